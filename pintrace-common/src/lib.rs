@@ -1,0 +1,12 @@
+//! What the eBPF programs and user space agree on.
+//!
+//! Everything here is plain data: records of the ring buffer, sizes of the maps, names of the
+//! counters, and the kernel facts that user space injects. It knows neither std nor aya, so that
+//! both sides compile the same definitions.
+#![no_std]
+
+pub mod counters;
+pub mod facts;
+pub mod ledger;
+pub mod limits;
+pub mod wire;

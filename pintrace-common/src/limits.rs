@@ -1,0 +1,20 @@
+//! Sizes of the bounded tables. What overflows is counted under a name of [`crate::counters::Loss`].
+
+/// Long-term extents open at one time.
+pub const EXTENTS: u32 = 65_536;
+/// Accounts alive at one time: one for each thread, address space, caller and kind of pin.
+pub const ACCOUNTS: u32 = 16_384;
+/// Chunks of the folio table: each covers the struct pages of one 4 KiB of vmemmap.
+pub const FOLIO_CHUNKS: u32 = 1 << 20;
+/// Folios that are large or have more than one holder.
+pub const SHARED_FOLIOS: u32 = 262_144;
+/// Pin calls with `FOLL_LONGTERM` under way at one time.
+pub const CALLS: u32 = 16_384;
+/// Kernel stacks kept.
+pub const STACKS: u32 = 16_384;
+/// Frames kept of each kernel stack.
+pub const STACK_FRAMES: u32 = 32;
+/// Bytes of the ring buffer.
+pub const RING_BYTES: u32 = 4 << 20;
+/// Bytes of a task's command name, `TASK_COMM_LEN` (include/linux/sched.h).
+pub const COMM_BYTES: usize = 16;

@@ -1,0 +1,260 @@
+//! The stream: everything the model may know, in the order in which it is applied.
+//!
+//! Inputs only, never conclusions: a recording holds these, so that a mended model gives better
+//! answers on old files. Counts are pages as the kernel counts pins, unless a field says bytes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::{AccountId, ExtentId, Nanos, Pid, StackId, Tid};
+
+/// One entry of the stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// When it happened, or was sampled.
+    pub time: Nanos,
+    /// What happened.
+    pub body: Body,
+}
+
+/// What can happen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// First of every stream: all hooks are attached and counting has begun.
+    Started(Started),
+    /// A process was met for the first time.
+    ProcessSeen(ProcessSeen),
+    /// A process ended; its pins may outlive it.
+    ProcessExited(ProcessExited),
+    /// A thread began to pin through a caller.
+    AccountOpened(AccountOpened),
+    /// An account's totals, sampled because they changed.
+    AccountSampled(AccountSampled),
+    /// An account of a thread that has ended and holds nothing; its last totals came before.
+    AccountClosed(AccountId),
+    /// A long-term extent came into being.
+    ExtentOpened(ExtentOpened),
+    /// An open extent's state, sampled because it changed.
+    ExtentSampled(ExtentSampled),
+    /// The last page of an extent was released.
+    ExtentClosed(ExtentClosed),
+    /// A kernel stack, innermost frame first, as addresses.
+    StackSeen(StackSeen),
+    /// A kernel address has a name.
+    SymbolSeen(SymbolSeen),
+    /// The kernel's books and the ledger's totals, sampled together.
+    TruthSampled(TruthSampled),
+    /// Loss counters since the start, by [`pintrace_common::counters::Loss`] name. Zeroes may be absent.
+    LossSampled(BTreeMap<String, u64>),
+    /// Time passed and all samples of this moment have been given: views may draw.
+    Tick,
+    /// Last of a stream that ended in order.
+    Stopped(Stopped),
+}
+
+/// The circumstances of a stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Started {
+    /// Version of pintrace that produced the stream.
+    pub tool: String,
+    /// Kernel release string (`uname -r`).
+    pub kernel: String,
+    /// Machine (`uname -m`).
+    pub machine: String,
+    /// Host name.
+    pub host: String,
+    /// Wall clock at [`Event::time`] of this event, ns since 1970.
+    pub wall_ns: u64,
+    /// Bytes of a page.
+    pub page_size: u32,
+    /// Which witnesses feed the stream: `events`, `state` or `both`.
+    pub witness: String,
+    /// What is attached.
+    pub probes: Vec<Probe>,
+    /// The command run by `record -- COMMAND`, if any.
+    pub command: Vec<String>,
+}
+
+/// One attached program.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probe {
+    /// What it serves, such as `acquire`.
+    pub purpose: String,
+    /// Kernel function or tracepoint.
+    pub function: String,
+    /// `fentry`, `fexit`, `kprobe`, `kretprobe` or `tracepoint`.
+    pub method: String,
+}
+
+/// Who a process is. Read from /proc once, kept after its death.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessSeen {
+    /// Thread group id.
+    pub pid: Pid,
+    /// Parent, 0 if unknown.
+    pub parent: Pid,
+    /// Command name.
+    pub comm: String,
+    /// Command line, arguments separated by spaces; empty if unread.
+    pub cmdline: String,
+    /// Real user id, if read.
+    pub uid: Option<u32>,
+    /// cgroup v2 path, empty if unread.
+    pub cgroup: String,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessExited {
+    /// Thread group id.
+    pub pid: Pid,
+    /// Signal that killed it, 0 if none did.
+    pub signal: u32,
+    /// Exit status when no signal did.
+    pub status: u32,
+}
+
+/// A new account: one thread, one address space, one caller.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountOpened {
+    /// Its id.
+    pub account: AccountId,
+    /// Process that pins.
+    pub pid: Pid,
+    /// Thread that pins.
+    pub tid: Tid,
+    /// Its command name then.
+    pub comm: String,
+    /// Kernel address of the pinned `mm_struct`, as an identity.
+    pub mm: u64,
+    /// Return address in the caller of the pin function; 0 if unknown.
+    pub caller: u64,
+    /// Pins with `FOLL_LONGTERM`.
+    pub longterm: bool,
+    /// cgroup v2 id.
+    pub cgroup: u64,
+    /// Stack of its first pin.
+    pub stack: Option<StackId>,
+}
+
+/// Running totals of an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountSampled {
+    /// Whose.
+    pub account: AccountId,
+    /// Pages pinned since it was opened.
+    pub acquired: u64,
+    /// Pages released since it was opened.
+    pub released: u64,
+    /// Bytes kept in place now: whole folios.
+    pub bytes_held: u64,
+    /// Successful pin calls since it was opened.
+    pub calls: u64,
+    /// Since when it has held something without a break; meaningless when it holds nothing.
+    pub held_since: Nanos,
+}
+
+/// A new long-term extent. Its pages are part of its account's totals too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtentOpened {
+    /// Its id.
+    pub extent: ExtentId,
+    /// The account that it belongs to.
+    pub account: AccountId,
+    /// User address of the first page.
+    pub address: u64,
+    /// User address after the last page.
+    pub end: u64,
+    /// Pages pinned.
+    pub pages: u64,
+    /// Bytes kept in place.
+    pub bytes_held: u64,
+    /// `gup_flags` as the caller gave them.
+    pub flags: u32,
+    /// Stack of the pin call.
+    pub stack: Option<StackId>,
+}
+
+/// The state of an open extent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtentSampled {
+    /// Which.
+    pub extent: ExtentId,
+    /// User address after the last page: later calls may have grown it.
+    pub end: u64,
+    /// Pages pinned in all.
+    pub pages: u64,
+    /// Pages held now.
+    pub pages_held: u64,
+    /// Bytes kept in place now.
+    pub bytes_held: u64,
+}
+
+/// The end of an extent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtentClosed {
+    /// Which.
+    pub extent: ExtentId,
+    /// Pages pinned in all.
+    pub pages: u64,
+    /// User address after the last page.
+    pub end: u64,
+    /// Process that was running when the last page went; in an interrupt an innocent one.
+    pub by: Pid,
+}
+
+/// A kernel stack.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackSeen {
+    /// Its id.
+    pub stack: StackId,
+    /// Return addresses, innermost first.
+    pub frames: Vec<u64>,
+}
+
+/// The name of a kernel address.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SymbolSeen {
+    /// The address as it stands in stacks and callers.
+    pub address: u64,
+    /// Function that contains it.
+    pub symbol: String,
+    /// Bytes into the function.
+    pub offset: u64,
+    /// Module, empty for the kernel proper.
+    pub module: String,
+}
+
+/// Books and ledger at one moment. All but `opening_held` count since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TruthSampled {
+    /// `nr_foll_pin_acquired` since the start, after a `stat_refresh`; `None` where it cannot be read.
+    pub books_acquired: Option<u64>,
+    /// `nr_foll_pin_released` since the start.
+    pub books_released: Option<u64>,
+    /// Pages that were pinned at the start, by the books.
+    pub opening_held: u64,
+    /// Pages the hooks saw pinned.
+    pub ledger_acquired: u64,
+    /// Pages the hooks saw released, of pins that the ledger knew.
+    pub ledger_released: u64,
+    /// Pages the hooks saw released, of pins older than the start.
+    pub opening_released: u64,
+    /// Pages pinned and dropped again inside a pin call.
+    pub internal: u64,
+    /// Pages released by rule from one of several holders.
+    pub ambiguous: u64,
+    /// Events that were under way while the two were sampled: the difference is only known to within this.
+    pub in_flight: u64,
+}
+
+/// Why a stream ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stopped {
+    /// `signal`, `duration`, `command` or `quit`.
+    pub reason: String,
+    /// Exit code of the command run by `record -- COMMAND`.
+    pub exit_code: Option<i32>,
+}

@@ -1,0 +1,2 @@
+//! Pins.
+fn main() {}
