@@ -1,0 +1,65 @@
+//! Runs other programs: a failure names the program, what it said and, when it is missing, the remedy.
+
+use std::ffi::OsStr;
+use std::process::{Command, Output, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// A command that also finds the administrator's programs, which a user's PATH often leaves out.
+pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut command = Command::new(name);
+    command.env("PATH", format!("{path}:/usr/local/sbin:/usr/sbin:/sbin"));
+    command
+}
+
+/// Runs the command on our own standard streams and fails when it fails.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| cannot_start(command))?;
+    if !status.success() {
+        bail!("`{}` failed: {status}", line(command));
+    }
+    Ok(())
+}
+
+/// Runs the command and returns what it printed; a failure carries what it said on standard error.
+pub(crate) fn stdout(command: &mut Command) -> Result<String> {
+    let output = output(command)?;
+    if !output.status.success() {
+        bail!("`{}` failed: {}", line(command), said(&output));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Runs the command with its output caught and without judging its status.
+pub(crate) fn output(command: &mut Command) -> Result<Output> {
+    command.stdin(Stdio::null());
+    command.output().with_context(|| cannot_start(command))
+}
+
+/// Whether a program of this name is on the PATH.
+pub(crate) fn exists(name: &str) -> bool {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let folders = path.split(':').chain(["/usr/local/sbin", "/usr/sbin", "/sbin"]);
+    folders.map(|folder| std::path::Path::new(folder).join(name)).any(|file| file.is_file())
+}
+
+/// What a failed program said, or its status when it said nothing.
+pub(crate) fn said(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr);
+    match text.trim() {
+        "" => output.status.to_string(),
+        text => text.to_owned(),
+    }
+}
+
+/// The context of an error in starting the program.
+pub(crate) fn cannot_start(command: &Command) -> String {
+    let name = command.get_program().to_string_lossy();
+    format!("cannot run `{name}`; `cargo xtask setup` installs what the project needs")
+}
+
+fn line(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
+}

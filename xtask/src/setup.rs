@@ -1,0 +1,141 @@
+//! `cargo xtask setup`: installs what is missing and says so; does nothing, silently, when nothing is missing.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::{process, workspace};
+
+/// The linker for BPF programs; later versions need a newer LLVM than the pinned compiler's.
+const BPF_LINKER: &str = "0.10.3";
+
+/// What guests need, as program to look for and Debian package to install.
+const GUEST_TOOLS: [(&str, &str); 12] = [
+    ("qemu-system-x86_64", "qemu-system-x86"),
+    ("busybox", "busybox-static"),
+    ("xz", "xz-utils"),
+    ("lz4", "lz4"),
+    ("zstd", "zstd"),
+    ("depmod", "kmod"),
+    ("mke2fs", "e2fsprogs"),
+    ("setpriv", "util-linux"),
+    ("apt-get", "apt"),
+    ("dpkg-deb", "dpkg"),
+    ("tar", "tar"),
+    ("ldconfig", "libc-bin"),
+];
+
+/// The options of `setup`.
+#[derive(Args)]
+pub(crate) struct Setup {
+    /// Also install cargo-deny, which `lint` uses when it is there
+    #[arg(long)]
+    all: bool,
+}
+
+impl Setup {
+    /// Does it.
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        rust()?;
+        bpf_linker()?;
+        guests()?;
+        if self.all {
+            cargo_deny()?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The standard library's source, for eBPF programs, and its musl build, for guests.
+pub(crate) fn rust() -> Result<()> {
+    let toolchain = toolchain()?;
+    let mut sysroot = process::program("rustc");
+    sysroot.args(["--print", "sysroot"]).current_dir(workspace::root());
+    let lib = PathBuf::from(process::stdout(&mut sysroot)?.trim()).join("lib/rustlib");
+    let parts = [
+        ("src/rust/library/Cargo.lock", "component", "rust-src"),
+        ("x86_64-unknown-linux-musl/lib", "target", workspace::GUEST_TARGET),
+    ];
+    for (file, kind, name) in parts {
+        if !lib.join(file).exists() {
+            eprintln!("xtask: installing the Rust {kind} {name}");
+            process::run(process::program("rustup").args([kind, "add", name, "--toolchain", &toolchain]))?;
+        }
+    }
+    Ok(())
+}
+
+/// The linker for BPF programs, at exactly the pinned version.
+pub(crate) fn bpf_linker() -> Result<()> {
+    let mut version = process::program("bpf-linker");
+    let found = process::stdout(version.arg("--version")).unwrap_or_default();
+    if found.split_whitespace().nth(1) == Some(BPF_LINKER) {
+        return Ok(());
+    }
+    eprintln!("xtask: installing bpf-linker {BPF_LINKER}");
+    cargo_install(&["bpf-linker", "--version", BPF_LINKER])
+}
+
+/// Emulator and tools for guests, from Debian.
+pub(crate) fn guests() -> Result<()> {
+    let mut missing: Vec<&str> =
+        GUEST_TOOLS.iter().filter(|(program, _)| !process::exists(program)).map(|(_, package)| *package).collect();
+    if !PathBuf::from("/usr/share/qemu/bios-microvm.bin").exists() && !missing.contains(&"qemu-system-x86") {
+        missing.push("qemu-system-x86");
+    }
+    install(&missing)
+}
+
+/// The licence and source checker.
+fn cargo_deny() -> Result<()> {
+    if process::exists("cargo-deny") {
+        return Ok(());
+    }
+    eprintln!("xtask: installing cargo-deny");
+    cargo_install(&["cargo-deny"])
+}
+
+fn cargo_install(words: &[&str]) -> Result<()> {
+    process::run(workspace::cargo(&["install", "--quiet", "--force", "--locked"]).args(words))
+}
+
+fn install(packages: &[&str]) -> Result<()> {
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let names = packages.join(" ");
+    if !rustix::process::geteuid().is_root() {
+        bail!("Debian packages are missing; install them with\n  sudo apt-get install --no-install-recommends {names}");
+    }
+    eprintln!("xtask: installing the Debian packages {names}");
+    let install = || {
+        let mut command = process::program("apt-get");
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        command.args(["-qq", "-y", "--no-install-recommends", "install"]).args(packages);
+        process::stdout(&mut command)
+    };
+    if install().is_err() {
+        process::stdout(process::program("apt-get").args(["-qq", "update"]))?;
+        install().with_context(|| format!("cannot install {names}"))?;
+    }
+    Ok(())
+}
+
+/// The toolchain that rust-toolchain.toml pins.
+fn toolchain() -> Result<String> {
+    let file = workspace::root().join("rust-toolchain.toml");
+    let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    let channel = text.lines().find_map(|line| line.strip_prefix("channel"));
+    let quoted = channel.and_then(|rest| rest.split('"').nth(1));
+    quoted.map(str::to_owned).with_context(|| format!("{} pins no channel", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_pinned_toolchain_is_a_version() {
+        assert!(super::toolchain().unwrap().starts_with("1."));
+    }
+}

@@ -1,0 +1,125 @@
+//! `cargo xtask vm`: runs commands on Debian's kernels in an emulator; nothing on this machine is touched but the cache.
+
+pub(crate) mod apt;
+pub(crate) mod cache;
+mod cpio;
+mod disk;
+mod emulator;
+pub(crate) mod guest;
+pub(crate) mod kernel;
+mod libraries;
+mod list;
+mod modules;
+mod options;
+mod package;
+mod progress;
+mod root;
+pub(crate) mod series;
+mod vmlinux;
+
+use std::io;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
+
+use guest::{Outcome, Terminal};
+pub(crate) use options::GuestOptions;
+
+use disk::Report;
+
+/// The guest went past its time limit, as timeout(1) says it.
+const TIMED_OUT: u8 = 124;
+/// The guest died before the command ended.
+const DIED: u8 = 125;
+
+/// What to do with a guest.
+#[derive(Subcommand)]
+pub(crate) enum Vm {
+    /// Run a command on a kernel; its output and its exit code become ours
+    ///
+    /// Exit codes of our own: 1 the guest could not be started, 2 usage, 124 time limit, 125 the kernel died.
+    Run(Run),
+    /// Open a shell on a kernel; `exit` or Ctrl-A X ends it
+    Shell(Shell),
+    /// Show the series on offer, with the newest build of each
+    List,
+}
+
+/// The options of `vm run`.
+#[derive(Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    guest: GuestOptions,
+    /// The command: one word is a shell script, several are a command and its arguments
+    #[arg(last = true, required = true)]
+    command: Vec<String>,
+}
+
+/// The options of `vm shell`.
+#[derive(Args)]
+pub(crate) struct Shell {
+    #[command(flatten)]
+    guest: GuestOptions,
+}
+
+impl Vm {
+    /// Does it.
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        match self {
+            Self::Run(Run { guest, command }) => {
+                let outcome = guest.prepare()?.run(&script(&command), &mut io::stdout())?;
+                Ok(ExitCode::from(explain(&outcome)))
+            }
+            Self::Shell(Shell { guest }) => on_terminal(&guest, "exec sh -l\n"),
+            Self::List => list::run(),
+        }
+    }
+}
+
+/// Runs a script in a guest on the user's terminal.
+pub(crate) fn on_terminal(guest: &GuestOptions, script: &str) -> Result<ExitCode> {
+    let Ok(size) = rustix::termios::tcgetwinsize(io::stdin()) else {
+        bail!("standard input is no terminal; `cargo xtask vm run` works without one");
+    };
+    let terminal = Terminal { rows: size.ws_row, columns: size.ws_col };
+    let outcome = guest.prepare()?.run_on_terminal(script, &terminal)?;
+    Ok(ExitCode::from(explain(&outcome)))
+}
+
+/// Says what went wrong, if anything did, and gives the exit code.
+pub(crate) fn explain(outcome: &Outcome) -> u8 {
+    match outcome {
+        Outcome::Exited(code) => *code,
+        Outcome::TimedOut(Report::Started) => {
+            eprintln!("xtask: the command did not end within the time limit (--timeout); the guest was killed");
+            TIMED_OUT
+        }
+        Outcome::TimedOut(_) => {
+            eprintln!("xtask: the guest did not come up within the time limit (--timeout): it hangs while booting");
+            TIMED_OUT
+        }
+        Outcome::Died(console) => {
+            eprintln!("xtask: the guest's kernel died; the end of its console:\n{console}");
+            DIED
+        }
+    }
+}
+
+fn script(command: &[String]) -> String {
+    match command {
+        [script] => format!("{script}\n"),
+        words => words.iter().map(|word| format!("'{}' ", word.replace('\'', r"'\''"))).collect::<String>() + "\n",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::script;
+
+    #[test]
+    fn one_word_is_a_script_and_several_are_a_command() {
+        assert_eq!(script(&["echo a; echo b".to_owned()]), "echo a; echo b\n");
+        assert_eq!(script(&["echo".to_owned(), "it's $HOME".to_owned()]), "'echo' 'it'\\''s $HOME' \n");
+    }
+}

@@ -1,0 +1,243 @@
+//! Debian's archive through an apt state of our own: index, names, download. Installs nothing, writes only below the cache,
+//! takes mirror and keyring from the system's own sources, and leaves it to apt to check signatures and SHA256 sums.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use super::{cache, progress};
+use crate::process;
+
+/// Names a sources.list to be used in place of the system's.
+pub(crate) const SOURCES: &str = "PINTRACE_APT_SOURCES";
+
+/// The suites that between them carry every series on offer.
+const KERNEL_SUITES: [&str; 6] = ["bookworm", "bookworm-backports", "trixie", "trixie-backports", "forky", "sid"];
+const KERNEL_SECURITY_SUITES: [&str; 3] = ["bullseye-security", "bookworm-security", "trixie-security"];
+/// Suite names by which a system's source is known as Debian's archive.
+const DEBIAN_SUITES: [&str; 9] =
+    ["bullseye", "bookworm", "trixie", "forky", "sid", "oldstable", "stable", "testing", "unstable"];
+const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+/// An index older than this is fetched anew before anything is looked up in it.
+const INDEX_AGE: Duration = Duration::from_hours(24);
+
+/// Which part of the archive is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Every suite that carries kernels.
+    Kernels,
+    /// The suites of this system, so that a package and its libraries fit one another.
+    Packages,
+}
+
+/// A package as apt would fetch it.
+pub(crate) struct Candidate {
+    /// `name=version`, as `apt-get download` takes it.
+    pub(crate) exact: String,
+    /// Size in bytes.
+    pub(crate) bytes: u64,
+}
+
+/// An apt state below the cache.
+pub(crate) struct Apt {
+    folder: PathBuf,
+    config: PathBuf,
+}
+
+impl Apt {
+    /// Opens the state, with an index that is not older than a day, or as old as it must be when there is no network.
+    pub(crate) fn open(scope: Scope) -> Result<Self> {
+        let folder = cache::root()?.join(match scope {
+            Scope::Kernels => "apt-kernels",
+            Scope::Packages => "apt-packages",
+        });
+        for part in ["lists/partial", "archives/partial"] {
+            cache::folder(&folder.join(part))?;
+        }
+        fs::write(folder.join("status"), "").context("cannot write the apt state")?;
+        let config = folder.join("apt.conf");
+        fs::write(&config, configuration(&folder, scope)?).context("cannot write the apt state")?;
+        let apt = Self { folder, config };
+        apt.refresh_when_old()?;
+        Ok(apt)
+    }
+
+    fn refresh_when_old(&self) -> Result<()> {
+        let stamp = self.folder.join("updated");
+        let updated = fs::metadata(&stamp).and_then(|stamp| stamp.modified());
+        let age = updated.map(|time| SystemTime::now().duration_since(time).unwrap_or_default());
+        if age.is_ok_and(|age| age < INDEX_AGE) && std::env::var_os(SOURCES).is_none() {
+            return Ok(());
+        }
+        eprintln!("xtask: reading Debian's package index");
+        let output = process::output(self.command("apt-get").args(["-qq", "update"]))?;
+        if output.status.success() {
+            fs::write(&stamp, "").context("cannot write the apt state")?;
+            return Ok(());
+        }
+        // One suite gone, or no network: what is there may be enough, so it is the look-up that decides.
+        let said = process::said(&output);
+        if fs::read_dir(self.folder.join("lists"))?.flatten().any(|list| is_index(&list.path())) {
+            eprintln!("xtask: the package index is not complete:\n{said}");
+            return Ok(());
+        }
+        bail!("cannot read Debian's package index: check the network and the system's apt sources\n{said}")
+    }
+
+    /// Names of all packages whose name begins with one of the prefixes.
+    pub(crate) fn names(&self, prefixes: &[&str]) -> Result<Vec<String>> {
+        let pattern = format!("^({})", prefixes.join("|"));
+        let text = process::stdout(self.command("apt-cache").args(["search", "--names-only", &pattern]))?;
+        Ok(text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
+    }
+
+    /// What apt would fetch for exactly these packages.
+    pub(crate) fn candidates(&self, names: &[String]) -> Result<Vec<Candidate>> {
+        let mut command = self.command("apt-get");
+        parse_uris(&process::stdout(command.args(["-qq", "download", "--print-uris"]).args(names))?)
+    }
+
+    /// What apt would fetch to install this package on an empty system.
+    pub(crate) fn closure(&self, name: &str) -> Result<Vec<Candidate>> {
+        let mut command = self.command("apt-get");
+        command.args(["-qq", "-y", "--no-install-recommends", "-o", "Debug::NoLocking=1", "--print-uris", "install"]);
+        let text = process::stdout(command.arg(name)).with_context(|| format!("no Debian package {name:?} here"))?;
+        parse_uris(&text)
+    }
+
+    /// Fetches the packages into the folder and unpacks them into `root`; apt refuses any whose SHA256 is not the index's.
+    pub(crate) fn unpack(&self, what: &str, candidates: &[Candidate], root: &Path) -> Result<()> {
+        let place = tempfile::tempdir_in(&self.folder).context("cannot write to the cache")?;
+        let bytes: u64 = candidates.iter().map(|candidate| candidate.bytes).sum();
+        let mut command = self.command("apt-get");
+        command.args(["-qq", "-o", "APT::Status-Fd=1", "download"]);
+        command.args(candidates.iter().map(|candidate| &candidate.exact)).current_dir(place.path());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().with_context(|| process::cannot_start(&command))?;
+        let status = child.stdout.take().ok_or_else(|| anyhow!("apt-get has no output"))?;
+        progress::follow(status, what, bytes.div_ceil(1_000_000))?;
+        let output = child.wait_with_output()?;
+        if !output.status.success() {
+            let said = process::said(&output);
+            bail!("cannot fetch {what}: check the network and the system's apt sources, then try again\n{said}");
+        }
+        for archive in fs::read_dir(place.path())? {
+            process::run(process::program("dpkg-deb").arg("-x").arg(archive?.path()).arg(root))?;
+        }
+        Ok(())
+    }
+
+    fn command(&self, name: &str) -> Command {
+        let mut command = process::program(name);
+        // Messages are shown to the user and names are read back: one language for both.
+        command.env("LC_ALL", "C.UTF-8").arg("-c").arg(&self.config);
+        command
+    }
+}
+
+fn configuration(folder: &Path, scope: Scope) -> Result<String> {
+    let here = folder.display();
+    let mut text = format!(
+        "#clear APT::Update::Pre-Invoke;\n#clear APT::Update::Post-Invoke;\n#clear APT::Update::Post-Invoke-Success;\n\
+         #clear Acquire::IndexTargets::deb::DEP-11;\n#clear Acquire::IndexTargets::deb::DEP-11-icons-small;\n\
+         #clear Acquire::IndexTargets::deb::DEP-11-icons;\n#clear Acquire::IndexTargets::deb::CNF;\n\
+         #clear APT::Default-Release;\n\
+         Dir::State::Lists \"{here}/lists\";\nDir::State::status \"{here}/status\";\n\
+         Dir::State::extended_states \"{here}/extended_states\";\n\
+         Dir::Cache \"{here}\";\nDir::Cache::archives \"{here}/archives\";\n\
+         Dir::Cache::pkgcache \"{here}/pkgcache.bin\";\nDir::Cache::srcpkgcache \"{here}/srcpkgcache.bin\";\n\
+         Acquire::Languages \"none\";\nAcquire::Retries \"2\";\nAcquire::http::Timeout \"20\";\n\
+         Acquire::ForceHash \"SHA256\";\nAPT::Sandbox::User \"root\";\nAPT::Update::Error-Mode \"any\";\n"
+    );
+    let list = match std::env::var_os(SOURCES) {
+        Some(list) => PathBuf::from(list),
+        None if scope == Scope::Packages => return Ok(text),
+        None => {
+            let list = folder.join("sources.list");
+            fs::write(&list, kernel_sources(&system_sources()?)?).context("cannot write the apt state")?;
+            list
+        }
+    };
+    text.push_str(&format!("Dir::Etc::SourceList \"{}\";\nDir::Etc::SourceParts \"-\";\n", list.display()));
+    Ok(text)
+}
+
+/// The system's sources, one a line: address, suite, component.
+fn system_sources() -> Result<String> {
+    let mut command = process::program("apt-get");
+    command.args(["indextargets", "--no-release-info", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)"]);
+    process::stdout(command.arg("Identifier: Packages"))
+}
+
+/// Sources of all suites that carry kernels, on the mirror that the system uses.
+fn kernel_sources(system: &str) -> Result<String> {
+    let sources: Vec<(&str, &str)> = system
+        .lines()
+        .filter_map(|line| match line.split(' ').collect::<Vec<_>>()[..] {
+            [address, suite, "main"] => Some((address.trim_end_matches('/'), suite)),
+            _ => None,
+        })
+        .collect();
+    let archive = sources.iter().find(|(_, suite)| DEBIAN_SUITES.contains(suite)).map(|(address, _)| *address);
+    let archive = archive.with_context(|| {
+        format!("no Debian archive among the system's apt sources: add one, or name a sources.list in {SOURCES}")
+    })?;
+    let of_suite = |(_, suite): &&(&str, &str)| suite.strip_suffix("-security").is_some_and(|s| DEBIAN_SUITES.contains(&s));
+    let security = sources.iter().find(of_suite).map_or_else(|| format!("{archive}-security"), |(a, _)| (*a).to_owned());
+    let signed = if Path::new(KEYRING).is_file() { format!("[signed-by={KEYRING}] ") } else { String::new() };
+    let ordinary = KERNEL_SUITES.iter().map(|suite| (archive, suite));
+    let all = ordinary.chain(KERNEL_SECURITY_SUITES.iter().map(|suite| (security.as_str(), suite)));
+    Ok(all.map(|(address, suite)| format!("deb {signed}{address} {suite} main\n")).collect())
+}
+
+/// Reads `'address' name_version_arch.deb size SUM` lines.
+fn parse_uris(text: &str) -> Result<Vec<Candidate>> {
+    let lines = text.lines().filter(|line| line.starts_with('\''));
+    lines
+        .map(|line| {
+            let mut words = line.split(' ').skip(1);
+            let mut parts = words.next()?.split('_');
+            // A colon of the version's epoch is written %3a in file names.
+            let exact = format!("{}={}", parts.next()?, parts.next()?.replace("%3a", ":"));
+            Some(Candidate { exact, bytes: words.next()?.parse().ok()? })
+        })
+        .collect::<Option<_>>()
+        .ok_or_else(|| anyhow!("apt-get --print-uris is not understood:\n{text}"))
+}
+
+fn is_index(path: &Path) -> bool {
+    path.to_string_lossy().contains("_Packages")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_come_from_the_systems_own_mirror() {
+        let system = "http://mirror.test/debian/ bookworm main\nhttp://other.test/x/ nodistro main\n\
+                      http://mirror.test/sec/ bookworm-security main\n";
+        let sources = kernel_sources(system).unwrap();
+        assert!(sources.contains("http://mirror.test/debian trixie-backports main\n"), "{sources}");
+        assert!(sources.contains("http://mirror.test/sec trixie-security main\n"), "{sources}");
+        assert!(!sources.contains("other.test"), "{sources}");
+    }
+
+    #[test]
+    fn a_system_without_debians_archive_is_told_what_to_do() {
+        let error = kernel_sources("http://other.test/x/ nodistro main\n").unwrap_err().to_string();
+        assert!(error.contains(SOURCES), "{error}");
+    }
+
+    #[test]
+    fn print_uris_is_read() {
+        let text = "'http://x/y.deb' zlib1g_1%3a1.2.13.dfsg-1_amd64.deb 86684 MD5Sum:ec\nReading...\n";
+        let found = parse_uris(text).unwrap();
+        assert_eq!((found[0].exact.as_str(), found[0].bytes), ("zlib1g=1:1.2.13.dfsg-1", 86684));
+        assert_eq!(found.len(), 1);
+        assert!(parse_uris("'http://x/y.deb' zlib1g").is_err());
+    }
+}

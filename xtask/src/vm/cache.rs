@@ -1,0 +1,76 @@
+//! The cache outside the checkout: where it is, and how things enter it whole or not at all.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+/// Overrides the cache's place.
+pub(crate) const PLACE: &str = "PINTRACE_CACHE";
+
+/// The folder that holds everything fetched: kernels, Debian packages, package indexes, running guests.
+pub(crate) fn root() -> Result<PathBuf> {
+    let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let root = from(PLACE)
+        .or_else(|| from("XDG_CACHE_HOME").map(|cache| cache.join("pintrace")))
+        .or_else(|| from("HOME").map(|home| home.join(".cache/pintrace")))
+        .with_context(|| format!("no place for the cache: set {PLACE} to a folder"))?;
+    folder(&root)?;
+    Ok(root)
+}
+
+/// Makes the folder and those above it.
+pub(crate) fn folder(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).with_context(|| format!("cannot make the folder {}", path.display()))
+}
+
+/// Holds the cache's named lock until dropped, so that two processes do not fetch the same thing twice.
+pub(crate) fn lock(name: &str) -> Result<File> {
+    let path = root()?.join(format!("{name}.lock"));
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+    Ok(file)
+}
+
+/// Fills `target` through `fill`, which works in a folder beside it: the folder takes its final name only when all went well.
+pub(crate) fn enter(target: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let parent = target.parent().context("a cache entry lies in a folder")?;
+    folder(parent)?;
+    let staged = tempfile::Builder::new()
+        .prefix(".partial-")
+        .tempdir_in(parent)
+        .with_context(|| format!("cannot write to {}", parent.display()))?;
+    let content = staged.path().join("content");
+    folder(&content)?;
+    fill(&content)?;
+    if target.exists() {
+        fs::remove_dir_all(target).with_context(|| format!("cannot replace {}", target.display()))?;
+    }
+    fs::rename(&content, target).with_context(|| format!("cannot write {}", target.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_half_way_leaves_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let target = place.path().join("kernels/x");
+        let result = enter(&target, |folder| {
+            fs::write(folder.join("half"), "x")?;
+            anyhow::bail!("no network")
+        });
+        assert!(result.is_err());
+        assert_eq!(fs::read_dir(place.path().join("kernels")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_went_well_is_there_under_its_name() {
+        let place = tempfile::tempdir().unwrap();
+        let target = place.path().join("kernels/x");
+        enter(&target, |folder| Ok(fs::write(folder.join("whole"), "x")?)).unwrap();
+        assert!(target.join("whole").is_file());
+        assert_eq!(fs::read_dir(place.path().join("kernels")).unwrap().count(), 1);
+    }
+}

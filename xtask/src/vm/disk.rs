@@ -1,0 +1,86 @@
+//! The guest's two disks: one with ext4 for the command, one raw on which the guest leaves its exit code and the contents of /out.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::{Context, Result};
+
+use super::cache;
+use crate::process;
+
+/// Where on the report disk the archive of /out begins; init.sh knows the same number.
+const OUT: u64 = 1 << 20;
+/// Room for /out; the file is sparse.
+const REPORT_BYTES: u64 = 8 << 30;
+
+/// How far the guest has come.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Report {
+    /// The command has not been started.
+    Booting,
+    /// The command was started and has not ended.
+    Started,
+    /// The command ended with this code.
+    Exited(u8),
+}
+
+/// Makes a disk with an empty ext4.
+pub(crate) fn make_ext4(path: &Path, size: &str) -> Result<()> {
+    let mut command = process::program("mke2fs");
+    command.args(["-q", "-F", "-t", "ext4", "-E", "lazy_itable_init=1,nodiscard"]).arg(path).arg(size);
+    process::stdout(&mut command)?;
+    Ok(())
+}
+
+/// Makes an empty report disk.
+pub(crate) fn make_report(path: &Path) -> Result<()> {
+    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+    file.set_len(REPORT_BYTES).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Reads what the guest has reported.
+pub(crate) fn read_report(path: &Path) -> Result<Report> {
+    let mut block = [0; 64];
+    File::open(path)?.read_exact(&mut block)?;
+    Ok(parse(&String::from_utf8_lossy(&block)))
+}
+
+/// Unpacks what the guest left in /out into the folder.
+pub(crate) fn read_out(path: &Path, folder: &Path) -> Result<()> {
+    cache::folder(folder)?;
+    let mut disk = File::open(path)?;
+    disk.seek(SeekFrom::Start(OUT))?;
+    let mut magic = [0; 512];
+    disk.read_exact(&mut magic)?;
+    if magic[0] == 0 {
+        return Ok(());
+    }
+    disk.seek(SeekFrom::Start(OUT))?;
+    let mut command = process::program("tar");
+    command.args(["--extract", "--no-same-owner", "--directory"]).arg(folder).stdin(Stdio::from(disk));
+    process::run(&mut command).context("cannot unpack what the guest left in /out")
+}
+
+fn parse(text: &str) -> Report {
+    let line = text.lines().next().unwrap_or_default();
+    match line.strip_prefix("exit ").and_then(|code| code.parse().ok()) {
+        Some(code) => Report::Exited(code),
+        None if line == "started" => Report::Started,
+        None => Report::Booting,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_are_read() {
+        assert_eq!(parse("\0\0\0"), Report::Booting);
+        assert_eq!(parse("started\n\0\0"), Report::Started);
+        assert_eq!(parse("exit 3\n\0"), Report::Exited(3));
+        assert_eq!(parse("exit 3000\n"), Report::Booting);
+    }
+}

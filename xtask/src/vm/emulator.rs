@@ -1,0 +1,144 @@
+//! QEMU: its command line, its output as it comes, its time limit. Knows nothing of what runs inside.
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+
+use crate::process;
+
+/// Devices few, checks off, and a panic or oops ends the guest at once.
+const KERNEL_OPTIONS: &str = "console=ttyS0 quiet panic=-1 oops=panic reboot=t tsc=reliable no_timer_check \
+    mitigations=off audit=0 random.trust_cpu=on cryptomgr.notests";
+const POLL: Duration = Duration::from_millis(20);
+
+/// What the virtual machine is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Machine {
+    /// Memory, as QEMU's `-m` takes it.
+    pub(crate) memory: String,
+    /// Number of processors.
+    pub(crate) cpus: u32,
+    /// One thread for all processors, or one each: faster, and kills two guests in a hundred.
+    pub(crate) multi_threaded: bool,
+    /// The guest's clock counts instructions: repeatable rates, one processor.
+    pub(crate) count_instructions: bool,
+    /// Hardware virtualisation.
+    pub(crate) kvm: bool,
+    /// More for QEMU's command line.
+    pub(crate) qemu_args: Vec<String>,
+    /// More for the kernel's command line.
+    pub(crate) append: Vec<String>,
+}
+
+/// Where the machine's parts lie.
+pub(crate) struct Parts<'a> {
+    /// Uncompressed kernel.
+    pub(crate) vmlinux: &'a Path,
+    /// Initramfs.
+    pub(crate) initramfs: &'a Path,
+    /// First disk.
+    pub(crate) disk: &'a Path,
+    /// Second disk.
+    pub(crate) report: &'a Path,
+    /// Takes what the kernel says.
+    pub(crate) console: &'a Path,
+}
+
+/// How QEMU ended.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// By itself.
+    Ended,
+    /// QEMU refused or failed; what it said.
+    Failed(String),
+    /// Killed at the time limit.
+    TimedOut,
+    /// Killed since nobody reads the output any more.
+    Unread,
+}
+
+/// The command line. The parent's death takes QEMU with it.
+pub(crate) fn command(machine: &Machine, parts: &Parts<'_>, terminal: bool) -> Command {
+    let mut command = process::program("setpriv");
+    command.args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"]);
+    let threads = if machine.multi_threaded { "multi" } else { "single" };
+    let accelerator = if machine.kvm { "kvm".to_owned() } else { format!("tcg,thread={threads}") };
+    command.args(["-accel", &accelerator, "-M", "q35", "-cpu", "max", "-m", &machine.memory]);
+    let cpus = if machine.count_instructions { 1 } else { machine.cpus };
+    command.args(["-smp", &cpus.to_string()]);
+    if machine.count_instructions {
+        command.args(["-icount", "shift=1,sleep=off"]);
+    }
+    command.args(["-nodefaults", "-no-user-config", "-nographic", "-no-reboot", "-bios", "bios-microvm.bin"]);
+    command.arg("-kernel").arg(parts.vmlinux).arg("-initrd").arg(parts.initramfs);
+    command.arg("-append").arg(format!("{KERNEL_OPTIONS} {}", machine.append.join(" ")));
+    command.arg("-serial").arg(format!("file:{}", parts.console.display()));
+    command.args(["-serial", if terminal { "mon:stdio" } else { "stdio" }, "-device", "nvme,id=nvme,serial=guest"]);
+    for (number, disk) in [parts.disk, parts.report].into_iter().enumerate() {
+        command.arg("-drive").arg(format!("file={},format=raw,if=none,id=d{number},cache=unsafe", disk.display()));
+        command.arg("-device").arg(format!("nvme-ns,drive=d{number},bus=nvme,nsid={}", number + 1));
+    }
+    command.args(&machine.qemu_args);
+    command
+}
+
+/// Runs QEMU with the guest's second serial line going to `sink`.
+pub(crate) fn run(mut command: Command, limit: Duration, sink: &mut dyn Write) -> Result<Ending> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().with_context(|| process::cannot_start(&command))?;
+    let output = child.stdout.take().ok_or_else(|| anyhow!("QEMU has no output"))?;
+    let errors = child.stderr.take().ok_or_else(|| anyhow!("QEMU has no error output"))?;
+    let errors = thread::spawn(move || io::read_to_string(errors).unwrap_or_default());
+    let ending = follow(&mut child, &chunks(output), Instant::now() + limit, sink);
+    // Without effect on one that has ended.
+    child.kill().context("cannot end QEMU")?;
+    let status = child.wait()?;
+    let said = errors.join().unwrap_or_default();
+    match ending? {
+        Ending::Ended if !status.success() => Ok(Ending::Failed(format!("{}: {status}", said.trim()))),
+        ending => Ok(ending),
+    }
+}
+
+/// Runs QEMU on the user's terminal.
+pub(crate) fn run_on_terminal(mut command: Command) -> Result<Ending> {
+    let status = command.status().with_context(|| process::cannot_start(&command))?;
+    Ok(if status.success() { Ending::Ended } else { Ending::Failed(status.to_string()) })
+}
+
+fn follow(child: &mut Child, chunks: &Receiver<Vec<u8>>, end: Instant, sink: &mut dyn Write) -> Result<Ending> {
+    loop {
+        match chunks.recv_timeout(POLL) {
+            Ok(chunk) if sink.write_all(&chunk).and_then(|()| sink.flush()).is_err() => return Ok(Ending::Unread),
+            Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                if child.try_wait()?.is_some() {
+                    return Ok(Ending::Ended);
+                }
+                thread::sleep(POLL);
+            }
+        }
+        if Instant::now() >= end {
+            return Ok(Ending::TimedOut);
+        }
+    }
+}
+
+/// Reads ahead without bound: a serial line whose reader is slow loses bytes.
+fn chunks(mut output: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut buffer = [0; 16 << 10];
+        while let Ok(length @ 1..) = output.read(&mut buffer) {
+            if sender.send(buffer[..length].to_vec()).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}

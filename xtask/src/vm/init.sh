@@ -1,0 +1,86 @@
+#!/bin/busybox sh
+# PID 1 of a guest: mounts what a machine has mounted, runs the command, leaves its exit code on the
+# second disk, reboots (which ends the emulator). The kernel's console is ttyS0, the command's ttyS1.
+
+/bin/busybox --install -s /bin
+export PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin HOME=/root LANG=C.UTF-8
+
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+mkdir -p /dev/pts /dev/shm /dev/hugepages
+mount -t devpts devpts /dev/pts
+mount -t tmpfs tmpfs /dev/shm
+mount -t tmpfs tmpfs /tmp
+mount -t tmpfs tmpfs /run
+mount -t tracefs tracefs /sys/kernel/tracing
+mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
+mount -t bpf bpf /sys/fs/bpf
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mount -t hugetlbfs hugetlbfs /dev/hugepages
+ln -sf /proc/self/fd /dev/fd
+chmod 1777 /tmp /dev/shm
+ip link set lo up
+hostname guest
+
+. /etc/guest/settings
+
+# Namespaces are scanned in parallel: their names say nothing about their order.
+namespace() {
+	waited=0
+	while [ $waited -lt 100 ]; do
+		for block in /sys/block/nvme*; do
+			[ "$(cat "$block/nsid" 2>/dev/null)" = "$1" ] || continue
+			[ -b "/dev/${block##*/}" ] && echo "/dev/${block##*/}" && return
+		done
+		sleep 0.1
+		waited=$((waited + 1))
+	done
+}
+disk=$(namespace 1)
+report=$(namespace 2)
+report() { printf '%s\n' "$1" | dd of="$report" bs=4096 conv=sync,fsync,notrunc 2>/dev/null; }
+finish() {
+	report "exit $1"
+	reboot -f
+}
+
+stty -F /dev/ttyS1 115200 -opost
+for module in $(cat /etc/guest/modules); do
+	insmod "/etc/guest/modules.d/$module" 2>/tmp/insmod && continue
+	echo "guest: cannot load module $module: $(cat /tmp/insmod)" >/dev/ttyS1
+	finish 1
+done
+if ! mount -t ext4 -o noatime,noinit_itable "$disk" /mnt; then
+	echo "guest: cannot mount the disk at /mnt" >/dev/ttyS1
+	finish 1
+fi
+report started
+
+cd /root || finish 1
+case $MODE in
+terminal)
+	stty -F /dev/ttyS1 sane rows "$ROWS" cols "$COLUMNS"
+	setsid -c sh /etc/guest/command </dev/ttyS1 >/dev/ttyS1 2>&1
+	code=$?
+	;;
+*)
+	# Through a pipe, so that programs do not take the line for a terminal.
+	mkfifo /run/output
+	cat /run/output >/dev/ttyS1 &
+	writer=$!
+	setsid sh /etc/guest/command </dev/null >/run/output 2>&1
+	code=$?
+	# A process left behind may hold the pipe open: its output is not waited for.
+	waited=0
+	while kill -0 $writer 2>/dev/null && [ $waited -lt 20 ]; do
+		sleep 0.05
+		waited=$((waited + 1))
+	done
+	;;
+esac
+
+if [ -n "$(ls -A /out)" ]; then
+	tar -C /out -cf - . | dd of="$report" bs=1M seek=1 conv=fsync,notrunc 2>/dev/null
+fi
+finish $code

@@ -1,0 +1,134 @@
+//! Debian's kernels: which there are, and the ones in the cache. A cached kernel needs no network.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use super::apt::{Apt, Scope};
+use super::cache;
+use super::series::{Build, Flavour, Wanted};
+use super::vmlinux;
+use crate::process;
+
+/// A kernel that is ready to boot.
+#[derive(Clone)]
+pub(crate) struct Kernel {
+    /// Its name.
+    pub(crate) build: Build,
+    folder: PathBuf,
+}
+
+impl Kernel {
+    /// The uncompressed kernel with its PVH entry point.
+    pub(crate) fn vmlinux(&self) -> PathBuf {
+        self.folder.join("vmlinux")
+    }
+
+    /// The root below which `lib/modules/RELEASE` lies, with `modules.dep`; the superseded 6.19 to 7.1 have none.
+    pub(crate) fn modules(&self) -> Option<PathBuf> {
+        let modules = self.folder.join("lib/modules").join(&self.build.release);
+        modules.join("modules.dep").is_file().then_some(modules)
+    }
+
+    /// The configuration it was built with.
+    pub(crate) fn config(&self) -> Option<PathBuf> {
+        Some(self.folder.join("config")).filter(|config| config.is_file())
+    }
+}
+
+/// The kernel asked for: from the cache, else from Debian's archive.
+pub(crate) fn obtain(wanted: Wanted, flavour: Flavour) -> Result<Kernel> {
+    let _lock = cache::lock("kernels")?;
+    if let Some(build) = Build::newest(cached()?, wanted, flavour)
+        && wanted != Wanted::Newest
+    {
+        return open(build);
+    }
+    match fetch(wanted, flavour) {
+        Ok(kernel) => Ok(kernel),
+        Err(error) => match Build::newest(cached()?, wanted, flavour) {
+            Some(build) => {
+                eprintln!("xtask: taking the newest kernel of the cache, {}: {error:#}", build.release);
+                open(build)
+            }
+            None => Err(error.context(format!("kernel {wanted} ({flavour}) is not in the cache and could not be fetched"))),
+        },
+    }
+}
+
+/// Every build in Debian's archive.
+pub(crate) fn on_offer() -> Result<Vec<Build>> {
+    Ok(builds(&names(&Apt::open(Scope::Kernels)?)?))
+}
+
+/// Every build in the cache.
+pub(crate) fn cached() -> Result<Vec<Build>> {
+    let Ok(entries) = fs::read_dir(shelf()?) else { return Ok(Vec::new()) };
+    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    Ok(names.filter_map(|name| Build::parse(&name)).collect())
+}
+
+fn shelf() -> Result<PathBuf> {
+    Ok(cache::root()?.join("kernels"))
+}
+
+fn open(build: Build) -> Result<Kernel> {
+    let folder = shelf()?.join(&build.release);
+    Ok(Kernel { build, folder })
+}
+
+fn names(apt: &Apt) -> Result<Vec<String>> {
+    apt.names(&["image", "binary", "modules", "base"].map(|part| format!("linux-{part}-[0-9]")).each_ref().map(String::as_str))
+}
+
+/// Up to 6.18 `linux-image-RELEASE` holds all; from 6.19 on it is a meta package and `linux-binary-RELEASE` holds the kernel.
+fn builds(names: &[String]) -> Vec<Build> {
+    let releases = names.iter().filter_map(|name| name.strip_prefix("linux-image-").or(name.strip_prefix("linux-binary-")));
+    releases.filter_map(Build::parse).collect()
+}
+
+fn fetch(wanted: Wanted, flavour: Flavour) -> Result<Kernel> {
+    let apt = Apt::open(Scope::Kernels)?;
+    let names = names(&apt)?;
+    let build = Build::newest(builds(&names), wanted, flavour)
+        .with_context(|| format!("Debian offers no {wanted} ({flavour}) any more; `cargo xtask vm list` shows what there is"))?;
+    let kernel = open(build)?;
+    if kernel.vmlinux().is_file() {
+        return Ok(kernel);
+    }
+    let release = &kernel.build.release;
+    let is_offered = |name: &String| names.contains(name);
+    let split = ["binary", "modules", "base"].map(|part| format!("linux-{part}-{release}"));
+    let packages: Vec<String> = match is_offered(&split[0]) {
+        true => split.into_iter().filter(is_offered).collect(),
+        false => vec![format!("linux-image-{release}")],
+    };
+    let candidates = apt.candidates(&packages)?;
+    cache::enter(&kernel.folder, |folder| {
+        let unpacked = tempfile::tempdir_in(folder)?;
+        apt.unpack(&format!("kernel {release}"), &candidates, unpacked.path())?;
+        keep(unpacked.path(), folder, release)
+    })?;
+    Ok(kernel)
+}
+
+/// Moves what a guest needs out of the unpacked packages.
+fn keep(unpacked: &Path, folder: &Path, release: &str) -> Result<()> {
+    let modules = ["lib/modules", "usr/lib/modules"].map(|place| unpacked.join(place).join(release));
+    let images = [unpacked.join(format!("boot/vmlinuz-{release}")), modules[1].join("vmlinuz"), modules[0].join("vmlinuz")];
+    let Some(image) = images.iter().find(|image| image.is_file()) else {
+        bail!("Debian's packages of {release} hold no vmlinuz");
+    };
+    vmlinux::extract(image, &folder.join("vmlinux"))?;
+    let configs = [unpacked.join(format!("boot/config-{release}")), modules[1].join("config"), modules[0].join("config")];
+    if let Some(config) = configs.iter().find(|config| config.is_file()) {
+        fs::copy(config, folder.join("config"))?;
+    }
+    if let Some(modules) = modules.iter().find(|modules| modules.join("kernel").is_dir()) {
+        cache::folder(&folder.join("lib/modules"))?;
+        fs::rename(modules, folder.join("lib/modules").join(release))?;
+        process::run(process::program("depmod").arg("-b").arg(folder).arg(release))?;
+    }
+    Ok(())
+}

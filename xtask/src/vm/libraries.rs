@@ -1,0 +1,130 @@
+//! Finds the shared libraries that dynamic binaries need, without running them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use goblin::elf::Elf;
+
+use crate::process;
+
+/// Where a guest's loader looks for libraries without being told.
+const GUEST_LIBRARIES: &str = "lib/x86_64-linux-gnu";
+
+/// Libraries by their name, and where to take each from.
+pub(crate) type Shelf = HashMap<String, PathBuf>;
+
+/// The libraries of this machine, as its loader knows them.
+pub(crate) fn of_this_machine() -> Result<Shelf> {
+    let text = process::stdout(process::program("ldconfig").arg("-p"))?;
+    let lines = text.lines().filter(|line| line.contains("x86-64"));
+    Ok(lines
+        .filter_map(|line| {
+            let (name, path) = line.split_once(" => ")?;
+            Some((name.split_whitespace().next()?.to_owned(), PathBuf::from(path)))
+        })
+        .collect())
+}
+
+/// Every library below a folder.
+pub(crate) fn below(folder: &Path) -> Result<Shelf> {
+    let mut shelf = Shelf::new();
+    for file in files(folder)? {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        if name.contains(".so") && file.is_file() {
+            shelf.insert(name.into_owned(), file);
+        }
+    }
+    Ok(shelf)
+}
+
+/// All files below a folder (or the file itself), links included.
+pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>> {
+    let kind = fs::symlink_metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+    if !kind.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut all = Vec::new();
+    for entry in fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))? {
+        all.extend(files(&entry?.path())?);
+    }
+    Ok(all)
+}
+
+/// The libraries and the loader that these files need, themselves included in turn: guest path (no leading `/`) to file.
+pub(crate) fn needed(binaries: &[PathBuf], shelf: &Shelf) -> Result<BTreeMap<String, PathBuf>> {
+    let mut found = BTreeMap::new();
+    let mut queue = binaries.to_vec();
+    while let Some(file) = queue.pop() {
+        let Some(needs) = needs(&file)? else { continue };
+        if let Some(loader) = needs.loader {
+            let name = loader.rsplit('/').next().unwrap_or_default().to_owned();
+            let source = shelf.get(&name).cloned().unwrap_or_else(|| PathBuf::from(&loader));
+            found.insert(loader.trim_start_matches('/').to_owned(), source);
+        }
+        for name in needs.libraries {
+            let guest = format!("{GUEST_LIBRARIES}/{name}");
+            if found.contains_key(&guest) || name.starts_with("ld-linux") {
+                continue;
+            }
+            let beside = needs.folders.iter().map(|folder| folder.join(&name)).find(|path| path.is_file());
+            let Some(source) = beside.or_else(|| shelf.get(&name).cloned()) else {
+                bail!("{} needs {name}, which is not to be found", file.display());
+            };
+            found.insert(guest, source.clone());
+            queue.push(source);
+        }
+    }
+    Ok(found)
+}
+
+struct Needs {
+    loader: Option<String>,
+    libraries: Vec<String>,
+    folders: Vec<PathBuf>,
+}
+
+/// What a dynamic ELF file asks its loader for; `None` for any other file.
+fn needs(file: &Path) -> Result<Option<Needs>> {
+    let Ok(real) = fs::canonicalize(file) else { return Ok(None) };
+    let content = fs::read(&real).with_context(|| format!("cannot read {}", file.display()))?;
+    if !content.starts_with(b"\x7fELF") {
+        return Ok(None);
+    }
+    let Ok(elf) = Elf::parse(&content) else { return Ok(None) };
+    let origin = real.parent().unwrap_or(Path::new("/")).to_string_lossy();
+    let paths = elf.runpaths.iter().chain(&elf.rpaths).flat_map(|list| list.split(':'));
+    Ok(Some(Needs {
+        loader: elf.interpreter.map(str::to_owned),
+        libraries: elf.libraries.iter().map(|&name| name.to_owned()).collect(),
+        folders: paths.map(|path| PathBuf::from(path.replace("$ORIGIN", &origin))).collect(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dynamic_binary_brings_its_loader_and_libraries() {
+        let this = std::env::current_exe().unwrap();
+        let found = needed(&[this], &of_this_machine().unwrap()).unwrap();
+        assert!(found.contains_key("lib64/ld-linux-x86-64.so.2"), "{found:?}");
+        assert!(found.contains_key("lib/x86_64-linux-gnu/libc.so.6"), "{found:?}");
+    }
+
+    #[test]
+    fn a_missing_library_is_named() {
+        let this = std::env::current_exe().unwrap();
+        let error = needed(&[this], &Shelf::new()).unwrap_err().to_string();
+        assert!(error.contains("libc.so.6") || error.contains("libgcc_s"), "{error}");
+    }
+
+    #[test]
+    fn a_script_needs_nothing() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), "#!/bin/sh\n").unwrap();
+        assert!(needed(&[file.path().to_owned()], &Shelf::new()).unwrap().is_empty());
+    }
+}

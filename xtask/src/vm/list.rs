@@ -1,0 +1,27 @@
+//! `cargo xtask vm list`: the series on offer, with the newest build of each flavour and what is cached.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use super::kernel;
+use super::series::{Build, Flavour, ON_OFFER, Wanted};
+
+/// Prints the table.
+pub(crate) fn run() -> Result<ExitCode> {
+    let cached = kernel::cached()?;
+    let offered = kernel::on_offer().unwrap_or_else(|error| {
+        eprintln!("xtask: only the cache is listed: {error:#}");
+        Vec::new()
+    });
+    println!("{:<8}{:<8}{:<34}cached", "series", "flavour", "newest");
+    for series in ON_OFFER {
+        for flavour in [Flavour::Cloud, Flavour::Full, Flavour::Rt] {
+            let newest = |builds: &[Build]| Build::newest(builds.iter().cloned(), Wanted::Series(series), flavour);
+            let name = |build: Option<Build>| build.map_or_else(|| "-".to_owned(), |build| build.release);
+            let (offered, cached) = (name(newest(&offered)), name(newest(&cached)));
+            println!("{series:<8}{flavour:<8}{offered:<34}{cached}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

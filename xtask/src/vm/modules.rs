@@ -1,0 +1,100 @@
+//! Kernel modules for a guest: what a module needs, in loading order, uncompressed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+
+use super::kernel::Kernel;
+use crate::process;
+
+/// A module file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Module {
+    /// Its file name without compression suffix.
+    pub(crate) name: String,
+    path: PathBuf,
+}
+
+impl Module {
+    /// The uncompressed module.
+    pub(crate) fn content(&self) -> Result<Vec<u8>> {
+        let tool = match self.path.extension().and_then(|extension| extension.to_str()) {
+            Some("xz") => "xz",
+            Some("zst") => "zstd",
+            _ => return fs::read(&self.path).with_context(|| format!("cannot read {}", self.path.display())),
+        };
+        let mut command = process::program(tool);
+        command.arg("-dcq").arg(&self.path).stdin(Stdio::null());
+        let output = process::output(&mut command)?;
+        if !output.status.success() {
+            bail!("cannot unpack {}: {}", self.path.display(), process::said(&output));
+        }
+        Ok(output.stdout)
+    }
+}
+
+/// The named modules with all that they need, each after what it needs. Built-in ones need no loading and are left out.
+pub(crate) fn with_dependencies(kernel: &Kernel, names: &[String]) -> Result<Vec<Module>> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let release = &kernel.build.release;
+    let Some(folder) = kernel.modules() else {
+        bail!("Debian has dropped the modules of {release}: take a series that still has them");
+    };
+    let read = |name: &str| fs::read_to_string(folder.join(name)).with_context(|| format!("cannot read {name} of {release}"));
+    let (table, builtin) = (read("modules.dep")?, read("modules.builtin").unwrap_or_default());
+    let mut order = Vec::new();
+    for name in names {
+        if builtin.lines().any(|line| is_called(line, name)) {
+            continue;
+        }
+        let Some(line) = table.lines().find(|line| line.split(':').next().is_some_and(|path| is_called(path, name))) else {
+            bail!("{release} has no module {name}; the full flavour has more of them (--flavour full)");
+        };
+        add(line, &folder, &mut order);
+    }
+    Ok(order)
+}
+
+/// Adds the modules of one line of modules.dep, which names what it needs from the nearest to the farthest.
+fn add(line: &str, folder: &Path, order: &mut Vec<Module>) {
+    let (own, needed) = line.split_once(':').unwrap_or((line, ""));
+    for path in needed.split_whitespace().rev().chain([own]) {
+        let module = Module { name: stem(path).to_owned(), path: folder.join(path) };
+        if !order.contains(&module) {
+            order.push(module);
+        }
+    }
+}
+
+fn stem(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.split('.').next().unwrap_or(name)
+}
+
+/// In module names `-` and `_` are the same.
+fn is_called(path: &str, name: &str) -> bool {
+    stem(path).replace('-', "_") == name.replace('-', "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_module_needs_is_loaded_first_and_once() {
+        let mut order = Vec::new();
+        add("kernel/a.ko.xz: kernel/b.ko.xz kernel/c.ko.xz", Path::new("/"), &mut order);
+        add("kernel/d.ko: kernel/c.ko.xz", Path::new("/"), &mut order);
+        let names: Vec<_> = order.iter().map(|module| module.name.as_str()).collect();
+        assert_eq!(names, ["c", "b", "a", "d"]);
+    }
+
+    #[test]
+    fn dash_and_underscore_are_the_same() {
+        assert!(is_called("kernel/drivers/vfio/vfio-pci.ko.xz", "vfio_pci"));
+    }
+}

@@ -1,0 +1,162 @@
+//! The options that describe a guest, and what they need before it can start.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+
+use super::emulator::Machine;
+use super::guest::Guest;
+use super::kernel;
+use super::root::Addition;
+use super::series::{Flavour, Wanted};
+use crate::{setup, workspace};
+
+/// A guest as the command line describes it.
+#[derive(Args, Clone)]
+pub(crate) struct GuestOptions {
+    /// Kernel series (`cargo xtask vm list` shows them), or `newest`
+    #[arg(long, value_name = "SERIES")]
+    pub(crate) kernel: Wanted,
+    /// How Debian configured the kernel
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) flavour: Flavour,
+    /// Memory
+    #[arg(long, value_name = "SIZE", default_value = "2G")]
+    pub(crate) mem: String,
+    /// Processors
+    #[arg(long, value_name = "COUNT", default_value_t = 2)]
+    pub(crate) cpus: u32,
+    /// Size of the disk at /mnt
+    #[arg(long, value_name = "SIZE", default_value = "1G")]
+    pub(crate) disk: String,
+    /// Emulate all processors in one thread, or each in its own (faster; kills two guests in a hundred)
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) threads: Threads,
+    /// Let the guest's clock count instructions, on one processor: rates become repeatable
+    #[arg(long)]
+    pub(crate) icount: bool,
+    /// Use hardware virtualisation, which must work here
+    #[arg(long, conflicts_with = "icount")]
+    pub(crate) kvm: bool,
+    /// Kernel modules to load before the command runs
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub(crate) modules: Vec<String>,
+    /// A file or folder for the guest, with the libraries it needs; DEST defaults to /root, the working directory
+    #[arg(long, value_name = "SRC[=DEST]", value_parser = Addition::parse)]
+    pub(crate) add: Vec<Addition>,
+    /// A Debian package for the guest, with the libraries it needs
+    #[arg(long, value_name = "DEBIAN-PACKAGE")]
+    pub(crate) package: Vec<String>,
+    /// More for the kernel's command line
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) append: Vec<String>,
+    /// More for QEMU's command line
+    #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
+    pub(crate) qemu_arg: Vec<String>,
+    /// Time limit for boot and command
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
+    pub(crate) timeout: Duration,
+    /// Where to put what the command leaves in /out
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
+    /// Where to put what the kernel says on its console
+    #[arg(long, value_name = "FILE")]
+    pub(crate) console: Option<PathBuf>,
+    /// Leave pintrace and pinload out, and do not build them
+    #[arg(long)]
+    pub(crate) bare: bool,
+}
+
+/// How processors are emulated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Threads {
+    /// All in one thread.
+    #[default]
+    Single,
+    /// One thread each.
+    Multi,
+}
+
+impl GuestOptions {
+    /// A guest on this kernel with everything else as it is by default, and without our binaries.
+    pub(crate) fn bare(kernel: Wanted) -> Self {
+        Self {
+            kernel,
+            flavour: Flavour::default(),
+            mem: "2G".to_owned(),
+            cpus: 2,
+            disk: "1G".to_owned(),
+            threads: Threads::default(),
+            icount: false,
+            kvm: false,
+            modules: Vec::new(),
+            add: Vec::new(),
+            package: Vec::new(),
+            append: Vec::new(),
+            qemu_arg: Vec::new(),
+            timeout: Duration::from_mins(10),
+            out: None,
+            console: None,
+            bare: true,
+        }
+    }
+
+    /// Sets up this machine, builds our binaries, fetches the kernel.
+    pub(crate) fn prepare(&self) -> Result<Guest> {
+        setup::guests()?;
+        let mut additions = Vec::new();
+        if !self.bare {
+            setup::rust()?;
+            setup::bpf_linker()?;
+            for name in ["pintrace", "pinload"] {
+                additions.push(Addition::new(workspace::build_for_guest(name)?, &format!("usr/local/bin/{name}")));
+            }
+        }
+        additions.extend(self.add.iter().cloned());
+        Ok(Guest {
+            kernel: kernel::obtain(self.kernel, self.flavour)?,
+            machine: Machine {
+                memory: self.mem.clone(),
+                cpus: self.cpus,
+                multi_threaded: self.threads == Threads::Multi,
+                count_instructions: self.icount,
+                kvm: self.kvm,
+                qemu_args: self.qemu_arg.clone(),
+                append: self.append.clone(),
+            },
+            disk: self.disk.clone(),
+            modules: self.modules.clone(),
+            additions,
+            packages: self.package.clone(),
+            limit: self.timeout,
+            out: self.out.clone(),
+            console: self.console.clone(),
+        })
+    }
+}
+
+/// Reads `90`, `90s`, `5m` or `1h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let number: u64 = digits.parse().map_err(|_| "a duration such as 90s, 5m or 1h is needed".to_owned())?;
+    match &text[digits.len()..] {
+        "" | "s" => Ok(Duration::from_secs(number)),
+        "m" => Ok(Duration::from_mins(number)),
+        "h" => Ok(Duration::from_hours(number)),
+        unit => Err(format!("there is no unit {unit:?}; take s, m or h")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read() {
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("5m"), Ok(Duration::from_secs(300)));
+        assert!(duration("5 years").is_err() && duration("m").is_err());
+    }
+}

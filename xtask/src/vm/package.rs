@@ -1,0 +1,54 @@
+//! Debian packages for guests: a package's own files with the shared libraries they need, out of the cache or the archive.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::apt::{Apt, Scope};
+use super::{cache, libraries};
+
+/// Parts of a package that no test reads.
+const LEFT_OUT: [&str; 4] = ["usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/lintian"];
+
+/// The folder that holds the package's files and libraries as they are to lie in the guest's root.
+pub(crate) fn obtain(name: &str) -> Result<PathBuf> {
+    let _lock = cache::lock("packages")?;
+    let folder = cache::root()?.join("packages").join(name);
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    let missing = || format!("Debian package {name} is not in the cache and could not be fetched");
+    let apt = Apt::open(Scope::Packages).with_context(missing)?;
+    let own = format!("{name}=");
+    let (package, others): (Vec<_>, Vec<_>) =
+        apt.closure(name).with_context(missing)?.into_iter().partition(|candidate| candidate.exact.starts_with(&own));
+    cache::enter(&folder, |folder| {
+        apt.unpack(&format!("package {name}"), &package, folder)?;
+        for part in LEFT_OUT.map(|part| folder.join(part)).iter().filter(|part| part.is_dir()) {
+            fs::remove_dir_all(part)?;
+        }
+        let rest = tempfile::tempdir().context("cannot write a temporary folder")?;
+        if !others.is_empty() {
+            apt.unpack(&format!("the libraries of {name}"), &others, rest.path())?;
+        }
+        bring_libraries(folder, rest.path())
+    })
+    .with_context(missing)?;
+    Ok(folder)
+}
+
+fn bring_libraries(folder: &Path, rest: &Path) -> Result<()> {
+    let mut shelf = libraries::below(rest)?;
+    shelf.extend(libraries::below(folder)?);
+    for (path, source) in libraries::needed(&libraries::files(folder)?, &shelf)? {
+        let target = folder.join(path);
+        if let Some(parent) = target.parent() {
+            cache::folder(parent)?;
+        }
+        if !target.exists() {
+            fs::copy(&source, &target).with_context(|| format!("cannot copy {}", source.display()))?;
+        }
+    }
+    Ok(())
+}

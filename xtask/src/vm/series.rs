@@ -1,0 +1,184 @@
+//! The names that kernels go by: series, flavours, and Debian's names of their builds. Pure: nothing is fetched here.
+
+use std::fmt;
+use std::str::FromStr;
+
+use clap::ValueEnum;
+
+/// The series that Debian's ordinary mirror carries.
+pub(crate) const ON_OFFER: [Series; 11] = [
+    Series(5, 10),
+    Series(6, 1),
+    Series(6, 12),
+    Series(6, 16),
+    Series(6, 17),
+    Series(6, 18),
+    Series(6, 19),
+    Series(7, 0),
+    Series(7, 1),
+    Series(7, 2),
+    Series(7, 3),
+];
+
+/// A kernel series such as 6.12.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Series(pub(crate) u32, pub(crate) u32);
+
+impl fmt::Display for Series {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&format!("{}.{}", self.0, self.1))
+    }
+}
+
+/// Which kernel the user asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// The newest that there is.
+    Newest,
+    /// The newest build of a series.
+    Series(Series),
+}
+
+impl Wanted {
+    /// Whether this build is one of those asked for.
+    pub(crate) fn matches(self, build: &Build) -> bool {
+        match self {
+            Self::Newest => true,
+            Self::Series(series) => build.series == series,
+        }
+    }
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Newest => formatter.pad("newest"),
+            Self::Series(series) => series.fmt(formatter),
+        }
+    }
+}
+
+impl FromStr for Wanted {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = ON_OFFER.into_iter().find(|series| series.to_string() == text);
+        match known {
+            Some(series) => Ok(Self::Series(series)),
+            None if text == "newest" => Ok(Self::Newest),
+            None => {
+                let names = ON_OFFER.map(|series| series.to_string()).join(" ");
+                Err(format!("there is no such kernel series; take one of: {names} newest"))
+            }
+        }
+    }
+}
+
+/// How Debian configured the kernel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Flavour {
+    /// For virtual machines: small, and the same traceable functions.
+    #[default]
+    Cloud,
+    /// For any machine: all drivers, as modules.
+    Full,
+    /// With PREEMPT_RT.
+    Rt,
+}
+
+impl Flavour {
+    const fn infix(self) -> &'static str {
+        match self {
+            Self::Cloud => "-cloud",
+            Self::Full => "",
+            Self::Rt => "-rt",
+        }
+    }
+}
+
+impl fmt::Display for Flavour {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Cloud => "cloud",
+            Self::Full => "full",
+            Self::Rt => "rt",
+        })
+    }
+}
+
+/// One build of a kernel, named as `uname -r` names it in Debian (`6.12.117+deb13-cloud-amd64`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Build {
+    /// The whole name: Debian's ABI with flavour and architecture.
+    pub(crate) release: String,
+    /// The series that it belongs to.
+    pub(crate) series: Series,
+    /// How it was configured.
+    pub(crate) flavour: Flavour,
+    order: Vec<u32>,
+}
+
+impl Build {
+    /// Reads a release string; `None` for a meta package's (`6.12-cloud-amd64`) and for anything else.
+    pub(crate) fn parse(release: &str) -> Option<Self> {
+        let name = release.strip_suffix("-amd64")?;
+        let (version, flavour) = [Flavour::Cloud, Flavour::Rt, Flavour::Full]
+            .into_iter()
+            .find_map(|flavour| Some((name.strip_suffix(flavour.infix())?, flavour)))?;
+        let digits = version.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty());
+        let order: Vec<u32> = digits.map(str::parse).collect::<Result<_, _>>().ok()?;
+        let [major, minor, _, ..] = order[..] else { return None };
+        Some(Self { release: release.to_owned(), series: Series(major, minor), flavour, order })
+    }
+
+    /// The newest of the builds that are asked for.
+    pub(crate) fn newest(builds: impl IntoIterator<Item = Self>, wanted: Wanted, flavour: Flavour) -> Option<Self> {
+        let fitting = builds.into_iter().filter(|build| wanted.matches(build) && build.flavour == flavour);
+        fitting.max_by(|a, b| a.order.cmp(&b.order))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn newest(names: &[&str], wanted: &str, flavour: Flavour) -> Option<String> {
+        let builds = names.iter().filter_map(|name| Build::parse(name));
+        Build::newest(builds, wanted.parse().unwrap(), flavour).map(|build| build.release)
+    }
+
+    #[test]
+    fn builds_are_ordered_by_number() {
+        let names = ["6.12.96+deb13-cloud-amd64", "6.12.117+deb12-cloud-amd64", "6.12.117+deb13-cloud-amd64"];
+        assert_eq!(newest(&names, "6.12", Flavour::Cloud).unwrap(), "6.12.117+deb13-cloud-amd64");
+        let names = ["6.1.0-56-amd64", "6.1.0-0.deb11.52-amd64", "6.1.0-9-amd64"];
+        assert_eq!(newest(&names, "6.1", Flavour::Full).unwrap(), "6.1.0-56-amd64");
+        assert_eq!(newest(&names, "newest", Flavour::Full).unwrap(), "6.1.0-56-amd64");
+    }
+
+    #[test]
+    fn a_series_is_no_prefix_of_another() {
+        assert_eq!(newest(&["6.12.117+deb13-cloud-amd64", "6.18.15+deb13-cloud-amd64"], "6.1", Flavour::Cloud), None);
+    }
+
+    #[test]
+    fn flavours_are_told_apart() {
+        let names = ["7.3.4+deb13-amd64", "7.3.4+deb13-rt-amd64"];
+        assert_eq!(newest(&names, "7.3", Flavour::Rt).unwrap(), names[1]);
+        assert_eq!(newest(&names, "7.3", Flavour::Full).unwrap(), names[0]);
+        assert_eq!(newest(&names, "7.3", Flavour::Cloud), None);
+    }
+
+    #[test]
+    fn meta_packages_and_debug_builds_are_no_builds() {
+        for name in ["6.12-cloud-amd64", "6.12.117+deb13-amd64-dbg", "6.12.117+deb13-amd64-unsigned", "6.12-amd64"] {
+            assert_eq!(Build::parse(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_series_is_answered_with_the_known_ones() {
+        let error = "6.6".parse::<Wanted>().unwrap_err();
+        assert!(error.contains("5.10 6.1 6.12") && error.contains("newest"), "{error}");
+    }
+}

@@ -1,0 +1,81 @@
+//! Takes the uncompressed `vmlinux` out of a `vmlinuz` (Linux boot protocol, Documentation/arch/x86/boot.rst).
+
+use std::fs::{self, File};
+use std::io::{Seek, SeekFrom, Write};
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+
+use crate::process;
+
+const SETUP_SECTORS: usize = 0x1f1;
+const MAGIC: usize = 0x202;
+const PAYLOAD_OFFSET: usize = 0x248;
+const PAYLOAD_LENGTH: usize = 0x24c;
+
+/// Unpacks `vmlinuz` into `vmlinux`.
+pub(crate) fn extract(vmlinuz: &Path, vmlinux: &Path) -> Result<()> {
+    let image = fs::read(vmlinuz).with_context(|| format!("cannot read {}", vmlinuz.display()))?;
+    let payload = payload(&image).with_context(|| format!("{} is no bzImage", vmlinuz.display()))?;
+    let (tool, options): (&str, &[&str]) = match payload {
+        [0xfd, b'7', b'z', ..] => ("xz", &["-dc", "--single-stream"]),
+        [0x02, 0x21, 0x4c, 0x18, ..] => ("lz4", &["-dc"]),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => ("zstd", &["-dcq"]),
+        _ => bail!("{} is compressed in a way not known here", vmlinuz.display()),
+    };
+    // The build appends the uncompressed size to the stream; the tools take that for damage.
+    let stream = &payload[..payload.len() - 4];
+    let mut input = tempfile::tempfile().context("cannot write a temporary file")?;
+    input.write_all(stream)?;
+    input.seek(SeekFrom::Start(0))?;
+    let output = File::create(vmlinux).with_context(|| format!("cannot write {}", vmlinux.display()))?;
+    process::run(process::program(tool).args(options).stdin(Stdio::from(input)).stdout(output))?;
+    if !fs::read(vmlinux)?.starts_with(b"\x7fELF") {
+        bail!("{} holds no ELF kernel", vmlinuz.display());
+    }
+    Ok(())
+}
+
+/// The compressed kernel within the image.
+fn payload(image: &[u8]) -> Option<&[u8]> {
+    if image.get(MAGIC..MAGIC + 4)? != b"HdrS" {
+        return None;
+    }
+    let sectors = match *image.get(SETUP_SECTORS)? {
+        0 => 4,
+        count => usize::from(count),
+    };
+    let start = (sectors + 1) * 512 + word(image, PAYLOAD_OFFSET)?;
+    let payload = image.get(start..start.checked_add(word(image, PAYLOAD_LENGTH)?)?)?;
+    (payload.len() > 4).then_some(payload)
+}
+
+fn word(image: &[u8], offset: usize) -> Option<usize> {
+    let bytes = image.get(offset..offset + 4)?.try_into().ok()?;
+    usize::try_from(u32::from_le_bytes(bytes)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_payload_is_found_behind_the_setup_sectors() {
+        let mut image = vec![0; 1024];
+        image[SETUP_SECTORS] = 1;
+        image[MAGIC..MAGIC + 4].copy_from_slice(b"HdrS");
+        image[PAYLOAD_OFFSET] = 16;
+        image[PAYLOAD_LENGTH] = 8;
+        image.extend([0; 16]);
+        image.extend(b"\xfd7zXsize");
+        assert_eq!(payload(&image), Some(&b"\xfd7zXsize"[..]));
+        image.truncate(1030);
+        assert_eq!(payload(&image), None);
+    }
+
+    #[test]
+    fn what_is_no_image_is_refused() {
+        assert_eq!(payload(b"not a kernel"), None);
+    }
+}
