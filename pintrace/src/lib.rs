@@ -6,3 +6,6 @@
 pub mod event;
 pub mod model;
 pub mod units;
+
+#[cfg(test)]
+mod story;

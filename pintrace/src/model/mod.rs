@@ -1,6 +1,23 @@
 //! The model: events folded into state, and what can be asked of it.
 //!
-//! No I/O, no clocks, no views: time is an event.
+//! No I/O, no clocks, no views: time is an event. Symbols may come after the accounts that need
+//! them, so conclusions (subsystem, stack text, truth) are drawn when a snapshot is taken.
 
+mod account;
+mod derive;
+mod extent;
+pub mod field;
+mod fold;
+mod limits;
+mod loss;
+mod process;
 pub mod snapshot;
+mod stack;
 pub mod subsystem;
+pub mod text;
+mod truth;
+
+#[cfg(test)]
+mod tests;
+
+pub use fold::Model;

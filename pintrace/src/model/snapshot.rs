@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::event::Started;
+use crate::event::{Started, Stopped};
 use crate::units::{Nanos, Pid, Tid};
 
 use super::subsystem::Subsystem;
@@ -22,6 +22,8 @@ pub struct Snapshot {
     pub started: Arc<Started>,
     /// The stream ended in order (a file cut short did not).
     pub stopped: bool,
+    /// How it ended, if `stopped`.
+    pub ending: Option<Stopped>,
     /// Books against ledger.
     pub truth: Truth,
     /// Every loss counter by name, zeroes included, in catalogue order.
@@ -30,6 +32,9 @@ pub struct Snapshot {
     pub processes: Vec<Process>,
     /// Totals by subsystem, largest holder first.
     pub subsystems: Vec<SubsystemTotals>,
+    /// Events that could not be folded in: they speak of what was never opened, or a table of the
+    /// model was full. 0 on every stream that a pintrace of this version made.
+    pub unfolded: u64,
 }
 
 /// Books against ledger: whether the figures can be believed.
@@ -137,7 +142,8 @@ pub struct OpenExtent {
     /// Who pinned it.
     pub subsystem: Subsystem,
     /// Kernel stack of the pin call, innermost first, as `symbol+0xoffset [module]`.
-    pub stack: Vec<String>,
+    /// Shared: thousands of extents have few stacks.
+    pub stack: Arc<[String]>,
 }
 
 /// How a process ended.
@@ -166,4 +172,26 @@ pub struct SubsystemTotals {
     pub acquired: u64,
     /// Pages released since the start.
     pub released: u64,
+}
+
+impl Snapshot {
+    /// Sum of all loss counters; 0 means that nothing was lost.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        let counters = self.loss.iter().map(|(_, count)| *count);
+        counters.fold(self.unfolded, u64::saturating_add)
+    }
+
+    /// A subsystem's totals, zeroes if it never pinned.
+    #[must_use]
+    pub fn subsystem(&self, subsystem: Subsystem) -> SubsystemTotals {
+        let found = self
+            .subsystems
+            .iter()
+            .find(|totals| totals.subsystem == subsystem);
+        found.copied().unwrap_or(SubsystemTotals {
+            subsystem,
+            ..SubsystemTotals::default()
+        })
+    }
 }

@@ -1,0 +1,92 @@
+//! The accounts that are open, and what they add up to.
+
+use std::collections::BTreeMap;
+
+use crate::event::{AccountOpened, AccountSampled};
+use crate::units::AccountId;
+
+use super::limits;
+use super::process::ProcessKey;
+use super::stack::Origin;
+
+/// One open account.
+#[derive(Clone, Debug)]
+pub(super) struct AccountState {
+    /// As it was opened.
+    pub(super) opened: AccountOpened,
+    /// Its latest totals.
+    pub(super) totals: AccountSampled,
+    /// Whose it is: the pid alone would not tell, once it is used again.
+    pub(super) process: ProcessKey,
+}
+
+impl AccountState {
+    /// Pages held now.
+    pub(super) fn pages_held(&self) -> u64 {
+        self.totals.acquired.saturating_sub(self.totals.released)
+    }
+
+    /// Bytes kept in place now.
+    pub(super) fn bytes_held(&self) -> u64 {
+        if self.pages_held() == 0 {
+            0
+        } else {
+            self.totals.bytes_held
+        }
+    }
+
+    /// Where its pins come from.
+    pub(super) fn origin(&self) -> Origin {
+        Origin {
+            caller: self.opened.caller,
+            stack: self.opened.stack,
+        }
+    }
+}
+
+/// All open accounts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct AccountTable {
+    by_id: BTreeMap<AccountId, AccountState>,
+}
+
+impl AccountTable {
+    pub(super) fn is_full(&self) -> bool {
+        self.by_id.len() >= limits::ACCOUNTS
+    }
+
+    pub(super) fn insert(&mut self, mut opened: AccountOpened, process: ProcessKey) {
+        opened.comm = limits::clip(&opened.comm, limits::COMM_CHARS);
+        let totals = AccountSampled {
+            account: opened.account,
+            ..AccountSampled::default()
+        };
+        self.by_id.insert(
+            opened.account,
+            AccountState {
+                opened,
+                totals,
+                process,
+            },
+        );
+    }
+
+    /// Updates an account; false when it was never opened.
+    pub(super) fn sample(&mut self, totals: AccountSampled) -> bool {
+        match self.by_id.get_mut(&totals.account) {
+            Some(state) => {
+                state.totals = totals;
+                true
+            }
+            None => false,
+        }
+    }
+
+    pub(super) fn get(&self, account: AccountId) -> Option<&AccountState> {
+        self.by_id.get(&account)
+    }
+
+    pub(super) fn remove(&mut self, account: AccountId) -> Option<AccountState> {
+        self.by_id.remove(&account)
+    }
+}

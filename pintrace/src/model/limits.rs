@@ -1,0 +1,29 @@
+//! How much the model keeps at most: recordings may be forged, and live sessions last for months.
+//!
+//! What finds no room is counted in [`super::snapshot::Snapshot::unfolded`].
+
+/// Processes, ended ones included; when full, ended ones that hold nothing are forgotten first.
+pub(super) const PROCESSES: usize = 1 << 17;
+/// Accounts alive at one time; the kernel side has room for 16,384.
+pub(super) const ACCOUNTS: usize = 1 << 16;
+/// Extents open at one time; the kernel side has room for 65,536.
+pub(super) const EXTENTS: usize = 1 << 17;
+/// Kernel stacks; the kernel side has room for 16,384.
+pub(super) const STACKS: usize = 1 << 16;
+/// Frames kept of a stack; the kernel side gives 32.
+pub(super) const FRAMES: usize = 128;
+/// Named kernel addresses.
+pub(super) const SYMBOLS: usize = 1 << 18;
+/// Closed accounts' totals kept apart by thread and origin, over all processes.
+pub(super) const PAST_ENTRIES: usize = 1 << 19;
+/// Characters kept of a command name; the kernel has 15.
+pub(super) const COMM_CHARS: usize = 64;
+/// Characters kept of a command line or a cgroup path.
+pub(super) const LINE_CHARS: usize = 512;
+/// Characters kept of a symbol or module; the kernel's `KSYM_NAME_LEN` is 512 with Rust in it.
+pub(super) const SYMBOL_CHARS: usize = 512;
+
+/// Cuts `text` to `chars` characters.
+pub(super) fn clip(text: &str, chars: usize) -> String {
+    text.chars().take(chars).collect()
+}

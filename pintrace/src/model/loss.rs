@@ -1,0 +1,63 @@
+//! The loss counters, by the catalogue's names. Names that the catalogue lacks come from a newer
+//! pintrace: they are kept together, so that nothing lost goes unseen.
+
+use std::collections::BTreeMap;
+
+use pintrace_common::counters::Loss;
+
+/// Under this name stands what a newer version lost for reasons this version has no name for.
+const UNNAMED: &str = "unnamed";
+
+/// The latest sample.
+#[derive(Clone, Debug)]
+pub(super) struct LossState {
+    known: Vec<(&'static str, u64)>,
+    unnamed: u64,
+}
+
+impl Default for LossState {
+    fn default() -> Self {
+        Self {
+            known: Loss::ALL.iter().map(|loss| (loss.name(), 0)).collect(),
+            unnamed: 0,
+        }
+    }
+}
+
+impl LossState {
+    /// Takes a sample; a counter that is absent from it keeps its value, since none goes back.
+    pub(super) fn sample(&mut self, sample: &BTreeMap<String, u64>) {
+        let mut unnamed = 0_u64;
+        for (name, &count) in sample {
+            match self.known.iter_mut().find(|(known, _)| known == name) {
+                Some((_, value)) => *value = count,
+                None => unnamed = unnamed.saturating_add(count),
+            }
+        }
+        self.unnamed = self.unnamed.max(unnamed);
+    }
+
+    /// Every counter of the catalogue, in its order, zeroes included.
+    pub(super) fn list(&self) -> Vec<(&'static str, u64)> {
+        let mut list = self.known.clone();
+        if self.unnamed > 0 {
+            list.push((UNNAMED, self.unnamed));
+        }
+        list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_unknown_to_this_version_is_not_lost() {
+        let mut state = LossState::default();
+        state.sample(&BTreeMap::from([("ring_full".into(), 2), ("gremlins".into(), 3)]));
+        let list = state.list();
+        assert_eq!(list[0], ("ring_full", 2));
+        assert_eq!(list.last(), Some(&("unnamed", 3)));
+        assert_eq!(list.len(), Loss::COUNT + 1);
+    }
+}

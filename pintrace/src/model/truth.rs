@@ -1,0 +1,124 @@
+//! Books against ledger: the arithmetic behind `unaccounted`.
+
+use crate::event::TruthSampled;
+
+use super::snapshot::Truth;
+
+/// What a sample says. Wide arithmetic, because a forged recording may hold any numbers.
+pub(super) fn truth(sample: &TruthSampled) -> Truth {
+    let ledger_held = i128::from(sample.ledger_acquired) - i128::from(sample.ledger_released);
+    let opening_held = i128::from(sample.opening_held) - i128::from(sample.opening_released);
+    let books = sample.books_acquired.zip(sample.books_released);
+    let books_held = books.map_or(0, |(acquired, released)| {
+        i128::from(sample.opening_held) + i128::from(acquired) - i128::from(released)
+    });
+    let unaccounted = if books.is_some() {
+        toward_zero(
+            books_held - opening_held - ledger_held,
+            i128::from(sample.in_flight),
+        )
+    } else {
+        0
+    };
+    Truth {
+        books_readable: books.is_some(),
+        books_acquired: sample.books_acquired.unwrap_or(0),
+        books_released: sample.books_released.unwrap_or(0),
+        books_held: clamp(books_held),
+        ledger_acquired: sample.ledger_acquired,
+        ledger_released: sample.ledger_released,
+        ledger_held: clamp(ledger_held),
+        internal: sample.internal,
+        opening_held: clamp(opening_held),
+        opening_released: sample.opening_released,
+        unaccounted: clamp(unaccounted),
+        ambiguous: sample.ambiguous,
+    }
+}
+
+/// A difference known only to within `slack` is given as the smallest that it can be.
+fn toward_zero(difference: i128, slack: i128) -> i128 {
+    difference.signum() * (difference.abs() - slack).max(0)
+}
+
+fn clamp(value: i128) -> i64 {
+    i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> TruthSampled {
+        TruthSampled {
+            books_acquired: Some(110),
+            books_released: Some(40),
+            opening_held: 20,
+            ledger_acquired: 100,
+            ledger_released: 25,
+            opening_released: 5,
+            internal: 10,
+            ambiguous: 0,
+            in_flight: 0,
+        }
+    }
+
+    #[test]
+    fn books_that_agree_leave_nothing_unaccounted() {
+        let truth = truth(&sample());
+        assert_eq!(
+            (truth.books_held, truth.opening_held, truth.ledger_held),
+            (90, 15, 75)
+        );
+        assert_eq!(truth.unaccounted, 0);
+    }
+
+    #[test]
+    fn pages_in_flight_are_not_called_unaccounted() {
+        let late = TruthSampled {
+            ledger_acquired: 97,
+            in_flight: 2,
+            ..sample()
+        };
+        assert_eq!(truth(&late).unaccounted, 1);
+        let early = TruthSampled {
+            ledger_acquired: 103,
+            in_flight: 4,
+            ..sample()
+        };
+        assert_eq!(truth(&early).unaccounted, 0);
+        let over = TruthSampled {
+            ledger_acquired: 103,
+            in_flight: 1,
+            ..sample()
+        };
+        assert_eq!(truth(&over).unaccounted, -2);
+    }
+
+    #[test]
+    fn unreadable_books_accuse_nobody() {
+        let blind = TruthSampled {
+            books_acquired: None,
+            ..sample()
+        };
+        let truth = truth(&blind);
+        assert!(!truth.books_readable);
+        assert_eq!(truth.unaccounted, 0);
+        assert_eq!(truth.ledger_held, 75);
+    }
+
+    #[test]
+    fn forged_counters_saturate() {
+        let forged = TruthSampled {
+            books_acquired: Some(u64::MAX),
+            books_released: Some(0),
+            opening_held: u64::MAX,
+            ledger_released: u64::MAX,
+            in_flight: u64::MAX,
+            ..TruthSampled::default()
+        };
+        let truth = truth(&forged);
+        assert_eq!(truth.books_held, i64::MAX);
+        assert_eq!(truth.ledger_held, i64::MIN);
+    }
+}
