@@ -3,6 +3,8 @@
 //! An *account* gathers what one thread pins through one caller into one address space; it carries
 //! running totals and never goes back. An *extent* is one contiguous range of long-term pins, and
 //! ends when its last page is released. Each extent belongs to an account.
+//!
+//! A *holder* is either, as one number: what a cell of the folio table names.
 
 /// Which account a pin belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -40,9 +42,14 @@ pub struct Account {
     pub cgroup: u64,
     /// Id in the stack table of the first pin, or negative.
     pub stack: i64,
+    /// Index of the extent that it opened last, plus one; 0 for none.
+    pub last_extent: u64,
     /// Command name of the thread when the account was opened.
     pub comm: [u8; crate::limits::COMM_BYTES],
 }
+
+/// Bit that tells an extent's holder number from an account's.
+pub const EXTENT_BIT: u32 = 1 << 31;
 
 /// One contiguous range of long-term pins. Counts are pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,3 +81,38 @@ impl Extent {
     /// Added to `pages_held` while a pin call is adding pages, so that no release closes it meanwhile.
     pub const OPENING_BIAS: u64 = 1 << 40;
 }
+
+/// Holders that one folio can have at one time.
+pub const SHARED_CELLS: usize = 15;
+
+/// A folio with several holders. Every word changes by compare-and-swap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct SharedFolio {
+    /// Pins in all cells together, or [`SharedFolio::DEAD`] once the entry is about to go.
+    pub pins: u64,
+    /// holder << 32 | pins, or 0.
+    pub cells: [u64; SHARED_CELLS],
+}
+
+impl SharedFolio {
+    /// In `pins`: nobody may add to this entry any more.
+    pub const DEAD: u64 = u64::MAX;
+}
+
+/// Struct pages that one chunk of the folio table covers.
+pub const CHUNK_PAGES: usize = 64;
+
+/// The folio table's unit: a cell for each struct page of an aligned run of [`CHUNK_PAGES`].
+///
+/// A cell is holder << 32 | pins, 0 when nobody holds the folio, or [`SHARED_MARK`]. Only the cell
+/// of a folio's head page is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Chunk {
+    /// The cells.
+    pub cells: [u64; CHUNK_PAGES],
+}
+
+/// In a chunk's cell: the folio has an entry among the shared folios.
+pub const SHARED_MARK: u64 = (u32::MAX as u64) << 32;

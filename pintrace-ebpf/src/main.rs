@@ -1,2 +1,44 @@
+//! pintrace's eBPF programs.
+//!
+//! A hook (`hooks_*`) reads its arguments and calls [`acquire`] or [`release`]; these walk the pages
+//! ([`walk`], [`page`]), keep the folio table ([`folios`], [`shared`]) and the books of who holds what
+//! ([`accounts`], [`extents`]). Offsets and enum values are injected ([`facts`]); nothing here knows a
+//! kernel version.
 #![no_std]
 #![no_main]
+#![feature(core_intrinsics)]
+#![expect(internal_features, reason = "compare-and-swap, see atomic.rs")]
+
+mod accounts;
+mod acquire;
+mod atomic;
+mod bench;
+mod bench_tables;
+mod calls;
+mod count;
+mod exit;
+mod extents;
+mod facts;
+mod folios;
+mod holders;
+mod hooks_pin;
+mod hooks_probe;
+mod hooks_unpin;
+mod kernel;
+mod log;
+mod maps;
+mod page;
+mod release;
+mod ring;
+mod shared;
+mod walk;
+
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,116 @@
+//! Accounts: what one thread pins through one caller into one address space.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    bindings::BPF_NOEXIST,
+    helpers::{bpf_get_current_comm, bpf_ktime_get_ns, generated::bpf_get_current_cgroup_id},
+    programs::{FExitContext, tracing::StackIdContext},
+};
+use pintrace_common::{
+    counters::Loss,
+    ledger::{Account, AccountKey},
+    limits, wire,
+};
+
+use crate::{atomic::Word, count, maps, ring};
+
+/// The account that takes what finds no other.
+pub const UNATTRIBUTED: u32 = 0;
+
+/// Finds the account of a pin, or opens it.
+#[inline(always)]
+pub fn find_or_open(ctx: *mut c_void, key: &AccountKey) -> u32 {
+    match maps::ACCOUNT_IDS.get_ptr(key) {
+        // SAFETY: a map value that the running program keeps alive.
+        Some(id) => unsafe { *id },
+        None => open(ctx, key),
+    }
+}
+
+#[inline(never)]
+fn open(ctx: *mut c_void, key: &AccountKey) -> u32 {
+    let Some(id) = next_id() else {
+        count::loss(Loss::AccountTableFull, 1);
+        return UNATTRIBUTED;
+    };
+    let Some(slot) = maps::ACCOUNTS.get_ptr_mut(id) else {
+        count::loss(Loss::AccountTableFull, 1);
+        return UNATTRIBUTED;
+    };
+    let now = time();
+    // SAFETY: no arguments.
+    let cgroup = unsafe { bpf_get_current_cgroup_id() };
+    let account = Account {
+        key: *key,
+        acquired: 0,
+        released: 0,
+        bytes_held: 0,
+        calls: 0,
+        held_since_ns: now,
+        opened_ns: now,
+        cgroup,
+        stack: stack(ctx),
+        last_extent: 0,
+        comm: bpf_get_current_comm().unwrap_or([0; limits::COMM_BYTES]),
+    };
+    // SAFETY: the id is fresh: nobody else knows this slot yet.
+    unsafe { *slot = account };
+    if maps::ACCOUNT_IDS.insert(key, id, u64::from(BPF_NOEXIST)).is_err() {
+        // The key holds the thread's id, so nobody else can have opened it: the table is full.
+        let _ = maps::FREE_ACCOUNTS.push(id, 0);
+        count::loss(Loss::AccountTableFull, 1);
+        return UNATTRIBUTED;
+    }
+    let header = wire::Header { kind: wire::kind::ACCOUNT_OPENED, id, time_ns: now };
+    // SAFETY: the slot was filled above.
+    ring::emit(wire::AccountOpened { header, account: unsafe { *slot } });
+    id
+}
+
+/// Adds a successful pin call to an account.
+#[inline(always)]
+pub fn credit(id: u32, pages: u64) {
+    let Some(account) = maps::ACCOUNTS.get_ptr_mut(id) else {
+        return;
+    };
+    // SAFETY: a live map value, accessed atomically.
+    unsafe {
+        let before = Word::at(&raw mut (*account).acquired).fetch_add(pages);
+        Word::at(&raw mut (*account).calls).add(1);
+        if before == Word::at(&raw mut (*account).released).load() {
+            Word::at(&raw mut (*account).held_since_ns).store(time());
+        }
+    }
+}
+
+/// Monotonic time in ns.
+#[inline(always)]
+pub fn time() -> u64 {
+    // SAFETY: no arguments.
+    unsafe { bpf_ktime_get_ns() }
+}
+
+/// Stores the kernel stack of this moment; negative if that failed, which is counted.
+#[inline(always)]
+pub fn stack(ctx: *mut c_void) -> i64 {
+    // The same helper serves every kind of program; the wrapper's name does not matter.
+    match FExitContext::new(ctx).get_stackid(&maps::STACKS, 0) {
+        Ok(id) => id,
+        Err(_) => {
+            count::loss(Loss::StackLost, 1);
+            -1
+        }
+    }
+}
+
+#[inline(always)]
+fn next_id() -> Option<u32> {
+    if let Ok(Some(id)) = maps::FREE_ACCOUNTS.pop() {
+        return Some(id);
+    }
+    let next = maps::NEXT_IDS.get_ptr_mut(0)?;
+    // SAFETY: a live map value, accessed atomically. Id 0 is never given out.
+    let id = unsafe { Word::at(next) }.fetch_add(1) + 1;
+    u32::try_from(id).ok()
+}

@@ -1,0 +1,133 @@
+//! A pin call succeeded: its pages enter the folio table, its figures the ledger.
+
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use pintrace_common::{
+    counters::{Loss, Total},
+    ledger::AccountKey,
+};
+
+use crate::{
+    accounts, count, extents, facts,
+    folios::{self, CellTable, Chunks},
+    holders, kernel, log, maps,
+    page::Folio,
+    walk::{self, Pages, Visitor},
+};
+
+/// One successful call of a pin function.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct PinCall {
+    /// Address of the pinned `mm_struct`; 0 for the running task's own.
+    pub mm: u64,
+    /// User address of the first page.
+    pub address: u64,
+    /// `gup_flags` as the caller gave them.
+    pub flags: u64,
+    /// Address of pages[] or folios[].
+    pub array: u64,
+    /// Entries that are valid.
+    pub pages: u64,
+    /// Return address in the caller.
+    pub caller: u64,
+}
+
+/// Whether the hooks are to count.
+#[inline(always)]
+pub fn gate_is_open() -> bool {
+    maps::GATE.get(0).copied().unwrap_or(0) != 0
+}
+
+/// Takes a successful call into the ledger.
+#[inline(always)]
+pub fn acquired(ctx: *mut c_void, call: &PinCall) {
+    acquired_into::<Chunks>(ctx, call);
+}
+
+/// As [`acquired`], with a folio table of choice: for the bench.
+#[inline(always)]
+pub fn acquired_into<T: CellTable>(ctx: *mut c_void, call: &PinCall) {
+    let longterm = call.flags as u32 & facts::foll_longterm() != 0;
+    let current = kernel::current_mm();
+    let key = AccountKey {
+        mm: if call.mm == 0 { current } else { call.mm },
+        caller: call.caller,
+        pid_tgid: pinner(current, call.mm),
+        longterm: u64::from(longterm),
+    };
+    let account = accounts::find_or_open(ctx, &key);
+    let opening = if longterm { extents::begin(ctx, account, call) } else { None };
+    let holder = opening.map_or(account, |opening| opening.holder());
+    // Unknown to the verifier for the same reason as in `walk`.
+    let zero = maps::ZERO.get(0).copied().unwrap_or(0);
+    let mut hold = Hold::<T> {
+        holder: u64::from(holder),
+        pins: zero,
+        kept: zero,
+        bytes: zero,
+        table: core::marker::PhantomData,
+    };
+    walk::walk(Pages::Array(call.array), call.pages, &mut hold);
+    count::total(Total::Acquired, hold.pins);
+    accounts::credit(account, hold.pins);
+    if hold.bytes != 0 {
+        holders::keep_bytes(holder, hold.bytes);
+    }
+    if let Some(opening) = opening {
+        extents::finish(opening, call, hold.pins, hold.kept);
+    }
+    log::debug!(ctx, "pinned {} pages at {:x}", hold.pins, call.address);
+}
+
+/// Who pins: the running task, or for a kernel thread the owner of the address space.
+#[inline(always)]
+fn pinner(current_mm: u64, mm: u64) -> u64 {
+    if current_mm == 0 && mm != 0 && facts::mm_owner() != pintrace_common::facts::Facts::ABSENT {
+        if let Some(owner) = kernel::read_u64(mm + u64::from(facts::mm_owner())) {
+            if let Some(tgid) = kernel::read_u32(owner + u64::from(facts::task_tgid())) {
+                return u64::from(tgid) << 32 | u64::from(tgid);
+            }
+        }
+    }
+    bpf_get_current_pid_tgid()
+}
+
+struct Hold<T> {
+    holder: u64,
+    /// Pages that carry a pin.
+    pins: u64,
+    /// Of these, the ones that the holder has in the table.
+    kept: u64,
+    /// Bytes of folios that it did not hold before.
+    bytes: u64,
+    table: core::marker::PhantomData<T>,
+}
+
+impl<T: CellTable> Visitor for Hold<T> {
+    #[inline(always)]
+    fn run(&mut self, folio: &Folio, pins: u32) {
+        if !folio.pinned {
+            count::total(Total::Unpinned, u64::from(pins));
+            return;
+        }
+        self.pins += u64::from(pins);
+        let holder = self.holder as u32;
+        let held = folios::hold::<T>(folio, holder, pins);
+        if held.holder == holder {
+            self.kept += u64::from(pins);
+            if held.first {
+                self.bytes += folio.bytes();
+            }
+        } else if held.holder != 0 {
+            holders::lend(held.holder, u64::from(pins));
+        }
+    }
+}
+
+/// Counts a pin call whose arguments or result could not be read.
+#[inline(always)]
+pub fn unreadable() {
+    count::loss(Loss::PagesUnreadable, 1);
+}

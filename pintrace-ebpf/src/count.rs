@@ -1,0 +1,28 @@
+//! Counting: page totals and losses, per CPU.
+
+use aya_ebpf::maps::PerCpuArray;
+use pintrace_common::counters::{Loss, Total};
+
+use crate::maps;
+
+/// Adds `n` pages to a total.
+#[inline(always)]
+pub fn total(which: Total, n: u64) {
+    add(&maps::TOTALS, which.index(), n);
+}
+
+/// Counts a loss of `n`, each unit as [`Loss::help`] says.
+#[inline(always)]
+pub fn loss(which: Loss, n: u64) {
+    add(&maps::LOSSES, which.index(), n);
+}
+
+#[inline(always)]
+fn add(map: &PerCpuArray<u64>, index: u32, n: u64) {
+    if let Some(counter) = map.get_ptr_mut(index) {
+        // An interrupt may count on the same CPU in the middle of an addition, hence atomic.
+        // SAFETY: a live, aligned map value, only ever accessed atomically by the programs.
+        unsafe { crate::atomic::Word::at(counter) }
+            .add(n);
+    }
+}

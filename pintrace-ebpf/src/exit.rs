@@ -1,0 +1,34 @@
+//! The last thread of a process exits: tell user space, which forgets or keeps it.
+
+use aya_ebpf::{
+    helpers::bpf_get_current_pid_tgid, macros::raw_tracepoint, programs::RawTracePointContext,
+};
+use pintrace_common::wire;
+
+use crate::{accounts, acquire::gate_is_open, facts, kernel, ring};
+
+/// sched:sched_process_exit, in do_exit (kernel/exit.c), after `signal->live` was lowered.
+#[raw_tracepoint(tracepoint = "sched_process_exit")]
+pub fn process_exit(_ctx: RawTracePointContext) -> i32 {
+    if !gate_is_open() {
+        return 0;
+    }
+    let task = kernel::current_task();
+    let Some(signal) = kernel::read_u64(task + u64::from(facts::task_signal())) else {
+        return 0;
+    };
+    if kernel::read_u32(signal + u64::from(facts::signal_live())) != Some(0) {
+        return 0;
+    }
+    // A process that a signal ends has the code in the group's field, one that called exit in either.
+    let group = kernel::read_u32(signal + u64::from(facts::signal_group_exit_code())).unwrap_or(0);
+    let own = kernel::read_u32(task + u64::from(facts::task_exit_code())).unwrap_or(0);
+    let header = wire::Header {
+        kind: wire::kind::PROCESS_EXITED,
+        id: (bpf_get_current_pid_tgid() >> 32) as u32,
+        time_ns: accounts::time(),
+    };
+    let exit_code = if group != 0 { group } else { own };
+    ring::emit(wire::ProcessExited { header, exit_code, reserved: 0 });
+    0
+}

@@ -1,0 +1,174 @@
+//! Extents: contiguous ranges of long-term pins, from the first pin to the last release.
+
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use pintrace_common::{
+    counters::Loss,
+    ledger::{EXTENT_BIT, Extent},
+    wire,
+};
+
+use crate::{atomic::Word, accounts, acquire::PinCall, count, maps, ring};
+
+/// Calls on adjoining addresses within this time make one extent: drivers pin large regions in
+/// batches (`ib_umem_get` by 512 pages).
+const GROW_WITHIN_NS: u64 = 1_000_000_000;
+
+/// An extent that a pin call is adding to. It cannot close before [`finish`].
+#[derive(Clone, Copy)]
+pub struct Opening {
+    /// Its index.
+    pub index: u32,
+    /// It existed before this call.
+    pub grown: bool,
+}
+
+impl Opening {
+    /// As a holder.
+    #[inline(always)]
+    pub fn holder(&self) -> u32 {
+        self.index | EXTENT_BIT
+    }
+}
+
+/// Begins an extent for a pin call, or finds the one that the call continues.
+#[inline(never)]
+pub fn begin(ctx: *mut c_void, account: u32, call: &PinCall) -> Option<Opening> {
+    let owner = maps::ACCOUNTS.get_ptr_mut(account)?;
+    let now = accounts::time();
+    // SAFETY: a live map value; only the account's own thread uses this field.
+    let last = unsafe { (*owner).last_extent };
+    if last != 0 {
+        let index = (last - 1) as u32;
+        if continues(index, account, call, now) {
+            return Some(Opening { index, grown: true });
+        }
+    }
+    let Some(index) = next_index() else {
+        count::loss(Loss::ExtentTableFull, 1);
+        return None;
+    };
+    let Some(extent) = maps::EXTENTS.get_ptr_mut(index) else {
+        count::loss(Loss::ExtentTableFull, 1);
+        return None;
+    };
+    // SAFETY: the index is fresh: no cell names this extent yet.
+    unsafe {
+        *extent = Extent {
+            pages_held: Extent::OPENING_BIAS,
+            bytes_held: 0,
+            address: call.address,
+            end: call.address,
+            pages: 0,
+            opened_ns: now,
+            grown_ns: now,
+            flags: call.flags as u32,
+            account,
+            stack: accounts::stack(ctx),
+        };
+        (*owner).last_extent = u64::from(index) + 1;
+    }
+    Some(Opening { index, grown: false })
+}
+
+/// Whether a call continues this extent; if so, the extent is kept from closing.
+#[inline(never)]
+fn continues(index: u32, account: u32, call: &PinCall, now: u64) -> bool {
+    let Some(extent) = maps::EXTENTS.get_ptr_mut(index) else {
+        return false;
+    };
+    // SAFETY: a live map value. The index may have been given to somebody else: then the account
+    // differs, before or after the swap, and the swap is undone.
+    unsafe {
+        let held = Word::at(&raw mut (*extent).pages_held);
+        let before = held.load();
+        if before == 0
+            || (*extent).account != account
+            || (*extent).end != call.address
+            || now - (*extent).grown_ns > GROW_WITHIN_NS
+            || held
+                .swap(before, before + Extent::OPENING_BIAS) == false
+        {
+            return false;
+        }
+        if (*extent).account == account {
+            return true;
+        }
+        if held.fetch_sub(Extent::OPENING_BIAS) == Extent::OPENING_BIAS {
+            close(index, extent);
+        }
+        false
+    }
+}
+
+/// Ends a pin call's part: the pages are held now, and the extent may close.
+#[inline(never)]
+pub fn finish(opening: Opening, call: &PinCall, pages: u64, held: u64) {
+    let Some(extent) = maps::EXTENTS.get_ptr_mut(opening.index) else {
+        return;
+    };
+    // SAFETY: a live map value that the bias keeps from closing; see `begin`.
+    unsafe {
+        (*extent).end += call.pages << 12;
+        (*extent).pages += pages;
+        (*extent).grown_ns = accounts::time();
+        let counter = Word::at(&raw mut (*extent).pages_held);
+        // Releases that came meanwhile have already been taken off.
+        counter.add(held);
+        if !opening.grown && pages != 0 {
+            let header = wire::Header {
+                kind: wire::kind::EXTENT_OPENED,
+                id: opening.index,
+                time_ns: (*extent).opened_ns,
+            };
+            ring::emit(wire::ExtentOpened { header, extent: *extent });
+        }
+        if counter.fetch_sub(Extent::OPENING_BIAS) == Extent::OPENING_BIAS {
+            close(opening.index, extent);
+        }
+    }
+}
+
+/// Takes released pages off an extent and closes it after the last.
+#[inline(always)]
+pub fn shrink(_ctx: *mut c_void, index: u32, pages: u64, bytes: u64) {
+    let Some(extent) = maps::EXTENTS.get_ptr_mut(index) else {
+        return;
+    };
+    // SAFETY: a live map value, accessed atomically.
+    unsafe {
+        Word::at(&raw mut (*extent).bytes_held).sub(bytes);
+        let before = Word::at(&raw mut (*extent).pages_held).fetch_sub(pages);
+        if before == pages {
+            close(index, extent);
+        }
+    }
+}
+
+#[inline(never)]
+fn close(index: u32, extent: *mut Extent) {
+    let header = wire::Header { kind: wire::kind::EXTENT_CLOSED, id: index, time_ns: accounts::time() };
+    // SAFETY: whoever took the last page closes, once; nobody else writes until the index is free.
+    unsafe {
+        if (*extent).pages != 0 {
+            let record = wire::ExtentClosed {
+                header,
+                extent: *extent,
+                pid_tgid: bpf_get_current_pid_tgid(),
+            };
+            ring::emit(record);
+        }
+    }
+    let _ = maps::FREE_EXTENTS.push(index, 0);
+}
+
+#[inline(always)]
+fn next_index() -> Option<u32> {
+    if let Ok(Some(index)) = maps::FREE_EXTENTS.pop() {
+        return Some(index);
+    }
+    let next = maps::NEXT_IDS.get_ptr_mut(1)?;
+    // SAFETY: a live map value, accessed atomically.
+    u32::try_from(unsafe { Word::at(next) }.fetch_add(1)).ok()
+}

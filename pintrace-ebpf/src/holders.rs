@@ -1,0 +1,75 @@
+//! A holder is an account or an extent: what a cell of the folio table names.
+
+use core::ffi::c_void;
+
+use pintrace_common::ledger::{Account, EXTENT_BIT};
+
+use crate::{atomic::Word, extents, maps};
+
+/// The account behind a holder.
+#[inline(always)]
+pub fn account_of(holder: u32) -> u32 {
+    if holder & EXTENT_BIT == 0 {
+        return holder;
+    }
+    maps::EXTENTS.get(holder & !EXTENT_BIT).map_or(0, |extent| extent.account)
+}
+
+/// How likely a release belongs to this holder: 0 to 3.
+#[inline(always)]
+pub fn rank(holder: u32, tgid: u32) -> u32 {
+    let short_term = u32::from(holder & EXTENT_BIT == 0);
+    let own = maps::ACCOUNTS
+        .get(account_of(holder))
+        .is_some_and(|account| (account.key.pid_tgid >> 32) as u32 == tgid);
+    short_term + 2 * u32::from(own)
+}
+
+/// Takes released pages, and the bytes of folios let go, off a holder's figures.
+#[inline(always)]
+pub fn debit(ctx: *mut c_void, holder: u32, pages: u64, bytes: u64) {
+    let account = account_of(holder);
+    if let Some(account) = maps::ACCOUNTS.get_ptr_mut(account) {
+        released(account, pages, bytes);
+    }
+    if holder & EXTENT_BIT != 0 {
+        extents::shrink(ctx, holder & !EXTENT_BIT, pages, bytes);
+    }
+}
+
+/// Adds bytes kept in place to a holder's figures.
+#[inline(always)]
+pub fn keep_bytes(holder: u32, bytes: u64) {
+    if let Some(account) = maps::ACCOUNTS.get_ptr_mut(account_of(holder)) {
+        // SAFETY: a live map value, accessed atomically.
+        unsafe { Word::at(&raw mut (*account).bytes_held) }.add(bytes);
+    }
+    if holder & EXTENT_BIT != 0 {
+        if let Some(extent) = maps::EXTENTS.get_ptr_mut(holder & !EXTENT_BIT) {
+            // SAFETY: as above.
+            unsafe { Word::at(&raw mut (*extent).bytes_held) }.add(bytes);
+        }
+    }
+}
+
+#[inline(always)]
+fn released(account: *mut Account, pages: u64, bytes: u64) {
+    // SAFETY: a live map value, accessed atomically.
+    unsafe {
+        Word::at(&raw mut (*account).released).add(pages);
+        if bytes != 0 {
+            Word::at(&raw mut (*account).bytes_held).sub(bytes);
+        }
+    }
+}
+
+/// Adds pins to a holder that took them in for another, because the folio has too many holders.
+#[inline(always)]
+pub fn lend(holder: u32, pages: u64) {
+    if holder & EXTENT_BIT != 0 {
+        if let Some(extent) = maps::EXTENTS.get_ptr_mut(holder & !EXTENT_BIT) {
+            // SAFETY: a live map value, accessed atomically.
+            unsafe { Word::at(&raw mut (*extent).pages_held) }.add(pages);
+        }
+    }
+}

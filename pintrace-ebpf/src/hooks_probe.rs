@@ -1,0 +1,58 @@
+//! Kprobes that stand in where a trampoline is refused: up to about 6.5 x86 cannot trace functions
+//! of more than six arguments (arch/x86/net/bpf_jit_comp.c), such as `pin_user_pages_remote`.
+
+use aya_ebpf::{
+    EbpfContext,
+    helpers::bpf_get_current_pid_tgid,
+    macros::{kprobe, kretprobe},
+    programs::{ProbeContext, RetProbeContext},
+};
+use pintrace_common::counters::Loss;
+
+use crate::{
+    acquire::{self, PinCall},
+    calls, count, kernel, maps,
+};
+
+/// Entry of pin_user_pages_remote(mm, start, nr, flags, pages, ...): keeps what the return needs.
+#[kprobe]
+pub fn probe_pin_user_pages_remote(ctx: ProbeContext) -> u32 {
+    if !acquire::gate_is_open() {
+        return 0;
+    }
+    let flags = ctx.arg::<u64>(3).unwrap_or(0) & u64::from(u32::MAX);
+    calls::enter(flags);
+    // SAFETY: the registers of the probed function.
+    let stack = unsafe { (*ctx.regs).rsp };
+    let call = PinCall {
+        mm: ctx.arg(0).unwrap_or(0),
+        address: ctx.arg::<u64>(1).unwrap_or(0) & !4095,
+        flags,
+        array: ctx.arg(4).unwrap_or(0),
+        pages: 0,
+        caller: kernel::read_u64(stack).unwrap_or(0),
+    };
+    if maps::PROBED.insert(bpf_get_current_pid_tgid(), call, 0).is_err() {
+        count::loss(Loss::CallSlotsFull, 1);
+    }
+    0
+}
+
+/// Return of pin_user_pages_remote.
+#[kretprobe]
+pub fn probe_return_pin_user_pages_remote(ctx: RetProbeContext) -> u32 {
+    let key = bpf_get_current_pid_tgid();
+    let Some(kept) = maps::PROBED.get_ptr(key) else {
+        return 0;
+    };
+    // SAFETY: a map value that the running program keeps alive, and only this task's.
+    let mut call = unsafe { *kept };
+    let _ = maps::PROBED.remove(key);
+    calls::leave(call.flags);
+    let pages: i64 = ctx.ret();
+    if pages > 0 {
+        call.pages = pages as u64;
+        acquire::acquired(ctx.as_ptr(), &call);
+    }
+    0
+}

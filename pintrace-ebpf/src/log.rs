@@ -1,0 +1,16 @@
+//! The programs' own debug messages: nothing at all unless built with the feature `bpf-log`, and
+//! then only at the level that the loader sets.
+
+/// Logs at debug level, in aya-log's format.
+#[cfg(feature = "bpf-log")]
+macro_rules! debug {
+    ($ctx:expr, $($argument:tt)*) => { aya_log_ebpf::debug!($ctx, $($argument)*) };
+}
+
+/// Logs nothing.
+#[cfg(not(feature = "bpf-log"))]
+macro_rules! debug {
+    ($ctx:expr, $($argument:tt)*) => {{ let _ = $ctx; }};
+}
+
+pub(crate) use debug;

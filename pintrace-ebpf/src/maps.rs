@@ -1,0 +1,87 @@
+//! Every map, with its bound. What finds a map full is counted (pintrace_common::counters::Loss).
+//!
+//! The loader may lower or raise the bounds before the maps are created.
+
+use aya_ebpf::{
+    bindings::BPF_F_NO_PREALLOC,
+    macros::map,
+    maps::{Array, HashMap, PerCpuArray, Queue, RingBuf, StackTrace},
+};
+use pintrace_common::{
+    counters::{Loss, Total},
+    ledger::{Account, AccountKey, Chunk, Extent, SharedFolio},
+    limits,
+};
+
+/// 0 until everything is attached: the hooks return at once.
+#[map]
+pub static GATE: Array<u64> = Array::with_max_entries(1, 0);
+
+/// Records to user space.
+#[map]
+pub static RING: RingBuf = RingBuf::with_byte_size(limits::RING_BYTES, 0);
+
+/// Page totals, by [`Total`].
+#[map]
+pub static TOTALS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Total::COUNT as u32, 0);
+
+/// Reasons for loss, by [`Loss`].
+#[map]
+pub static LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(Loss::COUNT as u32, 0);
+
+/// The folio table: struct page address / (64 * sizeof(struct page)) to 64 cells. On demand, never
+/// taken back: at worst 8 bytes for each page frame that was ever pinned, and a little.
+#[map]
+pub static CHUNKS: HashMap<u64, Chunk> =
+    HashMap::with_max_entries(limits::FOLIO_CHUNKS, BPF_F_NO_PREALLOC);
+
+/// Folios with several holders, by the address of their head page.
+#[map]
+pub static SHARED: HashMap<u64, SharedFolio> =
+    HashMap::with_max_entries(limits::SHARED_FOLIOS, BPF_F_NO_PREALLOC);
+
+/// Account ids by key. User space removes the entries of threads that have ended.
+#[map]
+pub static ACCOUNT_IDS: HashMap<AccountKey, u32> =
+    HashMap::with_max_entries(limits::ACCOUNTS, BPF_F_NO_PREALLOC);
+
+/// Accounts by id. Id 0 is the one that takes what finds no other.
+#[map]
+pub static ACCOUNTS: Array<Account> = Array::with_max_entries(limits::ACCOUNTS, 0);
+
+/// Extents by index.
+#[map]
+pub static EXTENTS: Array<Extent> = Array::with_max_entries(limits::EXTENTS, 0);
+
+/// Ids that were used before and are free again.
+#[map]
+pub static FREE_ACCOUNTS: Queue<u32> = Queue::with_max_entries(limits::ACCOUNTS, 0);
+
+/// Indices that were used before and are free again.
+#[map]
+pub static FREE_EXTENTS: Queue<u32> = Queue::with_max_entries(limits::EXTENTS, 0);
+
+/// How many ids were ever given out: accounts at 0 (id 0 is taken), extents at 1.
+#[map]
+pub static NEXT_IDS: Array<u64> = Array::with_max_entries(2, 0);
+
+/// Tasks inside a pin call that may migrate pages first, by tgid << 32 | tid.
+#[map]
+pub static CALLS: HashMap<u64, u64> = HashMap::with_max_entries(limits::CALLS, BPF_F_NO_PREALLOC);
+
+/// How many such calls are under way: spares the releases a look-up.
+#[map]
+pub static CALLS_OPEN: Array<u64> = Array::with_max_entries(1, 0);
+
+/// What a kprobe saw, kept for its kretprobe, by tgid << 32 | tid.
+#[map]
+pub static PROBED: HashMap<u64, crate::acquire::PinCall> =
+    HashMap::with_max_entries(limits::CALLS, BPF_F_NO_PREALLOC);
+
+/// Kernel stacks of long-term pins, and of each account's first pin.
+#[map]
+pub static STACKS: StackTrace = StackTrace::with_max_entries(limits::STACKS, 0);
+
+/// Holds a zero that the verifier does not know to be one: see [`crate::walk`].
+#[map]
+pub static ZERO: Array<u64> = Array::with_max_entries(1, 0);

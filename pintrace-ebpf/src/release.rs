@@ -1,0 +1,105 @@
+//! Pages are being unpinned: find who held them, and take them off.
+//!
+//! Runs on entry of the unpin functions, while the pins are still there, in any context: the
+//! running task says nothing about whose pins these are.
+
+use core::{ffi::c_void, marker::PhantomData};
+
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use pintrace_common::counters::Total;
+
+use crate::{
+    calls, count,
+    folios::{self, CellTable, Chunks},
+    holders, log, maps,
+    page::Folio,
+    walk::{self, Pages, Visitor},
+};
+
+/// Holders that one release of one folio can touch; a release of more is ambiguous beyond measure.
+const HOLDERS_A_RELEASE: u32 = 16;
+
+/// Takes `count` pages off the ledger.
+#[inline(always)]
+pub fn released(ctx: *mut c_void, pages: Pages, count: u64) {
+    released_from::<Chunks>(ctx, pages, count);
+}
+
+/// As [`released`], with a folio table of choice: for the bench.
+#[inline(always)]
+pub fn released_from<T: CellTable>(ctx: *mut c_void, pages: Pages, count: u64) {
+    let mut take = Take::<T>::new(ctx);
+    walk::walk(pages, count, &mut take);
+    take.settle();
+}
+
+/// Takes `pins` pins of one folio off the ledger.
+#[inline(always)]
+pub fn released_folio(ctx: *mut c_void, head: u64, pins: u64) {
+    let mut take = Take::<Chunks>::new(ctx);
+    if let Some(folio) = crate::page::folio_of(head) {
+        take.run(&folio, pins as u32);
+    } else {
+        crate::acquire::unreadable();
+    }
+    take.settle();
+}
+
+struct Take<T> {
+    ctx: *mut c_void,
+    inside: u64,
+    tgid: u64,
+    released: u64,
+    table: PhantomData<T>,
+}
+
+impl<T> Take<T> {
+    #[inline(always)]
+    fn new(ctx: *mut c_void) -> Self {
+        // Unknown to the verifier for the same reason as in `walk`.
+        let zero = maps::ZERO.get(0).copied().unwrap_or(0);
+        let inside = u64::from(calls::inside(ctx));
+        let tgid = bpf_get_current_pid_tgid() >> 32;
+        Self { ctx, inside, tgid, released: zero, table: PhantomData }
+    }
+
+    #[inline(always)]
+    fn settle(&self) {
+        if self.released != 0 {
+            count::total(Total::Released, self.released);
+        }
+        log::debug!(self.ctx, "unpinned {} pages", self.released);
+    }
+}
+
+impl<T: CellTable> Visitor for Take<T> {
+    #[inline(always)]
+    fn run(&mut self, folio: &Folio, pins: u32) {
+        if !folio.pinned {
+            count::total(Total::Unpinned, u64::from(pins));
+            return;
+        }
+        if self.inside != 0 {
+            count::total(Total::Internal, u64::from(pins));
+            return;
+        }
+        let mut left = pins;
+        for _ in 0..HOLDERS_A_RELEASE {
+            let taken = folios::take::<T>(folio.head, left, self.tgid as u32);
+            if taken.pins == 0 {
+                break;
+            }
+            self.released += u64::from(taken.pins);
+            let bytes = if taken.last { folio.bytes() } else { 0 };
+            holders::debit(self.ctx, taken.holder, u64::from(taken.pins), bytes);
+            if taken.ambiguous {
+                count::total(Total::Ambiguous, u64::from(taken.pins));
+            }
+            left -= taken.pins;
+            if left == 0 {
+                return;
+            }
+        }
+        count::total(Total::OpeningReleased, u64::from(left));
+    }
+}

@@ -1,0 +1,27 @@
+//! Builds the eBPF programs when the feature `live` asks for them.
+
+#[cfg(feature = "live")]
+fn main() -> aya_build::Result<()> {
+    // The programs need core for a BPF target, which stable only builds when told so.
+    // SAFETY: a build script's only thread.
+    unsafe { std::env::set_var("RUSTC_BOOTSTRAP", "1") };
+    let features: &[&str] = if cfg!(feature = "bpf-log") {
+        &["bpf-log"]
+    } else {
+        &[]
+    };
+    aya_build::build_ebpf(
+        [aya_build::Package {
+            name: "pintrace-ebpf",
+            root_dir: "../pintrace-ebpf",
+            no_default_features: false,
+            features,
+        }],
+        aya_build::Toolchain::Custom("1.95.0"),
+    )?;
+    println!("cargo:rerun-if-changed=../pintrace-common");
+    Ok(())
+}
+
+#[cfg(not(feature = "live"))]
+fn main() {}
