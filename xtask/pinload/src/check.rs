@@ -1,0 +1,168 @@
+//! `all`: every kind on every backing, each in a process of its own, one line each.
+
+use std::env;
+use std::process::{Command, Output, Stdio, id};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::cli::AllArgs;
+use crate::failure::{Explain, Failure, Result};
+use crate::report;
+
+const KINDS: [&str; 8] = [
+    "io-uring",
+    "af-xdp",
+    "process-vm",
+    "direct-read",
+    "direct-write",
+    "udmabuf",
+    "vmsplice",
+    "zerocopy",
+];
+const BACKINGS: [&str; 3] = ["small", "thp", "hugetlb"];
+/// Other ways of doing the same, on small pages unless they say otherwise.
+const VARIANTS: [&str; 24] = [
+    "io-uring --buffers 4",
+    "io-uring --release close",
+    "io-uring --release exit",
+    "io-uring --release kill",
+    "io-uring --threads 3",
+    "io-uring --fork-child",
+    "io-uring --fork-child --backing thp",
+    "io-uring --shared-memory",
+    "io-uring --shared-ring",
+    "io-uring --shared-ring --release kill",
+    "io-uring --untouched",
+    "io-uring --untouched --backing thp",
+    "io-uring --zero-page",
+    "io-uring --touch munmap",
+    "io-uring --touch madvise-dontneed",
+    "io-uring --touch mprotect",
+    "io-uring --touch fork-write",
+    "io-uring --touch mremap",
+    "af-xdp --release kill",
+    "process-vm --repeat 3 --zero-page",
+    "process-vm --zero-page --backing thp",
+    "direct-read --untouched",
+    "direct-write --zero-page",
+    "direct-write --zero-page --backing thp",
+];
+
+/// What one check found.
+#[derive(Debug, Serialize)]
+struct Check {
+    event: &'static str,
+    workload: String,
+    /// `ok`, `differs`, `failed` or `skipped`.
+    result: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// While held, then released.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    expected_pins: Vec<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    books: Vec<Value>,
+}
+
+/// Runs all checks; fails if any failed or differed.
+pub(crate) fn run(arguments: &AllArgs) -> Result<()> {
+    let plain = KINDS.iter().flat_map(|kind| {
+        BACKINGS
+            .iter()
+            .map(move |backing| format!("{kind} --backing {backing}"))
+    });
+    let variants = VARIANTS
+        .iter()
+        .filter(|_| arguments.variants)
+        .map(|&variant| variant.to_owned());
+    let (mut failed, mut differed) = (0, 0);
+    for workload in plain.chain(variants) {
+        let check = check(arguments, workload)?;
+        failed += u32::from(check.result == "failed");
+        differed += u32::from(check.result == "differs");
+        report::print(&check)?;
+    }
+    match (failed, differed) {
+        (0, 0) => Ok(()),
+        (0, _) => Err(Failure {
+            code: 4,
+            ..Failure::failed(
+                format!("{differed} checks differ from the books"),
+                "see their lines; nothing else on this machine may pin meanwhile",
+            )
+        }),
+        _ => Err(Failure::failed(
+            format!("{failed} checks failed"),
+            "see the reasons in their lines",
+        )),
+    }
+}
+
+fn check(arguments: &AllArgs, workload: String) -> Result<Check> {
+    let output = start(arguments, &workload)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let lines: Vec<Value> = text
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect();
+    let all = |key: &str| -> Vec<Value> {
+        let held = lines
+            .iter()
+            .filter(|line| line["event"] != "touched" && line["event"] != "releasing");
+        held.filter_map(|line| line.get(key).cloned()).collect()
+    };
+    let error = lines.iter().find(|line| line["event"] == "error");
+    let killed = output.status.code().is_none() && workload.contains("--release kill");
+    Ok(Check {
+        event: "check",
+        result: match output.status.code() {
+            Some(0) => "ok",
+            Some(3) => "skipped",
+            Some(4) => "differs",
+            _ if killed => "ok",
+            _ => "failed",
+        },
+        reason: error
+            .and_then(|line| {
+                Some(format!(
+                    "{}; {}",
+                    line["what"].as_str()?,
+                    line["remedy"].as_str()?
+                ))
+            })
+            .or_else(|| (!output.status.success() && !killed).then(|| output.status.to_string())),
+        expected_pins: all("expected_pins"),
+        books: all("books"),
+        workload,
+    })
+}
+
+fn start(arguments: &AllArgs, workload: &str) -> Result<Output> {
+    let program = env::current_exe().failing("cannot find pinload's own file", "mount /proc")?;
+    let mut command = Command::new(program);
+    command.args(workload.split(' '));
+    command.args([
+        "--pages",
+        &arguments.pages.to_string(),
+        "--die-with-parent",
+        &id().to_string(),
+    ]);
+    if workload.starts_with("direct") {
+        command.arg("--file").arg(&arguments.file);
+    }
+    if workload.contains("hugetlb") && nix::unistd::geteuid().is_root() {
+        command.arg("--reserve");
+    }
+    if arguments.verify {
+        command.arg("--verify");
+    }
+    command
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .failing(
+            "cannot start pinload again",
+            "raise the limit of processes (ulimit -u)",
+        )
+}

@@ -1,0 +1,283 @@
+//! The command line: what a workload is asked to do. Parses and checks, does nothing.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::Serialize;
+
+/// Pins memory in every way user space can, and says on standard output, as JSON lines, exactly what it did.
+///
+/// Exit codes: 0 done, 1 failed, 2 usage, 3 this kernel or machine does not offer it, 4 the kernel's books
+/// (--verify) differ from what was expected.
+#[derive(Debug, Parser)]
+#[command(name = "pinload", version)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// One way of pinning each, and two that combine them.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Fixed buffers of an io_uring (IORING_REGISTER_BUFFERS)
+    IoUring {
+        /// Registered buffers, each of PAGES / BUFFERS pages
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=16384))]
+        buffers: u64,
+        /// A forked child registers its memory through a ring that its parent made
+        #[arg(long, conflicts_with_all = ["threads", "fork_child", "shared_memory", "touch"])]
+        shared_ring: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// A umem of an AF_XDP socket (XDP_UMEM_REG); needs no device
+    AfXdp {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// process_vm_readv of a child's memory
+    ProcessVm {
+        /// Calls, one after another
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+        repeat: u64,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Reads from a file with O_DIRECT
+    DirectRead {
+        #[command(flatten)]
+        direct: DirectArgs,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Writes to a file with O_DIRECT
+    DirectWrite {
+        #[command(flatten)]
+        direct: DirectArgs,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// A DMA buffer over a memfd (/dev/udmabuf)
+    Udmabuf {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Pages spliced into pipes: references (FOLL_GET), no pins
+    Vmsplice {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// MSG_ZEROCOPY over loopback TCP: references (FOLL_GET), no pins
+    Zerocopy {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Tries every kind on every backing, one line each: ok, differs, failed or skipped
+    All(AllArgs),
+    /// A lively mix of workloads, for ever; ends at SIGINT or SIGTERM
+    Demo(DemoArgs),
+}
+
+/// What direct I/O needs to know besides.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DirectArgs {
+    /// The file, made for the run and gone after it; one that exists is read but not written
+    #[arg(long, default_value = "/mnt/pinload.dat")]
+    pub(crate) file: PathBuf,
+    /// Bytes for each call, a multiple of 512
+    #[arg(long, default_value_t = 65536, value_parser = clap::value_parser!(u64).range(512..=1 << 30))]
+    pub(crate) block: u64,
+    /// Write to FILE although it exists
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+}
+
+/// What every workload understands.
+#[derive(Args, Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own on the command line"
+)]
+pub(crate) struct Common {
+    /// Pages of 4 KiB to pin
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1 << 26))]
+    pub(crate) pages: u64,
+    /// What the memory is made of
+    #[arg(long, value_enum, default_value_t = Backing::Small)]
+    pub(crate) backing: Backing,
+    /// Raise nr_hugepages first (root), and lower it again at the end
+    #[arg(long)]
+    pub(crate) reserve: bool,
+    /// Leave the memory for the pin to fault in
+    #[arg(long, conflicts_with = "zero_page")]
+    pub(crate) untouched: bool,
+    /// Only read the memory before the pin, so that the zero page is mapped
+    #[arg(long)]
+    pub(crate) zero_page: bool,
+    /// Hold the pins for this long (500ms, 5s, 2m)
+    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "hold_until_stdin")]
+    pub(crate) hold: Option<Duration>,
+    /// Hold the pins until a line or the end of input arrives on standard input
+    #[arg(long)]
+    pub(crate) hold_until_stdin: bool,
+    /// How the pins end
+    #[arg(long, value_enum, default_value_t = Release::Explicit)]
+    pub(crate) release: Release,
+    /// Threads that each pin memory of their own
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) threads: u32,
+    /// Pin, fork, and let the child pin memory of its own
+    #[arg(long, conflicts_with = "threads")]
+    pub(crate) fork_child: bool,
+    /// Parent and child pin the same shared memory
+    #[arg(long, conflicts_with_all = ["threads", "fork_child"])]
+    pub(crate) shared_memory: bool,
+    /// After pinning, do this to the pinned range (io-uring and af-xdp)
+    #[arg(long, value_enum)]
+    pub(crate) touch: Option<Touch>,
+    /// Read the kernel's books before and after (root), and exit with 4 if they differ
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// Name of the process, as ps shows it (15 bytes)
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Die with the process of this id, which started this one
+    #[arg(long, hide = true, value_name = "PID")]
+    pub(crate) die_with_parent: Option<i32>,
+}
+
+/// What `all` understands.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct AllArgs {
+    /// Pages of 4 KiB for each check
+    #[arg(long, default_value_t = 64)]
+    pub(crate) pages: u64,
+    /// Compare with the kernel's books (root)
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// Try threads, children, touches, zero pages and ways to release as well
+    #[arg(long)]
+    pub(crate) variants: bool,
+    /// The file for direct I/O
+    #[arg(long, default_value = "/mnt/pinload.dat")]
+    pub(crate) file: PathBuf,
+}
+
+/// What `demo` understands.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DemoArgs {
+    /// End after this long (30s, 5m); without it, at SIGINT or SIGTERM
+    #[arg(long, value_parser = duration)]
+    pub(crate) duration: Option<Duration>,
+    /// The file for direct I/O
+    #[arg(long, default_value = "/mnt/pinload.dat")]
+    pub(crate) file: PathBuf,
+    /// Print nothing
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+/// The way in which memory is pinned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    IoUring,
+    AfXdp,
+    ProcessVm,
+    DirectRead,
+    DirectWrite,
+    Udmabuf,
+    Vmsplice,
+    Zerocopy,
+}
+
+/// What the memory is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Backing {
+    /// 4 KiB pages (MADV_NOHUGEPAGE)
+    Small,
+    /// Transparent huge pages (MADV_HUGEPAGE), verified
+    Thp,
+    /// 2 MiB pages of hugetlb
+    Hugetlb,
+}
+
+/// How pins end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Release {
+    /// By the call that undoes the pin
+    Explicit,
+    /// By closing the descriptor
+    Close,
+    /// By the end of the process
+    Exit,
+    /// By SIGKILL
+    Kill,
+}
+
+/// What is done to a range while it is pinned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Touch {
+    /// munmap(2)
+    Munmap,
+    /// madvise(MADV_DONTNEED)
+    MadviseDontneed,
+    /// mprotect(2) to read-only and back, then a write to each page
+    Mprotect,
+    /// fork(2), then a write to each page by the parent
+    ForkWrite,
+    /// mremap(2) to another address
+    Mremap,
+}
+
+/// Parses `500ms`, `5s`, `2m`, `1h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let wrong = || format!("{text:?} is no duration: write it like 500ms, 5s or 2m");
+    let milliseconds = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    number
+        .checked_mul(milliseconds)
+        .map(Duration::from_millis)
+        .ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_need_a_unit() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2m"), Ok(Duration::from_mins(2)));
+        for wrong in [
+            "5",
+            "s",
+            "5 s",
+            "-1s",
+            "1d",
+            "99999999999999999999s",
+            "9999999999999999h",
+        ] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

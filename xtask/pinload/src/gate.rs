@@ -1,0 +1,42 @@
+//! How long pins are held.
+
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use crate::cli::Common;
+use crate::failure::{Explain, Result};
+
+/// What ends the holding.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Gate {
+    /// Time.
+    After(Duration),
+    /// A line on standard input, or its end.
+    Line,
+}
+
+impl Gate {
+    /// The gate that the command line asks for.
+    pub(crate) fn of(common: &Common) -> Self {
+        if common.hold_until_stdin {
+            Self::Line
+        } else {
+            Self::After(common.hold.unwrap_or_default())
+        }
+    }
+
+    /// Waits at the gate.
+    pub(crate) fn wait(self) -> Result<()> {
+        match self {
+            Self::After(duration) => thread::sleep(duration),
+            Self::Line => {
+                let mut line = String::new();
+                io::stdin()
+                    .read_line(&mut line)
+                    .failing("cannot read standard input", "give it a pipe or /dev/null")?;
+            }
+        }
+        Ok(())
+    }
+}

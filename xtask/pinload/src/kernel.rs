@@ -1,0 +1,109 @@
+//! What the running kernel does, as far as it has been measured.
+//!
+//! A workload may compare release numbers; pintrace itself must not. Each fact names the series on which the
+//! books were read; between them the answer is `None`.
+
+use nix::sys::utsname::uname;
+
+use crate::failure::{Explain, Failure, Result};
+
+/// A kernel release as far as facts depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Kernel {
+    major: u32,
+    minor: u32,
+}
+
+impl Kernel {
+    /// The kernel that runs now.
+    pub(crate) fn running() -> Result<Self> {
+        let name = uname().failing(
+            "cannot read the kernel's release",
+            "report this as a bug of pinload",
+        )?;
+        let release = name.release().to_string_lossy().into_owned();
+        Self::parse(&release).ok_or_else(|| {
+            Failure::failed(
+                format!("the kernel's release {release:?} does not begin with two numbers"),
+                "report this as a bug of pinload",
+            )
+        })
+    }
+
+    fn parse(release: &str) -> Option<Self> {
+        let mut numbers = release.split(|c: char| !c.is_ascii_digit());
+        Some(Self {
+            major: numbers.next()?.parse().ok()?,
+            minor: numbers.next()?.parse().ok()?,
+        })
+    }
+
+    const fn at_least(self, major: u32, minor: u32) -> bool {
+        self.major > major || (self.major == major && self.minor >= minor)
+    }
+
+    /// Whether direct I/O takes FOLL_PIN. `iov_iter_extract_pages` came to the block layer in 6.5; 5.10 and
+    /// 6.1 take FOLL_GET.
+    pub(crate) const fn direct_io_pins(self) -> Option<bool> {
+        if self.at_least(6, 5) {
+            Some(true)
+        } else if self.at_least(6, 3) {
+            None
+        } else {
+            Some(false)
+        }
+    }
+
+    /// Whether io_uring drops all but one pin of each large folio after registering a buffer: for every
+    /// buffer from 6.12 on; 6.4 to 6.11 only where one folio holds the whole buffer, which was not measured.
+    pub(crate) const fn io_uring_coalesces(self) -> Option<bool> {
+        if self.at_least(6, 12) {
+            Some(true)
+        } else if self.at_least(6, 2) {
+            None
+        } else {
+            Some(false)
+        }
+    }
+
+    /// Whether a pin of the 4 KiB zero page is counted. Not from 6.5 on; older series changed it in a stable
+    /// release, so the series does not tell.
+    pub(crate) const fn counts_zero_page(self) -> Option<bool> {
+        if self.at_least(6, 5) { Some(false) } else { None }
+    }
+
+    /// Whether udmabuf takes pins (`memfd_pin_folios`), one a folio. Plain page references before 6.12.
+    pub(crate) const fn udmabuf_pins(self) -> Option<bool> {
+        if self.at_least(6, 12) {
+            Some(true)
+        } else if self.at_least(6, 2) {
+            None
+        } else {
+            Some(false)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_parse() {
+        assert_eq!(
+            Kernel::parse("6.1.0-41-cloud-amd64"),
+            Some(Kernel { major: 6, minor: 1 })
+        );
+        assert_eq!(Kernel::parse("7.3+deb"), Some(Kernel { major: 7, minor: 3 }));
+        assert_eq!(Kernel::parse("linux"), None);
+    }
+
+    #[test]
+    fn direct_io_is_unknown_only_between_the_measured_series() {
+        let answer = |major, minor| Kernel { major, minor }.direct_io_pins();
+        assert_eq!(answer(6, 1), Some(false));
+        assert_eq!(answer(6, 4), None);
+        assert_eq!(answer(6, 12), Some(true));
+        assert_eq!(answer(7, 0), Some(true));
+    }
+}

@@ -1,0 +1,147 @@
+//! One workload as the command line asks for it, checked for contradictions.
+
+use crate::cli::{Backing, Command, Common, DirectArgs, Kind, Touch};
+use crate::failure::{Failure, Result};
+use crate::memory::{FirstTouch, Sharing, Wanted};
+
+/// What differs between the kinds.
+#[derive(Clone, Debug)]
+pub(crate) enum Method {
+    /// Registered buffers, and whether a child registers them.
+    IoUring { buffers: u64, shared_ring: bool },
+    /// An AF_XDP umem.
+    AfXdp,
+    /// process_vm_readv, this many times.
+    ProcessVm { repeat: u64 },
+    /// O_DIRECT, reading from the file.
+    DirectRead(DirectArgs),
+    /// O_DIRECT, writing to the file.
+    DirectWrite(DirectArgs),
+    /// A DMA buffer over a memfd.
+    Udmabuf,
+    /// Pages in pipes.
+    Vmsplice,
+    /// Pages in sockets.
+    Zerocopy,
+}
+
+/// What one run does.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// How it pins.
+    pub(crate) method: Method,
+    /// Everything else.
+    pub(crate) common: Common,
+}
+
+impl Plan {
+    /// The plan for a pinning subcommand; `None` for the combining ones.
+    pub(crate) fn of(command: Command) -> Result<Option<Self>> {
+        let (method, common) = match command {
+            Command::IoUring {
+                buffers,
+                shared_ring,
+                common,
+            } => (Method::IoUring { buffers, shared_ring }, common),
+            Command::AfXdp { common } => (Method::AfXdp, common),
+            Command::ProcessVm { repeat, common } => (Method::ProcessVm { repeat }, common),
+            Command::DirectRead { direct, common } => (Method::DirectRead(direct), common),
+            Command::DirectWrite { direct, common } => (Method::DirectWrite(direct), common),
+            Command::Udmabuf { common } => (Method::Udmabuf, common),
+            Command::Vmsplice { common } => (Method::Vmsplice, common),
+            Command::Zerocopy { common } => (Method::Zerocopy, common),
+            Command::All(_) | Command::Demo(_) => return Ok(None),
+        };
+        let plan = Self { method, common };
+        plan.check()?;
+        Ok(Some(plan))
+    }
+
+    /// The kind's name.
+    pub(crate) const fn kind(&self) -> Kind {
+        match self.method {
+            Method::IoUring { .. } => Kind::IoUring,
+            Method::AfXdp => Kind::AfXdp,
+            Method::ProcessVm { .. } => Kind::ProcessVm,
+            Method::DirectRead(_) => Kind::DirectRead,
+            Method::DirectWrite(_) => Kind::DirectWrite,
+            Method::Udmabuf => Kind::Udmabuf,
+            Method::Vmsplice => Kind::Vmsplice,
+            Method::Zerocopy => Kind::Zerocopy,
+        }
+    }
+
+    /// The memory it pins.
+    pub(crate) fn memory(&self) -> Wanted {
+        let common = &self.common;
+        Wanted {
+            pages: common.pages,
+            backing: common.backing,
+            sharing: match self.method {
+                Method::Udmabuf => Sharing::Memfd,
+                _ if common.shared_memory => Sharing::Shared,
+                _ => Sharing::Private,
+            },
+            first_touch: match (common.untouched, common.zero_page) {
+                (true, _) => FirstTouch::Nothing,
+                (_, true) => FirstTouch::Read,
+                _ => FirstTouch::Write,
+            },
+            reserve: common.reserve,
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        let common = &self.common;
+        match &self.method {
+            Method::IoUring { buffers, .. } if !common.pages.is_multiple_of(*buffers) => {
+                return Err(Failure::usage(
+                    format!("{} pages do not divide into {buffers} buffers", common.pages),
+                    "choose --pages as a multiple of --buffers",
+                ));
+            }
+            Method::DirectRead(direct) | Method::DirectWrite(direct)
+                if !direct.block.is_multiple_of(512) || !fills(direct.block, common.pages * 4096) =>
+            {
+                return Err(Failure::usage(
+                    format!(
+                        "blocks of {} bytes do not fill {} pages",
+                        direct.block, common.pages
+                    ),
+                    "choose --block as a multiple of 512 that divides the pages' bytes",
+                ));
+            }
+            Method::ProcessVm { .. } if common.shared_memory => {
+                return Err(Failure::usage(
+                    "process-vm pins a child's own memory, which is not shared",
+                    "drop --shared-memory",
+                ));
+            }
+            _ => {}
+        }
+        if common.touch.is_some() && !matches!(self.method, Method::IoUring { .. } | Method::AfXdp) {
+            return Err(Failure::usage(
+                "--touch needs pins that last on memory of this process",
+                "use it with io-uring or af-xdp",
+            ));
+        }
+        if common.touch == Some(Touch::ForkWrite) && common.threads > 1 {
+            return Err(Failure::usage(
+                "--touch fork-write forks, which threads must not",
+                "drop --threads",
+            ));
+        }
+        if common.backing == Backing::Small && common.reserve {
+            return Err(Failure::usage(
+                "--reserve is for huge pages",
+                "add --backing hugetlb",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Whether calls of `block` bytes fill `bytes` without a rest.
+fn fills(block: u64, bytes: u64) -> bool {
+    block >= bytes || bytes.is_multiple_of(block)
+}

@@ -1,0 +1,178 @@
+//! Puts holders together: one, several threads, parent and child; and ends the process as asked.
+
+use std::process;
+use std::sync::mpsc;
+use std::thread;
+
+use std::io::Read;
+
+use crate::books::Books;
+use crate::cli::Release;
+use crate::failure::{Failure, Result};
+use crate::family::{self, Child};
+use crate::gate::Gate;
+use crate::holder::{self, Holder};
+use crate::pins::Pins;
+use crate::plan::{Method, Plan};
+use crate::report::{self, EndLine};
+use crate::shared_ring;
+use crate::turn::Turn;
+use crate::workload::{self, Workload};
+
+/// Carries out the plan.
+pub(crate) fn execute(plan: &Plan) -> Result<()> {
+    let ends_process = matches!(plan.common.release, Release::Exit | Release::Kill);
+    if plan.common.verify && ends_process {
+        supervised(plan)
+    } else {
+        perform(plan)
+    }
+}
+
+fn perform(plan: &Plan) -> Result<()> {
+    let turn = if plan.common.verify {
+        Some(Turn::new()?)
+    } else {
+        None
+    };
+    let gate = Gate::of(&plan.common);
+    match plan.method {
+        Method::IoUring {
+            shared_ring: true,
+            buffers,
+        } => shared_ring::run(plan, buffers, turn.as_ref(), gate),
+        _ if plan.common.fork_child || plan.common.shared_memory => with_child(plan, turn.as_ref(), gate),
+        _ if plan.common.threads > 1 => threads(plan, turn.as_ref(), gate),
+        _ => single(plan, turn.as_ref(), gate),
+    }
+}
+
+fn single(plan: &Plan, turn: Option<&Turn>, gate: Gate) -> Result<()> {
+    let mut holder = Holder::new(plan, turn, workload::prepare(plan, 0)?);
+    holder.pin()?;
+    gate.wait()?;
+    holder.release()?;
+    end(plan, holder.verdict())
+}
+
+/// All memory is prepared before the first thread, because preparing may fork.
+fn threads(plan: &Plan, turn: Option<&Turn>, gate: Gate) -> Result<()> {
+    let prepared = (0..plan.common.threads).map(|index| workload::prepare(plan, index));
+    let workloads: Vec<Box<dyn Workload>> = prepared.collect::<Result<_>>()?;
+    let (ready, all_ready) = mpsc::channel();
+    let result = thread::scope(|scope| {
+        let mut members = Vec::new();
+        for workload in workloads {
+            let (go, wait) = mpsc::channel::<()>();
+            let ready = ready.clone();
+            let member = scope.spawn(move || {
+                let mut holder = Holder::new(plan, turn, workload);
+                let pinned = holder.pin();
+                let failed = pinned.is_err();
+                // The receiver outlives the threads; the sender's end is what says go.
+                let _ = ready.send(failed);
+                drop(ready);
+                pinned?;
+                let _ = wait.recv();
+                holder.release()?;
+                if matches!(plan.common.release, Release::Exit | Release::Kill) {
+                    // The pins are to end with the process, not with this thread.
+                    let verdict = holder.verdict();
+                    std::mem::forget(holder);
+                    return verdict;
+                }
+                holder.verdict()
+            });
+            members.push((go, member));
+        }
+        drop(ready);
+        let any_failed = all_ready.iter().fold(false, |any, failed| any | failed);
+        let waited = if any_failed { Ok(()) } else { gate.wait() };
+        let (gates, members): (Vec<_>, Vec<_>) = members.into_iter().unzip();
+        drop(gates);
+        members.into_iter().map(joined).fold(waited, Result::and)
+    });
+    end(plan, result)
+}
+
+fn joined(member: thread::ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
+    let panicked = |_| {
+        Err(Failure::failed(
+            "a thread panicked",
+            "report this as a bug of pinload",
+        ))
+    };
+    member.join().unwrap_or_else(panicked)
+}
+
+/// Parent and child hold at once; the child ends first.
+fn with_child(plan: &Plan, turn: Option<&Turn>, gate: Gate) -> Result<()> {
+    let mut own = workload::prepare(plan, 0)?;
+    let shared = plan.common.shared_memory;
+    let alias = own
+        .buffer()
+        .filter(|_| shared)
+        .map(|buffer| buffer.alias())
+        .transpose()?;
+    let mut holder = Holder::new(plan, turn, own);
+    holder.pin()?;
+    let mut child = Child::fork(|parent| {
+        let workload = match alias {
+            Some(buffer) => workload::prepare_on(plan, buffer, 1)?,
+            None => workload::prepare(plan, 1)?,
+        };
+        let mut holder = Holder::new(plan, turn, workload);
+        holder.pin()?;
+        parent.tell(&[1])?;
+        parent.wait()?;
+        holder.release()?;
+        end(plan, holder.verdict())
+    })?;
+    let ready = child.news().read_exact(&mut [0]).is_ok();
+    let waited = if ready { gate.wait() } else { Ok(()) };
+    let code = child.finish()?;
+    waited?;
+    holder.release()?;
+    let killed = code == 137 && plan.common.release == Release::Kill;
+    let verdict = if killed { Ok(()) } else { family::check(code) };
+    end(plan, verdict.and(holder.verdict()))
+}
+
+/// Ends the process where that is how the pins are to end.
+pub(crate) fn end(plan: &Plan, verdict: Result<()>) -> Result<()> {
+    match (plan.common.release, &verdict) {
+        (Release::Kill, Ok(())) => family::kill_self(),
+        (Release::Exit, Ok(())) => process::exit(0),
+        _ => verdict,
+    }
+}
+
+/// Runs the plan in a child, whose death releases the pins, and reads the books after it.
+fn supervised(plan: &Plan) -> Result<()> {
+    let begin = Books::read()?;
+    let began_ns = report::now_ns();
+    let child = Child::fork(|_| perform(plan))?;
+    let pid = child.pid().as_raw();
+    let code = child.wait()?;
+    if !(code == 137 && plan.common.release == Release::Kill) {
+        family::check(code)?;
+    }
+    let expected = Pins {
+        held: Some(0),
+        ..Pins::default()
+    };
+    let counted = begin.settle(expected)?;
+    report::print(&EndLine {
+        event: "released",
+        pid,
+        kind: plan.kind(),
+        backing: plan.common.backing,
+        pages: plan.common.pages,
+        expected_pins: expected,
+        books: counted,
+        release: plan.common.release,
+        began_ns,
+        time_ns: report::now_ns(),
+    })?;
+    holder::compare(expected, Some(counted))
+}

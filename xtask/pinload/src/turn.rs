@@ -1,0 +1,51 @@
+//! A lock across threads and processes: one holder at a time pins and reads the books.
+//!
+//! A pipe with one byte in it: whoever has read the byte has the turn. Made before any thread or child, so
+//! all of them share it.
+
+use std::fs::File;
+use std::io::{Read, Write};
+
+use nix::fcntl::OFlag;
+use nix::unistd::pipe2;
+
+use crate::failure::{Explain, Result};
+
+const REMEDY: &str = "raise the limit of open files (ulimit -n)";
+
+/// The right to touch the books, shared by all holders of one run.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    taken: File,
+    given: File,
+}
+
+impl Turn {
+    /// A turn that nobody has.
+    pub(crate) fn new() -> Result<Self> {
+        let (taken, given) = pipe2(OFlag::O_CLOEXEC).failing("cannot make a pipe", REMEDY)?;
+        let turn = Self {
+            taken: File::from(taken),
+            given: File::from(given),
+        };
+        turn.give()?;
+        Ok(turn)
+    }
+
+    /// Runs `work` while nobody else runs theirs.
+    pub(crate) fn with<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let mut token = [0];
+        (&self.taken)
+            .read_exact(&mut token)
+            .failing("cannot wait for the turn", REMEDY)?;
+        let result = work();
+        self.give()?;
+        result
+    }
+
+    fn give(&self) -> Result<()> {
+        (&self.given)
+            .write_all(&[1])
+            .failing("cannot pass the turn on", REMEDY)
+    }
+}

@@ -1,0 +1,137 @@
+//! Fixed buffers of an io_uring: pins that last until unregistered or until the ring is gone.
+
+use std::os::fd::{AsRawFd, RawFd};
+
+use io_uring::IoUring;
+use nix::libc::iovec;
+
+use super::{Facts, Workload, verify_late};
+use crate::cli::Backing;
+use crate::failure::{Explain, Failure, Result};
+use crate::kernel::Kernel;
+use crate::memory::{Buffer, HUGE, PAGE};
+use crate::pins::Pins;
+
+const NO_RING: &str = "allow it: sysctl kernel.io_uring_disabled=0, or run as root";
+const NO_MEMLOCK: &str = "raise the limit of locked memory (ulimit -l), or run as root";
+
+/// A ring, and the memory registered with it.
+pub(crate) struct IoUringBuffers {
+    ring: Option<IoUring>,
+    buffer: Buffer,
+    buffers: usize,
+    ring_owner_pid: Option<i32>,
+}
+
+impl IoUringBuffers {
+    /// A ring of its own.
+    pub(crate) fn new(buffer: Buffer, buffers: u64) -> Result<Self> {
+        Ok(Self::on_ring(Self::make_ring()?, buffer, buffers, None))
+    }
+
+    /// A ring that `ring_owner_pid` made and this process inherited.
+    pub(crate) fn on_ring(ring: IoUring, buffer: Buffer, buffers: u64, ring_owner_pid: Option<i32>) -> Self {
+        let buffers = usize::try_from(buffers).unwrap_or(usize::MAX);
+        Self {
+            ring: Some(ring),
+            buffer,
+            buffers,
+            ring_owner_pid,
+        }
+    }
+
+    /// A small ring with nothing registered.
+    pub(crate) fn make_ring() -> Result<IoUring> {
+        IoUring::new(8).unavailable("cannot create an io_uring", NO_RING)
+    }
+
+    /// The ring's descriptor, while it is open.
+    pub(crate) fn descriptor(&self) -> Option<RawFd> {
+        self.ring.as_ref().map(AsRawFd::as_raw_fd)
+    }
+
+    fn ring(&self) -> Result<&IoUring> {
+        self.ring
+            .as_ref()
+            .ok_or_else(|| Failure::failed("the ring is closed", "pin before closing"))
+    }
+
+    /// Pins that stay: all of them, or one for each large folio of each buffer.
+    fn held(&self, kernel: Kernel) -> Option<u64> {
+        let each = self.buffer.bytes() / self.buffers;
+        if self.buffer.wanted().backing == Backing::Small {
+            return Some((self.buffer.bytes() / PAGE) as u64);
+        }
+        kernel.io_uring_coalesces().map(|coalesces| {
+            if !coalesces {
+                return (self.buffer.bytes() / PAGE) as u64;
+            }
+            (0..self.buffers)
+                .map(|index| huge_pages_spanned(index * each, each))
+                .sum()
+        })
+    }
+}
+
+/// Huge pages that `length` bytes from `offset` on touch.
+fn huge_pages_spanned(offset: usize, length: usize) -> u64 {
+    ((offset + length).div_ceil(HUGE) - offset / HUGE) as u64
+}
+
+impl Workload for IoUringBuffers {
+    fn pin(&mut self) -> Result<Pins> {
+        let each = self.buffer.bytes() / self.buffers;
+        let vectors: Vec<iovec> = (0..self.buffers)
+            .map(|index| iovec {
+                iov_base: std::ptr::with_exposed_provenance_mut(self.buffer.address() + index * each),
+                iov_len: each,
+            })
+            .collect();
+        // SAFETY: the buffer outlives the registration or, where a touch unmaps it, the kernel's pins keep
+        // the pages; no request ever uses the registered buffers.
+        unsafe { self.ring()?.submitter().register_buffers(&vectors) }.failing(
+            &format!("cannot register {} buffers of {each} bytes", self.buffers),
+            NO_MEMLOCK,
+        )?;
+        verify_late(&self.buffer)?;
+        let held = self.held(Kernel::running()?);
+        Ok(Pins::lasting(Some((self.buffer.bytes() / PAGE) as u64), held))
+    }
+
+    fn unpin(&mut self) -> Result<()> {
+        self.ring()?
+            .submitter()
+            .unregister_buffers()
+            .failing("cannot unregister the buffers", "report this as a bug of pinload")
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.ring = None;
+        Ok(())
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            address: self.buffer.address(),
+            ring_owner_pid: self.ring_owner_pid,
+            close_is_deferred: true,
+            ..Facts::default()
+        }
+    }
+
+    fn buffer(&mut self) -> Option<&mut Buffer> {
+        Some(&mut self.buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_across_two_huge_pages_spans_both() {
+        assert_eq!(huge_pages_spanned(0, 64 * PAGE), 1);
+        assert_eq!(huge_pages_spanned(0, HUGE), 1);
+        assert_eq!(huge_pages_spanned(HUGE - PAGE, 2 * PAGE), 2);
+    }
+}

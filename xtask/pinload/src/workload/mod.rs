@@ -1,0 +1,96 @@
+//! The kinds of pins, one file each, behind one small interface.
+//!
+//! A workload pins, undoes and closes, and knows what the kernel's books will show for it. It neither waits
+//! nor reports.
+
+mod af_xdp;
+mod direct;
+mod io_uring;
+mod process_vm;
+mod udmabuf;
+mod vmsplice;
+mod zerocopy;
+
+pub(crate) use self::io_uring::IoUringBuffers;
+
+use crate::cli::Backing;
+use crate::failure::Result;
+use crate::kernel::Kernel;
+use crate::memory::{Buffer, FirstTouch, Sharing, Wanted};
+use crate::pins::Pins;
+use crate::plan::{Method, Plan};
+
+/// One way of pinning one range of memory.
+pub(crate) trait Workload: Send {
+    /// Takes the pins (and gives them back, where one call does both).
+    fn pin(&mut self) -> Result<Pins>;
+    /// Gives the pins back by the call that undoes them; by closing, where there is none.
+    fn unpin(&mut self) -> Result<()>;
+    /// Gives the pins back by closing the descriptor.
+    fn close(&mut self) -> Result<()>;
+    /// What a report says about it.
+    fn facts(&self) -> Facts;
+    /// The pinned memory, where it is of this process.
+    fn buffer(&mut self) -> Option<&mut Buffer>;
+}
+
+/// What a report says about a workload.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Facts {
+    /// First byte of the pinned range.
+    pub(crate) address: usize,
+    /// Process whose memory it is, if another one.
+    pub(crate) target_pid: Option<i32>,
+    /// Process that made the ring, if another one.
+    pub(crate) ring_owner_pid: Option<i32>,
+    /// `unpin` leaves the release to a work queue.
+    pub(crate) unpin_is_deferred: bool,
+    /// `close` and the process's end leave the release to a work queue.
+    pub(crate) close_is_deferred: bool,
+}
+
+/// Makes the workload of `plan` with memory of its own; `index` tells siblings apart.
+pub(crate) fn prepare(plan: &Plan, index: u32) -> Result<Box<dyn Workload>> {
+    if let Method::ProcessVm { repeat } = plan.method {
+        return Ok(Box::new(process_vm::ProcessVm::new(plan.memory(), repeat)?));
+    }
+    prepare_on(plan, Buffer::new(plan.memory())?, index)
+}
+
+/// Makes the workload of `plan` on memory that exists.
+pub(crate) fn prepare_on(plan: &Plan, buffer: Buffer, index: u32) -> Result<Box<dyn Workload>> {
+    Ok(match &plan.method {
+        Method::IoUring { buffers, .. } => Box::new(IoUringBuffers::new(buffer, *buffers)?),
+        Method::AfXdp => Box::new(af_xdp::Umem::new(buffer)?),
+        Method::ProcessVm { repeat } => Box::new(process_vm::ProcessVm::new(plan.memory(), *repeat)?),
+        Method::DirectRead(arguments) => Box::new(direct::Direct::reading(buffer, arguments, index)?),
+        Method::DirectWrite(arguments) => Box::new(direct::Direct::writing(buffer, arguments, index)?),
+        Method::Udmabuf => Box::new(udmabuf::Udmabuf::new(buffer)?),
+        Method::Vmsplice => Box::new(vmsplice::Vmsplice::new(buffer)),
+        Method::Zerocopy => Box::new(zerocopy::Zerocopy::new(buffer)?),
+    })
+}
+
+/// How many of `pins` page references the kernel counts when it pins `memory` for reading only.
+///
+/// Private memory that nobody wrote maps the zero page, which newer kernels leave uncounted. The huge zero
+/// page is counted, but whether it was given cannot be seen from here.
+fn counted_for_reading(memory: Wanted, pins: u64, kernel: Kernel) -> Option<u64> {
+    let zero = memory.sharing == Sharing::Private && memory.first_touch != FirstTouch::Write;
+    match memory.backing {
+        Backing::Small if zero => kernel
+            .counts_zero_page()
+            .map(|counts| if counts { pins } else { 0 }),
+        Backing::Thp if zero => None,
+        _ => Some(pins),
+    }
+}
+
+/// Checks huge pages that only the pin could fault in.
+fn verify_late(buffer: &Buffer) -> Result<()> {
+    let memory = buffer.wanted();
+    if memory.backing == Backing::Thp && memory.first_touch != FirstTouch::Write {
+        buffer.verify_huge()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! process_vm_readv: pins on another process's memory, taken and given back within the call.
+
+use std::io::{IoSliceMut, Read};
+
+use nix::sys::uio::{RemoteIoVec, process_vm_readv};
+
+use super::{Facts, Workload, counted_for_reading};
+use crate::failure::{Explain, Failure, Result};
+use crate::family::Child;
+use crate::kernel::Kernel;
+use crate::memory::{Buffer, PAGE, Wanted};
+use crate::pins::Pins;
+
+const REMEDY: &str = "run as root, or allow it: sysctl kernel.yama.ptrace_scope=0";
+
+/// A child with memory, and a place to read it to.
+pub(super) struct ProcessVm {
+    child: Option<Child>,
+    address: usize,
+    memory: Wanted,
+    local: Vec<u8>,
+    repeat: u64,
+}
+
+impl ProcessVm {
+    /// Forks the child and waits until its memory is there. To be called before any thread exists.
+    pub(super) fn new(memory: Wanted, repeat: u64) -> Result<Self> {
+        let mut child = Child::fork(move |parent| {
+            let buffer = Buffer::new(memory)?;
+            parent.tell(&(buffer.address() as u64).to_ne_bytes())?;
+            parent.wait()
+        })?;
+        let mut address = [0; 8];
+        if child.news().read_exact(&mut address).is_err() {
+            // The child has said why, and its exit code says what kind of failure it was.
+            let code = child.finish()?;
+            return Err(Failure {
+                code,
+                ..Failure::failed("the child got no memory", "see its message")
+            });
+        }
+        let address = usize::try_from(u64::from_ne_bytes(address)).unwrap_or(0);
+        let bytes = usize::try_from(memory.pages).unwrap_or(0) * PAGE;
+        Ok(Self {
+            child: Some(child),
+            address,
+            memory,
+            local: vec![1; bytes],
+            repeat,
+        })
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        if let Some(child) = self.child.take() {
+            child.finish()?;
+        }
+        Ok(())
+    }
+}
+
+impl Workload for ProcessVm {
+    fn pin(&mut self) -> Result<Pins> {
+        let child = self
+            .child
+            .as_ref()
+            .ok_or_else(|| Failure::failed("the child has ended", "pin before releasing"))?;
+        let length = self.local.len();
+        let remote = [RemoteIoVec {
+            base: self.address,
+            len: length,
+        }];
+        for _ in 0..self.repeat {
+            let copied = process_vm_readv(child.pid(), &mut [IoSliceMut::new(&mut self.local)], &remote)
+                .failing("cannot read the child's memory", REMEDY)?;
+            if copied != length {
+                return Err(Failure::failed(
+                    format!("process_vm_readv read {copied} of {length} bytes"),
+                    "ask for fewer --pages",
+                ));
+            }
+        }
+        let pins = self.memory.pages * self.repeat;
+        Ok(Pins::transient(counted_for_reading(
+            self.memory,
+            pins,
+            Kernel::running()?,
+        )))
+    }
+
+    fn unpin(&mut self) -> Result<()> {
+        self.finish()
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.finish()
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            address: self.address,
+            target_pid: self.child.as_ref().map(|child| child.pid().as_raw()),
+            ..Facts::default()
+        }
+    }
+
+    fn buffer(&mut self) -> Option<&mut Buffer> {
+        None
+    }
+}

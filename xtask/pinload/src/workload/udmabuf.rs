@@ -1,0 +1,115 @@
+//! A DMA buffer over a memfd: one pin a folio, until the buffer's descriptor is closed.
+
+use std::fs::OpenOptions;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::libc::c_ulong;
+
+use super::{Facts, Workload, verify_late};
+use crate::cli::Backing;
+use crate::failure::{Explain, Failure, Result};
+use crate::kernel::Kernel;
+use crate::memory::{Buffer, HUGE, PAGE};
+use crate::pins::Pins;
+
+const DEVICE: &str = "/dev/udmabuf";
+const NO_DEVICE: &str =
+    "run as root on a kernel with CONFIG_UDMABUF (Debian: 6.12 and later; modprobe udmabuf)";
+const NO_BUFFER: &str = "raise /sys/module/udmabuf/parameters/size_limit_mb";
+/// UDMABUF_FLAGS_CLOEXEC.
+const CLOEXEC: u32 = 1;
+
+/// `struct udmabuf_create` of linux/udmabuf.h.
+#[repr(C)]
+struct Create {
+    memfd: u32,
+    flags: u32,
+    offset: u64,
+    size: u64,
+}
+
+mod ioctl {
+    //! UDMABUF_CREATE of linux/udmabuf.h.
+    nix::ioctl_write_ptr!(create, b'u', 0x42, super::Create);
+}
+
+/// The device, the memfd, and the DMA buffer over it.
+pub(super) struct Udmabuf {
+    dma: Option<OwnedFd>,
+    device: OwnedFd,
+    buffer: Buffer,
+}
+
+impl Udmabuf {
+    /// Seals the memfd against shrinking, as the driver demands.
+    pub(super) fn new(buffer: Buffer) -> Result<Self> {
+        let device = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(DEVICE)
+            .unavailable(&format!("cannot open {DEVICE}"), NO_DEVICE)?;
+        fcntl(memfd(&buffer)?, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_SHRINK))
+            .failing("cannot seal the memfd", "report this as a bug of pinload")?;
+        Ok(Self {
+            dma: None,
+            device: device.into(),
+            buffer,
+        })
+    }
+}
+
+fn memfd(buffer: &Buffer) -> Result<std::os::fd::BorrowedFd<'_>> {
+    buffer
+        .memfd()
+        .ok_or_else(|| Failure::failed("the memory is no memfd", "report this as a bug of pinload"))
+}
+
+impl Workload for Udmabuf {
+    fn pin(&mut self) -> Result<Pins> {
+        let create = Create {
+            memfd: u32::try_from(memfd(&self.buffer)?.as_raw_fd()).unwrap_or(u32::MAX),
+            flags: CLOEXEC,
+            offset: 0,
+            size: self.buffer.bytes() as u64,
+        };
+        // SAFETY: the pointer is to a `udmabuf_create` that the kernel only reads.
+        let descriptor = unsafe { ioctl::create(self.device.as_raw_fd(), &raw const create) }
+            .failing("cannot create the DMA buffer", NO_BUFFER)?;
+        // SAFETY: the ioctl returned a descriptor that belongs to nobody else.
+        self.dma = Some(unsafe { OwnedFd::from_raw_fd(descriptor) });
+        verify_late(&self.buffer)?;
+        let folio = if self.buffer.wanted().backing == Backing::Small {
+            PAGE
+        } else {
+            HUGE
+        };
+        let folios = self.buffer.bytes().div_ceil(folio) as u64;
+        let pins = Kernel::running()?
+            .udmabuf_pins()
+            .map(|pins| if pins { folios } else { 0 });
+        Ok(Pins::lasting(pins, pins))
+    }
+
+    fn unpin(&mut self) -> Result<()> {
+        self.close()
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.dma = None;
+        Ok(())
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            address: self.buffer.address(),
+            ..Facts::default()
+        }
+    }
+
+    fn buffer(&mut self) -> Option<&mut Buffer> {
+        Some(&mut self.buffer)
+    }
+}
+
+const _: () = assert!(size_of::<Create>() == 24 && size_of::<c_ulong>() == 8);

@@ -1,0 +1,88 @@
+//! Pages in pipes: references (FOLL_GET) that last while the pipe is full, and no pins.
+
+use std::fs::File;
+use std::io::{IoSlice, Read};
+
+use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl, vmsplice};
+use nix::unistd::pipe2;
+
+use super::{Facts, Workload};
+use crate::failure::{Explain, Failure, Result};
+use crate::memory::{Buffer, PAGE};
+use crate::pins::Pins;
+
+/// Pages in one pipe: what an unprivileged pipe may grow to.
+const PIPE_PAGES: usize = 256;
+const REMEDY: &str = "ask for fewer --pages, or raise fs.pipe-user-pages-soft";
+
+/// The memory, and the pipes that hold its pages.
+pub(super) struct Vmsplice {
+    pipes: Vec<(File, File)>,
+    buffer: Buffer,
+}
+
+impl Vmsplice {
+    /// No pipe yet.
+    pub(super) const fn new(buffer: Buffer) -> Self {
+        Self {
+            pipes: Vec::new(),
+            buffer,
+        }
+    }
+
+    fn splice(&mut self, offset: usize, bytes: usize) -> Result<()> {
+        let (read, write) =
+            pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).failing("cannot make a pipe", REMEDY)?;
+        let capacity = i32::try_from(PIPE_PAGES * PAGE).unwrap_or(i32::MAX);
+        fcntl(&write, FcntlArg::F_SETPIPE_SZ(capacity)).failing("cannot enlarge a pipe", REMEDY)?;
+        let pointer: *const u8 = std::ptr::with_exposed_provenance(self.buffer.address() + offset);
+        // SAFETY: the bytes lie inside the buffer, which is mapped and lives as long as `self`.
+        let slice = unsafe { std::slice::from_raw_parts(pointer, bytes) };
+        let moved = vmsplice(&write, &[IoSlice::new(slice)], SpliceFFlags::empty())
+            .failing("cannot splice the pages", REMEDY)?;
+        self.pipes.push((read.into(), write.into()));
+        if moved != bytes {
+            return Err(Failure::failed(
+                format!("vmsplice took {moved} of {bytes} bytes"),
+                REMEDY,
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Workload for Vmsplice {
+    fn pin(&mut self) -> Result<Pins> {
+        let all = self.buffer.bytes();
+        for offset in (0..all).step_by(PIPE_PAGES * PAGE) {
+            self.splice(offset, (all - offset).min(PIPE_PAGES * PAGE))?;
+        }
+        Ok(Pins::lasting(Some(0), Some(0)))
+    }
+
+    fn unpin(&mut self) -> Result<()> {
+        let mut sink = vec![0; PIPE_PAGES * PAGE];
+        for (read, _) in &self.pipes {
+            let mut read: &File = read;
+            // The pipe is empty when reading would block.
+            while read.read(&mut sink).is_ok_and(|bytes| bytes > 0) {}
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.pipes.clear();
+        Ok(())
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            address: self.buffer.address(),
+            ..Facts::default()
+        }
+    }
+
+    fn buffer(&mut self) -> Option<&mut Buffer> {
+        Some(&mut self.buffer)
+    }
+}
