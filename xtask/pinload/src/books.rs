@@ -32,6 +32,21 @@ impl Books {
         })
     }
 
+    /// Waits until nobody's release, left over in a work queue, moves the counters any more.
+    pub(crate) fn quiet() -> Result<()> {
+        let begun = Instant::now();
+        let mut previous = Self::read()?;
+        while begun.elapsed() < PATIENCE {
+            thread::sleep(Duration::from_millis(30));
+            let now = Self::read()?;
+            if now == previous {
+                break;
+            }
+            previous = now;
+        }
+        Ok(())
+    }
+
     fn parse(vmstat: &str) -> Option<Self> {
         let value = |name: &str| {
             vmstat

@@ -151,7 +151,7 @@ fn start(arguments: &AllArgs, workload: &str) -> Result<Output> {
     if workload.starts_with("direct") {
         command.arg("--file").arg(&arguments.file);
     }
-    if workload.contains("hugetlb") && nix::unistd::geteuid().is_root() {
+    if !workload.contains("small") && workload.contains("backing") && nix::unistd::geteuid().is_root() {
         command.arg("--reserve");
     }
     if arguments.verify {

@@ -107,7 +107,7 @@ pub(crate) struct Common {
     /// What the memory is made of
     #[arg(long, value_enum, default_value_t = Backing::Small)]
     pub(crate) backing: Backing,
-    /// Raise nr_hugepages first (root), and lower it again at the end
+    /// Make the machine ready for huge pages first (root), and undo that at the end
     #[arg(long)]
     pub(crate) reserve: bool,
     /// Leave the memory for the pin to fault in

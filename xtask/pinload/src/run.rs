@@ -21,6 +21,9 @@ use crate::workload::{self, Workload};
 
 /// Carries out the plan.
 pub(crate) fn execute(plan: &Plan) -> Result<()> {
+    if plan.common.verify {
+        Books::quiet()?;
+    }
     let ends_process = matches!(plan.common.release, Release::Exit | Release::Kill);
     if plan.common.verify && ends_process {
         supervised(plan)

@@ -41,8 +41,7 @@ pub(crate) fn apply(buffer: &mut Buffer, kind: Touch) -> Result<Outcome> {
             return Ok(outcome);
         }
         Touch::MadviseDontneed => {
-            buffer.discard()?;
-            buffer.write_pages();
+            buffer.replace()?;
         }
         Touch::Mprotect => {
             buffer.protect(false)?;

@@ -4,8 +4,8 @@ use std::fs;
 
 use crate::failure::{Explain, Failure, Result};
 
-pub(super) const REMEDY: &str = "write madvise or always to /sys/kernel/mm/transparent_hugepage/enabled \
-     (shmem_enabled for shared memory: advise), and give the machine free memory";
+const REMEDY: &str = "give --reserve as root, or write madvise to \
+     /sys/kernel/mm/transparent_hugepage/enabled (shared memory: advise to shmem_enabled)";
 
 /// Fails, as "not available here", unless the mapping that begins at `address` has `bytes` in huge pages.
 pub(super) fn verify(address: usize, bytes: usize) -> Result<()> {

@@ -1,0 +1,68 @@
+//! Memory between two stretches without access, so that its mapping never merges with a neighbour: /proc/PID/smaps
+//! then speaks of it alone.
+
+use nix::Result;
+
+use super::region::Region;
+use super::{HUGE, PAGE};
+
+/// A stretch that begins at a multiple of 2 MiB, with guards on both sides.
+#[derive(Debug)]
+pub(super) struct Guarded {
+    before: Option<Region>,
+    inner: Option<Region>,
+    after: Option<Region>,
+}
+
+impl Guarded {
+    /// A new one; the stretch between the guards is still without access.
+    pub(super) fn reserve(length: usize) -> Result<Self> {
+        let whole = Region::reserve(length + HUGE + 2 * PAGE)?;
+        let start = (whole.start + PAGE).next_multiple_of(HUGE);
+        let end = start + length;
+        Ok(Self {
+            before: Some(Region {
+                start: whole.start,
+                length: start - whole.start,
+            }),
+            inner: Some(Region { start, length }),
+            after: Some(Region {
+                start: end,
+                length: whole.start + whole.length - end,
+            }),
+        })
+    }
+
+    /// The stretch between the guards, as a forked child has it.
+    pub(super) const fn alias(&self) -> Self {
+        Self {
+            before: None,
+            inner: self.inner,
+            after: None,
+        }
+    }
+
+    /// The stretch between the guards, unless it was unmapped.
+    pub(super) const fn get(&self) -> Option<Region> {
+        self.inner
+    }
+
+    /// Unmaps the stretch between the guards.
+    pub(super) fn unmap(&mut self) -> Result<()> {
+        self.inner.take().map_or(Ok(()), Region::unmap)
+    }
+
+    /// The stretch was moved elsewhere: others may live there by now.
+    pub(super) const fn forget_inner(&mut self) {
+        self.inner = None;
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        for region in [self.before, self.inner, self.after].into_iter().flatten() {
+            // An address space that is about to end is no failure worth a word.
+            let _ = region.unmap();
+        }
+    }
+}

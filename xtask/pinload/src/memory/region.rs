@@ -1,0 +1,102 @@
+//! Stretches of address space: the raw mapping calls, and nothing about what they are for.
+
+use std::ffi::c_void;
+use std::num::NonZeroUsize;
+use std::os::fd::AsFd;
+use std::ptr::NonNull;
+
+use nix::Result;
+use nix::sys::mman::{
+    MRemapFlags, MapFlags, MmapAdvise, ProtFlags, madvise, mmap, mmap_anonymous, mprotect, mremap, munmap,
+};
+
+/// A stretch that its owner has mapped for itself; nothing else in the process refers to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Region {
+    /// First byte.
+    pub(super) start: usize,
+    /// Bytes.
+    pub(super) length: usize,
+}
+
+impl Region {
+    /// A new stretch without access, wherever the kernel puts it.
+    pub(super) fn reserve(length: usize) -> Result<Self> {
+        let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_NORESERVE;
+        // SAFETY: a fresh anonymous mapping at an address that the kernel chooses.
+        let start = unsafe { mmap_anonymous(None, at_least_one(length), ProtFlags::PROT_NONE, flags) }?;
+        Ok(Self {
+            start: start.as_ptr().expose_provenance(),
+            length,
+        })
+    }
+
+    /// Replaces the stretch by anonymous memory.
+    pub(super) fn map_anonymous(self, flags: MapFlags) -> Result<()> {
+        let (start, length) = (NonZeroUsize::new(self.start), at_least_one(self.length));
+        // SAFETY: the stretch belongs to the caller, so nothing of others is replaced.
+        unsafe { mmap_anonymous(start, length, access(true), flags | MapFlags::MAP_FIXED) }.map(drop)
+    }
+
+    /// Replaces the stretch by the beginning of a file.
+    pub(super) fn map_file(self, file: impl AsFd, flags: MapFlags) -> Result<()> {
+        let (start, length) = (NonZeroUsize::new(self.start), at_least_one(self.length));
+        // SAFETY: as above.
+        unsafe { mmap(start, length, access(true), flags | MapFlags::MAP_FIXED, file, 0) }.map(drop)
+    }
+
+    /// Gives advice that may cost the contents, of which nobody thinks anything.
+    pub(super) fn advise(self, advice: MmapAdvise) -> Result<()> {
+        // SAFETY: the stretch belongs to the caller, and no reference into it exists.
+        unsafe { madvise(pointer(self.start), self.length, advice) }
+    }
+
+    /// Makes the stretch read-only or writable.
+    pub(super) fn protect(self, writable: bool) -> Result<()> {
+        // SAFETY: as above.
+        unsafe { mprotect(pointer(self.start), self.length, access(writable)) }
+    }
+
+    /// Moves the stretch onto `target`, which it replaces.
+    pub(super) fn relocate(self, target: Self) -> Result<()> {
+        let flags = MRemapFlags::MREMAP_MAYMOVE | MRemapFlags::MREMAP_FIXED;
+        let (from, to) = (pointer(self.start), pointer(target.start));
+        // SAFETY: both stretches belong to the caller, and no reference into either exists.
+        unsafe { mremap(from, self.length, target.length, flags, Some(to)) }.map(drop)
+    }
+
+    /// Unmaps the stretch.
+    pub(super) fn unmap(self) -> Result<()> {
+        // SAFETY: as above; its owner does not use the address again.
+        unsafe { munmap(pointer(self.start), self.length) }
+    }
+
+    /// Writes to, or reads from, the first byte of each `step` bytes.
+    pub(super) fn visit(self, step: usize, write: bool) {
+        for offset in (0..self.length).step_by(step) {
+            let byte: *mut u8 = std::ptr::with_exposed_provenance_mut(self.start + offset);
+            // SAFETY: the stretch is mapped with this access and nothing else refers to it.
+            unsafe {
+                if write {
+                    byte.write_volatile(0x70);
+                } else {
+                    byte.read_volatile();
+                }
+            }
+        }
+    }
+}
+
+fn access(writable: bool) -> ProtFlags {
+    let mut access = ProtFlags::PROT_READ;
+    access.set(ProtFlags::PROT_WRITE, writable);
+    access
+}
+
+fn at_least_one(length: usize) -> NonZeroUsize {
+    NonZeroUsize::new(length).unwrap_or(NonZeroUsize::MIN)
+}
+
+fn pointer(address: usize) -> NonNull<c_void> {
+    NonNull::new(std::ptr::with_exposed_provenance_mut(address)).unwrap_or(NonNull::dangling())
+}

@@ -1,0 +1,114 @@
+//! Making the machine ready for huge pages, for the time of a run (`--reserve`).
+
+use std::fs;
+
+use super::HUGE;
+use crate::cli::Backing;
+use crate::failure::{Explain, Failure, Result};
+
+const HUGETLB: &str = "/proc/sys/vm/nr_hugepages";
+const THP: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
+const SHARED_THP: &str = "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
+const REMEDY: &str = "run --reserve as root, and with enough free memory";
+
+/// A change to a setting of the kernel, undone at the end (not where the process is killed, or ends by
+/// `--release exit|kill`).
+#[derive(Debug)]
+pub(super) enum Setting {
+    /// Pages added to `nr_hugepages`.
+    Hugetlb { pages: usize },
+    /// A word that stood in a file before.
+    Word { file: &'static str, before: String },
+}
+
+/// What `backing` needs for `bytes`. Of hugetlb pages twice as many: a fork and a touch of pinned pages need
+/// copies.
+pub(super) fn for_backing(backing: Backing, bytes: usize) -> Result<Vec<Setting>> {
+    match backing {
+        Backing::Small => Ok(Vec::new()),
+        Backing::Thp => {
+            let private = allow(THP, &["never"], "madvise")?;
+            let shared = allow(SHARED_THP, &["never", "deny"], "advise")?;
+            Ok(private.into_iter().chain(shared).collect())
+        }
+        Backing::Hugetlb => Ok(vec![add_hugetlb(2 * bytes / HUGE)?]),
+    }
+}
+
+fn add_hugetlb(pages: usize) -> Result<Setting> {
+    let before = hugetlb_pages()?;
+    fs::write(HUGETLB, (before + pages).to_string())
+        .unavailable(&format!("cannot write {HUGETLB}"), REMEDY)?;
+    let after = hugetlb_pages()?;
+    let setting = Setting::Hugetlb {
+        pages: after.saturating_sub(before),
+    };
+    if after < before + pages {
+        let wanted = before + pages;
+        return Err(Failure::unavailable(
+            format!("the kernel reserved {after} huge pages of {wanted} asked for"),
+            REMEDY,
+        ));
+    }
+    Ok(setting)
+}
+
+/// Writes `word` where one of `closed` is chosen.
+fn allow(file: &'static str, closed: &[&str], word: &str) -> Result<Option<Setting>> {
+    let text =
+        fs::read_to_string(file).unavailable(&format!("cannot read {file}"), "use a kernel with THP")?;
+    let Some(before) = chosen(&text).filter(|before| closed.contains(before)) else {
+        return Ok(None);
+    };
+    fs::write(file, word).unavailable(&format!("cannot write {file}"), REMEDY)?;
+    Ok(Some(Setting::Word {
+        file,
+        before: before.to_owned(),
+    }))
+}
+
+/// The word in brackets.
+fn chosen(text: &str) -> Option<&str> {
+    text.split_once('[')?.1.split_once(']').map(|(word, _)| word)
+}
+
+fn hugetlb_pages() -> Result<usize> {
+    let text = fs::read_to_string(HUGETLB).unavailable(&format!("cannot read {HUGETLB}"), REMEDY)?;
+    text.trim().parse().map_err(|_| {
+        Failure::failed(
+            format!("{HUGETLB} holds {text:?}, no number"),
+            "report this as a bug",
+        )
+    })
+}
+
+impl Drop for Setting {
+    fn drop(&mut self) {
+        // What cannot be undone here is for the administrator to undo.
+        match self {
+            Self::Hugetlb { pages } => {
+                if let Ok(now) = hugetlb_pages() {
+                    // Pages that are still in use stay as surplus until they are freed.
+                    let _ = fs::write(HUGETLB, now.saturating_sub(*pages).to_string());
+                }
+            }
+            Self::Word { file, before } => {
+                let _ = fs::write(file, before);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chosen_word_stands_in_brackets() {
+        assert_eq!(
+            chosen("always within_size advise [never] deny force\n"),
+            Some("never")
+        );
+        assert_eq!(chosen("never"), None);
+    }
+}
