@@ -1,7 +1,14 @@
 //! The project's own tasks: `cargo xtask COMMAND`.
 
+mod bench;
+mod ci;
+mod demo;
+mod lint;
 mod process;
+mod run;
 mod setup;
+mod tally;
+mod test;
 mod vm;
 mod workspace;
 
@@ -21,17 +28,36 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Task {
     /// Install what is missing on this machine
-    Setup(setup::Setup),
+    Setup,
     /// Run things on Debian's kernels in an emulator
     #[command(subcommand)]
-    Vm(vm::Vm),
+    Vm(Box<vm::Vm>),
+    /// Build pintrace in release and run it
+    Run(run::Run),
+    /// Open `pintrace top` in a guest in which things pin memory
+    Demo(demo::Demo),
+    /// Check format, clippy, licences
+    Lint,
+    /// Run the tests, here and on each kernel
+    Test(test::Test),
+    /// Measure what pintrace costs
+    #[command(subcommand)]
+    Bench(bench::Bench),
+    /// Do all that a change must pass
+    Ci,
 }
 
 impl Task {
     fn run(self) -> Result<ExitCode> {
         match self {
-            Self::Setup(setup) => setup.run(),
+            Self::Setup => setup::run(),
             Self::Vm(vm) => vm.run(),
+            Self::Run(run) => run.run(),
+            Self::Demo(demo) => demo.run(),
+            Self::Lint => lint::run(),
+            Self::Test(test) => test.run(),
+            Self::Bench(bench) => bench.run(),
+            Self::Ci => ci::run(),
         }
     }
 }

@@ -41,7 +41,9 @@ pub(crate) fn output(command: &mut Command) -> Result<Output> {
 pub(crate) fn exists(name: &str) -> bool {
     let path = std::env::var("PATH").unwrap_or_default();
     let folders = path.split(':').chain(["/usr/local/sbin", "/usr/sbin", "/sbin"]);
-    folders.map(|folder| std::path::Path::new(folder).join(name)).any(|file| file.is_file())
+    folders
+        .map(|folder| std::path::Path::new(folder).join(name))
+        .any(|file| file.is_file())
 }
 
 /// What a failed program said, or its status when it said nothing.

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
 
 use crate::{process, workspace};
 
 /// The linker for BPF programs; later versions need a newer LLVM than the pinned compiler's.
 const BPF_LINKER: &str = "0.10.3";
+/// The checker of licences and sources.
+const CARGO_DENY: &str = "0.20.2";
 
 /// What guests need, as program to look for and Debian package to install.
 const GUEST_TOOLS: [(&str, &str); 12] = [
@@ -27,32 +28,22 @@ const GUEST_TOOLS: [(&str, &str); 12] = [
     ("ldconfig", "libc-bin"),
 ];
 
-/// The options of `setup`.
-#[derive(Args)]
-pub(crate) struct Setup {
-    /// Also install cargo-deny, which `lint` uses when it is there
-    #[arg(long)]
-    all: bool,
-}
-
-impl Setup {
-    /// Does it.
-    pub(crate) fn run(self) -> Result<ExitCode> {
-        rust()?;
-        bpf_linker()?;
-        guests()?;
-        if self.all {
-            cargo_deny()?;
-        }
-        Ok(ExitCode::SUCCESS)
-    }
+/// Installs all that any task needs.
+pub(crate) fn run() -> Result<ExitCode> {
+    rust()?;
+    bpf_linker()?;
+    guests()?;
+    cargo_deny()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The standard library's source, for eBPF programs, and its musl build, for guests.
 pub(crate) fn rust() -> Result<()> {
     let toolchain = toolchain()?;
     let mut sysroot = process::program("rustc");
-    sysroot.args(["--print", "sysroot"]).current_dir(workspace::root());
+    sysroot
+        .args(["--print", "sysroot"])
+        .current_dir(workspace::root());
     let lib = PathBuf::from(process::stdout(&mut sysroot)?.trim()).join("lib/rustlib");
     let parts = [
         ("src/rust/library/Cargo.lock", "component", "rust-src"),
@@ -69,36 +60,35 @@ pub(crate) fn rust() -> Result<()> {
 
 /// The linker for BPF programs, at exactly the pinned version.
 pub(crate) fn bpf_linker() -> Result<()> {
-    let mut version = process::program("bpf-linker");
-    let found = process::stdout(version.arg("--version")).unwrap_or_default();
-    if found.split_whitespace().nth(1) == Some(BPF_LINKER) {
-        return Ok(());
-    }
-    eprintln!("xtask: installing bpf-linker {BPF_LINKER}");
-    cargo_install(&["bpf-linker", "--version", BPF_LINKER])
+    cargo_tool("bpf-linker", BPF_LINKER)
 }
 
 /// Emulator and tools for guests, from Debian.
 pub(crate) fn guests() -> Result<()> {
-    let mut missing: Vec<&str> =
-        GUEST_TOOLS.iter().filter(|(program, _)| !process::exists(program)).map(|(_, package)| *package).collect();
+    let mut missing: Vec<&str> = GUEST_TOOLS
+        .iter()
+        .filter(|(program, _)| !process::exists(program))
+        .map(|(_, package)| *package)
+        .collect();
     if !PathBuf::from("/usr/share/qemu/bios-microvm.bin").exists() && !missing.contains(&"qemu-system-x86") {
         missing.push("qemu-system-x86");
     }
     install(&missing)
 }
 
-/// The licence and source checker.
-fn cargo_deny() -> Result<()> {
-    if process::exists("cargo-deny") {
-        return Ok(());
-    }
-    eprintln!("xtask: installing cargo-deny");
-    cargo_install(&["cargo-deny"])
+/// The checker of licences and sources.
+pub(crate) fn cargo_deny() -> Result<()> {
+    cargo_tool("cargo-deny", CARGO_DENY)
 }
 
-fn cargo_install(words: &[&str]) -> Result<()> {
-    process::run(workspace::cargo(&["install", "--quiet", "--force", "--locked"]).args(words))
+fn cargo_tool(name: &str, version: &str) -> Result<()> {
+    let found = process::stdout(process::program(name).arg("--version")).unwrap_or_default();
+    if found.split_whitespace().nth(1) == Some(version) {
+        return Ok(());
+    }
+    eprintln!("xtask: installing {name} {version} (takes some minutes)");
+    let mut install = workspace::cargo(&["install", "--quiet", "--force", "--locked", "--version", version]);
+    process::run(install.arg(name))
 }
 
 fn install(packages: &[&str]) -> Result<()> {
@@ -107,13 +97,17 @@ fn install(packages: &[&str]) -> Result<()> {
     }
     let names = packages.join(" ");
     if !rustix::process::geteuid().is_root() {
-        bail!("Debian packages are missing; install them with\n  sudo apt-get install --no-install-recommends {names}");
+        bail!(
+            "Debian packages are missing; install them with\n  sudo apt-get install --no-install-recommends {names}"
+        );
     }
     eprintln!("xtask: installing the Debian packages {names}");
     let install = || {
         let mut command = process::program("apt-get");
         command.env("DEBIAN_FRONTEND", "noninteractive");
-        command.args(["-qq", "-y", "--no-install-recommends", "install"]).args(packages);
+        command
+            .args(["-qq", "-y", "--no-install-recommends", "install"])
+            .args(packages);
         process::stdout(&mut command)
     };
     if install().is_err() {
@@ -129,7 +123,9 @@ fn toolchain() -> Result<String> {
     let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let channel = text.lines().find_map(|line| line.strip_prefix("channel"));
     let quoted = channel.and_then(|rest| rest.split('"').nth(1));
-    quoted.map(str::to_owned).with_context(|| format!("{} pins no channel", file.display()))
+    quoted
+        .map(str::to_owned)
+        .with_context(|| format!("{} pins no channel", file.display()))
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ use clap::{Args, Subcommand};
 
 use guest::{Outcome, Terminal};
 pub(crate) use options::GuestOptions;
+pub(crate) use root::Addition;
 
 use disk::Report;
 
@@ -82,7 +83,10 @@ pub(crate) fn on_terminal(guest: &GuestOptions, script: &str) -> Result<ExitCode
     let Ok(size) = rustix::termios::tcgetwinsize(io::stdin()) else {
         bail!("standard input is no terminal; `cargo xtask vm run` works without one");
     };
-    let terminal = Terminal { rows: size.ws_row, columns: size.ws_col };
+    let terminal = Terminal {
+        rows: size.ws_row,
+        columns: size.ws_col,
+    };
     let outcome = guest.prepare()?.run_on_terminal(script, &terminal)?;
     Ok(ExitCode::from(explain(&outcome)))
 }
@@ -92,11 +96,15 @@ pub(crate) fn explain(outcome: &Outcome) -> u8 {
     match outcome {
         Outcome::Exited(code) => *code,
         Outcome::TimedOut(Report::Started) => {
-            eprintln!("xtask: the command did not end within the time limit (--timeout); the guest was killed");
+            eprintln!(
+                "xtask: the command did not end within the time limit (--timeout); the guest was killed"
+            );
             TIMED_OUT
         }
         Outcome::TimedOut(_) => {
-            eprintln!("xtask: the guest did not come up within the time limit (--timeout): it hangs while booting");
+            eprintln!(
+                "xtask: the guest did not come up within the time limit (--timeout): it hangs while booting"
+            );
             TIMED_OUT
         }
         Outcome::Died(console) => {
@@ -109,8 +117,13 @@ pub(crate) fn explain(outcome: &Outcome) -> u8 {
 fn script(command: &[String]) -> String {
     match command {
         [script] => format!("{script}\n"),
-        words => words.iter().map(|word| format!("'{}' ", word.replace('\'', r"'\''"))).collect::<String>() + "\n",
+        words => words.iter().map(|word| quoted(word)).collect::<String>() + "\n",
     }
+}
+
+/// The word as the shell takes it literally, and a blank.
+pub(crate) fn quoted(word: &str) -> String {
+    format!("'{}' ", word.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]
@@ -120,6 +133,9 @@ mod tests {
     #[test]
     fn one_word_is_a_script_and_several_are_a_command() {
         assert_eq!(script(&["echo a; echo b".to_owned()]), "echo a; echo b\n");
-        assert_eq!(script(&["echo".to_owned(), "it's $HOME".to_owned()]), "'echo' 'it'\\''s $HOME' \n");
+        assert_eq!(
+            script(&["echo".to_owned(), "it's $HOME".to_owned()]),
+            "'echo' 'it'\\''s $HOME' \n"
+        );
     }
 }

@@ -13,7 +13,9 @@ pub(crate) const GUEST_TARGET: &str = "x86_64-unknown-linux-musl";
 
 /// The top folder of the checkout.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or(Path::new("."))
 }
 
 /// Cargo, run at the top of the checkout.
@@ -26,8 +28,13 @@ pub(crate) fn cargo(words: &[&str]) -> Command {
 /// Builds with these cargo words and returns the executable of the target with this name.
 pub(crate) fn build(name: &str, words: &[&str]) -> Result<PathBuf> {
     let mut command = cargo(words);
-    command.arg("--message-format=json-render-diagnostics").stdin(Stdio::null()).stderr(Stdio::inherit());
-    let output = command.output().with_context(|| process::cannot_start(&command))?;
+    command
+        .arg("--message-format=json-render-diagnostics")
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit());
+    let output = command
+        .output()
+        .with_context(|| process::cannot_start(&command))?;
     if !output.status.success() {
         bail!("{name} does not build: `cargo {}` failed", words.join(" "));
     }
@@ -38,7 +45,20 @@ pub(crate) fn build(name: &str, words: &[&str]) -> Result<PathBuf> {
 
 /// Builds a package's binary in release for guests.
 pub(crate) fn build_for_guest(name: &str) -> Result<PathBuf> {
-    build(name, &["build", "--quiet", "--release", "--target", GUEST_TARGET, "--package", name, "--bin", name])
+    build(
+        name,
+        &[
+            "build",
+            "--quiet",
+            "--release",
+            "--target",
+            GUEST_TARGET,
+            "--package",
+            name,
+            "--bin",
+            name,
+        ],
+    )
 }
 
 fn executable(line: &str, name: &str) -> Option<PathBuf> {
@@ -56,7 +76,10 @@ mod tests {
         let line = r#"{"reason":"compiler-artifact","target":{"name":"guest"},"executable":"/x/guest-1"}"#;
         assert_eq!(executable(line, "guest"), Some(PathBuf::from("/x/guest-1")));
         assert_eq!(executable(line, "other"), None);
-        assert_eq!(executable(r#"{"target":{"name":"guest"},"executable":null}"#, "guest"), None);
+        assert_eq!(
+            executable(r#"{"target":{"name":"guest"},"executable":null}"#, "guest"),
+            None
+        );
     }
 
     #[test]

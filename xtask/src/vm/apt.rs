@@ -15,11 +15,27 @@ use crate::process;
 pub(crate) const SOURCES: &str = "PINTRACE_APT_SOURCES";
 
 /// The suites that between them carry every series on offer.
-const KERNEL_SUITES: [&str; 6] = ["bookworm", "bookworm-backports", "trixie", "trixie-backports", "forky", "sid"];
+const KERNEL_SUITES: [&str; 6] = [
+    "bookworm",
+    "bookworm-backports",
+    "trixie",
+    "trixie-backports",
+    "forky",
+    "sid",
+];
 const KERNEL_SECURITY_SUITES: [&str; 3] = ["bullseye-security", "bookworm-security", "trixie-security"];
 /// Suite names by which a system's source is known as Debian's archive.
-const DEBIAN_SUITES: [&str; 9] =
-    ["bullseye", "bookworm", "trixie", "forky", "sid", "oldstable", "stable", "testing", "unstable"];
+const DEBIAN_SUITES: [&str; 9] = [
+    "bullseye",
+    "bookworm",
+    "trixie",
+    "forky",
+    "sid",
+    "oldstable",
+    "stable",
+    "testing",
+    "unstable",
+];
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 /// An index older than this is fetched anew before anything is looked up in it.
 const INDEX_AGE: Duration = Duration::from_hours(24);
@@ -80,7 +96,10 @@ impl Apt {
         }
         // One suite gone, or no network: what is there may be enough, so it is the look-up that decides.
         let said = process::said(&output);
-        if fs::read_dir(self.folder.join("lists"))?.flatten().any(|list| is_index(&list.path())) {
+        if fs::read_dir(self.folder.join("lists"))?
+            .flatten()
+            .any(|list| is_index(&list.path()))
+        {
             eprintln!("xtask: the package index is not complete:\n{said}");
             return Ok(());
         }
@@ -90,21 +109,39 @@ impl Apt {
     /// Names of all packages whose name begins with one of the prefixes.
     pub(crate) fn names(&self, prefixes: &[&str]) -> Result<Vec<String>> {
         let pattern = format!("^({})", prefixes.join("|"));
-        let text = process::stdout(self.command("apt-cache").args(["search", "--names-only", &pattern]))?;
-        Ok(text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
+        let text = process::stdout(
+            self.command("apt-cache")
+                .args(["search", "--names-only", &pattern]),
+        )?;
+        Ok(text
+            .lines()
+            .filter_map(|line| line.split(' ').next())
+            .map(str::to_owned)
+            .collect())
     }
 
     /// What apt would fetch for exactly these packages.
     pub(crate) fn candidates(&self, names: &[String]) -> Result<Vec<Candidate>> {
         let mut command = self.command("apt-get");
-        parse_uris(&process::stdout(command.args(["-qq", "download", "--print-uris"]).args(names))?)
+        parse_uris(&process::stdout(
+            command.args(["-qq", "download", "--print-uris"]).args(names),
+        )?)
     }
 
     /// What apt would fetch to install this package on an empty system.
     pub(crate) fn closure(&self, name: &str) -> Result<Vec<Candidate>> {
         let mut command = self.command("apt-get");
-        command.args(["-qq", "-y", "--no-install-recommends", "-o", "Debug::NoLocking=1", "--print-uris", "install"]);
-        let text = process::stdout(command.arg(name)).with_context(|| format!("no Debian package {name:?} here"))?;
+        command.args([
+            "-qq",
+            "-y",
+            "--no-install-recommends",
+            "-o",
+            "Debug::NoLocking=1",
+            "--print-uris",
+            "install",
+        ]);
+        let text =
+            process::stdout(command.arg(name)).with_context(|| format!("no Debian package {name:?} here"))?;
         parse_uris(&text)
     }
 
@@ -114,18 +151,33 @@ impl Apt {
         let bytes: u64 = candidates.iter().map(|candidate| candidate.bytes).sum();
         let mut command = self.command("apt-get");
         command.args(["-qq", "-o", "APT::Status-Fd=1", "download"]);
-        command.args(candidates.iter().map(|candidate| &candidate.exact)).current_dir(place.path());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .args(candidates.iter().map(|candidate| &candidate.exact))
+            .current_dir(place.path());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().with_context(|| process::cannot_start(&command))?;
-        let status = child.stdout.take().ok_or_else(|| anyhow!("apt-get has no output"))?;
+        let status = child
+            .stdout
+            .take()
+            .ok_or_else(|| anyhow!("apt-get has no output"))?;
         progress::follow(status, what, bytes.div_ceil(1_000_000))?;
         let output = child.wait_with_output()?;
         if !output.status.success() {
             let said = process::said(&output);
-            bail!("cannot fetch {what}: check the network and the system's apt sources, then try again\n{said}");
+            bail!(
+                "cannot fetch {what}: check the network and the system's apt sources, then try again\n{said}"
+            );
         }
         for archive in fs::read_dir(place.path())? {
-            process::run(process::program("dpkg-deb").arg("-x").arg(archive?.path()).arg(root))?;
+            process::run(
+                process::program("dpkg-deb")
+                    .arg("-x")
+                    .arg(archive?.path())
+                    .arg(root),
+            )?;
         }
         Ok(())
     }
@@ -140,7 +192,7 @@ impl Apt {
 
 fn configuration(folder: &Path, scope: Scope) -> Result<String> {
     let here = folder.display();
-    let mut text = format!(
+    let text = format!(
         "#clear APT::Update::Pre-Invoke;\n#clear APT::Update::Post-Invoke;\n#clear APT::Update::Post-Invoke-Success;\n\
          #clear Acquire::IndexTargets::deb::DEP-11;\n#clear Acquire::IndexTargets::deb::DEP-11-icons-small;\n\
          #clear Acquire::IndexTargets::deb::DEP-11-icons;\n#clear Acquire::IndexTargets::deb::CNF;\n\
@@ -161,14 +213,22 @@ fn configuration(folder: &Path, scope: Scope) -> Result<String> {
             list
         }
     };
-    text.push_str(&format!("Dir::Etc::SourceList \"{}\";\nDir::Etc::SourceParts \"-\";\n", list.display()));
-    Ok(text)
+    let sources = format!(
+        "Dir::Etc::SourceList \"{}\";\nDir::Etc::SourceParts \"-\";\n",
+        list.display()
+    );
+    Ok(text + &sources)
 }
 
 /// The system's sources, one a line: address, suite, component.
 fn system_sources() -> Result<String> {
     let mut command = process::program("apt-get");
-    command.args(["indextargets", "--no-release-info", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)"]);
+    command.args([
+        "indextargets",
+        "--no-release-info",
+        "--format",
+        "$(REPO_URI) $(RELEASE) $(COMPONENT)",
+    ]);
     process::stdout(command.arg("Identifier: Packages"))
 }
 
@@ -181,16 +241,39 @@ fn kernel_sources(system: &str) -> Result<String> {
             _ => None,
         })
         .collect();
-    let archive = sources.iter().find(|(_, suite)| DEBIAN_SUITES.contains(suite)).map(|(address, _)| *address);
+    let archive = sources
+        .iter()
+        .find(|(_, suite)| DEBIAN_SUITES.contains(suite))
+        .map(|(address, _)| *address);
     let archive = archive.with_context(|| {
-        format!("no Debian archive among the system's apt sources: add one, or name a sources.list in {SOURCES}")
+        format!(
+            "no Debian archive among the system's apt sources: add one, or name a sources.list in {SOURCES}"
+        )
     })?;
-    let of_suite = |(_, suite): &&(&str, &str)| suite.strip_suffix("-security").is_some_and(|s| DEBIAN_SUITES.contains(&s));
-    let security = sources.iter().find(of_suite).map_or_else(|| format!("{archive}-security"), |(a, _)| (*a).to_owned());
-    let signed = if Path::new(KEYRING).is_file() { format!("[signed-by={KEYRING}] ") } else { String::new() };
+    let of_suite = |(_, suite): &&(&str, &str)| {
+        suite
+            .strip_suffix("-security")
+            .is_some_and(|s| DEBIAN_SUITES.contains(&s))
+    };
+    let security = sources
+        .iter()
+        .find(of_suite)
+        .map_or_else(|| format!("{archive}-security"), |(a, _)| (*a).to_owned());
+    let signed = if Path::new(KEYRING).is_file() {
+        format!("[signed-by={KEYRING}] ")
+    } else {
+        String::new()
+    };
     let ordinary = KERNEL_SUITES.iter().map(|suite| (archive, suite));
-    let all = ordinary.chain(KERNEL_SECURITY_SUITES.iter().map(|suite| (security.as_str(), suite)));
-    Ok(all.map(|(address, suite)| format!("deb {signed}{address} {suite} main\n")).collect())
+    let all = ordinary.chain(
+        KERNEL_SECURITY_SUITES
+            .iter()
+            .map(|suite| (security.as_str(), suite)),
+    );
+    let lines: Vec<String> = all
+        .map(|(address, suite)| format!("deb {signed}{address} {suite} main\n"))
+        .collect();
+    Ok(lines.concat())
 }
 
 /// Reads `'address' name_version_arch.deb size SUM` lines.
@@ -202,7 +285,10 @@ fn parse_uris(text: &str) -> Result<Vec<Candidate>> {
             let mut parts = words.next()?.split('_');
             // A colon of the version's epoch is written %3a in file names.
             let exact = format!("{}={}", parts.next()?, parts.next()?.replace("%3a", ":"));
-            Some(Candidate { exact, bytes: words.next()?.parse().ok()? })
+            Some(Candidate {
+                exact,
+                bytes: words.next()?.parse().ok()?,
+            })
         })
         .collect::<Option<_>>()
         .ok_or_else(|| anyhow!("apt-get --print-uris is not understood:\n{text}"))
@@ -221,14 +307,22 @@ mod tests {
         let system = "http://mirror.test/debian/ bookworm main\nhttp://other.test/x/ nodistro main\n\
                       http://mirror.test/sec/ bookworm-security main\n";
         let sources = kernel_sources(system).unwrap();
-        assert!(sources.contains("http://mirror.test/debian trixie-backports main\n"), "{sources}");
-        assert!(sources.contains("http://mirror.test/sec trixie-security main\n"), "{sources}");
+        assert!(
+            sources.contains("http://mirror.test/debian trixie-backports main\n"),
+            "{sources}"
+        );
+        assert!(
+            sources.contains("http://mirror.test/sec trixie-security main\n"),
+            "{sources}"
+        );
         assert!(!sources.contains("other.test"), "{sources}");
     }
 
     #[test]
     fn a_system_without_debians_archive_is_told_what_to_do() {
-        let error = kernel_sources("http://other.test/x/ nodistro main\n").unwrap_err().to_string();
+        let error = kernel_sources("http://other.test/x/ nodistro main\n")
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(SOURCES), "{error}");
     }
 
@@ -236,7 +330,10 @@ mod tests {
     fn print_uris_is_read() {
         let text = "'http://x/y.deb' zlib1g_1%3a1.2.13.dfsg-1_amd64.deb 86684 MD5Sum:ec\nReading...\n";
         let found = parse_uris(text).unwrap();
-        assert_eq!((found[0].exact.as_str(), found[0].bytes), ("zlib1g=1:1.2.13.dfsg-1", 86684));
+        assert_eq!(
+            (found[0].exact.as_str(), found[0].bytes),
+            ("zlib1g=1:1.2.13.dfsg-1", 86684)
+        );
         assert_eq!(found.len(), 1);
         assert!(parse_uris("'http://x/y.deb' zlib1g").is_err());
     }

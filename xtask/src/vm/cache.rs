@@ -10,7 +10,11 @@ pub(crate) const PLACE: &str = "PINTRACE_CACHE";
 
 /// The folder that holds everything fetched: kernels, Debian packages, package indexes, running guests.
 pub(crate) fn root() -> Result<PathBuf> {
-    let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let from = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     let root = from(PLACE)
         .or_else(|| from("XDG_CACHE_HOME").map(|cache| cache.join("pintrace")))
         .or_else(|| from("HOME").map(|home| home.join(".cache/pintrace")))
@@ -28,7 +32,8 @@ pub(crate) fn folder(path: &Path) -> Result<()> {
 pub(crate) fn lock(name: &str) -> Result<File> {
     let path = root()?.join(format!("{name}.lock"));
     let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-    file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+    file.lock()
+        .with_context(|| format!("cannot lock {}", path.display()))?;
     Ok(file)
 }
 

@@ -21,7 +21,11 @@ pub(crate) struct Archive<W: Write> {
 impl<W: Write> Archive<W> {
     /// Begins an archive.
     pub(crate) fn new(out: W) -> Self {
-        Self { out, inode: 0, folders: HashSet::new() }
+        Self {
+            out,
+            inode: 0,
+            folders: HashSet::new(),
+        }
     }
 
     /// Adds a folder and those above it.
@@ -64,7 +68,10 @@ impl<W: Write> Archive<W> {
         self.folder(path)?;
         for entry in fs::read_dir(source)? {
             let entry = entry?;
-            self.copy(&format!("{path}/{}", entry.file_name().to_string_lossy()), &entry.path())?;
+            self.copy(
+                &format!("{path}/{}", entry.file_name().to_string_lossy()),
+                &entry.path(),
+            )?;
         }
         Ok(())
     }
@@ -77,7 +84,8 @@ impl<W: Write> Archive<W> {
     }
 
     fn above(&mut self, path: &str) -> Result<()> {
-        path.rsplit_once('/').map_or(Ok(()), |(parent, _)| self.folder(parent))
+        path.rsplit_once('/')
+            .map_or(Ok(()), |(parent, _)| self.folder(parent))
     }
 
     fn entry(&mut self, path: &str, mode: u32, device: (u32, u32), content: &[u8]) -> Result<()> {
@@ -87,7 +95,9 @@ impl<W: Write> Archive<W> {
         self.inode += 1;
         let (major, minor) = device;
         // ino mode uid gid nlink mtime filesize devmajor devminor rdevmajor rdevminor namesize check
-        let fields = [self.inode, mode, 0, 0, 1, 0, size, 0, 0, major, minor, name_size, 0];
+        let fields = [
+            self.inode, mode, 0, 0, 1, 0, size, 0, 0, major, minor, name_size, 0,
+        ];
         write!(self.out, "070701")?;
         for field in fields {
             write!(self.out, "{field:08X}")?;
@@ -128,6 +138,9 @@ mod tests {
         archive.file("usr/bin/a", 0o755, b"").unwrap();
         archive.file("usr/bin/b", 0o755, b"").unwrap();
         let bytes = archive.finish().unwrap();
-        assert_eq!(bytes.windows(8).filter(|window| window == b"usr/bin\0").count(), 1);
+        assert_eq!(
+            bytes.windows(8).filter(|window| window == b"usr/bin\0").count(),
+            1
+        );
     }
 }

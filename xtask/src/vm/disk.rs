@@ -29,7 +29,10 @@ pub(crate) enum Report {
 /// Makes a disk with an empty ext4.
 pub(crate) fn make_ext4(path: &Path, size: &str) -> Result<()> {
     let mut command = process::program("mke2fs");
-    command.args(["-q", "-F", "-t", "ext4", "-E", "lazy_itable_init=1,nodiscard"]).arg(path).arg(size);
+    command
+        .args(["-q", "-F", "-t", "ext4", "-E", "lazy_itable_init=1,nodiscard"])
+        .arg(path)
+        .arg(size);
     process::stdout(&mut command)?;
     Ok(())
 }
@@ -37,7 +40,8 @@ pub(crate) fn make_ext4(path: &Path, size: &str) -> Result<()> {
 /// Makes an empty report disk.
 pub(crate) fn make_report(path: &Path) -> Result<()> {
     let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-    file.set_len(REPORT_BYTES).with_context(|| format!("cannot write {}", path.display()))
+    file.set_len(REPORT_BYTES)
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Reads what the guest has reported.
@@ -59,7 +63,10 @@ pub(crate) fn read_out(path: &Path, folder: &Path) -> Result<()> {
     }
     disk.seek(SeekFrom::Start(OUT))?;
     let mut command = process::program("tar");
-    command.args(["--extract", "--no-same-owner", "--directory"]).arg(folder).stdin(Stdio::from(disk));
+    command
+        .args(["--extract", "--no-same-owner", "--directory"])
+        .arg(folder)
+        .stdin(Stdio::from(disk));
     process::run(&mut command).context("cannot unpack what the guest left in /out")
 }
 

@@ -67,21 +67,63 @@ pub(crate) fn command(machine: &Machine, parts: &Parts<'_>, terminal: bool) -> C
     let mut command = process::program("setpriv");
     command.args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"]);
     let threads = if machine.multi_threaded { "multi" } else { "single" };
-    let accelerator = if machine.kvm { "kvm".to_owned() } else { format!("tcg,thread={threads}") };
-    command.args(["-accel", &accelerator, "-M", "q35", "-cpu", "max", "-m", &machine.memory]);
-    let cpus = if machine.count_instructions { 1 } else { machine.cpus };
+    let accelerator = if machine.kvm {
+        "kvm".to_owned()
+    } else {
+        format!("tcg,thread={threads}")
+    };
+    command.args([
+        "-accel",
+        &accelerator,
+        "-M",
+        "q35",
+        "-cpu",
+        "max",
+        "-m",
+        &machine.memory,
+    ]);
+    let cpus = if machine.count_instructions {
+        1
+    } else {
+        machine.cpus
+    };
     command.args(["-smp", &cpus.to_string()]);
     if machine.count_instructions {
         command.args(["-icount", "shift=1,sleep=off"]);
     }
-    command.args(["-nodefaults", "-no-user-config", "-nographic", "-no-reboot", "-bios", "bios-microvm.bin"]);
-    command.arg("-kernel").arg(parts.vmlinux).arg("-initrd").arg(parts.initramfs);
-    command.arg("-append").arg(format!("{KERNEL_OPTIONS} {}", machine.append.join(" ")));
-    command.arg("-serial").arg(format!("file:{}", parts.console.display()));
-    command.args(["-serial", if terminal { "mon:stdio" } else { "stdio" }, "-device", "nvme,id=nvme,serial=guest"]);
+    command.args([
+        "-nodefaults",
+        "-no-user-config",
+        "-nographic",
+        "-no-reboot",
+        "-bios",
+        "bios-microvm.bin",
+    ]);
+    command
+        .arg("-kernel")
+        .arg(parts.vmlinux)
+        .arg("-initrd")
+        .arg(parts.initramfs);
+    command
+        .arg("-append")
+        .arg(format!("{KERNEL_OPTIONS} {}", machine.append.join(" ")));
+    command
+        .arg("-serial")
+        .arg(format!("file:{}", parts.console.display()));
+    command.args([
+        "-serial",
+        if terminal { "mon:stdio" } else { "stdio" },
+        "-device",
+        "nvme,id=nvme,serial=guest",
+    ]);
     for (number, disk) in [parts.disk, parts.report].into_iter().enumerate() {
-        command.arg("-drive").arg(format!("file={},format=raw,if=none,id=d{number},cache=unsafe", disk.display()));
-        command.arg("-device").arg(format!("nvme-ns,drive=d{number},bus=nvme,nsid={}", number + 1));
+        command.arg("-drive").arg(format!(
+            "file={},format=raw,if=none,id=d{number},cache=unsafe",
+            disk.display()
+        ));
+        command
+            .arg("-device")
+            .arg(format!("nvme-ns,drive=d{number},bus=nvme,nsid={}", number + 1));
     }
     command.args(&machine.qemu_args);
     command
@@ -89,10 +131,16 @@ pub(crate) fn command(machine: &Machine, parts: &Parts<'_>, terminal: bool) -> C
 
 /// Runs QEMU with the guest's second serial line going to `sink`.
 pub(crate) fn run(mut command: Command, limit: Duration, sink: &mut dyn Write) -> Result<Ending> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = command.spawn().with_context(|| process::cannot_start(&command))?;
     let output = child.stdout.take().ok_or_else(|| anyhow!("QEMU has no output"))?;
-    let errors = child.stderr.take().ok_or_else(|| anyhow!("QEMU has no error output"))?;
+    let errors = child
+        .stderr
+        .take()
+        .ok_or_else(|| anyhow!("QEMU has no error output"))?;
     let errors = thread::spawn(move || io::read_to_string(errors).unwrap_or_default());
     let ending = follow(&mut child, &chunks(output), Instant::now() + limit, sink);
     // Without effect on one that has ended.
@@ -107,14 +155,27 @@ pub(crate) fn run(mut command: Command, limit: Duration, sink: &mut dyn Write) -
 
 /// Runs QEMU on the user's terminal.
 pub(crate) fn run_on_terminal(mut command: Command) -> Result<Ending> {
-    let status = command.status().with_context(|| process::cannot_start(&command))?;
-    Ok(if status.success() { Ending::Ended } else { Ending::Failed(status.to_string()) })
+    let status = command
+        .status()
+        .with_context(|| process::cannot_start(&command))?;
+    Ok(if status.success() {
+        Ending::Ended
+    } else {
+        Ending::Failed(status.to_string())
+    })
 }
 
-fn follow(child: &mut Child, chunks: &Receiver<Vec<u8>>, end: Instant, sink: &mut dyn Write) -> Result<Ending> {
+fn follow(
+    child: &mut Child,
+    chunks: &Receiver<Vec<u8>>,
+    end: Instant,
+    sink: &mut dyn Write,
+) -> Result<Ending> {
     loop {
         match chunks.recv_timeout(POLL) {
-            Ok(chunk) if sink.write_all(&chunk).and_then(|()| sink.flush()).is_err() => return Ok(Ending::Unread),
+            Ok(chunk) if sink.write_all(&chunk).and_then(|()| sink.flush()).is_err() => {
+                return Ok(Ending::Unread);
+            }
             Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
                 if child.try_wait()?.is_some() {

@@ -64,7 +64,9 @@ impl Guest {
     pub(crate) fn run(&self, script: &str, sink: &mut dyn Write) -> Result<Outcome> {
         match self.once(script, None, sink)? {
             Outcome::Died(console) if console.contains(EMULATOR_FAULT) => {
-                eprintln!("xtask: the guest died of `{EMULATOR_FAULT}`, a fault of the emulator: starting it a second and last time");
+                eprintln!(
+                    "xtask: the guest died of `{EMULATOR_FAULT}`, a fault of the emulator: starting it a second and last time"
+                );
                 self.once(script, None, sink)
             }
             outcome => Ok(outcome),
@@ -79,13 +81,20 @@ impl Guest {
     fn once(&self, script: &str, terminal: Option<&Terminal>, sink: &mut dyn Write) -> Result<Outcome> {
         let place = run_folder()?;
         let file = |name: &str| place.path().join(name);
-        let (initramfs, disk, report, console) = (file("initramfs"), file("disk"), file("report"), file("console"));
+        let (initramfs, disk, report, console) =
+            (file("initramfs"), file("disk"), file("report"), file("console"));
         self.root(script, terminal, &initramfs)?;
         disk::make_ext4(&disk, &self.disk)?;
         disk::make_report(&report)?;
         fs::write(&console, "")?;
         let vmlinux = self.kernel.vmlinux();
-        let parts = Parts { vmlinux: &vmlinux, initramfs: &initramfs, disk: &disk, report: &report, console: &console };
+        let parts = Parts {
+            vmlinux: &vmlinux,
+            initramfs: &initramfs,
+            disk: &disk,
+            report: &report,
+            console: &console,
+        };
         let command = emulator::command(&self.machine, &parts, terminal.is_some());
         let ending = match terminal {
             Some(_) => emulator::run_on_terminal(command)?,
@@ -102,11 +111,18 @@ impl Guest {
     }
 
     fn root(&self, script: &str, terminal: Option<&Terminal>, initramfs: &Path) -> Result<()> {
-        let overlays = self.packages.iter().map(|name| package::obtain(name)).collect::<Result<Vec<_>>>()?;
+        let overlays = self
+            .packages
+            .iter()
+            .map(|name| package::obtain(name))
+            .collect::<Result<Vec<_>>>()?;
         let settings = match terminal {
             Some(Terminal { rows, columns }) => {
                 let term = std::env::var("TERM").unwrap_or_else(|_| "linux".to_owned());
-                format!("MODE=terminal ROWS={rows} COLUMNS={columns}\nexport TERM='{}'\n", term.replace('\'', ""))
+                format!(
+                    "MODE=terminal ROWS={rows} COLUMNS={columns}\nexport TERM='{}'\n",
+                    term.replace('\'', "")
+                )
             }
             None => "MODE=run\nexport TERM=dumb\n".to_owned(),
         };
@@ -152,12 +168,20 @@ fn run_folder() -> Result<tempfile::TempDir> {
     cache::folder(&shelf)?;
     for entry in fs::read_dir(&shelf)?.flatten() {
         let name = entry.file_name();
-        let owner = name.to_string_lossy().split('-').next().map(str::to_owned).unwrap_or_default();
+        let owner = name
+            .to_string_lossy()
+            .split('-')
+            .next()
+            .map(str::to_owned)
+            .unwrap_or_default();
         if !Path::new("/proc").join(owner).exists() {
             // Another process may be removing it too.
             fs::remove_dir_all(entry.path()).ok();
         }
     }
     let prefix = format!("{}-", std::process::id());
-    tempfile::Builder::new().prefix(&prefix).tempdir_in(&shelf).context("cannot write to the cache")
+    tempfile::Builder::new()
+        .prefix(&prefix)
+        .tempdir_in(&shelf)
+        .context("cannot write to the cache")
 }

@@ -49,10 +49,15 @@ pub(crate) fn obtain(wanted: Wanted, flavour: Flavour) -> Result<Kernel> {
         Ok(kernel) => Ok(kernel),
         Err(error) => match Build::newest(cached()?, wanted, flavour) {
             Some(build) => {
-                eprintln!("xtask: taking the newest kernel of the cache, {}: {error:#}", build.release);
+                eprintln!(
+                    "xtask: taking the newest kernel of the cache, {}: {error:#}",
+                    build.release
+                );
                 open(build)
             }
-            None => Err(error.context(format!("kernel {wanted} ({flavour}) is not in the cache and could not be fetched"))),
+            None => Err(error.context(format!(
+                "kernel {wanted} ({flavour}) is not in the cache and could not be fetched"
+            ))),
         },
     }
 }
@@ -64,8 +69,12 @@ pub(crate) fn on_offer() -> Result<Vec<Build>> {
 
 /// Every build in the cache.
 pub(crate) fn cached() -> Result<Vec<Build>> {
-    let Ok(entries) = fs::read_dir(shelf()?) else { return Ok(Vec::new()) };
-    let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let Ok(entries) = fs::read_dir(shelf()?) else {
+        return Ok(Vec::new());
+    };
+    let names = entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned());
     Ok(names.filter_map(|name| Build::parse(&name)).collect())
 }
 
@@ -79,20 +88,29 @@ fn open(build: Build) -> Result<Kernel> {
 }
 
 fn names(apt: &Apt) -> Result<Vec<String>> {
-    apt.names(&["image", "binary", "modules", "base"].map(|part| format!("linux-{part}-[0-9]")).each_ref().map(String::as_str))
+    apt.names(
+        &["image", "binary", "modules", "base"]
+            .map(|part| format!("linux-{part}-[0-9]"))
+            .each_ref()
+            .map(String::as_str),
+    )
 }
 
 /// Up to 6.18 `linux-image-RELEASE` holds all; from 6.19 on it is a meta package and `linux-binary-RELEASE` holds the kernel.
 fn builds(names: &[String]) -> Vec<Build> {
-    let releases = names.iter().filter_map(|name| name.strip_prefix("linux-image-").or(name.strip_prefix("linux-binary-")));
+    let releases = names.iter().filter_map(|name| {
+        name.strip_prefix("linux-image-")
+            .or(name.strip_prefix("linux-binary-"))
+    });
     releases.filter_map(Build::parse).collect()
 }
 
 fn fetch(wanted: Wanted, flavour: Flavour) -> Result<Kernel> {
     let apt = Apt::open(Scope::Kernels)?;
     let names = names(&apt)?;
-    let build = Build::newest(builds(&names), wanted, flavour)
-        .with_context(|| format!("Debian offers no {wanted} ({flavour}) any more; `cargo xtask vm list` shows what there is"))?;
+    let build = Build::newest(builds(&names), wanted, flavour).with_context(|| {
+        format!("Debian offers no {wanted} ({flavour}) any more; `cargo xtask vm list` shows what there is")
+    })?;
     let kernel = open(build)?;
     if kernel.vmlinux().is_file() {
         return Ok(kernel);
@@ -100,9 +118,10 @@ fn fetch(wanted: Wanted, flavour: Flavour) -> Result<Kernel> {
     let release = &kernel.build.release;
     let is_offered = |name: &String| names.contains(name);
     let split = ["binary", "modules", "base"].map(|part| format!("linux-{part}-{release}"));
-    let packages: Vec<String> = match is_offered(&split[0]) {
-        true => split.into_iter().filter(is_offered).collect(),
-        false => vec![format!("linux-image-{release}")],
+    let packages: Vec<String> = if is_offered(&split[0]) {
+        split.into_iter().filter(is_offered).collect()
+    } else {
+        vec![format!("linux-image-{release}")]
     };
     let candidates = apt.candidates(&packages)?;
     cache::enter(&kernel.folder, |folder| {
@@ -116,12 +135,20 @@ fn fetch(wanted: Wanted, flavour: Flavour) -> Result<Kernel> {
 /// Moves what a guest needs out of the unpacked packages.
 fn keep(unpacked: &Path, folder: &Path, release: &str) -> Result<()> {
     let modules = ["lib/modules", "usr/lib/modules"].map(|place| unpacked.join(place).join(release));
-    let images = [unpacked.join(format!("boot/vmlinuz-{release}")), modules[1].join("vmlinuz"), modules[0].join("vmlinuz")];
+    let images = [
+        unpacked.join(format!("boot/vmlinuz-{release}")),
+        modules[1].join("vmlinuz"),
+        modules[0].join("vmlinuz"),
+    ];
     let Some(image) = images.iter().find(|image| image.is_file()) else {
         bail!("Debian's packages of {release} hold no vmlinuz");
     };
     vmlinux::extract(image, &folder.join("vmlinux"))?;
-    let configs = [unpacked.join(format!("boot/config-{release}")), modules[1].join("config"), modules[0].join("config")];
+    let configs = [
+        unpacked.join(format!("boot/config-{release}")),
+        modules[1].join("config"),
+        modules[0].join("config"),
+    ];
     if let Some(config) = configs.iter().find(|config| config.is_file()) {
         fs::copy(config, folder.join("config"))?;
     }

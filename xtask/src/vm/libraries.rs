@@ -60,7 +60,10 @@ pub(crate) fn needed(binaries: &[PathBuf], shelf: &Shelf) -> Result<BTreeMap<Str
         let Some(needs) = needs(&file)? else { continue };
         if let Some(loader) = needs.loader {
             let name = loader.rsplit('/').next().unwrap_or_default().to_owned();
-            let source = shelf.get(&name).cloned().unwrap_or_else(|| PathBuf::from(&loader));
+            let source = shelf
+                .get(&name)
+                .cloned()
+                .unwrap_or_else(|| PathBuf::from(&loader));
             found.insert(loader.trim_start_matches('/').to_owned(), source);
         }
         for name in needs.libraries {
@@ -68,7 +71,11 @@ pub(crate) fn needed(binaries: &[PathBuf], shelf: &Shelf) -> Result<BTreeMap<Str
             if found.contains_key(&guest) || name.starts_with("ld-linux") {
                 continue;
             }
-            let beside = needs.folders.iter().map(|folder| folder.join(&name)).find(|path| path.is_file());
+            let beside = needs
+                .folders
+                .iter()
+                .map(|folder| folder.join(&name))
+                .find(|path| path.is_file());
             let Some(source) = beside.or_else(|| shelf.get(&name).cloned()) else {
                 bail!("{} needs {name}, which is not to be found", file.display());
             };
@@ -87,18 +94,28 @@ struct Needs {
 
 /// What a dynamic ELF file asks its loader for; `None` for any other file.
 fn needs(file: &Path) -> Result<Option<Needs>> {
-    let Ok(real) = fs::canonicalize(file) else { return Ok(None) };
+    let Ok(real) = fs::canonicalize(file) else {
+        return Ok(None);
+    };
     let content = fs::read(&real).with_context(|| format!("cannot read {}", file.display()))?;
     if !content.starts_with(b"\x7fELF") {
         return Ok(None);
     }
-    let Ok(elf) = Elf::parse(&content) else { return Ok(None) };
+    let Ok(elf) = Elf::parse(&content) else {
+        return Ok(None);
+    };
     let origin = real.parent().unwrap_or(Path::new("/")).to_string_lossy();
-    let paths = elf.runpaths.iter().chain(&elf.rpaths).flat_map(|list| list.split(':'));
+    let paths = elf
+        .runpaths
+        .iter()
+        .chain(&elf.rpaths)
+        .flat_map(|list| list.split(':'));
     Ok(Some(Needs {
         loader: elf.interpreter.map(str::to_owned),
         libraries: elf.libraries.iter().map(|&name| name.to_owned()).collect(),
-        folders: paths.map(|path| PathBuf::from(path.replace("$ORIGIN", &origin))).collect(),
+        folders: paths
+            .map(|path| PathBuf::from(path.replace("$ORIGIN", &origin)))
+            .collect(),
     }))
 }
 
@@ -118,13 +135,20 @@ mod tests {
     fn a_missing_library_is_named() {
         let this = std::env::current_exe().unwrap();
         let error = needed(&[this], &Shelf::new()).unwrap_err().to_string();
-        assert!(error.contains("libc.so.6") || error.contains("libgcc_s"), "{error}");
+        assert!(
+            error.contains("libc.so.6") || error.contains("libgcc_s"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_script_needs_nothing() {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), "#!/bin/sh\n").unwrap();
-        assert!(needed(&[file.path().to_owned()], &Shelf::new()).unwrap().is_empty());
+        assert!(
+            needed(&[file.path().to_owned()], &Shelf::new())
+                .unwrap()
+                .is_empty()
+        );
     }
 }

@@ -17,7 +17,8 @@ pub(crate) fn run() -> Result<ExitCode> {
     println!("{:<8}{:<8}{:<34}cached", "series", "flavour", "newest");
     for series in ON_OFFER {
         for flavour in [Flavour::Cloud, Flavour::Full, Flavour::Rt] {
-            let newest = |builds: &[Build]| Build::newest(builds.iter().cloned(), Wanted::Series(series), flavour);
+            let newest =
+                |builds: &[Build]| Build::newest(builds.iter().cloned(), Wanted::Series(series), flavour);
             let name = |build: Option<Build>| build.map_or_else(|| "-".to_owned(), |build| build.release);
             let (offered, cached) = (name(newest(&offered)), name(newest(&cached)));
             println!("{series:<8}{flavour:<8}{offered:<34}{cached}");

@@ -29,7 +29,11 @@ impl Module {
         command.arg("-dcq").arg(&self.path).stdin(Stdio::null());
         let output = process::output(&mut command)?;
         if !output.status.success() {
-            bail!("cannot unpack {}: {}", self.path.display(), process::said(&output));
+            bail!(
+                "cannot unpack {}: {}",
+                self.path.display(),
+                process::said(&output)
+            );
         }
         Ok(output.stdout)
     }
@@ -44,14 +48,19 @@ pub(crate) fn with_dependencies(kernel: &Kernel, names: &[String]) -> Result<Vec
     let Some(folder) = kernel.modules() else {
         bail!("Debian has dropped the modules of {release}: take a series that still has them");
     };
-    let read = |name: &str| fs::read_to_string(folder.join(name)).with_context(|| format!("cannot read {name} of {release}"));
+    let read = |name: &str| {
+        fs::read_to_string(folder.join(name)).with_context(|| format!("cannot read {name} of {release}"))
+    };
     let (table, builtin) = (read("modules.dep")?, read("modules.builtin").unwrap_or_default());
     let mut order = Vec::new();
     for name in names {
         if builtin.lines().any(|line| is_called(line, name)) {
             continue;
         }
-        let Some(line) = table.lines().find(|line| line.split(':').next().is_some_and(|path| is_called(path, name))) else {
+        let Some(line) = table
+            .lines()
+            .find(|line| line.split(':').next().is_some_and(|path| is_called(path, name)))
+        else {
             bail!("{release} has no module {name}; the full flavour has more of them (--flavour full)");
         };
         add(line, &folder, &mut order);
@@ -63,7 +72,10 @@ pub(crate) fn with_dependencies(kernel: &Kernel, names: &[String]) -> Result<Vec
 fn add(line: &str, folder: &Path, order: &mut Vec<Module>) {
     let (own, needed) = line.split_once(':').unwrap_or((line, ""));
     for path in needed.split_whitespace().rev().chain([own]) {
-        let module = Module { name: stem(path).to_owned(), path: folder.join(path) };
+        let module = Module {
+            name: stem(path).to_owned(),
+            path: folder.join(path),
+        };
         if !order.contains(&module) {
             order.push(module);
         }
@@ -87,7 +99,11 @@ mod tests {
     #[test]
     fn what_a_module_needs_is_loaded_first_and_once() {
         let mut order = Vec::new();
-        add("kernel/a.ko.xz: kernel/b.ko.xz kernel/c.ko.xz", Path::new("/"), &mut order);
+        add(
+            "kernel/a.ko.xz: kernel/b.ko.xz kernel/c.ko.xz",
+            Path::new("/"),
+            &mut order,
+        );
         add("kernel/d.ko: kernel/c.ko.xz", Path::new("/"), &mut order);
         let names: Vec<_> = order.iter().map(|module| module.name.as_str()).collect();
         assert_eq!(names, ["c", "b", "a", "d"]);

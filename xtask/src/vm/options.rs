@@ -80,8 +80,8 @@ pub(crate) enum Threads {
 }
 
 impl GuestOptions {
-    /// A guest on this kernel with everything else as it is by default, and without our binaries.
-    pub(crate) fn bare(kernel: Wanted) -> Self {
+    /// A guest on this kernel with everything else as it is by default.
+    pub(crate) fn new(kernel: Wanted) -> Self {
         Self {
             kernel,
             flavour: Flavour::default(),
@@ -99,7 +99,7 @@ impl GuestOptions {
             timeout: Duration::from_mins(10),
             out: None,
             console: None,
-            bare: true,
+            bare: false,
         }
     }
 
@@ -111,7 +111,10 @@ impl GuestOptions {
             setup::rust()?;
             setup::bpf_linker()?;
             for name in ["pintrace", "pinload"] {
-                additions.push(Addition::new(workspace::build_for_guest(name)?, &format!("usr/local/bin/{name}")));
+                additions.push(Addition::new(
+                    workspace::build_for_guest(name)?,
+                    &format!("usr/local/bin/{name}"),
+                ));
             }
         }
         additions.extend(self.add.iter().cloned());
@@ -140,7 +143,9 @@ impl GuestOptions {
 /// Reads `90`, `90s`, `5m` or `1h`.
 fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let number: u64 = digits.parse().map_err(|_| "a duration such as 90s, 5m or 1h is needed".to_owned())?;
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "a duration such as 90s, 5m or 1h is needed".to_owned())?;
     match &text[digits.len()..] {
         "" | "s" => Ok(Duration::from_secs(number)),
         "m" => Ok(Duration::from_mins(number)),
@@ -156,7 +161,7 @@ mod tests {
     #[test]
     fn durations_are_read() {
         assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("5m"), Ok(Duration::from_secs(300)));
+        assert_eq!(duration("5m"), Ok(Duration::from_mins(5)));
         assert!(duration("5 years").is_err() && duration("m").is_err());
     }
 }

@@ -9,7 +9,12 @@ use super::apt::{Apt, Scope};
 use super::{cache, libraries};
 
 /// Parts of a package that no test reads.
-const LEFT_OUT: [&str; 4] = ["usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/lintian"];
+const LEFT_OUT: [&str; 4] = [
+    "usr/share/doc",
+    "usr/share/man",
+    "usr/share/locale",
+    "usr/share/lintian",
+];
 
 /// The folder that holds the package's files and libraries as they are to lie in the guest's root.
 pub(crate) fn obtain(name: &str) -> Result<PathBuf> {
@@ -21,11 +26,18 @@ pub(crate) fn obtain(name: &str) -> Result<PathBuf> {
     let missing = || format!("Debian package {name} is not in the cache and could not be fetched");
     let apt = Apt::open(Scope::Packages).with_context(missing)?;
     let own = format!("{name}=");
-    let (package, others): (Vec<_>, Vec<_>) =
-        apt.closure(name).with_context(missing)?.into_iter().partition(|candidate| candidate.exact.starts_with(&own));
+    let (package, others): (Vec<_>, Vec<_>) = apt
+        .closure(name)
+        .with_context(missing)?
+        .into_iter()
+        .partition(|candidate| candidate.exact.starts_with(&own));
     cache::enter(&folder, |folder| {
         apt.unpack(&format!("package {name}"), &package, folder)?;
-        for part in LEFT_OUT.map(|part| folder.join(part)).iter().filter(|part| part.is_dir()) {
+        for part in LEFT_OUT
+            .map(|part| folder.join(part))
+            .iter()
+            .filter(|part| part.is_dir())
+        {
             fs::remove_dir_all(part)?;
         }
         let rest = tempfile::tempdir().context("cannot write a temporary folder")?;

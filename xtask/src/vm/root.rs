@@ -12,8 +12,23 @@ use super::{libraries, modules};
 
 const INIT: &str = include_str!("init.sh");
 const FOLDERS: [&str; 17] = [
-    "bin", "sbin", "usr/bin", "usr/sbin", "usr/local/bin", "proc", "sys", "dev", "etc/guest/modules.d", "root", "run", "tmp", "mnt",
-    "out", "boot", "lib", "var",
+    "bin",
+    "sbin",
+    "usr/bin",
+    "usr/sbin",
+    "usr/local/bin",
+    "proc",
+    "sys",
+    "dev",
+    "etc/guest/modules.d",
+    "root",
+    "run",
+    "tmp",
+    "mnt",
+    "out",
+    "boot",
+    "lib",
+    "var",
 ];
 const USERS: &str = "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n";
 const GROUPS: &str = "root:x:0:\nuser:x:1000:\nnogroup:x:65534:\n";
@@ -30,17 +45,21 @@ pub(crate) struct Addition {
 impl Addition {
     /// An addition under a name of ours.
     pub(crate) fn new(source: impl Into<PathBuf>, destination: &str) -> Self {
-        Self { source: source.into(), destination: destination.trim_matches('/').to_owned() }
+        Self {
+            source: source.into(),
+            destination: destination.trim_matches('/').to_owned(),
+        }
     }
 
     /// Reads `SRC[=DEST]`; without DEST it goes to the command's working directory, /root.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let (source, destination) = match text.split_once('=') {
-            Some((source, destination)) => (source, destination.to_owned()),
-            None => {
-                let name = Path::new(text).file_name().ok_or("a file or folder with a name is needed")?;
-                (text, format!("/root/{}", name.to_string_lossy()))
-            }
+        let (source, destination) = if let Some((source, destination)) = text.split_once('=') {
+            (source, destination.to_owned())
+        } else {
+            let name = Path::new(text)
+                .file_name()
+                .ok_or("a file or folder with a name is needed")?;
+            (text, format!("/root/{}", name.to_string_lossy()))
         };
         if !destination.starts_with('/') || source.is_empty() {
             return Err("SRC=DEST needs an absolute DEST".to_owned());
@@ -68,7 +87,8 @@ pub(crate) struct Root<'a> {
 impl Root<'_> {
     /// Writes the initramfs.
     pub(crate) fn write(&self, initramfs: &Path) -> Result<()> {
-        let file = File::create(initramfs).with_context(|| format!("cannot write {}", initramfs.display()))?;
+        let file =
+            File::create(initramfs).with_context(|| format!("cannot write {}", initramfs.display()))?;
         let mut archive = Archive::new(BufWriter::new(file));
         for folder in FOLDERS {
             archive.folder(folder)?;
@@ -86,12 +106,19 @@ impl Root<'_> {
         }
         let mut order = String::new();
         for module in modules::with_dependencies(self.kernel, self.modules)? {
-            archive.file(&format!("etc/guest/modules.d/{}", module.name), 0o644, &module.content()?)?;
-            order.push_str(&format!("{}\n", module.name));
+            archive.file(
+                &format!("etc/guest/modules.d/{}", module.name),
+                0o644,
+                &module.content()?,
+            )?;
+            order.push_str(&module.name);
+            order.push('\n');
         }
         archive.file("etc/guest/modules", 0o644, order.as_bytes())?;
         for overlay in self.overlays {
-            for entry in fs::read_dir(overlay).with_context(|| format!("cannot read {}", overlay.display()))? {
+            for entry in
+                fs::read_dir(overlay).with_context(|| format!("cannot read {}", overlay.display()))?
+            {
                 let entry = entry?;
                 archive.copy(&entry.file_name().to_string_lossy(), &entry.path())?;
             }
@@ -104,7 +131,8 @@ impl Root<'_> {
     fn add(&self, archive: &mut Archive<BufWriter<File>>) -> Result<()> {
         let mut binaries = Vec::new();
         for Addition { source, destination } in self.additions {
-            let real = fs::canonicalize(source).with_context(|| format!("cannot add {}", source.display()))?;
+            let real =
+                fs::canonicalize(source).with_context(|| format!("cannot add {}", source.display()))?;
             archive.copy(destination, &real)?;
             binaries.extend(libraries::files(&real)?);
         }
@@ -125,7 +153,10 @@ fn busybox() -> Result<PathBuf> {
     };
     let linked = libraries::needed(std::slice::from_ref(&busybox), &libraries::of_this_machine()?)?;
     if !linked.is_empty() {
-        bail!("{} is not static: `cargo xtask setup` installs busybox-static", busybox.display());
+        bail!(
+            "{} is not static: `cargo xtask setup` installs busybox-static",
+            busybox.display()
+        );
     }
     Ok(busybox)
 }
@@ -136,7 +167,10 @@ mod tests {
 
     #[test]
     fn an_addition_goes_to_the_working_directory_unless_told() {
-        assert_eq!(Addition::parse("/bin/true").unwrap(), Addition::new("/bin/true", "root/true"));
+        assert_eq!(
+            Addition::parse("/bin/true").unwrap(),
+            Addition::new("/bin/true", "root/true")
+        );
         assert_eq!(Addition::parse("a/b=/c/d").unwrap(), Addition::new("a/b", "c/d"));
         assert!(Addition::parse("a=b").is_err());
         assert!(Addition::parse("..").is_err());

@@ -68,7 +68,9 @@ impl FromStr for Wanted {
             None if text == "newest" => Ok(Self::Newest),
             None => {
                 let names = ON_OFFER.map(|series| series.to_string()).join(" ");
-                Err(format!("there is no such kernel series; take one of: {names} newest"))
+                Err(format!(
+                    "there is no such kernel series; take one of: {names} newest"
+                ))
             }
         }
     }
@@ -125,15 +127,30 @@ impl Build {
         let (version, flavour) = [Flavour::Cloud, Flavour::Rt, Flavour::Full]
             .into_iter()
             .find_map(|flavour| Some((name.strip_suffix(flavour.infix())?, flavour)))?;
-        let digits = version.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty());
+        let digits = version
+            .split(|c: char| !c.is_ascii_digit())
+            .filter(|part| !part.is_empty());
         let order: Vec<u32> = digits.map(str::parse).collect::<Result<_, _>>().ok()?;
-        let [major, minor, _, ..] = order[..] else { return None };
-        Some(Self { release: release.to_owned(), series: Series(major, minor), flavour, order })
+        let [major, minor, _, ..] = order[..] else {
+            return None;
+        };
+        Some(Self {
+            release: release.to_owned(),
+            series: Series(major, minor),
+            flavour,
+            order,
+        })
     }
 
     /// The newest of the builds that are asked for.
-    pub(crate) fn newest(builds: impl IntoIterator<Item = Self>, wanted: Wanted, flavour: Flavour) -> Option<Self> {
-        let fitting = builds.into_iter().filter(|build| wanted.matches(build) && build.flavour == flavour);
+    pub(crate) fn newest(
+        builds: impl IntoIterator<Item = Self>,
+        wanted: Wanted,
+        flavour: Flavour,
+    ) -> Option<Self> {
+        let fitting = builds
+            .into_iter()
+            .filter(|build| wanted.matches(build) && build.flavour == flavour);
         fitting.max_by(|a, b| a.order.cmp(&b.order))
     }
 }
@@ -149,8 +166,15 @@ mod tests {
 
     #[test]
     fn builds_are_ordered_by_number() {
-        let names = ["6.12.96+deb13-cloud-amd64", "6.12.117+deb12-cloud-amd64", "6.12.117+deb13-cloud-amd64"];
-        assert_eq!(newest(&names, "6.12", Flavour::Cloud).unwrap(), "6.12.117+deb13-cloud-amd64");
+        let names = [
+            "6.12.96+deb13-cloud-amd64",
+            "6.12.117+deb12-cloud-amd64",
+            "6.12.117+deb13-cloud-amd64",
+        ];
+        assert_eq!(
+            newest(&names, "6.12", Flavour::Cloud).unwrap(),
+            "6.12.117+deb13-cloud-amd64"
+        );
         let names = ["6.1.0-56-amd64", "6.1.0-0.deb11.52-amd64", "6.1.0-9-amd64"];
         assert_eq!(newest(&names, "6.1", Flavour::Full).unwrap(), "6.1.0-56-amd64");
         assert_eq!(newest(&names, "newest", Flavour::Full).unwrap(), "6.1.0-56-amd64");
@@ -158,7 +182,14 @@ mod tests {
 
     #[test]
     fn a_series_is_no_prefix_of_another() {
-        assert_eq!(newest(&["6.12.117+deb13-cloud-amd64", "6.18.15+deb13-cloud-amd64"], "6.1", Flavour::Cloud), None);
+        assert_eq!(
+            newest(
+                &["6.12.117+deb13-cloud-amd64", "6.18.15+deb13-cloud-amd64"],
+                "6.1",
+                Flavour::Cloud
+            ),
+            None
+        );
     }
 
     #[test]
@@ -171,7 +202,12 @@ mod tests {
 
     #[test]
     fn meta_packages_and_debug_builds_are_no_builds() {
-        for name in ["6.12-cloud-amd64", "6.12.117+deb13-amd64-dbg", "6.12.117+deb13-amd64-unsigned", "6.12-amd64"] {
+        for name in [
+            "6.12-cloud-amd64",
+            "6.12.117+deb13-amd64-dbg",
+            "6.12.117+deb13-amd64-unsigned",
+            "6.12-amd64",
+        ] {
             assert_eq!(Build::parse(name), None, "{name}");
         }
     }
@@ -179,6 +215,9 @@ mod tests {
     #[test]
     fn an_unknown_series_is_answered_with_the_known_ones() {
         let error = "6.6".parse::<Wanted>().unwrap_err();
-        assert!(error.contains("5.10 6.1 6.12") && error.contains("newest"), "{error}");
+        assert!(
+            error.contains("5.10 6.1 6.12") && error.contains("newest"),
+            "{error}"
+        );
     }
 }

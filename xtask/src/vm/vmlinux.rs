@@ -14,25 +14,30 @@ const MAGIC: usize = 0x202;
 const PAYLOAD_OFFSET: usize = 0x248;
 const PAYLOAD_LENGTH: usize = 0x24c;
 
-/// Unpacks `vmlinuz` into `vmlinux`.
-pub(crate) fn extract(vmlinuz: &Path, vmlinux: &Path) -> Result<()> {
-    let image = fs::read(vmlinuz).with_context(|| format!("cannot read {}", vmlinuz.display()))?;
-    let payload = payload(&image).with_context(|| format!("{} is no bzImage", vmlinuz.display()))?;
-    let (tool, options): (&str, &[&str]) = match payload {
+/// Unpacks the kernel out of the image file (`vmlinuz`) into a file of its own (`vmlinux`).
+pub(crate) fn extract(image: &Path, kernel: &Path) -> Result<()> {
+    let content = fs::read(image).with_context(|| format!("cannot read {}", image.display()))?;
+    let stream = payload(&content).with_context(|| format!("{} is no bzImage", image.display()))?;
+    let (tool, options): (&str, &[&str]) = match stream {
         [0xfd, b'7', b'z', ..] => ("xz", &["-dc", "--single-stream"]),
         [0x02, 0x21, 0x4c, 0x18, ..] => ("lz4", &["-dc"]),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => ("zstd", &["-dcq"]),
-        _ => bail!("{} is compressed in a way not known here", vmlinuz.display()),
+        _ => bail!("{} is compressed in a way not known here", image.display()),
     };
     // The build appends the uncompressed size to the stream; the tools take that for damage.
-    let stream = &payload[..payload.len() - 4];
+    let stream = &stream[..stream.len() - 4];
     let mut input = tempfile::tempfile().context("cannot write a temporary file")?;
     input.write_all(stream)?;
     input.seek(SeekFrom::Start(0))?;
-    let output = File::create(vmlinux).with_context(|| format!("cannot write {}", vmlinux.display()))?;
-    process::run(process::program(tool).args(options).stdin(Stdio::from(input)).stdout(output))?;
-    if !fs::read(vmlinux)?.starts_with(b"\x7fELF") {
-        bail!("{} holds no ELF kernel", vmlinuz.display());
+    let output = File::create(kernel).with_context(|| format!("cannot write {}", kernel.display()))?;
+    process::run(
+        process::program(tool)
+            .args(options)
+            .stdin(Stdio::from(input))
+            .stdout(output),
+    )?;
+    if !fs::read(kernel)?.starts_with(b"\x7fELF") {
+        bail!("{} holds no ELF kernel", image.display());
     }
     Ok(())
 }

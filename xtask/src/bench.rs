@@ -1,0 +1,24 @@
+//! `cargo xtask bench`: what pintrace costs.
+
+mod overhead;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+/// Which cost to measure.
+#[derive(Subcommand)]
+pub(crate) enum Bench {
+    /// Direct I/O in a guest, bare against recorded: how much of the rate is left
+    Overhead(overhead::Overhead),
+}
+
+impl Bench {
+    /// Does it.
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        match self {
+            Self::Overhead(overhead) => overhead.run(),
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! `cargo xtask demo`: a guest in which things pin memory, with `pintrace top` on the user's terminal. Needs no root.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::vm;
+
+/// Workloads that come and go in the background while `pintrace top` is open; the guest ends with it.
+const SCRIPT: &str = include_str!("demo.sh");
+
+/// The options of `demo`.
+#[derive(Args)]
+pub(crate) struct Demo {
+    /// Kernel series (`cargo xtask vm list` shows them), or `newest`
+    #[arg(long, value_name = "SERIES", default_value = "6.12")]
+    kernel: vm::series::Wanted,
+}
+
+impl Demo {
+    /// Does it.
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let mut guest = vm::GuestOptions::new(self.kernel);
+        guest.package.push("fio".to_owned());
+        vm::on_terminal(&guest, SCRIPT)
+    }
+}

@@ -1,0 +1,103 @@
+//! `cargo xtask lint`: format, clippy on every crate and feature set, licences and sources.
+
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::tally::{Table, Tally};
+use crate::{process, setup, test, workspace};
+
+/// Checks everything and says what it found.
+pub(crate) fn run() -> Result<ExitCode> {
+    let mut table = Table::default();
+    fill(&mut table)?;
+    Ok(test::close(&table))
+}
+
+/// Runs each check and adds its result to the table.
+pub(crate) fn fill(table: &mut Table) -> Result<()> {
+    setup::rust()?;
+    setup::bpf_linker()?;
+    setup::cargo_deny()?;
+    let mut check = |name: &str, command: &mut Command| {
+        eprintln!("xtask: {name}");
+        let start = Instant::now();
+        let tally = match process::run(command) {
+            Ok(()) => Tally::PASSED,
+            Err(error) => {
+                eprintln!("xtask: {error:#}");
+                Tally::FAILED
+            }
+        };
+        table.add(name, tally, start.elapsed());
+    };
+    check("format", &mut workspace::cargo(&["fmt", "--all", "--check"]));
+    check(
+        "clippy",
+        &mut workspace::cargo(&["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]),
+    );
+    let without = [
+        "clippy",
+        "--quiet",
+        "--package",
+        "pintrace",
+        "--no-default-features",
+        "--lib",
+        "--tests",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    check("clippy, no features", &mut workspace::cargo(&without));
+    // Tests that boot guests are no default targets.
+    let guests = [
+        "clippy",
+        "--quiet",
+        "--package",
+        "xtask",
+        "--package",
+        "pintrace",
+        "--test",
+        "harness",
+        "--test",
+        "guest",
+    ];
+    check(
+        "clippy, guest tests",
+        workspace::cargo(&guests).args(["--", "-D", "warnings"]),
+    );
+    check("clippy, eBPF", &mut ebpf());
+    let deny = [
+        "deny",
+        "--log-level",
+        "error",
+        "check",
+        "licenses",
+        "bans",
+        "sources",
+    ];
+    check("licences, sources", &mut workspace::cargo(&deny));
+    Ok(())
+}
+
+/// The eBPF crate builds for its own target only, with the standard library's core built along.
+fn ebpf() -> Command {
+    let target = [
+        "clippy",
+        "--quiet",
+        "--package",
+        "pintrace-ebpf",
+        "--target",
+        "bpfel-unknown-none",
+        "-Z",
+        "build-std=core",
+    ];
+    let mut command = workspace::cargo(&target);
+    // A folder of its own: the variable below would make cargo build everything in the shared one anew.
+    command
+        .arg("--target-dir")
+        .arg(workspace::root().join("target/ebpf-lint"));
+    command.args(["--", "-D", "warnings"]).env("RUSTC_BOOTSTRAP", "1");
+    command
+}

@@ -1,0 +1,46 @@
+//! `cargo xtask run`: builds pintrace in release and becomes it, through sudo when not root.
+
+use std::os::unix::process::CommandExt;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use crate::{process, setup, workspace};
+
+/// The options of `run`.
+#[derive(Args)]
+pub(crate) struct Run {
+    /// Arguments for pintrace
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+impl Run {
+    /// Does it; returns only when it fails.
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        setup::rust()?;
+        setup::bpf_linker()?;
+        let pintrace = workspace::build(
+            "pintrace",
+            &[
+                "build",
+                "--quiet",
+                "--release",
+                "--package",
+                "pintrace",
+                "--bin",
+                "pintrace",
+            ],
+        )?;
+        let mut command = if rustix::process::geteuid().is_root() {
+            process::program(pintrace)
+        } else {
+            let mut sudo = process::program("sudo");
+            sudo.arg("--").arg(pintrace);
+            sudo
+        };
+        command.args(self.arguments);
+        Err(command.exec()).with_context(|| process::cannot_start(&command))
+    }
+}

@@ -1,0 +1,190 @@
+//! What tests came out as: counts, read from libtest's closing lines, and the closing table.
+
+use std::fmt;
+use std::ops::AddAssign;
+use std::time::Duration;
+
+/// Counts of test results.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// Tests that held.
+    pub(crate) passed: u32,
+    /// Tests that did not, runs that broke off included.
+    pub(crate) failed: u32,
+    /// Tests that were not run.
+    pub(crate) skipped: u32,
+}
+
+impl Tally {
+    /// One passed.
+    pub(crate) const PASSED: Self = Self {
+        passed: 1,
+        failed: 0,
+        skipped: 0,
+    };
+    /// One failed.
+    pub(crate) const FAILED: Self = Self {
+        passed: 0,
+        failed: 1,
+        skipped: 0,
+    };
+
+    /// Adds up libtest's closing lines (`test result: ok. 3 passed; 0 failed; 1 ignored; ...`); `None` when there is none.
+    pub(crate) fn read(output: &str) -> Option<Self> {
+        let lines = output.lines().filter_map(|line| line.split_once("test result: "));
+        lines
+            .map(|(_, counts)| Self::closing_line(counts))
+            .reduce(|mut sum, tally| {
+                sum += tally;
+                sum
+            })
+    }
+
+    /// What a test program came out as, by its output and by whether it said that all was well.
+    pub(crate) fn of_run(output: &str, success: bool) -> Self {
+        match Self::read(output) {
+            Some(tally) if success || tally.failed > 0 => tally,
+            Some(tally) => Self { failed: 1, ..tally },
+            None => Self::FAILED,
+        }
+    }
+
+    fn closing_line(counts: &str) -> Self {
+        let count = |name: &str| {
+            let part = counts
+                .split([';', '.'])
+                .find_map(|part| part.trim().strip_suffix(name));
+            part.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
+        };
+        Self {
+            passed: count("passed"),
+            failed: count("failed"),
+            skipped: count("ignored"),
+        }
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{} passed, {} failed, {} skipped",
+            self.passed, self.failed, self.skipped
+        )
+    }
+}
+
+/// Results by part, for the closing table.
+#[derive(Default)]
+pub(crate) struct Table {
+    rows: Vec<(String, Tally, Duration)>,
+}
+
+impl Table {
+    /// Adds a part's result.
+    pub(crate) fn add(&mut self, part: &str, tally: Tally, time: Duration) {
+        self.rows.push((part.to_owned(), tally, time));
+    }
+
+    /// Everything together.
+    pub(crate) fn total(&self) -> Tally {
+        self.rows.iter().fold(Tally::default(), |mut sum, (_, tally, _)| {
+            sum += *tally;
+            sum
+        })
+    }
+}
+
+/// The table, whose last line is the total.
+impl fmt::Display for Table {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            formatter,
+            "\n{:<24}{:>8}{:>8}{:>8}{:>8}",
+            "", "passed", "failed", "skipped", "seconds"
+        )?;
+        for (part, tally, time) in &self.rows {
+            let Tally {
+                passed,
+                failed,
+                skipped,
+            } = tally;
+            writeln!(
+                formatter,
+                "{part:<24}{passed:>8}{failed:>8}{skipped:>8}{:>8}",
+                time.as_secs()
+            )?;
+        }
+        write!(formatter, "\n{}", self.total())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO: &str = "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s\n\
+                       test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s\n";
+
+    #[test]
+    fn closing_lines_are_added_up() {
+        assert_eq!(
+            Tally::read(TWO),
+            Some(Tally {
+                passed: 5,
+                failed: 1,
+                skipped: 1
+            })
+        );
+        assert_eq!(Tally::read("no closing line"), None);
+    }
+
+    #[test]
+    fn a_run_that_breaks_off_is_a_failure() {
+        assert_eq!(Tally::of_run("", true), Tally::FAILED);
+        let line = "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured";
+        assert_eq!(
+            Tally::of_run(line, false),
+            Tally {
+                passed: 3,
+                failed: 1,
+                skipped: 0
+            }
+        );
+        assert_eq!(
+            Tally::of_run(line, true),
+            Tally {
+                passed: 3,
+                failed: 0,
+                skipped: 0
+            }
+        );
+    }
+
+    #[test]
+    fn the_last_line_is_the_total() {
+        let mut table = Table::default();
+        table.add(
+            "host",
+            Tally {
+                passed: 2,
+                failed: 0,
+                skipped: 1,
+            },
+            Duration::from_secs(3),
+        );
+        table.add("6.12", Tally::FAILED, Duration::from_secs(4));
+        assert_eq!(
+            table.to_string().lines().last(),
+            Some("2 passed, 1 failed, 1 skipped")
+        );
+    }
+}

@@ -1,0 +1,167 @@
+//! The guest tests: pintrace's test program `guest` in one guest for each kernel, two at a time where there is room.
+
+use std::io::{self, Write};
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::tally::{Table, Tally};
+use crate::vm::guest::{Guest, Outcome};
+use crate::vm::series::Wanted;
+use crate::vm::{self, Addition, GuestOptions};
+use crate::workspace;
+
+/// What the tests use beside pintrace and pinload.
+const PACKAGES: [&str; 1] = ["fio"];
+const LIMIT: Duration = Duration::from_mins(15);
+/// What a guest takes of this machine's memory at most: its own 2 GiB, its initramfs, the emulator.
+const GUEST_KIB: u64 = 3 << 20;
+const AT_A_TIME: usize = 2;
+
+/// Runs the tests on each kernel and adds a row for each.
+pub(crate) fn run(kernels: &[Wanted], arguments: &[String], table: &mut Table) {
+    let start = Instant::now();
+    let program = match build() {
+        Ok(program) => program,
+        Err(error) => {
+            eprintln!("xtask: no guest was tested: {error:#}");
+            table.add("guest tests", Tally::FAILED, start.elapsed());
+            return;
+        }
+    };
+    let script = format!(
+        "guest --test-threads=1 {}\n",
+        arguments.iter().map(|word| vm::quoted(word)).collect::<String>()
+    );
+    let rows = Mutex::new(Vec::new());
+    let queue = Mutex::new(kernels.iter().enumerate());
+    let next = || queue.lock().ok().and_then(|mut queue| queue.next());
+    thread::scope(|scope| {
+        for _ in 0..at_a_time().min(kernels.len()) {
+            scope.spawn(|| {
+                while let Some((index, kernel)) = next() {
+                    let start = Instant::now();
+                    let tally = test(*kernel, &program, &script);
+                    if let Ok(mut rows) = rows.lock() {
+                        rows.push((index, *kernel, tally, start.elapsed()));
+                    }
+                }
+            });
+        }
+    });
+    let mut rows = rows.into_inner().unwrap_or_default();
+    rows.sort_by_key(|(index, ..)| *index);
+    for (_, kernel, tally, time) in rows {
+        table.add(&format!("guest {kernel}"), tally, time);
+    }
+}
+
+/// The test program and what it needs in each guest.
+fn build() -> Result<Vec<Addition>> {
+    let words = [
+        "test",
+        "--no-run",
+        "--quiet",
+        "--release",
+        "--target",
+        workspace::GUEST_TARGET,
+        "--package",
+        "pintrace",
+        "--test",
+        "guest",
+    ];
+    Ok(vec![Addition::new(
+        workspace::build("guest", &words)?,
+        "usr/local/bin/guest",
+    )])
+}
+
+fn test(kernel: Wanted, program: &[Addition], script: &str) -> Tally {
+    let mut output = Lines::new(kernel);
+    let outcome = guest(kernel, program).and_then(|guest| guest.run(script, &mut output));
+    let code = match &outcome {
+        Ok(outcome) => {
+            if !matches!(outcome, Outcome::Exited(_)) {
+                eprintln!("xtask: guest {kernel}:");
+            }
+            vm::explain(outcome)
+        }
+        Err(error) => {
+            eprintln!("xtask: guest {kernel}: {error:#}");
+            1
+        }
+    };
+    Tally::of_run(&output.text, code == 0)
+}
+
+fn guest(kernel: Wanted, program: &[Addition]) -> Result<Guest> {
+    let mut options = GuestOptions::new(kernel);
+    options.add.extend(program.iter().cloned());
+    options.package.extend(PACKAGES.map(str::to_owned));
+    options.timeout = LIMIT;
+    options.prepare()
+}
+
+/// Two where memory allows it, else one.
+fn at_a_time() -> usize {
+    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let available: u64 = line
+        .and_then(|line| line.split_whitespace().next()?.parse().ok())
+        .unwrap_or(0);
+    usize::try_from(available / GUEST_KIB)
+        .unwrap_or(AT_A_TIME)
+        .clamp(1, AT_A_TIME)
+}
+
+/// A guest's output, kept, and shown line by line under the kernel's name.
+struct Lines {
+    kernel: Wanted,
+    text: String,
+    shown: usize,
+}
+
+impl Lines {
+    const fn new(kernel: Wanted) -> Self {
+        Self {
+            kernel,
+            text: String::new(),
+            shown: 0,
+        }
+    }
+}
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.text.push_str(&String::from_utf8_lossy(bytes));
+        while let Some(length) = self.text[self.shown..].find('\n') {
+            println!(
+                "{:>6} | {}",
+                self.kernel,
+                &self.text[self.shown..self.shown + length]
+            );
+            self.shown += length + 1;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_shown_when_they_are_whole() {
+        let mut lines = Lines::new(Wanted::Newest);
+        lines.write_all(b"one\ntw").unwrap();
+        assert_eq!(lines.shown, 4);
+        lines.write_all(b"o\n").unwrap();
+        assert_eq!((lines.shown, lines.text.as_str()), (8, "one\ntwo\n"));
+    }
+}

@@ -1,0 +1,136 @@
+//! What the guest harness says to bad input, as far as no guest is booted for it.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn xtask(cache: &Path, words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.args(words).env("PINTRACE_CACHE", cache);
+    // A mirror that cannot be reached: the loopback's discard port.
+    let sources = cache.join("sources.list");
+    fs::write(&sources, "deb [trusted=yes] http://127.0.0.1:9/debian sid main\n").unwrap();
+    command.env("PINTRACE_APT_SOURCES", sources).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn an_unknown_series_is_a_usage_error_that_lists_the_known_ones() {
+    let cache = tempfile::tempdir().unwrap();
+    let output = xtask(
+        cache.path(),
+        &["vm", "run", "--bare", "--kernel", "6.6", "--", "true"],
+    );
+    assert_eq!(output.status.code(), Some(2));
+    let said = said(&output);
+    assert!(
+        said.contains("5.10 6.1 6.12 6.16 6.17 6.18 6.19 7.0 7.1 7.2 7.3 newest"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_kernel_without_network_is_a_failure_with_a_remedy_and_leaves_nothing() {
+    let cache = tempfile::tempdir().unwrap();
+    let output = xtask(
+        cache.path(),
+        &["vm", "run", "--bare", "--kernel", "6.12", "--", "true"],
+    );
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let said = said(&output);
+    assert!(
+        said.contains("kernel 6.12 (cloud) is not in the cache and could not be fetched"),
+        "{said}"
+    );
+    assert!(
+        said.contains("check the network and the system's apt sources"),
+        "{said}"
+    );
+    assert!(!cache.path().join("kernels").exists());
+}
+
+#[test]
+fn a_package_without_network_is_a_failure_with_a_remedy_and_leaves_nothing() {
+    let cache = tempfile::tempdir().unwrap();
+    // A kernel that is cached needs no network: what fails is the package.
+    let kernel = cache.path().join("kernels/6.12.0-1-cloud-amd64");
+    fs::create_dir_all(&kernel).unwrap();
+    fs::write(kernel.join("vmlinux"), "").unwrap();
+    let words = [
+        "vm",
+        "run",
+        "--bare",
+        "--kernel",
+        "6.12",
+        "--package",
+        "fio",
+        "--",
+        "true",
+    ];
+    let output = xtask(cache.path(), &words);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let said = said(&output);
+    assert!(
+        said.contains("Debian package fio is not in the cache and could not be fetched"),
+        "{said}"
+    );
+    assert!(said.contains("check the network"), "{said}");
+    assert!(!cache.path().join("packages").exists());
+}
+
+#[test]
+fn a_module_of_a_kernel_whose_modules_are_gone_is_refused() {
+    let cache = tempfile::tempdir().unwrap();
+    let kernel = cache.path().join("kernels/7.0.13+deb13-cloud-amd64");
+    fs::create_dir_all(&kernel).unwrap();
+    fs::write(kernel.join("vmlinux"), "").unwrap();
+    let words = [
+        "vm",
+        "run",
+        "--bare",
+        "--kernel",
+        "7.0",
+        "--modules",
+        "vfio-pci",
+        "--",
+        "true",
+    ];
+    let output = xtask(cache.path(), &words);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        said(&output).contains("Debian has dropped the modules"),
+        "{}",
+        said(&output)
+    );
+}
+
+#[test]
+fn an_addition_that_is_not_there_is_named() {
+    let cache = tempfile::tempdir().unwrap();
+    let kernel = cache.path().join("kernels/6.12.0-1-cloud-amd64");
+    fs::create_dir_all(&kernel).unwrap();
+    fs::write(kernel.join("vmlinux"), "").unwrap();
+    let words = [
+        "vm",
+        "run",
+        "--bare",
+        "--kernel",
+        "6.12",
+        "--add",
+        "/no/such/file",
+        "--",
+        "true",
+    ];
+    let output = xtask(cache.path(), &words);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        said(&output).contains("cannot add /no/such/file"),
+        "{}",
+        said(&output)
+    );
+}

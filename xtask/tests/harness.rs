@@ -1,0 +1,195 @@
+//! What the guest harness does with guests: they boot, so `cargo xtask test` runs these and a plain `cargo test` does not.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+fn vm(words: &[&str], script: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command
+        .args(["vm", "run", "--bare", "--kernel", "6.12"])
+        .args(words)
+        .args(["--", script]);
+    command.output().unwrap()
+}
+
+fn printed(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn output_and_exit_code_of_the_command_are_ours() {
+    let output = vm(&[], "echo one; echo two >&2; exit 7");
+    assert_eq!(output.status.code(), Some(7), "{}", said(&output));
+    assert_eq!(printed(&output), "one\ntwo\n");
+}
+
+#[test]
+fn kernel_messages_do_not_mix_with_the_output() {
+    let output = vm(
+        &[],
+        "for i in 1 2 3 4 5; do echo '<0>from the kernel' >/dev/kmsg; echo $i; done",
+    );
+    assert_eq!(printed(&output), "1\n2\n3\n4\n5\n", "{}", said(&output));
+}
+
+#[test]
+fn long_output_arrives_whole() {
+    let output = vm(&[], "seq 20000");
+    assert_eq!(printed(&output).lines().count(), 20000);
+    assert!(printed(&output).ends_with("\n20000\n"));
+}
+
+#[test]
+fn the_console_is_kept_when_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let console = folder.path().join("console");
+    let output = vm(
+        &["--console", console.to_str().unwrap()],
+        "echo '<0>from the kernel' >/dev/kmsg",
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(fs::read_to_string(console).unwrap().contains("from the kernel"));
+}
+
+#[test]
+fn a_command_that_hangs_is_ended_at_the_time_limit() {
+    let start = Instant::now();
+    let output = vm(&["--timeout", "10s"], "echo before; sleep 1000");
+    assert_eq!(output.status.code(), Some(124));
+    assert_eq!(printed(&output), "before\n");
+    assert!(
+        said(&output).contains("did not end within the time limit"),
+        "{}",
+        said(&output)
+    );
+    assert!(start.elapsed() < Duration::from_secs(40));
+}
+
+#[test]
+fn a_guest_that_hangs_while_booting_is_told_apart() {
+    let output = vm(
+        &[
+            "--timeout",
+            "3s",
+            "--append",
+            "rdinit=/bin/none",
+            "--qemu-arg",
+            "-S",
+        ],
+        "true",
+    );
+    assert_eq!(output.status.code(), Some(124));
+    assert!(said(&output).contains("hangs while booting"), "{}", said(&output));
+}
+
+#[test]
+fn a_panic_is_reported_with_the_end_of_the_console() {
+    let output = vm(&[], "echo before; echo c >/proc/sysrq-trigger; sleep 100");
+    assert_eq!(output.status.code(), Some(125));
+    assert_eq!(printed(&output), "before\n");
+    assert!(said(&output).contains("Kernel panic"), "{}", said(&output));
+}
+
+#[test]
+fn the_emulators_own_fault_is_tried_a_second_time_and_said() {
+    let script = "echo '<0>Oops: int3: 0000' >/dev/kmsg; echo c >/proc/sysrq-trigger; sleep 100";
+    let output = vm(&[], script);
+    assert_eq!(output.status.code(), Some(125));
+    assert_eq!(
+        said(&output).matches("a second and last time").count(),
+        1,
+        "{}",
+        said(&output)
+    );
+}
+
+#[test]
+fn an_emulator_that_refuses_is_quoted() {
+    let output = vm(&["--qemu-arg", "-no-such-option"], "true");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        said(&output).contains("QEMU failed") && said(&output).contains("no-such-option"),
+        "{}",
+        said(&output)
+    );
+}
+
+#[test]
+fn what_the_command_leaves_in_out_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let output = vm(
+        &["--out", out.to_str().unwrap()],
+        "mkdir /out/a; echo x >/out/a/b; dd if=/dev/zero of=/out/c bs=1M count=20",
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(fs::read_to_string(out.join("a/b")).unwrap(), "x\n");
+    assert_eq!(fs::metadata(out.join("c")).unwrap().len(), 20 << 20);
+}
+
+#[test]
+fn files_and_folders_reach_the_guest_and_dynamic_binaries_run() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("data/deep")).unwrap();
+    fs::write(folder.path().join("data/deep/file"), "content\n").unwrap();
+    let data = format!("{}=/data", folder.path().join("data").display());
+    // This machine's own, which is dynamic.
+    let output = vm(
+        &["--add", &data, "--add", "/usr/bin/getconf"],
+        "cat /data/deep/file && ./getconf PAGE_SIZE",
+    );
+    assert_eq!(
+        (output.status.code(), printed(&output).as_str()),
+        (Some(0), "content\n4096\n"),
+        "{}",
+        said(&output)
+    );
+}
+
+#[test]
+fn the_disk_takes_direct_io() {
+    let script = "fio --name=x --directory=/mnt --direct=1 --bs=64k --size=4M --rw=read --ioengine=io_uring --output=/dev/null";
+    let output = vm(&["--package", "fio"], script);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}{}",
+        printed(&output),
+        said(&output)
+    );
+}
+
+#[test]
+fn modules_are_loaded_with_what_they_need() {
+    let output = vm(&["--modules", "virtio_net,loop"], "lsmod");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(printed(&output).contains("virtio_net"), "{}", printed(&output));
+    let output = vm(&["--modules", "no_such_module"], "true");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        said(&output).contains("has no module no_such_module"),
+        "{}",
+        said(&output)
+    );
+}
+
+#[test]
+fn instruction_counting_works() {
+    let output = vm(
+        &["--icount"],
+        "nproc; cat /sys/devices/system/clocksource/clocksource0/current_clocksource",
+    );
+    assert_eq!(
+        (output.status.code(), printed(&output).lines().next()),
+        (Some(0), Some("1")),
+        "{}",
+        said(&output)
+    );
+}
