@@ -4,8 +4,15 @@
 //! `event`, `units`; `model`, `record`; `attach`, `source`, `enrich`; `pipeline`, views; `cmd`, `cli`.
 
 pub mod event;
+#[cfg(feature = "serve")]
+pub mod metrics;
 pub mod model;
+pub mod record;
+#[cfg(feature = "tui")]
+pub mod tui;
 pub mod units;
 
+#[cfg(test)]
+mod arbitrary;
 #[cfg(test)]
 mod story;

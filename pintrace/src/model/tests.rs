@@ -1,7 +1,10 @@
 //! Claims about the fold.
 
 use pintrace_common::counters::Loss;
+use proptest::prelude::*;
 
+use crate::arbitrary;
+use crate::record::{Reader, Writer};
 use crate::story::{IO_PIN_PAGES, PROCESS_VM_RW, SECOND, Story, fio_and_others};
 use crate::units::{Nanos, Pid, Tid};
 
@@ -266,4 +269,39 @@ fn a_stream_that_stopped_says_how() {
     assert!(snapshot.stopped);
     assert_eq!(snapshot.ending.unwrap().exit_code, Some(0));
     assert_eq!(snapshot.duration, Nanos(3 * SECOND));
+}
+
+proptest! {
+    #[test]
+    fn any_events_in_any_order_fold(events in arbitrary::stream()) {
+        let mut model = Model::default();
+        for (index, event) in events.iter().enumerate() {
+            model.apply(event);
+            if index % 16 == 0 {
+                model.forget_ended(index % 3);
+            }
+            let snapshot = model.snapshot();
+            prop_assert_eq!(&snapshot, &model.snapshot());
+            for process in &snapshot.processes {
+                prop_assert!(process.acquired_per_second.is_finite());
+            }
+        }
+    }
+
+    #[test]
+    fn live_and_replay_agree(events in arbitrary::stream()) {
+        prop_assume!(!events.is_empty());
+        let mut writer = Writer::new(Vec::new()).unwrap();
+        let mut live = Model::default();
+        for event in &events {
+            writer.append(event).unwrap();
+            live.apply(event);
+        }
+        let bytes = writer.finish().unwrap();
+        let mut replay = Model::default();
+        for event in Reader::new(&bytes[..]).unwrap() {
+            replay.apply(&event.unwrap());
+        }
+        prop_assert_eq!(live.snapshot(), replay.snapshot());
+    }
 }

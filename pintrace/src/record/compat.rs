@@ -1,0 +1,33 @@
+//! Which recordings can be read: the versions, and what a change to the stream asks for.
+//!
+//! Events are written with the names of their fields. A new field with `#[serde(default)]` needs no
+//! new version: older readers skip it, newer ones fill it in. A new kind of event, a renamed field
+//! or another layout does: raise [`CURRENT`], and [`OLDEST`] only when old files are given up.
+
+/// The version that this build writes.
+pub const CURRENT: u16 = 1;
+/// The oldest version that this build reads.
+pub const OLDEST: u16 = 1;
+
+/// Whether a recording of that version can be read.
+#[must_use]
+pub const fn verdict(version: u16) -> Verdict {
+    if version < OLDEST {
+        Verdict::TooOld
+    } else if version > CURRENT {
+        Verdict::TooNew
+    } else {
+        Verdict::Readable
+    }
+}
+
+/// What can be done with a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// This build reads it.
+    Readable,
+    /// An older build does.
+    TooOld,
+    /// A newer build does.
+    TooNew,
+}
