@@ -7,7 +7,6 @@ use clap::Args;
 
 use crate::vm;
 
-/// Workloads that come and go in the background while `pintrace top` is open; the guest ends with it.
 const SCRIPT: &str = include_str!("demo.sh");
 
 /// The options of `demo`.
@@ -21,8 +20,6 @@ pub(crate) struct Demo {
 impl Demo {
     /// Does it.
     pub(crate) fn run(self) -> Result<ExitCode> {
-        let mut guest = vm::GuestOptions::new(self.kernel);
-        guest.package.push("fio".to_owned());
-        vm::on_terminal(&guest, SCRIPT)
+        vm::on_terminal(&vm::GuestOptions::new(self.kernel), SCRIPT)
     }
 }

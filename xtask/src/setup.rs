@@ -13,9 +13,11 @@ const BPF_LINKER: &str = "0.10.3";
 const CARGO_DENY: &str = "0.20.2";
 
 /// What guests need, as program to look for and Debian package to install.
-const GUEST_TOOLS: [(&str, &str); 12] = [
+const GUEST_TOOLS: [(&str, &str); 13] = [
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("busybox", "busybox-static"),
+    // For the C code in our static binaries: zstd.
+    ("x86_64-linux-musl-gcc", "musl-tools"),
     ("xz", "xz-utils"),
     ("lz4", "lz4"),
     ("zstd", "zstd"),

@@ -45,6 +45,8 @@ finish() {
 	reboot -f
 }
 
+# Held open: a line that is closed by all forgets its size.
+exec 5<>/dev/ttyS1
 stty -F /dev/ttyS1 115200 -opost
 for module in $(cat /etc/guest/modules); do
 	insmod "/etc/guest/modules.d/$module" 2>/tmp/insmod && continue
@@ -61,7 +63,7 @@ cd /root || finish 1
 case $MODE in
 terminal)
 	stty -F /dev/ttyS1 sane rows "$ROWS" cols "$COLUMNS"
-	setsid -c sh /etc/guest/command </dev/ttyS1 >/dev/ttyS1 2>&1
+	setsid -c sh /etc/guest/command </dev/ttyS1 >/dev/ttyS1 2>&1 5>&-
 	code=$?
 	;;
 *)
@@ -69,7 +71,7 @@ terminal)
 	mkfifo /run/output
 	cat /run/output >/dev/ttyS1 &
 	writer=$!
-	setsid sh /etc/guest/command </dev/null >/run/output 2>&1
+	setsid sh /etc/guest/command </dev/null >/run/output 2>&1 5>&-
 	code=$?
 	# A process left behind may hold the pipe open: its output is not waited for.
 	waited=0
