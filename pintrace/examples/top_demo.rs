@@ -1,0 +1,216 @@
+//! The live view over invented processes: to look at the view without root, eBPF or pins.
+//!
+//! `cargo run -p pintrace --no-default-features --features tui --example top_demo [-- --calm]`
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pintrace::event::{Probe, Started};
+use pintrace::model::snapshot::{Ended, OpenExtent, Process, Snapshot, Thread, Truth};
+use pintrace::model::subsystem::Subsystem;
+use pintrace::tui::{self, Outcome, guardian};
+use pintrace::units::{Nanos, Pid, Tid};
+use tokio::sync::watch;
+
+const SECOND: u64 = 1_000_000_000;
+
+fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
+    if let guardian::Role::Done(code) = guardian::guard()? {
+        return Ok(ExitCode::from(code));
+    }
+    let calm = std::env::args().any(|argument| argument == "--calm");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(async {
+        let (sender, receiver) = watch::channel(Arc::new(scene(0, calm)));
+        tokio::spawn(async move {
+            for second in 1.. {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                if sender.send(Arc::new(scene(second, calm))).is_err() {
+                    break;
+                }
+            }
+        });
+        tui::run(receiver, tui::Options::from_env(Vec::new())).await
+    })?;
+    Ok(match outcome {
+        Outcome::Quit => ExitCode::SUCCESS,
+        Outcome::Signal(signal) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(1)),
+        Outcome::SourceGone | Outcome::Panicked => ExitCode::FAILURE,
+    })
+}
+
+/// The host after so many seconds.
+fn scene(second: u64, calm: bool) -> Snapshot {
+    let now = Nanos((1000 + second) * SECOND);
+    let mut processes = vec![
+        vm(second),
+        short(
+            880,
+            "fio",
+            Subsystem::DirectIo,
+            32 + second % 5,
+            251_000 + second * 37 % 900,
+            second,
+        ),
+        short(
+            901,
+            "postgres",
+            Subsystem::DirectIo,
+            second % 3,
+            1200 + second * 131 % 400,
+            second,
+        ),
+        short(1204, "nginx", Subsystem::Other, 0, second % 2 * 3, second),
+        long(1330, "ib_write_bw", Subsystem::Rdma, 16_384, second),
+        long(1377, "suricata", Subsystem::AfXdp, 4096, second),
+        long(2001, "日本語サーバ", Subsystem::IoUring, 512, second),
+        long(2002, "evil\x1b[2J\u{202e}name", Subsystem::IoUring, 256, second),
+        killed(now),
+    ];
+    processes.extend((0..40).map(|index| {
+        short(
+            3000 + index,
+            &format!("worker-{index}"),
+            Subsystem::DirectIo,
+            0,
+            u64::from(index) * second % 7,
+            second,
+        )
+    }));
+    processes.sort_by_key(|process| process.pid);
+    let held: u64 = processes.iter().map(|process| process.pages_held).sum();
+    let unaccounted = if calm { 0 } else { i64::from(second % 20 > 9) * 17 };
+    let lost = if calm { 0 } else { second / 10 * 3 };
+    Snapshot {
+        time: now,
+        duration: Nanos(second * SECOND),
+        started: Arc::new(started()),
+        truth: Truth {
+            books_readable: true,
+            books_held: held.cast_signed() + 345 + unaccounted,
+            ledger_held: held.cast_signed(),
+            opening_held: 345,
+            unaccounted,
+            ..Truth::default()
+        },
+        loss: vec![("ring_full", lost), ("folio_table_full", lost / 2)],
+        processes,
+        ..Snapshot::default()
+    }
+}
+
+fn started() -> Started {
+    let probe = |method: &str| Probe {
+        method: method.to_owned(),
+        ..Probe::default()
+    };
+    Started {
+        kernel: "6.12.9-cloud-amd64".to_owned(),
+        host: "vmhost-17".to_owned(),
+        witness: "events".to_owned(),
+        probes: std::iter::repeat_n("fexit", 11)
+            .chain(std::iter::repeat_n("fentry", 6))
+            .map(probe)
+            .collect(),
+        ..Started::default()
+    }
+}
+
+fn vm(second: u64) -> Process {
+    let extents: Vec<OpenExtent> = (0..200).map(|index| extent(4242, index, second)).collect();
+    Process {
+        cmdline: "qemu-system-x86_64 -name guest-seven -m 100G -device vfio-pci,host=0000:65:00.0".to_owned(),
+        uid: Some(64_055),
+        cgroup: "/machine.slice/guest-seven.scope".to_owned(),
+        extents: 200,
+        open_extents: extents,
+        threads: vec![
+            thread(4242, "qemu-system-x86", 262_144),
+            thread(4250, "CPU 0/KVM", 0),
+        ],
+        ..long(4242, "qemu-system-x86", Subsystem::Vfio, 262_144, second)
+    }
+}
+
+fn killed(now: Nanos) -> Process {
+    let ended = Ended {
+        time: Nanos(995 * SECOND),
+        signal: 9,
+        status: 0,
+        pages_held: 512,
+    };
+    Process {
+        ended: Some(ended),
+        ..long(911, "rdma-server", Subsystem::Rdma, 512, now.0 / SECOND)
+    }
+}
+
+fn long(pid: u32, comm: &str, subsystem: Subsystem, pages: u64, second: u64) -> Process {
+    Process {
+        pid: Pid(pid),
+        comm: comm.to_owned(),
+        extents: 1,
+        pages_held: pages,
+        bytes_held: pages * 4096,
+        longterm_pages_held: pages,
+        oldest: Nanos((192 + second) * SECOND),
+        acquired: pages,
+        subsystems: BTreeMap::from([(subsystem, pages)]),
+        threads: vec![thread(pid, comm, pages)],
+        open_extents: vec![extent(pid, 0, second)],
+        ..Process::default()
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "small invented numbers")]
+fn short(pid: u32, comm: &str, subsystem: Subsystem, pages: u64, rate: u64, second: u64) -> Process {
+    Process {
+        pid: Pid(pid),
+        comm: comm.to_owned(),
+        pages_held: pages,
+        bytes_held: pages * 4096,
+        oldest: Nanos(900_000),
+        acquired: rate * second + pages,
+        released: rate * second,
+        acquired_per_second: rate as f64,
+        released_per_second: rate as f64,
+        subsystems: BTreeMap::from([(subsystem, pages)]),
+        threads: vec![thread(pid, comm, pages)],
+        ..Process::default()
+    }
+}
+
+fn thread(tid: u32, comm: &str, pages: u64) -> Thread {
+    Thread {
+        tid: Tid(tid),
+        comm: comm.to_owned(),
+        pages_held: pages,
+        acquired: pages,
+        released: 0,
+    }
+}
+
+fn extent(tid: u32, index: u64, second: u64) -> OpenExtent {
+    let frames = [
+        "pin_user_pages_remote+0x5a",
+        "vaddr_get_pfns+0x77 [vfio_iommu_type1]",
+        "vfio_pin_pages_remote+0xe1 [vfio_iommu_type1]",
+        "vfio_iommu_type1_ioctl+0x6d3 [vfio_iommu_type1]",
+        "__x64_sys_ioctl+0x94",
+        "do_syscall_64+0x82",
+    ];
+    let address = 0x7f12_0000_0000 + index * 0x200_0000;
+    OpenExtent {
+        tid: Tid(tid),
+        address,
+        end: address + 512 * 4096,
+        pages: 512,
+        pages_held: 512,
+        bytes_held: 512 * 4096,
+        age: Nanos((192 + second).saturating_sub(index) * SECOND),
+        subsystem: Subsystem::Vfio,
+        stack: frames.map(str::to_owned).into(),
+    }
+}
