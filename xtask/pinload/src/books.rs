@@ -36,7 +36,7 @@ impl Books {
     pub(crate) fn quiet() -> Result<()> {
         let begun = Instant::now();
         let mut previous = Self::read()?;
-        while begun.elapsed() < PATIENCE {
+        while begun.elapsed() < Duration::from_secs(1) {
             thread::sleep(Duration::from_millis(30));
             let now = Self::read()?;
             if now == previous {

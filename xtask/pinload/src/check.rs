@@ -22,7 +22,7 @@ const KINDS: [&str; 8] = [
 ];
 const BACKINGS: [&str; 3] = ["small", "thp", "hugetlb"];
 /// Other ways of doing the same, on small pages unless they say otherwise.
-const VARIANTS: [&str; 24] = [
+const VARIANTS: [&str; 27] = [
     "io-uring --buffers 4",
     "io-uring --release close",
     "io-uring --release exit",
@@ -44,6 +44,9 @@ const VARIANTS: [&str; 24] = [
     "af-xdp --release kill",
     "process-vm --repeat 3 --zero-page",
     "process-vm --zero-page --backing thp",
+    "process-vm --untouched",
+    "process-vm --untouched --backing thp",
+    "direct-write --untouched --backing thp",
     "direct-read --untouched",
     "direct-write --zero-page",
     "direct-write --zero-page --backing thp",

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use serde::Serialize;
+use clap::{Args, Parser, Subcommand};
+
+use crate::choice::{Backing, Release, Touch};
 
 /// Pins memory in every way user space can, and says on standard output, as JSON lines, exactly what it did.
 ///
@@ -177,62 +178,6 @@ pub(crate) struct DemoArgs {
     /// Print nothing
     #[arg(long)]
     pub(crate) quiet: bool,
-}
-
-/// The way in which memory is pinned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Kind {
-    IoUring,
-    AfXdp,
-    ProcessVm,
-    DirectRead,
-    DirectWrite,
-    Udmabuf,
-    Vmsplice,
-    Zerocopy,
-}
-
-/// What the memory is made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Backing {
-    /// 4 KiB pages (MADV_NOHUGEPAGE)
-    Small,
-    /// Transparent huge pages (MADV_HUGEPAGE), verified
-    Thp,
-    /// 2 MiB pages of hugetlb
-    Hugetlb,
-}
-
-/// How pins end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Release {
-    /// By the call that undoes the pin
-    Explicit,
-    /// By closing the descriptor
-    Close,
-    /// By the end of the process
-    Exit,
-    /// By SIGKILL
-    Kill,
-}
-
-/// What is done to a range while it is pinned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Touch {
-    /// munmap(2)
-    Munmap,
-    /// madvise(MADV_DONTNEED)
-    MadviseDontneed,
-    /// mprotect(2) to read-only and back, then a write to each page
-    Mprotect,
-    /// fork(2), then a write to each page by the parent
-    ForkWrite,
-    /// mremap(2) to another address
-    Mremap,
 }
 
 /// Parses `500ms`, `5s`, `2m`, `1h`.

@@ -48,10 +48,11 @@ impl Failure {
         }
     }
 
-    /// Nobody reads standard output any more: no failure, but the end.
-    pub(crate) fn reader_gone() -> Self {
+    /// Whoever this process worked for is gone, its parent or the reader of its lines: no failure, but the
+    /// end, about which nobody wants to hear.
+    pub(crate) fn alone() -> Self {
         Self {
-            what: "nobody reads standard output any more".into(),
+            what: "nobody is there any more".into(),
             remedy: "nothing to do".into(),
             code: 0,
         }

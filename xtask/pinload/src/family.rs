@@ -104,9 +104,7 @@ impl Parent {
     /// Waits until the parent says to go on.
     pub(crate) fn wait(&self) -> Result<()> {
         let mut byte = [0];
-        (&self.go)
-            .read_exact(&mut byte)
-            .failing("the parent is gone", "let it live as long as its children")
+        (&self.go).read_exact(&mut byte).map_err(|_| Failure::alone())
     }
 }
 

@@ -3,7 +3,7 @@
 //! Knows nothing of other holders except that they take turns at the books.
 
 use crate::books::Books;
-use crate::cli::Release;
+use crate::choice::Release;
 use crate::failure::{Failure, Result};
 use crate::pins::Pins;
 use crate::plan::Plan;
@@ -79,6 +79,7 @@ impl<'a> Holder<'a> {
         let undo: fn(&mut dyn Workload) -> Result<()> = match how {
             Release::Exit | Release::Kill => {
                 line.event = "releasing";
+                line.books = None;
                 return report::print(&line);
             }
             Release::Close => |workload| workload.close(),

@@ -66,10 +66,16 @@ impl Kernel {
         }
     }
 
-    /// Whether a pin of the 4 KiB zero page is counted. Not from 6.5 on; older series changed it in a stable
-    /// release, so the series does not tell.
+    /// Whether a pin of the 4 KiB zero page is counted: in 5.10 yes, from 6.5 on no. The series between
+    /// changed it in a stable release (Debian's 6.1.176 does not count it), so the series does not tell.
     pub(crate) const fn counts_zero_page(self) -> Option<bool> {
-        if self.at_least(6, 5) { Some(false) } else { None }
+        if self.at_least(6, 5) {
+            Some(false)
+        } else if self.at_least(5, 11) {
+            None
+        } else {
+            Some(true)
+        }
     }
 
     /// Whether udmabuf takes pins (`memfd_pin_folios`), one a folio. Plain page references before 6.12.

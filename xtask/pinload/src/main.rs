@@ -3,6 +3,7 @@
 
 mod books;
 mod check;
+mod choice;
 mod cli;
 mod demo;
 mod failure;

@@ -1,6 +1,7 @@
 //! One workload as the command line asks for it, checked for contradictions.
 
-use crate::cli::{Backing, Command, Common, DirectArgs, Kind, Touch};
+use crate::choice::{Kind, Touch};
+use crate::cli::{Command, Common, DirectArgs};
 use crate::failure::{Failure, Result};
 use crate::memory::{FirstTouch, Sharing, Wanted};
 
@@ -131,12 +132,6 @@ impl Plan {
                 "drop --threads",
             ));
         }
-        if common.backing == Backing::Small && common.reserve {
-            return Err(Failure::usage(
-                "--reserve is for huge pages",
-                "add --backing hugetlb",
-            ));
-        }
         Ok(())
     }
 }
@@ -144,4 +139,42 @@ impl Plan {
 /// Whether calls of `block` bytes fill `bytes` without a rest.
 fn fills(block: u64, bytes: u64) -> bool {
     block >= bytes || bytes.is_multiple_of(block)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    fn plan(words: &str) -> Result<Option<Plan>> {
+        let words = ["pinload"].into_iter().chain(words.split(' '));
+        Plan::of(Cli::try_parse_from(words).unwrap().command)
+    }
+
+    #[test]
+    fn contradictions_are_usage_errors() {
+        for words in [
+            "io-uring --pages 64 --buffers 3",
+            "direct-read --block 1000",
+            "direct-read --pages 3 --block 8192",
+            "process-vm --shared-memory",
+            "process-vm --touch munmap",
+            "io-uring --threads 2 --touch fork-write",
+        ] {
+            assert_eq!(plan(words).unwrap_err().code, 2, "{words}");
+        }
+    }
+
+    #[test]
+    fn one_block_may_be_larger_than_the_memory() {
+        assert!(plan("direct-read --pages 3 --block 65536").unwrap().is_some());
+    }
+
+    #[test]
+    fn udmabuf_pins_a_memfd() {
+        let plan = plan("udmabuf --backing hugetlb").unwrap().unwrap();
+        assert_eq!(plan.memory().sharing, Sharing::Memfd);
+    }
 }

@@ -8,7 +8,7 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{getpid, gettid};
 use serde::Serialize;
 
-use crate::cli::{Backing, Kind, Release};
+use crate::choice::{Backing, Kind, Release};
 use crate::failure::{Failure, Result};
 use crate::pins::Pins;
 
@@ -87,7 +87,7 @@ pub(crate) fn print(line: &impl Serialize) -> Result<()> {
         .and_then(|()| out.flush())
         .map_err(|error| {
             if error.kind() == io::ErrorKind::BrokenPipe {
-                Failure::reader_gone()
+                Failure::alone()
             } else {
                 Failure::failed(
                     format!("cannot write to standard output: {error}"),

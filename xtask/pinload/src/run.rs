@@ -7,7 +7,7 @@ use std::thread;
 use std::io::Read;
 
 use crate::books::Books;
-use crate::cli::Release;
+use crate::choice::Release;
 use crate::failure::{Failure, Result};
 use crate::family::{self, Child};
 use crate::gate::Gate;

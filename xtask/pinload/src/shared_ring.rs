@@ -7,7 +7,7 @@ use std::os::fd::RawFd;
 use nix::unistd::{close, getpid};
 
 use crate::books::Books;
-use crate::cli::Release;
+use crate::choice::Release;
 use crate::failure::{Explain, Failure, Result};
 use crate::family::{self, Child};
 use crate::gate::Gate;

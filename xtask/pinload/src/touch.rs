@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 
 use serde::Serialize;
 
-use crate::cli::Touch;
+use crate::choice::Touch;
 use crate::failure::{Failure, Result};
 use crate::family::{self, Child, Parent};
 use crate::memory::{Buffer, PAGE};

@@ -5,7 +5,7 @@ use nix::sys::mman::MmapAdvise;
 use super::guarded::Guarded;
 use super::region::Region;
 use super::{Buffer, NO_HUGETLB, NO_MEMORY, PAGE};
-use crate::cli::Backing;
+use crate::choice::Backing;
 use crate::failure::{Explain, Failure, Result};
 
 impl Buffer {

@@ -17,7 +17,7 @@ use nix::unistd::ftruncate;
 use self::guarded::Guarded;
 use self::region::Region;
 use self::setting::Setting;
-use crate::cli::Backing;
+use crate::choice::Backing;
 use crate::failure::{Explain, Failure, Result};
 
 /// Bytes of a small page.

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::HUGE;
-use crate::cli::Backing;
+use crate::choice::Backing;
 use crate::failure::{Explain, Failure, Result};
 
 const HUGETLB: &str = "/proc/sys/vm/nr_hugepages";

@@ -141,7 +141,7 @@ fn open(path: &Path, index: u32, bytes: usize, writes: bool, overwrite: bool) ->
             .write(writes)
             .custom_flags(libc::O_DIRECT)
             .open(path)
-            .failing(&format!("cannot open {} with O_DIRECT", path.display()), REMEDY)
+            .unavailable(&format!("cannot open {} with O_DIRECT", path.display()), REMEDY)
     };
     match OpenOptions::new().write(true).create_new(true).open(&made) {
         Ok(mut file) => {

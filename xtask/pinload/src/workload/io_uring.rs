@@ -6,7 +6,7 @@ use io_uring::IoUring;
 use nix::libc::iovec;
 
 use super::{Facts, Workload, verify_late};
-use crate::cli::Backing;
+use crate::choice::Backing;
 use crate::failure::{Explain, Failure, Result};
 use crate::kernel::Kernel;
 use crate::memory::{Buffer, HUGE, PAGE};

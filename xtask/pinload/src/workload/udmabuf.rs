@@ -7,7 +7,7 @@ use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::libc::c_ulong;
 
 use super::{Facts, Workload, verify_late};
-use crate::cli::Backing;
+use crate::choice::Backing;
 use crate::failure::{Explain, Failure, Result};
 use crate::kernel::Kernel;
 use crate::memory::{Buffer, HUGE, PAGE};

@@ -1,5 +1,7 @@
 //! `demo`: workloads under names of their own, coming and going, until a signal ends them all.
 
+mod scenes;
+
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio, id};
@@ -12,100 +14,9 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitStatus, wait};
 use std::os::fd::AsFd;
 
+use self::scenes::{SCENES, Scene};
 use crate::cli::DemoArgs;
 use crate::failure::{Explain, Result};
-
-/// A kind of process that comes and goes.
-struct Scene {
-    /// As ps and pintrace show it.
-    name: &'static str,
-    arguments: &'static str,
-    /// Milliseconds for which pins are held: from, to.
-    hold: (u64, u64),
-    /// Milliseconds until the next one comes: from, to.
-    pause: (u64, u64),
-}
-
-const STAYS: (u64, u64) = (86_400_000, 86_400_000);
-
-const SCENES: [Scene; 12] = [
-    scene(
-        "db-cache",
-        "io-uring --pages 4096 --buffers 16",
-        STAYS,
-        (1_000, 1_000),
-    ),
-    scene(
-        "vm-memory",
-        "io-uring --pages 8192 --backing thp",
-        STAYS,
-        (1_000, 1_000),
-    ),
-    scene("packet-pump", "af-xdp --pages 512", (5_000, 15_000), (500, 2_000)),
-    scene(
-        "gpu-share",
-        "udmabuf --pages 1024",
-        (4_000, 10_000),
-        (1_000, 3_000),
-    ),
-    scene(
-        "db-journal",
-        "direct-write --pages 256 --block 4096",
-        (0, 200),
-        (100, 400),
-    ),
-    scene(
-        "backup",
-        "direct-read --pages 4096 --block 1048576",
-        (0, 500),
-        (500, 2_000),
-    ),
-    scene(
-        "debugger",
-        "process-vm --pages 256 --repeat 20",
-        (0, 500),
-        (1_000, 4_000),
-    ),
-    scene(
-        "io-workers",
-        "io-uring --pages 128 --threads 3",
-        (2_000, 6_000),
-        (500, 3_000),
-    ),
-    scene(
-        "crasher",
-        "io-uring --pages 256 --release kill",
-        (3_000, 8_000),
-        (2_000, 5_000),
-    ),
-    scene(
-        "forgetful",
-        "io-uring --pages 64 --touch munmap",
-        (4_000, 9_000),
-        (4_000, 9_000),
-    ),
-    scene(
-        "forker",
-        "io-uring --pages 64 --touch fork-write",
-        (3_000, 9_000),
-        (4_000, 9_000),
-    ),
-    scene(
-        "log-shipper",
-        "vmsplice --pages 128",
-        (1_000, 4_000),
-        (500, 2_000),
-    ),
-];
-
-const fn scene(name: &'static str, arguments: &'static str, hold: (u64, u64), pause: (u64, u64)) -> Scene {
-    Scene {
-        name,
-        arguments,
-        hold,
-        pause,
-    }
-}
 
 /// A scene's place on the stage.
 struct Slot {
@@ -234,23 +145,7 @@ impl Dice {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[test]
-    fn every_scene_is_a_valid_command_line() {
-        for scene in &SCENES {
-            let words = ["pinload"].into_iter().chain(scene.arguments.split(' '));
-            let cli = crate::cli::Cli::try_parse_from(words).unwrap();
-            assert!(
-                crate::plan::Plan::of(cli.command).unwrap().is_some(),
-                "{}",
-                scene.name
-            );
-            assert!(scene.name.len() <= 15, "{}", scene.name);
-        }
-    }
 
     #[test]
     fn dice_stay_in_range() {

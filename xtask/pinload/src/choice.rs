@@ -1,0 +1,60 @@
+//! The words for kinds, backings, releases and touches, as the command line takes them and the lines print them.
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+/// The way in which memory is pinned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    IoUring,
+    AfXdp,
+    ProcessVm,
+    DirectRead,
+    DirectWrite,
+    Udmabuf,
+    Vmsplice,
+    Zerocopy,
+}
+
+/// What the memory is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Backing {
+    /// 4 KiB pages (MADV_NOHUGEPAGE)
+    Small,
+    /// Transparent huge pages (MADV_HUGEPAGE), verified
+    Thp,
+    /// 2 MiB pages of hugetlb
+    Hugetlb,
+}
+
+/// How pins end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Release {
+    /// By the call that undoes the pin
+    Explicit,
+    /// By closing the descriptor
+    Close,
+    /// By the end of the process
+    Exit,
+    /// By SIGKILL
+    Kill,
+}
+
+/// What is done to a range while it is pinned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Touch {
+    /// munmap(2)
+    Munmap,
+    /// madvise(MADV_DONTNEED)
+    MadviseDontneed,
+    /// mprotect(2) to read-only and back, then a write to each page
+    Mprotect,
+    /// fork(2), then a write to each page by the parent
+    ForkWrite,
+    /// mremap(2) to another address
+    Mremap,
+}

@@ -1,0 +1,63 @@
+//! What pinload says against what the kernel counts.
+
+use crate::session::{alone, command, file, root, run};
+
+/// Other programs on this machine may pin while the tests run: what differs is tried again.
+#[test]
+fn every_kind_agrees_with_the_books() {
+    if !root() {
+        return;
+    }
+    let _alone = alone();
+    let line = format!("all --variants --verify --file {}", file("all.dat").display());
+    for attempt in 1.. {
+        let (output, lines) = run(&line);
+        for check in lines.iter().filter(|check| check["result"] == "skipped") {
+            println!("skipped: {}: {}", check["workload"], check["reason"]);
+        }
+        let wrong: Vec<_> = lines
+            .iter()
+            .filter(|check| check["result"] == "differs" || check["result"] == "failed")
+            .collect();
+        if output.status.success() {
+            assert!(wrong.is_empty(), "{wrong:#?}");
+            assert!(lines.len() > 40);
+            return;
+        }
+        assert!(attempt < 3, "{wrong:#?}");
+    }
+}
+
+#[test]
+fn books_that_differ_end_with_code_4() {
+    if !root() {
+        return;
+    }
+    let _alone = alone();
+    // Somebody else who pins all the time, as no workload expects.
+    let mut other = command("process-vm --pages 16 --repeat 1000000000")
+        .spawn()
+        .unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let (output, lines) = run("vmsplice --verify");
+    other.kill().unwrap();
+    other.wait().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{lines:#?}");
+    assert_ne!(lines[0]["books"], lines[0]["expected_pins"]);
+    assert_eq!(lines.last().unwrap()["event"], "error");
+    assert_eq!(lines.last().unwrap()["code"], 4);
+}
+
+#[test]
+fn huge_pages_are_held_by_one_pin_or_by_all() {
+    if !root() {
+        return;
+    }
+    let _alone = alone();
+    let (_, lines) = run("io-uring --backing hugetlb --reserve --pages 1536 --buffers 4 --verify");
+    let held = lines[0]["books"]["held"]
+        .as_u64()
+        .unwrap_or_else(|| panic!("{lines:#?}"));
+    // Four buffers of 384 pages each on three huge pages: six pieces where io_uring coalesces.
+    assert!([6, 1536].contains(&held), "{held}");
+}

@@ -1,0 +1,11 @@
+//! pinload as its users see it: command lines in, JSON lines and exit codes out.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests are tests as well"
+)]
+
+mod books;
+mod demo;
+mod lines;
+mod session;

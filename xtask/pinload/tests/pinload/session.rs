@@ -1,0 +1,121 @@
+//! Running pinload from a test: its lines as JSON, its standard input as the leash.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use serde_json::Value;
+
+/// Tests that read the books run alone; all others together.
+static BOOKS: RwLock<()> = RwLock::new(());
+
+/// Keeps other tests from pinning.
+pub(crate) fn alone() -> RwLockWriteGuard<'static, ()> {
+    BOOKS.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps others from reading the books.
+pub(crate) fn together() -> RwLockReadGuard<'static, ()> {
+    BOOKS.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the books can be read; prints why not.
+pub(crate) fn root() -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    if !root {
+        println!("skipped: needs root");
+    }
+    root
+}
+
+/// pinload with the words of `line`.
+pub(crate) fn command(line: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pinload"));
+    command.args(line.split_whitespace()).stdin(Stdio::null());
+    command
+}
+
+/// A path that no other test uses.
+pub(crate) fn file(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+/// Runs to the end.
+pub(crate) fn run(line: &str) -> (Output, Vec<Value>) {
+    let output = command(line).output().unwrap();
+    let lines = String::from_utf8(output.stdout.clone()).unwrap();
+    let lines = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    (output, lines)
+}
+
+/// A pinload that holds until told to go on.
+pub(crate) struct Held {
+    pub(crate) child: Child,
+    input: Option<ChildStdin>,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Held {
+    /// Starts it; its first lines are there to be read.
+    pub(crate) fn start(line: &str) -> Self {
+        let mut command = command(line);
+        command
+            .arg("--hold-until-stdin")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        Self {
+            input: child.stdin.take(),
+            child,
+            lines,
+        }
+    }
+
+    /// The next line, which must be of this event.
+    pub(crate) fn expect(&mut self, event: &str) -> Value {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        let value: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
+        assert_eq!(value["event"], event, "{line}");
+        value
+    }
+
+    /// Lets it pass the gate once.
+    pub(crate) fn go_on(&mut self) {
+        self.input.as_mut().unwrap().write_all(b"\n").unwrap();
+    }
+
+    /// Closes its standard input and waits for its end.
+    pub(crate) fn end(mut self) -> ExitStatus {
+        drop(self.input.take());
+        self.child.wait().unwrap()
+    }
+}
+
+/// Whether a process exists and is no zombie.
+pub(crate) fn alive(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ")
+        .is_some_and(|(_, rest)| !rest.starts_with('Z') && !rest.starts_with('X'))
+}
+
+/// Waits up to five seconds for `claim` to become true.
+pub(crate) fn eventually(claim: impl Fn() -> bool) -> bool {
+    (0..500).any(|_| {
+        let holds = claim();
+        if !holds {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        holds
+    })
+}
+
+/// The process id in a line.
+pub(crate) fn pid(line: &Value) -> i32 {
+    i32::try_from(line["pid"].as_i64().unwrap()).unwrap()
+}
