@@ -3,7 +3,11 @@
 //! The layers, lowest first; a lower one never imports a higher one (tests/imports.rs checks it):
 //! `event`, `units`; `model`, `record`; `attach`, `source`, `enrich`; `pipeline`, views; `cmd`, `cli`.
 
+pub mod cli;
+pub mod cmd;
 pub mod event;
+pub mod exit;
+pub mod export;
 #[cfg(feature = "serve")]
 pub mod metrics;
 pub mod model;

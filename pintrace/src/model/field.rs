@@ -167,6 +167,15 @@ impl Value<'_> {
         }
     }
 
+    /// As a report shows it: counts with every digit, for people who add them up.
+    #[must_use]
+    pub fn exact(&self) -> String {
+        match self {
+            Self::Count(count) => count.to_string(),
+            other => other.text(),
+        }
+    }
+
     /// As a metric exports it: times in seconds, shares as ratios.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "Prometheus samples are f64")]

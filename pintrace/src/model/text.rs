@@ -67,6 +67,31 @@ pub fn span(span: Nanos) -> String {
     }
 }
 
+/// A moment as `2026-11-22 13:43:00 UTC`.
+#[must_use]
+pub fn utc(ns_since_1970: u64) -> String {
+    let seconds = ns_since_1970 / 1_000_000_000;
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Days from 1 March of year 0, in eras of 400 years of 146,097 days each.
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, carry) = if month < 10 {
+        (month + 3, 0)
+    } else {
+        (month - 9, 1)
+    };
+    let year = era * 400 + year + carry;
+    let (hour, minute) = (second / 3_600, second / 60 % 60);
+    format!(
+        "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{:02} UTC",
+        second % 60
+    )
+}
+
 /// A share of a whole: `100%`; empty when there is no whole.
 #[must_use]
 pub fn share(part: u64, whole: u64) -> String {
@@ -174,6 +199,21 @@ mod tests {
         for (value, text) in cases {
             assert_eq!(span(Nanos(value)), text);
         }
+    }
+
+    #[test]
+    fn moments_are_those_of_the_calendar() {
+        let cases = [
+            (0, "1970-01-01 00:00:00 UTC"),
+            (951_782_400, "2000-02-29 00:00:00 UTC"),
+            (1_764_000_000, "2025-11-24 16:00:00 UTC"),
+            (4_107_542_399, "2100-02-28 23:59:59 UTC"),
+            (4_107_542_400, "2100-03-01 00:00:00 UTC"),
+        ];
+        for (seconds, text) in cases {
+            assert_eq!(utc(seconds * 1_000_000_000), text);
+        }
+        assert!(utc(u64::MAX).starts_with("2554-"));
     }
 
     #[test]

@@ -1,0 +1,80 @@
+//! The command line: which commands there are, and how their end becomes an exit code.
+
+use std::io::{self, Write};
+
+use clap::{Parser, Subcommand};
+
+use crate::cmd;
+use crate::exit::Exit;
+
+/// Who holds pinned memory, and since when: an eBPF tracer for the kernel's pin paths.
+#[derive(Debug, Parser)]
+#[command(
+    name = "pintrace",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 cannot trace here, 4 loss under --strict."
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Say what happened, from a recording.
+    Report(cmd::report::Args),
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> Exit {
+    let Cli { command } = Cli::parse();
+    let result = match command {
+        Command::Report(args) => cmd::report::run(&args, &mut io::stdout().lock(), &mut io::stderr()),
+    };
+    result.unwrap_or_else(|error| failed(&error))
+}
+
+/// Says what went wrong. A reader that went away has had enough, which is no failure.
+fn failed(error: &anyhow::Error) -> Exit {
+    if is_broken_pipe(error) {
+        return Exit::Done;
+    }
+    // With stderr gone too, the exit code must do.
+    let _ = writeln!(io::stderr(), "pintrace: {error:#}");
+    Exit::Failed
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io_errors = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>());
+    io_errors
+        .into_iter()
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_broken_pipe_is_no_failure() {
+        let pipe = anyhow::Error::from(io::Error::from(io::ErrorKind::BrokenPipe)).context("writing");
+        assert_eq!(failed(&pipe), Exit::Done);
+        assert_eq!(failed(&anyhow::anyhow!("anything else")), Exit::Failed);
+    }
+}

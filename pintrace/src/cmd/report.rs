@@ -1,0 +1,84 @@
+//! `pintrace report`: what happened, from a recording. Needs no privileges and no kernel.
+
+use std::fs::File;
+use std::io::{BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+
+use crate::exit::Exit;
+use crate::export::{json, report};
+use crate::model::Model;
+use crate::record::{ReadError, Reader};
+
+/// Width where nobody says otherwise: reports are mailed and pasted.
+const WIDTH: usize = 100;
+
+/// The command line of `report`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// A file that `pintrace record -o FILE` wrote.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Reports on the recording: the answer goes to `out`, warnings to `warnings`.
+pub fn run(args: &Args, out: &mut dyn Write, warnings: &mut dyn Write) -> anyhow::Result<Exit> {
+    let file = open(&args.file)?;
+    let mut reader = Reader::new(BufReader::new(file)).with_context(|| named(&args.file))?;
+    let mut model = Model::default();
+    let failure = fold(&mut reader, &mut model);
+    let snapshot = model.snapshot();
+    let complete = failure.is_none() && reader.is_complete();
+    let text = if args.json {
+        json::render(&snapshot, complete)?
+    } else {
+        report::render(&snapshot, complete, WIDTH)
+    };
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    let name = named(&args.file);
+    match failure {
+        Some(failure) => {
+            writeln!(warnings, "pintrace: {name}: {failure}")?;
+            Ok(Exit::Failed)
+        }
+        None if !complete => {
+            let events = reader.events_read();
+            writeln!(
+                warnings,
+                "pintrace: {name}: cut short after {events} events: the figures are those of that moment"
+            )?;
+            Ok(Exit::Done)
+        }
+        None => Ok(Exit::Done),
+    }
+}
+
+/// Folds what can be read, and gives the error that ended it before its end.
+fn fold(reader: &mut Reader<impl Read>, model: &mut Model) -> Option<ReadError> {
+    for event in reader {
+        match event {
+            Ok(event) => model.apply(&event),
+            Err(failure) => return Some(failure),
+        }
+    }
+    None
+}
+
+fn open(path: &Path) -> anyhow::Result<File> {
+    let remedy = "give a file that `pintrace record -o FILE` wrote";
+    let file = File::open(path).with_context(|| format!("{}: cannot be opened; {remedy}", named(path)))?;
+    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        anyhow::bail!("{}: is a folder; {remedy}", named(path));
+    }
+    Ok(file)
+}
+
+/// A path, fit for a terminal.
+fn named(path: &Path) -> String {
+    crate::model::text::printable(&path.display().to_string())
+}

@@ -1,0 +1,77 @@
+//! The lines above a table: where the figures come from, and whether they can be believed.
+
+use std::collections::BTreeMap;
+
+use crate::model::field::header::figure;
+use crate::model::snapshot::Snapshot;
+use crate::model::text;
+
+/// A figure of the header as text.
+pub(super) fn shown(snapshot: &Snapshot, id: &str) -> String {
+    figure(id).map_or_else(String::new, |figure| (figure.value)(snapshot).text())
+}
+
+/// Kernel and machine.
+pub(super) fn kernel(snapshot: &Snapshot) -> String {
+    let started = &snapshot.started;
+    if started.kernel.is_empty() {
+        return "kernel unknown".into();
+    }
+    format!(
+        "kernel {} {}",
+        text::printable(&started.kernel),
+        text::printable(&started.machine)
+    )
+}
+
+/// Books against ledger, as the sum that it is.
+pub(super) fn truth(snapshot: &Snapshot) -> String {
+    let shown = |id| shown(snapshot, id);
+    if !snapshot.truth.books_readable {
+        return format!(
+            "books unreadable   ledger {}   older {}",
+            shown("ledger_held"),
+            shown("opening_held")
+        );
+    }
+    format!(
+        "books {} = ledger {} + older {} + unaccounted {}",
+        shown("books_held"),
+        shown("ledger_held"),
+        shown("opening_held"),
+        shown("unaccounted"),
+    )
+}
+
+/// What was lost, by reason.
+pub(super) fn lost(snapshot: &Snapshot) -> String {
+    let unfolded = [("unfolded", snapshot.unfolded)];
+    let reasons = snapshot
+        .loss
+        .iter()
+        .chain(&unfolded)
+        .filter(|(_, count)| *count > 0);
+    let reasons: Vec<_> = reasons.map(|(name, count)| format!("{name} {count}")).collect();
+    if reasons.is_empty() {
+        "lost 0".into()
+    } else {
+        format!("lost {}", reasons.join(", "))
+    }
+}
+
+/// How many programs are attached, by method.
+pub(super) fn probes(snapshot: &Snapshot) -> String {
+    let mut methods: BTreeMap<&str, usize> = BTreeMap::new();
+    for probe in &snapshot.started.probes {
+        *methods.entry(&probe.method).or_default() += 1;
+    }
+    let count = snapshot.started.probes.len();
+    if methods.is_empty() {
+        return format!("probes {count}");
+    }
+    let methods: Vec<_> = methods
+        .iter()
+        .map(|(method, count)| format!("{} {count}", text::printable(method)))
+        .collect();
+    format!("probes {count} ({})", methods.join(", "))
+}
