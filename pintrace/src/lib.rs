@@ -1,6 +1,6 @@
 //! pintrace: who holds pinned memory, and since when.
 //!
-//! The layers, lowest first; a lower one never imports a higher one (tests/imports.rs checks it):
+//! The layers, lowest first; a lower one never imports a higher one (tests/imports checks it):
 //! `event`, `units`; `model`, `record`; `attach`, `source`, `enrich`; `pipeline`, views; `cmd`, `cli`.
 
 pub mod cli;

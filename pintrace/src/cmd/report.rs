@@ -38,8 +38,9 @@ pub fn run(args: &Args, out: &mut dyn Write, warnings: &mut dyn Write) -> anyhow
     } else {
         report::render(&snapshot, complete, WIDTH)
     };
-    out.write_all(text.as_bytes())?;
-    out.flush()?;
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .context("cannot write to standard output")?;
     let name = named(&args.file);
     match failure {
         Some(failure) => {
