@@ -3,8 +3,12 @@
 #[cfg(feature = "live")]
 fn main() -> aya_build::Result<()> {
     // The programs need core for a BPF target, which stable only builds when told so.
+    // The inner cargo's progress would come out as warnings of this package.
     // SAFETY: a build script's only thread.
-    unsafe { std::env::set_var("RUSTC_BOOTSTRAP", "1") };
+    unsafe {
+        std::env::set_var("RUSTC_BOOTSTRAP", "1");
+        std::env::set_var("CARGO_TERM_QUIET", "true");
+    }
     let features: &[&str] = if cfg!(feature = "bpf-log") {
         &["bpf-log"]
     } else {

@@ -62,6 +62,7 @@ fn open(ctx: *mut c_void, key: &AccountKey) -> u32 {
         count::loss(Loss::AccountTableFull, 1);
         return UNATTRIBUTED;
     }
+    let _ = maps::OWNERS.insert((key.pid_tgid >> 32) as u32, 1, 0);
     let header = wire::Header { kind: wire::kind::ACCOUNT_OPENED, id, time_ns: now };
     // SAFETY: the slot was filled above.
     ring::emit(wire::AccountOpened { header, account: unsafe { *slot } });

@@ -5,7 +5,7 @@ use aya_ebpf::{
 };
 use pintrace_common::wire;
 
-use crate::{accounts, acquire::gate_is_open, facts, kernel, ring};
+use crate::{accounts, acquire::gate_is_open, facts, kernel, maps, ring};
 
 /// sched:sched_process_exit, in do_exit (kernel/exit.c), after `signal->live` was lowered.
 #[raw_tracepoint(tracepoint = "sched_process_exit")]
@@ -23,9 +23,13 @@ pub fn process_exit(_ctx: RawTracePointContext) -> i32 {
     // A process that a signal ends has the code in the group's field, one that called exit in either.
     let group = kernel::read_u32(signal + u64::from(facts::signal_group_exit_code())).unwrap_or(0);
     let own = kernel::read_u32(task + u64::from(facts::task_exit_code())).unwrap_or(0);
+    let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
+    if maps::OWNERS.remove(tgid).is_err() {
+        return 0;
+    }
     let header = wire::Header {
         kind: wire::kind::PROCESS_EXITED,
-        id: (bpf_get_current_pid_tgid() >> 32) as u32,
+        id: tgid,
         time_ns: accounts::time(),
     };
     let exit_code = if group != 0 { group } else { own };

@@ -32,6 +32,10 @@ pub fn probe_pin_user_pages_remote(ctx: ProbeContext) -> u32 {
         pages: 0,
         caller: kernel::read_u64(stack).unwrap_or(0),
     };
+    if maps::PROBED.get_ptr(bpf_get_current_pid_tgid()).is_some() {
+        // The function does not nest on a task: the last return was missed.
+        count::loss(Loss::ProbeMissed, 1);
+    }
     if maps::PROBED.insert(bpf_get_current_pid_tgid(), call, 0).is_err() {
         count::loss(Loss::CallSlotsFull, 1);
     }

@@ -82,6 +82,11 @@ pub static PROBED: HashMap<u64, crate::acquire::PinCall> =
 #[map]
 pub static STACKS: StackTrace = StackTrace::with_max_entries(limits::STACKS, 0);
 
+/// Processes that have an account: the others may end unseen.
+#[map]
+pub static OWNERS: HashMap<u32, u32> =
+    HashMap::with_max_entries(limits::ACCOUNTS, BPF_F_NO_PREALLOC);
+
 /// Holds a zero that the verifier does not know to be one: see [`crate::walk`].
 #[map]
 pub static ZERO: Array<u64> = Array::with_max_entries(1, 0);

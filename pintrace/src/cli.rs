@@ -27,8 +27,20 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Show who holds pins now.
+    #[cfg(all(feature = "live", feature = "tui"))]
+    Top(cmd::top::Args),
+    /// Record everything that happens into a file, while a command runs or until stopped.
+    #[cfg(feature = "live")]
+    Record(cmd::record::Args),
     /// Say what happened, from a recording.
     Report(cmd::report::Args),
+    /// Serve the figures to Prometheus.
+    #[cfg(all(feature = "live", feature = "serve"))]
+    Serve(cmd::serve::Args),
+    /// Say what this kernel offers, what was chosen, and what is missing.
+    #[cfg(feature = "live")]
+    Doctor(cmd::doctor::Args),
 }
 
 /// Runs the command line of this process.
@@ -36,6 +48,14 @@ pub enum Command {
 pub fn main() -> Exit {
     let Cli { command } = Cli::parse();
     let result = match command {
+        #[cfg(all(feature = "live", feature = "tui"))]
+        Command::Top(args) => cmd::top::run(&args, &mut io::stdout()),
+        #[cfg(feature = "live")]
+        Command::Record(args) => cmd::record::run(&args, &mut io::stderr()),
+        #[cfg(all(feature = "live", feature = "serve"))]
+        Command::Serve(args) => cmd::serve::run(&args, &mut io::stderr()),
+        #[cfg(feature = "live")]
+        Command::Doctor(args) => cmd::doctor::run(&args, &mut io::stdout()),
         Command::Report(args) => cmd::report::run(&args, &mut io::stdout().lock(), &mut io::stderr()),
     };
     result.unwrap_or_else(|error| failed(&error))
@@ -48,6 +68,10 @@ fn failed(error: &anyhow::Error) -> Exit {
     }
     // With stderr gone too, the exit code must do.
     let _ = writeln!(io::stderr(), "pintrace: {error:#}");
+    #[cfg(feature = "live")]
+    if error.is::<cmd::live::CannotTrace>() {
+        return Exit::CannotTrace;
+    }
     Exit::Failed
 }
 

@@ -3,6 +3,8 @@
 //! The layers, lowest first; a lower one never imports a higher one (tests/imports checks it):
 //! `event`, `units`; `model`, `record`; `attach`, `source`, `enrich`; `pipeline`, views; `cmd`, `cli`.
 
+pub mod attach;
+pub mod enrich;
 pub mod cli;
 pub mod cmd;
 pub mod event;
@@ -11,7 +13,9 @@ pub mod export;
 #[cfg(feature = "serve")]
 pub mod metrics;
 pub mod model;
+pub mod pipeline;
 pub mod record;
+pub mod source;
 #[cfg(feature = "tui")]
 pub mod tui;
 pub mod units;

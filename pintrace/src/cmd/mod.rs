@@ -1,3 +1,17 @@
 //! The commands, one file each: `Args` is its command line, `run` does it.
 
+#[cfg(feature = "live")]
+mod child;
+#[cfg(feature = "live")]
+pub mod doctor;
+#[cfg(feature = "live")]
+pub mod live;
+#[cfg(feature = "live")]
+pub mod record;
 pub mod report;
+#[cfg(all(feature = "live", feature = "serve"))]
+pub mod serve;
+#[cfg(feature = "live")]
+mod signals;
+#[cfg(all(feature = "live", feature = "tui"))]
+pub mod top;

@@ -1,0 +1,100 @@
+//! What this kernel offers: existence first, versions never. Captured from a running kernel, or read
+//! from a fixture.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::btf::{BtfError, KERNEL_BTF, KernelTypes, Prototype};
+use super::kallsyms::Kallsyms;
+use super::table::HOOKS;
+
+/// What is known of one function.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionFacts {
+    /// It stands in kallsyms; `None` if kallsyms could not be read.
+    pub in_kallsyms: Option<bool>,
+    /// Its prototype, if BTF has exactly one.
+    pub prototype: Option<Prototype>,
+}
+
+/// What a kernel offers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelFacts {
+    /// `uname -r`.
+    pub release: String,
+    /// `uname -m`.
+    pub machine: String,
+    /// By function name: every one of the table.
+    pub functions: BTreeMap<String, FunctionFacts>,
+    /// The kernel has kprobes (`register_kprobe` exists); `None` if that cannot be told.
+    pub kprobes: Option<bool>,
+}
+
+/// Where the kernel shows itself; other folders in tests.
+#[derive(Clone, Debug)]
+pub struct Roots {
+    /// `/proc`.
+    pub proc: PathBuf,
+    /// The BTF file.
+    pub btf: PathBuf,
+}
+
+impl Default for Roots {
+    fn default() -> Self {
+        Self { proc: "/proc".into(), btf: KERNEL_BTF.into() }
+    }
+}
+
+impl Roots {
+    /// The running kernel, with another BTF file if one is given.
+    pub fn with_btf(btf: Option<&Path>) -> Self {
+        let mut roots = Self::default();
+        if let Some(btf) = btf {
+            btf.clone_into(&mut roots.btf);
+        }
+        roots
+    }
+}
+
+/// A kernel, read once: its facts, types and symbols.
+pub struct Kernel {
+    /// What hooks can rely on.
+    pub facts: KernelFacts,
+    /// Its types.
+    pub types: KernelTypes,
+    /// Its symbols.
+    pub symbols: Kallsyms,
+}
+
+impl Kernel {
+    /// Reads the kernel that the roots show.
+    pub fn read(roots: &Roots) -> Result<Self, BtfError> {
+        let types = KernelTypes::read(&roots.btf)?;
+        let symbols = Kallsyms::read(&roots.proc.join("kallsyms"));
+        let listed = symbols.has("do_exit") || symbols.has_addresses();
+        let functions = HOOKS
+            .iter()
+            .filter(|hook| !hook.parameters.is_empty())
+            .map(|hook| {
+                let facts = FunctionFacts {
+                    in_kallsyms: listed.then(|| symbols.has(hook.function)),
+                    prototype: types.prototype(hook.function),
+                };
+                (hook.function.to_owned(), facts)
+            })
+            .collect();
+        let sys = roots.proc.join("sys/kernel");
+        let word = |name: &str| {
+            std::fs::read_to_string(sys.join(name)).map(|text| text.trim().to_owned()).unwrap_or_default()
+        };
+        let facts = KernelFacts {
+            release: word("osrelease"),
+            machine: word("arch"),
+            functions,
+            kprobes: listed.then(|| symbols.has("register_kprobe")),
+        };
+        Ok(Self { facts, types, symbols })
+    }
+}

@@ -1,0 +1,83 @@
+//! The kernel facts that the programs need, read from BTF.
+
+use pintrace_common::facts::{Facts, head_encoding};
+
+use super::btf::KernelTypes;
+
+/// A fact that this kernel's BTF does not hold.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("this kernel's BTF has no {what}: its memory layout is not one that pintrace knows")]
+pub struct UnknownLayout {
+    /// What is missing.
+    pub what: String,
+}
+
+/// `FOLL_LONGTERM` where it is still a macro (include/linux/mm.h up to about 6.2) and so not in BTF.
+const FOLL_LONGTERM_MACRO: u32 = 0x10000;
+/// `GUP_PIN_COUNTING_BIAS` (include/linux/mm.h), the same since 5.7.
+const PIN_BIAS: u32 = 1024;
+/// What the programs read of a struct page.
+const PAGE_READ: u32 = 64;
+
+/// Collects the facts.
+pub fn facts(types: &KernelTypes) -> Result<Facts, UnknownLayout> {
+    let offset = |container: &str, names: &[&str]| {
+        types
+            .offset(container, names)
+            .ok_or_else(|| UnknownLayout { what: format!("{container}.{}", names.join(" or ")) })
+    };
+    let size = |container: &str| {
+        types.size(container).ok_or_else(|| UnknownLayout { what: format!("size of {container}") })
+    };
+    let enums = types.enumerators(&["FOLL_LONGTERM", "PG_head"]);
+    let page_bytes = size("page")?;
+    if !page_bytes.is_power_of_two() || page_bytes < PAGE_READ {
+        return Err(UnknownLayout { what: format!("struct page of a known size (it is {page_bytes})") });
+    }
+    let masked = types.offset("page", &["compound_head"]).is_none()
+        && types.offset("page", &["compound_info"]).is_some();
+    Ok(Facts {
+        foll_longterm: enums.get("FOLL_LONGTERM").copied().unwrap_or(FOLL_LONGTERM_MACRO),
+        pin_bias: PIN_BIAS,
+        page_struct_shift: page_bytes.trailing_zeros(),
+        head_encoding: if masked { head_encoding::MASK } else { head_encoding::POINTER },
+        page_flags: offset("page", &["flags"])?,
+        page_compound_head: offset("page", &["compound_head", "compound_info"])?,
+        page_refcount: offset("page", &["_refcount"])?,
+        pg_head: *enums
+            .get("PG_head")
+            .ok_or_else(|| UnknownLayout { what: "enumerator PG_head".to_owned() })?,
+        folio_nr_pages: offset("folio", &["_nr_pages", "_folio_nr_pages"])?,
+        task_mm: offset("task_struct", &["mm"])?,
+        task_stack: offset("task_struct", &["stack"])?,
+        task_exit_code: offset("task_struct", &["exit_code"])?,
+        task_signal: offset("task_struct", &["signal"])?,
+        signal_live: offset("signal_struct", &["live"])?,
+        signal_group_exit_code: offset("signal_struct", &["group_exit_code"])?,
+        task_tgid: offset("task_struct", &["tgid"])?,
+        mm_owner: types.offset("mm_struct", &["owner"]).unwrap_or(Facts::ABSENT),
+        // Few kernels keep the type in their BTF; 16 KiB is x86-64's THREAD_SIZE without KASAN, and
+        // arm64's (arch/x86/include/asm/page_64_types.h).
+        thread_size: types.size("thread_union").unwrap_or(16 << 10),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever kernel the tests run on has BTF or has not; if it has, the facts must be sane.
+    #[test]
+    fn the_running_kernel_gives_sane_facts() {
+        let path = std::path::Path::new(super::super::btf::KERNEL_BTF);
+        if !path.exists() {
+            eprintln!("skipped: this kernel has no BTF");
+            return;
+        }
+        let facts = facts(&KernelTypes::read(path).unwrap()).unwrap();
+        assert_eq!(facts.page_struct_shift, 6);
+        assert!(facts.page_refcount < PAGE_READ && facts.page_compound_head < PAGE_READ);
+        assert!(facts.foll_longterm.is_power_of_two());
+        assert!(facts.thread_size >= 8192);
+    }
+}

@@ -1,0 +1,13 @@
+//! From "what we want to see" to "what is attached here".
+//!
+//! [`table`] says what serves each purpose, [`facts`] what this kernel offers, [`plan`] is the pure
+//! step between the two, and [`apply`] (feature `live`) tries the plan against the running kernel.
+
+#[cfg(feature = "live")]
+pub mod apply;
+pub mod btf;
+pub mod facts;
+pub mod kallsyms;
+pub mod layout;
+pub mod plan;
+pub mod table;

@@ -1,0 +1,128 @@
+//! The pure step from what a kernel offers to what is tried on it.
+
+use super::facts::{FunctionFacts, KernelFacts};
+use super::table::{Candidate, Hook, Method};
+
+/// What is to be done for one hook.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// The hook.
+    pub hook: &'static Hook,
+    /// What to do.
+    pub choice: Choice,
+}
+
+/// What to do for a hook.
+#[derive(Clone, Debug)]
+pub enum Choice {
+    /// This kernel has no such function: nothing to see, nothing lost.
+    NotHere,
+    /// Try these in order.
+    Try(Vec<&'static Candidate>),
+    /// It is there, and nothing can be attached to it.
+    Missing(String),
+}
+
+/// The x86 trampoline takes this many arguments in registers; more are refused up to about 6.5.
+/// The planner still tries, since newer kernels accept them.
+const KPROBE_ARGUMENTS: usize = 6;
+
+/// Plans every hook of the table.
+pub fn plan(hooks: &'static [Hook], facts: &KernelFacts) -> Vec<Line> {
+    hooks.iter().map(|hook| Line { hook, choice: choose(hook, facts) }).collect()
+}
+
+fn choose(hook: &'static Hook, facts: &KernelFacts) -> Choice {
+    if hook.parameters.is_empty() {
+        return Choice::Try(hook.candidates.iter().collect());
+    }
+    let function = facts.functions.get(hook.function).cloned().unwrap_or_default();
+    let FunctionFacts { in_kallsyms, prototype } = function;
+    let Some(prototype) = prototype else {
+        return match in_kallsyms {
+            Some(true) => Choice::Missing("not in BTF, so its prototype is not known".to_owned()),
+            _ => Choice::NotHere,
+        };
+    };
+    if in_kallsyms == Some(false) {
+        return Choice::NotHere;
+    }
+    let fits = prototype.parameters.len() >= hook.parameters.len()
+        && prototype.parameters.iter().zip(hook.parameters).all(|(have, want)| have == want);
+    if !fits {
+        let have = prototype.parameters.join(", ");
+        return Choice::Missing(format!("its prototype ({have}) is not one that pintrace knows"));
+    }
+    let usable = |candidate: &&'static Candidate| {
+        candidate.attachments.iter().all(|attachment| match attachment.method {
+            Method::Kprobe | Method::Kretprobe => {
+                facts.kprobes != Some(false) && hook.parameters.len() <= KPROBE_ARGUMENTS
+            }
+            _ => true,
+        })
+    };
+    Choice::Try(hook.candidates.iter().filter(usable).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::btf::Prototype;
+    use super::super::table::HOOKS;
+    use super::*;
+
+    fn kernel(functions: &[(&str, &[&str])]) -> KernelFacts {
+        let functions = functions
+            .iter()
+            .map(|(name, parameters)| {
+                let prototype = Prototype {
+                    parameters: parameters.iter().map(|&name| name.to_owned()).collect(),
+                    result_bytes: 8,
+                };
+                let facts = FunctionFacts { in_kallsyms: Some(true), prototype: Some(prototype) };
+                ((*name).to_owned(), facts)
+            })
+            .collect();
+        KernelFacts { functions, kprobes: Some(true), ..KernelFacts::default() }
+    }
+
+    fn choice(facts: &KernelFacts, function: &str) -> Choice {
+        plan(HOOKS, facts).into_iter().find(|line| line.hook.function == function).unwrap().choice
+    }
+
+    #[test]
+    fn a_function_that_does_not_exist_is_no_loss() {
+        assert!(matches!(choice(&kernel(&[]), "unpin_folio"), Choice::NotHere));
+    }
+
+    #[test]
+    fn a_trailing_vmas_argument_does_not_matter() {
+        let facts = kernel(&[("pin_user_pages", &["start", "nr_pages", "gup_flags", "pages", "vmas"])]);
+        assert!(matches!(choice(&facts, "pin_user_pages"), Choice::Try(_)));
+    }
+
+    #[test]
+    fn another_argument_order_is_refused_with_the_prototype() {
+        let facts = kernel(&[("pin_user_pages", &["start", "nr_pages", "pages", "gup_flags"])]);
+        let Choice::Missing(why) = choice(&facts, "pin_user_pages") else { panic!("accepted") };
+        assert!(why.contains("start, nr_pages, pages, gup_flags"), "{why}");
+    }
+
+    #[test]
+    fn seven_arguments_have_kprobes_to_fall_back_on_if_the_kernel_has_them() {
+        let remote: &[&str] = &["mm", "start", "nr_pages", "gup_flags", "pages", "vmas", "locked"];
+        let mut facts = kernel(&[("pin_user_pages_remote", remote)]);
+        let Choice::Try(ways) = choice(&facts, "pin_user_pages_remote") else { panic!("missing") };
+        assert_eq!(ways.len(), 2);
+        facts.kprobes = Some(false);
+        let Choice::Try(ways) = choice(&facts, "pin_user_pages_remote") else { panic!("missing") };
+        assert_eq!(ways.len(), 1);
+    }
+
+    #[test]
+    fn a_function_without_btf_is_missing() {
+        let mut facts = kernel(&[]);
+        let function = FunctionFacts { in_kallsyms: Some(true), prototype: None };
+        facts.functions.insert("pin_user_pages".to_owned(), function);
+        assert!(matches!(choice(&facts, "pin_user_pages"), Choice::Missing(_)));
+    }
+}

@@ -1,0 +1,110 @@
+//! What the commands that trace have in common: their options, and the start with its refusals.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::attach::facts::Roots;
+use crate::event::Event;
+use crate::pipeline::session::{LoadOptions, Session, SessionError};
+
+/// Options of every command that traces.
+#[derive(Clone, Debug, clap::Args)]
+pub struct LiveArgs {
+    /// Read the kernel's types from this raw BTF file.
+    #[arg(long, value_name = "PATH")]
+    pub btf: Option<PathBuf>,
+    /// Print the eBPF programs' own debug messages to stderr.
+    #[cfg(feature = "bpf-log")]
+    #[arg(long)]
+    pub bpf_log: bool,
+    /// Give a map another number of entries (bytes for RING), such as RING=4096: for tests.
+    #[arg(long, value_name = "MAP=N", hide = true, value_parser = map_entries)]
+    pub map_entries: Vec<(&'static str, u32)>,
+}
+
+/// Maps whose size may be changed.
+const SIZABLE: &[&str] = &["RING", "CHUNKS", "SHARED", "ACCOUNT_IDS", "ACCOUNTS", "EXTENTS", "CALLS", "STACKS"];
+
+fn map_entries(text: &str) -> Result<(&'static str, u32), String> {
+    let (name, entries) = text.split_once('=').ok_or("want MAP=N")?;
+    let name = SIZABLE
+        .iter()
+        .find(|known| **known == name)
+        .ok_or_else(|| format!("no map {name}; there are {}", SIZABLE.join(", ")))?;
+    Ok((name, entries.parse().map_err(|_| format!("{entries} is no number"))?))
+}
+
+/// A duration such as `500ms`, `2s`, `1.5s`, `10m`; a bare number is seconds.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let scale = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(format!("unknown unit {unit}; use ms, s, m or h")),
+    };
+    let seconds = number.parse::<f64>().map_err(|_| "want a duration such as 2s or 500ms".to_owned())?;
+    let duration = Duration::try_from_secs_f64(seconds * scale).map_err(|error| error.to_string())?;
+    if duration.is_zero() {
+        return Err("want a duration above zero".to_owned());
+    }
+    Ok(duration)
+}
+
+/// The kernel cannot be traced here: exit code 3.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot trace here: {reason}\n{remedy}")]
+pub struct CannotTrace {
+    reason: String,
+    remedy: &'static str,
+}
+
+impl From<SessionError> for CannotTrace {
+    fn from(error: SessionError) -> Self {
+        let remedy = match &error {
+            SessionError::Btf(_) => "To see what this kernel offers: pintrace doctor",
+            _ if !rustix::process::geteuid().is_root() => {
+                "Tracing needs root: run it again with sudo. To see what is missing: pintrace doctor"
+            }
+            _ => "To see what this kernel offers: pintrace doctor. To try pintrace in a guest machine: cargo xtask demo",
+        };
+        Self { reason: error.to_string(), remedy }
+    }
+}
+
+/// Attaches everything, or says why that cannot be and what to do instead.
+pub fn start(args: &LiveArgs, command: Vec<String>) -> Result<(Session, Vec<Event>), CannotTrace> {
+    let options = LoadOptions {
+        map_entries: args.map_entries.clone(),
+        #[cfg(feature = "bpf-log")]
+        bpf_log: args.bpf_log,
+        #[cfg(not(feature = "bpf-log"))]
+        bpf_log: false,
+    };
+    let roots = Roots::with_btf(args.btf.as_deref());
+    Ok(Session::start(&roots, &options, command)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2"), Ok(Duration::from_secs(2)));
+        assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
+        for bad in ["", "0", "2d", "s", "1e400s", "-1s"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_known_maps_can_be_sized() {
+        assert_eq!(map_entries("RING=4096"), Ok(("RING", 4096)));
+        assert!(map_entries("RINGS=1").is_err());
+        assert!(map_entries("RING").is_err());
+    }
+}

@@ -1,0 +1,120 @@
+//! `pintrace top`: who holds pins now. A live view on a terminal, or one table or JSON object.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::event::Stopped;
+use crate::exit::Exit;
+use crate::export::{json, table};
+use crate::model::snapshot::Snapshot;
+use crate::pipeline::run::run as run_session;
+use crate::pipeline::sink::Fold;
+use crate::tui;
+use crate::units::Pid;
+
+use super::live::{LiveArgs, duration, start};
+
+/// The command line of `top`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Print one table after one interval and exit.
+    #[arg(long)]
+    pub once: bool,
+    /// With --once: print one JSON object instead of a table.
+    #[arg(long, requires = "once")]
+    pub json: bool,
+    /// How often figures are sampled, such as 500ms or 2s.
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
+    pub interval: Duration,
+    /// Show these processes only.
+    #[arg(long, value_name = "PID", value_delimiter = ',')]
+    pub pid: Vec<u32>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on its own type")]
+    pub live: LiveArgs,
+}
+
+/// Ended processes that hold nothing and are still shown.
+const ENDED_KEPT: usize = 100;
+
+/// Shows who holds pins.
+pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
+    if !args.once && !std::io::stdout().is_terminal() {
+        anyhow::bail!("stdout is no terminal; for one table use --once, for one object --once --json");
+    }
+    if !args.once
+        && let tui::guardian::Role::Done(code) = tui::guardian::guard()?
+    {
+        std::process::exit(i32::from(code));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    if args.once { runtime.block_on(once(args, out)) } else { runtime.block_on(live(args)) }
+}
+
+async fn once(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
+    let (mut session, first) = start(&args.live, Vec::new())?;
+    let mut last = Snapshot::default();
+    let mut fold = Fold::new(|model| last = model.snapshot());
+    let quit = async {
+        tokio::time::sleep(args.interval).await;
+        Stopped { reason: "once".to_owned(), exit_code: None }
+    };
+    // Only what is sampled at the end is shown, so that the rates cover the whole interval.
+    run_session(&mut session, first, args.interval * 2, &mut [&mut fold], quit).await?;
+    drop(fold);
+    keep(&mut last, &args.pid);
+    let text = if args.json {
+        json::render(&last, true)?
+    } else {
+        table::render(&last, table::Look { width: width(), ..table::Look::default() })
+    };
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+async fn live(args: &Args) -> anyhow::Result<Exit> {
+    let (mut session, first) = start(&args.live, Vec::new())?;
+    let (show, shown) = watch::channel(Arc::new(Snapshot::default()));
+    let mut fold = Fold::new(move |model: &mut crate::model::Model| {
+        model.forget_ended(ENDED_KEPT);
+        show.send_replace(Arc::new(model.snapshot()));
+    });
+    let (quit, quitting) = tokio::sync::oneshot::channel::<()>();
+    let interval = args.interval;
+    let source = tokio::spawn(async move {
+        let stop = async {
+            // An error means that the view is gone, which is the same wish.
+            let _ = quitting.await;
+            Stopped { reason: "quit".to_owned(), exit_code: None }
+        };
+        run_session(&mut session, first, interval, &mut [&mut fold], stop).await
+    });
+    let pids = args.pid.iter().copied().map(Pid).collect();
+    let outcome = tui::run(shown, tui::Options::from_env(pids)).await;
+    let _ = quit.send(());
+    source.await??;
+    Ok(match outcome? {
+        tui::Outcome::Signal(number) => Exit::Command(u8::try_from(128 + number).unwrap_or(1)),
+        tui::Outcome::Quit | tui::Outcome::SourceGone => Exit::Done,
+        tui::Outcome::Panicked => Exit::Failed,
+    })
+}
+
+/// Columns of the terminal, or of a pipe: wide enough for every figure.
+fn width() -> usize {
+    match rustix::termios::tcgetwinsize(std::io::stdout()) {
+        Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
+        _ => 120,
+    }
+}
+
+/// Leaves only the processes asked for; none asked for means all.
+fn keep(snapshot: &mut Snapshot, pids: &[u32]) {
+    if !pids.is_empty() {
+        snapshot.processes.retain(|process| pids.contains(&process.pid.0));
+    }
+}

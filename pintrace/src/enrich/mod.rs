@@ -1,0 +1,8 @@
+//! From kernel-side records and tables to events: names are looked up now, because tomorrow a pid, a
+//! stack id or an address means nothing.
+
+mod exit;
+pub mod names;
+pub mod process;
+#[cfg(feature = "live")]
+pub mod tracker;

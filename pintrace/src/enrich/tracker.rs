@@ -1,0 +1,284 @@
+//! Follows the kernel-side ledger and tells it as events: each account and extent opened once,
+//! sampled when it changed, closed once, also when the record of its opening was lost.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+
+use pintrace_common::ledger::{Account, Extent};
+
+use crate::event::{
+    AccountOpened, AccountSampled, Body, Event, ExtentClosed, ExtentOpened, ExtentSampled, ProcessSeen,
+};
+use crate::source::decode::Record;
+use crate::source::ledger::{Ledger, LedgerError};
+use crate::units::{AccountId, ExtentId, Nanos, Pid, Tid};
+
+use super::names::Names;
+use super::{exit, process};
+
+/// One account as it was last told.
+struct Told {
+    id: AccountId,
+    account: Account,
+}
+
+/// What has been told so far.
+pub struct Tracker {
+    proc: PathBuf,
+    names: Names,
+    /// By the kernel's account id, which is used again.
+    accounts: HashMap<u32, Told>,
+    next_account: u32,
+    extents: HashMap<u32, Extent>,
+    processes: HashSet<u32>,
+    ended: HashSet<u32>,
+    unread: u64,
+    events: Vec<Event>,
+}
+
+impl Tracker {
+    /// Nothing told yet. The thread that traces must not trace itself away: names come from `proc`.
+    pub fn new(proc: PathBuf, names: Names) -> Self {
+        Self {
+            proc,
+            names,
+            accounts: HashMap::new(),
+            next_account: 1,
+            extents: HashMap::new(),
+            processes: HashSet::new(),
+            ended: HashSet::new(),
+            unread: 0,
+            events: Vec::new(),
+        }
+    }
+
+    /// Processes that ended before their name could be read.
+    pub fn unread(&self) -> u64 {
+        self.unread
+    }
+
+    /// Takes the events told since the last call.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// Tells one record.
+    pub fn record(&mut self, record: &Record, ledger: &Ledger) -> Result<(), LedgerError> {
+        match record {
+            Record::AccountOpened(opened) => {
+                self.open_account(opened.header.id, &opened.account, ledger);
+            }
+            Record::ExtentOpened(opened) => {
+                let time = Nanos(opened.header.time_ns);
+                self.open_extent(time, opened.header.id, &opened.extent, ledger)?;
+            }
+            Record::ExtentClosed(closed) => self.close_extent(closed),
+            Record::ProcessExited(exited) => {
+                self.ended.insert(exited.header.id);
+                self.processes.remove(&exited.header.id);
+                let body = Body::ProcessExited(exit::unpack(exited.header.id, exited.exit_code));
+                self.push(Nanos(exited.header.time_ns), body);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells every account and extent that changed since it was last told.
+    pub fn sample(&mut self, now: Nanos, ledger: &Ledger) -> Result<(), LedgerError> {
+        for id in ledger.account_ids()? {
+            let account = ledger.account(id)?;
+            if account.opened_ns == 0 && account.acquired == 0 {
+                continue;
+            }
+            self.open_account(id, &account, ledger);
+            self.sample_account(now, id, &account);
+        }
+        let open: Vec<u32> = self.extents.keys().copied().collect();
+        for index in open {
+            let extent = ledger.extent(index)?;
+            self.sample_extent(now, index, &extent);
+        }
+        Ok(())
+    }
+
+    /// Tells extents whose opening record was lost. Reads the whole table: only after loss.
+    pub fn resync(&mut self, now: Nanos, ledger: &Ledger) -> Result<(), LedgerError> {
+        for index in ledger.extent_indices()? {
+            let extent = ledger.extent(index)?;
+            let known = self.extents.get(&index).map(|told| told.opened_ns);
+            if known.is_some() && (extent.pages_held == 0 || known != Some(extent.opened_ns)) {
+                self.forget_extent(now, index);
+            }
+            if extent.pages_held != 0 && extent.pages != 0 && known != Some(extent.opened_ns) {
+                self.open_extent(now, index, &extent, ledger)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives back the accounts of processes that have ended and hold nothing. All of it has been
+    /// sampled just before.
+    pub fn close_accounts(&mut self, now: Nanos, ledger: &mut Ledger) -> Result<(), LedgerError> {
+        let done: Vec<u32> = self
+            .accounts
+            .iter()
+            .filter(|(id, told)| {
+                let tgid = (told.account.key.pid_tgid >> 32) as u32;
+                **id != 0 && self.ended.contains(&tgid) && told.account.acquired == told.account.released
+            })
+            .map(|(id, _)| *id)
+            .collect();
+        for id in done {
+            if let Some(told) = self.accounts.remove(&id) {
+                ledger.free_account(id, told.account.key)?;
+                self.push(now, Body::AccountClosed(told.id));
+            }
+        }
+        self.ended.retain(|tgid| {
+            self.accounts.values().any(|told| (told.account.key.pid_tgid >> 32) as u32 == *tgid)
+        });
+        Ok(())
+    }
+
+    /// Whether a process that has ended held something when last sampled.
+    pub fn ended_hold(&self) -> bool {
+        self.accounts.values().any(|told| {
+            let tgid = (told.account.key.pid_tgid >> 32) as u32;
+            self.ended.contains(&tgid) && told.account.acquired != told.account.released
+        })
+    }
+
+    fn open_account(&mut self, id: u32, account: &Account, ledger: &Ledger) -> AccountId {
+        if let Some(told) = self.accounts.get(&id)
+            && told.account.opened_ns == account.opened_ns
+        {
+            return told.id;
+        }
+        let time = Nanos(account.opened_ns);
+        let pid = (account.key.pid_tgid >> 32) as u32;
+        let comm = comm(account);
+        if id != 0 && self.processes.insert(pid) {
+            let seen = process::read(&self.proc, pid).unwrap_or_else(|| {
+                self.unread += 1;
+                ProcessSeen { pid: Pid(pid), comm: comm.clone(), ..ProcessSeen::default() }
+            });
+            self.push(time, Body::ProcessSeen(seen));
+        }
+        let mut named = Vec::new();
+        let stack = self.names.stack(account.stack, |id| ledger.stack(id), &mut named);
+        self.names.address(account.key.caller, &mut named);
+        named.into_iter().for_each(|body| self.push(time, body));
+        let told = AccountId(self.next_account);
+        self.next_account += 1;
+        let opened = AccountOpened {
+            account: told,
+            pid: Pid(pid),
+            tid: Tid(account.key.pid_tgid as u32),
+            comm,
+            mm: account.key.mm,
+            caller: account.key.caller,
+            longterm: account.key.longterm != 0,
+            cgroup: account.cgroup,
+            stack,
+        };
+        self.push(time, Body::AccountOpened(opened));
+        let fresh = Account { key: account.key, opened_ns: account.opened_ns, ..Account::default() };
+        self.accounts.insert(id, Told { id: told, account: fresh });
+        told
+    }
+
+    fn sample_account(&mut self, now: Nanos, id: u32, account: &Account) {
+        let Some(told) = self.accounts.get_mut(&id) else { return };
+        if told.account == *account {
+            return;
+        }
+        told.account = *account;
+        let sampled = AccountSampled {
+            account: told.id,
+            acquired: account.acquired,
+            released: account.released,
+            bytes_held: account.bytes_held,
+            calls: account.calls,
+            held_since: Nanos(account.held_since_ns),
+        };
+        self.push(now, Body::AccountSampled(sampled));
+    }
+
+    fn open_extent(
+        &mut self,
+        time: Nanos,
+        index: u32,
+        extent: &Extent,
+        ledger: &Ledger,
+    ) -> Result<(), LedgerError> {
+        let account = ledger.account(extent.account)?;
+        let account = self.open_account(extent.account, &account, ledger);
+        let mut named = Vec::new();
+        let stack = self.names.stack(extent.stack, |id| ledger.stack(id), &mut named);
+        named.into_iter().for_each(|body| self.push(time, body));
+        let opened = ExtentOpened {
+            extent: ExtentId(index),
+            account,
+            address: extent.address,
+            end: extent.end,
+            pages: extent.pages,
+            bytes_held: extent.bytes_held,
+            flags: extent.flags,
+            stack,
+        };
+        self.push(time, Body::ExtentOpened(opened));
+        self.extents.insert(index, Extent { pages_held: extent.pages, ..*extent });
+        Ok(())
+    }
+
+    fn sample_extent(&mut self, now: Nanos, index: u32, extent: &Extent) {
+        let Some(told) = self.extents.get_mut(&index) else { return };
+        let changed = (told.end, told.pages, told.pages_held, told.bytes_held)
+            != (extent.end, extent.pages, extent.pages_held, extent.bytes_held);
+        // One that has closed, or closed and been opened anew, has its records still in the ring.
+        if told.opened_ns != extent.opened_ns || extent.pages_held == 0 || !changed {
+            return;
+        }
+        *told = *extent;
+        let sampled = ExtentSampled {
+            extent: ExtentId(index),
+            end: extent.end,
+            pages: extent.pages,
+            pages_held: extent.pages_held,
+            bytes_held: extent.bytes_held,
+        };
+        self.push(now, Body::ExtentSampled(sampled));
+    }
+
+    fn close_extent(&mut self, closed: &pintrace_common::wire::ExtentClosed) {
+        let index = closed.header.id;
+        if self.extents.remove(&index).is_none() {
+            return;
+        }
+        let body = ExtentClosed {
+            extent: ExtentId(index),
+            pages: closed.extent.pages,
+            end: closed.extent.end,
+            by: Pid((closed.pid_tgid >> 32) as u32),
+        };
+        self.push(Nanos(closed.header.time_ns), Body::ExtentClosed(body));
+    }
+
+    /// Closes an extent whose closing record was lost.
+    fn forget_extent(&mut self, now: Nanos, index: u32) {
+        if let Some(told) = self.extents.remove(&index) {
+            let body =
+                ExtentClosed { extent: ExtentId(index), pages: told.pages, end: told.end, by: Pid(0) };
+            self.push(now, Body::ExtentClosed(body));
+        }
+    }
+
+    fn push(&mut self, time: Nanos, body: Body) {
+        self.events.push(Event { time, body });
+    }
+}
+
+fn comm(account: &Account) -> String {
+    let end = account.comm.iter().position(|byte| *byte == 0).unwrap_or(account.comm.len());
+    String::from_utf8_lossy(&account.comm[..end]).into_owned()
+}

@@ -1,0 +1,10 @@
+//! One ordered stream from a source to its sinks.
+//!
+//! [`session`] produces events from the running kernel, [`run`] hands them to the [`sink`]s in
+//! order. What reaches the model in a live view is what a recording holds.
+
+#[cfg(feature = "live")]
+pub mod run;
+#[cfg(feature = "live")]
+pub mod session;
+pub mod sink;

@@ -1,0 +1,100 @@
+//! The loop of a live session: kernel, clock, and the wish to stop.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use crate::event::{Event, Stopped};
+
+use super::session::{Session, SessionError};
+use super::sink::{Sink, SinkError};
+
+/// Why a session ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The source failed.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// A sink takes no more.
+    #[error("{0}")]
+    Sink(SinkError),
+    /// The ring buffer cannot be watched.
+    #[error("cannot watch the ring buffer: {0}")]
+    Ring(std::io::Error),
+}
+
+/// How long a session goes on after the wish to stop, while pins are still being released: io_uring
+/// frees registered buffers in a worker after its process has ended (`io_ring_exit_work`).
+const SETTLE: Duration = Duration::from_secs(2);
+/// Nothing pinned or released for this long means settled.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// Runs a session until `stop` completes, then lets it settle and tells its end.
+pub async fn run(
+    session: &mut Session,
+    first: Vec<Event>,
+    interval: Duration,
+    sinks: &mut [&mut dyn Sink],
+    stop: impl Future<Output = Stopped>,
+) -> Result<Stopped, RunError> {
+    deliver(sinks, &first)?;
+    let ring = session.watch_ring().map_err(RunError::Ring)?;
+    let mut ticks = interval_at(Instant::now() + interval, interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut stop = std::pin::pin!(stop);
+    let stopped = loop {
+        tokio::select! {
+            biased;
+            stopped = &mut stop => break stopped,
+            _ = ticks.tick() => {
+                let events = session.tick()?;
+                deliver(sinks, &events)?;
+            }
+            ready = ring.readable() => {
+                // Cleared before reading: a record that comes meanwhile makes it ready again.
+                ready.map_err(RunError::Ring)?.clear_ready();
+                let events = session.drain()?;
+                deliver(sinks, &events)?;
+            }
+        }
+    };
+    if stopped.exit_code.is_some() {
+        settle(session, sinks).await?;
+    }
+    let events = session.stop(stopped.clone())?;
+    deliver(sinks, &events)?;
+    Ok(stopped)
+}
+
+/// Waits until nothing has been pinned or released for a while and nobody who has ended holds
+/// anything, within bounds.
+async fn settle(session: &mut Session, sinks: &mut [&mut dyn Sink]) -> Result<(), RunError> {
+    let until = Instant::now() + SETTLE;
+    let mut activity = session.activity()?;
+    let mut quiet_since = Instant::now();
+    while Instant::now() < until {
+        tokio::time::sleep(QUIET / 10).await;
+        let now = session.activity()?;
+        if now != activity {
+            activity = now;
+            quiet_since = Instant::now();
+        }
+        if quiet_since.elapsed() >= QUIET {
+            let events = session.tick()?;
+            deliver(sinks, &events)?;
+            if !session.ended_hold() {
+                break;
+            }
+            quiet_since = Instant::now();
+        }
+    }
+    Ok(())
+}
+
+fn deliver(sinks: &mut [&mut dyn Sink], events: &[Event]) -> Result<(), RunError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    sinks.iter_mut().try_for_each(|sink| sink.take(events).map_err(RunError::Sink))
+}

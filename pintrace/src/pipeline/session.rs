@@ -1,0 +1,184 @@
+//! The running kernel as a stream of events, from `Started` to `Stopped`.
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+
+use pintrace_common::counters::Loss;
+use tokio::io::unix::AsyncFd;
+
+use crate::attach::apply;
+use crate::attach::btf::BtfError;
+use crate::attach::facts::{Kernel, Roots};
+use crate::enrich::names::Names;
+use crate::enrich::tracker::Tracker;
+use crate::event::{Body, Event, Probe, Started, Stopped};
+use crate::source::ledger::LedgerError;
+use crate::source::live::{Live, StartError};
+use crate::units::Nanos;
+
+pub use crate::attach::apply::{LoadOptions, Outcome};
+
+/// Why no session began.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The kernel's types cannot be read.
+    #[error(transparent)]
+    Btf(#[from] BtfError),
+    /// The kernel cannot be traced.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The ledger stopped answering.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+/// A traced kernel that tells what happens.
+pub struct Session {
+    live: Live,
+    tracker: Tracker,
+    told_losses: BTreeMap<String, u64>,
+    /// Records lost so far, when the tables were last read whole.
+    resynced_at: u64,
+    unwritten: u64,
+}
+
+impl Session {
+    /// Attaches everything. The first events are ready.
+    pub fn start(
+        roots: &Roots,
+        options: &LoadOptions,
+        command: Vec<String>,
+    ) -> Result<(Self, Vec<Event>), SessionError> {
+        let kernel = Kernel::read(roots)?;
+        let live = Live::start(&kernel, roots, options)?;
+        let probes = apply::attachments(live.outcomes())
+            .map(|(hook, attachment)| Probe {
+                purpose: apply::purpose_of(hook, attachment).as_str().to_owned(),
+                function: hook.function.to_owned(),
+                method: attachment.method.as_str().to_owned(),
+            })
+            .collect();
+        let started = Started {
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
+            kernel: kernel.facts.release.clone(),
+            machine: kernel.facts.machine.clone(),
+            host: host(roots),
+            wall_ns: wall_clock(),
+            page_size: 4096,
+            witness: "events".to_owned(),
+            probes,
+            command,
+        };
+        let mut session = Self {
+            live,
+            tracker: Tracker::new(roots.proc.clone(), Names::new(kernel.symbols)),
+            told_losses: BTreeMap::new(),
+            resynced_at: 0,
+            unwritten: 0,
+        };
+        let mut events = vec![Event { time: now(), body: Body::Started(started) }];
+        events.extend(session.tick()?);
+        Ok((session, events))
+    }
+
+    /// What was attached, and what was not.
+    pub fn outcomes(&self) -> &[Outcome] {
+        self.live.outcomes()
+    }
+
+    /// The traced kernel.
+    pub fn live_mut(&mut self) -> &mut Live {
+        &mut self.live
+    }
+
+    /// Readable when the kernel has something to tell before the next tick.
+    pub fn watch_ring(&self) -> std::io::Result<AsyncFd<OwnedFd>> {
+        self.live.watch_ring()
+    }
+
+    /// Counts events that a recording could not take.
+    pub fn count_unwritten(&mut self, total: u64) {
+        self.unwritten = total;
+    }
+
+    /// What the kernel has told since the last call.
+    pub fn drain(&mut self) -> Result<Vec<Event>, SessionError> {
+        for record in self.live.drain() {
+            self.tracker.record(&record, self.live.ledger())?;
+        }
+        Ok(self.tracker.take_events())
+    }
+
+    /// Everything that changed, and the moment's truth and loss; ends with a tick.
+    pub fn tick(&mut self) -> Result<Vec<Event>, SessionError> {
+        // The tables are read after the ring: what is sampled has been told to exist.
+        let mut events = self.drain()?;
+        let truth = self.live.truth()?;
+        let now = now();
+        self.tracker.sample(now, self.live.ledger())?;
+        let losses = self.losses()?;
+        let lost_records = losses.get(Loss::RingFull.name()).copied().unwrap_or(0);
+        if lost_records != self.resynced_at {
+            self.tracker.resync(now, self.live.ledger())?;
+            self.resynced_at = lost_records;
+        }
+        self.tracker.close_accounts(now, self.live.ledger_mut())?;
+        events.extend(self.tracker.take_events());
+        events.push(Event { time: now, body: Body::TruthSampled(truth) });
+        if losses != self.told_losses {
+            self.told_losses.clone_from(&losses);
+            events.push(Event { time: now, body: Body::LossSampled(losses) });
+        }
+        events.push(Event { time: now, body: Body::Tick });
+        Ok(events)
+    }
+
+    /// The last events.
+    pub fn stop(&mut self, stopped: Stopped) -> Result<Vec<Event>, SessionError> {
+        let mut events = self.tick()?;
+        events.push(Event { time: now(), body: Body::Stopped(stopped) });
+        Ok(events)
+    }
+
+    /// Whether a process that has ended still holds pins, as far as the last tick told.
+    pub fn ended_hold(&self) -> bool {
+        self.tracker.ended_hold()
+    }
+
+    /// Pages pinned and released so far, to see whether anything is still going on.
+    pub fn activity(&self) -> Result<u64, SessionError> {
+        let totals = self.live.totals()?;
+        Ok(totals.acquired.wrapping_add(totals.released).wrapping_add(totals.opening_released))
+    }
+
+    fn losses(&self) -> Result<BTreeMap<String, u64>, SessionError> {
+        let own = |loss: Loss, count: u64| match loss {
+            Loss::NameUnread => self.tracker.unread(),
+            Loss::EventUnwritten => self.unwritten,
+            _ => count,
+        };
+        let counted = self.live.losses()?;
+        Ok(counted
+            .into_iter()
+            .map(|(loss, count)| (loss.name().to_owned(), own(loss, count)))
+            .filter(|(_, count)| *count != 0)
+            .collect())
+    }
+}
+
+/// The clock of [`Event::time`].
+fn now() -> Nanos {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Nanos(seconds * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+fn wall_clock() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn host(roots: &Roots) -> String {
+    let name = std::fs::read_to_string(roots.proc.join("sys/kernel/hostname")).unwrap_or_default();
+    name.trim().to_owned()
+}

@@ -1,0 +1,153 @@
+//! Ring-buffer bytes to records. Every field is copied out; nothing is transmuted.
+
+use pintrace_common::ledger::{Account, AccountKey, Extent};
+use pintrace_common::wire::{self, Header, kind};
+
+/// One decoded record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// See [`wire::AccountOpened`].
+    AccountOpened(wire::AccountOpened),
+    /// See [`wire::ExtentOpened`].
+    ExtentOpened(wire::ExtentOpened),
+    /// See [`wire::ExtentClosed`].
+    ExtentClosed(wire::ExtentClosed),
+    /// See [`wire::ProcessExited`].
+    ProcessExited(wire::ProcessExited),
+}
+
+/// Reads little words off the front of a record.
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn bytes<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, tail) = self.0.split_first_chunk::<N>()?;
+        self.0 = tail;
+        Some(*head)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.bytes().map(u32::from_ne_bytes)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.bytes().map(u64::from_ne_bytes)
+    }
+
+    fn i64(&mut self) -> Option<i64> {
+        self.bytes().map(i64::from_ne_bytes)
+    }
+
+    fn header(&mut self) -> Option<Header> {
+        Some(Header { kind: self.u32()?, id: self.u32()?, time_ns: self.u64()? })
+    }
+
+    fn key(&mut self) -> Option<AccountKey> {
+        Some(AccountKey {
+            mm: self.u64()?,
+            caller: self.u64()?,
+            pid_tgid: self.u64()?,
+            longterm: self.u64()?,
+        })
+    }
+
+    fn account(&mut self) -> Option<Account> {
+        Some(Account {
+            key: self.key()?,
+            acquired: self.u64()?,
+            released: self.u64()?,
+            bytes_held: self.u64()?,
+            calls: self.u64()?,
+            held_since_ns: self.u64()?,
+            opened_ns: self.u64()?,
+            cgroup: self.u64()?,
+            stack: self.i64()?,
+            last_extent: self.u64()?,
+            comm: self.bytes()?,
+        })
+    }
+
+    fn extent(&mut self) -> Option<Extent> {
+        Some(Extent {
+            pages_held: self.u64()?,
+            bytes_held: self.u64()?,
+            address: self.u64()?,
+            end: self.u64()?,
+            pages: self.u64()?,
+            opened_ns: self.u64()?,
+            grown_ns: self.u64()?,
+            flags: self.u32()?,
+            account: self.u32()?,
+            stack: self.i64()?,
+        })
+    }
+}
+
+/// Decodes one record; `None` if it is of an unknown kind or of another length than its kind has.
+pub fn decode(bytes: &[u8]) -> Option<Record> {
+    let mut fields = Fields(bytes);
+    let header = fields.header()?;
+    let record = match header.kind {
+        kind::ACCOUNT_OPENED => {
+            Record::AccountOpened(wire::AccountOpened { header, account: fields.account()? })
+        }
+        kind::EXTENT_OPENED => {
+            Record::ExtentOpened(wire::ExtentOpened { header, extent: fields.extent()? })
+        }
+        kind::EXTENT_CLOSED => Record::ExtentClosed(wire::ExtentClosed {
+            header,
+            extent: fields.extent()?,
+            pid_tgid: fields.u64()?,
+        }),
+        kind::PROCESS_EXITED => Record::ProcessExited(wire::ProcessExited {
+            header,
+            exit_code: fields.u32()?,
+            reserved: fields.u32()?,
+        }),
+        _ => return None,
+    };
+    fields.0.is_empty().then_some(record)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(kind: u32) -> Vec<u8> {
+        [kind.to_ne_bytes(), 7u32.to_ne_bytes()].concat().into_iter().chain(9u64.to_ne_bytes()).collect()
+    }
+
+    #[test]
+    fn an_exit_is_read_field_by_field() {
+        let mut bytes = header(kind::PROCESS_EXITED);
+        bytes.extend(137u32.to_ne_bytes());
+        bytes.extend(0u32.to_ne_bytes());
+        let Some(Record::ProcessExited(exit)) = decode(&bytes) else { panic!("not decoded") };
+        assert_eq!((exit.header.id, exit.header.time_ns, exit.exit_code), (7, 9, 137));
+    }
+
+    #[test]
+    fn lengths_are_those_of_the_structs() {
+        for (kind, length) in [
+            (kind::ACCOUNT_OPENED, size_of::<wire::AccountOpened>()),
+            (kind::EXTENT_OPENED, size_of::<wire::ExtentOpened>()),
+            (kind::EXTENT_CLOSED, size_of::<wire::ExtentClosed>()),
+            (kind::PROCESS_EXITED, size_of::<wire::ProcessExited>()),
+        ] {
+            let mut bytes = header(kind);
+            bytes.resize(length, 0);
+            assert!(decode(&bytes).is_some(), "kind {kind}");
+            bytes.pop();
+            assert_eq!(decode(&bytes), None, "kind {kind}, one byte short");
+            bytes.resize(length + 1, 0);
+            assert_eq!(decode(&bytes), None, "kind {kind}, one byte long");
+        }
+    }
+
+    #[test]
+    fn unknown_kinds_and_noise_are_refused() {
+        assert_eq!(decode(&header(99)), None);
+        assert_eq!(decode(&[]), None);
+        assert_eq!(decode(&[1; 3]), None);
+    }
+}

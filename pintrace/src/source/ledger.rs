@@ -1,0 +1,142 @@
+//! The kernel-side tables, read from user space. Typed; no aya type leaves this file but the ring.
+
+use aya::Ebpf;
+use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, Queue, RingBuf, StackTraceMap};
+use pintrace_common::counters::{Loss, Total};
+use pintrace_common::ledger::{Account, AccountKey, Extent};
+
+use super::truth::Totals;
+
+macro_rules! pod {
+    ($($name:ident($inner:ty);)+) => {
+        $(
+            #[derive(Clone, Copy)]
+            #[repr(transparent)]
+            struct $name($inner);
+            // SAFETY: repr(C), integers and byte arrays only, no padding (checked by the sizes in
+            // `decode`'s tests); any bit pattern is valid.
+            unsafe impl aya::Pod for $name {}
+        )+
+    };
+}
+
+pod! {
+    PodAccount(Account);
+    PodKey(AccountKey);
+    PodExtent(Extent);
+}
+
+/// The tables of one loaded object.
+pub struct Ledger {
+    gate: Array<MapData, u64>,
+    totals: PerCpuArray<MapData, u64>,
+    losses: PerCpuArray<MapData, u64>,
+    account_ids: HashMap<MapData, PodKey, u32>,
+    accounts: Array<MapData, PodAccount>,
+    extents: Array<MapData, PodExtent>,
+    free_accounts: Queue<MapData, u32>,
+    next_ids: Array<MapData, u64>,
+    stacks: StackTraceMap<MapData>,
+}
+
+/// A table is missing or refuses to be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// Not in the object.
+    #[error("the eBPF object has no map {0}")]
+    NoMap(&'static str),
+    /// The kernel refused.
+    #[error("cannot use an eBPF map: {0}")]
+    Map(#[from] MapError),
+}
+
+fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, LedgerError> {
+    ebpf.take_map(name).ok_or(LedgerError::NoMap(name))
+}
+
+/// Takes the ring buffer out of a loaded object.
+pub fn ring(ebpf: &mut Ebpf) -> Result<RingBuf<MapData>, LedgerError> {
+    Ok(take(ebpf, "RING")?.try_into()?)
+}
+
+impl Ledger {
+    /// Takes the tables out of a loaded object.
+    pub fn take(ebpf: &mut Ebpf) -> Result<Self, LedgerError> {
+        Ok(Self {
+            gate: take(ebpf, "GATE")?.try_into()?,
+            totals: take(ebpf, "TOTALS")?.try_into()?,
+            losses: take(ebpf, "LOSSES")?.try_into()?,
+            account_ids: take(ebpf, "ACCOUNT_IDS")?.try_into()?,
+            accounts: take(ebpf, "ACCOUNTS")?.try_into()?,
+            extents: take(ebpf, "EXTENTS")?.try_into()?,
+            free_accounts: take(ebpf, "FREE_ACCOUNTS")?.try_into()?,
+            next_ids: take(ebpf, "NEXT_IDS")?.try_into()?,
+            stacks: take(ebpf, "STACKS")?.try_into()?,
+        })
+    }
+
+    /// Lets the hooks count.
+    pub fn open_gate(&mut self) -> Result<(), LedgerError> {
+        Ok(self.gate.set(0, 1, 0)?)
+    }
+
+    /// Page totals over all CPUs.
+    pub fn totals(&self) -> Result<Totals, LedgerError> {
+        let total = |which: Total| -> Result<u64, LedgerError> {
+            Ok(self.totals.get(&which.index(), 0)?.iter().sum())
+        };
+        Ok(Totals {
+            acquired: total(Total::Acquired)?,
+            released: total(Total::Released)?,
+            opening_released: total(Total::OpeningReleased)?,
+            internal: total(Total::Internal)?,
+            ambiguous: total(Total::Ambiguous)?,
+        })
+    }
+
+    /// Losses that the programs counted, over all CPUs.
+    pub fn loss(&self, which: Loss) -> Result<u64, LedgerError> {
+        Ok(self.losses.get(&which.index(), 0)?.iter().sum())
+    }
+
+    /// Ids of all accounts that were ever opened; some may be free.
+    pub fn account_ids(&self) -> Result<std::ops::RangeInclusive<u32>, LedgerError> {
+        let given = self.next_ids.get(&0, 0)?.min(u64::from(self.accounts.len()).saturating_sub(1));
+        Ok(0..=u32::try_from(given).unwrap_or(u32::MAX))
+    }
+
+    /// One account.
+    pub fn account(&self, id: u32) -> Result<Account, LedgerError> {
+        Ok(self.accounts.get(&id, 0)?.0)
+    }
+
+    /// Indices of all extents that were ever opened; some may be free.
+    pub fn extent_indices(&self) -> Result<std::ops::Range<u32>, LedgerError> {
+        let given = self.next_ids.get(&1, 0)?.min(u64::from(self.extents.len()));
+        Ok(0..u32::try_from(given).unwrap_or(u32::MAX))
+    }
+
+    /// One extent, with the pages of a call under way left out.
+    pub fn extent(&self, index: u32) -> Result<Extent, LedgerError> {
+        let mut extent = self.extents.get(&index, 0)?.0;
+        if extent.pages_held >= Extent::OPENING_BIAS / 2 {
+            extent.pages_held = extent.pages_held.wrapping_sub(Extent::OPENING_BIAS);
+            if extent.pages_held > u64::MAX / 2 {
+                extent.pages_held = 0;
+            }
+        }
+        Ok(extent)
+    }
+
+    /// Gives an account's id back. Only for threads that have ended: nobody can pin under its key.
+    pub fn free_account(&mut self, id: u32, key: AccountKey) -> Result<(), LedgerError> {
+        self.account_ids.remove(&PodKey(key))?;
+        Ok(self.free_accounts.push(id, 0)?)
+    }
+
+    /// Return addresses of a stack, innermost first; empty if it is gone.
+    pub fn stack(&self, id: u32) -> Vec<u64> {
+        let trace = self.stacks.get(&id, 0);
+        trace.map(|trace| trace.frames().iter().map(|frame| frame.ip).collect()).unwrap_or_default()
+    }
+}

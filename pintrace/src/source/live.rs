@@ -1,0 +1,218 @@
+//! The running kernel as a source: loaded, attached, calibrated, and read.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use aya::Ebpf;
+use aya::maps::{MapData, RingBuf};
+use pintrace_common::counters::Loss;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::attach::apply::{self, LoadError, LoadOptions, Outcome, Status};
+use crate::attach::facts::{Kernel, Roots};
+use crate::attach::layout::{self, UnknownLayout};
+use crate::attach::plan;
+use crate::attach::table::HOOKS;
+
+use super::books::BooksReader;
+use super::decode::{self, Record};
+use super::ledger::{Ledger, LedgerError, ring};
+use super::truth::{Baseline, Reading, Totals};
+
+/// Why the kernel cannot be traced.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Layout unknown.
+    #[error(transparent)]
+    Layout(#[from] UnknownLayout),
+    /// Loading failed.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Tables unusable.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Neither pins nor releases can be seen.
+    #[error("no pin or unpin function can be traced on this kernel: {0}")]
+    NothingAttached(String),
+}
+
+/// Readings taken to find the baseline, and how long that may take.
+const CALIBRATION_READINGS: usize = 16;
+const CALIBRATION_TIME: Duration = Duration::from_millis(500);
+/// Readings that a sample may take to find books and ledger in agreement.
+const SAMPLE_READINGS: usize = 4;
+
+/// A traced kernel. Everything is detached when it is dropped, or when the process dies.
+pub struct Live {
+    ledger: Ledger,
+    ring: RingBuf<MapData>,
+    outcomes: Vec<Outcome>,
+    books: BooksReader,
+    baseline: Option<Baseline>,
+    undecodable: u64,
+    // Last: its links go when everything else has.
+    ebpf: Ebpf,
+}
+
+impl Live {
+    /// Loads and attaches everything, then opens the gate and finds the baseline.
+    pub fn start(kernel: &Kernel, roots: &Roots, options: &LoadOptions) -> Result<Self, StartError> {
+        let facts = layout::facts(&kernel.types)?;
+        let (mut ebpf, btf) = apply::load(facts, &roots.btf, options)?;
+        let outcomes = apply::attach(&mut ebpf, &btf, plan::plan(HOOKS, &kernel.facts));
+        if !apply::sees_pins(&outcomes) {
+            return Err(StartError::NothingAttached(first_reason(&outcomes)));
+        }
+        let mut live = Self {
+            ledger: Ledger::take(&mut ebpf)?,
+            ring: ring(&mut ebpf)?,
+            outcomes,
+            books: BooksReader::new(&roots.proc),
+            baseline: None,
+            undecodable: 0,
+            ebpf,
+        };
+        live.ledger.open_gate()?;
+        live.calibrate()?;
+        Ok(live)
+    }
+
+    /// What was attached, and what was not.
+    pub fn outcomes(&self) -> &[Outcome] {
+        &self.outcomes
+    }
+
+    /// The kernel-side tables.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The kernel-side tables, to give ids back.
+    pub fn ledger_mut(&mut self) -> &mut Ledger {
+        &mut self.ledger
+    }
+
+    /// The loaded object.
+    pub fn ebpf_mut(&mut self) -> &mut Ebpf {
+        &mut self.ebpf
+    }
+
+    /// Readable when records wait.
+    pub fn watch_ring(&self) -> std::io::Result<AsyncFd<OwnedFd>> {
+        let fd = self.ring.as_fd().try_clone_to_owned()?;
+        // SAFETY: the descriptor is a duplicate that the AsyncFd owns, so it stays open and the same.
+        unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.map_err(Into::into)
+    }
+
+    /// Takes all waiting records.
+    pub fn drain(&mut self) -> Vec<Record> {
+        let mut records = Vec::new();
+        while let Some(bytes) = self.ring.next() {
+            match decode::decode(&bytes) {
+                Some(record) => records.push(record),
+                None => self.undecodable += 1,
+            }
+        }
+        records
+    }
+
+    /// Books and ledger side by side. Retried while they differ: what is under way settles.
+    pub fn truth(&self) -> Result<crate::event::TruthSampled, LedgerError> {
+        let Some(baseline) = self.baseline else {
+            return Ok(Baseline::without_books(0, self.ledger.totals()?));
+        };
+        let mut best: Option<(u64, Reading)> = None;
+        for _ in 0..SAMPLE_READINGS {
+            let Some(reading) = self.reading()? else { break };
+            let difference = baseline.difference(&reading);
+            if best.is_none_or(|(least, _)| difference < least) {
+                best = Some((difference, reading));
+            }
+            if difference == 0 {
+                break;
+            }
+        }
+        Ok(match best {
+            Some((_, reading)) => baseline.sample(&reading),
+            None => Baseline::without_books(baseline.opening_held(), self.ledger.totals()?),
+        })
+    }
+
+    /// The hooks' totals alone: cheap.
+    pub fn totals(&self) -> Result<Totals, LedgerError> {
+        self.ledger.totals()
+    }
+
+    /// Everything lost so far, by reason; `NameUnread` and `EventUnwritten` are others' to count.
+    pub fn losses(&self) -> Result<Vec<(Loss, u64)>, LedgerError> {
+        Loss::ALL
+            .iter()
+            .map(|&loss| {
+                let count = match loss {
+                    Loss::RecursionMissed => self.recursion_misses(),
+                    Loss::RecordUndecodable => self.undecodable,
+                    _ => self.ledger.loss(loss)?,
+                };
+                Ok((loss, count))
+            })
+            .collect()
+    }
+
+    fn calibrate(&mut self) -> Result<(), LedgerError> {
+        let until = Instant::now() + CALIBRATION_TIME;
+        let mut readings = Vec::new();
+        while readings.len() < CALIBRATION_READINGS && Instant::now() < until {
+            let Some(reading) = self.reading()? else { return Ok(()) };
+            readings.push(reading);
+            // An idle machine needs no more than two readings that agree.
+            if let [.., one, two] = readings.as_slice()
+                && one.is_quiet()
+                && two.is_quiet()
+                && one.books == two.books
+            {
+                break;
+            }
+        }
+        self.baseline = Baseline::from_readings(&readings);
+        Ok(())
+    }
+
+    fn reading(&self) -> Result<Option<Reading>, LedgerError> {
+        let before = self.ledger.totals()?;
+        let Some(books) = self.books.read() else { return Ok(None) };
+        Ok(Some(Reading { before, books, after: self.ledger.totals()? }))
+    }
+
+    /// Calls that the kernel skipped because a program was already running on that CPU
+    /// (`bpf_prog_inc_misses_counter`), from the programs' fdinfo.
+    fn recursion_misses(&self) -> u64 {
+        apply::attachments(&self.outcomes)
+            .filter_map(|(_, attachment)| self.ebpf.program(attachment.program))
+            .filter_map(|program| program.fd().ok())
+            .map(|fd| recursion_misses_of(&fdinfo_path(fd.as_fd().as_raw_fd())))
+            .sum()
+    }
+}
+
+fn fdinfo_path(fd: i32) -> PathBuf {
+    Path::new("/proc/self/fdinfo").join(fd.to_string())
+}
+
+fn recursion_misses_of(fdinfo: &Path) -> u64 {
+    let text = std::fs::read_to_string(fdinfo).unwrap_or_default();
+    text.lines()
+        .find_map(|line| line.strip_prefix("recursion_misses:")?.trim().parse().ok())
+        .unwrap_or(0)
+}
+
+fn first_reason(outcomes: &[Outcome]) -> String {
+    outcomes
+        .iter()
+        .find_map(|outcome| match &outcome.status {
+            Status::Missing(why) => Some(format!("{}: {why}", outcome.hook.function)),
+            _ => None,
+        })
+        .unwrap_or_else(|| "it has none of them".to_owned())
+}

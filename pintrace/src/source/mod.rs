@@ -1,0 +1,12 @@
+//! Where the stream comes from: the running kernel. (A file comes through [`crate::record`].)
+//!
+//! [`decode`] turns ring-buffer bytes into records, [`ledger`] reads the kernel-side tables,
+//! [`books`] the kernel's own counters, [`truth`] holds the two against each other.
+
+pub mod books;
+pub mod decode;
+#[cfg(feature = "live")]
+pub mod ledger;
+#[cfg(feature = "live")]
+pub mod live;
+pub mod truth;

@@ -1,0 +1,162 @@
+//! Books against ledger: when they count from the same moment, and how far they may differ only
+//! because they cannot be read at the same instant.
+
+use crate::event::TruthSampled;
+
+use super::books::Books;
+
+/// The hooks' running totals, in pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Pinned.
+    pub acquired: u64,
+    /// Released, of pins the ledger knew.
+    pub released: u64,
+    /// Released, of older pins.
+    pub opening_released: u64,
+    /// Pinned and dropped inside a pin call.
+    pub internal: u64,
+    /// Released by rule from one of several holders.
+    pub ambiguous: u64,
+}
+
+/// Totals read before and after the books, and the books between.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// Before.
+    pub before: Totals,
+    /// Between.
+    pub books: Books,
+    /// After.
+    pub after: Totals,
+}
+
+impl Reading {
+    /// Nothing happened while it was taken.
+    pub fn is_quiet(&self) -> bool {
+        self.before == self.after
+    }
+
+    fn in_flight(&self) -> u64 {
+        let moved = |pick: fn(&Totals) -> u64| pick(&self.after).saturating_sub(pick(&self.before));
+        moved(|t| t.acquired) + moved(|t| t.released) + moved(|t| t.opening_released)
+    }
+}
+
+/// What the books stood at when the hooks began to count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Baseline {
+    /// `nr_foll_pin_acquired` then.
+    pub acquired: u64,
+    /// `nr_foll_pin_released` then.
+    pub released: u64,
+}
+
+impl Baseline {
+    /// From readings taken soon after the start.
+    ///
+    /// A pin is in the books before its call returns to our hook, so the books can only be ahead:
+    /// the least difference is the truest. A release passes our hook before it is in the books, so
+    /// there the greatest is. Quiet readings count before others.
+    pub fn from_readings(readings: &[Reading]) -> Option<Self> {
+        let quiet: Vec<_> = readings.iter().filter(|reading| reading.is_quiet()).collect();
+        let chosen = if quiet.is_empty() { readings.iter().collect() } else { quiet };
+        let acquired = chosen.iter().map(|reading| {
+            let totals = &reading.after;
+            reading.books.acquired.saturating_sub(totals.acquired + totals.internal)
+        });
+        let released = chosen.iter().map(|reading| {
+            let totals = &reading.before;
+            let seen = totals.released + totals.opening_released + totals.internal;
+            reading.books.released.saturating_sub(seen)
+        });
+        Some(Self { acquired: acquired.min()?, released: released.max()? })
+    }
+
+    /// Pages that were pinned at the start.
+    pub fn opening_held(&self) -> u64 {
+        self.acquired.saturating_sub(self.released)
+    }
+
+    /// The sample that the stream carries.
+    pub fn sample(&self, reading: &Reading) -> TruthSampled {
+        let totals = reading.after;
+        TruthSampled {
+            books_acquired: Some(reading.books.acquired.saturating_sub(self.acquired)),
+            books_released: Some(reading.books.released.saturating_sub(self.released)),
+            in_flight: reading.in_flight(),
+            ..Self::without_books(self.opening_held(), totals)
+        }
+    }
+
+    /// The sample where the books cannot be read.
+    pub fn without_books(opening_held: u64, totals: Totals) -> TruthSampled {
+        TruthSampled {
+            books_acquired: None,
+            books_released: None,
+            opening_held,
+            ledger_acquired: totals.acquired,
+            ledger_released: totals.released,
+            opening_released: totals.opening_released,
+            internal: totals.internal,
+            ambiguous: totals.ambiguous,
+            in_flight: 0,
+        }
+    }
+
+    /// How far books and ledger are apart in this reading, in pages.
+    pub fn difference(&self, reading: &Reading) -> u64 {
+        let sample = self.sample(reading);
+        let books = i128::from(self.opening_held())
+            + i128::from(sample.books_acquired.unwrap_or(0))
+            - i128::from(sample.books_released.unwrap_or(0));
+        let ledger = i128::from(sample.ledger_acquired) - i128::from(sample.ledger_released);
+        let opening = i128::from(sample.opening_held) - i128::from(sample.opening_released);
+        let apart = (books - opening - ledger).unsigned_abs();
+        u64::try_from(apart).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(books: (u64, u64), totals: Totals) -> Reading {
+        Reading { before: totals, books: Books { acquired: books.0, released: books.1 }, after: totals }
+    }
+
+    #[test]
+    fn an_idle_machine_opens_with_what_is_pinned() {
+        let baseline = Baseline::from_readings(&[reading((100, 36), Totals::default())]).unwrap();
+        assert_eq!(baseline.opening_held(), 64);
+        assert_eq!(baseline.difference(&reading((100, 36), Totals::default())), 0);
+    }
+
+    #[test]
+    fn a_call_under_way_does_not_shift_the_baseline() {
+        // First reading: 8 pages are in the books, their call has not returned. Second: it has.
+        let after = Totals { acquired: 8, ..Totals::default() };
+        let readings = [reading((108, 36), Totals::default()), reading((108, 36), after)];
+        assert_eq!(Baseline::from_readings(&readings).unwrap().acquired, 100);
+    }
+
+    #[test]
+    fn a_release_under_way_does_not_shift_the_baseline() {
+        let seen = Totals { opening_released: 4, ..Totals::default() };
+        let readings = [reading((100, 36), seen), reading((100, 40), seen)];
+        assert_eq!(Baseline::from_readings(&readings).unwrap().released, 36);
+    }
+
+    #[test]
+    fn retries_count_on_both_sides() {
+        let baseline = Baseline::default();
+        let totals = Totals { acquired: 10, internal: 5, ..Totals::default() };
+        assert_eq!(baseline.difference(&reading((15, 5), totals)), 0);
+    }
+
+    #[test]
+    fn a_missed_release_shows() {
+        let totals = Totals { acquired: 10, released: 7, ..Totals::default() };
+        assert_eq!(Baseline::default().difference(&reading((10, 10), totals)), 3);
+    }
+}
