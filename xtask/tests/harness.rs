@@ -47,6 +47,13 @@ fn long_output_arrives_whole() {
 }
 
 #[test]
+fn a_process_left_behind_does_not_hold_the_guest() {
+    let output = vm(&["--timeout", "60s"], "sleep 1000 & seq 20000");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(printed(&output).ends_with("\n20000\n"));
+}
+
+#[test]
 fn the_console_is_kept_when_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let console = folder.path().join("console");
@@ -162,6 +169,29 @@ fn the_disk_takes_direct_io() {
         Some(0),
         "{}{}",
         printed(&output),
+        said(&output)
+    );
+}
+
+#[test]
+fn the_full_flavour_finds_its_disk_too() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.args([
+        "vm",
+        "run",
+        "--bare",
+        "--kernel",
+        "6.12",
+        "--flavour",
+        "full",
+        "--",
+        "grep -c /mnt /proc/mounts",
+    ]);
+    let output = command.output().unwrap();
+    assert_eq!(
+        (output.status.code(), printed(&output).as_str()),
+        (Some(0), "1\n"),
+        "{}",
         said(&output)
     );
 }

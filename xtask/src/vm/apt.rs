@@ -147,7 +147,7 @@ impl Apt {
 
     /// Fetches the packages into the folder and unpacks them into `root`; apt refuses any whose SHA256 is not the index's.
     pub(crate) fn unpack(&self, what: &str, candidates: &[Candidate], root: &Path) -> Result<()> {
-        let place = tempfile::tempdir_in(&self.folder).context("cannot write to the cache")?;
+        let place = cache::partial(&self.folder)?;
         let bytes: u64 = candidates.iter().map(|candidate| candidate.bytes).sum();
         let mut command = self.command("apt-get");
         command.args(["-qq", "-o", "APT::Status-Fd=1", "download"]);
@@ -200,7 +200,7 @@ fn configuration(folder: &Path, scope: Scope) -> Result<String> {
          Dir::State::Lists \"{here}/lists\";\nDir::State::status \"{here}/status\";\n\
          Dir::State::extended_states \"{here}/extended_states\";\n\
          Dir::Cache \"{here}\";\nDir::Cache::archives \"{here}/archives\";\n\
-         Dir::Cache::pkgcache \"{here}/pkgcache.bin\";\nDir::Cache::srcpkgcache \"{here}/srcpkgcache.bin\";\n\
+         Dir::Cache::pkgcache \"{here}/pkgcache.bin\";\nDir::Cache::srcpkgcache \"\";\n\
          Acquire::Languages \"none\";\nAcquire::Retries \"2\";\nAcquire::http::Timeout \"20\";\n\
          Acquire::ForceHash \"SHA256\";\nAPT::Sandbox::User \"root\";\nAPT::Update::Error-Mode \"any\";\n"
     );

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use tempfile::TempDir;
 
 /// Overrides the cache's place.
 pub(crate) const PLACE: &str = "PINTRACE_CACHE";
@@ -37,14 +38,15 @@ pub(crate) fn lock(name: &str) -> Result<File> {
     Ok(file)
 }
 
+/// How the names of folders begin that are not complete.
+const PARTIAL: &str = ".partial-";
+
 /// Fills `target` through `fill`, which works in a folder beside it: the folder takes its final name only when all went well.
+/// The caller holds the lock, so what others left incomplete is from processes that were killed, and is removed.
 pub(crate) fn enter(target: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let parent = target.parent().context("a cache entry lies in a folder")?;
     folder(parent)?;
-    let staged = tempfile::Builder::new()
-        .prefix(".partial-")
-        .tempdir_in(parent)
-        .with_context(|| format!("cannot write to {}", parent.display()))?;
+    let staged = partial(parent)?;
     let content = staged.path().join("content");
     folder(&content)?;
     fill(&content)?;
@@ -52,6 +54,21 @@ pub(crate) fn enter(target: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Re
         fs::remove_dir_all(target).with_context(|| format!("cannot replace {}", target.display()))?;
     }
     fs::rename(&content, target).with_context(|| format!("cannot write {}", target.display()))
+}
+
+/// A folder for what is not complete yet; its predecessors, whose processes were killed, are removed.
+pub(crate) fn partial(parent: &Path) -> Result<TempDir> {
+    for entry in fs::read_dir(parent)
+        .with_context(|| format!("cannot read {}", parent.display()))?
+        .flatten()
+    {
+        if entry.file_name().to_string_lossy().starts_with(PARTIAL) {
+            fs::remove_dir_all(entry.path())
+                .with_context(|| format!("cannot remove {}", entry.path().display()))?;
+        }
+    }
+    let staged = tempfile::Builder::new().prefix(PARTIAL).tempdir_in(parent);
+    staged.with_context(|| format!("cannot write to {}", parent.display()))
 }
 
 #[cfg(test)]
@@ -68,6 +85,14 @@ mod tests {
         });
         assert!(result.is_err());
         assert_eq!(fs::read_dir(place.path().join("kernels")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed() {
+        let place = tempfile::tempdir().unwrap();
+        fs::create_dir_all(place.path().join("kernels/.partial-1/content")).unwrap();
+        enter(&place.path().join("kernels/x"), |_| Ok(())).unwrap();
+        assert_eq!(fs::read_dir(place.path().join("kernels")).unwrap().count(), 1);
     }
 
     #[test]

@@ -25,6 +25,15 @@ hostname guest
 
 . /etc/guest/settings
 
+# Held open: a line that is closed by all forgets its size.
+exec 5<>/dev/ttyS1
+stty -F /dev/ttyS1 115200 -opost
+for module in $(cat /etc/guest/modules); do
+	insmod "/etc/guest/modules.d/$module" 2>/tmp/insmod && continue
+	echo "guest: cannot load module $module: $(cat /tmp/insmod)" >/dev/ttyS1
+	broken=yes
+done
+
 # Namespaces are scanned in parallel: their names say nothing about their order.
 namespace() {
 	waited=0
@@ -45,14 +54,7 @@ finish() {
 	reboot -f
 }
 
-# Held open: a line that is closed by all forgets its size.
-exec 5<>/dev/ttyS1
-stty -F /dev/ttyS1 115200 -opost
-for module in $(cat /etc/guest/modules); do
-	insmod "/etc/guest/modules.d/$module" 2>/tmp/insmod && continue
-	echo "guest: cannot load module $module: $(cat /tmp/insmod)" >/dev/ttyS1
-	finish 1
-done
+[ -z "$broken" ] || finish 1
 if ! mount -t ext4 -o noatime,noinit_itable "$disk" /mnt; then
 	echo "guest: cannot mount the disk at /mnt" >/dev/ttyS1
 	finish 1
@@ -73,12 +75,12 @@ terminal)
 	writer=$!
 	setsid sh /etc/guest/command </dev/null >/run/output 2>&1 5>&-
 	code=$?
-	# A process left behind may hold the pipe open: its output is not waited for.
-	waited=0
-	while kill -0 $writer 2>/dev/null && [ $waited -lt 20 ]; do
-		sleep 0.05
-		waited=$((waited + 1))
-	done
+	# Whatever was left behind holds the pipe open: it ends with the command. Kernel threads have no command line.
+	for process in /proc/[0-9]*; do
+		number=${process##*/}
+		[ "$number" = 1 ] || [ "$number" = $writer ] || [ -z "$(cat "$process/cmdline" 2>/dev/null)" ] || kill -9 "$number"
+	done 2>/dev/null
+	wait $writer
 	;;
 esac
 

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail};
 
 use super::kernel::Kernel;
+use super::series::Flavour;
 use crate::process;
 
 /// A module file.
@@ -39,31 +40,42 @@ impl Module {
     }
 }
 
-/// The named modules with all that they need, each after what it needs. Built-in ones need no loading and are left out.
+/// Modules that the disk needs where they are not built in (full and rt); ext4's checksum is found by name at run time.
+const FOR_THE_DISK: [&str; 3] = ["nvme", "crc32c_generic", "ext4"];
+
+/// The named modules and the disk's, with all that they need, each after what it needs. Built-in ones need no loading and
+/// are left out.
 pub(crate) fn with_dependencies(kernel: &Kernel, names: &[String]) -> Result<Vec<Module>> {
-    if names.is_empty() {
-        return Ok(Vec::new());
-    }
     let release = &kernel.build.release;
     let Some(folder) = kernel.modules() else {
-        bail!("Debian has dropped the modules of {release}: take a series that still has them");
+        if names.is_empty() && kernel.build.flavour == Flavour::Cloud {
+            return Ok(Vec::new());
+        }
+        bail!(
+            "Debian has dropped the modules of {release}: take another series, or the cloud flavour without modules"
+        );
     };
     let read = |name: &str| {
         fs::read_to_string(folder.join(name)).with_context(|| format!("cannot read {name} of {release}"))
     };
     let (table, builtin) = (read("modules.dep")?, read("modules.builtin").unwrap_or_default());
-    let mut order = Vec::new();
-    for name in names {
-        if builtin.lines().any(|line| is_called(line, name)) {
-            continue;
-        }
-        let Some(line) = table
+    let find = |name: &str| {
+        table
             .lines()
             .find(|line| line.split(':').next().is_some_and(|path| is_called(path, name)))
-        else {
-            bail!("{release} has no module {name}; the full flavour has more of them (--flavour full)");
-        };
+    };
+    let mut order = Vec::new();
+    for line in FOR_THE_DISK.into_iter().filter_map(find) {
         add(line, &folder, &mut order);
+    }
+    for name in names {
+        match find(name) {
+            Some(line) => add(line, &folder, &mut order),
+            None if builtin.lines().any(|line| is_called(line, name)) => {}
+            None => {
+                bail!("{release} has no module {name}; the full flavour has more of them (--flavour full)")
+            }
+        }
     }
     Ok(order)
 }
