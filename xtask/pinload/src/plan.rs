@@ -1,6 +1,6 @@
 //! One workload as the command line asks for it, checked for contradictions.
 
-use crate::choice::{Kind, Touch};
+use crate::choice::{Kind, Release, Touch};
 use crate::cli::{Command, Common, DirectArgs};
 use crate::failure::{Failure, Result};
 use crate::memory::{FirstTouch, Sharing, Wanted};
@@ -88,8 +88,19 @@ impl Plan {
                 (_, true) => FirstTouch::Read,
                 _ => FirstTouch::Write,
             },
-            reserve: common.reserve,
         }
+    }
+
+    /// Whether the process's own end releases its pins.
+    pub(crate) const fn ends_process(&self) -> bool {
+        matches!(self.common.release, Release::Exit | Release::Kill)
+            && !matches!(
+                self.method,
+                Method::IoUring {
+                    shared_ring: true,
+                    ..
+                }
+            )
     }
 
     fn check(&self) -> Result<()> {

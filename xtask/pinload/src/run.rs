@@ -12,6 +12,7 @@ use crate::failure::{Failure, Result};
 use crate::family::{self, Child};
 use crate::gate::Gate;
 use crate::holder::{self, Holder};
+use crate::memory::Setting;
 use crate::pins::Pins;
 use crate::plan::{Method, Plan};
 use crate::report::{self, EndLine};
@@ -19,17 +20,31 @@ use crate::shared_ring;
 use crate::turn::Turn;
 use crate::workload::{self, Workload};
 
-/// Carries out the plan.
+/// Carries out the plan, and undoes what it changed on the machine before the process ends in any way.
 pub(crate) fn execute(plan: &Plan) -> Result<()> {
+    let settings = make_ready(plan)?;
     if plan.common.verify {
         Books::quiet()?;
     }
-    let ends_process = matches!(plan.common.release, Release::Exit | Release::Kill);
-    if plan.common.verify && ends_process {
-        supervised(plan)
-    } else {
-        perform(plan)
+    if plan.common.verify && plan.ends_process() {
+        return supervised(plan);
     }
+    let verdict = perform(plan);
+    drop(settings);
+    end(plan, verdict)
+}
+
+fn make_ready(plan: &Plan) -> Result<Vec<Setting>> {
+    if !plan.common.reserve {
+        return Ok(Vec::new());
+    }
+    let holders = if plan.common.fork_child {
+        2
+    } else {
+        plan.common.threads
+    };
+    plan.memory()
+        .make_ready(usize::try_from(holders).unwrap_or(usize::MAX))
 }
 
 fn perform(plan: &Plan) -> Result<()> {
@@ -55,7 +70,16 @@ fn single(plan: &Plan, turn: Option<&Turn>, gate: Gate) -> Result<()> {
     holder.pin()?;
     gate.wait()?;
     holder.release()?;
-    end(plan, holder.verdict())
+    leave(plan, holder)
+}
+
+/// What became of a holder, whose pins stay if the process's end is to release them.
+fn leave(plan: &Plan, mut holder: Holder<'_>) -> Result<()> {
+    let verdict = holder.verdict();
+    if plan.ends_process() {
+        std::mem::forget(holder);
+    }
+    verdict
 }
 
 /// All memory is prepared before the first thread, because preparing may fork.
@@ -63,7 +87,7 @@ fn threads(plan: &Plan, turn: Option<&Turn>, gate: Gate) -> Result<()> {
     let prepared = (0..plan.common.threads).map(|index| workload::prepare(plan, index));
     let workloads: Vec<Box<dyn Workload>> = prepared.collect::<Result<_>>()?;
     let (ready, all_ready) = mpsc::channel();
-    let result = thread::scope(|scope| {
+    thread::scope(|scope| {
         let mut members = Vec::new();
         for workload in workloads {
             let (go, wait) = mpsc::channel::<()>();
@@ -78,13 +102,7 @@ fn threads(plan: &Plan, turn: Option<&Turn>, gate: Gate) -> Result<()> {
                 pinned?;
                 let _ = wait.recv();
                 holder.release()?;
-                if matches!(plan.common.release, Release::Exit | Release::Kill) {
-                    // The pins are to end with the process, not with this thread.
-                    let verdict = holder.verdict();
-                    std::mem::forget(holder);
-                    return verdict;
-                }
-                holder.verdict()
+                leave(plan, holder)
             });
             members.push((go, member));
         }
@@ -94,8 +112,7 @@ fn threads(plan: &Plan, turn: Option<&Turn>, gate: Gate) -> Result<()> {
         let (gates, members): (Vec<_>, Vec<_>) = members.into_iter().unzip();
         drop(gates);
         members.into_iter().map(joined).fold(waited, Result::and)
-    });
-    end(plan, result)
+    })
 }
 
 fn joined(member: thread::ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
@@ -129,7 +146,7 @@ fn with_child(plan: &Plan, turn: Option<&Turn>, gate: Gate) -> Result<()> {
         parent.tell(&[1])?;
         parent.wait()?;
         holder.release()?;
-        end(plan, holder.verdict())
+        end(plan, leave(plan, holder))
     })?;
     let ready = child.news().read_exact(&mut [0]).is_ok();
     let waited = if ready { gate.wait() } else { Ok(()) };
@@ -138,15 +155,17 @@ fn with_child(plan: &Plan, turn: Option<&Turn>, gate: Gate) -> Result<()> {
     holder.release()?;
     let killed = code == 137 && plan.common.release == Release::Kill;
     let verdict = if killed { Ok(()) } else { family::check(code) };
-    end(plan, verdict.and(holder.verdict()))
+    verdict.and(leave(plan, holder))
 }
 
 /// Ends the process where that is how the pins are to end.
 pub(crate) fn end(plan: &Plan, verdict: Result<()>) -> Result<()> {
-    match (plan.common.release, &verdict) {
-        (Release::Kill, Ok(())) => family::kill_self(),
-        (Release::Exit, Ok(())) => process::exit(0),
-        _ => verdict,
+    if verdict.is_err() || !plan.ends_process() {
+        return verdict;
+    }
+    match plan.common.release {
+        Release::Kill => family::kill_self(),
+        _ => process::exit(0),
     }
 }
 
@@ -154,7 +173,7 @@ pub(crate) fn end(plan: &Plan, verdict: Result<()>) -> Result<()> {
 fn supervised(plan: &Plan) -> Result<()> {
     let begin = Books::read()?;
     let began_ns = report::now_ns();
-    let child = Child::fork(|_| perform(plan))?;
+    let child = Child::fork(|_| end(plan, perform(plan)))?;
     let pid = child.pid().as_raw();
     let code = child.wait()?;
     if !(code == 137 && plan.common.release == Release::Kill) {

@@ -16,7 +16,7 @@ use crate::memory::Buffer;
 use crate::pins::Pins;
 use crate::plan::Plan;
 use crate::report::{self, Line};
-use crate::run;
+
 use crate::turn::Turn;
 use crate::workload::IoUringBuffers;
 
@@ -45,7 +45,10 @@ pub(crate) fn run(plan: &Plan, buffers: u64, turn: Option<&Turn>, gate: Gate) ->
         let verdict = leave(plan, &mut holder, descriptor);
         // The ring's own mappings were not inherited: they must not be unmapped here.
         std::mem::forget(holder);
-        run::end(plan, verdict)
+        match (plan.common.release, &verdict) {
+            (Release::Kill, Ok(())) => family::kill_self(),
+            _ => verdict,
+        }
     })?;
     let pid = child.pid().as_raw();
     let mut line = String::new();

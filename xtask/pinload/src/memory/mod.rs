@@ -16,7 +16,7 @@ use nix::unistd::ftruncate;
 
 use self::guarded::Guarded;
 use self::region::Region;
-use self::setting::Setting;
+pub(crate) use self::setting::Setting;
 use crate::choice::Backing;
 use crate::failure::{Explain, Failure, Result};
 
@@ -61,8 +61,20 @@ pub(crate) struct Wanted {
     pub(crate) sharing: Sharing,
     /// What happens before the pin.
     pub(crate) first_touch: FirstTouch,
-    /// Whether the machine is to be made ready for huge pages first.
-    pub(crate) reserve: bool,
+}
+
+impl Wanted {
+    /// Makes the machine ready for so many buffers of this kind (root), for as long as the result lives.
+    pub(crate) fn make_ready(self, buffers: usize) -> Result<Vec<Setting>> {
+        setting::for_backing(self.backing, buffers * self.bytes()?.next_multiple_of(HUGE))
+    }
+
+    fn bytes(self) -> Result<usize> {
+        usize::try_from(self.pages)
+            .ok()
+            .and_then(|pages| pages.checked_mul(PAGE))
+            .ok_or_else(|| Failure::usage("--pages is too large", NO_MEMORY))
+    }
 }
 
 /// Memory as it was wanted.
@@ -74,27 +86,18 @@ pub(crate) struct Buffer {
     bytes: usize,
     wanted: Wanted,
     memfd: Option<OwnedFd>,
-    /// Undone after the memory is gone.
-    _settings: Vec<Setting>,
 }
 
 impl Buffer {
     /// Maps and touches the memory.
     pub(crate) fn new(wanted: Wanted) -> Result<Self> {
-        let bytes = usize::try_from(wanted.pages)
-            .ok()
-            .and_then(|pages| pages.checked_mul(PAGE))
-            .ok_or_else(|| Failure::usage("--pages is too large", NO_MEMORY))?;
+        let bytes = wanted.bytes()?;
         let mapped = if wanted.backing == Backing::Small {
             bytes
         } else {
             bytes.next_multiple_of(HUGE)
         };
-        let settings = if wanted.reserve {
-            setting::for_backing(wanted.backing, mapped)?
-        } else {
-            Vec::new()
-        };
+
         let region = Guarded::reserve(mapped).failing(
             &format!("cannot reserve {mapped} bytes of address space"),
             NO_MEMORY,
@@ -107,7 +110,6 @@ impl Buffer {
             bytes,
             wanted,
             memfd,
-            _settings: settings,
         };
         advise(inner, wanted.backing)?;
         match wanted.first_touch {
@@ -130,7 +132,6 @@ impl Buffer {
             bytes: self.bytes,
             wanted: self.wanted,
             memfd: memfd.failing("cannot duplicate the memfd", "raise ulimit -n")?,
-            _settings: Vec::new(),
         })
     }
 

@@ -11,10 +11,9 @@ const THP: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
 const SHARED_THP: &str = "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
 const REMEDY: &str = "run --reserve as root, and with enough free memory";
 
-/// A change to a setting of the kernel, undone at the end (not where the process is killed, or ends by
-/// `--release exit|kill`).
+/// A change to a setting of the kernel, undone when dropped (and so not when pinload is killed from outside).
 #[derive(Debug)]
-pub(super) enum Setting {
+pub(crate) enum Setting {
     /// Pages added to `nr_hugepages`.
     Hugetlb { pages: usize },
     /// A word that stood in a file before.
@@ -88,7 +87,7 @@ impl Drop for Setting {
         match self {
             Self::Hugetlb { pages } => {
                 if let Ok(now) = hugetlb_pages() {
-                    // Pages that are still in use stay as surplus until they are freed.
+                    // Pages that are still in use become surplus: they go when they are freed.
                     let _ = fs::write(HUGETLB, now.saturating_sub(*pages).to_string());
                 }
             }

@@ -1,6 +1,6 @@
 //! What pinload says against what the kernel counts.
 
-use crate::session::{alone, command, file, root, run};
+use crate::session::{alone, command, eventually, file, root, run};
 
 /// Other programs on this machine may pin while the tests run: what differs is tried again.
 #[test]
@@ -60,4 +60,20 @@ fn huge_pages_are_held_by_one_pin_or_by_all() {
         .unwrap_or_else(|| panic!("{lines:#?}"));
     // Four buffers of 384 pages each on three huge pages: six pieces where io_uring coalesces.
     assert!([6, 1536].contains(&held), "{held}");
+}
+
+#[test]
+fn what_reserve_changed_is_undone_even_by_a_kill() {
+    if !root() {
+        return;
+    }
+    let _alone = alone();
+    let reserved = || std::fs::read_to_string("/proc/sys/vm/nr_hugepages").unwrap();
+    let before = reserved();
+    for release in ["explicit", "exit", "kill", "kill --verify"] {
+        run(&format!(
+            "io-uring --backing hugetlb --reserve --release {release}"
+        ));
+        assert!(eventually(|| reserved() == before), "{release}: {}", reserved());
+    }
 }
