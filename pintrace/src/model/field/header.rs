@@ -133,6 +133,19 @@ pub const FIGURES: &[Figure] = &[
         },
     },
     Figure {
+        id: "oldest",
+        title: "oldest",
+        unit: Unit::Time,
+        help: "Age of the oldest pin that pintrace saw and that is still held; 0 when none is.",
+        metric: Some(Metric::gauge("pintrace_oldest_pin_age_seconds")),
+        align: Align::Right,
+        drop_rank: 0,
+        value: |snapshot| {
+            let holding = snapshot.processes.iter().filter(|process| process.pages_held > 0);
+            Value::Span(holding.map(|process| process.oldest).max().unwrap_or_default())
+        },
+    },
+    Figure {
         id: "lost",
         title: "lost",
         unit: Unit::Count,

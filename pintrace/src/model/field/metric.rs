@@ -6,6 +6,7 @@ use pintrace_common::counters::Loss;
 
 use crate::model::snapshot::{Snapshot, SubsystemTotals};
 use crate::model::subsystem::Subsystem;
+use crate::units::Nanos;
 
 use super::{Metric, MetricKind, header, subsystem};
 
@@ -49,6 +50,16 @@ pub const KERNEL_INFO: Metric = Metric {
     name: "pintrace_kernel_info",
     kind: MetricKind::Gauge,
 };
+/// Wall-clock time at which counting began.
+pub const START: Metric = Metric {
+    name: "pintrace_start_timestamp_seconds",
+    kind: MetricKind::Gauge,
+};
+/// Wall-clock time of the snapshot: stands still when sampling does.
+pub const LAST_SAMPLE: Metric = Metric {
+    name: "pintrace_last_sample_timestamp_seconds",
+    kind: MetricKind::Gauge,
+};
 
 /// Every family of a snapshot, in a fixed order.
 #[must_use]
@@ -57,6 +68,7 @@ pub fn families(snapshot: &Snapshot) -> Vec<Family> {
     families.extend(of_host(snapshot));
     families.push(lost(snapshot));
     families.push(probes(snapshot));
+    families.extend(moments(snapshot));
     families.extend(info(snapshot));
     families
 }
@@ -88,13 +100,7 @@ fn by_subsystem(snapshot: &Snapshot) -> Vec<Family> {
 fn of_host(snapshot: &Snapshot) -> impl Iterator<Item = Family> + '_ {
     header::FIGURES.iter().filter_map(|figure| {
         let value = (figure.value)(snapshot).number();
-        let samples = value
-            .into_iter()
-            .map(|value| Sample {
-                labels: Vec::new(),
-                value,
-            })
-            .collect();
+        let samples = value.into_iter().map(unlabelled).collect();
         Some(Family {
             metric: figure.metric?,
             help: figure.help,
@@ -138,6 +144,31 @@ fn probes(snapshot: &Snapshot) -> Family {
         metric: PROBES,
         help: "Programs that are attached, by purpose and method.",
         samples: samples.collect(),
+    }
+}
+
+/// Without samples where the stream does not say when it began.
+fn moments(snapshot: &Snapshot) -> [Family; 2] {
+    let start = Nanos(snapshot.started.wall_ns);
+    let known = |moment: Nanos| (start.0 > 0).then(|| unlabelled(moment.as_secs())).into_iter();
+    [
+        Family {
+            metric: START,
+            help: "Time at which counting began, in seconds since 1970.",
+            samples: known(start).collect(),
+        },
+        Family {
+            metric: LAST_SAMPLE,
+            help: "Time of the last sample, in seconds since 1970.",
+            samples: known(Nanos(start.0.saturating_add(snapshot.duration.0))).collect(),
+        },
+    ]
+}
+
+fn unlabelled(value: f64) -> Sample {
+    Sample {
+        labels: Vec::new(),
+        value,
     }
 }
 
