@@ -1,0 +1,259 @@
+//! The endpoint as a client meets it, including clients that mean no good.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pintrace::metrics::server::{BindError, Limits, Server};
+use pintrace::metrics::{CONTENT_TYPE, render};
+use pintrace::model::Model;
+use pintrace::model::snapshot::{Snapshot, Truth};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+/// An endpoint on a port of its own.
+struct Endpoint {
+    address: SocketAddr,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+async fn endpoint(limits: Limits) -> Endpoint {
+    let server = Server::bind("127.0.0.1:0".parse().unwrap(), limits)
+        .await
+        .unwrap();
+    let address = server.address().unwrap();
+    let (snapshots, receiver) = watch::channel(Arc::new(Model::default().snapshot()));
+    let (stop, stopped) = oneshot::channel();
+    let task = tokio::spawn(server.run(receiver, async {
+        let _ = stopped.await;
+    }));
+    Endpoint {
+        address,
+        snapshots,
+        stop,
+        task,
+    }
+}
+
+/// Sends bytes as they are and returns all that comes back.
+async fn exchange(address: SocketAddr, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // The server may hang up in the midst of what it does not like.
+    let _ = stream.write_all(request).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+async fn get(address: SocketAddr, path: &str) -> String {
+    exchange(
+        address,
+        format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes(),
+    )
+    .await
+}
+
+#[tokio::test]
+async fn metrics_are_of_the_latest_snapshot() {
+    let endpoint = endpoint(Limits::default()).await;
+    let answer = get(endpoint.address, "/metrics").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(
+        answer.contains(&format!("content-type: {CONTENT_TYPE}\r\n")),
+        "{answer}"
+    );
+    assert!(!answer.contains("pintrace_unaccounted_pages"), "{answer}");
+    let truth = Truth {
+        books_readable: true,
+        unaccounted: 17,
+        ..Truth::default()
+    };
+    endpoint
+        .snapshots
+        .send(Arc::new(Snapshot {
+            truth,
+            ..Snapshot::default()
+        }))
+        .unwrap();
+    let answer = get(endpoint.address, "/metrics").await;
+    assert!(answer.contains("\npintrace_unaccounted_pages 17\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn other_pages_answer_as_they_should() {
+    let endpoint = endpoint(Limits::default()).await;
+    assert!(get(endpoint.address, "/").await.contains("/metrics"));
+    assert!(get(endpoint.address, "/healthz").await.ends_with("\r\n\r\nok\n"));
+    assert!(
+        get(endpoint.address, "/metrics?x=1")
+            .await
+            .starts_with("HTTP/1.1 200")
+    );
+    assert!(
+        get(endpoint.address, "/etc/passwd")
+            .await
+            .starts_with("HTTP/1.1 404")
+    );
+    assert!(
+        get(endpoint.address, "/metrics/../..")
+            .await
+            .starts_with("HTTP/1.1 404")
+    );
+}
+
+#[tokio::test]
+async fn only_get_and_head_are_answered() {
+    let endpoint = endpoint(Limits::default()).await;
+    let head = exchange(endpoint.address, b"HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    assert!(
+        head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n"),
+        "{head}"
+    );
+    let post = exchange(
+        endpoint.address,
+        b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc",
+    )
+    .await;
+    assert!(post.starts_with("HTTP/1.1 405"), "{post}");
+    assert!(post.contains("allow: GET, HEAD"), "{post}");
+}
+
+#[tokio::test]
+async fn garbage_is_refused_and_the_next_client_served() {
+    let endpoint = endpoint(Limits::default()).await;
+    let long_header = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(100_000));
+    let many_headers = format!("GET / HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(200));
+    let long_path = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(100_000));
+    let noise: Vec<u8> = (0..20_000_u32)
+        .map(|byte| byte.wrapping_mul(2_654_435_761).to_le_bytes()[3])
+        .collect();
+    for garbage in [
+        long_header.as_bytes(),
+        many_headers.as_bytes(),
+        long_path.as_bytes(),
+        &noise,
+        b"\x16\x03\x01\0\r\n\r\n",
+    ] {
+        let answer = exchange(endpoint.address, garbage).await;
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+        assert!(get(endpoint.address, "/healthz").await.ends_with("ok\n"));
+    }
+}
+
+#[tokio::test]
+async fn slow_clients_hold_no_place_for_ever() {
+    let limits = Limits {
+        connections: 2,
+        head: Duration::from_millis(300),
+        connection: Duration::from_millis(600),
+        ..Limits::default()
+    };
+    let endpoint = endpoint(limits).await;
+    let mut silent = Vec::new();
+    for _ in 0..6 {
+        let mut stream = TcpStream::connect(endpoint.address).await.unwrap();
+        stream.write_all(b"GET /metrics HT").await.unwrap();
+        silent.push(stream);
+    }
+    let start = Instant::now();
+    assert!(get(endpoint.address, "/healthz").await.ends_with("ok\n"));
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    drop(silent);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_dropped() {
+    let limits = Limits {
+        connections: 1,
+        connection: Duration::from_millis(300),
+        ..Limits::default()
+    };
+    let endpoint = endpoint(limits).await;
+    // More than the kernel takes in on both ends, so that the answer gets stuck.
+    let loss = vec![("ring_full", 1); 400_000];
+    endpoint
+        .snapshots
+        .send(Arc::new(Snapshot {
+            loss,
+            ..Snapshot::default()
+        }))
+        .unwrap();
+    let mut deaf = TcpStream::connect(endpoint.address).await.unwrap();
+    deaf.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    assert!(get(endpoint.address, "/healthz").await.ends_with("ok\n"));
+    let mut answer = Vec::new();
+    let _ = deaf.read_to_end(&mut answer).await;
+    assert!(
+        answer.len() < 400_000 * 40,
+        "it was dropped before the end: {}",
+        answer.len()
+    );
+}
+
+#[tokio::test]
+async fn a_used_address_names_the_remedy() {
+    let endpoint = endpoint(Limits::default()).await;
+    let error = Server::bind(endpoint.address, Limits::default())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, BindError::InUse(address) if address == endpoint.address));
+    assert!(error.to_string().contains("--web.listen-address"), "{error}");
+    let elsewhere = Server::bind("192.0.2.1:9964".parse().unwrap(), Limits::default())
+        .await
+        .unwrap_err();
+    assert!(matches!(elsewhere, BindError::NotHere(_)), "{elsewhere}");
+}
+
+#[tokio::test]
+async fn shutdown_ends_it_in_spite_of_open_connections() {
+    let endpoint = endpoint(Limits {
+        farewell: Duration::from_millis(100),
+        ..Limits::default()
+    })
+    .await;
+    let _open = TcpStream::connect(endpoint.address).await.unwrap();
+    endpoint.stop.send(()).unwrap();
+    tokio::time::timeout(Duration::from_secs(5), endpoint.task)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(TcpStream::connect(endpoint.address).await.is_err());
+}
+
+#[test]
+#[ignore = "needs promtool, of Debian's prometheus package, on the PATH or in $PINTRACE_PROMTOOL"]
+fn promtool_finds_no_fault_with_the_metrics() {
+    let promtool = std::env::var_os("PINTRACE_PROMTOOL").unwrap_or_else(|| "promtool".into());
+    let mut check = Command::new(promtool)
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut snapshot = Model::default().snapshot();
+    snapshot.truth.books_readable = true;
+    snapshot.started = Arc::new(pintrace::event::Started {
+        wall_ns: 1,
+        ..Default::default()
+    });
+    check
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(render(&snapshot).as_bytes())
+        .unwrap();
+    let output = check.wait_with_output().unwrap();
+    // It exits with 0 even where it has a remark to make.
+    let remarks = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && remarks.is_empty(), "{remarks}");
+}
