@@ -1,0 +1,191 @@
+//! What stands in `dashboards/` speaks of metrics that exist.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use pintrace::model::Model;
+use pintrace::model::field::metric::families;
+use serde_json::Value;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../dashboards")
+}
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(folder().join(name)).unwrap()
+}
+
+fn dashboard() -> Value {
+    serde_json::from_str(&read("pintrace.json")).unwrap()
+}
+
+/// Names of metrics in a text, that is `pintrace_` and what follows.
+fn mentioned(text: &str) -> BTreeSet<String> {
+    let word = |part: &str| {
+        part.split(|char: char| !char.is_ascii_alphanumeric() && char != '_')
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    text.match_indices("pintrace_")
+        .map(|(start, _)| word(&text[start..]))
+        .collect()
+}
+
+fn known() -> BTreeSet<String> {
+    families(&Model::default().snapshot())
+        .iter()
+        .map(|family| family.metric.name.to_owned())
+        .collect()
+}
+
+/// Every string at a key of that name, however deep.
+fn strings(value: &Value, key: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Value::String(text) if name == key => found.push(text.clone()),
+                    value => strings(value, key, found),
+                }
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| strings(value, key, found)),
+        _ => {}
+    }
+}
+
+fn expressions() -> Vec<String> {
+    let mut found = Vec::new();
+    strings(&dashboard(), "expr", &mut found);
+    assert!(found.len() > 10);
+    strings(&dashboard(), "definition", &mut found);
+    found
+}
+
+#[test]
+fn every_metric_of_the_dashboard_exists() {
+    for expression in expressions() {
+        let mentioned = mentioned(&expression);
+        assert!(!mentioned.is_empty(), "{expression}");
+        assert!(mentioned.is_subset(&known()), "{expression}");
+    }
+}
+
+#[test]
+fn every_metric_of_the_alerts_exists() {
+    for name in ["alerts.yml", "alerts_test.yml"] {
+        let text = read(name);
+        let mentioned = mentioned(&text);
+        assert!(mentioned.len() > 3, "{name}");
+        assert!(mentioned.is_subset(&known()), "{name}: {mentioned:?}");
+    }
+}
+
+#[test]
+fn a_counter_is_never_shown_bare() {
+    for expression in expressions() {
+        for name in mentioned(&expression)
+            .iter()
+            .filter(|name| name.ends_with("_total"))
+        {
+            let wrapped = ["rate(", "increase("]
+                .iter()
+                .any(|call| expression.contains(&format!("{call}{name}")));
+            assert!(wrapped, "{expression}");
+        }
+    }
+}
+
+#[test]
+fn panels_are_told_apart_and_explain_themselves() {
+    let dashboard = dashboard();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let mut ids = BTreeSet::new();
+    let mut cells = BTreeSet::new();
+    for panel in panels {
+        let title = panel["title"].as_str().unwrap();
+        assert!(
+            ids.insert(panel["id"].as_u64().unwrap()),
+            "{title}: id used twice"
+        );
+        assert!(
+            panel["description"]
+                .as_str()
+                .is_some_and(|text| text.ends_with('.')),
+            "{title}: no description"
+        );
+        assert_eq!(panel["datasource"]["uid"], "${datasource}", "{title}");
+        let at = |side: &str| panel["gridPos"][side].as_u64().unwrap();
+        assert!(at("x") + at("w") <= 24, "{title}: off the grid");
+        for x in at("x")..at("x") + at("w") {
+            for y in at("y")..at("y") + at("h") {
+                assert!(cells.insert((x, y)), "{title}: covers another panel");
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs promtool, of Debian's prometheus package, on the PATH or in $PINTRACE_PROMTOOL"]
+fn promtool_finds_no_fault_with_the_alerts() {
+    let promtool = std::env::var_os("PINTRACE_PROMTOOL").unwrap_or_else(|| "promtool".into());
+    for arguments in [
+        ["check", "rules", "alerts.yml"],
+        ["test", "rules", "alerts_test.yml"],
+    ] {
+        let output = Command::new(&promtool)
+            .args(arguments)
+            .current_dir(folder())
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&said)
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs promtool, of Debian's prometheus package, on the PATH or in $PINTRACE_PROMTOOL"]
+fn promtool_parses_every_expression_of_the_dashboard() {
+    let promtool = std::env::var_os("PINTRACE_PROMTOOL").unwrap_or_else(|| "promtool".into());
+    let mut rules = "groups:\n  - name: dashboard\n    rules:\n".to_owned();
+    for (index, expression) in expressions()
+        .iter()
+        .filter(|expression| !expression.starts_with("label_values"))
+        .enumerate()
+    {
+        // Grafana puts these in before it asks.
+        let asked = expression
+            .replace("$__rate_interval", "5m")
+            .replace("$__range", "1h")
+            .replace("$__interval", "1m");
+        let quoted = serde_json::to_string(&asked).unwrap();
+        rules.extend([
+            "      - record: panel:",
+            &index.to_string(),
+            "\n        expr: ",
+            &quoted,
+            "\n",
+        ]);
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &rules).unwrap();
+    let output = Command::new(promtool)
+        .args(["check", "rules"])
+        .arg(file.path())
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    assert!(
+        output.status.success(),
+        "{}\n{rules}",
+        String::from_utf8_lossy(&said)
+    );
+}
