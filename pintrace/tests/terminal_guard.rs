@@ -16,6 +16,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 use tokio::sync::watch;
 
+type Test = fn() -> Result<()>;
+
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const SUBJECT: &str = "PINTRACE_TEST_SUBJECT";
@@ -25,7 +27,7 @@ fn main() -> Result<ExitCode> {
     if let Some(manner) = std::env::var_os(SUBJECT) {
         return subject(manner == "panic");
     }
-    let tests: &[(&str, fn() -> Result<()>)] = &[
+    let tests: &[(&str, Test)] = &[
         ("quitting_restores", quitting_restores),
         ("termination_restores", termination_restores),
         ("hanging_up_restores", hanging_up_restores),
@@ -45,7 +47,9 @@ fn main() -> Result<ExitCode> {
         .filter(|argument| !argument.starts_with('-'))
         .collect();
     if std::env::args().any(|argument| argument == "--list") {
-        tests.iter().for_each(|(name, _)| println!("{name}: test"));
+        for (name, _) in tests {
+            println!("{name}: test");
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let mut failed = false;
@@ -69,6 +73,7 @@ fn main() -> Result<ExitCode> {
 }
 
 /// What `pintrace top` does, over an empty snapshot.
+#[expect(clippy::panic, reason = "a panic is what is tested")]
 fn subject(panics: bool) -> Result<ExitCode> {
     if let guardian::Role::Done(code) = guardian::guard()? {
         return Ok(ExitCode::from(code));
@@ -170,7 +175,7 @@ fn suspending_restores_and_continuing_draws() -> Result<()> {
 }
 
 /// Who leads the session that the guardian runs in.
-#[derive(PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 enum Leader {
     Itself,
     /// A shell with job control, as a user has it.

@@ -2,6 +2,8 @@
 
 use ratatui::text::{Line, Span};
 
+use crate::model::text;
+
 use super::app::App;
 use super::cell;
 use super::keymap::{self, Scope};
@@ -75,9 +77,14 @@ fn status(app: &App) -> String {
     }
     let (shown, all) = (app.rows.len(), app.shown.processes.len());
     let noun = if all == 1 { "process" } else { "processes" };
+    // A filter that is no longer typed must not be forgotten.
+    let filter = match (&app.editing, app.filter.text.as_str()) {
+        (None, text) if !text.is_empty() => format!("/{}  ", cell::cut(&text::printable(text), 20)),
+        _ => String::new(),
+    };
     if shown == all {
-        format!("{all} {noun}")
+        format!("{filter}{all} {noun}")
     } else {
-        format!("{shown} of {all} {noun}")
+        format!("{filter}{shown} of {all} {noun}")
     }
 }
