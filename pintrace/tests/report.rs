@@ -1,5 +1,7 @@
 //! `pintrace report` from outside: answers, warnings and exit codes, on good and on bad files.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
