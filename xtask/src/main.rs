@@ -12,6 +12,7 @@ mod test;
 mod vm;
 mod workspace;
 
+use std::io;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -64,7 +65,16 @@ impl Task {
 
 fn main() -> ExitCode {
     Arguments::parse().task.run().unwrap_or_else(|error| {
+        if is_broken_pipe(&error) {
+            return ExitCode::SUCCESS;
+        }
         eprintln!("xtask: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// Whoever read our output has had enough of it.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<io::Error>();
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }

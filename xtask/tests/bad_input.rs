@@ -6,13 +6,22 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+/// A mirror that cannot be reached: the loopback's discard port.
+const UNREACHABLE: &str = "deb [trusted=yes] http://127.0.0.1:9/debian sid main\n";
+
 fn xtask(cache: &Path, words: &[&str]) -> Output {
+    xtask_with_sources(cache, UNREACHABLE, words)
+}
+
+fn xtask_with_sources(cache: &Path, sources: &str, words: &[&str]) -> Output {
+    let list = cache.join("sources.list");
+    fs::write(&list, sources).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command.args(words).env("PINTRACE_CACHE", cache);
-    // A mirror that cannot be reached: the loopback's discard port.
-    let sources = cache.join("sources.list");
-    fs::write(&sources, "deb [trusted=yes] http://127.0.0.1:9/debian sid main\n").unwrap();
-    command.env("PINTRACE_APT_SOURCES", sources).output().unwrap()
+    command
+        .args(words)
+        .env("PINTRACE_CACHE", cache)
+        .env("PINTRACE_APT_SOURCES", list);
+    command.output().unwrap()
 }
 
 fn said(output: &Output) -> String {
@@ -130,6 +139,41 @@ fn an_addition_that_is_not_there_is_named() {
     assert_eq!(output.status.code(), Some(1));
     assert!(
         said(&output).contains("cannot add /no/such/file"),
+        "{}",
+        said(&output)
+    );
+}
+
+#[test]
+fn a_kernel_whose_checksum_is_wrong_is_refused_and_leaves_nothing() {
+    let cache = tempfile::tempdir().unwrap();
+    let archive = tempfile::tempdir().unwrap();
+    let sum = "0".repeat(64);
+    let index = format!(
+        "Package: linux-image-6.12.1-cloud-amd64\nVersion: 1\nArchitecture: amd64\nMaintainer: none\n\
+         Filename: ./kernel.deb\nSize: 6\nSHA256: {sum}\nDescription: kernel\n"
+    );
+    fs::write(archive.path().join("Packages"), index).unwrap();
+    fs::write(archive.path().join("kernel.deb"), "forged").unwrap();
+    let sources = format!("deb [trusted=yes] file:{} ./\n", archive.path().display());
+    let words = ["vm", "run", "--bare", "--kernel", "6.12", "--", "true"];
+    let output = xtask_with_sources(cache.path(), &sources, &words);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("Hash Sum mismatch"), "{}", said(&output));
+    assert_eq!(fs::read_dir(cache.path().join("kernels")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_series_that_debian_has_dropped_is_said_to_be_gone() {
+    let cache = tempfile::tempdir().unwrap();
+    let archive = tempfile::tempdir().unwrap();
+    fs::write(archive.path().join("Packages"), "").unwrap();
+    let sources = format!("deb [trusted=yes] file:{} ./\n", archive.path().display());
+    let words = ["vm", "run", "--bare", "--kernel", "6.16", "--", "true"];
+    let output = xtask_with_sources(cache.path(), &sources, &words);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        said(&output).contains("Debian offers no 6.16 (cloud) any more"),
         "{}",
         said(&output)
     );

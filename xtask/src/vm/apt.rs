@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -95,12 +95,12 @@ impl Apt {
             return Ok(());
         }
         // One suite gone, or no network: what is there may be enough, so it is the look-up that decides.
-        let said = process::said(&output);
+        let said = complaint(&output);
         if fs::read_dir(self.folder.join("lists"))?
             .flatten()
             .any(|list| is_index(&list.path()))
         {
-            eprintln!("xtask: the package index is not complete:\n{said}");
+            eprintln!("xtask: the package index is not complete, or old: {said}");
             return Ok(());
         }
         bail!("cannot read Debian's package index: check the network and the system's apt sources\n{said}")
@@ -166,7 +166,7 @@ impl Apt {
         progress::follow(status, what, bytes.div_ceil(1_000_000))?;
         let output = child.wait_with_output()?;
         if !output.status.success() {
-            let said = process::said(&output);
+            let said = complaint(&output);
             bail!(
                 "cannot fetch {what}: check the network and the system's apt sources, then try again\n{said}"
             );
@@ -292,6 +292,17 @@ fn parse_uris(text: &str) -> Result<Vec<Candidate>> {
         })
         .collect::<Option<_>>()
         .ok_or_else(|| anyhow!("apt-get --print-uris is not understood:\n{text}"))
+}
+
+/// What apt complained of first; it says the same of each file.
+fn complaint(output: &Output) -> String {
+    let said = process::said(output);
+    let mut lines = said.lines();
+    let first = lines.next().unwrap_or_default().to_owned();
+    match lines.count() {
+        0 => first,
+        more => format!("{first} (and {more} lines more)"),
+    }
 }
 
 fn is_index(path: &Path) -> bool {

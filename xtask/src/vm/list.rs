@@ -1,5 +1,6 @@
 //! `cargo xtask vm list`: the series on offer, with the newest build of each flavour and what is cached.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -14,14 +15,15 @@ pub(crate) fn run() -> Result<ExitCode> {
         eprintln!("xtask: only the cache is listed: {error:#}");
         Vec::new()
     });
-    println!("{:<8}{:<8}{:<34}cached", "series", "flavour", "newest");
+    let mut out = std::io::stdout();
+    writeln!(out, "{:<8}{:<8}{:<34}cached", "series", "flavour", "newest")?;
     for series in ON_OFFER {
         for flavour in [Flavour::Cloud, Flavour::Full, Flavour::Rt] {
             let newest =
                 |builds: &[Build]| Build::newest(builds.iter().cloned(), Wanted::Series(series), flavour);
             let name = |build: Option<Build>| build.map_or_else(|| "-".to_owned(), |build| build.release);
             let (offered, cached) = (name(newest(&offered)), name(newest(&cached)));
-            println!("{series:<8}{flavour:<8}{offered:<34}{cached}");
+            writeln!(out, "{series:<8}{flavour:<8}{offered:<34}{cached}")?;
         }
     }
     Ok(ExitCode::SUCCESS)
