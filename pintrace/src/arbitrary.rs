@@ -11,7 +11,7 @@ use crate::units::{AccountId, ExtentId, Nanos, Pid, StackId, Tid};
 
 /// A stream of any events.
 pub(crate) fn stream() -> impl Strategy<Value = Vec<Event>> {
-    vec(event(), 0..80)
+    vec(event(), 0..40)
 }
 
 fn event() -> impl Strategy<Value = Event> {
