@@ -4,13 +4,14 @@
 //! runner and subject in one.
 
 use std::error::Error;
-use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use pintrace::tui::{self, Outcome, guardian};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
@@ -31,6 +32,10 @@ fn main() -> Result<ExitCode> {
         ("quitting_restores", quitting_restores),
         ("termination_restores", termination_restores),
         ("hanging_up_restores", hanging_up_restores),
+        (
+            "a_closed_window_leaves_nobody_behind",
+            a_closed_window_leaves_nobody_behind,
+        ),
         (
             "a_panic_restores_and_is_readable",
             a_panic_restores_and_is_readable,
@@ -57,7 +62,8 @@ fn main() -> Result<ExitCode> {
         if !wanted.is_empty() && !wanted.iter().any(|part| name.contains(part.as_str())) {
             continue;
         }
-        match test() {
+        let result = std::panic::catch_unwind(test).unwrap_or_else(|_| Err("it panicked".into()));
+        match result {
             Ok(()) => println!("test {name} ... ok"),
             Err(error) => {
                 failed = true;
@@ -122,6 +128,16 @@ fn hanging_up_restores() -> Result<()> {
     session.assert_restored()
 }
 
+fn a_closed_window_leaves_nobody_behind() -> Result<()> {
+    let mut session = Session::start("", Leader::Itself)?;
+    let program = session.program()?;
+    session.close();
+    session.end()?;
+    session.wait_for("the program to end", |_| {
+        rustix::process::test_kill_process(program).is_err()
+    })
+}
+
 fn a_panic_restores_and_is_readable() -> Result<()> {
     let mut session = Session::start("panic", Leader::Itself)?;
     assert_eq!(session.end()?.code(), Some(101));
@@ -184,12 +200,13 @@ enum Leader {
 
 /// A subject on a pseudo-terminal of its own.
 struct Session {
-    controller: OwnedFd,
+    controller: Option<OwnedFd>,
     terminal: OwnedFd,
     before: Termios,
     leader: Child,
     shell: bool,
     output: Arc<Mutex<Vec<u8>>>,
+    closed: Arc<AtomicBool>,
 }
 
 impl Session {
@@ -231,7 +248,8 @@ impl Session {
             .stdout(end()?)
             .stderr(end()?)
             .spawn()?;
-        let output = Arc::default();
+        let (output, closed) = (Arc::default(), Arc::default());
+        let controller = Some(controller);
         let session = Self {
             controller,
             terminal,
@@ -239,6 +257,7 @@ impl Session {
             leader,
             shell,
             output,
+            closed,
         };
         session.collect()?;
         if shell {
@@ -251,17 +270,41 @@ impl Session {
         Ok(session)
     }
 
+    /// Gathers the output until the session is closed: the terminal exists as long as this end of it.
     fn collect(&self) -> Result<()> {
-        let mut source = std::fs::File::from(self.controller.try_clone()?);
-        let output = self.output.clone();
+        let source = self.controller()?.try_clone()?;
+        let (output, closed) = (self.output.clone(), self.closed.clone());
         std::thread::spawn(move || {
             let mut part = [0; 4096];
-            while let Ok(length @ 1..) = source.read(&mut part) {
+            while !closed.load(Ordering::SeqCst) {
+                let mut polled = [PollFd::new(&source, PollFlags::IN)];
+                let moment = Timespec {
+                    tv_sec: 0,
+                    tv_nsec: 20_000_000,
+                };
+                if rustix::event::poll(&mut polled, Some(&moment)) == Ok(0) {
+                    continue;
+                }
+                let Ok(length @ 1..) = rustix::io::read(&source, &mut part) else {
+                    return;
+                };
                 let Ok(mut output) = output.lock() else { return };
                 output.extend_from_slice(&part[..length]);
             }
         });
         Ok(())
+    }
+
+    fn controller(&self) -> Result<&OwnedFd> {
+        self.controller
+            .as_ref()
+            .ok_or_else(|| "the session is closed".into())
+    }
+
+    /// Closes the window.
+    fn close(&mut self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.controller = None;
     }
 
     fn output(&self) -> String {
@@ -272,7 +315,7 @@ impl Session {
     }
 
     fn key(&self, bytes: &[u8]) -> Result<()> {
-        rustix::io::write(&self.controller, bytes)?;
+        rustix::io::write(self.controller()?, bytes)?;
         Ok(())
     }
 
@@ -327,6 +370,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        self.close();
         let _ = self.leader.kill();
         let _ = self.leader.wait();
     }
