@@ -61,7 +61,7 @@ pub fn acquired_into<T: CellTable>(ctx: *mut c_void, call: &PinCall) {
     let opening = if longterm { extents::begin(ctx, account, call) } else { None };
     let holder = opening.map_or(account, |opening| opening.holder());
     // Unknown to the verifier for the same reason as in `walk`.
-    let zero = maps::ZERO.get(0).copied().unwrap_or(0);
+    let zero = maps::zero();
     let mut hold = Hold::<T> {
         holder: u64::from(holder),
         pins: zero,
@@ -76,7 +76,8 @@ pub fn acquired_into<T: CellTable>(ctx: *mut c_void, call: &PinCall) {
         holders::keep_bytes(holder, hold.bytes);
     }
     if let Some(opening) = opening {
-        extents::finish(opening, call, hold.pins, hold.kept);
+        let grown = u32::from(opening.grown);
+        extents::pintrace_extent_finish(holder, grown, call.pages << 12, hold.pins, hold.kept);
     }
     log::debug!(ctx, "pinned {} pages at {:x}", hold.pins, call.address);
 }

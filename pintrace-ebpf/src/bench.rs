@@ -1,1 +1,168 @@
-//! placeholder
+//! The functions that the hooks call, driven by BPF_PROG_TEST_RUN over synthetic struct pages. Not
+//! loaded by anything but `cargo xtask bench core` and the tests.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    EbpfContext,
+    bindings::BPF_F_NO_PREALLOC,
+    helpers::generated::bpf_loop,
+    macros::{map, raw_tracepoint},
+    maps::{Array, HashMap},
+    programs::RawTracePointContext,
+};
+
+use crate::{
+    acquire::{self, PinCall},
+    bench_tables::{BENCH_ORIGIN, ByFolio, ByFrame},
+    facts,
+    folios::{CellTable, Chunks},
+    release,
+    walk::Pages,
+};
+
+/// Synthetic struct pages: 1 GiB worth, and a page more so that a chunk may straddle the end.
+const PAGES: u32 = (1 << 18) + 64;
+
+#[map]
+static BENCH_PAGES: Array<[u64; 8]> = Array::with_max_entries(PAGES, 0);
+
+/// What pages[] would hold.
+#[map]
+static BENCH_POINTERS: Array<u64> = Array::with_max_entries(PAGES, 0);
+
+/// Turns that the last run made.
+#[map]
+static BENCH_TURNS: Array<u64> = Array::with_max_entries(1, 0);
+
+#[map]
+static BENCH_HASH: HashMap<u64, u64> = HashMap::with_max_entries(1 << 16, BPF_F_NO_PREALLOC);
+
+/// Arguments of a run, from the test-run's context: how often, how many pages, which flags, and how
+/// many pages a folio has.
+#[derive(Clone, Copy)]
+struct Run {
+    turns: u64,
+    pages: u64,
+    flags: u64,
+    folio_pages: u64,
+    ctx: *mut c_void,
+}
+
+impl Run {
+    #[inline(always)]
+    fn from(ctx: &RawTracePointContext) -> Self {
+        Self {
+            turns: ctx.arg(0),
+            pages: ctx.arg(1),
+            flags: ctx.arg(2),
+            folio_pages: ctx.arg(3),
+            ctx: ctx.as_ptr(),
+        }
+    }
+
+    #[inline(always)]
+    fn each(&mut self, body: extern "C" fn(u32, *mut Self) -> i64) -> i32 {
+        // SAFETY: the callback takes the state it is given, which outlives the call.
+        let made =
+            unsafe { bpf_loop(self.turns as u32, body as *mut c_void, (&raw mut *self).cast(), 0) };
+        // A raw tracepoint's return value goes nowhere.
+        if let Some(turns) = BENCH_TURNS.get_ptr_mut(0) {
+            // SAFETY: a live map value; benches run one at a time.
+            unsafe { *turns = made as u64 };
+        }
+        0
+    }
+}
+
+macro_rules! bench {
+    ($($(#[$doc:meta])* $name:ident = $body:expr;)+) => {
+        $(
+            $(#[$doc])*
+            #[raw_tracepoint]
+            pub fn $name(ctx: RawTracePointContext) -> i32 {
+                Run::from(&ctx).each($body)
+            }
+        )+
+    };
+}
+
+bench! {
+    /// Makes `turns` struct pages, in folios of `folio_pages`.
+    bench_setup = setup;
+    /// The loop alone.
+    bench_empty = empty;
+    /// One hash update, look-up and delete.
+    bench_hash = hash;
+    /// A pin call and its release, in the shipped folio table.
+    bench_chunks = pin_unpin::<Chunks>;
+    /// The same, in a hash keyed by folio.
+    bench_by_folio = pin_unpin::<ByFolio>;
+    /// The same, in an array indexed by page frame number.
+    bench_by_frame = pin_unpin::<ByFrame>;
+}
+
+extern "C" fn empty(_turn: u32, _run: *mut Run) -> i64 {
+    0
+}
+
+extern "C" fn hash(turn: u32, _run: *mut Run) -> i64 {
+    let key = u64::from(turn).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let _ = BENCH_HASH.insert(key, key, 0);
+    if BENCH_HASH.get_ptr(key).is_some() {
+        let _ = BENCH_HASH.remove(key);
+    }
+    0
+}
+
+extern "C" fn setup(index: u32, run: *mut Run) -> i64 {
+    // SAFETY: bpf_loop hands back the state.
+    let folio_pages = unsafe { (*run).folio_pages } as u32;
+    let within = if folio_pages == 0 { 0 } else { index % folio_pages };
+    let (Some(page), Some(head), Some(pointer), Some(origin)) = (
+        BENCH_PAGES.get_ptr_mut(index),
+        BENCH_PAGES.get_ptr_mut(index - within),
+        BENCH_POINTERS.get_ptr_mut(index),
+        BENCH_ORIGIN.get_ptr_mut(0),
+    ) else {
+        return 1;
+    };
+    let large = folio_pages > 1;
+    // SAFETY: live map values of the sizes used; offsets are those of struct page.
+    unsafe {
+        let head_flag = if large && within == 0 { 1u64 << (facts::pg_head() & 63) } else { 0 };
+        (*page)[0] = head_flag;
+        (*page)[1] = if within == 0 { 0 } else { head as u64 + 1 };
+        // _mapcount 0, _refcount pinned twice.
+        (*page)[6] = 2048 << 32;
+        if large && within == 1 {
+            // The field lies in the second struct page of a folio, which is this one.
+            let offset = facts::folio_nr_pages().wrapping_sub(64) as usize & 60;
+            *page.cast::<u8>().add(offset).cast::<u32>() = folio_pages;
+        }
+        *pointer = page as u64;
+        if index == 0 {
+            *origin = page as u64;
+        }
+    }
+    0
+}
+
+extern "C" fn pin_unpin<T: CellTable>(_turn: u32, run: *mut Run) -> i64 {
+    // SAFETY: bpf_loop hands back the state.
+    let run = unsafe { *run };
+    let Some(first) = BENCH_POINTERS.get_ptr(0) else {
+        return 1;
+    };
+    let call = PinCall {
+        mm: 1,
+        address: 0x1000,
+        flags: run.flags,
+        array: first as u64,
+        pages: run.pages,
+        caller: 1,
+    };
+    acquire::acquired_into::<T>(run.ctx, &call);
+    release::released_from::<T>(run.ctx, Pages::Array(call.array), run.pages);
+    0
+}

@@ -33,50 +33,59 @@ impl Opening {
 }
 
 /// Begins an extent for a pin call, or finds the one that the call continues.
-#[inline(never)]
+#[inline(always)]
 pub fn begin(ctx: *mut c_void, account: u32, call: &PinCall) -> Option<Opening> {
-    let owner = maps::ACCOUNTS.get_ptr_mut(account)?;
-    let now = accounts::time();
     // SAFETY: a live map value; only the account's own thread uses this field.
-    let last = unsafe { (*owner).last_extent };
+    let last = unsafe { (*maps::ACCOUNTS.get_ptr_mut(account)?).last_extent };
     if last != 0 {
         let index = (last - 1) as u32;
-        if continues(index, account, call, now) {
+        if pintrace_extent_continues(index, account, call.address) != 0 {
             return Some(Opening { index, grown: true });
         }
     }
-    let Some(index) = next_index() else {
-        count::loss(Loss::ExtentTableFull, 1);
+    let stack = accounts::stack(ctx);
+    let opened = pintrace_extent_open(account, call.address, call.flags as u32, stack);
+    // 0 for none, else the index plus one.
+    if opened == 0 {
         return None;
-    };
-    let Some(extent) = maps::EXTENTS.get_ptr_mut(index) else {
+    }
+    Some(Opening { index: (opened - 1) as u32, grown: false })
+}
+
+/// Opens an extent; gives its index plus one, or 0 if the table is full.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_extent_open(account: u32, address: u64, flags: u32, stack: i64) -> u64 {
+    let now = accounts::time();
+    let slot = next_index().and_then(|index| Some((index, maps::EXTENTS.get_ptr_mut(index)?)));
+    let (Some((index, extent)), Some(owner)) = (slot, maps::ACCOUNTS.get_ptr_mut(account)) else {
         count::loss(Loss::ExtentTableFull, 1);
-        return None;
+        return 0;
     };
     // SAFETY: the index is fresh: no cell names this extent yet.
     unsafe {
-        *extent = Extent {
-            pages_held: Extent::OPENING_BIAS,
-            bytes_held: 0,
-            address: call.address,
-            end: call.address,
-            pages: 0,
-            opened_ns: now,
-            grown_ns: now,
-            flags: call.flags as u32,
-            account,
-            stack: accounts::stack(ctx),
-        };
+        (*extent).bytes_held = 0;
+        (*extent).address = address;
+        (*extent).end = address;
+        (*extent).pages = 0;
+        (*extent).opened_ns = now;
+        (*extent).grown_ns = now;
+        (*extent).flags = flags;
+        (*extent).account = account;
+        (*extent).stack = stack;
+        Word::at(&raw mut (*extent).pages_held).store(Extent::OPENING_BIAS);
         (*owner).last_extent = u64::from(index) + 1;
     }
-    Some(Opening { index, grown: false })
+    u64::from(index) + 1
 }
 
 /// Whether a call continues this extent; if so, the extent is kept from closing.
+#[unsafe(no_mangle)]
 #[inline(never)]
-fn continues(index: u32, account: u32, call: &PinCall, now: u64) -> bool {
+pub extern "C" fn pintrace_extent_continues(index: u32, account: u32, address: u64) -> u32 {
+    let now = accounts::time();
     let Some(extent) = maps::EXTENTS.get_ptr_mut(index) else {
-        return false;
+        return 0;
     };
     // SAFETY: a live map value. The index may have been given to somebody else: then the account
     // differs, before or after the swap, and the swap is undone.
@@ -85,54 +94,58 @@ fn continues(index: u32, account: u32, call: &PinCall, now: u64) -> bool {
         let before = held.load();
         if before == 0
             || (*extent).account != account
-            || (*extent).end != call.address
+            || (*extent).end != address
             || now - (*extent).grown_ns > GROW_WITHIN_NS
             || held
                 .swap(before, before + Extent::OPENING_BIAS) == false
         {
-            return false;
+            return 0;
         }
         if (*extent).account == account {
-            return true;
+            return 1;
         }
         if held.fetch_sub(Extent::OPENING_BIAS) == Extent::OPENING_BIAS {
             close(index, extent);
         }
-        false
+        0
     }
 }
 
-/// Ends a pin call's part: the pages are held now, and the extent may close.
+/// Ends a pin call's part: `held` of its `pages` are held now, and the extent may close. `span` is
+/// what the call covers in bytes.
+#[unsafe(no_mangle)]
 #[inline(never)]
-pub fn finish(opening: Opening, call: &PinCall, pages: u64, held: u64) {
-    let Some(extent) = maps::EXTENTS.get_ptr_mut(opening.index) else {
-        return;
+pub extern "C" fn pintrace_extent_finish(holder: u32, grown: u32, span: u64, pages: u64, held: u64) -> u32 {
+    let index = holder & !EXTENT_BIT;
+    let Some(extent) = maps::EXTENTS.get_ptr_mut(index) else {
+        return 0;
     };
     // SAFETY: a live map value that the bias keeps from closing; see `begin`.
     unsafe {
-        (*extent).end += call.pages << 12;
+        (*extent).end += span;
         (*extent).pages += pages;
         (*extent).grown_ns = accounts::time();
         let counter = Word::at(&raw mut (*extent).pages_held);
         // Releases that came meanwhile have already been taken off.
         counter.add(held);
-        if !opening.grown && pages != 0 {
+        if grown == 0 && pages != 0 {
             let header = wire::Header {
                 kind: wire::kind::EXTENT_OPENED,
-                id: opening.index,
+                id: index,
                 time_ns: (*extent).opened_ns,
             };
             ring::emit(wire::ExtentOpened { header, extent: *extent });
         }
         if counter.fetch_sub(Extent::OPENING_BIAS) == Extent::OPENING_BIAS {
-            close(opening.index, extent);
+            close(index, extent);
         }
     }
+    0
 }
 
 /// Takes released pages off an extent and closes it after the last.
 #[inline(always)]
-pub fn shrink(_ctx: *mut c_void, index: u32, pages: u64, bytes: u64) {
+pub fn shrink(index: u32, pages: u64, bytes: u64) {
     let Some(extent) = maps::EXTENTS.get_ptr_mut(index) else {
         return;
     };

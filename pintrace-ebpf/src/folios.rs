@@ -4,16 +4,18 @@
 //! of its own ([`crate::shared`]), and its cell is marked. Every change is a compare-and-swap,
 //! because releases come from interrupts and other CPUs in the middle of anything.
 
-use aya_ebpf::bindings::BPF_NOEXIST;
+use core::ffi::c_void;
+
+use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_loop};
 use pintrace_common::{
     counters::Loss,
     ledger::{CHUNK_PAGES, Chunk, SHARED_MARK},
 };
 
-use crate::{atomic::Word, count, facts, maps, page::Folio, shared};
+use crate::{atomic::Word, count, facts, holders, maps, page::Folio, shared};
 
-/// Attempts at one compare-and-swap; each failure means that somebody else succeeded.
-const ATTEMPTS: u32 = 8;
+/// Attempts at a cell that is shared or under change; each failure means that somebody else succeeded.
+const ATTEMPTS: u32 = 16;
 
 /// Where the cells are. The shipped layout is [`Chunks`]; the bench compares others.
 pub trait CellTable {
@@ -64,24 +66,6 @@ pub struct Held {
     pub first: bool,
 }
 
-/// What came of pins that were taken away.
-#[derive(Clone, Copy)]
-pub struct Taken {
-    /// Who had them; 0 if nobody did.
-    pub holder: u32,
-    /// How many were taken, at most as many as asked.
-    pub pins: u32,
-    /// The holder has none left on this folio.
-    pub last: bool,
-    /// Others hold the folio too: this holder was chosen by rule.
-    pub ambiguous: bool,
-}
-
-impl Taken {
-    /// Nobody had any.
-    pub const NONE: Self = Self { holder: 0, pins: 0, last: false, ambiguous: false };
-}
-
 /// Packs a cell.
 #[inline(always)]
 pub const fn cell(holder: u32, pins: u32) -> u64 {
@@ -91,75 +75,181 @@ pub const fn cell(holder: u32, pins: u32) -> u64 {
 /// Adds pins to a folio for a holder.
 #[inline(always)]
 pub fn hold<T: CellTable>(folio: &Folio, holder: u32, pins: u32) -> Held {
-    let Some(cell_of) = T::find_or_make(folio.head) else {
+    let Some(word) = T::find_or_make(folio.head) else {
         count::loss(Loss::FolioTableFull, u64::from(pins));
         return Held { holder: 0, first: false };
     };
-    for _ in 0..ATTEMPTS {
-        let now = cell_of.load();
-        if now == SHARED_MARK {
-            if let Some(held) = shared::hold(folio.head, holder, pins) {
-                return held;
-            }
-            continue;
-        }
-        let owner = (now >> 32) as u32;
-        if now == 0 || owner == holder {
-            let next = if now == 0 { cell(holder, pins) } else { now + u64::from(pins) };
-            if cell_of.swap(now, next) {
-                return Held { holder, first: now == 0 };
-            }
-            continue;
-        }
-        if !shared::make(folio.head, now) {
-            // Somebody else is making it, or there is no room.
-            continue;
-        }
-        if !cell_of.swap(now, SHARED_MARK) {
-            shared::unmake(folio.head);
-        }
+    // Nearly always the folio is free, or the holder's own.
+    let now = word.load();
+    if now == 0 && word.swap(0, cell(holder, pins)) {
+        return Held { holder, first: true };
     }
-    // No room for an entry of its own, or constant change: leave the pins with whoever has the folio.
-    let now = cell_of.load();
-    if now != 0 && now != SHARED_MARK {
-        let next = now + u64::from(pins);
-        if cell_of.swap(now, next) {
-            count::loss(Loss::HolderCellsFull, u64::from(pins));
-            return Held { holder: (now >> 32) as u32, first: false };
-        }
+    if (now >> 32) as u32 == holder && word.swap(now, now + u64::from(pins)) {
+        return Held { holder, first: false };
     }
-    count::loss(Loss::CellContended, u64::from(pins));
-    Held { holder: 0, first: false }
+    let zero = maps::zero();
+    let mut adding = Adding {
+        head: folio.head,
+        holder: u64::from(holder),
+        pins: u64::from(pins),
+        done: zero,
+        got: zero,
+        first: zero,
+    };
+    // SAFETY: the callback takes the state it is given, which outlives the call.
+    unsafe { bpf_loop(ATTEMPTS, hold_step::<T> as *mut c_void, (&raw mut adding).cast(), 0) };
+    if adding.done == 0 {
+        adding.give_up::<T>();
+    }
+    Held { holder: adding.got as u32, first: adding.first != 0 }
 }
 
-/// Takes up to `pins` pins off a folio, from one holder.
-#[inline(always)]
-pub fn take<T: CellTable>(head: u64, pins: u32, tgid: u32) -> Taken {
-    let Some(cell_of) = T::find(head) else {
-        return Taken::NONE;
-    };
-    for _ in 0..ATTEMPTS {
-        let now = cell_of.load();
-        if now == 0 {
-            return Taken::NONE;
-        }
-        if now == SHARED_MARK {
-            if let Some(taken) = shared::take(head, cell_of, pins, tgid) {
-                return taken;
-            }
-            continue;
-        }
-        let have = now as u32;
-        let part = if pins < have { pins } else { have };
-        let last = part == have;
-        let next = if last { 0 } else { now - u64::from(part) };
-        if cell_of.swap(now, next) {
-            if last {
-                T::emptied(head);
-            }
-            return Taken { holder: (now >> 32) as u32, pins: part, last, ambiguous: false };
-        }
+/// Pins on their way to a cell that is shared or under change. The loops over this state are ones
+/// that the verifier follows once.
+pub struct Adding {
+    /// The folio.
+    pub head: u64,
+    /// Who adds.
+    pub holder: u64,
+    /// How many.
+    pub pins: u64,
+    /// 1 once they are in.
+    pub done: u64,
+    /// Who has them.
+    pub got: u64,
+    /// 1 if that holder had none before.
+    pub first: u64,
+}
+
+impl Adding {
+    /// They are in.
+    #[inline(always)]
+    pub fn settle(&mut self, holder: u32, first: bool) {
+        self.got = u64::from(holder);
+        self.first = u64::from(first);
+        self.done = 1;
     }
-    count::loss(Loss::CellContended, u64::from(pins));
-    Taken { holder: 0, pins, last: false, ambiguous: false }
+
+    /// No room for an entry of its own, or constant change: leave the pins with whoever has the folio.
+    #[inline(always)]
+    fn give_up<T: CellTable>(&mut self) {
+        if let Some(word) = T::find(self.head) {
+            let now = word.load();
+            if now != 0 && now != SHARED_MARK && word.swap(now, now + self.pins) {
+                count::loss(Loss::HolderCellsFull, self.pins);
+                self.got = now >> 32;
+                return;
+            }
+        }
+        count::loss(Loss::CellContended, self.pins);
+    }
+}
+
+extern "C" fn hold_step<T: CellTable>(_turn: u32, adding: *mut Adding) -> i64 {
+    // SAFETY: bpf_loop hands back the state.
+    let adding = unsafe { &mut *adding };
+    let Some(word) = T::find(adding.head) else {
+        return 0;
+    };
+    let (holder, pins) = (adding.holder as u32, adding.pins as u32);
+    let now = word.load();
+    if now == SHARED_MARK {
+        let held = shared::pintrace_shared_hold(adding.head, holder, pins);
+        if held != 0 {
+            adding.settle((held >> 32) as u32, held & shared::FIRST != 0);
+        }
+    } else if now == 0 || (now >> 32) as u32 == holder {
+        let next = if now == 0 { cell(holder, pins) } else { now + u64::from(pins) };
+        if word.swap(now, next) {
+            adding.settle(holder, now == 0);
+        }
+    } else if shared::pintrace_shared_make(adding.head, now) != 0 && !word.swap(now, SHARED_MARK) {
+        // Made for a second holder, too late. If it cannot be made, somebody else is making it or
+        // there is no room.
+        shared::remove(adding.head);
+    }
+    i64::from(adding.done != 0)
+}
+
+/// Pins on their way out of a folio.
+pub struct Taking {
+    /// The folio.
+    pub head: u64,
+    /// Bytes that it keeps in place.
+    pub bytes: u64,
+    /// The process that releases.
+    pub tgid: u64,
+    /// How many are left to take.
+    pub left: u64,
+}
+
+impl Taking {
+    /// One holder had `pins` of them, and has none left on this folio if `last`.
+    #[inline(always)]
+    pub fn settle(&mut self, holder: u32, pins: u32, last: bool) {
+        self.left -= u64::from(pins);
+        let bytes = if last { self.bytes } else { 0 };
+        holders::pintrace_debit(holder, u64::from(pins), bytes);
+    }
+}
+
+/// Takes pins off a folio, from one holder after another; what nobody holds stays in `left`.
+#[inline(always)]
+pub fn take<T: CellTable>(taking: &mut Taking) {
+    let Some(word) = T::find(taking.head) else {
+        return;
+    };
+    let now = word.load();
+    if now == 0 {
+        return;
+    }
+    // Nearly always there is one holder, who has enough, and nobody else at work on this folio.
+    if now != SHARED_MARK && now as u32 >= taking.left as u32 && take_once::<T>(taking, word, now) {
+        return;
+    }
+    // SAFETY: the callback takes the state it is given, which outlives the call.
+    unsafe { bpf_loop(ATTEMPTS, take_step::<T> as *mut c_void, (&raw mut *taking).cast(), 0) };
+}
+
+/// One attempt on a cell with one holder; false if somebody else changed it.
+#[inline(always)]
+fn take_once<T: CellTable>(taking: &mut Taking, word: Word, now: u64) -> bool {
+    let (have, want) = (now as u32, taking.left as u32);
+    let part = if want < have { want } else { have };
+    let last = part == have;
+    if !word.swap(now, if last { 0 } else { now - u64::from(part) }) {
+        return false;
+    }
+    if last {
+        T::emptied(taking.head);
+    }
+    taking.settle((now >> 32) as u32, part, last);
+    true
+}
+
+extern "C" fn take_step<T: CellTable>(_turn: u32, taking: *mut Taking) -> i64 {
+    // SAFETY: bpf_loop hands back the state.
+    let taking = unsafe { &mut *taking };
+    let Some(word) = T::find(taking.head) else {
+        return 1;
+    };
+    let now = word.load();
+    if now == 0 {
+        return 1;
+    }
+    if now == SHARED_MARK {
+        let taken = shared::pintrace_shared_take(taking.head, taking.left as u32, taking.tgid as u32);
+        if taken & shared::EMPTIED != 0 {
+            // In this order: while the entry stands and is dead, nobody can make another.
+            word.swap(SHARED_MARK, 0);
+            shared::remove(taking.head);
+        }
+        if taken != 0 {
+            let pins = taken as u32 & shared::PINS;
+            taking.settle((taken >> 32) as u32, pins, taken & shared::LAST != 0);
+        }
+    } else {
+        take_once::<T>(taking, word, now);
+    }
+    i64::from(taking.left == 0)
 }

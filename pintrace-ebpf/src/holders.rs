@@ -1,7 +1,5 @@
 //! A holder is an account or an extent: what a cell of the folio table names.
 
-use core::ffi::c_void;
-
 use pintrace_common::ledger::{Account, EXTENT_BIT};
 
 use crate::{atomic::Word, extents, maps};
@@ -26,15 +24,18 @@ pub fn rank(holder: u32, tgid: u32) -> u32 {
 }
 
 /// Takes released pages, and the bytes of folios let go, off a holder's figures.
-#[inline(always)]
-pub fn debit(ctx: *mut c_void, holder: u32, pages: u64, bytes: u64) {
-    let account = account_of(holder);
-    if let Some(account) = maps::ACCOUNTS.get_ptr_mut(account) {
+///
+/// A global function: the verifier follows it once, by itself, and not at every call.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_debit(holder: u32, pages: u64, bytes: u64) -> u32 {
+    if let Some(account) = maps::ACCOUNTS.get_ptr_mut(account_of(holder)) {
         released(account, pages, bytes);
     }
     if holder & EXTENT_BIT != 0 {
-        extents::shrink(ctx, holder & !EXTENT_BIT, pages, bytes);
+        extents::shrink(holder & !EXTENT_BIT, pages, bytes);
     }
+    0
 }
 
 /// Adds bytes kept in place to a holder's figures.

@@ -87,6 +87,14 @@ pub static STACKS: StackTrace = StackTrace::with_max_entries(limits::STACKS, 0);
 pub static OWNERS: HashMap<u32, u32> =
     HashMap::with_max_entries(limits::ACCOUNTS, BPF_F_NO_PREALLOC);
 
-/// Holds a zero that the verifier does not know to be one: see [`crate::walk`].
 #[map]
-pub static ZERO: Array<u64> = Array::with_max_entries(1, 0);
+static ZERO: Array<u64> = Array::with_max_entries(1, 0);
+
+/// A zero that the verifier does not know to be one.
+///
+/// Up to 6.6 it follows a bpf_loop callback once, with the stack as it stands at the call: what it
+/// knows to be zero there it would take for zero on every turn, and drop the code that is not.
+#[inline(always)]
+pub fn zero() -> u64 {
+    ZERO.get(0).copied().unwrap_or(0)
+}

@@ -10,14 +10,11 @@ use pintrace_common::counters::Total;
 
 use crate::{
     calls, count,
-    folios::{self, CellTable, Chunks},
-    holders, log, maps,
+    folios::{self, CellTable, Chunks, Taking},
+    log, maps,
     page::Folio,
     walk::{self, Pages, Visitor},
 };
-
-/// Holders that one release of one folio can touch; a release of more is ambiguous beyond measure.
-const HOLDERS_A_RELEASE: u32 = 16;
 
 /// Takes `count` pages off the ledger.
 #[inline(always)]
@@ -57,7 +54,7 @@ impl<T> Take<T> {
     #[inline(always)]
     fn new(ctx: *mut c_void) -> Self {
         // Unknown to the verifier for the same reason as in `walk`.
-        let zero = maps::ZERO.get(0).copied().unwrap_or(0);
+        let zero = maps::zero();
         let inside = u64::from(calls::inside(ctx));
         let tgid = bpf_get_current_pid_tgid() >> 32;
         Self { ctx, inside, tgid, released: zero, table: PhantomData }
@@ -83,23 +80,17 @@ impl<T: CellTable> Visitor for Take<T> {
             count::total(Total::Internal, u64::from(pins));
             return;
         }
-        let mut left = pins;
-        for _ in 0..HOLDERS_A_RELEASE {
-            let taken = folios::take::<T>(folio.head, left, self.tgid as u32);
-            if taken.pins == 0 {
-                break;
-            }
-            self.released += u64::from(taken.pins);
-            let bytes = if taken.last { folio.bytes() } else { 0 };
-            holders::debit(self.ctx, taken.holder, u64::from(taken.pins), bytes);
-            if taken.ambiguous {
-                count::total(Total::Ambiguous, u64::from(taken.pins));
-            }
-            left -= taken.pins;
-            if left == 0 {
-                return;
-            }
+        let mut taking = Taking {
+            head: folio.head,
+            bytes: folio.bytes(),
+            tgid: self.tgid,
+            // Without bounds that the verifier would see change on every turn.
+            left: maps::zero() + u64::from(pins),
+        };
+        folios::take::<T>(&mut taking);
+        self.released += u64::from(pins) - taking.left;
+        if taking.left != 0 {
+            count::total(Total::OpeningReleased, taking.left);
         }
-        count::total(Total::OpeningReleased, u64::from(left));
     }
 }

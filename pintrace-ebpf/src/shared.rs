@@ -7,17 +7,18 @@
 //! Which holder a release belongs to is not known. The rule: one of the releasing process before
 //! others, a short-term one before a long-term one, a later cell before an earlier one.
 
-use aya_ebpf::bindings::BPF_NOEXIST;
+use core::ffi::c_void;
+
+use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_loop};
 use pintrace_common::{
-    counters::Loss,
-    ledger::{SHARED_CELLS, SHARED_MARK, SharedFolio},
+    counters::{Loss, Total},
+    ledger::{SHARED_CELLS, SharedFolio},
 };
 
-use crate::{atomic::Word, 
-    count,
-    folios::{Held, Taken, cell},
-    holders, maps,
-};
+use crate::{atomic::Word, count, holders, maps};
+
+/// [`SHARED_CELLS`] as bpf_loop counts.
+const CELLS: u32 = SHARED_CELLS as u32;
 
 struct Entry(*mut SharedFolio);
 
@@ -56,86 +57,144 @@ impl Entry {
     }
 }
 
-/// Makes the entry of a folio that has had one holder so far. False if it cannot be made now.
-#[inline(always)]
-pub fn make(head: u64, first: u64) -> bool {
+/// In what the functions below give: the holder had no pins on this folio before.
+pub const FIRST: u64 = 1 << 31;
+/// The holder has no pins left on this folio.
+pub const LAST: u64 = 1 << 31;
+/// Nobody has: the entry is dead, and is the caller's to remove.
+pub const EMPTIED: u64 = 1 << 30;
+/// The pins taken.
+pub const PINS: u32 = (1 << 30) - 1;
+
+// The functions below are global ones: the verifier follows each once, by itself, and not at every
+// call. Hence plain numbers in and out: holder << 32, flags, pins; 0 for "look again".
+
+/// Makes the entry of a folio that has had one holder so far. 0 if it cannot be made now.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_shared_make(head: u64, first: u64) -> u32 {
     let mut entry = SharedFolio { pins: first & u64::from(u32::MAX), cells: [0; SHARED_CELLS] };
     entry.cells[0] = first;
-    maps::SHARED.insert(head, &entry, u64::from(BPF_NOEXIST)).is_ok()
+    u32::from(maps::SHARED.insert(head, entry, u64::from(BPF_NOEXIST)).is_ok())
 }
 
-/// Takes back [`make`]: the folio's cell had changed in between, so nobody has seen the entry.
+/// Removes an entry that nobody can be using: made too late, or dead.
 #[inline(always)]
-pub fn unmake(head: u64) {
+pub fn remove(head: u64) {
     let _ = maps::SHARED.remove(head);
 }
 
-/// Adds pins for a holder. `None`: look again.
+/// Adds pins for a holder.
+#[unsafe(no_mangle)]
 #[inline(never)]
-pub fn hold(head: u64, holder: u32, pins: u32) -> Option<Held> {
-    let entry = Entry::find(head)?;
+pub extern "C" fn pintrace_shared_hold(head: u64, holder: u32, pins: u32) -> u64 {
+    let Some(entry) = Entry::find(head) else {
+        return 0;
+    };
     if !entry.enter(pins) {
-        return None;
+        return 0;
     }
-    for index in 0..SHARED_CELLS {
-        let now = entry.cell(index).load();
-        if (now >> 32) as u32 == holder && now as u32 != 0 {
-            let next = now + u64::from(pins);
-            if entry.cell(index).swap(now, next) {
-                return Some(Held { holder, first: false });
-            }
-        }
+    let (holder, pins, done) = (u64::from(holder), u64::from(pins), maps::zero());
+    let mut place = Place { entry, holder, pins, done };
+    // Twice over the cells: first for one of the holder's own, then for a free one.
+    // SAFETY: the callback takes the state it is given, which outlives the call.
+    unsafe { bpf_loop(2 * CELLS, place_step as *mut c_void, (&raw mut place).cast(), 0) };
+    if place.done != 0 {
+        return place.done;
     }
-    for index in 0..SHARED_CELLS {
-        let next = cell(holder, pins);
-        if entry.cell(index).swap(0, next) {
-            return Some(Held { holder, first: true });
-        }
-    }
-    count::loss(Loss::HolderCellsFull, u64::from(pins));
-    let other = entry.cell(0).fetch_add(u64::from(pins));
-    Some(Held { holder: (other >> 32) as u32, first: false })
+    count::loss(Loss::HolderCellsFull, pins);
+    let other = place.entry.cell(0).fetch_add(pins);
+    other >> 32 << 32
 }
 
-/// Takes up to `pins` pins from the holder that the rule chooses. `None`: look again.
-#[inline(never)]
-pub fn take(head: u64, folio_cell: Word, pins: u32, tgid: u32) -> Option<Taken> {
-    let entry = Entry::find(head)?;
-    let mut best = 0usize;
-    let mut best_rank = 0u32;
-    let mut holding = 0u32;
-    for index in 0..SHARED_CELLS {
-        let now = entry.cell(index).load();
-        if now != 0 {
-            holding += 1;
-            let rank = 1 + holders::rank((now >> 32) as u32, tgid);
-            if rank >= best_rank {
-                best_rank = rank;
-                best = index;
-            }
+struct Place {
+    entry: Entry,
+    holder: u64,
+    pins: u64,
+    done: u64,
+}
+
+extern "C" fn place_step(turn: u32, place: *mut Place) -> i64 {
+    // SAFETY: bpf_loop hands back the state.
+    let place = unsafe { &mut *place };
+    let own = turn < CELLS;
+    let index = if own { turn } else { turn.wrapping_sub(CELLS) };
+    if index >= CELLS {
+        return 1;
+    }
+    let word = place.entry.cell(index as usize);
+    let now = word.load();
+    if own {
+        if now != 0 && now >> 32 == place.holder && word.swap(now, now + place.pins) {
+            place.done = place.holder << 32;
+            return 1;
         }
+    } else if now == 0 && word.swap(0, place.holder << 32 | place.pins) {
+        place.done = place.holder << 32 | FIRST;
+        return 1;
     }
-    if holding == 0 {
-        return None;
-    }
-    if best >= SHARED_CELLS {
-        return None;
+    0
+}
+
+/// Takes up to `pins` pins from the holder that the rule chooses.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_shared_take(head: u64, pins: u32, tgid: u32) -> u64 {
+    let Some(entry) = Entry::find(head) else {
+        return 0;
+    };
+    let zero = maps::zero();
+    let tgid = u64::from(tgid);
+    let mut choice = Choice { entry, tgid, best: zero, best_rank: zero, holding: zero };
+    // SAFETY: the callback takes the state it is given, which outlives the call.
+    unsafe { bpf_loop(CELLS, choose_step as *mut c_void, (&raw mut choice).cast(), 0) };
+    let Choice { entry, best, holding, .. } = choice;
+    let best = best as usize;
+    if holding == 0 || best >= SHARED_CELLS {
+        return 0;
     }
     let now = entry.cell(best).load();
     let have = now as u32;
-    if have == 0 {
-        return None;
+    let part = if pins < have { pins } else { have } & PINS;
+    if part == 0 {
+        return 0;
     }
-    let part = if pins < have { pins } else { have };
     let last = part == have;
-    let next = if last { 0 } else { now - u64::from(part) };
-    if !entry.cell(best).swap(now, next) {
-        return None;
+    if !entry.cell(best).swap(now, if last { 0 } else { now - u64::from(part) }) {
+        return 0;
     }
     let left = entry.pins().fetch_sub(u64::from(part)) - u64::from(part);
-    if left == 0 && entry.pins().swap(0, SharedFolio::DEAD) {
-        folio_cell.swap(SHARED_MARK, 0);
-        let _ = maps::SHARED.remove(head);
+    let emptied = left == 0 && entry.pins().swap(0, SharedFolio::DEAD);
+    if holding > 1 {
+        count::total(Total::Ambiguous, u64::from(part));
     }
-    Some(Taken { holder: (now >> 32) as u32, pins: part, last, ambiguous: holding > 1 })
+    let flags = if last { LAST } else { 0 } | if emptied { EMPTIED } else { 0 };
+    now >> 32 << 32 | flags | u64::from(part)
+}
+
+/// Looking for the holder that a release belongs to.
+struct Choice {
+    entry: Entry,
+    tgid: u64,
+    best: u64,
+    best_rank: u64,
+    holding: u64,
+}
+
+extern "C" fn choose_step(index: u32, choice: *mut Choice) -> i64 {
+    // SAFETY: bpf_loop hands back the state.
+    let choice = unsafe { &mut *choice };
+    if index >= CELLS {
+        return 1;
+    }
+    let now = choice.entry.cell(index as usize).load();
+    if now != 0 {
+        choice.holding += 1;
+        let rank = 1 + u64::from(holders::rank((now >> 32) as u32, choice.tgid as u32));
+        if rank >= choice.best_rank {
+            choice.best_rank = rank;
+            choice.best = u64::from(index);
+        }
+    }
+    0
 }

@@ -59,9 +59,7 @@ pub fn walk<V: Visitor>(pages: Pages, count: u64, visitor: &mut V) {
         }
         return;
     }
-    // Up to 6.6 the verifier follows a callback once, with the stack as it stands at the call: what
-    // it knows to be zero there it would take for zero on every turn. So it must not know.
-    let zero = maps::ZERO.get(0).copied().unwrap_or(0);
+    let zero = maps::zero();
     let mut walk = Walk { base, array, head: zero, end: zero, pinned: zero, pins: zero, visitor };
     let turns = if count > MAX_PAGES {
         count::loss(Loss::PagesUnreadable, count - MAX_PAGES);
@@ -109,7 +107,7 @@ extern "C" fn step<V: Visitor>(index: u32, walk: *mut Walk<'_, V>) -> i64 {
     0
 }
 
-#[inline(always)]
+#[inline(never)]
 fn flush<V: Visitor>(walk: &mut Walk<'_, V>) {
     let pins = walk.pins as u32;
     if pins != 0 {

@@ -9,4 +9,6 @@ pub mod decode;
 pub mod ledger;
 #[cfg(feature = "live")]
 pub mod live;
+#[cfg(feature = "live")]
+pub mod test_run;
 pub mod truth;

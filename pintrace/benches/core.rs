@@ -1,0 +1,114 @@
+//! `cargo xtask bench core`: what a pin and its release cost in the ledger, natively, by folio table.
+//!
+//! Drives the very functions that the hooks call, over synthetic struct pages. Compare figures of one
+//! run only: machines differ, and so do moments of one machine.
+
+use anyhow::{Context as _, anyhow};
+use aya::maps::Array;
+use aya::programs::{Program, RawTracePoint};
+use pintrace::attach::apply::{self, LoadOptions};
+use pintrace::attach::facts::{Kernel, Roots};
+use pintrace::attach::layout;
+use pintrace::source::test_run::test_run;
+
+/// Runs of each measurement; the median counts.
+const RUNS: usize = 7;
+
+/// One workload: its name, pages a pin call, pages a folio, long-term, and turns a run.
+struct Workload {
+    name: &'static str,
+    pages: u64,
+    folio_pages: u64,
+    longterm: bool,
+    turns: u64,
+}
+
+const WORKLOADS: &[Workload] = &[
+    Workload { name: "1 page, short-term", pages: 1, folio_pages: 1, longterm: false, turns: 100_000 },
+    Workload { name: "1 page, long-term", pages: 1, folio_pages: 1, longterm: true, turns: 20_000 },
+    Workload { name: "512 separate pages", pages: 512, folio_pages: 1, longterm: true, turns: 500 },
+    Workload { name: "one 2 MiB folio", pages: 512, folio_pages: 512, longterm: true, turns: 500 },
+    Workload { name: "262,144 pages", pages: 262_144, folio_pages: 1, longterm: true, turns: 1 },
+];
+
+const TABLES: &[(&str, &str)] = &[
+    ("bench_chunks", "chunks"),
+    ("bench_by_folio", "by folio"),
+    ("bench_by_frame", "by frame"),
+];
+
+fn main() -> anyhow::Result<()> {
+    // `cargo bench` passes --bench; a filter makes no sense here.
+    let roots = Roots::default();
+    let kernel = Kernel::read(&roots)?;
+    let facts = layout::facts(&kernel.types)?;
+    let (mut ebpf, _btf) = apply::load(facts, &roots.btf, &LoadOptions::default())?;
+    let mut bench = Bench { ebpf: &mut ebpf };
+    bench.load_all()?;
+    let longterm = u64::from(facts.foll_longterm);
+
+    println!("kernel {}; median of {RUNS} runs", kernel.facts.release);
+    let empty = bench.nanos("bench_empty", 1_000_000, &[])?;
+    let hash = bench.nanos("bench_hash", 100_000, &[])?;
+    println!("empty loop turn {empty:.0} ns; hash update+lookup+delete {hash:.0} ns");
+    println!("{:<22}{:>12}{:>12}{:>12}   ns for pin + unpin", "", TABLES[0].1, TABLES[1].1, TABLES[2].1);
+    for workload in WORKLOADS {
+        bench.run("bench_setup", workload.pages.max(workload.folio_pages), &[0, 0, workload.folio_pages])?;
+        let flags = if workload.longterm { longterm } else { 0 };
+        print!("{:<22}", workload.name);
+        for (program, _) in TABLES {
+            let nanos = bench.nanos(program, workload.turns, &[workload.pages, flags, workload.folio_pages])?;
+            print!("{:>12.0}", nanos - empty);
+        }
+        println!();
+    }
+    Ok(())
+}
+
+struct Bench<'e> {
+    ebpf: &'e mut aya::Ebpf,
+}
+
+impl Bench<'_> {
+    fn load_all(&mut self) -> anyhow::Result<()> {
+        let own = ["bench_setup", "bench_empty", "bench_hash"];
+        for name in own.into_iter().chain(TABLES.iter().map(|(name, _)| *name)) {
+            let program = self.program(name)?;
+            program.load().with_context(|| format!("the kernel refused {name}"))?;
+            let instructions = program.info()?.verified_instruction_count();
+            eprintln!("{name}: {} instructions verified", instructions.unwrap_or(0));
+        }
+        Ok(())
+    }
+
+    fn program(&mut self, name: &str) -> anyhow::Result<&mut RawTracePoint> {
+        match self.ebpf.program_mut(name) {
+            Some(Program::RawTracePoint(program)) => Ok(program),
+            _ => Err(anyhow!("no program {name} in the eBPF object")),
+        }
+    }
+
+    /// Runs a program with so many turns; fails if it made fewer.
+    fn run(&mut self, name: &str, turns: u64, rest: &[u64]) -> anyhow::Result<f64> {
+        let fd = self.program(name)?.fd()?.try_clone()?;
+        let mut arguments = vec![turns];
+        arguments.extend(rest);
+        arguments.resize(4, 0);
+        let took = test_run(std::os::fd::AsFd::as_fd(&fd), &arguments)?;
+        let map = self.ebpf.map("BENCH_TURNS").context("no map BENCH_TURNS")?;
+        let made = Array::<_, u64>::try_from(map)?.get(&0, 0)?;
+        if made != turns {
+            return Err(anyhow!("{name} made {made} of {turns} turns"));
+        }
+        Ok(took.as_secs_f64() * 1e9)
+    }
+
+    /// Median ns a turn.
+    fn nanos(&mut self, name: &str, turns: u64, rest: &[u64]) -> anyhow::Result<f64> {
+        let mut all = (0..RUNS)
+            .map(|_| Ok(self.run(name, turns, rest)? / f64::from(u32::try_from(turns)?)))
+            .collect::<anyhow::Result<Vec<f64>>>()?;
+        all.sort_by(f64::total_cmp);
+        Ok(all[RUNS / 2])
+    }
+}
