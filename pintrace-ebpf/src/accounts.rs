@@ -24,48 +24,53 @@ pub fn find_or_open(ctx: *mut c_void, key: &AccountKey) -> u32 {
     match maps::ACCOUNT_IDS.get_ptr(key) {
         // SAFETY: a map value that the running program keeps alive.
         Some(id) => unsafe { *id },
-        None => open(ctx, key),
+        None => pintrace_account_open(key.mm, key.caller, key.pid_tgid, key.longterm, stack(ctx)),
     }
 }
 
+/// Opens an account. A global function: the verifier follows it once, and not at every call.
+#[unsafe(no_mangle)]
 #[inline(never)]
-fn open(ctx: *mut c_void, key: &AccountKey) -> u32 {
-    let Some(id) = next_id() else {
+pub extern "C" fn pintrace_account_open(
+    mm: u64,
+    caller: u64,
+    pid_tgid: u64,
+    longterm: u64,
+    stack: i64,
+) -> u32 {
+    let slot = next_id().and_then(|id| Some((id, maps::ACCOUNTS.get_ptr_mut(id)?)));
+    let Some((id, account)) = slot else {
         count::loss(Loss::AccountTableFull, 1);
         return UNATTRIBUTED;
     };
-    let Some(slot) = maps::ACCOUNTS.get_ptr_mut(id) else {
-        count::loss(Loss::AccountTableFull, 1);
-        return UNATTRIBUTED;
-    };
+    let key = AccountKey { mm, caller, pid_tgid, longterm };
     let now = time();
-    // SAFETY: no arguments.
-    let cgroup = unsafe { bpf_get_current_cgroup_id() };
-    let account = Account {
-        key: *key,
-        acquired: 0,
-        released: 0,
-        bytes_held: 0,
-        calls: 0,
-        held_since_ns: now,
-        opened_ns: now,
-        cgroup,
-        stack: stack(ctx),
-        last_extent: 0,
-        comm: bpf_get_current_comm().unwrap_or([0; limits::COMM_BYTES]),
-    };
     // SAFETY: the id is fresh: nobody else knows this slot yet.
-    unsafe { *slot = account };
+    unsafe {
+        *account = Account {
+            key,
+            acquired: 0,
+            released: 0,
+            bytes_held: 0,
+            calls: 0,
+            held_since_ns: now,
+            opened_ns: now,
+            cgroup: bpf_get_current_cgroup_id(),
+            stack,
+            last_extent: 0,
+            comm: bpf_get_current_comm().unwrap_or([0; limits::COMM_BYTES]),
+        };
+    }
     if maps::ACCOUNT_IDS.insert(key, id, u64::from(BPF_NOEXIST)).is_err() {
         // The key holds the thread's id, so nobody else can have opened it: the table is full.
         let _ = maps::FREE_ACCOUNTS.push(id, 0);
         count::loss(Loss::AccountTableFull, 1);
         return UNATTRIBUTED;
     }
-    let _ = maps::OWNERS.insert((key.pid_tgid >> 32) as u32, 1, 0);
+    let _ = maps::OWNERS.insert((pid_tgid >> 32) as u32, 1, 0);
     let header = wire::Header { kind: wire::kind::ACCOUNT_OPENED, id, time_ns: now };
     // SAFETY: the slot was filled above.
-    ring::emit(wire::AccountOpened { header, account: unsafe { *slot } });
+    ring::emit(wire::AccountOpened { header, account: unsafe { *account } });
     id
 }
 

@@ -10,7 +10,7 @@ use pintrace_common::{
 
 use crate::{
     accounts, count, extents, facts,
-    folios::{self, CellTable, Chunks},
+    folios::{CellTable, Chunks, FIRST},
     holders, kernel, log, maps,
     page::Folio,
     walk::{self, Pages, Visitor},
@@ -115,14 +115,15 @@ impl<T: CellTable> Visitor for Hold<T> {
         }
         self.pins += u64::from(pins);
         let holder = self.holder as u32;
-        let held = folios::hold::<T>(folio, holder, pins);
-        if held.holder == holder {
+        let held = T::hold(folio.head, holder, pins);
+        let who = (held >> 32) as u32;
+        if who == holder {
             self.kept += u64::from(pins);
-            if held.first {
+            if held & FIRST != 0 {
                 self.bytes += folio.bytes();
             }
-        } else if held.holder != 0 {
-            holders::lend(held.holder, u64::from(pins));
+        } else if who != 0 {
+            holders::lend(who, u64::from(pins));
         }
     }
 }

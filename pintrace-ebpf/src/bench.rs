@@ -17,6 +17,7 @@ use crate::{
     bench_tables::{BENCH_ORIGIN, ByFolio, ByFrame},
     facts,
     folios::{CellTable, Chunks},
+    kernel,
     release,
     walk::Pages,
 };
@@ -24,8 +25,13 @@ use crate::{
 /// Synthetic struct pages: 1 GiB worth, and a page more so that a chunk may straddle the end.
 const PAGES: u32 = (1 << 18) + 64;
 
+/// One value, because struct pages are aligned to their size and map values only to 8 bytes.
 #[map]
-static BENCH_PAGES: Array<[u64; 8]> = Array::with_max_entries(PAGES, 0);
+static BENCH_PAGES: Array<[u64; WORDS]> = Array::with_max_entries(1, 0);
+
+/// u64 words of a struct page, and of all of them with one to spare for the alignment.
+const PAGE_WORDS: usize = 8;
+const WORDS: usize = (PAGES as usize + 1) * PAGE_WORDS;
 
 /// What pages[] would hold.
 #[map]
@@ -119,30 +125,42 @@ extern "C" fn setup(index: u32, run: *mut Run) -> i64 {
     // SAFETY: bpf_loop hands back the state.
     let folio_pages = unsafe { (*run).folio_pages } as u32;
     let within = if folio_pages == 0 { 0 } else { index % folio_pages };
-    let (Some(page), Some(head), Some(pointer), Some(origin)) = (
-        BENCH_PAGES.get_ptr_mut(index),
-        BENCH_PAGES.get_ptr_mut(index - within),
+    let (Some(memory), Some(pointer), Some(origin)) = (
+        BENCH_PAGES.get_ptr_mut(0),
         BENCH_POINTERS.get_ptr_mut(index),
         BENCH_ORIGIN.get_ptr_mut(0),
     ) else {
         return 1;
     };
+    let slot = memory as u64;
+    // Through memory, so that the verifier forgets that this number is a pointer.
+    let Some(base) = kernel::read_u64(&raw const slot as u64) else {
+        return 1;
+    };
+    let skew = (base.wrapping_neg() & 63) as usize / 8;
+    let word = skew + index as usize * PAGE_WORDS;
+    if word > WORDS - PAGE_WORDS {
+        return 1;
+    }
+    let address = base + word as u64 * 8;
+    let size = 1u64 << (facts::page_struct_shift() & 31);
     let large = folio_pages > 1;
-    // SAFETY: live map values of the sizes used; offsets are those of struct page.
+    // SAFETY: a live map value; the page's words lie inside it by the check above.
     unsafe {
+        let page = memory.cast::<u64>().add(word);
         let head_flag = if large && within == 0 { 1u64 << (facts::pg_head() & 63) } else { 0 };
-        (*page)[0] = head_flag;
-        (*page)[1] = if within == 0 { 0 } else { head as u64 + 1 };
+        *page = head_flag;
+        *page.add(1) = if within == 0 { 0 } else { address - u64::from(within) * size + 1 };
         // _mapcount 0, _refcount pinned twice.
-        (*page)[6] = 2048 << 32;
+        *page.add(6) = 2048 << 32;
         if large && within == 1 {
             // The field lies in the second struct page of a folio, which is this one.
             let offset = facts::folio_nr_pages().wrapping_sub(64) as usize & 60;
             *page.cast::<u8>().add(offset).cast::<u32>() = folio_pages;
         }
-        *pointer = page as u64;
+        *pointer = address;
         if index == 0 {
-            *origin = page as u64;
+            *origin = address;
         }
     }
     0

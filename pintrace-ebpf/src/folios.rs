@@ -12,20 +12,33 @@ use pintrace_common::{
     ledger::{CHUNK_PAGES, Chunk, SHARED_MARK},
 };
 
-use crate::{atomic::Word, count, facts, holders, maps, page::Folio, shared};
+use crate::{atomic::Word, count, facts, holders, maps, shared};
 
 /// Attempts at a cell that is shared or under change; each failure means that somebody else succeeded.
 const ATTEMPTS: u32 = 16;
 
 /// Where the cells are. The shipped layout is [`Chunks`]; the bench compares others.
-pub trait CellTable {
+pub trait CellTable: Sized {
     /// The cell of a folio that may be held.
     fn find(head: u64) -> Option<Word>;
     /// The cell of a folio, made if there is none yet.
     fn find_or_make(head: u64) -> Option<Word>;
     /// The folio's last pin is gone.
     fn emptied(_head: u64) {}
+    /// Adds pins to a folio for a holder. Gives who has them now, << 32, and [`FIRST`]. That is the
+    /// holder that asked, or another one if the folio has too many, or 0: nobody, the table is full.
+    fn hold(head: u64, holder: u32, pins: u32) -> u64 {
+        hold_in::<Self>(head, holder, pins)
+    }
+    /// Takes pins off a folio, from one holder after another; gives how many nobody held. `bytes` is
+    /// what the folio keeps in place, `tgid` the process that releases.
+    fn take(head: u64, pins: u32, tgid: u32, bytes: u64) -> u64 {
+        take_from::<Self>(head, pins, tgid, bytes)
+    }
 }
+
+/// The holder had no pins on this folio before.
+pub const FIRST: u64 = 1;
 
 /// Cells in chunks, each for the struct pages of an aligned run, made on demand.
 pub struct Chunks;
@@ -54,16 +67,30 @@ impl CellTable for Chunks {
         let _ = maps::CHUNKS.insert(unit / CHUNK_PAGES as u64, &EMPTY, u64::from(BPF_NOEXIST));
         Self::find(head)
     }
+
+    #[inline(always)]
+    fn hold(head: u64, holder: u32, pins: u32) -> u64 {
+        pintrace_hold(head, holder, pins)
+    }
+
+    #[inline(always)]
+    fn take(head: u64, pins: u32, tgid: u32, bytes: u64) -> u64 {
+        pintrace_take(head, pins, tgid, bytes)
+    }
 }
 
-/// What became of pins that were added.
-#[derive(Clone, Copy)]
-pub struct Held {
-    /// Who has them now: the holder that asked, or another one if the folio has too many. 0: nobody,
-    /// the table is full.
-    pub holder: u32,
-    /// The holder had none on this folio before.
-    pub first: bool,
+/// [`CellTable::hold`] as a global function: the verifier follows it once, and not at every call.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_hold(head: u64, holder: u32, pins: u32) -> u64 {
+    hold_in::<Chunks>(head, holder, pins)
+}
+
+/// [`CellTable::take`], likewise.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_take(head: u64, pins: u32, tgid: u32, bytes: u64) -> u64 {
+    take_from::<Chunks>(head, pins, tgid, bytes)
 }
 
 /// Packs a cell.
@@ -72,24 +99,23 @@ pub const fn cell(holder: u32, pins: u32) -> u64 {
     (holder as u64) << 32 | pins as u64
 }
 
-/// Adds pins to a folio for a holder.
 #[inline(always)]
-pub fn hold<T: CellTable>(folio: &Folio, holder: u32, pins: u32) -> Held {
-    let Some(word) = T::find_or_make(folio.head) else {
+fn hold_in<T: CellTable>(head: u64, holder: u32, pins: u32) -> u64 {
+    let Some(word) = T::find_or_make(head) else {
         count::loss(Loss::FolioTableFull, u64::from(pins));
-        return Held { holder: 0, first: false };
+        return 0;
     };
     // Nearly always the folio is free, or the holder's own.
     let now = word.load();
     if now == 0 && word.swap(0, cell(holder, pins)) {
-        return Held { holder, first: true };
+        return u64::from(holder) << 32 | FIRST;
     }
     if (now >> 32) as u32 == holder && word.swap(now, now + u64::from(pins)) {
-        return Held { holder, first: false };
+        return u64::from(holder) << 32;
     }
     let zero = maps::zero();
     let mut adding = Adding {
-        head: folio.head,
+        head,
         holder: u64::from(holder),
         pins: u64::from(pins),
         done: zero,
@@ -101,30 +127,30 @@ pub fn hold<T: CellTable>(folio: &Folio, holder: u32, pins: u32) -> Held {
     if adding.done == 0 {
         adding.give_up::<T>();
     }
-    Held { holder: adding.got as u32, first: adding.first != 0 }
+    adding.got << 32 | adding.first
 }
 
 /// Pins on their way to a cell that is shared or under change. The loops over this state are ones
 /// that the verifier follows once.
-pub struct Adding {
+struct Adding {
     /// The folio.
-    pub head: u64,
+    head: u64,
     /// Who adds.
-    pub holder: u64,
+    holder: u64,
     /// How many.
-    pub pins: u64,
+    pins: u64,
     /// 1 once they are in.
-    pub done: u64,
+    done: u64,
     /// Who has them.
-    pub got: u64,
+    got: u64,
     /// 1 if that holder had none before.
-    pub first: u64,
+    first: u64,
 }
 
 impl Adding {
     /// They are in.
     #[inline(always)]
-    pub fn settle(&mut self, holder: u32, first: bool) {
+    fn settle(&mut self, holder: u32, first: bool) {
         self.got = u64::from(holder);
         self.first = u64::from(first);
         self.done = 1;
@@ -156,7 +182,7 @@ extern "C" fn hold_step<T: CellTable>(_turn: u32, adding: *mut Adding) -> i64 {
     if now == SHARED_MARK {
         let held = shared::pintrace_shared_hold(adding.head, holder, pins);
         if held != 0 {
-            adding.settle((held >> 32) as u32, held & shared::FIRST != 0);
+            adding.settle((held >> 32) as u32, held & FIRST != 0);
         }
     } else if now == 0 || (now >> 32) as u32 == holder {
         let next = if now == 0 { cell(holder, pins) } else { now + u64::from(pins) };
@@ -172,43 +198,46 @@ extern "C" fn hold_step<T: CellTable>(_turn: u32, adding: *mut Adding) -> i64 {
 }
 
 /// Pins on their way out of a folio.
-pub struct Taking {
+struct Taking {
     /// The folio.
-    pub head: u64,
+    head: u64,
     /// Bytes that it keeps in place.
-    pub bytes: u64,
+    bytes: u64,
     /// The process that releases.
-    pub tgid: u64,
+    tgid: u64,
     /// How many are left to take.
-    pub left: u64,
+    left: u64,
 }
 
 impl Taking {
     /// One holder had `pins` of them, and has none left on this folio if `last`.
     #[inline(always)]
-    pub fn settle(&mut self, holder: u32, pins: u32, last: bool) {
+    fn settle(&mut self, holder: u32, pins: u32, last: bool) {
         self.left -= u64::from(pins);
         let bytes = if last { self.bytes } else { 0 };
         holders::pintrace_debit(holder, u64::from(pins), bytes);
     }
 }
 
-/// Takes pins off a folio, from one holder after another; what nobody holds stays in `left`.
 #[inline(always)]
-pub fn take<T: CellTable>(taking: &mut Taking) {
-    let Some(word) = T::find(taking.head) else {
-        return;
+fn take_from<T: CellTable>(head: u64, pins: u32, tgid: u32, bytes: u64) -> u64 {
+    let Some(word) = T::find(head) else {
+        return u64::from(pins);
     };
     let now = word.load();
     if now == 0 {
-        return;
+        return u64::from(pins);
     }
+    // `left` without bounds that the verifier would see change on every turn.
+    let left = maps::zero() + u64::from(pins);
+    let mut taking = Taking { head, bytes, tgid: u64::from(tgid), left };
     // Nearly always there is one holder, who has enough, and nobody else at work on this folio.
-    if now != SHARED_MARK && now as u32 >= taking.left as u32 && take_once::<T>(taking, word, now) {
-        return;
+    if now != SHARED_MARK && now as u32 >= pins && take_once::<T>(&mut taking, word, now) {
+        return 0;
     }
     // SAFETY: the callback takes the state it is given, which outlives the call.
-    unsafe { bpf_loop(ATTEMPTS, take_step::<T> as *mut c_void, (&raw mut *taking).cast(), 0) };
+    unsafe { bpf_loop(ATTEMPTS, take_step::<T> as *mut c_void, (&raw mut taking).cast(), 0) };
+    taking.left
 }
 
 /// One attempt on a cell with one holder; false if somebody else changed it.

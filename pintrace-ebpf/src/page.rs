@@ -49,30 +49,63 @@ impl Words {
     fn u64_at(&self, offset: u32) -> u64 {
         u64::from(self.u32_at(offset)) | u64::from(self.u32_at(offset + 4)) << 32
     }
-
-    #[inline(always)]
-    fn is_head(&self) -> bool {
-        let bit = facts::pg_head();
-        self.u64_at(facts::page_flags()) >> (bit & 63) & 1 == 1
-    }
 }
 
 /// Finds the folio of a page. `None` if its struct page cannot be read.
 #[inline(always)]
 pub fn folio_of(page: u64) -> Option<Folio> {
-    let mut words = Words::read(page)?;
-    let mut head = page;
+    let packed = pintrace_folio_of(page);
+    if packed == 0 {
+        return None;
+    }
+    let head = packed & !PACKED;
+    let order = (packed >> 1 & 31) as u32;
+    let end = head + ((1u64 << order) << (facts::page_struct_shift() & 31));
+    Some(Folio { head, end, pinned: packed & 1 == 1 })
+}
+
+/// Struct pages are aligned to more than what is packed below their address.
+const PACKED: u64 = 63;
+
+/// The folio as one number: head | order << 1 | pinned; 0 if it cannot be read. A global function:
+/// the verifier follows it once, and its frame is not part of the caller's.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_folio_of(page: u64) -> u64 {
+    let Some(words) = Words::read(page) else {
+        return 0;
+    };
     let link = words.u64_at(facts::page_compound_head());
     if link & 1 == 1 {
-        head = if facts::head_encoding() == head_encoding::MASK { page & link } else { link - 1 };
-        words = Words::read(head)?;
+        let head = if facts::head_encoding() == head_encoding::MASK { page & link } else { link - 1 };
+        return match kernel::read_u64(head + u64::from(facts::page_flags())) {
+            Some(flags) => packed(head, flags, u32::MAX),
+            None => 0,
+        };
     }
-    let size = 1u64 << (facts::page_struct_shift() & 31);
-    if words.is_head() {
-        let pages = kernel::read_u32(head + u64::from(facts::folio_nr_pages()))?;
-        let end = head + u64::from(pages.max(1)) * size;
-        return Some(Folio { head, end, pinned: true });
+    let flags = words.u64_at(facts::page_flags());
+    packed(page, flags, words.u32_at(facts::page_refcount()))
+}
+
+#[inline(always)]
+fn packed(head: u64, flags: u64, refcount: u32) -> u64 {
+    if flags >> (facts::pg_head() & 63) & 1 == 0 {
+        return head | u64::from(refcount >= facts::pin_bias());
     }
-    let pinned = words.u32_at(facts::page_refcount()) >= facts::pin_bias();
-    Some(Folio { head, end: head + size, pinned })
+    match kernel::read_u32(head + u64::from(facts::folio_nr_pages())) {
+        Some(pages) => head | u64::from(order_of(pages)) << 1 | 1,
+        None => 0,
+    }
+}
+
+/// log2 of a folio's number of pages, which is a power of two.
+#[inline(always)]
+fn order_of(pages: u32) -> u32 {
+    let mut order = 0;
+    for shift in [16, 8, 4, 2, 1] {
+        if pages >> (order + shift) != 0 {
+            order += shift;
+        }
+    }
+    order
 }

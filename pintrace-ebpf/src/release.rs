@@ -10,7 +10,7 @@ use pintrace_common::counters::Total;
 
 use crate::{
     calls, count,
-    folios::{self, CellTable, Chunks, Taking},
+    folios::{CellTable, Chunks},
     log, maps,
     page::Folio,
     walk::{self, Pages, Visitor},
@@ -80,17 +80,10 @@ impl<T: CellTable> Visitor for Take<T> {
             count::total(Total::Internal, u64::from(pins));
             return;
         }
-        let mut taking = Taking {
-            head: folio.head,
-            bytes: folio.bytes(),
-            tgid: self.tgid,
-            // Without bounds that the verifier would see change on every turn.
-            left: maps::zero() + u64::from(pins),
-        };
-        folios::take::<T>(&mut taking);
-        self.released += u64::from(pins) - taking.left;
-        if taking.left != 0 {
-            count::total(Total::OpeningReleased, taking.left);
+        let left = T::take(folio.head, pins, self.tgid as u32, folio.bytes());
+        self.released += u64::from(pins) - left;
+        if left != 0 {
+            count::total(Total::OpeningReleased, left);
         }
     }
 }

@@ -35,6 +35,9 @@ pub enum Command {
     Record(cmd::record::Args),
     /// Say what happened, from a recording.
     Report(cmd::report::Args),
+    /// Serve the figures to Prometheus.
+    #[cfg(all(feature = "live", feature = "serve"))]
+    Serve(cmd::serve::Args),
     /// Say what this kernel offers, what was chosen, and what is missing.
     #[cfg(feature = "live")]
     Doctor(cmd::doctor::Args),
@@ -49,6 +52,8 @@ pub fn main() -> Exit {
         Command::Top(args) => cmd::top::run(&args, &mut io::stdout()),
         #[cfg(feature = "live")]
         Command::Record(args) => cmd::record::run(&args, &mut io::stderr()),
+        #[cfg(all(feature = "live", feature = "serve"))]
+        Command::Serve(args) => cmd::serve::run(&args, &mut io::stderr()),
         #[cfg(feature = "live")]
         Command::Doctor(args) => cmd::doctor::run(&args, &mut io::stdout()),
         Command::Report(args) => cmd::report::run(&args, &mut io::stdout().lock(), &mut io::stderr()),

@@ -9,6 +9,8 @@ pub mod live;
 #[cfg(feature = "live")]
 pub mod record;
 pub mod report;
+#[cfg(all(feature = "live", feature = "serve"))]
+pub mod serve;
 #[cfg(feature = "live")]
 mod signals;
 #[cfg(all(feature = "live", feature = "tui"))]

@@ -99,8 +99,8 @@ async fn live(args: &Args) -> anyhow::Result<Exit> {
     source.await??;
     Ok(match outcome? {
         tui::Outcome::Signal(number) => Exit::Command(u8::try_from(128 + number).unwrap_or(1)),
-        tui::Outcome::Quit | tui::Outcome::SourceGone => Exit::Done,
-        tui::Outcome::Panicked => Exit::Failed,
+        tui::Outcome::Quit => Exit::Done,
+        tui::Outcome::SourceGone | tui::Outcome::Panicked => Exit::Failed,
     })
 }
 

@@ -1,0 +1,74 @@
+//! `pintrace serve`: the figures as a Prometheus scrape endpoint.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::event::Stopped;
+use crate::exit::Exit;
+use crate::metrics::server::{DEFAULT_ADDRESS, Limits, Server};
+use crate::model::Model;
+use crate::model::snapshot::Snapshot;
+use crate::pipeline::run::run as run_session;
+use crate::pipeline::sink::{Fold, Sink};
+
+use super::live::{LiveArgs, duration, start};
+use super::signals::Stops;
+
+/// The command line of `serve`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Where to listen. The figures tell what runs on this machine: think before you leave loopback.
+    #[arg(long = "web.listen-address", value_name = "ADDRESS:PORT", default_value = DEFAULT_ADDRESS)]
+    pub listen: SocketAddr,
+    /// How often figures are sampled.
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
+    pub interval: Duration,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on its own type")]
+    pub live: LiveArgs,
+}
+
+/// Ended processes that hold nothing: no metric needs them.
+const ENDED_KEPT: usize = 0;
+
+/// Serves until a signal comes.
+pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(serve(args, messages))
+}
+
+async fn serve(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
+    let mut stops = Stops::listen()?;
+    // The address first: a port in use is told before anything is attached.
+    let server = Server::bind(args.listen, Limits::default()).await?;
+    let (mut session, first) = start(&args.live, Vec::new())?;
+    let (show, shown) = watch::channel(Arc::new(Snapshot::default()));
+    let mut fold = Fold::new(move |model: &mut Model| {
+        model.forget_ended(ENDED_KEPT);
+        show.send_replace(Arc::new(model.snapshot()));
+    });
+    writeln!(messages, "pintrace: serving http://{}/metrics", server.address()?)?;
+    let (quit, mut quitting) = watch::channel(false);
+    let stop = async move {
+        stops.next().await;
+        Stopped { reason: "signal".to_owned(), exit_code: None }
+    };
+    let shutdown = async move {
+        // An error means that the sender is gone, which is the same wish.
+        let _ = quitting.wait_for(|quit| *quit).await;
+    };
+    let mut sinks: [&mut dyn Sink; 1] = [&mut fold];
+    let session = async {
+        let stopped = run_session(&mut session, first, args.interval, &mut sinks, stop).await;
+        // Whatever ended it: nobody is to read figures that stand still.
+        let _ = quit.send(true);
+        stopped
+    };
+    let (stopped, ()) = tokio::join!(session, server.run(shown, shutdown));
+    stopped?;
+    Ok(Exit::Done)
+}
