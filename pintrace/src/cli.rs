@@ -67,12 +67,25 @@ fn failed(error: &anyhow::Error) -> Exit {
         return Exit::Done;
     }
     // With stderr gone too, the exit code must do.
-    let _ = writeln!(io::stderr(), "pintrace: {error:#}");
+    let _ = writeln!(io::stderr(), "pintrace: {}", told(error));
     #[cfg(feature = "live")]
     if error.is::<cmd::live::CannotTrace>() {
         return Exit::CannotTrace;
     }
     Exit::Failed
+}
+
+/// The error with its causes, each once: many name theirs themselves, with a remedy behind it.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| {
+        if text.is_empty() {
+            cause
+        } else if text.contains(&cause) {
+            text
+        } else {
+            format!("{text}: {cause}")
+        }
+    })
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -93,6 +106,14 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let nested = anyhow::anyhow!("disk full").context("cannot write").context("x.pintrace");
+        assert_eq!(told(&nested), "x.pintrace: cannot write: disk full");
+        let named = anyhow::anyhow!("disk full").context("cannot write: disk full; free some space");
+        assert_eq!(told(&named), "cannot write: disk full; free some space");
     }
 
     #[test]
