@@ -71,10 +71,20 @@ pub const PINS: u32 = (1 << 30) - 1;
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_shared_make(head: u64, first: u64) -> u32 {
-    let mut entry = SharedFolio { pins: first & u64::from(u32::MAX), cells: [0; SHARED_CELLS] };
-    entry.cells[0] = first;
-    u32::from(maps::SHARED.insert(head, entry, u64::from(BPF_NOEXIST)).is_ok())
+    if maps::SHARED.insert(head, &EMPTY, u64::from(BPF_NOEXIST)).is_err() {
+        return 0;
+    }
+    let Some(entry) = Entry::find(head) else {
+        return 0;
+    };
+    // Nobody looks at the entry before the folio's cell is marked.
+    entry.cell(0).store(first);
+    entry.pins().store(first & u64::from(u32::MAX));
+    1
 }
+
+/// A value for new entries: on the stack it would be a quarter of what all frames may have together.
+static EMPTY: SharedFolio = SharedFolio { pins: 0, cells: [0; SHARED_CELLS] };
 
 /// Removes an entry that nobody can be using: made too late, or dead.
 #[inline(always)]

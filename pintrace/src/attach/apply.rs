@@ -167,8 +167,13 @@ fn verifier_log(error: &dyn std::error::Error) -> Option<String> {
     if std::env::var_os("PINTRACE_VERIFIER_LOG").is_some() {
         return Some(log.to_owned());
     }
-    let lines: Vec<_> = log.lines().filter(|line| !line.starts_with("processed ")).collect();
-    let last = lines.iter().rev().find(|line| !line.trim().is_empty())?;
+    // Its statistics come after the reason.
+    let statistics = ["processed ", "verification time", "stack depth"];
+    let reason = |line: &&str| {
+        let line = line.trim();
+        !line.is_empty() && !statistics.iter().any(|statistic| line.starts_with(statistic))
+    };
+    let last = log.lines().rev().find(reason)?.trim();
     Some(format!("the verifier says: {last}"))
 }
 

@@ -29,6 +29,8 @@ pub struct Tracker {
     /// By the kernel's account id, which is used again.
     accounts: HashMap<u32, Told>,
     next_account: u32,
+    /// Slots given back, with the opening time of what they still show.
+    free: HashMap<u32, u64>,
     extents: HashMap<u32, Extent>,
     processes: HashSet<u32>,
     ended: HashSet<u32>,
@@ -44,6 +46,7 @@ impl Tracker {
             names,
             accounts: HashMap::new(),
             next_account: 1,
+            free: HashMap::new(),
             extents: HashMap::new(),
             processes: HashSet::new(),
             ended: HashSet::new(),
@@ -87,7 +90,8 @@ impl Tracker {
     pub fn sample(&mut self, now: Nanos, ledger: &Ledger) -> Result<(), LedgerError> {
         for id in ledger.account_ids()? {
             let account = ledger.account(id)?;
-            if account.opened_ns == 0 && account.acquired == 0 {
+            let unused = account.opened_ns == 0 && account.acquired == 0;
+            if unused || self.free.get(&id) == Some(&account.opened_ns) {
                 continue;
             }
             self.open_account(id, &account, ledger);
@@ -131,6 +135,7 @@ impl Tracker {
         for id in done {
             if let Some(told) = self.accounts.remove(&id) {
                 ledger.free_account(id, told.account.key)?;
+                self.free.insert(id, told.account.opened_ns);
                 self.push(now, Body::AccountClosed(told.id));
             }
         }
@@ -183,6 +188,7 @@ impl Tracker {
         };
         self.push(time, Body::AccountOpened(opened));
         let fresh = Account { key: account.key, opened_ns: account.opened_ns, ..Account::default() };
+        self.free.remove(&id);
         self.accounts.insert(id, Told { id: told, account: fresh });
         told
     }
