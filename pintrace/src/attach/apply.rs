@@ -116,7 +116,7 @@ fn attach_line(ebpf: &mut Ebpf, btf: &Btf, line: Line) -> Outcome {
 
 /// Loads all programs of a candidate before attaching any.
 fn attach_candidate(ebpf: &mut Ebpf, btf: &Btf, hook: &Hook, candidate: &Candidate) -> Result<(), String> {
-    let describe = |attachment: &Attachment, step: &str, error: &dyn std::error::Error| {
+    let describe = |attachment: &Attachment, step: &str, error: &(dyn std::error::Error + 'static)| {
         format!("{} refused to {step}: {}", attachment.method.as_str(), root_cause(error))
     };
     for attachment in candidate.attachments {
@@ -149,16 +149,28 @@ fn program<'e>(ebpf: &'e mut Ebpf, attachment: &Attachment) -> Result<&'e mut Pr
 }
 
 /// The innermost cause says what the kernel said.
-fn root_cause(error: &dyn std::error::Error) -> String {
+fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     if let Some(log) = verifier_log(error) {
         return log;
     }
     let mut cause = error;
-    while let Some(next) = cause.source() {
-        cause = next;
+    loop {
+        // No C library has a text for it.
+        if let Some(error) = cause.downcast_ref::<std::io::Error>()
+            && error.raw_os_error() == Some(ENOTSUPP)
+        {
+            return "its trampoline cannot pass so many arguments (ENOTSUPP)".to_owned();
+        }
+        match cause.source() {
+            Some(next) => cause = next,
+            None => return cause.to_string(),
+        }
     }
-    cause.to_string()
 }
+
+/// What `arch_prepare_bpf_trampoline` (arch/x86/net/bpf_jit_comp.c) returns for a function with more
+/// arguments than it can pass; the kernel's own number, not in the C library's errno.h.
+const ENOTSUPP: i32 = 524;
 
 /// The verifier's last words, if it spoke.
 fn verifier_log(error: &dyn std::error::Error) -> Option<String> {

@@ -161,7 +161,7 @@ pub const HOOKS: &[Hook] = &[
                 program("probe_return_pin_user_pages_remote", Method::Kretprobe),
                 program("probe_pin_user_pages_remote", Method::Kprobe),
             ],
-            lost: "costs more a call; returns can be missed under load (counted as probe_missed)",
+            lost: "more time a call; returns can be missed under load (counted as probe_missed)",
         }
     ),
     pin!(

@@ -1,0 +1,149 @@
+//! fio's pins: the figures that the kernel's books show for it.
+
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::harness::{Findings, Recording, Report, kernel_at_least, number};
+
+/// Pages of 16 MiB.
+const PAGES: u64 = 4096;
+
+/// fio with these options on a file of 16 MiB.
+fn fio(options: &str) -> Command {
+    let mut command = Command::new("fio");
+    command.args("--name=job --filename=/mnt/fio.dat --size=16M --output=/dev/null".split(' '));
+    command.args(options.split_whitespace()).stdin(Stdio::null());
+    command
+}
+
+/// Makes the file, so that no run does.
+fn lay_out() {
+    let status = fio("--rw=write --bs=1M --ioengine=psync --end_fsync=1").status().unwrap();
+    assert!(status.success());
+}
+
+/// The process of a fio that has pinned since `before`; there must be one at most.
+fn job<'a>(before: &Report, now: &'a Report) -> Option<&'a Value> {
+    let known: Vec<_> = before.processes().iter().map(|process| &process["pid"]).collect();
+    let mut new = now.processes().iter().filter(|process| !known.contains(&&process["pid"]));
+    let job = new.next()?;
+    assert_eq!(job["comm"], "fio");
+    assert!(new.next().is_none(), "fio forks one job, and it alone pins");
+    Some(job)
+}
+
+#[test]
+fn direct_io_of_fio_is_counted_exactly() {
+    lay_out();
+    let recording = Recording::start("direct");
+    let mut findings = Findings::default();
+    let expected = if kernel_at_least(6, 5) { PAGES } else { 0 };
+    for options in [
+        "--ioengine=io_uring --rw=read",
+        "--ioengine=io_uring --rw=randwrite --iodepth=8",
+        "--ioengine=libaio --rw=read --iodepth=8",
+        "--ioengine=psync --rw=read",
+        "--ioengine=psync --rw=write",
+    ] {
+        let before = recording.settled();
+        let status = fio(options).args(["--direct=1", "--bs=64k"]).status().unwrap();
+        findings.about(options);
+        findings.holds(status.success(), "fio's end");
+        let report = recording.settled();
+        report.check(&mut findings);
+        let figure = |key| job(&before, &report).map_or(0, |job| number(&job[key]));
+        findings.same("acquired", figure("acquired"), expected);
+        findings.same("released", figure("released"), expected);
+        findings.same("held", figure("pages_held"), 0);
+        if let Some(job) = job(&before, &report) {
+            findings.same("subsystems", job["subsystems"].clone(), serde_json::json!({"direct_io": 0}));
+            findings.holds(!job["ended"].is_null(), "the job's end");
+        }
+    }
+    recording.finish().check(&mut findings);
+    findings.conclude();
+}
+
+#[test]
+fn buffered_io_of_fio_pins_nothing() {
+    lay_out();
+    let recording = Recording::start("buffered");
+    let mut findings = Findings::default();
+    assert!(fio("--ioengine=io_uring --rw=randrw --bs=4k --io_size=2M").status().unwrap().success());
+    let report = recording.finish();
+    report.check(&mut findings);
+    findings.same("books_acquired", report.truth("books_acquired"), 0);
+    findings.same("processes", report.processes().len(), 0);
+    findings.conclude();
+}
+
+#[test]
+fn fixed_buffers_of_fio_are_held_while_it_runs() {
+    lay_out();
+    let recording = Recording::start("fixed");
+    let mut findings = Findings::default();
+    for (depth, pages) in [(1, 16), (8, 128)] {
+        findings.about(format!("iodepth {depth}, running"));
+        let before = recording.settled();
+        let options = format!(
+            "--ioengine=io_uring --fixedbufs=1 --direct=1 --rw=randread --bs=64k --iodepth={depth} \
+             --time_based --runtime=10m"
+        );
+        let mut running = fio(&options).spawn().unwrap();
+        let report = recording.once("fio to pin", |now| job(&before, now).is_some());
+        report.check(&mut findings);
+        let process = job(&before, &report).unwrap();
+        for (key, expected) in [
+            ("pages_held", pages),
+            ("longterm_pages_held", pages),
+            ("bytes_held", pages * 4096),
+            ("acquired", pages),
+            ("released", 0),
+        ] {
+            findings.same(key, number(&process[key]), expected);
+        }
+        findings.same("subsystems", process["subsystems"].clone(), serde_json::json!({"io_uring": pages}));
+        interrupt(&mut running);
+        findings.about(format!("iodepth {depth}, after"));
+        let pid = number(&process["pid"]);
+        let report = recording.once("fio to release", |now| now.figure(pid, "pages_held") == 0);
+        report.check(&mut findings);
+        findings.same("acquired", report.figure(pid, "acquired"), pages);
+        findings.same("released", report.figure(pid, "released"), pages);
+    }
+    recording.finish().check(&mut findings);
+    findings.conclude();
+}
+
+#[test]
+fn many_pins_at_once_on_one_huge_page_are_counted_exactly() {
+    lay_out();
+    let recording = Recording::start("huge");
+    let mut findings = Findings::default();
+    let expected = if kernel_at_least(6, 5) { PAGES } else { 0 };
+    std::fs::write("/proc/sys/vm/nr_hugepages", "8").unwrap();
+    for memory in ["mmaphuge", "mmap"] {
+        let before = recording.settled();
+        let options = format!("--ioengine=io_uring --direct=1 --rw=randread --bs=16k --iodepth=32 --iomem={memory}");
+        let status = fio(&options).status().unwrap();
+        findings.about(options);
+        findings.holds(status.success(), "fio's end");
+        let report = recording.settled();
+        report.check(&mut findings);
+        let figure = |key| job(&before, &report).map_or(0, |job| number(&job[key]));
+        findings.same("acquired", figure("acquired"), expected);
+        findings.same("released", figure("released"), expected);
+        findings.same("bytes_held", figure("bytes_held"), 0);
+    }
+    std::fs::write("/proc/sys/vm/nr_hugepages", "0").unwrap();
+    recording.finish().check(&mut findings);
+    findings.conclude();
+}
+
+/// Ends fio as a terminal would: it finishes what is under way, and ends in order.
+fn interrupt(fio: &mut Child) {
+    kill_process(Pid::from_child(fio), Signal::INT).unwrap();
+    fio.wait().unwrap();
+}

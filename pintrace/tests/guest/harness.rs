@@ -1,0 +1,334 @@
+//! Running pintrace, pinload and fio in a guest, and reading what they say.
+//!
+//! A [`Recording`] runs beside the workloads and is read while it grows. Nothing here waits for time to pass:
+//! every wait is for a condition, and has a bound.
+
+use std::fmt::{Debug, Display};
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// Longer than anything that goes well takes under emulation.
+const PATIENCE: Duration = Duration::from_secs(60);
+const STEP: Duration = Duration::from_millis(20);
+/// How often a recording samples.
+const INTERVAL: &str = "100ms";
+/// Bytes of a small page.
+pub(crate) const PAGE: u64 = 4096;
+/// Bytes of a huge page.
+pub(crate) const HUGE: u64 = 2 << 20;
+
+/// Waits until `look` gives something, within a bound.
+pub(crate) fn eventually<T>(what: &dyn Display, mut look: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < until, "waited in vain: {what}");
+        thread::sleep(STEP);
+    }
+}
+
+/// Says that a test was not run; `xtask test` counts these lines.
+pub(crate) fn skipped(name: &str, why: &dyn Display) {
+    println!("skipped: {name}: {why}");
+}
+
+/// Whether the running kernel's release is at least this.
+pub(crate) fn kernel_at_least(major: u32, minor: u32) -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse::<u32>().unwrap());
+    let running = (numbers.next().unwrap(), numbers.next().unwrap());
+    running >= (major, minor)
+}
+
+/// What was found not to be as it should; all of it is told at the end.
+#[derive(Default)]
+pub(crate) struct Findings {
+    context: String,
+    wrong: Vec<String>,
+}
+
+impl Findings {
+    /// What the checks from now on are about.
+    pub(crate) fn about(&mut self, context: impl Into<String>) {
+        self.context = context.into();
+    }
+
+    /// Both must be the same.
+    pub(crate) fn same<T: PartialEq + Debug>(&mut self, what: &str, actual: T, expected: T) {
+        if actual != expected {
+            let context = &self.context;
+            self.wrong.push(format!("{context}: {what} is {actual:?}, not {expected:?}"));
+        }
+    }
+
+    /// It must be so.
+    pub(crate) fn holds(&mut self, claim: bool, what: &str) {
+        self.same(what, claim, true);
+    }
+
+    /// Fails if anything was wrong.
+    pub(crate) fn conclude(self) {
+        assert!(self.wrong.is_empty(), "{} findings:\n{}", self.wrong.len(), self.wrong.join("\n"));
+    }
+}
+
+/// `pintrace record` under way, while the test runs workloads beside it.
+pub(crate) struct Recording {
+    /// `None` once it has ended.
+    process: Option<Child>,
+    /// Its end ends the recording.
+    leash: Option<ChildStdin>,
+    file: PathBuf,
+}
+
+impl Recording {
+    /// Starts one; everything is attached when this returns.
+    pub(crate) fn start(name: &str) -> Self {
+        Self::start_with(name, &[])
+    }
+
+    /// Starts one with more options.
+    pub(crate) fn start_with(name: &str, options: &[&str]) -> Self {
+        let file = Path::new("/tmp").join(name).with_extension("pintrace");
+        let mut process = Command::new("pintrace")
+            .args(["record", "--force", "--interval", INTERVAL, "-o"])
+            .arg(&file)
+            .args(options)
+            .args(["--", "sh", "-c", "echo attached; read line"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "attached\n", "pintrace record did not start");
+        let leash = process.stdin.take();
+        Self { process: Some(process), leash, file }
+    }
+
+    /// What the file says so far, which may be a moment old.
+    pub(crate) fn report(&self) -> Report {
+        Report::of(&self.file)
+    }
+
+    /// What was sampled after this call began.
+    pub(crate) fn settled(&self) -> Report {
+        let mut last = self.report();
+        // The first newer sample may have begun before this call, the one after it cannot.
+        for _ in 0..2 {
+            last = eventually(&"the recording to grow", || {
+                let next = self.report();
+                (next.duration() > last.duration()).then_some(next)
+            });
+        }
+        last
+    }
+
+    /// The settled report once `claim` holds.
+    pub(crate) fn once(&self, what: &str, mut claim: impl FnMut(&Report) -> bool) -> Report {
+        eventually(&what, || {
+            let report = self.report();
+            claim(&report).then_some(())
+        });
+        self.settled()
+    }
+
+    /// Ends it in order, and reads the whole of it.
+    pub(crate) fn finish(mut self) -> Report {
+        drop(self.leash.take());
+        let status = self.process.take().unwrap().wait().unwrap();
+        let report = self.report();
+        assert!(report.document["complete"].as_bool().unwrap(), "{status}");
+        report
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        drop(self.leash.take());
+        if let Some(mut process) = self.process.take() {
+            // The test has failed already.
+            let _ = process.wait();
+        }
+    }
+}
+
+/// The JSON of `report` or `top --once`.
+pub(crate) struct Report {
+    pub(crate) document: Value,
+}
+
+impl Report {
+    /// Of a recording.
+    pub(crate) fn of(file: &Path) -> Self {
+        let mut command = Command::new("pintrace");
+        Self::from_output(command.arg("report").arg(file).arg("--json"))
+    }
+
+    /// Of a command that prints one.
+    pub(crate) fn from_output(command: &mut Command) -> Self {
+        let output = command.stderr(Stdio::piped()).output().unwrap();
+        let document = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+        Self { document }
+    }
+
+    fn duration(&self) -> u64 {
+        number(&self.document["duration_ns"])
+    }
+
+    /// A figure of `truth`.
+    pub(crate) fn truth(&self, key: &str) -> i64 {
+        self.document["truth"][key].as_i64().unwrap_or_else(|| panic!("no truth.{key}"))
+    }
+
+    /// All processes.
+    pub(crate) fn processes(&self) -> &[Value] {
+        self.document["processes"].as_array().unwrap()
+    }
+
+    /// The last process of this id; `Null` if it has not pinned.
+    pub(crate) fn process(&self, pid: u64) -> &Value {
+        let mut processes = self.processes().iter();
+        processes.rfind(|process| process["pid"] == pid).unwrap_or(&Value::Null)
+    }
+
+    /// A figure of a process, 0 if it has not pinned.
+    pub(crate) fn figure(&self, pid: u64, key: &str) -> u64 {
+        self.process(pid)[key].as_u64().unwrap_or(0)
+    }
+
+    /// What must hold at every moment at which nobody is in the middle of a pin.
+    pub(crate) fn check(&self, findings: &mut Findings) {
+        findings.same("truth.unaccounted", self.truth("unaccounted"), 0);
+        let pinned = self.truth("ledger_acquired") + self.truth("internal");
+        findings.same("truth.books_acquired", self.truth("books_acquired"), pinned);
+        let released =
+            self.truth("ledger_released") + self.truth("internal") + self.truth("opening_released");
+        findings.same("truth.books_released", self.truth("books_released"), released);
+        let held = self.truth("ledger_held") + self.truth("opening_held");
+        findings.same("truth.books_held", self.truth("books_held"), held);
+        for (reason, count) in self.document["loss"].as_object().unwrap() {
+            findings.same(&format!("loss.{reason}"), number(count), 0);
+        }
+        findings.same("unfolded", number(&self.document["unfolded"]), 0);
+        for (total, key) in [("acquired", "acquired"), ("released", "released"), ("held", "pages_held")] {
+            let total = self.truth(&format!("ledger_{total}"));
+            findings.same(&format!("the processes' {key}"), self.sum(key), total);
+            let subsystems = self.document["subsystems"].as_object().unwrap().values();
+            let sum: u64 = subsystems.map(|subsystem| number(&subsystem[key])).sum();
+            findings.same(&format!("the subsystems' {key}"), i64::try_from(sum).unwrap(), total);
+        }
+    }
+
+    fn sum(&self, key: &str) -> i64 {
+        let sum: u64 = self.processes().iter().map(|process| number(&process[key])).sum();
+        i64::try_from(sum).unwrap()
+    }
+}
+
+/// A number that must be there.
+pub(crate) fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+/// A pinload that holds until it is told to go on.
+pub(crate) struct Pinload {
+    process: Child,
+    leash: Option<ChildStdin>,
+    lines: BufReader<ChildStdout>,
+}
+
+/// What pinload said when it was to pin.
+pub(crate) enum Began {
+    /// It holds; one `ready` line for each holder.
+    Ready(Pinload, Vec<Value>),
+    /// This kernel does not offer it.
+    Unavailable(String),
+}
+
+impl Pinload {
+    /// Starts it and waits until `holders` hold.
+    pub(crate) fn begin(words: &str, holders: usize) -> Began {
+        let mut process = Command::new("pinload")
+            .args(words.split_whitespace())
+            .arg("--hold-until-stdin")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let leash = process.stdin.take();
+        let lines = BufReader::new(process.stdout.take().unwrap());
+        let mut pinload = Self { process, leash, lines };
+        let mut ready = Vec::new();
+        while ready.len() < holders {
+            let line = pinload.line().unwrap_or_else(|| panic!("pinload {words} ended"));
+            match line["event"].as_str().unwrap() {
+                "ready" => ready.push(line),
+                "error" if line["code"] == 3 => {
+                    pinload.process.wait().unwrap();
+                    return Began::Unavailable(line["what"].as_str().unwrap().to_owned());
+                }
+                _ => panic!("pinload {words}: {line}"),
+            }
+        }
+        Began::Ready(pinload, ready)
+    }
+
+    /// As [`Self::begin`], for what every kernel here offers.
+    pub(crate) fn hold(words: &str, holders: usize) -> (Self, Vec<Value>) {
+        match Self::begin(words, holders) {
+            Began::Ready(pinload, ready) => (pinload, ready),
+            Began::Unavailable(why) => panic!("pinload {words}: {why}"),
+        }
+    }
+
+    /// The next line; `None` at the end.
+    pub(crate) fn line(&mut self) -> Option<Value> {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        (!line.is_empty()).then(|| serde_json::from_str(&line).unwrap())
+    }
+
+    /// Lets it pass its gate once.
+    pub(crate) fn go_on(&mut self) {
+        self.leash.as_mut().unwrap().write_all(b"\n").unwrap();
+    }
+
+    /// Kills it while it holds.
+    pub(crate) fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Lets it pass every gate and waits for its end.
+    pub(crate) fn end(mut self) -> ExitStatus {
+        drop(self.leash.take());
+        let mut rest = String::new();
+        self.lines.read_to_string(&mut rest).unwrap();
+        self.process.wait().unwrap()
+    }
+}
+
+impl Drop for Pinload {
+    fn drop(&mut self) {
+        if self.leash.take().is_some() {
+            // The test has failed already, or the process has ended.
+            let _ = self.process.kill();
+            let _ = self.process.wait();
+        }
+    }
+}
+
+/// What pinload expects in a line, `None` where it knows nothing.
+pub(crate) fn expected(line: &Value, key: &str) -> Option<u64> {
+    line["expected_pins"][key].as_u64()
+}
