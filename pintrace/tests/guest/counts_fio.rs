@@ -20,14 +20,19 @@ fn fio(options: &str) -> Command {
 
 /// Makes the file, so that no run does.
 fn lay_out() {
-    let status = fio("--rw=write --bs=1M --ioengine=psync --end_fsync=1").status().unwrap();
+    let status = fio("--rw=write --bs=1M --ioengine=psync --end_fsync=1")
+        .status()
+        .unwrap();
     assert!(status.success());
 }
 
 /// The process of a fio that has pinned since `before`; there must be one at most.
 fn job<'a>(before: &Report, now: &'a Report) -> Option<&'a Value> {
     let known: Vec<_> = before.processes().iter().map(|process| &process["pid"]).collect();
-    let mut new = now.processes().iter().filter(|process| !known.contains(&&process["pid"]));
+    let mut new = now
+        .processes()
+        .iter()
+        .filter(|process| !known.contains(&&process["pid"]));
     let job = new.next()?;
     assert_eq!(job["comm"], "fio");
     assert!(new.next().is_none(), "fio forks one job, and it alone pins");
@@ -58,7 +63,11 @@ fn direct_io_of_fio_is_counted_exactly() {
         findings.same("released", figure("released"), expected);
         findings.same("held", figure("pages_held"), 0);
         if let Some(job) = job(&before, &report) {
-            findings.same("subsystems", job["subsystems"].clone(), serde_json::json!({"direct_io": 0}));
+            findings.same(
+                "subsystems",
+                job["subsystems"].clone(),
+                serde_json::json!({"direct_io": 0}),
+            );
             findings.holds(!job["ended"].is_null(), "the job's end");
         }
     }
@@ -71,7 +80,12 @@ fn buffered_io_of_fio_pins_nothing() {
     lay_out();
     let recording = Recording::start("buffered");
     let mut findings = Findings::default();
-    assert!(fio("--ioengine=io_uring --rw=randrw --bs=4k --io_size=2M").status().unwrap().success());
+    assert!(
+        fio("--ioengine=io_uring --rw=randrw --bs=4k --io_size=2M")
+            .status()
+            .unwrap()
+            .success()
+    );
     let report = recording.finish();
     report.check(&mut findings);
     findings.same("books_acquired", report.truth("books_acquired"), 0);
@@ -104,7 +118,11 @@ fn fixed_buffers_of_fio_are_held_while_it_runs() {
         ] {
             findings.same(key, number(&process[key]), expected);
         }
-        findings.same("subsystems", process["subsystems"].clone(), serde_json::json!({"io_uring": pages}));
+        findings.same(
+            "subsystems",
+            process["subsystems"].clone(),
+            serde_json::json!({"io_uring": pages}),
+        );
         interrupt(&mut running);
         findings.about(format!("iodepth {depth}, after"));
         let pid = number(&process["pid"]);
@@ -126,7 +144,8 @@ fn many_pins_at_once_on_one_huge_page_are_counted_exactly() {
     std::fs::write("/proc/sys/vm/nr_hugepages", "8").unwrap();
     for memory in ["mmaphuge", "mmap"] {
         let before = recording.settled();
-        let options = format!("--ioengine=io_uring --direct=1 --rw=randread --bs=16k --iodepth=32 --iomem={memory}");
+        let options =
+            format!("--ioengine=io_uring --direct=1 --rw=randread --bs=16k --iodepth=32 --iomem={memory}");
         let status = fio(&options).status().unwrap();
         findings.about(options);
         findings.holds(status.success(), "fio's end");

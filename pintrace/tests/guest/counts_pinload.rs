@@ -63,7 +63,11 @@ fn every_kind(backing: &str, pages: u64) {
 /// What the holder of a `ready` line is to be shown with while it holds.
 fn check_held(report: &Report, ready: &Value, subsystem: &str, findings: &mut Findings) {
     let pid = number(&ready["pid"]);
-    for (key, figure) in [("held", "pages_held"), ("acquired", "acquired"), ("released", "released")] {
+    for (key, figure) in [
+        ("held", "pages_held"),
+        ("acquired", "acquired"),
+        ("released", "released"),
+    ] {
         if let Some(pins) = expected(ready, key) {
             findings.same(figure, report.figure(pid, figure), pins);
         }
@@ -74,14 +78,26 @@ fn check_held(report: &Report, ready: &Value, subsystem: &str, findings: &mut Fi
     }
     let held = report.figure(pid, "pages_held");
     // What lasts beyond a call is long-term, on every kernel here.
-    findings.same("longterm_pages_held", report.figure(pid, "longterm_pages_held"), held);
-    findings.same("bytes_held", report.figure(pid, "bytes_held"), bytes_kept(ready, held));
+    findings.same(
+        "longterm_pages_held",
+        report.figure(pid, "longterm_pages_held"),
+        held,
+    );
+    findings.same(
+        "bytes_held",
+        report.figure(pid, "bytes_held"),
+        bytes_kept(ready, held),
+    );
     findings.same("comm", process["comm"].as_str(), Some("pinload"));
     findings.same("ended", process["ended"].is_null(), true);
     let subsystems = process["subsystems"].as_object().unwrap();
     let names: Vec<_> = subsystems.keys().map(String::as_str).collect();
     findings.same("subsystems", names, vec![subsystem]);
-    findings.same("pages of the subsystem", process["subsystems"][subsystem].as_u64(), Some(held));
+    findings.same(
+        "pages of the subsystem",
+        process["subsystems"][subsystem].as_u64(),
+        Some(held),
+    );
     check_extents(process, ready, held, findings);
 }
 
@@ -95,7 +111,11 @@ fn check_extents(process: &Value, ready: &Value, held: u64, findings: &mut Findi
     }
     let lowest = extents.iter().map(|extent| hexadecimal(&extent["address"])).min();
     // The address of a pin on a file is the place in the file.
-    let address = if ready["kind"] == "udmabuf" { 0 } else { hexadecimal(&ready["address"]) };
+    let address = if ready["kind"] == "udmabuf" {
+        0
+    } else {
+        hexadecimal(&ready["address"])
+    };
     findings.same("address", lowest, Some(address));
 }
 
@@ -133,7 +153,11 @@ fn a_large_registration_in_one_call_is_exact() {
     let report = recording.settled();
     report.check(&mut findings);
     check_held(&report, &ready[0], "io_uring", &mut findings);
-    findings.same("pages_held", report.figure(number(&ready[0]["pid"]), "pages_held"), 65536);
+    findings.same(
+        "pages_held",
+        report.figure(number(&ready[0]["pid"]), "pages_held"),
+        65536,
+    );
     pinload.end();
     findings.about("released");
     let report = recording.finish();
@@ -172,7 +196,11 @@ fn pages_that_the_pin_itself_faults_in_and_zero_pages_are_counted_as_the_books_c
         let report = recording.settled();
         report.check(&mut findings);
         let pid = number(&ready["pid"]);
-        for (key, figure) in [("held", "pages_held"), ("acquired", "acquired"), ("released", "released")] {
+        for (key, figure) in [
+            ("held", "pages_held"),
+            ("acquired", "acquired"),
+            ("released", "released"),
+        ] {
             if let Some(pins) = expected(&ready, key) {
                 findings.same(figure, report.figure(pid, figure), pins);
             }
@@ -180,9 +208,15 @@ fn pages_that_the_pin_itself_faults_in_and_zero_pages_are_counted_as_the_books_c
         // Where pinload does not know, the books do.
         let books = |key| report.truth(key) - before.truth(key);
         let pinned = books("books_acquired") - books("internal");
-        findings.same("acquired", i64::try_from(report.figure(pid, "acquired")).unwrap(), pinned);
+        findings.same(
+            "acquired",
+            i64::try_from(report.figure(pid, "acquired")).unwrap(),
+            pinned,
+        );
         findings.holds(pinload.end().success(), "pinload's end");
-        recording.once(words, |report| report.figure(pid, "pages_held") == 0).check(&mut findings);
+        recording
+            .once(words, |report| report.figure(pid, "pages_held") == 0)
+            .check(&mut findings);
     }
     recording.finish().check(&mut findings);
     findings.conclude();

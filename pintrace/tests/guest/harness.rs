@@ -43,7 +43,9 @@ pub(crate) fn skipped(name: &str, why: &dyn Display) {
 /// Whether the running kernel's release is at least this.
 pub(crate) fn kernel_at_least(major: u32, minor: u32) -> bool {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse::<u32>().unwrap());
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|number| number.parse::<u32>().unwrap());
     let running = (numbers.next().unwrap(), numbers.next().unwrap());
     running >= (major, minor)
 }
@@ -65,7 +67,8 @@ impl Findings {
     pub(crate) fn same<T: PartialEq + Debug>(&mut self, what: &str, actual: T, expected: T) {
         if actual != expected {
             let context = &self.context;
-            self.wrong.push(format!("{context}: {what} is {actual:?}, not {expected:?}"));
+            self.wrong
+                .push(format!("{context}: {what} is {actual:?}, not {expected:?}"));
         }
     }
 
@@ -76,7 +79,12 @@ impl Findings {
 
     /// Fails if anything was wrong.
     pub(crate) fn conclude(self) {
-        assert!(self.wrong.is_empty(), "{} findings:\n{}", self.wrong.len(), self.wrong.join("\n"));
+        assert!(
+            self.wrong.is_empty(),
+            "{} findings:\n{}",
+            self.wrong.len(),
+            self.wrong.join("\n")
+        );
     }
 }
 
@@ -105,13 +113,21 @@ impl Recording {
             .args(["--", "sh", "-c", "echo attached; read line"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(fs::File::create(file.with_extension("log")).unwrap())
             .spawn()
             .unwrap();
         let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert_eq!(line, "attached\n", "pintrace record did not start");
+        BufReader::new(process.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let log = || fs::read_to_string(file.with_extension("log")).unwrap();
+        assert_eq!(line, "attached\n", "pintrace record: {}", log());
         let leash = process.stdin.take();
-        Self { process: Some(process), leash, file }
+        Self {
+            process: Some(process),
+            leash,
+            file,
+        }
     }
 
     /// What the file says so far, which may be a moment old.
@@ -146,7 +162,11 @@ impl Recording {
         drop(self.leash.take());
         let status = self.process.take().unwrap().wait().unwrap();
         let report = self.report();
-        assert!(report.document["complete"].as_bool().unwrap(), "{status}");
+        let log = fs::read_to_string(self.file.with_extension("log")).unwrap();
+        assert!(
+            status.success() && report.document["complete"].as_bool().unwrap(),
+            "{status}: {log}"
+        );
         report
     }
 }
@@ -187,7 +207,9 @@ impl Report {
 
     /// A figure of `truth`.
     pub(crate) fn truth(&self, key: &str) -> i64 {
-        self.document["truth"][key].as_i64().unwrap_or_else(|| panic!("no truth.{key}"))
+        self.document["truth"][key]
+            .as_i64()
+            .unwrap_or_else(|| panic!("no truth.{key}"))
     }
 
     /// All processes.
@@ -198,7 +220,9 @@ impl Report {
     /// The last process of this id; `Null` if it has not pinned.
     pub(crate) fn process(&self, pid: u64) -> &Value {
         let mut processes = self.processes().iter();
-        processes.rfind(|process| process["pid"] == pid).unwrap_or(&Value::Null)
+        processes
+            .rfind(|process| process["pid"] == pid)
+            .unwrap_or(&Value::Null)
     }
 
     /// A figure of a process, 0 if it has not pinned.
@@ -220,12 +244,20 @@ impl Report {
             findings.same(&format!("loss.{reason}"), number(count), 0);
         }
         findings.same("unfolded", number(&self.document["unfolded"]), 0);
-        for (total, key) in [("acquired", "acquired"), ("released", "released"), ("held", "pages_held")] {
+        for (total, key) in [
+            ("acquired", "acquired"),
+            ("released", "released"),
+            ("held", "pages_held"),
+        ] {
             let total = self.truth(&format!("ledger_{total}"));
             findings.same(&format!("the processes' {key}"), self.sum(key), total);
             let subsystems = self.document["subsystems"].as_object().unwrap().values();
             let sum: u64 = subsystems.map(|subsystem| number(&subsystem[key])).sum();
-            findings.same(&format!("the subsystems' {key}"), i64::try_from(sum).unwrap(), total);
+            findings.same(
+                &format!("the subsystems' {key}"),
+                i64::try_from(sum).unwrap(),
+                total,
+            );
         }
     }
 
@@ -267,7 +299,11 @@ impl Pinload {
             .unwrap();
         let leash = process.stdin.take();
         let lines = BufReader::new(process.stdout.take().unwrap());
-        let mut pinload = Self { process, leash, lines };
+        let mut pinload = Self {
+            process,
+            leash,
+            lines,
+        };
         let mut ready = Vec::new();
         while ready.len() < holders {
             let line = pinload.line().unwrap_or_else(|| panic!("pinload {words} ended"));
