@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: what pintrace costs.
 
+mod core;
 mod overhead;
 
 use std::process::ExitCode;
@@ -10,6 +11,8 @@ use clap::Subcommand;
 /// Which cost to measure.
 #[derive(Subcommand)]
 pub(crate) enum Bench {
+    /// Pin and release in the kernel-side ledger, natively, by layout of the folio table
+    Core,
     /// Direct I/O in a guest, bare against recorded: how much of the rate is left
     Overhead(overhead::Overhead),
 }
@@ -18,6 +21,7 @@ impl Bench {
     /// Does it.
     pub(crate) fn run(self) -> Result<ExitCode> {
         match self {
+            Self::Core => core::run(),
             Self::Overhead(overhead) => overhead.run(),
         }
     }

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: the pure tests here, then the guest tests on each kernel, and one closing line over everything.
 
 mod guests;
+mod promtool;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
@@ -77,6 +78,9 @@ impl Test {
                     &["test", "--package", "xtask", "--test", "harness"],
                     table,
                 )?;
+                if !self.only_vm {
+                    promtool::run(table)?;
+                }
             }
             guests::run(&self.kernels.0, &self.arguments, table);
         }
@@ -95,8 +99,13 @@ pub(crate) fn close(table: &Table) -> ExitCode {
 }
 
 fn pure(part: &str, words: &[&str], table: &mut Table) -> Result<()> {
+    counted(part, workspace::cargo(words), table)
+}
+
+/// Runs a test program and adds its row to the table.
+fn counted(part: &str, command: Command, table: &mut Table) -> Result<()> {
     let start = Instant::now();
-    let tally = passed_on(workspace::cargo(words))?;
+    let tally = passed_on(command)?;
     table.add(part, tally, start.elapsed());
     Ok(())
 }

@@ -11,7 +11,7 @@ mod libraries;
 mod list;
 mod modules;
 mod options;
-mod package;
+pub(crate) mod package;
 mod progress;
 mod root;
 pub(crate) mod series;

@@ -13,6 +13,8 @@ use crate::vm::series::Wanted;
 use crate::vm::{self, Addition, GuestOptions};
 use crate::workspace;
 
+use super::promtool;
+
 /// What the tests use beside pintrace and pinload.
 const PACKAGES: [&str; 1] = ["fio"];
 const LIMIT: Duration = Duration::from_mins(15);
@@ -72,10 +74,10 @@ fn build() -> Result<Vec<Addition>> {
         "--test",
         "guest",
     ];
-    Ok(vec![Addition::new(
-        workspace::build("guest", &words)?,
-        "usr/local/bin/guest",
-    )])
+    Ok(vec![
+        Addition::new(workspace::build("guest", &words)?, "usr/local/bin/guest"),
+        Addition::new(promtool::obtain()?, "usr/local/bin/promtool"),
+    ])
 }
 
 fn test(kernel: Wanted, program: &[Addition], script: &str) -> Tally {

@@ -50,6 +50,32 @@ pub(crate) fn obtain(name: &str) -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// One program of a package that is to run on this machine, which is not installed here; nothing else of the package is kept.
+pub(crate) fn program(package: &str, path: &str) -> Result<PathBuf> {
+    let _lock = cache::lock("packages")?;
+    let name = Path::new(path).file_name().context("a program has a name")?;
+    let folder = cache::root()?.join("programs").join(name);
+    let program = folder.join(name);
+    if program.is_file() {
+        return Ok(program);
+    }
+    let missing = || {
+        format!("{path} of Debian package {package} is not in the cache and could not be fetched")
+    };
+    let apt = Apt::open(Scope::Packages).with_context(missing)?;
+    let candidates = apt.candidates(&[package.to_owned()]).with_context(missing)?;
+    cache::enter(&folder, |folder| {
+        let whole = folder.join("package");
+        cache::folder(&whole)?;
+        apt.unpack(&format!("package {package}"), &candidates, &whole)?;
+        fs::rename(whole.join(path), folder.join(name))
+            .with_context(|| format!("the package has no {path}"))?;
+        fs::remove_dir_all(&whole).context("cannot remove the rest of the package")
+    })
+    .with_context(missing)?;
+    Ok(program)
+}
+
 fn bring_libraries(folder: &Path, rest: &Path) -> Result<()> {
     let mut shelf = libraries::below(rest)?;
     shelf.extend(libraries::below(folder)?);
