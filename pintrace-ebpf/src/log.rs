@@ -4,7 +4,9 @@
 /// Logs at debug level, in aya-log's format.
 #[cfg(feature = "bpf-log")]
 macro_rules! debug {
-    ($ctx:expr, $($argument:tt)*) => { aya_log_ebpf::debug!($ctx, $($argument)*) };
+    ($ctx:expr, $($argument:tt)*) => {
+        aya_log_ebpf::debug!(&aya_ebpf::programs::FExitContext::new($ctx), $($argument)*)
+    };
 }
 
 /// Logs nothing.

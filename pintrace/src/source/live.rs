@@ -52,6 +52,8 @@ pub struct Live {
     books: BooksReader,
     baseline: Option<Baseline>,
     undecodable: u64,
+    #[cfg(feature = "bpf-log")]
+    log: Option<super::bpf_log::BpfLog>,
     // Last: its links go when everything else has.
     ebpf: Ebpf,
 }
@@ -61,6 +63,8 @@ impl Live {
     pub fn start(kernel: &Kernel, roots: &Roots, options: &LoadOptions) -> Result<Self, StartError> {
         let facts = layout::facts(&kernel.types)?;
         let (mut ebpf, btf) = apply::load(facts, &roots.btf, options)?;
+        #[cfg(feature = "bpf-log")]
+        let log = options.bpf_log.then(|| super::bpf_log::BpfLog::open(&mut ebpf)).flatten();
         let outcomes = apply::attach(&mut ebpf, &btf, plan::plan(HOOKS, &kernel.facts));
         if !apply::sees_pins(&outcomes) {
             return Err(StartError::NothingAttached(first_reason(&outcomes)));
@@ -72,6 +76,8 @@ impl Live {
             books: BooksReader::new(&roots.proc),
             baseline: None,
             undecodable: 0,
+            #[cfg(feature = "bpf-log")]
+            log,
             ebpf,
         };
         live.ledger.open_gate()?;
@@ -108,6 +114,10 @@ impl Live {
 
     /// Takes all waiting records.
     pub fn drain(&mut self) -> Vec<Record> {
+        #[cfg(feature = "bpf-log")]
+        if let Some(log) = &mut self.log {
+            log.print();
+        }
         let mut records = Vec::new();
         while let Some(bytes) = self.ring.next() {
             match decode::decode(&bytes) {

@@ -4,6 +4,8 @@
 //! [`books`] the kernel's own counters, [`truth`] holds the two against each other.
 
 pub mod books;
+#[cfg(feature = "bpf-log")]
+mod bpf_log;
 pub mod decode;
 #[cfg(feature = "live")]
 pub mod ledger;
