@@ -34,8 +34,12 @@ pub(super) fn truth(snapshot: &Snapshot) -> String {
             shown("opening_held")
         );
     }
+    let under_way = match snapshot.truth.under_way {
+        0 => String::new(),
+        pages => format!(" + under way {pages}"),
+    };
     format!(
-        "books {} = ledger {} + older {} + unaccounted {}",
+        "books {} = ledger {} + older {}{under_way} + unaccounted {}",
         shown("books_held"),
         shown("ledger_held"),
         shown("opening_held"),

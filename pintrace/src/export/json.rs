@@ -51,6 +51,7 @@ struct TruthKeys {
     opening_held: i64,
     opening_released: u64,
     unaccounted: Option<i64>,
+    under_way: i64,
     ambiguous: u64,
 }
 
@@ -166,6 +167,7 @@ impl From<&Truth> for TruthKeys {
             opening_held: truth.opening_held,
             opening_released: truth.opening_released,
             unaccounted: readable.then_some(truth.unaccounted),
+            under_way: truth.under_way,
             ambiguous: truth.ambiguous,
         }
     }

@@ -62,6 +62,9 @@ pub struct Truth {
     pub opening_released: u64,
     /// `books_held - opening_held - ledger_held`, less what was under way while sampling.
     pub unaccounted: i64,
+    /// What books and ledger differ by only because pins came and went between reading one and the
+    /// other: `books_held = opening_held + ledger_held + under_way + unaccounted`.
+    pub under_way: i64,
     /// Pages released by rule from one of several holders.
     pub ambiguous: u64,
 }

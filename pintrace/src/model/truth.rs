@@ -12,14 +12,12 @@ pub(super) fn truth(sample: &TruthSampled) -> Truth {
     let books_held = books.map_or(0, |(acquired, released)| {
         i128::from(sample.opening_held) + i128::from(acquired) - i128::from(released)
     });
-    let unaccounted = if books.is_some() {
-        toward_zero(
-            books_held - opening_held - ledger_held,
-            i128::from(sample.in_flight),
-        )
+    let difference = if books.is_some() {
+        books_held - opening_held - ledger_held
     } else {
         0
     };
+    let unaccounted = toward_zero(difference, i128::from(sample.in_flight));
     Truth {
         books_readable: books.is_some(),
         books_acquired: sample.books_acquired.unwrap_or(0),
@@ -32,6 +30,7 @@ pub(super) fn truth(sample: &TruthSampled) -> Truth {
         opening_held: clamp(opening_held),
         opening_released: sample.opening_released,
         unaccounted: clamp(unaccounted),
+        under_way: clamp(difference - unaccounted),
         ambiguous: sample.ambiguous,
     }
 }
