@@ -20,6 +20,21 @@ pub struct AccountKey {
     pub longterm: u64,
 }
 
+impl AccountKey {
+    /// The process.
+    #[inline]
+    pub const fn tgid(&self) -> u32 {
+        (self.pid_tgid >> 32) as u32
+    }
+
+    /// The thread.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half is what is meant")]
+    pub const fn tid(&self) -> u32 {
+        self.pid_tgid as u32
+    }
+}
+
 /// Running totals of one account. Counts are pages, as the kernel counts pins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]

@@ -43,7 +43,12 @@ pub extern "C" fn pintrace_account_open(
         count::loss(Loss::AccountTableFull, 1);
         return UNATTRIBUTED;
     };
-    let key = AccountKey { mm, caller, pid_tgid, longterm };
+    let key = AccountKey {
+        mm,
+        caller,
+        pid_tgid,
+        longterm,
+    };
     let now = time();
     // SAFETY: the id is fresh: nobody else knows this slot yet.
     unsafe {
@@ -68,9 +73,16 @@ pub extern "C" fn pintrace_account_open(
         return UNATTRIBUTED;
     }
     let _ = maps::OWNERS.insert((pid_tgid >> 32) as u32, 1, 0);
-    let header = wire::Header { kind: wire::kind::ACCOUNT_OPENED, id, time_ns: now };
+    let header = wire::Header {
+        kind: wire::kind::ACCOUNT_OPENED,
+        id,
+        time_ns: now,
+    };
     // SAFETY: the slot was filled above.
-    ring::emit(wire::AccountOpened { header, account: unsafe { *account } });
+    ring::emit(wire::AccountOpened {
+        header,
+        account: unsafe { *account },
+    });
     id
 }
 

@@ -58,7 +58,11 @@ pub fn acquired_into<T: CellTable>(ctx: *mut c_void, call: &PinCall) {
         longterm: u64::from(longterm),
     };
     let account = accounts::find_or_open(ctx, &key);
-    let opening = if longterm { extents::begin(ctx, account, call) } else { None };
+    let opening = if longterm {
+        extents::begin(ctx, account, call)
+    } else {
+        None
+    };
     let holder = opening.map_or(account, |opening| opening.holder());
     // Unknown to the verifier for the same reason as in `walk`.
     let zero = maps::zero();
@@ -85,12 +89,13 @@ pub fn acquired_into<T: CellTable>(ctx: *mut c_void, call: &PinCall) {
 /// Who pins: the running task, or for a kernel thread the owner of the address space.
 #[inline(always)]
 fn pinner(current_mm: u64, mm: u64) -> u64 {
-    if current_mm == 0 && mm != 0 && facts::mm_owner() != pintrace_common::facts::Facts::ABSENT {
-        if let Some(owner) = kernel::read_u64(mm + u64::from(facts::mm_owner())) {
-            if let Some(tgid) = kernel::read_u32(owner + u64::from(facts::task_tgid())) {
-                return u64::from(tgid) << 32 | u64::from(tgid);
-            }
-        }
+    if current_mm == 0
+        && mm != 0
+        && facts::mm_owner() != pintrace_common::facts::Facts::ABSENT
+        && let Some(owner) = kernel::read_u64(mm + u64::from(facts::mm_owner()))
+        && let Some(tgid) = kernel::read_u32(owner + u64::from(facts::task_tgid()))
+    {
+        return u64::from(tgid) << 32 | u64::from(tgid);
     }
     bpf_get_current_pid_tgid()
 }

@@ -4,7 +4,8 @@
 //! every kernel since 5.12 has the instructions (`BPF_ATOMIC`). This wraps the compiler's intrinsics.
 
 use core::intrinsics::{
-    AtomicOrdering::{Relaxed, SeqCst}, atomic_cxchg, atomic_xadd, atomic_xsub,
+    AtomicOrdering::{Relaxed, SeqCst},
+    atomic_cxchg, atomic_xadd, atomic_xsub,
 };
 
 /// A word that CPUs and interrupts change at the same time.

@@ -17,8 +17,7 @@ use crate::{
     bench_tables::{BENCH_ORIGIN, ByFolio, ByFrame},
     facts,
     folios::{CellTable, Chunks},
-    kernel,
-    release,
+    kernel, release,
     walk::Pages,
 };
 
@@ -70,8 +69,7 @@ impl Run {
     #[inline(always)]
     fn each(&mut self, body: extern "C" fn(u32, *mut Self) -> i64) -> i32 {
         // SAFETY: the callback takes the state it is given, which outlives the call.
-        let made =
-            unsafe { bpf_loop(self.turns as u32, body as *mut c_void, (&raw mut *self).cast(), 0) };
+        let made = unsafe { bpf_loop(self.turns as u32, body as *mut c_void, (&raw mut *self).cast(), 0) };
         // A raw tracepoint's return value goes nowhere.
         if let Some(turns) = BENCH_TURNS.get_ptr_mut(0) {
             // SAFETY: a live map value; benches run one at a time.
@@ -148,9 +146,17 @@ extern "C" fn setup(index: u32, run: *mut Run) -> i64 {
     // SAFETY: a live map value; the page's words lie inside it by the check above.
     unsafe {
         let page = memory.cast::<u64>().add(word);
-        let head_flag = if large && within == 0 { 1u64 << (facts::pg_head() & 63) } else { 0 };
+        let head_flag = if large && within == 0 {
+            1u64 << (facts::pg_head() & 63)
+        } else {
+            0
+        };
         *page = head_flag;
-        *page.add(1) = if within == 0 { 0 } else { address - u64::from(within) * size + 1 };
+        *page.add(1) = if within == 0 {
+            0
+        } else {
+            address - u64::from(within) * size + 1
+        };
         // _mapcount 0, _refcount pinned twice.
         *page.add(6) = 2048 << 32;
         if large && within == 1 {

@@ -27,7 +27,9 @@ impl CellTable for ByFolio {
     #[inline(always)]
     fn find(head: u64) -> Option<Word> {
         // SAFETY: a map value that the running program keeps alive, accessed atomically only.
-        BENCH_BY_FOLIO.get_ptr_mut(head).map(|cell| unsafe { Word::at(cell) })
+        BENCH_BY_FOLIO
+            .get_ptr_mut(head)
+            .map(|cell| unsafe { Word::at(cell) })
     }
 
     #[inline(always)]
@@ -54,7 +56,9 @@ impl CellTable for ByFrame {
         let origin = BENCH_ORIGIN.get(0).copied().unwrap_or(0);
         let frame = head.wrapping_sub(origin) >> (facts::page_struct_shift() & 31);
         // SAFETY: a live map value, accessed atomically only.
-        BENCH_BY_FRAME.get_ptr_mut(frame as u32).map(|cell| unsafe { Word::at(cell) })
+        BENCH_BY_FRAME
+            .get_ptr_mut(frame as u32)
+            .map(|cell| unsafe { Word::at(cell) })
     }
 
     #[inline(always)]

@@ -22,7 +22,6 @@ fn add(map: &PerCpuArray<u64>, index: u32, n: u64) {
     if let Some(counter) = map.get_ptr_mut(index) {
         // An interrupt may count on the same CPU in the middle of an addition, hence atomic.
         // SAFETY: a live, aligned map value, only ever accessed atomically by the programs.
-        unsafe { crate::atomic::Word::at(counter) }
-            .add(n);
+        unsafe { crate::atomic::Word::at(counter) }.add(n);
     }
 }

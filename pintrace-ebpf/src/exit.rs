@@ -1,8 +1,6 @@
 //! The last thread of a process exits: tell user space, which forgets or keeps it.
 
-use aya_ebpf::{
-    helpers::bpf_get_current_pid_tgid, macros::raw_tracepoint, programs::RawTracePointContext,
-};
+use aya_ebpf::{helpers::bpf_get_current_pid_tgid, macros::raw_tracepoint, programs::RawTracePointContext};
 use pintrace_common::wire;
 
 use crate::{accounts, acquire::gate_is_open, facts, kernel, maps, ring};
@@ -33,6 +31,10 @@ pub fn process_exit(_ctx: RawTracePointContext) -> i32 {
         time_ns: accounts::time(),
     };
     let exit_code = if group != 0 { group } else { own };
-    ring::emit(wire::ProcessExited { header, exit_code, reserved: 0 });
+    ring::emit(wire::ProcessExited {
+        header,
+        exit_code,
+        reserved: 0,
+    });
     0
 }

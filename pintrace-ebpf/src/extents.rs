@@ -9,7 +9,7 @@ use pintrace_common::{
     wire,
 };
 
-use crate::{atomic::Word, accounts, acquire::PinCall, count, maps, ring};
+use crate::{accounts, acquire::PinCall, atomic::Word, count, maps, ring};
 
 /// Calls on adjoining addresses within this time make one extent: drivers pin large regions in
 /// batches (`ib_umem_get` by 512 pages).
@@ -49,7 +49,10 @@ pub fn begin(ctx: *mut c_void, account: u32, call: &PinCall) -> Option<Opening> 
     if opened == 0 {
         return None;
     }
-    Some(Opening { index: (opened - 1) as u32, grown: false })
+    Some(Opening {
+        index: (opened - 1) as u32,
+        grown: false,
+    })
 }
 
 /// Opens an extent; gives its index plus one, or 0 if the table is full.
@@ -96,8 +99,7 @@ pub extern "C" fn pintrace_extent_continues(index: u32, account: u32, address: u
             || (*extent).account != account
             || (*extent).end != address
             || now - (*extent).grown_ns > GROW_WITHIN_NS
-            || held
-                .swap(before, before + Extent::OPENING_BIAS) == false
+            || !held.swap(before, before + Extent::OPENING_BIAS)
         {
             return 0;
         }
@@ -134,7 +136,10 @@ pub extern "C" fn pintrace_extent_finish(holder: u32, grown: u32, span: u64, pag
                 id: index,
                 time_ns: (*extent).opened_ns,
             };
-            ring::emit(wire::ExtentOpened { header, extent: *extent });
+            ring::emit(wire::ExtentOpened {
+                header,
+                extent: *extent,
+            });
         }
         if counter.fetch_sub(Extent::OPENING_BIAS) == Extent::OPENING_BIAS {
             close(index, extent);
@@ -161,7 +166,11 @@ pub fn shrink(index: u32, pages: u64, bytes: u64) {
 
 #[inline(never)]
 fn close(index: u32, extent: *mut Extent) {
-    let header = wire::Header { kind: wire::kind::EXTENT_CLOSED, id: index, time_ns: accounts::time() };
+    let header = wire::Header {
+        kind: wire::kind::EXTENT_CLOSED,
+        id: index,
+        time_ns: accounts::time(),
+    };
     // SAFETY: whoever took the last page closes, once; nobody else writes until the index is free.
     unsafe {
         if (*extent).pages != 0 {

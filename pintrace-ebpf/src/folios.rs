@@ -44,7 +44,9 @@ pub const FIRST: u64 = 1;
 pub struct Chunks;
 
 /// A value for new chunks; they are too large for the stack.
-static EMPTY: Chunk = Chunk { cells: [0; CHUNK_PAGES] };
+static EMPTY: Chunk = Chunk {
+    cells: [0; CHUNK_PAGES],
+};
 
 impl CellTable for Chunks {
     #[inline(always)]
@@ -64,7 +66,8 @@ impl CellTable for Chunks {
         }
         let unit = head >> (facts::page_struct_shift() & 31);
         // Another CPU may have made it first: the second look-up tells.
-        let _ = maps::CHUNKS.insert(unit / CHUNK_PAGES as u64, &EMPTY, u64::from(BPF_NOEXIST));
+        let empty: &Chunk = &EMPTY;
+        let _ = maps::CHUNKS.insert(unit / CHUNK_PAGES as u64, empty, u64::from(BPF_NOEXIST));
         Self::find(head)
     }
 
@@ -123,7 +126,14 @@ fn hold_in<T: CellTable>(head: u64, holder: u32, pins: u32) -> u64 {
         first: zero,
     };
     // SAFETY: the callback takes the state it is given, which outlives the call.
-    unsafe { bpf_loop(ATTEMPTS, hold_step::<T> as *mut c_void, (&raw mut adding).cast(), 0) };
+    unsafe {
+        bpf_loop(
+            ATTEMPTS,
+            hold_step::<T> as *mut c_void,
+            (&raw mut adding).cast(),
+            0,
+        )
+    };
     if adding.done == 0 {
         adding.give_up::<T>();
     }
@@ -185,7 +195,11 @@ extern "C" fn hold_step<T: CellTable>(_turn: u32, adding: *mut Adding) -> i64 {
             adding.settle((held >> 32) as u32, held & FIRST != 0);
         }
     } else if now == 0 || (now >> 32) as u32 == holder {
-        let next = if now == 0 { cell(holder, pins) } else { now + u64::from(pins) };
+        let next = if now == 0 {
+            cell(holder, pins)
+        } else {
+            now + u64::from(pins)
+        };
         if word.swap(now, next) {
             adding.settle(holder, now == 0);
         }
@@ -230,13 +244,25 @@ fn take_from<T: CellTable>(head: u64, pins: u32, tgid: u32, bytes: u64) -> u64 {
     }
     // `left` without bounds that the verifier would see change on every turn.
     let left = maps::zero() + u64::from(pins);
-    let mut taking = Taking { head, bytes, tgid: u64::from(tgid), left };
+    let mut taking = Taking {
+        head,
+        bytes,
+        tgid: u64::from(tgid),
+        left,
+    };
     // Nearly always there is one holder, who has enough, and nobody else at work on this folio.
     if now != SHARED_MARK && now as u32 >= pins && take_once::<T>(&mut taking, word, now) {
         return 0;
     }
     // SAFETY: the callback takes the state it is given, which outlives the call.
-    unsafe { bpf_loop(ATTEMPTS, take_step::<T> as *mut c_void, (&raw mut taking).cast(), 0) };
+    unsafe {
+        bpf_loop(
+            ATTEMPTS,
+            take_step::<T> as *mut c_void,
+            (&raw mut taking).cast(),
+            0,
+        )
+    };
     taking.left
 }
 

@@ -10,7 +10,9 @@ pub fn account_of(holder: u32) -> u32 {
     if holder & EXTENT_BIT == 0 {
         return holder;
     }
-    maps::EXTENTS.get(holder & !EXTENT_BIT).map_or(0, |extent| extent.account)
+    maps::EXTENTS
+        .get(holder & !EXTENT_BIT)
+        .map_or(0, |extent| extent.account)
 }
 
 /// How likely a release belongs to this holder: 0 to 3.
@@ -45,11 +47,11 @@ pub fn keep_bytes(holder: u32, bytes: u64) {
         // SAFETY: a live map value, accessed atomically.
         unsafe { Word::at(&raw mut (*account).bytes_held) }.add(bytes);
     }
-    if holder & EXTENT_BIT != 0 {
-        if let Some(extent) = maps::EXTENTS.get_ptr_mut(holder & !EXTENT_BIT) {
-            // SAFETY: as above.
-            unsafe { Word::at(&raw mut (*extent).bytes_held) }.add(bytes);
-        }
+    if holder & EXTENT_BIT != 0
+        && let Some(extent) = maps::EXTENTS.get_ptr_mut(holder & !EXTENT_BIT)
+    {
+        // SAFETY: as above.
+        unsafe { Word::at(&raw mut (*extent).bytes_held) }.add(bytes);
     }
 }
 
@@ -67,10 +69,10 @@ fn released(account: *mut Account, pages: u64, bytes: u64) {
 /// Adds pins to a holder that took them in for another, because the folio has too many holders.
 #[inline(always)]
 pub fn lend(holder: u32, pages: u64) {
-    if holder & EXTENT_BIT != 0 {
-        if let Some(extent) = maps::EXTENTS.get_ptr_mut(holder & !EXTENT_BIT) {
-            // SAFETY: a live map value, accessed atomically.
-            unsafe { Word::at(&raw mut (*extent).pages_held) }.add(pages);
-        }
+    if holder & EXTENT_BIT != 0
+        && let Some(extent) = maps::EXTENTS.get_ptr_mut(holder & !EXTENT_BIT)
+    {
+        // SAFETY: a live map value, accessed atomically.
+        unsafe { Word::at(&raw mut (*extent).pages_held) }.add(pages);
     }
 }

@@ -24,11 +24,26 @@ struct Shape {
 }
 
 /// long (start, nr, flags, pages[, vmas]) and int (start, nr, flags, pages).
-const PLAIN: Shape = Shape { mm: -1, start: 0, flags: 2, pages: 3 };
+const PLAIN: Shape = Shape {
+    mm: -1,
+    start: 0,
+    flags: 2,
+    pages: 3,
+};
 /// long (mm, start, nr, flags, pages[, vmas], locked).
-const REMOTE: Shape = Shape { mm: 0, start: 1, flags: 3, pages: 4 };
+const REMOTE: Shape = Shape {
+    mm: 0,
+    start: 1,
+    flags: 3,
+    pages: 4,
+};
 /// long (start, nr, pages, flags).
-const UNLOCKED: Shape = Shape { mm: -1, start: 0, flags: 3, pages: 2 };
+const UNLOCKED: Shape = Shape {
+    mm: -1,
+    start: 0,
+    flags: 3,
+    pages: 2,
+};
 
 #[inline(always)]
 fn entered(ctx: *mut c_void, shape: Shape) -> i32 {
@@ -49,7 +64,11 @@ fn returned(ctx: *mut c_void, shape: Shape, pages: i64) -> i32 {
         return 0;
     }
     let call = PinCall {
-        mm: if shape.mm < 0 { 0 } else { kernel::argument(ctx, shape.mm as u32) },
+        mm: if shape.mm < 0 {
+            0
+        } else {
+            kernel::argument(ctx, shape.mm as u32)
+        },
         address: kernel::argument(ctx, shape.start) & !4095,
         flags,
         array: kernel::argument(ctx, shape.pages),

@@ -23,7 +23,11 @@ pub fn unpin_user_pages(ctx: FEntryContext) -> i32 {
 /// unpin_user_pages_dirty_lock(pages, npages, make_dirty): calls unpin_user_pages unless make_dirty.
 #[fentry]
 pub fn unpin_user_pages_dirty_lock(ctx: FEntryContext) -> i32 {
-    if argument(ctx.as_ptr(), 2) & 0xff == 0 { 0 } else { array(&ctx) }
+    if argument(ctx.as_ptr(), 2) & 0xff == 0 {
+        0
+    } else {
+        array(&ctx)
+    }
 }
 
 /// unpin_user_page_range_dirty_lock(page, npages, make_dirty): contiguous frames.

@@ -12,7 +12,9 @@ macro_rules! debug {
 /// Logs nothing.
 #[cfg(not(feature = "bpf-log"))]
 macro_rules! debug {
-    ($ctx:expr, $($argument:tt)*) => {{ let _ = $ctx; }};
+    ($ctx:expr, $($argument:tt)*) => {{
+        let _ = $ctx;
+    }};
 }
 
 pub(crate) use debug;

@@ -32,8 +32,7 @@ pub static LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(Loss::COUNT 
 /// The folio table: struct page address / (64 * sizeof(struct page)) to 64 cells. On demand, never
 /// taken back: at worst 8 bytes for each page frame that was ever pinned, and a little.
 #[map]
-pub static CHUNKS: HashMap<u64, Chunk> =
-    HashMap::with_max_entries(limits::FOLIO_CHUNKS, BPF_F_NO_PREALLOC);
+pub static CHUNKS: HashMap<u64, Chunk> = HashMap::with_max_entries(limits::FOLIO_CHUNKS, BPF_F_NO_PREALLOC);
 
 /// Folios with several holders, by the address of their head page.
 #[map]
@@ -84,8 +83,7 @@ pub static STACKS: StackTrace = StackTrace::with_max_entries(limits::STACKS, 0);
 
 /// Processes that have an account: the others may end unseen.
 #[map]
-pub static OWNERS: HashMap<u32, u32> =
-    HashMap::with_max_entries(limits::ACCOUNTS, BPF_F_NO_PREALLOC);
+pub static OWNERS: HashMap<u32, u32> = HashMap::with_max_entries(limits::ACCOUNTS, BPF_F_NO_PREALLOC);
 
 #[map]
 static ZERO: Array<u64> = Array::with_max_entries(1, 0);

@@ -61,7 +61,11 @@ pub fn folio_of(page: u64) -> Option<Folio> {
     let head = packed & !PACKED;
     let order = (packed >> 1 & 31) as u32;
     let end = head + ((1u64 << order) << (facts::page_struct_shift() & 31));
-    Some(Folio { head, end, pinned: packed & 1 == 1 })
+    Some(Folio {
+        head,
+        end,
+        pinned: packed & 1 == 1,
+    })
 }
 
 /// Struct pages are aligned to more than what is packed below their address.
@@ -77,7 +81,11 @@ pub extern "C" fn pintrace_folio_of(page: u64) -> u64 {
     };
     let link = words.u64_at(facts::page_compound_head());
     if link & 1 == 1 {
-        let head = if facts::head_encoding() == head_encoding::MASK { page & link } else { link - 1 };
+        let head = if facts::head_encoding() == head_encoding::MASK {
+            page & link
+        } else {
+            link - 1
+        };
         return match kernel::read_u64(head + u64::from(facts::page_flags())) {
             Some(flags) => packed(head, flags, u32::MAX),
             None => 0,

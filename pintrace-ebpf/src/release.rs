@@ -57,7 +57,13 @@ impl<T> Take<T> {
         let zero = maps::zero();
         let inside = u64::from(calls::inside(ctx));
         let tgid = bpf_get_current_pid_tgid() >> 32;
-        Self { ctx, inside, tgid, released: zero, table: PhantomData }
+        Self {
+            ctx,
+            inside,
+            tgid,
+            released: zero,
+            table: PhantomData,
+        }
     }
 
     #[inline(always)]

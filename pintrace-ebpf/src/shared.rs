@@ -71,7 +71,8 @@ pub const PINS: u32 = (1 << 30) - 1;
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_shared_make(head: u64, first: u64) -> u32 {
-    if maps::SHARED.insert(head, &EMPTY, u64::from(BPF_NOEXIST)).is_err() {
+    let empty: &SharedFolio = &EMPTY;
+    if maps::SHARED.insert(head, empty, u64::from(BPF_NOEXIST)).is_err() {
         return 0;
     }
     let Some(entry) = Entry::find(head) else {
@@ -84,7 +85,10 @@ pub extern "C" fn pintrace_shared_make(head: u64, first: u64) -> u32 {
 }
 
 /// A value for new entries: on the stack it would be a quarter of what all frames may have together.
-static EMPTY: SharedFolio = SharedFolio { pins: 0, cells: [0; SHARED_CELLS] };
+static EMPTY: SharedFolio = SharedFolio {
+    pins: 0,
+    cells: [0; SHARED_CELLS],
+};
 
 /// Removes an entry that nobody can be using: made too late, or dead.
 #[inline(always)]
@@ -103,7 +107,12 @@ pub extern "C" fn pintrace_shared_hold(head: u64, holder: u32, pins: u32) -> u64
         return 0;
     }
     let (holder, pins, done) = (u64::from(holder), u64::from(pins), maps::zero());
-    let mut place = Place { entry, holder, pins, done };
+    let mut place = Place {
+        entry,
+        holder,
+        pins,
+        done,
+    };
     // Twice over the cells: first for one of the holder's own, then for a free one.
     // SAFETY: the callback takes the state it is given, which outlives the call.
     unsafe { bpf_loop(2 * CELLS, place_step as *mut c_void, (&raw mut place).cast(), 0) };
@@ -153,10 +162,18 @@ pub extern "C" fn pintrace_shared_take(head: u64, pins: u32, tgid: u32) -> u64 {
     };
     let zero = maps::zero();
     let tgid = u64::from(tgid);
-    let mut choice = Choice { entry, tgid, best: zero, best_rank: zero, holding: zero };
+    let mut choice = Choice {
+        entry,
+        tgid,
+        best: zero,
+        best_rank: zero,
+        holding: zero,
+    };
     // SAFETY: the callback takes the state it is given, which outlives the call.
     unsafe { bpf_loop(CELLS, choose_step as *mut c_void, (&raw mut choice).cast(), 0) };
-    let Choice { entry, best, holding, .. } = choice;
+    let Choice {
+        entry, best, holding, ..
+    } = choice;
     let best = best as usize;
     if holding == 0 || best >= SHARED_CELLS {
         return 0;
@@ -168,7 +185,10 @@ pub extern "C" fn pintrace_shared_take(head: u64, pins: u32, tgid: u32) -> u64 {
         return 0;
     }
     let last = part == have;
-    if !entry.cell(best).swap(now, if last { 0 } else { now - u64::from(part) }) {
+    if !entry
+        .cell(best)
+        .swap(now, if last { 0 } else { now - u64::from(part) })
+    {
         return 0;
     }
     let left = entry.pins().fetch_sub(u64::from(part)) - u64::from(part);

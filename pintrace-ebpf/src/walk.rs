@@ -52,7 +52,11 @@ pub fn walk<V: Visitor>(pages: Pages, count: u64, visitor: &mut V) {
     };
     if count == 1 {
         // The commonest call of all, direct I/O of one page, needs no run and no loop.
-        let page = if array == 1 { kernel::read_u64(base) } else { Some(base) };
+        let page = if array == 1 {
+            kernel::read_u64(base)
+        } else {
+            Some(base)
+        };
         match page.filter(|page| *page != 0).map(page::folio_of) {
             Some(Some(folio)) => visitor.run(&folio, 1),
             _ => count::loss(Loss::PagesUnreadable, 1),
@@ -60,7 +64,15 @@ pub fn walk<V: Visitor>(pages: Pages, count: u64, visitor: &mut V) {
         return;
     }
     let zero = maps::zero();
-    let mut walk = Walk { base, array, head: zero, end: zero, pinned: zero, pins: zero, visitor };
+    let mut walk = Walk {
+        base,
+        array,
+        head: zero,
+        end: zero,
+        pinned: zero,
+        pins: zero,
+        visitor,
+    };
     let turns = if count > MAX_PAGES {
         count::loss(Loss::PagesUnreadable, count - MAX_PAGES);
         MAX_PAGES
@@ -112,7 +124,11 @@ fn flush<V: Visitor>(walk: &mut Walk<'_, V>) {
     let pins = walk.pins as u32;
     if pins != 0 {
         walk.pins = 0;
-        let folio = Folio { head: walk.head, end: walk.end, pinned: walk.pinned != 0 };
+        let folio = Folio {
+            head: walk.head,
+            end: walk.end,
+            pinned: walk.pinned != 0,
+        };
         walk.visitor.run(&folio, pins);
     }
 }

@@ -24,11 +24,41 @@ struct Workload {
 }
 
 const WORKLOADS: &[Workload] = &[
-    Workload { name: "1 page, short-term", pages: 1, folio_pages: 1, longterm: false, turns: 100_000 },
-    Workload { name: "1 page, long-term", pages: 1, folio_pages: 1, longterm: true, turns: 20_000 },
-    Workload { name: "512 separate pages", pages: 512, folio_pages: 1, longterm: true, turns: 500 },
-    Workload { name: "one 2 MiB folio", pages: 512, folio_pages: 512, longterm: true, turns: 500 },
-    Workload { name: "262,144 pages", pages: 262_144, folio_pages: 1, longterm: true, turns: 1 },
+    Workload {
+        name: "1 page, short-term",
+        pages: 1,
+        folio_pages: 1,
+        longterm: false,
+        turns: 100_000,
+    },
+    Workload {
+        name: "1 page, long-term",
+        pages: 1,
+        folio_pages: 1,
+        longterm: true,
+        turns: 20_000,
+    },
+    Workload {
+        name: "512 separate pages",
+        pages: 512,
+        folio_pages: 1,
+        longterm: true,
+        turns: 500,
+    },
+    Workload {
+        name: "one 2 MiB folio",
+        pages: 512,
+        folio_pages: 512,
+        longterm: true,
+        turns: 500,
+    },
+    Workload {
+        name: "262,144 pages",
+        pages: 262_144,
+        folio_pages: 1,
+        longterm: true,
+        turns: 1,
+    },
 ];
 
 const TABLES: &[(&str, &str)] = &[
@@ -51,13 +81,24 @@ fn main() -> anyhow::Result<()> {
     let empty = bench.nanos("bench_empty", 1_000_000, &[])?;
     let hash = bench.nanos("bench_hash", 100_000, &[])?;
     println!("empty loop turn {empty:.0} ns; hash update+lookup+delete {hash:.0} ns");
-    println!("{:<22}{:>12}{:>12}{:>12}   ns for pin + unpin", "", TABLES[0].1, TABLES[1].1, TABLES[2].1);
+    println!(
+        "{:<22}{:>12}{:>12}{:>12}   ns for pin + unpin",
+        "", TABLES[0].1, TABLES[1].1, TABLES[2].1
+    );
     for workload in WORKLOADS {
-        bench.run("bench_setup", workload.pages.max(workload.folio_pages), &[0, 0, workload.folio_pages])?;
+        bench.run(
+            "bench_setup",
+            workload.pages.max(workload.folio_pages),
+            &[0, 0, workload.folio_pages],
+        )?;
         let flags = if workload.longterm { longterm } else { 0 };
         print!("{:<22}", workload.name);
         for (program, _) in TABLES {
-            let nanos = bench.nanos(program, workload.turns, &[workload.pages, flags, workload.folio_pages])?;
+            let nanos = bench.nanos(
+                program,
+                workload.turns,
+                &[workload.pages, flags, workload.folio_pages],
+            )?;
             print!("{:>12.0}", nanos - empty);
         }
         println!();
@@ -74,7 +115,9 @@ impl Bench<'_> {
         let own = ["bench_setup", "bench_empty", "bench_hash"];
         for name in own.into_iter().chain(TABLES.iter().map(|(name, _)| *name)) {
             let program = self.program(name)?;
-            program.load().with_context(|| format!("the kernel refused {name}"))?;
+            program
+                .load()
+                .with_context(|| format!("the kernel refused {name}"))?;
             let instructions = program.info()?.verified_instruction_count();
             eprintln!("{name}: {} instructions verified", instructions.unwrap_or(0));
         }

@@ -77,15 +77,18 @@ fn failed(error: &anyhow::Error) -> Exit {
 
 /// The error with its causes, each once: many name theirs themselves, with a remedy behind it.
 fn told(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| {
-        if text.is_empty() {
-            cause
-        } else if text.contains(&cause) {
-            text
-        } else {
-            format!("{text}: {cause}")
-        }
-    })
+    error
+        .chain()
+        .map(ToString::to_string)
+        .fold(String::new(), |text, cause| {
+            if text.is_empty() {
+                cause
+            } else if text.contains(&cause) {
+                text
+            } else {
+                format!("{text}: {cause}")
+            }
+        })
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -110,7 +113,9 @@ mod tests {
 
     #[test]
     fn a_cause_is_told_once() {
-        let nested = anyhow::anyhow!("disk full").context("cannot write").context("x.pintrace");
+        let nested = anyhow::anyhow!("disk full")
+            .context("cannot write")
+            .context("x.pintrace");
         assert_eq!(told(&nested), "x.pintrace: cannot write: disk full");
         let named = anyhow::anyhow!("disk full").context("cannot write: disk full; free some space");
         assert_eq!(told(&named), "cannot write: disk full; free some space");

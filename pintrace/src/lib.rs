@@ -4,9 +4,9 @@
 //! `event`, `units`; `model`, `record`; `attach`, `source`, `enrich`; `pipeline`, views; `cmd`, `cli`.
 
 pub mod attach;
-pub mod enrich;
 pub mod cli;
 pub mod cmd;
+pub mod enrich;
 pub mod event;
 pub mod exit;
 pub mod export;

@@ -69,11 +69,10 @@ pub fn load(facts: Facts, btf: &Path, options: &LoadOptions) -> Result<(Ebpf, Bt
     let facts = FactsGlobal(facts);
     let log_level = u8::from(options.bpf_log) * LOG_DEBUG;
     let mut loader = EbpfLoader::new();
-    loader.btf(Some(&btf)).override_global("FACTS", &facts, true).override_global(
-        "AYA_LOG_LEVEL",
-        &log_level,
-        false,
-    );
+    loader
+        .btf(Some(&btf))
+        .override_global("FACTS", &facts, true)
+        .override_global("AYA_LOG_LEVEL", &log_level, false);
     for (map, entries) in &options.map_entries {
         loader.map_max_entries(map, *entries);
     }
@@ -86,7 +85,9 @@ const LOG_DEBUG: u8 = 4;
 
 /// Tries every line of the plan. Links live as long as `ebpf`.
 pub fn attach(ebpf: &mut Ebpf, btf: &Btf, plan: Vec<Line>) -> Vec<Outcome> {
-    plan.into_iter().map(|line| attach_line(ebpf, btf, line)).collect()
+    plan.into_iter()
+        .map(|line| attach_line(ebpf, btf, line))
+        .collect()
 }
 
 fn attach_line(ebpf: &mut Ebpf, btf: &Btf, line: Line) -> Outcome {
@@ -107,17 +108,30 @@ fn attach_line(ebpf: &mut Ebpf, btf: &Btf, line: Line) -> Outcome {
                 }
             }
             status.unwrap_or_else(|| {
-                Status::Missing(refused.last().cloned().unwrap_or_else(|| "no way to attach".to_owned()))
+                Status::Missing(
+                    refused
+                        .last()
+                        .cloned()
+                        .unwrap_or_else(|| "no way to attach".to_owned()),
+                )
             })
         }
     };
-    Outcome { hook, status, refused }
+    Outcome {
+        hook,
+        status,
+        refused,
+    }
 }
 
 /// Loads all programs of a candidate before attaching any.
 fn attach_candidate(ebpf: &mut Ebpf, btf: &Btf, hook: &Hook, candidate: &Candidate) -> Result<(), String> {
     let describe = |attachment: &Attachment, step: &str, error: &(dyn std::error::Error + 'static)| {
-        format!("{} refused to {step}: {}", attachment.method.as_str(), root_cause(error))
+        format!(
+            "{} refused to {step}: {}",
+            attachment.method.as_str(),
+            root_cause(error)
+        )
     };
     for attachment in candidate.attachments {
         let program = program(ebpf, attachment)?;

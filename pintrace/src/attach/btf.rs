@@ -50,10 +50,14 @@ pub struct KernelTypes {
 impl KernelTypes {
     /// Reads a raw BTF file.
     pub fn read(path: &Path) -> Result<Self, BtfError> {
-        let bytes = std::fs::read(path)
-            .map_err(|source| BtfError::Unreadable { path: path.to_owned(), source })?;
-        let btf = Btf::from_bytes(&bytes)
-            .map_err(|error| BtfError::Malformed { path: path.to_owned(), why: error.to_string() })?;
+        let bytes = std::fs::read(path).map_err(|source| BtfError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
+        let btf = Btf::from_bytes(&bytes).map_err(|error| BtfError::Malformed {
+            path: path.to_owned(),
+            why: error.to_string(),
+        })?;
         Ok(Self { btf })
     }
 
@@ -76,14 +80,20 @@ impl KernelTypes {
             .map(|parameter| self.btf.resolve_name(parameter).unwrap_or_default())
             .collect();
         let result_bytes = self.size_of(proto.return_type_id());
-        Some(Prototype { parameters, result_bytes })
+        Some(Prototype {
+            parameters,
+            result_bytes,
+        })
     }
 
     /// Offset in bytes of a member, also inside anonymous structs and unions; the first of `names`
     /// that exists.
     pub fn offset(&self, container: &str, names: &[&str]) -> Option<u32> {
         let members = self.members(container)?;
-        names.iter().find_map(|name| self.find(&members, name, 0)).map(|(bits, _)| bits / 8)
+        names
+            .iter()
+            .find_map(|name| self.find(&members, name, 0))
+            .map(|(bits, _)| bits / 8)
     }
 
     /// Bytes of a struct or union.
@@ -113,7 +123,10 @@ impl KernelTypes {
     }
 
     fn named(&self, name: &str) -> impl Iterator<Item = Type> {
-        self.btf.resolve_types_by_name(name).unwrap_or_default().into_iter()
+        self.btf
+            .resolve_types_by_name(name)
+            .unwrap_or_default()
+            .into_iter()
     }
 
     fn members(&self, container: &str) -> Option<Vec<Member>> {
@@ -142,7 +155,9 @@ impl KernelTypes {
     }
 
     fn size_of(&self, id: u32) -> usize {
-        let Ok(mut ty) = self.btf.resolve_type_by_id(id) else { return 0 };
+        let Ok(mut ty) = self.btf.resolve_type_by_id(id) else {
+            return 0;
+        };
         loop {
             match &ty {
                 Type::Int(int) => return int.size(),
@@ -151,7 +166,10 @@ impl KernelTypes {
                 Type::Struct(s) | Type::Union(s) => return s.size(),
                 _ => {}
             }
-            let Some(next) = ty.as_btf_type().and_then(|ty| self.btf.resolve_chained_type(ty).ok()) else {
+            let Some(next) = ty
+                .as_btf_type()
+                .and_then(|ty| self.btf.resolve_chained_type(ty).ok())
+            else {
                 return 0;
             };
             ty = next;

@@ -43,7 +43,10 @@ pub struct Roots {
 
 impl Default for Roots {
     fn default() -> Self {
-        Self { proc: "/proc".into(), btf: KERNEL_BTF.into() }
+        Self {
+            proc: "/proc".into(),
+            btf: KERNEL_BTF.into(),
+        }
     }
 }
 
@@ -87,7 +90,9 @@ impl Kernel {
             .collect();
         let sys = roots.proc.join("sys/kernel");
         let word = |name: &str| {
-            std::fs::read_to_string(sys.join(name)).map(|text| text.trim().to_owned()).unwrap_or_default()
+            std::fs::read_to_string(sys.join(name))
+                .map(|text| text.trim().to_owned())
+                .unwrap_or_default()
         };
         let facts = KernelFacts {
             release: word("osrelease"),
@@ -95,6 +100,10 @@ impl Kernel {
             functions,
             kprobes: listed.then(|| symbols.has("register_kprobe")),
         };
-        Ok(Self { facts, types, symbols })
+        Ok(Self {
+            facts,
+            types,
+            symbols,
+        })
     }
 }

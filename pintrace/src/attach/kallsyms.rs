@@ -26,7 +26,9 @@ const LONGEST_FUNCTION: u64 = 1 << 20;
 impl Kallsyms {
     /// Reads a kallsyms file. Unreadable is the same as empty: then addresses stay without names.
     pub fn read(path: &Path) -> Self {
-        std::fs::read(path).map(|bytes| Self::parse(&String::from_utf8_lossy(&bytes))).unwrap_or_default()
+        std::fs::read(path)
+            .map(|bytes| Self::parse(&String::from_utf8_lossy(&bytes)))
+            .unwrap_or_default()
     }
 
     /// Parses kallsyms text: `address type name [module]` a line; only functions are kept.
@@ -51,7 +53,11 @@ impl Kallsyms {
         let after = self.symbols.partition_point(|(start, ..)| *start <= address);
         let (start, symbol, module) = self.symbols.get(after.checked_sub(1)?)?;
         let offset = address - start;
-        (*start != 0 && offset < LONGEST_FUNCTION).then_some(Located { symbol, offset, module })
+        (*start != 0 && offset < LONGEST_FUNCTION).then_some(Located {
+            symbol,
+            offset,
+            module,
+        })
     }
 }
 
@@ -77,7 +83,10 @@ mod tests {
     fn an_address_is_named_by_the_function_before_it() {
         let symbols = Kallsyms::parse(TEXT);
         let located = symbols.locate(0xffff_ffff_8100_0142).unwrap();
-        assert_eq!((located.symbol, located.offset, located.module), ("pin_user_pages", 0x42, ""));
+        assert_eq!(
+            (located.symbol, located.offset, located.module),
+            ("pin_user_pages", 0x42, "")
+        );
     }
 
     #[test]

@@ -22,17 +22,21 @@ const PAGE_READ: u32 = 64;
 /// Collects the facts.
 pub fn facts(types: &KernelTypes) -> Result<Facts, UnknownLayout> {
     let offset = |container: &str, names: &[&str]| {
-        types
-            .offset(container, names)
-            .ok_or_else(|| UnknownLayout { what: format!("{container}.{}", names.join(" or ")) })
+        types.offset(container, names).ok_or_else(|| UnknownLayout {
+            what: format!("{container}.{}", names.join(" or ")),
+        })
     };
     let size = |container: &str| {
-        types.size(container).ok_or_else(|| UnknownLayout { what: format!("size of {container}") })
+        types.size(container).ok_or_else(|| UnknownLayout {
+            what: format!("size of {container}"),
+        })
     };
     let enums = types.enumerators(&["FOLL_LONGTERM", "PG_head"]);
     let page_bytes = size("page")?;
     if !page_bytes.is_power_of_two() || page_bytes < PAGE_READ {
-        return Err(UnknownLayout { what: format!("struct page of a known size (it is {page_bytes})") });
+        return Err(UnknownLayout {
+            what: format!("struct page of a known size (it is {page_bytes})"),
+        });
     }
     let masked = types.offset("page", &["compound_head"]).is_none()
         && types.offset("page", &["compound_info"]).is_some();
@@ -40,13 +44,17 @@ pub fn facts(types: &KernelTypes) -> Result<Facts, UnknownLayout> {
         foll_longterm: enums.get("FOLL_LONGTERM").copied().unwrap_or(FOLL_LONGTERM_MACRO),
         pin_bias: PIN_BIAS,
         page_struct_shift: page_bytes.trailing_zeros(),
-        head_encoding: if masked { head_encoding::MASK } else { head_encoding::POINTER },
+        head_encoding: if masked {
+            head_encoding::MASK
+        } else {
+            head_encoding::POINTER
+        },
         page_flags: offset("page", &["flags"])?,
         page_compound_head: offset("page", &["compound_head", "compound_info"])?,
         page_refcount: offset("page", &["_refcount"])?,
-        pg_head: *enums
-            .get("PG_head")
-            .ok_or_else(|| UnknownLayout { what: "enumerator PG_head".to_owned() })?,
+        pg_head: *enums.get("PG_head").ok_or_else(|| UnknownLayout {
+            what: "enumerator PG_head".to_owned(),
+        })?,
         folio_nr_pages: offset("folio", &["_nr_pages", "_folio_nr_pages"])?,
         task_mm: offset("task_struct", &["mm"])?,
         task_stack: offset("task_struct", &["stack"])?,

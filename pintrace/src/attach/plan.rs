@@ -29,7 +29,13 @@ const KPROBE_ARGUMENTS: usize = 6;
 
 /// Plans every hook of the table.
 pub fn plan(hooks: &'static [Hook], facts: &KernelFacts) -> Vec<Line> {
-    hooks.iter().map(|hook| Line { hook, choice: choose(hook, facts) }).collect()
+    hooks
+        .iter()
+        .map(|hook| Line {
+            hook,
+            choice: choose(hook, facts),
+        })
+        .collect()
 }
 
 fn choose(hook: &'static Hook, facts: &KernelFacts) -> Choice {
@@ -37,7 +43,10 @@ fn choose(hook: &'static Hook, facts: &KernelFacts) -> Choice {
         return Choice::Try(hook.candidates.iter().collect());
     }
     let function = facts.functions.get(hook.function).cloned().unwrap_or_default();
-    let FunctionFacts { in_kallsyms, prototype } = function;
+    let FunctionFacts {
+        in_kallsyms,
+        prototype,
+    } = function;
     let Some(prototype) = prototype else {
         return match in_kallsyms {
             Some(true) => Choice::Missing("not in BTF, so its prototype is not known".to_owned()),
@@ -48,18 +57,25 @@ fn choose(hook: &'static Hook, facts: &KernelFacts) -> Choice {
         return Choice::NotHere;
     }
     let fits = prototype.parameters.len() >= hook.parameters.len()
-        && prototype.parameters.iter().zip(hook.parameters).all(|(have, want)| have == want);
+        && prototype
+            .parameters
+            .iter()
+            .zip(hook.parameters)
+            .all(|(have, want)| have == want);
     if !fits {
         let have = prototype.parameters.join(", ");
         return Choice::Missing(format!("its prototype ({have}) is not one that pintrace knows"));
     }
     let usable = |candidate: &&'static Candidate| {
-        candidate.attachments.iter().all(|attachment| match attachment.method {
-            Method::Kprobe | Method::Kretprobe => {
-                facts.kprobes != Some(false) && hook.parameters.len() <= KPROBE_ARGUMENTS
-            }
-            _ => true,
-        })
+        candidate
+            .attachments
+            .iter()
+            .all(|attachment| match attachment.method {
+                Method::Kprobe | Method::Kretprobe => {
+                    facts.kprobes != Some(false) && hook.parameters.len() <= KPROBE_ARGUMENTS
+                }
+                _ => true,
+            })
     };
     Choice::Try(hook.candidates.iter().filter(usable).collect())
 }
@@ -78,15 +94,26 @@ mod tests {
                     parameters: parameters.iter().map(|&name| name.to_owned()).collect(),
                     result_bytes: 8,
                 };
-                let facts = FunctionFacts { in_kallsyms: Some(true), prototype: Some(prototype) };
+                let facts = FunctionFacts {
+                    in_kallsyms: Some(true),
+                    prototype: Some(prototype),
+                };
                 ((*name).to_owned(), facts)
             })
             .collect();
-        KernelFacts { functions, kprobes: Some(true), ..KernelFacts::default() }
+        KernelFacts {
+            functions,
+            kprobes: Some(true),
+            ..KernelFacts::default()
+        }
     }
 
     fn choice(facts: &KernelFacts, function: &str) -> Choice {
-        plan(HOOKS, facts).into_iter().find(|line| line.hook.function == function).unwrap().choice
+        plan(HOOKS, facts)
+            .into_iter()
+            .find(|line| line.hook.function == function)
+            .unwrap()
+            .choice
     }
 
     #[test]
@@ -96,14 +123,19 @@ mod tests {
 
     #[test]
     fn a_trailing_vmas_argument_does_not_matter() {
-        let facts = kernel(&[("pin_user_pages", &["start", "nr_pages", "gup_flags", "pages", "vmas"])]);
+        let facts = kernel(&[(
+            "pin_user_pages",
+            &["start", "nr_pages", "gup_flags", "pages", "vmas"],
+        )]);
         assert!(matches!(choice(&facts, "pin_user_pages"), Choice::Try(_)));
     }
 
     #[test]
     fn another_argument_order_is_refused_with_the_prototype() {
         let facts = kernel(&[("pin_user_pages", &["start", "nr_pages", "pages", "gup_flags"])]);
-        let Choice::Missing(why) = choice(&facts, "pin_user_pages") else { panic!("accepted") };
+        let Choice::Missing(why) = choice(&facts, "pin_user_pages") else {
+            panic!("accepted")
+        };
         assert!(why.contains("start, nr_pages, pages, gup_flags"), "{why}");
     }
 
@@ -111,17 +143,24 @@ mod tests {
     fn seven_arguments_have_kprobes_to_fall_back_on_if_the_kernel_has_them() {
         let remote: &[&str] = &["mm", "start", "nr_pages", "gup_flags", "pages", "vmas", "locked"];
         let mut facts = kernel(&[("pin_user_pages_remote", remote)]);
-        let Choice::Try(ways) = choice(&facts, "pin_user_pages_remote") else { panic!("missing") };
+        let Choice::Try(ways) = choice(&facts, "pin_user_pages_remote") else {
+            panic!("missing")
+        };
         assert_eq!(ways.len(), 2);
         facts.kprobes = Some(false);
-        let Choice::Try(ways) = choice(&facts, "pin_user_pages_remote") else { panic!("missing") };
+        let Choice::Try(ways) = choice(&facts, "pin_user_pages_remote") else {
+            panic!("missing")
+        };
         assert_eq!(ways.len(), 1);
     }
 
     #[test]
     fn a_function_without_btf_is_missing() {
         let mut facts = kernel(&[]);
-        let function = FunctionFacts { in_kallsyms: Some(true), prototype: None };
+        let function = FunctionFacts {
+            in_kallsyms: Some(true),
+            prototype: None,
+        };
         facts.functions.insert("pin_user_pages".to_owned(), function);
         assert!(matches!(choice(&facts, "pin_user_pages"), Choice::Missing(_)));
     }

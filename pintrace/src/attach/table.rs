@@ -2,9 +2,7 @@
 //! and what is lost without it. The one place that names kernel functions to attach to.
 
 /// Why something is attached.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// Sees pages being pinned.
@@ -120,7 +118,10 @@ macro_rules! unpin {
             function: $function,
             purposes: &[Purpose::Release],
             parameters: $parameters,
-            candidates: &[Candidate { attachments: &[program($function, Method::Fentry)], lost: "" }],
+            candidates: &[Candidate {
+                attachments: &[program($function, Method::Fentry)],
+                lost: "",
+            }],
             lost: $lost,
         }
     };
@@ -191,7 +192,11 @@ pub const HOOKS: &[Hook] = &[
         "releases by RDMA, VFIO and iommufd"
     ),
     unpin!("unpin_folio", &["folio"], "releases by udmabuf"),
-    unpin!("unpin_folios", &["folios", "nfolios"], "releases by udmabuf and iommufd"),
+    unpin!(
+        "unpin_folios",
+        &["folios", "nfolios"],
+        "releases by udmabuf and iommufd"
+    ),
     unpin!("unpin_user_folio", &["folio", "npages"], "releases by direct I/O"),
     Hook {
         function: "sched_process_exit",

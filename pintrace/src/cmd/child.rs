@@ -20,7 +20,11 @@ pub(super) struct SpawnError {
 impl SpawnError {
     /// As shells have it: 127 not found, 126 found and not runnable.
     pub(super) fn exit_code(&self) -> u8 {
-        if self.source.kind() == io::ErrorKind::NotFound { 127 } else { 126 }
+        if self.source.kind() == io::ErrorKind::NotFound {
+            127
+        } else {
+            126
+        }
     }
 }
 
@@ -31,7 +35,9 @@ pub(super) struct Child {
 
 /// Starts a command line; `None` for an empty one.
 pub(super) fn spawn(command: &[String]) -> Result<Option<Child>, SpawnError> {
-    let [program, arguments @ ..] = command else { return Ok(None) };
+    let [program, arguments @ ..] = command else {
+        return Ok(None);
+    };
     let mut process = Command::new(program);
     process.args(arguments);
     if let Some((uid, gid)) = sudo_user() {
@@ -39,14 +45,19 @@ pub(super) fn spawn(command: &[String]) -> Result<Option<Child>, SpawnError> {
     }
     match process.spawn() {
         Ok(process) => Ok(Some(Child { process })),
-        Err(source) => Err(SpawnError { command: program.clone(), source }),
+        Err(source) => Err(SpawnError {
+            command: program.clone(),
+            source,
+        }),
     }
 }
 
 /// Who called sudo, if this runs as root under it.
 fn sudo_user() -> Option<(u32, u32)> {
     let id = |name: &str| std::env::var(name).ok()?.parse().ok();
-    rustix::process::geteuid().is_root().then_some((id("SUDO_UID")?, id("SUDO_GID")?))
+    rustix::process::geteuid()
+        .is_root()
+        .then_some((id("SUDO_UID")?, id("SUDO_GID")?))
 }
 
 impl Child {
@@ -62,7 +73,10 @@ impl Child {
     }
 
     fn pass_on(&self, number: i32) {
-        let pid = self.process.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        let pid = self
+            .process
+            .id()
+            .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         let signal = Signal::from_named_raw(number);
         if let (Some(pid), Some(signal)) = (pid, signal)
             && signal != Signal::INT
@@ -74,5 +88,8 @@ impl Child {
 }
 
 fn exit_code(status: ExitStatus) -> i32 {
-    status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1)
+    status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal))
+        .unwrap_or(1)
 }

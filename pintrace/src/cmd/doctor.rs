@@ -59,7 +59,11 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
         write_text(&diagnosis, out)?;
     }
     out.flush()?;
-    Ok(if diagnosis.can_trace { Exit::Done } else { Exit::CannotTrace })
+    Ok(if diagnosis.can_trace {
+        Exit::Done
+    } else {
+        Exit::CannotTrace
+    })
 }
 
 fn diagnose(roots: &Roots) -> Diagnosis {
@@ -117,7 +121,9 @@ fn diagnose(roots: &Roots) -> Diagnosis {
         Err(error) => {
             diagnosis.problems.push(error.to_string());
             if !rustix::process::geteuid().is_root() {
-                diagnosis.problems.push("not root: run it again with sudo to try the hooks".to_owned());
+                diagnosis
+                    .problems
+                    .push("not root: run it again with sudo to try the hooks".to_owned());
             }
             diagnosis.hooks = plan.into_iter().map(planned).collect();
         }
@@ -141,12 +147,17 @@ fn line(
     why: String,
     lost: &'static str,
 ) -> HookLine {
-    let methods = candidate.map(|candidate| candidate.attachments).unwrap_or_default();
+    let methods = candidate
+        .map(|candidate| candidate.attachments)
+        .unwrap_or_default();
     HookLine {
         function: hook.function,
         purposes: hook.purposes.iter().map(|purpose| purpose.as_str()).collect(),
         status,
-        methods: methods.iter().map(|attachment| attachment.method.as_str()).collect(),
+        methods: methods
+            .iter()
+            .map(|attachment| attachment.method.as_str())
+            .collect(),
         why,
         lost,
     }
@@ -168,9 +179,17 @@ fn write_text(diagnosis: &Diagnosis, out: &mut dyn Write) -> std::io::Result<()>
     }
     writeln!(out, "\n{:<34}{:<16}{:<10}HOW", "FUNCTION", "PURPOSE", "STATUS")?;
     for hook in &diagnosis.hooks {
-        let how = if hook.methods.is_empty() { "-".to_owned() } else { hook.methods.join("+") };
+        let how = if hook.methods.is_empty() {
+            "-".to_owned()
+        } else {
+            hook.methods.join("+")
+        };
         let purposes = hook.purposes.join(",");
-        writeln!(out, "{:<34}{:<16}{:<10}{how}", hook.function, purposes, hook.status)?;
+        writeln!(
+            out,
+            "{:<34}{:<16}{:<10}{how}",
+            hook.function, purposes, hook.status
+        )?;
         if !hook.why.is_empty() {
             writeln!(out, "    why   {}", hook.why)?;
         }
@@ -178,5 +197,8 @@ fn write_text(diagnosis: &Diagnosis, out: &mut dyn Write) -> std::io::Result<()>
             writeln!(out, "    costs {}", hook.lost)?;
         }
     }
-    writeln!(out, "\nabsent: this kernel has no such function, so nothing is lost.")
+    writeln!(
+        out,
+        "\nabsent: this kernel has no such function, so nothing is lost."
+    )
 }

@@ -23,7 +23,16 @@ pub struct LiveArgs {
 }
 
 /// Maps whose size may be changed.
-const SIZABLE: &[&str] = &["RING", "CHUNKS", "SHARED", "ACCOUNT_IDS", "ACCOUNTS", "EXTENTS", "CALLS", "STACKS"];
+const SIZABLE: &[&str] = &[
+    "RING",
+    "CHUNKS",
+    "SHARED",
+    "ACCOUNT_IDS",
+    "ACCOUNTS",
+    "EXTENTS",
+    "CALLS",
+    "STACKS",
+];
 
 fn map_entries(text: &str) -> Result<(&'static str, u32), String> {
     let (name, entries) = text.split_once('=').ok_or("want MAP=N")?;
@@ -31,12 +40,17 @@ fn map_entries(text: &str) -> Result<(&'static str, u32), String> {
         .iter()
         .find(|known| **known == name)
         .ok_or_else(|| format!("no map {name}; there are {}", SIZABLE.join(", ")))?;
-    Ok((name, entries.parse().map_err(|_| format!("{entries} is no number"))?))
+    Ok((
+        name,
+        entries.parse().map_err(|_| format!("{entries} is no number"))?,
+    ))
 }
 
 /// A duration such as `500ms`, `2s`, `1.5s`, `10m`; a bare number is seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let scale = match unit {
         "ms" => 0.001,
@@ -45,7 +59,9 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         "h" => 3600.0,
         _ => return Err(format!("unknown unit {unit}; use ms, s, m or h")),
     };
-    let seconds = number.parse::<f64>().map_err(|_| "want a duration such as 2s or 500ms".to_owned())?;
+    let seconds = number
+        .parse::<f64>()
+        .map_err(|_| "want a duration such as 2s or 500ms".to_owned())?;
     let duration = Duration::try_from_secs_f64(seconds * scale).map_err(|error| error.to_string())?;
     if duration.is_zero() {
         return Err("want a duration above zero".to_owned());
@@ -68,9 +84,14 @@ impl From<SessionError> for CannotTrace {
             _ if !rustix::process::geteuid().is_root() => {
                 "Tracing needs root: run it again with sudo. To see what is missing: pintrace doctor"
             }
-            _ => "To see what this kernel offers: pintrace doctor. To try pintrace in a guest machine: cargo xtask demo",
+            _ => {
+                "To see what this kernel offers: pintrace doctor. To try pintrace in a guest machine: cargo xtask demo"
+            }
         };
-        Self { reason: error.to_string(), remedy }
+        Self {
+            reason: error.to_string(),
+            remedy,
+        }
     }
 }
 

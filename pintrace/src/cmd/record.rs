@@ -42,9 +42,15 @@ pub struct Args {
 
 /// Records, and prints a summary to `messages`.
 pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
-    let existing = if args.force { Existing::Replace } else { Existing::KeepForeign };
+    let existing = if args.force {
+        Existing::Replace
+    } else {
+        Existing::KeepForeign
+    };
     let recording = Recording::create(&args.output, existing)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(record(args, recording, messages))
 }
 
@@ -64,12 +70,21 @@ async fn record(args: &Args, mut recording: Recording, messages: &mut dyn Write)
         }
     };
     let stop = until_done(args.duration, command.as_mut(), &mut stops);
-    let outcome = run_session(&mut session, first, args.interval, &mut [&mut recording, &mut fold], stop).await;
+    let outcome = run_session(
+        &mut session,
+        first,
+        args.interval,
+        &mut [&mut recording, &mut fold],
+        stop,
+    )
+    .await;
     drop(fold);
     let stopped = match outcome {
         Ok(stopped) => stopped,
         Err(RunError::Sink(error)) => {
             writeln!(messages, "pintrace: {error}")?;
+            // What cannot be recorded is not to cost anything either.
+            drop(session);
             // The command is not ours to kill: it goes on, unrecorded.
             if let Some(command) = &mut command {
                 writeln!(messages, "pintrace: the command goes on without being recorded")?;
@@ -83,35 +98,43 @@ async fn record(args: &Args, mut recording: Recording, messages: &mut dyn Write)
     let events = recording.written_events();
     let bytes = recording.written_bytes();
     write!(messages, "{}", summary(&last))?;
-    writeln!(messages, "{}: {events} events, {bytes} bytes", args.output.display())
-        .context("cannot print the summary")?;
-    Ok(stopped.exit_code.map_or(Exit::Done, |code| Exit::Command(u8::try_from(code).unwrap_or(1))))
+    writeln!(
+        messages,
+        "{}: {events} events, {bytes} bytes",
+        args.output.display()
+    )
+    .context("cannot print the summary")?;
+    Ok(stopped
+        .exit_code
+        .map_or(Exit::Done, |code| Exit::Command(u8::try_from(code).unwrap_or(1))))
 }
 
-/// The recording in four lines: what was pinned, whether it adds up, what was lost.
+/// What was pinned, whether it adds up, what was lost.
 fn summary(snapshot: &Snapshot) -> String {
     let truth = &snapshot.truth;
     let seconds = snapshot.duration.as_secs();
-    let mut text = format!(
-        "{seconds:.1} s: {} pages pinned, {} released, {} held\n",
+    let pins = format!(
+        "{seconds:.1} s: {} pages pinned, {} released, {} held",
         truth.ledger_acquired, truth.ledger_released, truth.ledger_held
     );
-    text += &if truth.books_readable {
+    let books = if truth.books_readable {
         format!(
-            "books: {} pinned, {} released, {} internal; unaccounted {}\n",
+            "books: {} pinned, {} released, {} internal; unaccounted {}",
             truth.books_acquired, truth.books_released, truth.internal, truth.unaccounted
         )
     } else {
-        "books: cannot be read (needs root), so nothing can be checked against them\n".to_owned()
+        "books: cannot be read (needs root), so nothing can be checked against them".to_owned()
     };
     let lost: Vec<_> = snapshot.loss.iter().filter(|(_, count)| *count != 0).collect();
-    text += "lost: ";
-    text += &if lost.is_empty() {
+    let lost = if lost.is_empty() {
         "nothing".to_owned()
     } else {
-        lost.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
+        lost.iter()
+            .map(|(name, count)| format!("{name} {count}"))
+            .collect::<Vec<_>>()
+            .join(", ")
     };
-    text + "\n"
+    format!("{pins}\n{books}\nlost: {lost}\n")
 }
 
 /// Whichever comes first: the command's end, the end of the time, a signal.
@@ -122,7 +145,10 @@ async fn until_done(limit: Option<Duration>, command: Option<&mut Child>, stops:
             None => std::future::pending().await,
         }
     };
-    let stopped = |reason: &str, exit_code| Stopped { reason: reason.to_owned(), exit_code };
+    let stopped = |reason: &str, exit_code| Stopped {
+        reason: reason.to_owned(),
+        exit_code,
+    };
     let Some(command) = command else {
         return tokio::select! {
             () = time => stopped("duration", None),

@@ -37,7 +37,10 @@ const ENDED_KEPT: usize = 0;
 
 /// Serves until a signal comes.
 pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     runtime.block_on(serve(args, messages))
 }
 
@@ -55,7 +58,10 @@ async fn serve(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
     let (quit, mut quitting) = watch::channel(false);
     let stop = async move {
         stops.next().await;
-        Stopped { reason: "signal".to_owned(), exit_code: None }
+        Stopped {
+            reason: "signal".to_owned(),
+            exit_code: None,
+        }
     };
     let shutdown = async move {
         // An error means that the sender is gone, which is the same wish.

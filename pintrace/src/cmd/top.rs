@@ -50,8 +50,15 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     {
         std::process::exit(i32::from(code));
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    if args.once { runtime.block_on(once(args, out)) } else { runtime.block_on(live(args)) }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    if args.once {
+        runtime.block_on(once(args, out))
+    } else {
+        runtime.block_on(live(args))
+    }
 }
 
 async fn once(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
@@ -60,7 +67,10 @@ async fn once(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let mut fold = Fold::new(|model| last = model.snapshot());
     let quit = async {
         tokio::time::sleep(args.interval).await;
-        Stopped { reason: "once".to_owned(), exit_code: None }
+        Stopped {
+            reason: "once".to_owned(),
+            exit_code: None,
+        }
     };
     // Only what is sampled at the end is shown, so that the rates cover the whole interval.
     run_session(&mut session, first, args.interval * 2, &mut [&mut fold], quit).await?;
@@ -69,7 +79,13 @@ async fn once(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let text = if args.json {
         json::render(&last, true)?
     } else {
-        table::render(&last, table::Look { width: width(), ..table::Look::default() })
+        table::render(
+            &last,
+            table::Look {
+                width: width(),
+                ..table::Look::default()
+            },
+        )
     };
     out.write_all(text.as_bytes())?;
     out.flush()?;
@@ -89,7 +105,10 @@ async fn live(args: &Args) -> anyhow::Result<Exit> {
         let stop = async {
             // An error means that the view is gone, which is the same wish.
             let _ = quitting.await;
-            Stopped { reason: "quit".to_owned(), exit_code: None }
+            Stopped {
+                reason: "quit".to_owned(),
+                exit_code: None,
+            }
         };
         run_session(&mut session, first, interval, &mut [&mut fold], stop).await
     });

@@ -17,7 +17,11 @@ pub struct Names {
 impl Names {
     /// Names by these symbols.
     pub fn new(symbols: Kallsyms) -> Self {
-        Self { symbols, stacks: HashSet::new(), addresses: HashSet::new() }
+        Self {
+            symbols,
+            stacks: HashSet::new(),
+            addresses: HashSet::new(),
+        }
     }
 
     /// Events that name an address, if it has a name and has not been named yet.
@@ -37,20 +41,28 @@ impl Names {
     }
 
     /// Events for a stack that is new: its symbols first, then itself.
-    pub fn stack(&mut self, id: i64, frames: impl FnOnce(u32) -> Vec<u64>, out: &mut Vec<Body>) -> Option<StackId> {
+    pub fn stack(
+        &mut self,
+        id: i64,
+        frames: impl FnOnce(u32) -> Vec<u64>,
+        out: &mut Vec<Body>,
+    ) -> Option<StackId> {
         let id = u32::try_from(id).ok()?;
         if self.stacks.insert(id) {
-            let frames = self.from_pin_function(frames(id));
+            let frames = self.trim_to_pin_function(frames(id));
             for address in &frames {
                 self.address(*address, out);
             }
-            out.push(Body::StackSeen(StackSeen { stack: StackId(id), frames }));
+            out.push(Body::StackSeen(StackSeen {
+                stack: StackId(id),
+                frames,
+            }));
         }
         Some(StackId(id))
     }
 
     /// Drops the frames of our own program and its trampoline: what counts begins at the pin function.
-    fn from_pin_function(&self, frames: Vec<u64>) -> Vec<u64> {
+    fn trim_to_pin_function(&self, frames: Vec<u64>) -> Vec<u64> {
         let hooked = |address: &u64| {
             let located = self.symbols.locate(*address);
             located.is_some_and(|at| HOOKS.iter().any(|hook| hook.function == at.symbol))
@@ -76,9 +88,17 @@ mod tests {
     fn a_stack_begins_at_the_pin_function_and_is_named_once() {
         let mut names = names();
         let mut out = Vec::new();
-        let frames = || vec![0xffff_ffff_c0de_0000, 0xffff_ffff_8100_0005, 0xffff_ffff_8100_0410];
+        let frames = || {
+            vec![
+                0xffff_ffff_c0de_0000,
+                0xffff_ffff_8100_0005,
+                0xffff_ffff_8100_0410,
+            ]
+        };
         names.stack(3, |_| frames(), &mut out);
-        let Some(Body::StackSeen(stack)) = out.last() else { panic!("no stack") };
+        let Some(Body::StackSeen(stack)) = out.last() else {
+            panic!("no stack")
+        };
         assert_eq!(stack.frames, frames()[1..]);
         assert_eq!(out.len(), 3);
         names.stack(3, |_| frames(), &mut out);
@@ -94,7 +114,12 @@ mod tests {
     fn the_symbol_is_that_of_the_call_before_the_return_address() {
         let mut out = Vec::new();
         names().address(0xffff_ffff_8100_0400, &mut out);
-        let [Body::SymbolSeen(symbol)] = out.as_slice() else { panic!("not named") };
-        assert_eq!((symbol.symbol.as_str(), symbol.offset), ("pin_user_pages_fast", 0x400));
+        let [Body::SymbolSeen(symbol)] = out.as_slice() else {
+            panic!("not named")
+        };
+        assert_eq!(
+            (symbol.symbol.as_str(), symbol.offset),
+            ("pin_user_pages_fast", 0x400)
+        );
     }
 }

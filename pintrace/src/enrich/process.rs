@@ -20,15 +20,22 @@ pub fn read(proc: &Path, pid: u32) -> Option<ProcessSeen> {
     Some(ProcessSeen {
         pid: Pid(pid),
         parent: Pid(number("PPid:").unwrap_or(0)),
-        comm: read_lossy(&folder.join("comm"))?.trim_end_matches('\n').to_owned(),
+        comm: read_lossy(&folder.join("comm"))?
+            .trim_end_matches('\n')
+            .to_owned(),
         cmdline: cmdline(&folder.join("cmdline")),
         uid: number("Uid:"),
-        cgroup: read_lossy(&folder.join("cgroup")).as_deref().map(cgroup).unwrap_or_default(),
+        cgroup: read_lossy(&folder.join("cgroup"))
+            .as_deref()
+            .map(cgroup)
+            .unwrap_or_default(),
     })
 }
 
 fn read_lossy(path: &Path) -> Option<String> {
-    std::fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    std::fs::read(path)
+        .ok()
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn cmdline(path: &Path) -> String {
@@ -40,7 +47,10 @@ fn cmdline(path: &Path) -> String {
 
 /// The cgroup v2 path: the line of hierarchy 0.
 fn cgroup(text: &str) -> String {
-    text.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default().to_owned()
+    text.lines()
+        .find_map(|line| line.strip_prefix("0::"))
+        .unwrap_or_default()
+        .to_owned()
 }
 
 #[cfg(test)]

@@ -22,6 +22,12 @@ struct Told {
     account: Account,
 }
 
+impl Told {
+    fn tgid(&self) -> u32 {
+        self.account.key.tgid()
+    }
+}
+
 /// What has been told so far.
 pub struct Tracker {
     proc: PathBuf,
@@ -120,16 +126,15 @@ impl Tracker {
         Ok(())
     }
 
-    /// Gives back the accounts of processes that have ended and hold nothing. All of it has been
-    /// sampled just before.
+    /// Gives back the accounts of processes that have ended and hold nothing; when accounts run
+    /// short, those of ended threads too. All of it has been sampled just before.
     pub fn close_accounts(&mut self, now: Nanos, ledger: &mut Ledger) -> Result<(), LedgerError> {
+        let short = self.accounts.len() > ledger.account_capacity() / 2;
         let done: Vec<u32> = self
             .accounts
             .iter()
-            .filter(|(id, told)| {
-                let tgid = (told.account.key.pid_tgid >> 32) as u32;
-                **id != 0 && self.ended.contains(&tgid) && told.account.acquired == told.account.released
-            })
+            .filter(|(id, told)| **id != 0 && told.account.acquired == told.account.released)
+            .filter(|(_, told)| self.ended.contains(&told.tgid()) || short && self.thread_has_ended(told))
             .map(|(id, _)| *id)
             .collect();
         for id in done {
@@ -139,18 +144,21 @@ impl Tracker {
                 self.push(now, Body::AccountClosed(told.id));
             }
         }
-        self.ended.retain(|tgid| {
-            self.accounts.values().any(|told| (told.account.key.pid_tgid >> 32) as u32 == *tgid)
-        });
+        self.ended
+            .retain(|tgid| self.accounts.values().any(|told| told.tgid() == *tgid));
         Ok(())
+    }
+
+    fn thread_has_ended(&self, told: &Told) -> bool {
+        let task = format!("{}/task/{}", told.tgid(), told.account.key.tid());
+        !self.proc.join(task).exists()
     }
 
     /// Whether a process that has ended held something when last sampled.
     pub fn ended_hold(&self) -> bool {
-        self.accounts.values().any(|told| {
-            let tgid = (told.account.key.pid_tgid >> 32) as u32;
-            self.ended.contains(&tgid) && told.account.acquired != told.account.released
-        })
+        self.accounts
+            .values()
+            .any(|told| self.ended.contains(&told.tgid()) && told.account.acquired != told.account.released)
     }
 
     fn open_account(&mut self, id: u32, account: &Account, ledger: &Ledger) -> AccountId {
@@ -160,25 +168,29 @@ impl Tracker {
             return told.id;
         }
         let time = Nanos(account.opened_ns);
-        let pid = (account.key.pid_tgid >> 32) as u32;
+        let pid = account.key.tgid();
         let comm = comm(account);
         if id != 0 && self.processes.insert(pid) {
             let seen = process::read(&self.proc, pid).unwrap_or_else(|| {
                 self.unread += 1;
-                ProcessSeen { pid: Pid(pid), comm: comm.clone(), ..ProcessSeen::default() }
+                ProcessSeen {
+                    pid: Pid(pid),
+                    comm: comm.clone(),
+                    ..ProcessSeen::default()
+                }
             });
             self.push(time, Body::ProcessSeen(seen));
         }
         let mut named = Vec::new();
         let stack = self.names.stack(account.stack, |id| ledger.stack(id), &mut named);
         self.names.address(account.key.caller, &mut named);
-        named.into_iter().for_each(|body| self.push(time, body));
+        self.push_all(time, named);
         let told = AccountId(self.next_account);
         self.next_account += 1;
         let opened = AccountOpened {
             account: told,
             pid: Pid(pid),
-            tid: Tid(account.key.pid_tgid as u32),
+            tid: Tid(account.key.tid()),
             comm,
             mm: account.key.mm,
             caller: account.key.caller,
@@ -187,14 +199,26 @@ impl Tracker {
             stack,
         };
         self.push(time, Body::AccountOpened(opened));
-        let fresh = Account { key: account.key, opened_ns: account.opened_ns, ..Account::default() };
+        let fresh = Account {
+            key: account.key,
+            opened_ns: account.opened_ns,
+            ..Account::default()
+        };
         self.free.remove(&id);
-        self.accounts.insert(id, Told { id: told, account: fresh });
+        self.accounts.insert(
+            id,
+            Told {
+                id: told,
+                account: fresh,
+            },
+        );
         told
     }
 
     fn sample_account(&mut self, now: Nanos, id: u32, account: &Account) {
-        let Some(told) = self.accounts.get_mut(&id) else { return };
+        let Some(told) = self.accounts.get_mut(&id) else {
+            return;
+        };
         if told.account == *account {
             return;
         }
@@ -221,7 +245,7 @@ impl Tracker {
         let account = self.open_account(extent.account, &account, ledger);
         let mut named = Vec::new();
         let stack = self.names.stack(extent.stack, |id| ledger.stack(id), &mut named);
-        named.into_iter().for_each(|body| self.push(time, body));
+        self.push_all(time, named);
         let opened = ExtentOpened {
             extent: ExtentId(index),
             account,
@@ -233,12 +257,20 @@ impl Tracker {
             stack,
         };
         self.push(time, Body::ExtentOpened(opened));
-        self.extents.insert(index, Extent { pages_held: extent.pages, ..*extent });
+        self.extents.insert(
+            index,
+            Extent {
+                pages_held: extent.pages,
+                ..*extent
+            },
+        );
         Ok(())
     }
 
     fn sample_extent(&mut self, now: Nanos, index: u32, extent: &Extent) {
-        let Some(told) = self.extents.get_mut(&index) else { return };
+        let Some(told) = self.extents.get_mut(&index) else {
+            return;
+        };
         let changed = (told.end, told.pages, told.pages_held, told.bytes_held)
             != (extent.end, extent.pages, extent.pages_held, extent.bytes_held);
         // One that has closed, or closed and been opened anew, has its records still in the ring.
@@ -273,10 +305,19 @@ impl Tracker {
     /// Closes an extent whose closing record was lost.
     fn forget_extent(&mut self, now: Nanos, index: u32) {
         if let Some(told) = self.extents.remove(&index) {
-            let body =
-                ExtentClosed { extent: ExtentId(index), pages: told.pages, end: told.end, by: Pid(0) };
+            let body = ExtentClosed {
+                extent: ExtentId(index),
+                pages: told.pages,
+                end: told.end,
+                by: Pid(0),
+            };
             self.push(now, Body::ExtentClosed(body));
         }
+    }
+
+    fn push_all(&mut self, time: Nanos, bodies: Vec<Body>) {
+        self.events
+            .extend(bodies.into_iter().map(|body| Event { time, body }));
     }
 
     fn push(&mut self, time: Nanos, body: Body) {
@@ -285,6 +326,10 @@ impl Tracker {
 }
 
 fn comm(account: &Account) -> String {
-    let end = account.comm.iter().position(|byte| *byte == 0).unwrap_or(account.comm.len());
+    let end = account
+        .comm
+        .iter()
+        .position(|byte| *byte == 0)
+        .unwrap_or(account.comm.len());
     String::from_utf8_lossy(&account.comm[..end]).into_owned()
 }

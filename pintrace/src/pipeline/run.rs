@@ -96,5 +96,7 @@ fn deliver(sinks: &mut [&mut dyn Sink], events: &[Event]) -> Result<(), RunError
     if events.is_empty() {
         return Ok(());
     }
-    sinks.iter_mut().try_for_each(|sink| sink.take(events).map_err(RunError::Sink))
+    sinks
+        .iter_mut()
+        .try_for_each(|sink| sink.take(events).map_err(RunError::Sink))
 }

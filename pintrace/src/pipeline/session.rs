@@ -76,7 +76,10 @@ impl Session {
             resynced_at: 0,
             unwritten: 0,
         };
-        let mut events = vec![Event { time: now(), body: Body::Started(started) }];
+        let mut events = vec![Event {
+            time: now(),
+            body: Body::Started(started),
+        }];
         events.extend(session.tick()?);
         Ok((session, events))
     }
@@ -124,19 +127,31 @@ impl Session {
         }
         self.tracker.close_accounts(now, self.live.ledger_mut())?;
         events.extend(self.tracker.take_events());
-        events.push(Event { time: now, body: Body::TruthSampled(truth) });
+        events.push(Event {
+            time: now,
+            body: Body::TruthSampled(truth),
+        });
         if losses != self.told_losses {
             self.told_losses.clone_from(&losses);
-            events.push(Event { time: now, body: Body::LossSampled(losses) });
+            events.push(Event {
+                time: now,
+                body: Body::LossSampled(losses),
+            });
         }
-        events.push(Event { time: now, body: Body::Tick });
+        events.push(Event {
+            time: now,
+            body: Body::Tick,
+        });
         Ok(events)
     }
 
     /// The last events.
     pub fn stop(&mut self, stopped: Stopped) -> Result<Vec<Event>, SessionError> {
         let mut events = self.tick()?;
-        events.push(Event { time: now(), body: Body::Stopped(stopped) });
+        events.push(Event {
+            time: now(),
+            body: Body::Stopped(stopped),
+        });
         Ok(events)
     }
 
@@ -148,7 +163,10 @@ impl Session {
     /// Pages pinned and released so far, to see whether anything is still going on.
     pub fn activity(&self) -> Result<u64, SessionError> {
         let totals = self.live.totals()?;
-        Ok(totals.acquired.wrapping_add(totals.released).wrapping_add(totals.opening_released))
+        Ok(totals
+            .acquired
+            .wrapping_add(totals.released)
+            .wrapping_add(totals.opening_released))
     }
 
     fn losses(&self) -> Result<BTreeMap<String, u64>, SessionError> {
@@ -174,7 +192,9 @@ fn now() -> Nanos {
 }
 
 fn wall_clock() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 

@@ -22,7 +22,10 @@ pub struct Fold<F> {
 impl<F: FnMut(&mut Model) + Send> Fold<F> {
     /// `show` is called after each batch that completes a moment.
     pub fn new(show: F) -> Self {
-        Self { model: Model::default(), show }
+        Self {
+            model: Model::default(),
+            show,
+        }
     }
 }
 

@@ -21,7 +21,10 @@ pub struct BooksReader {
 impl BooksReader {
     /// For the kernel that shows itself under this /proc.
     pub fn new(proc: &Path) -> Self {
-        Self { vmstat: proc.join("vmstat"), refresh: proc.join("sys/vm/stat_refresh") }
+        Self {
+            vmstat: proc.join("vmstat"),
+            refresh: proc.join("sys/vm/stat_refresh"),
+        }
     }
 
     /// The books now. Per-CPU parts are folded in first (`vmstat_refresh`, mm/vmstat.c; needs root):
@@ -38,7 +41,10 @@ fn parse(vmstat: &str) -> Option<Books> {
             .lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
     };
-    Some(Books { acquired: value("nr_foll_pin_acquired")?, released: value("nr_foll_pin_released")? })
+    Some(Books {
+        acquired: value("nr_foll_pin_acquired")?,
+        released: value("nr_foll_pin_released")?,
+    })
 }
 
 #[cfg(test)]
@@ -48,7 +54,13 @@ mod tests {
     #[test]
     fn both_counters_are_found() {
         let text = "nr_free_pages 1\nnr_foll_pin_acquired 5898\nnr_foll_pin_released 5000\n";
-        assert_eq!(parse(text), Some(Books { acquired: 5898, released: 5000 }));
+        assert_eq!(
+            parse(text),
+            Some(Books {
+                acquired: 5898,
+                released: 5000
+            })
+        );
     }
 
     #[test]

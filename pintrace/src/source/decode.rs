@@ -39,7 +39,11 @@ impl Fields<'_> {
     }
 
     fn header(&mut self) -> Option<Header> {
-        Some(Header { kind: self.u32()?, id: self.u32()?, time_ns: self.u64()? })
+        Some(Header {
+            kind: self.u32()?,
+            id: self.u32()?,
+            time_ns: self.u64()?,
+        })
     }
 
     fn key(&mut self) -> Option<AccountKey> {
@@ -88,12 +92,14 @@ pub fn decode(bytes: &[u8]) -> Option<Record> {
     let mut fields = Fields(bytes);
     let header = fields.header()?;
     let record = match header.kind {
-        kind::ACCOUNT_OPENED => {
-            Record::AccountOpened(wire::AccountOpened { header, account: fields.account()? })
-        }
-        kind::EXTENT_OPENED => {
-            Record::ExtentOpened(wire::ExtentOpened { header, extent: fields.extent()? })
-        }
+        kind::ACCOUNT_OPENED => Record::AccountOpened(wire::AccountOpened {
+            header,
+            account: fields.account()?,
+        }),
+        kind::EXTENT_OPENED => Record::ExtentOpened(wire::ExtentOpened {
+            header,
+            extent: fields.extent()?,
+        }),
         kind::EXTENT_CLOSED => Record::ExtentClosed(wire::ExtentClosed {
             header,
             extent: fields.extent()?,
@@ -114,7 +120,11 @@ mod tests {
     use super::*;
 
     fn header(kind: u32) -> Vec<u8> {
-        [kind.to_ne_bytes(), 7u32.to_ne_bytes()].concat().into_iter().chain(9u64.to_ne_bytes()).collect()
+        [kind.to_ne_bytes(), 7u32.to_ne_bytes()]
+            .concat()
+            .into_iter()
+            .chain(9u64.to_ne_bytes())
+            .collect()
     }
 
     #[test]
@@ -122,7 +132,9 @@ mod tests {
         let mut bytes = header(kind::PROCESS_EXITED);
         bytes.extend(137u32.to_ne_bytes());
         bytes.extend(0u32.to_ne_bytes());
-        let Some(Record::ProcessExited(exit)) = decode(&bytes) else { panic!("not decoded") };
+        let Some(Record::ProcessExited(exit)) = decode(&bytes) else {
+            panic!("not decoded")
+        };
         assert_eq!((exit.header.id, exit.header.time_ns, exit.exit_code), (7, 9, 137));
     }
 

@@ -101,8 +101,16 @@ impl Ledger {
 
     /// Ids of all accounts that were ever opened; some may be free.
     pub fn account_ids(&self) -> Result<std::ops::RangeInclusive<u32>, LedgerError> {
-        let given = self.next_ids.get(&0, 0)?.min(u64::from(self.accounts.len()).saturating_sub(1));
+        let given = self
+            .next_ids
+            .get(&0, 0)?
+            .min(u64::from(self.accounts.len()).saturating_sub(1));
         Ok(0..=u32::try_from(given).unwrap_or(u32::MAX))
+    }
+
+    /// Accounts that can be alive at one time.
+    pub fn account_capacity(&self) -> usize {
+        self.accounts.len() as usize
     }
 
     /// One account.
@@ -137,6 +145,8 @@ impl Ledger {
     /// Return addresses of a stack, innermost first; empty if it is gone.
     pub fn stack(&self, id: u32) -> Vec<u64> {
         let trace = self.stacks.get(&id, 0);
-        trace.map(|trace| trace.frames().iter().map(|frame| frame.ip).collect()).unwrap_or_default()
+        trace
+            .map(|trace| trace.frames().iter().map(|frame| frame.ip).collect())
+            .unwrap_or_default()
     }
 }

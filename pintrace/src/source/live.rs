@@ -64,7 +64,10 @@ impl Live {
         let facts = layout::facts(&kernel.types)?;
         let (mut ebpf, btf) = apply::load(facts, &roots.btf, options)?;
         #[cfg(feature = "bpf-log")]
-        let log = options.bpf_log.then(|| super::bpf_log::BpfLog::open(&mut ebpf)).flatten();
+        let log = options
+            .bpf_log
+            .then(|| super::bpf_log::BpfLog::open(&mut ebpf))
+            .flatten();
         let outcomes = apply::attach(&mut ebpf, &btf, plan::plan(HOOKS, &kernel.facts));
         if !apply::sees_pins(&outcomes) {
             return Err(StartError::NothingAttached(first_reason(&outcomes)));
@@ -174,7 +177,9 @@ impl Live {
         let until = Instant::now() + CALIBRATION_TIME;
         let mut readings = Vec::new();
         while readings.len() < CALIBRATION_READINGS && Instant::now() < until {
-            let Some(reading) = self.reading()? else { return Ok(()) };
+            let Some(reading) = self.reading()? else {
+                return Ok(());
+            };
             readings.push(reading);
             // An idle machine needs no more than two readings that agree.
             if let [.., one, two] = readings.as_slice()
@@ -191,8 +196,14 @@ impl Live {
 
     fn reading(&self) -> Result<Option<Reading>, LedgerError> {
         let before = self.ledger.totals()?;
-        let Some(books) = self.books.read() else { return Ok(None) };
-        Ok(Some(Reading { before, books, after: self.ledger.totals()? }))
+        let Some(books) = self.books.read() else {
+            return Ok(None);
+        };
+        Ok(Some(Reading {
+            before,
+            books,
+            after: self.ledger.totals()?,
+        }))
     }
 
     /// Calls that the kernel skipped because a program was already running on that CPU

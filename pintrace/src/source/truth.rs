@@ -60,17 +60,27 @@ impl Baseline {
     /// there the greatest is. Quiet readings count before others.
     pub fn from_readings(readings: &[Reading]) -> Option<Self> {
         let quiet: Vec<_> = readings.iter().filter(|reading| reading.is_quiet()).collect();
-        let chosen = if quiet.is_empty() { readings.iter().collect() } else { quiet };
+        let chosen = if quiet.is_empty() {
+            readings.iter().collect()
+        } else {
+            quiet
+        };
         let acquired = chosen.iter().map(|reading| {
             let totals = &reading.after;
-            reading.books.acquired.saturating_sub(totals.acquired + totals.internal)
+            reading
+                .books
+                .acquired
+                .saturating_sub(totals.acquired + totals.internal)
         });
         let released = chosen.iter().map(|reading| {
             let totals = &reading.before;
             let seen = totals.released + totals.opening_released + totals.internal;
             reading.books.released.saturating_sub(seen)
         });
-        Some(Self { acquired: acquired.min()?, released: released.max()? })
+        Some(Self {
+            acquired: acquired.min()?,
+            released: released.max()?,
+        })
     }
 
     /// Pages that were pinned at the start.
@@ -107,8 +117,7 @@ impl Baseline {
     /// How far books and ledger are apart in this reading, in pages.
     pub fn difference(&self, reading: &Reading) -> u64 {
         let sample = self.sample(reading);
-        let books = i128::from(self.opening_held())
-            + i128::from(sample.books_acquired.unwrap_or(0))
+        let books = i128::from(self.opening_held()) + i128::from(sample.books_acquired.unwrap_or(0))
             - i128::from(sample.books_released.unwrap_or(0));
         let ledger = i128::from(sample.ledger_acquired) - i128::from(sample.ledger_released);
         let opening = i128::from(sample.opening_held) - i128::from(sample.opening_released);
@@ -122,7 +131,14 @@ mod tests {
     use super::*;
 
     fn reading(books: (u64, u64), totals: Totals) -> Reading {
-        Reading { before: totals, books: Books { acquired: books.0, released: books.1 }, after: totals }
+        Reading {
+            before: totals,
+            books: Books {
+                acquired: books.0,
+                released: books.1,
+            },
+            after: totals,
+        }
     }
 
     #[test]
@@ -135,14 +151,20 @@ mod tests {
     #[test]
     fn a_call_under_way_does_not_shift_the_baseline() {
         // First reading: 8 pages are in the books, their call has not returned. Second: it has.
-        let after = Totals { acquired: 8, ..Totals::default() };
+        let after = Totals {
+            acquired: 8,
+            ..Totals::default()
+        };
         let readings = [reading((108, 36), Totals::default()), reading((108, 36), after)];
         assert_eq!(Baseline::from_readings(&readings).unwrap().acquired, 100);
     }
 
     #[test]
     fn a_release_under_way_does_not_shift_the_baseline() {
-        let seen = Totals { opening_released: 4, ..Totals::default() };
+        let seen = Totals {
+            opening_released: 4,
+            ..Totals::default()
+        };
         let readings = [reading((100, 36), seen), reading((100, 40), seen)];
         assert_eq!(Baseline::from_readings(&readings).unwrap().released, 36);
     }
@@ -150,13 +172,21 @@ mod tests {
     #[test]
     fn retries_count_on_both_sides() {
         let baseline = Baseline::default();
-        let totals = Totals { acquired: 10, internal: 5, ..Totals::default() };
+        let totals = Totals {
+            acquired: 10,
+            internal: 5,
+            ..Totals::default()
+        };
         assert_eq!(baseline.difference(&reading((15, 5), totals)), 0);
     }
 
     #[test]
     fn a_missed_release_shows() {
-        let totals = Totals { acquired: 10, released: 7, ..Totals::default() };
+        let totals = Totals {
+            acquired: 10,
+            released: 7,
+            ..Totals::default()
+        };
         assert_eq!(Baseline::default().difference(&reading((10, 10), totals)), 3);
     }
 }

@@ -9,10 +9,13 @@ use crate::harness::{Findings, Recording, Report, kernel_at_least, number};
 
 /// Pages of 16 MiB.
 const PAGES: u64 = 4096;
+const THP: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
 
 /// fio with these options on a file of 16 MiB.
 fn fio(options: &str) -> Command {
-    let mut command = Command::new("fio");
+    // It takes the process over, and watches it from another: the process id is fio's.
+    let mut command = Command::new("timeout");
+    command.args(["60", "fio"]);
     command.args("--name=job --filename=/mnt/fio.dat --size=16M --output=/dev/null".split(' '));
     command.args(options.split_whitespace()).stdin(Stdio::null());
     command
@@ -103,7 +106,7 @@ fn fixed_buffers_of_fio_are_held_while_it_runs() {
         let before = recording.settled();
         let options = format!(
             "--ioengine=io_uring --fixedbufs=1 --direct=1 --rw=randread --bs=64k --iodepth={depth} \
-             --time_based --runtime=10m"
+             --time_based --runtime=60"
         );
         let mut running = fio(&options).spawn().unwrap();
         let report = recording.once("fio to pin", |now| job(&before, now).is_some());
@@ -142,6 +145,9 @@ fn many_pins_at_once_on_one_huge_page_are_counted_exactly() {
     let mut findings = Findings::default();
     let expected = if kernel_at_least(6, 5) { PAGES } else { 0 };
     std::fs::write("/proc/sys/vm/nr_hugepages", "8").unwrap();
+    let policy = std::fs::read_to_string(THP).unwrap();
+    let policy = policy.split(['[', ']']).nth(1).unwrap();
+    std::fs::write(THP, "always").unwrap();
     for memory in ["mmaphuge", "mmap"] {
         let before = recording.settled();
         let options =
@@ -157,6 +163,7 @@ fn many_pins_at_once_on_one_huge_page_are_counted_exactly() {
         findings.same("bytes_held", figure("bytes_held"), 0);
     }
     std::fs::write("/proc/sys/vm/nr_hugepages", "0").unwrap();
+    std::fs::write(THP, policy).unwrap();
     recording.finish().check(&mut findings);
     findings.conclude();
 }

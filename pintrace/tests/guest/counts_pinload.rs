@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{Began, Findings, HUGE, PAGE, Pinload, Recording, Report, expected, number, skipped};
+use crate::harness::{Began, Findings, HUGE, PAGE, Pinload, Recording, Report, expected, number};
 
 const KINDS: [(&str, &str); 8] = [
     ("io-uring", "io_uring"),
@@ -220,10 +220,4 @@ fn pages_that_the_pin_itself_faults_in_and_zero_pages_are_counted_as_the_books_c
     }
     recording.finish().check(&mut findings);
     findings.conclude();
-}
-
-#[test]
-fn pins_that_migrate_first_are_told_apart_from_those_that_stay() {
-    const NAME: &str = "pins_that_migrate_first_are_told_apart_from_those_that_stay";
-    skipped(NAME, &"to be written");
 }

@@ -110,7 +110,7 @@ impl Recording {
             .args(["record", "--force", "--interval", INTERVAL, "-o"])
             .arg(&file)
             .args(options)
-            .args(["--", "sh", "-c", "echo attached; read line"])
+            .args(["--", "sh", "-c", "echo attached; read line || true"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(fs::File::create(file.with_extension("log")).unwrap())

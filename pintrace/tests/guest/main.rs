@@ -2,6 +2,14 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod attribution;
 mod counts_fio;
 mod counts_pinload;
 mod harness;
+mod robust_doctor;
+mod robust_endings;
+mod robust_kit;
+mod robust_loss;
+mod robust_record;
+mod robust_serve;
+mod truth;

@@ -1,0 +1,83 @@
+//! `pintrace doctor` on a kernel that can be traced: each hook is attached or absent, and a second-best way says what it
+//! costs.
+
+use std::fs;
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+use super::robust_kit::{Before, json_of, pintrace};
+
+/// The diagnosis, made once.
+fn diagnosis() -> &'static Value {
+    static DIAGNOSIS: LazyLock<Value> = LazyLock::new(|| {
+        let before = Before::now();
+        let diagnosis = json_of(&["doctor", "--json"]);
+        before.assert_nothing_is_left();
+        diagnosis
+    });
+    &DIAGNOSIS
+}
+
+fn release() -> String {
+    fs::read_to_string("/proc/sys/kernel/osrelease").unwrap().trim().to_owned()
+}
+
+fn hooks(diagnosis: &Value) -> &Vec<Value> {
+    diagnosis["hooks"].as_array().unwrap()
+}
+
+fn in_kallsyms(function: &str) -> bool {
+    let symbols = fs::read_to_string("/proc/kallsyms").unwrap();
+    symbols.lines().any(|line| line.split_whitespace().nth(2) == Some(function))
+}
+
+#[test]
+fn every_hook_is_attached_or_its_function_is_absent() {
+    let diagnosis = diagnosis();
+    assert_eq!(diagnosis["kernel"], release());
+    assert_eq!((&diagnosis["tried"], &diagnosis["can_trace"]), (&true.into(), &true.into()));
+    assert_eq!(diagnosis["problems"], Value::Array(Vec::new()));
+    assert!(hooks(diagnosis).len() > 10, "{diagnosis}");
+    for hook in hooks(diagnosis) {
+        let function = hook["function"].as_str().unwrap();
+        let methods = hook["methods"].as_array().unwrap();
+        match hook["status"].as_str().unwrap() {
+            "attached" => assert!(!methods.is_empty(), "{hook}"),
+            "absent" => assert!(methods.is_empty() && !in_kallsyms(function), "{hook}"),
+            _ => panic!("{hook}"),
+        }
+    }
+}
+
+#[test]
+fn a_second_best_way_says_why_and_what_it_costs() {
+    let diagnosis = diagnosis();
+    let of = |function: &str| hooks(diagnosis).iter().find(|hook| hook["function"] == function).unwrap();
+    for hook in hooks(diagnosis).iter().filter(|hook| hook["status"] == "attached") {
+        let best = !hook["methods"].to_string().contains("kretprobe");
+        assert_eq!(best, hook["lost"] == "", "{hook}");
+        assert_eq!(best, hook["why"] == "", "{hook}");
+    }
+    // On 6.1 the function has more arguments than a trampoline carries.
+    let remote = of("pin_user_pages_remote");
+    let probed = remote["methods"].to_string().contains("kretprobe");
+    assert_eq!(probed, release().starts_with("6.1."), "{remote}");
+    if probed {
+        assert!(remote["methods"].to_string().contains("\"kprobe\""), "{remote}");
+        assert!(remote["lost"].as_str().unwrap().contains("probe_missed"), "{remote}");
+    }
+}
+
+#[test]
+fn the_text_has_a_line_for_each_hook_and_no_problem() {
+    let ended = pintrace(&["doctor"]);
+    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.said);
+    assert!(ended.out.starts_with(&format!("kernel   {} (", release())), "{}", ended.out);
+    assert!(ended.out.contains("verdict  pins and releases can be traced here"), "{}", ended.out);
+    assert!(!ended.out.contains("problem"), "{}", ended.out);
+    let starts = |word: &str| ended.out.lines().any(|line| line.starts_with(word));
+    assert!(starts("pin_user_pages_fast ") && starts("unpin_user_pages ") && starts("sched_process_exit "));
+    let costs = ended.out.lines().filter(|line| line.starts_with("    costs ")).count();
+    assert_eq!(costs, ended.out.matches("kretprobe").count(), "{}", ended.out);
+}

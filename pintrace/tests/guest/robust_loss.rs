@@ -1,0 +1,130 @@
+//! Tables that are too small: what finds no room is counted under its name, nothing breaks, and the totals stay exact
+//! where the design says that they do.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use super::robust_kit::{Before, Running, path, pintrace, report, wait_for};
+
+/// Records a shell script with maps of these sizes.
+fn recorded(maps: &[&str], script: &str) -> Value {
+    let before = Before::now();
+    let file = path("loss");
+    let mut words = vec!["record", "--interval", "200ms", "-o", file.to_str().unwrap()];
+    for map in maps {
+        words.extend(["--map-entries", map]);
+    }
+    words.extend(["--", "sh", "-c", script]);
+    let ended = pintrace(&words);
+    assert_eq!(ended.code, 0, "{}", ended.said);
+    let json = report(&file);
+    assert_eq!(json["complete"], true);
+    before.assert_nothing_is_left();
+    json
+}
+
+fn truth(json: &Value, name: &str) -> i64 {
+    json["truth"][name].as_i64().unwrap()
+}
+
+fn lost(json: &Value, name: &str) -> u64 {
+    json["loss"][name].as_u64().unwrap_or_else(|| panic!("no {name} in {}", json["loss"]))
+}
+
+/// So many pages came and went, by the books and by the ledger.
+fn exact(json: &Value, pages: i64) {
+    let told = |names: [&str; 4]| names.map(|name| truth(json, name));
+    let found = told(["books_acquired", "books_released", "ledger_acquired", "ledger_released"]);
+    assert_eq!(found, [pages; 4], "{}", json["truth"]);
+    let settled = told(["books_held", "ledger_held", "opening_held", "unaccounted"]);
+    assert_eq!(settled, [0; 4], "{}", json["truth"]);
+}
+
+#[test]
+fn a_full_ring_buffer_is_counted_and_falsifies_no_figure() {
+    let before = Before::now();
+    let file = path("ring");
+    let words = ["record", "--interval", "200ms", "--map-entries", "RING=4096", "-o", file.to_str().unwrap()];
+    let recorder = Running::start(&words);
+    before.wait_for_probes();
+    wait_for("a first frame", || std::fs::metadata(&file).is_ok_and(|metadata| metadata.len() > 0));
+    // As if it never got the processor: nobody reads the ring.
+    recorder.signal(Signal::STOP);
+    let mut pinload = Command::new("pinload")
+        .args(["io-uring", "--threads", "40", "--pages", "16", "--hold-until-stdin"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(pinload.stdout.take().unwrap()).lines();
+    for line in lines.by_ref().take(40) {
+        assert!(line.unwrap().contains(r#""event":"ready""#));
+    }
+    recorder.signal(Signal::CONT);
+    let pid = pinload.id();
+    let of_pinload = |json: &Value| {
+        let all = json["processes"].as_array().unwrap();
+        all.iter().find(|process| process["pid"] == pid).cloned()
+    };
+    // A frame may be under way, so the file is looked at until all is in it.
+    wait_for("the pins under their process", || {
+        let json = report(&file);
+        truth(&json, "ledger_held") == 640
+            && of_pinload(&json)
+                .is_some_and(|process| process["pages_held"] == 640 && process["longterm_pages_held"] == 640)
+    });
+    let json = report(&file);
+    assert!(lost(&json, "ring_full") > 0, "{}", json["loss"]);
+    assert_eq!((truth(&json, "books_held"), truth(&json, "unaccounted")), (640, 0));
+    pinload.stdin.take().unwrap().write_all(b"\n").unwrap();
+    lines.for_each(drop);
+    assert!(pinload.wait().unwrap().success());
+    wait_for("the releases", || truth(&report(&file), "ledger_held") == 0);
+    recorder.signal(Signal::INT);
+    let ended = recorder.end();
+    assert_eq!(ended.code, 0, "{}", ended.said);
+    assert!(ended.said.contains("ring_full"), "{}", ended.said);
+    let json = report(&file);
+    exact(&json, 640);
+    let process = of_pinload(&json).unwrap();
+    assert_eq!((&process["acquired"], &process["released"]), (&640.into(), &640.into()), "{process}");
+    before.assert_nothing_is_left();
+}
+
+#[test]
+fn a_full_folio_table_is_counted_and_what_was_pinned_stays_exact() {
+    let json = recorded(&["CHUNKS=1"], "pinload process-vm --pages 512 --repeat 20 >/dev/null");
+    let full = lost(&json, "folio_table_full");
+    assert!(full > 0, "{}", json["loss"]);
+    let pages = 512 * 20;
+    assert_eq!((truth(&json, "books_acquired"), truth(&json, "ledger_acquired")), (pages, pages));
+    // Each page without a place looks on its release like one of an older pin, and none twice.
+    let missing = pages - truth(&json, "ledger_released");
+    assert_eq!(truth(&json, "opening_released"), missing, "{}", json["truth"]);
+    assert_eq!(i64::try_from(full).unwrap(), missing, "{}", json["truth"]);
+}
+
+#[test]
+fn a_full_account_table_is_counted_and_falsifies_no_total() {
+    let script = "for i in 1 2 3 4; do pinload process-vm --pages 64 >/dev/null; done";
+    let json = recorded(&["ACCOUNTS=2"], script);
+    assert!(lost(&json, "account_table_full") > 0, "{}", json["loss"]);
+    exact(&json, 256);
+}
+
+#[test]
+fn other_tables_that_are_full_are_counted_by_name_and_falsify_no_total() {
+    // Calls that fault in 64 MiB each are long enough to overlap; the threads' memory lies apart, so each has extents of
+    // its own; two processes hold the same pages.
+    let script = "pinload io-uring --threads 4 --untouched --pages 16384 >/dev/null
+        pinload io-uring --shared-memory --pages 64 >/dev/null
+        pinload process-vm --pages 64 >/dev/null";
+    let json = recorded(&["EXTENTS=1", "CALLS=1", "SHARED=1", "STACKS=1"], script);
+    for name in ["extent_table_full", "call_slots_full", "holder_cells_full", "stack_lost"] {
+        assert!(lost(&json, name) > 0, "{name}: {}", json["loss"]);
+    }
+    exact(&json, 4 * 16384 + 2 * 64 + 64);
+}

@@ -1,0 +1,163 @@
+//! `pintrace record` and the command it runs: exit codes, signals, users, and a disk that is full.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use rustix::process::Signal;
+
+use super::robust_kit::{Before, Ended, Running, path, pintrace, report, wait_for};
+
+/// Records a shell script.
+fn record(file: &Path, script: &str) -> Ended {
+    pintrace(&["record", "-o", file.to_str().unwrap(), "--", "sh", "-c", script])
+}
+
+#[test]
+fn a_recording_of_some_time_ends_by_itself_and_is_whole() {
+    let before = Before::now();
+    let file = path("timed");
+    let ended = pintrace(&["record", "-o", file.to_str().unwrap(), "--duration", "2s"]);
+    assert_eq!(ended.code, 0, "{}", ended.said);
+    assert!(ended.said.contains("lost: nothing"), "{}", ended.said);
+    let json = report(&file);
+    assert_eq!(json["complete"], true);
+    let seconds = json["duration_ns"].as_f64().unwrap() / 1e9;
+    assert!((1.9..20.0).contains(&seconds), "{seconds}");
+    before.assert_nothing_is_left();
+}
+
+#[test]
+fn the_exit_code_is_the_commands() {
+    let file = path("seven");
+    let ended = record(&file, "exit 7");
+    assert_eq!(ended.code, 7, "{}", ended.said);
+    let json = report(&file);
+    assert_eq!((&json["complete"], &json["exit_code"]), (&true.into(), &7.into()));
+}
+
+#[test]
+fn a_command_killed_by_a_signal_gives_128_and_the_signal() {
+    let file = path("signal");
+    let ended = record(&file, "kill -9 $$");
+    assert_eq!(ended.code, 137, "{}", ended.said);
+    assert_eq!(report(&file)["complete"], true);
+}
+
+#[test]
+fn sigterm_is_passed_on_to_the_command_and_the_file_is_whole() {
+    let before = Before::now();
+    let (file, told, ready) = (path("passed"), path("told"), path("ready"));
+    let script = format!(
+        "trap 'touch {}; exit 5' TERM; pinload process-vm >/dev/null; touch {}; while :; do sleep 0.1; done",
+        told.display(),
+        ready.display()
+    );
+    let recorder = Running::start(&["record", "-o", file.to_str().unwrap(), "--", "sh", "-c", &script]);
+    wait_for("the command", || ready.exists());
+    before.assert_something_is_there();
+    recorder.signal(Signal::TERM);
+    let ended = recorder.end();
+    assert_eq!(ended.code, 5, "{}", ended.said);
+    assert!(told.exists(), "the command was not told");
+    let json = report(&file);
+    assert_eq!(json["complete"], true);
+    assert_eq!(json["truth"]["ledger_acquired"], 64);
+    before.assert_nothing_is_left();
+}
+
+#[test]
+fn sigint_ends_a_recording_without_a_command_in_order() {
+    let before = Before::now();
+    let file = path("interrupted");
+    let recorder = Running::start(&["record", "-o", file.to_str().unwrap()]);
+    before.wait_for_probes();
+    recorder.signal(Signal::INT);
+    let ended = recorder.end();
+    assert_eq!(ended.code, 0, "{}", ended.said);
+    assert_eq!(report(&file)["complete"], true);
+    before.assert_nothing_is_left();
+}
+
+#[test]
+fn under_sudo_the_command_runs_as_the_user_who_called_it() {
+    let (file, ids) = (path("sudo"), path("ids"));
+    fs::write(&ids, "").unwrap();
+    fs::set_permissions(&ids, fs::Permissions::from_mode(0o666)).unwrap();
+    let script = format!("echo $(id -u) $(id -g) $(id -G) >{}", ids.display());
+    let mut command = Command::new("pintrace");
+    command.args(["record", "-o", file.to_str().unwrap(), "--", "sh", "-c", &script]);
+    command.env("SUDO_UID", "1000").env("SUDO_GID", "1000");
+    let ended = Running::start_with(&mut command).end();
+    assert_eq!(ended.code, 0, "{}", ended.said);
+    assert_eq!(fs::read_to_string(&ids).unwrap(), "1000 1000 1000\n");
+}
+
+#[test]
+fn a_command_that_cannot_be_run_is_named_and_leaves_no_file() {
+    let before = Before::now();
+    for (command, code, why) in [("/no/such/command", 127, "No such file"), ("/etc/passwd", 126, "Permission denied")] {
+        let file = path("unborn");
+        let ended = pintrace(&["record", "-o", file.to_str().unwrap(), "--", command]);
+        assert_eq!(ended.code, code, "{}", ended.said);
+        assert_eq!(ended.said.lines().count(), 1, "{}", ended.said);
+        assert!(
+            ended.said.starts_with(&format!("pintrace: cannot run {command}: ")) && ended.said.contains(why),
+            "{}",
+            ended.said
+        );
+        assert!(!file.exists(), "a recording of nothing is left");
+    }
+    before.assert_nothing_is_left();
+}
+
+/// A file system of its own, unmounted at the end.
+struct Mounted(&'static str);
+
+impl Mounted {
+    fn tmpfs(place: &'static str, size: &str) -> Self {
+        fs::create_dir_all(place).unwrap();
+        let size = format!("size={size}");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &size, "tmpfs", place]);
+        assert!(mount.status().unwrap().success());
+        Self(place)
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_ends_the_recording_but_neither_the_file_nor_the_command() {
+    let before = Before::now();
+    let _small = Mounted::tmpfs("/tmp/small", "8k");
+    let file = Path::new("/tmp/small/full.pintrace");
+    let (enough, went_on) = (path("enough"), path("went-on"));
+    let script = format!(
+        "while [ ! -e {} ]; do pinload process-vm --name $RANDOM >/dev/null; done; touch {}",
+        enough.display(),
+        went_on.display()
+    );
+    let words = ["record", "--interval", "10ms", "-o", file.to_str().unwrap(), "--", "sh", "-c", &script];
+    let recorder = Running::start(&words);
+    recorder.wait_until_said("recording stopped");
+    assert!(!went_on.exists());
+    // What cannot be recorded is not traced either.
+    before.assert_nothing_is_left_of_the_probes();
+    fs::write(&enough, "").unwrap();
+    let ended = recorder.end();
+    assert_eq!(ended.code, 1, "{}", ended.said);
+    assert!(went_on.exists(), "the command was not left to its end");
+    for part in ["/tmp/small/full.pintrace", "No space left", "Free some space", "-o FILE", "goes on without"] {
+        assert!(ended.said.contains(part), "{part}: {}", ended.said);
+    }
+    let json = report(file);
+    assert_eq!(json["complete"], false);
+    assert!(json["truth"]["ledger_acquired"].as_u64().unwrap() >= 64, "{json}");
+    before.assert_nothing_is_left();
+}

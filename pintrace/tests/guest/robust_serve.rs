@@ -1,0 +1,97 @@
+//! `pintrace serve` over a real kernel: answers, refuses a used address, ends in order, and Prometheus' own checker
+//! finds no fault with what it says.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+
+use super::robust_kit::{Before, Running, pintrace};
+
+const ADDRESS: &str = "127.0.0.1:9964";
+
+fn get(path: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(ADDRESS).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {ADDRESS}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
+}
+
+/// The value of the only sample of a metric without labels.
+fn value(body: &str, metric: &str) -> f64 {
+    let line = body.lines().find_map(|line| line.strip_prefix(metric)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {metric} in {body}")).parse().unwrap()
+}
+
+/// What promtool has to remark; it exits with 0 even then.
+fn remarks_on(body: &str) -> String {
+    let mut check = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    check.stdin.take().unwrap().write_all(body.as_bytes()).unwrap();
+    let output = check.wait_with_output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    assert!(output.status.success(), "{said}");
+    said
+}
+
+#[test]
+fn serve_answers_with_what_the_kernel_pinned_and_ends_in_order() {
+    let before = Before::now();
+    let serve = Running::start(&["serve", "--interval", "200ms"]);
+    serve.wait_until_said("serving http://127.0.0.1:9964/metrics");
+    before.assert_something_is_there();
+    let (head, body) = get("/metrics");
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let books = value(&body, "pintrace_books_acquired_pages_total");
+    let pinload = Command::new("pinload").arg("process-vm").stdout(Stdio::null()).status().unwrap();
+    assert!(pinload.success());
+    super::robust_kit::wait_for("the pins of pinload", || {
+        let (_, body) = get("/metrics");
+        value(&body, "pintrace_books_acquired_pages_total") >= books + 64.0
+    });
+    let (_, body) = get("/metrics");
+    assert!(body.contains(r#"subsystem="process_vm""#), "{body}");
+    assert!(value(&body, "pintrace_unaccounted_pages").abs() < f64::EPSILON, "{body}");
+    assert_eq!(remarks_on(&body), "");
+
+    let second = pintrace(&["serve", "--web.listen-address", ADDRESS]);
+    assert_eq!(second.code, 1, "{}", second.said);
+    assert!(second.said.contains(ADDRESS) && second.said.contains("--web.listen-address"), "{}", second.said);
+
+    serve.signal(Signal::TERM);
+    let ended = serve.end();
+    assert_eq!(ended.code, 0, "{}", ended.said);
+    assert!(TcpStream::connect(ADDRESS).is_err(), "it still listens");
+    before.assert_nothing_is_left();
+}
+
+#[test]
+fn interrupting_serve_ends_it_in_order() {
+    let before = Before::now();
+    let serve = Running::start(&["serve", "--web.listen-address", "127.0.0.1:0"]);
+    serve.wait_until_said("serving http://");
+    before.assert_something_is_there();
+    serve.signal(Signal::INT);
+    assert_eq!(serve.end().code, 0);
+    before.assert_nothing_is_left();
+}
+
+#[test]
+fn killing_serve_leaves_nothing() {
+    let before = Before::now();
+    let serve = Running::start(&["serve", "--web.listen-address", "127.0.0.1:0"]);
+    serve.wait_until_said("serving http://");
+    before.assert_something_is_there();
+    serve.signal(Signal::KILL);
+    assert_eq!(serve.end().code, 137);
+    before.assert_nothing_is_left();
+}

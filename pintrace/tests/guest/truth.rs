@@ -1,0 +1,327 @@
+//! Where the ledger could differ from the books: pins older than the start, pins while attaching, pins that
+//! the kernel moves first, a machine that is never quiet; and a second witness.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::harness::{Began, Findings, Pinload, Recording, Report, number, skipped};
+
+#[test]
+fn pins_older_than_the_start_are_known_and_so_is_their_release() {
+    let (pinload, ready) = Pinload::hold("io-uring --pages 64", 1);
+    let mut findings = Findings::default();
+    findings.about("top");
+    let top = Report::from_output(Command::new("pintrace").args([
+        "top",
+        "--once",
+        "--json",
+        "--interval",
+        "200ms",
+    ]));
+    top.check(&mut findings);
+    findings.same("opening_held", top.truth("opening_held"), 64);
+    findings.same("ledger_acquired", top.truth("ledger_acquired"), 0);
+
+    findings.about("held since before the recording");
+    let recording = Recording::start("opening");
+    let report = recording.settled();
+    report.check(&mut findings);
+    findings.same("opening_held", report.truth("opening_held"), 64);
+    findings.same("opening_released", report.truth("opening_released"), 0);
+
+    findings.about("a newer pin");
+    let (newer, ready_newer) = Pinload::hold("io-uring --pages 32", 1);
+    let report = recording.settled();
+    report.check(&mut findings);
+    findings.same("ledger_held", report.truth("ledger_held"), 32);
+    findings.same(
+        "pages_held",
+        report.figure(number(&ready_newer[0]["pid"]), "pages_held"),
+        32,
+    );
+
+    findings.about("the older pins released");
+    pinload.end();
+    let report = recording.once("the release", |report| report.truth("opening_held") == 0);
+    report.check(&mut findings);
+    findings.same("opening_released", report.truth("opening_released"), 64);
+    findings.same("ledger_held", report.truth("ledger_held"), 32);
+    findings.holds(
+        report.process(number(&ready[0]["pid"])).is_null(),
+        "no process that did not pin since",
+    );
+    newer.end();
+    recording.finish().check(&mut findings);
+    findings.conclude();
+}
+
+#[test]
+fn pins_taken_while_it_attaches_are_counted_once() {
+    let mut findings = Findings::default();
+    let mut top = Command::new("pintrace")
+        .args(["top", "--once", "--json", "--interval", "1s"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut holders = BTreeMap::new();
+    while top.try_wait().unwrap().is_none() {
+        assert!(holders.len() < 1000, "pintrace top does not end");
+        let (pinload, ready) = Pinload::hold("io-uring --pages 16", 1);
+        holders.insert(number(&ready[0]["pid"]), pinload);
+    }
+    let document = serde_json::from_reader(top.stdout.take().unwrap()).unwrap();
+    let report = Report { document };
+    report.check(&mut findings);
+    let (older, newer) = (report.truth("opening_held"), report.truth("ledger_held"));
+    println!(
+        "{} holders; {older} pages were pinned before the start, {newer} since",
+        holders.len()
+    );
+    findings.holds(older > 0 && newer > 0, "pins on both sides of the start");
+    findings.same("pages beyond whole holders", (older % 16, newer % 16), (0, 0));
+    findings.holds(
+        older + newer <= 16 * i64::try_from(holders.len()).unwrap(),
+        "no more than were pinned",
+    );
+    for process in report.processes() {
+        findings.holds(holders.contains_key(&number(&process["pid"])), "a holder of ours");
+        findings.same("pages_held", number(&process["pages_held"]), 16);
+    }
+    findings.conclude();
+}
+
+#[test]
+fn a_machine_that_is_never_quiet_adds_up_at_every_sample() {
+    let recording = Recording::start("busy");
+    let mut findings = Findings::default();
+    let mut demo = Command::new("pinload")
+        .args(["demo", "--quiet", "--duration", "8s"])
+        .spawn()
+        .unwrap();
+    let mut samples = 0;
+    while demo.try_wait().unwrap().is_none() {
+        let report = recording.settled();
+        samples += 1;
+        findings.about(format!("sample {samples}"));
+        findings.same("truth.unaccounted", report.truth("unaccounted"), 0);
+        for (reason, count) in report.document["loss"].as_object().unwrap() {
+            findings.same(reason, number(count), 0);
+        }
+    }
+    findings.about("afterwards");
+    let report = recording.once("everything to be released", |report| {
+        report.truth("ledger_held") == 0
+    });
+    report.check(&mut findings);
+    findings.holds(samples > 3, "several samples");
+    findings.holds(report.processes().len() > 2, "several processes");
+    recording.finish().check(&mut findings);
+    findings.conclude();
+}
+
+#[test]
+fn pages_that_the_kernel_moves_before_they_stay_pinned_are_told_apart() {
+    const NAME: &str = "pages_that_the_kernel_moves_before_they_stay_pinned_are_told_apart";
+    let movable = match Movable::make() {
+        Ok(movable) => movable,
+        Err(why) => return skipped(NAME, &why),
+    };
+    let recording = Recording::start("movable");
+    let mut findings = Findings::default();
+    let mut moved = 0;
+    for words in [
+        "io-uring --pages 64",
+        "io-uring --pages 64 --untouched",
+        "io-uring --pages 512 --backing thp --reserve",
+        "io-uring --pages 512 --backing hugetlb --reserve",
+        "af-xdp --pages 64",
+        "udmabuf --pages 64",
+        "io-uring --pages 4096 --buffers 4",
+    ] {
+        let before = recording.settled();
+        let (pinload, ready) = match Pinload::begin(words, 1) {
+            Began::Ready(pinload, mut ready) => (pinload, ready.remove(0)),
+            Began::Unavailable(why) => {
+                println!("left out: {words}: {why}");
+                continue;
+            }
+        };
+        findings.about(words);
+        let report = recording.settled();
+        report.check(&mut findings);
+        let internal = report.truth("internal") - before.truth("internal");
+        println!("{words}: {internal} pages were pinned and dropped first");
+        moved += internal;
+        let pid = number(&ready["pid"]);
+        for (key, figure) in [
+            ("held", "pages_held"),
+            ("acquired", "acquired"),
+            ("released", "released"),
+        ] {
+            findings.same(
+                figure,
+                report.figure(pid, figure),
+                number(&ready["expected_pins"][key]),
+            );
+        }
+        findings.holds(pinload.end().success(), "pinload's end");
+        let report = recording.once(words, |report| report.figure(pid, "pages_held") == 0);
+        report.check(&mut findings);
+    }
+    findings.holds(moved > 0, "pages that were moved");
+    recording.finish().check(&mut findings);
+    drop(movable);
+    findings.conclude();
+}
+
+/// Blocks of memory in the movable zone, from which long-term pins are moved away.
+struct Movable(Vec<PathBuf>);
+
+impl Movable {
+    /// Turns two blocks of the machine's memory into movable ones.
+    fn make() -> Result<Self, String> {
+        let folder = Path::new("/sys/devices/system/memory");
+        let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let states = entries.map(|entry| entry.unwrap().path().join("state"));
+        let mut movable = Self(Vec::new());
+        let mut refusal = "no memory block can be taken offline".to_owned();
+        for state in states.filter(|state| state.exists()) {
+            if movable.0.len() == 2 {
+                break;
+            }
+            if let Err(error) = fs::write(&state, "offline") {
+                refusal = format!("{}: {error}", state.display());
+                continue;
+            }
+            movable.0.push(state.clone());
+            fs::write(&state, "online_movable").map_err(|error| format!("{}: {error}", state.display()))?;
+        }
+        if movable.0.is_empty() {
+            Err(refusal)
+        } else {
+            Ok(movable)
+        }
+    }
+}
+
+impl Drop for Movable {
+    fn drop(&mut self) {
+        for state in &self.0 {
+            // A block whose pages are in use stays as it is.
+            let _ = fs::write(state, "offline");
+            let _ = fs::write(state, "online_kernel");
+            let _ = fs::write(state, "online");
+        }
+    }
+}
+
+const TRACING: &str = "/sys/kernel/tracing";
+/// What the exported pin functions return.
+const RETURNS: [(&str, &str); 6] = [
+    ("pin_user_pages", "s64"),
+    ("pin_user_pages_fast", "s32"),
+    ("pin_user_pages_fast_only", "s32"),
+    ("pin_user_pages_remote", "s64"),
+    ("pin_user_pages_unlocked", "s64"),
+    ("memfd_pin_folios", "s64"),
+];
+
+#[test]
+fn the_kernels_own_kprobe_histograms_show_the_same_for_each_thread() {
+    const NAME: &str = "the_kernels_own_kprobe_histograms_show_the_same_for_each_thread";
+    let witness = match Histograms::make() {
+        Ok(witness) => witness,
+        Err(why) => return skipped(NAME, &why),
+    };
+    let recording = Recording::start("witness");
+    let mut findings = Findings::default();
+    for words in [
+        "io-uring",
+        "io-uring --backing thp --reserve",
+        "io-uring --threads 3",
+        "af-xdp",
+        "process-vm --repeat 3",
+        "direct-read --pages 512",
+        "udmabuf",
+    ] {
+        let status = Command::new("pinload")
+            .args(words.split(' '))
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
+        findings.holds(matches!(status.code(), Some(0 | 3)), words);
+    }
+    let report = recording.finish();
+    report.check(&mut findings);
+    let threads = report
+        .processes()
+        .iter()
+        .flat_map(|process| process["threads"].as_array().unwrap());
+    let shown: BTreeMap<u64, u64> = threads
+        .map(|thread| (number(&thread["tid"]), number(&thread["acquired"])))
+        .collect();
+    findings.same("acquired by thread", shown, witness.sums());
+    findings.holds(report.truth("ledger_acquired") > 0, "pins");
+    findings.conclude();
+}
+
+/// Sums of what the pin functions return, by thread, kept by the kernel's tracing.
+struct Histograms(Vec<&'static str>);
+
+impl Histograms {
+    fn make() -> Result<Self, String> {
+        let traceable = fs::read_to_string(format!("{TRACING}/available_filter_functions")).unwrap();
+        let mut made = Self(Vec::new());
+        for (function, width) in RETURNS {
+            if !traceable
+                .lines()
+                .any(|line| line.split(' ').next() == Some(function))
+            {
+                continue;
+            }
+            let probe = format!("r:witness/{function} {function} pages=$retval:{width}\n");
+            append(&format!("{TRACING}/kprobe_events"), &probe)?;
+            made.0.push(function);
+            let trigger = "hist:keys=common_pid:vals=pages if pages > 0\n";
+            append(&format!("{TRACING}/events/witness/{function}/trigger"), trigger)?;
+        }
+        Ok(made)
+    }
+
+    fn sums(&self) -> BTreeMap<u64, u64> {
+        let mut sums = BTreeMap::new();
+        for function in &self.0 {
+            let text = fs::read_to_string(format!("{TRACING}/events/witness/{function}/hist")).unwrap();
+            // { common_pid:        123 } hitcount:          1  pages:         64
+            for line in text.lines().filter(|line| line.starts_with("{ common_pid:")) {
+                let mut numbers = line
+                    .split_whitespace()
+                    .filter_map(|word| word.parse::<u64>().ok());
+                let (thread, pages) = (numbers.next().unwrap(), numbers.next_back().unwrap());
+                *sums.entry(thread).or_default() += pages;
+            }
+        }
+        sums
+    }
+}
+
+impl Drop for Histograms {
+    fn drop(&mut self) {
+        for function in &self.0 {
+            let _ = append(&format!("{TRACING}/events/witness/{function}/trigger"), "!hist\n");
+            let _ = append(
+                &format!("{TRACING}/kprobe_events"),
+                &format!("-:witness/{function}\n"),
+            );
+        }
+    }
+}
+
+fn append(file: &str, text: &str) -> Result<(), String> {
+    use std::io::Write;
+    let open = fs::OpenOptions::new().append(true).open(file);
+    open.and_then(|mut open| open.write_all(text.as_bytes()))
+        .map_err(|error| format!("{file}: {error}"))
+}
