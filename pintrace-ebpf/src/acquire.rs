@@ -10,29 +10,13 @@ use pintrace_common::{
 
 use crate::{
     accounts, count, extents, facts,
-    folios::{CellTable, Chunks, FIRST},
+    folios::{CellTable, Chunks},
     holders, kernel, log, maps,
     page::Folio,
+    pin_call::PinCall,
+    shared,
     walk::{self, Pages, Visitor},
 };
-
-/// One successful call of a pin function.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub struct PinCall {
-    /// Address of the pinned `mm_struct`; 0 for the running task's own.
-    pub mm: u64,
-    /// User address of the first page.
-    pub address: u64,
-    /// `gup_flags` as the caller gave them.
-    pub flags: u64,
-    /// Address of pages[] or folios[].
-    pub array: u64,
-    /// Entries that are valid.
-    pub pages: u64,
-    /// Return address in the caller.
-    pub caller: u64,
-}
 
 /// Whether the hooks are to count.
 #[inline(always)]
@@ -124,7 +108,7 @@ impl<T: CellTable> Visitor for Hold<T> {
         let who = (held >> 32) as u32;
         if who == holder {
             self.kept += u64::from(pins);
-            if held & FIRST != 0 {
+            if held & shared::FIRST != 0 {
                 self.bytes += folio.bytes();
             }
         } else if who != 0 {

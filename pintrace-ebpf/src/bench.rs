@@ -13,11 +13,13 @@ use aya_ebpf::{
 };
 
 use crate::{
-    acquire::{self, PinCall},
+    acquire,
     bench_tables::{BENCH_ORIGIN, ByFolio, ByFrame},
     facts,
     folios::{CellTable, Chunks},
-    kernel, release,
+    kernel,
+    pin_call::PinCall,
+    release,
     walk::Pages,
 };
 

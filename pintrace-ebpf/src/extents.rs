@@ -9,7 +9,7 @@ use pintrace_common::{
     wire,
 };
 
-use crate::{accounts, acquire::PinCall, atomic::Word, count, maps, ring};
+use crate::{accounts, atomic::Word, count, maps, pin_call::PinCall, ring};
 
 /// Calls on adjoining addresses within this time make one extent: drivers pin large regions in
 /// batches (`ib_umem_get` by 512 pages).

@@ -25,7 +25,7 @@ pub trait CellTable: Sized {
     fn find_or_make(head: u64) -> Option<Word>;
     /// The folio's last pin is gone.
     fn emptied(_head: u64) {}
-    /// Adds pins to a folio for a holder. Gives who has them now, << 32, and [`FIRST`]. That is the
+    /// Adds pins to a folio for a holder. Gives who has them now, << 32, and [`shared::FIRST`]. That is the
     /// holder that asked, or another one if the folio has too many, or 0: nobody, the table is full.
     fn hold(head: u64, holder: u32, pins: u32) -> u64 {
         hold_in::<Self>(head, holder, pins)
@@ -36,9 +36,6 @@ pub trait CellTable: Sized {
         take_from::<Self>(head, pins, tgid, bytes)
     }
 }
-
-/// The holder had no pins on this folio before.
-pub const FIRST: u64 = 1;
 
 /// Cells in chunks, each for the struct pages of an aligned run, made on demand.
 pub struct Chunks;
@@ -111,7 +108,7 @@ fn hold_in<T: CellTable>(head: u64, holder: u32, pins: u32) -> u64 {
     // Nearly always the folio is free, or the holder's own.
     let now = word.load();
     if now == 0 && word.swap(0, cell(holder, pins)) {
-        return u64::from(holder) << 32 | FIRST;
+        return u64::from(holder) << 32 | shared::FIRST;
     }
     if (now >> 32) as u32 == holder && word.swap(now, now + u64::from(pins)) {
         return u64::from(holder) << 32;
@@ -192,7 +189,7 @@ extern "C" fn hold_step<T: CellTable>(_turn: u32, adding: *mut Adding) -> i64 {
     if now == SHARED_MARK {
         let held = shared::pintrace_shared_hold(adding.head, holder, pins);
         if held != 0 {
-            adding.settle((held >> 32) as u32, held & FIRST != 0);
+            adding.settle((held >> 32) as u32, held & shared::FIRST != 0);
         }
     } else if now == 0 || (now >> 32) as u32 == holder {
         let next = if now == 0 {

@@ -9,10 +9,7 @@ use aya_ebpf::{
     programs::{FEntryContext, FExitContext},
 };
 
-use crate::{
-    acquire::{self, PinCall},
-    calls, kernel,
-};
+use crate::{acquire, calls, kernel, pin_call::PinCall};
 
 /// Where a prototype has what; -1 for the running task's own `mm`.
 #[derive(Clone, Copy)]

@@ -9,10 +9,7 @@ use aya_ebpf::{
 };
 use pintrace_common::counters::Loss;
 
-use crate::{
-    acquire::{self, PinCall},
-    calls, count, kernel, maps,
-};
+use crate::{acquire, calls, count, kernel, maps, pin_call::PinCall};
 
 /// Entry of pin_user_pages_remote(mm, start, nr, flags, pages, ...): keeps what the return needs.
 #[kprobe]

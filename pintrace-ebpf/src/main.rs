@@ -28,6 +28,7 @@ mod kernel;
 mod log;
 mod maps;
 mod page;
+mod pin_call;
 mod release;
 mod ring;
 mod shared;

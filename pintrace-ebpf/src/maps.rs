@@ -74,7 +74,7 @@ pub static CALLS_OPEN: Array<u64> = Array::with_max_entries(1, 0);
 
 /// What a kprobe saw, kept for its kretprobe, by tgid << 32 | tid.
 #[map]
-pub static PROBED: HashMap<u64, crate::acquire::PinCall> =
+pub static PROBED: HashMap<u64, crate::pin_call::PinCall> =
     HashMap::with_max_entries(limits::CALLS, BPF_F_NO_PREALLOC);
 
 /// Kernel stacks of long-term pins, and of each account's first pin.

@@ -15,7 +15,7 @@ use pintrace_common::{
     ledger::{SHARED_CELLS, SharedFolio},
 };
 
-use crate::{atomic::Word, count, folios::FIRST, holders, maps};
+use crate::{atomic::Word, count, holders, maps};
 
 /// [`SHARED_CELLS`] as bpf_loop counts.
 const CELLS: u32 = SHARED_CELLS as u32;
@@ -57,6 +57,8 @@ impl Entry {
     }
 }
 
+/// The holder had no pins on this folio before.
+pub const FIRST: u64 = 1;
 /// The holder has no pins left on this folio.
 pub const LAST: u64 = 1 << 31;
 /// Nobody has: the entry is dead, and is the caller's to remove.

@@ -1,6 +1,7 @@
 //! From kernel-side records and tables to events: names are looked up now, because tomorrow a pid, a
 //! stack id or an address means nothing.
 
+#[cfg(feature = "live")]
 mod exit;
 pub mod names;
 pub mod process;
