@@ -1,6 +1,10 @@
 //! What holds on a real kernel. Runs in guest machines, as root, one test at a time.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
 
 mod attribution;
 mod counts_fio;

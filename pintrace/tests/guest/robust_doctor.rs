@@ -20,7 +20,10 @@ fn diagnosis() -> &'static Value {
 }
 
 fn release() -> String {
-    fs::read_to_string("/proc/sys/kernel/osrelease").unwrap().trim().to_owned()
+    fs::read_to_string("/proc/sys/kernel/osrelease")
+        .unwrap()
+        .trim()
+        .to_owned()
 }
 
 fn hooks(diagnosis: &Value) -> &Vec<Value> {
@@ -29,14 +32,19 @@ fn hooks(diagnosis: &Value) -> &Vec<Value> {
 
 fn in_kallsyms(function: &str) -> bool {
     let symbols = fs::read_to_string("/proc/kallsyms").unwrap();
-    symbols.lines().any(|line| line.split_whitespace().nth(2) == Some(function))
+    symbols
+        .lines()
+        .any(|line| line.split_whitespace().nth(2) == Some(function))
 }
 
 #[test]
 fn every_hook_is_attached_or_its_function_is_absent() {
     let diagnosis = diagnosis();
     assert_eq!(diagnosis["kernel"], release());
-    assert_eq!((&diagnosis["tried"], &diagnosis["can_trace"]), (&true.into(), &true.into()));
+    assert_eq!(
+        (&diagnosis["tried"], &diagnosis["can_trace"]),
+        (&true.into(), &true.into())
+    );
     assert_eq!(diagnosis["problems"], Value::Array(Vec::new()));
     assert!(hooks(diagnosis).len() > 10, "{diagnosis}");
     for hook in hooks(diagnosis) {
@@ -53,8 +61,16 @@ fn every_hook_is_attached_or_its_function_is_absent() {
 #[test]
 fn a_second_best_way_says_why_and_what_it_costs() {
     let diagnosis = diagnosis();
-    let of = |function: &str| hooks(diagnosis).iter().find(|hook| hook["function"] == function).unwrap();
-    for hook in hooks(diagnosis).iter().filter(|hook| hook["status"] == "attached") {
+    let of = |function: &str| {
+        hooks(diagnosis)
+            .iter()
+            .find(|hook| hook["function"] == function)
+            .unwrap()
+    };
+    for hook in hooks(diagnosis)
+        .iter()
+        .filter(|hook| hook["status"] == "attached")
+    {
         let best = !hook["methods"].to_string().contains("kretprobe");
         assert_eq!(best, hook["lost"] == "", "{hook}");
         assert_eq!(best, hook["why"] == "", "{hook}");
@@ -65,7 +81,10 @@ fn a_second_best_way_says_why_and_what_it_costs() {
     assert_eq!(probed, release().starts_with("6.1."), "{remote}");
     if probed {
         assert!(remote["methods"].to_string().contains("\"kprobe\""), "{remote}");
-        assert!(remote["lost"].as_str().unwrap().contains("probe_missed"), "{remote}");
+        assert!(
+            remote["lost"].as_str().unwrap().contains("probe_missed"),
+            "{remote}"
+        );
     }
 }
 
@@ -73,11 +92,25 @@ fn a_second_best_way_says_why_and_what_it_costs() {
 fn the_text_has_a_line_for_each_hook_and_no_problem() {
     let ended = pintrace(&["doctor"]);
     assert_eq!(ended.code, 0, "{}{}", ended.out, ended.said);
-    assert!(ended.out.starts_with(&format!("kernel   {} (", release())), "{}", ended.out);
-    assert!(ended.out.contains("verdict  pins and releases can be traced here"), "{}", ended.out);
+    assert!(
+        ended.out.starts_with(&format!("kernel   {} (", release())),
+        "{}",
+        ended.out
+    );
+    assert!(
+        ended
+            .out
+            .contains("verdict  pins and releases can be traced here"),
+        "{}",
+        ended.out
+    );
     assert!(!ended.out.contains("problem"), "{}", ended.out);
     let starts = |word: &str| ended.out.lines().any(|line| line.starts_with(word));
     assert!(starts("pin_user_pages_fast ") && starts("unpin_user_pages ") && starts("sched_process_exit "));
-    let costs = ended.out.lines().filter(|line| line.starts_with("    costs ")).count();
+    let costs = ended
+        .out
+        .lines()
+        .filter(|line| line.starts_with("    costs "))
+        .count();
     assert_eq!(costs, ended.out.matches("kretprobe").count(), "{}", ended.out);
 }

@@ -70,9 +70,20 @@ fn one_table_leaves_nothing() {
 fn a_killed_recorder_leaves_nothing_but_a_readable_file_and_its_command() {
     let before = Before::now();
     let (file, ready) = (path("killed"), path("ready"));
-    let script = format!("pinload process-vm >/dev/null; touch {0}; while [ -e {0} ]; do sleep 0.1; done; touch {0}.on", ready.display());
+    let script = format!(
+        "pinload process-vm >/dev/null; touch {0}; while [ -e {0} ]; do sleep 0.1; done; touch {0}.on",
+        ready.display()
+    );
     let recorder = Running::start(&[
-        "record", "--interval", "100ms", "-o", file.to_str().unwrap(), "--", "sh", "-c", &script,
+        "record",
+        "--interval",
+        "100ms",
+        "-o",
+        file.to_str().unwrap(),
+        "--",
+        "sh",
+        "-c",
+        &script,
     ]);
     wait_for("the command", || ready.exists());
     before.assert_something_is_there();
@@ -83,7 +94,10 @@ fn a_killed_recorder_leaves_nothing_but_a_readable_file_and_its_command() {
     assert_eq!(recorder.end().code, 137);
     before.assert_nothing_is_left();
     let json = report(&file);
-    assert_eq!((&json["complete"], &json["truth"]["ledger_acquired"]), (&false.into(), &64.into()));
+    assert_eq!(
+        (&json["complete"], &json["truth"]["ledger_acquired"]),
+        (&false.into(), &64.into())
+    );
     std::fs::remove_file(&ready).unwrap();
     let on = ready.with_extension("on");
     wait_for("the command to go on", || on.exists());

@@ -60,11 +60,20 @@ fn objects() -> BTreeSet<String> {
     let traced = traced
         .lines()
         .filter(|line| !line.starts_with('\t') && !line.starts_with(' '))
-        .filter_map(|line| line.split_whitespace().next().map(|name| format!("function {name}")))
+        .filter_map(|line| {
+            line.split_whitespace()
+                .next()
+                .map(|name| format!("function {name}"))
+        })
         .collect::<Vec<_>>();
     let pinned = fs::read_dir("/sys/fs/bpf").into_iter().flatten().flatten();
     let pinned = pinned.map(|entry| format!("pinned {}", entry.path().display()));
-    programs.chain(maps).chain(links).chain(traced).chain(pinned).collect()
+    programs
+        .chain(maps)
+        .chain(links)
+        .chain(traced)
+        .chain(pinned)
+        .collect()
 }
 
 /// What the kernel had before pintrace came.
@@ -150,8 +159,15 @@ impl Running {
     pub(crate) fn start_with(command: &mut Command) -> Self {
         let (out, errors) = (path("out"), path("errors"));
         let file = |path: &Path| Stdio::from(File::create(path).unwrap());
-        command.stdin(Stdio::null()).stdout(file(&out)).stderr(file(&errors));
-        Self { child: command.spawn().unwrap(), out, errors }
+        command
+            .stdin(Stdio::null())
+            .stdout(file(&out))
+            .stderr(file(&errors));
+        Self {
+            child: command.spawn().unwrap(),
+            out,
+            errors,
+        }
     }
 
     /// What it has said so far.
@@ -213,7 +229,10 @@ fn ended(child: &mut Child) -> Option<ExitStatus> {
 }
 
 fn code(status: ExitStatus) -> i32 {
-    status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap()
+    status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal))
+        .unwrap()
 }
 
 /// Runs pintrace to its end.
@@ -273,13 +292,21 @@ impl OnTerminal {
         let name = ptsname(&controller, Vec::new()).unwrap();
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
         let terminal = rustix::fs::open(&name, flags, Mode::empty()).unwrap();
-        let size = Winsize { ws_row: 24, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+        let size = Winsize {
+            ws_row: 24,
+            ws_col: 100,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
         tcsetwinsize(&terminal, size).unwrap();
         let before = tcgetattr(&terminal).unwrap();
         let code = path("code");
         let end = || Stdio::from(terminal.try_clone().unwrap());
         // The shell ignores what the keyboard sends to all; pintrace gets the signals' defaults back.
-        let script = format!("trap : INT; pintrace {words}; echo $? >{}; exec sleep 1000", code.display());
+        let script = format!(
+            "trap : INT; pintrace {words}; echo $? >{}; exec sleep 1000",
+            code.display()
+        );
         let shell = Command::new("setsid")
             .args(["-c", "sh", "-c", &script])
             .env("TERM", "xterm")
@@ -289,9 +316,18 @@ impl OnTerminal {
             .spawn()
             .unwrap();
         let output = Arc::default();
-        let session = Self { controller, terminal, before, shell, output, code };
+        let session = Self {
+            controller,
+            terminal,
+            before,
+            shell,
+            output,
+            code,
+        };
         session.collect();
-        wait_for("the view", || session.output().contains("\x1b[?1049h") && session.output().contains("pintrace"));
+        wait_for("the view", || {
+            session.output().contains("\x1b[?1049h") && session.output().contains("pintrace")
+        });
         session
     }
 

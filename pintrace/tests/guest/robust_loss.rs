@@ -31,13 +31,20 @@ fn truth(json: &Value, name: &str) -> i64 {
 }
 
 fn lost(json: &Value, name: &str) -> u64 {
-    json["loss"][name].as_u64().unwrap_or_else(|| panic!("no {name} in {}", json["loss"]))
+    json["loss"][name]
+        .as_u64()
+        .unwrap_or_else(|| panic!("no {name} in {}", json["loss"]))
 }
 
 /// So many pages came and went, by the books and by the ledger.
 fn exact(json: &Value, pages: i64) {
     let told = |names: [&str; 4]| names.map(|name| truth(json, name));
-    let found = told(["books_acquired", "books_released", "ledger_acquired", "ledger_released"]);
+    let found = told([
+        "books_acquired",
+        "books_released",
+        "ledger_acquired",
+        "ledger_released",
+    ]);
     assert_eq!(found, [pages; 4], "{}", json["truth"]);
     let settled = told(["books_held", "ledger_held", "opening_held", "unaccounted"]);
     assert_eq!(settled, [0; 4], "{}", json["truth"]);
@@ -47,14 +54,31 @@ fn exact(json: &Value, pages: i64) {
 fn a_full_ring_buffer_is_counted_and_falsifies_no_figure() {
     let before = Before::now();
     let file = path("ring");
-    let words = ["record", "--interval", "200ms", "--map-entries", "RING=4096", "-o", file.to_str().unwrap()];
+    let words = [
+        "record",
+        "--interval",
+        "200ms",
+        "--map-entries",
+        "RING=4096",
+        "-o",
+        file.to_str().unwrap(),
+    ];
     let recorder = Running::start(&words);
     before.wait_for_probes();
-    wait_for("a first frame", || std::fs::metadata(&file).is_ok_and(|metadata| metadata.len() > 0));
+    wait_for("a first frame", || {
+        std::fs::metadata(&file).is_ok_and(|metadata| metadata.len() > 0)
+    });
     // As if it never got the processor: nobody reads the ring.
     recorder.signal(Signal::STOP);
     let mut pinload = Command::new("pinload")
-        .args(["io-uring", "--threads", "40", "--pages", "16", "--hold-until-stdin"])
+        .args([
+            "io-uring",
+            "--threads",
+            "40",
+            "--pages",
+            "16",
+            "--hold-until-stdin",
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -78,7 +102,10 @@ fn a_full_ring_buffer_is_counted_and_falsifies_no_figure() {
     });
     let json = report(&file);
     assert!(lost(&json, "ring_full") > 0, "{}", json["loss"]);
-    assert_eq!((truth(&json, "books_held"), truth(&json, "unaccounted")), (640, 0));
+    assert_eq!(
+        (truth(&json, "books_held"), truth(&json, "unaccounted")),
+        (640, 0)
+    );
     pinload.stdin.take().unwrap().write_all(b"\n").unwrap();
     lines.for_each(drop);
     assert!(pinload.wait().unwrap().success());
@@ -90,17 +117,27 @@ fn a_full_ring_buffer_is_counted_and_falsifies_no_figure() {
     let json = report(&file);
     exact(&json, 640);
     let process = of_pinload(&json).unwrap();
-    assert_eq!((&process["acquired"], &process["released"]), (&640.into(), &640.into()), "{process}");
+    assert_eq!(
+        (&process["acquired"], &process["released"]),
+        (&640.into(), &640.into()),
+        "{process}"
+    );
     before.assert_nothing_is_left();
 }
 
 #[test]
 fn a_full_folio_table_is_counted_and_what_was_pinned_stays_exact() {
-    let json = recorded(&["CHUNKS=1"], "pinload process-vm --pages 512 --repeat 20 >/dev/null");
+    let json = recorded(
+        &["CHUNKS=1"],
+        "pinload process-vm --pages 512 --repeat 20 >/dev/null",
+    );
     let full = lost(&json, "folio_table_full");
     assert!(full > 0, "{}", json["loss"]);
     let pages = 512 * 20;
-    assert_eq!((truth(&json, "books_acquired"), truth(&json, "ledger_acquired")), (pages, pages));
+    assert_eq!(
+        (truth(&json, "books_acquired"), truth(&json, "ledger_acquired")),
+        (pages, pages)
+    );
     // Each page without a place looks on its release like one of an older pin, and none twice.
     let missing = pages - truth(&json, "ledger_released");
     assert_eq!(truth(&json, "opening_released"), missing, "{}", json["truth"]);
@@ -123,7 +160,12 @@ fn other_tables_that_are_full_are_counted_by_name_and_falsify_no_total() {
         pinload io-uring --shared-memory --pages 64 >/dev/null
         pinload process-vm --pages 64 >/dev/null";
     let json = recorded(&["EXTENTS=1", "CALLS=1", "SHARED=1", "STACKS=1"], script);
-    for name in ["extent_table_full", "call_slots_full", "holder_cells_full", "stack_lost"] {
+    for name in [
+        "extent_table_full",
+        "call_slots_full",
+        "holder_cells_full",
+        "stack_lost",
+    ] {
         assert!(lost(&json, name) > 0, "{name}: {}", json["loss"]);
     }
     exact(&json, 4 * 16384 + 2 * 64 + 64);

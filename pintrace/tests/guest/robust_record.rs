@@ -97,13 +97,19 @@ fn under_sudo_the_command_runs_as_the_user_who_called_it() {
 #[test]
 fn a_command_that_cannot_be_run_is_named_and_leaves_no_file() {
     let before = Before::now();
-    for (command, code, why) in [("/no/such/command", 127, "No such file"), ("/etc/passwd", 126, "Permission denied")] {
+    for (command, code, why) in [
+        ("/no/such/command", 127, "No such file"),
+        ("/etc/passwd", 126, "Permission denied"),
+    ] {
         let file = path("unborn");
         let ended = pintrace(&["record", "-o", file.to_str().unwrap(), "--", command]);
         assert_eq!(ended.code, code, "{}", ended.said);
         assert_eq!(ended.said.lines().count(), 1, "{}", ended.said);
         assert!(
-            ended.said.starts_with(&format!("pintrace: cannot run {command}: ")) && ended.said.contains(why),
+            ended
+                .said
+                .starts_with(&format!("pintrace: cannot run {command}: "))
+                && ended.said.contains(why),
             "{}",
             ended.said
         );
@@ -143,7 +149,17 @@ fn a_full_disk_ends_the_recording_but_neither_the_file_nor_the_command() {
         enough.display(),
         went_on.display()
     );
-    let words = ["record", "--interval", "10ms", "-o", file.to_str().unwrap(), "--", "sh", "-c", &script];
+    let words = [
+        "record",
+        "--interval",
+        "10ms",
+        "-o",
+        file.to_str().unwrap(),
+        "--",
+        "sh",
+        "-c",
+        &script,
+    ];
     let recorder = Running::start(&words);
     recorder.wait_until_said("recording stopped");
     assert!(!went_on.exists());
@@ -153,7 +169,13 @@ fn a_full_disk_ends_the_recording_but_neither_the_file_nor_the_command() {
     let ended = recorder.end();
     assert_eq!(ended.code, 1, "{}", ended.said);
     assert!(went_on.exists(), "the command was not left to its end");
-    for part in ["/tmp/small/full.pintrace", "No space left", "Free some space", "-o FILE", "goes on without"] {
+    for part in [
+        "/tmp/small/full.pintrace",
+        "No space left",
+        "Free some space",
+        "-o FILE",
+        "goes on without",
+    ] {
         assert!(ended.said.contains(part), "{part}: {}", ended.said);
     }
     let json = report(file);

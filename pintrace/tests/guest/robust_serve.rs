@@ -13,7 +13,11 @@ const ADDRESS: &str = "127.0.0.1:9964";
 
 fn get(path: &str) -> (String, String) {
     let mut stream = TcpStream::connect(ADDRESS).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {ADDRESS}\r\nConnection: close\r\n\r\n").unwrap();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {ADDRESS}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -22,8 +26,12 @@ fn get(path: &str) -> (String, String) {
 
 /// The value of the only sample of a metric without labels.
 fn value(body: &str, metric: &str) -> f64 {
-    let line = body.lines().find_map(|line| line.strip_prefix(metric)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("no {metric} in {body}")).parse().unwrap()
+    let line = body
+        .lines()
+        .find_map(|line| line.strip_prefix(metric)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {metric} in {body}"))
+        .parse()
+        .unwrap()
 }
 
 /// What promtool has to remark; it exits with 0 even then.
@@ -52,7 +60,11 @@ fn serve_answers_with_what_the_kernel_pinned_and_ends_in_order() {
     let (head, body) = get("/metrics");
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
     let books = value(&body, "pintrace_books_acquired_pages_total");
-    let pinload = Command::new("pinload").arg("process-vm").stdout(Stdio::null()).status().unwrap();
+    let pinload = Command::new("pinload")
+        .arg("process-vm")
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
     assert!(pinload.success());
     super::robust_kit::wait_for("the pins of pinload", || {
         let (_, body) = get("/metrics");
@@ -60,12 +72,19 @@ fn serve_answers_with_what_the_kernel_pinned_and_ends_in_order() {
     });
     let (_, body) = get("/metrics");
     assert!(body.contains(r#"subsystem="process_vm""#), "{body}");
-    assert!(value(&body, "pintrace_unaccounted_pages").abs() < f64::EPSILON, "{body}");
+    assert!(
+        value(&body, "pintrace_unaccounted_pages").abs() < f64::EPSILON,
+        "{body}"
+    );
     assert_eq!(remarks_on(&body), "");
 
     let second = pintrace(&["serve", "--web.listen-address", ADDRESS]);
     assert_eq!(second.code, 1, "{}", second.said);
-    assert!(second.said.contains(ADDRESS) && second.said.contains("--web.listen-address"), "{}", second.said);
+    assert!(
+        second.said.contains(ADDRESS) && second.said.contains("--web.listen-address"),
+        "{}",
+        second.said
+    );
 
     serve.signal(Signal::TERM);
     let ended = serve.end();

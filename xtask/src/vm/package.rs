@@ -59,9 +59,8 @@ pub(crate) fn program(package: &str, path: &str) -> Result<PathBuf> {
     if program.is_file() {
         return Ok(program);
     }
-    let missing = || {
-        format!("{path} of Debian package {package} is not in the cache and could not be fetched")
-    };
+    let missing =
+        || format!("{path} of Debian package {package} is not in the cache and could not be fetched");
     let apt = Apt::open(Scope::Packages).with_context(missing)?;
     let candidates = apt.candidates(&[package.to_owned()]).with_context(missing)?;
     cache::enter(&folder, |folder| {
