@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::event::{AccountOpened, AccountSampled};
-use crate::units::AccountId;
+use crate::units::{AccountId, Pid};
 
 use super::limits;
-use super::process::ProcessKey;
 use super::stack::Origin;
+
+/// A process: its pid, and the how-many-eth of that pid it is.
+pub(super) type ProcessKey = (Pid, u32);
 
 /// One open account.
 #[derive(Clone, Debug)]

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use crate::units::{Nanos, StackId};
 
-use super::account::AccountState;
+use super::account::{AccountState, ProcessKey};
 use super::extent::ExtentState;
 use super::fold::Model;
-use super::process::{Flow, ProcessKey, ProcessState};
+use super::process::{Flow, ProcessState};
 use super::snapshot::{OpenExtent, Process, Snapshot, SubsystemTotals, Thread};
 use super::stack::{Origin, StackTable};
 use super::subsystem::Subsystem;

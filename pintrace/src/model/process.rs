@@ -5,13 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::event::ProcessSeen;
 use crate::units::{AccountId, Nanos, Pid, Tid};
 
-use super::account::{AccountState, AccountTable};
+use super::account::{AccountState, AccountTable, ProcessKey};
 use super::limits::{self, clip};
 use super::snapshot::Ended;
 use super::stack::Origin;
-
-/// A process: its pid, and the how-many-eth of that pid it is.
-pub(super) type ProcessKey = (Pid, u32);
 
 /// Pages acquired and released.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
