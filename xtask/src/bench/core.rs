@@ -16,5 +16,9 @@ pub(crate) fn run() -> Result<ExitCode> {
     let mut cargo = process::program("cargo");
     cargo.args(["bench", "--quiet", "--package", "pintrace", "--bench", "core"]);
     let status = cargo.status()?;
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
