@@ -295,6 +295,7 @@ impl Pinload {
             .arg("--hold-until-stdin")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let leash = process.stdin.take();
@@ -343,6 +344,14 @@ impl Pinload {
     pub(crate) fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
+    }
+
+    /// Lets it pass every gate, waits for its end, and gives its last line.
+    pub(crate) fn last_line(mut self) -> Value {
+        drop(self.leash.take());
+        let last = std::iter::from_fn(|| self.line()).last().unwrap_or_default();
+        self.process.wait().unwrap();
+        last
     }
 
     /// Lets it pass every gate and waits for its end.
