@@ -79,10 +79,8 @@ pub extern "C" fn pintrace_account_open(
         time_ns: now,
     };
     // SAFETY: the slot was filled above.
-    ring::emit(wire::AccountOpened {
-        header,
-        account: unsafe { *account },
-    });
+    let account = unsafe { *account };
+    ring::emit(wire::AccountOpened { header, account });
     id
 }
 
