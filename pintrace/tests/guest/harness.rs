@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// Longer than anything that goes well takes under emulation.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const STEP: Duration = Duration::from_millis(20);
 /// How often a recording samples.
 const INTERVAL: &str = "100ms";
@@ -64,6 +64,10 @@ impl Findings {
     }
 
     /// Both must be the same.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "what is compared is computed at the call"
+    )]
     pub(crate) fn same<T: PartialEq + Debug>(&mut self, what: &str, actual: T, expected: T) {
         if actual != expected {
             let context = &self.context;
