@@ -65,6 +65,16 @@ pub fn unpin_user_folio(ctx: FEntryContext) -> i32 {
     0
 }
 
+/// gup_put_folio(folio, refs, flags): what a pin call drops of its own pins.
+#[fentry]
+pub fn gup_put_folio(ctx: FEntryContext) -> i32 {
+    if gate_is_open() {
+        let raw = ctx.as_ptr();
+        release::dropped_inside(raw, argument(raw, 0), argument(raw, 1) & 0xffff_ffff);
+    }
+    0
+}
+
 #[inline(always)]
 fn array(ctx: &FEntryContext) -> i32 {
     if gate_is_open() {

@@ -42,6 +42,21 @@ pub fn released_folio(ctx: *mut c_void, head: u64, pins: u64) {
     take.settle();
 }
 
+/// Counts what a pin call drops again. The compiler inlines the exported unpin functions into their
+/// callers in mm/gup.c (`migrate_longterm_unpinnable_folios`, `__gup_longterm_locked`), down to
+/// `gup_put_folio`, which they call on every kernel measured.
+#[inline(always)]
+pub fn dropped_inside(ctx: *mut c_void, head: u64, pins: u64) {
+    if !calls::inside(ctx) {
+        return;
+    }
+    match crate::page::folio_of(head) {
+        Some(folio) if folio.pinned => count::total(Total::Internal, pins),
+        Some(_) => count::total(Total::Unpinned, pins),
+        None => crate::acquire::unreadable(),
+    }
+}
+
 struct Take<T> {
     ctx: *mut c_void,
     inside: u64,
@@ -83,7 +98,7 @@ impl<T: CellTable> Visitor for Take<T> {
             return;
         }
         if self.inside != 0 {
-            count::total(Total::Internal, u64::from(pins));
+            // The kernel's own: counted one level down, by `dropped_inside`.
             return;
         }
         let left = T::take(folio.head, pins, self.tgid as u32, folio.bytes());

@@ -199,6 +199,16 @@ pub const HOOKS: &[Hook] = &[
     ),
     unpin!("unpin_user_folio", &["folio", "npages"], "releases by direct I/O"),
     Hook {
+        function: "gup_put_folio",
+        purposes: &[Purpose::Retry],
+        parameters: &["folio", "refs", "flags"],
+        candidates: &[Candidate {
+            attachments: &[program("gup_put_folio", Method::Fentry)],
+            lost: "",
+        }],
+        lost: "how many pages were pinned and dropped again inside a pin call (internal stays 0)",
+    },
+    Hook {
         function: "sched_process_exit",
         purposes: &[Purpose::Exit],
         parameters: &[],
