@@ -153,12 +153,20 @@ impl Recording {
     }
 
     /// The settled report once `claim` holds.
-    pub(crate) fn once(&self, what: &str, mut claim: impl FnMut(&Report) -> bool) -> Report {
-        eventually(&what, || {
+    pub(crate) fn once(&self, what: &str, claim: impl Fn(&Report) -> bool) -> Report {
+        let until = Instant::now() + PATIENCE;
+        loop {
             let report = self.report();
-            claim(&report).then_some(())
-        });
-        self.settled()
+            if claim(&report) {
+                return self.settled();
+            }
+            assert!(
+                Instant::now() < until,
+                "waited in vain: {what}: {}",
+                report.document
+            );
+            thread::sleep(STEP);
+        }
     }
 
     /// Ends it in order, and reads the whole of it.
