@@ -34,7 +34,7 @@ pub(crate) fn run(kernels: &[Wanted], arguments: &[String], table: &mut Table) {
         }
     };
     let script = format!(
-        "guest --test-threads=1 {}\n",
+        "guest --test-threads=1 --show-output {}\n",
         arguments.iter().map(|word| vm::quoted(word)).collect::<String>()
     );
     let rows = Mutex::new(Vec::new());
@@ -95,7 +95,7 @@ fn test(kernel: Wanted, program: &[Addition], script: &str) -> Tally {
             1
         }
     };
-    Tally::of_run(&output.text, code == 0)
+    Tally::of_run(&output.text, code == 0).without_skipped(&output.text)
 }
 
 fn guest(kernel: Wanted, program: &[Addition]) -> Result<Guest> {
