@@ -68,4 +68,6 @@ pub struct ProcessExited {
     pub exit_code: u32,
     /// Keeps the record free of padding.
     pub reserved: u32,
+    /// Pages that it held with long-term pins at that moment.
+    pub longterm_pages_held: u64,
 }

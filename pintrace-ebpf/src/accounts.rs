@@ -72,7 +72,8 @@ pub extern "C" fn pintrace_account_open(
         count::loss(Loss::AccountTableFull, 1);
         return UNATTRIBUTED;
     }
-    let _ = maps::OWNERS.insert((pid_tgid >> 32) as u32, 1, 0);
+    // Fails if it has one already, which keeps its count.
+    let _ = maps::OWNERS.insert(key.tgid(), 0, u64::from(BPF_NOEXIST));
     let header = wire::Header {
         kind: wire::kind::ACCOUNT_OPENED,
         id,

@@ -3,7 +3,7 @@
 use aya_ebpf::{helpers::bpf_get_current_pid_tgid, macros::raw_tracepoint, programs::RawTracePointContext};
 use pintrace_common::wire;
 
-use crate::{accounts, acquire::gate_is_open, facts, kernel, maps, ring};
+use crate::{accounts, acquire::gate_is_open, atomic::Word, facts, kernel, maps, ring};
 
 /// sched:sched_process_exit, in do_exit (kernel/exit.c), after `signal->live` was lowered.
 #[raw_tracepoint(tracepoint = "sched_process_exit")]
@@ -22,9 +22,12 @@ pub fn process_exit(_ctx: RawTracePointContext) -> i32 {
     let group = kernel::read_u32(signal + u64::from(facts::signal_group_exit_code())).unwrap_or(0);
     let own = kernel::read_u32(task + u64::from(facts::task_exit_code())).unwrap_or(0);
     let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
-    if maps::OWNERS.remove(tgid).is_err() {
+    let Some(held) = maps::OWNERS.get_ptr_mut(tgid) else {
         return 0;
-    }
+    };
+    // SAFETY: a map value that the running program keeps alive, accessed atomically.
+    let longterm_pages_held = unsafe { Word::at(held) }.load();
+    let _ = maps::OWNERS.remove(tgid);
     let header = wire::Header {
         kind: wire::kind::PROCESS_EXITED,
         id: tgid,
@@ -35,6 +38,7 @@ pub fn process_exit(_ctx: RawTracePointContext) -> i32 {
         header,
         exit_code,
         reserved: 0,
+        longterm_pages_held,
     });
     0
 }

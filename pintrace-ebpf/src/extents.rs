@@ -130,6 +130,7 @@ pub extern "C" fn pintrace_extent_finish(holder: u32, grown: u32, span: u64, pag
         let counter = Word::at(&raw mut (*extent).pages_held);
         // Releases that came meanwhile have already been taken off.
         counter.add(held);
+        owner_holds((*extent).account, held);
         if grown == 0 && pages != 0 {
             let header = wire::Header {
                 kind: wire::kind::EXTENT_OPENED,
@@ -157,10 +158,23 @@ pub fn shrink(index: u32, pages: u64, bytes: u64) {
     // SAFETY: a live map value, accessed atomically.
     unsafe {
         Word::at(&raw mut (*extent).bytes_held).sub(bytes);
+        owner_holds((*extent).account, pages.wrapping_neg());
         let before = Word::at(&raw mut (*extent).pages_held).fetch_sub(pages);
         if before == pages {
             close(index, extent);
         }
+    }
+}
+
+/// Adds to what a process holds with long-term pins, unless it has ended.
+#[inline(always)]
+fn owner_holds(account: u32, pages: u64) {
+    let tgid = maps::ACCOUNTS
+        .get(account)
+        .map_or(0, |account| account.key.tgid());
+    if let Some(held) = maps::OWNERS.get_ptr_mut(tgid) {
+        // SAFETY: a map value that the running program keeps alive, accessed atomically.
+        unsafe { Word::at(held) }.add(pages);
     }
 }
 

@@ -81,9 +81,10 @@ pub static PROBED: HashMap<u64, crate::pin_call::PinCall> =
 #[map]
 pub static STACKS: StackTrace = StackTrace::with_max_entries(limits::STACKS, 0);
 
-/// Processes that have an account: the others may end unseen.
+/// Processes that have an account, with the pages that their long-term pins hold. The others may end
+/// unseen.
 #[map]
-pub static OWNERS: HashMap<u32, u32> = HashMap::with_max_entries(limits::ACCOUNTS, BPF_F_NO_PREALLOC);
+pub static OWNERS: HashMap<u32, u64> = HashMap::with_max_entries(limits::ACCOUNTS, BPF_F_NO_PREALLOC);
 
 #[map]
 static ZERO: Array<u64> = Array::with_max_entries(1, 0);

@@ -25,8 +25,16 @@ fn body() -> impl Strategy<Value = Body> {
     prop_oneof![
         started(),
         process_seen(),
-        (pid(), 0..70_u32, any::<u32>())
-            .prop_map(|(pid, signal, status)| Body::ProcessExited(ProcessExited { pid, signal, status })),
+        (pid(), 0..70_u32, any::<u32>(), any::<Option<u64>>()).prop_map(
+            |(pid, signal, status, longterm_pages_held)| {
+                Body::ProcessExited(ProcessExited {
+                    pid,
+                    signal,
+                    status,
+                    longterm_pages_held,
+                })
+            }
+        ),
         account_opened(),
         account_sampled(),
         account().prop_map(Body::AccountClosed),

@@ -114,6 +114,9 @@ pub struct ProcessExited {
     pub signal: u32,
     /// Exit status when no signal did.
     pub status: u32,
+    /// Pages that its long-term pins held at that moment; `None` if the source does not say.
+    #[serde(default)]
+    pub longterm_pages_held: Option<u64>,
 }
 
 /// A new account: one thread, one address space, one caller.

@@ -140,6 +140,7 @@ impl Story {
             pid: Pid(pid),
             signal,
             status,
+            longterm_pages_held: None,
         }))
     }
 

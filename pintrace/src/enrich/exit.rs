@@ -1,14 +1,18 @@
 //! A process's exit code, as wait(2) packs it.
 
+use pintrace_common::wire;
+
 use crate::event::ProcessExited;
 use crate::units::Pid;
 
-/// Unpacks `exit_code` of kernel/exit.c: the signal in the low 7 bits, else the status above 8.
-pub(super) fn unpack(pid: u32, code: u32) -> ProcessExited {
+/// Unpacks a record. `exit_code` of kernel/exit.c has the signal in the low 7 bits, else the status
+/// above 8.
+pub(super) fn unpack(exited: &wire::ProcessExited) -> ProcessExited {
     ProcessExited {
-        pid: Pid(pid),
-        signal: code & 0x7f,
-        status: code >> 8 & 0xff,
+        pid: Pid(exited.header.id),
+        signal: exited.exit_code & 0x7f,
+        status: exited.exit_code >> 8 & 0xff,
+        longterm_pages_held: Some(exited.longterm_pages_held),
     }
 }
 
@@ -16,25 +20,19 @@ pub(super) fn unpack(pid: u32, code: u32) -> ProcessExited {
 mod tests {
     use super::*;
 
+    fn unpacked(exit_code: u32) -> (u32, u32) {
+        let exited = unpack(&wire::ProcessExited {
+            exit_code,
+            ..wire::ProcessExited::default()
+        });
+        (exited.signal, exited.status)
+    }
+
     #[test]
     fn a_signal_and_a_status_are_told_apart() {
-        assert_eq!(
-            unpack(1, 9),
-            ProcessExited {
-                pid: Pid(1),
-                signal: 9,
-                status: 0
-            }
-        );
-        assert_eq!(
-            unpack(1, 0x300),
-            ProcessExited {
-                pid: Pid(1),
-                signal: 0,
-                status: 3
-            }
-        );
+        assert_eq!(unpacked(9), (9, 0));
+        assert_eq!(unpacked(0x300), (0, 3));
         // With a core dump the kernel sets 0x80 as well.
-        assert_eq!(unpack(1, 0x8b).signal, 11);
+        assert_eq!(unpacked(0x8b).0, 11);
     }
 }

@@ -85,7 +85,7 @@ impl Tracker {
             Record::ProcessExited(exited) => {
                 self.ended.insert(exited.header.id);
                 self.processes.remove(&exited.header.id);
-                let body = Body::ProcessExited(exit::unpack(exited.header.id, exited.exit_code));
+                let body = Body::ProcessExited(exit::unpack(exited));
                 self.push(Nanos(exited.header.time_ns), body);
             }
         }

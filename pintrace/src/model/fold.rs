@@ -96,7 +96,7 @@ impl Model {
         true
     }
 
-    /// An account's pages may not have been sampled since its extents were opened, so the larger counts.
+    /// What it held: of long-term pins the source knows; of others the last sample tells.
     fn process_exited(&mut self, time: Nanos, exited: ProcessExited) -> bool {
         let Some(key) = self.processes.current(exited.pid) else {
             return false;
@@ -104,10 +104,16 @@ impl Model {
         let Some(state) = self.processes.by_key.get_mut(&key) else {
             return false;
         };
-        let pages_held = state.open(&self.accounts).fold(0_u64, |sum, account| {
-            let extents = self.extents.pages_held(account.opened.account);
-            sum.saturating_add(account.pages_held().max(extents))
-        });
+        let known = exited.longterm_pages_held;
+        let pages_held = state
+            .open(&self.accounts)
+            .fold(known.unwrap_or(0), |sum, account| {
+                if account.opened.longterm && known.is_some() {
+                    return sum;
+                }
+                let extents = self.extents.pages_held(account.opened.account);
+                sum.saturating_add(account.pages_held().max(extents))
+            });
         self.ended_since += 1;
         let ProcessExited { signal, status, .. } = exited;
         state.ended = Some(Ended {

@@ -109,6 +109,7 @@ pub fn decode(bytes: &[u8]) -> Option<Record> {
             header,
             exit_code: fields.u32()?,
             reserved: fields.u32()?,
+            longterm_pages_held: fields.u64()?,
         }),
         _ => return None,
     };
@@ -132,10 +133,14 @@ mod tests {
         let mut bytes = header(kind::PROCESS_EXITED);
         bytes.extend(137u32.to_ne_bytes());
         bytes.extend(0u32.to_ne_bytes());
+        bytes.extend(64u64.to_ne_bytes());
         let Some(Record::ProcessExited(exit)) = decode(&bytes) else {
             panic!("not decoded")
         };
-        assert_eq!((exit.header.id, exit.header.time_ns, exit.exit_code), (7, 9, 137));
+        assert_eq!(
+            (exit.header.id, exit.exit_code, exit.longterm_pages_held),
+            (7, 137, 64)
+        );
     }
 
     #[test]

@@ -155,12 +155,22 @@ fn panicked(console: &Path) -> bool {
     end_of(console).contains("Kernel panic")
 }
 
+/// The last lines, and what they are the trace of: the first line of trouble, however long ago.
 fn end_of(console: &Path) -> String {
     let text = fs::read(console).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-    lines[lines.len().saturating_sub(CONSOLE_LINES)..].join("\n")
+    let tail = lines.len().saturating_sub(CONSOLE_LINES);
+    let trouble = |line: &&str| TROUBLE.iter().any(|sign| line.contains(sign));
+    let before = lines[..tail].iter().copied().filter(trouble);
+    before
+        .chain(lines[tail..].iter().copied())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
+
+/// What the kernel says first when it dies.
+const TROUBLE: &[&str] = &["Kernel panic", "Oops: ", "BUG: "];
 
 /// A folder for one run, named by our process id; those of processes that were killed are removed on the way.
 fn run_folder() -> Result<tempfile::TempDir> {
