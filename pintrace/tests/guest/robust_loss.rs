@@ -50,6 +50,27 @@ fn exact(json: &Value, pages: i64) {
     assert_eq!(settled, [0; 4], "{}", json["truth"]);
 }
 
+/// Calls that the kernel skipped, because the same program was already running on that CPU: on a preemptible
+/// kernel several threads that pin at once meet that. Then figures may be short by these calls, and only by them.
+fn skipped(json: &Value) -> i64 {
+    i64::try_from(lost(json, "recursion_missed")).unwrap()
+}
+
+/// As [`exact`], or short by no more than the skipped calls, of so many pages each, can explain.
+fn exact_but_for_skipped(json: &Value, pages: i64, pages_a_call: i64) {
+    let missed = skipped(json);
+    if missed == 0 {
+        return exact(json, pages);
+    }
+    eprintln!("{missed} calls were skipped by the kernel and counted");
+    let books = ["books_acquired", "books_released"].map(|name| truth(json, name));
+    assert_eq!(books, [pages; 2], "{}", json["truth"]);
+    let unseen = pages - truth(json, "ledger_acquired");
+    assert!((0..=missed * pages_a_call).contains(&unseen), "{}", json["truth"]);
+    let unaccounted = truth(json, "unaccounted").abs();
+    assert!(unaccounted <= missed * pages_a_call, "{}", json["truth"]);
+}
+
 #[test]
 fn a_full_ring_buffer_is_counted_and_falsifies_no_figure() {
     let before = Before::now();
@@ -96,32 +117,34 @@ fn a_full_ring_buffer_is_counted_and_falsifies_no_figure() {
     // A frame may be under way, so the file is looked at until all is in it.
     wait_for("the pins under their process", || {
         let json = report(&file);
-        truth(&json, "ledger_held") == 640
-            && of_pinload(&json)
-                .is_some_and(|process| process["pages_held"] == 640 && process["longterm_pages_held"] == 640)
+        let process = of_pinload(&json);
+        let all = |process: Value| process["pages_held"] == 640 && process["longterm_pages_held"] == 640;
+        truth(&json, "books_held") == 640 && (skipped(&json) > 0 || process.is_some_and(all))
     });
     let json = report(&file);
     assert!(lost(&json, "ring_full") > 0, "{}", json["loss"]);
-    assert_eq!(
-        (truth(&json, "books_held"), truth(&json, "unaccounted")),
-        (640, 0)
-    );
+    assert_eq!(truth(&json, "books_held"), 640);
+    let unseen = 640 - truth(&json, "ledger_held");
+    assert_eq!(truth(&json, "unaccounted"), unseen, "{}", json["truth"]);
+    assert!((0..=16 * skipped(&json)).contains(&unseen), "{}", json["truth"]);
     pinload.stdin.take().unwrap().write_all(b"\n").unwrap();
     lines.for_each(drop);
     assert!(pinload.wait().unwrap().success());
-    wait_for("the releases", || truth(&report(&file), "ledger_held") == 0);
+    wait_for("the releases", || truth(&report(&file), "books_held") == 0);
     recorder.signal(Signal::INT);
     let ended = recorder.end();
     assert_eq!(ended.code, 0, "{}", ended.said);
     assert!(ended.said.contains("ring_full"), "{}", ended.said);
     let json = report(&file);
-    exact(&json, 640);
+    exact_but_for_skipped(&json, 640, 16);
     let process = of_pinload(&json).unwrap();
-    assert_eq!(
-        (&process["acquired"], &process["released"]),
-        (&640.into(), &640.into()),
-        "{process}"
-    );
+    if skipped(&json) == 0 {
+        assert_eq!(
+            (&process["acquired"], &process["released"]),
+            (&640.into(), &640.into()),
+            "{process}"
+        );
+    }
     before.assert_nothing_is_left();
 }
 
@@ -168,5 +191,5 @@ fn other_tables_that_are_full_are_counted_by_name_and_falsify_no_total() {
     ] {
         assert!(lost(&json, name) > 0, "{name}: {}", json["loss"]);
     }
-    exact(&json, 4 * 16384 + 2 * 64 + 64);
+    exact_but_for_skipped(&json, 4 * 16384 + 2 * 64 + 64, 16384);
 }
