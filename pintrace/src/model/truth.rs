@@ -18,14 +18,6 @@ pub(super) fn truth(sample: &TruthSampled) -> Truth {
         0
     };
     let unaccounted = toward_zero(difference, i128::from(sample.in_flight));
-    // Some retries pass no hook, because the compiler has put the unpin functions' code into their
-    // callers in mm/gup.c. They are in the books on both sides; what is on one alone is no retry.
-    let retried = books.map_or(0, |(acquired, released)| {
-        let acquired = i128::from(acquired) - i128::from(sample.ledger_acquired);
-        let seen = i128::from(sample.ledger_released) + i128::from(sample.opening_released);
-        acquired.min(i128::from(released) - seen).max(0)
-    });
-    let internal = i128::from(sample.internal).max(retried);
     Truth {
         books_readable: books.is_some(),
         books_acquired: sample.books_acquired.unwrap_or(0),
@@ -34,7 +26,7 @@ pub(super) fn truth(sample: &TruthSampled) -> Truth {
         ledger_acquired: sample.ledger_acquired,
         ledger_released: sample.ledger_released,
         ledger_held: clamp(ledger_held),
-        internal: u64::try_from(internal).unwrap_or(u64::MAX),
+        internal: sample.internal,
         opening_held: clamp(opening_held),
         opening_released: sample.opening_released,
         unaccounted: clamp(unaccounted),
