@@ -101,6 +101,8 @@ const DEMO_CALL: u64 = 1024;
 fn a_machine_that_is_never_quiet_adds_up_or_counts_the_calls_that_were_not_shown() {
     let recording = Recording::start("busy");
     let mut findings = Findings::default();
+    // Not compared with `opening_held`: the release of a pin that was not shown looks like one of an older pin.
+    let before = recording.settled().truth("books_held");
     let mut demo = Command::new("pinload")
         .args(["demo", "--quiet", "--duration", "8s"])
         .spawn()
@@ -114,7 +116,7 @@ fn a_machine_that_is_never_quiet_adds_up_or_counts_the_calls_that_were_not_shown
     }
     findings.about("afterwards");
     let report = recording.once("everything to be released", |report| {
-        report.truth("books_held") == report.truth("opening_held")
+        report.truth("books_held") == before
     });
     let skipped = explained(&report, &mut findings);
     println!("{skipped} calls were skipped by the kernel and counted");
