@@ -10,7 +10,7 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct AccountKey {
-    /// `mm_struct` address of the pinned address space.
+    /// `mm_struct` address of the pinned address space, if the caller named one; 0 for the thread's own.
     pub mm: u64,
     /// Return address in the function that called the pin function.
     pub caller: u64,

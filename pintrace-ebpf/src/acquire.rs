@@ -34,11 +34,10 @@ pub fn acquired(ctx: *mut c_void, call: &PinCall) {
 #[inline(always)]
 pub fn acquired_into<T: CellTable>(ctx: *mut c_void, call: &PinCall) {
     let longterm = call.flags as u32 & facts::foll_longterm() != 0;
-    let current = kernel::current_mm();
     let key = AccountKey {
-        mm: if call.mm == 0 { current } else { call.mm },
+        mm: call.mm,
         caller: call.caller,
-        pid_tgid: pinner(current, call.mm),
+        pid_tgid: pinner(call.mm),
         longterm: u64::from(longterm),
     };
     let account = accounts::find_or_open(ctx, &key);
@@ -72,9 +71,10 @@ pub fn acquired_into<T: CellTable>(ctx: *mut c_void, call: &PinCall) {
 
 /// Who pins: the running task, or for a kernel thread the owner of the address space.
 #[inline(always)]
-fn pinner(current_mm: u64, mm: u64) -> u64 {
-    if current_mm == 0
-        && mm != 0
+fn pinner(mm: u64) -> u64 {
+    // Only a pin into a named address space can come from a kernel thread.
+    if mm != 0
+        && kernel::current_mm() == 0
         && facts::mm_owner() != pintrace_common::facts::Facts::ABSENT
         && let Some(owner) = kernel::read_u64(mm + u64::from(facts::mm_owner()))
         && let Some(tgid) = kernel::read_u32(owner + u64::from(facts::task_tgid()))

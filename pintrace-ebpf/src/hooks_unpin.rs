@@ -3,7 +3,7 @@
 
 use aya_ebpf::{EbpfContext, macros::fentry, programs::FEntryContext};
 
-use crate::{acquire::gate_is_open, kernel::argument, release, walk::Pages};
+use crate::{acquire::gate_is_open, calls, kernel::argument, release, walk::Pages};
 
 /// unpin_user_page(page).
 #[fentry]
@@ -68,9 +68,10 @@ pub fn unpin_user_folio(ctx: FEntryContext) -> i32 {
 /// gup_put_folio(folio, refs, flags): what a pin call drops of its own pins.
 #[fentry]
 pub fn gup_put_folio(ctx: FEntryContext) -> i32 {
-    if gate_is_open() {
-        let raw = ctx.as_ptr();
-        release::dropped_inside(raw, argument(raw, 0), argument(raw, 1) & 0xffff_ffff);
+    // No look at the gate: without a marked call, of which there is none while it is shut, nothing happens.
+    let raw = ctx.as_ptr();
+    if calls::inside(raw) {
+        release::dropped_inside(argument(raw, 0), argument(raw, 1) & 0xffff_ffff);
     }
     0
 }

@@ -46,10 +46,7 @@ pub fn released_folio(ctx: *mut c_void, head: u64, pins: u64) {
 /// callers in mm/gup.c (`migrate_longterm_unpinnable_folios`, `__gup_longterm_locked`), down to
 /// `gup_put_folio`, which they call on every kernel measured.
 #[inline(always)]
-pub fn dropped_inside(ctx: *mut c_void, head: u64, pins: u64) {
-    if !calls::inside(ctx) {
-        return;
-    }
+pub fn dropped_inside(head: u64, pins: u64) {
     match crate::page::folio_of(head) {
         Some(folio) if folio.pinned => count::total(Total::Internal, pins),
         Some(_) => count::total(Total::Unpinned, pins),

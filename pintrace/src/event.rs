@@ -130,7 +130,7 @@ pub struct AccountOpened {
     pub tid: Tid,
     /// Its command name then.
     pub comm: String,
-    /// Kernel address of the pinned `mm_struct`, as an identity.
+    /// Kernel address of the pinned `mm_struct`, as an identity; 0 for the process's own.
     pub mm: u64,
     /// Return address in the caller of the pin function; 0 if unknown.
     pub caller: u64,
