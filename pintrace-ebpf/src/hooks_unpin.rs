@@ -1,5 +1,5 @@
 //! Hooks on entry of the exported unpin functions (mm/gup.c), which together see every release
-//! exactly once.
+//! exactly once; and on gup_put_folio, for what a pin call drops of its own.
 
 use aya_ebpf::{EbpfContext, macros::fentry, programs::FEntryContext};
 
