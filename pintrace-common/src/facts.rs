@@ -52,6 +52,8 @@ pub struct Facts {
     pub mm_owner: u32,
     /// `THREAD_SIZE`, from the size of `union thread_union`.
     pub thread_size: u32,
+    /// 1 if second copies of the programs are attached, for which the first ones leave marks.
+    pub two_turns: u32,
 }
 
 impl Facts {

@@ -55,12 +55,27 @@ pub struct Account {
     pub opened_ns: u64,
     /// cgroup v2 id of the task that opened it.
     pub cgroup: u64,
-    /// Id in the stack table of the first pin, or negative.
+    /// Id in the stack table of the first pin, or [`STACK_LATER`], or another negative number.
     pub stack: i64,
     /// Index of the extent that it opened last, plus one; 0 for none.
     pub last_extent: u64,
     /// Command name of the thread when the account was opened.
     pub comm: [u8; crate::limits::COMM_BYTES],
+}
+
+/// In place of a stack's id: it is being taken by another program.
+pub const STACK_LATER: i64 = -4096;
+
+/// A call that waits for its stack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct WantedStack {
+    /// Address of the trampoline's frame; 0 for none.
+    pub call: u64,
+    /// The account that it opened; 0 for none.
+    pub account: u64,
+    /// Index of the extent that it opened, plus one; 0 for none.
+    pub extent: u64,
 }
 
 /// Bit that tells an extent's holder number from an account's.
@@ -88,7 +103,7 @@ pub struct Extent {
     pub flags: u32,
     /// The account that it belongs to.
     pub account: u32,
-    /// Id in the stack table, or negative.
+    /// Id in the stack table, or [`STACK_LATER`], or another negative number.
     pub stack: i64,
 }
 

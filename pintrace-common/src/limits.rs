@@ -10,6 +10,12 @@ pub const FOLIO_CHUNKS: u32 = 1 << 20;
 pub const SHARED_FOLIOS: u32 = 262_144;
 /// Pin calls with `FOLL_LONGTERM` under way at one time.
 pub const CALLS: u32 = 16_384;
+/// Words for calls that are between the two copies of a program; a power of two.
+pub const MARKS: u32 = 16_384;
+/// Places for calls that wait for their stack; a power of two.
+pub const WANTED_STACKS: u32 = 4096;
+/// Threads whose account is found without a look-up by key; a power of two.
+pub const RECENT: u32 = 4096;
 /// Kernel stacks kept.
 pub const STACKS: u32 = 16_384;
 /// Frames kept of each kernel stack.

@@ -5,7 +5,6 @@ use core::ffi::c_void;
 use aya_ebpf::{
     bindings::BPF_NOEXIST,
     helpers::{bpf_get_current_comm, bpf_ktime_get_ns, generated::bpf_get_current_cgroup_id},
-    programs::{FExitContext, tracing::StackIdContext},
 };
 use pintrace_common::{
     counters::Loss,
@@ -13,19 +12,38 @@ use pintrace_common::{
     limits, wire,
 };
 
-use crate::{atomic::Word, count, maps, ring};
+use crate::{atomic::Word, count, maps, ring, stacks::Opened};
 
 /// The account that takes what finds no other.
 pub const UNATTRIBUTED: u32 = 0;
 
 /// Finds the account of a pin, or opens it.
 #[inline(always)]
-pub fn find_or_open(ctx: *mut c_void, key: &AccountKey) -> u32 {
-    match maps::ACCOUNT_IDS.get_ptr(key) {
+pub fn find_or_open(ctx: *mut c_void, key: &AccountKey, opened: &mut Opened) -> u32 {
+    let recent = maps::RECENT.get_ptr_mut(key.tid() & (limits::RECENT - 1));
+    // A thread mostly pins through one caller: a comparison instead of hashing the key.
+    if let Some(recent) = recent {
+        // SAFETY: a live map value; whatever it holds is checked against the account's own key.
+        let id = unsafe { recent.read_volatile() };
+        if maps::ACCOUNTS.get(id).is_some_and(|account| account.key == *key) {
+            return id;
+        }
+    }
+    let id = match maps::ACCOUNT_IDS.get_ptr(key) {
         // SAFETY: a map value that the running program keeps alive.
         Some(id) => unsafe { *id },
-        None => pintrace_account_open(key.mm, key.caller, key.pid_tgid, key.longterm, stack(ctx)),
+        None => {
+            let stack = opened.stack(ctx);
+            let id = pintrace_account_open(key.mm, key.caller, key.pid_tgid, key.longterm, stack);
+            opened.account(id);
+            id
+        }
+    };
+    if let Some(recent) = recent {
+        // SAFETY: as above.
+        unsafe { recent.write_volatile(id) };
     }
+    id
 }
 
 /// Opens an account. A global function: the verifier follows it once, and not at every call.
@@ -106,19 +124,6 @@ pub fn credit(id: u32, pages: u64) {
 pub fn time() -> u64 {
     // SAFETY: no arguments.
     unsafe { bpf_ktime_get_ns() }
-}
-
-/// Stores the kernel stack of this moment; negative if that failed, which is counted.
-#[inline(always)]
-pub fn stack(ctx: *mut c_void) -> i64 {
-    // The same helper serves every kind of program; the wrapper's name does not matter.
-    match FExitContext::new(ctx).get_stackid(&maps::STACKS, 0) {
-        Ok(id) => id,
-        Err(_) => {
-            count::loss(Loss::StackLost, 1);
-            -1
-        }
-    }
 }
 
 #[inline(always)]

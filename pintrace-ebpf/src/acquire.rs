@@ -15,6 +15,7 @@ use crate::{
     page::Folio,
     pin_call::PinCall,
     shared,
+    stacks::{Opened, When},
     walk::{self, Pages, Visitor},
 };
 
@@ -26,13 +27,13 @@ pub fn gate_is_open() -> bool {
 
 /// Takes a successful call into the ledger.
 #[inline(always)]
-pub fn acquired(ctx: *mut c_void, call: &PinCall) {
-    acquired_into::<Chunks>(ctx, call);
+pub fn acquired(ctx: *mut c_void, call: &PinCall, stack: When) {
+    acquired_into::<Chunks>(ctx, call, stack);
 }
 
 /// As [`acquired`], with a folio table of choice: for the bench.
 #[inline(always)]
-pub fn acquired_into<T: CellTable>(ctx: *mut c_void, call: &PinCall) {
+pub fn acquired_into<T: CellTable>(ctx: *mut c_void, call: &PinCall, stack: When) {
     let longterm = call.flags as u32 & facts::foll_longterm() != 0;
     let key = AccountKey {
         mm: call.mm,
@@ -40,9 +41,10 @@ pub fn acquired_into<T: CellTable>(ctx: *mut c_void, call: &PinCall) {
         pid_tgid: pinner(call.mm),
         longterm: u64::from(longterm),
     };
-    let account = accounts::find_or_open(ctx, &key);
+    let mut opened = Opened::nothing(stack);
+    let account = accounts::find_or_open(ctx, &key, &mut opened);
     let opening = if longterm {
-        extents::begin(ctx, account, call)
+        extents::begin(ctx, account, call, &mut opened)
     } else {
         None
     };
@@ -66,6 +68,7 @@ pub fn acquired_into<T: CellTable>(ctx: *mut c_void, call: &PinCall) {
         let grown = u32::from(opening.grown);
         extents::pintrace_extent_finish(holder, grown, call.pages << 12, hold.pins, hold.kept);
     }
+    opened.announce(ctx);
     log::debug!(ctx, "pinned {} pages at {:x}", hold.pins, call.address);
 }
 

@@ -20,6 +20,7 @@ use crate::{
     kernel,
     pin_call::PinCall,
     release,
+    stacks::When,
     walk::Pages,
 };
 
@@ -188,7 +189,7 @@ extern "C" fn pin_unpin<T: CellTable>(_turn: u32, run: *mut Run) -> i64 {
         pages: run.pages,
         caller: 1,
     };
-    acquire::acquired_into::<T>(run.ctx, &call);
+    acquire::acquired_into::<T>(run.ctx, &call, When::Now);
     release::released_from::<T>(run.ctx, Pages::Array(call.array), run.pages);
     0
 }

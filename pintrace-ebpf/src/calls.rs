@@ -6,51 +6,49 @@
 
 use core::ffi::c_void;
 
-use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_get_current_pid_tgid};
 use pintrace_common::counters::Loss;
 
 use crate::{atomic::Word, count, facts, kernel, maps};
 
-/// Entry of a pin function: marks the task if the call is a long-term one.
+/// What an insertion gives that finds the key there.
+const EEXIST: i32 = -17;
+
+/// Whether such flags make a call a long-term one.
 #[inline(always)]
-pub fn enter(flags: u64) {
-    if flags as u32 & facts::foll_longterm() == 0 {
-        return;
-    }
-    mark();
+pub fn is_longterm(flags: u64) -> bool {
+    flags as u32 & facts::foll_longterm() != 0
 }
 
-/// Entry of a pin function that always pins long-term.
+/// Entry of a long-term call: marks the task. False if it is marked already, or cannot be.
 #[inline(always)]
-pub fn mark() {
-    if maps::CALLS.insert(bpf_get_current_pid_tgid(), 1, 0).is_err() {
-        count::loss(Loss::CallSlotsFull, 1);
-        return;
+pub fn mark() -> bool {
+    match maps::CALLS.insert(bpf_get_current_pid_tgid(), 1, u64::from(BPF_NOEXIST)) {
+        Ok(()) => {}
+        Err(EEXIST) => return false,
+        Err(_) => {
+            count::loss(Loss::CallSlotsFull, 1);
+            return false;
+        }
     }
     if let Some(open) = maps::CALLS_OPEN.get_ptr_mut(0) {
         // SAFETY: a live map value, accessed atomically.
         unsafe { Word::at(open) }.add(1);
     }
+    true
 }
 
-/// Return of a pin function.
+/// Return of a long-term call. False if the task is not marked.
 #[inline(always)]
-pub fn leave(flags: u64) {
-    if flags as u32 & facts::foll_longterm() != 0 {
-        unmark();
-    }
-}
-
-/// Return of a pin function that always pins long-term.
-#[inline(always)]
-pub fn unmark() {
+pub fn unmark() -> bool {
     if maps::CALLS.remove(bpf_get_current_pid_tgid()).is_err() {
-        return;
+        return false;
     }
     if let Some(open) = maps::CALLS_OPEN.get_ptr_mut(0) {
         // SAFETY: a live map value, accessed atomically.
         unsafe { Word::at(open) }.sub(1);
     }
+    true
 }
 
 /// Whether a release comes from inside a pin call of the same task.

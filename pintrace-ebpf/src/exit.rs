@@ -3,11 +3,22 @@
 use aya_ebpf::{helpers::bpf_get_current_pid_tgid, macros::raw_tracepoint, programs::RawTracePointContext};
 use pintrace_common::wire;
 
-use crate::{accounts, acquire::gate_is_open, atomic::Word, facts, kernel, maps, ring};
+use crate::{accounts, acquire::gate_is_open, atomic::Word, facts, kernel, maps, ring, turns::Turn};
 
 /// sched:sched_process_exit, in do_exit (kernel/exit.c), after `signal->live` was lowered.
 #[raw_tracepoint(tracepoint = "sched_process_exit")]
 pub fn process_exit(_ctx: RawTracePointContext) -> i32 {
+    exited(Turn::First)
+}
+
+/// Its second copy.
+#[raw_tracepoint(tracepoint = "sched_process_exit")]
+pub fn process_exit_again(_ctx: RawTracePointContext) -> i32 {
+    exited(Turn::Second)
+}
+
+#[inline(always)]
+fn exited(turn: Turn) -> i32 {
     if !gate_is_open() {
         return 0;
     }
@@ -22,9 +33,11 @@ pub fn process_exit(_ctx: RawTracePointContext) -> i32 {
     let group = kernel::read_u32(signal + u64::from(facts::signal_group_exit_code())).unwrap_or(0);
     let own = kernel::read_u32(task + u64::from(facts::task_exit_code())).unwrap_or(0);
     let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
+    // Gone if the first copy was here.
     let Some(held) = maps::OWNERS.get_ptr_mut(tgid) else {
         return 0;
     };
+    turn.made_good();
     // SAFETY: a map value that the running program keeps alive, accessed atomically.
     let longterm_pages_held = unsafe { Word::at(held) }.load();
     let _ = maps::OWNERS.remove(tgid);

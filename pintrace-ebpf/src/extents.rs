@@ -9,7 +9,7 @@ use pintrace_common::{
     wire,
 };
 
-use crate::{accounts, atomic::Word, count, maps, pin_call::PinCall, ring};
+use crate::{accounts, atomic::Word, count, maps, pin_call::PinCall, ring, stacks::Opened};
 
 /// Calls on adjoining addresses within this time make one extent: drivers pin large regions in
 /// batches (`ib_umem_get` by 512 pages).
@@ -34,7 +34,7 @@ impl Opening {
 
 /// Begins an extent for a pin call, or finds the one that the call continues.
 #[inline(always)]
-pub fn begin(ctx: *mut c_void, account: u32, call: &PinCall) -> Option<Opening> {
+pub fn begin(ctx: *mut c_void, account: u32, call: &PinCall, opened: &mut Opened) -> Option<Opening> {
     // SAFETY: a live map value; only the account's own thread uses this field.
     let last = unsafe { (*maps::ACCOUNTS.get_ptr_mut(account)?).last_extent };
     if last != 0 {
@@ -43,16 +43,15 @@ pub fn begin(ctx: *mut c_void, account: u32, call: &PinCall) -> Option<Opening> 
             return Some(Opening { index, grown: true });
         }
     }
-    let stack = accounts::stack(ctx);
-    let opened = pintrace_extent_open(account, call.address, call.flags as u32, stack);
+    let stack = opened.stack(ctx);
     // 0 for none, else the index plus one.
-    if opened == 0 {
+    let number = pintrace_extent_open(account, call.address, call.flags as u32, stack);
+    if number == 0 {
         return None;
     }
-    Some(Opening {
-        index: (opened - 1) as u32,
-        grown: false,
-    })
+    let index = (number - 1) as u32;
+    opened.extent(index);
+    Some(Opening { index, grown: false })
 }
 
 /// Opens an extent; gives its index plus one, or 0 if the table is full.

@@ -1,15 +1,11 @@
-//! Hooks on the exported pin functions (mm/gup.c). They never call one another, so that one hook on
-//! the return of each sees every pin exactly once. Those on entry mark long-term calls.
+//! Hooks on the return of the exported pin functions (mm/gup.c). They never call one another, so that
+//! one hook on each sees every pin exactly once.
 
 use core::ffi::c_void;
 
-use aya_ebpf::{
-    EbpfContext,
-    macros::{fentry, fexit},
-    programs::{FEntryContext, FExitContext},
-};
+use aya_ebpf::{EbpfContext, macros::fexit, programs::FExitContext};
 
-use crate::{acquire, calls, kernel, pin_call::PinCall};
+use crate::{acquire, calls, facts, kernel, pin_call::PinCall, stacks::When, turns::Turn};
 
 /// Where a prototype has what; -1 for the running task's own `mm`.
 #[derive(Clone, Copy)]
@@ -43,20 +39,15 @@ const UNLOCKED: Shape = Shape {
 };
 
 #[inline(always)]
-fn entered(ctx: *mut c_void, shape: Shape) -> i32 {
-    if acquire::gate_is_open() {
-        calls::enter(kernel::argument(ctx, shape.flags));
-    }
-    0
-}
-
-#[inline(always)]
-fn returned(ctx: *mut c_void, shape: Shape, pages: i64) -> i32 {
-    if !acquire::gate_is_open() {
+fn returned(turn: Turn, ctx: *mut c_void, shape: Shape, pages: i64) -> i32 {
+    if !turn.counts(ctx) || !acquire::gate_is_open() {
         return 0;
     }
     let flags = kernel::argument(ctx, shape.flags);
-    calls::leave(flags);
+    if calls::is_longterm(flags) {
+        // Where its own hooks stand at the call's heart, the mark is gone already.
+        calls::unmark();
+    }
     if pages <= 0 {
         return 0;
     }
@@ -72,53 +63,45 @@ fn returned(ctx: *mut c_void, shape: Shape, pages: i64) -> i32 {
         pages: pages as u64,
         caller: kernel::caller(ctx),
     };
-    acquire::acquired(ctx, &call);
+    acquire::acquired(ctx, &call, When::in_trampoline());
     0
 }
 
-macro_rules! pin_hooks {
-    ($($function:ident $enter:ident $return:ident $shape:ident $result:ty;)+) => {
+macro_rules! pin_returns {
+    ($($name:ident $again:ident $shape:ident $result:ty;)+) => {
         $(
-            #[fentry]
-            pub fn $enter(ctx: FEntryContext) -> i32 {
-                entered(ctx.as_ptr(), $shape)
-            }
-
-            #[fexit]
-            pub fn $return(ctx: FExitContext) -> i32 {
-                match ctx.ret::<$result>() {
-                    Ok(pages) => returned(ctx.as_ptr(), $shape, pages as i64),
-                    Err(_) => {
-                        acquire::unreadable();
-                        0
-                    }
+            pin_returns!(@ $name First $shape $result);
+            pin_returns!(@ $again Second $shape $result);
+        )+
+    };
+    (@ $name:ident $turn:ident $shape:ident $result:ty) => {
+        #[fexit]
+        pub fn $name(ctx: FExitContext) -> i32 {
+            match ctx.ret::<$result>() {
+                Ok(pages) => returned(Turn::$turn, ctx.as_ptr(), $shape, pages as i64),
+                Err(_) => {
+                    acquire::unreadable();
+                    0
                 }
             }
-        )+
+        }
     };
 }
 
-pin_hooks! {
-    pin_user_pages enter_pin_user_pages return_pin_user_pages PLAIN i64;
-    pin_user_pages_fast enter_pin_user_pages_fast return_pin_user_pages_fast PLAIN i32;
-    pin_user_pages_fast_only enter_pin_user_pages_fast_only return_pin_user_pages_fast_only PLAIN i32;
-    pin_user_pages_remote enter_pin_user_pages_remote return_pin_user_pages_remote REMOTE i64;
-    pin_user_pages_unlocked enter_pin_user_pages_unlocked return_pin_user_pages_unlocked UNLOCKED i64;
+pin_returns! {
+    return_pin_user_pages return_pin_user_pages_again PLAIN i64;
+    return_pin_user_pages_fast return_pin_user_pages_fast_again PLAIN i32;
+    return_pin_user_pages_fast_only return_pin_user_pages_fast_only_again PLAIN i32;
+    return_pin_user_pages_remote return_pin_user_pages_remote_again REMOTE i64;
+    return_pin_user_pages_unlocked return_pin_user_pages_unlocked_again UNLOCKED i64;
 }
 
-/// memfd_pin_folios(file, start, end, folios, max, offset): always long-term, one pin a folio.
-#[fentry]
-pub fn enter_memfd_pin_folios(_ctx: FEntryContext) -> i32 {
-    if acquire::gate_is_open() {
-        calls::mark();
-    }
-    0
-}
-
-/// The address of the extent is the offset in the file: no address space is involved.
-#[fexit]
-pub fn return_memfd_pin_folios(ctx: FExitContext) -> i32 {
-    if !acquire::gate_is_open() {
+/// memfd_pin_folios(file, start, end, folios, max, offset): always long-term, one pin a folio. The
+/// address of the extent is the offset in the file: no address space is involved.
+#[inline(always)]
+fn returned_memfd(turn: Turn, ctx: &FExitContext) -> i32 {
+    let raw = ctx.as_ptr();
+    if !turn.counts(raw) || !acquire::gate_is_open() {
         return 0;
     }
     calls::unmark();
@@ -127,16 +110,27 @@ pub fn return_memfd_pin_folios(ctx: FExitContext) -> i32 {
         return 0;
     };
     if folios > 0 {
-        let raw = ctx.as_ptr();
         let call = PinCall {
             mm: 0,
             address: kernel::argument(raw, 1) & !4095,
-            flags: u64::from(crate::facts::foll_longterm()),
+            flags: u64::from(facts::foll_longterm()),
             array: kernel::argument(raw, 3),
             pages: folios as u64,
             caller: kernel::caller(raw),
         };
-        acquire::acquired(raw, &call);
+        acquire::acquired(raw, &call, When::in_trampoline());
     }
     0
+}
+
+/// Return of memfd_pin_folios.
+#[fexit]
+pub fn return_memfd_pin_folios(ctx: FExitContext) -> i32 {
+    returned_memfd(Turn::First, &ctx)
+}
+
+/// Its second copy.
+#[fexit]
+pub fn return_memfd_pin_folios_again(ctx: FExitContext) -> i32 {
+    returned_memfd(Turn::Second, &ctx)
 }

@@ -9,7 +9,7 @@ use aya_ebpf::{
 };
 use pintrace_common::counters::Loss;
 
-use crate::{acquire, calls, count, kernel, maps, pin_call::PinCall};
+use crate::{acquire, calls, count, kernel, maps, pin_call::PinCall, stacks::When};
 
 /// Entry of pin_user_pages_remote(mm, start, nr, flags, pages, ...): keeps what the return needs.
 #[kprobe]
@@ -18,7 +18,9 @@ pub fn probe_pin_user_pages_remote(ctx: ProbeContext) -> u32 {
         return 0;
     }
     let flags = ctx.arg::<u64>(3).unwrap_or(0) & u64::from(u32::MAX);
-    calls::enter(flags);
+    if calls::is_longterm(flags) {
+        calls::mark();
+    }
     // SAFETY: the registers of the probed function.
     let stack = unsafe { (*ctx.regs).rsp };
     let call = PinCall {
@@ -49,11 +51,13 @@ pub fn probe_return_pin_user_pages_remote(ctx: RetProbeContext) -> u32 {
     // SAFETY: a map value that the running program keeps alive, and only this task's.
     let mut call = unsafe { *kept };
     let _ = maps::PROBED.remove(key);
-    calls::leave(call.flags);
+    if calls::is_longterm(call.flags) {
+        calls::unmark();
+    }
     let pages: i64 = ctx.ret();
     if pages > 0 {
         call.pages = pages as u64;
-        acquire::acquired(ctx.as_ptr(), &call);
+        acquire::acquired(ctx.as_ptr(), &call, When::Now);
     }
     0
 }

@@ -1,86 +1,83 @@
 //! Hooks on entry of the exported unpin functions (mm/gup.c), which together see every release
-//! exactly once; and on gup_put_folio, for what a pin call drops of its own.
+//! exactly once.
+
+use core::ffi::c_void;
 
 use aya_ebpf::{EbpfContext, macros::fentry, programs::FEntryContext};
 
-use crate::{acquire::gate_is_open, calls, kernel::argument, release, walk::Pages};
+use crate::{acquire::gate_is_open, kernel::argument, release, turns::Turn, walk::Pages};
 
-/// unpin_user_page(page).
-#[fentry]
-pub fn unpin_user_page(ctx: FEntryContext) -> i32 {
-    if gate_is_open() {
-        release::released_folio(ctx.as_ptr(), argument(ctx.as_ptr(), 0), 1);
-    }
-    0
-}
-
-/// unpin_user_pages(pages, npages).
-#[fentry]
-pub fn unpin_user_pages(ctx: FEntryContext) -> i32 {
-    array(&ctx)
-}
-
-/// unpin_user_pages_dirty_lock(pages, npages, make_dirty): calls unpin_user_pages unless make_dirty.
-#[fentry]
-pub fn unpin_user_pages_dirty_lock(ctx: FEntryContext) -> i32 {
-    if argument(ctx.as_ptr(), 2) & 0xff == 0 {
-        0
-    } else {
-        array(&ctx)
-    }
-}
-
-/// unpin_user_page_range_dirty_lock(page, npages, make_dirty): contiguous frames.
-#[fentry]
-pub fn unpin_user_page_range_dirty_lock(ctx: FEntryContext) -> i32 {
-    if gate_is_open() {
-        let raw = ctx.as_ptr();
-        release::released(raw, Pages::Range(argument(raw, 0)), argument(raw, 1));
-    }
-    0
-}
-
-/// unpin_folio(folio).
-#[fentry]
-pub fn unpin_folio(ctx: FEntryContext) -> i32 {
-    if gate_is_open() {
-        release::released_folio(ctx.as_ptr(), argument(ctx.as_ptr(), 0), 1);
-    }
-    0
-}
-
-/// unpin_folios(folios, nfolios).
-#[fentry]
-pub fn unpin_folios(ctx: FEntryContext) -> i32 {
-    array(&ctx)
-}
-
-/// unpin_user_folio(folio, npages).
-#[fentry]
-pub fn unpin_user_folio(ctx: FEntryContext) -> i32 {
-    if gate_is_open() {
-        let raw = ctx.as_ptr();
-        release::released_folio(raw, argument(raw, 0), argument(raw, 1));
-    }
-    0
-}
-
-/// gup_put_folio(folio, refs, flags): what a pin call drops of its own pins.
-#[fentry]
-pub fn gup_put_folio(ctx: FEntryContext) -> i32 {
-    // No look at the gate: without a marked call, of which there is none while it is shut, nothing happens.
-    let raw = ctx.as_ptr();
-    if calls::inside(raw) {
-        release::dropped_inside(argument(raw, 0), argument(raw, 1) & 0xffff_ffff);
+#[inline(always)]
+fn one(turn: Turn, ctx: *mut c_void) -> i32 {
+    if turn.counts(ctx) && gate_is_open() {
+        release::released_folio(ctx, argument(ctx, 0), 1);
     }
     0
 }
 
 #[inline(always)]
-fn array(ctx: &FEntryContext) -> i32 {
-    if gate_is_open() {
-        let raw = ctx.as_ptr();
-        release::released(raw, Pages::Array(argument(raw, 0)), argument(raw, 1));
+fn several_of_one(turn: Turn, ctx: *mut c_void) -> i32 {
+    if turn.counts(ctx) && gate_is_open() {
+        release::released_folio(ctx, argument(ctx, 0), argument(ctx, 1));
     }
     0
+}
+
+#[inline(always)]
+fn array(turn: Turn, ctx: *mut c_void) -> i32 {
+    if turn.counts(ctx) && gate_is_open() {
+        release::released(ctx, Pages::Array(argument(ctx, 0)), argument(ctx, 1));
+    }
+    0
+}
+
+/// With `make_dirty` unset the function calls unpin_user_pages.
+#[inline(always)]
+fn dirty_array(turn: Turn, ctx: *mut c_void) -> i32 {
+    if argument(ctx, 2) & 0xff == 0 {
+        return 0;
+    }
+    array(turn, ctx)
+}
+
+#[inline(always)]
+fn range(turn: Turn, ctx: *mut c_void) -> i32 {
+    if turn.counts(ctx) && gate_is_open() {
+        release::released(ctx, Pages::Range(argument(ctx, 0)), argument(ctx, 1));
+    }
+    0
+}
+
+macro_rules! unpin_entries {
+    ($($(#[$doc:meta])* $name:ident $again:ident $body:ident;)+) => {
+        $(
+            $(#[$doc])*
+            #[fentry]
+            pub fn $name(ctx: FEntryContext) -> i32 {
+                $body(Turn::First, ctx.as_ptr())
+            }
+
+            #[fentry]
+            pub fn $again(ctx: FEntryContext) -> i32 {
+                $body(Turn::Second, ctx.as_ptr())
+            }
+        )+
+    };
+}
+
+unpin_entries! {
+    /// unpin_user_page(page).
+    unpin_user_page unpin_user_page_again one;
+    /// unpin_user_pages(pages, npages).
+    unpin_user_pages unpin_user_pages_again array;
+    /// unpin_user_pages_dirty_lock(pages, npages, make_dirty).
+    unpin_user_pages_dirty_lock unpin_user_pages_dirty_lock_again dirty_array;
+    /// unpin_user_page_range_dirty_lock(page, npages, make_dirty): contiguous frames.
+    unpin_user_page_range_dirty_lock unpin_user_page_range_dirty_lock_again range;
+    /// unpin_folio(folio).
+    unpin_folio unpin_folio_again one;
+    /// unpin_folios(folios, nfolios).
+    unpin_folios unpin_folios_again array;
+    /// unpin_user_folio(folio, npages).
+    unpin_user_folio unpin_user_folio_again several_of_one;
 }

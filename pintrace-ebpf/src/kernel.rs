@@ -38,8 +38,9 @@ pub fn argument(ctx: *mut c_void, n: u32) -> u64 {
 ///
 /// The trampoline's frame (arch/x86/net/bpf_jit_comp.c, `arch_prepare_bpf_trampoline`) holds, from
 /// the context upwards: the arguments, the return value, the saved frame pointer, the return
-/// address into the traced function, and then the caller's. Verified against the traced function's
-/// own address, so that another layout gives 0 and not nonsense.
+/// address into the traced function, and then the caller's. Newer kernels (seen on 7.3) jump to a trampoline that
+/// calls the traced function itself, and leave out the address into that. An address that is neither has
+/// no name among the kernel's symbols, and names no subsystem.
 #[inline(always)]
 pub fn caller(ctx: *mut c_void) -> u64 {
     // SAFETY: the context of a tracing program.
@@ -50,7 +51,8 @@ pub fn caller(ctx: *mut c_void) -> u64 {
     // SAFETY: the helper checks the address.
     match unsafe { bpf_probe_read_kernel(frame.cast::<[u64; 2]>()) } {
         Ok([into, caller]) if into.wrapping_sub(function) < 64 => caller,
-        _ => 0,
+        Ok([caller, _]) => caller,
+        Err(_) => 0,
     }
 }
 

@@ -1,11 +1,12 @@
 //! pintrace's eBPF programs.
 //!
-//! A hook (`hooks_*`) reads its arguments and calls [`acquire`] or [`release`]; these walk the pages
+//! A hook (`hooks_*`) asks whether it is its turn ([`turns`]), reads its arguments and calls [`acquire`] or [`release`]; these walk the pages
 //! ([`walk`], [`page`]), keep the folio table ([`folios`], [`shared`]) and the books of who holds what
 //! ([`accounts`], [`extents`]). Offsets and enum values are injected ([`facts`]); nothing here knows a
 //! kernel version.
 #![no_std]
 #![no_main]
+#![feature(asm_experimental_arch)] // See turns.rs.
 #![feature(core_intrinsics)]
 #![expect(internal_features, reason = "compare-and-swap, see atomic.rs")]
 
@@ -21,6 +22,7 @@ mod extents;
 mod facts;
 mod folios;
 mod holders;
+mod hooks_call;
 mod hooks_pin;
 mod hooks_probe;
 mod hooks_unpin;
@@ -32,6 +34,8 @@ mod pin_call;
 mod release;
 mod ring;
 mod shared;
+mod stacks;
+mod turns;
 mod walk;
 
 #[cfg(not(test))]

@@ -9,7 +9,7 @@ use aya_ebpf::{
 };
 use pintrace_common::{
     counters::{Loss, Total},
-    ledger::{Account, AccountKey, Chunk, Extent, SharedFolio},
+    ledger::{Account, AccountKey, Chunk, Extent, SharedFolio, WantedStack},
     limits,
 };
 
@@ -71,6 +71,18 @@ pub static CALLS: HashMap<u64, u64> = HashMap::with_max_entries(limits::CALLS, B
 /// How many such calls are under way: spares the releases a look-up.
 #[map]
 pub static CALLS_OPEN: Array<u64> = Array::with_max_entries(1, 0);
+
+/// Marks that first copies of programs leave for the second ([`crate::turns`]).
+#[map]
+pub static MARKS: Array<u64> = Array::with_max_entries(limits::MARKS, 0);
+
+/// Calls whose stack is to be taken ([`crate::stacks`]).
+#[map]
+pub static WANTED_STACKS: Array<WantedStack> = Array::with_max_entries(limits::WANTED_STACKS, 0);
+
+/// The account that a thread used last, by the low bits of its id.
+#[map]
+pub static RECENT: Array<u32> = Array::with_max_entries(limits::RECENT, 0);
 
 /// What a kprobe saw, kept for its kretprobe, by tgid << 32 | tid.
 #[map]

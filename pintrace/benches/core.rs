@@ -71,7 +71,7 @@ fn main() -> anyhow::Result<()> {
     // `cargo bench` passes --bench; a filter makes no sense here.
     let roots = Roots::default();
     let kernel = Kernel::read(&roots)?;
-    let facts = layout::facts(&kernel.types)?;
+    let facts = layout::facts(&kernel.types, false)?;
     let (mut ebpf, _btf) = apply::load(facts, &roots.btf, &LoadOptions::default())?;
     let mut bench = Bench { ebpf: &mut ebpf };
     bench.load_all()?;

@@ -48,6 +48,8 @@ pub struct Outcome {
     pub hook: &'static Hook,
     /// Result.
     pub status: Status,
+    /// Followers are attached as well.
+    pub twice: bool,
     /// What was tried before and why it failed.
     pub refused: Vec<String>,
 }
@@ -59,6 +61,8 @@ pub enum Status {
     Attached(&'static Candidate),
     /// This kernel has no such function.
     NotHere,
+    /// What it would stand in for is attached.
+    NotNeeded,
     /// It is there and nothing could be attached.
     Missing(String),
 }
@@ -83,83 +87,148 @@ pub fn load(facts: Facts, btf: &Path, options: &LoadOptions) -> Result<(Ebpf, Bt
 /// aya-log's number for debug; 0 lets nothing through.
 const LOG_DEBUG: u8 = 4;
 
-/// Tries every line of the plan. Links live as long as `ebpf`.
-pub fn attach(ebpf: &mut Ebpf, btf: &Btf, plan: Vec<Line>) -> Vec<Outcome> {
-    plan.into_iter()
-        .map(|line| attach_line(ebpf, btf, line))
-        .collect()
+/// Tries every line of the plan, with followers if `twice`. Links live as long as `ebpf`.
+pub fn attach(ebpf: &mut Ebpf, btf: &Btf, plan: Vec<Line>, twice: bool) -> Vec<Outcome> {
+    let mut outcomes: Vec<Outcome> = Vec::new();
+    for line in plan {
+        let needed = line.hook.stands_in_for.is_none_or(|other| {
+            let tried = outcomes.iter().find(|outcome| outcome.hook.function == other);
+            tried.is_none_or(|outcome| !matches!(outcome.status, Status::Attached(_)))
+        });
+        let outcome = if needed {
+            attach_line(ebpf, btf, line, twice)
+        } else {
+            Outcome::without(line.hook, Status::NotNeeded)
+        };
+        outcomes.push(outcome);
+    }
+    outcomes
 }
 
-fn attach_line(ebpf: &mut Ebpf, btf: &Btf, line: Line) -> Outcome {
-    let hook = line.hook;
-    let mut refused = Vec::new();
-    let status = match line.choice {
-        Choice::NotHere => Status::NotHere,
-        Choice::Missing(why) => Status::Missing(why),
-        Choice::Try(candidates) => {
-            let mut status = None;
-            for candidate in candidates {
-                match attach_candidate(ebpf, btf, hook, candidate) {
-                    Ok(()) => {
-                        status = Some(Status::Attached(candidate));
-                        break;
-                    }
-                    Err(why) => refused.push(why),
-                }
-            }
-            status.unwrap_or_else(|| {
-                Status::Missing(
-                    refused
-                        .last()
-                        .cloned()
-                        .unwrap_or_else(|| "no way to attach".to_owned()),
-                )
-            })
+impl Outcome {
+    /// Nothing was tried.
+    const fn without(hook: &'static Hook, status: Status) -> Self {
+        Self {
+            hook,
+            status,
+            twice: false,
+            refused: Vec::new(),
         }
+    }
+}
+
+fn attach_line(ebpf: &mut Ebpf, btf: &Btf, line: Line, twice: bool) -> Outcome {
+    let hook = line.hook;
+    let candidates = match line.choice {
+        Choice::NotHere => return Outcome::without(hook, Status::NotHere),
+        Choice::Missing(why) => return Outcome::without(hook, Status::Missing(why)),
+        Choice::Try(candidates) => candidates,
     };
+    let mut refused = Vec::new();
+    for candidate in candidates {
+        match attach_candidate(ebpf, btf, hook, candidate, twice) {
+            Ok(twice) => {
+                return Outcome {
+                    hook,
+                    status: Status::Attached(candidate),
+                    twice,
+                    refused,
+                };
+            }
+            Err(why) => refused.push(why),
+        }
+    }
+    let why = refused.last().cloned();
     Outcome {
         hook,
-        status,
+        status: Status::Missing(why.unwrap_or_else(|| "no way to attach".to_owned())),
+        twice: false,
         refused,
     }
 }
 
-/// Loads all programs of a candidate before attaching any.
-fn attach_candidate(ebpf: &mut Ebpf, btf: &Btf, hook: &Hook, candidate: &Candidate) -> Result<(), String> {
-    let describe = |attachment: &Attachment, step: &str, error: &(dyn std::error::Error + 'static)| {
-        format!(
-            "{} refused to {step}: {}",
-            attachment.method.as_str(),
-            root_cause(error)
-        )
-    };
-    for attachment in candidate.attachments {
-        let program = program(ebpf, attachment)?;
-        let loaded = match program {
-            Program::FEntry(program) => program.load(hook.function, btf),
-            Program::FExit(program) => program.load(hook.function, btf),
-            Program::KProbe(program) => program.load(),
-            Program::RawTracePoint(program) => program.load(),
-            other => return Err(format!("unexpected kind of program: {:?}", other.prog_type())),
-        };
-        loaded.map_err(|error| describe(attachment, "load", &error))?;
+/// Loads all programs of a candidate before attaching any. Gives whether followers are among them.
+fn attach_candidate(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    hook: &Hook,
+    candidate: &Candidate,
+    twice: bool,
+) -> Result<bool, String> {
+    let twice = twice
+        && candidate
+            .attachments
+            .iter()
+            .all(|attachment| !attachment.followers.is_empty());
+    let programs: Vec<_> = candidate
+        .attachments
+        .iter()
+        .flat_map(|attachment| in_order(attachment, twice).map(|name| (attachment.method, name)))
+        .collect();
+    for (method, name) in &programs {
+        load_program(ebpf, btf, hook, name)
+            .map_err(|why| format!("{} refused to load: {why}", method.as_str()))?;
     }
-    for attachment in candidate.attachments {
-        let attached = match program(ebpf, attachment)? {
-            Program::FEntry(program) => program.attach().map(drop),
-            Program::FExit(program) => program.attach().map(drop),
-            Program::KProbe(program) => program.attach(hook.function, 0).map(drop),
-            Program::RawTracePoint(program) => program.attach(hook.function).map(drop),
-            other => return Err(format!("unexpected kind of program: {:?}", other.prog_type())),
-        };
-        attached.map_err(|error| describe(attachment, "attach", &error))?;
+    for (method, name) in &programs {
+        if let Err(why) = attach_program(ebpf, hook, name) {
+            // Half of a candidate beside the next one would count twice.
+            for (_, name) in &programs {
+                unload_program(ebpf, name);
+            }
+            return Err(format!("{} refused to attach: {why}", method.as_str()));
+        }
     }
-    Ok(())
+    Ok(twice)
 }
 
-fn program<'e>(ebpf: &'e mut Ebpf, attachment: &Attachment) -> Result<&'e mut Program, String> {
-    ebpf.program_mut(attachment.program)
-        .ok_or_else(|| format!("program {} is not in the eBPF object", attachment.program))
+/// The programs of an attachment in the order in which to attach them, so that they run as the table says.
+fn in_order(attachment: &'static Attachment, twice: bool) -> impl Iterator<Item = &'static str> {
+    let followers = if twice { attachment.followers } else { &[] };
+    let mut all: Vec<_> = [attachment.program].iter().chain(followers).copied().collect();
+    if attachment.method != Method::Tracepoint {
+        // A trampoline runs the newest program first (`bpf_trampoline_link_prog`, kernel/bpf/trampoline.c), a
+        // tracepoint the oldest (`func_add`, kernel/tracepoint.c).
+        all.reverse();
+    }
+    all.into_iter()
+}
+
+fn load_program(ebpf: &mut Ebpf, btf: &Btf, hook: &Hook, name: &str) -> Result<(), String> {
+    match program(ebpf, name)? {
+        Program::FEntry(program) => program.load(hook.function, btf),
+        Program::FExit(program) => program.load(hook.function, btf),
+        Program::KProbe(program) => program.load(),
+        Program::RawTracePoint(program) => program.load(),
+        other => return Err(format!("unexpected kind of program: {:?}", other.prog_type())),
+    }
+    .map_err(|error| root_cause(&error))
+}
+
+fn attach_program(ebpf: &mut Ebpf, hook: &Hook, name: &str) -> Result<(), String> {
+    match program(ebpf, name)? {
+        Program::FEntry(program) => program.attach().map(drop),
+        Program::FExit(program) => program.attach().map(drop),
+        Program::KProbe(program) => program.attach(hook.function, 0).map(drop),
+        Program::RawTracePoint(program) => program.attach(hook.function).map(drop),
+        other => return Err(format!("unexpected kind of program: {:?}", other.prog_type())),
+    }
+    .map_err(|error| root_cause(&error))
+}
+
+/// Detaches a program if it is attached; what is not even loaded has nothing to unload.
+fn unload_program(ebpf: &mut Ebpf, name: &str) {
+    let _ = match program(ebpf, name) {
+        Ok(Program::FEntry(program)) => program.unload(),
+        Ok(Program::FExit(program)) => program.unload(),
+        Ok(Program::KProbe(program)) => program.unload(),
+        Ok(Program::RawTracePoint(program)) => program.unload(),
+        _ => Ok(()),
+    };
+}
+
+fn program<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut Program, String> {
+    ebpf.program_mut(name)
+        .ok_or_else(|| format!("program {name} is not in the eBPF object"))
 }
 
 /// The innermost cause says what the kernel said.
@@ -193,8 +262,14 @@ fn verifier_log(error: &dyn std::error::Error) -> Option<String> {
     if std::env::var_os("PINTRACE_VERIFIER_LOG").is_some() {
         return Some(log.to_owned());
     }
-    // Its statistics come after the reason.
-    let statistics = ["processed ", "verification time", "stack depth"];
+    // 7.3 says it in a sentence, older kernels in the last line before the statistics.
+    if let Some(reason) = log
+        .lines()
+        .find_map(|line| line.strip_prefix("Verification failed: "))
+    {
+        return Some(format!("the verifier says: {reason}"));
+    }
+    let statistics = ["processed ", "verification time", "stack depth", "subprog "];
     let reason = |line: &&str| {
         let line = line.trim();
         !line.is_empty() && !statistics.iter().any(|statistic| line.starts_with(statistic))
@@ -212,7 +287,7 @@ pub fn sees_pins(outcomes: &[Outcome]) -> bool {
     })
 }
 
-/// Programs attached, with what for, where and how.
+/// Programs attached, with what for, where and how; followers left out.
 pub fn attachments(outcomes: &[Outcome]) -> impl Iterator<Item = (&'static Hook, &'static Attachment)> {
     outcomes.iter().flat_map(|outcome| {
         let candidate = match outcome.status {
@@ -226,7 +301,7 @@ pub fn attachments(outcomes: &[Outcome]) -> impl Iterator<Item = (&'static Hook,
 /// What an attachment serves: marks on entry tell retries apart, everything else is the first purpose.
 pub fn purpose_of(hook: &Hook, attachment: &Attachment) -> Purpose {
     match (hook.purposes, attachment.method) {
-        ([_, second, ..], Method::Fentry | Method::Kprobe) => *second,
+        ([_, second, ..], Method::Fentry) => *second,
         (all, _) => all.first().copied().unwrap_or(Purpose::Acquire),
     }
 }

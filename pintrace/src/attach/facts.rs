@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::btf::{BtfError, KERNEL_BTF, KernelTypes, Prototype};
 use super::kallsyms::Kallsyms;
+use super::preemption;
 use super::table::HOOKS;
 
 /// What is known of one function.
@@ -30,6 +31,9 @@ pub struct KernelFacts {
     pub functions: BTreeMap<String, FunctionFacts>,
     /// The kernel has kprobes (`register_kprobe` exists); `None` if that cannot be told.
     pub kprobes: Option<bool>,
+    /// Threads can be taken off their CPU inside the kernel ([`preemption::possible`]).
+    #[serde(default)]
+    pub preemption: bool,
 }
 
 /// Where the kernel shows itself; other folders in tests.
@@ -39,6 +43,8 @@ pub struct Roots {
     pub proc: PathBuf,
     /// The BTF file.
     pub btf: PathBuf,
+    /// debugfs.
+    pub debug: PathBuf,
 }
 
 impl Default for Roots {
@@ -46,6 +52,7 @@ impl Default for Roots {
         Self {
             proc: "/proc".into(),
             btf: KERNEL_BTF.into(),
+            debug: "/sys/kernel/debug".into(),
         }
     }
 }
@@ -99,6 +106,7 @@ impl Kernel {
             machine: word("arch"),
             functions,
             kprobes: listed.then(|| symbols.has("register_kprobe")),
+            preemption: preemption::possible(&roots.debug, &word("version")),
         };
         Ok(Self {
             facts,

@@ -19,8 +19,8 @@ const PIN_BIAS: u32 = 1024;
 /// What the programs read of a struct page.
 const PAGE_READ: u32 = 64;
 
-/// Collects the facts.
-pub fn facts(types: &KernelTypes) -> Result<Facts, UnknownLayout> {
+/// Collects the facts. `twice` says that the programs get a second copy.
+pub fn facts(types: &KernelTypes, twice: bool) -> Result<Facts, UnknownLayout> {
     let offset = |container: &str, names: &[&str]| {
         types.offset(container, names).ok_or_else(|| UnknownLayout {
             what: format!("{container}.{}", names.join(" or ")),
@@ -67,6 +67,7 @@ pub fn facts(types: &KernelTypes) -> Result<Facts, UnknownLayout> {
         // Few kernels keep the type in their BTF; 16 KiB is x86-64's THREAD_SIZE without KASAN, and
         // arm64's (arch/x86/include/asm/page_64_types.h).
         thread_size: types.size("thread_union").unwrap_or(16 << 10),
+        two_turns: u32::from(twice),
     })
 }
 
@@ -82,7 +83,7 @@ mod tests {
             eprintln!("skipped: this kernel has no BTF");
             return;
         }
-        let facts = facts(&KernelTypes::read(path).unwrap()).unwrap();
+        let facts = facts(&KernelTypes::read(path).unwrap(), false).unwrap();
         assert_eq!(facts.page_struct_shift, 6);
         assert!(facts.page_refcount < PAGE_READ && facts.page_compound_head < PAGE_READ);
         assert!(facts.foll_longterm.is_power_of_two());

@@ -10,4 +10,5 @@ pub mod facts;
 pub mod kallsyms;
 pub mod layout;
 pub mod plan;
+pub mod preemption;
 pub mod table;

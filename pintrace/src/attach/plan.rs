@@ -1,7 +1,7 @@
 //! The pure step from what a kernel offers to what is tried on it.
 
 use super::facts::{FunctionFacts, KernelFacts};
-use super::table::{Candidate, Hook, Method};
+use super::table::{ANY, Candidate, Hook, Method};
 
 /// What is to be done for one hook.
 #[derive(Clone, Debug)]
@@ -61,7 +61,7 @@ fn choose(hook: &'static Hook, facts: &KernelFacts) -> Choice {
             .parameters
             .iter()
             .zip(hook.parameters)
-            .all(|(have, want)| have == want);
+            .all(|(have, want)| *want == ANY || have == want);
     if !fits {
         let have = prototype.parameters.join(", ");
         return Choice::Missing(format!("its prototype ({have}) is not one that pintrace knows"));

@@ -61,6 +61,10 @@ impl Method {
 pub struct Attachment {
     /// Name of the program in the eBPF object.
     pub program: &'static str,
+    /// Programs that are attached to the same place where threads may be taken off their CPU inside it, in the
+    /// order in which they run: its second copy, which counts what the kernel skips in the first; for pins,
+    /// one that takes the stack.
+    pub followers: &'static [&'static str],
     /// How.
     pub method: Method,
 }
@@ -81,33 +85,72 @@ pub struct Hook {
     pub function: &'static str,
     /// Why.
     pub purposes: &'static [Purpose],
-    /// Names of the first parameters, as the program reads them. Empty for tracepoints.
+    /// Names of the first parameters, as the program reads them; [`ANY`] where it reads nothing. Empty for
+    /// tracepoints.
     pub parameters: &'static [&'static str],
     /// Ways to do it, best first.
     pub candidates: &'static [Candidate],
+    /// Only needed if this other hook, further up in the table, is there and could not be attached.
+    pub stands_in_for: Option<&'static str>,
     /// What is lost when the function exists and no way works.
     pub lost: &'static str,
 }
 
-const fn program(program: &'static str, method: Method) -> Attachment {
-    Attachment { program, method }
+/// A parameter that no program reads, whatever its name.
+pub const ANY: &str = "_";
+
+/// A program that has a second copy, and perhaps other followers.
+macro_rules! twice {
+    ($program:expr, $method:ident $(, $follower:expr)?) => {
+        Attachment {
+            program: $program,
+            followers: &[concat!($program, "_again") $(, $follower)?],
+            method: Method::$method,
+        }
+    };
+}
+
+/// A program that has no followers.
+const fn once(program: &'static str, method: Method) -> Attachment {
+    Attachment {
+        program,
+        followers: &[],
+        method,
+    }
 }
 
 macro_rules! pin {
-    ($function:literal, $parameters:expr, $enter:literal, $return:literal, $lost:literal $(, $second:expr)?) => {
+    ($function:literal, $parameters:expr, $lost:literal $(, $second:expr)?) => {
         Hook {
             function: $function,
-            purposes: &[Purpose::Acquire, Purpose::Retry],
+            purposes: &[Purpose::Acquire],
             parameters: $parameters,
             candidates: &[
                 Candidate {
-                    // The return first: between the two, a mark on entry without its removal would stay.
-                    attachments: &[program($return, Method::Fexit), program($enter, Method::Fentry)],
+                    attachments: &[twice!(concat!("return_", $function), Fexit, concat!("stack_", $function))],
                     lost: "",
                 },
                 $($second,)?
             ],
+            stands_in_for: None,
             lost: $lost,
+        }
+    };
+}
+
+/// Marks long-term calls at the entry of a pin function; its return takes the mark away.
+macro_rules! entry {
+    ($function:literal, $parameters:expr) => {
+        Hook {
+            function: $function,
+            purposes: &[Purpose::Retry],
+            parameters: $parameters,
+            candidates: &[Candidate {
+                attachments: &[twice!(concat!("enter_", $function), Fentry)],
+                lost: "",
+            }],
+            stands_in_for: Some(LONGTERM),
+            lost: "retries of its long-term calls look like releases of older pins",
         }
     };
 }
@@ -119,66 +162,80 @@ macro_rules! unpin {
             purposes: &[Purpose::Release],
             parameters: $parameters,
             candidates: &[Candidate {
-                attachments: &[program($function, Method::Fentry)],
+                attachments: &[twice!($function, Fentry)],
                 lost: "",
             }],
+            stands_in_for: None,
             lost: $lost,
         }
     };
 }
+
+const PLAIN: &[&str] = &["start", "nr_pages", "gup_flags", "pages"];
+const REMOTE: &[&str] = &["mm", "start", "nr_pages", "gup_flags", "pages"];
+const UNLOCKED: &[&str] = &["start", "nr_pages", "pages", "gup_flags"];
+
+/// Where long-term calls pin, look, drop, migrate and pin again (mm/gup.c).
+pub const LONGTERM: &str = "__gup_longterm_locked";
 
 /// Every hook. The exported pin functions (mm/gup.c) never call one another, and the exported unpin
 /// functions together see every release once; so all that exist are needed, and nothing else is.
 pub const HOOKS: &[Hook] = &[
     pin!(
         "pin_user_pages",
-        &["start", "nr_pages", "gup_flags", "pages"],
-        "enter_pin_user_pages",
-        "return_pin_user_pages",
+        PLAIN,
         "pins by io_uring before 6.12, AF_XDP and some drivers"
     ),
     pin!(
         "pin_user_pages_fast",
-        &["start", "nr_pages", "gup_flags", "pages"],
-        "enter_pin_user_pages_fast",
-        "return_pin_user_pages_fast",
+        PLAIN,
         "pins by direct I/O, io_uring, RDMA and most drivers"
     ),
-    pin!(
-        "pin_user_pages_fast_only",
-        &["start", "nr_pages", "gup_flags", "pages"],
-        "enter_pin_user_pages_fast_only",
-        "return_pin_user_pages_fast_only",
-        "pins by i915 user pointers"
-    ),
+    pin!("pin_user_pages_fast_only", PLAIN, "pins by i915 user pointers"),
     pin!(
         "pin_user_pages_remote",
-        &["mm", "start", "nr_pages", "gup_flags", "pages"],
-        "enter_pin_user_pages_remote",
-        "return_pin_user_pages_remote",
+        REMOTE,
         "pins by VFIO, iommufd and process_vm_readv",
         Candidate {
             attachments: &[
-                program("probe_return_pin_user_pages_remote", Method::Kretprobe),
-                program("probe_pin_user_pages_remote", Method::Kprobe),
+                once("probe_return_pin_user_pages_remote", Method::Kretprobe),
+                once("probe_pin_user_pages_remote", Method::Kprobe),
             ],
             lost: "more time a call; returns can be missed under load (counted as probe_missed)",
         }
     ),
-    pin!(
-        "pin_user_pages_unlocked",
-        &["start", "nr_pages", "pages", "gup_flags"],
-        "enter_pin_user_pages_unlocked",
-        "return_pin_user_pages_unlocked",
-        "pins by a few drivers"
-    ),
-    pin!(
-        "memfd_pin_folios",
-        &["memfd", "start", "end", "folios", "max_folios", "offset"],
-        "enter_memfd_pin_folios",
-        "return_memfd_pin_folios",
-        "pins by udmabuf and iommufd over memfds"
-    ),
+    pin!("pin_user_pages_unlocked", UNLOCKED, "pins by a few drivers"),
+    Hook {
+        function: "memfd_pin_folios",
+        purposes: &[Purpose::Acquire, Purpose::Retry],
+        parameters: &["memfd", "start", "end", "folios", "max_folios", "offset"],
+        candidates: &[Candidate {
+            // The return first: between the two, a mark on entry without its removal would stay.
+            attachments: &[
+                twice!("return_memfd_pin_folios", Fexit, "stack_memfd_pin_folios"),
+                twice!("enter_memfd_pin_folios", Fentry),
+            ],
+            lost: "",
+        }],
+        stands_in_for: None,
+        lost: "pins by udmabuf and iommufd over memfds",
+    },
+    Hook {
+        function: LONGTERM,
+        purposes: &[Purpose::Retry],
+        parameters: &["mm", "start", "nr_pages", "pages", ANY, "gup_flags"],
+        candidates: &[Candidate {
+            attachments: &[twice!("leave_longterm", Fexit), twice!("enter_longterm", Fentry)],
+            lost: "",
+        }],
+        stands_in_for: None,
+        lost: "nothing: the entries of the pin functions stand in, at more cost a call",
+    },
+    entry!("pin_user_pages", PLAIN),
+    entry!("pin_user_pages_fast", PLAIN),
+    entry!("pin_user_pages_fast_only", PLAIN),
+    entry!("pin_user_pages_remote", REMOTE),
+    entry!("pin_user_pages_unlocked", UNLOCKED),
     unpin!("unpin_user_page", &["page"], "releases page by page"),
     unpin!("unpin_user_pages", &["pages", "npages"], "most releases"),
     unpin!(
@@ -203,9 +260,10 @@ pub const HOOKS: &[Hook] = &[
         purposes: &[Purpose::Retry],
         parameters: &["folio", "refs", "flags"],
         candidates: &[Candidate {
-            attachments: &[program("gup_put_folio", Method::Fentry)],
+            attachments: &[twice!("gup_put_folio", Fentry)],
             lost: "",
         }],
+        stands_in_for: None,
         lost: "how many pages were pinned and dropped again inside a pin call (internal stays 0)",
     },
     Hook {
@@ -213,9 +271,10 @@ pub const HOOKS: &[Hook] = &[
         purposes: &[Purpose::Exit],
         parameters: &[],
         candidates: &[Candidate {
-            attachments: &[program("process_exit", Method::Tracepoint)],
+            attachments: &[twice!("process_exit", Tracepoint)],
             lost: "",
         }],
+        stands_in_for: None,
         lost: "how and when processes end",
     },
 ];
@@ -225,19 +284,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_function_and_no_program_stands_twice() {
-        let mut functions: Vec<_> = HOOKS.iter().map(|hook| hook.function).collect();
-        let mut programs: Vec<_> = HOOKS
+    fn no_program_stands_twice() {
+        let attachments = HOOKS
             .iter()
             .flat_map(|hook| hook.candidates)
-            .flat_map(|candidate| candidate.attachments)
-            .map(|attachment| attachment.program)
+            .flat_map(|candidate| candidate.attachments);
+        let mut programs: Vec<_> = attachments
+            .flat_map(|attachment| attachment.followers.iter().copied().chain([attachment.program]))
             .collect();
-        for list in [&mut functions, &mut programs] {
-            let all = list.len();
-            list.sort_unstable();
-            list.dedup();
-            assert_eq!(list.len(), all);
+        let all = programs.len();
+        programs.sort_unstable();
+        programs.dedup();
+        assert_eq!(programs.len(), all);
+    }
+
+    #[test]
+    fn a_function_serves_each_purpose_once() {
+        let mut served: Vec<_> = HOOKS.iter().map(|hook| (hook.function, hook.purposes)).collect();
+        let all = served.len();
+        served.sort_unstable();
+        served.dedup();
+        assert_eq!(served.len(), all);
+    }
+
+    #[test]
+    fn what_stands_in_comes_after_what_it_stands_in_for() {
+        for (index, hook) in HOOKS.iter().enumerate() {
+            let Some(other) = hook.stands_in_for else { continue };
+            let first = HOOKS.iter().position(|hook| hook.function == other).unwrap();
+            assert!(first < index, "{}", hook.function);
         }
     }
 

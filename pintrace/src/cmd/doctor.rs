@@ -9,7 +9,7 @@ use crate::attach::apply::{self, LoadOptions, Status};
 use crate::attach::facts::{Kernel, Roots};
 use crate::attach::layout;
 use crate::attach::plan::{self, Choice, Line};
-use crate::attach::table::{Candidate, HOOKS, Hook};
+use crate::attach::table::{Candidate, HOOKS, Hook, LONGTERM};
 use crate::exit::Exit;
 
 /// The command line of `doctor`.
@@ -32,6 +32,8 @@ struct Diagnosis {
     /// The programs were really loaded and attached for a moment; else the hooks are only a plan.
     tried: bool,
     can_trace: bool,
+    /// Threads can be taken off their CPU inside a hook: each is attached twice.
+    preemption: bool,
     problems: Vec<String>,
     hooks: Vec<HookLine>,
 }
@@ -41,9 +43,11 @@ struct Diagnosis {
 struct HookLine {
     function: &'static str,
     purposes: Vec<&'static str>,
-    /// `attached`, `planned`, `absent` or `missing`.
+    /// `attached`, `spare`, `planned`, `absent` or `missing`.
     status: &'static str,
     methods: Vec<&'static str>,
+    /// Second copies are attached as well.
+    twice: bool,
     /// Why it is missing, or why a better way was refused.
     why: String,
     /// What is lost by it.
@@ -73,6 +77,7 @@ fn diagnose(roots: &Roots) -> Diagnosis {
         machine: String::new(),
         tried: false,
         can_trace: false,
+        preemption: false,
         problems: Vec::new(),
         hooks: Vec::new(),
     };
@@ -85,6 +90,7 @@ fn diagnose(roots: &Roots) -> Diagnosis {
     };
     diagnosis.kernel.clone_from(&kernel.facts.release);
     diagnosis.machine.clone_from(&kernel.facts.machine);
+    diagnosis.preemption = kernel.facts.preemption;
     if !kernel.symbols.has_addresses() {
         diagnosis.problems.push(
             "kernel symbol addresses are hidden (kptr_restrict, or no CAP_SYSLOG): subsystems cannot be named"
@@ -92,7 +98,8 @@ fn diagnose(roots: &Roots) -> Diagnosis {
         );
     }
     let plan = plan::plan(HOOKS, &kernel.facts);
-    let facts = match layout::facts(&kernel.types) {
+    let twice = kernel.facts.preemption;
+    let facts = match layout::facts(&kernel.types, twice) {
         Ok(facts) => facts,
         Err(error) => {
             diagnosis.problems.push(error.to_string());
@@ -101,7 +108,7 @@ fn diagnose(roots: &Roots) -> Diagnosis {
     };
     match apply::load(facts, &roots.btf, &LoadOptions::default()) {
         Ok((mut ebpf, btf)) => {
-            let outcomes = apply::attach(&mut ebpf, &btf, plan);
+            let outcomes = apply::attach(&mut ebpf, &btf, plan, twice);
             diagnosis.tried = true;
             diagnosis.can_trace = apply::sees_pins(&outcomes);
             diagnosis.hooks = outcomes
@@ -109,8 +116,12 @@ fn diagnose(roots: &Roots) -> Diagnosis {
                 .map(|outcome| match &outcome.status {
                     Status::Attached(candidate) => {
                         let why = outcome.refused.join("; ");
-                        line(outcome.hook, "attached", Some(candidate), why, candidate.lost)
+                        HookLine {
+                            twice: outcome.twice,
+                            ..line(outcome.hook, "attached", Some(candidate), why, candidate.lost)
+                        }
                     }
+                    Status::NotNeeded => line(outcome.hook, "spare", None, String::new(), ""),
                     Status::NotHere => line(outcome.hook, "absent", None, String::new(), ""),
                     Status::Missing(why) => {
                         line(outcome.hook, "missing", None, why.clone(), outcome.hook.lost)
@@ -158,6 +169,7 @@ fn line(
             .iter()
             .map(|attachment| attachment.method.as_str())
             .collect(),
+        twice: false,
         why,
         lost,
     }
@@ -179,10 +191,10 @@ fn write_text(diagnosis: &Diagnosis, out: &mut dyn Write) -> std::io::Result<()>
     }
     writeln!(out, "\n{:<34}{:<16}{:<10}HOW", "FUNCTION", "PURPOSE", "STATUS")?;
     for hook in &diagnosis.hooks {
-        let how = if hook.methods.is_empty() {
-            "-".to_owned()
-        } else {
-            hook.methods.join("+")
+        let how = match (hook.methods.join("+"), hook.twice) {
+            (methods, _) if methods.is_empty() => "-".to_owned(),
+            (methods, false) => methods,
+            (methods, true) => format!("{methods} x2"),
         };
         let purposes = hook.purposes.join(",");
         writeln!(
@@ -199,6 +211,12 @@ fn write_text(diagnosis: &Diagnosis, out: &mut dyn Write) -> std::io::Result<()>
     }
     writeln!(
         out,
-        "\nabsent: this kernel has no such function, so nothing is lost."
+        "\nabsent: this kernel has no such function, so nothing is lost.\n\
+         spare: only needed where {LONGTERM} cannot be hooked.{}",
+        if diagnosis.preemption {
+            "\nx2: attached twice, because this kernel may take a thread off its CPU inside a hook, and then skips it for others."
+        } else {
+            ""
+        }
     )
 }

@@ -3,6 +3,8 @@
 
 #[cfg(feature = "live")]
 mod exit;
+#[cfg(feature = "live")]
+mod late;
 pub mod names;
 pub mod process;
 #[cfg(feature = "live")]

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
-use pintrace_common::ledger::{Account, Extent};
+use pintrace_common::ledger::{Account, Extent, STACK_LATER};
 
 use crate::event::{
     AccountOpened, AccountSampled, Body, Event, ExtentClosed, ExtentOpened, ExtentSampled, ProcessSeen,
@@ -13,6 +13,7 @@ use crate::source::decode::Record;
 use crate::source::ledger::{Ledger, LedgerError};
 use crate::units::{AccountId, ExtentId, Nanos, Pid, Tid};
 
+use super::late::{Late, PATIENCE_NS};
 use super::names::Names;
 use super::{exit, process};
 
@@ -38,6 +39,8 @@ pub struct Tracker {
     /// Slots given back, with the opening time of what they still show.
     free: HashMap<u32, u64>,
     extents: HashMap<u32, Extent>,
+    late: Late,
+    stackless: u64,
     processes: HashSet<u32>,
     ended: HashSet<u32>,
     unread: u64,
@@ -54,11 +57,18 @@ impl Tracker {
             next_account: 1,
             free: HashMap::new(),
             extents: HashMap::new(),
+            late: Late::default(),
+            stackless: 0,
             processes: HashSet::new(),
             ended: HashSet::new(),
             unread: 0,
             events: Vec::new(),
         }
+    }
+
+    /// Accounts whose stack the kernel did not take.
+    pub fn stackless(&self) -> u64 {
+        self.stackless
     }
 
     /// Processes that ended before their name could be read.
@@ -75,14 +85,19 @@ impl Tracker {
     pub fn record(&mut self, record: &Record, ledger: &Ledger) -> Result<(), LedgerError> {
         match record {
             Record::AccountOpened(opened) => {
-                self.open_account(opened.header.id, &opened.account, ledger);
+                self.late.accounts.push((opened.header.id, opened.account));
+                self.open_late(0, ledger)?;
             }
             Record::ExtentOpened(opened) => {
-                let time = Nanos(opened.header.time_ns);
-                self.open_extent(time, opened.header.id, &opened.extent, ledger)?;
+                self.late.extents.push((opened.header.id, opened.extent));
+                self.open_late(0, ledger)?;
             }
-            Record::ExtentClosed(closed) => self.close_extent(closed),
+            Record::ExtentClosed(closed) => {
+                self.open_late(u64::MAX, ledger)?;
+                self.close_extent(closed);
+            }
             Record::ProcessExited(exited) => {
+                self.open_late(u64::MAX, ledger)?;
                 self.ended.insert(exited.header.id);
                 self.processes.remove(&exited.header.id);
                 let body = Body::ProcessExited(exit::unpack(exited));
@@ -92,12 +107,19 @@ impl Tracker {
         Ok(())
     }
 
-    /// Tells every account and extent that changed since it was last told.
-    pub fn sample(&mut self, now: Nanos, ledger: &Ledger) -> Result<(), LedgerError> {
+    /// Tells every account and extent that changed since it was last told. If it is the `last` time, nothing is
+    /// waited for.
+    pub fn sample(&mut self, now: Nanos, last: bool, ledger: &Ledger) -> Result<(), LedgerError> {
+        let until = if last {
+            u64::MAX
+        } else {
+            now.0.saturating_sub(PATIENCE_NS)
+        };
+        self.open_late(until, ledger)?;
         for id in ledger.account_ids()? {
             let account = ledger.account(id)?;
             let unused = account.opened_ns == 0 && account.acquired == 0;
-            if unused || self.free.get(&id) == Some(&account.opened_ns) {
+            if unused || self.free.get(&id) == Some(&account.opened_ns) || self.late.has_account(id) {
                 continue;
             }
             self.open_account(id, &account, ledger);
@@ -107,6 +129,17 @@ impl Tracker {
         for index in open {
             let extent = ledger.extent(index)?;
             self.sample_extent(now, index, &extent);
+        }
+        Ok(())
+    }
+
+    /// Tells what was waiting for its stack and has it, or was opened before `until`.
+    fn open_late(&mut self, until: u64, ledger: &Ledger) -> Result<(), LedgerError> {
+        for (id, account) in self.late.accounts(until, ledger)? {
+            self.open_account(id, &account, ledger);
+        }
+        for (index, extent) in self.late.extents(until, ledger)? {
+            self.open_extent(Nanos(extent.opened_ns), index, &extent, ledger)?;
         }
         Ok(())
     }
@@ -167,6 +200,7 @@ impl Tracker {
         {
             return told.id;
         }
+        self.stackless += u64::from(account.stack == STACK_LATER);
         let time = Nanos(account.opened_ns);
         let pid = account.key.tgid();
         let comm = comm(account);

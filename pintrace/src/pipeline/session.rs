@@ -40,6 +40,7 @@ pub struct Session {
     /// Records lost so far, when the tables were last read whole.
     resynced_at: u64,
     unwritten: u64,
+    stopping: bool,
 }
 
 impl Session {
@@ -75,6 +76,7 @@ impl Session {
             told_losses: BTreeMap::new(),
             resynced_at: 0,
             unwritten: 0,
+            stopping: false,
         };
         let mut events = vec![Event {
             time: now(),
@@ -118,7 +120,7 @@ impl Session {
         let mut events = self.drain()?;
         let truth = self.live.truth()?;
         let now = now();
-        self.tracker.sample(now, self.live.ledger())?;
+        self.tracker.sample(now, self.stopping, self.live.ledger())?;
         let losses = self.losses()?;
         let lost_records = losses.get(Loss::RingFull.name()).copied().unwrap_or(0);
         if lost_records != self.resynced_at {
@@ -147,6 +149,9 @@ impl Session {
 
     /// The last events.
     pub fn stop(&mut self, stopped: Stopped) -> Result<Vec<Event>, SessionError> {
+        // What is lost is known for certain at the second look.
+        self.live.losses()?;
+        self.stopping = true;
         let mut events = self.tick()?;
         events.push(Event {
             time: now(),
@@ -169,13 +174,14 @@ impl Session {
             .wrapping_add(totals.opening_released))
     }
 
-    fn losses(&self) -> Result<BTreeMap<String, u64>, SessionError> {
+    fn losses(&mut self) -> Result<BTreeMap<String, u64>, SessionError> {
+        let counted = self.live.losses()?;
         let own = |loss: Loss, count: u64| match loss {
             Loss::NameUnread => self.tracker.unread(),
+            Loss::StackLost => count + self.tracker.stackless(),
             Loss::EventUnwritten => self.unwritten,
             _ => count,
         };
-        let counted = self.live.losses()?;
         Ok(counted
             .into_iter()
             .map(|(loss, count)| (loss.name().to_owned(), own(loss, count)))

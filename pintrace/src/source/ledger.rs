@@ -94,6 +94,11 @@ impl Ledger {
         })
     }
 
+    /// Calls that the kernel skipped and second copies of programs counted.
+    pub fn made_good(&self) -> Result<u64, LedgerError> {
+        Ok(self.totals.get(&Total::MadeGood.index(), 0)?.iter().sum())
+    }
+
     /// Losses that the programs counted, over all CPUs.
     pub fn loss(&self, which: Loss) -> Result<u64, LedgerError> {
         Ok(self.losses.get(&which.index(), 0)?.iter().sum())
@@ -138,6 +143,10 @@ impl Ledger {
 
     /// Gives an account's id back. Only for threads that have ended: nobody can pin under its key.
     pub fn free_account(&mut self, id: u32, key: AccountKey) -> Result<(), LedgerError> {
+        // First the key in the account itself, by which the programs find it without a look-up.
+        let mut account = self.account(id)?;
+        account.key = AccountKey::default();
+        self.accounts.set(id, PodAccount(account), 0)?;
         self.account_ids.remove(&PodKey(key))?;
         Ok(self.free_accounts.push(id, 0)?)
     }

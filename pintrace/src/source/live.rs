@@ -1,7 +1,6 @@
 //! The running kernel as a source: loaded, attached, calibrated, and read.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use aya::Ebpf;
@@ -19,6 +18,7 @@ use crate::attach::table::HOOKS;
 use super::books::BooksReader;
 use super::decode::{self, Record};
 use super::ledger::{Ledger, LedgerError, ring};
+use super::skipped::{self, Skipped};
 use super::truth::{Baseline, Reading, Totals};
 
 /// Why the kernel cannot be traced.
@@ -52,6 +52,7 @@ pub struct Live {
     books: BooksReader,
     baseline: Option<Baseline>,
     undecodable: u64,
+    skipped: Skipped,
     #[cfg(feature = "bpf-log")]
     log: Option<super::bpf_log::BpfLog>,
     // Last: its links go when everything else has.
@@ -61,14 +62,15 @@ pub struct Live {
 impl Live {
     /// Loads and attaches everything, then opens the gate and finds the baseline.
     pub fn start(kernel: &Kernel, roots: &Roots, options: &LoadOptions) -> Result<Self, StartError> {
-        let facts = layout::facts(&kernel.types)?;
+        let twice = kernel.facts.preemption;
+        let facts = layout::facts(&kernel.types, twice)?;
         let (mut ebpf, btf) = apply::load(facts, &roots.btf, options)?;
         #[cfg(feature = "bpf-log")]
         let log = options
             .bpf_log
             .then(|| super::bpf_log::BpfLog::open(&mut ebpf))
             .flatten();
-        let outcomes = apply::attach(&mut ebpf, &btf, plan::plan(HOOKS, &kernel.facts));
+        let outcomes = apply::attach(&mut ebpf, &btf, plan::plan(HOOKS, &kernel.facts), twice);
         if !apply::sees_pins(&outcomes) {
             return Err(StartError::NothingAttached(first_reason(&outcomes)));
         }
@@ -79,6 +81,7 @@ impl Live {
             books: BooksReader::new(&roots.proc),
             baseline: None,
             undecodable: 0,
+            skipped: Skipped::default(),
             #[cfg(feature = "bpf-log")]
             log,
             ebpf,
@@ -159,12 +162,13 @@ impl Live {
     }
 
     /// Everything lost so far, by reason; `NameUnread` and `EventUnwritten` are others' to count.
-    pub fn losses(&self) -> Result<Vec<(Loss, u64)>, LedgerError> {
+    pub fn losses(&mut self) -> Result<Vec<(Loss, u64)>, LedgerError> {
+        let skipped = self.skipped()?;
         Loss::ALL
             .iter()
             .map(|&loss| {
                 let count = match loss {
-                    Loss::RecursionMissed => self.recursion_misses(),
+                    Loss::RecursionMissed => skipped,
                     Loss::RecordUndecodable => self.undecodable,
                     _ => self.ledger.loss(loss)?,
                 };
@@ -206,26 +210,16 @@ impl Live {
         }))
     }
 
-    /// Calls that the kernel skipped because a program was already running on that CPU
-    /// (`bpf_prog_inc_misses_counter`), from the programs' fdinfo.
-    fn recursion_misses(&self) -> u64 {
-        apply::attachments(&self.outcomes)
+    /// Calls that the kernel skipped and no second copy made good.
+    fn skipped(&mut self) -> Result<u64, LedgerError> {
+        let skipped = apply::attachments(&self.outcomes)
             .filter_map(|(_, attachment)| self.ebpf.program(attachment.program))
             .filter_map(|program| program.fd().ok())
-            .map(|fd| recursion_misses_of(&fdinfo_path(fd.as_fd().as_raw_fd())))
-            .sum()
+            .map(|fd| skipped::by_program(fd.as_fd().as_raw_fd()))
+            .sum();
+        let made_good = self.ledger.made_good()?;
+        Ok(self.skipped.read(skipped, made_good))
     }
-}
-
-fn fdinfo_path(fd: i32) -> PathBuf {
-    Path::new("/proc/self/fdinfo").join(fd.to_string())
-}
-
-fn recursion_misses_of(fdinfo: &Path) -> u64 {
-    let text = std::fs::read_to_string(fdinfo).unwrap_or_default();
-    text.lines()
-        .find_map(|line| line.strip_prefix("recursion_misses:")?.trim().parse().ok())
-        .unwrap_or(0)
 }
 
 fn first_reason(outcomes: &[Outcome]) -> String {

@@ -1,7 +1,8 @@
 //! Where the stream comes from: the running kernel. (A file comes through [`crate::record`].)
 //!
 //! [`decode`] turns ring-buffer bytes into records, [`ledger`] reads the kernel-side tables,
-//! [`books`] the kernel's own counters, [`truth`] holds the two against each other.
+//! [`books`] the kernel's own counters, [`truth`] holds the two against each other; `skipped` counts calls that
+//! the kernel kept from the hooks.
 
 pub mod books;
 #[cfg(feature = "bpf-log")]
@@ -11,6 +12,8 @@ pub mod decode;
 pub mod ledger;
 #[cfg(feature = "live")]
 pub mod live;
+#[cfg(feature = "live")]
+mod skipped;
 #[cfg(feature = "live")]
 pub mod test_run;
 pub mod truth;

@@ -21,6 +21,19 @@ fn fio(options: &str) -> Command {
     command
 }
 
+/// Runs it to its end; what it said if that was a bad one.
+fn run(fio: &mut Command, findings: &mut Findings) {
+    let output = fio.stderr(Stdio::piped()).output().unwrap();
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        findings.same(
+            "fio's end",
+            (output.status.to_string(), said.into_owned()),
+            Default::default(),
+        );
+    }
+}
+
 /// Makes the file, so that no run does.
 fn lay_out() {
     let status = fio("--rw=write --bs=1M --ioengine=psync --end_fsync=1")
@@ -56,9 +69,8 @@ fn direct_io_of_fio_is_counted_exactly() {
         "--ioengine=psync --rw=write",
     ] {
         let before = recording.settled();
-        let status = fio(options).args(["--direct=1", "--bs=64k"]).status().unwrap();
         findings.about(options);
-        findings.holds(status.success(), "fio's end");
+        run(fio(options).args(["--direct=1", "--bs=64k"]), &mut findings);
         let report = recording.settled();
         report.check(&mut findings);
         let figure = |key| job(&before, &report).map_or(0, |job| number(&job[key]));
@@ -152,9 +164,8 @@ fn many_pins_at_once_on_one_huge_page_are_counted_exactly() {
         let before = recording.settled();
         let options =
             format!("--ioengine=io_uring --direct=1 --rw=randread --bs=16k --iodepth=32 --iomem={memory}");
-        let status = fio(&options).status().unwrap();
-        findings.about(options);
-        findings.holds(status.success(), "fio's end");
+        findings.about(&*options);
+        run(&mut fio(&options), &mut findings);
         let report = recording.settled();
         report.check(&mut findings);
         let figure = |key| job(&before, &report).map_or(0, |job| number(&job[key]));

@@ -37,6 +37,28 @@ fn in_kallsyms(function: &str) -> bool {
         .any(|line| line.split_whitespace().nth(2) == Some(function))
 }
 
+fn longterm_is_attached(diagnosis: &Value) -> bool {
+    hooks(diagnosis)
+        .iter()
+        .any(|hook| hook["function"] == "__gup_longterm_locked" && hook["status"] == "attached")
+}
+
+/// Threads of these kernels are taken off their CPU inside the kernel or not, as the scheduler itself says.
+#[test]
+fn hooks_are_doubled_where_threads_can_be_taken_off_their_cpu_inside_them() {
+    let diagnosis = diagnosis();
+    let models = fs::read_to_string("/sys/kernel/debug/sched/preempt").unwrap();
+    let preemption = !models.contains("(none)") && !models.contains("(voluntary)");
+    assert_eq!(diagnosis["preemption"], preemption, "{models}");
+    for hook in hooks(diagnosis)
+        .iter()
+        .filter(|hook| hook["status"] == "attached")
+    {
+        let probes = hook["methods"].to_string().contains("kprobe");
+        assert_eq!(hook["twice"], preemption && !probes, "{hook}");
+    }
+}
+
 #[test]
 fn every_hook_is_attached_or_its_function_is_absent() {
     let diagnosis = diagnosis();
@@ -52,6 +74,8 @@ fn every_hook_is_attached_or_its_function_is_absent() {
         let methods = hook["methods"].as_array().unwrap();
         match hook["status"].as_str().unwrap() {
             "attached" => assert!(!methods.is_empty(), "{hook}"),
+            // Only what stands in for another hook, which must then be attached.
+            "spare" => assert!(methods.is_empty() && longterm_is_attached(diagnosis), "{hook}"),
             "absent" => assert!(methods.is_empty() && !in_kallsyms(function), "{hook}"),
             _ => panic!("{hook}"),
         }

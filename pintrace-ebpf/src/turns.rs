@@ -1,0 +1,82 @@
+//! Making good what the kernel skips.
+//!
+//! The kernel skips a program that is already active on that CPU (`__bpf_prog_enter_recur`,
+//! kernel/bpf/trampoline.c): whoever calls while a thread was taken off the CPU inside the program, or
+//! while an interrupt came to it. So where that can happen each counting program is attached twice. The first
+//! copy leaves a mark for the second; the second finds none if the first was skipped, and does the
+//! work. Only a call that both copies are kept from is lost.
+//!
+//! The mark is the address of the trampoline's frame: both copies get it as their context, and no two
+//! calls under way have the same. A thread may go to another CPU between the copies, or be interrupted
+//! there by the same function, so neither a word for each CPU nor one for each thread would do.
+
+use core::{arch::asm, ffi::c_void};
+
+use pintrace_common::{counters::Total, limits};
+
+use crate::{atomic::Word, count, facts, maps};
+
+/// Which copy of a program runs.
+#[derive(Clone, Copy)]
+pub enum Turn {
+    /// The one that does the work.
+    First,
+    /// The one that does it if the first was skipped.
+    Second,
+}
+
+impl Turn {
+    /// Whether this copy is the one that counts this call. To be asked once a call.
+    #[inline(always)]
+    pub fn counts(self, ctx: *mut c_void) -> bool {
+        match self {
+            Self::First => {
+                if facts::two_turns() != 0
+                    && let Some(mark) = mark_of(ctx)
+                {
+                    mark.store(ctx as u64);
+                }
+                true
+            }
+            Self::Second => {
+                if let Some(mark) = mark_of(ctx)
+                    && mark.load() == ctx as u64
+                {
+                    mark.store(0);
+                    return false;
+                }
+                self.made_good();
+                true
+            }
+        }
+    }
+
+    /// Did what the other copy finds done, and would not do again: if this is the second, the first was skipped.
+    #[inline(always)]
+    pub fn made_good(self) {
+        if matches!(self, Self::Second) {
+            count::total(Total::MadeGood, 1);
+        }
+    }
+}
+
+/// The word for the mark of a call. Two calls that meet in one word while both are between the copies
+/// would count one of them twice; with so many words and so short a moment that does not happen.
+#[inline(always)]
+fn mark_of(ctx: *mut c_void) -> Option<Word> {
+    // SAFETY: a live map value, accessed atomically.
+    maps::MARKS
+        .get_ptr_mut(place_of(ctx, limits::MARKS))
+        .map(|word| unsafe { Word::at(word) })
+}
+
+/// A call's place among `places`, a power of two.
+#[inline(always)]
+pub fn place_of(ctx: *mut c_void, places: u32) -> u32 {
+    let low: u64;
+    // SAFETY: a move. The verifier forbids arithmetic on a pointer, and takes half of one for a number if
+    // it is moved by an instruction of its own.
+    unsafe { asm!("w0 = w1", in("r1") ctx, lateout("r0") low, options(pure, nomem, nostack)) };
+    // Fibonacci hashing.
+    (low as u32).wrapping_mul(0x9e37_79b9) >> (32 - places.trailing_zeros())
+}

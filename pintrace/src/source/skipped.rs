@@ -1,0 +1,76 @@
+//! Calls that the kernel skipped because the program was already active on that CPU
+//! (`bpf_prog_inc_misses_counter`), and that no second copy made good.
+
+use std::path::{Path, PathBuf};
+
+/// Counts them over time.
+#[derive(Debug, Default)]
+pub(super) struct Skipped {
+    /// Skipped and not made good when last read.
+    last: u64,
+    confirmed: u64,
+}
+
+impl Skipped {
+    /// Takes a reading: calls skipped in the first copies, and calls that second copies made good, read
+    /// after it. Gives what is lost for certain.
+    ///
+    /// A thread may be between the copies just now: skipped, and not yet made good. So only what two readings
+    /// in a row find missing is lost; and the figure never goes back.
+    pub(super) fn read(&mut self, skipped: u64, made_good: u64) -> u64 {
+        let now = skipped.saturating_sub(made_good);
+        self.confirmed = self.confirmed.max(self.last.min(now));
+        self.last = now;
+        self.confirmed
+    }
+}
+
+/// What a program's fdinfo says; 0 on kernels that do not count (before 5.12).
+pub(super) fn by_program(fd: i32) -> u64 {
+    in_fdinfo(&fdinfo_path(fd))
+}
+
+fn fdinfo_path(fd: i32) -> PathBuf {
+    Path::new("/proc/self/fdinfo").join(fd.to_string())
+}
+
+fn in_fdinfo(fdinfo: &Path) -> u64 {
+    let text = std::fs::read_to_string(fdinfo).unwrap_or_default();
+    text.lines()
+        .find_map(|line| line.strip_prefix("recursion_misses:")?.trim().parse().ok())
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_between_the_copies_is_not_lost() {
+        let mut skipped = Skipped::default();
+        assert_eq!(skipped.read(1, 0), 0);
+        assert_eq!(skipped.read(1, 1), 0);
+        assert_eq!(skipped.read(3, 2), 0);
+        assert_eq!(skipped.read(4, 4), 0);
+    }
+
+    #[test]
+    fn what_stays_missing_is_lost_and_stays_so() {
+        let mut skipped = Skipped::default();
+        assert_eq!(skipped.read(5, 3), 0);
+        assert_eq!(skipped.read(9, 7), 2);
+        assert_eq!(skipped.read(9, 9), 2);
+    }
+
+    #[test]
+    fn the_line_in_fdinfo_is_found() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(
+            file.path(),
+            "pos:\t0\nrecursion_misses:\t17\nverified_insns:\t9\n",
+        )
+        .unwrap();
+        assert_eq!(in_fdinfo(file.path()), 17);
+        assert_eq!(in_fdinfo(Path::new("/no/such/file")), 0);
+    }
+}
