@@ -9,17 +9,19 @@ fn main() -> aya_build::Result<()> {
         std::env::set_var("RUSTC_BOOTSTRAP", "1");
         std::env::set_var("CARGO_TERM_QUIET", "true");
     }
-    let features: &[&str] = if cfg!(feature = "bpf-log") {
-        &["bpf-log"]
-    } else {
-        &[]
-    };
+    let mut features = Vec::new();
+    if cfg!(feature = "bpf-log") {
+        features.push("bpf-log");
+    }
+    if cfg!(feature = "bench") {
+        features.push("bench");
+    }
     aya_build::build_ebpf(
         [aya_build::Package {
             name: "pintrace-ebpf",
             root_dir: "../pintrace-ebpf",
             no_default_features: false,
-            features,
+            features: &features,
         }],
         aya_build::Toolchain::Custom("1.95.0"),
     )?;

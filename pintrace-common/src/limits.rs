@@ -4,8 +4,11 @@
 pub const EXTENTS: u32 = 65_536;
 /// Accounts alive at one time: one for each thread, address space, caller and kind of pin.
 pub const ACCOUNTS: u32 = 16_384;
-/// Chunks of the folio table: each covers the struct pages of one 4 KiB of vmemmap.
-pub const FOLIO_CHUNKS: u32 = 1 << 20;
+/// Chunks of the folio table, each for the struct pages of one 4 KiB of vmemmap. The loader takes as many as the
+/// machine's memory has, twice over, so that memory can be added.
+pub const FOLIO_CHUNKS: u32 = 1 << 16;
+/// The most that it takes: 4 TiB of memory, twice over.
+pub const MOST_FOLIO_CHUNKS: u32 = 1 << 25;
 /// Folios that are large or have more than one holder.
 pub const SHARED_FOLIOS: u32 = 262_144;
 /// Pin calls with `FOLL_LONGTERM` under way at one time.

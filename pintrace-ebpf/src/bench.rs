@@ -1,5 +1,5 @@
-//! The functions that the hooks call, driven by BPF_PROG_TEST_RUN over synthetic struct pages. Not
-//! loaded by anything but `cargo xtask bench core` and the tests.
+//! The functions that the hooks call, driven by BPF_PROG_TEST_RUN over synthetic struct pages. Built
+//! for `cargo xtask bench core` alone, because its tables are large.
 
 use core::ffi::c_void;
 

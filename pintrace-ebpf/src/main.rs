@@ -13,7 +13,9 @@
 mod accounts;
 mod acquire;
 mod atomic;
+#[cfg(feature = "bench")]
 mod bench;
+#[cfg(feature = "bench")]
 mod bench_tables;
 mod calls;
 mod count;

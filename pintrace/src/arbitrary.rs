@@ -1,6 +1,7 @@
 //! Any events in any order, for property tests: few ids, so that they meet; wild numbers and names.
 
 use proptest::collection::{btree_map, vec};
+use proptest::option;
 use proptest::prelude::*;
 
 use crate::event::{
@@ -39,17 +40,24 @@ fn body() -> impl Strategy<Value = Body> {
         account_sampled(),
         account().prop_map(Body::AccountClosed),
         extent_opened(),
-        (extent(), number(), number(), number(), number()).prop_map(
-            |(extent, end, pages, pages_held, bytes_held)| {
+        (
+            extent(),
+            number(),
+            number(),
+            number(),
+            number(),
+            option::of(stack())
+        )
+            .prop_map(|(extent, end, pages, pages_held, bytes_held, stack)| {
                 Body::ExtentSampled(ExtentSampled {
                     extent,
                     end,
                     pages,
                     pages_held,
                     bytes_held,
+                    stack,
                 })
-            }
-        ),
+            }),
         (extent(), number(), number(), pid()).prop_map(|(extent, pages, end, by)| Body::ExtentClosed(
             ExtentClosed {
                 extent,
@@ -147,20 +155,30 @@ fn account_opened() -> impl Strategy<Value = Body> {
 }
 
 fn account_sampled() -> impl Strategy<Value = Body> {
-    (account(), number(), number(), number(), number(), number()).prop_map(
-        |(account, acquired, released, bytes_held, calls, held_since)| {
-            let held_since = Nanos(held_since);
-            let sample = AccountSampled {
-                account,
-                acquired,
-                released,
-                bytes_held,
-                calls,
-                held_since,
-            };
-            Body::AccountSampled(sample)
-        },
+    (
+        account(),
+        number(),
+        number(),
+        number(),
+        number(),
+        number(),
+        option::of(stack()),
     )
+        .prop_map(
+            |(account, acquired, released, bytes_held, calls, held_since, stack)| {
+                let held_since = Nanos(held_since);
+                let sample = AccountSampled {
+                    account,
+                    acquired,
+                    released,
+                    bytes_held,
+                    calls,
+                    held_since,
+                    stack,
+                };
+                Body::AccountSampled(sample)
+            },
+        )
 }
 
 fn extent_opened() -> impl Strategy<Value = Body> {

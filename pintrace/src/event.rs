@@ -157,6 +157,9 @@ pub struct AccountSampled {
     pub calls: u64,
     /// Since when it has held something without a break; meaningless when it holds nothing.
     pub held_since: Nanos,
+    /// Its stack, if that came later than its opening.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<StackId>,
 }
 
 /// A new long-term extent. Its pages are part of its account's totals too.
@@ -193,6 +196,9 @@ pub struct ExtentSampled {
     pub pages_held: u64,
     /// Bytes kept in place now.
     pub bytes_held: u64,
+    /// Its stack, if that came later than its opening.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<StackId>,
 }
 
 /// The end of an extent.

@@ -105,6 +105,7 @@ impl Story {
             bytes_held: acquired.saturating_sub(released) * 4096,
             calls: 1,
             held_since: Nanos(self.now),
+            stack: None,
         }))
     }
 

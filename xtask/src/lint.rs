@@ -35,7 +35,16 @@ pub(crate) fn fill(table: &mut Table) -> Result<()> {
     check("format", &mut workspace::cargo(&["fmt", "--all", "--check"]));
     check(
         "clippy",
-        &mut workspace::cargo(&["clippy", "--quiet", "--all-targets", "--", "-D", "warnings"]),
+        &mut workspace::cargo(&[
+            "clippy",
+            "--quiet",
+            "--all-targets",
+            "--features",
+            "pintrace/bench",
+            "--",
+            "-D",
+            "warnings",
+        ]),
     );
     let without = [
         "clippy",
@@ -90,6 +99,7 @@ fn ebpf() -> Command {
         "pintrace-ebpf",
         "--target",
         "bpfel-unknown-none",
+        "--all-features",
         "-Z",
         "build-std=core",
     ];

@@ -6,6 +6,8 @@ use std::path::Path;
 use aya::programs::Program;
 use aya::{Btf, Ebpf, EbpfLoader, Endianness};
 use pintrace_common::facts::Facts;
+use pintrace_common::ledger::CHUNK_PAGES;
+use pintrace_common::limits;
 
 use super::plan::{Choice, Line};
 use super::table::{Attachment, Candidate, Hook, Method, Purpose};
@@ -76,12 +78,24 @@ pub fn load(facts: Facts, btf: &Path, options: &LoadOptions) -> Result<(Ebpf, Bt
     loader
         .btf(Some(&btf))
         .override_global("FACTS", &facts, true)
-        .override_global("AYA_LOG_LEVEL", &log_level, false);
+        .override_global("AYA_LOG_LEVEL", &log_level, false)
+        .map_max_entries("CHUNKS", folio_chunks());
     for (map, entries) in &options.map_entries {
         loader.map_max_entries(map, *entries);
     }
     let ebpf = loader.load(OBJECT)?;
     Ok((ebpf, btf))
+}
+
+/// Chunks of the folio table for this machine's memory, twice over.
+fn folio_chunks() -> u32 {
+    let memory = rustix::system::sysinfo();
+    let pages = memory.totalram.saturating_mul(u64::from(memory.mem_unit)) >> 12;
+    let chunks = (2 * (pages / CHUNK_PAGES as u64)).next_power_of_two();
+    let most = limits::MOST_FOLIO_CHUNKS;
+    u32::try_from(chunks)
+        .unwrap_or(most)
+        .clamp(limits::FOLIO_CHUNKS, most)
 }
 
 /// aya-log's number for debug; 0 lets nothing through.

@@ -4,7 +4,7 @@
 #[cfg(feature = "live")]
 mod exit;
 #[cfg(feature = "live")]
-mod late;
+mod late_stacks;
 pub mod names;
 pub mod process;
 #[cfg(feature = "live")]

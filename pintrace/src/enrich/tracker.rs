@@ -4,16 +4,16 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
-use pintrace_common::ledger::{Account, Extent, STACK_LATER};
+use pintrace_common::ledger::{Account, Extent};
 
 use crate::event::{
     AccountOpened, AccountSampled, Body, Event, ExtentClosed, ExtentOpened, ExtentSampled, ProcessSeen,
 };
 use crate::source::decode::Record;
 use crate::source::ledger::{Ledger, LedgerError};
-use crate::units::{AccountId, ExtentId, Nanos, Pid, Tid};
+use crate::units::{AccountId, ExtentId, Nanos, Pid, StackId, Tid};
 
-use super::late::{Late, PATIENCE_NS};
+use super::late_stacks::LateStacks;
 use super::names::Names;
 use super::{exit, process};
 
@@ -39,8 +39,7 @@ pub struct Tracker {
     /// Slots given back, with the opening time of what they still show.
     free: HashMap<u32, u64>,
     extents: HashMap<u32, Extent>,
-    late: Late,
-    stackless: u64,
+    late_stacks: LateStacks,
     processes: HashSet<u32>,
     ended: HashSet<u32>,
     unread: u64,
@@ -57,8 +56,7 @@ impl Tracker {
             next_account: 1,
             free: HashMap::new(),
             extents: HashMap::new(),
-            late: Late::default(),
-            stackless: 0,
+            late_stacks: LateStacks::default(),
             processes: HashSet::new(),
             ended: HashSet::new(),
             unread: 0,
@@ -68,7 +66,7 @@ impl Tracker {
 
     /// Accounts whose stack the kernel did not take.
     pub fn stackless(&self) -> u64 {
-        self.stackless
+        self.late_stacks.never()
     }
 
     /// Processes that ended before their name could be read.
@@ -85,19 +83,24 @@ impl Tracker {
     pub fn record(&mut self, record: &Record, ledger: &Ledger) -> Result<(), LedgerError> {
         match record {
             Record::AccountOpened(opened) => {
-                self.late.accounts.push((opened.header.id, opened.account));
-                self.open_late(0, ledger)?;
+                let mut account = opened.account;
+                let now = ledger.account(opened.header.id)?;
+                if now.opened_ns == account.opened_ns {
+                    account.stack = now.stack;
+                }
+                self.open_account(opened.header.id, &account, ledger);
             }
             Record::ExtentOpened(opened) => {
-                self.late.extents.push((opened.header.id, opened.extent));
-                self.open_late(0, ledger)?;
+                let mut extent = opened.extent;
+                let now = ledger.extent(opened.header.id)?;
+                if now.opened_ns == extent.opened_ns {
+                    extent.stack = now.stack;
+                }
+                let time = Nanos(opened.header.time_ns);
+                self.open_extent(time, opened.header.id, &extent, ledger)?;
             }
-            Record::ExtentClosed(closed) => {
-                self.open_late(u64::MAX, ledger)?;
-                self.close_extent(closed);
-            }
+            Record::ExtentClosed(closed) => self.close_extent(closed),
             Record::ProcessExited(exited) => {
-                self.open_late(u64::MAX, ledger)?;
                 self.ended.insert(exited.header.id);
                 self.processes.remove(&exited.header.id);
                 let body = Body::ProcessExited(exit::unpack(exited));
@@ -110,36 +113,19 @@ impl Tracker {
     /// Tells every account and extent that changed since it was last told. If it is the `last` time, nothing is
     /// waited for.
     pub fn sample(&mut self, now: Nanos, last: bool, ledger: &Ledger) -> Result<(), LedgerError> {
-        let until = if last {
-            u64::MAX
-        } else {
-            now.0.saturating_sub(PATIENCE_NS)
-        };
-        self.open_late(until, ledger)?;
         for id in ledger.account_ids()? {
             let account = ledger.account(id)?;
             let unused = account.opened_ns == 0 && account.acquired == 0;
-            if unused || self.free.get(&id) == Some(&account.opened_ns) || self.late.has_account(id) {
+            if unused || self.free.get(&id) == Some(&account.opened_ns) {
                 continue;
             }
             self.open_account(id, &account, ledger);
-            self.sample_account(now, id, &account);
+            self.sample_account(now, last, id, &account, ledger);
         }
         let open: Vec<u32> = self.extents.keys().copied().collect();
         for index in open {
             let extent = ledger.extent(index)?;
-            self.sample_extent(now, index, &extent);
-        }
-        Ok(())
-    }
-
-    /// Tells what was waiting for its stack and has it, or was opened before `until`.
-    fn open_late(&mut self, until: u64, ledger: &Ledger) -> Result<(), LedgerError> {
-        for (id, account) in self.late.accounts(until, ledger)? {
-            self.open_account(id, &account, ledger);
-        }
-        for (index, extent) in self.late.extents(until, ledger)? {
-            self.open_extent(Nanos(extent.opened_ns), index, &extent, ledger)?;
+            self.sample_extent(now, last, index, &extent, ledger);
         }
         Ok(())
     }
@@ -200,7 +186,6 @@ impl Tracker {
         {
             return told.id;
         }
-        self.stackless += u64::from(account.stack == STACK_LATER);
         let time = Nanos(account.opened_ns);
         let pid = account.key.tgid();
         let comm = comm(account);
@@ -236,6 +221,7 @@ impl Tracker {
         let fresh = Account {
             key: account.key,
             opened_ns: account.opened_ns,
+            stack: account.stack,
             ..Account::default()
         };
         self.free.remove(&id);
@@ -249,23 +235,41 @@ impl Tracker {
         told
     }
 
-    fn sample_account(&mut self, now: Nanos, id: u32, account: &Account) {
+    fn sample_account(&mut self, now: Nanos, last: bool, id: u32, account: &Account, ledger: &Ledger) {
         let Some(told) = self.accounts.get_mut(&id) else {
             return;
         };
-        if told.account == *account {
+        let age = Nanos(now.0.saturating_sub(account.opened_ns));
+        let before = told.account;
+        let late = self
+            .late_stacks
+            .look(&mut told.account.stack, account.stack, age, last);
+        told.account = Account {
+            stack: told.account.stack,
+            ..*account
+        };
+        if before == told.account {
             return;
         }
-        told.account = *account;
-        let sampled = AccountSampled {
+        let mut sampled = AccountSampled {
             account: told.id,
             acquired: account.acquired,
             released: account.released,
             bytes_held: account.bytes_held,
             calls: account.calls,
             held_since: Nanos(account.held_since_ns),
+            stack: None,
         };
+        sampled.stack = self.late_stack(now, late, ledger);
         self.push(now, Body::AccountSampled(sampled));
+    }
+
+    /// Names a stack that has come later.
+    fn late_stack(&mut self, now: Nanos, stack: Option<i64>, ledger: &Ledger) -> Option<StackId> {
+        let mut named = Vec::new();
+        let stack = self.names.stack(stack?, |id| ledger.stack(id), &mut named);
+        self.push_all(now, named);
+        stack
     }
 
     fn open_extent(
@@ -301,23 +305,32 @@ impl Tracker {
         Ok(())
     }
 
-    fn sample_extent(&mut self, now: Nanos, index: u32, extent: &Extent) {
+    fn sample_extent(&mut self, now: Nanos, last: bool, index: u32, extent: &Extent, ledger: &Ledger) {
         let Some(told) = self.extents.get_mut(&index) else {
             return;
         };
-        let changed = (told.end, told.pages, told.pages_held, told.bytes_held)
-            != (extent.end, extent.pages, extent.pages_held, extent.bytes_held);
         // One that has closed, or closed and been opened anew, has its records still in the ring.
-        if told.opened_ns != extent.opened_ns || extent.pages_held == 0 || !changed {
+        if told.opened_ns != extent.opened_ns || extent.pages_held == 0 {
             return;
         }
-        *told = *extent;
+        let age = Nanos(now.0.saturating_sub(extent.opened_ns));
+        let late = self.late_stacks.look(&mut told.stack, extent.stack, age, last);
+        let changed = (told.end, told.pages, told.pages_held, told.bytes_held)
+            != (extent.end, extent.pages, extent.pages_held, extent.bytes_held);
+        if !changed && late.is_none() {
+            return;
+        }
+        *told = Extent {
+            stack: told.stack,
+            ..*extent
+        };
         let sampled = ExtentSampled {
             extent: ExtentId(index),
             end: extent.end,
             pages: extent.pages,
             pages_held: extent.pages_held,
             bytes_held: extent.bytes_held,
+            stack: self.late_stack(now, late, ledger),
         };
         self.push(now, Body::ExtentSampled(sampled));
     }

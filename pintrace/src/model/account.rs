@@ -78,6 +78,7 @@ impl AccountTable {
         match self.by_id.get_mut(&totals.account) {
             Some(state) => {
                 state.totals = totals;
+                state.opened.stack = totals.stack.or(state.opened.stack);
                 true
             }
             None => false,

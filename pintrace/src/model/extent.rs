@@ -51,6 +51,7 @@ impl ExtentTable {
         state.opened.end = sample.end;
         state.opened.pages = sample.pages;
         state.opened.bytes_held = sample.bytes_held;
+        state.opened.stack = sample.stack.or(state.opened.stack);
         state.pages_held = sample.pages_held;
         true
     }

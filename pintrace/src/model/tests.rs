@@ -4,9 +4,10 @@ use pintrace_common::counters::Loss;
 use proptest::prelude::*;
 
 use crate::arbitrary;
+use crate::event::Body;
 use crate::record::{Reader, Writer};
 use crate::story::{IO_PIN_PAGES, PROCESS_VM_RW, SECOND, Story, fio_and_others};
-use crate::units::{Nanos, Pid, Tid};
+use crate::units::{Nanos, Pid, StackId, Tid};
 
 use super::Model;
 use super::snapshot::{Process, Snapshot};
@@ -38,6 +39,23 @@ fn an_empty_stream_gives_zeroes_and_every_loss_counter() {
     assert_eq!(snapshot.loss.len(), Loss::COUNT);
     assert_eq!(snapshot.lost(), 0);
     assert!(snapshot.processes.is_empty() && !snapshot.truth.books_readable);
+}
+
+#[test]
+fn a_stack_that_comes_later_names_the_subsystem() {
+    let held = |stack: Option<StackId>| {
+        let mut story = fio_and_others();
+        for event in &mut story.events {
+            match &mut event.body {
+                Body::AccountOpened(opened) if opened.pid == Pid(812) => opened.caller = 0,
+                Body::AccountSampled(sampled) => sampled.stack = stack,
+                _ => {}
+            }
+        }
+        process(&snapshot(&story), 812).subsystems.clone()
+    };
+    assert_eq!(held(None)[&Subsystem::Other], 1024);
+    assert_eq!(held(Some(StackId(1)))[&Subsystem::IoUring], 1024);
 }
 
 #[test]

@@ -127,6 +127,12 @@ impl Recording {
         let log = || fs::read_to_string(file.with_extension("log")).unwrap();
         assert_eq!(line, "attached\n", "pintrace record: {}", log());
         let leash = process.stdin.take();
+        // The first frame is written while the command begins.
+        eventually(&"the first frame", || {
+            let mut command = Command::new("pintrace");
+            let report = command.arg("report").arg(&file).stderr(Stdio::null());
+            report.output().unwrap().status.success().then_some(())
+        });
         Self {
             process: Some(process),
             leash,

@@ -220,12 +220,12 @@ impl Movable {
             if movable.0.len() == 2 {
                 break;
             }
-            if let Err(error) = fs::write(&state, "offline") {
-                refusal = format!("{}: {error}", state.display());
+            if let Err(why) = switch(&state, "offline") {
+                refusal = why;
                 continue;
             }
             movable.0.push(state.clone());
-            fs::write(&state, "online_movable").map_err(|error| format!("{}: {error}", state.display()))?;
+            switch(&state, "online_movable")?;
         }
         if movable.0.is_empty() {
             Err(refusal)
@@ -239,11 +239,28 @@ impl Drop for Movable {
     fn drop(&mut self) {
         for state in &self.0 {
             // A block whose pages are in use stays as it is.
-            let _ = fs::write(state, "offline");
-            let _ = fs::write(state, "online_kernel");
-            let _ = fs::write(state, "online");
+            let _ = switch(state, "offline");
+            let _ = switch(state, "online_kernel");
+            let _ = switch(state, "online");
         }
     }
+}
+
+/// Switches a block of memory. The kernel tries to empty it for as long as no signal comes (`offline_pages`,
+/// mm/memory_hotplug.c), so another process writes, and is ended in time.
+fn switch(block: &Path, state: &str) -> Result<(), String> {
+    let script = r#"echo "$1" > "$0""#;
+    let output = Command::new("timeout")
+        .args(["20", "sh", "-c", script])
+        .arg(block)
+        .arg(state)
+        .output()
+        .unwrap();
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{}: {state}: {}: {said}", block.display(), output.status))
 }
 
 const TRACING: &str = "/sys/kernel/tracing";

@@ -14,7 +14,16 @@ pub(crate) fn run() -> Result<ExitCode> {
     setup::rust()?;
     setup::bpf_linker()?;
     let mut cargo = process::program("cargo");
-    cargo.args(["bench", "--quiet", "--package", "pintrace", "--bench", "core"]);
+    cargo.args([
+        "bench",
+        "--quiet",
+        "--package",
+        "pintrace",
+        "--features",
+        "bench",
+        "--bench",
+        "core",
+    ]);
     let status = cargo.status()?;
     Ok(if status.success() {
         ExitCode::SUCCESS

@@ -1,4 +1,4 @@
-//! The guest tests: pintrace's test program `guest` in one guest for each kernel, two at a time where there is room.
+//! The guest tests: pintrace's test program `guest` in one guest for each kernel, three at a time where there is room.
 
 use std::io::{self, Write};
 use std::sync::Mutex;
@@ -20,7 +20,8 @@ const PACKAGES: [&str; 1] = ["fio"];
 const LIMIT: Duration = Duration::from_mins(15);
 /// What a guest takes of this machine's memory at most: its own 2 GiB, its initramfs, the emulator.
 const GUEST_KIB: u64 = 3 << 20;
-const AT_A_TIME: usize = 2;
+/// A guest of two CPUs in one emulator thread keeps three quarters of a core busy.
+const AT_A_TIME: usize = 3;
 
 /// Runs the tests on each kernel and adds a row for each.
 pub(crate) fn run(kernels: &[Wanted], arguments: &[String], table: &mut Table) {
@@ -106,7 +107,7 @@ fn guest(kernel: Wanted, program: &[Addition]) -> Result<Guest> {
     options.prepare()
 }
 
-/// Two where memory allows it, else one.
+/// Three where memory allows it, else fewer.
 fn at_a_time() -> usize {
     let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let line = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
