@@ -5,7 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::event::{
-    AccountOpened, AccountSampled, Body, Event, ExtentClosed, ExtentOpened, ExtentSampled, Probe,
+    AccountOpened, AccountSampled, Body, Event, ExtentClosed, ExtentOpened, ExtentSampled, Missing, Probe,
     ProcessExited, ProcessSeen, StackSeen, Started, Stopped, SymbolSeen, TruthSampled,
 };
 use crate::units::{AccountId, ExtentId, Nanos, Pid, StackId, Tid};
@@ -108,6 +108,10 @@ fn started() -> impl Strategy<Value = Body> {
                 wall_ns,
                 page_size,
                 probes,
+                missing: vec![Missing {
+                    function: "f".into(),
+                    ..Missing::default()
+                }],
                 command,
             })
         })

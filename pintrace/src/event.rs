@@ -73,6 +73,9 @@ pub struct Started {
     pub witness: String,
     /// What is attached.
     pub probes: Vec<Probe>,
+    /// Functions that are there and could not be hooked: what goes through them is not seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Missing>,
     /// The command run by `record -- COMMAND`, if any.
     pub command: Vec<String>,
 }
@@ -86,6 +89,17 @@ pub struct Probe {
     pub function: String,
     /// `fentry`, `fexit`, `kprobe`, `kretprobe` or `tracepoint`.
     pub method: String,
+}
+
+/// A function that is there and could not be hooked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// Kernel function or tracepoint.
+    pub function: String,
+    /// What the kernel said.
+    pub why: String,
+    /// What is not seen for that reason.
+    pub lost: String,
 }
 
 /// Who a process is. Read from /proc once, kept after its death.

@@ -47,6 +47,7 @@ impl Story {
                 probe("acquire", "pin_user_pages_remote", "kretprobe"),
                 probe("release", "unpin_user_pages", "fentry"),
             ],
+            missing: Vec::new(),
             command: vec!["fio".into(), "job.fio".into()],
         }));
         story

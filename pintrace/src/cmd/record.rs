@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::event::Stopped;
+use crate::event::{Missing, Stopped};
 use crate::exit::Exit;
 use crate::model::snapshot::Snapshot;
 use crate::pipeline::run::{RunError, run as run_session};
@@ -134,7 +134,14 @@ fn summary(snapshot: &Snapshot) -> String {
             .collect::<Vec<_>>()
             .join(", ")
     };
-    format!("{pins}\n{books}\nlost: {lost}\n")
+    let unseen = snapshot.started.missing.iter();
+    let unseen: String = unseen
+        .map(|missing| {
+            let Missing { function, why, lost } = missing;
+            format!("not seen: {lost} ({function} could not be hooked: {why})\n")
+        })
+        .collect();
+    format!("{pins}\n{books}\nlost: {lost}\n{unseen}")
 }
 
 /// Whichever comes first: the command's end, the end of the time, a signal.

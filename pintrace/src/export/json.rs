@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::event::Probe;
+use crate::event::{Missing, Probe};
 use crate::model::snapshot::{Ended, OpenExtent, Process, Snapshot, Thread, Truth};
 
 /// Raised when a key changes its meaning, which is not meant to happen.
@@ -34,6 +34,7 @@ struct Document<'a> {
     /// Events that make no sense to this version.
     unfolded: u64,
     probes: &'a [Probe],
+    missing: &'a [Missing],
     subsystems: BTreeMap<&'static str, SubsystemKeys>,
     processes: Vec<ProcessKeys<'a>>,
 }
@@ -147,6 +148,7 @@ impl<'a> Document<'a> {
             loss: snapshot.loss.iter().copied().collect(),
             unfolded: snapshot.unfolded,
             probes: &started.probes,
+            missing: &started.missing,
             subsystems: subsystems.collect(),
             processes: snapshot.processes.iter().map(ProcessKeys::from).collect(),
         }

@@ -71,6 +71,14 @@ fn origin(snapshot: &Snapshot, complete: bool) -> Vec<String> {
         text::printable(&started.witness),
         header::probes(snapshot)
     ));
+    for missing in &started.missing {
+        lines.push(format!(
+            "Not seen: {} ({} could not be hooked: {})",
+            text::printable(&missing.lost),
+            text::printable(&missing.function),
+            text::printable(&missing.why)
+        ));
+    }
     lines
 }
 

@@ -40,6 +40,7 @@ pub fn render(snapshot: &Snapshot, look: Look) -> String {
         header::truth(snapshot),
         format!("{}   {}", header::lost(snapshot), header::probes(snapshot)),
     ];
+    lines.extend(header::missing(snapshot));
     for line in &mut lines {
         *line = grid::cut(line, look.width);
     }

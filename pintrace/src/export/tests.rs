@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::event::{Body, Missing};
 use crate::model::Model;
 use crate::model::field::process::{COLUMNS, column};
 use crate::model::snapshot::Snapshot;
@@ -105,6 +106,33 @@ fn a_table_of_eighty_columns_shows_what_was_asked_for() {
         let title = COLUMNS.iter().find(|column| column.id == id).unwrap().title;
         assert!(text.contains(title), "{title}");
     }
+}
+
+#[test]
+fn what_cannot_be_hooked_is_said_wherever_figures_are() {
+    let mut story = fio_and_others();
+    if let Some(Body::Started(started)) = story.events.first_mut().map(|event| &mut event.body) {
+        started.missing.push(Missing {
+            function: "unpin_user_page".into(),
+            why: "refused".into(),
+            lost: "releases page by page".into(),
+        });
+    }
+    let snapshot = snapshot(&story);
+    assert!(
+        table::render(&snapshot, table::Look::default())
+            .contains("\n1 missing: not all pins are seen, see pintrace doctor\n")
+    );
+    let report = report::render(&snapshot, true, 100);
+    assert!(
+        report.contains("Not seen: releases page by page (unpin_user_page could not be hooked: refused)"),
+        "{report}"
+    );
+    let json = json::render(&snapshot, true).unwrap();
+    assert!(
+        json.contains(r#""missing":[{"function":"unpin_user_page""#),
+        "{json}"
+    );
 }
 
 #[test]

@@ -6,12 +6,12 @@ use std::os::fd::OwnedFd;
 use pintrace_common::counters::Loss;
 use tokio::io::unix::AsyncFd;
 
-use crate::attach::apply;
+use crate::attach::apply::{self, Status};
 use crate::attach::btf::BtfError;
 use crate::attach::facts::{Kernel, Roots};
 use crate::enrich::names::Names;
 use crate::enrich::tracker::Tracker;
-use crate::event::{Body, Event, Probe, Started, Stopped};
+use crate::event::{Body, Event, Missing, Probe, Started, Stopped};
 use crate::source::ledger::LedgerError;
 use crate::source::live::{Live, StartError};
 use crate::units::Nanos;
@@ -68,6 +68,7 @@ impl Session {
             page_size: 4096,
             witness: "events".to_owned(),
             probes,
+            missing: missing(live.outcomes()),
             command,
         };
         let mut session = Self {
@@ -188,6 +189,20 @@ impl Session {
             .filter(|(_, count)| *count != 0)
             .collect())
     }
+}
+
+fn missing(outcomes: &[Outcome]) -> Vec<Missing> {
+    outcomes
+        .iter()
+        .filter_map(|outcome| match &outcome.status {
+            Status::Missing(why) => Some(Missing {
+                function: outcome.hook.function.to_owned(),
+                why: why.clone(),
+                lost: outcome.hook.lost.to_owned(),
+            }),
+            _ => None,
+        })
+        .collect()
 }
 
 /// The clock of [`Event::time`].

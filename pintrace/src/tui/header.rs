@@ -39,6 +39,15 @@ pub(super) fn lines(
     let mut items = truth(snapshot, theme);
     items.extend(loss(snapshot, theme));
     items.push(probes(snapshot, theme));
+    if !snapshot.started.missing.is_empty() {
+        let mut item = alarm(
+            "probes missing",
+            &snapshot.started.missing.len().to_string(),
+            theme,
+        );
+        item.rank = 1;
+        items.push(item);
+    }
     let room = height.saturating_sub(lines.len());
     lines.extend(fit(items, width, room, theme));
     lines
