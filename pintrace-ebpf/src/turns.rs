@@ -76,7 +76,7 @@ pub fn place_of(ctx: *mut c_void, places: u32) -> u32 {
     let low: u64;
     // SAFETY: a move. The verifier forbids arithmetic on a pointer, and takes half of one for a number if
     // it is moved by an instruction of its own.
-    unsafe { asm!("w0 = w1", in("r1") ctx, lateout("r0") low, options(pure, nomem, nostack)) };
+    unsafe { asm!("w0 = w1", in("r1") ctx, lateout("r0") low, options(pure, readonly, nostack)) };
     // Fibonacci hashing.
     (low as u32).wrapping_mul(0x9e37_79b9) >> (32 - places.trailing_zeros())
 }
