@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::btf::{BtfError, KERNEL_BTF, KernelTypes, Prototype};
+use super::ftrace;
 use super::kallsyms::Kallsyms;
 use super::preemption;
 use super::table::HOOKS;
@@ -16,6 +17,8 @@ use super::table::HOOKS;
 pub struct FunctionFacts {
     /// It stands in kallsyms; `None` if kallsyms could not be read.
     pub in_kallsyms: Option<bool>,
+    /// ftrace can trace it; `None` if its list could not be read ([`ftrace::traceable`]).
+    pub traceable: Option<bool>,
     /// Its prototype, if BTF has exactly one.
     pub prototype: Option<Prototype>,
 }
@@ -45,6 +48,8 @@ pub struct Roots {
     pub btf: PathBuf,
     /// debugfs.
     pub debug: PathBuf,
+    /// tracefs, which older systems have in debugfs only.
+    pub tracing: PathBuf,
 }
 
 impl Default for Roots {
@@ -53,6 +58,7 @@ impl Default for Roots {
             proc: "/proc".into(),
             btf: KERNEL_BTF.into(),
             debug: "/sys/kernel/debug".into(),
+            tracing: "/sys/kernel/tracing".into(),
         }
     }
 }
@@ -84,15 +90,18 @@ impl Kernel {
         let types = KernelTypes::read(&roots.btf)?;
         let symbols = Kallsyms::read(&roots.proc.join("kallsyms"));
         let listed = symbols.has("do_exit") || symbols.has_addresses();
+        let traceable = ftrace::traceable(&[&roots.tracing, &roots.debug.join("tracing")]);
         let functions = HOOKS
             .iter()
             .filter(|hook| !hook.parameters.is_empty())
-            .map(|hook| {
+            .map(|hook| hook.function)
+            .map(|function| {
                 let facts = FunctionFacts {
-                    in_kallsyms: listed.then(|| symbols.has(hook.function)),
-                    prototype: types.prototype(hook.function),
+                    in_kallsyms: listed.then(|| symbols.has(function)),
+                    traceable: traceable.as_ref().map(|list| list.contains(function)),
+                    prototype: types.prototype(function),
                 };
-                (hook.function.to_owned(), facts)
+                (function.to_owned(), facts)
             })
             .collect();
         let sys = roots.proc.join("sys/kernel");

@@ -7,6 +7,7 @@
 pub mod apply;
 pub mod btf;
 pub mod facts;
+pub mod ftrace;
 pub mod kallsyms;
 pub mod layout;
 pub mod plan;

@@ -1,7 +1,7 @@
 //! The pure step from what a kernel offers to what is tried on it.
 
 use super::facts::{FunctionFacts, KernelFacts};
-use super::table::{ANY, Candidate, Hook, Method};
+use super::table::{ANY, Attachment, Candidate, Hook, Method};
 
 /// What is to be done for one hook.
 #[derive(Clone, Debug)]
@@ -27,6 +27,9 @@ pub enum Choice {
 /// The planner still tries, since newer kernels accept them.
 const KPROBE_ARGUMENTS: usize = 6;
 
+/// BTF lists more functions than can be hooked ([`super::ftrace`]).
+const UNTRACEABLE: &str = "in BTF, but ftrace cannot trace it: inlined, or built without it";
+
 /// Plans every hook of the table.
 pub fn plan(hooks: &'static [Hook], facts: &KernelFacts) -> Vec<Line> {
     hooks
@@ -45,6 +48,7 @@ fn choose(hook: &'static Hook, facts: &KernelFacts) -> Choice {
     let function = facts.functions.get(hook.function).cloned().unwrap_or_default();
     let FunctionFacts {
         in_kallsyms,
+        traceable,
         prototype,
     } = function;
     let Some(prototype) = prototype else {
@@ -66,18 +70,30 @@ fn choose(hook: &'static Hook, facts: &KernelFacts) -> Choice {
         let have = prototype.parameters.join(", ");
         return Choice::Missing(format!("its prototype ({have}) is not one that pintrace knows"));
     }
-    let usable = |candidate: &&'static Candidate| {
-        candidate
-            .attachments
-            .iter()
-            .all(|attachment| match attachment.method {
-                Method::Kprobe | Method::Kretprobe => {
-                    facts.kprobes != Some(false) && hook.parameters.len() <= KPROBE_ARGUMENTS
-                }
-                _ => true,
-            })
+    let refusal = |attachment: &Attachment| match attachment.method {
+        Method::Tracepoint => None,
+        // Kprobes too: without CONFIG_KPROBE_EVENTS_ON_NOTRACE, a debugging option, the kernel refuses them there
+        // (`within_notrace_func`, kernel/trace/trace_kprobe.c).
+        _ if traceable == Some(false) => Some(UNTRACEABLE),
+        Method::Fentry | Method::Fexit => None,
+        Method::Kprobe | Method::Kretprobe if facts.kprobes == Some(false) => {
+            Some("this kernel has no kprobes")
+        }
+        Method::Kprobe | Method::Kretprobe => {
+            (hook.parameters.len() > KPROBE_ARGUMENTS).then_some("a kprobe cannot read so many arguments")
+        }
     };
-    Choice::Try(hook.candidates.iter().filter(usable).collect())
+    let (mut usable, mut refused) = (Vec::new(), None);
+    for candidate in hook.candidates {
+        match candidate.attachments.iter().find_map(refusal) {
+            Some(why) => refused = Some(why),
+            None => usable.push(candidate),
+        }
+    }
+    match refused {
+        Some(why) if usable.is_empty() => Choice::Missing(why.to_owned()),
+        _ => Choice::Try(usable),
+    }
 }
 
 #[cfg(test)]
@@ -96,6 +112,7 @@ mod tests {
                 };
                 let facts = FunctionFacts {
                     in_kallsyms: Some(true),
+                    traceable: Some(true),
                     prototype: Some(prototype),
                 };
                 ((*name).to_owned(), facts)
@@ -159,9 +176,26 @@ mod tests {
         let mut facts = kernel(&[]);
         let function = FunctionFacts {
             in_kallsyms: Some(true),
+            traceable: Some(true),
             prototype: None,
         };
         facts.functions.insert("pin_user_pages".to_owned(), function);
         assert!(matches!(choice(&facts, "pin_user_pages"), Choice::Missing(_)));
+    }
+    #[test]
+    fn what_ftrace_cannot_trace_is_not_tried() {
+        let mut facts = kernel(&[("unpin_user_page", &["page"]), ("unpin_folio", &["folio"])]);
+        let traceable = |facts: &mut KernelFacts, answer| {
+            facts.functions.get_mut("unpin_folio").unwrap().traceable = answer;
+        };
+        traceable(&mut facts, Some(false));
+        let Choice::Missing(why) = choice(&facts, "unpin_folio") else {
+            panic!("tried")
+        };
+        assert!(why.contains("ftrace cannot trace it"), "{why}");
+        assert!(matches!(choice(&facts, "unpin_user_page"), Choice::Try(_)));
+        // Where the list cannot be read, trying decides.
+        traceable(&mut facts, None);
+        assert!(matches!(choice(&facts, "unpin_folio"), Choice::Try(_)));
     }
 }
