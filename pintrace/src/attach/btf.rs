@@ -42,6 +42,19 @@ pub struct Prototype {
     pub result_bytes: usize,
 }
 
+/// What layouts are read from.
+pub trait Types {
+    /// Offset in bytes of a member, also inside anonymous structs and unions; the first of `names`
+    /// that exists.
+    fn offset(&self, container: &str, names: &[&str]) -> Option<u32>;
+
+    /// Bytes of a struct or union.
+    fn size(&self, container: &str) -> Option<u32>;
+
+    /// The values of these enumerators, whatever enum they are in.
+    fn enumerators(&self, wanted: &[&str]) -> BTreeMap<String, u32>;
+}
+
 /// The kernel's types.
 pub struct KernelTypes {
     btf: Btf,
@@ -84,42 +97,6 @@ impl KernelTypes {
             parameters,
             result_bytes,
         })
-    }
-
-    /// Offset in bytes of a member, also inside anonymous structs and unions; the first of `names`
-    /// that exists.
-    pub fn offset(&self, container: &str, names: &[&str]) -> Option<u32> {
-        let members = self.members(container)?;
-        names
-            .iter()
-            .find_map(|name| self.find(&members, name, 0))
-            .map(|(bits, _)| bits / 8)
-    }
-
-    /// Bytes of a struct or union.
-    pub fn size(&self, container: &str) -> Option<u32> {
-        self.named(container).find_map(|ty| match ty {
-            Type::Struct(s) | Type::Union(s) => u32::try_from(s.size()).ok(),
-            _ => None,
-        })
-    }
-
-    /// The values of these enumerators, whatever enum they are in.
-    pub fn enumerators(&self, wanted: &[&str]) -> BTreeMap<String, u32> {
-        use fallible_iterator::FallibleIterator;
-        let mut found = BTreeMap::new();
-        let mut types = self.btf.type_iter();
-        while let Ok(Some(ty)) = types.next() {
-            let Type::Enum(ty) = ty else { continue };
-            for member in &ty.members {
-                if let Ok(name) = self.btf.resolve_name(member)
-                    && wanted.contains(&name.as_str())
-                {
-                    found.insert(name, member.val());
-                }
-            }
-        }
-        found
     }
 
     fn named(&self, name: &str) -> impl Iterator<Item = Type> {
@@ -174,5 +151,39 @@ impl KernelTypes {
             };
             ty = next;
         }
+    }
+}
+
+impl Types for KernelTypes {
+    fn offset(&self, container: &str, names: &[&str]) -> Option<u32> {
+        let members = self.members(container)?;
+        names
+            .iter()
+            .find_map(|name| self.find(&members, name, 0))
+            .map(|(bits, _)| bits / 8)
+    }
+
+    fn size(&self, container: &str) -> Option<u32> {
+        self.named(container).find_map(|ty| match ty {
+            Type::Struct(s) | Type::Union(s) => u32::try_from(s.size()).ok(),
+            _ => None,
+        })
+    }
+
+    fn enumerators(&self, wanted: &[&str]) -> BTreeMap<String, u32> {
+        use fallible_iterator::FallibleIterator;
+        let mut found = BTreeMap::new();
+        let mut types = self.btf.type_iter();
+        while let Ok(Some(ty)) = types.next() {
+            let Type::Enum(ty) = ty else { continue };
+            for member in &ty.members {
+                if let Ok(name) = self.btf.resolve_name(member)
+                    && wanted.contains(&name.as_str())
+                {
+                    found.insert(name, member.val());
+                }
+            }
+        }
+        found
     }
 }

@@ -2,6 +2,7 @@
 //! from a fixture.
 
 use std::collections::BTreeMap;
+use std::env::consts::ARCH;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,20 @@ pub struct FunctionFacts {
     pub prototype: Option<Prototype>,
 }
 
+/// Functions that no hook uses, recorded to show what the table leaves out and why.
+pub const BESIDE: &[&str] = &[
+    // Pins that are not in nr_foll_pin_acquired (legacy direct I/O).
+    "folio_add_pin",
+    // In lib/, so without ftrace's entry call.
+    "iov_iter_extract_pages",
+    // Gone by 6.1; no program is built for it.
+    "pin_user_pages_locked",
+    // What gup_put_folio was before there were folios.
+    "put_compound_head",
+    // `static inline`, and in BTF all the same.
+    "wp_page_reuse",
+];
+
 /// What a kernel offers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KernelFacts {
@@ -30,7 +45,7 @@ pub struct KernelFacts {
     pub release: String,
     /// `uname -m`.
     pub machine: String,
-    /// By function name: every one of the table.
+    /// By function name: every one of the table, and of [`BESIDE`].
     pub functions: BTreeMap<String, FunctionFacts>,
     /// The kernel has kprobes (`register_kprobe` exists); `None` if that cannot be told.
     pub kprobes: Option<bool>,
@@ -95,6 +110,7 @@ impl Kernel {
             .iter()
             .filter(|hook| !hook.parameters.is_empty())
             .map(|hook| hook.function)
+            .chain(BESIDE.iter().copied())
             .map(|function| {
                 let facts = FunctionFacts {
                     in_kallsyms: listed.then(|| symbols.has(function)),
@@ -112,7 +128,10 @@ impl Kernel {
         };
         let facts = KernelFacts {
             release: word("osrelease"),
-            machine: word("arch"),
+            // The file came with 6.1; before, what this program is built for must be what it runs on.
+            machine: Some(word("arch"))
+                .filter(|arch| !arch.is_empty())
+                .unwrap_or_else(|| ARCH.to_owned()),
             functions,
             kprobes: listed.then(|| symbols.has("register_kprobe")),
             preemption: preemption::possible(&roots.debug, &word("version")),

@@ -2,7 +2,7 @@
 
 use pintrace_common::facts::{Facts, head_encoding};
 
-use super::btf::KernelTypes;
+use super::btf::Types;
 
 /// A fact that this kernel's BTF does not hold.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -20,7 +20,7 @@ const PIN_BIAS: u32 = 1024;
 const PAGE_READ: u32 = 64;
 
 /// Collects the facts. `twice` says that the programs get a second copy.
-pub fn facts(types: &KernelTypes, twice: bool) -> Result<Facts, UnknownLayout> {
+pub fn facts(types: &impl Types, twice: bool) -> Result<Facts, UnknownLayout> {
     let offset = |container: &str, names: &[&str]| {
         types.offset(container, names).ok_or_else(|| UnknownLayout {
             what: format!("{container}.{}", names.join(" or ")),
@@ -73,6 +73,7 @@ pub fn facts(types: &KernelTypes, twice: bool) -> Result<Facts, UnknownLayout> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::btf::KernelTypes;
     use super::*;
 
     /// Whatever kernel the tests run on has BTF or has not; if it has, the facts must be sane.

@@ -6,6 +6,7 @@
 #[cfg(feature = "live")]
 pub mod apply;
 pub mod btf;
+pub mod capture;
 pub mod facts;
 pub mod ftrace;
 pub mod kallsyms;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::attach::apply::{self, LoadOptions, Status};
+use crate::attach::capture::Capture;
 use crate::attach::facts::{Kernel, Roots};
 use crate::attach::layout;
 use crate::attach::plan::{self, Choice, Line};
@@ -21,6 +22,10 @@ pub struct Args {
     /// Read the kernel's types from this raw BTF file.
     #[arg(long, value_name = "PATH")]
     pub btf: Option<PathBuf>,
+    /// Print what this kernel answers to the planner's and the layout's questions, as JSON; nothing is tried. For
+    /// fixtures: `cargo xtask facts`.
+    #[arg(long, hide = true, conflicts_with = "json")]
+    pub facts: bool,
 }
 
 /// The diagnosis, as `--json` prints it.
@@ -56,7 +61,14 @@ struct HookLine {
 
 /// Diagnoses this kernel.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
-    let diagnosis = diagnose(&Roots::with_btf(args.btf.as_deref()));
+    let roots = Roots::with_btf(args.btf.as_deref());
+    if args.facts {
+        let capture = Capture::of(&Kernel::read(&roots)?);
+        writeln!(out, "{}", serde_json::to_string_pretty(&capture)?)?;
+        out.flush()?;
+        return Ok(Exit::Done);
+    }
+    let diagnosis = diagnose(&roots);
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&diagnosis)?)?;
     } else {
