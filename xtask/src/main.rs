@@ -3,6 +3,7 @@
 mod bench;
 mod ci;
 mod demo;
+mod facts;
 mod lint;
 mod process;
 mod run;
@@ -41,6 +42,8 @@ enum Task {
     Lint,
     /// Run the tests, here and on each kernel
     Test(test::Test),
+    /// Write down what each kernel offers, for the tests of the planner
+    Facts(facts::Facts),
     /// Measure what pintrace costs
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -57,6 +60,7 @@ impl Task {
             Self::Demo(demo) => demo.run(),
             Self::Lint => lint::run(),
             Self::Test(test) => test.run(),
+            Self::Facts(facts) => facts.run(),
             Self::Bench(bench) => bench.run(),
             Self::Ci => ci::run(),
         }

@@ -31,9 +31,9 @@ pub(crate) struct Test {
     arguments: Vec<String>,
 }
 
-/// The kernels to test on.
+/// The kernels that an option names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Kernels(Vec<Wanted>);
+pub(crate) struct Kernels(pub(crate) Vec<Wanted>);
 
 impl Test {
     /// Everything, on the kernels that each change is tested on.
@@ -131,7 +131,8 @@ fn passed_on(mut command: Command) -> Result<Tally> {
     Ok(Tally::of_run(&text, child.wait()?.success()))
 }
 
-fn kernels(text: &str) -> Result<Kernels, String> {
+/// Reads series between commas, or `all`.
+pub(crate) fn kernels(text: &str) -> Result<Kernels, String> {
     match text {
         "all" => Ok(Kernels(ON_OFFER.map(Wanted::Series).to_vec())),
         names => names

@@ -15,6 +15,7 @@ pub(crate) mod package;
 mod progress;
 mod root;
 pub(crate) mod series;
+pub(crate) mod several;
 mod vmlinux;
 
 use std::io;

@@ -1,8 +1,6 @@
-//! The guest tests: pintrace's test program `guest` in one guest for each kernel, three at a time where there is room.
+//! The guest tests: pintrace's test program `guest` in one guest for each kernel.
 
 use std::io::{self, Write};
-use std::sync::Mutex;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -10,7 +8,7 @@ use anyhow::Result;
 use crate::tally::{Table, Tally};
 use crate::vm::guest::{Guest, Outcome};
 use crate::vm::series::Wanted;
-use crate::vm::{self, Addition, GuestOptions};
+use crate::vm::{self, Addition, GuestOptions, several};
 use crate::workspace;
 
 use super::promtool;
@@ -18,10 +16,6 @@ use super::promtool;
 /// What the tests use beside pintrace and pinload.
 const PACKAGES: [&str; 1] = ["fio"];
 const LIMIT: Duration = Duration::from_mins(15);
-/// What a guest takes of this machine's memory at most: its own 2 GiB, its initramfs, the emulator.
-const GUEST_KIB: u64 = 3 << 20;
-/// A guest of two CPUs in one emulator thread keeps three quarters of a core busy.
-const AT_A_TIME: usize = 3;
 
 /// Runs the tests on each kernel and adds a row for each.
 pub(crate) fn run(kernels: &[Wanted], arguments: &[String], table: &mut Table) {
@@ -38,25 +32,11 @@ pub(crate) fn run(kernels: &[Wanted], arguments: &[String], table: &mut Table) {
         "guest --test-threads=1 --show-output {}\n",
         arguments.iter().map(|word| vm::quoted(word)).collect::<String>()
     );
-    let rows = Mutex::new(Vec::new());
-    let queue = Mutex::new(kernels.iter().enumerate());
-    let next = || queue.lock().ok().and_then(|mut queue| queue.next());
-    thread::scope(|scope| {
-        for _ in 0..at_a_time().min(kernels.len()) {
-            scope.spawn(|| {
-                while let Some((index, kernel)) = next() {
-                    let start = Instant::now();
-                    let tally = test(*kernel, &program, &script);
-                    if let Ok(mut rows) = rows.lock() {
-                        rows.push((index, *kernel, tally, start.elapsed()));
-                    }
-                }
-            });
-        }
+    let rows = several::each(kernels, |kernel| {
+        let start = Instant::now();
+        (test(kernel, &program, &script), start.elapsed())
     });
-    let mut rows = rows.into_inner().unwrap_or_default();
-    rows.sort_by_key(|(index, ..)| *index);
-    for (_, kernel, tally, time) in rows {
+    for (kernel, (tally, time)) in rows {
         table.add(&format!("guest {kernel}"), tally, time);
     }
 }
@@ -105,18 +85,6 @@ fn guest(kernel: Wanted, program: &[Addition]) -> Result<Guest> {
     options.package.extend(PACKAGES.map(str::to_owned));
     options.timeout = LIMIT;
     options.prepare()
-}
-
-/// Three where memory allows it, else fewer.
-fn at_a_time() -> usize {
-    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let line = memory.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    let available: u64 = line
-        .and_then(|line| line.split_whitespace().next()?.parse().ok())
-        .unwrap_or(0);
-    usize::try_from(available / GUEST_KIB)
-        .unwrap_or(AT_A_TIME)
-        .clamp(1, AT_A_TIME)
 }
 
 /// A guest's output, kept, and shown line by line under the kernel's name.

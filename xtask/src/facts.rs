@@ -1,0 +1,118 @@
+//! `cargo xtask facts`: boots each kernel, has pintrace print what it offers, and keeps that as a fixture for the tests.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde_json::Value;
+
+use crate::test::{Kernels, kernels};
+use crate::vm::guest::Outcome;
+use crate::vm::series::{Build, Flavour, Wanted};
+use crate::vm::{self, Addition, GuestOptions, several};
+use crate::{setup, workspace};
+
+const SCRIPT: &str = "pintrace doctor --facts\n";
+
+/// The options of `facts`.
+#[derive(Args)]
+pub(crate) struct Facts {
+    /// Kernel series, or `all`
+    #[arg(long, value_name = "SERIES,...|all", default_value = "all", value_parser = kernels)]
+    kernels: Kernels,
+    /// How Debian configured the kernels
+    #[arg(long, value_enum, default_value_t)]
+    flavour: Flavour,
+}
+
+impl Facts {
+    /// Does it. A kernel that cannot be had keeps the fixture that it has.
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        setup::rust()?;
+        setup::bpf_linker()?;
+        let pintrace = Addition::new(workspace::build_for_guest("pintrace")?, "usr/local/bin/pintrace");
+        let mut code = ExitCode::SUCCESS;
+        for (kernel, result) in
+            several::each(&self.kernels.0, |kernel| capture(kernel, self.flavour, &pintrace))
+        {
+            match result {
+                Ok(file) => println!("{kernel}: {}", file.display()),
+                Err(error) => {
+                    eprintln!("xtask: {kernel} ({}): {error:#}", self.flavour);
+                    code = ExitCode::FAILURE;
+                }
+            }
+        }
+        println!("`BLESS=1 cargo test -p pintrace attach` writes the plans beside them anew");
+        Ok(code)
+    }
+}
+
+/// Asks one kernel and writes its fixture.
+fn capture(kernel: Wanted, flavour: Flavour, pintrace: &Addition) -> Result<PathBuf> {
+    let mut options = GuestOptions::new(kernel);
+    options.flavour = flavour;
+    options.bare = true;
+    options.add.push(pintrace.clone());
+    let guest = options.prepare()?;
+    let mut printed = Vec::new();
+    let outcome = guest.run(SCRIPT, &mut printed)?;
+    let text = String::from_utf8_lossy(&printed);
+    if !matches!(outcome, Outcome::Exited(0)) {
+        let code = vm::explain(&outcome);
+        bail!("pintrace ended with exit code {code}: {}", text.trim());
+    }
+    let build = &guest.kernel.build;
+    let text = checked(&text, build)?;
+    let folder = workspace::root().join("pintrace/tests/fixtures/kernels");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot write to {}", folder.display()))?;
+    let file = folder.join(format!("{}.json", name(build)));
+    fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(file)
+}
+
+/// What was printed, if it is JSON and speaks of this build.
+fn checked(text: &str, build: &Build) -> Result<String> {
+    let text = text.replace('\r', "");
+    let json: Value =
+        serde_json::from_str(&text).with_context(|| format!("pintrace printed no JSON: {text}"))?;
+    let release = &json["kernel"]["release"];
+    if *release != build.release.as_str() {
+        bail!("{} was to be asked, and {release} answered", build.release);
+    }
+    Ok(text)
+}
+
+/// The fixture's name: the series, and the flavour where it is not the usual one.
+fn name(build: &Build) -> String {
+    match build.flavour {
+        Flavour::Cloud => build.series.to_string(),
+        flavour => format!("{}-{flavour}", build.series),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn build(release: &str) -> Build {
+        Build::parse(release).unwrap()
+    }
+
+    #[test]
+    fn a_fixture_is_named_by_series_and_unusual_flavour() {
+        assert_eq!(name(&build("7.3.4+deb13-cloud-amd64")), "7.3");
+        assert_eq!(name(&build("7.3.4+deb13-rt-amd64")), "7.3-rt");
+        assert_eq!(name(&build("6.1.0-56-amd64")), "6.1-full");
+    }
+
+    #[test]
+    fn only_the_facts_of_the_kernel_that_was_asked_are_kept() {
+        let text = r#"{"kernel":{"release":"6.1.0-56-cloud-amd64"}}"#;
+        assert!(checked(text, &build("6.1.0-56-cloud-amd64")).is_ok());
+        assert!(checked(text, &build("6.1.0-57-cloud-amd64")).is_err());
+        assert!(checked("no JSON", &build("6.1.0-56-cloud-amd64")).is_err());
+    }
+}
