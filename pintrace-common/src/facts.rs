@@ -5,9 +5,9 @@
 
 /// How a tail page names its head page.
 pub mod head_encoding {
-    /// `page.compound_head`: bit 0 set, the rest is the head's address (up to 7.2).
+    /// `page.compound_head`: bit 0 set, the rest is the head's address (up to 7.0).
     pub const POINTER: u32 = 0;
-    /// `page.compound_info`: bit 0 set, the rest is a mask for the tail's own address (7.3 with
+    /// `page.compound_info`: bit 0 set, the rest is a mask for the tail's own address (from 7.1 on, with
     /// `compound_info_has_mask()`, include/linux/page-flags.h).
     pub const MASK: u32 = 1;
 }

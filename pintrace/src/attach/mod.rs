@@ -14,3 +14,6 @@ pub mod layout;
 pub mod plan;
 pub mod preemption;
 pub mod table;
+
+#[cfg(test)]
+mod tests;

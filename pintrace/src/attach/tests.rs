@@ -1,0 +1,323 @@
+//! What is planned on each kernel of `tests/fixtures/kernels` (captured in guests by `cargo xtask facts`), against
+//! the plan beside it (`BLESS=1` writes it anew), and the traps of single kernels, each as a claim.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use pintrace_common::facts::head_encoding;
+
+use super::capture::{Answers, Capture};
+use super::facts::{BESIDE, FunctionFacts, Kernel, KernelFacts, Roots};
+use super::layout;
+use super::plan::{Choice, Line, plan};
+use super::table::{Candidate, HOOKS, Hook, Method, Purpose};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/kernels")
+}
+
+fn load(name: &str) -> Capture {
+    let path = folder().join(format!("{name}.json"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("{name}.json: {error}; `cargo xtask facts` makes it anew"))
+}
+
+/// Every fixture with its name, oldest kernel first.
+fn all() -> Vec<(String, Capture)> {
+    let names = std::fs::read_dir(folder()).unwrap().filter_map(|entry| {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        name.strip_suffix(".json").map(str::to_owned)
+    });
+    let mut all: Vec<_> = names.map(|name| (name.clone(), load(&name))).collect();
+    all.sort_by_key(|(name, _)| series(name));
+    assert!(!all.is_empty());
+    all
+}
+
+/// `6.12` and `7.3-rt` as numbers.
+fn series(name: &str) -> (u32, u32) {
+    let (major, rest) = name.split_once('.').unwrap();
+    let minor = rest.split('-').next().unwrap();
+    (major.parse().unwrap(), minor.parse().unwrap())
+}
+
+fn line(capture: &Capture, function: &str, purpose: Purpose) -> Line {
+    plan(HOOKS, &capture.kernel)
+        .into_iter()
+        .find(|line| line.hook.function == function && line.hook.purposes.contains(&purpose))
+        .unwrap()
+}
+
+/// The methods of what is tried, in order.
+fn tried(capture: &Capture, function: &str, purpose: Purpose) -> Vec<Vec<Method>> {
+    match line(capture, function, purpose).choice {
+        Choice::Try(candidates) => candidates.into_iter().map(methods).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn methods(candidate: &Candidate) -> Vec<Method> {
+    candidate.attachments.iter().map(|one| one.method).collect()
+}
+
+fn parameters<'a>(capture: &'a Capture, function: &str) -> Option<Vec<&'a str>> {
+    let prototype = capture.kernel.functions[function].prototype.as_ref()?;
+    Some(prototype.parameters.iter().map(String::as_str).collect())
+}
+
+/// The plan as text: a line a hook, then what stands beside the table, then the layout.
+fn text(capture: &Capture) -> String {
+    let KernelFacts {
+        release,
+        machine,
+        kprobes,
+        preemption,
+        ..
+    } = &capture.kernel;
+    let yes = |answer: Option<bool>| answer.map_or("unknown", |yes| if yes { "yes" } else { "no" });
+    let mut text = format!(
+        "{release} ({machine}), kprobes: {}, every hook twice: {}\n\n",
+        yes(*kprobes),
+        yes(Some(*preemption))
+    );
+    for line in plan(HOOKS, &capture.kernel) {
+        let purposes: Vec<_> = line
+            .hook
+            .purposes
+            .iter()
+            .map(|purpose| purpose.as_str())
+            .collect();
+        let (function, purposes) = (line.hook.function, purposes.join(","));
+        writeln!(
+            text,
+            "{function:<34}{purposes:<15}{}",
+            chosen(line.hook, &line.choice)
+        )
+        .unwrap();
+    }
+    text.push_str("\nno hook uses\n");
+    for function in BESIDE {
+        writeln!(
+            text,
+            "{function:<49}{}",
+            offered(&capture.kernel.functions[*function])
+        )
+        .unwrap();
+    }
+    match capture.layout() {
+        Ok(facts) => writeln!(text, "\n{facts:#x?}"),
+        Err(unknown) => writeln!(text, "\nno layout: {unknown}"),
+    }
+    .unwrap();
+    text
+}
+
+fn chosen(hook: &Hook, choice: &Choice) -> String {
+    let text = match choice {
+        Choice::NotHere => return "absent".to_owned(),
+        Choice::Missing(why) => return format!("missing: {why}; lost: {}", hook.lost),
+        Choice::Try(candidates) => candidates.iter().map(|candidate| {
+            let methods: Vec<_> = methods(candidate).into_iter().map(Method::as_str).collect();
+            methods.join("+")
+        }),
+    };
+    let ways = text.collect::<Vec<_>>().join(", else ");
+    match hook.stands_in_for {
+        Some(other) => format!("{ways}, if not {other}"),
+        None => ways,
+    }
+}
+
+fn offered(function: &FunctionFacts) -> String {
+    match (&function.prototype, function.in_kallsyms, function.traceable) {
+        (None, Some(false), _) => "absent".to_owned(),
+        (None, ..) => "not in BTF".to_owned(),
+        (Some(_), Some(false), _) => "in BTF only".to_owned(),
+        (Some(_), _, Some(false)) => "cannot be traced".to_owned(),
+        (Some(prototype), ..) => format!("there: {}", prototype.parameters.join(", ")),
+    }
+}
+
+#[test]
+fn each_kernels_plan_is_the_one_on_file() {
+    for (name, capture) in all() {
+        let path = folder().join(format!("{name}.plan.txt"));
+        let text = text(&capture);
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        let expected = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(
+            text, expected,
+            "{name}.plan.txt differs; if it should, run the tests with BLESS=1"
+        );
+    }
+}
+
+#[test]
+fn a_fixture_answers_what_is_asked_today_and_nothing_else() {
+    for (name, capture) in all() {
+        let anew = "`cargo xtask facts` captures it anew";
+        assert_eq!(Answers::of(&capture.types), capture.types, "{name}: {anew}");
+        let hooked = HOOKS.iter().filter(|hook| !hook.parameters.is_empty());
+        let asked: BTreeSet<_> = hooked
+            .map(|hook| hook.function)
+            .chain(BESIDE.iter().copied())
+            .collect();
+        let answered: BTreeSet<_> = capture.kernel.functions.keys().map(String::as_str).collect();
+        assert_eq!(answered, asked, "{name}: {anew}");
+        for (function, facts) in &capture.kernel.functions {
+            assert!(
+                facts.in_kallsyms.is_some() && facts.traceable.is_some(),
+                "{name}: {function}"
+            );
+        }
+    }
+}
+
+/// Whatever kernel the tests run on has BTF or has not; if it has, a capture says the same as the kernel.
+#[test]
+fn a_capture_gives_the_layout_of_its_kernel() {
+    let roots = Roots::default();
+    if !roots.btf.exists() {
+        eprintln!("skipped: this kernel has no BTF");
+        return;
+    }
+    let kernel = Kernel::read(&roots).unwrap();
+    let capture = Capture::of(&kernel);
+    assert_eq!(
+        capture.layout(),
+        layout::facts(&kernel.types, kernel.facts.preemption)
+    );
+    let text = serde_json::to_string(&capture).unwrap();
+    assert_eq!(serde_json::from_str::<Capture>(&text).unwrap(), capture);
+}
+
+#[test]
+fn more_than_six_arguments_have_probes_behind_the_trampoline() {
+    for name in ["5.10", "6.1"] {
+        let capture = load(name);
+        let remote = "pin_user_pages_remote";
+        assert_eq!(parameters(&capture, remote).unwrap().len(), 7, "{name}");
+        assert_eq!(
+            tried(&capture, remote, Purpose::Acquire),
+            [vec![Method::Fexit], vec![Method::Kretprobe, Method::Kprobe]],
+            "{name}"
+        );
+    }
+}
+
+/// `__gup_longterm_locked` lies inside the pin functions: a return of it that counted would count twice.
+#[test]
+fn only_the_outermost_functions_count_pins() {
+    for hook in HOOKS
+        .iter()
+        .filter(|hook| hook.purposes.contains(&Purpose::Acquire))
+    {
+        let exported = hook.function.starts_with("pin_user_pages") || hook.function == "memfd_pin_folios";
+        assert!(exported, "{}", hook.function);
+    }
+}
+
+#[test]
+fn a_trailing_vmas_does_not_keep_a_pin_function_out() {
+    for (name, capture) in all() {
+        let last = parameters(&capture, "pin_user_pages").unwrap().last().copied();
+        assert_eq!(last == Some("vmas"), series(&name) < (6, 5), "{name}");
+        let ways = tried(&capture, "pin_user_pages", Purpose::Acquire);
+        assert_eq!(ways, [[Method::Fexit]], "{name}");
+    }
+}
+
+#[test]
+fn pin_user_pages_unlocked_has_its_flags_last_everywhere() {
+    for (name, capture) in all() {
+        let function = "pin_user_pages_unlocked";
+        assert_eq!(
+            parameters(&capture, function).unwrap(),
+            ["start", "nr_pages", "pages", "gup_flags"],
+            "{name}"
+        );
+        assert_eq!(
+            tried(&capture, function, Purpose::Acquire),
+            [[Method::Fexit]],
+            "{name}"
+        );
+        let mut swapped = capture;
+        let prototype = &mut swapped.kernel.functions.get_mut(function).unwrap().prototype;
+        prototype.as_mut().unwrap().parameters.swap(2, 3);
+        assert!(tried(&swapped, function, Purpose::Acquire).is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn foll_longterm_is_the_enumerator_or_where_there_is_none_the_macro() {
+    for (name, capture) in all() {
+        let Ok(facts) = capture.layout() else { continue };
+        let enumerator = capture.types.enumerators["FOLL_LONGTERM"];
+        let old = series(&name) <= (6, 1);
+        assert_eq!(enumerator, (!old).then_some(0x100), "{name}");
+        assert_eq!(facts.foll_longterm, if old { 0x10000 } else { 0x100 }, "{name}");
+    }
+}
+
+#[test]
+fn tails_name_their_head_by_a_mask_from_compound_info_on() {
+    for (name, capture) in all() {
+        let Ok(facts) = capture.layout() else { continue };
+        let masked = series(&name) >= (7, 1);
+        assert_eq!(
+            capture.types.offsets["page.compound_head"].is_none(),
+            masked,
+            "{name}"
+        );
+        assert_eq!(facts.head_encoding == head_encoding::MASK, masked, "{name}");
+        assert_eq!(facts.page_compound_head, 8, "{name}");
+    }
+}
+
+#[test]
+fn gup_put_folio_is_absent_where_there_are_no_folios() {
+    let capture = load("5.10");
+    let choice = line(&capture, "gup_put_folio", Purpose::Retry).choice;
+    assert!(matches!(choice, Choice::NotHere), "{choice:?}");
+    let unknown = capture.layout().unwrap_err();
+    assert!(unknown.to_string().contains("folio"), "{unknown}");
+}
+
+/// A hook on a `static inline` function, for the test below.
+static REUSE: [Hook; 1] = [Hook {
+    function: "wp_page_reuse",
+    parameters: &["vmf"],
+    ..HOOKS[0]
+}];
+
+#[test]
+fn what_is_inlined_or_in_lib_cannot_be_traced_though_btf_lists_it() {
+    for (kernel, function) in [("6.1", "wp_page_reuse"), ("6.12", "iov_iter_extract_pages")] {
+        let facts = &load(kernel).kernel.functions[function];
+        assert_eq!(
+            (facts.in_kallsyms, facts.traceable),
+            (Some(true), Some(false)),
+            "{function}"
+        );
+        assert!(facts.prototype.is_some(), "{function}");
+    }
+    let [line] = &plan(&REUSE, &load("6.1").kernel)[..] else {
+        panic!("one hook, one line")
+    };
+    let Choice::Missing(why) = &line.choice else {
+        panic!("{:?}", line.choice)
+    };
+    assert!(why.contains("ftrace cannot trace it"), "{why}");
+}
+
+#[test]
+fn a_tracepoint_needs_nothing_of_ftraces_list() {
+    for (name, capture) in all() {
+        let ways = tried(&capture, "sched_process_exit", Purpose::Exit);
+        assert_eq!(ways, [[Method::Tracepoint]], "{name}");
+    }
+}
