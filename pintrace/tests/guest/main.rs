@@ -12,6 +12,7 @@ mod counts_pinload;
 mod harness;
 mod robust_doctor;
 mod robust_endings;
+mod robust_full_disk;
 mod robust_kit;
 mod robust_loss;
 mod robust_record;

@@ -1,4 +1,4 @@
-//! `pintrace record` and the command it runs: exit codes, signals, users, and a disk that is full.
+//! `pintrace record` and the command it runs: exit codes, signals, users.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -115,71 +115,5 @@ fn a_command_that_cannot_be_run_is_named_and_leaves_no_file() {
         );
         assert!(!file.exists(), "a recording of nothing is left");
     }
-    before.assert_nothing_is_left();
-}
-
-/// A file system of its own, unmounted at the end.
-struct Mounted(&'static str);
-
-impl Mounted {
-    fn tmpfs(place: &'static str, size: &str) -> Self {
-        fs::create_dir_all(place).unwrap();
-        let size = format!("size={size}");
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &size, "tmpfs", place]);
-        assert!(mount.status().unwrap().success());
-        Self(place)
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0).status();
-    }
-}
-
-#[test]
-fn a_full_disk_ends_the_recording_but_neither_the_file_nor_the_command() {
-    let before = Before::now();
-    let _small = Mounted::tmpfs("/tmp/small", "8k");
-    let file = Path::new("/tmp/small/full.pintrace");
-    let (enough, went_on) = (path("enough"), path("went-on"));
-    let script = format!(
-        "while [ ! -e {} ]; do pinload process-vm --name $RANDOM >/dev/null; done; touch {}",
-        enough.display(),
-        went_on.display()
-    );
-    let words = [
-        "record",
-        "--interval",
-        "10ms",
-        "-o",
-        file.to_str().unwrap(),
-        "--",
-        "sh",
-        "-c",
-        &script,
-    ];
-    let recorder = Running::start(&words);
-    recorder.wait_until_said("recording stopped");
-    assert!(!went_on.exists());
-    // What cannot be recorded is not traced either.
-    before.assert_nothing_is_left_of_the_probes();
-    fs::write(&enough, "").unwrap();
-    let ended = recorder.end();
-    assert_eq!(ended.code, 1, "{}", ended.said);
-    assert!(went_on.exists(), "the command was not left to its end");
-    for part in [
-        "/tmp/small/full.pintrace",
-        "No space left",
-        "Free some space",
-        "-o FILE",
-        "goes on without",
-    ] {
-        assert!(ended.said.contains(part), "{part}: {}", ended.said);
-    }
-    let json = report(file);
-    assert_eq!(json["complete"], false);
-    assert!(json["truth"]["ledger_acquired"].as_u64().unwrap() >= 64, "{json}");
     before.assert_nothing_is_left();
 }
