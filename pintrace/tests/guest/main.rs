@@ -15,6 +15,7 @@ mod robust_endings;
 mod robust_full_disk;
 mod robust_kit;
 mod robust_loss;
+mod robust_panic;
 mod robust_record;
 mod robust_serve;
 mod truth;

@@ -1,5 +1,5 @@
-//! However pintrace ends, nothing of it is left in the kernel, and the terminal is as it was. A panic is tried where it
-//! can be caused, on the same terminal code: in `terminal_guard`.
+//! However pintrace ends, nothing of it is left in the kernel, and the terminal is as it was. A panic has a file of its
+//! own: `robust_panic`.
 
 use rustix::process::Signal;
 
@@ -8,7 +8,7 @@ use super::robust_kit::{Before, OnTerminal, Running, path, pintrace, report, sig
 /// `top` on a terminal, attached and drawn; `end` ends it; the exit code must be this.
 fn top_ends(end: impl FnOnce(&OnTerminal), code: i32) -> OnTerminal {
     let before = Before::now();
-    let session = OnTerminal::start("top --interval 200ms");
+    let session = OnTerminal::start("pintrace top --interval 200ms");
     before.assert_something_is_there();
     end(&session);
     assert_eq!(session.end(), code, "{:?}", session.output());

@@ -282,8 +282,8 @@ pub(crate) struct OnTerminal {
 }
 
 impl OnTerminal {
-    /// Starts pintrace and waits for its view.
-    pub(crate) fn start(words: &str) -> Self {
+    /// Starts pintrace by this line of shell and waits for its view.
+    pub(crate) fn start(line: &str) -> Self {
         use rustix::fs::{Mode, OFlags};
         use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
         let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
@@ -303,10 +303,7 @@ impl OnTerminal {
         let code = path("code");
         let end = || Stdio::from(terminal.try_clone().unwrap());
         // The shell ignores what the keyboard sends to all; pintrace gets the signals' defaults back.
-        let script = format!(
-            "trap : INT; pintrace {words}; echo $? >{}; exec sleep 1000",
-            code.display()
-        );
+        let script = format!("trap : INT; {line}; echo $? >{}; exec sleep 1000", code.display());
         let shell = Command::new("setsid")
             .args(["-c", "sh", "-c", &script])
             .env("TERM", "xterm")

@@ -45,20 +45,21 @@ pub(crate) fn run(kernels: &[Wanted], arguments: &[String], table: &mut Table) {
 
 /// The test program and what it needs in each guest.
 fn build() -> Result<Vec<Addition>> {
-    let words = [
-        "test",
-        "--no-run",
+    let static_pintrace = [
         "--quiet",
         "--release",
         "--target",
         workspace::GUEST_TARGET,
         "--package",
         "pintrace",
-        "--test",
-        "guest",
     ];
+    let build = |name: &str, words: &[&str]| -> Result<Addition> {
+        let program = workspace::build(name, &[words, &static_pintrace].concat())?;
+        Ok(Addition::new(program, &format!("usr/local/bin/{name}")))
+    };
     Ok(vec![
-        Addition::new(workspace::build("guest", &words)?, "usr/local/bin/guest"),
+        build("guest", &["test", "--no-run", "--test", "guest"])?,
+        build("panicking_top", &["build", "--example", "panicking_top"])?,
         Addition::new(promtool::obtain()?, "usr/local/bin/promtool"),
     ])
 }
