@@ -134,14 +134,12 @@ fn summary(snapshot: &Snapshot) -> String {
             .collect::<Vec<_>>()
             .join(", ")
     };
-    let unseen = snapshot.started.missing.iter();
-    let unseen: String = unseen
-        .map(|missing| {
-            let Missing { function, why, lost } = missing;
-            format!("not seen: {lost} ({function} could not be hooked: {why})\n")
-        })
-        .collect();
-    format!("{pins}\n{books}\nlost: {lost}\n{unseen}")
+    let mut lines = vec![pins, books, format!("lost: {lost}")];
+    let missing = snapshot.started.missing.iter();
+    lines.extend(missing.map(|Missing { function, why, lost }| {
+        format!("not seen: {lost} ({function} could not be hooked: {why})")
+    }));
+    lines.join("\n") + "\n"
 }
 
 /// Whichever comes first: the command's end, the end of the time, a signal.

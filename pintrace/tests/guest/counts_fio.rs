@@ -12,7 +12,7 @@ const PAGES: u64 = 4096;
 const THP: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
 
 /// fio with these options on a file of 16 MiB.
-fn fio(options: &str) -> Command {
+pub(crate) fn fio(options: &str) -> Command {
     // It takes the process over, and watches it from another: the process id is fio's.
     let mut command = Command::new("timeout");
     command.args(["60", "fio"]);
@@ -35,7 +35,7 @@ fn run(fio: &mut Command, findings: &mut Findings) {
 }
 
 /// Makes the file, so that no run does.
-fn lay_out() {
+pub(crate) fn lay_out() {
     let status = fio("--rw=write --bs=1M --ioengine=psync --end_fsync=1")
         .status()
         .unwrap();

@@ -3,6 +3,7 @@
 //! A [`Recording`] runs beside the workloads and is read while it grows. Nothing here waits for time to pass:
 //! every wait is for a condition, and has a bound.
 
+use std::collections::BTreeMap;
 use std::fmt::{Debug, Display};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -246,6 +247,15 @@ impl Report {
     /// A figure of a process, 0 if it has not pinned.
     pub(crate) fn figure(&self, pid: u64, key: &str) -> u64 {
         self.process(pid)[key].as_u64().unwrap_or(0)
+    }
+
+    /// Pages acquired, by thread.
+    pub(crate) fn acquired_by_thread(&self) -> BTreeMap<u64, u64> {
+        let threads = self.processes().iter();
+        threads
+            .flat_map(|process| process["threads"].as_array().unwrap())
+            .map(|thread| (number(&thread["tid"]), number(&thread["acquired"])))
+            .collect()
     }
 
     /// What must hold at every moment at which nobody is in the middle of a pin.

@@ -7,6 +7,7 @@
 )]
 
 mod attribution;
+mod bpftrace;
 mod counts_fio;
 mod counts_pinload;
 mod harness;
@@ -19,3 +20,4 @@ mod robust_panic;
 mod robust_record;
 mod robust_serve;
 mod truth;
+mod witness_bpftrace;

@@ -1,7 +1,7 @@
 //! Where the ledger could differ from the books: pins older than the start, pins while attaching, pins that
 //! the kernel moves first, a machine that is never quiet; and a second witness.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -265,7 +265,7 @@ fn switch(block: &Path, state: &str) -> Result<(), String> {
 
 const TRACING: &str = "/sys/kernel/tracing";
 /// What the exported pin functions return.
-const RETURNS: [(&str, &str); 6] = [
+pub(crate) const RETURNS: [(&str, &str); 6] = [
     ("pin_user_pages", "s64"),
     ("pin_user_pages_fast", "s32"),
     ("pin_user_pages_fast_only", "s32"),
@@ -301,16 +301,16 @@ fn the_kernels_own_kprobe_histograms_show_the_same_for_each_thread() {
     }
     let report = recording.finish();
     report.check(&mut findings);
-    let threads = report
-        .processes()
-        .iter()
-        .flat_map(|process| process["threads"].as_array().unwrap());
-    let shown: BTreeMap<u64, u64> = threads
-        .map(|thread| (number(&thread["tid"]), number(&thread["acquired"])))
-        .collect();
-    findings.same("acquired by thread", shown, witness.sums());
+    findings.same("acquired by thread", report.acquired_by_thread(), witness.sums());
     findings.holds(report.truth("ledger_acquired") > 0, "pins");
     findings.conclude();
+}
+
+/// The kernel's functions that can be traced.
+pub(crate) fn traceable() -> BTreeSet<String> {
+    let list = fs::read_to_string(format!("{TRACING}/available_filter_functions")).unwrap();
+    let names = list.lines().filter_map(|line| line.split(' ').next());
+    names.map(str::to_owned).collect()
 }
 
 /// Sums of what the pin functions return, by thread, kept by the kernel's tracing.
@@ -318,13 +318,10 @@ struct Histograms(Vec<&'static str>);
 
 impl Histograms {
     fn make() -> Result<Self, String> {
-        let traceable = fs::read_to_string(format!("{TRACING}/available_filter_functions")).unwrap();
+        let traceable = traceable();
         let mut made = Self(Vec::new());
         for (function, width) in RETURNS {
-            if !traceable
-                .lines()
-                .any(|line| line.split(' ').next() == Some(function))
-            {
+            if !traceable.contains(function) {
                 continue;
             }
             let probe = format!("r:witness/{function} {function} pages=$retval:{width}\n");

@@ -14,7 +14,7 @@ use crate::workspace;
 use super::promtool;
 
 /// What the tests use beside pintrace and pinload.
-const PACKAGES: [&str; 1] = ["fio"];
+const PACKAGES: [&str; 2] = ["fio", "bpftrace"];
 /// For a small disk that fills up.
 const LOOP_DEVICES: &str = "loop";
 const LIMIT: Duration = Duration::from_mins(15);
