@@ -7,9 +7,13 @@
 pub mod head_encoding {
     /// `page.compound_head`: bit 0 set, the rest is the head's address (up to 7.0).
     pub const POINTER: u32 = 0;
-    /// `page.compound_info`: bit 0 set, the rest is a mask for the tail's own address (from 7.1 on, with
-    /// `compound_info_has_mask()`, include/linux/page-flags.h).
-    pub const MASK: u32 = 1;
+    /// `page.compound_info`: bit 0 set, the rest is a mask for the tail's own address, or the head's
+    /// address (from 7.1 on; `compound_info_has_mask()`, include/linux/page-flags.h, goes by the kernel's
+    /// configuration, which BTF does not show).
+    pub const INFO: u32 = 1;
+    /// A `compound_info` from here on is a mask: all struct pages of the largest folio take less than 4 GiB, and
+    /// no struct page lies in the last 4 GiB of the address space.
+    pub const LEAST_MASK: u64 = 0xffff_ffff_0000_0000;
 }
 
 /// Offsets are in bytes; a field that a kernel lacks is [`Facts::ABSENT`].

@@ -45,7 +45,7 @@ pub fn facts(types: &impl Types, twice: bool) -> Result<Facts, UnknownLayout> {
         pin_bias: PIN_BIAS,
         page_struct_shift: page_bytes.trailing_zeros(),
         head_encoding: if masked {
-            head_encoding::MASK
+            head_encoding::INFO
         } else {
             head_encoding::POINTER
         },

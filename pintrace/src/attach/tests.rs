@@ -273,7 +273,7 @@ fn tails_name_their_head_by_a_mask_from_compound_info_on() {
             masked,
             "{name}"
         );
-        assert_eq!(facts.head_encoding == head_encoding::MASK, masked, "{name}");
+        assert_eq!(facts.head_encoding == head_encoding::INFO, masked, "{name}");
         assert_eq!(facts.page_compound_head, 8, "{name}");
     }
 }
