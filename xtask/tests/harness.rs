@@ -46,6 +46,16 @@ fn long_output_arrives_whole() {
     assert!(printed(&output).ends_with("\n20000\n"));
 }
 
+/// Under load a kernel measures the time-stamp counter wrongly, and its clock runs at another pace for good.
+#[test]
+fn the_clock_rests_on_nothing_that_was_measured_while_booting() {
+    let output = vm(
+        &[],
+        "cat /sys/devices/system/clocksource/clocksource0/current_clocksource",
+    );
+    assert_eq!(printed(&output), "acpi_pm\n", "{}", said(&output));
+}
+
 #[test]
 fn a_process_left_behind_does_not_hold_the_guest() {
     let output = vm(&["--timeout", "60s"], "sleep 1000 & seq 20000");

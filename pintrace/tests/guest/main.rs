@@ -19,5 +19,6 @@ mod robust_loss;
 mod robust_panic;
 mod robust_record;
 mod robust_serve;
+mod soak;
 mod truth;
 mod witness_bpftrace;
