@@ -11,9 +11,12 @@ pub mod head_encoding {
     /// address (from 7.1 on; `compound_info_has_mask()`, include/linux/page-flags.h, goes by the kernel's
     /// configuration, which BTF does not show).
     pub const INFO: u32 = 1;
-    /// A `compound_info` from here on is a mask: all struct pages of the largest folio take less than 4 GiB, and
-    /// no struct page lies in the last 4 GiB of the address space.
-    pub const LEAST_MASK: u64 = 0xffff_ffff_0000_0000;
+    /// A `compound_info` whose bits from [`MASK_SHIFT`] on are these is a mask: all struct pages of the largest
+    /// folio take less than a TiB, and no struct page lies in the last TiB of the address space.
+    pub const MASK_BITS: u64 = 0xff_ffff;
+    /// Compared this way round because the compiler, told `link >= 0xffff_ffff_0000_0000`, compares a word that has
+    /// no sign with -1.
+    pub const MASK_SHIFT: u32 = 40;
 }
 
 /// Offsets are in bytes; a field that a kernel lacks is [`Facts::ABSENT`].
@@ -61,6 +64,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Marks an offset that this kernel does not have.
-    pub const ABSENT: u32 = u32::MAX;
+    /// Marks an offset that this kernel does not have. Not `u32::MAX`, which the compiler would compare, as a word
+    /// that has no sign, with -1.
+    pub const ABSENT: u32 = 0x7fff_ffff;
 }

@@ -81,7 +81,8 @@ pub extern "C" fn pintrace_folio_of(page: u64) -> u64 {
     };
     let link = words.u64_at(facts::page_compound_head());
     if link & 1 == 1 {
-        let head = if facts::head_encoding() == head_encoding::INFO && link >= head_encoding::LEAST_MASK {
+        let is_mask = link >> head_encoding::MASK_SHIFT == head_encoding::MASK_BITS;
+        let head = if facts::head_encoding() == head_encoding::INFO && is_mask {
             page & link
         } else {
             link - 1
