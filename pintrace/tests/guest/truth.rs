@@ -112,7 +112,13 @@ fn a_machine_that_is_never_quiet_adds_up_or_counts_the_calls_that_were_not_shown
         let report = recording.settled();
         samples += 1;
         findings.about(format!("sample {samples}"));
-        explained(&report, &mut findings);
+        // A call may be under way, pinned and not returned, for as long as its thread is kept from the CPU: then the
+        // next sample has it.
+        if is_explained(&report) {
+            explained(&report, &mut findings);
+        } else {
+            explained(&recording.settled(), &mut findings);
+        }
     }
     findings.about("afterwards");
     let report = recording.once("everything to be released", |report| {
@@ -140,10 +146,15 @@ fn explained(report: &Report, findings: &mut Findings) -> u64 {
         }
     }
     findings.holds(
-        report.truth("unaccounted").unsigned_abs() <= skipped * DEMO_CALL,
+        is_explained(report),
         "what is unaccounted is explained by skipped calls",
     );
     skipped
+}
+
+fn is_explained(report: &Report) -> bool {
+    let skipped = number(&report.document["loss"]["recursion_missed"]);
+    report.truth("unaccounted").unsigned_abs() <= skipped * DEMO_CALL
 }
 
 #[test]
