@@ -51,6 +51,12 @@ pub(crate) fn kernel_at_least(major: u32, minor: u32) -> bool {
     running >= (major, minor)
 }
 
+/// Whether threads can be taken off their CPU inside the kernel.
+pub(crate) fn is_preemptible() -> bool {
+    let models = fs::read_to_string("/sys/kernel/debug/sched/preempt").unwrap();
+    !models.contains("(none)") && !models.contains("(voluntary)")
+}
+
 /// What was found not to be as it should; all of it is told at the end.
 #[derive(Default)]
 pub(crate) struct Findings {
@@ -272,6 +278,11 @@ impl Report {
             // A process that ends at once may be gone before its command line is read. What it pinned and its
             // command name are known all the same.
             if reason == "name_unread" {
+                continue;
+            }
+            // Where a thread can be taken off its CPU inside the program that takes stacks, others go without. The
+            // subsystem is known by the caller then, and every figure all the same.
+            if reason == "stack_lost" && is_preemptible() {
                 continue;
             }
             findings.same(&format!("loss.{reason}"), number(count), 0);

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
+use super::harness::is_preemptible;
 use super::robust_kit::{Before, json_of, pintrace};
 
 /// The diagnosis, made once.
@@ -47,9 +48,8 @@ fn longterm_is_attached(diagnosis: &Value) -> bool {
 #[test]
 fn hooks_are_doubled_where_threads_can_be_taken_off_their_cpu_inside_them() {
     let diagnosis = diagnosis();
-    let models = fs::read_to_string("/sys/kernel/debug/sched/preempt").unwrap();
-    let preemption = !models.contains("(none)") && !models.contains("(voluntary)");
-    assert_eq!(diagnosis["preemption"], preemption, "{models}");
+    let preemption = is_preemptible();
+    assert_eq!(diagnosis["preemption"], preemption);
     for hook in hooks(diagnosis)
         .iter()
         .filter(|hook| hook["status"] == "attached")
