@@ -1,9 +1,10 @@
 //! pintrace's eBPF programs.
 //!
-//! A hook (`hooks_*`) asks whether it is its turn ([`turns`]), reads its arguments and calls [`acquire`] or [`release`]; these walk the pages
-//! ([`walk`], [`page`]), keep the folio table ([`folios`], [`shared`]) and the books of who holds what
-//! ([`accounts`], [`extents`]). Offsets and enum values are injected ([`facts`]); nothing here knows a
-//! kernel version.
+//! A hook (`hooks_*`) asks whether it is its turn ([`turns`]), reads its arguments and calls
+//! [`acquire`] or [`release`]; these walk the pages ([`walk`], [`page`]), keep the folio table
+//! ([`folios`], [`shared`]) and the books of who holds what ([`accounts`], [`extents`]). Stacks are taken
+//! at once or by a program of their own ([`stacks`]). Offsets and enum values are injected ([`facts`]);
+//! nothing here knows a kernel version.
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch)] // See turns.rs.
