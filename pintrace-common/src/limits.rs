@@ -11,6 +11,8 @@ pub const FOLIO_CHUNKS: u32 = 1 << 16;
 pub const MOST_FOLIO_CHUNKS: u32 = 1 << 25;
 /// Folios that are large or have more than one holder.
 pub const SHARED_FOLIOS: u32 = 262_144;
+/// The same where the table takes its memory at once, 128 bytes each.
+pub const ELDER_SHARED_FOLIOS: u32 = 16_384;
 /// Pin calls with `FOLL_LONGTERM` under way at one time.
 pub const CALLS: u32 = 16_384;
 /// Words for calls that are between the two copies of a program; a power of two.

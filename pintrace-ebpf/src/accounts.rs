@@ -12,7 +12,13 @@ use pintrace_common::{
     limits, wire,
 };
 
-use crate::{atomic::Word, count, maps, ring, stacks::Opened};
+use crate::{
+    atomic::Word,
+    count,
+    locks::{self, What},
+    maps, ring,
+    stacks::Opened,
+};
 
 /// The account that takes what finds no other.
 pub const UNATTRIBUTED: u32 = 0;
@@ -132,7 +138,9 @@ fn next_id() -> Option<u32> {
         return Some(id);
     }
     let next = maps::NEXT_IDS.get_ptr_mut(0)?;
+    let lock = locks::lock(What::Ids)?;
     // SAFETY: a live map value, accessed atomically. Id 0 is never given out.
     let id = unsafe { Word::at(next) }.fetch_add(1) + 1;
+    lock.unlock();
     u32::try_from(id).ok()
 }

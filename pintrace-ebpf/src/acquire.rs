@@ -5,13 +5,15 @@ use core::ffi::c_void;
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use pintrace_common::{
     counters::{Loss, Total},
-    ledger::AccountKey,
+    ledger::{AccountKey, EXTENT_BIT},
 };
 
 use crate::{
     accounts, count, extents, facts,
     folios::{CellTable, Chunks},
-    holders, kernel, log, maps,
+    holders, kernel, log,
+    loops::Paged,
+    maps,
     page::Folio,
     pin_call::PinCall,
     shared,
@@ -28,12 +30,27 @@ pub fn gate_is_open() -> bool {
 /// Takes a successful call into the ledger.
 #[inline(always)]
 pub fn acquired(ctx: *mut c_void, call: &PinCall, stack: When) {
-    acquired_into::<Chunks>(ctx, call, stack);
+    acquired_by(ctx, call, stack, pintrace_pin_pages);
 }
 
 /// As [`acquired`], with a folio table of choice: for the bench.
+#[cfg(feature = "bench")]
 #[inline(always)]
-pub fn acquired_into<T: CellTable>(ctx: *mut c_void, call: &PinCall, stack: When) {
+pub fn acquired_into<T: CellTable>(ctx: *mut c_void, call: &PinCall, stack: When)
+where
+    Hold<T>: Paged,
+{
+    acquired_by(ctx, call, stack, pin_pages::<T>);
+}
+
+/// Finds or opens whose pins these are, and has them put there.
+#[inline(always)]
+fn acquired_by(
+    ctx: *mut c_void,
+    call: &PinCall,
+    stack: When,
+    pin_pages: extern "C" fn(u32, u32, u32, u64, u64) -> u32,
+) {
     let longterm = call.flags as u32 & facts::foll_longterm() != 0;
     let key = AccountKey {
         mm: call.mm,
@@ -49,27 +66,47 @@ pub fn acquired_into<T: CellTable>(ctx: *mut c_void, call: &PinCall, stack: When
         None
     };
     let holder = opening.map_or(account, |opening| opening.holder());
+    let grown = opening.is_some_and(|opening| opening.grown);
+    pin_pages(account, holder, u32::from(grown), call.array, call.pages);
+    opened.announce(ctx);
+    log::debug!(ctx, "pinned {} pages at {:x}", call.pages, call.address);
+}
+
+/// [`pin_pages`] as a global function: the verifier follows it once, and not on every way to it.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_pin_pages(account: u32, holder: u32, grown: u32, array: u64, pages: u64) -> u32 {
+    pin_pages::<Chunks>(account, holder, grown, array, pages)
+}
+
+/// Puts the pages of a call into the folio table, and their figures to the account and the extent that
+/// `holder` may name. `grown` if that extent was there before.
+#[inline(always)]
+extern "C" fn pin_pages<T: CellTable>(account: u32, holder: u32, grown: u32, array: u64, pages: u64) -> u32
+where
+    Hold<T>: Paged,
+{
     // Unknown to the verifier for the same reason as in `walk`.
-    let zero = maps::zero();
+    let Some(zeros) = maps::Zeros::find() else {
+        return 0;
+    };
     let mut hold = Hold::<T> {
         holder: u64::from(holder),
-        pins: zero,
-        kept: zero,
-        bytes: zero,
+        pins: zeros.next(),
+        kept: zeros.next(),
+        bytes: zeros.next(),
         table: core::marker::PhantomData,
     };
-    walk::walk(Pages::Array(call.array), call.pages, &mut hold);
+    walk::walk(Pages::Array(array), pages, &mut hold);
     count::total(Total::Acquired, hold.pins);
     accounts::credit(account, hold.pins);
     if hold.bytes != 0 {
         holders::keep_bytes(holder, hold.bytes);
     }
-    if let Some(opening) = opening {
-        let grown = u32::from(opening.grown);
-        extents::pintrace_extent_finish(holder, grown, call.pages << 12, hold.pins, hold.kept);
+    if holder & EXTENT_BIT != 0 {
+        extents::pintrace_extent_finish(holder, grown, pages << 12, hold.pins, hold.kept);
     }
-    opened.announce(ctx);
-    log::debug!(ctx, "pinned {} pages at {:x}", hold.pins, call.address);
+    0
 }
 
 /// Who pins: the running task, or for a kernel thread the owner of the address space.
@@ -87,7 +124,10 @@ fn pinner(mm: u64) -> u64 {
     bpf_get_current_pid_tgid()
 }
 
-struct Hold<T> {
+/// The pages of a call on their way into the folio table.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Hold<T> {
     holder: u64,
     /// Pages that carry a pin.
     pins: u64,
@@ -98,16 +138,19 @@ struct Hold<T> {
     table: core::marker::PhantomData<T>,
 }
 
-impl<T: CellTable> Visitor for Hold<T> {
+impl<T: CellTable> Visitor for Hold<T>
+where
+    Self: Paged,
+{
     #[inline(always)]
-    fn run(&mut self, folio: &Folio, pins: u32) {
-        if !folio.pinned {
+    fn run(&mut self, folio: Folio, pins: u32) {
+        if !folio.is_pinned() {
             count::total(Total::Unpinned, u64::from(pins));
             return;
         }
         self.pins += u64::from(pins);
         let holder = self.holder as u32;
-        let held = T::hold(folio.head, holder, pins);
+        let held = T::hold(folio.head(), holder, pins);
         let who = (held >> 32) as u32;
         if who == holder {
             self.kept += u64::from(pins);

@@ -9,7 +9,16 @@ use pintrace_common::{
     wire,
 };
 
-use crate::{accounts, atomic::Word, count, maps, pin_call::PinCall, ring, stacks::Opened};
+use crate::{
+    accounts,
+    atomic::Word,
+    count,
+    locks::{self, What},
+    maps,
+    pin_call::PinCall,
+    ring,
+    stacks::Opened,
+};
 
 /// Calls on adjoining addresses within this time make one extent: drivers pin large regions in
 /// batches (`ib_umem_get` by 512 pages).
@@ -85,10 +94,20 @@ pub extern "C" fn pintrace_extent_open(account: u32, address: u64, flags: u32, s
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_extent_continues(index: u32, account: u32, address: u64) -> u32 {
-    let now = accounts::time();
     let Some(extent) = maps::EXTENTS.get_ptr_mut(index) else {
         return 0;
     };
+    let Some(lock) = locks::lock(What::Extent(index)) else {
+        return 0;
+    };
+    let continues = take_on(index, extent, account, address);
+    lock.unlock();
+    u32::from(continues)
+}
+
+#[inline(always)]
+fn take_on(index: u32, extent: *mut Extent, account: u32, address: u64) -> bool {
+    let now = accounts::time();
     // SAFETY: a live map value. The index may have been given to somebody else: then the account
     // differs, before or after the swap, and the swap is undone.
     unsafe {
@@ -100,15 +119,15 @@ pub extern "C" fn pintrace_extent_continues(index: u32, account: u32, address: u
             || now - (*extent).grown_ns > GROW_WITHIN_NS
             || !held.swap(before, before + Extent::OPENING_BIAS)
         {
-            return 0;
+            return false;
         }
         if (*extent).account == account {
-            return 1;
+            return true;
         }
         if held.fetch_sub(Extent::OPENING_BIAS) == Extent::OPENING_BIAS {
             close(index, extent);
         }
-        0
+        false
     }
 }
 
@@ -141,11 +160,26 @@ pub extern "C" fn pintrace_extent_finish(holder: u32, grown: u32, span: u64, pag
                 extent: *extent,
             });
         }
-        if counter.fetch_sub(Extent::OPENING_BIAS) == Extent::OPENING_BIAS {
-            close(index, extent);
-        }
     }
+    lower(index, extent, Extent::OPENING_BIAS);
     0
+}
+
+/// Takes pages, or a call's bias, off what an extent holds, and closes it after the last.
+#[inline(always)]
+fn lower(index: u32, extent: *mut Extent, pages: u64) {
+    let Some(lock) = locks::lock(What::Extent(index)) else {
+        // A call's own bias left in place keeps the extent open for good: one, whatever it holds.
+        let lost = if pages == Extent::OPENING_BIAS { 1 } else { pages };
+        count::loss(Loss::CellContended, lost);
+        return;
+    };
+    // SAFETY: a live map value, accessed atomically.
+    let before = unsafe { Word::at(&raw mut (*extent).pages_held) }.fetch_sub(pages);
+    if before == pages {
+        close(index, extent);
+    }
+    lock.unlock();
 }
 
 /// Takes released pages off an extent and closes it after the last.
@@ -158,11 +192,8 @@ pub fn shrink(index: u32, pages: u64, bytes: u64) {
     unsafe {
         Word::at(&raw mut (*extent).bytes_held).sub(bytes);
         owner_holds((*extent).account, pages.wrapping_neg());
-        let before = Word::at(&raw mut (*extent).pages_held).fetch_sub(pages);
-        if before == pages {
-            close(index, extent);
-        }
     }
+    lower(index, extent, pages);
 }
 
 /// Adds to what a process holds with long-term pins, unless it has ended.
@@ -204,6 +235,9 @@ fn next_index() -> Option<u32> {
         return Some(index);
     }
     let next = maps::NEXT_IDS.get_ptr_mut(1)?;
+    let lock = locks::lock(What::Ids)?;
     // SAFETY: a live map value, accessed atomically.
-    u32::try_from(unsafe { Word::at(next) }.fetch_add(1)).ok()
+    let id = unsafe { Word::at(next) }.fetch_add(1);
+    lock.unlock();
+    u32::try_from(id).ok()
 }

@@ -4,21 +4,21 @@
 //! of its own ([`crate::shared`]), and its cell is marked. Every change is a compare-and-swap,
 //! because releases come from interrupts and other CPUs in the middle of anything.
 
-use core::ffi::c_void;
-
-use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_loop};
+use aya_ebpf::bindings::BPF_NOEXIST;
 use pintrace_common::{
     counters::Loss,
     ledger::{CHUNK_PAGES, Chunk, SHARED_MARK},
 };
 
-use crate::{atomic::Word, count, facts, holders, maps, shared};
-
-/// Attempts at a cell that is shared or under change; each failure means that somebody else succeeded.
-const ATTEMPTS: u32 = 16;
+use crate::{
+    atomic::Word,
+    count, facts, holders,
+    locks::{self, What},
+    loops, maps, shared,
+};
 
 /// Where the cells are. The shipped layout is [`Chunks`]; the bench compares others.
-pub trait CellTable: Sized {
+pub trait CellTable: Copy + 'static {
     /// The cell of a folio that may be held.
     fn find(head: u64) -> Option<Word>;
     /// The cell of a folio, made if there is none yet.
@@ -38,6 +38,7 @@ pub trait CellTable: Sized {
 }
 
 /// Cells in chunks, each for the struct pages of an aligned run, made on demand.
+#[derive(Clone, Copy)]
 pub struct Chunks;
 
 /// A value for new chunks; they are too large for the stack.
@@ -83,14 +84,26 @@ impl CellTable for Chunks {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_hold(head: u64, holder: u32, pins: u32) -> u64 {
-    hold_in::<Chunks>(head, holder, pins)
+    let Some(held) = locks::lock(What::Folio(head)) else {
+        count::loss(Loss::CellContended, u64::from(pins));
+        return 0;
+    };
+    let holder = hold_in::<Chunks>(head, holder, pins);
+    held.unlock();
+    holder
 }
 
 /// [`CellTable::take`], likewise.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_take(head: u64, pins: u32, tgid: u32, bytes: u64) -> u64 {
-    take_from::<Chunks>(head, pins, tgid, bytes)
+    let Some(held) = locks::lock(What::Folio(head)) else {
+        count::loss(Loss::CellContended, u64::from(pins));
+        return 0;
+    };
+    let left = take_from::<Chunks>(head, pins, tgid, bytes);
+    held.unlock();
+    left
 }
 
 /// Packs a cell.
@@ -113,24 +126,18 @@ fn hold_in<T: CellTable>(head: u64, holder: u32, pins: u32) -> u64 {
     if (now >> 32) as u32 == holder && word.swap(now, now + u64::from(pins)) {
         return u64::from(holder) << 32;
     }
-    let zero = maps::zero();
+    let Some(zeros) = maps::Zeros::find() else {
+        return 0;
+    };
     let mut adding = Adding {
         head,
         holder: u64::from(holder),
         pins: u64::from(pins),
-        done: zero,
-        got: zero,
-        first: zero,
+        done: zeros.next(),
+        got: zeros.next(),
+        first: zeros.next(),
     };
-    // SAFETY: the callback takes the state it is given, which outlives the call.
-    unsafe {
-        bpf_loop(
-            ATTEMPTS,
-            hold_step::<T> as *mut c_void,
-            (&raw mut adding).cast(),
-            0,
-        )
-    };
+    loops::repeat::<{ loops::ATTEMPTS }, _>(hold_step::<T>, &mut adding);
     if adding.done == 0 {
         adding.give_up::<T>();
     }
@@ -179,7 +186,7 @@ impl Adding {
 }
 
 extern "C" fn hold_step<T: CellTable>(_turn: u32, adding: *mut Adding) -> i64 {
-    // SAFETY: bpf_loop hands back the state.
+    // SAFETY: the loop hands back the state.
     let adding = unsafe { &mut *adding };
     let Some(word) = T::find(adding.head) else {
         return 0;
@@ -240,7 +247,10 @@ fn take_from<T: CellTable>(head: u64, pins: u32, tgid: u32, bytes: u64) -> u64 {
         return u64::from(pins);
     }
     // `left` without bounds that the verifier would see change on every turn.
-    let left = maps::zero() + u64::from(pins);
+    let Some(zeros) = maps::Zeros::find() else {
+        return u64::from(pins);
+    };
+    let left = zeros.next() + u64::from(pins);
     let mut taking = Taking {
         head,
         bytes,
@@ -251,15 +261,7 @@ fn take_from<T: CellTable>(head: u64, pins: u32, tgid: u32, bytes: u64) -> u64 {
     if now != SHARED_MARK && now as u32 >= pins && take_once::<T>(&mut taking, word, now) {
         return 0;
     }
-    // SAFETY: the callback takes the state it is given, which outlives the call.
-    unsafe {
-        bpf_loop(
-            ATTEMPTS,
-            take_step::<T> as *mut c_void,
-            (&raw mut taking).cast(),
-            0,
-        )
-    };
+    loops::repeat::<{ loops::ATTEMPTS }, _>(take_step::<T>, &mut taking);
     taking.left
 }
 
@@ -280,7 +282,7 @@ fn take_once<T: CellTable>(taking: &mut Taking, word: Word, now: u64) -> bool {
 }
 
 extern "C" fn take_step<T: CellTable>(_turn: u32, taking: *mut Taking) -> i64 {
-    // SAFETY: bpf_loop hands back the state.
+    // SAFETY: the loop hands back the state.
     let taking = unsafe { &mut *taking };
     let Some(word) = T::find(taking.head) else {
         return 1;

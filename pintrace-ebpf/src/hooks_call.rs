@@ -12,7 +12,7 @@ use aya_ebpf::{
     programs::{FEntryContext, FExitContext},
 };
 
-use crate::{acquire::gate_is_open, calls, kernel::argument, release, turns::Turn};
+use crate::{acquire::gate_is_open, calls, release, trampoline::argument, turns::Turn};
 
 /// Where the flags stand in __gup_longterm_locked(mm, start, nr_pages, pages, vmas or locked, gup_flags).
 const FLAGS: u32 = 5;
@@ -55,6 +55,7 @@ entries! {
     enter_pin_user_pages_fast enter_pin_user_pages_fast_again 2;
     enter_pin_user_pages_fast_only enter_pin_user_pages_fast_only_again 2;
     enter_pin_user_pages_remote enter_pin_user_pages_remote_again 3;
+    enter_pin_user_pages_locked enter_pin_user_pages_locked_again 2;
     enter_pin_user_pages_unlocked enter_pin_user_pages_unlocked_again 3;
 }
 
@@ -109,5 +110,17 @@ pub fn gup_put_folio(ctx: FEntryContext) -> i32 {
 /// Its second copy.
 #[fentry]
 pub fn gup_put_folio_again(ctx: FEntryContext) -> i32 {
+    dropped(Turn::Second, ctx.as_ptr())
+}
+
+/// Entry of put_compound_head(page, refs, flags), which it was called before there were folios.
+#[fentry]
+pub fn put_compound_head(ctx: FEntryContext) -> i32 {
+    dropped(Turn::First, ctx.as_ptr())
+}
+
+/// Its second copy.
+#[fentry]
+pub fn put_compound_head_again(ctx: FEntryContext) -> i32 {
     dropped(Turn::Second, ctx.as_ptr())
 }

@@ -5,11 +5,13 @@ use core::ffi::c_void;
 
 use aya_ebpf::{EbpfContext, macros::fexit, programs::FExitContext};
 
-use crate::{acquire, calls, facts, kernel, pin_call::PinCall, stacks::When, turns::Turn};
+use crate::{acquire, calls, facts, pin_call::PinCall, stacks::When, trampoline, turns::Turn};
 
 /// Where a prototype has what; -1 for the running task's own `mm`.
 #[derive(Clone, Copy)]
 struct Shape {
+    /// How many parameters it has where that has to be known, which is before 5.17 (`trampoline.rs`).
+    parameters: u32,
     mm: i32,
     start: u32,
     flags: u32,
@@ -18,13 +20,20 @@ struct Shape {
 
 /// long (start, nr, flags, pages[, vmas]) and int (start, nr, flags, pages).
 const PLAIN: Shape = Shape {
+    parameters: 4,
     mm: -1,
     start: 0,
     flags: 2,
     pages: 3,
 };
+/// long (start, nr, flags, pages, vmas or locked), as it was before 6.5.
+const PLAIN_AND_ONE: Shape = Shape {
+    parameters: 5,
+    ..PLAIN
+};
 /// long (mm, start, nr, flags, pages[, vmas], locked).
 const REMOTE: Shape = Shape {
+    parameters: 7,
     mm: 0,
     start: 1,
     flags: 3,
@@ -32,6 +41,7 @@ const REMOTE: Shape = Shape {
 };
 /// long (start, nr, pages, flags).
 const UNLOCKED: Shape = Shape {
+    parameters: 4,
     mm: -1,
     start: 0,
     flags: 3,
@@ -43,7 +53,7 @@ fn returned(turn: Turn, ctx: *mut c_void, shape: Shape, pages: i64) -> i32 {
     if !turn.counts(ctx) || !acquire::gate_is_open() {
         return 0;
     }
-    let flags = kernel::argument(ctx, shape.flags);
+    let flags = trampoline::argument(ctx, shape.flags);
     if calls::is_longterm(flags) {
         // Where its own hooks stand at the call's heart, the mark is gone already.
         calls::unmark();
@@ -55,13 +65,13 @@ fn returned(turn: Turn, ctx: *mut c_void, shape: Shape, pages: i64) -> i32 {
         mm: if shape.mm < 0 {
             0
         } else {
-            kernel::argument(ctx, shape.mm as u32)
+            trampoline::argument(ctx, shape.mm as u32)
         },
-        address: kernel::argument(ctx, shape.start) & !4095,
+        address: trampoline::argument(ctx, shape.start) & !4095,
         flags,
-        array: kernel::argument(ctx, shape.pages),
+        array: trampoline::argument(ctx, shape.pages),
         pages: pages as u64,
-        caller: kernel::caller(ctx),
+        caller: trampoline::caller(ctx, shape.parameters),
     };
     acquire::acquired(ctx, &call, When::in_trampoline());
     0
@@ -77,9 +87,9 @@ macro_rules! pin_returns {
     (@ $name:ident $turn:ident $shape:ident $result:ty) => {
         #[fexit]
         pub fn $name(ctx: FExitContext) -> i32 {
-            match ctx.ret::<$result>() {
-                Ok(pages) => returned(Turn::$turn, ctx.as_ptr(), $shape, pages as i64),
-                Err(_) => {
+            match trampoline::result(ctx.as_ptr(), $shape.parameters) {
+                Some(pages) => returned(Turn::$turn, ctx.as_ptr(), $shape, pages as $result as i64),
+                None => {
                     acquire::unreadable();
                     0
                 }
@@ -89,12 +99,15 @@ macro_rules! pin_returns {
 }
 
 pin_returns! {
-    return_pin_user_pages return_pin_user_pages_again PLAIN i64;
+    return_pin_user_pages return_pin_user_pages_again PLAIN_AND_ONE i64;
+    return_pin_user_pages_locked return_pin_user_pages_locked_again PLAIN_AND_ONE i64;
     return_pin_user_pages_fast return_pin_user_pages_fast_again PLAIN i32;
     return_pin_user_pages_fast_only return_pin_user_pages_fast_only_again PLAIN i32;
     return_pin_user_pages_remote return_pin_user_pages_remote_again REMOTE i64;
     return_pin_user_pages_unlocked return_pin_user_pages_unlocked_again UNLOCKED i64;
 }
+
+const MEMFD_PARAMETERS: u32 = 6;
 
 /// memfd_pin_folios(file, start, end, folios, max, offset): always long-term, one pin a folio. The
 /// address of the extent is the offset in the file: no address space is involved.
@@ -105,18 +118,19 @@ fn returned_memfd(turn: Turn, ctx: &FExitContext) -> i32 {
         return 0;
     }
     calls::unmark();
-    let Ok(folios) = ctx.ret::<i64>() else {
+    let Some(folios) = trampoline::result(raw, MEMFD_PARAMETERS) else {
         acquire::unreadable();
         return 0;
     };
+    let folios = folios as i64;
     if folios > 0 {
         let call = PinCall {
             mm: 0,
-            address: kernel::argument(raw, 1) & !4095,
+            address: trampoline::argument(raw, 1) & !4095,
             flags: u64::from(facts::foll_longterm()),
-            array: kernel::argument(raw, 3),
+            array: trampoline::argument(raw, 3),
             pages: folios as u64,
-            caller: kernel::caller(raw),
+            caller: trampoline::caller(raw, MEMFD_PARAMETERS),
         };
         acquire::acquired(raw, &call, When::in_trampoline());
     }

@@ -5,7 +5,7 @@ use core::ffi::c_void;
 
 use aya_ebpf::{EbpfContext, macros::fentry, programs::FEntryContext};
 
-use crate::{acquire::gate_is_open, kernel::argument, release, turns::Turn, walk::Pages};
+use crate::{acquire::gate_is_open, release, trampoline::argument, turns::Turn, walk::Pages};
 
 #[inline(always)]
 fn one(turn: Turn, ctx: *mut c_void) -> i32 {

@@ -2,58 +2,34 @@
 
 use core::ffi::c_void;
 
-use aya_ebpf::helpers::{
-    bpf_get_current_task, bpf_probe_read_kernel,
-    generated::{bpf_get_func_arg, bpf_get_func_arg_cnt, bpf_get_func_ip},
-};
+use aya_ebpf::helpers::{bpf_get_current_task, bpf_probe_read_kernel};
 
 use crate::facts;
+
+/// Reads kernel memory; `T` is plain numbers.
+#[inline(always)]
+pub fn read<T>(address: u64) -> Option<T> {
+    // SAFETY: the helper checks the address; a fault is an error, not a crash.
+    unsafe { bpf_probe_read_kernel(address as *const T) }.ok()
+}
+
+/// Reads what a pointer of the program's own leads to, without the verifier's knowing what it is.
+#[inline(always)]
+pub fn read_at<T>(place: *const u8) -> Option<T> {
+    // SAFETY: as above.
+    unsafe { bpf_probe_read_kernel(place.cast::<T>()) }.ok()
+}
 
 /// Reads a u64 of kernel memory.
 #[inline(always)]
 pub fn read_u64(address: u64) -> Option<u64> {
-    // SAFETY: the helper checks the address; a fault is an error, not a crash.
-    unsafe { bpf_probe_read_kernel(address as *const u64) }.ok()
+    read(address)
 }
 
 /// Reads a u32 of kernel memory.
 #[inline(always)]
 pub fn read_u32(address: u64) -> Option<u32> {
-    // SAFETY: the helper checks the address; a fault is an error, not a crash.
-    unsafe { bpf_probe_read_kernel(address as *const u32) }.ok()
-}
-
-/// The `n`th argument of a traced function, as a number: the verifier would track a pointer taken
-/// from the context itself, and forbid the arithmetic that pages need.
-#[inline(always)]
-pub fn argument(ctx: *mut c_void, n: u32) -> u64 {
-    let mut value = 0u64;
-    // SAFETY: the context of a tracing program and a valid destination; an index out of range
-    // leaves 0 in place.
-    unsafe { bpf_get_func_arg(ctx, n, &raw mut value) };
-    value
-}
-
-/// Return address in the function that called the traced one, or 0.
-///
-/// The trampoline's frame (arch/x86/net/bpf_jit_comp.c, `arch_prepare_bpf_trampoline`) holds, from
-/// the context upwards: the arguments, the return value, the saved frame pointer, the return
-/// address into the traced function, and then the caller's. Newer kernels (seen on 7.3) jump to a trampoline that
-/// calls the traced function itself, and leave out the address into that. An address that is neither has
-/// no name among the kernel's symbols, and names no subsystem.
-#[inline(always)]
-pub fn caller(ctx: *mut c_void) -> u64 {
-    // SAFETY: the context of a tracing program.
-    let arguments = unsafe { bpf_get_func_arg_cnt(ctx) } as u64 & 15;
-    // SAFETY: as above.
-    let function = unsafe { bpf_get_func_ip(ctx) };
-    let frame = (ctx as *const u8).wrapping_add(arguments as usize * 8 + 16);
-    // SAFETY: the helper checks the address.
-    match unsafe { bpf_probe_read_kernel(frame.cast::<[u64; 2]>()) } {
-        Ok([into, caller]) if into.wrapping_sub(function) < 64 => caller,
-        Ok([caller, _]) => caller,
-        Err(_) => 0,
-    }
+    read(address)
 }
 
 /// Address space of the running task; 0 for a kernel thread.

@@ -1,4 +1,5 @@
-//! pintrace's eBPF programs.
+//! pintrace's eBPF programs, for kernels since 5.17. `elder.rs` builds the same for older ones: what differs is in
+//! the folders `modern` and `elder`, file by file.
 //!
 //! A hook (`hooks_*`) asks whether it is its turn ([`turns`]), reads its arguments and calls
 //! [`acquire`] or [`release`]; these walk the pages ([`walk`], [`page`]), keep the folio table
@@ -9,10 +10,11 @@
 #![no_main]
 #![feature(asm_experimental_arch)] // See turns.rs.
 #![feature(core_intrinsics)]
-#![expect(internal_features, reason = "compare-and-swap, see atomic.rs")]
+#![expect(internal_features, reason = "compare-and-swap, see modern/atomic.rs")]
 
 mod accounts;
 mod acquire;
+#[path = "modern/atomic.rs"]
 mod atomic;
 #[cfg(feature = "bench")]
 mod bench;
@@ -30,7 +32,11 @@ mod hooks_pin;
 mod hooks_probe;
 mod hooks_unpin;
 mod kernel;
+#[path = "modern/locks.rs"]
+mod locks;
 mod log;
+#[path = "modern/loops.rs"]
+mod loops;
 mod maps;
 mod page;
 mod pin_call;
@@ -38,6 +44,8 @@ mod release;
 mod ring;
 mod shared;
 mod stacks;
+#[path = "modern/trampoline.rs"]
+mod trampoline;
 mod turns;
 mod walk;
 

@@ -3,7 +3,6 @@
 //! The loader may lower or raise the bounds before the maps are created.
 
 use aya_ebpf::{
-    bindings::BPF_F_NO_PREALLOC,
     macros::map,
     maps::{Array, HashMap, PerCpuArray, Queue, RingBuf, StackTrace},
 };
@@ -12,6 +11,8 @@ use pintrace_common::{
     ledger::{Account, AccountKey, Chunk, Extent, SharedFolio, WantedStack},
     limits,
 };
+
+use crate::loops::ON_DEMAND;
 
 /// 0 until everything is attached: the hooks return at once.
 #[map]
@@ -32,17 +33,17 @@ pub static LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(Loss::COUNT 
 /// The folio table: struct page address / (64 * sizeof(struct page)) to 64 cells. On demand, never
 /// taken back: at worst 8 bytes for each page frame that was ever pinned, and a little.
 #[map]
-pub static CHUNKS: HashMap<u64, Chunk> = HashMap::with_max_entries(limits::FOLIO_CHUNKS, BPF_F_NO_PREALLOC);
+pub static CHUNKS: HashMap<u64, Chunk> = HashMap::with_max_entries(limits::FOLIO_CHUNKS, ON_DEMAND);
 
 /// Folios with several holders, by the address of their head page.
 #[map]
 pub static SHARED: HashMap<u64, SharedFolio> =
-    HashMap::with_max_entries(limits::SHARED_FOLIOS, BPF_F_NO_PREALLOC);
+    HashMap::with_max_entries(limits::SHARED_FOLIOS, ON_DEMAND);
 
 /// Account ids by key. User space removes the entries of threads that have ended.
 #[map]
 pub static ACCOUNT_IDS: HashMap<AccountKey, u32> =
-    HashMap::with_max_entries(limits::ACCOUNTS, BPF_F_NO_PREALLOC);
+    HashMap::with_max_entries(limits::ACCOUNTS, ON_DEMAND);
 
 /// Accounts by id. Id 0 is the one that takes what finds no other.
 #[map]
@@ -66,7 +67,7 @@ pub static NEXT_IDS: Array<u64> = Array::with_max_entries(2, 0);
 
 /// Tasks inside a pin call that may migrate pages first, by tgid << 32 | tid.
 #[map]
-pub static CALLS: HashMap<u64, u64> = HashMap::with_max_entries(limits::CALLS, BPF_F_NO_PREALLOC);
+pub static CALLS: HashMap<u64, u64> = HashMap::with_max_entries(limits::CALLS, ON_DEMAND);
 
 /// How many such calls are under way: spares the releases a look-up.
 #[map]
@@ -87,7 +88,7 @@ pub static RECENT: Array<u32> = Array::with_max_entries(limits::RECENT, 0);
 /// What a kprobe saw, kept for its kretprobe, by tgid << 32 | tid.
 #[map]
 pub static PROBED: HashMap<u64, crate::pin_call::PinCall> =
-    HashMap::with_max_entries(limits::CALLS, BPF_F_NO_PREALLOC);
+    HashMap::with_max_entries(limits::CALLS, ON_DEMAND);
 
 /// Kernel stacks of long-term pins, and of each account's first pin.
 #[map]
@@ -96,16 +97,30 @@ pub static STACKS: StackTrace = StackTrace::with_max_entries(limits::STACKS, 0);
 /// Processes that have an account, with the pages that their long-term pins hold. The others may end
 /// unseen.
 #[map]
-pub static OWNERS: HashMap<u32, u64> = HashMap::with_max_entries(limits::ACCOUNTS, BPF_F_NO_PREALLOC);
+pub static OWNERS: HashMap<u32, u64> = HashMap::with_max_entries(limits::ACCOUNTS, ON_DEMAND);
 
 #[map]
 static ZERO: Array<u64> = Array::with_max_entries(1, 0);
 
-/// A zero that the verifier does not know to be one.
+/// Zeros that the verifier does not know to be any.
 ///
 /// Up to 6.6 it follows a bpf_loop callback once, with the stack as it stands at the call: what it
-/// knows to be zero there it would take for zero on every turn, and drop the code that is not.
-#[inline(always)]
-pub fn zero() -> u64 {
-    ZERO.get(0).copied().unwrap_or(0)
+/// knows to be zero there it would take for zero on every turn, and drop the code that is not. Each is
+/// read by itself, because it would take copies of one for equal for good, and follow every combination.
+#[derive(Clone, Copy)]
+pub struct Zeros(*const u64);
+
+impl Zeros {
+    /// Always there: the map has one entry.
+    #[inline(always)]
+    pub fn find() -> Option<Self> {
+        ZERO.get_ptr(0).map(Self)
+    }
+
+    /// Another one.
+    #[inline(always)]
+    pub fn next(self) -> u64 {
+        // SAFETY: a live map value that nobody writes.
+        unsafe { self.0.read_volatile() }
+    }
 }

@@ -11,35 +11,80 @@ use pintrace_common::counters::Total;
 use crate::{
     calls, count,
     folios::{CellTable, Chunks},
-    log, maps,
+    log,
+    loops::Paged,
+    maps,
     page::Folio,
     walk::{self, Pages, Visitor},
 };
 
-/// Takes `count` pages off the ledger.
+/// Takes `count` pages off the ledger, unless the kernel releases them inside a pin call: then they are its
+/// own, and counted one level down, by [`dropped_inside`].
 #[inline(always)]
 pub fn released(ctx: *mut c_void, pages: Pages, count: u64) {
-    released_from::<Chunks>(ctx, pages, count);
+    if calls::inside(ctx) {
+        return;
+    }
+    match pages {
+        Pages::Array(base) => pintrace_unpin_array(base, count),
+        Pages::Range(base) => pintrace_unpin_range(base, count),
+    };
+    log::debug!(ctx, "unpinned {} pages", count);
 }
 
 /// As [`released`], with a folio table of choice: for the bench.
+#[cfg(feature = "bench")]
 #[inline(always)]
-pub fn released_from<T: CellTable>(ctx: *mut c_void, pages: Pages, count: u64) {
-    let mut take = Take::<T>::new(ctx);
+pub fn released_from<T: CellTable>(ctx: *mut c_void, pages: Pages, count: u64)
+where
+    Take<T>: Paged,
+{
+    if !calls::inside(ctx) {
+        unpin_pages::<T>(pages, count);
+    }
+}
+
+/// [`released`] for the pages of an array. A global function: the verifier follows it once, and not on every
+/// way to it.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_unpin_array(base: u64, count: u64) -> u32 {
+    unpin_pages::<Chunks>(Pages::Array(base), count)
+}
+
+/// [`released`] for contiguous pages, likewise.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_unpin_range(base: u64, count: u64) -> u32 {
+    unpin_pages::<Chunks>(Pages::Range(base), count)
+}
+
+#[inline(always)]
+fn unpin_pages<T: CellTable>(pages: Pages, count: u64) -> u32
+where
+    Take<T>: Paged,
+{
+    let mut take = Take::<T>::new();
     walk::walk(pages, count, &mut take);
     take.settle();
+    0
 }
 
 /// Takes `pins` pins of one folio off the ledger.
 #[inline(always)]
 pub fn released_folio(ctx: *mut c_void, head: u64, pins: u64) {
-    let mut take = Take::<Chunks>::new(ctx);
-    if let Some(folio) = crate::page::folio_of(head) {
-        take.run(&folio, pins as u32);
-    } else {
+    if calls::inside(ctx) {
+        return;
+    }
+    let mut take = Take::<Chunks>::new();
+    let folio = Folio::of(head);
+    if folio.is_none() {
         crate::acquire::unreadable();
+    } else {
+        take.run(folio, pins as u32);
     }
     take.settle();
+    log::debug!(ctx, "unpinned {} pages", pins);
 }
 
 /// Counts what a pin call drops again. The compiler inlines the exported unpin functions into their
@@ -47,16 +92,20 @@ pub fn released_folio(ctx: *mut c_void, head: u64, pins: u64) {
 /// `gup_put_folio`, which they call on every kernel measured.
 #[inline(always)]
 pub fn dropped_inside(head: u64, pins: u64) {
-    match crate::page::folio_of(head) {
-        Some(folio) if folio.pinned => count::total(Total::Internal, pins),
-        Some(_) => count::total(Total::Unpinned, pins),
-        None => crate::acquire::unreadable(),
+    let folio = Folio::of(head);
+    if folio.is_none() {
+        crate::acquire::unreadable();
+    } else if folio.is_pinned() {
+        count::total(Total::Internal, pins);
+    } else {
+        count::total(Total::Unpinned, pins);
     }
 }
 
-struct Take<T> {
-    ctx: *mut c_void,
-    inside: u64,
+/// Pages on their way out of the folio table.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Take<T> {
     tgid: u64,
     released: u64,
     table: PhantomData<T>,
@@ -64,16 +113,12 @@ struct Take<T> {
 
 impl<T> Take<T> {
     #[inline(always)]
-    fn new(ctx: *mut c_void) -> Self {
-        // Unknown to the verifier for the same reason as in `walk`.
-        let zero = maps::zero();
-        let inside = u64::from(calls::inside(ctx));
+    fn new() -> Self {
         let tgid = bpf_get_current_pid_tgid() >> 32;
         Self {
-            ctx,
-            inside,
             tgid,
-            released: zero,
+            // Unknown to the verifier for the same reason as in `walk`.
+            released: maps::Zeros::find().map_or(0, maps::Zeros::next),
             table: PhantomData,
         }
     }
@@ -83,22 +128,20 @@ impl<T> Take<T> {
         if self.released != 0 {
             count::total(Total::Released, self.released);
         }
-        log::debug!(self.ctx, "unpinned {} pages", self.released);
     }
 }
 
-impl<T: CellTable> Visitor for Take<T> {
+impl<T: CellTable> Visitor for Take<T>
+where
+    Self: Paged,
+{
     #[inline(always)]
-    fn run(&mut self, folio: &Folio, pins: u32) {
-        if !folio.pinned {
+    fn run(&mut self, folio: Folio, pins: u32) {
+        if !folio.is_pinned() {
             count::total(Total::Unpinned, u64::from(pins));
             return;
         }
-        if self.inside != 0 {
-            // The kernel's own: counted one level down, by `dropped_inside`.
-            return;
-        }
-        let left = T::take(folio.head, pins, self.tgid as u32, folio.bytes());
+        let left = T::take(folio.head(), pins, self.tgid as u32, folio.bytes());
         self.released += u64::from(pins) - left;
         if left != 0 {
             count::total(Total::OpeningReleased, left);

@@ -7,17 +7,17 @@
 //! Which holder a release belongs to is not known. The rule: one of the releasing process before
 //! others, a short-term one before a long-term one, a later cell before an earlier one.
 
-use core::ffi::c_void;
-
-use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated::bpf_loop};
+use aya_ebpf::bindings::BPF_NOEXIST;
 use pintrace_common::{
     counters::{Loss, Total},
     ledger::{SHARED_CELLS, SharedFolio},
 };
 
-use crate::{atomic::Word, count, holders, maps};
+use crate::{atomic::Word, count, holders, loops, maps};
 
-/// [`SHARED_CELLS`] as bpf_loop counts.
+const _: () = assert!(size_of::<SharedFolio>() == (SHARED_CELLS + 1) * 8 && (SHARED_CELLS + 1).is_power_of_two());
+
+/// [`SHARED_CELLS`] as loops count.
 const CELLS: u32 = SHARED_CELLS as u32;
 
 struct Entry(*mut SharedFolio);
@@ -34,10 +34,12 @@ impl Entry {
         unsafe { Word::at(&raw mut (*self.0).pins) }
     }
 
+    /// Cell `index` below [`SHARED_CELLS`]. The mask is there for the verifier, which the compiler may keep from
+    /// seeing a comparison: all words of the entry, of which the first is the common count, are as many as it lets by.
     #[inline(always)]
     fn cell(&self, index: usize) -> Word {
-        // SAFETY: as above; callers stay below SHARED_CELLS.
-        unsafe { Word::at((&raw mut (*self.0).cells).cast::<u64>().add(index)) }
+        // SAFETY: as above, inside the entry.
+        unsafe { Word::at(self.0.cast::<u64>().add((index + 1) & SHARED_CELLS)) }
     }
 
     /// Raises the common count. False if the entry is on its way out.
@@ -108,16 +110,20 @@ pub extern "C" fn pintrace_shared_hold(head: u64, holder: u32, pins: u32) -> u64
     if !entry.enter(pins) {
         return 0;
     }
-    let (holder, pins, done) = (u64::from(holder), u64::from(pins), maps::zero());
+    let Some(zeros) = maps::Zeros::find() else {
+        return 0;
+    };
+    let (holder, pins, done) = (u64::from(holder), u64::from(pins), zeros.next());
     let mut place = Place {
         entry,
         holder,
         pins,
         done,
     };
-    // Twice over the cells: first for one of the holder's own, then for a free one.
-    // SAFETY: the callback takes the state it is given, which outlives the call.
-    unsafe { bpf_loop(2 * CELLS, place_step as *mut c_void, (&raw mut place).cast(), 0) };
+    loops::repeat::<CELLS, _>(own_step, &mut place);
+    if place.done == 0 {
+        loops::repeat::<CELLS, _>(free_step, &mut place);
+    }
     if place.done != 0 {
         return place.done;
     }
@@ -133,22 +139,24 @@ struct Place {
     done: u64,
 }
 
-extern "C" fn place_step(turn: u32, place: *mut Place) -> i64 {
-    // SAFETY: bpf_loop hands back the state.
+/// To a cell of the holder's own.
+extern "C" fn own_step(index: u32, place: *mut Place) -> i64 {
+    // SAFETY: the loop hands back the state.
     let place = unsafe { &mut *place };
-    let own = turn < CELLS;
-    let index = if own { turn } else { turn.wrapping_sub(CELLS) };
-    if index >= CELLS {
-        return 1;
-    }
     let word = place.entry.cell(index as usize);
     let now = word.load();
-    if own {
-        if now != 0 && now >> 32 == place.holder && word.swap(now, now + place.pins) {
-            place.done = place.holder << 32;
-            return 1;
-        }
-    } else if now == 0 && word.swap(0, place.holder << 32 | place.pins) {
+    if now != 0 && now >> 32 == place.holder && word.swap(now, now + place.pins) {
+        place.done = place.holder << 32;
+        return 1;
+    }
+    0
+}
+
+/// To a free cell.
+extern "C" fn free_step(index: u32, place: *mut Place) -> i64 {
+    // SAFETY: the loop hands back the state.
+    let place = unsafe { &mut *place };
+    if place.entry.cell(index as usize).swap(0, place.holder << 32 | place.pins) {
         place.done = place.holder << 32 | FIRST;
         return 1;
     }
@@ -162,22 +170,23 @@ pub extern "C" fn pintrace_shared_take(head: u64, pins: u32, tgid: u32) -> u64 {
     let Some(entry) = Entry::find(head) else {
         return 0;
     };
-    let zero = maps::zero();
+    let Some(zeros) = maps::Zeros::find() else {
+        return 0;
+    };
     let tgid = u64::from(tgid);
     let mut choice = Choice {
         entry,
         tgid,
-        best: zero,
-        best_rank: zero,
-        holding: zero,
+        best: zeros.next(),
+        best_rank: zeros.next(),
+        holding: zeros.next(),
     };
-    // SAFETY: the callback takes the state it is given, which outlives the call.
-    unsafe { bpf_loop(CELLS, choose_step as *mut c_void, (&raw mut choice).cast(), 0) };
+    loops::repeat::<CELLS, _>(choose_step, &mut choice);
     let Choice {
         entry, best, holding, ..
     } = choice;
     let best = best as usize;
-    if holding == 0 || best >= SHARED_CELLS {
+    if holding == 0 {
         return 0;
     }
     let now = entry.cell(best).load();
@@ -212,18 +221,15 @@ struct Choice {
 }
 
 extern "C" fn choose_step(index: u32, choice: *mut Choice) -> i64 {
-    // SAFETY: bpf_loop hands back the state.
+    // SAFETY: the loop hands back the state.
     let choice = unsafe { &mut *choice };
-    if index >= CELLS {
-        return 1;
-    }
     let now = choice.entry.cell(index as usize).load();
     if now != 0 {
-        choice.holding += 1;
+        choice.holding = loops::opaque(choice.holding + 1);
         let rank = 1 + u64::from(holders::rank((now >> 32) as u32, choice.tgid as u32));
         if rank >= choice.best_rank {
-            choice.best_rank = rank;
-            choice.best = u64::from(index);
+            choice.best_rank = loops::opaque(rank);
+            choice.best = loops::opaque(u64::from(index));
         }
     }
     0

@@ -166,6 +166,7 @@ stack_programs! {
     stack_pin_user_pages_fast
     stack_pin_user_pages_fast_only
     stack_pin_user_pages_remote
+    stack_pin_user_pages_locked
     stack_pin_user_pages_unlocked
     stack_memfd_pin_folios
 }

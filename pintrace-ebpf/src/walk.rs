@@ -3,18 +3,14 @@
 //! Neighbouring entries of the same folio make one run, so that a large folio costs one change of
 //! the table and not one a page.
 
-use core::ffi::c_void;
-
-use aya_ebpf::helpers::generated::bpf_loop;
 use pintrace_common::counters::Loss;
 
 use crate::{
-    count, facts, kernel, maps,
-    page::{self, Folio},
+    count, facts, kernel,
+    loops::{self, Paged},
+    maps,
+    page::Folio,
 };
-
-/// bpf_loop refuses more turns than this (`BPF_MAX_LOOPS`, kernel/bpf/bpf_iter.c).
-const MAX_PAGES: u64 = 8 << 20;
 
 /// What the pages are given as.
 #[derive(Clone, Copy)]
@@ -26,21 +22,23 @@ pub enum Pages {
 }
 
 /// What is done with each run of pages in one folio.
-pub trait Visitor {
+pub trait Visitor: Paged + Copy + 'static {
     /// `pins` neighbouring entries lie in `folio`.
-    fn run(&mut self, folio: &Folio, pins: u32);
+    fn run(&mut self, folio: Folio, pins: u32);
 }
 
-struct Walk<'v, V> {
+/// A walk under way.
+#[repr(C)]
+pub struct Walk<V> {
     base: u64,
     /// 1 if `base` is an array of pointers, 0 if it is a struct page.
     array: u64,
-    /// The run so far; `pins` 0 for none.
-    head: u64,
+    /// The folio of the run so far, and where it ends.
+    folio: u64,
     end: u64,
-    pinned: u64,
-    pins: u64,
-    visitor: &'v mut V,
+    /// Index at which the run began.
+    start: u64,
+    visitor: V,
 }
 
 /// Visits `count` pages in order.
@@ -53,82 +51,70 @@ pub fn walk<V: Visitor>(pages: Pages, count: u64, visitor: &mut V) {
     if count == 1 {
         // The commonest call of all, direct I/O of one page, needs no run and no loop.
         let page = if array == 1 {
-            kernel::read_u64(base)
+            kernel::read_u64(base).unwrap_or(UNREADABLE)
         } else {
-            Some(base)
+            base
         };
-        match page.filter(|page| *page != 0).map(page::folio_of) {
-            Some(Some(folio)) => visitor.run(&folio, 1),
-            _ => count::loss(Loss::PagesUnreadable, 1),
+        let folio = Folio::of(page);
+        if folio.is_none() {
+            count::loss(Loss::PagesUnreadable, 1);
+        } else {
+            visitor.run(folio, 1);
         }
         return;
     }
-    let zero = maps::zero();
+    let Some(zeros) = maps::Zeros::find() else {
+        return;
+    };
     let mut walk = Walk {
         base,
         array,
-        head: zero,
-        end: zero,
-        pinned: zero,
-        pins: zero,
-        visitor,
+        folio: zeros.next(),
+        end: zeros.next(),
+        start: zeros.next(),
+        visitor: *visitor,
     };
-    let turns = if count > MAX_PAGES {
-        count::loss(Loss::PagesUnreadable, count - MAX_PAGES);
-        MAX_PAGES
+    let turns = if count > loops::MOST_PAGES {
+        count::loss(Loss::PagesUnreadable, count - loops::MOST_PAGES);
+        loops::MOST_PAGES
     } else {
         count
     };
-    // SAFETY: the callback matches the state it is given, which outlives the call.
-    unsafe {
-        bpf_loop(turns as u32, step::<V> as *mut c_void, (&raw mut walk).cast(), 0);
-    }
-    flush(&mut walk);
+    loops::over_pages(&mut walk, turns);
+    flush(&mut walk, turns);
+    *visitor = walk.visitor;
 }
 
-extern "C" fn step<V: Visitor>(index: u32, walk: *mut Walk<'_, V>) -> i64 {
-    // SAFETY: bpf_loop hands back the pointer that `walk` gave it.
-    let walk = unsafe { &mut *walk };
+/// Visits one page of a walk: `index` goes up by one from 0.
+#[inline(always)]
+pub fn step<V: Visitor>(walk: &mut Walk<V>, index: u64) {
     let page = if walk.array == 1 {
-        match kernel::read_u64(walk.base + u64::from(index) * 8) {
-            // The unpin functions skip entries that are NULL (6.12 and later).
-            Some(0) => return 0,
-            Some(page) => page,
-            None => {
-                count::loss(Loss::PagesUnreadable, 1);
-                return 0;
-            }
-        }
+        kernel::read_u64(walk.base + index * 8).unwrap_or(UNREADABLE)
     } else {
-        walk.base + (u64::from(index) << (facts::page_struct_shift() & 31))
+        walk.base + (index << (facts::page_struct_shift() & 31))
     };
-    if walk.pins != 0 && page >= walk.head && page < walk.end {
-        walk.pins += 1;
-        return 0;
+    if page >= Folio(walk.folio).head() && page < walk.end {
+        return;
     }
-    flush(walk);
-    match page::folio_of(page) {
-        Some(folio) => {
-            walk.head = folio.head;
-            walk.end = folio.end;
-            walk.pinned = u64::from(folio.pinned);
-            walk.pins = 1;
-        }
-        None => count::loss(Loss::PagesUnreadable, 1),
+    flush(walk, index);
+    // The unpin functions skip entries that are NULL (6.12 and later).
+    let folio = Folio::of(page);
+    if folio.is_none() && page != 0 {
+        count::loss(Loss::PagesUnreadable, 1);
     }
-    0
+    walk.folio = folio.0;
+    walk.end = folio.end();
+    walk.start = index;
 }
 
-#[inline(never)]
-fn flush<V: Visitor>(walk: &mut Walk<'_, V>) {
-    let pins = walk.pins as u32;
-    if pins != 0 {
-        walk.pins = 0;
-        let folio = Folio {
-            head: walk.head,
-            end: walk.end,
-            pinned: walk.pinned != 0,
-        };
-        walk.visitor.run(&folio, pins);
+/// Stands for an entry that cannot be read: neither can what it points to.
+const UNREADABLE: u64 = 1;
+
+/// Ends the run before `index`.
+#[inline(always)]
+fn flush<V: Visitor>(walk: &mut Walk<V>, index: u64) {
+    let folio = Folio(walk.folio);
+    if !folio.is_none() {
+        walk.visitor.run(folio, (index - walk.start) as u32);
     }
 }

@@ -9,11 +9,14 @@ use pintrace_common::facts::Facts;
 use pintrace_common::ledger::CHUNK_PAGES;
 use pintrace_common::limits;
 
+use super::facts::KernelFacts;
 use super::plan::{Choice, Line};
 use super::table::{Attachment, Candidate, Hook, Method, Purpose};
 
-/// The eBPF object, built by build.rs.
+/// The eBPF objects, built by build.rs: for kernels that have what the programs of the first use, and for those
+/// that have not ([`KernelFacts::bpf_loop`]).
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pintrace"));
+static ELDER: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pintrace-elder"));
 
 /// Why nothing can be loaded at all.
 #[derive(Debug, thiserror::Error)]
@@ -69,29 +72,43 @@ pub enum Status {
     Missing(String),
 }
 
-/// Loads the object with the facts injected. Nothing is attached yet.
-pub fn load(facts: Facts, btf: &Path, options: &LoadOptions) -> Result<(Ebpf, Btf), LoadError> {
+/// Loads the object that suits the kernel, with the layout injected. Nothing is attached yet.
+pub fn load(
+    kernel: &KernelFacts,
+    layout: Facts,
+    btf: &Path,
+    options: &LoadOptions,
+) -> Result<(Ebpf, Btf), LoadError> {
     let btf = Btf::parse_file(btf, Endianness::default())?;
-    let facts = FactsGlobal(facts);
+    let facts = FactsGlobal(layout);
     let log_level = u8::from(options.bpf_log) * LOG_DEBUG;
     let mut loader = EbpfLoader::new();
     loader
         .btf(Some(&btf))
         .override_global("FACTS", &facts, true)
         .override_global("AYA_LOG_LEVEL", &log_level, false)
-        .map_max_entries("CHUNKS", folio_chunks());
+        .map_max_entries("CHUNKS", folio_chunks(kernel.bpf_loop));
+    if !kernel.bpf_loop {
+        loader.map_max_entries("SHARED", limits::ELDER_SHARED_FOLIOS);
+    }
     for (map, entries) in &options.map_entries {
         loader.map_max_entries(map, *entries);
     }
-    let ebpf = loader.load(OBJECT)?;
+    let ebpf = loader.load(if kernel.bpf_loop { OBJECT } else { ELDER })?;
     Ok((ebpf, btf))
 }
 
-/// Chunks of the folio table for this machine's memory, twice over.
-fn folio_chunks() -> u32 {
+/// Chunks of the folio table for this machine's memory: twice over where they take memory when they are needed,
+/// else a little more than enough.
+fn folio_chunks(on_demand: bool) -> u32 {
     let memory = rustix::system::sysinfo();
     let pages = memory.totalram.saturating_mul(u64::from(memory.mem_unit)) >> 12;
-    let chunks = (2 * (pages / CHUNK_PAGES as u64)).next_power_of_two();
+    let chunks = pages / CHUNK_PAGES as u64;
+    if !on_demand {
+        let chunks = u32::try_from(chunks + chunks / 4 + 1024);
+        return chunks.unwrap_or(limits::MOST_FOLIO_CHUNKS);
+    }
+    let chunks = (2 * chunks).next_power_of_two();
     let most = limits::MOST_FOLIO_CHUNKS;
     u32::try_from(chunks)
         .unwrap_or(most)

@@ -131,6 +131,17 @@ impl KernelTypes {
         None
     }
 
+    /// Whether an enum has this enumerator.
+    pub fn has_enumerator(&self, enumeration: &str, enumerator: &str) -> bool {
+        self.named(enumeration).any(|ty| match ty {
+            Type::Enum(ty) => ty
+                .members
+                .iter()
+                .any(|member| self.btf.resolve_name(member).is_ok_and(|name| name == enumerator)),
+            _ => false,
+        })
+    }
+
     fn size_of(&self, id: u32) -> usize {
         let Ok(mut ty) = self.btf.resolve_type_by_id(id) else {
             return 0;

@@ -30,10 +30,6 @@ pub const BESIDE: &[&str] = &[
     "folio_add_pin",
     // In lib/, so without ftrace's entry call.
     "iov_iter_extract_pages",
-    // Gone by 6.1; no program is built for it.
-    "pin_user_pages_locked",
-    // What gup_put_folio was before there were folios.
-    "put_compound_head",
     // `static inline`, and in BTF all the same.
     "wp_page_reuse",
 ];
@@ -49,6 +45,8 @@ pub struct KernelFacts {
     pub functions: BTreeMap<String, FunctionFacts>,
     /// The kernel has kprobes (`register_kprobe` exists); `None` if that cannot be told.
     pub kprobes: Option<bool>,
+    /// BPF has the helper `bpf_loop`, and with it those for a trampoline's frame and compare-and-swap (5.17).
+    pub bpf_loop: bool,
     /// Threads can be taken off their CPU inside the kernel ([`preemption::possible`]).
     #[serde(default)]
     pub preemption: bool,
@@ -134,6 +132,7 @@ impl Kernel {
                 .unwrap_or_else(|| ARCH.to_owned()),
             functions,
             kprobes: listed.then(|| symbols.has("register_kprobe")),
+            bpf_loop: types.has_enumerator("bpf_func_id", "BPF_FUNC_loop"),
             preemption: preemption::possible(&roots.debug, &word("version")),
         };
         Ok(Self {

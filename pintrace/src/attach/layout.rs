@@ -55,7 +55,11 @@ pub fn facts(types: &impl Types, twice: bool) -> Result<Facts, UnknownLayout> {
         pg_head: *enums.get("PG_head").ok_or_else(|| UnknownLayout {
             what: "enumerator PG_head".to_owned(),
         })?,
-        folio_nr_pages: offset("folio", &["_nr_pages", "_folio_nr_pages"])?,
+        folio_nr_pages: match types.offset("folio", &["_nr_pages", "_folio_nr_pages"]) {
+            Some(offset) => offset,
+            // Before there were folios it was in the second page (5.10, include/linux/mm_types.h).
+            None => page_bytes + offset("page", &["compound_nr"])?,
+        },
         task_mm: offset("task_struct", &["mm"])?,
         task_stack: offset("task_struct", &["stack"])?,
         task_exit_code: offset("task_struct", &["exit_code"])?,

@@ -171,6 +171,23 @@ macro_rules! unpin {
     };
 }
 
+/// Counts what a pin call drops again.
+macro_rules! dropped {
+    ($function:literal, $parameters:expr) => {
+        Hook {
+            function: $function,
+            purposes: &[Purpose::Retry],
+            parameters: $parameters,
+            candidates: &[Candidate {
+                attachments: &[twice!($function, Fentry)],
+                lost: "",
+            }],
+            stands_in_for: None,
+            lost: "how many pages were pinned and dropped again inside a pin call (internal stays 0)",
+        }
+    };
+}
+
 const PLAIN: &[&str] = &["start", "nr_pages", "gup_flags", "pages"];
 const REMOTE: &[&str] = &["mm", "start", "nr_pages", "gup_flags", "pages"];
 const UNLOCKED: &[&str] = &["start", "nr_pages", "pages", "gup_flags"];
@@ -205,6 +222,7 @@ pub const HOOKS: &[Hook] = &[
         }
     ),
     pin!("pin_user_pages_unlocked", UNLOCKED, "pins by a few drivers"),
+    pin!("pin_user_pages_locked", PLAIN, "pins by a few drivers"),
     Hook {
         function: "memfd_pin_folios",
         purposes: &[Purpose::Acquire, Purpose::Retry],
@@ -236,6 +254,7 @@ pub const HOOKS: &[Hook] = &[
     entry!("pin_user_pages_fast_only", PLAIN),
     entry!("pin_user_pages_remote", REMOTE),
     entry!("pin_user_pages_unlocked", UNLOCKED),
+    entry!("pin_user_pages_locked", PLAIN),
     unpin!("unpin_user_page", &["page"], "releases page by page"),
     unpin!("unpin_user_pages", &["pages", "npages"], "most releases"),
     unpin!(
@@ -255,17 +274,9 @@ pub const HOOKS: &[Hook] = &[
         "releases by udmabuf and iommufd"
     ),
     unpin!("unpin_user_folio", &["folio", "npages"], "releases by direct I/O"),
-    Hook {
-        function: "gup_put_folio",
-        purposes: &[Purpose::Retry],
-        parameters: &["folio", "refs", "flags"],
-        candidates: &[Candidate {
-            attachments: &[twice!("gup_put_folio", Fentry)],
-            lost: "",
-        }],
-        stands_in_for: None,
-        lost: "how many pages were pinned and dropped again inside a pin call (internal stays 0)",
-    },
+    dropped!("gup_put_folio", &["folio", "refs", "flags"]),
+    // What it was called before there were folios.
+    dropped!("put_compound_head", &["page", "refs", "flags"]),
     Hook {
         function: "sched_process_exit",
         purposes: &[Purpose::Exit],

@@ -73,13 +73,15 @@ fn text(capture: &Capture) -> String {
         release,
         machine,
         kprobes,
+        bpf_loop,
         preemption,
         ..
     } = &capture.kernel;
     let yes = |answer: Option<bool>| answer.map_or("unknown", |yes| if yes { "yes" } else { "no" });
     let mut text = format!(
-        "{release} ({machine}), kprobes: {}, every hook twice: {}\n\n",
+        "{release} ({machine}), kprobes: {}, bpf_loop: {}, every hook twice: {}\n\n",
         yes(*kprobes),
+        yes(Some(*bpf_loop)),
         yes(Some(*preemption))
     );
     for line in plan(HOOKS, &capture.kernel) {
@@ -279,12 +281,47 @@ fn tails_name_their_head_by_a_mask_from_compound_info_on() {
 }
 
 #[test]
-fn gup_put_folio_is_absent_where_there_are_no_folios() {
+fn before_folios_put_compound_head_counts_what_is_dropped_again() {
+    for (name, capture) in all() {
+        let old = series(&name) < (5, 16);
+        for (function, there) in [("gup_put_folio", !old), ("put_compound_head", old)] {
+            let choice = line(&capture, function, Purpose::Retry).choice;
+            assert_eq!(matches!(choice, Choice::Try(_)), there, "{name}: {function}");
+        }
+    }
+}
+
+/// In 5.10 the size of a large page stands in the struct page after its head's, as `compound_nr`.
+#[test]
+fn before_folios_the_size_stands_in_the_second_page() {
     let capture = load("5.10");
-    let choice = line(&capture, "gup_put_folio", Purpose::Retry).choice;
-    assert!(matches!(choice, Choice::NotHere), "{choice:?}");
-    let unknown = capture.layout().unwrap_err();
-    assert!(unknown.to_string().contains("folio"), "{unknown}");
+    let facts = capture.layout().unwrap();
+    assert_eq!(capture.types.offsets["folio._nr_pages"], None);
+    assert_eq!(
+        facts.folio_nr_pages,
+        64 + capture.types.offsets["page.compound_nr"].unwrap()
+    );
+}
+
+/// The programs for such kernels read a trampoline's frame, so they must know how many arguments it holds
+/// (`Shape::parameters` in pintrace-ebpf/src/hooks_pin.rs).
+#[test]
+fn without_bpf_loop_the_pin_functions_have_as_many_parameters_as_the_programs_think() {
+    let known = [
+        ("pin_user_pages", 5),
+        ("pin_user_pages_fast", 4),
+        ("pin_user_pages_fast_only", 4),
+        ("pin_user_pages_remote", 7),
+        ("pin_user_pages_unlocked", 4),
+        ("pin_user_pages_locked", 5),
+    ];
+    for (name, capture) in all().into_iter().filter(|(_, capture)| !capture.kernel.bpf_loop) {
+        assert!(series(&name) < (5, 17), "{name}");
+        for (function, parameters_known) in known {
+            let parameters = parameters(&capture, function).unwrap();
+            assert_eq!(parameters.len(), parameters_known, "{name}: {function}");
+        }
+    }
 }
 
 /// A hook on a `static inline` function, for the test below.

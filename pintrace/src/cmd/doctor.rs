@@ -118,7 +118,7 @@ fn diagnose(roots: &Roots) -> Diagnosis {
             return diagnosis;
         }
     };
-    match apply::load(facts, &roots.btf, &LoadOptions::default()) {
+    match apply::load(&kernel.facts, facts, &roots.btf, &LoadOptions::default()) {
         Ok((mut ebpf, btf)) => {
             let outcomes = apply::attach(&mut ebpf, &btf, plan, twice);
             diagnosis.tried = true;

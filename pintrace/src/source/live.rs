@@ -64,7 +64,7 @@ impl Live {
     pub fn start(kernel: &Kernel, roots: &Roots, options: &LoadOptions) -> Result<Self, StartError> {
         let twice = kernel.facts.preemption;
         let facts = layout::facts(&kernel.types, twice)?;
-        let (mut ebpf, btf) = apply::load(facts, &roots.btf, options)?;
+        let (mut ebpf, btf) = apply::load(&kernel.facts, facts, &roots.btf, options)?;
         #[cfg(feature = "bpf-log")]
         let log = options
             .bpf_log

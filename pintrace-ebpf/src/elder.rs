@@ -1,0 +1,50 @@
+//! pintrace's eBPF programs, for kernels from 5.10 to 5.16: those have no compare-and-swap in BPF, no `bpf_loop`
+//! and no helpers for a trampoline's frame. All else is as in `main.rs`.
+#![no_std]
+#![no_main]
+#![feature(asm_experimental_arch)] // See turns.rs.
+#![feature(core_intrinsics)]
+#![expect(internal_features, reason = "atomic addition, see elder/atomic.rs")]
+
+mod accounts;
+mod acquire;
+#[path = "elder/atomic.rs"]
+mod atomic;
+mod calls;
+mod count;
+mod exit;
+mod extents;
+mod facts;
+mod folios;
+mod holders;
+mod hooks_call;
+mod hooks_pin;
+mod hooks_probe;
+mod hooks_unpin;
+mod kernel;
+#[path = "elder/locks.rs"]
+mod locks;
+mod log;
+#[path = "elder/loops.rs"]
+mod loops;
+mod maps;
+mod page;
+mod pin_call;
+mod release;
+mod ring;
+mod shared;
+mod stacks;
+#[path = "elder/trampoline.rs"]
+mod trampoline;
+mod turns;
+mod walk;
+
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo) -> ! {
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
