@@ -33,19 +33,9 @@ pub fn acquired(ctx: *mut c_void, call: &PinCall, stack: When) {
     acquired_by(ctx, call, stack, pintrace_pin_pages);
 }
 
-/// As [`acquired`], with a folio table of choice: for the bench.
-#[cfg(feature = "bench")]
+/// Finds or opens whose pins these are, and has them put there by `pin_pages`.
 #[inline(always)]
-pub fn acquired_into<T: CellTable>(ctx: *mut c_void, call: &PinCall, stack: When)
-where
-    Hold<T>: Paged,
-{
-    acquired_by(ctx, call, stack, pin_pages::<T>);
-}
-
-/// Finds or opens whose pins these are, and has them put there.
-#[inline(always)]
-fn acquired_by(
+pub fn acquired_by(
     ctx: *mut c_void,
     call: &PinCall,
     stack: When,
@@ -82,7 +72,13 @@ pub extern "C" fn pintrace_pin_pages(account: u32, holder: u32, grown: u32, arra
 /// Puts the pages of a call into the folio table, and their figures to the account and the extent that
 /// `holder` may name. `grown` if that extent was there before.
 #[inline(always)]
-extern "C" fn pin_pages<T: CellTable>(account: u32, holder: u32, grown: u32, array: u64, pages: u64) -> u32
+pub extern "C" fn pin_pages<T: CellTable>(
+    account: u32,
+    holder: u32,
+    grown: u32,
+    array: u64,
+    pages: u64,
+) -> u32
 where
     Hold<T>: Paged,
 {

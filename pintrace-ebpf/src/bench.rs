@@ -15,7 +15,7 @@ use aya_ebpf::{
 use crate::{
     acquire,
     bench_tables::{BENCH_ORIGIN, ByFolio, ByFrame},
-    facts,
+    calls, facts,
     folios::{CellTable, Chunks},
     kernel,
     pin_call::PinCall,
@@ -189,7 +189,9 @@ extern "C" fn pin_unpin<T: CellTable>(_turn: u32, run: *mut Run) -> i64 {
         pages: run.pages,
         caller: 1,
     };
-    acquire::acquired_into::<T>(run.ctx, &call, When::Now);
-    release::released_from::<T>(run.ctx, Pages::Array(call.array), run.pages);
+    acquire::acquired_by(run.ctx, &call, When::Now, acquire::pin_pages::<T>);
+    if !calls::inside(run.ctx) {
+        release::unpin_pages::<T>(Pages::Array(call.array), run.pages);
+    }
     0
 }

@@ -21,6 +21,7 @@ static BENCH_BY_FRAME: Array<u64> = Array::with_max_entries(1 << 19, 0);
 pub static BENCH_ORIGIN: Array<u64> = Array::with_max_entries(1, 0);
 
 /// A hash keyed by folio.
+#[derive(Clone, Copy)]
 pub struct ByFolio;
 
 impl CellTable for ByFolio {
@@ -48,6 +49,7 @@ impl CellTable for ByFolio {
 }
 
 /// A flat array indexed by page frame number.
+#[derive(Clone, Copy)]
 pub struct ByFrame;
 
 impl CellTable for ByFrame {

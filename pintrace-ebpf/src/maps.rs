@@ -37,13 +37,11 @@ pub static CHUNKS: HashMap<u64, Chunk> = HashMap::with_max_entries(limits::FOLIO
 
 /// Folios with several holders, by the address of their head page.
 #[map]
-pub static SHARED: HashMap<u64, SharedFolio> =
-    HashMap::with_max_entries(limits::SHARED_FOLIOS, ON_DEMAND);
+pub static SHARED: HashMap<u64, SharedFolio> = HashMap::with_max_entries(limits::SHARED_FOLIOS, ON_DEMAND);
 
 /// Account ids by key. User space removes the entries of threads that have ended.
 #[map]
-pub static ACCOUNT_IDS: HashMap<AccountKey, u32> =
-    HashMap::with_max_entries(limits::ACCOUNTS, ON_DEMAND);
+pub static ACCOUNT_IDS: HashMap<AccountKey, u32> = HashMap::with_max_entries(limits::ACCOUNTS, ON_DEMAND);
 
 /// Accounts by id. Id 0 is the one that takes what finds no other.
 #[map]

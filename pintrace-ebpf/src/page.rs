@@ -61,7 +61,12 @@ impl Folio {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_folio_of(page: u64) -> u64 {
-    let Some(Head { flags, link, refcount }) = Head::read(page) else {
+    let Some(Head {
+        flags,
+        link,
+        refcount,
+    }) = Head::read(page)
+    else {
         return 0;
     };
     if link & 1 == 1 {

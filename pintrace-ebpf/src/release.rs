@@ -32,18 +32,6 @@ pub fn released(ctx: *mut c_void, pages: Pages, count: u64) {
     log::debug!(ctx, "unpinned {} pages", count);
 }
 
-/// As [`released`], with a folio table of choice: for the bench.
-#[cfg(feature = "bench")]
-#[inline(always)]
-pub fn released_from<T: CellTable>(ctx: *mut c_void, pages: Pages, count: u64)
-where
-    Take<T>: Paged,
-{
-    if !calls::inside(ctx) {
-        unpin_pages::<T>(pages, count);
-    }
-}
-
 /// [`released`] for the pages of an array. A global function: the verifier follows it once, and not on every
 /// way to it.
 #[unsafe(no_mangle)]
@@ -59,8 +47,9 @@ pub extern "C" fn pintrace_unpin_range(base: u64, count: u64) -> u32 {
     unpin_pages::<Chunks>(Pages::Range(base), count)
 }
 
+/// Takes the pages of a call off a folio table.
 #[inline(always)]
-fn unpin_pages<T: CellTable>(pages: Pages, count: u64) -> u32
+pub fn unpin_pages<T: CellTable>(pages: Pages, count: u64) -> u32
 where
     Take<T>: Paged,
 {

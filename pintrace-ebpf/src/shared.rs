@@ -15,7 +15,8 @@ use pintrace_common::{
 
 use crate::{atomic::Word, count, holders, loops, maps};
 
-const _: () = assert!(size_of::<SharedFolio>() == (SHARED_CELLS + 1) * 8 && (SHARED_CELLS + 1).is_power_of_two());
+const _: () =
+    assert!(size_of::<SharedFolio>() == (SHARED_CELLS + 1) * 8 && (SHARED_CELLS + 1).is_power_of_two());
 
 /// [`SHARED_CELLS`] as loops count.
 const CELLS: u32 = SHARED_CELLS as u32;
@@ -156,7 +157,11 @@ extern "C" fn own_step(index: u32, place: *mut Place) -> i64 {
 extern "C" fn free_step(index: u32, place: *mut Place) -> i64 {
     // SAFETY: the loop hands back the state.
     let place = unsafe { &mut *place };
-    if place.entry.cell(index as usize).swap(0, place.holder << 32 | place.pins) {
+    if place
+        .entry
+        .cell(index as usize)
+        .swap(0, place.holder << 32 | place.pins)
+    {
         place.done = place.holder << 32 | FIRST;
         return 1;
     }

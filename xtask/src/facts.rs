@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use crate::test::{Kernels, kernels};
 use crate::vm::guest::Outcome;
-use crate::vm::series::{Build, Flavour, Wanted};
+use crate::vm::series::{Build, Flavour};
+use crate::vm::subject::Subject;
 use crate::vm::{self, Addition, GuestOptions, several};
 use crate::{setup, workspace};
 
@@ -19,12 +20,9 @@ const SCRIPT: &str = "pintrace doctor --facts\n";
 /// The options of `facts`.
 #[derive(Args)]
 pub(crate) struct Facts {
-    /// Kernel series, or `all`
-    #[arg(long, value_name = "SERIES,...|all", default_value = "all", value_parser = kernels)]
-    kernels: Kernels,
-    /// How Debian configured the kernels
-    #[arg(long, value_enum, default_value_t)]
-    flavour: Flavour,
+    /// Kernels, such as 6.12 or 7.3-rt; without it every series and 7.3-rt: full flavours are as the usual ones
+    #[arg(long, value_name = "KERNEL,...|all", value_parser = kernels)]
+    kernels: Option<Kernels>,
 }
 
 impl Facts {
@@ -34,13 +32,17 @@ impl Facts {
         setup::bpf_linker()?;
         let pintrace = Addition::new(workspace::build_for_guest("pintrace")?, "usr/local/bin/pintrace");
         let mut code = ExitCode::SUCCESS;
-        for (kernel, result) in
-            several::each(&self.kernels.0, |kernel| capture(kernel, self.flavour, &pintrace))
-        {
+        let usual = || {
+            let mut all = Subject::all();
+            all.retain(|subject| subject.flavour != Flavour::Full);
+            all
+        };
+        let kernels = self.kernels.map_or_else(usual, |kernels| kernels.0);
+        for (kernel, result) in several::each(&kernels, |kernel| capture(kernel, &pintrace)) {
             match result {
                 Ok(file) => println!("{kernel}: {}", file.display()),
                 Err(error) => {
-                    eprintln!("xtask: {kernel} ({}): {error:#}", self.flavour);
+                    eprintln!("xtask: {kernel}: {error:#}");
                     code = ExitCode::FAILURE;
                 }
             }
@@ -51,9 +53,9 @@ impl Facts {
 }
 
 /// Asks one kernel and writes its fixture.
-fn capture(kernel: Wanted, flavour: Flavour, pintrace: &Addition) -> Result<PathBuf> {
-    let mut options = GuestOptions::new(kernel);
-    options.flavour = flavour;
+fn capture(kernel: Subject, pintrace: &Addition) -> Result<PathBuf> {
+    let mut options = GuestOptions::new(kernel.kernel);
+    options.flavour = kernel.flavour;
     options.bare = true;
     options.add.push(pintrace.clone());
     let guest = options.prepare()?;

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: the pure tests here, then the guest tests on each kernel, and one closing line over everything.
 
 mod guests;
+mod parts;
 mod promtool;
 
 use std::io::{BufRead, BufReader};
@@ -11,8 +12,10 @@ use anyhow::{Context, Result, anyhow};
 use clap::Args;
 
 use crate::tally::{Table, Tally};
-use crate::vm::series::{ON_OFFER, Wanted};
+use crate::vm::subject::Subject;
 use crate::{process, setup, workspace};
+
+use parts::Part;
 
 /// The options of `test`.
 #[derive(Args)]
@@ -23,26 +26,34 @@ pub(crate) struct Test {
     /// Leave out everything that does not
     #[arg(long, conflicts_with = "no_vm")]
     only_vm: bool,
-    /// Kernel series to test on, or `all`
-    #[arg(long, value_name = "SERIES,...|all", default_value = "6.1,6.12,7.3", value_parser = kernels)]
+    /// Kernels to test on, such as 6.12, 6.12-full or 7.3-rt, or `all`
+    #[arg(long, value_name = "KERNEL,...|all", default_value = CHANGES, value_parser = kernels)]
     kernels: Kernels,
+    /// Which of the guest tests; without it: with `all` the core, for the kernels that each change is tested on
+    /// everything on the newest and what depends on the kernel on the others, else everything
+    #[arg(long, value_enum)]
+    part: Option<Part>,
     /// Arguments for the test program in the guests, such as a part of a test's name
     #[arg(last = true)]
     arguments: Vec<String>,
 }
 
+/// The kernels that each change is tested on.
+const CHANGES: &str = "5.10,6.1,6.12,newest";
+
 /// The kernels that an option names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Kernels(pub(crate) Vec<Wanted>);
+pub(crate) struct Kernels(pub(crate) Vec<Subject>);
 
 impl Test {
     /// Everything, on the kernels that each change is tested on.
     pub(crate) fn everything() -> Result<Self> {
-        let kernels = kernels("6.1,6.12,7.3").map_err(|error| anyhow!(error))?;
+        let kernels = kernels(CHANGES).map_err(|error| anyhow!(error))?;
         Ok(Self {
             no_vm: false,
             only_vm: false,
             kernels,
+            part: None,
             arguments: Vec::new(),
         })
     }
@@ -82,9 +93,25 @@ impl Test {
                     promtool::run(table)?;
                 }
             }
-            guests::run(&self.kernels.0, &self.arguments, table);
+            guests::run(&self.kernels.0, |subject| self.filters(subject), table);
         }
         Ok(())
+    }
+
+    /// Which guest tests run on a kernel.
+    fn filters(&self, subject: Subject) -> Vec<String> {
+        if !self.arguments.is_empty() {
+            return self.arguments.clone();
+        }
+        let newest = kernels("newest").is_ok_and(|newest| newest.0 == [subject]);
+        let usual = if self.kernels.0 == Subject::all() {
+            Part::Core
+        } else if kernels(CHANGES).is_ok_and(|changes| changes == self.kernels) && !newest {
+            Part::Kernel
+        } else {
+            Part::Everything
+        };
+        self.part.unwrap_or(usual).filters()
     }
 }
 
@@ -131,10 +158,10 @@ fn passed_on(mut command: Command) -> Result<Tally> {
     Ok(Tally::of_run(&text, child.wait()?.success()))
 }
 
-/// Reads series between commas, or `all`.
+/// Reads kernels between commas, or `all`.
 pub(crate) fn kernels(text: &str) -> Result<Kernels, String> {
     match text {
-        "all" => Ok(Kernels(ON_OFFER.map(Wanted::Series).to_vec())),
+        "all" => Ok(Kernels(Subject::all())),
         names => names
             .split(',')
             .map(str::parse)
@@ -147,10 +174,27 @@ pub(crate) fn kernels(text: &str) -> Result<Kernels, String> {
 mod tests {
     use super::*;
 
+    fn test(kernels: &str) -> Test {
+        Test {
+            kernels: super::kernels(kernels).unwrap(),
+            ..Test::everything().unwrap()
+        }
+    }
+
     #[test]
-    fn all_is_every_series_on_offer() {
-        assert_eq!(kernels("all").unwrap().0.len(), ON_OFFER.len());
+    fn kernels_are_read_between_commas() {
+        assert_eq!(kernels("all").unwrap().0, Subject::all());
         assert_eq!(kernels("6.1,newest").unwrap().0.len(), 2);
         assert!(kernels("6.1,6.6").unwrap_err().contains("6.12"));
+    }
+
+    #[test]
+    fn the_more_kernels_the_less_on_each() {
+        let on = |kernels: &str, subject: &str| test(kernels).filters(subject.parse().unwrap()).len();
+        let everything = on("6.12", "6.12");
+        let kernel = on(CHANGES, "6.12");
+        let core = on("all", "6.12");
+        assert!(core < kernel && kernel < everything);
+        assert_eq!(on(CHANGES, "newest"), everything);
     }
 }

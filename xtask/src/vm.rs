@@ -16,6 +16,7 @@ mod progress;
 mod root;
 pub(crate) mod series;
 pub(crate) mod several;
+pub(crate) mod subject;
 mod vmlinux;
 
 use std::io;

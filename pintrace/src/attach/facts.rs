@@ -61,6 +61,8 @@ pub struct Roots {
     pub btf: PathBuf,
     /// debugfs.
     pub debug: PathBuf,
+    /// securityfs.
+    pub security: PathBuf,
     /// tracefs, which older systems have in debugfs only.
     pub tracing: PathBuf,
 }
@@ -71,6 +73,7 @@ impl Default for Roots {
             proc: "/proc".into(),
             btf: KERNEL_BTF.into(),
             debug: "/sys/kernel/debug".into(),
+            security: "/sys/kernel/security".into(),
             tracing: "/sys/kernel/tracing".into(),
         }
     }

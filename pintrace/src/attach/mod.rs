@@ -7,6 +7,8 @@
 pub mod apply;
 pub mod btf;
 pub mod capture;
+pub mod environment;
+pub mod explain;
 pub mod facts;
 pub mod ftrace;
 pub mod kallsyms;

@@ -50,7 +50,16 @@ impl Session {
         options: &LoadOptions,
         command: Vec<String>,
     ) -> Result<(Self, Vec<Event>), SessionError> {
-        let kernel = Kernel::read(roots)?;
+        Self::start_on(Kernel::read(roots)?, roots, options, command)
+    }
+
+    /// As [`Self::start`], on a kernel that has been read.
+    pub fn start_on(
+        kernel: Kernel,
+        roots: &Roots,
+        options: &LoadOptions,
+        command: Vec<String>,
+    ) -> Result<(Self, Vec<Event>), SessionError> {
         let live = Live::start(&kernel, roots, options)?;
         let probes = apply::attachments(live.outcomes())
             .map(|(hook, attachment)| Probe {

@@ -34,8 +34,13 @@ pub enum StartError {
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     /// Neither pins nor releases can be seen.
-    #[error("no pin or unpin function can be traced on this kernel: {0}")]
-    NothingAttached(String),
+    #[error("no pin or unpin function can be traced on this kernel: {reason}")]
+    NothingAttached {
+        /// Why the first could not be.
+        reason: String,
+        /// What became of each hook.
+        outcomes: Vec<Outcome>,
+    },
 }
 
 /// Readings taken to find the baseline, and how long that may take.
@@ -72,7 +77,10 @@ impl Live {
             .flatten();
         let outcomes = apply::attach(&mut ebpf, &btf, plan::plan(HOOKS, &kernel.facts), twice);
         if !apply::sees_pins(&outcomes) {
-            return Err(StartError::NothingAttached(first_reason(&outcomes)));
+            return Err(StartError::NothingAttached {
+                reason: first_reason(&outcomes),
+                outcomes,
+            });
         }
         let mut live = Self {
             ledger: Ledger::take(&mut ebpf)?,

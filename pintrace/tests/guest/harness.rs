@@ -53,8 +53,11 @@ pub(crate) fn kernel_at_least(major: u32, minor: u32) -> bool {
 
 /// Whether threads can be taken off their CPU inside the kernel.
 pub(crate) fn is_preemptible() -> bool {
-    let models = fs::read_to_string("/sys/kernel/debug/sched/preempt").unwrap();
-    !models.contains("(none)") && !models.contains("(voluntary)")
+    match fs::read_to_string("/sys/kernel/debug/sched/preempt") {
+        Ok(models) => !models.contains("(none)") && !models.contains("(voluntary)"),
+        // Where the model cannot be changed, as in 5.10, the version names it.
+        Err(_) => fs::read_to_string("/proc/version").unwrap().contains("PREEMPT"),
+    }
 }
 
 /// What was found not to be as it should; all of it is told at the end.

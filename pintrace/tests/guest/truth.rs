@@ -211,7 +211,8 @@ fn pages_that_the_kernel_moves_before_they_stay_pinned_are_told_apart() {
         let report = recording.once(words, |report| report.figure(pid, "pages_held") == 0);
         report.check(&mut findings);
     }
-    findings.holds(moved > 0, "pages that were moved");
+    // 5.10 moves pages away from CMA only (`check_and_migrate_cma_pages`), of which Debian's has none.
+    findings.same("whether pages were moved", moved > 0, kernel_at_least(5, 13));
     recording.finish().check(&mut findings);
     drop(movable);
     findings.conclude();

@@ -7,21 +7,24 @@ use anyhow::Result;
 
 use crate::tally::{Table, Tally};
 use crate::vm::guest::{Guest, Outcome};
-use crate::vm::series::Wanted;
+use crate::vm::subject::Subject;
 use crate::vm::{self, Addition, GuestOptions, several};
 use crate::workspace;
 
 use super::promtool;
 
 /// What the tests use beside pintrace and pinload.
-const PACKAGES: [&str; 2] = ["fio", "bpftrace"];
+/// `linux-libc-dev` is for bpftrace, which takes types from headers where it thinks that BTF is not enough (5.10).
+const PACKAGES: [&str; 3] = ["fio", "bpftrace", "linux-libc-dev"];
 /// For a small disk that fills up.
 const LOOP_DEVICES: &str = "loop";
 /// Twice what the slowest kernel takes with two others beside it on two cores.
 const LIMIT: Duration = Duration::from_mins(25);
 
 /// Runs the tests on each kernel and adds a row for each.
-pub(crate) fn run(kernels: &[Wanted], arguments: &[String], table: &mut Table) {
+///
+/// `filters` says which tests run on a kernel.
+pub(crate) fn run(kernels: &[Subject], filters: impl Fn(Subject) -> Vec<String> + Sync, table: &mut Table) {
     let start = Instant::now();
     let program = match build() {
         Ok(program) => program,
@@ -31,13 +34,16 @@ pub(crate) fn run(kernels: &[Wanted], arguments: &[String], table: &mut Table) {
             return;
         }
     };
-    let script = format!(
-        "guest --test-threads=1 --show-output {}\n",
-        arguments.iter().map(|word| vm::quoted(word)).collect::<String>()
-    );
+    let script = |kernel: Subject| {
+        let words = filters(kernel)
+            .iter()
+            .map(|word| vm::quoted(word))
+            .collect::<Vec<_>>();
+        format!("guest --test-threads=1 --show-output {}\n", words.join(" "))
+    };
     let rows = several::each(kernels, |kernel| {
         let start = Instant::now();
-        (test(kernel, &program, &script), start.elapsed())
+        (test(kernel, &program, &script(kernel)), start.elapsed())
     });
     for (kernel, (tally, time)) in rows {
         table.add(&format!("guest {kernel}"), tally, time);
@@ -65,7 +71,7 @@ fn build() -> Result<Vec<Addition>> {
     ])
 }
 
-fn test(kernel: Wanted, program: &[Addition], script: &str) -> Tally {
+fn test(kernel: Subject, program: &[Addition], script: &str) -> Tally {
     let mut output = Lines::new(kernel);
     let outcome = guest(kernel, program).and_then(|guest| guest.run(script, &mut output));
     let code = match &outcome {
@@ -83,8 +89,9 @@ fn test(kernel: Wanted, program: &[Addition], script: &str) -> Tally {
     Tally::of_run(&output.text, code == 0).without_skipped(&output.text)
 }
 
-fn guest(kernel: Wanted, program: &[Addition]) -> Result<Guest> {
-    let mut options = GuestOptions::new(kernel);
+fn guest(kernel: Subject, program: &[Addition]) -> Result<Guest> {
+    let mut options = GuestOptions::new(kernel.kernel);
+    options.flavour = kernel.flavour;
     options.add.extend(program.iter().cloned());
     options.package.extend(PACKAGES.map(str::to_owned));
     options.timeout = LIMIT;
@@ -98,13 +105,13 @@ fn guest(kernel: Wanted, program: &[Addition]) -> Result<Guest> {
 
 /// A guest's output, kept, and shown line by line under the kernel's name.
 struct Lines {
-    kernel: Wanted,
+    kernel: Subject,
     text: String,
     shown: usize,
 }
 
 impl Lines {
-    const fn new(kernel: Wanted) -> Self {
+    const fn new(kernel: Subject) -> Self {
         Self {
             kernel,
             text: String::new(),
@@ -118,7 +125,7 @@ impl Write for Lines {
         self.text.push_str(&String::from_utf8_lossy(bytes));
         while let Some(length) = self.text[self.shown..].find('\n') {
             println!(
-                "{:>6} | {}",
+                "{:>9} | {}",
                 self.kernel,
                 &self.text[self.shown..self.shown + length]
             );
@@ -138,7 +145,7 @@ mod tests {
 
     #[test]
     fn lines_are_shown_when_they_are_whole() {
-        let mut lines = Lines::new(Wanted::Newest);
+        let mut lines = Lines::new("newest".parse().unwrap());
         lines.write_all(b"one\ntw").unwrap();
         assert_eq!(lines.shown, 4);
         lines.write_all(b"o\n").unwrap();

@@ -3,15 +3,16 @@
 use std::sync::Mutex;
 use std::thread;
 
-use super::series::Wanted;
-
 /// What a guest takes of this machine's memory at most: its own 2 GiB, its initramfs, the emulator.
 const GUEST_KIB: u64 = 3 << 20;
 /// A guest of two CPUs in one emulator thread keeps three quarters of a core busy.
 const AT_A_TIME: usize = 3;
 
 /// Does it on each kernel and gives the results in the kernels' order.
-pub(crate) fn each<T: Send>(kernels: &[Wanted], work: impl Fn(Wanted) -> T + Sync) -> Vec<(Wanted, T)> {
+pub(crate) fn each<K: Copy + Send + Sync, T: Send>(
+    kernels: &[K],
+    work: impl Fn(K) -> T + Sync,
+) -> Vec<(K, T)> {
     let results = Mutex::new(Vec::new());
     let queue = Mutex::new(kernels.iter().enumerate());
     let next = || queue.lock().ok().and_then(|mut queue| queue.next());
@@ -48,7 +49,7 @@ fn at_a_time() -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::series::ON_OFFER;
+    use super::super::series::{ON_OFFER, Wanted};
     use super::*;
 
     #[test]

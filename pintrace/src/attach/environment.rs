@@ -1,0 +1,343 @@
+//! What a system allows, apart from its functions: the settings and privileges that tracing depends on, each with
+//! what it costs where it is not so, and the remedy.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::facts::{Kernel, Roots};
+
+/// How a check came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// As it should be.
+    Good,
+    /// Something is lost by it.
+    Weak,
+    /// Nothing can be traced.
+    Bad,
+    /// It cannot be told.
+    Unknown,
+}
+
+impl State {
+    /// The word in output.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "ok",
+            Self::Weak => "weak",
+            Self::Bad => "bad",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What.
+    pub name: &'static str,
+    /// How it is.
+    pub state: State,
+    /// What was found.
+    pub found: String,
+    /// What to do about it; empty where nothing is to be done.
+    pub remedy: &'static str,
+}
+
+impl Check {
+    fn new(name: &'static str, state: State, found: impl Into<String>, remedy: &'static str) -> Self {
+        Self {
+            name,
+            state,
+            found: found.into(),
+            remedy: if state == State::Good { "" } else { remedy },
+        }
+    }
+}
+
+/// A capability (include/uapi/linux/capability.h) that pintrace uses.
+pub struct Capability {
+    /// Its name.
+    pub name: &'static str,
+    /// Its number.
+    pub number: u32,
+    /// What for.
+    pub use_of: &'static str,
+    /// Without it nothing can be traced.
+    pub needed: bool,
+    /// It is used at the start only, and given up when everything is attached.
+    pub at_start_only: bool,
+}
+
+/// Every capability that is used. CAP_BPF and CAP_PERFMON came with 5.8.
+pub const CAPABILITIES: &[Capability] = &[
+    Capability {
+        name: "CAP_BPF",
+        number: 39,
+        use_of: "loads the programs, and reads their maps",
+        needed: true,
+        at_start_only: false,
+    },
+    Capability {
+        name: "CAP_PERFMON",
+        number: 38,
+        use_of: "attaches the programs, and lets them read kernel memory",
+        needed: true,
+        at_start_only: true,
+    },
+    Capability {
+        name: "CAP_SYSLOG",
+        number: 34,
+        use_of: "shows kernel addresses: without it subsystems and stacks have no names",
+        needed: false,
+        at_start_only: true,
+    },
+    Capability {
+        name: "CAP_DAC_READ_SEARCH",
+        number: 2,
+        use_of: "reads what ftrace can trace and whether the kernel is preempted; without it each hook is tried, and attached twice",
+        needed: false,
+        at_start_only: true,
+    },
+    Capability {
+        name: "CAP_DAC_OVERRIDE",
+        number: 1,
+        use_of: "has the kernel bring its books up to date (vm.stat_refresh): without it nothing is checked against them",
+        needed: false,
+        at_start_only: false,
+    },
+    Capability {
+        name: "CAP_SYS_RESOURCE",
+        number: 24,
+        use_of: "raises the limit of locked memory, to which maps count before 5.11",
+        needed: false,
+        at_start_only: true,
+    },
+];
+
+/// Stands for the first two on every kernel that knows it.
+const CAP_SYS_ADMIN: u32 = 21;
+
+const CAPABILITY_REMEDY: &str =
+    "run it with sudo, or give it the capability (setpriv --ambient-caps, systemd's AmbientCapabilities=)";
+
+/// Everything there is to look at, in the order in which tracing depends on it.
+pub fn checks(roots: &Roots, kernel: Option<&Kernel>) -> Vec<Check> {
+    let mut checks = vec![btf(&roots.btf), jit(&roots.proc), lockdown(&roots.security)];
+    checks.extend(capabilities(&roots.proc));
+    checks.push(memlock(&roots.proc, kernel));
+    if let Some(kernel) = kernel {
+        checks.push(symbols(kernel));
+    }
+    checks.push(books(&roots.proc));
+    checks
+}
+
+fn btf(path: &Path) -> Check {
+    let remedy =
+        "needs a kernel built with CONFIG_DEBUG_INFO_BTF=y, or --btf with a raw BTF file that matches it";
+    match std::fs::metadata(path) {
+        Ok(file) => Check::new(
+            "BTF",
+            State::Good,
+            format!("{} ({} KiB)", path.display(), file.len() >> 10),
+            remedy,
+        ),
+        Err(error) => Check::new("BTF", State::Bad, format!("{}: {error}", path.display()), remedy),
+    }
+}
+
+fn jit(proc: &Path) -> Check {
+    let remedy = "sysctl net.core.bpf_jit_enable=1: trampolines exist with the JIT only";
+    match std::fs::read_to_string(proc.join("sys/net/core/bpf_jit_enable")) {
+        Ok(text) if text.trim() == "0" => Check::new("JIT", State::Bad, "off", remedy),
+        Ok(_) => Check::new("JIT", State::Good, "on", remedy),
+        Err(error) => Check::new("JIT", State::Unknown, error.to_string(), remedy),
+    }
+}
+
+fn lockdown(security: &Path) -> Check {
+    let remedy = "boot without lockdown=confidentiality: it forbids programs to read kernel memory";
+    let Ok(text) = std::fs::read_to_string(security.join("lockdown")) else {
+        return Check::new(
+            "lockdown",
+            State::Unknown,
+            "not shown (securityfs is not mounted, or there is none)",
+            "",
+        );
+    };
+    match text.split(['[', ']']).nth(1) {
+        Some("confidentiality") => Check::new("lockdown", State::Bad, "confidentiality", remedy),
+        Some(level) => Check::new("lockdown", State::Good, level, remedy),
+        None => Check::new("lockdown", State::Unknown, text.trim(), remedy),
+    }
+}
+
+fn capabilities(proc: &Path) -> Vec<Check> {
+    let effective = effective(proc);
+    let has = |set: u64, number: u32| set >> number & 1 == 1;
+    let check = |capability: &Capability| {
+        let state = match effective {
+            None => State::Unknown,
+            Some(set) if has(set, capability.number) => State::Good,
+            Some(set) if has(set, CAP_SYS_ADMIN) && capability.number >= 38 => State::Good,
+            Some(_) if capability.needed => State::Bad,
+            Some(_) => State::Weak,
+        };
+        Check::new(capability.name, state, capability.use_of, CAPABILITY_REMEDY)
+    };
+    CAPABILITIES.iter().map(check).collect()
+}
+
+/// This process's effective capabilities.
+fn effective(proc: &Path) -> Option<u64> {
+    let status = std::fs::read_to_string(proc.join("self/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+    u64::from_str_radix(line.trim(), 16).ok()
+}
+
+fn memlock(proc: &Path, kernel: Option<&Kernel>) -> Check {
+    let limits = std::fs::read_to_string(proc.join("self/limits")).unwrap_or_default();
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max locked memory"));
+    let Some(soft) = line.and_then(|line| line.split_whitespace().next()) else {
+        return Check::new("memlock", State::Unknown, "no limit is shown", "");
+    };
+    // Maps count to the cgroup's memory since 5.11, and the helper told apart here came with 5.17.
+    let counts = kernel.is_some_and(|kernel| !kernel.facts.bpf_loop);
+    let raised = effective(proc).is_some_and(|set| set >> 24 & 1 == 1);
+    let state = if counts && !raised && soft != "unlimited" {
+        State::Bad
+    } else {
+        State::Good
+    };
+    let text = match (soft, counts) {
+        ("unlimited", _) => "unlimited".to_owned(),
+        (soft, true) => format!("{soft} bytes, to which maps count on this kernel: raised at the start"),
+        (soft, false) => format!("{soft} bytes; maps do not count to it on this kernel"),
+    };
+    Check::new("memlock", state, text, "ulimit -l unlimited, or CAP_SYS_RESOURCE")
+}
+
+fn symbols(kernel: &Kernel) -> Check {
+    let remedy = "sysctl kernel.kptr_restrict=1, and CAP_SYSLOG";
+    if kernel.symbols.has_addresses() {
+        Check::new("symbols", State::Good, "kernel addresses are shown", remedy)
+    } else {
+        let found = "kernel addresses are hidden: subsystems and stacks have no names";
+        Check::new("symbols", State::Weak, found, remedy)
+    }
+}
+
+fn books(proc: &Path) -> Check {
+    let vmstat = std::fs::read_to_string(proc.join("vmstat")).unwrap_or_default();
+    if !vmstat.contains("nr_foll_pin_acquired") {
+        let found = "nr_foll_pin_acquired is not in /proc/vmstat: nothing can be checked against it";
+        return Check::new(
+            "books",
+            State::Weak,
+            found,
+            "needs a kernel of 5.8 or later with CONFIG_VM_EVENT_COUNTERS",
+        );
+    }
+    let refresh = std::fs::OpenOptions::new()
+        .write(true)
+        .open(proc.join("sys/vm/stat_refresh"));
+    match refresh {
+        Ok(_) => Check::new(
+            "books",
+            State::Good,
+            "kept by the kernel, and can be brought up to date",
+            "",
+        ),
+        Err(error) => Check::new(
+            "books",
+            State::Weak,
+            format!("{error} (vm.stat_refresh): they lag, so nothing is checked against them"),
+            CAPABILITY_REMEDY,
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn system(files: &[(&str, &str)]) -> (tempfile::TempDir, Roots) {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let roots = Roots {
+            proc: folder.path().join("proc"),
+            btf: folder.path().join("btf"),
+            security: folder.path().join("security"),
+            ..Roots::default()
+        };
+        (folder, roots)
+    }
+
+    fn of<'a>(checks: &'a [Check], name: &str) -> &'a Check {
+        checks.iter().find(|check| check.name == name).unwrap()
+    }
+
+    #[test]
+    fn a_system_that_allows_everything_is_good() {
+        let (_folder, roots) = system(&[
+            ("btf", "x"),
+            ("proc/sys/net/core/bpf_jit_enable", "1\n"),
+            ("security/lockdown", "[none] integrity confidentiality\n"),
+            ("proc/self/status", "CapEff:\t000001ffffffffff\n"),
+            (
+                "proc/self/limits",
+                "Max locked memory         8388608              8388608              bytes\n",
+            ),
+            ("proc/vmstat", "nr_foll_pin_acquired 0\n"),
+            ("proc/sys/vm/stat_refresh", ""),
+        ]);
+        let checks = checks(&roots, None);
+        for check in &checks {
+            assert_eq!((check.state, check.remedy), (State::Good, ""), "{check:?}");
+        }
+        assert_eq!(checks.len(), 3 + CAPABILITIES.len() + 2);
+    }
+
+    #[test]
+    fn what_forbids_tracing_is_bad_and_says_what_to_do() {
+        let (_folder, roots) = system(&[
+            ("proc/sys/net/core/bpf_jit_enable", "0\n"),
+            ("security/lockdown", "none integrity [confidentiality]\n"),
+            ("proc/self/status", "CapEff:\t0000000000000000\n"),
+        ]);
+        let checks = checks(&roots, None);
+        for name in ["BTF", "JIT", "lockdown", "CAP_BPF", "CAP_PERFMON"] {
+            let check = of(&checks, name);
+            assert_eq!(check.state, State::Bad, "{check:?}");
+            assert!(!check.remedy.is_empty(), "{check:?}");
+        }
+        assert_eq!(of(&checks, "CAP_SYSLOG").state, State::Weak);
+    }
+
+    #[test]
+    fn the_older_capability_stands_for_the_newer_two_and_for_no_other() {
+        let (_folder, roots) = system(&[("proc/self/status", "CapEff:\t0000000000200000\n")]);
+        let checks = checks(&roots, None);
+        assert_eq!(of(&checks, "CAP_BPF").state, State::Good);
+        assert_eq!(of(&checks, "CAP_PERFMON").state, State::Good);
+        assert_eq!(of(&checks, "CAP_SYSLOG").state, State::Weak);
+    }
+
+    #[test]
+    fn what_is_not_shown_is_unknown() {
+        let (_folder, roots) = system(&[]);
+        let checks = checks(&roots, None);
+        for name in ["JIT", "lockdown", "CAP_BPF", "memlock"] {
+            assert_eq!(of(&checks, name).state, State::Unknown, "{name}");
+        }
+    }
+}

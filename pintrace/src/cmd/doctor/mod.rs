@@ -1,0 +1,144 @@
+//! `pintrace doctor`: what this system allows, which hook was chosen for what, what is missing and what that costs,
+//! and whether a pin of its own is seen.
+
+mod hooks;
+mod self_test;
+mod text;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::attach::capture::Capture;
+use crate::attach::environment::{self, Check, State};
+use crate::attach::facts::{Kernel, Roots};
+use crate::attach::plan;
+use crate::attach::table::{HOOKS, Purpose};
+use crate::exit::Exit;
+use crate::pipeline::session::{LoadOptions, Session, SessionError};
+use crate::source::live::StartError;
+
+use hooks::HookLine;
+use self_test::SelfTest;
+
+/// The command line of `doctor`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+    /// Tell the kernel's side of a purpose of the hooks, and end.
+    #[arg(long, value_name = "PURPOSE", conflicts_with = "json", value_parser = purpose)]
+    pub explain: Option<Purpose>,
+    /// Read the kernel's types from this raw BTF file.
+    #[arg(long, value_name = "PATH")]
+    pub btf: Option<PathBuf>,
+    /// Print what this kernel answers to the planner's and the layout's questions, as JSON; nothing is tried. For
+    /// fixtures: `cargo xtask facts`.
+    #[arg(long, hide = true, conflicts_with = "json")]
+    pub facts: bool,
+}
+
+fn purpose(name: &str) -> Result<Purpose, String> {
+    Purpose::named(name).ok_or_else(|| format!("there are {}", Purpose::ALL.map(Purpose::as_str).join(", ")))
+}
+
+/// The diagnosis, as `--json` prints it.
+#[derive(Debug, Default, Serialize)]
+struct Diagnosis {
+    schema: u32,
+    kernel: String,
+    machine: String,
+    /// The programs were really loaded and attached for a moment; else the hooks are only a plan.
+    tried: bool,
+    can_trace: bool,
+    /// Threads can be taken off their CPU inside a hook: each is attached twice.
+    preemption: bool,
+    environment: Vec<Check>,
+    /// Absent where nothing can be traced.
+    self_test: Option<SelfTest>,
+    problems: Vec<String>,
+    hooks: Vec<HookLine>,
+}
+
+impl Diagnosis {
+    /// Whether everything is as good as it can be on this kernel.
+    fn is_whole(&self) -> bool {
+        let weak = |check: &Check| matches!(check.state, State::Weak | State::Bad);
+        self.can_trace
+            && self.problems.is_empty()
+            && !self.environment.iter().any(weak)
+            && self.self_test.as_ref().is_some_and(|test| test.passed)
+            && !self.hooks.iter().any(|hook| hook.status == "missing")
+    }
+}
+
+/// Diagnoses this kernel.
+pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
+    let roots = Roots::with_btf(args.btf.as_deref());
+    if let Some(purpose) = args.explain {
+        text::explain(purpose, out)?;
+        return Ok(Exit::Done);
+    }
+    if args.facts {
+        let capture = Capture::of(&Kernel::read(&roots)?);
+        writeln!(out, "{}", serde_json::to_string_pretty(&capture)?)?;
+        out.flush()?;
+        return Ok(Exit::Done);
+    }
+    let diagnosis = diagnose(&roots);
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&diagnosis)?)?;
+    } else {
+        text::write(&diagnosis, out)?;
+    }
+    out.flush()?;
+    Ok(match (diagnosis.can_trace, diagnosis.is_whole()) {
+        (false, _) => Exit::CannotTrace,
+        (true, true) => Exit::Done,
+        (true, false) => Exit::Strict,
+    })
+}
+
+fn diagnose(roots: &Roots) -> Diagnosis {
+    let mut diagnosis = Diagnosis {
+        schema: 1,
+        ..Diagnosis::default()
+    };
+    let kernel = match Kernel::read(roots) {
+        Ok(kernel) => kernel,
+        Err(error) => {
+            diagnosis.environment = environment::checks(roots, None);
+            diagnosis.problems.push(error.to_string());
+            return diagnosis;
+        }
+    };
+    diagnosis.environment = environment::checks(roots, Some(&kernel));
+    diagnosis.kernel.clone_from(&kernel.facts.release);
+    diagnosis.machine.clone_from(&kernel.facts.machine);
+    diagnosis.preemption = kernel.facts.preemption;
+    let plan = plan::plan(HOOKS, &kernel.facts);
+    match Session::start_on(kernel, roots, &LoadOptions::default(), Vec::new()) {
+        Ok((mut session, first)) => {
+            diagnosis.tried = true;
+            diagnosis.can_trace = true;
+            diagnosis.hooks = session.outcomes().iter().map(hooks::tried).collect();
+            diagnosis.self_test = Some(self_test::run(&mut session, &first));
+        }
+        Err(SessionError::Start(StartError::NothingAttached { outcomes, .. })) => {
+            diagnosis.tried = true;
+            diagnosis.hooks = outcomes.iter().map(hooks::tried).collect();
+        }
+        Err(error) => {
+            diagnosis.problems.push(error.to_string());
+            if !rustix::process::geteuid().is_root() {
+                diagnosis
+                    .problems
+                    .push("not root: run it again with sudo to try the hooks".to_owned());
+            }
+            diagnosis.hooks = plan.into_iter().map(hooks::planned).collect();
+        }
+    }
+    diagnosis
+}

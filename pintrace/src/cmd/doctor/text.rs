@@ -1,0 +1,97 @@
+//! The page.
+
+use std::io::{self, Write};
+
+use crate::attach::table::{HOOKS, LONGTERM, Purpose};
+
+use super::Diagnosis;
+
+pub(super) fn write(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "kernel   {} ({})", diagnosis.kernel, diagnosis.machine)?;
+    let verdict = match (diagnosis.can_trace, diagnosis.tried) {
+        (true, _) => "pins and releases can be traced here",
+        (false, true) => "pins cannot be traced here: the kernel refused the hooks below",
+        (false, false) => "nothing could be tried",
+    };
+    writeln!(out, "verdict  {verdict}")?;
+    if let Some(test) = &diagnosis.self_test {
+        let verdict = if test.passed { "passed" } else { "failed" };
+        writeln!(out, "test     {verdict}: {}", test.text)?;
+    }
+    for problem in &diagnosis.problems {
+        writeln!(out, "problem  {problem}")?;
+    }
+    write_environment(diagnosis, out)?;
+    if diagnosis.hooks.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{:<34}{:<16}{:<10}HOW", "FUNCTION", "PURPOSE", "STATUS")?;
+    for hook in &diagnosis.hooks {
+        let how = match (hook.methods.join("+"), hook.twice) {
+            (methods, _) if methods.is_empty() => "-".to_owned(),
+            (methods, false) => methods,
+            (methods, true) => format!("{methods} x2"),
+        };
+        let purposes = hook.purposes.join(",");
+        writeln!(
+            out,
+            "{:<34}{:<16}{:<10}{how}",
+            hook.function, purposes, hook.status
+        )?;
+        if !hook.why.is_empty() {
+            writeln!(out, "    why   {}", hook.why)?;
+        }
+        if !hook.lost.is_empty() {
+            writeln!(out, "    costs {}", hook.lost)?;
+        }
+    }
+    writeln!(
+        out,
+        "\nabsent: this kernel has no such function, so nothing is lost.\n\
+         spare: only needed where {LONGTERM} cannot be hooked.{}",
+        if diagnosis.preemption {
+            "\nx2: attached twice, because this kernel may take a thread off its CPU inside a hook, and then skips it for others."
+        } else {
+            ""
+        }
+    )
+}
+
+fn write_environment(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\n{:<21}{:<9}FOUND", "SYSTEM", "STATE")?;
+    for check in &diagnosis.environment {
+        writeln!(
+            out,
+            "{:<21}{:<9}{}",
+            check.name,
+            check.state.as_str(),
+            check.found
+        )?;
+        if !check.remedy.is_empty() {
+            writeln!(out, "    remedy {}", check.remedy)?;
+        }
+    }
+    Ok(())
+}
+
+/// Tells what a purpose is about, and which functions serve it.
+pub(super) fn explain(purpose: Purpose, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}\n\nHooks, best way first:", purpose.story())?;
+    for hook in HOOKS.iter().filter(|hook| hook.purposes.contains(&purpose)) {
+        let ways: Vec<_> = hook
+            .candidates
+            .iter()
+            .map(|candidate| {
+                let methods = candidate.attachments.iter().map(|one| one.method.as_str());
+                methods.collect::<Vec<_>>().join("+")
+            })
+            .collect();
+        let only = match hook.stands_in_for {
+            Some(other) => format!(", only where {other} cannot be hooked"),
+            None => String::new(),
+        };
+        writeln!(out, "  {:<34}{}{only}", hook.function, ways.join(", else "))?;
+        writeln!(out, "    without it is lost: {}", hook.lost)?;
+    }
+    out.flush()
+}
