@@ -69,19 +69,53 @@ pub extern "C" fn pintrace_folio_of(page: u64) -> u64 {
     else {
         return 0;
     };
-    if link & 1 == 1 {
-        let is_mask = link >> head_encoding::MASK_SHIFT == head_encoding::MASK_BITS;
-        let head = if facts::head_encoding() == head_encoding::INFO && is_mask {
-            page & link
-        } else {
-            link - 1
-        };
-        return match kernel::read_u64(head + u64::from(facts::page_flags())) {
-            Some(flags) => packed(head, flags, u32::MAX),
-            None => 0,
-        };
+    let head = if link & 1 == 1 {
+        head_of_tail(page, link)
+    } else if is_head(flags) && page & (VMEMMAP_PAGE - 1) == 0 {
+        match head_behind_head(page) {
+            Some(head) => head,
+            None => return 0,
+        }
+    } else {
+        return packed(page, flags, refcount);
+    };
+    match kernel::read_u64(head + u64::from(facts::page_flags())) {
+        Some(flags) => packed(head, flags, u32::MAX),
+        None => 0,
     }
-    packed(page, flags, refcount)
+}
+
+/// What maps the struct pages: bytes of a small page.
+const VMEMMAP_PAGE: u64 = 4096;
+
+#[inline(always)]
+fn is_head(flags: u64) -> bool {
+    flags >> (facts::pg_head() & 63) & 1 == 1
+}
+
+/// The head that a tail page's link leads to.
+#[inline(always)]
+fn head_of_tail(page: u64, link: u64) -> u64 {
+    let is_mask = link >> head_encoding::MASK_SHIFT == head_encoding::MASK_BITS;
+    if facts::head_encoding() == head_encoding::INFO && is_mask {
+        page & link
+    } else {
+        link - 1
+    }
+}
+
+/// The head of what looks like a head at the start of a page of struct pages. In a hugetlb folio whose struct pages are
+/// folded (`hugetlb_free_vmemmap`) all of those show the first, so that each begins with what looks like the
+/// head; the struct page after it knows better (`page_fixed_fake_head`, include/linux/page-flags.h).
+#[inline(always)]
+fn head_behind_head(page: u64) -> Option<u64> {
+    let next = page + (1 << (facts::page_struct_shift() & 31));
+    let link = kernel::read_u64(next + u64::from(facts::page_compound_head()))?;
+    Some(if link & 1 == 1 {
+        head_of_tail(next, link)
+    } else {
+        page
+    })
 }
 
 /// What is read of any struct page.
@@ -114,7 +148,7 @@ impl Head {
 
 #[inline(always)]
 fn packed(head: u64, flags: u64, refcount: u32) -> u64 {
-    if flags >> (facts::pg_head() & 63) & 1 == 0 {
+    if !is_head(flags) {
         return head | u64::from(refcount >= facts::pin_bias());
     }
     match kernel::read_u32(head + u64::from(facts::folio_nr_pages())) {

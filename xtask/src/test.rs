@@ -111,7 +111,7 @@ impl Test {
         } else {
             Part::Everything
         };
-        self.part.unwrap_or(usual).filters()
+        self.part.unwrap_or(usual).filters(subject)
     }
 }
 

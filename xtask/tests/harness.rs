@@ -108,7 +108,12 @@ fn a_guest_that_hangs_while_booting_is_told_apart() {
 
 #[test]
 fn a_panic_is_reported_with_the_end_of_the_console() {
-    let output = vm(&[], "echo before; echo c >/proc/sysrq-trigger; sleep 100");
+    // The panic comes when the line before it has left: what still waits in the guest goes down with it.
+    let sent = "until grep -qE '^1: .* tx:([7-9]|[1-9][0-9])' /proc/tty/driver/serial; do sleep 0.1; done";
+    let output = vm(
+        &[],
+        &format!("echo before; {sent}; echo c >/proc/sysrq-trigger; sleep 100"),
+    );
     assert_eq!(output.status.code(), Some(125));
     assert_eq!(printed(&output), "before\n");
     assert!(said(&output).contains("Kernel panic"), "{}", said(&output));

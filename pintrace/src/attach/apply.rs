@@ -126,7 +126,7 @@ pub fn attach(ebpf: &mut Ebpf, btf: &Btf, plan: Vec<Line>, twice: bool) -> Vec<O
             let tried = outcomes.iter().find(|outcome| outcome.hook.function == other);
             tried.is_none_or(|outcome| !matches!(outcome.status, Status::Attached(_)))
         });
-        let outcome = if needed {
+        let outcome = if needed || matches!(line.choice, Choice::NotHere) {
             attach_line(ebpf, btf, line, twice)
         } else {
             Outcome::without(line.hook, Status::NotNeeded)

@@ -18,14 +18,35 @@ pub struct Capture {
     pub kernel: KernelFacts,
     /// What the layout asks.
     pub types: Answers,
+    /// What became of each hook when it was tried; empty where nothing could be loaded.
+    #[serde(default)]
+    pub hooks: Vec<Tried>,
+    /// Instructions that the verifier followed, by program; empty where the kernel does not tell (before 5.16).
+    #[serde(default)]
+    pub verified: BTreeMap<String, u32>,
+}
+
+/// What became of one hook.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tried {
+    /// Kernel function, or tracepoint.
+    pub function: String,
+    /// What for.
+    pub purposes: Vec<String>,
+    /// The methods joined by `+`, with ` x2` where second copies are attached; or `absent`, `spare`, `missing`.
+    pub how: String,
+    /// Why better ways were refused.
+    pub refused: Vec<String>,
 }
 
 impl Capture {
-    /// Asks a kernel.
+    /// Asks a kernel. Nothing is tried: see `trial.rs` for that.
     pub fn of(kernel: &Kernel) -> Self {
         Self {
             kernel: kernel.facts.clone(),
             types: Answers::of(&kernel.types),
+            hooks: Vec::new(),
+            verified: BTreeMap::new(),
         }
     }
 

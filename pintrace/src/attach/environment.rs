@@ -102,13 +102,6 @@ pub const CAPABILITIES: &[Capability] = &[
         at_start_only: true,
     },
     Capability {
-        name: "CAP_DAC_OVERRIDE",
-        number: 1,
-        use_of: "has the kernel bring its books up to date (vm.stat_refresh): without it nothing is checked against them",
-        needed: false,
-        at_start_only: false,
-    },
-    Capability {
         name: "CAP_SYS_RESOURCE",
         number: 24,
         use_of: "raises the limit of locked memory, to which maps count before 5.11",
@@ -130,6 +123,7 @@ pub fn checks(roots: &Roots, kernel: Option<&Kernel>) -> Vec<Check> {
     checks.push(memlock(&roots.proc, kernel));
     if let Some(kernel) = kernel {
         checks.push(symbols(kernel));
+        checks.extend(perf(&roots.proc, kernel));
     }
     checks.push(books(&roots.proc));
     checks
@@ -232,6 +226,27 @@ fn symbols(kernel: &Kernel) -> Check {
     }
 }
 
+/// Kprobes are perf events, which Debian's kernels refuse at level 3 to all but CAP_SYS_ADMIN. Needed only where a pin
+/// function has more arguments than a trampoline carries.
+fn perf(proc: &Path, kernel: &Kernel) -> Option<Check> {
+    let remote = kernel
+        .facts
+        .functions
+        .get("pin_user_pages_remote")?
+        .prototype
+        .as_ref()?;
+    if remote.parameters.len() <= 6 {
+        return None;
+    }
+    let level = std::fs::read_to_string(proc.join("sys/kernel/perf_event_paranoid")).ok()?;
+    let refused = level.trim().parse::<i32>().is_ok_and(|level| level >= 3)
+        && effective(proc).is_none_or(|set| set >> CAP_SYS_ADMIN & 1 == 0);
+    let state = if refused { State::Weak } else { State::Good };
+    let found = format!("perf_event_paranoid is {}", level.trim());
+    let remedy = "sysctl kernel.perf_event_paranoid=2, or CAP_SYS_ADMIN: kprobes are refused otherwise";
+    Some(Check::new("perf", state, found, remedy))
+}
+
 fn books(proc: &Path) -> Check {
     let vmstat = std::fs::read_to_string(proc.join("vmstat")).unwrap_or_default();
     if !vmstat.contains("nr_foll_pin_acquired") {
@@ -257,7 +272,7 @@ fn books(proc: &Path) -> Check {
             "books",
             State::Weak,
             format!("{error} (vm.stat_refresh): they lag, so nothing is checked against them"),
-            CAPABILITY_REMEDY,
+            "run it as root: no capability opens that file to another user",
         ),
     }
 }
@@ -330,6 +345,29 @@ mod tests {
         assert_eq!(of(&checks, "CAP_BPF").state, State::Good);
         assert_eq!(of(&checks, "CAP_PERFMON").state, State::Good);
         assert_eq!(of(&checks, "CAP_SYSLOG").state, State::Weak);
+    }
+
+    #[test]
+    fn the_documents_ask_for_these_capabilities_and_no_others() {
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+        let read = |name: &str| std::fs::read_to_string(docs.join(name)).unwrap();
+        let names: Vec<_> = CAPABILITIES.iter().map(|capability| capability.name).collect();
+        let unit = read("pintrace.service");
+        for line in ["AmbientCapabilities=", "CapabilityBoundingSet="] {
+            let found = unit.lines().find_map(|found| found.strip_prefix(line)).unwrap();
+            assert_eq!(found.split_whitespace().collect::<Vec<_>>(), names);
+        }
+        let page = read("privileges.md");
+        let table = page
+            .lines()
+            .filter_map(|line| line.strip_prefix("| CAP_")?.split(' ').next());
+        let table: Vec<_> = table.map(|name| format!("CAP_{name}")).collect();
+        assert_eq!(table, names);
+        let words: Vec<_> = CAPABILITIES
+            .iter()
+            .map(|capability| format!("+{}", capability.name.trim_start_matches("CAP_").to_lowercase()))
+            .collect();
+        assert_eq!(page.matches(&words.join(",")).count(), 2);
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub mod layout;
 pub mod plan;
 pub mod preemption;
 pub mod table;
+#[cfg(feature = "live")]
+pub mod trial;
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,8 @@ pub mod doctor;
 #[cfg(feature = "live")]
 pub mod live;
 #[cfg(feature = "live")]
+mod privileges;
+#[cfg(feature = "live")]
 pub mod record;
 pub mod report;
 #[cfg(all(feature = "live", feature = "serve"))]

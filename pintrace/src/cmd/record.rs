@@ -14,7 +14,7 @@ use crate::pipeline::sink::Fold;
 use crate::record::{Existing, Recording};
 
 use super::child::{self, Child};
-use super::live::{LiveArgs, duration, start};
+use super::live::{LiveArgs, duration, give_up_privileges, start};
 use super::signals::Stops;
 
 /// The command line of `record`.
@@ -69,6 +69,8 @@ async fn record(args: &Args, mut recording: Recording, messages: &mut dyn Write)
             return Ok(Exit::Command(error.exit_code()));
         }
     };
+    // The command has begun with all that its user has.
+    give_up_privileges(command.is_some())?;
     let stop = until_done(args.duration, command.as_mut(), &mut stops);
     let outcome = run_session(
         &mut session,

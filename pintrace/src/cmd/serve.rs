@@ -15,7 +15,7 @@ use crate::model::snapshot::Snapshot;
 use crate::pipeline::run::run as run_session;
 use crate::pipeline::sink::{Fold, Sink};
 
-use super::live::{LiveArgs, duration, start};
+use super::live::{LiveArgs, duration, give_up_privileges, start};
 use super::signals::Stops;
 
 /// The command line of `serve`.
@@ -37,8 +37,8 @@ const ENDED_KEPT: usize = 0;
 
 /// Serves until a signal comes.
 pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    // One thread: capabilities are each thread's own, and the address is bound before anything is attached.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(serve(args, messages))
@@ -49,6 +49,7 @@ async fn serve(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
     // The address first: a port in use is told before anything is attached.
     let server = Server::bind(args.listen, Limits::default()).await?;
     let (mut session, first) = start(&args.live, Vec::new())?;
+    give_up_privileges(false)?;
     let (show, shown) = watch::channel(Arc::new(Snapshot::default()));
     let mut fold = Fold::new(move |model: &mut Model| {
         model.forget_ended(ENDED_KEPT);

@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::event::Stopped;
+use crate::event::{Event, Stopped};
 use crate::exit::Exit;
 use crate::export::{json, table};
 use crate::model::snapshot::Snapshot;
 use crate::pipeline::run::run as run_session;
+use crate::pipeline::session::Session;
 use crate::pipeline::sink::Fold;
 use crate::tui;
 use crate::units::Pid;
 
-use super::live::{LiveArgs, duration, start};
+use super::live::{LiveArgs, duration, give_up_privileges, start};
 
 /// The command line of `top`.
 #[derive(Clone, Debug, clap::Args)]
@@ -50,19 +51,25 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     {
         std::process::exit(i32::from(code));
     }
+    // Before there are other threads, which would keep the privileges that are given up here.
+    let started = start(&args.live, Vec::new())?;
+    give_up_privileges(false)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()?;
     if args.once {
-        runtime.block_on(once(args, out))
+        runtime.block_on(once(started, args, out))
     } else {
-        runtime.block_on(live(args))
+        runtime.block_on(live(started, args))
     }
 }
 
-async fn once(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
-    let (mut session, first) = start(&args.live, Vec::new())?;
+async fn once(
+    (mut session, first): (Session, Vec<Event>),
+    args: &Args,
+    out: &mut dyn Write,
+) -> anyhow::Result<Exit> {
     let mut last = Snapshot::default();
     let mut fold = Fold::new(|model| last = model.snapshot());
     let quit = async {
@@ -92,8 +99,7 @@ async fn once(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-async fn live(args: &Args) -> anyhow::Result<Exit> {
-    let (mut session, first) = start(&args.live, Vec::new())?;
+async fn live((mut session, first): (Session, Vec<Event>), args: &Args) -> anyhow::Result<Exit> {
     let (show, shown) = watch::channel(Arc::new(Snapshot::default()));
     let mut fold = Fold::new(move |model: &mut crate::model::Model| {
         model.forget_ended(ENDED_KEPT);

@@ -83,5 +83,5 @@ pub(super) fn probes(snapshot: &Snapshot) -> String {
 /// That some functions could not be hooked, if so.
 pub(super) fn missing(snapshot: &Snapshot) -> Option<String> {
     let count = snapshot.started.missing.len();
-    (count > 0).then(|| format!("{count} missing: not all pins are seen, see pintrace doctor"))
+    (count > 0).then(|| format!("{count} missing: not everything is seen, see pintrace doctor"))
 }

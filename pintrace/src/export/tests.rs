@@ -121,7 +121,7 @@ fn what_cannot_be_hooked_is_said_wherever_figures_are() {
     let snapshot = snapshot(&story);
     assert!(
         table::render(&snapshot, table::Look::default())
-            .contains("\n1 missing: not all pins are seen, see pintrace doctor\n")
+            .contains("\n1 missing: not everything is seen, see pintrace doctor\n")
     );
     let report = report::render(&snapshot, true, 100);
     assert!(

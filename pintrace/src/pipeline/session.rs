@@ -200,9 +200,16 @@ impl Session {
     }
 }
 
+/// What could not be hooked, and nothing stands in for.
 fn missing(outcomes: &[Outcome]) -> Vec<Missing> {
+    let stood_in_for = |function: &str| {
+        outcomes.iter().any(|outcome| {
+            outcome.hook.stands_in_for == Some(function) && matches!(outcome.status, Status::Attached(_))
+        })
+    };
     outcomes
         .iter()
+        .filter(|outcome| !stood_in_for(outcome.hook.function))
         .filter_map(|outcome| match &outcome.status {
             Status::Missing(why) => Some(Missing {
                 function: outcome.hook.function.to_owned(),

@@ -1,8 +1,10 @@
 //! Every kind of pin on every kind of memory: the figures are those of pinload, and of the kernel's books.
 
+use std::fs;
+
 use serde_json::Value;
 
-use crate::harness::{Began, Findings, HUGE, PAGE, Pinload, Recording, Report, expected, number};
+use crate::harness::{Began, Findings, HUGE, PAGE, Pinload, Recording, Report, expected, number, skipped};
 
 const KINDS: [(&str, &str); 8] = [
     ("io-uring", "io_uring"),
@@ -28,6 +30,20 @@ fn every_kind_on_transparent_huge_pages_is_counted_exactly() {
 #[test]
 fn every_kind_on_hugetlb_pages_is_counted_exactly() {
     every_kind("hugetlb", 64);
+}
+
+/// The kernel lets the struct pages of a huge page share memory: each page of them then begins with what looks like a
+/// head. (`hugetlb_vmemmap_optimize`, mm/hugetlb_vmemmap.c)
+#[test]
+fn every_kind_on_hugetlb_pages_with_folded_struct_pages_is_counted_exactly() {
+    const NAME: &str = "every_kind_on_hugetlb_pages_with_folded_struct_pages_is_counted_exactly";
+    const SWITCH: &str = "/proc/sys/vm/hugetlb_optimize_vmemmap";
+    if let Err(error) = fs::write(SWITCH, "1") {
+        return skipped(NAME, &format!("{SWITCH}: {error}"));
+    }
+    // All 512 struct pages: what is folded comes by.
+    every_kind("hugetlb", 512);
+    fs::write(SWITCH, "0").unwrap();
 }
 
 fn every_kind(backing: &str, pages: u64) {

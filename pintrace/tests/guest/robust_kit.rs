@@ -170,6 +170,16 @@ impl Running {
         }
     }
 
+    /// Its id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has printed so far.
+    pub(crate) fn printed(&self) -> String {
+        fs::read_to_string(&self.out).unwrap()
+    }
+
     /// What it has said so far.
     pub(crate) fn said(&self) -> String {
         fs::read_to_string(&self.errors).unwrap()

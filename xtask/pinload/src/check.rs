@@ -10,13 +10,14 @@ use crate::cli::AllArgs;
 use crate::failure::{Explain, Failure, Result};
 use crate::report;
 
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 9] = [
     "io-uring",
     "af-xdp",
     "process-vm",
     "direct-read",
     "direct-write",
     "udmabuf",
+    "vfio",
     "vmsplice",
     "zerocopy",
 ];

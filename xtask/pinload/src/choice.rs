@@ -13,6 +13,7 @@ pub(crate) enum Kind {
     DirectRead,
     DirectWrite,
     Udmabuf,
+    Vfio,
     Vmsplice,
     Zerocopy,
 }

@@ -65,6 +65,11 @@ pub(crate) enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// A DMA mapping for QEMU's edu device (VFIO, type 1)
+    Vfio {
+        #[command(flatten)]
+        common: Common,
+    },
     /// Pages spliced into pipes: references (FOLL_GET), no pins
     Vmsplice {
         #[command(flatten)]

@@ -20,6 +20,8 @@ pub(crate) enum Method {
     DirectWrite(DirectArgs),
     /// A DMA buffer over a memfd.
     Udmabuf,
+    /// A DMA mapping for a device.
+    Vfio,
     /// Pages in pipes.
     Vmsplice,
     /// Pages in sockets.
@@ -49,6 +51,7 @@ impl Plan {
             Command::DirectRead { direct, common } => (Method::DirectRead(direct), common),
             Command::DirectWrite { direct, common } => (Method::DirectWrite(direct), common),
             Command::Udmabuf { common } => (Method::Udmabuf, common),
+            Command::Vfio { common } => (Method::Vfio, common),
             Command::Vmsplice { common } => (Method::Vmsplice, common),
             Command::Zerocopy { common } => (Method::Zerocopy, common),
             Command::All(_) | Command::Demo(_) => return Ok(None),
@@ -67,6 +70,7 @@ impl Plan {
             Method::DirectRead(_) => Kind::DirectRead,
             Method::DirectWrite(_) => Kind::DirectWrite,
             Method::Udmabuf => Kind::Udmabuf,
+            Method::Vfio => Kind::Vfio,
             Method::Vmsplice => Kind::Vmsplice,
             Method::Zerocopy => Kind::Zerocopy,
         }

@@ -1,5 +1,6 @@
 //! The guest tests: pintrace's test program `guest` in one guest for each kernel.
 
+use std::cmp::Reverse;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,7 @@ use anyhow::Result;
 
 use crate::tally::{Table, Tally};
 use crate::vm::guest::{Guest, Outcome};
+use crate::vm::series::Flavour;
 use crate::vm::subject::Subject;
 use crate::vm::{self, Addition, GuestOptions, several};
 use crate::workspace;
@@ -15,7 +17,8 @@ use super::promtool;
 
 /// What the tests use beside pintrace and pinload.
 /// `linux-libc-dev` is for bpftrace, which takes types from headers where it thinks that BTF is not enough (5.10).
-const PACKAGES: [&str; 3] = ["fio", "bpftrace", "linux-libc-dev"];
+/// `util-linux` has setpriv.
+const PACKAGES: [&str; 4] = ["fio", "bpftrace", "linux-libc-dev", "util-linux"];
 /// For a small disk that fills up.
 const LOOP_DEVICES: &str = "loop";
 /// Twice what the slowest kernel takes with two others beside it on two cores.
@@ -41,7 +44,10 @@ pub(crate) fn run(kernels: &[Subject], filters: impl Fn(Subject) -> Vec<String> 
             .collect::<Vec<_>>();
         format!("guest --test-threads=1 --show-output {}\n", words.join(" "))
     };
-    let rows = several::each(kernels, |kernel| {
+    // The longest first, so that none is left to run alone at the end.
+    let mut kernels = kernels.to_vec();
+    kernels.sort_by_key(|kernel| Reverse(filters(*kernel).len()));
+    let rows = several::each(&kernels, |kernel| {
         let start = Instant::now();
         (test(kernel, &program, &script(kernel)), start.elapsed())
     });
@@ -95,6 +101,16 @@ fn guest(kernel: Subject, program: &[Addition]) -> Result<Guest> {
     options.add.extend(program.iter().cloned());
     options.package.extend(PACKAGES.map(str::to_owned));
     options.timeout = LIMIT;
+    if kernel.flavour == Flavour::Full {
+        // A device that does nothing by itself, behind an IOMMU, for VFIO.
+        for device in ["intel-iommu,intremap=on", "edu"] {
+            options.qemu_arg.extend(["-device", device].map(str::to_owned));
+        }
+        options.append.push("intel_iommu=on".to_owned());
+        options
+            .modules
+            .extend(["vfio-pci", "vfio_iommu_type1"].map(str::to_owned));
+    }
     let mut guest = options.prepare()?;
     // Superseded kernels come without modules; the test that needs this one then says so.
     if guest.kernel.modules().is_some() {

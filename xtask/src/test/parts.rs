@@ -2,10 +2,22 @@
 
 use clap::ValueEnum;
 
+use crate::vm::series::Flavour;
+use crate::vm::subject::Subject;
+
 /// What pins are counted, and with which hooks: the least that a kernel has to show.
 const CORE: &[&str] = &["counts_fio", "counts_pinload", "robust_doctor"];
 /// What else depends on the kernel.
-const KERNEL: &[&str] = &["attribution", "robust_loss", "soak", "truth", "witness_bpftrace"];
+const KERNEL: &[&str] = &[
+    "attribution",
+    "robust_loss",
+    "robust_privileges",
+    "soak",
+    "truth",
+    "witness_bpftrace",
+];
+/// What needs a device behind an IOMMU, which the full flavours get.
+const DEVICE: &[&str] = &["vfio"];
 /// What depends on pintrace alone: how it starts, writes and ends.
 const TOOL: &[&str] = &[
     "robust_endings",
@@ -28,12 +40,15 @@ pub(crate) enum Part {
 
 impl Part {
     /// What the test program is told to run: names of tests that contain one of these.
-    pub(crate) fn filters(self) -> Vec<String> {
-        let modules = match self {
+    pub(crate) fn filters(self, subject: Subject) -> Vec<String> {
+        let mut modules = match self {
             Self::Core => CORE.to_vec(),
             Self::Kernel => [CORE, KERNEL].concat(),
             Self::Everything => [CORE, KERNEL, TOOL].concat(),
         };
+        if subject.flavour == Flavour::Full {
+            modules.extend(DEVICE);
+        }
         modules.into_iter().map(|module| format!("{module}::")).collect()
     }
 }
@@ -54,7 +69,7 @@ mod tests {
             name.trim_end_matches(".rs").to_owned()
         });
         let mut there: Vec<_> = files.filter(|name| !KITS.contains(&name.as_str())).collect();
-        let mut listed = [CORE, KERNEL, TOOL].concat();
+        let mut listed = [CORE, KERNEL, DEVICE, TOOL].concat();
         there.sort_unstable();
         listed.sort_unstable();
         assert_eq!(there, listed);

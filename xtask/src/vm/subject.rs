@@ -19,9 +19,10 @@ impl Subject {
         Self { kernel, flavour }
     }
 
-    /// Every series, and the flavours that differ: all drivers on the two that matter most, and PREEMPT_RT.
+    /// Every series, and the flavours that differ: all drivers on those that matter most, and PREEMPT_RT.
     pub(crate) fn all() -> Vec<Self> {
         let unusual = [
+            (Series(6, 1), Flavour::Full),
             (Series(6, 12), Flavour::Full),
             (Series(7, 3), Flavour::Full),
             (Series(7, 3), Flavour::Rt),

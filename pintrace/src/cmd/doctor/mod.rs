@@ -15,6 +15,7 @@ use crate::attach::environment::{self, Check, State};
 use crate::attach::facts::{Kernel, Roots};
 use crate::attach::plan;
 use crate::attach::table::{HOOKS, Purpose};
+use crate::attach::trial;
 use crate::exit::Exit;
 use crate::pipeline::session::{LoadOptions, Session, SessionError};
 use crate::source::live::StartError;
@@ -34,8 +35,8 @@ pub struct Args {
     /// Read the kernel's types from this raw BTF file.
     #[arg(long, value_name = "PATH")]
     pub btf: Option<PathBuf>,
-    /// Print what this kernel answers to the planner's and the layout's questions, as JSON; nothing is tried. For
-    /// fixtures: `cargo xtask facts`.
+    /// Print what this kernel answers to the planner's and the layout's questions, and what became of each hook, as
+    /// JSON. For fixtures: `cargo xtask facts`.
     #[arg(long, hide = true, conflicts_with = "json")]
     pub facts: bool,
 }
@@ -82,7 +83,9 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     if args.facts {
-        let capture = Capture::of(&Kernel::read(&roots)?);
+        let kernel = Kernel::read(&roots)?;
+        let mut capture = Capture::of(&kernel);
+        trial::run(&mut capture, &kernel, &roots)?;
         writeln!(out, "{}", serde_json::to_string_pretty(&capture)?)?;
         out.flush()?;
         return Ok(Exit::Done);

@@ -8,6 +8,7 @@ mod direct;
 mod io_uring;
 mod process_vm;
 mod udmabuf;
+mod vfio;
 mod vmsplice;
 mod zerocopy;
 
@@ -66,6 +67,7 @@ pub(crate) fn prepare_on(plan: &Plan, buffer: Buffer, index: u32) -> Result<Box<
         Method::DirectRead(arguments) => Box::new(direct::Direct::reading(buffer, arguments, index)?),
         Method::DirectWrite(arguments) => Box::new(direct::Direct::writing(buffer, arguments, index)?),
         Method::Udmabuf => Box::new(udmabuf::Udmabuf::new(buffer)?),
+        Method::Vfio => Box::new(vfio::Vfio::new(buffer)?),
         Method::Vmsplice => Box::new(vmsplice::Vmsplice::new(buffer)),
         Method::Zerocopy => Box::new(zerocopy::Zerocopy::new(buffer)?),
     })

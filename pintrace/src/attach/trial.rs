@@ -1,0 +1,86 @@
+//! Trying every hook on the running kernel and noting what came of it, for [`super::capture`].
+
+use aya::Ebpf;
+
+use super::apply::{self, LoadError, LoadOptions, Outcome, Status};
+use super::capture::{Capture, Tried};
+use super::facts::{Kernel, Roots};
+use super::layout;
+use super::plan;
+use super::table::HOOKS;
+
+/// Why nothing could be tried.
+#[derive(Debug, thiserror::Error)]
+pub enum TrialError {
+    /// Layout unknown.
+    #[error(transparent)]
+    Layout(#[from] layout::UnknownLayout),
+    /// Loading failed.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+/// Attaches everything for a moment, and fills in what became of it.
+pub fn run(capture: &mut Capture, kernel: &Kernel, roots: &Roots) -> Result<(), TrialError> {
+    let twice = kernel.facts.preemption;
+    let facts = layout::facts(&kernel.types, twice)?;
+    let (mut ebpf, btf) = apply::load(&kernel.facts, facts, &roots.btf, &LoadOptions::default())?;
+    let outcomes = apply::attach(&mut ebpf, &btf, plan::plan(HOOKS, &kernel.facts), twice);
+    capture.hooks = outcomes.iter().map(tried).collect();
+    capture.verified = outcomes
+        .iter()
+        .flat_map(programs)
+        .filter_map(|program| Some((program.to_owned(), verified(&ebpf, program)?)))
+        .collect();
+    Ok(())
+}
+
+fn tried(outcome: &Outcome) -> Tried {
+    let how = match &outcome.status {
+        Status::Attached(candidate) => {
+            let methods = candidate.attachments.iter().map(|one| one.method.as_str());
+            let methods = methods.collect::<Vec<_>>().join("+");
+            if outcome.twice {
+                format!("{methods} x2")
+            } else {
+                methods
+            }
+        }
+        Status::NotHere => "absent".to_owned(),
+        Status::NotNeeded => "spare".to_owned(),
+        Status::Missing(_) => "missing".to_owned(),
+    };
+    Tried {
+        function: outcome.hook.function.to_owned(),
+        purposes: outcome
+            .hook
+            .purposes
+            .iter()
+            .map(|purpose| purpose.as_str().to_owned())
+            .collect(),
+        how,
+        refused: outcome.refused.clone(),
+    }
+}
+
+/// Every program of a hook that is attached.
+fn programs(outcome: &Outcome) -> Vec<&'static str> {
+    let Status::Attached(candidate) = outcome.status else {
+        return Vec::new();
+    };
+    let followers = |all: &'static [&'static str]| if outcome.twice { all } else { &[] };
+    candidate
+        .attachments
+        .iter()
+        .flat_map(|one| {
+            [one.program]
+                .into_iter()
+                .chain(followers(one.followers).iter().copied())
+        })
+        .collect()
+}
+
+fn verified(ebpf: &Ebpf, program: &str) -> Option<u32> {
+    let info = ebpf.program(program)?.info().ok()?;
+    info.verified_instruction_count()
+}

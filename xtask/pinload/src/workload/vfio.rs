@@ -1,0 +1,171 @@
+//! A DMA mapping of VFIO's type 1 IOMMU: pinned page by page until it is unmapped, or its container closed.
+//!
+//! The device is QEMU's `edu` (1234:11e8), which does nothing by itself, behind an emulated IOMMU.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+
+use super::{Facts, Workload};
+use crate::failure::{Explain, Failure, Result};
+use crate::memory::{Buffer, PAGE};
+use crate::pins::Pins;
+
+const CONTAINER: &str = "/dev/vfio/vfio";
+const NO_VFIO: &str = "run as root with the modules vfio-pci and vfio_iommu_type1 (Debian: the full flavour)";
+const NO_DEVICE: &str = "give the machine one, behind an IOMMU: QEMU with -device intel-iommu,intremap=on -device edu, and \
+                         intel_iommu=on for the kernel";
+const BUG: &str = "report this as a bug of pinload";
+/// Vendor and device of QEMU's `edu`.
+const EDU: (&str, &str) = ("0x1234", "0x11e8");
+/// VFIO_TYPE1v2_IOMMU of linux/vfio.h.
+const TYPE1V2: i32 = 3;
+/// VFIO_DMA_MAP_FLAG_READ and _WRITE.
+const READ_AND_WRITE: u32 = 3;
+
+/// `struct vfio_iommu_type1_dma_map` of linux/vfio.h.
+#[repr(C)]
+struct Map {
+    argsz: u32,
+    flags: u32,
+    vaddr: u64,
+    iova: u64,
+    size: u64,
+}
+
+/// `struct vfio_iommu_type1_dma_unmap` of linux/vfio.h.
+#[repr(C)]
+struct Unmap {
+    argsz: u32,
+    flags: u32,
+    iova: u64,
+    size: u64,
+}
+
+mod ioctl {
+    //! Of linux/vfio.h: type `;`, numbers from 100, all without a size in their code.
+    use nix::request_code_none;
+
+    nix::ioctl_write_int_bad!(set_iommu, request_code_none!(b';', 102));
+    nix::ioctl_write_ptr_bad!(group_set_container, request_code_none!(b';', 104), i32);
+    nix::ioctl_write_ptr_bad!(map_dma, request_code_none!(b';', 113), super::Map);
+    nix::ioctl_readwrite_bad!(unmap_dma, request_code_none!(b';', 114), super::Unmap);
+}
+
+/// A container with the device's group in it, and the memory mapped into it.
+pub(super) struct Vfio {
+    /// Closed in this order.
+    open: Option<(File, File)>,
+    buffer: Buffer,
+}
+
+impl Vfio {
+    /// Takes the device for VFIO, and opens a container for its group.
+    pub(super) fn new(buffer: Buffer) -> Result<Self> {
+        let container = open(Path::new(CONTAINER))?;
+        let group = open(&group_of(&device()?)?)?;
+        let number = container.as_raw_fd();
+        // SAFETY: the pointer is to a descriptor's number, which the kernel only reads.
+        unsafe { ioctl::group_set_container(group.as_raw_fd(), &raw const number) }
+            .failing("cannot put the device's group into a container", BUG)?;
+        // SAFETY: an integer argument.
+        unsafe { ioctl::set_iommu(number, TYPE1V2) }.unavailable("there is no type 1 IOMMU", NO_VFIO)?;
+        Ok(Self {
+            open: Some((group, container)),
+            buffer,
+        })
+    }
+
+    fn container(&self) -> Result<&File> {
+        let open = self.open.as_ref();
+        open.map(|(_, container)| container)
+            .ok_or_else(|| Failure::failed("the container is closed", BUG))
+    }
+}
+
+fn open(path: &Path) -> Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .unavailable(&format!("cannot open {}", path.display()), NO_VFIO)
+}
+
+/// The device's folder in sysfs, with vfio-pci as its driver.
+fn device() -> Result<PathBuf> {
+    let devices = fs::read_dir("/sys/bus/pci/devices").unavailable("there is no PCI bus", NO_DEVICE)?;
+    let is = |folder: &Path, file: &str, value: &str| {
+        fs::read_to_string(folder.join(file)).is_ok_and(|text| text.trim() == value)
+    };
+    let device = devices
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|folder| is(folder, "vendor", EDU.0) && is(folder, "device", EDU.1))
+        .ok_or_else(|| Failure::unavailable("there is no edu device", NO_DEVICE))?;
+    if !device.join("driver").exists() {
+        fs::write("/sys/bus/pci/drivers/vfio-pci/new_id", "1234 11e8")
+            .unavailable("cannot give the device to vfio-pci", NO_VFIO)?;
+    }
+    Ok(device)
+}
+
+fn group_of(device: &Path) -> Result<PathBuf> {
+    let group =
+        fs::read_link(device.join("iommu_group")).unavailable("the device has no IOMMU", NO_DEVICE)?;
+    let name = group
+        .file_name()
+        .ok_or_else(|| Failure::failed("the device's IOMMU group has no name", BUG))?;
+    Ok(Path::new("/dev/vfio").join(name))
+}
+
+impl Workload for Vfio {
+    fn pin(&mut self) -> Result<Pins> {
+        let map = Map {
+            argsz: MAP_BYTES,
+            flags: READ_AND_WRITE,
+            vaddr: self.buffer.address() as u64,
+            iova: 0,
+            size: self.buffer.bytes() as u64,
+        };
+        // SAFETY: the pointer is to a `vfio_iommu_type1_dma_map` that the kernel only reads.
+        unsafe { ioctl::map_dma(self.container()?.as_raw_fd(), &raw const map) }.failing(
+            "cannot map the memory",
+            "raise the limit of locked memory (ulimit -l)",
+        )?;
+        let pages = Some((self.buffer.bytes() / PAGE) as u64);
+        Ok(Pins::lasting(pages, pages))
+    }
+
+    fn unpin(&mut self) -> Result<()> {
+        let mut unmap = Unmap {
+            argsz: UNMAP_BYTES,
+            flags: 0,
+            iova: 0,
+            size: self.buffer.bytes() as u64,
+        };
+        // SAFETY: the pointer is to a `vfio_iommu_type1_dma_unmap`, which the kernel reads and writes.
+        unsafe { ioctl::unmap_dma(self.container()?.as_raw_fd(), &raw mut unmap) }
+            .failing("cannot unmap the memory", BUG)?;
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.open = None;
+        Ok(())
+    }
+
+    fn facts(&self) -> Facts {
+        Facts {
+            address: self.buffer.address(),
+            ..Facts::default()
+        }
+    }
+
+    fn buffer(&mut self) -> Option<&mut Buffer> {
+        Some(&mut self.buffer)
+    }
+}
+
+const MAP_BYTES: u32 = 32;
+const UNMAP_BYTES: u32 = 24;
+const _: () = assert!(size_of::<Map>() == MAP_BYTES as usize && size_of::<Unmap>() == UNMAP_BYTES as usize);
