@@ -4,14 +4,15 @@
 #![no_main]
 #![feature(asm_experimental_arch)] // See turns.rs.
 #![feature(core_intrinsics)]
-#![expect(internal_features, reason = "atomic addition, see elder/atomic.rs")]
+#![expect(internal_features, reason = "atomic operations, see atomic.rs")]
 
 mod accounts;
 mod acquire;
-#[path = "elder/atomic.rs"]
 mod atomic;
 mod calls;
 mod count;
+#[path = "elder/exchange.rs"]
+mod exchange;
 mod exit;
 mod extents;
 mod facts;

@@ -10,11 +10,10 @@
 #![no_main]
 #![feature(asm_experimental_arch)] // See turns.rs.
 #![feature(core_intrinsics)]
-#![expect(internal_features, reason = "compare-and-swap, see modern/atomic.rs")]
+#![expect(internal_features, reason = "atomic operations, see atomic.rs")]
 
 mod accounts;
 mod acquire;
-#[path = "modern/atomic.rs"]
 mod atomic;
 #[cfg(feature = "bench")]
 mod bench;
@@ -22,6 +21,8 @@ mod bench;
 mod bench_tables;
 mod calls;
 mod count;
+#[path = "modern/exchange.rs"]
+mod exchange;
 mod exit;
 mod extents;
 mod facts;

@@ -169,7 +169,8 @@ fn a_full_folio_table_is_counted_and_what_was_pinned_stays_exact() {
 
 #[test]
 fn a_full_account_table_is_counted_and_falsifies_no_total() {
-    let script = "for i in 1 2 3 4; do pinload process-vm --pages 64 >/dev/null; done";
+    // At once: one after another, each may find the place that the last has left.
+    let script = "for i in 1 2 3 4; do pinload io-uring --pages 64 --hold 3s >/dev/null & done; wait";
     let json = recorded(&["ACCOUNTS=2"], script);
     assert!(lost(&json, "account_table_full") > 0, "{}", json["loss"]);
     exact(&json, 256);

@@ -1,11 +1,16 @@
 //! What a system allows, apart from its functions: the settings and privileges that tracing depends on, each with
 //! what it costs where it is not so, and the remedy.
 
+mod capabilities;
+
 use std::path::Path;
 
 use serde::Serialize;
 
 use super::facts::{Kernel, Roots};
+
+pub use capabilities::{CAPABILITIES, Capability};
+use capabilities::{SYS_ADMIN, SYS_RESOURCE, has};
 
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -57,69 +62,10 @@ impl Check {
     }
 }
 
-/// A capability (include/uapi/linux/capability.h) that pintrace uses.
-pub struct Capability {
-    /// Its name.
-    pub name: &'static str,
-    /// Its number.
-    pub number: u32,
-    /// What for.
-    pub use_of: &'static str,
-    /// Without it nothing can be traced.
-    pub needed: bool,
-    /// It is used at the start only, and given up when everything is attached.
-    pub at_start_only: bool,
-}
-
-/// Every capability that is used. CAP_BPF and CAP_PERFMON came with 5.8.
-pub const CAPABILITIES: &[Capability] = &[
-    Capability {
-        name: "CAP_BPF",
-        number: 39,
-        use_of: "loads the programs, and reads their maps",
-        needed: true,
-        at_start_only: false,
-    },
-    Capability {
-        name: "CAP_PERFMON",
-        number: 38,
-        use_of: "attaches the programs, and lets them read kernel memory",
-        needed: true,
-        at_start_only: true,
-    },
-    Capability {
-        name: "CAP_SYSLOG",
-        number: 34,
-        use_of: "shows kernel addresses: without it subsystems and stacks have no names",
-        needed: false,
-        at_start_only: true,
-    },
-    Capability {
-        name: "CAP_DAC_READ_SEARCH",
-        number: 2,
-        use_of: "reads what ftrace can trace and whether the kernel is preempted; without it each hook is tried, and attached twice",
-        needed: false,
-        at_start_only: true,
-    },
-    Capability {
-        name: "CAP_SYS_RESOURCE",
-        number: 24,
-        use_of: "raises the limit of locked memory, to which maps count before 5.11",
-        needed: false,
-        at_start_only: true,
-    },
-];
-
-/// Stands for the first two on every kernel that knows it.
-const CAP_SYS_ADMIN: u32 = 21;
-
-const CAPABILITY_REMEDY: &str =
-    "run it with sudo, or give it the capability (setpriv --ambient-caps, systemd's AmbientCapabilities=)";
-
 /// Everything there is to look at, in the order in which tracing depends on it.
 pub fn checks(roots: &Roots, kernel: Option<&Kernel>) -> Vec<Check> {
     let mut checks = vec![btf(&roots.btf), jit(&roots.proc), lockdown(&roots.security)];
-    checks.extend(capabilities(&roots.proc));
+    checks.extend(capabilities::checks(&roots.proc));
     checks.push(memlock(&roots.proc, kernel));
     if let Some(kernel) = kernel {
         checks.push(symbols(kernel));
@@ -169,29 +115,6 @@ fn lockdown(security: &Path) -> Check {
     }
 }
 
-fn capabilities(proc: &Path) -> Vec<Check> {
-    let effective = effective(proc);
-    let has = |set: u64, number: u32| set >> number & 1 == 1;
-    let check = |capability: &Capability| {
-        let state = match effective {
-            None => State::Unknown,
-            Some(set) if has(set, capability.number) => State::Good,
-            Some(set) if has(set, CAP_SYS_ADMIN) && capability.number >= 38 => State::Good,
-            Some(_) if capability.needed => State::Bad,
-            Some(_) => State::Weak,
-        };
-        Check::new(capability.name, state, capability.use_of, CAPABILITY_REMEDY)
-    };
-    CAPABILITIES.iter().map(check).collect()
-}
-
-/// This process's effective capabilities.
-fn effective(proc: &Path) -> Option<u64> {
-    let status = std::fs::read_to_string(proc.join("self/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
-    u64::from_str_radix(line.trim(), 16).ok()
-}
-
 fn memlock(proc: &Path, kernel: Option<&Kernel>) -> Check {
     let limits = std::fs::read_to_string(proc.join("self/limits")).unwrap_or_default();
     let line = limits
@@ -202,7 +125,7 @@ fn memlock(proc: &Path, kernel: Option<&Kernel>) -> Check {
     };
     // Maps count to the cgroup's memory since 5.11, and the helper told apart here came with 5.17.
     let counts = kernel.is_some_and(|kernel| !kernel.facts.bpf_loop);
-    let raised = effective(proc).is_some_and(|set| set >> 24 & 1 == 1);
+    let raised = has(proc, SYS_RESOURCE) == Some(true);
     let state = if counts && !raised && soft != "unlimited" {
         State::Bad
     } else {
@@ -239,8 +162,8 @@ fn perf(proc: &Path, kernel: &Kernel) -> Option<Check> {
         return None;
     }
     let level = std::fs::read_to_string(proc.join("sys/kernel/perf_event_paranoid")).ok()?;
-    let refused = level.trim().parse::<i32>().is_ok_and(|level| level >= 3)
-        && effective(proc).is_none_or(|set| set >> CAP_SYS_ADMIN & 1 == 0);
+    let refused =
+        level.trim().parse::<i32>().is_ok_and(|level| level >= 3) && has(proc, SYS_ADMIN) != Some(true);
     let state = if refused { State::Weak } else { State::Good };
     let found = format!("perf_event_paranoid is {}", level.trim());
     let remedy = "sysctl kernel.perf_event_paranoid=2, or CAP_SYS_ADMIN: kprobes are refused otherwise";
@@ -345,29 +268,6 @@ mod tests {
         assert_eq!(of(&checks, "CAP_BPF").state, State::Good);
         assert_eq!(of(&checks, "CAP_PERFMON").state, State::Good);
         assert_eq!(of(&checks, "CAP_SYSLOG").state, State::Weak);
-    }
-
-    #[test]
-    fn the_documents_ask_for_these_capabilities_and_no_others() {
-        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
-        let read = |name: &str| std::fs::read_to_string(docs.join(name)).unwrap();
-        let names: Vec<_> = CAPABILITIES.iter().map(|capability| capability.name).collect();
-        let unit = read("pintrace.service");
-        for line in ["AmbientCapabilities=", "CapabilityBoundingSet="] {
-            let found = unit.lines().find_map(|found| found.strip_prefix(line)).unwrap();
-            assert_eq!(found.split_whitespace().collect::<Vec<_>>(), names);
-        }
-        let page = read("privileges.md");
-        let table = page
-            .lines()
-            .filter_map(|line| line.strip_prefix("| CAP_")?.split(' ').next());
-        let table: Vec<_> = table.map(|name| format!("CAP_{name}")).collect();
-        assert_eq!(table, names);
-        let words: Vec<_> = CAPABILITIES
-            .iter()
-            .map(|capability| format!("+{}", capability.name.trim_start_matches("CAP_").to_lowercase()))
-            .collect();
-        assert_eq!(page.matches(&words.join(",")).count(), 2);
     }
 
     #[test]

@@ -1,14 +1,15 @@
-//! What is planned on each kernel of `tests/fixtures/kernels` (captured in guests by `cargo xtask facts`), against
-//! the plan beside it (`BLESS=1` writes it anew), and the traps of single kernels, each as a claim.
+//! What is planned on each kernel of `tests/fixtures/kernels` (captured in guests by `cargo xtask facts`): the traps of
+//! single kernels, each as a claim, and the pages made of it.
+
+mod pages;
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use pintrace_common::facts::head_encoding;
 
 use super::capture::{Answers, Capture};
-use super::facts::{BESIDE, FunctionFacts, Kernel, KernelFacts, Roots};
+use super::facts::{BESIDE, Kernel, Roots};
 use super::layout;
 use super::plan::{Choice, Line, plan};
 use super::table::{Candidate, HOOKS, Hook, Method, Purpose};
@@ -65,97 +66,6 @@ fn methods(candidate: &Candidate) -> Vec<Method> {
 fn parameters<'a>(capture: &'a Capture, function: &str) -> Option<Vec<&'a str>> {
     let prototype = capture.kernel.functions[function].prototype.as_ref()?;
     Some(prototype.parameters.iter().map(String::as_str).collect())
-}
-
-/// The plan as text: a line a hook, then what stands beside the table, then the layout.
-fn text(capture: &Capture) -> String {
-    let KernelFacts {
-        release,
-        machine,
-        kprobes,
-        bpf_loop,
-        preemption,
-        ..
-    } = &capture.kernel;
-    let yes = |answer: Option<bool>| answer.map_or("unknown", |yes| if yes { "yes" } else { "no" });
-    let mut text = format!(
-        "{release} ({machine}), kprobes: {}, bpf_loop: {}, every hook twice: {}\n\n",
-        yes(*kprobes),
-        yes(Some(*bpf_loop)),
-        yes(Some(*preemption))
-    );
-    for line in plan(HOOKS, &capture.kernel) {
-        let purposes: Vec<_> = line
-            .hook
-            .purposes
-            .iter()
-            .map(|purpose| purpose.as_str())
-            .collect();
-        let (function, purposes) = (line.hook.function, purposes.join(","));
-        writeln!(
-            text,
-            "{function:<34}{purposes:<15}{}",
-            chosen(line.hook, &line.choice)
-        )
-        .unwrap();
-    }
-    text.push_str("\nno hook uses\n");
-    for function in BESIDE {
-        writeln!(
-            text,
-            "{function:<49}{}",
-            offered(&capture.kernel.functions[*function])
-        )
-        .unwrap();
-    }
-    match capture.layout() {
-        Ok(facts) => writeln!(text, "\n{facts:#x?}"),
-        Err(unknown) => writeln!(text, "\nno layout: {unknown}"),
-    }
-    .unwrap();
-    text
-}
-
-fn chosen(hook: &Hook, choice: &Choice) -> String {
-    let text = match choice {
-        Choice::NotHere => return "absent".to_owned(),
-        Choice::Missing(why) => return format!("missing: {why}; lost: {}", hook.lost),
-        Choice::Try(candidates) => candidates.iter().map(|candidate| {
-            let methods: Vec<_> = methods(candidate).into_iter().map(Method::as_str).collect();
-            methods.join("+")
-        }),
-    };
-    let ways = text.collect::<Vec<_>>().join(", else ");
-    match hook.stands_in_for {
-        Some(other) => format!("{ways}, if not {other}"),
-        None => ways,
-    }
-}
-
-fn offered(function: &FunctionFacts) -> String {
-    match (&function.prototype, function.in_kallsyms, function.traceable) {
-        (None, Some(false), _) => "absent".to_owned(),
-        (None, ..) => "not in BTF".to_owned(),
-        (Some(_), Some(false), _) => "in BTF only".to_owned(),
-        (Some(_), _, Some(false)) => "cannot be traced".to_owned(),
-        (Some(prototype), ..) => format!("there: {}", prototype.parameters.join(", ")),
-    }
-}
-
-#[test]
-fn each_kernels_plan_is_the_one_on_file() {
-    for (name, capture) in all() {
-        let path = folder().join(format!("{name}.plan.txt"));
-        let text = text(&capture);
-        if std::env::var_os("BLESS").is_some() {
-            std::fs::write(&path, &text).unwrap();
-        }
-        let expected = std::fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(
-            text, expected,
-            "{name}.plan.txt differs; if it should, run the tests with BLESS=1"
-        );
-    }
 }
 
 #[test]
@@ -324,110 +234,6 @@ fn without_bpf_loop_the_pin_functions_have_as_many_parameters_as_the_programs_th
     }
 }
 
-/// A trial decides, and so far it has decided as planned on every kernel on file.
-#[test]
-fn each_hook_was_attached_in_a_way_that_was_planned() {
-    for (name, capture) in all() {
-        let lines = plan(HOOKS, &capture.kernel);
-        assert_eq!(lines.len(), capture.hooks.len(), "{name}");
-        for (line, tried) in lines.iter().zip(&capture.hooks) {
-            assert_eq!(line.hook.function, tried.function, "{name}");
-            let way = tried.how.trim_end_matches(" x2");
-            match &line.choice {
-                Choice::NotHere => assert_eq!(tried.how, "absent", "{name}: {tried:?}"),
-                Choice::Try(_) if line.hook.stands_in_for.is_some() => {
-                    assert_eq!(tried.how, "spare", "{name}: {tried:?}");
-                }
-                Choice::Try(candidates) => {
-                    let planned = candidates.iter().map(|candidate| {
-                        let methods = methods(candidate).into_iter().map(Method::as_str);
-                        methods.collect::<Vec<_>>().join("+")
-                    });
-                    let place = planned
-                        .collect::<Vec<_>>()
-                        .iter()
-                        .position(|planned| planned == way);
-                    assert_eq!(place, Some(tried.refused.len()), "{name}: {tried:?}");
-                }
-                Choice::Missing(_) => assert_eq!(tried.how, "missing", "{name}: {tried:?}"),
-            }
-        }
-    }
-}
-
-#[test]
-fn the_page_on_kernels_is_the_one_on_file() {
-    let kernels = all();
-    let names: Vec<_> = kernels.iter().map(|(name, _)| name.as_str()).collect();
-    let mut page = format!(
-        "# What is hooked on which kernel\n\n\
-         As found in guests with Debian's kernels (`cargo xtask facts`); this page is made from what is on file by\n\
-         `BLESS=1 cargo test -p pintrace attach` and checked by the tests. `cargo xtask test --kernels all` runs the\n\
-         workloads on each. What each hook is for: `pintrace doctor --explain PURPOSE`.\n\n\
-         | purpose | function | {} |\n|---|---|{}\n",
-        names.join(" | "),
-        "---|".repeat(names.len())
-    );
-    for (index, hook) in HOOKS.iter().enumerate() {
-        let ways = kernels
-            .iter()
-            .map(|(_, capture)| match capture.hooks[index].how.as_str() {
-                "absent" => "-",
-                how => how,
-            });
-        let ways: Vec<_> = ways.collect();
-        let purposes: Vec<_> = hook.purposes.iter().map(|purpose| purpose.as_str()).collect();
-        writeln!(
-            page,
-            "| {} | {} | {} |",
-            purposes.join(", "),
-            hook.function,
-            ways.join(" | ")
-        )
-        .unwrap();
-    }
-    page.push_str(
-        "\n- `-`: this kernel has no such function, so nothing is lost.\n\
-         - `spare`: only needed where `__gup_longterm_locked` cannot be hooked.\n\
-         - `x2`: attached twice, because this kernel may take a thread off its CPU inside a hook, and skips the hook for \
-         others then.\n\
-         - `kretprobe+kprobe`: the function has more arguments than a trampoline carries there.\n\n\
-         ## What the verifier follows\n\n\
-         Of 1,000,000 instructions that it allows a program; before 5.16 it does not tell.\n\n\
-         | kernel | release | programs | most | on average |\n|---|---|---|---|---|\n",
-    );
-    for (name, capture) in &kernels {
-        let counts: Vec<u32> = capture.verified.values().copied().collect();
-        let release = &capture.kernel.release;
-        let most = counts.iter().max();
-        match (most, u32::try_from(counts.len())) {
-            (Some(most), Ok(programs)) => writeln!(
-                page,
-                "| {name} | {release} | {programs} | {most} | {} |",
-                counts.iter().sum::<u32>() / programs
-            ),
-            _ => writeln!(page, "| {name} | {release} | | | |"),
-        }
-        .unwrap();
-    }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/kernels.md");
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(&path, &page).unwrap();
-    }
-    assert_eq!(std::fs::read_to_string(path).unwrap(), page);
-}
-
-/// Room to spare: the verifier gives up at a million.
-#[test]
-fn no_program_is_hard_to_verify() {
-    for (name, capture) in all() {
-        assert_eq!(capture.verified.is_empty(), series(&name) < (5, 16), "{name}");
-        for (program, instructions) in capture.verified {
-            assert!(instructions < 20_000, "{name}: {program}: {instructions}");
-        }
-    }
-}
-
 /// A hook on a `static inline` function, for the test below.
 static REUSE: [Hook; 1] = [Hook {
     function: "wp_page_reuse",
@@ -460,5 +266,47 @@ fn a_tracepoint_needs_nothing_of_ftraces_list() {
     for (name, capture) in all() {
         let ways = tried(&capture, "sched_process_exit", Purpose::Exit);
         assert_eq!(ways, [[Method::Tracepoint]], "{name}");
+    }
+}
+
+/// A trial decides, and so far it has decided as planned on every kernel on file.
+#[test]
+fn each_hook_was_attached_in_a_way_that_was_planned() {
+    for (name, capture) in all() {
+        let lines = plan(HOOKS, &capture.kernel);
+        assert_eq!(lines.len(), capture.hooks.len(), "{name}");
+        for (line, tried) in lines.iter().zip(&capture.hooks) {
+            assert_eq!(line.hook.function, tried.function, "{name}");
+            let way = tried.how.trim_end_matches(" x2");
+            match &line.choice {
+                Choice::NotHere => assert_eq!(tried.how, "absent", "{name}: {tried:?}"),
+                Choice::Try(_) if line.hook.stands_in_for.is_some() => {
+                    assert_eq!(tried.how, "spare", "{name}: {tried:?}");
+                }
+                Choice::Try(candidates) => {
+                    let planned = candidates.iter().map(|candidate| {
+                        let methods = methods(candidate).into_iter().map(Method::as_str);
+                        methods.collect::<Vec<_>>().join("+")
+                    });
+                    let place = planned
+                        .collect::<Vec<_>>()
+                        .iter()
+                        .position(|planned| planned == way);
+                    assert_eq!(place, Some(tried.refused.len()), "{name}: {tried:?}");
+                }
+                Choice::Missing(_) => assert_eq!(tried.how, "missing", "{name}: {tried:?}"),
+            }
+        }
+    }
+}
+
+/// Room to spare: the verifier gives up at a million.
+#[test]
+fn no_program_is_hard_to_verify() {
+    for (name, capture) in all() {
+        assert_eq!(capture.verified.is_empty(), series(&name) < (5, 16), "{name}");
+        for (program, instructions) in capture.verified {
+            assert!(instructions < 20_000, "{name}: {program}: {instructions}");
+        }
     }
 }

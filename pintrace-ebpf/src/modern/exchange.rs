@@ -1,0 +1,28 @@
+//! Changes of a word that give a value back, by the instructions that kernels have since 5.12 (`BPF_ATOMIC`).
+
+use core::intrinsics::{AtomicOrdering::SeqCst, atomic_cxchg, atomic_xadd, atomic_xsub};
+
+use crate::atomic::Word;
+
+impl Word {
+    /// Adds, and gives the value before.
+    #[inline(always)]
+    pub fn fetch_add(self, n: u64) -> u64 {
+        // SAFETY: by the contract of `at`.
+        unsafe { atomic_xadd::<u64, u64, { SeqCst }>(self.0, n) }
+    }
+
+    /// Subtracts, and gives the value before.
+    #[inline(always)]
+    pub fn fetch_sub(self, n: u64) -> u64 {
+        // SAFETY: by the contract of `at`.
+        unsafe { atomic_xsub::<u64, u64, { SeqCst }>(self.0, n) }
+    }
+
+    /// Replaces `old` by `new`; false if the value was another.
+    #[inline(always)]
+    pub fn swap(self, old: u64, new: u64) -> bool {
+        // SAFETY: by the contract of `at`.
+        unsafe { atomic_cxchg::<u64, { SeqCst }, { SeqCst }>(self.0, old, new).1 }
+    }
+}
