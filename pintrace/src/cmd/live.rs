@@ -3,13 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
-
 use crate::attach::facts::Roots;
 use crate::event::Event;
 use crate::pipeline::session::{LoadOptions, Session, SessionError};
-
-use super::privileges;
 
 /// Options of every command that traces.
 #[derive(Clone, Debug, clap::Args)]
@@ -110,11 +106,6 @@ pub fn start(args: &LiveArgs, command: Vec<String>) -> Result<(Session, Vec<Even
     };
     let roots = Roots::with_btf(args.btf.as_deref());
     Ok(Session::start(&roots, &options, command)?)
-}
-
-/// Gives up what is only needed to attach; `command` if signals are to be passed on to one.
-pub fn give_up_privileges(command: bool) -> anyhow::Result<()> {
-    privileges::give_up(command).context("cannot give up privileges after attaching")
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Giving up what is only needed to attach.
 
+use anyhow::Context as _;
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs};
 
 use crate::attach::environment::CAPABILITIES;
@@ -8,7 +9,11 @@ use crate::attach::environment::CAPABILITIES;
 /// has one thread: capabilities are each thread's own, and those to come inherit what is left.
 ///
 /// `command` says that a command runs, perhaps as another user, to which signals are passed on.
-pub(super) fn give_up(command: bool) -> std::io::Result<()> {
+pub(super) fn give_up(command: bool) -> anyhow::Result<()> {
+    drop_capabilities(command).context("cannot give up privileges after attaching")
+}
+
+fn drop_capabilities(command: bool) -> std::io::Result<()> {
     let have = capabilities(None)?.permitted;
     let kept = have & kept(have, command);
     set_capabilities(

@@ -14,7 +14,8 @@ use crate::pipeline::sink::Fold;
 use crate::record::{Existing, Recording};
 
 use super::child::{self, Child};
-use super::live::{LiveArgs, duration, give_up_privileges, start};
+use super::live::{LiveArgs, duration, start};
+use super::privileges;
 use super::signals::Stops;
 
 /// The command line of `record`.
@@ -70,7 +71,7 @@ async fn record(args: &Args, mut recording: Recording, messages: &mut dyn Write)
         }
     };
     // The command has begun with all that its user has.
-    give_up_privileges(command.is_some())?;
+    privileges::give_up(command.is_some())?;
     let stop = until_done(args.duration, command.as_mut(), &mut stops);
     let outcome = run_session(
         &mut session,

@@ -15,7 +15,8 @@ use crate::model::snapshot::Snapshot;
 use crate::pipeline::run::run as run_session;
 use crate::pipeline::sink::{Fold, Sink};
 
-use super::live::{LiveArgs, duration, give_up_privileges, start};
+use super::live::{LiveArgs, duration, start};
+use super::privileges;
 use super::signals::Stops;
 
 /// The command line of `serve`.
@@ -49,7 +50,7 @@ async fn serve(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
     // The address first: a port in use is told before anything is attached.
     let server = Server::bind(args.listen, Limits::default()).await?;
     let (mut session, first) = start(&args.live, Vec::new())?;
-    give_up_privileges(false)?;
+    privileges::give_up(false)?;
     let (show, shown) = watch::channel(Arc::new(Snapshot::default()));
     let mut fold = Fold::new(move |model: &mut Model| {
         model.forget_ended(ENDED_KEPT);

@@ -16,7 +16,8 @@ use crate::pipeline::sink::Fold;
 use crate::tui;
 use crate::units::Pid;
 
-use super::live::{LiveArgs, duration, give_up_privileges, start};
+use super::live::{LiveArgs, duration, start};
+use super::privileges;
 
 /// The command line of `top`.
 #[derive(Clone, Debug, clap::Args)]
@@ -53,7 +54,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     }
     // Before there are other threads, which would keep the privileges that are given up here.
     let started = start(&args.live, Vec::new())?;
-    give_up_privileges(false)?;
+    privileges::give_up(false)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

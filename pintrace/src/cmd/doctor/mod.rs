@@ -29,7 +29,7 @@ pub struct Args {
     /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,
-    /// Tell the kernel's side of a purpose of the hooks, and end.
+    /// Tell the kernel's side of a purpose of the hooks (acquire, retry, release or exit), and end.
     #[arg(long, value_name = "PURPOSE", conflicts_with = "json", value_parser = purpose)]
     pub explain: Option<Purpose>,
     /// Read the kernel's types from this raw BTF file.
