@@ -9,4 +9,5 @@ pub mod counters;
 pub mod facts;
 pub mod ledger;
 pub mod limits;
+pub mod scan;
 pub mod wire;

@@ -78,6 +78,13 @@ fn body() -> impl Strategy<Value = Body> {
         }),
         truth_sampled(),
         btree_map(name(), number(), 0..4).prop_map(Body::LossSampled),
+        (number(), number()).prop_map(|(pages, doubtful)| {
+            Body::StateSampled(StateSampled {
+                pages,
+                doubtful,
+                ..StateSampled::default()
+            })
+        }),
         Just(Body::Tick),
         (name(), any::<Option<i32>>())
             .prop_map(|(reason, exit_code)| Body::Stopped(Stopped { reason, exit_code })),
@@ -105,6 +112,7 @@ fn started() -> impl Strategy<Value = Body> {
                 host: "h".into(),
                 kernel,
                 witness,
+                without_events: String::new(),
                 wall_ns,
                 page_size,
                 probes,
@@ -141,9 +149,9 @@ fn account_opened() -> impl Strategy<Value = Body> {
         number(),
         number(),
         any::<bool>(),
-        proptest::option::of(stack()),
+        (proptest::option::of(stack()), any::<bool>(), name()),
     )
-        .prop_map(|(account, pid, tid, comm, mm, caller, longterm, stack)| {
+        .prop_map(|(account, pid, tid, comm, mm, caller, longterm, (stack, from_state, suspect))| {
             Body::AccountOpened(AccountOpened {
                 account,
                 pid,
@@ -154,6 +162,8 @@ fn account_opened() -> impl Strategy<Value = Body> {
                 longterm,
                 cgroup: 0,
                 stack,
+                from_state,
+                suspect,
             })
         })
 }

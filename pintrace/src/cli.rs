@@ -30,6 +30,9 @@ pub enum Command {
     /// Show who holds pins now.
     #[cfg(all(feature = "live", feature = "tui"))]
     Top(cmd::top::Args),
+    /// Find every pinned page now, however long ago it was pinned, without attaching anything.
+    #[cfg(feature = "live")]
+    Scan(cmd::scan::Args),
     /// Record everything that happens into a file, while a command runs or until stopped.
     #[cfg(feature = "live")]
     Record(cmd::record::Args),
@@ -50,6 +53,8 @@ pub fn main() -> Exit {
     let result = match command {
         #[cfg(all(feature = "live", feature = "tui"))]
         Command::Top(args) => cmd::top::run(&args, &mut io::stdout()),
+        #[cfg(feature = "live")]
+        Command::Scan(args) => cmd::scan::run(&args, &mut io::stdout()),
         #[cfg(feature = "live")]
         Command::Record(args) => cmd::record::run(&args, &mut io::stderr()),
         #[cfg(all(feature = "live", feature = "serve"))]

@@ -48,6 +48,8 @@ pub enum Body {
     TruthSampled(TruthSampled),
     /// Loss counters since the start, by [`pintrace_common::counters::Loss`] name. Zeroes may be absent.
     LossSampled(BTreeMap<String, u64>),
+    /// What one look at all memory found.
+    StateSampled(StateSampled),
     /// Time passed and all samples of this moment have been given: views may draw.
     Tick,
     /// Last of a stream that ended in order.
@@ -71,6 +73,9 @@ pub struct Started {
     pub page_size: u32,
     /// Which witnesses feed the stream: `events`, `state` or `both`.
     pub witness: String,
+    /// Why nothing is traced, if that was wanted and cannot be.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub without_events: String,
     /// What is attached.
     pub probes: Vec<Probe>,
     /// Functions that are there and could not be hooked: what goes through them is not seen.
@@ -154,6 +159,13 @@ pub struct AccountOpened {
     pub cgroup: u64,
     /// Stack of its first pin.
     pub stack: Option<StackId>,
+    /// Found by looking at memory: which thread pinned, when, how and by which call is not known. Its totals tell what
+    /// it holds, and not what came and went.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub from_state: bool,
+    /// The subsystem that the process's open descriptors point at; empty if they do not, or it is known better.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub suspect: String,
 }
 
 /// Running totals of an account.
@@ -271,6 +283,34 @@ pub struct TruthSampled {
     pub ambiguous: u64,
     /// Events that were under way while the two were sampled: the difference is only known to within this.
     pub in_flight: u64,
+}
+
+/// What one look at all memory found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StateSampled {
+    /// Pages of memory.
+    pub ram_pages: u64,
+    /// Free pages that were stepped over.
+    pub free_pages: u64,
+    /// Time that reading the struct pages took, ns.
+    pub read_ns: u64,
+    /// Time that it took in all, ns.
+    pub took_ns: u64,
+    /// Pinned folios.
+    pub folios: u64,
+    /// Pins on them.
+    pub pages: u64,
+    /// Bytes that they keep in place.
+    pub bytes: u64,
+    /// Pins that nobody maps, and no descriptor explains.
+    pub orphan_pages: u64,
+    /// Pages that look pinned and most likely are not.
+    pub doubtful: u64,
+    /// Processes whose page tables could not be read.
+    pub refused: u64,
+    /// Pages of address space and descriptors that could not be read.
+    pub unread: u64,
 }
 
 /// Why a stream ended.

@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod model;
 pub mod pipeline;
 pub mod record;
+pub mod scan;
 pub mod source;
 #[cfg(feature = "tui")]
 pub mod tui;

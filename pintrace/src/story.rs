@@ -94,7 +94,7 @@ impl Story {
             caller,
             longterm,
             cgroup: 17,
-            stack: None,
+            ..AccountOpened::default()
         }))
     }
 

@@ -263,7 +263,7 @@ fn program<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut Program, String
 }
 
 /// The innermost cause says what the kernel said.
-fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     if let Some(log) = verifier_log(error) {
         return log;
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::attach::facts::Roots;
 use crate::event::Event;
-use crate::pipeline::session::{LoadOptions, Session, SessionError};
+use crate::pipeline::session::{LoadOptions, Session, SessionError, SessionOptions, Witness};
 
 /// Options of every command that traces.
 #[derive(Clone, Debug, clap::Args)]
@@ -13,6 +13,13 @@ pub struct LiveArgs {
     /// Read the kernel's types from this raw BTF file.
     #[arg(long, value_name = "PATH")]
     pub btf: Option<PathBuf>,
+    /// Whom to hear: `events` sees each pin and release; `state` looks at all memory again and again, and sees what is
+    /// held; `auto` is events where they can be had, else state.
+    #[arg(long, value_name = "WITNESS", default_value = "auto", value_parser = witness)]
+    pub witness: Witness,
+    /// Share of one CPU that looking at memory may take: what takes longer is done less often.
+    #[arg(long, value_name = "PERCENT", default_value = "5", value_parser = percent)]
+    pub scan_budget: f64,
     /// Print the eBPF programs' own debug messages to stderr.
     #[cfg(feature = "bpf-log")]
     #[arg(long)]
@@ -69,12 +76,49 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
+fn witness(name: &str) -> Result<Witness, String> {
+    match name {
+        "auto" => Ok(Witness::Auto),
+        "events" => Ok(Witness::Events),
+        "state" => Ok(Witness::State),
+        _ => Err("there are auto, events and state".to_owned()),
+    }
+}
+
+/// A share in per cent, with or without the sign, as a part of 1.
+fn percent(text: &str) -> Result<f64, String> {
+    let number: f64 = text
+        .trim_end_matches('%')
+        .parse()
+        .map_err(|_| "want a share such as 5 or 0.5%".to_owned())?;
+    if number > 0.0 && number <= 100.0 {
+        Ok(number / 100.0)
+    } else {
+        Err("want a share above 0 and up to 100 per cent".to_owned())
+    }
+}
+
 /// The kernel cannot be traced here: exit code 3.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot trace here: {reason}\n{remedy}")]
 pub struct CannotTrace {
     reason: String,
     remedy: &'static str,
+}
+
+impl CannotTrace {
+    /// For a reason that has nothing to do with hooks.
+    pub(super) fn because(error: &dyn std::error::Error) -> Self {
+        let remedy = if rustix::process::geteuid().is_root() {
+            "To see what this kernel offers: pintrace doctor"
+        } else {
+            "It needs root: run it again with sudo"
+        };
+        Self {
+            reason: error.to_string(),
+            remedy,
+        }
+    }
 }
 
 impl From<SessionError> for CannotTrace {
@@ -97,15 +141,21 @@ impl From<SessionError> for CannotTrace {
 
 /// Attaches everything, or says why that cannot be and what to do instead.
 pub fn start(args: &LiveArgs, command: Vec<String>) -> Result<(Session, Vec<Event>), CannotTrace> {
-    let options = LoadOptions {
+    let load = LoadOptions {
         map_entries: args.map_entries.clone(),
         #[cfg(feature = "bpf-log")]
         bpf_log: args.bpf_log,
         #[cfg(not(feature = "bpf-log"))]
         bpf_log: false,
     };
+    let options = SessionOptions {
+        load,
+        witness: args.witness,
+        scan_budget: args.scan_budget,
+        command,
+    };
     let roots = Roots::with_btf(args.btf.as_deref());
-    Ok(Session::start(&roots, &options, command)?)
+    Ok(Session::start(&roots, &options)?)
 }
 
 #[cfg(test)]
@@ -119,6 +169,15 @@ mod tests {
         assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
         for bad in ["", "0", "2d", "s", "1e400s", "-1s"] {
             assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn shares_are_per_cent() {
+        assert_eq!(percent("5"), Ok(0.05));
+        assert_eq!(percent("0.5%"), Ok(0.005));
+        for bad in ["0", "-1", "101", "x", "nan"] {
+            assert!(percent(bad).is_err(), "{bad}");
         }
     }
 

@@ -11,6 +11,8 @@ mod privileges;
 #[cfg(feature = "live")]
 pub mod record;
 pub mod report;
+#[cfg(feature = "live")]
+pub mod scan;
 #[cfg(all(feature = "live", feature = "serve"))]
 pub mod serve;
 #[cfg(feature = "live")]

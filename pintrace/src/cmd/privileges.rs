@@ -8,14 +8,23 @@ use crate::attach::environment::CAPABILITIES;
 /// Keeps what reading the tables needs, and gives up the rest, for good. To be called while the process
 /// has one thread: capabilities are each thread's own, and those to come inherit what is left.
 ///
-/// `command` says that a command runs, perhaps as another user, to which signals are passed on.
-pub(super) fn give_up(command: bool) -> anyhow::Result<()> {
-    drop_capabilities(command).context("cannot give up privileges after attaching")
+pub(super) fn give_up(use_of: Uses) -> anyhow::Result<()> {
+    drop_capabilities(use_of).context("cannot give up privileges after attaching")
 }
 
-fn drop_capabilities(command: bool) -> std::io::Result<()> {
+/// What privileges go on being needed for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Uses {
+    /// A command runs, perhaps as another user, to which signals are passed on.
+    pub(super) command: bool,
+    /// Memory is looked at again and again: frame numbers (CAP_SYS_ADMIN) of other users' processes
+    /// (CAP_SYS_PTRACE, and CAP_DAC_READ_SEARCH for the files).
+    pub(super) processes: bool,
+}
+
+fn drop_capabilities(uses: Uses) -> std::io::Result<()> {
     let have = capabilities(None)?.permitted;
-    let kept = have & kept(have, command);
+    let kept = have & kept(have, uses);
     set_capabilities(
         None,
         CapabilitySets {
@@ -27,7 +36,7 @@ fn drop_capabilities(command: bool) -> std::io::Result<()> {
     Ok(set_no_new_privs(true)?)
 }
 
-fn kept(have: CapabilitySet, command: bool) -> CapabilitySet {
+fn kept(have: CapabilitySet, uses: Uses) -> CapabilitySet {
     let lasting = CAPABILITIES
         .iter()
         .filter(|capability| !capability.at_start_only)
@@ -37,8 +46,11 @@ fn kept(have: CapabilitySet, command: bool) -> CapabilitySet {
         // Who has no CAP_BPF and came so far has what stands for it.
         kept |= CapabilitySet::SYS_ADMIN;
     }
-    if command {
+    if uses.command {
         kept |= CapabilitySet::KILL;
+    }
+    if uses.processes {
+        kept |= CapabilitySet::SYS_ADMIN | CapabilitySet::SYS_PTRACE | CapabilitySet::DAC_READ_SEARCH;
     }
     kept
 }
@@ -50,9 +62,14 @@ mod tests {
     #[test]
     fn maps_stay_readable_and_nothing_else_is_kept() {
         let all = CapabilitySet::from_bits_retain(u64::MAX);
-        assert_eq!(kept(all, false), CapabilitySet::BPF);
-        assert_eq!(kept(all, true) - kept(all, false), CapabilitySet::KILL);
+        let nothing = Uses::default();
+        let command = Uses {
+            command: true,
+            ..nothing
+        };
+        assert_eq!(kept(all, nothing), CapabilitySet::BPF);
+        assert_eq!(kept(all, command) - kept(all, nothing), CapabilitySet::KILL);
         let older = CapabilitySet::SYS_ADMIN;
-        assert!((older & kept(older, false)).contains(CapabilitySet::SYS_ADMIN));
+        assert!((older & kept(older, nothing)).contains(CapabilitySet::SYS_ADMIN));
     }
 }

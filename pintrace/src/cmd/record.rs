@@ -15,7 +15,7 @@ use crate::record::{Existing, Recording};
 
 use super::child::{self, Child};
 use super::live::{LiveArgs, duration, start};
-use super::privileges;
+use super::privileges::{self, Uses};
 use super::signals::Stops;
 
 /// The command line of `record`.
@@ -71,7 +71,11 @@ async fn record(args: &Args, mut recording: Recording, messages: &mut dyn Write)
         }
     };
     // The command has begun with all that its user has.
-    privileges::give_up(command.is_some())?;
+    let uses = Uses {
+        command: command.is_some(),
+        processes: session.reads_processes(),
+    };
+    privileges::give_up(uses)?;
     let stop = until_done(args.duration, command.as_mut(), &mut stops);
     let outcome = run_session(
         &mut session,
@@ -138,6 +142,15 @@ fn summary(snapshot: &Snapshot) -> String {
             .join(", ")
     };
     let mut lines = vec![pins, books, format!("lost: {lost}")];
+    let started = &snapshot.started;
+    if started.witness == "state" {
+        lines[0] = format!("{seconds:.1} s: {} pages held at the end", truth.ledger_held);
+        lines[1] = format!("books: {} held; unaccounted {}", truth.books_held, truth.unaccounted);
+        if !truth.books_readable {
+            lines[1] = "books: cannot be read (needs root), so nothing can be checked against them".to_owned();
+        }
+        lines.push("not seen: who pins and releases, and when: memory was looked at, and nothing traced".to_owned());
+    }
     let missing = snapshot.started.missing.iter();
     lines.extend(missing.map(|Missing { function, why, lost }| {
         format!("not seen: {lost} ({function} could not be hooked: {why})")

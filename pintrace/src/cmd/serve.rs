@@ -16,7 +16,7 @@ use crate::pipeline::run::run as run_session;
 use crate::pipeline::sink::{Fold, Sink};
 
 use super::live::{LiveArgs, duration, start};
-use super::privileges;
+use super::privileges::{self, Uses};
 use super::signals::Stops;
 
 /// The command line of `serve`.
@@ -50,7 +50,10 @@ async fn serve(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
     // The address first: a port in use is told before anything is attached.
     let server = Server::bind(args.listen, Limits::default()).await?;
     let (mut session, first) = start(&args.live, Vec::new())?;
-    privileges::give_up(false)?;
+    privileges::give_up(Uses {
+        command: false,
+        processes: session.reads_processes(),
+    })?;
     let (show, shown) = watch::channel(Arc::new(Snapshot::default()));
     let mut fold = Fold::new(move |model: &mut Model| {
         model.forget_ended(ENDED_KEPT);

@@ -17,7 +17,7 @@ use crate::tui;
 use crate::units::Pid;
 
 use super::live::{LiveArgs, duration, start};
-use super::privileges;
+use super::privileges::{self, Uses};
 
 /// The command line of `top`.
 #[derive(Clone, Debug, clap::Args)]
@@ -54,7 +54,10 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     }
     // Before there are other threads, which would keep the privileges that are given up here.
     let started = start(&args.live, Vec::new())?;
-    privileges::give_up(false)?;
+    privileges::give_up(Uses {
+        command: false,
+        processes: started.0.reads_processes(),
+    })?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -7,5 +7,6 @@ mod exit;
 mod late_stacks;
 pub mod names;
 pub mod process;
+pub mod sightings;
 #[cfg(feature = "live")]
 pub mod tracker;

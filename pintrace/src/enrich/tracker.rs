@@ -216,6 +216,7 @@ impl Tracker {
             longterm: account.key.longterm != 0,
             cgroup: account.cgroup,
             stack,
+            ..AccountOpened::default()
         };
         self.push(time, Body::AccountOpened(opened));
         let fresh = Account {

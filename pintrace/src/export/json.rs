@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::event::{Missing, Probe};
+use crate::event::{Missing, Probe, StateSampled};
 use crate::model::snapshot::{Ended, OpenExtent, Process, Snapshot, Thread, Truth};
 
 /// Raised when a key changes its meaning, which is not meant to happen.
@@ -20,6 +20,8 @@ struct Document<'a> {
     schema: u32,
     version: &'a str,
     witness: &'a str,
+    /// Why nothing is traced; empty if something is, or that was not wanted.
+    without_events: &'a str,
     kernel: &'a str,
     machine: &'a str,
     host: &'a str,
@@ -30,6 +32,8 @@ struct Document<'a> {
     duration_ns: u64,
     complete: bool,
     truth: TruthKeys,
+    /// The latest look at all memory; `null` if there was none.
+    state: Option<StateSampled>,
     loss: BTreeMap<&'static str, u64>,
     /// Events that make no sense to this version.
     unfolded: u64,
@@ -71,15 +75,19 @@ struct ProcessKeys<'a> {
     cmdline: &'a str,
     uid: Option<u32>,
     cgroup: &'a str,
-    extents: u64,
+    /// `events`, `state` or `both`. What `state` does not tell is `null`.
+    witness: &'static str,
+    extents: Option<u64>,
     pages_held: u64,
     bytes_held: u64,
-    longterm_pages_held: u64,
-    oldest_ns: u64,
-    acquired: u64,
-    released: u64,
-    acquired_per_second: f64,
-    released_per_second: f64,
+    longterm_pages_held: Option<u64>,
+    /// Of the pages held, those that are known from `state` alone.
+    state_pages_held: u64,
+    oldest_ns: Option<u64>,
+    acquired: Option<u64>,
+    released: Option<u64>,
+    acquired_per_second: Option<f64>,
+    released_per_second: Option<f64>,
     /// Pages held.
     subsystems: BTreeMap<&'static str, u64>,
     threads: Vec<ThreadKeys<'a>>,
@@ -135,6 +143,7 @@ impl<'a> Document<'a> {
             schema: SCHEMA,
             version: &started.tool,
             witness: &started.witness,
+            without_events: &started.without_events,
             kernel: &started.kernel,
             machine: &started.machine,
             host: &started.host,
@@ -145,6 +154,7 @@ impl<'a> Document<'a> {
             duration_ns: snapshot.duration.0,
             complete,
             truth: TruthKeys::from(&snapshot.truth),
+            state: snapshot.state,
             loss: snapshot.loss.iter().copied().collect(),
             unfolded: snapshot.unfolded,
             probes: &started.probes,
@@ -181,21 +191,30 @@ impl<'a> From<&'a Process> for ProcessKeys<'a> {
             .subsystems
             .iter()
             .map(|(subsystem, pages)| (subsystem.as_str(), *pages));
+        let witness = match (process.untraced, process.state_pages_held) {
+            (true, _) => "state",
+            (false, 0) => "events",
+            (false, _) => "both",
+        };
+        let traced = |value: u64| (!process.untraced).then_some(value);
+        let rate = |value: f64| (!process.untraced).then_some(value);
         Self {
             pid: process.pid.0,
             comm: &process.comm,
             cmdline: &process.cmdline,
             uid: process.uid,
             cgroup: &process.cgroup,
-            extents: process.extents,
+            witness,
+            extents: traced(process.extents),
             pages_held: process.pages_held,
             bytes_held: process.bytes_held,
-            longterm_pages_held: process.longterm_pages_held,
-            oldest_ns: process.oldest.0,
-            acquired: process.acquired,
-            released: process.released,
-            acquired_per_second: process.acquired_per_second,
-            released_per_second: process.released_per_second,
+            longterm_pages_held: traced(process.longterm_pages_held),
+            state_pages_held: process.state_pages_held,
+            oldest_ns: traced(process.oldest.0),
+            acquired: traced(process.acquired),
+            released: traced(process.released),
+            acquired_per_second: rate(process.acquired_per_second),
+            released_per_second: rate(process.released_per_second),
             subsystems: subsystems.collect(),
             threads: process.threads.iter().map(ThreadKeys::from).collect(),
             extents_held: process.open_extents.iter().map(ExtentKeys::from).collect(),

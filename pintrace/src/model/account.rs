@@ -6,7 +6,9 @@ use crate::event::{AccountOpened, AccountSampled};
 use crate::units::{AccountId, Pid};
 
 use super::limits;
+use super::process::Flow;
 use super::stack::Origin;
+use super::subsystem::Subsystem;
 
 /// A process: its pid, and the how-many-eth of that pid it is.
 pub(super) type ProcessKey = (Pid, u32);
@@ -42,6 +44,18 @@ impl AccountState {
         Origin {
             caller: self.opened.caller,
             stack: self.opened.stack,
+            suspect: Subsystem::parse(&self.opened.suspect),
+        }
+    }
+
+    /// What came and went; of an account found by looking at memory that is not known.
+    pub(super) fn flow(&self) -> Flow {
+        if self.opened.from_state {
+            return Flow::default();
+        }
+        Flow {
+            acquired: self.totals.acquired,
+            released: self.totals.released,
         }
     }
 }
@@ -59,6 +73,7 @@ impl AccountTable {
 
     pub(super) fn insert(&mut self, mut opened: AccountOpened, process: ProcessKey) {
         opened.comm = limits::clip(&opened.comm, limits::COMM_CHARS);
+        opened.suspect = limits::clip(&opened.suspect, limits::COMM_CHARS);
         let totals = AccountSampled {
             account: opened.account,
             ..AccountSampled::default()

@@ -33,6 +33,7 @@ impl Model {
             stopped: self.ending.is_some(),
             ending: self.ending.clone(),
             truth: truth(&self.truth),
+            state: self.state,
             loss: self.loss.list(),
             processes,
             subsystems: deriver.subsystems(),
@@ -57,12 +58,7 @@ impl Total {
     }
 
     fn add_account(&mut self, account: &AccountState) {
-        let totals = &account.totals;
-        let flow = Flow {
-            acquired: totals.acquired,
-            released: totals.released,
-        };
-        self.add(flow, account.pages_held(), account.bytes_held());
+        self.add(account.flow(), account.pages_held(), account.bytes_held());
     }
 }
 
@@ -108,13 +104,16 @@ impl<'a> Deriver<'a> {
         }
         for account in state.open(&model.accounts) {
             self.total(account.origin()).add_account(account);
+            self.add_to_process(&mut process, model, account);
+            if account.opened.from_state {
+                continue;
+            }
             let thread = threads.entry(account.opened.tid).or_insert_with(|| Thread {
                 tid: account.opened.tid,
                 comm: account.opened.comm.clone(),
                 ..Thread::default()
             });
             add_to_thread(thread, account);
-            self.add_to_process(&mut process, model, account);
         }
         let flow = state.flow(&model.accounts);
         process.acquired = flow.acquired;
@@ -134,6 +133,10 @@ impl<'a> Deriver<'a> {
         *by_subsystem = by_subsystem.saturating_add(pages_held);
         process.pages_held = process.pages_held.saturating_add(pages_held);
         process.bytes_held = process.bytes_held.saturating_add(account.bytes_held());
+        if account.opened.from_state {
+            process.state_pages_held = process.state_pages_held.saturating_add(pages_held);
+            return;
+        }
         if account.opened.longterm {
             process.longterm_pages_held = process.longterm_pages_held.saturating_add(pages_held);
         }
@@ -168,6 +171,7 @@ impl<'a> Deriver<'a> {
             subsystem: self.subsystem(Origin {
                 caller: account.opened.caller,
                 stack,
+                suspect: None,
             }),
             stack: text,
         }
@@ -207,6 +211,7 @@ fn identity(key: ProcessKey, state: &ProcessState) -> Process {
         acquired_per_second: state.rates.0,
         released_per_second: state.rates.1,
         ended: state.ended,
+        untraced: !state.traced,
         ..Process::default()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::event::{AccountOpened, Body, Event, ProcessExited, Started, Stopped, TruthSampled};
+use crate::event::{AccountOpened, Body, Event, ProcessExited, Started, StateSampled, Stopped, TruthSampled};
 use crate::units::Nanos;
 
 use super::account::AccountTable;
@@ -25,6 +25,7 @@ pub struct Model {
     pub(super) extents: ExtentTable,
     pub(super) stacks: StackTable,
     pub(super) truth: TruthSampled,
+    pub(super) state: Option<StateSampled>,
     pub(super) loss: LossState,
     pub(super) unfolded: u64,
     last_tick: Option<Nanos>,
@@ -67,6 +68,10 @@ impl Model {
             }
             Body::LossSampled(sample) => {
                 self.loss.sample(sample);
+                true
+            }
+            Body::StateSampled(sample) => {
+                self.state = Some(*sample);
                 true
             }
             Body::Tick => self.tick(),
@@ -140,6 +145,7 @@ impl Model {
             }
             state.accounts.insert(opened.account);
             state.has_pinned = true;
+            state.traced |= !opened.from_state;
         }
         self.accounts.insert(opened.clone(), key);
         true

@@ -50,6 +50,8 @@ pub(super) struct ProcessState {
     pub(super) past: Past,
     /// It has had an account, so it is shown.
     pub(super) has_pinned: bool,
+    /// It has been seen to pin, and not only to hold pins.
+    pub(super) traced: bool,
     /// Set at its end.
     pub(super) ended: Option<Ended>,
     /// Totals at the last tick.
@@ -71,7 +73,8 @@ impl ProcessState {
             sum.add(past.acquired, past.released);
         }
         for account in self.open(accounts) {
-            sum.add(account.totals.acquired, account.totals.released);
+            let flow = account.flow();
+            sum.add(flow.acquired, flow.released);
         }
         sum
     }
@@ -131,18 +134,20 @@ impl ProcessTable {
         state.accounts.remove(&account.opened.account);
         let before = state.past.entries();
         let origin = if room { account.origin() } else { Origin::default() };
-        let totals = &account.totals;
+        let flow = account.flow();
         state
             .past
             .origins
             .entry(origin)
             .or_default()
-            .add(totals.acquired, totals.released);
+            .add(flow.acquired, flow.released);
         let tid = account.opened.tid;
-        if room || state.past.threads.contains_key(&tid) {
+        if account.opened.from_state {
+            // Which thread pinned is not known.
+        } else if room || state.past.threads.contains_key(&tid) {
             let thread = state.past.threads.entry(tid).or_default();
             thread.0.clone_from(&account.opened.comm);
-            thread.1.add(totals.acquired, totals.released);
+            thread.1.add(flow.acquired, flow.released);
         }
         self.past_entries += state.past.entries() - before;
     }
@@ -186,16 +191,9 @@ impl ProcessTable {
             return BTreeSet::new();
         };
         self.past_entries = self.past_entries.saturating_sub(state.past.entries());
-        let open = state.open(accounts).map(|account| {
-            let AccountState { totals, .. } = account;
-            (
-                account.origin(),
-                Flow {
-                    acquired: totals.acquired,
-                    released: totals.released,
-                },
-            )
-        });
+        let open = state
+            .open(accounts)
+            .map(|account| (account.origin(), account.flow()));
         let past = state.past.origins.iter().map(|(origin, flow)| (*origin, *flow));
         for (origin, flow) in past.chain(open) {
             let room = self.forgotten.len() < limits::STACKS;

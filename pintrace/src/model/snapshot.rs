@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::event::{Started, Stopped};
+use crate::event::{Started, StateSampled, Stopped};
 use crate::units::{Nanos, Pid, Tid};
 
 use super::subsystem::Subsystem;
@@ -26,6 +26,8 @@ pub struct Snapshot {
     pub ending: Option<Stopped>,
     /// Books against ledger.
     pub truth: Truth,
+    /// The latest look at all memory, if there was one.
+    pub state: Option<StateSampled>,
     /// Every loss counter by name, zeroes included, in catalogue order.
     pub loss: Vec<(&'static str, u64)>,
     /// Every process that has pinned, also those that ended; by pid, then by order of appearance.
@@ -90,6 +92,10 @@ pub struct Process {
     pub bytes_held: u64,
     /// Of `pages_held`, those with `FOLL_LONGTERM`.
     pub longterm_pages_held: u64,
+    /// Of `pages_held`, those that were found by looking at memory, so that nothing else is known of them.
+    pub state_pages_held: u64,
+    /// It was never seen to pin or release: all but what it holds is unknown.
+    pub untraced: bool,
     /// Age of the oldest pin held; for short-term pins, how long the account has held some without a break.
     pub oldest: Nanos,
     /// Pages pinned since the start.

@@ -18,6 +18,8 @@ pub(super) struct Origin {
     pub(super) caller: u64,
     /// Stack of the first pin.
     pub(super) stack: Option<StackId>,
+    /// What descriptors point at, where there is neither.
+    pub(super) suspect: Option<Subsystem>,
 }
 
 #[derive(Clone, Debug)]
@@ -68,6 +70,7 @@ impl StackTable {
             .filter_map(|frame| self.name(*frame));
         Subsystem::of_stack(&names)
             .or_else(|| Subsystem::of_stack(&self.name(origin.caller).into_iter()))
+            .or(origin.suspect)
             .unwrap_or_default()
     }
 

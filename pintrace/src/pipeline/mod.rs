@@ -4,7 +4,13 @@
 //! order. What reaches the model in a live view is what a recording holds.
 
 #[cfg(feature = "live")]
+mod origin;
+#[cfg(feature = "live")]
 pub mod run;
 #[cfg(feature = "live")]
 pub mod session;
 pub mod sink;
+#[cfg(feature = "live")]
+pub mod traced;
+#[cfg(feature = "live")]
+pub mod watched;

@@ -1,8 +1,10 @@
 //! The loop of a live session: kernel, clock, and the wish to stop.
 
 use std::future::Future;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::event::{Event, Stopped};
@@ -51,9 +53,8 @@ pub async fn run(
                 let events = session.tick()?;
                 deliver(sinks, &events)?;
             }
-            ready = ring.readable() => {
-                // Cleared before reading: a record that comes meanwhile makes it ready again.
-                ready.map_err(RunError::Ring)?.clear_ready();
+            ready = readable(ring.as_ref()) => {
+                ready.map_err(RunError::Ring)?;
                 let events = session.drain()?;
                 deliver(sinks, &events)?;
             }
@@ -65,6 +66,18 @@ pub async fn run(
     let events = session.stop(stopped.clone())?;
     deliver(sinks, &events)?;
     Ok(stopped)
+}
+
+/// Waits until the ring buffer has something; for ever where there is none.
+async fn readable(ring: Option<&AsyncFd<OwnedFd>>) -> std::io::Result<()> {
+    match ring {
+        Some(ring) => {
+            // Cleared before reading: a record that comes meanwhile makes it ready again.
+            ring.readable().await?.clear_ready();
+            Ok(())
+        }
+        None => std::future::pending().await,
+    }
 }
 
 /// Waits until nothing has been pinned or released for a while and nobody who has ended holds

@@ -1,20 +1,18 @@
-//! The running kernel as a stream of events, from `Started` to `Stopped`.
+//! The running kernel as a stream of events, from `Started` to `Stopped`, by whichever witness it allows.
 
-use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
-use pintrace_common::counters::Loss;
 use tokio::io::unix::AsyncFd;
 
-use crate::attach::apply::{self, Status};
 use crate::attach::btf::BtfError;
 use crate::attach::facts::{Kernel, Roots};
-use crate::enrich::names::Names;
-use crate::enrich::tracker::Tracker;
-use crate::event::{Body, Event, Missing, Probe, Started, Stopped};
+use crate::event::{Event, Stopped};
+use crate::scan::scanner::ScanError;
 use crate::source::ledger::LedgerError;
-use crate::source::live::{Live, StartError};
-use crate::units::Nanos;
+use crate::source::live::StartError;
+
+use super::traced::Traced;
+use super::watched::Watched;
 
 pub use crate::attach::apply::{LoadOptions, Outcome};
 
@@ -27,215 +25,158 @@ pub enum SessionError {
     /// The kernel cannot be traced.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The kernel cannot be scanned.
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+    /// Neither.
+    #[error("{traced}; and it cannot be scanned: {scanned}")]
+    Neither {
+        /// Why it cannot be traced.
+        traced: Box<StartError>,
+        /// Why it cannot be scanned.
+        scanned: Box<ScanError>,
+    },
     /// The ledger stopped answering.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
 }
 
-/// A traced kernel that tells what happens.
-pub struct Session {
-    live: Live,
-    tracker: Tracker,
-    told_losses: BTreeMap<String, u64>,
-    /// Records lost so far, when the tables were last read whole.
-    resynced_at: u64,
-    unwritten: u64,
-    stopping: bool,
+/// Which witness to hear.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Witness {
+    /// Events, or the state where nothing can be traced.
+    #[default]
+    Auto,
+    /// Events or nothing.
+    Events,
+    /// The state alone.
+    State,
+}
+
+/// How a session is to go.
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    /// How the programs are loaded.
+    pub load: LoadOptions,
+    /// Whom to hear.
+    pub witness: Witness,
+    /// Share of one CPU that scans may take, 0 to 1.
+    pub scan_budget: f64,
+    /// The command run by `record -- COMMAND`, if any.
+    pub command: Vec<String>,
+}
+
+/// Scans may take a twentieth of one CPU.
+pub const SCAN_BUDGET: f64 = 0.05;
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self {
+            load: LoadOptions::default(),
+            witness: Witness::default(),
+            scan_budget: SCAN_BUDGET,
+            command: Vec::new(),
+        }
+    }
+}
+
+/// A kernel that tells what happens.
+pub enum Session {
+    /// By its functions.
+    Traced(Box<Traced>),
+    /// By its memory.
+    Watched(Box<Watched>),
 }
 
 impl Session {
-    /// Attaches everything. The first events are ready.
-    pub fn start(
+    /// Begins. The first events are ready.
+    pub fn start(roots: &Roots, options: &SessionOptions) -> Result<(Self, Vec<Event>), SessionError> {
+        let kernel = Kernel::read(roots)?;
+        if options.witness == Witness::State {
+            return Ok(Self::watch(&kernel, roots, options, String::new())?);
+        }
+        // Read again only where nothing can be traced: what is traced keeps the symbols.
+        match Traced::start(kernel, roots, &options.load, options.command.clone()) {
+            Ok((traced, first)) => Ok((Self::Traced(Box::new(traced)), first)),
+            Err(SessionError::Start(why)) if options.witness == Witness::Auto => {
+                let kernel = Kernel::read(roots)?;
+                Self::watch(&kernel, roots, options, why.to_string()).map_err(|scanned| SessionError::Neither {
+                    traced: Box::new(why),
+                    scanned: Box::new(scanned),
+                })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn watch(
+        kernel: &Kernel,
         roots: &Roots,
-        options: &LoadOptions,
-        command: Vec<String>,
-    ) -> Result<(Self, Vec<Event>), SessionError> {
-        Self::start_on(Kernel::read(roots)?, roots, options, command)
+        options: &SessionOptions,
+        why: String,
+    ) -> Result<(Self, Vec<Event>), ScanError> {
+        let (watched, first) = Watched::start(kernel, roots, options, why)?;
+        Ok((Self::Watched(Box::new(watched)), first))
     }
 
-    /// As [`Self::start`], on a kernel that has been read.
-    pub fn start_on(
-        kernel: Kernel,
-        roots: &Roots,
-        options: &LoadOptions,
-        command: Vec<String>,
-    ) -> Result<(Self, Vec<Event>), SessionError> {
-        let live = Live::start(&kernel, roots, options)?;
-        let probes = apply::attachments(live.outcomes())
-            .map(|(hook, attachment)| Probe {
-                purpose: apply::purpose_of(hook, attachment).as_str().to_owned(),
-                function: hook.function.to_owned(),
-                method: attachment.method.as_str().to_owned(),
-            })
-            .collect();
-        let started = Started {
-            tool: env!("CARGO_PKG_VERSION").to_owned(),
-            kernel: kernel.facts.release.clone(),
-            machine: kernel.facts.machine.clone(),
-            host: host(roots),
-            wall_ns: wall_clock(),
-            page_size: 4096,
-            witness: "events".to_owned(),
-            probes,
-            missing: missing(live.outcomes()),
-            command,
-        };
-        let mut session = Self {
-            live,
-            tracker: Tracker::new(roots.proc.clone(), Names::new(kernel.symbols)),
-            told_losses: BTreeMap::new(),
-            resynced_at: 0,
-            unwritten: 0,
-            stopping: false,
-        };
-        let mut events = vec![Event {
-            time: now(),
-            body: Body::Started(started),
-        }];
-        events.extend(session.tick()?);
-        Ok((session, events))
+    /// Whether it goes on reading what only a privileged process may read.
+    pub fn reads_processes(&self) -> bool {
+        matches!(self, Self::Watched(_))
     }
 
-    /// What was attached, and what was not.
-    pub fn outcomes(&self) -> &[Outcome] {
-        self.live.outcomes()
-    }
-
-    /// The traced kernel.
-    pub fn live_mut(&mut self) -> &mut Live {
-        &mut self.live
-    }
-
-    /// Readable when the kernel has something to tell before the next tick.
-    pub fn watch_ring(&self) -> std::io::Result<AsyncFd<OwnedFd>> {
-        self.live.watch_ring()
+    /// Readable when the kernel has something to tell before the next tick; `None` if it never has.
+    pub fn watch_ring(&self) -> std::io::Result<Option<AsyncFd<OwnedFd>>> {
+        match self {
+            Self::Traced(traced) => traced.watch_ring().map(Some),
+            Self::Watched(_) => Ok(None),
+        }
     }
 
     /// Counts events that a recording could not take.
     pub fn count_unwritten(&mut self, total: u64) {
-        self.unwritten = total;
+        match self {
+            Self::Traced(traced) => traced.count_unwritten(total),
+            Self::Watched(watched) => watched.count_unwritten(total),
+        }
     }
 
     /// What the kernel has told since the last call.
     pub fn drain(&mut self) -> Result<Vec<Event>, SessionError> {
-        for record in self.live.drain() {
-            self.tracker.record(&record, self.live.ledger())?;
+        match self {
+            Self::Traced(traced) => traced.drain(),
+            Self::Watched(_) => Ok(Vec::new()),
         }
-        Ok(self.tracker.take_events())
     }
 
     /// Everything that changed, and the moment's truth and loss; ends with a tick.
     pub fn tick(&mut self) -> Result<Vec<Event>, SessionError> {
-        // The tables are read after the ring: what is sampled has been told to exist.
-        let mut events = self.drain()?;
-        let truth = self.live.truth()?;
-        let now = now();
-        self.tracker.sample(now, self.stopping, self.live.ledger())?;
-        let losses = self.losses()?;
-        let lost_records = losses.get(Loss::RingFull.name()).copied().unwrap_or(0);
-        if lost_records != self.resynced_at {
-            self.tracker.resync(now, self.live.ledger())?;
-            self.resynced_at = lost_records;
+        match self {
+            Self::Traced(traced) => traced.tick(),
+            Self::Watched(watched) => Ok(watched.tick()?),
         }
-        self.tracker.close_accounts(now, self.live.ledger_mut())?;
-        events.extend(self.tracker.take_events());
-        events.push(Event {
-            time: now,
-            body: Body::TruthSampled(truth),
-        });
-        if losses != self.told_losses {
-            self.told_losses.clone_from(&losses);
-            events.push(Event {
-                time: now,
-                body: Body::LossSampled(losses),
-            });
-        }
-        events.push(Event {
-            time: now,
-            body: Body::Tick,
-        });
-        Ok(events)
     }
 
     /// The last events.
     pub fn stop(&mut self, stopped: Stopped) -> Result<Vec<Event>, SessionError> {
-        // What is lost is known for certain at the second look.
-        self.live.losses()?;
-        self.stopping = true;
-        let mut events = self.tick()?;
-        events.push(Event {
-            time: now(),
-            body: Body::Stopped(stopped),
-        });
-        Ok(events)
+        match self {
+            Self::Traced(traced) => traced.stop(stopped),
+            Self::Watched(watched) => Ok(watched.stop(stopped)?),
+        }
     }
 
     /// Whether a process that has ended still holds pins, as far as the last tick told.
     pub fn ended_hold(&self) -> bool {
-        self.tracker.ended_hold()
+        match self {
+            Self::Traced(traced) => traced.ended_hold(),
+            Self::Watched(_) => false,
+        }
     }
 
     /// Pages pinned and released so far, to see whether anything is still going on.
     pub fn activity(&self) -> Result<u64, SessionError> {
-        let totals = self.live.totals()?;
-        Ok(totals
-            .acquired
-            .wrapping_add(totals.released)
-            .wrapping_add(totals.opening_released))
+        match self {
+            Self::Traced(traced) => traced.activity(),
+            Self::Watched(watched) => Ok(watched.activity()),
+        }
     }
-
-    fn losses(&mut self) -> Result<BTreeMap<String, u64>, SessionError> {
-        let counted = self.live.losses()?;
-        let own = |loss: Loss, count: u64| match loss {
-            Loss::NameUnread => self.tracker.unread(),
-            Loss::StackLost => count + self.tracker.stackless(),
-            Loss::EventUnwritten => self.unwritten,
-            _ => count,
-        };
-        Ok(counted
-            .into_iter()
-            .map(|(loss, count)| (loss.name().to_owned(), own(loss, count)))
-            .filter(|(_, count)| *count != 0)
-            .collect())
-    }
-}
-
-/// What could not be hooked, and nothing stands in for.
-fn missing(outcomes: &[Outcome]) -> Vec<Missing> {
-    let stood_in_for = |function: &str| {
-        outcomes.iter().any(|outcome| {
-            outcome.hook.stands_in_for == Some(function) && matches!(outcome.status, Status::Attached(_))
-        })
-    };
-    outcomes
-        .iter()
-        .filter(|outcome| !stood_in_for(outcome.hook.function))
-        .filter_map(|outcome| match &outcome.status {
-            Status::Missing(why) => Some(Missing {
-                function: outcome.hook.function.to_owned(),
-                why: why.clone(),
-                lost: outcome.hook.lost.to_owned(),
-            }),
-            _ => None,
-        })
-        .collect()
-}
-
-/// The clock of [`Event::time`].
-fn now() -> Nanos {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    Nanos(seconds * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0))
-}
-
-fn wall_clock() -> u64 {
-    let since = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-}
-
-fn host(roots: &Roots) -> String {
-    let name = std::fs::read_to_string(roots.proc.join("sys/kernel/hostname")).unwrap_or_default();
-    name.trim().to_owned()
 }

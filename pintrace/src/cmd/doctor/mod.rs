@@ -17,7 +17,9 @@ use crate::attach::plan;
 use crate::attach::table::{HOOKS, Purpose};
 use crate::attach::trial;
 use crate::exit::Exit;
-use crate::pipeline::session::{LoadOptions, Session, SessionError};
+use crate::pipeline::session::{LoadOptions, SessionError};
+use crate::pipeline::traced::Traced;
+use crate::scan::scanner::Scanner;
 use crate::source::live::StartError;
 
 use hooks::HookLine;
@@ -54,6 +56,10 @@ struct Diagnosis {
     /// The programs were really loaded and attached for a moment; else the hooks are only a plan.
     tried: bool,
     can_trace: bool,
+    /// The pages of the machine can be looked at, which needs no hook.
+    can_scan: bool,
+    /// Why not.
+    without_scan: Option<String>,
     /// Threads can be taken off their CPU inside a hook: each is attached twice.
     preemption: bool,
     environment: Vec<Check>,
@@ -68,6 +74,7 @@ impl Diagnosis {
     fn is_whole(&self) -> bool {
         let weak = |check: &Check| matches!(check.state, State::Weak | State::Bad);
         self.can_trace
+            && self.can_scan
             && self.problems.is_empty()
             && !self.environment.iter().any(weak)
             && self.self_test.as_ref().is_some_and(|test| test.passed)
@@ -97,7 +104,8 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
         text::write(&diagnosis, out)?;
     }
     out.flush()?;
-    Ok(match (diagnosis.can_trace, diagnosis.is_whole()) {
+    let can_something = diagnosis.can_trace || diagnosis.can_scan;
+    Ok(match (can_something, diagnosis.is_whole()) {
         (false, _) => Exit::CannotTrace,
         (true, true) => Exit::Done,
         (true, false) => Exit::Strict,
@@ -122,7 +130,11 @@ fn diagnose(roots: &Roots) -> Diagnosis {
     diagnosis.machine.clone_from(&kernel.facts.machine);
     diagnosis.preemption = kernel.facts.preemption;
     let plan = plan::plan(HOOKS, &kernel.facts);
-    match Session::start_on(kernel, roots, &LoadOptions::default(), Vec::new()) {
+    match Scanner::start(&kernel.types, roots) {
+        Ok(_) => diagnosis.can_scan = true,
+        Err(error) => diagnosis.without_scan = Some(error.to_string()),
+    }
+    match Traced::start(kernel, roots, &LoadOptions::default(), Vec::new()) {
         Ok((mut session, first)) => {
             diagnosis.tried = true;
             diagnosis.can_trace = true;

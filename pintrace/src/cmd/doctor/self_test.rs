@@ -1,11 +1,11 @@
-//! A pin of our own, through a path that harms nobody: process_vm_readv of one byte of our own memory pins its page
-//! (`process_vm_rw_single_vec`, mm/process_vm_access.c), copies, and lets go, all in one system call.
+//! Whether a pin of our own is seen ([`own_page`]).
 
 use serde::Serialize;
 
 use crate::event::Event;
 use crate::model::Model;
-use crate::pipeline::session::Session;
+use crate::pipeline::traced::Traced;
+use crate::source::own_page;
 
 /// How it came out.
 #[derive(Debug, Default, Serialize)]
@@ -23,12 +23,12 @@ pub(super) struct SelfTest {
 }
 
 /// Pins and lets go, and looks.
-pub(super) fn run(session: &mut Session, first: &[Event]) -> SelfTest {
+pub(super) fn run(session: &mut Traced, first: &[Event]) -> SelfTest {
     let mut model = Model::default();
     for event in first {
         model.apply(event);
     }
-    if let Err(error) = pin_own_page() {
+    if let Err(error) = own_page::pin() {
         return SelfTest {
             text: format!("not done: process_vm_readv: {error}"),
             ..SelfTest::default()
@@ -64,32 +64,5 @@ pub(super) fn run(session: &mut Session, first: &[Event]) -> SelfTest {
         released,
         unaccounted,
         text: format!("of 1 page pinned and let go, {pinned} was seen pinned and {released} let go; {agree}"),
-    }
-}
-
-/// Reads one byte of our own through the kernel.
-fn pin_own_page() -> std::io::Result<()> {
-    let (mut to, mut from) = ([0u8; 1], [1u8; 1]);
-    let vector = |bytes: &mut [u8; 1]| libc::iovec {
-        iov_base: bytes.as_mut_ptr().cast(),
-        iov_len: bytes.len(),
-    };
-    let (local, remote) = (vector(&mut to), vector(&mut from));
-    // SAFETY: a system call without pointers.
-    let own = unsafe { libc::getpid() };
-    // SAFETY: both vectors describe one byte each that lives on this stack; the one that is written is borrowed mutably.
-    let copied = unsafe { libc::process_vm_readv(own, &raw const local, 1, &raw const remote, 1, 0) };
-    match copied {
-        1 => Ok(()),
-        -1 => Err(std::io::Error::last_os_error()),
-        other => Err(std::io::Error::other(format!("{other} bytes copied"))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn reading_our_own_memory_is_allowed() {
-        super::pin_own_page().unwrap();
     }
 }

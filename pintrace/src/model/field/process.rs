@@ -51,7 +51,7 @@ pub const COLUMNS: &[Column] = &[
         metric: None,
         align: Align::Right,
         drop_rank: 3,
-        value: |process| Value::Share(process.longterm_pages_held, process.pages_held),
+        value: |process| traced(process, Value::Share(process.longterm_pages_held, process.pages_held)),
     },
     Column {
         id: "acquired_per_second",
@@ -61,7 +61,7 @@ pub const COLUMNS: &[Column] = &[
         metric: None,
         align: Align::Right,
         drop_rank: 2,
-        value: |process| Value::Rate(process.acquired_per_second),
+        value: |process| traced(process, Value::Rate(process.acquired_per_second)),
     },
     Column {
         id: "released_per_second",
@@ -71,7 +71,7 @@ pub const COLUMNS: &[Column] = &[
         metric: None,
         align: Align::Right,
         drop_rank: 4,
-        value: |process| Value::Rate(process.released_per_second),
+        value: |process| traced(process, Value::Rate(process.released_per_second)),
     },
     Column {
         id: "acquired",
@@ -81,7 +81,7 @@ pub const COLUMNS: &[Column] = &[
         metric: None,
         align: Align::Right,
         drop_rank: 8,
-        value: |process| Value::Count(process.acquired),
+        value: |process| traced(process, Value::Count(process.acquired)),
     },
     Column {
         id: "released",
@@ -91,7 +91,7 @@ pub const COLUMNS: &[Column] = &[
         metric: None,
         align: Align::Right,
         drop_rank: 9,
-        value: |process| Value::Count(process.released),
+        value: |process| traced(process, Value::Count(process.released)),
     },
     Column {
         id: "extents",
@@ -101,7 +101,7 @@ pub const COLUMNS: &[Column] = &[
         metric: None,
         align: Align::Right,
         drop_rank: 7,
-        value: |process| Value::Count(process.extents),
+        value: |process| traced(process, Value::Count(process.extents)),
     },
     Column {
         id: "oldest",
@@ -113,7 +113,7 @@ pub const COLUMNS: &[Column] = &[
         drop_rank: 5,
         value: |process| match process.pages_held {
             0 => Value::Absent,
-            _ => Value::Span(process.oldest),
+            _ => traced(process, Value::Span(process.oldest)),
         },
     },
     Column {
@@ -166,6 +166,11 @@ pub fn rank(column: &Column, one: &Process, two: &Process) -> Ordering {
         .then_with(|| two.pages_held.cmp(&one.pages_held))
         .then_with(|| two.acquired.cmp(&one.acquired))
         .then_with(|| one.pid.cmp(&two.pid))
+}
+
+/// What only tracing tells.
+fn traced<'a>(process: &Process, value: Value<'a>) -> Value<'a> {
+    if process.untraced { Value::Absent } else { value }
 }
 
 /// The subsystem that holds most, or that pinned at all while nothing is held.

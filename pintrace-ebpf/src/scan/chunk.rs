@@ -1,0 +1,104 @@
+//! One chunk of struct pages: read at once, looked through, and what is free or one folio stepped over.
+
+use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
+use pintrace_common::scan::{CHUNK_PAGES, PAGE_STRUCT, ScanState, buddy};
+
+use crate::{
+    facts, folio,
+    maps::{self, CHUNK_BYTES},
+};
+
+/// The largest order that a block or folio is believed to have: 1 GiB.
+const MOST_ORDER: u64 = 18;
+/// log2 of the pages of a chunk.
+const CHUNK_ORDER: u64 = CHUNK_PAGES.trailing_zeros() as u64;
+
+/// Looks through the chunk that comes next. A global function: the verifier follows it once. Not 0 at the end of the
+/// range.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_scan_chunk() -> u32 {
+    let (Some(state), Some(chunk)) = (maps::state(), maps::chunk()) else {
+        return 1;
+    };
+    let first = state.next & !(CHUNK_PAGES - 1);
+    if first >= state.end {
+        return 1;
+    }
+    let address = state.vmemmap + first * PAGE_STRUCT as u64;
+    // SAFETY: the helper writes as many bytes as the map value has; a fault is an error, not a crash.
+    if unsafe { bpf_probe_read_kernel(chunk.cast(), CHUNK_BYTES as u32, address as *const _) } != 0 {
+        state.absent += CHUNK_PAGES;
+        state.next = first + CHUNK_PAGES;
+        return 0;
+    }
+    state.read += CHUNK_PAGES;
+    let free = free_pages(chunk, first);
+    if free != 0 {
+        step(state, first, free);
+        state.free += free - CHUNK_PAGES;
+        return 0;
+    }
+    let bias = facts::pin_bias();
+    let head_bit = 1u64 << (facts::pg_head() & 63);
+    let mut index = 0;
+    while index < CHUNK_PAGES as usize {
+        // SAFETY: the page lies inside the chunk, and the fields inside the page.
+        let (flags, refcount) = unsafe {
+            let page = chunk.add(index * PAGE_STRUCT);
+            (
+                page.add(facts::page_flags() as usize & 56).cast::<u64>().read_volatile(),
+                page.add(facts::page_refcount() as usize & 60).cast::<u32>().read_volatile(),
+            )
+        };
+        if refcount >= bias || flags & head_bit != 0 {
+            folio::pintrace_scan_folio(first, index as u32);
+        }
+        index += 1;
+    }
+    let folio = folio::pages(chunk, first);
+    if folio > CHUNK_PAGES {
+        step(state, first, folio);
+    } else {
+        state.next = first + CHUNK_PAGES;
+    }
+    0
+}
+
+/// Goes on behind `pages` pages, of which the chunk is the beginning.
+#[inline(always)]
+fn step(state: &mut ScanState, first: u64, pages: u64) {
+    state.stepped += pages - CHUNK_PAGES;
+    state.next = first + pages;
+}
+
+/// Pages of the free block that the chunk begins; 0 if there is none, or none larger than the chunk.
+///
+/// Its order is read together with the mark that it is free (`buddy_order`, mm/internal.h): whoever takes the block
+/// meanwhile may pin its pages, as he may pin pages that the scan has just passed.
+#[inline(always)]
+fn free_pages(chunk: *mut u8, first: u64) -> u64 {
+    // SAFETY: fields of the chunk's first page.
+    let (kind, order) = unsafe {
+        (
+            chunk.add(facts::page_mapcount() as usize & 60).cast::<u32>().read_volatile(),
+            chunk.add(facts::page_private() as usize & 56).cast::<u64>().read_volatile(),
+        )
+    };
+    let is_free = match facts::buddy() {
+        buddy::TOP_BYTE => kind >> 24 == facts::pgty_buddy(),
+        buddy::CLEARED_BIT => kind & (buddy::BASE | buddy::BIT) == buddy::BASE,
+        _ => false,
+    };
+    if is_free { aligned_pages(first, order) } else { 0 }
+}
+
+/// Pages of a block or folio of this order, if it is larger than a chunk and may begin at this frame; else 0.
+#[inline(always)]
+pub fn aligned_pages(first: u64, order: u64) -> u64 {
+    if order <= CHUNK_ORDER || order > MOST_ORDER {
+        return 0;
+    }
+    let pages = 1u64 << (order & 31);
+    if first & (pages - 1) == 0 { pages } else { 0 }
+}

@@ -1,0 +1,127 @@
+//! A page that may be pinned, looked at closely.
+
+use pintrace_common::scan::{
+    BLOCK, CHUNK_PAGES, Found, MAPPING_ANON, MAPPING_FILE, MAPPING_KSM, PAGE_STRUCT,
+};
+
+use crate::{
+    chunk, facts,
+    maps::{self, CHUNK_BYTES},
+};
+
+/// Adds the folio whose head is page `index` of the chunk to what was found, if it is pinned. A global function: the
+/// verifier follows it once.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_scan_folio(first: u64, index: u32) -> u32 {
+    let Some(chunk) = maps::chunk() else {
+        return 0;
+    };
+    let at = (index as usize & (CHUNK_PAGES as usize - 1)) * PAGE_STRUCT;
+    let flags = u64_at(chunk, at + facts::page_flags() as usize);
+    let refcount = u32_at(chunk, at + facts::page_refcount() as usize);
+    // A struct page that nobody has set up yet (`PAGE_POISON_PATTERN`), or counts below zero.
+    if flags == u64::MAX || refcount >> 31 != 0 {
+        return 0;
+    }
+    let pfn = first + u64::from(index);
+    let order = if is_head(flags) { order_at(chunk, at) } else { 0 };
+    // In a hugetlb folio with folded struct pages each page of them begins with what looks like the head.
+    if pfn & ((1u64 << (order & 31)) - 1) != 0 {
+        return 0;
+    }
+    let exact = order != 0 && order >= u64::from(facts::pincount_order());
+    let pins = if exact {
+        u32_at(chunk, at + facts::folio_pincount() as usize)
+    } else {
+        refcount.checked_div(facts::pin_bias()).unwrap_or(0)
+    };
+    // A count of pins that is more than all references is none.
+    if pins == 0 || pins > refcount {
+        return 0;
+    }
+    let mapping = match u64_at(chunk, at + facts::page_mapping() as usize) {
+        0 => 0,
+        mapping if mapping & 3 == 3 => MAPPING_KSM,
+        mapping if mapping & 1 == 1 => MAPPING_ANON,
+        _ => MAPPING_FILE,
+    };
+    let mapcount = if order == 0 {
+        u32_at(chunk, at + facts::page_mapcount() as usize).wrapping_add(1)
+    } else {
+        0
+    };
+    write(Found {
+        pfn,
+        pins,
+        refcount,
+        mapcount,
+        order: order as u8,
+        mapping,
+        uptodate: (flags >> (facts::pg_uptodate() & 63) & 1) as u8,
+        unused: 0,
+    });
+    0
+}
+
+/// Pages of the folio that the chunk begins, if it is larger than the chunk; else 0.
+#[inline(always)]
+pub fn pages(chunk: *mut u8, first: u64) -> u64 {
+    if is_head(u64_at(chunk, facts::page_flags() as usize)) {
+        chunk::aligned_pages(first, order_at(chunk, 0))
+    } else {
+        0
+    }
+}
+
+#[inline(always)]
+fn write(found: Found) {
+    let Some(state) = maps::state() else {
+        return;
+    };
+    let Some(block) = maps::SCAN_FOUND.get_ptr_mut((state.found / BLOCK as u64) as u32) else {
+        return;
+    };
+    // SAFETY: a live map value; the index is masked to its length.
+    unsafe {
+        let place = (&raw mut (*block).entries).cast::<Found>();
+        place.add(state.found as usize & (BLOCK - 1)).write(found);
+    }
+    state.found += 1;
+}
+
+#[inline(always)]
+fn is_head(flags: u64) -> bool {
+    flags >> (facts::pg_head() & 63) & 1 == 1
+}
+
+/// log2 of the pages of the folio whose head lies `at` so many bytes into the chunk.
+#[inline(always)]
+fn order_at(chunk: *mut u8, at: usize) -> u64 {
+    let pages = u32_at(chunk, at + facts::folio_nr_pages() as usize);
+    let mut order = 0u32;
+    for shift in [16, 8, 4, 2, 1] {
+        if pages >> (order + shift) != 0 {
+            order += shift;
+        }
+    }
+    u64::from(order)
+}
+
+#[inline(always)]
+fn u32_at(chunk: *mut u8, at: usize) -> u32 {
+    if at > CHUNK_BYTES - 4 {
+        return 0;
+    }
+    // SAFETY: inside the chunk by the check above.
+    unsafe { chunk.add(at).cast::<u32>().read_volatile() }
+}
+
+#[inline(always)]
+fn u64_at(chunk: *mut u8, at: usize) -> u64 {
+    if at > CHUNK_BYTES - 8 {
+        return 0;
+    }
+    // SAFETY: inside the chunk by the check above.
+    unsafe { chunk.add(at).cast::<u64>().read_volatile() }
+}

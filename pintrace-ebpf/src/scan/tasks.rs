@@ -1,0 +1,63 @@
+//! Which address spaces ever pinned: an iterator over tasks (`bpf_iter_task`, kernel/bpf/task_iter.c).
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    bindings::seq_file,
+    helpers::generated::{bpf_probe_read_kernel, bpf_seq_write},
+};
+use pintrace_common::scan::TaskSeen;
+
+use crate::{facts, maps};
+
+/// `struct bpf_iter__task`.
+#[repr(C)]
+pub struct TaskContext {
+    meta: *const Meta,
+    task: *const c_void,
+}
+
+/// The beginning of `struct bpf_iter_meta`.
+#[repr(C)]
+pub struct Meta {
+    seq: *mut seq_file,
+}
+
+/// Tells a task whose address space has pinned pages, or may have.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "iter/task")]
+pub extern "C" fn tasks(ctx: *const TaskContext) -> i32 {
+    // SAFETY: the kernel gives what the verifier checks: two pointers, the second null at the end.
+    let (seq, task) = unsafe { ((*(*ctx).meta).seq, (*ctx).task) };
+    let Some(state) = maps::state() else {
+        return 0;
+    };
+    if task.is_null() {
+        return 0;
+    }
+    let task = task as u64;
+    let mm = read_u64(task, facts::task_mm());
+    if mm == 0 {
+        return 0;
+    }
+    if state.pinned_mask != 0 && read_u64(mm, facts::mm_flags()) & state.pinned_mask == 0 {
+        return 0;
+    }
+    let seen = TaskSeen {
+        task,
+        tgid: read_u64(task, facts::task_tgid()) & 0xffff_ffff,
+        mm,
+    };
+    // SAFETY: the record lies on the stack and is as long as said. What finds no room is asked for again.
+    unsafe { bpf_seq_write(seq, (&raw const seen).cast(), size_of::<TaskSeen>() as u32) };
+    0
+}
+
+/// A u64 of kernel memory, 0 if it cannot be read.
+#[inline(always)]
+fn read_u64(base: u64, offset: u32) -> u64 {
+    let mut value = 0u64;
+    // SAFETY: the helper checks the address; a fault is an error, not a crash.
+    unsafe { bpf_probe_read_kernel((&raw mut value).cast(), 8, (base + u64::from(offset)) as *const _) };
+    value
+}

@@ -1,0 +1,130 @@
+//! `pintrace scan`: one look at all memory. Nothing is attached, and pins of any age are seen.
+
+mod json;
+mod text;
+
+use std::io::{IsTerminal as _, Write};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::attach::facts::{Kernel, Roots};
+use crate::exit::Exit;
+use crate::scan::look::{Look, Orphans};
+use crate::scan::scanner::Scanner;
+use crate::source::books::{Books, BooksReader};
+
+use super::live::CannotTrace;
+
+/// The command line of `scan`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// Show these processes only.
+    #[arg(long, value_name = "PID", value_delimiter = ',')]
+    pub pid: Vec<u32>,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+    /// Also list the addresses of each process's pinned pages, the frames of those that nobody maps, and of those
+    /// that only look pinned.
+    #[arg(long)]
+    pub pages: bool,
+    /// Read the kernel's types from this raw BTF file.
+    #[arg(long, value_name = "PATH")]
+    pub btf: Option<std::path::PathBuf>,
+}
+
+/// A look, with the kernel's books beside it.
+struct Scan {
+    kernel: String,
+    machine: String,
+    look: Look,
+    books: Option<Beside>,
+}
+
+/// The books before and after a look.
+struct Beside {
+    before: Books,
+    after: Books,
+}
+
+impl Beside {
+    /// Pages that the books say are held.
+    fn held(&self) -> i64 {
+        signed(self.after.acquired) - signed(self.after.released)
+    }
+
+    /// Pages pinned or released while the scan ran: books and scan agree only to within these.
+    fn in_flight(&self) -> i64 {
+        signed(self.after.acquired - self.before.acquired) + signed(self.after.released - self.before.released)
+    }
+
+    /// Pages that the books have more than the scan found, less what was in flight.
+    fn unaccounted(&self, found: u64) -> i64 {
+        let apart = self.held() - signed(found);
+        apart.signum() * (apart.abs() - self.in_flight()).max(0)
+    }
+}
+
+fn signed(pages: u64) -> i64 {
+    i64::try_from(pages).unwrap_or(i64::MAX)
+}
+
+/// Looks that are taken to find one that nothing moved in.
+const LOOKS: usize = 3;
+
+/// Scans, and says what it found.
+pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
+    let roots = Roots::with_btf(args.btf.as_deref());
+    let kernel = Kernel::read(&roots).map_err(|error| CannotTrace::because(&error))?;
+    let mut scanner = Scanner::start(&kernel.types, &roots).map_err(|error| CannotTrace::because(&error))?;
+    let books = BooksReader::new(&roots.proc);
+    let mut scan = Scan {
+        kernel: kernel.facts.release,
+        machine: kernel.facts.machine,
+        look: Look::default(),
+        books: None,
+    };
+    for _ in 0..LOOKS {
+        let before = books.read();
+        scan.look = look(&mut scanner)?;
+        scan.books = before.zip(books.read()).map(|(before, after)| Beside { before, after });
+        let pages = scan.look.pinned.pages;
+        if scan.books.as_ref().is_none_or(|books| books.held() == signed(pages)) {
+            break;
+        }
+    }
+    if !args.pid.is_empty() {
+        scan.look.holders.retain(|holder| args.pid.contains(&holder.process.pid.0));
+        scan.look.orphans = Orphans::default();
+    }
+    if args.json {
+        writeln!(out, "{}", json::render(&scan, args.pages)?)?;
+    } else {
+        text::write(&scan, args.pages, out)?;
+    }
+    out.flush()?;
+    Ok(Exit::Done)
+}
+
+/// One look, with a bar on a terminal if it takes long.
+fn look(scanner: &mut Scanner) -> anyhow::Result<Look> {
+    /// Frames between two drawings.
+    const DRAW_EACH: u64 = 1 << 18;
+    let bar = ProgressBar::new(0);
+    bar.set_draw_target(if std::io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    });
+    bar.set_style(ProgressStyle::with_template("reading struct pages {bar:30} {percent:>3}% {eta}")?);
+    let mut drawn = 0;
+    let look = scanner.look(true, &mut |done, total| {
+        if done >= drawn + DRAW_EACH {
+            drawn = done;
+            bar.set_length(total);
+            bar.set_position(done);
+        }
+    });
+    bar.finish_and_clear();
+    Ok(look?)
+}

@@ -1,0 +1,192 @@
+//! A kernel whose functions are traced, as a stream of events.
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+
+use pintrace_common::counters::Loss;
+use tokio::io::unix::AsyncFd;
+
+use crate::attach::apply::{self, LoadOptions, Outcome, Status};
+use crate::attach::facts::{Kernel, Roots};
+use crate::enrich::names::Names;
+use crate::enrich::tracker::Tracker;
+use crate::event::{Body, Event, Missing, Probe, Started, Stopped};
+use crate::source::live::Live;
+
+use super::origin::{self, now};
+use super::session::SessionError;
+
+/// A traced kernel that tells what happens.
+pub struct Traced {
+    live: Live,
+    tracker: Tracker,
+    told_losses: BTreeMap<String, u64>,
+    /// Records lost so far, when the tables were last read whole.
+    resynced_at: u64,
+    unwritten: u64,
+    stopping: bool,
+}
+
+impl Traced {
+    /// Attaches everything. The first events are ready.
+    pub fn start(
+        kernel: Kernel,
+        roots: &Roots,
+        options: &LoadOptions,
+        command: Vec<String>,
+    ) -> Result<(Self, Vec<Event>), SessionError> {
+        let live = Live::start(&kernel, roots, options)?;
+        let probes = apply::attachments(live.outcomes())
+            .map(|(hook, attachment)| Probe {
+                purpose: apply::purpose_of(hook, attachment).as_str().to_owned(),
+                function: hook.function.to_owned(),
+                method: attachment.method.as_str().to_owned(),
+            })
+            .collect();
+        let started = Started {
+            witness: "events".to_owned(),
+            probes,
+            missing: missing(live.outcomes()),
+            command,
+            ..origin::started(&kernel.facts, roots)
+        };
+        let mut session = Self {
+            live,
+            tracker: Tracker::new(roots.proc.clone(), Names::new(kernel.symbols)),
+            told_losses: BTreeMap::new(),
+            resynced_at: 0,
+            unwritten: 0,
+            stopping: false,
+        };
+        let mut events = vec![Event {
+            time: now(),
+            body: Body::Started(started),
+        }];
+        events.extend(session.tick()?);
+        Ok((session, events))
+    }
+
+    /// What was attached, and what was not.
+    pub fn outcomes(&self) -> &[Outcome] {
+        self.live.outcomes()
+    }
+
+    /// The traced kernel.
+    pub fn live_mut(&mut self) -> &mut Live {
+        &mut self.live
+    }
+
+    /// Readable when the kernel has something to tell before the next tick.
+    pub fn watch_ring(&self) -> std::io::Result<AsyncFd<OwnedFd>> {
+        self.live.watch_ring()
+    }
+
+    /// Counts events that a recording could not take.
+    pub fn count_unwritten(&mut self, total: u64) {
+        self.unwritten = total;
+    }
+
+    /// What the kernel has told since the last call.
+    pub fn drain(&mut self) -> Result<Vec<Event>, SessionError> {
+        for record in self.live.drain() {
+            self.tracker.record(&record, self.live.ledger())?;
+        }
+        Ok(self.tracker.take_events())
+    }
+
+    /// Everything that changed, and the moment's truth and loss; ends with a tick.
+    pub fn tick(&mut self) -> Result<Vec<Event>, SessionError> {
+        // The tables are read after the ring: what is sampled has been told to exist.
+        let mut events = self.drain()?;
+        let truth = self.live.truth()?;
+        let now = now();
+        self.tracker.sample(now, self.stopping, self.live.ledger())?;
+        let losses = self.losses()?;
+        let lost_records = losses.get(Loss::RingFull.name()).copied().unwrap_or(0);
+        if lost_records != self.resynced_at {
+            self.tracker.resync(now, self.live.ledger())?;
+            self.resynced_at = lost_records;
+        }
+        self.tracker.close_accounts(now, self.live.ledger_mut())?;
+        events.extend(self.tracker.take_events());
+        events.push(Event {
+            time: now,
+            body: Body::TruthSampled(truth),
+        });
+        if losses != self.told_losses {
+            self.told_losses.clone_from(&losses);
+            events.push(Event {
+                time: now,
+                body: Body::LossSampled(losses),
+            });
+        }
+        events.push(Event {
+            time: now,
+            body: Body::Tick,
+        });
+        Ok(events)
+    }
+
+    /// The last events.
+    pub fn stop(&mut self, stopped: Stopped) -> Result<Vec<Event>, SessionError> {
+        // What is lost is known for certain at the second look.
+        self.live.losses()?;
+        self.stopping = true;
+        let mut events = self.tick()?;
+        events.push(Event {
+            time: now(),
+            body: Body::Stopped(stopped),
+        });
+        Ok(events)
+    }
+
+    /// Whether a process that has ended still holds pins, as far as the last tick told.
+    pub fn ended_hold(&self) -> bool {
+        self.tracker.ended_hold()
+    }
+
+    /// Pages pinned and released so far, to see whether anything is still going on.
+    pub fn activity(&self) -> Result<u64, SessionError> {
+        let totals = self.live.totals()?;
+        Ok(totals
+            .acquired
+            .wrapping_add(totals.released)
+            .wrapping_add(totals.opening_released))
+    }
+
+    fn losses(&mut self) -> Result<BTreeMap<String, u64>, SessionError> {
+        let counted = self.live.losses()?;
+        let own = |loss: Loss, count: u64| match loss {
+            Loss::NameUnread => self.tracker.unread(),
+            Loss::StackLost => count + self.tracker.stackless(),
+            Loss::EventUnwritten => self.unwritten,
+            _ => count,
+        };
+        Ok(counted
+            .into_iter()
+            .map(|(loss, count)| (loss.name().to_owned(), own(loss, count)))
+            .filter(|(_, count)| *count != 0)
+            .collect())
+    }
+}
+
+/// What could not be hooked, and nothing stands in for.
+fn missing(outcomes: &[Outcome]) -> Vec<Missing> {
+    let stood_in_for = |function: &str| {
+        outcomes.iter().any(|outcome| {
+            outcome.hook.stands_in_for == Some(function) && matches!(outcome.status, Status::Attached(_))
+        })
+    };
+    outcomes
+        .iter()
+        .filter(|outcome| !stood_in_for(outcome.hook.function))
+        .filter_map(|outcome| match &outcome.status {
+            Status::Missing(why) => Some(Missing {
+                function: outcome.hook.function.to_owned(),
+                why: why.clone(),
+                lost: outcome.hook.lost.to_owned(),
+            }),
+            _ => None,
+        })
+        .collect()
+}

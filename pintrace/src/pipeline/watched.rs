@@ -1,0 +1,143 @@
+//! A kernel whose memory is looked at again and again, as a stream of events: for where nothing can be traced.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use pintrace_common::counters::Loss;
+
+use crate::attach::facts::{Kernel, Roots};
+use crate::enrich::sightings::Sightings;
+use crate::event::{Body, Event, Started, Stopped, TruthSampled};
+use crate::scan::look::Look;
+use crate::scan::scanner::{ScanError, Scanner};
+use crate::source::books::BooksReader;
+
+use super::origin::{self, now};
+use super::session::SessionOptions;
+
+/// Memory under watch.
+pub struct Watched {
+    scanner: Scanner,
+    sightings: Sightings,
+    books: BooksReader,
+    /// Share of one CPU that looking may take.
+    budget: f64,
+    /// Not to look again before.
+    next: Instant,
+    unwritten: u64,
+    told_unwritten: u64,
+}
+
+impl Watched {
+    /// Looks for the first time. `why` says why nothing is traced; empty if that was not asked for.
+    pub fn start(
+        kernel: &Kernel,
+        roots: &Roots,
+        options: &SessionOptions,
+        why: String,
+    ) -> Result<(Self, Vec<Event>), ScanError> {
+        let mut watched = Self {
+            scanner: Scanner::start(&kernel.types, roots)?,
+            sightings: Sightings::new(roots.proc.clone()),
+            books: BooksReader::new(&roots.proc),
+            budget: options.scan_budget,
+            next: Instant::now(),
+            unwritten: 0,
+            told_unwritten: 0,
+        };
+        let started = Started {
+            witness: "state".to_owned(),
+            without_events: why,
+            command: options.command.clone(),
+            ..origin::started(&kernel.facts, roots)
+        };
+        let mut events = vec![Event {
+            time: now(),
+            body: Body::Started(started),
+        }];
+        events.extend(watched.tick()?);
+        Ok((watched, events))
+    }
+
+    /// Counts events that a recording could not take.
+    pub fn count_unwritten(&mut self, total: u64) {
+        self.unwritten = total;
+    }
+
+    /// Looks again, unless that would take more than its share; ends with a tick.
+    pub fn tick(&mut self) -> Result<Vec<Event>, ScanError> {
+        if Instant::now() >= self.next {
+            self.look()
+        } else {
+            Ok(self.ended(Vec::new()))
+        }
+    }
+
+    /// The last events: a look in any case.
+    pub fn stop(&mut self, stopped: Stopped) -> Result<Vec<Event>, ScanError> {
+        let mut events = self.look()?;
+        events.push(Event {
+            time: now(),
+            body: Body::Stopped(stopped),
+        });
+        Ok(events)
+    }
+
+    /// Pages pinned and released so far, by the books.
+    pub fn activity(&self) -> u64 {
+        let books = self.books.read().unwrap_or_default();
+        books.acquired.wrapping_add(books.released)
+    }
+
+    fn look(&mut self) -> Result<Vec<Event>, ScanError> {
+        let before = self.books.read();
+        let look = self.scanner.look(false, &mut |_, _| {})?;
+        let after = self.books.read();
+        let took = Duration::from_nanos(look.memory.took_ns);
+        let share = self.budget.clamp(0.001, 1.0);
+        self.next = Instant::now() + took.mul_f64(1.0 / share - 1.0);
+        let time = now();
+        let mut events = self.sightings.tell(time, &look);
+        let truth = before.zip(after).map_or_else(
+            || held(&look),
+            |(before, after)| TruthSampled {
+                books_acquired: Some(after.acquired),
+                books_released: Some(after.released),
+                in_flight: after.acquired.saturating_sub(before.acquired)
+                    + after.released.saturating_sub(before.released),
+                ..held(&look)
+            },
+        );
+        events.push(Event {
+            time,
+            body: Body::TruthSampled(truth),
+        });
+        Ok(self.ended(events))
+    }
+
+    /// With the losses, if they changed, and the tick.
+    fn ended(&mut self, mut events: Vec<Event>) -> Vec<Event> {
+        let time = now();
+        if self.unwritten != self.told_unwritten {
+            self.told_unwritten = self.unwritten;
+            let losses = BTreeMap::from([(Loss::EventUnwritten.name().to_owned(), self.unwritten)]);
+            events.push(Event {
+                time,
+                body: Body::LossSampled(losses),
+            });
+        }
+        events.push(Event {
+            time,
+            body: Body::Tick,
+        });
+        events
+    }
+}
+
+/// What was found stands as the ledger.
+fn held(look: &Look) -> TruthSampled {
+    TruthSampled {
+        ledger_acquired: look.pinned.pages,
+        ..TruthSampled::default()
+    }
+}

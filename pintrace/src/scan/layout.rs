@@ -1,0 +1,122 @@
+//! The kernel facts that the scan needs, read from BTF.
+
+use std::collections::BTreeMap;
+
+use pintrace_common::scan::{PAGE_STRUCT, ScanFacts, buddy};
+
+use crate::attach::btf::Types;
+use crate::attach::layout::UnknownLayout;
+
+/// `GUP_PIN_COUNTING_BIAS` (include/linux/mm.h), the same since 5.7.
+const PIN_BIAS: u32 = 1024;
+
+/// Where pointers lead that user space follows from a task to the first page of one of its files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// `task_struct.files`.
+    pub task_files: u32,
+    /// `files_struct.fdt`.
+    pub files_fdt: u32,
+    /// `fdtable.fd`.
+    pub fdt_fd: u32,
+    /// `file.f_mapping`.
+    pub file_mapping: u32,
+    /// `address_space.i_pages.xa_head`.
+    pub mapping_first: u32,
+    /// `file.private_data`.
+    pub file_private: u32,
+    /// `socket.sk`.
+    pub socket_sk: u32,
+    /// `sock.__sk_common.skc_family`, a u16.
+    pub sock_family: u32,
+    /// `xdp_sock.umem`, which begins with its `sock`, and `xdp_umem.npgs`; `None` without AF_XDP.
+    pub xdp: Option<(u32, u32)>,
+}
+
+/// What the programs are told, and what user space keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// For the programs.
+    pub facts: ScanFacts,
+    /// `mm_flags` is a count of its own (`has_pinned`, up to 5.13): any bit of it means that the mm has pinned.
+    pub pinned_is_a_field: bool,
+    /// For user space.
+    pub path: Path,
+}
+
+/// Collects the facts.
+pub fn layout(types: &impl Types) -> Result<Layout, UnknownLayout> {
+    let offset = |container: &str, names: &[&str]| {
+        types.offset(container, names).ok_or_else(|| UnknownLayout {
+            what: format!("{container}.{}", names.join(" or ")),
+        })
+    };
+    let bytes = types.size("page").unwrap_or(0);
+    if bytes as usize != PAGE_STRUCT {
+        return Err(UnknownLayout {
+            what: format!("struct page of {PAGE_STRUCT} bytes (it has {bytes})"),
+        });
+    }
+    let enums = types.enumerators(&["PG_head", "PG_uptodate", "PGTY_buddy", "PG_buddy"]);
+    let enumerator = |name: &str| {
+        enums.get(name).copied().ok_or_else(|| UnknownLayout {
+            what: format!("enumerator {name}"),
+        })
+    };
+    let (buddy, pgty_buddy) = buddy(&enums);
+    // Before there were folios, the counts of a large page were in its second and third struct page.
+    let second = |name: &str, place: u32| offset("page", &[name]).map(|offset| place * bytes + offset);
+    let (folio_nr_pages, folio_pincount, pincount_order) = match types.offset("folio", &["_pincount"]) {
+        Some(pincount) => (offset("folio", &["_nr_pages", "_folio_nr_pages"])?, pincount, 1),
+        None => (second("compound_nr", 1)?, second("hpage_pinned_refcount", 2)?, 2),
+    };
+    let has_pinned = types.offset("mm_struct", &["has_pinned"]);
+    let facts = ScanFacts {
+        page_flags: offset("page", &["flags"])?,
+        page_mapping: offset("page", &["mapping"])?,
+        page_mapcount: offset("page", &["_mapcount"])?,
+        page_refcount: offset("page", &["_refcount"])?,
+        page_private: offset("page", &["private"])?,
+        pg_head: enumerator("PG_head")?,
+        buddy,
+        pgty_buddy,
+        folio_nr_pages,
+        folio_pincount,
+        pincount_order,
+        pin_bias: PIN_BIAS,
+        task_mm: offset("task_struct", &["mm"])?,
+        task_tgid: offset("task_struct", &["tgid"])?,
+        mm_flags: match has_pinned {
+            Some(offset) => offset,
+            None => offset("mm_struct", &["flags"])?,
+        },
+        pg_uptodate: enumerator("PG_uptodate")?,
+    };
+    let path = Path {
+        task_files: offset("task_struct", &["files"])?,
+        files_fdt: offset("files_struct", &["fdt"])?,
+        fdt_fd: offset("fdtable", &["fd"])?,
+        file_mapping: offset("file", &["f_mapping"])?,
+        mapping_first: offset("address_space", &["i_pages"])? + offset("xarray", &["xa_head"])?,
+        file_private: offset("file", &["private_data"])?,
+        socket_sk: offset("socket", &["sk"])?,
+        sock_family: offset("sock", &["__sk_common"])? + offset("sock_common", &["skc_family"])?,
+        xdp: types
+            .offset("xdp_sock", &["umem"])
+            .zip(types.offset("xdp_umem", &["npgs"])),
+    };
+    Ok(Layout {
+        facts,
+        pinned_is_a_field: has_pinned.is_some(),
+        path,
+    })
+}
+
+/// How free blocks show themselves. Between the two forms that are known (6.11) there was a third.
+fn buddy(enums: &BTreeMap<String, u32>) -> (u32, u32) {
+    match (enums.get("PGTY_buddy"), enums.get("PG_buddy")) {
+        (Some(value), _) => (buddy::TOP_BYTE, *value),
+        (None, Some(_)) => (buddy::UNKNOWN, 0),
+        (None, None) => (buddy::CLEARED_BIT, 0),
+    }
+}

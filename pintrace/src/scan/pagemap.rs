@@ -1,0 +1,160 @@
+//! The page tables of a process, from /proc/PID/maps and /proc/PID/pagemap.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+/// Bytes of a page.
+const PAGE: u64 = 4096;
+/// Entries read at once: 64 MiB of address space.
+const ENTRIES: usize = 16 << 10;
+/// An entry's bit for a page that is in memory, and its frame (Documentation/admin-guide/mm/pagemap.rst).
+const PRESENT: u64 = 1 << 63;
+const FRAME: u64 = (1 << 55) - 1;
+/// Entries that one process may cost: 4 TiB of address space. What lies beyond is counted.
+const MOST_ENTRIES: u64 = 1 << 30;
+
+/// Why a process's pages are not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// It has ended.
+    Gone,
+    /// Its files cannot be read.
+    Refused,
+}
+
+/// How a walk went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Walked {
+    /// Pages of address space that were looked at.
+    pub entries: u64,
+    /// Pages in memory among them.
+    pub present: u64,
+    /// Pages of address space that were not looked at.
+    pub skipped: u64,
+}
+
+/// Calls `visit` with address and frame of each page of a process that is in memory, by address.
+pub fn walk(proc: &Path, pid: u32, visit: &mut dyn FnMut(u64, u64)) -> Result<Walked, Unread> {
+    let folder = proc.join(pid.to_string());
+    let maps = std::fs::read(folder.join("maps")).map_err(|error| unread(&error))?;
+    let pagemap = File::open(folder.join("pagemap")).map_err(|error| unread(&error))?;
+    let mut walked = Walked::default();
+    let mut bytes = vec![0; ENTRIES * 8];
+    for (start, end) in String::from_utf8_lossy(&maps).lines().filter_map(range) {
+        let (first, last) = (start / PAGE, end / PAGE);
+        if walked.entries + (last - first) > MOST_ENTRIES {
+            walked.skipped += last - first;
+            continue;
+        }
+        let mut page = first;
+        while page < last {
+            let wanted = usize::try_from((last - page).saturating_mul(8)).map_or(bytes.len(), |b| b.min(bytes.len()));
+            let got = match pagemap.read_at(&mut bytes[..wanted], page * 8) {
+                Ok(got) => got / 8 * 8,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(unread(&error)),
+            };
+            // Nothing there: beyond user addresses, or the address space is gone.
+            if got == 0 {
+                break;
+            }
+            let (words, _) = bytes[..got].as_chunks::<8>();
+            for (address, word) in (page..).zip(words) {
+                let entry = u64::from_ne_bytes(*word);
+                if entry & PRESENT != 0 && entry & FRAME != 0 {
+                    walked.present += 1;
+                    visit(address * PAGE, entry & FRAME);
+                }
+            }
+            let pages = (got / 8) as u64;
+            walked.entries += pages;
+            page += pages;
+        }
+    }
+    Ok(walked)
+}
+
+fn unread(error: &io::Error) -> Unread {
+    /// `ESRCH`: the process went while its file was open.
+    const GONE: i32 = 3;
+    if error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(GONE) {
+        Unread::Gone
+    } else {
+        Unread::Refused
+    }
+}
+
+/// The addresses at the head of a line of maps. The vsyscall page is no page of the process.
+fn range(line: &str) -> Option<(u64, u64)> {
+    let (start, rest) = line.split_once('-')?;
+    let (end, _) = rest.split_once(' ')?;
+    let start = u64::from_str_radix(start, 16).ok()?;
+    let end = u64::from_str_radix(end, 16).ok()?;
+    (start < end && end >> 63 == 0).then_some((start, end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proc_with(maps: &[u8], entries: &[(u64, u64)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("7");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("maps"), maps).unwrap();
+        let pagemap = File::create(folder.join("pagemap")).unwrap();
+        for (address, entry) in entries {
+            pagemap.write_all_at(&entry.to_ne_bytes(), address / PAGE * 8).unwrap();
+        }
+        root
+    }
+
+    fn pages(root: &Path) -> (Vec<(u64, u64)>, Result<Walked, Unread>) {
+        let mut pages = Vec::new();
+        let walked = walk(root, 7, &mut |address, pfn| pages.push((address, pfn)));
+        (pages, walked)
+    }
+
+    #[test]
+    fn pages_in_memory_are_visited_by_address() {
+        let root = proc_with(
+            b"1000-4000 rw-p 0 0:0 0 /tmp/\xff name\n8000-9000 r--p 0 0:0 0\n",
+            &[(0x1000, PRESENT | 5), (0x2000, 77), (0x8000, PRESENT | 9)],
+        );
+        let (pages, walked) = pages(root.path());
+        assert_eq!(pages, [(0x1000, 5), (0x8000, 9)]);
+        assert_eq!(walked.unwrap().present, 2);
+    }
+
+    #[test]
+    fn hidden_frames_are_no_pages() {
+        let root = proc_with(b"1000-2000 rw-p 0 0:0 0\n", &[(0x1000, PRESENT)]);
+        assert_eq!(pages(root.path()).0, []);
+    }
+
+    #[test]
+    fn odd_lines_and_kernel_addresses_are_passed_over() {
+        let root = proc_with(
+            b"\xff\n-\n2000-1000 x\nzz-yy q\nffffffffff600000-ffffffffff601000 --xp 0 0:0 0 [vsyscall]\n",
+            &[],
+        );
+        assert_eq!(pages(root.path()), (vec![], Ok(Walked::default())));
+    }
+
+    #[test]
+    fn an_address_space_beyond_all_bounds_is_counted_and_not_read() {
+        let root = proc_with(b"1000-7ffffffff000 rw-p 0 0:0 0\n", &[]);
+        let (_, walked) = pages(root.path());
+        assert_eq!(walked.unwrap().skipped, 0x7_ffff_fffe);
+    }
+
+    #[test]
+    fn a_process_that_is_gone_is_told_from_one_that_refuses() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(pages(root.path()).1, Err(Unread::Gone));
+        std::fs::create_dir_all(root.path().join("7/maps")).unwrap();
+        assert_eq!(pages(root.path()).1, Err(Unread::Refused));
+    }
+}
