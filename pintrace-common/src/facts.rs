@@ -41,6 +41,12 @@ pub struct Facts {
     pub pg_head: u32,
     /// The folio's number of pages, a u32 seen from the head page.
     pub folio_nr_pages: u32,
+    /// `page._mapcount`.
+    pub page_mapcount: u32,
+    /// The exact count of pins of a large folio, a u32 seen from the head page.
+    pub folio_pincount: u32,
+    /// The least order of folios that have one.
+    pub pincount_order: u32,
     /// `task_struct.mm`.
     pub task_mm: u32,
     /// `task_struct.stack`.

@@ -9,5 +9,6 @@ pub mod counters;
 pub mod facts;
 pub mod ledger;
 pub mod limits;
+pub mod mend;
 pub mod scan;
 pub mod wire;

@@ -29,6 +29,7 @@ mod log;
 #[path = "elder/loops.rs"]
 mod loops;
 mod maps;
+mod mend;
 mod page;
 mod pin_call;
 mod release;

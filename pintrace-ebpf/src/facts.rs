@@ -14,6 +14,9 @@ static FACTS: Facts = Facts {
     page_refcount: 0,
     pg_head: 0,
     folio_nr_pages: 0,
+    page_mapcount: 0,
+    folio_pincount: 0,
+    pincount_order: 0,
     task_mm: 0,
     task_stack: 0,
     task_exit_code: 0,
@@ -39,5 +42,5 @@ macro_rules! fact {
 fact! {
     foll_longterm pin_bias page_struct_shift head_encoding page_flags page_compound_head
     page_refcount pg_head folio_nr_pages task_mm task_stack task_exit_code task_signal
-    signal_live signal_group_exit_code task_tgid mm_owner thread_size two_turns
+    page_mapcount folio_pincount pincount_order signal_live signal_group_exit_code task_tgid mm_owner thread_size two_turns
 }

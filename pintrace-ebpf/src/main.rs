@@ -39,6 +39,7 @@ mod log;
 #[path = "modern/loops.rs"]
 mod loops;
 mod maps;
+mod mend;
 mod page;
 mod pin_call;
 mod release;

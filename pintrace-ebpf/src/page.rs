@@ -50,6 +50,22 @@ impl Folio {
         self.0 & 1 == 1
     }
 
+    /// How many pins it carries now: exact for a large folio; for a small one a count of references, less those of
+    /// the page tables that map it.
+    #[inline(always)]
+    pub fn pins(self) -> u64 {
+        let head = self.head();
+        if self.order() != 0 && self.order() >= u64::from(facts::pincount_order()) {
+            return u64::from(kernel::read_u32(head + u64::from(facts::folio_pincount())).unwrap_or(0));
+        }
+        let refcount = kernel::read_u32(head + u64::from(facts::page_refcount())).unwrap_or(0);
+        let mapcount = kernel::read_u32(head + u64::from(facts::page_mapcount())).unwrap_or(0);
+        let maps = mapcount.wrapping_add(1);
+        // What is no count of maps is a type of page, in the same place.
+        let maps = if maps > refcount { 0 } else { maps };
+        u64::from((refcount - maps).checked_div(facts::pin_bias()).unwrap_or(0))
+    }
+
     /// log2 of its pages.
     #[inline(always)]
     fn order(self) -> u64 {

@@ -60,6 +60,15 @@ impl Entry {
     }
 }
 
+/// Pins that all holders of a folio with several have together; 0 if it has no entry, or a dead one.
+#[inline(always)]
+pub fn pins(head: u64) -> u64 {
+    match Entry::find(head).map(|entry| entry.pins().load()) {
+        None | Some(SharedFolio::DEAD) => 0,
+        Some(pins) => pins,
+    }
+}
+
 /// The holder had no pins on this folio before.
 pub const FIRST: u64 = 1;
 /// The holder has no pins left on this folio.

@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: what pintrace costs.
 
-mod core;
+mod native;
 mod overhead;
 
 use std::process::ExitCode;
@@ -13,6 +13,8 @@ use clap::Subcommand;
 pub(crate) enum Bench {
     /// Pin and release in the kernel-side ledger, natively, by layout of the folio table
     Core,
+    /// One look at all struct pages, natively, beside a plain loop over as many bytes
+    Scan,
     /// Direct I/O in a guest, bare against recorded: how much of the rate is left
     Overhead(overhead::Overhead),
 }
@@ -21,7 +23,8 @@ impl Bench {
     /// Does it.
     pub(crate) fn run(self) -> Result<ExitCode> {
         match self {
-            Self::Core => core::run(),
+            Self::Core => native::run("core", &["--features", "bench"]),
+            Self::Scan => native::run("scan", &[]),
             Self::Overhead(overhead) => overhead.run(),
         }
     }

@@ -78,6 +78,14 @@ pub(crate) fn guests() -> Result<()> {
     install(&missing)
 }
 
+/// What the tests on this machine itself use: fio. Without root they say that they cannot run.
+pub(crate) fn native() -> Result<()> {
+    if process::exists("fio") || !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    install(&["fio"])
+}
+
 /// The checker of licences and sources.
 pub(crate) fn cargo_deny() -> Result<()> {
     cargo_tool("cargo-deny", CARGO_DENY)

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: the pure tests here, then the guest tests on each kernel, and one closing line over everything.
 
 mod guests;
+mod native;
 mod parts;
 mod promtool;
 
@@ -80,6 +81,7 @@ impl Test {
                 "--lib",
             ];
             pure("host, no features", &without, table)?;
+            native::run(table);
         }
         if !self.no_vm {
             setup::guests()?;
@@ -132,13 +134,13 @@ fn pure(part: &str, words: &[&str], table: &mut Table) -> Result<()> {
 /// Runs a test program and adds its row to the table.
 fn counted(part: &str, command: Command, table: &mut Table) -> Result<()> {
     let start = Instant::now();
-    let tally = passed_on(command)?;
+    let (tally, _) = passed_on(command)?;
     table.add(part, tally, start.elapsed());
     Ok(())
 }
 
-/// Runs a test program, passes its output on as it comes, and reads the results from it.
-fn passed_on(mut command: Command) -> Result<Tally> {
+/// Runs a test program, passes its output on as it comes, and reads the results from it; gives the output as well.
+fn passed_on(mut command: Command) -> Result<(Tally, String)> {
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn().with_context(|| process::cannot_start(&command))?;
     let mut text = String::new();
@@ -155,7 +157,7 @@ fn passed_on(mut command: Command) -> Result<Tally> {
         text.push_str(&line);
         text.push('\n');
     }
-    Ok(Tally::of_run(&text, child.wait()?.success()))
+    Ok((Tally::of_run(&text, child.wait()?.success()), text))
 }
 
 /// Reads kernels between commas, or `all`.

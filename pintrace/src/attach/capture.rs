@@ -77,6 +77,7 @@ impl Answers {
         };
         // Unknown or not: here it is the questions that count.
         let _ = layout::facts(&listener, false);
+        let _ = crate::scan::layout::layout(&listener);
         listener.heard.into_inner()
     }
 }

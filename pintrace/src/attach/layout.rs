@@ -15,7 +15,7 @@ pub struct UnknownLayout {
 /// `FOLL_LONGTERM` where it is still a macro (include/linux/mm.h up to about 6.2) and so not in BTF.
 const FOLL_LONGTERM_MACRO: u32 = 0x10000;
 /// `GUP_PIN_COUNTING_BIAS` (include/linux/mm.h), the same since 5.7.
-const PIN_BIAS: u32 = 1024;
+pub const PIN_BIAS: u32 = 1024;
 /// What the programs read of a struct page.
 const PAGE_READ: u32 = 64;
 
@@ -38,6 +38,7 @@ pub fn facts(types: &impl Types, twice: bool) -> Result<Facts, UnknownLayout> {
             what: format!("struct page of a known size (it is {page_bytes})"),
         });
     }
+    let large = large(types, page_bytes)?;
     let masked = types.offset("page", &["compound_head"]).is_none()
         && types.offset("page", &["compound_info"]).is_some();
     Ok(Facts {
@@ -55,11 +56,10 @@ pub fn facts(types: &impl Types, twice: bool) -> Result<Facts, UnknownLayout> {
         pg_head: *enums.get("PG_head").ok_or_else(|| UnknownLayout {
             what: "enumerator PG_head".to_owned(),
         })?,
-        folio_nr_pages: match types.offset("folio", &["_nr_pages", "_folio_nr_pages"]) {
-            Some(offset) => offset,
-            // Before there were folios it was in the second page (5.10, include/linux/mm_types.h).
-            None => page_bytes + offset("page", &["compound_nr"])?,
-        },
+        folio_nr_pages: large.nr_pages,
+        page_mapcount: offset("page", &["_mapcount"])?,
+        folio_pincount: large.pincount,
+        pincount_order: large.pincount_order,
         task_mm: offset("task_struct", &["mm"])?,
         task_stack: offset("task_struct", &["stack"])?,
         task_exit_code: offset("task_struct", &["exit_code"])?,
@@ -73,6 +73,39 @@ pub fn facts(types: &impl Types, twice: bool) -> Result<Facts, UnknownLayout> {
         thread_size: types.size("thread_union").unwrap_or(16 << 10),
         two_turns: u32::from(twice),
     })
+}
+
+/// Where a large folio keeps its counts, seen from its head page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Large {
+    /// Its number of pages.
+    pub nr_pages: u32,
+    /// Its pins.
+    pub pincount: u32,
+    /// The least order that has a count of pins.
+    pub pincount_order: u32,
+}
+
+/// Finds them. Before there were folios, they were in the second and third struct page (5.10,
+/// include/linux/mm_types.h).
+pub fn large(types: &impl Types, page_bytes: u32) -> Result<Large, UnknownLayout> {
+    let offset = |container: &str, names: &[&str]| {
+        types.offset(container, names).ok_or_else(|| UnknownLayout {
+            what: format!("{container}.{}", names.join(" or ")),
+        })
+    };
+    match types.offset("folio", &["_pincount"]) {
+        Some(pincount) => Ok(Large {
+            nr_pages: offset("folio", &["_nr_pages", "_folio_nr_pages"])?,
+            pincount,
+            pincount_order: 1,
+        }),
+        None => Ok(Large {
+            nr_pages: page_bytes + offset("page", &["compound_nr"])?,
+            pincount: 2 * page_bytes + offset("page", &["hpage_pinned_refcount"])?,
+            pincount_order: 2,
+        }),
+    }
 }
 
 #[cfg(test)]

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::model::field::header::figure;
+use crate::model::field::process::traced_titles;
 use crate::model::snapshot::Snapshot;
 use crate::model::text;
+use crate::units::Nanos;
 
 /// A figure of the header as text.
 pub(super) fn shown(snapshot: &Snapshot, id: &str) -> String {
@@ -63,8 +65,27 @@ pub(super) fn lost(snapshot: &Snapshot) -> String {
     }
 }
 
-/// How many programs are attached, by method.
+/// What is not known where nothing is traced, and why nothing is; nothing where something is.
+pub(super) fn untraced(snapshot: &Snapshot) -> Option<String> {
+    let started = &snapshot.started;
+    (started.witness == "state").then(|| {
+        let why = if started.without_events.is_empty() {
+            "asked for".to_owned()
+        } else {
+            text::printable(&started.without_events)
+        };
+        let columns = traced_titles().join(", ");
+        format!("memory is looked at and nothing traced, so {columns} are not known: {why}")
+    })
+}
+
+/// How many programs are attached, by method; how long the latest look at memory took.
 pub(super) fn probes(snapshot: &Snapshot) -> String {
+    if let Some(state) = snapshot.state
+        && snapshot.started.probes.is_empty()
+    {
+        return format!("looked at memory in {}", text::span(Nanos(state.took_ns)));
+    }
     let mut methods: BTreeMap<&str, usize> = BTreeMap::new();
     for probe in &snapshot.started.probes {
         *methods.entry(&probe.method).or_default() += 1;

@@ -41,13 +41,19 @@ pub fn render(snapshot: &Snapshot, look: Look) -> String {
         format!("{}   {}", header::lost(snapshot), header::probes(snapshot)),
     ];
     lines.extend(header::missing(snapshot));
+    lines.extend(header::untraced(snapshot));
     for line in &mut lines {
         *line = grid::cut(line, look.width);
     }
     lines.push(String::new());
     let rows = rows(snapshot, look);
     if rows.is_empty() {
-        lines.push("No process has pinned memory since the start.".into());
+        let none = if snapshot.started.witness == "state" {
+            "No process holds pinned memory."
+        } else {
+            "No process has pinned memory since the start."
+        };
+        lines.push(none.into());
     } else {
         let columns: Vec<&Column> = COLUMNS.iter().collect();
         lines.extend(grid::lines(&columns, &rows, look.width, grid::Digits::Few));

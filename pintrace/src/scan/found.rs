@@ -2,10 +2,9 @@
 
 use pintrace_common::scan::Found;
 
-use super::kind::Kind;
+use crate::attach::layout::PIN_BIAS;
 
-/// `GUP_PIN_COUNTING_BIAS`: references that a pin of a small folio counts as.
-const PIN_BIAS: u32 = 1024;
+use super::kind::Kind;
 
 /// Neighbouring folios that are alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

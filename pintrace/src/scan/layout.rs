@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use pintrace_common::scan::{PAGE_STRUCT, ScanFacts, buddy};
 
 use crate::attach::btf::Types;
-use crate::attach::layout::UnknownLayout;
-
-/// `GUP_PIN_COUNTING_BIAS` (include/linux/mm.h), the same since 5.7.
-const PIN_BIAS: u32 = 1024;
+use crate::attach::layout::{PIN_BIAS, UnknownLayout, large};
 
 /// Where pointers lead that user space follows from a task to the first page of one of its files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,12 +61,7 @@ pub fn layout(types: &impl Types) -> Result<Layout, UnknownLayout> {
         })
     };
     let (buddy, pgty_buddy) = buddy(&enums);
-    // Before there were folios, the counts of a large page were in its second and third struct page.
-    let second = |name: &str, place: u32| offset("page", &[name]).map(|offset| place * bytes + offset);
-    let (folio_nr_pages, folio_pincount, pincount_order) = match types.offset("folio", &["_pincount"]) {
-        Some(pincount) => (offset("folio", &["_nr_pages", "_folio_nr_pages"])?, pincount, 1),
-        None => (second("compound_nr", 1)?, second("hpage_pinned_refcount", 2)?, 2),
-    };
+    let large = large(types, bytes)?;
     let has_pinned = types.offset("mm_struct", &["has_pinned"]);
     let facts = ScanFacts {
         page_flags: offset("page", &["flags"])?,
@@ -80,9 +72,9 @@ pub fn layout(types: &impl Types) -> Result<Layout, UnknownLayout> {
         pg_head: enumerator("PG_head")?,
         buddy,
         pgty_buddy,
-        folio_nr_pages,
-        folio_pincount,
-        pincount_order,
+        folio_nr_pages: large.nr_pages,
+        folio_pincount: large.pincount,
+        pincount_order: large.pincount_order,
         pin_bias: PIN_BIAS,
         task_mm: offset("task_struct", &["mm"])?,
         task_tgid: offset("task_struct", &["tgid"])?,

@@ -7,6 +7,7 @@ use ratatui::text::{Line, Span};
 use crate::model::field::{self, Value};
 use crate::model::snapshot::Snapshot;
 use crate::model::text;
+use crate::units::Nanos;
 
 use super::cell;
 use super::theme::Theme;
@@ -38,7 +39,13 @@ pub(super) fn lines(
     lines.truncate(1);
     let mut items = truth(snapshot, theme);
     items.extend(loss(snapshot, theme));
-    items.push(probes(snapshot, theme));
+    match snapshot.state {
+        Some(state) if snapshot.started.probes.is_empty() => {
+            items.push(figure("looked in", text::span(Nanos(state.took_ns)), 4, theme));
+        }
+        _ => items.push(probes(snapshot, theme)),
+    }
+    items.extend(untraced(snapshot, theme));
     if !snapshot.started.missing.is_empty() {
         let mut item = alarm(
             "probes missing",
@@ -88,6 +95,21 @@ fn origin(snapshot: &Snapshot, frozen: bool, theme: Theme) -> Vec<Item> {
         ));
     }
     items
+}
+
+/// What is not known where nothing is traced, and why nothing is.
+fn untraced(snapshot: &Snapshot, theme: Theme) -> Vec<Item> {
+    let started = &snapshot.started;
+    if started.witness != "state" {
+        return Vec::new();
+    }
+    let why = if started.without_events.is_empty() {
+        "nothing is traced".to_owned()
+    } else {
+        text::printable(&started.without_events)
+    };
+    let columns = field::process::traced_titles().join(" ");
+    vec![figure("not known", columns, 2, theme), figure("because", why, 3, theme)]
 }
 
 /// Books, what the ledger knows of them, and the difference.

@@ -20,6 +20,7 @@ mod robust_panic;
 mod robust_privileges;
 mod robust_record;
 mod robust_serve;
+mod scan;
 mod soak;
 mod truth;
 mod vfio;

@@ -1,6 +1,7 @@
 //! A device's DMA mapping, in guests with a device behind an IOMMU: `cargo xtask test` gives the full flavours one.
 
 use crate::harness::{Began, Findings, Pinload, Recording, number, skipped};
+use crate::scan::Scan;
 
 const PAGES: u64 = 256;
 
@@ -24,6 +25,9 @@ fn a_mapping_is_held_by_the_process_that_mapped_it() {
         }
         let subsystems = report.process(pid)["subsystems"].clone();
         findings.same("subsystems", subsystems, serde_json::json!({ "vfio": PAGES }));
+        let scan = Scan::now();
+        scan.check(&mut findings);
+        findings.same("pages by scan", scan.pages(pid), PAGES);
         pinload.end();
         findings.about(format!("{words}, released"));
         let report = recording.once(&words, |report| report.figure(pid, "pages_held") == 0);

@@ -1,5 +1,6 @@
 //! Puts holders together: one, several threads, parent and child; and ends the process as asked.
 
+use std::mem::ManuallyDrop;
 use std::process;
 use std::sync::mpsc;
 use std::thread;
@@ -133,12 +134,14 @@ fn with_child(plan: &Plan, turn: Option<&Turn>, gate: Gate) -> Result<()> {
         .buffer()
         .filter(|_| shared)
         .map(|buffer| buffer.alias())
-        .transpose()?;
+        .transpose()?
+        // It is the child's: in the parent its drop would unmap the parent's own memory.
+        .map(ManuallyDrop::new);
     let mut holder = Holder::new(plan, turn, own);
     holder.pin()?;
     let mut child = Child::fork(|parent| {
         let workload = match alias {
-            Some(buffer) => workload::prepare_on(plan, buffer, 1)?,
+            Some(buffer) => workload::prepare_on(plan, ManuallyDrop::into_inner(buffer), 1)?,
             None => workload::prepare(plan, 1)?,
         };
         let mut holder = Holder::new(plan, turn, workload);

@@ -12,6 +12,7 @@ const KERNEL: &[&str] = &[
     "attribution",
     "robust_loss",
     "robust_privileges",
+    "scan",
     "soak",
     "truth",
     "witness_bpftrace",

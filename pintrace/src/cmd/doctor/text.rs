@@ -14,6 +14,12 @@ pub(super) fn write(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<()
         (false, false) => "nothing could be tried",
     };
     writeln!(out, "verdict  {verdict}")?;
+    let scan = match &diagnosis.without_scan {
+        None if diagnosis.can_scan => "memory can be looked at: scan, top, record and serve see what is held".to_owned(),
+        None => "memory was not looked at".to_owned(),
+        Some(why) => format!("memory cannot be looked at: {why}"),
+    };
+    writeln!(out, "state    {scan}")?;
     if let Some(test) = &diagnosis.self_test {
         let verdict = if test.passed { "passed" } else { "failed" };
         writeln!(out, "test     {verdict}: {}", test.text)?;

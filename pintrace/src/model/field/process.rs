@@ -168,6 +168,21 @@ pub fn rank(column: &Column, one: &Process, two: &Process) -> Ordering {
         .then_with(|| one.pid.cmp(&two.pid))
 }
 
+/// Titles of the columns that only tracing fills, in the order in which they stand.
+#[must_use]
+pub fn traced_titles() -> Vec<&'static str> {
+    let unknown = Process {
+        untraced: true,
+        pages_held: 1,
+        longterm_pages_held: 1,
+        ..Process::default()
+    };
+    let only_traced = |column: &&Column| {
+        matches!((column.value)(&unknown), Value::Absent) && column.id != "subsystem"
+    };
+    COLUMNS.iter().filter(only_traced).map(|column| column.title).collect()
+}
+
 /// What only tracing tells.
 fn traced<'a>(process: &Process, value: Value<'a>) -> Value<'a> {
     if process.untraced { Value::Absent } else { value }

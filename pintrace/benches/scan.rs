@@ -1,0 +1,97 @@
+//! `cargo xtask bench scan`: what one look at all struct pages costs, natively, on a machine that is full and on the
+//! same machine nine tenths free, beside the floor: a plain loop over as many bytes in user space, in the same run.
+//!
+//! Compare figures of one run only: machines differ, and so do moments of one machine.
+
+use std::fs::File;
+use std::hint::black_box;
+use std::io::Write as _;
+use std::time::Instant;
+
+use anyhow::{Context as _, ensure};
+use pintrace::attach::btf::KernelTypes;
+use pintrace::attach::facts::Roots;
+use pintrace::scan::look::Memory;
+use pintrace::scan::scanner::Scanner;
+
+/// Runs of each measurement; the least counts, since anything else on the machine only adds.
+const RUNS: usize = 9;
+/// Bytes left free on a full machine, for everything else that runs.
+const SPARE: u64 = 2 << 30;
+
+fn main() -> anyhow::Result<()> {
+    let roots = Roots::default();
+    let types = KernelTypes::read(&roots.btf)?;
+    let mut scanner = Scanner::start(&types, &roots)?;
+
+    // What the page cache holds is not free.
+    std::fs::write("/proc/sys/vm/drop_caches", "3").context("this needs root")?;
+    let empty = best(&mut scanner)?;
+    let filling = fill(available()?.saturating_sub(SPARE))?;
+    let full = best(&mut scanner)?;
+    let floor = floor(full.read * 64);
+    drop(filling);
+
+    println!("{:<16}{:>12}{:>14}{:>10}{:>12}", "machine", "free", "pages read", "ms", "ns a page");
+    for (name, memory) in [("mostly free", &empty), ("full", &full)] {
+        let free = memory.free * 100 / memory.ram_pages;
+        println!(
+            "{name:<16}{free:>11}%{:>14}{:>10.1}{:>12.2}",
+            memory.read,
+            millis(memory.read_ns),
+            millis(memory.read_ns) * 1e6 / f64::from(u32::try_from(memory.ram_pages)?),
+        );
+    }
+    println!("floor: {} MiB read by a plain loop in {:.1} ms", (full.read * 64) >> 20, millis(floor));
+    println!("full against the floor: {:.2} times", millis(full.read_ns) / millis(floor));
+    println!("full against mostly free: {:.1} times", millis(full.read_ns) / millis(empty.read_ns));
+    Ok(())
+}
+
+fn best(scanner: &mut Scanner) -> anyhow::Result<Memory> {
+    let mut best: Option<Memory> = None;
+    for _ in 0..RUNS {
+        let (_, memory) = scanner.folios(&mut |_, _| {})?;
+        if best.is_none_or(|best| memory.read_ns < best.read_ns) {
+            best = Some(memory);
+        }
+    }
+    best.context("no run")
+}
+
+/// Bytes that can still be taken.
+fn available() -> anyhow::Result<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib: u64 = line
+        .and_then(|line| line.trim().trim_end_matches(" kB").parse().ok())
+        .context("no MemAvailable")?;
+    Ok(kib << 10)
+}
+
+/// A file in memory of so many bytes, on small pages.
+fn fill(bytes: u64) -> anyhow::Result<File> {
+    let mut file = File::from(rustix::fs::memfd_create("filling", rustix::fs::MemfdFlags::CLOEXEC)?);
+    let block = vec![1; 1 << 20];
+    for _ in 0..bytes >> 20 {
+        file.write_all(&block)?;
+    }
+    ensure!(file.metadata()?.len() >= bytes >> 20 << 20, "the filling is too small");
+    Ok(file)
+}
+
+/// The least time, in ns, of a loop that adds up so many bytes as words.
+fn floor(bytes: u64) -> u64 {
+    let words = vec![1u64; usize::try_from(bytes / 8).unwrap_or(0)];
+    let run = |_| {
+        let begin = Instant::now();
+        black_box(black_box(&words).iter().fold(0u64, |sum, word| sum.wrapping_add(*word)));
+        u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    };
+    (0..RUNS).map(run).min().unwrap_or(u64::MAX)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown with one digit behind the point")]
+fn millis(nanos: u64) -> f64 {
+    nanos as f64 / 1e6
+}

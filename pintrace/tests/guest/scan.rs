@@ -1,0 +1,303 @@
+//! The state witness: pins that are older than pintrace, found by looking at memory. The same tests run in guests and,
+//! where it may, on this machine (`cargo xtask test`).
+
+use std::fs;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::counts_fio::{fio, lay_out};
+use crate::harness::{Began, Findings, PAGE, Pinload, Report, eventually, expected, number, skipped};
+
+/// What `pintrace scan` says.
+pub(crate) struct Scan {
+    document: Value,
+}
+
+impl Scan {
+    /// One look.
+    pub(crate) fn now() -> Self {
+        let output = Command::new("pintrace")
+            .args(["scan", "--json", "--pages"])
+            .output()
+            .unwrap();
+        let document = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+        Self { document }
+    }
+
+    /// Looks until `claim` holds.
+    fn once(what: &str, claim: impl Fn(&Self) -> bool) -> Self {
+        eventually(&what, || Some(Self::now()).filter(&claim))
+    }
+
+    /// A process that holds; `Null` if it does not.
+    pub(crate) fn process(&self, pid: u64) -> &Value {
+        let mut processes = self.document["processes"].as_array().unwrap().iter();
+        processes.find(|process| process["pid"] == pid).unwrap_or(&Value::Null)
+    }
+
+    /// Pages that a process holds.
+    pub(crate) fn pages(&self, pid: u64) -> u64 {
+        self.process(pid)["pages"].as_u64().unwrap_or(0)
+    }
+
+    fn pinned(&self) -> u64 {
+        number(&self.document["pinned"]["pages"])
+    }
+
+    /// What must hold whenever nobody is in the middle of a pin.
+    pub(crate) fn check(&self, findings: &mut Findings) {
+        findings.same("truth.unaccounted", self.document["truth"]["unaccounted"].as_i64(), Some(0));
+        let processes = self.document["processes"].as_array().unwrap().iter();
+        let held: u64 = processes.map(|process| number(&process["pages"])).sum();
+        let orphans = number(&self.document["orphans"]["pages"]);
+        findings.same("pages of processes and of nobody", held + orphans, self.pinned());
+        findings.same("all_processes", &self.document["all_processes"], &Value::Null);
+        for (what, count) in self.document["unseen"].as_object().unwrap() {
+            // Processes come and go on a machine that does other things as well.
+            if what != "ended" {
+                findings.same(&format!("unseen.{what}"), number(count), 0);
+            }
+        }
+    }
+}
+
+/// Whether this system lets memory be looked at; a guest always does.
+fn is_possible(name: &str) -> bool {
+    let output = Command::new("pintrace").args(["doctor", "--json"]).output().unwrap();
+    let doctor: Value = serde_json::from_slice(&output.stdout).unwrap();
+    if doctor["can_scan"] == true {
+        return true;
+    }
+    skipped(name, &format!("memory cannot be looked at here: {}", doctor["without_scan"]));
+    false
+}
+
+#[test]
+fn pins_on_small_pages_are_found_with_their_process() {
+    every_kind("pins_on_small_pages_are_found_with_their_process", "small", 64);
+}
+
+#[test]
+fn pins_on_transparent_huge_pages_are_found_with_their_process() {
+    every_kind("pins_on_transparent_huge_pages_are_found_with_their_process", "thp", 64);
+}
+
+#[test]
+fn pins_on_hugetlb_pages_are_found_with_their_process() {
+    every_kind("pins_on_hugetlb_pages_are_found_with_their_process", "hugetlb", 64);
+}
+
+/// The kernel lets the struct pages of a huge page share memory: each page of them then begins with what looks like a
+/// head. (`hugetlb_vmemmap_optimize`, mm/hugetlb_vmemmap.c)
+#[test]
+fn pins_on_hugetlb_pages_with_folded_struct_pages_are_found_once() {
+    const NAME: &str = "pins_on_hugetlb_pages_with_folded_struct_pages_are_found_once";
+    const SWITCH: &str = "/proc/sys/vm/hugetlb_optimize_vmemmap";
+    if let Err(error) = fs::write(SWITCH, "1") {
+        return skipped(NAME, &format!("{SWITCH}: {error}"));
+    }
+    every_kind(NAME, "hugetlb", 512);
+    fs::write(SWITCH, "0").unwrap();
+}
+
+fn every_kind(name: &str, backing: &str, pages: u64) {
+    if !is_possible(name) {
+        return;
+    }
+    let mut findings = Findings::default();
+    let mut found = 0;
+    for (kind, subsystem) in [("io-uring", "io_uring"), ("af-xdp", "af_xdp"), ("udmabuf", "udmabuf")] {
+        let words = format!("{kind} --backing {backing} --pages {pages} --reserve");
+        let (pinload, ready) = match Pinload::begin(&words, 1) {
+            Began::Ready(pinload, mut ready) => (pinload, ready.remove(0)),
+            Began::Unavailable(why) => {
+                println!("left out: {words}: {why}");
+                continue;
+            }
+        };
+        found += 1;
+        findings.about(format!("{words}, held"));
+        let pid = number(&ready["pid"]);
+        let scan = Scan::now();
+        scan.check(&mut findings);
+        findings.same("pages", scan.pages(pid), expected(&ready, "held").unwrap());
+        let process = scan.process(pid);
+        findings.same("comm", process["comm"].as_str(), Some("pinload"));
+        let by = process["descriptors"].as_array().unwrap().iter();
+        findings.holds(by.into_iter().any(|by| by["kind"] == subsystem), "its descriptor");
+        check_parts(&mut findings, process, backing);
+        check_ranges(&mut findings, process, &ready, pages);
+        findings.holds(pinload.end().success(), "pinload's end");
+        let scan = Scan::once("the release", |scan| scan.pages(pid) == 0);
+        findings.about(format!("{words}, released"));
+        scan.check(&mut findings);
+    }
+    if found == 0 {
+        skipped(name, &"this system has no such memory");
+    }
+    findings.conclude();
+}
+
+/// What the pinned memory is.
+fn check_parts(findings: &mut Findings, process: &Value, backing: &str) {
+    for part in process["parts"].as_array().unwrap() {
+        let order = if backing == "small" { 0 } else { 9 };
+        findings.same("order", number(&part["order"]), order);
+        findings.same("hugetlb", part["kind"] == "hugetlb", backing == "hugetlb");
+    }
+}
+
+/// Where it is mapped: from the first byte that pinload pinned, except where the descriptor holds another mapping's.
+fn check_ranges(findings: &mut Findings, process: &Value, ready: &Value, pages: u64) {
+    let Some(address) = ready["address"].as_u64().filter(|address| *address != 0) else {
+        return;
+    };
+    let ranges = process["ranges"].as_array().unwrap();
+    let end = address + pages * PAGE;
+    let covers = |range: &&Value| number(&range["address"]) <= address && number(&range["end"]) >= end;
+    findings.same("ranges that cover what was pinned", ranges.iter().filter(covers).count(), 1);
+}
+
+#[test]
+fn a_ring_whose_maker_was_killed_is_of_the_process_that_has_it_open() {
+    const NAME: &str = "a_ring_whose_maker_was_killed_is_of_the_process_that_has_it_open";
+    if !is_possible(NAME) {
+        return;
+    }
+    let mut findings = Findings::default();
+    let (mut pinload, ready) = Pinload::hold("io-uring --shared-ring --release kill", 1);
+    let (child, owner) = (number(&ready[0]["pid"]), number(&ready[0]["ring_owner_pid"]));
+    findings.about("both live");
+    let scan = Scan::now();
+    scan.check(&mut findings);
+    findings.same("pages of who registered", scan.pages(child), 64);
+    findings.same("pages of who made the ring", scan.pages(owner), 0);
+    pinload.go_on();
+    while pinload.line().is_some_and(|line| line["event"] != "outlived") {}
+    findings.about("who registered is dead");
+    let scan = Scan::now();
+    scan.check(&mut findings);
+    findings.same("pages of who has the ring open", scan.pages(owner), 64);
+    findings.same("of these by descriptor", number(&scan.process(owner)["by_descriptor"]), 64);
+    findings.holds(pinload.end().success(), "the owner's end");
+    findings.about("the ring is closed");
+    Scan::once("the release", |scan| scan.pages(owner) == 0).check(&mut findings);
+    findings.conclude();
+}
+
+#[test]
+fn a_page_that_several_map_is_named_with_all_and_counted_once() {
+    const NAME: &str = "a_page_that_several_map_is_named_with_all_and_counted_once";
+    if !is_possible(NAME) {
+        return;
+    }
+    let mut findings = Findings::default();
+    let (pinload, ready) = Pinload::hold("io-uring --shared-memory", 2);
+    let scan = Scan::now();
+    scan.check(&mut findings);
+    for line in &ready {
+        let process = scan.process(number(&line["pid"]));
+        findings.same("pages mapped", number(&process["mapped"]["pages"]), 128);
+        findings.same("of these shared", number(&process["shared"]["pages"]), 128);
+    }
+    findings.holds(pinload.end().success(), "pinload's end");
+    findings.conclude();
+}
+
+/// fio, stopped when this is dropped.
+struct Job(Child);
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn fixed_buffers_of_fio_are_held_and_direct_io_is_not() {
+    const NAME: &str = "fixed_buffers_of_fio_are_held_and_direct_io_is_not";
+    if !is_possible(NAME) {
+        return;
+    }
+    lay_out();
+    let mut findings = Findings::default();
+    findings.about("fixed buffers");
+    let options = "--ioengine=io_uring --fixedbufs=1 --direct=1 --rw=randread --bs=64k --iodepth=64 --time_based --runtime=60";
+    let job = Job(fio(options).stderr(Stdio::null()).spawn().unwrap());
+    let pages = |scan: &Scan| {
+        let processes = scan.document["processes"].as_array().unwrap().clone();
+        let fio = processes.into_iter().find(|process| process["comm"] == "fio");
+        fio.map(|fio| (number(&fio["pid"]), number(&fio["pages"])))
+    };
+    let scan = Scan::once("fio to hold its buffers", |scan| {
+        pages(scan).is_some_and(|(_, pages)| pages == 1024)
+    });
+    scan.check(&mut findings);
+    let (pid, _) = pages(&scan).unwrap();
+    findings.about("top, by what it sees in memory");
+    let top = Report::from_output(Command::new("pintrace").args([
+        "top",
+        "--once",
+        "--json",
+        "--witness",
+        "state",
+        "--interval",
+        "200ms",
+    ]));
+    findings.same("witness", &top.document["witness"], &json!("state"));
+    findings.same("unaccounted", top.truth("unaccounted"), 0);
+    findings.same("pages_held", top.figure(pid, "pages_held"), 1024);
+    let process = top.process(pid);
+    findings.same("subsystems", &process["subsystems"], &json!({"io_uring": 1024}));
+    findings.same("acquired, which nobody saw", &process["acquired"], &Value::Null);
+    drop(job);
+    Scan::once("the release", |scan| scan.pages(pid) == 0).check(&mut findings);
+
+    findings.about("direct I/O that has ended");
+    let status = fio("--ioengine=io_uring --direct=1 --rw=read --bs=64k --iodepth=8").status().unwrap();
+    findings.holds(status.success(), "fio's end");
+    let scan = Scan::now();
+    scan.check(&mut findings);
+    findings.same("pages of fio", pages(&scan), None);
+    findings.conclude();
+}
+
+#[test]
+fn a_page_that_a_thousand_processes_map_is_not_called_pinned() {
+    const NAME: &str = "a_page_that_a_thousand_processes_map_is_not_called_pinned";
+    if !is_possible(NAME) {
+        return;
+    }
+    let mut findings = Findings::default();
+    let before = number(&Scan::now().document["heuristic_wrong"]["folios"]);
+    // A program of small pages, whatever file systems put their files into.
+    let program = "/dev/shm/pintrace-sleep";
+    fs::create_dir_all("/dev/shm").unwrap();
+    fs::copy("/bin/sleep", program).unwrap();
+    let start = |_| {
+        let mut sleep = Command::new(program);
+        // busybox goes by the name that it is called by.
+        std::os::unix::process::CommandExt::arg0(&mut sleep, "sleep");
+        Job(sleep.arg("600").spawn().unwrap())
+    };
+    let sleepers: Vec<_> = (0..1100).map(start).collect();
+    let scan = Scan::once("a page that looks pinned", |scan| {
+        number(&scan.document["heuristic_wrong"]["folios"]) > before
+    });
+    scan.check(&mut findings);
+    let frames = scan.document["heuristic_wrong"]["frames"].as_array().unwrap();
+    let mapped = frames
+        .iter()
+        .filter(|frame| number(&frame["maps"]) >= 1024 && number(&frame["references"]) >= 1024)
+        .count();
+    findings.holds(mapped > 0, "its references and maps");
+    for sleeper in &sleepers {
+        findings.same("pages of a sleeper", scan.pages(u64::from(sleeper.0.id())), 0);
+    }
+    drop(sleepers);
+    fs::remove_file(program).unwrap();
+    findings.conclude();
+}

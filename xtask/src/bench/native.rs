@@ -1,0 +1,26 @@
+//! `cargo xtask bench core` and `scan`: bench targets of pintrace that load programs on this machine.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use crate::{process, setup};
+
+/// Runs one of them; `features` are cargo's words for those that it needs.
+pub(crate) fn run(name: &str, features: &[&str]) -> Result<ExitCode> {
+    if !rustix::process::geteuid().is_root() {
+        bail!("bench {name} loads eBPF programs on this machine: run it as root");
+    }
+    setup::rust()?;
+    setup::bpf_linker()?;
+    let mut cargo = process::program("cargo");
+    cargo
+        .args(["bench", "--quiet", "--package", "pintrace", "--bench", name])
+        .args(features);
+    let status = cargo.status()?;
+    Ok(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

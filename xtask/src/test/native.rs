@@ -1,0 +1,45 @@
+//! The guest tests that need no hook, on this machine: its kernel's memory is looked at, and nothing is traced.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+
+use crate::tally::{Table, Tally};
+use crate::{process, setup, workspace};
+
+/// Their module.
+const MODULE: &str = "scan::";
+
+/// Runs them and adds a row to the table.
+pub(super) fn run(table: &mut Table) {
+    let start = Instant::now();
+    let tally = test().unwrap_or_else(|error| {
+        eprintln!("xtask: nothing was looked at on this machine: {error:#}");
+        Tally::FAILED
+    });
+    table.add("scan, natively", tally, start.elapsed());
+}
+
+fn test() -> Result<Tally> {
+    setup::native()?;
+    let tests = workspace::build(
+        "guest",
+        &["test", "--quiet", "--no-run", "--package", "pintrace", "--test", "guest"],
+    )?;
+    let folder = |name| -> Result<_> {
+        let words = ["build", "--quiet", "--package", name, "--bin", name];
+        let program = workspace::build(name, &words)?;
+        let folder = program.parent().map(Path::to_owned);
+        folder.context("a program lies in a folder")
+    };
+    let mut path = vec![folder("pintrace")?, folder("pinload")?];
+    path.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
+    let mut command = process::program(&tests);
+    command
+        .args(["--test-threads=1", "--show-output", MODULE])
+        .env("PATH", std::env::join_paths(path)?)
+        .env("PINTRACE_TEST_DISK", workspace::root().join("target"));
+    let (tally, text) = super::passed_on(command)?;
+    Ok(tally.without_skipped(&text))
+}
