@@ -69,6 +69,10 @@ fn released(account: *mut Account, pages: u64, bytes: u64) {
 /// Adds pins to a holder that took them in for another, because the folio has too many holders.
 #[inline(always)]
 pub fn lend(holder: u32, pages: u64) {
+    if let Some(account) = maps::ACCOUNTS.get_ptr_mut(account_of(holder)) {
+        // SAFETY: a live map value, accessed atomically.
+        unsafe { Word::at(&raw mut (*account).acquired) }.add(pages);
+    }
     if holder & EXTENT_BIT != 0
         && let Some(extent) = maps::EXTENTS.get_ptr_mut(holder & !EXTENT_BIT)
     {

@@ -12,7 +12,6 @@ use pintrace_common::mend::{FOLIOS, Mend};
 
 use crate::{
     accounts,
-    atomic::Word,
     folios::{self, CellTable, Chunks},
     holders, loops, maps,
     page::Folio,
@@ -136,13 +135,8 @@ pub extern "C" fn pintrace_mend_folio(page: u64, account: u32) -> u64 {
     if holder == 0 {
         return lacking << 2 | MISSING;
     }
-    if let Some(account) = maps::ACCOUNTS.get_ptr_mut(account) {
-        // SAFETY: a live map value, accessed atomically.
-        unsafe { Word::at(&raw mut (*account).acquired) }.add(lacking);
-    }
-    if holder != account {
-        holders::lend(holder, lacking);
-    } else if held & shared::FIRST != 0 {
+    holders::lend(holder, lacking);
+    if holder == account && held & shared::FIRST != 0 {
         holders::keep_bytes(holder, folio.bytes());
     }
     lacking << 2 | ADDED

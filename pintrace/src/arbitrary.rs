@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::event::{
     AccountOpened, AccountSampled, Body, Event, ExtentClosed, ExtentOpened, ExtentSampled, Missing, Probe,
-    ProcessExited, ProcessSeen, StackSeen, Started, Stopped, SymbolSeen, TruthSampled,
+    ProcessExited, ProcessSeen, StackSeen, Started, StateSampled, Stopped, SymbolSeen, TruthSampled,
 };
 use crate::units::{AccountId, ExtentId, Nanos, Pid, StackId, Tid};
 
@@ -235,6 +235,10 @@ fn truth_sampled() -> impl Strategy<Value = Body> {
                 opening_released,
                 internal,
                 ambiguous,
+                opening_known: internal,
+                healed: i64::from_ne_bytes(in_flight.to_ne_bytes()),
+                opening_healed: i64::from_ne_bytes(ambiguous.to_ne_bytes()),
+                healed_pages: in_flight,
                 in_flight,
             })
         },

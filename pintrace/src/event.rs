@@ -281,6 +281,18 @@ pub struct TruthSampled {
     pub internal: u64,
     /// Pages released by rule from one of several holders.
     pub ambiguous: u64,
+    /// Of the pins older than the start, those whose holder is known and that are still held.
+    #[serde(default)]
+    pub opening_known: u64,
+    /// What looking at memory after a loss has added to what the ledger holds, or taken off.
+    #[serde(default)]
+    pub healed: i64,
+    /// The same for the pins older than the start, of which a release is told by its pin's not being known.
+    #[serde(default)]
+    pub opening_healed: i64,
+    /// Pages set right so, one way or the other, since the start.
+    #[serde(default)]
+    pub healed_pages: u64,
     /// Events that were under way while the two were sampled: the difference is only known to within this.
     pub in_flight: u64,
 }

@@ -42,6 +42,7 @@ impl Story {
             wall_ns: 1_764_000_000 * SECOND,
             page_size: 4096,
             witness: "events".into(),
+            without_events: String::new(),
             probes: vec![
                 probe("acquire", "pin_user_pages_fast", "fexit"),
                 probe("acquire", "pin_user_pages_remote", "kretprobe"),
@@ -172,8 +173,7 @@ impl Story {
             ledger_released: released,
             opening_released: 10,
             internal: 8,
-            ambiguous: 0,
-            in_flight: 0,
+            ..TruthSampled::default()
         }))
     }
 

@@ -90,6 +90,24 @@ impl Roots {
     }
 }
 
+/// The kernel's release (`uname -r`).
+pub fn release(proc: &Path) -> String {
+    word(proc, "osrelease")
+}
+
+/// The machine (`uname -m`). The file came with 6.1; before, what this program is built for must be what it runs on.
+pub fn machine(proc: &Path) -> String {
+    Some(word(proc, "arch"))
+        .filter(|arch| !arch.is_empty())
+        .unwrap_or_else(|| ARCH.to_owned())
+}
+
+fn word(proc: &Path, name: &str) -> String {
+    std::fs::read_to_string(proc.join("sys/kernel").join(name))
+        .map(|text| text.trim().to_owned())
+        .unwrap_or_default()
+}
+
 /// A kernel, read once: its facts, types and symbols.
 pub struct Kernel {
     /// What hooks can rely on.
@@ -121,22 +139,13 @@ impl Kernel {
                 (function.to_owned(), facts)
             })
             .collect();
-        let sys = roots.proc.join("sys/kernel");
-        let word = |name: &str| {
-            std::fs::read_to_string(sys.join(name))
-                .map(|text| text.trim().to_owned())
-                .unwrap_or_default()
-        };
         let facts = KernelFacts {
-            release: word("osrelease"),
-            // The file came with 6.1; before, what this program is built for must be what it runs on.
-            machine: Some(word("arch"))
-                .filter(|arch| !arch.is_empty())
-                .unwrap_or_else(|| ARCH.to_owned()),
+            release: release(&roots.proc),
+            machine: machine(&roots.proc),
             functions,
             kprobes: listed.then(|| symbols.has("register_kprobe")),
             bpf_loop: types.has_enumerator("bpf_func_id", "BPF_FUNC_loop"),
-            preemption: preemption::possible(&roots.debug, &word("version")),
+            preemption: preemption::possible(&roots.debug, &word(&roots.proc, "version")),
         };
         Ok(Self {
             facts,

@@ -16,6 +16,19 @@ struct Told {
     totals: AccountSampled,
 }
 
+/// Who holds pins, and how many.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sighting {
+    /// Who.
+    pub process: ProcessSeen,
+    /// The subsystem that its descriptors point at; empty if they do not.
+    pub suspect: String,
+    /// Pins.
+    pub pages: u64,
+    /// Bytes that they keep in place.
+    pub bytes: u64,
+}
+
 /// What has been told so far.
 pub struct Sightings {
     proc: PathBuf,
@@ -24,41 +37,30 @@ pub struct Sightings {
 }
 
 impl Sightings {
-    /// Nothing told yet.
-    pub fn new(proc: PathBuf) -> Self {
+    /// Nothing told yet; its accounts are numbered from `first` on.
+    pub fn new(proc: PathBuf, first: AccountId) -> Self {
         Self {
             proc,
             told: BTreeMap::new(),
-            next: 1,
+            next: first.0,
         }
     }
 
     /// Tells a look.
-    pub fn tell(&mut self, time: Nanos, look: &Look) -> Vec<Event> {
-        let mut events = Vec::new();
-        let mut holding: BTreeMap<(Pid, String), (ProcessSeen, u64, u64)> = BTreeMap::new();
-        for holder in &look.holders {
-            if holder.pages() != 0 {
-                let key = (holder.process.pid, suspect(holder));
-                holding.insert(key, (holder.process.clone(), holder.pages(), holder.counted.bytes));
-            }
-        }
-        if look.orphans.pages() != 0 {
-            let nobody = ProcessSeen {
-                comm: NOBODY.to_owned(),
-                ..ProcessSeen::default()
-            };
-            let key = (Pid(0), String::new());
-            holding.insert(key, (nobody, look.orphans.pages(), look.orphans.unmapped.bytes));
-        }
-        let gone: Vec<_> = self.told.keys().filter(|key| !holding.contains_key(*key)).cloned().collect();
-        for key in gone {
-            self.close(time, &key, &mut events);
-        }
-        for (key, (process, pages, bytes)) in holding {
-            let body = self.sample(time, key, process, pages, bytes, &mut events);
-            events.extend(body.map(|body| Event { time, body }));
-        }
+    pub fn tell_look(&mut self, time: Nanos, look: &Look) -> Vec<Event> {
+        let holders = look.holders.iter().map(|holder| Sighting {
+            process: holder.process.clone(),
+            suspect: suspect(holder),
+            pages: holder.pages(),
+            bytes: holder.counted.bytes,
+        });
+        let orphans = Sighting {
+            process: nobody(),
+            suspect: String::new(),
+            pages: look.orphans.pages(),
+            bytes: look.orphans.unmapped.bytes,
+        };
+        let mut events = self.tell(time, holders.chain([orphans]));
         events.push(Event {
             time,
             body: Body::StateSampled(state(look)),
@@ -66,16 +68,41 @@ impl Sightings {
         events
     }
 
+    /// Tells who holds now; whoever is not named holds nothing any more.
+    pub fn tell(&mut self, time: Nanos, sightings: impl IntoIterator<Item = Sighting>) -> Vec<Event> {
+        let mut events = Vec::new();
+        let holding: BTreeMap<(Pid, String), Sighting> = sightings
+            .into_iter()
+            .filter(|sighting| sighting.pages != 0)
+            .map(|sighting| ((sighting.process.pid, sighting.suspect.clone()), sighting))
+            .collect();
+        let gone: Vec<_> = self.told.keys().filter(|key| !holding.contains_key(*key)).cloned().collect();
+        for key in gone {
+            self.close(time, &key, &mut events);
+        }
+        for (key, sighting) in holding {
+            let body = self.sample(time, key, sighting, &mut events);
+            events.extend(body.map(|body| Event { time, body }));
+        }
+        events
+    }
+
+    /// Pages that were last told.
+    pub fn pages(&self) -> u64 {
+        self.told.values().map(|told| told.totals.acquired - told.totals.released).sum()
+    }
+
     /// Opens the account if there is none yet; gives its totals if they changed.
     fn sample(
         &mut self,
         time: Nanos,
         key: (Pid, String),
-        process: ProcessSeen,
-        pages: u64,
-        bytes: u64,
+        sighting: Sighting,
         events: &mut Vec<Event>,
     ) -> Option<Body> {
+        let Sighting {
+            process, pages, bytes, ..
+        } = sighting;
         // The same number, and somebody else.
         if self.told.get(&key).is_some_and(|told| told.seen.comm != process.comm) {
             self.close(time, &key, events);
@@ -134,10 +161,18 @@ impl Sightings {
 }
 
 /// In place of a command, for pages that nobody maps.
-const NOBODY: &str = "(nobody maps them)";
+pub const NOBODY: &str = "(nobody)";
+
+/// Who holds pages that nobody maps.
+pub fn nobody() -> ProcessSeen {
+    ProcessSeen {
+        comm: NOBODY.to_owned(),
+        ..ProcessSeen::default()
+    }
+}
 
 /// The subsystem that a process's descriptors point at, if they all point at one.
-fn suspect(holder: &Holder) -> String {
+pub fn suspect(holder: &Holder) -> String {
     let mut kinds = holder.descriptors.iter().map(|descriptor| descriptor.kind.as_str());
     match kinds.next() {
         Some(first) if kinds.all(|kind| kind == first) => first.to_owned(),

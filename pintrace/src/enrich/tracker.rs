@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use pintrace_common::ledger::{Account, Extent};
+use pintrace_common::mend::caller;
 
 use crate::event::{
     AccountOpened, AccountSampled, Body, Event, ExtentClosed, ExtentOpened, ExtentSampled, ProcessSeen,
@@ -42,6 +43,8 @@ pub struct Tracker {
     late_stacks: LateStacks,
     processes: HashSet<u32>,
     ended: HashSet<u32>,
+    /// The subsystem that a process's descriptors point at, by pid.
+    suspects: HashMap<u32, String>,
     unread: u64,
     events: Vec<Event>,
 }
@@ -59,9 +62,32 @@ impl Tracker {
             late_stacks: LateStacks::default(),
             processes: HashSet::new(),
             ended: HashSet::new(),
+            suspects: HashMap::new(),
             unread: 0,
             events: Vec::new(),
         }
+    }
+
+    /// What descriptors point at, for a process whose pins no hook saw.
+    pub fn suspect(&mut self, pid: u32, subsystem: String) {
+        self.suspects.insert(pid, subsystem);
+    }
+
+    /// Pins that accounts for pins of that caller hold, as they were last told: see [`pintrace_common::mend::caller`].
+    pub fn held_by(&self, caller: u64) -> u64 {
+        let accounts = self.accounts.values().map(|told| &told.account);
+        accounts
+            .filter(|account| account.key.caller == caller)
+            .map(|account| account.acquired.saturating_sub(account.released))
+            .sum()
+    }
+
+    /// Pages that all accounts hold, as they were last told.
+    pub fn held(&self) -> u64 {
+        let accounts = self.accounts.values().map(|told| &told.account);
+        accounts
+            .map(|account| account.acquired.saturating_sub(account.released))
+            .sum()
     }
 
     /// Accounts whose stack the kernel did not take.
@@ -87,6 +113,8 @@ impl Tracker {
                 let now = ledger.account(opened.header.id)?;
                 if now.opened_ns == account.opened_ns {
                     account.stack = now.stack;
+                    // One for pins that no hook saw was opened by us, and gets its name afterwards.
+                    account.comm = now.comm;
                 }
                 self.open_account(opened.header.id, &account, ledger);
             }
@@ -189,7 +217,8 @@ impl Tracker {
         let time = Nanos(account.opened_ns);
         let pid = account.key.tgid();
         let comm = comm(account);
-        if id != 0 && self.processes.insert(pid) {
+        let from_state = matches!(account.key.caller, caller::OLDER | caller::HEALED);
+        if id != 0 && pid != 0 && self.processes.insert(pid) {
             let seen = process::read(&self.proc, pid).unwrap_or_else(|| {
                 self.unread += 1;
                 ProcessSeen {
@@ -202,7 +231,9 @@ impl Tracker {
         }
         let mut named = Vec::new();
         let stack = self.names.stack(account.stack, |id| ledger.stack(id), &mut named);
-        self.names.address(account.key.caller, &mut named);
+        if !from_state {
+            self.names.address(account.key.caller, &mut named);
+        }
         self.push_all(time, named);
         let told = AccountId(self.next_account);
         self.next_account += 1;
@@ -212,11 +243,12 @@ impl Tracker {
             tid: Tid(account.key.tid()),
             comm,
             mm: account.key.mm,
-            caller: account.key.caller,
+            caller: if from_state { 0 } else { account.key.caller },
             longterm: account.key.longterm != 0,
-            cgroup: account.cgroup,
+            cgroup: if from_state { 0 } else { account.cgroup },
             stack,
-            ..AccountOpened::default()
+            from_state,
+            suspect: self.suspects.get(&pid).filter(|_| from_state).cloned().unwrap_or_default(),
         };
         self.push(time, Body::AccountOpened(opened));
         let fresh = Account {

@@ -58,6 +58,10 @@ struct TruthKeys {
     unaccounted: Option<i64>,
     under_way: i64,
     ambiguous: u64,
+    /// Of the older pins held, those whose holder is known.
+    opening_known: u64,
+    /// Pages set right by a look at memory.
+    healed: u64,
 }
 
 #[derive(Serialize)]
@@ -181,6 +185,8 @@ impl From<&Truth> for TruthKeys {
             unaccounted: readable.then_some(truth.unaccounted),
             under_way: truth.under_way,
             ambiguous: truth.ambiguous,
+            opening_known: truth.opening_known,
+            healed: truth.healed_pages,
         }
     }
 }

@@ -69,6 +69,10 @@ pub struct Truth {
     pub under_way: i64,
     /// Pages released by rule from one of several holders.
     pub ambiguous: u64,
+    /// Of `opening_held`, those whose holder is known.
+    pub opening_known: u64,
+    /// Pages that the ledger had lost, or had too much, and that a look at memory set right.
+    pub healed_pages: u64,
 }
 
 /// One process that has pinned.

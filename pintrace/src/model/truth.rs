@@ -6,8 +6,10 @@ use super::snapshot::Truth;
 
 /// What a sample says. Wide arithmetic, because a forged recording may hold any numbers.
 pub(super) fn truth(sample: &TruthSampled) -> Truth {
-    let ledger_held = i128::from(sample.ledger_acquired) - i128::from(sample.ledger_released);
-    let opening_held = i128::from(sample.opening_held) - i128::from(sample.opening_released);
+    let ledger_held = i128::from(sample.ledger_acquired) - i128::from(sample.ledger_released)
+        + i128::from(sample.healed);
+    let opening_held = i128::from(sample.opening_held) - i128::from(sample.opening_released)
+        + i128::from(sample.opening_healed);
     let books = sample.books_acquired.zip(sample.books_released);
     let books_held = books.map_or(0, |(acquired, released)| {
         i128::from(sample.opening_held) + i128::from(acquired) - i128::from(released)
@@ -32,6 +34,8 @@ pub(super) fn truth(sample: &TruthSampled) -> Truth {
         unaccounted: clamp(unaccounted),
         under_way: clamp(difference - unaccounted),
         ambiguous: sample.ambiguous,
+        opening_known: sample.opening_known,
+        healed_pages: sample.healed_pages,
     }
 }
 
@@ -57,8 +61,7 @@ mod tests {
             ledger_released: 25,
             opening_released: 5,
             internal: 10,
-            ambiguous: 0,
-            in_flight: 0,
+            ..TruthSampled::default()
         }
     }
 

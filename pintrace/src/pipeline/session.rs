@@ -96,7 +96,7 @@ impl Session {
             return Ok(Self::watch(&kernel, roots, options, String::new())?);
         }
         // Read again only where nothing can be traced: what is traced keeps the symbols.
-        match Traced::start(kernel, roots, &options.load, options.command.clone()) {
+        match Traced::start(kernel, roots, options) {
             Ok((traced, first)) => Ok((Self::Traced(Box::new(traced)), first)),
             Err(SessionError::Start(why)) if options.witness == Witness::Auto => {
                 let kernel = Kernel::read(roots)?;

@@ -4,17 +4,21 @@ use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
 use pintrace_common::counters::Loss;
+use pintrace_common::scan::PAGE_STRUCT;
 use tokio::io::unix::AsyncFd;
 
-use crate::attach::apply::{self, LoadOptions, Outcome, Status};
+use crate::attach::apply::{self, Outcome, Status};
 use crate::attach::facts::{Kernel, Roots};
 use crate::enrich::names::Names;
 use crate::enrich::tracker::Tracker;
 use crate::event::{Body, Event, Missing, Probe, Started, Stopped};
+use crate::scan::scanner::Scanner;
 use crate::source::live::Live;
+use crate::source::mender::Mender;
 
 use super::origin::{self, now};
-use super::session::SessionError;
+use super::mending::Mending;
+use super::session::{SessionError, SessionOptions, Witness};
 
 /// A traced kernel that tells what happens.
 pub struct Traced {
@@ -25,6 +29,8 @@ pub struct Traced {
     resynced_at: u64,
     unwritten: u64,
     stopping: bool,
+    /// The state witness beside the events, where there is one.
+    mending: Option<Mending>,
 }
 
 impl Traced {
@@ -32,10 +38,15 @@ impl Traced {
     pub fn start(
         kernel: Kernel,
         roots: &Roots,
-        options: &LoadOptions,
-        command: Vec<String>,
+        options: &SessionOptions,
     ) -> Result<(Self, Vec<Event>), SessionError> {
-        let live = Live::start(&kernel, roots, options)?;
+        // First, because it pins a page of its own.
+        let scanner = match options.witness {
+            Witness::Auto => Some(Scanner::start(&kernel.types, roots)),
+            Witness::Events | Witness::State => None,
+        };
+        let mut live = Live::start(&kernel, roots, &options.load)?;
+        let mending = scanner.map(|scanner| mending(scanner?, &mut live, options));
         let probes = apply::attachments(live.outcomes())
             .map(|(hook, attachment)| Probe {
                 purpose: apply::purpose_of(hook, attachment).as_str().to_owned(),
@@ -43,11 +54,26 @@ impl Traced {
                 method: attachment.method.as_str().to_owned(),
             })
             .collect();
+        let mut missing = missing(live.outcomes());
+        let mending = match mending {
+            Some(Ok(mending)) => Some(mending),
+            Some(Err(why)) => {
+                missing.push(Missing {
+                    function: "struct pages".to_owned(),
+                    why: why.to_string(),
+                    lost: "whose the pins are that are older than the start; what is lost is not set right"
+                        .to_owned(),
+                });
+                None
+            }
+            None => None,
+        };
+        let witness = if mending.is_some() { "both" } else { "events" };
         let started = Started {
-            witness: "events".to_owned(),
+            witness: witness.to_owned(),
             probes,
-            missing: missing(live.outcomes()),
-            command,
+            missing,
+            command: options.command.clone(),
             ..origin::started(&kernel.facts, roots)
         };
         let mut session = Self {
@@ -57,11 +83,17 @@ impl Traced {
             resynced_at: 0,
             unwritten: 0,
             stopping: false,
+            mending,
         };
         let mut events = vec![Event {
             time: now(),
             body: Body::Started(started),
         }];
+        if session.live.opening_held() != Some(0)
+            && let Some(mending) = &mut session.mending
+        {
+            mending.open(session.live.ledger(), &mut session.tracker)?;
+        }
         events.extend(session.tick()?);
         Ok((session, events))
     }
@@ -98,10 +130,23 @@ impl Traced {
     pub fn tick(&mut self) -> Result<Vec<Event>, SessionError> {
         // The tables are read after the ring: what is sampled has been told to exist.
         let mut events = self.drain()?;
-        let truth = self.live.truth()?;
+        if let Some(mending) = &mut self.mending {
+            mending.settle()?;
+        }
+        let mut truth = self.live.truth()?;
         let now = now();
         self.tracker.sample(now, self.stopping, self.live.ledger())?;
         let losses = self.losses()?;
+        if let Some(mending) = &mut self.mending {
+            mending.amend(&mut truth, &self.tracker);
+            if mending.is_in_doubt(&truth, &losses, self.stopping) {
+                events.extend(mending.heal(now, self.live.ledger(), &losses)?);
+                truth = self.live.truth()?;
+                self.tracker.sample(now, self.stopping, self.live.ledger())?;
+                mending.conclude(&truth, &self.tracker);
+                mending.amend(&mut truth, &self.tracker);
+            }
+        }
         let lost_records = losses.get(Loss::RingFull.name()).copied().unwrap_or(0);
         if lost_records != self.resynced_at {
             self.tracker.resync(now, self.live.ledger())?;
@@ -168,6 +213,12 @@ impl Traced {
             .filter(|(_, count)| *count != 0)
             .collect())
     }
+}
+
+/// The state witness for a ledger.
+fn mending(scanner: Scanner, live: &mut Live, options: &SessionOptions) -> Result<Mending, SessionError> {
+    let mender = Mender::take(live.ebpf_mut(), PAGE_STRUCT as u64)?;
+    Ok(Mending::new(scanner, mender, options.scan_budget))
 }
 
 /// What could not be hooked, and nothing stands in for.

@@ -11,6 +11,7 @@ use crate::event::{Body, Event, Started, Stopped, TruthSampled};
 use crate::scan::look::Look;
 use crate::scan::scanner::{ScanError, Scanner};
 use crate::source::books::BooksReader;
+use crate::units::AccountId;
 
 use super::origin::{self, now};
 use super::session::SessionOptions;
@@ -38,7 +39,7 @@ impl Watched {
     ) -> Result<(Self, Vec<Event>), ScanError> {
         let mut watched = Self {
             scanner: Scanner::start(&kernel.types, roots)?,
-            sightings: Sightings::new(roots.proc.clone()),
+            sightings: Sightings::new(roots.proc.clone(), AccountId(1)),
             books: BooksReader::new(&roots.proc),
             budget: options.scan_budget,
             next: Instant::now(),
@@ -97,7 +98,7 @@ impl Watched {
         let share = self.budget.clamp(0.001, 1.0);
         self.next = Instant::now() + took.mul_f64(1.0 / share - 1.0);
         let time = now();
-        let mut events = self.sightings.tell(time, &look);
+        let mut events = self.sightings.tell_look(time, &look);
         let truth = before.zip(after).map_or_else(
             || held(&look),
             |(before, after)| TruthSampled {

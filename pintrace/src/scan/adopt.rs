@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::descriptors::Descriptor;
+use super::found::Run;
 
 /// A descriptor of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +68,36 @@ pub fn assign(opens: &[Open], mapped: &BTreeMap<u32, u64>, orphans: u64) -> BTre
     given
 }
 
+/// Divides what nobody maps among the processes that it is given to; what remains is nobody's (0). Which of the
+/// folios are whose is not known: they are taken in order.
+pub fn divide(runs: &[Run], given: &BTreeMap<u32, u64>) -> Vec<(u32, Run)> {
+    let mut shares = given.iter().map(|(pid, pages)| (*pid, *pages)).peekable();
+    let mut divided = Vec::new();
+    for run in runs {
+        let mut rest = *run;
+        while rest.folios > 0 {
+            let pins = u64::from(rest.pins.max(1));
+            let (pid, folios) = match shares.peek_mut() {
+                None => (0, rest.folios),
+                Some((pid, pages)) => {
+                    let folios = rest.folios.min(pages.div_ceil(pins));
+                    *pages = pages.saturating_sub(folios * pins);
+                    (*pid, folios)
+                }
+            };
+            if shares.peek().is_some_and(|(_, pages)| *pages == 0) {
+                shares.next();
+            }
+            if folios > 0 {
+                divided.push((pid, Run { folios, ..rest }));
+            }
+            rest.pfn += folios << rest.order;
+            rest.folios -= folios;
+        }
+    }
+    divided
+}
+
 /// Descriptors that hardly ever hold pins that their process does not map.
 const SELDOM: &[&str] = &["kvm", "drm", "nvidia", "v4l2"];
 
@@ -117,6 +148,21 @@ fn files(opens: &[Open]) -> Vec<Shared<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nobody_maps_is_divided_in_order() {
+        let run = Run {
+            pfn: 100,
+            folios: 10,
+            order: 1,
+            kind: crate::scan::kind::Kind::Anon,
+            pins: 2,
+            index: 0,
+        };
+        let divided = divide(&[run], &BTreeMap::from([(7, 8), (9, 4)]));
+        let shape: Vec<_> = divided.iter().map(|(pid, run)| (*pid, run.pfn, run.folios)).collect();
+        assert_eq!(shape, [(7, 100, 4), (9, 108, 2), (0, 112, 4)]);
+    }
 
     fn open(pid: u32, file: u64, kind: &str, pages: Option<u64>) -> Open {
         Open {

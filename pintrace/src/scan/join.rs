@@ -147,10 +147,10 @@ impl<'a> Join<'a> {
         self.owners.iter().filter(|owner| **owner == NOBODY).count() as u64
     }
 
-    /// The shares of all processes that map something, and what nobody maps: stretches of runs.
-    pub fn finish(self) -> (Vec<Share>, Vec<Run>) {
+    /// What each process maps, and whose each stretch of folios is.
+    pub fn finish(self) -> Joined {
         let mut shares = self.shares;
-        let mut orphans = Vec::new();
+        let (mut owned, mut orphans) = (Vec::new(), Vec::new());
         for run in self.folios.runs() {
             let mut place = run.index;
             let end = run.index + run.folios;
@@ -160,26 +160,48 @@ impl<'a> Join<'a> {
                     .iter()
                     .take_while(|other| **other == owner)
                     .count() as u64;
+                let stretch = Run {
+                    pfn: run.pfn + ((place - run.index) << run.order),
+                    folios: same,
+                    ..*run
+                };
+                let mut own = |number: u32| {
+                    let share = (number as usize).checked_sub(1).and_then(|place| shares.get(place));
+                    owned.extend(share.map(|share: &Share| (share.pid, stretch)));
+                };
                 if owner == NOBODY {
-                    orphans.push(Run {
-                        pfn: run.pfn + ((place - run.index) << run.order),
-                        folios: same,
-                        ..*run
-                    });
+                    orphans.push(stretch);
                 } else if owner & SEVERAL != 0 {
                     let list = &self.several[(owner & !SEVERAL) as usize];
+                    own(list[0]);
                     for (turn, number) in list.iter().enumerate() {
                         credit(&mut shares, *number, run, same, true, turn == 0);
                     }
                 } else {
+                    own(owner);
                     credit(&mut shares, owner, run, same, false, true);
                 }
                 place += same;
             }
         }
         shares.retain(|share| !share.all.is_empty());
-        (shares, orphans)
+        Joined {
+            shares,
+            owned,
+            orphans,
+        }
     }
+}
+
+/// The outcome of a join.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Joined {
+    /// Processes that map something.
+    pub shares: Vec<Share>,
+    /// Stretches of folios, each with the process that it is counted for.
+    pub owned: Vec<(u32, Run)>,
+    /// Stretches that nobody maps.
+    pub orphans: Vec<Run>,
 }
 
 fn credit(shares: &mut [Share], number: u32, run: &Run, folios: u64, shared: bool, first: bool) {
@@ -240,7 +262,13 @@ mod tests {
         join.page(0x1000, 17);
         join.page(0x2000, 18);
         assert_eq!(join.unowned(), 1);
-        let (shares, orphans) = join.finish();
+        let Joined {
+            shares,
+            owned,
+            orphans,
+        } = join.finish();
+        let owned: Vec<_> = owned.iter().map(|(pid, run)| (*pid, run.pfn, run.folios)).collect();
+        assert_eq!(owned, [(1, 8, 1), (2, 16, 1)]);
         assert_eq!((shares[0].pid, shares[0].all.pages), (1, 1));
         // A folio is one, however many of its pages are mapped.
         assert_eq!((shares[1].pid, shares[1].all.pages, shares[1].all.bytes), (2, 3, 16 << 10));
@@ -256,7 +284,7 @@ mod tests {
             join.process(pid);
             join.page(0x1000, 8);
         }
-        let (shares, orphans) = join.finish();
+        let Joined { shares, orphans, .. } = join.finish();
         let pages: Vec<_> = shares
             .iter()
             .map(|share| (share.all.pages, share.shared.pages, share.counted.pages))
@@ -271,6 +299,6 @@ mod tests {
         let mut join = Join::new(&folios);
         join.process(1);
         join.page(0x1000, 1 << 60);
-        assert_eq!(join.finish().0, []);
+        assert_eq!(join.finish().shares, []);
     }
 }

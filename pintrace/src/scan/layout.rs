@@ -30,6 +30,58 @@ pub struct Path {
     pub xdp: Option<(u32, u32)>,
 }
 
+/// Where pointers lead that user space follows from a page to who maps it; `None` where something is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rmap {
+    /// `page.mapping`.
+    pub page_mapping: u32,
+    /// `page.index`.
+    pub page_index: u32,
+    /// `anon_vma.rb_root.rb_root.rb_node`: a cached tree begins with the tree, and that with its top node.
+    pub anon_root: u32,
+    /// `anon_vma_chain.rb`.
+    pub chain_node: u32,
+    /// `anon_vma_chain.vma`.
+    pub chain_vma: u32,
+    /// `address_space.i_mmap`, likewise.
+    pub file_root: u32,
+    /// `vm_area_struct.shared.rb`.
+    pub vma_node: u32,
+    /// `vm_area_struct.vm_start`.
+    pub vma_start: u32,
+    /// `vm_area_struct.vm_end`.
+    pub vma_end: u32,
+    /// `vm_area_struct.vm_pgoff`.
+    pub vma_pgoff: u32,
+    /// `vm_area_struct.vm_mm`.
+    pub vma_mm: u32,
+    /// `mm_struct.owner`.
+    pub mm_owner: u32,
+    /// `task_struct.tgid`.
+    pub task_tgid: u32,
+}
+
+impl Rmap {
+    fn of(types: &impl Types) -> Option<Self> {
+        let offset = |container: &str, name: &str| types.offset(container, &[name]);
+        Some(Self {
+            page_mapping: offset("page", "mapping")?,
+            page_index: types.offset("page", &["index", "__folio_index"])?,
+            anon_root: offset("anon_vma", "rb_root")?,
+            chain_node: offset("anon_vma_chain", "rb")?,
+            chain_vma: offset("anon_vma_chain", "vma")?,
+            file_root: offset("address_space", "i_mmap")?,
+            vma_node: offset("vm_area_struct", "shared")?,
+            vma_start: offset("vm_area_struct", "vm_start")?,
+            vma_end: offset("vm_area_struct", "vm_end")?,
+            vma_pgoff: offset("vm_area_struct", "vm_pgoff")?,
+            vma_mm: offset("vm_area_struct", "vm_mm")?,
+            mm_owner: offset("mm_struct", "owner")?,
+            task_tgid: offset("task_struct", "tgid")?,
+        })
+    }
+}
+
 /// What the programs are told, and what user space keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
@@ -39,6 +91,8 @@ pub struct Layout {
     pub pinned_is_a_field: bool,
     /// For user space.
     pub path: Path,
+    /// For user space.
+    pub rmap: Option<Rmap>,
 }
 
 /// Collects the facts.
@@ -101,6 +155,7 @@ pub fn layout(types: &impl Types) -> Result<Layout, UnknownLayout> {
         facts,
         pinned_is_a_field: has_pinned.is_some(),
         path,
+        rmap: Rmap::of(types),
     })
 }
 

@@ -116,6 +116,8 @@ pub struct Look {
     pub parts: Vec<Part>,
     /// Whose they are; most pages first.
     pub holders: Vec<Holder>,
+    /// Stretches of folios, each with the process that it is counted for; 0 for nobody.
+    pub owned: Vec<(u32, Run)>,
     /// Nobody's.
     pub orphans: Orphans,
     /// Folios that look pinned and most likely are not; the first of them.

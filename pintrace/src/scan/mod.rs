@@ -20,4 +20,6 @@ pub mod object;
 pub mod pagemap;
 pub mod ram;
 #[cfg(feature = "live")]
+pub mod rmap;
+#[cfg(feature = "live")]
 pub mod scanner;

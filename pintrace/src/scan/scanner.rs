@@ -5,6 +5,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use pintrace_common::scan::PAGE_STRUCT;
+
 use crate::attach::btf::Types;
 use crate::attach::facts::Roots;
 use crate::attach::layout::UnknownLayout;
@@ -15,7 +17,7 @@ use super::adopt::{self, Open};
 use super::anchor::{self, AnchorError};
 use super::descriptors::{self, Descriptor};
 use super::found::{Folios, Run};
-use super::join::{Join, Share, sum};
+use super::join::{Join, Joined, Share, sum};
 use super::kind::{Kind, PageFlags};
 use super::layout::{self, Layout};
 use super::look::{Holder, Look, Memory, Orphans, Part, Unseen};
@@ -23,6 +25,7 @@ use super::mms::{self, Process};
 use super::object::{Object, ObjectError};
 use super::pagemap::{self, Unread};
 use super::ram::{self, RamError};
+use super::rmap;
 
 /// Why there is no scan.
 #[derive(Debug, thiserror::Error)]
@@ -128,10 +131,25 @@ impl Scanner {
                 self.read_pages(&mut join, &everybody, &mut done, &mut look);
             }
         }
-        let (shares, runs) = join.finish();
-        self.attribute(&mut look, shares, runs, &everybody);
+        let joined = join.finish();
+        self.attribute(&mut look, joined, &everybody);
         look.memory.took_ns = nanos(begin);
         Ok(look)
+    }
+
+    /// The struct page of a frame, and the bytes of one.
+    pub fn struct_page(&self, pfn: u64) -> u64 {
+        self.vmemmap + pfn * PAGE_STRUCT as u64
+    }
+
+    /// Where /proc is.
+    pub fn proc(&self) -> &Path {
+        &self.proc
+    }
+
+    /// The process that maps a page, by the kernel's reverse map: for when page tables may no longer be read.
+    pub fn owner(&self, pfn: u64) -> Option<u32> {
+        rmap::owner(&self.object, self.layout.rmap.as_ref()?, self.struct_page(pfn))
     }
 
     /// All processes; those of /proc where the kernel has no task iterator.
@@ -183,7 +201,12 @@ impl Scanner {
         }
     }
 
-    fn attribute(&self, look: &mut Look, shares: Vec<Share>, runs: Vec<Run>, everybody: &[Process]) {
+    fn attribute(&self, look: &mut Look, joined: Joined, everybody: &[Process]) {
+        let Joined {
+            shares,
+            owned,
+            orphans: runs,
+        } = joined;
         let unmapped = sum(&runs);
         let holding: BTreeSet<u32> = shares.iter().map(|share| share.pid).collect();
         let mut opens = Vec::new();
@@ -194,6 +217,8 @@ impl Scanner {
         }
         let mapped = shares.iter().map(|share| (share.pid, share.counted.pages)).collect();
         let given = adopt::assign(&opens, &mapped, unmapped.pages);
+        look.owned = owned;
+        look.owned.extend(adopt::divide(&runs, &given));
         look.orphans = Orphans {
             unmapped,
             explained: given.values().sum(),

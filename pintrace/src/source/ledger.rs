@@ -48,6 +48,17 @@ pub enum LedgerError {
     /// The kernel refused.
     #[error("cannot use an eBPF map: {0}")]
     Map(#[from] MapError),
+    /// A program that is run by hand was refused.
+    #[error("the kernel refused the program {name}: {why}")]
+    Program {
+        /// Which.
+        name: &'static str,
+        /// What it said.
+        why: String,
+    },
+    /// ... or did not run.
+    #[error("the kernel does not run a program: {0}")]
+    Run(#[source] std::io::Error),
 }
 
 fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, LedgerError> {
@@ -121,6 +132,15 @@ impl Ledger {
     /// One account.
     pub fn account(&self, id: u32) -> Result<Account, LedgerError> {
         Ok(self.accounts.get(&id, 0)?.0)
+    }
+
+    /// The account of that key.
+    pub fn account_of(&self, key: AccountKey) -> Result<Option<u32>, LedgerError> {
+        match self.account_ids.get(&PodKey(key), 0) {
+            Ok(id) => Ok(Some(id)),
+            Err(MapError::KeyNotFound) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Indices of all extents that were ever opened; some may be free.

@@ -164,6 +164,11 @@ impl Live {
         })
     }
 
+    /// Pages that were pinned at the start, by the books; `None` if they cannot be read.
+    pub fn opening_held(&self) -> Option<u64> {
+        self.baseline.map(|baseline| baseline.opening_held())
+    }
+
     /// The hooks' totals alone: cheap.
     pub fn totals(&self) -> Result<Totals, LedgerError> {
         self.ledger.totals()

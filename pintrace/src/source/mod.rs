@@ -13,6 +13,8 @@ pub mod ledger;
 #[cfg(feature = "live")]
 pub mod live;
 #[cfg(feature = "live")]
+pub mod mender;
+#[cfg(feature = "live")]
 pub mod own_page;
 #[cfg(feature = "live")]
 mod skipped;

@@ -110,7 +110,7 @@ impl Baseline {
             opening_released: totals.opening_released,
             internal: totals.internal,
             ambiguous: totals.ambiguous,
-            in_flight: 0,
+            ..TruthSampled::default()
         }
     }
 

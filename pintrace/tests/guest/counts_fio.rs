@@ -9,7 +9,7 @@ use crate::harness::{Findings, Recording, Report, kernel_at_least, number};
 
 /// Pages of 16 MiB.
 const PAGES: u64 = 4096;
-const THP: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
+pub(crate) const THP: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
 
 /// fio with these options on a file of 16 MiB.
 pub(crate) fn fio(options: &str) -> Command {

@@ -11,6 +11,7 @@ mod bpftrace;
 mod counts_fio;
 mod counts_pinload;
 mod harness;
+mod heal;
 mod robust_doctor;
 mod robust_endings;
 mod robust_full_disk;

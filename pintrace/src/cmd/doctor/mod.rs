@@ -17,7 +17,7 @@ use crate::attach::plan;
 use crate::attach::table::{HOOKS, Purpose};
 use crate::attach::trial;
 use crate::exit::Exit;
-use crate::pipeline::session::{LoadOptions, SessionError};
+use crate::pipeline::session::{SessionError, SessionOptions, Witness};
 use crate::pipeline::traced::Traced;
 use crate::scan::scanner::Scanner;
 use crate::source::live::StartError;
@@ -130,11 +130,15 @@ fn diagnose(roots: &Roots) -> Diagnosis {
     diagnosis.machine.clone_from(&kernel.facts.machine);
     diagnosis.preemption = kernel.facts.preemption;
     let plan = plan::plan(HOOKS, &kernel.facts);
+    let options = SessionOptions {
+        witness: Witness::Events,
+        ..SessionOptions::default()
+    };
     match Scanner::start(&kernel.types, roots) {
         Ok(_) => diagnosis.can_scan = true,
         Err(error) => diagnosis.without_scan = Some(error.to_string()),
     }
-    match Traced::start(kernel, roots, &LoadOptions::default(), Vec::new()) {
+    match Traced::start(kernel, roots, &options) {
         Ok((mut session, first)) => {
             diagnosis.tried = true;
             diagnosis.can_trace = true;

@@ -7,7 +7,8 @@ use std::io::{IsTerminal as _, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::attach::facts::{Kernel, Roots};
+use crate::attach::btf::KernelTypes;
+use crate::attach::facts::{self, Roots};
 use crate::exit::Exit;
 use crate::scan::look::{Look, Orphans};
 use crate::scan::scanner::Scanner;
@@ -75,12 +76,12 @@ const LOOKS: usize = 3;
 /// Scans, and says what it found.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let roots = Roots::with_btf(args.btf.as_deref());
-    let kernel = Kernel::read(&roots).map_err(|error| CannotTrace::because(&error))?;
-    let mut scanner = Scanner::start(&kernel.types, &roots).map_err(|error| CannotTrace::because(&error))?;
+    let types = KernelTypes::read(&roots.btf).map_err(|error| CannotTrace::because(&error))?;
+    let mut scanner = Scanner::start(&types, &roots).map_err(|error| CannotTrace::because(&error))?;
     let books = BooksReader::new(&roots.proc);
     let mut scan = Scan {
-        kernel: kernel.facts.release,
-        machine: kernel.facts.machine,
+        kernel: facts::release(&roots.proc),
+        machine: facts::machine(&roots.proc),
         look: Look::default(),
         books: None,
     };

@@ -105,6 +105,13 @@ pub const FIGURES: &[Figure] = &[
         "Pages released from a folio that several holders had pinned: the holder was chosen by rule.",
         |snapshot| Value::Count(snapshot.truth.ambiguous),
     ),
+    pages(
+        "healed",
+        "healed",
+        Some(Metric::counter("pintrace_healed_pages_total")),
+        "Pages that the ledger lacked after a loss, or had too much, and that a look at memory set right.",
+        |snapshot| Value::Count(snapshot.truth.healed_pages),
+    ),
     Figure {
         id: "duration",
         title: "for",

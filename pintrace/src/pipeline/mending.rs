@@ -1,0 +1,279 @@
+//! The state witness beside the events: at the start it tells the ledger of the pins that are older, and after a loss it
+//! sets the ledger right.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use pintrace_common::counters::Loss;
+use pintrace_common::ledger::AccountKey;
+use pintrace_common::mend::caller;
+use pintrace_common::scan::PAGE_STRUCT;
+
+use crate::enrich::process;
+use crate::enrich::sightings::{NOBODY, Sighting, Sightings, nobody, suspect};
+use crate::enrich::tracker::Tracker;
+use crate::event::{Event, TruthSampled};
+use crate::scan::found::Run;
+use crate::scan::scanner::Scanner;
+use crate::source::ledger::Ledger;
+use crate::source::mender::{Mender, Stretch};
+use crate::units::{AccountId, Nanos};
+
+use super::session::SessionError;
+
+/// Ticks after the start at which what was then given to the ledger is looked at again: a pin that was under way has
+/// been counted twice.
+const SETTLING: u32 = 3;
+/// Ticks in a row at which books and ledger must differ: at one they may, with pins under way.
+const DOUBTS: u32 = 2;
+/// Least time between two healings.
+const PAUSE: Duration = Duration::from_millis(500);
+/// What is under way for so long is not under way but lost.
+const UNDER_WAY: Duration = Duration::from_millis(20);
+/// Stretches that one healing gives to the ledger one by one.
+const MOST: usize = 1 << 16;
+
+/// Where the numbers of accounts that are told beside the ledger begin: the ledger's own stay below.
+const UNPLACED: AccountId = AccountId(1 << 31);
+
+/// Losses that falsify what the ledger holds, until it is healed.
+const FALSIFYING: &[Loss] = &[
+    Loss::FolioTableFull,
+    Loss::HolderCellsFull,
+    Loss::AccountTableFull,
+    Loss::PagesUnreadable,
+    Loss::CellContended,
+    Loss::CallSlotsFull,
+    Loss::RecursionMissed,
+    Loss::ProbeMissed,
+];
+
+/// The state witness at work on a ledger.
+pub(super) struct Mending {
+    scanner: Scanner,
+    mender: Mender,
+    /// Share of one CPU that scans may take.
+    budget: f64,
+    /// What was given at the start, to be looked at again.
+    given: Vec<Stretch>,
+    settling: u32,
+    /// Older pins that the ledger was told of.
+    older: u64,
+    doubts: u32,
+    /// Falsifying losses at the last healing.
+    healed_at: u64,
+    next: Instant,
+    healed: i64,
+    opening_healed: i64,
+    healed_pages: u64,
+    /// Pins that memory shows and the ledger has no room for, told beside it.
+    unplaced: Sightings,
+}
+
+impl Mending {
+    /// With a scanner that is ready, and the programs of the ledger's own object.
+    pub(super) fn new(scanner: Scanner, mender: Mender, budget: f64) -> Self {
+        Self {
+            mender,
+            budget,
+            given: Vec::new(),
+            settling: 0,
+            older: 0,
+            doubts: 0,
+            healed_at: 0,
+            next: Instant::now(),
+            healed: 0,
+            opening_healed: 0,
+            healed_pages: 0,
+            unplaced: Sightings::new(scanner.proc().to_owned(), UNPLACED),
+            scanner,
+        }
+    }
+
+    /// Tells the ledger of the pins that are older than the hooks.
+    pub(super) fn open(&mut self, ledger: &Ledger, tracker: &mut Tracker) -> Result<(), SessionError> {
+        let look = self.scanner.look(false, &mut |_, _| {})?;
+        let mut names: BTreeMap<u32, String> = BTreeMap::from([(0, NOBODY.to_owned())]);
+        for holder in &look.holders {
+            tracker.suspect(holder.process.pid.0, suspect(holder));
+            names.insert(holder.process.pid.0, holder.process.comm.clone());
+        }
+        for (pid, run) in &look.owned {
+            let name = names.get(pid).map_or("", String::as_str);
+            let Some(account) = self.account(*pid, caller::OLDER, name, ledger)? else {
+                continue;
+            };
+            let stretch = self.stretch(run);
+            self.older += self.mender.mend(stretch, Some(account))?.added;
+            self.given.push(stretch);
+        }
+        self.settling = SETTLING;
+        Ok(())
+    }
+
+    /// Takes back what was given to the ledger at the start and had been under way.
+    pub(super) fn settle(&mut self) -> Result<(), SessionError> {
+        if self.settling == 0 {
+            return Ok(());
+        }
+        self.settling -= 1;
+        for stretch in &self.given {
+            let dropped = self.mender.mend(*stretch, None)?.dropped;
+            self.older = self.older.saturating_sub(dropped);
+        }
+        if self.settling == 0 {
+            self.given = Vec::new();
+        }
+        Ok(())
+    }
+
+    /// Puts what is known of older pins, and what was healed, into a sample.
+    pub(super) fn amend(&self, truth: &mut TruthSampled, tracker: &Tracker) {
+        let known = tracker.held_by(caller::OLDER).min(self.older);
+        // The hooks have seen these as releases of pins that the ledger knew.
+        let released = (self.older - known).min(truth.ledger_released);
+        truth.ledger_released -= released;
+        truth.opening_released += released;
+        truth.opening_known = known;
+        truth.healed = self.healed;
+        truth.opening_healed = self.opening_healed;
+        truth.healed_pages = self.healed_pages;
+    }
+
+    /// Whether the ledger is to be looked through, going by an amended sample and the losses so far.
+    pub(super) fn is_in_doubt(&mut self, truth: &TruthSampled, losses: &BTreeMap<String, u64>, last: bool) -> bool {
+        let books = truth.books_acquired.zip(truth.books_released);
+        let apart = books.map_or(0, |(acquired, released)| {
+            signed(acquired) - signed(released) - signed(truth.ledger_acquired)
+                + signed(truth.ledger_released)
+                + signed(truth.opening_released)
+                - truth.healed
+                - truth.opening_healed
+        });
+        let opening = signed(truth.opening_held) - signed(truth.opening_released) + truth.opening_healed;
+        let wrong = apart.unsigned_abs() > truth.in_flight || opening < signed(truth.opening_known);
+        self.doubts = if wrong { self.doubts + 1 } else { 0 };
+        let doubted = self.doubts >= DOUBTS || (last && wrong);
+        (doubted || falsifying(losses) != self.healed_at) && (last || Instant::now() >= self.next)
+    }
+
+    /// Looks through the ledger and through memory, and makes the one agree with the other. Gives what is to be told of
+    /// pins that the ledger has no room for.
+    pub(super) fn heal(
+        &mut self,
+        time: Nanos,
+        ledger: &Ledger,
+        losses: &BTreeMap<String, u64>,
+    ) -> Result<Vec<Event>, SessionError> {
+        let begin = Instant::now();
+        self.healed_at = falsifying(losses);
+        self.doubts = 0;
+        self.healed_pages += self.mender.drop_stale()?;
+        let lacking = self.lacking()?;
+        let mut unplaced: BTreeMap<u32, Sighting> = BTreeMap::new();
+        if !lacking.is_empty() {
+            std::thread::sleep(UNDER_WAY);
+            for run in lacking {
+                self.give(&run, ledger, &mut unplaced)?;
+            }
+        }
+        let before = self.unplaced.pages();
+        let events = self.unplaced.tell(time, unplaced.into_values());
+        self.healed_pages += self.unplaced.pages().abs_diff(before);
+        let took = begin.elapsed();
+        let share = self.budget.clamp(0.001, 1.0);
+        self.next = Instant::now() + took.mul_f64(1.0 / share - 1.0).max(PAUSE);
+        Ok(events)
+    }
+
+    /// Sets the sums right after a healing: `truth` is a fresh sample, not yet amended, and the tracker has told the
+    /// accounts as they are now.
+    pub(super) fn conclude(&mut self, truth: &TruthSampled, tracker: &Tracker) {
+        let older = tracker.held_by(caller::OLDER);
+        let ledger = tracker.held() - older + self.unplaced.pages();
+        let released = self.older.saturating_sub(older);
+        self.healed = signed(ledger)
+            - (signed(truth.ledger_acquired) - signed(truth.ledger_released) + signed(released));
+        self.opening_healed = signed(older)
+            - (signed(truth.opening_held) - signed(truth.opening_released) - signed(released));
+    }
+
+    /// Single folios that memory shows pinned more often than the ledger knows.
+    fn lacking(&mut self) -> Result<Vec<Run>, SessionError> {
+        let (folios, _) = self.scanner.folios(&mut |_, _| {})?;
+        let mut lacking = Vec::new();
+        for run in folios.runs() {
+            if self.mender.mend(self.stretch(run), None)?.missing == 0 {
+                continue;
+            }
+            for place in 0..run.folios {
+                let one = Run {
+                    pfn: run.pfn + (place << run.order),
+                    folios: 1,
+                    ..*run
+                };
+                if lacking.len() < MOST && self.mender.mend(self.stretch(&one), None)?.missing > 0 {
+                    lacking.push(one);
+                }
+            }
+        }
+        Ok(lacking)
+    }
+
+    fn give(
+        &mut self,
+        run: &Run,
+        ledger: &Ledger,
+        unplaced: &mut BTreeMap<u32, Sighting>,
+    ) -> Result<(), SessionError> {
+        let pid = self.scanner.owner(run.pfn).unwrap_or(0);
+        let process = process::read(self.scanner.proc(), pid).unwrap_or_else(nobody);
+        let account = self.account(pid, caller::HEALED, &process.comm, ledger)?;
+        let mended = self.mender.mend(self.stretch(run), account)?;
+        self.healed_pages += mended.added;
+        if mended.missing > 0 {
+            let sighting = unplaced.entry(pid).or_insert_with(|| Sighting {
+                process,
+                ..Sighting::default()
+            });
+            sighting.pages += mended.missing;
+            sighting.bytes += 4096 << run.order;
+        }
+        Ok(())
+    }
+
+    /// The account of a process for pins of that caller.
+    fn account(
+        &mut self,
+        pid: u32,
+        caller: u64,
+        name: &str,
+        ledger: &Ledger,
+    ) -> Result<Option<u32>, SessionError> {
+        let key = AccountKey {
+            caller,
+            pid_tgid: u64::from(pid) << 32 | u64::from(pid),
+            ..AccountKey::default()
+        };
+        Ok(match ledger.account_of(key)? {
+            Some(account) => Some(account),
+            None => self.mender.open_account(pid, caller, name)?,
+        })
+    }
+
+    fn stretch(&self, run: &Run) -> Stretch {
+        Stretch {
+            page: self.scanner.struct_page(run.pfn),
+            stride: (PAGE_STRUCT as u64) << run.order,
+            folios: run.folios,
+        }
+    }
+}
+
+fn falsifying(losses: &BTreeMap<String, u64>) -> u64 {
+    FALSIFYING.iter().filter_map(|loss| losses.get(loss.name())).sum()
+}
+
+fn signed(pages: u64) -> i64 {
+    i64::try_from(pages).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,74 @@
+//! After a loss the ledger is set right by what memory shows.
+
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use crate::harness::{Findings, Pinload, Recording, Report, number};
+
+/// For how long the ledger may be wrong, ns.
+const MOST_WRONG: u64 = 2_000_000_000;
+
+/// Maps that hold next to nothing.
+const TINY: &[&str] = &["RING=4096", "CHUNKS=1", "SHARED=1", "EXTENTS=2", "CALLS=1", "STACKS=2"];
+
+fn tiny() -> Vec<&'static str> {
+    TINY.iter().flat_map(|map| ["--map-entries", *map]).collect()
+}
+
+fn duration(report: &Report) -> u64 {
+    number(&report.document["duration_ns"])
+}
+
+/// Pages that each of these is shown with; what books and ledger differ by is none of them.
+fn shows(report: &Report, holders: &[(u64, u64)]) -> bool {
+    report.truth("unaccounted") == 0
+        && holders
+            .iter()
+            .all(|(pid, pages)| report.figure(*pid, "pages_held") == *pages)
+}
+
+#[test]
+fn a_ledger_without_room_is_right_after_two_seconds() {
+    let recording = Recording::start_with("heal", &tiny());
+    let mut findings = Findings::default();
+    let mut told = String::new();
+    let mut holders = Vec::new();
+    let mut expected = Vec::new();
+    // Long enough to be right, and never longer wrong than it may be.
+    let mut right = |what: &str, expected: &[(u64, u64)], findings: &mut Findings, since: u64| {
+        let report = recording.once(what, |report| shows(report, expected));
+        let first = duration(&report) - since;
+        writeln!(told, "{what}: right after {} ms at most", first / 1_000_000).unwrap();
+        findings.about(what);
+        findings.holds(shows(&report, expected), "right, and still right");
+        findings.holds(first <= MOST_WRONG, "right in time");
+        report
+    };
+    for kind in ["io-uring", "af-xdp", "io-uring"] {
+        let since = duration(&recording.settled());
+        let (pinload, ready) = Pinload::hold(&format!("{kind} --pages 300"), 1);
+        expected.push((number(&ready[0]["pid"]), 300));
+        holders.push(pinload);
+        right(&format!("{} hold", holders.len()), &expected, &mut findings, since);
+    }
+    let report = recording.settled();
+    findings.about("all hold");
+    findings.same("books_held", report.truth("books_held"), 900);
+    findings.holds(report.truth("healed") > 0, "pages healed");
+    findings.holds(number(&report.document["loss"]["folio_table_full"]) > 0, "a full table");
+    for (turn, pinload) in holders.into_iter().enumerate() {
+        let since = duration(&recording.settled());
+        pinload.end();
+        expected[turn].1 = 0;
+        right(&format!("{} ended", turn + 1), &expected, &mut findings, since);
+    }
+    println!("{told}");
+    let report = recording.finish();
+    findings.about("at the end");
+    findings.same("books_held", report.truth("books_held"), 0);
+    findings.same("ledger_held", report.truth("ledger_held"), 0);
+    findings.same("opening_held", report.truth("opening_held"), 0);
+    findings.same("unfolded", &report.document["unfolded"], &json!(0));
+    findings.conclude();
+}
