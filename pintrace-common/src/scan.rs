@@ -13,6 +13,7 @@ pub const ROW_CHUNKS: u32 = 32;
 /// Entries of [`Found`] in one value of the map that holds them.
 pub const BLOCK: usize = 128;
 /// Values of that map: room for every page that one run can look at.
+#[expect(clippy::cast_possible_truncation, reason = "small constants")]
 pub const BLOCKS: u32 = RUN_CHUNKS * CHUNK_PAGES as u32 / BLOCK as u32;
 /// Bytes that one look at kernel memory gives.
 pub const PEEK_BYTES: usize = 64;

@@ -109,10 +109,9 @@ pub extern "C" fn pintrace_account_open(
     id
 }
 
-/// Adds a successful pin call to an account. What the table has lost of it will not be seen released: it counts as
-/// that at once.
+/// Adds a successful pin call to an account.
 #[inline(always)]
-pub fn credit(id: u32, pages: u64, lost: u64) {
+pub fn credit(id: u32, pages: u64) {
     let Some(account) = maps::ACCOUNTS.get_ptr_mut(id) else {
         return;
     };
@@ -122,9 +121,6 @@ pub fn credit(id: u32, pages: u64, lost: u64) {
         Word::at(&raw mut (*account).calls).add(1);
         if before == Word::at(&raw mut (*account).released).load() {
             Word::at(&raw mut (*account).held_since_ns).store(time());
-        }
-        if lost != 0 {
-            Word::at(&raw mut (*account).released).add(lost);
         }
     }
 }

@@ -90,14 +90,12 @@ where
         holder: u64::from(holder),
         pins: zeros.next(),
         kept: zeros.next(),
-        lent: zeros.next(),
-        lost: zeros.next(),
         bytes: zeros.next(),
         table: core::marker::PhantomData,
     };
     walk::walk(Pages::Array(array), pages, &mut hold);
     count::total(Total::Acquired, hold.pins);
-    accounts::credit(account, hold.pins - hold.lent, hold.lost);
+    accounts::credit(account, hold.pins);
     if hold.bytes != 0 {
         holders::keep_bytes(holder, hold.bytes);
     }
@@ -131,10 +129,6 @@ pub struct Hold<T> {
     pins: u64,
     /// Of these, the ones that the holder has in the table.
     kept: u64,
-    /// Those that another holder has.
-    lent: u64,
-    /// Those that nobody has.
-    lost: u64,
     /// Bytes of folios that it did not hold before.
     bytes: u64,
     table: core::marker::PhantomData<T>,
@@ -159,11 +153,8 @@ where
             if held & shared::FIRST != 0 {
                 self.bytes += folio.bytes();
             }
-        } else if who != 0 {
-            self.lent += u64::from(pins);
-            holders::lend(who, u64::from(pins));
         } else {
-            self.lost += u64::from(pins);
+            holders::pintrace_misplaced(holder, who, u64::from(pins));
         }
     }
 }

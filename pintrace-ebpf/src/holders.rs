@@ -66,7 +66,23 @@ fn released(account: *mut Account, pages: u64, bytes: u64) {
     }
 }
 
-/// Adds pins to a holder that took them in for another, because the folio has too many holders.
+/// Pins of a holder that found no place with it: another one took them in, or nobody (0). Their release will not be
+/// seen as the holder's, so they count as that at once.
+///
+/// A global function: the verifier follows it once.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_misplaced(holder: u32, taken_by: u32, pages: u64) -> u32 {
+    if let Some(account) = maps::ACCOUNTS.get_ptr_mut(account_of(holder)) {
+        released(account, pages, 0);
+    }
+    if taken_by != 0 {
+        lend(taken_by, pages);
+    }
+    0
+}
+
+/// Adds pins to a holder that no call of its own has brought.
 #[inline(always)]
 pub fn lend(holder: u32, pages: u64) {
     if let Some(account) = maps::ACCOUNTS.get_ptr_mut(account_of(holder)) {

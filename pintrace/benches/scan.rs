@@ -32,7 +32,10 @@ fn main() -> anyhow::Result<()> {
     let floor = floor(full.read * 64);
     drop(filling);
 
-    println!("{:<16}{:>12}{:>14}{:>10}{:>12}", "machine", "free", "pages read", "ms", "ns a page");
+    println!(
+        "{:<16}{:>12}{:>14}{:>10}{:>12}",
+        "machine", "free", "pages read", "ms", "ns a page"
+    );
     for (name, memory) in [("mostly free", &empty), ("full", &full)] {
         let free = memory.free * 100 / memory.ram_pages;
         println!(
@@ -42,9 +45,19 @@ fn main() -> anyhow::Result<()> {
             millis(memory.read_ns) * 1e6 / f64::from(u32::try_from(memory.ram_pages)?),
         );
     }
-    println!("floor: {} MiB read by a plain loop in {:.1} ms", (full.read * 64) >> 20, millis(floor));
-    println!("full against the floor: {:.2} times", millis(full.read_ns) / millis(floor));
-    println!("full against mostly free: {:.1} times", millis(full.read_ns) / millis(empty.read_ns));
+    println!(
+        "floor: {} MiB read by a plain loop in {:.1} ms",
+        (full.read * 64) >> 20,
+        millis(floor)
+    );
+    println!(
+        "full against the floor: {:.2} times",
+        millis(full.read_ns) / millis(floor)
+    );
+    println!(
+        "full against mostly free: {:.1} times",
+        millis(full.read_ns) / millis(empty.read_ns)
+    );
     Ok(())
 }
 
@@ -71,12 +84,18 @@ fn available() -> anyhow::Result<u64> {
 
 /// A file in memory of so many bytes, on small pages.
 fn fill(bytes: u64) -> anyhow::Result<File> {
-    let mut file = File::from(rustix::fs::memfd_create("filling", rustix::fs::MemfdFlags::CLOEXEC)?);
+    let mut file = File::from(rustix::fs::memfd_create(
+        "filling",
+        rustix::fs::MemfdFlags::CLOEXEC,
+    )?);
     let block = vec![1; 1 << 20];
     for _ in 0..bytes >> 20 {
         file.write_all(&block)?;
     }
-    ensure!(file.metadata()?.len() >= bytes >> 20 << 20, "the filling is too small");
+    ensure!(
+        file.metadata()?.len() >= bytes >> 20 << 20,
+        "the filling is too small"
+    );
     Ok(file)
 }
 
@@ -85,7 +104,11 @@ fn floor(bytes: u64) -> u64 {
     let words = vec![1u64; usize::try_from(bytes / 8).unwrap_or(0)];
     let run = |_| {
         let begin = Instant::now();
-        black_box(black_box(&words).iter().fold(0u64, |sum, word| sum.wrapping_add(*word)));
+        black_box(
+            black_box(&words)
+                .iter()
+                .fold(0u64, |sum, word| sum.wrapping_add(*word)),
+        );
         u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX)
     };
     (0..RUNS).map(run).min().unwrap_or(u64::MAX)

@@ -151,21 +151,23 @@ fn account_opened() -> impl Strategy<Value = Body> {
         any::<bool>(),
         (proptest::option::of(stack()), any::<bool>(), name()),
     )
-        .prop_map(|(account, pid, tid, comm, mm, caller, longterm, (stack, from_state, suspect))| {
-            Body::AccountOpened(AccountOpened {
-                account,
-                pid,
-                tid: Tid(tid),
-                comm,
-                mm,
-                caller,
-                longterm,
-                cgroup: 0,
-                stack,
-                from_state,
-                suspect,
-            })
-        })
+        .prop_map(
+            |(account, pid, tid, comm, mm, caller, longterm, (stack, from_state, suspect))| {
+                Body::AccountOpened(AccountOpened {
+                    account,
+                    pid,
+                    tid: Tid(tid),
+                    comm,
+                    mm,
+                    caller,
+                    longterm,
+                    cgroup: 0,
+                    stack,
+                    from_state,
+                    suspect,
+                })
+            },
+        )
 }
 
 fn account_sampled() -> impl Strategy<Value = Body> {

@@ -104,7 +104,9 @@ fn a_kernel_that_refuses_is_told_in_two_lines_with_what_to_run_instead() {
     let remedy = if is_root() { "cargo xtask demo" } else { "sudo" };
     let (_folder, path) = folder_with("x.pintrace", b"");
     let file = path.to_str().unwrap();
-    let commands: [&[&str]; 4] = [
+    let commands: [&[&str]; 6] = [
+        &["scan"],
+        &["top", "--once", "--witness", "state"],
         &["top", "--once"],
         &["top", "--once", "--json"],
         &["record", "-o", file, "--duration", "1s"],
@@ -118,17 +120,28 @@ fn a_kernel_that_refuses_is_told_in_two_lines_with_what_to_run_instead() {
 }
 
 #[test]
-fn top_traces_where_doctor_says_that_it_can_and_nowhere_else() {
+fn top_shows_something_where_doctor_says_that_it_can_and_nowhere_else() {
     let doctor = pintrace(&["doctor", "--json"]);
     let diagnosis: serde_json::Value = serde_json::from_slice(&doctor.stdout).unwrap();
-    let can_trace = diagnosis["can_trace"].as_bool().unwrap();
-    let codes: &[i32] = if can_trace { &[0, 4] } else { &[3] };
+    let can = |what: &str| diagnosis[what].as_bool().unwrap();
+    let codes: &[i32] = match (can("can_trace"), can("can_scan")) {
+        (true, _) => &[0, 4],
+        (false, true) => &[4],
+        (false, false) => &[3],
+    };
     assert!(codes.contains(&code(&doctor)), "{}", code(&doctor));
-    let top = pintrace(&["top", "--once", "--interval", "100ms"]);
-    if can_trace {
-        assert_eq!(code(&top), 0, "{}", said(&top));
-    } else {
-        cannot_trace(&top, "pintrace doctor");
+    for (witness, possible) in [
+        ("auto", can("can_trace") || can("can_scan")),
+        ("events", can("can_trace")),
+        ("state", can("can_scan")),
+    ] {
+        let words = ["top", "--once", "--interval", "100ms", "--witness", witness];
+        let top = pintrace(&words);
+        if possible {
+            assert_eq!(code(&top), 0, "{witness}: {}", said(&top));
+        } else {
+            cannot_trace(&top, "pintrace doctor");
+        }
     }
 }
 
@@ -181,7 +194,7 @@ fn doctor_explains_each_purpose_and_names_them_all_where_it_does_not_know_one() 
 
 #[test]
 fn types_that_are_missing_are_named_with_the_option_that_gives_them() {
-    for command in [["top", "--once"], ["serve", "--interval=1s"]] {
+    for command in [["top", "--once"], ["serve", "--interval=1s"], ["scan", "--json"]] {
         let output = pintrace(&[command[0], command[1], "--btf", "/missing/vmlinux"]);
         cannot_trace(&output, "pintrace doctor");
         let said = said(&output);
@@ -296,7 +309,7 @@ fn an_address_in_use_is_told_before_anything_is_attached() {
 
 #[test]
 fn a_command_line_that_makes_no_sense_is_wrong_usage() {
-    let commands: [&[&str]; 14] = [
+    let commands: [&[&str]; 17] = [
         &[],
         &["watch"],
         &["top", "--json"],
@@ -304,6 +317,9 @@ fn a_command_line_that_makes_no_sense_is_wrong_usage() {
         &["top", "--once", "--interval", "soon"],
         &["top", "--once", "--pid", "init"],
         &["top", "--once", "--map-entries", "NOSUCH=1"],
+        &["top", "--once", "--witness", "nobody"],
+        &["top", "--once", "--scan-budget", "0"],
+        &["scan", "--pid", "init"],
         &["top", "extra"],
         &["record"],
         &["record", "-o"],

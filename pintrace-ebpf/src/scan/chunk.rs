@@ -47,8 +47,12 @@ pub extern "C" fn pintrace_scan_chunk() -> u32 {
         let (flags, refcount) = unsafe {
             let page = chunk.add(index * PAGE_STRUCT);
             (
-                page.add(facts::page_flags() as usize & 56).cast::<u64>().read_volatile(),
-                page.add(facts::page_refcount() as usize & 60).cast::<u32>().read_volatile(),
+                page.add(facts::page_flags() as usize & 56)
+                    .cast::<u64>()
+                    .read_volatile(),
+                page.add(facts::page_refcount() as usize & 60)
+                    .cast::<u32>()
+                    .read_volatile(),
             )
         };
         if refcount >= bias || flags & head_bit != 0 {
@@ -81,8 +85,14 @@ fn free_pages(chunk: *mut u8, first: u64) -> u64 {
     // SAFETY: fields of the chunk's first page.
     let (kind, order) = unsafe {
         (
-            chunk.add(facts::page_mapcount() as usize & 60).cast::<u32>().read_volatile(),
-            chunk.add(facts::page_private() as usize & 56).cast::<u64>().read_volatile(),
+            chunk
+                .add(facts::page_mapcount() as usize & 60)
+                .cast::<u32>()
+                .read_volatile(),
+            chunk
+                .add(facts::page_private() as usize & 56)
+                .cast::<u64>()
+                .read_volatile(),
         )
     };
     let is_free = match facts::buddy() {

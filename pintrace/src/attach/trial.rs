@@ -2,6 +2,9 @@
 
 use aya::Ebpf;
 
+use crate::scan::object::Object;
+use crate::source::mender::Mender;
+
 use super::apply::{self, LoadError, LoadOptions, Outcome, Status};
 use super::capture::{Capture, Tried};
 use super::facts::{Kernel, Roots};
@@ -32,6 +35,19 @@ pub fn run(capture: &mut Capture, kernel: &Kernel, roots: &Roots) -> Result<(), 
         .flat_map(programs)
         .filter_map(|program| Some((program.to_owned(), verified(&ebpf, program)?)))
         .collect();
+    // What is run by hand counts too.
+    let mender = Mender::take(&mut ebpf, 1 << facts.page_struct_shift);
+    if mender.is_ok() {
+        let programs = Mender::PROGRAMS.iter();
+        capture
+            .verified
+            .extend(programs.filter_map(|program| Some(((*program).to_owned(), verified(&ebpf, program)?))));
+    }
+    if let Ok(layout) = crate::scan::layout::layout(&kernel.types)
+        && let Ok(object) = Object::load(layout.facts, &roots.btf)
+    {
+        capture.verified.extend(object.verified());
+    }
     Ok(())
 }
 

@@ -145,11 +145,15 @@ fn summary(snapshot: &Snapshot) -> String {
     let started = &snapshot.started;
     if started.witness == "state" {
         lines[0] = format!("{seconds:.1} s: {} pages held at the end", truth.ledger_held);
-        lines[1] = format!("books: {} held; unaccounted {}", truth.books_held, truth.unaccounted);
-        if !truth.books_readable {
-            lines[1] = "books: cannot be read (needs root), so nothing can be checked against them".to_owned();
+        if truth.books_readable {
+            lines[1] = format!(
+                "books: {} held; unaccounted {}",
+                truth.books_held, truth.unaccounted
+            );
         }
-        lines.push("not seen: who pins and releases, and when: memory was looked at, and nothing traced".to_owned());
+        lines.push(
+            "not seen: who pins and releases, and when: memory was looked at, and nothing traced".to_owned(),
+        );
     }
     let missing = snapshot.started.missing.iter();
     lines.extend(missing.map(|Missing { function, why, lost }| {

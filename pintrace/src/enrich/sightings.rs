@@ -4,9 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::event::{
-    AccountOpened, AccountSampled, Body, Event, ProcessExited, ProcessSeen, StateSampled,
-};
+use crate::event::{AccountOpened, AccountSampled, Body, Event, ProcessExited, ProcessSeen, StateSampled};
 use crate::scan::look::{Holder, Look};
 use crate::units::{AccountId, Nanos, Pid, Tid};
 
@@ -76,12 +74,17 @@ impl Sightings {
             .filter(|sighting| sighting.pages != 0)
             .map(|sighting| ((sighting.process.pid, sighting.suspect.clone()), sighting))
             .collect();
-        let gone: Vec<_> = self.told.keys().filter(|key| !holding.contains_key(*key)).cloned().collect();
+        let gone: Vec<_> = self
+            .told
+            .keys()
+            .filter(|key| !holding.contains_key(*key))
+            .cloned()
+            .collect();
         for key in gone {
             self.close(time, &key, &mut events);
         }
         for (key, sighting) in holding {
-            let body = self.sample(time, key, sighting, &mut events);
+            let body = self.sample(time, &key, sighting, &mut events);
             events.extend(body.map(|body| Event { time, body }));
         }
         events
@@ -89,25 +92,35 @@ impl Sightings {
 
     /// Pages that were last told.
     pub fn pages(&self) -> u64 {
-        self.told.values().map(|told| told.totals.acquired - told.totals.released).sum()
+        self.told
+            .values()
+            .map(|told| told.totals.acquired - told.totals.released)
+            .sum()
     }
 
     /// Opens the account if there is none yet; gives its totals if they changed.
     fn sample(
         &mut self,
         time: Nanos,
-        key: (Pid, String),
+        key: &(Pid, String),
         sighting: Sighting,
         events: &mut Vec<Event>,
     ) -> Option<Body> {
         let Sighting {
-            process, pages, bytes, ..
+            process,
+            pages,
+            bytes,
+            ..
         } = sighting;
         // The same number, and somebody else.
-        if self.told.get(&key).is_some_and(|told| told.seen.comm != process.comm) {
-            self.close(time, &key, events);
+        if self
+            .told
+            .get(key)
+            .is_some_and(|told| told.seen.comm != process.comm)
+        {
+            self.close(time, key, events);
         }
-        if !self.told.contains_key(&key) {
+        if !self.told.contains_key(key) {
             let account = AccountId(self.next);
             self.next += 1;
             let opened = AccountOpened {
@@ -127,9 +140,15 @@ impl Sightings {
                 held_since: time,
                 ..AccountSampled::default()
             };
-            self.told.insert(key.clone(), Told { seen: process, totals });
+            self.told.insert(
+                key.clone(),
+                Told {
+                    seen: process,
+                    totals,
+                },
+            );
         }
-        let told = self.told.get_mut(&key)?;
+        let told = self.told.get_mut(key)?;
         let held = told.totals.acquired - told.totals.released;
         if held == pages && told.totals.bytes_held == bytes {
             return None;
@@ -173,7 +192,10 @@ pub fn nobody() -> ProcessSeen {
 
 /// The subsystem that a process's descriptors point at, if they all point at one.
 pub fn suspect(holder: &Holder) -> String {
-    let mut kinds = holder.descriptors.iter().map(|descriptor| descriptor.kind.as_str());
+    let mut kinds = holder
+        .descriptors
+        .iter()
+        .map(|descriptor| descriptor.kind.as_str());
     match kinds.next() {
         Some(first) if kinds.all(|kind| kind == first) => first.to_owned(),
         _ => String::new(),

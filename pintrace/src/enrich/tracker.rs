@@ -248,7 +248,12 @@ impl Tracker {
             cgroup: if from_state { 0 } else { account.cgroup },
             stack,
             from_state,
-            suspect: self.suspects.get(&pid).filter(|_| from_state).cloned().unwrap_or_default(),
+            suspect: self
+                .suspects
+                .get(&pid)
+                .filter(|_| from_state)
+                .cloned()
+                .unwrap_or_default(),
         };
         self.push(time, Body::AccountOpened(opened));
         let fresh = Account {

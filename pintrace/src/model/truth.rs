@@ -6,8 +6,8 @@ use super::snapshot::Truth;
 
 /// What a sample says. Wide arithmetic, because a forged recording may hold any numbers.
 pub(super) fn truth(sample: &TruthSampled) -> Truth {
-    let ledger_held = i128::from(sample.ledger_acquired) - i128::from(sample.ledger_released)
-        + i128::from(sample.healed);
+    let ledger_held =
+        i128::from(sample.ledger_acquired) - i128::from(sample.ledger_released) + i128::from(sample.healed);
     let opening_held = i128::from(sample.opening_held) - i128::from(sample.opening_released)
         + i128::from(sample.opening_healed);
     let books = sample.books_acquired.zip(sample.books_released);

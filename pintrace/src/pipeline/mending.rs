@@ -141,7 +141,12 @@ impl Mending {
     }
 
     /// Whether the ledger is to be looked through, going by an amended sample and the losses so far.
-    pub(super) fn is_in_doubt(&mut self, truth: &TruthSampled, losses: &BTreeMap<String, u64>, last: bool) -> bool {
+    pub(super) fn is_in_doubt(
+        &mut self,
+        truth: &TruthSampled,
+        losses: &BTreeMap<String, u64>,
+        last: bool,
+    ) -> bool {
         let books = truth.books_acquired.zip(truth.books_released);
         let apart = books.map_or(0, |(acquired, released)| {
             signed(acquired) - signed(released) - signed(truth.ledger_acquired)
@@ -194,8 +199,8 @@ impl Mending {
         let released = self.older.saturating_sub(older);
         self.healed = signed(ledger)
             - (signed(truth.ledger_acquired) - signed(truth.ledger_released) + signed(released));
-        self.opening_healed = signed(older)
-            - (signed(truth.opening_held) - signed(truth.opening_released) - signed(released));
+        self.opening_healed =
+            signed(older) - (signed(truth.opening_held) - signed(truth.opening_released) - signed(released));
     }
 
     /// Single folios that memory shows pinned more often than the ledger knows.

@@ -100,9 +100,11 @@ impl Session {
             Ok((traced, first)) => Ok((Self::Traced(Box::new(traced)), first)),
             Err(SessionError::Start(why)) if options.witness == Witness::Auto => {
                 let kernel = Kernel::read(roots)?;
-                Self::watch(&kernel, roots, options, why.to_string()).map_err(|scanned| SessionError::Neither {
-                    traced: Box::new(why),
-                    scanned: Box::new(scanned),
+                Self::watch(&kernel, roots, options, why.to_string()).map_err(|scanned| {
+                    SessionError::Neither {
+                        traced: Box::new(why),
+                        scanned: Box::new(scanned),
+                    }
                 })
             }
             Err(error) => Err(error),

@@ -16,8 +16,8 @@ use crate::scan::scanner::Scanner;
 use crate::source::live::Live;
 use crate::source::mender::Mender;
 
-use super::origin::{self, now};
 use super::mending::Mending;
+use super::origin::{self, now};
 use super::session::{SessionError, SessionOptions, Witness};
 
 /// A traced kernel that tells what happens.

@@ -160,7 +160,10 @@ mod tests {
             index: 0,
         };
         let divided = divide(&[run], &BTreeMap::from([(7, 8), (9, 4)]));
-        let shape: Vec<_> = divided.iter().map(|(pid, run)| (*pid, run.pfn, run.folios)).collect();
+        let shape: Vec<_> = divided
+            .iter()
+            .map(|(pid, run)| (*pid, run.pfn, run.folios))
+            .collect();
         assert_eq!(shape, [(7, 100, 4), (9, 108, 2), (0, 112, 4)]);
     }
 
@@ -178,20 +181,30 @@ mod tests {
 
     #[test]
     fn a_ring_whose_maker_has_died_belongs_to_who_has_it_open() {
-        let opens = [open(2, 77, "io_uring", Some(64)), open(3, 88, "io_uring", Some(16))];
+        let opens = [
+            open(2, 77, "io_uring", Some(64)),
+            open(3, 88, "io_uring", Some(16)),
+        ];
         let mapped = BTreeMap::from([(3, 16)]);
         assert_eq!(assign(&opens, &mapped, 64), BTreeMap::from([(2, 64)]));
     }
 
     #[test]
     fn a_ring_that_its_maker_still_maps_takes_nothing_for_others() {
-        let opens = [open(2, 77, "io_uring", Some(64)), open(3, 77, "io_uring", Some(64))];
+        let opens = [
+            open(2, 77, "io_uring", Some(64)),
+            open(3, 77, "io_uring", Some(64)),
+        ];
         assert_eq!(assign(&opens, &BTreeMap::from([(3, 64)]), 10), BTreeMap::new());
     }
 
     #[test]
     fn the_only_process_that_may_hold_them_does() {
-        let opens = [open(2, 0, "vfio", None), open(2, 0, "vfio", None), open(9, 0, "kvm", None)];
+        let opens = [
+            open(2, 0, "vfio", None),
+            open(2, 0, "vfio", None),
+            open(9, 0, "kvm", None),
+        ];
         assert_eq!(assign(&opens, &BTreeMap::new(), 256), BTreeMap::from([(2, 256)]));
     }
 
@@ -199,7 +212,10 @@ mod tests {
     fn of_two_that_may_hold_them_neither_is_accused() {
         let opens = [open(2, 5, "vfio", None), open(3, 6, "rdma", None)];
         assert_eq!(assign(&opens, &BTreeMap::new(), 256), BTreeMap::new());
-        let opens = [open(2, 5, "io_uring", Some(100)), open(3, 6, "io_uring", Some(100))];
+        let opens = [
+            open(2, 5, "io_uring", Some(100)),
+            open(3, 6, "io_uring", Some(100)),
+        ];
         assert_eq!(assign(&opens, &BTreeMap::new(), 50), BTreeMap::new());
     }
 }

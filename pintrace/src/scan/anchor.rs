@@ -88,7 +88,10 @@ struct KnownPage {
 
 impl KnownPage {
     fn make() -> std::io::Result<Self> {
-        let file = File::from(rustix::fs::memfd_create("pintrace", rustix::fs::MemfdFlags::CLOEXEC)?);
+        let file = File::from(rustix::fs::memfd_create(
+            "pintrace",
+            rustix::fs::MemfdFlags::CLOEXEC,
+        )?);
         file.write_all_at(&[1; PAGE], 0)?;
         // SAFETY: a new mapping at an address of the kernel's choice, read by nobody but the look below.
         let address = unsafe {

@@ -54,7 +54,11 @@ pub fn read(proc: &Path, pid: u32) -> Option<Descriptors> {
             seen.unread += 1;
             continue;
         };
-        let Some(fd) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+        let Some(fd) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<u32>().ok())
+        else {
             continue;
         };
         let Ok(link) = std::fs::read_link(entry.path()) else {
@@ -139,19 +143,30 @@ mod tests {
 
     #[test]
     fn an_io_uring_tells_its_registered_buffers() {
-        let root = proc_with(&[("4", "anon_inode:[io_uring]"), ("5", "/dev/null"), ("6", "socket:[9]")]);
+        let root = proc_with(&[
+            ("4", "anon_inode:[io_uring]"),
+            ("5", "/dev/null"),
+            ("6", "socket:[9]"),
+        ]);
         let fdinfo = "pos:\t0\nSqEntries:\t8\nUserFiles:\t0\nUserBufs:\t2\n    0: 0x7f0000001000/65536\n    \
                       1: 0x7f0000021800/4096\nPollList:\n";
         std::fs::write(root.path().join("7/fdinfo/4"), fdinfo).unwrap();
         let seen = read(root.path(), 7).unwrap();
         assert_eq!(seen.known.len(), 1);
-        assert_eq!((seen.known[0].kind.as_str(), seen.known[0].pages), ("io_uring", Some(18)));
+        assert_eq!(
+            (seen.known[0].kind.as_str(), seen.known[0].pages),
+            ("io_uring", Some(18))
+        );
         assert_eq!((seen.sockets, seen.unread), (vec![6], 0));
     }
 
     #[test]
     fn details_that_cannot_be_read_are_counted() {
-        let root = proc_with(&[("4", "anon_inode:[io_uring]"), ("x", "/dev/kvm"), ("9", "/dev/kvm")]);
+        let root = proc_with(&[
+            ("4", "anon_inode:[io_uring]"),
+            ("x", "/dev/kvm"),
+            ("9", "/dev/kvm"),
+        ]);
         let seen = read(root.path(), 7).unwrap();
         assert_eq!((seen.unread, seen.known.len()), (1, 2));
         assert_eq!(seen.known[0].pages, None);

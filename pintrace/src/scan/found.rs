@@ -60,7 +60,7 @@ pub enum Doubt {
 #[derive(Clone, Debug, Default)]
 pub struct Folios {
     runs: Vec<Run>,
-    folios: u64,
+    count: u64,
     /// Those that only look pinned; the first of them.
     pub doubtful: Vec<Doubtful>,
     /// All of those, also the ones that are not kept.
@@ -99,7 +99,7 @@ impl Folios {
             let alike = last.order == order && last.pins == pins && (last.kind == kind || order > 0);
             if alike && last.end() == found.pfn && (order == 0 || last.kind != Kind::Other) {
                 last.folios += 1;
-                self.folios += 1;
+                self.count += 1;
                 return;
             }
         }
@@ -114,9 +114,9 @@ impl Folios {
             order,
             kind,
             pins,
-            index: self.folios,
+            index: self.count,
         });
-        self.folios += 1;
+        self.count += 1;
     }
 
     /// The runs, by frame.
@@ -126,12 +126,12 @@ impl Folios {
 
     /// How many folios there are.
     pub fn len(&self) -> u64 {
-        self.folios
+        self.count
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.folios == 0
+        self.count == 0
     }
 
     /// The run that a frame lies in, by its place in [`Self::runs`]. `hint` is where it may well be.
@@ -199,8 +199,17 @@ mod tests {
 
     #[test]
     fn neighbours_that_are_alike_are_one_run() {
-        let folios = folios(&[small(8, 1025, 1), small(9, 1025, 1), small(10, 2049, 1), small(12, 2049, 1)]);
-        let shape: Vec<_> = folios.runs().iter().map(|run| (run.pfn, run.folios, run.pins)).collect();
+        let folios = folios(&[
+            small(8, 1025, 1),
+            small(9, 1025, 1),
+            small(10, 2049, 1),
+            small(12, 2049, 1),
+        ]);
+        let shape: Vec<_> = folios
+            .runs()
+            .iter()
+            .map(|run| (run.pfn, run.folios, run.pins))
+            .collect();
         assert_eq!(shape, [(8, 2, 1), (10, 1, 2), (12, 1, 2)]);
         assert_eq!(folios.find(9, 0), Some(0));
         assert_eq!(folios.find(12, 0), Some(2));
@@ -211,7 +220,10 @@ mod tests {
     fn a_page_that_a_thousand_processes_map_is_not_pinned() {
         let folios = folios(&[small(8, 1500, 1499)]);
         assert!(folios.is_empty());
-        assert_eq!((folios.doubtful_count, folios.doubtful[0].why), (1, Doubt::Mapped));
+        assert_eq!(
+            (folios.doubtful_count, folios.doubtful[0].why),
+            (1, Doubt::Mapped)
+        );
     }
 
     #[test]
@@ -229,7 +241,10 @@ mod tests {
         };
         assert_eq!(folios(&[fragment]).doubtful[0].why, Doubt::Kernel);
         // One of a file that was truncated had been filled.
-        let truncated = Found { uptodate: 1, ..fragment };
+        let truncated = Found {
+            uptodate: 1,
+            ..fragment
+        };
         assert_eq!(folios(&[truncated]).runs()[0].kind, Kind::Other);
     }
 

@@ -123,7 +123,9 @@ impl<'a> Join<'a> {
         let number = u32::try_from(self.shares.len()).unwrap_or(SEVERAL - 1);
         let (Some(share), Some(owner)) = (
             self.shares.last_mut(),
-            usize::try_from(folio).ok().and_then(|folio| self.owners.get_mut(folio)),
+            usize::try_from(folio)
+                .ok()
+                .and_then(|folio| self.owners.get_mut(folio)),
         ) else {
             return;
         };
@@ -150,7 +152,7 @@ impl<'a> Join<'a> {
     /// What each process maps, and whose each stretch of folios is.
     pub fn finish(self) -> Joined {
         let mut shares = self.shares;
-        let (mut owned, mut orphans) = (Vec::new(), Vec::new());
+        let (mut given, mut orphans) = (Vec::new(), Vec::new());
         for run in self.folios.runs() {
             let mut place = run.index;
             let end = run.index + run.folios;
@@ -166,8 +168,10 @@ impl<'a> Join<'a> {
                     ..*run
                 };
                 let mut own = |number: u32| {
-                    let share = (number as usize).checked_sub(1).and_then(|place| shares.get(place));
-                    owned.extend(share.map(|share: &Share| (share.pid, stretch)));
+                    let share = (number as usize)
+                        .checked_sub(1)
+                        .and_then(|place| shares.get(place));
+                    given.extend(share.map(|share: &Share| (share.pid, stretch)));
                 };
                 if owner == NOBODY {
                     orphans.push(stretch);
@@ -187,7 +191,7 @@ impl<'a> Join<'a> {
         shares.retain(|share| !share.all.is_empty());
         Joined {
             shares,
-            owned,
+            owned: given,
             orphans,
         }
     }
@@ -204,13 +208,20 @@ pub struct Joined {
     pub orphans: Vec<Run>,
 }
 
-fn credit(shares: &mut [Share], number: u32, run: &Run, folios: u64, shared: bool, first: bool) {
-    let Some(share) = (number as usize).checked_sub(1).and_then(|place| shares.get_mut(place)) else {
+fn credit(all: &mut [Share], number: u32, run: &Run, folios: u64, with_others: bool, first: bool) {
+    let Some(share) = (number as usize)
+        .checked_sub(1)
+        .and_then(|place| all.get_mut(place))
+    else {
         return;
     };
     share.all.add(folios, run);
-    share.parts.entry((run.kind, run.order)).or_default().add(folios, run);
-    if shared {
+    share
+        .parts
+        .entry((run.kind, run.order))
+        .or_default()
+        .add(folios, run);
+    if with_others {
         share.shared.add(folios, run);
     }
     if first {
@@ -267,11 +278,17 @@ mod tests {
             owned,
             orphans,
         } = join.finish();
-        let owned: Vec<_> = owned.iter().map(|(pid, run)| (*pid, run.pfn, run.folios)).collect();
+        let owned: Vec<_> = owned
+            .iter()
+            .map(|(pid, run)| (*pid, run.pfn, run.folios))
+            .collect();
         assert_eq!(owned, [(1, 8, 1), (2, 16, 1)]);
         assert_eq!((shares[0].pid, shares[0].all.pages), (1, 1));
         // A folio is one, however many of its pages are mapped.
-        assert_eq!((shares[1].pid, shares[1].all.pages, shares[1].all.bytes), (2, 3, 16 << 10));
+        assert_eq!(
+            (shares[1].pid, shares[1].all.pages, shares[1].all.bytes),
+            (2, 3, 16 << 10)
+        );
         assert_eq!(shares[1].mapped.len(), 1);
         assert_eq!((orphans.len(), orphans[0].pfn, orphans[0].folios), (1, 9, 1));
     }

@@ -5,9 +5,7 @@ use std::path::Path;
 use pintrace_common::scan::{Found, MAPPING_ANON, MAPPING_FILE, MAPPING_KSM};
 
 /// Kinds of memory, as `--json` names them.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Anonymous memory.

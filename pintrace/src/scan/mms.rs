@@ -45,10 +45,7 @@ pub fn processes(object: &mut Object, mask: u64) -> Result<Option<Vec<Process>>,
     let mut by_mm: BTreeMap<u64, Process> = BTreeMap::new();
     for task in tasks {
         let pid = u32::try_from(task.tgid).unwrap_or(0);
-        let process = Process {
-            pid,
-            task: task.task,
-        };
+        let process = Process { pid, task: task.task };
         // One that was cloned with its parent's address space is named by the older id.
         by_mm
             .entry(task.mm)

@@ -41,6 +41,10 @@ pub enum ObjectError {
     Run(#[source] std::io::Error),
 }
 
+const SCAN: &str = "scan";
+const PEEK: &str = "peek";
+const TASKS: &str = "tasks";
+
 macro_rules! pod {
     ($($name:ident($inner:ty);)+) => {
         $(
@@ -70,10 +74,6 @@ pub struct Object {
     /// Why the task iterator is not there, where it is not.
     without_tasks: Option<String>,
 }
-
-const SCAN: &str = "scan";
-const PEEK: &str = "peek";
-const TASKS: &str = "tasks";
 
 impl Object {
     /// Loads the programs with the layout injected.
@@ -174,11 +174,21 @@ impl Object {
         self.without_tasks.as_deref()
     }
 
+    /// Instructions that the verifier followed, by program; none where the kernel does not tell (before 5.16).
+    pub fn verified(&self) -> Vec<(String, u32)> {
+        let count = |name| {
+            let info = self.ebpf.program(name)?.info().ok()?;
+            info.verified_instruction_count()
+        };
+        [SCAN, PEEK, TASKS]
+            .into_iter()
+            .filter_map(|name| Some((name.to_owned(), count(name)?)))
+            .collect()
+    }
+
     fn run(&self, name: &'static str, arguments: &[u64]) -> Result<(), ObjectError> {
         let program = self.ebpf.program(name).ok_or(ObjectError::Missing(name))?;
-        let fd = program
-            .fd()
-            .map_err(|error| refused(name, &error))?;
+        let fd = program.fd().map_err(|error| refused(name, &error))?;
         test_run(std::os::fd::AsFd::as_fd(fd), arguments)
             .map(drop)
             .map_err(ObjectError::Run)

@@ -50,7 +50,8 @@ pub fn walk(proc: &Path, pid: u32, visit: &mut dyn FnMut(u64, u64)) -> Result<Wa
         }
         let mut page = first;
         while page < last {
-            let wanted = usize::try_from((last - page).saturating_mul(8)).map_or(bytes.len(), |b| b.min(bytes.len()));
+            let wanted =
+                usize::try_from((last - page).saturating_mul(8)).map_or(bytes.len(), |b| b.min(bytes.len()));
             let got = match pagemap.read_at(&mut bytes[..wanted], page * 8) {
                 Ok(got) => got / 8 * 8,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -106,7 +107,9 @@ mod tests {
         std::fs::write(folder.join("maps"), maps).unwrap();
         let pagemap = File::create(folder.join("pagemap")).unwrap();
         for (address, entry) in entries {
-            pagemap.write_all_at(&entry.to_ne_bytes(), address / PAGE * 8).unwrap();
+            pagemap
+                .write_all_at(&entry.to_ne_bytes(), address / PAGE * 8)
+                .unwrap();
         }
         root
     }

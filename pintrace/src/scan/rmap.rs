@@ -42,7 +42,11 @@ pub fn owner(object: &Object, rmap: &Rmap, page: u64) -> Option<u32> {
         if let Some(pid) = vma.and_then(|vma| covering(object, rmap, vma, index)) {
             return Some(pid);
         }
-        nodes.extend([LEFT, RIGHT].into_iter().filter_map(|child| object.read_u64(node + child)));
+        nodes.extend(
+            [LEFT, RIGHT]
+                .into_iter()
+                .filter_map(|child| object.read_u64(node + child)),
+        );
     }
     None
 }
@@ -53,7 +57,9 @@ fn covering(object: &Object, rmap: &Rmap, vma: u64, index: u64) -> Option<u32> {
     let (start, end) = (read(rmap.vma_start)?, read(rmap.vma_end)?);
     let first = read(rmap.vma_pgoff)?;
     let pages = end.checked_sub(start)? >> 12;
-    (first..first.checked_add(pages)?).contains(&index).then_some(())?;
+    (first..first.checked_add(pages)?)
+        .contains(&index)
+        .then_some(())?;
     let mm = read(rmap.vma_mm)?;
     let task = object.read_u64(mm + u64::from(rmap.mm_owner))?;
     let pid = object.read_u64(task + u64::from(rmap.task_tgid))?;

@@ -190,7 +190,9 @@ impl Scanner {
                 continue;
             }
             join.process(process.pid);
-            match pagemap::walk(&self.proc, process.pid, &mut |address, pfn| join.page(address, pfn)) {
+            match pagemap::walk(&self.proc, process.pid, &mut |address, pfn| {
+                join.page(address, pfn);
+            }) {
                 Ok(walked) => {
                     look.processes_read += 1;
                     look.unseen.address_pages += walked.skipped;
@@ -215,7 +217,10 @@ impl Scanner {
                 self.descriptors(*process, &mut opens, &mut look.unseen);
             }
         }
-        let mapped = shares.iter().map(|share| (share.pid, share.counted.pages)).collect();
+        let mapped = shares
+            .iter()
+            .map(|share| (share.pid, share.counted.pages))
+            .collect();
         let given = adopt::assign(&opens, &mapped, unmapped.pages);
         look.owned = owned;
         look.owned.extend(adopt::divide(&runs, &given));

@@ -54,6 +54,9 @@ pub struct Stretch {
     pub folios: u64,
 }
 
+const OPEN: &str = "open_account";
+const MEND: &str = "mend";
+
 /// The programs, loaded.
 pub struct Mender {
     open: ProgramFd,
@@ -65,12 +68,15 @@ pub struct Mender {
 }
 
 impl Mender {
+    /// Their names.
+    pub const PROGRAMS: &'static [&'static str] = &[OPEN, MEND];
+
     /// Loads them out of a loaded object.
     pub fn take(ebpf: &mut Ebpf, page_struct: u64) -> Result<Self, LedgerError> {
         let map = |ebpf: &mut Ebpf, name| ebpf.take_map(name).ok_or(LedgerError::NoMap(name));
         Ok(Self {
-            open: load(ebpf, "open_account")?,
-            mend: load(ebpf, "mend")?,
+            open: load(ebpf, OPEN)?,
+            mend: load(ebpf, MEND)?,
             map: map(ebpf, "MEND")?.try_into()?,
             chunks: map(ebpf, "CHUNKS")?.try_into()?,
             page_struct,
@@ -97,7 +103,8 @@ impl Mender {
             let folios = (stretch.folios - done).min(u64::from(FOLIOS));
             let page = stretch.page + done * stretch.stride;
             let account = u64::from(account.unwrap_or(0));
-            test_run(self.mend.as_fd(), &[page, stretch.stride, folios, account]).map_err(LedgerError::Run)?;
+            test_run(self.mend.as_fd(), &[page, stretch.stride, folios, account])
+                .map_err(LedgerError::Run)?;
             let Mend {
                 added,
                 missing,

@@ -109,7 +109,10 @@ fn untraced(snapshot: &Snapshot, theme: Theme) -> Vec<Item> {
         text::printable(&started.without_events)
     };
     let columns = field::process::traced_titles().join(" ");
-    vec![figure("not known", columns, 2, theme), figure("because", why, 3, theme)]
+    vec![
+        figure("not known", columns, 2, theme),
+        figure("because", why, 3, theme),
+    ]
 }
 
 /// Books, what the ledger knows of them, and the difference.

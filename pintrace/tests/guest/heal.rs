@@ -10,7 +10,14 @@ use crate::harness::{Findings, Pinload, Recording, Report, number};
 const MOST_WRONG: u64 = 2_000_000_000;
 
 /// Maps that hold next to nothing.
-const TINY: &[&str] = &["RING=4096", "CHUNKS=1", "SHARED=1", "EXTENTS=2", "CALLS=1", "STACKS=2"];
+const TINY: &[&str] = &[
+    "RING=4096",
+    "CHUNKS=1",
+    "SHARED=1",
+    "EXTENTS=2",
+    "CALLS=1",
+    "STACKS=2",
+];
 
 fn tiny() -> Vec<&'static str> {
     TINY.iter().flat_map(|map| ["--map-entries", *map]).collect()
@@ -50,13 +57,21 @@ fn a_ledger_without_room_is_right_after_two_seconds() {
         let (pinload, ready) = Pinload::hold(&format!("{kind} --pages 300"), 1);
         expected.push((number(&ready[0]["pid"]), 300));
         holders.push(pinload);
-        right(&format!("{} hold", holders.len()), &expected, &mut findings, since);
+        right(
+            &format!("{} hold", holders.len()),
+            &expected,
+            &mut findings,
+            since,
+        );
     }
     let report = recording.settled();
     findings.about("all hold");
     findings.same("books_held", report.truth("books_held"), 900);
     findings.holds(report.truth("healed") > 0, "pages healed");
-    findings.holds(number(&report.document["loss"]["folio_table_full"]) > 0, "a full table");
+    findings.holds(
+        number(&report.document["loss"]["folio_table_full"]) > 0,
+        "a full table",
+    );
     for (turn, pinload) in holders.into_iter().enumerate() {
         let since = duration(&recording.settled());
         pinload.end();

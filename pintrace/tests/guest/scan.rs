@@ -36,7 +36,9 @@ impl Scan {
     /// A process that holds; `Null` if it does not.
     pub(crate) fn process(&self, pid: u64) -> &Value {
         let mut processes = self.document["processes"].as_array().unwrap().iter();
-        processes.find(|process| process["pid"] == pid).unwrap_or(&Value::Null)
+        processes
+            .find(|process| process["pid"] == pid)
+            .unwrap_or(&Value::Null)
     }
 
     /// Pages that a process holds.
@@ -50,7 +52,11 @@ impl Scan {
 
     /// What must hold whenever nobody is in the middle of a pin.
     pub(crate) fn check(&self, findings: &mut Findings) {
-        findings.same("truth.unaccounted", self.document["truth"]["unaccounted"].as_i64(), Some(0));
+        findings.same(
+            "truth.unaccounted",
+            self.document["truth"]["unaccounted"].as_i64(),
+            Some(0),
+        );
         let processes = self.document["processes"].as_array().unwrap().iter();
         let held: u64 = processes.map(|process| number(&process["pages"])).sum();
         let orphans = number(&self.document["orphans"]["pages"]);
@@ -86,12 +92,20 @@ fn pins_on_small_pages_are_found_with_their_process() {
 
 #[test]
 fn pins_on_transparent_huge_pages_are_found_with_their_process() {
-    every_kind("pins_on_transparent_huge_pages_are_found_with_their_process", "thp", 64);
+    every_kind(
+        "pins_on_transparent_huge_pages_are_found_with_their_process",
+        "thp",
+        64,
+    );
 }
 
 #[test]
 fn pins_on_hugetlb_pages_are_found_with_their_process() {
-    every_kind("pins_on_hugetlb_pages_are_found_with_their_process", "hugetlb", 64);
+    every_kind(
+        "pins_on_hugetlb_pages_are_found_with_their_process",
+        "hugetlb",
+        64,
+    );
 }
 
 /// The kernel lets the struct pages of a huge page share memory: each page of them then begins with what looks like a
@@ -113,7 +127,11 @@ fn every_kind(name: &str, backing: &str, pages: u64) {
     }
     let mut findings = Findings::default();
     let mut found = 0;
-    for (kind, subsystem) in [("io-uring", "io_uring"), ("af-xdp", "af_xdp"), ("udmabuf", "udmabuf")] {
+    for (kind, subsystem) in [
+        ("io-uring", "io_uring"),
+        ("af-xdp", "af_xdp"),
+        ("udmabuf", "udmabuf"),
+    ] {
         let words = format!("{kind} --backing {backing} --pages {pages} --reserve");
         let (pinload, ready) = match Pinload::begin(&words, 1) {
             Began::Ready(pinload, mut ready) => (pinload, ready.remove(0)),
@@ -162,7 +180,11 @@ fn check_ranges(findings: &mut Findings, process: &Value, ready: &Value, pages: 
     let ranges = process["ranges"].as_array().unwrap();
     let end = address + pages * PAGE;
     let covers = |range: &&Value| number(&range["address"]) <= address && number(&range["end"]) >= end;
-    findings.same("ranges that cover what was pinned", ranges.iter().filter(covers).count(), 1);
+    findings.same(
+        "ranges that cover what was pinned",
+        ranges.iter().filter(covers).count(),
+        1,
+    );
 }
 
 #[test]
@@ -185,7 +207,11 @@ fn a_ring_whose_maker_was_killed_is_of_the_process_that_has_it_open() {
     let scan = Scan::now();
     scan.check(&mut findings);
     findings.same("pages of who has the ring open", scan.pages(owner), 64);
-    findings.same("of these by descriptor", number(&scan.process(owner)["by_descriptor"]), 64);
+    findings.same(
+        "of these by descriptor",
+        number(&scan.process(owner)["by_descriptor"]),
+        64,
+    );
     findings.holds(pinload.end().success(), "the owner's end");
     findings.about("the ring is closed");
     Scan::once("the release", |scan| scan.pages(owner) == 0).check(&mut findings);
@@ -287,7 +313,9 @@ fn fixed_buffers_of_fio_are_held_and_direct_io_is_not() {
     Scan::once("the release", |scan| scan.pages(pid) == 0).check(&mut findings);
 
     findings.about("direct I/O that has ended");
-    let status = fio("--ioengine=io_uring --direct=1 --rw=read --bs=64k --iodepth=8").status().unwrap();
+    let status = fio("--ioengine=io_uring --direct=1 --rw=read --bs=64k --iodepth=8")
+        .status()
+        .unwrap();
     findings.holds(status.success(), "fio's end");
     let scan = Scan::now();
     scan.check(&mut findings);

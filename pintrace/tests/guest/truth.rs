@@ -41,7 +41,11 @@ fn pins_older_than_the_start_are_known_and_so_is_their_release() {
         findings.same("pages_held", &process["pages_held"], &json!(pages));
         findings.same("witness", &process["witness"], &json!("state"));
         findings.same("comm", &process["comm"], &json!("pinload"));
-        findings.same("subsystems", &process["subsystems"], &json!({ "io_uring": pages }));
+        findings.same(
+            "subsystems",
+            &process["subsystems"],
+            &json!({ "io_uring": pages }),
+        );
         findings.same("acquired, which nobody saw", &process["acquired"], &Value::Null);
     };
     shown(&mut findings, &report, 64);
@@ -83,13 +87,13 @@ fn pins_taken_while_it_attaches_are_counted_once() {
     let mut holders = BTreeMap::new();
     while top.try_wait().unwrap().is_none() {
         if holders.len() == MOST_HOLDERS {
-            top.wait().unwrap();
             break;
         }
         let (pinload, ready) = Pinload::hold("io-uring --pages 16", 1);
         holders.insert(number(&ready[0]["pid"]), pinload);
     }
     let document = serde_json::from_reader(top.stdout.take().unwrap()).unwrap();
+    top.wait().unwrap();
     let report = Report { document };
     report.check(&mut findings);
     let (older, newer) = (report.truth("opening_held"), report.truth("ledger_held"));
@@ -103,7 +107,11 @@ fn pins_taken_while_it_attaches_are_counted_once() {
         older + newer <= 16 * i64::try_from(holders.len()).unwrap(),
         "no more than were pinned",
     );
-    for process in report.processes().iter().filter(|process| process["pages_held"] != 0) {
+    for process in report
+        .processes()
+        .iter()
+        .filter(|process| process["pages_held"] != 0)
+    {
         findings.holds(holders.contains_key(&number(&process["pid"])), "a holder of ours");
         findings.same("pages_held", number(&process["pages_held"]), 16);
     }
@@ -429,15 +437,27 @@ fn older_pins_are_of_their_process_until_they_are_released() {
         findings.about(format!("{words}, held"));
         let report = recording.settled();
         report.check(&mut findings);
-        findings.same("opening_known", report.truth("opening_known"), i64::try_from(left).unwrap());
-        findings.same("opening_held", report.truth("opening_held"), i64::try_from(left).unwrap());
+        findings.same(
+            "opening_known",
+            report.truth("opening_known"),
+            i64::try_from(left).unwrap(),
+        );
+        findings.same(
+            "opening_held",
+            report.truth("opening_held"),
+            i64::try_from(left).unwrap(),
+        );
         findings.same("pages_held", report.figure(pid, "pages_held"), held(&line));
         findings.about(format!("{words}, released"));
         pinload.end();
         left -= held(&line);
         let report = recording.once("the release", |report| report.figure(pid, "pages_held") == 0);
         report.check(&mut findings);
-        findings.same("opening_held", report.truth("opening_held"), i64::try_from(left).unwrap());
+        findings.same(
+            "opening_held",
+            report.truth("opening_held"),
+            i64::try_from(left).unwrap(),
+        );
     }
     let report = recording.finish();
     report.check(&mut findings);

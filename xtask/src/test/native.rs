@@ -25,7 +25,15 @@ fn test() -> Result<Tally> {
     setup::native()?;
     let tests = workspace::build(
         "guest",
-        &["test", "--quiet", "--no-run", "--package", "pintrace", "--test", "guest"],
+        &[
+            "test",
+            "--quiet",
+            "--no-run",
+            "--package",
+            "pintrace",
+            "--test",
+            "guest",
+        ],
     )?;
     let folder = |name| -> Result<_> {
         let words = ["build", "--quiet", "--package", name, "--bin", name];

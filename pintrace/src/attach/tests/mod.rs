@@ -7,6 +7,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use pintrace_common::facts::head_encoding;
+use pintrace_common::scan::buddy;
+
+use crate::scan;
 
 use super::capture::{Answers, Capture};
 use super::facts::{BESIDE, Kernel, Roots};
@@ -206,11 +209,33 @@ fn before_folios_put_compound_head_counts_what_is_dropped_again() {
 fn before_folios_the_size_stands_in_the_second_page() {
     let capture = load("5.10");
     let facts = capture.layout().unwrap();
-    assert_eq!(capture.types.offsets["folio._nr_pages"], None);
+    assert_eq!(capture.types.offsets["folio._pincount"], None);
     assert_eq!(
         facts.folio_nr_pages,
         64 + capture.types.offsets["page.compound_nr"].unwrap()
     );
+}
+
+/// What the scan goes by is there on every kernel: free blocks that can be told, the way to who maps a page, AF_XDP.
+#[test]
+fn memory_can_be_looked_at_on_every_kernel() {
+    for (name, capture) in all() {
+        let layout = scan::layout::layout(&capture.types).unwrap();
+        let series = series(&name);
+        let known = if series < (6, 11) {
+            buddy::CLEARED_BIT
+        } else {
+            buddy::TOP_BYTE
+        };
+        assert_eq!(layout.facts.buddy, known, "{name}");
+        assert_eq!(layout.pinned_is_a_field, series < (5, 14), "{name}");
+        assert_eq!(
+            layout.facts.pincount_order,
+            if series < (5, 16) { 2 } else { 1 },
+            "{name}"
+        );
+        assert!(layout.rmap.is_some() && layout.path.xdp.is_some(), "{name}");
+    }
 }
 
 /// The programs for such kernels read a trampoline's frame, so they must know how many arguments it holds

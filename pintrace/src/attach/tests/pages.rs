@@ -9,6 +9,7 @@ use super::super::facts::{BESIDE, FunctionFacts, KernelFacts};
 use super::super::plan::{Choice, plan};
 use super::super::table::{HOOKS, Hook, Method};
 use super::{all, folder, methods};
+use crate::scan;
 
 /// The plan as text: a line a hook, then what stands beside the table, then the layout.
 fn text(capture: &Capture) -> String {
@@ -54,6 +55,11 @@ fn text(capture: &Capture) -> String {
     match capture.layout() {
         Ok(facts) => writeln!(text, "\n{facts:#x?}"),
         Err(unknown) => writeln!(text, "\nno layout: {unknown}"),
+    }
+    .unwrap();
+    match scan::layout::layout(&capture.types) {
+        Ok(layout) => writeln!(text, "\nscan {layout:#x?}"),
+        Err(unknown) => writeln!(text, "\nno scan: {unknown}"),
     }
     .unwrap();
     text

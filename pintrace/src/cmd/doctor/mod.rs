@@ -48,6 +48,7 @@ fn purpose(name: &str) -> Result<Purpose, String> {
 }
 
 /// The diagnosis, as `--json` prints it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 #[derive(Debug, Default, Serialize)]
 struct Diagnosis {
     schema: u32,

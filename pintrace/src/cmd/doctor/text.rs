@@ -15,7 +15,9 @@ pub(super) fn write(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<()
     };
     writeln!(out, "verdict  {verdict}")?;
     let scan = match &diagnosis.without_scan {
-        None if diagnosis.can_scan => "memory can be looked at: scan, top, record and serve see what is held".to_owned(),
+        None if diagnosis.can_scan => {
+            "memory can be looked at: scan, top, record and serve see what is held".to_owned()
+        }
         None => "memory was not looked at".to_owned(),
         Some(why) => format!("memory cannot be looked at: {why}"),
     };

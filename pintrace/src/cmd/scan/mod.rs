@@ -56,7 +56,8 @@ impl Beside {
 
     /// Pages pinned or released while the scan ran: books and scan agree only to within these.
     fn in_flight(&self) -> i64 {
-        signed(self.after.acquired - self.before.acquired) + signed(self.after.released - self.before.released)
+        signed(self.after.acquired - self.before.acquired)
+            + signed(self.after.released - self.before.released)
     }
 
     /// Pages that the books have more than the scan found, less what was in flight.
@@ -88,14 +89,22 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     for _ in 0..LOOKS {
         let before = books.read();
         scan.look = look(&mut scanner)?;
-        scan.books = before.zip(books.read()).map(|(before, after)| Beside { before, after });
+        scan.books = before
+            .zip(books.read())
+            .map(|(before, after)| Beside { before, after });
         let pages = scan.look.pinned.pages;
-        if scan.books.as_ref().is_none_or(|books| books.held() == signed(pages)) {
+        if scan
+            .books
+            .as_ref()
+            .is_none_or(|books| books.held() == signed(pages))
+        {
             break;
         }
     }
     if !args.pid.is_empty() {
-        scan.look.holders.retain(|holder| args.pid.contains(&holder.process.pid.0));
+        scan.look
+            .holders
+            .retain(|holder| args.pid.contains(&holder.process.pid.0));
         scan.look.orphans = Orphans::default();
     }
     if args.json {
@@ -117,7 +126,9 @@ fn look(scanner: &mut Scanner) -> anyhow::Result<Look> {
     } else {
         ProgressDrawTarget::hidden()
     });
-    bar.set_style(ProgressStyle::with_template("reading struct pages {bar:30} {percent:>3}% {eta}")?);
+    bar.set_style(ProgressStyle::with_template(
+        "reading struct pages {bar:30} {percent:>3}% {eta}",
+    )?);
     let mut drawn = 0;
     let look = scanner.look(true, &mut |done, total| {
         if done >= drawn + DRAW_EACH {

@@ -14,7 +14,12 @@ use super::Scan;
 pub(super) fn write(scan: &Scan, pages: bool, out: &mut dyn Write) -> io::Result<()> {
     let look = &scan.look;
     let kernel = printable(&scan.kernel);
-    writeln!(out, "pintrace {}   kernel {kernel} {}", env!("CARGO_PKG_VERSION"), scan.machine)?;
+    writeln!(
+        out,
+        "pintrace {}   kernel {kernel} {}",
+        env!("CARGO_PKG_VERSION"),
+        scan.machine
+    )?;
     let memory = &look.memory;
     writeln!(
         out,
@@ -63,7 +68,10 @@ fn unseen(look: &Look, out: &mut dyn Write) -> io::Result<()> {
         reasons.push(format!("page tables of {} processes refused", unseen.refused));
     }
     if unseen.address_pages > 0 {
-        reasons.push(format!("{} of address space too much to read", bytes(unseen.address_pages << 12)));
+        reasons.push(format!(
+            "{} of address space too much to read",
+            bytes(unseen.address_pages << 12)
+        ));
     }
     if unseen.descriptors > 0 {
         reasons.push(format!("{} descriptors unreadable", unseen.descriptors));
@@ -75,7 +83,11 @@ fn unseen(look: &Look, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "not seen: {}", reasons.join(", "))?;
     }
     if let Some(why) = &look.all_processes {
-        writeln!(out, "read the page tables of all {} processes: {why}", look.processes_read)?;
+        writeln!(
+            out,
+            "read the page tables of all {} processes: {why}",
+            look.processes_read
+        )?;
     }
     Ok(())
 }
@@ -107,7 +119,11 @@ fn holders(holders: &[Holder], pages: bool, out: &mut dyn Write) -> io::Result<(
             writeln!(out, "\npid {}: addresses of pinned pages", holder.process.pid.0)?;
             for range in &holder.ranges {
                 let number = (range.end - range.address) >> 12;
-                writeln!(out, "  {:#x}-{:#x}  {number} pages, the first is frame {:#x}", range.address, range.end, range.pfn)?;
+                writeln!(
+                    out,
+                    "  {:#x}-{:#x}  {number} pages, the first is frame {:#x}",
+                    range.address, range.end, range.pfn
+                )?;
             }
             if holder.more_ranges > 0 {
                 writeln!(out, "  and {} more", holder.more_ranges)?;
@@ -184,14 +200,30 @@ fn orphans(look: &Look, pages: bool, out: &mut dyn Write) -> io::Result<()> {
         )?;
         for (process, open) in &orphans.candidates {
             let name = printable(&process.comm);
-            writeln!(out, "  pid {} {name} may hold them: {}", process.pid.0, descriptors(open))?;
+            writeln!(
+                out,
+                "  pid {} {name} may hold them: {}",
+                process.pid.0,
+                descriptors(open)
+            )?;
         }
     }
     if pages {
-        writeln!(out, "\nframes of the {} pages that no process maps", orphans.unmapped.pages)?;
+        writeln!(
+            out,
+            "\nframes of the {} pages that no process maps",
+            orphans.unmapped.pages
+        )?;
         for run in &orphans.runs {
             let kind = run.kind.name();
-            writeln!(out, "  {:#x}-{:#x}  {kind}, order {}, {} pins each", run.pfn, run.end(), run.order, run.pins)?;
+            writeln!(
+                out,
+                "  {:#x}-{:#x}  {kind}, order {}, {} pins each",
+                run.pfn,
+                run.end(),
+                run.order,
+                run.pins
+            )?;
         }
     }
     Ok(())
@@ -219,7 +251,11 @@ fn doubtful(look: &Look, pages: bool, out: &mut dyn Write) -> io::Result<()> {
                 Doubt::Mapped => "by those that map it",
                 Doubt::Kernel => "the kernel's own",
             };
-            writeln!(out, "  frame {pfn:#x}  {}, {references} references, mapped {maps} times: {why}", kind.name())?;
+            writeln!(
+                out,
+                "  frame {pfn:#x}  {}, {references} references, mapped {maps} times: {why}",
+                kind.name()
+            )?;
         }
     }
     Ok(())

@@ -51,7 +51,12 @@ pub const COLUMNS: &[Column] = &[
         metric: None,
         align: Align::Right,
         drop_rank: 3,
-        value: |process| traced(process, Value::Share(process.longterm_pages_held, process.pages_held)),
+        value: |process| {
+            traced(
+                process,
+                Value::Share(process.longterm_pages_held, process.pages_held),
+            )
+        },
     },
     Column {
         id: "acquired_per_second",
@@ -177,10 +182,13 @@ pub fn traced_titles() -> Vec<&'static str> {
         longterm_pages_held: 1,
         ..Process::default()
     };
-    let only_traced = |column: &&Column| {
-        matches!((column.value)(&unknown), Value::Absent) && column.id != "subsystem"
-    };
-    COLUMNS.iter().filter(only_traced).map(|column| column.title).collect()
+    let only_traced =
+        |column: &&Column| matches!((column.value)(&unknown), Value::Absent) && column.id != "subsystem";
+    COLUMNS
+        .iter()
+        .filter(only_traced)
+        .map(|column| column.title)
+        .collect()
 }
 
 /// What only tracing tells.
