@@ -22,7 +22,7 @@ static ELDER: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pin
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The object was refused before any program.
-    #[error("the kernel refused the eBPF maps: {0}")]
+    #[error("the kernel refused the eBPF maps: {}", root_cause(.0))]
     Object(#[from] aya::EbpfError),
     /// BTF could not be read a second time, for the loader.
     #[error("the loader cannot use the kernel's BTF: {0}")]

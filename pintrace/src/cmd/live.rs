@@ -106,11 +106,15 @@ pub struct CannotTrace {
     remedy: &'static str,
 }
 
+/// For those who are root already.
+const DOCTOR_AND_DEMO: &str =
+    "To see what this kernel offers: pintrace doctor. To try pintrace in a guest machine: cargo xtask demo";
+
 impl CannotTrace {
     /// For a reason that has nothing to do with hooks.
     pub(super) fn because(error: &dyn std::error::Error) -> Self {
         let remedy = if rustix::process::geteuid().is_root() {
-            "To see what this kernel offers: pintrace doctor"
+            DOCTOR_AND_DEMO
         } else {
             "It needs root: run it again with sudo"
         };
@@ -128,9 +132,7 @@ impl From<SessionError> for CannotTrace {
             _ if !rustix::process::geteuid().is_root() => {
                 "Tracing needs root: run it again with sudo. To see what is missing: pintrace doctor"
             }
-            _ => {
-                "To see what this kernel offers: pintrace doctor. To try pintrace in a guest machine: cargo xtask demo"
-            }
+            _ => DOCTOR_AND_DEMO,
         };
         Self {
             reason: error.to_string(),

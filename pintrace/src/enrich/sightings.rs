@@ -32,12 +32,15 @@ pub struct Sightings {
     proc: PathBuf,
     told: BTreeMap<(Pid, String), Told>,
     next: u32,
+    /// Nobody else tells that processes end.
+    alone: bool,
 }
 
 impl Sightings {
-    /// Nothing told yet; its accounts are numbered from `first` on.
-    pub fn new(proc: PathBuf, first: AccountId) -> Self {
+    /// Nothing told yet. `alone` if nobody else tells who there is; its accounts are numbered from `first` on.
+    pub fn new(proc: PathBuf, first: AccountId, alone: bool) -> Self {
         Self {
+            alone,
             proc,
             told: BTreeMap::new(),
             next: first.0,
@@ -169,7 +172,7 @@ impl Sightings {
         let mut push = |body| events.push(Event { time, body });
         push(Body::AccountSampled(told.totals));
         let pid = key.0;
-        if pid.0 != 0 && !self.proc.join(pid.0.to_string()).exists() {
+        if self.alone && pid.0 != 0 && !self.proc.join(pid.0.to_string()).exists() {
             push(Body::ProcessExited(ProcessExited {
                 pid,
                 ..ProcessExited::default()

@@ -2,6 +2,7 @@
 //! sets the ledger right.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant};
 
 use pintrace_common::counters::Loss;
@@ -12,13 +13,14 @@ use pintrace_common::scan::PAGE_STRUCT;
 use crate::enrich::process;
 use crate::enrich::sightings::{NOBODY, Sighting, Sightings, nobody, suspect};
 use crate::enrich::tracker::Tracker;
-use crate::event::{Event, TruthSampled};
+use crate::event::{Event, ProcessSeen, TruthSampled};
 use crate::scan::found::Run;
 use crate::scan::scanner::Scanner;
 use crate::source::ledger::Ledger;
 use crate::source::mender::{Mender, Stretch};
 use crate::units::{AccountId, Nanos};
 
+use super::budget::{cpu_time, pause};
 use super::session::SessionError;
 
 /// Ticks after the start at which what was then given to the ledger is looked at again: a pin that was under way has
@@ -85,7 +87,7 @@ impl Mending {
             healed: 0,
             opening_healed: 0,
             healed_pages: 0,
-            unplaced: Sightings::new(scanner.proc().to_owned(), UNPLACED),
+            unplaced: Sightings::new(scanner.proc().to_owned(), UNPLACED, false),
             scanner,
         }
     }
@@ -170,24 +172,22 @@ impl Mending {
         ledger: &Ledger,
         losses: &BTreeMap<String, u64>,
     ) -> Result<Vec<Event>, SessionError> {
-        let begin = Instant::now();
+        let begin = cpu_time();
         self.healed_at = falsifying(losses);
         self.doubts = 0;
         self.healed_pages += self.mender.drop_stale()?;
         let lacking = self.lacking()?;
-        let mut unplaced: BTreeMap<u32, Sighting> = BTreeMap::new();
-        if !lacking.is_empty() {
+        let unplaced = if lacking.is_empty() {
+            BTreeMap::new()
+        } else {
             std::thread::sleep(UNDER_WAY);
-            for run in lacking {
-                self.give(&run, ledger, &mut unplaced)?;
-            }
-        }
+            self.give(&lacking, ledger)?
+        };
         let before = self.unplaced.pages();
         let events = self.unplaced.tell(time, unplaced.into_values());
         self.healed_pages += self.unplaced.pages().abs_diff(before);
-        let took = begin.elapsed();
-        let share = self.budget.clamp(0.001, 1.0);
-        self.next = Instant::now() + took.mul_f64(1.0 / share - 1.0).max(PAUSE);
+        let took = cpu_time().saturating_sub(begin);
+        self.next = Instant::now() + pause(took, self.budget).max(PAUSE);
         Ok(events)
     }
 
@@ -225,26 +225,33 @@ impl Mending {
         Ok(lacking)
     }
 
-    fn give(
-        &mut self,
-        run: &Run,
-        ledger: &Ledger,
-        unplaced: &mut BTreeMap<u32, Sighting>,
-    ) -> Result<(), SessionError> {
-        let pid = self.scanner.owner(run.pfn).unwrap_or(0);
-        let process = process::read(self.scanner.proc(), pid).unwrap_or_else(nobody);
-        let account = self.account(pid, caller::HEALED, &process.comm, ledger)?;
-        let mended = self.mender.mend(self.stretch(run), account)?;
-        self.healed_pages += mended.added;
-        if mended.missing > 0 {
-            let sighting = unplaced.entry(pid).or_insert_with(|| Sighting {
-                process,
-                ..Sighting::default()
-            });
-            sighting.pages += mended.missing;
-            sighting.bytes += 4096 << run.order;
+    /// Gives the ledger single folios that it lacks, each under the process that maps it. What it has no room for comes
+    /// back, by process.
+    fn give(&mut self, lacking: &[Run], ledger: &Ledger) -> Result<BTreeMap<u32, Sighting>, SessionError> {
+        let pids = self.scanner.owners(lacking.iter().map(|run| run.pfn));
+        let mut accounts: BTreeMap<u32, (ProcessSeen, Option<u32>)> = BTreeMap::new();
+        let mut unplaced: BTreeMap<u32, Sighting> = BTreeMap::new();
+        for (run, pid) in lacking.iter().zip(pids) {
+            let (process, account) = match accounts.entry(pid) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let process = process::read(self.scanner.proc(), pid).unwrap_or_else(nobody);
+                    let account = self.account(pid, caller::HEALED, &process.comm, ledger)?;
+                    new.insert((process, account))
+                }
+            };
+            let mended = self.mender.mend(self.stretch(run), *account)?;
+            self.healed_pages += mended.added;
+            if mended.missing > 0 {
+                let sighting = unplaced.entry(pid).or_insert_with(|| Sighting {
+                    process: process.clone(),
+                    ..Sighting::default()
+                });
+                sighting.pages += mended.missing;
+                sighting.bytes += 4096 << run.order;
+            }
         }
-        Ok(())
+        Ok(unplaced)
     }
 
     /// The account of a process for pins of that caller.

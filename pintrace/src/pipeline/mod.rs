@@ -4,6 +4,8 @@
 //! order. What reaches the model in a live view is what a recording holds.
 
 #[cfg(feature = "live")]
+mod budget;
+#[cfg(feature = "live")]
 mod mending;
 #[cfg(feature = "live")]
 mod origin;

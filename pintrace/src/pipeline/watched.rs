@@ -1,7 +1,7 @@
 //! A kernel whose memory is looked at again and again, as a stream of events: for where nothing can be traced.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use pintrace_common::counters::Loss;
 
@@ -13,6 +13,7 @@ use crate::scan::scanner::{ScanError, Scanner};
 use crate::source::books::BooksReader;
 use crate::units::AccountId;
 
+use super::budget::{cpu_time, pause};
 use super::origin::{self, now};
 use super::session::SessionOptions;
 
@@ -39,7 +40,7 @@ impl Watched {
     ) -> Result<(Self, Vec<Event>), ScanError> {
         let mut watched = Self {
             scanner: Scanner::start(&kernel.types, roots)?,
-            sightings: Sightings::new(roots.proc.clone(), AccountId(1)),
+            sightings: Sightings::new(roots.proc.clone(), AccountId(1), true),
             books: BooksReader::new(&roots.proc),
             budget: options.scan_budget,
             next: Instant::now(),
@@ -91,12 +92,12 @@ impl Watched {
     }
 
     fn look(&mut self) -> Result<Vec<Event>, ScanError> {
+        let begin = cpu_time();
         let before = self.books.read();
         let look = self.scanner.look(false, &mut |_, _| {})?;
         let after = self.books.read();
-        let took = Duration::from_nanos(look.memory.took_ns);
-        let share = self.budget.clamp(0.001, 1.0);
-        self.next = Instant::now() + took.mul_f64(1.0 / share - 1.0);
+        let took = cpu_time().saturating_sub(begin);
+        self.next = Instant::now() + pause(took, self.budget);
         let time = now();
         let mut events = self.sightings.tell_look(time, &look);
         let truth = before.zip(after).map_or_else(

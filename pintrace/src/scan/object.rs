@@ -20,7 +20,7 @@ pub enum ObjectError {
     #[error("the loader cannot use the kernel's BTF: {0}")]
     Btf(#[from] aya::BtfError),
     /// Refused.
-    #[error("the kernel refused the scan's eBPF maps: {0}")]
+    #[error("the kernel refused the scan's eBPF maps: {}", root_cause(.0))]
     Load(#[from] aya::EbpfError),
     /// Refused.
     #[error("the kernel refused the scan's program {name}: {why}")]

@@ -1,6 +1,9 @@
-//! Whose a page is, from the kernel's own reverse map: for one page that turns up without a holder, when page tables
-//! of others may no longer be read. The structures may change while they are followed; what comes out is believed only if it
+//! Whose a page is, from the kernel's own reverse map: for pages that turn up without a holder, when page tables of
+//! others may no longer be read. The structures may change while they are followed; what comes out is believed only if it
 //! leads to an address space that covers the page.
+
+use std::collections::HashMap;
+use std::ops::Range;
 
 use super::layout::Rmap;
 use super::object::Object;
@@ -15,10 +18,47 @@ const ANON: u64 = 1;
 const RIGHT: u64 = 8;
 const LEFT: u64 = 16;
 
-/// The process that maps the page whose struct page this is; the first one found, if there are several.
-pub fn owner(object: &Object, rmap: &Rmap, page: u64) -> Option<u32> {
-    let mapping = object.read_u64(page + u64::from(rmap.page_mapping))?;
-    let index = object.read_u64(page + u64::from(rmap.page_index))?;
+/// Owners of pages, as found during one look: those of the same memory lie together.
+pub struct Owners<'o> {
+    object: &'o Object,
+    rmap: &'o Rmap,
+    /// By `page.mapping`: which indices an address space covers, and whose it is.
+    known: HashMap<u64, Vec<(Range<u64>, u32)>>,
+}
+
+impl<'o> Owners<'o> {
+    /// None known yet.
+    pub fn new(object: &'o Object, rmap: &'o Rmap) -> Self {
+        Self {
+            object,
+            rmap,
+            known: HashMap::new(),
+        }
+    }
+
+    /// The process that maps the page whose struct page this is; the first one found, if there are several.
+    pub fn of(&mut self, page: u64) -> Option<u32> {
+        let words = self
+            .object
+            .peek(page)
+            .ok()
+            .filter(|peek| peek.readable == 1)?
+            .words;
+        let word = |offset: u32| words.get(offset as usize / 8).copied();
+        let (mapping, index) = (word(self.rmap.page_mapping)?, word(self.rmap.page_index)?);
+        let known = self.known.entry(mapping).or_default();
+        if let Some((_, pid)) = known.iter().find(|(indices, _)| indices.contains(&index)) {
+            return Some(*pid);
+        }
+        let found = search(self.object, self.rmap, mapping, index)?;
+        let pid = found.1;
+        known.push(found);
+        Some(pid)
+    }
+}
+
+/// Looks through the tree of the mappings of an `anon_vma` or a file.
+fn search(object: &Object, rmap: &Rmap, mapping: u64, index: u64) -> Option<(Range<u64>, u32)> {
     let anonymous = mapping & FLAGS == ANON;
     let root = if anonymous {
         (mapping & !FLAGS) + u64::from(rmap.anon_root)
@@ -39,8 +79,9 @@ pub fn owner(object: &Object, rmap: &Rmap, page: u64) -> Option<u32> {
         } else {
             Some(node - u64::from(rmap.vma_node))
         };
-        if let Some(pid) = vma.and_then(|vma| covering(object, rmap, vma, index)) {
-            return Some(pid);
+        let covered = vma.and_then(|vma| covered(object, rmap, vma));
+        if let Some((indices, pid)) = covered.filter(|(indices, _)| indices.contains(&index)) {
+            return Some((indices, pid));
         }
         nodes.extend(
             [LEFT, RIGHT]
@@ -51,17 +92,15 @@ pub fn owner(object: &Object, rmap: &Rmap, page: u64) -> Option<u32> {
     None
 }
 
-/// The owner of a mapping, if it covers the page of that index.
-fn covering(object: &Object, rmap: &Rmap, vma: u64, index: u64) -> Option<u32> {
+/// The indices that a mapping covers, and the owner of its address space.
+fn covered(object: &Object, rmap: &Rmap, vma: u64) -> Option<(Range<u64>, u32)> {
     let read = |offset: u32| object.read_u64(vma + u64::from(offset));
     let (start, end) = (read(rmap.vma_start)?, read(rmap.vma_end)?);
     let first = read(rmap.vma_pgoff)?;
     let pages = end.checked_sub(start)? >> 12;
-    (first..first.checked_add(pages)?)
-        .contains(&index)
-        .then_some(())?;
     let mm = read(rmap.vma_mm)?;
     let task = object.read_u64(mm + u64::from(rmap.mm_owner))?;
     let pid = object.read_u64(task + u64::from(rmap.task_tgid))?;
-    u32::try_from(pid & 0xffff_ffff).ok().filter(|pid| *pid != 0)
+    let pid = u32::try_from(pid & 0xffff_ffff).ok().filter(|pid| *pid != 0)?;
+    Some((first..first.checked_add(pages)?, pid))
 }

@@ -25,7 +25,7 @@ use super::mms::{self, Process};
 use super::object::{Object, ObjectError};
 use super::pagemap::{self, Unread};
 use super::ram::{self, RamError};
-use super::rmap;
+use super::rmap::Owners;
 
 /// Why there is no scan.
 #[derive(Debug, thiserror::Error)]
@@ -147,9 +147,16 @@ impl Scanner {
         &self.proc
     }
 
-    /// The process that maps a page, by the kernel's reverse map: for when page tables may no longer be read.
-    pub fn owner(&self, pfn: u64) -> Option<u32> {
-        rmap::owner(&self.object, self.layout.rmap.as_ref()?, self.struct_page(pfn))
+    /// The process that maps each of these frames, by the kernel's reverse map: for when page tables may no longer be
+    /// read. 0 where none is found.
+    pub fn owners(&self, frames: impl Iterator<Item = u64>) -> Vec<u32> {
+        let Some(rmap) = &self.layout.rmap else {
+            return frames.map(|_| 0).collect();
+        };
+        let mut owners = Owners::new(&self.object, rmap);
+        frames
+            .map(|pfn| owners.of(self.struct_page(pfn)).unwrap_or(0))
+            .collect()
     }
 
     /// All processes; those of /proc where the kernel has no task iterator.

@@ -150,6 +150,11 @@ impl Recording {
         }
     }
 
+    /// pintrace itself, which pins a page of its own before it counts.
+    pub(crate) fn pid(&self) -> u64 {
+        self.process.as_ref().map_or(0, |process| u64::from(process.id()))
+    }
+
     /// What the file says so far, which may be a moment old.
     pub(crate) fn report(&self) -> Report {
         Report::of(&self.file)

@@ -34,6 +34,17 @@ fn a_mapping_is_held_by_the_process_that_mapped_it() {
         report.check(&mut findings);
         findings.same("released", report.figure(pid, "released"), PAGES);
     }
+    findings.about("older than a second recording");
+    let (pinload, ready) = Pinload::hold(&format!("vfio --pages {PAGES}"), 1);
+    let second = Recording::start("vfio-older");
+    let pid = number(&ready[0]["pid"]);
+    let report = second.settled();
+    report.check(&mut findings);
+    findings.same("pages_held", report.figure(pid, "pages_held"), PAGES);
+    pinload.end();
+    let report = second.once("the release", |report| report.figure(pid, "pages_held") == 0);
+    report.check(&mut findings);
+    second.finish().check(&mut findings);
     let report = recording.finish();
     findings.about("at the end");
     report.check(&mut findings);
