@@ -18,6 +18,9 @@ pub const BLOCKS: u32 = RUN_CHUNKS * CHUNK_PAGES as u32 / BLOCK as u32;
 /// Bytes that one look at kernel memory gives.
 pub const PEEK_BYTES: usize = 64;
 
+/// Stands in the programs for the number of a kernel function (`bpf_rdonly_cast`), until user space has put it there.
+pub const CAST_PLACEHOLDER: u32 = 0x7a57_0001;
+
 /// How a free block of the buddy allocator shows itself in its first struct page (`PageBuddy`).
 pub mod buddy {
     /// It does not show, or in a way that is not known: free pages are read like others.
@@ -68,6 +71,8 @@ pub struct ScanFacts {
     pub mm_flags: u32,
     /// The bit number of `PG_uptodate`.
     pub pg_uptodate: u32,
+    /// The number of `struct folio` among the kernel's types; 0 where it has none.
+    pub folio_type: u32,
 }
 
 /// A run of the scan: where it stands and what it has counted.

@@ -25,6 +25,7 @@ fn main() -> anyhow::Result<()> {
     let mut scanner = Scanner::start(&types, &roots)?;
 
     // What the page cache holds is not free.
+    rustix::fs::sync();
     std::fs::write("/proc/sys/vm/drop_caches", "3").context("this needs root")?;
     let empty = best(&mut scanner)?;
     let filling = fill(available()?.saturating_sub(SPARE))?;

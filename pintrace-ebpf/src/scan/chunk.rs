@@ -71,7 +71,7 @@ pub extern "C" fn pintrace_scan_chunk() -> u32 {
 
 /// Goes on behind `pages` pages, of which the chunk is the beginning.
 #[inline(always)]
-fn step(state: &mut ScanState, first: u64, pages: u64) {
+pub fn step(state: &mut ScanState, first: u64, pages: u64) {
     state.stepped += pages - CHUNK_PAGES;
     state.next = first + pages;
 }
@@ -81,7 +81,7 @@ fn step(state: &mut ScanState, first: u64, pages: u64) {
 /// Its order is read together with the mark that it is free (`buddy_order`, mm/internal.h): whoever takes the block
 /// meanwhile may pin its pages, as he may pin pages that the scan has just passed.
 #[inline(always)]
-fn free_pages(chunk: *mut u8, first: u64) -> u64 {
+pub fn free_pages(chunk: *mut u8, first: u64) -> u64 {
     // SAFETY: fields of the chunk's first page.
     let (kind, order) = unsafe {
         (

@@ -20,6 +20,7 @@ static SCAN_FACTS: ScanFacts = ScanFacts {
     task_tgid: 0,
     mm_flags: 0,
     pg_uptodate: 0,
+    folio_type: 0,
 };
 
 macro_rules! fact {
@@ -34,5 +35,5 @@ macro_rules! fact {
 
 fact! {
     page_flags page_mapping page_mapcount page_refcount page_private pg_head buddy pgty_buddy
-    folio_nr_pages folio_pincount pincount_order pin_bias task_mm task_tgid mm_flags pg_uptodate
+    folio_nr_pages folio_pincount pincount_order pin_bias task_mm task_tgid mm_flags pg_uptodate folio_type
 }

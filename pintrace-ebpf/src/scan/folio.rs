@@ -67,7 +67,7 @@ pub extern "C" fn pintrace_scan_folio(first: u64, index: u32) -> u32 {
 /// Pages of the folio that the chunk begins, if it is larger than the chunk; else 0.
 #[inline(always)]
 pub fn pages(chunk: *mut u8, first: u64) -> u64 {
-    if is_head(u64_at(chunk, facts::page_flags() as usize)) {
+    if is_head_at(chunk) {
         chunk::aligned_pages(first, order_at(chunk, 0))
     } else {
         0
@@ -95,10 +95,21 @@ fn is_head(flags: u64) -> bool {
     flags >> (facts::pg_head() & 63) & 1 == 1
 }
 
+/// Whether the chunk begins with a head page.
+#[inline(always)]
+pub fn is_head_at(chunk: *mut u8) -> bool {
+    is_head(u64_at(chunk, facts::page_flags() as usize))
+}
+
 /// log2 of the pages of the folio whose head lies `at` so many bytes into the chunk.
 #[inline(always)]
 fn order_at(chunk: *mut u8, at: usize) -> u64 {
-    let pages = u32_at(chunk, at + facts::folio_nr_pages() as usize);
+    order_of(u32_at(chunk, at + facts::folio_nr_pages() as usize))
+}
+
+/// log2 of a folio's number of pages.
+#[inline(always)]
+pub fn order_of(pages: u32) -> u64 {
     let mut order = 0u32;
     for shift in [16, 8, 4, 2, 1] {
         if pages >> (order + shift) != 0 {

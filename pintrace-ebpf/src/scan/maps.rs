@@ -31,6 +31,23 @@ pub fn state() -> Option<&'static mut ScanState> {
     SCAN_STATE.get_ptr_mut(0).map(|state| unsafe { &mut *state })
 }
 
+/// Begins a run over frames; false if that cannot be.
+#[inline(always)]
+pub fn begin(from: u64, to: u64, vmemmap: u64) -> bool {
+    let Some(state) = state() else {
+        return false;
+    };
+    state.next = from;
+    state.end = to;
+    state.vmemmap = vmemmap;
+    state.found = 0;
+    state.read = 0;
+    state.stepped = 0;
+    state.free = 0;
+    state.absent = 0;
+    true
+}
+
 /// The chunk's bytes.
 #[inline(always)]
 pub fn chunk() -> Option<*mut u8> {

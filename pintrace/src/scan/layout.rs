@@ -137,6 +137,8 @@ pub fn layout(types: &impl Types) -> Result<Layout, UnknownLayout> {
             None => offset("mm_struct", &["flags"])?,
         },
         pg_uptodate: enumerator("PG_uptodate")?,
+        // Numbers are the loader's to find.
+        folio_type: 0,
     };
     let path = Path {
         task_files: offset("task_struct", &["files"])?,

@@ -6,7 +6,8 @@ use std::path::Path;
 use aya::maps::{Array, MapData};
 use aya::programs::{Iter, Program, ProgramError, RawTracePoint};
 use aya::{Btf, Ebpf, EbpfLoader, Endianness};
-use pintrace_common::scan::{BLOCK, Block, Found, Peek, ScanFacts, ScanState, TaskSeen};
+use aya_obj::btf::BtfKind;
+use pintrace_common::scan::{BLOCK, Block, CAST_PLACEHOLDER, Found, Peek, ScanFacts, ScanState, TaskSeen};
 
 use crate::attach::apply::root_cause;
 use crate::source::test_run::test_run;
@@ -42,6 +43,7 @@ pub enum ObjectError {
 }
 
 const SCAN: &str = "scan";
+const SCAN_DIRECT: &str = "scan_direct";
 const PEEK: &str = "peek";
 const TASKS: &str = "tasks";
 
@@ -71,6 +73,8 @@ pub struct Object {
     peeked: Array<MapData, PodPeek>,
     // Last: the programs go when their maps have.
     ebpf: Ebpf,
+    /// The program that scans: the faster one where the kernel takes it.
+    scan: &'static str,
     /// Why the task iterator is not there, where it is not.
     without_tasks: Option<String>,
 }
@@ -79,16 +83,30 @@ impl Object {
     /// Loads the programs with the layout injected.
     pub fn load(facts: ScanFacts, btf: &Path) -> Result<Self, ObjectError> {
         let btf = Btf::parse_file(btf, Endianness::default())?;
-        let facts = PodFacts(facts);
+        let in_place = InPlace::find(&btf);
+        let object = in_place.map_or_else(|| OBJECT.to_vec(), InPlace::put_into);
+        let facts = PodFacts(ScanFacts {
+            folio_type: in_place.map_or(0, |in_place| in_place.folio),
+            ..facts
+        });
         let mut ebpf = EbpfLoader::new()
             .btf(Some(&btf))
             .override_global("SCAN_FACTS", &facts, true)
-            .load(OBJECT)?;
+            .load(&object)?;
         for name in [SCAN, PEEK] {
             raw_tracepoint(&mut ebpf, name)?
                 .load()
                 .map_err(|error| refused(name, &error))?;
         }
+        let direct = in_place.is_some()
+            && raw_tracepoint(&mut ebpf, SCAN_DIRECT)?
+                .load()
+                .inspect_err(|error| {
+                    if std::env::var_os("PINTRACE_VERIFIER_LOG").is_some() {
+                        eprintln!("{SCAN_DIRECT}: {}", root_cause(error));
+                    }
+                })
+                .is_ok();
         let without_tasks = iterator(&mut ebpf)?
             .load("task", &btf)
             .err()
@@ -99,6 +117,7 @@ impl Object {
             found: take(&mut ebpf, "SCAN_FOUND")?.try_into()?,
             peeked: take(&mut ebpf, "PEEKED")?.try_into()?,
             ebpf,
+            scan: if direct { SCAN_DIRECT } else { SCAN },
             without_tasks,
         })
     }
@@ -112,7 +131,7 @@ impl Object {
         to: u64,
         take: &mut dyn FnMut(&Found),
     ) -> Result<ScanState, ObjectError> {
-        self.run(SCAN, &[from, to, vmemmap])?;
+        self.run(self.scan, &[from, to, vmemmap])?;
         let state = self.state.get(&0, 0)?.0;
         let mut left = usize::try_from(state.found).unwrap_or(usize::MAX);
         let mut place = 0;
@@ -180,7 +199,7 @@ impl Object {
             let info = self.ebpf.program(name)?.info().ok()?;
             info.verified_instruction_count()
         };
-        [SCAN, PEEK, TASKS]
+        [SCAN, SCAN_DIRECT, PEEK, TASKS]
             .into_iter()
             .filter_map(|name| Some((name.to_owned(), count(name)?)))
             .collect()
@@ -192,6 +211,44 @@ impl Object {
         test_run(std::os::fd::AsFd::as_fd(fd), arguments)
             .map(drop)
             .map_err(ObjectError::Run)
+    }
+}
+
+/// What a program needs to read the kernel's structures in place (6.2).
+#[derive(Clone, Copy)]
+struct InPlace {
+    /// The number of `bpf_rdonly_cast`.
+    cast: u32,
+    /// The number of `struct folio`.
+    folio: u32,
+}
+
+impl InPlace {
+    fn find(btf: &Btf) -> Option<Self> {
+        Some(Self {
+            cast: btf.id_by_type_name_kind("bpf_rdonly_cast", BtfKind::Func).ok()?,
+            folio: btf.id_by_type_name_kind("folio", BtfKind::Struct).ok()?,
+        })
+    }
+
+    /// The object with the number of the function in its calls, which no compiler and no loader of today puts there.
+    fn put_into(self) -> Vec<u8> {
+        /// `BPF_JMP | BPF_CALL`, and in the upper half of the next byte `BPF_PSEUDO_KFUNC_CALL` (include/uapi/linux/bpf.h).
+        const CALL: u8 = 0x85;
+        const OF_KERNEL: u8 = 2 << 4;
+        let [a, b, c, d] = CAST_PLACEHOLDER.to_le_bytes();
+        let placeholder = [CALL, 0, 0, 0, a, b, c, d];
+        let mut object = OBJECT.to_vec();
+        let mut place = 0;
+        // Instructions lie at multiples of 8 in the file, as the section does.
+        while let Some(word) = object.get_mut(place..place + 8) {
+            if word == placeholder {
+                word[1] = OF_KERNEL;
+                word[4..].copy_from_slice(&self.cast.to_le_bytes());
+            }
+            place += 8;
+        }
+        object
     }
 }
 
