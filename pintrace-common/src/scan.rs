@@ -91,7 +91,7 @@ pub struct ScanState {
     pub read: u64,
     /// Pages of free blocks and large folios that were stepped over unread.
     pub stepped: u64,
-    /// Pages of these that are free.
+    /// Pages of free blocks as large as a chunk.
     pub free: u64,
     /// Pages whose struct page cannot be read: there is none.
     pub absent: u64,

@@ -36,7 +36,7 @@ pub extern "C" fn pintrace_scan_chunk() -> u32 {
     let free = free_pages(chunk, first);
     if free != 0 {
         step(state, first, free);
-        state.free += free - CHUNK_PAGES;
+        state.free += free;
         return 0;
     }
     let bias = facts::pin_bias();
@@ -76,7 +76,7 @@ pub fn step(state: &mut ScanState, first: u64, pages: u64) {
     state.next = first + pages;
 }
 
-/// Pages of the free block that the chunk begins; 0 if there is none, or none larger than the chunk.
+/// Pages of the free block that the chunk begins; 0 if there is none, or none as large as the chunk.
 ///
 /// Its order is read together with the mark that it is free (`buddy_order`, mm/internal.h): whoever takes the block
 /// meanwhile may pin its pages, as he may pin pages that the scan has just passed.
@@ -103,10 +103,10 @@ pub fn free_pages(chunk: *mut u8, first: u64) -> u64 {
     if is_free { aligned_pages(first, order) } else { 0 }
 }
 
-/// Pages of a block or folio of this order, if it is larger than a chunk and may begin at this frame; else 0.
+/// Pages of a block or folio of this order, if it is as large as a chunk and may begin at this frame; else 0.
 #[inline(always)]
 pub fn aligned_pages(first: u64, order: u64) -> u64 {
-    if order <= CHUNK_ORDER || order > MOST_ORDER {
+    if !(CHUNK_ORDER..=MOST_ORDER).contains(&order) {
         return 0;
     }
     let pages = 1u64 << (order & 31);

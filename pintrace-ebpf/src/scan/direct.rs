@@ -64,7 +64,7 @@ pub extern "C" fn pintrace_direct_chunk() -> u32 {
     let free = chunk::free_pages(copy, first);
     if free != 0 {
         chunk::step(state, first, free);
-        state.free += free - CHUNK_PAGES;
+        state.free += free;
         return 0;
     }
     let suspects = pintrace_direct_suspects(address);
@@ -103,10 +103,9 @@ pub extern "C" fn pintrace_direct_suspects(address: u64) -> u64 {
     let mut index = 0;
     while index < CHUNK_PAGES {
         let page = cast(address + index * PAGE_STRUCT as u64);
-        if at::<u32>(page, facts::page_refcount()) >= bias {
-            suspects |= 1 << index;
-        } else if at::<u64>(page, facts::page_flags()) & head_bit != 0
-            && at::<u32>(page, facts::folio_pincount()) != 0
+        if at::<u32>(page, facts::page_refcount()) >= bias
+            || (at::<u64>(page, facts::page_flags()) & head_bit != 0
+                && at::<u32>(page, facts::folio_pincount()) != 0)
         {
             suspects |= 1 << index;
         }

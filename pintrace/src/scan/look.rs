@@ -18,7 +18,7 @@ pub struct Memory {
     pub read: u64,
     /// Pages of free blocks and large folios that were stepped over.
     pub stepped: u64,
-    /// Free pages among these.
+    /// Free pages, as far as they lie in blocks of 256 KiB and more.
     pub free: u64,
     /// Pages that have no struct page.
     pub absent: u64,
