@@ -72,7 +72,8 @@ fn main() -> anyhow::Result<()> {
     let roots = Roots::default();
     let kernel = Kernel::read(&roots)?;
     let facts = layout::facts(&kernel.types, false)?;
-    let (mut ebpf, _btf) = apply::load(&kernel.facts, facts, &roots.btf, &LoadOptions::default())?;
+    let btf = apply::read_btf(&roots.btf)?;
+    let mut ebpf = apply::load(&kernel.facts, facts, &btf, &LoadOptions::default())?;
     let mut bench = Bench { ebpf: &mut ebpf };
     bench.load_all()?;
     let longterm = u64::from(facts.foll_longterm);

@@ -9,6 +9,7 @@ use std::io::Write as _;
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
+use pintrace::attach::apply;
 use pintrace::attach::btf::KernelTypes;
 use pintrace::attach::facts::Roots;
 use pintrace::scan::look::Memory;
@@ -22,7 +23,7 @@ const SPARE: u64 = 1 << 30;
 fn main() -> anyhow::Result<()> {
     let roots = Roots::default();
     let types = KernelTypes::read(&roots.btf)?;
-    let mut scanner = Scanner::start(&types, &roots)?;
+    let mut scanner = Scanner::start(&types, &apply::read_btf(&roots.btf)?, &roots)?;
 
     // What the page cache holds is not free.
     rustix::fs::sync();

@@ -4,14 +4,9 @@ use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use pintrace_common::scan::{CHUNK_PAGES, PAGE_STRUCT, ScanState, buddy};
 
 use crate::{
-    facts, folio,
+    blocks, facts, folio,
     maps::{self, CHUNK_BYTES},
 };
-
-/// The largest order that a block or folio is believed to have: 1 GiB.
-const MOST_ORDER: u64 = 18;
-/// log2 of the pages of a chunk.
-const CHUNK_ORDER: u64 = CHUNK_PAGES.trailing_zeros() as u64;
 
 /// Looks through the chunk that comes next. A global function: the verifier follows it once. Not 0 at the end of the
 /// range.
@@ -100,15 +95,9 @@ pub fn free_pages(chunk: *mut u8, first: u64) -> u64 {
         buddy::CLEARED_BIT => kind & (buddy::BASE | buddy::BIT) == buddy::BASE,
         _ => false,
     };
-    if is_free { aligned_pages(first, order) } else { 0 }
-}
-
-/// Pages of a block or folio of this order, if it is as large as a chunk and may begin at this frame; else 0.
-#[inline(always)]
-pub fn aligned_pages(first: u64, order: u64) -> u64 {
-    if !(CHUNK_ORDER..=MOST_ORDER).contains(&order) {
-        return 0;
+    if is_free {
+        blocks::aligned_pages(first, order)
+    } else {
+        0
     }
-    let pages = 1u64 << (order & 31);
-    if first & (pages - 1) == 0 { pages } else { 0 }
 }

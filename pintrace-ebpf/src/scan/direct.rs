@@ -7,7 +7,7 @@ use aya_ebpf::{
 use pintrace_common::scan::{CAST_PLACEHOLDER, CHUNK_PAGES, PAGE_STRUCT, ROW_CHUNKS, ROWS};
 
 use crate::{
-    chunk, facts, folio,
+    blocks, chunk, facts, folio,
     maps::{self, CHUNK_BYTES},
 };
 
@@ -81,7 +81,7 @@ pub extern "C" fn pintrace_direct_chunk() -> u32 {
     }
     let order = folio::order_of(at::<u32>(cast(address), facts::folio_nr_pages()));
     let pages = if folio::is_head_at(copy) {
-        chunk::aligned_pages(first, order)
+        blocks::aligned_pages(first, order)
     } else {
         0
     };

@@ -5,7 +5,7 @@ use pintrace_common::scan::{
 };
 
 use crate::{
-    chunk, facts,
+    blocks, facts,
     maps::{self, CHUNK_BYTES},
 };
 
@@ -68,7 +68,7 @@ pub extern "C" fn pintrace_scan_folio(first: u64, index: u32) -> u32 {
 #[inline(always)]
 pub fn pages(chunk: *mut u8, first: u64) -> u64 {
     if is_head_at(chunk) {
-        chunk::aligned_pages(first, order_at(chunk, 0))
+        blocks::aligned_pages(first, order_at(chunk, 0))
     } else {
         0
     }

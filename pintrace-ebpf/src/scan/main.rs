@@ -6,6 +6,7 @@
 #![no_std]
 #![no_main]
 
+mod blocks;
 mod chunk;
 mod direct;
 mod facts;

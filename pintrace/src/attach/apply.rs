@@ -72,19 +72,23 @@ pub enum Status {
     Missing(String),
 }
 
+/// Reads BTF for the loader: some time's work, to be done once.
+pub fn read_btf(path: &Path) -> Result<Btf, LoadError> {
+    Ok(Btf::parse_file(path, Endianness::default())?)
+}
+
 /// Loads the object that suits the kernel, with the layout injected. Nothing is attached yet.
 pub fn load(
     kernel: &KernelFacts,
     layout: Facts,
-    btf: &Path,
+    btf: &Btf,
     options: &LoadOptions,
-) -> Result<(Ebpf, Btf), LoadError> {
-    let btf = Btf::parse_file(btf, Endianness::default())?;
+) -> Result<Ebpf, LoadError> {
     let facts = FactsGlobal(layout);
     let log_level = u8::from(options.bpf_log) * LOG_DEBUG;
     let mut loader = EbpfLoader::new();
     loader
-        .btf(Some(&btf))
+        .btf(Some(btf))
         .override_global("FACTS", &facts, true)
         .override_global("AYA_LOG_LEVEL", &log_level, false)
         .map_max_entries("CHUNKS", folio_chunks(kernel.bpf_loop));
@@ -94,8 +98,7 @@ pub fn load(
     for (map, entries) in &options.map_entries {
         loader.map_max_entries(map, *entries);
     }
-    let ebpf = loader.load(if kernel.bpf_loop { OBJECT } else { ELDER })?;
-    Ok((ebpf, btf))
+    Ok(loader.load(if kernel.bpf_loop { OBJECT } else { ELDER })?)
 }
 
 /// Chunks of the folio table for this machine's memory: twice over where they take memory when they are needed,

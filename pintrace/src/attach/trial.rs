@@ -27,7 +27,8 @@ pub enum TrialError {
 pub fn run(capture: &mut Capture, kernel: &Kernel, roots: &Roots) -> Result<(), TrialError> {
     let twice = kernel.facts.preemption;
     let facts = layout::facts(&kernel.types, twice)?;
-    let (mut ebpf, btf) = apply::load(&kernel.facts, facts, &roots.btf, &LoadOptions::default())?;
+    let btf = apply::read_btf(&roots.btf)?;
+    let mut ebpf = apply::load(&kernel.facts, facts, &btf, &LoadOptions::default())?;
     let outcomes = apply::attach(&mut ebpf, &btf, plan::plan(HOOKS, &kernel.facts), twice);
     capture.hooks = outcomes.iter().map(tried).collect();
     capture.verified = outcomes
@@ -44,7 +45,7 @@ pub fn run(capture: &mut Capture, kernel: &Kernel, roots: &Roots) -> Result<(), 
             .extend(programs.filter_map(|program| Some(((*program).to_owned(), verified(&ebpf, program)?))));
     }
     if let Ok(layout) = crate::scan::layout::layout(&kernel.types)
-        && let Ok(object) = Object::load(layout.facts, &roots.btf)
+        && let Ok(object) = Object::load(layout.facts, &btf)
     {
         capture.verified.extend(object.verified());
     }

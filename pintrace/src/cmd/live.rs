@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::attach::apply::LoadOptions;
 use crate::attach::facts::Roots;
 use crate::event::Event;
-use crate::pipeline::session::{LoadOptions, Session, SessionError, SessionOptions, Witness};
+use crate::pipeline::session::Session;
+use crate::pipeline::start::{SessionError, SessionOptions, Witness};
 
 /// Options of every command that traces.
 #[derive(Clone, Debug, clap::Args)]

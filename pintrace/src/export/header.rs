@@ -40,8 +40,12 @@ pub(super) fn truth(snapshot: &Snapshot) -> String {
         0 => String::new(),
         pages => format!(" + under way {pages}"),
     };
+    let healed = match snapshot.truth.healed_pages {
+        0 => String::new(),
+        pages => format!("   healed {pages}"),
+    };
     format!(
-        "books {} = ledger {} + older {}{under_way} + unaccounted {}",
+        "books {} = ledger {} + older {}{under_way} + unaccounted {}{healed}",
         shown("books_held"),
         shown("ledger_held"),
         shown("opening_held"),

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::event::{AccountOpened, AccountSampled};
 use crate::units::{AccountId, Pid};
 
+use super::flow::Flow;
 use super::limits;
-use super::process::Flow;
 use super::stack::Origin;
 use super::subsystem::Subsystem;
 

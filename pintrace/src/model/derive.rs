@@ -7,8 +7,9 @@ use crate::units::{Nanos, StackId};
 
 use super::account::{AccountState, ProcessKey};
 use super::extent::ExtentState;
+use super::flow::Flow;
 use super::fold::Model;
-use super::process::{Flow, ProcessState};
+use super::process::ProcessState;
 use super::snapshot::{OpenExtent, Process, Snapshot, SubsystemTotals, Thread};
 use super::stack::{Origin, StackTable};
 use super::subsystem::Subsystem;

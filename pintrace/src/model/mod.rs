@@ -7,6 +7,7 @@ mod account;
 mod derive;
 mod extent;
 pub mod field;
+mod flow;
 mod fold;
 mod limits;
 mod loss;

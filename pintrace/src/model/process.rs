@@ -6,23 +6,10 @@ use crate::event::ProcessSeen;
 use crate::units::{AccountId, Nanos, Pid, Tid};
 
 use super::account::{AccountState, AccountTable, ProcessKey};
+use super::flow::Flow;
 use super::limits::{self, clip};
 use super::snapshot::Ended;
 use super::stack::Origin;
-
-/// Pages acquired and released.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Flow {
-    pub(super) acquired: u64,
-    pub(super) released: u64,
-}
-
-impl Flow {
-    pub(super) fn add(&mut self, acquired: u64, released: u64) {
-        self.acquired = self.acquired.saturating_add(acquired);
-        self.released = self.released.saturating_add(released);
-    }
-}
 
 /// What a process's closed accounts added up to.
 #[derive(Clone, Debug, Default)]

@@ -21,7 +21,7 @@ use crate::source::mender::{Mender, Stretch};
 use crate::units::{AccountId, Nanos};
 
 use super::budget::{cpu_time, pause};
-use super::session::SessionError;
+use super::start::SessionError;
 
 /// Ticks after the start at which what was then given to the ledger is looked at again: a pin that was under way has
 /// been counted twice.

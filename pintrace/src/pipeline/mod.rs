@@ -15,6 +15,8 @@ pub mod run;
 pub mod session;
 pub mod sink;
 #[cfg(feature = "live")]
+pub mod start;
+#[cfg(feature = "live")]
 pub mod traced;
 #[cfg(feature = "live")]
 pub mod watched;

@@ -9,8 +9,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::event::{Event, Stopped};
 
-use super::session::{Session, SessionError};
+use super::session::Session;
 use super::sink::{Sink, SinkError};
+use super::start::SessionError;
 
 /// Why a session ended early.
 #[derive(Debug, thiserror::Error)]

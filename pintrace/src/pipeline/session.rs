@@ -4,81 +4,13 @@ use std::os::fd::OwnedFd;
 
 use tokio::io::unix::AsyncFd;
 
-use crate::attach::btf::BtfError;
 use crate::attach::facts::{Kernel, Roots};
 use crate::event::{Event, Stopped};
 use crate::scan::scanner::ScanError;
-use crate::source::ledger::LedgerError;
-use crate::source::live::StartError;
 
+use super::start::{SessionError, SessionOptions, Witness};
 use super::traced::Traced;
 use super::watched::Watched;
-
-pub use crate::attach::apply::{LoadOptions, Outcome};
-
-/// Why no session began.
-#[derive(Debug, thiserror::Error)]
-pub enum SessionError {
-    /// The kernel's types cannot be read.
-    #[error(transparent)]
-    Btf(#[from] BtfError),
-    /// The kernel cannot be traced.
-    #[error(transparent)]
-    Start(#[from] StartError),
-    /// The kernel cannot be scanned.
-    #[error(transparent)]
-    Scan(#[from] ScanError),
-    /// Neither.
-    #[error("{traced}; and it cannot be scanned: {scanned}")]
-    Neither {
-        /// Why it cannot be traced.
-        traced: Box<StartError>,
-        /// Why it cannot be scanned.
-        scanned: Box<ScanError>,
-    },
-    /// The ledger stopped answering.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-}
-
-/// Which witness to hear.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Witness {
-    /// Events, or the state where nothing can be traced.
-    #[default]
-    Auto,
-    /// Events or nothing.
-    Events,
-    /// The state alone.
-    State,
-}
-
-/// How a session is to go.
-#[derive(Clone, Debug)]
-pub struct SessionOptions {
-    /// How the programs are loaded.
-    pub load: LoadOptions,
-    /// Whom to hear.
-    pub witness: Witness,
-    /// Share of one CPU that scans may take, 0 to 1.
-    pub scan_budget: f64,
-    /// The command run by `record -- COMMAND`, if any.
-    pub command: Vec<String>,
-}
-
-/// Scans may take a twentieth of one CPU.
-pub const SCAN_BUDGET: f64 = 0.05;
-
-impl Default for SessionOptions {
-    fn default() -> Self {
-        Self {
-            load: LoadOptions::default(),
-            witness: Witness::default(),
-            scan_budget: SCAN_BUDGET,
-            command: Vec::new(),
-        }
-    }
-}
 
 /// A kernel that tells what happens.
 pub enum Session {

@@ -13,12 +13,12 @@ use crate::enrich::names::Names;
 use crate::enrich::tracker::Tracker;
 use crate::event::{Body, Event, Missing, Probe, Started, Stopped};
 use crate::scan::scanner::Scanner;
-use crate::source::live::Live;
+use crate::source::live::{Live, StartError};
 use crate::source::mender::Mender;
 
 use super::mending::Mending;
 use super::origin::{self, now};
-use super::session::{SessionError, SessionOptions, Witness};
+use super::start::{SessionError, SessionOptions, Witness};
 
 /// A traced kernel that tells what happens.
 pub struct Traced {
@@ -40,12 +40,13 @@ impl Traced {
         roots: &Roots,
         options: &SessionOptions,
     ) -> Result<(Self, Vec<Event>), SessionError> {
+        let btf = apply::read_btf(&roots.btf).map_err(StartError::from)?;
         // First, because it pins a page of its own.
         let scanner = match options.witness {
-            Witness::Auto => Some(Scanner::start(&kernel.types, roots)),
+            Witness::Auto => Some(Scanner::start(&kernel.types, &btf, roots)),
             Witness::Events | Witness::State => None,
         };
-        let mut live = Live::start(&kernel, roots, &options.load)?;
+        let mut live = Live::start(&kernel, &btf, roots, &options.load)?;
         let mending = scanner.map(|scanner| mending(scanner?, &mut live, options));
         let probes = apply::attachments(live.outcomes())
             .map(|(hook, attachment)| Probe {

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use pintrace_common::counters::Loss;
 
+use crate::attach::apply;
 use crate::attach::facts::{Kernel, Roots};
 use crate::enrich::sightings::Sightings;
 use crate::event::{Body, Event, Started, Stopped, TruthSampled};
@@ -15,7 +16,7 @@ use crate::units::AccountId;
 
 use super::budget::{cpu_time, pause};
 use super::origin::{self, now};
-use super::session::SessionOptions;
+use super::start::SessionOptions;
 
 /// Memory under watch.
 pub struct Watched {
@@ -39,7 +40,7 @@ impl Watched {
         why: String,
     ) -> Result<(Self, Vec<Event>), ScanError> {
         let mut watched = Self {
-            scanner: Scanner::start(&kernel.types, roots)?,
+            scanner: Scanner::start(&kernel.types, &apply::read_btf(&roots.btf)?, roots)?,
             sightings: Sightings::new(roots.proc.clone(), AccountId(1), true),
             books: BooksReader::new(&roots.proc),
             budget: options.scan_budget,

@@ -1,15 +1,15 @@
 //! The scan's eBPF programs, loaded and run by hand. No aya type leaves this file.
 
 use std::io::Read as _;
-use std::path::Path;
 
 use aya::maps::{Array, MapData};
 use aya::programs::{Iter, Program, ProgramError, RawTracePoint};
-use aya::{Btf, Ebpf, EbpfLoader, Endianness};
+use aya::{Btf, Ebpf, EbpfLoader};
 use aya_obj::btf::BtfKind;
 use pintrace_common::scan::{BLOCK, Block, CAST_PLACEHOLDER, Found, Peek, ScanFacts, ScanState, TaskSeen};
 
 use crate::attach::apply::root_cause;
+use crate::source::pod::pod;
 use crate::source::test_run::test_run;
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pintrace-scan"));
@@ -17,9 +17,6 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pi
 /// Why the programs cannot be loaded or run.
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectError {
-    /// The kernel's BTF cannot be used.
-    #[error("the loader cannot use the kernel's BTF: {0}")]
-    Btf(#[from] aya::BtfError),
     /// Refused.
     #[error("the kernel refused the scan's eBPF maps: {}", root_cause(.0))]
     Load(#[from] aya::EbpfError),
@@ -47,18 +44,6 @@ const SCAN_DIRECT: &str = "scan_direct";
 const PEEK: &str = "peek";
 const TASKS: &str = "tasks";
 
-macro_rules! pod {
-    ($($name:ident($inner:ty);)+) => {
-        $(
-            #[derive(Clone, Copy)]
-            #[repr(transparent)]
-            struct $name($inner);
-            // SAFETY: repr(C) of integers only, without padding; any bit pattern is valid.
-            unsafe impl aya::Pod for $name {}
-        )+
-    };
-}
-
 pod! {
     PodFacts(ScanFacts);
     PodState(ScanState);
@@ -81,16 +66,15 @@ pub struct Object {
 
 impl Object {
     /// Loads the programs with the layout injected.
-    pub fn load(facts: ScanFacts, btf: &Path) -> Result<Self, ObjectError> {
-        let btf = Btf::parse_file(btf, Endianness::default())?;
-        let in_place = InPlace::find(&btf);
+    pub fn load(facts: ScanFacts, btf: &Btf) -> Result<Self, ObjectError> {
+        let in_place = InPlace::find(btf);
         let object = in_place.map_or_else(|| OBJECT.to_vec(), InPlace::put_into);
         let facts = PodFacts(ScanFacts {
             folio_type: in_place.map_or(0, |in_place| in_place.folio),
             ..facts
         });
         let mut ebpf = EbpfLoader::new()
-            .btf(Some(&btf))
+            .btf(Some(btf))
             .override_global("SCAN_FACTS", &facts, true)
             .load(&object)?;
         for name in [SCAN, PEEK] {
@@ -108,7 +92,7 @@ impl Object {
                 })
                 .is_ok();
         let without_tasks = iterator(&mut ebpf)?
-            .load("task", &btf)
+            .load("task", btf)
             .err()
             .map(|error| root_cause(&error));
         let take = |ebpf: &mut Ebpf, name| ebpf.take_map(name).ok_or(ObjectError::Missing(name));

@@ -5,8 +5,10 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use aya::Btf;
 use pintrace_common::scan::PAGE_STRUCT;
 
+use crate::attach::apply::LoadError;
 use crate::attach::btf::Types;
 use crate::attach::facts::Roots;
 use crate::attach::layout::UnknownLayout;
@@ -33,6 +35,9 @@ pub enum ScanError {
     /// The kernel's structures are not known.
     #[error(transparent)]
     Layout(#[from] UnknownLayout),
+    /// The loader cannot use the kernel's types.
+    #[error(transparent)]
+    Btf(#[from] LoadError),
     /// The programs do not run.
     #[error(transparent)]
     Object(#[from] ObjectError),
@@ -59,9 +64,9 @@ pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
 
 impl Scanner {
     /// Loads the programs and finds the struct pages.
-    pub fn start(types: &impl Types, roots: &Roots) -> Result<Self, ScanError> {
+    pub fn start(types: &impl Types, btf: &Btf, roots: &Roots) -> Result<Self, ScanError> {
         let layout = layout::layout(types)?;
-        let object = Object::load(layout.facts, &roots.btf)?;
+        let object = Object::load(layout.facts, btf)?;
         let vmemmap = anchor::find(&object, &layout, &roots.proc)?;
         let mask = mms::pinned_mask(&object, &layout)?;
         Ok(Self {

@@ -5,20 +5,8 @@ use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, Queue, RingBuf, 
 use pintrace_common::counters::{Loss, Total};
 use pintrace_common::ledger::{Account, AccountKey, Extent};
 
+use super::pod::pod;
 use super::truth::Totals;
-
-macro_rules! pod {
-    ($($name:ident($inner:ty);)+) => {
-        $(
-            #[derive(Clone, Copy)]
-            #[repr(transparent)]
-            struct $name($inner);
-            // SAFETY: repr(C), integers and byte arrays only, no padding (checked by the sizes in
-            // `decode`'s tests); any bit pattern is valid.
-            unsafe impl aya::Pod for $name {}
-        )+
-    };
-}
 
 pod! {
     PodAccount(Account);

@@ -3,8 +3,8 @@
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use aya::Ebpf;
 use aya::maps::{MapData, RingBuf};
+use aya::{Btf, Ebpf};
 use pintrace_common::counters::Loss;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -66,16 +66,21 @@ pub struct Live {
 
 impl Live {
     /// Loads and attaches everything, then opens the gate and finds the baseline.
-    pub fn start(kernel: &Kernel, roots: &Roots, options: &LoadOptions) -> Result<Self, StartError> {
+    pub fn start(
+        kernel: &Kernel,
+        btf: &Btf,
+        roots: &Roots,
+        options: &LoadOptions,
+    ) -> Result<Self, StartError> {
         let twice = kernel.facts.preemption;
         let facts = layout::facts(&kernel.types, twice)?;
-        let (mut ebpf, btf) = apply::load(&kernel.facts, facts, &roots.btf, options)?;
+        let mut ebpf = apply::load(&kernel.facts, facts, btf, options)?;
         #[cfg(feature = "bpf-log")]
         let log = options
             .bpf_log
             .then(|| super::bpf_log::BpfLog::open(&mut ebpf))
             .flatten();
-        let outcomes = apply::attach(&mut ebpf, &btf, plan::plan(HOOKS, &kernel.facts), twice);
+        let outcomes = apply::attach(&mut ebpf, btf, plan::plan(HOOKS, &kernel.facts), twice);
         if !apply::sees_pins(&outcomes) {
             return Err(StartError::NothingAttached {
                 reason: first_reason(&outcomes),

@@ -10,19 +10,13 @@ use pintrace_common::limits::COMM_BYTES;
 use pintrace_common::mend::{FOLIOS, Mend};
 
 use super::ledger::LedgerError;
+use super::pod::pod;
 use super::test_run::test_run;
 
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-struct PodMend(Mend);
-// SAFETY: repr(C) of integers and a byte array whose size is a multiple of 8, so without padding.
-unsafe impl aya::Pod for PodMend {}
-
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-struct PodChunk(Chunk);
-// SAFETY: repr(C) of u64 only.
-unsafe impl aya::Pod for PodChunk {}
+pod! {
+    PodMend(Mend);
+    PodChunk(Chunk);
+}
 
 /// What was done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

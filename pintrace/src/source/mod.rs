@@ -17,6 +17,8 @@ pub mod mender;
 #[cfg(feature = "live")]
 pub mod own_page;
 #[cfg(feature = "live")]
+pub(crate) mod pod;
+#[cfg(feature = "live")]
 mod skipped;
 #[cfg(feature = "live")]
 pub mod test_run;

@@ -46,6 +46,14 @@ pub(super) fn lines(
         _ => items.push(probes(snapshot, theme)),
     }
     items.extend(untraced(snapshot, theme));
+    if snapshot.truth.healed_pages > 0 {
+        items.push(figure(
+            "healed",
+            snapshot.truth.healed_pages.to_string(),
+            3,
+            theme,
+        ));
+    }
     if !snapshot.started.missing.is_empty() {
         let mut item = alarm(
             "probes missing",

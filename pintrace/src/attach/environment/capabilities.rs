@@ -49,7 +49,7 @@ pub const CAPABILITIES: &[Capability] = &[
         at_start_only: true,
     },
     Capability {
-        name: "CAP_SYS_RESOURCE",
+        name: SYS_RESOURCE_NAME,
         number: 24,
         use_of: "raises the limit of locked memory, to which maps count before 5.11",
         needed: false,
@@ -59,7 +59,9 @@ pub const CAPABILITIES: &[Capability] = &[
 
 /// CAP_SYS_ADMIN stands for the first two.
 pub(super) const SYS_ADMIN: u32 = 21;
-/// CAP_SYS_RESOURCE.
+/// The name of the one that is not needed everywhere.
+pub(super) const SYS_RESOURCE_NAME: &str = "CAP_SYS_RESOURCE";
+/// Its number.
 pub(super) const SYS_RESOURCE: u32 = 24;
 
 /// What gives one.

@@ -65,7 +65,18 @@ impl Check {
 /// Everything there is to look at, in the order in which tracing depends on it.
 pub fn checks(roots: &Roots, kernel: Option<&Kernel>) -> Vec<Check> {
     let mut checks = vec![btf(&roots.btf), jit(&roots.proc), lockdown(&roots.security)];
-    checks.extend(capabilities::checks(&roots.proc));
+    checks.extend(capabilities::checks(&roots.proc).into_iter().map(|check| {
+        if check.name == capabilities::SYS_RESOURCE_NAME && maps_are_free(kernel) {
+            Check::new(
+                check.name,
+                State::Good,
+                "not needed: maps do not count to locked memory here",
+                "",
+            )
+        } else {
+            check
+        }
+    }));
     checks.push(memlock(&roots.proc, kernel));
     if let Some(kernel) = kernel {
         checks.push(symbols(kernel));
@@ -115,6 +126,12 @@ fn lockdown(security: &Path) -> Check {
     }
 }
 
+/// Whether maps count to the cgroup's memory and not to locked memory: since 5.11. The helper told apart here came with
+/// 5.17.
+fn maps_are_free(kernel: Option<&Kernel>) -> bool {
+    kernel.is_some_and(|kernel| kernel.facts.bpf_loop)
+}
+
 fn memlock(proc: &Path, kernel: Option<&Kernel>) -> Check {
     let limits = std::fs::read_to_string(proc.join("self/limits")).unwrap_or_default();
     let line = limits
@@ -123,8 +140,7 @@ fn memlock(proc: &Path, kernel: Option<&Kernel>) -> Check {
     let Some(soft) = line.and_then(|line| line.split_whitespace().next()) else {
         return Check::new("memlock", State::Unknown, "no limit is shown", "");
     };
-    // Maps count to the cgroup's memory since 5.11, and the helper told apart here came with 5.17.
-    let counts = kernel.is_some_and(|kernel| !kernel.facts.bpf_loop);
+    let counts = kernel.is_some() && !maps_are_free(kernel);
     let raised = has(proc, SYS_RESOURCE) == Some(true);
     let state = if counts && !raised && soft != "unlimited" {
         State::Bad

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::attach::apply;
 use crate::attach::capture::Capture;
 use crate::attach::environment::{self, Check, State};
 use crate::attach::facts::{Kernel, Roots};
@@ -17,9 +18,9 @@ use crate::attach::plan;
 use crate::attach::table::{HOOKS, Purpose};
 use crate::attach::trial;
 use crate::exit::Exit;
-use crate::pipeline::session::{SessionError, SessionOptions, Witness};
+use crate::pipeline::start::{SessionError, SessionOptions, Witness};
 use crate::pipeline::traced::Traced;
-use crate::scan::scanner::Scanner;
+use crate::scan::scanner::{ScanError, Scanner};
 use crate::source::live::StartError;
 
 use hooks::HookLine;
@@ -61,6 +62,8 @@ struct Diagnosis {
     can_scan: bool,
     /// Why not.
     without_scan: Option<String>,
+    /// Which of the two sets of programs is loaded: `modern`, or `elder` before 5.17.
+    programs: &'static str,
     /// Threads can be taken off their CPU inside a hook: each is attached twice.
     preemption: bool,
     environment: Vec<Check>,
@@ -129,13 +132,17 @@ fn diagnose(roots: &Roots) -> Diagnosis {
     diagnosis.environment = environment::checks(roots, Some(&kernel));
     diagnosis.kernel.clone_from(&kernel.facts.release);
     diagnosis.machine.clone_from(&kernel.facts.machine);
+    diagnosis.programs = if kernel.facts.bpf_loop { "modern" } else { "elder" };
     diagnosis.preemption = kernel.facts.preemption;
     let plan = plan::plan(HOOKS, &kernel.facts);
     let options = SessionOptions {
         witness: Witness::Events,
         ..SessionOptions::default()
     };
-    match Scanner::start(&kernel.types, roots) {
+    let scanner = apply::read_btf(&roots.btf)
+        .map_err(ScanError::from)
+        .and_then(|btf| Scanner::start(&kernel.types, &btf, roots));
+    match scanner {
         Ok(_) => diagnosis.can_scan = true,
         Err(error) => diagnosis.without_scan = Some(error.to_string()),
     }

@@ -8,6 +8,11 @@ use super::Diagnosis;
 
 pub(super) fn write(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "kernel   {} ({})", diagnosis.kernel, diagnosis.machine)?;
+    match diagnosis.programs {
+        "elder" => writeln!(out, "programs those for kernels before 5.17 (no bpf_loop)")?,
+        "modern" => writeln!(out, "programs those for kernels since 5.17")?,
+        _ => {}
+    }
     let verdict = match (diagnosis.can_trace, diagnosis.tried) {
         (true, _) => "pins and releases can be traced here",
         (false, true) => "pins cannot be traced here: the kernel refused the hooks below",
