@@ -18,6 +18,10 @@ pub const BLOCKS: u32 = RUN_CHUNKS * CHUNK_PAGES as u32 / BLOCK as u32;
 /// Bytes that one look at kernel memory gives.
 pub const PEEK_BYTES: usize = 64;
 
+/// log2 of the pages of a section of memory: all of them have struct pages, or none (128 MiB on x86-64,
+/// arch/x86/include/asm/sparsemem.h; no less elsewhere).
+pub const SECTION_ORDER: u64 = 15;
+
 /// Stands in the programs for the number of a kernel function (`bpf_rdonly_cast`), until user space has put it there.
 pub const CAST_PLACEHOLDER: u32 = 0x7a57_0001;
 
@@ -95,6 +99,8 @@ pub struct ScanState {
     pub free: u64,
     /// Pages whose struct page cannot be read: there is none.
     pub absent: u64,
+    /// The section of memory that was found to have struct pages last.
+    pub section: u64,
     /// Bits of `mm_flags` of which a process must have one to be told by the task iterator; 0 for all.
     pub pinned_mask: u64,
 }

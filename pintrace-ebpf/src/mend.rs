@@ -127,7 +127,8 @@ pub extern "C" fn pintrace_mend_folio(page: u64, account: u32) -> u64 {
     if lacking == 0 {
         return 0;
     }
-    if account == 0 {
+    // Looked for first: a table without room is told to user space here, and is no loss of a hook's.
+    if account == 0 || Chunks::find_or_make(page).is_none() {
         return lacking << 2 | MISSING;
     }
     let held = folios::pintrace_hold(page, account, lacking as u32);

@@ -1,6 +1,8 @@
 //! Blocks of 2^order pages that begin where such a block may.
 
-use pintrace_common::scan::CHUNK_PAGES;
+use pintrace_common::scan::{CHUNK_PAGES, buddy};
+
+use crate::facts;
 
 /// The largest order that a block or folio is believed to have: 1 GiB.
 const MOST_ORDER: u64 = 18;
@@ -15,4 +17,14 @@ pub fn aligned_pages(first: u64, order: u64) -> u64 {
     }
     let pages = 1u64 << (order & 31);
     if first & (pages - 1) == 0 { pages } else { 0 }
+}
+
+/// Whether a page of this type is the first of a free block.
+#[inline(always)]
+pub fn is_free(page_type: u32) -> bool {
+    match facts::buddy() {
+        buddy::TOP_BYTE => page_type >> 24 == facts::pgty_buddy(),
+        buddy::CLEARED_BIT => page_type & (buddy::BASE | buddy::BIT) == buddy::BASE,
+        _ => false,
+    }
 }

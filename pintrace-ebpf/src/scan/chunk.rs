@@ -1,7 +1,7 @@
 //! One chunk of struct pages: read at once, looked through, and what is free or one folio stepped over.
 
 use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
-use pintrace_common::scan::{CHUNK_PAGES, PAGE_STRUCT, ScanState, buddy};
+use pintrace_common::scan::{CHUNK_PAGES, PAGE_STRUCT, ScanState};
 
 use crate::{
     blocks, facts, folio,
@@ -76,7 +76,7 @@ pub fn step(state: &mut ScanState, first: u64, pages: u64) {
 /// Its order is read together with the mark that it is free (`buddy_order`, mm/internal.h): whoever takes the block
 /// meanwhile may pin its pages, as he may pin pages that the scan has just passed.
 #[inline(always)]
-pub fn free_pages(chunk: *mut u8, first: u64) -> u64 {
+fn free_pages(chunk: *mut u8, first: u64) -> u64 {
     // SAFETY: fields of the chunk's first page.
     let (kind, order) = unsafe {
         (
@@ -90,12 +90,7 @@ pub fn free_pages(chunk: *mut u8, first: u64) -> u64 {
                 .read_volatile(),
         )
     };
-    let is_free = match facts::buddy() {
-        buddy::TOP_BYTE => kind >> 24 == facts::pgty_buddy(),
-        buddy::CLEARED_BIT => kind & (buddy::BASE | buddy::BIT) == buddy::BASE,
-        _ => false,
-    };
-    if is_free {
+    if blocks::is_free(kind) {
         blocks::aligned_pages(first, order)
     } else {
         0

@@ -4,7 +4,7 @@
 use aya_ebpf::{
     helpers::generated::bpf_probe_read_kernel, macros::raw_tracepoint, programs::RawTracePointContext,
 };
-use pintrace_common::scan::{CAST_PLACEHOLDER, CHUNK_PAGES, PAGE_STRUCT, ROW_CHUNKS, ROWS};
+use pintrace_common::scan::{CAST_PLACEHOLDER, CHUNK_PAGES, PAGE_STRUCT, ROW_CHUNKS, ROWS, SECTION_ORDER};
 
 use crate::{
     blocks, chunk, facts, folio,
@@ -53,15 +53,23 @@ pub extern "C" fn pintrace_direct_chunk() -> u32 {
         return 1;
     }
     let address = state.vmemmap + first * PAGE_STRUCT as u64;
-    // The first struct page is copied all the same: reading in place does not tell what is not there.
-    // SAFETY: the helper writes less than the map value has; a fault is an error, not a crash.
-    if unsafe { bpf_probe_read_kernel(copy.cast(), PAGE_STRUCT as u32, address as *const _) } != 0 {
-        state.absent += CHUNK_PAGES;
-        state.next = first + CHUNK_PAGES;
-        return 0;
+    if first >> SECTION_ORDER != state.section {
+        // Reading in place does not tell what is not there.
+        // SAFETY: the helper writes less than the map value has; a fault is an error, not a crash.
+        if unsafe { bpf_probe_read_kernel(copy.cast(), PAGE_STRUCT as u32, address as *const _) } != 0 {
+            state.absent += CHUNK_PAGES;
+            state.next = first + CHUNK_PAGES;
+            return 0;
+        }
+        state.section = first >> SECTION_ORDER;
     }
     state.read += CHUNK_PAGES;
-    let free = chunk::free_pages(copy, first);
+    let page = cast(address);
+    let free = if blocks::is_free(at(page, facts::page_mapcount())) {
+        blocks::aligned_pages(first, at(page, facts::page_private()))
+    } else {
+        0
+    };
     if free != 0 {
         chunk::step(state, first, free);
         state.free += free;
@@ -79,8 +87,8 @@ pub extern "C" fn pintrace_direct_chunk() -> u32 {
             index += 1;
         }
     }
-    let order = folio::order_of(at::<u32>(cast(address), facts::folio_nr_pages()));
-    let pages = if folio::is_head_at(copy) {
+    let pages = if at::<u64>(page, facts::page_flags()) >> (facts::pg_head() & 63) & 1 == 1 {
+        let order = folio::order_of(at(page, facts::folio_nr_pages()));
         blocks::aligned_pages(first, order)
     } else {
         0

@@ -45,6 +45,7 @@ pub fn begin(from: u64, to: u64, vmemmap: u64) -> bool {
     state.stepped = 0;
     state.free = 0;
     state.absent = 0;
+    state.section = u64::MAX;
     true
 }
 

@@ -22,6 +22,7 @@ mod robust_privileges;
 mod robust_record;
 mod robust_serve;
 mod scan;
+mod scan_doubtful;
 mod soak;
 mod truth;
 mod vfio;

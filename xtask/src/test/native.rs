@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result};
 use crate::tally::{Table, Tally};
 use crate::{process, setup, workspace};
 
-/// Their module.
-const MODULE: &str = "scan::";
+/// Their modules.
+const MODULES: [&str; 2] = ["scan::", "scan_doubtful::"];
 
 /// Runs them and adds a row to the table.
 pub(super) fn run(table: &mut Table) {
@@ -45,7 +45,8 @@ fn test() -> Result<Tally> {
     path.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
     let mut command = process::program(&tests);
     command
-        .args(["--test-threads=1", "--show-output", MODULE])
+        .args(["--test-threads=1", "--show-output"])
+        .args(MODULES)
         .env("PATH", std::env::join_paths(path)?)
         .env("PINTRACE_TEST_DISK", workspace::root().join("target"));
     let (tally, text) = super::passed_on(command)?;

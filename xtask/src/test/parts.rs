@@ -27,6 +27,7 @@ const TOOL: &[&str] = &[
     "robust_panic",
     "robust_record",
     "robust_serve",
+    "scan_doubtful",
 ];
 
 /// A part of the guest tests.
