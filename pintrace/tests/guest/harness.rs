@@ -348,7 +348,14 @@ pub(crate) enum Began {
 impl Pinload {
     /// Starts it and waits until `holders` hold.
     pub(crate) fn begin(words: &str, holders: usize) -> Began {
-        let mut process = Command::new("pinload")
+        Self::begin_by("pinload", words, holders)
+    }
+
+    /// As [`Self::begin`], started by another program's words.
+    pub(crate) fn begin_by(program: &str, words: &str, holders: usize) -> Began {
+        let mut program = program.split(' ');
+        let mut process = Command::new(program.next().unwrap())
+            .args(program)
             .args(words.split_whitespace())
             .arg("--hold-until-stdin")
             .stdin(Stdio::piped())

@@ -23,6 +23,7 @@ mod robust_record;
 mod robust_serve;
 mod scan;
 mod scan_doubtful;
+mod scan_far;
 mod soak;
 mod truth;
 mod vfio;

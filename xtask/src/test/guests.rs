@@ -18,7 +18,7 @@ use super::promtool;
 /// What the tests use beside pintrace and pinload.
 /// `linux-libc-dev` is for bpftrace, which takes types from headers where it thinks that BTF is not enough (5.10).
 /// `util-linux` has setpriv.
-const PACKAGES: [&str; 4] = ["fio", "bpftrace", "linux-libc-dev", "util-linux"];
+const PACKAGES: [&str; 5] = ["fio", "bpftrace", "linux-libc-dev", "numactl", "util-linux"];
 /// For a small disk that fills up.
 const LOOP_DEVICES: &str = "loop";
 /// Twice what the slowest kernel takes with two others beside it on two cores.
@@ -106,6 +106,7 @@ fn guest(kernel: Subject, program: &[Addition]) -> Result<Guest> {
         for device in ["intel-iommu,intremap=on", "edu"] {
             options.qemu_arg.extend(["-device", device].map(str::to_owned));
         }
+        options.qemu_arg.extend(far_memory(&options.mem));
         options.append.push("intel_iommu=on".to_owned());
         options
             .modules
@@ -117,6 +118,27 @@ fn guest(kernel: Subject, program: &[Addition]) -> Result<Guest> {
         guest.modules.push(LOOP_DEVICES.to_owned());
     }
     Ok(guest)
+}
+
+/// A second node with memory that lies at 192 GiB.
+fn far_memory(near: &str) -> impl Iterator<Item = String> + use<> {
+    let slots = format!("{near},slots=1,maxmem=256G");
+    let near = format!("memory-backend-ram,id=near,size={near}");
+    let words = [
+        "-m",
+        &slots,
+        "-object",
+        &near,
+        "-object",
+        "memory-backend-ram,id=far,size=256M",
+        "-numa",
+        "node,nodeid=0,memdev=near",
+        "-numa",
+        "node,nodeid=1",
+        "-device",
+        "pc-dimm,id=dimm,memdev=far,node=1,addr=0x3000000000",
+    ];
+    words.map(str::to_owned).into_iter()
 }
 
 /// A guest's output, kept, and shown line by line under the kernel's name.

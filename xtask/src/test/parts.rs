@@ -18,8 +18,8 @@ const KERNEL: &[&str] = &[
     "truth",
     "witness_bpftrace",
 ];
-/// What needs a device behind an IOMMU, which the full flavours get.
-const DEVICE: &[&str] = &["vfio"];
+/// What needs a device behind an IOMMU, or memory on a second node, which the full flavours get.
+const DEVICE: &[&str] = &["scan_far", "vfio"];
 /// What depends on pintrace alone: how it starts, writes and ends.
 const TOOL: &[&str] = &[
     "robust_endings",
