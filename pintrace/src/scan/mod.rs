@@ -23,3 +23,4 @@ pub mod ram;
 pub mod rmap;
 #[cfg(feature = "live")]
 pub mod scanner;
+pub mod survey;

@@ -25,9 +25,9 @@ use super::layout::{self, Layout};
 use super::look::{Holder, Look, Memory, Orphans, Part, Unseen};
 use super::mms::{self, Process};
 use super::object::{Object, ObjectError};
-use super::pagemap::{self, Unread};
 use super::ram::{self, RamError};
 use super::rmap::Owners;
+use super::survey::Survey;
 
 /// Why there is no scan.
 #[derive(Debug, thiserror::Error)]
@@ -129,13 +129,16 @@ impl Scanner {
         let everybody = self.everybody()?;
         let pinners = self.pinners(&mut look, &everybody)?;
         let mut join = Join::new(&folios);
-        let mut done = BTreeSet::new();
+        let mut survey = Survey::without(std::process::id());
+        let pids = |processes: &[Process]| processes.iter().map(|process| process.pid).collect::<Vec<_>>();
         if !folios.is_empty() {
-            self.read_pages(&mut join, &pinners, &mut done, &mut look);
+            survey.read(&self.proc, pids(&pinners), &mut join);
             if thorough && join.unowned() != 0 {
-                self.read_pages(&mut join, &everybody, &mut done, &mut look);
+                survey.read(&self.proc, pids(&everybody), &mut join);
             }
         }
+        look.processes_read = survey.read;
+        look.unseen = survey.unseen;
         let joined = join.finish();
         self.attribute(&mut look, joined, &everybody);
         look.memory.took_ns = nanos(begin);
@@ -186,33 +189,6 @@ impl Scanner {
         };
         look.all_processes = Some(why);
         Ok(everybody.to_vec())
-    }
-
-    /// Reads the page tables of those that have not been read yet.
-    fn read_pages(
-        &self,
-        join: &mut Join<'_>,
-        processes: &[Process],
-        done: &mut BTreeSet<u32>,
-        look: &mut Look,
-    ) {
-        let own = std::process::id();
-        for process in processes {
-            if process.pid == own || !done.insert(process.pid) {
-                continue;
-            }
-            join.process(process.pid);
-            match pagemap::walk(&self.proc, process.pid, &mut |address, pfn| {
-                join.page(address, pfn);
-            }) {
-                Ok(walked) => {
-                    look.processes_read += 1;
-                    look.unseen.address_pages += walked.skipped;
-                }
-                Err(Unread::Gone) => look.unseen.ended += 1,
-                Err(Unread::Refused) => look.unseen.refused += 1,
-            }
-        }
     }
 
     fn attribute(&self, look: &mut Look, joined: Joined, everybody: &[Process]) {
