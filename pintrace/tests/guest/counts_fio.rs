@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::harness::{Findings, Recording, Report, kernel_at_least, number};
+use crate::harness::{Findings, Recording, Report, is_preemptible, kernel_at_least, number};
 
 /// Pages of 16 MiB.
 const PAGES: u64 = 4096;
@@ -58,9 +58,23 @@ fn job<'a>(before: &Report, now: &'a Report) -> Option<&'a Value> {
     Some(job)
 }
 
+/// On a preemptible kernel a thread may be taken off its CPU inside both copies of a hook; the call that is skipped
+/// then is counted, and the figures are short by it. Such a run is made again, a few times.
 #[test]
 fn direct_io_of_fio_is_counted_exactly() {
     lay_out();
+    for _ in 0..3 {
+        let (findings, skipped) = direct_io();
+        if skipped == 0 || !is_preemptible() {
+            return findings.conclude();
+        }
+        println!("again: the kernel skipped {skipped} calls, which were counted");
+    }
+    panic!("the kernel skipped calls in each of three runs");
+}
+
+/// What was wrong, and how many calls the kernel skipped.
+fn direct_io() -> (Findings, u64) {
     let recording = Recording::start("direct");
     let mut findings = Findings::default();
     let expected = if kernel_at_least(6, 5) { PAGES } else { 0 };
@@ -89,8 +103,9 @@ fn direct_io_of_fio_is_counted_exactly() {
             findings.holds(!job["ended"].is_null(), "the job's end");
         }
     }
-    recording.finish().check(&mut findings);
-    findings.conclude();
+    let report = recording.finish();
+    report.check(&mut findings);
+    (findings, number(&report.document["loss"]["recursion_missed"]))
 }
 
 #[test]
