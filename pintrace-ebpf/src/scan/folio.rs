@@ -64,7 +64,7 @@ pub extern "C" fn pintrace_scan_folio(first: u64, index: u32) -> u32 {
     0
 }
 
-/// Pages of the folio that the chunk begins, if it is larger than the chunk; else 0.
+/// Pages of the folio that the chunk begins, if it is as large as the chunk; else 0.
 #[inline(always)]
 pub fn pages(chunk: *mut u8, first: u64) -> u64 {
     if is_head_at(chunk) {

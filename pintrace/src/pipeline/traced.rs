@@ -104,11 +104,6 @@ impl Traced {
         self.live.outcomes()
     }
 
-    /// The traced kernel.
-    pub fn live_mut(&mut self) -> &mut Live {
-        &mut self.live
-    }
-
     /// Readable when the kernel has something to tell before the next tick.
     pub fn watch_ring(&self) -> std::io::Result<AsyncFd<OwnedFd>> {
         self.live.watch_ring()

@@ -145,7 +145,7 @@ impl Scanner {
         Ok(look)
     }
 
-    /// The struct page of a frame, and the bytes of one.
+    /// The address of a frame's struct page.
     pub fn struct_page(&self, pfn: u64) -> u64 {
         self.vmemmap + pfn * PAGE_STRUCT as u64
     }

@@ -41,6 +41,8 @@ struct Scan {
     machine: String,
     look: Look,
     books: Option<Beside>,
+    /// Only some processes were asked for.
+    chosen: bool,
 }
 
 /// The books before and after a look.
@@ -87,6 +89,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
         machine: facts::machine(&roots.proc),
         look: Look::default(),
         books: None,
+        chosen: !args.pid.is_empty(),
     };
     for _ in 0..LOOKS {
         let before = books.read();
@@ -103,7 +106,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
             break;
         }
     }
-    if !args.pid.is_empty() {
+    if scan.chosen {
         scan.look
             .holders
             .retain(|holder| args.pid.contains(&holder.process.pid.0));

@@ -33,7 +33,12 @@ pub(super) fn write(scan: &Scan, pages: bool, out: &mut dyn Write) -> io::Result
     unseen(look, out)?;
     writeln!(out)?;
     if look.holders.is_empty() {
-        writeln!(out, "No process holds pinned pages.")?;
+        let who = if scan.chosen {
+            "None of these processes"
+        } else {
+            "No process"
+        };
+        writeln!(out, "{who} holds pinned pages.")?;
     } else {
         holders(&look.holders, pages, out)?;
     }
