@@ -282,19 +282,7 @@ impl Report {
         findings.same("truth.books_released", self.truth("books_released"), released);
         let held = self.truth("ledger_held") + self.truth("opening_held");
         findings.same("truth.books_held", self.truth("books_held"), held);
-        for (reason, count) in self.document["loss"].as_object().unwrap() {
-            // A process that ends at once may be gone before its command line is read. What it pinned and its
-            // command name are known all the same.
-            if reason == "name_unread" {
-                continue;
-            }
-            // Where a thread can be taken off its CPU inside the program that takes stacks, others go without. The
-            // subsystem is known by the caller then, and every figure all the same.
-            if reason == "stack_lost" && is_preemptible() {
-                continue;
-            }
-            findings.same(&format!("loss.{reason}"), number(count), 0);
-        }
+        self.check_loss(findings);
         findings.same("unfolded", number(&self.document["unfolded"]), 0);
         for (total, key) in [
             ("acquired", "acquired"),
@@ -314,6 +302,23 @@ impl Report {
                 i64::try_from(sum).unwrap(),
                 total,
             );
+        }
+    }
+
+    /// Nothing that falsifies a figure may have been lost.
+    pub(crate) fn check_loss(&self, findings: &mut Findings) {
+        for (reason, count) in self.document["loss"].as_object().unwrap() {
+            // A process that ends at once may be gone before its command line is read. What it pinned and its
+            // command name are known all the same.
+            if reason == "name_unread" {
+                continue;
+            }
+            // Where a thread can be taken off its CPU inside the program that takes stacks, others go without. The
+            // subsystem is known by the caller then, and every figure all the same.
+            if reason == "stack_lost" && is_preemptible() {
+                continue;
+            }
+            findings.same(&format!("loss.{reason}"), number(count), 0);
         }
     }
 
