@@ -1,5 +1,7 @@
 //! Any events in any order, for property tests: few ids, so that they meet; wild numbers and names.
 
+mod findings;
+
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
@@ -85,6 +87,7 @@ fn body() -> impl Strategy<Value = Body> {
                 ..StateSampled::default()
             })
         }),
+        findings::body(),
         Just(Body::Tick),
         (name(), any::<Option<i32>>())
             .prop_map(|(reason, exit_code)| Body::Stopped(Stopped { reason, exit_code })),
@@ -121,6 +124,7 @@ fn started() -> impl Strategy<Value = Body> {
                     ..Missing::default()
                 }],
                 command,
+                exclusive_pages: page_size % 2 == 0,
             })
         })
 }
@@ -205,9 +209,10 @@ fn extent_opened() -> impl Strategy<Value = Body> {
         range,
         any::<u32>(),
         proptest::option::of(stack()),
+        (findings::space(), findings::space()),
     )
         .prop_map(
-            |(extent, account, (address, end, pages, bytes_held), flags, stack)| {
+            |(extent, account, (address, end, pages, bytes_held), flags, stack, (space, file))| {
                 Body::ExtentOpened(ExtentOpened {
                     extent,
                     account,
@@ -217,6 +222,9 @@ fn extent_opened() -> impl Strategy<Value = Body> {
                     bytes_held,
                     flags,
                     stack,
+                    space,
+                    file,
+                    file_offset: bytes_held,
                 })
             },
         )

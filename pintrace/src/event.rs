@@ -50,6 +50,16 @@ pub enum Body {
     LossSampled(BTreeMap<String, u64>),
     /// What one look at all memory found.
     StateSampled(StateSampled),
+    /// Somebody changed a mapping in or near a range that long-term pins hold.
+    Touched(Touched),
+    /// An address space came to its end; its pins may outlive it. What it was may be given to another one.
+    SpaceEnded(Space),
+    /// Copies made of pinned pages, sampled because there were more.
+    CopiesSampled(CopiesSampled),
+    /// Pending-flush windows of one process and cause, sampled because there were more.
+    WindowsSampled(WindowsSampled),
+    /// Faults inside windows by our hooks and by the kernel's own count, since the start.
+    FlushCheckSampled(FlushCheck),
     /// Time passed and all samples of this moment have been given: views may draw.
     Tick,
     /// Last of a stream that ended in order.
@@ -83,6 +93,9 @@ pub struct Started {
     pub missing: Vec<Missing>,
     /// The command run by `record -- COMMAND`, if any.
     pub command: Vec<String>,
+    /// The kernel keeps exclusive anonymous pages from being copied (`PG_anon_exclusive`, 5.19).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exclusive_pages: bool,
 }
 
 /// One attached program.
@@ -207,6 +220,15 @@ pub struct ExtentOpened {
     pub flags: u32,
     /// Stack of the pin call.
     pub stack: Option<StackId>,
+    /// The address space that `address` is one of, as far as the source tells.
+    #[serde(default)]
+    pub space: Space,
+    /// The file that the first page belongs to; 0 for anonymous memory.
+    #[serde(default)]
+    pub file: Space,
+    /// Where in the file, in bytes.
+    #[serde(default)]
+    pub file_offset: u64,
 }
 
 /// The state of an open extent.
@@ -323,6 +345,164 @@ pub struct StateSampled {
     pub refused: u64,
     /// Pages of address space and descriptors that could not be read.
     pub unread: u64,
+}
+
+/// What a long-term pin's address is one of: the kernel address of an `mm_struct`, or of a file's `address_space`; as an
+/// identity only. 0 if unknown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Space(pub u64);
+
+/// What was done to a mapping.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Touch {
+    /// Unmapped by munmap(2).
+    #[default]
+    Munmap,
+    /// Unmapped because another mapping took its place.
+    MmapOver,
+    /// Moved or shrunk by mremap(2).
+    Mremap,
+    /// Unmapped by brk(2).
+    Brk,
+    /// Unmapped by another system call, or by the kernel.
+    Unmap,
+    /// `MADV_DONTNEED`.
+    Dontneed,
+    /// `MADV_FREE`.
+    Free,
+    /// Write permission was taken away by mprotect(2).
+    Mprotect,
+    /// Write-protected by userfaultfd.
+    UffdWp,
+    /// Write-protected to see what gets dirty (`clear_refs`).
+    SoftDirty,
+    /// The file was truncated, or a hole punched into it.
+    Truncate,
+    /// fork(2) copied pages for the child at once, since the kernel took them for pinned.
+    Fork,
+}
+
+/// A mapping was changed. Of the range, only what an open extent of the same space holds matters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Touched {
+    /// What `address` is one of; a file for [`Touch::Truncate`].
+    pub space: Space,
+    /// What was done.
+    pub what: Touch,
+    /// First byte changed.
+    pub address: u64,
+    /// After the last byte changed.
+    pub end: u64,
+    /// Pages changed, where the kernel counts them: write-protected, or copied by fork; else 0.
+    pub pages: u64,
+    /// Process that did it.
+    pub pid: Pid,
+    /// Its thread.
+    pub tid: Tid,
+    /// The thread's command name.
+    pub comm: String,
+    /// Kernel stack at that moment.
+    pub stack: Option<StackId>,
+}
+
+/// Copies of pinned pages by one holder's process. Counts since the first. The last of an account comes before its
+/// [`Body::AccountClosed`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopiesSampled {
+    /// Tells it from all others of the stream.
+    pub id: u32,
+    /// The account that holds the pins.
+    pub account: AccountId,
+    /// The extent that holds them, for long-term pins: its first address and the moment it was opened.
+    pub extent: Option<(u64, Nanos)>,
+    /// The copy was made for a reader that asked for a page of its own (`FAULT_FLAG_UNSHARE`), and not for a write.
+    pub unshare: bool,
+    /// The page copied was anonymous memory, and not a file's.
+    pub anonymous: bool,
+    /// Lowest address copied.
+    pub address: u64,
+    /// After the highest address copied.
+    pub end: u64,
+    /// Copies made.
+    pub copies: u64,
+    /// Pages copied.
+    pub pages: u64,
+    /// Of the copies, those made while another thread's flush of that address was pending.
+    pub in_window: u64,
+    /// Of the first one.
+    pub first: Nanos,
+    /// Of the latest.
+    pub last: Nanos,
+    /// Thread that made the first.
+    pub tid: Tid,
+    /// Its process.
+    pub pid: Pid,
+    /// Its command name.
+    pub comm: String,
+    /// Kernel stack of the first.
+    pub stack: Option<StackId>,
+}
+
+/// Why a range was write-protected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// userfaultfd.
+    UffdWp,
+    /// mprotect(2).
+    Mprotect,
+    /// `clear_refs`.
+    SoftDirty,
+    /// The kernel looks for the NUMA node that uses the memory.
+    NumaHinting,
+    /// Something else.
+    #[default]
+    Other,
+}
+
+/// Pending-flush windows of one process and cause: from the moment at which a range is write-protected to the end of
+/// the flush. Counts since the first; only windows in which a page was changed count.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowsSampled {
+    /// Process whose memory it is.
+    pub pid: Pid,
+    /// Command name of the thread that protected first.
+    pub comm: String,
+    /// Why.
+    pub cause: Cause,
+    /// Windows.
+    pub windows: u64,
+    /// Pages changed in them.
+    pub pages: u64,
+    /// Of the longest, ns.
+    pub longest_ns: u64,
+    /// How many lasted less than 2^n ns and no less than half of that, by n.
+    pub durations: Vec<u64>,
+    /// Write faults of other threads in the range of an open window.
+    pub faults: u64,
+    /// Of these, those that copied the page.
+    pub copies: u64,
+    /// Pages pinned by other threads in the range of an open window.
+    pub pins: u64,
+    /// When the first opened. Later than what was `last` before: the pid is another process's now.
+    pub first: Nanos,
+    /// When the latest was closed.
+    pub last: Nanos,
+    /// Address of the latest of `faults`, or of `pins` if there is none; 0 if there is neither.
+    pub address: u64,
+}
+
+/// Write faults that our windows cover, against `mm->tlb_flush_pending` at the same moment, by which the kernel decides
+/// (`mm_tlb_flush_pending`, include/linux/mm_types.h).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlushCheck {
+    /// Covered by an open window of another thread, and pending by the kernel's count.
+    pub agreed: u64,
+    /// Covered, and not pending: the window was about to be closed, or had just been opened.
+    pub covered_only: u64,
+    /// Pending, and not covered: something else in the address space waits for a flush.
+    pub pending_only: u64,
 }
 
 /// Why a stream ended.

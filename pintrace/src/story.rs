@@ -1,5 +1,7 @@
 //! A synthetic stream for tests: short words for the events that a real one is made of.
 
+mod mishaps;
+
 use std::collections::BTreeMap;
 
 use crate::event::{
@@ -7,6 +9,8 @@ use crate::event::{
     ProcessSeen, StackSeen, Started, Stopped, SymbolSeen, TruthSampled,
 };
 use crate::units::{AccountId, ExtentId, Nanos, Pid, StackId, Tid};
+
+pub(crate) use mishaps::mishaps;
 
 /// One second.
 pub(crate) const SECOND: u64 = 1_000_000_000;
@@ -50,6 +54,7 @@ impl Story {
             ],
             missing: Vec::new(),
             command: vec!["fio".into(), "job.fio".into()],
+            exclusive_pages: false,
         }));
         story
     }
@@ -122,6 +127,7 @@ impl Story {
             bytes_held: pages * 4096,
             flags: 0x101,
             stack: stack.map(StackId),
+            ..ExtentOpened::default()
         }))
     }
 

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::event::{AccountOpened, AccountSampled};
-use crate::units::{AccountId, Pid};
+use crate::units::{AccountId, Nanos, Pid};
 
 use super::flow::Flow;
 use super::limits;
 use super::stack::Origin;
 use super::subsystem::Subsystem;
+use super::undeclared::History;
 
 /// A process: its pid, and the how-many-eth of that pid it is.
 pub(super) type ProcessKey = (Pid, u32);
@@ -22,6 +23,8 @@ pub(super) struct AccountState {
     pub(super) totals: AccountSampled,
     /// Whose it is: the pid alone would not tell, once it is used again.
     pub(super) process: ProcessKey,
+    /// What it had pinned by when; of short-term pins alone.
+    pub(super) history: History,
 }
 
 impl AccountState {
@@ -46,6 +49,11 @@ impl AccountState {
             stack: self.opened.stack,
             suspect: Subsystem::parse(&self.opened.suspect),
         }
+    }
+
+    /// Its pins are short-term ones that were seen to come and go.
+    fn is_short_term(&self) -> bool {
+        !self.opened.longterm && !self.opened.from_state
     }
 
     /// What came and went; of an account found by looking at memory that is not known.
@@ -84,16 +92,20 @@ impl AccountTable {
                 opened,
                 totals,
                 process,
+                history: History::default(),
             },
         );
     }
 
     /// Updates an account; false when it was never opened.
-    pub(super) fn sample(&mut self, totals: AccountSampled) -> bool {
+    pub(super) fn sample(&mut self, time: Nanos, totals: AccountSampled) -> bool {
         match self.by_id.get_mut(&totals.account) {
             Some(state) => {
                 state.totals = totals;
                 state.opened.stack = totals.stack.or(state.opened.stack);
+                if state.is_short_term() {
+                    state.history.note(time, totals.acquired);
+                }
                 true
             }
             None => false,
@@ -102,6 +114,12 @@ impl AccountTable {
 
     pub(super) fn get(&self, account: AccountId) -> Option<&AccountState> {
         self.by_id.get(&account)
+    }
+
+    /// The accounts that hold short-term pins.
+    pub(super) fn short_term(&self) -> impl Iterator<Item = &AccountState> {
+        let holds = |account: &&AccountState| account.is_short_term() && account.pages_held() > 0;
+        self.by_id.values().filter(holds)
     }
 
     pub(super) fn remove(&mut self, account: AccountId) -> Option<AccountState> {

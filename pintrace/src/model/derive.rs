@@ -23,6 +23,7 @@ impl Model {
         for (origin, flow) in &self.processes.forgotten {
             deriver.total(*origin).add(*flow, 0, 0);
         }
+        let findings = self.findings.list(&mut deriver);
         let shown = self.processes.by_key.iter().filter(|(_, state)| state.has_pinned);
         let processes = shown
             .map(|(key, state)| deriver.process(self, *key, state))
@@ -38,6 +39,11 @@ impl Model {
             loss: self.loss.list(),
             processes,
             subsystems: deriver.subsystems(),
+            findings,
+            finding_counts: self.findings.counts(),
+            findings_dropped: self.findings.dropped,
+            windows: self.windows.list(),
+            flush_check: self.flush_check,
             unfolded: self.unfolded,
         }
     }
@@ -64,7 +70,7 @@ impl Total {
 }
 
 /// One snapshot in the making: each code path is looked up once in it.
-struct Deriver<'a> {
+pub(super) struct Deriver<'a> {
     stacks: &'a StackTable,
     now: Nanos,
     subsystem_of: BTreeMap<Origin, Subsystem>,
@@ -83,12 +89,20 @@ impl<'a> Deriver<'a> {
         }
     }
 
-    fn subsystem(&mut self, origin: Origin) -> Subsystem {
+    /// The subsystem of an origin.
+    pub(super) fn subsystem(&mut self, origin: Origin) -> Subsystem {
         let stacks = self.stacks;
         *self
             .subsystem_of
             .entry(origin)
             .or_insert_with(|| stacks.subsystem(origin))
+    }
+
+    /// A stack as text; empty for none.
+    pub(super) fn text(&mut self, stack: Option<StackId>) -> Arc<[String]> {
+        let stacks = self.stacks;
+        let text = |stack| Arc::clone(self.text_of.entry(stack).or_insert_with(|| stacks.text(stack)));
+        stack.map(text).unwrap_or_default()
     }
 
     fn total(&mut self, origin: Origin) -> &mut Total {
@@ -158,9 +172,6 @@ impl<'a> Deriver<'a> {
     fn extent(&mut self, account: &AccountState, extent: &ExtentState) -> OpenExtent {
         let opened = &extent.opened;
         let stack = opened.stack.or(account.opened.stack);
-        let stacks = self.stacks;
-        let text = |stack| Arc::clone(self.text_of.entry(stack).or_insert_with(|| stacks.text(stack)));
-        let text = stack.map(text).unwrap_or_default();
         OpenExtent {
             tid: account.opened.tid,
             address: opened.address,
@@ -174,7 +185,7 @@ impl<'a> Deriver<'a> {
                 stack,
                 suspect: None,
             }),
-            stack: text,
+            stack: self.text(stack),
         }
     }
 

@@ -1,11 +1,13 @@
-//! The long-term extents that are open, by id and by account.
+//! The long-term extents that are open, by id, by account and by where they lie.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
 
-use crate::event::{ExtentOpened, ExtentSampled};
+use crate::event::{ExtentOpened, ExtentSampled, Space};
 use crate::units::{AccountId, ExtentId, Nanos};
 
 use super::limits;
+use super::place::{Lies, Place, PlaceIndex, in_file, in_memory, overlap};
 
 /// One open extent.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +18,15 @@ pub(super) struct ExtentState {
     pub(super) since: Nanos,
     /// Pages held now.
     pub(super) pages_held: u64,
+    /// When its address space ended, if it did.
+    pub(super) bereft: Option<Nanos>,
+}
+
+impl ExtentState {
+    fn places(&self) -> impl Iterator<Item = Lies> {
+        let memory = in_memory(&self.opened).filter(|_| self.bereft.is_none());
+        memory.into_iter().chain(in_file(&self.opened))
+    }
 }
 
 /// All open extents. An extent whose account is unknown waits for it.
@@ -23,6 +34,11 @@ pub(super) struct ExtentState {
 pub(super) struct ExtentTable {
     by_id: BTreeMap<ExtentId, ExtentState>,
     by_account: BTreeSet<(AccountId, ExtentId)>,
+    by_place: PlaceIndex,
+    /// Those whose address space ended, by the time of that; until they are told of.
+    bereft: BTreeSet<(Nanos, ExtentId)>,
+    /// The latest that were closed, oldest first.
+    closed: VecDeque<ExtentState>,
 }
 
 impl ExtentTable {
@@ -38,7 +54,11 @@ impl ExtentTable {
             opened,
             since: time,
             pages_held: opened.pages,
+            bereft: None,
         };
+        for lies in state.places() {
+            self.by_place.insert(&lies, opened.extent);
+        }
         self.by_id.insert(opened.extent, state);
         true
     }
@@ -53,16 +73,32 @@ impl ExtentTable {
         state.opened.bytes_held = sample.bytes_held;
         state.opened.stack = sample.stack.or(state.opened.stack);
         state.pages_held = sample.pages_held;
+        for lies in state.places() {
+            self.by_place.grow(&lies);
+        }
         true
     }
 
-    /// Ends an extent; false when it was never opened.
-    pub(super) fn close(&mut self, extent: ExtentId) -> bool {
-        let Some(state) = self.by_id.remove(&extent) else {
-            return false;
-        };
+    /// Ends an extent and gives it; `None` when it was never opened.
+    pub(super) fn close(&mut self, extent: ExtentId) -> Option<ExtentState> {
+        let state = self.by_id.remove(&extent)?;
         self.by_account.remove(&(state.opened.account, extent));
-        true
+        for lies in state.places() {
+            self.by_place.remove(&lies, extent);
+        }
+        if let Some(ended) = state.bereft {
+            self.bereft.remove(&(ended, extent));
+        }
+        if self.closed.len() >= limits::CLOSED_EXTENTS {
+            self.closed.pop_front();
+        }
+        self.closed.push_back(state);
+        Some(state)
+    }
+
+    /// An open extent.
+    pub(super) fn get(&self, extent: ExtentId) -> Option<&ExtentState> {
+        self.by_id.get(&extent)
     }
 
     /// The open extents of an account.
@@ -76,5 +112,54 @@ impl ExtentTable {
     pub(super) fn pages_held(&self, account: AccountId) -> u64 {
         self.of(account)
             .fold(0, |sum, extent| sum.saturating_add(extent.pages_held))
+    }
+
+    /// An account's extent by its first address and the moment it was opened; also one that was closed lately.
+    pub(super) fn find(&self, account: AccountId, address: u64, since: Nanos) -> Option<ExtentState> {
+        let is_it = |state: &&ExtentState| {
+            let opened = &state.opened;
+            (opened.account, opened.address, state.since) == (account, address, since)
+        };
+        let closed = || self.closed.iter().rev().find(is_it);
+        self.of(account).find(is_it).or_else(closed).copied()
+    }
+
+    /// The extents that hold something of a range, with what of it.
+    pub(super) fn overlapping(&self, place: Place, range: &Range<u64>) -> Vec<(ExtentState, Range<u64>)> {
+        let shared = |extent: ExtentId| {
+            let state = self.by_id.get(&extent)?;
+            let lies = state.places().find(|lies| lies.place == place)?;
+            Some((*state, overlap(&lies.range, range)?))
+        };
+        self.by_place.near(place, range).filter_map(shared).collect()
+    }
+
+    /// Marks the extents of an address space that has ended. No later one is taken for it.
+    pub(super) fn end_space(&mut self, time: Nanos, space: Space) {
+        let all: Vec<_> = self.by_place.of(Place::Memory(space)).collect();
+        for extent in all {
+            let Some(state) = self.by_id.get_mut(&extent) else {
+                continue;
+            };
+            if let Some(lies) = in_memory(&state.opened) {
+                self.by_place.remove(&lies, extent);
+            }
+            state.bereft = Some(time);
+            self.bereft.insert((time, extent));
+        }
+    }
+
+    /// Takes the open extents whose address space ended no later than `until`: each comes once.
+    pub(super) fn take_bereft(&mut self, until: Nanos) -> Vec<ExtentState> {
+        let later = (Nanos(until.0.saturating_add(1)), ExtentId(0));
+        let rest = if until.0 == u64::MAX {
+            BTreeSet::new()
+        } else {
+            self.bereft.split_off(&later)
+        };
+        let due = std::mem::replace(&mut self.bereft, rest);
+        due.iter()
+            .filter_map(|(_, extent)| self.by_id.get(extent).copied())
+            .collect()
     }
 }

@@ -10,10 +10,12 @@ use crate::units::Nanos;
 
 use super::text;
 
+pub mod finding;
 pub mod header;
 pub mod metric;
 pub mod process;
 pub mod subsystem;
+pub mod window;
 
 /// One thing that can be shown of a `T`.
 #[derive(Debug)]

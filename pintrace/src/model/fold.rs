@@ -2,16 +2,21 @@
 
 use std::sync::Arc;
 
-use crate::event::{AccountOpened, Body, Event, ProcessExited, Started, StateSampled, Stopped, TruthSampled};
-use crate::units::Nanos;
+use crate::event::{
+    AccountOpened, AccountSampled, Body, Event, ExtentOpened, ExtentSampled, FlushCheck, ProcessExited,
+    Started, StateSampled, Stopped, TruthSampled,
+};
+use crate::units::{ExtentId, Nanos};
 
 use super::account::AccountTable;
 use super::extent::ExtentTable;
+use super::findings::FindingTable;
 use super::limits;
 use super::loss::LossState;
 use super::process::ProcessTable;
 use super::snapshot::Ended;
 use super::stack::StackTable;
+use super::windows::WindowTable;
 
 /// All that the events so far say.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +32,9 @@ pub struct Model {
     pub(super) truth: TruthSampled,
     pub(super) state: Option<StateSampled>,
     pub(super) loss: LossState,
+    pub(super) findings: FindingTable,
+    pub(super) windows: WindowTable,
+    pub(super) flush_check: FlushCheck,
     pub(super) unfolded: u64,
     last_tick: Option<Nanos>,
     /// Ends since processes were last forgotten for want of room.
@@ -49,7 +57,7 @@ impl Model {
             }
             Body::ProcessExited(exited) => self.process_exited(event.time, *exited),
             Body::AccountOpened(opened) => self.account_opened(opened),
-            Body::AccountSampled(totals) => self.accounts.sample(*totals),
+            Body::AccountSampled(totals) => self.account_sampled(event.time, *totals),
             Body::AccountClosed(account) => match self.accounts.remove(*account) {
                 Some(account) => {
                     self.processes.retire(&account);
@@ -57,9 +65,9 @@ impl Model {
                 }
                 None => false,
             },
-            Body::ExtentOpened(opened) => self.extents.open(event.time, *opened),
-            Body::ExtentSampled(sample) => self.extents.sample(sample),
-            Body::ExtentClosed(closed) => self.extents.close(closed.extent),
+            Body::ExtentOpened(opened) => self.extent_opened(event.time, *opened),
+            Body::ExtentSampled(sample) => self.extent_sampled(sample),
+            Body::ExtentClosed(closed) => self.extent_closed(event.time, closed.extent),
             Body::StackSeen(seen) => self.stacks.stack_seen(seen),
             Body::SymbolSeen(seen) => self.stacks.symbol_seen(seen),
             Body::TruthSampled(sample) => {
@@ -72,6 +80,23 @@ impl Model {
             }
             Body::StateSampled(sample) => {
                 self.state = Some(*sample);
+                true
+            }
+            Body::Touched(touched) => {
+                self.touched(event.time, touched);
+                true
+            }
+            Body::SpaceEnded(space) => {
+                self.extents.end_space(event.time, *space);
+                true
+            }
+            Body::CopiesSampled(copies) => {
+                self.copied(copies);
+                true
+            }
+            Body::WindowsSampled(sample) => self.windows_sampled(sample),
+            Body::FlushCheckSampled(check) => {
+                self.flush_check = *check;
                 true
             }
             Body::Tick => self.tick(),
@@ -89,6 +114,13 @@ impl Model {
         for account in self.processes.forget_ended(&self.accounts, keep) {
             self.accounts.remove(account);
         }
+    }
+
+    /// The kernel keeps exclusive pages from being copied; not if nobody said so.
+    pub(super) fn keeps_exclusive_pages(&self) -> bool {
+        self.started
+            .as_ref()
+            .is_some_and(|started| started.exclusive_pages)
     }
 
     fn started(&mut self, time: Nanos, started: &Started) -> bool {
@@ -151,6 +183,40 @@ impl Model {
         true
     }
 
+    fn account_sampled(&mut self, time: Nanos, totals: AccountSampled) -> bool {
+        if let (Some(account), Some(stack)) = (self.accounts.get(totals.account), totals.stack)
+            && account.opened.stack.is_none()
+        {
+            self.findings.late_stack(totals.account, None, stack);
+        }
+        self.accounts.sample(time, totals)
+    }
+
+    /// An id that is still open is used again: its end was not told.
+    fn extent_opened(&mut self, time: Nanos, opened: ExtentOpened) -> bool {
+        self.extent_closed(time, opened.extent);
+        self.extents.open(time, opened)
+    }
+
+    fn extent_sampled(&mut self, sample: &ExtentSampled) -> bool {
+        if let (Some(state), Some(stack)) = (self.extents.get(sample.extent), sample.stack)
+            && state.opened.stack.is_none()
+        {
+            let extent = (state.opened.address, state.since);
+            self.findings
+                .late_stack(state.opened.account, Some(extent), stack);
+        }
+        self.extents.sample(sample)
+    }
+
+    fn extent_closed(&mut self, time: Nanos, extent: ExtentId) -> bool {
+        let closed = self.extents.close(extent);
+        if let Some(state) = &closed {
+            self.bereft_closed(time, state);
+        }
+        closed.is_some()
+    }
+
     /// Forgetting walks all processes, so it waits until it pays.
     fn room_for_process(&mut self) -> bool {
         if self.processes.is_full() && self.ended_since > limits::PROCESSES / 64 {
@@ -161,6 +227,8 @@ impl Model {
     }
 
     fn tick(&mut self) -> bool {
+        self.find_bereft();
+        self.find_undeclared();
         let since = self.last_tick.or(self.start).unwrap_or_default();
         let seconds = self.time.since(since).as_secs();
         if seconds > 0.0 {

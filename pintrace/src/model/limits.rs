@@ -16,6 +16,12 @@ pub(super) const FRAMES: usize = 128;
 pub(super) const SYMBOLS: usize = 1 << 18;
 /// Closed accounts' totals kept apart by thread and origin, over all processes.
 pub(super) const PAST_ENTRIES: usize = 1 << 19;
+/// Findings; when full, one that is less severe gives way.
+pub(super) const FINDINGS: usize = 1 << 12;
+/// Processes and causes of pending-flush windows.
+pub(super) const WINDOWS: usize = 1 << 13;
+/// Extents remembered after their end, since copies of their pages are told later.
+pub(super) const CLOSED_EXTENTS: usize = 1 << 10;
 /// Characters kept of a command name; the kernel has 15.
 pub(super) const COMM_CHARS: usize = 64;
 /// Characters kept of a command line or a cgroup path.

@@ -4,19 +4,28 @@
 //! them, so conclusions (subsystem, stack text, truth) are drawn when a snapshot is taken.
 
 mod account;
+mod copies;
 mod derive;
+mod evidence;
 mod extent;
 pub mod field;
+pub mod finding;
+mod findings;
 mod flow;
 mod fold;
 mod limits;
 mod loss;
+mod place;
 mod process;
 pub mod snapshot;
 mod stack;
 pub mod subsystem;
 pub mod text;
+mod touches;
 mod truth;
+mod undeclared;
+pub mod verdict;
+mod windows;
 
 #[cfg(test)]
 mod tests;

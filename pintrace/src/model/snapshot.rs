@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::event::{Started, StateSampled, Stopped};
+use crate::event::{FlushCheck, Started, StateSampled, Stopped};
 use crate::units::{Nanos, Pid, Tid};
 
+use super::finding::{Finding, FindingKind, Severity, WindowTotals};
 use super::subsystem::Subsystem;
 
 /// The model's state at one moment.
@@ -34,6 +35,16 @@ pub struct Snapshot {
     pub processes: Vec<Process>,
     /// Totals by subsystem, largest holder first.
     pub subsystems: Vec<SubsystemTotals>,
+    /// What was found, worst first, then latest first.
+    pub findings: Vec<Finding>,
+    /// How often each kind was found at each severity that it can have, repeats included.
+    pub finding_counts: BTreeMap<(FindingKind, Severity), u64>,
+    /// Findings that gave way to a worse one, or found no room; a repeat of those counts again.
+    pub findings_dropped: u64,
+    /// Pending-flush windows, by process and cause.
+    pub windows: Vec<WindowTotals>,
+    /// Those windows against the kernel's own count.
+    pub flush_check: FlushCheck,
     /// Events that could not be folded in: they speak of what was never opened, or a table of the
     /// model was full. 0 on every stream that a pintrace of this version made.
     pub unfolded: u64,

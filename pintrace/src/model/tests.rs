@@ -1,5 +1,8 @@
 //! Claims about the fold.
 
+mod findings;
+mod windows;
+
 use pintrace_common::counters::Loss;
 use proptest::prelude::*;
 

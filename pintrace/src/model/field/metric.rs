@@ -8,7 +8,7 @@ use crate::model::snapshot::{Snapshot, SubsystemTotals};
 use crate::model::subsystem::Subsystem;
 use crate::units::Nanos;
 
-use super::{Metric, MetricKind, header, subsystem};
+use super::{Metric, MetricKind, finding, header, subsystem};
 
 /// One metric with all its samples.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,6 +66,7 @@ pub const LAST_SAMPLE: Metric = Metric {
 pub fn families(snapshot: &Snapshot) -> Vec<Family> {
     let mut families = by_subsystem(snapshot);
     families.extend(of_host(snapshot));
+    families.extend(finding::families(snapshot));
     families.push(lost(snapshot));
     families.push(probes(snapshot));
     families.extend(moments(snapshot));
@@ -194,7 +195,7 @@ fn info(snapshot: &Snapshot) -> [Family; 2] {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "Prometheus samples are f64")]
-fn as_float(count: u64) -> f64 {
+pub(super) fn as_float(count: u64) -> f64 {
     count as f64
 }
 
