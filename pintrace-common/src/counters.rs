@@ -50,6 +50,7 @@ counters! {
         Internal = "internal", "kernel", "Pages that the kernel pinned and dropped again inside a pin call.";
         Unpinned = "unpinned", "kernel", "Entries of pages[] that carry no pin, such as the zero page.";
         MadeGood = "made_good", "kernel", "Calls that the kernel skipped in the first copy of a program, and that the second counted. Not pages.";
+        WatchMadeGood = "watch_made_good", "kernel", "The same in programs that look for findings. Not pages.";
         Ambiguous = "ambiguous", "kernel", "Pages unpinned from a folio that several holders had pinned: the holder was chosen by rule.";
     }
 }
@@ -66,7 +67,10 @@ counters! {
         PagesUnreadable = "pages_unreadable", "kernel", "Pages whose struct page or pages[] entry could not be read.";
         CellContended = "cell_contended", "kernel", "Pages whose table cell changed at every attempt to update it.";
         StackLost = "stack_lost", "kernel", "Kernel stacks that could not be stored: the subsystem is taken from the caller alone.";
+        WatchFull = "watch_full", "kernel", "Extents, copies or windows that found no room in the tables behind the findings: a finding may be missing.";
+        WindowMissed = "window_missed", "kernel", "Pending-flush windows whose end was missed by a kretprobe that had no instance left.";
         RecursionMissed = "recursion_missed", "attach", "Calls that the kernel skipped because the same program was already running on that CPU, less those that a second copy counted.";
+        WatchMissed = "watch_missed", "attach", "The same for programs that look for findings: a finding may be missing, no page is.";
         ProbeMissed = "probe_missed", "attach", "Returns that a kretprobe missed because all its instances were in use.";
         RecordUndecodable = "record_undecodable", "source", "Ring-buffer records that could not be decoded.";
         NameUnread = "name_unread", "source", "Processes that ended before their name and cgroup could be read.";

@@ -105,6 +105,12 @@ pub struct Extent {
     pub account: u32,
     /// Id in the stack table, or [`STACK_LATER`], or another negative number.
     pub stack: i64,
+    /// The `mm_struct` that `address` is one of; 0 for a memfd's pages.
+    pub space: u64,
+    /// The `address_space` of the file that the first page belongs to; 0 for anonymous memory.
+    pub file: u64,
+    /// Where in the file, in bytes.
+    pub file_offset: u64,
 }
 
 impl Extent {

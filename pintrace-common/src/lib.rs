@@ -11,4 +11,5 @@ pub mod ledger;
 pub mod limits;
 pub mod mend;
 pub mod scan;
+pub mod watch;
 pub mod wire;

@@ -21,6 +21,16 @@ pub const MARKS: u32 = 16_384;
 pub const WANTED_STACKS: u32 = 4096;
 /// Threads whose account is found without a look-up by key; a power of two.
 pub const RECENT: u32 = 4096;
+/// Address spaces and files that long-term extents are in.
+pub const WATCHED: u32 = 4096;
+/// Tasks in the middle of a fault, a fork or a look at what is dirty.
+pub const FAULTS: u32 = 4096;
+/// Holders whose pages were copied, by kind of copy.
+pub const COPIES: u32 = 4096;
+/// Processes with pending-flush windows, by cause.
+pub const WINDOWS: u32 = 8192;
+/// Pending-flush windows open at one time.
+pub const OPEN_WINDOWS: u32 = 4096;
 /// Kernel stacks kept.
 pub const STACKS: u32 = 16_384;
 /// Frames kept of each kernel stack.

@@ -12,6 +12,10 @@ pub mod kind {
     pub const EXTENT_CLOSED: u32 = 3;
     /// [`super::ProcessExited`].
     pub const PROCESS_EXITED: u32 = 4;
+    /// [`crate::watch::Touched`].
+    pub const TOUCHED: u32 = 5;
+    /// [`crate::watch::SpaceEnded`].
+    pub const SPACE_ENDED: u32 = 6;
 }
 
 /// The head of every record.

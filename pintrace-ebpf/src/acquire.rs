@@ -19,6 +19,7 @@ use crate::{
     shared,
     stacks::{Opened, When},
     walk::{self, Pages, Visitor},
+    watch,
 };
 
 /// Whether the hooks are to count.
@@ -59,6 +60,7 @@ pub fn acquired_by(
     let grown = opening.is_some_and(|opening| opening.grown);
     pin_pages(account, holder, u32::from(grown), call.array, call.pages);
     opened.announce(ctx);
+    watch::pinned(call.mm, call.address, call.pages);
     log::debug!(ctx, "pinned {} pages at {:x}", call.pages, call.address);
 }
 

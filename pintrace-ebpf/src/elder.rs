@@ -36,10 +36,13 @@ mod release;
 mod ring;
 mod shared;
 mod stacks;
+#[path = "elder/syscall.rs"]
+mod syscall;
 #[path = "elder/trampoline.rs"]
 mod trampoline;
 mod turns;
 mod walk;
+mod watch;
 
 #[cfg(not(test))]
 #[panic_handler]

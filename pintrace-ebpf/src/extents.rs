@@ -12,12 +12,13 @@ use pintrace_common::{
 use crate::{
     accounts,
     atomic::Word,
-    count,
+    count, kernel,
     locks::{self, What},
     maps,
     pin_call::PinCall,
     ring,
     stacks::Opened,
+    watch::grains,
 };
 
 /// Calls on adjoining addresses within this time make one extent: drivers pin large regions in
@@ -59,6 +60,7 @@ pub fn begin(ctx: *mut c_void, account: u32, call: &PinCall, opened: &mut Opened
         return None;
     }
     let index = (number - 1) as u32;
+    pintrace_extent_place(index, call.mm, call.array, call.in_file);
     opened.extent(index);
     Some(Opening { index, grown: false })
 }
@@ -88,6 +90,53 @@ pub extern "C" fn pintrace_extent_open(account: u32, address: u64, flags: u32, s
         (*owner).last_extent = u64::from(index) + 1;
     }
     u64::from(index) + 1
+}
+
+/// Notes what a fresh extent's address is one of, and has it watched. `array` is that of its first page.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_extent_place(index: u32, mm: u64, array: u64, in_file: u64) -> u32 {
+    let Some(extent) = maps::EXTENTS.get_ptr_mut(index) else {
+        return 0;
+    };
+    let page = kernel::read_u64(array).unwrap_or(0);
+    let (file, offset) = grains::file_of(page);
+    let space = if in_file != 0 {
+        0
+    } else if mm == 0 {
+        kernel::current_mm()
+    } else {
+        mm
+    };
+    // SAFETY: a live map value that nobody else knows yet.
+    unsafe {
+        (*extent).space = space;
+        (*extent).file = file;
+        (*extent).file_offset = offset;
+    }
+    grains::began(space);
+    grains::began(file);
+    0
+}
+
+/// Has the range of an extent watched, with `n` 1, or no more, with -1.
+#[inline(always)]
+fn watch(extent: *const Extent, end: u64, n: u64) {
+    // SAFETY: a live map value; these fields are as they were when it was opened.
+    let (space, address, file, offset) = unsafe {
+        (
+            (*extent).space,
+            (*extent).address,
+            (*extent).file,
+            (*extent).file_offset,
+        )
+    };
+    if space != 0 {
+        grains::pintrace_watch(space, address, end, n);
+    }
+    if file != 0 {
+        grains::pintrace_watch(file, offset, offset + (end - address), n);
+    }
 }
 
 /// Whether a call continues this extent; if so, the extent is kept from closing.
@@ -142,7 +191,10 @@ pub extern "C" fn pintrace_extent_finish(holder: u32, grown: u32, span: u64, pag
     };
     // SAFETY: a live map value that the bias keeps from closing; see `begin`.
     unsafe {
-        (*extent).end += span;
+        let end = (*extent).end;
+        watch(extent, end + span, 1);
+        (*extent).end = end + span;
+        watch(extent, end, u64::MAX);
         (*extent).pages += pages;
         (*extent).grown_ns = accounts::time();
         let counter = Word::at(&raw mut (*extent).pages_held);
@@ -155,9 +207,9 @@ pub extern "C" fn pintrace_extent_finish(holder: u32, grown: u32, span: u64, pag
                 id: index,
                 time_ns: (*extent).opened_ns,
             };
-            ring::emit(wire::ExtentOpened {
-                header,
-                extent: *extent,
+            ring::emit_in_place(|record: *mut wire::ExtentOpened| {
+                (*record).header = header;
+                copy(extent, &raw mut (*record).extent);
             });
         }
     }
@@ -218,16 +270,49 @@ fn close(index: u32, extent: *mut Extent) {
     // SAFETY: whoever took the last page closes, once; nobody else writes until the index is free.
     unsafe {
         if (*extent).pages != 0 {
-            let record = wire::ExtentClosed {
-                header,
-                extent: *extent,
-                pid_tgid: bpf_get_current_pid_tgid(),
-            };
-            ring::emit(record);
+            ring::emit_in_place(|record: *mut wire::ExtentClosed| {
+                (*record).header = header;
+                copy(extent, &raw mut (*record).extent);
+                (*record).pid_tgid = bpf_get_current_pid_tgid();
+            });
         }
+    }
+    // SAFETY: as above.
+    let Extent {
+        address,
+        end,
+        space,
+        file,
+        file_offset,
+        ..
+    } = unsafe { *extent };
+    grains::watch(space, address, end, u64::MAX);
+    grains::ended(space);
+    if file != 0 {
+        grains::watch(file, file_offset, file_offset + (end - address), u64::MAX);
+        grains::ended(file);
+        grains::forget_if_unused(file);
     }
     let _ = maps::FREE_EXTENTS.push(index, 0);
 }
+
+/// Copies an extent word by word, so that none of it lies on the stack.
+///
+/// # Safety
+///
+/// Both are alive and aligned.
+#[inline(always)]
+unsafe fn copy(from: *const Extent, to: *mut Extent) {
+    let (from, to) = (from.cast::<u64>(), to.cast::<u64>());
+    let mut word = 0;
+    while word < size_of::<Extent>() / 8 {
+        // SAFETY: by the contract; an extent is made of whole words.
+        unsafe { to.add(word).write_volatile(from.add(word).read_volatile()) };
+        word += 1;
+    }
+}
+
+const _: () = assert!(size_of::<Extent>().is_multiple_of(8));
 
 #[inline(always)]
 fn next_index() -> Option<u32> {

@@ -72,6 +72,7 @@ fn returned(turn: Turn, ctx: *mut c_void, shape: Shape, pages: i64) -> i32 {
         array: trampoline::argument(ctx, shape.pages),
         pages: pages as u64,
         caller: trampoline::caller(ctx, shape.parameters),
+        in_file: 0,
     };
     acquire::acquired(ctx, &call, When::in_trampoline());
     0
@@ -131,6 +132,7 @@ fn returned_memfd(turn: Turn, ctx: &FExitContext) -> i32 {
             array: trampoline::argument(raw, 3),
             pages: folios as u64,
             caller: trampoline::caller(raw, MEMFD_PARAMETERS),
+            in_file: 1,
         };
         acquire::acquired(raw, &call, When::in_trampoline());
     }

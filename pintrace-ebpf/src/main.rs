@@ -46,10 +46,13 @@ mod release;
 mod ring;
 mod shared;
 mod stacks;
+#[path = "modern/syscall.rs"]
+mod syscall;
 #[path = "modern/trampoline.rs"]
 mod trampoline;
 mod turns;
 mod walk;
+mod watch;
 
 #[cfg(not(test))]
 #[panic_handler]

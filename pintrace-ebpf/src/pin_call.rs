@@ -6,7 +6,7 @@
 pub struct PinCall {
     /// Address of the pinned `mm_struct`; 0 for the running task's own.
     pub mm: u64,
-    /// User address of the first page.
+    /// User address of the first page; for a memfd's folios its place in the file.
     pub address: u64,
     /// `gup_flags` as the caller gave them.
     pub flags: u64,
@@ -16,4 +16,6 @@ pub struct PinCall {
     pub pages: u64,
     /// Return address in the caller.
     pub caller: u64,
+    /// 1 if `address` is a place in a file.
+    pub in_file: u64,
 }

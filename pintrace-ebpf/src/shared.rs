@@ -69,6 +69,13 @@ pub fn pins(head: u64) -> u64 {
     }
 }
 
+/// Who holds the folio by cell `index`; `None` where nobody does.
+#[inline(always)]
+pub fn holder(head: u64, index: usize) -> Option<u32> {
+    let cell = Entry::find(head)?.cell(index).load();
+    (cell as u32 != 0).then_some((cell >> 32) as u32)
+}
+
 /// The holder had no pins on this folio before.
 pub const FIRST: u64 = 1;
 /// The holder has no pins left on this folio.

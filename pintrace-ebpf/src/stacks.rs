@@ -139,7 +139,7 @@ fn fetch(ctx: *mut c_void) -> i32 {
 
 /// Stores the kernel stack of this moment; negative if that failed, which is counted.
 #[inline(always)]
-fn take(ctx: *mut c_void) -> i64 {
+pub fn take(ctx: *mut c_void) -> i64 {
     // The same helper serves every kind of program; the wrapper's name does not matter.
     match FExitContext::new(ctx).get_stackid(&maps::STACKS, 0) {
         Ok(id) => id,

@@ -29,6 +29,17 @@ impl Turn {
     /// Whether this copy is the one that counts this call. To be asked once a call.
     #[inline(always)]
     pub fn counts(self, ctx: *mut c_void) -> bool {
+        self.is_to_count(ctx, Total::MadeGood)
+    }
+
+    /// The same for a program that looks for findings.
+    #[inline(always)]
+    pub fn watches(self, ctx: *mut c_void) -> bool {
+        self.is_to_count(ctx, Total::WatchMadeGood)
+    }
+
+    #[inline(always)]
+    fn is_to_count(self, ctx: *mut c_void, made_good: Total) -> bool {
         match self {
             Self::First => {
                 if facts::two_turns() != 0
@@ -45,7 +56,7 @@ impl Turn {
                     mark.store(0);
                     return false;
                 }
-                self.made_good();
+                count::total(made_good, 1);
                 true
             }
         }

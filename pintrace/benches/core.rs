@@ -71,12 +71,13 @@ fn main() -> anyhow::Result<()> {
     // `cargo bench` passes --bench; a filter makes no sense here.
     let roots = Roots::default();
     let kernel = Kernel::read(&roots)?;
-    let facts = layout::facts(&kernel.types, false)?;
+    let mut layouts = Layouts::of(&kernel)?;
+    layouts.ledger.two_turns = 0;
     let btf = apply::read_btf(&roots.btf)?;
-    let mut ebpf = apply::load(&kernel.facts, facts, &btf, &LoadOptions::default())?;
+    let mut ebpf = apply::load(&kernel.facts, &layouts, &btf, &LoadOptions::default())?;
     let mut bench = Bench { ebpf: &mut ebpf };
     bench.load_all()?;
-    let longterm = u64::from(facts.foll_longterm);
+    let longterm = u64::from(layouts.ledger.foll_longterm);
 
     println!("kernel {}; median of {RUNS} runs", kernel.facts.release);
     let empty = bench.nanos("bench_empty", 1_000_000, &[])?;

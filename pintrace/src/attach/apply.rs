@@ -8,10 +8,13 @@ use aya::{Btf, Ebpf, EbpfLoader, Endianness};
 use pintrace_common::facts::Facts;
 use pintrace_common::ledger::CHUNK_PAGES;
 use pintrace_common::limits;
+use pintrace_common::watch::WatchFacts;
 
-use super::facts::KernelFacts;
-use super::plan::{Choice, Line};
-use super::table::{Attachment, Candidate, Hook, Method, Purpose};
+use super::facts::{Kernel, KernelFacts};
+use super::layout::{self, UnknownLayout};
+use super::plan::{self, Choice, Line};
+use super::table::{Attachment, Candidate, HOOKS, Hook, Method, Purpose};
+use super::watch_layout;
 
 /// The eBPF objects, built by build.rs: for kernels that have what the programs of the first use, and for those
 /// that have not ([`KernelFacts::bpf_loop`]).
@@ -37,13 +40,52 @@ struct FactsGlobal(Facts);
 // SAFETY: repr(C) of u32 fields only, so without padding; any bit pattern is valid.
 unsafe impl aya::Pod for FactsGlobal {}
 
+/// The same for those behind the findings.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct WatchGlobal(WatchFacts);
+
+// SAFETY: as above.
+unsafe impl aya::Pod for WatchGlobal {}
+
+/// What is injected.
+#[derive(Clone, Debug)]
+pub struct Layouts {
+    /// For the ledger.
+    pub ledger: Facts,
+    /// For the findings; where it is not known, they cannot be had.
+    pub watch: Result<WatchFacts, UnknownLayout>,
+}
+
+impl Layouts {
+    /// Those of a kernel.
+    pub fn of(kernel: &Kernel) -> Result<Self, UnknownLayout> {
+        Ok(Self {
+            ledger: layout::facts(&kernel.types, kernel.facts.preemption)?,
+            watch: watch_layout::watch_facts(&kernel.types, |function| kernel.facts.parameters(function)),
+        })
+    }
+}
+
 /// How the maps are dimensioned and what the programs log.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct LoadOptions {
+    /// Look for findings as well.
+    pub findings: bool,
     /// Other bounds for maps, by map name; tests make them tiny.
     pub map_entries: Vec<(&'static str, u32)>,
     /// Let the programs' debug messages through (needs the feature `bpf-log`).
     pub bpf_log: bool,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self {
+            findings: true,
+            map_entries: Vec::new(),
+            bpf_log: false,
+        }
+    }
 }
 
 /// What became of one hook.
@@ -66,7 +108,7 @@ pub enum Status {
     Attached(&'static Candidate),
     /// This kernel has no such function.
     NotHere,
-    /// What it would stand in for is attached.
+    /// What it would stand in for is attached, or sees the same on this kernel.
     NotNeeded,
     /// It is there and nothing could be attached.
     Missing(String),
@@ -80,16 +122,18 @@ pub fn read_btf(path: &Path) -> Result<Btf, LoadError> {
 /// Loads the object that suits the kernel, with the layout injected. Nothing is attached yet.
 pub fn load(
     kernel: &KernelFacts,
-    layout: Facts,
+    layouts: &Layouts,
     btf: &Btf,
     options: &LoadOptions,
 ) -> Result<Ebpf, LoadError> {
-    let facts = FactsGlobal(layout);
+    let facts = FactsGlobal(layouts.ledger);
+    let watch = WatchGlobal(layouts.watch.clone().unwrap_or_default());
     let log_level = u8::from(options.bpf_log) * LOG_DEBUG;
     let mut loader = EbpfLoader::new();
     loader
         .btf(Some(btf))
         .override_global("FACTS", &facts, true)
+        .override_global("WATCH_FACTS", &watch, true)
         .override_global("AYA_LOG_LEVEL", &log_level, false)
         .map_max_entries("CHUNKS", folio_chunks(kernel.bpf_loop));
     if !kernel.bpf_loop {
@@ -120,6 +164,19 @@ fn folio_chunks(on_demand: bool) -> u32 {
 
 /// aya-log's number for debug; 0 lets nothing through.
 const LOG_DEBUG: u8 = 4;
+
+/// What is to be tried on a kernel: the hooks for findings only if they are wanted, and their facts known.
+pub fn plan(kernel: &KernelFacts, layouts: &Layouts, options: &LoadOptions) -> Vec<Line> {
+    let mut plan = plan::plan(HOOKS, kernel);
+    plan.retain(|line| options.findings || !line.hook.is_watch());
+    if let Err(unknown) = &layouts.watch {
+        let watching = plan.iter_mut().filter(|line| line.hook.is_watch());
+        for line in watching.filter(|line| matches!(line.choice, Choice::Try(_))) {
+            line.choice = Choice::Missing(unknown.to_string());
+        }
+    }
+    plan
+}
 
 /// Tries every line of the plan, with followers if `twice`. Links live as long as `ebpf`.
 pub fn attach(ebpf: &mut Ebpf, btf: &Btf, plan: Vec<Line>, twice: bool) -> Vec<Outcome> {
@@ -155,6 +212,7 @@ fn attach_line(ebpf: &mut Ebpf, btf: &Btf, line: Line, twice: bool) -> Outcome {
     let hook = line.hook;
     let candidates = match line.choice {
         Choice::NotHere => return Outcome::without(hook, Status::NotHere),
+        Choice::Spare => return Outcome::without(hook, Status::NotNeeded),
         Choice::Missing(why) => return Outcome::without(hook, Status::Missing(why)),
         Choice::Try(candidates) => candidates,
     };
@@ -335,6 +393,7 @@ pub fn attachments(outcomes: &[Outcome]) -> impl Iterator<Item = (&'static Hook,
 /// What an attachment serves: marks on entry tell retries apart, everything else is the first purpose.
 pub fn purpose_of(hook: &Hook, attachment: &Attachment) -> Purpose {
     match (hook.purposes, attachment.method) {
+        ([first, ..], _) if first.is_watch() => *first,
         ([_, second, ..], Method::Fentry) => *second,
         (all, _) => all.first().copied().unwrap_or(Purpose::Acquire),
     }

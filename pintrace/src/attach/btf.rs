@@ -113,12 +113,23 @@ impl KernelTypes {
         })
     }
 
+    /// The type behind `const` and `volatile`.
+    fn unqualified(&self, mut ty: Type) -> Type {
+        while let Type::Const(inner) | Type::Volatile(inner) = &ty {
+            match self.btf.resolve_chained_type(inner) {
+                Ok(behind) => ty = behind,
+                Err(_) => break,
+            }
+        }
+        ty
+    }
+
     fn find(&self, members: &[Member], name: &str, base: u32) -> Option<(u32, Type)> {
         for member in members {
             let own = self.btf.resolve_name(member).unwrap_or_default();
             let at = base + member.bit_offset();
             let ty = self.btf.resolve_chained_type(member).ok();
-            match ty {
+            match ty.map(|ty| self.unqualified(ty)) {
                 Some(ty) if own == name => return Some((at, ty)),
                 Some(Type::Struct(inner) | Type::Union(inner)) if own.is_empty() => {
                     if let Some(hit) = self.find(&inner.members, name, at) {

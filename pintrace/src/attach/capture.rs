@@ -5,11 +5,13 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use pintrace_common::facts::Facts;
+use pintrace_common::watch::WatchFacts;
 use serde::{Deserialize, Serialize};
 
 use super::btf::Types;
 use super::facts::{Kernel, KernelFacts};
 use super::layout::{self, UnknownLayout};
+use super::watch_layout;
 
 /// One kernel's answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +52,11 @@ impl Capture {
         }
     }
 
+    /// What the findings need to know, from the answers.
+    pub fn watch_layout(&self) -> Result<WatchFacts, UnknownLayout> {
+        watch_layout::watch_facts(&self.types, |function| self.kernel.parameters(function))
+    }
+
     /// The layout, from the answers.
     pub fn layout(&self) -> Result<Facts, UnknownLayout> {
         layout::facts(&self.types, self.kernel.preemption)
@@ -77,10 +84,17 @@ impl Answers {
         };
         // Unknown or not: here it is the questions that count.
         let _ = layout::facts(&listener, false);
+        for unmap in UNMAP_SHAPES {
+            let parameters: Vec<String> = unmap.iter().map(|&name| name.to_owned()).collect();
+            let _ = watch_layout::watch_facts(&listener, |_| &parameters);
+        }
         let _ = crate::scan::layout::layout(&listener);
         listener.heard.into_inner()
     }
 }
+
+/// What is asked depends on what `unmap_vmas` takes.
+const UNMAP_SHAPES: [&[&str]; 2] = [&["tlb", "vma"], &["tlb", "unmap"]];
 
 impl Types for Answers {
     fn offset(&self, container: &str, names: &[&str]) -> Option<u32> {

@@ -4,7 +4,16 @@ use super::table::Purpose;
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 4] = [Self::Acquire, Self::Retry, Self::Release, Self::Exit];
+    pub const ALL: [Self; 8] = [
+        Self::Acquire,
+        Self::Retry,
+        Self::Release,
+        Self::Exit,
+        Self::Copy,
+        Self::Fork,
+        Self::Mapping,
+        Self::Window,
+    ];
 
     /// The purpose of this name.
     pub fn named(name: &str) -> Option<Self> {
@@ -53,6 +62,45 @@ own pins first, short-term before long-term, and is counted as `ambiguous`."
 Pins outlive the process that took them if whoever let it take them is not told: a shared io_uring, a VFIO container.
 The tracepoint sched_process_exit (kernel/exit.c) tells when a process's last thread ends and how, and what its
 long-term pins hold at that moment."
+            }
+            Self::Copy => {
+                "\
+A write to a page that is mapped read-only comes to do_wp_page (mm/memory.c), for hugetlb to hugetlb_fault
+(mm/hugetlb.c). The kernel lets the task have the page, or gives it a copy: then the device and the program no longer
+see the same memory. A copy is committed when it gets its reverse mapping (folio_add_new_anon_rmap,
+page_add_new_anon_rmap before 6.7 or so, and those of hugetlb); at that moment the old page's pins are counted, and the
+ledger says whose they are. Since 5.19 the kernel knows pages that belong to one process (PG_anon_exclusive), pins no
+others, and never copies them: a copy of a pinned anonymous page there is an alarm.
+
+Each of these hooks leaves by its first instructions where the process has never pinned anything.
+Not seen: copies of pages that are held by references that are no pins (FOLL_GET)."
+            }
+            Self::Fork => {
+                "\
+fork maps the parent's pages in the child read-only in both, so that whoever writes first gets a copy. Pages that look
+pinned it copies for the child at once (copy_present_page, mm/memory.c), so that the parent keeps those that the device
+uses. copy_page_range is hooked at both ends; what gets a reverse mapping in between is such a copy. It costs memory and
+time: MADV_DONTFORK spares both."
+            }
+            Self::Mapping => {
+                "\
+When a range is unmapped (unmap_vmas), dropped (do_madvise), write-protected (change_protection) or cut off its file
+(unmap_mapping_range), the pin stays and the mapping goes: the next access gets another page. Each of these is told
+when a long-term extent is near; what it overlaps is found out afterwards. A small table (64 MiB and finer, by address
+space) spares all others. exit_mmap tells that an address space is gone.
+
+Not seen: what happens to the mapping of short-term pins, which have no addresses, and of pins older than the start;
+hugetlbfs files that are truncated; process_vm-like advice (process_madvise) on newer kernels."
+            }
+            Self::Window => {
+                "\
+Between the moment at which a page table entry is write-protected (change_protection) and the end of the flush
+(tlb_finish_mmu; up to 5.18 inside change_protection) other CPUs may still write by what they have cached. While
+userfaultfd protects, faults of other threads come in between: do_wp_page then looks at mm->tlb_flush_pending and
+flushes. A window is open from the one to the other, by cause; a fault, a copy or a pin inside its range by another
+thread is counted. Faults by these windows and by the kernel's own count are held against each other (`flush_check`).
+
+A window in which no page was changed does not count."
             }
         }
     }

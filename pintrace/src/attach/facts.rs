@@ -52,6 +52,17 @@ pub struct KernelFacts {
     pub preemption: bool,
 }
 
+impl KernelFacts {
+    /// The names of a function's parameters; none if it is not there, or there are several of its name.
+    pub fn parameters(&self, function: &str) -> &[String] {
+        let prototype = self
+            .functions
+            .get(function)
+            .and_then(|facts| facts.prototype.as_ref());
+        prototype.map_or(&[], |prototype| &prototype.parameters)
+    }
+}
+
 /// Where the kernel shows itself; other folders in tests.
 #[derive(Clone, Debug)]
 pub struct Roots {

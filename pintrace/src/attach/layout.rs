@@ -5,7 +5,7 @@ use pintrace_common::facts::{Facts, head_encoding};
 use super::btf::Types;
 
 /// A fact that this kernel's BTF does not hold.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error("this kernel's BTF has no {what}: its memory layout is not one that pintrace knows")]
 pub struct UnknownLayout {
     /// What is missing.

@@ -18,6 +18,7 @@ pub mod preemption;
 pub mod table;
 #[cfg(feature = "live")]
 pub mod trial;
+pub mod watch_layout;
 
 #[cfg(test)]
 mod tests;

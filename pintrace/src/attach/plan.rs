@@ -17,6 +17,8 @@ pub struct Line {
 pub enum Choice {
     /// This kernel has no such function: nothing to see, nothing lost.
     NotHere,
+    /// Another hook sees the same on this kernel.
+    Spare,
     /// Try these in order.
     Try(Vec<&'static Candidate>),
     /// It is there, and nothing can be attached to it.
@@ -60,13 +62,18 @@ fn choose(hook: &'static Hook, facts: &KernelFacts) -> Choice {
     if in_kallsyms == Some(false) {
         return Choice::NotHere;
     }
-    let fits = prototype.parameters.len() >= hook.parameters.len()
-        && prototype
-            .parameters
-            .iter()
-            .zip(hook.parameters)
-            .all(|(have, want)| *want == ANY || have == want);
-    if !fits {
+    let fits = |wanted: &[&str]| {
+        prototype.parameters.len() >= wanted.len()
+            && prototype
+                .parameters
+                .iter()
+                .zip(wanted)
+                .all(|(have, want)| *want == ANY || have == want)
+    };
+    if !fits(hook.parameters) && !hook.or.iter().any(|wanted| fits(wanted)) {
+        if hook.optional {
+            return Choice::Spare;
+        }
         let have = prototype.parameters.join(", ");
         return Choice::Missing(format!("its prototype ({have}) is not one that pintrace knows"));
     }

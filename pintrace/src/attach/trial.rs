@@ -5,12 +5,10 @@ use aya::Ebpf;
 use crate::scan::object::Object;
 use crate::source::mender::Mender;
 
-use super::apply::{self, LoadError, LoadOptions, Outcome, Status};
+use super::apply::{self, Layouts, LoadError, LoadOptions, Outcome, Status};
 use super::capture::{Capture, Tried};
 use super::facts::{Kernel, Roots};
 use super::layout;
-use super::plan;
-use super::table::HOOKS;
 
 /// Why nothing could be tried.
 #[derive(Debug, thiserror::Error)]
@@ -26,10 +24,12 @@ pub enum TrialError {
 /// Attaches everything for a moment, and fills in what became of it.
 pub fn run(capture: &mut Capture, kernel: &Kernel, roots: &Roots) -> Result<(), TrialError> {
     let twice = kernel.facts.preemption;
-    let facts = layout::facts(&kernel.types, twice)?;
+    let layouts = Layouts::of(kernel)?;
     let btf = apply::read_btf(&roots.btf)?;
-    let mut ebpf = apply::load(&kernel.facts, facts, &btf, &LoadOptions::default())?;
-    let outcomes = apply::attach(&mut ebpf, &btf, plan::plan(HOOKS, &kernel.facts), twice);
+    let options = LoadOptions::default();
+    let mut ebpf = apply::load(&kernel.facts, &layouts, &btf, &options)?;
+    let plan = apply::plan(&kernel.facts, &layouts, &options);
+    let outcomes = apply::attach(&mut ebpf, &btf, plan, twice);
     capture.hooks = outcomes.iter().map(tried).collect();
     capture.verified = outcomes
         .iter()
@@ -37,7 +37,7 @@ pub fn run(capture: &mut Capture, kernel: &Kernel, roots: &Roots) -> Result<(), 
         .filter_map(|program| Some((program.to_owned(), verified(&ebpf, program)?)))
         .collect();
     // What is run by hand counts too.
-    let mender = Mender::take(&mut ebpf, 1 << facts.page_struct_shift);
+    let mender = Mender::take(&mut ebpf, 1 << layouts.ledger.page_struct_shift);
     if mender.is_ok() {
         let programs = Mender::PROGRAMS.iter();
         capture

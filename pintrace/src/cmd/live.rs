@@ -22,6 +22,9 @@ pub struct LiveArgs {
     /// Share of one CPU that looking at memory may take: what takes longer is done less often.
     #[arg(long, value_name = "PERCENT", default_value = "5", value_parser = percent)]
     pub scan_budget: f64,
+    /// Do not look for findings: no hooks on faults, forks, changed mappings and flushes, and nothing that they cost.
+    #[arg(long)]
+    pub no_findings: bool,
     /// Print the eBPF programs' own debug messages to stderr.
     #[cfg(feature = "bpf-log")]
     #[arg(long)]
@@ -43,7 +46,8 @@ const SIZABLE: &[&str] = &[
     "STACKS",
 ];
 
-fn map_entries(text: &str) -> Result<(&'static str, u32), String> {
+/// One map and its number of entries.
+pub(super) fn map_entries(text: &str) -> Result<(&'static str, u32), String> {
     let (name, entries) = text.split_once('=').ok_or("want MAP=N")?;
     let name = SIZABLE
         .iter()
@@ -146,6 +150,7 @@ impl From<SessionError> for CannotTrace {
 /// Attaches everything, or says why that cannot be and what to do instead.
 pub fn start(args: &LiveArgs, command: Vec<String>) -> Result<(Session, Vec<Event>), CannotTrace> {
     let load = LoadOptions {
+        findings: !args.no_findings,
         map_entries: args.map_entries.clone(),
         #[cfg(feature = "bpf-log")]
         bpf_log: args.bpf_log,

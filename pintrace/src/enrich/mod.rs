@@ -10,3 +10,5 @@ pub mod process;
 pub mod sightings;
 #[cfg(feature = "live")]
 pub mod tracker;
+#[cfg(feature = "live")]
+mod watch;

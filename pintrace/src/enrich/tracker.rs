@@ -8,7 +8,7 @@ use pintrace_common::ledger::{Account, Extent};
 use pintrace_common::mend::caller;
 
 use crate::event::{
-    AccountOpened, AccountSampled, Body, Event, ExtentClosed, ExtentOpened, ExtentSampled, ProcessSeen,
+    AccountOpened, AccountSampled, Body, Event, ExtentClosed, ExtentOpened, ExtentSampled, ProcessSeen, Space,
 };
 use crate::source::decode::Record;
 use crate::source::ledger::{Ledger, LedgerError};
@@ -16,6 +16,7 @@ use crate::units::{AccountId, ExtentId, Nanos, Pid, StackId, Tid};
 
 use super::late_stacks::LateStacks;
 use super::names::Names;
+use super::watch::Watched;
 use super::{exit, process};
 
 /// One account as it was last told.
@@ -32,8 +33,8 @@ impl Told {
 
 /// What has been told so far.
 pub struct Tracker {
-    proc: PathBuf,
-    names: Names,
+    pub(super) proc: PathBuf,
+    pub(super) names: Names,
     /// By the kernel's account id, which is used again.
     accounts: HashMap<u32, Told>,
     next_account: u32,
@@ -46,6 +47,7 @@ pub struct Tracker {
     /// The subsystem that a process's descriptors point at, by pid.
     suspects: HashMap<u32, String>,
     unread: u64,
+    pub(super) watched: Watched,
     events: Vec<Event>,
 }
 
@@ -64,6 +66,7 @@ impl Tracker {
             ended: HashSet::new(),
             suspects: HashMap::new(),
             unread: 0,
+            watched: Watched::default(),
             events: Vec::new(),
         }
     }
@@ -133,6 +136,10 @@ impl Tracker {
                 self.processes.remove(&exited.header.id);
                 let body = Body::ProcessExited(exit::unpack(exited));
                 self.push(Nanos(exited.header.time_ns), body);
+            }
+            Record::Touched(touched) => self.touched(touched, ledger),
+            Record::SpaceEnded(ended) => {
+                self.push(Nanos(ended.header.time_ns), Body::SpaceEnded(Space(ended.space)));
             }
         }
         Ok(())
@@ -208,7 +215,7 @@ impl Tracker {
             .any(|told| self.ended.contains(&told.tgid()) && told.account.acquired != told.account.released)
     }
 
-    fn open_account(&mut self, id: u32, account: &Account, ledger: &Ledger) -> AccountId {
+    pub(super) fn open_account(&mut self, id: u32, account: &Account, ledger: &Ledger) -> AccountId {
         if let Some(told) = self.accounts.get(&id)
             && told.account.opened_ns == account.opened_ns
         {
@@ -216,7 +223,7 @@ impl Tracker {
         }
         let time = Nanos(account.opened_ns);
         let pid = account.key.tgid();
-        let comm = comm(account);
+        let comm = comm(&account.comm);
         let from_state = matches!(account.key.caller, caller::OLDER | caller::HEALED);
         if id != 0 && pid != 0 && self.processes.insert(pid) {
             let seen = process::read(&self.proc, pid).unwrap_or_else(|| {
@@ -331,6 +338,9 @@ impl Tracker {
             bytes_held: extent.bytes_held,
             flags: extent.flags,
             stack,
+            space: Space(extent.space),
+            file: Space(extent.file),
+            file_offset: extent.file_offset,
         };
         self.push(time, Body::ExtentOpened(opened));
         self.extents.insert(
@@ -400,21 +410,18 @@ impl Tracker {
         }
     }
 
-    fn push_all(&mut self, time: Nanos, bodies: Vec<Body>) {
+    pub(super) fn push_all(&mut self, time: Nanos, bodies: Vec<Body>) {
         self.events
             .extend(bodies.into_iter().map(|body| Event { time, body }));
     }
 
-    fn push(&mut self, time: Nanos, body: Body) {
+    pub(super) fn push(&mut self, time: Nanos, body: Body) {
         self.events.push(Event { time, body });
     }
 }
 
-fn comm(account: &Account) -> String {
-    let end = account
-        .comm
-        .iter()
-        .position(|byte| *byte == 0)
-        .unwrap_or(account.comm.len());
-    String::from_utf8_lossy(&account.comm[..end]).into_owned()
+/// A command name as the kernel keeps it: ended by a zero byte, unless it is as long as it may be.
+pub(super) fn comm(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end]).into_owned()
 }

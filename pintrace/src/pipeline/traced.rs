@@ -72,6 +72,7 @@ impl Traced {
         let witness = if mending.is_some() { "both" } else { "events" };
         let started = Started {
             witness: witness.to_owned(),
+            exclusive_pages: kernel.types.has_enumerator("pageflags", "PG_anon_exclusive"),
             probes,
             missing,
             command: options.command.clone(),
@@ -132,6 +133,7 @@ impl Traced {
         let mut truth = self.live.truth()?;
         let now = now();
         self.tracker.sample(now, self.stopping, self.live.ledger())?;
+        self.tracker.sample_watch(now, &mut self.live)?;
         let losses = self.losses()?;
         if let Some(mending) = &mut self.mending {
             mending.amend(&mut truth, &self.tracker);

@@ -1,6 +1,7 @@
 //! Ring-buffer bytes to records. Every field is copied out; nothing is transmuted.
 
 use pintrace_common::ledger::{Account, AccountKey, Extent};
+use pintrace_common::watch;
 use pintrace_common::wire::{self, Header, kind};
 
 /// One decoded record.
@@ -14,6 +15,10 @@ pub enum Record {
     ExtentClosed(wire::ExtentClosed),
     /// See [`wire::ProcessExited`].
     ProcessExited(wire::ProcessExited),
+    /// See [`watch::Touched`].
+    Touched(watch::Touched),
+    /// See [`watch::SpaceEnded`].
+    SpaceEnded(watch::SpaceEnded),
 }
 
 /// Reads little words off the front of a record.
@@ -83,6 +88,9 @@ impl Fields<'_> {
             flags: self.u32()?,
             account: self.u32()?,
             stack: self.i64()?,
+            space: self.u64()?,
+            file: self.u64()?,
+            file_offset: self.u64()?,
         })
     }
 }
@@ -110,6 +118,22 @@ pub fn decode(bytes: &[u8]) -> Option<Record> {
             exit_code: fields.u32()?,
             reserved: fields.u32()?,
             longterm_pages_held: fields.u64()?,
+        }),
+        kind::TOUCHED => Record::Touched(watch::Touched {
+            header,
+            space: fields.u64()?,
+            address: fields.u64()?,
+            end: fields.u64()?,
+            pages: fields.u64()?,
+            pid_tgid: fields.u64()?,
+            stack: fields.i64()?,
+            call: fields.i64()?,
+            detail: fields.u64()?,
+            comm: fields.bytes()?,
+        }),
+        kind::SPACE_ENDED => Record::SpaceEnded(watch::SpaceEnded {
+            header,
+            space: fields.u64()?,
         }),
         _ => return None,
     };
@@ -150,6 +174,8 @@ mod tests {
             (kind::EXTENT_OPENED, size_of::<wire::ExtentOpened>()),
             (kind::EXTENT_CLOSED, size_of::<wire::ExtentClosed>()),
             (kind::PROCESS_EXITED, size_of::<wire::ProcessExited>()),
+            (kind::TOUCHED, size_of::<watch::Touched>()),
+            (kind::SPACE_ENDED, size_of::<watch::SpaceEnded>()),
         ] {
             let mut bytes = header(kind);
             bytes.resize(length, 0);

@@ -49,7 +49,7 @@ pub enum LedgerError {
     Run(#[source] std::io::Error),
 }
 
-fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, LedgerError> {
+pub(super) fn take(ebpf: &mut Ebpf, name: &'static str) -> Result<aya::maps::Map, LedgerError> {
     ebpf.take_map(name).ok_or(LedgerError::NoMap(name))
 }
 
@@ -96,6 +96,11 @@ impl Ledger {
     /// Calls that the kernel skipped and second copies of programs counted.
     pub fn made_good(&self) -> Result<u64, LedgerError> {
         Ok(self.totals.get(&Total::MadeGood.index(), 0)?.iter().sum())
+    }
+
+    /// The same for programs that look for findings.
+    pub fn watch_made_good(&self) -> Result<u64, LedgerError> {
+        Ok(self.totals.get(&Total::WatchMadeGood.index(), 0)?.iter().sum())
     }
 
     /// Losses that the programs counted, over all CPUs.

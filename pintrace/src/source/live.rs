@@ -9,17 +9,17 @@ use pintrace_common::counters::Loss;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use crate::attach::apply::{self, LoadError, LoadOptions, Outcome, Status};
+use crate::attach::apply::{self, Layouts, LoadError, LoadOptions, Outcome, Status};
 use crate::attach::facts::{Kernel, Roots};
-use crate::attach::layout::{self, UnknownLayout};
-use crate::attach::plan;
-use crate::attach::table::HOOKS;
+use crate::attach::layout::UnknownLayout;
+use crate::attach::table::Hook;
 
 use super::books::BooksReader;
 use super::decode::{self, Record};
 use super::ledger::{Ledger, LedgerError, ring};
 use super::skipped::{self, Skipped};
 use super::truth::{Baseline, Reading, Totals};
+use super::watch::WatchTables;
 
 /// Why the kernel cannot be traced.
 #[derive(Debug, thiserror::Error)]
@@ -53,11 +53,13 @@ const SAMPLE_READINGS: usize = 4;
 pub struct Live {
     ledger: Ledger,
     ring: RingBuf<MapData>,
+    watch: WatchTables,
     outcomes: Vec<Outcome>,
     books: BooksReader,
     baseline: Option<Baseline>,
     undecodable: u64,
     skipped: Skipped,
+    watch_skipped: Skipped,
     #[cfg(feature = "bpf-log")]
     log: Option<super::bpf_log::BpfLog>,
     // Last: its links go when everything else has.
@@ -73,14 +75,19 @@ impl Live {
         options: &LoadOptions,
     ) -> Result<Self, StartError> {
         let twice = kernel.facts.preemption;
-        let facts = layout::facts(&kernel.types, twice)?;
-        let mut ebpf = apply::load(&kernel.facts, facts, btf, options)?;
+        let layouts = Layouts::of(kernel)?;
+        let mut ebpf = apply::load(&kernel.facts, &layouts, btf, options)?;
         #[cfg(feature = "bpf-log")]
         let log = options
             .bpf_log
             .then(|| super::bpf_log::BpfLog::open(&mut ebpf))
             .flatten();
-        let outcomes = apply::attach(&mut ebpf, btf, plan::plan(HOOKS, &kernel.facts), twice);
+        let outcomes = apply::attach(
+            &mut ebpf,
+            btf,
+            apply::plan(&kernel.facts, &layouts, options),
+            twice,
+        );
         if !apply::sees_pins(&outcomes) {
             return Err(StartError::NothingAttached {
                 reason: first_reason(&outcomes),
@@ -90,11 +97,13 @@ impl Live {
         let mut live = Self {
             ledger: Ledger::take(&mut ebpf)?,
             ring: ring(&mut ebpf)?,
+            watch: WatchTables::take(&mut ebpf)?,
             outcomes,
             books: BooksReader::new(&roots.proc),
             baseline: None,
             undecodable: 0,
             skipped: Skipped::default(),
+            watch_skipped: Skipped::default(),
             #[cfg(feature = "bpf-log")]
             log,
             ebpf,
@@ -117,6 +126,11 @@ impl Live {
     /// The kernel-side tables, to give ids back.
     pub fn ledger_mut(&mut self) -> &mut Ledger {
         &mut self.ledger
+    }
+
+    /// The tables behind the findings.
+    pub fn watch_mut(&mut self) -> &mut WatchTables {
+        &mut self.watch
     }
 
     /// The loaded object.
@@ -182,11 +196,15 @@ impl Live {
     /// Everything lost so far, by reason; `NameUnread` and `EventUnwritten` are others' to count.
     pub fn losses(&mut self) -> Result<Vec<(Loss, u64)>, LedgerError> {
         let skipped = self.skipped()?;
+        let unwatched = self.skipped_by(Hook::is_watch);
+        let made_good = self.ledger.watch_made_good()?;
+        let unwatched = self.watch_skipped.read(unwatched, made_good);
         Loss::ALL
             .iter()
             .map(|&loss| {
                 let count = match loss {
                     Loss::RecursionMissed => skipped,
+                    Loss::WatchMissed => unwatched,
                     Loss::RecordUndecodable => self.undecodable,
                     _ => self.ledger.loss(loss)?,
                 };
@@ -230,13 +248,19 @@ impl Live {
 
     /// Calls that the kernel skipped and no second copy made good.
     fn skipped(&mut self) -> Result<u64, LedgerError> {
-        let skipped = apply::attachments(&self.outcomes)
+        let skipped = self.skipped_by(|hook| !hook.is_watch());
+        let made_good = self.ledger.made_good()?;
+        Ok(self.skipped.read(skipped, made_good))
+    }
+
+    /// Calls that the kernel skipped in the programs of certain hooks.
+    fn skipped_by(&self, which: impl Fn(&Hook) -> bool) -> u64 {
+        apply::attachments(&self.outcomes)
+            .filter(|(hook, _)| which(hook))
             .filter_map(|(_, attachment)| self.ebpf.program(attachment.program))
             .filter_map(|program| program.fd().ok())
             .map(|fd| skipped::by_program(fd.as_fd().as_raw_fd()))
-            .sum();
-        let made_good = self.ledger.made_good()?;
-        Ok(self.skipped.read(skipped, made_good))
+            .sum()
     }
 }
 

@@ -23,3 +23,5 @@ mod skipped;
 #[cfg(feature = "live")]
 pub mod test_run;
 pub mod truth;
+#[cfg(feature = "live")]
+pub mod watch;

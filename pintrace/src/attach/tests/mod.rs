@@ -305,6 +305,7 @@ fn each_hook_was_attached_in_a_way_that_was_planned() {
             let way = tried.how.trim_end_matches(" x2");
             match &line.choice {
                 Choice::NotHere => assert_eq!(tried.how, "absent", "{name}: {tried:?}"),
+                Choice::Spare => assert_eq!(tried.how, "spare", "{name}: {tried:?}"),
                 Choice::Try(_) if line.hook.stands_in_for.is_some() => {
                     assert_eq!(tried.how, "spare", "{name}: {tried:?}");
                 }

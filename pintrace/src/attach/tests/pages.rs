@@ -57,6 +57,11 @@ fn text(capture: &Capture) -> String {
         Err(unknown) => writeln!(text, "\nno layout: {unknown}"),
     }
     .unwrap();
+    match capture.watch_layout() {
+        Ok(facts) => writeln!(text, "\n{facts:#x?}"),
+        Err(unknown) => writeln!(text, "\nno findings: {unknown}"),
+    }
+    .unwrap();
     match scan::layout::layout(&capture.types) {
         Ok(layout) => writeln!(text, "\nscan {layout:#x?}"),
         Err(unknown) => writeln!(text, "\nno scan: {unknown}"),
@@ -68,6 +73,7 @@ fn text(capture: &Capture) -> String {
 fn chosen(hook: &Hook, choice: &Choice) -> String {
     let text = match choice {
         Choice::NotHere => return "absent".to_owned(),
+        Choice::Spare => return "spare".to_owned(),
         Choice::Missing(why) => return format!("missing: {why}; lost: {}", hook.lost),
         Choice::Try(candidates) => candidates.iter().map(|candidate| {
             let methods: Vec<_> = methods(candidate).into_iter().map(Method::as_str).collect();
@@ -140,10 +146,10 @@ fn the_page_on_kernels_is_the_one_on_file() {
     }
     page.push_str(
         "\n- `-`: this kernel has no such function, so nothing is lost.\n\
-         - `spare`: only needed where `__gup_longterm_locked` cannot be hooked.\n\
+         - `spare`: only needed where `__gup_longterm_locked` cannot be hooked, or where `do_madvise` is inlined.\n\
          - `x2`: attached twice, because this kernel may take a thread off its CPU inside a hook, and skips the hook for \
          others then.\n\
-         - `kretprobe+kprobe`: the function has more arguments than a trampoline carries there.\n\n\
+         - `kretprobe+kprobe`: the function has more arguments than a trampoline carries there, or takes a struct.\n\n\
          ## What the verifier follows\n\n\
          Of 1,000,000 instructions that it allows a program; before 5.16 it does not tell.\n\n\
          | kernel | release | programs | most | on average |\n|---|---|---|---|---|\n",

@@ -43,6 +43,7 @@ pub(super) fn planned(line_of_plan: Line) -> HookLine {
     let hook = line_of_plan.hook;
     match line_of_plan.choice {
         Choice::NotHere => line(hook, "absent", None, String::new(), ""),
+        Choice::Spare => line(hook, "spare", None, String::new(), ""),
         Choice::Missing(why) => line(hook, "missing", None, why, hook.lost),
         Choice::Try(candidates) => line(hook, "planned", candidates.first().copied(), String::new(), ""),
     }

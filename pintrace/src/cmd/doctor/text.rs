@@ -61,7 +61,7 @@ pub(super) fn write(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<()
     writeln!(
         out,
         "\nabsent: this kernel has no such function, so nothing is lost.\n\
-         spare: only needed where {LONGTERM} cannot be hooked.{}",
+         spare: only needed where {LONGTERM} cannot be hooked, or do_madvise is inlined.{}",
         if diagnosis.preemption {
             "\nx2: attached twice, because this kernel may take a thread off its CPU inside a hook, and then skips it for others."
         } else {

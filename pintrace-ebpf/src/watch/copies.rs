@@ -1,0 +1,230 @@
+//! Copies of pinned pages: at the moment at which a copy is committed, was the page pinned, and by whom?
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    bindings::BPF_NOEXIST,
+    helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid},
+    macros::map,
+    maps::HashMap,
+};
+use pintrace_common::{
+    counters::Loss,
+    ledger::{EXTENT_BIT, SHARED_CELLS, SHARED_MARK},
+    limits,
+    watch::{Copies, CopyKey, copy},
+};
+
+use crate::{
+    accounts,
+    atomic::Word,
+    count,
+    folios::{CellTable, Chunks},
+    holders, kernel,
+    loops::ON_DEMAND,
+    maps,
+    page::Folio,
+    shared, stacks,
+};
+
+use super::{facts as watch_facts, slots::Slot, windows};
+
+/// User space removes those that it has told for good.
+#[map]
+static COPIES: HashMap<CopyKey, Copies> = HashMap::with_max_entries(limits::COPIES, ON_DEMAND);
+
+/// In `page.mapping`: anonymous memory (`PAGE_MAPPING_ANON`, include/linux/page-flags.h).
+const ANONYMOUS: u64 = 1;
+
+/// `page` is being copied for the task of `slot`; if somebody of its process holds it, that counts.
+#[inline(always)]
+pub fn copied(ctx: *mut c_void, slot: &Slot, page: u64) {
+    let folio = Folio::of(page);
+    if folio.is_none() {
+        return;
+    }
+    // The kernel's own reference for the copy makes no pin.
+    if folio.pins() == 0 {
+        return;
+    }
+    let head = folio.head();
+    let holder = pintrace_holder_in(head, slot.space, slot.address);
+    if holder == 0 {
+        return;
+    }
+    let mapping = kernel::read_u64(head + watch_facts::page_mapping()).unwrap_or(0);
+    let mut kind = 0;
+    if slot.unshare != 0 {
+        kind |= copy::UNSHARE;
+    }
+    if mapping & ANONYMOUS != 0 {
+        kind |= copy::ANONYMOUS;
+    }
+    // A large folio of hugetlb is copied whole, any other by small pages.
+    let bytes = if slot.kind == super::slots::kind::HUGE {
+        folio.bytes()
+    } else {
+        1 << 12
+    };
+    let window = u32::from(slot.window != 0);
+    pintrace_copied((holder - 1) as u32, kind, slot.address, bytes, window);
+    if slot.window != 0 {
+        windows::inside(slot.window, windows::Inside::Copy, slot.address);
+    }
+    stack(ctx, (holder - 1) as u32, kind);
+}
+
+/// Who of an address space's process holds a folio, plus one; 0 for nobody. An extent must have the address.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_holder_in(head: u64, space: u64, address: u64) -> u64 {
+    let Some(word) = Chunks::find(head) else {
+        return 0;
+    };
+    let now = word.load();
+    if now == 0 {
+        return 0;
+    }
+    if now != SHARED_MARK {
+        let holder = (now >> 32) as u32;
+        return if pintrace_holds_at(holder, space, address) != 0 {
+            u64::from(holder) + 1
+        } else {
+            0
+        };
+    }
+    let mut index = 0;
+    while index < SHARED_CELLS as u32 {
+        let holder = shared::holder(head, index as usize);
+        if let Some(holder) = holder
+            && pintrace_holds_at(holder, space, address) != 0
+        {
+            return u64::from(holder) + 1;
+        }
+        index += 1;
+    }
+    0
+}
+
+/// Whether a holder is one of this address space and, if it is an extent, has this address.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_holds_at(holder: u32, space: u64, address: u64) -> u32 {
+    if holder & EXTENT_BIT != 0 {
+        let Some(extent) = maps::EXTENTS.get_ptr(holder & !EXTENT_BIT) else {
+            return 0;
+        };
+        // SAFETY: a live map value; while a call adds to it, the end is behind.
+        return unsafe {
+            u32::from((*extent).space == space && (*extent).address <= address && address < (*extent).end)
+        };
+    }
+    let Some(account) = maps::ACCOUNTS.get_ptr(holder) else {
+        return 0;
+    };
+    // SAFETY: a live map value.
+    let key = unsafe { (*account).key };
+    let same = if key.mm != 0 {
+        key.mm == space
+    } else {
+        key.tgid() == (bpf_get_current_pid_tgid() >> 32) as u32 && space == kernel::current_mm()
+    };
+    u32::from(same)
+}
+
+/// When a holder was opened: tells it from others that had its number.
+#[inline(always)]
+fn opened(holder: u32) -> u64 {
+    if holder & EXTENT_BIT != 0 {
+        maps::EXTENTS
+            .get(holder & !EXTENT_BIT)
+            .map_or(0, |extent| extent.opened_ns)
+    } else {
+        maps::ACCOUNTS.get(holder).map_or(0, |account| account.opened_ns)
+    }
+}
+
+#[inline(always)]
+fn key(holder: u32, kind: u32) -> CopyKey {
+    CopyKey {
+        opened_ns: opened(holder),
+        holder,
+        kind,
+    }
+}
+
+/// Adds a copy of `bytes` at an address to a holder's.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_copied(holder: u32, kind: u32, address: u64, bytes: u64, window: u32) -> u32 {
+    let key = key(holder, kind);
+    let now = accounts::time();
+    if COPIES.get_ptr(key).is_none() {
+        let fresh = Copies {
+            address,
+            end: address + bytes,
+            first_ns: now,
+            pid_tgid: bpf_get_current_pid_tgid(),
+            stack: -1,
+            extent_address: if holder & EXTENT_BIT != 0 {
+                maps::EXTENTS
+                    .get(holder & !EXTENT_BIT)
+                    .map_or(0, |extent| extent.address)
+            } else {
+                0
+            },
+            account: u64::from(holders::account_of(holder)),
+            comm: bpf_get_current_comm().unwrap_or([0; limits::COMM_BYTES]),
+            copies: 0,
+            pages: 0,
+            in_window: 0,
+            last_ns: now,
+        };
+        // Another thread may be first.
+        let _ = COPIES.insert(key, fresh, u64::from(BPF_NOEXIST));
+    }
+    let Some(copies) = COPIES.get_ptr_mut(key) else {
+        count::loss(Loss::WatchFull, 1);
+        return 0;
+    };
+    // SAFETY: a live map value; counts are added to atomically, the bounds may be behind by one copy that another
+    // thread makes at the same moment.
+    unsafe {
+        Word::at(&raw mut (*copies).copies).add(1);
+        Word::at(&raw mut (*copies).pages).add(bytes >> 12);
+        Word::at(&raw mut (*copies).in_window).add(u64::from(window));
+        (*copies).last_ns = now;
+        if address < (*copies).address {
+            (*copies).address = address;
+        }
+        if address + bytes > (*copies).end {
+            (*copies).end = address + bytes;
+        }
+    }
+    0
+}
+
+/// Takes the stack of the first copy.
+#[inline(always)]
+fn stack(ctx: *mut c_void, holder: u32, kind: u32) {
+    if let Some(copies) = COPIES.get_ptr_mut(key(holder, kind)) {
+        // SAFETY: a live map value; whoever comes later finds a stack there.
+        unsafe {
+            if (*copies).stack == -1 {
+                (*copies).stack = stacks::take(ctx);
+            }
+        }
+    }
+}
+
+/// Whether the process of the running task has pinned anything so far.
+#[inline(always)]
+pub fn may_concern() -> bool {
+    // Nobody has an account.
+    if maps::NEXT_IDS.get(0).copied().unwrap_or(0) == 0 {
+        return false;
+    }
+    maps::OWNERS
+        .get_ptr((bpf_get_current_pid_tgid() >> 32) as u32)
+        .is_some()
+}

@@ -1,0 +1,49 @@
+//! The injected facts for these programs; see [`crate::facts`].
+
+use pintrace_common::watch::WatchFacts;
+
+#[unsafe(no_mangle)]
+static WATCH_FACTS: WatchFacts = WatchFacts {
+    fault_vma: 0,
+    fault_address: 0,
+    fault_flags: 0,
+    fault_page: 0,
+    unshare: 0,
+    vma_mm: 0,
+    vma_flags: 0,
+    mm_users: 0,
+    flush_pending: 0,
+    gather_mm: 0,
+    page_mapping: 0,
+    page_index: 0,
+    regs_call: 0,
+    regs_bytes: 0,
+    unmap_shape: 0,
+    unmap_start: 0,
+    unmap_end: 0,
+    protect_shape: 0,
+    exclusive: 0,
+};
+
+/// `sizeof(struct pt_regs)`, which `elder/syscall.rs` needs.
+#[allow(dead_code, reason = "kernels since 5.15 have a helper")]
+#[inline(always)]
+pub fn regs_bytes() -> u64 {
+    // SAFETY: as below.
+    u64::from(unsafe { core::ptr::read_volatile(&raw const WATCH_FACTS.regs_bytes) })
+}
+
+macro_rules! fact {
+    ($($field:ident)+) => {
+        $(#[inline(always)]
+        pub fn $field() -> u64 {
+            // SAFETY: the static lives as long as the program and is never written.
+            u64::from(unsafe { core::ptr::read_volatile(&raw const WATCH_FACTS.$field) })
+        })+
+    };
+}
+
+fact! {
+    fault_vma fault_address fault_flags fault_page unshare vma_mm vma_flags mm_users flush_pending gather_mm
+    page_mapping page_index regs_call unmap_shape unmap_start unmap_end protect_shape
+}

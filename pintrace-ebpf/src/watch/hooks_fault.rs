@@ -1,0 +1,159 @@
+//! Hooks on faults that may copy a page.
+//!
+//! `do_wp_page` (mm/memory.c) decides whether a write is to a page of the task's own or to a copy; the copy is committed
+//! when it gets its reverse mapping (`folio_add_new_anon_rmap`, mm/rmap.c), under the page table's lock, while
+//! `vmf->page` is still the old page. So between the entry and the return of the first, the second is a copy. hugetlb
+//! faults are the same with functions of their own (mm/hugetlb.c), where the old page is what is copied from.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    EbpfContext,
+    macros::{fentry, fexit},
+    programs::{FEntryContext, FExitContext},
+};
+
+use crate::{accounts, acquire::gate_is_open, kernel, trampoline};
+
+use super::{
+    copies, facts, open,
+    slots::{self, Slot, kind},
+};
+
+const PAGE_MASK: u64 = !4095;
+
+/// Entry of do_wp_page(vmf).
+#[fentry]
+pub fn enter_do_wp_page(ctx: FEntryContext) -> i32 {
+    if !gate_is_open() {
+        return 0;
+    }
+    let concerns = copies::may_concern();
+    if !concerns && !open::any() {
+        return 0;
+    }
+    let fault = trampoline::argument(ctx.as_ptr(), 0);
+    let space = space_of(kernel::read_u64(fault + facts::fault_vma()).unwrap_or(0));
+    let address = kernel::read_u64(fault + facts::fault_address()).unwrap_or(0) & PAGE_MASK;
+    let window = if open::any() {
+        open::fault(space, address)
+    } else {
+        0
+    };
+    if !concerns && window == 0 {
+        return 0;
+    }
+    let flags = kernel::read_u32(fault + facts::fault_flags()).unwrap_or(0);
+    slots::open(&Slot {
+        kind: kind::WRITE,
+        space,
+        address,
+        end: 0,
+        fault,
+        pages: 0,
+        unshare: u64::from(flags) & facts::unshare(),
+        window,
+        began_ns: accounts::time(),
+    });
+    0
+}
+
+/// Return of do_wp_page.
+#[fexit]
+pub fn leave_do_wp_page(_ctx: FExitContext) -> i32 {
+    slots::close();
+    0
+}
+
+/// Entry of hugetlb_fault(mm, vma, address, flags).
+#[fentry]
+pub fn enter_hugetlb_fault(ctx: FEntryContext) -> i32 {
+    if !gate_is_open() || !copies::may_concern() {
+        return 0;
+    }
+    let flags = trampoline::argument(ctx.as_ptr(), 3);
+    slots::open(&Slot {
+        kind: kind::HUGE,
+        space: trampoline::argument(ctx.as_ptr(), 0),
+        address: trampoline::argument(ctx.as_ptr(), 2) & PAGE_MASK,
+        end: 0,
+        fault: 0,
+        pages: 0,
+        unshare: flags & facts::unshare(),
+        window: 0,
+        began_ns: accounts::time(),
+    });
+    0
+}
+
+/// Return of hugetlb_fault.
+#[fexit]
+pub fn leave_hugetlb_fault(_ctx: FExitContext) -> i32 {
+    slots::close();
+    0
+}
+
+/// Entry of copy_user_large_folio(dst, src, ...) or copy_user_huge_page(dst, src, ...).
+#[inline(always)]
+fn copying(ctx: *mut c_void) -> i32 {
+    if let Some(slot) = slots::mine_of(kind::HUGE) {
+        // SAFETY: a live map value that only this task uses.
+        unsafe { (*slot).fault = trampoline::argument(ctx, 1) };
+    }
+    0
+}
+
+/// A page of `pages` gets its first reverse mapping at an address: if the running task is in the middle of a fault or
+/// fork, it is a copy.
+#[inline(always)]
+fn mapped(ctx: *mut c_void, huge: bool) -> i32 {
+    let Some(slot) = slots::mine() else {
+        return 0;
+    };
+    // SAFETY: a live map value that only this task uses.
+    let known = unsafe { *slot };
+    let fresh = trampoline::argument(ctx, 0);
+    let address = trampoline::argument(ctx, 2);
+    match known.kind {
+        kind::FORK => super::hooks_fork::copied(slot, fresh, address),
+        kind::WRITE if !huge && address & PAGE_MASK == known.address => {
+            let old = kernel::read_u64(known.fault + facts::fault_page()).unwrap_or(0);
+            if old != 0 && old != fresh {
+                copies::copied(ctx, &known, old);
+            }
+        }
+        kind::HUGE if huge && known.fault != 0 => {
+            // Of a huge page the fault may have any address.
+            let whole = Slot { address, ..known };
+            copies::copied(ctx, &whole, known.fault);
+        }
+        _ => {}
+    }
+    0
+}
+
+/// The address space of an area.
+#[inline(always)]
+pub fn space_of(vma: u64) -> u64 {
+    kernel::read_u64(vma + facts::vma_mm()).unwrap_or(0)
+}
+
+macro_rules! on_entry {
+    ($($name:ident => $function:ident $(($argument:expr))?;)+) => {
+        $(
+            #[fentry]
+            pub fn $name(ctx: FEntryContext) -> i32 {
+                $function(ctx.as_ptr() $(, $argument)?)
+            }
+        )+
+    };
+}
+
+on_entry! {
+    enter_copy_user_large_folio => copying;
+    enter_copy_user_huge_page => copying;
+    enter_folio_add_new_anon_rmap => mapped(false);
+    enter_page_add_new_anon_rmap => mapped(false);
+    enter_hugetlb_add_new_anon_rmap => mapped(true);
+    enter_hugepage_add_new_anon_rmap => mapped(true);
+}

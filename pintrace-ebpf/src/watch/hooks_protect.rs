@@ -1,0 +1,179 @@
+//! Hooks on write protection: windows that open in `change_protection` (mm/mprotect.c) and close when the flush is
+//! complete, which is at the return of `tlb_finish_mmu` (mm/mmu_gather.c), and of `change_protection` itself up to 5.18.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    EbpfContext,
+    macros::{fentry, fexit, kprobe, kretprobe},
+    programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
+};
+use pintrace_common::watch::{OpenWindow, cause, protect, touch};
+
+use crate::{acquire::gate_is_open, kernel, trampoline, turns::Turn};
+
+use super::{
+    facts,
+    hooks_fault::space_of,
+    open,
+    touches::{self, Touch},
+};
+
+/// Which parameter is what, by [`protect`].
+#[inline(always)]
+fn parameters() -> (u32, u32) {
+    match facts::protect_shape() as u32 {
+        protect::ALONE => (0, 4),
+        protect::WITH_PROTECTION => (1, 5),
+        _ => (1, 4),
+    }
+}
+
+/// Entry: protection begins.
+#[inline(always)]
+fn begins(vma: u64, address: u64, end: u64, flags: u64) {
+    if let Some(cause) = open::cause_of(flags, vma) {
+        open::pintrace_window_open(space_of(vma), address, end, u64::from(cause));
+    }
+}
+
+/// Return: so many pages were changed.
+#[inline(always)]
+fn changed(ctx: *mut c_void, space: u64, pages: u64) {
+    let Some(window) = open::mine(space) else {
+        return;
+    };
+    // It is an error's number where the range could not be changed at all.
+    let pages = if pages > u64::MAX / 2 { 0 } else { pages };
+    // SAFETY: a live map value that only this task changes.
+    let OpenWindow {
+        cause,
+        part,
+        part_end,
+        ..
+    } = unsafe {
+        (*window).pages += pages;
+        (*window).inside = 0;
+        *window
+    };
+    if facts::protect_shape() as u32 == protect::ALONE {
+        open::pintrace_window_close(space, 1);
+    }
+    let what = match cause as u32 {
+        cause::UFFD_WP => touch::UFFD_WP,
+        cause::PROTECT => touch::PROTECT,
+        _ => return,
+    };
+    if pages != 0 {
+        let touch = Touch {
+            what,
+            space,
+            address: part,
+            end: part_end,
+            pages,
+            detail: 0,
+        };
+        touches::tell(ctx, &touch);
+    }
+}
+
+/// Entry of change_protection.
+#[inline(always)]
+fn enters(turn: Turn, ctx: *mut c_void) -> i32 {
+    if !gate_is_open() || !turn.watches(ctx) {
+        return 0;
+    }
+    let (vma, flags) = parameters();
+    begins(
+        trampoline::argument(ctx, vma),
+        trampoline::argument(ctx, vma + 1),
+        trampoline::argument(ctx, vma + 2),
+        trampoline::argument(ctx, flags),
+    );
+    0
+}
+
+/// Return of change_protection.
+#[inline(always)]
+fn leaves(turn: Turn, ctx: *mut c_void) -> i32 {
+    if !open::any() || !turn.watches(ctx) {
+        return 0;
+    }
+    let (vma, flags) = parameters();
+    let pages = trampoline::result(ctx, flags + 1).unwrap_or(0);
+    changed(ctx, space_of(trampoline::argument(ctx, vma)), pages);
+    0
+}
+
+/// The same by a kprobe: up to 6.0 a trampoline cannot pass `pgprot_t`, a struct (`btf_distill_func_proto`).
+#[kprobe]
+pub fn probe_change_protection(ctx: ProbeContext) -> u32 {
+    if !gate_is_open() {
+        return 0;
+    }
+    // SAFETY: the registers of the probed function. Volatile, since of loads from either of two places the compiler would
+    // make one from a place that varies, which the verifier forbids.
+    let [first, second, third, fourth, fifth, sixth] = unsafe {
+        let regs = ctx.regs;
+        [
+            (&raw const (*regs).rdi).read_volatile(),
+            (&raw const (*regs).rsi).read_volatile(),
+            (&raw const (*regs).rdx).read_volatile(),
+            (&raw const (*regs).rcx).read_volatile(),
+            (&raw const (*regs).r8).read_volatile(),
+            (&raw const (*regs).r9).read_volatile(),
+        ]
+    };
+    if facts::protect_shape() as u32 == protect::ALONE {
+        begins(first, second, third, fifth);
+    } else {
+        begins(second, third, fourth, sixth);
+    }
+    0
+}
+
+/// ... and a kretprobe, to which the parameters are lost.
+#[kretprobe]
+pub fn probe_return_change_protection(ctx: RetProbeContext) -> u32 {
+    if open::any() {
+        changed(ctx.as_ptr(), kernel::current_mm(), ctx.ret());
+    }
+    0
+}
+
+macro_rules! both_turns {
+    ($($kind:ident $context:ident $name:ident $again:ident => $function:ident;)+) => {
+        $(
+            #[$kind]
+            pub fn $name(ctx: $context) -> i32 {
+                $function(Turn::First, ctx.as_ptr())
+            }
+
+            #[$kind]
+            pub fn $again(ctx: $context) -> i32 {
+                $function(Turn::Second, ctx.as_ptr())
+            }
+        )+
+    };
+}
+
+both_turns! {
+    fentry FEntryContext enter_change_protection enter_change_protection_again => enters;
+    fexit FExitContext leave_change_protection leave_change_protection_again => leaves;
+    fexit FExitContext leave_tlb_finish_mmu leave_tlb_finish_mmu_again => flushed;
+}
+
+/// Return of tlb_finish_mmu(tlb): what was gathered is flushed.
+#[inline(always)]
+fn flushed(turn: Turn, ctx: *mut c_void) -> i32 {
+    if !open::any() || !turn.watches(ctx) {
+        return 0;
+    }
+    let gather = trampoline::argument(ctx, 0);
+    let space = kernel::read_u64(gather + facts::gather_mm()).unwrap_or(0);
+    // SAFETY: a live map value that only this task changes.
+    if open::mine(space).is_some_and(|window| unsafe { (*window).inside } == 0) {
+        open::pintrace_window_close(space, 1);
+    }
+    0
+}
