@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::choice::{Backing, Release, Touch};
+use crate::scenario::Scenario;
 
 /// Pins memory in every way user space can, and says on standard output, as JSON lines, exactly what it did.
 ///
@@ -19,7 +20,7 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// One way of pinning each, and two that combine them.
+/// One way of pinning each, and those that combine them.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Fixed buffers of an io_uring (IORING_REGISTER_BUFFERS)
@@ -82,6 +83,12 @@ pub(crate) enum Command {
     },
     /// Tries every kind on every backing, one line each: ok, differs, failed or skipped
     All(AllArgs),
+    /// Something done to pinned memory, or beside it, and what a tracer is to find (root)
+    Scenario {
+        /// Which
+        #[command(subcommand)]
+        scenario: Scenario,
+    },
     /// A lively mix of workloads, for ever; ends at SIGINT or SIGTERM
     Demo(DemoArgs),
 }
@@ -186,7 +193,7 @@ pub(crate) struct DemoArgs {
 }
 
 /// Parses `500ms`, `5s`, `2m`, `1h`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let wrong = || format!("{text:?} is no duration: write it like 500ms, 5s or 2m");

@@ -19,10 +19,15 @@ pub(crate) enum Gate {
 impl Gate {
     /// The gate that the command line asks for.
     pub(crate) fn of(common: &Common) -> Self {
-        if common.hold_until_stdin {
+        Self::new(common.hold, common.hold_until_stdin)
+    }
+
+    /// A gate that opens after a time, or at a line.
+    pub(crate) fn new(hold: Option<Duration>, until_stdin: bool) -> Self {
+        if until_stdin {
             Self::Line
         } else {
-            Self::After(common.hold.unwrap_or_default())
+            Self::After(hold.unwrap_or_default())
         }
     }
 

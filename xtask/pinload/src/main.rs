@@ -16,9 +16,11 @@ mod pins;
 mod plan;
 mod report;
 mod run;
+mod scenario;
 mod shared_ring;
 mod touch;
 mod turn;
+mod userfault;
 mod workload;
 
 use std::ffi::CString;
@@ -28,9 +30,10 @@ use clap::Parser;
 use nix::sys::prctl::set_name;
 use nix::unistd::Pid;
 
-use crate::cli::{Cli, Command, Common};
+use crate::cli::{Cli, Command};
 use crate::failure::{Explain, Result};
 use crate::plan::Plan;
+use crate::scenario::Stay;
 
 fn main() -> ExitCode {
     match dispatch(Cli::parse().command) {
@@ -46,20 +49,29 @@ fn dispatch(command: Command) -> Result<()> {
     match command {
         Command::All(arguments) => check::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Scenario { scenario } => {
+            let Stay {
+                name,
+                die_with_parent,
+                ..
+            } = scenario.memory().stay;
+            identify(name.as_deref(), die_with_parent)?;
+            scenario::run(&scenario)
+        }
         pinning => Plan::of(pinning)?.map_or(Ok(()), |plan| {
-            identify(&plan.common)?;
+            identify(plan.common.name.as_deref(), plan.common.die_with_parent)?;
             run::execute(&plan)
         }),
     }
 }
 
 /// Takes the name asked for, and ties this process's life to its parent's if asked to.
-fn identify(common: &Common) -> Result<()> {
-    if let Some(parent) = common.die_with_parent {
+fn identify(name: Option<&str>, parent: Option<i32>) -> Result<()> {
+    if let Some(parent) = parent {
         family::die_with(Pid::from_raw(parent));
     }
-    if let Some(name) = &common.name {
-        let name = CString::new(name.as_str()).failing("--name holds a NUL", "choose another name")?;
+    if let Some(name) = name {
+        let name = CString::new(name).failing("--name holds a NUL", "choose another name")?;
         set_name(&name).failing("cannot set the process's name", "choose another --name")?;
     }
     Ok(())

@@ -54,7 +54,7 @@ impl Plan {
             Command::Vfio { common } => (Method::Vfio, common),
             Command::Vmsplice { common } => (Method::Vmsplice, common),
             Command::Zerocopy { common } => (Method::Zerocopy, common),
-            Command::All(_) | Command::Demo(_) => return Ok(None),
+            Command::All(_) | Command::Demo(_) | Command::Scenario { .. } => return Ok(None),
         };
         let plan = Self { method, common };
         plan.check()?;

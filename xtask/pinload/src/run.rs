@@ -116,7 +116,8 @@ fn threads(plan: &Plan, turn: Option<&Turn>, gate: Gate) -> Result<()> {
     })
 }
 
-fn joined(member: thread::ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
+/// What a thread of ours came to.
+pub(crate) fn joined(member: thread::ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
     let panicked = |_| {
         Err(Failure::failed(
             "a thread panicked",

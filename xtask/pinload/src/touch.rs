@@ -1,14 +1,11 @@
 //! What a process should not do to a range that it has pinned, done on purpose.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-
 use serde::Serialize;
 
 use crate::choice::Touch;
 use crate::failure::{Failure, Result};
 use crate::family::{self, Child, Parent};
-use crate::memory::{Buffer, PAGE};
+use crate::memory::Buffer;
 
 /// What was done, and what came of it.
 #[derive(Clone, Debug, Serialize)]
@@ -28,7 +25,7 @@ pub(crate) struct Outcome {
 
 /// Touches the range.
 pub(crate) fn apply(buffer: &mut Buffer, kind: Touch) -> Result<Outcome> {
-    let before = frames(buffer);
+    let before = buffer.frames();
     let mut outcome = Outcome {
         kind,
         pages_changed: None,
@@ -56,38 +53,10 @@ pub(crate) fn apply(buffer: &mut Buffer, kind: Touch) -> Result<Outcome> {
         }
         Touch::Mremap => outcome.new_address = Some(format!("{:#x}", buffer.relocate()?)),
     }
-    outcome.pages_changed = before.zip(frames(buffer)).map(|(before, after)| {
-        before
-            .iter()
-            .zip(&after)
-            .filter(|(before, after)| before != after)
-            .count() as u64
-    });
+    outcome.pages_changed = before
+        .zip(buffer.frames())
+        .map(|(before, after)| before.changed(&after).len() as u64);
     Ok(outcome)
-}
-
-/// The frame of each page, as far as the kernel tells (root).
-fn frames(buffer: &Buffer) -> Option<Vec<u64>> {
-    const PRESENT: u64 = 1 << 63;
-    const FRAME: u64 = (1 << 55) - 1;
-    let pagemap = File::open("/proc/self/pagemap").ok()?;
-    let mut raw = vec![0; buffer.bytes() / PAGE * 8];
-    pagemap
-        .read_exact_at(&mut raw, (buffer.address() / PAGE * 8) as u64)
-        .ok()?;
-    let entries: Vec<u64> = raw
-        .chunks_exact(8)
-        .map(|entry| u64::from_ne_bytes(entry.try_into().unwrap_or_default()))
-        .collect();
-    let visible = entries
-        .iter()
-        .any(|entry| entry & PRESENT != 0 && entry & FRAME != 0);
-    visible.then(|| {
-        entries
-            .iter()
-            .map(|entry| if entry & PRESENT == 0 { 0 } else { entry & FRAME })
-            .collect()
-    })
 }
 
 /// The buffer that a touch needs.

@@ -1,21 +1,31 @@
 //! What a process can do to memory that somebody has pinned.
 
-use nix::sys::mman::MmapAdvise;
+use nix::fcntl::{FallocateFlags, fallocate};
+use nix::sys::mman::{MapFlags, MmapAdvise};
+use nix::unistd::ftruncate;
 
 use super::guarded::Guarded;
 use super::region::Region;
-use super::{Buffer, NO_HUGETLB, NO_MEMORY, PAGE};
+use super::{Buffer, NO_HUGETLB, NO_MEMORY, PAGE, advise, map};
 use crate::choice::Backing;
 use crate::failure::{Explain, Failure, Result};
 
 impl Buffer {
     /// Writes to each page.
     pub(crate) fn write_pages(&self) {
+        self.wanted_region().visit(PAGE, true);
+    }
+
+    /// Writes to each page, as other threads may do meanwhile.
+    pub(crate) fn write_with_others(&self) {
+        self.wanted_region().share(PAGE);
+    }
+
+    fn wanted_region(&self) -> Region {
         Region {
             start: self.address,
             length: self.bytes,
         }
-        .visit(PAGE, true);
     }
 
     /// Unmaps the memory.
@@ -23,10 +33,60 @@ impl Buffer {
         self.region.unmap().failing("cannot unmap the range", NO_MEMORY)
     }
 
+    /// Unmaps the memory, maps new memory of the same kind at the same address, and writes to each page.
+    pub(crate) fn map_anew(&mut self) -> Result<()> {
+        let region = self.mapped()?;
+        region.unmap().failing("cannot unmap the range", NO_MEMORY)?;
+        // Nothing may be allocated between the two: the allocator takes what it needs from where there is room.
+        self.memfd = map(region, self.wanted)?;
+        advise(region, self.wanted.backing)?;
+        self.write_pages();
+        Ok(())
+    }
+
+    /// Puts other, small pages in the place of everything from `offset` on.
+    pub(crate) fn map_over(&self, offset: usize) -> Result<()> {
+        let inner = self.mapped()?;
+        let part = Region {
+            start: inner.start + offset,
+            length: inner.length - offset,
+        };
+        part.map_anonymous(MapFlags::MAP_PRIVATE)
+            .failing("cannot map over the range", NO_MEMORY)
+    }
+
+    /// Lets the kernel free the pages when it likes (MADV_FREE).
+    pub(crate) fn free(&self) -> Result<()> {
+        self.mapped()?
+            .advise(MmapAdvise::MADV_FREE)
+            .unavailable("cannot let the kernel free the range", "hugetlb has no MADV_FREE")
+    }
+
+    /// Lets KSM merge the pages with others of the same contents.
+    pub(crate) fn mergeable(&self) -> Result<()> {
+        self.mapped()?
+            .advise(MmapAdvise::MADV_MERGEABLE)
+            .unavailable("cannot offer the range to KSM", "use a kernel with CONFIG_KSM")
+    }
+
+    /// Cuts the memfd to `bytes`.
+    pub(crate) fn truncate(&self, bytes: usize) -> Result<()> {
+        let memfd = self.memfd.as_ref().ok_or_else(no_file)?;
+        ftruncate(memfd, offset(bytes)?).failing("cannot truncate the memfd", NO_MEMORY)
+    }
+
+    /// Punches a hole of `bytes` into the memfd.
+    pub(crate) fn punch_hole(&self, from: usize, bytes: usize) -> Result<()> {
+        let memfd = self.memfd.as_ref().ok_or_else(no_file)?;
+        let mode = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+        fallocate(memfd, mode, offset(from)?, offset(bytes)?)
+            .failing("cannot punch a hole into the memfd", NO_MEMORY)
+    }
+
     /// Drops the pages from the mapping (MADV_DONTNEED) and lets new ones be written.
     pub(crate) fn replace(&self) -> Result<()> {
         let region = self.mapped()?;
-        region.advise(MmapAdvise::MADV_DONTNEED).failing(
+        region.advise(MmapAdvise::MADV_DONTNEED).unavailable(
             "cannot discard the range",
             "MADV_DONTNEED on hugetlb needs kernel 5.18",
         )?;
@@ -53,7 +113,7 @@ impl Buffer {
         let target =
             Guarded::reserve(from.length).failing("cannot reserve address space for a move", NO_MEMORY)?;
         from.relocate(target.inner()?)
-            .failing("cannot move the range", "MREMAP on hugetlb needs kernel 5.16")?;
+            .unavailable("cannot move the range", "MREMAP on hugetlb needs kernel 5.16")?;
         self.region.forget_inner();
         self.address = target.inner()?.start;
         self.region = target;
@@ -63,6 +123,14 @@ impl Buffer {
     fn mapped(&self) -> Result<Region> {
         self.region.inner()
     }
+}
+
+fn no_file() -> Failure {
+    Failure::failed("the range is no file's", "report this as a bug")
+}
+
+fn offset(bytes: usize) -> Result<i64> {
+    i64::try_from(bytes).map_err(|_| Failure::usage("--pages is too large", NO_MEMORY))
 }
 
 impl Guarded {

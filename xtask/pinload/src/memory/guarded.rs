@@ -6,7 +6,7 @@ use nix::Result;
 use super::region::Region;
 use super::{HUGE, PAGE};
 
-/// A stretch that begins at a multiple of 2 MiB, with guards on both sides.
+/// A stretch that begins at a multiple of 2 MiB, with guards of more than that on both sides.
 #[derive(Debug)]
 pub(super) struct Guarded {
     before: Option<Region>,
@@ -17,8 +17,8 @@ pub(super) struct Guarded {
 impl Guarded {
     /// A new one; the stretch between the guards is still without access.
     pub(super) fn reserve(length: usize) -> Result<Self> {
-        let whole = Region::reserve(length + HUGE + 2 * PAGE)?;
-        let start = (whole.start + PAGE).next_multiple_of(HUGE);
+        let whole = Region::reserve(length + 3 * HUGE + 2 * PAGE)?;
+        let start = (whole.start + HUGE + PAGE).next_multiple_of(HUGE);
         let end = start + length;
         Ok(Self {
             before: Some(Region {
@@ -50,6 +50,14 @@ impl Guarded {
     /// Unmaps the stretch between the guards.
     pub(super) fn unmap(&mut self) -> Result<()> {
         self.inner.take().map_or(Ok(()), Region::unmap)
+    }
+
+    /// Whether all of `region` lies in one of the guards.
+    pub(super) fn guards(&self, region: Region) -> bool {
+        let within = |guard: &Region| {
+            guard.start <= region.start && region.start + region.length <= guard.start + guard.length
+        };
+        [self.before, self.after].iter().flatten().any(within)
     }
 
     /// The stretch was moved elsewhere: others may live there by now.

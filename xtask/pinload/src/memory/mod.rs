@@ -2,7 +2,9 @@
 //!
 //! Owns the mapping and its end. Knows nothing of who pins it.
 
+mod beside;
 mod change;
+mod frames;
 mod guarded;
 mod huge;
 mod region;
@@ -14,6 +16,7 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, MmapAdvise};
 use nix::unistd::ftruncate;
 
+pub(crate) use self::frames::Frames;
 use self::guarded::Guarded;
 use self::region::Region;
 pub(crate) use self::setting::Setting;
@@ -37,6 +40,8 @@ pub(crate) enum Sharing {
     Shared,
     /// A memfd, mapped shared.
     Memfd,
+    /// A memfd, mapped private: a write copies the file's page.
+    Copied,
 }
 
 /// What happens to the memory before it is pinned.
@@ -75,6 +80,19 @@ impl Wanted {
             .and_then(|pages| pages.checked_mul(PAGE))
             .ok_or_else(|| Failure::usage("--pages is too large", NO_MEMORY))
     }
+
+    /// Bytes of the smallest piece of which the memory is made.
+    const fn unit(self) -> usize {
+        match self.backing {
+            Backing::Small => PAGE,
+            Backing::Thp | Backing::Hugetlb => HUGE,
+        }
+    }
+
+    /// Bytes to be mapped: whole pieces.
+    fn mapped_bytes(self) -> Result<usize> {
+        Ok(self.bytes()?.next_multiple_of(self.unit()))
+    }
 }
 
 /// Memory as it was wanted.
@@ -92,12 +110,7 @@ impl Buffer {
     /// Maps and touches the memory.
     pub(crate) fn new(wanted: Wanted) -> Result<Self> {
         let bytes = wanted.bytes()?;
-        let mapped = if wanted.backing == Backing::Small {
-            bytes
-        } else {
-            bytes.next_multiple_of(HUGE)
-        };
-
+        let mapped = wanted.mapped_bytes()?;
         let region = Guarded::reserve(mapped).failing(
             &format!("cannot reserve {mapped} bytes of address space"),
             NO_MEMORY,
@@ -150,6 +163,16 @@ impl Buffer {
         self.bytes
     }
 
+    /// Bytes of a piece that the kernel maps and copies as one.
+    pub(crate) const fn unit(&self) -> usize {
+        self.wanted.unit()
+    }
+
+    /// Where the mapping begins and how many bytes it has: whole pieces.
+    pub(crate) fn extent(&self) -> (usize, usize) {
+        (self.address, self.bytes.next_multiple_of(self.unit()))
+    }
+
     /// The memfd beneath, if this is one.
     pub(crate) fn memfd(&self) -> Option<BorrowedFd<'_>> {
         self.memfd.as_ref().map(AsFd::as_fd)
@@ -170,10 +193,11 @@ fn map(region: Region, wanted: Wanted) -> Result<Option<OwnedFd>> {
         MapFlags::empty()
     };
     let memfd = match wanted.sharing {
-        Sharing::Memfd => Some(make_memfd(hugetlb, region.length)?),
+        Sharing::Memfd | Sharing::Copied => Some(make_memfd(hugetlb, region.length)?),
         Sharing::Private | Sharing::Shared => None,
     };
     let result = match (&memfd, wanted.sharing) {
+        (Some(memfd), Sharing::Copied) => region.map_file(memfd, MapFlags::MAP_PRIVATE),
         (Some(memfd), _) => region.map_file(memfd, MapFlags::MAP_SHARED),
         (None, Sharing::Private) => region.map_anonymous(huge | MapFlags::MAP_PRIVATE),
         (None, _) => region.map_anonymous(huge | MapFlags::MAP_SHARED),

@@ -4,6 +4,7 @@ use std::ffi::c_void;
 use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use nix::Result;
 use nix::sys::mman::{
@@ -38,6 +39,14 @@ impl Region {
         unsafe { mmap_anonymous(start, length, access(true), flags | MapFlags::MAP_FIXED) }.map(drop)
     }
 
+    /// Takes the stretch without access; `flags` say at what cost to what is there.
+    pub(super) fn close(self, flags: MapFlags) -> Result<()> {
+        let (start, length) = (NonZeroUsize::new(self.start), at_least_one(self.length));
+        let flags = flags | MapFlags::MAP_PRIVATE | MapFlags::MAP_NORESERVE;
+        // SAFETY: as above.
+        unsafe { mmap_anonymous(start, length, ProtFlags::PROT_NONE, flags) }.map(drop)
+    }
+
     /// Replaces the stretch by the beginning of a file.
     pub(super) fn map_file(self, file: impl AsFd, flags: MapFlags) -> Result<()> {
         let (start, length) = (NonZeroUsize::new(self.start), at_least_one(self.length));
@@ -69,6 +78,15 @@ impl Region {
     pub(super) fn unmap(self) -> Result<()> {
         // SAFETY: as above; its owner does not use the address again.
         unsafe { munmap(pointer(self.start), self.length) }
+    }
+
+    /// Writes to the first byte of each `step` bytes, as other threads may do meanwhile.
+    pub(super) fn share(self, step: usize) {
+        for offset in (0..self.length).step_by(step) {
+            let byte: *mut u8 = std::ptr::with_exposed_provenance_mut(self.start + offset);
+            // SAFETY: the stretch is mapped with this access, and threads refer to it by atomics only.
+            unsafe { AtomicU8::from_ptr(byte) }.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Writes to, or reads from, the first byte of each `step` bytes.

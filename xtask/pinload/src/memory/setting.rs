@@ -20,6 +20,19 @@ pub(crate) enum Setting {
     Word { file: &'static str, before: String },
 }
 
+impl Setting {
+    /// Writes `word` into a file that holds one.
+    pub(crate) fn word(file: &'static str, word: &str) -> Result<Self> {
+        const REMEDY: &str = "run as root, on a kernel that has it";
+        let before = fs::read_to_string(file).unavailable(&format!("cannot read {file}"), REMEDY)?;
+        fs::write(file, word).unavailable(&format!("cannot write {file}"), REMEDY)?;
+        Ok(Self::Word {
+            file,
+            before: before.trim().to_owned(),
+        })
+    }
+}
+
 /// What `backing` needs for `bytes`. Of hugetlb pages twice as many: a fork and a touch of pinned pages need
 /// copies.
 pub(super) fn for_backing(backing: Backing, bytes: usize) -> Result<Vec<Setting>> {

@@ -8,4 +8,5 @@
 mod books;
 mod demo;
 mod lines;
+mod scenario;
 mod session;

@@ -1,0 +1,71 @@
+//! Memory that directly adjoins a buffer, without a gap, and is not part of it.
+
+use nix::sys::mman::{MapFlags, MmapAdvise};
+
+use super::region::Region;
+use super::{Buffer, NO_MEMORY, PAGE, advise, map};
+use crate::failure::{Explain, Failure, Result};
+
+/// Small pages on each side; of huge pages one.
+const PAGES: usize = 8;
+
+/// One of the two neighbours of a buffer. Its memory goes when the buffer's goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Neighbour(Region);
+
+impl Buffer {
+    /// Maps and writes memory of the buffer's kind where its guards begin, before it and after it.
+    pub(crate) fn neighbours(&self) -> Result<[Neighbour; 2]> {
+        let inner = self.region.inner()?;
+        let length = if self.unit() == PAGE {
+            PAGES * PAGE
+        } else {
+            self.unit()
+        };
+        let at = |start| -> Result<Neighbour> {
+            let region = Region { start, length };
+            if !self.region.guards(region) {
+                return Err(Failure::failed(
+                    "there is no room beside the range",
+                    "report this as a bug",
+                ));
+            }
+            map(region, self.wanted)?;
+            advise(region, self.wanted.backing)?;
+            region.visit(PAGE, true);
+            Ok(Neighbour(region))
+        };
+        Ok([at(inner.start - length)?, at(inner.start + inner.length)?])
+    }
+}
+
+impl Neighbour {
+    /// Writes to each page.
+    pub(crate) fn write(self) {
+        self.0.visit(PAGE, true);
+    }
+
+    /// Drops the pages (MADV_DONTNEED) and lets new ones be written.
+    pub(crate) fn replace(self) -> Result<()> {
+        self.0
+            .advise(MmapAdvise::MADV_DONTNEED)
+            .unavailable("cannot discard the neighbour", "hugetlb needs kernel 5.18")?;
+        self.write();
+        Ok(())
+    }
+
+    /// Makes it read-only, or writable again.
+    pub(crate) fn protect(self, writable: bool) -> Result<()> {
+        self.0
+            .protect(writable)
+            .failing("cannot change the neighbour's protection", NO_MEMORY)
+    }
+
+    /// Unmaps it, and has a guard take its place before anybody else can.
+    pub(crate) fn unmap(self) -> Result<()> {
+        self.0.unmap().failing("cannot unmap the neighbour", NO_MEMORY)?;
+        self.0
+            .close(MapFlags::MAP_FIXED_NOREPLACE)
+            .failing("cannot guard the range again", NO_MEMORY)
+    }
+}

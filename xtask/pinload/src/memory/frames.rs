@@ -1,0 +1,97 @@
+//! The page frame behind each page, as /proc/self/pagemap tells root.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use super::{Buffer, PAGE};
+
+const PRESENT: u64 = 1 << 63;
+const SOFT_DIRTY: u64 = 1 << 55;
+const FRAME: u64 = (1 << 55) - 1;
+
+/// What pagemap said of a range, one entry a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Frames(Vec<u64>);
+
+impl Frames {
+    /// Reads them; `None` where the kernel keeps frames from this process (it shows 0 instead).
+    fn read(address: usize, bytes: usize) -> Option<Self> {
+        let pagemap = File::open("/proc/self/pagemap").ok()?;
+        let mut raw = vec![0; bytes / PAGE * 8];
+        pagemap
+            .read_exact_at(&mut raw, (address / PAGE * 8) as u64)
+            .ok()?;
+        let entries = raw
+            .chunks_exact(8)
+            .map(|entry| u64::from_ne_bytes(entry.try_into().unwrap_or_default()));
+        Self::of(entries.collect())
+    }
+
+    fn of(entries: Vec<u64>) -> Option<Self> {
+        let hidden = |entry: &u64| entry & PRESENT != 0 && entry & FRAME == 0;
+        (!entries.iter().any(hidden)).then_some(Self(entries))
+    }
+
+    /// Each page's frame; `None` where nothing is mapped.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = Option<u64>> {
+        let number = |entry: &u64| (entry & PRESENT != 0).then_some(entry & FRAME);
+        self.0.iter().map(number)
+    }
+
+    /// Pages whose frame is another one in `later`, or that are mapped in one of the two only.
+    pub(crate) fn changed(&self, later: &Self) -> Vec<usize> {
+        let pairs = self.numbers().zip(later.numbers()).enumerate();
+        pairs.filter(|(_, (a, b))| a != b).map(|(page, _)| page).collect()
+    }
+
+    /// Pages that are mapped in both, and to different frames.
+    pub(crate) fn moved(&self, later: &Self) -> Vec<usize> {
+        let pairs = self.numbers().zip(later.numbers()).enumerate();
+        pairs
+            .filter(|(_, (a, b))| a.is_some() && b.is_some() && a != b)
+            .map(|(page, _)| page)
+            .collect()
+    }
+
+    /// Pages that were written since the kernel last forgot it (`clear_refs`); none where it does not know.
+    pub(crate) fn dirty(&self) -> usize {
+        self.0.iter().filter(|&entry| entry & SOFT_DIRTY != 0).count()
+    }
+}
+
+impl Buffer {
+    /// The frame of each page, as far as the kernel tells (root).
+    pub(crate) fn frames(&self) -> Option<Frames> {
+        Frames::read(self.address, self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frames(entries: &[u64]) -> Frames {
+        Frames::of(entries.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_page_that_appears_has_changed_but_not_moved() {
+        let before = frames(&[PRESENT | 7, PRESENT | 8, 0]);
+        let after = frames(&[PRESENT | 7, PRESENT | 9, PRESENT | 1]);
+        assert_eq!(before.changed(&after), [1, 2]);
+        assert_eq!(before.moved(&after), [1]);
+    }
+
+    #[test]
+    fn flags_beside_the_frame_do_not_matter() {
+        let before = frames(&[PRESENT | 7]);
+        let after = frames(&[PRESENT | SOFT_DIRTY | 7]);
+        assert!(before.changed(&after).is_empty());
+        assert_eq!((before.dirty(), after.dirty()), (0, 1));
+    }
+
+    #[test]
+    fn frames_kept_from_this_process_are_none() {
+        assert_eq!(Frames::of(vec![PRESENT, PRESENT | 3]), None);
+    }
+}

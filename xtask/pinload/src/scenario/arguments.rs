@@ -1,0 +1,215 @@
+//! The command line of `scenario`: which one, and with what. Parses, does nothing.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use crate::choice::Backing;
+use crate::cli::duration;
+
+/// What is done to pinned memory, or beside it.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Scenario {
+    /// Pin, fork, and write to each page in the parent
+    ForkWriteParent(Memory),
+    /// Pin, fork, and write to each page in the child
+    ForkWriteChild(Memory),
+    /// Pin, make read-only and writable again, write to each page
+    ProtectWrite(Memory),
+    /// Pin, unmap, map new memory at the same address, write to each page
+    UnmapRemap(Memory),
+    /// Pin, MADV_DONTNEED, write to each page
+    Dontneed(Memory),
+    /// Pin, MADV_FREE, write to each page
+    Free(Memory),
+    /// Pin, move the mapping to another address
+    Mremap(Memory),
+    /// Pin, map other memory over the second half (MAP_FIXED)
+    MapOver(Memory),
+    /// Pin, and write-protect by userfaultfd while threads write
+    UffdWpWriters(Writing),
+    /// Pin nothing, and write-protect by userfaultfd in many threads while others write
+    UffdWpStorm(Storm),
+    /// Pin, write 4 to /proc/self/clear_refs, write to each page
+    SoftDirty(Memory),
+    /// Pin a file's pages, mapped private, for reading and for a short time, and write to each meanwhile
+    ReadPinWrite(Small),
+    /// Pin pages that KSM would like to merge, and let it try
+    Ksm(Small),
+    /// Pin pages of a shared file, cut it to half, and punch a hole into the second quarter
+    Truncate(Memory),
+    /// A child pins through its parent's io_uring and exits; the pins stay until the parent closes the ring
+    ExitAdopted(Memory),
+    /// Pin without FOLL_LONGTERM and hold (a process_vm_readv that waits for a userfault)
+    Undeclared(Memory),
+    /// Silent: fork without pins, and write in both
+    QuietFork(Memory),
+    /// Silent: pin, and discard, protect and unmap what adjoins the pinned range on both sides
+    QuietUnmap(Memory),
+    /// Silent: pin, and make other memory read-only and writable again, and write to it
+    QuietProtect(Memory),
+    /// Silent: pin, release, then protect, write, fork, move and unmap
+    QuietRelease(Memory),
+}
+
+/// Memory of any kind.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Memory {
+    /// Pages of 4 KiB
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    pub(crate) pages: u64,
+    /// What the memory is made of
+    #[arg(long, value_enum, default_value_t = Backing::Small)]
+    pub(crate) backing: Backing,
+    /// Make the machine ready for huge pages first (root), and undo that at the end
+    #[arg(long)]
+    pub(crate) reserve: bool,
+    #[command(flatten)]
+    pub(crate) stay: Stay,
+}
+
+/// Memory of small pages.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Small {
+    /// Pages of 4 KiB
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    pub(crate) pages: u64,
+    #[command(flatten)]
+    pub(crate) stay: Stay,
+}
+
+/// Memory that is write-protected again and again.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Writing {
+    #[command(flatten)]
+    pub(crate) memory: Memory,
+    /// Write-protects of the whole range
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) rounds: u64,
+    /// Threads that write all the time
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(crate) writers: u32,
+}
+
+/// The same by many threads.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Storm {
+    #[command(flatten)]
+    pub(crate) memory: Memory,
+    /// Write-protects by each thread
+    #[arg(long, default_value_t = 2500, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) rounds: u64,
+    /// Threads that write-protect, each a range of its own of PAGES pages
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(crate) threads: u32,
+    /// All threads write-protect the same range, by turns
+    #[arg(long)]
+    pub(crate) shared: bool,
+    /// Threads that write all the time; 0 for none
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=256))]
+    pub(crate) writers: u32,
+    /// Write-protects by each thread, besides, of memory that nobody ever touched: they change no page
+    #[arg(long, default_value_t = 0)]
+    pub(crate) empty: u64,
+}
+
+/// How long a scenario waits, and under which name it lives.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Stay {
+    /// Wait for this long (500ms, 5s, 2m) after pinning, and again before releasing
+    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "hold_until_stdin")]
+    pub(crate) hold: Option<Duration>,
+    /// Wait for a line or the end of input on standard input instead
+    #[arg(long)]
+    pub(crate) hold_until_stdin: bool,
+    /// Name of the process, as ps shows it (15 bytes)
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Die with the process of this id, which started this one
+    #[arg(long, hide = true, value_name = "PID")]
+    pub(crate) die_with_parent: Option<i32>,
+}
+
+impl Scenario {
+    /// As the command line names it.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::ForkWriteParent(_) => "fork-write-parent",
+            Self::ForkWriteChild(_) => "fork-write-child",
+            Self::ProtectWrite(_) => "protect-write",
+            Self::UnmapRemap(_) => "unmap-remap",
+            Self::Dontneed(_) => "dontneed",
+            Self::Free(_) => "free",
+            Self::Mremap(_) => "mremap",
+            Self::MapOver(_) => "map-over",
+            Self::UffdWpWriters(_) => "uffd-wp-writers",
+            Self::UffdWpStorm(_) => "uffd-wp-storm",
+            Self::SoftDirty(_) => "soft-dirty",
+            Self::ReadPinWrite(_) => "read-pin-write",
+            Self::Ksm(_) => "ksm",
+            Self::Truncate(_) => "truncate",
+            Self::ExitAdopted(_) => "exit-adopted",
+            Self::Undeclared(_) => "undeclared",
+            Self::QuietFork(_) => "quiet-fork",
+            Self::QuietUnmap(_) => "quiet-unmap",
+            Self::QuietProtect(_) => "quiet-protect",
+            Self::QuietRelease(_) => "quiet-release",
+        }
+    }
+
+    /// The memory it works with.
+    pub(crate) fn memory(&self) -> Memory {
+        match self {
+            Self::UffdWpWriters(writing) => writing.memory.clone(),
+            Self::UffdWpStorm(storm) => storm.memory.clone(),
+            Self::ReadPinWrite(small) | Self::Ksm(small) => Memory {
+                pages: small.pages,
+                backing: Backing::Small,
+                reserve: false,
+                stay: small.stay.clone(),
+            },
+            Self::ForkWriteParent(memory)
+            | Self::ForkWriteChild(memory)
+            | Self::ProtectWrite(memory)
+            | Self::UnmapRemap(memory)
+            | Self::Dontneed(memory)
+            | Self::Free(memory)
+            | Self::Mremap(memory)
+            | Self::MapOver(memory)
+            | Self::SoftDirty(memory)
+            | Self::Truncate(memory)
+            | Self::ExitAdopted(memory)
+            | Self::Undeclared(memory)
+            | Self::QuietFork(memory)
+            | Self::QuietUnmap(memory)
+            | Self::QuietProtect(memory)
+            | Self::QuietRelease(memory) => memory.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn each_scenario_is_named_as_on_the_command_line() {
+        let cli = Cli::command();
+        let scenarios: Vec<_> = cli
+            .find_subcommand("scenario")
+            .unwrap()
+            .get_subcommands()
+            .map(|command| command.get_name().to_owned())
+            .collect();
+        assert_eq!(scenarios.len(), 20);
+        for name in scenarios {
+            let cli = Cli::try_parse_from(["pinload", "scenario", &name, "--pages", "7"]).unwrap();
+            let Command::Scenario { scenario } = cli.command else {
+                panic!("{name}")
+            };
+            assert_eq!((scenario.name(), scenario.memory().pages), (name.as_str(), 7));
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Threads that write all the time, and one that lets them when userfaultfd holds them up.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread;
+
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::unistd::pipe2;
+
+use crate::choice::Backing;
+use crate::failure::{Explain, Failure, Result};
+use crate::memory::Buffer;
+use crate::run::joined;
+use crate::userfault::{Feature, Userfault, Watch};
+
+const BUG: &str = "report this as a bug of pinload";
+
+/// Memory that a userfaultfd watches for writes, and how often somebody was held up.
+pub(super) struct Crew<'a> {
+    fault: Userfault,
+    buffers: Vec<&'a Buffer>,
+    stop: AtomicBool,
+    handled: Mutex<Handled>,
+    more: Condvar,
+}
+
+/// What the handler has done.
+#[derive(Clone, Copy, Debug, Default)]
+struct Handled {
+    faults: u64,
+    over: bool,
+}
+
+impl<'a> Crew<'a> {
+    /// Watches the buffers; nobody writes yet.
+    pub(super) fn new(buffers: Vec<&'a Buffer>) -> Result<Self> {
+        let hugetlb = |buffer: &&Buffer| buffer.wanted().backing == Backing::Hugetlb;
+        let fault = Userfault::new(if buffers.iter().any(hugetlb) {
+            Feature::WriteProtectHugetlb
+        } else {
+            Feature::WriteProtect
+        })?;
+        for buffer in &buffers {
+            fault.register(buffer.extent(), Watch::Writes)?;
+        }
+        Ok(Self {
+            fault,
+            buffers,
+            stop: AtomicBool::new(false),
+            handled: Mutex::default(),
+            more: Condvar::new(),
+        })
+    }
+
+    /// Watches one more, to which nobody writes.
+    pub(super) fn watch(&self, buffer: &Buffer) -> Result<()> {
+        self.fault.register(buffer.extent(), Watch::Writes)
+    }
+
+    /// Does `work` while `writers` threads write to all buffers; leaves them writable.
+    pub(super) fn run<T>(&self, writers: u32, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        let (listen, hang_up) = pipe2(OFlag::O_CLOEXEC).failing("cannot make a pipe", "raise ulimit -n")?;
+        thread::scope(|scope| {
+            let helper = scope.spawn(move || self.handle_until(&File::from(listen)));
+            let writers: Vec<_> = (0..writers).map(|_| scope.spawn(|| self.write())).collect();
+            let worked = work(self);
+            self.stop.store(true, Ordering::Relaxed);
+            let freed = self.buffers.iter().try_for_each(|buffer| self.allow(buffer));
+            let written = writers.into_iter().map(joined).fold(freed, Result::and);
+            drop(hang_up);
+            let passed = joined(helper);
+            worked.and_then(|result| passed.and(written).map(|()| result))
+        })
+    }
+
+    /// Write-protects the whole buffer. Before, each page is made writable and written, so that there is
+    /// something to be changed whatever the writers do: they only ever make pages writable.
+    pub(super) fn protect(&self, buffer: &Buffer) -> Result<()> {
+        self.allow(buffer)?;
+        buffer.write_with_others();
+        self.fault.protect(buffer.extent(), true)
+    }
+
+    /// Write-protects a buffer as it is.
+    pub(super) fn protect_untouched(&self, buffer: &Buffer) -> Result<()> {
+        self.fault.protect(buffer.extent(), true)
+    }
+
+    /// How often a writer was held up so far.
+    pub(super) fn faults(&self) -> u64 {
+        self.handled().faults
+    }
+
+    /// Waits until a writer was held up, and let go, more than `faults` times.
+    pub(super) fn await_fault(&self, faults: u64) -> Result<()> {
+        let waiting = |handled: &mut Handled| handled.faults <= faults && !handled.over;
+        let handled = self
+            .more
+            .wait_while(self.handled(), waiting)
+            .unwrap_or_else(PoisonError::into_inner);
+        if handled.faults > faults {
+            return Ok(());
+        }
+        Err(Failure::failed(
+            "nobody lets the writers write",
+            "see the other message",
+        ))
+    }
+
+    fn handled(&self) -> std::sync::MutexGuard<'_, Handled> {
+        self.handled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn allow(&self, buffer: &Buffer) -> Result<()> {
+        self.fault.protect(buffer.extent(), false)
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "it is joined like those that can fail")]
+    fn write(&self) -> Result<()> {
+        while !self.stop.load(Ordering::Relaxed) {
+            for buffer in &self.buffers {
+                buffer.write_with_others();
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_until(&self, hang_up: &File) -> Result<()> {
+        let result = self.handle(hang_up);
+        self.handled().over = true;
+        self.more.notify_all();
+        result
+    }
+
+    /// Lets each fault pass, until the other end of the pipe is closed.
+    fn handle(&self, hang_up: &File) -> Result<()> {
+        loop {
+            let mut waiting = [
+                PollFd::new(self.fault.as_fd(), PollFlags::POLLIN),
+                PollFd::new(hang_up.as_fd(), PollFlags::POLLIN),
+            ];
+            poll(&mut waiting, PollTimeout::NONE).failing("cannot wait for faults", BUG)?;
+            let over = waiting[1].any().unwrap_or(true);
+            while let Some(address) = self.fault.next_fault()? {
+                self.pass(address)?;
+            }
+            if over {
+                return Ok(());
+            }
+        }
+    }
+
+    fn pass(&self, address: usize) -> Result<()> {
+        let within = |buffer: &&&Buffer| {
+            let (start, length) = buffer.extent();
+            (start..start + length).contains(&address)
+        };
+        let buffer = self.buffers.iter().find(within);
+        let unit = buffer
+            .ok_or_else(|| Failure::failed(format!("a fault at {address:#x}, which is nobody's"), BUG))?
+            .unit();
+        self.fault.protect((address / unit * unit, unit), false)?;
+        self.handled().faults += 1;
+        self.more.notify_all();
+        Ok(())
+    }
+}

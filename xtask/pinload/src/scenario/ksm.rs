@@ -1,0 +1,79 @@
+//! Pinned pages that KSM would like to merge.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use super::pinned::{Pinned, frames};
+use super::stage::Stage;
+use crate::choice::Backing;
+use crate::failure::{Failure, Result};
+use crate::memory::{Buffer, FirstTouch, Setting, Sharing, Wanted};
+use crate::report;
+
+const FULL_SCANS: &str = "/sys/kernel/mm/ksm/full_scans";
+/// KSM takes a page only when it has found it unchanged before, so a few.
+const SCANS: u64 = 5;
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Has KSM scan the pinned pages, and writes to them then.
+pub(super) fn scan(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
+    let began_ns = report::now_ns();
+    let _settings = [
+        Setting::word("/sys/kernel/mm/ksm/pages_to_scan", "1000")?,
+        Setting::word("/sys/kernel/mm/ksm/sleep_millisecs", "5")?,
+        Setting::word("/sys/kernel/mm/ksm/run", "1")?,
+    ];
+    // Two unpinned pages with the same contents go first: they show that KSM works, and are there to be merged with.
+    let others = Buffer::new(Wanted {
+        pages: 2,
+        backing: Backing::Small,
+        sharing: Sharing::Private,
+        first_touch: FirstTouch::Write,
+    })?;
+    others.mergeable()?;
+    wait("KSM merges two equal pages", || merged(&others))?;
+    let before = frames(pinned.buffer()?)?;
+    pinned.buffer()?.mergeable()?;
+    let begin = full_scans()?;
+    wait("KSM scans all memory", || Ok(full_scans()? >= begin + SCANS))?;
+    let after = frames(pinned.buffer()?)?;
+    let seen = [
+        ("full_scans", full_scans()?),
+        ("pages_merged", before.changed(&after).len() as u64),
+    ];
+    stage.step("ksm", &seen, began_ns)?;
+    pinned.write(stage)
+}
+
+/// Whether both pages are one.
+fn merged(buffer: &Buffer) -> Result<bool> {
+    let frames = frames(buffer)?;
+    let mut numbers = frames.numbers();
+    let first = numbers.next().flatten();
+    Ok(first.is_some() && numbers.all(|number| number == first))
+}
+
+fn full_scans() -> Result<u64> {
+    let text = fs::read_to_string(FULL_SCANS).unwrap_or_default();
+    text.trim().parse().map_err(|_| {
+        Failure::unavailable(
+            format!("{FULL_SCANS} holds no number"),
+            "use a kernel with CONFIG_KSM",
+        )
+    })
+}
+
+/// Looks again and again until it is so.
+fn wait(what: &str, mut reached: impl FnMut() -> Result<bool>) -> Result<()> {
+    let begun = Instant::now();
+    while !reached()? {
+        if begun.elapsed() > PATIENCE {
+            return Err(Failure::failed(
+                format!("waited in vain until {what}"),
+                "see /sys/kernel/mm/ksm, and whether the machine has time",
+            ));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! What one thread does to the mapping of its pinned pages.
+
+use std::fs;
+
+use super::pinned::{Pinned, frames};
+use super::stage::Stage;
+use super::truth::{Kind, Touch};
+use crate::choice::Backing;
+use crate::failure::{Explain, Failure, Result};
+use crate::memory::{HUGE, PAGE};
+use crate::report;
+
+/// A system call touched all of the range.
+fn whole(stage: &mut Stage, pinned: &Pinned, touch: Touch, step: &str, began_ns: u64) -> Result<()> {
+    pinned.touched(stage, touch, pinned.all());
+    stage.step(step, &[], began_ns)
+}
+
+/// Read-only, writable again, write.
+pub(super) fn protect_write(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
+    let began_ns = report::now_ns();
+    pinned.buffer()?.protect(false)?;
+    whole(stage, pinned, Touch::Mprotect, "mprotect", began_ns)?;
+    pinned.buffer()?.protect(true)?;
+    pinned.write(stage)
+}
+
+/// Unmapped, mapped again.
+pub(super) fn unmap_remap(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
+    let began_ns = report::now_ns();
+    pinned.buffer()?.map_anew()?;
+    whole(stage, pinned, Touch::Munmap, "munmap", began_ns)
+}
+
+/// Discarded, touched again.
+pub(super) fn dontneed(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
+    let began_ns = report::now_ns();
+    pinned.buffer()?.replace()?;
+    whole(stage, pinned, Touch::Dontneed, "dontneed", began_ns)
+}
+
+/// Free for the kernel to take, touched again.
+pub(super) fn free(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
+    let began_ns = report::now_ns();
+    pinned.buffer()?.free()?;
+    whole(stage, pinned, Touch::Free, "free", began_ns)?;
+    pinned.write(stage)
+}
+
+/// Moved elsewhere.
+pub(super) fn mremap(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
+    let began_ns = report::now_ns();
+    let to = pinned.buffer()?.relocate()?;
+    pinned.touched(stage, Touch::Mremap, pinned.all());
+    stage.step("mremap", &[("new_address", to as u64)], began_ns)
+}
+
+/// Other memory in the place of the second half; of hugetlb, whole huge pages.
+pub(super) fn map_over(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
+    let began_ns = report::now_ns();
+    let step = match pinned.buffer()?.wanted().backing {
+        Backing::Hugetlb => HUGE / PAGE,
+        Backing::Small | Backing::Thp => 1,
+    };
+    let from = pinned.all().end / 2 / step * step;
+    pinned.buffer()?.map_over(from * PAGE)?;
+    pinned.touched(stage, Touch::MmapOver, from..pinned.all().end);
+    stage.step("mmap", &[], began_ns)
+}
+
+/// The kernel is told to forget what was written.
+pub(super) fn soft_dirty(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
+    const CLEAR_REFS: &str = "/proc/self/clear_refs";
+    const REMEDY: &str = "use a kernel with CONFIG_MEM_SOFT_DIRTY";
+    // The pages have just been written: where the kernel keeps the bit, it is set.
+    let dirty = frames(pinned.buffer()?)?.dirty();
+    if dirty < pinned.all().len() {
+        return Err(Failure::unavailable(
+            format!("{dirty} of {} written pages are soft-dirty", pinned.all().len()),
+            REMEDY,
+        ));
+    }
+    let began_ns = report::now_ns();
+    fs::write(CLEAR_REFS, "4").unavailable(&format!("cannot write {CLEAR_REFS}"), REMEDY)?;
+    pinned.touched(stage, Touch::SoftDirty, pinned.all());
+    let cleared = dirty - frames(pinned.buffer()?)?.dirty();
+    stage.step("clear_refs", &[("pages_cleared", cleared as u64)], began_ns)?;
+    pinned.write(stage)
+}
+
+/// The file is cut to half, and loses its second quarter.
+pub(super) fn truncate(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
+    let pages = pinned.all().end;
+    let (quarter, half) = (pages / 4, pages / 2);
+    let buffer = pinned.buffer()?;
+    let end = buffer.extent().1 / PAGE;
+    let began_ns = report::now_ns();
+    buffer.truncate(half * PAGE)?;
+    // Of a file, offsets are told and not addresses.
+    stage.note(Kind::MappingTouched, Touch::Truncate, 1, 0, half..pages);
+    stage.step("ftruncate", &[("file_pages_cut", (end - half) as u64)], began_ns)?;
+    let began_ns = report::now_ns();
+    pinned
+        .buffer()?
+        .punch_hole(quarter * PAGE, (half - quarter) * PAGE)?;
+    stage.note(Kind::MappingTouched, Touch::Truncate, 1, 0, quarter..half);
+    stage.step("fallocate", &[], began_ns)
+}
+
+/// Whether the file divides into quarters of whole pages.
+pub(super) fn check_truncate(pages: u64, backing: Backing) -> Result<()> {
+    let step = match backing {
+        Backing::Hugetlb => 4 * (HUGE / PAGE) as u64,
+        Backing::Small | Backing::Thp => 4,
+    };
+    if pages.is_multiple_of(step) {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        format!("{pages} pages do not divide into quarters of whole pages"),
+        format!("choose --pages as a multiple of {step}"),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_cut_at_whole_pages() {
+        assert!(check_truncate(64, Backing::Small).is_ok());
+        assert_eq!(check_truncate(66, Backing::Thp).unwrap_err().code, 2);
+        assert_eq!(check_truncate(512, Backing::Hugetlb).unwrap_err().code, 2);
+        assert!(check_truncate(2048, Backing::Hugetlb).is_ok());
+    }
+}

@@ -1,0 +1,174 @@
+//! What a tracer is to find, as the scenario established it itself: by the frames behind its pages, not by
+//! what this kernel is known to do.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::memory::PAGE;
+
+/// What is to be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Kind {
+    CowAfterPin,
+    ForkCopiedPinned,
+    MappingTouched,
+    PinOutlivesMm,
+    UndeclaredLongterm,
+}
+
+/// By what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Touch {
+    Write,
+    Fork,
+    Munmap,
+    MmapOver,
+    Mremap,
+    Dontneed,
+    Free,
+    Mprotect,
+    UffdWp,
+    SoftDirty,
+    Truncate,
+}
+
+/// All of one kind and touch, so far.
+#[derive(Debug)]
+struct Entry {
+    kind: Kind,
+    touch: Option<Touch>,
+    pid: i32,
+    count: u64,
+    /// Addresses; offsets in the file for [`Touch::Truncate`].
+    pages: BTreeSet<usize>,
+}
+
+/// The same, as it is printed.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Finding {
+    kind: Kind,
+    /// Copies, forks or system calls.
+    count: u64,
+    /// The process that holds or held the pins.
+    pid: i32,
+    /// The lowest page.
+    address: String,
+    /// Different pages of 4 KiB.
+    pages: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    touch: Option<Touch>,
+}
+
+/// Pending-flush windows in which a page was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Windows {
+    cause: &'static str,
+    count: u64,
+}
+
+/// Everything that is to be found.
+#[derive(Debug, Default)]
+pub(super) struct Truth {
+    entries: Vec<Entry>,
+    uffd_wp: u64,
+}
+
+impl Truth {
+    /// Something happened `times` to these pages; if there are none, nothing happened.
+    pub(super) fn note(
+        &mut self,
+        kind: Kind,
+        touch: Option<Touch>,
+        pid: i32,
+        times: u64,
+        pages: impl IntoIterator<Item = usize>,
+    ) {
+        let pages: BTreeSet<_> = pages.into_iter().collect();
+        if pages.is_empty() {
+            return;
+        }
+        let same = |entry: &&mut Entry| (entry.kind, entry.touch, entry.pid) == (kind, touch, pid);
+        if let Some(entry) = self.entries.iter_mut().find(same) {
+            entry.count += times;
+            entry.pages.extend(pages);
+        } else {
+            self.entries.push(Entry {
+                kind,
+                touch,
+                pid,
+                count: times,
+                pages,
+            });
+        }
+    }
+
+    /// So many write-protects by userfaultfd changed at least one page each.
+    pub(super) const fn windows(&mut self, count: u64) {
+        self.uffd_wp += count;
+    }
+
+    /// To be printed.
+    pub(super) fn findings(&self) -> Vec<Finding> {
+        let finding = |entry: &Entry| Finding {
+            kind: entry.kind,
+            count: entry.count,
+            pid: entry.pid,
+            address: format!("{:#x}", entry.pages.first().copied().unwrap_or(0)),
+            pages: entry.pages.len() as u64,
+            touch: entry.touch,
+        };
+        self.entries.iter().map(finding).collect()
+    }
+
+    /// To be printed: only the windows of userfaultfd are counted.
+    pub(super) fn all_windows(&self) -> Vec<Windows> {
+        let windows = Windows {
+            cause: "uffd_wp",
+            count: self.uffd_wp,
+        };
+        (self.uffd_wp > 0).then_some(windows).into_iter().collect()
+    }
+}
+
+/// How many copies it took to move these pages, where the kernel copies `unit` bytes at once.
+pub(super) fn copies(pages: &[usize], unit: usize) -> u64 {
+    let pieces: BTreeSet<_> = pages.iter().map(|page| page * PAGE / unit).collect();
+    pieces.len() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::HUGE;
+
+    #[test]
+    fn the_same_happening_again_adds_to_the_count_and_not_to_the_pages() {
+        let mut truth = Truth::default();
+        for _ in 0..3 {
+            truth.note(Kind::MappingTouched, Some(Touch::UffdWp), 7, 1, [0x2000, 0x1000]);
+        }
+        truth.note(Kind::MappingTouched, Some(Touch::Munmap), 7, 1, [0x2000]);
+        let findings = truth.findings();
+        assert_eq!(findings.len(), 2);
+        assert_eq!((findings[0].count, findings[0].pages), (3, 2));
+        assert_eq!(findings[0].address, "0x1000");
+    }
+
+    #[test]
+    fn what_concerns_no_page_is_no_finding() {
+        let mut truth = Truth::default();
+        truth.note(Kind::CowAfterPin, Some(Touch::Write), 7, 0, []);
+        assert!(truth.findings().is_empty());
+        assert!(truth.all_windows().is_empty());
+    }
+
+    #[test]
+    fn a_huge_page_is_copied_at_once() {
+        let pages: Vec<usize> = (500..520).collect();
+        assert_eq!(copies(&pages, PAGE), 20);
+        assert_eq!(copies(&pages, HUGE), 2);
+    }
+}

@@ -1,0 +1,147 @@
+//! Pins without FOLL_LONGTERM that last for as long as one likes.
+//!
+//! process_vm_readv pins what it reads (up to 1024 pages at once), then copies. Where the copy is to go to is
+//! a page that is not there and that a userfaultfd watches: the call waits with its pins until the page comes.
+
+use std::io::IoSliceMut;
+use std::os::fd::AsFd;
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::uio::{RemoteIoVec, process_vm_readv};
+use nix::unistd::getpid;
+
+use super::pinned::frames;
+use super::stage::{Held, Stage};
+use super::truth::{Kind, Touch};
+use crate::choice::{self, Backing};
+use crate::failure::{Explain, Failure, Result};
+use crate::memory::{Buffer, FirstTouch, PAGE, Sharing, Wanted};
+use crate::pins::Pins;
+use crate::report;
+use crate::userfault::{Feature, Userfault, Watch};
+
+/// Pages that one process_vm_readv holds at a time (`PVM_MAX_KMALLOC_PAGES` of pointers).
+const MOST: u64 = 1024;
+const BUG: &str = "report this as a bug of pinload";
+
+/// A thread inside process_vm_readv, which holds what it reads.
+struct Waiting {
+    fault: Userfault,
+    missing: Buffer,
+    thread: JoinHandle<nix::Result<usize>>,
+    held: Held,
+}
+
+impl Waiting {
+    /// Returns once the pins are taken.
+    fn start(buffer: &Buffer) -> Result<Self> {
+        let missing = Buffer::new(Wanted {
+            pages: 1,
+            backing: Backing::Small,
+            sharing: Sharing::Private,
+            first_touch: FirstTouch::Nothing,
+        })?;
+        let fault = Userfault::new(Feature::None)?;
+        fault.register(missing.extent(), Watch::Missing)?;
+        let (address, bytes, target) = (buffer.address(), buffer.bytes(), missing.address());
+        let began_ns = report::now_ns();
+        let (tell, told) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            // The receiver waits for this.
+            let _ = tell.send(report::caller().1);
+            let pointer: *mut u8 = std::ptr::with_exposed_provenance_mut(target);
+            // SAFETY: the page is mapped until this thread has ended, and nobody else refers to it.
+            let local = unsafe { std::slice::from_raw_parts_mut(pointer, PAGE) };
+            let remote = [RemoteIoVec {
+                base: address,
+                len: bytes,
+            }];
+            process_vm_readv(getpid(), &mut [IoSliceMut::new(local)], &remote)
+        });
+        let tid = told.recv().failing("the reading thread has ended", BUG)?;
+        let pins = (bytes / PAGE) as u64;
+        let this = Self {
+            held: Held {
+                kind: Some(choice::Kind::ProcessVm),
+                tid,
+                address,
+                pins: Pins::lasting(Some(pins), Some(pins)),
+                began_ns,
+            },
+            fault,
+            missing,
+            thread,
+        };
+        this.await_fault()?;
+        Ok(this)
+    }
+
+    /// The call pins before it copies: when the copy waits, the pins are there.
+    fn await_fault(&self) -> Result<()> {
+        let mut waiting = [PollFd::new(self.fault.as_fd(), PollFlags::POLLIN)];
+        poll(&mut waiting, PollTimeout::from(60_000_u16)).failing("cannot wait for a fault", BUG)?;
+        match self.fault.next_fault()? {
+            Some(address) if address / PAGE * PAGE == self.missing.address() => Ok(()),
+            _ => Err(Failure::failed(
+                "process_vm_readv did not wait for the page that it copies to",
+                "see whether this kernel lets root read its own memory",
+            )),
+        }
+    }
+
+    /// Lets the call return, which gives the pins back, and says so.
+    fn finish(self, stage: &Stage) -> Result<()> {
+        let began_ns = report::now_ns();
+        self.fault.fill(self.missing.extent())?;
+        let copied = self.thread.join().unwrap_or(Ok(0));
+        let copied = copied.failing("cannot read this process's own memory", BUG)?;
+        if copied != PAGE {
+            return Err(Failure::failed(
+                format!("process_vm_readv read {copied} bytes"),
+                BUG,
+            ));
+        }
+        stage.released(self.held, false, began_ns)
+    }
+}
+
+/// Held, and nothing else.
+pub(super) fn undeclared(stage: &mut Stage) -> Result<()> {
+    let buffer = Buffer::new(stage.wanted(Sharing::Private))?;
+    let waiting = start(stage, &buffer)?;
+    stage.note_holding(Kind::UndeclaredLongterm, getpid().as_raw(), buffer.address());
+    stage.touched()?;
+    waiting.finish(stage)?;
+    stage.end()
+}
+
+/// A file's pages, pinned for reading: each write puts a copy into the process's memory.
+pub(super) fn read_pin_write(stage: &mut Stage) -> Result<()> {
+    let buffer = Buffer::new(stage.wanted(Sharing::Copied))?;
+    let before = frames(&buffer)?;
+    let waiting = start(stage, &buffer)?;
+    let began_ns = report::now_ns();
+    buffer.write_pages();
+    let copied = before.moved(&frames(&buffer)?);
+    let count = copied.len() as u64;
+    stage.note(Kind::CowAfterPin, Touch::Write, count, buffer.address(), copied);
+    stage.step("write", &[("pages_copied", count)], began_ns)?;
+    stage.touched()?;
+    waiting.finish(stage)?;
+    stage.end()
+}
+
+fn start(stage: &Stage, buffer: &Buffer) -> Result<Waiting> {
+    if stage.pages() > MOST {
+        return Err(Failure::usage(
+            format!("process_vm_readv holds {MOST} pages at most"),
+            "ask for fewer --pages",
+        ));
+    }
+    let waiting = Waiting::start(buffer)?;
+    stage.ready(waiting.held)?;
+    stage.wait()?;
+    Ok(waiting)
+}

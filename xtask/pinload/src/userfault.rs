@@ -1,0 +1,184 @@
+//! userfaultfd(2): the raw calls, and nothing about what they are for.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::unistd::read;
+
+use crate::failure::{Explain, Failure, Result};
+
+const NOT_HERE: &str = "run as root, on a kernel whose userfaultfd has it";
+const BUG: &str = "report this as a bug of pinload";
+/// `UFFD_API`.
+const API: u64 = 0xaa;
+/// `UFFD_EVENT_PAGEFAULT`.
+const PAGE_FAULT: u8 = 0x12;
+/// Bytes of a `struct uffd_msg`.
+const MESSAGE: usize = 32;
+
+/// What a descriptor can be told to watch for; each is a bit of `UFFDIO_REGISTER_MODE_*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watch {
+    /// Pages that are not there yet.
+    Missing = 1,
+    /// Writes to pages that were write-protected.
+    Writes = 2,
+}
+
+/// What the kernel must offer beyond that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Feature {
+    /// Nothing.
+    None = 0,
+    /// `UFFD_FEATURE_PAGEFAULT_FLAG_WP` (5.7).
+    WriteProtect = 1,
+    /// The same and `UFFD_FEATURE_WP_HUGETLBFS_SHMEM` (5.19).
+    WriteProtectHugetlb = 1 | 1 << 12,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+struct Offer {
+    api: u64,
+    features: u64,
+    ioctls: u64,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+struct Register {
+    start: u64,
+    length: u64,
+    mode: u64,
+    ioctls: u64,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+struct WriteProtect {
+    start: u64,
+    length: u64,
+    mode: u64,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+struct ZeroPage {
+    start: u64,
+    length: u64,
+    mode: u64,
+    zeroed: i64,
+}
+
+mod raw {
+    use super::{Offer, Register, WriteProtect, ZeroPage};
+
+    nix::ioctl_readwrite!(api, super::API, 0x3f, Offer);
+    nix::ioctl_readwrite!(register, super::API, 0x00, Register);
+    nix::ioctl_readwrite!(zero_page, super::API, 0x04, ZeroPage);
+    nix::ioctl_readwrite!(write_protect, super::API, 0x06, WriteProtect);
+}
+
+/// A userfaultfd; reading from it does not block.
+#[derive(Debug)]
+pub(crate) struct Userfault(OwnedFd);
+
+impl Userfault {
+    /// A new one, which watches nothing yet.
+    pub(crate) fn new(feature: Feature) -> Result<Self> {
+        // SAFETY: userfaultfd takes nothing but flags.
+        let descriptor = unsafe { libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC | libc::O_NONBLOCK) };
+        let descriptor = Errno::result(descriptor).unavailable("cannot make a userfaultfd", NOT_HERE)?;
+        let descriptor = i32::try_from(descriptor).failing("userfaultfd returned no descriptor", BUG)?;
+        // SAFETY: the kernel has just given it to us, and to nobody else.
+        let this = Self(unsafe { OwnedFd::from_raw_fd(descriptor) });
+        let mut offer = Offer {
+            api: API,
+            features: feature as u64,
+            ioctls: 0,
+        };
+        // SAFETY: the structure is of the layout that the call reads and writes.
+        unsafe { raw::api(this.0.as_raw_fd(), &raw mut offer) }
+            .unavailable(&format!("userfaultfd does not offer {feature:?}"), NOT_HERE)?;
+        Ok(this)
+    }
+
+    /// Watches a range of this process.
+    pub(crate) fn register(&self, (start, length): (usize, usize), watch: Watch) -> Result<()> {
+        let mut arguments = Register {
+            start: start as u64,
+            length: length as u64,
+            mode: watch as u64,
+            ioctls: 0,
+        };
+        // SAFETY: as above; the kernel refuses ranges that are not mapped.
+        unsafe { raw::register(self.0.as_raw_fd(), &raw mut arguments) }
+            .unavailable(&format!("userfaultfd cannot watch {watch:?}"), NOT_HERE)?;
+        Ok(())
+    }
+
+    /// Write-protects a range, or lets it be written again and wakes who waits for that.
+    pub(crate) fn protect(&self, (start, length): (usize, usize), protect: bool) -> Result<()> {
+        let mut arguments = WriteProtect {
+            start: start as u64,
+            length: length as u64,
+            mode: u64::from(protect),
+        };
+        // SAFETY: as above.
+        unsafe { raw::write_protect(self.0.as_raw_fd(), &raw mut arguments) }
+            .failing("cannot change the write protection of a range", BUG)?;
+        Ok(())
+    }
+
+    /// Puts zero pages where there are none, and wakes who waits for them.
+    pub(crate) fn fill(&self, (start, length): (usize, usize)) -> Result<()> {
+        let mut arguments = ZeroPage {
+            start: start as u64,
+            length: length as u64,
+            ..ZeroPage::default()
+        };
+        // SAFETY: as above.
+        unsafe { raw::zero_page(self.0.as_raw_fd(), &raw mut arguments) }
+            .failing("cannot fill a missing page", BUG)?;
+        Ok(())
+    }
+
+    /// The address of the next fault that waits, if one does.
+    pub(crate) fn next_fault(&self) -> Result<Option<usize>> {
+        let mut message = [0; MESSAGE];
+        match read(&self.0, &mut message) {
+            Ok(_) => address(message)
+                .map(Some)
+                .ok_or_else(|| Failure::failed("userfaultfd told something that is no page fault", BUG)),
+            Err(Errno::EAGAIN) => Ok(None),
+            Err(error) => Err(error).failing("cannot read a userfaultfd", BUG),
+        }
+    }
+}
+
+impl AsFd for Userfault {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// The faulting address in a `struct uffd_msg`.
+fn address(message: [u8; MESSAGE]) -> Option<usize> {
+    let address = u64::from_ne_bytes(message[16..24].try_into().ok()?);
+    (message[0] == PAGE_FAULT).then_some(usize::try_from(address).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_page_faults_have_an_address() {
+        let mut message = [0; MESSAGE];
+        message[16..24].copy_from_slice(&0x7000_1000_u64.to_ne_bytes());
+        assert_eq!(address(message), None);
+        message[0] = PAGE_FAULT;
+        assert_eq!(address(message), Some(0x7000_1000));
+    }
+}

@@ -1,0 +1,304 @@
+//! Scenarios: what they say is to be found.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::session::{Held, alive, alone, pid, root, run, together};
+
+const ALL: [&str; 20] = [
+    "fork-write-parent",
+    "fork-write-child",
+    "protect-write",
+    "unmap-remap",
+    "dontneed",
+    "free",
+    "mremap",
+    "map-over",
+    "uffd-wp-writers",
+    "uffd-wp-storm",
+    "soft-dirty",
+    "read-pin-write",
+    "ksm",
+    "truncate",
+    "exit-adopted",
+    "undeclared",
+    "quiet-fork",
+    "quiet-unmap",
+    "quiet-protect",
+    "quiet-release",
+];
+
+/// Runs a scenario; its lines, unless the machine does not offer it.
+fn play(line: &str) -> Option<Vec<Value>> {
+    let (output, lines) = run(&format!("scenario {line}"));
+    if output.status.code() == Some(3) {
+        println!("skipped: {line}: {}", lines.last().unwrap()["what"]);
+        return None;
+    }
+    assert!(output.status.success(), "{line}: {lines:#?}");
+    assert_eq!(lines[0]["event"], "ready", "{line}");
+    assert_eq!(lines.last().unwrap()["event"], "done", "{line}");
+    Some(lines)
+}
+
+/// The line that says what is to be found.
+fn expected(lines: &[Value]) -> &Value {
+    let line = &lines[lines.len() - 2];
+    assert_eq!(line["event"], "expected");
+    line
+}
+
+/// The finding by this touch, less what differs from run to run.
+fn finding(lines: &[Value], touch: &str) -> Option<(Value, Value, Value)> {
+    let findings = expected(lines)["findings"].as_array().unwrap();
+    let found = findings.iter().find(|finding| finding["touch"] == touch)?;
+    Some((
+        found["kind"].clone(),
+        found["count"].clone(),
+        found["pages"].clone(),
+    ))
+}
+
+#[test]
+fn each_scenario_has_a_help() {
+    let _together = together();
+    for name in ALL {
+        let output = crate::session::command(&format!("scenario {name} --help"))
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            output.status.success() && text.contains("--hold-until-stdin"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_system_call_on_pinned_memory_is_one_touch_of_its_pages() {
+    if !root() {
+        return;
+    }
+    let _together = together();
+    for (line, touch, count, pages) in [
+        ("protect-write", "mprotect", 1, 64),
+        ("unmap-remap", "munmap", 1, 64),
+        ("dontneed --pages 7", "dontneed", 1, 7),
+        ("free", "free", 1, 64),
+        ("mremap", "mremap", 1, 64),
+        ("map-over --pages 7", "mmap_over", 1, 4),
+        ("soft-dirty", "soft_dirty", 1, 64),
+        ("truncate", "truncate", 2, 48),
+        ("uffd-wp-writers --rounds 9", "uffd_wp", 9, 64),
+        ("protect-write --backing thp --reserve", "mprotect", 1, 64),
+        (
+            "map-over --backing hugetlb --pages 1024 --reserve",
+            "mmap_over",
+            1,
+            512,
+        ),
+        (
+            "uffd-wp-writers --rounds 9 --backing hugetlb --reserve",
+            "uffd_wp",
+            9,
+            64,
+        ),
+    ] {
+        let Some(lines) = play(line) else { continue };
+        let wanted = (json!("mapping-touched"), json!(count), json!(pages));
+        assert_eq!(finding(&lines, touch), Some(wanted), "{line}: {lines:#?}");
+    }
+}
+
+#[test]
+fn a_file_s_page_is_copied_under_a_pin_for_reading() {
+    if !root() {
+        return;
+    }
+    let _together = together();
+    let Some(lines) = play("read-pin-write --pages 9") else {
+        return;
+    };
+    let wanted = (json!("cow-after-pin"), json!(9), json!(9));
+    assert_eq!(finding(&lines, "write"), Some(wanted), "{lines:#?}");
+}
+
+#[test]
+fn what_fork_copies_is_not_copied_by_a_write() {
+    if !root() {
+        return;
+    }
+    let _together = together();
+    for line in [
+        "fork-write-parent",
+        "fork-write-child",
+        "fork-write-parent --backing thp --reserve",
+    ] {
+        let Some(lines) = play(line) else { continue };
+        let wanted = (json!("fork-copied-pinned"), json!(1), json!(64));
+        assert_eq!(finding(&lines, "fork"), Some(wanted), "{line}");
+        assert_eq!(finding(&lines, "write"), None, "{line}");
+    }
+}
+
+#[test]
+fn what_harms_nobody_is_not_to_be_found() {
+    if !root() {
+        return;
+    }
+    let _together = together();
+    for name in ALL.iter().filter(|name| name.starts_with("quiet")) {
+        for backing in ["small", "thp"] {
+            let Some(lines) = play(&format!("{name} --backing {backing} --reserve")) else {
+                continue;
+            };
+            assert_eq!(expected(&lines)["findings"], json!([]), "{name}");
+            assert_eq!(expected(&lines)["windows"], json!([]), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_write_protect_of_nothing_is_no_window() {
+    if !root() {
+        return;
+    }
+    let _together = together();
+    for line in [
+        "uffd-wp-storm --rounds 30 --threads 3 --empty 5",
+        "uffd-wp-storm --rounds 30 --threads 3 --empty 5 --shared --writers 0",
+    ] {
+        let Some(lines) = play(line) else { continue };
+        let step = &lines[1];
+        assert_eq!(
+            (&step["write_protects"], &step["changed"]),
+            (&json!(105), &json!(90))
+        );
+        assert_eq!(expected(&lines)["findings"], json!([]));
+        assert_eq!(
+            expected(&lines)["windows"],
+            json!([{"cause": "uffd_wp", "count": 90}])
+        );
+    }
+}
+
+#[test]
+fn a_scenario_waits_before_it_touches_and_before_it_releases() {
+    if !root() {
+        return;
+    }
+    let _together = together();
+    let mut held = Held::start("scenario dontneed --pages 8");
+    let ready = held.expect("ready");
+    assert_eq!((&ready["pages"], &ready["kind"]), (&json!(8), &json!("io-uring")));
+    assert!(held.child.try_wait().unwrap().is_none());
+    held.go_on();
+    held.expect("step");
+    held.expect("touched");
+    assert!(held.child.try_wait().unwrap().is_none());
+    held.go_on();
+    assert_eq!(held.expect("released")["address"], ready["address"]);
+    let found = &held.expect("expected")["findings"][0];
+    assert_eq!(
+        (&found["address"], &found["pid"]),
+        (&ready["address"], &ready["pid"])
+    );
+    held.expect("done");
+    assert!(held.end().success());
+}
+
+#[test]
+fn adopted_pins_are_their_dead_owner_s() {
+    if !root() {
+        return;
+    }
+    let _together = together();
+    let mut held = Held::start("scenario exit-adopted");
+    let ready = held.expect("ready");
+    assert!(alive(pid(&ready)));
+    held.go_on();
+    held.expect("step");
+    held.expect("touched");
+    assert!(!alive(pid(&ready)));
+    held.go_on();
+    held.expect("released");
+    let found = held.expect("expected")["findings"][0].clone();
+    assert_eq!(
+        (&found["kind"], &found["pid"], &found["pages"]),
+        (&json!("pin-outlives-mm"), &ready["pid"], &json!(64))
+    );
+    held.expect("done");
+    assert!(held.end().success());
+}
+
+/// Pins that the books show as held.
+fn held_by_the_books() -> i64 {
+    fs::write("/proc/sys/vm/stat_refresh", "1").unwrap();
+    let text = fs::read_to_string("/proc/vmstat").unwrap();
+    let value = |name: &str| -> i64 {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap().trim().parse().unwrap()
+    };
+    value("nr_foll_pin_acquired") - value("nr_foll_pin_released")
+}
+
+/// Other programs on this machine may pin while the test runs: what differs is tried again.
+#[test]
+fn undeclared_pins_are_held_while_the_call_waits() {
+    if !root() {
+        return;
+    }
+    let _alone = alone();
+    for attempt in 1.. {
+        let before = held_by_the_books();
+        let mut held = Held::start("scenario undeclared --pages 100");
+        assert_eq!(held.expect("ready")["kind"], "process-vm");
+        let during = held_by_the_books();
+        held.go_on();
+        held.expect("touched");
+        held.go_on();
+        held.expect("released");
+        let after = held_by_the_books();
+        let found = held.expect("expected")["findings"][0].clone();
+        assert_eq!(
+            (&found["kind"], &found["pages"]),
+            (&json!("undeclared-longterm"), &json!(100))
+        );
+        if (during, after) == (before + 100, before) {
+            return;
+        }
+        assert!(attempt < 3, "{before} {during} {after}");
+    }
+}
+
+#[test]
+fn ksm_is_left_as_it_was() {
+    if !root() {
+        return;
+    }
+    let _together = together();
+    let settings = || {
+        ["run", "pages_to_scan", "sleep_millisecs"]
+            .map(|name| fs::read(format!("/sys/kernel/mm/ksm/{name}")).ok())
+    };
+    let before = settings();
+    let Some(lines) = play("ksm") else { return };
+    assert_eq!(lines[1]["pages_merged"], 0, "{lines:#?}");
+    assert_eq!(settings(), before);
+}
+
+#[test]
+fn what_a_scenario_cannot_do_is_a_usage_error() {
+    let _together = together();
+    for line in [
+        "truncate --pages 6",
+        "truncate --pages 512 --backing hugetlb",
+        "undeclared --pages 1025",
+        "ksm --backing thp",
+        "dontneed --rounds 3",
+    ] {
+        let (output, _) = run(&format!("scenario {line}"));
+        assert_eq!(output.status.code(), Some(2), "{line}");
+    }
+}
