@@ -1,10 +1,12 @@
-//! The catalogue as Markdown: the README's tables are these, and a test holds them to it.
+//! The catalogue as Markdown: the tables of the README and of docs/findings.md are these, and a test holds them to it.
 
 use pintrace_common::counters::Loss;
 
 use crate::model::field::metric::families;
 use crate::model::field::process::COLUMNS;
+use crate::model::finding::{FindingKind, Severity};
 use crate::model::snapshot::Snapshot;
+use crate::model::verdict;
 
 /// The columns of `top`.
 #[must_use]
@@ -46,6 +48,40 @@ pub fn losses() -> String {
     table(["counter", "stage", "meaning"], rows)
 }
 
+/// The kinds of findings.
+#[must_use]
+pub fn findings() -> String {
+    let rows = FindingKind::ALL.iter().map(|kind| {
+        let has = |severity: &&Severity| {
+            verdict::ALL
+                .iter()
+                .any(|verdict| verdict.kind == *kind && verdict.severity == **severity)
+        };
+        let severities: Vec<_> = Severity::ALL
+            .iter()
+            .filter(has)
+            .map(|severity| severity.as_str())
+            .collect();
+        [format!("`{kind}`"), severities.join(", "), kind.help().into()]
+    });
+    table(["finding", "severity", "when"], rows)
+}
+
+/// What each finding means, case by case, and what to do.
+#[must_use]
+pub fn verdicts() -> String {
+    let rows = verdict::ALL.iter().map(|verdict| {
+        [
+            format!("`{}`", verdict.kind),
+            verdict.case.into(),
+            verdict.severity.to_string(),
+            verdict.explanation.into(),
+            verdict.advice.into(),
+        ]
+    });
+    table(["finding", "case", "severity", "meaning", "what to do"], rows)
+}
+
 fn table<const WIDTH: usize>(titles: [&str; WIDTH], rows: impl Iterator<Item = [String; WIDTH]>) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     let mut text = line(&titles.map(str::to_owned));
@@ -71,28 +107,36 @@ mod tests {
         Some(format!("{before}{begin}{table}<!-- end -->{after}"))
     }
 
-    /// `BLESS=1 cargo test` fills the README in.
+    /// `BLESS=1 cargo test` fills them in.
     #[test]
-    fn the_readme_says_what_the_catalogue_says() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
-        let Ok(readme) = fs::read_to_string(&path) else {
+    fn the_documents_say_what_the_catalogue_says() {
+        for document in ["README.md", "docs/findings.md"] {
+            holds(document);
+        }
+    }
+
+    fn holds(document: &str) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(document);
+        let Ok(text) = fs::read_to_string(&path) else {
             return;
         };
-        let mut right = readme.clone();
+        let mut right = text.clone();
         for (name, table) in [
             ("columns", columns()),
             ("metrics", metrics()),
             ("losses", losses()),
+            ("findings", findings()),
+            ("verdicts", verdicts()),
         ] {
             right = filled(&right, name, &table).unwrap_or(right);
         }
-        if std::env::var_os("BLESS").is_some() && right != readme {
+        if std::env::var_os("BLESS").is_some() && right != text {
             fs::write(&path, &right).unwrap();
             return;
         }
         assert_eq!(
-            readme, right,
-            "README.md lags behind the catalogue: run the tests with BLESS=1"
+            text, right,
+            "{document} lags behind the catalogue: run the tests with BLESS=1"
         );
     }
 

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::event::{Missing, Probe, StateSampled};
+use crate::event::{FlushCheck, Missing, Probe, StateSampled};
 use crate::model::snapshot::{Ended, OpenExtent, Process, Snapshot, Thread, Truth};
+
+use super::json_findings::{FindingKeys, WindowKeys};
 
 /// Raised when a key changes its meaning, which is not meant to happen.
 const SCHEMA: u32 = 1;
@@ -41,6 +43,12 @@ struct Document<'a> {
     missing: &'a [Missing],
     subsystems: BTreeMap<&'static str, SubsystemKeys>,
     processes: Vec<ProcessKeys<'a>>,
+    /// Worst first, then latest first.
+    findings: Vec<FindingKeys<'a>>,
+    findings_dropped: u64,
+    /// Pending-flush windows.
+    windows: Vec<WindowKeys<'a>>,
+    flush_check: FlushCheck,
 }
 
 /// `null` where the kernel's books cannot be read.
@@ -165,6 +173,10 @@ impl<'a> Document<'a> {
             missing: &started.missing,
             subsystems: subsystems.collect(),
             processes: snapshot.processes.iter().map(ProcessKeys::from).collect(),
+            findings: FindingKeys::all(snapshot),
+            findings_dropped: snapshot.findings_dropped,
+            windows: snapshot.windows.iter().map(WindowKeys::from).collect(),
+            flush_check: snapshot.flush_check,
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Snapshots as text and JSON. Columns come from the catalogue, figures from the snapshot alone.
 
 pub mod catalogue;
+pub mod findings;
 mod grid;
 mod header;
 pub mod json;
+pub(crate) mod json_findings;
 pub mod report;
 pub mod table;
 

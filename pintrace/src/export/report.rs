@@ -5,7 +5,7 @@ use crate::model::field::{header::figure, subsystem};
 use crate::model::snapshot::{Process, Snapshot, SubsystemTotals};
 use crate::model::text;
 
-use super::{grid, header};
+use super::{findings, grid, header};
 
 /// Columns of the processes: totals rather than rates.
 const COLUMNS: [&str; 10] = [
@@ -33,6 +33,8 @@ pub fn render(snapshot: &Snapshot, complete: bool, width: usize) -> String {
     lines.extend(subsystems(snapshot, width));
     lines.extend(processes(snapshot, width));
     lines.extend(ends(snapshot));
+    lines.extend(findings::section(snapshot, width));
+    lines.extend(findings::windows(snapshot, width));
     lines.join("\n") + "\n"
 }
 

@@ -6,7 +6,7 @@ use crate::event::{Body, Missing};
 use crate::model::Model;
 use crate::model::field::process::{COLUMNS, column};
 use crate::model::snapshot::Snapshot;
-use crate::story::{SECOND, Story, fio_and_others};
+use crate::story::{SECOND, Story, fio_and_others, mishaps};
 
 use super::{json, report, table};
 
@@ -153,6 +153,38 @@ fn the_report_of_a_recording_cut_short_with_loss() {
         .events
         .retain(|event| !matches!(event.body, crate::event::Body::Stopped(_)));
     golden("report-cut.txt", &report::render(&snapshot(&story), false, 100));
+}
+
+#[test]
+fn the_report_of_findings() {
+    golden(
+        "report-findings.txt",
+        &report::render(&snapshot(&mishaps()), true, 100),
+    );
+}
+
+#[test]
+fn findings_keep_within_a_narrow_page() {
+    use unicode_width::UnicodeWidthStr as _;
+    let snapshot = snapshot(&mishaps());
+    for line in super::findings::section(&snapshot, 50) {
+        // But for what cannot be broken.
+        assert!(line.width() <= 50 || !line.trim().contains(' '), "{line}");
+    }
+}
+
+#[test]
+fn the_json_of_findings() {
+    let text = json::render(&snapshot(&mishaps()), true).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let part: serde_json::Map<_, _> = ["findings", "findings_dropped", "windows", "flush_check"]
+        .iter()
+        .map(|key| ((*key).to_owned(), value[*key].clone()))
+        .collect();
+    golden(
+        "findings.json",
+        &(serde_json::to_string_pretty(&part).unwrap() + "\n"),
+    );
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use ratatui::text::{Line, Span};
 
 use crate::model::field::{self, Value};
+use crate::model::finding::Severity;
+use crate::model::finding::text::counted;
 use crate::model::snapshot::Snapshot;
 use crate::model::text;
 use crate::units::Nanos;
@@ -63,6 +65,7 @@ pub(super) fn lines(
         item.rank = 1;
         items.push(item);
     }
+    items.extend(findings(snapshot, theme));
     let room = height.saturating_sub(lines.len());
     lines.extend(fit(items, width, room, theme));
     lines
@@ -103,6 +106,19 @@ fn origin(snapshot: &Snapshot, frozen: bool, theme: Theme) -> Vec<Item> {
         ));
     }
     items
+}
+
+/// How much was found, worst first. `report` and `--json` say what.
+fn findings(snapshot: &Snapshot, theme: Theme) -> Option<Item> {
+    let worst = snapshot.findings.iter().map(|found| found.severity).max()?;
+    let counted = counted(&snapshot.findings);
+    Some(match worst {
+        Severity::Note => figure("found", counted, 3, theme),
+        Severity::Hazard | Severity::Alarm => Item {
+            rank: 1,
+            ..alarm("found", &counted, theme)
+        },
+    })
 }
 
 /// What is not known where nothing is traced, and why nothing is.
@@ -252,4 +268,24 @@ fn shortened(item: &Item, width: usize) -> Line<'static> {
     let style = item.spans.last().map(|span| span.style).unwrap_or_default();
     let whole: String = item.spans.iter().map(|span| span.content.as_ref()).collect();
     Line::styled(cell::cut(&whole, width).into_owned(), style)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Model;
+    use crate::story::mishaps;
+
+    #[test]
+    fn what_was_found_is_counted_by_severity() {
+        let mut model = Model::default();
+        for event in &mishaps().events {
+            model.apply(event);
+        }
+        let lines = lines(&model.snapshot(), false, 120, 6, Theme::new(false));
+        let text: String = lines.iter().map(ToString::to_string).collect();
+        assert!(text.contains("! found 2 alarms, 2 hazards, 3 notes"), "{text}");
+        let none = super::lines(&Snapshot::default(), false, 120, 6, Theme::new(false));
+        assert!(none.iter().all(|line| !line.to_string().contains("found")));
+    }
 }

@@ -1,0 +1,135 @@
+//! Findings and pending-flush windows as text.
+
+use unicode_width::UnicodeWidthStr;
+
+use crate::model::field::window::{COLUMNS, Column};
+use crate::model::finding::text::counted;
+use crate::model::finding::{Finding, WindowTotals};
+use crate::model::snapshot::Snapshot;
+use crate::model::text;
+use crate::units::Nanos;
+
+use super::grid;
+
+/// Findings told at length; `--json` has them all.
+const TOLD: usize = 20;
+/// Frames of a stack: whose the call was stands among the innermost.
+const FRAMES: usize = 8;
+
+/// The section of a report; nothing where nothing was found.
+pub(super) fn section(snapshot: &Snapshot, width: usize) -> Vec<String> {
+    if snapshot.findings.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![
+        String::new(),
+        format!("Findings: {}", counted(&snapshot.findings)),
+    ];
+    for found in snapshot.findings.iter().take(TOLD) {
+        lines.push(String::new());
+        lines.extend(told(found, start(snapshot), width));
+    }
+    let more = snapshot.findings.len().saturating_sub(TOLD);
+    if more > 0 {
+        lines.extend([
+            String::new(),
+            format!("... and {more} more: --json has them all."),
+        ]);
+    }
+    lines.extend(dropped(snapshot));
+    lines
+}
+
+/// That some found no room.
+#[must_use]
+pub fn dropped(snapshot: &Snapshot) -> Option<String> {
+    let dropped = snapshot.findings_dropped;
+    (dropped > 0).then(|| format!("{dropped} more found no room or gave way to worse ones."))
+}
+
+/// When the stream began.
+#[must_use]
+pub fn start(snapshot: &Snapshot) -> Nanos {
+    snapshot.time.since(snapshot.duration)
+}
+
+/// A finding with its evidence, in lines no wider than `width` where words allow that. `start` is that of the stream.
+#[must_use]
+pub fn told(found: &Finding, start: Nanos, width: usize) -> Vec<String> {
+    let mut lines = vec![grid::cut(
+        &format!("{} {}: {}", found.severity, found.title(), found.whose()),
+        width,
+    )];
+    let when = match (found.first.since(start), found.last.since(start)) {
+        (first, last) if first == last => format!("{} after the start", text::span(first)),
+        (first, last) => format!("{} to {} after the start", text::span(first), text::span(last)),
+    };
+    lines.extend(indented(
+        &format!("{}, {}, {when}", found.place(), found.times()),
+        2,
+        width,
+    ));
+    lines.extend(indented(found.explanation, 2, width));
+    if let Some(pin) = &found.pin {
+        lines.extend(indented(&format!("Pinned: {}", pin.sentence()), 2, width));
+        lines.extend(stack(&pin.stack, width));
+    }
+    if let Some(touch) = &found.touch {
+        lines.extend(indented(&format!("Then: {}", touch.sentence()), 2, width));
+        lines.extend(stack(&touch.stack, width));
+    }
+    lines.extend(indented(&format!("To do: {}", found.advice), 2, width));
+    lines
+}
+
+fn stack(frames: &[String], width: usize) -> Vec<String> {
+    let shown = frames.iter().take(FRAMES);
+    let mut lines: Vec<String> = shown
+        .map(|frame| grid::cut(&format!("      {}", text::printable(frame)), width))
+        .collect();
+    if frames.len() > FRAMES {
+        lines.push(format!("      ... and {} more", frames.len() - FRAMES));
+    }
+    lines
+}
+
+/// Words on lines of at most `width`, each behind so many spaces.
+pub(super) fn indented(words: &str, by: usize, width: usize) -> Vec<String> {
+    let margin = " ".repeat(by);
+    let mut lines: Vec<String> = Vec::new();
+    for word in words.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(format!("{margin}{word}")),
+        }
+    }
+    lines
+}
+
+/// The table of pending-flush windows; nothing where there were none.
+pub(super) fn windows(snapshot: &Snapshot, width: usize) -> Vec<String> {
+    if snapshot.windows.is_empty() {
+        return Vec::new();
+    }
+    let columns: Vec<&Column> = COLUMNS.iter().collect();
+    let rows: Vec<&WindowTotals> = snapshot.windows.iter().collect();
+    let mut lines = vec![
+        String::new(),
+        "Write protections, until their TLB flush:".to_owned(),
+    ];
+    lines.extend(grid::lines(&columns, &rows, width, grid::Digits::All));
+    let check = snapshot.flush_check;
+    lines.extend(indented(
+        &format!(
+            "Write faults in them: {} with a flush pending by the kernel's own count, {} without; {} with one pending \
+             elsewhere.",
+            check.agreed, check.covered_only, check.pending_only
+        ),
+        0,
+        width,
+    ));
+    lines
+}
