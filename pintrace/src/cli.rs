@@ -16,7 +16,7 @@ use crate::exit::Exit;
     arg_required_else_help = true
 )]
 #[command(
-    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 cannot trace here, 4 loss under --strict."
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 cannot trace here, 4 `check` or `doctor` found something."
 )]
 pub struct Cli {
     /// What to do.
@@ -36,6 +36,9 @@ pub enum Command {
     /// Record everything that happens into a file, while a command runs or until stopped.
     #[cfg(feature = "live")]
     Record(cmd::record::Args),
+    /// Run a command, and fail if pinned pages were touched meanwhile, or something was lost: for tests.
+    #[cfg(feature = "live")]
+    Check(cmd::check::Args),
     /// Say what happened, from a recording.
     Report(cmd::report::Args),
     /// Serve the figures to Prometheus.
@@ -57,6 +60,8 @@ pub fn main() -> Exit {
         Command::Scan(args) => cmd::scan::run(&args, &mut io::stdout()),
         #[cfg(feature = "live")]
         Command::Record(args) => cmd::record::run(&args, &mut io::stderr()),
+        #[cfg(feature = "live")]
+        Command::Check(args) => cmd::check::run(&args, &mut io::stderr()),
         #[cfg(all(feature = "live", feature = "serve"))]
         Command::Serve(args) => cmd::serve::run(&args, &mut io::stderr()),
         #[cfg(feature = "live")]

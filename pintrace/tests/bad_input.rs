@@ -104,13 +104,14 @@ fn a_kernel_that_refuses_is_told_in_two_lines_with_what_to_run_instead() {
     let remedy = if is_root() { "cargo xtask demo" } else { "sudo" };
     let (_folder, path) = folder_with("x.pintrace", b"");
     let file = path.to_str().unwrap();
-    let commands: [&[&str]; 6] = [
+    let commands: [&[&str]; 7] = [
         &["scan"],
         &["top", "--once", "--witness", "state"],
         &["top", "--once"],
         &["top", "--once", "--json"],
         &["record", "-o", file, "--duration", "1s"],
         &["serve", "--web.listen-address", "127.0.0.1:0"],
+        &["check", "--", "true"],
     ];
     for command in commands {
         let output = refused(command);
@@ -282,6 +283,82 @@ fn a_start_that_fails_leaves_no_file_and_runs_no_command() {
 }
 
 #[test]
+fn check_runs_nothing_where_nothing_can_be_traced() {
+    let folder = tempfile::tempdir().unwrap();
+    let (report, recording, trace) = (
+        folder.path().join("report.xml"),
+        folder.path().join("x.pintrace"),
+        folder.path().join("ran"),
+    );
+    let output = refused(&[
+        "check",
+        "-o",
+        recording.to_str().unwrap(),
+        "--format",
+        "junit",
+        "--report-file",
+        report.to_str().unwrap(),
+        "--",
+        "touch",
+        trace.to_str().unwrap(),
+    ]);
+    cannot_trace(&output, "pintrace doctor");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn check_lists_the_kinds_where_it_does_not_know_one() {
+    let output = pintrace(&["check", "--fail-on", "cow-after-pin,cow", "--", "true"]);
+    assert_eq!(code(&output), 2);
+    let said = said(&output);
+    assert!(
+        said.contains("'cow'") && said.contains("mapping-touched, pin-outlives-mm"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_bad_allow_file_is_wrong_usage_and_no_command_runs() {
+    let (folder, path) = folder_with("allow.toml", b"# known\n[[allow]]\nkind = 'cow'\nreason = 'x'\n");
+    let (bytes, missing) = (
+        folder.path().join("bytes.toml"),
+        folder.path().join("missing.toml"),
+    );
+    fs::write(&bytes, b"\xff\xfe").unwrap();
+    let trace = folder.path().join("ran");
+    for (path, why) in [
+        (&path, ":3: no such kind; there are cow-after-pin"),
+        (&bytes, ": stream did not contain valid UTF-8"),
+        (&missing, ": No such file"),
+    ] {
+        let output = pintrace(&[
+            "check",
+            "--allow",
+            path.to_str().unwrap(),
+            "--",
+            "touch",
+            trace.to_str().unwrap(),
+        ]);
+        let said = said(&output);
+        assert_eq!(code(&output), 2, "{said}");
+        assert!(
+            said.starts_with(&format!("pintrace: {}{why}", path.display())),
+            "{said}"
+        );
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(!trace.exists());
+    }
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_told_before_anything_runs() {
+    let path = "/nonexistent/report.xml";
+    let output = refused(&["check", "--report-file", path, "--", "true"]);
+    failed(&output, Path::new(path), "No such file");
+    assert!(said(&output).contains("--report-file FILE"));
+}
+
+#[test]
 fn a_recording_that_another_writes_to_is_left_to_it() {
     let content = a_recording();
     let (_folder, path) = folder_with("x.pintrace", &content);
@@ -309,7 +386,7 @@ fn an_address_in_use_is_told_before_anything_is_attached() {
 
 #[test]
 fn a_command_line_that_makes_no_sense_is_wrong_usage() {
-    let commands: [&[&str]; 17] = [
+    let commands: [&[&str]; 24] = [
         &[],
         &["watch"],
         &["top", "--json"],
@@ -327,6 +404,21 @@ fn a_command_line_that_makes_no_sense_is_wrong_usage() {
         &["record", "-o", "/tmp/x.pintrace", "true"],
         &["serve", "--web.listen-address", "everywhere"],
         &["doctor", "--btf"],
+        &["check"],
+        &["check", "--"],
+        &["check", "true"],
+        &["check", "--fail-on", "everything", "--", "true"],
+        &["check", "--format", "junit", "--", "true"],
+        &[
+            "check",
+            "--format",
+            "yaml",
+            "--report-file",
+            "/tmp/x",
+            "--",
+            "true",
+        ],
+        &["check", "--force", "--", "true"],
     ];
     for command in commands {
         let output = pintrace(command);

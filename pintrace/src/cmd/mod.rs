@@ -1,6 +1,8 @@
 //! The commands, one file each: `Args` is its command line, `run` does it.
 
 #[cfg(feature = "live")]
+pub mod check;
+#[cfg(feature = "live")]
 mod child;
 #[cfg(feature = "live")]
 pub mod doctor;
@@ -19,3 +21,5 @@ pub mod serve;
 mod signals;
 #[cfg(all(feature = "live", feature = "tui"))]
 pub mod top;
+#[cfg(feature = "live")]
+mod watch;

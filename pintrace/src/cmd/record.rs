@@ -6,17 +6,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::event::{Missing, Stopped};
+use crate::event::Missing;
 use crate::exit::Exit;
 use crate::model::snapshot::Snapshot;
-use crate::pipeline::run::{RunError, run as run_session};
 use crate::pipeline::sink::Fold;
 use crate::record::{Existing, Recording};
 
-use super::child::{self, Child};
-use super::live::{LiveArgs, duration, start};
-use super::privileges::{self, Uses};
-use super::signals::Stops;
+use super::live::{LiveArgs, duration};
+use super::watch::{Outcome, Watch, exit};
 
 /// The command line of `record`.
 #[derive(Clone, Debug, clap::Args)]
@@ -48,59 +45,20 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
     } else {
         Existing::KeepForeign
     };
-    let recording = Recording::create(&args.output, existing)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(record(args, recording, messages))
-}
-
-async fn record(args: &Args, mut recording: Recording, messages: &mut dyn Write) -> anyhow::Result<Exit> {
-    // Before anything starts: a signal from now on ends the recording in order.
-    let mut stops = Stops::listen()?;
-    let (mut session, first) = start(&args.live, args.command.clone())?;
+    let mut recording = Recording::create(&args.output, existing)?;
     let mut last = Snapshot::default();
     let mut fold = Fold::new(|model| last = model.snapshot());
-    // Everything is attached: only now may the command begin.
-    let mut command = match child::spawn(&args.command) {
-        Ok(command) => command,
-        Err(error) => {
-            drop(recording);
-            writeln!(messages, "pintrace: {error}")?;
-            return Ok(Exit::Command(error.exit_code()));
-        }
+    let watch = Watch {
+        live: &args.live,
+        command: &args.command,
+        interval: args.interval,
+        limit: args.duration,
     };
-    // The command has begun with all that its user has.
-    let uses = Uses {
-        command: command.is_some(),
-        processes: session.reads_processes(),
+    let stopped = match watch.run(&mut [&mut recording, &mut fold], messages)? {
+        Outcome::Ended(stopped) => stopped,
+        Outcome::Failed(exit) => return Ok(exit),
     };
-    privileges::give_up(uses)?;
-    let stop = until_done(args.duration, command.as_mut(), &mut stops);
-    let outcome = run_session(
-        &mut session,
-        first,
-        args.interval,
-        &mut [&mut recording, &mut fold],
-        stop,
-    )
-    .await;
     drop(fold);
-    let stopped = match outcome {
-        Ok(stopped) => stopped,
-        Err(RunError::Sink(error)) => {
-            writeln!(messages, "pintrace: {error}")?;
-            // What cannot be recorded is not to cost anything either.
-            drop(session);
-            // The command is not ours to kill: it goes on, unrecorded.
-            if let Some(command) = &mut command {
-                writeln!(messages, "pintrace: the command goes on without being recorded")?;
-                command.finish(&mut stops).await;
-            }
-            return Ok(Exit::Failed);
-        }
-        Err(error) => return Err(error.into()),
-    };
     recording.finish()?;
     let events = recording.written_events();
     let bytes = recording.written_bytes();
@@ -111,9 +69,7 @@ async fn record(args: &Args, mut recording: Recording, messages: &mut dyn Write)
         args.output.display()
     )
     .context("cannot print the summary")?;
-    Ok(stopped
-        .exit_code
-        .map_or(Exit::Done, |code| Exit::Command(u8::try_from(code).unwrap_or(1))))
+    Ok(exit(&stopped))
 }
 
 /// What was pinned, whether it adds up, what was lost.
@@ -160,28 +116,4 @@ fn summary(snapshot: &Snapshot) -> String {
         format!("not seen: {lost} ({function} could not be hooked: {why})")
     }));
     lines.join("\n") + "\n"
-}
-
-/// Whichever comes first: the command's end, the end of the time, a signal.
-async fn until_done(limit: Option<Duration>, command: Option<&mut Child>, stops: &mut Stops) -> Stopped {
-    let time = async {
-        match limit {
-            Some(limit) => tokio::time::sleep(limit).await,
-            None => std::future::pending().await,
-        }
-    };
-    let stopped = |reason: &str, exit_code| Stopped {
-        reason: reason.to_owned(),
-        exit_code,
-    };
-    let Some(command) = command else {
-        return tokio::select! {
-            () = time => stopped("duration", None),
-            _ = stops.next() => stopped("signal", None),
-        };
-    };
-    tokio::select! {
-        code = command.finish(stops) => stopped("command", Some(code)),
-        () = time => stopped("duration", None),
-    }
 }

@@ -1,0 +1,177 @@
+//! The report as SARIF 2.1.0. There are no source files to point at: a location is the kernel function that pinned, or
+//! that touched what is pinned.
+
+use serde::Serialize;
+
+use crate::model::finding::{Finding, FindingKind, Severity};
+
+use super::text;
+use super::verdict::{Judged, Ruling, Verdict};
+
+#[derive(Serialize)]
+struct Log {
+    #[serde(rename = "$schema")]
+    schema: &'static str,
+    version: &'static str,
+    runs: [Run; 1],
+}
+
+#[derive(Serialize)]
+struct Run {
+    tool: Tool,
+    invocations: [Invocation; 1],
+    results: Vec<ResultKeys>,
+}
+
+#[derive(Serialize)]
+struct Tool {
+    driver: Driver,
+}
+
+#[derive(Serialize)]
+struct Driver {
+    name: &'static str,
+    version: &'static str,
+    rules: Vec<Rule>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Rule {
+    id: &'static str,
+    short_description: Message,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Invocation {
+    execution_successful: bool,
+    tool_execution_notifications: Vec<Notification>,
+}
+
+#[derive(Serialize)]
+struct Notification {
+    level: &'static str,
+    message: Message,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ResultKeys {
+    rule_id: &'static str,
+    rule_index: usize,
+    level: &'static str,
+    message: Message,
+    occurrence_count: u64,
+    locations: Vec<Location>,
+    /// Empty: not suppressed.
+    suppressions: Vec<Suppression>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Location {
+    logical_locations: [Function; 1],
+    message: Message,
+}
+
+#[derive(Serialize)]
+struct Function {
+    name: String,
+    kind: &'static str,
+}
+
+#[derive(Serialize)]
+struct Suppression {
+    kind: &'static str,
+    justification: String,
+}
+
+#[derive(Serialize)]
+struct Message {
+    text: String,
+}
+
+/// With a line end.
+pub(super) fn render(verdict: &Verdict<'_>) -> serde_json::Result<String> {
+    let rules = FindingKind::ALL.iter().map(|kind| Rule {
+        id: kind.as_str(),
+        short_description: message(kind.help()),
+    });
+    let driver = Driver {
+        name: "pintrace",
+        version: env!("CARGO_PKG_VERSION"),
+        rules: rules.collect(),
+    };
+    let lost = verdict.losses.iter().map(|loss| Notification {
+        level: if verdict.allow_loss { "warning" } else { "error" },
+        message: message(format!("{} {}: {}", loss.name, loss.amount, loss.meaning)),
+    });
+    let warnings = verdict.warnings.iter().map(|warning| Notification {
+        level: "warning",
+        message: message(warning),
+    });
+    let log = Log {
+        schema: "https://json.schemastore.org/sarif-2.1.0.json",
+        version: "2.1.0",
+        runs: [Run {
+            tool: Tool { driver },
+            invocations: [Invocation {
+                execution_successful: !verdict.loss_fails(),
+                tool_execution_notifications: lost.chain(warnings).collect(),
+            }],
+            results: verdict
+                .findings
+                .iter()
+                .map(|judged| result(judged, verdict))
+                .collect(),
+        }],
+    };
+    Ok(serde_json::to_string_pretty(&log)? + "\n")
+}
+
+fn result(judged: &Judged<'_>, verdict: &Verdict<'_>) -> ResultKeys {
+    let finding = judged.finding;
+    let suppression = match judged.ruling {
+        Ruling::Allowed(entry) => Some(Suppression {
+            kind: "external",
+            justification: format!("{} ({})", entry.reason, entry.place),
+        }),
+        Ruling::Fails | Ruling::Noted => None,
+    };
+    let details = text::details(finding, verdict).join("\n");
+    let position = FindingKind::ALL.iter().position(|kind| *kind == finding.kind);
+    ResultKeys {
+        rule_id: finding.kind.as_str(),
+        rule_index: position.unwrap_or_default(),
+        level: match (judged.ruling, finding.severity) {
+            (Ruling::Fails, _) => "error",
+            (_, Severity::Note) => "note",
+            (_, Severity::Hazard | Severity::Alarm) => "warning",
+        },
+        message: message(format!("{}\n{details}", text::headline(finding))),
+        occurrence_count: finding.count.max(1),
+        locations: locations(finding),
+        suppressions: suppression.into_iter().collect(),
+    }
+}
+
+/// The innermost frame of each stack.
+fn locations(finding: &Finding) -> Vec<Location> {
+    let touch = finding.touch.as_ref().map(|touch| ("touched here", &touch.stack));
+    let pin = finding.pin.as_ref().map(|pin| ("pinned here", &pin.stack));
+    let frames = [touch, pin].into_iter().flatten();
+    let frames = frames.filter_map(|(what, stack)| Some((what, stack.first()?)));
+    let located = frames.map(|(what, frame)| Location {
+        logical_locations: [Function {
+            name: frame.split('+').next().unwrap_or(frame).to_owned(),
+            kind: "function",
+        }],
+        message: message(what),
+    });
+    located.collect()
+}
+
+fn message(text: impl Into<String>) -> Message {
+    Message { text: text.into() }
+}

@@ -1,0 +1,124 @@
+//! The report for people.
+
+use crate::model::finding::{Finding, PinSide, TouchSide};
+use crate::model::text::{printable, span};
+
+use super::verdict::{Judged, Ruling, Verdict};
+
+/// With a line end after each line.
+pub(super) fn render(verdict: &Verdict<'_>) -> String {
+    let mut lines = vec![format!("pintrace: {}", summary(verdict))];
+    for Judged { finding, ruling } in &verdict.findings {
+        match ruling {
+            Ruling::Fails => {
+                lines.push(format!("FAILS    {}", headline(finding)));
+                lines.extend(details(finding, verdict).into_iter().map(|line| indented(&line)));
+            }
+            Ruling::Allowed(entry) => {
+                lines.push(format!("allowed  {}", headline(finding)));
+                lines.push(indented(&format!(
+                    "{}: {}",
+                    entry.place,
+                    printable(&entry.reason)
+                )));
+            }
+            Ruling::Noted => {
+                lines.push(format!("listed   {}", headline(finding)));
+                lines.push(indented(finding.explanation));
+            }
+        }
+    }
+    let loss = if verdict.allow_loss { "lost   " } else { "FAILS  " };
+    for lost in &verdict.losses {
+        lines.push(format!("{loss}  {} {}: {}", lost.name, lost.amount, lost.meaning));
+    }
+    let warnings = verdict.warnings.iter();
+    lines.extend(warnings.map(|warning| format!("warning  {}", printable(warning))));
+    lines.join("\n") + "\n"
+}
+
+/// The outcome in one line.
+pub(super) fn summary(verdict: &Verdict<'_>) -> String {
+    let code = verdict
+        .exit_code()
+        .map_or_else(String::new, |code| format!(" (COMMAND's exit code is {code})"));
+    if verdict.passed() {
+        return format!("check passed{code}");
+    }
+    let mut why = Vec::new();
+    match verdict.failing().count() {
+        0 => {}
+        1 => why.push("1 finding".to_owned()),
+        count => why.push(format!("{count} findings")),
+    }
+    if verdict.loss_fails() {
+        why.push("something was lost, so that findings may be missing".to_owned());
+    }
+    format!("check failed: {}{code}", why.join("; "))
+}
+
+/// A finding in one line.
+pub(super) fn headline(finding: &Finding) -> String {
+    let comm = printable(&finding.comm);
+    let touch = finding
+        .touch
+        .as_ref()
+        .map_or_else(String::new, |touch| format!(" ({})", touch.what.as_str()));
+    let Finding {
+        kind,
+        severity,
+        pages,
+        count,
+        address,
+        end,
+        ..
+    } = finding;
+    let pages = if *pages == 1 {
+        "1 page".to_owned()
+    } else {
+        format!("{pages} pages")
+    };
+    let pid = finding.pid.0;
+    format!("{severity} {kind}{touch}: {comm}[{pid}], {pages} at {address:#x}-{end:#x}, {count}x")
+}
+
+/// All that is known of it, a line each; fit for a terminal.
+pub(super) fn details(finding: &Finding, verdict: &Verdict<'_>) -> Vec<String> {
+    let after = span(finding.first.since(verdict.start()));
+    let mut lines = vec![format!("first seen {after} after the start")];
+    if let Some(touch) = &finding.touch {
+        lines.extend(touched(touch));
+    }
+    if let Some(pin) = &finding.pin {
+        lines.extend(pinned(pin));
+    }
+    lines.extend([finding.explanation.to_owned(), finding.advice.to_owned()]);
+    lines
+}
+
+fn touched(touch: &TouchSide) -> Vec<String> {
+    let what = touch.what.as_str();
+    let by = format!("{what} by {}[{}]", printable(&touch.comm), touch.pid.0);
+    std::iter::once(by).chain(stack(&touch.stack)).collect()
+}
+
+fn pinned(pin: &PinSide) -> Vec<String> {
+    let declared = if pin.longterm { "long-term" } else { "short-term" };
+    let by = format!(
+        "pinned by thread {} through {}, {declared}, {} pages, for {} then",
+        pin.tid.0,
+        pin.subsystem,
+        pin.pages,
+        span(pin.age)
+    );
+    std::iter::once(by).chain(stack(&pin.stack)).collect()
+}
+
+fn stack(stack: &[String]) -> Option<String> {
+    let frames: Vec<_> = stack.iter().map(|frame| printable(frame)).collect();
+    (!frames.is_empty()).then(|| format!("  in {}", frames.join(" < ")))
+}
+
+fn indented(line: &str) -> String {
+    format!("         {line}")
+}
