@@ -14,7 +14,7 @@ pub enum Exit {
     Usage,
     /// This kernel, or these privileges, allow no tracing.
     CannotTrace,
-    /// Done, but `--strict` found loss or findings.
+    /// Done, and `check` or `doctor` found something.
     Strict,
     /// What a command run on the user's behalf ended with.
     Command(u8),

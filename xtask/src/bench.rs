@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: what pintrace costs.
 
+mod findings;
 mod native;
 mod overhead;
 
@@ -17,6 +18,8 @@ pub(crate) enum Bench {
     Scan,
     /// Direct I/O in a guest, bare against recorded: how much of the rate is left
     Overhead(overhead::Overhead),
+    /// Forks and faults in a guest, with and without the hooks for findings
+    Findings(findings::Findings),
 }
 
 impl Bench {
@@ -26,6 +29,7 @@ impl Bench {
             Self::Core => native::run("core", &["--features", "bench"]),
             Self::Scan => native::run("scan", &[]),
             Self::Overhead(overhead) => overhead.run(),
+            Self::Findings(findings) => findings.run(),
         }
     }
 }

@@ -4,6 +4,7 @@ mod bench;
 mod ci;
 mod demo;
 mod facts;
+mod findings;
 mod lint;
 mod process;
 mod run;
@@ -44,6 +45,8 @@ enum Task {
     Test(test::Test),
     /// Write down what each kernel offers, for the tests of the planner
     Facts(facts::Facts),
+    /// Write down what is found in each scenario on each kernel
+    Findings(findings::Findings),
     /// Measure what pintrace costs
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -61,6 +64,7 @@ impl Task {
             Self::Lint => lint::run(),
             Self::Test(test) => test.run(),
             Self::Facts(facts) => facts.run(),
+            Self::Findings(findings) => findings.run(),
             Self::Bench(bench) => bench.run(),
             Self::Ci => ci::run(),
         }

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: the pure tests here, then the guest tests on each kernel, and one closing line over everything.
 
-mod guests;
+pub(crate) mod guests;
 mod native;
 mod parts;
 mod promtool;

@@ -8,8 +8,10 @@
 
 mod attribution;
 mod bpftrace;
+mod check;
 mod counts_fio;
 mod counts_pinload;
+mod findings;
 mod harness;
 mod heal;
 mod robust_doctor;

@@ -171,8 +171,8 @@ fn explained(report: &Report, findings: &mut Findings) -> u64 {
     for (reason, count) in report.document["loss"].as_object().unwrap() {
         match reason.as_str() {
             "recursion_missed" => skipped = number(count),
-            // The program that takes stacks is skipped like any other; a stack is missing then, and no page.
-            "name_unread" | "stack_lost" => {}
+            // Programs that take stacks or look for findings are skipped like any other; no page is missing then.
+            "name_unread" | "stack_lost" | "watch_missed" => {}
             _ => findings.same(reason, number(count), 0),
         }
     }

@@ -110,7 +110,7 @@ fn median(kind: &str, rates: &[f64]) -> Result<f64> {
     Ok(middle(&kept))
 }
 
-fn middle(rates: &[f64]) -> f64 {
+pub(super) fn middle(rates: &[f64]) -> f64 {
     let mut sorted = rates.to_vec();
     sorted.sort_by(f64::total_cmp);
     let half = sorted.len() / 2;

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::tally::{Table, Tally};
 use crate::vm::guest::{Guest, Outcome};
@@ -37,23 +37,34 @@ pub(crate) fn run(kernels: &[Subject], filters: impl Fn(Subject) -> Vec<String> 
             return;
         }
     };
-    let script = |kernel: Subject| {
-        let words = filters(kernel)
-            .iter()
-            .map(|word| vm::quoted(word))
-            .collect::<Vec<_>>();
-        format!("guest --test-threads=1 --show-output {}\n", words.join(" "))
-    };
+    let script = |kernel: Subject| script(&filters(kernel));
     // The longest first, so that none is left to run alone at the end.
     let mut kernels = kernels.to_vec();
     kernels.sort_by_key(|kernel| Reverse(filters(*kernel).len()));
     let rows = several::each(&kernels, |kernel| {
         let start = Instant::now();
-        (test(kernel, &program, &script(kernel)), start.elapsed())
+        let (tally, _) = test(kernel, &program, &script(kernel));
+        (tally, start.elapsed())
     });
     for (kernel, (tally, time)) in rows {
         table.add(&format!("guest {kernel}"), tally, time);
     }
+}
+
+/// Runs the tests of one module on each kernel, and gives what they print where all pass.
+pub(crate) fn printed(kernels: &[Subject], module: &str) -> Result<Vec<(Subject, Result<String>)>> {
+    let program = build()?;
+    let script = script(&[module.to_owned()]);
+    let outputs = several::each(kernels, |kernel| match test(kernel, &program, &script) {
+        (tally, text) if tally.failed == 0 && tally.passed != 0 => Ok(text),
+        _ => bail!("not all tests pass"),
+    });
+    Ok(outputs)
+}
+
+fn script(filters: &[String]) -> String {
+    let words: Vec<_> = filters.iter().map(|word| vm::quoted(word)).collect();
+    format!("guest --test-threads=1 --show-output {}\n", words.join(" "))
 }
 
 /// The test program and what it needs in each guest.
@@ -77,7 +88,8 @@ fn build() -> Result<Vec<Addition>> {
     ])
 }
 
-fn test(kernel: Subject, program: &[Addition], script: &str) -> Tally {
+/// Runs a script and gives its result and its output.
+fn test(kernel: Subject, program: &[Addition], script: &str) -> (Tally, String) {
     let mut output = Lines::new(kernel);
     let outcome = guest(kernel, program).and_then(|guest| guest.run(script, &mut output));
     let code = match &outcome {
@@ -92,7 +104,8 @@ fn test(kernel: Subject, program: &[Addition], script: &str) -> Tally {
             1
         }
     };
-    Tally::of_run(&output.text, code == 0).without_skipped(&output.text)
+    let tally = Tally::of_run(&output.text, code == 0).without_skipped(&output.text);
+    (tally, output.text)
 }
 
 fn guest(kernel: Subject, program: &[Addition]) -> Result<Guest> {

@@ -10,6 +10,8 @@ const CORE: &[&str] = &["counts_fio", "counts_pinload", "robust_doctor"];
 /// What else depends on the kernel.
 const KERNEL: &[&str] = &[
     "attribution",
+    "check",
+    "findings",
     "heal",
     "robust_loss",
     "robust_privileges",
