@@ -6,9 +6,8 @@
 use anyhow::{Context as _, anyhow};
 use aya::maps::Array;
 use aya::programs::{Program, RawTracePoint};
-use pintrace::attach::apply::{self, LoadOptions};
+use pintrace::attach::apply::{self, Layouts, LoadOptions};
 use pintrace::attach::facts::{Kernel, Roots};
-use pintrace::attach::layout;
 use pintrace::source::test_run::test_run;
 
 /// Runs of each measurement; the median counts.
