@@ -116,6 +116,7 @@ fn started() -> impl Strategy<Value = Body> {
                 kernel,
                 witness,
                 without_events: String::new(),
+                without_findings: String::new(),
                 wall_ns,
                 page_size,
                 probes,

@@ -86,6 +86,10 @@ pub struct Started {
     /// Why nothing is traced, if that was wanted and cannot be.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub without_events: String,
+    /// Why nothing looks for findings, if that is so where functions are traced: `--no-findings`, or what is not known
+    /// of the kernel.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub without_findings: String,
     /// What is attached.
     pub probes: Vec<Probe>,
     /// Functions that are there and could not be hooked: what goes through them is not seen.

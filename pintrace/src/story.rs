@@ -47,6 +47,7 @@ impl Story {
             page_size: 4096,
             witness: "events".into(),
             without_events: String::new(),
+            without_findings: String::new(),
             probes: vec![
                 probe("acquire", "pin_user_pages_fast", "fexit"),
                 probe("acquire", "pin_user_pages_remote", "kretprobe"),

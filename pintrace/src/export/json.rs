@@ -24,6 +24,8 @@ struct Document<'a> {
     witness: &'a str,
     /// Why nothing is traced; empty if something is, or that was not wanted.
     without_events: &'a str,
+    /// Why nothing looks for findings where functions are traced; empty if something does.
+    without_findings: &'a str,
     kernel: &'a str,
     machine: &'a str,
     host: &'a str,
@@ -156,6 +158,7 @@ impl<'a> Document<'a> {
             version: &started.tool,
             witness: &started.witness,
             without_events: &started.without_events,
+            without_findings: &started.without_findings,
             kernel: &started.kernel,
             machine: &started.machine,
             host: &started.host,

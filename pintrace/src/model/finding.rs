@@ -1,6 +1,7 @@
 //! What a finding is: a claim about the kernel, with its evidence.
 
 mod name;
+pub mod served;
 pub mod text;
 
 use std::sync::Arc;

@@ -72,6 +72,7 @@ impl Traced {
         let witness = if mending.is_some() { "both" } else { "events" };
         let started = Started {
             witness: witness.to_owned(),
+            without_findings: unwatched(live.outcomes(), options.load.findings),
             exclusive_pages: kernel.types.has_enumerator("pageflags", "PG_anon_exclusive"),
             probes,
             missing,
@@ -238,4 +239,76 @@ fn missing(outcomes: &[Outcome]) -> Vec<Missing> {
             _ => None,
         })
         .collect()
+}
+
+/// Why nothing looks for findings; empty if something does.
+fn unwatched(outcomes: &[Outcome], wanted: bool) -> String {
+    if !wanted {
+        return "--no-findings".to_owned();
+    }
+    let mut watching = outcomes.iter().filter(|outcome| outcome.hook.is_watch());
+    let mut first = String::new();
+    let attached = watching.any(|outcome| match &outcome.status {
+        Status::Attached(_) => true,
+        Status::Missing(why) if first.is_empty() => {
+            first.clone_from(why);
+            false
+        }
+        _ => false,
+    });
+    match (attached, first.is_empty()) {
+        (true, _) => String::new(),
+        (false, true) => "it has none of the functions".to_owned(),
+        (false, false) => first,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attach::table::{HOOKS, Hook};
+    use crate::model::finding::FindingKind;
+
+    /// Every hook, with a status that depends on whether it looks for findings.
+    fn outcomes(watching: impl Fn(usize) -> Status) -> Vec<Outcome> {
+        let status = |(at, hook): (usize, &'static Hook)| Outcome {
+            hook,
+            status: if hook.is_watch() {
+                watching(at)
+            } else {
+                Status::Attached(&hook.candidates[0])
+            },
+            twice: false,
+            refused: Vec::new(),
+        };
+        HOOKS.iter().enumerate().map(status).collect()
+    }
+
+    #[test]
+    fn what_a_finding_needs_is_what_hooks_serve() {
+        let served: Vec<&str> = HOOKS
+            .iter()
+            .flat_map(|hook| hook.purposes)
+            .map(|purpose| purpose.as_str())
+            .collect();
+        for purpose in FindingKind::ALL.iter().flat_map(|kind| kind.needs()) {
+            assert!(served.contains(purpose), "{purpose}");
+        }
+    }
+
+    #[test]
+    fn it_is_said_why_nothing_looks_for_findings() {
+        let refused = outcomes(|at| Status::Missing(format!("refusal {at}")));
+        assert!(unwatched(&refused, true).starts_with("refusal "));
+        assert_eq!(
+            unwatched(&outcomes(|_| Status::NotHere), true),
+            "it has none of the functions"
+        );
+        assert_eq!(unwatched(&[], false), "--no-findings");
+        let some = outcomes(|at| match at % 2 {
+            0 => Status::Attached(&HOOKS[at].candidates[0]),
+            _ => Status::Missing("refusal".to_owned()),
+        });
+        assert_eq!(unwatched(&some, true), "");
+    }
 }
