@@ -3,7 +3,7 @@
 use unicode_width::UnicodeWidthStr;
 
 use crate::model::field::window::{COLUMNS, Column};
-use crate::model::finding::text::counted;
+use crate::model::finding::text::{checked, counted, dropped};
 use crate::model::finding::{Finding, WindowTotals};
 use crate::model::snapshot::Snapshot;
 use crate::model::text;
@@ -36,15 +36,8 @@ pub(super) fn section(snapshot: &Snapshot, width: usize) -> Vec<String> {
             format!("... and {more} more: --json has them all."),
         ]);
     }
-    lines.extend(dropped(snapshot));
+    lines.extend(dropped(snapshot.findings_dropped));
     lines
-}
-
-/// That some found no room.
-#[must_use]
-pub fn dropped(snapshot: &Snapshot) -> Option<String> {
-    let dropped = snapshot.findings_dropped;
-    (dropped > 0).then(|| format!("{dropped} more found no room or gave way to worse ones."))
 }
 
 /// When the stream began.
@@ -121,15 +114,6 @@ pub(super) fn windows(snapshot: &Snapshot, width: usize) -> Vec<String> {
         "Write protections, until their TLB flush:".to_owned(),
     ];
     lines.extend(grid::lines(&columns, &rows, width, grid::Digits::All));
-    let check = snapshot.flush_check;
-    lines.extend(indented(
-        &format!(
-            "Write faults in them: {} with a flush pending by the kernel's own count, {} without; {} with one pending \
-             elsewhere.",
-            check.agreed, check.covered_only, check.pending_only
-        ),
-        0,
-        width,
-    ));
+    lines.extend(indented(&checked(snapshot.flush_check), 0, width));
     lines
 }

@@ -11,6 +11,7 @@ use crate::units::Nanos;
 use super::text;
 
 pub mod finding;
+pub mod found;
 pub mod header;
 pub mod metric;
 pub mod process;

@@ -9,6 +9,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use crate::model::snapshot::{Process, Snapshot};
 use crate::units::Pid;
 
+use super::findings::Findings;
 use super::keymap::{self, Action, Scope};
 use super::order::{self, Filter, Order};
 
@@ -67,6 +68,8 @@ pub(super) struct App {
     /// Whom the cursor follows; nobody until it is moved, so that the first row stays the first.
     followed: Option<Identity>,
     pub(super) detail: Option<Detail>,
+    /// The view of findings, which lies above table and detail while it is shown.
+    pub(super) findings: Findings,
     /// First line of the help that is visible; `Some` while it is open.
     pub(super) help: Option<usize>,
     /// Lines of the help, as last drawn.
@@ -116,12 +119,18 @@ impl App {
         {
             return step;
         }
-        let screen = if self.detail.is_some() {
+        keymap::action(key, self.scope()).map_or(Step::Wait, |action| self.act(action))
+    }
+
+    /// Whose keys are in force.
+    pub(super) fn scope(&self) -> Scope {
+        if self.findings.shown {
+            self.findings.scope()
+        } else if self.detail.is_some() {
             Scope::Detail
         } else {
             Scope::Table
-        };
-        keymap::action(key, screen).map_or(Step::Wait, |action| self.act(action))
+        }
     }
 
     fn act(&mut self, action: Action) -> Step {
@@ -138,26 +147,42 @@ impl App {
                 self.frozen = !self.frozen;
                 self.take(self.latest.clone());
             }
-            // What follows changes the table, which the help covers.
+            Action::Findings if self.help.take().is_some() => self.findings.shown = true,
+            // What follows changes what the help covers.
             _ if self.help.is_some() => return Step::Wait,
+            Action::Findings => self.findings.toggle(),
+            Action::Open if self.findings.shown => self.findings.open(&self.shown),
             Action::Open => self.open(),
+            Action::Switch if self.findings.shown => self.findings.switch(),
             Action::Switch => self.switch(),
             Action::Filter => self.editing = Some(self.filter.text.clone()),
             Action::Ended => self.filter.without_ended = !self.filter.without_ended,
             Action::Sort(column) => {
-                self.order = Order {
+                *self.order_mut() = Order {
                     column,
                     reversed: false,
                 }
             }
-            Action::Reverse => self.order.reversed = !self.order.reversed,
+            Action::Reverse => {
+                let order = self.order_mut();
+                order.reversed = !order.reversed;
+            }
         }
         self.arrange();
         Step::Draw
     }
 
+    /// The order of what is on the screen.
+    fn order_mut(&mut self) -> &mut Order {
+        if self.findings.shown {
+            &mut self.findings.order
+        } else {
+            &mut self.order
+        }
+    }
+
     fn back(&mut self) -> Step {
-        if self.help.take().is_some() || self.detail.take().is_some() {
+        if self.help.take().is_some() || self.findings.back() || self.detail.take().is_some() {
             return Step::Draw;
         }
         if self.filter.text.is_empty() {
@@ -191,6 +216,10 @@ impl App {
 
     /// Moves whatever can be moved on this screen.
     fn go(&mut self, lines: isize) {
+        if self.help.is_none() && self.findings.shown {
+            self.findings.go(lines, &self.shown);
+            return;
+        }
         let entries = self
             .subject()
             .zip(self.detail)
@@ -231,6 +260,7 @@ impl App {
 
     /// Chooses and orders the rows anew and lets the cursor follow its process.
     fn arrange(&mut self) {
+        self.findings.arrange(&self.shown, &self.filter);
         self.rows = order::rows(&self.shown, &self.filter, self.order);
         let last = self.rows.len().saturating_sub(1);
         self.cursor = match self.followed {
@@ -266,7 +296,8 @@ impl App {
     }
 }
 
-fn moved(cursor: usize, lines: isize, entries: usize) -> usize {
+/// A cursor moved by so many lines, and still on an entry.
+pub(super) fn moved(cursor: usize, lines: isize, entries: usize) -> usize {
     cursor.saturating_add_signed(lines).min(entries.saturating_sub(1))
 }
 
@@ -377,5 +408,25 @@ mod tests {
         typed(&mut app, "?");
         assert_eq!(press(&mut app, KeyCode::Char('e')), Step::Wait);
         assert!(!app.filter.without_ended);
+    }
+
+    #[test]
+    fn findings_lie_above_what_was_open_and_have_an_order_of_their_own() {
+        let mut app = App::new(Arc::new(fixture::found()), Vec::new());
+        press(&mut app, KeyCode::Enter);
+        typed(&mut app, "fcR");
+        assert_eq!(app.order, Order::default());
+        assert!(app.findings.order.column == "count" && app.findings.order.reversed);
+        press(&mut app, KeyCode::Enter);
+        assert_eq!(app.scope(), Scope::Finding);
+        press(&mut app, KeyCode::Esc);
+        assert_eq!(app.scope(), Scope::Findings);
+        typed(&mut app, "?f");
+        assert!(
+            app.help.is_none() && app.findings.shown,
+            "from the help to the findings"
+        );
+        typed(&mut app, "f");
+        assert_eq!(app.scope(), Scope::Detail);
     }
 }

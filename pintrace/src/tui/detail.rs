@@ -13,15 +13,14 @@ use crate::units::Nanos;
 use super::app::{App, Detail, List};
 use super::cell;
 use super::lists;
+use super::pairs::pairs;
+use super::pen::Pen;
+use super::tabs::Tab;
 use super::theme::Theme;
 
 /// Draws the detail and returns how many entries of its list it has room for.
 pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer, theme: Theme) -> usize {
-    let mut pen = Pen {
-        area,
-        y: area.y,
-        buffer,
-    };
+    let mut pen = Pen::new(area, buffer);
     let Some((process, detail)) = app.subject().zip(app.detail) else {
         pen.line(&Line::styled(
             "This process is no longer known. Esc goes back.",
@@ -123,69 +122,15 @@ fn figures(process: &Process, width: usize, theme: Theme) -> Vec<Line<'static>> 
     pairs(texts, width, theme)
 }
 
-/// Labels and values side by side, on as many lines as they take.
-fn pairs(pairs: impl Iterator<Item = (String, String)>, width: usize, theme: Theme) -> Vec<Line<'static>> {
-    let mut lines: Vec<Line<'static>> = Vec::new();
-    for (label, value) in pairs {
-        let wide = cell::width(&label) + 1 + cell::width(&value);
-        let spans = [
-            Span::styled(format!("{label} "), theme.dim()),
-            Span::styled(value, theme.plain()),
-        ];
-        match lines.last_mut() {
-            Some(line) if line.width() + 3 + wide <= width => {
-                line.push_span(Span::raw("   "));
-                line.spans.extend(spans);
-            }
-            _ => lines.push(Line::from_iter(spans)),
-        }
-    }
-    lines
-}
-
 fn tabs(process: &Process, detail: Detail, theme: Theme) -> Line<'static> {
-    let tab = |list, name: &str, count: usize| {
-        let open = detail.list == list;
-        let text = if open {
-            format!("[{name} {count}]")
-        } else {
-            format!(" {name} {count} ")
-        };
-        Span::styled(text, if open { theme.accent() } else { theme.dim() })
+    let tab = |list, name, count| Tab {
+        name,
+        count,
+        open: detail.list == list,
     };
-    Line::from(vec![
+    let tabs = [
         tab(List::Extents, "extents", process.open_extents.len()),
-        Span::raw("  "),
         tab(List::Threads, "threads", process.threads.len()),
-    ])
-}
-
-/// Writes line after line into an area and stops at its end.
-struct Pen<'a> {
-    area: Rect,
-    y: u16,
-    buffer: &'a mut Buffer,
-}
-
-impl Pen<'_> {
-    fn left(&self) -> usize {
-        usize::from(self.area.bottom().saturating_sub(self.y))
-    }
-
-    fn line(&mut self, line: &Line<'_>) {
-        if self.y < self.area.bottom() {
-            self.buffer.set_line(self.area.x, self.y, line, self.area.width);
-            self.y += 1;
-        }
-    }
-
-    fn lines(&mut self, lines: &[Line<'_>]) {
-        for line in lines {
-            self.line(line);
-        }
-    }
-
-    fn skip(&mut self) {
-        self.line(&Line::default());
-    }
+    ];
+    Tab::line(&tabs, theme)
 }

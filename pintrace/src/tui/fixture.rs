@@ -193,3 +193,32 @@ fn extent(tid: u32, address: u64, pages: u64) -> OpenExtent {
         stack: frames.map(str::to_owned).into(),
     }
 }
+
+/// The busy host, on which much went wrong as well.
+pub(super) fn found() -> Snapshot {
+    let mut model = crate::model::Model::default();
+    for event in &crate::story::mishaps().events {
+        model.apply(event);
+    }
+    let told = model.snapshot();
+    let mut snapshot = busy();
+    // As long ago as it was then.
+    snapshot.time = told.time;
+    snapshot.findings = told.findings;
+    snapshot.finding_counts = told.finding_counts;
+    snapshot.windows = told.windows;
+    snapshot.flush_check = told.flush_check;
+    snapshot.started = Arc::new(watched(&["copy", "fork", "mapping", "window"]));
+    snapshot
+}
+
+/// The circumstances of a trace in which something looks for findings, for these purposes.
+pub(super) fn watched(purposes: &[&str]) -> Started {
+    let mut started = Started::clone(&empty().started);
+    started.probes.extend(purposes.iter().map(|purpose| Probe {
+        purpose: (*purpose).to_owned(),
+        method: "fentry".to_owned(),
+        ..Probe::default()
+    }));
+    started
+}

@@ -43,11 +43,7 @@ fn prompt(app: &App, room: usize, theme: Theme) -> Vec<Span<'static>> {
 
 /// As many keys as fit.
 fn hints(app: &App, room: usize, theme: Theme) -> Vec<Span<'static>> {
-    let screen = if app.detail.is_some() {
-        Scope::Detail
-    } else {
-        Scope::Table
-    };
+    let screen = app.scope();
     let mut spans = Vec::new();
     let mut used = 0;
     for binding in keymap::BINDINGS {
@@ -72,11 +68,30 @@ fn status(app: &App) -> String {
         let last = (first + app.page).min(app.help_lines);
         return format!("{}-{last} of {} lines", first + 1, app.help_lines);
     }
-    if app.detail.is_some() {
-        return String::new();
-    }
-    let (shown, all) = (app.rows.len(), app.shown.processes.len());
-    let noun = if all == 1 { "process" } else { "processes" };
+    let (shown, all, nouns) = match app.scope() {
+        Scope::Finding => {
+            let (first, lines) = (app.findings.first_line, app.findings.lines);
+            let last = (first + app.page).min(lines);
+            return format!("{}-{last} of {lines} lines", first + 1);
+        }
+        Scope::Detail => return String::new(),
+        Scope::Findings => (
+            app.findings.rows.len(),
+            app.shown.findings.len(),
+            ["finding", "findings"],
+        ),
+        Scope::Windows => (
+            app.findings.windows.len(),
+            app.shown.windows.len(),
+            ["row", "rows"],
+        ),
+        Scope::Table | Scope::Everywhere => (
+            app.rows.len(),
+            app.shown.processes.len(),
+            ["process", "processes"],
+        ),
+    };
+    let noun = nouns[usize::from(all != 1)];
     // A filter that is no longer typed must not be forgotten.
     let filter = match (&app.editing, app.filter.text.as_str()) {
         (None, text) if !text.is_empty() => format!("/{}  ", cell::cut(&text::printable(text), 20)),

@@ -77,6 +77,7 @@ fn assert_golden(name: &str, buffer: &Buffer) {
 }
 
 const CLASSIC: (u16, u16) = (80, 24);
+const NARROW: (u16, u16) = (60, 20);
 const SMALL: (u16, u16) = (40, 10);
 const LARGE: (u16, u16) = (200, 50);
 
@@ -132,9 +133,76 @@ fn the_detail_shows_extents_stack_and_threads() {
 }
 
 #[test]
+fn findings_stand_above_the_evidence_of_one() {
+    assert_golden("findings-80x24", &screen(fixture::found(), CLASSIC, "f", true));
+    assert_golden("findings-60x20", &screen(fixture::found(), NARROW, "fj", true));
+    assert_golden("findings-40x10", &screen(fixture::found(), SMALL, "f", true));
+    assert_golden("findings-200x50", &screen(fixture::found(), LARGE, "fjjj", true));
+    assert_golden(
+        "findings-filter-80x24",
+        &screen(fixture::found(), CLASSIC, "f/fork⏎", true),
+    );
+}
+
+#[test]
+fn one_finding_has_the_screen_with_both_stacks() {
+    assert_golden("finding-80x24", &screen(fixture::found(), CLASSIC, "fjjj⏎", true));
+    assert_golden("finding-60x20", &screen(fixture::found(), NARROW, "f⏎G", true));
+}
+
+#[test]
+fn windows_stand_beside_the_findings() {
+    assert_golden("windows-80x24", &screen(fixture::found(), CLASSIC, "f⇥", true));
+    assert_golden("windows-60x20", &screen(fixture::found(), NARROW, "f⇥", true));
+}
+
+#[test]
+fn without_findings_it_is_said_whether_anything_looks_for_them() {
+    let text = |purposes: &[&str], why: &str, keys: &str| {
+        let mut started = fixture::watched(purposes);
+        started.without_findings = why.to_owned();
+        let snapshot = Snapshot {
+            started: Arc::new(started),
+            ..fixture::busy()
+        };
+        rows(&screen(snapshot, CLASSIC, keys, true))
+    };
+    let all = ["copy", "fork", "mapping", "window"];
+    let has = |rows: &[String], line: &str| assert!(rows.iter().any(|row| row == line), "{rows:#?}");
+    has(&text(&all, "", "f"), "  Nothing found.");
+    has(
+        &text(&[], "--no-findings", "f"),
+        "  Nothing found. Switched off by --no-findings, all but undeclared-longterm.",
+    );
+    has(
+        &text(&all[..3], "", "f"),
+        "  Nothing found. Not looked for here: pin-in-flush-window,",
+    );
+    has(
+        &text(&all, "", "f⇥"),
+        "  No write protection has waited for its flush.",
+    );
+    let none = text(&[], "--no-findings", "f⇥").join("\n");
+    assert!(none.contains("flush. Switched off by"), "{none}");
+}
+
+#[test]
+fn severities_are_words_and_colour_only_repeats_them() {
+    let plain = screen(fixture::found(), CLASSIC, "f", false);
+    let coloured = screen(fixture::found(), CLASSIC, "f", true);
+    let colours = |buffer: &Buffer| buffer.content().iter().any(|cell| cell.fg != Color::Reset);
+    assert!(!colours(&plain) && colours(&coloured));
+    assert_eq!(rows(&plain), rows(&coloured));
+    let text = rows(&plain).join("\n");
+    for word in ["alarm   cow-", "hazard  mapping-", "note    fork-"] {
+        assert!(text.contains(word), "{text}");
+    }
+}
+
+#[test]
 fn the_help_names_every_key() {
     assert_golden("help-80x24", &screen(fixture::busy(), CLASSIC, "?", true));
-    assert_golden("help-80x100", &screen(fixture::lossy(), (80, 100), "?", true));
+    assert_golden("help-80x140", &screen(fixture::lossy(), (80, 140), "?", true));
 }
 
 #[test]
@@ -190,6 +258,9 @@ fn every_size_can_be_drawn() {
         for height in [1, 9, 10, 11, 16, 30] {
             for keys in ["", "j⏎", "⏎⇥", "?", "/x"] {
                 screen(fixture::lossy(), (width, height), keys, true);
+            }
+            for keys in ["f", "f⏎G", "f⇥"] {
+                screen(fixture::found(), (width, height), keys, true);
             }
         }
     }

@@ -108,10 +108,10 @@ fn origin(snapshot: &Snapshot, frozen: bool, theme: Theme) -> Vec<Item> {
     items
 }
 
-/// How much was found, worst first. `report` and `--json` say what.
+/// How much was found, worst first, with the key that shows what.
 fn findings(snapshot: &Snapshot, theme: Theme) -> Option<Item> {
     let worst = snapshot.findings.iter().map(|found| found.severity).max()?;
-    let counted = counted(&snapshot.findings);
+    let counted = format!("{} (f)", counted(&snapshot.findings));
     Some(match worst {
         Severity::Note => figure("found", counted, 3, theme),
         Severity::Hazard | Severity::Alarm => Item {
@@ -284,7 +284,10 @@ mod tests {
         }
         let lines = lines(&model.snapshot(), false, 120, 6, Theme::new(false));
         let text: String = lines.iter().map(ToString::to_string).collect();
-        assert!(text.contains("! found 2 alarms, 2 hazards, 3 notes"), "{text}");
+        assert!(
+            text.contains("! found 2 alarms, 2 hazards, 3 notes (f)"),
+            "{text}"
+        );
         let none = super::lines(&Snapshot::default(), false, 120, 6, Theme::new(false));
         assert!(none.iter().all(|line| !line.to_string().contains("found")));
     }

@@ -3,11 +3,11 @@
 use pintrace_common::counters::Loss;
 use ratatui::text::{Line, Span};
 
-use crate::model::field::{header, process};
+use crate::model::field::{found, header, process, window};
 use crate::model::snapshot::Snapshot;
 
 use super::cell;
-use super::keymap::{Action, BINDINGS, Binding, Key};
+use super::keymap::{Action, BINDINGS, Binding, Key, Scope};
 use super::theme::Theme;
 
 /// Columns of the first word of an entry.
@@ -21,17 +21,20 @@ pub(super) fn lines(snapshot: &Snapshot, width: usize, theme: Theme) -> Vec<Line
         .map(|(name, count)| (format!("! {name} {count}"), meaning(name)))
         .collect();
     section(&mut lines, "What was lost", lost, width, theme);
-    let (orders, keys): (Vec<_>, Vec<_>) = BINDINGS
-        .iter()
-        .partition(|binding| matches!(binding.action, Action::Sort(_) | Action::Reverse));
-    section(&mut lines, "Keys", keys.into_iter().map(entry), width, theme);
-    section(
-        &mut lines,
-        "Order of the table",
-        orders.into_iter().map(entry),
-        width,
-        theme,
-    );
+    let orders = |binding: &Binding| matches!(binding.action, Action::Sort(_) | Action::Reverse);
+    let of_findings =
+        |binding: &Binding| matches!(binding.scope, Scope::Findings | Scope::Finding | Scope::Windows);
+    for (title, ordering, finding) in [
+        ("Keys", false, false),
+        ("Order of the table", true, false),
+        ("Keys of the findings", false, true),
+        ("Order of the findings", true, true),
+    ] {
+        let bindings = BINDINGS
+            .iter()
+            .filter(|binding| orders(binding) == ordering && of_findings(binding) == finding);
+        section(&mut lines, title, bindings.map(entry), width, theme);
+    }
     let figures = header::FIGURES
         .iter()
         .take(4)
@@ -41,6 +44,20 @@ pub(super) fn lines(snapshot: &Snapshot, width: usize, theme: Theme) -> Vec<Line
         .iter()
         .map(|column| (column.title.to_owned(), column.help));
     section(&mut lines, "Columns", columns, width, theme);
+    let of_findings = found::COLUMNS
+        .iter()
+        .map(|column| (column.title.to_owned(), column.help));
+    section(&mut lines, "Columns of the findings", of_findings, width, theme);
+    let of_windows = window::COLUMNS
+        .iter()
+        .map(|column| (column.title.to_owned(), column.help));
+    section(
+        &mut lines,
+        "Columns of the flush windows",
+        of_windows,
+        width,
+        theme,
+    );
     let marks = [
         ("†", "The process has ended."),
         ("!", "Not 0, and it should be."),

@@ -7,7 +7,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 pub(super) enum Action {
     /// Leave the program.
     Quit,
-    /// Leave what is open: help, detail, filter; then the program.
+    /// Leave what is open: help, findings, detail, filter; then the program.
     Back,
     /// Move the cursor by lines.
     Move(isize),
@@ -17,10 +17,12 @@ pub(super) enum Action {
     First,
     /// To the last line.
     Last,
-    /// Show the process under the cursor.
+    /// Show the process or finding under the cursor.
     Open,
-    /// The other list of the detail.
+    /// The other list of the screen.
     Switch,
+    /// Show or hide the view of findings.
+    Findings,
     /// Type a filter.
     Filter,
     /// Hold the picture, or let it go.
@@ -46,6 +48,12 @@ pub(super) enum Scope {
     Table,
     /// On the detail of a process.
     Detail,
+    /// On the list of findings.
+    Findings,
+    /// On the list of pending-flush windows.
+    Windows,
+    /// On one finding.
+    Finding,
 }
 
 /// One key, with or without Ctrl.
@@ -121,7 +129,7 @@ const fn hint(mut binding: Binding, hint: &'static str) -> Binding {
     binding
 }
 
-use Scope::{Detail, Everywhere, Table};
+use Scope::{Detail, Everywhere, Finding, Findings, Table, Windows};
 
 /// Every binding, in the order of help and footer.
 pub(super) const BINDINGS: &[Binding] = &[
@@ -214,6 +222,60 @@ pub(super) const BINDINGS: &[Binding] = &[
     ),
     hint(
         bind(
+            &[Key::code(KeyCode::Enter)],
+            Action::Open,
+            Findings,
+            "all of the finding: both sides with their stacks, and what to do",
+        ),
+        "whole",
+    ),
+    hint(
+        bind(
+            &[Key::code(KeyCode::Enter)],
+            Action::Back,
+            Finding,
+            "from one finding: the list again",
+        ),
+        "list",
+    ),
+    hint(
+        bind(
+            &[Key::code(KeyCode::Tab)],
+            Action::Switch,
+            Findings,
+            "write protections that wait for their TLB flush",
+        ),
+        "windows",
+    ),
+    hint(
+        bind(
+            &[Key::code(KeyCode::Tab)],
+            Action::Switch,
+            Windows,
+            "from the windows: findings",
+        ),
+        "findings",
+    ),
+    hint(
+        bind(
+            &[Key::char('/')],
+            Action::Filter,
+            Findings,
+            "filter by command, pid, finding or severity",
+        ),
+        "filter",
+    ),
+    hint(
+        bind(
+            &[Key::char('f')],
+            Action::Findings,
+            Everywhere,
+            "findings and pending flushes, and back",
+        ),
+        "findings",
+    ),
+    hint(
+        bind(
             &[Key::char('z'), Key::char(' ')],
             Action::Freeze,
             Everywhere,
@@ -271,6 +333,35 @@ pub(super) const BINDINGS: &[Binding] = &[
     ),
     bind(&[Key::char('R')], Action::Reverse, Table, "turn the order around"),
     bind(
+        &[Key::char('s')],
+        Action::Sort("severity"),
+        Findings,
+        "worst first, then latest first",
+    ),
+    bind(&[Key::char('t')], Action::Sort("last"), Findings, "latest first"),
+    bind(&[Key::char('p')], Action::Sort("pages"), Findings, "by pages"),
+    bind(&[Key::char('c')], Action::Sort("count"), Findings, "by how often"),
+    bind(
+        &[Key::char('d')],
+        Action::Sort("kind"),
+        Findings,
+        "by kind of finding",
+    ),
+    bind(&[Key::char('a')], Action::Sort("address"), Findings, "by address"),
+    bind(
+        &[Key::char('n')],
+        Action::Sort("comm"),
+        Findings,
+        "by command name",
+    ),
+    bind(&[Key::char('i')], Action::Sort("pid"), Findings, "by pid"),
+    bind(
+        &[Key::char('R')],
+        Action::Reverse,
+        Findings,
+        "turn the order around",
+    ),
+    bind(
         &[Key::control('z')],
         Action::Suspend,
         Everywhere,
@@ -319,7 +410,11 @@ mod tests {
     fn every_order_is_by_a_column_that_exists() {
         for binding in BINDINGS {
             if let Action::Sort(column) = binding.action {
-                assert!(crate::model::field::process::column(column).is_some(), "{column}");
+                let known = match binding.scope {
+                    Findings => crate::model::field::found::named(column).is_some(),
+                    _ => crate::model::field::process::column(column).is_some(),
+                };
+                assert!(known, "{column}");
             }
         }
     }

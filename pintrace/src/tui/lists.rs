@@ -7,8 +7,8 @@ use crate::model::snapshot::{OpenExtent, Process, Thread};
 use crate::model::text;
 
 use super::app::{Detail, List};
-use super::cell;
 use super::grid::{Grid, Track};
+use super::stack;
 use super::table::first_visible;
 use super::theme::Theme;
 
@@ -124,20 +124,5 @@ pub(super) fn stack(process: &Process, detail: Detail, width: usize, theme: Them
     if extent.stack.is_empty() {
         return vec![Line::styled("  stack not known", theme.dim())];
     }
-    let frames = extent
-        .stack
-        .iter()
-        .zip(std::iter::once("in ").chain(std::iter::repeat("by ")));
-    let room = width.saturating_sub(5);
-    frames
-        .map(|(frame, word)| {
-            let frame = text::printable(frame);
-            let mut line = Line::styled(format!("  {word}"), theme.dim());
-            line.push_span(ratatui::text::Span::styled(
-                cell::cut(&frame, room).into_owned(),
-                theme.plain(),
-            ));
-            line
-        })
-        .collect()
+    stack::lines(&extent.stack, 2, width, theme)
 }

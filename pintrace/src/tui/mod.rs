@@ -6,6 +6,7 @@
 mod app;
 mod cell;
 mod detail;
+mod findings;
 #[cfg(test)]
 mod fixture;
 mod footer;
@@ -18,8 +19,12 @@ mod help;
 mod keymap;
 mod lists;
 mod order;
+mod pairs;
+mod pen;
 mod screen;
+mod stack;
 mod table;
+mod tabs;
 mod terminal;
 mod theme;
 

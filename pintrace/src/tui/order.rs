@@ -1,8 +1,10 @@
-//! Which processes the table shows, and in which order.
+//! Which processes, findings and windows are shown, and in which order.
 
 use std::cmp::Ordering;
 
+use crate::model::field::found;
 use crate::model::field::process::{self, Column};
+use crate::model::finding::{Finding, WindowTotals};
 use crate::model::snapshot::{Process, Snapshot};
 use crate::units::Pid;
 
@@ -24,6 +26,14 @@ impl Default for Order {
 }
 
 impl Order {
+    /// The one that findings have at first.
+    pub(super) const fn of_findings() -> Self {
+        Self {
+            column: found::DEFAULT_SORT,
+            reversed: false,
+        }
+    }
+
     fn compare(self, column: &Column, one: &Process, two: &Process) -> Ordering {
         let order = process::rank(column, one, two);
         if self.reversed { order.reverse() } else { order }
@@ -47,17 +57,33 @@ impl Filter {
         let gone = process.ended.is_some() && process.pages_held == 0;
         (self.pids.is_empty() || self.pids.contains(&process.pid))
             && !(self.without_ended && gone)
-            && self.matches(process)
+            && self.matches(&[process.pid], &[&process.comm, &process.cmdline])
     }
 
-    fn matches(&self, process: &Process) -> bool {
+    /// Findings about a process, be it the one that pinned or the one that touched.
+    fn admits_finding(&self, found: &Finding) -> bool {
+        let touch = found.touch.as_ref().map(|touch| (touch.pid, touch.comm.as_str()));
+        let (toucher, comm) = touch.unwrap_or((found.pid, ""));
+        (self.pids.is_empty() || self.pids.contains(&found.pid) || self.pids.contains(&toucher))
+            && self.matches(
+                &[found.pid, toucher],
+                &[&found.comm, comm, found.kind.as_str(), found.severity.as_str()],
+            )
+    }
+
+    fn admits_windows(&self, all: &WindowTotals) -> bool {
+        (self.pids.is_empty() || self.pids.contains(&all.pid))
+            && self.matches(&[all.pid], &[&all.comm, all.cause.as_str()])
+    }
+
+    /// Whether one of these pids or words has what is typed in it.
+    fn matches(&self, pids: &[Pid], words: &[&str]) -> bool {
         if self.text.is_empty() {
             return true;
         }
         let wanted = self.text.to_lowercase();
-        process.pid.0.to_string().contains(&wanted)
-            || process.comm.to_lowercase().contains(&wanted)
-            || process.cmdline.to_lowercase().contains(&wanted)
+        pids.iter().any(|pid| pid.0.to_string().contains(&wanted))
+            || words.iter().any(|word| word.to_lowercase().contains(&wanted))
     }
 }
 
@@ -73,6 +99,31 @@ pub(super) fn rows(snapshot: &Snapshot, filter: &Filter, order: Order) -> Vec<us
         rows.sort_by(|(_, one), (_, two)| order.compare(column, one, two));
     }
     rows.into_iter().map(|(index, _)| index).collect()
+}
+
+/// Indexes into [`Snapshot::findings`], as their view lists them.
+pub(super) fn findings(snapshot: &Snapshot, filter: &Filter, order: Order) -> Vec<usize> {
+    let mut rows: Vec<(usize, &Finding)> = snapshot
+        .findings
+        .iter()
+        .enumerate()
+        .filter(|(_, found)| filter.admits_finding(found))
+        .collect();
+    if let Some(column) = found::named(order.column) {
+        rows.sort_by(|(_, one), (_, two)| {
+            let ranked = found::rank(column, one, two);
+            if order.reversed { ranked.reverse() } else { ranked }
+        });
+    }
+    rows.into_iter().map(|(index, _)| index).collect()
+}
+
+/// Indexes into [`Snapshot::windows`].
+pub(super) fn windows(snapshot: &Snapshot, filter: &Filter) -> Vec<usize> {
+    let rows = snapshot.windows.iter().enumerate();
+    rows.filter(|(_, all)| filter.admits_windows(all))
+        .map(|(index, _)| index)
+        .collect()
 }
 
 #[cfg(test)]
@@ -155,5 +206,24 @@ mod tests {
             ..Filter::default()
         };
         assert_eq!(pids(&filter, Order::default()), [912]);
+    }
+
+    #[test]
+    fn a_filter_of_findings_looks_at_both_sides() {
+        let snapshot = fixture::found();
+        let found = |text: &str, pids: &[u32]| {
+            let filter = Filter {
+                text: text.to_owned(),
+                pids: pids.iter().copied().map(Pid).collect(),
+                ..Filter::default()
+            };
+            let rows = findings(&snapshot, &filter, Order::of_findings());
+            (rows.len(), windows(&snapshot, &filter).len())
+        };
+        assert_eq!(found("", &[]), (7, 1));
+        assert_eq!(found("ALARM", &[]), (2, 0));
+        assert_eq!(found("toucher", &[]), (2, 0), "who unmapped, not who pinned");
+        assert_eq!(found("", &[7]), (7, 1));
+        assert_eq!(found("", &[8]), (0, 0));
     }
 }

@@ -7,7 +7,7 @@ use ratatui::text::Line;
 
 use super::app::App;
 use super::theme::Theme;
-use super::{detail, footer, header, help, table};
+use super::{detail, findings, footer, header, help, table};
 
 /// Below this nothing useful fits.
 const SMALLEST: (u16, u16) = (40, 10);
@@ -38,6 +38,9 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, theme: Theme) {
     };
     if app.help.is_some() {
         app.page = scrolled(app, body, buffer, theme);
+    } else if app.findings.shown {
+        let paper = (body, &mut *buffer);
+        app.page = findings::draw(&mut app.findings, &app.shown, &app.filter, paper, theme);
     } else if app.detail.is_some() {
         app.page = detail::draw(app, body, buffer, theme);
     } else {

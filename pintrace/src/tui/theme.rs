@@ -2,6 +2,8 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
+use crate::model::finding::Severity;
+
 /// The few styles of the screen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Theme {
@@ -39,9 +41,18 @@ impl Theme {
         self.tinted(self.strong(), Color::Cyan)
     }
 
-    /// What must not be overlooked; always beside a `!`.
+    /// What must not be overlooked; always beside a `!` or a word for it.
     pub(super) fn alarm(self) -> Style {
         self.tinted(self.strong(), Color::Red)
+    }
+
+    /// How bad a finding is; only ever on the word that says so.
+    pub(super) fn severity(self, severity: Severity) -> Style {
+        match severity {
+            Severity::Alarm => self.alarm(),
+            Severity::Hazard => self.tinted(self.strong(), Color::Yellow),
+            Severity::Note => self.plain(),
+        }
     }
 
     /// The row under the cursor; always beside a `>`.

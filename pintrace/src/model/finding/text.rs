@@ -1,6 +1,6 @@
 //! A finding in words, the same in every view.
 
-use crate::event::{Cause, Touch};
+use crate::event::{Cause, FlushCheck, Touch};
 use crate::model::text::{printable, span};
 
 use super::{Finding, FindingKind, PinSide, Severity, TouchKind, TouchSide};
@@ -44,6 +44,21 @@ impl Finding {
             count => format!("{count} times"),
         }
     }
+}
+
+/// That some found no room.
+#[must_use]
+pub fn dropped(count: u64) -> Option<String> {
+    (count > 0).then(|| format!("{count} more found no room or gave way to worse ones."))
+}
+
+/// Windows against the kernel's own count, in words.
+#[must_use]
+pub fn checked(check: FlushCheck) -> String {
+    format!(
+        "Write faults in them: {} with a flush pending by the kernel's own count, {} without; {} with one pending elsewhere.",
+        check.agreed, check.covered_only, check.pending_only
+    )
 }
 
 /// How many there are of each severity: `1 alarm, 2 hazards`.

@@ -2,6 +2,8 @@
 //!
 //! `cargo run -p pintrace --no-default-features --features tui --example top_demo [-- --calm]`
 
+mod findings;
+
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -97,21 +99,31 @@ fn scene(second: u64, calm: bool) -> Snapshot {
         },
         loss: vec![("ring_full", lost), ("folio_table_full", lost / 2)],
         processes,
+        findings: if calm { Vec::new() } else { findings::findings(now) },
+        windows: if calm {
+            Vec::new()
+        } else {
+            findings::windows(second)
+        },
+        flush_check: findings::check(second),
         ..Snapshot::default()
     }
 }
 
 fn started() -> Started {
-    let probe = |method: &str| Probe {
+    let probe = |(purpose, method): (&str, &str)| Probe {
+        purpose: purpose.to_owned(),
         method: method.to_owned(),
         ..Probe::default()
     };
+    let watching = ["copy", "fork", "mapping", "window"].map(|purpose| (purpose, "fentry"));
     Started {
         kernel: "6.12.9-cloud-amd64".to_owned(),
         host: "vmhost-17".to_owned(),
         witness: "events".to_owned(),
-        probes: std::iter::repeat_n("fexit", 11)
-            .chain(std::iter::repeat_n("fentry", 6))
+        probes: std::iter::repeat_n(("acquire", "fexit"), 11)
+            .chain(std::iter::repeat_n(("release", "fentry"), 6))
+            .chain(watching)
             .map(probe)
             .collect(),
         ..Started::default()

@@ -1,0 +1,202 @@
+//! What is found on the invented host.
+
+use pintrace::event::{Cause, FlushCheck, Touch};
+use pintrace::model::finding::{Finding, FindingKind, PinSide, Severity, TouchKind, TouchSide, WindowTotals};
+use pintrace::model::subsystem::Subsystem;
+use pintrace::model::verdict;
+use pintrace::units::{Nanos, Pid, Tid};
+
+const SECOND: u64 = 1_000_000_000;
+/// The first finding; the demonstration begins at second 1000.
+const BEGIN: u64 = 970;
+
+/// One thing that goes wrong every so many seconds.
+struct Mishap {
+    kind: FindingKind,
+    /// How [`verdict::Verdict::case`] begins.
+    case: &'static str,
+    severity: Severity,
+    who: (u32, &'static str),
+    subsystem: Subsystem,
+    pages: u64,
+    touch: Option<(TouchKind, &'static [&'static str])>,
+    every: u64,
+}
+
+const WRITE: &[&str] = &["wp_page_copy+0x5c", "do_wp_page+0x1f4", "__handle_mm_fault+0x6a1"];
+const UNMAP: &[&str] = &[
+    "unmap_vmas+0x3a",
+    "unmap_region+0xb7",
+    "do_vmi_align_munmap+0x2c4",
+];
+const FORK: &[&str] = &["copy_page_range+0x9e1", "dup_mmap+0x3c2", "copy_process+0x1b0c"];
+const PROTECT: &[&str] = &[
+    "change_protection+0x4d",
+    "uffd_wp_range+0x66",
+    "mwriteprotect_range+0xf3",
+];
+
+const MISHAPS: &[Mishap] = &[
+    Mishap {
+        kind: FindingKind::CowAfterPin,
+        case: "anonymous",
+        severity: Severity::Alarm,
+        who: (2001, "日本語サーバ"),
+        subsystem: Subsystem::IoUring,
+        pages: 3,
+        touch: Some((TouchKind::Write, WRITE)),
+        every: 40,
+    },
+    Mishap {
+        kind: FindingKind::MappingTouched,
+        case: "munmap",
+        severity: Severity::Hazard,
+        who: (2002, "evil\x1b[2J\u{202e}name"),
+        subsystem: Subsystem::IoUring,
+        pages: 64,
+        touch: Some((TouchKind::Mapping(Touch::Munmap), UNMAP)),
+        every: 17,
+    },
+    Mishap {
+        kind: FindingKind::PinOutlivesMm,
+        case: "",
+        severity: Severity::Hazard,
+        who: (911, "rdma-server"),
+        subsystem: Subsystem::Rdma,
+        pages: 512,
+        touch: None,
+        every: 1,
+    },
+    Mishap {
+        kind: FindingKind::UndeclaredLongterm,
+        case: "",
+        severity: Severity::Hazard,
+        who: (901, "postgres"),
+        subsystem: Subsystem::DirectIo,
+        pages: 2,
+        touch: None,
+        every: 90,
+    },
+    Mishap {
+        kind: FindingKind::ForkCopiedPinned,
+        case: "",
+        severity: Severity::Note,
+        who: (1330, "ib_write_bw"),
+        subsystem: Subsystem::Rdma,
+        pages: 16,
+        touch: Some((TouchKind::Mapping(Touch::Fork), FORK)),
+        every: 23,
+    },
+    Mishap {
+        kind: FindingKind::MappingTouched,
+        case: "mprotect, uffd_wp, since",
+        severity: Severity::Note,
+        who: (4242, "qemu-system-x86"),
+        subsystem: Subsystem::Vfio,
+        pages: 262_144,
+        touch: Some((TouchKind::Mapping(Touch::UffdWp), PROTECT)),
+        every: 5,
+    },
+    Mishap {
+        kind: FindingKind::FaultInFlushWindow,
+        case: "",
+        severity: Severity::Note,
+        who: (4242, "qemu-system-x86"),
+        subsystem: Subsystem::Vfio,
+        pages: 9,
+        touch: Some((TouchKind::Protected(Cause::UffdWp), &[])),
+        every: 3,
+    },
+];
+
+/// All of them by a moment, in the model's order.
+pub(crate) fn findings(now: Nanos) -> Vec<Finding> {
+    let mut all: Vec<Finding> = MISHAPS.iter().map(|mishap| mishap.by(now)).collect();
+    all.sort_by_key(|found| std::cmp::Reverse((found.severity, found.last)));
+    all
+}
+
+impl Mishap {
+    fn by(&self, now: Nanos) -> Finding {
+        let (pid, comm) = self.who;
+        let passed = now.0 / SECOND - BEGIN;
+        let address = 0x7f12_0000_0000 + u64::from(pid) * 0x20_0000;
+        let end = address + self.pages * 4096;
+        let said = verdict::ALL
+            .iter()
+            .find(|said| said.kind == self.kind && said.case.starts_with(self.case));
+        let in_window = matches!(self.touch, Some((TouchKind::Protected(_), _)));
+        Finding {
+            kind: self.kind,
+            severity: self.severity,
+            pid: Pid(pid),
+            comm: comm.to_owned(),
+            address,
+            end,
+            pages: self.pages,
+            count: passed / self.every + 1,
+            first: Nanos(BEGIN * SECOND),
+            last: Nanos((BEGIN + passed / self.every * self.every) * SECOND),
+            pin: (!in_window).then(|| self.pin(address, end)),
+            touch: self.touch.map(|(what, stack)| TouchSide {
+                what,
+                pid: Pid(pid),
+                tid: Tid(if in_window { 0 } else { pid + 3 }),
+                comm: comm.to_owned(),
+                stack: stack.iter().map(|frame| (*frame).to_owned()).collect(),
+            }),
+            explanation: said.map_or("", |said| said.explanation),
+            advice: said.map_or("", |said| said.advice),
+        }
+    }
+
+    fn pin(&self, address: u64, end: u64) -> PinSide {
+        let longterm = self.kind != FindingKind::UndeclaredLongterm;
+        let frames = [
+            "pin_user_pages_fast+0x61",
+            "io_pin_pages+0x9c",
+            "io_sqe_buffer_register+0xa3",
+        ];
+        PinSide {
+            tid: Tid(self.who.0),
+            subsystem: self.subsystem,
+            address: if longterm { address } else { 0 },
+            end: if longterm { end } else { 0 },
+            pages: self.pages,
+            longterm,
+            age: Nanos(72 * SECOND),
+            stack: frames.map(str::to_owned).into(),
+        }
+    }
+}
+
+/// Write protections by then.
+pub(crate) fn windows(second: u64) -> Vec<WindowTotals> {
+    let of = |pid, comm: &str, cause, rate| WindowTotals {
+        pid: Pid(pid),
+        comm: comm.to_owned(),
+        cause,
+        count: second * rate + 1,
+        pages: (second * rate + 1) * 512,
+        p50: Nanos(16_384),
+        p99: Nanos(131_072),
+        max: Nanos(1_204_771),
+        faults: second / 3,
+        cows: 0,
+        pins: second / 60,
+    };
+    vec![
+        of(901, "postgres", Cause::NumaHinting, 2),
+        of(1377, "suricata", Cause::Mprotect, 1),
+        of(4242, "qemu-system-x86", Cause::UffdWp, 61),
+    ]
+}
+
+/// The same, by the kernel's own count.
+pub(crate) fn check(second: u64) -> FlushCheck {
+    FlushCheck {
+        agreed: second,
+        covered_only: 0,
+        pending_only: second / 7,
+    }
+}
