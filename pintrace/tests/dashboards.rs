@@ -8,6 +8,7 @@ use std::process::Command;
 
 use pintrace::model::Model;
 use pintrace::model::field::metric::families;
+use pintrace::model::finding::{FindingKind, Severity};
 use serde_json::Value;
 
 fn folder() -> PathBuf {
@@ -83,6 +84,47 @@ fn every_metric_of_the_alerts_exists() {
         assert!(mentioned.len() > 3, "{name}");
         assert!(mentioned.is_subset(&known()), "{name}: {mentioned:?}");
     }
+}
+
+#[test]
+fn everything_about_findings_and_flush_windows_is_shown() {
+    let shown: BTreeSet<String> = expressions().iter().flat_map(|text| mentioned(text)).collect();
+    let about = |name: &&String| name.starts_with("pintrace_find") || name.starts_with("pintrace_flush");
+    let known = known();
+    let wanted: Vec<_> = known.iter().filter(about).collect();
+    assert!(wanted.len() > 5, "{wanted:?}");
+    for name in wanted {
+        assert!(shown.contains(name), "{name} has no panel");
+    }
+}
+
+/// Values that a label is asked for by `label="value"`.
+fn asked(text: &str, label: &str) -> BTreeSet<String> {
+    let begin = format!("{label}=\"");
+    text.match_indices(&begin)
+        .filter_map(|(start, _)| text[start + begin.len()..].split('"').next())
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn severities_and_kinds_that_are_asked_for_exist() {
+    let severities: BTreeSet<_> = Severity::ALL.iter().map(ToString::to_string).collect();
+    let kinds: BTreeSet<_> = FindingKind::ALL.iter().map(ToString::to_string).collect();
+    // Within the selectors of findings alone: alerts have a severity of their own.
+    let texts = expressions()
+        .into_iter()
+        .chain([read("alerts.yml"), read("alerts_test.yml")]);
+    let of_findings = texts.flat_map(|text| {
+        let parts = text.split("pintrace_findings_total{").skip(1);
+        let selectors = parts.filter_map(|part| part.split('}').next());
+        selectors.map(str::to_owned).collect::<Vec<_>>()
+    });
+    let of_findings: String = of_findings.collect();
+    let (asked_severities, asked_kinds) = (asked(&of_findings, "severity"), asked(&of_findings, "kind"));
+    assert!(asked_severities.contains("alarm") && asked_severities.contains("hazard"));
+    assert!(asked_severities.is_subset(&severities), "{asked_severities:?}");
+    assert!(asked_kinds.is_subset(&kinds), "{asked_kinds:?}");
 }
 
 #[test]
