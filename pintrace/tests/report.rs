@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use pintrace::record::compat::CURRENT;
+use pintrace::record::format::FileHeader;
 use tempfile::TempDir;
 
 fn pintrace(arguments: &[&str]) -> Command {
@@ -92,6 +94,14 @@ fn a_recording_is_reported_as_json() {
 }
 
 #[test]
+fn what_was_found_is_in_the_recording() {
+    let recording = fs::read(tests().join("fixtures/mishaps-2.pintrace")).unwrap();
+    let output = Given::file(&recording).report(&[]);
+    assert_eq!((code(&output), said(&output).as_str()), (0, ""));
+    assert!(out(&output).contains("Findings: 2 alarms, 2 hazards, 3 notes"));
+}
+
+#[test]
 fn a_file_that_is_missing_is_named() {
     let output = pintrace(&["report", "/nonexistent/x.pintrace"]).output().unwrap();
     refused(&output, "/nonexistent/x.pintrace", "No such file");
@@ -120,12 +130,10 @@ fn an_empty_file_is_called_empty() {
 
 #[test]
 fn a_newer_recording_asks_for_a_newer_pintrace() {
-    // The head of a file of format 2: magic, version, zero, CRC32.
-    let mut head = fixture()[..16].to_vec();
-    head[8] = 2;
-    let crc = crc32fast::hash(&head[..12]);
-    head[12..].copy_from_slice(&crc.to_le_bytes());
-    let given = Given::file(&head);
+    let version = CURRENT + 1;
+    let given = Given::file(&FileHeader { version }.encode());
+    let said = format!("a recording of format {version}, and this pintrace reads up to format {CURRENT}");
+    refused(&given.report(&[]), &given.path, &said);
     refused(&given.report(&[]), &given.path, "use a newer pintrace");
 }
 

@@ -3,9 +3,14 @@
 //! Events are written with the names of their fields. A new field with `#[serde(default)]` needs no
 //! new version: older readers skip it, newer ones fill it in. A new kind of event, a renamed field
 //! or another layout does: raise [`CURRENT`], and [`OLDEST`] only when old files are given up.
+//!
+//! | version | what it brought |
+//! |---|---|
+//! | 1 | pins, books, losses, looks at memory |
+//! | 2 | what findings are made of: touches, ends of address spaces, copies, windows and their check |
 
 /// The version that this build writes.
-pub const CURRENT: u16 = 1;
+pub const CURRENT: u16 = 2;
 /// The oldest version that this build reads.
 pub const OLDEST: u16 = 1;
 
