@@ -1,10 +1,9 @@
 //! Every kind of pin on every kind of memory: the figures are those of pinload, and of the kernel's books.
 
-use std::fs;
-
 use serde_json::Value;
 
 use crate::harness::{Began, Findings, HUGE, PAGE, Pinload, Recording, Report, expected, number, skipped};
+use crate::hugetlb::Folding;
 
 const KINDS: [(&str, &str); 8] = [
     ("io-uring", "io_uring"),
@@ -29,21 +28,19 @@ fn every_kind_on_transparent_huge_pages_is_counted_exactly() {
 
 #[test]
 fn every_kind_on_hugetlb_pages_is_counted_exactly() {
+    let _whole = Folding::set(false).unwrap();
     every_kind("hugetlb", 64);
 }
 
-/// The kernel lets the struct pages of a huge page share memory: each page of them then begins with what looks like a
-/// head. (`hugetlb_vmemmap_optimize`, mm/hugetlb_vmemmap.c)
+/// Each page of folded struct pages begins with what looks like a head.
 #[test]
 fn every_kind_on_hugetlb_pages_with_folded_struct_pages_is_counted_exactly() {
     const NAME: &str = "every_kind_on_hugetlb_pages_with_folded_struct_pages_is_counted_exactly";
-    const SWITCH: &str = "/proc/sys/vm/hugetlb_optimize_vmemmap";
-    if let Err(error) = fs::write(SWITCH, "1") {
-        return skipped(NAME, &format!("{SWITCH}: {error}"));
+    match Folding::set(true) {
+        // All 512 struct pages: what is folded comes by.
+        Ok(_folding) => every_kind("hugetlb", 512),
+        Err(why) => skipped(NAME, &why),
     }
-    // All 512 struct pages: what is folded comes by.
-    every_kind("hugetlb", 512);
-    fs::write(SWITCH, "0").unwrap();
 }
 
 fn every_kind(backing: &str, pages: u64) {

@@ -14,6 +14,7 @@ mod counts_pinload;
 mod findings;
 mod harness;
 mod heal;
+mod hugetlb;
 mod robust_doctor;
 mod robust_endings;
 mod robust_full_disk;

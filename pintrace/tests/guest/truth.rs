@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::harness::{Began, Findings, Pinload, Recording, Report, kernel_at_least, number, skipped};
+use crate::hugetlb::Folding;
 
 #[test]
 fn pins_older_than_the_start_are_known_and_so_is_their_release() {
@@ -416,15 +417,13 @@ fn append(file: &str, text: &str) -> Result<(), String> {
         .map_err(|error| format!("{file}: {error}"))
 }
 
-/// Lets the struct pages of hugetlb pages share memory, where the kernel can.
-const FOLD: &str = "/proc/sys/vm/hugetlb_optimize_vmemmap";
-
 /// Every kind of memory: what was pinned before the start is the right process's, and so is its release, one by one.
 #[test]
 fn older_pins_are_of_their_process_until_they_are_released() {
     let mut findings = Findings::default();
     let mut older = Vec::new();
-    let folded = fs::write(FOLD, "1").is_ok();
+    // Where the kernel can.
+    let folding = Folding::set(true).ok();
     for (kind, backing) in [
         ("io-uring", "small"),
         ("af-xdp", "small"),
@@ -478,8 +477,6 @@ fn older_pins_are_of_their_process_until_they_are_released() {
     let report = recording.finish();
     report.check(&mut findings);
     findings.same("healed", report.truth("healed"), 0);
-    if folded {
-        fs::write(FOLD, "0").unwrap();
-    }
+    drop(folding);
     findings.conclude();
 }

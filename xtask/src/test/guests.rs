@@ -115,12 +115,14 @@ fn guest(kernel: Subject, program: &[Addition]) -> Result<Guest> {
     options.package.extend(PACKAGES.map(str::to_owned));
     options.timeout = LIMIT;
     if kernel.flavour == Flavour::Full {
-        // A device that does nothing by itself, behind an IOMMU, for VFIO.
-        for device in ["intel-iommu,intremap=on", "edu"] {
+        // Devices that do nothing by themselves, behind an IOMMU, for VFIO, which gives each to one process at a time.
+        for device in ["intel-iommu,intremap=on", "edu", "edu", "edu"] {
             options.qemu_arg.extend(["-device", device].map(str::to_owned));
         }
         options.qemu_arg.extend(far_memory(&options.mem));
-        options.append.push("intel_iommu=on".to_owned());
+        // And hugetlb pages with folded struct pages.
+        let append = ["intel_iommu=on", "hugetlb_free_vmemmap=on"];
+        options.append.extend(append.map(str::to_owned));
         options
             .modules
             .extend(["vfio-pci", "vfio_iommu_type1"].map(str::to_owned));

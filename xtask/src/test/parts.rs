@@ -64,7 +64,7 @@ mod tests {
     use crate::workspace;
 
     /// What the tests share; no tests in it.
-    const KITS: &[&str] = &["bpftrace", "harness", "main", "robust_kit"];
+    const KITS: &[&str] = &["bpftrace", "harness", "hugetlb", "main", "robust_kit"];
 
     #[test]
     fn every_guest_test_is_in_one_part() {

@@ -22,6 +22,7 @@ impl Subject {
     /// Every series, and the flavours that differ: all drivers on those that matter most, and PREEMPT_RT.
     pub(crate) fn all() -> Vec<Self> {
         let unusual = [
+            (Series(5, 10), Flavour::Full),
             (Series(6, 1), Flavour::Full),
             (Series(6, 12), Flavour::Full),
             (Series(7, 3), Flavour::Full),

@@ -1,8 +1,10 @@
 //! A DMA mapping of VFIO's type 1 IOMMU: pinned page by page until it is unmapped, or its container closed.
 //!
-//! The device is QEMU's `edu` (1234:11e8), which does nothing by itself, behind an emulated IOMMU.
+//! The device is QEMU's `edu` (1234:11e8), which does nothing by itself, behind an emulated IOMMU. The kernel lets one
+//! process at a time have it; where there are several, the first that is free is taken.
 
 use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +15,7 @@ use crate::pins::Pins;
 
 const CONTAINER: &str = "/dev/vfio/vfio";
 const NO_VFIO: &str = "run as root with the modules vfio-pci and vfio_iommu_type1 (Debian: the full flavour)";
-const NO_DEVICE: &str = "give the machine one, behind an IOMMU: QEMU with -device intel-iommu,intremap=on -device edu, and \
+const NO_DEVICE: &str = "give the machine one more, behind an IOMMU: QEMU with -device intel-iommu,intremap=on -device edu, and \
                          intel_iommu=on for the kernel";
 const BUG: &str = "report this as a bug of pinload";
 /// Vendor and device of QEMU's `edu`.
@@ -60,10 +62,11 @@ pub(super) struct Vfio {
 }
 
 impl Vfio {
-    /// Takes the device for VFIO, and opens a container for its group.
+    /// Takes a device for VFIO, and opens a container for its group.
     pub(super) fn new(buffer: Buffer) -> Result<Self> {
-        let container = open(Path::new(CONTAINER))?;
-        let group = open(&group_of(&device()?)?)?;
+        let container =
+            open(Path::new(CONTAINER)).unavailable(&format!("cannot open {CONTAINER}"), NO_VFIO)?;
+        let group = free_group()?;
         let number = container.as_raw_fd();
         // SAFETY: the pointer is to a descriptor's number, which the kernel only reads.
         unsafe { ioctl::group_set_container(group.as_raw_fd(), &raw const number) }
@@ -83,30 +86,42 @@ impl Vfio {
     }
 }
 
-fn open(path: &Path) -> Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(path)
-        .unavailable(&format!("cannot open {}", path.display()), NO_VFIO)
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).open(path)
 }
 
-/// The device's folder in sysfs, with vfio-pci as its driver.
-fn device() -> Result<PathBuf> {
+/// The group of the first device that nobody has.
+fn free_group() -> Result<File> {
+    for device in devices()? {
+        let path = group_of(&device)?;
+        match open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {}
+            group => return group.unavailable(&format!("cannot open {}", path.display()), NO_VFIO),
+        }
+    }
+    Err(Failure::unavailable("every edu device is in use", NO_DEVICE))
+}
+
+/// The devices' folders in sysfs, with vfio-pci as their driver.
+fn devices() -> Result<Vec<PathBuf>> {
     let devices = fs::read_dir("/sys/bus/pci/devices").unavailable("there is no PCI bus", NO_DEVICE)?;
     let is = |folder: &Path, file: &str, value: &str| {
         fs::read_to_string(folder.join(file)).is_ok_and(|text| text.trim() == value)
     };
-    let device = devices
+    let devices: Vec<PathBuf> = devices
         .flatten()
         .map(|entry| entry.path())
-        .find(|folder| is(folder, "vendor", EDU.0) && is(folder, "device", EDU.1))
-        .ok_or_else(|| Failure::unavailable("there is no edu device", NO_DEVICE))?;
+        .filter(|folder| is(folder, "vendor", EDU.0) && is(folder, "device", EDU.1))
+        .collect();
+    let Some(device) = devices.first() else {
+        return Err(Failure::unavailable("there is no edu device", NO_DEVICE));
+    };
+    // The driver takes all of them at once.
     if !device.join("driver").exists() {
         fs::write("/sys/bus/pci/drivers/vfio-pci/new_id", "1234 11e8")
             .unavailable("cannot give the device to vfio-pci", NO_VFIO)?;
     }
-    Ok(device)
+    Ok(devices)
 }
 
 fn group_of(device: &Path) -> Result<PathBuf> {
