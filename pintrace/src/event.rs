@@ -3,6 +3,8 @@
 //! Inputs only, never conclusions: a recording holds these, so that a mended model gives better
 //! answers on old files. Counts are pages as the kernel counts pins, unless a field says bytes.
 
+pub mod balance;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

@@ -1,47 +1,30 @@
-//! Books against ledger: the arithmetic behind `unaccounted`.
+//! Books against ledger, as the snapshot has them.
 
 use crate::event::TruthSampled;
 
 use super::snapshot::Truth;
 
-/// What a sample says. Wide arithmetic, because a forged recording may hold any numbers.
+/// What a sample says. Clamped, because a forged recording may hold any numbers.
 pub(super) fn truth(sample: &TruthSampled) -> Truth {
-    let ledger_held =
-        i128::from(sample.ledger_acquired) - i128::from(sample.ledger_released) + i128::from(sample.healed);
-    let opening_held = i128::from(sample.opening_held) - i128::from(sample.opening_released)
-        + i128::from(sample.opening_healed);
-    let books = sample.books_acquired.zip(sample.books_released);
-    let books_held = books.map_or(0, |(acquired, released)| {
-        i128::from(sample.opening_held) + i128::from(acquired) - i128::from(released)
-    });
-    let difference = if books.is_some() {
-        books_held - opening_held - ledger_held
-    } else {
-        0
-    };
-    let unaccounted = toward_zero(difference, i128::from(sample.in_flight));
+    let balance = sample.balance();
+    let unaccounted = balance.unaccounted();
     Truth {
-        books_readable: books.is_some(),
+        books_readable: balance.books.is_some(),
         books_acquired: sample.books_acquired.unwrap_or(0),
         books_released: sample.books_released.unwrap_or(0),
-        books_held: clamp(books_held),
+        books_held: clamp(balance.books.unwrap_or(0)),
         ledger_acquired: sample.ledger_acquired,
         ledger_released: sample.ledger_released,
-        ledger_held: clamp(ledger_held),
+        ledger_held: clamp(balance.ledger),
         internal: sample.internal,
-        opening_held: clamp(opening_held),
+        opening_held: clamp(balance.opening),
         opening_released: sample.opening_released,
         unaccounted: clamp(unaccounted),
-        under_way: clamp(difference - unaccounted),
+        under_way: clamp(balance.difference() - unaccounted),
         ambiguous: sample.ambiguous,
         opening_known: sample.opening_known,
         healed_pages: sample.healed_pages,
     }
-}
-
-/// A difference known only to within `slack` is given as the smallest that it can be.
-fn toward_zero(difference: i128, slack: i128) -> i128 {
-    difference.signum() * (difference.abs() - slack).max(0)
 }
 
 fn clamp(value: i128) -> i64 {

@@ -18,6 +18,7 @@ use crate::scan::found::Run;
 use crate::scan::scanner::Scanner;
 use crate::source::ledger::Ledger;
 use crate::source::mender::{Mender, Stretch};
+use crate::source::truth::Healed;
 use crate::units::{AccountId, Nanos};
 
 use super::budget::{cpu_time, pause};
@@ -65,8 +66,7 @@ pub(super) struct Mending {
     /// Falsifying losses at the last healing.
     healed_at: u64,
     next: Instant,
-    healed: i64,
-    opening_healed: i64,
+    healed: Healed,
     healed_pages: u64,
     /// Pins that memory shows and the ledger has no room for, told beside it.
     unplaced: Sightings,
@@ -84,8 +84,7 @@ impl Mending {
             doubts: 0,
             healed_at: 0,
             next: Instant::now(),
-            healed: 0,
-            opening_healed: 0,
+            healed: Healed::default(),
             healed_pages: 0,
             unplaced: Sightings::new(scanner.proc().to_owned(), UNPLACED, false),
             scanner,
@@ -129,7 +128,12 @@ impl Mending {
         Ok(())
     }
 
-    /// Puts what is known of older pins, and what was healed, into a sample.
+    /// What healing has added to what the hooks' totals say is held.
+    pub(super) fn healed(&self) -> Healed {
+        self.healed
+    }
+
+    /// Puts what is known of older pins, and how much was healed, into a sample.
     pub(super) fn amend(&self, truth: &mut TruthSampled, tracker: &Tracker) {
         let known = tracker.held_by(caller::OLDER).min(self.older);
         // The hooks have seen these as releases of pins that the ledger knew.
@@ -137,8 +141,6 @@ impl Mending {
         truth.ledger_released -= released;
         truth.opening_released += released;
         truth.opening_known = known;
-        truth.healed = self.healed;
-        truth.opening_healed = self.opening_healed;
         truth.healed_pages = self.healed_pages;
     }
 
@@ -149,16 +151,8 @@ impl Mending {
         losses: &BTreeMap<String, u64>,
         last: bool,
     ) -> bool {
-        let books = truth.books_acquired.zip(truth.books_released);
-        let apart = books.map_or(0, |(acquired, released)| {
-            signed(acquired) - signed(released) - signed(truth.ledger_acquired)
-                + signed(truth.ledger_released)
-                + signed(truth.opening_released)
-                - truth.healed
-                - truth.opening_healed
-        });
-        let opening = signed(truth.opening_held) - signed(truth.opening_released) + truth.opening_healed;
-        let wrong = apart.unsigned_abs() > truth.in_flight || opening < signed(truth.opening_known);
+        let balance = truth.balance();
+        let wrong = balance.unaccounted() != 0 || balance.opening < i128::from(truth.opening_known);
         self.doubts = if wrong { self.doubts + 1 } else { 0 };
         let doubted = self.doubts >= DOUBTS || (last && wrong);
         (doubted || falsifying(losses) != self.healed_at) && (last || Instant::now() >= self.next)
@@ -197,9 +191,9 @@ impl Mending {
         let older = tracker.held_by(caller::OLDER);
         let ledger = tracker.held() - older + self.unplaced.pages();
         let released = self.older.saturating_sub(older);
-        self.healed = signed(ledger)
+        self.healed.ledger = signed(ledger)
             - (signed(truth.ledger_acquired) - signed(truth.ledger_released) + signed(released));
-        self.opening_healed =
+        self.healed.opening =
             signed(older) - (signed(truth.opening_held) - signed(truth.opening_released) - signed(released));
     }
 

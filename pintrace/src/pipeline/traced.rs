@@ -15,6 +15,7 @@ use crate::event::{Body, Event, Missing, Probe, Started, Stopped};
 use crate::scan::scanner::Scanner;
 use crate::source::live::{Live, StartError};
 use crate::source::mender::Mender;
+use crate::source::truth::Healed;
 
 use super::mending::Mending;
 use super::origin::{self, now};
@@ -131,7 +132,7 @@ impl Traced {
         if let Some(mending) = &mut self.mending {
             mending.settle()?;
         }
-        let mut truth = self.live.truth()?;
+        let mut truth = self.live.truth(self.healed())?;
         let now = now();
         self.tracker.sample(now, self.stopping, self.live.ledger())?;
         self.tracker.sample_watch(now, &mut self.live)?;
@@ -140,9 +141,11 @@ impl Traced {
             mending.amend(&mut truth, &self.tracker);
             if mending.is_in_doubt(&truth, &losses, self.stopping) {
                 events.extend(mending.heal(now, self.live.ledger(), &losses)?);
-                truth = self.live.truth()?;
+                truth = self.live.truth(Healed::default())?;
                 self.tracker.sample(now, self.stopping, self.live.ledger())?;
                 mending.conclude(&truth, &self.tracker);
+                let Healed { ledger, opening } = mending.healed();
+                (truth.healed, truth.opening_healed) = (ledger, opening);
                 mending.amend(&mut truth, &self.tracker);
             }
         }
@@ -196,6 +199,10 @@ impl Traced {
             .acquired
             .wrapping_add(totals.released)
             .wrapping_add(totals.opening_released))
+    }
+
+    fn healed(&self) -> Healed {
+        self.mending.as_ref().map(Mending::healed).unwrap_or_default()
     }
 
     fn losses(&mut self) -> Result<BTreeMap<String, u64>, SessionError> {

@@ -9,9 +9,9 @@ use crate::attach::apply;
 use crate::attach::facts::{Kernel, Roots};
 use crate::enrich::sightings::Sightings;
 use crate::event::{Body, Event, Started, Stopped, TruthSampled};
-use crate::scan::look::Look;
 use crate::scan::scanner::{ScanError, Scanner};
 use crate::source::books::BooksReader;
+use crate::source::truth::around;
 use crate::units::AccountId;
 
 use super::budget::{cpu_time, pause};
@@ -101,15 +101,13 @@ impl Watched {
         self.next = Instant::now() + pause(took, self.budget);
         let time = now();
         let mut events = self.sightings.tell_look(time, &look);
+        let pinned = look.pinned.pages;
         let truth = before.zip(after).map_or_else(
-            || held(&look),
-            |(before, after)| TruthSampled {
-                books_acquired: Some(after.acquired),
-                books_released: Some(after.released),
-                in_flight: after.acquired.saturating_sub(before.acquired)
-                    + after.released.saturating_sub(before.released),
-                ..held(&look)
+            || TruthSampled {
+                ledger_acquired: pinned,
+                ..TruthSampled::default()
             },
+            |(before, after)| around(before, after, pinned),
         );
         events.push(Event {
             time,
@@ -134,13 +132,5 @@ impl Watched {
             body: Body::Tick,
         });
         events
-    }
-}
-
-/// What was found stands as the ledger.
-fn held(look: &Look) -> TruthSampled {
-    TruthSampled {
-        ledger_acquired: look.pinned.pages,
-        ..TruthSampled::default()
     }
 }

@@ -13,12 +13,13 @@ use crate::attach::apply::{self, Layouts, LoadError, LoadOptions, Outcome, Statu
 use crate::attach::facts::{Kernel, Roots};
 use crate::attach::layout::UnknownLayout;
 use crate::attach::table::Hook;
+use crate::event::TruthSampled;
 
 use super::books::BooksReader;
 use super::decode::{self, Record};
 use super::ledger::{Ledger, LedgerError, ring};
 use super::skipped::{self, Skipped};
-use super::truth::{Baseline, Reading, Totals};
+use super::truth::{Baseline, Healed, Reading, Totals};
 use super::watch::WatchTables;
 
 /// Why the kernel cannot be traced.
@@ -161,25 +162,16 @@ impl Live {
         records
     }
 
-    /// Books and ledger side by side. Retried while they differ: what is under way settles.
-    pub fn truth(&self) -> Result<crate::event::TruthSampled, LedgerError> {
+    /// Books and ledger side by side, with what looking at memory has set right. Retried while they differ: what is under
+    /// way settles.
+    pub fn truth(&self, healed: Healed) -> Result<TruthSampled, LedgerError> {
         let Some(baseline) = self.baseline else {
-            return Ok(Baseline::without_books(0, self.ledger.totals()?));
+            return Ok(Baseline::without_books(0, self.ledger.totals()?, healed));
         };
-        let mut best: Option<(u64, Reading)> = None;
-        for _ in 0..SAMPLE_READINGS {
-            let Some(reading) = self.reading()? else { break };
-            let difference = baseline.difference(&reading);
-            if best.is_none_or(|(least, _)| difference < least) {
-                best = Some((difference, reading));
-            }
-            if difference == 0 {
-                break;
-            }
-        }
-        Ok(match best {
-            Some((_, reading)) => baseline.sample(&reading),
-            None => Baseline::without_books(baseline.opening_held(), self.ledger.totals()?),
+        let sample = baseline.nearest(SAMPLE_READINGS, healed, || self.reading())?;
+        Ok(match sample {
+            Some(sample) => sample,
+            None => Baseline::without_books(baseline.opening_held(), self.ledger.totals()?, healed),
         })
     }
 

@@ -34,10 +34,10 @@ struct Document<'a> {
 struct Truth {
     books_acquired: Option<u64>,
     books_released: Option<u64>,
-    books_held: Option<i64>,
+    books_held: Option<i128>,
     state_held: u64,
-    in_flight: Option<i64>,
-    unaccounted: Option<i64>,
+    in_flight: Option<u64>,
+    unaccounted: Option<i128>,
 }
 
 #[derive(Serialize)]
@@ -98,7 +98,7 @@ struct Wrong<'a> {
 /// The scan as one line; `pages` adds the lists.
 pub(super) fn render(scan: &Scan, pages: bool) -> serde_json::Result<String> {
     let look = &scan.look;
-    let books = scan.books.as_ref();
+    let balance = scan.truth.map(|truth| truth.balance());
     serde_json::to_string(&Document {
         schema: 1,
         version: env!("CARGO_PKG_VERSION"),
@@ -106,12 +106,12 @@ pub(super) fn render(scan: &Scan, pages: bool) -> serde_json::Result<String> {
         kernel: &scan.kernel,
         machine: &scan.machine,
         truth: Truth {
-            books_acquired: books.map(|books| books.after.acquired),
-            books_released: books.map(|books| books.after.released),
-            books_held: books.map(super::Beside::held),
+            books_acquired: scan.truth.and_then(|truth| truth.books_acquired),
+            books_released: scan.truth.and_then(|truth| truth.books_released),
+            books_held: balance.and_then(|balance| balance.books),
             state_held: look.pinned.pages,
-            in_flight: books.map(super::Beside::in_flight),
-            unaccounted: books.map(|books| books.unaccounted(look.pinned.pages)),
+            in_flight: scan.truth.map(|truth| truth.in_flight),
+            unaccounted: balance.map(|balance| balance.unaccounted()),
         },
         memory: look.memory,
         pinned: look.pinned,

@@ -10,10 +10,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::attach::apply;
 use crate::attach::btf::KernelTypes;
 use crate::attach::facts::{self, Roots};
+use crate::event::TruthSampled;
 use crate::exit::Exit;
 use crate::scan::look::{Look, Orphans};
 use crate::scan::scanner::Scanner;
-use crate::source::books::{Books, BooksReader};
+use crate::source::books::BooksReader;
+use crate::source::truth::around;
 
 use super::live::CannotTrace;
 
@@ -40,38 +42,10 @@ struct Scan {
     kernel: String,
     machine: String,
     look: Look,
-    books: Option<Beside>,
+    /// The books around the look; `None` if they cannot be read.
+    truth: Option<TruthSampled>,
     /// Only some processes were asked for.
     chosen: bool,
-}
-
-/// The books before and after a look.
-struct Beside {
-    before: Books,
-    after: Books,
-}
-
-impl Beside {
-    /// Pages that the books say are held.
-    fn held(&self) -> i64 {
-        signed(self.after.acquired) - signed(self.after.released)
-    }
-
-    /// Pages pinned or released while the scan ran: books and scan agree only to within these.
-    fn in_flight(&self) -> i64 {
-        signed(self.after.acquired - self.before.acquired)
-            + signed(self.after.released - self.before.released)
-    }
-
-    /// Pages that the books have more than the scan found, less what was in flight.
-    fn unaccounted(&self, found: u64) -> i64 {
-        let apart = self.held() - signed(found);
-        apart.signum() * (apart.abs() - self.in_flight()).max(0)
-    }
-}
-
-fn signed(pages: u64) -> i64 {
-    i64::try_from(pages).unwrap_or(i64::MAX)
 }
 
 /// Looks that are taken to find one that nothing moved in.
@@ -88,21 +62,17 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
         kernel: facts::release(&roots.proc),
         machine: facts::machine(&roots.proc),
         look: Look::default(),
-        books: None,
+        truth: None,
         chosen: !args.pid.is_empty(),
     };
     for _ in 0..LOOKS {
         let before = books.read();
         scan.look = look(&mut scanner)?;
-        scan.books = before
+        let pinned = scan.look.pinned.pages;
+        scan.truth = before
             .zip(books.read())
-            .map(|(before, after)| Beside { before, after });
-        let pages = scan.look.pinned.pages;
-        if scan
-            .books
-            .as_ref()
-            .is_none_or(|books| books.held() == signed(pages))
-        {
+            .map(|(before, after)| around(before, after, pinned));
+        if scan.truth.is_none_or(|truth| truth.balance().difference() == 0) {
             break;
         }
     }

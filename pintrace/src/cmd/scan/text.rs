@@ -49,20 +49,20 @@ pub(super) fn write(scan: &Scan, pages: bool, out: &mut dyn Write) -> io::Result
 fn truth(scan: &Scan) -> String {
     let found = scan.look.pinned.pages;
     let kept = bytes(scan.look.pinned.bytes);
-    match &scan.books {
-        None => format!("books unreadable   found {found} pages, {kept} kept in place"),
-        Some(books) => {
-            let under_way = match books.in_flight() {
-                0 => String::new(),
-                pages => format!(" (to within {pages} pinned or released meanwhile)"),
-            };
-            format!(
-                "books {} = found {found} + unaccounted {}{under_way}   {kept} kept in place",
-                books.held(),
-                books.unaccounted(found),
-            )
-        }
-    }
+    let Some((truth, books)) = scan
+        .truth
+        .and_then(|truth| truth.balance().books.map(|books| (truth, books)))
+    else {
+        return format!("books unreadable   found {found} pages, {kept} kept in place");
+    };
+    let under_way = match truth.in_flight {
+        0 => String::new(),
+        pages => format!(" (to within {pages} pinned or released meanwhile)"),
+    };
+    format!(
+        "books {books} = found {found} + unaccounted {}{under_way}   {kept} kept in place",
+        truth.balance().unaccounted(),
+    )
 }
 
 /// What was not seen, in words; nothing if everything was.
