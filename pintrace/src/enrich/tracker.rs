@@ -85,14 +85,6 @@ impl Tracker {
             .sum()
     }
 
-    /// Pages that all accounts hold, as they were last told.
-    pub fn held(&self) -> u64 {
-        let accounts = self.accounts.values().map(|told| &told.account);
-        accounts
-            .map(|account| account.acquired.saturating_sub(account.released))
-            .sum()
-    }
-
     /// Accounts whose stack the kernel did not take.
     pub fn stackless(&self) -> u64 {
         self.late_stacks.never()

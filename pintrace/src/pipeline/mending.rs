@@ -1,6 +1,8 @@
 //! The state witness beside the events: at the start it tells the ledger of the pins that are older, and after a loss it
 //! sets the ledger right.
 
+mod sums;
+
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant};
@@ -23,6 +25,7 @@ use crate::units::{AccountId, Nanos};
 
 use super::budget::{cpu_time, pause};
 use super::start::SessionError;
+use sums::{Standing, Sums};
 
 /// Ticks after the start at which what was then given to the ledger is looked at again: a pin that was under way has
 /// been counted twice.
@@ -33,6 +36,8 @@ const DOUBTS: u32 = 2;
 const PAUSE: Duration = Duration::from_millis(500);
 /// What is under way for so long is not under way but lost.
 const UNDER_WAY: Duration = Duration::from_millis(20);
+/// For how long a tick waits for a moment at which nothing moves.
+const SUMMING: Duration = Duration::from_millis(5);
 /// Stretches that one healing gives to the ledger one by one.
 const MOST: usize = 1 << 16;
 
@@ -60,13 +65,13 @@ pub(super) struct Mending {
     /// What was given at the start, to be looked at again.
     given: Vec<Stretch>,
     settling: u32,
-    /// Older pins that the ledger was told of.
-    older: u64,
+    sums: Sums,
+    /// A healing has not yet told on the sums in full.
+    summing: bool,
     doubts: u32,
     /// Falsifying losses at the last healing.
     healed_at: u64,
     next: Instant,
-    healed: Healed,
     healed_pages: u64,
     /// Pins that memory shows and the ledger has no room for, told beside it.
     unplaced: Sightings,
@@ -80,11 +85,11 @@ impl Mending {
             budget,
             given: Vec::new(),
             settling: 0,
-            older: 0,
+            sums: Sums::default(),
+            summing: false,
             doubts: 0,
             healed_at: 0,
             next: Instant::now(),
-            healed: Healed::default(),
             healed_pages: 0,
             unplaced: Sightings::new(scanner.proc().to_owned(), UNPLACED, false),
             scanner,
@@ -105,7 +110,7 @@ impl Mending {
                 continue;
             };
             let stretch = self.stretch(run);
-            self.older += self.mender.mend(stretch, Some(account))?.added;
+            self.sums.older += self.mender.mend(stretch, Some(account))?.added;
             self.given.push(stretch);
         }
         self.settling = SETTLING;
@@ -120,7 +125,7 @@ impl Mending {
         self.settling -= 1;
         for stretch in &self.given {
             let dropped = self.mender.mend(*stretch, None)?.dropped;
-            self.older = self.older.saturating_sub(dropped);
+            self.sums.older = self.sums.older.saturating_sub(dropped);
         }
         if self.settling == 0 {
             self.given = Vec::new();
@@ -130,14 +135,14 @@ impl Mending {
 
     /// What healing has added to what the hooks' totals say is held.
     pub(super) fn healed(&self) -> Healed {
-        self.healed
+        self.sums.healed()
     }
 
     /// Puts what is known of older pins, and how much was healed, into a sample.
     pub(super) fn amend(&self, truth: &mut TruthSampled, tracker: &Tracker) {
-        let known = tracker.held_by(caller::OLDER).min(self.older);
+        let known = tracker.held_by(caller::OLDER).min(self.sums.older);
         // The hooks have seen these as releases of pins that the ledger knew.
-        let released = (self.older - known).min(truth.ledger_released);
+        let released = (self.sums.older - known).min(truth.ledger_released);
         truth.ledger_released -= released;
         truth.opening_released += released;
         truth.opening_known = known;
@@ -152,7 +157,9 @@ impl Mending {
         last: bool,
     ) -> bool {
         let balance = truth.balance();
-        let wrong = balance.unaccounted() != 0 || balance.opening < i128::from(truth.opening_known);
+        // Until the last healing tells on the sums, they say nothing.
+        let wrong = !self.summing
+            && (balance.unaccounted() != 0 || balance.opening < i128::from(truth.opening_known));
         self.doubts = if wrong { self.doubts + 1 } else { 0 };
         let doubted = self.doubts >= DOUBTS || (last && wrong);
         (doubted || falsifying(losses) != self.healed_at) && (last || Instant::now() >= self.next)
@@ -182,19 +189,36 @@ impl Mending {
         self.healed_pages += self.unplaced.pages().abs_diff(before);
         let took = cpu_time().saturating_sub(begin);
         self.next = Instant::now() + pause(took, self.budget).max(PAUSE);
+        self.summing = true;
         Ok(events)
     }
 
-    /// Sets the sums right after a healing: `truth` is a fresh sample, not yet amended, and the tracker has told the
-    /// accounts as they are now.
-    pub(super) fn conclude(&mut self, truth: &TruthSampled, tracker: &Tracker) {
-        let older = tracker.held_by(caller::OLDER);
-        let ledger = tracker.held() - older + self.unplaced.pages();
-        let released = self.older.saturating_sub(older);
-        self.healed.ledger = signed(ledger)
-            - (signed(truth.ledger_acquired) - signed(truth.ledger_released) + signed(released));
-        self.healed.opening =
-            signed(older) - (signed(truth.opening_held) - signed(truth.opening_released) - signed(released));
+    /// Sets the sums right, if a healing has left that to do: in full at a moment when nothing moves, until one comes as
+    /// far as is certain.
+    pub(super) fn sum_up(&mut self, ledger: &Ledger, opening_held: u64) -> Result<(), SessionError> {
+        if !self.summing {
+            return Ok(());
+        }
+        let begin = Instant::now();
+        let mut last = standing(ledger)?;
+        let mut best: Option<(u64, Standing)> = None;
+        while best.is_none() || begin.elapsed() < SUMMING {
+            let next = standing(ledger)?;
+            let moved = last.moved(&next);
+            if best.is_none_or(|(least, _)| moved < least) {
+                best = Some((moved, last));
+            }
+            if moved == 0 {
+                self.summing = false;
+                break;
+            }
+            last = next;
+        }
+        if let Some((moved, standing)) = best {
+            let unplaced = self.unplaced.pages();
+            self.sums.conclude(opening_held, &standing, moved, unplaced);
+        }
+        Ok(())
     }
 
     /// Single folios that memory shows pinned more often than the ledger knows.
@@ -276,10 +300,13 @@ impl Mending {
     }
 }
 
-fn falsifying(losses: &BTreeMap<String, u64>) -> u64 {
-    FALSIFYING.iter().filter_map(|loss| losses.get(loss.name())).sum()
+fn standing(ledger: &Ledger) -> Result<Standing, SessionError> {
+    Ok(Standing {
+        totals: ledger.totals()?,
+        held: ledger.held()?,
+    })
 }
 
-fn signed(pages: u64) -> i64 {
-    i64::try_from(pages).unwrap_or(i64::MAX)
+fn falsifying(losses: &BTreeMap<String, u64>) -> u64 {
+    FALSIFYING.iter().filter_map(|loss| losses.get(loss.name())).sum()
 }

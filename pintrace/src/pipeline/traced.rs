@@ -131,6 +131,7 @@ impl Traced {
         let mut events = self.drain()?;
         if let Some(mending) = &mut self.mending {
             mending.settle()?;
+            mending.sum_up(self.live.ledger(), self.live.opening_held().unwrap_or(0))?;
         }
         let mut truth = self.live.truth(self.healed())?;
         let now = now();
@@ -141,11 +142,9 @@ impl Traced {
             mending.amend(&mut truth, &self.tracker);
             if mending.is_in_doubt(&truth, &losses, self.stopping) {
                 events.extend(mending.heal(now, self.live.ledger(), &losses)?);
-                truth = self.live.truth(Healed::default())?;
+                mending.sum_up(self.live.ledger(), truth.opening_held)?;
+                truth = self.live.truth(mending.healed())?;
                 self.tracker.sample(now, self.stopping, self.live.ledger())?;
-                mending.conclude(&truth, &self.tracker);
-                let Healed { ledger, opening } = mending.healed();
-                (truth.healed, truth.opening_healed) = (ledger, opening);
                 mending.amend(&mut truth, &self.tracker);
             }
         }

@@ -4,6 +4,7 @@ use aya::Ebpf;
 use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, Queue, RingBuf, StackTraceMap};
 use pintrace_common::counters::{Loss, Total};
 use pintrace_common::ledger::{Account, AccountKey, Extent};
+use pintrace_common::mend::caller;
 
 use super::pod::pod;
 use super::truth::Totals;
@@ -25,6 +26,15 @@ pub struct Ledger {
     free_accounts: Queue<MapData, u32>,
     next_ids: Array<MapData, u64>,
     stacks: StackTraceMap<MapData>,
+}
+
+/// Pins that accounts hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// All of them.
+    pub all: u64,
+    /// Of these, the ones that are older than the hooks ([`caller::OLDER`]).
+    pub older: u64,
 }
 
 /// A table is missing or refuses to be read.
@@ -125,6 +135,20 @@ impl Ledger {
     /// One account.
     pub fn account(&self, id: u32) -> Result<Account, LedgerError> {
         Ok(self.accounts.get(&id, 0)?.0)
+    }
+
+    /// What all accounts hold. They are read one by one, so it is right if nothing moves meanwhile.
+    pub fn held(&self) -> Result<Held, LedgerError> {
+        let mut held = Held::default();
+        for id in self.account_ids()? {
+            let account = self.account(id)?;
+            let pages = account.acquired.saturating_sub(account.released);
+            held.all += pages;
+            if account.key.caller == caller::OLDER {
+                held.older += pages;
+            }
+        }
+        Ok(held)
     }
 
     /// The account of that key.
