@@ -41,6 +41,9 @@ pub fn find_or_open(ctx: *mut c_void, key: &AccountKey, opened: &mut Opened) -> 
         None => {
             let stack = opened.stack(ctx);
             let id = pintrace_account_open(key.mm, key.caller, key.pid_tgid, key.longterm, stack);
+            if id == UNATTRIBUTED {
+                count::loss(Loss::AccountTableFull, 1);
+            }
             opened.account(id);
             id
         }
@@ -52,7 +55,8 @@ pub fn find_or_open(ctx: *mut c_void, key: &AccountKey, opened: &mut Opened) -> 
     id
 }
 
-/// Opens an account. A global function: the verifier follows it once, and not at every call.
+/// Opens an account; [`UNATTRIBUTED`] if there is no room. A global function: the verifier follows it once, and not at
+/// every call.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_account_open(
@@ -64,7 +68,6 @@ pub extern "C" fn pintrace_account_open(
 ) -> u32 {
     let slot = next_id().and_then(|id| Some((id, maps::ACCOUNTS.get_ptr_mut(id)?)));
     let Some((id, account)) = slot else {
-        count::loss(Loss::AccountTableFull, 1);
         return UNATTRIBUTED;
     };
     let key = AccountKey {
@@ -93,7 +96,6 @@ pub extern "C" fn pintrace_account_open(
     if maps::ACCOUNT_IDS.insert(key, id, u64::from(BPF_NOEXIST)).is_err() {
         // The key holds the thread's id, so nobody else can have opened it: the table is full.
         let _ = maps::FREE_ACCOUNTS.push(id, 0);
-        count::loss(Loss::AccountTableFull, 1);
         return UNATTRIBUTED;
     }
     // Fails if it has one already, which keeps its count.

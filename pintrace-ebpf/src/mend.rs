@@ -31,6 +31,7 @@ pub fn open_account(ctx: RawTracePointContext) -> i32 {
     };
     let tgid: u64 = ctx.arg(0);
     let caller: u64 = ctx.arg(1);
+    // Without room for it, user space tells these pins beside the ledger: no loss, and none of a hook's.
     let id = accounts::pintrace_account_open(0, caller, tgid << 32 | tgid, 0, -1);
     // SAFETY: live map values; user space makes one run at a time, and nobody else knows the account yet.
     unsafe {

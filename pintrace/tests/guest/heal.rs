@@ -91,3 +91,36 @@ fn a_ledger_without_room_is_right_after_two_seconds() {
     findings.same("unfolded", &report.document["unfolded"], &json!(0));
     findings.conclude();
 }
+
+/// A loss is a reason to heal: one that the healing counts itself would have it begin again and again.
+#[test]
+fn a_healing_that_finds_no_account_is_no_loss_and_no_reason_for_another() {
+    const SEVERAL_PAUSES: u64 = 4_000_000_000;
+    let maps = ["--map-entries", "CHUNKS=1", "--map-entries", "ACCOUNTS=2"];
+    let recording = Recording::start_with(
+        "heal-accounts",
+        &[maps.as_slice(), &["--scan-budget", BUDGET]].concat(),
+    );
+    let mut findings = Findings::default();
+    let (pinload, ready) = Pinload::hold("io-uring --pages 300", 1);
+    let pid = number(&ready[0]["pid"]);
+    let told = |report: &Report| {
+        let full = report.document["loss"]["account_table_full"].as_u64();
+        (full.unwrap_or(0), report.truth("healed"))
+    };
+    findings.about("once it is right");
+    let right = recording.once("what it holds", |report| shows(report, &[(pid, 300)]));
+    findings.holds(right.truth("healed") > 0, "pages healed");
+    let since = duration(&right);
+    findings.about("some time later");
+    let later = recording.once("some time", |report| duration(report) > since + SEVERAL_PAUSES);
+    findings.holds(shows(&later, &[(pid, 300)]), "right, and still right");
+    findings.same(
+        "accounts that found no room, and pages healed",
+        told(&later),
+        told(&right),
+    );
+    pinload.end();
+    recording.once("the release", |report| shows(report, &[(pid, 0)]));
+    findings.conclude();
+}
