@@ -1,6 +1,7 @@
 //! The state witness beside the events: at the start it tells the ledger of the pins that are older, and after a loss it
 //! sets the ledger right.
 
+mod course;
 mod sums;
 
 use std::collections::BTreeMap;
@@ -25,17 +26,12 @@ use crate::units::{AccountId, Nanos};
 
 use super::budget::{cpu_time, pause};
 use super::start::SessionError;
+use course::Course;
 use sums::{Standing, Sums};
 
 /// Ticks after the start at which what was then given to the ledger is looked at again: a pin that was under way has
 /// been counted twice.
 const SETTLING: u32 = 3;
-/// Ticks in a row at which books and ledger must differ: at one they may, with pins under way.
-const DOUBTS: u32 = 2;
-/// Least time between two healings.
-const PAUSE: Duration = Duration::from_millis(500);
-/// What is under way for so long is not under way but lost.
-const UNDER_WAY: Duration = Duration::from_millis(20);
 /// For how long a tick waits for a moment at which nothing moves.
 const SUMMING: Duration = Duration::from_millis(5);
 /// Stretches that one healing gives to the ledger one by one.
@@ -66,12 +62,11 @@ pub(super) struct Mending {
     given: Vec<Stretch>,
     settling: u32,
     sums: Sums,
-    /// A healing has not yet told on the sums in full.
-    summing: bool,
-    doubts: u32,
-    /// Falsifying losses at the last healing.
-    healed_at: u64,
-    next: Instant,
+    course: Course,
+    /// What the ledger lacked when the healing under way began.
+    lacking: Vec<Run>,
+    /// CPU time that this healing has taken.
+    took: Duration,
     healed_pages: u64,
     /// Pins that memory shows and the ledger has no room for, told beside it.
     unplaced: Sightings,
@@ -86,10 +81,9 @@ impl Mending {
             given: Vec::new(),
             settling: 0,
             sums: Sums::default(),
-            summing: false,
-            doubts: 0,
-            healed_at: 0,
-            next: Instant::now(),
+            course: Course::new(Instant::now()),
+            lacking: Vec::new(),
+            took: Duration::ZERO,
             healed_pages: 0,
             unplaced: Sightings::new(scanner.proc().to_owned(), UNPLACED, false),
             scanner,
@@ -149,54 +143,76 @@ impl Mending {
         truth.healed_pages = self.healed_pages;
     }
 
-    /// Whether the ledger is to be looked through, going by an amended sample and the losses so far.
-    pub(super) fn is_in_doubt(
-        &mut self,
-        truth: &TruthSampled,
-        losses: &BTreeMap<String, u64>,
-        last: bool,
-    ) -> bool {
+    /// Whether the ledger is to be gone through, going by an amended sample and the losses so far.
+    pub(super) fn is_in_doubt(&mut self, truth: &TruthSampled, losses: &BTreeMap<String, u64>) -> bool {
         let balance = truth.balance();
-        // Until the last healing tells on the sums, they say nothing.
-        let wrong = !self.summing
-            && (balance.unaccounted() != 0 || balance.opening < i128::from(truth.opening_known));
-        self.doubts = if wrong { self.doubts + 1 } else { 0 };
-        let doubted = self.doubts >= DOUBTS || (last && wrong);
-        (doubted || falsifying(losses) != self.healed_at) && (last || Instant::now() >= self.next)
+        let wrong = balance.unaccounted() != 0 || balance.opening < i128::from(truth.opening_known);
+        self.course.begins(Instant::now(), wrong, falsifying(losses))
     }
 
-    /// Looks through the ledger and through memory, and makes the one agree with the other. Gives what is to be told of
-    /// pins that the ledger has no room for.
-    pub(super) fn heal(
+    /// Begins to make the ledger agree with memory: takes off what it has too much. What it lacks may be under way, and is
+    /// left to [`Self::go_on`]. Gives what is to be told of pins that the ledger has no room for.
+    pub(super) fn begin(
         &mut self,
         time: Nanos,
-        ledger: &Ledger,
         losses: &BTreeMap<String, u64>,
     ) -> Result<Vec<Event>, SessionError> {
         let begin = cpu_time();
-        self.healed_at = falsifying(losses);
-        self.doubts = 0;
+        self.course.begun(falsifying(losses));
         self.healed_pages += self.mender.drop_stale()?;
-        let lacking = self.lacking()?;
-        let unplaced = if lacking.is_empty() {
-            BTreeMap::new()
-        } else {
-            std::thread::sleep(UNDER_WAY);
-            self.give(&lacking, ledger)?
-        };
+        self.lacking = self.lacking()?;
+        self.took = cpu_time().saturating_sub(begin);
+        if self.lacking.is_empty() {
+            return Ok(self.mended(time, BTreeMap::new()));
+        }
+        self.course.wait(Instant::now());
+        Ok(Vec::new())
+    }
+
+    /// Goes on with what has begun, if its time has come: gives the ledger what it still lacks.
+    pub(super) fn go_on(&mut self, time: Nanos, ledger: &Ledger) -> Result<Vec<Event>, SessionError> {
+        if self.due().is_none_or(|due| Instant::now() < due) {
+            return Ok(Vec::new());
+        }
+        let begin = cpu_time();
+        let lacking = std::mem::take(&mut self.lacking);
+        let unplaced = self.give(&lacking, ledger)?;
+        self.took += cpu_time().saturating_sub(begin);
+        Ok(self.mended(time, unplaced))
+    }
+
+    /// When [`Self::go_on`] has something to do, if it has.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.course.due()
+    }
+
+    /// Whether the ledger or the sums are still to be set right.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.course.is_under_way()
+    }
+
+    /// The end is near: what is wrong now is set right at once.
+    pub(super) fn end(&mut self) {
+        self.course.end();
+    }
+
+    /// Nothing more is begun.
+    pub(super) fn close(&mut self) {
+        self.course.close();
+    }
+
+    fn mended(&mut self, time: Nanos, unplaced: BTreeMap<u32, Sighting>) -> Vec<Event> {
         let before = self.unplaced.pages();
         let events = self.unplaced.tell(time, unplaced.into_values());
         self.healed_pages += self.unplaced.pages().abs_diff(before);
-        let took = cpu_time().saturating_sub(begin);
-        self.next = Instant::now() + pause(took, self.budget).max(PAUSE);
-        self.summing = true;
-        Ok(events)
+        self.course.mended(Instant::now(), pause(self.took, self.budget));
+        events
     }
 
     /// Sets the sums right, if a healing has left that to do: in full at a moment when nothing moves, until one comes as
     /// far as is certain.
     pub(super) fn sum_up(&mut self, ledger: &Ledger, opening_held: u64) -> Result<(), SessionError> {
-        if !self.summing {
+        if !self.course.is_summing() {
             return Ok(());
         }
         let begin = Instant::now();
@@ -209,7 +225,7 @@ impl Mending {
                 best = Some((moved, last));
             }
             if moved == 0 {
-                self.summing = false;
+                self.course.summed();
                 break;
             }
             last = next;

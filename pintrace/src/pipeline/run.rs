@@ -33,6 +33,10 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// Nothing pinned or released for this long means settled.
 const QUIET: Duration = Duration::from_millis(200);
 
+/// How long it goes on after that to set right what was lost. One healing takes a twentieth of it; what it changes shows in
+/// the sums at a moment when nothing moves.
+const CLOSING: Duration = Duration::from_millis(500);
+
 /// Runs a session until `stop` completes, then lets it settle and tells its end.
 pub async fn run(
     session: &mut Session,
@@ -54,6 +58,10 @@ pub async fn run(
                 let events = session.tick()?;
                 deliver(sinks, &events)?;
             }
+            () = reach(session.due()) => {
+                let events = session.sample()?;
+                deliver(sinks, &events)?;
+            }
             ready = readable(ring.as_ref()) => {
                 ready.map_err(RunError::Ring)?;
                 let events = session.drain()?;
@@ -64,6 +72,7 @@ pub async fn run(
     if stopped.exit_code.is_some() {
         settle(session, sinks).await?;
     }
+    close(session, sinks).await?;
     let events = session.stop(stopped.clone())?;
     deliver(sinks, &events)?;
     Ok(stopped)
@@ -79,6 +88,27 @@ async fn readable(ring: Option<&AsyncFd<OwnedFd>>) -> std::io::Result<()> {
         }
         None => std::future::pending().await,
     }
+}
+
+/// Waits until then; for ever if that is never.
+async fn reach(due: Option<std::time::Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Has what is wrong set right before the end is told, within bounds.
+async fn close(session: &mut Session, sinks: &mut [&mut dyn Sink]) -> Result<(), RunError> {
+    let until = Instant::now() + CLOSING;
+    let events = session.close()?;
+    deliver(sinks, &events)?;
+    while session.is_mending() && Instant::now() < until {
+        tokio::time::sleep(CLOSING / 20).await;
+        let events = session.sample()?;
+        deliver(sinks, &events)?;
+    }
+    Ok(())
 }
 
 /// Waits until nothing has been pinned or released for a while and nobody who has ended holds

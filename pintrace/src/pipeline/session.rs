@@ -1,6 +1,7 @@
 //! The running kernel as a stream of events, from `Started` to `Stopped`, by whichever witness it allows.
 
 use std::os::fd::OwnedFd;
+use std::time::Instant;
 
 use tokio::io::unix::AsyncFd;
 
@@ -87,6 +88,38 @@ impl Session {
         match self {
             Self::Traced(traced) => traced.tick(),
             Self::Watched(watched) => Ok(watched.tick()?),
+        }
+    }
+
+    /// Everything that changed, between two ticks.
+    pub fn sample(&mut self) -> Result<Vec<Event>, SessionError> {
+        match self {
+            Self::Traced(traced) => traced.sample(),
+            Self::Watched(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// When a sample is due that does not wait for the next tick; `None` if there is none.
+    pub fn due(&self) -> Option<Instant> {
+        match self {
+            Self::Traced(traced) => traced.due(),
+            Self::Watched(_) => None,
+        }
+    }
+
+    /// Begins to end: a sample after which, for as long as [`Self::is_mending`], others are to come before the last.
+    pub fn close(&mut self) -> Result<Vec<Event>, SessionError> {
+        match self {
+            Self::Traced(traced) => traced.close(),
+            Self::Watched(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Whether what was lost is being set right.
+    pub fn is_mending(&self) -> bool {
+        match self {
+            Self::Traced(traced) => traced.is_mending(),
+            Self::Watched(_) => false,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
+use std::time::Instant;
 
 use pintrace_common::counters::Loss;
 use pintrace_common::scan::PAGE_STRUCT;
@@ -127,10 +128,21 @@ impl Traced {
 
     /// Everything that changed, and the moment's truth and loss; ends with a tick.
     pub fn tick(&mut self) -> Result<Vec<Event>, SessionError> {
+        let mut events = self.sample()?;
+        events.push(Event {
+            time: now(),
+            body: Body::Tick,
+        });
+        Ok(events)
+    }
+
+    /// The same between two ticks, by which rates go on.
+    pub fn sample(&mut self) -> Result<Vec<Event>, SessionError> {
         // The tables are read after the ring: what is sampled has been told to exist.
         let mut events = self.drain()?;
         if let Some(mending) = &mut self.mending {
             mending.settle()?;
+            events.extend(mending.go_on(now(), self.live.ledger())?);
             mending.sum_up(self.live.ledger(), self.live.opening_held().unwrap_or(0))?;
         }
         let mut truth = self.live.truth(self.healed())?;
@@ -140,8 +152,8 @@ impl Traced {
         let losses = self.losses()?;
         if let Some(mending) = &mut self.mending {
             mending.amend(&mut truth, &self.tracker);
-            if mending.is_in_doubt(&truth, &losses, self.stopping) {
-                events.extend(mending.heal(now, self.live.ledger(), &losses)?);
+            if mending.is_in_doubt(&truth, &losses) {
+                events.extend(mending.begin(now, &losses)?);
                 mending.sum_up(self.live.ledger(), truth.opening_held)?;
                 truth = self.live.truth(mending.healed())?;
                 self.tracker.sample(now, self.stopping, self.live.ledger())?;
@@ -166,18 +178,35 @@ impl Traced {
                 body: Body::LossSampled(losses),
             });
         }
-        events.push(Event {
-            time: now,
-            body: Body::Tick,
-        });
         Ok(events)
+    }
+
+    /// When a sample is due that does not wait for the next tick.
+    pub fn due(&self) -> Option<Instant> {
+        self.mending.as_ref().and_then(Mending::due)
+    }
+
+    /// Begins to end: a sample after which, for as long as [`Self::is_mending`], others are to come before the last.
+    pub fn close(&mut self) -> Result<Vec<Event>, SessionError> {
+        // What is lost is known for certain at the second look.
+        self.live.losses()?;
+        if let Some(mending) = &mut self.mending {
+            mending.end();
+        }
+        self.sample()
+    }
+
+    /// Whether the ledger is being set right.
+    pub fn is_mending(&self) -> bool {
+        self.mending.as_ref().is_some_and(Mending::is_under_way)
     }
 
     /// The last events.
     pub fn stop(&mut self, stopped: Stopped) -> Result<Vec<Event>, SessionError> {
-        // What is lost is known for certain at the second look.
-        self.live.losses()?;
         self.stopping = true;
+        if let Some(mending) = &mut self.mending {
+            mending.close();
+        }
         let mut events = self.tick()?;
         events.push(Event {
             time: now(),
