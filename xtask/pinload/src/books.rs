@@ -22,7 +22,7 @@ pub(crate) struct Books {
 impl Books {
     /// Folds the per-CPU parts and reads.
     pub(crate) fn read() -> Result<Self> {
-        fs::write(REFRESH, "1").unavailable(&format!("cannot write {REFRESH}"), "run --verify as root")?;
+        fs::write(REFRESH, "1").unavailable(&format!("cannot write {REFRESH}"), "run as root")?;
         let text = fs::read_to_string("/proc/vmstat").failing("cannot read /proc/vmstat", "mount /proc")?;
         Self::parse(&text).ok_or_else(|| {
             Failure::unavailable(

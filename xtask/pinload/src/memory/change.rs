@@ -33,6 +33,15 @@ impl Buffer {
         self.region.unmap().failing("cannot unmap the range", NO_MEMORY)
     }
 
+    /// Unmaps everything from `offset` on; the memory ends there then.
+    pub(crate) fn unmap_from(&mut self, offset: usize) -> Result<()> {
+        self.region
+            .unmap_from(offset)
+            .failing("cannot unmap a part of the range", NO_MEMORY)?;
+        self.bytes = self.bytes.min(offset);
+        Ok(())
+    }
+
     /// Unmaps the memory, maps new memory of the same kind at the same address, and writes to each page.
     pub(crate) fn map_anew(&mut self) -> Result<()> {
         let region = self.mapped()?;

@@ -52,6 +52,23 @@ impl Guarded {
         self.inner.take().map_or(Ok(()), Region::unmap)
     }
 
+    /// Unmaps everything from `offset` on between the guards: others may live there then.
+    pub(super) fn unmap_from(&mut self, offset: usize) -> Result<()> {
+        let Some(inner) = self.inner.filter(|inner| offset < inner.length) else {
+            return Ok(());
+        };
+        let gone = Region {
+            start: inner.start + offset,
+            length: inner.length - offset,
+        };
+        gone.unmap()?;
+        self.inner = (offset > 0).then_some(Region {
+            length: offset,
+            ..inner
+        });
+        Ok(())
+    }
+
     /// Whether all of `region` lies in one of the guards.
     pub(super) fn guards(&self, region: Region) -> bool {
         let within = |guard: &Region| {
@@ -72,5 +89,23 @@ impl Drop for Guarded {
             // An address space that is about to end is no failure worth a word.
             let _ = region.unmap();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_unmapped_is_not_unmapped_again_at_the_end() {
+        let mut memory = Guarded::reserve(4 * PAGE).unwrap();
+        let all = memory.get().unwrap();
+        memory.unmap_from(4 * PAGE).unwrap();
+        assert_eq!(memory.get(), Some(all));
+        memory.unmap_from(PAGE).unwrap();
+        let first = Region { length: PAGE, ..all };
+        assert_eq!(memory.get(), Some(first));
+        memory.unmap_from(0).unwrap();
+        assert_eq!(memory.get(), None);
     }
 }

@@ -168,9 +168,9 @@ impl Buffer {
         self.wanted.unit()
     }
 
-    /// Where the mapping begins and how many bytes it has: whole pieces.
+    /// Where the mapping begins and how many bytes it has: whole pieces, as long as all of it is mapped.
     pub(crate) fn extent(&self) -> (usize, usize) {
-        (self.address, self.bytes.next_multiple_of(self.unit()))
+        (self.address, self.region.get().map_or(0, |inner| inner.length))
     }
 
     /// The memfd beneath, if this is one.

@@ -28,7 +28,10 @@ pub(super) fn exit(stage: &mut Stage) -> Result<()> {
             .take()
             .ok_or_else(|| Failure::failed("there is no ring", "report this as a bug"))?;
         let buffer = Buffer::new(stage.wanted(Sharing::Private))?;
-        let pinned = Pinned::on(IoUringBuffers::on_ring(ring, buffer, 1, Some(owner)))?;
+        let pinned = Pinned::on(
+            choice::Kind::IoUring,
+            IoUringBuffers::on_ring(ring, buffer, 1, Some(owner)),
+        )?;
         let held = pinned.held();
         // The ring's own mappings were not inherited: they must not be unmapped here.
         std::mem::forget(pinned);

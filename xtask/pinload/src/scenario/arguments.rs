@@ -42,6 +42,10 @@ pub(crate) enum Scenario {
     ExitAdopted(Memory),
     /// Pin without FOLL_LONGTERM and hold (a process_vm_readv that waits for a userfault)
     Undeclared(Memory),
+    /// Pin without FOLL_LONGTERM, and unmap the second half meanwhile
+    ShortUnmap(Memory),
+    /// Reference pages without pinning them (vmsplice into a pipe), fork, and write to each in the parent
+    ReferenceForkWrite(Small),
     /// Silent: fork without pins, and write in both
     QuietFork(Memory),
     /// Silent: pin, and discard, protect and unmap what adjoins the pinned range on both sides
@@ -50,6 +54,10 @@ pub(crate) enum Scenario {
     QuietProtect(Memory),
     /// Silent: pin, release, then protect, write, fork, move and unmap
     QuietRelease(Memory),
+    /// Silent: pin two adjoining buffers at once, take back the second, and unmap that
+    QuietPartialRelease(Memory),
+    /// Silent: reference pages, drain the pipe that does, then fork, and write in both
+    QuietReference(Memory),
 }
 
 /// Memory of any kind.
@@ -150,10 +158,14 @@ impl Scenario {
             Self::Truncate(_) => "truncate",
             Self::ExitAdopted(_) => "exit-adopted",
             Self::Undeclared(_) => "undeclared",
+            Self::ShortUnmap(_) => "short-unmap",
+            Self::ReferenceForkWrite(_) => "reference-fork-write",
             Self::QuietFork(_) => "quiet-fork",
             Self::QuietUnmap(_) => "quiet-unmap",
             Self::QuietProtect(_) => "quiet-protect",
             Self::QuietRelease(_) => "quiet-release",
+            Self::QuietPartialRelease(_) => "quiet-partial-release",
+            Self::QuietReference(_) => "quiet-reference",
         }
     }
 
@@ -162,7 +174,7 @@ impl Scenario {
         match self {
             Self::UffdWpWriters(writing) => writing.memory.clone(),
             Self::UffdWpStorm(storm) => storm.memory.clone(),
-            Self::ReadPinWrite(small) | Self::Ksm(small) => Memory {
+            Self::ReadPinWrite(small) | Self::Ksm(small) | Self::ReferenceForkWrite(small) => Memory {
                 pages: small.pages,
                 backing: Backing::Small,
                 reserve: false,
@@ -180,10 +192,13 @@ impl Scenario {
             | Self::Truncate(memory)
             | Self::ExitAdopted(memory)
             | Self::Undeclared(memory)
+            | Self::ShortUnmap(memory)
             | Self::QuietFork(memory)
             | Self::QuietUnmap(memory)
             | Self::QuietProtect(memory)
-            | Self::QuietRelease(memory) => memory.clone(),
+            | Self::QuietRelease(memory)
+            | Self::QuietPartialRelease(memory)
+            | Self::QuietReference(memory) => memory.clone(),
         }
     }
 }
@@ -203,7 +218,7 @@ mod tests {
             .get_subcommands()
             .map(|command| command.get_name().to_owned())
             .collect();
-        assert_eq!(scenarios.len(), 20);
+        assert_eq!(scenarios.len(), 24);
         for name in scenarios {
             let cli = Cli::try_parse_from(["pinload", "scenario", &name, "--pages", "7"]).unwrap();
             let Command::Scenario { scenario } = cli.command else {

@@ -7,7 +7,7 @@ use super::stage::Stage;
 use super::truth::{Kind, Touch};
 use crate::choice::Backing;
 use crate::failure::{Explain, Failure, Result};
-use crate::memory::{HUGE, PAGE};
+use crate::memory::{Buffer, HUGE, PAGE};
 use crate::report;
 
 /// A system call touched all of the range.
@@ -58,14 +58,24 @@ pub(super) fn mremap(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
 /// Other memory in the place of the second half; of hugetlb, whole huge pages.
 pub(super) fn map_over(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
-    let step = match pinned.buffer()?.wanted().backing {
-        Backing::Hugetlb => HUGE / PAGE,
-        Backing::Small | Backing::Thp => 1,
-    };
-    let from = pinned.all().end / 2 / step * step;
+    let from = second_half(pinned.buffer()?);
     pinned.buffer()?.map_over(from * PAGE)?;
     pinned.touched(stage, Touch::MmapOver, from..pinned.all().end);
     stage.step("mmap", &[], began_ns)
+}
+
+/// The page with which the second half begins; of hugetlb, whole huge pages.
+pub(super) fn second_half(buffer: &Buffer) -> usize {
+    let step = piece(buffer.wanted().backing);
+    buffer.bytes() / PAGE / 2 / step * step
+}
+
+/// Pages of which all or none can be unmapped.
+const fn piece(backing: Backing) -> usize {
+    match backing {
+        Backing::Hugetlb => HUGE / PAGE,
+        Backing::Small | Backing::Thp => 1,
+    }
 }
 
 /// The kernel is told to forget what was written.
@@ -107,17 +117,14 @@ pub(super) fn truncate(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
     stage.step("fallocate", &[], began_ns)
 }
 
-/// Whether the file divides into quarters of whole pages.
-pub(super) fn check_truncate(pages: u64, backing: Backing) -> Result<()> {
-    let step = match backing {
-        Backing::Hugetlb => 4 * (HUGE / PAGE) as u64,
-        Backing::Small | Backing::Thp => 4,
-    };
+/// Whether the memory divides into so many parts of whole pages.
+pub(super) fn check_parts(parts: u64, pages: u64, backing: Backing) -> Result<()> {
+    let step = parts * piece(backing) as u64;
     if pages.is_multiple_of(step) {
         return Ok(());
     }
     Err(Failure::usage(
-        format!("{pages} pages do not divide into quarters of whole pages"),
+        format!("{pages} pages do not divide into {parts} parts of whole pages"),
         format!("choose --pages as a multiple of {step}"),
     ))
 }
@@ -127,10 +134,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_cut_at_whole_pages() {
-        assert!(check_truncate(64, Backing::Small).is_ok());
-        assert_eq!(check_truncate(66, Backing::Thp).unwrap_err().code, 2);
-        assert_eq!(check_truncate(512, Backing::Hugetlb).unwrap_err().code, 2);
-        assert!(check_truncate(2048, Backing::Hugetlb).is_ok());
+    fn memory_is_cut_at_whole_pages() {
+        assert!(check_parts(4, 64, Backing::Small).is_ok());
+        assert!(check_parts(2, 66, Backing::Small).is_ok());
+        assert_eq!(check_parts(4, 66, Backing::Thp).unwrap_err().code, 2);
+        assert_eq!(check_parts(4, 512, Backing::Hugetlb).unwrap_err().code, 2);
+        assert!(check_parts(4, 2048, Backing::Hugetlb).is_ok());
     }
 }

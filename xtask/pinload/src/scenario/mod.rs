@@ -9,8 +9,11 @@ mod crew;
 mod fork;
 mod ksm;
 mod mapping;
+mod partial;
 mod pinned;
 mod quiet;
+mod reference;
+mod short;
 mod stage;
 mod truth;
 mod uffd;
@@ -45,18 +48,25 @@ pub(crate) fn run(scenario: &Scenario) -> Result<()> {
         }
         Scenario::UffdWpStorm(storm) => uffd::storm(stage, storm),
         Scenario::SoftDirty(_) => pinned(stage, mapping::soft_dirty),
-        Scenario::ReadPinWrite(_) => waiting::read_pin_write(stage),
+        Scenario::ReadPinWrite(_) => short::read_pin_write(stage),
         Scenario::Ksm(_) => pinned(stage, ksm::scan),
         Scenario::Truncate(memory) => {
-            mapping::check_truncate(memory.pages, memory.backing)?;
+            mapping::check_parts(4, memory.pages, memory.backing)?;
             pinned_on(stage, Sharing::Memfd, mapping::truncate)
         }
         Scenario::ExitAdopted(_) => adopted::exit(stage),
-        Scenario::Undeclared(_) => waiting::undeclared(stage),
+        Scenario::Undeclared(_) => short::undeclared(stage),
+        Scenario::ShortUnmap(_) => short::unmap(stage),
+        Scenario::ReferenceForkWrite(_) => reference::fork_write(stage),
         Scenario::QuietFork(_) => quiet::fork(stage),
         Scenario::QuietUnmap(_) => quiet::unmap(stage),
         Scenario::QuietProtect(_) => quiet::protect(stage),
         Scenario::QuietRelease(_) => quiet::release(stage),
+        Scenario::QuietPartialRelease(memory) => {
+            mapping::check_parts(2, memory.pages, memory.backing)?;
+            partial::release(stage)
+        }
+        Scenario::QuietReference(_) => reference::quiet(stage),
     }
 }
 
@@ -90,7 +100,7 @@ const fn sharing(scenario: &Scenario) -> Sharing {
 fn buffers(scenario: &Scenario) -> usize {
     match scenario {
         Scenario::UffdWpStorm(storm) => usize::try_from(storm.threads).unwrap_or(usize::MAX),
-        Scenario::QuietUnmap(_) | Scenario::QuietProtect(_) => 2,
+        Scenario::QuietUnmap(_) | Scenario::QuietProtect(_) | Scenario::QuietReference(_) => 2,
         _ => 1,
     }
 }

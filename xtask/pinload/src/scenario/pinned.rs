@@ -1,4 +1,5 @@
-//! Memory that this process holds by a fixed buffer of an io_uring, and what becomes of its pages.
+//! Memory that this process holds, by fixed buffers of an io_uring unless it says otherwise, and what becomes of
+//! its pages.
 
 use std::ops::Range;
 
@@ -11,9 +12,9 @@ use crate::report;
 use crate::touch::buffer_of;
 use crate::workload::{IoUringBuffers, Workload};
 
-/// A pinned range.
-pub(super) struct Pinned {
-    workload: IoUringBuffers,
+/// A pinned range, or a referenced one.
+pub(super) struct Pinned<W = IoUringBuffers> {
+    workload: W,
     held: Held,
     pages: usize,
     /// As they were when the pins were taken: what the pins' holder looks at.
@@ -23,20 +24,19 @@ pub(super) struct Pinned {
 impl Pinned {
     /// Pins the whole buffer, says so, and waits at the gate.
     pub(super) fn new(stage: &Stage, buffer: Buffer) -> Result<Self> {
-        let this = Self::on(IoUringBuffers::new(buffer, 1)?)?;
-        stage.ready(this.held)?;
-        stage.wait()?;
-        Ok(this)
+        Self::on(choice::Kind::IoUring, IoUringBuffers::new(buffer, 1)?)?.ready(stage)
     }
+}
 
+impl<W: Workload> Pinned<W> {
     /// Pins what the workload has, and says nothing.
-    pub(super) fn on(mut workload: IoUringBuffers) -> Result<Self> {
+    pub(super) fn on(kind: choice::Kind, mut workload: W) -> Result<Self> {
         let began_ns = report::now_ns();
         let pins = workload.pin()?;
         let buffer = buffer_of(workload.buffer())?;
         Ok(Self {
             held: Held {
-                kind: Some(choice::Kind::IoUring),
+                kind: Some(kind),
                 tid: report::caller().1,
                 address: buffer.address(),
                 pins,
@@ -46,6 +46,18 @@ impl Pinned {
             frames: frames(buffer)?,
             workload,
         })
+    }
+
+    /// Says so, and waits at the gate.
+    pub(super) fn ready(self, stage: &Stage) -> Result<Self> {
+        stage.ready(self.held)?;
+        stage.wait()?;
+        Ok(self)
+    }
+
+    /// What holds the memory.
+    pub(super) const fn workload(&self) -> &W {
+        &self.workload
     }
 
     /// The memory.
@@ -68,7 +80,7 @@ impl Pinned {
         stage.note(Kind::MappingTouched, touch, 1, self.held.address, pages);
     }
 
-    /// Writes to each page; where that put another frame in the place of the pinned one, it was a copy.
+    /// Writes to each page; where that put another frame in the place of the held one, it was a copy.
     pub(super) fn write(&mut self, stage: &mut Stage) -> Result<()> {
         let began_ns = report::now_ns();
         let before = frames(self.buffer()?)?;
@@ -77,7 +89,7 @@ impl Pinned {
         stage.step("write", &[("pages_copied", copied)], began_ns)
     }
 
-    /// Notes the pinned pages that were copied since `before`, and counts them.
+    /// Notes the held pages that were copied since `before`, and counts them.
     pub(super) fn copied_since(&mut self, stage: &mut Stage, before: &Frames) -> Result<u64> {
         let after = frames(self.buffer()?)?;
         let gone: Vec<usize> = self.frames.changed(before);
@@ -93,11 +105,15 @@ impl Pinned {
             Backing::Small | Backing::Thp => PAGE,
         };
         let (base, times, count) = (buffer.address(), copies(&copied, unit), copied.len() as u64);
-        stage.note(Kind::CowAfterPin, Touch::Write, times, base, copied);
+        let kind = match self.held.kind {
+            Some(choice::Kind::Vmsplice) => Kind::GetNotPin,
+            _ => Kind::CowAfterPin,
+        };
+        stage.note(kind, Touch::Write, times, base, copied);
         Ok(count)
     }
 
-    /// The frames that are pinned.
+    /// The frames that are held.
     pub(super) fn frames(&self) -> Frames {
         self.frames.clone()
     }

@@ -78,7 +78,7 @@ fn protect_and_write(stage: &Stage, buffer: &Buffer) -> Result<()> {
 }
 
 /// The copies that are made here are of pages that nobody pins.
-fn fork_and_write(stage: &Stage, buffer: &Buffer) -> Result<()> {
+pub(super) fn fork_and_write(stage: &Stage, buffer: &Buffer) -> Result<()> {
     let began_ns = report::now_ns();
     let before = frames(buffer)?;
     let child = Child::fork(|parent| {

@@ -110,7 +110,7 @@ impl Stage {
         self.memory.pages
     }
 
-    /// Something happened `times` to these pages, counted from `base` on, which this process has pinned.
+    /// Something happened `times` to these pages, counted from `base` on, which this process holds.
     pub(super) fn note(
         &mut self,
         kind: Kind,

@@ -12,6 +12,8 @@ use crate::memory::PAGE;
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Kind {
     CowAfterPin,
+    /// What was copied was referenced, and not pinned.
+    GetNotPin,
     ForkCopiedPinned,
     MappingTouched,
     PinOutlivesMm,

@@ -12,9 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::getpid;
 
-use super::pinned::frames;
 use super::stage::{Held, Stage};
-use super::truth::{Kind, Touch};
 use crate::choice::{self, Backing};
 use crate::failure::{Explain, Failure, Result};
 use crate::memory::{Buffer, FirstTouch, PAGE, Sharing, Wanted};
@@ -27,7 +25,7 @@ const MOST: u64 = 1024;
 const BUG: &str = "report this as a bug of pinload";
 
 /// A thread inside process_vm_readv, which holds what it reads.
-struct Waiting {
+pub(super) struct Waiting {
     fault: Userfault,
     missing: Buffer,
     thread: JoinHandle<nix::Result<usize>>,
@@ -92,7 +90,7 @@ impl Waiting {
     }
 
     /// Lets the call return, which gives the pins back, and says so.
-    fn finish(self, stage: &Stage) -> Result<()> {
+    pub(super) fn finish(self, stage: &Stage) -> Result<()> {
         let began_ns = report::now_ns();
         self.fault.fill(self.missing.extent())?;
         let copied = self.thread.join().unwrap_or(Ok(0));
@@ -107,33 +105,8 @@ impl Waiting {
     }
 }
 
-/// Held, and nothing else.
-pub(super) fn undeclared(stage: &mut Stage) -> Result<()> {
-    let buffer = Buffer::new(stage.wanted(Sharing::Private))?;
-    let waiting = start(stage, &buffer)?;
-    stage.note_holding(Kind::UndeclaredLongterm, getpid().as_raw(), buffer.address());
-    stage.touched()?;
-    waiting.finish(stage)?;
-    stage.end()
-}
-
-/// A file's pages, pinned for reading: each write puts a copy into the process's memory.
-pub(super) fn read_pin_write(stage: &mut Stage) -> Result<()> {
-    let buffer = Buffer::new(stage.wanted(Sharing::Copied))?;
-    let before = frames(&buffer)?;
-    let waiting = start(stage, &buffer)?;
-    let began_ns = report::now_ns();
-    buffer.write_pages();
-    let copied = before.moved(&frames(&buffer)?);
-    let count = copied.len() as u64;
-    stage.note(Kind::CowAfterPin, Touch::Write, count, buffer.address(), copied);
-    stage.step("write", &[("pages_copied", count)], began_ns)?;
-    stage.touched()?;
-    waiting.finish(stage)?;
-    stage.end()
-}
-
-fn start(stage: &Stage, buffer: &Buffer) -> Result<Waiting> {
+/// Begins such a call, says so, and waits at the gate.
+pub(super) fn start(stage: &Stage, buffer: &Buffer) -> Result<Waiting> {
     if stage.pages() > MOST {
         return Err(Failure::usage(
             format!("process_vm_readv holds {MOST} pages at most"),

@@ -56,19 +56,44 @@ impl IoUringBuffers {
             .ok_or_else(|| Failure::failed("the ring is closed", "pin before closing"))
     }
 
-    /// Pins that stay: all of them, or one for each large folio of each buffer.
+    /// Takes back one of the buffers and leaves its place empty; how many pins it had, if that is known. A work
+    /// queue may be what gives them back.
+    pub(crate) fn take_back(&self, index: u32) -> Result<Option<u64>> {
+        let none = iovec {
+            iov_base: std::ptr::null_mut(),
+            iov_len: 0,
+        };
+        // SAFETY: nothing is registered, and no request uses what was.
+        unsafe {
+            self.ring()?
+                .submitter()
+                .register_buffers_update(index, &[none], None)
+        }
+        .unavailable(
+            &format!("cannot take back buffer {index} alone"),
+            "updating registered buffers needs kernel 5.13",
+        )?;
+        Ok(self.held_by(Kernel::running()?, index as usize))
+    }
+
+    /// Pins that stay.
     fn held(&self, kernel: Kernel) -> Option<u64> {
+        (0..self.buffers).map(|index| self.held_by(kernel, index)).sum()
+    }
+
+    /// Those of one buffer: one for each page, or for each large folio.
+    fn held_by(&self, kernel: Kernel, index: usize) -> Option<u64> {
         let each = self.buffer.bytes() / self.buffers;
+        let pages = (each / PAGE) as u64;
         if self.buffer.wanted().backing == Backing::Small {
-            return Some((self.buffer.bytes() / PAGE) as u64);
+            return Some(pages);
         }
         kernel.io_uring_coalesces().map(|coalesces| {
-            if !coalesces {
-                return (self.buffer.bytes() / PAGE) as u64;
+            if coalesces {
+                huge_pages_spanned(index * each, each)
+            } else {
+                pages
             }
-            (0..self.buffers)
-                .map(|index| huge_pages_spanned(index * each, each))
-                .sum()
         })
     }
 }

@@ -13,6 +13,7 @@ mod vmsplice;
 mod zerocopy;
 
 pub(crate) use self::io_uring::IoUringBuffers;
+pub(crate) use self::vmsplice::Vmsplice;
 
 use crate::choice::Backing;
 use crate::failure::Result;
@@ -68,7 +69,7 @@ pub(crate) fn prepare_on(plan: &Plan, buffer: Buffer, index: u32) -> Result<Box<
         Method::DirectWrite(arguments) => Box::new(direct::Direct::writing(buffer, arguments, index)?),
         Method::Udmabuf => Box::new(udmabuf::Udmabuf::new(buffer)?),
         Method::Vfio => Box::new(vfio::Vfio::new(buffer)?),
-        Method::Vmsplice => Box::new(vmsplice::Vmsplice::new(buffer)),
+        Method::Vmsplice => Box::new(Vmsplice::new(buffer)),
         Method::Zerocopy => Box::new(zerocopy::Zerocopy::new(buffer)?),
     })
 }

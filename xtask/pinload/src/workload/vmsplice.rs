@@ -1,7 +1,7 @@
 //! Pages in pipes: references (FOLL_GET) that last while the pipe is full, and no pins.
 
 use std::fs::File;
-use std::io::{IoSlice, Read};
+use std::io::{ErrorKind, IoSlice, Read};
 
 use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl, vmsplice};
 use nix::unistd::pipe2;
@@ -16,14 +16,14 @@ const PIPE_PAGES: usize = 256;
 const REMEDY: &str = "ask for fewer --pages, or raise fs.pipe-user-pages-soft";
 
 /// The memory, and the pipes that hold its pages.
-pub(super) struct Vmsplice {
+pub(crate) struct Vmsplice {
     pipes: Vec<(File, File)>,
     buffer: Buffer,
 }
 
 impl Vmsplice {
     /// No pipe yet.
-    pub(super) const fn new(buffer: Buffer) -> Self {
+    pub(crate) const fn new(buffer: Buffer) -> Self {
         Self {
             pipes: Vec::new(),
             buffer,
@@ -64,8 +64,15 @@ impl Workload for Vmsplice {
         let mut sink = vec![0; PIPE_PAGES * PAGE];
         for (read, _) in &self.pipes {
             let mut read: &File = read;
-            // The pipe is empty when reading would block.
-            while read.read(&mut sink).is_ok_and(|bytes| bytes > 0) {}
+            loop {
+                match read.read(&mut sink) {
+                    Ok(0) => break,
+                    Ok(_) => {}
+                    // The pipe is empty when reading would block.
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    Err(error) => return Err(error).failing("cannot drain a pipe", "report this as a bug"),
+                }
+            }
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::session::{Held, alive, alone, pid, root, run, together};
 
-const ALL: [&str; 20] = [
+const ALL: [&str; 24] = [
     "fork-write-parent",
     "fork-write-child",
     "protect-write",
@@ -23,10 +23,14 @@ const ALL: [&str; 20] = [
     "truncate",
     "exit-adopted",
     "undeclared",
+    "short-unmap",
+    "reference-fork-write",
     "quiet-fork",
     "quiet-unmap",
     "quiet-protect",
     "quiet-release",
+    "quiet-partial-release",
+    "quiet-reference",
 ];
 
 /// Runs a scenario; its lines, unless the machine does not offer it.
@@ -90,6 +94,8 @@ fn a_system_call_on_pinned_memory_is_one_touch_of_its_pages() {
         ("map-over --pages 7", "mmap_over", 1, 4),
         ("soft-dirty", "soft_dirty", 1, 64),
         ("truncate", "truncate", 2, 48),
+        ("short-unmap --pages 7", "munmap", 1, 4),
+        ("short-unmap --backing thp --reserve", "munmap", 1, 32),
         ("uffd-wp-writers --rounds 9", "uffd_wp", 9, 64),
         ("protect-write --backing thp --reserve", "mprotect", 1, 64),
         (
@@ -122,6 +128,62 @@ fn a_file_s_page_is_copied_under_a_pin_for_reading() {
     };
     let wanted = (json!("cow-after-pin"), json!(9), json!(9));
     assert_eq!(finding(&lines, "write"), Some(wanted), "{lines:#?}");
+}
+
+/// More pages than one pipe has room for.
+#[test]
+fn what_a_pipe_holds_is_copied_by_a_write_after_fork() {
+    if !root() {
+        return;
+    }
+    let _together = together();
+    for (line, pages) in [
+        ("reference-fork-write --pages 9", 9),
+        ("reference-fork-write --pages 300", 300),
+    ] {
+        let Some(lines) = play(line) else { continue };
+        assert_eq!(lines[1]["pages_changed"], 0, "{line}");
+        let wanted = (json!("get-not-pin"), json!(pages), json!(pages));
+        assert_eq!(finding(&lines, "write"), Some(wanted), "{line}");
+        assert_eq!(
+            expected(&lines)["findings"].as_array().unwrap().len(),
+            1,
+            "{line}"
+        );
+    }
+}
+
+/// The control: the same pages are copied, and nobody holds them.
+#[test]
+fn what_no_pipe_holds_any_more_is_copied_and_not_to_be_found() {
+    if !root() {
+        return;
+    }
+    let _together = together();
+    let Some(lines) = play("quiet-reference --pages 9") else {
+        return;
+    };
+    let events: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
+    assert_eq!(
+        events,
+        ["ready", "released", "step", "touched", "expected", "done"]
+    );
+    assert_eq!(lines[2]["pages_copied"], 9);
+    assert_eq!(expected(&lines)["findings"], json!([]));
+}
+
+#[test]
+fn a_buffer_is_taken_back_before_it_is_unmapped() {
+    if !root() {
+        return;
+    }
+    let _alone = alone();
+    let Some(lines) = play("quiet-partial-release --pages 10") else {
+        return;
+    };
+    // Others on this machine may give pins back meanwhile.
+    assert!(lines[1]["pins_released"].as_u64().unwrap() >= 5, "{lines:#?}");
+    assert_eq!(lines[2]["pages_changed"], 0);
 }
 
 #[test]
@@ -295,6 +357,10 @@ fn what_a_scenario_cannot_do_is_a_usage_error() {
         "truncate --pages 6",
         "truncate --pages 512 --backing hugetlb",
         "undeclared --pages 1025",
+        "short-unmap --pages 1025",
+        "quiet-partial-release --pages 7",
+        "quiet-partial-release --pages 512 --backing hugetlb",
+        "reference-fork-write --backing thp",
         "ksm --backing thp",
         "dontneed --rounds 3",
     ] {
