@@ -43,7 +43,7 @@ const INDEX_AGE: Duration = Duration::from_hours(24);
 /// Which part of the archive is looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
-    /// Every suite that carries kernels.
+    /// Every suite that carries kernels, whatever this system is.
     Kernels,
     /// The suites of this system, so that a package and its libraries fit one another.
     Packages,

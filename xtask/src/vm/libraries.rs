@@ -97,6 +97,10 @@ fn needs(file: &Path) -> Result<Option<Needs>> {
     let Ok(real) = fs::canonicalize(file) else {
         return Ok(None);
     };
+    // A link to a folder.
+    if real.is_dir() {
+        return Ok(None);
+    }
     let content = fs::read(&real).with_context(|| format!("cannot read {}", file.display()))?;
     if !content.starts_with(b"\x7fELF") {
         return Ok(None);

@@ -46,7 +46,7 @@ pub(crate) struct GuestOptions {
     /// A file or folder for the guest, with the libraries it needs; DEST defaults to /root, the working directory
     #[arg(long, value_name = "SRC[=DEST]", value_parser = Addition::parse)]
     pub(crate) add: Vec<Addition>,
-    /// A Debian package for the guest, with the libraries it needs
+    /// A Debian package for the guest, with the libraries it needs; NAME/SUITE for one of another suite than this system's
     #[arg(long, value_name = "DEBIAN-PACKAGE")]
     pub(crate) package: Vec<String>,
     /// More for the kernel's command line

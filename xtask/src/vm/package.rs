@@ -1,6 +1,7 @@
 //! Debian packages for guests: a package's own files with the shared libraries they need, out of the cache or the archive.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -16,16 +17,20 @@ const LEFT_OUT: [&str; 4] = [
     "usr/share/lintian",
 ];
 
-/// The folder that holds the package's files and libraries as they are to lie in the guest's root.
+/// The folder that holds the package's files and libraries as they are to lie in the guest's root. `NAME/SUITE` is that of
+/// another suite than the system's.
 pub(crate) fn obtain(name: &str) -> Result<PathBuf> {
     let _lock = cache::lock("packages")?;
-    let folder = cache::root()?.join("packages").join(name);
+    let folder = cache::root()?.join("packages").join(name.replace('/', "@"));
     if folder.is_dir() {
         return Ok(folder);
     }
     let missing = || format!("Debian package {name} is not in the cache and could not be fetched");
-    let apt = Apt::open(Scope::Packages).with_context(missing)?;
-    let own = format!("{name}=");
+    let (own, scope) = match name.split_once('/') {
+        Some((name, _)) => (format!("{name}="), Scope::Kernels),
+        None => (format!("{name}="), Scope::Packages),
+    };
+    let apt = Apt::open(scope).with_context(missing)?;
     let (package, others): (Vec<_>, Vec<_>) = apt
         .closure(name)
         .with_context(missing)?
@@ -78,7 +83,10 @@ pub(crate) fn program(package: &str, path: &str) -> Result<PathBuf> {
 fn bring_libraries(folder: &Path, rest: &Path) -> Result<()> {
     let mut shelf = libraries::below(rest)?;
     shelf.extend(libraries::below(folder)?);
-    for (path, source) in libraries::needed(&libraries::files(folder)?, &shelf)? {
+    // Packages carry binaries as data too, for which nothing need be there.
+    let mut files = libraries::files(folder)?;
+    files.retain(|file| is_loaded(file));
+    for (path, source) in libraries::needed(&files, &shelf)? {
         let target = folder.join(path);
         if let Some(parent) = target.parent() {
             cache::folder(parent)?;
@@ -88,4 +96,11 @@ fn bring_libraries(folder: &Path, rest: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a file is a program or a shared library.
+fn is_loaded(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let executable = fs::metadata(file).is_ok_and(|data| data.permissions().mode() & 0o111 != 0);
+    name.ends_with(".so") || name.contains(".so.") || executable
 }
