@@ -6,6 +6,7 @@ mod demo;
 mod facts;
 mod findings;
 mod lint;
+mod others;
 mod process;
 mod run;
 mod setup;
@@ -47,6 +48,8 @@ enum Task {
     Facts(facts::Facts),
     /// Write down what is found in each scenario on each kernel
     Findings(findings::Findings),
+    /// Look for findings in programs that are not ours
+    Others(others::Others),
     /// Measure what pintrace costs
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -65,6 +68,7 @@ impl Task {
             Self::Test(test) => test.run(),
             Self::Facts(facts) => facts.run(),
             Self::Findings(findings) => findings.run(),
+            Self::Others(others) => others.run(),
             Self::Bench(bench) => bench.run(),
             Self::Ci => ci::run(),
         }

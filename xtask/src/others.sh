@@ -1,0 +1,61 @@
+# Runs programs that are not ours under pintrace check. Prints, with tabs between: report NAME JSON.
+export PATH=$PATH:/usr/lib/postgresql/18/bin:/usr/lib/go-1.24/bin HOME=/mnt TMPDIR=/mnt
+PG=/mnt/pg
+mkdir -p /dev/shm /run/postgresql $PG
+mount -t tmpfs none /dev/shm
+chmod 777 /dev/shm /run/postgresql $PG
+check() {
+    name=$1
+    shift
+    pintrace check --allow-loss --format json --report-file /tmp/report.json -- "$@" >/tmp/said 2>&1
+    code=$?
+    # 4: something was found. The report has the command's own code.
+    if [ $code -ne 0 ] && [ $code -ne 4 ]; then
+        cat /tmp/said
+        echo "others: $name ended with $code"
+        exit 1
+    fi
+    printf 'report\t%s\t%s\n' "$name" "$(tr -d '\n' </tmp/report.json)"
+}
+if command -v fio >/dev/null; then
+    for engine in io_uring libaio psync; do
+        check "fio $engine" fio --name=others --filename=/mnt/others.dat --size=32M --bs=4k --rw=randrw --time_based \
+            --runtime=8 --numjobs=2 --iodepth=16 --direct=1 --minimal --ioengine=$engine
+    done
+    check "fio io_uring fixedbufs" fio --name=others --filename=/mnt/others.dat --size=32M --bs=64k --rw=randrw \
+        --time_based --runtime=8 --iodepth=16 --direct=1 --minimal --ioengine=io_uring --fixedbufs=1
+fi
+if command -v stress-ng >/dev/null; then
+    for stressor in vm userfaultfd fork mmap io-uring vmsplice; do
+        check "stress-ng $stressor" stress-ng --$stressor 2 --timeout 8 --temp-path /mnt
+    done
+fi
+if command -v initdb >/dev/null; then
+    echo 'postgres:x:100:100::/mnt/pg:/bin/sh' >>/etc/passwd
+    echo 'postgres:x:100:' >>/etc/group
+    chown postgres $PG
+    su postgres -c "initdb -D $PG/data --no-locale --no-sync -A trust" >/tmp/said 2>&1 || {
+        cat /tmp/said
+        exit 1
+    }
+    cat >>$PG/data/postgresql.conf <<CONF
+io_method = io_uring
+debug_io_direct = 'data'
+listen_addresses = ''
+shared_buffers = 64MB
+CONF
+    cat >$PG/run.sh <<RUN
+cd $PG
+pg_ctl -D data -l log -w start || { cat log; exit 1; }
+pgbench -i -s 2 -q postgres && pgbench -c 4 -j 2 -T 20 postgres
+code=\$?
+pg_ctl -D data -w -m fast stop
+exit \$code
+RUN
+    check "PostgreSQL" su postgres -c "PATH=$PATH sh $PG/run.sh"
+fi
+if command -v go >/dev/null; then
+    export GOCACHE=/mnt/cache GOPATH=/mnt/path GOTOOLCHAIN=local
+    printf 'package main\nimport "fmt"\nfunc main() { fmt.Println("built") }\n' >/mnt/built.go
+    check "go build" go build -o /mnt/built /mnt/built.go
+fi
