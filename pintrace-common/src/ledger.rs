@@ -111,11 +111,20 @@ pub struct Extent {
     pub file: u64,
     /// Where in the file, in bytes.
     pub file_offset: u64,
+    /// Which system call pinned last, as far as its number and arguments tell; 0 for none.
+    pub call: u64,
 }
 
 impl Extent {
     /// Added to `pages_held` while a pin call is adding pages, so that no release closes it meanwhile.
     pub const OPENING_BIAS: u64 = 1 << 40;
+    /// In `flags`, beside those of the call: pages were released, and which ones are left is not known.
+    pub const SHRUNK: u32 = 1 << 31;
+    /// ... a release was given to one of several holders of a folio by rule, of which this is one: how many of its pages are
+    /// left is not known either.
+    pub const DOUBTFUL: u32 = 1 << 30;
+    /// Both.
+    pub const MARKS: u32 = Self::SHRUNK | Self::DOUBTFUL;
 }
 
 /// Holders that one folio can have at one time.

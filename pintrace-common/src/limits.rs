@@ -27,6 +27,14 @@ pub const WATCHED: u32 = 4096;
 pub const FAULTS: u32 = 4096;
 /// Holders whose pages were copied, by kind of copy.
 pub const COPIES: u32 = 4096;
+/// Small folios of which the latest reference that is no pin is known, where these are followed. The oldest give way.
+pub const REFERENCES: u32 = 65_536;
+/// Entries of a table that is not used.
+pub const UNUSED: u32 = 64;
+/// Processes that take such references.
+pub const REFERRERS: u32 = 4096;
+/// Pages of one call of which the references are followed; direct I/O has 256 in a bio (`BIO_MAX_VECS`).
+pub const REFERENCES_A_CALL: u32 = 256;
 /// Processes with pending-flush windows, by cause.
 pub const WINDOWS: u32 = 8192;
 /// Pending-flush windows open at one time.

@@ -33,6 +33,12 @@ pub struct WatchFacts {
     pub page_index: u32,
     /// `pt_regs.orig_ax`: the system call's number.
     pub regs_call: u32,
+    /// `pt_regs.di`: its first argument.
+    pub regs_first: u32,
+    /// `pt_regs.si`: its second.
+    pub regs_second: u32,
+    /// `pt_regs.dx`: its third.
+    pub regs_third: u32,
     /// `sizeof(struct pt_regs)`.
     pub regs_bytes: u32,
     /// One of [`unmap`].
@@ -45,6 +51,17 @@ pub struct WatchFacts {
     pub protect_shape: u32,
     /// `PG_anon_exclusive` exists (5.19): the kernel keeps exclusive pages from being copied.
     pub exclusive: u32,
+    /// `inode.i_data`: the `address_space` of a file's own pages.
+    pub inode_data: u32,
+    /// `PG_lru`: the page is on a list for reclaim; if not, whoever took it off or is about to put it there has a
+    /// reference.
+    pub pg_lru: u32,
+    /// `PG_swapcache`: the swap cache has a reference.
+    pub pg_swapcache: u32,
+    /// 1 if short-term pins get extents too. An option, and no fact.
+    pub all: u32,
+    /// 1 if references that are no pins are followed. An option too.
+    pub references: u32,
 }
 
 /// What `unmap_vmas` (mm/memory.c) takes.
@@ -132,19 +149,19 @@ pub struct Touched {
     pub stack: i64,
     /// Number of the system call, or a negative number.
     pub call: i64,
-    /// The advice for [`touch::ADVICE`].
+    /// The advice for [`touch::ADVICE`]; for [`touch::UNMAP`] 1 if mremap has moved the pages to another address.
     pub detail: u64,
     /// Command name of the thread.
     pub comm: [u8; limits::COMM_BYTES],
 }
 
-/// An address space that long-term pins are in came to its end.
+/// An address space or file that long-term pins are in came to its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct SpaceEnded {
-    /// `id` is 0.
+    /// `id` is 1 for a file.
     pub header: Header,
-    /// `mm_struct`.
+    /// `mm_struct` or `address_space`.
     pub space: u64,
 }
 
@@ -165,8 +182,9 @@ pub const LEVEL_SHIFT: u32 = 5;
 pub struct Watched {
     /// Extents.
     pub extents: u64,
-    /// Unused.
-    pub reserved: u64,
+    /// When the first extent that it was made for was opened (monotonic ns). The kernel uses addresses again: an older
+    /// extent was another's.
+    pub born_ns: u64,
     /// Extents by level and grain.
     pub grains: [u64; LEVELS * GRAINS],
 }
@@ -189,6 +207,9 @@ pub mod copy {
     pub const UNSHARE: u32 = 1;
     /// Of anonymous memory.
     pub const ANONYMOUS: u32 = 2;
+    /// Of a page that is held by a reference alone: then [`super::CopyKey::holder`] is the process that took it, and
+    /// [`super::CopyKey::opened_ns`] the number of the stack with which it did.
+    pub const REFERENCE: u32 = 4;
 }
 
 /// Copies of pinned pages of one holder.
@@ -217,8 +238,30 @@ pub struct Copies {
     pub extent_address: u64,
     /// The account of the holder.
     pub account: u64,
+    /// When the reference was taken, for [`copy::REFERENCE`] (monotonic ns).
+    pub taken_ns: u64,
+    /// By which thread: tgid << 32 | tid.
+    pub taken_by: u64,
+    /// Kernel stack of that, or a negative number.
+    pub taken_stack: i64,
     /// Command name of the thread that made the first.
     pub comm: [u8; limits::COMM_BYTES],
+}
+
+/// A reference to a small folio that is no pin (`FOLL_GET`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Reference {
+    /// Address space that it was taken in.
+    pub space: u64,
+    /// Where.
+    pub address: u64,
+    /// When (monotonic ns).
+    pub taken_ns: u64,
+    /// By which thread: tgid << 32 | tid.
+    pub taken_by: u64,
+    /// Kernel stack, or a negative number.
+    pub stack: i64,
 }
 
 /// Whose windows, and why.
@@ -297,6 +340,8 @@ pub struct OpenWindow {
     pub part_end: u64,
     /// Others use the address space too, so that they may have stale translations.
     pub exposed: u64,
+    /// Whose address space it is.
+    pub tgid: u64,
     /// 1 while the task is inside `change_protection`, which for hugetlb gathers and flushes by itself.
     pub inside: u64,
 }

@@ -10,6 +10,8 @@ pub mod kind {
     pub const EXTENT_OPENED: u32 = 2;
     /// [`super::ExtentClosed`].
     pub const EXTENT_CLOSED: u32 = 3;
+    /// [`super::ExtentShrinks`].
+    pub const EXTENT_SHRINKS: u32 = 7;
     /// [`super::ProcessExited`].
     pub const PROCESS_EXITED: u32 = 4;
     /// [`crate::watch::Touched`].
@@ -60,6 +62,16 @@ pub struct ExtentClosed {
     pub extent: Extent,
     /// tgid << 32 | tid of the task that was running; in interrupts an innocent one.
     pub pid_tgid: u64,
+}
+
+/// The first page of a long-term extent is released, and others are left; or how many are left is not known any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct ExtentShrinks {
+    /// `id` is the extent's.
+    pub header: Header,
+    /// 1 if how many are left is not known.
+    pub doubtful: u64,
 }
 
 /// The last thread of a process that has an account exited.

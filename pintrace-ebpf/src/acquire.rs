@@ -40,7 +40,7 @@ pub fn acquired_by(
     ctx: *mut c_void,
     call: &PinCall,
     stack: When,
-    pin_pages: extern "C" fn(u32, u32, u32, u64, u64) -> u32,
+    pin_pages: extern "C" fn(u32, u32, u64, u64, u64) -> u32,
 ) {
     let longterm = call.flags as u32 & facts::foll_longterm() != 0;
     let key = AccountKey {
@@ -51,36 +51,38 @@ pub fn acquired_by(
     };
     let mut opened = Opened::nothing(stack);
     let account = accounts::find_or_open(ctx, &key, &mut opened);
-    let opening = if longterm {
+    let opening = if longterm || watch::facts::all() != 0 {
         extents::begin(ctx, account, call, &mut opened)
     } else {
         None
     };
     let holder = opening.map_or(account, |opening| opening.holder());
     let grown = opening.is_some_and(|opening| opening.grown);
-    pin_pages(account, holder, u32::from(grown), call.array, call.pages);
+    pin_pages(
+        account,
+        holder,
+        call.span() | u64::from(grown),
+        call.array,
+        call.pages,
+    );
     opened.announce(ctx);
-    watch::pinned(call.mm, call.address, call.pages);
+    if call.of_file == 0 {
+        watch::pinned(call.mm, call.address, call.pages);
+    }
     log::debug!(ctx, "pinned {} pages at {:x}", call.pages, call.address);
 }
 
 /// [`pin_pages`] as a global function: the verifier follows it once, and not on every way to it.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_pin_pages(account: u32, holder: u32, grown: u32, array: u64, pages: u64) -> u32 {
-    pin_pages::<Chunks>(account, holder, grown, array, pages)
+pub extern "C" fn pintrace_pin_pages(account: u32, holder: u32, part: u64, array: u64, pages: u64) -> u32 {
+    pin_pages::<Chunks>(account, holder, part, array, pages)
 }
 
 /// Puts the pages of a call into the folio table, and their figures to the account and the extent that
-/// `holder` may name. `grown` if that extent was there before.
+/// `holder` may name. `part` is what the call covers in bytes, whole pages; plus 1 if that extent was there before.
 #[inline(always)]
-pub extern "C" fn pin_pages<T: CellTable>(
-    account: u32,
-    holder: u32,
-    grown: u32,
-    array: u64,
-    pages: u64,
-) -> u32
+pub extern "C" fn pin_pages<T: CellTable>(account: u32, holder: u32, part: u64, array: u64, pages: u64) -> u32
 where
     Hold<T>: Paged,
 {
@@ -102,7 +104,7 @@ where
         holders::keep_bytes(holder, hold.bytes);
     }
     if holder & EXTENT_BIT != 0 {
-        extents::pintrace_extent_finish(holder, grown, pages << 12, hold.pins, hold.kept);
+        extents::pintrace_extent_finish(holder, (part & 1) as u32, part & !4095, hold.pins, hold.kept);
     }
     0
 }

@@ -188,7 +188,7 @@ extern "C" fn pin_unpin<T: CellTable>(_turn: u32, run: *mut Run) -> i64 {
         array: first as u64,
         pages: run.pages,
         caller: 1,
-        in_file: 0,
+        of_file: 0,
     };
     acquire::acquired_by(run.ctx, &call, When::Now, acquire::pin_pages::<T>);
     if !calls::inside(run.ctx) {

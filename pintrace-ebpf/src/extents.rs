@@ -5,20 +5,20 @@ use core::ffi::c_void;
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use pintrace_common::{
     counters::Loss,
-    ledger::{EXTENT_BIT, Extent},
+    ledger::{EXTENT_BIT, Extent, SHARED_CELLS},
     wire,
 };
 
 use crate::{
     accounts,
     atomic::Word,
-    count, kernel,
+    calls, count, kernel,
     locks::{self, What},
     maps,
     pin_call::PinCall,
-    ring,
+    ring, shared,
     stacks::Opened,
-    watch::grains,
+    watch::{call::Call, grains},
 };
 
 /// Calls on adjoining addresses within this time make one extent: drivers pin large regions in
@@ -47,9 +47,10 @@ impl Opening {
 pub fn begin(ctx: *mut c_void, account: u32, call: &PinCall, opened: &mut Opened) -> Option<Opening> {
     // SAFETY: a live map value; only the account's own thread uses this field.
     let last = unsafe { (*maps::ACCOUNTS.get_ptr_mut(account)?).last_extent };
+    let space = call.space();
     if last != 0 {
         let index = (last - 1) as u32;
-        if pintrace_extent_continues(index, account, call.address) != 0 {
+        if pintrace_extent_continues(index, account, call.address, space, call.array) != 0 {
             return Some(Opening { index, grown: true });
         }
     }
@@ -60,7 +61,7 @@ pub fn begin(ctx: *mut c_void, account: u32, call: &PinCall, opened: &mut Opened
         return None;
     }
     let index = (number - 1) as u32;
-    pintrace_extent_place(index, call.mm, call.array, call.in_file);
+    pintrace_extent_place(index, space, call.array);
     opened.extent(index);
     Some(Opening { index, grown: false })
 }
@@ -95,27 +96,29 @@ pub extern "C" fn pintrace_extent_open(account: u32, address: u64, flags: u32, s
 /// Notes what a fresh extent's address is one of, and has it watched. `array` is that of its first page.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_extent_place(index: u32, mm: u64, array: u64, in_file: u64) -> u32 {
+pub extern "C" fn pintrace_extent_place(index: u32, space: u64, array: u64) -> u32 {
     let Some(extent) = maps::EXTENTS.get_ptr_mut(index) else {
         return 0;
     };
     let page = kernel::read_u64(array).unwrap_or(0);
     let (file, offset) = grains::file_of(page);
-    let space = if in_file != 0 {
-        0
-    } else if mm == 0 {
-        kernel::current_mm()
-    } else {
-        mm
-    };
     // SAFETY: a live map value that nobody else knows yet.
-    unsafe {
+    let opened_ns = unsafe {
         (*extent).space = space;
         (*extent).file = file;
-        (*extent).file_offset = offset;
+        // Of a file's folio the call may mean a part.
+        (*extent).file_offset = if space == 0 { (*extent).address } else { offset };
+        (*extent).opened_ns
+    };
+    // What cannot be watched is not found under an address that others will have.
+    if !grains::began(space, opened_ns) {
+        // SAFETY: as above.
+        unsafe { (*extent).space = 0 };
     }
-    grains::began(space);
-    grains::began(file);
+    if !grains::began(file, opened_ns) {
+        // SAFETY: as above.
+        unsafe { (*extent).file = 0 };
+    }
     0
 }
 
@@ -142,10 +145,34 @@ fn watch(extent: *const Extent, end: u64, n: u64) {
 /// Whether a call continues this extent; if so, the extent is kept from closing.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_extent_continues(index: u32, account: u32, address: u64) -> u32 {
+pub extern "C" fn pintrace_extent_continues(
+    index: u32,
+    account: u32,
+    address: u64,
+    space: u64,
+    array: u64,
+) -> u32 {
     let Some(extent) = maps::EXTENTS.get_ptr_mut(index) else {
         return 0;
     };
+    // SAFETY: a live map value; what another has made of it, `take_on` finds out.
+    let (same_space, file, file_offset) = unsafe {
+        if (*extent).end != address {
+            return 0;
+        }
+        let length = address.wrapping_sub((*extent).address);
+        (
+            (*extent).space == space,
+            (*extent).file,
+            (*extent).file_offset.wrapping_add(length),
+        )
+    };
+    let (next_file, next_offset) = grains::file_of(kernel::read_u64(array).unwrap_or(0));
+    // Of a file's folio the call may mean a part.
+    let adjoins = file == 0 || space == 0 || next_offset == file_offset;
+    if !same_space || file != next_file || !adjoins {
+        return 0;
+    }
     let Some(lock) = locks::lock(What::Extent(index)) else {
         return 0;
     };
@@ -197,10 +224,11 @@ pub extern "C" fn pintrace_extent_finish(holder: u32, grown: u32, span: u64, pag
         watch(extent, end, u64::MAX);
         (*extent).pages += pages;
         (*extent).grown_ns = accounts::time();
+        (*extent).call = Call::now().identity();
         let counter = Word::at(&raw mut (*extent).pages_held);
         // Releases that came meanwhile have already been taken off.
         counter.add(held);
-        owner_holds((*extent).account, held);
+        owner_holds((*extent).account, (*extent).flags, held);
         if grown == 0 && pages != 0 {
             let header = wire::Header {
                 kind: wire::kind::EXTENT_OPENED,
@@ -230,8 +258,66 @@ fn lower(index: u32, extent: *mut Extent, pages: u64) {
     let before = unsafe { Word::at(&raw mut (*extent).pages_held) }.fetch_sub(pages);
     if before == pages {
         close(index, extent);
+    } else if pages != Extent::OPENING_BIAS {
+        // From now on only the pages themselves tell which of them are left.
+        shrunk(index, extent);
     }
     lock.unlock();
+}
+
+/// Marks an extent as not whole, unless the call that pins is still under way: of a buffer in large folios, io_uring gives all
+/// pins but one for each folio back at once, and goes on using all of it (`io_check_coalesce_buffer`, io_uring/rsrc.c).
+#[inline(always)]
+fn shrunk(index: u32, extent: *mut Extent) {
+    // SAFETY: a live map value.
+    let (flags, account, call) = unsafe { ((*extent).flags, (*extent).account, (*extent).call) };
+    if flags & Extent::SHRUNK != 0 {
+        return;
+    }
+    let own = maps::ACCOUNTS
+        .get(account)
+        .is_some_and(|account| account.key.pid_tgid == bpf_get_current_pid_tgid());
+    if !own || call == 0 || Call::now().identity() != call {
+        mark(index, extent, Extent::SHRUNK);
+    }
+}
+
+/// Marks an extent and tells it, the first time; two CPUs may both be first.
+#[inline(always)]
+fn mark(index: u32, extent: *mut Extent, mark: u32) {
+    // SAFETY: a live map value; no bit is ever taken back while the extent is open.
+    unsafe {
+        let flags = (&raw const (*extent).flags).read_volatile();
+        if flags & mark == mark {
+            return;
+        }
+        (&raw mut (*extent).flags).write_volatile(flags | mark);
+    }
+    let header = wire::Header {
+        kind: wire::kind::EXTENT_SHRINKS,
+        id: index,
+        time_ns: accounts::time(),
+    };
+    let doubtful = u64::from(mark & Extent::DOUBTFUL != 0);
+    ring::emit(wire::ExtentShrinks { header, doubtful });
+}
+
+/// A release from a folio of several holders was given to one of them by rule: of those that are extents, none is sure to
+/// have what it seems to have.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_doubt(head: u64) -> u32 {
+    let mut cell = 0;
+    while cell < SHARED_CELLS as u32 {
+        if let Some(holder) = shared::holder(head, cell as usize)
+            && holder & EXTENT_BIT != 0
+            && let Some(extent) = maps::EXTENTS.get_ptr_mut(holder & !EXTENT_BIT)
+        {
+            mark(holder & !EXTENT_BIT, extent, Extent::MARKS);
+        }
+        cell += 1;
+    }
+    0
 }
 
 /// Takes released pages off an extent and closes it after the last.
@@ -243,14 +329,17 @@ pub fn shrink(index: u32, pages: u64, bytes: u64) {
     // SAFETY: a live map value, accessed atomically.
     unsafe {
         Word::at(&raw mut (*extent).bytes_held).sub(bytes);
-        owner_holds((*extent).account, pages.wrapping_neg());
+        owner_holds((*extent).account, (*extent).flags, pages.wrapping_neg());
     }
     lower(index, extent, pages);
 }
 
 /// Adds to what a process holds with long-term pins, unless it has ended.
 #[inline(always)]
-fn owner_holds(account: u32, pages: u64) {
+fn owner_holds(account: u32, flags: u32, pages: u64) {
+    if !calls::is_longterm(u64::from(flags)) {
+        return;
+    }
     let tgid = maps::ACCOUNTS
         .get(account)
         .map_or(0, |account| account.key.tgid());
@@ -284,14 +373,12 @@ fn close(index: u32, extent: *mut Extent) {
         space,
         file,
         file_offset,
+        opened_ns,
         ..
     } = unsafe { *extent };
-    grains::watch(space, address, end, u64::MAX);
-    grains::ended(space);
+    grains::ended(space, address, end, opened_ns, false);
     if file != 0 {
-        grains::watch(file, file_offset, file_offset + (end - address), u64::MAX);
-        grains::ended(file);
-        grains::forget_if_unused(file);
+        grains::ended(file, file_offset, file_offset + (end - address), opened_ns, true);
     }
     let _ = maps::FREE_EXTENTS.push(index, 0);
 }

@@ -12,7 +12,7 @@ use pintrace_common::{
 
 use crate::{
     atomic::Word,
-    count, facts, holders,
+    count, extents, facts, holders,
     locks::{self, What},
     loops, maps, shared,
 };
@@ -301,6 +301,9 @@ extern "C" fn take_step<T: CellTable>(_turn: u32, taking: *mut Taking) -> i64 {
         if taken != 0 {
             let pins = taken as u32 & shared::PINS;
             taking.settle((taken >> 32) as u32, pins, taken & shared::LAST != 0);
+            if taken & shared::AMBIGUOUS != 0 {
+                extents::pintrace_doubt(taking.head);
+            }
         }
     } else {
         take_once::<T>(taking, word, now);

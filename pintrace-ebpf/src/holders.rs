@@ -18,11 +18,12 @@ pub fn account_of(holder: u32) -> u32 {
 /// How likely a release belongs to this holder: 0 to 3.
 #[inline(always)]
 pub fn rank(holder: u32, tgid: u32) -> u32 {
-    let short_term = u32::from(holder & EXTENT_BIT == 0);
-    let own = maps::ACCOUNTS
-        .get(account_of(holder))
-        .is_some_and(|account| (account.key.pid_tgid >> 32) as u32 == tgid);
-    short_term + 2 * u32::from(own)
+    let Some(account) = maps::ACCOUNTS.get(account_of(holder)) else {
+        return 0;
+    };
+    let short_term = u32::from(account.key.longterm == 0);
+    let own = u32::from((account.key.pid_tgid >> 32) as u32 == tgid);
+    short_term + 2 * own
 }
 
 /// Takes released pages, and the bytes of folios let go, off a holder's figures.

@@ -95,7 +95,9 @@ pub fn enter_memfd_pin_folios_again(_ctx: FEntryContext) -> i32 {
 #[inline(always)]
 fn dropped(turn: Turn, ctx: *mut c_void) -> i32 {
     // No look at the gate: without a marked call, of which there is none while it is shut, nothing happens.
-    if calls::inside(ctx) && turn.counts(ctx) {
+    if calls::inside(ctx)
+        && let Some(_share) = turn.counts(ctx)
+    {
         release::dropped_inside(argument(ctx, 0), argument(ctx, 1) & 0xffff_ffff);
     }
     0

@@ -50,7 +50,10 @@ const UNLOCKED: Shape = Shape {
 
 #[inline(always)]
 fn returned(turn: Turn, ctx: *mut c_void, shape: Shape, pages: i64) -> i32 {
-    if !turn.counts(ctx) || !acquire::gate_is_open() {
+    let Some(_share) = turn.counts(ctx) else {
+        return 0;
+    };
+    if !acquire::gate_is_open() {
         return 0;
     }
     let flags = trampoline::argument(ctx, shape.flags);
@@ -72,7 +75,7 @@ fn returned(turn: Turn, ctx: *mut c_void, shape: Shape, pages: i64) -> i32 {
         array: trampoline::argument(ctx, shape.pages),
         pages: pages as u64,
         caller: trampoline::caller(ctx, shape.parameters),
-        in_file: 0,
+        of_file: 0,
     };
     acquire::acquired(ctx, &call, When::in_trampoline());
     0
@@ -115,7 +118,10 @@ const MEMFD_PARAMETERS: u32 = 6;
 #[inline(always)]
 fn returned_memfd(turn: Turn, ctx: &FExitContext) -> i32 {
     let raw = ctx.as_ptr();
-    if !turn.counts(raw) || !acquire::gate_is_open() {
+    let Some(_share) = turn.counts(raw) else {
+        return 0;
+    };
+    if !acquire::gate_is_open() {
         return 0;
     }
     calls::unmark();
@@ -125,14 +131,17 @@ fn returned_memfd(turn: Turn, ctx: &FExitContext) -> i32 {
     };
     let folios = folios as i64;
     if folios > 0 {
+        let address = trampoline::argument(raw, 1) & !4095;
+        // The last byte is meant too.
+        let end = (trampoline::argument(raw, 2) | 4095) + 1;
         let call = PinCall {
             mm: 0,
-            address: trampoline::argument(raw, 1) & !4095,
+            address,
             flags: u64::from(facts::foll_longterm()),
             array: trampoline::argument(raw, 3),
             pages: folios as u64,
             caller: trampoline::caller(raw, MEMFD_PARAMETERS),
-            in_file: 1,
+            of_file: end - address,
         };
         acquire::acquired(raw, &call, When::in_trampoline());
     }

@@ -30,7 +30,7 @@ pub fn probe_pin_user_pages_remote(ctx: ProbeContext) -> u32 {
         array: ctx.arg(4).unwrap_or(0),
         pages: 0,
         caller: kernel::read_u64(stack).unwrap_or(0),
-        in_file: 0,
+        of_file: 0,
     };
     if maps::PROBED.get_ptr(bpf_get_current_pid_tgid()).is_some() {
         // The function does not nest on a task: the last return was missed.

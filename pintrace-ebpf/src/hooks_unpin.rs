@@ -9,7 +9,9 @@ use crate::{acquire::gate_is_open, release, trampoline::argument, turns::Turn, w
 
 #[inline(always)]
 fn one(turn: Turn, ctx: *mut c_void) -> i32 {
-    if turn.counts(ctx) && gate_is_open() {
+    if let Some(_share) = turn.counts(ctx)
+        && gate_is_open()
+    {
         release::released_folio(ctx, argument(ctx, 0), 1);
     }
     0
@@ -17,7 +19,9 @@ fn one(turn: Turn, ctx: *mut c_void) -> i32 {
 
 #[inline(always)]
 fn several_of_one(turn: Turn, ctx: *mut c_void) -> i32 {
-    if turn.counts(ctx) && gate_is_open() {
+    if let Some(_share) = turn.counts(ctx)
+        && gate_is_open()
+    {
         release::released_folio(ctx, argument(ctx, 0), argument(ctx, 1));
     }
     0
@@ -25,7 +29,9 @@ fn several_of_one(turn: Turn, ctx: *mut c_void) -> i32 {
 
 #[inline(always)]
 fn array(turn: Turn, ctx: *mut c_void) -> i32 {
-    if turn.counts(ctx) && gate_is_open() {
+    if let Some(_share) = turn.counts(ctx)
+        && gate_is_open()
+    {
         release::released(ctx, Pages::Array(argument(ctx, 0)), argument(ctx, 1));
     }
     0
@@ -42,7 +48,9 @@ fn dirty_array(turn: Turn, ctx: *mut c_void) -> i32 {
 
 #[inline(always)]
 fn range(turn: Turn, ctx: *mut c_void) -> i32 {
-    if turn.counts(ctx) && gate_is_open() {
+    if let Some(_share) = turn.counts(ctx)
+        && gate_is_open()
+    {
         release::released(ctx, Pages::Range(argument(ctx, 0)), argument(ctx, 1));
     }
     0

@@ -1,5 +1,7 @@
 //! A pin call as the hooks hand it on.
 
+use crate::kernel;
+
 /// One successful call of a pin function.
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -16,6 +18,28 @@ pub struct PinCall {
     pub pages: u64,
     /// Return address in the caller.
     pub caller: u64,
-    /// 1 if `address` is a place in a file.
-    pub in_file: u64,
+    /// What it covers of a file in bytes, if `address` is a place in one: each page may be a folio. 0 otherwise.
+    pub of_file: u64,
+}
+
+impl PinCall {
+    /// The `mm_struct` that `address` is one of; 0 for a file's.
+    #[inline(always)]
+    pub fn space(&self) -> u64 {
+        match (self.of_file, self.mm) {
+            (0, 0) => kernel::current_mm(),
+            (0, mm) => mm,
+            _ => 0,
+        }
+    }
+
+    /// What it covers, in bytes.
+    #[inline(always)]
+    pub fn span(&self) -> u64 {
+        if self.of_file == 0 {
+            self.pages << 12
+        } else {
+            self.of_file
+        }
+    }
 }

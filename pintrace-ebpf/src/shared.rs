@@ -82,8 +82,10 @@ pub const FIRST: u64 = 1;
 pub const LAST: u64 = 1 << 31;
 /// Nobody has: the entry is dead, and is the caller's to remove.
 pub const EMPTIED: u64 = 1 << 30;
+/// Others have some too: it was chosen by rule.
+pub const AMBIGUOUS: u64 = 1 << 29;
 /// The pins taken.
-pub const PINS: u32 = (1 << 30) - 1;
+pub const PINS: u32 = (1 << 29) - 1;
 
 // The functions below are global ones: the verifier follows each once, by itself, and not at every
 // call. Hence plain numbers in and out: holder << 32, flags, pins; 0 for "look again".
@@ -228,7 +230,8 @@ pub extern "C" fn pintrace_shared_take(head: u64, pins: u32, tgid: u32) -> u64 {
     if holding > 1 {
         count::total(Total::Ambiguous, u64::from(part));
     }
-    let flags = if last { LAST } else { 0 } | if emptied { EMPTIED } else { 0 };
+    let ambiguous = if holding > 1 { AMBIGUOUS } else { 0 };
+    let flags = if last { LAST } else { 0 } | if emptied { EMPTIED } else { 0 } | ambiguous;
     now >> 32 << 32 | flags | u64::from(part)
 }
 

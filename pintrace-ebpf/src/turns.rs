@@ -4,7 +4,8 @@
 //! kernel/bpf/trampoline.c): whoever calls while a thread was taken off the CPU inside the program, or
 //! while an interrupt came to it. So where that can happen each counting program is attached twice. The first
 //! copy leaves a mark for the second; the second finds none if the first was skipped, and does the
-//! work. Only a call that both copies are kept from is lost.
+//! work. Only a call that both copies are kept from is lost. Where the second was kept from a call, the mark stays: if the
+//! first is kept from the next call at the same place, that is lost too, and counted.
 //!
 //! The mark is the address of the trampoline's frame: both copies get it as their context, and no two
 //! calls under way have the same. A thread may go to another CPU between the copies, or be interrupted
@@ -25,39 +26,50 @@ pub enum Turn {
     Second,
 }
 
-impl Turn {
-    /// Whether this copy is the one that counts this call. To be asked once a call.
+/// The right to do a call's work. While it lasts the work is being done; its end leaves the mark.
+pub struct Share(Option<*mut c_void>);
+
+impl Drop for Share {
+    // At the end, and not at the beginning: between the mark and the second copy there is nothing then for a thread to
+    // be taken off its CPU in, while calls of others might take the word.
     #[inline(always)]
-    pub fn counts(self, ctx: *mut c_void) -> bool {
-        self.is_to_count(ctx, Total::MadeGood)
+    fn drop(&mut self) {
+        if let Some(ctx) = self.0
+            && facts::two_turns() != 0
+            && let Some(mark) = mark_of(ctx)
+        {
+            mark.store(ctx as u64);
+        }
+    }
+}
+
+impl Turn {
+    /// This copy's share in counting a call, if the call is its to count. To be asked once a call, and to be kept to the
+    /// end.
+    #[inline(always)]
+    pub fn counts(self, ctx: *mut c_void) -> Option<Share> {
+        self.share(ctx, Total::MadeGood)
     }
 
     /// The same for a program that looks for findings.
     #[inline(always)]
-    pub fn watches(self, ctx: *mut c_void) -> bool {
-        self.is_to_count(ctx, Total::WatchMadeGood)
+    pub fn watches(self, ctx: *mut c_void) -> Option<Share> {
+        self.share(ctx, Total::WatchMadeGood)
     }
 
     #[inline(always)]
-    fn is_to_count(self, ctx: *mut c_void, made_good: Total) -> bool {
+    fn share(self, ctx: *mut c_void, made_good: Total) -> Option<Share> {
         match self {
-            Self::First => {
-                if facts::two_turns() != 0
-                    && let Some(mark) = mark_of(ctx)
-                {
-                    mark.store(ctx as u64);
-                }
-                true
-            }
+            Self::First => Some(Share(Some(ctx))),
             Self::Second => {
                 if let Some(mark) = mark_of(ctx)
                     && mark.load() == ctx as u64
                 {
                     mark.store(0);
-                    return false;
+                    return None;
                 }
                 count::total(made_good, 1);
-                true
+                Some(Share(None))
             }
         }
     }

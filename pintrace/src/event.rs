@@ -40,6 +40,8 @@ pub enum Body {
     ExtentOpened(ExtentOpened),
     /// An open extent's state, sampled because it changed.
     ExtentSampled(ExtentSampled),
+    /// The first page of an extent was released, and others are left: which ones is not known any more.
+    ExtentShrinks(ExtentShrinks),
     /// The last page of an extent was released.
     ExtentClosed(ExtentClosed),
     /// A kernel stack, innermost frame first, as addresses.
@@ -56,6 +58,8 @@ pub enum Body {
     Touched(Touched),
     /// An address space came to its end; its pins may outlive it. What it was may be given to another one.
     SpaceEnded(Space),
+    /// The same of a file.
+    FileEnded(Space),
     /// Copies made of pinned pages, sampled because there were more.
     CopiesSampled(CopiesSampled),
     /// Pending-flush windows of one process and cause, sampled because there were more.
@@ -255,6 +259,15 @@ pub struct ExtentSampled {
     pub stack: Option<StackId>,
 }
 
+/// An extent that is not whole any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtentShrinks {
+    /// Which.
+    pub extent: ExtentId,
+    /// How many of its pages are left is not known either: a release was given to one of several holders by rule.
+    pub doubtful: bool,
+}
+
 /// The end of an extent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExtentClosed {
@@ -410,6 +423,9 @@ pub struct Touched {
     pub comm: String,
     /// Kernel stack at that moment.
     pub stack: Option<StackId>,
+    /// Records were lost just before: which pins were still there is not known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub doubtful: bool,
 }
 
 /// Copies of pinned pages by one holder's process. Counts since the first. The last of an account comes before its
@@ -447,6 +463,22 @@ pub struct CopiesSampled {
     /// Its command name.
     pub comm: String,
     /// Kernel stack of the first.
+    pub stack: Option<StackId>,
+    /// What was copied is not pinned: somebody has a reference to it (`FOLL_GET`), taken like this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Reference>,
+}
+
+/// A reference that is no pin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reference {
+    /// When.
+    pub taken: Nanos,
+    /// Thread that took it.
+    pub tid: Tid,
+    /// Its process.
+    pub pid: Pid,
+    /// Kernel stack of that.
     pub stack: Option<StackId>,
 }
 

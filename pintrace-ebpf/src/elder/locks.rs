@@ -22,6 +22,8 @@ pub enum What {
     Folio(u64),
     /// An extent.
     Extent(u32),
+    /// What is watched of an address space or file.
+    Space(u64),
     /// The counters that give out ids.
     Ids,
 }
@@ -31,7 +33,7 @@ pub enum What {
 pub fn lock(what: What) -> Option<Held> {
     // Addresses of the kernel are beyond all indices.
     let key = match what {
-        What::Folio(head) => head,
+        What::Folio(address) | What::Space(address) => address,
         What::Extent(index) => u64::from(index) + 1,
         What::Ids => 0,
     };

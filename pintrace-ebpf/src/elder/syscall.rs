@@ -1,18 +1,15 @@
-//! Which system call the running task is in, read from where the registers are saved: at the top of its stack
+//! The registers with which the running task came into the kernel, found where they are saved: at the top of its stack
 //! (`task_pt_regs`, arch/x86/include/asm/processor.h), since the helper came with 5.15.
 
 use crate::{facts, kernel, watch};
 
-/// Its number as user space gave it; -1 for none.
+/// Its `pt_regs`; none for a kernel thread.
 #[inline(always)]
-pub fn number() -> i64 {
+pub fn registers() -> Option<*const u8> {
     if kernel::current_mm() == 0 {
-        return -1;
+        return None;
     }
-    let Some(stack) = kernel::read_u64(kernel::current_task() + u64::from(facts::task_stack())) else {
-        return -1;
-    };
+    let stack = kernel::read_u64(kernel::current_task() + u64::from(facts::task_stack()))?;
     let top = stack + u64::from(facts::thread_size());
-    let regs = top - watch::facts::regs_bytes();
-    kernel::read::<i64>(regs + watch::facts::regs_call()).unwrap_or(-1)
+    Some((top - watch::facts::regs_bytes()) as *const u8)
 }

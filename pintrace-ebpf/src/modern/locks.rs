@@ -11,6 +11,8 @@ pub enum What {
     Folio(u64),
     /// An extent.
     Extent(u32),
+    /// What is watched of an address space or file.
+    Space(u64),
     /// The counters that give out ids.
     Ids,
 }

@@ -27,7 +27,7 @@ use crate::{
     shared, stacks,
 };
 
-use super::{facts as watch_facts, slots::Slot, windows};
+use super::{facts as watch_facts, references, slots::Slot, windows};
 
 /// User space removes those that it has told for good.
 #[map]
@@ -43,16 +43,26 @@ pub fn copied(ctx: *mut c_void, slot: &Slot, page: u64) {
     if folio.is_none() {
         return;
     }
+    let head = folio.head();
+    let mapping = kernel::read_u64(head + watch_facts::page_mapping()).unwrap_or(0);
+    let huge = slot.kind == super::slots::kind::HUGE;
     // The kernel's own reference for the copy makes no pin.
     if folio.pins() == 0 {
+        // Of a file's page the file itself has one.
+        let own = mapping & ANONYMOUS != 0 && !huge && slot.unshare == 0;
+        if own && references::may_concern() {
+            referenced(ctx, slot, folio);
+        }
         return;
     }
-    let head = folio.head();
     let holder = pintrace_holder_in(head, slot.space, slot.address);
     if holder == 0 {
         return;
     }
-    let mapping = kernel::read_u64(head + watch_facts::page_mapping()).unwrap_or(0);
+    // Short-term pins have no address: they may be on another page of a large folio that is copied page by page.
+    if (holder - 1) as u32 & EXTENT_BIT == 0 && folio.bytes() > 4096 && !huge {
+        return;
+    }
     let mut kind = 0;
     if slot.unshare != 0 {
         kind |= copy::UNSHARE;
@@ -61,17 +71,34 @@ pub fn copied(ctx: *mut c_void, slot: &Slot, page: u64) {
         kind |= copy::ANONYMOUS;
     }
     // A large folio of hugetlb is copied whole, any other by small pages.
-    let bytes = if slot.kind == super::slots::kind::HUGE {
-        folio.bytes()
-    } else {
-        1 << 12
-    };
+    let bytes = if huge { folio.bytes() } else { 1 << 12 };
     let window = u32::from(slot.window != 0);
     pintrace_copied((holder - 1) as u32, kind, slot.address, bytes, window);
     if slot.window != 0 {
         windows::inside(slot.window, windows::Inside::Copy, slot.address);
     }
-    stack(ctx, (holder - 1) as u32, kind);
+    stack(ctx, &key((holder - 1) as u32, kind));
+}
+
+/// The same of a page that nobody has pinned: somebody may have a reference.
+#[inline(always)]
+fn referenced(ctx: *mut c_void, slot: &Slot, folio: Folio) {
+    let Some(reference) = references::held(folio, slot.space, slot.address) else {
+        return;
+    };
+    let key = CopyKey {
+        opened_ns: reference.stack as u64,
+        holder: (reference.taken_by >> 32) as u32,
+        kind: copy::REFERENCE,
+    };
+    let fresh = Copies {
+        taken_ns: reference.taken_ns,
+        taken_by: reference.taken_by,
+        taken_stack: reference.stack,
+        ..Copies::default()
+    };
+    add(&key, fresh, slot.address, 4096, 0);
+    stack(ctx, &key);
 }
 
 /// Who of an address space's process holds a folio, plus one; 0 for nobody. An extent must have the address.
@@ -157,42 +184,52 @@ fn key(holder: u32, kind: u32) -> CopyKey {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_copied(holder: u32, kind: u32, address: u64, bytes: u64, window: u32) -> u32 {
-    let key = key(holder, kind);
+    let fresh = Copies {
+        extent_address: if holder & EXTENT_BIT != 0 {
+            maps::EXTENTS
+                .get(holder & !EXTENT_BIT)
+                .map_or(0, |extent| extent.address)
+        } else {
+            0
+        },
+        account: u64::from(holders::account_of(holder)),
+        ..Copies::default()
+    };
+    add(&key(holder, kind), fresh, address, bytes, window);
+    0
+}
+
+/// Adds a copy to those of its kind; the first is made of `fresh`.
+#[inline(always)]
+fn add(key: &CopyKey, fresh: Copies, address: u64, bytes: u64, window: u32) {
     let now = accounts::time();
     if COPIES.get_ptr(key).is_none() {
         let fresh = Copies {
             address,
             end: address + bytes,
             first_ns: now,
+            last_ns: now,
             pid_tgid: bpf_get_current_pid_tgid(),
             stack: -1,
-            extent_address: if holder & EXTENT_BIT != 0 {
-                maps::EXTENTS
-                    .get(holder & !EXTENT_BIT)
-                    .map_or(0, |extent| extent.address)
-            } else {
-                0
-            },
-            account: u64::from(holders::account_of(holder)),
             comm: bpf_get_current_comm().unwrap_or([0; limits::COMM_BYTES]),
-            copies: 0,
-            pages: 0,
-            in_window: 0,
-            last_ns: now,
+            ..fresh
         };
         // Another thread may be first.
         let _ = COPIES.insert(key, fresh, u64::from(BPF_NOEXIST));
     }
     let Some(copies) = COPIES.get_ptr_mut(key) else {
         count::loss(Loss::WatchFull, 1);
-        return 0;
+        return;
     };
     // SAFETY: a live map value; counts are added to atomically, the bounds may be behind by one copy that another
     // thread makes at the same moment.
     unsafe {
         Word::at(&raw mut (*copies).copies).add(1);
         Word::at(&raw mut (*copies).pages).add(bytes >> 12);
-        Word::at(&raw mut (*copies).in_window).add(u64::from(window));
+        // Of an addition of a known zero the compiler makes another operation, which kernels have since 5.12 only.
+        if window != 0 {
+            Word::at(&raw mut (*copies).in_window).add(1);
+        }
         (*copies).last_ns = now;
         if address < (*copies).address {
             (*copies).address = address;
@@ -201,13 +238,12 @@ pub extern "C" fn pintrace_copied(holder: u32, kind: u32, address: u64, bytes: u
             (*copies).end = address + bytes;
         }
     }
-    0
 }
 
 /// Takes the stack of the first copy.
 #[inline(always)]
-fn stack(ctx: *mut c_void, holder: u32, kind: u32) {
-    if let Some(copies) = COPIES.get_ptr_mut(key(holder, kind)) {
+fn stack(ctx: *mut c_void, key: &CopyKey) {
+    if let Some(copies) = COPIES.get_ptr_mut(key) {
         // SAFETY: a live map value; whoever comes later finds a stack there.
         unsafe {
             if (*copies).stack == -1 {
@@ -221,10 +257,7 @@ fn stack(ctx: *mut c_void, holder: u32, kind: u32) {
 #[inline(always)]
 pub fn may_concern() -> bool {
     // Nobody has an account.
-    if maps::NEXT_IDS.get(0).copied().unwrap_or(0) == 0 {
-        return false;
-    }
-    maps::OWNERS
-        .get_ptr((bpf_get_current_pid_tgid() >> 32) as u32)
-        .is_some()
+    let none = maps::NEXT_IDS.get(0).copied().unwrap_or(0) == 0;
+    let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
+    !none && maps::OWNERS.get_ptr(tgid).is_some() || references::may_concern()
 }

@@ -17,12 +17,20 @@ static WATCH_FACTS: WatchFacts = WatchFacts {
     page_mapping: 0,
     page_index: 0,
     regs_call: 0,
+    regs_first: 0,
+    regs_second: 0,
+    regs_third: 0,
     regs_bytes: 0,
     unmap_shape: 0,
     unmap_start: 0,
     unmap_end: 0,
     protect_shape: 0,
     exclusive: 0,
+    inode_data: 0,
+    pg_lru: 0,
+    pg_swapcache: 0,
+    all: 0,
+    references: 0,
 };
 
 /// `sizeof(struct pt_regs)`, which `elder/syscall.rs` needs.
@@ -45,5 +53,5 @@ macro_rules! fact {
 
 fact! {
     fault_vma fault_address fault_flags fault_page unshare vma_mm vma_flags mm_users flush_pending gather_mm
-    page_mapping page_index regs_call unmap_shape unmap_start unmap_end protect_shape
+    page_mapping page_index regs_call regs_first regs_second regs_third unmap_shape unmap_start unmap_end protect_shape inode_data pg_lru pg_swapcache all references
 }

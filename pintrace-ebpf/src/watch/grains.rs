@@ -11,7 +11,13 @@ use pintrace_common::{
     watch::{FINEST_SHIFT, GRAINS, LEVEL_SHIFT, LEVELS, Watched},
 };
 
-use crate::{atomic::Word, count, kernel, loops::ON_DEMAND, page::Folio};
+use crate::{
+    atomic::Word,
+    count, kernel,
+    locks::{self, What},
+    loops::ON_DEMAND,
+    page::Folio,
+};
 
 use super::facts;
 
@@ -20,60 +26,112 @@ use super::facts;
 #[map]
 pub static WATCHED: HashMap<u64, Watched> = HashMap::with_max_entries(limits::WATCHED, ON_DEMAND);
 
-/// Address spaces and files that ever got an entry: spares the others a look-up.
+/// How many entries there are: none spares everybody a look-up.
 #[map]
-static WATCHED_EVER: Array<u64> = Array::with_max_entries(1, 0);
+static WATCHED_COUNT: Array<u64> = Array::with_max_entries(1, 0);
+
+/// Added to the extents of a file's entry that is on its way out.
+const LEAVING: u64 = 1 << 63;
 
 /// A value for new entries, too large for the stack.
 static EMPTY: Watched = Watched {
     extents: 0,
-    reserved: 0,
+    // Until an extent says when it was opened.
+    born_ns: u64::MAX,
     grains: [0; LEVELS * GRAINS],
 };
 
 /// Whether there is anything to be watched.
 #[inline(always)]
 pub fn any() -> bool {
-    WATCHED_EVER.get(0).copied().unwrap_or(0) != 0
+    WATCHED_COUNT.get(0).copied().unwrap_or(0) != 0
 }
 
-/// Makes sure that a space has an entry.
 #[inline(always)]
-fn make(space: u64) {
-    if WATCHED.get_ptr(space).is_some() {
-        return;
+fn entries(n: u64) {
+    if let Some(entries) = WATCHED_COUNT.get_ptr_mut(0) {
+        // SAFETY: a live map value, accessed atomically.
+        unsafe { Word::at(entries) }.add(n);
+    }
+}
+
+/// A space's entry, made if there is none.
+#[inline(always)]
+fn entry(space: u64) -> Option<*mut Watched> {
+    if let Some(watched) = WATCHED.get_ptr_mut(space) {
+        return Some(watched);
     }
     let empty: &Watched = &EMPTY;
     // Another thread of it may be first.
-    let _ = WATCHED.insert(space, empty, u64::from(BPF_NOEXIST));
-    if WATCHED.get_ptr(space).is_none() {
+    if WATCHED.insert(space, empty, u64::from(BPF_NOEXIST)).is_err() {
+        return WATCHED.get_ptr_mut(space);
+    }
+    entries(1);
+    WATCHED.get_ptr_mut(space)
+}
+
+/// An extent came into being in a space. False if it cannot be watched, which is counted.
+#[inline(always)]
+pub fn began(space: u64, opened_ns: u64) -> bool {
+    if space == 0 {
+        return true;
+    }
+    let Some(lock) = locks::lock(What::Space(space)) else {
+        count::loss(Loss::WatchFull, 1);
+        return false;
+    };
+    let counted = entry(space).is_some_and(|watched| {
+        // SAFETY: a live map value, accessed atomically.
+        unsafe {
+            let extents = Word::at(&raw mut (*watched).extents);
+            if extents.fetch_add(1) >= LEAVING {
+                extents.sub(1);
+                return false;
+            }
+            // Of two threads the one that was first may come second.
+            if opened_ns < (*watched).born_ns {
+                (*watched).born_ns = opened_ns;
+            }
+        }
+        true
+    });
+    lock.unlock();
+    if !counted {
         count::loss(Loss::WatchFull, 1);
     }
-    if let Some(ever) = WATCHED_EVER.get_ptr_mut(0) {
-        // SAFETY: a live map value, accessed atomically.
-        unsafe { Word::at(ever) }.add(1);
-    }
+    counted
 }
 
-/// An extent came into being in a space.
+/// An extent of a range is over. `last_goes`: the entry goes with its last extent.
 #[inline(always)]
-pub fn began(space: u64) {
-    if space == 0 {
+pub fn ended(space: u64, start: u64, end: u64, opened_ns: u64, last_goes: bool) {
+    let Some(watched) = WATCHED.get_ptr_mut(space) else {
+        return;
+    };
+    // SAFETY: a live map value.
+    if unsafe { (*watched).born_ns } > opened_ns {
         return;
     }
-    make(space);
-    if let Some(watched) = WATCHED.get_ptr_mut(space) {
-        // SAFETY: a live map value, accessed atomically.
-        unsafe { Word::at(&raw mut (*watched).extents) }.add(1);
+    watch(space, start, end, u64::MAX);
+    let Some(lock) = locks::lock(What::Space(space)) else {
+        count::loss(Loss::WatchFull, 1);
+        return;
+    };
+    // SAFETY: as above, accessed atomically.
+    let last = unsafe {
+        let extents = Word::at(&raw mut (*watched).extents);
+        extents.fetch_sub(1) == 1 && last_goes && extents.swap(0, LEAVING)
+    };
+    if last {
+        remove(space);
     }
+    lock.unlock();
 }
 
-/// It is over; gives how many are left.
 #[inline(always)]
-pub fn ended(space: u64) {
-    if let Some(watched) = WATCHED.get_ptr_mut(space) {
-        // SAFETY: as above.
-        unsafe { Word::at(&raw mut (*watched).extents) }.sub(1);
+fn remove(space: u64) {
+    if WATCHED.remove(space).is_ok() {
+        entries(u64::MAX);
     }
 }
 
@@ -168,7 +226,7 @@ pub extern "C" fn pintrace_is_watched(space: u64, start: u64, end: u64) -> u32 {
     0
 }
 
-/// The address space's entry goes; true if extents are left.
+/// The entry of an address space or file goes; true if extents are left.
 #[inline(always)]
 pub fn forget(space: u64) -> bool {
     let Some(watched) = WATCHED.get_ptr(space) else {
@@ -176,20 +234,8 @@ pub fn forget(space: u64) -> bool {
     };
     // SAFETY: a live map value.
     let left = unsafe { (&raw const (*watched).extents).read_volatile() };
-    let _ = WATCHED.remove(space);
+    remove(space);
     left != 0
-}
-
-/// The file's entry goes with its last extent. One that comes in between is not watched; its going finds nothing.
-#[inline(always)]
-pub fn forget_if_unused(space: u64) {
-    let unused = WATCHED
-        .get_ptr(space)
-        // SAFETY: a live map value.
-        .is_some_and(|watched| unsafe { (&raw const (*watched).extents).read_volatile() } == 0);
-    if unused {
-        let _ = WATCHED.remove(space);
-    }
 }
 
 /// In `page.mapping`: not a file's page (`PAGE_MAPPING_FLAGS`, include/linux/page-flags.h).

@@ -13,18 +13,21 @@ use aya_ebpf::{
     programs::{FEntryContext, FExitContext},
 };
 
-use crate::{accounts, acquire::gate_is_open, kernel, trampoline};
+use crate::{accounts, acquire::gate_is_open, kernel, trampoline, turns::Turn};
 
 use super::{
-    copies, facts, open,
+    both_turns, copies, facts, inside, open,
     slots::{self, Slot, kind},
 };
 
 const PAGE_MASK: u64 = !4095;
 
 /// Entry of do_wp_page(vmf).
-#[fentry]
-pub fn enter_do_wp_page(ctx: FEntryContext) -> i32 {
+#[inline(always)]
+fn writes(turn: Turn, ctx: *mut c_void) -> i32 {
+    let Some(_share) = turn.watches(ctx) else {
+        return 0;
+    };
     if !gate_is_open() {
         return 0;
     }
@@ -32,11 +35,11 @@ pub fn enter_do_wp_page(ctx: FEntryContext) -> i32 {
     if !concerns && !open::any() {
         return 0;
     }
-    let fault = trampoline::argument(ctx.as_ptr(), 0);
+    let fault = trampoline::argument(ctx, 0);
     let space = space_of(kernel::read_u64(fault + facts::fault_vma()).unwrap_or(0));
     let address = kernel::read_u64(fault + facts::fault_address()).unwrap_or(0) & PAGE_MASK;
     let window = if open::any() {
-        open::fault(space, address)
+        inside::fault(space, address)
     } else {
         0
     };
@@ -48,55 +51,51 @@ pub fn enter_do_wp_page(ctx: FEntryContext) -> i32 {
         kind: kind::WRITE,
         space,
         address,
-        end: 0,
         fault,
-        pages: 0,
         unshare: u64::from(flags) & facts::unshare(),
         window,
         began_ns: accounts::time(),
+        ..Slot::default()
     });
     0
 }
 
-/// Return of do_wp_page.
-#[fexit]
-pub fn leave_do_wp_page(_ctx: FExitContext) -> i32 {
-    slots::close();
+/// Return of do_wp_page and of hugetlb_fault.
+#[inline(always)]
+fn done(turn: Turn, ctx: *mut c_void) -> i32 {
+    if let Some(_share) = turn.watches(ctx) {
+        slots::close();
+    }
     0
 }
 
 /// Entry of hugetlb_fault(mm, vma, address, flags).
-#[fentry]
-pub fn enter_hugetlb_fault(ctx: FEntryContext) -> i32 {
+#[inline(always)]
+fn faults_huge(turn: Turn, ctx: *mut c_void) -> i32 {
+    let Some(_share) = turn.watches(ctx) else {
+        return 0;
+    };
     if !gate_is_open() || !copies::may_concern() {
         return 0;
     }
-    let flags = trampoline::argument(ctx.as_ptr(), 3);
+    let flags = trampoline::argument(ctx, 3);
     slots::open(&Slot {
         kind: kind::HUGE,
-        space: trampoline::argument(ctx.as_ptr(), 0),
-        address: trampoline::argument(ctx.as_ptr(), 2) & PAGE_MASK,
-        end: 0,
-        fault: 0,
-        pages: 0,
+        space: trampoline::argument(ctx, 0),
+        address: trampoline::argument(ctx, 2) & PAGE_MASK,
         unshare: flags & facts::unshare(),
-        window: 0,
         began_ns: accounts::time(),
+        ..Slot::default()
     });
-    0
-}
-
-/// Return of hugetlb_fault.
-#[fexit]
-pub fn leave_hugetlb_fault(_ctx: FExitContext) -> i32 {
-    slots::close();
     0
 }
 
 /// Entry of copy_user_large_folio(dst, src, ...) or copy_user_huge_page(dst, src, ...).
 #[inline(always)]
-fn copying(ctx: *mut c_void) -> i32 {
-    if let Some(slot) = slots::mine_of(kind::HUGE) {
+fn copying(turn: Turn, ctx: *mut c_void) -> i32 {
+    if let Some(_share) = turn.watches(ctx)
+        && let Some(slot) = slots::mine_of(kind::HUGE)
+    {
         // SAFETY: a live map value that only this task uses.
         unsafe { (*slot).fault = trampoline::argument(ctx, 1) };
     }
@@ -106,7 +105,10 @@ fn copying(ctx: *mut c_void) -> i32 {
 /// A page of `pages` gets its first reverse mapping at an address: if the running task is in the middle of a fault or
 /// fork, it is a copy.
 #[inline(always)]
-fn mapped(ctx: *mut c_void, huge: bool) -> i32 {
+fn mapped(turn: Turn, ctx: *mut c_void, huge: bool) -> i32 {
+    let Some(_share) = turn.watches(ctx) else {
+        return 0;
+    };
     let Some(slot) = slots::mine() else {
         return 0;
     };
@@ -119,7 +121,13 @@ fn mapped(ctx: *mut c_void, huge: bool) -> i32 {
         kind::WRITE if !huge && address & PAGE_MASK == known.address => {
             let old = kernel::read_u64(known.fault + facts::fault_page()).unwrap_or(0);
             if old != 0 && old != fresh {
-                copies::copied(ctx, &known, old);
+                // While the page was copied, others could write to the old one if the flush was due before and after
+                // that, and the kernel did not flush first (`do_wp_page` does for userfaultfd).
+                let exposed = inside::by_userfaultfd(known.window)
+                    && known.pages == 1
+                    && inside::still(known.space, known.address);
+                let window = if exposed { known.window } else { 0 };
+                copies::copied(ctx, &Slot { window, ..known }, old);
             }
         }
         kind::HUGE if huge && known.fault != 0 => {
@@ -138,22 +146,15 @@ pub fn space_of(vma: u64) -> u64 {
     kernel::read_u64(vma + facts::vma_mm()).unwrap_or(0)
 }
 
-macro_rules! on_entry {
-    ($($name:ident => $function:ident $(($argument:expr))?;)+) => {
-        $(
-            #[fentry]
-            pub fn $name(ctx: FEntryContext) -> i32 {
-                $function(ctx.as_ptr() $(, $argument)?)
-            }
-        )+
-    };
-}
-
-on_entry! {
-    enter_copy_user_large_folio => copying;
-    enter_copy_user_huge_page => copying;
-    enter_folio_add_new_anon_rmap => mapped(false);
-    enter_page_add_new_anon_rmap => mapped(false);
-    enter_hugetlb_add_new_anon_rmap => mapped(true);
-    enter_hugepage_add_new_anon_rmap => mapped(true);
+both_turns! {
+    fexit FExitContext leave_do_wp_page leave_do_wp_page_again => done;
+    fentry FEntryContext enter_do_wp_page enter_do_wp_page_again => writes;
+    fexit FExitContext leave_hugetlb_fault leave_hugetlb_fault_again => done;
+    fentry FEntryContext enter_hugetlb_fault enter_hugetlb_fault_again => faults_huge;
+    fentry FEntryContext enter_copy_user_large_folio enter_copy_user_large_folio_again => copying;
+    fentry FEntryContext enter_copy_user_huge_page enter_copy_user_huge_page_again => copying;
+    fentry FEntryContext enter_folio_add_new_anon_rmap enter_folio_add_new_anon_rmap_again => mapped(false);
+    fentry FEntryContext enter_page_add_new_anon_rmap enter_page_add_new_anon_rmap_again => mapped(false);
+    fentry FEntryContext enter_hugetlb_add_new_anon_rmap enter_hugetlb_add_new_anon_rmap_again => mapped(true);
+    fentry FEntryContext enter_hugepage_add_new_anon_rmap enter_hugepage_add_new_anon_rmap_again => mapped(true);
 }

@@ -1,6 +1,8 @@
 //! Hooks on fork, which copies pages for the child at once that the kernel takes for pinned (`copy_present_page`,
 //! mm/memory.c; `copy_hugetlb_page_range`, mm/hugetlb.c).
 
+use core::ffi::c_void;
+
 use aya_ebpf::{
     EbpfContext,
     macros::{fentry, fexit},
@@ -8,31 +10,30 @@ use aya_ebpf::{
 };
 use pintrace_common::watch::touch;
 
-use crate::{accounts, acquire::gate_is_open, page::Folio, trampoline};
+use crate::{accounts, acquire::gate_is_open, page::Folio, trampoline, turns::Turn};
 
 use super::{
-    copies,
+    both_turns, copies,
     hooks_fault::space_of,
     slots::{self, Slot, kind},
     touches::{self, Touch},
 };
 
 /// Entry of copy_page_range(dst_vma, src_vma), once for each area of the parent.
-#[fentry]
-pub fn enter_copy_page_range(ctx: FEntryContext) -> i32 {
+#[inline(always)]
+fn forks(turn: Turn, ctx: *mut c_void) -> i32 {
+    let Some(_share) = turn.watches(ctx) else {
+        return 0;
+    };
     if !gate_is_open() || !copies::may_concern() {
         return 0;
     }
     slots::open(&Slot {
         kind: kind::FORK,
-        space: space_of(trampoline::argument(ctx.as_ptr(), 1)),
+        space: space_of(trampoline::argument(ctx, 1)),
         address: u64::MAX,
-        end: 0,
-        fault: 0,
-        pages: 0,
-        unshare: 0,
-        window: 0,
         began_ns: accounts::time(),
+        ..Slot::default()
     });
     0
 }
@@ -56,8 +57,11 @@ pub fn copied(slot: *mut Slot, fresh: u64, address: u64) {
 }
 
 /// Return of copy_page_range.
-#[fexit]
-pub fn leave_copy_page_range(ctx: FExitContext) -> i32 {
+#[inline(always)]
+fn forked(turn: Turn, ctx: *mut c_void) -> i32 {
+    let Some(_share) = turn.watches(ctx) else {
+        return 0;
+    };
     let Some(slot) = slots::mine_of(kind::FORK) else {
         return 0;
     };
@@ -72,8 +76,14 @@ pub fn leave_copy_page_range(ctx: FExitContext) -> i32 {
             end: slot.end,
             pages: slot.pages,
             detail: 0,
+            began_ns: slot.began_ns,
         };
-        touches::tell(ctx.as_ptr(), &touch);
+        touches::tell(ctx, &touch);
     }
     0
+}
+
+both_turns! {
+    fentry FEntryContext enter_copy_page_range enter_copy_page_range_again => forks;
+    fexit FExitContext leave_copy_page_range leave_copy_page_range_again => forked;
 }

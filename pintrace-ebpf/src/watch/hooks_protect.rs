@@ -13,7 +13,7 @@ use pintrace_common::watch::{OpenWindow, cause, protect, touch};
 use crate::{acquire::gate_is_open, kernel, trampoline, turns::Turn};
 
 use super::{
-    facts,
+    both_turns, facts,
     hooks_fault::space_of,
     open,
     touches::{self, Touch},
@@ -29,11 +29,11 @@ fn parameters() -> (u32, u32) {
     }
 }
 
-/// Entry: protection begins.
+/// Entry: protection of a range of `space` begins.
 #[inline(always)]
-fn begins(vma: u64, address: u64, end: u64, flags: u64) {
+fn begins(space: u64, vma: u64, address: u64, end: u64, flags: u64) {
     if let Some(cause) = open::cause_of(flags, vma) {
-        open::pintrace_window_open(space_of(vma), address, end, u64::from(cause));
+        open::pintrace_window_open(space, address, end, u64::from(cause));
     }
 }
 
@@ -72,6 +72,7 @@ fn changed(ctx: *mut c_void, space: u64, pages: u64) {
             end: part_end,
             pages,
             detail: 0,
+            began_ns: 0,
         };
         touches::tell(ctx, &touch);
     }
@@ -80,12 +81,17 @@ fn changed(ctx: *mut c_void, space: u64, pages: u64) {
 /// Entry of change_protection.
 #[inline(always)]
 fn enters(turn: Turn, ctx: *mut c_void) -> i32 {
-    if !gate_is_open() || !turn.watches(ctx) {
+    let Some(_share) = turn.watches(ctx) else {
+        return 0;
+    };
+    if !gate_is_open() {
         return 0;
     }
     let (vma, flags) = parameters();
+    let area = trampoline::argument(ctx, vma);
     begins(
-        trampoline::argument(ctx, vma),
+        space_of(area),
+        area,
         trampoline::argument(ctx, vma + 1),
         trampoline::argument(ctx, vma + 2),
         trampoline::argument(ctx, flags),
@@ -96,12 +102,18 @@ fn enters(turn: Turn, ctx: *mut c_void) -> i32 {
 /// Return of change_protection.
 #[inline(always)]
 fn leaves(turn: Turn, ctx: *mut c_void) -> i32 {
-    if !open::any() || !turn.watches(ctx) {
+    let Some(_share) = turn.watches(ctx) else {
+        return 0;
+    };
+    if !gate_is_open() {
         return 0;
     }
     let (vma, flags) = parameters();
-    let pages = trampoline::result(ctx, flags + 1).unwrap_or(0);
-    changed(ctx, space_of(trampoline::argument(ctx, vma)), pages);
+    let space = space_of(trampoline::argument(ctx, vma));
+    if open::any_of(space) {
+        let pages = trampoline::result(ctx, flags + 1).unwrap_or(0);
+        changed(ctx, space, pages);
+    }
     0
 }
 
@@ -124,10 +136,15 @@ pub fn probe_change_protection(ctx: ProbeContext) -> u32 {
             (&raw const (*regs).r9).read_volatile(),
         ]
     };
-    if facts::protect_shape() as u32 == protect::ALONE {
-        begins(first, second, third, fifth);
+    let (area, start, end, flags) = if facts::protect_shape() as u32 == protect::ALONE {
+        (first, second, third, fifth)
     } else {
-        begins(second, third, fourth, sixth);
+        (second, third, fourth, sixth)
+    };
+    let space = space_of(area);
+    // Whose window it is the return could not tell.
+    if space == kernel::current_mm() {
+        begins(space, area, start, end, flags);
     }
     0
 }
@@ -141,22 +158,6 @@ pub fn probe_return_change_protection(ctx: RetProbeContext) -> u32 {
     0
 }
 
-macro_rules! both_turns {
-    ($($kind:ident $context:ident $name:ident $again:ident => $function:ident;)+) => {
-        $(
-            #[$kind]
-            pub fn $name(ctx: $context) -> i32 {
-                $function(Turn::First, ctx.as_ptr())
-            }
-
-            #[$kind]
-            pub fn $again(ctx: $context) -> i32 {
-                $function(Turn::Second, ctx.as_ptr())
-            }
-        )+
-    };
-}
-
 both_turns! {
     fentry FEntryContext enter_change_protection enter_change_protection_again => enters;
     fexit FExitContext leave_change_protection leave_change_protection_again => leaves;
@@ -166,11 +167,17 @@ both_turns! {
 /// Return of tlb_finish_mmu(tlb): what was gathered is flushed.
 #[inline(always)]
 fn flushed(turn: Turn, ctx: *mut c_void) -> i32 {
-    if !open::any() || !turn.watches(ctx) {
+    let Some(_share) = turn.watches(ctx) else {
+        return 0;
+    };
+    if !gate_is_open() {
         return 0;
     }
     let gather = trampoline::argument(ctx, 0);
     let space = kernel::read_u64(gather + facts::gather_mm()).unwrap_or(0);
+    if !open::any_of(space) {
+        return 0;
+    }
     // SAFETY: a live map value that only this task changes.
     if open::mine(space).is_some_and(|window| unsafe { (*window).inside } == 0) {
         open::pintrace_window_close(space, 1);

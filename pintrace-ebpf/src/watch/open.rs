@@ -4,45 +4,50 @@ use aya_ebpf::{
     bindings::BPF_NOEXIST,
     helpers::bpf_get_current_pid_tgid,
     macros::map,
-    maps::{Array, HashMap, PerCpuArray},
+    maps::{Array, HashMap},
 };
 use pintrace_common::{
     counters::Loss,
     limits,
-    watch::{self, OPEN_WINDOWS, OpenKey, OpenWindow, cause, check},
+    watch::{self, OPEN_WINDOWS, OpenKey, OpenWindow, cause},
 };
 
-use crate::{accounts, atomic::Word, count, kernel, loops::ON_DEMAND};
+use crate::{accounts, count, kernel, loops::ON_DEMAND};
 
-use super::{facts, grains, windows};
+use super::{
+    facts, grains,
+    tally::{self, PLACES, Tally},
+    windows,
+};
 
 /// By address space and place.
 #[map]
 static OPEN: HashMap<OpenKey, OpenWindow> = HashMap::with_max_entries(limits::OPEN_WINDOWS, ON_DEMAND);
 
-/// How many are open: spares all others a look-up.
+/// How many are open in a process: spares all others a look-up. Of processes that share an address space and are no
+/// threads, which is rare (vfork), one has them.
 #[map]
-static OPEN_COUNT: Array<u64> = Array::with_max_entries(1, 0);
-
-/// Faults by [`check`].
-#[map]
-static FLUSH_CHECK: PerCpuArray<u64> = PerCpuArray::with_max_entries(check::COUNT, 0);
+static OPEN_COUNT: Array<Tally> = Array::with_max_entries(PLACES, 0);
 
 /// One that is open for longer was left behind by a program that the kernel skipped.
 const STALE_NS: u64 = 10_000_000_000;
 
-/// Whether any window is open.
+/// Whether any window is open in the running task's process.
 #[inline(always)]
 pub fn any() -> bool {
-    OPEN_COUNT.get(0).copied().unwrap_or(0) != 0
+    any_in((bpf_get_current_pid_tgid() >> 32) as u32)
 }
 
+/// Whether any is open in an address space.
 #[inline(always)]
-fn opened(n: u64) {
-    if let Some(open) = OPEN_COUNT.get_ptr_mut(0) {
-        // SAFETY: a live map value, accessed atomically.
-        unsafe { Word::at(open) }.add(n);
-    }
+pub fn any_of(space: u64) -> bool {
+    any_in(windows::tgid_of(space))
+}
+
+/// Whether any is open in a process.
+#[inline(always)]
+fn any_in(tgid: u32) -> bool {
+    tally::any(&OPEN_COUNT, tgid)
 }
 
 #[inline(always)]
@@ -85,13 +90,16 @@ pub fn mine(space: u64) -> Option<*mut OpenWindow> {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_window_open(space: u64, address: u64, end: u64, cause: u64) -> u32 {
-    let exposed = kernel::read_u32(space + facts::mm_users()).unwrap_or(0) > 1;
+    // userfaultfd's calls hold the address space themselves (`userfaultfd_writeprotect`, fs/userfaultfd.c).
+    let own = cause == u64::from(cause::UFFD_WP) && space == kernel::current_mm();
+    let exposed = kernel::read_u32(space + facts::mm_users()).unwrap_or(0) > 1 + u32::from(own);
     // Where one task alone uses the address space there is nobody to see a stale translation.
     if !exposed && grains::pintrace_is_watched(space, address, end) == 0 {
         return 0;
     }
     let now = accounts::time();
-    if any()
+    let tgid = windows::tgid_of(space);
+    if any_in(tgid)
         && let Some(window) = mine(space)
     {
         // Only where it ends with `change_protection` must the last one be over.
@@ -126,21 +134,42 @@ pub extern "C" fn pintrace_window_open(space: u64, address: u64, end: u64, cause
         part: address,
         part_end: end,
         exposed: u64::from(exposed),
+        tgid: u64::from(tgid),
         inside: 1,
     };
     let mut place = 0;
     while place < OPEN_WINDOWS {
-        if OPEN
-            .insert(at(space, place), window, u64::from(BPF_NOEXIST))
-            .is_ok()
-        {
-            opened(1);
+        let key = at(space, place);
+        forget_stale(key, now);
+        if OPEN.insert(key, window, u64::from(BPF_NOEXIST)).is_ok() {
+            tally::add(&OPEN_COUNT, tgid, 1);
             return 0;
         }
         place += 1;
     }
     count::loss(Loss::WatchFull, 1);
     0
+}
+
+/// Removes a window that was left behind.
+#[inline(always)]
+fn forget_stale(key: OpenKey, now: u64) {
+    let Some(window) = OPEN.get_ptr(key) else {
+        return;
+    };
+    // SAFETY: a live map value; its task may be about to close it.
+    let (opened, tgid) = unsafe { ((*window).opened_ns, (*window).tgid) };
+    if now - opened >= STALE_NS && now > opened {
+        remove(key, tgid);
+        count::loss(Loss::WindowMissed, 1);
+    }
+}
+
+#[inline(always)]
+fn remove(key: OpenKey, tgid: u64) {
+    if OPEN.remove(key).is_ok() {
+        tally::add(&OPEN_COUNT, tgid as u32, u64::MAX);
+    }
 }
 
 /// Closes the running task's window; it counts if `counts` and a page was changed.
@@ -157,11 +186,9 @@ pub extern "C" fn pintrace_window_close(space: u64, counts: u32) -> u32 {
     };
     // SAFETY: a live map value that only this task changes.
     let window = unsafe { *window };
-    if OPEN.remove(key).is_ok() {
-        opened(u64::MAX);
-    }
+    remove(key, window.tgid);
     if counts != 0 && window.exposed != 0 && window.pages != 0 {
-        windows::over(space, &window);
+        windows::over(&window);
     }
     0
 }
@@ -182,52 +209,10 @@ pub extern "C" fn pintrace_window_over(space: u64, address: u64, end: u64) -> u6
                 && address < window.end
                 && now - window.opened_ns < STALE_NS
             {
-                return windows::name(space, window.cause);
+                return windows::name(window);
             }
         }
         place += 1;
-    }
-    0
-}
-
-/// A write fault: the window that covers it, if one does. Compared with the kernel's own count, which the caller's page
-/// table lock makes as true as it is for the kernel (`inc_tlb_flush_pending`, include/linux/mm_types.h).
-#[inline(always)]
-pub fn fault(space: u64, address: u64) -> u64 {
-    let pending = kernel::read_u32(space + facts::flush_pending()).unwrap_or(0) != 0;
-    let window = pintrace_window_over(space, address, address + 4096);
-    let which = match (window != 0, pending) {
-        (true, true) => check::AGREED,
-        (true, false) => check::COVERED,
-        (false, true) => check::PENDING,
-        (false, false) => return 0,
-    };
-    if let Some(counter) = FLUSH_CHECK.get_ptr_mut(which) {
-        // SAFETY: a live map value, accessed atomically.
-        unsafe { Word::at(counter) }.add(1);
-    }
-    if window != 0 {
-        windows::inside(window, windows::Inside::Fault, address);
-    }
-    window
-}
-
-/// Pages were pinned.
-#[inline(always)]
-pub fn pinned(space: u64, address: u64, pages: u64) {
-    if any() {
-        pintrace_pinned_in_window(space, address, pages);
-    }
-}
-
-/// ... while some window is open.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn pintrace_pinned_in_window(space: u64, address: u64, pages: u64) -> u32 {
-    let space = if space == 0 { kernel::current_mm() } else { space };
-    let window = pintrace_window_over(space, address, address + (pages << 12));
-    if window != 0 {
-        windows::inside(window, windows::Inside::Pins(pages), address);
     }
     0
 }

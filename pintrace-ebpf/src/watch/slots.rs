@@ -3,14 +3,16 @@
 use aya_ebpf::{
     helpers::bpf_get_current_pid_tgid,
     macros::map,
-    maps::{Array, LruHashMap},
+    maps::{Array, HashMap},
 };
-use pintrace_common::limits;
+use pintrace_common::{counters::Loss, limits};
 
-use crate::atomic::Word;
+use crate::{count, loops::ON_DEMAND};
+
+use super::tally::{self, PLACES, Tally};
 
 /// What a task is in the middle of.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 #[repr(C)]
 pub struct Slot {
     /// One of [`kind`].
@@ -23,7 +25,7 @@ pub struct Slot {
     pub end: u64,
     /// The `vm_fault`, or for hugetlb the page that is copied once that is known.
     pub fault: u64,
-    /// Pages copied by a fork.
+    /// Pages copied by a fork; for a fault, how often the kernel has flushed translations.
     pub pages: u64,
     /// The fault wants a page of its own to read.
     pub unshare: u64,
@@ -43,28 +45,27 @@ pub mod kind {
     pub const FORK: u64 = 3;
     /// `clear_refs_write`.
     pub const CLEAR: u64 = 4;
+    /// `do_madvise`.
+    pub const ADVICE: u64 = 5;
 }
 
-/// By tgid << 32 | tid. What a skipped program leaves behind makes room in time.
+/// By tgid << 32 | tid. What a skipped program leaves behind is taken over by the thread's next one.
 #[map]
-static SLOTS: LruHashMap<u64, Slot> = LruHashMap::with_max_entries(limits::FAULTS, 0);
+static SLOTS: HashMap<u64, Slot> = HashMap::with_max_entries(limits::FAULTS, ON_DEMAND);
 
 /// How many are in use: spares the hooks on every new page a look-up.
 #[map]
-static SLOTS_OPEN: Array<u64> = Array::with_max_entries(1, 0);
+static SLOTS_OPEN: Array<Tally> = Array::with_max_entries(PLACES, 0);
 
-/// Whether any task is in the middle of something.
+/// Whether any task of a thread's process is in the middle of something.
 #[inline(always)]
-pub fn any() -> bool {
-    SLOTS_OPEN.get(0).copied().unwrap_or(0) != 0
+fn any(task: u64) -> bool {
+    tally::any(&SLOTS_OPEN, (task >> 32) as u32)
 }
 
 #[inline(always)]
-fn opened(n: u64) {
-    if let Some(open) = SLOTS_OPEN.get_ptr_mut(0) {
-        // SAFETY: a live map value, accessed atomically.
-        unsafe { Word::at(open) }.add(n);
-    }
+fn opened(task: u64, n: u64) {
+    tally::add(&SLOTS_OPEN, (task >> 32) as u32, n);
 }
 
 /// Opens the running task's slot.
@@ -73,18 +74,21 @@ pub fn open(slot: &Slot) {
     let task = bpf_get_current_pid_tgid();
     // One that is left over from a program that was skipped was counted.
     let fresh = SLOTS.get_ptr(task).is_none();
-    if SLOTS.insert(task, slot, 0).is_ok() && fresh {
-        opened(1);
+    if SLOTS.insert(task, slot, 0).is_err() {
+        count::loss(Loss::WatchFull, 1);
+    } else if fresh {
+        opened(task, 1);
     }
 }
 
 /// The running task's slot.
 #[inline(always)]
 pub fn mine() -> Option<*mut Slot> {
-    if !any() {
+    let task = bpf_get_current_pid_tgid();
+    if !any(task) {
         return None;
     }
-    SLOTS.get_ptr_mut(bpf_get_current_pid_tgid())
+    SLOTS.get_ptr_mut(task)
 }
 
 /// The same, if it is of that kind.
@@ -97,7 +101,9 @@ pub fn mine_of(kind: u64) -> Option<*mut Slot> {
 /// Closes it.
 #[inline(always)]
 pub fn close() {
-    if any() && SLOTS.remove(bpf_get_current_pid_tgid()).is_ok() {
-        opened(u64::MAX);
+    let task = bpf_get_current_pid_tgid();
+    // Looking takes no lock, removing does.
+    if any(task) && SLOTS.get_ptr(task).is_some() && SLOTS.remove(task).is_ok() {
+        opened(task, u64::MAX);
     }
 }

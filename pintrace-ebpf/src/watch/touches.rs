@@ -3,11 +3,18 @@
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid};
-use pintrace_common::{limits, watch::Touched, wire};
+use pintrace_common::{
+    limits,
+    watch::{Touched, touch},
+    wire,
+};
 
-use crate::{accounts, ring, stacks, syscall};
+use crate::{accounts, ring, stacks};
 
-use super::grains;
+use super::{
+    call::{Call, MREMAP},
+    grains,
+};
 
 /// A change of a mapping, as a hook sees it.
 #[derive(Clone, Copy)]
@@ -24,29 +31,42 @@ pub struct Touch {
     pub pages: u64,
     /// See [`Touched`].
     pub detail: u64,
+    /// When it began (monotonic ns); 0 for now.
+    pub began_ns: u64,
 }
 
 /// Tells it if extents are near.
 #[inline(always)]
-pub fn tell(ctx: *mut c_void, touch: &Touch) {
-    if !grains::any() || grains::pintrace_is_watched(touch.space, touch.address, touch.end) == 0 {
+pub fn tell(ctx: *mut c_void, touched: &Touch) {
+    if !grains::any() || grains::pintrace_is_watched(touched.space, touched.address, touched.end) == 0 {
         return;
     }
     let header = wire::Header {
         kind: wire::kind::TOUCHED,
-        id: touch.what,
-        time_ns: accounts::time(),
+        id: touched.what,
+        time_ns: if touched.began_ns == 0 {
+            accounts::time()
+        } else {
+            touched.began_ns
+        },
+    };
+    let call = Call::now();
+    let number = call.number();
+    let detail = if touched.what == touch::UNMAP {
+        u64::from(number == MREMAP && call.moves(touched.address))
+    } else {
+        touched.detail
     };
     ring::emit(Touched {
         header,
-        space: touch.space,
-        address: touch.address,
-        end: touch.end,
-        pages: touch.pages,
+        space: touched.space,
+        address: touched.address,
+        end: touched.end,
+        pages: touched.pages,
         pid_tgid: bpf_get_current_pid_tgid(),
         stack: stacks::take(ctx),
-        call: syscall::number(),
-        detail: touch.detail,
+        call: number,
+        detail,
         comm: bpf_get_current_comm().unwrap_or([0; limits::COMM_BYTES]),
     });
 }

@@ -59,9 +59,9 @@ fn entry(key: &WindowKey) -> Option<*mut Windows> {
 
 /// Takes in a window that is over.
 #[inline(always)]
-pub fn over(space: u64, window: &OpenWindow) {
+pub fn over(window: &OpenWindow) {
     let key = WindowKey {
-        tgid: tgid_of(space),
+        tgid: window.tgid as u32,
         cause: window.cause as u32,
     };
     let Some(windows) = entry(&key) else {
@@ -140,8 +140,8 @@ pub fn inside(window: u64, what: Inside, address: u64) {
 
 /// A window as one number that is not 0, for [`inside`].
 #[inline(always)]
-pub fn name(space: u64, cause: u64) -> u64 {
-    (u64::from(tgid_of(space)) << 32 | cause) + 1
+pub fn name(window: &OpenWindow) -> u64 {
+    (window.tgid << 32 | window.cause) + 1
 }
 
 /// The process whose address space this is.
@@ -163,7 +163,8 @@ pub fn soft_dirty(space: u64, opened_ns: u64) {
     let window = OpenWindow {
         opened_ns,
         cause: u64::from(cause::SOFT_DIRTY),
+        tgid: u64::from(tgid_of(space)),
         ..OpenWindow::default()
     };
-    over(space, &window);
+    over(&window);
 }

@@ -129,6 +129,7 @@ impl Mishap {
         Finding {
             kind: self.kind,
             severity: self.severity,
+            certain: true,
             pid: Pid(pid),
             comm: comm.to_owned(),
             address,
@@ -164,6 +165,7 @@ impl Mishap {
             end: if longterm { end } else { 0 },
             pages: self.pages,
             longterm,
+            reference: false,
             age: Nanos(72 * SECOND),
             stack: frames.map(str::to_owned).into(),
         }

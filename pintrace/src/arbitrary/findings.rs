@@ -4,16 +4,21 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use crate::event::{Body, Cause, CopiesSampled, FlushCheck, Space, Touch, Touched, WindowsSampled};
+use crate::event::{
+    Body, Cause, CopiesSampled, ExtentShrinks, FlushCheck, Reference, Space, Touch, Touched, WindowsSampled,
+};
 use crate::units::{Nanos, Tid};
 
-use super::{account, name, number, pid, stack};
+use super::{account, extent, name, number, pid, stack};
 
 /// One of them.
 pub(super) fn body() -> impl Strategy<Value = Body> {
     prop_oneof![
         3 => touched(),
         1 => space().prop_map(Body::SpaceEnded),
+        1 => space().prop_map(Body::FileEnded),
+        1 => (extent(), any::<bool>())
+            .prop_map(|(extent, doubtful)| Body::ExtentShrinks(ExtentShrinks { extent, doubtful })),
         2 => copies(),
         2 => windows(),
         1 => (number(), number(), number()).prop_map(|(agreed, covered_only, pending_only)| {
@@ -61,6 +66,7 @@ fn touched() -> impl Strategy<Value = Body> {
                 tid: Tid(pid.0),
                 comm,
                 stack,
+                doubtful: false,
             })
         })
 }
@@ -76,13 +82,19 @@ fn copies() -> impl Strategy<Value = Body> {
     let flags = (any::<bool>(), any::<bool>());
     let range = (number(), number());
     let counts = (number(), number(), number());
-    let moments = (number(), number(), option::of(stack()));
+    let reference = (number(), pid(), option::of(stack())).prop_map(|(taken, pid, stack)| Reference {
+        taken: Nanos(taken),
+        tid: Tid(pid.0),
+        pid,
+        stack,
+    });
+    let moments = (number(), number(), option::of(stack()), option::of(reference));
     (whose, flags, range, counts, moments).prop_map(|(whose, flags, range, counts, moments)| {
         let (id, account, extent, pid, comm) = whose;
         let (unshare, anonymous) = flags;
         let (address, end) = range;
         let (copies, pages, in_window) = counts;
-        let (first, last, stack) = moments;
+        let (first, last, stack, reference) = moments;
         Body::CopiesSampled(CopiesSampled {
             id,
             account,
@@ -100,6 +112,7 @@ fn copies() -> impl Strategy<Value = Body> {
             pid,
             comm,
             stack,
+            reference,
         })
     })
 }

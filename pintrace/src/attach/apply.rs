@@ -71,7 +71,7 @@ impl Layouts {
 #[derive(Clone, Debug)]
 pub struct LoadOptions {
     /// Look for findings as well.
-    pub findings: bool,
+    pub findings: Option<Wanted>,
     /// Other bounds for maps, by map name; tests make them tiny.
     pub map_entries: Vec<(&'static str, u32)>,
     /// Let the programs' debug messages through (needs the feature `bpf-log`).
@@ -81,11 +81,20 @@ pub struct LoadOptions {
 impl Default for LoadOptions {
     fn default() -> Self {
         Self {
-            findings: true,
+            findings: Some(Wanted::default()),
             map_entries: Vec::new(),
             bpf_log: false,
         }
     }
+}
+
+/// Findings beyond the usual.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// On short-term pins too, which get extents for it.
+    pub all: bool,
+    /// On references that are no pins too.
+    pub references: bool,
 }
 
 /// What became of one hook.
@@ -127,7 +136,12 @@ pub fn load(
     options: &LoadOptions,
 ) -> Result<Ebpf, LoadError> {
     let facts = FactsGlobal(layouts.ledger);
-    let watch = WatchGlobal(layouts.watch.clone().unwrap_or_default());
+    let wanted = options.findings.unwrap_or_default();
+    let watch = WatchGlobal(WatchFacts {
+        all: u32::from(wanted.all),
+        references: u32::from(wanted.references),
+        ..layouts.watch.clone().unwrap_or_default()
+    });
     let log_level = u8::from(options.bpf_log) * LOG_DEBUG;
     let mut loader = EbpfLoader::new();
     loader
@@ -138,6 +152,10 @@ pub fn load(
         .map_max_entries("CHUNKS", folio_chunks(kernel.bpf_loop));
     if !kernel.bpf_loop {
         loader.map_max_entries("SHARED", limits::ELDER_SHARED_FOLIOS);
+    }
+    if !wanted.references {
+        loader.map_max_entries("REFERENCES", limits::UNUSED);
+        loader.map_max_entries("REFERRERS", limits::UNUSED);
     }
     for (map, entries) in &options.map_entries {
         loader.map_max_entries(map, *entries);
@@ -168,7 +186,10 @@ const LOG_DEBUG: u8 = 4;
 /// What is to be tried on a kernel: the hooks for findings only if they are wanted, and their facts known.
 pub fn plan(kernel: &KernelFacts, layouts: &Layouts, options: &LoadOptions) -> Vec<Line> {
     let mut plan = plan::plan(HOOKS, kernel);
-    plan.retain(|line| options.findings || !line.hook.is_watch());
+    plan.retain(|line| match options.findings {
+        None => !line.hook.is_watch(),
+        Some(wanted) => wanted.references || !line.hook.purposes.contains(&Purpose::Reference),
+    });
     if let Err(unknown) = &layouts.watch {
         let watching = plan.iter_mut().filter(|line| line.hook.is_watch());
         for line in watching.filter(|line| matches!(line.choice, Choice::Try(_))) {

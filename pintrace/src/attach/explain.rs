@@ -4,7 +4,7 @@ use super::table::Purpose;
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Acquire,
         Self::Retry,
         Self::Release,
@@ -13,6 +13,7 @@ impl Purpose {
         Self::Fork,
         Self::Mapping,
         Self::Window,
+        Self::Reference,
     ];
 
     /// The purpose of this name.
@@ -34,7 +35,8 @@ many pages were pinned. The variants never call one another, so that each pin is
 FOLL_LONGTERM in the flags makes the difference between a pin for one I/O and one that stays: only those get an
 extent of their own. Zero pages stand in pages[] from 6.5 on without being pinned, and are not counted.
 
-Not seen: references that are no pins (FOLL_GET: vmsplice, MSG_ZEROCOPY, and direct I/O before 6.2 or so)."
+Not seen: references that are no pins (FOLL_GET: vmsplice, MSG_ZEROCOPY, and direct I/O before 6.5 or so); see
+`--explain reference`."
             }
             Self::Retry => {
                 "\
@@ -73,7 +75,7 @@ ledger says whose they are. Since 5.19 the kernel knows pages that belong to one
 others, and never copies them: a copy of a pinned anonymous page there is an alarm.
 
 Each of these hooks leaves by its first instructions where the process has never pinned anything.
-Not seen: copies of pages that are held by references that are no pins (FOLL_GET)."
+Copies of pages that are held by references that are no pins (FOLL_GET) are seen with --references alone."
             }
             Self::Fork => {
                 "\
@@ -87,9 +89,9 @@ time: MADV_DONTFORK spares both."
 When a range is unmapped (unmap_vmas), dropped (do_madvise), write-protected (change_protection) or cut off its file
 (unmap_mapping_range), the pin stays and the mapping goes: the next access gets another page. Each of these is told
 when a long-term extent is near; what it overlaps is found out afterwards. A small table (64 MiB and finer, by address
-space) spares all others. exit_mmap tells that an address space is gone.
+space) spares all others. exit_mmap tells that an address space is gone, clear_inode that a file is.
 
-Not seen: what happens to the mapping of short-term pins, which have no addresses, and of pins older than the start;
+Not seen: what happens to the mapping of short-term pins, unless --all gives them addresses, and of pins older than the start;
 hugetlbfs files that are truncated; process_vm-like advice (process_madvise) on newer kernels."
             }
             Self::Window => {
@@ -101,6 +103,17 @@ flushes. A window is open from the one to the other, by cause; a fault, a copy o
 thread is counted. Faults by these windows and by the kernel's own count are held against each other (`flush_check`).
 
 A window in which no page was changed does not count."
+            }
+            Self::Reference => {
+                "\
+Some of those who hand a process's pages to a device or to another process do not pin them: vmsplice, MSG_ZEROCOPY, and
+direct I/O up to 6.4. They take references (FOLL_GET) by get_user_pages_fast (mm/gup.c), as much as anybody may who
+looks at a page, and put them like any other: nothing can be hooked there. So with --references the latest reference to
+each small folio is remembered, and when do_wp_page copies one of these, its count tells whether somebody besides the
+page tables, the fault and the lists for reclaim still has it: get-not-pin.
+
+It costs a walk over the pages of every such call, and 4 MiB.
+Not seen: large folios, how often a reference was taken, pages of one call beyond 256, and when references are put."
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The pure step from what a kernel offers to what is tried on it.
 
 use super::facts::{FunctionFacts, KernelFacts};
-use super::table::{ANY, Attachment, Candidate, Hook, Method};
+use super::table::{ANY, Attachment, Candidate, Hook, Method, ONE_OF};
 
 /// What is to be done for one hook.
 #[derive(Clone, Debug)]
@@ -34,13 +34,25 @@ const UNTRACEABLE: &str = "in BTF, but ftrace cannot trace it: inlined, or built
 
 /// Plans every hook of the table.
 pub fn plan(hooks: &'static [Hook], facts: &KernelFacts) -> Vec<Line> {
-    hooks
-        .iter()
-        .map(|hook| Line {
-            hook,
-            choice: choose(hook, facts),
-        })
-        .collect()
+    let lines = hooks.iter().map(|hook| Line {
+        hook,
+        choice: choose(hook, facts),
+    });
+    let mut lines: Vec<Line> = lines.collect();
+    for one_of in ONE_OF {
+        let absent = |name: &str| {
+            let mut of_name = lines.iter().filter(|line| line.hook.function == name);
+            of_name.all(|line| matches!(line.choice, Choice::NotHere))
+        };
+        if one_of.given.is_some_and(absent) || !one_of.any.iter().all(|name| absent(name)) {
+            continue;
+        }
+        let why = format!("no function of that kernel is called {}", one_of.any.join(" or "));
+        if let Some(line) = lines.iter_mut().find(|line| line.hook.function == one_of.any[0]) {
+            line.choice = Choice::Missing(why);
+        }
+    }
+    lines
 }
 
 fn choose(hook: &'static Hook, facts: &KernelFacts) -> Choice {
@@ -189,6 +201,33 @@ mod tests {
         facts.functions.insert("pin_user_pages".to_owned(), function);
         assert!(matches!(choice(&facts, "pin_user_pages"), Choice::Missing(_)));
     }
+
+    #[test]
+    fn what_every_kernel_has_under_some_name_is_missed_if_it_has_none() {
+        let rmap: (&str, &[&str]) = ("page_add_new_anon_rmap", &["page", "vma", "address"]);
+        assert!(matches!(
+            choice(&kernel(&[rmap]), "folio_add_new_anon_rmap"),
+            Choice::NotHere
+        ));
+        let Choice::Missing(why) = choice(&kernel(&[]), "folio_add_new_anon_rmap") else {
+            panic!("no loss")
+        };
+        assert!(
+            why.ends_with("called folio_add_new_anon_rmap or page_add_new_anon_rmap"),
+            "{why}"
+        );
+        // Without hugetlb none of its functions is needed.
+        assert!(matches!(
+            choice(&kernel(&[]), "copy_user_large_folio"),
+            Choice::NotHere
+        ));
+        let hugetlb: (&str, &[&str]) = ("hugetlb_fault", &["mm", "vma", "address", "flags"]);
+        assert!(matches!(
+            choice(&kernel(&[hugetlb]), "copy_user_large_folio"),
+            Choice::Missing(_)
+        ));
+    }
+
     #[test]
     fn what_ftrace_cannot_trace_is_not_tried() {
         let mut facts = kernel(&[("unpin_user_page", &["page"]), ("unpin_folio", &["folio"])]);

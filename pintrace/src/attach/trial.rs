@@ -5,7 +5,7 @@ use aya::Ebpf;
 use crate::scan::object::Object;
 use crate::source::mender::Mender;
 
-use super::apply::{self, Layouts, LoadError, LoadOptions, Outcome, Status};
+use super::apply::{self, Layouts, LoadError, LoadOptions, Outcome, Status, Wanted};
 use super::capture::{Capture, Tried};
 use super::facts::{Kernel, Roots};
 use super::layout;
@@ -26,7 +26,14 @@ pub fn run(capture: &mut Capture, kernel: &Kernel, roots: &Roots) -> Result<(), 
     let twice = kernel.facts.preemption;
     let layouts = Layouts::of(kernel)?;
     let btf = apply::read_btf(&roots.btf)?;
-    let options = LoadOptions::default();
+    // Everything that may be asked for.
+    let options = LoadOptions {
+        findings: Some(Wanted {
+            references: true,
+            ..Wanted::default()
+        }),
+        ..LoadOptions::default()
+    };
     let mut ebpf = apply::load(&kernel.facts, &layouts, &btf, &options)?;
     let plan = apply::plan(&kernel.facts, &layouts, &options);
     let outcomes = apply::attach(&mut ebpf, &btf, plan, twice);

@@ -15,7 +15,17 @@ pub fn watch_facts<'a>(
             what: format!("{container}.{}", names.join(" or ")),
         })
     };
-    let enums = types.enumerators(&["FAULT_FLAG_UNSHARE", "PG_anon_exclusive"]);
+    let enums = types.enumerators(&[
+        "FAULT_FLAG_UNSHARE",
+        "PG_anon_exclusive",
+        "PG_lru",
+        "PG_swapcache",
+    ]);
+    let flag = |name: &str| {
+        enums.get(name).copied().ok_or_else(|| UnknownLayout {
+            what: format!("enumerator {name}"),
+        })
+    };
     let (unmap_shape, unmap_start, unmap_end) = match parameters("unmap_vmas") {
         [_, second, ..] if second == "vma" => (unmap::VMA, 0, 0),
         [_, second] if second == "unmap" => (
@@ -46,6 +56,9 @@ pub fn watch_facts<'a>(
             .offset("folio", &["index"])
             .map_or_else(|| offset("page", &["index"]), Ok)?,
         regs_call: offset("pt_regs", &["orig_ax"])?,
+        regs_first: offset("pt_regs", &["di"])?,
+        regs_second: offset("pt_regs", &["si"])?,
+        regs_third: offset("pt_regs", &["dx"])?,
         regs_bytes: types.size("pt_regs").ok_or_else(|| UnknownLayout {
             what: "size of pt_regs".to_owned(),
         })?,
@@ -54,5 +67,10 @@ pub fn watch_facts<'a>(
         unmap_end,
         protect_shape,
         exclusive: u32::from(enums.contains_key("PG_anon_exclusive")),
+        inode_data: offset("inode", &["i_data"])?,
+        pg_lru: flag("PG_lru")?,
+        pg_swapcache: flag("PG_swapcache")?,
+        all: 0,
+        references: 0,
     })
 }

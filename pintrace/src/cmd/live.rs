@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::attach::apply::LoadOptions;
+use crate::attach::apply::{LoadOptions, Wanted};
 use crate::attach::facts::Roots;
 use crate::event::Event;
 use crate::pipeline::session::Session;
@@ -23,8 +23,11 @@ pub struct LiveArgs {
     #[arg(long, value_name = "PERCENT", default_value = "5", value_parser = percent)]
     pub scan_budget: f64,
     /// Do not look for findings: no hooks on faults, forks, changed mappings and flushes, and nothing that they cost.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["all", "references"])]
     pub no_findings: bool,
+    /// What to look for beyond the usual.
+    #[command(flatten)]
+    pub further: Further,
     /// Print the eBPF programs' own debug messages to stderr.
     #[cfg(feature = "bpf-log")]
     #[arg(long)]
@@ -32,6 +35,19 @@ pub struct LiveArgs {
     /// Give a map another number of entries (bytes for RING), such as RING=4096: for tests.
     #[arg(long, value_name = "MAP=N", hide = true, value_parser = map_entries)]
     pub map_entries: Vec<(&'static str, u32)>,
+}
+
+/// Findings that cost more than the usual ones.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct Further {
+    /// Follow short-term pins by address too, so that changes to their mappings are found: each call that pins costs an
+    /// extent and two records, which direct I/O at full speed will feel.
+    #[arg(long)]
+    pub all: bool,
+    /// Follow references that are no pins too (FOLL_GET: vmsplice, MSG_ZEROCOPY, direct I/O up to 6.4), and find pages
+    /// that are copied while somebody has one (get-not-pin): costs a walk over the pages of each such call, and 4 MiB.
+    #[arg(long)]
+    pub references: bool,
 }
 
 /// Maps whose size may be changed.
@@ -150,7 +166,10 @@ impl From<SessionError> for CannotTrace {
 /// Attaches everything, or says why that cannot be and what to do instead.
 pub fn start(args: &LiveArgs, command: Vec<String>) -> Result<(Session, Vec<Event>), CannotTrace> {
     let load = LoadOptions {
-        findings: !args.no_findings,
+        findings: (!args.no_findings).then_some(Wanted {
+            all: args.further.all,
+            references: args.further.references,
+        }),
         map_entries: args.map_entries.clone(),
         #[cfg(feature = "bpf-log")]
         bpf_log: args.bpf_log,

@@ -2,6 +2,8 @@
 //! stack id or an address means nothing.
 
 #[cfg(feature = "live")]
+mod changing;
+#[cfg(feature = "live")]
 mod exit;
 #[cfg(feature = "live")]
 mod late_stacks;

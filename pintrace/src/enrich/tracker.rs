@@ -8,12 +8,14 @@ use pintrace_common::ledger::{Account, Extent};
 use pintrace_common::mend::caller;
 
 use crate::event::{
-    AccountOpened, AccountSampled, Body, Event, ExtentClosed, ExtentOpened, ExtentSampled, ProcessSeen, Space,
+    AccountOpened, AccountSampled, Body, Event, ExtentClosed, ExtentOpened, ExtentSampled, ExtentShrinks,
+    ProcessSeen, Space,
 };
 use crate::source::decode::Record;
 use crate::source::ledger::{Ledger, LedgerError};
 use crate::units::{AccountId, ExtentId, Nanos, Pid, StackId, Tid};
 
+use super::changing::Changing;
 use super::late_stacks::LateStacks;
 use super::names::Names;
 use super::watch::Watched;
@@ -40,7 +42,12 @@ pub struct Tracker {
     next_account: u32,
     /// Slots given back, with the opening time of what they still show.
     free: HashMap<u32, u64>,
-    extents: HashMap<u32, Extent>,
+    pub(super) extents: HashMap<u32, Extent>,
+    pub(super) changing: Changing,
+    /// When the ring was read last: what was pinned later may have records in it.
+    pub(super) read: Nanos,
+    /// Records were lost, and what they told has not been made up for.
+    pub(super) doubt: bool,
     late_stacks: LateStacks,
     processes: HashSet<u32>,
     ended: HashSet<u32>,
@@ -61,6 +68,9 @@ impl Tracker {
             next_account: 1,
             free: HashMap::new(),
             extents: HashMap::new(),
+            changing: Changing::default(),
+            read: Nanos(0),
+            doubt: false,
             late_stacks: LateStacks::default(),
             processes: HashSet::new(),
             ended: HashSet::new(),
@@ -100,6 +110,11 @@ impl Tracker {
         std::mem::take(&mut self.events)
     }
 
+    /// The ring is read now. `doubt`: records were lost, and what they told has not been made up for.
+    pub fn reading(&mut self, now: Nanos, doubt: bool) {
+        (self.read, self.doubt) = (now, doubt);
+    }
+
     /// Tells one record.
     pub fn record(&mut self, record: &Record, ledger: &Ledger) -> Result<(), LedgerError> {
         match record {
@@ -123,15 +138,30 @@ impl Tracker {
                 self.open_extent(time, opened.header.id, &extent, ledger)?;
             }
             Record::ExtentClosed(closed) => self.close_extent(closed),
+            Record::ExtentShrinks(shrinks) => {
+                let marks = if shrinks.doubtful == 0 {
+                    Extent::SHRUNK
+                } else {
+                    Extent::MARKS
+                };
+                self.tell_shrinking(Nanos(shrinks.header.time_ns), shrinks.header.id, marks);
+            }
             Record::ProcessExited(exited) => {
                 self.ended.insert(exited.header.id);
                 self.processes.remove(&exited.header.id);
                 let body = Body::ProcessExited(exit::unpack(exited));
                 self.push(Nanos(exited.header.time_ns), body);
             }
-            Record::Touched(touched) => self.touched(touched, ledger),
+            Record::Touched(touched) => {
+                self.sample_changing(touched, ledger)?;
+                self.touched(touched, ledger);
+            }
             Record::SpaceEnded(ended) => {
-                self.push(Nanos(ended.header.time_ns), Body::SpaceEnded(Space(ended.space)));
+                let body = match ended.header.id {
+                    0 => Body::SpaceEnded(Space(ended.space)),
+                    _ => Body::FileEnded(Space(ended.space)),
+                };
+                self.push(Nanos(ended.header.time_ns), body);
             }
         }
         Ok(())
@@ -152,7 +182,7 @@ impl Tracker {
         let open: Vec<u32> = self.extents.keys().copied().collect();
         for index in open {
             let extent = ledger.extent(index)?;
-            self.sample_extent(now, last, index, &extent, ledger);
+            self.sample_extent(now, (last, false), index, &extent, ledger);
         }
         Ok(())
     }
@@ -328,24 +358,46 @@ impl Tracker {
             end: extent.end,
             pages: extent.pages,
             bytes_held: extent.bytes_held,
-            flags: extent.flags,
+            flags: extent.flags & !Extent::MARKS,
             stack,
             space: Space(extent.space),
             file: Space(extent.file),
             file_offset: extent.file_offset,
         };
         self.push(time, Body::ExtentOpened(opened));
+        self.changing.begins(index, extent);
         self.extents.insert(
             index,
             Extent {
                 pages_held: extent.pages,
+                flags: extent.flags & !Extent::MARKS,
                 ..*extent
             },
         );
+        self.tell_shrinking(time, index, extent.flags & Extent::MARKS);
         Ok(())
     }
 
-    fn sample_extent(&mut self, now: Nanos, last: bool, index: u32, extent: &Extent, ledger: &Ledger) {
+    /// Tells how an extent is if that has changed, or `anyway`.
+    pub(super) fn sample_extent(
+        &mut self,
+        now: Nanos,
+        (last, anyway): (bool, bool),
+        index: u32,
+        extent: &Extent,
+        ledger: &Ledger,
+    ) {
+        // What was pinned since the ring was read may have come after a touch that is still in it.
+        let early = !last && !anyway && extent.grown_ns > self.read.0;
+        if early
+            && self
+                .extents
+                .get(&index)
+                .is_some_and(|told| told.end != extent.end)
+        {
+            return;
+        }
+        self.changing.seen(now, index, extent);
         let Some(told) = self.extents.get_mut(&index) else {
             return;
         };
@@ -357,11 +409,12 @@ impl Tracker {
         let late = self.late_stacks.look(&mut told.stack, extent.stack, age, last);
         let changed = (told.end, told.pages, told.pages_held, told.bytes_held)
             != (extent.end, extent.pages, extent.pages_held, extent.bytes_held);
-        if !changed && late.is_none() {
+        if !changed && late.is_none() && !anyway {
             return;
         }
         *told = Extent {
             stack: told.stack,
+            flags: told.flags,
             ..*extent
         };
         let sampled = ExtentSampled {
@@ -373,13 +426,33 @@ impl Tracker {
             stack: self.late_stack(now, late, ledger),
         };
         self.push(now, Body::ExtentSampled(sampled));
+        // The record of it may have been lost.
+        self.tell_shrinking(now, index, extent.flags & Extent::MARKS);
+    }
+
+    /// Tells that an extent is not whole any more, once for each mark.
+    fn tell_shrinking(&mut self, time: Nanos, index: u32, marks: u32) {
+        let Some(told) = self.extents.get_mut(&index) else {
+            return;
+        };
+        if told.flags & marks == marks {
+            return;
+        }
+        told.flags |= marks;
+        self.changing.shrinks(index, told);
+        let shrinks = ExtentShrinks {
+            extent: ExtentId(index),
+            doubtful: told.flags & Extent::DOUBTFUL != 0,
+        };
+        self.push(time, Body::ExtentShrinks(shrinks));
     }
 
     fn close_extent(&mut self, closed: &pintrace_common::wire::ExtentClosed) {
         let index = closed.header.id;
-        if self.extents.remove(&index).is_none() {
+        let Some(told) = self.extents.remove(&index) else {
             return;
-        }
+        };
+        self.changing.ends(index, &told);
         let body = ExtentClosed {
             extent: ExtentId(index),
             pages: closed.extent.pages,
@@ -392,6 +465,7 @@ impl Tracker {
     /// Closes an extent whose closing record was lost.
     fn forget_extent(&mut self, now: Nanos, index: u32) {
         if let Some(told) = self.extents.remove(&index) {
+            self.changing.ends(index, &told);
             let body = ExtentClosed {
                 extent: ExtentId(index),
                 pages: told.pages,

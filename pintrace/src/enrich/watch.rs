@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use pintrace_common::ledger::EXTENT_BIT;
 use pintrace_common::watch::{self, Copies, CopyKey, WindowKey, Windows, cause, copy, touch};
 
-use crate::event::{Body, Cause, CopiesSampled, FlushCheck, Space, Touch, Touched, WindowsSampled};
+use crate::event::{
+    Body, Cause, CopiesSampled, FlushCheck, Reference, Space, Touch, Touched, WindowsSampled,
+};
 use crate::source::ledger::{Ledger, LedgerError};
 use crate::source::live::Live;
-use crate::units::{Nanos, Pid, StackId, Tid};
+use crate::units::{AccountId, Nanos, Pid, StackId, Tid};
 
 use super::tracker::{Tracker, comm};
 
@@ -22,7 +24,7 @@ pub(super) struct Watched {
     /// Truncations that were told once, by thread: file and place.
     truncated: HashMap<u64, (u64, u64)>,
     /// Advice that was told for an area, by thread: the record for the whole call follows it, or none.
-    advised: HashMap<u64, u64>,
+    advised: HashMap<u64, Touch>,
 }
 
 /// Threads of which the last touch is kept; what is forgotten is told twice at worst.
@@ -52,11 +54,11 @@ impl Watched {
     }
 
     /// Whether what an advice does has been told area by area.
-    fn is_told_advice(&mut self, touched: &watch::Touched) -> bool {
+    fn is_told_advice(&mut self, touched: &watch::Touched, what: Touch) -> bool {
         match touched.header.id {
-            touch::ADVICE => self.advised.remove(&touched.pid_tgid) == Some(touched.detail),
+            touch::ADVICE => self.advised.remove(&touched.pid_tgid) == Some(what),
             touch::ADVICE_FOR_AREA => {
-                keep(&mut self.advised, touched.pid_tgid, touched.detail);
+                keep(&mut self.advised, touched.pid_tgid, what);
                 false
             }
             _ => false,
@@ -69,7 +71,7 @@ impl Tracker {
     pub(super) fn touched(&mut self, touched: &watch::Touched, ledger: &Ledger) {
         let time = Nanos(touched.header.time_ns);
         let Some(what) = what(touched) else { return };
-        if self.watched.is_second_of_truncation(touched) || self.watched.is_told_advice(touched) {
+        if self.watched.is_second_of_truncation(touched) || self.watched.is_told_advice(touched, what) {
             return;
         }
         let stack = self.name_stack(time, touched.stack, ledger);
@@ -84,6 +86,7 @@ impl Tracker {
             tid,
             comm: comm(&touched.comm),
             stack,
+            doubtful: self.doubt,
         };
         self.push(time, Body::Touched(event));
     }
@@ -91,7 +94,11 @@ impl Tracker {
     /// Tells copies and windows that have become more. To be called after accounts and extents were sampled.
     pub fn sample_watch(&mut self, now: Nanos, live: &mut Live) -> Result<(), LedgerError> {
         for (key, copies) in live.watch_mut().copies()? {
-            self.sample_copies(now, key, &copies, live.ledger())?;
+            let news = self.sample_copies(now, key, &copies, live.ledger())?;
+            if !news && self.is_over(key, live.ledger())? {
+                self.watched.copies.remove(&key);
+                live.watch_mut().forget_copies(key)?;
+            }
         }
         let mut gone = Vec::new();
         for (key, windows) in live.watch_mut().windows()? {
@@ -114,16 +121,29 @@ impl Tracker {
         Ok(())
     }
 
+    /// Whether a holder holds nothing any more, or its number is another's: no copy can be added.
+    fn is_over(&self, key: CopyKey, ledger: &Ledger) -> Result<bool, LedgerError> {
+        Ok(if key.kind & copy::REFERENCE != 0 {
+            !self.proc.join(key.holder.to_string()).exists()
+        } else if key.holder & EXTENT_BIT != 0 {
+            let extent = ledger.extent(key.holder & !EXTENT_BIT)?;
+            extent.opened_ns != key.opened_ns || extent.pages_held == 0
+        } else {
+            ledger.account(key.holder)?.opened_ns != key.opened_ns
+        })
+    }
+
+    /// Whether there was anything new to tell.
     fn sample_copies(
         &mut self,
         now: Nanos,
         key: CopyKey,
         copies: &Copies,
         ledger: &Ledger,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<bool, LedgerError> {
         let known = self.watched.copies.get(&key);
         if known.is_some_and(|(_, told)| told == copies) || copies.copies == 0 {
-            return Ok(());
+            return Ok(false);
         }
         let id = known.map_or_else(
             || {
@@ -133,12 +153,26 @@ impl Tracker {
             |(id, _)| *id,
         );
         self.watched.copies.insert(key, (id, *copies));
-        let number = u32::try_from(copies.account).unwrap_or_default();
-        let account = ledger.account(number)?;
-        let account = self.open_account(number, &account, ledger);
+        let reference = (key.kind & copy::REFERENCE != 0).then(|| {
+            let (pid, tid) = task(copies.taken_by);
+            Reference {
+                taken: Nanos(copies.taken_ns),
+                tid,
+                pid,
+                stack: self.name_stack(now, copies.taken_stack, ledger),
+            }
+        });
+        let account = if reference.is_some() {
+            AccountId::default()
+        } else {
+            let number = u32::try_from(copies.account).unwrap_or_default();
+            let account = ledger.account(number)?;
+            self.open_account(number, &account, ledger)
+        };
         let stack = self.name_stack(now, copies.stack, ledger);
         let (pid, tid) = task(copies.pid_tgid);
-        let extent = (key.holder & EXTENT_BIT != 0).then_some((copies.extent_address, Nanos(key.opened_ns)));
+        let of_extent = reference.is_none() && key.holder & EXTENT_BIT != 0;
+        let extent = of_extent.then_some((copies.extent_address, Nanos(key.opened_ns)));
         let event = CopiesSampled {
             id,
             account,
@@ -156,9 +190,10 @@ impl Tracker {
             pid,
             comm: comm(&copies.comm),
             stack,
+            reference,
         };
         self.push(now, Body::CopiesSampled(event));
-        Ok(())
+        Ok(true)
     }
 
     fn name_stack(&mut self, time: Nanos, stack: i64, ledger: &Ledger) -> Option<StackId> {
@@ -191,7 +226,8 @@ fn what(touched: &watch::Touched) -> Option<Touch> {
         touch::UNMAP => match touched.call {
             call::MUNMAP => Touch::Munmap,
             call::MMAP => Touch::MmapOver,
-            call::MREMAP => Touch::Mremap,
+            // What it cuts off, or puts something else in place of, is not moved.
+            call::MREMAP if touched.detail == 1 => Touch::Mremap,
             call::BRK => Touch::Brk,
             _ => Touch::Unmap,
         },
@@ -276,11 +312,12 @@ mod tests {
     #[test]
     fn advice_is_told_by_area_or_by_call() {
         let mut watched = Watched::default();
-        assert!(!watched.is_told_advice(&touch(touch::ADVICE, 1, 4)));
-        assert!(!watched.is_told_advice(&touch(touch::ADVICE_FOR_AREA, 1, 4)));
-        assert!(!watched.is_told_advice(&touch(touch::ADVICE, 2, 4)));
-        assert!(watched.is_told_advice(&touch(touch::ADVICE, 1, 4)));
-        assert!(!watched.is_told_advice(&touch(touch::ADVICE, 1, 4)));
+        let mut told = |id, thread, what| watched.is_told_advice(&touch(id, thread, 0), what);
+        assert!(!told(touch::ADVICE, 1, Touch::Dontneed));
+        assert!(!told(touch::ADVICE_FOR_AREA, 1, Touch::Dontneed));
+        assert!(!told(touch::ADVICE, 2, Touch::Dontneed));
+        assert!(told(touch::ADVICE, 1, Touch::Dontneed));
+        assert!(!told(touch::ADVICE, 1, Touch::Dontneed));
     }
 
     #[test]
@@ -289,13 +326,15 @@ mod tests {
         for (call, expected) in [
             (call::MUNMAP, Touch::Munmap),
             (call::MMAP, Touch::MmapOver),
-            (call::MREMAP, Touch::Mremap),
+            (call::MREMAP, Touch::Unmap),
             (call::BRK, Touch::Brk),
             (-1, Touch::Unmap),
         ] {
             unmapped.call = call;
             assert_eq!(what(&unmapped), Some(expected));
         }
+        (unmapped.call, unmapped.detail) = (call::MREMAP, 1);
+        assert_eq!(what(&unmapped), Some(Touch::Mremap));
         // Dropped by something else than madvise.
         assert_eq!(what(&touch(touch::ADVICE_FOR_AREA, 1, 4)), None);
         assert_eq!(what(&touch(99, 1, 0)), None);

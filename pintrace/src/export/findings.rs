@@ -64,7 +64,11 @@ pub fn told(found: &Finding, start: Nanos, width: usize) -> Vec<String> {
     ));
     lines.extend(indented(found.explanation, 2, width));
     if let Some(pin) = &found.pin {
-        lines.extend(indented(&format!("Pinned: {}", pin.sentence()), 2, width));
+        lines.extend(indented(
+            &format!("{}: {}", pin.held_how(), pin.sentence()),
+            2,
+            width,
+        ));
         lines.extend(stack(&pin.stack, width));
     }
     if let Some(touch) = &found.touch {

@@ -11,6 +11,7 @@ use crate::units::Nanos;
 pub(crate) struct FindingKeys<'a> {
     kind: &'static str,
     severity: &'static str,
+    certain: bool,
     pid: u32,
     comm: &'a str,
     address: String,
@@ -33,6 +34,7 @@ struct PinKeys<'a> {
     end: String,
     pages: u64,
     longterm: bool,
+    reference: bool,
     age_ns: u64,
     stack: &'a [String],
 }
@@ -79,6 +81,7 @@ impl<'a> FindingKeys<'a> {
         Self {
             kind: found.kind.as_str(),
             severity: found.severity.as_str(),
+            certain: found.certain,
             pid: found.pid.0,
             comm: &found.comm,
             address: hex(found.address),
@@ -104,6 +107,7 @@ impl<'a> From<&'a PinSide> for PinKeys<'a> {
             end: hex(pin.end),
             pages: pin.pages,
             longterm: pin.longterm,
+            reference: pin.reference,
             age_ns: pin.age.0,
             stack: &pin.stack,
         }

@@ -1,6 +1,6 @@
 //! Pinned pages that were copied, as samples of how often.
 
-use crate::event::CopiesSampled;
+use crate::event::{CopiesSampled, Reference};
 
 use super::evidence::{Holder, PinState, TouchState};
 use super::finding::FindingKind;
@@ -12,6 +12,9 @@ use super::verdict;
 impl Model {
     /// Takes a sample in place of the earlier one of the same id.
     pub(super) fn copied(&mut self, copies: &CopiesSampled) {
+        if let Some(reference) = copies.reference {
+            return self.reference_copied(copies, reference);
+        }
         let kept = self.keeps_exclusive_pages() && copies.anonymous;
         let found = self.of_copies(copies, FindingKind::CowAfterPin);
         let found = Found {
@@ -32,6 +35,33 @@ impl Model {
             self.findings
                 .put(key(copies, FindingKind::CowInFlushWindow), found);
         }
+    }
+
+    /// The same of pages that are not pinned.
+    fn reference_copied(&mut self, copies: &CopiesSampled, reference: Reference) {
+        let taker = self.processes.current(reference.pid);
+        let seen = taker.and_then(|key| self.processes.by_key.get(&key)?.seen.as_ref());
+        let comm = match seen {
+            Some(seen) => &seen.comm,
+            None if copies.pid == reference.pid => &copies.comm,
+            None => "",
+        };
+        let found = Found {
+            verdict: &verdict::GET_NOT_PIN,
+            holder: Holder {
+                pid: reference.pid,
+                comm: limits::clip(comm, limits::COMM_CHARS),
+            },
+            address: copies.address,
+            end: copies.end,
+            pages: copies.pages,
+            count: copies.copies,
+            first: copies.first,
+            last: copies.last,
+            pin: Some(PinState::of_reference(reference, copies.first)),
+            touch: Some(TouchState::of_copies(copies)),
+        };
+        self.findings.put(key(copies, FindingKind::GetNotPin), found);
     }
 
     /// What both kinds have in common. What was known of the pin stays known when the account is gone.
@@ -80,5 +110,6 @@ fn key(copies: &CopiesSampled, kind: FindingKind) -> Key {
         touch: None,
         pid: crate::units::Pid(0),
         subject: Subject::Copies(copies.id),
+        certain: true,
     }
 }

@@ -1,6 +1,6 @@
 //! The two sides of a finding as the fold keeps them: stacks and origins by id, since names may come later.
 
-use crate::event::{CopiesSampled, Touched};
+use crate::event::{CopiesSampled, Reference, Touched};
 use crate::units::{AccountId, Nanos, Pid, StackId, Tid};
 
 use super::account::AccountState;
@@ -53,7 +53,7 @@ impl PinState {
                 address: opened.address,
                 end: opened.end,
                 pages: extent.pages_held,
-                longterm: true,
+                longterm: account.is_none_or(|account| account.opened.longterm),
                 age: now.since(extent.since),
                 ..PinSide::default()
             },
@@ -71,6 +71,24 @@ impl PinState {
                 pages: account.pages_held(),
                 longterm: account.opened.longterm,
                 age,
+                ..PinSide::default()
+            },
+        }
+    }
+
+    /// Of a reference that is no pin, at a moment.
+    pub(super) fn of_reference(reference: Reference, now: Nanos) -> Self {
+        Self {
+            account: AccountId::default(),
+            extent: None,
+            origin: Origin {
+                stack: reference.stack,
+                ..Origin::default()
+            },
+            side: PinSide {
+                tid: reference.tid,
+                reference: true,
+                age: now.since(reference.taken),
                 ..PinSide::default()
             },
         }

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 
-use crate::event::{ExtentOpened, ExtentSampled, Space};
+use crate::event::{ExtentOpened, ExtentSampled, ExtentShrinks, Space};
 use crate::units::{AccountId, ExtentId, Nanos};
 
 use super::limits;
 use super::place::{Lies, Place, PlaceIndex, in_file, in_memory, overlap};
+use super::ranges::Ranges;
 
 /// One open extent.
 #[derive(Clone, Copy, Debug)]
@@ -18,14 +19,38 @@ pub(super) struct ExtentState {
     pub(super) since: Nanos,
     /// Pages held now.
     pub(super) pages_held: u64,
+    /// When its first page was released, if others were left: which ones is not known since.
+    pub(super) shrinks: Option<Nanos>,
+    /// How many are left is not known either.
+    pub(super) doubtful: bool,
+    /// When `opened` was brought up to date: that much is held, or was.
+    pub(super) sampled: Nanos,
     /// When its address space ended, if it did.
     pub(super) bereft: Option<Nanos>,
+    /// Its file is gone, if it is a file's.
+    pub(super) file_gone: bool,
+}
+
+/// What an extent has of a range.
+#[derive(Clone, Debug)]
+pub(super) struct Hit {
+    pub(super) extent: ExtentState,
+    /// The parts, in the same terms as the range; not empty.
+    pub(super) parts: Vec<Range<u64>>,
+}
+
+/// Which bytes of an extent lie no more where it was pinned.
+#[derive(Clone, Debug, Default)]
+struct Gone {
+    memory: Ranges,
+    file: Ranges,
 }
 
 impl ExtentState {
     fn places(&self) -> impl Iterator<Item = Lies> {
         let memory = in_memory(&self.opened).filter(|_| self.bereft.is_none());
-        memory.into_iter().chain(in_file(&self.opened))
+        let file = in_file(&self.opened).filter(|_| !self.file_gone);
+        memory.into_iter().chain(file)
     }
 }
 
@@ -35,6 +60,7 @@ pub(super) struct ExtentTable {
     by_id: BTreeMap<ExtentId, ExtentState>,
     by_account: BTreeSet<(AccountId, ExtentId)>,
     by_place: PlaceIndex,
+    gone: BTreeMap<ExtentId, Gone>,
     /// Those whose address space ended, by the time of that; until they are told of.
     bereft: BTreeSet<(Nanos, ExtentId)>,
     /// The latest that were closed, oldest first.
@@ -54,7 +80,11 @@ impl ExtentTable {
             opened,
             since: time,
             pages_held: opened.pages,
+            shrinks: None,
+            doubtful: false,
+            sampled: time,
             bereft: None,
+            file_gone: false,
         };
         for lies in state.places() {
             self.by_place.insert(&lies, opened.extent);
@@ -64,10 +94,11 @@ impl ExtentTable {
     }
 
     /// Updates an extent; false when it was never opened.
-    pub(super) fn sample(&mut self, sample: &ExtentSampled) -> bool {
+    pub(super) fn sample(&mut self, time: Nanos, sample: &ExtentSampled) -> bool {
         let Some(state) = self.by_id.get_mut(&sample.extent) else {
             return false;
         };
+        state.sampled = time;
         state.opened.end = sample.end;
         state.opened.pages = sample.pages;
         state.opened.bytes_held = sample.bytes_held;
@@ -79,10 +110,36 @@ impl ExtentTable {
         true
     }
 
+    /// Notes that pages were released; false when the extent was never opened.
+    pub(super) fn shrinks(&mut self, time: Nanos, shrinks: ExtentShrinks) -> bool {
+        let Some(state) = self.by_id.get_mut(&shrinks.extent) else {
+            return false;
+        };
+        state.shrinks = state.shrinks.or(Some(time));
+        state.doubtful |= shrinks.doubtful;
+        true
+    }
+
+    /// Notes that the parts of a hit lie no more where they were. What is no more in the file is in no memory of it.
+    pub(super) fn gone(&mut self, place: Place, hit: &Hit) {
+        let Some(lies) = hit.extent.places().find(|lies| lies.place == place) else {
+            return;
+        };
+        let gone = self.gone.entry(hit.extent.opened.extent).or_default();
+        for part in &hit.parts {
+            let part = part.start - lies.range.start..part.end - lies.range.start;
+            if let Place::File(_) = place {
+                gone.file.add(part.clone());
+            }
+            gone.memory.add(part);
+        }
+    }
+
     /// Ends an extent and gives it; `None` when it was never opened.
     pub(super) fn close(&mut self, extent: ExtentId) -> Option<ExtentState> {
         let state = self.by_id.remove(&extent)?;
         self.by_account.remove(&(state.opened.account, extent));
+        self.gone.remove(&extent);
         for lies in state.places() {
             self.by_place.remove(&lies, extent);
         }
@@ -125,13 +182,31 @@ impl ExtentTable {
     }
 
     /// The extents that hold something of a range, with what of it.
-    pub(super) fn overlapping(&self, place: Place, range: &Range<u64>) -> Vec<(ExtentState, Range<u64>)> {
-        let shared = |extent: ExtentId| {
+    pub(super) fn overlapping(&self, place: Place, range: &Range<u64>) -> Vec<Hit> {
+        let hit = |extent: ExtentId| {
             let state = self.by_id.get(&extent)?;
             let lies = state.places().find(|lies| lies.place == place)?;
-            Some((*state, overlap(&lies.range, range)?))
+            let shared = overlap(&lies.range, range)?;
+            let start = lies.range.start;
+            let parts = match self.gone.get(&extent) {
+                None => vec![shared],
+                Some(gone) => {
+                    let gone = match place {
+                        Place::Memory(_) => &gone.memory,
+                        Place::File(_) => &gone.file,
+                    };
+                    let left = gone.without(&(shared.start - start..shared.end - start));
+                    left.into_iter()
+                        .map(|part| part.start + start..part.end + start)
+                        .collect()
+                }
+            };
+            (!parts.is_empty()).then_some(Hit {
+                extent: *state,
+                parts,
+            })
         };
-        self.by_place.near(place, range).filter_map(shared).collect()
+        self.by_place.near(place, range).filter_map(hit).collect()
     }
 
     /// Marks the extents of an address space that has ended. No later one is taken for it.
@@ -146,6 +221,20 @@ impl ExtentTable {
             }
             state.bereft = Some(time);
             self.bereft.insert((time, extent));
+        }
+    }
+
+    /// A file is gone: no later one is taken for it.
+    pub(super) fn end_file(&mut self, file: Space) {
+        let all: Vec<_> = self.by_place.of(Place::File(file)).collect();
+        for extent in all {
+            let Some(state) = self.by_id.get_mut(&extent) else {
+                continue;
+            };
+            if let Some(lies) = in_file(&state.opened) {
+                self.by_place.remove(&lies, extent);
+            }
+            state.file_gone = true;
         }
     }
 

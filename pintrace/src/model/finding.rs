@@ -24,6 +24,8 @@ pub enum FindingKind {
     PinOutlivesMm,
     /// Held for long without `FOLL_LONGTERM`.
     UndeclaredLongterm,
+    /// A write copied a page that somebody has a reference to and no pin.
+    GetNotPin,
     /// Pages were pinned in a range whose flush was pending.
     PinInFlushWindow,
     /// Another thread's write fault hit a range whose flush was pending.
@@ -50,6 +52,8 @@ pub struct Finding {
     pub kind: FindingKind,
     /// How bad.
     pub severity: Severity,
+    /// Whether it did concern pinned pages; else it may have.
+    pub certain: bool,
     /// Process that holds the pin, or whose memory the window was in.
     pub pid: Pid,
     /// Its command name.
@@ -92,6 +96,8 @@ pub struct PinSide {
     pub pages: u64,
     /// With `FOLL_LONGTERM`.
     pub longterm: bool,
+    /// A reference (`FOLL_GET`), and no pin.
+    pub reference: bool,
     /// How long it had been held then.
     pub age: Nanos,
     /// Kernel stack of the pin call.

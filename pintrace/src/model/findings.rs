@@ -17,13 +17,13 @@ pub(super) struct Key {
     pub(super) touch: Option<TouchKind>,
     pub(super) pid: Pid,
     pub(super) subject: Subject,
+    /// What is certain is counted apart from what is not.
+    pub(super) certain: bool,
 }
 
 /// What a finding is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Subject {
-    /// An extent: its id is used again, and never at the same moment.
-    Extent(crate::units::ExtentId, Nanos),
     /// An account.
     Account(AccountId),
     /// Copies, by the id of their samples.
@@ -150,6 +150,7 @@ impl Found {
         Finding {
             kind: key.kind,
             severity: self.verdict.severity,
+            certain: *self.verdict != verdict::PERHAPS,
             pid: self.holder.pid,
             comm: self.holder.comm.clone(),
             address: self.address,

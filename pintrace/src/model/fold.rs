@@ -66,7 +66,8 @@ impl Model {
                 None => false,
             },
             Body::ExtentOpened(opened) => self.extent_opened(event.time, *opened),
-            Body::ExtentSampled(sample) => self.extent_sampled(sample),
+            Body::ExtentSampled(sample) => self.extent_sampled(event.time, sample),
+            Body::ExtentShrinks(shrinks) => self.extents.shrinks(event.time, *shrinks),
             Body::ExtentClosed(closed) => self.extent_closed(event.time, closed.extent),
             Body::StackSeen(seen) => self.stacks.stack_seen(seen),
             Body::SymbolSeen(seen) => self.stacks.symbol_seen(seen),
@@ -88,6 +89,10 @@ impl Model {
             }
             Body::SpaceEnded(space) => {
                 self.extents.end_space(event.time, *space);
+                true
+            }
+            Body::FileEnded(file) => {
+                self.extents.end_file(*file);
                 true
             }
             Body::CopiesSampled(copies) => {
@@ -198,7 +203,7 @@ impl Model {
         self.extents.open(time, opened)
     }
 
-    fn extent_sampled(&mut self, sample: &ExtentSampled) -> bool {
+    fn extent_sampled(&mut self, time: Nanos, sample: &ExtentSampled) -> bool {
         if let (Some(state), Some(stack)) = (self.extents.get(sample.extent), sample.stack)
             && state.opened.stack.is_none()
         {
@@ -206,7 +211,7 @@ impl Model {
             self.findings
                 .late_stack(state.opened.account, Some(extent), stack);
         }
-        self.extents.sample(sample)
+        self.extents.sample(time, sample)
     }
 
     fn extent_closed(&mut self, time: Nanos, extent: ExtentId) -> bool {

@@ -16,6 +16,8 @@ pub(super) const FRAMES: usize = 128;
 pub(super) const SYMBOLS: usize = 1 << 18;
 /// Closed accounts' totals kept apart by thread and origin, over all processes.
 pub(super) const PAST_ENTRIES: usize = 1 << 19;
+/// Parts of one extent that lie no more where they were pinned.
+pub(super) const RANGES: usize = 1 << 4;
 /// Findings; when full, one that is less severe gives way.
 pub(super) const FINDINGS: usize = 1 << 12;
 /// Processes and causes of pending-flush windows.

@@ -17,6 +17,7 @@ mod limits;
 mod loss;
 mod place;
 mod process;
+mod ranges;
 pub mod snapshot;
 mod stack;
 pub mod subsystem;

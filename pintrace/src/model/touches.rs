@@ -1,12 +1,12 @@
 //! Mappings that are changed under pins, and address spaces that end before them.
 
-use std::ops::Range;
+use std::collections::BTreeMap;
 
 use crate::event::{Space, Touch, Touched};
 use crate::units::Nanos;
 
 use super::evidence::{PinState, TouchState};
-use super::extent::ExtentState;
+use super::extent::{ExtentState, Hit};
 use super::finding::{FindingKind, TouchKind};
 use super::findings::{Found, Key, Subject};
 use super::fold::Model;
@@ -16,6 +16,34 @@ use super::verdict;
 /// A pin may be this much longer there than its address space: io_uring frees registered buffers in a worker after
 /// its process has ended (`io_ring_exit_work`).
 const OUTLIVED_AFTER: Nanos = Nanos(1_000_000_000);
+
+/// One touch that may concern several pins.
+struct Spread {
+    /// Pages that the kernel has counted; none where it does not count.
+    counted: Option<u64>,
+    /// What it was counted under, and how many pages are left of those that the kernel has counted.
+    left: BTreeMap<Key, u64>,
+}
+
+impl Spread {
+    /// Takes so many of the pages for a finding, or as many as are left; and whether that is its first time.
+    fn take(&mut self, key: Key, most: u64) -> (u64, bool) {
+        let first = !self.left.contains_key(&key);
+        let left = self.left.entry(key).or_insert(self.counted.unwrap_or(u64::MAX));
+        let pages = most.min(*left);
+        *left -= pages;
+        (pages, first)
+    }
+}
+
+/// Whether the pages lie no more there afterwards. A file's page that was only unmapped is mapped again.
+fn takes_away(touch: Touch, in_file: bool) -> bool {
+    match touch {
+        Touch::Munmap | Touch::MmapOver | Touch::Mremap | Touch::Brk | Touch::Unmap | Touch::Truncate => true,
+        Touch::Dontneed => !in_file,
+        Touch::Free | Touch::Mprotect | Touch::UffdWp | Touch::SoftDirty | Touch::Fork => false,
+    }
+}
 
 impl Model {
     /// Finds the pins whose mapping was changed.
@@ -27,41 +55,67 @@ impl Model {
             Touch::Truncate => Place::File(touched.space),
             _ => Place::Memory(touched.space),
         };
-        for (extent, shared) in self.extents.overlapping(place, &(touched.address..touched.end)) {
-            if extent.since < time && extent.pages_held > 0 {
-                self.pin_touched(time, touched, &extent, shared);
+        let mut spread = Spread {
+            counted: (touched.pages > 0).then_some(touched.pages),
+            left: BTreeMap::new(),
+        };
+        for hit in self.extents.overlapping(place, &(touched.address..touched.end)) {
+            let ExtentState {
+                since,
+                pages_held,
+                opened,
+                ..
+            } = &hit.extent;
+            if *since >= time || *pages_held == 0 {
+                continue;
+            }
+            let in_file = opened.file != Space(0);
+            self.pin_touched(time, touched, &hit, &mut spread);
+            if takes_away(touched.what, in_file) {
+                self.extents.gone(place, &hit);
             }
         }
     }
 
-    fn pin_touched(&mut self, time: Nanos, touched: &Touched, extent: &ExtentState, shared: Range<u64>) {
+    fn pin_touched(&mut self, time: Nanos, touched: &Touched, hit: &Hit, spread: &mut Spread) {
+        let extent = &hit.extent;
         let account = self.accounts.get(extent.opened.account);
         let holder = self.holder(account);
         let kind = match touched.what {
             Touch::Fork => FindingKind::ForkCopiedPinned,
             _ => FindingKind::MappingTouched,
         };
+        let most = self.pages_hit(hit);
+        // What fork has copied was pinned.
+        let sure = if touched.what == Touch::Fork {
+            most
+        } else {
+            self.pages_surely_hit(time, touched, hit)
+        };
+        let (verdict, most) = if sure == 0 {
+            (&verdict::PERHAPS, most)
+        } else {
+            let exclusive = self.keeps_exclusive_pages();
+            let file = extent.opened.file != Space(0);
+            (verdict::of_touch(touched.what, exclusive, file), sure)
+        };
         let key = Key {
             kind,
             touch: Some(TouchKind::Mapping(touched.what)),
             pid: holder.pid,
-            subject: Subject::Extent(extent.opened.extent, extent.since),
+            subject: Subject::Account(extent.opened.account),
+            certain: sure > 0,
         };
-        // Pages may have been released from anywhere in the extent. One pin keeps all of a large folio.
-        let kept = self
-            .pages_of(&(0..extent.opened.bytes_held))
-            .max(extent.pages_held);
-        let most = self.pages_of(&shared).min(kept);
-        let pages = match touched.pages {
-            0 => most,
-            counted => counted.min(most),
-        };
-        let exclusive = self.keeps_exclusive_pages();
+        let (pages, first) = spread.take(key, most);
+        // The kernel changed no more of them than other pins have had.
+        if pages == 0 {
+            return;
+        }
         let fresh = Found {
-            verdict: verdict::of_touch(touched.what, exclusive, extent.opened.file != Space(0)),
+            verdict,
             holder,
-            address: shared.start,
-            end: shared.end,
+            address: hit.parts.first().map_or(0, |part| part.start),
+            end: hit.parts.last().map_or(0, |part| part.end),
             pages,
             count: 1,
             first: time,
@@ -70,21 +124,62 @@ impl Model {
             touch: Some(TouchState::of_mapping(touched)),
         };
         let found = match self.findings.get(&key) {
-            Some(before) => self.again(before.clone(), &fresh),
+            Some(before) => self.again(before.clone(), &fresh, u64::from(first)),
             None => fresh,
         };
         self.findings.put(key, found);
     }
 
-    /// The same once more: the first evidence stays.
-    fn again(&self, before: Found, fresh: &Found) -> Found {
+    /// Pages of what was hit that may be pinned.
+    fn pages_hit(&self, hit: &Hit) -> u64 {
+        // One pin keeps all of a large folio.
+        let kept = self
+            .pages_of(&(0..hit.extent.opened.bytes_held))
+            .max(hit.extent.pages_held);
+        let parts = hit.parts.iter().map(|part| self.pages_of(part));
+        parts.fold(0, u64::saturating_add).min(kept)
+    }
+
+    /// Pages of what was hit that were pinned for sure: once some were released, as many as find no room in the rest.
+    fn pages_surely_hit(&self, time: Nanos, touched: &Touched, hit: &Hit) -> u64 {
+        if hit.extent.doubtful || touched.doubtful {
+            return 0;
+        }
+        let most = self.pages_hit(hit);
+        if hit.extent.shrinks.is_none() {
+            return most;
+        }
+        // An older sample may have had more than there was at the touch; a later one has less.
+        if hit.extent.sampled < time {
+            return 0;
+        }
+        let opened = &hit.extent.opened;
+        let all = self.pages_of(&(opened.address..opened.end));
+        let parts = hit.parts.iter().map(|part| self.pages_of(part));
+        let parts = parts.fold(0, u64::saturating_add);
+        // One pin may keep a large folio in place of which the rest is not pinned: only pins count.
+        let held = hit.extent.pages_held.min(all);
+        held.saturating_add(parts).saturating_sub(all).min(most)
+    }
+
+    /// The same once more: the first evidence stays, unless this one is worse.
+    fn again(&self, before: Found, fresh: &Found, times: u64) -> Found {
         let (address, end) = (before.address.min(fresh.address), before.end.max(fresh.end));
         let pages = before.pages.saturating_add(fresh.pages);
+        let worse = fresh.verdict.severity > before.verdict.severity;
+        let (pin, touch) = if worse {
+            (fresh.pin.clone(), fresh.touch.clone())
+        } else {
+            (before.pin, before.touch)
+        };
         Found {
+            verdict: if worse { fresh.verdict } else { before.verdict },
+            pin,
+            touch,
             address,
             end,
             pages: pages.min(self.pages_of(&(address..end))),
-            count: before.count.saturating_add(1),
+            count: before.count.saturating_add(times),
             first: before.first.min(fresh.first),
             last: before.last.max(fresh.last),
             ..before
@@ -111,7 +206,12 @@ impl Model {
                 pin: Some(PinState::of_extent(&extent, account, self.time)),
                 touch: None,
             };
-            self.findings.put(self.outlives(&extent), found);
+            let key = self.outlives(&extent);
+            let found = match self.findings.get(&key) {
+                Some(before) => self.again(before.clone(), &found, 1),
+                None => found,
+            };
+            self.findings.put(key, found);
         }
     }
 
@@ -128,7 +228,8 @@ impl Model {
             kind: FindingKind::PinOutlivesMm,
             touch: None,
             pid: self.holder(self.accounts.get(extent.opened.account)).pid,
-            subject: Subject::Extent(extent.opened.extent, extent.since),
+            subject: Subject::Account(extent.opened.account),
+            certain: true,
         }
     }
 }

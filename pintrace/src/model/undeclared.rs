@@ -93,5 +93,6 @@ fn key(account: &AccountState) -> Key {
         touch: None,
         pid: account.opened.pid,
         subject: Subject::Account(account.opened.account),
+        certain: true,
     }
 }

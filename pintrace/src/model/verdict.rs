@@ -33,8 +33,10 @@ pub static ALL: &[&Verdict] = &[
     &PROTECTED_COPIES,
     &PROTECTED,
     &SOFT_DIRTY,
+    &PERHAPS,
     &OUTLIVES,
     &UNDECLARED,
+    &GET_NOT_PIN,
     &PIN_IN_WINDOW,
     &FAULT_IN_WINDOW,
     &COPY_IN_WINDOW,
@@ -53,6 +55,7 @@ pub(super) fn of_touch(touch: Touch, exclusive: bool, file: bool) -> &'static Ve
         Touch::Free => &FREED,
         Touch::Mprotect | Touch::UffdWp if kept => &PROTECTED,
         Touch::Mprotect | Touch::UffdWp => &PROTECTED_COPIES,
+        Touch::SoftDirty if file => &PROTECTED,
         Touch::SoftDirty => &SOFT_DIRTY,
         Touch::Fork => &FORKED,
     }
@@ -150,7 +153,7 @@ static PROTECTED_COPIES: Verdict = Verdict {
 };
 static PROTECTED: Verdict = Verdict {
     kind: FindingKind::MappingTouched,
-    case: "mprotect, uffd_wp, since 5.19 or on a file's memory",
+    case: "mprotect, uffd_wp, since 5.19; these and soft_dirty on a file's memory",
     severity: Severity::Note,
     explanation: "Pinned pages were write-protected: the next write does not copy them, but the device writes to them \
                   all the same.",
@@ -158,10 +161,20 @@ static PROTECTED: Verdict = Verdict {
 };
 static SOFT_DIRTY: Verdict = Verdict {
     kind: FindingKind::MappingTouched,
-    case: "soft_dirty",
+    case: "soft_dirty on anonymous memory",
     severity: Severity::Note,
     explanation: "clear_refs skips pinned pages: they stay writable, and what is written to them is not tracked.",
     advice: "Take pinned pages for always dirty, or release the pin before tracking.",
+};
+/// Changes near what is pinned.
+pub(super) static PERHAPS: Verdict = Verdict {
+    kind: FindingKind::MappingTouched,
+    case: "any, once pages of the extent were released",
+    severity: Severity::Note,
+    explanation: "The mapping was changed in a range of which some pages had been released and some were pinned still: \
+                  whether it hit these is not known.",
+    advice: "Release all that was pinned at once before its mapping is changed, or look which pages are left with \
+             pintrace scan --pages.",
 };
 /// Pins that are still there after their address space.
 pub(super) static OUTLIVES: Verdict = Verdict {
@@ -179,6 +192,16 @@ pub(super) static UNDECLARED: Verdict = Verdict {
     explanation: "Pages are held for long without FOLL_LONGTERM: they may lie where memory must stay movable (CMA, hotplug), \
                   and block it.",
     advice: "Find out whether the I/O hangs; if the driver holds them by design, it has to pin with FOLL_LONGTERM.",
+};
+/// References that are no pins, to pages that were copied.
+pub(super) static GET_NOT_PIN: Verdict = Verdict {
+    kind: FindingKind::GetNotPin,
+    case: "",
+    severity: Severity::Note,
+    explanation: "A write copied a page that had been taken without a pin (FOLL_GET), and by its count somebody still had it: \
+                  the program goes on with the copy, and whoever has the reference keeps the old page.",
+    advice: "Do not write to the memory, nor fork, before the I/O or transfer is over; or use a path that pins \
+             (direct I/O since 6.5, io_uring's registered buffers).",
 };
 /// Pins in windows.
 pub(super) static PIN_IN_WINDOW: Verdict = Verdict {
@@ -204,7 +227,7 @@ pub(super) static COPY_IN_WINDOW: Verdict = Verdict {
     case: "",
     severity: Severity::Alarm,
     explanation: "A pinned page was copied while CPUs could still write to the old one through stale TLB entries: such \
-                  writes are lost.",
+                  writes may be lost.",
     advice: "Keep other threads from writing while the range is protected, and report it with both stacks and the \
              kernel's release.",
 };

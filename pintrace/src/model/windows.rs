@@ -113,6 +113,7 @@ impl Model {
             touch: Some(what),
             pid: sample.pid,
             subject: Subject::Windows(turn),
+            certain: true,
         };
         let page = self
             .started

@@ -74,7 +74,7 @@ impl Traced {
         let witness = if mending.is_some() { "both" } else { "events" };
         let started = Started {
             witness: witness.to_owned(),
-            without_findings: unwatched(live.outcomes(), options.load.findings),
+            without_findings: unwatched(live.outcomes(), options.load.findings.is_some()),
             exclusive_pages: kernel.types.has_enumerator("pageflags", "PG_anon_exclusive"),
             probes,
             missing,
@@ -120,7 +120,11 @@ impl Traced {
 
     /// What the kernel has told since the last call.
     pub fn drain(&mut self) -> Result<Vec<Event>, SessionError> {
-        for record in self.live.drain() {
+        let now = now();
+        let records = self.live.drain();
+        let lost = self.live.ledger().loss(Loss::RingFull)?;
+        self.tracker.reading(now, lost != self.resynced_at);
+        for record in records {
             self.tracker.record(&record, self.live.ledger())?;
         }
         Ok(self.tracker.take_events())

@@ -7,7 +7,7 @@
 //! | version | what it brought |
 //! |---|---|
 //! | 1 | pins, books, losses, looks at memory |
-//! | 2 | what findings are made of: touches, ends of address spaces, copies, windows and their check |
+//! | 2 | what findings are made of: touches, extents that shrink, ends of address spaces, copies, windows and their check |
 
 /// The version that this build writes.
 pub const CURRENT: u16 = 2;

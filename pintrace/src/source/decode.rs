@@ -13,6 +13,8 @@ pub enum Record {
     ExtentOpened(wire::ExtentOpened),
     /// See [`wire::ExtentClosed`].
     ExtentClosed(wire::ExtentClosed),
+    /// See [`wire::ExtentShrinks`].
+    ExtentShrinks(wire::ExtentShrinks),
     /// See [`wire::ProcessExited`].
     ProcessExited(wire::ProcessExited),
     /// See [`watch::Touched`].
@@ -91,6 +93,7 @@ impl Fields<'_> {
             space: self.u64()?,
             file: self.u64()?,
             file_offset: self.u64()?,
+            call: self.u64()?,
         })
     }
 }
@@ -112,6 +115,10 @@ pub fn decode(bytes: &[u8]) -> Option<Record> {
             header,
             extent: fields.extent()?,
             pid_tgid: fields.u64()?,
+        }),
+        kind::EXTENT_SHRINKS => Record::ExtentShrinks(wire::ExtentShrinks {
+            header,
+            doubtful: fields.u64()?,
         }),
         kind::PROCESS_EXITED => Record::ProcessExited(wire::ProcessExited {
             header,
@@ -173,6 +180,7 @@ mod tests {
             (kind::ACCOUNT_OPENED, size_of::<wire::AccountOpened>()),
             (kind::EXTENT_OPENED, size_of::<wire::ExtentOpened>()),
             (kind::EXTENT_CLOSED, size_of::<wire::ExtentClosed>()),
+            (kind::EXTENT_SHRINKS, size_of::<wire::ExtentShrinks>()),
             (kind::PROCESS_EXITED, size_of::<wire::ProcessExited>()),
             (kind::TOUCHED, size_of::<watch::Touched>()),
             (kind::SPACE_ENDED, size_of::<watch::SpaceEnded>()),

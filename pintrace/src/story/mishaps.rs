@@ -43,9 +43,9 @@ pub(crate) fn mishaps() -> Story {
         }))
         .totals(1, 16, 0)
         .wait(SECOND / 2);
-    touched(&mut story, Touch::Munmap, 0);
-    touched(&mut story, Touch::Munmap, 0);
-    touched(&mut story, Touch::Fork, 3);
+    touched(&mut story, Touch::Munmap, 12, 0);
+    touched(&mut story, Touch::Munmap, 8, 0);
+    touched(&mut story, Touch::Fork, 4, 3);
     story
         .tell(Body::CopiesSampled(copies()))
         .tell(Body::WindowsSampled(windows()))
@@ -63,17 +63,19 @@ pub(crate) fn mishaps() -> Story {
     story
 }
 
-fn touched(story: &mut Story, what: Touch, pages: u64) {
+/// From that page of the buffer on.
+fn touched(story: &mut Story, what: Touch, first: u64, pages: u64) {
     story.wait(1_000_000).tell(Body::Touched(Touched {
         space: MM,
         what,
-        address: BUFFER + 8 * 4096,
+        address: BUFFER + first * 4096,
         end: BUFFER + (1 << 20),
         pages,
         pid: Pid(7),
         tid: Tid(9),
         comm: "toucher".into(),
         stack: Some(StackId(2)),
+        doubtful: false,
     }));
 }
 

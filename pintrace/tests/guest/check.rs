@@ -4,18 +4,12 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::harness::is_preemptible;
 use super::robust_kit::{Before, Ended, path, pintrace};
-
-/// Where threads are taken off their CPU inside a hook, the kernel keeps others from it: a loss by rights.
-fn lossy() -> &'static [&'static str] {
-    if is_preemptible() { &["--allow-loss"] } else { &[] }
-}
 
 /// Checks a scenario.
 fn check(options: &[&str], scenario: &str) -> Ended {
     let command = ["--", "pinload", "scenario", scenario];
-    pintrace(&[&["check"], lossy(), options, &command].concat())
+    pintrace(&[&["check"], options, &command].concat())
 }
 
 #[test]
@@ -57,7 +51,7 @@ fn what_does_no_harm_passes_with_the_commands_own_code() {
     assert_eq!(ended.code, 0, "{}", ended.said);
     assert!(ended.said.contains("check passed"), "{}", ended.said);
     for (script, code) in [("exit 7", 7), ("kill -9 $$", 137)] {
-        let ended = pintrace(&[&["check"], lossy(), &["--", "sh", "-c", script]].concat());
+        let ended = pintrace(&["check", "--", "sh", "-c", script]);
         assert_eq!(ended.code, code, "{}", ended.said);
     }
     let ended = pintrace(&["check", "--", "/no/such/command"]);

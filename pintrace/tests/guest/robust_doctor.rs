@@ -55,17 +55,7 @@ fn hooks_are_doubled_where_threads_can_be_taken_off_their_cpu_inside_them() {
         .filter(|hook| hook["status"] == "attached")
     {
         let probes = hook["methods"].to_string().contains("kprobe");
-        // Of those for findings only windows have second copies: they are counted.
-        let purposes = hook["purposes"].to_string();
-        let watches = ["copy", "fork", "mapping", "window"]
-            .iter()
-            .any(|purpose| purposes.contains(purpose));
-        let counts = ["change_protection", "tlb_finish_mmu"].contains(&hook["function"].as_str().unwrap());
-        assert_eq!(
-            hook["twice"],
-            preemption && !probes && (!watches || counts),
-            "{hook}"
-        );
+        assert_eq!(hook["twice"], preemption && !probes, "{hook}");
     }
 }
 

@@ -2,6 +2,7 @@
 //! and what is lost without it. The one place that names kernel functions to attach to.
 
 pub use ledger::LONGTERM;
+pub use watch::{ONE_OF, OneOf};
 
 use ledger::LEDGER;
 use watch::WATCH;
@@ -29,6 +30,8 @@ pub enum Purpose {
     Mapping,
     /// Sees ranges being write-protected, and their flush.
     Window,
+    /// Sees references being taken that are no pins.
+    Reference,
 }
 
 impl Purpose {
@@ -43,12 +46,16 @@ impl Purpose {
             Self::Fork => "fork",
             Self::Mapping => "mapping",
             Self::Window => "window",
+            Self::Reference => "reference",
         }
     }
 
     /// Whether it serves the findings, and not the ledger.
     pub const fn is_watch(self) -> bool {
-        matches!(self, Self::Copy | Self::Fork | Self::Mapping | Self::Window)
+        matches!(
+            self,
+            Self::Copy | Self::Fork | Self::Mapping | Self::Window | Self::Reference
+        )
     }
 }
 
@@ -191,6 +198,15 @@ mod tests {
         programs.sort_unstable();
         programs.dedup();
         assert_eq!(programs.len(), all);
+    }
+
+    #[test]
+    fn what_every_kernel_has_is_hooked() {
+        for OneOf { any, given } in ONE_OF {
+            for name in any.iter().chain(given) {
+                assert!(HOOKS.iter().any(|hook| hook.function == *name), "{name}");
+            }
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{ANY, Attachment, Candidate, Hook, Method, Purpose, once, twice};
 
-/// A hook with one way, by programs that have no second copies.
+/// A hook with one way.
 macro_rules! watch {
     ($function:literal, $purpose:ident, $parameters:expr, $(or $or:expr,)? [$($program:literal $method:ident),+], $lost:literal) => {
         Hook {
@@ -12,7 +12,7 @@ macro_rules! watch {
             or: watch!(@or $($or)?),
             optional: false,
             candidates: &[Candidate {
-                attachments: &[$(once($program, Method::$method)),+],
+                attachments: &[$(twice!($program, $method)),+],
                 lost: "",
             }],
             stands_in_for: None,
@@ -26,6 +26,73 @@ macro_rules! watch {
 const NEW_FOLIO: &[&str] = &["folio", "vma", "address"];
 const NEW_PAGE: &[&str] = &["page", "vma", "address"];
 const COPIES: &str = "copies of pinned pages, and those that fork makes";
+
+/// Functions of which every kernel has one, under the name that it has there: where none is to be found, the compiler
+/// has put it into its caller, and what it does is not seen. Kernels without hugetlb have no `hugetlb_fault`, and need
+/// none of those after it.
+pub const ONE_OF: &[OneOf] = &[
+    OneOf {
+        any: &["do_wp_page"],
+        given: None,
+    },
+    OneOf {
+        any: &["folio_add_new_anon_rmap", "page_add_new_anon_rmap"],
+        given: None,
+    },
+    OneOf {
+        any: &["copy_user_large_folio", "copy_user_huge_page"],
+        given: Some("hugetlb_fault"),
+    },
+    OneOf {
+        any: &["hugetlb_add_new_anon_rmap", "hugepage_add_new_anon_rmap"],
+        given: Some("hugetlb_fault"),
+    },
+    OneOf {
+        any: &["copy_page_range"],
+        given: None,
+    },
+    OneOf {
+        any: &["unmap_vmas"],
+        given: None,
+    },
+    OneOf {
+        any: &["do_madvise", "zap_page_range"],
+        given: None,
+    },
+    OneOf {
+        any: &["unmap_mapping_range"],
+        given: None,
+    },
+    OneOf {
+        any: &["exit_mmap"],
+        given: None,
+    },
+    OneOf {
+        any: &["clear_inode"],
+        given: None,
+    },
+    OneOf {
+        any: &["flush_tlb_mm_range"],
+        given: None,
+    },
+    OneOf {
+        any: &["change_protection"],
+        given: None,
+    },
+    OneOf {
+        any: &["tlb_finish_mmu"],
+        given: None,
+    },
+];
+
+/// See [`ONE_OF`].
+#[derive(Clone, Copy, Debug)]
+pub struct OneOf {
+    /// The names.
+    pub any: &'static [&'static str],
+    /// Only where there is this function.
+    pub given: Option<&'static str>,
+}
 
 /// Whoever copies comes by all of these of its kernel; what lies between the entry and the return of the first is
 /// inlined here and there.
@@ -75,6 +142,14 @@ pub(super) const WATCH: &[Hook] = &[
         lost: COPIES,
         ..watch!("hugepage_add_new_anon_rmap", Copy, NEW_PAGE, ["enter_hugepage_add_new_anon_rmap" Fentry], "-")
     },
+    // Only where it is asked for.
+    watch!(
+        "get_user_pages_fast",
+        Reference,
+        &["start", "nr_pages", "gup_flags", "pages"],
+        ["leave_get_user_pages_fast" Fexit],
+        "copies of pages that somebody has a reference to and no pin"
+    ),
     watch!(
         "copy_page_range",
         Fork,
@@ -94,7 +169,7 @@ pub(super) const WATCH: &[Hook] = &[
         "do_madvise",
         Mapping,
         &["mm", "start", "len_in", "behavior"],
-        ["leave_do_madvise" Fexit],
+        ["leave_do_madvise" Fexit, "enter_do_madvise" Fentry],
         "pinned ranges that madvise takes away"
     ),
     // Where do_madvise is inlined into the system call (5.10).
@@ -130,6 +205,13 @@ pub(super) const WATCH: &[Hook] = &[
         "pins that outlive their address space; and entries of the table of watched ones are not given back"
     ),
     watch!(
+        "clear_inode",
+        Mapping,
+        &["inode"],
+        ["enter_clear_inode" Fentry],
+        "the end of files that pinned pages are of: a later one at the same address is taken for it"
+    ),
+    watch!(
         "clear_refs_write",
         Window,
         &[ANY, ANY, ANY, ANY],
@@ -139,9 +221,9 @@ pub(super) const WATCH: &[Hook] = &[
     watch!(
         "flush_tlb_mm_range",
         Window,
-        &["mm"],
+        &["mm", "start", "end"],
         ["enter_flush_tlb_mm_range" Fentry],
-        "soft-dirty write protection"
+        "soft-dirty write protection, and copies of pinned pages inside flush windows"
     ),
     Hook {
         function: "change_protection",

@@ -332,7 +332,7 @@ fn no_program_is_hard_to_verify() {
     for (name, capture) in all() {
         assert_eq!(capture.verified.is_empty(), series(&name) < (5, 16), "{name}");
         for (program, instructions) in capture.verified {
-            assert!(instructions < 20_000, "{name}: {program}: {instructions}");
+            assert!(instructions < 25_000, "{name}: {program}: {instructions}");
         }
     }
 }

@@ -78,7 +78,7 @@ impl Allowed {
         let written: Written = toml::from_str(text).map_err(|error| {
             let start = error.span().map_or(0, |span| span.start);
             let message = error.message().lines().collect::<Vec<_>>().join("; ");
-            format!("{}: {message}", place(start))
+            format!("{}: {}", place(start), printable(&message))
         })?;
         let entries = written.allow.into_iter().map(|entry| {
             let place_of_entry = place(entry.span().start);

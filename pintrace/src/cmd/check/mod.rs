@@ -26,7 +26,7 @@ use crate::record::{Existing, Recording};
 use self::allow::Allowed;
 use self::file::ReportFile;
 use self::verdict::{Rules, Verdict};
-use super::live::{LiveArgs, map_entries};
+use super::live::{Further, LiveArgs, map_entries};
 use super::watch::{Outcome, Watch, exit};
 
 /// How often figures are sampled.
@@ -42,7 +42,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
                   1 failed, else COMMAND's own (128 + n if signal n killed it)."
 )]
 pub struct Args {
-    /// Fail on findings of these kinds alone, however severe they are. Without it, findings that are a hazard or an
+    /// Fail on findings of these kinds alone, however severe they are, if they are certain. Without it, findings that are a hazard or an
     /// alarm fail, and notes are listed.
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind)]
     pub fail_on: Vec<FindingKind>,
@@ -52,6 +52,9 @@ pub struct Args {
     /// Pass in spite of loss: a finding may be missing then.
     #[arg(long)]
     pub allow_loss: bool,
+    /// What to look for beyond the usual.
+    #[command(flatten)]
+    pub further: Further,
     /// Record everything into this file as well, for `pintrace report`.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -135,10 +138,11 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
         allow_loss: args.allow_loss,
     };
     let verdict = Verdict::reach(&last, &rules);
-    messages.write_all(text::render(&verdict).as_bytes())?;
+    // The file first: whoever reads it must not lose it because stderr was closed.
     if let Some(report) = report {
         report.write(&render(&verdict, args.format)?)?;
     }
+    messages.write_all(text::render(&verdict).as_bytes())?;
     Ok(if verdict.passed() {
         exit(&stopped)
     } else {
@@ -162,6 +166,7 @@ fn live(args: &Args) -> LiveArgs {
         witness: Witness::Events,
         scan_budget: SCAN_BUDGET,
         no_findings: false,
+        further: args.further,
         #[cfg(feature = "bpf-log")]
         bpf_log: false,
         map_entries: args.map_entries.clone(),

@@ -20,6 +20,7 @@ const NASTY: &str = "<a&\"'\u{1b}[31m\0\u{fffe}\u{fffd}]]>";
 fn finding(kind: FindingKind, severity: Severity, comm: &str) -> Finding {
     let stack = |frames: &[&str]| frames.iter().map(|&frame| frame.to_owned()).collect::<Arc<_>>();
     Finding {
+        certain: true,
         kind,
         severity,
         pid: Pid(7),

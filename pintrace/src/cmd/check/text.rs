@@ -103,14 +103,16 @@ fn touched(touch: &TouchSide) -> Vec<String> {
 }
 
 fn pinned(pin: &PinSide) -> Vec<String> {
-    let declared = if pin.longterm { "long-term" } else { "short-term" };
-    let by = format!(
-        "pinned by thread {} through {}, {declared}, {} pages, for {} then",
-        pin.tid.0,
-        pin.subsystem,
-        pin.pages,
-        span(pin.age)
-    );
+    let (thread, subsystem, age) = (pin.tid.0, pin.subsystem, span(pin.age));
+    let by = if pin.reference {
+        format!("referenced by thread {thread} through {subsystem}, for {age} then")
+    } else {
+        let declared = if pin.longterm { "long-term" } else { "short-term" };
+        format!(
+            "pinned by thread {thread} through {subsystem}, {declared}, {} pages, for {age} then",
+            pin.pages
+        )
+    };
     std::iter::once(by).chain(stack(&pin.stack)).collect()
 }
 

@@ -2,6 +2,7 @@
 
 use pintrace_common::counters;
 
+use crate::attach::table::{HOOKS, Purpose};
 use crate::event::Missing;
 use crate::model::finding::{Finding, FindingKind, Severity};
 use crate::model::snapshot::Snapshot;
@@ -119,7 +120,7 @@ fn ruling<'a>(finding: &Finding, rules: &Rules<'a>) -> Ruling<'a> {
     let fails = if rules.fail_on.is_empty() {
         finding.severity > Severity::Note
     } else {
-        rules.fail_on.contains(&finding.kind)
+        finding.certain && rules.fail_on.contains(&finding.kind)
     };
     if fails { Ruling::Fails } else { Ruling::Noted }
 }
@@ -139,7 +140,21 @@ fn losses(snapshot: &Snapshot) -> Vec<Loss> {
             name: "unaccounted",
             // Without books it means nothing.
             amount: i128::from(truth.unaccounted) * i128::from(truth.books_readable),
-            meaning: "Pages that the kernel's books hold beyond what was seen: somebody pinned unseen.",
+            meaning: if truth.unaccounted < 0 {
+                "Pages that the kernel's books have fewer of than was seen: releases went unseen."
+            } else {
+                "Pages that the kernel's books have more of than was seen: somebody pinned unseen."
+            },
+        },
+        Loss {
+            name: "not_hooked",
+            amount: snapshot
+                .started
+                .missing
+                .iter()
+                .filter(|missing| hides(missing))
+                .count() as i128,
+            meaning: "Kernel functions that could not be hooked: what goes through them is not seen (see the warnings).",
         },
         Loss {
             name: "unfolded",
@@ -155,6 +170,15 @@ fn losses(snapshot: &Snapshot) -> Vec<Loss> {
     let mut losses: Vec<_> = counted.chain(own).collect();
     losses.retain(|loss| loss.amount != 0);
     losses
+}
+
+/// Whether something may go unseen that a finding is made of. What tells retries apart only makes figures exact, which
+/// `unaccounted` shows.
+fn hides(missing: &Missing) -> bool {
+    HOOKS
+        .iter()
+        .filter(|hook| hook.function == missing.function)
+        .any(|hook| hook.purposes.iter().any(|&purpose| purpose != Purpose::Retry))
 }
 
 fn warnings(snapshot: &Snapshot, allowed: &Allowed) -> Vec<String> {

@@ -12,6 +12,7 @@ impl FindingKind {
         Self::MappingTouched,
         Self::PinOutlivesMm,
         Self::UndeclaredLongterm,
+        Self::GetNotPin,
         Self::PinInFlushWindow,
         Self::FaultInFlushWindow,
         Self::CowInFlushWindow,
@@ -26,6 +27,7 @@ impl FindingKind {
             Self::MappingTouched => "mapping-touched",
             Self::PinOutlivesMm => "pin-outlives-mm",
             Self::UndeclaredLongterm => "undeclared-longterm",
+            Self::GetNotPin => "get-not-pin",
             Self::PinInFlushWindow => "pin-in-flush-window",
             Self::FaultInFlushWindow => "fault-in-flush-window",
             Self::CowInFlushWindow => "cow-in-flush-window",
@@ -49,6 +51,9 @@ impl FindingKind {
             Self::MappingTouched => "The mapping of pinned pages was changed.",
             Self::PinOutlivesMm => "Pages are still pinned a second after their address space has ended.",
             Self::UndeclaredLongterm => "Pages are held for 10 seconds or more without FOLL_LONGTERM.",
+            Self::GetNotPin => {
+                "A page was copied while somebody had a reference to it that is no pin (with --references alone)."
+            }
             Self::PinInFlushWindow => {
                 "Pages were pinned in a range that was being write-protected, before the TLB flush."
             }

@@ -14,6 +14,7 @@ impl FindingKind {
             Self::ForkCopiedPinned => &["acquire", "copy", "fork"],
             Self::MappingTouched | Self::PinOutlivesMm => &["acquire", "mapping"],
             Self::UndeclaredLongterm => &["acquire"],
+            Self::GetNotPin => &["copy", "reference"],
             Self::PinInFlushWindow => &["acquire", "window"],
             Self::FaultInFlushWindow => &["copy", "window"],
             Self::CowInFlushWindow => &["acquire", "copy", "window"],
@@ -34,6 +35,8 @@ pub fn unserved(started: &Started) -> Option<String> {
     let (served, not): (Vec<_>, Vec<_>) = FindingKind::ALL
         .iter()
         .copied()
+        // Whoever does not ask for it does not miss it.
+        .filter(|kind| *kind != FindingKind::GetNotPin)
         .partition(|kind| kind.is_served(started));
     if not.is_empty() || started.witness.is_empty() {
         return None;

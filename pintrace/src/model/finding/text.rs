@@ -84,10 +84,23 @@ pub fn counted(findings: &[Finding]) -> String {
 }
 
 impl PinSide {
+    /// What was done to hold the pages.
+    #[must_use]
+    pub const fn held_how(&self) -> &'static str {
+        if self.reference { "Referenced" } else { "Pinned" }
+    }
+
     /// Who pinned what, through what, and when.
     #[must_use]
     pub fn sentence(&self) -> String {
         let Self { tid, subsystem, .. } = self;
+        if self.reference {
+            return format!(
+                "a reference, by thread {} through {subsystem}, {} before",
+                tid.0,
+                span(self.age)
+            );
+        }
         let held = match self.end {
             0 => pages(self.pages),
             end => format!("{} at {:#x}-{end:#x}", pages(self.pages), self.address),

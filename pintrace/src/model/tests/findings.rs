@@ -1,6 +1,8 @@
 //! Claims about findings on long-term pins: changed mappings, address spaces that end, copies.
 
-use crate::event::{Body, CopiesSampled, ExtentOpened, ExtentSampled, Space, Touch, Touched};
+use crate::event::{
+    Body, CopiesSampled, ExtentOpened, ExtentSampled, ExtentShrinks, Reference, Space, Touch, Touched,
+};
 use crate::model::finding::{Finding, FindingKind, Severity, TouchKind};
 use crate::model::limits;
 use crate::model::subsystem::Subsystem;
@@ -69,6 +71,7 @@ fn touch_counted(story: &mut Story, what: Touch, pages: std::ops::Range<u64>, co
         tid: Tid(9),
         comm: "toucher".into(),
         stack: Some(StackId(2)),
+        doubtful: false,
     }));
 }
 
@@ -154,15 +157,15 @@ fn a_pin_that_came_after_the_touch_or_went_before_is_not_concerned() {
 #[test]
 fn repeats_are_folded_and_pages_never_exceed_the_range() {
     let mut story = pinned();
-    touch(&mut story, Touch::Dontneed, 0, 2);
+    touch(&mut story, Touch::Free, 0, 2);
     story.wait(SECOND);
-    touch(&mut story, Touch::Dontneed, 6, 8);
+    touch(&mut story, Touch::Free, 6, 8);
     let found = only(&story);
     assert_eq!((found.count, found.pages), (2, 4));
     assert_eq!((found.address, found.end), (BUFFER, BUFFER + 8 * PAGE));
     assert_eq!((found.first, found.last), (Nanos(2 * SECOND), Nanos(3 * SECOND)));
     for _ in 0..9 {
-        touch(&mut story, Touch::Dontneed, 0, 8);
+        touch(&mut story, Touch::Free, 0, 8);
     }
     assert_eq!((only(&story).count, only(&story).pages), (11, 8));
     touch(&mut story, Touch::Munmap, 0, 8);
@@ -176,8 +179,9 @@ fn one_touch_concerns_every_pin_in_its_range() {
     pin(&mut story, 3, BUFFER + 65 * PAGE, 1);
     story.wait(1);
     touch(&mut story, Touch::Munmap, 0, 66);
-    let pages: Vec<_> = findings(&story).iter().map(|found| found.pages).collect();
-    assert_eq!(pages, [16, 2, 1]);
+    let found = only(&story);
+    assert_eq!((found.count, found.pages), (1, 19));
+    assert_eq!((found.address, found.end), (BUFFER, BUFFER + 66 * PAGE));
 }
 
 #[test]
@@ -451,10 +455,20 @@ fn a_stack_that_comes_late_is_the_findings_too() {
 fn a_full_table_gives_up_notes_for_alarms_and_counts_both_ways() {
     let mut story = Story::begin();
     exclusive(&mut story, true);
-    story.account(1, 7, 7, IO_PIN_PAGES, true);
     let pins = u32::try_from(limits::FINDINGS).unwrap() + 10;
-    for extent in 0..pins {
-        pin(&mut story, extent, BUFFER + u64::from(extent) * PAGE, 1);
+    for one in 0..pins {
+        let address = BUFFER + u64::from(one) * PAGE;
+        story.account(one + 1, 7, 7 + one, IO_PIN_PAGES, true);
+        story.tell(Body::ExtentOpened(ExtentOpened {
+            extent: ExtentId(one),
+            account: AccountId(one + 1),
+            address,
+            end: address + PAGE,
+            pages: 1,
+            bytes_held: PAGE,
+            space: MM,
+            ..ExtentOpened::default()
+        }));
     }
     story.wait(1);
     touch(&mut story, Touch::Mremap, 0, u64::from(pins));
@@ -475,4 +489,215 @@ fn a_full_table_gives_up_notes_for_alarms_and_counts_both_ways() {
         (limits::FINDINGS, 11)
     );
     assert_eq!(after.findings[0].severity, Severity::Alarm);
+}
+
+/// Pages were released and others are left: the last sample tells how many.
+fn shrink(story: &mut Story, left: u64) {
+    story
+        .tell(Body::ExtentShrinks(ExtentShrinks {
+            extent: ExtentId(1),
+            doubtful: false,
+        }))
+        .wait(SECOND)
+        .tell(Body::ExtentSampled(ExtentSampled {
+            extent: ExtentId(1),
+            end: BUFFER + 16 * PAGE,
+            pages: 16,
+            pages_held: left,
+            bytes_held: left * PAGE,
+            stack: None,
+        }));
+}
+
+#[test]
+fn how_much_was_left_before_says_nothing_of_what_was_left_then() {
+    let mut story = pinned();
+    shrink(&mut story, 8);
+    story.wait(1);
+    touch(&mut story, Touch::Munmap, 6, 16);
+    assert!(!only(&story).certain);
+}
+
+#[test]
+fn of_a_pin_that_was_released_in_part_only_what_is_sure_is_a_hazard() {
+    let mut story = pinned();
+    shrink(&mut story, 8);
+    touch(&mut story, Touch::Munmap, 0, 8);
+    let found = only(&story);
+    assert_eq!(
+        (found.severity, found.certain, found.pages),
+        (Severity::Note, false, 8)
+    );
+    assert!(
+        found.explanation.contains("is not known"),
+        "{}",
+        found.explanation
+    );
+    // Of the ten at the end, two at least are among the eight that are left.
+    let mut story = pinned();
+    shrink(&mut story, 8);
+    touch(&mut story, Touch::Munmap, 6, 16);
+    let found = only(&story);
+    assert_eq!(
+        (found.severity, found.certain, found.pages),
+        (Severity::Hazard, true, 2)
+    );
+}
+
+#[test]
+fn what_is_sure_and_what_is_not_are_told_apart() {
+    let mut story = pinned();
+    shrink(&mut story, 8);
+    touch(&mut story, Touch::Munmap, 0, 1);
+    shrink(&mut story, 8);
+    touch(&mut story, Touch::Munmap, 1, 16);
+    let findings = findings(&story);
+    let told: Vec<_> = findings
+        .iter()
+        .map(|found| (found.severity, found.certain, found.pages, found.count))
+        .collect();
+    assert_eq!(
+        told,
+        [(Severity::Hazard, true, 7, 1), (Severity::Note, false, 1, 1)]
+    );
+}
+
+#[test]
+fn nothing_is_sure_after_loss_nor_where_a_release_was_given_by_rule() {
+    let mut story = pinned();
+    story.tell(Body::ExtentShrinks(ExtentShrinks {
+        extent: ExtentId(1),
+        doubtful: true,
+    }));
+    touch(&mut story, Touch::Munmap, 0, 16);
+    assert!(!only(&story).certain);
+    let mut story = pinned();
+    story.tell(Body::Touched(Touched {
+        space: MM,
+        what: Touch::Munmap,
+        address: BUFFER,
+        end: BUFFER + PAGE,
+        doubtful: true,
+        ..Touched::default()
+    }));
+    assert!(!only(&story).certain);
+}
+
+#[test]
+fn a_file_that_is_gone_is_not_taken_for_the_next() {
+    let mut story = pinned();
+    story.tell(Body::ExtentOpened(ExtentOpened {
+        extent: ExtentId(2),
+        account: AccountId(1),
+        end: 4 * PAGE,
+        pages: 4,
+        bytes_held: 4 * PAGE,
+        file: FILE,
+        ..ExtentOpened::default()
+    }));
+    story.wait(1).tell(Body::FileEnded(FILE));
+    story.tell(Body::Touched(Touched {
+        space: FILE,
+        what: Touch::Truncate,
+        end: 4 * PAGE,
+        ..Touched::default()
+    }));
+    assert_eq!(findings(&story), []);
+}
+
+#[test]
+fn each_of_two_pins_on_the_same_pages_is_touched() {
+    let mut story = pinned();
+    story.account(2, 7, 9, IO_PIN_PAGES, true);
+    story.tell(Body::ExtentOpened(ExtentOpened {
+        extent: ExtentId(2),
+        account: AccountId(2),
+        address: BUFFER,
+        end: BUFFER + 16 * PAGE,
+        pages: 16,
+        bytes_held: 16 * PAGE,
+        space: MM,
+        ..ExtentOpened::default()
+    }));
+    story.wait(1);
+    touch_counted(&mut story, Touch::Mprotect, 0..16, 16);
+    let pages: Vec<_> = findings(&story).iter().map(|found| found.pages).collect();
+    assert_eq!(pages, [16, 16]);
+}
+
+#[test]
+fn what_was_unmapped_is_not_touched_again_by_what_takes_its_place() {
+    let mut story = pinned();
+    touch(&mut story, Touch::Munmap, 4, 8);
+    story.wait(SECOND);
+    touch(&mut story, Touch::Munmap, 4, 8);
+    let found = only(&story);
+    assert_eq!((found.pages, found.count, found.last), (4, 1, Nanos(2 * SECOND)));
+    touch(&mut story, Touch::Mprotect, 0, 16);
+    let findings = findings(&story);
+    let protected = findings
+        .iter()
+        .find(|found| found.severity == Severity::Note)
+        .unwrap();
+    assert_eq!((protected.address, protected.end), (BUFFER, BUFFER + 16 * PAGE));
+    assert_eq!(protected.pages, 12);
+}
+
+#[test]
+fn a_copy_of_what_somebody_has_a_reference_to_is_a_finding_of_its_own() {
+    let mut story = pinned();
+    story.tell(Body::CopiesSampled(CopiesSampled {
+        id: 9,
+        account: AccountId(0),
+        reference: Some(Reference {
+            taken: Nanos(SECOND),
+            tid: Tid(8),
+            pid: Pid(7),
+            stack: Some(StackId(1)),
+        }),
+        extent: None,
+        address: BUFFER,
+        end: BUFFER + 4 * PAGE,
+        copies: 4,
+        pages: 4,
+        first: Nanos(2 * SECOND),
+        ..copies()
+    }));
+    let found = only(&story);
+    assert_eq!(
+        (found.kind, found.severity),
+        (FindingKind::GetNotPin, Severity::Note)
+    );
+    assert_eq!((found.pid, found.comm.as_str()), (Pid(7), "app"));
+    assert_eq!((found.count, found.pages), (4, 4));
+    let pin = found.pin.unwrap();
+    assert!(pin.reference && !pin.longterm);
+    assert_eq!((pin.tid, pin.age), (Tid(8), Nanos(SECOND)));
+    assert!(
+        pin.sentence().starts_with("a reference, by thread 8"),
+        "{}",
+        pin.sentence()
+    );
+    assert_eq!(*pin.stack, ["io_pin_pages+0x42"]);
+}
+
+#[test]
+fn a_short_term_pin_that_has_an_address_is_told_as_one() {
+    let mut story = pinned();
+    story.account(2, 7, 8, IO_PIN_PAGES, false);
+    story.tell(Body::ExtentOpened(ExtentOpened {
+        extent: ExtentId(2),
+        account: AccountId(2),
+        address: BUFFER + 64 * PAGE,
+        end: BUFFER + 66 * PAGE,
+        pages: 2,
+        bytes_held: 2 * PAGE,
+        space: MM,
+        ..ExtentOpened::default()
+    }));
+    story.wait(SECOND);
+    touch(&mut story, Touch::Munmap, 64, 66);
+    let found = only(&story);
+    assert_eq!((found.severity, found.pages), (Severity::Hazard, 2));
+    assert!(!found.pin.unwrap().longterm);
 }

@@ -31,8 +31,10 @@ const fn since(body: &Body) -> u16 {
         | Body::StateSampled(_)
         | Body::Tick
         | Body::Stopped(_) => 1,
-        Body::Touched(_)
+        Body::ExtentShrinks(_)
+        | Body::Touched(_)
         | Body::SpaceEnded(_)
+        | Body::FileEnded(_)
         | Body::CopiesSampled(_)
         | Body::WindowsSampled(_)
         | Body::FlushCheckSampled(_) => 2,

@@ -1,0 +1,74 @@
+//! What happens inside pending-flush windows of other threads: write faults and pins.
+
+use aya_ebpf::{macros::map, maps::PerCpuArray};
+use pintrace_common::watch::{cause, check};
+
+use crate::{atomic::Word, kernel};
+
+use super::{
+    facts,
+    open::{any, any_of, pintrace_window_over},
+    windows,
+};
+
+/// Faults by [`check`].
+#[map]
+static FLUSH_CHECK: PerCpuArray<u64> = PerCpuArray::with_max_entries(check::COUNT, 0);
+
+/// A write fault: the window that covers it, if one does and the kernel agrees. Compared with the kernel's own count, which the caller's page
+/// table lock makes as true as it is for the kernel (`inc_tlb_flush_pending`, include/linux/mm_types.h).
+#[inline(always)]
+pub fn fault(space: u64, address: u64) -> u64 {
+    let pending = kernel::read_u32(space + facts::flush_pending()).unwrap_or(0) != 0;
+    let window = pintrace_window_over(space, address, address + 4096);
+    let which = match (window != 0, pending) {
+        (true, true) => check::AGREED,
+        (true, false) => check::COVERED,
+        (false, true) => check::PENDING,
+        (false, false) => return 0,
+    };
+    if let Some(counter) = FLUSH_CHECK.get_ptr_mut(which) {
+        // SAFETY: a live map value, accessed atomically.
+        unsafe { Word::at(counter) }.add(1);
+    }
+    // A window begins a little before the kernel's own and ends a little after it.
+    if window == 0 || !pending {
+        return 0;
+    }
+    windows::inside(window, windows::Inside::Fault, address);
+    window
+}
+
+/// Whether a window, as [`windows::name`] names it, is one in which others may write: NUMA hinting takes reading away too, and
+/// what else protects keeps faults out (`mmap_lock`).
+#[inline(always)]
+pub fn by_userfaultfd(window: u64) -> bool {
+    window != 0 && (window - 1) as u32 == cause::UFFD_WP
+}
+
+/// Whether a fault that began inside a window is still inside one.
+#[inline(always)]
+pub fn still(space: u64, address: u64) -> bool {
+    let pending = kernel::read_u32(space + facts::flush_pending()).unwrap_or(0) != 0;
+    pending && pintrace_window_over(space, address, address + 4096) != 0
+}
+
+/// Pages were pinned.
+#[inline(always)]
+pub fn pinned(space: u64, address: u64, pages: u64) {
+    if space == 0 && any() || space != 0 && any_of(space) {
+        pintrace_pinned_in_window(space, address, pages);
+    }
+}
+
+/// ... while some window is open.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_pinned_in_window(space: u64, address: u64, pages: u64) -> u32 {
+    let space = if space == 0 { kernel::current_mm() } else { space };
+    let window = pintrace_window_over(space, address, address + (pages << 12));
+    if window != 0 {
+        windows::inside(window, windows::Inside::Pins(pages), address);
+    }
+    0
+}

@@ -1,0 +1,129 @@
+//! References that are no pins (`FOLL_GET`): vmsplice, MSG_ZEROCOPY, and direct I/O before 6.2 or so. Only where that is
+//! asked for.
+//!
+//! They are put like any other reference, which nobody can hook. So the latest of each small folio is remembered, and
+//! when the folio is copied, its count tells whether somebody besides the kernel still has it.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    EbpfContext,
+    helpers::bpf_get_current_pid_tgid,
+    macros::{fexit, map},
+    maps::LruHashMap,
+    programs::FExitContext,
+};
+use pintrace_common::{counters::Loss, limits, watch::Reference};
+
+use crate::{
+    accounts, acquire::gate_is_open, count, facts as page_facts, kernel, page::Folio, stacks, trampoline,
+    turns::Turn,
+};
+
+use super::{both_turns, facts};
+
+/// By the head's struct page. The loader makes it small where references are not followed.
+#[map]
+static REFERENCES: LruHashMap<u64, Reference> = LruHashMap::with_max_entries(limits::REFERENCES, 0);
+
+/// Processes that have taken any: spares the others a look at each copy.
+#[map]
+static REFERRERS: LruHashMap<u32, u64> = LruHashMap::with_max_entries(limits::REFERRERS, 0);
+
+/// Whether the running task's process has taken references.
+#[inline(always)]
+pub fn may_concern() -> bool {
+    facts::references() != 0
+        && REFERRERS
+            .get_ptr((bpf_get_current_pid_tgid() >> 32) as u32)
+            .is_some()
+}
+
+/// Return of get_user_pages_fast(start, nr_pages, gup_flags, pages) (mm/gup.c).
+#[inline(always)]
+fn taken(turn: Turn, raw: *mut c_void) -> i32 {
+    let Some(_share) = turn.watches(raw) else {
+        return 0;
+    };
+    if !gate_is_open() {
+        return 0;
+    }
+    let pages = trampoline::result(raw, 4).unwrap_or(0) as i32;
+    if pages <= 0 {
+        return 0;
+    }
+    let now = accounts::time();
+    let _ = REFERRERS.insert((bpf_get_current_pid_tgid() >> 32) as u32, now, 0);
+    refer(
+        trampoline::argument(raw, 0) & !4095,
+        trampoline::argument(raw, 3),
+        pages as u32,
+        stacks::take(raw),
+    );
+    0
+}
+
+/// Remembers the references of one call.
+#[inline(always)]
+fn refer(address: u64, array: u64, pages: u32, stack: i64) {
+    let mut index = 0;
+    while index < limits::REFERENCES_A_CALL {
+        if index >= pages {
+            return;
+        }
+        let place = u64::from(index);
+        pintrace_refer(address + (place << 12), array + (place << 3), stack);
+        index += 1;
+    }
+    if pages > index {
+        count::loss(Loss::WatchFull, u64::from(pages - index));
+    }
+}
+
+/// Remembers one. A global function: the verifier follows it once.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_refer(address: u64, slot: u64, stack: i64) -> u32 {
+    let folio = Folio::of(kernel::read_u64(slot).unwrap_or(0));
+    // How often a large folio is mapped is written in several places, so that its references cannot be told.
+    if folio.is_none() || folio.bytes() != 4096 {
+        return 0;
+    }
+    let reference = Reference {
+        space: kernel::current_mm(),
+        address,
+        taken_ns: accounts::time(),
+        taken_by: bpf_get_current_pid_tgid(),
+        stack,
+    };
+    let _ = REFERENCES.insert(folio.head(), reference, 0);
+    0
+}
+
+/// The reference that somebody still has to a folio that is being copied at an address.
+#[inline(always)]
+pub fn held(folio: Folio, space: u64, address: u64) -> Option<Reference> {
+    let head = folio.head();
+    let reference = REFERENCES.get_ptr(head)?;
+    // SAFETY: a live map value; who replaces it meanwhile has a reference too.
+    let reference = unsafe { *reference };
+    let here = reference.space == space && reference.address == address;
+    (here && references(head)? > 0).then_some(reference)
+}
+
+/// References to a small folio that is being copied, but for those of the kernel itself.
+#[inline(always)]
+fn references(head: u64) -> Option<u32> {
+    let flags = kernel::read_u64(head + u64::from(page_facts::page_flags()))?;
+    let count = kernel::read_u32(head + u64::from(page_facts::page_refcount()))?;
+    let maps = kernel::read_u32(head + u64::from(page_facts::page_mapcount()))?.wrapping_add(1);
+    let is = |flag: u64| flags >> (flag & 63) & 1;
+    // The fault has one (`do_wp_page`, mm/memory.c); so has who is about to put the page on a list for reclaim, or took it
+    // off (`folio_batch_add_and_move`, mm/swap.c).
+    let own = 1 + is(facts::pg_swapcache()) as u32 + 1 - is(facts::pg_lru()) as u32;
+    Some(count.saturating_sub(maps).saturating_sub(own))
+}
+
+both_turns! {
+    fexit FExitContext leave_get_user_pages_fast leave_get_user_pages_fast_again => taken;
+}
