@@ -1,9 +1,10 @@
 //! `cargo xtask others`: programs that nobody wrote for pintrace, under `pintrace check`. None of them may raise an alarm,
 //! and what is found besides is explained in docs/findings.md.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ use crate::vm::{self, GuestOptions};
 
 const SCRIPT: &str = include_str!("others.sh");
 
-/// What brings the programs. Debian 13 and sid have versions that use io_uring.
+/// What brings the programs: a PostgreSQL that uses io_uring is in sid alone.
 const PACKAGES: [&str; 7] = [
     "fio",
     "stress-ng",
@@ -41,6 +42,55 @@ struct Run {
     report: Value,
 }
 
+/// Takes what the guest prints, and tells of each program as soon as it has ended.
+#[derive(Default)]
+struct Teller {
+    /// Since the last whole line.
+    rest: Vec<u8>,
+    runs: Vec<Run>,
+    /// What is no report: why a program failed.
+    said: String,
+}
+
+impl Write for Teller {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.rest.extend_from_slice(bytes);
+        while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.rest.drain(..=end).collect();
+            self.line(String::from_utf8_lossy(&line).trim_end())?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Teller {
+    fn line(&mut self, line: &str) -> io::Result<()> {
+        let mut fields = line.splitn(3, '\t');
+        if let (Some("report"), Some(name), Some(json)) = (fields.next(), fields.next(), fields.next()) {
+            let run = Run {
+                name: name.to_owned(),
+                report: serde_json::from_str(json)?,
+            };
+            for line in run.lines() {
+                println!("{line}");
+            }
+            if run.failed() {
+                print!("{}", self.said);
+            }
+            self.said.clear();
+            self.runs.push(run);
+        } else {
+            self.said += line;
+            self.said.push('\n');
+        }
+        Ok(())
+    }
+}
+
 impl Others {
     /// Does it.
     pub(crate) fn run(self) -> Result<ExitCode> {
@@ -50,29 +100,34 @@ impl Others {
         "4G".clone_into(&mut options.mem);
         "2G".clone_into(&mut options.disk);
         options.timeout = std::time::Duration::from_mins(30);
-        let mut printed = Vec::new();
-        let outcome = options.prepare()?.run(SCRIPT, &mut printed)?;
-        let text = String::from_utf8_lossy(&printed);
+        let mut teller = Teller::default();
+        let outcome = options.prepare()?.run(SCRIPT, &mut teller)?;
         if !matches!(outcome, Outcome::Exited(0)) {
-            bail!("broke off with exit code {}: {text}", vm::explain(&outcome));
+            bail!(
+                "broke off with exit code {}: {}",
+                vm::explain(&outcome),
+                teller.said
+            );
         }
-        let mut unexplained = 0;
-        for run in runs(&text)? {
-            for line in run.lines() {
-                println!("{line}");
-            }
-            unexplained += run.unexplained().count();
+        let failed = teller.runs.iter().filter(|run| run.failed()).count();
+        let unexplained: usize = teller.runs.iter().map(|run| run.unexplained().count()).sum();
+        if teller.runs.is_empty() || failed + unexplained > 0 {
+            println!(
+                "{} programs ran, {failed} failed; {unexplained} findings are alarms, or explained nowhere",
+                teller.runs.len()
+            );
+            return Ok(ExitCode::FAILURE);
         }
-        Ok(if unexplained == 0 {
-            ExitCode::SUCCESS
-        } else {
-            println!("{unexplained} findings that are alarms, or explained nowhere");
-            ExitCode::FAILURE
-        })
+        Ok(ExitCode::SUCCESS)
     }
 }
 
 impl Run {
+    /// The program itself did not do what it was to do: then nothing is proven.
+    fn failed(&self) -> bool {
+        self.report["command_exit_code"] != 0
+    }
+
     fn findings(&self) -> impl Iterator<Item = &Value> {
         self.report["findings"].as_array().into_iter().flatten()
     }
@@ -120,23 +175,6 @@ impl Run {
     }
 }
 
-fn runs(text: &str) -> Result<Vec<Run>> {
-    let mut runs = Vec::new();
-    for line in text.lines() {
-        let mut fields = line.trim_end().splitn(3, '\t');
-        if let (Some("report"), Some(name), Some(json)) = (fields.next(), fields.next(), fields.next()) {
-            runs.push(Run {
-                name: name.to_owned(),
-                report: serde_json::from_str(json).with_context(|| format!("the report of {name}"))?,
-            });
-        }
-    }
-    if runs.is_empty() {
-        bail!("nothing ran: {text}");
-    }
-    Ok(runs)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,9 +183,12 @@ mod tests {
         let json = format!(
             r#"{{"command_exit_code":0,"losses":[],"findings":[{{"severity":"{severity}","kind":"mapping-touched","pid":7}}]}}"#
         );
-        runs(&format!("noise\nreport\t{name}\t{json}\n"))
-            .unwrap()
-            .remove(0)
+        let mut teller = Teller::default();
+        // As it comes: cut anywhere.
+        for bytes in format!("noise\nreport\t{name}\t{json}\n").as_bytes().chunks(7) {
+            teller.write_all(bytes).unwrap();
+        }
+        teller.runs.remove(0)
     }
 
     #[test]
@@ -166,6 +207,18 @@ mod tests {
             );
         }
         assert!(run("fio", "hazard").lines()[1].contains("hazard mapping-touched"));
-        assert!(runs("nothing").is_err());
+        assert!(!run("fio", "hazard").failed());
+    }
+
+    #[test]
+    fn what_is_no_report_is_kept_for_the_next() {
+        let mut teller = Teller::default();
+        teller.write_all(b"it failed\n").unwrap();
+        assert_eq!((teller.runs.len(), teller.said.as_str()), (0, "it failed\n"));
+        assert!(teller.write_all(b"report\tfio\tno json\n").is_err());
+        teller
+            .write_all(b"report\tfio\t{\"command_exit_code\":2}\n")
+            .unwrap();
+        assert!(teller.runs[0].failed() && teller.said.is_empty());
     }
 }
