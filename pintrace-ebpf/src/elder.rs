@@ -11,6 +11,7 @@ mod acquire;
 mod atomic;
 mod calls;
 mod count;
+mod doubt;
 #[path = "elder/exchange.rs"]
 mod exchange;
 mod exit;

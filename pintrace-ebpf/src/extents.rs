@@ -5,18 +5,18 @@ use core::ffi::c_void;
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use pintrace_common::{
     counters::Loss,
-    ledger::{EXTENT_BIT, Extent, SHARED_CELLS},
+    ledger::{EXTENT_BIT, Extent},
     wire,
 };
 
 use crate::{
     accounts,
     atomic::Word,
-    calls, count, kernel,
+    calls, count, doubt, kernel,
     locks::{self, What},
     maps,
     pin_call::PinCall,
-    ring, shared,
+    ring,
     stacks::Opened,
     watch::{call::Call, grains},
 };
@@ -260,64 +260,9 @@ fn lower(index: u32, extent: *mut Extent, pages: u64) {
         close(index, extent);
     } else if pages != Extent::OPENING_BIAS {
         // From now on only the pages themselves tell which of them are left.
-        shrunk(index, extent);
+        doubt::shrunk(index, extent);
     }
     lock.unlock();
-}
-
-/// Marks an extent as not whole, unless the call that pins is still under way: of a buffer in large folios, io_uring gives all
-/// pins but one for each folio back at once, and goes on using all of it (`io_check_coalesce_buffer`, io_uring/rsrc.c).
-#[inline(always)]
-fn shrunk(index: u32, extent: *mut Extent) {
-    // SAFETY: a live map value.
-    let (flags, account, call) = unsafe { ((*extent).flags, (*extent).account, (*extent).call) };
-    if flags & Extent::SHRUNK != 0 {
-        return;
-    }
-    let own = maps::ACCOUNTS
-        .get(account)
-        .is_some_and(|account| account.key.pid_tgid == bpf_get_current_pid_tgid());
-    if !own || call == 0 || Call::now().identity() != call {
-        mark(index, extent, Extent::SHRUNK);
-    }
-}
-
-/// Marks an extent and tells it, the first time; two CPUs may both be first.
-#[inline(always)]
-fn mark(index: u32, extent: *mut Extent, mark: u32) {
-    // SAFETY: a live map value; no bit is ever taken back while the extent is open.
-    unsafe {
-        let flags = (&raw const (*extent).flags).read_volatile();
-        if flags & mark == mark {
-            return;
-        }
-        (&raw mut (*extent).flags).write_volatile(flags | mark);
-    }
-    let header = wire::Header {
-        kind: wire::kind::EXTENT_SHRINKS,
-        id: index,
-        time_ns: accounts::time(),
-    };
-    let doubtful = u64::from(mark & Extent::DOUBTFUL != 0);
-    ring::emit(wire::ExtentShrinks { header, doubtful });
-}
-
-/// A release from a folio of several holders was given to one of them by rule: of those that are extents, none is sure to
-/// have what it seems to have.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn pintrace_doubt(head: u64) -> u32 {
-    let mut cell = 0;
-    while cell < SHARED_CELLS as u32 {
-        if let Some(holder) = shared::holder(head, cell as usize)
-            && holder & EXTENT_BIT != 0
-            && let Some(extent) = maps::EXTENTS.get_ptr_mut(holder & !EXTENT_BIT)
-        {
-            mark(holder & !EXTENT_BIT, extent, Extent::MARKS);
-        }
-        cell += 1;
-    }
-    0
 }
 
 /// Takes released pages off an extent and closes it after the last.

@@ -12,7 +12,7 @@ use pintrace_common::{
 
 use crate::{
     atomic::Word,
-    count, extents, facts, holders,
+    count, doubt, facts, holders,
     locks::{self, What},
     loops, maps, shared,
 };
@@ -302,7 +302,7 @@ extern "C" fn take_step<T: CellTable>(_turn: u32, taking: *mut Taking) -> i64 {
             let pins = taken as u32 & shared::PINS;
             taking.settle((taken >> 32) as u32, pins, taken & shared::LAST != 0);
             if taken & shared::AMBIGUOUS != 0 {
-                extents::pintrace_doubt(taking.head);
+                doubt::pintrace_doubt(taking.head);
             }
         }
     } else {

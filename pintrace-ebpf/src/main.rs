@@ -21,6 +21,7 @@ mod bench;
 mod bench_tables;
 mod calls;
 mod count;
+mod doubt;
 #[path = "modern/exchange.rs"]
 mod exchange;
 mod exit;

@@ -15,8 +15,9 @@ use super::{
 #[map]
 static FLUSH_CHECK: PerCpuArray<u64> = PerCpuArray::with_max_entries(check::COUNT, 0);
 
-/// A write fault: the window that covers it, if one does and the kernel agrees. Compared with the kernel's own count, which the caller's page
-/// table lock makes as true as it is for the kernel (`inc_tlb_flush_pending`, include/linux/mm_types.h).
+/// A write fault: the window that covers it, if one does and the kernel agrees. Compared with the kernel's own count, which
+/// the caller's page table lock makes as true as it is for the kernel (`inc_tlb_flush_pending`,
+/// include/linux/mm_types.h).
 #[inline(always)]
 pub fn fault(space: u64, address: u64) -> u64 {
     let pending = kernel::read_u32(space + facts::flush_pending()).unwrap_or(0) != 0;

@@ -1,5 +1,4 @@
-//! References that are no pins (`FOLL_GET`): vmsplice, MSG_ZEROCOPY, and direct I/O before 6.2 or so. Only where that is
-//! asked for.
+//! References that are no pins (`FOLL_GET`): vmsplice, MSG_ZEROCOPY, and direct I/O up to 6.4. Only where that is asked for.
 //!
 //! They are put like any other reference, which nobody can hook. So the latest of each small folio is remembered, and
 //! when the folio is copied, its count tells whether somebody besides the kernel still has it.

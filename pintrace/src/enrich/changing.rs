@@ -9,6 +9,7 @@ use pintrace_common::watch::{Touched, touch};
 use crate::source::ledger::{Ledger, LedgerError};
 use crate::units::Nanos;
 
+use super::extents::Occasion;
 use super::tracker::Tracker;
 
 /// Longer than a call may come after another that it continues (`GROW_WITHIN_NS` of the programs).
@@ -83,7 +84,7 @@ impl Tracker {
             }
             let hit = in_file || told.end > touched.address;
             if grown || hit && shrinking.contains(&index) {
-                self.sample_extent(Nanos(time), (false, true), index, &extent, ledger);
+                self.sample_extent(Nanos(time), Occasion::Touch, index, &extent, ledger);
             }
         }
         Ok(())

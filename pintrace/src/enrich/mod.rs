@@ -6,6 +6,8 @@ mod changing;
 #[cfg(feature = "live")]
 mod exit;
 #[cfg(feature = "live")]
+mod extents;
+#[cfg(feature = "live")]
 mod late_stacks;
 pub mod names;
 pub mod process;

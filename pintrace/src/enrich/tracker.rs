@@ -7,15 +7,13 @@ use std::path::PathBuf;
 use pintrace_common::ledger::{Account, Extent};
 use pintrace_common::mend::caller;
 
-use crate::event::{
-    AccountOpened, AccountSampled, Body, Event, ExtentClosed, ExtentOpened, ExtentSampled, ExtentShrinks,
-    ProcessSeen, Space,
-};
+use crate::event::{AccountOpened, AccountSampled, Body, Event, ProcessSeen, Space};
 use crate::source::decode::Record;
 use crate::source::ledger::{Ledger, LedgerError};
-use crate::units::{AccountId, ExtentId, Nanos, Pid, StackId, Tid};
+use crate::units::{AccountId, Nanos, Pid, StackId, Tid};
 
 use super::changing::Changing;
+use super::extents::Occasion;
 use super::late_stacks::LateStacks;
 use super::names::Names;
 use super::watch::Watched;
@@ -48,7 +46,7 @@ pub struct Tracker {
     pub(super) read: Nanos,
     /// Records were lost, and what they told has not been made up for.
     pub(super) doubt: bool,
-    late_stacks: LateStacks,
+    pub(super) late_stacks: LateStacks,
     processes: HashSet<u32>,
     ended: HashSet<u32>,
     /// The subsystem that a process's descriptors point at, by pid.
@@ -179,25 +177,11 @@ impl Tracker {
             self.open_account(id, &account, ledger);
             self.sample_account(now, last, id, &account, ledger);
         }
+        let occasion = if last { Occasion::End } else { Occasion::Tick };
         let open: Vec<u32> = self.extents.keys().copied().collect();
         for index in open {
             let extent = ledger.extent(index)?;
-            self.sample_extent(now, (last, false), index, &extent, ledger);
-        }
-        Ok(())
-    }
-
-    /// Tells extents whose opening record was lost. Reads the whole table: only after loss.
-    pub fn resync(&mut self, now: Nanos, ledger: &Ledger) -> Result<(), LedgerError> {
-        for index in ledger.extent_indices()? {
-            let extent = ledger.extent(index)?;
-            let known = self.extents.get(&index).map(|told| told.opened_ns);
-            if known.is_some() && (extent.pages_held == 0 || known != Some(extent.opened_ns)) {
-                self.forget_extent(now, index);
-            }
-            if extent.pages_held != 0 && extent.pages != 0 && known != Some(extent.opened_ns) {
-                self.open_extent(now, index, &extent, ledger)?;
-            }
+            self.sample_extent(now, occasion, index, &extent, ledger);
         }
         Ok(())
     }
@@ -332,148 +316,11 @@ impl Tracker {
     }
 
     /// Names a stack that has come later.
-    fn late_stack(&mut self, now: Nanos, stack: Option<i64>, ledger: &Ledger) -> Option<StackId> {
+    pub(super) fn late_stack(&mut self, now: Nanos, stack: Option<i64>, ledger: &Ledger) -> Option<StackId> {
         let mut named = Vec::new();
         let stack = self.names.stack(stack?, |id| ledger.stack(id), &mut named);
         self.push_all(now, named);
         stack
-    }
-
-    fn open_extent(
-        &mut self,
-        time: Nanos,
-        index: u32,
-        extent: &Extent,
-        ledger: &Ledger,
-    ) -> Result<(), LedgerError> {
-        let account = ledger.account(extent.account)?;
-        let account = self.open_account(extent.account, &account, ledger);
-        let mut named = Vec::new();
-        let stack = self.names.stack(extent.stack, |id| ledger.stack(id), &mut named);
-        self.push_all(time, named);
-        let opened = ExtentOpened {
-            extent: ExtentId(index),
-            account,
-            address: extent.address,
-            end: extent.end,
-            pages: extent.pages,
-            bytes_held: extent.bytes_held,
-            flags: extent.flags & !Extent::MARKS,
-            stack,
-            space: Space(extent.space),
-            file: Space(extent.file),
-            file_offset: extent.file_offset,
-        };
-        self.push(time, Body::ExtentOpened(opened));
-        self.changing.begins(index, extent);
-        self.extents.insert(
-            index,
-            Extent {
-                pages_held: extent.pages,
-                flags: extent.flags & !Extent::MARKS,
-                ..*extent
-            },
-        );
-        self.tell_shrinking(time, index, extent.flags & Extent::MARKS);
-        Ok(())
-    }
-
-    /// Tells how an extent is if that has changed, or `anyway`.
-    pub(super) fn sample_extent(
-        &mut self,
-        now: Nanos,
-        (last, anyway): (bool, bool),
-        index: u32,
-        extent: &Extent,
-        ledger: &Ledger,
-    ) {
-        // What was pinned since the ring was read may have come after a touch that is still in it.
-        let early = !last && !anyway && extent.grown_ns > self.read.0;
-        if early
-            && self
-                .extents
-                .get(&index)
-                .is_some_and(|told| told.end != extent.end)
-        {
-            return;
-        }
-        self.changing.seen(now, index, extent);
-        let Some(told) = self.extents.get_mut(&index) else {
-            return;
-        };
-        // One that has closed, or closed and been opened anew, has its records still in the ring.
-        if told.opened_ns != extent.opened_ns || extent.pages_held == 0 {
-            return;
-        }
-        let age = Nanos(now.0.saturating_sub(extent.opened_ns));
-        let late = self.late_stacks.look(&mut told.stack, extent.stack, age, last);
-        let changed = (told.end, told.pages, told.pages_held, told.bytes_held)
-            != (extent.end, extent.pages, extent.pages_held, extent.bytes_held);
-        if !changed && late.is_none() && !anyway {
-            return;
-        }
-        *told = Extent {
-            stack: told.stack,
-            flags: told.flags,
-            ..*extent
-        };
-        let sampled = ExtentSampled {
-            extent: ExtentId(index),
-            end: extent.end,
-            pages: extent.pages,
-            pages_held: extent.pages_held,
-            bytes_held: extent.bytes_held,
-            stack: self.late_stack(now, late, ledger),
-        };
-        self.push(now, Body::ExtentSampled(sampled));
-        // The record of it may have been lost.
-        self.tell_shrinking(now, index, extent.flags & Extent::MARKS);
-    }
-
-    /// Tells that an extent is not whole any more, once for each mark.
-    fn tell_shrinking(&mut self, time: Nanos, index: u32, marks: u32) {
-        let Some(told) = self.extents.get_mut(&index) else {
-            return;
-        };
-        if told.flags & marks == marks {
-            return;
-        }
-        told.flags |= marks;
-        self.changing.shrinks(index, told);
-        let shrinks = ExtentShrinks {
-            extent: ExtentId(index),
-            doubtful: told.flags & Extent::DOUBTFUL != 0,
-        };
-        self.push(time, Body::ExtentShrinks(shrinks));
-    }
-
-    fn close_extent(&mut self, closed: &pintrace_common::wire::ExtentClosed) {
-        let index = closed.header.id;
-        let Some(told) = self.extents.remove(&index) else {
-            return;
-        };
-        self.changing.ends(index, &told);
-        let body = ExtentClosed {
-            extent: ExtentId(index),
-            pages: closed.extent.pages,
-            end: closed.extent.end,
-            by: Pid((closed.pid_tgid >> 32) as u32),
-        };
-        self.push(Nanos(closed.header.time_ns), Body::ExtentClosed(body));
-    }
-
-    /// Closes an extent whose closing record was lost.
-    fn forget_extent(&mut self, now: Nanos, index: u32) {
-        if let Some(told) = self.extents.remove(&index) {
-            self.changing.ends(index, &told);
-            let body = ExtentClosed {
-                extent: ExtentId(index),
-                pages: told.pages,
-                end: told.end,
-                by: Pid(0),
-            };
-            self.push(now, Body::ExtentClosed(body));
-        }
     }
 
     pub(super) fn push_all(&mut self, time: Nanos, bodies: Vec<Body>) {
