@@ -201,7 +201,7 @@ fn take_on(index: u32, extent: *mut Extent, account: u32, address: u64) -> bool 
             return true;
         }
         if held.fetch_sub(Extent::OPENING_BIAS) == Extent::OPENING_BIAS {
-            close(index, extent);
+            pintrace_extent_close(index);
         }
         false
     }
@@ -257,7 +257,7 @@ fn lower(index: u32, extent: *mut Extent, pages: u64) {
     // SAFETY: a live map value, accessed atomically.
     let before = unsafe { Word::at(&raw mut (*extent).pages_held) }.fetch_sub(pages);
     if before == pages {
-        close(index, extent);
+        pintrace_extent_close(index);
     } else if pages != Extent::OPENING_BIAS {
         // From now on only the pages themselves tell which of them are left.
         doubt::shrunk(index, extent);
@@ -294,8 +294,13 @@ fn owner_holds(account: u32, flags: u32, pages: u64) {
     }
 }
 
+/// What nobody holds any more is told, and its index is free.
+#[unsafe(no_mangle)]
 #[inline(never)]
-fn close(index: u32, extent: *mut Extent) {
+pub extern "C" fn pintrace_extent_close(index: u32) -> u32 {
+    let Some(extent) = maps::EXTENTS.get_ptr_mut(index) else {
+        return 0;
+    };
     let header = wire::Header {
         kind: wire::kind::EXTENT_CLOSED,
         id: index,
@@ -326,6 +331,7 @@ fn close(index: u32, extent: *mut Extent) {
         grains::ended(file, file_offset, file_offset + (end - address), opened_ns, true);
     }
     let _ = maps::FREE_EXTENTS.push(index, 0);
+    0
 }
 
 /// Copies an extent word by word, so that none of it lies on the stack.

@@ -16,6 +16,7 @@ use crate::{
     count, kernel,
     locks::{self, What},
     loops::ON_DEMAND,
+    maps,
     page::Folio,
 };
 
@@ -172,8 +173,12 @@ pub fn watch(space: u64, start: u64, end: u64, n: u64) {
     let Some(watched) = WATCHED.get_ptr_mut(space) else {
         return;
     };
+    let Some(zeros) = maps::Zeros::find() else {
+        return;
+    };
     let last = end - 1;
-    let level = level(start, last);
+    // Which level it is the verifier is not to know: it would follow the loop once for each.
+    let level = (level(start, last) + zeros.next() as u32) & (LEVELS as u32 - 1);
     let shift = shift(level);
     let from = start >> shift;
     let grains = (last >> shift) - from + 1;
