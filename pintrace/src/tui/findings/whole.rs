@@ -48,7 +48,8 @@ pub(super) fn lines(found: &Finding, look: Look) -> Vec<Line<'static>> {
     lines.extend(paragraph("where", &place, look));
     lines.extend(paragraph("means", found.explanation, look));
     if let Some(pin) = &found.pin {
-        lines.extend(paragraph("pinned", &pin.sentence(), look));
+        let how = if pin.reference { "held" } else { "pinned" };
+        lines.extend(paragraph(how, &pin.sentence(), look));
         lines.extend(frames(&pin.stack, look));
     }
     if let Some(touch) = &found.touch {
