@@ -30,10 +30,10 @@ pub(crate) struct Test {
     /// Kernels to test on, such as 6.12, 6.12-full or 7.3-rt, or `all`
     #[arg(long, value_name = "KERNEL,...|all", default_value = CHANGES, value_parser = kernels)]
     kernels: Kernels,
-    /// Which of the guest tests; without it: with `all` the core, for the kernels that each change is tested on
-    /// everything on the newest and what depends on the kernel on the others, else everything
-    #[arg(long, value_enum)]
-    part: Option<Part>,
+    /// Which of the guest tests; without it: with `all` the core, for the kernels that each change is tested on what
+    /// each may show that the others do not, else everything
+    #[arg(long, value_enum, value_name = "PART,...", value_delimiter = ',')]
+    part: Vec<Part>,
     /// Arguments for the test program in the guests, such as a part of a test's name
     #[arg(last = true)]
     arguments: Vec<String>,
@@ -54,7 +54,7 @@ impl Test {
             no_vm: false,
             only_vm: false,
             kernels,
-            part: None,
+            part: Vec::new(),
             arguments: Vec::new(),
         })
     }
@@ -105,15 +105,14 @@ impl Test {
         if !self.arguments.is_empty() {
             return self.arguments.clone();
         }
-        let newest = kernels("newest").is_ok_and(|newest| newest.0 == [subject]);
         let usual = if self.kernels.0 == Subject::all() {
-            Part::Core
-        } else if kernels(CHANGES).is_ok_and(|changes| changes == self.kernels) && !newest {
-            Part::Kernel
+            &[Part::Core]
+        } else if kernels(CHANGES).is_ok_and(|changes| changes == self.kernels) {
+            Part::of_change(subject)
         } else {
-            Part::Everything
+            Part::EVERYTHING
         };
-        self.part.unwrap_or(usual).filters(subject)
+        parts::filters(if self.part.is_empty() { usual } else { &self.part }, subject)
     }
 }
 
@@ -194,9 +193,8 @@ mod tests {
     fn the_more_kernels_the_less_on_each() {
         let on = |kernels: &str, subject: &str| test(kernels).filters(subject.parse().unwrap()).len();
         let everything = on("6.12", "6.12");
-        let kernel = on(CHANGES, "6.12");
+        let change = on(CHANGES, "6.12");
         let core = on("all", "6.12");
-        assert!(core < kernel && kernel < everything);
-        assert_eq!(on(CHANGES, "newest"), everything);
+        assert!(core < change && change < everything);
     }
 }

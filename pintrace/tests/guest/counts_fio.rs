@@ -5,7 +5,8 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::harness::{Findings, Recording, Report, is_preemptible, kernel_at_least, number};
+use crate::harness::{Findings, Report, is_preemptible, kernel_at_least, number};
+use crate::recording::Recording;
 
 /// Pages of 16 MiB.
 const PAGES: u64 = 4096;
@@ -75,7 +76,7 @@ fn direct_io_of_fio_is_counted_exactly() {
 
 /// What was wrong, and how many calls the kernel skipped.
 fn direct_io() -> (Findings, u64) {
-    let recording = Recording::start("direct");
+    let recording = Recording::shared();
     let mut findings = Findings::default();
     let expected = if kernel_at_least(6, 5) { PAGES } else { 0 };
     for options in [
@@ -111,7 +112,8 @@ fn direct_io() -> (Findings, u64) {
 #[test]
 fn buffered_io_of_fio_pins_nothing() {
     lay_out();
-    let recording = Recording::start("buffered");
+    let recording = Recording::shared();
+    let before = recording.settled();
     let mut findings = Findings::default();
     assert!(
         fio("--ioengine=io_uring --rw=randrw --bs=4k --io_size=2M")
@@ -121,15 +123,17 @@ fn buffered_io_of_fio_pins_nothing() {
     );
     let report = recording.finish();
     report.check(&mut findings);
-    findings.same("books_acquired", report.truth("books_acquired"), 0);
-    findings.same("processes", report.processes().len(), 0);
+    for key in ["books_acquired", "books_released"] {
+        findings.same(key, report.truth(key), before.truth(key));
+    }
+    findings.same("processes", report.processes().len(), before.processes().len());
     findings.conclude();
 }
 
 #[test]
 fn fixed_buffers_of_fio_are_held_while_it_runs() {
     lay_out();
-    let recording = Recording::start("fixed");
+    let recording = Recording::shared();
     let mut findings = Findings::default();
     for (depth, pages) in [(1, 16), (8, 128)] {
         findings.about(format!("iodepth {depth}, running"));
@@ -171,7 +175,7 @@ fn fixed_buffers_of_fio_are_held_while_it_runs() {
 #[test]
 fn many_pins_at_once_on_one_huge_page_are_counted_exactly() {
     lay_out();
-    let recording = Recording::start("huge");
+    let recording = Recording::shared();
     let mut findings = Findings::default();
     let expected = if kernel_at_least(6, 5) { PAGES } else { 0 };
     std::fs::write("/proc/sys/vm/nr_hugepages", "8").unwrap();

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use crate::harness::{Began, Findings, HUGE, PAGE, Pinload, Recording, Report, expected, number, skipped};
+use crate::harness::{Began, Findings, HUGE, PAGE, Pinload, Report, expected, number, skipped};
 use crate::hugetlb::Folding;
+use crate::recording::Recording;
 
 const KINDS: [(&str, &str); 8] = [
     ("io-uring", "io_uring"),
@@ -44,7 +45,7 @@ fn every_kind_on_hugetlb_pages_with_folded_struct_pages_is_counted_exactly() {
 }
 
 fn every_kind(backing: &str, pages: u64) {
-    let recording = Recording::start("kinds");
+    let recording = Recording::shared();
     let mut findings = Findings::default();
     for (kind, subsystem) in KINDS {
         let words = format!("{kind} --backing {backing} --pages {pages} --reserve");
@@ -159,7 +160,7 @@ fn hexadecimal(value: &Value) -> u64 {
 
 #[test]
 fn a_large_registration_in_one_call_is_exact() {
-    let recording = Recording::start("large");
+    let recording = Recording::shared();
     let (pinload, ready) = Pinload::hold("io-uring --pages 65536", 1);
     let mut findings = Findings::default();
     findings.about("held");
@@ -181,7 +182,7 @@ fn a_large_registration_in_one_call_is_exact() {
 
 #[test]
 fn pages_that_the_pin_itself_faults_in_and_zero_pages_are_counted_as_the_books_count_them() {
-    let recording = Recording::start("zero");
+    let recording = Recording::shared();
     let mut findings = Findings::default();
     for words in [
         "direct-write --zero-page",

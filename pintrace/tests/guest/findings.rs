@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::harness::{Findings, Recording, Report, is_preemptible, kernel_at_least, number, skipped};
+use super::harness::{Findings, Report, is_preemptible, kernel_at_least, number, skipped};
+use super::recording::Recording;
 
 /// What `cargo xtask findings` has seen, by kernel series and scenario.
 const TABLE: &str = include_str!("../fixtures/findings.json");
@@ -146,27 +147,37 @@ fn series() -> String {
     format!("{}.{}", numbers.next().unwrap(), numbers.next().unwrap())
 }
 
+/// Plays all beside a recording, compares, and prints what `cargo xtask findings` collects.
 fn check(scenarios: &[&str]) {
-    check_with(&[], scenarios);
+    let recording = Recording::shared();
+    let played = play_all(scenarios);
+    compare(&[], played, &recording.finish());
 }
 
-/// Plays all beside one recording, compares, and prints what `cargo xtask findings` collects.
+/// The same with options for the recording.
 fn check_with(options: &[&str], scenarios: &[&str]) {
+    let recording = Recording::start_with("findings", options);
+    let played = play_all(scenarios);
+    compare(options, played, &recording.finish());
+}
+
+fn play_all<'w>(scenarios: &[&'w str]) -> Vec<(&'w str, Option<Played>)> {
+    scenarios.iter().map(|words| (*words, play(words))).collect()
+}
+
+fn compare(options: &[&str], played: Vec<(&str, Option<Played>)>, report: &Report) {
     let table: BTreeMap<String, BTreeMap<String, String>> = serde_json::from_str(TABLE).unwrap();
     let series = series();
-    let recording = Recording::start_with("findings", options);
-    let played: Vec<_> = scenarios.iter().map(|words| (*words, play(words))).collect();
-    let report = recording.finish();
     let mut findings = Findings::default();
     for (words, played) in played {
         findings.about(words);
         let cell = match played {
             None => "not offered".to_owned(),
             Some(played) => {
-                let found = played.found(&report);
+                let found = played.found(report);
                 findings.same("what was found", found.clone(), played.expected.clone());
                 for (cause, count) in &played.windows {
-                    let counted = played.counted(&report, cause);
+                    let counted = played.counted(report, cause);
                     findings.same(&format!("windows of {cause}"), counted, *count);
                 }
                 cell(&found)

@@ -1,13 +1,12 @@
-//! Running pintrace, pinload and fio in a guest, and reading what they say.
+//! Running pinload in a guest, and reading what it and pintrace say.
 //!
-//! A [`Recording`] runs beside the workloads and is read while it grows. Nothing here waits for time to pass:
-//! every wait is for a condition, and has a bound.
+//! Nothing here waits for time to pass: every wait is for a condition, and has a bound.
 
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Display};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,10 +14,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// Longer than anything that goes well takes under emulation.
-const PATIENCE: Duration = Duration::from_mins(1);
-const STEP: Duration = Duration::from_millis(20);
-/// How often a recording samples.
-const INTERVAL: &str = "100ms";
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const STEP: Duration = Duration::from_millis(20);
 /// Bytes of a small page.
 pub(crate) const PAGE: u64 = 4096;
 /// Bytes of a huge page.
@@ -102,118 +99,6 @@ impl Findings {
     }
 }
 
-/// `pintrace record` under way, while the test runs workloads beside it.
-pub(crate) struct Recording {
-    /// `None` once it has ended.
-    process: Option<Child>,
-    /// Its end ends the recording.
-    leash: Option<ChildStdin>,
-    file: PathBuf,
-}
-
-impl Recording {
-    /// Starts one; everything is attached when this returns.
-    pub(crate) fn start(name: &str) -> Self {
-        Self::start_with(name, &[])
-    }
-
-    /// Starts one with more options.
-    pub(crate) fn start_with(name: &str, options: &[&str]) -> Self {
-        let file = Path::new("/tmp").join(name).with_extension("pintrace");
-        let mut process = Command::new("pintrace")
-            .args(["record", "--force", "--interval", INTERVAL, "-o"])
-            .arg(&file)
-            .args(options)
-            .args(["--", "sh", "-c", "echo attached; read line || true"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(fs::File::create(file.with_extension("log")).unwrap())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let log = || fs::read_to_string(file.with_extension("log")).unwrap();
-        assert_eq!(line, "attached\n", "pintrace record: {}", log());
-        let leash = process.stdin.take();
-        // The first frame is written while the command begins.
-        eventually(&"the first frame", || {
-            let mut command = Command::new("pintrace");
-            let report = command.arg("report").arg(&file).stderr(Stdio::null());
-            report.output().unwrap().status.success().then_some(())
-        });
-        Self {
-            process: Some(process),
-            leash,
-            file,
-        }
-    }
-
-    /// pintrace itself, which pins a page of its own before it counts.
-    pub(crate) fn pid(&self) -> u64 {
-        self.process.as_ref().map_or(0, |process| u64::from(process.id()))
-    }
-
-    /// What the file says so far, which may be a moment old.
-    pub(crate) fn report(&self) -> Report {
-        Report::of(&self.file)
-    }
-
-    /// What was sampled after this call began.
-    pub(crate) fn settled(&self) -> Report {
-        let mut last = self.report();
-        // The first newer sample may have begun before this call, the one after it cannot.
-        for _ in 0..2 {
-            last = eventually(&"the recording to grow", || {
-                let next = self.report();
-                (next.duration() > last.duration()).then_some(next)
-            });
-        }
-        last
-    }
-
-    /// The settled report once `claim` holds.
-    pub(crate) fn once(&self, what: &str, claim: impl Fn(&Report) -> bool) -> Report {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let report = self.report();
-            if claim(&report) {
-                return self.settled();
-            }
-            assert!(
-                Instant::now() < until,
-                "waited in vain: {what}: {}",
-                report.document
-            );
-            thread::sleep(STEP);
-        }
-    }
-
-    /// Ends it in order, and reads the whole of it.
-    pub(crate) fn finish(mut self) -> Report {
-        drop(self.leash.take());
-        let status = self.process.take().unwrap().wait().unwrap();
-        let report = self.report();
-        let log = fs::read_to_string(self.file.with_extension("log")).unwrap();
-        assert!(
-            status.success() && report.document["complete"].as_bool().unwrap(),
-            "{status}: {log}"
-        );
-        report
-    }
-}
-
-impl Drop for Recording {
-    fn drop(&mut self) {
-        drop(self.leash.take());
-        if let Some(mut process) = self.process.take() {
-            // The test has failed already.
-            let _ = process.wait();
-        }
-    }
-}
-
 /// The JSON of `report` or `top --once`.
 pub(crate) struct Report {
     pub(crate) document: Value,
@@ -234,7 +119,8 @@ impl Report {
         Self { document }
     }
 
-    fn duration(&self) -> u64 {
+    /// What was sampled of the machine's time so far, in nanoseconds.
+    pub(crate) fn duration(&self) -> u64 {
         number(&self.document["duration_ns"])
     }
 

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use crate::harness::{Findings, Pinload, Recording, Report, number};
+use crate::harness::{Findings, Pinload, Report, number};
+use crate::recording::Recording;
 
 /// For how long the ledger may be wrong, ns.
 const MOST_WRONG: u64 = 2_000_000_000;

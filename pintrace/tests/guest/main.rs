@@ -15,6 +15,7 @@ mod findings;
 mod harness;
 mod heal;
 mod hugetlb;
+mod recording;
 mod robust_doctor;
 mod robust_endings;
 mod robust_full_disk;

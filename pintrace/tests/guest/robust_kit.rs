@@ -18,6 +18,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 use serde_json::Value;
 
+use crate::recording::end_idle;
+
 /// An emulated machine is slow: attaching alone takes seconds.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// The kernel frees programs and maps after grace periods, in workers.
@@ -157,6 +159,7 @@ impl Running {
 
     /// Starts a command.
     pub(crate) fn start_with(command: &mut Command) -> Self {
+        end_idle();
         let (out, errors) = (path("out"), path("errors"));
         let file = |path: &Path| Stdio::from(File::create(path).unwrap());
         command

@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::harness::{Findings, Recording, Report, kernel_at_least, number};
+use crate::harness::{Findings, Report, kernel_at_least, number};
+use crate::recording::Recording;
 
 const JOBS: u64 = 4;
 const DEPTH: u64 = 32;

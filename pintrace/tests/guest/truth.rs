@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::harness::{Began, Findings, Pinload, Recording, Report, kernel_at_least, number, skipped};
+use crate::harness::{Began, Findings, Pinload, Report, kernel_at_least, number, skipped};
 use crate::hugetlb::Folding;
+use crate::recording::{Recording, end_idle};
 
 #[test]
 fn pins_older_than_the_start_are_known_and_so_is_their_release() {
+    end_idle();
     let (pinload, ready) = Pinload::hold("io-uring --pages 64", 1);
     let mut findings = Findings::default();
     findings.about("top");
@@ -79,6 +81,7 @@ const MOST_HOLDERS: usize = 200;
 
 #[test]
 fn pins_taken_while_it_attaches_are_counted_once() {
+    end_idle();
     let mut findings = Findings::default();
     let mut top = Command::new("pintrace")
         // With all hooks to attach, more could begin before the first is counted than there are descriptors for.
@@ -197,7 +200,7 @@ fn pages_that_the_kernel_moves_before_they_stay_pinned_are_told_apart() {
         Ok(movable) => movable,
         Err(why) => return skipped(NAME, &why),
     };
-    let recording = Recording::start("movable");
+    let recording = Recording::shared();
     let mut findings = Findings::default();
     let mut moved = 0;
     for words in [

@@ -5,10 +5,9 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::harness::{
-    Began, Findings, HUGE, PAGE, Pinload, Recording, Report, kernel_at_least, number, skipped,
-};
+use crate::harness::{Began, Findings, HUGE, PAGE, Pinload, Report, kernel_at_least, number, skipped};
 use crate::hugetlb::Pool;
+use crate::recording::Recording;
 use crate::scan::{Scan, check_parts, check_ranges};
 
 /// What is mapped: memory of each kind, in numbers of pages that tell them apart, and the bytes that these keep in place.

@@ -4,7 +4,8 @@ use std::process::{Command, Stdio};
 
 use crate::bpftrace::{Bpftrace, Sums};
 use crate::counts_fio::{fio, lay_out};
-use crate::harness::{Findings, Recording, Report, kernel_at_least, number};
+use crate::harness::{Findings, Report, kernel_at_least, number};
+use crate::recording::Recording;
 
 /// Pages of the 16 MiB that fio reads, of its one fixed buffer, and of a call of pinload.
 const READ: u64 = 4096;

@@ -22,7 +22,7 @@ const PACKAGES: [&str; 5] = ["fio", "bpftrace", "linux-libc-dev", "numactl", "ut
 /// For a small disk that fills up.
 const LOOP_DEVICES: &str = "loop";
 /// Twice what the slowest kernel takes with two others beside it on two cores.
-const LIMIT: Duration = Duration::from_mins(25);
+const LIMIT: Duration = Duration::from_mins(45);
 
 /// Runs the tests on each kernel and adds a row for each.
 ///
