@@ -8,6 +8,7 @@ use aya::maps::Array;
 use aya::programs::{Program, RawTracePoint};
 use pintrace::attach::apply::{self, Layouts, LoadOptions};
 use pintrace::attach::facts::{Kernel, Roots};
+use pintrace::attach::loader_btf;
 use pintrace::source::test_run::test_run;
 
 /// Runs of each measurement; the median counts.
@@ -72,7 +73,7 @@ fn main() -> anyhow::Result<()> {
     let kernel = Kernel::read(&roots)?;
     let mut layouts = Layouts::of(&kernel)?;
     layouts.ledger.two_turns = 0;
-    let btf = apply::read_btf(&roots.btf)?;
+    let btf = loader_btf::of(&kernel.types);
     let mut ebpf = apply::load(&kernel.facts, &layouts, &btf, &LoadOptions::default())?;
     let mut bench = Bench { ebpf: &mut ebpf };
     bench.load_all()?;

@@ -9,9 +9,9 @@ use std::io::Write as _;
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
-use pintrace::attach::apply;
 use pintrace::attach::btf::KernelTypes;
 use pintrace::attach::facts::Roots;
+use pintrace::attach::loader_btf;
 use pintrace::scan::look::Memory;
 use pintrace::scan::scanner::Scanner;
 
@@ -23,7 +23,7 @@ const SPARE: u64 = 1 << 30;
 fn main() -> anyhow::Result<()> {
     let roots = Roots::default();
     let types = KernelTypes::read(&roots.btf)?;
-    let mut scanner = Scanner::start(&types, &apply::read_btf(&roots.btf)?, &roots)?;
+    let mut scanner = Scanner::start(&types, &loader_btf::of(&types), &roots)?;
 
     // What the page cache holds is not free.
     rustix::fs::sync();

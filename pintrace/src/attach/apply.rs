@@ -1,10 +1,8 @@
 //! Trying the plan against the running kernel: load, attach, and keep the reason where that fails.
 //! A trial attach decides, not a listing.
 
-use std::path::Path;
-
 use aya::programs::Program;
-use aya::{Btf, Ebpf, EbpfLoader, Endianness};
+use aya::{Btf, Ebpf, EbpfLoader};
 use pintrace_common::facts::Facts;
 use pintrace_common::ledger::CHUNK_PAGES;
 use pintrace_common::limits;
@@ -27,9 +25,6 @@ pub enum LoadError {
     /// The object was refused before any program.
     #[error("the kernel refused the eBPF maps: {}", root_cause(.0))]
     Object(#[from] aya::EbpfError),
-    /// BTF could not be read a second time, for the loader.
-    #[error("the loader cannot use the kernel's BTF: {0}")]
-    Btf(#[from] aya::BtfError),
 }
 
 /// Facts as a loader global.
@@ -121,11 +116,6 @@ pub enum Status {
     NotNeeded,
     /// It is there and nothing could be attached.
     Missing(String),
-}
-
-/// Reads BTF for the loader: some time's work, to be done once.
-pub fn read_btf(path: &Path) -> Result<Btf, LoadError> {
-    Ok(Btf::parse_file(path, Endianness::default())?)
 }
 
 /// Loads the object that suits the kernel, with the layout injected. Nothing is attached yet.

@@ -1,7 +1,7 @@
 //! What this kernel offers: existence first, versions never. Captured from a running kernel, or read
 //! from a fixture.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env::consts::ARCH;
 use std::path::{Path, PathBuf};
 
@@ -33,6 +33,11 @@ pub const BESIDE: &[&str] = &[
     // `static inline`, and in BTF all the same.
     "wp_page_reuse",
 ];
+
+/// In every kernel, so that a list without it is none.
+const EVERYWHERE: &str = "do_exit";
+/// In every kernel with kprobes.
+const KPROBES: &str = "register_kprobe";
 
 /// What a kernel offers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,16 +139,20 @@ impl Kernel {
     pub fn read(roots: &Roots) -> Result<Self, BtfError> {
         let types = KernelTypes::read(&roots.btf)?;
         let symbols = Kallsyms::read(&roots.proc.join("kallsyms"));
-        let listed = symbols.has("do_exit") || symbols.has_addresses();
-        let traceable = ftrace::traceable(&[&roots.tracing, &roots.debug.join("tracing")]);
-        let functions = HOOKS
-            .iter()
-            .filter(|hook| !hook.parameters.is_empty())
+        let hooks = HOOKS.iter().filter(|hook| !hook.parameters.is_empty());
+        let functions: BTreeSet<_> = hooks
             .map(|hook| hook.function)
             .chain(BESIDE.iter().copied())
+            .collect();
+        let there = symbols.among(&functions.iter().copied().chain([EVERYWHERE, KPROBES]).collect());
+        let listed = there.contains(EVERYWHERE) || symbols.has_addresses();
+        let folders = [&*roots.tracing, &roots.debug.join("tracing")];
+        let traceable = ftrace::traceable(&folders, &functions);
+        let functions = functions
+            .into_iter()
             .map(|function| {
                 let facts = FunctionFacts {
-                    in_kallsyms: listed.then(|| symbols.has(function)),
+                    in_kallsyms: listed.then(|| there.contains(function)),
                     traceable: traceable.as_ref().map(|list| list.contains(function)),
                     prototype: types.prototype(function),
                 };
@@ -154,7 +163,7 @@ impl Kernel {
             release: release(&roots.proc),
             machine: machine(&roots.proc),
             functions,
-            kprobes: listed.then(|| symbols.has("register_kprobe")),
+            kprobes: listed.then(|| there.contains(KPROBES)),
             bpf_loop: types.has_enumerator("bpf_func_id", "BPF_FUNC_loop"),
             preemption: preemption::possible(&roots.debug, &word(&roots.proc, "version")),
         };

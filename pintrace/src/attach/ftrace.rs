@@ -8,23 +8,21 @@ use std::path::Path;
 /// ftrace's list, one function a line, those of modules with the module behind.
 const LIST: &str = "available_filter_functions";
 
-/// Those of the kernel proper that ftrace can trace; `None` where no such folder shows the list: without tracefs,
-/// without privilege, in a kernel that is locked down.
-pub fn traceable(folders: &[&Path]) -> Option<BTreeSet<Box<str>>> {
+/// Which of these functions of the kernel proper ftrace can trace; `None` where no such folder shows the list: without
+/// tracefs, without privilege, in a kernel that is locked down.
+pub fn traceable<'n>(folders: &[&Path], names: &BTreeSet<&'n str>) -> Option<BTreeSet<&'n str>> {
     let text = folders
         .iter()
         .find_map(|folder| std::fs::read(folder.join(LIST)).ok())?;
-    let functions = parse(&String::from_utf8_lossy(&text));
-    // No kernel traces nothing: such a list says nothing either.
-    (!functions.is_empty()).then_some(functions)
+    parse(&String::from_utf8_lossy(&text), names)
 }
 
-fn parse(text: &str) -> BTreeSet<Box<str>> {
-    let of_kernel = text.lines().filter(|line| !line.contains([' ', '\t']));
-    of_kernel
-        .filter(|line| !line.is_empty())
-        .map(Into::into)
-        .collect()
+fn parse<'n>(text: &str, names: &BTreeSet<&'n str>) -> Option<BTreeSet<&'n str>> {
+    // No kernel traces nothing: an empty list says nothing either.
+    let lines = || text.lines().filter(|line| !line.is_empty());
+    // A module stands behind its function, so that the line is none of the names.
+    lines().next()?;
+    Some(lines().filter_map(|line| names.get(line)).copied().collect())
 }
 
 #[cfg(test)]
@@ -33,23 +31,25 @@ mod tests {
 
     #[test]
     fn functions_of_modules_are_not_the_kernels() {
-        let functions = parse("pin_user_pages\nib_umem_get [ib_core]\n");
-        assert!(functions.contains("pin_user_pages"));
-        assert_eq!(functions.len(), 1);
+        let names = BTreeSet::from(["pin_user_pages", "ib_umem_get"]);
+        let functions = parse("do_exit\npin_user_pages\nib_umem_get [ib_core]\n", &names);
+        assert_eq!(functions, Some(BTreeSet::from(["pin_user_pages"])));
     }
 
     #[test]
     fn the_first_folder_that_has_the_list_is_taken() {
         let (without, with) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         std::fs::write(with.path().join(LIST), "do_exit\n").unwrap();
-        assert!(traceable(&[without.path(), with.path()]).is_some());
-        assert_eq!(traceable(&[without.path()]), None);
+        let names = BTreeSet::from(["do_exit"]);
+        let found = traceable(&[without.path(), with.path()], &names);
+        assert_eq!(found.as_ref(), Some(&names));
+        assert_eq!(traceable(&[without.path()], &names), None);
     }
 
     #[test]
     fn an_empty_list_says_nothing() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(LIST), "").unwrap();
-        assert_eq!(traceable(&[folder.path()]), None);
+        assert_eq!(traceable(&[folder.path()], &BTreeSet::from(["do_exit"])), None);
     }
 }

@@ -13,6 +13,8 @@ pub mod facts;
 pub mod ftrace;
 pub mod kallsyms;
 pub mod layout;
+#[cfg(feature = "live")]
+pub mod loader_btf;
 pub mod plan;
 pub mod preemption;
 pub mod table;

@@ -7,8 +7,8 @@ use crate::source::mender::Mender;
 
 use super::apply::{self, Layouts, LoadError, LoadOptions, Outcome, Status, Wanted};
 use super::capture::{Capture, Tried};
-use super::facts::{Kernel, Roots};
-use super::layout;
+use super::facts::Kernel;
+use super::{layout, loader_btf};
 
 /// Why nothing could be tried.
 #[derive(Debug, thiserror::Error)]
@@ -22,10 +22,10 @@ pub enum TrialError {
 }
 
 /// Attaches everything for a moment, and fills in what became of it.
-pub fn run(capture: &mut Capture, kernel: &Kernel, roots: &Roots) -> Result<(), TrialError> {
+pub fn run(capture: &mut Capture, kernel: &Kernel) -> Result<(), TrialError> {
     let twice = kernel.facts.preemption;
     let layouts = Layouts::of(kernel)?;
-    let btf = apply::read_btf(&roots.btf)?;
+    let btf = loader_btf::of(&kernel.types);
     // Everything that may be asked for.
     let options = LoadOptions {
         findings: Some(Wanted {
@@ -52,7 +52,7 @@ pub fn run(capture: &mut Capture, kernel: &Kernel, roots: &Roots) -> Result<(), 
             .extend(programs.filter_map(|program| Some(((*program).to_owned(), verified(&ebpf, program)?))));
     }
     if let Ok(layout) = crate::scan::layout::layout(&kernel.types)
-        && let Ok(object) = Object::load(layout.facts, &btf)
+        && let Ok(object) = Object::load(layout.facts, &kernel.types, &btf)
     {
         capture.verified.extend(object.verified());
     }

@@ -10,11 +10,12 @@ use tokio::io::unix::AsyncFd;
 
 use crate::attach::apply::{self, Outcome, Status};
 use crate::attach::facts::{Kernel, Roots};
+use crate::attach::loader_btf;
 use crate::enrich::names::Names;
 use crate::enrich::tracker::Tracker;
 use crate::event::{Body, Event, Missing, Probe, Started, Stopped};
 use crate::scan::scanner::Scanner;
-use crate::source::live::{Live, StartError};
+use crate::source::live::Live;
 use crate::source::mender::Mender;
 use crate::source::truth::Healed;
 
@@ -42,7 +43,7 @@ impl Traced {
         roots: &Roots,
         options: &SessionOptions,
     ) -> Result<(Self, Vec<Event>), SessionError> {
-        let btf = apply::read_btf(&roots.btf).map_err(StartError::from)?;
+        let btf = loader_btf::of(&kernel.types);
         // First, because it pins a page of its own.
         let scanner = match options.witness {
             Witness::Auto => Some(Scanner::start(&kernel.types, &btf, roots)),

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use pintrace_common::counters::Loss;
 
-use crate::attach::apply;
 use crate::attach::facts::{Kernel, Roots};
+use crate::attach::loader_btf;
 use crate::enrich::sightings::Sightings;
 use crate::event::{Body, Event, Started, Stopped, TruthSampled};
 use crate::scan::scanner::{ScanError, Scanner};
@@ -40,7 +40,7 @@ impl Watched {
         why: String,
     ) -> Result<(Self, Vec<Event>), ScanError> {
         let mut watched = Self {
-            scanner: Scanner::start(&kernel.types, &apply::read_btf(&roots.btf)?, roots)?,
+            scanner: Scanner::start(&kernel.types, &loader_btf::of(&kernel.types), roots)?,
             sightings: Sightings::new(roots.proc.clone(), AccountId(1), true),
             books: BooksReader::new(&roots.proc),
             budget: options.scan_budget,

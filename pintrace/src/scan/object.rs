@@ -5,10 +5,10 @@ use std::io::Read as _;
 use aya::maps::{Array, MapData};
 use aya::programs::{Iter, Program, ProgramError, RawTracePoint};
 use aya::{Btf, Ebpf, EbpfLoader};
-use aya_obj::btf::BtfKind;
 use pintrace_common::scan::{BLOCK, Block, CAST_PLACEHOLDER, Found, Peek, ScanFacts, ScanState, TaskSeen};
 
 use crate::attach::apply::root_cause;
+use crate::attach::btf::KernelTypes;
 use crate::source::pod::pod;
 use crate::source::test_run::test_run;
 
@@ -39,6 +39,8 @@ pub enum ObjectError {
     Run(#[source] std::io::Error),
 }
 
+/// What the iterator over tasks is attached to.
+pub const TASKS_FUNCTION: &str = "bpf_iter_task";
 const SCAN: &str = "scan";
 const SCAN_DIRECT: &str = "scan_direct";
 const PEEK: &str = "peek";
@@ -66,8 +68,8 @@ pub struct Object {
 
 impl Object {
     /// Loads the programs with the layout injected.
-    pub fn load(facts: ScanFacts, btf: &Btf) -> Result<Self, ObjectError> {
-        let in_place = InPlace::find(btf);
+    pub fn load(facts: ScanFacts, types: &KernelTypes, btf: &Btf) -> Result<Self, ObjectError> {
+        let in_place = InPlace::find(types);
         let object = in_place.map_or_else(|| OBJECT.to_vec(), InPlace::put_into);
         let facts = PodFacts(ScanFacts {
             folio_type: in_place.map_or(0, |in_place| in_place.folio),
@@ -208,10 +210,10 @@ struct InPlace {
 }
 
 impl InPlace {
-    fn find(btf: &Btf) -> Option<Self> {
+    fn find(types: &KernelTypes) -> Option<Self> {
         Some(Self {
-            cast: btf.id_by_type_name_kind("bpf_rdonly_cast", BtfKind::Func).ok()?,
-            folio: btf.id_by_type_name_kind("folio", BtfKind::Struct).ok()?,
+            cast: types.function_number("bpf_rdonly_cast")?,
+            folio: types.struct_number("folio")?,
         })
     }
 

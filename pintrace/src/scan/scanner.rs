@@ -9,7 +9,7 @@ use aya::Btf;
 use pintrace_common::scan::PAGE_STRUCT;
 
 use crate::attach::apply::LoadError;
-use crate::attach::btf::Types;
+use crate::attach::btf::KernelTypes;
 use crate::attach::facts::Roots;
 use crate::attach::layout::UnknownLayout;
 use crate::event::ProcessSeen;
@@ -64,9 +64,9 @@ pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
 
 impl Scanner {
     /// Loads the programs and finds the struct pages.
-    pub fn start(types: &impl Types, btf: &Btf, roots: &Roots) -> Result<Self, ScanError> {
+    pub fn start(types: &KernelTypes, btf: &Btf, roots: &Roots) -> Result<Self, ScanError> {
         let layout = layout::layout(types)?;
-        let object = Object::load(layout.facts, btf)?;
+        let object = Object::load(layout.facts, types, btf)?;
         let vmemmap = anchor::find(&object, &layout, &roots.proc)?;
         let mask = mms::pinned_mask(&object, &layout)?;
         Ok(Self {

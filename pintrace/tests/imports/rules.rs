@@ -21,7 +21,6 @@ pub(crate) struct Rule {
 const MACHINERY: &[&str] = &[
     "aya",
     "aya_log",
-    "btf_rs",
     "crossterm",
     "futures_core",
     "http_body_util",
@@ -37,7 +36,6 @@ const MACHINERY: &[&str] = &[
 const WORLD: &[&str] = &[
     "aya",
     "aya_log",
-    "btf_rs",
     "crossterm",
     "futures_core",
     "http_body_util",
@@ -61,7 +59,7 @@ const WORLD: &[&str] = &[
     "std::time::UNIX_EPOCH",
 ];
 const VIEWS: &[&str] = &["crossterm", "ratatui", "hyper"];
-const KERNEL: &[&str] = &["aya", "aya_log", "btf_rs"];
+const KERNEL: &[&str] = &["aya", "aya_log"];
 
 const LAYER_3: &[&str] = &[
     "event", "units", "exit", "record", "attach", "scan", "source", "enrich", "sink",

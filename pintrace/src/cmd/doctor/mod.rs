@@ -10,17 +10,17 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::attach::apply;
 use crate::attach::capture::Capture;
 use crate::attach::environment::{self, Check, State};
 use crate::attach::facts::{Kernel, Roots};
+use crate::attach::loader_btf;
 use crate::attach::plan;
 use crate::attach::table::{HOOKS, Purpose};
 use crate::attach::trial;
 use crate::exit::Exit;
 use crate::pipeline::start::{SessionError, SessionOptions, Witness};
 use crate::pipeline::traced::Traced;
-use crate::scan::scanner::{ScanError, Scanner};
+use crate::scan::scanner::Scanner;
 use crate::source::live::StartError;
 
 use hooks::HookLine;
@@ -96,7 +96,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     if args.facts {
         let kernel = Kernel::read(&roots)?;
         let mut capture = Capture::of(&kernel);
-        trial::run(&mut capture, &kernel, &roots)?;
+        trial::run(&mut capture, &kernel)?;
         writeln!(out, "{}", serde_json::to_string_pretty(&capture)?)?;
         out.flush()?;
         return Ok(Exit::Done);
@@ -139,10 +139,7 @@ fn diagnose(roots: &Roots) -> Diagnosis {
         witness: Witness::Events,
         ..SessionOptions::default()
     };
-    let scanner = apply::read_btf(&roots.btf)
-        .map_err(ScanError::from)
-        .and_then(|btf| Scanner::start(&kernel.types, &btf, roots));
-    match scanner {
+    match Scanner::start(&kernel.types, &loader_btf::of(&kernel.types), roots) {
         Ok(_) => diagnosis.can_scan = true,
         Err(error) => diagnosis.without_scan = Some(error.to_string()),
     }

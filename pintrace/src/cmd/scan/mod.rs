@@ -7,9 +7,9 @@ use std::io::{IsTerminal as _, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::attach::apply;
 use crate::attach::btf::KernelTypes;
 use crate::attach::facts::{self, Roots};
+use crate::attach::loader_btf;
 use crate::event::TruthSampled;
 use crate::exit::Exit;
 use crate::scan::look::{Look, Orphans};
@@ -55,7 +55,7 @@ const LOOKS: usize = 3;
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let roots = Roots::with_btf(args.btf.as_deref());
     let types = KernelTypes::read(&roots.btf).map_err(|error| CannotTrace::because(&error))?;
-    let btf = apply::read_btf(&roots.btf).map_err(|error| CannotTrace::because(&error))?;
+    let btf = loader_btf::of(&types);
     let mut scanner = Scanner::start(&types, &btf, &roots).map_err(|error| CannotTrace::because(&error))?;
     let books = BooksReader::new(&roots.proc);
     let mut scan = Scan {
