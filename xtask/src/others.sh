@@ -18,37 +18,33 @@ check() {
     fi
     # The report has the program's own exit code; what it said tells why that is not 0.
     [ $code -eq 0 ] || head -c 2000 /tmp/said
+    echo
     printf 'report\t%s\t%s\n' "$name" "$(tr -d '\n' </tmp/report.json)"
 }
-if command -v fio >/dev/null; then
-    for engine in io_uring libaio psync; do
-        check "fio $engine" fio --name=others --filename=/mnt/others.dat --size=32M --bs=4k --rw=randrw --time_based \
-            --runtime=8 --numjobs=2 --iodepth=16 --direct=1 --minimal --ioengine=$engine
-    done
-    check "fio io_uring fixedbufs" fio --name=others --filename=/mnt/others.dat --size=32M --bs=64k --rw=randrw \
-        --time_based --runtime=8 --iodepth=16 --direct=1 --minimal --ioengine=io_uring --fixedbufs=1
-fi
-if command -v stress-ng >/dev/null; then
-    for stressor in vm userfaultfd fork mmap io-uring vm-splice; do
-        check "stress-ng $stressor" stress-ng --$stressor 2 --timeout 8
-    done
-fi
-if command -v initdb >/dev/null; then
-    echo 'postgres:x:100:100::/mnt/pg:/bin/sh' >>/etc/passwd
-    echo 'postgres:x:100:' >>/etc/group
-    chown postgres $PG
-    su postgres -c "initdb -D $PG/data --no-locale --no-sync -A trust" >/tmp/said 2>&1 || {
-        cat /tmp/said
-        exit 1
-    }
-    cat >>$PG/data/postgresql.conf <<CONF
+for engine in io_uring libaio psync; do
+    check "fio $engine" fio --name=others --filename=/mnt/others.dat --size=32M --bs=4k --rw=randrw --time_based \
+        --runtime=8 --numjobs=2 --iodepth=16 --direct=1 --minimal --ioengine=$engine
+done
+check "fio io_uring fixedbufs" fio --name=others --filename=/mnt/others.dat --size=32M --bs=64k --rw=randrw \
+    --time_based --runtime=8 --iodepth=16 --direct=1 --minimal --ioengine=io_uring --fixedbufs=1
+for stressor in vm userfaultfd fork mmap io-uring vm-splice; do
+    check "stress-ng $stressor" stress-ng --$stressor 2 --timeout 8
+done
+echo 'postgres:x:100:100::/mnt/pg:/bin/sh' >>/etc/passwd
+echo 'postgres:x:100:' >>/etc/group
+chown postgres $PG
+su postgres -c "initdb -D $PG/data --no-locale --no-sync -A trust" >/tmp/said 2>&1 || {
+    cat /tmp/said
+    exit 1
+}
+cat >>$PG/data/postgresql.conf <<CONF
 io_method = io_uring
 debug_io_direct = 'data'
 listen_addresses = ''
 unix_socket_directories = '/tmp'
 shared_buffers = 64MB
 CONF
-    cat >$PG/run.sh <<RUN
+cat >$PG/run.sh <<RUN
 cd $PG
 pg_ctl -D data -l log -w start || { cat log; exit 1; }
 pgbench -h /tmp -i -s 2 -q postgres && pgbench -h /tmp -c 4 -j 2 -T 20 postgres
@@ -56,10 +52,7 @@ code=\$?
 pg_ctl -D data -w -m fast stop
 exit \$code
 RUN
-    check "PostgreSQL" su postgres -c "PATH=$PATH sh $PG/run.sh"
-fi
-if command -v go >/dev/null; then
-    export GOCACHE=/mnt/cache GOPATH=/mnt/path GOTOOLCHAIN=local
-    printf 'package main\nimport "fmt"\nfunc main() { fmt.Println("built") }\n' >/mnt/built.go
-    check "go build" go build -o /mnt/built /mnt/built.go
-fi
+check "PostgreSQL" su postgres -c "PATH=$PATH sh $PG/run.sh"
+export GOCACHE=/mnt/cache GOPATH=/mnt/path GOTOOLCHAIN=local
+printf 'package main\nimport "fmt"\nfunc main() { fmt.Println("built") }\n' >/mnt/built.go
+check "go build" go build -o /mnt/built /mnt/built.go
