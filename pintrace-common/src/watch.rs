@@ -47,6 +47,12 @@ pub struct WatchFacts {
     pub unmap_start: u32,
     /// `unmap_desc.vma_end`.
     pub unmap_end: u32,
+    /// One of [`advice`].
+    pub advice_shape: u32,
+    /// `madvise_behavior.behavior`, where there is one (6.15).
+    pub advice_behavior: u32,
+    /// `madvise_behavior.mm`, where that is in it (6.17).
+    pub advice_mm: u32,
     /// One of [`protect`].
     pub protect_shape: u32,
     /// `PG_anon_exclusive` exists (5.19): the kernel keeps exclusive pages from being copied.
@@ -74,6 +80,14 @@ pub mod unmap {
     pub const DESCRIPTION: u32 = 2;
 }
 
+/// What `madvise_do_behavior` (mm/madvise.c) takes.
+pub mod advice {
+    /// (mm, start, len, `madvise_behavior`): up to 6.16.
+    pub const WITH_SPACE: u32 = 0;
+    /// (start, len, `madvise_behavior`).
+    pub const DESCRIPTION: u32 = 1;
+}
+
 /// What `change_protection` (mm/mprotect.c) takes.
 pub mod protect {
     /// (vma, start, end, newprot, flags): up to 5.18. It flushes before it returns.
@@ -98,7 +112,7 @@ pub mod protect {
 pub mod touch {
     /// `unmap_vmas`; the system call says why.
     pub const UNMAP: u32 = 1;
-    /// `do_madvise`; `detail` is the advice.
+    /// `madvise_do_behavior` or `do_madvise`; `detail` is the advice.
     pub const ADVICE: u32 = 2;
     /// `change_protection` for mprotect.
     pub const PROTECT: u32 = 3;

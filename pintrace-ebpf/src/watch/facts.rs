@@ -24,6 +24,9 @@ static WATCH_FACTS: WatchFacts = WatchFacts {
     unmap_shape: 0,
     unmap_start: 0,
     unmap_end: 0,
+    advice_shape: 0,
+    advice_behavior: 0,
+    advice_mm: 0,
     protect_shape: 0,
     exclusive: 0,
     inode_data: 0,
@@ -53,5 +56,5 @@ macro_rules! fact {
 
 fact! {
     fault_vma fault_address fault_flags fault_page unshare vma_mm vma_flags mm_users flush_pending gather_mm
-    page_mapping page_index regs_call regs_first regs_second regs_third unmap_shape unmap_start unmap_end protect_shape inode_data pg_lru pg_swapcache all references
+    page_mapping page_index regs_call regs_first regs_second regs_third unmap_shape unmap_start unmap_end advice_shape advice_behavior advice_mm protect_shape inode_data pg_lru pg_swapcache all references
 }

@@ -7,12 +7,12 @@ use aya_ebpf::{
     macros::{fentry, fexit},
     programs::{FEntryContext, FExitContext},
 };
-use pintrace_common::watch::touch;
+use pintrace_common::watch::{advice, touch};
 
-use crate::{accounts, acquire::gate_is_open, trampoline, turns::Turn};
+use crate::{accounts, acquire::gate_is_open, kernel, trampoline, turns::Turn};
 
 use super::{
-    both_turns, grains,
+    both_turns, facts, grains,
     hooks_fault::space_of,
     slots::{self, Slot, kind},
     touches::{self, Touch},
@@ -21,9 +21,53 @@ use super::{
 /// `ENOMEM` of madvise: parts of the range are not mapped, the others have been advised.
 const PARTLY: i32 = -12;
 
-/// Entry of do_madvise(mm, start, len, advice) (mm/madvise.c).
+/// What is advised, for which memory.
+#[derive(Clone, Copy)]
+struct Advice {
+    space: u64,
+    start: u64,
+    bytes: u64,
+    advice: u64,
+}
+
+impl Advice {
+    /// do_madvise(mm, start, len, advice) (mm/madvise.c).
+    #[inline(always)]
+    fn plain(raw: *mut c_void) -> Self {
+        Self {
+            space: trampoline::argument(raw, 0),
+            start: trampoline::argument(raw, 1),
+            bytes: trampoline::argument(raw, 2),
+            advice: trampoline::argument(raw, 3) & 0xffff_ffff,
+        }
+    }
+
+    /// madvise_do_behavior, to which madvise and process_madvise come (mm/madvise.c, 6.15).
+    #[inline(always)]
+    fn described(raw: *mut c_void) -> Self {
+        let described = facts::advice_shape() as u32 == advice::DESCRIPTION;
+        let (first, description) = if described {
+            (0, trampoline::argument(raw, 2))
+        } else {
+            (1, trampoline::argument(raw, 3))
+        };
+        let space = if described {
+            kernel::read_u64(description + facts::advice_mm()).unwrap_or(0)
+        } else {
+            trampoline::argument(raw, 0)
+        };
+        Self {
+            space,
+            start: trampoline::argument(raw, first),
+            bytes: trampoline::argument(raw, first + 1),
+            advice: u64::from(kernel::read_u32(description + facts::advice_behavior()).unwrap_or(0)),
+        }
+    }
+}
+
+/// Entry of either.
 #[inline(always)]
-fn advises(turn: Turn, raw: *mut c_void) -> i32 {
+fn advises(turn: Turn, raw: *mut c_void, read: impl Fn(*mut c_void) -> Advice) -> i32 {
     let Some(_share) = turn.watches(raw) else {
         return 0;
     };
@@ -31,7 +75,7 @@ fn advises(turn: Turn, raw: *mut c_void) -> i32 {
         return 0;
     }
     // Others take nothing away, and some of them fault, which has a slot of its own.
-    let advice = trampoline::argument(raw, 3) & 0xffff_ffff;
+    let advice = read(raw).advice;
     if advice != DONTNEED && advice != FREE && advice != DONTNEED_LOCKED {
         return 0;
     }
@@ -43,9 +87,19 @@ fn advises(turn: Turn, raw: *mut c_void) -> i32 {
     0
 }
 
+#[inline(always)]
+fn advises_plainly(turn: Turn, raw: *mut c_void) -> i32 {
+    advises(turn, raw, Advice::plain)
+}
+
+#[inline(always)]
+fn advises_by_description(turn: Turn, raw: *mut c_void) -> i32 {
+    advises(turn, raw, Advice::described)
+}
+
 /// Its return, which tells whether it was done.
 #[inline(always)]
-fn advised_all(turn: Turn, raw: *mut c_void) -> i32 {
+fn advised_all(turn: Turn, raw: *mut c_void, read: impl Fn(*mut c_void) -> Advice) -> i32 {
     let Some(_share) = turn.watches(raw) else {
         return 0;
     };
@@ -59,18 +113,28 @@ fn advised_all(turn: Turn, raw: *mut c_void) -> i32 {
     if result != 0 && result != PARTLY {
         return 0;
     }
-    let address = trampoline::argument(raw, 1);
+    let advice = read(raw);
     let touch = Touch {
         what: touch::ADVICE,
-        space: trampoline::argument(raw, 0),
-        address,
-        end: (address + trampoline::argument(raw, 2) + 4095) & !4095,
+        space: advice.space,
+        address: advice.start,
+        end: (advice.start + advice.bytes + 4095) & !4095,
         pages: 0,
-        detail: trampoline::argument(raw, 3) & 0xffff_ffff,
+        detail: advice.advice,
         began_ns,
     };
     touches::tell(raw, &touch);
     0
+}
+
+#[inline(always)]
+fn advised_plainly(turn: Turn, raw: *mut c_void) -> i32 {
+    advised_all(turn, raw, Advice::plain)
+}
+
+#[inline(always)]
+fn advised_by_description(turn: Turn, raw: *mut c_void) -> i32 {
+    advised_all(turn, raw, Advice::described)
 }
 
 /// Entry of zap_page_range(vma, start, bytes) (mm/memory.c, up to 6.2 or so): MADV_DONTNEED for one area, if madvise is
@@ -116,8 +180,10 @@ fn advised(turn: Turn, raw: *mut c_void, end: u64, advice: u64) -> i32 {
 }
 
 both_turns! {
-    fentry FEntryContext enter_do_madvise enter_do_madvise_again => advises;
-    fexit FExitContext leave_do_madvise leave_do_madvise_again => advised_all;
+    fentry FEntryContext enter_do_madvise enter_do_madvise_again => advises_plainly;
+    fentry FEntryContext enter_madvise_do_behavior enter_madvise_do_behavior_again => advises_by_description;
+    fexit FExitContext leave_do_madvise leave_do_madvise_again => advised_plainly;
+    fexit FExitContext leave_madvise_do_behavior leave_madvise_do_behavior_again => advised_by_description;
     fentry FEntryContext enter_zap_page_range enter_zap_page_range_again => zaps;
     fentry FEntryContext enter_madvise_free enter_madvise_free_again => frees;
 }

@@ -1,6 +1,6 @@
 //! The kernel facts that the programs behind the findings need.
 
-use pintrace_common::watch::{WatchFacts, protect, unmap};
+use pintrace_common::watch::{WatchFacts, advice, protect, unmap};
 
 use super::btf::Types;
 use super::layout::UnknownLayout;
@@ -35,6 +35,10 @@ pub fn watch_facts<'a>(
         ),
         _ => (unmap::TREE, 0, 0),
     };
+    let (advice_shape, advice_mm) = match parameters("madvise_do_behavior") {
+        [first, ..] if first == "start" => (advice::DESCRIPTION, offset("madvise_behavior", &["mm"])?),
+        _ => (advice::WITH_SPACE, 0),
+    };
     let protect_shape = match parameters("change_protection") {
         [first, ..] if first == "vma" => protect::ALONE,
         with if with.iter().any(|name| name == "newprot") => protect::WITH_PROTECTION,
@@ -65,6 +69,10 @@ pub fn watch_facts<'a>(
         unmap_shape,
         unmap_start,
         unmap_end,
+        advice_shape,
+        // Who takes it is there with it.
+        advice_behavior: types.offset("madvise_behavior", &["behavior"]).unwrap_or(0),
+        advice_mm,
         protect_shape,
         exclusive: u32::from(enums.contains_key("PG_anon_exclusive")),
         inode_data: offset("inode", &["i_data"])?,

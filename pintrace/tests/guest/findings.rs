@@ -232,6 +232,7 @@ fn mappings_that_are_taken_away_are_found() {
         "unmap-remap --backing hugetlb --pages 512 --reserve",
         "dontneed",
         "dontneed --backing thp --reserve",
+        "process-dontneed",
         "free",
         "mremap",
         "map-over",

@@ -56,7 +56,7 @@ pub const ONE_OF: &[OneOf] = &[
         given: None,
     },
     OneOf {
-        any: &["do_madvise", "zap_page_range"],
+        any: &["madvise_do_behavior", "do_madvise", "zap_page_range"],
         given: None,
     },
     OneOf {
@@ -165,13 +165,26 @@ pub(super) const WATCH: &[Hook] = &[
         ["enter_unmap_vmas" Fentry],
         "pinned ranges that are unmapped"
     ),
+    // What madvise and process_madvise have in common, since 6.15.
     watch!(
+        "madvise_do_behavior",
+        Mapping,
+        &["start", "len_in", "madv_behavior"],
+        or &[&["mm", "start", "len_in", "madv_behavior"]],
+        ["leave_madvise_do_behavior" Fexit, "enter_madvise_do_behavior" Fentry],
+        "pinned ranges that process_madvise takes away"
+    ),
+    // Until 6.13 process_madvise takes nothing away.
+    Hook {
+        stands_in_for: Some("madvise_do_behavior"),
+        ..watch!(
         "do_madvise",
         Mapping,
         &["mm", "start", "len_in", "behavior"],
         ["leave_do_madvise" Fexit, "enter_do_madvise" Fentry],
         "pinned ranges that madvise takes away"
-    ),
+        )
+    },
     // Where do_madvise is inlined into the system call (5.10).
     watch!(
         "zap_page_range",

@@ -109,6 +109,16 @@ impl Buffer {
         Ok(())
     }
 
+    /// The same by process_madvise, of small pages.
+    pub(crate) fn replace_by_process(&self) -> Result<()> {
+        self.mapped()?.discard_by_process().unavailable(
+            "cannot discard the range by process_madvise",
+            "a process may since kernel 6.13, of itself",
+        )?;
+        self.write_pages();
+        Ok(())
+    }
+
     /// Makes the memory read-only, or writable again.
     pub(crate) fn protect(&self, writable: bool) -> Result<()> {
         self.mapped()?

@@ -2,14 +2,15 @@
 
 use std::ffi::c_void;
 use std::num::NonZeroUsize;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use nix::Result;
+use nix::errno::Errno;
 use nix::sys::mman::{
     MRemapFlags, MapFlags, MmapAdvise, ProtFlags, madvise, mmap, mmap_anonymous, mprotect, mremap, munmap,
 };
+use nix::{Result, libc};
 
 /// A stretch that its owner has mapped for itself; nothing else in the process refers to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +59,32 @@ impl Region {
     pub(super) fn advise(self, advice: MmapAdvise) -> Result<()> {
         // SAFETY: the stretch belongs to the caller, and no reference into it exists.
         unsafe { madvise(pointer(self.start), self.length, advice) }
+    }
+
+    /// Discards the contents through a descriptor of the own process, as allocators do for many stretches at once.
+    pub(super) fn discard_by_process(self) -> Result<()> {
+        let own = std::process::id();
+        // SAFETY: takes no pointer.
+        let descriptor = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, own, 0) })?;
+        // SAFETY: just opened, and nobody else's.
+        let process = unsafe { OwnedFd::from_raw_fd(RawFd::try_from(descriptor).unwrap_or(-1)) };
+        let stretch = libc::iovec {
+            iov_base: pointer(self.start).as_ptr(),
+            iov_len: self.length,
+        };
+        let (vector, advice) = (&raw const stretch, libc::MADV_DONTNEED);
+        // SAFETY: one vector, which outlives the call; the stretch is as above.
+        let done = unsafe {
+            libc::syscall(
+                libc::SYS_process_madvise,
+                process.as_raw_fd(),
+                vector,
+                1,
+                advice,
+                0,
+            )
+        };
+        Errno::result(done).map(drop)
     }
 
     /// Makes the stretch read-only or writable.

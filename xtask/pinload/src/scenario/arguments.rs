@@ -20,6 +20,8 @@ pub(crate) enum Scenario {
     UnmapRemap(Memory),
     /// Pin, MADV_DONTNEED, write to each page
     Dontneed(Memory),
+    /// Pin, MADV_DONTNEED by process_madvise, write to each page
+    ProcessDontneed(Small),
     /// Pin, MADV_FREE, write to each page
     Free(Memory),
     /// Pin, move the mapping to another address
@@ -147,6 +149,7 @@ impl Scenario {
             Self::ProtectWrite(_) => "protect-write",
             Self::UnmapRemap(_) => "unmap-remap",
             Self::Dontneed(_) => "dontneed",
+            Self::ProcessDontneed(_) => "process-dontneed",
             Self::Free(_) => "free",
             Self::Mremap(_) => "mremap",
             Self::MapOver(_) => "map-over",
@@ -174,7 +177,10 @@ impl Scenario {
         match self {
             Self::UffdWpWriters(writing) => writing.memory.clone(),
             Self::UffdWpStorm(storm) => storm.memory.clone(),
-            Self::ReadPinWrite(small) | Self::Ksm(small) | Self::ReferenceForkWrite(small) => Memory {
+            Self::ReadPinWrite(small)
+            | Self::Ksm(small)
+            | Self::ProcessDontneed(small)
+            | Self::ReferenceForkWrite(small) => Memory {
                 pages: small.pages,
                 backing: Backing::Small,
                 reserve: false,
@@ -218,7 +224,7 @@ mod tests {
             .get_subcommands()
             .map(|command| command.get_name().to_owned())
             .collect();
-        assert_eq!(scenarios.len(), 24);
+        assert_eq!(scenarios.len(), 25);
         for name in scenarios {
             let cli = Cli::try_parse_from(["pinload", "scenario", &name, "--pages", "7"]).unwrap();
             let Command::Scenario { scenario } = cli.command else {

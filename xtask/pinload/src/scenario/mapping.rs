@@ -39,6 +39,13 @@ pub(super) fn dontneed(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
     whole(stage, pinned, Touch::Dontneed, "dontneed", began_ns)
 }
 
+/// The same by process_madvise.
+pub(super) fn process_dontneed(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
+    let began_ns = report::now_ns();
+    pinned.buffer()?.replace_by_process()?;
+    whole(stage, pinned, Touch::Dontneed, "process_madvise", began_ns)
+}
+
 /// Free for the kernel to take, touched again.
 pub(super) fn free(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();

@@ -40,6 +40,7 @@ pub(crate) fn run(scenario: &Scenario) -> Result<()> {
         Scenario::ProtectWrite(_) => pinned(stage, mapping::protect_write),
         Scenario::UnmapRemap(_) => pinned(stage, mapping::unmap_remap),
         Scenario::Dontneed(_) => pinned(stage, mapping::dontneed),
+        Scenario::ProcessDontneed(_) => pinned(stage, mapping::process_dontneed),
         Scenario::Free(_) => pinned(stage, mapping::free),
         Scenario::Mremap(_) => pinned(stage, mapping::mremap),
         Scenario::MapOver(_) => pinned(stage, mapping::map_over),
