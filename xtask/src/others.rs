@@ -42,7 +42,10 @@ const PROGRAMS: [&str; 12] = [
 ];
 
 /// Findings that are no mistake of ours, by program and kind: docs/findings.md says why.
-const EXPLAINED: [(&str, &str); 1] = [("PostgreSQL", "mapping-touched")];
+const EXPLAINED: [(&str, &str); 2] = [
+    ("fio io_uring fixedbufs", "mapping-touched"),
+    ("PostgreSQL", "mapping-touched"),
+];
 
 /// The options of `others`.
 #[derive(Args)]

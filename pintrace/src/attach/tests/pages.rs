@@ -146,7 +146,7 @@ fn the_page_on_kernels_is_the_one_on_file() {
     }
     page.push_str(
         "\n- `-`: this kernel has no such function, so nothing is lost.\n\
-         - `spare`: only needed where `__gup_longterm_locked` cannot be hooked, or where `do_madvise` is inlined.\n\
+         - `spare`: only needed where what it stands in for cannot be hooked, or is inlined.\n\
          - `x2`: attached twice, because this kernel may take a thread off its CPU inside a hook, and skips the hook for \
          others then.\n\
          - `kretprobe+kprobe`: the function has more arguments than a trampoline carries there, or takes a struct.\n\n\
