@@ -1,6 +1,6 @@
 //! The running kernel as a source: loaded, attached, calibrated, and read.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use aya::maps::{MapData, RingBuf};
@@ -251,7 +251,7 @@ impl Live {
             .filter(|(hook, _)| which(hook))
             .filter_map(|(_, attachment)| self.ebpf.program(attachment.program))
             .filter_map(|program| program.fd().ok())
-            .map(|fd| skipped::by_program(fd.as_fd().as_raw_fd()))
+            .map(|fd| skipped::by_program(fd.as_fd()))
             .sum()
     }
 }
