@@ -142,7 +142,7 @@ struct Lent {
 /// Waits to be lent again.
 static IDLE: Mutex<Option<Lent>> = Mutex::new(None);
 /// A report reads the whole file, which grows.
-const MOST_TESTS: usize = 8;
+const MOST_TESTS: usize = 4;
 
 impl Recording {
     /// The recording that other tests have used before, if all went well.
