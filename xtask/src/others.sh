@@ -17,8 +17,10 @@ check() {
         exit 1
     fi
     # The report has the program's own exit code; what it said tells why that is not 0.
-    [ $code -eq 0 ] || head -c 2000 /tmp/said
-    echo
+    [ $code -eq 0 ] || {
+        head -c 2000 /tmp/said
+        echo
+    }
     printf 'report\t%s\t%s\n' "$name" "$(tr -d '\n' </tmp/report.json)"
 }
 for engine in io_uring libaio psync; do

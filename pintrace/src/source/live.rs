@@ -18,7 +18,8 @@ use crate::event::TruthSampled;
 use super::books::BooksReader;
 use super::decode::{self, Record};
 use super::ledger::{Ledger, LedgerError, ring};
-use super::skipped::{self, Skipped};
+use super::prog_info;
+use super::skipped::Skipped;
 use super::truth::{Baseline, Healed, Reading, Totals};
 use super::watch::WatchTables;
 
@@ -251,7 +252,7 @@ impl Live {
             .filter(|(hook, _)| which(hook))
             .filter_map(|(_, attachment)| self.ebpf.program(attachment.program))
             .filter_map(|program| program.fd().ok())
-            .map(|fd| skipped::by_program(fd.as_fd()))
+            .map(|fd| prog_info::recursion_misses(fd.as_fd()))
             .sum()
     }
 }

@@ -5,6 +5,8 @@
 //! the kernel kept from the hooks.
 
 pub mod books;
+#[cfg(feature = "live")]
+mod bpf_call;
 #[cfg(feature = "bpf-log")]
 mod bpf_log;
 pub mod decode;
@@ -18,6 +20,8 @@ pub mod mender;
 pub mod own_page;
 #[cfg(feature = "live")]
 pub(crate) mod pod;
+#[cfg(feature = "live")]
+mod prog_info;
 #[cfg(feature = "live")]
 mod skipped;
 #[cfg(feature = "live")]

@@ -1,9 +1,10 @@
-//! Running a raw tracepoint program once, by BPF_PROG_TEST_RUN: a small safe wrapper around the one
-//! bpf(2) command that aya does not offer.
+//! Running a raw tracepoint program once, by BPF_PROG_TEST_RUN.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
+
+use super::bpf_call::bpf;
 
 /// `enum bpf_cmd` (include/uapi/linux/bpf.h).
 const BPF_PROG_TEST_RUN: libc::c_int = 10;
@@ -44,19 +45,9 @@ pub fn test_run(program: BorrowedFd<'_>, arguments: &[u64]) -> io::Result<Durati
         ..TestRunAttr::default()
     };
     let begin = Instant::now();
-    // SAFETY: the attribute is as long as said and outlives the call, as do the arguments, which the
-    // kernel only reads; the descriptor is borrowed, so open.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            BPF_PROG_TEST_RUN,
-            &raw mut attr,
-            size_of::<TestRunAttr>(),
-        )
-    };
+    // SAFETY: laid out as the command wants; the arguments, which the kernel only reads, outlive the call.
+    let result = unsafe { bpf(BPF_PROG_TEST_RUN, &mut attr) };
     let took = begin.elapsed();
-    if result < 0 {
-        return Err(io::Error::last_os_error());
-    }
+    result?;
     Ok(took)
 }

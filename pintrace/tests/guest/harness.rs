@@ -204,7 +204,7 @@ impl Report {
             if reason == "stack_lost" && is_preemptible() {
                 continue;
             }
-            // The programs behind the findings have no second copies there, but for those of windows.
+            // So may both copies of a program that looks for findings be skipped; no figure of pins is short of it.
             if reason == "watch_missed" && is_preemptible() {
                 continue;
             }

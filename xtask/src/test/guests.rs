@@ -21,7 +21,7 @@ use super::promtool;
 const PACKAGES: [&str; 5] = ["fio", "bpftrace", "linux-libc-dev", "numactl", "util-linux"];
 /// For a small disk that fills up.
 const LOOP_DEVICES: &str = "loop";
-/// Twice what the slowest kernel takes with two others beside it on two cores.
+/// Three times what the slowest kernel takes with two others beside it on two cores.
 const LIMIT: Duration = Duration::from_mins(45);
 
 /// Runs the tests on each kernel and adds a row for each.

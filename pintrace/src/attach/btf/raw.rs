@@ -142,7 +142,9 @@ impl Raw {
 
     /// How many numbers there are, that of `void` among them.
     pub fn numbers(&self) -> u32 {
-        u32::try_from(self.starts.len()).unwrap_or(u32::MAX) + 1
+        u32::try_from(self.starts.len())
+            .unwrap_or(u32::MAX)
+            .saturating_add(1)
     }
 
     /// All types with their numbers.

@@ -1,3 +1,5 @@
+//! On files that are made here, whole and damaged.
+
 use proptest::prelude::*;
 
 use super::raw::Malformed;

@@ -66,8 +66,9 @@ impl Region {
         let own = std::process::id();
         // SAFETY: takes no pointer.
         let descriptor = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, own, 0) })?;
+        let descriptor = RawFd::try_from(descriptor).map_err(|_| Errno::EBADF)?;
         // SAFETY: just opened, and nobody else's.
-        let process = unsafe { OwnedFd::from_raw_fd(RawFd::try_from(descriptor).unwrap_or(-1)) };
+        let process = unsafe { OwnedFd::from_raw_fd(descriptor) };
         let stretch = libc::iovec {
             iov_base: pointer(self.start).as_ptr(),
             iov_len: self.length,
