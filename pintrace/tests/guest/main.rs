@@ -12,6 +12,7 @@ mod check;
 mod counts_fio;
 mod counts_pinload;
 mod findings;
+mod follow;
 mod harness;
 mod heal;
 mod hugetlb;

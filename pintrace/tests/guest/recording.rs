@@ -6,10 +6,9 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Mutex;
-use std::thread;
-use std::time::Instant;
 
-use crate::harness::{PATIENCE, Report, STEP, eventually, number};
+use crate::follow::Follower;
+use crate::harness::{Report, number};
 
 /// How often a recording samples.
 const INTERVAL: &str = "100ms";
@@ -21,6 +20,8 @@ pub(crate) struct Recording {
     /// Its end ends the recording.
     leash: Option<ChildStdin>,
     file: PathBuf,
+    /// `None` once it has been read to its end.
+    follower: Option<Follower>,
 }
 
 impl Recording {
@@ -33,6 +34,8 @@ impl Recording {
     pub(crate) fn start_with(name: &str, options: &[&str]) -> Self {
         end_idle();
         let file = Path::new("/tmp").join(name).with_extension("pintrace");
+        // An older one would be read for this one's beginning.
+        let _ = fs::remove_file(&file);
         let mut process = Command::new("pintrace")
             .args(["record", "--force", "--interval", INTERVAL, "-o"])
             .arg(&file)
@@ -50,16 +53,13 @@ impl Recording {
         let log = || fs::read_to_string(file.with_extension("log")).unwrap();
         assert_eq!(line, "attached\n", "pintrace record: {}", log());
         let leash = process.stdin.take();
-        // The first frame is written while the command begins.
-        eventually(&"the first frame", || {
-            let mut command = Command::new("pintrace");
-            let report = command.arg("report").arg(&file).stderr(Stdio::null());
-            report.output().unwrap().status.success().then_some(())
-        });
+        let follower = Follower::start(&file);
+        follower.once(1, "the first tick", |_| true);
         Self {
             process: Some(process),
             leash,
             file,
+            follower: Some(follower),
         }
     }
 
@@ -68,50 +68,34 @@ impl Recording {
         self.process.as_ref().map_or(0, |process| u64::from(process.id()))
     }
 
-    /// What the file says so far, which may be a moment old.
-    pub(crate) fn report(&self) -> Report {
-        Report::of(&self.file)
-    }
-
     /// What was sampled after this call began.
     pub(crate) fn settled(&self) -> Report {
-        let mut last = self.report();
-        // The first newer sample may have begun before this call, the one after it cannot.
-        for _ in 0..2 {
-            last = eventually(&"the recording to grow", || {
-                let next = self.report();
-                (next.duration() > last.duration()).then_some(next)
-            });
-        }
-        last
+        self.once("the recording to grow", |_| true)
     }
 
-    /// The settled report once `claim` holds.
+    /// What is sampled once `claim` holds.
     pub(crate) fn once(&self, what: &str, claim: impl Fn(&Report) -> bool) -> Report {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let report = self.report();
-            if claim(&report) {
-                return self.settled();
-            }
-            assert!(
-                Instant::now() < until,
-                "waited in vain: {what}: {}",
-                report.document
-            );
-            thread::sleep(STEP);
-        }
+        let follower = self.follower.as_ref().unwrap();
+        follower.once(0, what, claim);
+        // The first tick from now on may end what began to be sampled before; the next one cannot.
+        let tick = follower.ticks() + 2;
+        follower.once(tick, what, |_| true)
     }
 
     /// Ends it in order, and reads the whole of it.
     pub(crate) fn finish(mut self) -> Report {
         drop(self.leash.take());
         let status = self.process.take().unwrap().wait().unwrap();
-        let report = self.report();
+        let followed = self.follower.take().unwrap().finish();
+        let report = Report::of(&self.file);
         let log = fs::read_to_string(self.file.with_extension("log")).unwrap();
         assert!(
             status.success() && report.document["complete"].as_bool().unwrap(),
             "{status}: {log}"
+        );
+        assert_eq!(
+            followed.document, report.document,
+            "read while it grew, and at the end"
         );
         report
     }

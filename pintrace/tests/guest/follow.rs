@@ -1,0 +1,126 @@
+//! A recording read while it grows: what was read once is not read again.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::mem;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use pintrace::event::{Body, Event};
+use pintrace::export::json;
+use pintrace::model::Model;
+use pintrace::record::{ReadError, Reader};
+
+use crate::harness::{PATIENCE, Report, STEP, eventually};
+
+/// Reads a recording in a thread of its own, as `pintrace report` would.
+pub(crate) struct Follower {
+    folded: Arc<(Mutex<Folded>, Condvar)>,
+    /// Nothing is written any more.
+    is_whole: Arc<AtomicBool>,
+    thread: JoinHandle<Result<(), ReadError>>,
+}
+
+/// What was read, up to the latest tick.
+#[derive(Default)]
+struct Folded {
+    model: Model,
+    ticks: u64,
+}
+
+impl Follower {
+    /// Begins to read a file that is being written, or will be.
+    pub(crate) fn start(path: &Path) -> Self {
+        let folded = Arc::<(Mutex<Folded>, Condvar)>::default();
+        let is_whole = Arc::<AtomicBool>::default();
+        let input = Growing {
+            file: eventually(&"the file", || File::open(path).ok()),
+            is_whole: Arc::clone(&is_whole),
+        };
+        let to = Arc::clone(&folded);
+        let thread = thread::spawn(move || fold(input, &to));
+        Self {
+            folded,
+            is_whole,
+            thread,
+        }
+    }
+
+    /// Ticks so far; between two of them everything is sampled once.
+    pub(crate) fn ticks(&self) -> u64 {
+        self.folded.0.lock().unwrap().ticks
+    }
+
+    /// The report at the first tick from `tick` on at which `claim` holds.
+    pub(crate) fn once(&self, tick: u64, what: &str, claim: impl Fn(&Report) -> bool) -> Report {
+        let until = Instant::now() + PATIENCE;
+        let (mutex, grown) = &*self.folded;
+        let mut folded = mutex.lock().unwrap();
+        let mut seen = None;
+        loop {
+            if folded.ticks >= tick && seen != Some(folded.ticks) {
+                let report = Report::from_json(&json::render(&folded.model.snapshot(), false).unwrap());
+                if claim(&report) {
+                    return report;
+                }
+                seen = Some(folded.ticks);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            let goes_on = left > Duration::ZERO && !self.thread.is_finished();
+            assert!(goes_on, "waited in vain: {what}: tick {}", folded.ticks);
+            folded = grown.wait_timeout(folded, left).unwrap().0;
+        }
+    }
+
+    /// Reads the rest of a recording that has ended.
+    pub(crate) fn finish(self) -> Report {
+        self.is_whole.store(true, Ordering::Release);
+        self.thread.join().unwrap().unwrap();
+        let model = &self.folded.0.lock().unwrap().model;
+        Report::from_json(&json::render(&model.snapshot(), true).unwrap())
+    }
+}
+
+/// Folds what is sampled together at one go, so that nobody sees half of it.
+fn fold(input: Growing, to: &(Mutex<Folded>, Condvar)) -> Result<(), ReadError> {
+    let mut sampled: Vec<Event> = Vec::new();
+    for event in Reader::new(input)? {
+        let event = event?;
+        let is_tick = matches!(event.body, Body::Tick);
+        let is_last = matches!(event.body, Body::Stopped(_));
+        sampled.push(event);
+        if is_tick || is_last {
+            let mut folded = to.0.lock().unwrap();
+            for event in mem::take(&mut sampled) {
+                folded.model.apply(&event);
+            }
+            folded.ticks += u64::from(is_tick);
+            drop(folded);
+            to.1.notify_all();
+        }
+    }
+    Ok(())
+}
+
+/// A file that ends only when nothing is written to it any more.
+struct Growing {
+    file: File,
+    is_whole: Arc<AtomicBool>,
+}
+
+impl Read for Growing {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            // Asked before the file is read: what was written before it was whole is read then.
+            let is_whole = self.is_whole.load(Ordering::Acquire);
+            let length = self.file.read(buffer)?;
+            if length > 0 || is_whole {
+                return Ok(length);
+            }
+            thread::sleep(STEP);
+        }
+    }
+}
