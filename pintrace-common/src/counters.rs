@@ -47,6 +47,7 @@ counters! {
         Acquired = "acquired", "kernel", "Pages pinned through the exported pin functions since the start.";
         Released = "released", "kernel", "Pages unpinned whose pin the ledger knew.";
         OpeningReleased = "opening_released", "kernel", "Pages unpinned whose pin is older than the start.";
+        Unbooked = "unbooked", "kernel", "Pages pinned once more by folio_add_pin, which the kernel's books count only when they are released (legacy direct I/O).";
         Internal = "internal", "kernel", "Pages that the kernel pinned and dropped again inside a pin call.";
         Unpinned = "unpinned", "kernel", "Entries of pages[] that carry no pin, such as the zero page.";
         MadeGood = "made_good", "kernel", "Calls that the kernel skipped in the first copy of a program, and that the second counted. Not pages.";
@@ -68,7 +69,7 @@ counters! {
         CellContended = "cell_contended", "kernel", "Pages whose table cell changed at every attempt to update it.";
         StackLost = "stack_lost", "kernel", "Kernel stacks that could not be stored: the subsystem is taken from the caller alone.";
         WatchFull = "watch_full", "kernel", "Extents, copies or windows that found no room in the tables behind the findings: a finding may be missing.";
-        WindowMissed = "window_missed", "kernel", "Pending-flush windows whose end was missed by a kretprobe that had no instance left.";
+        WindowMissed = "window_missed", "kernel", "Pending-flush windows of which the kernel skipped the program that tells what was changed, or a kretprobe without an instance left missed it.";
         RecursionMissed = "recursion_missed", "attach", "Calls that the kernel skipped because the same program was already running on that CPU, less those that a second copy counted.";
         WatchMissed = "watch_missed", "attach", "The same for programs that look for findings: a finding may be missing, no page is.";
         ProbeMissed = "probe_missed", "attach", "Returns that a kretprobe missed because all its instances were in use.";

@@ -16,7 +16,7 @@ pub const ELDER_SHARED_FOLIOS: u32 = 16_384;
 /// Pin calls with `FOLL_LONGTERM` under way at one time.
 pub const CALLS: u32 = 16_384;
 /// Words for calls that are between the two copies of a program; a power of two.
-pub const MARKS: u32 = 16_384;
+pub const MARKS: u32 = 131_072;
 /// Places for calls that wait for their stack; a power of two.
 pub const WANTED_STACKS: u32 = 4096;
 /// Threads whose account is found without a look-up by key; a power of two.

@@ -356,8 +356,9 @@ pub struct OpenWindow {
     pub exposed: u64,
     /// Whose address space it is.
     pub tgid: u64,
-    /// 1 while the task is inside `change_protection`, which for hugetlb gathers and flushes by itself.
-    pub inside: u64,
+    /// When `change_protection` returned (monotonic ns); 0 while the task is inside, where for hugetlb it gathers and
+    /// flushes by itself.
+    pub left_ns: u64,
 }
 
 /// Windows against the kernel's own count; see `event::FlushCheck`.

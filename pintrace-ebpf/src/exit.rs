@@ -14,7 +14,7 @@ pub fn process_exit(_ctx: RawTracePointContext) -> i32 {
 /// Its second copy.
 #[raw_tracepoint(tracepoint = "sched_process_exit")]
 pub fn process_exit_again(_ctx: RawTracePointContext) -> i32 {
-    exited(Turn::Second)
+    exited(Turn::Last)
 }
 
 #[inline(always)]

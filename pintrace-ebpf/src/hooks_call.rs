@@ -43,7 +43,7 @@ macro_rules! entries {
 
             #[fentry]
             pub fn $again(ctx: FEntryContext) -> i32 {
-                entered(Turn::Second, ctx.as_ptr(), $flags)
+                entered(Turn::Last, ctx.as_ptr(), $flags)
             }
         )+
     };
@@ -68,7 +68,7 @@ pub fn leave_longterm(ctx: FExitContext) -> i32 {
 /// Its second copy.
 #[fexit]
 pub fn leave_longterm_again(ctx: FExitContext) -> i32 {
-    left(Turn::Second, ctx.as_ptr())
+    left(Turn::Last, ctx.as_ptr())
 }
 
 #[inline(always)]
@@ -88,7 +88,7 @@ pub fn enter_memfd_pin_folios(_ctx: FEntryContext) -> i32 {
 /// Its second copy.
 #[fentry]
 pub fn enter_memfd_pin_folios_again(_ctx: FEntryContext) -> i32 {
-    entered_memfd(Turn::Second)
+    entered_memfd(Turn::Last)
 }
 
 /// gup_put_folio(folio, refs, flags): what a pin call drops of its own pins.
@@ -112,7 +112,7 @@ pub fn gup_put_folio(ctx: FEntryContext) -> i32 {
 /// Its second copy.
 #[fentry]
 pub fn gup_put_folio_again(ctx: FEntryContext) -> i32 {
-    dropped(Turn::Second, ctx.as_ptr())
+    dropped(Turn::Last, ctx.as_ptr())
 }
 
 /// Entry of put_compound_head(page, refs, flags), which it was called before there were folios.
@@ -124,5 +124,5 @@ pub fn put_compound_head(ctx: FEntryContext) -> i32 {
 /// Its second copy.
 #[fentry]
 pub fn put_compound_head_again(ctx: FEntryContext) -> i32 {
-    dropped(Turn::Second, ctx.as_ptr())
+    dropped(Turn::Last, ctx.as_ptr())
 }

@@ -85,7 +85,7 @@ macro_rules! pin_returns {
     ($($name:ident $again:ident $shape:ident $result:ty;)+) => {
         $(
             pin_returns!(@ $name First $shape $result);
-            pin_returns!(@ $again Second $shape $result);
+            pin_returns!(@ $again Last $shape $result);
         )+
     };
     (@ $name:ident $turn:ident $shape:ident $result:ty) => {
@@ -157,5 +157,5 @@ pub fn return_memfd_pin_folios(ctx: FExitContext) -> i32 {
 /// Its second copy.
 #[fexit]
 pub fn return_memfd_pin_folios_again(ctx: FExitContext) -> i32 {
-    returned_memfd(Turn::Second, &ctx)
+    returned_memfd(Turn::Last, &ctx)
 }

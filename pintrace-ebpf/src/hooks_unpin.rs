@@ -67,7 +67,7 @@ macro_rules! unpin_entries {
 
             #[fentry]
             pub fn $again(ctx: FEntryContext) -> i32 {
-                $body(Turn::Second, ctx.as_ptr())
+                $body(Turn::Last, ctx.as_ptr())
             }
         )+
     };

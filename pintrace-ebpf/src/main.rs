@@ -30,6 +30,7 @@ mod facts;
 mod folios;
 mod holders;
 mod hooks_call;
+mod hooks_more;
 mod hooks_pin;
 mod hooks_probe;
 mod hooks_unpin;

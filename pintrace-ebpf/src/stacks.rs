@@ -169,4 +169,6 @@ stack_programs! {
     stack_pin_user_pages_locked
     stack_pin_user_pages_unlocked
     stack_memfd_pin_folios
+    stack_folio_add_pin
+    stack_folio_add_pins
 }

@@ -5,7 +5,9 @@
 //! while an interrupt came to it. So where that can happen each counting program is attached twice. The first
 //! copy leaves a mark for the second; the second finds none if the first was skipped, and does the
 //! work. Only a call that both copies are kept from is lost. Where the second was kept from a call, the mark stays: if the
-//! first is kept from the next call at the same place, that is lost too, and counted.
+//! first is kept from the next call at the same place, that is lost too, and counted. The return of
+//! change_protection, which many threads of one process are in at once and which alone tells what was changed, has a third
+//! copy: it takes the mark away, the second leaves it.
 //!
 //! The mark is the address of the trampoline's frame: both copies get it as their context, and no two
 //! calls under way have the same. A thread may go to another CPU between the copies, or be interrupted
@@ -22,8 +24,10 @@ use crate::{atomic::Word, count, facts, maps};
 pub enum Turn {
     /// The one that does the work.
     First,
-    /// The one that does it if the first was skipped.
-    Second,
+    /// The one that does it if the first was skipped, where another follows.
+    Middle,
+    /// The one that does it if all before it were skipped.
+    Last,
 }
 
 /// The right to do a call's work. While it lasts the work is being done; its end leaves the mark.
@@ -61,15 +65,18 @@ impl Turn {
     fn share(self, ctx: *mut c_void, made_good: Total) -> Option<Share> {
         match self {
             Self::First => Some(Share(Some(ctx))),
-            Self::Second => {
+            Self::Middle | Self::Last => {
+                let is_last = matches!(self, Self::Last);
                 if let Some(mark) = mark_of(ctx)
                     && mark.load() == ctx as u64
                 {
-                    mark.store(0);
+                    if is_last {
+                        mark.store(0);
+                    }
                     return None;
                 }
                 count::total(made_good, 1);
-                Some(Share(None))
+                Some(Share((!is_last).then_some(ctx)))
             }
         }
     }
@@ -77,14 +84,14 @@ impl Turn {
     /// Did what the other copy finds done, and would not do again: if this is the second, the first was skipped.
     #[inline(always)]
     pub fn made_good(self) {
-        if matches!(self, Self::Second) {
+        if !matches!(self, Self::First) {
             count::total(Total::MadeGood, 1);
         }
     }
 }
 
-/// The word for the mark of a call. Two calls that meet in one word while both are between the copies
-/// would count one of them twice; with so many words and so short a moment that does not happen.
+/// The word for the mark of a call. Two calls that meet in one word while both are between the copies would have one of
+/// them done twice, and taken for made good; there are so many words that they do not.
 #[inline(always)]
 fn mark_of(ctx: *mut c_void) -> Option<Word> {
     // SAFETY: a live map value, accessed atomically.

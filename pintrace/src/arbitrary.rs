@@ -244,6 +244,7 @@ fn truth_sampled() -> impl Strategy<Value = Body> {
                 ledger_acquired,
                 ledger_released,
                 opening_released,
+                unbooked: ambiguous,
                 internal,
                 ambiguous,
                 opening_known: internal,

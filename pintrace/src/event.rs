@@ -321,6 +321,10 @@ pub struct TruthSampled {
     pub ledger_released: u64,
     /// Pages the hooks saw released, of pins older than the start.
     pub opening_released: u64,
+    /// Pages the hooks saw pinned that the books do not count as acquired, though they will as released
+    /// (`folio_add_pin`, mm/gup.c).
+    #[serde(default)]
+    pub unbooked: u64,
     /// Pages pinned and dropped again inside a pin call.
     pub internal: u64,
     /// Pages released by rule from one of several holders.

@@ -10,7 +10,7 @@ use aya_ebpf::{
 };
 use pintrace_common::watch::{OpenWindow, cause, protect, touch};
 
-use crate::{acquire::gate_is_open, kernel, trampoline, turns::Turn};
+use crate::{accounts, acquire::gate_is_open, facts as kernel_facts, kernel, trampoline, turns::Turn};
 
 use super::{
     both_turns, facts,
@@ -53,11 +53,11 @@ fn changed(ctx: *mut c_void, space: u64, pages: u64) {
         ..
     } = unsafe {
         (*window).pages += pages;
-        (*window).inside = 0;
+        (*window).left_ns = accounts::time();
         *window
     };
     if facts::protect_shape() as u32 == protect::ALONE {
-        open::pintrace_window_close(space, 1);
+        open::pintrace_window_close(space, accounts::time());
     }
     let what = match cause as u32 {
         cause::UFFD_WP => touch::UFFD_WP,
@@ -87,8 +87,22 @@ fn enters(turn: Turn, ctx: *mut c_void) -> i32 {
     if !gate_is_open() {
         return 0;
     }
+    begun(ctx);
+    0
+}
+
+/// The area that is protected.
+#[inline(always)]
+fn area(ctx: *mut c_void) -> u64 {
+    let (vma, _) = parameters();
+    trampoline::argument(ctx, vma)
+}
+
+/// Reads the parameters, at entry or return.
+#[inline(always)]
+fn begun(ctx: *mut c_void) {
     let (vma, flags) = parameters();
-    let area = trampoline::argument(ctx, vma);
+    let area = area(ctx);
     begins(
         space_of(area),
         area,
@@ -96,7 +110,6 @@ fn enters(turn: Turn, ctx: *mut c_void) -> i32 {
         trampoline::argument(ctx, vma + 2),
         trampoline::argument(ctx, flags),
     );
-    0
 }
 
 /// Return of change_protection.
@@ -108,12 +121,24 @@ fn leaves(turn: Turn, ctx: *mut c_void) -> i32 {
     if !gate_is_open() {
         return 0;
     }
-    let (vma, flags) = parameters();
-    let space = space_of(trampoline::argument(ctx, vma));
-    if open::any_of(space) {
-        let pages = trampoline::result(ctx, flags + 1).unwrap_or(0);
-        changed(ctx, space, pages);
+    let (_, flags) = parameters();
+    let area = area(ctx);
+    let space = space_of(area);
+    let pages = trampoline::result(ctx, flags + 1).unwrap_or(0);
+    let skips = kernel_facts::two_turns() != 0;
+    if !open::any_of(space) && (!skips || pages == 0) {
+        return 0;
     }
+    if open::cause_of(trampoline::argument(ctx, flags), area).is_none() {
+        return 0;
+    }
+    // SAFETY: a live map value that only this task changes.
+    let entered = open::mine(space).is_some_and(|window| unsafe { (*window).left_ns } == 0);
+    if !entered && skips && pages != 0 {
+        // The kernel has skipped all programs of its entry: the window opens late, and is counted all the same.
+        begun(ctx);
+    }
+    changed(ctx, space, pages);
     0
 }
 
@@ -160,7 +185,7 @@ pub fn probe_return_change_protection(ctx: RetProbeContext) -> u32 {
 
 both_turns! {
     fentry FEntryContext enter_change_protection enter_change_protection_again => enters;
-    fexit FExitContext leave_change_protection leave_change_protection_again => leaves;
+    fexit FExitContext leave_change_protection leave_change_protection_again + leave_change_protection_third => leaves;
     fexit FExitContext leave_tlb_finish_mmu leave_tlb_finish_mmu_again => flushed;
 }
 
@@ -179,8 +204,8 @@ fn flushed(turn: Turn, ctx: *mut c_void) -> i32 {
         return 0;
     }
     // SAFETY: a live map value that only this task changes.
-    if open::mine(space).is_some_and(|window| unsafe { (*window).inside } == 0) {
-        open::pintrace_window_close(space, 1);
+    if open::mine(space).is_some_and(|window| unsafe { (*window).left_ns } != 0) {
+        open::pintrace_window_close(space, accounts::time());
     }
     0
 }

@@ -102,14 +102,16 @@ pub extern "C" fn pintrace_window_open(space: u64, address: u64, end: u64, cause
     if any_in(tgid)
         && let Some(window) = mine(space)
     {
-        // Only where it ends with `change_protection` must the last one be over.
-        let ended = facts::protect_shape() as u32 == watch::protect::ALONE;
+        // Only mprotect gathers for several ranges before one flush (`do_mprotect_pkey`, mm/mprotect.c): else the last
+        // one is over, and a program that was skipped has left it behind.
+        let ended =
+            cause != u64::from(cause::PROTECT) || facts::protect_shape() as u32 == watch::protect::ALONE;
         // SAFETY: a live map value that only this task changes.
-        unsafe {
+        let left = unsafe {
             if !ended && now - (*window).opened_ns < STALE_NS && (*window).cause == cause {
                 (*window).part = address;
                 (*window).part_end = end;
-                (*window).inside = 1;
+                (*window).left_ns = 0;
                 if address < (*window).address {
                     (*window).address = address;
                 }
@@ -118,11 +120,13 @@ pub extern "C" fn pintrace_window_open(space: u64, address: u64, end: u64, cause
                 }
                 return 0;
             }
-        }
-        if ended {
+            (*window).left_ns
+        };
+        // What it changed, the return of change_protection alone tells.
+        if ended && left == 0 {
             count::loss(Loss::WindowMissed, 1);
         }
-        pintrace_window_close(space, 0);
+        pintrace_window_close(space, left);
     }
     let window = OpenWindow {
         pid_tgid: bpf_get_current_pid_tgid(),
@@ -135,7 +139,7 @@ pub extern "C" fn pintrace_window_open(space: u64, address: u64, end: u64, cause
         part_end: end,
         exposed: u64::from(exposed),
         tgid: u64::from(tgid),
-        inside: 1,
+        left_ns: 0,
     };
     let mut place = 0;
     while place < OPEN_WINDOWS {
@@ -172,10 +176,11 @@ fn remove(key: OpenKey, tgid: u64) {
     }
 }
 
-/// Closes the running task's window; it counts if `counts` and a page was changed.
+/// Closes the running task's window, which was over at that moment; it counts if a page was changed, and not at all where
+/// that moment is 0.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_window_close(space: u64, counts: u32) -> u32 {
+pub extern "C" fn pintrace_window_close(space: u64, over_ns: u64) -> u32 {
     let place = pintrace_my_window(space);
     if place == 0 {
         return 0;
@@ -187,8 +192,8 @@ pub extern "C" fn pintrace_window_close(space: u64, counts: u32) -> u32 {
     // SAFETY: a live map value that only this task changes.
     let window = unsafe { *window };
     remove(key, window.tgid);
-    if counts != 0 && window.exposed != 0 && window.pages != 0 {
-        windows::over(&window);
+    if over_ns != 0 && window.exposed != 0 && window.pages != 0 {
+        windows::over(&window, over_ns);
     }
     0
 }

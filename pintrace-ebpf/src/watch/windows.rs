@@ -33,9 +33,9 @@ static EMPTY: Windows = Windows {
     durations: [0; DURATIONS],
 };
 
-/// The entry of a process and cause, made if there is none yet.
+/// The entry of a process and cause, made if there is none yet; then this is its first moment.
 #[inline(always)]
-fn entry(key: &WindowKey) -> Option<*mut Windows> {
+fn entry(key: &WindowKey, now: u64) -> Option<*mut Windows> {
     if let Some(windows) = WINDOWS.get_ptr_mut(key) {
         return Some(windows);
     }
@@ -45,7 +45,7 @@ fn entry(key: &WindowKey) -> Option<*mut Windows> {
     {
         // SAFETY: a live map value that this program has just made.
         unsafe {
-            (*windows).first_ns = accounts::time();
+            (*windows).first_ns = now;
             (*windows).comm = bpf_get_current_comm().unwrap_or([0; limits::COMM_BYTES]);
         }
         return Some(windows);
@@ -57,18 +57,17 @@ fn entry(key: &WindowKey) -> Option<*mut Windows> {
     windows
 }
 
-/// Takes in a window that is over.
+/// Takes in a window that was over at that moment.
 #[inline(always)]
-pub fn over(window: &OpenWindow) {
+pub fn over(window: &OpenWindow, over_ns: u64) {
     let key = WindowKey {
         tgid: window.tgid as u32,
         cause: window.cause as u32,
     };
-    let Some(windows) = entry(&key) else {
+    let Some(windows) = entry(&key, window.opened_ns) else {
         return;
     };
-    let now = accounts::time();
-    let duration = now - window.opened_ns;
+    let duration = over_ns - window.opened_ns;
     // SAFETY: a live map value; counts are added to atomically. The others may be older by one window.
     unsafe {
         Word::at(&raw mut (*windows).windows).add(1);
@@ -76,7 +75,7 @@ pub fn over(window: &OpenWindow) {
         if window.pages != 0 {
             Word::at(&raw mut (*windows).pages).add(window.pages);
         }
-        (*windows).last_ns = now;
+        (*windows).last_ns = over_ns;
         if (*windows).longest_ns < duration {
             (*windows).longest_ns = duration;
         }
@@ -123,7 +122,8 @@ pub fn inside(window: u64, what: Inside, address: u64) {
         tgid: (window >> 32) as u32,
         cause: window as u32,
     };
-    let Some(windows) = entry(&key) else {
+    let now = accounts::time();
+    let Some(windows) = entry(&key, now) else {
         return;
     };
     // SAFETY: as above.
@@ -134,7 +134,7 @@ pub fn inside(window: u64, what: Inside, address: u64) {
             Inside::Pins(pages) => Word::at(&raw mut (*windows).pins).add(pages),
         }
         (*windows).address = address;
-        (*windows).last_ns = accounts::time();
+        (*windows).last_ns = now;
     }
 }
 
@@ -166,5 +166,5 @@ pub fn soft_dirty(space: u64, opened_ns: u64) {
         tgid: u64::from(tgid_of(space)),
         ..OpenWindow::default()
     };
-    over(&window);
+    over(&window, accounts::time());
 }

@@ -143,6 +143,9 @@ pub fn load(
     if !kernel.bpf_loop {
         loader.map_max_entries("SHARED", limits::ELDER_SHARED_FOLIOS);
     }
+    if layouts.ledger.two_turns == 0 {
+        loader.map_max_entries("MARKS", limits::UNUSED);
+    }
     if !wanted.references {
         loader.map_max_entries("REFERENCES", limits::UNUSED);
         loader.map_max_entries("REFERRERS", limits::UNUSED);

@@ -26,8 +26,6 @@ pub struct FunctionFacts {
 
 /// Functions that no hook uses, recorded to show what the table leaves out and why.
 pub const BESIDE: &[&str] = &[
-    // Pins that are not in nr_foll_pin_acquired (legacy direct I/O).
-    "folio_add_pin",
     // In lib/, so without ftrace's entry call.
     "iov_iter_extract_pages",
     // `static inline`, and in BTF all the same.

@@ -5,7 +5,7 @@ use super::TruthSampled;
 /// What a sample adds up to, in pages. Wide, because a forged recording may hold any numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Balance {
-    /// What the books hold; `None` where they cannot be read.
+    /// What the books hold, with what they leave out; `None` where they cannot be read.
     pub books: Option<i128>,
     /// What the ledger holds, set right after losses.
     pub ledger: i128,
@@ -21,7 +21,8 @@ impl TruthSampled {
         let opening = wide(self.opening_held);
         let books = self.books_acquired.zip(self.books_released);
         Balance {
-            books: books.map(|(acquired, released)| opening + wide(acquired) - wide(released)),
+            books: books
+                .map(|(acquired, released)| opening + wide(acquired) + wide(self.unbooked) - wide(released)),
             ledger: wide(self.ledger_acquired) - wide(self.ledger_released) + i128::from(self.healed),
             opening: opening - wide(self.opening_released) + i128::from(self.opening_healed),
             in_flight: wide(self.in_flight),

@@ -62,6 +62,8 @@ struct TruthKeys {
     ledger_acquired: u64,
     ledger_released: u64,
     ledger_held: i64,
+    /// Pages pinned that the books count only when they are released; in `books_held` they are counted.
+    unbooked: u64,
     internal: u64,
     opening_held: i64,
     opening_released: u64,
@@ -194,6 +196,7 @@ impl From<&Truth> for TruthKeys {
             ledger_acquired: truth.ledger_acquired,
             ledger_released: truth.ledger_released,
             ledger_held: truth.ledger_held,
+            unbooked: truth.unbooked,
             internal: truth.internal,
             opening_held: truth.opening_held,
             opening_released: truth.opening_released,

@@ -94,6 +94,10 @@ fn truth(snapshot: &Snapshot) -> Vec<String> {
             shown(held)
         )
     };
+    let unbooked = match snapshot.truth.unbooked {
+        0 => String::new(),
+        _ => format!(", unbooked {}", shown("unbooked")),
+    };
     vec![
         format!(
             "{:<10}{:>12}{:>12}{:>12}",
@@ -109,7 +113,7 @@ fn truth(snapshot: &Snapshot) -> Vec<String> {
             shown("opening_held")
         ),
         format!(
-            "  unaccounted {}, internal {}, ambiguous {}",
+            "  unaccounted {}, internal {}, ambiguous {}{unbooked}",
             shown("unaccounted"),
             shown("internal"),
             shown("ambiguous")

@@ -59,7 +59,7 @@ pub struct Truth {
     pub books_acquired: u64,
     /// `nr_foll_pin_released` since the start.
     pub books_released: u64,
-    /// Pages pinned host-wide now, by the books: those of the start plus acquired minus released.
+    /// Pages pinned host-wide now, by the books: those of the start plus acquired and `unbooked` minus released.
     pub books_held: i64,
     /// Pages the hooks saw pinned.
     pub ledger_acquired: u64,
@@ -67,6 +67,8 @@ pub struct Truth {
     pub ledger_released: u64,
     /// Pages that the ledger holds.
     pub ledger_held: i64,
+    /// Pages pinned that the books count only when they are released (`folio_add_pin`, mm/gup.c).
+    pub unbooked: u64,
     /// Pages pinned and dropped again inside a pin call.
     pub internal: u64,
     /// Pages still held of the pins older than the start.

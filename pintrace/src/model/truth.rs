@@ -16,6 +16,7 @@ pub(super) fn truth(sample: &TruthSampled) -> Truth {
         ledger_acquired: sample.ledger_acquired,
         ledger_released: sample.ledger_released,
         ledger_held: clamp(balance.ledger),
+        unbooked: sample.unbooked,
         internal: sample.internal,
         opening_held: clamp(balance.opening),
         opening_released: sample.opening_released,

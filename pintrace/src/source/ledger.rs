@@ -98,6 +98,7 @@ impl Ledger {
             acquired: total(Total::Acquired)?,
             released: total(Total::Released)?,
             opening_released: total(Total::OpeningReleased)?,
+            unbooked: total(Total::Unbooked)?,
             internal: total(Total::Internal)?,
             ambiguous: total(Total::Ambiguous)?,
         })

@@ -110,6 +110,8 @@ impl Live {
             log,
             ebpf,
         };
+        live.skipped = Skipped::since(live.skipped_by(|hook| !hook.is_watch()), live.ledger.made_good()?);
+        live.watch_skipped = Skipped::since(live.skipped_by(Hook::is_watch), live.ledger.watch_made_good()?);
         live.ledger.open_gate()?;
         live.calibrate()?;
         Ok(live)

@@ -4,19 +4,31 @@
 /// Counts them over time.
 #[derive(Debug, Default)]
 pub(super) struct Skipped {
+    /// What second copies had made good more than was skipped before counting began: those that were attached before the
+    /// first copies found no marks.
+    ahead: i128,
     /// Skipped and not made good when last read.
     last: u64,
     confirmed: u64,
 }
 
 impl Skipped {
+    /// From what had been skipped and made good when counting began.
+    pub(super) fn since(skipped: u64, made_good: u64) -> Self {
+        Self {
+            ahead: i128::from(made_good) - i128::from(skipped),
+            ..Self::default()
+        }
+    }
+
     /// Takes a reading: calls skipped in the first copies, and calls that second copies made good, read
     /// after it. Gives what is lost for certain.
     ///
     /// A thread may be between the copies just now: skipped, and not yet made good. So only what two readings
     /// in a row find missing is lost; and the figure never goes back.
     pub(super) fn read(&mut self, skipped: u64, made_good: u64) -> u64 {
-        let now = skipped.saturating_sub(made_good);
+        let now = i128::from(skipped) - i128::from(made_good) + self.ahead;
+        let now = u64::try_from(now).unwrap_or(0);
         self.confirmed = self.confirmed.max(self.last.min(now));
         self.last = now;
         self.confirmed
@@ -34,6 +46,16 @@ mod tests {
         assert_eq!(skipped.read(1, 1), 0);
         assert_eq!(skipped.read(3, 2), 0);
         assert_eq!(skipped.read(4, 4), 0);
+    }
+
+    #[test]
+    fn what_happened_before_counting_began_hides_nothing() {
+        let mut skipped = Skipped::since(3, 14);
+        assert_eq!(skipped.read(8, 18), 0);
+        assert_eq!(skipped.read(8, 18), 1);
+        let mut skipped = Skipped::since(5, 1);
+        assert_eq!(skipped.read(5, 1), 0);
+        assert_eq!(skipped.read(5, 1), 0);
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub struct Totals {
     pub released: u64,
     /// Released, of older pins.
     pub opening_released: u64,
+    /// Pinned once more without the books' taking note of it.
+    pub unbooked: u64,
     /// Pinned and dropped inside a pin call.
     pub internal: u64,
     /// Released by rule from one of several holders.
@@ -76,10 +78,8 @@ impl Baseline {
         };
         let acquired = chosen.iter().map(|reading| {
             let totals = &reading.after;
-            reading
-                .books
-                .acquired
-                .saturating_sub(totals.acquired + totals.internal)
+            let seen = (totals.acquired + totals.internal).saturating_sub(totals.unbooked);
+            reading.books.acquired.saturating_sub(seen)
         });
         let released = chosen.iter().map(|reading| {
             let totals = &reading.before;
@@ -116,6 +116,7 @@ impl Baseline {
             ledger_acquired: totals.acquired,
             ledger_released: totals.released,
             opening_released: totals.opening_released,
+            unbooked: totals.unbooked,
             internal: totals.internal,
             ambiguous: totals.ambiguous,
             healed: healed.ledger,
@@ -215,6 +216,20 @@ mod tests {
             ..Totals::default()
         };
         assert_eq!(difference(baseline, &reading((15, 5), totals)), 0);
+    }
+
+    #[test]
+    fn what_the_books_know_by_its_release_alone_counts_on_both_sides() {
+        let totals = |released| Totals {
+            acquired: 12,
+            released,
+            unbooked: 8,
+            ..Totals::default()
+        };
+        let begun = Baseline::from_readings(&[reading((104, 40), totals(0))]).unwrap();
+        assert_eq!(begun.opening_held(), 60);
+        assert_eq!(difference(begun, &reading((104, 40), totals(0))), 0);
+        assert_eq!(difference(begun, &reading((104, 52), totals(12))), 0);
     }
 
     #[test]

@@ -162,7 +162,7 @@ impl Report {
     /// What must hold at every moment at which nobody is in the middle of a pin.
     pub(crate) fn check(&self, findings: &mut Findings) {
         findings.same("truth.unaccounted", self.truth("unaccounted"), 0);
-        let pinned = self.truth("ledger_acquired") + self.truth("internal");
+        let pinned = self.truth("ledger_acquired") + self.truth("internal") - self.truth("unbooked");
         findings.same("truth.books_acquired", self.truth("books_acquired"), pinned);
         let released =
             self.truth("ledger_released") + self.truth("internal") + self.truth("opening_released");

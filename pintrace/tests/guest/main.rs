@@ -31,5 +31,6 @@ mod scan_doubtful;
 mod scan_far;
 mod soak;
 mod truth;
+mod truth_unbooked;
 mod vfio;
 mod witness_bpftrace;

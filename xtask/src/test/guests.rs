@@ -18,9 +18,16 @@ use super::promtool;
 /// What the tests use beside pintrace and pinload.
 /// `linux-libc-dev` is for bpftrace, which takes types from headers where it thinks that BTF is not enough (5.10).
 /// `util-linux` has setpriv.
-const PACKAGES: [&str; 5] = ["fio", "bpftrace", "linux-libc-dev", "numactl", "util-linux"];
-/// For a small disk that fills up.
-const LOOP_DEVICES: &str = "loop";
+const PACKAGES: [&str; 6] = [
+    "fio",
+    "bpftrace",
+    "dosfstools",
+    "linux-libc-dev",
+    "numactl",
+    "util-linux",
+];
+/// For a small disk that fills up, and for a file system with legacy direct I/O.
+const MODULES: [&str; 4] = ["loop", "vfat", "nls_cp437", "nls_ascii"];
 /// Three times what the slowest kernel takes with two others beside it on two cores.
 const LIMIT: Duration = Duration::from_mins(45);
 
@@ -128,9 +135,9 @@ fn guest(kernel: Subject, program: &[Addition]) -> Result<Guest> {
             .extend(["vfio-pci", "vfio_iommu_type1"].map(str::to_owned));
     }
     let mut guest = options.prepare()?;
-    // Superseded kernels come without modules; the test that needs this one then says so.
+    // Superseded kernels come without modules; the tests that need these then say so.
     if guest.kernel.modules().is_some() {
-        guest.modules.push(LOOP_DEVICES.to_owned());
+        guest.modules.extend(MODULES.map(str::to_owned));
     }
     Ok(guest)
 }

@@ -23,6 +23,25 @@ macro_rules! pin {
     };
 }
 
+/// One more pin, or several, of a folio that is pinned already: not before 6.5.
+macro_rules! more {
+    ($function:literal, $parameters:expr, $lost:literal) => {
+        Hook {
+            function: $function,
+            purposes: &[Purpose::Acquire],
+            parameters: $parameters,
+            or: &[],
+            optional: false,
+            candidates: &[Candidate {
+                attachments: &[twice!($function, Fexit, concat!("stack_", $function))],
+                lost: "",
+            }],
+            stands_in_for: None,
+            lost: $lost,
+        }
+    };
+}
+
 /// Marks long-term calls at the entry of a pin function; its return takes the mark away.
 macro_rules! entry {
     ($function:literal, $parameters:expr) => {
@@ -131,6 +150,16 @@ pub(super) const LEDGER: &[Hook] = &[
         stands_in_for: None,
         lost: "pins by udmabuf and iommufd over memfds",
     },
+    more!(
+        "folio_add_pin",
+        &["folio"],
+        "the pins that legacy direct I/O adds: their releases look like those of older pins"
+    ),
+    more!(
+        "folio_add_pins",
+        &["folio", "pins"],
+        "pins by iommufd over memfds"
+    ),
     Hook {
         function: LONGTERM,
         purposes: &[Purpose::Retry],

@@ -250,7 +250,7 @@ pub(super) const WATCH: &[Hook] = &[
         candidates: &[
             Candidate {
                 attachments: &[
-                    twice!("leave_change_protection", Fexit),
+                    twice!("leave_change_protection", Fexit, "leave_change_protection_third"),
                     twice!("enter_change_protection", Fentry),
                 ],
                 lost: "",

@@ -92,6 +92,13 @@ pub const FIGURES: &[Figure] = &[
         |snapshot| Value::Count(snapshot.truth.opening_released),
     ),
     pages(
+        "unbooked",
+        "unbooked",
+        Some(Metric::counter("pintrace_unbooked_pages_total")),
+        "Pages pinned once more by legacy direct I/O, which the kernel's own books count only when they are released.",
+        |snapshot| Value::Count(snapshot.truth.unbooked),
+    ),
+    pages(
         "internal",
         "internal",
         Some(Metric::counter("pintrace_internal_pages_total")),

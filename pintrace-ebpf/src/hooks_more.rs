@@ -1,0 +1,109 @@
+//! Hooks on the functions that pin a folio once more that is pinned already (mm/gup.c). They never call a pin function,
+//! nor does one call them.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{EbpfContext, helpers::bpf_get_current_pid_tgid, macros::fexit, programs::FExitContext};
+use pintrace_common::{
+    counters::Total,
+    ledger::{AccountKey, SHARED_MARK},
+};
+
+use crate::{
+    accounts,
+    acquire::{gate_is_open, unreadable},
+    count,
+    folios::{CellTable, Chunks},
+    holders,
+    page::Folio,
+    shared,
+    stacks::{Opened, When},
+    trampoline::{argument, caller},
+    turns::Turn,
+};
+
+/// Takes in `pins` more pins of a folio. They are of whoever holds it alone, and else of the running task.
+#[inline(always)]
+fn more(ctx: *mut c_void, parameters: u32, pins: u64) {
+    let folio = Folio::of(argument(ctx, 0));
+    if folio.is_none() {
+        unreadable();
+        return;
+    }
+    // The zero page, which folio_add_pin leaves alone.
+    if !folio.is_pinned() {
+        count::total(Total::Unpinned, pins);
+        return;
+    }
+    let now = Chunks::find(folio.head()).map_or(0, |cell| cell.load());
+    let mut opened = Opened::nothing(When::in_trampoline());
+    let holder = if now == 0 || now == SHARED_MARK {
+        let key = AccountKey {
+            mm: 0,
+            caller: caller(ctx, parameters),
+            pid_tgid: bpf_get_current_pid_tgid(),
+            longterm: 0,
+        };
+        accounts::find_or_open(ctx, &key, &mut opened)
+    } else {
+        (now >> 32) as u32
+    };
+    let held = Chunks::hold(folio.head(), holder, pins as u32);
+    count::total(Total::Acquired, pins);
+    let who = (held >> 32) as u32;
+    if who != 0 {
+        holders::lend(who, pins);
+        if held & shared::FIRST != 0 {
+            holders::keep_bytes(who, folio.bytes());
+        }
+    }
+    opened.announce(ctx);
+}
+
+/// folio_add_pin(folio), for legacy direct I/O (`dio_pin_page`, fs/direct-io.c): one pin more, which the books count
+/// only when it is released.
+#[inline(always)]
+fn one_more(turn: Turn, ctx: *mut c_void) -> i32 {
+    if let Some(_share) = turn.counts(ctx)
+        && gate_is_open()
+    {
+        more(ctx, 1, 1);
+        count::total(Total::Unbooked, 1);
+    }
+    0
+}
+
+/// folio_add_pins(folio, pins), for iommufd (`batch_from_folios`, drivers/iommu/iommufd/pages.c): the books count these.
+#[inline(always)]
+fn several_more(turn: Turn, ctx: *mut c_void) -> i32 {
+    if let Some(_share) = turn.counts(ctx)
+        && gate_is_open()
+    {
+        more(ctx, 2, argument(ctx, 1) & 0xffff_ffff);
+    }
+    0
+}
+
+/// Return of folio_add_pin.
+#[fexit]
+pub fn folio_add_pin(ctx: FExitContext) -> i32 {
+    one_more(Turn::First, ctx.as_ptr())
+}
+
+/// Its second copy.
+#[fexit]
+pub fn folio_add_pin_again(ctx: FExitContext) -> i32 {
+    one_more(Turn::Last, ctx.as_ptr())
+}
+
+/// Return of folio_add_pins.
+#[fexit]
+pub fn folio_add_pins(ctx: FExitContext) -> i32 {
+    several_more(Turn::First, ctx.as_ptr())
+}
+
+/// Its second copy.
+#[fexit]
+pub fn folio_add_pins_again(ctx: FExitContext) -> i32 {
+    several_more(Turn::Last, ctx.as_ptr())
+}
