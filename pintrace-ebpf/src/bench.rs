@@ -181,11 +181,16 @@ extern "C" fn pin_unpin<T: CellTable>(_turn: u32, run: *mut Run) -> i64 {
     let Some(first) = BENCH_POINTERS.get_ptr(0) else {
         return 1;
     };
+    let slot = first as u64;
+    // Through memory, as above: a hook reads a number too.
+    let Some(array) = kernel::read_u64(&raw const slot as u64) else {
+        return 1;
+    };
     let call = PinCall {
         mm: 1,
         address: 0x1000,
         flags: run.flags,
-        array: first as u64,
+        array,
         pages: run.pages,
         caller: 1,
         of_file: 0,

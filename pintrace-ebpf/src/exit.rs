@@ -1,9 +1,12 @@
-//! The last thread of a process exits: tell user space, which forgets or keeps it.
+//! The last thread of a process exits: tell user space, which forgets or keeps it. Of each thread that exits, what its
+//! calls left behind is taken away.
 
 use aya_ebpf::{helpers::bpf_get_current_pid_tgid, macros::raw_tracepoint, programs::RawTracePointContext};
 use pintrace_common::wire;
 
-use crate::{accounts, acquire::gate_is_open, atomic::Word, facts, kernel, maps, ring, turns::Turn};
+use crate::{
+    accounts, acquire::gate_is_open, atomic::Word, facts, hooks_probe, kernel, maps, ring, turns::Turn,
+};
 
 /// sched:sched_process_exit, in do_exit (kernel/exit.c), after `signal->live` was lowered.
 #[raw_tracepoint(tracepoint = "sched_process_exit")]
@@ -22,6 +25,7 @@ fn exited(turn: Turn) -> i32 {
     if !gate_is_open() {
         return 0;
     }
+    hooks_probe::forget();
     let task = kernel::current_task();
     let Some(signal) = kernel::read_u64(task + u64::from(facts::task_signal())) else {
         return 0;

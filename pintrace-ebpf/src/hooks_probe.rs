@@ -62,3 +62,13 @@ pub fn probe_return_pin_user_pages_remote(ctx: RetProbeContext) -> u32 {
     }
     0
 }
+
+/// The running task exits: if its last return was missed, no further call of its would tell.
+#[inline(always)]
+pub fn forget() {
+    let key = bpf_get_current_pid_tgid();
+    // Looking takes no lock, removing does.
+    if maps::PROBED.get_ptr(key).is_some() && maps::PROBED.remove(key).is_ok() {
+        count::loss(Loss::ProbeMissed, 1);
+    }
+}

@@ -103,7 +103,8 @@ pub fn step<V: Visitor>(walk: &mut Walk<V>, index: u64) {
         count::loss(Loss::PagesUnreadable, 1);
     }
     walk.folio = folio.0;
-    walk.end = folio.end();
+    // Nothing is in the same folio as what has none.
+    walk.end = if folio.is_none() { 0 } else { folio.end() };
     walk.start = index;
 }
 

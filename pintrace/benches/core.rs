@@ -4,12 +4,13 @@
 //! run only: machines differ, and so do moments of one machine.
 
 use anyhow::{Context as _, anyhow};
-use aya::maps::Array;
+use aya::maps::{Array, PerCpuArray};
 use aya::programs::{Program, RawTracePoint};
 use pintrace::attach::apply::{self, Layouts, LoadOptions};
 use pintrace::attach::facts::{Kernel, Roots};
 use pintrace::attach::loader_btf;
 use pintrace::source::test_run::test_run;
+use pintrace_common::counters::{Loss, Total};
 
 /// Runs of each measurement; the median counts.
 const RUNS: usize = 7;
@@ -79,6 +80,8 @@ fn main() -> anyhow::Result<()> {
     bench.load_all()?;
     let longterm = u64::from(layouts.ledger.foll_longterm);
 
+    bench.counts_what_cannot_be_read()?;
+
     println!("kernel {}; median of {RUNS} runs", kernel.facts.release);
     let empty = bench.nanos("bench_empty", 1_000_000, &[])?;
     let hash = bench.nanos("bench_hash", 100_000, &[])?;
@@ -122,6 +125,33 @@ impl Bench<'_> {
                 .with_context(|| format!("the kernel refused {name}"))?;
             let instructions = program.info()?.verified_instruction_count();
             eprintln!("{name}: {} instructions verified", instructions.unwrap_or(0));
+        }
+        Ok(())
+    }
+
+    /// A call over pages of which none can be read: each is counted as lost, once when it is pinned and once when it is
+    /// released, and none enters the ledger. No program can have the kernel make such a call, so it is checked here.
+    fn counts_what_cannot_be_read(&mut self) -> anyhow::Result<()> {
+        const PAGES: u32 = 64;
+        let pointers = self
+            .ebpf
+            .map_mut("BENCH_POINTERS")
+            .context("no map BENCH_POINTERS")?;
+        let mut pointers = Array::<_, u64>::try_from(pointers)?;
+        for page in 0..PAGES {
+            pointers.set(page, 1, 0)?;
+        }
+        self.run("bench_chunks", 1, &[u64::from(PAGES), 0, 1])?;
+        let counted = |map: &str, index: u32| -> anyhow::Result<u64> {
+            let map = self.ebpf.map(map).with_context(|| format!("no map {map}"))?;
+            Ok(PerCpuArray::<_, u64>::try_from(map)?.get(&index, 0)?.iter().sum())
+        };
+        let lost = counted("LOSSES", Loss::PagesUnreadable.index())?;
+        let pinned = counted("TOTALS", Total::Acquired.index())?;
+        if (lost, pinned) != (2 * u64::from(PAGES), 0) {
+            return Err(anyhow!(
+                "of {PAGES} unreadable pages {lost} were counted as lost, and {pinned} as pinned"
+            ));
         }
         Ok(())
     }

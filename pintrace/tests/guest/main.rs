@@ -11,6 +11,8 @@ mod bpftrace;
 mod check;
 mod counts_fio;
 mod counts_pinload;
+mod doctor_facts;
+mod doctor_text;
 mod findings;
 mod follow;
 mod harness;

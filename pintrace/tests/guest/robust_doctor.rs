@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use super::harness::{is_preemptible, kernel_at_least, skipped};
-use super::robust_kit::{Before, json_of, pintrace};
+use super::harness::{is_preemptible, kernel_at_least};
+use super::robust_kit::{Before, json_of};
 
 /// The diagnosis, made once.
 fn diagnosis() -> &'static Value {
@@ -20,7 +20,7 @@ fn diagnosis() -> &'static Value {
     &DIAGNOSIS
 }
 
-fn release() -> String {
+pub(crate) fn release() -> String {
     fs::read_to_string("/proc/sys/kernel/osrelease")
         .unwrap()
         .trim()
@@ -136,75 +136,4 @@ fn a_second_best_way_says_why_and_what_it_costs() {
             "{remote}"
         );
     }
-}
-
-/// What is on file of each kernel.
-const ON_FILE: &[(&str, &str)] = &[
-    ("5.10", include_str!("../fixtures/kernels/5.10.json")),
-    ("6.1", include_str!("../fixtures/kernels/6.1.json")),
-    ("6.12", include_str!("../fixtures/kernels/6.12.json")),
-    ("6.16", include_str!("../fixtures/kernels/6.16.json")),
-    ("6.17", include_str!("../fixtures/kernels/6.17.json")),
-    ("6.18", include_str!("../fixtures/kernels/6.18.json")),
-    ("6.19", include_str!("../fixtures/kernels/6.19.json")),
-    ("7.0", include_str!("../fixtures/kernels/7.0.json")),
-    ("7.1", include_str!("../fixtures/kernels/7.1.json")),
-    ("7.2", include_str!("../fixtures/kernels/7.2.json")),
-    ("7.3-rt", include_str!("../fixtures/kernels/7.3-rt.json")),
-    ("7.3", include_str!("../fixtures/kernels/7.3.json")),
-];
-
-#[test]
-fn the_verifier_follows_hardly_more_than_is_on_file() {
-    const NAME: &str = "the_verifier_follows_hardly_more_than_is_on_file";
-    let found = json_of(&["doctor", "--facts"]);
-    let release = release();
-    let (series, flavour) = (release.splitn(3, ['.', '-']).take(2), release.contains("-rt-"));
-    let series = series.collect::<Vec<_>>().join(".") + if flavour { "-rt" } else { "" };
-    let on_file = ON_FILE.iter().find(|(name, _)| *name == series);
-    let (_, on_file) = on_file.unwrap_or_else(|| panic!("{series} is not on file: cargo xtask facts"));
-    let on_file: Value = serde_json::from_str(on_file).unwrap();
-    let (found, on_file) = (&found["verified"], &on_file["verified"]);
-    if found.as_object().unwrap().is_empty() {
-        return skipped(NAME, &"this kernel does not tell what its verifier followed");
-    }
-    let mut grown = Vec::new();
-    for (program, count) in found.as_object().unwrap() {
-        let (count, before) = (count.as_u64().unwrap(), on_file[program].as_u64().unwrap_or(0));
-        println!("{program}: {count} instructions, {before} on file");
-        if count * 10 > before * 11 {
-            grown.push(program);
-        }
-    }
-    assert!(
-        grown.is_empty(),
-        "{grown:?}: mend it, or put it on file with cargo xtask facts"
-    );
-}
-
-#[test]
-fn the_text_has_a_line_for_each_hook_and_no_problem() {
-    let ended = pintrace(&["doctor"]);
-    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.said);
-    assert!(
-        ended.out.starts_with(&format!("kernel   {} (", release())),
-        "{}",
-        ended.out
-    );
-    assert!(
-        ended
-            .out
-            .contains("verdict  pins and releases can be traced here"),
-        "{}",
-        ended.out
-    );
-    assert!(!ended.out.contains("problem"), "{}", ended.out);
-    let starts = |word: &str| ended.out.lines().any(|line| line.starts_with(word));
-    assert!(starts("pin_user_pages_fast ") && starts("unpin_user_pages ") && starts("sched_process_exit "));
-    let costs = ended
-        .out
-        .lines()
-        .filter(|line| line.starts_with("    costs "))
-        .count();
-    assert_eq!(costs, ended.out.matches("kretprobe").count(), "{}", ended.out);
 }

@@ -8,7 +8,7 @@ use crate::vm::subject::Subject;
 /// What pins are counted, and with which hooks: the least that a kernel has to show.
 const CORE: &[&str] = &["counts_fio", "counts_pinload", "robust_doctor"];
 /// What else depends on the functions that a kernel has.
-const KERNEL: &[&str] = &["findings", "scan", "truth", "truth_unbooked"];
+const KERNEL: &[&str] = &["doctor_facts", "findings", "scan", "truth", "truth_unbooked"];
 /// What depends on which of the two eBPF objects a kernel gets, and on whether its threads can be taken off their CPU.
 const PROGRAMS: &[&str] = &[
     "attribution",
@@ -21,6 +21,7 @@ const PROGRAMS: &[&str] = &[
 /// What depends on pintrace alone: how it starts, writes and ends.
 const TOOL: &[&str] = &[
     "check",
+    "doctor_text",
     "robust_endings",
     "robust_full_disk",
     "robust_panic",

@@ -48,6 +48,8 @@ pub(crate) enum Scenario {
     ShortUnmap(Memory),
     /// Reference pages without pinning them (vmsplice into a pipe), fork, and write to each in the parent
     ReferenceForkWrite(Small),
+    /// Many threads, one for each page, wait in the middle of a pin each, and then pin once more
+    Crowd(Small),
     /// Silent: fork without pins, and write in both
     QuietFork(Memory),
     /// Silent: pin, and discard, protect and unmap what adjoins the pinned range on both sides
@@ -163,6 +165,7 @@ impl Scenario {
             Self::Undeclared(_) => "undeclared",
             Self::ShortUnmap(_) => "short-unmap",
             Self::ReferenceForkWrite(_) => "reference-fork-write",
+            Self::Crowd(_) => "crowd",
             Self::QuietFork(_) => "quiet-fork",
             Self::QuietUnmap(_) => "quiet-unmap",
             Self::QuietProtect(_) => "quiet-protect",
@@ -180,6 +183,7 @@ impl Scenario {
             Self::ReadPinWrite(small)
             | Self::Ksm(small)
             | Self::ProcessDontneed(small)
+            | Self::Crowd(small)
             | Self::ReferenceForkWrite(small) => Memory {
                 pages: small.pages,
                 backing: Backing::Small,
@@ -224,7 +228,7 @@ mod tests {
             .get_subcommands()
             .map(|command| command.get_name().to_owned())
             .collect();
-        assert_eq!(scenarios.len(), 25);
+        assert_eq!(scenarios.len(), 26);
         for name in scenarios {
             let cli = Cli::try_parse_from(["pinload", "scenario", &name, "--pages", "7"]).unwrap();
             let Command::Scenario { scenario } = cli.command else {

@@ -6,6 +6,7 @@
 mod adopted;
 mod arguments;
 mod crew;
+mod crowd;
 mod fork;
 mod ksm;
 mod mapping;
@@ -59,6 +60,7 @@ pub(crate) fn run(scenario: &Scenario) -> Result<()> {
         Scenario::Undeclared(_) => short::undeclared(stage),
         Scenario::ShortUnmap(_) => short::unmap(stage),
         Scenario::ReferenceForkWrite(_) => reference::fork_write(stage),
+        Scenario::Crowd(_) => crowd::play(stage),
         Scenario::QuietFork(_) => quiet::fork(stage),
         Scenario::QuietUnmap(_) => quiet::unmap(stage),
         Scenario::QuietProtect(_) => quiet::protect(stage),

@@ -1,0 +1,93 @@
+//! Many threads at once in the middle of a pin, each of one page that comes late; then each pins it once more.
+//!
+//! A kretprobe on the pin function has few instances (`maxactive`), and misses the returns of all calls beyond.
+
+use std::io::IoSlice;
+use std::os::fd::AsFd;
+use std::thread;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::uio::{RemoteIoVec, process_vm_writev};
+use nix::unistd::getpid;
+
+use super::stage::{Held, Stage};
+use crate::choice::Backing;
+use crate::failure::{Explain, Failure, Result};
+use crate::memory::{Buffer, FirstTouch, PAGE, Sharing, Wanted};
+use crate::report;
+use crate::run::joined;
+use crate::userfault::{Feature, Userfault, Watch};
+
+const BUG: &str = "report this as a bug of pinload";
+/// Threads that a process may well have.
+const MOST: u64 = 512;
+
+/// Plays it with a thread for each page.
+pub(super) fn play(stage: &mut Stage) -> Result<()> {
+    let threads = stage.pages();
+    if threads > MOST {
+        return Err(Failure::usage(
+            format!("a crowd is of {MOST} threads at most, one for each page"),
+            "ask for fewer --pages",
+        ));
+    }
+    let buffer = Buffer::new(Wanted {
+        backing: Backing::Small,
+        first_touch: FirstTouch::Nothing,
+        ..stage.wanted(Sharing::Private)
+    })?;
+    let fault = Userfault::new(Feature::None)?;
+    fault.register(buffer.extent(), Watch::Missing)?;
+    let held = Held::unpinned(&buffer);
+    stage.ready(held)?;
+    stage.wait()?;
+    let began_ns = report::now_ns();
+    thread::scope(|scope| {
+        let pages = (0..threads).map(|page| buffer.address() + usize::try_from(page).unwrap_or(0) * PAGE);
+        let threads: Vec<_> = pages
+            .map(|page| scope.spawn(move || write(page).and_then(|()| write(page))))
+            .collect();
+        let waited = await_faults(&fault, threads.len());
+        // Without their pages the threads would wait for ever.
+        let filled = fault.fill(buffer.extent());
+        let written = threads.into_iter().map(joined).fold(Ok(()), Result::and);
+        waited.and(filled).and(written)
+    })?;
+    stage.step("crowd", &[("pins", 2 * threads)], began_ns)?;
+    stage.touched()?;
+    stage.released(held, false, report::now_ns())?;
+    stage.end()
+}
+
+/// Writes to a page of this process as to another one's, which pins it.
+fn write(page: usize) -> Result<()> {
+    let remote = [RemoteIoVec { base: page, len: 8 }];
+    let written = process_vm_writev(getpid(), &[IoSlice::new(&[1; 8])], &remote);
+    match written.failing("cannot write to this process's own memory", BUG)? {
+        8 => Ok(()),
+        bytes => Err(Failure::failed(
+            format!("process_vm_writev wrote {bytes} bytes"),
+            BUG,
+        )),
+    }
+}
+
+/// Waits until so many threads wait for their page.
+fn await_faults(fault: &Userfault, threads: usize) -> Result<()> {
+    let mut waiting = 0;
+    while waiting < threads {
+        let mut there = [PollFd::new(fault.as_fd(), PollFlags::POLLIN)];
+        let ready =
+            poll(&mut there, PollTimeout::from(60_000_u16)).failing("cannot wait for a fault", BUG)?;
+        if ready == 0 {
+            return Err(Failure::failed(
+                format!("only {waiting} of {threads} threads came to their page"),
+                BUG,
+            ));
+        }
+        if fault.next_fault()?.is_some() {
+            waiting += 1;
+        }
+    }
+    Ok(())
+}
