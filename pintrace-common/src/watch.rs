@@ -39,6 +39,8 @@ pub struct WatchFacts {
     pub regs_second: u32,
     /// `pt_regs.dx`: its third.
     pub regs_third: u32,
+    /// `pt_regs.r10`: its fourth.
+    pub regs_fourth: u32,
     /// `sizeof(struct pt_regs)`.
     pub regs_bytes: u32,
     /// One of [`unmap`].

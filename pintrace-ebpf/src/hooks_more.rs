@@ -86,24 +86,24 @@ fn several_more(turn: Turn, ctx: *mut c_void) -> i32 {
 
 /// Return of folio_add_pin.
 #[fexit]
-pub fn folio_add_pin(ctx: FExitContext) -> i32 {
+pub fn return_folio_add_pin(ctx: FExitContext) -> i32 {
     one_more(Turn::First, ctx.as_ptr())
 }
 
 /// Its second copy.
 #[fexit]
-pub fn folio_add_pin_again(ctx: FExitContext) -> i32 {
+pub fn return_folio_add_pin_again(ctx: FExitContext) -> i32 {
     one_more(Turn::Last, ctx.as_ptr())
 }
 
 /// Return of folio_add_pins.
 #[fexit]
-pub fn folio_add_pins(ctx: FExitContext) -> i32 {
+pub fn return_folio_add_pins(ctx: FExitContext) -> i32 {
     several_more(Turn::First, ctx.as_ptr())
 }
 
 /// Its second copy.
 #[fexit]
-pub fn folio_add_pins_again(ctx: FExitContext) -> i32 {
+pub fn return_folio_add_pins_again(ctx: FExitContext) -> i32 {
     several_more(Turn::Last, ctx.as_ptr())
 }

@@ -12,12 +12,14 @@ const BPF_LINKER: &str = "0.10.3";
 /// The checker of licences and sources.
 const CARGO_DENY: &str = "0.20.2";
 
+/// For the C code in static binaries.
+pub(crate) const MUSL_COMPILER: &str = "x86_64-linux-musl-gcc";
+
 /// What guests need, as program to look for and Debian package to install.
 const GUEST_TOOLS: [(&str, &str); 13] = [
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("busybox", "busybox-static"),
-    // For the C code in our static binaries: zstd.
-    ("x86_64-linux-musl-gcc", "musl-tools"),
+    (MUSL_COMPILER, "musl-tools"),
     ("xz", "xz-utils"),
     ("lz4", "lz4"),
     ("zstd", "zstd"),
@@ -78,12 +80,15 @@ pub(crate) fn guests() -> Result<()> {
     install(&missing)
 }
 
-/// What the tests on this machine itself use: fio. Without root they say that they cannot run.
+/// What the tests on this machine itself use. Without root they say that they cannot run.
 pub(crate) fn native() -> Result<()> {
-    if process::exists("fio") || !rustix::process::geteuid().is_root() {
+    if !rustix::process::geteuid().is_root() {
         return Ok(());
     }
-    install(&["fio"])
+    let tools = [("fio", "fio"), (MUSL_COMPILER, "musl-tools")];
+    let missing = tools.iter().filter(|(program, _)| !process::exists(program));
+    let missing: Vec<&str> = missing.map(|(_, package)| *package).collect();
+    install(&missing)
 }
 
 /// The checker of licences and sources.

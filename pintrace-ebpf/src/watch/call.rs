@@ -43,6 +43,19 @@ impl Call {
         address >= old && address - old < (moved + 4095) & !4095
     }
 
+    /// The addresses whose pages this mremap(old, old_bytes, new_bytes, flags, ..) takes elsewhere while their mapping stays
+    /// (`MREMAP_DONTUNMAP`); `None` for any other call.
+    #[inline(always)]
+    pub fn emptied(self) -> Option<(u64, u64)> {
+        const DONTUNMAP: u64 = 4;
+        if self.number() != MREMAP || self.register::<u64>(facts::regs_fourth())? & DONTUNMAP == 0 {
+            return None;
+        }
+        let old = self.register::<u64>(facts::regs_first())?;
+        let bytes = self.register::<u64>(facts::regs_second())?;
+        Some((old, old + ((bytes + 4095) & !4095)))
+    }
+
     /// A number by which two moments are told to be in the same call, if the thread is the same: what was asked for. 0 for none.
     #[inline(always)]
     pub fn identity(self) -> u64 {

@@ -2,6 +2,8 @@
 
 use pintrace_common::watch::WatchFacts;
 
+use crate::kernel;
+
 #[unsafe(no_mangle)]
 static WATCH_FACTS: WatchFacts = WatchFacts {
     fault_vma: 0,
@@ -20,6 +22,7 @@ static WATCH_FACTS: WatchFacts = WatchFacts {
     regs_first: 0,
     regs_second: 0,
     regs_third: 0,
+    regs_fourth: 0,
     regs_bytes: 0,
     unmap_shape: 0,
     unmap_start: 0,
@@ -56,5 +59,11 @@ macro_rules! fact {
 
 fact! {
     fault_vma fault_address fault_flags fault_page unshare vma_mm vma_flags mm_users flush_pending gather_mm
-    page_mapping page_index regs_call regs_first regs_second regs_third unmap_shape unmap_start unmap_end advice_shape advice_behavior advice_mm protect_shape inode_data pg_lru pg_swapcache all references
+    page_mapping page_index regs_call regs_first regs_second regs_third regs_fourth unmap_shape unmap_start unmap_end advice_shape advice_behavior advice_mm protect_shape inode_data pg_lru pg_swapcache all references
+}
+
+/// The address space of an area.
+#[inline(always)]
+pub fn space_of(vma: u64) -> u64 {
+    kernel::read_u64(vma + vma_mm()).unwrap_or(0)
 }

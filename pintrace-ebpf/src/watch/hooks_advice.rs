@@ -13,7 +13,6 @@ use crate::{accounts, acquire::gate_is_open, kernel, trampoline, turns::Turn};
 
 use super::{
     both_turns, facts, grains,
-    hooks_fault::space_of,
     slots::{self, Slot, kind},
     touches::{self, Touch},
 };
@@ -168,7 +167,7 @@ fn advised(turn: Turn, raw: *mut c_void, end: u64, advice: u64) -> i32 {
     }
     let touch = Touch {
         what: touch::ADVICE_FOR_AREA,
-        space: space_of(trampoline::argument(raw, 0)),
+        space: facts::space_of(trampoline::argument(raw, 0)),
         address: trampoline::argument(raw, 1),
         end,
         pages: 0,

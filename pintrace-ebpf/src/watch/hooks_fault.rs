@@ -36,7 +36,7 @@ fn writes(turn: Turn, ctx: *mut c_void) -> i32 {
         return 0;
     }
     let fault = trampoline::argument(ctx, 0);
-    let space = space_of(kernel::read_u64(fault + facts::fault_vma()).unwrap_or(0));
+    let space = facts::space_of(kernel::read_u64(fault + facts::fault_vma()).unwrap_or(0));
     let address = kernel::read_u64(fault + facts::fault_address()).unwrap_or(0) & PAGE_MASK;
     let window = if open::any() {
         inside::fault(space, address)
@@ -138,12 +138,6 @@ fn mapped(turn: Turn, ctx: *mut c_void, huge: bool) -> i32 {
         _ => {}
     }
     0
-}
-
-/// The address space of an area.
-#[inline(always)]
-pub fn space_of(vma: u64) -> u64 {
-    kernel::read_u64(vma + facts::vma_mm()).unwrap_or(0)
 }
 
 both_turns! {

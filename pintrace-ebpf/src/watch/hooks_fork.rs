@@ -13,8 +13,7 @@ use pintrace_common::watch::touch;
 use crate::{accounts, acquire::gate_is_open, page::Folio, trampoline, turns::Turn};
 
 use super::{
-    both_turns, copies,
-    hooks_fault::space_of,
+    both_turns, copies, facts,
     slots::{self, Slot, kind},
     touches::{self, Touch},
 };
@@ -30,7 +29,7 @@ fn forks(turn: Turn, ctx: *mut c_void) -> i32 {
     }
     slots::open(&Slot {
         kind: kind::FORK,
-        space: space_of(trampoline::argument(ctx, 1)),
+        space: facts::space_of(trampoline::argument(ctx, 1)),
         address: u64::MAX,
         began_ns: accounts::time(),
         ..Slot::default()

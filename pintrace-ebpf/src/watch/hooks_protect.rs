@@ -13,9 +13,7 @@ use pintrace_common::watch::{OpenWindow, cause, protect, touch};
 use crate::{accounts, acquire::gate_is_open, facts as kernel_facts, kernel, trampoline, turns::Turn};
 
 use super::{
-    both_turns, facts,
-    hooks_fault::space_of,
-    open,
+    both_turns, facts, open,
     touches::{self, Touch},
 };
 
@@ -104,7 +102,7 @@ fn begun(ctx: *mut c_void) {
     let (vma, flags) = parameters();
     let area = area(ctx);
     begins(
-        space_of(area),
+        facts::space_of(area),
         area,
         trampoline::argument(ctx, vma + 1),
         trampoline::argument(ctx, vma + 2),
@@ -123,7 +121,7 @@ fn leaves(turn: Turn, ctx: *mut c_void) -> i32 {
     }
     let (_, flags) = parameters();
     let area = area(ctx);
-    let space = space_of(area);
+    let space = facts::space_of(area);
     let pages = trampoline::result(ctx, flags + 1).unwrap_or(0);
     let skips = kernel_facts::two_turns() != 0;
     if !open::any_of(space) && (!skips || pages == 0) {
@@ -166,7 +164,7 @@ pub fn probe_change_protection(ctx: ProbeContext) -> u32 {
     } else {
         (second, third, fourth, sixth)
     };
-    let space = space_of(area);
+    let space = facts::space_of(area);
     // Whose window it is the return could not tell.
     if space == kernel::current_mm() {
         begins(space, area, start, end, flags);

@@ -11,7 +11,9 @@ use pintrace_common::{
 use crate::{accounts, acquire::gate_is_open, kernel, ring, trampoline, turns::Turn};
 
 use super::{
-    both_turns, facts, grains,
+    both_turns,
+    call::Call,
+    facts, grains,
     touches::{self, Touch},
 };
 
@@ -50,6 +52,30 @@ fn unmaps(turn: Turn, raw: *mut c_void) -> i32 {
         began_ns: 0,
     };
     touches::tell(raw, &touch);
+    0
+}
+
+/// Entry of move_page_tables (mm/mremap.c): where mremap leaves the mapping behind, nothing is unmapped.
+#[inline(always)]
+fn moves(turn: Turn, raw: *mut c_void) -> i32 {
+    let Some(_share) = turn.watches(raw) else {
+        return 0;
+    };
+    if !gate_is_open() || !grains::any() {
+        return 0;
+    }
+    if let Some((address, end)) = Call::now().emptied() {
+        let touch = Touch {
+            what: touch::UNMAP,
+            space: kernel::current_mm(),
+            address,
+            end,
+            pages: 0,
+            detail: 0,
+            began_ns: 0,
+        };
+        touches::tell(raw, &touch);
+    }
     0
 }
 
@@ -123,6 +149,7 @@ fn ended(space: u64, id: u32) {
 
 both_turns! {
     fentry FEntryContext enter_unmap_vmas enter_unmap_vmas_again => unmaps;
+    fentry FEntryContext enter_move_page_tables enter_move_page_tables_again => moves;
     fentry FEntryContext enter_unmap_mapping_range enter_unmap_mapping_range_again => cuts;
     fentry FEntryContext enter_clear_inode enter_clear_inode_again => clears_file;
     fentry FEntryContext enter_exit_mmap enter_exit_mmap_again => exits;

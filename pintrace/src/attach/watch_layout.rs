@@ -63,6 +63,7 @@ pub fn watch_facts<'a>(
         regs_first: offset("pt_regs", &["di"])?,
         regs_second: offset("pt_regs", &["si"])?,
         regs_third: offset("pt_regs", &["dx"])?,
+        regs_fourth: offset("pt_regs", &["r10"])?,
         regs_bytes: types.size("pt_regs").ok_or_else(|| UnknownLayout {
             what: "size of pt_regs".to_owned(),
         })?,

@@ -94,10 +94,12 @@ impl Ledger {
         let total = |which: Total| -> Result<u64, LedgerError> {
             Ok(self.totals.get(&which.index(), 0)?.iter().sum())
         };
+        // What was released first: of a pin that comes and goes meanwhile the ledger would hold less than nothing.
+        let (released, opening_released) = (total(Total::Released)?, total(Total::OpeningReleased)?);
         Ok(Totals {
             acquired: total(Total::Acquired)?,
-            released: total(Total::Released)?,
-            opening_released: total(Total::OpeningReleased)?,
+            released,
+            opening_released,
             unbooked: total(Total::Unbooked)?,
             internal: total(Total::Internal)?,
             ambiguous: total(Total::Ambiguous)?,

@@ -235,6 +235,7 @@ fn mappings_that_are_taken_away_are_found() {
         "process-dontneed",
         "free",
         "mremap",
+        "mremap-keep",
         "map-over",
         "truncate",
     ]);

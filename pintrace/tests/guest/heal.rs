@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::json;
 
 use crate::harness::{Findings, Pinload, Report, number};
-use crate::recording::Recording;
+use crate::recording::{NO_FINDINGS, Recording};
 
 /// For how long the ledger may be wrong, ns.
 const MOST_WRONG: u64 = 2_000_000_000;
@@ -25,7 +25,7 @@ const BUDGET: &str = "50";
 
 fn tiny() -> Vec<&'static str> {
     let maps = TINY.iter().flat_map(|map| ["--map-entries", *map]);
-    maps.chain(["--scan-budget", BUDGET]).collect()
+    maps.chain(["--scan-budget", BUDGET, NO_FINDINGS]).collect()
 }
 
 fn duration(report: &Report) -> u64 {
@@ -100,7 +100,7 @@ fn a_healing_that_finds_no_account_is_no_loss_and_no_reason_for_another() {
     let maps = ["--map-entries", "CHUNKS=1", "--map-entries", "ACCOUNTS=2"];
     let recording = Recording::start_with(
         "heal-accounts",
-        &[maps.as_slice(), &["--scan-budget", BUDGET]].concat(),
+        &[maps.as_slice(), &["--scan-budget", BUDGET, NO_FINDINGS]].concat(),
     );
     let mut findings = Findings::default();
     let (pinload, ready) = Pinload::hold("io-uring --pages 300", 1);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::harness::skipped;
+use super::recording::NO_FINDINGS;
 use super::robust_kit::{Before, Running, path, pintrace};
 
 /// Bytes of the whole file system.
@@ -32,6 +33,7 @@ fn a_full_disk_ends_the_recording_but_neither_the_file_nor_the_command() {
     );
     let recorder = Running::start(&[
         "record",
+        NO_FINDINGS,
         "--interval",
         "10ms",
         "-o",
@@ -73,6 +75,7 @@ fn a_full_disk_ends_the_recording_but_neither_the_file_nor_the_command() {
     fs::remove_file(&filler).unwrap();
     let words = [
         "record",
+        NO_FINDINGS,
         "-o",
         file.to_str().unwrap(),
         "--",

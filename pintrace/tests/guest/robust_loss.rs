@@ -8,13 +8,15 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use super::harness::kernel_at_least;
+use super::recording::NO_FINDINGS;
 use super::robust_kit::{Before, Running, path, pintrace, report, wait_for};
 
 /// Records a shell script with maps of these sizes.
 fn recorded(maps: &[&str], script: &str) -> Value {
     let before = Before::now();
     let file = path("loss");
-    let mut words = vec!["record", "--interval", "200ms", "-o", file.to_str().unwrap()];
+    let mut words = vec!["record", NO_FINDINGS, "--interval", "200ms"];
+    words.extend(["-o", file.to_str().unwrap()]);
     for map in maps {
         words.extend(["--map-entries", map]);
     }
@@ -78,6 +80,7 @@ fn a_full_ring_buffer_is_counted_and_falsifies_no_figure() {
     let file = path("ring");
     let words = [
         "record",
+        NO_FINDINGS,
         "--interval",
         "200ms",
         "--map-entries",

@@ -18,7 +18,7 @@ const READS: u64 = 8000;
 /// all of them, exactly.
 #[test]
 fn each_call_of_direct_io_is_seen_or_counted_as_skipped() {
-    let recording = Recording::start("soak");
+    let recording = Recording::of_ledger("soak");
     let before = recording.settled();
     let reads = fio(&format!("--number_ios={READS}"));
     assert_eq!(reads, JOBS * READS);
@@ -47,7 +47,7 @@ fn a_minute_of_direct_io_adds_up() {
 
 /// Every read of fio's is one pinned page, where direct I/O pins at all.
 fn soak(seconds: u32) {
-    let recording = Recording::start("soak");
+    let recording = Recording::of_ledger("soak");
     let before = recording.settled().truth("books_held");
     let reads = fio(&format!("--time_based --runtime={seconds}"));
     let report = recording.once("everything to be released", |report| {

@@ -32,7 +32,7 @@ fn pins_older_than_the_start_are_known_and_so_is_their_release() {
     findings.same("ledger_acquired", top.truth("ledger_acquired"), 0);
 
     findings.about("held since before the recording");
-    let recording = Recording::start("opening");
+    let recording = Recording::of_ledger("opening");
     let report = recording.settled();
     report.check(&mut findings);
     findings.same("opening_held", report.truth("opening_held"), 64);
@@ -130,7 +130,7 @@ const DEMO_CALL: u64 = 1024;
 /// meanwhile is skipped by the kernel, which counts it. Then the figures may be short by these calls and no more.
 #[test]
 fn a_machine_that_is_never_quiet_adds_up_or_counts_the_calls_that_were_not_shown() {
-    let recording = Recording::start("busy");
+    let recording = Recording::of_ledger("busy");
     let mut findings = Findings::default();
     // Not compared with `opening_held`: the release of a pin that was not shown looks like one of an older pin.
     let before = recording.settled().truth("books_held");
@@ -329,7 +329,7 @@ fn the_kernels_own_kprobe_histograms_show_the_same_for_each_thread() {
         Ok(witness) => witness,
         Err(why) => return skipped(NAME, &why),
     };
-    let recording = Recording::start("witness");
+    let recording = Recording::of_ledger("witness");
     let mut findings = Findings::default();
     for words in [
         "io-uring",
@@ -448,7 +448,7 @@ fn older_pins_are_of_their_process_until_they_are_released() {
     line["pid"] = line["ring_owner_pid"].clone();
     older.push((words.to_owned(), pinload, line));
     let held = |line: &Value| number(&line["expected_pins"]["held"]);
-    let recording = Recording::start("older");
+    let recording = Recording::of_ledger("older");
     let mut left: u64 = older.iter().map(|(_, _, line)| held(line)).sum();
     for (words, pinload, line) in older {
         let pid = number(&line["pid"]);

@@ -15,7 +15,7 @@ const CALL: u64 = 64;
 /// What both say of the same workloads.
 fn witnessed(workloads: impl FnOnce()) -> (Report, Sums, Findings) {
     let witness = Bpftrace::attach();
-    let recording = Recording::start("bpftrace");
+    let recording = Recording::of_ledger("bpftrace");
     workloads();
     let own = recording.pid();
     let report = recording.finish();

@@ -23,21 +23,18 @@ pub(super) fn run(table: &mut Table) {
 
 fn test() -> Result<Tally> {
     setup::native()?;
-    let tests = workspace::build(
-        "guest",
-        &[
-            "test",
-            "--quiet",
-            "--no-run",
-            "--package",
-            "pintrace",
-            "--test",
-            "guest",
-        ],
-    )?;
-    let folder = |name| -> Result<_> {
-        let words = ["build", "--quiet", "--package", name, "--bin", name];
-        let program = workspace::build(name, &words)?;
+    // What guests get runs here too, and need not be built a second time for this machine.
+    let for_guests = ["--release", "--target", workspace::GUEST_TARGET];
+    let target: &[&str] = if process::exists(setup::MUSL_COMPILER) {
+        &for_guests
+    } else {
+        &[]
+    };
+    let build = |name: &str, words: &[&str]| workspace::build(name, &[words, &["--quiet"], target].concat());
+    let tests = ["test", "--no-run", "--package", "pintrace", "--test", "guest"];
+    let tests = build("guest", &tests)?;
+    let folder = |name: &str| -> Result<_> {
+        let program = build(name, &["build", "--package", name, "--bin", name])?;
         let folder = program.parent().map(Path::to_owned);
         folder.context("a program lies in a folder")
     };

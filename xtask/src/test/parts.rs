@@ -86,6 +86,7 @@ mod tests {
     /// What the tests share; no tests in it.
     const KITS: &[&str] = &[
         "bpftrace",
+        "follow",
         "harness",
         "hugetlb",
         "main",

@@ -23,25 +23,6 @@ macro_rules! pin {
     };
 }
 
-/// One more pin, or several, of a folio that is pinned already: not before 6.5.
-macro_rules! more {
-    ($function:literal, $parameters:expr, $lost:literal) => {
-        Hook {
-            function: $function,
-            purposes: &[Purpose::Acquire],
-            parameters: $parameters,
-            or: &[],
-            optional: false,
-            candidates: &[Candidate {
-                attachments: &[twice!($function, Fexit, concat!("stack_", $function))],
-                lost: "",
-            }],
-            stands_in_for: None,
-            lost: $lost,
-        }
-    };
-}
-
 /// Marks long-term calls at the entry of a pin function; its return takes the mark away.
 macro_rules! entry {
     ($function:literal, $parameters:expr) => {
@@ -150,12 +131,13 @@ pub(super) const LEDGER: &[Hook] = &[
         stands_in_for: None,
         lost: "pins by udmabuf and iommufd over memfds",
     },
-    more!(
+    // What pins a folio once more that is pinned already, since 6.5.
+    pin!(
         "folio_add_pin",
         &["folio"],
         "the pins that legacy direct I/O adds: their releases look like those of older pins"
     ),
-    more!(
+    pin!(
         "folio_add_pins",
         &["folio", "pins"],
         "pins by iommufd over memfds"

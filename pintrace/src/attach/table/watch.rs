@@ -165,6 +165,13 @@ pub(super) const WATCH: &[Hook] = &[
         ["enter_unmap_vmas" Fentry],
         "pinned ranges that are unmapped"
     ),
+    watch!(
+        "move_page_tables",
+        Mapping,
+        &[ANY],
+        ["enter_move_page_tables" Fentry],
+        "pinned ranges that mremap moves without unmapping them (MREMAP_DONTUNMAP)"
+    ),
     // What madvise and process_madvise have in common, since 6.15.
     watch!(
         "madvise_do_behavior",

@@ -1,5 +1,7 @@
 //! What a process can do to memory that somebody has pinned.
 
+use std::mem;
+
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::mman::{MapFlags, MmapAdvise};
 use nix::unistd::ftruncate;
@@ -136,6 +138,20 @@ impl Buffer {
         self.region.forget_inner();
         self.address = target.inner()?.start;
         self.region = target;
+        Ok(self.address)
+    }
+
+    /// Moves the pages to another address and returns it; the mapping stays, and is nobody's until the process ends.
+    pub(crate) fn empty_out(&mut self) -> Result<usize> {
+        let from = self.mapped()?;
+        let target =
+            Guarded::reserve(from.length).failing("cannot reserve address space for a move", NO_MEMORY)?;
+        from.empty_out(target.inner()?).unavailable(
+            "cannot move the pages of the range",
+            "MREMAP_DONTUNMAP needs kernel 5.7",
+        )?;
+        self.address = target.inner()?.start;
+        mem::forget(mem::replace(&mut self.region, target));
         Ok(self.address)
     }
 

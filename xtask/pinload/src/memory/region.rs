@@ -102,6 +102,15 @@ impl Region {
         unsafe { mremap(from, self.length, target.length, flags, Some(to)) }.map(drop)
     }
 
+    /// Moves the pages of the stretch onto `target`, which they replace; the stretch stays mapped.
+    pub(super) fn empty_out(self, target: Self) -> Result<()> {
+        let keep = MRemapFlags::from_bits_retain(nix::libc::MREMAP_DONTUNMAP);
+        let flags = MRemapFlags::MREMAP_MAYMOVE | MRemapFlags::MREMAP_FIXED | keep;
+        let (from, to) = (pointer(self.start), pointer(target.start));
+        // SAFETY: as above.
+        unsafe { mremap(from, self.length, target.length, flags, Some(to)) }.map(drop)
+    }
+
     /// Unmaps the stretch.
     pub(super) fn unmap(self) -> Result<()> {
         // SAFETY: as above; its owner does not use the address again.

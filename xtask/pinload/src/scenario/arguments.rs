@@ -26,6 +26,8 @@ pub(crate) enum Scenario {
     Free(Memory),
     /// Pin, move the mapping to another address
     Mremap(Memory),
+    /// Pin, move the pages to another address and leave the mapping where it is (MREMAP_DONTUNMAP)
+    MremapKeep(Small),
     /// Pin, map other memory over the second half (MAP_FIXED)
     MapOver(Memory),
     /// Pin, and write-protect by userfaultfd while threads write
@@ -154,6 +156,7 @@ impl Scenario {
             Self::ProcessDontneed(_) => "process-dontneed",
             Self::Free(_) => "free",
             Self::Mremap(_) => "mremap",
+            Self::MremapKeep(_) => "mremap-keep",
             Self::MapOver(_) => "map-over",
             Self::UffdWpWriters(_) => "uffd-wp-writers",
             Self::UffdWpStorm(_) => "uffd-wp-storm",
@@ -183,6 +186,7 @@ impl Scenario {
             Self::ReadPinWrite(small)
             | Self::Ksm(small)
             | Self::ProcessDontneed(small)
+            | Self::MremapKeep(small)
             | Self::Crowd(small)
             | Self::ReferenceForkWrite(small) => Memory {
                 pages: small.pages,
@@ -228,7 +232,7 @@ mod tests {
             .get_subcommands()
             .map(|command| command.get_name().to_owned())
             .collect();
-        assert_eq!(scenarios.len(), 26);
+        assert_eq!(scenarios.len(), 27);
         for name in scenarios {
             let cli = Cli::try_parse_from(["pinload", "scenario", &name, "--pages", "7"]).unwrap();
             let Command::Scenario { scenario } = cli.command else {

@@ -62,6 +62,14 @@ pub(super) fn mremap(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
     stage.step("mremap", &[("new_address", to as u64)], began_ns)
 }
 
+/// Moved elsewhere, while the mapping stays, with no page in it.
+pub(super) fn mremap_keep(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
+    let began_ns = report::now_ns();
+    let to = pinned.buffer()?.empty_out()?;
+    pinned.touched(stage, Touch::Mremap, pinned.all());
+    stage.step("mremap", &[("new_address", to as u64)], began_ns)
+}
+
 /// Other memory in the place of the second half; of hugetlb, whole huge pages.
 pub(super) fn map_over(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();

@@ -44,6 +44,7 @@ pub(crate) fn run(scenario: &Scenario) -> Result<()> {
         Scenario::ProcessDontneed(_) => pinned(stage, mapping::process_dontneed),
         Scenario::Free(_) => pinned(stage, mapping::free),
         Scenario::Mremap(_) => pinned(stage, mapping::mremap),
+        Scenario::MremapKeep(_) => pinned(stage, mapping::mremap_keep),
         Scenario::MapOver(_) => pinned(stage, mapping::map_over),
         Scenario::UffdWpWriters(writing) => {
             pinned(stage, |stage, pinned| uffd::writers(stage, pinned, writing))

@@ -6,14 +6,17 @@ use serde_json::{Value, json};
 
 use crate::session::{Held, alive, alone, pid, root, run, together};
 
-const ALL: [&str; 24] = [
+const ALL: [&str; 27] = [
     "fork-write-parent",
     "fork-write-child",
     "protect-write",
     "unmap-remap",
     "dontneed",
+    "process-dontneed",
     "free",
     "mremap",
+    "mremap-keep",
+    "crowd",
     "map-over",
     "uffd-wp-writers",
     "uffd-wp-storm",
@@ -91,6 +94,7 @@ fn a_system_call_on_pinned_memory_is_one_touch_of_its_pages() {
         ("dontneed --pages 7", "dontneed", 1, 7),
         ("free", "free", 1, 64),
         ("mremap", "mremap", 1, 64),
+        ("mremap-keep", "mremap", 1, 64),
         ("map-over --pages 7", "mmap_over", 1, 4),
         ("soft-dirty", "soft_dirty", 1, 64),
         ("truncate", "truncate", 2, 48),
@@ -243,6 +247,19 @@ fn a_write_protect_of_nothing_is_no_window() {
             json!([{"cause": "uffd_wp", "count": 90}])
         );
     }
+}
+
+#[test]
+fn a_crowd_pins_each_page_twice_and_leaves_nothing_to_be_found() {
+    if !root() {
+        return;
+    }
+    let _together = together();
+    let Some(lines) = play("crowd --pages 12") else {
+        return;
+    };
+    assert_eq!(lines[1]["pins"], 24);
+    assert_eq!(expected(&lines)["findings"], json!([]));
 }
 
 #[test]
