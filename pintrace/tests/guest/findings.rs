@@ -175,7 +175,12 @@ fn compare(options: &[&str], played: Vec<(&str, Option<Played>)>, report: &Repor
             None => "not offered".to_owned(),
             Some(played) => {
                 let found = played.found(report);
-                findings.same("what was found", found.clone(), played.expected.clone());
+                let expected = if is_hidden(words) {
+                    Vec::new()
+                } else {
+                    played.expected.clone()
+                };
+                findings.same("what was found", found.clone(), expected);
                 for (cause, count) in &played.windows {
                     let counted = played.counted(report, cause);
                     findings.same(&format!("windows of {cause}"), counted, *count);
@@ -192,6 +197,12 @@ fn compare(options: &[&str], played: Vec<(&str, Option<Played>)>, report: &Repor
     findings.about("all of them");
     report.check(&mut findings);
     findings.conclude();
+}
+
+/// The compiler may put the beginning of move_page_tables into its callers, and call the rest under another name (5.10).
+fn is_hidden(scenario: &str) -> bool {
+    let symbols = || std::fs::read_to_string("/proc/kallsyms").unwrap();
+    scenario == "mremap-keep" && symbols().contains(" move_page_tables.part.")
 }
 
 fn cell(found: &[Claim]) -> String {
