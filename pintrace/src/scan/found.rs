@@ -91,23 +91,24 @@ impl Folios {
             }
         };
         let order = found.order.min(63);
+        // Asked of each: a transparent huge page may lie beside one of hugetlb.
+        let kind = if order > 0 && is_hugetlb(found.pfn) {
+            Kind::Hugetlb
+        } else {
+            kind
+        };
         if let Some(last) = self.runs.last_mut() {
             // A frame that has been told before: the scan went over a folio that was made meanwhile.
             if found.pfn < last.end() {
                 return;
             }
-            let alike = last.order == order && last.pins == pins && (last.kind == kind || order > 0);
+            let alike = last.order == order && last.pins == pins && last.kind == kind;
             if alike && last.end() == found.pfn && (order == 0 || last.kind != Kind::Other) {
                 last.folios += 1;
                 self.count += 1;
                 return;
             }
         }
-        let kind = if order > 0 && is_hugetlb(found.pfn) {
-            Kind::Hugetlb
-        } else {
-            kind
-        };
         self.runs.push(Run {
             pfn: found.pfn,
             folios: 1,
@@ -214,6 +215,25 @@ mod tests {
         assert_eq!(folios.find(9, 0), Some(0));
         assert_eq!(folios.find(12, 0), Some(2));
         assert_eq!((folios.find(11, 0), folios.find(7, 2)), (None, None));
+    }
+
+    #[test]
+    fn a_transparent_huge_page_beside_one_of_hugetlb_is_no_such() {
+        let huge = |pfn| Found {
+            order: 9,
+            pins: 512,
+            ..small(pfn, 513, 0)
+        };
+        let mut folios = Folios::default();
+        for pfn in [512, 1024, 1536] {
+            folios.add(&huge(pfn), |pfn| pfn == 1024);
+        }
+        let kinds: Vec<_> = folios
+            .runs()
+            .iter()
+            .map(|run| (run.pfn, run.folios, run.kind == Kind::Hugetlb))
+            .collect();
+        assert_eq!(kinds, [(512, 1, false), (1024, 1, true), (1536, 1, false)]);
     }
 
     #[test]
