@@ -22,18 +22,19 @@ use crate::{
     turns::Turn,
 };
 
-/// Takes in `pins` more pins of a folio. They are of whoever holds it alone, and else of the running task.
+/// Takes in `pins` more pins of a folio, and says whether it has them. They are of whoever holds it alone, and else of the
+/// running task.
 #[inline(always)]
-fn more(ctx: *mut c_void, parameters: u32, pins: u64) {
+fn more(ctx: *mut c_void, parameters: u32, pins: u64) -> bool {
     let folio = Folio::of(argument(ctx, 0));
     if folio.is_none() {
         unreadable();
-        return;
+        return false;
     }
     // The zero page, which folio_add_pin leaves alone.
     if !folio.is_pinned() {
         count::total(Total::Unpinned, pins);
-        return;
+        return false;
     }
     let now = Chunks::find(folio.head()).map_or(0, |cell| cell.load());
     let mut opened = Opened::nothing(When::in_trampoline());
@@ -58,6 +59,7 @@ fn more(ctx: *mut c_void, parameters: u32, pins: u64) {
         }
     }
     opened.announce(ctx);
+    true
 }
 
 /// folio_add_pin(folio), for legacy direct I/O (`dio_pin_page`, fs/direct-io.c): one pin more, which the books count
@@ -66,8 +68,8 @@ fn more(ctx: *mut c_void, parameters: u32, pins: u64) {
 fn one_more(turn: Turn, ctx: *mut c_void) -> i32 {
     if let Some(_share) = turn.counts(ctx)
         && gate_is_open()
+        && more(ctx, 1, 1)
     {
-        more(ctx, 1, 1);
         count::total(Total::Unbooked, 1);
     }
     0

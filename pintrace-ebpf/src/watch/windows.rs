@@ -35,7 +35,7 @@ static EMPTY: Windows = Windows {
 
 /// The entry of a process and cause, made if there is none yet; then this is its first moment.
 #[inline(always)]
-fn entry(key: &WindowKey, now: u64) -> Option<*mut Windows> {
+fn entry(key: &WindowKey, first_ns: u64) -> Option<*mut Windows> {
     if let Some(windows) = WINDOWS.get_ptr_mut(key) {
         return Some(windows);
     }
@@ -45,7 +45,7 @@ fn entry(key: &WindowKey, now: u64) -> Option<*mut Windows> {
     {
         // SAFETY: a live map value that this program has just made.
         unsafe {
-            (*windows).first_ns = now;
+            (*windows).first_ns = first_ns;
             (*windows).comm = bpf_get_current_comm().unwrap_or([0; limits::COMM_BYTES]);
         }
         return Some(windows);

@@ -35,9 +35,9 @@ many pages were pinned. The variants never call one another, so that each pin is
 FOLL_LONGTERM in the flags makes the difference between a pin for one I/O and one that stays: only those get an
 extent of their own. Zero pages stand in pages[] from 6.5 on without being pinned, and are not counted.
 
-folio_add_pin and folio_add_pins pin a folio once more that is pinned already. The first, for legacy direct I/O (FAT,
-exFAT, NTFS and others), leaves the books' nr_foll_pin_acquired as it is, while its release raises nr_foll_pin_released:
-`unbooked` is by how much they fall behind.
+folio_add_pin and folio_add_pins pin a folio once more that is pinned already. The first, for legacy direct I/O (on
+FAT, for one), leaves the books' nr_foll_pin_acquired as it is, while its release raises nr_foll_pin_released: `unbooked`
+is by how much they fall behind.
 
 Not seen: references that are no pins (FOLL_GET: vmsplice, MSG_ZEROCOPY, and direct I/O before 6.5 or so); see
 `--explain reference`."
