@@ -67,6 +67,9 @@ pub struct Facts {
     pub thread_size: u32,
     /// 1 if second copies of the programs are attached, for which the first ones leave marks.
     pub two_turns: u32,
+    /// The number of a struct of plain words as which the programs may read memory in place; 0 if they may not
+    /// ([`cast`](crate::cast)).
+    pub cast_type: u32,
 }
 
 impl Facts {

@@ -5,6 +5,7 @@
 //! both sides compile the same definitions.
 #![no_std]
 
+pub mod cast;
 pub mod counters;
 pub mod facts;
 pub mod ledger;

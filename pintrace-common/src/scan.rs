@@ -22,9 +22,6 @@ pub const PEEK_BYTES: usize = 64;
 /// arch/x86/include/asm/sparsemem.h; no less elsewhere).
 pub const SECTION_ORDER: u64 = 15;
 
-/// Stands in the programs for the number of a kernel function (`bpf_rdonly_cast`), until user space has put it there.
-pub const CAST_PLACEHOLDER: u32 = 0x7a57_0001;
-
 /// How a free block of the buddy allocator shows itself in its first struct page (`PageBuddy`).
 pub mod buddy {
     /// It does not show, or in a way that is not known: free pages are read like others.

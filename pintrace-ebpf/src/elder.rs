@@ -23,6 +23,7 @@ mod hooks_call;
 mod hooks_pin;
 mod hooks_probe;
 mod hooks_unpin;
+mod in_place;
 mod kernel;
 #[path = "elder/locks.rs"]
 mod locks;

@@ -34,8 +34,8 @@ fn exited(turn: Turn) -> i32 {
         return 0;
     }
     // A process that a signal ends has the code in the group's field, one that called exit in either.
-    let group = kernel::read_u32(signal + u64::from(facts::signal_group_exit_code())).unwrap_or(0);
-    let own = kernel::read_u32(task + u64::from(facts::task_exit_code())).unwrap_or(0);
+    let group = kernel::u32_at(signal + u64::from(facts::signal_group_exit_code()));
+    let own = kernel::u32_at(task + u64::from(facts::task_exit_code()));
     let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
     // Gone if the first copy was here.
     let Some(held) = maps::OWNERS.get_ptr_mut(tgid) else {

@@ -100,7 +100,7 @@ pub extern "C" fn pintrace_extent_place(index: u32, space: u64, array: u64) -> u
     let Some(extent) = maps::EXTENTS.get_ptr_mut(index) else {
         return 0;
     };
-    let page = kernel::read_u64(array).unwrap_or(0);
+    let page = kernel::u64_at(array);
     let (file, offset) = grains::file_of(page);
     // SAFETY: a live map value that nobody else knows yet.
     let opened_ns = unsafe {
@@ -167,7 +167,7 @@ pub extern "C" fn pintrace_extent_continues(
             (*extent).file_offset.wrapping_add(length),
         )
     };
-    let (next_file, next_offset) = grains::file_of(kernel::read_u64(array).unwrap_or(0));
+    let (next_file, next_offset) = grains::file_of(kernel::u64_at(array));
     // Of a file's folio the call may mean a part.
     let adjoins = file == 0 || space == 0 || next_offset == file_offset;
     if !same_space || file != next_file || !adjoins {

@@ -32,7 +32,7 @@ pub trait CellTable: Copy + 'static {
     }
     /// Takes pins off a folio, from one holder after another; gives how many nobody held. `bytes` is
     /// what the folio keeps in place, `tgid` the process that releases.
-    fn take(head: u64, pins: u32, tgid: u32, bytes: u64) -> u64 {
+    fn take(head: u64, pins: u32, tgid: u32, bytes: u64) -> Taken {
         take_from::<Self>(head, pins, tgid, bytes)
     }
 }
@@ -75,8 +75,8 @@ impl CellTable for Chunks {
     }
 
     #[inline(always)]
-    fn take(head: u64, pins: u32, tgid: u32, bytes: u64) -> u64 {
-        pintrace_take(head, pins, tgid, bytes)
+    fn take(head: u64, pins: u32, tgid: u32, bytes: u64) -> Taken {
+        Taken(pintrace_take(head, pins, tgid, bytes))
     }
 }
 
@@ -101,9 +101,49 @@ pub extern "C" fn pintrace_take(head: u64, pins: u32, tgid: u32, bytes: u64) -> 
         count::loss(Loss::CellContended, u64::from(pins));
         return 0;
     };
-    let left = take_from::<Chunks>(head, pins, tgid, bytes);
+    let taken = take_from::<Chunks>(head, pins, tgid, bytes);
     held.unlock();
-    left
+    taken.0
+}
+
+/// What became of pins that were to be taken off a folio, as one number.
+#[derive(Clone, Copy)]
+pub struct Taken(u64);
+
+impl Taken {
+    /// One holder had them all, and its figures are still to be lowered: its id lies in the upper half.
+    const OWED: u64 = 1 << 31;
+    /// That holder has none left on the folio.
+    const LET_GO: u64 = 1 << 30;
+    /// How many nobody held.
+    const LEFT: u64 = Self::LET_GO - 1;
+
+    #[inline(always)]
+    fn owed_by(holder: u32, let_go: bool) -> Self {
+        let let_go = if let_go { Self::LET_GO } else { 0 };
+        Self(u64::from(holder) << 32 | Self::OWED | let_go)
+    }
+
+    /// How many pins nobody held.
+    #[inline(always)]
+    pub fn left(self) -> u64 {
+        self.0 & Self::LEFT
+    }
+
+    /// Whose figures are still to be lowered, by all the pins.
+    #[inline(always)]
+    pub fn owed(self) -> Option<u32> {
+        if self.0 & Self::OWED == 0 {
+            return None;
+        }
+        Some((self.0 >> 32) as u32)
+    }
+
+    /// Whether that holder has none left on the folio.
+    #[inline(always)]
+    pub fn let_go(self) -> bool {
+        self.0 & Self::LET_GO != 0
+    }
 }
 
 /// Packs a cell.
@@ -238,17 +278,27 @@ impl Taking {
 }
 
 #[inline(always)]
-fn take_from<T: CellTable>(head: u64, pins: u32, tgid: u32, bytes: u64) -> u64 {
+fn take_from<T: CellTable>(head: u64, pins: u32, tgid: u32, bytes: u64) -> Taken {
     let Some(word) = T::find(head) else {
-        return u64::from(pins);
+        return Taken(u64::from(pins));
     };
     let now = word.load();
     if now == 0 {
-        return u64::from(pins);
+        return Taken(u64::from(pins));
+    }
+    // Nearly always there is one holder, who has enough, and nobody else at work on this folio.
+    if now != SHARED_MARK && now as u32 >= pins {
+        let last = now as u32 == pins;
+        if word.swap(now, if last { 0 } else { now - u64::from(pins) }) {
+            if last {
+                T::emptied(head);
+            }
+            return Taken::owed_by((now >> 32) as u32, last);
+        }
     }
     // `left` without bounds that the verifier would see change on every turn.
     let Some(zeros) = maps::Zeros::find() else {
-        return u64::from(pins);
+        return Taken(u64::from(pins));
     };
     let left = zeros.next() + u64::from(pins);
     let mut taking = Taking {
@@ -257,12 +307,8 @@ fn take_from<T: CellTable>(head: u64, pins: u32, tgid: u32, bytes: u64) -> u64 {
         tgid: u64::from(tgid),
         left,
     };
-    // Nearly always there is one holder, who has enough, and nobody else at work on this folio.
-    if now != SHARED_MARK && now as u32 >= pins && take_once::<T>(&mut taking, word, now) {
-        return 0;
-    }
     loops::repeat::<{ loops::ATTEMPTS }, _>(take_step::<T>, &mut taking);
-    taking.left
+    Taken(taking.left)
 }
 
 /// One attempt on a cell with one holder; false if somebody else changed it.

@@ -29,7 +29,7 @@ pub fn probe_pin_user_pages_remote(ctx: ProbeContext) -> u32 {
         flags,
         array: ctx.arg(4).unwrap_or(0),
         pages: 0,
-        caller: kernel::read_u64(stack).unwrap_or(0),
+        caller: kernel::u64_at(stack),
         of_file: 0,
     };
     if maps::PROBED.get_ptr(bpf_get_current_pid_tgid()).is_some() {

@@ -2,9 +2,9 @@
 
 use core::ffi::c_void;
 
-use aya_ebpf::helpers::{bpf_get_current_task, bpf_probe_read_kernel};
+use aya_ebpf::helpers::{bpf_get_current_task, bpf_probe_read_kernel, generated};
 
-use crate::facts;
+use crate::{facts, in_place};
 
 /// Reads kernel memory; `T` is plain numbers.
 #[inline(always)]
@@ -23,20 +23,50 @@ pub fn read_at<T>(place: *const u8) -> Option<T> {
 /// Reads a u64 of kernel memory.
 #[inline(always)]
 pub fn read_u64(address: u64) -> Option<u64> {
-    read(address)
+    match in_place::u64_at(address) {
+        None | Some(0) => read(address),
+        value => value,
+    }
 }
 
 /// Reads a u32 of kernel memory.
 #[inline(always)]
 pub fn read_u32(address: u64) -> Option<u32> {
-    read(address)
+    match in_place::u32_at(address) {
+        None | Some(0) => read(address),
+        value => value,
+    }
+}
+
+/// A u64 of kernel memory; 0 if it cannot be read.
+#[inline(always)]
+pub fn u64_at(address: u64) -> u64 {
+    if let Some(value) = in_place::u64_at(address) {
+        return value;
+    }
+    let mut value = 0u64;
+    // SAFETY: a valid destination; a fault is an error, not a crash, and leaves zeros.
+    unsafe { generated::bpf_probe_read_kernel((&raw mut value).cast(), 8, address as *const _) };
+    value
+}
+
+/// A u32 of kernel memory; 0 if it cannot be read.
+#[inline(always)]
+pub fn u32_at(address: u64) -> u32 {
+    if let Some(value) = in_place::u32_at(address) {
+        return value;
+    }
+    let mut value = 0u32;
+    // SAFETY: as above.
+    unsafe { generated::bpf_probe_read_kernel((&raw mut value).cast(), 4, address as *const _) };
+    value
 }
 
 /// Address space of the running task; 0 for a kernel thread.
 #[inline(always)]
 pub fn current_mm() -> u64 {
     let task = current_task();
-    read_u64(task + u64::from(facts::task_mm())).unwrap_or(0)
+    u64_at(task + u64::from(facts::task_mm()))
 }
 
 /// The running task's `task_struct`.

@@ -34,6 +34,7 @@ mod hooks_more;
 mod hooks_pin;
 mod hooks_probe;
 mod hooks_unpin;
+mod in_place;
 mod kernel;
 #[path = "modern/locks.rs"]
 mod locks;

@@ -121,8 +121,12 @@ pub extern "C" fn pintrace_mend_folio(page: u64, account: u32) -> u64 {
     };
     if known > real {
         let surplus = known - real;
-        let left = folios::pintrace_take(page, surplus as u32, 0, folio.bytes());
-        return (surplus - left) << 2 | DROPPED;
+        let taken = Chunks::take(page, surplus as u32, 0, folio.bytes());
+        if let Some(holder) = taken.owed() {
+            let bytes = if taken.let_go() { folio.bytes() } else { 0 };
+            holders::pintrace_debit(holder, surplus, bytes);
+        }
+        return (surplus - taken.left()) << 2 | DROPPED;
     }
     let lacking = real - known;
     if lacking == 0 {

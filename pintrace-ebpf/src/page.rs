@@ -2,7 +2,7 @@
 
 use pintrace_common::facts::head_encoding;
 
-use crate::{facts, kernel};
+use crate::{facts, in_place::Words, kernel};
 
 /// The folio that a page belongs to, as one number: head | order << 1 | pinned.
 #[derive(Clone, Copy)]
@@ -56,10 +56,10 @@ impl Folio {
     pub fn pins(self) -> u64 {
         let head = self.head();
         if self.order() != 0 && self.order() >= u64::from(facts::pincount_order()) {
-            return u64::from(kernel::read_u32(head + u64::from(facts::folio_pincount())).unwrap_or(0));
+            return u64::from(kernel::u32_at(head + u64::from(facts::folio_pincount())));
         }
-        let refcount = kernel::read_u32(head + u64::from(facts::page_refcount())).unwrap_or(0);
-        let mapcount = kernel::read_u32(head + u64::from(facts::page_mapcount())).unwrap_or(0);
+        let refcount = kernel::u32_at(head + u64::from(facts::page_refcount()));
+        let mapcount = kernel::u32_at(head + u64::from(facts::page_mapcount()));
         let maps = mapcount.wrapping_add(1);
         // What is no count of maps is a type of page, in the same place.
         let maps = if maps > refcount { 0 } else { maps };
@@ -147,6 +147,18 @@ impl Head {
     fn read(page: u64) -> Option<Self> {
         // So it is on all kernels known, and one reading costs less than three. The verifier drops the other way.
         if facts::page_flags() == 0 && facts::page_compound_head() == 8 && facts::page_refcount() == 52 {
+            if let Some(words) = Words::at(page) {
+                let (flags, link) = (words.word::<0>(), words.word::<1>());
+                let refcount = (words.word::<6>() >> 32) as u32;
+                // What cannot be read is all zeros, and nothing pinned is.
+                if link & 1 == 1 || refcount != 0 {
+                    return Some(Self {
+                        flags,
+                        link,
+                        refcount,
+                    });
+                }
+            }
             let [flags, link, .., last, _] = kernel::read::<[u64; 8]>(page)?;
             return Some(Self {
                 flags,

@@ -11,7 +11,7 @@ use pintrace_common::counters::Total;
 use crate::{
     calls, count,
     folios::{CellTable, Chunks},
-    log,
+    holders, log,
     loops::Paged,
     maps,
     page::Folio,
@@ -97,6 +97,10 @@ pub fn dropped_inside(head: u64, pins: u64) {
 pub struct Take<T> {
     tgid: u64,
     released: u64,
+    /// What is still to be taken off one holder's figures: neighbouring pages are mostly of the same.
+    holder: u64,
+    pages: u64,
+    bytes: u64,
     table: PhantomData<T>,
 }
 
@@ -104,16 +108,29 @@ impl<T> Take<T> {
     #[inline(always)]
     fn new() -> Self {
         let tgid = bpf_get_current_pid_tgid() >> 32;
+        // Unknown to the verifier for the same reason as in `walk`.
+        let zero = || maps::Zeros::find().map_or(0, maps::Zeros::next);
         Self {
             tgid,
-            // Unknown to the verifier for the same reason as in `walk`.
-            released: maps::Zeros::find().map_or(0, maps::Zeros::next),
+            released: zero(),
+            holder: zero(),
+            pages: zero(),
+            bytes: zero(),
             table: PhantomData,
+        }
+    }
+
+    /// Takes off the holder's figures what was its.
+    #[inline(always)]
+    fn debit(&self) {
+        if self.pages != 0 {
+            holders::pintrace_debit(self.holder as u32, self.pages, self.bytes);
         }
     }
 
     #[inline(always)]
     fn settle(&self) {
+        self.debit();
         if self.released != 0 {
             count::total(Total::Released, self.released);
         }
@@ -130,7 +147,20 @@ where
             count::total(Total::Unpinned, u64::from(pins));
             return;
         }
-        let left = T::take(folio.head(), pins, self.tgid as u32, folio.bytes());
+        let taken = T::take(folio.head(), pins, self.tgid as u32, folio.bytes());
+        if let Some(holder) = taken.owed() {
+            if u64::from(holder) != self.holder {
+                self.debit();
+                self.holder = u64::from(holder);
+                self.pages = 0;
+                self.bytes = 0;
+            }
+            self.pages += u64::from(pins);
+            if taken.let_go() {
+                self.bytes += folio.bytes();
+            }
+        }
+        let left = taken.left();
         self.released += u64::from(pins) - left;
         if left != 0 {
             count::total(Total::OpeningReleased, left);

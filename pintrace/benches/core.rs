@@ -6,8 +6,8 @@
 use anyhow::{Context as _, anyhow};
 use aya::maps::{Array, PerCpuArray};
 use aya::programs::{Program, RawTracePoint};
-use pintrace::attach::apply::{self, Layouts, LoadOptions};
 use pintrace::attach::facts::{Kernel, Roots};
+use pintrace::attach::load::{self, Layouts, LoadOptions};
 use pintrace::attach::loader_btf;
 use pintrace::source::test_run::test_run;
 use pintrace_common::counters::{Loss, Total};
@@ -75,7 +75,7 @@ fn main() -> anyhow::Result<()> {
     let mut layouts = Layouts::of(&kernel)?;
     layouts.ledger.two_turns = 0;
     let btf = loader_btf::of(&kernel.types);
-    let mut ebpf = apply::load(&kernel.facts, &layouts, &btf, &LoadOptions::default())?;
+    let mut ebpf = load::load(&kernel.facts, &layouts, &btf, &LoadOptions::default())?;
     let mut bench = Bench { ebpf: &mut ebpf };
     bench.load_all()?;
     let longterm = u64::from(layouts.ledger.foll_longterm);

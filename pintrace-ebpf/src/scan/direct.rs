@@ -4,7 +4,8 @@
 use aya_ebpf::{
     helpers::generated::bpf_probe_read_kernel, macros::raw_tracepoint, programs::RawTracePointContext,
 };
-use pintrace_common::scan::{CAST_PLACEHOLDER, CHUNK_PAGES, PAGE_STRUCT, ROW_CHUNKS, ROWS, SECTION_ORDER};
+use pintrace_common::cast;
+use pintrace_common::scan::{CHUNK_PAGES, PAGE_STRUCT, ROW_CHUNKS, ROWS, SECTION_ORDER};
 
 use crate::{
     blocks, chunk, facts, folio,
@@ -128,7 +129,7 @@ pub extern "C" fn pintrace_direct_suspects(address: u64) -> u64 {
 fn cast(address: u64) -> *const u8 {
     // SAFETY: the verifier checks the call; what comes back may be read and nothing else.
     let function: extern "C" fn(u64, u32) -> *const u8 =
-        unsafe { core::mem::transmute(CAST_PLACEHOLDER as usize) };
+        unsafe { core::mem::transmute(cast::PLACEHOLDER as usize) };
     function(address, facts::folio_type())
 }
 

@@ -44,7 +44,7 @@ pub fn copied(ctx: *mut c_void, slot: &Slot, page: u64) {
         return;
     }
     let head = folio.head();
-    let mapping = kernel::read_u64(head + watch_facts::page_mapping()).unwrap_or(0);
+    let mapping = kernel::u64_at(head + watch_facts::page_mapping());
     let huge = slot.kind == super::slots::kind::HUGE;
     // The kernel's own reference for the copy makes no pin.
     if folio.pins() == 0 {

@@ -65,5 +65,5 @@ fact! {
 /// The address space of an area.
 #[inline(always)]
 pub fn space_of(vma: u64) -> u64 {
-    kernel::read_u64(vma + vma_mm()).unwrap_or(0)
+    kernel::u64_at(vma + vma_mm())
 }

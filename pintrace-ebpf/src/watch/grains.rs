@@ -254,11 +254,11 @@ pub fn file_of(page: u64) -> (u64, u64) {
         return (0, 0);
     }
     let head = folio.head();
-    let mapping = kernel::read_u64(head + facts::page_mapping()).unwrap_or(0);
+    let mapping = kernel::u64_at(head + facts::page_mapping());
     if mapping == 0 || mapping & NO_FILE != 0 {
         return (0, 0);
     }
-    let index = kernel::read_u64(head + facts::page_index()).unwrap_or(0);
+    let index = kernel::u64_at(head + facts::page_index());
     let inside = (page - head) >> (crate::facts::page_struct_shift() & 31);
     (mapping, (index + inside) << 12)
 }

@@ -51,7 +51,7 @@ impl Advice {
             (1, trampoline::argument(raw, 3))
         };
         let space = if described {
-            kernel::read_u64(description + facts::advice_mm()).unwrap_or(0)
+            kernel::u64_at(description + facts::advice_mm())
         } else {
             trampoline::argument(raw, 0)
         };
@@ -59,7 +59,7 @@ impl Advice {
             space,
             start: trampoline::argument(raw, first),
             bytes: trampoline::argument(raw, first + 1),
-            advice: u64::from(kernel::read_u32(description + facts::advice_behavior()).unwrap_or(0)),
+            advice: u64::from(kernel::u32_at(description + facts::advice_behavior())),
         }
     }
 }

@@ -36,8 +36,8 @@ fn writes(turn: Turn, ctx: *mut c_void) -> i32 {
         return 0;
     }
     let fault = trampoline::argument(ctx, 0);
-    let space = facts::space_of(kernel::read_u64(fault + facts::fault_vma()).unwrap_or(0));
-    let address = kernel::read_u64(fault + facts::fault_address()).unwrap_or(0) & PAGE_MASK;
+    let space = facts::space_of(kernel::u64_at(fault + facts::fault_vma()));
+    let address = kernel::u64_at(fault + facts::fault_address()) & PAGE_MASK;
     let window = if open::any() {
         inside::fault(space, address)
     } else {
@@ -46,7 +46,7 @@ fn writes(turn: Turn, ctx: *mut c_void) -> i32 {
     if !concerns && window == 0 {
         return 0;
     }
-    let flags = kernel::read_u32(fault + facts::fault_flags()).unwrap_or(0);
+    let flags = kernel::u32_at(fault + facts::fault_flags());
     slots::open(&Slot {
         kind: kind::WRITE,
         space,
@@ -119,7 +119,7 @@ fn mapped(turn: Turn, ctx: *mut c_void, huge: bool) -> i32 {
     match known.kind {
         kind::FORK => super::hooks_fork::copied(slot, fresh, address),
         kind::WRITE if !huge && address & PAGE_MASK == known.address => {
-            let old = kernel::read_u64(known.fault + facts::fault_page()).unwrap_or(0);
+            let old = kernel::u64_at(known.fault + facts::fault_page());
             if old != 0 && old != fresh {
                 // While the page was copied, others could write to the old one if the flush was due before and after
                 // that, and the kernel did not flush first (`do_wp_page` does for userfaultfd).

@@ -197,7 +197,7 @@ fn flushed(turn: Turn, ctx: *mut c_void) -> i32 {
         return 0;
     }
     let gather = trampoline::argument(ctx, 0);
-    let space = kernel::read_u64(gather + facts::gather_mm()).unwrap_or(0);
+    let space = kernel::u64_at(gather + facts::gather_mm());
     if !open::any_of(space) {
         return 0;
     }

@@ -26,9 +26,9 @@ fn unmaps(turn: Turn, raw: *mut c_void) -> i32 {
     if !gate_is_open() || !grains::any() {
         return 0;
     }
-    let space = kernel::read_u64(trampoline::argument(raw, 0) + facts::gather_mm()).unwrap_or(0);
+    let space = kernel::u64_at(trampoline::argument(raw, 0) + facts::gather_mm());
     // While the address space is taken down nobody unmaps.
-    if kernel::read_u32(space + facts::mm_users()).unwrap_or(0) == 0 {
+    if kernel::u32_at(space + facts::mm_users()) == 0 {
         return 0;
     }
     let (address, end) = match facts::unmap_shape() as u32 {
@@ -37,8 +37,8 @@ fn unmaps(turn: Turn, raw: *mut c_void) -> i32 {
         _ => {
             let description = trampoline::argument(raw, 1);
             (
-                kernel::read_u64(description + facts::unmap_start()).unwrap_or(0),
-                kernel::read_u64(description + facts::unmap_end()).unwrap_or(0),
+                kernel::u64_at(description + facts::unmap_start()),
+                kernel::u64_at(description + facts::unmap_end()),
             )
         }
     };

@@ -20,7 +20,7 @@ static FLUSH_CHECK: PerCpuArray<u64> = PerCpuArray::with_max_entries(check::COUN
 /// include/linux/mm_types.h).
 #[inline(always)]
 pub fn fault(space: u64, address: u64) -> u64 {
-    let pending = kernel::read_u32(space + facts::flush_pending()).unwrap_or(0) != 0;
+    let pending = kernel::u32_at(space + facts::flush_pending()) != 0;
     let window = pintrace_window_over(space, address, address + 4096);
     let which = match (window != 0, pending) {
         (true, true) => check::AGREED,
@@ -50,7 +50,7 @@ pub fn by_userfaultfd(window: u64) -> bool {
 /// Whether a fault that began inside a window is still inside one.
 #[inline(always)]
 pub fn still(space: u64, address: u64) -> bool {
-    let pending = kernel::read_u32(space + facts::flush_pending()).unwrap_or(0) != 0;
+    let pending = kernel::u32_at(space + facts::flush_pending()) != 0;
     pending && pintrace_window_over(space, address, address + 4096) != 0
 }
 

@@ -92,7 +92,7 @@ pub fn mine(space: u64) -> Option<*mut OpenWindow> {
 pub extern "C" fn pintrace_window_open(space: u64, address: u64, end: u64, cause: u64) -> u32 {
     // userfaultfd's calls hold the address space themselves (`userfaultfd_writeprotect`, fs/userfaultfd.c).
     let own = cause == u64::from(cause::UFFD_WP) && space == kernel::current_mm();
-    let exposed = kernel::read_u32(space + facts::mm_users()).unwrap_or(0) > 1 + u32::from(own);
+    let exposed = kernel::u32_at(space + facts::mm_users()) > 1 + u32::from(own);
     // Where one task alone uses the address space there is nobody to see a stale translation.
     if !exposed && grains::pintrace_is_watched(space, address, end) == 0 {
         return 0;

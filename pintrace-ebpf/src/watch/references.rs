@@ -83,7 +83,7 @@ fn refer(address: u64, array: u64, pages: u32, stack: i64) {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_refer(address: u64, slot: u64, stack: i64) -> u32 {
-    let folio = Folio::of(kernel::read_u64(slot).unwrap_or(0));
+    let folio = Folio::of(kernel::u64_at(slot));
     // How often a large folio is mapped is written in several places, so that its references cannot be told.
     if folio.is_none() || folio.bytes() != 4096 {
         return 0;

@@ -72,6 +72,8 @@ pub fn facts(types: &impl Types, twice: bool) -> Result<Facts, UnknownLayout> {
         // arm64's (arch/x86/include/asm/page_64_types.h).
         thread_size: types.size("thread_union").unwrap_or(16 << 10),
         two_turns: u32::from(twice),
+        // Found by trying.
+        cast_type: 0,
     })
 }
 

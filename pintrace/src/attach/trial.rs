@@ -5,9 +5,10 @@ use aya::Ebpf;
 use crate::scan::object::Object;
 use crate::source::mender::Mender;
 
-use super::apply::{self, Layouts, LoadError, LoadOptions, Outcome, Status, Wanted};
+use super::apply::{self, Outcome, Status};
 use super::capture::{Capture, Tried};
 use super::facts::Kernel;
+use super::load::{self, Layouts, LoadError, LoadOptions, Wanted};
 use super::{layout, loader_btf};
 
 /// Why nothing could be tried.
@@ -34,7 +35,7 @@ pub fn run(capture: &mut Capture, kernel: &Kernel) -> Result<(), TrialError> {
         }),
         ..LoadOptions::default()
     };
-    let mut ebpf = apply::load(&kernel.facts, &layouts, &btf, &options)?;
+    let mut ebpf = load::load(&kernel.facts, &layouts, &btf, &options)?;
     let plan = apply::plan(&kernel.facts, &layouts, &options);
     let outcomes = apply::attach(&mut ebpf, &btf, plan, twice);
     capture.hooks = outcomes.iter().map(tried).collect();

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::attach::apply::{LoadOptions, Wanted};
 use crate::attach::facts::Roots;
+use crate::attach::load::{LoadOptions, Wanted};
 use crate::event::Event;
 use crate::pipeline::session::Session;
 use crate::pipeline::start::{SessionError, SessionOptions, Witness};

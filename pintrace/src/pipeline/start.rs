@@ -1,7 +1,7 @@
 //! How a session is to go, and why it does not begin.
 
-use crate::attach::apply::LoadOptions;
 use crate::attach::btf::BtfError;
+use crate::attach::load::LoadOptions;
 use crate::scan::scanner::ScanError;
 use crate::source::ledger::LedgerError;
 use crate::source::live::StartError;

@@ -5,10 +5,11 @@ use std::io::Read as _;
 use aya::maps::{Array, MapData};
 use aya::programs::{Iter, Program, ProgramError, RawTracePoint};
 use aya::{Btf, Ebpf, EbpfLoader};
-use pintrace_common::scan::{BLOCK, Block, CAST_PLACEHOLDER, Found, Peek, ScanFacts, ScanState, TaskSeen};
+use pintrace_common::scan::{BLOCK, Block, Found, Peek, ScanFacts, ScanState, TaskSeen};
 
 use crate::attach::apply::root_cause;
 use crate::attach::btf::KernelTypes;
+use crate::attach::in_place::InPlace;
 use crate::source::pod::pod;
 use crate::source::test_run::test_run;
 
@@ -69,10 +70,10 @@ pub struct Object {
 impl Object {
     /// Loads the programs with the layout injected.
     pub fn load(facts: ScanFacts, types: &KernelTypes, btf: &Btf) -> Result<Self, ObjectError> {
-        let in_place = InPlace::find(types);
-        let object = in_place.map_or_else(|| OBJECT.to_vec(), InPlace::put_into);
+        let in_place = InPlace::find(types, "folio");
+        let object = in_place.map_or_else(|| OBJECT.to_vec(), |in_place| in_place.put_into(OBJECT));
         let facts = PodFacts(ScanFacts {
-            folio_type: in_place.map_or(0, |in_place| in_place.folio),
+            folio_type: in_place.map_or(0, |in_place| in_place.read_as),
             ..facts
         });
         let mut ebpf = EbpfLoader::new()
@@ -197,44 +198,6 @@ impl Object {
         test_run(std::os::fd::AsFd::as_fd(fd), arguments)
             .map(drop)
             .map_err(ObjectError::Run)
-    }
-}
-
-/// What a program needs to read the kernel's structures in place (6.2).
-#[derive(Clone, Copy)]
-struct InPlace {
-    /// The number of `bpf_rdonly_cast`.
-    cast: u32,
-    /// The number of `struct folio`.
-    folio: u32,
-}
-
-impl InPlace {
-    fn find(types: &KernelTypes) -> Option<Self> {
-        Some(Self {
-            cast: types.function_number("bpf_rdonly_cast")?,
-            folio: types.struct_number("folio")?,
-        })
-    }
-
-    /// The object with the number of the function in its calls, which no compiler and no loader of today puts there.
-    fn put_into(self) -> Vec<u8> {
-        /// `BPF_JMP | BPF_CALL`, and in the upper half of the next byte `BPF_PSEUDO_KFUNC_CALL` (include/uapi/linux/bpf.h).
-        const CALL: u8 = 0x85;
-        const OF_KERNEL: u8 = 2 << 4;
-        let [a, b, c, d] = CAST_PLACEHOLDER.to_le_bytes();
-        let placeholder = [CALL, 0, 0, 0, a, b, c, d];
-        let mut object = OBJECT.to_vec();
-        let mut place = 0;
-        // Instructions lie at multiples of 8 in the file, as the section does.
-        while let Some(word) = object.get_mut(place..place + 8) {
-            if word == placeholder {
-                word[1] = OF_KERNEL;
-                word[4..].copy_from_slice(&self.cast.to_le_bytes());
-            }
-            place += 8;
-        }
-        object
     }
 }
 

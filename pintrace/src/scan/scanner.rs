@@ -8,10 +8,10 @@ use std::time::Instant;
 use aya::Btf;
 use pintrace_common::scan::PAGE_STRUCT;
 
-use crate::attach::apply::LoadError;
 use crate::attach::btf::KernelTypes;
 use crate::attach::facts::Roots;
 use crate::attach::layout::UnknownLayout;
+use crate::attach::load::LoadError;
 use crate::event::ProcessSeen;
 use crate::units::Pid;
 

@@ -9,9 +9,10 @@ use pintrace_common::counters::Loss;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use crate::attach::apply::{self, Layouts, LoadError, LoadOptions, Outcome, Status};
+use crate::attach::apply::{self, Outcome, Status};
 use crate::attach::facts::{Kernel, Roots};
 use crate::attach::layout::UnknownLayout;
+use crate::attach::load::{self, Layouts, LoadError, LoadOptions};
 use crate::attach::table::Hook;
 use crate::event::TruthSampled;
 
@@ -78,7 +79,7 @@ impl Live {
     ) -> Result<Self, StartError> {
         let twice = kernel.facts.preemption;
         let layouts = Layouts::of(kernel)?;
-        let mut ebpf = apply::load(&kernel.facts, &layouts, btf, options)?;
+        let mut ebpf = load::load(&kernel.facts, &layouts, btf, options)?;
         #[cfg(feature = "bpf-log")]
         let log = options
             .bpf_log
