@@ -3,7 +3,7 @@
 //! What cannot be read reads as 0, so a 0 may mean either: [`crate::kernel`] asks again where that matters. Where memory
 //! cannot be read in place, everything here is `None`, and the verifier drops it.
 
-use aya_ebpf::{EbpfContext, macros::raw_tracepoint, programs::RawTracePointContext};
+use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
 use pintrace_common::cast;
 
 use crate::facts;

@@ -44,3 +44,25 @@ impl InPlace {
         object
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_calls_of_the_placeholder_get_the_kernels_number() {
+        const CALL: [u8; 8] = [0x85, 0, 0, 0, 0x01, 0x00, 0x57, 0x7a];
+        const HELPER: [u8; 8] = [0x85, 0, 0, 0, 113, 0, 0, 0];
+        const NUMBER: [u8; 8] = [0xb7, 1, 0, 0, 0x01, 0x00, 0x57, 0x7a];
+        let in_place = InPlace {
+            function: 0x0001_2345,
+            read_as: 1,
+        };
+        let object = [CALL, HELPER, NUMBER, CALL].concat();
+        let kernels = [0x85, 0x20, 0, 0, 0x45, 0x23, 0x01, 0x00];
+        let wanted = [kernels, HELPER, NUMBER, kernels].concat();
+        assert_eq!(in_place.put_into(&object), wanted);
+        // What does not fill an instruction stays.
+        assert_eq!(in_place.put_into(&CALL[..7]), CALL[..7]);
+    }
+}
