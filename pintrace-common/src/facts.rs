@@ -61,6 +61,8 @@ pub struct Facts {
     pub signal_group_exit_code: u32,
     /// `task_struct.tgid`.
     pub task_tgid: u32,
+    /// `task_struct.start_time`.
+    pub task_start_time: u32,
     /// `mm_struct.owner`, or [`Facts::ABSENT`] without `CONFIG_MEMCG`.
     pub mm_owner: u32,
     /// `THREAD_SIZE`, from the size of `union thread_union`.

@@ -16,8 +16,11 @@ pub struct AccountKey {
     pub caller: u64,
     /// Process and thread, as `bpf_get_current_pid_tgid` packs them: tgid << 32 | tid.
     pub pid_tgid: u64,
-    /// 1 for `FOLL_LONGTERM`, else 0; u64 so that the key has no padding.
-    pub longterm: u64,
+    /// 1 for `FOLL_LONGTERM`, else 0.
+    pub longterm: u32,
+    /// When the thread was started, in units of 65,536 ns: another one may have had its id before. 0 for pins that no
+    /// hook saw.
+    pub started: u32,
 }
 
 impl AccountKey {
@@ -25,6 +28,12 @@ impl AccountKey {
     #[inline]
     pub const fn tgid(&self) -> u32 {
         (self.pid_tgid >> 32) as u32
+    }
+
+    /// What is no id and no address of it, as one number: `started` << 32 | `longterm`.
+    #[inline]
+    pub const fn kind(&self) -> u64 {
+        (self.started as u64) << 32 | self.longterm as u64
     }
 
     /// The thread.
@@ -80,6 +89,16 @@ pub struct WantedStack {
 
 /// Bit that tells an extent's holder number from an account's.
 pub const EXTENT_BIT: u32 = 1 << 31;
+
+/// A process that pins, until it ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Owner {
+    /// Pages that its long-term pins hold.
+    pub longterm_pages_held: u64,
+    /// When its first account was opened (monotonic ns): one that is older is of another process, which had the same id.
+    pub since_ns: u64,
+}
 
 /// One contiguous range of long-term pins. Counts are pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use aya_ebpf::{
 };
 use pintrace_common::{
     counters::Loss,
-    ledger::{Account, AccountKey},
+    ledger::{Account, AccountKey, Owner},
     limits, wire,
 };
 
@@ -40,7 +40,7 @@ pub fn find_or_open(ctx: *mut c_void, key: &AccountKey, opened: &mut Opened) -> 
         Some(id) => unsafe { *id },
         None => {
             let stack = opened.stack(ctx);
-            let id = pintrace_account_open(key.mm, key.caller, key.pid_tgid, key.longterm, stack);
+            let id = pintrace_account_open(key.mm, key.caller, key.pid_tgid, key.kind(), stack);
             if id == UNATTRIBUTED {
                 count::loss(Loss::AccountTableFull, 1);
             }
@@ -56,16 +56,10 @@ pub fn find_or_open(ctx: *mut c_void, key: &AccountKey, opened: &mut Opened) -> 
 }
 
 /// Opens an account; [`UNATTRIBUTED`] if there is no room. A global function: the verifier follows it once, and not at
-/// every call.
+/// every call. `kind` is [`AccountKey::kind`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_account_open(
-    mm: u64,
-    caller: u64,
-    pid_tgid: u64,
-    longterm: u64,
-    stack: i64,
-) -> u32 {
+pub extern "C" fn pintrace_account_open(mm: u64, caller: u64, pid_tgid: u64, kind: u64, stack: i64) -> u32 {
     let slot = next_id().and_then(|id| Some((id, maps::ACCOUNTS.get_ptr_mut(id)?)));
     let Some((id, account)) = slot else {
         return UNATTRIBUTED;
@@ -74,7 +68,8 @@ pub extern "C" fn pintrace_account_open(
         mm,
         caller,
         pid_tgid,
-        longterm,
+        longterm: kind as u32,
+        started: (kind >> 32) as u32,
     };
     let now = time();
     // SAFETY: the id is fresh: nobody else knows this slot yet.
@@ -99,7 +94,11 @@ pub extern "C" fn pintrace_account_open(
         return UNATTRIBUTED;
     }
     // Fails if it has one already, which keeps its count.
-    let _ = maps::OWNERS.insert(key.tgid(), 0, u64::from(BPF_NOEXIST));
+    let owner = Owner {
+        longterm_pages_held: 0,
+        since_ns: now,
+    };
+    let _ = maps::OWNERS.insert(key.tgid(), owner, u64::from(BPF_NOEXIST));
     let header = wire::Header {
         kind: wire::kind::ACCOUNT_OPENED,
         id,

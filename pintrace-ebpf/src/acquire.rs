@@ -43,11 +43,13 @@ pub fn acquired_by(
     pin_pages: extern "C" fn(u32, u32, u64, u64, u64) -> u32,
 ) {
     let longterm = call.flags as u32 & facts::foll_longterm() != 0;
+    let (pid_tgid, started) = pinner(call.mm);
     let key = AccountKey {
         mm: call.mm,
         caller: call.caller,
-        pid_tgid: pinner(call.mm),
-        longterm: u64::from(longterm),
+        pid_tgid,
+        longterm: u32::from(longterm),
+        started,
     };
     let mut opened = Opened::nothing(stack);
     let account = accounts::find_or_open(ctx, &key, &mut opened);
@@ -109,9 +111,9 @@ where
     0
 }
 
-/// Who pins: the running task, or for a kernel thread the owner of the address space.
+/// Who pins: the running task, or for a kernel thread the owner of the address space; and since when it is there.
 #[inline(always)]
-fn pinner(mm: u64) -> u64 {
+pub fn pinner(mm: u64) -> (u64, u32) {
     // Only a pin into a named address space can come from a kernel thread.
     if mm != 0
         && kernel::current_mm() == 0
@@ -119,9 +121,15 @@ fn pinner(mm: u64) -> u64 {
         && let Some(owner) = kernel::read_u64(mm + u64::from(facts::mm_owner()))
         && let Some(tgid) = kernel::read_u32(owner + u64::from(facts::task_tgid()))
     {
-        return u64::from(tgid) << 32 | u64::from(tgid);
+        return (u64::from(tgid) << 32 | u64::from(tgid), started(owner));
     }
-    bpf_get_current_pid_tgid()
+    (bpf_get_current_pid_tgid(), started(kernel::current_task()))
+}
+
+/// When a task was started, as [`AccountKey`] has it.
+#[inline(always)]
+fn started(task: u64) -> u32 {
+    (kernel::u64_at(task + u64::from(facts::task_start_time())) >> 16) as u32
 }
 
 /// The pages of a call on their way into the folio table.

@@ -42,6 +42,7 @@ mod stacks;
 mod syscall;
 #[path = "elder/trampoline.rs"]
 mod trampoline;
+mod trial;
 mod turns;
 mod walk;
 mod watch;

@@ -38,12 +38,12 @@ fn exited(turn: Turn) -> i32 {
     let own = kernel::u32_at(task + u64::from(facts::task_exit_code()));
     let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
     // Gone if the first copy was here.
-    let Some(held) = maps::OWNERS.get_ptr_mut(tgid) else {
+    let Some(owner) = maps::OWNERS.get_ptr_mut(tgid) else {
         return 0;
     };
     turn.made_good();
     // SAFETY: a map value that the running program keeps alive, accessed atomically.
-    let longterm_pages_held = unsafe { Word::at(held) }.load();
+    let longterm_pages_held = unsafe { Word::at(&raw mut (*owner).longterm_pages_held) }.load();
     let _ = maps::OWNERS.remove(tgid);
     let header = wire::Header {
         kind: wire::kind::PROCESS_EXITED,

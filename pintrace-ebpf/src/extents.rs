@@ -285,12 +285,17 @@ fn owner_holds(account: u32, flags: u32, pages: u64) {
     if !calls::is_longterm(u64::from(flags)) {
         return;
     }
-    let tgid = maps::ACCOUNTS
-        .get(account)
-        .map_or(0, |account| account.key.tgid());
-    if let Some(held) = maps::OWNERS.get_ptr_mut(tgid) {
-        // SAFETY: a map value that the running program keeps alive, accessed atomically.
-        unsafe { Word::at(held) }.add(pages);
+    let Some(account) = maps::ACCOUNTS.get(account) else {
+        return;
+    };
+    let Some(owner) = maps::OWNERS.get_ptr_mut(account.key.tgid()) else {
+        return;
+    };
+    // SAFETY: a map value that the running program keeps alive; what changes is accessed atomically.
+    unsafe {
+        if account.opened_ns >= (*owner).since_ns {
+            Word::at(&raw mut (*owner).longterm_pages_held).add(pages);
+        }
     }
 }
 

@@ -24,6 +24,7 @@ static FACTS: Facts = Facts {
     signal_live: 0,
     signal_group_exit_code: 0,
     task_tgid: 0,
+    task_start_time: 0,
     mm_owner: 0,
     thread_size: 0,
     two_turns: 0,
@@ -43,5 +44,5 @@ macro_rules! fact {
 fact! {
     foll_longterm pin_bias page_struct_shift head_encoding page_flags page_compound_head
     page_refcount pg_head folio_nr_pages task_mm task_stack task_exit_code task_signal
-    page_mapcount folio_pincount pincount_order signal_live signal_group_exit_code task_tgid mm_owner thread_size two_turns cast_type
+    page_mapcount folio_pincount pincount_order signal_live signal_group_exit_code task_tgid task_start_time mm_owner thread_size two_turns cast_type
 }

@@ -118,6 +118,12 @@ impl Taken {
     /// How many nobody held.
     const LEFT: u64 = Self::LET_GO - 1;
 
+    /// So many were nobody's.
+    #[inline(always)]
+    fn nobodys(pins: u64) -> Self {
+        Self(if pins > Self::LEFT { Self::LEFT } else { pins })
+    }
+
     #[inline(always)]
     fn owed_by(holder: u32, let_go: bool) -> Self {
         let let_go = if let_go { Self::LET_GO } else { 0 };
@@ -280,11 +286,11 @@ impl Taking {
 #[inline(always)]
 fn take_from<T: CellTable>(head: u64, pins: u32, tgid: u32, bytes: u64) -> Taken {
     let Some(word) = T::find(head) else {
-        return Taken(u64::from(pins));
+        return Taken::nobodys(u64::from(pins));
     };
     let now = word.load();
     if now == 0 {
-        return Taken(u64::from(pins));
+        return Taken::nobodys(u64::from(pins));
     }
     // Nearly always there is one holder, who has enough, and nobody else at work on this folio.
     if now != SHARED_MARK && now as u32 >= pins {
@@ -298,7 +304,7 @@ fn take_from<T: CellTable>(head: u64, pins: u32, tgid: u32, bytes: u64) -> Taken
     }
     // `left` without bounds that the verifier would see change on every turn.
     let Some(zeros) = maps::Zeros::find() else {
-        return Taken(u64::from(pins));
+        return Taken::nobodys(u64::from(pins));
     };
     let left = zeros.next() + u64::from(pins);
     let mut taking = Taking {
@@ -308,7 +314,7 @@ fn take_from<T: CellTable>(head: u64, pins: u32, tgid: u32, bytes: u64) -> Taken
         left,
     };
     loops::repeat::<{ loops::ATTEMPTS }, _>(take_step::<T>, &mut taking);
-    Taken(taking.left)
+    Taken::nobodys(taking.left)
 }
 
 /// One attempt on a cell with one holder; false if somebody else changed it.

@@ -3,7 +3,7 @@
 
 use core::ffi::c_void;
 
-use aya_ebpf::{EbpfContext, helpers::bpf_get_current_pid_tgid, macros::fexit, programs::FExitContext};
+use aya_ebpf::{EbpfContext, macros::fexit, programs::FExitContext};
 use pintrace_common::{
     counters::Total,
     ledger::{AccountKey, SHARED_MARK},
@@ -11,7 +11,7 @@ use pintrace_common::{
 
 use crate::{
     accounts,
-    acquire::{gate_is_open, unreadable},
+    acquire::{gate_is_open, pinner, unreadable},
     count,
     folios::{CellTable, Chunks},
     holders,
@@ -39,11 +39,13 @@ fn more(ctx: *mut c_void, parameters: u32, pins: u64) -> bool {
     let now = Chunks::find(folio.head()).map_or(0, |cell| cell.load());
     let mut opened = Opened::nothing(When::in_trampoline());
     let holder = if now == 0 || now == SHARED_MARK {
+        let (pid_tgid, started) = pinner(0);
         let key = AccountKey {
             mm: 0,
             caller: caller(ctx, parameters),
-            pid_tgid: bpf_get_current_pid_tgid(),
+            pid_tgid,
             longterm: 0,
+            started,
         };
         accounts::find_or_open(ctx, &key, &mut opened)
     } else {

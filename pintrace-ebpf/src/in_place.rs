@@ -3,7 +3,6 @@
 //! What cannot be read reads as 0, so a 0 may mean either: [`crate::kernel`] asks again where that matters. Where memory
 //! cannot be read in place, everything here is `None`, and the verifier drops it.
 
-use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
 use pintrace_common::cast;
 
 use crate::facts;
@@ -43,10 +42,4 @@ pub fn u64_at(address: u64) -> Option<u64> {
 pub fn u32_at(address: u64) -> Option<u32> {
     // SAFETY: half of a word that may be read.
     Some(unsafe { Words::at(address)?.0.cast::<u32>().read_volatile() })
-}
-
-/// Whether the kernel takes a program that does so: attached to nothing, user space tries to load it first.
-#[raw_tracepoint]
-pub fn reads_in_place(ctx: RawTracePointContext) -> i32 {
-    (u64_at(ctx.arg(0)).unwrap_or(0) & 1) as i32
 }

@@ -53,6 +53,7 @@ mod stacks;
 mod syscall;
 #[path = "modern/trampoline.rs"]
 mod trampoline;
+mod trial;
 mod turns;
 mod walk;
 mod watch;

@@ -8,7 +8,7 @@ use aya_ebpf::{
 };
 use pintrace_common::{
     counters::{Loss, Total},
-    ledger::{Account, AccountKey, Chunk, Extent, SharedFolio, WantedStack},
+    ledger::{Account, AccountKey, Chunk, Extent, Owner, SharedFolio, WantedStack},
     limits,
 };
 
@@ -92,10 +92,9 @@ pub static PROBED: HashMap<u64, crate::pin_call::PinCall> =
 #[map]
 pub static STACKS: StackTrace = StackTrace::with_max_entries(limits::STACKS, 0);
 
-/// Processes that have an account, with the pages that their long-term pins hold. The others may end
-/// unseen.
+/// Processes that have an account, by their ids. The others may end unseen.
 #[map]
-pub static OWNERS: HashMap<u32, u64> = HashMap::with_max_entries(limits::ACCOUNTS, ON_DEMAND);
+pub static OWNERS: HashMap<u32, Owner> = HashMap::with_max_entries(limits::ACCOUNTS, ON_DEMAND);
 
 #[map]
 static ZERO: Array<u64> = Array::with_max_entries(1, 0);

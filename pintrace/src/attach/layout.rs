@@ -67,6 +67,7 @@ pub fn facts(types: &impl Types, twice: bool) -> Result<Facts, UnknownLayout> {
         signal_live: offset("signal_struct", &["live"])?,
         signal_group_exit_code: offset("signal_struct", &["group_exit_code"])?,
         task_tgid: offset("task_struct", &["tgid"])?,
+        task_start_time: offset("task_struct", &["start_time"])?,
         mm_owner: types.offset("mm_struct", &["owner"]).unwrap_or(Facts::ABSENT),
         // Few kernels keep the type in their BTF; 16 KiB is x86-64's THREAD_SIZE without KASAN, and
         // arm64's (arch/x86/include/asm/page_64_types.h).

@@ -7,10 +7,10 @@ use pintrace_common::ledger::CHUNK_PAGES;
 use pintrace_common::limits;
 use pintrace_common::watch::WatchFacts;
 
-use super::apply::root_cause;
 use super::facts::{Kernel, KernelFacts};
 use super::in_place::InPlace;
 use super::layout::{self, UnknownLayout};
+use super::refusal::root_cause;
 use super::watch_layout;
 
 /// The eBPF objects, built by build.rs: for kernels that have what the programs of the first use, and for those

@@ -21,6 +21,8 @@ pub mod load;
 pub mod loader_btf;
 pub mod plan;
 pub mod preemption;
+#[cfg(feature = "live")]
+pub(crate) mod refusal;
 pub mod table;
 #[cfg(feature = "live")]
 pub mod trial;

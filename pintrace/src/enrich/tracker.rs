@@ -48,7 +48,8 @@ pub struct Tracker {
     pub(super) doubt: bool,
     pub(super) late_stacks: LateStacks,
     processes: HashSet<u32>,
-    ended: HashSet<u32>,
+    /// When processes ended that have accounts, by pid: what was opened later is another one's.
+    ended: HashMap<u32, u64>,
     /// The subsystem that a process's descriptors point at, by pid.
     suspects: HashMap<u32, String>,
     unread: u64,
@@ -71,7 +72,7 @@ impl Tracker {
             doubt: false,
             late_stacks: LateStacks::default(),
             processes: HashSet::new(),
-            ended: HashSet::new(),
+            ended: HashMap::new(),
             suspects: HashMap::new(),
             unread: 0,
             watched: Watched::default(),
@@ -145,7 +146,7 @@ impl Tracker {
                 self.tell_shrinking(Nanos(shrinks.header.time_ns), shrinks.header.id, marks);
             }
             Record::ProcessExited(exited) => {
-                self.ended.insert(exited.header.id);
+                self.ended.insert(exited.header.id, exited.header.time_ns);
                 self.processes.remove(&exited.header.id);
                 let body = Body::ProcessExited(exit::unpack(exited));
                 self.push(Nanos(exited.header.time_ns), body);
@@ -194,7 +195,7 @@ impl Tracker {
             .accounts
             .iter()
             .filter(|(id, told)| **id != 0 && told.account.acquired == told.account.released)
-            .filter(|(_, told)| self.ended.contains(&told.tgid()) || short && self.thread_has_ended(told))
+            .filter(|(_, told)| self.has_ended(told) || short && self.thread_has_ended(told))
             .map(|(id, _)| *id)
             .collect();
         for id in done {
@@ -205,8 +206,13 @@ impl Tracker {
             }
         }
         self.ended
-            .retain(|tgid| self.accounts.values().any(|told| told.tgid() == *tgid));
+            .retain(|tgid, _| self.accounts.values().any(|told| told.tgid() == *tgid));
         Ok(())
+    }
+
+    fn has_ended(&self, told: &Told) -> bool {
+        let ended = self.ended.get(&told.tgid());
+        ended.is_some_and(|ended| told.account.opened_ns <= *ended)
     }
 
     fn thread_has_ended(&self, told: &Told) -> bool {
@@ -218,7 +224,7 @@ impl Tracker {
     pub fn ended_hold(&self) -> bool {
         self.accounts
             .values()
-            .any(|told| self.ended.contains(&told.tgid()) && told.account.acquired != told.account.released)
+            .any(|told| self.has_ended(told) && told.account.acquired != told.account.released)
     }
 
     pub(super) fn open_account(&mut self, id: u32, account: &Account, ledger: &Ledger) -> AccountId {

@@ -7,9 +7,9 @@ use aya::programs::{Iter, Program, ProgramError, RawTracePoint};
 use aya::{Btf, Ebpf, EbpfLoader};
 use pintrace_common::scan::{BLOCK, Block, Found, Peek, ScanFacts, ScanState, TaskSeen};
 
-use crate::attach::apply::root_cause;
 use crate::attach::btf::KernelTypes;
 use crate::attach::in_place::InPlace;
+use crate::attach::refusal::root_cause;
 use crate::source::pod::pod;
 use crate::source::test_run::test_run;
 

@@ -58,7 +58,8 @@ impl Fields<'_> {
             mm: self.u64()?,
             caller: self.u64()?,
             pid_tgid: self.u64()?,
-            longterm: self.u64()?,
+            longterm: self.u32()?,
+            started: self.u32()?,
         })
     }
 

@@ -133,7 +133,7 @@ impl Mender {
 fn load(ebpf: &mut Ebpf, name: &'static str) -> Result<ProgramFd, LedgerError> {
     let refused = |error: aya::programs::ProgramError| LedgerError::Program {
         name,
-        why: crate::attach::apply::root_cause(&error),
+        why: crate::attach::refusal::root_cause(&error),
     };
     match ebpf.program_mut(name) {
         Some(Program::RawTracePoint(program)) => {

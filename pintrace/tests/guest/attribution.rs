@@ -83,6 +83,54 @@ fn a_holder_killed_from_outside_is_told_with_what_it_held() {
     findings.conclude();
 }
 
+/// Starts a holder under the id of a process that has ended.
+fn hold_as(id: u64, words: &str) -> (Pinload, Vec<Value>) {
+    const ATTEMPTS: u32 = 20;
+    for _ in 0..ATTEMPTS {
+        std::fs::write("/proc/sys/kernel/ns_last_pid", (id - 1).to_string()).unwrap();
+        let (pinload, ready) = Pinload::hold(words, 1);
+        if pid(&ready[0]) == id {
+            return (pinload, ready);
+        }
+        pinload.end();
+    }
+    panic!("the kernel gives process id {id} to nobody");
+}
+
+#[test]
+fn a_process_with_the_id_of_one_that_ended_is_another() {
+    const LATER: u64 = 48;
+    let recording = Recording::shared();
+    let mut findings = Findings::default();
+    // What the first holds outlives it, in a ring of another process.
+    let (mut ring, ready) = Pinload::hold("io-uring --shared-ring --release kill", 1);
+    let id = pid(&ready[0]);
+    ring.go_on();
+    while ring.line().is_some_and(|line| line["event"] != "outlived") {}
+    let (second, _) = hold_as(id, &format!("io-uring --pages {LATER} --name second"));
+    findings.about("both hold");
+    let report = recording.settled();
+    report.check(&mut findings);
+    shows(&mut findings, &report, id, [LATER, LATER, 0]);
+    findings.holds(ring.end().success(), "the end of who has the ring");
+    findings.about("the first's pins have ended");
+    let released = |report: &Report| -> u64 {
+        let both = report.processes().iter().filter(|process| process["pid"] == id);
+        both.map(|process| number(&process["released"])).sum()
+    };
+    let report = recording.once("the first's release", |report| released(report) == PAGES);
+    report.check(&mut findings);
+    shows(&mut findings, &report, id, [LATER, LATER, 0]);
+    second.kill();
+    findings.about("the second is dead");
+    let report = recording.once("the second's release", |report| released(report) == PAGES + LATER);
+    report.check(&mut findings);
+    let ended = &report.process(id)["ended"];
+    findings.same("pages held at the end", number(&ended["pages_held"]), LATER);
+    recording.finish().check(&mut findings);
+    findings.conclude();
+}
+
 #[test]
 fn two_processes_threads_and_children_are_told_apart() {
     let recording = Recording::shared();
