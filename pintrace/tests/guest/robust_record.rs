@@ -7,11 +7,21 @@ use std::process::Command;
 
 use rustix::process::Signal;
 
+use super::recording::NO_FINDINGS;
 use super::robust_kit::{Before, Ended, Running, path, pintrace, report, wait_for};
 
 /// Records a shell script.
 fn record(file: &Path, script: &str) -> Ended {
-    pintrace(&["record", "-o", file.to_str().unwrap(), "--", "sh", "-c", script])
+    pintrace(&[
+        "record",
+        NO_FINDINGS,
+        "-o",
+        file.to_str().unwrap(),
+        "--",
+        "sh",
+        "-c",
+        script,
+    ])
 }
 
 #[test]
@@ -54,7 +64,16 @@ fn sigterm_is_passed_on_to_the_command_and_the_file_is_whole() {
         told.display(),
         ready.display()
     );
-    let recorder = Running::start(&["record", "-o", file.to_str().unwrap(), "--", "sh", "-c", &script]);
+    let recorder = Running::start(&[
+        "record",
+        NO_FINDINGS,
+        "-o",
+        file.to_str().unwrap(),
+        "--",
+        "sh",
+        "-c",
+        &script,
+    ]);
     wait_for("the command", || ready.exists());
     before.assert_something_is_there();
     recorder.signal(Signal::TERM);
@@ -87,7 +106,16 @@ fn under_sudo_the_command_runs_as_the_user_who_called_it() {
     fs::set_permissions(&ids, fs::Permissions::from_mode(0o666)).unwrap();
     let script = format!("echo $(id -u) $(id -g) $(id -G) >{}", ids.display());
     let mut command = Command::new("pintrace");
-    command.args(["record", "-o", file.to_str().unwrap(), "--", "sh", "-c", &script]);
+    command.args([
+        "record",
+        NO_FINDINGS,
+        "-o",
+        file.to_str().unwrap(),
+        "--",
+        "sh",
+        "-c",
+        &script,
+    ]);
     command.env("SUDO_UID", "1000").env("SUDO_GID", "1000");
     let ended = Running::start_with(&mut command).end();
     assert_eq!(ended.code, 0, "{}", ended.said);
@@ -102,7 +130,7 @@ fn a_command_that_cannot_be_run_is_named_and_leaves_no_file() {
         ("/etc/passwd", 126, "Permission denied"),
     ] {
         let file = path("unborn");
-        let ended = pintrace(&["record", "-o", file.to_str().unwrap(), "--", command]);
+        let ended = pintrace(&["record", NO_FINDINGS, "-o", file.to_str().unwrap(), "--", command]);
         assert_eq!(ended.code, code, "{}", ended.said);
         assert_eq!(ended.said.lines().count(), 1, "{}", ended.said);
         assert!(
