@@ -1,7 +1,5 @@
 //! Findings and pending-flush windows as text.
 
-use unicode_width::UnicodeWidthStr;
-
 use crate::model::field::window::{COLUMNS, Column};
 use crate::model::finding::text::{checked, counted, dropped};
 use crate::model::finding::{Finding, WindowTotals};
@@ -57,14 +55,14 @@ pub fn told(found: &Finding, start: Nanos, width: usize) -> Vec<String> {
         (first, last) if first == last => format!("{} after the start", text::span(first)),
         (first, last) => format!("{} to {} after the start", text::span(first), text::span(last)),
     };
-    lines.extend(indented(
+    lines.extend(grid::indented(
         &format!("{}, {}, {when}", found.place(), found.times()),
         2,
         width,
     ));
-    lines.extend(indented(found.explanation, 2, width));
+    lines.extend(grid::indented(found.explanation, 2, width));
     if let Some(pin) = &found.pin {
-        lines.extend(indented(
+        lines.extend(grid::indented(
             &format!("{}: {}", pin.held_how(), pin.sentence()),
             2,
             width,
@@ -72,10 +70,10 @@ pub fn told(found: &Finding, start: Nanos, width: usize) -> Vec<String> {
         lines.extend(stack(&pin.stack, width));
     }
     if let Some(touch) = &found.touch {
-        lines.extend(indented(&format!("Then: {}", touch.sentence()), 2, width));
+        lines.extend(grid::indented(&format!("Then: {}", touch.sentence()), 2, width));
         lines.extend(stack(&touch.stack, width));
     }
-    lines.extend(indented(&format!("To do: {}", found.advice), 2, width));
+    lines.extend(grid::indented(&format!("To do: {}", found.advice), 2, width));
     lines
 }
 
@@ -86,22 +84,6 @@ fn stack(frames: &[String], width: usize) -> Vec<String> {
         .collect();
     if frames.len() > FRAMES {
         lines.push(format!("      ... and {} more", frames.len() - FRAMES));
-    }
-    lines
-}
-
-/// Words on lines of at most `width`, each behind so many spaces.
-pub(super) fn indented(words: &str, by: usize, width: usize) -> Vec<String> {
-    let margin = " ".repeat(by);
-    let mut lines: Vec<String> = Vec::new();
-    for word in words.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.width() + 1 + word.width() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(format!("{margin}{word}")),
-        }
     }
     lines
 }
@@ -118,6 +100,6 @@ pub(super) fn windows(snapshot: &Snapshot, width: usize) -> Vec<String> {
         "Write protections, until their TLB flush:".to_owned(),
     ];
     lines.extend(grid::lines(&columns, &rows, width, grid::Digits::All));
-    lines.extend(indented(&checked(snapshot.flush_check), 0, width));
+    lines.extend(grid::indented(&checked(snapshot.flush_check), 0, width));
     lines
 }

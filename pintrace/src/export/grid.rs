@@ -112,6 +112,31 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     kept
 }
 
+/// Words on lines of at most `width`, each behind so many spaces.
+pub(super) fn indented(words: &str, by: usize, width: usize) -> Vec<String> {
+    let margin = " ".repeat(by);
+    let mut lines: Vec<String> = Vec::new();
+    for word in words.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(format!("{margin}{word}")),
+        }
+    }
+    lines
+}
+
+/// A line as it is if it fits, else its words on several, so that nothing of it is lost.
+pub(super) fn fitted(line: &str, width: usize) -> Vec<String> {
+    if line.width() <= width {
+        return vec![line.to_owned()];
+    }
+    let lines = indented(line, 0, width);
+    lines.iter().map(|line| cut(line, width)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,5 +146,16 @@ mod tests {
         assert_eq!(cut("漢字漢字", 8), "漢字漢字");
         assert_eq!(cut("漢字漢字", 7), "漢字漢…");
         assert_eq!(cut("漢字漢字", 6), "漢字…");
+    }
+
+    #[test]
+    fn what_does_not_fit_on_a_line_goes_on_the_next() {
+        assert_eq!(fitted("lost 0   probes 17", 18), ["lost 0   probes 17"]);
+        assert_eq!(fitted("lost 0   probes 17", 17), ["lost 0 probes 17"]);
+        assert_eq!(
+            fitted("nothing traced: no tracer", 16),
+            ["nothing traced:", "no tracer"]
+        );
+        assert_eq!(fitted("unaccounted 0", 6), ["unacc…", "0"]);
     }
 }

@@ -42,9 +42,10 @@ pub fn render(snapshot: &Snapshot, look: Look) -> String {
     ];
     lines.extend(header::missing(snapshot));
     lines.extend(header::untraced(snapshot));
-    for line in &mut lines {
-        *line = grid::cut(line, look.width);
-    }
+    let mut lines: Vec<_> = lines
+        .iter()
+        .flat_map(|line| grid::fitted(line, look.width))
+        .collect();
     lines.push(String::new());
     let rows = rows(snapshot, look);
     if rows.is_empty() {
