@@ -40,6 +40,7 @@ mod shared;
 mod stacks;
 #[path = "elder/syscall.rs"]
 mod syscall;
+mod taken;
 #[path = "elder/trampoline.rs"]
 mod trampoline;
 mod trial;

@@ -15,6 +15,7 @@ use crate::{
     count, doubt, facts, holders,
     locks::{self, What},
     loops, maps, shared,
+    taken::Taken,
 };
 
 /// Where the cells are. The shipped layout is [`Chunks`]; the bench compares others.
@@ -104,52 +105,6 @@ pub extern "C" fn pintrace_take(head: u64, pins: u32, tgid: u32, bytes: u64) -> 
     let taken = take_from::<Chunks>(head, pins, tgid, bytes);
     held.unlock();
     taken.0
-}
-
-/// What became of pins that were to be taken off a folio, as one number.
-#[derive(Clone, Copy)]
-pub struct Taken(u64);
-
-impl Taken {
-    /// One holder had them all, and its figures are still to be lowered: its id lies in the upper half.
-    const OWED: u64 = 1 << 31;
-    /// That holder has none left on the folio.
-    const LET_GO: u64 = 1 << 30;
-    /// How many nobody held.
-    const LEFT: u64 = Self::LET_GO - 1;
-
-    /// So many were nobody's.
-    #[inline(always)]
-    fn nobodys(pins: u64) -> Self {
-        Self(if pins > Self::LEFT { Self::LEFT } else { pins })
-    }
-
-    #[inline(always)]
-    fn owed_by(holder: u32, let_go: bool) -> Self {
-        let let_go = if let_go { Self::LET_GO } else { 0 };
-        Self(u64::from(holder) << 32 | Self::OWED | let_go)
-    }
-
-    /// How many pins nobody held.
-    #[inline(always)]
-    pub fn left(self) -> u64 {
-        self.0 & Self::LEFT
-    }
-
-    /// Whose figures are still to be lowered, by all the pins.
-    #[inline(always)]
-    pub fn owed(self) -> Option<u32> {
-        if self.0 & Self::OWED == 0 {
-            return None;
-        }
-        Some((self.0 >> 32) as u32)
-    }
-
-    /// Whether that holder has none left on the folio.
-    #[inline(always)]
-    pub fn let_go(self) -> bool {
-        self.0 & Self::LET_GO != 0
-    }
 }
 
 /// Packs a cell.

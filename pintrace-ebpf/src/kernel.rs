@@ -39,6 +39,9 @@ pub fn read_u32(address: u64) -> Option<u32> {
 }
 
 /// A u64 of kernel memory; 0 if it cannot be read.
+///
+/// Not [`read_u64`] with a 0 instead of nothing: the compiler computes with what a failed reading leaves undefined before
+/// it throws that away, and the verifier refuses to read such a register.
 #[inline(always)]
 pub fn u64_at(address: u64) -> u64 {
     if let Some(value) = in_place::u64_at(address) {

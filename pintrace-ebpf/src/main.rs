@@ -51,6 +51,7 @@ mod shared;
 mod stacks;
 #[path = "modern/syscall.rs"]
 mod syscall;
+mod taken;
 #[path = "modern/trampoline.rs"]
 mod trampoline;
 mod trial;

@@ -109,7 +109,8 @@ impl<T> Take<T> {
     fn new() -> Self {
         let tgid = bpf_get_current_pid_tgid() >> 32;
         // Unknown to the verifier for the same reason as in `walk`.
-        let zero = || maps::Zeros::find().map_or(0, maps::Zeros::next);
+        let zeros = maps::Zeros::find();
+        let zero = || zeros.map_or(0, maps::Zeros::next);
         Self {
             tgid,
             released: zero(),

@@ -10,18 +10,15 @@ use rustix::process::Signal;
 use super::recording::NO_FINDINGS;
 use super::robust_kit::{Before, Ended, Running, path, pintrace, report, wait_for};
 
-/// Records a shell script.
+/// pintrace's words to record a shell script.
+fn words<'a>(file: &'a Path, script: &'a str) -> [&'a str; 8] {
+    let file = file.to_str().unwrap();
+    ["record", NO_FINDINGS, "-o", file, "--", "sh", "-c", script]
+}
+
+/// Records a shell script to its end.
 fn record(file: &Path, script: &str) -> Ended {
-    pintrace(&[
-        "record",
-        NO_FINDINGS,
-        "-o",
-        file.to_str().unwrap(),
-        "--",
-        "sh",
-        "-c",
-        script,
-    ])
+    pintrace(&words(file, script))
 }
 
 #[test]
@@ -64,16 +61,7 @@ fn sigterm_is_passed_on_to_the_command_and_the_file_is_whole() {
         told.display(),
         ready.display()
     );
-    let recorder = Running::start(&[
-        "record",
-        NO_FINDINGS,
-        "-o",
-        file.to_str().unwrap(),
-        "--",
-        "sh",
-        "-c",
-        &script,
-    ]);
+    let recorder = Running::start(&words(&file, &script));
     wait_for("the command", || ready.exists());
     before.assert_something_is_there();
     recorder.signal(Signal::TERM);
@@ -106,16 +94,7 @@ fn under_sudo_the_command_runs_as_the_user_who_called_it() {
     fs::set_permissions(&ids, fs::Permissions::from_mode(0o666)).unwrap();
     let script = format!("echo $(id -u) $(id -g) $(id -G) >{}", ids.display());
     let mut command = Command::new("pintrace");
-    command.args([
-        "record",
-        NO_FINDINGS,
-        "-o",
-        file.to_str().unwrap(),
-        "--",
-        "sh",
-        "-c",
-        &script,
-    ]);
+    command.args(words(&file, &script));
     command.env("SUDO_UID", "1000").env("SUDO_GID", "1000");
     let ended = Running::start_with(&mut command).end();
     assert_eq!(ended.code, 0, "{}", ended.said);
