@@ -6,11 +6,12 @@
 use anyhow::{Context as _, anyhow};
 use aya::maps::{Array, PerCpuArray};
 use aya::programs::{Program, RawTracePoint};
-use pintrace::attach::facts::{Kernel, Roots};
-use pintrace::attach::load::{self, Layouts, LoadOptions};
-use pintrace::attach::loader_btf;
-use pintrace::source::test_run::test_run;
+use pintrace::pipeline::loader_btf;
+use pintrace_bpf::test_run::test_run;
 use pintrace_common::counters::{Loss, Total};
+use pintrace_kernel::facts::{Kernel, Roots};
+use pintrace_probes::load::{self, Layouts, LoadOptions};
+use pintrace_probes::table;
 
 /// Runs of each measurement; the median counts.
 const RUNS: usize = 7;
@@ -71,7 +72,7 @@ const TABLES: &[(&str, &str)] = &[
 fn main() -> anyhow::Result<()> {
     // `cargo bench` passes --bench; a filter makes no sense here.
     let roots = Roots::default();
-    let kernel = Kernel::read(&roots)?;
+    let kernel = Kernel::read(&roots, table::functions())?;
     let mut layouts = Layouts::of(&kernel)?;
     layouts.ledger.two_turns = 0;
     let btf = loader_btf::of(&kernel.types);

@@ -9,11 +9,11 @@ use std::io::Write as _;
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
-use pintrace::attach::btf::KernelTypes;
-use pintrace::attach::facts::Roots;
-use pintrace::attach::loader_btf;
-use pintrace::scan::look::Memory;
-use pintrace::scan::scanner::Scanner;
+use pintrace::pipeline::loader_btf;
+use pintrace_kernel::btf::KernelTypes;
+use pintrace_kernel::facts::Roots;
+use pintrace_scan::look::Memory;
+use pintrace_scan::scanner::Scanner;
 
 /// Runs of each measurement; the least counts, since anything else on the machine only adds.
 const RUNS: usize = 9;

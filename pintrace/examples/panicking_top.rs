@@ -14,12 +14,12 @@ use clap::Parser as _;
 use nix::sys::signal::{SigSet, Signal};
 use pintrace::cli::{self, Cli, Command};
 use pintrace::cmd::{live, top};
-use pintrace::event::Stopped;
-use pintrace::model::Model;
-use pintrace::model::snapshot::Snapshot;
 use pintrace::pipeline::run::run as run_session;
 use pintrace::pipeline::sink::Fold;
-use pintrace::tui::{self, Outcome, guardian};
+use pintrace_events::Stopped;
+use pintrace_model::Model;
+use pintrace_model::snapshot::Snapshot;
+use pintrace_tui::{self, Outcome, guardian};
 use tokio::sync::watch;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -84,7 +84,7 @@ async fn top(args: &top::Args, in_sink: bool) -> Result<Outcome> {
         };
         run_session(&mut session, first, interval, &mut [&mut fold], stop).await
     });
-    let mut view = pin!(tui::run(shown, tui::Options::default()));
+    let mut view = pin!(pintrace_tui::run(shown, pintrace_tui::Options::default()));
     let outcome = poll_fn(|context| {
         // Where the next snapshot would be drawn, with the terminal taken.
         if !in_sink {

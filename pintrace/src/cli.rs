@@ -28,24 +28,18 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show who holds pins now.
-    #[cfg(all(feature = "live", feature = "tui"))]
     Top(cmd::top::Args),
     /// Find every pinned page now, however long ago it was pinned, without attaching anything.
-    #[cfg(feature = "live")]
     Scan(cmd::scan::Args),
     /// Record everything that happens into a file, while a command runs or until stopped.
-    #[cfg(feature = "live")]
     Record(cmd::record::Args),
     /// Run a command, and fail if pinned pages were touched meanwhile, or something was lost: for tests.
-    #[cfg(feature = "live")]
     Check(cmd::check::Args),
     /// Say what happened, from a recording.
     Report(cmd::report::Args),
     /// Serve the figures to Prometheus.
-    #[cfg(all(feature = "live", feature = "serve"))]
     Serve(cmd::serve::Args),
     /// Say what this kernel offers, what was chosen, and what is missing.
-    #[cfg(feature = "live")]
     Doctor(cmd::doctor::Args),
 }
 
@@ -54,17 +48,11 @@ pub enum Command {
 pub fn main() -> Exit {
     let Cli { command } = Cli::parse();
     let result = match command {
-        #[cfg(all(feature = "live", feature = "tui"))]
         Command::Top(args) => cmd::top::run(&args, &mut io::stdout()),
-        #[cfg(feature = "live")]
         Command::Scan(args) => cmd::scan::run(&args, &mut io::stdout()),
-        #[cfg(feature = "live")]
         Command::Record(args) => cmd::record::run(&args, &mut io::stderr()),
-        #[cfg(feature = "live")]
         Command::Check(args) => cmd::check::run(&args, &mut io::stderr()),
-        #[cfg(all(feature = "live", feature = "serve"))]
         Command::Serve(args) => cmd::serve::run(&args, &mut io::stderr()),
-        #[cfg(feature = "live")]
         Command::Doctor(args) => cmd::doctor::run(&args, &mut io::stdout()),
         Command::Report(args) => cmd::report::run(&args, &mut io::stdout().lock(), &mut io::stderr()),
     };
@@ -78,7 +66,6 @@ fn failed(error: &anyhow::Error) -> Exit {
     }
     // With stderr gone too, the exit code must do.
     let _ = writeln!(io::stderr(), "pintrace: {}", told(error));
-    #[cfg(feature = "live")]
     if error.is::<cmd::live::CannotTrace>() {
         return Exit::CannotTrace;
     }

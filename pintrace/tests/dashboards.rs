@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use pintrace::model::Model;
-use pintrace::model::field::metric::families;
-use pintrace::model::finding::{FindingKind, Severity};
+use pintrace_model::Model;
+use pintrace_model::field::metric::families;
+use pintrace_model::finding::{FindingKind, Severity};
 use serde_json::Value;
 
 fn folder() -> PathBuf {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use pintrace::model::finding::FindingKind;
+use pintrace_model::finding::FindingKind;
 
 const BEGIN: &str = "<!-- scenarios -->\n";
 const END: &str = "<!-- end -->";

@@ -8,10 +8,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pintrace::metrics::server::{BindError, Limits, Server};
-use pintrace::metrics::{CONTENT_TYPE, render};
-use pintrace::model::Model;
-use pintrace::model::snapshot::{Snapshot, Truth};
+use pintrace_metrics::server::{BindError, Limits, Server};
+use pintrace_metrics::{CONTENT_TYPE, render};
+use pintrace_model::Model;
+use pintrace_model::snapshot::{Snapshot, Truth};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{oneshot, watch};
@@ -242,7 +242,7 @@ fn promtool_finds_no_fault_with_the_metrics() {
         .unwrap();
     let mut snapshot = Model::default().snapshot();
     snapshot.truth.books_readable = true;
-    snapshot.started = Arc::new(pintrace::event::Started {
+    snapshot.started = Arc::new(pintrace_events::Started {
         wall_ns: 1,
         ..Default::default()
     });

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use pintrace::record::compat::CURRENT;
-use pintrace::record::format::FileHeader;
+use pintrace_record::compat::CURRENT;
+use pintrace_record::format::FileHeader;
 use tempfile::TempDir;
 
 fn pintrace(arguments: &[&str]) -> Command {
@@ -79,7 +79,7 @@ fn a_recording_is_reported_as_text() {
     assert_eq!((code(&output), said(&output).as_str()), (0, ""));
     assert_eq!(
         out(&output),
-        fs::read_to_string(tests().join("golden/report.txt")).unwrap()
+        fs::read_to_string(tests().join("../crates/export/tests/golden/report.txt")).unwrap()
     );
 }
 
@@ -88,7 +88,7 @@ fn a_recording_is_reported_as_json() {
     let output = Given::file(&fixture()).report(&["--json"]);
     assert_eq!(code(&output), 0);
     assert_eq!(out(&output).lines().count(), 1);
-    let golden = fs::read_to_string(tests().join("golden/snapshot.json")).unwrap();
+    let golden = fs::read_to_string(tests().join("../crates/export/tests/golden/snapshot.json")).unwrap();
     let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
     assert_eq!(json(out(&output)), json(&golden));
 }

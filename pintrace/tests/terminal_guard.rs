@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use pintrace::tui::{self, Outcome, guardian};
+use pintrace_tui::{self, Outcome, guardian};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, Signal, kill_process};
@@ -96,7 +96,7 @@ fn subject(panics: bool) -> Result<ExitCode> {
                 panic!("this is a test");
             });
         }
-        let outcome = tui::run(receiver, tui::Options::default()).await;
+        let outcome = pintrace_tui::run(receiver, pintrace_tui::Options::default()).await;
         drop(sender);
         outcome
     })?;

@@ -68,7 +68,7 @@ fn capture(kernel: Subject, pintrace: &Addition) -> Result<PathBuf> {
     }
     let build = &guest.kernel.build;
     let text = checked(&text, build)?;
-    let folder = workspace::root().join("pintrace/tests/fixtures/kernels");
+    let folder = workspace::root().join("pintrace/crates/probes/tests/kernels");
     fs::create_dir_all(&folder).with_context(|| format!("cannot write to {}", folder.display()))?;
     let file = folder.join(format!("{}.json", name(build)));
     fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;

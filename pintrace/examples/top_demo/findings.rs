@@ -1,10 +1,10 @@
 //! What is found on the invented host.
 
-use pintrace::event::{Cause, FlushCheck, Touch};
-use pintrace::model::finding::{Finding, FindingKind, PinSide, Severity, TouchKind, TouchSide, WindowTotals};
-use pintrace::model::subsystem::Subsystem;
-use pintrace::model::verdict;
-use pintrace::units::{Nanos, Pid, Tid};
+use pintrace_events::units::{Nanos, Pid, Tid};
+use pintrace_events::{Cause, FlushCheck, Touch};
+use pintrace_model::finding::{Finding, FindingKind, PinSide, Severity, TouchKind, TouchSide, WindowTotals};
+use pintrace_model::subsystem::Subsystem;
+use pintrace_model::verdict;
 
 const SECOND: u64 = 1_000_000_000;
 /// The first finding; the demonstration begins at second 1000.

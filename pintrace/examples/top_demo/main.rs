@@ -9,11 +9,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pintrace::event::{Probe, Started};
-use pintrace::model::snapshot::{Ended, OpenExtent, Process, Snapshot, Thread, Truth};
-use pintrace::model::subsystem::Subsystem;
-use pintrace::tui::{self, Outcome, guardian};
-use pintrace::units::{Nanos, Pid, Tid};
+use pintrace_events::units::{Nanos, Pid, Tid};
+use pintrace_events::{Probe, Started};
+use pintrace_model::snapshot::{Ended, OpenExtent, Process, Snapshot, Thread, Truth};
+use pintrace_model::subsystem::Subsystem;
+use pintrace_tui::{self, Outcome, guardian};
 use tokio::sync::watch;
 
 const SECOND: u64 = 1_000_000_000;
@@ -34,7 +34,7 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
                 }
             }
         });
-        tui::run(receiver, tui::Options::from_env(Vec::new())).await
+        pintrace_tui::run(receiver, pintrace_tui::Options::from_env(Vec::new())).await
     })?;
     Ok(match outcome {
         Outcome::Quit => ExitCode::SUCCESS,

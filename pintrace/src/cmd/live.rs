@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::attach::facts::Roots;
-use crate::attach::load::{LoadOptions, Wanted};
-use crate::event::Event;
 use crate::pipeline::session::Session;
 use crate::pipeline::start::{SessionError, SessionOptions, Witness};
+use pintrace_events::Event;
+use pintrace_kernel::facts::Roots;
+use pintrace_probes::load::{LoadOptions, Wanted};
 
 /// Options of every command that traces.
 #[derive(Clone, Debug, clap::Args)]

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs};
 
-use crate::attach::environment::CAPABILITIES;
+use pintrace_kernel::environment::CAPABILITIES;
 
 /// Keeps what reading the tables needs, and gives up the rest, for good. To be called while the process
 /// has one thread: capabilities are each thread's own, and those to come inherit what is left.

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use crate::event::Missing;
 use crate::exit::Exit;
-use crate::model::snapshot::Snapshot;
 use crate::pipeline::sink::Fold;
-use crate::record::{Existing, Recording};
+use pintrace_events::Missing;
+use pintrace_model::snapshot::Snapshot;
+use pintrace_record::{Existing, Recording};
 
 use super::live::{LiveArgs, duration};
 use super::watch::{Outcome, Watch, exit};

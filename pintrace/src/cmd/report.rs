@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use crate::exit::Exit;
-use crate::export::{json, report};
-use crate::model::Model;
-use crate::record::{ReadError, Reader};
+use pintrace_export::{json, report};
+use pintrace_model::Model;
+use pintrace_record::{ReadError, Reader};
 
 /// Width where nobody says otherwise: reports are mailed and pasted.
 const WIDTH: usize = 100;
@@ -81,5 +81,5 @@ fn open(path: &Path) -> anyhow::Result<File> {
 
 /// A path, fit for a terminal.
 fn named(path: &Path) -> String {
-    crate::model::text::printable(&path.display().to_string())
+    pintrace_model::text::printable(&path.display().to_string())
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::event::Stopped;
 use crate::exit::Exit;
-use crate::metrics::server::{DEFAULT_ADDRESS, Limits, Server};
-use crate::model::Model;
-use crate::model::snapshot::Snapshot;
 use crate::pipeline::run::run as run_session;
 use crate::pipeline::sink::{Fold, Sink};
+use pintrace_events::Stopped;
+use pintrace_metrics::server::{DEFAULT_ADDRESS, Limits, Server};
+use pintrace_model::Model;
+use pintrace_model::snapshot::Snapshot;
 
 use super::live::{LiveArgs, duration, start};
 use super::privileges::{self, Uses};

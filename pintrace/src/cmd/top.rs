@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::event::{Event, Stopped};
 use crate::exit::Exit;
-use crate::export::{json, table};
-use crate::model::snapshot::Snapshot;
 use crate::pipeline::run::run as run_session;
 use crate::pipeline::session::Session;
 use crate::pipeline::sink::Fold;
-use crate::tui;
-use crate::units::Pid;
+use pintrace_events::units::Pid;
+use pintrace_events::{Event, Stopped};
+use pintrace_export::{json, table};
+use pintrace_model::snapshot::Snapshot;
 
 use super::live::{LiveArgs, duration, start};
 use super::privileges::{self, Uses};
@@ -48,7 +47,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
         anyhow::bail!("stdout is no terminal; for one table use --once, for one object --once --json");
     }
     if !args.once
-        && let tui::guardian::Role::Done(code) = tui::guardian::guard()?
+        && let pintrace_tui::guardian::Role::Done(code) = pintrace_tui::guardian::guard()?
     {
         std::process::exit(i32::from(code));
     }
@@ -105,7 +104,7 @@ async fn once(
 
 async fn live((mut session, first): (Session, Vec<Event>), args: &Args) -> anyhow::Result<Exit> {
     let (show, shown) = watch::channel(Arc::new(Snapshot::default()));
-    let mut fold = Fold::new(move |model: &mut crate::model::Model| {
+    let mut fold = Fold::new(move |model: &mut pintrace_model::Model| {
         model.forget_ended(ENDED_KEPT);
         show.send_replace(Arc::new(model.snapshot()));
     });
@@ -123,13 +122,13 @@ async fn live((mut session, first): (Session, Vec<Event>), args: &Args) -> anyho
         run_session(&mut session, first, interval, &mut [&mut fold], stop).await
     });
     let pids = args.pid.iter().copied().map(Pid).collect();
-    let outcome = tui::run(shown, tui::Options::from_env(pids)).await;
+    let outcome = pintrace_tui::run(shown, pintrace_tui::Options::from_env(pids)).await;
     let _ = quit.send(());
     source.await??;
     Ok(match outcome? {
-        tui::Outcome::Signal(number) => Exit::Command(u8::try_from(128 + number).unwrap_or(1)),
-        tui::Outcome::Quit => Exit::Done,
-        tui::Outcome::SourceGone | tui::Outcome::Panicked => Exit::Failed,
+        pintrace_tui::Outcome::Signal(number) => Exit::Command(u8::try_from(128 + number).unwrap_or(1)),
+        pintrace_tui::Outcome::Quit => Exit::Done,
+        pintrace_tui::Outcome::SourceGone | pintrace_tui::Outcome::Panicked => Exit::Failed,
     })
 }
 

@@ -3,10 +3,10 @@
 use std::io::Write;
 use std::time::Duration;
 
-use crate::event::Stopped;
 use crate::exit::Exit;
 use crate::pipeline::run::{RunError, run as run_session};
 use crate::pipeline::sink::Sink;
+use pintrace_events::Stopped;
 
 use super::child::{self, Child};
 use super::live::{LiveArgs, start};

@@ -1,8 +1,8 @@
 //! What every stream begins with: which host, which kernel, which clock.
 
-use crate::attach::facts::{KernelFacts, Roots};
-use crate::event::Started;
-use crate::units::Nanos;
+use pintrace_events::Started;
+use pintrace_events::units::Nanos;
+use pintrace_kernel::facts::{KernelFacts, Roots};
 
 /// The circumstances of a stream that begins now; witness, probes and command are the caller's.
 pub(super) fn started(kernel: &KernelFacts, roots: &Roots) -> Started {
@@ -17,7 +17,7 @@ pub(super) fn started(kernel: &KernelFacts, roots: &Roots) -> Started {
     }
 }
 
-/// The clock of [`crate::event::Event::time`].
+/// The clock of [`pintrace_events::Event::time`].
 pub(super) fn now() -> Nanos {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use crate::event::{Event, Stopped};
+use pintrace_events::{Event, Stopped};
 
 use super::session::Session;
 use super::sink::{Sink, SinkError};

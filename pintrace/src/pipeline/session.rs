@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use tokio::io::unix::AsyncFd;
 
-use crate::attach::facts::{Kernel, Roots};
-use crate::event::{Event, Stopped};
-use crate::scan::scanner::ScanError;
+use pintrace_events::{Event, Stopped};
+use pintrace_kernel::facts::{Kernel, Roots};
+use pintrace_probes::table;
+use pintrace_scan::scanner::ScanError;
 
 use super::start::{SessionError, SessionOptions, Witness};
 use super::traced::Traced;
@@ -24,7 +25,7 @@ pub enum Session {
 impl Session {
     /// Begins. The first events are ready.
     pub fn start(roots: &Roots, options: &SessionOptions) -> Result<(Self, Vec<Event>), SessionError> {
-        let kernel = Kernel::read(roots)?;
+        let kernel = Kernel::read(roots, table::functions())?;
         if options.witness == Witness::State {
             return Ok(Self::watch(&kernel, roots, options, String::new())?);
         }
@@ -32,7 +33,7 @@ impl Session {
         match Traced::start(kernel, roots, options) {
             Ok((traced, first)) => Ok((Self::Traced(Box::new(traced)), first)),
             Err(SessionError::Start(why)) if options.witness == Witness::Auto => {
-                let kernel = Kernel::read(roots)?;
+                let kernel = Kernel::read(roots, table::functions())?;
                 Self::watch(&kernel, roots, options, why.to_string()).map_err(|scanned| {
                     SessionError::Neither {
                         traced: Box::new(why),

@@ -1,8 +1,8 @@
 //! Where events go: into the model, into a file.
 
-use crate::event::{Body, Event};
-use crate::model::Model;
-use crate::record::{Recording, WriteError};
+use pintrace_events::{Body, Event};
+use pintrace_model::Model;
+use pintrace_record::{Recording, WriteError};
 
 /// Why a sink takes no more.
 pub type SinkError = Box<dyn std::error::Error + Send + Sync>;

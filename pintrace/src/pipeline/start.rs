@@ -1,10 +1,11 @@
 //! How a session is to go, and why it does not begin.
 
-use crate::attach::btf::BtfError;
-use crate::attach::load::LoadOptions;
-use crate::scan::scanner::ScanError;
-use crate::source::ledger::LedgerError;
-use crate::source::live::StartError;
+use pintrace_kernel::btf::BtfError;
+use pintrace_probes::load::LoadOptions;
+use pintrace_scan::scanner::ScanError;
+use pintrace_source::ledger::LedgerError;
+use pintrace_source::live::StartError;
+use pintrace_tracker::mending::ReconcileError;
 
 /// Why no session began.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,9 @@ pub enum SessionError {
     /// The ledger stopped answering.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// Memory could not be compared with the ledger.
+    #[error(transparent)]
+    Reconcile(#[from] ReconcileError),
 }
 
 /// Which witness to hear.

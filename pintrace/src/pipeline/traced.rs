@@ -8,20 +8,20 @@ use pintrace_common::counters::Loss;
 use pintrace_common::scan::PAGE_STRUCT;
 use tokio::io::unix::AsyncFd;
 
-use crate::attach::apply::{self, Outcome, Status};
-use crate::attach::facts::{Kernel, Roots};
-use crate::attach::loader_btf;
-use crate::enrich::names::Names;
-use crate::enrich::tracker::Tracker;
-use crate::event::{Body, Event, Missing, Probe, Started, Stopped};
-use crate::scan::scanner::Scanner;
-use crate::source::live::Live;
-use crate::source::mender::Mender;
-use crate::source::truth::Healed;
+use crate::pipeline::loader_btf;
+use pintrace_events::{Body, Event, Missing, Probe, Started, Stopped};
+use pintrace_kernel::facts::{Kernel, Roots};
+use pintrace_probes::apply::{self, Outcome, Status};
+use pintrace_scan::scanner::Scanner;
+use pintrace_source::live::Live;
+use pintrace_source::mender::Mender;
+use pintrace_source::truth::Healed;
+use pintrace_tracker::names::Names;
+use pintrace_tracker::tracker::Tracker;
 
-use super::mending::Mending;
 use super::origin::{self, now};
 use super::start::{SessionError, SessionOptions, Witness};
+use pintrace_tracker::mending::Mending;
 
 /// A traced kernel that tells what happens.
 pub struct Traced {
@@ -306,8 +306,8 @@ fn unwatched(outcomes: &[Outcome], wanted: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attach::table::{HOOKS, Hook};
-    use crate::model::finding::FindingKind;
+    use pintrace_model::finding::FindingKind;
+    use pintrace_probes::table::{HOOKS, Hook};
 
     /// Every hook, with a status that depends on whether it looks for findings.
     fn outcomes(watching: impl Fn(usize) -> Status) -> Vec<Outcome> {

@@ -5,18 +5,18 @@ use std::time::Instant;
 
 use pintrace_common::counters::Loss;
 
-use crate::attach::facts::{Kernel, Roots};
-use crate::attach::loader_btf;
-use crate::enrich::sightings::Sightings;
-use crate::event::{Body, Event, Started, Stopped, TruthSampled};
-use crate::scan::scanner::{ScanError, Scanner};
-use crate::source::books::BooksReader;
-use crate::source::truth::around;
-use crate::units::AccountId;
+use crate::pipeline::loader_btf;
+use pintrace_events::units::AccountId;
+use pintrace_events::{Body, Event, Started, Stopped, TruthSampled};
+use pintrace_kernel::books::BooksReader;
+use pintrace_kernel::facts::{Kernel, Roots};
+use pintrace_scan::scanner::{ScanError, Scanner};
+use pintrace_source::truth::around;
+use pintrace_tracker::sightings::Sightings;
 
-use super::budget::{cpu_time, pause};
 use super::origin::{self, now};
 use super::start::SessionOptions;
+use pintrace_tracker::budget::{cpu_time, pause};
 
 /// Memory under watch.
 pub struct Watched {

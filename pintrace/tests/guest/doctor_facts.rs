@@ -8,18 +8,39 @@ use crate::robust_kit::json_of;
 
 /// What is on file of each kernel.
 const ON_FILE: &[(&str, &str)] = &[
-    ("5.10", include_str!("../fixtures/kernels/5.10.json")),
-    ("6.1", include_str!("../fixtures/kernels/6.1.json")),
-    ("6.12", include_str!("../fixtures/kernels/6.12.json")),
-    ("6.16", include_str!("../fixtures/kernels/6.16.json")),
-    ("6.17", include_str!("../fixtures/kernels/6.17.json")),
-    ("6.18", include_str!("../fixtures/kernels/6.18.json")),
-    ("6.19", include_str!("../fixtures/kernels/6.19.json")),
-    ("7.0", include_str!("../fixtures/kernels/7.0.json")),
-    ("7.1", include_str!("../fixtures/kernels/7.1.json")),
-    ("7.2", include_str!("../fixtures/kernels/7.2.json")),
-    ("7.3-rt", include_str!("../fixtures/kernels/7.3-rt.json")),
-    ("7.3", include_str!("../fixtures/kernels/7.3.json")),
+    (
+        "5.10",
+        include_str!("../../crates/probes/tests/kernels/5.10.json"),
+    ),
+    ("6.1", include_str!("../../crates/probes/tests/kernels/6.1.json")),
+    (
+        "6.12",
+        include_str!("../../crates/probes/tests/kernels/6.12.json"),
+    ),
+    (
+        "6.16",
+        include_str!("../../crates/probes/tests/kernels/6.16.json"),
+    ),
+    (
+        "6.17",
+        include_str!("../../crates/probes/tests/kernels/6.17.json"),
+    ),
+    (
+        "6.18",
+        include_str!("../../crates/probes/tests/kernels/6.18.json"),
+    ),
+    (
+        "6.19",
+        include_str!("../../crates/probes/tests/kernels/6.19.json"),
+    ),
+    ("7.0", include_str!("../../crates/probes/tests/kernels/7.0.json")),
+    ("7.1", include_str!("../../crates/probes/tests/kernels/7.1.json")),
+    ("7.2", include_str!("../../crates/probes/tests/kernels/7.2.json")),
+    (
+        "7.3-rt",
+        include_str!("../../crates/probes/tests/kernels/7.3-rt.json"),
+    ),
+    ("7.3", include_str!("../../crates/probes/tests/kernels/7.3.json")),
 ];
 
 #[test]

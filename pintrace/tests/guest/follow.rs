@@ -9,10 +9,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use pintrace::event::{Body, Event};
-use pintrace::export::json;
-use pintrace::model::Model;
-use pintrace::record::{ReadError, Reader};
+use pintrace_events::{Body, Event};
+use pintrace_export::json;
+use pintrace_model::Model;
+use pintrace_record::{ReadError, Reader};
 
 use crate::harness::{PATIENCE, Report, STEP, eventually};
 

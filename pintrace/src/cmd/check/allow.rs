@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::model::finding::{Finding, FindingKind};
-use crate::model::subsystem::Subsystem;
-use crate::model::text::printable;
+use pintrace_model::finding::{Finding, FindingKind};
+use pintrace_model::subsystem::Subsystem;
+use pintrace_model::text::printable;
 
 /// What is allowed.
 #[derive(Clone, Debug, Default)]

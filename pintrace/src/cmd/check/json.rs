@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::export::json_findings::FindingKeys;
+use pintrace_export::json_findings::FindingKeys;
 
 use super::verdict::{Judged, Ruling, Verdict};
 

@@ -5,8 +5,8 @@ use std::io;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
-use crate::model::finding::FindingKind;
-use crate::model::text::printable;
+use pintrace_model::finding::FindingKind;
+use pintrace_model::text::printable;
 
 use super::text;
 use super::verdict::{Ruling, Verdict};

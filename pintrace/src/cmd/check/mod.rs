@@ -17,11 +17,11 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use crate::exit::Exit;
-use crate::model::finding::FindingKind;
-use crate::model::snapshot::Snapshot;
 use crate::pipeline::sink::{Fold, Sink};
 use crate::pipeline::start::{SCAN_BUDGET, Witness};
-use crate::record::{Existing, Recording};
+use pintrace_model::finding::FindingKind;
+use pintrace_model::snapshot::Snapshot;
+use pintrace_record::{Existing, Recording};
 
 use self::allow::Allowed;
 use self::file::ReportFile;

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::model::finding::{Finding, FindingKind, Severity};
+use pintrace_model::finding::{Finding, FindingKind, Severity};
 
 use super::text;
 use super::verdict::{Judged, Ruling, Verdict};

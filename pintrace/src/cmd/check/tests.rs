@@ -4,11 +4,11 @@ use pintrace_common::counters;
 use quick_xml::events::Event;
 use serde_json::Value;
 
-use crate::event::{Missing, Started, Stopped, Touch};
-use crate::model::finding::{Finding, FindingKind, PinSide, Severity, TouchKind, TouchSide};
-use crate::model::snapshot::{Snapshot, Truth};
-use crate::model::subsystem::Subsystem;
-use crate::units::{Nanos, Pid, Tid};
+use pintrace_events::units::{Nanos, Pid, Tid};
+use pintrace_events::{Missing, Started, Stopped, Touch};
+use pintrace_model::finding::{Finding, FindingKind, PinSide, Severity, TouchKind, TouchSide};
+use pintrace_model::snapshot::{Snapshot, Truth};
+use pintrace_model::subsystem::Subsystem;
 
 use super::allow::Allowed;
 use super::verdict::{Rules, Ruling, Verdict};

@@ -1,7 +1,7 @@
 //! The report for people.
 
-use crate::model::finding::{Finding, PinSide, TouchSide};
-use crate::model::text::{printable, span};
+use pintrace_model::finding::{Finding, PinSide, TouchSide};
+use pintrace_model::text::{printable, span};
 
 use super::verdict::{Judged, Ruling, Verdict};
 

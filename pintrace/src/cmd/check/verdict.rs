@@ -2,11 +2,11 @@
 
 use pintrace_common::counters;
 
-use crate::attach::table::{HOOKS, Purpose};
-use crate::event::Missing;
-use crate::model::finding::{Finding, FindingKind, Severity};
-use crate::model::snapshot::Snapshot;
-use crate::units::Nanos;
+use pintrace_events::Missing;
+use pintrace_events::units::Nanos;
+use pintrace_model::finding::{Finding, FindingKind, Severity};
+use pintrace_model::snapshot::Snapshot;
+use pintrace_probes::table::{HOOKS, Purpose};
 
 use super::allow::{Allowed, Entry};
 

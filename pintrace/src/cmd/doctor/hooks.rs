@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use crate::attach::apply::{Outcome, Status};
-use crate::attach::plan::{Choice, Line};
-use crate::attach::table::{Candidate, Hook};
+use pintrace_probes::apply::{Outcome, Status};
+use pintrace_probes::plan::{Choice, Line};
+use pintrace_probes::table::{Candidate, Hook};
 
 /// One hook.
 #[derive(Debug, Serialize)]

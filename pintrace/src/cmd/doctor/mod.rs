@@ -4,24 +4,24 @@
 mod hooks;
 mod self_test;
 mod text;
+mod trial;
 
 use std::io::Write;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::attach::capture::Capture;
-use crate::attach::environment::{self, Check, State};
-use crate::attach::facts::{Kernel, Roots};
-use crate::attach::loader_btf;
-use crate::attach::plan;
-use crate::attach::table::{HOOKS, Purpose};
-use crate::attach::trial;
 use crate::exit::Exit;
+use crate::pipeline::loader_btf;
 use crate::pipeline::start::{SessionError, SessionOptions, Witness};
 use crate::pipeline::traced::Traced;
-use crate::scan::scanner::Scanner;
-use crate::source::live::StartError;
+use pintrace_kernel::capture::Capture;
+use pintrace_kernel::environment::{self, Check, State};
+use pintrace_kernel::facts::{Kernel, Roots};
+use pintrace_probes::plan;
+use pintrace_probes::table::{self, HOOKS, Purpose};
+use pintrace_scan::scanner::Scanner;
+use pintrace_source::live::StartError;
 
 use hooks::HookLine;
 use self_test::SelfTest;
@@ -94,7 +94,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     if args.facts {
-        let kernel = Kernel::read(&roots)?;
+        let kernel = Kernel::read(&roots, table::functions())?;
         let mut capture = Capture::of(&kernel);
         trial::run(&mut capture, &kernel)?;
         writeln!(out, "{}", serde_json::to_string_pretty(&capture)?)?;
@@ -121,7 +121,7 @@ fn diagnose(roots: &Roots) -> Diagnosis {
         schema: 1,
         ..Diagnosis::default()
     };
-    let kernel = match Kernel::read(roots) {
+    let kernel = match Kernel::read(roots, table::functions()) {
         Ok(kernel) => kernel,
         Err(error) => {
             diagnosis.environment = environment::checks(roots, None);

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use crate::event::Event;
-use crate::model::Model;
 use crate::pipeline::traced::Traced;
-use crate::source::own_page;
+use pintrace_events::Event;
+use pintrace_kernel::own_page;
+use pintrace_model::Model;
 
 /// How it came out.
 #[derive(Debug, Default, Serialize)]

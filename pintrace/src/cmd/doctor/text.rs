@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::attach::table::{HOOKS, LONGTERM, Purpose};
+use pintrace_probes::table::{HOOKS, LONGTERM, Purpose};
 
 use super::Diagnosis;
 

@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use crate::event::ProcessSeen;
-use crate::scan::descriptors::Descriptor;
-use crate::scan::found::Doubtful;
-use crate::scan::join::{Amount, Mapped};
-use crate::scan::look::{Holder, Memory, Orphans, Part, Unseen};
+use pintrace_events::ProcessSeen;
+use pintrace_kernel::descriptors::Descriptor;
+use pintrace_scan::found::Doubtful;
+use pintrace_scan::join::{Amount, Mapped};
+use pintrace_scan::look::{Holder, Memory, Orphans, Part, Unseen};
 
 use super::Scan;
 

@@ -7,15 +7,15 @@ use std::io::{IsTerminal as _, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::attach::btf::KernelTypes;
-use crate::attach::facts::{self, Roots};
-use crate::attach::loader_btf;
-use crate::event::TruthSampled;
 use crate::exit::Exit;
-use crate::scan::look::{Look, Orphans};
-use crate::scan::scanner::Scanner;
-use crate::source::books::BooksReader;
-use crate::source::truth::around;
+use crate::pipeline::loader_btf;
+use pintrace_events::TruthSampled;
+use pintrace_kernel::books::BooksReader;
+use pintrace_kernel::btf::KernelTypes;
+use pintrace_kernel::facts::{self, Roots};
+use pintrace_scan::look::{Look, Orphans};
+use pintrace_scan::scanner::Scanner;
+use pintrace_source::truth::around;
 
 use super::live::CannotTrace;
 

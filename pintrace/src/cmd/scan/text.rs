@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
-use crate::model::text::{bytes, count, printable, span};
-use crate::scan::descriptors::Descriptor;
-use crate::scan::found::{Doubt, Doubtful};
-use crate::scan::look::{Holder, Look, Part};
-use crate::units::Nanos;
+use pintrace_events::units::Nanos;
+use pintrace_kernel::descriptors::Descriptor;
+use pintrace_model::text::{bytes, count, printable, span};
+use pintrace_scan::found::{Doubt, Doubtful};
+use pintrace_scan::look::{Holder, Look, Part};
 
 use super::Scan;
 

@@ -1,0 +1,29 @@
+//! Builds the eBPF programs.
+
+fn main() -> aya_build::Result<()> {
+    // The programs need core for a BPF target, which stable only builds when told so.
+    // The inner cargo's progress would come out as warnings of this package.
+    // SAFETY: a build script's only thread.
+    unsafe {
+        std::env::set_var("RUSTC_BOOTSTRAP", "1");
+        std::env::set_var("CARGO_TERM_QUIET", "true");
+    }
+    let mut features = Vec::new();
+    if cfg!(feature = "bpf-log") {
+        features.push("bpf-log");
+    }
+    if cfg!(feature = "bench") {
+        features.push("bench");
+    }
+    aya_build::build_ebpf(
+        [aya_build::Package {
+            name: "pintrace-ebpf",
+            root_dir: "../../../pintrace-ebpf",
+            no_default_features: false,
+            features: &features,
+        }],
+        aya_build::Toolchain::Custom("1.95.0"),
+    )?;
+    println!("cargo:rerun-if-changed=../../../pintrace-common");
+    Ok(())
+}

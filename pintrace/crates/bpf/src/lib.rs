@@ -1,0 +1,12 @@
+//! What aya does not do: bpf(2) commands that it lacks, names for the loader, and the embedded eBPF objects.
+
+mod bpf_call;
+#[cfg(feature = "bpf-log")]
+pub mod bpf_log;
+pub mod in_place;
+pub mod loader_btf;
+pub mod objects;
+mod pod;
+pub mod prog_info;
+pub mod refusal;
+pub mod test_run;

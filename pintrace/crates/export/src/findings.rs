@@ -1,0 +1,105 @@
+//! Findings and pending-flush windows as text.
+
+use pintrace_events::units::Nanos;
+use pintrace_model::field::window::{COLUMNS, Column};
+use pintrace_model::finding::text::{checked, counted, dropped};
+use pintrace_model::finding::{Finding, WindowTotals};
+use pintrace_model::snapshot::Snapshot;
+use pintrace_model::text;
+
+use super::grid;
+
+/// Findings told at length; `--json` has them all.
+const TOLD: usize = 20;
+/// Frames of a stack: whose the call was stands among the innermost.
+const FRAMES: usize = 8;
+
+/// The section of a report; nothing where nothing was found.
+pub(super) fn section(snapshot: &Snapshot, width: usize) -> Vec<String> {
+    if snapshot.findings.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![
+        String::new(),
+        format!("Findings: {}", counted(&snapshot.findings)),
+    ];
+    for found in snapshot.findings.iter().take(TOLD) {
+        lines.push(String::new());
+        lines.extend(told(found, start(snapshot), width));
+    }
+    let more = snapshot.findings.len().saturating_sub(TOLD);
+    if more > 0 {
+        lines.extend([
+            String::new(),
+            format!("... and {more} more: --json has them all."),
+        ]);
+    }
+    lines.extend(dropped(snapshot.findings_dropped));
+    lines
+}
+
+/// When the stream began.
+#[must_use]
+pub fn start(snapshot: &Snapshot) -> Nanos {
+    snapshot.time.since(snapshot.duration)
+}
+
+/// A finding with its evidence, in lines no wider than `width` where words allow that. `start` is that of the stream.
+#[must_use]
+pub fn told(found: &Finding, start: Nanos, width: usize) -> Vec<String> {
+    let mut lines = vec![grid::cut(
+        &format!("{} {}: {}", found.severity, found.title(), found.whose()),
+        width,
+    )];
+    let when = match (found.first.since(start), found.last.since(start)) {
+        (first, last) if first == last => format!("{} after the start", text::span(first)),
+        (first, last) => format!("{} to {} after the start", text::span(first), text::span(last)),
+    };
+    lines.extend(grid::indented(
+        &format!("{}, {}, {when}", found.place(), found.times()),
+        2,
+        width,
+    ));
+    lines.extend(grid::indented(found.explanation, 2, width));
+    if let Some(pin) = &found.pin {
+        lines.extend(grid::indented(
+            &format!("{}: {}", pin.held_how(), pin.sentence()),
+            2,
+            width,
+        ));
+        lines.extend(stack(&pin.stack, width));
+    }
+    if let Some(touch) = &found.touch {
+        lines.extend(grid::indented(&format!("Then: {}", touch.sentence()), 2, width));
+        lines.extend(stack(&touch.stack, width));
+    }
+    lines.extend(grid::indented(&format!("To do: {}", found.advice), 2, width));
+    lines
+}
+
+fn stack(frames: &[String], width: usize) -> Vec<String> {
+    let shown = frames.iter().take(FRAMES);
+    let mut lines: Vec<String> = shown
+        .map(|frame| grid::cut(&format!("      {}", text::printable(frame)), width))
+        .collect();
+    if frames.len() > FRAMES {
+        lines.push(format!("      ... and {} more", frames.len() - FRAMES));
+    }
+    lines
+}
+
+/// The table of pending-flush windows; nothing where there were none.
+pub(super) fn windows(snapshot: &Snapshot, width: usize) -> Vec<String> {
+    if snapshot.windows.is_empty() {
+        return Vec::new();
+    }
+    let columns: Vec<&Column> = COLUMNS.iter().collect();
+    let rows: Vec<&WindowTotals> = snapshot.windows.iter().collect();
+    let mut lines = vec![
+        String::new(),
+        "Write protections, until their TLB flush:".to_owned(),
+    ];
+    lines.extend(grid::lines(&columns, &rows, width, grid::Digits::All));
+    lines.extend(grid::indented(&checked(snapshot.flush_check), 0, width));
+    lines
+}

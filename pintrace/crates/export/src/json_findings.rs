@@ -1,0 +1,150 @@
+//! Findings and pending-flush windows in the one JSON shape.
+
+use serde::Serialize;
+
+use pintrace_events::units::Nanos;
+use pintrace_model::finding::{Finding, PinSide, TouchSide, WindowTotals};
+use pintrace_model::snapshot::Snapshot;
+
+/// A finding. Moments are ns since the start of the stream.
+#[derive(Serialize)]
+pub struct FindingKeys<'a> {
+    kind: &'static str,
+    severity: &'static str,
+    certain: bool,
+    pid: u32,
+    comm: &'a str,
+    address: String,
+    end: String,
+    pages: u64,
+    count: u64,
+    first_ns: u64,
+    last_ns: u64,
+    pin: Option<PinKeys<'a>>,
+    touch: Option<TouchKeys<'a>>,
+    explanation: &'static str,
+    advice: &'static str,
+}
+
+#[derive(Serialize)]
+struct PinKeys<'a> {
+    tid: u32,
+    subsystem: &'static str,
+    address: String,
+    end: String,
+    pages: u64,
+    longterm: bool,
+    reference: bool,
+    age_ns: u64,
+    stack: &'a [String],
+}
+
+#[derive(Serialize)]
+struct TouchKeys<'a> {
+    what: &'static str,
+    pid: u32,
+    /// 0 where it is not known.
+    tid: u32,
+    comm: &'a str,
+    stack: &'a [String],
+}
+
+/// Windows of one process and cause.
+#[derive(Serialize)]
+pub(super) struct WindowKeys<'a> {
+    pid: u32,
+    comm: &'a str,
+    cause: &'static str,
+    count: u64,
+    pages: u64,
+    p50_ns: u64,
+    p99_ns: u64,
+    max_ns: u64,
+    faults: u64,
+    cows: u64,
+    pins: u64,
+}
+
+impl<'a> FindingKeys<'a> {
+    /// All of a snapshot's.
+    pub(super) fn all(snapshot: &'a Snapshot) -> Vec<Self> {
+        let start = snapshot.time.since(snapshot.duration);
+        snapshot
+            .findings
+            .iter()
+            .map(|found| Self::new(found, start))
+            .collect()
+    }
+
+    /// Of a stream that began then.
+    pub fn new(found: &'a Finding, start: Nanos) -> Self {
+        Self {
+            kind: found.kind.as_str(),
+            severity: found.severity.as_str(),
+            certain: found.certain,
+            pid: found.pid.0,
+            comm: &found.comm,
+            address: hex(found.address),
+            end: hex(found.end),
+            pages: found.pages,
+            count: found.count,
+            first_ns: found.first.since(start).0,
+            last_ns: found.last.since(start).0,
+            pin: found.pin.as_ref().map(PinKeys::from),
+            touch: found.touch.as_ref().map(TouchKeys::from),
+            explanation: found.explanation,
+            advice: found.advice,
+        }
+    }
+}
+
+impl<'a> From<&'a PinSide> for PinKeys<'a> {
+    fn from(pin: &'a PinSide) -> Self {
+        Self {
+            tid: pin.tid.0,
+            subsystem: pin.subsystem.as_str(),
+            address: hex(pin.address),
+            end: hex(pin.end),
+            pages: pin.pages,
+            longterm: pin.longterm,
+            reference: pin.reference,
+            age_ns: pin.age.0,
+            stack: &pin.stack,
+        }
+    }
+}
+
+impl<'a> From<&'a TouchSide> for TouchKeys<'a> {
+    fn from(touch: &'a TouchSide) -> Self {
+        Self {
+            what: touch.what.as_str(),
+            pid: touch.pid.0,
+            tid: touch.tid.0,
+            comm: &touch.comm,
+            stack: &touch.stack,
+        }
+    }
+}
+
+impl<'a> From<&'a WindowTotals> for WindowKeys<'a> {
+    fn from(all: &'a WindowTotals) -> Self {
+        Self {
+            pid: all.pid.0,
+            comm: &all.comm,
+            cause: all.cause.as_str(),
+            count: all.count,
+            pages: all.pages,
+            p50_ns: all.p50.0,
+            p99_ns: all.p99.0,
+            max_ns: all.max.0,
+            faults: all.faults,
+            cows: all.cows,
+            pins: all.pins,
+        }
+    }
+}
+
+/// Addresses are text: JSON readers that know only f64 would round them.
+fn hex(address: u64) -> String {
+    format!("{address:#x}")
+}

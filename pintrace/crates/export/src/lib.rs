@@ -1,0 +1,13 @@
+//! Snapshots as text and JSON. Columns come from the catalogue, figures from the snapshot alone.
+
+pub mod catalogue;
+pub mod findings;
+mod grid;
+mod header;
+pub mod json;
+pub mod json_findings;
+pub mod report;
+pub mod table;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+//! The text of `report`: what happened, from the first event to the last.
+
+use pintrace_model::field::header::figure;
+use pintrace_model::field::process::{Column, column, rank, signal_name};
+use pintrace_model::field::subsystem;
+use pintrace_model::snapshot::{Process, Snapshot, SubsystemTotals};
+use pintrace_model::text;
+
+use super::{findings, grid, header};
+
+/// Columns of the processes: totals rather than rates.
+const COLUMNS: [&str; 10] = [
+    "pid",
+    "acquired",
+    "released",
+    "pages_held",
+    "bytes_held",
+    "longterm_share",
+    "oldest",
+    "subsystem",
+    "state",
+    "comm",
+];
+/// Sentences on the ends of processes; beyond that, the table has them all.
+const ENDS: usize = 20;
+
+/// The report, with a line end after each line. `complete` tells whether the stream ended in order.
+#[must_use]
+pub fn render(snapshot: &Snapshot, complete: bool, width: usize) -> String {
+    let mut lines = origin(snapshot, complete);
+    lines.push(String::new());
+    lines.extend(truth(snapshot));
+    lines.extend(lost(snapshot));
+    lines.extend(subsystems(snapshot, width));
+    lines.extend(processes(snapshot, width));
+    lines.extend(ends(snapshot));
+    lines.extend(findings::section(snapshot, width));
+    lines.extend(findings::windows(snapshot, width));
+    lines.join("\n") + "\n"
+}
+
+fn origin(snapshot: &Snapshot, complete: bool) -> Vec<String> {
+    let started = &snapshot.started;
+    let host = text::printable(&started.host);
+    let tool = text::printable(&started.tool);
+    let mut lines = vec![
+        format!(
+            "Recorded on {host}, {}, by pintrace {tool}",
+            header::kernel(snapshot)
+        ),
+        format!(
+            "{} from {}, {}",
+            text::span(snapshot.duration),
+            text::utc(started.wall_ns),
+            if complete {
+                "to its end"
+            } else {
+                "CUT SHORT: what came after is not known"
+            },
+        ),
+    ];
+    if !started.command.is_empty() {
+        let code = snapshot.ending.as_ref().and_then(|ending| ending.exit_code);
+        let code = code
+            .map(|code| format!(" (exit code {code})"))
+            .unwrap_or_default();
+        lines.push(format!(
+            "Command: {}{code}",
+            text::printable(&started.command.join(" "))
+        ));
+    }
+    lines.push(format!(
+        "Witness: {}, {}",
+        text::printable(&started.witness),
+        header::probes(snapshot)
+    ));
+    for missing in &started.missing {
+        lines.push(format!(
+            "Not seen: {} ({} could not be hooked: {})",
+            text::printable(&missing.lost),
+            text::printable(&missing.function),
+            text::printable(&missing.why)
+        ));
+    }
+    lines
+}
+
+fn truth(snapshot: &Snapshot) -> Vec<String> {
+    let shown = |id| figure(id).map_or_else(String::new, |figure| (figure.value)(snapshot).exact());
+    let row = |name: &str, acquired, released, held| {
+        format!(
+            "  {name:<8}{:>12}{:>12}{:>12}",
+            shown(acquired),
+            shown(released),
+            shown(held)
+        )
+    };
+    let unbooked = match snapshot.truth.unbooked {
+        0 => String::new(),
+        _ => format!(", unbooked {}", shown("unbooked")),
+    };
+    vec![
+        format!(
+            "{:<10}{:>12}{:>12}{:>12}",
+            "Pages", "acquired", "released", "held"
+        ),
+        row("books", "books_acquired", "books_released", "books_held"),
+        row("ledger", "ledger_acquired", "ledger_released", "ledger_held"),
+        format!(
+            "  {:<8}{:>12}{:>12}{:>12}",
+            "older",
+            "",
+            shown("opening_released"),
+            shown("opening_held")
+        ),
+        format!(
+            "  unaccounted {}, internal {}, ambiguous {}{unbooked}",
+            shown("unaccounted"),
+            shown("internal"),
+            shown("ambiguous")
+        ),
+    ]
+}
+
+fn lost(snapshot: &Snapshot) -> Vec<String> {
+    let text = if snapshot.lost() == 0 {
+        "Nothing was lost.".into()
+    } else {
+        header::lost(snapshot)
+    };
+    vec![format!("  {text}")]
+}
+
+fn subsystems(snapshot: &Snapshot, width: usize) -> Vec<String> {
+    if snapshot.subsystems.is_empty() {
+        return Vec::new();
+    }
+    let columns: Vec<&subsystem::Column> = subsystem::COLUMNS.iter().collect();
+    let rows: Vec<&SubsystemTotals> = snapshot.subsystems.iter().collect();
+    let mut lines = vec![String::new()];
+    lines.extend(grid::lines(&columns, &rows, width, grid::Digits::All));
+    lines
+}
+
+fn processes(snapshot: &Snapshot, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut rows: Vec<&Process> = snapshot.processes.iter().collect();
+    if rows.is_empty() {
+        lines.push("No process pinned memory.".into());
+        return lines;
+    }
+    if let Some(by) = column("acquired") {
+        rows.sort_by(|one, two| rank(by, one, two));
+    }
+    let columns: Vec<&Column> = COLUMNS.iter().filter_map(|id| column(id)).collect();
+    lines.extend(grid::lines(&columns, &rows, width, grid::Digits::All));
+    lines
+}
+
+/// Processes that ended while they held pins, largest first.
+fn ends(snapshot: &Snapshot) -> Vec<String> {
+    let mut ended: Vec<(u64, &Process)> = snapshot
+        .processes
+        .iter()
+        .filter_map(|process| Some((process.ended?.pages_held, process)))
+        .filter(|(pages_held, _)| *pages_held > 0)
+        .collect();
+    ended.sort_by_key(|(pages_held, process)| (std::cmp::Reverse(*pages_held), process.pid));
+    let mut lines: Vec<String> = ended
+        .iter()
+        .take(ENDS)
+        .filter_map(|(_, process)| end(process))
+        .collect();
+    if ended.len() > ENDS {
+        lines.push(format!(
+            "... and {} more ended holding pages.",
+            ended.len() - ENDS
+        ));
+    }
+    if !lines.is_empty() {
+        lines.insert(0, String::new());
+    }
+    lines
+}
+
+fn end(process: &Process) -> Option<String> {
+    let ended = process.ended?;
+    let how = match ended.signal {
+        0 => format!("ended with status {}", ended.status),
+        signal => format!("was killed by {}", signal_name(signal)),
+    };
+    let after = match process.pages_held {
+        0 => "all were released since".into(),
+        held => format!("{} still are", pages(held)),
+    };
+    let comm = text::printable(&process.comm);
+    Some(format!(
+        "{comm} ({}) {how} holding {}; {after}.",
+        process.pid.0,
+        pages(ended.pages_held)
+    ))
+}
+
+fn pages(count: u64) -> String {
+    if count == 1 {
+        "1 page".into()
+    } else {
+        format!("{count} pages")
+    }
+}

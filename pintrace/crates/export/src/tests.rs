@@ -1,0 +1,231 @@
+//! Golden tests: what a synthetic stream looks like. `BLESS=1 cargo test` writes the files anew.
+
+use std::path::Path;
+
+use pintrace_events::{Body, Missing};
+use pintrace_model::Model;
+use pintrace_model::field::process::{COLUMNS, column};
+use pintrace_model::snapshot::Snapshot;
+use pintrace_testing::story::{SECOND, Story, fio_and_others, mishaps};
+
+use super::{json, report, table};
+
+fn snapshot(story: &Story) -> Snapshot {
+    let mut model = Model::default();
+    for event in &story.events {
+        model.apply(event);
+    }
+    model.snapshot()
+}
+
+/// Processes of every width, one of them hostile.
+fn crowd() -> Story {
+    let mut story = fio_and_others();
+    for (index, comm) in ["漢字の名前", "a\x1b[31mred", "kworker/u8:3-events_unbound"]
+        .iter()
+        .enumerate()
+    {
+        let id = 100 + u32::try_from(index).unwrap();
+        story.account(id, id, id, 7, index == 0).process(id, comm);
+        story.totals(id, 1_234_567 << (index * 4), 1_234_000);
+    }
+    story.wait(SECOND * 3_700).tick();
+    story
+}
+
+fn golden(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name);
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(
+        text, expected,
+        "{name} changed; if it should have, run the tests with BLESS=1"
+    );
+}
+
+#[test]
+fn the_table_of_top() {
+    golden(
+        "table.txt",
+        &table::render(&snapshot(&fio_and_others()), table::Look::default()),
+    );
+}
+
+#[test]
+fn a_crowded_table_on_a_wide_terminal() {
+    let look = table::Look {
+        width: 160,
+        sort: column("comm"),
+        reverse: true,
+    };
+    golden("table-wide.txt", &table::render(&snapshot(&crowd()), look));
+}
+
+#[test]
+fn a_table_before_anything_was_pinned() {
+    golden(
+        "table-empty.txt",
+        &table::render(&snapshot(&Story::begin()), table::Look::default()),
+    );
+}
+
+#[test]
+fn no_line_is_wider_than_the_terminal() {
+    use unicode_width::UnicodeWidthStr as _;
+    let snapshot = snapshot(&crowd());
+    for width in 60..200 {
+        let look = table::Look {
+            width,
+            sort: None,
+            reverse: false,
+        };
+        for line in table::render(&snapshot, look).lines() {
+            assert!(line.width() <= width, "{width}: {line}");
+        }
+    }
+}
+
+#[test]
+fn a_table_of_eighty_columns_shows_what_was_asked_for() {
+    let text = table::render(&snapshot(&fio_and_others()), table::Look::default());
+    for id in [
+        "pid",
+        "pages_held",
+        "bytes_held",
+        "longterm_share",
+        "acquired_per_second",
+        "released_per_second",
+        "oldest",
+        "subsystem",
+        "comm",
+    ] {
+        let title = COLUMNS.iter().find(|column| column.id == id).unwrap().title;
+        assert!(text.contains(title), "{title}");
+    }
+}
+
+#[test]
+fn what_cannot_be_hooked_is_said_wherever_figures_are() {
+    let mut story = fio_and_others();
+    if let Some(Body::Started(started)) = story.events.first_mut().map(|event| &mut event.body) {
+        started.missing.push(Missing {
+            function: "unpin_user_page".into(),
+            why: "refused".into(),
+            lost: "releases page by page".into(),
+        });
+    }
+    let snapshot = snapshot(&story);
+    assert!(
+        table::render(&snapshot, table::Look::default())
+            .contains("\n1 missing: not everything is seen, see pintrace doctor\n")
+    );
+    let report = report::render(&snapshot, true, 100);
+    assert!(
+        report.contains("Not seen: releases page by page (unpin_user_page could not be hooked: refused)"),
+        "{report}"
+    );
+    let json = json::render(&snapshot, true).unwrap();
+    assert!(
+        json.contains(r#""missing":[{"function":"unpin_user_page""#),
+        "{json}"
+    );
+}
+
+#[test]
+fn the_report() {
+    golden(
+        "report.txt",
+        &report::render(&snapshot(&fio_and_others()), true, 100),
+    );
+}
+
+#[test]
+fn the_report_of_a_recording_cut_short_with_loss() {
+    let mut story = crowd();
+    story
+        .loss(&[("ring_full", 12), ("stack_lost", 3)])
+        .exit(100, 15, 0);
+    story
+        .events
+        .retain(|event| !matches!(event.body, pintrace_events::Body::Stopped(_)));
+    golden("report-cut.txt", &report::render(&snapshot(&story), false, 100));
+}
+
+#[test]
+fn the_report_of_findings() {
+    golden(
+        "report-findings.txt",
+        &report::render(&snapshot(&mishaps()), true, 100),
+    );
+}
+
+#[test]
+fn findings_keep_within_a_narrow_page() {
+    use unicode_width::UnicodeWidthStr as _;
+    let snapshot = snapshot(&mishaps());
+    for line in super::findings::section(&snapshot, 50) {
+        // But for what cannot be broken.
+        assert!(line.width() <= 50 || !line.trim().contains(' '), "{line}");
+    }
+}
+
+#[test]
+fn the_json_of_findings() {
+    let text = json::render(&snapshot(&mishaps()), true).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let part: serde_json::Map<_, _> = ["findings", "findings_dropped", "windows", "flush_check"]
+        .iter()
+        .map(|key| ((*key).to_owned(), value[*key].clone()))
+        .collect();
+    golden(
+        "findings.json",
+        &(serde_json::to_string_pretty(&part).unwrap() + "\n"),
+    );
+}
+
+#[test]
+fn the_json() {
+    let text = json::render(&snapshot(&fio_and_others()), true).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    golden(
+        "snapshot.json",
+        &(serde_json::to_string_pretty(&value).unwrap() + "\n"),
+    );
+}
+
+#[test]
+fn the_json_has_every_key_that_was_promised() {
+    let text = json::render(&snapshot(&fio_and_others()), true).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let keys = |value: &serde_json::Value, keys: &str| {
+        for key in keys.split(' ') {
+            assert!(value.get(key).is_some_and(|value| !value.is_null()), "{key}");
+        }
+    };
+    keys(&value, "schema witness kernel duration_ns truth loss processes");
+    keys(
+        &value["truth"],
+        "books_acquired books_released books_held ledger_acquired ledger_released ledger_held internal \
+         opening_held unaccounted",
+    );
+    keys(
+        &value["processes"][0],
+        "pid comm extents pages_held bytes_held longterm_pages_held oldest_ns acquired released subsystems",
+    );
+    for loss in pintrace_common::counters::Loss::ALL {
+        assert_eq!(value["loss"][loss.name()], 0);
+    }
+    assert_eq!(value["processes"][0]["subsystems"]["io_uring"], 1024);
+}
+
+#[test]
+fn unreadable_books_are_null_in_json() {
+    let text = json::render(&snapshot(&Story::begin()), true).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert!(value["truth"]["unaccounted"].is_null());
+    assert_eq!(value["truth"]["ledger_held"], 0);
+}

@@ -1,0 +1,171 @@
+//! The kernel facts that the scan needs, read from BTF.
+
+use std::collections::BTreeMap;
+
+use pintrace_common::scan::{PAGE_STRUCT, ScanFacts, buddy};
+
+use crate::btf::Types;
+use crate::layout::{PIN_BIAS, UnknownLayout, large};
+
+/// Where pointers lead that user space follows from a task to the first page of one of its files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// `task_struct.files`.
+    pub task_files: u32,
+    /// `files_struct.fdt`.
+    pub files_fdt: u32,
+    /// `fdtable.fd`.
+    pub fdt_fd: u32,
+    /// `file.f_mapping`.
+    pub file_mapping: u32,
+    /// `address_space.i_pages.xa_head`.
+    pub mapping_first: u32,
+    /// `file.private_data`.
+    pub file_private: u32,
+    /// `socket.sk`.
+    pub socket_sk: u32,
+    /// `sock.__sk_common.skc_family`, a u16.
+    pub sock_family: u32,
+    /// `xdp_sock.umem`, which begins with its `sock`, and `xdp_umem.npgs`; `None` without AF_XDP.
+    pub xdp: Option<(u32, u32)>,
+}
+
+/// Where pointers lead that user space follows from a page to who maps it; `None` where something is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rmap {
+    /// `page.mapping`.
+    pub page_mapping: u32,
+    /// `page.index`.
+    pub page_index: u32,
+    /// `anon_vma.rb_root.rb_root.rb_node`: a cached tree begins with the tree, and that with its top node.
+    pub anon_root: u32,
+    /// `anon_vma_chain.rb`.
+    pub chain_node: u32,
+    /// `anon_vma_chain.vma`.
+    pub chain_vma: u32,
+    /// `address_space.i_mmap`, likewise.
+    pub file_root: u32,
+    /// `vm_area_struct.shared.rb`.
+    pub vma_node: u32,
+    /// `vm_area_struct.vm_start`.
+    pub vma_start: u32,
+    /// `vm_area_struct.vm_end`.
+    pub vma_end: u32,
+    /// `vm_area_struct.vm_pgoff`.
+    pub vma_pgoff: u32,
+    /// `vm_area_struct.vm_mm`.
+    pub vma_mm: u32,
+    /// `mm_struct.owner`.
+    pub mm_owner: u32,
+    /// `task_struct.tgid`.
+    pub task_tgid: u32,
+}
+
+impl Rmap {
+    fn of(types: &impl Types) -> Option<Self> {
+        let offset = |container: &str, name: &str| types.offset(container, &[name]);
+        Some(Self {
+            page_mapping: offset("page", "mapping")?,
+            page_index: types.offset("page", &["index", "__folio_index"])?,
+            anon_root: offset("anon_vma", "rb_root")?,
+            chain_node: offset("anon_vma_chain", "rb")?,
+            chain_vma: offset("anon_vma_chain", "vma")?,
+            file_root: offset("address_space", "i_mmap")?,
+            vma_node: offset("vm_area_struct", "shared")?,
+            vma_start: offset("vm_area_struct", "vm_start")?,
+            vma_end: offset("vm_area_struct", "vm_end")?,
+            vma_pgoff: offset("vm_area_struct", "vm_pgoff")?,
+            vma_mm: offset("vm_area_struct", "vm_mm")?,
+            mm_owner: offset("mm_struct", "owner")?,
+            task_tgid: offset("task_struct", "tgid")?,
+        })
+    }
+}
+
+/// What the programs are told, and what user space keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// For the programs.
+    pub facts: ScanFacts,
+    /// `mm_flags` is a count of its own (`has_pinned`, up to 5.13): any bit of it means that the mm has pinned.
+    pub pinned_is_a_field: bool,
+    /// For user space.
+    pub path: Path,
+    /// For user space.
+    pub rmap: Option<Rmap>,
+}
+
+/// Collects the facts.
+pub fn layout(types: &impl Types) -> Result<Layout, UnknownLayout> {
+    let offset = |container: &str, names: &[&str]| {
+        types.offset(container, names).ok_or_else(|| UnknownLayout {
+            what: format!("{container}.{}", names.join(" or ")),
+        })
+    };
+    let bytes = types.size("page").unwrap_or(0);
+    if bytes as usize != PAGE_STRUCT {
+        return Err(UnknownLayout {
+            what: format!("struct page of {PAGE_STRUCT} bytes (it has {bytes})"),
+        });
+    }
+    let enums = types.enumerators(&["PG_head", "PG_uptodate", "PGTY_buddy", "PG_buddy"]);
+    let enumerator = |name: &str| {
+        enums.get(name).copied().ok_or_else(|| UnknownLayout {
+            what: format!("enumerator {name}"),
+        })
+    };
+    let (buddy, pgty_buddy) = buddy(&enums);
+    let large = large(types, bytes)?;
+    let has_pinned = types.offset("mm_struct", &["has_pinned"]);
+    let facts = ScanFacts {
+        page_flags: offset("page", &["flags"])?,
+        page_mapping: offset("page", &["mapping"])?,
+        page_mapcount: offset("page", &["_mapcount"])?,
+        page_refcount: offset("page", &["_refcount"])?,
+        page_private: offset("page", &["private"])?,
+        pg_head: enumerator("PG_head")?,
+        buddy,
+        pgty_buddy,
+        folio_nr_pages: large.nr_pages,
+        folio_pincount: large.pincount,
+        pincount_order: large.pincount_order,
+        pin_bias: PIN_BIAS,
+        task_mm: offset("task_struct", &["mm"])?,
+        task_tgid: offset("task_struct", &["tgid"])?,
+        mm_flags: match has_pinned {
+            Some(offset) => offset,
+            None => offset("mm_struct", &["flags"])?,
+        },
+        pg_uptodate: enumerator("PG_uptodate")?,
+        // Numbers are the loader's to find.
+        folio_type: 0,
+    };
+    let path = Path {
+        task_files: offset("task_struct", &["files"])?,
+        files_fdt: offset("files_struct", &["fdt"])?,
+        fdt_fd: offset("fdtable", &["fd"])?,
+        file_mapping: offset("file", &["f_mapping"])?,
+        mapping_first: offset("address_space", &["i_pages"])? + offset("xarray", &["xa_head"])?,
+        file_private: offset("file", &["private_data"])?,
+        socket_sk: offset("socket", &["sk"])?,
+        sock_family: offset("sock", &["__sk_common"])? + offset("sock_common", &["skc_family"])?,
+        xdp: types
+            .offset("xdp_sock", &["umem"])
+            .zip(types.offset("xdp_umem", &["npgs"])),
+    };
+    Ok(Layout {
+        facts,
+        pinned_is_a_field: has_pinned.is_some(),
+        path,
+        rmap: Rmap::of(types),
+    })
+}
+
+/// How free blocks show themselves. Between the two forms that are known (6.11) there was a third.
+fn buddy(enums: &BTreeMap<String, u32>) -> (u32, u32) {
+    match (enums.get("PGTY_buddy"), enums.get("PG_buddy")) {
+        (Some(value), _) => (buddy::TOP_BYTE, *value),
+        (None, Some(_)) => (buddy::UNKNOWN, 0),
+        (None, None) => (buddy::CLEARED_BIT, 0),
+    }
+}

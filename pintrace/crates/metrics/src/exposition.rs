@@ -1,0 +1,172 @@
+//! Prometheus' text format, version 0.0.4.
+
+use std::fmt::Write as _;
+
+use pintrace_model::field::metric::{Family, Sample, families};
+use pintrace_model::snapshot::Snapshot;
+
+/// The format that [`render`] writes.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Every metric of a snapshot. A metric whose value is not known is left out.
+#[must_use]
+pub fn render(snapshot: &Snapshot) -> String {
+    let mut text = String::with_capacity(16 * 1024);
+    for family in families(snapshot) {
+        if !family.samples.is_empty() {
+            write_family(&mut text, &family);
+        }
+    }
+    text
+}
+
+fn write_family(text: &mut String, family: &Family) {
+    let (name, kind) = (family.metric.name, family.metric.kind.as_str());
+    // Writing into a String cannot fail.
+    let _ = writeln!(text, "# HELP {name} {}", escaped(family.help, false));
+    let _ = writeln!(text, "# TYPE {name} {kind}");
+    for sample in &family.samples {
+        let _ = writeln!(text, "{name}{} {}", labels(sample), sample.value);
+    }
+}
+
+fn labels(sample: &Sample) -> String {
+    if sample.labels.is_empty() {
+        return String::new();
+    }
+    let pairs: Vec<String> = sample
+        .labels
+        .iter()
+        .map(|(name, value)| format!("{name}=\"{}\"", escaped(value, true)))
+        .collect();
+    format!("{{{}}}", pairs.join(","))
+}
+
+/// Label values escape quotation marks as well, help texts do not.
+fn escaped(text: &str, quoted: bool) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '\\' => safe.push_str("\\\\"),
+            '\n' => safe.push_str("\\n"),
+            '"' if quoted => safe.push_str("\\\""),
+            char => safe.push(char),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use super::*;
+    use pintrace_events::Started;
+    use pintrace_events::units::{Nanos, Pid};
+    use pintrace_model::snapshot::{Process, SubsystemTotals, Truth};
+    use pintrace_model::subsystem::Subsystem;
+
+    fn snapshot() -> Snapshot {
+        let started = Started {
+            tool: "0.1.0 \"quoted\\\n".to_owned(),
+            wall_ns: 1_700_000_000_500_000_000,
+            ..Started::default()
+        };
+        Snapshot {
+            duration: Nanos(1_500_000_000),
+            started: Arc::new(started),
+            truth: Truth {
+                books_readable: true,
+                books_held: 3,
+                unaccounted: -17,
+                ..Truth::default()
+            },
+            loss: vec![("ring_full", 2)],
+            subsystems: vec![SubsystemTotals {
+                subsystem: Subsystem::Vfio,
+                pages_held: 512,
+                bytes_held: 2_097_152,
+                acquired: 600,
+                released: 88,
+            }],
+            processes: vec![Process {
+                pid: Pid(1),
+                comm: "unbounded".to_owned(),
+                pages_held: 512,
+                oldest: Nanos(90_250_000_000),
+                ..Process::default()
+            }],
+            ..Snapshot::default()
+        }
+    }
+
+    #[test]
+    fn samples_carry_their_labels() {
+        let text = render(&snapshot());
+        for line in [
+            "# TYPE pintrace_held_bytes gauge",
+            "pintrace_held_bytes{subsystem=\"vfio\"} 2097152",
+            "pintrace_held_pages{subsystem=\"io_uring\"} 0",
+            "pintrace_acquired_pages_total{subsystem=\"vfio\"} 600",
+            "pintrace_books_held_pages 3",
+            "pintrace_unaccounted_pages -17",
+            "pintrace_lost_total{stage=\"kernel\",reason=\"ring_full\"} 2",
+            "pintrace_holding_processes 1",
+            "pintrace_oldest_pin_age_seconds 90.25",
+            "pintrace_start_timestamp_seconds 1700000000.5",
+            "pintrace_last_sample_timestamp_seconds 1700000002",
+        ] {
+            assert!(text.lines().any(|have| have == line), "{line}\n{text}");
+        }
+    }
+
+    #[test]
+    fn label_values_are_escaped() {
+        let text = render(&snapshot());
+        assert!(
+            text.contains(r#"pintrace_build_info{version="0.1.0 \"quoted\\\n"} 1"#),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn nothing_is_said_twice_and_every_metric_is_explained() {
+        let text = render(&snapshot());
+        let series: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(|line| line.rsplit_once(' '))
+            .map(|(series, _)| series)
+            .collect();
+        let unique: BTreeSet<&&str> = series.iter().collect();
+        assert_eq!(unique.len(), series.len());
+        for series in series {
+            let name = series.split('{').next().unwrap();
+            assert!(text.contains(&format!("# HELP {name} ")), "{name}");
+            assert!(text.contains(&format!("# TYPE {name} ")), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_label_grows_with_the_processes() {
+        let one = snapshot();
+        let mut many = one.clone();
+        many.processes = (0..1000)
+            .map(|pid| Process {
+                pid: Pid(pid),
+                ..one.processes[0].clone()
+            })
+            .collect();
+        assert_eq!(render(&one).lines().count(), render(&many).lines().count());
+        assert!(!render(&many).contains("unbounded"));
+    }
+
+    #[test]
+    fn unreadable_books_are_left_out() {
+        let mut snapshot = snapshot();
+        snapshot.truth.books_readable = false;
+        assert!(!render(&snapshot).contains("pintrace_books"));
+        assert!(!render(&snapshot).contains("pintrace_unaccounted"));
+    }
+}

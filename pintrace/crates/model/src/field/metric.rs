@@ -1,0 +1,235 @@
+//! The metrics: every family, with its samples. No label grows without bound: none is a pid.
+
+use std::collections::BTreeMap;
+
+use pintrace_common::counters::Loss;
+
+use crate::snapshot::{Snapshot, SubsystemTotals};
+use crate::subsystem::Subsystem;
+use pintrace_events::units::Nanos;
+
+use super::{Metric, MetricKind, finding, header, subsystem};
+
+/// One metric with all its samples.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Family {
+    /// Name and type.
+    pub metric: Metric,
+    /// One sentence.
+    pub help: &'static str,
+    /// By label values; empty when the value is not known.
+    pub samples: Vec<Sample>,
+}
+
+/// One value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// Label names and values.
+    pub labels: Vec<(&'static str, String)>,
+    /// The value.
+    pub value: f64,
+}
+
+/// What was lost, by stage and reason.
+pub const LOST: Metric = Metric {
+    name: "pintrace_lost_total",
+    kind: MetricKind::Counter,
+};
+/// Attached programs by purpose and method.
+pub const PROBES: Metric = Metric {
+    name: "pintrace_probes",
+    kind: MetricKind::Gauge,
+};
+/// Always 1: what produced the figures.
+pub const BUILD_INFO: Metric = Metric {
+    name: "pintrace_build_info",
+    kind: MetricKind::Gauge,
+};
+/// Always 1: where they come from.
+pub const KERNEL_INFO: Metric = Metric {
+    name: "pintrace_kernel_info",
+    kind: MetricKind::Gauge,
+};
+/// Wall-clock time at which counting began.
+pub const START: Metric = Metric {
+    name: "pintrace_start_timestamp_seconds",
+    kind: MetricKind::Gauge,
+};
+/// Wall-clock time of the snapshot: stands still when sampling does.
+pub const LAST_SAMPLE: Metric = Metric {
+    name: "pintrace_last_sample_timestamp_seconds",
+    kind: MetricKind::Gauge,
+};
+
+/// Every family of a snapshot, in a fixed order.
+#[must_use]
+pub fn families(snapshot: &Snapshot) -> Vec<Family> {
+    let mut families = by_subsystem(snapshot);
+    families.extend(of_host(snapshot));
+    families.extend(finding::families(snapshot));
+    families.push(lost(snapshot));
+    families.push(probes(snapshot));
+    families.extend(moments(snapshot));
+    families.extend(info(snapshot));
+    families
+}
+
+/// A subsystem that has not pinned yet stands with 0, so that a rate can be taken from its first pin on.
+fn by_subsystem(snapshot: &Snapshot) -> Vec<Family> {
+    let totals: Vec<SubsystemTotals> = Subsystem::ALL
+        .iter()
+        .map(|&which| snapshot.subsystem(which))
+        .collect();
+    let family = |column: &subsystem::Column| {
+        let samples = totals.iter().filter_map(|totals| {
+            let labels = vec![("subsystem", totals.subsystem.to_string())];
+            Some(Sample {
+                labels,
+                value: (column.value)(totals).number()?,
+            })
+        });
+        let samples = samples.collect();
+        Some(Family {
+            metric: column.metric?,
+            help: column.help,
+            samples,
+        })
+    };
+    subsystem::COLUMNS.iter().filter_map(family).collect()
+}
+
+fn of_host(snapshot: &Snapshot) -> impl Iterator<Item = Family> + '_ {
+    header::FIGURES.iter().filter_map(|figure| {
+        let value = (figure.value)(snapshot).number();
+        let samples = value.into_iter().map(unlabelled).collect();
+        Some(Family {
+            metric: figure.metric?,
+            help: figure.help,
+            samples,
+        })
+    })
+}
+
+fn lost(snapshot: &Snapshot) -> Family {
+    let stage = |name: &str| {
+        let known = Loss::ALL.iter().find(|loss| loss.name() == name);
+        known.map_or("unknown", |loss| loss.stage())
+    };
+    let unfolded = [("unfolded", snapshot.unfolded)];
+    let all = snapshot.loss.iter().chain(&unfolded);
+    let samples = all.map(|&(name, count)| {
+        let stage = if name == "unfolded" { "model" } else { stage(name) };
+        let labels = vec![("stage", stage.to_owned()), ("reason", name.to_owned())];
+        Sample {
+            labels,
+            value: as_float(count),
+        }
+    });
+    Family {
+        metric: LOST,
+        help: "Events, pages or names that were lost, by stage and reason.",
+        samples: samples.collect(),
+    }
+}
+
+fn probes(snapshot: &Snapshot) -> Family {
+    let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for probe in &snapshot.started.probes {
+        *counts.entry((&probe.purpose, &probe.method)).or_default() += 1;
+    }
+    let samples = counts.into_iter().map(|((purpose, method), count)| Sample {
+        labels: vec![("purpose", purpose.to_owned()), ("method", method.to_owned())],
+        value: as_float(count),
+    });
+    Family {
+        metric: PROBES,
+        help: "Programs that are attached, by purpose and method.",
+        samples: samples.collect(),
+    }
+}
+
+/// Without samples where the stream does not say when it began.
+fn moments(snapshot: &Snapshot) -> [Family; 2] {
+    let start = Nanos(snapshot.started.wall_ns);
+    let known = |moment: Nanos| (start.0 > 0).then(|| unlabelled(moment.as_secs())).into_iter();
+    [
+        Family {
+            metric: START,
+            help: "Time at which counting began, in seconds since 1970.",
+            samples: known(start).collect(),
+        },
+        Family {
+            metric: LAST_SAMPLE,
+            help: "Time of the last sample, in seconds since 1970.",
+            samples: known(Nanos(start.0.saturating_add(snapshot.duration.0))).collect(),
+        },
+    ]
+}
+
+fn unlabelled(value: f64) -> Sample {
+    Sample {
+        labels: Vec::new(),
+        value,
+    }
+}
+
+fn info(snapshot: &Snapshot) -> [Family; 2] {
+    let started = &snapshot.started;
+    let one = |labels| vec![Sample { labels, value: 1.0 }];
+    [
+        Family {
+            metric: BUILD_INFO,
+            help: "Always 1: the version of pintrace.",
+            samples: one(vec![("version", started.tool.clone())]),
+        },
+        Family {
+            metric: KERNEL_INFO,
+            help: "Always 1: the kernel traced and the witnesses that feed the figures.",
+            samples: one(vec![
+                ("release", started.kernel.clone()),
+                ("machine", started.machine.clone()),
+                ("witness", started.witness.clone()),
+            ]),
+        },
+    ]
+}
+
+#[expect(clippy::cast_precision_loss, reason = "Prometheus samples are f64")]
+pub(super) fn as_float(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_follow_the_conventions_and_are_unique() {
+        let families = families(&Snapshot::default());
+        let names: BTreeSet<_> = families.iter().map(|family| family.metric.name).collect();
+        assert_eq!(names.len(), families.len());
+        for family in &families {
+            let Metric { name, kind } = family.metric;
+            assert!(name.starts_with("pintrace_"), "{name}");
+            assert_eq!(name.ends_with("_total"), kind == MetricKind::Counter, "{name}");
+            assert!(family.help.ends_with('.'), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_loss_reason_is_a_sample_from_the_start() {
+        let snapshot = crate::Model::default().snapshot();
+        assert_eq!(lost(&snapshot).samples.len(), Loss::COUNT + 1);
+    }
+
+    #[test]
+    fn unreadable_books_export_no_sample() {
+        let families = families(&Snapshot::default());
+        let books = families
+            .iter()
+            .find(|family| family.metric.name == "pintrace_books_held_pages");
+        assert!(books.unwrap().samples.is_empty());
+    }
+}

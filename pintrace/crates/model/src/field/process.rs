@@ -1,0 +1,237 @@
+//! Columns of a process.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use crate::snapshot::Process;
+use crate::subsystem::Subsystem;
+
+use super::{Align, Field, Unit, Value};
+
+/// A column of a process.
+pub type Column = Field<Process>;
+
+/// Every column, in the order in which they stand.
+pub const COLUMNS: &[Column] = &[
+    Column {
+        id: "pid",
+        title: "PID",
+        unit: Unit::Count,
+        help: "Process (thread group) id.",
+        metric: None,
+        align: Align::Right,
+        drop_rank: 0,
+        value: |process| Value::Id(u64::from(process.pid.0)),
+    },
+    Column {
+        id: "pages_held",
+        title: "PAGES",
+        unit: Unit::Pages,
+        help: "Pages that the process holds pinned now, as the kernel counts them.",
+        metric: None,
+        align: Align::Right,
+        drop_rank: 0,
+        value: |process| Value::Count(process.pages_held),
+    },
+    Column {
+        id: "bytes_held",
+        title: "BYTES",
+        unit: Unit::Bytes,
+        help: "Memory that the pins keep in place: a pin on part of a large folio holds all of it.",
+        metric: None,
+        align: Align::Right,
+        drop_rank: 0,
+        value: |process| Value::Bytes(process.bytes_held),
+    },
+    Column {
+        id: "longterm_share",
+        title: "LONG",
+        unit: Unit::Share,
+        help: "Share of the held pages that were pinned with FOLL_LONGTERM.",
+        metric: None,
+        align: Align::Right,
+        drop_rank: 3,
+        value: |process| {
+            traced(
+                process,
+                Value::Share(process.longterm_pages_held, process.pages_held),
+            )
+        },
+    },
+    Column {
+        id: "acquired_per_second",
+        title: "ACQ/s",
+        unit: Unit::PagesPerSecond,
+        help: "Pages pinned a second, over the last interval.",
+        metric: None,
+        align: Align::Right,
+        drop_rank: 2,
+        value: |process| traced(process, Value::Rate(process.acquired_per_second)),
+    },
+    Column {
+        id: "released_per_second",
+        title: "REL/s",
+        unit: Unit::PagesPerSecond,
+        help: "Pages released a second, over the last interval.",
+        metric: None,
+        align: Align::Right,
+        drop_rank: 4,
+        value: |process| traced(process, Value::Rate(process.released_per_second)),
+    },
+    Column {
+        id: "acquired",
+        title: "ACQUIRED",
+        unit: Unit::Pages,
+        help: "Pages pinned since the start.",
+        metric: None,
+        align: Align::Right,
+        drop_rank: 8,
+        value: |process| traced(process, Value::Count(process.acquired)),
+    },
+    Column {
+        id: "released",
+        title: "RELEASED",
+        unit: Unit::Pages,
+        help: "Pages released since the start.",
+        metric: None,
+        align: Align::Right,
+        drop_rank: 9,
+        value: |process| traced(process, Value::Count(process.released)),
+    },
+    Column {
+        id: "extents",
+        title: "EXTENTS",
+        unit: Unit::Count,
+        help: "Ranges of long-term pins that are open; all short-term pins of one code path count as one.",
+        metric: None,
+        align: Align::Right,
+        drop_rank: 7,
+        value: |process| traced(process, Value::Count(process.extents)),
+    },
+    Column {
+        id: "oldest",
+        title: "OLDEST",
+        unit: Unit::Time,
+        help: "Age of the oldest pin held; of short-term pins, how long some have been held without a break.",
+        metric: None,
+        align: Align::Right,
+        drop_rank: 5,
+        value: |process| match process.pages_held {
+            0 => Value::Absent,
+            _ => traced(process, Value::Span(process.oldest)),
+        },
+    },
+    Column {
+        id: "subsystem",
+        title: "SUBSYSTEM",
+        unit: Unit::Name,
+        help: "Kernel subsystem that holds most of the pages; `+` when there are others.",
+        metric: None,
+        align: Align::Left,
+        drop_rank: 1,
+        value: |process| main_subsystem(process),
+    },
+    Column {
+        id: "state",
+        title: "STATE",
+        unit: Unit::Name,
+        help: "`live`, or how the process ended.",
+        metric: None,
+        align: Align::Left,
+        drop_rank: 6,
+        value: |process| Value::Text(state(process)),
+    },
+    Column {
+        id: "comm",
+        title: "COMMAND",
+        unit: Unit::Name,
+        help: "Command name.",
+        metric: None,
+        align: Align::Left,
+        drop_rank: 0,
+        value: |process| Value::Text(Cow::Borrowed(&process.comm)),
+    },
+];
+
+/// The column that lists are sorted by unless asked otherwise.
+pub const DEFAULT_SORT: &str = "pages_held";
+
+/// The column of that id.
+#[must_use]
+pub fn column(id: &str) -> Option<&'static Column> {
+    COLUMNS.iter().find(|column| column.id == id)
+}
+
+/// Order of two processes by a column: numbers largest first. Ties go to who holds more, then to
+/// who moved more, then to the lower pid.
+#[must_use]
+pub fn rank(column: &Column, one: &Process, two: &Process) -> Ordering {
+    (column.value)(one)
+        .rank(&(column.value)(two))
+        .then_with(|| two.pages_held.cmp(&one.pages_held))
+        .then_with(|| two.acquired.cmp(&one.acquired))
+        .then_with(|| one.pid.cmp(&two.pid))
+}
+
+/// Titles of the columns that only tracing fills, in the order in which they stand.
+#[must_use]
+pub fn traced_titles() -> Vec<&'static str> {
+    let unknown = Process {
+        untraced: true,
+        pages_held: 1,
+        longterm_pages_held: 1,
+        ..Process::default()
+    };
+    let only_traced =
+        |column: &&Column| matches!((column.value)(&unknown), Value::Absent) && column.id != "subsystem";
+    COLUMNS
+        .iter()
+        .filter(only_traced)
+        .map(|column| column.title)
+        .collect()
+}
+
+/// What only tracing tells.
+fn traced<'a>(process: &Process, value: Value<'a>) -> Value<'a> {
+    if process.untraced { Value::Absent } else { value }
+}
+
+/// The subsystem that holds most, or that pinned at all while nothing is held.
+fn main_subsystem(process: &Process) -> Value<'static> {
+    let by_pages = |(subsystem, pages): &(&Subsystem, &u64)| (**pages, std::cmp::Reverse(**subsystem));
+    let Some((main, _)) = process.subsystems.iter().max_by_key(by_pages) else {
+        return Value::Absent;
+    };
+    let others = process.subsystems.len() > 1;
+    Value::Text(if others {
+        format!("{main}+").into()
+    } else {
+        main.as_str().into()
+    })
+}
+
+/// How a process is, in a word.
+fn state(process: &Process) -> Cow<'static, str> {
+    match process.ended {
+        None => "live".into(),
+        Some(ended) if ended.signal != 0 => signal_name(ended.signal),
+        Some(ended) => format!("exit {}", ended.status).into(),
+    }
+}
+
+/// A signal's name on Linux, with its number where it has none of its own.
+#[must_use]
+pub fn signal_name(signal: u32) -> Cow<'static, str> {
+    const NAMES: [&str; 31] = [
+        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
+        "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ",
+        "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+    ];
+    let index = usize::try_from(signal)
+        .ok()
+        .and_then(|signal| signal.checked_sub(1));
+    match index.and_then(|index| NAMES.get(index)) {
+        Some(name) => format!("SIG{name}").into(),
+        None => format!("signal {signal}").into(),
+    }
+}

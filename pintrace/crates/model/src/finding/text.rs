@@ -1,0 +1,169 @@
+//! A finding in words, the same in every view.
+
+use crate::text::{printable, span};
+use pintrace_events::{Cause, FlushCheck, Touch};
+
+use super::{Finding, FindingKind, PinSide, Severity, TouchKind, TouchSide};
+
+impl Finding {
+    /// Kind, and what was done: `mapping-touched by munmap`.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match self.touch.as_ref().map(|touch| touch.what) {
+            Some(TouchKind::Mapping(Touch::Fork) | TouchKind::Write) | None => self.kind.to_string(),
+            Some(TouchKind::Protected(cause)) => format!("{} of {}", self.kind, cause.as_str()),
+            Some(what) => format!("{} by {}", self.kind, what.as_str()),
+        }
+    }
+
+    /// Whose it is: `fio (812)`.
+    #[must_use]
+    pub fn whose(&self) -> String {
+        named(&self.comm, self.pid.0)
+    }
+
+    /// How many pages, and where.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let pages = pages(self.pages);
+        let in_file =
+            self.touch.as_ref().map(|touch| touch.what) == Some(TouchKind::Mapping(Touch::Truncate));
+        match (self.kind, self.end) {
+            (FindingKind::UndeclaredLongterm, _) => format!("{pages} or more"),
+            (_, 0) => pages,
+            _ if in_file => format!("{pages} at {:#x}-{:#x} of the file", self.address, self.end),
+            _ => format!("{pages} at {:#x}-{:#x}", self.address, self.end),
+        }
+    }
+
+    /// How often.
+    #[must_use]
+    pub fn times(&self) -> String {
+        match self.count {
+            1 => "once".to_owned(),
+            count => format!("{count} times"),
+        }
+    }
+}
+
+/// That some found no room.
+#[must_use]
+pub fn dropped(count: u64) -> Option<String> {
+    (count > 0).then(|| format!("{count} more found no room or gave way to worse ones."))
+}
+
+/// Windows against the kernel's own count, in words.
+#[must_use]
+pub fn checked(check: FlushCheck) -> String {
+    format!(
+        "Write faults in them: {} with a flush pending by the kernel's own count, {} without; {} with one pending elsewhere.",
+        check.agreed, check.covered_only, check.pending_only
+    )
+}
+
+/// How many there are of each severity: `1 alarm, 2 hazards`.
+#[must_use]
+pub fn counted(findings: &[Finding]) -> String {
+    let parts = Severity::ALL.iter().filter_map(|severity| {
+        let count = findings
+            .iter()
+            .filter(|found| found.severity == *severity)
+            .count();
+        match count {
+            0 => None,
+            1 => Some(format!("1 {severity}")),
+            count => Some(format!("{count} {severity}s")),
+        }
+    });
+    let parts: Vec<_> = parts.collect();
+    if parts.is_empty() {
+        "none".to_owned()
+    } else {
+        parts.join(", ")
+    }
+}
+
+impl PinSide {
+    /// What was done to hold the pages.
+    #[must_use]
+    pub const fn held_how(&self) -> &'static str {
+        if self.reference { "Referenced" } else { "Pinned" }
+    }
+
+    /// Who pinned what, through what, and when.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let Self { tid, subsystem, .. } = self;
+        if self.reference {
+            return format!(
+                "a reference, by thread {} through {subsystem}, {} before",
+                tid.0,
+                span(self.age)
+            );
+        }
+        let held = match self.end {
+            0 => pages(self.pages),
+            end => format!("{} at {:#x}-{end:#x}", pages(self.pages), self.address),
+        };
+        let term = if self.longterm { "long-term" } else { "short-term" };
+        format!(
+            "{held}, {term}, by thread {} through {subsystem}, {} before",
+            tid.0,
+            span(self.age)
+        )
+    }
+}
+
+impl TouchSide {
+    /// What was done, and by whom.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let who = named(&self.comm, self.pid.0);
+        match self.tid.0 {
+            0 => format!("{}, {who}", self.what.phrase()),
+            tid => format!("{}, by {who}, thread {tid}", self.what.phrase()),
+        }
+    }
+}
+
+impl TouchKind {
+    /// What was done, in words.
+    const fn phrase(self) -> &'static str {
+        match self {
+            Self::Mapping(Touch::Munmap) => "unmapped by munmap",
+            Self::Mapping(Touch::MmapOver) => "replaced by mmap",
+            Self::Mapping(Touch::Mremap) => "moved by mremap",
+            Self::Mapping(Touch::Brk) => "unmapped by brk",
+            Self::Mapping(Touch::Unmap) => "unmapped",
+            Self::Mapping(Touch::Dontneed) => "dropped by MADV_DONTNEED",
+            Self::Mapping(Touch::Free) => "given up by MADV_FREE",
+            Self::Mapping(Touch::Mprotect) | Self::Protected(Cause::Mprotect) => {
+                "write-protected by mprotect"
+            }
+            Self::Mapping(Touch::UffdWp) | Self::Protected(Cause::UffdWp) => "write-protected by userfaultfd",
+            Self::Mapping(Touch::SoftDirty) | Self::Protected(Cause::SoftDirty) => {
+                "write-protected by clear_refs"
+            }
+            Self::Mapping(Touch::Truncate) => "truncated, or a hole punched",
+            Self::Mapping(Touch::Fork) => "copied by fork",
+            Self::Write => "copied at a write",
+            Self::Unshare => "copied for a reader",
+            Self::Protected(Cause::NumaHinting) => "write-protected by NUMA balancing",
+            Self::Protected(Cause::Other) => "write-protected",
+        }
+    }
+}
+
+fn named(comm: &str, pid: u32) -> String {
+    match (comm, pid) {
+        ("", 0) => "unknown process".to_owned(),
+        _ => format!("{} ({pid})", printable(comm)),
+    }
+}
+
+fn pages(count: u64) -> String {
+    match count {
+        1 => "1 page".to_owned(),
+        count => format!("{count} pages"),
+    }
+}

@@ -1,0 +1,100 @@
+//! Kernel stacks and the names of their addresses.
+//!
+//! A name may come after the stack that needs it, so both are joined only when asked for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use pintrace_events::units::StackId;
+use pintrace_events::{StackSeen, SymbolSeen};
+
+use super::limits;
+use super::subsystem::Subsystem;
+
+/// Where pins come from: the code path, by address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Origin {
+    /// Return address in the caller of the pin function, 0 if unknown.
+    pub(super) caller: u64,
+    /// Stack of the first pin.
+    pub(super) stack: Option<StackId>,
+    /// What descriptors point at, where there is neither.
+    pub(super) suspect: Option<Subsystem>,
+}
+
+#[derive(Clone, Debug)]
+struct Symbol {
+    name: Arc<str>,
+    offset: u64,
+    module: Arc<str>,
+}
+
+/// Everything known about code addresses.
+#[derive(Clone, Debug, Default)]
+pub(super) struct StackTable {
+    stacks: BTreeMap<StackId, Box<[u64]>>,
+    symbols: BTreeMap<u64, Symbol>,
+}
+
+impl StackTable {
+    /// False when there is no room.
+    pub(super) fn stack_seen(&mut self, seen: &StackSeen) -> bool {
+        if self.stacks.len() >= limits::STACKS && !self.stacks.contains_key(&seen.stack) {
+            return false;
+        }
+        let frames = seen.frames.iter().copied().take(limits::FRAMES).collect();
+        self.stacks.insert(seen.stack, frames);
+        true
+    }
+
+    /// False when there is no room.
+    pub(super) fn symbol_seen(&mut self, seen: &SymbolSeen) -> bool {
+        if self.symbols.len() >= limits::SYMBOLS && !self.symbols.contains_key(&seen.address) {
+            return false;
+        }
+        let symbol = Symbol {
+            name: limits::clip(&seen.symbol, limits::SYMBOL_CHARS).into(),
+            offset: seen.offset,
+            module: limits::clip(&seen.module, limits::SYMBOL_CHARS).into(),
+        };
+        self.symbols.insert(seen.address, symbol);
+        true
+    }
+
+    /// The subsystem of an origin: by its stack, else by its caller.
+    pub(super) fn subsystem(&self, origin: Origin) -> Subsystem {
+        let frames = origin.stack.and_then(|stack| self.stacks.get(&stack));
+        let names = frames
+            .iter()
+            .flat_map(|frames| frames.iter())
+            .filter_map(|frame| self.name(*frame));
+        Subsystem::of_stack(&names)
+            .or_else(|| Subsystem::of_stack(&self.name(origin.caller).into_iter()))
+            .or(origin.suspect)
+            .unwrap_or_default()
+    }
+
+    /// A stack as text, innermost frame first.
+    pub(super) fn text(&self, stack: StackId) -> Arc<[String]> {
+        let frames = self.stacks.get(&stack);
+        frames
+            .iter()
+            .flat_map(|frames| frames.iter())
+            .map(|frame| self.frame(*frame))
+            .collect()
+    }
+
+    fn name(&self, address: u64) -> Option<&str> {
+        self.symbols.get(&address).map(|symbol| &*symbol.name)
+    }
+
+    fn frame(&self, address: u64) -> String {
+        match self.symbols.get(&address) {
+            None => format!("{address:#x}"),
+            Some(Symbol { name, offset, module }) if module.is_empty() => {
+                format!("{name}+{offset:#x}")
+            }
+            Some(Symbol { name, offset, module }) => format!("{name}+{offset:#x} [{module}]"),
+        }
+    }
+}

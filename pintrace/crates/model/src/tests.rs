@@ -1,0 +1,328 @@
+//! Claims about the fold.
+
+mod findings;
+mod windows;
+
+use pintrace_common::counters::Loss;
+use proptest::prelude::*;
+
+use pintrace_events::Body;
+use pintrace_events::units::{Nanos, Pid, StackId, Tid};
+use pintrace_record::{Reader, Writer};
+use pintrace_testing::arbitrary;
+use pintrace_testing::story::{IO_PIN_PAGES, PROCESS_VM_RW, SECOND, Story, fio_and_others};
+
+use super::Model;
+use super::snapshot::{Process, Snapshot};
+use super::subsystem::Subsystem;
+
+fn fold(story: &Story) -> Model {
+    let mut model = Model::default();
+    for event in &story.events {
+        model.apply(event);
+    }
+    model
+}
+
+fn snapshot(story: &Story) -> Snapshot {
+    fold(story).snapshot()
+}
+
+fn process(snapshot: &Snapshot, pid: u32) -> &Process {
+    snapshot
+        .processes
+        .iter()
+        .rfind(|process| process.pid == Pid(pid))
+        .unwrap()
+}
+
+#[test]
+fn an_empty_stream_gives_zeroes_and_every_loss_counter() {
+    let snapshot = Model::default().snapshot();
+    assert_eq!(snapshot.loss.len(), Loss::COUNT);
+    assert_eq!(snapshot.lost(), 0);
+    assert!(snapshot.processes.is_empty() && !snapshot.truth.books_readable);
+}
+
+#[test]
+fn a_stack_that_comes_later_names_the_subsystem() {
+    let held = |stack: Option<StackId>| {
+        let mut story = fio_and_others();
+        for event in &mut story.events {
+            match &mut event.body {
+                Body::AccountOpened(opened) if opened.pid == Pid(812) => opened.caller = 0,
+                Body::AccountSampled(sampled) => sampled.stack = stack,
+                _ => {}
+            }
+        }
+        process(&snapshot(&story), 812).subsystems.clone()
+    };
+    assert_eq!(held(None)[&Subsystem::Other], 1024);
+    assert_eq!(held(Some(StackId(1)))[&Subsystem::IoUring], 1024);
+}
+
+#[test]
+fn held_pages_stand_under_process_thread_and_subsystem() {
+    let snapshot = snapshot(&fio_and_others());
+    let fio = process(&snapshot, 812);
+    assert_eq!(
+        (fio.pages_held, fio.bytes_held, fio.longterm_pages_held),
+        (1024, 1024 * 4096, 1024)
+    );
+    assert_eq!((fio.extents, fio.acquired, fio.released), (1, 1024, 0));
+    assert_eq!(fio.oldest, Nanos(3 * SECOND));
+    assert_eq!(fio.subsystems[&Subsystem::IoUring], 1024);
+    assert_eq!(fio.threads.len(), 1);
+    assert_eq!(fio.threads[0].pages_held, 1024);
+    assert_eq!(snapshot.subsystem(Subsystem::IoUring).acquired, 1088);
+    assert_eq!(snapshot.unfolded, 0);
+}
+
+#[test]
+fn a_killed_process_keeps_what_it_held_at_its_end() {
+    let snapshot = snapshot(&fio_and_others());
+    let killed = snapshot
+        .processes
+        .iter()
+        .find(|process| process.comm == "pinload")
+        .unwrap();
+    let ended = killed.ended.unwrap();
+    assert_eq!((ended.signal, ended.pages_held), (9, 64));
+    assert_eq!((killed.pages_held, killed.acquired, killed.released), (0, 64, 64));
+}
+
+#[test]
+fn a_death_before_the_first_sample_counts_the_open_extents() {
+    let mut story = Story::begin();
+    story
+        .account(1, 5, 5, IO_PIN_PAGES, true)
+        .extent(1, 1, 64, None)
+        .exit(5, 9, 0);
+    let snapshot = snapshot(&story);
+    assert_eq!(process(&snapshot, 5).ended.unwrap().pages_held, 64);
+}
+
+#[test]
+fn a_pid_that_is_used_again_is_another_process() {
+    let snapshot = snapshot(&fio_and_others());
+    let comms: Vec<_> = snapshot
+        .processes
+        .iter()
+        .map(|process| (process.pid.0, &*process.comm))
+        .collect();
+    assert_eq!(comms, [(812, "fio"), (900, "pinload"), (900, "reader")]);
+    assert_eq!(process(&snapshot, 900).acquired, 5_000);
+}
+
+#[test]
+fn pins_outlive_their_process() {
+    let mut story = Story::begin();
+    story
+        .process(7, "a")
+        .account(1, 7, 7, IO_PIN_PAGES, true)
+        .totals(1, 10, 0)
+        .exit(7, 0, 0);
+    story
+        .wait(SECOND)
+        .process(7, "b")
+        .account(2, 7, 7, IO_PIN_PAGES, true)
+        .totals(2, 3, 0)
+        .totals(1, 10, 4);
+    let snapshot = snapshot(&story);
+    let held: Vec<_> = snapshot
+        .processes
+        .iter()
+        .map(|process| process.pages_held)
+        .collect();
+    assert_eq!(held, [6, 3]);
+}
+
+#[test]
+fn a_process_never_read_from_proc_has_its_main_threads_name() {
+    let mut story = Story::begin();
+    story.account(1, 7, 8, IO_PIN_PAGES, true);
+    assert_eq!(process(&snapshot(&story), 7).comm, "thread-8");
+    story
+        .account(2, 7, 7, IO_PIN_PAGES, true)
+        .account(3, 7, 9, IO_PIN_PAGES, true);
+    assert_eq!(process(&snapshot(&story), 7).comm, "thread-7");
+}
+
+#[test]
+fn a_process_that_never_pinned_is_not_shown() {
+    let mut story = Story::begin();
+    story.process(7, "idle");
+    assert!(snapshot(&story).processes.is_empty());
+}
+
+#[test]
+fn a_symbol_may_come_after_the_pins_it_names() {
+    let mut story = Story::begin();
+    story
+        .account(1, 7, 7, PROCESS_VM_RW, false)
+        .totals(1, 8, 8)
+        .account_closed(1);
+    assert!(
+        process(&snapshot(&story), 7)
+            .subsystems
+            .contains_key(&Subsystem::Other)
+    );
+    story.symbol(PROCESS_VM_RW, "process_vm_rw", "");
+    assert_eq!(process(&snapshot(&story), 7).subsystems[&Subsystem::ProcessVm], 0);
+}
+
+#[test]
+fn the_stack_names_the_subsystem_before_the_caller_does() {
+    let mut story = Story::begin();
+    story
+        .symbol(1, "io_pin_pages", "")
+        .symbol(2, "process_vm_rw", "")
+        .stack(1, &[9, 1]);
+    story
+        .account(1, 7, 7, 2, true)
+        .totals(1, 8, 0)
+        .extent(1, 1, 8, Some(1));
+    let snapshot = snapshot(&story);
+    let process = process(&snapshot, 7);
+    assert_eq!(process.subsystems[&Subsystem::ProcessVm], 8);
+    assert_eq!(process.open_extents[0].subsystem, Subsystem::IoUring);
+    assert_eq!(&*process.open_extents[0].stack, ["0x9", "io_pin_pages+0x42"]);
+}
+
+#[test]
+fn rates_are_those_of_the_last_full_tick() {
+    let mut story = Story::begin();
+    story
+        .account(1, 7, 7, IO_PIN_PAGES, false)
+        .wait(2 * SECOND)
+        .totals(1, 100, 40)
+        .tick();
+    let busy = snapshot(&story);
+    let rates = |snapshot: &Snapshot| {
+        let process = process(snapshot, 7);
+        (process.acquired_per_second, process.released_per_second)
+    };
+    assert_eq!(rates(&busy), (50.0, 20.0));
+    // A sample between two ticks changes no rate, nor does a tick of no length.
+    story.totals(1, 200, 40).tick();
+    assert_eq!(rates(&snapshot(&story)), (50.0, 20.0));
+    story.wait(SECOND).tick();
+    assert_eq!(rates(&snapshot(&story)), (100.0, 0.0));
+    story.wait(SECOND).tick();
+    assert_eq!(rates(&snapshot(&story)), (0.0, 0.0));
+}
+
+#[test]
+fn short_term_pins_count_as_one_extent_as_old_as_they_are_held() {
+    let mut story = Story::begin();
+    story
+        .account(1, 7, 7, IO_PIN_PAGES, false)
+        .totals(1, 9, 1)
+        .wait(SECOND)
+        .tick();
+    let snapshot = snapshot(&story);
+    let process = process(&snapshot, 7);
+    assert_eq!(
+        (process.extents, process.oldest, process.longterm_pages_held),
+        (1, Nanos(SECOND), 0)
+    );
+}
+
+#[test]
+fn threads_keep_their_part_after_their_end() {
+    let mut story = Story::begin();
+    story
+        .account(1, 7, 8, IO_PIN_PAGES, false)
+        .totals(1, 9, 9)
+        .account_closed(1);
+    story.account(2, 7, 9, IO_PIN_PAGES, false).totals(2, 5, 1);
+    let snapshot = snapshot(&story);
+    let threads = &process(&snapshot, 7).threads;
+    let flows: Vec<_> = threads
+        .iter()
+        .map(|t| (t.tid, t.acquired, t.released, t.pages_held))
+        .collect();
+    assert_eq!(flows, [(Tid(8), 9, 9, 0), (Tid(9), 5, 1, 4)]);
+}
+
+#[test]
+fn forgotten_processes_stay_in_the_totals() {
+    let mut model = fold(&fio_and_others());
+    let before = model.snapshot();
+    model.forget_ended(1);
+    let after = model.snapshot();
+    assert_eq!(after.processes.len(), before.processes.len() - 1);
+    assert_eq!(after.subsystems, before.subsystems);
+    assert!(
+        !after.processes.iter().any(|process| process.comm == "pinload"),
+        "the oldest goes first"
+    );
+}
+
+#[test]
+fn an_ended_process_that_holds_pages_is_never_forgotten() {
+    let mut story = Story::begin();
+    story
+        .account(1, 5, 5, IO_PIN_PAGES, true)
+        .totals(1, 64, 0)
+        .exit(5, 9, 0);
+    let mut model = fold(&story);
+    model.forget_ended(0);
+    assert_eq!(model.snapshot().processes.len(), 1);
+}
+
+#[test]
+fn what_speaks_of_the_unknown_is_counted() {
+    let mut story = Story::begin();
+    story
+        .totals(1, 1, 0)
+        .account_closed(1)
+        .extent_closed(3, 1, 1)
+        .exit(4, 0, 0);
+    let snapshot = snapshot(&story);
+    assert_eq!(snapshot.unfolded, 4);
+    assert_eq!(snapshot.lost(), 4);
+}
+
+#[test]
+fn a_stream_that_stopped_says_how() {
+    let snapshot = snapshot(&fio_and_others());
+    assert!(snapshot.stopped);
+    assert_eq!(snapshot.ending.unwrap().exit_code, Some(0));
+    assert_eq!(snapshot.duration, Nanos(3 * SECOND));
+}
+
+proptest! {
+    #[test]
+    fn any_events_in_any_order_fold(events in arbitrary::stream()) {
+        let mut model = Model::default();
+        for (index, event) in events.iter().enumerate() {
+            model.apply(event);
+            if index % 16 == 0 {
+                model.forget_ended(index % 3);
+            }
+            let snapshot = model.snapshot();
+            prop_assert_eq!(&snapshot, &model.snapshot());
+            for process in &snapshot.processes {
+                prop_assert!(process.acquired_per_second.is_finite());
+            }
+        }
+    }
+
+    #[test]
+    fn live_and_replay_agree(events in arbitrary::stream()) {
+        prop_assume!(!events.is_empty());
+        let mut writer = Writer::new(Vec::new()).unwrap();
+        let mut live = Model::default();
+        for event in &events {
+            writer.append(event).unwrap();
+            live.apply(event);
+        }
+        let bytes = writer.finish().unwrap();
+        let mut replay = Model::default();
+        for event in Reader::new(&bytes[..]).unwrap() {
+            replay.apply(&event.unwrap());
+        }
+        prop_assert_eq!(live.snapshot(), replay.snapshot());
+    }
+}

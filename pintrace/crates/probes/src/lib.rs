@@ -1,0 +1,13 @@
+//! The table of hooks, the plan for one kernel, and the loader.
+//!
+//! [`table`] lists the kernel functions that serve each purpose. [`plan`] chooses between them from what the kernel
+//! offers, without asking it. [`load`] and [`apply`] try the plan on the running kernel.
+
+pub mod apply;
+pub mod explain;
+pub mod load;
+pub mod plan;
+pub mod table;
+
+#[cfg(test)]
+mod tests;

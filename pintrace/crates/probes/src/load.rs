@@ -1,0 +1,187 @@
+//! Loading the eBPF object that suits the kernel, with what is injected. Nothing is attached here.
+
+use aya::programs::Program;
+use aya::{Btf, Ebpf, EbpfLoader};
+use pintrace_common::facts::Facts;
+use pintrace_common::ledger::CHUNK_PAGES;
+use pintrace_common::limits;
+use pintrace_common::watch::WatchFacts;
+
+use pintrace_bpf::in_place::InPlace;
+use pintrace_bpf::objects;
+use pintrace_bpf::refusal::root_cause;
+use pintrace_kernel::facts::{Kernel, KernelFacts};
+use pintrace_kernel::layout::{self, UnknownLayout};
+use pintrace_kernel::watch_layout;
+
+/// Why nothing can be loaded at all.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The object was refused before any program.
+    #[error("the kernel refused the eBPF maps: {}", root_cause(.0))]
+    Object(#[from] aya::EbpfError),
+}
+
+/// Facts as a loader global.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct FactsGlobal(Facts);
+
+// SAFETY: repr(C) of u32 fields only, so without padding; any bit pattern is valid.
+unsafe impl aya::Pod for FactsGlobal {}
+
+/// The same for those behind the findings.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct WatchGlobal(WatchFacts);
+
+// SAFETY: as above.
+unsafe impl aya::Pod for WatchGlobal {}
+
+/// What is injected.
+#[derive(Clone, Debug)]
+pub struct Layouts {
+    /// For the ledger.
+    pub ledger: Facts,
+    /// For the findings; where it is not known, they cannot be had.
+    pub watch: Result<WatchFacts, UnknownLayout>,
+    /// To read memory in place, if the kernel has what that takes.
+    pub in_place: Option<InPlace>,
+}
+
+impl Layouts {
+    /// Those of a kernel.
+    pub fn of(kernel: &Kernel) -> Result<Self, UnknownLayout> {
+        Ok(Self {
+            ledger: layout::facts(&kernel.types, kernel.facts.preemption)?,
+            watch: watch_layout::watch_facts(&kernel.types, |function| kernel.facts.parameters(function)),
+            in_place: InPlace::find(&kernel.types, InPlace::WORDS),
+        })
+    }
+}
+
+/// How the maps are dimensioned and what the programs log.
+#[derive(Clone, Debug)]
+pub struct LoadOptions {
+    /// Look for findings as well.
+    pub findings: Option<Wanted>,
+    /// Other bounds for maps, by map name; tests make them tiny.
+    pub map_entries: Vec<(&'static str, u32)>,
+    /// Let the programs' debug messages through (needs the feature `bpf-log`).
+    pub bpf_log: bool,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self {
+            findings: Some(Wanted::default()),
+            map_entries: Vec::new(),
+            bpf_log: false,
+        }
+    }
+}
+
+/// Findings beyond the usual.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// On short-term pins too, which get extents for it.
+    pub all: bool,
+    /// On references that are no pins too.
+    pub references: bool,
+}
+
+/// Loads the object that suits the kernel, with the layout injected. Nothing is attached yet.
+pub fn load(
+    kernel: &KernelFacts,
+    layouts: &Layouts,
+    btf: &Btf,
+    options: &LoadOptions,
+) -> Result<Ebpf, LoadError> {
+    let object = if kernel.bpf_loop {
+        objects::LEDGER
+    } else {
+        objects::LEDGER_WITHOUT_BPF_LOOP
+    };
+    if let Some(in_place) = layouts.in_place {
+        let facts = Facts {
+            cast_type: in_place.read_as,
+            ..layouts.ledger
+        };
+        let mut ebpf = load_object(&in_place.put_into(object), facts, kernel, layouts, btf, options)?;
+        if takes(&mut ebpf, IN_PLACE) {
+            return Ok(ebpf);
+        }
+    }
+    load_object(object, layouts.ledger, kernel, layouts, btf, options)
+}
+
+/// A program of the object that does nothing but what the kernel may not allow.
+const IN_PLACE: &str = "reads_in_place";
+
+/// Whether the kernel loads it.
+fn takes(ebpf: &mut Ebpf, name: &str) -> bool {
+    let Some(Program::RawTracePoint(program)) = ebpf.program_mut(name) else {
+        return false;
+    };
+    // It stays for nothing.
+    program.load().and_then(|()| program.unload()).is_ok()
+}
+
+fn load_object(
+    object: &[u8],
+    facts: Facts,
+    kernel: &KernelFacts,
+    layouts: &Layouts,
+    btf: &Btf,
+    options: &LoadOptions,
+) -> Result<Ebpf, LoadError> {
+    let facts = FactsGlobal(facts);
+    let wanted = options.findings.unwrap_or_default();
+    let watch = WatchGlobal(WatchFacts {
+        all: u32::from(wanted.all),
+        references: u32::from(wanted.references),
+        ..layouts.watch.clone().unwrap_or_default()
+    });
+    let log_level = u8::from(options.bpf_log) * LOG_DEBUG;
+    let mut loader = EbpfLoader::new();
+    loader
+        .btf(Some(btf))
+        .override_global("FACTS", &facts, true)
+        .override_global("WATCH_FACTS", &watch, true)
+        .override_global("AYA_LOG_LEVEL", &log_level, false)
+        .map_max_entries("CHUNKS", folio_chunks(kernel.bpf_loop));
+    if !kernel.bpf_loop {
+        loader.map_max_entries("SHARED", limits::ELDER_SHARED_FOLIOS);
+    }
+    if layouts.ledger.two_turns == 0 {
+        loader.map_max_entries("MARKS", limits::UNUSED);
+    }
+    if !wanted.references {
+        loader.map_max_entries("REFERENCES", limits::UNUSED);
+        loader.map_max_entries("REFERRERS", limits::UNUSED);
+    }
+    for (map, entries) in &options.map_entries {
+        loader.map_max_entries(map, *entries);
+    }
+    Ok(loader.load(object)?)
+}
+
+/// Chunks of the folio table for this machine's memory: twice over where they take memory when they are needed,
+/// else a little more than enough.
+fn folio_chunks(on_demand: bool) -> u32 {
+    let memory = rustix::system::sysinfo();
+    let pages = memory.totalram.saturating_mul(u64::from(memory.mem_unit)) >> 12;
+    let chunks = pages / CHUNK_PAGES as u64;
+    if !on_demand {
+        let chunks = u32::try_from(chunks + chunks / 4 + 1024);
+        return chunks.unwrap_or(limits::MOST_FOLIO_CHUNKS);
+    }
+    let chunks = (2 * chunks).next_power_of_two();
+    let most = limits::MOST_FOLIO_CHUNKS;
+    u32::try_from(chunks)
+        .unwrap_or(most)
+        .clamp(limits::FOLIO_CHUNKS, most)
+}
+
+/// aya-log's number for debug; 0 lets nothing through.
+const LOG_DEBUG: u8 = 4;

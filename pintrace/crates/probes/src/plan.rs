@@ -1,0 +1,247 @@
+//! The pure step from what a kernel offers to what is tried on it.
+
+use super::table::{ANY, Attachment, Candidate, Hook, Method, ONE_OF};
+use pintrace_kernel::facts::{FunctionFacts, KernelFacts};
+
+/// What is to be done for one hook.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// The hook.
+    pub hook: &'static Hook,
+    /// What to do.
+    pub choice: Choice,
+}
+
+/// What to do for a hook.
+#[derive(Clone, Debug)]
+pub enum Choice {
+    /// This kernel has no such function: nothing to see, nothing lost.
+    NotHere,
+    /// Another hook sees the same on this kernel.
+    Spare,
+    /// Try these in order.
+    Try(Vec<&'static Candidate>),
+    /// It is there, and nothing can be attached to it.
+    Missing(String),
+}
+
+/// The x86 trampoline takes this many arguments in registers; more are refused up to about 6.5.
+/// The planner still tries, since newer kernels accept them.
+const KPROBE_ARGUMENTS: usize = 6;
+
+/// BTF lists more functions than can be hooked ([`pintrace_kernel::ftrace`]).
+const UNTRACEABLE: &str = "in BTF, but ftrace cannot trace it: inlined, or built without it";
+
+/// Plans every hook of the table.
+pub fn plan(hooks: &'static [Hook], facts: &KernelFacts) -> Vec<Line> {
+    let lines = hooks.iter().map(|hook| Line {
+        hook,
+        choice: choose(hook, facts),
+    });
+    let mut lines: Vec<Line> = lines.collect();
+    for one_of in ONE_OF {
+        let absent = |name: &str| {
+            let mut of_name = lines.iter().filter(|line| line.hook.function == name);
+            of_name.all(|line| matches!(line.choice, Choice::NotHere))
+        };
+        if one_of.given.is_some_and(absent) || !one_of.any.iter().all(|name| absent(name)) {
+            continue;
+        }
+        let why = format!("no function of that kernel is called {}", one_of.any.join(" or "));
+        if let Some(line) = lines.iter_mut().find(|line| line.hook.function == one_of.any[0]) {
+            line.choice = Choice::Missing(why);
+        }
+    }
+    lines
+}
+
+fn choose(hook: &'static Hook, facts: &KernelFacts) -> Choice {
+    if hook.parameters.is_empty() {
+        return Choice::Try(hook.candidates.iter().collect());
+    }
+    let function = facts.functions.get(hook.function).cloned().unwrap_or_default();
+    let FunctionFacts {
+        in_kallsyms,
+        traceable,
+        prototype,
+    } = function;
+    let Some(prototype) = prototype else {
+        return match in_kallsyms {
+            Some(true) => Choice::Missing("not in BTF, so its prototype is not known".to_owned()),
+            _ => Choice::NotHere,
+        };
+    };
+    if in_kallsyms == Some(false) {
+        return Choice::NotHere;
+    }
+    let fits = |wanted: &[&str]| {
+        prototype.parameters.len() >= wanted.len()
+            && prototype
+                .parameters
+                .iter()
+                .zip(wanted)
+                .all(|(have, want)| *want == ANY || have == want)
+    };
+    if !fits(hook.parameters) && !hook.or.iter().any(|wanted| fits(wanted)) {
+        if hook.optional {
+            return Choice::Spare;
+        }
+        let have = prototype.parameters.join(", ");
+        return Choice::Missing(format!("its prototype ({have}) is not one that pintrace knows"));
+    }
+    let refusal = |attachment: &Attachment| match attachment.method {
+        Method::Tracepoint => None,
+        // Kprobes too: without CONFIG_KPROBE_EVENTS_ON_NOTRACE, a debugging option, the kernel refuses them there
+        // (`within_notrace_func`, kernel/trace/trace_kprobe.c).
+        _ if traceable == Some(false) => Some(UNTRACEABLE),
+        Method::Fentry | Method::Fexit => None,
+        Method::Kprobe | Method::Kretprobe if facts.kprobes == Some(false) => {
+            Some("this kernel has no kprobes")
+        }
+        Method::Kprobe | Method::Kretprobe => {
+            (hook.parameters.len() > KPROBE_ARGUMENTS).then_some("a kprobe cannot read so many arguments")
+        }
+    };
+    let (mut usable, mut refused) = (Vec::new(), None);
+    for candidate in hook.candidates {
+        match candidate.attachments.iter().find_map(refusal) {
+            Some(why) => refused = Some(why),
+            None => usable.push(candidate),
+        }
+    }
+    match refused {
+        Some(why) if usable.is_empty() => Choice::Missing(why.to_owned()),
+        _ => Choice::Try(usable),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::table::HOOKS;
+    use super::*;
+    use pintrace_kernel::btf::Prototype;
+
+    fn kernel(functions: &[(&str, &[&str])]) -> KernelFacts {
+        let functions = functions
+            .iter()
+            .map(|(name, parameters)| {
+                let prototype = Prototype {
+                    parameters: parameters.iter().map(|&name| name.to_owned()).collect(),
+                    result_bytes: 8,
+                };
+                let facts = FunctionFacts {
+                    in_kallsyms: Some(true),
+                    traceable: Some(true),
+                    prototype: Some(prototype),
+                };
+                ((*name).to_owned(), facts)
+            })
+            .collect();
+        KernelFacts {
+            functions,
+            kprobes: Some(true),
+            ..KernelFacts::default()
+        }
+    }
+
+    fn choice(facts: &KernelFacts, function: &str) -> Choice {
+        plan(HOOKS, facts)
+            .into_iter()
+            .find(|line| line.hook.function == function)
+            .unwrap()
+            .choice
+    }
+
+    #[test]
+    fn a_function_that_does_not_exist_is_no_loss() {
+        assert!(matches!(choice(&kernel(&[]), "unpin_folio"), Choice::NotHere));
+    }
+
+    #[test]
+    fn a_trailing_vmas_argument_does_not_matter() {
+        let facts = kernel(&[(
+            "pin_user_pages",
+            &["start", "nr_pages", "gup_flags", "pages", "vmas"],
+        )]);
+        assert!(matches!(choice(&facts, "pin_user_pages"), Choice::Try(_)));
+    }
+
+    #[test]
+    fn another_argument_order_is_refused_with_the_prototype() {
+        let facts = kernel(&[("pin_user_pages", &["start", "nr_pages", "pages", "gup_flags"])]);
+        let Choice::Missing(why) = choice(&facts, "pin_user_pages") else {
+            panic!("accepted")
+        };
+        assert!(why.contains("start, nr_pages, pages, gup_flags"), "{why}");
+    }
+
+    #[test]
+    fn seven_arguments_have_kprobes_to_fall_back_on_if_the_kernel_has_them() {
+        let remote: &[&str] = &["mm", "start", "nr_pages", "gup_flags", "pages", "vmas", "locked"];
+        let mut facts = kernel(&[("pin_user_pages_remote", remote)]);
+        let Choice::Try(ways) = choice(&facts, "pin_user_pages_remote") else {
+            panic!("missing")
+        };
+        assert_eq!(ways.len(), 2);
+        facts.kprobes = Some(false);
+        let Choice::Try(ways) = choice(&facts, "pin_user_pages_remote") else {
+            panic!("missing")
+        };
+        assert_eq!(ways.len(), 1);
+    }
+
+    #[test]
+    fn a_function_without_btf_is_missing() {
+        let mut facts = kernel(&[]);
+        let function = FunctionFacts {
+            in_kallsyms: Some(true),
+            traceable: Some(true),
+            prototype: None,
+        };
+        facts.functions.insert("pin_user_pages".to_owned(), function);
+        assert!(matches!(choice(&facts, "pin_user_pages"), Choice::Missing(_)));
+    }
+
+    #[test]
+    fn what_every_kernel_has_under_some_name_is_missed_if_it_has_none() {
+        let rmap: (&str, &[&str]) = ("page_add_new_anon_rmap", &["page", "vma", "address"]);
+        assert!(matches!(
+            choice(&kernel(&[rmap]), "folio_add_new_anon_rmap"),
+            Choice::NotHere
+        ));
+        let Choice::Missing(why) = choice(&kernel(&[]), "folio_add_new_anon_rmap") else {
+            panic!("no loss")
+        };
+        assert!(
+            why.ends_with("called folio_add_new_anon_rmap or page_add_new_anon_rmap"),
+            "{why}"
+        );
+        // Without hugetlb none of its functions is needed.
+        assert!(matches!(
+            choice(&kernel(&[]), "copy_user_large_folio"),
+            Choice::NotHere
+        ));
+        let hugetlb: (&str, &[&str]) = ("hugetlb_fault", &["mm", "vma", "address", "flags"]);
+        assert!(matches!(
+            choice(&kernel(&[hugetlb]), "copy_user_large_folio"),
+            Choice::Missing(_)
+        ));
+    }
+
+    #[test]
+    fn what_ftrace_cannot_trace_is_not_tried() {
+        let mut facts = kernel(&[("unpin_user_page", &["page"]), ("unpin_folio", &["folio"])]);
+        let traceable = |facts: &mut KernelFacts, answer| {
+            facts.functions.get_mut("unpin_folio").unwrap().traceable = answer;
+        };
+        traceable(&mut facts, Some(false));
+        let Choice::Missing(why) = choice(&facts, "unpin_folio") else {
+            panic!("tried")
+        };
+        assert!(why.contains("ftrace cannot trace it"), "{why}");
+        assert!(matches!(choice(&facts, "unpin_user_page"), Choice::Try(_)));
+        // Where the list cannot be read, trying decides.
+        traceable(&mut facts, None);
+        assert!(matches!(choice(&facts, "unpin_folio"), Choice::Try(_)));
+    }
+}

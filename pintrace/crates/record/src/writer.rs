@@ -1,0 +1,148 @@
+//! Writing: events gathered into frames, each frame written at one go.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use pintrace_events::{Body, Event};
+
+use super::compat;
+use super::format::{
+    COMPRESSION_LEVEL, FRAME_BYTES, FileHeader, FrameHeader, KIND_EVENTS, MAX_PLAIN_BYTES, checksum,
+};
+
+/// Why an event was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodeError {
+    /// The output refused it.
+    #[error(transparent)]
+    Output(#[from] io::Error),
+    /// It has no place in any frame; the events around it have.
+    #[error("an event of {0} bytes is larger than a recording can hold ({MAX_PLAIN_BYTES} bytes)")]
+    TooLarge(usize),
+    /// It cannot be expressed.
+    #[error("an event cannot be encoded: {0}")]
+    Encode(#[from] rmp_serde::encode::Error),
+}
+
+/// Writes a recording to any output. What was flushed is a recording, also if nothing follows. After
+/// the output has refused a frame, part of it may stand there: cut it off at [`Self::written_bytes`].
+pub struct Writer<W: Write> {
+    output: W,
+    compressor: zstd::bulk::Compressor<'static>,
+    /// Encoded events of the frame under way.
+    pending: Vec<u8>,
+    pending_events: u32,
+    /// Whole frames only.
+    written_bytes: u64,
+    written_events: u64,
+}
+
+impl<W: Write> Writer<W> {
+    /// A writer; nothing is written before the first frame is full or flushed.
+    pub fn new(output: W) -> io::Result<Self> {
+        Ok(Self {
+            output,
+            compressor: zstd::bulk::Compressor::new(COMPRESSION_LEVEL)?,
+            pending: Vec::with_capacity(FRAME_BYTES),
+            pending_events: 0,
+            written_bytes: 0,
+            written_events: 0,
+        })
+    }
+
+    /// Adds an event. A tick and the end of the stream also flush: what has been drawn is on file.
+    pub fn append(&mut self, event: &Event) -> Result<(), EncodeError> {
+        let before = self.pending.len();
+        let mut serializer = rmp_serde::Serializer::new(&mut self.pending).with_struct_map();
+        if let Err(error) = event.serialize(&mut serializer) {
+            self.pending.truncate(before);
+            return Err(error.into());
+        }
+        self.make_room(before)?;
+        self.pending_events += 1;
+        let due = self.pending.len() >= FRAME_BYTES || matches!(event.body, Body::Tick | Body::Stopped(_));
+        if due { self.flush() } else { Ok(()) }
+    }
+
+    /// Writes the frame under way.
+    pub fn flush(&mut self) -> Result<(), EncodeError> {
+        let plain_bytes = self.pending.len();
+        self.flush_first(plain_bytes)
+    }
+
+    /// Events in whole frames so far.
+    pub fn written_events(&self) -> u64 {
+        self.written_events
+    }
+
+    /// Bytes of whole frames so far, with the file's header.
+    pub fn written_bytes(&self) -> u64 {
+        self.written_bytes
+    }
+
+    /// The output.
+    pub fn output(&self) -> &W {
+        &self.output
+    }
+
+    /// The output, once the frame under way is written.
+    pub fn finish(mut self) -> Result<W, EncodeError> {
+        self.flush()?;
+        Ok(self.output)
+    }
+
+    /// An event that would overfill the frame begins a new one.
+    fn make_room(&mut self, before: usize) -> Result<(), EncodeError> {
+        let limit = usize::try_from(MAX_PLAIN_BYTES).unwrap_or(usize::MAX);
+        let size = self.pending.len() - before;
+        if size > limit {
+            self.pending.truncate(before);
+            return Err(EncodeError::TooLarge(size));
+        }
+        if self.pending.len() > limit {
+            self.flush_first(before)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Writes the first `plain_bytes` of what is pending, which hold all events counted, as a frame.
+    fn flush_first(&mut self, plain_bytes: usize) -> Result<(), EncodeError> {
+        if self.pending_events == 0 {
+            return Ok(());
+        }
+        let payload = self.compressor.compress(&self.pending[..plain_bytes])?;
+        let header = FrameHeader {
+            payload_bytes: length(&payload),
+            plain_bytes: length(&self.pending[..plain_bytes]),
+            kind: KIND_EVENTS,
+            events: self.pending_events,
+            first: self.written_events,
+            payload_crc: checksum(&payload),
+        };
+        let mut bytes = Vec::new();
+        if self.written_bytes == 0 {
+            bytes.extend_from_slice(
+                &FileHeader {
+                    version: compat::CURRENT,
+                }
+                .encode(),
+            );
+        }
+        bytes.extend_from_slice(&header.encode());
+        bytes.extend_from_slice(&payload);
+        self.output.write_all(&bytes)?;
+        self.output.flush()?;
+        self.written_bytes += u64::from(length(&bytes));
+        self.written_events += u64::from(self.pending_events);
+        self.pending.drain(..plain_bytes);
+        self.pending_events = 0;
+        Ok(())
+    }
+}
+
+/// Within the limits, which are far below 4 GiB.
+fn length(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,225 @@
+//! The scan's eBPF programs, loaded and run by hand. No aya type leaves this file.
+
+use std::io::Read as _;
+
+use aya::maps::{Array, MapData};
+use aya::programs::{Iter, Program, ProgramError, RawTracePoint};
+use aya::{Btf, Ebpf, EbpfLoader};
+use pintrace_common::scan::{BLOCK, Block, Found, Peek, ScanFacts, ScanState, TaskSeen};
+
+use pintrace_bpf::in_place::InPlace;
+use pintrace_bpf::objects;
+use pintrace_bpf::pod;
+use pintrace_bpf::refusal::root_cause;
+use pintrace_bpf::test_run::test_run;
+use pintrace_kernel::btf::KernelTypes;
+
+/// Why the programs cannot be loaded or run.
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectError {
+    /// Refused.
+    #[error("the kernel refused the scan's eBPF maps: {}", root_cause(.0))]
+    Load(#[from] aya::EbpfError),
+    /// Refused.
+    #[error("the kernel refused the scan's program {name}: {why}")]
+    Program {
+        /// Which.
+        name: &'static str,
+        /// What it said.
+        why: String,
+    },
+    /// Not in the object.
+    #[error("the eBPF object has no {0}")]
+    Missing(&'static str),
+    /// Unusable.
+    #[error("cannot use an eBPF map: {0}")]
+    Map(#[from] aya::maps::MapError),
+    /// A run failed (BPF_PROG_TEST_RUN of raw tracepoint programs is there since 5.10).
+    #[error("the kernel does not run the scan's program: {0}")]
+    Run(#[source] std::io::Error),
+}
+
+/// What the iterator over tasks is attached to.
+pub const TASKS_FUNCTION: &str = "bpf_iter_task";
+const SCAN: &str = "scan";
+const SCAN_DIRECT: &str = "scan_direct";
+const PEEK: &str = "peek";
+const TASKS: &str = "tasks";
+
+pod! {
+    PodFacts(ScanFacts);
+    PodState(ScanState);
+    PodBlock(Block);
+    PodPeek(Peek);
+}
+
+/// The programs, ready to run.
+pub struct Object {
+    state: Array<MapData, PodState>,
+    found: Array<MapData, PodBlock>,
+    peeked: Array<MapData, PodPeek>,
+    // Last: the programs go when their maps have.
+    ebpf: Ebpf,
+    /// The program that scans: the faster one where the kernel takes it.
+    scan: &'static str,
+    /// Why the task iterator is not there, where it is not.
+    without_tasks: Option<String>,
+}
+
+impl Object {
+    /// Loads the programs with the layout injected.
+    pub fn load(facts: ScanFacts, types: &KernelTypes, btf: &Btf) -> Result<Self, ObjectError> {
+        let in_place = InPlace::find(types, "folio");
+        let object = in_place.map_or_else(
+            || objects::SCAN.to_vec(),
+            |in_place| in_place.put_into(objects::SCAN),
+        );
+        let facts = PodFacts(ScanFacts {
+            folio_type: in_place.map_or(0, |in_place| in_place.read_as),
+            ..facts
+        });
+        let mut ebpf = EbpfLoader::new()
+            .btf(Some(btf))
+            .override_global("SCAN_FACTS", &facts, true)
+            .load(&object)?;
+        for name in [SCAN, PEEK] {
+            raw_tracepoint(&mut ebpf, name)?
+                .load()
+                .map_err(|error| refused(name, &error))?;
+        }
+        let direct = in_place.is_some()
+            && raw_tracepoint(&mut ebpf, SCAN_DIRECT)?
+                .load()
+                .inspect_err(|error| {
+                    if std::env::var_os("PINTRACE_VERIFIER_LOG").is_some() {
+                        eprintln!("{SCAN_DIRECT}: {}", root_cause(error));
+                    }
+                })
+                .is_ok();
+        let without_tasks = iterator(&mut ebpf)?
+            .load("task", btf)
+            .err()
+            .map(|error| root_cause(&error));
+        let take = |ebpf: &mut Ebpf, name| ebpf.take_map(name).ok_or(ObjectError::Missing(name));
+        Ok(Self {
+            state: take(&mut ebpf, "SCAN_STATE")?.try_into()?,
+            found: take(&mut ebpf, "SCAN_FOUND")?.try_into()?,
+            peeked: take(&mut ebpf, "PEEKED")?.try_into()?,
+            ebpf,
+            scan: if direct { SCAN_DIRECT } else { SCAN },
+            without_tasks,
+        })
+    }
+
+    /// Looks through frames from `from` on, at most to `to`: one run, which may end before. Calls `take` for each
+    /// folio that looks pinned, by frame.
+    pub fn scan(
+        &mut self,
+        vmemmap: u64,
+        from: u64,
+        to: u64,
+        take: &mut dyn FnMut(&Found),
+    ) -> Result<ScanState, ObjectError> {
+        self.run(self.scan, &[from, to, vmemmap])?;
+        let state = self.state.get(&0, 0)?.0;
+        let mut left = usize::try_from(state.found).unwrap_or(usize::MAX);
+        let mut place = 0;
+        while left > 0 && place < self.found.len() {
+            let block = self.found.get(&place, 0)?.0;
+            for found in block.entries.iter().take(left) {
+                take(found);
+            }
+            left = left.saturating_sub(BLOCK);
+            place += 1;
+        }
+        Ok(state)
+    }
+
+    /// Reads kernel memory; not readable is no error.
+    pub fn peek(&self, address: u64) -> Result<Peek, ObjectError> {
+        self.run(PEEK, &[address])?;
+        Ok(self.peeked.get(&0, 0)?.0)
+    }
+
+    /// A u64 of kernel memory; `None` if it cannot be read.
+    pub fn read_u64(&self, address: u64) -> Option<u64> {
+        let peek = self.peek(address).ok()?;
+        (peek.readable == 1).then_some(peek.words[0])
+    }
+
+    /// The tasks whose mm's flags have a bit of `mask`; all that have an mm if it is 0. `None` if this kernel does
+    /// not tell.
+    pub fn tasks(&mut self, mask: u64) -> Result<Option<Vec<TaskSeen>>, ObjectError> {
+        if self.without_tasks.is_some() {
+            return Ok(None);
+        }
+        let state = ScanState {
+            pinned_mask: mask,
+            ..ScanState::default()
+        };
+        self.state.set(0, PodState(state), 0)?;
+        let program = iterator(&mut self.ebpf)?;
+        let refused = |error: ProgramError| refused(TASKS, &error);
+        let link = program.attach().map_err(refused)?;
+        let link = program.take_link(link).map_err(refused)?;
+        let mut bytes = Vec::new();
+        link.into_file()
+            .map_err(|error| ObjectError::Run(std::io::Error::other(error)))?
+            .read_to_end(&mut bytes)
+            .map_err(ObjectError::Run)?;
+        let (words, _) = bytes.as_chunks::<8>();
+        let (records, _) = words.as_chunks::<3>();
+        let records = records.iter().map(|[task, tgid, mm]| TaskSeen {
+            task: u64::from_ne_bytes(*task),
+            tgid: u64::from_ne_bytes(*tgid),
+            mm: u64::from_ne_bytes(*mm),
+        });
+        Ok(Some(records.collect()))
+    }
+
+    /// Why [`Self::tasks`] tells nothing.
+    pub fn without_tasks(&self) -> Option<&str> {
+        self.without_tasks.as_deref()
+    }
+
+    /// Instructions that the verifier followed, by program; none where the kernel does not tell (before 5.16).
+    pub fn verified(&self) -> Vec<(String, u32)> {
+        let count = |name| {
+            let info = self.ebpf.program(name)?.info().ok()?;
+            info.verified_instruction_count()
+        };
+        [SCAN, SCAN_DIRECT, PEEK, TASKS]
+            .into_iter()
+            .filter_map(|name| Some((name.to_owned(), count(name)?)))
+            .collect()
+    }
+
+    fn run(&self, name: &'static str, arguments: &[u64]) -> Result<(), ObjectError> {
+        let program = self.ebpf.program(name).ok_or(ObjectError::Missing(name))?;
+        let fd = program.fd().map_err(|error| refused(name, &error))?;
+        test_run(std::os::fd::AsFd::as_fd(fd), arguments)
+            .map(drop)
+            .map_err(ObjectError::Run)
+    }
+}
+
+fn refused(name: &'static str, error: &ProgramError) -> ObjectError {
+    ObjectError::Program {
+        name,
+        why: root_cause(error),
+    }
+}
+
+fn raw_tracepoint<'e>(ebpf: &'e mut Ebpf, name: &'static str) -> Result<&'e mut RawTracePoint, ObjectError> {
+    match ebpf.program_mut(name) {
+        Some(Program::RawTracePoint(program)) => Ok(program),
+        _ => Err(ObjectError::Missing(name)),
+    }
+}
+
+fn iterator(ebpf: &mut Ebpf) -> Result<&mut Iter, ObjectError> {
+    match ebpf.program_mut(TASKS) {
+        Some(Program::Iter(program)) => Ok(program),
+        _ => Err(ObjectError::Missing(TASKS)),
+    }
+}

@@ -1,0 +1,291 @@
+//! Any events in any order, for property tests: few ids, so that they meet; wild numbers and names.
+
+mod findings;
+
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+
+use pintrace_events::units::{AccountId, ExtentId, Nanos, Pid, StackId, Tid};
+use pintrace_events::{
+    AccountOpened, AccountSampled, Body, Event, ExtentClosed, ExtentOpened, ExtentSampled, Missing, Probe,
+    ProcessExited, ProcessSeen, StackSeen, Started, StateSampled, Stopped, SymbolSeen, TruthSampled,
+};
+
+/// A stream of any events.
+pub fn stream() -> impl Strategy<Value = Vec<Event>> {
+    vec(event(), 0..40)
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    (number(), body()).prop_map(|(time, body)| Event {
+        time: Nanos(time),
+        body,
+    })
+}
+
+fn body() -> impl Strategy<Value = Body> {
+    prop_oneof![
+        started(),
+        process_seen(),
+        (pid(), 0..70_u32, any::<u32>(), any::<Option<u64>>()).prop_map(
+            |(pid, signal, status, longterm_pages_held)| {
+                Body::ProcessExited(ProcessExited {
+                    pid,
+                    signal,
+                    status,
+                    longterm_pages_held,
+                })
+            }
+        ),
+        account_opened(),
+        account_sampled(),
+        account().prop_map(Body::AccountClosed),
+        extent_opened(),
+        (
+            extent(),
+            number(),
+            number(),
+            number(),
+            number(),
+            option::of(stack())
+        )
+            .prop_map(|(extent, end, pages, pages_held, bytes_held, stack)| {
+                Body::ExtentSampled(ExtentSampled {
+                    extent,
+                    end,
+                    pages,
+                    pages_held,
+                    bytes_held,
+                    stack,
+                })
+            }),
+        (extent(), number(), number(), pid()).prop_map(|(extent, pages, end, by)| Body::ExtentClosed(
+            ExtentClosed {
+                extent,
+                pages,
+                end,
+                by
+            }
+        )),
+        (stack(), vec(number(), 0..6))
+            .prop_map(|(stack, frames)| Body::StackSeen(StackSeen { stack, frames })),
+        (number(), name(), number(), name()).prop_map(|(address, symbol, offset, module)| {
+            Body::SymbolSeen(SymbolSeen {
+                address,
+                symbol,
+                offset,
+                module,
+            })
+        }),
+        truth_sampled(),
+        btree_map(name(), number(), 0..4).prop_map(Body::LossSampled),
+        (number(), number()).prop_map(|(pages, doubtful)| {
+            Body::StateSampled(StateSampled {
+                pages,
+                doubtful,
+                ..StateSampled::default()
+            })
+        }),
+        findings::body(),
+        Just(Body::Tick),
+        (name(), any::<Option<i32>>())
+            .prop_map(|(reason, exit_code)| Body::Stopped(Stopped { reason, exit_code })),
+    ]
+}
+
+fn started() -> impl Strategy<Value = Body> {
+    let probe = (name(), name(), name()).prop_map(|(purpose, function, method)| Probe {
+        purpose,
+        function,
+        method,
+    });
+    (
+        name(),
+        name(),
+        number(),
+        any::<u32>(),
+        vec(probe, 0..3),
+        vec(name(), 0..3),
+    )
+        .prop_map(|(kernel, witness, wall_ns, page_size, probes, command)| {
+            Body::Started(Started {
+                tool: "0".into(),
+                machine: "x86_64".into(),
+                host: "h".into(),
+                kernel,
+                witness,
+                without_events: String::new(),
+                without_findings: String::new(),
+                wall_ns,
+                page_size,
+                probes,
+                missing: vec![Missing {
+                    function: "f".into(),
+                    ..Missing::default()
+                }],
+                command,
+                exclusive_pages: page_size % 2 == 0,
+            })
+        })
+}
+
+fn process_seen() -> impl Strategy<Value = Body> {
+    (pid(), pid(), name(), name(), any::<Option<u32>>(), name()).prop_map(
+        |(pid, parent, comm, cmdline, uid, cgroup)| {
+            Body::ProcessSeen(ProcessSeen {
+                pid,
+                parent,
+                comm,
+                cmdline,
+                uid,
+                cgroup,
+            })
+        },
+    )
+}
+
+fn account_opened() -> impl Strategy<Value = Body> {
+    (
+        account(),
+        pid(),
+        0..4_u32,
+        name(),
+        number(),
+        number(),
+        any::<bool>(),
+        (proptest::option::of(stack()), any::<bool>(), name()),
+    )
+        .prop_map(
+            |(account, pid, tid, comm, mm, caller, longterm, (stack, from_state, suspect))| {
+                Body::AccountOpened(AccountOpened {
+                    account,
+                    pid,
+                    tid: Tid(tid),
+                    comm,
+                    mm,
+                    caller,
+                    longterm,
+                    cgroup: 0,
+                    stack,
+                    from_state,
+                    suspect,
+                })
+            },
+        )
+}
+
+fn account_sampled() -> impl Strategy<Value = Body> {
+    (
+        account(),
+        number(),
+        number(),
+        number(),
+        number(),
+        number(),
+        option::of(stack()),
+    )
+        .prop_map(
+            |(account, acquired, released, bytes_held, calls, held_since, stack)| {
+                let held_since = Nanos(held_since);
+                let sample = AccountSampled {
+                    account,
+                    acquired,
+                    released,
+                    bytes_held,
+                    calls,
+                    held_since,
+                    stack,
+                };
+                Body::AccountSampled(sample)
+            },
+        )
+}
+
+fn extent_opened() -> impl Strategy<Value = Body> {
+    let range = (number(), number(), number(), number());
+    (
+        extent(),
+        account(),
+        range,
+        any::<u32>(),
+        proptest::option::of(stack()),
+        (findings::space(), findings::space()),
+    )
+        .prop_map(
+            |(extent, account, (address, end, pages, bytes_held), flags, stack, (space, file))| {
+                Body::ExtentOpened(ExtentOpened {
+                    extent,
+                    account,
+                    address,
+                    end,
+                    pages,
+                    bytes_held,
+                    flags,
+                    stack,
+                    space,
+                    file,
+                    file_offset: bytes_held,
+                })
+            },
+        )
+}
+
+fn truth_sampled() -> impl Strategy<Value = Body> {
+    let books = (any::<Option<u64>>(), any::<Option<u64>>());
+    let ledger = (number(), number(), number(), number());
+    (books, ledger, number(), number(), number()).prop_map(
+        |((books_acquired, books_released), ledger, internal, ambiguous, in_flight)| {
+            let (opening_held, ledger_acquired, ledger_released, opening_released) = ledger;
+            Body::TruthSampled(TruthSampled {
+                books_acquired,
+                books_released,
+                opening_held,
+                ledger_acquired,
+                ledger_released,
+                opening_released,
+                unbooked: ambiguous,
+                internal,
+                ambiguous,
+                opening_known: internal,
+                healed: i64::from_ne_bytes(in_flight.to_ne_bytes()),
+                opening_healed: i64::from_ne_bytes(ambiguous.to_ne_bytes()),
+                healed_pages: in_flight,
+                in_flight,
+            })
+        },
+    )
+}
+
+/// Small numbers, which meet one another, and all others.
+fn number() -> impl Strategy<Value = u64> {
+    prop_oneof![4 => 0..8_u64, 2 => any::<u64>(), 1 => Just(u64::MAX)]
+}
+
+/// Real symbols, loss names and nonsense.
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("io_pin_pages".to_owned()),
+        Just("bio_iov_iter_get_pages".to_owned()),
+        Just("ring_full".to_owned()),
+        Just(String::new()),
+        "\\PC{0,8}",
+        any::<String>(),
+    ]
+}
+
+fn pid() -> impl Strategy<Value = Pid> {
+    (0..4_u32).prop_map(Pid)
+}
+
+fn account() -> impl Strategy<Value = AccountId> {
+    (0..5_u32).prop_map(AccountId)
+}
+
+fn extent() -> impl Strategy<Value = ExtentId> {
+    (0..5_u32).prop_map(ExtentId)
+}
+
+fn stack() -> impl Strategy<Value = StackId> {
+    (0..3_u32).prop_map(StackId)
+}

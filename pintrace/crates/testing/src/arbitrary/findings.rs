@@ -1,0 +1,144 @@
+//! Any events that findings are made of.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+use pintrace_events::units::{Nanos, Tid};
+use pintrace_events::{
+    Body, Cause, CopiesSampled, ExtentShrinks, FlushCheck, Reference, Space, Touch, Touched, WindowsSampled,
+};
+
+use super::{account, extent, name, number, pid, stack};
+
+/// One of them.
+pub(super) fn body() -> impl Strategy<Value = Body> {
+    prop_oneof![
+        3 => touched(),
+        1 => space().prop_map(Body::SpaceEnded),
+        1 => space().prop_map(Body::FileEnded),
+        1 => (extent(), any::<bool>())
+            .prop_map(|(extent, doubtful)| Body::ExtentShrinks(ExtentShrinks { extent, doubtful })),
+        2 => copies(),
+        2 => windows(),
+        1 => (number(), number(), number()).prop_map(|(agreed, covered_only, pending_only)| {
+            Body::FlushCheckSampled(FlushCheck {
+                agreed,
+                covered_only,
+                pending_only,
+            })
+        }),
+    ]
+}
+
+/// A few spaces, which are files as well.
+pub(super) fn space() -> impl Strategy<Value = Space> {
+    (0..3_u64).prop_map(Space)
+}
+
+fn touched() -> impl Strategy<Value = Body> {
+    let what = prop::sample::select(vec![
+        Touch::Munmap,
+        Touch::Dontneed,
+        Touch::Mremap,
+        Touch::UffdWp,
+        Touch::Truncate,
+        Touch::Fork,
+    ]);
+    (
+        space(),
+        what,
+        number(),
+        number(),
+        number(),
+        pid(),
+        name(),
+        option::of(stack()),
+    )
+        .prop_map(|(space, what, address, end, pages, pid, comm, stack)| {
+            Body::Touched(Touched {
+                space,
+                what,
+                address,
+                end,
+                pages,
+                pid,
+                tid: Tid(pid.0),
+                comm,
+                stack,
+                doubtful: false,
+            })
+        })
+}
+
+fn copies() -> impl Strategy<Value = Body> {
+    let whose = (
+        0..3_u32,
+        account(),
+        option::of((number(), number())),
+        pid(),
+        name(),
+    );
+    let flags = (any::<bool>(), any::<bool>());
+    let range = (number(), number());
+    let counts = (number(), number(), number());
+    let reference = (number(), pid(), option::of(stack())).prop_map(|(taken, pid, stack)| Reference {
+        taken: Nanos(taken),
+        tid: Tid(pid.0),
+        pid,
+        stack,
+    });
+    let moments = (number(), number(), option::of(stack()), option::of(reference));
+    (whose, flags, range, counts, moments).prop_map(|(whose, flags, range, counts, moments)| {
+        let (id, account, extent, pid, comm) = whose;
+        let (unshare, anonymous) = flags;
+        let (address, end) = range;
+        let (copies, pages, in_window) = counts;
+        let (first, last, stack, reference) = moments;
+        Body::CopiesSampled(CopiesSampled {
+            id,
+            account,
+            extent: extent.map(|(address, since)| (address, Nanos(since))),
+            unshare,
+            anonymous,
+            address,
+            end,
+            copies,
+            pages,
+            in_window,
+            first: Nanos(first),
+            last: Nanos(last),
+            tid: Tid(pid.0),
+            pid,
+            comm,
+            stack,
+            reference,
+        })
+    })
+}
+
+fn windows() -> impl Strategy<Value = Body> {
+    let whose = (pid(), name(), prop::sample::select(Cause::ALL));
+    let counts = (number(), number(), number(), number(), number());
+    let moments = (number(), number(), number(), number());
+    (whose, counts, moments, vec(number(), 0..70)).prop_map(|(whose, counts, moments, durations)| {
+        let (pid, comm, cause) = whose;
+        let (windows, pages, faults, copies, pins) = counts;
+        let (longest_ns, first, last, address) = moments;
+        Body::WindowsSampled(WindowsSampled {
+            pid,
+            comm,
+            cause,
+            windows,
+            pages,
+            longest_ns,
+            durations,
+            faults,
+            copies,
+            pins,
+            first: Nanos(first),
+            last: Nanos(last),
+            address,
+        })
+    })
+}

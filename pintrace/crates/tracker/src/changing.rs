@@ -1,0 +1,123 @@
+//! Extents that may have changed since they were last told. A touch is matched with where an extent ends, which later pin
+//! calls move, and with how much of it is left once pages were released.
+
+use std::collections::BTreeSet;
+
+use pintrace_common::ledger::Extent;
+use pintrace_common::watch::{Touched, touch};
+
+use pintrace_events::units::Nanos;
+use pintrace_source::ledger::{Ledger, LedgerError};
+
+use super::extents::Occasion;
+use super::tracker::Tracker;
+
+/// Longer than a call may come after another that it continues (`GROW_WITHIN_NS` of the programs).
+const GROWS_WITHIN_NS: u64 = 2_000_000_000;
+
+/// Extents that may change, by the address space or file that they lie in.
+#[derive(Debug, Default)]
+pub(super) struct Changing {
+    grow: BTreeSet<(u64, u32)>,
+    shrink: BTreeSet<(u64, u32)>,
+}
+
+fn places(extent: &Extent) -> impl Iterator<Item = u64> {
+    [extent.space, extent.file]
+        .into_iter()
+        .filter(|&space| space != 0)
+}
+
+fn of(set: &BTreeSet<(u64, u32)>, space: u64) -> impl Iterator<Item = u32> {
+    set.range((space, 0)..=(space, u32::MAX)).map(|&(_, index)| index)
+}
+
+impl Changing {
+    pub(super) fn begins(&mut self, index: u32, extent: &Extent) {
+        self.grow.extend(places(extent).map(|space| (space, index)));
+    }
+
+    /// Its first page was released.
+    pub(super) fn shrinks(&mut self, index: u32, extent: &Extent) {
+        self.shrink.extend(places(extent).map(|space| (space, index)));
+    }
+
+    /// Looked at `now`: what has not grown for long grows no more.
+    pub(super) fn seen(&mut self, now: Nanos, index: u32, extent: &Extent) {
+        if now.0.saturating_sub(extent.grown_ns) > GROWS_WITHIN_NS {
+            for space in places(extent) {
+                self.grow.remove(&(space, index));
+            }
+        }
+    }
+
+    pub(super) fn ends(&mut self, index: u32, extent: &Extent) {
+        for space in places(extent) {
+            self.grow.remove(&(space, index));
+            self.shrink.remove(&(space, index));
+        }
+    }
+}
+
+impl Tracker {
+    /// Tells how far the extents reach that a touch may concern, and how much of them is left by now. What is left now was
+    /// there then.
+    pub(super) fn sample_changing(&mut self, touched: &Touched, ledger: &Ledger) -> Result<(), LedgerError> {
+        let time = touched.header.time_ns;
+        let in_file = touched.header.id == touch::FILE;
+        let shrinking: BTreeSet<u32> = of(&self.changing.shrink, touched.space).collect();
+        let all: BTreeSet<u32> = of(&self.changing.grow, touched.space)
+            .chain(shrinking.iter().copied())
+            .collect();
+        for index in all {
+            let Some(told) = self.extents.get(&index).copied() else {
+                continue;
+            };
+            if !in_file && told.address >= touched.end {
+                continue;
+            }
+            let extent = ledger.extent(index)?;
+            // What was added after the touch is none of its business.
+            let grown = told.end != extent.end;
+            if grown && extent.grown_ns > time {
+                continue;
+            }
+            let hit = in_file || told.end > touched.address;
+            if grown || hit && shrinking.contains(&index) {
+                self.sample_extent(Nanos(time), Occasion::Touch, index, &extent, ledger);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_extent_is_looked_at_as_long_as_it_may_change() {
+        let extent = Extent {
+            space: 7,
+            file: 8,
+            grown_ns: 1_000_000_000,
+            ..Extent::default()
+        };
+        let mut changing = Changing::default();
+        changing.begins(1, &extent);
+        changing.begins(2, &Extent { space: 9, ..extent });
+        let grow = |changing: &Changing, space| of(&changing.grow, space).collect::<Vec<_>>();
+        assert_eq!(
+            [7, 8, 9].map(|space| grow(&changing, space)),
+            [vec![1], vec![1, 2], vec![2]]
+        );
+        changing.seen(Nanos(3_000_000_000), 1, &extent);
+        assert_eq!(grow(&changing, 7), [1]);
+        changing.shrinks(1, &extent);
+        changing.seen(Nanos(3_000_000_001), 1, &extent);
+        assert_eq!([7, 8].map(|space| grow(&changing, space)), [vec![], vec![2]]);
+        assert_eq!(of(&changing.shrink, 7).collect::<Vec<_>>(), [1]);
+        changing.ends(1, &extent);
+        assert!(changing.shrink.is_empty());
+    }
+}

@@ -1,0 +1,13 @@
+//! From kernel-side records and tables to events: names are looked up now, because tomorrow a pid, a
+//! stack id or an address means nothing.
+
+pub mod budget;
+mod changing;
+mod exit;
+mod extents;
+mod late_stacks;
+pub mod mending;
+pub mod names;
+pub mod sightings;
+pub mod tracker;
+mod watch;

@@ -1,0 +1,224 @@
+//! Snapshots for the tests of the view.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use pintrace_common::counters::Loss;
+
+use pintrace_events::units::{Nanos, Pid, Tid};
+use pintrace_events::{Probe, Started};
+use pintrace_model::snapshot::{Ended, OpenExtent, Process, Snapshot, Thread, Truth};
+use pintrace_model::subsystem::Subsystem;
+
+const SECOND: u64 = 1_000_000_000;
+
+/// A trace that has just begun: nothing pinned, nothing lost.
+pub(super) fn empty() -> Snapshot {
+    let probe = |purpose: &str, method: &str| Probe {
+        purpose: purpose.to_owned(),
+        method: method.to_owned(),
+        ..Probe::default()
+    };
+    Snapshot {
+        time: Nanos(1000 * SECOND),
+        duration: Nanos(3 * SECOND),
+        started: Arc::new(Started {
+            host: "vmhost-17".to_owned(),
+            kernel: "6.12.9-cloud-amd64".to_owned(),
+            witness: "events".to_owned(),
+            probes: vec![
+                probe("acquire", "fexit"),
+                probe("acquire", "fexit"),
+                probe("release", "kprobe"),
+            ],
+            ..Started::default()
+        }),
+        truth: Truth {
+            books_readable: true,
+            ..Truth::default()
+        },
+        loss: Loss::ALL.iter().map(|loss| (loss.name(), 0)).collect(),
+        ..Snapshot::default()
+    }
+}
+
+/// A host with a virtual machine, a disk benchmark, and two processes that have ended.
+pub(super) fn busy() -> Snapshot {
+    let vm = Process {
+        cmdline: "qemu-system-x86_64 -name guest-seven -m 100G".to_owned(),
+        uid: Some(64_055),
+        cgroup: "/machine.slice/guest-seven.scope".to_owned(),
+        extents: 2,
+        threads: vec![
+            thread(4242, "qemu-system-x86", 26_214_912),
+            thread(4250, "CPU 0/KVM", 0),
+        ],
+        open_extents: vec![
+            extent(4242, 0x7f12_0000_0000, 26_214_400),
+            extent(4242, 0x7f10_0000_0000, 512),
+        ],
+        longterm_pages_held: 26_214_912,
+        ..process(
+            4242,
+            "qemu-system-x86",
+            26_214_912,
+            &[(Subsystem::Vfio, 26_214_912)],
+        )
+    };
+    let fio = Process {
+        extents: 1,
+        acquired: 9_000_000,
+        released: 8_999_968,
+        acquired_per_second: 251_000.0,
+        released_per_second: 250_968.4,
+        oldest: Nanos(900_000),
+        ..process(
+            880,
+            "fio",
+            32,
+            &[(Subsystem::DirectIo, 32), (Subsystem::IoUring, 0)],
+        )
+    };
+    let killed = Process {
+        ended: Some(Ended {
+            time: Nanos(990 * SECOND),
+            signal: 9,
+            status: 0,
+            pages_held: 512,
+        }),
+        ..process(911, "rdma-server", 512, &[(Subsystem::Rdma, 512)])
+    };
+    let done = Process {
+        ended: Some(Ended {
+            time: Nanos(950 * SECOND),
+            ..Ended::default()
+        }),
+        acquired: 77,
+        released: 77,
+        ..process(912, "dd", 0, &[(Subsystem::DirectIo, 0)])
+    };
+    let mut snapshot = empty();
+    snapshot.duration = Nanos(751 * SECOND);
+    snapshot.processes = vec![fio, killed, done, vm];
+    let held = 26_214_912 + 32 + 512;
+    snapshot.truth = Truth {
+        books_readable: true,
+        books_held: held + 345,
+        ledger_held: held,
+        opening_held: 345,
+        ..Truth::default()
+    };
+    snapshot
+}
+
+/// The same, on a day on which things were lost.
+pub(super) fn lossy() -> Snapshot {
+    let mut snapshot = busy();
+    snapshot.truth.unaccounted = -17;
+    for (name, count) in &mut snapshot.loss {
+        match *name {
+            "ring_full" => *count = 12_345,
+            "folio_table_full" => *count = 3,
+            "recursion_missed" => *count = 1,
+            _ => {}
+        }
+    }
+    snapshot
+}
+
+/// Processes whose names are meant to hurt.
+pub(super) fn hostile() -> Snapshot {
+    let names = [
+        "\x1b[2J\x1b[31mred",
+        "two\nlines",
+        "back\u{8}\u{8}\u{8}\u{8}",
+        "evil\u{202e}gnp.exe",
+        "日本語のプロセス",
+        "e\u{301}e\u{301}e\u{301}",
+        "",
+        "\u{200b}\u{200b}hidden",
+        "👩‍👩‍👧‍👦 family",
+    ];
+    let mut snapshot = empty();
+    snapshot.started = Arc::new(Started {
+        host: "host\x1b]0;title\x07".to_owned(),
+        kernel: "6.1".to_owned(),
+        ..Started::default()
+    });
+    snapshot.processes = (1..)
+        .zip(names)
+        .map(|(pid, name)| process(pid, name, 100 - u64::from(pid), &[]))
+        .collect();
+    snapshot
+}
+
+fn process(pid: u32, comm: &str, pages: u64, subsystems: &[(Subsystem, u64)]) -> Process {
+    Process {
+        pid: Pid(pid),
+        comm: comm.to_owned(),
+        pages_held: pages,
+        bytes_held: pages * 4096,
+        oldest: Nanos(192 * SECOND),
+        acquired: pages,
+        subsystems: subsystems.iter().copied().collect::<BTreeMap<_, _>>(),
+        ..Process::default()
+    }
+}
+
+fn thread(tid: u32, comm: &str, pages: u64) -> Thread {
+    Thread {
+        tid: Tid(tid),
+        comm: comm.to_owned(),
+        pages_held: pages,
+        acquired: pages,
+        released: 0,
+    }
+}
+
+fn extent(tid: u32, address: u64, pages: u64) -> OpenExtent {
+    let frames = [
+        "pin_user_pages_remote+0x5a",
+        "vaddr_get_pfns+0x77 [vfio_iommu_type1]",
+        "vfio_pin_pages_remote+0xe1 [vfio_iommu_type1]",
+    ];
+    OpenExtent {
+        tid: Tid(tid),
+        address,
+        end: address + pages * 4096,
+        pages,
+        pages_held: pages,
+        bytes_held: pages * 4096,
+        age: Nanos(192 * SECOND),
+        subsystem: Subsystem::Vfio,
+        stack: frames.map(str::to_owned).into(),
+    }
+}
+
+/// The busy host, on which much went wrong as well.
+pub(super) fn found() -> Snapshot {
+    let mut model = pintrace_model::Model::default();
+    for event in &pintrace_testing::story::mishaps().events {
+        model.apply(event);
+    }
+    let told = model.snapshot();
+    let mut snapshot = busy();
+    // As long ago as it was then.
+    snapshot.time = told.time;
+    snapshot.findings = told.findings;
+    snapshot.finding_counts = told.finding_counts;
+    snapshot.windows = told.windows;
+    snapshot.flush_check = told.flush_check;
+    snapshot.started = Arc::new(watched(&["copy", "fork", "mapping", "window"]));
+    snapshot
+}
+
+/// The circumstances of a trace in which something looks for findings, for these purposes.
+pub(super) fn watched(purposes: &[&str]) -> Started {
+    let mut started = Started::clone(&empty().started);
+    started.probes.extend(purposes.iter().map(|purpose| Probe {
+        purpose: (*purpose).to_owned(),
+        method: "fentry".to_owned(),
+        ..Probe::default()
+    }));
+    started
+}
