@@ -11,18 +11,18 @@ use clap::Subcommand;
 
 /// Which cost to measure.
 #[derive(Subcommand)]
-pub(crate) enum Bench {
+pub(crate) enum BenchTask {
     /// Pin and release in the kernel-side ledger, natively, by layout of the folio table
     Core,
     /// One look at all struct pages, natively, beside a plain loop over as many bytes
     Scan,
     /// Direct I/O in a guest, bare against recorded: how much of the rate is left
-    Overhead(overhead::Overhead),
+    Overhead(overhead::OverheadBench),
     /// Forks and faults in a guest, with and without the hooks for findings
-    Findings(findings::Findings),
+    Findings(findings::FindingsBench),
 }
 
-impl Bench {
+impl BenchTask {
     /// Does it.
     pub(crate) fn run(self) -> Result<ExitCode> {
         match self {

@@ -8,37 +8,37 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::Value;
 
-use crate::test::{Kernels, kernels};
-use crate::vm::guest::Outcome;
-use crate::vm::series::{Build, Flavour};
-use crate::vm::subject::Subject;
-use crate::vm::{self, Addition, GuestOptions, several};
+use crate::test::{KernelList, kernels};
+use crate::vm::guest::GuestExit;
+use crate::vm::kernel_target::KernelTarget;
+use crate::vm::series::{Flavour, KernelBuild};
+use crate::vm::{self, GuestFile, GuestOptions, parallel};
 use crate::{setup, workspace};
 
 const SCRIPT: &str = "pintrace doctor --facts\n";
 
 /// The options of `facts`.
 #[derive(Args)]
-pub(crate) struct Facts {
-    /// Kernels, such as 6.12 or 7.3-rt; without it every series and 7.3-rt: full flavours are as the usual ones
+pub(crate) struct FactsTask {
+    /// KernelList, such as 6.12 or 7.3-rt; without it every series and 7.3-rt: full flavours are as the usual ones
     #[arg(long, value_name = "KERNEL,...|all", value_parser = kernels)]
-    kernels: Option<Kernels>,
+    kernels: Option<KernelList>,
 }
 
-impl Facts {
+impl FactsTask {
     /// Does it. A kernel that cannot be had keeps the fixture that it has.
     pub(crate) fn run(self) -> Result<ExitCode> {
         setup::rust()?;
         setup::bpf_linker()?;
-        let pintrace = Addition::new(workspace::build_for_guest("pintrace")?, "usr/local/bin/pintrace");
+        let pintrace = GuestFile::new(workspace::build_for_guest("pintrace")?, "usr/local/bin/pintrace");
         let mut code = ExitCode::SUCCESS;
         let usual = || {
-            let mut all = Subject::all();
-            all.retain(|subject| subject.flavour != Flavour::Full);
+            let mut all = KernelTarget::all();
+            all.retain(|target| target.flavour != Flavour::Full);
             all
         };
         let kernels = self.kernels.map_or_else(usual, |kernels| kernels.0);
-        for (kernel, result) in several::each(&kernels, |kernel| capture(kernel, &pintrace)) {
+        for (kernel, result) in parallel::each(&kernels, |kernel| capture(kernel, &pintrace)) {
             match result {
                 Ok(file) => println!("{kernel}: {}", file.display()),
                 Err(error) => {
@@ -53,7 +53,7 @@ impl Facts {
 }
 
 /// Asks one kernel and writes its fixture.
-fn capture(kernel: Subject, pintrace: &Addition) -> Result<PathBuf> {
+fn capture(kernel: KernelTarget, pintrace: &GuestFile) -> Result<PathBuf> {
     let mut options = GuestOptions::new(kernel.kernel);
     options.flavour = kernel.flavour;
     options.bare = true;
@@ -62,7 +62,7 @@ fn capture(kernel: Subject, pintrace: &Addition) -> Result<PathBuf> {
     let mut printed = Vec::new();
     let outcome = guest.run(SCRIPT, &mut printed)?;
     let text = String::from_utf8_lossy(&printed);
-    if !matches!(outcome, Outcome::Exited(0)) {
+    if !matches!(outcome, GuestExit::Exited(0)) {
         let code = vm::explain(&outcome);
         bail!("pintrace ended with exit code {code}: {}", text.trim());
     }
@@ -76,7 +76,7 @@ fn capture(kernel: Subject, pintrace: &Addition) -> Result<PathBuf> {
 }
 
 /// What was printed, if it is JSON and speaks of this build.
-fn checked(text: &str, build: &Build) -> Result<String> {
+fn checked(text: &str, build: &KernelBuild) -> Result<String> {
     let text = text.replace('\r', "");
     let json: Value =
         serde_json::from_str(&text).with_context(|| format!("pintrace printed no JSON: {text}"))?;
@@ -88,7 +88,7 @@ fn checked(text: &str, build: &Build) -> Result<String> {
 }
 
 /// The fixture's name: the series, and the flavour where it is not the usual one.
-fn name(build: &Build) -> String {
+fn name(build: &KernelBuild) -> String {
     match build.flavour {
         Flavour::Cloud => build.series.to_string(),
         flavour => format!("{}-{flavour}", build.series),
@@ -99,8 +99,8 @@ fn name(build: &Build) -> String {
 mod tests {
     use super::*;
 
-    fn build(release: &str) -> Build {
-        Build::parse(release).unwrap()
+    fn build(release: &str) -> KernelBuild {
+        KernelBuild::parse(release).unwrap()
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::test::{Kernels, guests, kernels};
+use crate::test::{KernelList, guests, kernels};
 use crate::{setup, workspace};
 
 /// Where it is kept.
@@ -16,16 +16,16 @@ const FILE: &str = "pintrace/tests/fixtures/findings.json";
 
 /// The options of `findings`.
 #[derive(Args)]
-pub(crate) struct Findings {
-    /// Kernels, such as 6.12
+pub(crate) struct FindingsTask {
+    /// KernelList, such as 6.12
     #[arg(long, value_name = "KERNEL,...", value_parser = kernels, default_value = "5.10,6.1,6.12,7.3")]
-    kernels: Kernels,
+    kernels: KernelList,
 }
 
 /// Cells by series and scenario.
-type Found = BTreeMap<String, BTreeMap<String, String>>;
+type CellsBySeries = BTreeMap<String, BTreeMap<String, String>>;
 
-impl Findings {
+impl FindingsTask {
     /// Does it. A kernel on which a test fails keeps what is on file.
     pub(crate) fn run(self) -> Result<ExitCode> {
         setup::rust()?;
@@ -33,7 +33,8 @@ impl Findings {
         let file = workspace::root().join(FILE);
         // What is on file must not judge what is to replace it.
         let text = fs::read_to_string(&file).unwrap_or_else(|_| "{}".to_owned());
-        let mut found: Found = serde_json::from_str(&text).with_context(|| file.display().to_string())?;
+        let mut found: CellsBySeries =
+            serde_json::from_str(&text).with_context(|| file.display().to_string())?;
         fs::write(&file, "{}\n").with_context(|| file.display().to_string())?;
         let mut code = ExitCode::SUCCESS;
         let outputs = guests::printed(&self.kernels.0, "findings::");
@@ -58,8 +59,8 @@ impl Findings {
 }
 
 /// What the tests print: `finding`, series, scenario and cell, with tabs between.
-fn cells(text: &str) -> Found {
-    let mut found = Found::new();
+fn cells(text: &str) -> CellsBySeries {
+    let mut found = CellsBySeries::new();
     for line in text.lines() {
         let mut fields = line.trim_end().split('\t');
         if let (Some("finding"), Some(series), Some(scenario), Some(cell)) =

@@ -5,32 +5,32 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::tally::{Table, Tally};
+use crate::results::{ResultTable, TestCounts};
 use crate::{process, setup, test, workspace};
 
 /// Checks everything and says what it found.
 pub(crate) fn run() -> Result<ExitCode> {
-    let mut table = Table::default();
+    let mut table = ResultTable::default();
     fill(&mut table)?;
     Ok(test::close(&table))
 }
 
 /// Runs each check and adds its result to the table.
-pub(crate) fn fill(table: &mut Table) -> Result<()> {
+pub(crate) fn fill(table: &mut ResultTable) -> Result<()> {
     setup::rust()?;
     setup::bpf_linker()?;
     setup::cargo_deny()?;
     let mut check = |name: &str, command: &mut Command| {
         eprintln!("xtask: {name}");
         let start = Instant::now();
-        let tally = match process::run(command) {
-            Ok(()) => Tally::PASSED,
+        let counts = match process::run(command) {
+            Ok(()) => TestCounts::PASSED,
             Err(error) => {
                 eprintln!("xtask: {error:#}");
-                Tally::FAILED
+                TestCounts::FAILED
             }
         };
-        table.add(name, tally, start.elapsed());
+        table.add(name, counts, start.elapsed());
     };
     check("format", &mut workspace::cargo(&["fmt", "--all", "--check"]));
     check(

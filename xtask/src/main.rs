@@ -6,12 +6,12 @@ mod demo;
 mod facts;
 mod findings;
 mod lint;
-mod others;
 mod process;
+mod results;
 mod run;
 mod setup;
-mod tally;
 mod test;
+mod third_party;
 mod vm;
 mod workspace;
 
@@ -35,24 +35,24 @@ enum Task {
     Setup,
     /// Run things on Debian's kernels in an emulator
     #[command(subcommand)]
-    Vm(Box<vm::Vm>),
-    /// Build pintrace in release and run it
-    Run(run::Run),
+    Vm(Box<vm::VmTask>),
+    /// KernelBuild pintrace in release and run it
+    Run(run::RunTask),
     /// Open `pintrace top` in a guest in which things pin memory
-    Demo(demo::Demo),
+    Demo(demo::DemoTask),
     /// Check format, clippy, licences
     Lint,
     /// Run the tests, here and on each kernel
-    Test(test::Test),
+    Test(test::TestTask),
     /// Write down what each kernel offers, for the tests of the planner
-    Facts(facts::Facts),
+    Facts(facts::FactsTask),
     /// Write down what is found in each scenario on each kernel
-    Findings(findings::Findings),
+    Findings(findings::FindingsTask),
     /// Look for findings in programs that are not ours
-    Others(others::Others),
+    ThirdParty(third_party::ThirdPartyTask),
     /// Measure what pintrace costs
     #[command(subcommand)]
-    Bench(bench::Bench),
+    Bench(bench::BenchTask),
     /// Do all that a change must pass
     Ci,
 }
@@ -68,7 +68,7 @@ impl Task {
             Self::Test(test) => test.run(),
             Self::Facts(facts) => facts.run(),
             Self::Findings(findings) => findings.run(),
-            Self::Others(others) => others.run(),
+            Self::ThirdParty(others) => others.run(),
             Self::Bench(bench) => bench.run(),
             Self::Ci => ci::run(),
         }

@@ -10,13 +10,13 @@ use crate::{process, setup, workspace};
 
 /// The options of `run`.
 #[derive(Args)]
-pub(crate) struct Run {
+pub(crate) struct RunTask {
     /// Arguments for pintrace
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
 
-impl Run {
+impl RunTask {
     /// Does it; returns only when it fails.
     pub(crate) fn run(self) -> Result<ExitCode> {
         setup::rust()?;

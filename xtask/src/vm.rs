@@ -6,17 +6,17 @@ mod cpio;
 mod disk;
 mod emulator;
 pub(crate) mod guest;
+mod initramfs;
 pub(crate) mod kernel;
+pub(crate) mod kernel_target;
 mod libraries;
 mod list;
 mod modules;
 mod options;
 pub(crate) mod package;
+pub(crate) mod parallel;
 mod progress;
-mod root;
 pub(crate) mod series;
-pub(crate) mod several;
-pub(crate) mod subject;
 mod vmlinux;
 
 use std::io;
@@ -25,11 +25,11 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 
-use guest::{Outcome, Terminal};
+use guest::{GuestExit, TerminalSize};
+pub(crate) use initramfs::GuestFile;
 pub(crate) use options::GuestOptions;
-pub(crate) use root::Addition;
 
-use disk::Report;
+use disk::GuestProgress;
 
 /// The guest went past its time limit, as timeout(1) says it.
 const TIMED_OUT: u8 = 124;
@@ -38,20 +38,20 @@ const DIED: u8 = 125;
 
 /// What to do with a guest.
 #[derive(Subcommand)]
-pub(crate) enum Vm {
-    /// Run a command on a kernel; its output and its exit code become ours
+pub(crate) enum VmTask {
+    /// VmRun a command on a kernel; its output and its exit code become ours
     ///
     /// Exit codes of our own: 1 the guest could not be started, 2 usage, 124 time limit, 125 the kernel died.
-    Run(Run),
+    Run(VmRun),
     /// Open a shell on a kernel; `exit` or Ctrl-A X ends it
-    Shell(Shell),
+    Shell(VmShell),
     /// Show the series on offer, with the newest build of each
     List,
 }
 
 /// The options of `vm run`.
 #[derive(Args)]
-pub(crate) struct Run {
+pub(crate) struct VmRun {
     #[command(flatten)]
     guest: GuestOptions,
     /// The command: one word is a shell script, several are a command and its arguments
@@ -61,20 +61,20 @@ pub(crate) struct Run {
 
 /// The options of `vm shell`.
 #[derive(Args)]
-pub(crate) struct Shell {
+pub(crate) struct VmShell {
     #[command(flatten)]
     guest: GuestOptions,
 }
 
-impl Vm {
+impl VmTask {
     /// Does it.
     pub(crate) fn run(self) -> Result<ExitCode> {
         match self {
-            Self::Run(Run { guest, command }) => {
+            Self::Run(VmRun { guest, command }) => {
                 let outcome = guest.prepare()?.run(&script(&command), &mut io::stdout())?;
                 Ok(ExitCode::from(explain(&outcome)))
             }
-            Self::Shell(Shell { guest }) => on_terminal(&guest, "exec sh -l\n"),
+            Self::Shell(VmShell { guest }) => on_terminal(&guest, "exec sh -l\n"),
             Self::List => list::run(),
         }
     }
@@ -85,7 +85,7 @@ pub(crate) fn on_terminal(guest: &GuestOptions, script: &str) -> Result<ExitCode
     let Ok(size) = rustix::termios::tcgetwinsize(io::stdin()) else {
         bail!("standard input is no terminal; `cargo xtask vm run` works without one");
     };
-    let terminal = Terminal {
+    let terminal = TerminalSize {
         rows: size.ws_row,
         columns: size.ws_col,
     };
@@ -94,22 +94,22 @@ pub(crate) fn on_terminal(guest: &GuestOptions, script: &str) -> Result<ExitCode
 }
 
 /// Says what went wrong, if anything did, and gives the exit code.
-pub(crate) fn explain(outcome: &Outcome) -> u8 {
+pub(crate) fn explain(outcome: &GuestExit) -> u8 {
     match outcome {
-        Outcome::Exited(code) => *code,
-        Outcome::TimedOut(Report::Started) => {
+        GuestExit::Exited(code) => *code,
+        GuestExit::TimedOut(GuestProgress::Started) => {
             eprintln!(
                 "xtask: the command did not end within the time limit (--timeout); the guest was killed"
             );
             TIMED_OUT
         }
-        Outcome::TimedOut(_) => {
+        GuestExit::TimedOut(_) => {
             eprintln!(
                 "xtask: the guest did not come up within the time limit (--timeout): it hangs while booting"
             );
             TIMED_OUT
         }
-        Outcome::Died(console) => {
+        GuestExit::Died(console) => {
             eprintln!("xtask: the guest's kernel died; the end of its console:\n{console}");
             DIED
         }

@@ -6,7 +6,7 @@ use serde::Serialize;
 /// The way in which memory is pinned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Kind {
+pub(crate) enum PinKind {
     IoUring,
     AfXdp,
     ProcessVm,
@@ -33,7 +33,7 @@ pub(crate) enum Backing {
 /// How pins end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Release {
+pub(crate) enum ReleaseMethod {
     /// By the call that undoes the pin
     Explicit,
     /// By closing the descriptor
@@ -47,7 +47,7 @@ pub(crate) enum Release {
 /// What is done to a range while it is pinned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Touch {
+pub(crate) enum RangeChange {
     /// munmap(2)
     Munmap,
     /// madvise(MADV_DONTNEED)

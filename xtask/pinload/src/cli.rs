@@ -5,39 +5,39 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::choice::{Backing, Release, Touch};
+use crate::choice::{Backing, RangeChange, ReleaseMethod};
 use crate::scenario::Scenario;
 
-/// Pins memory in every way user space can, and says on standard output, as JSON lines, exactly what it did.
+/// PinCounts memory in every way user space can, and says on standard output, as JSON lines, exactly what it did.
 ///
-/// Exit codes: 0 done, 1 failed, 2 usage, 3 this kernel or machine does not offer it, 4 the kernel's books
+/// Exit codes: 0 done, 1 failed, 2 usage, 3 this kernel or machine does not handshake it, 4 the kernel's books
 /// (--verify) differ from what was expected.
 #[derive(Debug, Parser)]
 #[command(name = "pinload", version)]
-pub(crate) struct Cli {
+pub(crate) struct PinloadCli {
     /// What to do.
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: PinloadCommand,
 }
 
 /// One way of pinning each, and those that combine them.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum PinloadCommand {
     /// Fixed buffers of an io_uring (IORING_REGISTER_BUFFERS)
     IoUring {
         /// Registered buffers, each of PAGES / BUFFERS pages
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=16384))]
         buffers: u64,
         /// A forked child registers its memory through a ring that its parent made
-        #[arg(long, conflicts_with_all = ["threads", "fork_child", "shared_memory", "touch"])]
+        #[arg(long, conflicts_with_all = ["threads", "fork_child", "shared_memory", "change"])]
         shared_ring: bool,
         #[command(flatten)]
-        common: Common,
+        common: CommonArgs,
     },
     /// A umem of an AF_XDP socket (XDP_UMEM_REG); needs no device
     AfXdp {
         #[command(flatten)]
-        common: Common,
+        common: CommonArgs,
     },
     /// process_vm_readv of a child's memory
     ProcessVm {
@@ -45,41 +45,41 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
         repeat: u64,
         #[command(flatten)]
-        common: Common,
+        common: CommonArgs,
     },
     /// Reads from a file with O_DIRECT
     DirectRead {
         #[command(flatten)]
         direct: DirectArgs,
         #[command(flatten)]
-        common: Common,
+        common: CommonArgs,
     },
     /// Writes to a file with O_DIRECT
     DirectWrite {
         #[command(flatten)]
         direct: DirectArgs,
         #[command(flatten)]
-        common: Common,
+        common: CommonArgs,
     },
     /// A DMA buffer over a memfd (/dev/udmabuf)
     Udmabuf {
         #[command(flatten)]
-        common: Common,
+        common: CommonArgs,
     },
     /// A DMA mapping for QEMU's edu device (VFIO, type 1)
     Vfio {
         #[command(flatten)]
-        common: Common,
+        common: CommonArgs,
     },
     /// Pages spliced into pipes: references (FOLL_GET), no pins
     Vmsplice {
         #[command(flatten)]
-        common: Common,
+        common: CommonArgs,
     },
     /// MSG_ZEROCOPY over loopback TCP: references (FOLL_GET), no pins
     Zerocopy {
         #[command(flatten)]
-        common: Common,
+        common: CommonArgs,
     },
     /// Tries every kind on every backing, one line each: ok, differs, failed or skipped
     All(AllArgs),
@@ -113,7 +113,7 @@ pub(crate) struct DirectArgs {
     clippy::struct_excessive_bools,
     reason = "each is a switch of its own on the command line"
 )]
-pub(crate) struct Common {
+pub(crate) struct CommonArgs {
     /// Pages of 4 KiB to pin
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1 << 26))]
     pub(crate) pages: u64,
@@ -136,8 +136,8 @@ pub(crate) struct Common {
     #[arg(long)]
     pub(crate) hold_until_stdin: bool,
     /// How the pins end
-    #[arg(long, value_enum, default_value_t = Release::Explicit)]
-    pub(crate) release: Release,
+    #[arg(long, value_enum, default_value_t = ReleaseMethod::Explicit)]
+    pub(crate) release: ReleaseMethod,
     /// Threads that each pin memory of their own
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) threads: u32,
@@ -149,7 +149,7 @@ pub(crate) struct Common {
     pub(crate) shared_memory: bool,
     /// After pinning, do this to the pinned range (io-uring and af-xdp)
     #[arg(long, value_enum)]
-    pub(crate) touch: Option<Touch>,
+    pub(crate) change: Option<RangeChange>,
     /// Read the kernel's books before and after (root), and exit with 4 if they differ
     #[arg(long)]
     pub(crate) verify: bool,
@@ -235,6 +235,6 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
-        Cli::command().debug_assert();
+        PinloadCli::command().debug_assert();
     }
 }

@@ -1,7 +1,7 @@
 //! What can go wrong, as two sentences (what happened, what to do) and an exit code.
 //!
 //! Knows nothing of pins. The exit codes are the project's: 1 failed, 2 usage, 3 this kernel or machine does
-//! not offer it, 4 the kernel's books differ from what was expected.
+//! not handshake it, 4 the kernel's books differ from what was expected.
 
 use std::fmt::Display;
 
@@ -39,7 +39,7 @@ impl Failure {
         }
     }
 
-    /// This kernel, or this machine's configuration, does not offer what was asked for.
+    /// This kernel, or this machine's configuration, does not handshake what was asked for.
     pub(crate) fn unavailable(what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             what: what.into(),
@@ -50,9 +50,9 @@ impl Failure {
 
     /// Whoever this process worked for is gone, its parent or the reader of its lines: no failure, but the
     /// end, about which nobody wants to hear.
-    pub(crate) fn alone() -> Self {
+    pub(crate) fn peer_gone() -> Self {
         Self {
-            what: "nobody is there any more".into(),
+            what: "the parent or the reader of the output has ended".into(),
             remedy: "nothing to do".into(),
             code: 0,
         }

@@ -7,14 +7,14 @@ use nix::sys::utsname::uname;
 
 use crate::failure::{Explain, Failure, Result};
 
-/// A kernel release as far as facts depend on it.
+/// A kernel release as far as info depend on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Kernel {
+pub(crate) struct KernelRelease {
     major: u32,
     minor: u32,
 }
 
-impl Kernel {
+impl KernelRelease {
     /// The kernel that runs now.
     pub(crate) fn running() -> Result<Self> {
         let name = uname().failing(
@@ -97,16 +97,19 @@ mod tests {
     #[test]
     fn releases_parse() {
         assert_eq!(
-            Kernel::parse("6.1.0-41-cloud-amd64"),
-            Some(Kernel { major: 6, minor: 1 })
+            KernelRelease::parse("6.1.0-41-cloud-amd64"),
+            Some(KernelRelease { major: 6, minor: 1 })
         );
-        assert_eq!(Kernel::parse("7.3+deb"), Some(Kernel { major: 7, minor: 3 }));
-        assert_eq!(Kernel::parse("linux"), None);
+        assert_eq!(
+            KernelRelease::parse("7.3+deb"),
+            Some(KernelRelease { major: 7, minor: 3 })
+        );
+        assert_eq!(KernelRelease::parse("linux"), None);
     }
 
     #[test]
     fn direct_io_is_unknown_only_between_the_measured_series() {
-        let answer = |major, minor| Kernel { major, minor }.direct_io_pins();
+        let answer = |major, minor| KernelRelease { major, minor }.direct_io_pins();
         assert_eq!(answer(6, 1), Some(false));
         assert_eq!(answer(6, 4), None);
         assert_eq!(answer(6, 12), Some(true));

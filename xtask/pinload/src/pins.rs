@@ -5,9 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Pins taken, held and given back; `None` where this kernel's behaviour is not known.
+/// PinCounts taken, held and given back; `None` where this kernel's behaviour is not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Pins {
+pub(crate) struct PinCounts {
     /// Page references taken with FOLL_PIN.
     pub(crate) acquired: Option<u64>,
     /// Page references still held.
@@ -16,8 +16,8 @@ pub(crate) struct Pins {
     pub(crate) released: Option<u64>,
 }
 
-impl Pins {
-    /// Pins that stay: `acquired` were taken and `held` of them remain.
+impl PinCounts {
+    /// PinCounts that hold: `acquired` were taken and `held` of them remain.
     pub(crate) fn lasting(acquired: Option<u64>, held: Option<u64>) -> Self {
         let released = acquired.zip(held).map(|(acquired, held)| acquired - held);
         Self {
@@ -27,7 +27,7 @@ impl Pins {
         }
     }
 
-    /// Pins that were taken and given back within one system call.
+    /// PinCounts that were taken and given back within one system call.
     pub(crate) fn transient(acquired: Option<u64>) -> Self {
         Self {
             acquired,
@@ -46,14 +46,14 @@ impl Pins {
     }
 
     /// Whether `books` say the same wherever something was expected.
-    pub(crate) fn agrees_with(self, books: Self) -> bool {
+    pub(crate) fn agrees_with(self, vmstat: Self) -> bool {
         let same = |expected: Option<u64>, counted: Option<u64>| expected.is_none() || expected == counted;
-        same(self.acquired, books.acquired)
-            && same(self.held, books.held)
-            && same(self.released, books.released)
+        same(self.acquired, vmstat.acquired)
+            && same(self.held, vmstat.held)
+            && same(self.released, vmstat.released)
     }
 
-    /// Whether nothing is left to the books.
+    /// Whether nothing is left to the vmstat.
     pub(crate) fn is_known(self) -> bool {
         self.acquired.is_some() && self.held.is_some() && self.released.is_some()
     }
@@ -65,16 +65,16 @@ mod tests {
 
     #[test]
     fn coalesced_pins_are_released_while_held() {
-        let pins = Pins::lasting(Some(512), Some(1));
+        let pins = PinCounts::lasting(Some(512), Some(1));
         assert_eq!(pins.released, Some(511));
-        assert_eq!(pins.after_release(), Pins::transient(Some(512)));
+        assert_eq!(pins.after_release(), PinCounts::transient(Some(512)));
     }
 
     #[test]
-    fn an_unknown_expectation_agrees_with_any_books() {
-        let books = Pins::transient(Some(7));
-        assert!(Pins::transient(None).agrees_with(books));
-        assert!(!Pins::transient(Some(8)).agrees_with(books));
-        assert!(!Pins::lasting(None, Some(1)).agrees_with(books));
+    fn an_unknown_expectation_agrees_with_any_counters() {
+        let vmstat = PinCounts::transient(Some(7));
+        assert!(PinCounts::transient(None).agrees_with(vmstat));
+        assert!(!PinCounts::transient(Some(8)).agrees_with(vmstat));
+        assert!(!PinCounts::lasting(None, Some(1)).agrees_with(vmstat));
     }
 }

@@ -8,13 +8,13 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{getpid, gettid};
 use serde::Serialize;
 
-use crate::choice::{Backing, Kind, Release};
+use crate::choice::{Backing, PinKind, ReleaseMethod};
 use crate::failure::{Failure, Result};
-use crate::pins::Pins;
+use crate::pins::PinCounts;
 
 /// What happened to one holder's pins.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Line {
+pub(crate) struct HolderLine {
     /// `ready`, `touched`, `outlived`, `releasing` or `released`.
     pub(crate) event: &'static str,
     /// The process that pinned.
@@ -22,7 +22,7 @@ pub(crate) struct Line {
     /// The thread that pinned.
     pub(crate) tid: i32,
     /// How it pinned.
-    pub(crate) kind: Kind,
+    pub(crate) kind: PinKind,
     /// On which memory.
     pub(crate) backing: Backing,
     /// First byte of the range, in the address space of `target_pid` where there is one.
@@ -30,10 +30,10 @@ pub(crate) struct Line {
     /// 4 KiB pages in the range.
     pub(crate) pages: u64,
     /// What the books are to show since this holder began.
-    pub(crate) expected_pins: Pins,
+    pub(crate) expected_pins: PinCounts,
     /// What the books did show (`--verify`).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) books: Option<Pins>,
+    pub(crate) vmstat: Option<PinCounts>,
     /// The process whose memory was pinned, if another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) target_pid: Option<i32>,
@@ -42,13 +42,13 @@ pub(crate) struct Line {
     pub(crate) ring_owner_pid: Option<i32>,
     /// How the pins ended or will end.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) release: Option<Release>,
+    pub(crate) release: Option<ReleaseMethod>,
     /// The kernel gives the pins back from a work queue: the books may lag behind this line.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) deferred: bool,
     /// What was done to the pinned range.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) touch: Option<crate::touch::Outcome>,
+    pub(crate) change: Option<crate::range_change::RangeChangeReport>,
     /// CLOCK_MONOTONIC before the pin, touch or release, in nanoseconds.
     pub(crate) began_ns: u64,
     /// CLOCK_MONOTONIC after it, in nanoseconds.
@@ -87,7 +87,7 @@ pub(crate) fn print(line: &impl Serialize) -> Result<()> {
         .and_then(|()| out.flush())
         .map_err(|error| {
             if error.kind() == io::ErrorKind::BrokenPipe {
-                Failure::alone()
+                Failure::peer_gone()
             } else {
                 Failure::failed(
                     format!("cannot write to standard output: {error}"),
@@ -117,23 +117,23 @@ pub(crate) fn failure(failure: &Failure) {
 
 /// That the death of a process has released its pins, told by its supervisor (`--verify`).
 #[derive(Debug, Serialize)]
-pub(crate) struct EndLine {
+pub(crate) struct ProcessEndLine {
     /// `released`.
     pub(crate) event: &'static str,
     /// The process that died.
     pub(crate) pid: i32,
     /// How it had pinned.
-    pub(crate) kind: Kind,
+    pub(crate) kind: PinKind,
     /// On which memory.
     pub(crate) backing: Backing,
     /// 4 KiB pages in the range.
     pub(crate) pages: u64,
     /// What the books are to show since the process began.
-    pub(crate) expected_pins: Pins,
+    pub(crate) expected_pins: PinCounts,
     /// What they did show.
-    pub(crate) books: Pins,
+    pub(crate) vmstat: PinCounts,
     /// `exit` or `kill`.
-    pub(crate) release: Release,
+    pub(crate) release: ReleaseMethod,
     /// CLOCK_MONOTONIC at the process's begin, in nanoseconds.
     pub(crate) began_ns: u64,
     /// CLOCK_MONOTONIC once the books were settled, in nanoseconds.

@@ -19,16 +19,16 @@ const MESSAGE: usize = 32;
 
 /// What a descriptor can be told to watch for; each is a bit of `UFFDIO_REGISTER_MODE_*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Watch {
+pub(crate) enum FaultMode {
     /// Pages that are not there yet.
     Missing = 1,
     /// Writes to pages that were write-protected.
-    Writes = 2,
+    WriteProtect = 2,
 }
 
-/// What the kernel must offer beyond that.
+/// What the kernel must handshake beyond that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Feature {
+pub(crate) enum UffdFeature {
     /// Nothing.
     None = 0,
     /// `UFFD_FEATURE_PAGEFAULT_FLAG_WP` (5.7).
@@ -39,7 +39,7 @@ pub(crate) enum Feature {
 
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
-struct Offer {
+struct ApiHandshake {
     api: u64,
     features: u64,
     ioctls: u64,
@@ -72,9 +72,9 @@ struct ZeroPage {
 }
 
 mod raw {
-    use super::{Offer, Register, WriteProtect, ZeroPage};
+    use super::{ApiHandshake, Register, WriteProtect, ZeroPage};
 
-    nix::ioctl_readwrite!(api, super::API, 0x3f, Offer);
+    nix::ioctl_readwrite!(api, super::API, 0x3f, ApiHandshake);
     nix::ioctl_readwrite!(register, super::API, 0x00, Register);
     nix::ioctl_readwrite!(zero_page, super::API, 0x04, ZeroPage);
     nix::ioctl_readwrite!(write_protect, super::API, 0x06, WriteProtect);
@@ -86,26 +86,26 @@ pub(crate) struct Userfault(OwnedFd);
 
 impl Userfault {
     /// A new one, which watches nothing yet.
-    pub(crate) fn new(feature: Feature) -> Result<Self> {
+    pub(crate) fn new(feature: UffdFeature) -> Result<Self> {
         // SAFETY: userfaultfd takes nothing but flags.
         let descriptor = unsafe { libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC | libc::O_NONBLOCK) };
         let descriptor = Errno::result(descriptor).unavailable("cannot make a userfaultfd", NOT_HERE)?;
         let descriptor = i32::try_from(descriptor).failing("userfaultfd returned no descriptor", BUG)?;
         // SAFETY: the kernel has just given it to us, and to nobody else.
         let this = Self(unsafe { OwnedFd::from_raw_fd(descriptor) });
-        let mut offer = Offer {
+        let mut handshake = ApiHandshake {
             api: API,
             features: feature as u64,
             ioctls: 0,
         };
         // SAFETY: the structure is of the layout that the call reads and writes.
-        unsafe { raw::api(this.0.as_raw_fd(), &raw mut offer) }
+        unsafe { raw::api(this.0.as_raw_fd(), &raw mut handshake) }
             .unavailable(&format!("userfaultfd does not offer {feature:?}"), NOT_HERE)?;
         Ok(this)
     }
 
     /// Watches a range of this process.
-    pub(crate) fn register(&self, (start, length): (usize, usize), watch: Watch) -> Result<()> {
+    pub(crate) fn register(&self, (start, length): (usize, usize), watch: FaultMode) -> Result<()> {
         let mut arguments = Register {
             start: start as u64,
             length: length as u64,

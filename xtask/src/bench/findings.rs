@@ -7,27 +7,27 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::vm::guest::Outcome;
-use crate::vm::series::Wanted;
+use crate::vm::guest::GuestExit;
+use crate::vm::series::SeriesChoice;
 use crate::vm::{self, GuestOptions};
 
 const SCRIPT: &str = include_str!("findings.sh");
 
 /// The options of `bench findings`.
 #[derive(Args)]
-pub(crate) struct Findings {
-    /// Kernel series
+pub(crate) struct FindingsBench {
+    /// KernelImage series
     #[arg(long, value_name = "SERIES", default_value = "6.12")]
-    kernel: Wanted,
+    kernel: SeriesChoice,
     /// Runs of each kind
     #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pairs: u32,
 }
 
 /// Operations a second, by workload and kind.
-type Rates = BTreeMap<String, BTreeMap<String, Vec<f64>>>;
+type StressRates = BTreeMap<String, BTreeMap<String, Vec<f64>>>;
 
-impl Findings {
+impl FindingsBench {
     /// Does it.
     pub(crate) fn run(self) -> Result<ExitCode> {
         let mut options = GuestOptions::new(self.kernel);
@@ -37,7 +37,7 @@ impl Findings {
             .prepare()?
             .run(&format!("PAIRS={}\n{SCRIPT}", self.pairs), &mut printed)?;
         let text = String::from_utf8_lossy(&printed);
-        if !matches!(outcome, Outcome::Exited(0)) {
+        if !matches!(outcome, GuestExit::Exited(0)) {
             bail!(
                 "the measurement broke off with exit code {}: {text}",
                 vm::explain(&outcome)
@@ -63,8 +63,8 @@ impl Findings {
     }
 }
 
-fn rates(text: &str) -> Result<Rates> {
-    let mut rates = Rates::new();
+fn rates(text: &str) -> Result<StressRates> {
+    let mut rates = StressRates::new();
     for line in text.lines() {
         let mut words = line.split_whitespace();
         if words.next() != Some("rate") {

@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::Value;
 
-use crate::vm::guest::Outcome;
-use crate::vm::series::Wanted;
+use crate::vm::guest::GuestExit;
+use crate::vm::series::SeriesChoice;
 use crate::vm::{self, GuestOptions};
 
 const SCRIPT: &str = include_str!("overhead.sh");
@@ -20,10 +20,10 @@ const LEAST_PAIRS: usize = 3;
 
 /// The options of `bench overhead`.
 #[derive(Args)]
-pub(crate) struct Overhead {
-    /// Kernel series
+pub(crate) struct OverheadBench {
+    /// KernelImage series
     #[arg(long, value_name = "SERIES", default_value = "6.12")]
-    kernel: Wanted,
+    kernel: SeriesChoice,
     /// Pairs of runs
     #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = clap::value_parser!(u32).range(3..))]
     pairs: u32,
@@ -32,7 +32,7 @@ pub(crate) struct Overhead {
     min: f64,
 }
 
-impl Overhead {
+impl OverheadBench {
     /// Does it.
     pub(crate) fn run(self) -> Result<ExitCode> {
         let out = tempfile::tempdir().context("cannot write a temporary folder")?;
@@ -43,7 +43,7 @@ impl Overhead {
         let outcome = options
             .prepare()?
             .run(&format!("PAIRS={}\n{SCRIPT}", self.pairs), &mut io::stderr())?;
-        if !matches!(outcome, Outcome::Exited(0)) {
+        if !matches!(outcome, GuestExit::Exited(0)) {
             bail!(
                 "the measurement broke off with exit code {}",
                 vm::explain(&outcome)

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::tally::{Table, Tally};
-use crate::vm::guest::{Guest, Outcome};
+use crate::results::{ResultTable, TestCounts};
+use crate::vm::guest::{Guest, GuestExit};
+use crate::vm::kernel_target::KernelTarget;
 use crate::vm::series::Flavour;
-use crate::vm::subject::Subject;
-use crate::vm::{self, Addition, GuestOptions, several};
+use crate::vm::{self, GuestFile, GuestOptions, parallel};
 use crate::workspace;
 
 use super::promtool;
@@ -34,36 +34,40 @@ const LIMIT: Duration = Duration::from_mins(45);
 /// Runs the tests on each kernel and adds a row for each.
 ///
 /// `filters` says which tests run on a kernel.
-pub(crate) fn run(kernels: &[Subject], filters: impl Fn(Subject) -> Vec<String> + Sync, table: &mut Table) {
+pub(crate) fn run(
+    kernels: &[KernelTarget],
+    filters: impl Fn(KernelTarget) -> Vec<String> + Sync,
+    table: &mut ResultTable,
+) {
     let start = Instant::now();
     let program = match build() {
         Ok(program) => program,
         Err(error) => {
             eprintln!("xtask: no guest was tested: {error:#}");
-            table.add("guest tests", Tally::FAILED, start.elapsed());
+            table.add("guest tests", TestCounts::FAILED, start.elapsed());
             return;
         }
     };
-    let script = |kernel: Subject| script(&filters(kernel));
+    let script = |kernel: KernelTarget| script(&filters(kernel));
     // The longest first, so that none is left to run alone at the end.
     let mut kernels = kernels.to_vec();
     kernels.sort_by_key(|kernel| Reverse(filters(*kernel).len()));
-    let rows = several::each(&kernels, |kernel| {
+    let rows = parallel::each(&kernels, |kernel| {
         let start = Instant::now();
-        let (tally, _) = test(kernel, &program, &script(kernel));
-        (tally, start.elapsed())
+        let (counts, _) = test(kernel, &program, &script(kernel));
+        (counts, start.elapsed())
     });
-    for (kernel, (tally, time)) in rows {
-        table.add(&format!("guest {kernel}"), tally, time);
+    for (kernel, (counts, time)) in rows {
+        table.add(&format!("guest {kernel}"), counts, time);
     }
 }
 
 /// Runs the tests of one module on each kernel, and gives what they print where all pass.
-pub(crate) fn printed(kernels: &[Subject], module: &str) -> Result<Vec<(Subject, Result<String>)>> {
+pub(crate) fn printed(kernels: &[KernelTarget], module: &str) -> Result<Vec<(KernelTarget, Result<String>)>> {
     let program = build()?;
     let script = script(&[module.to_owned()]);
-    let outputs = several::each(kernels, |kernel| match test(kernel, &program, &script) {
-        (tally, text) if tally.failed == 0 && tally.passed != 0 => Ok(text),
+    let outputs = parallel::each(kernels, |kernel| match test(kernel, &program, &script) {
+        (counts, text) if counts.failed == 0 && counts.passed != 0 => Ok(text),
         _ => bail!("not all tests pass"),
     });
     Ok(outputs)
@@ -75,7 +79,7 @@ fn script(filters: &[String]) -> String {
 }
 
 /// The test program and what it needs in each guest.
-fn build() -> Result<Vec<Addition>> {
+fn build() -> Result<Vec<GuestFile>> {
     let static_pintrace = [
         "--quiet",
         "--release",
@@ -84,24 +88,24 @@ fn build() -> Result<Vec<Addition>> {
         "--package",
         "pintrace",
     ];
-    let build = |name: &str, words: &[&str]| -> Result<Addition> {
+    let build = |name: &str, words: &[&str]| -> Result<GuestFile> {
         let program = workspace::build(name, &[words, &static_pintrace].concat())?;
-        Ok(Addition::new(program, &format!("usr/local/bin/{name}")))
+        Ok(GuestFile::new(program, &format!("usr/local/bin/{name}")))
     };
     Ok(vec![
         build("guest", &["test", "--no-run", "--test", "guest"])?,
         build("panicking_top", &["build", "--example", "panicking_top"])?,
-        Addition::new(promtool::obtain()?, "usr/local/bin/promtool"),
+        GuestFile::new(promtool::obtain()?, "usr/local/bin/promtool"),
     ])
 }
 
 /// Runs a script and gives its result and its output.
-fn test(kernel: Subject, program: &[Addition], script: &str) -> (Tally, String) {
-    let mut output = Lines::new(kernel);
+fn test(kernel: KernelTarget, program: &[GuestFile], script: &str) -> (TestCounts, String) {
+    let mut output = GuestOutput::new(kernel);
     let outcome = guest(kernel, program).and_then(|guest| guest.run(script, &mut output));
     let code = match &outcome {
         Ok(outcome) => {
-            if !matches!(outcome, Outcome::Exited(_)) {
+            if !matches!(outcome, GuestExit::Exited(_)) {
                 eprintln!("xtask: guest {kernel}:");
             }
             vm::explain(outcome)
@@ -111,11 +115,11 @@ fn test(kernel: Subject, program: &[Addition], script: &str) -> (Tally, String) 
             1
         }
     };
-    let tally = Tally::of_run(&output.text, code == 0).without_skipped(&output.text);
-    (tally, output.text)
+    let counts = TestCounts::of_run(&output.text, code == 0).without_skipped(&output.text);
+    (counts, output.text)
 }
 
-fn guest(kernel: Subject, program: &[Addition]) -> Result<Guest> {
+fn guest(kernel: KernelTarget, program: &[GuestFile]) -> Result<Guest> {
     let mut options = GuestOptions::new(kernel.kernel);
     options.flavour = kernel.flavour;
     options.add.extend(program.iter().cloned());
@@ -164,14 +168,14 @@ fn far_memory(near: &str) -> impl Iterator<Item = String> + use<> {
 }
 
 /// A guest's output, kept, and shown line by line under the kernel's name.
-struct Lines {
-    kernel: Subject,
+struct GuestOutput {
+    kernel: KernelTarget,
     text: String,
     shown: usize,
 }
 
-impl Lines {
-    const fn new(kernel: Subject) -> Self {
+impl GuestOutput {
+    const fn new(kernel: KernelTarget) -> Self {
         Self {
             kernel,
             text: String::new(),
@@ -180,7 +184,7 @@ impl Lines {
     }
 }
 
-impl Write for Lines {
+impl Write for GuestOutput {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.text.push_str(&String::from_utf8_lossy(bytes));
         while let Some(length) = self.text[self.shown..].find('\n') {
@@ -205,7 +209,7 @@ mod tests {
 
     #[test]
     fn lines_are_shown_when_they_are_whole() {
-        let mut lines = Lines::new("newest".parse().unwrap());
+        let mut lines = GuestOutput::new("newest".parse().unwrap());
         lines.write_all(b"one\ntw").unwrap();
         assert_eq!(lines.shown, 4);
         lines.write_all(b"o\n").unwrap();

@@ -5,23 +5,23 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
-use crate::tally::{Table, Tally};
+use crate::results::{ResultTable, TestCounts};
 use crate::{process, setup, workspace};
 
 /// Their modules.
 const MODULES: [&str; 2] = ["scan::", "scan_doubtful::"];
 
 /// Runs them and adds a row to the table.
-pub(super) fn run(table: &mut Table) {
+pub(super) fn run(table: &mut ResultTable) {
     let start = Instant::now();
-    let tally = test().unwrap_or_else(|error| {
+    let counts = test().unwrap_or_else(|error| {
         eprintln!("xtask: nothing was looked at on this machine: {error:#}");
-        Tally::FAILED
+        TestCounts::FAILED
     });
-    table.add("scan, natively", tally, start.elapsed());
+    table.add("scan, natively", counts, start.elapsed());
 }
 
-fn test() -> Result<Tally> {
+fn test() -> Result<TestCounts> {
     setup::native()?;
     // What guests get runs here too, and need not be built a second time for this machine.
     let for_guests = ["--release", "--target", workspace::GUEST_TARGET];
@@ -46,6 +46,6 @@ fn test() -> Result<Tally> {
         .args(MODULES)
         .env("PATH", std::env::join_paths(path)?)
         .env("PINTRACE_TEST_DISK", workspace::root().join("target"));
-    let (tally, text) = super::passed_on(command)?;
-    Ok(tally.without_skipped(&text))
+    let (counts, text) = super::passed_on(command)?;
+    Ok(counts.without_skipped(&text))
 }

@@ -2,8 +2,8 @@
 
 use clap::ValueEnum;
 
+use crate::vm::kernel_target::KernelTarget;
 use crate::vm::series::Flavour;
-use crate::vm::subject::Subject;
 
 /// What pins are counted, and with which hooks: the least that a kernel has to show.
 const CORE: &[&str] = &["counts_fio", "counts_pinload", "robust_doctor"];
@@ -34,35 +34,35 @@ const DEVICE: &[&str] = &["scan_far", "vfio"];
 
 /// A part of the guest tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Part {
+pub(crate) enum TestPart {
     /// What is counted, for each kind of pin, and which hooks are attached.
     Core,
     /// What else depends on the functions that a kernel has.
-    Kernel,
+    KernelImage,
     /// What depends on the eBPF programs, of which old kernels and kernels that preempt get others.
     Programs,
     /// What depends on pintrace alone.
     Tool,
 }
 
-impl Part {
+impl TestPart {
     /// All of them.
-    pub(crate) const EVERYTHING: &[Self] = &[Self::Core, Self::Kernel, Self::Programs, Self::Tool];
+    pub(crate) const EVERYTHING: &[Self] = &[Self::Core, Self::KernelImage, Self::Programs, Self::Tool];
 
     /// What a change is tested with: everything on some kernel, and on each what depends on it.
-    pub(crate) fn of_change(subject: Subject) -> &'static [Self] {
-        match subject.to_string().as_str() {
-            "6.1" => &[Self::Core, Self::Kernel],
+    pub(crate) fn of_change(target: KernelTarget) -> &'static [Self] {
+        match target.to_string().as_str() {
+            "6.1" => &[Self::Core, Self::KernelImage],
             // Where pintrace starts soonest of those that get the programs of today.
-            "6.12" => &[Self::Core, Self::Kernel, Self::Tool],
-            _ => &[Self::Core, Self::Kernel, Self::Programs],
+            "6.12" => &[Self::Core, Self::KernelImage, Self::Tool],
+            _ => &[Self::Core, Self::KernelImage, Self::Programs],
         }
     }
 
     const fn modules(self) -> &'static [&'static str] {
         match self {
             Self::Core => CORE,
-            Self::Kernel => KERNEL,
+            Self::KernelImage => KERNEL,
             Self::Programs => PROGRAMS,
             Self::Tool => TOOL,
         }
@@ -70,9 +70,9 @@ impl Part {
 }
 
 /// What the test program is told to run: names of tests that contain one of these.
-pub(crate) fn filters(parts: &[Part], subject: Subject) -> Vec<String> {
+pub(crate) fn filters(parts: &[TestPart], target: KernelTarget) -> Vec<String> {
     let mut modules: Vec<_> = parts.iter().flat_map(|part| part.modules()).collect();
-    if subject.flavour == Flavour::Full {
+    if target.flavour == Flavour::Full {
         modules.extend(DEVICE);
     }
     modules.into_iter().map(|module| format!("{module}::")).collect()
@@ -111,12 +111,12 @@ mod tests {
     #[test]
     fn every_part_is_run_for_a_change() {
         let kernels = ["5.10", "6.1", "6.12", "newest"];
-        for part in Part::EVERYTHING {
-            let on = |kernel: &&str| Part::of_change(kernel.parse().unwrap()).contains(part);
+        for part in TestPart::EVERYTHING {
+            let on = |kernel: &&str| TestPart::of_change(kernel.parse().unwrap()).contains(part);
             assert!(kernels.iter().any(on), "{part:?}");
         }
         assert!(kernels.iter().all(|kernel| {
-            Part::of_change(kernel.parse().unwrap()).starts_with(&[Part::Core, Part::Kernel])
+            TestPart::of_change(kernel.parse().unwrap()).starts_with(&[TestPart::Core, TestPart::KernelImage])
         }));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::tally::{Table, Tally};
+use crate::results::{ResultTable, TestCounts};
 use crate::vm::package;
 use crate::workspace;
 
@@ -18,13 +18,13 @@ pub(super) fn obtain() -> Result<PathBuf> {
 }
 
 /// Runs the tests that are ignored elsewhere for want of it, and adds a row to the table.
-pub(super) fn run(table: &mut Table) -> Result<()> {
+pub(super) fn run(table: &mut ResultTable) -> Result<()> {
     let start = Instant::now();
     let promtool = match obtain() {
         Ok(promtool) => promtool,
         Err(error) => {
             eprintln!("xtask: promtool checked nothing: {error:#}");
-            table.add("promtool", Tally::FAILED, start.elapsed());
+            table.add("promtool", TestCounts::FAILED, start.elapsed());
             return Ok(());
         }
     };

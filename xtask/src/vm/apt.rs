@@ -42,15 +42,15 @@ const INDEX_AGE: Duration = Duration::from_hours(24);
 
 /// Which part of the archive is looked at.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scope {
+pub(crate) enum AptScope {
     /// Every suite that carries kernels, whatever this system is.
-    Kernels,
+    KernelList,
     /// The suites of this system, so that a package and its libraries fit one another.
     Packages,
 }
 
 /// A package as apt would fetch it.
-pub(crate) struct Candidate {
+pub(crate) struct AptPackage {
     /// `name=version`, as `apt-get download` takes it.
     pub(crate) exact: String,
     /// Size in bytes.
@@ -65,10 +65,10 @@ pub(crate) struct Apt {
 
 impl Apt {
     /// Opens the state, with an index that is not older than a day, or as old as it must be when there is no network.
-    pub(crate) fn open(scope: Scope) -> Result<Self> {
+    pub(crate) fn open(scope: AptScope) -> Result<Self> {
         let folder = cache::root()?.join(match scope {
-            Scope::Kernels => "apt-kernels",
-            Scope::Packages => "apt-packages",
+            AptScope::KernelList => "apt-kernels",
+            AptScope::Packages => "apt-packages",
         });
         for part in ["lists/partial", "archives/partial"] {
             cache::folder(&folder.join(part))?;
@@ -121,7 +121,7 @@ impl Apt {
     }
 
     /// What apt would fetch for exactly these packages.
-    pub(crate) fn candidates(&self, names: &[String]) -> Result<Vec<Candidate>> {
+    pub(crate) fn candidates(&self, names: &[String]) -> Result<Vec<AptPackage>> {
         let mut command = self.command("apt-get");
         parse_uris(&process::stdout(
             command.args(["-qq", "download", "--print-uris"]).args(names),
@@ -129,7 +129,7 @@ impl Apt {
     }
 
     /// What apt would fetch to install this package on an empty system.
-    pub(crate) fn closure(&self, name: &str) -> Result<Vec<Candidate>> {
+    pub(crate) fn closure(&self, name: &str) -> Result<Vec<AptPackage>> {
         let mut command = self.command("apt-get");
         command.args([
             "-qq",
@@ -146,7 +146,7 @@ impl Apt {
     }
 
     /// Fetches the packages into the folder and unpacks them into `root`; apt refuses any whose SHA256 is not the index's.
-    pub(crate) fn unpack(&self, what: &str, candidates: &[Candidate], root: &Path) -> Result<()> {
+    pub(crate) fn unpack(&self, what: &str, candidates: &[AptPackage], root: &Path) -> Result<()> {
         let place = cache::partial(&self.folder)?;
         let bytes: u64 = candidates.iter().map(|candidate| candidate.bytes).sum();
         let mut command = self.command("apt-get");
@@ -190,7 +190,7 @@ impl Apt {
     }
 }
 
-fn configuration(folder: &Path, scope: Scope) -> Result<String> {
+fn configuration(folder: &Path, scope: AptScope) -> Result<String> {
     let here = folder.display();
     let text = format!(
         "#clear APT::Update::Pre-Invoke;\n#clear APT::Update::Post-Invoke;\n#clear APT::Update::Post-Invoke-Success;\n\
@@ -206,7 +206,7 @@ fn configuration(folder: &Path, scope: Scope) -> Result<String> {
     );
     let list = match std::env::var_os(SOURCES) {
         Some(list) => PathBuf::from(list),
-        None if scope == Scope::Packages => return Ok(text),
+        None if scope == AptScope::Packages => return Ok(text),
         None => {
             let list = folder.join("sources.list");
             fs::write(&list, kernel_sources(&system_sources()?)?).context("cannot write the apt state")?;
@@ -277,7 +277,7 @@ fn kernel_sources(system: &str) -> Result<String> {
 }
 
 /// Reads `'address' name_version_arch.deb size SUM` lines.
-fn parse_uris(text: &str) -> Result<Vec<Candidate>> {
+fn parse_uris(text: &str) -> Result<Vec<AptPackage>> {
     let lines = text.lines().filter(|line| line.starts_with('\''));
     lines
         .map(|line| {
@@ -285,7 +285,7 @@ fn parse_uris(text: &str) -> Result<Vec<Candidate>> {
             let mut parts = words.next()?.split('_');
             // A colon of the version's epoch is written %3a in file names.
             let exact = format!("{}={}", parts.next()?, parts.next()?.replace("%3a", ":"));
-            Some(Candidate {
+            Some(AptPackage {
                 exact,
                 bytes: words.next()?.parse().ok()?,
             })

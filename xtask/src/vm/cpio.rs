@@ -12,13 +12,13 @@ const LINK: u32 = 0o120_000;
 const CHARACTER_DEVICE: u32 = 0o020_000;
 
 /// An archive being written; paths are relative to its root, and folders above an entry appear by themselves.
-pub(crate) struct Archive<W: Write> {
+pub(crate) struct CpioArchive<W: Write> {
     out: W,
     inode: u32,
     folders: HashSet<String>,
 }
 
-impl<W: Write> Archive<W> {
+impl<W: Write> CpioArchive<W> {
     /// Begins an archive.
     pub(crate) fn new(out: W) -> Self {
         Self {
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn headers_and_contents_are_aligned() {
         for name in ["a", "ab", "abc", "abcd"] {
-            let mut archive = Archive::new(Vec::new());
+            let mut archive = CpioArchive::new(Vec::new());
             archive.file(name, 0o644, b"12345").unwrap();
             let bytes = archive.finish().unwrap();
             assert_eq!(bytes.len() % 4, 0);
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn folders_appear_once() {
-        let mut archive = Archive::new(Vec::new());
+        let mut archive = CpioArchive::new(Vec::new());
         archive.file("usr/bin/a", 0o755, b"").unwrap();
         archive.file("usr/bin/b", 0o755, b"").unwrap();
         let bytes = archive.finish().unwrap();

@@ -17,7 +17,7 @@ const REPORT_BYTES: u64 = 8 << 30;
 
 /// How far the guest has come.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Report {
+pub(crate) enum GuestProgress {
     /// The command has not been started.
     Booting,
     /// The command was started and has not ended.
@@ -45,7 +45,7 @@ pub(crate) fn make_report(path: &Path) -> Result<()> {
 }
 
 /// Reads what the guest has reported.
-pub(crate) fn read_report(path: &Path) -> Result<Report> {
+pub(crate) fn read_report(path: &Path) -> Result<GuestProgress> {
     let mut block = [0; 64];
     File::open(path)?.read_exact(&mut block)?;
     Ok(parse(&String::from_utf8_lossy(&block)))
@@ -70,12 +70,12 @@ pub(crate) fn read_out(path: &Path, folder: &Path) -> Result<()> {
     process::run(&mut command).context("cannot unpack what the guest left in /out")
 }
 
-fn parse(text: &str) -> Report {
+fn parse(text: &str) -> GuestProgress {
     let line = text.lines().next().unwrap_or_default();
     match line.strip_prefix("exit ").and_then(|code| code.parse().ok()) {
-        Some(code) => Report::Exited(code),
-        None if line == "started" => Report::Started,
-        None => Report::Booting,
+        Some(code) => GuestProgress::Exited(code),
+        None if line == "started" => GuestProgress::Started,
+        None => GuestProgress::Booting,
     }
 }
 
@@ -85,9 +85,9 @@ mod tests {
 
     #[test]
     fn reports_are_read() {
-        assert_eq!(parse("\0\0\0"), Report::Booting);
-        assert_eq!(parse("started\n\0\0"), Report::Started);
-        assert_eq!(parse("exit 3\n\0"), Report::Exited(3));
-        assert_eq!(parse("exit 3000\n"), Report::Booting);
+        assert_eq!(parse("\0\0\0"), GuestProgress::Booting);
+        assert_eq!(parse("started\n\0\0"), GuestProgress::Started);
+        assert_eq!(parse("exit 3\n\0"), GuestProgress::Exited(3));
+        assert_eq!(parse("exit 3000\n"), GuestProgress::Booting);
     }
 }

@@ -23,7 +23,7 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// What the virtual machine is made of.
 #[derive(Clone, Debug)]
-pub(crate) struct Machine {
+pub(crate) struct VirtualMachine {
     /// Memory, as QEMU's `-m` takes it.
     pub(crate) memory: String,
     /// Number of processors.
@@ -41,7 +41,7 @@ pub(crate) struct Machine {
 }
 
 /// Where the machine's parts lie.
-pub(crate) struct Parts<'a> {
+pub(crate) struct MachineFiles<'a> {
     /// Uncompressed kernel.
     pub(crate) vmlinux: &'a Path,
     /// Initramfs.
@@ -56,7 +56,7 @@ pub(crate) struct Parts<'a> {
 
 /// How QEMU ended.
 #[derive(Debug)]
-pub(crate) enum Ending {
+pub(crate) enum EmulatorExit {
     /// By itself.
     Ended,
     /// QEMU refused or failed; what it said.
@@ -68,7 +68,7 @@ pub(crate) enum Ending {
 }
 
 /// The command line. The parent's death takes QEMU with it.
-pub(crate) fn command(machine: &Machine, parts: &Parts<'_>, terminal: bool) -> Command {
+pub(crate) fn command(machine: &VirtualMachine, parts: &MachineFiles<'_>, terminal: bool) -> Command {
     let mut command = process::program("setpriv");
     command.args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"]);
     let threads = if machine.multi_threaded { "multi" } else { "single" };
@@ -140,7 +140,7 @@ pub(crate) fn command(machine: &Machine, parts: &Parts<'_>, terminal: bool) -> C
 }
 
 /// Runs QEMU with the guest's second serial line going to `sink`.
-pub(crate) fn run(mut command: Command, limit: Duration, sink: &mut dyn Write) -> Result<Ending> {
+pub(crate) fn run(mut command: Command, limit: Duration, sink: &mut dyn Write) -> Result<EmulatorExit> {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -158,20 +158,22 @@ pub(crate) fn run(mut command: Command, limit: Duration, sink: &mut dyn Write) -
     let status = child.wait()?;
     let said = errors.join().unwrap_or_default();
     match ending? {
-        Ending::Ended if !status.success() => Ok(Ending::Failed(format!("{}: {status}", said.trim()))),
+        EmulatorExit::Ended if !status.success() => {
+            Ok(EmulatorExit::Failed(format!("{}: {status}", said.trim())))
+        }
         ending => Ok(ending),
     }
 }
 
 /// Runs QEMU on the user's terminal.
-pub(crate) fn run_on_terminal(mut command: Command) -> Result<Ending> {
+pub(crate) fn run_on_terminal(mut command: Command) -> Result<EmulatorExit> {
     let status = command
         .status()
         .with_context(|| process::cannot_start(&command))?;
     Ok(if status.success() {
-        Ending::Ended
+        EmulatorExit::Ended
     } else {
-        Ending::Failed(status.to_string())
+        EmulatorExit::Failed(status.to_string())
     })
 }
 
@@ -180,22 +182,22 @@ fn follow(
     chunks: &Receiver<Vec<u8>>,
     end: Instant,
     sink: &mut dyn Write,
-) -> Result<Ending> {
+) -> Result<EmulatorExit> {
     loop {
         match chunks.recv_timeout(POLL) {
             Ok(chunk) if sink.write_all(&chunk).and_then(|()| sink.flush()).is_err() => {
-                return Ok(Ending::Unread);
+                return Ok(EmulatorExit::Unread);
             }
             Ok(_) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
                 if child.try_wait()?.is_some() {
-                    return Ok(Ending::Ended);
+                    return Ok(EmulatorExit::Ended);
                 }
                 thread::sleep(POLL);
             }
         }
         if Instant::now() >= end {
-            return Ok(Ending::TimedOut);
+            return Ok(EmulatorExit::TimedOut);
         }
     }
 }

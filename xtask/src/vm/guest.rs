@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::disk::{self, Report};
-use super::emulator::{self, Ending, Machine, Parts};
-use super::kernel::Kernel;
-use super::root::{Addition, Root};
+use super::disk::{self, GuestProgress};
+use super::emulator::{self, EmulatorExit, MachineFiles, VirtualMachine};
+use super::initramfs::{GuestFile, Initramfs};
+use super::kernel::KernelImage;
 use super::{cache, package};
 
 /// Text patching under emulation sometimes hits a processor in between; nothing of ours leaves this trace.
@@ -21,15 +21,15 @@ const CONSOLE_LINES: usize = 40;
 #[derive(Clone)]
 pub(crate) struct Guest {
     /// What it boots.
-    pub(crate) kernel: Kernel,
+    pub(crate) kernel: KernelImage,
     /// What it runs on.
-    pub(crate) machine: Machine,
+    pub(crate) machine: VirtualMachine,
     /// Size of the disk at /mnt, as mke2fs takes it.
     pub(crate) disk: String,
-    /// Kernel modules to load.
+    /// KernelImage modules to load.
     pub(crate) modules: Vec<String>,
     /// Files of this machine.
-    pub(crate) additions: Vec<Addition>,
+    pub(crate) additions: Vec<GuestFile>,
     /// Debian packages.
     pub(crate) packages: Vec<String>,
     /// How long it may take.
@@ -42,17 +42,17 @@ pub(crate) struct Guest {
 
 /// How a guest's run came out.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum GuestExit {
     /// The command ended with this exit code.
     Exited(u8),
     /// The time limit came first; while booting, or while the command ran.
-    TimedOut(Report),
+    TimedOut(GuestProgress),
     /// The kernel died; the end of what it said.
     Died(String),
 }
 
 /// The user's terminal, for a guest that talks to it.
-pub(crate) struct Terminal {
+pub(crate) struct TerminalSize {
     /// Height in rows.
     pub(crate) rows: u16,
     /// Width in columns.
@@ -61,9 +61,9 @@ pub(crate) struct Terminal {
 
 impl Guest {
     /// Runs a shell script and writes its output to `sink` as it comes.
-    pub(crate) fn run(&self, script: &str, sink: &mut dyn Write) -> Result<Outcome> {
+    pub(crate) fn run(&self, script: &str, sink: &mut dyn Write) -> Result<GuestExit> {
         match self.once(script, None, sink)? {
-            Outcome::Died(console) if console.contains(EMULATOR_FAULT) => {
+            GuestExit::Died(console) if console.contains(EMULATOR_FAULT) => {
                 eprintln!(
                     "xtask: the guest died of `{EMULATOR_FAULT}`, a fault of the emulator: starting it a second and last time"
                 );
@@ -74,11 +74,11 @@ impl Guest {
     }
 
     /// Runs a shell script on the user's terminal, without a time limit.
-    pub(crate) fn run_on_terminal(&self, script: &str, terminal: &Terminal) -> Result<Outcome> {
+    pub(crate) fn run_on_terminal(&self, script: &str, terminal: &TerminalSize) -> Result<GuestExit> {
         self.once(script, Some(terminal), &mut std::io::sink())
     }
 
-    fn once(&self, script: &str, terminal: Option<&Terminal>, sink: &mut dyn Write) -> Result<Outcome> {
+    fn once(&self, script: &str, terminal: Option<&TerminalSize>, sink: &mut dyn Write) -> Result<GuestExit> {
         let place = run_folder()?;
         let file = |name: &str| place.path().join(name);
         let (initramfs, disk, report, console) =
@@ -88,7 +88,7 @@ impl Guest {
         disk::make_report(&report)?;
         fs::write(&console, "")?;
         let vmlinux = self.kernel.vmlinux();
-        let parts = Parts {
+        let parts = MachineFiles {
             vmlinux: &vmlinux,
             initramfs: &initramfs,
             disk: &disk,
@@ -104,20 +104,20 @@ impl Guest {
             fs::copy(&console, kept).with_context(|| format!("cannot write {}", kept.display()))?;
         }
         let outcome = judge(ending, &report, &console, terminal.is_some())?;
-        if let (Some(out), Outcome::Exited(_)) = (&self.out, &outcome) {
+        if let (Some(out), GuestExit::Exited(_)) = (&self.out, &outcome) {
             disk::read_out(&report, out)?;
         }
         Ok(outcome)
     }
 
-    fn root(&self, script: &str, terminal: Option<&Terminal>, initramfs: &Path) -> Result<()> {
+    fn root(&self, script: &str, terminal: Option<&TerminalSize>, initramfs: &Path) -> Result<()> {
         let overlays = self
             .packages
             .iter()
             .map(|name| package::obtain(name))
             .collect::<Result<Vec<_>>>()?;
         let settings = match terminal {
-            Some(Terminal { rows, columns }) => {
+            Some(TerminalSize { rows, columns }) => {
                 let term = std::env::var("TERM").unwrap_or_else(|_| "linux".to_owned());
                 format!(
                     "MODE=terminal ROWS={rows} COLUMNS={columns}\nexport TERM='{}'\n",
@@ -126,7 +126,7 @@ impl Guest {
             }
             None => "MODE=run\nexport TERM=dumb\n".to_owned(),
         };
-        let root = Root {
+        let root = Initramfs {
             kernel: &self.kernel,
             command: script,
             settings: &settings,
@@ -138,21 +138,23 @@ impl Guest {
     }
 }
 
-fn judge(ending: Ending, report: &Path, console: &Path, on_terminal: bool) -> Result<Outcome> {
+fn judge(ending: EmulatorExit, report: &Path, console: &Path, on_terminal: bool) -> Result<GuestExit> {
     let report = disk::read_report(report)?;
     Ok(match (ending, report) {
-        (Ending::Failed(said), _) => bail!("QEMU failed: {said}"),
-        (_, Report::Exited(code)) => Outcome::Exited(code),
-        (Ending::TimedOut, report) => Outcome::TimedOut(report),
-        (Ending::Unread, _) => Outcome::Exited(0),
+        (EmulatorExit::Failed(said), _) => bail!("QEMU failed: {said}"),
+        (_, GuestProgress::Exited(code)) => GuestExit::Exited(code),
+        (EmulatorExit::TimedOut, report) => GuestExit::TimedOut(report),
+        (EmulatorExit::Unread, _) => GuestExit::Exited(0),
         // On a terminal the user can end the emulator.
-        (Ending::Ended, Report::Started) if on_terminal && !panicked(console) => Outcome::Exited(0),
-        (Ending::Ended, _) => Outcome::Died(end_of(console)),
+        (EmulatorExit::Ended, GuestProgress::Started) if on_terminal && !panicked(console) => {
+            GuestExit::Exited(0)
+        }
+        (EmulatorExit::Ended, _) => GuestExit::Died(end_of(console)),
     })
 }
 
 fn panicked(console: &Path) -> bool {
-    end_of(console).contains("Kernel panic")
+    end_of(console).contains("KernelImage panic")
 }
 
 /// The last lines, and what they are the trace of: the first line of trouble, however long ago.
@@ -170,7 +172,7 @@ fn end_of(console: &Path) -> String {
 }
 
 /// What the kernel says first when it dies.
-const TROUBLE: &[&str] = &["Kernel panic", "Oops: ", "BUG: "];
+const TROUBLE: &[&str] = &["KernelImage panic", "Oops: ", "BUG: "];
 
 /// A folder for one run, named by our process id; those of processes that were killed are removed on the way.
 fn run_folder() -> Result<tempfile::TempDir> {

@@ -5,21 +5,21 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::apt::{Apt, Scope};
+use super::apt::{Apt, AptScope};
 use super::cache;
-use super::series::{Build, Flavour, Wanted};
+use super::series::{Flavour, KernelBuild, SeriesChoice};
 use super::vmlinux;
 use crate::process;
 
 /// A kernel that is ready to boot.
 #[derive(Clone)]
-pub(crate) struct Kernel {
+pub(crate) struct KernelImage {
     /// Its name.
-    pub(crate) build: Build,
+    pub(crate) build: KernelBuild,
     folder: PathBuf,
 }
 
-impl Kernel {
+impl KernelImage {
     /// The uncompressed kernel with its PVH entry point.
     pub(crate) fn vmlinux(&self) -> PathBuf {
         self.folder.join("vmlinux")
@@ -38,16 +38,16 @@ impl Kernel {
 }
 
 /// The kernel asked for: from the cache, else from Debian's archive.
-pub(crate) fn obtain(wanted: Wanted, flavour: Flavour) -> Result<Kernel> {
+pub(crate) fn obtain(wanted: SeriesChoice, flavour: Flavour) -> Result<KernelImage> {
     let _lock = cache::lock("kernels")?;
-    if let Some(build) = Build::newest(cached()?, wanted, flavour)
-        && wanted != Wanted::Newest
+    if let Some(build) = KernelBuild::newest(cached()?, wanted, flavour)
+        && wanted != SeriesChoice::Newest
     {
         return open(build);
     }
     match fetch(wanted, flavour) {
         Ok(kernel) => Ok(kernel),
-        Err(error) => match Build::newest(cached()?, wanted, flavour) {
+        Err(error) => match KernelBuild::newest(cached()?, wanted, flavour) {
             Some(build) => {
                 eprintln!(
                     "xtask: taking the newest kernel of the cache, {}: {error:#}",
@@ -63,28 +63,28 @@ pub(crate) fn obtain(wanted: Wanted, flavour: Flavour) -> Result<Kernel> {
 }
 
 /// Every build in Debian's archive.
-pub(crate) fn on_offer() -> Result<Vec<Build>> {
-    Ok(builds(&names(&Apt::open(Scope::Kernels)?)?))
+pub(crate) fn on_offer() -> Result<Vec<KernelBuild>> {
+    Ok(builds(&names(&Apt::open(AptScope::KernelList)?)?))
 }
 
 /// Every build in the cache.
-pub(crate) fn cached() -> Result<Vec<Build>> {
+pub(crate) fn cached() -> Result<Vec<KernelBuild>> {
     let Ok(entries) = fs::read_dir(shelf()?) else {
         return Ok(Vec::new());
     };
     let names = entries
         .flatten()
         .map(|entry| entry.file_name().to_string_lossy().into_owned());
-    Ok(names.filter_map(|name| Build::parse(&name)).collect())
+    Ok(names.filter_map(|name| KernelBuild::parse(&name)).collect())
 }
 
 fn shelf() -> Result<PathBuf> {
     Ok(cache::root()?.join("kernels"))
 }
 
-fn open(build: Build) -> Result<Kernel> {
+fn open(build: KernelBuild) -> Result<KernelImage> {
     let folder = shelf()?.join(&build.release);
-    Ok(Kernel { build, folder })
+    Ok(KernelImage { build, folder })
 }
 
 fn names(apt: &Apt) -> Result<Vec<String>> {
@@ -97,18 +97,18 @@ fn names(apt: &Apt) -> Result<Vec<String>> {
 }
 
 /// Up to 6.18 `linux-image-RELEASE` holds all; from 6.19 on it is a meta package and `linux-binary-RELEASE` holds the kernel.
-fn builds(names: &[String]) -> Vec<Build> {
+fn builds(names: &[String]) -> Vec<KernelBuild> {
     let releases = names.iter().filter_map(|name| {
         name.strip_prefix("linux-image-")
             .or(name.strip_prefix("linux-binary-"))
     });
-    releases.filter_map(Build::parse).collect()
+    releases.filter_map(KernelBuild::parse).collect()
 }
 
-fn fetch(wanted: Wanted, flavour: Flavour) -> Result<Kernel> {
-    let apt = Apt::open(Scope::Kernels)?;
+fn fetch(wanted: SeriesChoice, flavour: Flavour) -> Result<KernelImage> {
+    let apt = Apt::open(AptScope::KernelList)?;
     let names = names(&apt)?;
-    let build = Build::newest(builds(&names), wanted, flavour).with_context(|| {
+    let build = KernelBuild::newest(builds(&names), wanted, flavour).with_context(|| {
         format!("Debian offers no {wanted} ({flavour}) any more; `cargo xtask vm list` shows what there is")
     })?;
     let kernel = open(build)?;

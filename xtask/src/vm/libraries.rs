@@ -13,10 +13,10 @@ use crate::process;
 const GUEST_LIBRARIES: &str = "lib/x86_64-linux-gnu";
 
 /// Libraries by their name, and where to take each from.
-pub(crate) type Shelf = HashMap<String, PathBuf>;
+pub(crate) type LibraryIndex = HashMap<String, PathBuf>;
 
 /// The libraries of this machine, as its loader knows them.
-pub(crate) fn of_this_machine() -> Result<Shelf> {
+pub(crate) fn of_this_machine() -> Result<LibraryIndex> {
     let text = process::stdout(process::program("ldconfig").arg("-p"))?;
     let lines = text.lines().filter(|line| line.contains("x86-64"));
     Ok(lines
@@ -28,8 +28,8 @@ pub(crate) fn of_this_machine() -> Result<Shelf> {
 }
 
 /// Every library below a folder.
-pub(crate) fn below(folder: &Path) -> Result<Shelf> {
-    let mut shelf = Shelf::new();
+pub(crate) fn below(folder: &Path) -> Result<LibraryIndex> {
+    let mut shelf = LibraryIndex::new();
     for file in files(folder)? {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         if name.contains(".so") && file.is_file() {
@@ -53,7 +53,7 @@ pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// The libraries and the loader that these files need, themselves included in turn: guest path (no leading `/`) to file.
-pub(crate) fn needed(binaries: &[PathBuf], shelf: &Shelf) -> Result<BTreeMap<String, PathBuf>> {
+pub(crate) fn needed(binaries: &[PathBuf], shelf: &LibraryIndex) -> Result<BTreeMap<String, PathBuf>> {
     let mut found = BTreeMap::new();
     let mut queue = binaries.to_vec();
     while let Some(file) = queue.pop() {
@@ -86,14 +86,14 @@ pub(crate) fn needed(binaries: &[PathBuf], shelf: &Shelf) -> Result<BTreeMap<Str
     Ok(found)
 }
 
-struct Needs {
+struct ElfDependencies {
     loader: Option<String>,
     libraries: Vec<String>,
     folders: Vec<PathBuf>,
 }
 
 /// What a dynamic ELF file asks its loader for; `None` for any other file.
-fn needs(file: &Path) -> Result<Option<Needs>> {
+fn needs(file: &Path) -> Result<Option<ElfDependencies>> {
     let Ok(real) = fs::canonicalize(file) else {
         return Ok(None);
     };
@@ -114,7 +114,7 @@ fn needs(file: &Path) -> Result<Option<Needs>> {
         .iter()
         .chain(&elf.rpaths)
         .flat_map(|list| list.split(':'));
-    Ok(Some(Needs {
+    Ok(Some(ElfDependencies {
         loader: elf.interpreter.map(str::to_owned),
         libraries: elf.libraries.iter().map(|&name| name.to_owned()).collect(),
         folders: paths
@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn a_missing_library_is_named() {
         let this = std::env::current_exe().unwrap();
-        let error = needed(&[this], &Shelf::new()).unwrap_err().to_string();
+        let error = needed(&[this], &LibraryIndex::new()).unwrap_err().to_string();
         assert!(
             error.contains("libc.so.6") || error.contains("libgcc_s"),
             "{error}"
@@ -150,7 +150,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), "#!/bin/sh\n").unwrap();
         assert!(
-            needed(&[file.path().to_owned()], &Shelf::new())
+            needed(&[file.path().to_owned()], &LibraryIndex::new())
                 .unwrap()
                 .is_empty()
         );

@@ -1,4 +1,4 @@
-//! Kernel modules for a guest: what a module needs, in loading order, uncompressed.
+//! KernelImage modules for a guest: what a module needs, in loading order, uncompressed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,19 +6,19 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
 
-use super::kernel::Kernel;
+use super::kernel::KernelImage;
 use super::series::Flavour;
 use crate::process;
 
 /// A module file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Module {
+pub(crate) struct KernelModule {
     /// Its file name without compression suffix.
     pub(crate) name: String,
     path: PathBuf,
 }
 
-impl Module {
+impl KernelModule {
     /// The uncompressed module.
     pub(crate) fn content(&self) -> Result<Vec<u8>> {
         let tool = match self.path.extension().and_then(|extension| extension.to_str()) {
@@ -45,7 +45,7 @@ const FOR_THE_DISK: [&str; 3] = ["nvme", "crc32c_generic", "ext4"];
 
 /// The named modules and the disk's, with all that they need, each after what it needs. Built-in ones need no loading and
 /// are left out.
-pub(crate) fn with_dependencies(kernel: &Kernel, names: &[String]) -> Result<Vec<Module>> {
+pub(crate) fn with_dependencies(kernel: &KernelImage, names: &[String]) -> Result<Vec<KernelModule>> {
     let release = &kernel.build.release;
     let Some(folder) = kernel.modules() else {
         if names.is_empty() && kernel.build.flavour == Flavour::Cloud {
@@ -81,10 +81,10 @@ pub(crate) fn with_dependencies(kernel: &Kernel, names: &[String]) -> Result<Vec
 }
 
 /// Adds the modules of one line of modules.dep, which names what it needs from the nearest to the farthest.
-fn add(line: &str, folder: &Path, order: &mut Vec<Module>) {
+fn add(line: &str, folder: &Path, order: &mut Vec<KernelModule>) {
     let (own, needed) = line.split_once(':').unwrap_or((line, ""));
     for path in needed.split_whitespace().rev().chain([own]) {
-        let module = Module {
+        let module = KernelModule {
             name: stem(path).to_owned(),
             path: folder.join(path),
         };

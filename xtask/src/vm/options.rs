@@ -6,19 +6,19 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use super::emulator::Machine;
+use super::emulator::VirtualMachine;
 use super::guest::Guest;
+use super::initramfs::GuestFile;
 use super::kernel;
-use super::root::Addition;
-use super::series::{Flavour, Wanted};
+use super::series::{Flavour, SeriesChoice};
 use crate::{setup, workspace};
 
 /// A guest as the command line describes it.
 #[derive(Args, Clone)]
 pub(crate) struct GuestOptions {
-    /// Kernel series (`cargo xtask vm list` shows them), or `newest`
+    /// KernelImage series (`cargo xtask vm list` shows them), or `newest`
     #[arg(long, value_name = "SERIES")]
-    pub(crate) kernel: Wanted,
+    pub(crate) kernel: SeriesChoice,
     /// How Debian configured the kernel
     #[arg(long, value_enum, default_value_t)]
     pub(crate) flavour: Flavour,
@@ -33,19 +33,19 @@ pub(crate) struct GuestOptions {
     pub(crate) disk: String,
     /// Emulate all processors in one thread, or each in its own (faster; kills two guests in a hundred)
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) threads: Threads,
+    pub(crate) threads: EmulationThreads,
     /// Let the guest's clock count instructions, on one processor: rates become repeatable
     #[arg(long)]
     pub(crate) icount: bool,
     /// Use hardware virtualisation, which must work here
     #[arg(long, conflicts_with = "icount")]
     pub(crate) kvm: bool,
-    /// Kernel modules to load before the command runs
+    /// KernelImage modules to load before the command runs
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub(crate) modules: Vec<String>,
     /// A file or folder for the guest, with the libraries it needs; DEST defaults to /root, the working directory
-    #[arg(long, value_name = "SRC[=DEST]", value_parser = Addition::parse)]
-    pub(crate) add: Vec<Addition>,
+    #[arg(long, value_name = "SRC[=DEST]", value_parser = GuestFile::parse)]
+    pub(crate) add: Vec<GuestFile>,
     /// A Debian package for the guest, with the libraries it needs; NAME/SUITE for one of another suite than this system's
     #[arg(long, value_name = "DEBIAN-PACKAGE")]
     pub(crate) package: Vec<String>,
@@ -71,7 +71,7 @@ pub(crate) struct GuestOptions {
 
 /// How processors are emulated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Threads {
+pub(crate) enum EmulationThreads {
     /// All in one thread.
     #[default]
     Single,
@@ -81,14 +81,14 @@ pub(crate) enum Threads {
 
 impl GuestOptions {
     /// A guest on this kernel with everything else as it is by default.
-    pub(crate) fn new(kernel: Wanted) -> Self {
+    pub(crate) fn new(kernel: SeriesChoice) -> Self {
         Self {
             kernel,
             flavour: Flavour::default(),
             mem: "2G".to_owned(),
             cpus: 2,
             disk: "1G".to_owned(),
-            threads: Threads::default(),
+            threads: EmulationThreads::default(),
             icount: false,
             kvm: false,
             modules: Vec::new(),
@@ -111,7 +111,7 @@ impl GuestOptions {
             setup::rust()?;
             setup::bpf_linker()?;
             for name in ["pintrace", "pinload"] {
-                additions.push(Addition::new(
+                additions.push(GuestFile::new(
                     workspace::build_for_guest(name)?,
                     &format!("usr/local/bin/{name}"),
                 ));
@@ -120,10 +120,10 @@ impl GuestOptions {
         additions.extend(self.add.iter().cloned());
         Ok(Guest {
             kernel: kernel::obtain(self.kernel, self.flavour)?,
-            machine: Machine {
+            machine: VirtualMachine {
                 memory: self.mem.clone(),
                 cpus: self.cpus,
-                multi_threaded: self.threads == Threads::Multi,
+                multi_threaded: self.threads == EmulationThreads::Multi,
                 count_instructions: self.icount,
                 kvm: self.kvm,
                 qemu_args: self.qemu_arg.clone(),

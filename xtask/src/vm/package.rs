@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::apt::{Apt, Scope};
+use super::apt::{Apt, AptScope};
 use super::{cache, libraries};
 
-/// Parts of a package that no test reads.
+/// MachineFiles of a package that no test reads.
 const LEFT_OUT: [&str; 4] = [
     "usr/share/doc",
     "usr/share/man",
@@ -27,8 +27,8 @@ pub(crate) fn obtain(name: &str) -> Result<PathBuf> {
     }
     let missing = || format!("Debian package {name} is not in the cache and could not be fetched");
     let (own, scope) = match name.split_once('/') {
-        Some((name, _)) => (format!("{name}="), Scope::Kernels),
-        None => (format!("{name}="), Scope::Packages),
+        Some((name, _)) => (format!("{name}="), AptScope::KernelList),
+        None => (format!("{name}="), AptScope::Packages),
     };
     let apt = Apt::open(scope).with_context(missing)?;
     let (package, others): (Vec<_>, Vec<_>) = apt
@@ -66,7 +66,7 @@ pub(crate) fn program(package: &str, path: &str) -> Result<PathBuf> {
     }
     let missing =
         || format!("{path} of Debian package {package} is not in the cache and could not be fetched");
-    let apt = Apt::open(Scope::Packages).with_context(missing)?;
+    let apt = Apt::open(AptScope::Packages).with_context(missing)?;
     let candidates = apt.candidates(&[package.to_owned()]).with_context(missing)?;
     cache::enter(&folder, |folder| {
         let whole = folder.join("package");

@@ -6,25 +6,25 @@ use std::str::FromStr;
 use clap::ValueEnum;
 
 /// The series that Debian's ordinary mirror carries.
-pub(crate) const ON_OFFER: [Series; 11] = [
-    Series(5, 10),
-    Series(6, 1),
-    Series(6, 12),
-    Series(6, 16),
-    Series(6, 17),
-    Series(6, 18),
-    Series(6, 19),
-    Series(7, 0),
-    Series(7, 1),
-    Series(7, 2),
-    Series(7, 3),
+pub(crate) const ON_OFFER: [KernelSeries; 11] = [
+    KernelSeries(5, 10),
+    KernelSeries(6, 1),
+    KernelSeries(6, 12),
+    KernelSeries(6, 16),
+    KernelSeries(6, 17),
+    KernelSeries(6, 18),
+    KernelSeries(6, 19),
+    KernelSeries(7, 0),
+    KernelSeries(7, 1),
+    KernelSeries(7, 2),
+    KernelSeries(7, 3),
 ];
 
 /// A kernel series such as 6.12.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Series(pub(crate) u32, pub(crate) u32);
+pub(crate) struct KernelSeries(pub(crate) u32, pub(crate) u32);
 
-impl fmt::Display for Series {
+impl fmt::Display for KernelSeries {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(&format!("{}.{}", self.0, self.1))
     }
@@ -32,39 +32,39 @@ impl fmt::Display for Series {
 
 /// Which kernel the user asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub(crate) enum SeriesChoice {
     /// The newest that there is.
     Newest,
     /// The newest build of a series.
-    Series(Series),
+    KernelSeries(KernelSeries),
 }
 
-impl Wanted {
+impl SeriesChoice {
     /// Whether this build is one of those asked for.
-    pub(crate) fn matches(self, build: &Build) -> bool {
+    pub(crate) fn matches(self, build: &KernelBuild) -> bool {
         match self {
             Self::Newest => true,
-            Self::Series(series) => build.series == series,
+            Self::KernelSeries(series) => build.series == series,
         }
     }
 }
 
-impl fmt::Display for Wanted {
+impl fmt::Display for SeriesChoice {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Newest => formatter.pad("newest"),
-            Self::Series(series) => series.fmt(formatter),
+            Self::KernelSeries(series) => series.fmt(formatter),
         }
     }
 }
 
-impl FromStr for Wanted {
+impl FromStr for SeriesChoice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let known = ON_OFFER.into_iter().find(|series| series.to_string() == text);
         match known {
-            Some(series) => Ok(Self::Series(series)),
+            Some(series) => Ok(Self::KernelSeries(series)),
             None if text == "newest" => Ok(Self::Newest),
             None => {
                 let names = ON_OFFER.map(|series| series.to_string()).join(" ");
@@ -110,17 +110,17 @@ impl fmt::Display for Flavour {
 
 /// One build of a kernel, named as `uname -r` names it in Debian (`6.12.117+deb13-cloud-amd64`).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Build {
+pub(crate) struct KernelBuild {
     /// The whole name: Debian's ABI with flavour and architecture.
     pub(crate) release: String,
     /// The series that it belongs to.
-    pub(crate) series: Series,
+    pub(crate) series: KernelSeries,
     /// How it was configured.
     pub(crate) flavour: Flavour,
     order: Vec<u32>,
 }
 
-impl Build {
+impl KernelBuild {
     /// Reads a release string; `None` for a meta package's (`6.12-cloud-amd64`) and for anything else.
     pub(crate) fn parse(release: &str) -> Option<Self> {
         let name = release.strip_suffix("-amd64")?;
@@ -136,7 +136,7 @@ impl Build {
         };
         Some(Self {
             release: release.to_owned(),
-            series: Series(major, minor),
+            series: KernelSeries(major, minor),
             flavour,
             order,
         })
@@ -145,7 +145,7 @@ impl Build {
     /// The newest of the builds that are asked for.
     pub(crate) fn newest(
         builds: impl IntoIterator<Item = Self>,
-        wanted: Wanted,
+        wanted: SeriesChoice,
         flavour: Flavour,
     ) -> Option<Self> {
         let fitting = builds
@@ -160,8 +160,8 @@ mod tests {
     use super::*;
 
     fn newest(names: &[&str], wanted: &str, flavour: Flavour) -> Option<String> {
-        let builds = names.iter().filter_map(|name| Build::parse(name));
-        Build::newest(builds, wanted.parse().unwrap(), flavour).map(|build| build.release)
+        let builds = names.iter().filter_map(|name| KernelBuild::parse(name));
+        KernelBuild::newest(builds, wanted.parse().unwrap(), flavour).map(|build| build.release)
     }
 
     #[test]
@@ -208,13 +208,13 @@ mod tests {
             "6.12.117+deb13-amd64-unsigned",
             "6.12-amd64",
         ] {
-            assert_eq!(Build::parse(name), None, "{name}");
+            assert_eq!(KernelBuild::parse(name), None, "{name}");
         }
     }
 
     #[test]
     fn an_unknown_series_is_answered_with_the_known_ones() {
-        let error = "6.6".parse::<Wanted>().unwrap_err();
+        let error = "6.6".parse::<SeriesChoice>().unwrap_err();
         assert!(
             error.contains("5.10 6.1 6.12") && error.contains("newest"),
             "{error}"

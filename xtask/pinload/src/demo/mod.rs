@@ -1,6 +1,6 @@
 //! `demo`: workloads under names of their own, coming and going, until a signal ends them all.
 
-mod scenes;
+mod workloads;
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -14,13 +14,13 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitStatus, wait};
 use std::os::fd::AsFd;
 
-use self::scenes::{SCENES, Scene};
+use self::workloads::{DemoWorkload, WORKLOADS};
 use crate::cli::DemoArgs;
 use crate::failure::{Explain, Result};
 
-/// A scene's place on the stage.
-struct Slot {
-    scene: &'static Scene,
+/// A workload's place on the run.
+struct RunningWorkload {
+    workload: &'static DemoWorkload,
     child: Option<Child>,
     next: Instant,
     /// It cannot run here.
@@ -33,30 +33,35 @@ pub(crate) fn run(arguments: &DemoArgs) -> Result<()> {
     set_child_subreaper(true).failing("cannot adopt grandchildren", "use kernel 3.4 or later")?;
     let signals = endings()?;
     let end = arguments.duration.map(|duration| Instant::now() + duration);
-    let mut dice = Dice::new();
-    let mut slots: Vec<Slot> = SCENES
+    let mut random = RandomNumbers::new();
+    let mut running: Vec<RunningWorkload> = WORKLOADS
         .iter()
-        .map(|scene| Slot {
-            scene,
+        .map(|workload| RunningWorkload {
+            workload,
             child: None,
             next: Instant::now(),
             gone: false,
         })
         .collect();
     while end.is_none_or(|end| Instant::now() < end) && !signalled(&signals)? {
-        for slot in slots.iter_mut().filter(|slot| !slot.gone) {
-            advance(slot, &program, arguments, &mut dice)?;
+        for entry in running.iter_mut().filter(|entry| !entry.gone) {
+            advance(entry, &program, arguments, &mut random)?;
         }
     }
-    finish(&mut slots);
+    finish(&mut running);
     Ok(())
 }
 
-/// Starts the slot's process, or notices its end.
-fn advance(slot: &mut Slot, program: &Path, arguments: &DemoArgs, dice: &mut Dice) -> Result<()> {
-    match &mut slot.child {
-        None if Instant::now() >= slot.next => {
-            slot.child = Some(start(slot.scene, program, arguments, dice)?);
+/// Starts the entry's process, or notices its end.
+fn advance(
+    entry: &mut RunningWorkload,
+    program: &Path,
+    arguments: &DemoArgs,
+    random: &mut RandomNumbers,
+) -> Result<()> {
+    match &mut entry.child {
+        None if Instant::now() >= entry.next => {
+            entry.child = Some(start(entry.workload, program, arguments, random)?);
         }
         None => {}
         Some(child) => {
@@ -64,23 +69,28 @@ fn advance(slot: &mut Slot, program: &Path, arguments: &DemoArgs, dice: &mut Dic
                 .try_wait()
                 .failing("cannot watch a child", "report this as a bug")?;
             if let Some(status) = ended {
-                slot.child = None;
-                // What this kernel does not offer today it will not offer in a second.
-                slot.gone = matches!(status.code(), Some(2 | 3));
-                slot.next = Instant::now() + Duration::from_millis(dice.between(slot.scene.pause));
+                entry.child = None;
+                // What this kernel does not handshake today it will not handshake in a second.
+                entry.gone = matches!(status.code(), Some(2 | 3));
+                entry.next = Instant::now() + Duration::from_millis(random.between(entry.workload.pause));
             }
         }
     }
     Ok(())
 }
 
-fn start(scene: &Scene, program: &Path, arguments: &DemoArgs, dice: &mut Dice) -> Result<Child> {
+fn start(
+    workload: &DemoWorkload,
+    program: &Path,
+    arguments: &DemoArgs,
+    random: &mut RandomNumbers,
+) -> Result<Child> {
     let mut command = Command::new(program);
-    command.args(scene.arguments.split(' '));
-    command.args(["--name", scene.name, "--die-with-parent", &id().to_string()]);
-    command.args(["--hold", &format!("{}ms", dice.between(scene.hold))]);
-    if scene.arguments.starts_with("direct") {
-        command.arg("--file").arg(file_of(scene, &arguments.file));
+    command.args(workload.arguments.split(' '));
+    command.args(["--name", workload.name, "--die-with-parent", &id().to_string()]);
+    command.args(["--hold", &format!("{}ms", random.between(workload.hold))]);
+    if workload.arguments.starts_with("direct") {
+        command.arg("--file").arg(file_of(workload, &arguments.file));
     }
     if arguments.quiet {
         command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -91,16 +101,16 @@ fn start(scene: &Scene, program: &Path, arguments: &DemoArgs, dice: &mut Dice) -
         .failing("cannot start a workload", "raise ulimit -u")
 }
 
-/// Each scene with a file has one of its own.
-fn file_of(scene: &Scene, file: &Path) -> PathBuf {
+/// Each workload with a file has one of its own.
+fn file_of(workload: &DemoWorkload, file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
-    name.push(format!(".{}", scene.name));
+    name.push(format!(".{}", workload.name));
     name.into()
 }
 
 /// Ends all children, and waits for all descendants.
-fn finish(slots: &mut [Slot]) {
-    for child in slots.iter_mut().filter_map(|slot| slot.child.as_mut()) {
+fn finish(running: &mut [RunningWorkload]) {
+    for child in running.iter_mut().filter_map(|entry| entry.child.as_mut()) {
         // It may have ended by itself.
         let _ = child.kill();
     }
@@ -128,9 +138,9 @@ fn signalled(signals: &SignalFd) -> Result<bool> {
 }
 
 /// Numbers that look random (xorshift), seeded by the clock.
-struct Dice(u64);
+struct RandomNumbers(u64);
 
-impl Dice {
+impl RandomNumbers {
     fn new() -> Self {
         Self(crate::report::now_ns() | 1)
     }
@@ -148,11 +158,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dice_stay_in_range() {
-        let mut dice = Dice::new();
+    fn random_numbers_stay_in_range() {
+        let mut random = RandomNumbers::new();
         assert!(
             (0..1000)
-                .map(|_| dice.between((3, 5)))
+                .map(|_| random.between((3, 5)))
                 .all(|number| (3..=5).contains(&number))
         );
     }

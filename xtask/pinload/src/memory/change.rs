@@ -6,7 +6,7 @@ use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::mman::{MapFlags, MmapAdvise};
 use nix::unistd::ftruncate;
 
-use super::guarded::Guarded;
+use super::guarded::GuardedRegion;
 use super::region::Region;
 use super::{Buffer, NO_HUGETLB, NO_MEMORY, PAGE, advise, map};
 use crate::choice::Backing;
@@ -19,8 +19,8 @@ impl Buffer {
     }
 
     /// Writes to each page, as other threads may do meanwhile.
-    pub(crate) fn write_with_others(&self) {
-        self.wanted_region().share(PAGE);
+    pub(crate) fn write_concurrently(&self) {
+        self.wanted_region().visit_atomically(PAGE);
     }
 
     fn wanted_region(&self) -> Region {
@@ -45,7 +45,7 @@ impl Buffer {
     }
 
     /// Unmaps the memory, maps new memory of the same kind at the same address, and writes to each page.
-    pub(crate) fn map_anew(&mut self) -> Result<()> {
+    pub(crate) fn remap_in_place(&mut self) -> Result<()> {
         let region = self.mapped()?;
         region.unmap().failing("cannot unmap the range", NO_MEMORY)?;
         // Nothing may be allocated between the two: the allocator takes what it needs from where there is room.
@@ -67,17 +67,18 @@ impl Buffer {
     }
 
     /// Lets the kernel free the pages when it likes (MADV_FREE).
-    pub(crate) fn free(&self) -> Result<()> {
+    pub(crate) fn madvise_free(&self) -> Result<()> {
         self.mapped()?
             .advise(MmapAdvise::MADV_FREE)
-            .unavailable("cannot let the kernel free the range", "hugetlb has no MADV_FREE")
+            .unavailable("cannot apply MADV_FREE to the range", "hugetlb has no MADV_FREE")
     }
 
     /// Lets KSM merge the pages with others of the same contents.
     pub(crate) fn mergeable(&self) -> Result<()> {
-        self.mapped()?
-            .advise(MmapAdvise::MADV_MERGEABLE)
-            .unavailable("cannot offer the range to KSM", "use a kernel with CONFIG_KSM")
+        self.mapped()?.advise(MmapAdvise::MADV_MERGEABLE).unavailable(
+            "cannot mark the range as mergeable for KSM (MADV_MERGEABLE)",
+            "use a kernel with CONFIG_KSM",
+        )
     }
 
     /// Cuts the memfd to `bytes`.
@@ -95,7 +96,7 @@ impl Buffer {
     }
 
     /// Drops the pages from the mapping (MADV_DONTNEED) and lets new ones be written.
-    pub(crate) fn replace(&self) -> Result<()> {
+    pub(crate) fn discard_and_write(&self) -> Result<()> {
         let region = self.mapped()?;
         region.advise(MmapAdvise::MADV_DONTNEED).unavailable(
             "cannot discard the range",
@@ -112,7 +113,7 @@ impl Buffer {
     }
 
     /// The same by process_madvise, of small pages.
-    pub(crate) fn replace_by_process(&self) -> Result<()> {
+    pub(crate) fn discard_and_write_by_process(&self) -> Result<()> {
         self.mapped()?.discard_by_process().unavailable(
             "cannot discard the range by process_madvise",
             "a process may since kernel 6.13, of itself",
@@ -131,8 +132,8 @@ impl Buffer {
     /// Moves the mapping to another address and returns it.
     pub(crate) fn relocate(&mut self) -> Result<usize> {
         let from = self.mapped()?;
-        let target =
-            Guarded::reserve(from.length).failing("cannot reserve address space for a move", NO_MEMORY)?;
+        let target = GuardedRegion::reserve(from.length)
+            .failing("cannot reserve address space for a move", NO_MEMORY)?;
         from.relocate(target.inner()?)
             .unavailable("cannot move the range", "MREMAP on hugetlb needs kernel 5.16")?;
         self.region.forget_inner();
@@ -142,11 +143,11 @@ impl Buffer {
     }
 
     /// Moves the pages to another address and returns it; the mapping stays, and is nobody's until the process ends.
-    pub(crate) fn empty_out(&mut self) -> Result<usize> {
+    pub(crate) fn move_pages_out(&mut self) -> Result<usize> {
         let from = self.mapped()?;
-        let target =
-            Guarded::reserve(from.length).failing("cannot reserve address space for a move", NO_MEMORY)?;
-        from.empty_out(target.inner()?).unavailable(
+        let target = GuardedRegion::reserve(from.length)
+            .failing("cannot reserve address space for a move", NO_MEMORY)?;
+        from.move_pages_out(target.inner()?).unavailable(
             "cannot move the pages of the range",
             "MREMAP_DONTUNMAP needs kernel 5.7",
         )?;
@@ -161,17 +162,17 @@ impl Buffer {
 }
 
 fn no_file() -> Failure {
-    Failure::failed("the range is no file's", "report this as a bug")
+    Failure::failed("the range does not map a file", "report this as a bug")
 }
 
 fn offset(bytes: usize) -> Result<i64> {
     i64::try_from(bytes).map_err(|_| Failure::usage("--pages is too large", NO_MEMORY))
 }
 
-impl Guarded {
+impl GuardedRegion {
     /// The memory between the guards.
     pub(super) fn inner(&self) -> Result<Region> {
         self.get()
-            .ok_or_else(|| Failure::failed("the range is unmapped already", "touch it only once"))
+            .ok_or_else(|| Failure::failed("the range is unmapped already", "change it only once"))
     }
 }

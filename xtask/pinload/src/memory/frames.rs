@@ -11,9 +11,9 @@ const FRAME: u64 = (1 << 55) - 1;
 
 /// What pagemap said of a range, one entry a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Frames(Vec<u64>);
+pub(crate) struct PageFrames(Vec<u64>);
 
-impl Frames {
+impl PageFrames {
     /// Reads them; `None` where the kernel keeps frames from this process (it shows 0 instead).
     fn read(address: usize, bytes: usize) -> Option<Self> {
         let pagemap = File::open("/proc/self/pagemap").ok()?;
@@ -61,8 +61,8 @@ impl Frames {
 
 impl Buffer {
     /// The frame of each page, as far as the kernel tells (root).
-    pub(crate) fn frames(&self) -> Option<Frames> {
-        Frames::read(self.address, self.bytes)
+    pub(crate) fn frames(&self) -> Option<PageFrames> {
+        PageFrames::read(self.address, self.bytes)
     }
 }
 
@@ -70,8 +70,8 @@ impl Buffer {
 mod tests {
     use super::*;
 
-    fn frames(entries: &[u64]) -> Frames {
-        Frames::of(entries.to_vec()).unwrap()
+    fn frames(entries: &[u64]) -> PageFrames {
+        PageFrames::of(entries.to_vec()).unwrap()
     }
 
     #[test]
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_kept_from_this_process_are_none() {
-        assert_eq!(Frames::of(vec![PRESENT, PRESENT | 3]), None);
+    fn hidden_frames_are_none() {
+        assert_eq!(PageFrames::of(vec![PRESENT, PRESENT | 3]), None);
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! Owns the mapping and its end. Knows nothing of who pins it.
 
-mod beside;
 mod change;
 mod frames;
 mod guarded;
 mod huge;
+mod neighbour;
 mod region;
 mod setting;
 
@@ -16,10 +16,10 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, MmapAdvise};
 use nix::unistd::ftruncate;
 
-pub(crate) use self::frames::Frames;
-use self::guarded::Guarded;
+pub(crate) use self::frames::PageFrames;
+use self::guarded::GuardedRegion;
 use self::region::Region;
-pub(crate) use self::setting::Setting;
+pub(crate) use self::setting::KernelSetting;
 use crate::choice::Backing;
 use crate::failure::{Explain, Failure, Result};
 
@@ -57,7 +57,7 @@ pub(crate) enum FirstTouch {
 
 /// Which memory is wanted.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct MemorySpec {
     /// Pages of 4 KiB.
     pub(crate) pages: u64,
     /// What they are made of.
@@ -68,9 +68,9 @@ pub(crate) struct Wanted {
     pub(crate) first_touch: FirstTouch,
 }
 
-impl Wanted {
+impl MemorySpec {
     /// Makes the machine ready for so many buffers of this kind (root), for as long as the result lives.
-    pub(crate) fn make_ready(self, buffers: usize) -> Result<Vec<Setting>> {
+    pub(crate) fn make_ready(self, buffers: usize) -> Result<Vec<KernelSetting>> {
         setting::for_backing(self.backing, buffers * self.bytes()?.next_multiple_of(HUGE))
     }
 
@@ -95,23 +95,23 @@ impl Wanted {
     }
 }
 
-/// Memory as it was wanted.
+/// MemoryArgs as it was wanted.
 #[derive(Debug)]
 pub(crate) struct Buffer {
     /// The pages, rounded up to whole huge pages.
-    region: Guarded,
+    region: GuardedRegion,
     address: usize,
     bytes: usize,
-    wanted: Wanted,
+    wanted: MemorySpec,
     memfd: Option<OwnedFd>,
 }
 
 impl Buffer {
     /// Maps and touches the memory.
-    pub(crate) fn new(wanted: Wanted) -> Result<Self> {
+    pub(crate) fn new(wanted: MemorySpec) -> Result<Self> {
         let bytes = wanted.bytes()?;
         let mapped = wanted.mapped_bytes()?;
-        let region = Guarded::reserve(mapped).failing(
+        let region = GuardedRegion::reserve(mapped).failing(
             &format!("cannot reserve {mapped} bytes of address space"),
             NO_MEMORY,
         )?;
@@ -154,7 +154,7 @@ impl Buffer {
     }
 
     /// What was asked for.
-    pub(crate) const fn wanted(&self) -> Wanted {
+    pub(crate) const fn wanted(&self) -> MemorySpec {
         self.wanted
     }
 
@@ -185,7 +185,7 @@ impl Buffer {
 }
 
 /// Puts memory into the region; the memfd, if there is one.
-fn map(region: Region, wanted: Wanted) -> Result<Option<OwnedFd>> {
+fn map(region: Region, wanted: MemorySpec) -> Result<Option<OwnedFd>> {
     let hugetlb = wanted.backing == Backing::Hugetlb;
     let huge = if hugetlb {
         MapFlags::MAP_HUGETLB | MapFlags::MAP_HUGE_2MB

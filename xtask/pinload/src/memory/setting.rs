@@ -13,14 +13,14 @@ const REMEDY: &str = "run --reserve as root, and with enough free memory";
 
 /// A change to a setting of the kernel, undone when dropped (and so not when pinload is killed from outside).
 #[derive(Debug)]
-pub(crate) enum Setting {
+pub(crate) enum KernelSetting {
     /// Pages added to `nr_hugepages`.
     Hugetlb { pages: usize },
     /// A word that stood in a file before.
     Word { file: &'static str, before: String },
 }
 
-impl Setting {
+impl KernelSetting {
     /// Writes `word` into a file that holds one.
     pub(crate) fn word(file: &'static str, word: &str) -> Result<Self> {
         const REMEDY: &str = "run as root, on a kernel that has it";
@@ -35,7 +35,7 @@ impl Setting {
 
 /// What `backing` needs for `bytes`. Of hugetlb pages twice as many: a fork and a touch of pinned pages need
 /// copies.
-pub(super) fn for_backing(backing: Backing, bytes: usize) -> Result<Vec<Setting>> {
+pub(super) fn for_backing(backing: Backing, bytes: usize) -> Result<Vec<KernelSetting>> {
     match backing {
         Backing::Small => Ok(Vec::new()),
         Backing::Thp => {
@@ -47,12 +47,12 @@ pub(super) fn for_backing(backing: Backing, bytes: usize) -> Result<Vec<Setting>
     }
 }
 
-fn add_hugetlb(pages: usize) -> Result<Setting> {
+fn add_hugetlb(pages: usize) -> Result<KernelSetting> {
     let before = hugetlb_pages()?;
     fs::write(HUGETLB, (before + pages).to_string())
         .unavailable(&format!("cannot write {HUGETLB}"), REMEDY)?;
     let after = hugetlb_pages()?;
-    let setting = Setting::Hugetlb {
+    let setting = KernelSetting::Hugetlb {
         pages: after.saturating_sub(before),
     };
     if after < before + pages {
@@ -66,14 +66,14 @@ fn add_hugetlb(pages: usize) -> Result<Setting> {
 }
 
 /// Writes `word` where one of `closed` is chosen.
-fn allow(file: &'static str, closed: &[&str], word: &str) -> Result<Option<Setting>> {
+fn allow(file: &'static str, closed: &[&str], word: &str) -> Result<Option<KernelSetting>> {
     let text =
         fs::read_to_string(file).unavailable(&format!("cannot read {file}"), "use a kernel with THP")?;
     let Some(before) = chosen(&text).filter(|before| closed.contains(before)) else {
         return Ok(None);
     };
     fs::write(file, word).unavailable(&format!("cannot write {file}"), REMEDY)?;
-    Ok(Some(Setting::Word {
+    Ok(Some(KernelSetting::Word {
         file,
         before: before.to_owned(),
     }))
@@ -94,7 +94,7 @@ fn hugetlb_pages() -> Result<usize> {
     })
 }
 
-impl Drop for Setting {
+impl Drop for KernelSetting {
     fn drop(&mut self) {
         // What cannot be undone here is for the administrator to undo.
         match self {

@@ -11,64 +11,64 @@ use crate::cli::duration;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Scenario {
     /// Pin, fork, and write to each page in the parent
-    ForkWriteParent(Memory),
+    ForkWriteParent(MemoryArgs),
     /// Pin, fork, and write to each page in the child
-    ForkWriteChild(Memory),
+    ForkWriteChild(MemoryArgs),
     /// Pin, make read-only and writable again, write to each page
-    ProtectWrite(Memory),
+    ProtectWrite(MemoryArgs),
     /// Pin, unmap, map new memory at the same address, write to each page
-    UnmapRemap(Memory),
+    UnmapRemap(MemoryArgs),
     /// Pin, MADV_DONTNEED, write to each page
-    Dontneed(Memory),
+    Dontneed(MemoryArgs),
     /// Pin, MADV_DONTNEED by process_madvise, write to each page
-    ProcessDontneed(Small),
+    ProcessDontneed(SmallPageArgs),
     /// Pin, MADV_FREE, write to each page
-    Free(Memory),
+    Free(MemoryArgs),
     /// Pin, move the mapping to another address
-    Mremap(Memory),
+    Mremap(MemoryArgs),
     /// Pin, move the pages to another address and leave the mapping where it is (MREMAP_DONTUNMAP)
-    MremapKeep(Small),
+    MremapKeep(SmallPageArgs),
     /// Pin, map other memory over the second half (MAP_FIXED)
-    MapOver(Memory),
+    MapOver(MemoryArgs),
     /// Pin, and write-protect by userfaultfd while threads write
-    UffdWpWriters(Writing),
+    UffdWpWriters(UffdWritersArgs),
     /// Pin nothing, and write-protect by userfaultfd in many threads while others write
-    UffdWpStorm(Storm),
+    UffdWpStorm(UffdStormArgs),
     /// Pin, write 4 to /proc/self/clear_refs, write to each page
-    SoftDirty(Memory),
+    SoftDirty(MemoryArgs),
     /// Pin a file's pages, mapped private, for reading and for a short time, and write to each meanwhile
-    ReadPinWrite(Small),
+    ReadPinWrite(SmallPageArgs),
     /// Pin pages that KSM would like to merge, and let it try
-    Ksm(Small),
+    Ksm(SmallPageArgs),
     /// Pin pages of a shared file, cut it to half, and punch a hole into the second quarter
-    Truncate(Memory),
-    /// A child pins through its parent's io_uring and exits; the pins stay until the parent closes the ring
-    ExitAdopted(Memory),
+    Truncate(MemoryArgs),
+    /// A child pins through its parent's io_uring and exits; the pins hold until the parent closes the ring
+    ExitInheritedRing(MemoryArgs),
     /// Pin without FOLL_LONGTERM and hold (a process_vm_readv that waits for a userfault)
-    Undeclared(Memory),
+    MissingLongterm(MemoryArgs),
     /// Pin without FOLL_LONGTERM, and unmap the second half meanwhile
-    ShortUnmap(Memory),
+    ShortUnmap(MemoryArgs),
     /// Reference pages without pinning them (vmsplice into a pipe), fork, and write to each in the parent
-    ReferenceForkWrite(Small),
+    ReferenceForkWrite(SmallPageArgs),
     /// Many threads, one for each page, wait in the middle of a pin each, and then pin once more
-    Crowd(Small),
+    ConcurrentPins(SmallPageArgs),
     /// Silent: fork without pins, and write in both
-    QuietFork(Memory),
+    QuietFork(MemoryArgs),
     /// Silent: pin, and discard, protect and unmap what adjoins the pinned range on both sides
-    QuietUnmap(Memory),
+    QuietUnmap(MemoryArgs),
     /// Silent: pin, and make other memory read-only and writable again, and write to it
-    QuietProtect(Memory),
+    QuietProtect(MemoryArgs),
     /// Silent: pin, release, then protect, write, fork, move and unmap
-    QuietRelease(Memory),
+    QuietRelease(MemoryArgs),
     /// Silent: pin two adjoining buffers at once, take back the second, and unmap that
-    QuietPartialRelease(Memory),
+    QuietPartialRelease(MemoryArgs),
     /// Silent: reference pages, drain the pipe that does, then fork, and write in both
-    QuietReference(Memory),
+    QuietReference(MemoryArgs),
 }
 
-/// Memory of any kind.
+/// MemoryArgs of any kind.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Memory {
+pub(crate) struct MemoryArgs {
     /// Pages of 4 KiB
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     pub(crate) pages: u64,
@@ -79,24 +79,24 @@ pub(crate) struct Memory {
     #[arg(long)]
     pub(crate) reserve: bool,
     #[command(flatten)]
-    pub(crate) stay: Stay,
+    pub(crate) hold: HoldArgs,
 }
 
-/// Memory of small pages.
+/// MemoryArgs of small pages.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Small {
+pub(crate) struct SmallPageArgs {
     /// Pages of 4 KiB
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     pub(crate) pages: u64,
     #[command(flatten)]
-    pub(crate) stay: Stay,
+    pub(crate) hold: HoldArgs,
 }
 
-/// Memory that is write-protected again and again.
+/// MemoryArgs that is write-protected again and again.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Writing {
+pub(crate) struct UffdWritersArgs {
     #[command(flatten)]
-    pub(crate) memory: Memory,
+    pub(crate) memory: MemoryArgs,
     /// Write-protects of the whole range
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) rounds: u64,
@@ -107,9 +107,9 @@ pub(crate) struct Writing {
 
 /// The same by many threads.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Storm {
+pub(crate) struct UffdStormArgs {
     #[command(flatten)]
-    pub(crate) memory: Memory,
+    pub(crate) memory: MemoryArgs,
     /// Write-protects by each thread
     #[arg(long, default_value_t = 2500, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) rounds: u64,
@@ -129,7 +129,7 @@ pub(crate) struct Storm {
 
 /// How long a scenario waits, and under which name it lives.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Stay {
+pub(crate) struct HoldArgs {
     /// Wait for this long (500ms, 5s, 2m) after pinning, and again before releasing
     #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "hold_until_stdin")]
     pub(crate) hold: Option<Duration>,
@@ -164,11 +164,11 @@ impl Scenario {
             Self::ReadPinWrite(_) => "read-pin-write",
             Self::Ksm(_) => "ksm",
             Self::Truncate(_) => "truncate",
-            Self::ExitAdopted(_) => "exit-adopted",
-            Self::Undeclared(_) => "undeclared",
+            Self::ExitInheritedRing(_) => "exit-inherited-ring",
+            Self::MissingLongterm(_) => "missing-longterm",
             Self::ShortUnmap(_) => "short-unmap",
             Self::ReferenceForkWrite(_) => "reference-fork-write",
-            Self::Crowd(_) => "crowd",
+            Self::ConcurrentPins(_) => "concurrent-pins",
             Self::QuietFork(_) => "quiet-fork",
             Self::QuietUnmap(_) => "quiet-unmap",
             Self::QuietProtect(_) => "quiet-protect",
@@ -179,7 +179,7 @@ impl Scenario {
     }
 
     /// The memory it works with.
-    pub(crate) fn memory(&self) -> Memory {
+    pub(crate) fn memory(&self) -> MemoryArgs {
         match self {
             Self::UffdWpWriters(writing) => writing.memory.clone(),
             Self::UffdWpStorm(storm) => storm.memory.clone(),
@@ -187,12 +187,12 @@ impl Scenario {
             | Self::Ksm(small)
             | Self::ProcessDontneed(small)
             | Self::MremapKeep(small)
-            | Self::Crowd(small)
-            | Self::ReferenceForkWrite(small) => Memory {
+            | Self::ConcurrentPins(small)
+            | Self::ReferenceForkWrite(small) => MemoryArgs {
                 pages: small.pages,
                 backing: Backing::Small,
                 reserve: false,
-                stay: small.stay.clone(),
+                hold: small.hold.clone(),
             },
             Self::ForkWriteParent(memory)
             | Self::ForkWriteChild(memory)
@@ -204,8 +204,8 @@ impl Scenario {
             | Self::MapOver(memory)
             | Self::SoftDirty(memory)
             | Self::Truncate(memory)
-            | Self::ExitAdopted(memory)
-            | Self::Undeclared(memory)
+            | Self::ExitInheritedRing(memory)
+            | Self::MissingLongterm(memory)
             | Self::ShortUnmap(memory)
             | Self::QuietFork(memory)
             | Self::QuietUnmap(memory)
@@ -221,11 +221,11 @@ impl Scenario {
 mod tests {
     use clap::{CommandFactory, Parser};
 
-    use crate::cli::{Cli, Command};
+    use crate::cli::{PinloadCli, PinloadCommand};
 
     #[test]
     fn each_scenario_is_named_as_on_the_command_line() {
-        let cli = Cli::command();
+        let cli = PinloadCli::command();
         let scenarios: Vec<_> = cli
             .find_subcommand("scenario")
             .unwrap()
@@ -234,8 +234,8 @@ mod tests {
             .collect();
         assert_eq!(scenarios.len(), 27);
         for name in scenarios {
-            let cli = Cli::try_parse_from(["pinload", "scenario", &name, "--pages", "7"]).unwrap();
-            let Command::Scenario { scenario } = cli.command else {
+            let cli = PinloadCli::try_parse_from(["pinload", "scenario", &name, "--pages", "7"]).unwrap();
+            let PinloadCommand::Scenario { scenario } = cli.command else {
                 panic!("{name}")
             };
             assert_eq!((scenario.name(), scenario.memory().pages), (name.as_str(), 7));

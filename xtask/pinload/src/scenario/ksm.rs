@@ -4,10 +4,10 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use super::pinned::{Pinned, frames};
-use super::stage::Stage;
+use super::scenario_run::ScenarioRun;
 use crate::choice::Backing;
 use crate::failure::{Failure, Result};
-use crate::memory::{Buffer, FirstTouch, Setting, Sharing, Wanted};
+use crate::memory::{Buffer, FirstTouch, KernelSetting, MemorySpec, Sharing};
 use crate::report;
 
 const FULL_SCANS: &str = "/sys/kernel/mm/ksm/full_scans";
@@ -16,15 +16,15 @@ const SCANS: u64 = 5;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Has KSM scan the pinned pages, and writes to them then.
-pub(super) fn scan(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
+pub(super) fn scan(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
     let _settings = [
-        Setting::word("/sys/kernel/mm/ksm/pages_to_scan", "1000")?,
-        Setting::word("/sys/kernel/mm/ksm/sleep_millisecs", "5")?,
-        Setting::word("/sys/kernel/mm/ksm/run", "1")?,
+        KernelSetting::word("/sys/kernel/mm/ksm/pages_to_scan", "1000")?,
+        KernelSetting::word("/sys/kernel/mm/ksm/sleep_millisecs", "5")?,
+        KernelSetting::word("/sys/kernel/mm/ksm/run", "1")?,
     ];
     // Two unpinned pages with the same contents go first: they show that KSM works, and are there to be merged with.
-    let others = Buffer::new(Wanted {
+    let others = Buffer::new(MemorySpec {
         pages: 2,
         backing: Backing::Small,
         sharing: Sharing::Private,
@@ -41,8 +41,8 @@ pub(super) fn scan(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
         ("full_scans", full_scans()?),
         ("pages_merged", before.changed(&after).len() as u64),
     ];
-    stage.step("ksm", &seen, began_ns)?;
-    pinned.write(stage)
+    run.step("ksm", &seen, began_ns)?;
+    pinned.write(run)
 }
 
 /// Whether both pages are one.

@@ -5,10 +5,10 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use nix::errno::Errno;
 use nix::libc;
 
-use super::{Facts, Workload, verify_late};
+use super::{Workload, WorkloadInfo, verify_late};
 use crate::failure::{Explain, Failure, Result};
 use crate::memory::{Buffer, PAGE};
-use crate::pins::Pins;
+use crate::pins::PinCounts;
 
 const NO_SOCKET: &str = "run as root (CAP_NET_RAW) on a kernel with CONFIG_XDP_SOCKETS";
 const NO_MEMLOCK: &str = "raise the limit of locked memory (ulimit -l), or run as root";
@@ -35,7 +35,7 @@ impl Umem {
 }
 
 impl Workload for Umem {
-    fn pin(&mut self) -> Result<Pins> {
+    fn pin(&mut self) -> Result<PinCounts> {
         let socket = self
             .socket
             .as_ref()
@@ -61,7 +61,7 @@ impl Workload for Umem {
         Errno::result(result).failing("cannot register the umem", NO_MEMLOCK)?;
         verify_late(&self.buffer)?;
         let pages = Some((self.buffer.bytes() / PAGE) as u64);
-        Ok(Pins::lasting(pages, pages))
+        Ok(PinCounts::lasting(pages, pages))
     }
 
     fn unpin(&mut self) -> Result<()> {
@@ -73,12 +73,12 @@ impl Workload for Umem {
         Ok(())
     }
 
-    fn facts(&self) -> Facts {
-        Facts {
+    fn info(&self) -> WorkloadInfo {
+        WorkloadInfo {
             address: self.buffer.address(),
             unpin_is_deferred: true,
             close_is_deferred: true,
-            ..Facts::default()
+            ..WorkloadInfo::default()
         }
     }
 

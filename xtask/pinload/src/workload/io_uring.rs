@@ -5,12 +5,12 @@ use std::os::fd::{AsRawFd, RawFd};
 use io_uring::IoUring;
 use nix::libc::iovec;
 
-use super::{Facts, Workload, verify_late};
+use super::{Workload, WorkloadInfo, verify_late};
 use crate::choice::Backing;
 use crate::failure::{Explain, Failure, Result};
-use crate::kernel::Kernel;
+use crate::kernel::KernelRelease;
 use crate::memory::{Buffer, HUGE, PAGE};
-use crate::pins::Pins;
+use crate::pins::PinCounts;
 
 const NO_RING: &str = "allow it: sysctl kernel.io_uring_disabled=0, or run as root";
 const NO_MEMLOCK: &str = "raise the limit of locked memory (ulimit -l), or run as root";
@@ -73,16 +73,16 @@ impl IoUringBuffers {
             &format!("cannot take back buffer {index} alone"),
             "updating registered buffers needs kernel 5.13",
         )?;
-        Ok(self.held_by(Kernel::running()?, index as usize))
+        Ok(self.held_by(KernelRelease::running()?, index as usize))
     }
 
-    /// Pins that stay.
-    fn held(&self, kernel: Kernel) -> Option<u64> {
+    /// PinCounts that hold.
+    fn held(&self, kernel: KernelRelease) -> Option<u64> {
         (0..self.buffers).map(|index| self.held_by(kernel, index)).sum()
     }
 
     /// Those of one buffer: one for each page, or for each large folio.
-    fn held_by(&self, kernel: Kernel, index: usize) -> Option<u64> {
+    fn held_by(&self, kernel: KernelRelease, index: usize) -> Option<u64> {
         let each = self.buffer.bytes() / self.buffers;
         let pages = (each / PAGE) as u64;
         if self.buffer.wanted().backing == Backing::Small {
@@ -104,7 +104,7 @@ fn huge_pages_spanned(offset: usize, length: usize) -> u64 {
 }
 
 impl Workload for IoUringBuffers {
-    fn pin(&mut self) -> Result<Pins> {
+    fn pin(&mut self) -> Result<PinCounts> {
         let each = self.buffer.bytes() / self.buffers;
         let vectors: Vec<iovec> = (0..self.buffers)
             .map(|index| iovec {
@@ -119,8 +119,11 @@ impl Workload for IoUringBuffers {
             NO_MEMLOCK,
         )?;
         verify_late(&self.buffer)?;
-        let held = self.held(Kernel::running()?);
-        Ok(Pins::lasting(Some((self.buffer.bytes() / PAGE) as u64), held))
+        let held = self.held(KernelRelease::running()?);
+        Ok(PinCounts::lasting(
+            Some((self.buffer.bytes() / PAGE) as u64),
+            held,
+        ))
     }
 
     fn unpin(&mut self) -> Result<()> {
@@ -135,12 +138,12 @@ impl Workload for IoUringBuffers {
         Ok(())
     }
 
-    fn facts(&self) -> Facts {
-        Facts {
+    fn info(&self) -> WorkloadInfo {
+        WorkloadInfo {
             address: self.buffer.address(),
             ring_owner_pid: self.ring_owner_pid,
             close_is_deferred: true,
-            ..Facts::default()
+            ..WorkloadInfo::default()
         }
     }
 

@@ -17,28 +17,28 @@ pub(crate) use self::vmsplice::Vmsplice;
 
 use crate::choice::Backing;
 use crate::failure::Result;
-use crate::kernel::Kernel;
-use crate::memory::{Buffer, FirstTouch, Sharing, Wanted};
-use crate::pins::Pins;
-use crate::plan::{Method, Plan};
+use crate::kernel::KernelRelease;
+use crate::memory::{Buffer, FirstTouch, MemorySpec, Sharing};
+use crate::pins::PinCounts;
+use crate::plan::{PinMethod, WorkloadPlan};
 
 /// One way of pinning one range of memory.
 pub(crate) trait Workload: Send {
     /// Takes the pins (and gives them back, where one call does both).
-    fn pin(&mut self) -> Result<Pins>;
+    fn pin(&mut self) -> Result<PinCounts>;
     /// Gives the pins back by the call that undoes them; by closing, where there is none.
     fn unpin(&mut self) -> Result<()>;
     /// Gives the pins back by closing the descriptor.
     fn close(&mut self) -> Result<()>;
     /// What a report says about it.
-    fn facts(&self) -> Facts;
+    fn info(&self) -> WorkloadInfo;
     /// The pinned memory, where it is of this process.
     fn buffer(&mut self) -> Option<&mut Buffer>;
 }
 
 /// What a report says about a workload.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Facts {
+pub(crate) struct WorkloadInfo {
     /// First byte of the pinned range.
     pub(crate) address: usize,
     /// Process whose memory it is, if another one.
@@ -52,25 +52,25 @@ pub(crate) struct Facts {
 }
 
 /// Makes the workload of `plan` with memory of its own; `index` tells siblings apart.
-pub(crate) fn prepare(plan: &Plan, index: u32) -> Result<Box<dyn Workload>> {
-    if let Method::ProcessVm { repeat } = plan.method {
+pub(crate) fn prepare(plan: &WorkloadPlan, index: u32) -> Result<Box<dyn Workload>> {
+    if let PinMethod::ProcessVm { repeat } = plan.method {
         return Ok(Box::new(process_vm::ProcessVm::new(plan.memory(), repeat)?));
     }
     prepare_on(plan, Buffer::new(plan.memory())?, index)
 }
 
 /// Makes the workload of `plan` on memory that exists.
-pub(crate) fn prepare_on(plan: &Plan, buffer: Buffer, index: u32) -> Result<Box<dyn Workload>> {
+pub(crate) fn prepare_on(plan: &WorkloadPlan, buffer: Buffer, index: u32) -> Result<Box<dyn Workload>> {
     Ok(match &plan.method {
-        Method::IoUring { buffers, .. } => Box::new(IoUringBuffers::new(buffer, *buffers)?),
-        Method::AfXdp => Box::new(af_xdp::Umem::new(buffer)?),
-        Method::ProcessVm { repeat } => Box::new(process_vm::ProcessVm::new(plan.memory(), *repeat)?),
-        Method::DirectRead(arguments) => Box::new(direct::Direct::reading(buffer, arguments, index)?),
-        Method::DirectWrite(arguments) => Box::new(direct::Direct::writing(buffer, arguments, index)?),
-        Method::Udmabuf => Box::new(udmabuf::Udmabuf::new(buffer)?),
-        Method::Vfio => Box::new(vfio::Vfio::new(buffer)?),
-        Method::Vmsplice => Box::new(Vmsplice::new(buffer)),
-        Method::Zerocopy => Box::new(zerocopy::Zerocopy::new(buffer)?),
+        PinMethod::IoUring { buffers, .. } => Box::new(IoUringBuffers::new(buffer, *buffers)?),
+        PinMethod::AfXdp => Box::new(af_xdp::Umem::new(buffer)?),
+        PinMethod::ProcessVm { repeat } => Box::new(process_vm::ProcessVm::new(plan.memory(), *repeat)?),
+        PinMethod::DirectRead(arguments) => Box::new(direct::Direct::reading(buffer, arguments, index)?),
+        PinMethod::DirectWrite(arguments) => Box::new(direct::Direct::writing(buffer, arguments, index)?),
+        PinMethod::Udmabuf => Box::new(udmabuf::Udmabuf::new(buffer)?),
+        PinMethod::Vfio => Box::new(vfio::Vfio::new(buffer)?),
+        PinMethod::Vmsplice => Box::new(Vmsplice::new(buffer)),
+        PinMethod::Zerocopy => Box::new(zerocopy::Zerocopy::new(buffer)?),
     })
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn prepare_on(plan: &Plan, buffer: Buffer, index: u32) -> Result<Box<
 ///
 /// Private memory that nobody wrote maps the zero page, which newer kernels leave uncounted; the huge zero
 /// page, which transparent huge pages get, is counted (measured from 5.10 to 7.3).
-fn counted_for_reading(memory: Wanted, pins: u64, kernel: Kernel) -> Option<u64> {
+fn counted_for_reading(memory: MemorySpec, pins: u64, kernel: KernelRelease) -> Option<u64> {
     let zero = memory.sharing == Sharing::Private && memory.first_touch != FirstTouch::Write;
     match memory.backing {
         Backing::Small if zero => kernel

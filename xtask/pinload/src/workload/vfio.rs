@@ -8,10 +8,10 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
-use super::{Facts, Workload};
+use super::{Workload, WorkloadInfo};
 use crate::failure::{Explain, Failure, Result};
 use crate::memory::{Buffer, PAGE};
-use crate::pins::Pins;
+use crate::pins::PinCounts;
 
 const CONTAINER: &str = "/dev/vfio/vfio";
 const NO_VFIO: &str = "run as root with the modules vfio-pci and vfio_iommu_type1 (Debian: the full flavour)";
@@ -134,7 +134,7 @@ fn group_of(device: &Path) -> Result<PathBuf> {
 }
 
 impl Workload for Vfio {
-    fn pin(&mut self) -> Result<Pins> {
+    fn pin(&mut self) -> Result<PinCounts> {
         let map = Map {
             argsz: MAP_BYTES,
             flags: READ_AND_WRITE,
@@ -148,7 +148,7 @@ impl Workload for Vfio {
             "raise the limit of locked memory (ulimit -l)",
         )?;
         let pages = Some((self.buffer.bytes() / PAGE) as u64);
-        Ok(Pins::lasting(pages, pages))
+        Ok(PinCounts::lasting(pages, pages))
     }
 
     fn unpin(&mut self) -> Result<()> {
@@ -169,10 +169,10 @@ impl Workload for Vfio {
         Ok(())
     }
 
-    fn facts(&self) -> Facts {
-        Facts {
+    fn info(&self) -> WorkloadInfo {
+        WorkloadInfo {
             address: self.buffer.address(),
-            ..Facts::default()
+            ..WorkloadInfo::default()
         }
     }
 

@@ -6,10 +6,10 @@ use std::io::{ErrorKind, IoSlice, Read};
 use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl, vmsplice};
 use nix::unistd::pipe2;
 
-use super::{Facts, Workload};
+use super::{Workload, WorkloadInfo};
 use crate::failure::{Explain, Failure, Result};
 use crate::memory::{Buffer, PAGE};
-use crate::pins::Pins;
+use crate::pins::PinCounts;
 
 /// Pages in one pipe: what an unprivileged pipe may grow to.
 const PIPE_PAGES: usize = 256;
@@ -52,12 +52,12 @@ impl Vmsplice {
 }
 
 impl Workload for Vmsplice {
-    fn pin(&mut self) -> Result<Pins> {
+    fn pin(&mut self) -> Result<PinCounts> {
         let all = self.buffer.bytes();
         for offset in (0..all).step_by(PIPE_PAGES * PAGE) {
             self.splice(offset, (all - offset).min(PIPE_PAGES * PAGE))?;
         }
-        Ok(Pins::lasting(Some(0), Some(0)))
+        Ok(PinCounts::lasting(Some(0), Some(0)))
     }
 
     fn unpin(&mut self) -> Result<()> {
@@ -82,10 +82,10 @@ impl Workload for Vmsplice {
         Ok(())
     }
 
-    fn facts(&self) -> Facts {
-        Facts {
+    fn info(&self) -> WorkloadInfo {
+        WorkloadInfo {
             address: self.buffer.address(),
-            ..Facts::default()
+            ..WorkloadInfo::default()
         }
     }
 

@@ -7,10 +7,10 @@ use std::os::fd::AsRawFd;
 use nix::errno::Errno;
 use nix::libc;
 
-use super::{Facts, Workload};
+use super::{Workload, WorkloadInfo};
 use crate::failure::{Explain, Failure, Result};
 use crate::memory::Buffer;
-use crate::pins::Pins;
+use crate::pins::PinCounts;
 
 const NO_NETWORK: &str = "bring the loopback device up: ip link set lo up";
 const NO_ZEROCOPY: &str = "use kernel 4.14 or later";
@@ -83,7 +83,7 @@ fn drain(mut receiver: &TcpStream) -> Result<()> {
 }
 
 impl Workload for Zerocopy {
-    fn pin(&mut self) -> Result<Pins> {
+    fn pin(&mut self) -> Result<PinCounts> {
         let (sender, receiver) = self
             .ends
             .as_ref()
@@ -95,7 +95,7 @@ impl Workload for Zerocopy {
                 None => drain(receiver)?,
             }
         }
-        Ok(Pins::lasting(Some(0), Some(0)))
+        Ok(PinCounts::lasting(Some(0), Some(0)))
     }
 
     fn unpin(&mut self) -> Result<()> {
@@ -107,10 +107,10 @@ impl Workload for Zerocopy {
         Ok(())
     }
 
-    fn facts(&self) -> Facts {
-        Facts {
+    fn info(&self) -> WorkloadInfo {
+        WorkloadInfo {
             address: self.buffer.address(),
-            ..Facts::default()
+            ..WorkloadInfo::default()
         }
     }
 

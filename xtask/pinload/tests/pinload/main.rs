@@ -5,8 +5,8 @@
     reason = "helpers of tests are tests as well"
 )]
 
-mod books;
 mod demo;
 mod lines;
 mod scenario;
 mod session;
+mod vmstat;

@@ -7,17 +7,17 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde_json::Value;
 
-/// Tests that read the books run alone; all others together.
-static BOOKS: RwLock<()> = RwLock::new(());
+/// Tests that read the books run exclusive; all others shared.
+static PIN_COUNTERS: RwLock<()> = RwLock::new(());
 
 /// Keeps other tests from pinning.
-pub(crate) fn alone() -> RwLockWriteGuard<'static, ()> {
-    BOOKS.write().unwrap_or_else(PoisonError::into_inner)
+pub(crate) fn exclusive() -> RwLockWriteGuard<'static, ()> {
+    PIN_COUNTERS.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Keeps others from reading the books.
-pub(crate) fn together() -> RwLockReadGuard<'static, ()> {
-    BOOKS.read().unwrap_or_else(PoisonError::into_inner)
+pub(crate) fn shared() -> RwLockReadGuard<'static, ()> {
+    PIN_COUNTERS.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether the books can be read; prints why not.
@@ -53,13 +53,13 @@ pub(crate) fn run(line: &str) -> (Output, Vec<Value>) {
 }
 
 /// A pinload that holds until told to go on.
-pub(crate) struct Held {
+pub(crate) struct HoldingPinload {
     pub(crate) child: Child,
     input: Option<ChildStdin>,
     lines: BufReader<ChildStdout>,
 }
 
-impl Held {
+impl HoldingPinload {
     /// Starts it; its first lines are there to be read.
     pub(crate) fn start(line: &str) -> Self {
         let mut command = command(line);
@@ -86,7 +86,7 @@ impl Held {
     }
 
     /// Lets it pass the gate once.
-    pub(crate) fn go_on(&mut self) {
+    pub(crate) fn resume(&mut self) {
         self.input.as_mut().unwrap().write_all(b"\n").unwrap();
     }
 
@@ -98,14 +98,14 @@ impl Held {
 }
 
 /// Whether a process exists and is no zombie.
-pub(crate) fn alive(pid: i32) -> bool {
+pub(crate) fn is_alive(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ")
         .is_some_and(|(_, rest)| !rest.starts_with('Z') && !rest.starts_with('X'))
 }
 
 /// Waits up to five seconds for `claim` to become true.
-pub(crate) fn eventually(claim: impl Fn() -> bool) -> bool {
+pub(crate) fn wait_for(claim: impl Fn() -> bool) -> bool {
     (0..500).any(|_| {
         let holds = claim();
         if !holds {

@@ -49,12 +49,12 @@ fn at_a_time() -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::series::{ON_OFFER, Wanted};
+    use super::super::series::{ON_OFFER, SeriesChoice};
     use super::*;
 
     #[test]
     fn each_kernel_has_its_own_result_in_its_own_place() {
-        let kernels = ON_OFFER.map(Wanted::Series);
+        let kernels = ON_OFFER.map(SeriesChoice::KernelSeries);
         let results = each(&kernels, |kernel| kernel.to_string());
         assert_eq!(results.len(), kernels.len());
         for ((kernel, result), wanted) in results.iter().zip(kernels) {

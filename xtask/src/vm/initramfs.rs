@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::cpio::Archive;
-use super::kernel::Kernel;
+use super::cpio::CpioArchive;
+use super::kernel::KernelImage;
 use super::{libraries, modules};
 
 const INIT: &str = include_str!("init.sh");
@@ -35,14 +35,14 @@ const GROUPS: &str = "root:x:0:\nuser:x:1000:\nnogroup:x:65534:\n";
 
 /// A file or folder of this machine and where it goes in the guest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Addition {
+pub(crate) struct GuestFile {
     /// On this machine.
     pub(crate) source: PathBuf,
     /// In the guest, without the leading `/`.
     pub(crate) destination: String,
 }
 
-impl Addition {
+impl GuestFile {
     /// An addition under a name of ours.
     pub(crate) fn new(source: impl Into<PathBuf>, destination: &str) -> Self {
         Self {
@@ -69,27 +69,27 @@ impl Addition {
 }
 
 /// What the guest finds when it starts.
-pub(crate) struct Root<'a> {
+pub(crate) struct Initramfs<'a> {
     /// Its kernel, for modules and configuration.
-    pub(crate) kernel: &'a Kernel,
+    pub(crate) kernel: &'a KernelImage,
     /// The shell script that it runs.
     pub(crate) command: &'a str,
     /// Shell assignments that init reads.
     pub(crate) settings: &'a str,
-    /// Kernel modules to load, by name.
+    /// KernelImage modules to load, by name.
     pub(crate) modules: &'a [String],
     /// Files of this machine, which bring their libraries.
-    pub(crate) additions: &'a [Addition],
+    pub(crate) additions: &'a [GuestFile],
     /// Folders laid over the root as they are.
     pub(crate) overlays: &'a [PathBuf],
 }
 
-impl Root<'_> {
+impl Initramfs<'_> {
     /// Writes the initramfs.
     pub(crate) fn write(&self, initramfs: &Path) -> Result<()> {
         let file =
             File::create(initramfs).with_context(|| format!("cannot write {}", initramfs.display()))?;
-        let mut archive = Archive::new(BufWriter::new(file));
+        let mut archive = CpioArchive::new(BufWriter::new(file));
         for folder in FOLDERS {
             archive.folder(folder)?;
         }
@@ -128,9 +128,9 @@ impl Root<'_> {
         Ok(())
     }
 
-    fn add(&self, archive: &mut Archive<BufWriter<File>>) -> Result<()> {
+    fn add(&self, archive: &mut CpioArchive<BufWriter<File>>) -> Result<()> {
         let mut binaries = Vec::new();
-        for Addition { source, destination } in self.additions {
+        for GuestFile { source, destination } in self.additions {
             let real =
                 fs::canonicalize(source).with_context(|| format!("cannot add {}", source.display()))?;
             archive.copy(destination, &real)?;
@@ -168,11 +168,14 @@ mod tests {
     #[test]
     fn an_addition_goes_to_the_working_directory_unless_told() {
         assert_eq!(
-            Addition::parse("/bin/true").unwrap(),
-            Addition::new("/bin/true", "root/true")
+            GuestFile::parse("/bin/true").unwrap(),
+            GuestFile::new("/bin/true", "root/true")
         );
-        assert_eq!(Addition::parse("a/b=/c/d").unwrap(), Addition::new("a/b", "c/d"));
-        assert!(Addition::parse("a=b").is_err());
-        assert!(Addition::parse("..").is_err());
+        assert_eq!(
+            GuestFile::parse("a/b=/c/d").unwrap(),
+            GuestFile::new("a/b", "c/d")
+        );
+        assert!(GuestFile::parse("a=b").is_err());
+        assert!(GuestFile::parse("..").is_err());
     }
 }

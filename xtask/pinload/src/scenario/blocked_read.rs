@@ -1,4 +1,4 @@
-//! Pins without FOLL_LONGTERM that last for as long as one likes.
+//! PinCounts without FOLL_LONGTERM that last for as long as one likes.
 //!
 //! process_vm_readv pins what it reads (up to 1024 pages at once), then copies. Where the copy is to go to is
 //! a page that is not there and that a userfaultfd watches: the call waits with its pins until the page comes.
@@ -12,37 +12,37 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::getpid;
 
-use super::stage::{Held, Stage};
-use crate::choice::{self, Backing};
+use super::scenario_run::{PinnedRange, ScenarioRun};
+use crate::choice::{Backing, PinKind};
 use crate::failure::{Explain, Failure, Result};
-use crate::memory::{Buffer, FirstTouch, PAGE, Sharing, Wanted};
-use crate::pins::Pins;
+use crate::memory::{Buffer, FirstTouch, MemorySpec, PAGE, Sharing};
+use crate::pins::PinCounts;
 use crate::report;
-use crate::userfault::{Feature, Userfault, Watch};
+use crate::userfault::{FaultMode, UffdFeature, Userfault};
 
 /// Pages that one process_vm_readv holds at a time (`PVM_MAX_KMALLOC_PAGES` of pointers).
 const MOST: u64 = 1024;
 const BUG: &str = "report this as a bug of pinload";
 
 /// A thread inside process_vm_readv, which holds what it reads.
-pub(super) struct Waiting {
+pub(super) struct BlockedRead {
     fault: Userfault,
     missing: Buffer,
     thread: JoinHandle<nix::Result<usize>>,
-    held: Held,
+    held: PinnedRange,
 }
 
-impl Waiting {
+impl BlockedRead {
     /// Returns once the pins are taken.
     fn start(buffer: &Buffer) -> Result<Self> {
-        let missing = Buffer::new(Wanted {
+        let missing = Buffer::new(MemorySpec {
             pages: 1,
             backing: Backing::Small,
             sharing: Sharing::Private,
             first_touch: FirstTouch::Nothing,
         })?;
-        let fault = Userfault::new(Feature::None)?;
-        fault.register(missing.extent(), Watch::Missing)?;
+        let fault = Userfault::new(UffdFeature::None)?;
+        fault.register(missing.extent(), FaultMode::Missing)?;
         let (address, bytes, target) = (buffer.address(), buffer.bytes(), missing.address());
         let began_ns = report::now_ns();
         let (tell, told) = mpsc::channel();
@@ -61,11 +61,11 @@ impl Waiting {
         let tid = told.recv().failing("the reading thread has ended", BUG)?;
         let pins = (bytes / PAGE) as u64;
         let this = Self {
-            held: Held {
-                kind: Some(choice::Kind::ProcessVm),
+            held: PinnedRange {
+                kind: Some(PinKind::ProcessVm),
                 tid,
                 address,
-                pins: Pins::lasting(Some(pins), Some(pins)),
+                pins: PinCounts::lasting(Some(pins), Some(pins)),
                 began_ns,
             },
             fault,
@@ -90,7 +90,7 @@ impl Waiting {
     }
 
     /// Lets the call return, which gives the pins back, and says so.
-    pub(super) fn finish(self, stage: &Stage) -> Result<()> {
+    pub(super) fn finish(self, run: &ScenarioRun) -> Result<()> {
         let began_ns = report::now_ns();
         self.fault.fill(self.missing.extent())?;
         let copied = self.thread.join().unwrap_or(Ok(0));
@@ -101,20 +101,20 @@ impl Waiting {
                 BUG,
             ));
         }
-        stage.released(self.held, false, began_ns)
+        run.released(self.held, false, began_ns)
     }
 }
 
-/// Begins such a call, says so, and waits at the gate.
-pub(super) fn start(stage: &Stage, buffer: &Buffer) -> Result<Waiting> {
-    if stage.pages() > MOST {
+/// Begins such a call, says so, and waits at the hold.
+pub(super) fn start(run: &ScenarioRun, buffer: &Buffer) -> Result<BlockedRead> {
+    if run.pages() > MOST {
         return Err(Failure::usage(
             format!("process_vm_readv holds {MOST} pages at most"),
             "ask for fewer --pages",
         ));
     }
-    let waiting = Waiting::start(buffer)?;
-    stage.ready(waiting.held)?;
-    stage.wait()?;
+    let waiting = BlockedRead::start(buffer)?;
+    run.ready(waiting.held)?;
+    run.wait()?;
     Ok(waiting)
 }

@@ -1,4 +1,4 @@
-//! The kernel's own books: the two pin counters of /proc/vmstat.
+//! The kernel's own vmstat: the two pin counters of /proc/vmstat.
 //!
 //! The counters are per-CPU and fold lazily; writing to `stat_refresh` (root) folds them at once.
 
@@ -6,20 +6,20 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use crate::failure::{Explain, Failure, Result};
-use crate::pins::Pins;
+use crate::pins::PinCounts;
 
 const REFRESH: &str = "/proc/sys/vm/stat_refresh";
 /// How long a release that ends in a work queue may take before the books are called different.
-const PATIENCE: Duration = Duration::from_secs(5);
+const SETTLE_LIMIT: Duration = Duration::from_secs(5);
 
 /// One exact reading of both counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Books {
+pub(crate) struct PinCounters {
     acquired: u64,
     released: u64,
 }
 
-impl Books {
+impl PinCounters {
     /// Folds the per-CPU parts and reads.
     pub(crate) fn read() -> Result<Self> {
         fs::write(REFRESH, "1").unavailable(&format!("cannot write {REFRESH}"), "run as root")?;
@@ -33,7 +33,7 @@ impl Books {
     }
 
     /// Waits until nobody's release, left over in a work queue, moves the counters any more.
-    pub(crate) fn quiet() -> Result<()> {
+    pub(crate) fn wait_until_stable() -> Result<()> {
         let begun = Instant::now();
         let mut previous = Self::read()?;
         while begun.elapsed() < Duration::from_secs(1) {
@@ -60,10 +60,10 @@ impl Books {
     }
 
     /// What was counted from `self` to `later`.
-    pub(crate) fn until(self, later: Self) -> Pins {
+    pub(crate) fn difference_to(self, later: Self) -> PinCounts {
         let acquired = later.acquired.wrapping_sub(self.acquired);
         let released = later.released.wrapping_sub(self.released);
-        Pins {
+        PinCounts {
             acquired: Some(acquired),
             held: acquired.checked_sub(released),
             released: Some(released),
@@ -71,7 +71,7 @@ impl Books {
     }
 
     /// As if `earlier` had not been counted yet.
-    pub(crate) fn less(self, earlier: Pins) -> Self {
+    pub(crate) fn minus(self, earlier: PinCounts) -> Self {
         Self {
             acquired: self.acquired.wrapping_sub(earlier.acquired.unwrap_or(0)),
             released: self.released.wrapping_sub(earlier.released.unwrap_or(0)),
@@ -80,13 +80,15 @@ impl Books {
 
     /// What was counted since `self`, read again until it agrees with `expected` or patience ends: a release
     /// by close or by exit ends in a work queue.
-    pub(crate) fn settle(self, expected: Pins) -> Result<Pins> {
+    pub(crate) fn settle(self, expected: PinCounts) -> Result<PinCounts> {
         let begun = Instant::now();
         let mut previous = None;
         loop {
-            let counted = self.until(Self::read()?);
+            let counted = self.difference_to(Self::read()?);
             let still = previous == Some(counted);
-            if expected.agrees_with(counted) && (expected.is_known() || still) || begun.elapsed() > PATIENCE {
+            if expected.agrees_with(counted) && (expected.is_known() || still)
+                || begun.elapsed() > SETTLE_LIMIT
+            {
                 return Ok(counted);
             }
             previous = Some(counted);
@@ -101,27 +103,31 @@ mod tests {
 
     #[test]
     fn counters_are_found_among_others() {
-        let books = Books::parse("nr_foo 3\nnr_foll_pin_acquired 512\nnr_foll_pin_released 12\n").unwrap();
+        let vmstat =
+            PinCounters::parse("nr_foo 3\nnr_foll_pin_acquired 512\nnr_foll_pin_released 12\n").unwrap();
         assert_eq!(
-            books,
-            Books {
+            vmstat,
+            PinCounters {
                 acquired: 512,
                 released: 12
             }
         );
-        assert_eq!(Books::parse("nr_foll_pin_acquired 512\n"), None);
+        assert_eq!(PinCounters::parse("nr_foll_pin_acquired 512\n"), None);
     }
 
     #[test]
     fn a_difference_is_taken_counter_by_counter() {
-        let earlier = Books {
+        let earlier = PinCounters {
             acquired: 100,
             released: 40,
         };
-        let later = Books {
+        let later = PinCounters {
             acquired: 164,
             released: 41,
         };
-        assert_eq!(earlier.until(later), Pins::lasting(Some(64), Some(63)));
+        assert_eq!(
+            earlier.difference_to(later),
+            PinCounts::lasting(Some(64), Some(63))
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Memory that directly adjoins a buffer, without a gap, and is not part of it.
+//! MemoryArgs that directly adjoins a buffer, without a gap, and is not part of it.
 
 use nix::sys::mman::{MapFlags, MmapAdvise};
 
@@ -6,7 +6,7 @@ use super::region::Region;
 use super::{Buffer, NO_MEMORY, PAGE, advise, map};
 use crate::failure::{Explain, Failure, Result};
 
-/// Small pages on each side; of huge pages one.
+/// SmallPageArgs pages on each side; of huge pages one.
 const PAGES: usize = 8;
 
 /// One of the two neighbours of a buffer. Its memory goes when the buffer's goes.
@@ -46,7 +46,7 @@ impl Neighbour {
     }
 
     /// Drops the pages (MADV_DONTNEED) and lets new ones be written.
-    pub(crate) fn replace(self) -> Result<()> {
+    pub(crate) fn discard_and_write(self) -> Result<()> {
         self.0
             .advise(MmapAdvise::MADV_DONTNEED)
             .unavailable("cannot discard the neighbour", "hugetlb needs kernel 5.18")?;
@@ -65,7 +65,7 @@ impl Neighbour {
     pub(crate) fn unmap(self) -> Result<()> {
         self.0.unmap().failing("cannot unmap the neighbour", NO_MEMORY)?;
         self.0
-            .close(MapFlags::MAP_FIXED_NOREPLACE)
+            .make_inaccessible(MapFlags::MAP_FIXED_NOREPLACE)
             .failing("cannot guard the range again", NO_MEMORY)
     }
 }

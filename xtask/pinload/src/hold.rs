@@ -4,38 +4,38 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
-use crate::cli::Common;
+use crate::cli::CommonArgs;
 use crate::failure::{Explain, Result};
 
 /// What ends the holding.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Gate {
+pub(crate) enum HoldCondition {
     /// Time.
-    After(Duration),
+    Elapsed(Duration),
     /// A line on standard input, or its end.
-    Line,
+    StdinLine,
 }
 
-impl Gate {
+impl HoldCondition {
     /// The gate that the command line asks for.
-    pub(crate) fn of(common: &Common) -> Self {
+    pub(crate) fn of(common: &CommonArgs) -> Self {
         Self::new(common.hold, common.hold_until_stdin)
     }
 
     /// A gate that opens after a time, or at a line.
     pub(crate) fn new(hold: Option<Duration>, until_stdin: bool) -> Self {
         if until_stdin {
-            Self::Line
+            Self::StdinLine
         } else {
-            Self::After(hold.unwrap_or_default())
+            Self::Elapsed(hold.unwrap_or_default())
         }
     }
 
     /// Waits at the gate.
     pub(crate) fn wait(self) -> Result<()> {
         match self {
-            Self::After(duration) => thread::sleep(duration),
-            Self::Line => {
+            Self::Elapsed(duration) => thread::sleep(duration),
+            Self::StdinLine => {
                 let mut line = String::new();
                 io::stdin()
                     .read_line(&mut line)

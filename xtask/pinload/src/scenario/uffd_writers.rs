@@ -14,37 +14,37 @@ use crate::choice::Backing;
 use crate::failure::{Explain, Failure, Result};
 use crate::memory::Buffer;
 use crate::run::joined;
-use crate::userfault::{Feature, Userfault, Watch};
+use crate::userfault::{FaultMode, UffdFeature, Userfault};
 
 const BUG: &str = "report this as a bug of pinload";
 
-/// Memory that a userfaultfd watches for writes, and how often somebody was held up.
-pub(super) struct Crew<'a> {
+/// MemoryArgs that a userfaultfd watches for writes, and how often somebody was held up.
+pub(super) struct UffdWriters<'a> {
     fault: Userfault,
     buffers: Vec<&'a Buffer>,
     stop: AtomicBool,
-    handled: Mutex<Handled>,
+    handled: Mutex<FaultCount>,
     more: Condvar,
 }
 
 /// What the handler has done.
 #[derive(Clone, Copy, Debug, Default)]
-struct Handled {
+struct FaultCount {
     faults: u64,
     over: bool,
 }
 
-impl<'a> Crew<'a> {
+impl<'a> UffdWriters<'a> {
     /// Watches the buffers; nobody writes yet.
     pub(super) fn new(buffers: Vec<&'a Buffer>) -> Result<Self> {
         let hugetlb = |buffer: &&Buffer| buffer.wanted().backing == Backing::Hugetlb;
         let fault = Userfault::new(if buffers.iter().any(hugetlb) {
-            Feature::WriteProtectHugetlb
+            UffdFeature::WriteProtectHugetlb
         } else {
-            Feature::WriteProtect
+            UffdFeature::WriteProtect
         })?;
         for buffer in &buffers {
-            fault.register(buffer.extent(), Watch::Writes)?;
+            fault.register(buffer.extent(), FaultMode::WriteProtect)?;
         }
         Ok(Self {
             fault,
@@ -57,7 +57,7 @@ impl<'a> Crew<'a> {
 
     /// Watches one more, to which nobody writes.
     pub(super) fn watch(&self, buffer: &Buffer) -> Result<()> {
-        self.fault.register(buffer.extent(), Watch::Writes)
+        self.fault.register(buffer.extent(), FaultMode::WriteProtect)
     }
 
     /// Does `work` while `writers` threads write to all buffers; leaves them writable.
@@ -80,7 +80,7 @@ impl<'a> Crew<'a> {
     /// something to be changed whatever the writers do: they only ever make pages writable.
     pub(super) fn protect(&self, buffer: &Buffer) -> Result<()> {
         self.allow(buffer)?;
-        buffer.write_with_others();
+        buffer.write_concurrently();
         self.fault.protect(buffer.extent(), true)
     }
 
@@ -96,7 +96,7 @@ impl<'a> Crew<'a> {
 
     /// Waits until a writer was held up, and let go, more than `faults` times.
     pub(super) fn await_fault(&self, faults: u64) -> Result<()> {
-        let waiting = |handled: &mut Handled| handled.faults <= faults && !handled.over;
+        let waiting = |handled: &mut FaultCount| handled.faults <= faults && !handled.over;
         let handled = self
             .more
             .wait_while(self.handled(), waiting)
@@ -110,7 +110,7 @@ impl<'a> Crew<'a> {
         ))
     }
 
-    fn handled(&self) -> std::sync::MutexGuard<'_, Handled> {
+    fn handled(&self) -> std::sync::MutexGuard<'_, FaultCount> {
         self.handled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -122,7 +122,7 @@ impl<'a> Crew<'a> {
     fn write(&self) -> Result<()> {
         while !self.stop.load(Ordering::Relaxed) {
             for buffer in &self.buffers {
-                buffer.write_with_others();
+                buffer.write_concurrently();
             }
         }
         Ok(())

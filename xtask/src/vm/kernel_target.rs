@@ -3,41 +3,41 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::series::{Flavour, ON_OFFER, Series, Wanted};
+use super::series::{Flavour, KernelSeries, ON_OFFER, SeriesChoice};
 
 /// A series in a flavour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Subject {
+pub(crate) struct KernelTarget {
     /// The series.
-    pub(crate) kernel: Wanted,
+    pub(crate) kernel: SeriesChoice,
     /// How it was configured.
     pub(crate) flavour: Flavour,
 }
 
-impl Subject {
-    const fn new(kernel: Wanted, flavour: Flavour) -> Self {
+impl KernelTarget {
+    const fn new(kernel: SeriesChoice, flavour: Flavour) -> Self {
         Self { kernel, flavour }
     }
 
     /// Every series, and the flavours that differ: all drivers on those that matter most, and PREEMPT_RT.
     pub(crate) fn all() -> Vec<Self> {
         let unusual = [
-            (Series(5, 10), Flavour::Full),
-            (Series(6, 1), Flavour::Full),
-            (Series(6, 12), Flavour::Full),
-            (Series(7, 3), Flavour::Full),
-            (Series(7, 3), Flavour::Rt),
+            (KernelSeries(5, 10), Flavour::Full),
+            (KernelSeries(6, 1), Flavour::Full),
+            (KernelSeries(6, 12), Flavour::Full),
+            (KernelSeries(7, 3), Flavour::Full),
+            (KernelSeries(7, 3), Flavour::Rt),
         ];
         let usual = ON_OFFER.map(|series| (series, Flavour::Cloud));
         usual
             .into_iter()
             .chain(unusual)
-            .map(|(series, flavour)| Self::new(Wanted::Series(series), flavour))
+            .map(|(series, flavour)| Self::new(SeriesChoice::KernelSeries(series), flavour))
             .collect()
     }
 }
 
-impl fmt::Display for Subject {
+impl fmt::Display for KernelTarget {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(&match self.flavour {
             Flavour::Cloud => self.kernel.to_string(),
@@ -46,7 +46,7 @@ impl fmt::Display for Subject {
     }
 }
 
-impl FromStr for Subject {
+impl FromStr for KernelTarget {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -65,10 +65,13 @@ mod tests {
 
     #[test]
     fn a_subject_is_read_as_it_is_written() {
-        for subject in Subject::all() {
-            assert_eq!(subject.to_string().parse(), Ok(subject));
+        for target in KernelTarget::all() {
+            assert_eq!(target.to_string().parse(), Ok(target));
         }
-        assert_eq!("newest-rt".parse(), Ok(Subject::new(Wanted::Newest, Flavour::Rt)));
-        assert!("6.12-fast".parse::<Subject>().is_err());
+        assert_eq!(
+            "newest-rt".parse(),
+            Ok(KernelTarget::new(SeriesChoice::Newest, Flavour::Rt))
+        );
+        assert!("6.12-fast".parse::<KernelTarget>().is_err());
     }
 }

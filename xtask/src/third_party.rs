@@ -8,11 +8,11 @@ use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::Value;
 
-use crate::vm::guest::Outcome;
-use crate::vm::series::Wanted;
+use crate::vm::guest::GuestExit;
+use crate::vm::series::SeriesChoice;
 use crate::vm::{self, GuestOptions};
 
-const SCRIPT: &str = include_str!("others.sh");
+const SCRIPT: &str = include_str!("third_party.sh");
 
 /// What brings the programs: a PostgreSQL that uses io_uring is in sid alone.
 const PACKAGES: [&str; 7] = [
@@ -49,29 +49,29 @@ const EXPLAINED: [(&str, &str); 2] = [
 
 /// The options of `others`.
 #[derive(Args)]
-pub(crate) struct Others {
-    /// Kernel series
+pub(crate) struct ThirdPartyTask {
+    /// KernelImage series
     #[arg(long, value_name = "SERIES", default_value = "6.12")]
-    kernel: Wanted,
+    kernel: SeriesChoice,
 }
 
 /// What one program did under `check`.
-struct Run {
+struct ProgramReport {
     name: String,
     report: Value,
 }
 
 /// Takes what the guest prints, and tells of each program as soon as it has ended.
 #[derive(Default)]
-struct Teller {
+struct ReportReader {
     /// Since the last whole line.
     rest: Vec<u8>,
-    runs: Vec<Run>,
+    runs: Vec<ProgramReport>,
     /// What is no report: why a program failed.
-    said: String,
+    other_output: String,
 }
 
-impl Write for Teller {
+impl Write for ReportReader {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.rest.extend_from_slice(bytes);
         while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
@@ -86,11 +86,11 @@ impl Write for Teller {
     }
 }
 
-impl Teller {
+impl ReportReader {
     fn line(&mut self, line: &str) -> io::Result<()> {
         let mut fields = line.splitn(3, '\t');
         if let (Some("report"), Some(name), Some(json)) = (fields.next(), fields.next(), fields.next()) {
-            let run = Run {
+            let run = ProgramReport {
                 name: name.to_owned(),
                 report: serde_json::from_str(json)?,
             };
@@ -98,19 +98,19 @@ impl Teller {
                 println!("{line}");
             }
             if run.failed() {
-                print!("{}", self.said);
+                print!("{}", self.other_output);
             }
-            self.said.clear();
+            self.other_output.clear();
             self.runs.push(run);
         } else {
-            self.said += line;
-            self.said.push('\n');
+            self.other_output += line;
+            self.other_output.push('\n');
         }
         Ok(())
     }
 }
 
-impl Others {
+impl ThirdPartyTask {
     /// Does it.
     pub(crate) fn run(self) -> Result<ExitCode> {
         let mut options = GuestOptions::new(self.kernel);
@@ -119,17 +119,17 @@ impl Others {
         "4G".clone_into(&mut options.mem);
         "2G".clone_into(&mut options.disk);
         options.timeout = std::time::Duration::from_mins(30);
-        let mut teller = Teller::default();
-        let outcome = options.prepare()?.run(SCRIPT, &mut teller)?;
-        if !matches!(outcome, Outcome::Exited(0)) {
+        let mut reader = ReportReader::default();
+        let outcome = options.prepare()?.run(SCRIPT, &mut reader)?;
+        if !matches!(outcome, GuestExit::Exited(0)) {
             bail!(
                 "broke off with exit code {}: {}",
                 vm::explain(&outcome),
-                teller.said
+                reader.other_output
             );
         }
         let well = |program: &&str| {
-            teller
+            reader
                 .runs
                 .iter()
                 .any(|run| run.name == **program && !run.failed())
@@ -139,7 +139,7 @@ impl Others {
             .copied()
             .filter(|program| !well(program))
             .collect();
-        let unexplained: usize = teller.runs.iter().map(|run| run.unexplained().count()).sum();
+        let unexplained: usize = reader.runs.iter().map(|run| run.unexplained().count()).sum();
         println!(
             "{} of {} programs ended well; {unexplained} findings are alarms, or explained nowhere",
             PROGRAMS.len() - failed.len(),
@@ -155,7 +155,7 @@ impl Others {
     }
 }
 
-impl Run {
+impl ProgramReport {
     /// The program itself did not do what it was to do: then nothing is proven.
     fn failed(&self) -> bool {
         self.report["command_exit_code"] != 0
@@ -212,16 +212,16 @@ impl Run {
 mod tests {
     use super::*;
 
-    fn run(name: &str, severity: &str) -> Run {
+    fn run(name: &str, severity: &str) -> ProgramReport {
         let json = format!(
             r#"{{"command_exit_code":0,"losses":[],"findings":[{{"severity":"{severity}","kind":"mapping-touched","pid":7}}]}}"#
         );
-        let mut teller = Teller::default();
+        let mut reader = ReportReader::default();
         // As it comes: cut anywhere.
         for bytes in format!("noise\nreport\t{name}\t{json}\n").as_bytes().chunks(7) {
-            teller.write_all(bytes).unwrap();
+            reader.write_all(bytes).unwrap();
         }
-        teller.runs.remove(0)
+        reader.runs.remove(0)
     }
 
     #[test]
@@ -245,13 +245,16 @@ mod tests {
 
     #[test]
     fn what_is_no_report_is_kept_for_the_next() {
-        let mut teller = Teller::default();
-        teller.write_all(b"it failed\n").unwrap();
-        assert_eq!((teller.runs.len(), teller.said.as_str()), (0, "it failed\n"));
-        assert!(teller.write_all(b"report\tfio\tno json\n").is_err());
-        teller
+        let mut reader = ReportReader::default();
+        reader.write_all(b"it failed\n").unwrap();
+        assert_eq!(
+            (reader.runs.len(), reader.other_output.as_str()),
+            (0, "it failed\n")
+        );
+        assert!(reader.write_all(b"report\tfio\tno json\n").is_err());
+        reader
             .write_all(b"report\tfio\t{\"command_exit_code\":2}\n")
             .unwrap();
-        assert!(teller.runs[0].failed() && teller.said.is_empty());
+        assert!(reader.runs[0].failed() && reader.other_output.is_empty());
     }
 }

@@ -20,7 +20,7 @@ const NO_PROCESS: &str = "raise the limits of processes and open files (ulimit -
 
 /// A child as its parent sees it.
 #[derive(Debug)]
-pub(crate) struct Child {
+pub(crate) struct ForkedChild {
     pid: Pid,
     go: File,
     news: File,
@@ -28,15 +28,15 @@ pub(crate) struct Child {
 
 /// A parent as its child sees it.
 #[derive(Debug)]
-pub(crate) struct Parent {
+pub(crate) struct ParentLink {
     go: File,
     news: File,
 }
 
-impl Child {
+impl ForkedChild {
     /// Forks a child that does `work` and ends, with the failure's exit code if it failed. To be called only
     /// while the process has one thread.
-    pub(crate) fn fork(work: impl FnOnce(&Parent) -> Result<()>) -> Result<Self> {
+    pub(crate) fn fork(work: impl FnOnce(&ParentLink) -> Result<()>) -> Result<Self> {
         let (wait, go) = pipe2(OFlag::O_CLOEXEC).failing("cannot make a pipe", NO_PROCESS)?;
         let (news, tell) = pipe2(OFlag::O_CLOEXEC).failing("cannot make a pipe", NO_PROCESS)?;
         let parent = getpid();
@@ -50,7 +50,7 @@ impl Child {
             ForkResult::Child => {
                 drop((go, news));
                 die_with(parent);
-                let result = work(&Parent {
+                let result = work(&ParentLink {
                     go: wait.into(),
                     news: tell.into(),
                 });
@@ -71,7 +71,7 @@ impl Child {
     }
 
     /// What the child tells; the end of it when the child has ended.
-    pub(crate) fn news(&mut self) -> &mut File {
+    pub(crate) fn messages(&mut self) -> &mut File {
         &mut self.news
     }
 
@@ -93,18 +93,18 @@ impl Child {
     }
 }
 
-impl Parent {
+impl ParentLink {
     /// Sends news.
-    pub(crate) fn tell(&self, news: &[u8]) -> Result<()> {
+    pub(crate) fn send(&self, news: &[u8]) -> Result<()> {
         (&self.news)
             .write_all(news)
-            .failing("cannot reach the parent", "report this as a bug")
+            .failing("cannot send a message to the parent", "report this as a bug")
     }
 
     /// Waits until the parent says to go on.
     pub(crate) fn wait(&self) -> Result<()> {
         let mut byte = [0];
-        (&self.go).read_exact(&mut byte).map_err(|_| Failure::alone())
+        (&self.go).read_exact(&mut byte).map_err(|_| Failure::peer_gone())
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// Counts of test results.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub(crate) struct TestCounts {
     /// Tests that held.
     pub(crate) passed: u32,
     /// Tests that did not, runs that broke off included.
@@ -15,7 +15,7 @@ pub(crate) struct Tally {
     pub(crate) skipped: u32,
 }
 
-impl Tally {
+impl TestCounts {
     /// One passed.
     pub(crate) const PASSED: Self = Self {
         passed: 1,
@@ -34,8 +34,8 @@ impl Tally {
         let lines = output.lines().filter_map(|line| line.split_once("test result: "));
         lines
             .map(|(_, counts)| Self::closing_line(counts))
-            .reduce(|mut sum, tally| {
-                sum += tally;
+            .reduce(|mut sum, counts| {
+                sum += counts;
                 sum
             })
     }
@@ -43,8 +43,8 @@ impl Tally {
     /// What a test program came out as, by its output and by whether it said that all was well.
     pub(crate) fn of_run(output: &str, success: bool) -> Self {
         match Self::read(output) {
-            Some(tally) if success || tally.failed > 0 => tally,
-            Some(tally) => Self { failed: 1, ..tally },
+            Some(counts) if success || counts.failed > 0 => counts,
+            Some(counts) => Self { failed: 1, ..counts },
             None => Self::FAILED,
         }
     }
@@ -79,7 +79,7 @@ impl Tally {
     }
 }
 
-impl AddAssign for Tally {
+impl AddAssign for TestCounts {
     fn add_assign(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
@@ -87,7 +87,7 @@ impl AddAssign for Tally {
     }
 }
 
-impl fmt::Display for Tally {
+impl fmt::Display for TestCounts {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             formatter,
@@ -99,39 +99,41 @@ impl fmt::Display for Tally {
 
 /// Results by part, for the closing table.
 #[derive(Default)]
-pub(crate) struct Table {
-    rows: Vec<(String, Tally, Duration)>,
+pub(crate) struct ResultTable {
+    rows: Vec<(String, TestCounts, Duration)>,
 }
 
-impl Table {
+impl ResultTable {
     /// Adds a part's result.
-    pub(crate) fn add(&mut self, part: &str, tally: Tally, time: Duration) {
-        self.rows.push((part.to_owned(), tally, time));
+    pub(crate) fn add(&mut self, part: &str, counts: TestCounts, time: Duration) {
+        self.rows.push((part.to_owned(), counts, time));
     }
 
     /// Everything together.
-    pub(crate) fn total(&self) -> Tally {
-        self.rows.iter().fold(Tally::default(), |mut sum, (_, tally, _)| {
-            sum += *tally;
-            sum
-        })
+    pub(crate) fn total(&self) -> TestCounts {
+        self.rows
+            .iter()
+            .fold(TestCounts::default(), |mut sum, (_, counts, _)| {
+                sum += *counts;
+                sum
+            })
     }
 }
 
 /// The table, whose last line is the total.
-impl fmt::Display for Table {
+impl fmt::Display for ResultTable {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             formatter,
             "\n{:<24}{:>8}{:>8}{:>8}{:>8}",
             "", "passed", "failed", "skipped", "seconds"
         )?;
-        for (part, tally, time) in &self.rows {
-            let Tally {
+        for (part, counts, time) in &self.rows {
+            let TestCounts {
                 passed,
                 failed,
                 skipped,
-            } = tally;
+            } = counts;
             writeln!(
                 formatter,
                 "{part:<24}{passed:>8}{failed:>8}{skipped:>8}{:>8}",
@@ -152,43 +154,43 @@ mod tests {
     #[test]
     fn closing_lines_are_added_up() {
         assert_eq!(
-            Tally::read(TWO),
-            Some(Tally {
+            TestCounts::read(TWO),
+            Some(TestCounts {
                 passed: 5,
                 failed: 1,
                 skipped: 1
             })
         );
-        assert_eq!(Tally::read("no closing line"), None);
+        assert_eq!(TestCounts::read("no closing line"), None);
     }
 
     #[test]
     fn a_test_that_says_it_was_skipped_has_not_passed() {
         let output = "left out: this\nskipped: one: no memory\nnot skipped: two\n";
-        let tally = Tally {
+        let counts = TestCounts {
             passed: 3,
-            ..Tally::FAILED
+            ..TestCounts::FAILED
         };
-        let told = tally.without_skipped(output);
+        let told = counts.without_skipped(output);
         assert_eq!((told.passed, told.failed, told.skipped), (2, 1, 1));
-        assert_eq!(Tally::FAILED.without_skipped(output), Tally::FAILED);
+        assert_eq!(TestCounts::FAILED.without_skipped(output), TestCounts::FAILED);
     }
 
     #[test]
     fn a_run_that_breaks_off_is_a_failure() {
-        assert_eq!(Tally::of_run("", true), Tally::FAILED);
+        assert_eq!(TestCounts::of_run("", true), TestCounts::FAILED);
         let line = "test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured";
         assert_eq!(
-            Tally::of_run(line, false),
-            Tally {
+            TestCounts::of_run(line, false),
+            TestCounts {
                 passed: 3,
                 failed: 1,
                 skipped: 0
             }
         );
         assert_eq!(
-            Tally::of_run(line, true),
-            Tally {
+            TestCounts::of_run(line, true),
+            TestCounts {
                 passed: 3,
                 failed: 0,
                 skipped: 0
@@ -198,17 +200,17 @@ mod tests {
 
     #[test]
     fn the_last_line_is_the_total() {
-        let mut table = Table::default();
+        let mut table = ResultTable::default();
         table.add(
             "host",
-            Tally {
+            TestCounts {
                 passed: 2,
                 failed: 0,
                 skipped: 1,
             },
             Duration::from_secs(3),
         );
-        table.add("6.12", Tally::FAILED, Duration::from_secs(4));
+        table.add("6.12", TestCounts::FAILED, Duration::from_secs(4));
         assert_eq!(
             table.to_string().lines().last(),
             Some("2 passed, 1 failed, 1 skipped")

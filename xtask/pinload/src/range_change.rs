@@ -2,16 +2,16 @@
 
 use serde::Serialize;
 
-use crate::choice::Touch;
+use crate::child::{self, ForkedChild, ParentLink};
+use crate::choice::RangeChange;
 use crate::failure::{Failure, Result};
-use crate::family::{self, Child, Parent};
 use crate::memory::Buffer;
 
 /// What was done, and what came of it.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Outcome {
+pub(crate) struct RangeChangeReport {
     /// What was done.
-    kind: Touch,
+    kind: RangeChange,
     /// Pages that lie in another frame now, so that the process and the pin's holder look at different memory;
     /// unknown without root or once unmapped.
     pages_changed: Option<u64>,
@@ -24,42 +24,42 @@ pub(crate) struct Outcome {
 }
 
 /// Touches the range.
-pub(crate) fn apply(buffer: &mut Buffer, kind: Touch) -> Result<Outcome> {
+pub(crate) fn apply(buffer: &mut Buffer, kind: RangeChange) -> Result<RangeChangeReport> {
     let before = buffer.frames();
-    let mut outcome = Outcome {
+    let mut report = RangeChangeReport {
         kind,
         pages_changed: None,
         new_address: None,
         child_pid: None,
     };
     match kind {
-        Touch::Munmap => {
+        RangeChange::Munmap => {
             buffer.unmap()?;
-            return Ok(outcome);
+            return Ok(report);
         }
-        Touch::MadviseDontneed => {
-            buffer.replace()?;
+        RangeChange::MadviseDontneed => {
+            buffer.discard_and_write()?;
         }
-        Touch::Mprotect => {
+        RangeChange::Mprotect => {
             buffer.protect(false)?;
             buffer.protect(true)?;
             buffer.write_pages();
         }
-        Touch::ForkWrite => {
-            let child = Child::fork(Parent::wait)?;
-            outcome.child_pid = Some(child.pid().as_raw());
+        RangeChange::ForkWrite => {
+            let child = ForkedChild::fork(ParentLink::wait)?;
+            report.child_pid = Some(child.pid().as_raw());
             buffer.write_pages();
-            family::check(child.finish()?)?;
+            child::check(child.finish()?)?;
         }
-        Touch::Mremap => outcome.new_address = Some(format!("{:#x}", buffer.relocate()?)),
+        RangeChange::Mremap => report.new_address = Some(format!("{:#x}", buffer.relocate()?)),
     }
-    outcome.pages_changed = before
+    report.pages_changed = before
         .zip(buffer.frames())
         .map(|(before, after)| before.changed(&after).len() as u64);
-    Ok(outcome)
+    Ok(report)
 }
 
 /// The buffer that a touch needs.
 pub(crate) fn buffer_of(buffer: Option<&mut Buffer>) -> Result<&mut Buffer> {
-    buffer.ok_or_else(|| Failure::usage("this kind pins no memory of this process", "drop --touch"))
+    buffer.ok_or_else(|| Failure::usage("this kind pins no memory of this process", "drop --change"))
 }

@@ -10,7 +10,7 @@ use crate::memory::PAGE;
 /// What is to be found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Kind {
+pub(super) enum ExpectedKind {
     CowAfterPin,
     /// What was copied was referenced, and not pinned.
     GetNotPin,
@@ -23,7 +23,7 @@ pub(super) enum Kind {
 /// By what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Touch {
+pub(super) enum HazardCause {
     Write,
     Fork,
     Munmap,
@@ -39,19 +39,19 @@ pub(super) enum Touch {
 
 /// All of one kind and touch, so far.
 #[derive(Debug)]
-struct Entry {
-    kind: Kind,
-    touch: Option<Touch>,
+struct Occurrence {
+    kind: ExpectedKind,
+    cause: Option<HazardCause>,
     pid: i32,
     count: u64,
-    /// Addresses; offsets in the file for [`Touch::Truncate`].
+    /// Addresses; offsets in the file for [`HazardCause::Truncate`].
     pages: BTreeSet<usize>,
 }
 
 /// The same, as it is printed.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Finding {
-    kind: Kind,
+pub(super) struct ExpectedFinding {
+    kind: ExpectedKind,
     /// Copies, forks or system calls.
     count: u64,
     /// The process that holds or held the pins.
@@ -61,29 +61,29 @@ pub(super) struct Finding {
     /// Different pages of 4 KiB.
     pages: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    touch: Option<Touch>,
+    cause: Option<HazardCause>,
 }
 
 /// Pending-flush windows in which a page was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Windows {
+pub(super) struct ExpectedWindows {
     cause: &'static str,
     count: u64,
 }
 
 /// Everything that is to be found.
 #[derive(Debug, Default)]
-pub(super) struct Truth {
-    entries: Vec<Entry>,
+pub(super) struct ExpectedFindings {
+    entries: Vec<Occurrence>,
     uffd_wp: u64,
 }
 
-impl Truth {
+impl ExpectedFindings {
     /// Something happened `times` to these pages; if there are none, nothing happened.
     pub(super) fn note(
         &mut self,
-        kind: Kind,
-        touch: Option<Touch>,
+        kind: ExpectedKind,
+        cause: Option<HazardCause>,
         pid: i32,
         times: u64,
         pages: impl IntoIterator<Item = usize>,
@@ -92,14 +92,14 @@ impl Truth {
         if pages.is_empty() {
             return;
         }
-        let same = |entry: &&mut Entry| (entry.kind, entry.touch, entry.pid) == (kind, touch, pid);
+        let same = |entry: &&mut Occurrence| (entry.kind, entry.cause, entry.pid) == (kind, cause, pid);
         if let Some(entry) = self.entries.iter_mut().find(same) {
             entry.count += times;
             entry.pages.extend(pages);
         } else {
-            self.entries.push(Entry {
+            self.entries.push(Occurrence {
                 kind,
-                touch,
+                cause,
                 pid,
                 count: times,
                 pages,
@@ -113,21 +113,21 @@ impl Truth {
     }
 
     /// To be printed.
-    pub(super) fn findings(&self) -> Vec<Finding> {
-        let finding = |entry: &Entry| Finding {
+    pub(super) fn findings(&self) -> Vec<ExpectedFinding> {
+        let finding = |entry: &Occurrence| ExpectedFinding {
             kind: entry.kind,
             count: entry.count,
             pid: entry.pid,
             address: format!("{:#x}", entry.pages.first().copied().unwrap_or(0)),
             pages: entry.pages.len() as u64,
-            touch: entry.touch,
+            cause: entry.cause,
         };
         self.entries.iter().map(finding).collect()
     }
 
     /// To be printed: only the windows of userfaultfd are counted.
-    pub(super) fn all_windows(&self) -> Vec<Windows> {
-        let windows = Windows {
+    pub(super) fn all_windows(&self) -> Vec<ExpectedWindows> {
+        let windows = ExpectedWindows {
             cause: "uffd_wp",
             count: self.uffd_wp,
         };
@@ -147,24 +147,36 @@ mod tests {
     use crate::memory::HUGE;
 
     #[test]
-    fn the_same_happening_again_adds_to_the_count_and_not_to_the_pages() {
-        let mut truth = Truth::default();
+    fn a_repeated_cause_adds_to_the_count_and_not_to_the_pages() {
+        let mut expected = ExpectedFindings::default();
         for _ in 0..3 {
-            truth.note(Kind::MappingTouched, Some(Touch::UffdWp), 7, 1, [0x2000, 0x1000]);
+            expected.note(
+                ExpectedKind::MappingTouched,
+                Some(HazardCause::UffdWp),
+                7,
+                1,
+                [0x2000, 0x1000],
+            );
         }
-        truth.note(Kind::MappingTouched, Some(Touch::Munmap), 7, 1, [0x2000]);
-        let findings = truth.findings();
+        expected.note(
+            ExpectedKind::MappingTouched,
+            Some(HazardCause::Munmap),
+            7,
+            1,
+            [0x2000],
+        );
+        let findings = expected.findings();
         assert_eq!(findings.len(), 2);
         assert_eq!((findings[0].count, findings[0].pages), (3, 2));
         assert_eq!(findings[0].address, "0x1000");
     }
 
     #[test]
-    fn what_concerns_no_page_is_no_finding() {
-        let mut truth = Truth::default();
-        truth.note(Kind::CowAfterPin, Some(Touch::Write), 7, 0, []);
-        assert!(truth.findings().is_empty());
-        assert!(truth.all_windows().is_empty());
+    fn a_cause_without_pages_is_no_finding() {
+        let mut expected = ExpectedFindings::default();
+        expected.note(ExpectedKind::CowAfterPin, Some(HazardCause::Write), 7, 0, []);
+        assert!(expected.findings().is_empty());
+        assert!(expected.all_windows().is_empty());
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! A lock across threads and processes: one holder at a time pins and reads the books.
+//! A lock across threads and processes: one holder at a time pins and reads the vmstat.
 //!
-//! A pipe with one byte in it: whoever has read the byte has the turn. Made before any thread or child, so
+//! A pipe with one byte in it: whoever has read the byte has the lock. Made before any thread or child, so
 //! all of them share it.
 
 use std::fs::File;
@@ -13,23 +13,23 @@ use crate::failure::{Explain, Result};
 
 const REMEDY: &str = "raise the limit of open files (ulimit -n)";
 
-/// The right to touch the books, shared by all holders of one run.
+/// The right to touch the vmstat, shared by all holders of one run.
 #[derive(Debug)]
-pub(crate) struct Turn {
+pub(crate) struct PipeLock {
     taken: File,
     given: File,
 }
 
-impl Turn {
-    /// A turn that nobody has.
+impl PipeLock {
+    /// A lock that nobody has.
     pub(crate) fn new() -> Result<Self> {
         let (taken, given) = pipe2(OFlag::O_CLOEXEC).failing("cannot make a pipe", REMEDY)?;
-        let turn = Self {
+        let lock = Self {
             taken: File::from(taken),
             given: File::from(given),
         };
-        turn.give()?;
-        Ok(turn)
+        lock.give()?;
+        Ok(lock)
     }
 
     /// Runs `work` while nobody else runs theirs.
@@ -37,7 +37,7 @@ impl Turn {
         let mut token = [0];
         (&self.taken)
             .read_exact(&mut token)
-            .failing("cannot wait for the turn", REMEDY)?;
+            .failing("cannot wait for the lock of the pin counters", REMEDY)?;
         let result = work();
         self.give()?;
         result
@@ -46,6 +46,6 @@ impl Turn {
     fn give(&self) -> Result<()> {
         (&self.given)
             .write_all(&[1])
-            .failing("cannot pass the turn on", REMEDY)
+            .failing("cannot release the lock of the pin counters", REMEDY)
     }
 }

@@ -1,23 +1,23 @@
-//! Pins that were taken together, of which a part is given back.
+//! PinCounts that were taken together, of which a part is given back.
 
+use super::expected::{ExpectedKind, HazardCause};
 use super::mapping::second_half;
 use super::pinned::{Pinned, frames};
-use super::stage::Stage;
-use super::truth::{Kind, Touch};
-use crate::books::Books;
-use crate::choice;
+use super::scenario_run::ScenarioRun;
+use crate::choice::PinKind;
 use crate::failure::{Failure, Result};
 use crate::memory::{Buffer, PAGE, Sharing};
-use crate::pins::Pins;
+use crate::pins::PinCounts;
 use crate::report;
+use crate::vmstat::PinCounters;
 use crate::workload::IoUringBuffers;
 
 /// Of two adjoining buffers the second is taken back, then unmapped.
-pub(super) fn release(stage: &mut Stage) -> Result<()> {
-    let buffer = Buffer::new(stage.wanted(Sharing::Private))?;
+pub(super) fn release(run: &mut ScenarioRun) -> Result<()> {
+    let buffer = Buffer::new(run.wanted(Sharing::Private))?;
     let buffers = IoUringBuffers::new(buffer, 2)?;
-    let mut pinned = Pinned::on(choice::Kind::IoUring, buffers)?.ready(stage)?;
-    take_back_second(stage, &pinned)?;
+    let mut pinned = Pinned::on(PinKind::IoUring, buffers)?.ready(run)?;
+    take_back_second(run, &pinned)?;
     let began_ns = report::now_ns();
     let from = second_half(pinned.buffer()?);
     pinned.buffer()?.unmap_from(from * PAGE)?;
@@ -25,29 +25,35 @@ pub(super) fn release(stage: &mut Stage) -> Result<()> {
     let changed = pinned.frames().changed(&frames(pinned.buffer()?)?);
     let seen = [("pages_changed", changed.len() as u64)];
     let base = pinned.held().address;
-    stage.note(Kind::MappingTouched, Touch::Munmap, 1, base, changed);
-    stage.step("munmap", &seen, began_ns)?;
-    stage.touched()?;
-    pinned.release(stage)?;
-    stage.end()
+    run.note(
+        ExpectedKind::MappingTouched,
+        HazardCause::Munmap,
+        1,
+        base,
+        changed,
+    );
+    run.step("munmap", &seen, began_ns)?;
+    run.changed()?;
+    pinned.release(run)?;
+    run.end()
 }
 
 /// Returns once its pins are gone: they may be given back from a work queue.
-fn take_back_second(stage: &Stage, pinned: &Pinned) -> Result<()> {
+fn take_back_second(run: &ScenarioRun, pinned: &Pinned) -> Result<()> {
     let began_ns = report::now_ns();
-    let books = Books::read()?;
+    let vmstat = PinCounters::read()?;
     // Where nobody knows how many there were, there was one at least.
     let least = pinned.workload().take_back(1)?.unwrap_or(1);
-    let wanted = Pins {
+    let wanted = PinCounts {
         released: Some(least),
-        ..Pins::default()
+        ..PinCounts::default()
     };
-    let released = books.settle(wanted)?.released.unwrap_or(0);
+    let released = vmstat.settle(wanted)?.released.unwrap_or(0);
     if released < least {
         return Err(Failure::failed(
             format!("the kernel gave back {released} of the second buffer's {least} pins"),
             "try again when the machine is less busy",
         ));
     }
-    stage.step("buffers_update", &[("pins_released", released)], began_ns)
+    run.step("buffers_update", &[("pins_released", released)], began_ns)
 }
