@@ -59,7 +59,7 @@ fn expected(lines: &[Value]) -> &Value {
 /// The finding by this touch, less what differs from run to run.
 fn finding(lines: &[Value], touch: &str) -> Option<(Value, Value, Value)> {
     let findings = expected(lines)["findings"].as_array().unwrap();
-    let found = findings.iter().find(|finding| finding["change"] == touch)?;
+    let found = findings.iter().find(|finding| finding["cause"] == touch)?;
     Some((
         found["kind"].clone(),
         found["count"].clone(),
