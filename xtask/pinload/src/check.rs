@@ -1,4 +1,5 @@
-//! `all`: every kind on every backing, each in a process of its own, one line each.
+//! `all`: runs every kind of pin on every backing, each in a process of its own, and prints one line for
+//! each.
 
 use std::env;
 use std::process::{Command, Output, Stdio, id};
@@ -22,7 +23,7 @@ const KINDS: [&str; 9] = [
     "zerocopy",
 ];
 const BACKINGS: [&str; 3] = ["small", "thp", "hugetlb"];
-/// Other ways of doing the same, on small pages unless they say otherwise.
+/// Variants of the kinds; they use small pages unless they name another backing.
 const VARIANTS: [&str; 27] = [
     "io-uring --buffers 4",
     "io-uring --release close",
@@ -53,7 +54,7 @@ const VARIANTS: [&str; 27] = [
     "direct-write --zero-page --backing thp",
 ];
 
-/// What one check found.
+/// The result of one check.
 #[derive(Debug, Serialize)]
 struct WorkloadCheck {
     event: &'static str,
@@ -62,14 +63,14 @@ struct WorkloadCheck {
     result: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// While held, then released.
+    /// One entry while the pins are held, then one after the release.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     expected_pins: Vec<Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     vmstat: Vec<Value>,
 }
 
-/// Runs all checks; fails if any failed or differed.
+/// Runs all checks. Fails if a check failed or differed.
 pub(crate) fn run(arguments: &AllArgs) -> Result<()> {
     let plain = KINDS.iter().flat_map(|kind| {
         BACKINGS

@@ -1,7 +1,8 @@
-//! Forked children that die with their parent, and the two pipes between them.
+//! Forked children that die with their parent, and the two pipes between a child and its parent.
 //!
-//! A byte down one pipe tells the child to go on; the child's news come up the other. A byte and not the end
-//! of the pipe, because later children inherit the ends of earlier ones.
+//! The parent writes a byte into one pipe to let the child continue; the child writes its messages into the
+//! other. The parent writes a byte and does not close the pipe, because later children inherit the write ends
+//! of earlier ones.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -18,7 +19,7 @@ use crate::report;
 
 const NO_PROCESS: &str = "raise the limits of processes and open files (ulimit -u, ulimit -n)";
 
-/// A child as its parent sees it.
+/// A child, as its parent sees it.
 #[derive(Debug)]
 pub(crate) struct ForkedChild {
     pid: Pid,
@@ -26,7 +27,7 @@ pub(crate) struct ForkedChild {
     news: File,
 }
 
-/// A parent as its child sees it.
+/// The parent, as its child sees it.
 #[derive(Debug)]
 pub(crate) struct ParentLink {
     go: File,
@@ -34,13 +35,13 @@ pub(crate) struct ParentLink {
 }
 
 impl ForkedChild {
-    /// Forks a child that does `work` and ends, with the failure's exit code if it failed. To be called only
-    /// while the process has one thread.
+    /// Forks a child that runs `work` and exits; the exit code is the failure's if `work` fails. The process
+    /// must have only one thread.
     pub(crate) fn fork(work: impl FnOnce(&ParentLink) -> Result<()>) -> Result<Self> {
         let (wait, go) = pipe2(OFlag::O_CLOEXEC).failing("cannot make a pipe", NO_PROCESS)?;
         let (news, tell) = pipe2(OFlag::O_CLOEXEC).failing("cannot make a pipe", NO_PROCESS)?;
         let parent = getpid();
-        // SAFETY: the process has one thread, so the child may do whatever its parent could.
+        // SAFETY: the process has one thread, so the child may call any function.
         match unsafe { fork() }.failing("cannot fork", NO_PROCESS)? {
             ForkResult::Parent { child } => Ok(Self {
                 pid: child,
@@ -65,25 +66,25 @@ impl ForkedChild {
         }
     }
 
-    /// The child's id.
+    /// The child's process id.
     pub(crate) const fn pid(&self) -> Pid {
         self.pid
     }
 
-    /// What the child tells; the end of it when the child has ended.
+    /// The messages of the child; the pipe ends when the child exits.
     pub(crate) fn messages(&mut self) -> &mut File {
         &mut self.news
     }
 
-    /// Tells the child to go on, waits for its end, and returns its exit code (128 and the signal's number if
-    /// it was killed).
+    /// Lets the child continue, waits for its exit, and returns its exit code (128 plus the signal number if
+    /// a signal killed it).
     pub(crate) fn finish(mut self) -> Result<u8> {
-        // The child may have ended already.
+        // The write fails if the child has exited already.
         let _ = self.go.write_all(&[1]);
         self.wait()
     }
 
-    /// Waits for the child's end.
+    /// Waits until the child exits.
     pub(crate) fn wait(self) -> Result<u8> {
         match waitpid(self.pid, None).failing("cannot wait for a child", "report this as a bug")? {
             WaitStatus::Exited(_, code) => Ok(u8::try_from(code).unwrap_or(1)),
@@ -94,21 +95,21 @@ impl ForkedChild {
 }
 
 impl ParentLink {
-    /// Sends news.
+    /// Sends a message to the parent.
     pub(crate) fn send(&self, news: &[u8]) -> Result<()> {
         (&self.news)
             .write_all(news)
             .failing("cannot send a message to the parent", "report this as a bug")
     }
 
-    /// Waits until the parent says to go on.
+    /// Waits until the parent lets this child continue.
     pub(crate) fn wait(&self) -> Result<()> {
         let mut byte = [0];
         (&self.go).read_exact(&mut byte).map_err(|_| Failure::peer_gone())
     }
 }
 
-/// A child's failure, which the child itself has reported.
+/// Turns the exit code of a child into a failure; the child has printed its own message.
 pub(crate) fn check(code: u8) -> Result<()> {
     match code {
         0 => Ok(()),
@@ -119,17 +120,17 @@ pub(crate) fn check(code: u8) -> Result<()> {
     }
 }
 
-/// Has the kernel kill this process when `parent` ends.
+/// Asks the kernel to kill this process when `parent` exits.
 pub(crate) fn die_with(parent: Pid) {
     if set_pdeathsig(Signal::SIGKILL).is_err() || getppid() != parent {
-        // The parent was gone before it could be watched.
+        // The parent exited before the kernel could watch it.
         process::exit(1);
     }
 }
 
-/// Ends this process at once, with everything it holds.
+/// Kills this process with SIGKILL; the kernel releases everything that the process holds.
 pub(crate) fn kill_self() -> ! {
     let _ = raise(Signal::SIGKILL);
-    // Not reached: nobody survives SIGKILL, except the first process of a machine.
+    // Not reached: only PID 1 of a PID namespace survives its own SIGKILL.
     process::abort()
 }

@@ -1,4 +1,5 @@
-//! The words for kinds, backings, releases and touches, as the command line takes them and the lines print them.
+//! The kinds, backings, release methods and range changes, as named on the command line and in the JSON
+//! lines.
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -18,7 +19,7 @@ pub(crate) enum PinKind {
     Zerocopy,
 }
 
-/// What the memory is made of.
+/// The kind of pages of the memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Backing {
@@ -30,7 +31,7 @@ pub(crate) enum Backing {
     Hugetlb,
 }
 
-/// How pins end.
+/// How the pins are released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum ReleaseMethod {
@@ -44,7 +45,7 @@ pub(crate) enum ReleaseMethod {
     Kill,
 }
 
-/// What is done to a range while it is pinned.
+/// A change to a range while it is pinned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum RangeChange {

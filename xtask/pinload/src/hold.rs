@@ -7,22 +7,22 @@ use std::time::Duration;
 use crate::cli::CommonArgs;
 use crate::failure::{Explain, Result};
 
-/// What ends the holding.
+/// The event that ends the holding.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum HoldCondition {
-    /// Time.
+    /// The duration has elapsed.
     Elapsed(Duration),
-    /// A line on standard input, or its end.
+    /// A line, or end of file, has arrived on standard input.
     StdinLine,
 }
 
 impl HoldCondition {
-    /// The gate that the command line asks for.
+    /// The condition that the command line asks for.
     pub(crate) fn of(common: &CommonArgs) -> Self {
         Self::new(common.hold, common.hold_until_stdin)
     }
 
-    /// A gate that opens after a time, or at a line.
+    /// A condition for a duration, or for a line on standard input.
     pub(crate) fn new(hold: Option<Duration>, until_stdin: bool) -> Self {
         if until_stdin {
             Self::StdinLine
@@ -31,7 +31,7 @@ impl HoldCondition {
         }
     }
 
-    /// Waits at the gate.
+    /// Waits until the condition holds.
     pub(crate) fn wait(self) -> Result<()> {
         match self {
             Self::Elapsed(duration) => thread::sleep(duration),

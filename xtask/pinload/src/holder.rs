@@ -1,6 +1,7 @@
-//! One holder of pins: pins, reports, touches, releases, reports, and compares with the vmstat.
+//! One holder of pins: pins, changes the range, releases, prints a line for each, and compares with
+//! /proc/vmstat.
 //!
-//! Knows nothing of other holders except that they take turns at the vmstat.
+//! Holders share only the lock for the pin counters.
 
 use crate::choice::ReleaseMethod;
 use crate::failure::{Failure, Result};
@@ -12,22 +13,22 @@ use crate::report::{self, HolderLine};
 use crate::vmstat::PinCounters;
 use crate::workload::Workload;
 
-/// A workload and what became of it.
+/// A workload and its state.
 pub(crate) struct PinHolder<'a> {
     plan: &'a WorkloadPlan,
     lock: Option<&'a PipeLock>,
     workload: Box<dyn Workload>,
-    /// What the books are to show for the pin.
+    /// The counts that /proc/vmstat must show for the pin.
     expected: PinCounts,
-    /// What they did show.
+    /// The counts that /proc/vmstat did show.
     counted: Option<PinCounts>,
     mismatch: Option<Failure>,
-    /// As it was when the pins were taken: a touch may move the range.
+    /// The address at the time of the pin; a change of the range may move the mapping.
     address: usize,
 }
 
 impl<'a> PinHolder<'a> {
-    /// A holder that holds nothing yet; with a `lock` it reads the vmstat.
+    /// A holder without pins; with a `lock` it reads the pin counters.
     pub(crate) fn new(
         plan: &'a WorkloadPlan,
         lock: Option<&'a PipeLock>,
@@ -46,7 +47,7 @@ impl<'a> PinHolder<'a> {
         }
     }
 
-    /// Takes the pins, touches them if asked to, and says so.
+    /// Takes the pins, applies the requested change to the range, and prints a line for each.
     pub(crate) fn pin(&mut self) -> Result<()> {
         let began_ns = report::now_ns();
         let (expected, counted) = match self.lock {
@@ -72,7 +73,8 @@ impl<'a> PinHolder<'a> {
         Ok(())
     }
 
-    /// Releases the pins and says so; where the process's end is to release them, says only that.
+    /// Releases the pins and prints a line. If the exit of the process is to release the pins, only prints a
+    /// line.
     pub(crate) fn release(&mut self) -> Result<()> {
         let how = self.plan.common.release;
         let info = self.workload.info();
@@ -110,12 +112,12 @@ impl<'a> PinHolder<'a> {
         report::print(&line)
     }
 
-    /// What the books are to show while the pins are held.
+    /// The counts that /proc/vmstat must show while the pins are held.
     pub(crate) const fn expected(&self) -> PinCounts {
         self.expected
     }
 
-    /// Fails if the books ever differed.
+    /// Fails if the pin counters ever differed.
     pub(crate) fn result(&mut self) -> Result<()> {
         self.mismatch.take().map_or(Ok(()), Err)
     }
@@ -126,7 +128,7 @@ impl<'a> PinHolder<'a> {
         }
     }
 
-    /// A line about now.
+    /// A line about the current state.
     pub(crate) fn line(&self, event: &'static str, began_ns: u64) -> HolderLine {
         let (pid, tid) = report::caller();
         let info = self.workload.info();
@@ -151,7 +153,7 @@ impl<'a> PinHolder<'a> {
     }
 }
 
-/// Fails, with the exit code for it, if /proc/vmstat shows anything but what was expected.
+/// Fails with code 4 if /proc/vmstat shows counts that differ from the expected ones.
 pub(crate) fn compare(expected: PinCounts, counted: Option<PinCounts>) -> Result<()> {
     match counted {
         Some(counted) if !expected.agrees_with(counted) => Err(Failure {

@@ -1,5 +1,5 @@
-//! pinload: pins memory in every way user space can, and says exactly what it did, so that a tracer's figures
-//! can be compared with it.
+//! pinload pins memory in every way user space can and reports exactly what it did, so that the figures of a
+//! tracer can be compared with its report.
 
 mod check;
 mod child;
@@ -65,7 +65,7 @@ fn dispatch(command: PinloadCommand) -> Result<()> {
     }
 }
 
-/// Takes the name asked for, and ties this process's life to its parent's if asked to.
+/// Sets the name of the process, and binds its life to that of its parent, if asked to.
 fn identify(name: Option<&str>, parent: Option<i32>) -> Result<()> {
     if let Some(parent) = parent {
         child::die_with(Pid::from_raw(parent));

@@ -1,23 +1,23 @@
-//! Counts of pins, and what a running kernel is expected to count.
+//! Counts of pins, and the counts that are expected of a running kernel.
 //!
 //! A count is one reference on one page, as `nr_foll_pin_acquired` and `nr_foll_pin_released` count. `None`
-//! means that nobody has measured what this kernel does: the books must speak.
+//! means that the behaviour of this kernel has not been measured; then only /proc/vmstat tells the count.
 
 use serde::{Deserialize, Serialize};
 
-/// PinCounts taken, held and given back; `None` where this kernel's behaviour is not known.
+/// Pins acquired, held and released; `None` if the behaviour of this kernel is not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PinCounts {
     /// Page references taken with FOLL_PIN.
     pub(crate) acquired: Option<u64>,
     /// Page references still held.
     pub(crate) held: Option<u64>,
-    /// Page references given back.
+    /// Page references dropped.
     pub(crate) released: Option<u64>,
 }
 
 impl PinCounts {
-    /// PinCounts that hold: `acquired` were taken and `held` of them remain.
+    /// Lasting pins: `acquired` were taken and `held` of them remain.
     pub(crate) fn lasting(acquired: Option<u64>, held: Option<u64>) -> Self {
         let released = acquired.zip(held).map(|(acquired, held)| acquired - held);
         Self {
@@ -27,7 +27,7 @@ impl PinCounts {
         }
     }
 
-    /// PinCounts that were taken and given back within one system call.
+    /// Pins that one system call takes and releases.
     pub(crate) fn transient(acquired: Option<u64>) -> Self {
         Self {
             acquired,
@@ -36,7 +36,7 @@ impl PinCounts {
         }
     }
 
-    /// The same pins once all of them have been given back.
+    /// The same pins once all of them are released.
     pub(crate) fn after_release(self) -> Self {
         Self {
             acquired: self.acquired,
@@ -45,7 +45,7 @@ impl PinCounts {
         }
     }
 
-    /// Whether `books` say the same wherever something was expected.
+    /// Whether `vmstat` has the same counts wherever a count is expected.
     pub(crate) fn agrees_with(self, vmstat: Self) -> bool {
         let same = |expected: Option<u64>, counted: Option<u64>| expected.is_none() || expected == counted;
         same(self.acquired, vmstat.acquired)
@@ -53,7 +53,7 @@ impl PinCounts {
             && same(self.released, vmstat.released)
     }
 
-    /// Whether nothing is left to the vmstat.
+    /// Whether all three counts are expected.
     pub(crate) fn is_known(self) -> bool {
         self.acquired.is_some() && self.held.is_some() && self.released.is_some()
     }

@@ -1,7 +1,7 @@
-//! A lock across threads and processes: one holder at a time pins and reads the vmstat.
+//! A lock across threads and processes: one holder at a time pins and reads the pin counters.
 //!
-//! A pipe with one byte in it: whoever has read the byte has the lock. Made before any thread or child, so
-//! all of them share it.
+//! The lock is a pipe with one byte in it; the process that has read the byte holds the lock. It is created
+//! before any thread or child, so all of them share it.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -13,7 +13,7 @@ use crate::failure::{Explain, Result};
 
 const REMEDY: &str = "raise the limit of open files (ulimit -n)";
 
-/// The right to touch the vmstat, shared by all holders of one run.
+/// The lock for the pin counters, shared by all holders of one run.
 #[derive(Debug)]
 pub(crate) struct PipeLock {
     taken: File,
@@ -21,7 +21,7 @@ pub(crate) struct PipeLock {
 }
 
 impl PipeLock {
-    /// A lock that nobody has.
+    /// A free lock.
     pub(crate) fn new() -> Result<Self> {
         let (taken, given) = pipe2(OFlag::O_CLOEXEC).failing("cannot make a pipe", REMEDY)?;
         let lock = Self {
@@ -32,7 +32,7 @@ impl PipeLock {
         Ok(lock)
     }
 
-    /// Runs `work` while nobody else runs theirs.
+    /// Runs `work` while this process holds the lock.
     pub(crate) fn with<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         let mut token = [0];
         (&self.taken)

@@ -5,40 +5,40 @@ use crate::cli::{CommonArgs, DirectArgs, PinloadCommand};
 use crate::failure::{Failure, Result};
 use crate::memory::{FirstTouch, MemorySpec, Sharing};
 
-/// What differs between the kinds.
+/// The options that differ between the kinds.
 #[derive(Clone, Debug)]
 pub(crate) enum PinMethod {
-    /// Registered buffers, and whether a child registers them.
+    /// Number of registered buffers, and whether a child registers them.
     IoUring { buffers: u64, shared_ring: bool },
     /// An AF_XDP umem.
     AfXdp,
-    /// process_vm_readv, this many times.
+    /// Number of process_vm_readv calls.
     ProcessVm { repeat: u64 },
-    /// O_DIRECT, reading from the file.
+    /// O_DIRECT reads from the file.
     DirectRead(DirectArgs),
-    /// O_DIRECT, writing to the file.
+    /// O_DIRECT writes to the file.
     DirectWrite(DirectArgs),
     /// A DMA buffer over a memfd.
     Udmabuf,
     /// A DMA mapping for a device.
     Vfio,
-    /// Pages in pipes.
+    /// Pages referenced by pipes.
     Vmsplice,
-    /// Pages in sockets.
+    /// Pages referenced by sockets.
     Zerocopy,
 }
 
-/// What one run does.
+/// The plan of one run.
 #[derive(Clone, Debug)]
 pub(crate) struct WorkloadPlan {
-    /// How it pins.
+    /// The way of pinning.
     pub(crate) method: PinMethod,
-    /// Everything else.
+    /// The options that all kinds share.
     pub(crate) common: CommonArgs,
 }
 
 impl WorkloadPlan {
-    /// The plan for a pinning subcommand; `None` for the combining ones.
+    /// The plan for a pinning subcommand; `None` for the combining subcommands.
     pub(crate) fn of(command: PinloadCommand) -> Result<Option<Self>> {
         let (method, common) = match command {
             PinloadCommand::IoUring {
@@ -63,7 +63,7 @@ impl WorkloadPlan {
         Ok(Some(plan))
     }
 
-    /// The kind's name.
+    /// The kind.
     pub(crate) const fn kind(&self) -> PinKind {
         match self.method {
             PinMethod::IoUring { .. } => PinKind::IoUring,
@@ -78,7 +78,7 @@ impl WorkloadPlan {
         }
     }
 
-    /// The memory it pins.
+    /// The memory to pin.
     pub(crate) fn memory(&self) -> MemorySpec {
         let common = &self.common;
         MemorySpec {
@@ -97,7 +97,7 @@ impl WorkloadPlan {
         }
     }
 
-    /// Whether the process's own end releases its pins.
+    /// Whether the exit of the process releases its pins.
     pub(crate) const fn ends_process(&self) -> bool {
         matches!(self.common.release, ReleaseMethod::Exit | ReleaseMethod::Kill)
             && !matches!(
@@ -153,7 +153,7 @@ impl WorkloadPlan {
     }
 }
 
-/// Whether calls of `block` bytes fill `bytes` without a rest.
+/// Whether calls of `block` bytes cover `bytes` without a remainder.
 fn fills(block: u64, bytes: u64) -> bool {
     block >= bytes || bytes.is_multiple_of(block)
 }

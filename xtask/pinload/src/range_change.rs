@@ -1,4 +1,4 @@
-//! What a process should not do to a range that it has pinned, done on purpose.
+//! Changes to a pinned range that a process should avoid, made on purpose.
 
 use serde::Serialize;
 
@@ -7,23 +7,23 @@ use crate::choice::RangeChange;
 use crate::failure::{Failure, Result};
 use crate::memory::Buffer;
 
-/// What was done, and what came of it.
+/// The change and its effect.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct RangeChangeReport {
-    /// What was done.
+    /// The change.
     kind: RangeChange,
-    /// Pages that lie in another frame now, so that the process and the pin's holder look at different memory;
-    /// unknown without root or once unmapped.
+    /// Pages that now lie in another frame, so that the process and the holder of the pin see different
+    /// memory. Unknown without root or once unmapped.
     pages_changed: Option<u64>,
-    /// Where the range has moved to.
+    /// The new address of the range.
     #[serde(skip_serializing_if = "Option::is_none")]
     new_address: Option<String>,
-    /// The child that was forked.
+    /// The forked child.
     #[serde(skip_serializing_if = "Option::is_none")]
     child_pid: Option<i32>,
 }
 
-/// Touches the range.
+/// Applies the change to the range.
 pub(crate) fn apply(buffer: &mut Buffer, kind: RangeChange) -> Result<RangeChangeReport> {
     let before = buffer.frames();
     let mut report = RangeChangeReport {
@@ -59,7 +59,7 @@ pub(crate) fn apply(buffer: &mut Buffer, kind: RangeChange) -> Result<RangeChang
     Ok(report)
 }
 
-/// The buffer that a touch needs.
+/// The buffer to change.
 pub(crate) fn buffer_of(buffer: Option<&mut Buffer>) -> Result<&mut Buffer> {
     buffer.ok_or_else(|| Failure::usage("this kind pins no memory of this process", "drop --change"))
 }

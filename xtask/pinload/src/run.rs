@@ -1,4 +1,4 @@
-//! Puts holders together: one, several threads, parent and child; and ends the process as asked.
+//! Combines holders (one, several threads, or parent and child) and ends the process as asked.
 
 use std::mem::ManuallyDrop;
 use std::process;
@@ -21,7 +21,7 @@ use crate::shared_ring;
 use crate::vmstat::PinCounters;
 use crate::workload::{self, Workload};
 
-/// Carries out the plan, and undoes what it changed on the machine before the process ends in any way.
+/// Executes the plan, and restores all settings before the process ends.
 pub(crate) fn execute(plan: &WorkloadPlan) -> Result<()> {
     let settings = make_ready(plan)?;
     if plan.common.verify {
@@ -74,7 +74,7 @@ fn single(plan: &WorkloadPlan, lock: Option<&PipeLock>, hold: HoldCondition) -> 
     leave(plan, holder)
 }
 
-/// What became of a holder, whose pins hold if the process's end is to release them.
+/// Takes the result of a holder. If the exit of the process is to release the pins, the pins stay.
 fn leave(plan: &WorkloadPlan, mut holder: PinHolder<'_>) -> Result<()> {
     let result = holder.result();
     if plan.ends_process() {
@@ -97,7 +97,7 @@ fn threads(plan: &WorkloadPlan, lock: Option<&PipeLock>, hold: HoldCondition) ->
                 let mut holder = PinHolder::new(plan, lock, workload);
                 let pinned = holder.pin();
                 let failed = pinned.is_err();
-                // The receiver outlives the threads; the sender's end is what says go.
+                // The receiver outlives the threads; the threads wait until their sender is dropped.
                 let _ = ready.send(failed);
                 drop(ready);
                 pinned?;
@@ -116,7 +116,7 @@ fn threads(plan: &WorkloadPlan, lock: Option<&PipeLock>, hold: HoldCondition) ->
     })
 }
 
-/// What a thread of ours came to.
+/// The result of a joined thread.
 pub(crate) fn joined(member: thread::ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
     let panicked = |_| {
         Err(Failure::failed(
@@ -127,7 +127,7 @@ pub(crate) fn joined(member: thread::ScopedJoinHandle<'_, Result<()>>) -> Result
     member.join().unwrap_or_else(panicked)
 }
 
-/// Parent and child hold at once; the child ends first.
+/// Parent and child hold pins at the same time; the child ends first.
 fn with_child(plan: &WorkloadPlan, lock: Option<&PipeLock>, hold: HoldCondition) -> Result<()> {
     let mut own = workload::prepare(plan, 0)?;
     let shared = plan.common.shared_memory;
@@ -136,7 +136,7 @@ fn with_child(plan: &WorkloadPlan, lock: Option<&PipeLock>, hold: HoldCondition)
         .filter(|_| shared)
         .map(|buffer| buffer.alias())
         .transpose()?
-        // It is the child's: in the parent its drop would unmap the parent's own memory.
+        // The alias belongs to the child: dropping it in the parent would unmap the parent's own memory.
         .map(ManuallyDrop::new);
     let mut holder = PinHolder::new(plan, lock, own);
     holder.pin()?;
@@ -162,7 +162,7 @@ fn with_child(plan: &WorkloadPlan, lock: Option<&PipeLock>, hold: HoldCondition)
     result.and(leave(plan, holder))
 }
 
-/// Ends the process where that is how the pins are to end.
+/// Ends the process if its exit is to release the pins.
 pub(crate) fn end(plan: &WorkloadPlan, result: Result<()>) -> Result<()> {
     if result.is_err() || !plan.ends_process() {
         return result;
@@ -173,7 +173,7 @@ pub(crate) fn end(plan: &WorkloadPlan, result: Result<()>) -> Result<()> {
     }
 }
 
-/// Runs the plan in a child, whose death releases the pins, and reads the books after it.
+/// Runs the plan in a child, whose exit releases the pins, and reads the pin counters after it.
 fn supervised(plan: &WorkloadPlan) -> Result<()> {
     let begin = PinCounters::read()?;
     let began_ns = report::now_ns();

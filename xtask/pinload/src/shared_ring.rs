@@ -1,5 +1,5 @@
-//! A ring that the parent makes and through which its child registers memory: who pins is not who made the
-//! ring, and the pins hold when the child is gone.
+//! A ring that the parent creates and through which its child registers memory: the pinning process is not
+//! the creator of the ring, and the pins outlive the child.
 
 use std::io::{BufRead, BufReader};
 use std::os::fd::RawFd;
@@ -20,11 +20,12 @@ use crate::vmstat::PinCounters;
 use crate::pipe_lock::PipeLock;
 use crate::workload::IoUringBuffers;
 
-/// What the child tells its parent.
+/// The child's message to its parent: the address and the pins.
 type ChildMessage = (String, PinCounts);
 
-/// Parent makes the ring, child registers; then the child releases, or ends and leaves the pins to the ring.
-/// In the latter case the hold is waited at twice: once before the child's end, once before the ring's.
+/// The parent creates the ring and the child registers memory. Then the child releases the pins, or exits and
+/// leaves the pins to the ring. In the latter case the parent waits twice for the hold condition: before the
+/// child exits, and before the parent closes the ring.
 pub(crate) fn run(
     plan: &WorkloadPlan,
     buffers: u64,
@@ -48,7 +49,7 @@ pub(crate) fn run(
         parent.send(text.as_bytes())?;
         parent.wait()?;
         let result = leave(plan, &mut holder, descriptor);
-        // The ring's own mappings were not inherited: they must not be unmapped here.
+        // The child did not inherit the mappings of the ring and must not unmap them.
         std::mem::forget(holder);
         match (plan.common.release, &result) {
             (ReleaseMethod::Kill, Ok(())) => child::kill_self(),
@@ -88,7 +89,7 @@ pub(crate) fn run(
     first.and(reporter.print("released", expected.after_release(), true))
 }
 
-/// The child's end of the matter.
+/// Releases the pins as asked, or closes only the child's descriptor of the ring.
 fn leave(plan: &WorkloadPlan, holder: &mut PinHolder<'_>, descriptor: Option<RawFd>) -> Result<()> {
     if plan.common.release == ReleaseMethod::Close {
         let line = HolderLine {
@@ -105,7 +106,7 @@ fn leave(plan: &WorkloadPlan, holder: &mut PinHolder<'_>, descriptor: Option<Raw
     holder.result()
 }
 
-/// Reports in the name of a child that is gone.
+/// Prints lines on behalf of a child that has exited.
 struct ChildReporter<'a> {
     plan: &'a WorkloadPlan,
     pid: i32,

@@ -1,6 +1,6 @@
-//! The kernel's own vmstat: the two pin counters of /proc/vmstat.
+//! The two pin counters of /proc/vmstat.
 //!
-//! The counters are per-CPU and fold lazily; writing to `stat_refresh` (root) folds them at once.
+//! The counters are per CPU and fold lazily; a write to `stat_refresh` (root) folds them at once.
 
 use std::time::{Duration, Instant};
 use std::{fs, thread};
@@ -9,7 +9,7 @@ use crate::failure::{Explain, Failure, Result};
 use crate::pins::PinCounts;
 
 const REFRESH: &str = "/proc/sys/vm/stat_refresh";
-/// How long a release that ends in a work queue may take before the books are called different.
+/// Time limit for a release that ends in a work queue; after it the counters count as different.
 const SETTLE_LIMIT: Duration = Duration::from_secs(5);
 
 /// One exact reading of both counters.
@@ -20,7 +20,7 @@ pub(crate) struct PinCounters {
 }
 
 impl PinCounters {
-    /// Folds the per-CPU parts and reads.
+    /// Folds the per-CPU counters and reads the sums.
     pub(crate) fn read() -> Result<Self> {
         fs::write(REFRESH, "1").unavailable(&format!("cannot write {REFRESH}"), "run as root")?;
         let text = fs::read_to_string("/proc/vmstat").failing("cannot read /proc/vmstat", "mount /proc")?;
@@ -32,7 +32,7 @@ impl PinCounters {
         })
     }
 
-    /// Waits until nobody's release, left over in a work queue, moves the counters any more.
+    /// Waits until no delayed release, left over in a work queue, changes the counters.
     pub(crate) fn wait_until_stable() -> Result<()> {
         let begun = Instant::now();
         let mut previous = Self::read()?;
@@ -59,7 +59,7 @@ impl PinCounters {
         })
     }
 
-    /// What was counted from `self` to `later`.
+    /// The counts from `self` to `later`.
     pub(crate) fn difference_to(self, later: Self) -> PinCounts {
         let acquired = later.acquired.wrapping_sub(self.acquired);
         let released = later.released.wrapping_sub(self.released);
@@ -70,7 +70,7 @@ impl PinCounters {
         }
     }
 
-    /// As if `earlier` had not been counted yet.
+    /// The counters without the counts of `earlier`.
     pub(crate) fn minus(self, earlier: PinCounts) -> Self {
         Self {
             acquired: self.acquired.wrapping_sub(earlier.acquired.unwrap_or(0)),
@@ -78,8 +78,8 @@ impl PinCounters {
         }
     }
 
-    /// What was counted since `self`, read again until it agrees with `expected` or patience ends: a release
-    /// by close or by exit ends in a work queue.
+    /// The counts since `self`, read again until they agree with `expected` or the time limit is reached: a
+    /// release by close or by exit ends in a work queue.
     pub(crate) fn settle(self, expected: PinCounts) -> Result<PinCounts> {
         let begun = Instant::now();
         let mut previous = None;

@@ -1,4 +1,4 @@
-//! `demo`: workloads under names of their own, coming and going, until a signal ends them all.
+//! `demo`: runs workloads under names of their own, again and again, until a signal ends all of them.
 
 mod workloads;
 
@@ -18,16 +18,16 @@ use self::workloads::{DemoWorkload, WORKLOADS};
 use crate::cli::DemoArgs;
 use crate::failure::{Explain, Result};
 
-/// A workload's place on the run.
+/// A workload of the table and its current process.
 struct RunningWorkload {
     workload: &'static DemoWorkload,
     child: Option<Child>,
     next: Instant,
-    /// It cannot run here.
+    /// The workload is not available on this machine.
     gone: bool,
 }
 
-/// Plays until SIGINT, SIGTERM or the end of the time.
+/// Runs until SIGINT, SIGTERM or the end of the duration.
 pub(crate) fn run(arguments: &DemoArgs) -> Result<()> {
     let program = env::current_exe().failing("cannot find pinload's own file", "mount /proc")?;
     set_child_subreaper(true).failing("cannot adopt grandchildren", "use kernel 3.4 or later")?;
@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &DemoArgs) -> Result<()> {
     Ok(())
 }
 
-/// Starts the entry's process, or notices its end.
+/// Starts the entry's process, or notes its exit.
 fn advance(
     entry: &mut RunningWorkload,
     program: &Path,
@@ -70,7 +70,7 @@ fn advance(
                 .failing("cannot watch a child", "report this as a bug")?;
             if let Some(status) = ended {
                 entry.child = None;
-                // What this kernel does not handshake today it will not handshake in a second.
+                // A workload that this kernel does not offer is not started again.
                 entry.gone = matches!(status.code(), Some(2 | 3));
                 entry.next = Instant::now() + Duration::from_millis(random.between(entry.workload.pause));
             }
@@ -101,23 +101,23 @@ fn start(
         .failing("cannot start a workload", "raise ulimit -u")
 }
 
-/// Each workload with a file has one of its own.
+/// Each workload with a file uses a file of its own.
 fn file_of(workload: &DemoWorkload, file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(format!(".{}", workload.name));
     name.into()
 }
 
-/// Ends all children, and waits for all descendants.
+/// Kills all children, and waits for all descendants.
 fn finish(running: &mut [RunningWorkload]) {
     for child in running.iter_mut().filter_map(|entry| entry.child.as_mut()) {
-        // It may have ended by itself.
+        // The child may have exited already.
         let _ = child.kill();
     }
     while wait().is_ok_and(|status| status != WaitStatus::StillAlive) {}
 }
 
-/// The signals that end the demo, as a descriptor.
+/// A descriptor for the signals that end the demo.
 fn endings() -> Result<SignalFd> {
     const REMEDY: &str = "report this as a bug of pinload";
     let mut set = SigSet::empty();
@@ -129,7 +129,7 @@ fn endings() -> Result<SignalFd> {
         .failing("cannot wait for signals", REMEDY)
 }
 
-/// Waits a moment, and says whether a signal came.
+/// Waits up to 50 ms, and returns whether a signal arrived.
 fn signalled(signals: &SignalFd) -> Result<bool> {
     let mut waiting = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
     let came =
@@ -137,7 +137,7 @@ fn signalled(signals: &SignalFd) -> Result<bool> {
     Ok(came > 0)
 }
 
-/// Numbers that look random (xorshift), seeded by the clock.
+/// Pseudo-random numbers (xorshift), seeded by the clock.
 struct RandomNumbers(u64);
 
 impl RandomNumbers {

@@ -1,14 +1,14 @@
-//! Who is on the run of the demo: a table, and nothing about how it is played.
+//! The table of workloads that the demo runs.
 
-/// A kind of process that comes and goes.
+/// A workload that the demo starts again and again.
 pub(super) struct DemoWorkload {
-    /// As ps and pintrace show it.
+    /// The process name, as ps and pintrace show it.
     pub(super) name: &'static str,
     /// Its command line.
     pub(super) arguments: &'static str,
-    /// Milliseconds for which pins are held: from, to.
+    /// Range of the time for which the pins are held, in milliseconds.
     pub(super) hold: (u64, u64),
-    /// Milliseconds until the next one comes: from, to.
+    /// Range of the time until the next start, in milliseconds.
     pub(super) pause: (u64, u64),
 }
 

@@ -1,4 +1,4 @@
-//! What a process can do to memory that somebody has pinned.
+//! Changes that a process can make to pinned memory.
 
 use std::mem;
 
@@ -18,7 +18,7 @@ impl Buffer {
         self.wanted_region().visit(PAGE, true);
     }
 
-    /// Writes to each page, as other threads may do meanwhile.
+    /// Writes to each page with atomics, so that several threads may write at once.
     pub(crate) fn write_concurrently(&self) {
         self.wanted_region().visit_atomically(PAGE);
     }
@@ -35,7 +35,7 @@ impl Buffer {
         self.region.unmap().failing("cannot unmap the range", NO_MEMORY)
     }
 
-    /// Unmaps everything from `offset` on; the memory ends there then.
+    /// Unmaps everything from `offset` on; the buffer then ends there.
     pub(crate) fn unmap_from(&mut self, offset: usize) -> Result<()> {
         self.region
             .unmap_from(offset)
@@ -48,14 +48,15 @@ impl Buffer {
     pub(crate) fn remap_in_place(&mut self) -> Result<()> {
         let region = self.mapped()?;
         region.unmap().failing("cannot unmap the range", NO_MEMORY)?;
-        // Nothing may be allocated between the two: the allocator takes what it needs from where there is room.
+        // No allocation may happen between the two calls: the allocator could map its own memory into the
+        // gap.
         self.memfd = map(region, self.wanted)?;
         advise(region, self.wanted.backing)?;
         self.write_pages();
         Ok(())
     }
 
-    /// Puts other, small pages in the place of everything from `offset` on.
+    /// Maps small pages over everything from `offset` on.
     pub(crate) fn map_over(&self, offset: usize) -> Result<()> {
         let inner = self.mapped()?;
         let part = Region {
@@ -66,14 +67,14 @@ impl Buffer {
             .failing("cannot map over the range", NO_MEMORY)
     }
 
-    /// Lets the kernel free the pages when it likes (MADV_FREE).
+    /// Lets the kernel free the pages under memory pressure (MADV_FREE).
     pub(crate) fn madvise_free(&self) -> Result<()> {
         self.mapped()?
             .advise(MmapAdvise::MADV_FREE)
             .unavailable("cannot apply MADV_FREE to the range", "hugetlb has no MADV_FREE")
     }
 
-    /// Lets KSM merge the pages with others of the same contents.
+    /// Lets KSM merge the pages with other pages of the same contents.
     pub(crate) fn mergeable(&self) -> Result<()> {
         self.mapped()?.advise(MmapAdvise::MADV_MERGEABLE).unavailable(
             "cannot mark the range as mergeable for KSM (MADV_MERGEABLE)",
@@ -81,7 +82,7 @@ impl Buffer {
         )
     }
 
-    /// Cuts the memfd to `bytes`.
+    /// Truncates the memfd to `bytes`.
     pub(crate) fn truncate(&self, bytes: usize) -> Result<()> {
         let memfd = self.memfd.as_ref().ok_or_else(no_file)?;
         ftruncate(memfd, offset(bytes)?).failing("cannot truncate the memfd", NO_MEMORY)
@@ -95,7 +96,7 @@ impl Buffer {
             .failing("cannot punch a hole into the memfd", NO_MEMORY)
     }
 
-    /// Drops the pages from the mapping (MADV_DONTNEED) and lets new ones be written.
+    /// Drops the pages from the mapping (MADV_DONTNEED) and writes to new ones.
     pub(crate) fn discard_and_write(&self) -> Result<()> {
         let region = self.mapped()?;
         region.advise(MmapAdvise::MADV_DONTNEED).unavailable(
@@ -103,7 +104,7 @@ impl Buffer {
             "MADV_DONTNEED on hugetlb needs kernel 5.18",
         )?;
         if self.wanted.backing == Backing::Hugetlb {
-            // A write without a huge page left would be answered by SIGBUS; this one by an error.
+            // Without a free huge page a write raises SIGBUS, but MADV_POPULATE_WRITE returns an error.
             region
                 .advise(MmapAdvise::MADV_POPULATE_WRITE)
                 .unavailable("cannot populate the range again", NO_HUGETLB)?;
@@ -112,7 +113,7 @@ impl Buffer {
         Ok(())
     }
 
-    /// The same by process_madvise, of small pages.
+    /// Drops small pages by process_madvise and writes to new ones.
     pub(crate) fn discard_and_write_by_process(&self) -> Result<()> {
         self.mapped()?.discard_by_process().unavailable(
             "cannot discard the range by process_madvise",
@@ -129,7 +130,7 @@ impl Buffer {
             .failing("cannot change the range's protection", NO_MEMORY)
     }
 
-    /// Moves the mapping to another address and returns it.
+    /// Moves the mapping to another address and returns the new address.
     pub(crate) fn relocate(&mut self) -> Result<usize> {
         let from = self.mapped()?;
         let target = GuardedRegion::reserve(from.length)
@@ -142,7 +143,8 @@ impl Buffer {
         Ok(self.address)
     }
 
-    /// Moves the pages to another address and returns it; the mapping stays, and is nobody's until the process ends.
+    /// Moves the pages to another address and returns the new address. The old mapping stays, without an
+    /// owner, until the process exits.
     pub(crate) fn move_pages_out(&mut self) -> Result<usize> {
         let from = self.mapped()?;
         let target = GuardedRegion::reserve(from.length)

@@ -1,12 +1,12 @@
-//! MemoryArgs between two stretches without access, so that its mapping never merges with a neighbour: /proc/PID/smaps
-//! then speaks of it alone.
+//! Memory between two inaccessible regions, so that its mapping never merges with a neighbour and has an
+//! entry of its own in /proc/PID/smaps.
 
 use nix::Result;
 
 use super::region::Region;
 use super::{HUGE, PAGE};
 
-/// A region that begins at a multiple of 2 MiB, with guards of more than that on both sides.
+/// A region that begins at a multiple of 2 MiB, with guards of more than 2 MiB on both sides.
 #[derive(Debug)]
 pub(super) struct GuardedRegion {
     before: Option<Region>,
@@ -15,7 +15,7 @@ pub(super) struct GuardedRegion {
 }
 
 impl GuardedRegion {
-    /// A new one; the region between the guards is still without access.
+    /// Reserves the address space; the region between the guards is still inaccessible.
     pub(super) fn reserve(length: usize) -> Result<Self> {
         let whole = Region::reserve(length + 3 * HUGE + 2 * PAGE)?;
         let start = (whole.start + HUGE + PAGE).next_multiple_of(HUGE);
@@ -52,7 +52,7 @@ impl GuardedRegion {
         self.inner.take().map_or(Ok(()), Region::unmap)
     }
 
-    /// Unmaps everything from `offset` on between the guards: others may live there then.
+    /// Unmaps everything from `offset` on between the guards; other mappings may then use that part.
     pub(super) fn unmap_from(&mut self, offset: usize) -> Result<()> {
         let Some(inner) = self.inner.filter(|inner| offset < inner.length) else {
             return Ok(());
@@ -77,7 +77,7 @@ impl GuardedRegion {
         [self.before, self.after].iter().flatten().any(within)
     }
 
-    /// The region was moved elsewhere: others may live there by now.
+    /// The region was moved elsewhere, so other mappings may use its old address.
     pub(super) const fn forget_inner(&mut self) {
         self.inner = None;
     }
@@ -86,7 +86,7 @@ impl GuardedRegion {
 impl Drop for GuardedRegion {
     fn drop(&mut self) {
         for region in [self.before, self.inner, self.after].into_iter().flatten() {
-            // An address space that is about to end is no failure worth a word.
+            // An error here would be harmless: the process is about to exit.
             let _ = region.unmap();
         }
     }

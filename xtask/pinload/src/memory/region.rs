@@ -1,4 +1,4 @@
-//! Stretches of address space: the raw mapping calls, and nothing about what they are for.
+//! The raw mapping calls on regions of address space.
 
 use std::ffi::c_void;
 use std::num::NonZeroUsize;
@@ -12,17 +12,17 @@ use nix::sys::mman::{
 };
 use nix::{Result, libc};
 
-/// A region that its owner has mapped for itself; nothing else in the process refers to it.
+/// A region that its owner has mapped; nothing else in the process refers to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Region {
     /// First byte.
     pub(super) start: usize,
-    /// Bytes.
+    /// Length in bytes.
     pub(super) length: usize,
 }
 
 impl Region {
-    /// A new region without access, wherever the kernel puts it.
+    /// Reserves an inaccessible region at an address that the kernel chooses.
     pub(super) fn reserve(length: usize) -> Result<Self> {
         let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_NORESERVE;
         // SAFETY: a fresh anonymous mapping at an address that the kernel chooses.
@@ -33,14 +33,14 @@ impl Region {
         })
     }
 
-    /// Replaces the region by anonymous memory.
+    /// Maps anonymous memory in place of the region.
     pub(super) fn map_anonymous(self, flags: MapFlags) -> Result<()> {
         let (start, length) = (NonZeroUsize::new(self.start), at_least_one(self.length));
-        // SAFETY: the region belongs to the caller, so nothing of others is replaced.
+        // SAFETY: the region belongs to the caller, so no other mapping is replaced.
         unsafe { mmap_anonymous(start, length, access(true), flags | MapFlags::MAP_FIXED) }.map(drop)
     }
 
-    /// Takes the region without access; `flags` say at what cost to what is there.
+    /// Maps the region without access; `flags` decide whether an existing mapping is replaced.
     pub(super) fn make_inaccessible(self, flags: MapFlags) -> Result<()> {
         let (start, length) = (NonZeroUsize::new(self.start), at_least_one(self.length));
         let flags = flags | MapFlags::MAP_PRIVATE | MapFlags::MAP_NORESERVE;
@@ -48,26 +48,26 @@ impl Region {
         unsafe { mmap_anonymous(start, length, ProtFlags::PROT_NONE, flags) }.map(drop)
     }
 
-    /// Replaces the region by the beginning of a file.
+    /// Maps the beginning of a file in place of the region.
     pub(super) fn map_file(self, file: impl AsFd, flags: MapFlags) -> Result<()> {
         let (start, length) = (NonZeroUsize::new(self.start), at_least_one(self.length));
         // SAFETY: as above.
         unsafe { mmap(start, length, access(true), flags | MapFlags::MAP_FIXED, file, 0) }.map(drop)
     }
 
-    /// Gives advice that may cost the contents, of which nobody thinks anything.
+    /// Applies advice that may discard the contents.
     pub(super) fn advise(self, advice: MmapAdvise) -> Result<()> {
         // SAFETY: the region belongs to the caller, and no reference into it exists.
         unsafe { madvise(pointer(self.start), self.length, advice) }
     }
 
-    /// Discards the contents through a descriptor of the own process, as allocators do for many stretches at once.
+    /// Discards the contents through a pidfd of this process, as allocators do for many regions at once.
     pub(super) fn discard_by_process(self) -> Result<()> {
         let own = std::process::id();
-        // SAFETY: takes no pointer.
+        // SAFETY: the call takes no pointer.
         let descriptor = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, own, 0) })?;
         let descriptor = RawFd::try_from(descriptor).map_err(|_| Errno::EBADF)?;
-        // SAFETY: just opened, and nobody else's.
+        // SAFETY: the descriptor has just been opened; nothing else owns it.
         let process = unsafe { OwnedFd::from_raw_fd(descriptor) };
         let region = libc::iovec {
             iov_base: pointer(self.start).as_ptr(),
@@ -94,15 +94,15 @@ impl Region {
         unsafe { mprotect(pointer(self.start), self.length, access(writable)) }
     }
 
-    /// Moves the region onto `target`, which it replaces.
+    /// Moves the region onto `target`, and replaces the mapping there.
     pub(super) fn relocate(self, target: Self) -> Result<()> {
         let flags = MRemapFlags::MREMAP_MAYMOVE | MRemapFlags::MREMAP_FIXED;
         let (from, to) = (pointer(self.start), pointer(target.start));
-        // SAFETY: both stretches belong to the caller, and no reference into either exists.
+        // SAFETY: both regions belong to the caller, and no reference into either exists.
         unsafe { mremap(from, self.length, target.length, flags, Some(to)) }.map(drop)
     }
 
-    /// Moves the pages of the region onto `target`, which they replace; the region stays mapped.
+    /// Moves the pages of the region onto `target`, and replaces the mapping there; the region stays mapped.
     pub(super) fn move_pages_out(self, target: Self) -> Result<()> {
         let keep = MRemapFlags::from_bits_retain(nix::libc::MREMAP_DONTUNMAP);
         let flags = MRemapFlags::MREMAP_MAYMOVE | MRemapFlags::MREMAP_FIXED | keep;
@@ -117,11 +117,12 @@ impl Region {
         unsafe { munmap(pointer(self.start), self.length) }
     }
 
-    /// Writes to the first byte of each `step` bytes, as other threads may do meanwhile.
+    /// Increments the first byte of each `step` bytes with atomics, so that several threads may write at
+    /// once.
     pub(super) fn visit_atomically(self, step: usize) {
         for offset in (0..self.length).step_by(step) {
             let byte: *mut u8 = std::ptr::with_exposed_provenance_mut(self.start + offset);
-            // SAFETY: the region is mapped with this access, and threads refer to it by atomics only.
+            // SAFETY: the region is mapped with this access, and threads access it only with atomics.
             unsafe { AtomicU8::from_ptr(byte) }.fetch_add(1, Ordering::Relaxed);
         }
     }

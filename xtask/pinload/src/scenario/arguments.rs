@@ -1,4 +1,4 @@
-//! The command line of `scenario`: which one, and with what. Parses, does nothing.
+//! The command line of `scenario`.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use crate::choice::Backing;
 use crate::cli::duration;
 
-/// What is done to pinned memory, or beside it.
+/// The scenarios: each changes pinned memory, or memory beside it.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Scenario {
     /// Pin, fork, and write to each page in the parent
@@ -36,53 +36,54 @@ pub(crate) enum Scenario {
     UffdWpStorm(UffdStormArgs),
     /// Pin, write 4 to /proc/self/clear_refs, write to each page
     SoftDirty(MemoryArgs),
-    /// Pin a file's pages, mapped private, for reading and for a short time, and write to each meanwhile
+    /// Pin pages of a private file mapping for reading and short-term, and write to each page meanwhile
     ReadPinWrite(SmallPageArgs),
-    /// Pin pages that KSM would like to merge, and let it try
+    /// Pin pages that KSM could merge, and let KSM scan them
     Ksm(SmallPageArgs),
-    /// Pin pages of a shared file, cut it to half, and punch a hole into the second quarter
+    /// Pin pages of a shared file, truncate the file to half, and punch a hole into the second quarter
     Truncate(MemoryArgs),
-    /// A child pins through its parent's io_uring and exits; the pins hold until the parent closes the ring
+    /// A child pins through its parent's io_uring and exits; the pins last until the parent closes the ring
     ExitInheritedRing(MemoryArgs),
     /// Pin without FOLL_LONGTERM and hold (a process_vm_readv that waits for a userfault)
     MissingLongterm(MemoryArgs),
-    /// Pin without FOLL_LONGTERM, and unmap the second half meanwhile
+    /// Pin without FOLL_LONGTERM, and unmap the second half while the pins are held
     ShortUnmap(MemoryArgs),
     /// Reference pages without pinning them (vmsplice into a pipe), fork, and write to each in the parent
     ReferenceForkWrite(SmallPageArgs),
-    /// Many threads, one for each page, wait in the middle of a pin each, and then pin once more
+    /// One thread for each page blocks inside a pin at the same time as all others, then pins once more
     ConcurrentPins(SmallPageArgs),
-    /// Silent: fork without pins, and write in both
+    /// Control, no finding: fork without pins, and write in parent and child
     QuietFork(MemoryArgs),
-    /// Silent: pin, and discard, protect and unmap what adjoins the pinned range on both sides
+    /// Control, no finding: pin, then discard, protect and unmap the memory on both sides of the pinned range
     QuietUnmap(MemoryArgs),
-    /// Silent: pin, and make other memory read-only and writable again, and write to it
+    /// Control, no finding: pin, then make other memory read-only and writable again, and write to it
     QuietProtect(MemoryArgs),
-    /// Silent: pin, release, then protect, write, fork, move and unmap
+    /// Control, no finding: pin, release, then protect, write, fork, move and unmap
     QuietRelease(MemoryArgs),
-    /// Silent: pin two adjoining buffers at once, take back the second, and unmap that
+    /// Control, no finding: pin two adjoining buffers, release the second, and unmap it
     QuietPartialRelease(MemoryArgs),
-    /// Silent: reference pages, drain the pipe that does, then fork, and write in both
+    /// Control, no finding: reference pages, drain the pipe that references them, then fork, and write in
+    /// parent and child
     QuietReference(MemoryArgs),
 }
 
-/// MemoryArgs of any kind.
+/// Memory of any backing.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct MemoryArgs {
     /// Pages of 4 KiB
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     pub(crate) pages: u64,
-    /// What the memory is made of
+    /// The kind of pages
     #[arg(long, value_enum, default_value_t = Backing::Small)]
     pub(crate) backing: Backing,
-    /// Make the machine ready for huge pages first (root), and undo that at the end
+    /// Reserve huge pages first (root), and restore the setting at the end
     #[arg(long)]
     pub(crate) reserve: bool,
     #[command(flatten)]
     pub(crate) hold: HoldArgs,
 }
 
-/// MemoryArgs of small pages.
+/// Memory of small pages.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct SmallPageArgs {
     /// Pages of 4 KiB
@@ -92,60 +93,60 @@ pub(crate) struct SmallPageArgs {
     pub(crate) hold: HoldArgs,
 }
 
-/// MemoryArgs that is write-protected again and again.
+/// Memory that is write-protected repeatedly.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct UffdWritersArgs {
     #[command(flatten)]
     pub(crate) memory: MemoryArgs,
-    /// Write-protects of the whole range
+    /// Number of write-protects of the whole range
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) rounds: u64,
-    /// Threads that write all the time
+    /// Threads that write continuously
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) writers: u32,
 }
 
-/// The same by many threads.
+/// Memory that many threads write-protect.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct UffdStormArgs {
     #[command(flatten)]
     pub(crate) memory: MemoryArgs,
-    /// Write-protects by each thread
+    /// Number of write-protects by each thread
     #[arg(long, default_value_t = 2500, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) rounds: u64,
-    /// Threads that write-protect, each a range of its own of PAGES pages
+    /// Threads that write-protect, each a range of PAGES pages
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) threads: u32,
-    /// All threads write-protect the same range, by turns
+    /// All threads write-protect the same range, one at a time
     #[arg(long)]
     pub(crate) shared: bool,
-    /// Threads that write all the time; 0 for none
+    /// Threads that write continuously; 0 for none
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=256))]
     pub(crate) writers: u32,
-    /// Write-protects by each thread, besides, of memory that nobody ever touched: they change no page
+    /// Additional write-protects by each thread of memory that was never touched: they change no page
     #[arg(long, default_value_t = 0)]
     pub(crate) empty: u64,
 }
 
-/// How long a scenario waits, and under which name it lives.
+/// How long a scenario waits, and the name of its process.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct HoldArgs {
-    /// Wait for this long (500ms, 5s, 2m) after pinning, and again before releasing
+    /// Wait for this time (500ms, 5s, 2m) after pinning, and again before releasing
     #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "hold_until_stdin")]
     pub(crate) hold: Option<Duration>,
-    /// Wait for a line or the end of input on standard input instead
+    /// Wait for a line or end of file on standard input instead
     #[arg(long)]
     pub(crate) hold_until_stdin: bool,
     /// Name of the process, as ps shows it (15 bytes)
     #[arg(long)]
     pub(crate) name: Option<String>,
-    /// Die with the process of this id, which started this one
+    /// Die with this process, which is the parent
     #[arg(long, hide = true, value_name = "PID")]
     pub(crate) die_with_parent: Option<i32>,
 }
 
 impl Scenario {
-    /// As the command line names it.
+    /// The name on the command line.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::ForkWriteParent(_) => "fork-write-parent",
@@ -178,7 +179,7 @@ impl Scenario {
         }
     }
 
-    /// The memory it works with.
+    /// The memory of the scenario.
     pub(crate) fn memory(&self) -> MemoryArgs {
         match self {
             Self::UffdWpWriters(writing) => writing.memory.clone(),

@@ -1,7 +1,8 @@
-//! PinCounts without FOLL_LONGTERM that last for as long as one likes.
+//! Pins without FOLL_LONGTERM that last as long as the caller wants.
 //!
-//! process_vm_readv pins what it reads (up to 1024 pages at once), then copies. Where the copy is to go to is
-//! a page that is not there and that a userfaultfd watches: the call waits with its pins until the page comes.
+//! process_vm_readv pins what it reads (up to 1024 pages at once), then copies. The destination of the copy
+//! is a missing page registered with a userfaultfd, so the call blocks with its pins until the page is
+//! mapped.
 
 use std::io::IoSliceMut;
 use std::os::fd::AsFd;
@@ -20,11 +21,11 @@ use crate::pins::PinCounts;
 use crate::report;
 use crate::userfault::{FaultMode, UffdFeature, Userfault};
 
-/// Pages that one process_vm_readv holds at a time (`PVM_MAX_KMALLOC_PAGES` of pointers).
+/// Pages that one process_vm_readv pins at a time (`PVM_MAX_KMALLOC_PAGES` of pointers).
 const MOST: u64 = 1024;
 const BUG: &str = "report this as a bug of pinload";
 
-/// A thread inside process_vm_readv, which holds what it reads.
+/// A thread inside process_vm_readv, which holds the pins.
 pub(super) struct BlockedRead {
     fault: Userfault,
     missing: Buffer,
@@ -47,10 +48,10 @@ impl BlockedRead {
         let began_ns = report::now_ns();
         let (tell, told) = mpsc::channel();
         let thread = thread::spawn(move || {
-            // The receiver waits for this.
+            // The receiver is waiting for the thread id.
             let _ = tell.send(report::caller().1);
             let pointer: *mut u8 = std::ptr::with_exposed_provenance_mut(target);
-            // SAFETY: the page is mapped until this thread has ended, and nobody else refers to it.
+            // SAFETY: the page is mapped until this thread has ended, and nothing else refers to it.
             let local = unsafe { std::slice::from_raw_parts_mut(pointer, PAGE) };
             let remote = [RemoteIoVec {
                 base: address,
@@ -76,7 +77,7 @@ impl BlockedRead {
         Ok(this)
     }
 
-    /// The call pins before it copies: when the copy waits, the pins are there.
+    /// Waits until the copy blocks: the call pins before it copies, so the pins are then taken.
     fn await_fault(&self) -> Result<()> {
         let mut waiting = [PollFd::new(self.fault.as_fd(), PollFlags::POLLIN)];
         poll(&mut waiting, PollTimeout::from(60_000_u16)).failing("cannot wait for a fault", BUG)?;
@@ -89,7 +90,7 @@ impl BlockedRead {
         }
     }
 
-    /// Lets the call return, which gives the pins back, and says so.
+    /// Lets the call return, which releases the pins, and prints `released`.
     pub(super) fn finish(self, run: &ScenarioRun) -> Result<()> {
         let began_ns = report::now_ns();
         self.fault.fill(self.missing.extent())?;
@@ -105,7 +106,7 @@ impl BlockedRead {
     }
 }
 
-/// Begins such a call, says so, and waits at the hold.
+/// Starts such a call, prints `ready`, and waits for the hold condition.
 pub(super) fn start(run: &ScenarioRun, buffer: &Buffer) -> Result<BlockedRead> {
     if run.pages() > MOST {
         return Err(Failure::usage(

@@ -1,6 +1,8 @@
-//! Many threads at once in the middle of a pin, each of one page that comes late; then each pins it once more.
+//! Many threads block inside a pin at the same time, each on one missing page; then each thread pins its page
+//! once more.
 //!
-//! A kretprobe on the pin function has few instances (`maxactive`), and misses the returns of all calls beyond.
+//! A kretprobe on the pin function has few instances (`maxactive`), and misses the returns of all further
+//! calls.
 
 use std::io::IoSlice;
 use std::os::fd::AsFd;
@@ -19,10 +21,10 @@ use crate::run::joined;
 use crate::userfault::{FaultMode, UffdFeature, Userfault};
 
 const BUG: &str = "report this as a bug of pinload";
-/// Threads that a process may well have.
+/// A limit on the number of threads.
 const MOST: u64 = 512;
 
-/// Plays it with a thread for each page.
+/// Runs the scenario with one thread for each page.
 pub(super) fn play(run: &mut ScenarioRun) -> Result<()> {
     let threads = run.pages();
     if threads > MOST {
@@ -48,7 +50,7 @@ pub(super) fn play(run: &mut ScenarioRun) -> Result<()> {
             .map(|page| scope.spawn(move || write(page).and_then(|()| write(page))))
             .collect();
         let waited = await_faults(&fault, threads.len());
-        // Without their pages the threads would wait for ever.
+        // The threads block until their pages are mapped, even after an error.
         let filled = fault.fill(buffer.extent());
         let written = threads.into_iter().map(joined).fold(Ok(()), Result::and);
         waited.and(filled).and(written)
@@ -59,7 +61,7 @@ pub(super) fn play(run: &mut ScenarioRun) -> Result<()> {
     run.end()
 }
 
-/// Writes to a page of this process as to another one's, which pins it.
+/// Writes to a page of this process by process_vm_writev, which pins the page.
 fn write(page: usize) -> Result<()> {
     let remote = [RemoteIoVec { base: page, len: 8 }];
     let written = process_vm_writev(getpid(), &[IoSlice::new(&[1; 8])], &remote);
@@ -72,7 +74,7 @@ fn write(page: usize) -> Result<()> {
     }
 }
 
-/// Waits until so many threads wait for their page.
+/// Waits until `threads` threads block on their page.
 fn await_faults(fault: &Userfault, threads: usize) -> Result<()> {
     let mut waiting = 0;
     while waiting < threads {

@@ -1,5 +1,5 @@
-//! What a tracer is to find, as the scenario established it itself: by the frames behind its pages, not by
-//! what this kernel is known to do.
+//! The findings that a tracer must report. The scenario derives them from the frames behind its pages, and
+//! not from the known behaviour of this kernel.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use crate::memory::PAGE;
 
-/// What is to be found.
+/// The kind of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum ExpectedKind {
     CowAfterPin,
-    /// What was copied was referenced, and not pinned.
+    /// The copied page was referenced (FOLL_GET) and not pinned.
     GetNotPin,
     ForkCopiedPinned,
     MappingTouched,
@@ -20,7 +20,7 @@ pub(super) enum ExpectedKind {
     UndeclaredLongterm,
 }
 
-/// By what.
+/// The cause of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum HazardCause {
@@ -37,7 +37,7 @@ pub(super) enum HazardCause {
     Truncate,
 }
 
-/// All of one kind and touch, so far.
+/// All occurrences of one kind, cause and process.
 #[derive(Debug)]
 struct Occurrence {
     kind: ExpectedKind,
@@ -48,7 +48,7 @@ struct Occurrence {
     pages: BTreeSet<usize>,
 }
 
-/// The same, as it is printed.
+/// A finding as it is printed.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct ExpectedFinding {
     kind: ExpectedKind,
@@ -58,20 +58,20 @@ pub(super) struct ExpectedFinding {
     pid: i32,
     /// The lowest page.
     address: String,
-    /// Different pages of 4 KiB.
+    /// Number of distinct 4 KiB pages.
     pages: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<HazardCause>,
 }
 
-/// Pending-flush windows in which a page was changed.
+/// Pending-flush windows in which a page changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct ExpectedWindows {
     cause: &'static str,
     count: u64,
 }
 
-/// Everything that is to be found.
+/// All findings to expect.
 #[derive(Debug, Default)]
 pub(super) struct ExpectedFindings {
     entries: Vec<Occurrence>,
@@ -79,7 +79,7 @@ pub(super) struct ExpectedFindings {
 }
 
 impl ExpectedFindings {
-    /// Something happened `times` to these pages; if there are none, nothing happened.
+    /// Notes that a cause affected these pages `times` times; no pages mean no finding.
     pub(super) fn note(
         &mut self,
         kind: ExpectedKind,
@@ -107,12 +107,12 @@ impl ExpectedFindings {
         }
     }
 
-    /// So many write-protects by userfaultfd changed at least one page each.
+    /// Notes write-protects by userfaultfd that each changed at least one page.
     pub(super) const fn windows(&mut self, count: u64) {
         self.uffd_wp += count;
     }
 
-    /// To be printed.
+    /// The findings, for printing.
     pub(super) fn findings(&self) -> Vec<ExpectedFinding> {
         let finding = |entry: &Occurrence| ExpectedFinding {
             kind: entry.kind,
@@ -125,7 +125,7 @@ impl ExpectedFindings {
         self.entries.iter().map(finding).collect()
     }
 
-    /// To be printed: only the windows of userfaultfd are counted.
+    /// The windows, for printing; only those of userfaultfd are counted.
     pub(super) fn all_windows(&self) -> Vec<ExpectedWindows> {
         let windows = ExpectedWindows {
             cause: "uffd_wp",
@@ -135,7 +135,7 @@ impl ExpectedFindings {
     }
 }
 
-/// How many copies it took to move these pages, where the kernel copies `unit` bytes at once.
+/// The number of copies that moved these pages, if the kernel copies `unit` bytes at once.
 pub(super) fn copies(pages: &[usize], unit: usize) -> u64 {
     let pieces: BTreeSet<_> = pages.iter().map(|page| page * PAGE / unit).collect();
     pieces.len() as u64

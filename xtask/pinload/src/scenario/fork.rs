@@ -1,4 +1,4 @@
-//! fork(2) with pinned pages, and who writes to them then.
+//! fork(2) with pinned pages, followed by writes of the parent or the child.
 
 use std::io::{BufRead, BufReader};
 
@@ -9,7 +9,7 @@ use crate::child::{self, ForkedChild};
 use crate::failure::{Explain, Failure, Result};
 use crate::report;
 
-/// The parent writes while the child lives.
+/// The parent writes while the child is alive.
 pub(super) fn parent_writes(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let child = fork(run, pinned, false)?;
     pinned.write(run)?;
@@ -22,7 +22,8 @@ pub(super) fn child_writes(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result
     child::check(child.finish()?)
 }
 
-/// Forks a child that compares its frames with its parent's before anybody writes, and then waits.
+/// Forks a child. The child compares its frames with those of its parent before either writes, and then
+/// waits.
 fn fork(run: &mut ScenarioRun, pinned: &mut Pinned, writes: bool) -> Result<ForkedChild> {
     let before = frames(pinned.buffer()?)?;
     let began_ns = report::now_ns();

@@ -1,4 +1,4 @@
-//! A child pins through an io_uring of its parent and exits: its address space goes, its pins hold.
+//! A child pins through an io_uring of its parent and exits: its address space ends, its pins last.
 
 use std::io::{BufRead, BufReader};
 
@@ -16,10 +16,10 @@ use crate::report;
 use crate::vmstat::PinCounters;
 use crate::workload::IoUringBuffers;
 
-/// What the child tells: address and pins.
+/// The child's message: the address and the pins.
 type ChildMessage = (usize, PinCounts);
 
-/// Plays it.
+/// Runs the scenario.
 pub(super) fn exit(run: &mut ScenarioRun) -> Result<()> {
     let owner = getpid().as_raw();
     let mut ring = Some(IoUringBuffers::make_ring()?);
@@ -33,7 +33,7 @@ pub(super) fn exit(run: &mut ScenarioRun) -> Result<()> {
             IoUringBuffers::on_ring(ring, buffer, 1, Some(owner)),
         )?;
         let held = pinned.held();
-        // The ring's own mappings were not inherited: they must not be unmapped here.
+        // The child did not inherit the mappings of the ring and must not unmap them.
         std::mem::forget(pinned);
         run.ready(held)?;
         let news: ChildMessage = (held.address, held.pins);
@@ -55,7 +55,7 @@ pub(super) fn exit(run: &mut ScenarioRun) -> Result<()> {
     let vmstat = PinCounters::read()?;
     let began_ns = report::now_ns();
     drop(ring);
-    // A work queue gives them back: until then, huge pages would be missing from the pool.
+    // A work queue releases the pins; until then the huge pages are missing from the pool.
     let released = PinCounts {
         released: pins.held,
         ..PinCounts::default()

@@ -1,4 +1,4 @@
-//! Pinned pages that KSM would like to merge.
+//! Pinned pages that KSM could merge.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -11,11 +11,12 @@ use crate::memory::{Buffer, FirstTouch, KernelSetting, MemorySpec, Sharing};
 use crate::report;
 
 const FULL_SCANS: &str = "/sys/kernel/mm/ksm/full_scans";
-/// KSM takes a page only when it has found it unchanged before, so a few.
+/// KSM merges a page only after it has found the page unchanged in an earlier scan, so several scans are
+/// needed.
 const SCANS: u64 = 5;
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Has KSM scan the pinned pages, and writes to them then.
+/// Lets KSM scan the pinned pages, then writes to them.
 pub(super) fn scan(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
     let _settings = [
@@ -23,7 +24,8 @@ pub(super) fn scan(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
         KernelSetting::word("/sys/kernel/mm/ksm/sleep_millisecs", "5")?,
         KernelSetting::word("/sys/kernel/mm/ksm/run", "1")?,
     ];
-    // Two unpinned pages with the same contents go first: they show that KSM works, and are there to be merged with.
+    // Two unpinned pages with the same contents are merged first: they show that KSM works, and the pinned
+    // pages could merge with them.
     let others = Buffer::new(MemorySpec {
         pages: 2,
         backing: Backing::Small,
@@ -45,7 +47,7 @@ pub(super) fn scan(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     pinned.write(run)
 }
 
-/// Whether both pages are one.
+/// Whether both pages have the same frame.
 fn merged(buffer: &Buffer) -> Result<bool> {
     let frames = frames(buffer)?;
     let mut numbers = frames.numbers();
@@ -63,7 +65,6 @@ fn full_scans() -> Result<u64> {
     })
 }
 
-/// Looks again and again until it is so.
 fn wait(what: &str, mut reached: impl FnMut() -> Result<bool>) -> Result<()> {
     let begun = Instant::now();
     while !reached()? {

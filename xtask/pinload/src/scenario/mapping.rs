@@ -1,4 +1,4 @@
-//! What one thread does to the mapping of its pinned pages.
+//! Changes that one thread makes to the mapping of its pinned pages.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use crate::failure::{Explain, Failure, Result};
 use crate::memory::{Buffer, HUGE, PAGE};
 use crate::report;
 
-/// A system call touched all of the range.
+/// Notes a system call that affected the whole range.
 fn whole(
     run: &mut ScenarioRun,
     pinned: &Pinned,
@@ -22,7 +22,7 @@ fn whole(
     run.step(step, &[], began_ns)
 }
 
-/// Read-only, writable again, write.
+/// mprotect to read-only and back, then writes.
 pub(super) fn protect_write(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
     pinned.buffer()?.protect(false)?;
@@ -31,28 +31,28 @@ pub(super) fn protect_write(run: &mut ScenarioRun, pinned: &mut Pinned) -> Resul
     pinned.write(run)
 }
 
-/// Unmapped, mapped again.
+/// munmap, then a new mapping at the same address.
 pub(super) fn unmap_remap(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
     pinned.buffer()?.remap_in_place()?;
     whole(run, pinned, HazardCause::Munmap, "munmap", began_ns)
 }
 
-/// Discarded, touched again.
+/// MADV_DONTNEED, then writes.
 pub(super) fn dontneed(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
     pinned.buffer()?.discard_and_write()?;
     whole(run, pinned, HazardCause::Dontneed, "dontneed", began_ns)
 }
 
-/// The same by process_madvise.
+/// MADV_DONTNEED by process_madvise, then writes.
 pub(super) fn process_dontneed(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
     pinned.buffer()?.discard_and_write_by_process()?;
     whole(run, pinned, HazardCause::Dontneed, "process_madvise", began_ns)
 }
 
-/// Free for the kernel to take, touched again.
+/// MADV_FREE, then writes.
 pub(super) fn free(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
     pinned.buffer()?.madvise_free()?;
@@ -60,7 +60,7 @@ pub(super) fn free(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     pinned.write(run)
 }
 
-/// Moved elsewhere.
+/// mremap to another address.
 pub(super) fn mremap(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
     let to = pinned.buffer()?.relocate()?;
@@ -68,7 +68,7 @@ pub(super) fn mremap(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     run.step("mremap", &[("new_address", to as u64)], began_ns)
 }
 
-/// Moved elsewhere, while the mapping stays, with no page in it.
+/// mremap to another address with MREMAP_DONTUNMAP: the old mapping stays, without pages.
 pub(super) fn mremap_keep(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
     let to = pinned.buffer()?.move_pages_out()?;
@@ -76,7 +76,7 @@ pub(super) fn mremap_keep(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<
     run.step("mremap", &[("new_address", to as u64)], began_ns)
 }
 
-/// Other memory in the place of the second half; of hugetlb, whole huge pages.
+/// Another mapping in place of the second half; with hugetlb, of whole huge pages.
 pub(super) fn map_over(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
     let from = second_half(pinned.buffer()?);
@@ -85,13 +85,13 @@ pub(super) fn map_over(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()>
     run.step("mmap", &[], began_ns)
 }
 
-/// The page with which the second half begins; of hugetlb, whole huge pages.
+/// The first page of the second half; with hugetlb, of whole huge pages.
 pub(super) fn second_half(buffer: &Buffer) -> usize {
     let step = piece(buffer.wanted().backing);
     buffer.bytes() / PAGE / 2 / step * step
 }
 
-/// Pages of which all or none can be unmapped.
+/// Number of pages that can only be unmapped together.
 const fn piece(backing: Backing) -> usize {
     match backing {
         Backing::Hugetlb => HUGE / PAGE,
@@ -99,11 +99,11 @@ const fn piece(backing: Backing) -> usize {
     }
 }
 
-/// The kernel is told to forget what was written.
+/// Clears the soft-dirty bits, which write-protects the pages.
 pub(super) fn soft_dirty(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     const CLEAR_REFS: &str = "/proc/self/clear_refs";
     const REMEDY: &str = "use a kernel with CONFIG_MEM_SOFT_DIRTY";
-    // The pages have just been written: where the kernel keeps the bit, it is set.
+    // The pages have just been written: if the kernel tracks soft-dirty pages, all bits are set.
     let dirty = frames(pinned.buffer()?)?.dirty();
     if dirty < pinned.all().len() {
         return Err(Failure::unavailable(
@@ -119,7 +119,7 @@ pub(super) fn soft_dirty(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<(
     pinned.write(run)
 }
 
-/// The file is cut to half, and loses its second quarter.
+/// Truncates the file to half, and punches a hole into its second quarter.
 pub(super) fn truncate(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let pages = pinned.all().end;
     let (quarter, half) = (pages / 4, pages / 2);
@@ -127,7 +127,7 @@ pub(super) fn truncate(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()>
     let end = buffer.extent().1 / PAGE;
     let began_ns = report::now_ns();
     buffer.truncate(half * PAGE)?;
-    // Of a file, offsets are told and not addresses.
+    // Findings on a file carry offsets instead of addresses.
     run.note(
         ExpectedKind::MappingTouched,
         HazardCause::Truncate,
@@ -150,7 +150,7 @@ pub(super) fn truncate(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()>
     run.step("fallocate", &[], began_ns)
 }
 
-/// Whether the memory divides into so many parts of whole pages.
+/// Fails unless the memory divides into `parts` parts of whole pages.
 pub(super) fn check_parts(parts: u64, pages: u64, backing: Backing) -> Result<()> {
     let step = parts * piece(backing) as u64;
     if pages.is_multiple_of(step) {

@@ -1,7 +1,7 @@
-//! Scenarios: what is done to pinned memory or beside it, and what a tracer is to find in it.
+//! Scenarios: changes to pinned memory or to memory beside it, and the findings that a tracer must report.
 //!
-//! Each prints `ready`, waits at a hold, does what it does (`step`), prints `touched`, waits at a second hold,
-//! gives the pins back (`released`), and says what happened (`expected`, `done`).
+//! Each scenario prints `ready`, waits, changes the memory (`step`), prints `changed`, waits again, releases
+//! the pins (`released`), and prints the findings to expect (`expected`, `done`).
 
 mod arguments;
 mod blocked_read;
@@ -27,7 +27,7 @@ use self::scenario_run::ScenarioRun;
 use crate::failure::Result;
 use crate::memory::{Buffer, Sharing};
 
-/// Plays the scenario, and undoes what it changed on the machine.
+/// Runs the scenario, and restores the changed settings of the machine.
 pub(crate) fn run(scenario: &Scenario) -> Result<()> {
     let run = &mut ScenarioRun::new(scenario);
     let _settings = if scenario.memory().reserve {
@@ -72,7 +72,7 @@ pub(crate) fn run(scenario: &Scenario) -> Result<()> {
     }
 }
 
-/// PinCounts private memory, does what there is to do, and releases.
+/// Pins private memory, runs `work`, and releases.
 fn pinned(
     run: &mut ScenarioRun,
     work: impl FnOnce(&mut ScenarioRun, &mut Pinned) -> Result<()>,
@@ -101,7 +101,7 @@ const fn sharing(scenario: &Scenario) -> Sharing {
     }
 }
 
-/// For how many buffers of the wanted size there must be memory.
+/// Number of buffers for which memory must be reserved.
 fn buffers(scenario: &Scenario) -> usize {
     match scenario {
         Scenario::UffdWpStorm(storm) => usize::try_from(storm.threads).unwrap_or(usize::MAX),

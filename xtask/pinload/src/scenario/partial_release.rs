@@ -1,4 +1,4 @@
-//! PinCounts that were taken together, of which a part is given back.
+//! Pins that were taken together, of which a part is released.
 
 use super::expected::{ExpectedKind, HazardCause};
 use super::mapping::second_half;
@@ -12,7 +12,7 @@ use crate::report;
 use crate::vmstat::PinCounters;
 use crate::workload::IoUringBuffers;
 
-/// Of two adjoining buffers the second is taken back, then unmapped.
+/// Releases and unmaps the second of two adjoining buffers.
 pub(super) fn release(run: &mut ScenarioRun) -> Result<()> {
     let buffer = Buffer::new(run.wanted(Sharing::Private))?;
     let buffers = IoUringBuffers::new(buffer, 2)?;
@@ -21,7 +21,7 @@ pub(super) fn release(run: &mut ScenarioRun) -> Result<()> {
     let began_ns = report::now_ns();
     let from = second_half(pinned.buffer()?);
     pinned.buffer()?.unmap_from(from * PAGE)?;
-    // Nothing is left but the first half.
+    // Only the first half is still mapped.
     let changed = pinned.frames().changed(&frames(pinned.buffer()?)?);
     let seen = [("pages_changed", changed.len() as u64)];
     let base = pinned.held().address;
@@ -38,11 +38,12 @@ pub(super) fn release(run: &mut ScenarioRun) -> Result<()> {
     run.end()
 }
 
-/// Returns once its pins are gone: they may be given back from a work queue.
+/// Releases the second buffer and returns once its pins are gone: the kernel may release them from a work
+/// queue.
 fn take_back_second(run: &ScenarioRun, pinned: &Pinned) -> Result<()> {
     let began_ns = report::now_ns();
     let vmstat = PinCounters::read()?;
-    // Where nobody knows how many there were, there was one at least.
+    // If the number of pins is not known, at least one is expected.
     let least = pinned.workload().take_back(1)?.unwrap_or(1);
     let wanted = PinCounts {
         released: Some(least),

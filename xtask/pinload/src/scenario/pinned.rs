@@ -1,5 +1,5 @@
-//! MemoryArgs that this process holds, by fixed buffers of an io_uring unless it says otherwise, and what becomes of
-//! its pages.
+//! Memory that this process holds (by fixed buffers of an io_uring, if no other workload is given), and the
+//! changes of its pages.
 
 use std::ops::Range;
 
@@ -17,19 +17,19 @@ pub(super) struct Pinned<W = IoUringBuffers> {
     workload: W,
     held: PinnedRange,
     pages: usize,
-    /// As they were when the pins were taken: what the pins' holder looks at.
+    /// The frames at the time of the pin: the memory that the holder of the pins sees.
     frames: PageFrames,
 }
 
 impl Pinned {
-    /// PinCounts the whole buffer, says so, and waits at the hold.
+    /// Pins the whole buffer, prints `ready`, and waits.
     pub(super) fn new(run: &ScenarioRun, buffer: Buffer) -> Result<Self> {
         Self::on(PinKind::IoUring, IoUringBuffers::new(buffer, 1)?)?.ready(run)
     }
 }
 
 impl<W: Workload> Pinned<W> {
-    /// PinCounts what the workload has, and says nothing.
+    /// Pins the memory of the workload without printing a line.
     pub(super) fn on(kind: PinKind, mut workload: W) -> Result<Self> {
         let began_ns = report::now_ns();
         let pins = workload.pin()?;
@@ -48,14 +48,14 @@ impl<W: Workload> Pinned<W> {
         })
     }
 
-    /// Says so, and waits at the hold.
+    /// Prints `ready`, and waits.
     pub(super) fn ready(self, run: &ScenarioRun) -> Result<Self> {
         run.ready(self.held)?;
         run.wait()?;
         Ok(self)
     }
 
-    /// What holds the memory.
+    /// The workload that holds the memory.
     pub(super) const fn workload(&self) -> &W {
         &self.workload
     }
@@ -65,22 +65,22 @@ impl<W: Workload> Pinned<W> {
         buffer_of(self.workload.buffer())
     }
 
-    /// What a line says of it.
+    /// The range for the printed lines.
     pub(super) const fn held(&self) -> PinnedRange {
         self.held
     }
 
-    /// All of its pages.
+    /// The indexes of all pages.
     pub(super) const fn all(&self) -> Range<usize> {
         0..self.pages
     }
 
-    /// A system call touched these pages where they were pinned.
+    /// Notes a system call that changed these pages at the address at which they were pinned.
     pub(super) fn changed_by(&self, run: &mut ScenarioRun, cause: HazardCause, pages: Range<usize>) {
         run.note(ExpectedKind::MappingTouched, cause, 1, self.held.address, pages);
     }
 
-    /// Writes to each page; where that put another frame in the place of the held one, it was a copy.
+    /// Writes to each page. A page whose held frame was replaced by the write has been copied.
     pub(super) fn write(&mut self, run: &mut ScenarioRun) -> Result<()> {
         let began_ns = report::now_ns();
         let before = frames(self.buffer()?)?;
@@ -89,7 +89,7 @@ impl<W: Workload> Pinned<W> {
         run.step("write", &[("pages_copied", copied)], began_ns)
     }
 
-    /// Notes the held pages that were copied since `before`, and counts them.
+    /// Notes the held pages that were copied since `before`, and returns their number.
     pub(super) fn copied_since(&mut self, run: &mut ScenarioRun, before: &PageFrames) -> Result<u64> {
         let after = frames(self.buffer()?)?;
         let gone: Vec<usize> = self.frames.changed(before);
@@ -113,12 +113,12 @@ impl<W: Workload> Pinned<W> {
         Ok(count)
     }
 
-    /// The frames that are held.
+    /// The held frames.
     pub(super) fn frames(&self) -> PageFrames {
         self.frames.clone()
     }
 
-    /// Gives the pins back, and says so.
+    /// Releases the pins, and prints `released`.
     pub(super) fn release(&mut self, run: &ScenarioRun) -> Result<()> {
         let began_ns = report::now_ns();
         self.workload.unpin()?;
@@ -127,7 +127,7 @@ impl<W: Workload> Pinned<W> {
     }
 }
 
-/// The frame of each page; a scenario cannot do without.
+/// The frame of each page; a scenario needs them.
 pub(super) fn frames(buffer: &Buffer) -> Result<PageFrames> {
     buffer.frames().ok_or_else(|| {
         Failure::unavailable(

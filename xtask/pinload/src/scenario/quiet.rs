@@ -1,4 +1,4 @@
-//! What a process may do without any harm to pins: nothing is to be found.
+//! Controls: changes that do no harm to pins, so no finding is expected.
 
 use super::pinned::{Pinned, frames};
 use super::scenario_run::{PinnedRange, ScenarioRun};
@@ -19,7 +19,7 @@ pub(super) fn fork(run: &ScenarioRun) -> Result<()> {
     run.end()
 }
 
-/// The neighbours on both sides are discarded, protected and unmapped, to the page.
+/// The neighbours on both sides are discarded, protected and unmapped, right up to the pinned range.
 pub(super) fn unmap(run: &ScenarioRun) -> Result<()> {
     let buffer = Buffer::new(run.wanted(Sharing::Private))?;
     let neighbours = buffer.neighbours()?;
@@ -44,7 +44,7 @@ pub(super) fn protect(run: &ScenarioRun) -> Result<()> {
     finish(run, &mut pinned)
 }
 
-/// Everything comes after the release.
+/// All changes come after the release.
 pub(super) fn release(run: &ScenarioRun) -> Result<()> {
     let mut pinned = Pinned::new(run, Buffer::new(run.wanted(Sharing::Private))?)?;
     pinned.release(run)?;
@@ -77,7 +77,7 @@ fn protect_and_write(run: &ScenarioRun, buffer: &Buffer) -> Result<()> {
     run.step("mprotect", &[("pages_copied", copied)], began_ns)
 }
 
-/// The copies that are made here are of pages that nobody pins.
+/// The copies made here are of pages that are not pinned.
 pub(super) fn fork_and_write(run: &ScenarioRun, buffer: &Buffer) -> Result<()> {
     let began_ns = report::now_ns();
     let before = frames(buffer)?;

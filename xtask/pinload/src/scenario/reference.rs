@@ -1,4 +1,4 @@
-//! References that are no pins (FOLL_GET): those of a pipe on the pages that were spliced into it.
+//! References that are not pins (FOLL_GET): those that a pipe holds on spliced pages.
 
 use super::pinned::{Pinned, frames};
 use super::quiet::fork_and_write;
@@ -10,7 +10,7 @@ use crate::memory::{Buffer, Sharing};
 use crate::report;
 use crate::workload::Vmsplice;
 
-/// The parent writes while the child, which touches nothing, lives: what the pipe has is what was there before.
+/// The parent writes while the child, which touches nothing, is alive: the pipe keeps the old frames.
 pub(super) fn fork_write(run: &mut ScenarioRun) -> Result<()> {
     let mut referenced = reference(run)?;
     let began_ns = report::now_ns();
@@ -37,7 +37,7 @@ pub(super) fn quiet(run: &ScenarioRun) -> Result<()> {
     run.end()
 }
 
-/// Has a pipe hold the pages, says so, and waits at the hold.
+/// Splices the pages into a pipe, prints `ready`, and waits.
 fn reference(run: &ScenarioRun) -> Result<Pinned<Vmsplice>> {
     let buffer = Buffer::new(run.wanted(Sharing::Private))?;
     Pinned::on(PinKind::Vmsplice, Vmsplice::new(buffer))?.ready(run)

@@ -1,4 +1,4 @@
-//! What all scenarios share: the lines that they print, and the gates at which they wait.
+//! The state that all scenarios share: the printed lines, the waiting, and the findings to expect.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::memory::{Buffer, FirstTouch, MemorySpec, PAGE, Sharing};
 use crate::pins::PinCounts;
 use crate::report;
 
-/// One scenario under way.
+/// One running scenario.
 pub(super) struct ScenarioRun {
     name: &'static str,
     memory: MemoryArgs,
@@ -29,21 +29,21 @@ struct RangeLine {
     scenario: &'static str,
     pid: i32,
     tid: i32,
-    /// How it pinned; without, nothing is pinned.
+    /// The way of pinning; absent if nothing is pinned.
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<PinKind>,
     backing: Backing,
     address: String,
     pages: u64,
     expected_pins: PinCounts,
-    /// The kernel gives the pins back from a work queue.
+    /// The kernel releases the pins from a work queue.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     deferred: bool,
     began_ns: u64,
     time_ns: u64,
 }
 
-/// `step`, `touched` and `done`.
+/// `step`, `changed` and `done`.
 #[derive(Serialize)]
 struct StepLine<'a> {
     event: &'static str,
@@ -51,7 +51,7 @@ struct StepLine<'a> {
     pid: i32,
     #[serde(skip_serializing_if = "Option::is_none")]
     step: Option<&'a str>,
-    /// What was seen.
+    /// The observed values.
     #[serde(flatten)]
     seen: BTreeMap<&'a str, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,7 +69,7 @@ struct ExpectedLine {
     time_ns: u64,
 }
 
-/// A range, and who holds it by which pins.
+/// A range, the thread that holds it, and its pins.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PinnedRange {
     pub(super) kind: Option<PinKind>,
@@ -81,7 +81,7 @@ pub(super) struct PinnedRange {
 }
 
 impl ScenarioRun {
-    /// A run on which nothing has happened yet.
+    /// A run that has not done anything yet.
     pub(super) fn new(scenario: &Scenario) -> Self {
         let memory = scenario.memory();
         Self {
@@ -105,12 +105,13 @@ impl ScenarioRun {
         }
     }
 
-    /// Pages of 4 KiB asked for.
+    /// Pages of 4 KiB.
     pub(super) const fn pages(&self) -> u64 {
         self.memory.pages
     }
 
-    /// Something happened `times` to these pages, counted from `base` on, which this process holds.
+    /// Notes that a cause affected these pages of this process `times` times; the page numbers count from
+    /// `base`.
     pub(super) fn note(
         &mut self,
         kind: ExpectedKind,
@@ -124,46 +125,46 @@ impl ScenarioRun {
             .note(kind, Some(cause), getpid().as_raw(), times, addresses);
     }
 
-    /// The pins that `pid` took are what is to be found, whatever is done to the memory.
+    /// Notes a finding about pins of `pid`, whatever happens to the memory.
     pub(super) fn note_holding(&mut self, kind: ExpectedKind, pid: i32, address: usize) {
         let pages = usize::try_from(self.memory.pages).unwrap_or(0);
         let addresses = (0..pages).map(|page| address + page * PAGE);
         self.expected.note(kind, None, pid, 1, addresses);
     }
 
-    /// So many write-protects by userfaultfd changed a page.
+    /// Notes write-protects by userfaultfd that each changed a page.
     pub(super) const fn windows(&mut self, count: u64) {
         self.expected.windows(count);
     }
 
-    /// Says that everything is in place.
+    /// Prints `ready`: the pins are taken.
     pub(super) fn ready(&self, range: PinnedRange) -> Result<()> {
         self.print_range("ready", range, false, range.began_ns)
     }
 
-    /// Says that the pins are given back, if there were any.
+    /// Prints `released`: all pins, if any, are released.
     pub(super) fn released(&self, range: PinnedRange, deferred: bool, began_ns: u64) -> Result<()> {
         let pins = range.pins.after_release();
         self.print_range("released", PinnedRange { pins, ..range }, deferred, began_ns)
     }
 
-    /// Waits at the gate.
+    /// Waits for the hold condition.
     pub(super) fn wait(&self) -> Result<()> {
         self.hold.wait()
     }
 
-    /// Says what was done just now, and what was seen of it.
+    /// Prints `step`: the change that has just been made, and the observed values.
     pub(super) fn step(&self, step: &str, seen: &[(&str, u64)], began_ns: u64) -> Result<()> {
         self.print_step("step", Some(step), seen, Some(began_ns))
     }
 
-    /// Says that everything was done, and waits at the hold.
+    /// Prints `changed`: all changes are made. Then waits.
     pub(super) fn changed(&self) -> Result<()> {
         self.print_step("changed", None, &[], None)?;
         self.wait()
     }
 
-    /// Says what is to be found.
+    /// Prints the findings to expect.
     pub(super) fn end(&self) -> Result<()> {
         report::print(&ExpectedLine {
             event: "expected",
@@ -219,7 +220,7 @@ impl ScenarioRun {
 }
 
 impl PinnedRange {
-    /// MemoryArgs that nobody pins.
+    /// Memory that is not pinned.
     pub(super) fn unpinned(buffer: &Buffer) -> Self {
         Self {
             kind: None,

@@ -1,4 +1,4 @@
-//! What is done while a system call holds pages without FOLL_LONGTERM.
+//! Changes made while a system call holds pages without FOLL_LONGTERM.
 
 use nix::unistd::getpid;
 
@@ -11,7 +11,7 @@ use crate::failure::Result;
 use crate::memory::{Buffer, PAGE, Sharing};
 use crate::report;
 
-/// PinnedRange, and nothing else.
+/// Holds the pins and changes nothing.
 pub(super) fn missing_longterm(run: &mut ScenarioRun) -> Result<()> {
     let buffer = Buffer::new(run.wanted(Sharing::Private))?;
     let waiting = start(run, &buffer)?;
@@ -25,7 +25,7 @@ pub(super) fn missing_longterm(run: &mut ScenarioRun) -> Result<()> {
     run.end()
 }
 
-/// A file's pages, pinned for reading: each write puts a copy into the process's memory.
+/// Pages of a file, pinned for reading: each write puts a copy into the memory of the process.
 pub(super) fn read_pin_write(run: &mut ScenarioRun) -> Result<()> {
     let buffer = Buffer::new(run.wanted(Sharing::Copied))?;
     let before = frames(&buffer)?;
@@ -47,7 +47,7 @@ pub(super) fn read_pin_write(run: &mut ScenarioRun) -> Result<()> {
     run.end()
 }
 
-/// The second half is unmapped: the call goes on with pages to which no address leads any more.
+/// Unmaps the second half: the call continues with pages that no address maps.
 pub(super) fn unmap(run: &mut ScenarioRun) -> Result<()> {
     let mut buffer = Buffer::new(run.wanted(Sharing::Private))?;
     let waiting = start(run, &buffer)?;

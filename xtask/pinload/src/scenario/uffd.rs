@@ -1,4 +1,4 @@
-//! Write protection by userfaultfd, of pinned memory and of memory that nobody pins.
+//! Write protection by userfaultfd of pinned memory and of unpinned memory.
 
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -14,7 +14,7 @@ use crate::memory::{Buffer, FirstTouch, MemorySpec, Sharing};
 use crate::report;
 use crate::run::joined;
 
-/// The pinned range is write-protected again and again, each time until a writer was held up.
+/// Write-protects the pinned range repeatedly, each time until a writer has faulted.
 pub(super) fn writers(run: &mut ScenarioRun, pinned: &mut Pinned, arguments: &UffdWritersArgs) -> Result<()> {
     let began_ns = report::now_ns();
     let before = pinned.frames();
@@ -33,7 +33,7 @@ pub(super) fn writers(run: &mut ScenarioRun, pinned: &mut Pinned, arguments: &Uf
         pinned.changed_by(run, HazardCause::UffdWp, pinned.all());
     }
     run.windows(arguments.rounds);
-    // A frame that was left by a copy never comes back, so the whole time is one step.
+    // A frame that was replaced by a copy never returns, so all rounds together are one step.
     let seen = [
         ("write_protects", arguments.rounds),
         ("changed", arguments.rounds),
@@ -87,8 +87,8 @@ pub(super) fn storm(run: &mut ScenarioRun, arguments: &UffdStormArgs) -> Result<
     run.end()
 }
 
-/// What one thread does. Where a range is shared, another one might have protected it between the write that
-/// makes sure of a change and the write-protect: so they take turns.
+/// The work of one thread. Threads that share a range hold a lock: otherwise another thread could protect the
+/// range between the write, which guarantees a change, and the write-protect.
 fn rounds(
     writers: &UffdWriters<'_>,
     arguments: &UffdStormArgs,

@@ -1,4 +1,4 @@
-//! Threads that write all the time, and one that lets them when userfaultfd holds them up.
+//! Threads that write continuously, and a thread that resolves their userfaultfd faults.
 
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -18,7 +18,7 @@ use crate::userfault::{FaultMode, UffdFeature, Userfault};
 
 const BUG: &str = "report this as a bug of pinload";
 
-/// MemoryArgs that a userfaultfd watches for writes, and how often somebody was held up.
+/// Memory whose write faults a userfaultfd reports, and the number of resolved faults.
 pub(super) struct UffdWriters<'a> {
     fault: Userfault,
     buffers: Vec<&'a Buffer>,
@@ -27,7 +27,7 @@ pub(super) struct UffdWriters<'a> {
     more: Condvar,
 }
 
-/// What the handler has done.
+/// The progress of the fault handler.
 #[derive(Clone, Copy, Debug, Default)]
 struct FaultCount {
     faults: u64,
@@ -35,7 +35,7 @@ struct FaultCount {
 }
 
 impl<'a> UffdWriters<'a> {
-    /// Watches the buffers; nobody writes yet.
+    /// Registers the buffers; no thread writes yet.
     pub(super) fn new(buffers: Vec<&'a Buffer>) -> Result<Self> {
         let hugetlb = |buffer: &&Buffer| buffer.wanted().backing == Backing::Hugetlb;
         let fault = Userfault::new(if buffers.iter().any(hugetlb) {
@@ -55,12 +55,12 @@ impl<'a> UffdWriters<'a> {
         })
     }
 
-    /// Watches one more, to which nobody writes.
+    /// Registers one more buffer, to which no thread writes.
     pub(super) fn watch(&self, buffer: &Buffer) -> Result<()> {
         self.fault.register(buffer.extent(), FaultMode::WriteProtect)
     }
 
-    /// Does `work` while `writers` threads write to all buffers; leaves them writable.
+    /// Runs `work` while `writers` threads write to all buffers; leaves the buffers writable.
     pub(super) fn run<T>(&self, writers: u32, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
         let (listen, hang_up) = pipe2(OFlag::O_CLOEXEC).failing("cannot make a pipe", "raise ulimit -n")?;
         thread::scope(|scope| {
@@ -76,25 +76,25 @@ impl<'a> UffdWriters<'a> {
         })
     }
 
-    /// Write-protects the whole buffer. Before, each page is made writable and written, so that there is
-    /// something to be changed whatever the writers do: they only ever make pages writable.
+    /// Write-protects the whole buffer. Each page is first made writable and written, so that the
+    /// write-protect always changes a page: the writers and the handler only ever make pages writable.
     pub(super) fn protect(&self, buffer: &Buffer) -> Result<()> {
         self.allow(buffer)?;
         buffer.write_concurrently();
         self.fault.protect(buffer.extent(), true)
     }
 
-    /// Write-protects a buffer as it is.
+    /// Write-protects a buffer without a write before.
     pub(super) fn protect_untouched(&self, buffer: &Buffer) -> Result<()> {
         self.fault.protect(buffer.extent(), true)
     }
 
-    /// How often a writer was held up so far.
+    /// The number of resolved faults.
     pub(super) fn faults(&self) -> u64 {
         self.handled().faults
     }
 
-    /// Waits until a writer was held up, and let go, more than `faults` times.
+    /// Waits until more than `faults` faults are resolved.
     pub(super) fn await_fault(&self, faults: u64) -> Result<()> {
         let waiting = |handled: &mut FaultCount| handled.faults <= faults && !handled.over;
         let handled = self
@@ -135,7 +135,7 @@ impl<'a> UffdWriters<'a> {
         result
     }
 
-    /// Lets each fault pass, until the other end of the pipe is closed.
+    /// Resolves each fault, until the other end of the pipe is closed.
     fn handle(&self, hang_up: &File) -> Result<()> {
         loop {
             let mut waiting = [

@@ -1,4 +1,4 @@
-//! The umem of an AF_XDP socket: pins that last until the socket is gone.
+//! The umem of an AF_XDP socket: pins that last until the socket is released.
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
@@ -25,7 +25,7 @@ impl Umem {
         // SAFETY: socket(2) takes no pointers.
         let descriptor = unsafe { libc::socket(libc::AF_XDP, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
         let descriptor = Errno::result(descriptor).unavailable("cannot open an AF_XDP socket", NO_SOCKET)?;
-        // SAFETY: the descriptor was made just now and belongs to nobody else.
+        // SAFETY: the descriptor has just been created; nothing else owns it.
         let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
         Ok(Self {
             socket: Some(socket),
@@ -40,7 +40,7 @@ impl Workload for Umem {
             .socket
             .as_ref()
             .ok_or_else(|| Failure::failed("the AF_XDP socket is closed", "pin before closing"))?;
-        // The first version of the structure, which every kernel takes.
+        // The first version of the structure, which every kernel accepts.
         let umem = libc::xdp_umem_reg_v1 {
             addr: self.buffer.address() as u64,
             len: self.buffer.bytes() as u64,

@@ -1,4 +1,4 @@
-//! Direct I/O: pins (FOLL_GET references before 6.5) for the time of each call.
+//! Direct I/O: pins (FOLL_GET references before 6.5) for the duration of each call.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -117,7 +117,7 @@ impl Workload for Direct {
     }
 }
 
-/// SmallPageArgs pages that `length` bytes from `offset` on touch.
+/// Small pages that `length` bytes from `offset` on cover in part or whole.
 fn pages_spanned(offset: usize, length: usize) -> u64 {
     ((offset + length).div_ceil(PAGE) - offset / PAGE) as u64
 }
@@ -132,7 +132,7 @@ fn sibling(path: &Path, index: u32) -> PathBuf {
     name.into()
 }
 
-/// Opens the file that exists, or makes one of `bytes` that has no name any more.
+/// Opens the existing file, or creates a file of `bytes` and unlinks it.
 fn open(path: &Path, index: u32, bytes: usize, writes: bool, overwrite: bool) -> Result<File> {
     let made = sibling(path, index);
     let direct = |path: &Path| {
@@ -169,7 +169,7 @@ fn open(path: &Path, index: u32, bytes: usize, writes: bool, overwrite: bool) ->
     }
 }
 
-/// Real blocks on the disk, so that direct I/O finds neither holes nor dirty page cache.
+/// Writes real blocks to the disk, so that direct I/O finds neither holes nor dirty page cache.
 fn fill(file: &mut File, bytes: usize) -> std::io::Result<()> {
     let chunk = vec![0x70; (1 << 20).min(bytes)];
     let mut left = bytes;

@@ -1,4 +1,4 @@
-//! process_vm_readv: pins on another process's memory, taken and given back within the call.
+//! process_vm_readv: pins on the memory of another process, taken and released within the call.
 
 use std::io::{IoSliceMut, Read};
 
@@ -13,7 +13,7 @@ use crate::pins::PinCounts;
 
 const REMEDY: &str = "run as root, or allow it: sysctl kernel.yama.ptrace_scope=0";
 
-/// A child with memory, and a place to read it to.
+/// A child with memory, and a local buffer for the bytes read.
 pub(super) struct ProcessVm {
     child: Option<ForkedChild>,
     address: usize,
@@ -23,7 +23,7 @@ pub(super) struct ProcessVm {
 }
 
 impl ProcessVm {
-    /// Forks the child and waits until its memory is there. To be called before any thread exists.
+    /// Forks the child and waits until its memory is mapped. The caller must not have started a thread.
     pub(super) fn new(memory: MemorySpec, repeat: u64) -> Result<Self> {
         let mut child = ForkedChild::fork(move |parent| {
             let buffer = Buffer::new(memory)?;
@@ -32,7 +32,7 @@ impl ProcessVm {
         })?;
         let mut address = [0; 8];
         if child.messages().read_exact(&mut address).is_err() {
-            // The child has said why, and its exit code says what kind of failure it was.
+            // The child has printed the reason, and its exit code is that of the failure.
             let code = child.finish()?;
             return Err(Failure {
                 code,

@@ -1,4 +1,4 @@
-//! A DMA buffer over a memfd: one pin a folio, until the buffer's descriptor is closed.
+//! A DMA buffer over a memfd: one pin for each folio, until the descriptor of the buffer is closed.
 
 use std::fs::OpenOptions;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -42,7 +42,7 @@ pub(super) struct Udmabuf {
 }
 
 impl Udmabuf {
-    /// Seals the memfd against shrinking, as the driver demands.
+    /// Seals the memfd against shrinking, as the driver requires.
     pub(super) fn new(buffer: Buffer) -> Result<Self> {
         let device = OpenOptions::new()
             .read(true)
@@ -76,7 +76,7 @@ impl Workload for Udmabuf {
         // SAFETY: the pointer is to a `udmabuf_create` that the kernel only reads.
         let descriptor = unsafe { ioctl::create(self.device.as_raw_fd(), &raw const create) }
             .failing("cannot create the DMA buffer", NO_BUFFER)?;
-        // SAFETY: the ioctl returned a descriptor that belongs to nobody else.
+        // SAFETY: the ioctl has just returned the descriptor; nothing else owns it.
         self.dma = Some(unsafe { OwnedFd::from_raw_fd(descriptor) });
         verify_late(&self.buffer)?;
         let folio = if self.buffer.wanted().backing == Backing::Small {

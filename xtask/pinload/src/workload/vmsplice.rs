@@ -1,4 +1,4 @@
-//! Pages in pipes: references (FOLL_GET) that last while the pipe is full, and no pins.
+//! Pages in pipes: references (FOLL_GET) that last while the pipe holds the pages; no pins.
 
 use std::fs::File;
 use std::io::{ErrorKind, IoSlice, Read};
@@ -11,7 +11,7 @@ use crate::failure::{Explain, Failure, Result};
 use crate::memory::{Buffer, PAGE};
 use crate::pins::PinCounts;
 
-/// Pages in one pipe: what an unprivileged pipe may grow to.
+/// Pages in one pipe: the limit for an unprivileged pipe.
 const PIPE_PAGES: usize = 256;
 const REMEDY: &str = "ask for fewer --pages, or raise fs.pipe-user-pages-soft";
 
@@ -22,7 +22,7 @@ pub(crate) struct Vmsplice {
 }
 
 impl Vmsplice {
-    /// No pipe yet.
+    /// A workload without pipes.
     pub(crate) const fn new(buffer: Buffer) -> Self {
         Self {
             pipes: Vec::new(),
@@ -68,7 +68,7 @@ impl Workload for Vmsplice {
                 match read.read(&mut sink) {
                     Ok(0) => break,
                     Ok(_) => {}
-                    // The pipe is empty when reading would block.
+                    // Reading would block when the pipe is empty.
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                     Err(error) => return Err(error).failing("cannot drain a pipe", "report this as a bug"),
                 }

@@ -1,4 +1,4 @@
-//! The demo lives, and leaves nobody behind.
+//! The demo starts its workloads, and leaves no process behind.
 
 use std::fs;
 use std::process::Stdio;

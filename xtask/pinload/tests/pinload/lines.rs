@@ -1,4 +1,4 @@
-//! The JSON lines, and who is named in them.
+//! The JSON lines and the processes that they name.
 
 use std::collections::HashSet;
 use std::io::Read;
@@ -153,7 +153,7 @@ fn a_short_file_is_an_error_that_names_the_bytes() {
 #[test]
 fn a_missing_facility_ends_with_code_3() {
     let _together = shared();
-    // More huge pages than any machine that runs this has reserved.
+    // No machine that runs this test reserves so many huge pages.
     let (output, lines) = run("io-uring --backing hugetlb --pages 60000000");
     assert_eq!(output.status.code(), Some(3), "{lines:?}");
     assert_eq!(lines[0]["code"], 3);

@@ -1,4 +1,4 @@
-//! pinload as its users see it: command lines in, JSON lines and exit codes out.
+//! pinload from the outside: command lines in, JSON lines and exit codes out.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

@@ -1,4 +1,4 @@
-//! Scenarios: what they say is to be found.
+//! The scenarios and the findings that they expect.
 
 use std::fs;
 
@@ -36,7 +36,7 @@ const ALL: [&str; 27] = [
     "quiet-reference",
 ];
 
-/// Runs a scenario; its lines, unless the machine does not offer it.
+/// Runs a scenario and returns its lines; `None` if the machine does not offer it.
 fn play(line: &str) -> Option<Vec<Value>> {
     let (output, lines) = run(&format!("scenario {line}"));
     if output.status.code() == Some(3) {
@@ -49,14 +49,14 @@ fn play(line: &str) -> Option<Vec<Value>> {
     Some(lines)
 }
 
-/// The line that says what is to be found.
+/// The line with the findings to expect.
 fn expected(lines: &[Value]) -> &Value {
     let line = &lines[lines.len() - 2];
     assert_eq!(line["event"], "expected");
     line
 }
 
-/// The finding by this touch, less what differs from run to run.
+/// The finding with this cause: the values that do not vary between runs.
 fn finding(lines: &[Value], touch: &str) -> Option<(Value, Value, Value)> {
     let findings = expected(lines)["findings"].as_array().unwrap();
     let found = findings.iter().find(|finding| finding["cause"] == touch)?;
@@ -134,7 +134,7 @@ fn a_write_copies_a_file_page_pinned_for_reading() {
     assert_eq!(finding(&lines, "write"), Some(wanted), "{lines:#?}");
 }
 
-/// More pages than one pipe has room for.
+/// The second case has more pages than one pipe holds.
 #[test]
 fn a_write_after_fork_copies_pages_that_a_pipe_references() {
     if !root() {
@@ -157,7 +157,7 @@ fn a_write_after_fork_copies_pages_that_a_pipe_references() {
     }
 }
 
-/// The control: the same pages are copied, and nobody holds them.
+/// Control: the same pages are copied, but no pipe references them.
 #[test]
 fn a_copy_after_the_pipe_is_drained_is_no_finding() {
     if !root() {
@@ -185,7 +185,7 @@ fn the_second_buffer_is_released_before_it_is_unmapped() {
     let Some(lines) = play("quiet-partial-release --pages 10") else {
         return;
     };
-    // Others on this machine may give pins back meanwhile.
+    // Other programs may release pins meanwhile.
     assert!(lines[1]["pins_released"].as_u64().unwrap() >= 5, "{lines:#?}");
     assert_eq!(lines[2]["pages_changed"], 0);
 }
@@ -311,7 +311,7 @@ fn pins_of_an_inherited_ring_are_attributed_to_the_exited_child() {
     assert!(pinload.end().success());
 }
 
-/// Pins that the books show as pinload.
+/// Pins that /proc/vmstat shows as held.
 fn held_by_vmstat() -> i64 {
     fs::write("/proc/sys/vm/stat_refresh", "1").unwrap();
     let text = fs::read_to_string("/proc/vmstat").unwrap();
@@ -322,7 +322,7 @@ fn held_by_vmstat() -> i64 {
     value("nr_foll_pin_acquired") - value("nr_foll_pin_released")
 }
 
-/// Other programs on this machine may pin while the test runs: what differs is tried again.
+/// Other programs on this machine may pin during the test, so a difference is measured again.
 #[test]
 fn pins_without_longterm_are_held_while_the_call_waits() {
     if !root() {

@@ -1,8 +1,8 @@
-//! What pinload says against what the kernel counts.
+//! The counts that pinload expects, compared with those of the kernel.
 
 use crate::session::{command, exclusive, file, root, run, wait_for};
 
-/// Other programs on this machine may pin while the tests run: what differs is tried again.
+/// Other programs on this machine may pin during the test, so a difference is measured again.
 #[test]
 fn every_kind_agrees_with_vmstat() {
     if !root() {
@@ -34,7 +34,7 @@ fn a_vmstat_mismatch_ends_with_code_4() {
         return;
     }
     let _alone = exclusive();
-    // Somebody else who pins all the time, as no workload expects.
+    // Another process that pins continuously, which no workload expects.
     let mut other = command("process-vm --pages 16 --repeat 1000000000")
         .spawn()
         .unwrap();
@@ -58,7 +58,7 @@ fn a_huge_page_is_held_by_one_pin_a_buffer_or_by_a_pin_a_page() {
     let held = lines[0]["vmstat"]["held"]
         .as_u64()
         .unwrap_or_else(|| panic!("{lines:#?}"));
-    // Four buffers of 384 pages each on three huge pages: six pieces where io_uring coalesces.
+    // Four buffers of 384 pages each on three huge pages: six pins if io_uring coalesces.
     assert!([6, 1536].contains(&held), "{held}");
 }
 
