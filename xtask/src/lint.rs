@@ -77,6 +77,7 @@ pub(crate) fn fill(table: &mut ResultTable) -> Result<()> {
         workspace::cargo(&guests).args(["--", "-D", "warnings"]),
     );
     check("clippy, eBPF", &mut ebpf());
+    check("documentation", &mut documentation());
     let deny = [
         "deny",
         "--log-level",
@@ -109,5 +110,21 @@ fn ebpf() -> Command {
         .arg("--target-dir")
         .arg(workspace::root().join("target/ebpf-lint"));
     command.args(["--", "-D", "warnings"]).env("RUSTC_BOOTSTRAP", "1");
+    command
+}
+
+/// Documents every item, private ones too. The eBPF crate does not build for the host.
+fn documentation() -> Command {
+    let words = [
+        "doc",
+        "--quiet",
+        "--workspace",
+        "--exclude",
+        "pintrace-ebpf",
+        "--no-deps",
+        "--document-private-items",
+    ];
+    let mut command = workspace::cargo(&words);
+    command.env("RUSTDOCFLAGS", "-D warnings");
     command
 }

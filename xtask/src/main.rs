@@ -11,6 +11,7 @@ mod results;
 mod run;
 mod setup;
 mod test;
+mod test_output;
 mod third_party;
 mod vm;
 mod workspace;

@@ -13,6 +13,7 @@ use anyhow::{Context, Result, anyhow};
 use clap::Args;
 
 use crate::results::{ResultTable, TestCounts};
+use crate::test_output::OutputCounter;
 use crate::vm::kernel_target::KernelTarget;
 use crate::{process, setup, workspace};
 
@@ -71,24 +72,23 @@ impl TestTask {
         setup::rust()?;
         setup::bpf_linker()?;
         if !self.only_vm {
-            pure("host", &["test", "--no-fail-fast"], table)?;
+            cargo_test("host", &["--no-fail-fast"], table)?;
             let without = [
-                "test",
                 "--no-fail-fast",
                 "--package",
                 "pintrace",
                 "--no-default-features",
                 "--lib",
             ];
-            pure("host, no features", &without, table)?;
+            cargo_test("host, no features", &without, table)?;
             native::run(table);
         }
         if !self.no_vm {
             setup::guests()?;
             if self.arguments.is_empty() {
-                pure(
+                cargo_test(
                     "guest harness",
-                    &["test", "--package", "xtask", "--test", "harness"],
+                    &["--package", "xtask", "--test", "harness"],
                     table,
                 )?;
                 if !self.only_vm {
@@ -126,37 +126,34 @@ pub(crate) fn close(table: &ResultTable) -> ExitCode {
     }
 }
 
-fn pure(part: &str, words: &[&str], table: &mut ResultTable) -> Result<()> {
-    counted(part, workspace::cargo(words), table)
+/// Runs `cargo test` with these options and adds a row to the table.
+fn cargo_test(part: &str, options: &[&str], table: &mut ResultTable) -> Result<()> {
+    let mut command = workspace::cargo(&["test"]);
+    command.args(options).args(["--", "--show-output"]);
+    add_row(part, command, table)
 }
 
-/// Runs a test program and adds its row to the table.
-fn counted(part: &str, command: Command, table: &mut ResultTable) -> Result<()> {
+/// Runs test programs, which must print with `--show-output`, and adds a row to the table.
+fn add_row(part: &str, command: Command, table: &mut ResultTable) -> Result<()> {
     let start = Instant::now();
-    let (counts, _) = passed_on(command)?;
+    let counts = run_and_count(command)?;
     table.add(part, counts, start.elapsed());
     Ok(())
 }
 
-/// Runs a test program, passes its output on as it comes, and reads the results from it; gives the output as well.
-fn passed_on(mut command: Command) -> Result<(TestCounts, String)> {
+/// Runs test programs, which must print with `--show-output`; shows their output and counts the results.
+fn run_and_count(mut command: Command) -> Result<TestCounts> {
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn().with_context(|| process::cannot_start(&command))?;
-    let mut text = String::new();
-    for line in BufReader::new(
-        child
-            .stdout
-            .take()
-            .ok_or_else(|| anyhow!("cargo has no output"))?,
-    )
-    .lines()
-    {
+    let output = child.stdout.take().context("the test program has no output")?;
+    let mut counter = OutputCounter::new();
+    for line in BufReader::new(output).lines() {
         let line = line?;
-        println!("{line}");
-        text.push_str(&line);
-        text.push('\n');
+        if counter.line(&line) {
+            println!("{line}");
+        }
     }
-    Ok((TestCounts::of_run(&text, child.wait()?.success()), text))
+    Ok(counter.counts(child.wait()?.success()))
 }
 
 /// Reads kernels between commas, or `all`.

@@ -34,6 +34,7 @@ impl HoldCondition {
     /// Waits until the condition holds.
     pub(crate) fn wait(self) -> Result<()> {
         match self {
+            // The user asks for a hold of this length.
             Self::Elapsed(duration) => thread::sleep(duration),
             Self::StdinLine => {
                 let mut line = String::new();

@@ -21,6 +21,7 @@ mod scenario;
 mod shared_ring;
 mod userfault;
 mod vmstat;
+mod wait;
 mod workload;
 
 use std::ffi::CString;

@@ -2,11 +2,12 @@
 //!
 //! The counters are per CPU and fold lazily; a write to `stat_refresh` (root) folds them at once.
 
-use std::time::{Duration, Instant};
-use std::{fs, thread};
+use std::fs;
+use std::time::Duration;
 
 use crate::failure::{Explain, Failure, Result};
 use crate::pins::PinCounts;
+use crate::wait::wait_for;
 
 const REFRESH: &str = "/proc/sys/vm/stat_refresh";
 /// Time limit for a release that ends in a work queue; after it the counters count as different.
@@ -34,16 +35,11 @@ impl PinCounters {
 
     /// Waits until no delayed release, left over in a work queue, changes the counters.
     pub(crate) fn wait_until_stable() -> Result<()> {
-        let begun = Instant::now();
-        let mut previous = Self::read()?;
-        while begun.elapsed() < Duration::from_secs(1) {
-            thread::sleep(Duration::from_millis(30));
-            let now = Self::read()?;
-            if now == previous {
-                break;
-            }
-            previous = now;
-        }
+        let mut previous = None;
+        wait_for(Duration::from_secs(1), Duration::from_millis(30), || {
+            let now = Some(Self::read()?);
+            Ok(std::mem::replace(&mut previous, now) == now)
+        })?;
         Ok(())
     }
 
@@ -81,19 +77,14 @@ impl PinCounters {
     /// The counts since `self`, read again until they agree with `expected` or the time limit is reached: a
     /// release by close or by exit ends in a work queue.
     pub(crate) fn settle(self, expected: PinCounts) -> Result<PinCounts> {
-        let begun = Instant::now();
+        let mut counted = PinCounts::default();
         let mut previous = None;
-        loop {
-            let counted = self.difference_to(Self::read()?);
-            let still = previous == Some(counted);
-            if expected.agrees_with(counted) && (expected.is_known() || still)
-                || begun.elapsed() > SETTLE_LIMIT
-            {
-                return Ok(counted);
-            }
-            previous = Some(counted);
-            thread::sleep(Duration::from_millis(10));
-        }
+        wait_for(SETTLE_LIMIT, Duration::from_millis(10), || {
+            counted = self.difference_to(Self::read()?);
+            let stable = previous.replace(counted) == Some(counted);
+            Ok(expected.agrees_with(counted) && (expected.is_known() || stable))
+        })?;
+        Ok(counted)
     }
 }
 

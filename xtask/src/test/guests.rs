@@ -11,7 +11,7 @@ use crate::vm::guest::{Guest, GuestExit};
 use crate::vm::kernel_target::KernelTarget;
 use crate::vm::series::Flavour;
 use crate::vm::{self, GuestFile, GuestOptions, parallel};
-use crate::workspace;
+use crate::{test_output, workspace};
 
 use super::promtool;
 
@@ -115,7 +115,7 @@ fn test(kernel: KernelTarget, program: &[GuestFile], script: &str) -> (TestCount
             1
         }
     };
-    let counts = TestCounts::of_run(&output.text, code == 0).without_skipped(&output.text);
+    let counts = test_output::count(&output.text, code == 0);
     (counts, output.text)
 }
 

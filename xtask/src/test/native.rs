@@ -46,6 +46,5 @@ fn test() -> Result<TestCounts> {
         .args(MODULES)
         .env("PATH", std::env::join_paths(path)?)
         .env("PINTRACE_TEST_DISK", workspace::root().join("target"));
-    let (counts, text) = super::passed_on(command)?;
-    Ok(counts.without_skipped(&text))
+    super::run_and_count(command)
 }

@@ -38,10 +38,11 @@ pub(super) fn run(table: &mut ResultTable) -> Result<()> {
         "--test",
         "dashboards",
         "--",
+        "--show-output",
         "--include-ignored",
         "promtool",
     ];
     let mut command = workspace::cargo(&words);
     command.env(VARIABLE, promtool);
-    super::counted("promtool", command, table)
+    super::add_row("promtool", command, table)
 }

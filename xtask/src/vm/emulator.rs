@@ -8,6 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::process;
 
@@ -19,7 +21,6 @@ const KERNEL_OPTIONS: &str = "console=ttyS0 quiet panic=-1 oops=panic reboot=t n
 const STEADY_CLOCK: &str = "tsc=unstable clocksource=acpi_pm";
 /// Where instructions are the clock nothing has to wait, and the counter is cheaper to read.
 const COUNTER_CLOCK: &str = "tsc=reliable";
-const POLL: Duration = Duration::from_millis(20);
 
 /// What the virtual machine is made of.
 #[derive(Clone, Debug)]
@@ -152,7 +153,7 @@ pub(crate) fn run(mut command: Command, limit: Duration, sink: &mut dyn Write) -
         .take()
         .ok_or_else(|| anyhow!("QEMU has no error output"))?;
     let errors = thread::spawn(move || io::read_to_string(errors).unwrap_or_default());
-    let ending = follow(&mut child, &chunks(output), Instant::now() + limit, sink);
+    let ending = follow(&child, &chunks(output), Instant::now() + limit, sink);
     // Without effect on one that has ended.
     child.kill().context("cannot end QEMU")?;
     let status = child.wait()?;
@@ -178,28 +179,34 @@ pub(crate) fn run_on_terminal(mut command: Command) -> Result<EmulatorExit> {
 }
 
 fn follow(
-    child: &mut Child,
+    child: &Child,
     chunks: &Receiver<Vec<u8>>,
     end: Instant,
     sink: &mut dyn Write,
 ) -> Result<EmulatorExit> {
     loop {
-        match chunks.recv_timeout(POLL) {
+        match chunks.recv_timeout(end.saturating_duration_since(Instant::now())) {
             Ok(chunk) if sink.write_all(&chunk).and_then(|()| sink.flush()).is_err() => {
                 return Ok(EmulatorExit::Unread);
             }
-            Ok(_) | Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => {
-                if child.try_wait()?.is_some() {
-                    return Ok(EmulatorExit::Ended);
-                }
-                thread::sleep(POLL);
-            }
-        }
-        if Instant::now() >= end {
-            return Ok(EmulatorExit::TimedOut);
+            Ok(_) => {}
+            Err(RecvTimeoutError::Timeout) => return Ok(EmulatorExit::TimedOut),
+            Err(RecvTimeoutError::Disconnected) => return exit_before(child, end),
         }
     }
+}
+
+/// Waits until QEMU exits or the time limit is reached.
+fn exit_before(child: &Child, end: Instant) -> Result<EmulatorExit> {
+    let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).context("cannot watch QEMU")?;
+    let left = Timespec::try_from(end.saturating_duration_since(Instant::now()))?;
+    let exited =
+        poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&left)).context("cannot watch QEMU")?;
+    Ok(if exited == 0 {
+        EmulatorExit::TimedOut
+    } else {
+        EmulatorExit::Ended
+    })
 }
 
 /// Reads ahead without bound: a serial line whose reader is slow loses bytes.

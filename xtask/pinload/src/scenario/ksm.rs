@@ -1,7 +1,7 @@
 //! Pinned pages that KSM could merge.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::pinned::{Pinned, frames};
 use super::scenario_run::ScenarioRun;
@@ -9,12 +9,13 @@ use crate::choice::Backing;
 use crate::failure::{Failure, Result};
 use crate::memory::{Buffer, FirstTouch, KernelSetting, MemorySpec, Sharing};
 use crate::report;
+use crate::wait::wait_for;
 
 const FULL_SCANS: &str = "/sys/kernel/mm/ksm/full_scans";
 /// KSM merges a page only after it has found the page unchanged in an earlier scan, so several scans are
 /// needed.
 const SCANS: u64 = 5;
-const PATIENCE: Duration = Duration::from_mins(1);
+const SCAN_LIMIT: Duration = Duration::from_mins(1);
 
 /// Lets KSM scan the pinned pages, then writes to them.
 pub(super) fn scan(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
@@ -33,11 +34,13 @@ pub(super) fn scan(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
         first_touch: FirstTouch::Write,
     })?;
     others.mergeable()?;
-    wait("KSM merges two equal pages", || merged(&others))?;
+    reach("a merge of two equal pages by KSM", || merged(&others))?;
     let before = frames(pinned.buffer()?)?;
     pinned.buffer()?.mergeable()?;
     let begin = full_scans()?;
-    wait("KSM scans all memory", || Ok(full_scans()? >= begin + SCANS))?;
+    reach("a number of full scans by KSM", || {
+        Ok(full_scans()? >= begin + SCANS)
+    })?;
     let after = frames(pinned.buffer()?)?;
     let seen = [
         ("full_scans", full_scans()?),
@@ -65,16 +68,12 @@ fn full_scans() -> Result<u64> {
     })
 }
 
-fn wait(what: &str, mut reached: impl FnMut() -> Result<bool>) -> Result<()> {
-    let begun = Instant::now();
-    while !reached()? {
-        if begun.elapsed() > PATIENCE {
-            return Err(Failure::failed(
-                format!("waited in vain until {what}"),
-                "see /sys/kernel/mm/ksm, and whether the machine has time",
-            ));
-        }
-        std::thread::sleep(Duration::from_millis(10));
+fn reach(state: &str, reached: impl FnMut() -> Result<bool>) -> Result<()> {
+    if wait_for(SCAN_LIMIT, Duration::from_millis(10), reached)? {
+        return Ok(());
     }
-    Ok(())
+    Err(Failure::failed(
+        format!("{state} was not reached within {} s", SCAN_LIMIT.as_secs()),
+        "check /sys/kernel/mm/ksm and the load of the machine",
+    ))
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::session::{HoldingPinload, exclusive, is_alive, pid, root, run, shared};
+use crate::session::{HoldingPinload, exclusive, is_alive, pid, root, run, shared, vmstat};
 
 const ALL: [&str; 27] = [
     "fork-write-parent",
@@ -36,17 +36,43 @@ const ALL: [&str; 27] = [
     "quiet-reference",
 ];
 
-/// Runs a scenario and returns its lines; `None` if the machine does not offer it.
-fn play(line: &str) -> Option<Vec<Value>> {
+/// Runs a scenario and returns its lines, or why the machine does not offer it.
+fn try_play(line: &str) -> Result<Vec<Value>, String> {
     let (output, lines) = run(&format!("scenario {line}"));
     if output.status.code() == Some(3) {
-        println!("skipped: {line}: {}", lines.last().unwrap()["what"]);
-        return None;
+        return Err(format!("{line}: {}", lines.last().unwrap()["what"]));
     }
     assert!(output.status.success(), "{line}: {lines:#?}");
     assert_eq!(lines[0]["event"], "ready", "{line}");
     assert_eq!(lines.last().unwrap()["event"], "done", "{line}");
-    Some(lines)
+    Ok(lines)
+}
+
+/// Runs the only scenario of a test and returns its lines; the test is skipped if the machine does not offer it.
+fn play(line: &str) -> Option<Vec<Value>> {
+    try_play(line)
+        .inspect_err(|reason| println!("skipped: {reason}"))
+        .ok()
+}
+
+/// Runs the scenario of each case and returns the cases with their lines. Cases that the machine does not offer are
+/// left out; the test is skipped if no case remains.
+fn play_each<C: Clone>(
+    cases: impl IntoIterator<Item = C>,
+    line: impl Fn(C) -> String,
+) -> Vec<(C, Vec<Value>)> {
+    let play_case = |case: C| match try_play(&line(case.clone())) {
+        Ok(lines) => Some((case, lines)),
+        Err(reason) => {
+            println!("left out: {reason}");
+            None
+        }
+    };
+    let played: Vec<_> = cases.into_iter().filter_map(play_case).collect();
+    if played.is_empty() {
+        println!("skipped: this machine offers no case");
+    }
+    played
 }
 
 /// The line with the findings to expect.
@@ -57,9 +83,9 @@ fn expected(lines: &[Value]) -> &Value {
 }
 
 /// The finding with this cause: the values that do not vary between runs.
-fn finding(lines: &[Value], touch: &str) -> Option<(Value, Value, Value)> {
+fn finding(lines: &[Value], cause: &str) -> Option<(Value, Value, Value)> {
     let findings = expected(lines)["findings"].as_array().unwrap();
-    let found = findings.iter().find(|finding| finding["cause"] == touch)?;
+    let found = findings.iter().find(|finding| finding["cause"] == cause)?;
     Some((
         found["kind"].clone(),
         found["count"].clone(),
@@ -88,36 +114,38 @@ fn a_system_call_on_pinned_memory_is_one_finding_with_its_pages() {
         return;
     }
     let _together = shared();
-    for (line, touch, count, pages) in [
-        ("protect-write", "mprotect", 1, 64),
-        ("unmap-remap", "munmap", 1, 64),
-        ("dontneed --pages 7", "dontneed", 1, 7),
-        ("free", "free", 1, 64),
-        ("mremap", "mremap", 1, 64),
-        ("mremap-keep", "mremap", 1, 64),
-        ("map-over --pages 7", "mmap_over", 1, 4),
-        ("soft-dirty", "soft_dirty", 1, 64),
-        ("truncate", "truncate", 2, 48),
-        ("short-unmap --pages 7", "munmap", 1, 4),
-        ("short-unmap --backing thp --reserve", "munmap", 1, 32),
-        ("uffd-wp-writers --rounds 9", "uffd_wp", 9, 64),
-        ("protect-write --backing thp --reserve", "mprotect", 1, 64),
-        (
-            "map-over --backing hugetlb --pages 1024 --reserve",
-            "mmap_over",
-            1,
-            512,
-        ),
-        (
-            "uffd-wp-writers --rounds 9 --backing hugetlb --reserve",
-            "uffd_wp",
-            9,
-            64,
-        ),
-    ] {
-        let Some(lines) = play(line) else { continue };
+    for ((line, cause, count, pages), lines) in play_each(
+        [
+            ("protect-write", "mprotect", 1, 64),
+            ("unmap-remap", "munmap", 1, 64),
+            ("dontneed --pages 7", "dontneed", 1, 7),
+            ("free", "free", 1, 64),
+            ("mremap", "mremap", 1, 64),
+            ("mremap-keep", "mremap", 1, 64),
+            ("map-over --pages 7", "mmap_over", 1, 4),
+            ("soft-dirty", "soft_dirty", 1, 64),
+            ("truncate", "truncate", 2, 48),
+            ("short-unmap --pages 7", "munmap", 1, 4),
+            ("short-unmap --backing thp --reserve", "munmap", 1, 32),
+            ("uffd-wp-writers --rounds 9", "uffd_wp", 9, 64),
+            ("protect-write --backing thp --reserve", "mprotect", 1, 64),
+            (
+                "map-over --backing hugetlb --pages 1024 --reserve",
+                "mmap_over",
+                1,
+                512,
+            ),
+            (
+                "uffd-wp-writers --rounds 9 --backing hugetlb --reserve",
+                "uffd_wp",
+                9,
+                64,
+            ),
+        ],
+        |case| case.0.to_owned(),
+    ) {
         let wanted = (json!("mapping-touched"), json!(count), json!(pages));
-        assert_eq!(finding(&lines, touch), Some(wanted), "{line}: {lines:#?}");
+        assert_eq!(finding(&lines, cause), Some(wanted), "{line}: {lines:#?}");
     }
 }
 
@@ -141,11 +169,13 @@ fn a_write_after_fork_copies_pages_that_a_pipe_references() {
         return;
     }
     let _together = shared();
-    for (line, pages) in [
-        ("reference-fork-write --pages 9", 9),
-        ("reference-fork-write --pages 300", 300),
-    ] {
-        let Some(lines) = play(line) else { continue };
+    for ((line, pages), lines) in play_each(
+        [
+            ("reference-fork-write --pages 9", 9),
+            ("reference-fork-write --pages 300", 300),
+        ],
+        |case| case.0.to_owned(),
+    ) {
         assert_eq!(lines[1]["pages_changed"], 0, "{line}");
         let wanted = (json!("get-not-pin"), json!(pages), json!(pages));
         assert_eq!(finding(&lines, "write"), Some(wanted), "{line}");
@@ -196,12 +226,14 @@ fn a_write_does_not_copy_pages_that_fork_has_copied() {
         return;
     }
     let _together = shared();
-    for line in [
-        "fork-write-parent",
-        "fork-write-child",
-        "fork-write-parent --backing thp --reserve",
-    ] {
-        let Some(lines) = play(line) else { continue };
+    for (line, lines) in play_each(
+        [
+            "fork-write-parent",
+            "fork-write-child",
+            "fork-write-parent --backing thp --reserve",
+        ],
+        str::to_owned,
+    ) {
         let wanted = (json!("fork-copied-pinned"), json!(1), json!(64));
         assert_eq!(finding(&lines, "fork"), Some(wanted), "{line}");
         assert_eq!(finding(&lines, "write"), None, "{line}");
@@ -214,14 +246,12 @@ fn controls_expect_no_finding() {
         return;
     }
     let _together = shared();
-    for name in ALL.iter().filter(|name| name.starts_with("quiet")) {
-        for backing in ["small", "thp"] {
-            let Some(lines) = play(&format!("{name} --backing {backing} --reserve")) else {
-                continue;
-            };
-            assert_eq!(expected(&lines)["findings"], json!([]), "{name}");
-            assert_eq!(expected(&lines)["windows"], json!([]), "{name}");
-        }
+    let controls = ALL.iter().filter(|name| name.starts_with("quiet"));
+    let cases = controls.flat_map(|name| ["small", "thp"].map(|backing| (name, backing)));
+    let line = |(name, backing)| format!("{name} --backing {backing} --reserve");
+    for (case, lines) in play_each(cases, line) {
+        assert_eq!(expected(&lines)["findings"], json!([]), "{case:?}");
+        assert_eq!(expected(&lines)["windows"], json!([]), "{case:?}");
     }
 }
 
@@ -231,11 +261,13 @@ fn a_write_protect_of_untouched_memory_is_no_window() {
         return;
     }
     let _together = shared();
-    for line in [
-        "uffd-wp-storm --rounds 30 --threads 3 --empty 5",
-        "uffd-wp-storm --rounds 30 --threads 3 --empty 5 --shared --writers 0",
-    ] {
-        let Some(lines) = play(line) else { continue };
+    for (_, lines) in play_each(
+        [
+            "uffd-wp-storm --rounds 30 --threads 3 --empty 5",
+            "uffd-wp-storm --rounds 30 --threads 3 --empty 5 --shared --writers 0",
+        ],
+        str::to_owned,
+    ) {
         let step = &lines[1];
         assert_eq!(
             (&step["write_protects"], &step["changed"]),
@@ -313,13 +345,7 @@ fn pins_of_an_inherited_ring_are_attributed_to_the_exited_child() {
 
 /// Pins that /proc/vmstat shows as held.
 fn held_by_vmstat() -> i64 {
-    fs::write("/proc/sys/vm/stat_refresh", "1").unwrap();
-    let text = fs::read_to_string("/proc/vmstat").unwrap();
-    let value = |name: &str| -> i64 {
-        let line = text.lines().find_map(|line| line.strip_prefix(name));
-        line.unwrap().trim().parse().unwrap()
-    };
-    value("nr_foll_pin_acquired") - value("nr_foll_pin_released")
+    vmstat("nr_foll_pin_acquired") - vmstat("nr_foll_pin_released")
 }
 
 /// Other programs on this machine may pin during the test, so a difference is measured again.

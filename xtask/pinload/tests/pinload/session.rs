@@ -104,10 +104,18 @@ pub(crate) fn is_alive(pid: i32) -> bool {
         .is_some_and(|(_, rest)| !rest.starts_with('Z') && !rest.starts_with('X'))
 }
 
+/// The exact value of a counter of /proc/vmstat (root).
+pub(crate) fn vmstat(name: &str) -> i64 {
+    std::fs::write("/proc/sys/vm/stat_refresh", "1").unwrap();
+    let text = std::fs::read_to_string("/proc/vmstat").unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line.unwrap().trim().parse().unwrap()
+}
+
 /// Waits up to five seconds until `condition` is true; returns whether it is.
-pub(crate) fn wait_for(claim: impl Fn() -> bool) -> bool {
+pub(crate) fn wait_for(condition: impl Fn() -> bool) -> bool {
     (0..500).any(|_| {
-        let holds = claim();
+        let holds = condition();
         if !holds {
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
