@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: all that a change must pass, from a fresh checkout.
+//! `cargo xtask ci`: everything that a change must pass, from a fresh checkout.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use crate::results::ResultTable;
 use crate::test::{self, TestTask};
 use crate::{lint, setup};
 
-/// Does it.
+/// Runs set-up, lint and tests.
 pub(crate) fn run() -> Result<ExitCode> {
     setup::run()?;
     let mut table = ResultTable::default();

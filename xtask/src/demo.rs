@@ -1,4 +1,5 @@
-//! `cargo xtask demo`: a guest in which things pin memory, with `pintrace top` on the user's terminal. ElfDependencies no root.
+//! `cargo xtask demo`: a guest in which processes pin memory, with `pintrace top` on the user's terminal.
+//! Needs no root.
 
 use std::process::ExitCode;
 
@@ -12,13 +13,13 @@ const SCRIPT: &str = include_str!("demo.sh");
 /// The options of `demo`.
 #[derive(Args)]
 pub(crate) struct DemoTask {
-    /// KernelImage series (`cargo xtask vm list` shows them), or `newest`
+    /// Kernel series (`cargo xtask vm list` shows them), or `newest`
     #[arg(long, value_name = "SERIES", default_value = "6.12")]
     kernel: vm::series::SeriesChoice,
 }
 
 impl DemoTask {
-    /// Does it.
+    /// Runs the demo.
     pub(crate) fn run(self) -> Result<ExitCode> {
         vm::on_terminal(&vm::GuestOptions::new(self.kernel), SCRIPT)
     }

@@ -1,4 +1,5 @@
-//! `cargo xtask facts`: boots each kernel, has pintrace print what it offers, and keeps that as a fixture for the tests.
+//! `cargo xtask facts`: boots each kernel, lets pintrace print the facts that its attach plan depends on, and
+//! stores them as fixtures for the tests.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,13 +21,14 @@ const SCRIPT: &str = "pintrace doctor --facts\n";
 /// The options of `facts`.
 #[derive(Args)]
 pub(crate) struct FactsTask {
-    /// KernelList, such as 6.12 or 7.3-rt; without it every series and 7.3-rt: full flavours are as the usual ones
+    /// Kernels, such as 6.12 or 7.3-rt; by default every series and 7.3-rt, since full flavours have the same
+    /// facts as cloud flavours
     #[arg(long, value_name = "KERNEL,...|all", value_parser = kernels)]
     kernels: Option<KernelList>,
 }
 
 impl FactsTask {
-    /// Does it. A kernel that cannot be had keeps the fixture that it has.
+    /// Captures the facts. A kernel that cannot be fetched or fails keeps its old fixture.
     pub(crate) fn run(self) -> Result<ExitCode> {
         setup::rust()?;
         setup::bpf_linker()?;
@@ -47,12 +49,12 @@ impl FactsTask {
                 }
             }
         }
-        println!("`BLESS=1 cargo test -p pintrace attach` writes the plans beside them anew");
+        println!("`BLESS=1 cargo test -p pintrace attach` rewrites the plans for these facts");
         Ok(code)
     }
 }
 
-/// Asks one kernel and writes its fixture.
+/// Captures the facts of one kernel and writes its fixture.
 fn capture(kernel: KernelTarget, pintrace: &GuestFile) -> Result<PathBuf> {
     let mut options = GuestOptions::new(kernel.kernel);
     options.flavour = kernel.flavour;
@@ -75,19 +77,19 @@ fn capture(kernel: KernelTarget, pintrace: &GuestFile) -> Result<PathBuf> {
     Ok(file)
 }
 
-/// What was printed, if it is JSON and speaks of this build.
+/// Checks that the output is JSON and comes from this build.
 fn checked(text: &str, build: &KernelBuild) -> Result<String> {
     let text = text.replace('\r', "");
     let json: Value =
         serde_json::from_str(&text).with_context(|| format!("pintrace printed no JSON: {text}"))?;
     let release = &json["kernel"]["release"];
     if *release != build.release.as_str() {
-        bail!("{} was to be asked, and {release} answered", build.release);
+        bail!("the facts are those of {release}, not of {}", build.release);
     }
     Ok(text)
 }
 
-/// The fixture's name: the series, and the flavour where it is not the usual one.
+/// The name of the fixture: the series, and the flavour unless it is cloud.
 fn name(build: &KernelBuild) -> String {
     match build.flavour {
         Flavour::Cloud => build.series.to_string(),
@@ -104,14 +106,14 @@ mod tests {
     }
 
     #[test]
-    fn a_fixture_is_named_by_series_and_unusual_flavour() {
+    fn a_fixture_is_named_by_series_and_non_default_flavour() {
         assert_eq!(name(&build("7.3.4+deb13-cloud-amd64")), "7.3");
         assert_eq!(name(&build("7.3.4+deb13-rt-amd64")), "7.3-rt");
         assert_eq!(name(&build("6.1.0-56-amd64")), "6.1-full");
     }
 
     #[test]
-    fn only_the_facts_of_the_kernel_that_was_asked_are_kept() {
+    fn facts_of_another_kernel_are_rejected() {
         let text = r#"{"kernel":{"release":"6.1.0-56-cloud-amd64"}}"#;
         assert!(checked(text, &build("6.1.0-56-cloud-amd64")).is_ok());
         assert!(checked(text, &build("6.1.0-57-cloud-amd64")).is_err());

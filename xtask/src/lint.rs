@@ -1,4 +1,4 @@
-//! `cargo xtask lint`: format, clippy on every crate and feature set, licences and sources.
+//! `cargo xtask lint`: format, clippy, documentation, licences and sources of all crates.
 
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::results::{ResultTable, TestCounts};
 use crate::{process, setup, test, workspace};
 
-/// Checks everything and says what it found.
+/// Runs all checks and prints the table of results.
 pub(crate) fn run() -> Result<ExitCode> {
     let mut table = ResultTable::default();
     fill(&mut table)?;
@@ -59,7 +59,7 @@ pub(crate) fn fill(table: &mut ResultTable) -> Result<()> {
         "warnings",
     ];
     check("clippy, no features", &mut workspace::cargo(&without));
-    // Tests that boot guests are no default targets.
+    // The tests that boot guests are not default targets.
     let guests = [
         "clippy",
         "--quiet",
@@ -91,7 +91,7 @@ pub(crate) fn fill(table: &mut ResultTable) -> Result<()> {
     Ok(())
 }
 
-/// The eBPF crate builds for its own target only, with the standard library's core built along.
+/// The eBPF crate builds only for its own target, together with the `core` of the standard library.
 fn ebpf() -> Command {
     let target = [
         "clippy",
@@ -105,7 +105,7 @@ fn ebpf() -> Command {
         "build-std=core",
     ];
     let mut command = workspace::cargo(&target);
-    // A folder of its own: the variable below would make cargo build everything in the shared one anew.
+    // A target folder of its own: RUSTC_BOOTSTRAP would make cargo rebuild everything in the shared one.
     command
         .arg("--target-dir")
         .arg(workspace::root().join("target/ebpf-lint"));
@@ -113,7 +113,7 @@ fn ebpf() -> Command {
     command
 }
 
-/// Documents every item, private ones too. The eBPF crate does not build for the host.
+/// Documents all items, including private ones. The eBPF crate does not build for the host.
 fn documentation() -> Command {
     let words = [
         "doc",

@@ -34,27 +34,27 @@ struct Arguments {
 enum Task {
     /// Install what is missing on this machine
     Setup,
-    /// Run things on Debian's kernels in an emulator
+    /// Run commands on Debian's kernels in an emulator
     #[command(subcommand)]
     Vm(Box<vm::VmTask>),
-    /// KernelBuild pintrace in release and run it
+    /// Build pintrace in release and run it
     Run(run::RunTask),
-    /// Open `pintrace top` in a guest in which things pin memory
+    /// Open `pintrace top` in a guest in which processes pin memory
     Demo(demo::DemoTask),
-    /// Check format, clippy, licences
+    /// Check format, clippy, documentation and licences
     Lint,
-    /// Run the tests, here and on each kernel
+    /// Run the tests, on this machine and on each kernel
     Test(test::TestTask),
-    /// Write down what each kernel offers, for the tests of the planner
+    /// Capture the facts of each kernel, as fixtures for the tests of the attach plan
     Facts(facts::FactsTask),
-    /// Write down what is found in each scenario on each kernel
+    /// Capture the findings of each scenario on each kernel
     Findings(findings::FindingsTask),
-    /// Look for findings in programs that are not ours
+    /// Look for findings in third-party programs
     ThirdParty(third_party::ThirdPartyTask),
-    /// Measure what pintrace costs
+    /// Measure the cost of pintrace
     #[command(subcommand)]
     Bench(bench::BenchTask),
-    /// Do all that a change must pass
+    /// Run everything that a change must pass
     Ci,
 }
 
@@ -86,7 +86,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Whoever read our output has had enough of it.
+/// Whether the reader of the output has closed its pipe.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let cause = error.root_cause().downcast_ref::<io::Error>();
     cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)

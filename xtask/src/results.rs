@@ -16,13 +16,13 @@ pub(crate) struct TestCounts {
 }
 
 impl TestCounts {
-    /// One passed.
+    /// One passed test.
     pub(crate) const PASSED: Self = Self {
         passed: 1,
         failed: 0,
         skipped: 0,
     };
-    /// One failed.
+    /// One failed test.
     pub(crate) const FAILED: Self = Self {
         passed: 0,
         failed: 1,

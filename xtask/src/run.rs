@@ -1,4 +1,5 @@
-//! `cargo xtask run`: builds pintrace in release and becomes it, through sudo when not root.
+//! `cargo xtask run`: builds pintrace in release and executes it in place of this process, through sudo
+//! unless root.
 
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
@@ -17,7 +18,7 @@ pub(crate) struct RunTask {
 }
 
 impl RunTask {
-    /// Does it; returns only when it fails.
+    /// Executes pintrace; returns only on failure.
     pub(crate) fn run(self) -> Result<ExitCode> {
         setup::rust()?;
         setup::bpf_linker()?;

@@ -1,4 +1,5 @@
-//! `cargo xtask test`: the pure tests here, then the guest tests on each kernel, and one closing line over everything.
+//! `cargo xtask test`: the tests of this machine, then the guest tests on each kernel, and one line with the
+//! total.
 
 pub(crate) mod guests;
 mod native;
@@ -25,14 +26,14 @@ pub(crate) struct TestTask {
     /// Leave out everything that boots a guest
     #[arg(long)]
     no_vm: bool,
-    /// Leave out everything that does not
+    /// Leave out everything that does not boot a guest
     #[arg(long, conflicts_with = "no_vm")]
     only_vm: bool,
-    /// KernelList to test on, such as 6.12, 6.12-full or 7.3-rt, or `all`
+    /// Kernels to test on, such as 6.12, 6.12-full or 7.3-rt, or `all`
     #[arg(long, value_name = "KERNEL,...|all", default_value = CHANGES, value_parser = kernels)]
     kernels: KernelList,
-    /// Which of the guest tests; without it: with `all` the core, for the kernels that each change is tested on what
-    /// each may show that the others do not, else everything
+    /// Parts of the guest tests; by default the core part with `all`, on the kernels of each change the parts
+    /// whose results depend on the kernel, else all parts
     #[arg(long, value_enum, value_name = "PART,...", value_delimiter = ',')]
     part: Vec<TestPart>,
     /// Arguments for the test program in the guests, such as a part of a test's name
@@ -40,15 +41,15 @@ pub(crate) struct TestTask {
     arguments: Vec<String>,
 }
 
-/// The kernels that each change is tested on.
+/// The kernels on which each change is tested.
 const CHANGES: &str = "5.10,6.1,6.12,newest";
 
-/// The kernels that an option names.
+/// The kernels of an option.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KernelList(pub(crate) Vec<KernelTarget>);
 
 impl TestTask {
-    /// Everything, on the kernels that each change is tested on.
+    /// All tests, on the kernels on which each change is tested.
     pub(crate) fn everything() -> Result<Self> {
         let kernels = kernels(CHANGES).map_err(|error| anyhow!(error))?;
         Ok(Self {
@@ -60,7 +61,7 @@ impl TestTask {
         })
     }
 
-    /// Does it.
+    /// Runs the tests.
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let mut table = ResultTable::default();
         self.fill(&mut table)?;
@@ -100,7 +101,7 @@ impl TestTask {
         Ok(())
     }
 
-    /// Which guest tests run on a kernel.
+    /// The filters of the guest tests for a kernel.
     fn filters(&self, target: KernelTarget) -> Vec<String> {
         if !self.arguments.is_empty() {
             return self.arguments.clone();
@@ -116,7 +117,7 @@ impl TestTask {
     }
 }
 
-/// Prints the table and gives the exit code.
+/// Prints the table and returns the exit code.
 pub(crate) fn close(table: &ResultTable) -> ExitCode {
     println!("{table}");
     if table.total().failed > 0 {
@@ -156,7 +157,7 @@ fn run_and_count(mut command: Command) -> Result<TestCounts> {
     Ok(counter.counts(child.wait()?.success()))
 }
 
-/// Reads kernels between commas, or `all`.
+/// Parses kernels separated by commas, or `all`.
 pub(crate) fn kernels(text: &str) -> Result<KernelList, String> {
     match text {
         "all" => Ok(KernelList(KernelTarget::all())),
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_more_kernels_the_less_on_each() {
+    fn more_kernels_run_fewer_tests_each() {
         let on = |kernels: &str, target: &str| test(kernels).filters(target.parse().unwrap()).len();
         let everything = on("6.12", "6.12");
         let change = on(CHANGES, "6.12");

@@ -1,5 +1,5 @@
-//! `cargo xtask others`: programs that nobody wrote for pintrace, under `pintrace check`. None of them may raise an alarm,
-//! and what is found besides is explained in docs/findings.md.
+//! `cargo xtask third-party`: runs third-party programs under `pintrace check`. None of them may cause an
+//! alarm; docs/findings.md explains their other findings.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -14,7 +14,7 @@ use crate::vm::{self, GuestOptions};
 
 const SCRIPT: &str = include_str!("third_party.sh");
 
-/// What brings the programs: a PostgreSQL that uses io_uring is in sid alone.
+/// The Debian packages of the programs: only sid has a PostgreSQL that uses io_uring.
 const PACKAGES: [&str; 7] = [
     "fio",
     "stress-ng",
@@ -25,7 +25,7 @@ const PACKAGES: [&str; 7] = [
     "golang-1.24-src/trixie",
 ];
 
-/// What the script runs: one that is not heard of has failed.
+/// The programs that the script runs: a program without a report has failed.
 const PROGRAMS: [&str; 12] = [
     "fio io_uring",
     "fio libaio",
@@ -41,33 +41,33 @@ const PROGRAMS: [&str; 12] = [
     "go build",
 ];
 
-/// Findings that are no mistake of ours, by program and kind: docs/findings.md says why.
+/// Findings that are correct, by program and kind; docs/findings.md explains them.
 const EXPLAINED: [(&str, &str); 2] = [
     ("fio io_uring fixedbufs", "mapping-touched"),
     ("PostgreSQL", "mapping-touched"),
 ];
 
-/// The options of `others`.
+/// The options of `third-party`.
 #[derive(Args)]
 pub(crate) struct ThirdPartyTask {
-    /// KernelImage series
+    /// Kernel series
     #[arg(long, value_name = "SERIES", default_value = "6.12")]
     kernel: SeriesChoice,
 }
 
-/// What one program did under `check`.
+/// The report of `check` on one program.
 struct ProgramReport {
     name: String,
     report: Value,
 }
 
-/// Takes what the guest prints, and tells of each program as soon as it has ended.
+/// Reads the output of the guest, and prints the report of each program as soon as the program has ended.
 #[derive(Default)]
 struct ReportReader {
-    /// Since the last whole line.
+    /// The bytes after the last complete line.
     rest: Vec<u8>,
     runs: Vec<ProgramReport>,
-    /// What is no report: why a program failed.
+    /// The lines that are no report: they tell why a program failed.
     other_output: String,
 }
 
@@ -111,11 +111,11 @@ impl ReportReader {
 }
 
 impl ThirdPartyTask {
-    /// Does it.
+    /// Runs the programs.
     pub(crate) fn run(self) -> Result<ExitCode> {
         let mut options = GuestOptions::new(self.kernel);
         options.package.extend(PACKAGES.map(str::to_owned));
-        // A compiler and a database lie in memory.
+        // The guest's memory holds a compiler and a database.
         "4G".clone_into(&mut options.mem);
         "2G".clone_into(&mut options.disk);
         options.timeout = std::time::Duration::from_mins(30);
@@ -123,7 +123,7 @@ impl ThirdPartyTask {
         let outcome = options.prepare()?.run(SCRIPT, &mut reader)?;
         if !matches!(outcome, GuestExit::Exited(0)) {
             bail!(
-                "broke off with exit code {}: {}",
+                "the run ended early with exit code {}: {}",
                 vm::explain(&outcome),
                 reader.other_output
             );
@@ -141,7 +141,7 @@ impl ThirdPartyTask {
             .collect();
         let unexplained: usize = reader.runs.iter().map(|run| run.unexplained().count()).sum();
         println!(
-            "{} of {} programs ended well; {unexplained} findings are alarms, or explained nowhere",
+            "{} of {} programs succeeded; {unexplained} findings are alarms or not explained in docs/findings.md",
             PROGRAMS.len() - failed.len(),
             PROGRAMS.len()
         );
@@ -149,14 +149,14 @@ impl ThirdPartyTask {
             return Ok(ExitCode::SUCCESS);
         }
         if !failed.is_empty() {
-            println!("not well, or not at all: {}", failed.join(", "));
+            println!("failed, or did not run: {}", failed.join(", "));
         }
         Ok(ExitCode::FAILURE)
     }
 }
 
 impl ProgramReport {
-    /// The program itself did not do what it was to do: then nothing is proven.
+    /// Whether the program itself failed: its report then proves nothing.
     fn failed(&self) -> bool {
         self.report["command_exit_code"] != 0
     }
@@ -217,7 +217,7 @@ mod tests {
             r#"{{"command_exit_code":0,"losses":[],"findings":[{{"severity":"{severity}","kind":"mapping-touched","pid":7}}]}}"#
         );
         let mut reader = ReportReader::default();
-        // As it comes: cut anywhere.
+        // The output arrives in pieces of any length.
         for bytes in format!("noise\nreport\t{name}\t{json}\n").as_bytes().chunks(7) {
             reader.write_all(bytes).unwrap();
         }
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn alarms_count_and_so_do_hazards_that_nobody_explained() {
+    fn alarms_and_unexplained_hazards_count() {
         for (name, severity, expected) in [
             ("fio", "note", 0),
             ("fio", "hazard", 1),
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_report_is_kept_for_the_next() {
+    fn lines_that_are_no_report_are_kept_until_the_next_report() {
         let mut reader = ReportReader::default();
         reader.write_all(b"it failed\n").unwrap();
         assert_eq!(

@@ -1,4 +1,10 @@
-//! `cargo xtask vm`: runs commands on Debian's kernels in an emulator; nothing on this machine is touched but the cache.
+//! `cargo xtask vm`: runs commands on Debian's kernels in an emulator; on this machine only the cache
+//! changes.
+//!
+//! The guest harness is the project's own because the tests need all of these together: Debian's packaged kernels
+//! since 5.10 in three flavours, neither root nor KVM on this machine, and the exit code, output and files of the
+//! command separate from the kernel's console. Other harnesses share the root file system with the host (9p or
+//! virtiofs); Debian builds both as modules and drops the modules of superseded kernels.
 
 pub(crate) mod apt;
 pub(crate) mod cache;
@@ -31,17 +37,18 @@ pub(crate) use options::GuestOptions;
 
 use disk::GuestProgress;
 
-/// The guest went past its time limit, as timeout(1) says it.
+/// Exit code if the guest exceeds its time limit, as in timeout(1).
 const TIMED_OUT: u8 = 124;
-/// The guest died before the command ended.
+/// Exit code if the kernel dies before the command ends.
 const DIED: u8 = 125;
 
-/// What to do with a guest.
+/// Actions on guests.
 #[derive(Subcommand)]
 pub(crate) enum VmTask {
-    /// VmRun a command on a kernel; its output and its exit code become ours
+    /// Run a command on a kernel; its output and its exit code become those of xtask
     ///
-    /// Exit codes of our own: 1 the guest could not be started, 2 usage, 124 time limit, 125 the kernel died.
+    /// Exit codes of xtask itself: 1 the guest could not be started, 2 usage, 124 time limit, 125 the kernel
+    /// died.
     Run(VmRun),
     /// Open a shell on a kernel; `exit` or Ctrl-A X ends it
     Shell(VmShell),
@@ -54,7 +61,7 @@ pub(crate) enum VmTask {
 pub(crate) struct VmRun {
     #[command(flatten)]
     guest: GuestOptions,
-    /// The command: one word is a shell script, several are a command and its arguments
+    /// The command: one word is a shell script, several words are a command and its arguments
     #[arg(last = true, required = true)]
     command: Vec<String>,
 }
@@ -67,7 +74,7 @@ pub(crate) struct VmShell {
 }
 
 impl VmTask {
-    /// Does it.
+    /// Runs the action.
     pub(crate) fn run(self) -> Result<ExitCode> {
         match self {
             Self::Run(VmRun { guest, command }) => {
@@ -93,7 +100,7 @@ pub(crate) fn on_terminal(guest: &GuestOptions, script: &str) -> Result<ExitCode
     Ok(ExitCode::from(explain(&outcome)))
 }
 
-/// Says what went wrong, if anything did, and gives the exit code.
+/// Prints the reason if the command did not end by itself, and returns the exit code.
 pub(crate) fn explain(outcome: &GuestExit) -> u8 {
     match outcome {
         GuestExit::Exited(code) => *code,
@@ -105,7 +112,7 @@ pub(crate) fn explain(outcome: &GuestExit) -> u8 {
         }
         GuestExit::TimedOut(_) => {
             eprintln!(
-                "xtask: the guest did not come up within the time limit (--timeout): it hangs while booting"
+                "xtask: the guest did not boot within the time limit (--timeout): it hangs while booting"
             );
             TIMED_OUT
         }
@@ -123,7 +130,7 @@ fn script(command: &[String]) -> String {
     }
 }
 
-/// The word as the shell takes it literally, and a blank.
+/// Quotes the word for the shell, and appends a blank.
 pub(crate) fn quoted(word: &str) -> String {
     format!("'{}' ", word.replace('\'', r"'\''"))
 }
@@ -133,7 +140,7 @@ mod tests {
     use super::script;
 
     #[test]
-    fn one_word_is_a_script_and_several_are_a_command() {
+    fn one_word_is_a_script_and_more_are_a_command() {
         assert_eq!(script(&["echo a; echo b".to_owned()]), "echo a; echo b\n");
         assert_eq!(
             script(&["echo".to_owned(), "it's $HOME".to_owned()]),

@@ -1,4 +1,4 @@
-//! This checkout: where things are and how its binaries are built.
+//! This checkout: its folder, and the builds of its binaries.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -18,14 +18,14 @@ pub(crate) fn root() -> &'static Path {
         .unwrap_or(Path::new("."))
 }
 
-/// Cargo, run at the top of the checkout.
+/// Cargo, run in the top folder of the checkout.
 pub(crate) fn cargo(words: &[&str]) -> Command {
     let mut command = process::program("cargo");
     command.args(words).current_dir(root());
     command
 }
 
-/// Builds with these cargo words and returns the executable of the target with this name.
+/// Runs cargo with these words and returns the executable of the target with this name.
 pub(crate) fn build(name: &str, words: &[&str]) -> Result<PathBuf> {
     let mut command = cargo(words);
     command

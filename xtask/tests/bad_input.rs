@@ -1,4 +1,4 @@
-//! What the guest harness says to bad input, as far as no guest is booted for it.
+//! The errors of the guest harness for bad input, without booting a guest.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// A mirror that cannot be reached: the loopback's discard port.
+/// An unreachable mirror: the loopback's discard port.
 const UNREACHABLE: &str = "deb [trusted=yes] http://127.0.0.1:9/debian sid main\n";
 
 fn xtask(cache: &Path, words: &[&str]) -> Output {
@@ -66,7 +66,7 @@ fn a_kernel_without_network_is_a_failure_with_a_remedy_and_leaves_nothing() {
 #[test]
 fn a_package_without_network_is_a_failure_with_a_remedy_and_leaves_nothing() {
     let cache = tempfile::tempdir().unwrap();
-    // A kernel that is cached needs no network: what fails is the package.
+    // A cached kernel needs no network, so only the package fails.
     let kernel = cache.path().join("kernels/6.12.0-1-cloud-amd64");
     fs::create_dir_all(&kernel).unwrap();
     fs::write(kernel.join("vmlinux"), "").unwrap();

@@ -1,4 +1,4 @@
-//! What the guest harness does with guests: they boot, so `cargo xtask test` runs these and a plain `cargo test` does not.
+//! The guest harness with real guests: `cargo xtask test` runs these tests, a plain `cargo test` does not.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -46,7 +46,8 @@ fn long_output_arrives_whole() {
     assert!(printed(&output).ends_with("\n20000\n"));
 }
 
-/// Under load a kernel measures the time-stamp counter wrongly, and its clock runs at another pace for good.
+/// Under load a kernel measures the time-stamp counter wrongly, and its clock then runs at a wrong pace until
+/// it is shut down.
 #[test]
 fn the_clock_rests_on_nothing_that_was_measured_while_booting() {
     let output = vm(
@@ -108,7 +109,8 @@ fn a_guest_that_hangs_while_booting_is_told_apart() {
 
 #[test]
 fn a_panic_is_reported_with_the_end_of_the_console() {
-    // The panic comes when the line before it has left: what still waits in the guest goes down with it.
+    // The panic comes only after the line before it was sent: a panic discards the bytes that are still in
+    // the guest.
     let sent = "until grep -qE '^1: .* tx:([7-9]|[1-9][0-9])' /proc/tty/driver/serial; do sleep 0.1; done";
     let output = vm(
         &[],
@@ -162,7 +164,7 @@ fn files_and_folders_reach_the_guest_and_dynamic_binaries_run() {
     fs::create_dir_all(folder.path().join("data/deep")).unwrap();
     fs::write(folder.path().join("data/deep/file"), "content\n").unwrap();
     let data = format!("{}=/data", folder.path().join("data").display());
-    // This machine's own, which is dynamic.
+    // A binary of this machine, which is dynamic.
     let output = vm(
         &["--add", &data, "--add", "/usr/bin/getconf"],
         "cat /data/deep/file && ./getconf PAGE_SIZE",

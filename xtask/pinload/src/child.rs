@@ -23,37 +23,37 @@ const NO_PROCESS: &str = "raise the limits of processes and open files (ulimit -
 #[derive(Debug)]
 pub(crate) struct ForkedChild {
     pid: Pid,
-    go: File,
-    news: File,
+    resume: File,
+    messages: File,
 }
 
 /// The parent, as its child sees it.
 #[derive(Debug)]
 pub(crate) struct ParentLink {
-    go: File,
-    news: File,
+    resume: File,
+    messages: File,
 }
 
 impl ForkedChild {
     /// Forks a child that runs `work` and exits; the exit code is the failure's if `work` fails. The process
     /// must have only one thread.
     pub(crate) fn fork(work: impl FnOnce(&ParentLink) -> Result<()>) -> Result<Self> {
-        let (wait, go) = pipe2(OFlag::O_CLOEXEC).failing("cannot make a pipe", NO_PROCESS)?;
-        let (news, tell) = pipe2(OFlag::O_CLOEXEC).failing("cannot make a pipe", NO_PROCESS)?;
+        let (wait, resume) = pipe2(OFlag::O_CLOEXEC).failing("cannot create a pipe", NO_PROCESS)?;
+        let (messages, sender) = pipe2(OFlag::O_CLOEXEC).failing("cannot create a pipe", NO_PROCESS)?;
         let parent = getpid();
         // SAFETY: the process has one thread, so the child may call any function.
         match unsafe { fork() }.failing("cannot fork", NO_PROCESS)? {
             ForkResult::Parent { child } => Ok(Self {
                 pid: child,
-                go: go.into(),
-                news: news.into(),
+                resume: resume.into(),
+                messages: messages.into(),
             }),
             ForkResult::Child => {
-                drop((go, news));
+                drop((resume, messages));
                 die_with(parent);
                 let result = work(&ParentLink {
-                    go: wait.into(),
-                    news: tell.into(),
+                    resume: wait.into(),
+                    messages: sender.into(),
                 });
                 process::exit(i32::from(result.map_or_else(
                     |failure| {
@@ -73,14 +73,14 @@ impl ForkedChild {
 
     /// The messages of the child; the pipe ends when the child exits.
     pub(crate) fn messages(&mut self) -> &mut File {
-        &mut self.news
+        &mut self.messages
     }
 
     /// Lets the child continue, waits for its exit, and returns its exit code (128 plus the signal number if
     /// a signal killed it).
     pub(crate) fn finish(mut self) -> Result<u8> {
         // The write fails if the child has exited already.
-        let _ = self.go.write_all(&[1]);
+        let _ = self.resume.write_all(&[1]);
         self.wait()
     }
 
@@ -96,16 +96,16 @@ impl ForkedChild {
 
 impl ParentLink {
     /// Sends a message to the parent.
-    pub(crate) fn send(&self, news: &[u8]) -> Result<()> {
-        (&self.news)
-            .write_all(news)
+    pub(crate) fn send(&self, message: &[u8]) -> Result<()> {
+        (&self.messages)
+            .write_all(message)
             .failing("cannot send a message to the parent", "report this as a bug")
     }
 
     /// Waits until the parent lets this child continue.
     pub(crate) fn wait(&self) -> Result<()> {
         let mut byte = [0];
-        (&self.go).read_exact(&mut byte).map_err(|_| Failure::peer_gone())
+        (&self.resume).read_exact(&mut byte).map_err(|_| Failure::peer_gone())
     }
 }
 

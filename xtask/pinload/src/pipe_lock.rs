@@ -23,7 +23,7 @@ pub(crate) struct PipeLock {
 impl PipeLock {
     /// A free lock.
     pub(crate) fn new() -> Result<Self> {
-        let (taken, given) = pipe2(OFlag::O_CLOEXEC).failing("cannot make a pipe", REMEDY)?;
+        let (taken, given) = pipe2(OFlag::O_CLOEXEC).failing("cannot create a pipe", REMEDY)?;
         let lock = Self {
             taken: File::from(taken),
             given: File::from(given),

@@ -91,7 +91,7 @@ fn threads(plan: &WorkloadPlan, lock: Option<&PipeLock>, hold: HoldCondition) ->
     thread::scope(|scope| {
         let mut members = Vec::new();
         for workload in workloads {
-            let (go, wait) = mpsc::channel::<()>();
+            let (resume, wait) = mpsc::channel::<()>();
             let ready = ready.clone();
             let member = scope.spawn(move || {
                 let mut holder = PinHolder::new(plan, lock, workload);
@@ -105,13 +105,13 @@ fn threads(plan: &WorkloadPlan, lock: Option<&PipeLock>, hold: HoldCondition) ->
                 holder.release()?;
                 leave(plan, holder)
             });
-            members.push((go, member));
+            members.push((resume, member));
         }
         drop(ready);
         let any_failed = all_ready.iter().fold(false, |any, failed| any | failed);
         let waited = if any_failed { Ok(()) } else { hold.wait() };
-        let (gates, members): (Vec<_>, Vec<_>) = members.into_iter().unzip();
-        drop(gates);
+        let (senders, members): (Vec<_>, Vec<_>) = members.into_iter().unzip();
+        drop(senders);
         members.into_iter().map(joined).fold(waited, Result::and)
     })
 }

@@ -43,8 +43,8 @@ pub(crate) fn run(
         let descriptor = workload.descriptor();
         let mut holder = PinHolder::new(plan, lock, Box::new(workload));
         holder.pin()?;
-        let news: ChildMessage = (holder.line("ready", 0).address, holder.expected());
-        let mut text = serde_json::to_string(&news).failing("cannot write JSON", "report this as a bug")?;
+        let message: ChildMessage = (holder.line("ready", 0).address, holder.expected());
+        let mut text = serde_json::to_string(&message).failing("cannot write JSON", "report this as a bug")?;
         text.push('\n');
         parent.send(text.as_bytes())?;
         parent.wait()?;
@@ -58,16 +58,16 @@ pub(crate) fn run(
     })?;
     let pid = child.pid().as_raw();
     let mut line = String::new();
-    let told = BufReader::new(child.messages()).read_line(&mut line);
-    let news: Option<ChildMessage> = told.ok().and_then(|_| serde_json::from_str(&line).ok());
-    let waited = if news.is_some() { hold.wait() } else { Ok(()) };
+    let received = BufReader::new(child.messages()).read_line(&mut line);
+    let message: Option<ChildMessage> = received.ok().and_then(|_| serde_json::from_str(&line).ok());
+    let waited = if message.is_some() { hold.wait() } else { Ok(()) };
     let code = child.finish()?;
     let killed = code == 137 && plan.common.release == ReleaseMethod::Kill;
     if !killed {
         child::check(code)?;
     }
     waited?;
-    let (address, expected) = news.ok_or_else(|| {
+    let (address, expected) = message.ok_or_else(|| {
         Failure::failed(
             "the child ended without a message",
             "see its message on standard error",

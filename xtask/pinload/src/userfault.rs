@@ -89,7 +89,7 @@ impl Userfault {
     pub(crate) fn new(feature: UffdFeature) -> Result<Self> {
         // SAFETY: userfaultfd takes only flags.
         let descriptor = unsafe { libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC | libc::O_NONBLOCK) };
-        let descriptor = Errno::result(descriptor).unavailable("cannot make a userfaultfd", NOT_HERE)?;
+        let descriptor = Errno::result(descriptor).unavailable("cannot create a userfaultfd", NOT_HERE)?;
         let descriptor = i32::try_from(descriptor).failing("userfaultfd returned no descriptor", BUG)?;
         // SAFETY: the kernel has just returned the descriptor; nothing else owns it.
         let this = Self(unsafe { OwnedFd::from_raw_fd(descriptor) });
@@ -114,7 +114,7 @@ impl Userfault {
         };
         // SAFETY: as above; the kernel rejects ranges that are not mapped.
         unsafe { raw::register(self.0.as_raw_fd(), &raw mut arguments) }
-            .unavailable(&format!("userfaultfd cannot watch {watch:?}"), NOT_HERE)?;
+            .unavailable(&format!("userfaultfd cannot report {watch:?}"), NOT_HERE)?;
         Ok(())
     }
 
@@ -150,7 +150,7 @@ impl Userfault {
         match read(&self.0, &mut message) {
             Ok(_) => address(message)
                 .map(Some)
-                .ok_or_else(|| Failure::failed("userfaultfd told something that is no page fault", BUG)),
+                .ok_or_else(|| Failure::failed("userfaultfd reported an event other than a page fault", BUG)),
             Err(Errno::EAGAIN) => Ok(None),
             Err(error) => Err(error).failing("cannot read a userfaultfd", BUG),
         }

@@ -1,5 +1,5 @@
-//! `cargo xtask bench findings`: what the hooks for findings cost where nothing is pinned: stress-ng forking and faulting, bare,
-//! under a recording without findings, and under one with them, in one guest.
+//! `cargo xtask bench findings`: the cost of the finding hooks when nothing is pinned. stress-ng forks and
+//! faults in one guest, bare, under a recording without findings, and under a recording with findings.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -16,19 +16,19 @@ const SCRIPT: &str = include_str!("findings.sh");
 /// The options of `bench findings`.
 #[derive(Args)]
 pub(crate) struct FindingsBench {
-    /// KernelImage series
+    /// Kernel series
     #[arg(long, value_name = "SERIES", default_value = "6.12")]
     kernel: SeriesChoice,
-    /// Runs of each kind
+    /// Number of runs of each kind
     #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pairs: u32,
 }
 
-/// Operations a second, by workload and kind.
+/// Operations per second, by workload and kind.
 type StressRates = BTreeMap<String, BTreeMap<String, Vec<f64>>>;
 
 impl FindingsBench {
-    /// Does it.
+    /// Runs the benchmark.
     pub(crate) fn run(self) -> Result<ExitCode> {
         let mut options = GuestOptions::new(self.kernel);
         options.package.push("stress-ng".to_owned());
@@ -39,7 +39,7 @@ impl FindingsBench {
         let text = String::from_utf8_lossy(&printed);
         if !matches!(outcome, GuestExit::Exited(0)) {
             bail!(
-                "the measurement broke off with exit code {}: {text}",
+                "the benchmark ended early with exit code {}: {text}",
                 vm::explain(&outcome)
             );
         }
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_are_gathered_by_workload_and_kind() {
+    fn rates_are_collected_by_workload_and_kind() {
         let rates = rates("x\nrate fork bare 500.5\nrate fork bare 400\nrate fork with 450\n").unwrap();
         assert_eq!(rates["fork"]["bare"], [500.5, 400.0]);
         assert_eq!(rates["fork"]["with"], [450.0]);

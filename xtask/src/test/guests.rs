@@ -15,9 +15,8 @@ use crate::{test_output, workspace};
 
 use super::promtool;
 
-/// What the tests use beside pintrace and pinload.
-/// `linux-libc-dev` is for bpftrace, which takes types from headers where it thinks that BTF is not enough (5.10).
-/// `util-linux` has setpriv.
+/// Packages that the tests use in addition to pintrace and pinload. bpftrace needs `linux-libc-dev`, because
+/// on 5.10 it takes types from headers where BTF is not sufficient. `util-linux` has setpriv.
 const PACKAGES: [&str; 6] = [
     "fio",
     "bpftrace",
@@ -26,14 +25,14 @@ const PACKAGES: [&str; 6] = [
     "numactl",
     "util-linux",
 ];
-/// For a small disk that fills up, and for a file system with legacy direct I/O.
+/// Modules for a small disk that fills up, and for a file system with legacy direct I/O.
 const MODULES: [&str; 4] = ["loop", "vfat", "nls_cp437", "nls_ascii"];
-/// Three times what the slowest kernel takes with two others beside it on two cores.
+/// Three times the duration on the slowest kernel with two other guests running on two cores.
 const LIMIT: Duration = Duration::from_mins(45);
 
 /// Runs the tests on each kernel and adds a row for each.
 ///
-/// `filters` says which tests run on a kernel.
+/// `filters` returns the tests to run on a kernel.
 pub(crate) fn run(
     kernels: &[KernelTarget],
     filters: impl Fn(KernelTarget) -> Vec<String> + Sync,
@@ -43,13 +42,13 @@ pub(crate) fn run(
     let program = match build() {
         Ok(program) => program,
         Err(error) => {
-            eprintln!("xtask: no guest was tested: {error:#}");
+            eprintln!("xtask: the guest tests could not be built: {error:#}");
             table.add("guest tests", TestCounts::FAILED, start.elapsed());
             return;
         }
     };
     let script = |kernel: KernelTarget| script(&filters(kernel));
-    // The longest first, so that none is left to run alone at the end.
+    // The longest runs first, so that none of them runs alone at the end.
     let mut kernels = kernels.to_vec();
     kernels.sort_by_key(|kernel| Reverse(filters(*kernel).len()));
     let rows = parallel::each(&kernels, |kernel| {
@@ -62,7 +61,7 @@ pub(crate) fn run(
     }
 }
 
-/// Runs the tests of one module on each kernel, and gives what they print where all pass.
+/// Runs the tests of one module on each kernel, and returns their output if all pass.
 pub(crate) fn printed(kernels: &[KernelTarget], module: &str) -> Result<Vec<(KernelTarget, Result<String>)>> {
     let program = build()?;
     let script = script(&[module.to_owned()]);
@@ -78,7 +77,7 @@ fn script(filters: &[String]) -> String {
     format!("guest --test-threads=1 --show-output {}\n", words.join(" "))
 }
 
-/// The test program and what it needs in each guest.
+/// The test program and the files that it needs in each guest.
 fn build() -> Result<Vec<GuestFile>> {
     let static_pintrace = [
         "--quiet",
@@ -99,7 +98,7 @@ fn build() -> Result<Vec<GuestFile>> {
     ])
 }
 
-/// Runs a script and gives its result and its output.
+/// Runs a script and returns its results and its output.
 fn test(kernel: KernelTarget, program: &[GuestFile], script: &str) -> (TestCounts, String) {
     let mut output = GuestOutput::new(kernel);
     let outcome = guest(kernel, program).and_then(|guest| guest.run(script, &mut output));
@@ -126,12 +125,13 @@ fn guest(kernel: KernelTarget, program: &[GuestFile]) -> Result<Guest> {
     options.package.extend(PACKAGES.map(str::to_owned));
     options.timeout = LIMIT;
     if kernel.flavour == Flavour::Full {
-        // Devices that do nothing by themselves, behind an IOMMU, for VFIO, which gives each to one process at a time.
+        // Devices for VFIO behind an IOMMU; they do nothing by themselves. VFIO assigns each device to one
+        // process at a time.
         for device in ["intel-iommu,intremap=on", "edu", "edu", "edu"] {
             options.qemu_arg.extend(["-device", device].map(str::to_owned));
         }
         options.qemu_arg.extend(far_memory(&options.mem));
-        // And hugetlb pages with folded struct pages.
+        // hugetlb pages with folded struct pages.
         let append = ["intel_iommu=on", "hugetlb_free_vmemmap=on"];
         options.append.extend(append.map(str::to_owned));
         options
@@ -139,14 +139,14 @@ fn guest(kernel: KernelTarget, program: &[GuestFile]) -> Result<Guest> {
             .extend(["vfio-pci", "vfio_iommu_type1"].map(str::to_owned));
     }
     let mut guest = options.prepare()?;
-    // Superseded kernels come without modules; the tests that need these then say so.
+    // Superseded kernels come without modules; the tests that need modules are then skipped.
     if guest.kernel.modules().is_some() {
         guest.modules.extend(MODULES.map(str::to_owned));
     }
     Ok(guest)
 }
 
-/// A second node with memory that lies at 192 GiB.
+/// A second NUMA node with memory at the physical address 192 GiB.
 fn far_memory(near: &str) -> impl Iterator<Item = String> + use<> {
     let slots = format!("{near},slots=1,maxmem=256G");
     let near = format!("memory-backend-ram,id=near,size={near}");
@@ -167,7 +167,7 @@ fn far_memory(near: &str) -> impl Iterator<Item = String> + use<> {
     words.map(str::to_owned).into_iter()
 }
 
-/// A guest's output, kept, and shown line by line under the kernel's name.
+/// The output of a guest; each line is printed with the kernel's name.
 struct GuestOutput {
     kernel: KernelTarget,
     text: String,
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_shown_when_they_are_whole() {
+    fn only_complete_lines_are_shown() {
         let mut lines = GuestOutput::new("newest".parse().unwrap());
         lines.write_all(b"one\ntw").unwrap();
         assert_eq!(lines.shown, 4);

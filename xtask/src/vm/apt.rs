@@ -1,5 +1,6 @@
-//! Debian's archive through an apt state of our own: index, names, download. Installs nothing, writes only below the cache,
-//! takes mirror and keyring from the system's own sources, and leaves it to apt to check signatures and SHA256 sums.
+//! Debian's archive through a separate apt state: index, names, download. Nothing is installed, and only the
+//! cache changes. Mirror and keyring are those of the system's sources; apt checks signatures and SHA256
+//! sums.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,10 +12,10 @@ use anyhow::{Context, Result, anyhow, bail};
 use super::{cache, progress};
 use crate::process;
 
-/// Names a sources.list to be used in place of the system's.
-pub(crate) const SOURCES: &str = "PINTRACE_APT_SOURCES";
+/// The variable that names a sources.list to use in place of the system's.
+pub(crate) const SOURCES_VARIABLE: &str = "PINTRACE_APT_SOURCES";
 
-/// The suites that between them carry every series on offer.
+/// The suites that together carry every series.
 const KERNEL_SUITES: [&str; 6] = [
     "bookworm",
     "bookworm-backports",
@@ -24,7 +25,7 @@ const KERNEL_SUITES: [&str; 6] = [
     "sid",
 ];
 const KERNEL_SECURITY_SUITES: [&str; 3] = ["bullseye-security", "bookworm-security", "trixie-security"];
-/// Suite names by which a system's source is known as Debian's archive.
+/// The suite names that identify Debian's archive among the system's sources.
 const DEBIAN_SUITES: [&str; 9] = [
     "bullseye",
     "bookworm",
@@ -37,15 +38,15 @@ const DEBIAN_SUITES: [&str; 9] = [
     "unstable",
 ];
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
-/// An index older than this is fetched anew before anything is looked up in it.
+/// An older index is fetched again before it is used.
 const INDEX_AGE: Duration = Duration::from_hours(24);
 
-/// Which part of the archive is looked at.
+/// The suites to use.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AptScope {
-    /// Every suite that carries kernels, whatever this system is.
-    KernelList,
-    /// The suites of this system, so that a package and its libraries fit one another.
+    /// All suites that carry kernels, whatever the system's suite is.
+    Kernels,
+    /// The suites of this system, so that a package and its libraries match.
     Packages,
 }
 
@@ -57,17 +58,17 @@ pub(crate) struct AptPackage {
     pub(crate) bytes: u64,
 }
 
-/// An apt state below the cache.
+/// An apt state in the cache.
 pub(crate) struct Apt {
     folder: PathBuf,
     config: PathBuf,
 }
 
 impl Apt {
-    /// Opens the state, with an index that is not older than a day, or as old as it must be when there is no network.
+    /// Opens the state. An index older than a day is fetched again; without network the old index is used.
     pub(crate) fn open(scope: AptScope) -> Result<Self> {
         let folder = cache::root()?.join(match scope {
-            AptScope::KernelList => "apt-kernels",
+            AptScope::Kernels => "apt-kernels",
             AptScope::Packages => "apt-packages",
         });
         for part in ["lists/partial", "archives/partial"] {
@@ -85,7 +86,7 @@ impl Apt {
         let stamp = self.folder.join("updated");
         let updated = fs::metadata(&stamp).and_then(|stamp| stamp.modified());
         let age = updated.map(|time| SystemTime::now().duration_since(time).unwrap_or_default());
-        if age.is_ok_and(|age| age < INDEX_AGE) && std::env::var_os(SOURCES).is_none() {
+        if age.is_ok_and(|age| age < INDEX_AGE) && std::env::var_os(SOURCES_VARIABLE).is_none() {
             return Ok(());
         }
         eprintln!("xtask: reading Debian's package index");
@@ -94,19 +95,20 @@ impl Apt {
             fs::write(&stamp, "").context("cannot write the apt state")?;
             return Ok(());
         }
-        // One suite gone, or no network: what is there may be enough, so it is the look-up that decides.
+        // One suite may be gone, or there is no network: the old index may be sufficient, so only a failed
+        // look-up is an error.
         let said = complaint(&output);
         if fs::read_dir(self.folder.join("lists"))?
             .flatten()
             .any(|list| is_index(&list.path()))
         {
-            eprintln!("xtask: the package index is not complete, or old: {said}");
+            eprintln!("xtask: the package index is incomplete or old: {said}");
             return Ok(());
         }
         bail!("cannot read Debian's package index: check the network and the system's apt sources\n{said}")
     }
 
-    /// Names of all packages whose name begins with one of the prefixes.
+    /// Names of all packages that begin with one of the prefixes.
     pub(crate) fn names(&self, prefixes: &[&str]) -> Result<Vec<String>> {
         let pattern = format!("^({})", prefixes.join("|"));
         let text = process::stdout(
@@ -120,7 +122,7 @@ impl Apt {
             .collect())
     }
 
-    /// What apt would fetch for exactly these packages.
+    /// The downloads for exactly these packages.
     pub(crate) fn candidates(&self, names: &[String]) -> Result<Vec<AptPackage>> {
         let mut command = self.command("apt-get");
         parse_uris(&process::stdout(
@@ -128,7 +130,7 @@ impl Apt {
         )?)
     }
 
-    /// What apt would fetch to install this package on an empty system.
+    /// The downloads for an installation of this package on an empty system.
     pub(crate) fn closure(&self, name: &str) -> Result<Vec<AptPackage>> {
         let mut command = self.command("apt-get");
         command.args([
@@ -145,7 +147,8 @@ impl Apt {
         parse_uris(&text)
     }
 
-    /// Fetches the packages into the folder and unpacks them into `root`; apt refuses any whose SHA256 is not the index's.
+    /// Fetches the packages and unpacks them into `root`; apt rejects a package whose SHA256 sum differs from
+    /// the index.
     pub(crate) fn unpack(&self, what: &str, candidates: &[AptPackage], root: &Path) -> Result<()> {
         let place = cache::partial(&self.folder)?;
         let bytes: u64 = candidates.iter().map(|candidate| candidate.bytes).sum();
@@ -184,7 +187,7 @@ impl Apt {
 
     fn command(&self, name: &str) -> Command {
         let mut command = process::program(name);
-        // Messages are shown to the user and names are read back: one language for both.
+        // Messages are shown to the user and names are parsed, so the language is fixed.
         command.env("LC_ALL", "C.UTF-8").arg("-c").arg(&self.config);
         command
     }
@@ -204,7 +207,7 @@ fn configuration(folder: &Path, scope: AptScope) -> Result<String> {
          Acquire::Languages \"none\";\nAcquire::Retries \"2\";\nAcquire::http::Timeout \"20\";\n\
          Acquire::ForceHash \"SHA256\";\nAPT::Sandbox::User \"root\";\nAPT::Update::Error-Mode \"any\";\n"
     );
-    let list = match std::env::var_os(SOURCES) {
+    let list = match std::env::var_os(SOURCES_VARIABLE) {
         Some(list) => PathBuf::from(list),
         None if scope == AptScope::Packages => return Ok(text),
         None => {
@@ -232,7 +235,7 @@ fn system_sources() -> Result<String> {
     process::stdout(command.arg("Identifier: Packages"))
 }
 
-/// Sources of all suites that carry kernels, on the mirror that the system uses.
+/// Sources of all suites that carry kernels, on the mirror of the system.
 fn kernel_sources(system: &str) -> Result<String> {
     let sources: Vec<(&str, &str)> = system
         .lines()
@@ -247,7 +250,7 @@ fn kernel_sources(system: &str) -> Result<String> {
         .map(|(address, _)| *address);
     let archive = archive.with_context(|| {
         format!(
-            "no Debian archive among the system's apt sources: add one, or name a sources.list in {SOURCES}"
+            "no Debian archive among the system's apt sources: add one, or name a sources.list in {SOURCES_VARIABLE}"
         )
     })?;
     let of_suite = |(_, suite): &&(&str, &str)| {
@@ -283,7 +286,7 @@ fn parse_uris(text: &str) -> Result<Vec<AptPackage>> {
         .map(|line| {
             let mut words = line.split(' ').skip(1);
             let mut parts = words.next()?.split('_');
-            // A colon of the version's epoch is written %3a in file names.
+            // File names spell the colon of an epoch as %3a.
             let exact = format!("{}={}", parts.next()?, parts.next()?.replace("%3a", ":"));
             Some(AptPackage {
                 exact,
@@ -294,9 +297,9 @@ fn parse_uris(text: &str) -> Result<Vec<AptPackage>> {
         .ok_or_else(|| anyhow!("apt-get --print-uris is not understood:\n{text}"))
 }
 
-/// What apt complained of first; it says the same of each file.
+/// The first error line of apt, which repeats the error for each file.
 fn complaint(output: &Output) -> String {
-    let said = process::said(output);
+    let said = process::error_output(output);
     let mut lines = said.lines();
     let first = lines.next().unwrap_or_default().to_owned();
     match lines.count() {
@@ -330,15 +333,15 @@ mod tests {
     }
 
     #[test]
-    fn a_system_without_debians_archive_is_told_what_to_do() {
+    fn a_system_without_debians_archive_is_an_error_with_a_remedy() {
         let error = kernel_sources("http://other.test/x/ nodistro main\n")
             .unwrap_err()
             .to_string();
-        assert!(error.contains(SOURCES), "{error}");
+        assert!(error.contains(SOURCES_VARIABLE), "{error}");
     }
 
     #[test]
-    fn print_uris_is_read() {
+    fn print_uris_output_is_parsed() {
         let text = "'http://x/y.deb' zlib1g_1%3a1.2.13.dfsg-1_amd64.deb 86684 MD5Sum:ec\nReading...\n";
         let found = parse_uris(text).unwrap();
         assert_eq!(

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use cpio::newc::{self, Builder, ModeFileType};
 
-/// An archive being written; paths are relative to its root, and folders above an entry appear by themselves.
+/// An archive being written; paths are relative to its root, and parent folders are added automatically.
 pub(crate) struct CpioArchive<W: Write> {
     out: W,
     inode: u32,
@@ -17,7 +17,7 @@ pub(crate) struct CpioArchive<W: Write> {
 }
 
 impl<W: Write> CpioArchive<W> {
-    /// Begins an archive.
+    /// Starts an archive.
     pub(crate) fn new(out: W) -> Self {
         Self {
             out,
@@ -72,7 +72,7 @@ impl<W: Write> CpioArchive<W> {
         self.entry(device.rdev_major(major).rdev_minor(minor), b"")
     }
 
-    /// Adds a file, link or whole folder of this machine under the name `path`.
+    /// Adds a file, link or folder of this machine under the name `path`.
     pub(crate) fn copy(&mut self, path: &str, source: &Path) -> Result<()> {
         let kind = fs::symlink_metadata(source)?;
         if kind.is_symlink() {
@@ -92,7 +92,7 @@ impl<W: Write> CpioArchive<W> {
         Ok(())
     }
 
-    /// Ends the archive and hands its file back.
+    /// Ends the archive and returns its file.
     pub(crate) fn finish(self) -> Result<W> {
         let mut out = newc::trailer(self.out)?;
         out.flush()?;

@@ -1,4 +1,4 @@
-//! QEMU: its command line, its output as it comes, its time limit. Knows nothing of what runs inside.
+//! QEMU: its command line, its output and its time limit.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -13,35 +13,35 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::process;
 
-/// Devices few, checks off, and a panic or oops ends the guest at once.
+/// Few devices, no self-tests; a panic or oops ends the guest at once.
 const KERNEL_OPTIONS: &str = "console=ttyS0 quiet panic=-1 oops=panic reboot=t no_timer_check \
     mitigations=off audit=0 random.trust_cpu=on cryptomgr.notests";
-/// A clock that is right whatever this machine does meanwhile: the kernel measures the time-stamp counter
-/// while it boots, and gets it wrong, by up to four times, if the emulator has to wait for a processor just then.
+/// A clock that stays correct under load. The kernel measures the time-stamp counter while it boots, and the
+/// result is wrong by up to four times if the emulator has to wait for a processor meanwhile.
 const STEADY_CLOCK: &str = "tsc=unstable clocksource=acpi_pm";
-/// Where instructions are the clock nothing has to wait, and the counter is cheaper to read.
+/// If the clock counts instructions, load does not affect it, and the counter is cheaper to read.
 const COUNTER_CLOCK: &str = "tsc=reliable";
 
-/// What the virtual machine is made of.
+/// The configuration of the virtual machine.
 #[derive(Clone, Debug)]
 pub(crate) struct VirtualMachine {
     /// Memory, as QEMU's `-m` takes it.
     pub(crate) memory: String,
     /// Number of processors.
     pub(crate) cpus: u32,
-    /// One thread for all processors, or one each: faster, and kills two guests in a hundred.
+    /// One thread for each processor instead of one for all: faster, but it kills two guests in a hundred.
     pub(crate) multi_threaded: bool,
     /// The guest's clock counts instructions: repeatable rates, one processor.
     pub(crate) count_instructions: bool,
-    /// Hardware virtualisation.
+    /// Use hardware virtualisation.
     pub(crate) kvm: bool,
-    /// More for QEMU's command line.
+    /// Additional words for QEMU's command line.
     pub(crate) qemu_args: Vec<String>,
-    /// More for the kernel's command line.
+    /// Additional text for the kernel's command line.
     pub(crate) append: Vec<String>,
 }
 
-/// Where the machine's parts lie.
+/// The files of the machine.
 pub(crate) struct MachineFiles<'a> {
     /// Uncompressed kernel.
     pub(crate) vmlinux: &'a Path,
@@ -51,24 +51,24 @@ pub(crate) struct MachineFiles<'a> {
     pub(crate) disk: &'a Path,
     /// Second disk.
     pub(crate) report: &'a Path,
-    /// Takes what the kernel says.
+    /// The file for the kernel's console.
     pub(crate) console: &'a Path,
 }
 
-/// How QEMU ended.
+/// The way in which QEMU ended.
 #[derive(Debug)]
 pub(crate) enum EmulatorExit {
-    /// By itself.
+    /// QEMU exited.
     Ended,
-    /// QEMU refused or failed; what it said.
+    /// QEMU failed, with this error output.
     Failed(String),
     /// Killed at the time limit.
     TimedOut,
-    /// Killed since nobody reads the output any more.
+    /// Killed because the reader of the output has closed it.
     Unread,
 }
 
-/// The command line. The parent's death takes QEMU with it.
+/// The command line. The kernel kills QEMU if this process dies.
 pub(crate) fn command(machine: &VirtualMachine, parts: &MachineFiles<'_>, terminal: bool) -> Command {
     let mut command = process::program("setpriv");
     command.args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"]);
@@ -140,7 +140,7 @@ pub(crate) fn command(machine: &VirtualMachine, parts: &MachineFiles<'_>, termin
     command
 }
 
-/// Runs QEMU with the guest's second serial line going to `sink`.
+/// Runs QEMU and writes the output of the guest's second serial line to `sink`.
 pub(crate) fn run(mut command: Command, limit: Duration, sink: &mut dyn Write) -> Result<EmulatorExit> {
     command
         .stdin(Stdio::null())
@@ -154,7 +154,7 @@ pub(crate) fn run(mut command: Command, limit: Duration, sink: &mut dyn Write) -
         .ok_or_else(|| anyhow!("QEMU has no error output"))?;
     let errors = thread::spawn(move || io::read_to_string(errors).unwrap_or_default());
     let ending = follow(&child, &chunks(output), Instant::now() + limit, sink);
-    // Without effect on one that has ended.
+    // No effect on a process that has exited.
     child.kill().context("cannot end QEMU")?;
     let status = child.wait()?;
     let said = errors.join().unwrap_or_default();
@@ -209,7 +209,7 @@ fn exit_before(child: &Child, end: Instant) -> Result<EmulatorExit> {
     })
 }
 
-/// Reads ahead without bound: a serial line whose reader is slow loses bytes.
+/// Reads ahead without a bound: a serial line with a slow reader loses bytes.
 fn chunks(mut output: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! The guest's root file system: an initramfs of busybox, our init and whatever the guest is given.
+//! The root file system of a guest: an initramfs with busybox, init.sh and the files for this guest.
 
 use std::fs::{self, File};
 use std::io::BufWriter;
@@ -33,17 +33,17 @@ const FOLDERS: [&str; 17] = [
 const USERS: &str = "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n";
 const GROUPS: &str = "root:x:0:\nuser:x:1000:\nnogroup:x:65534:\n";
 
-/// A file or folder of this machine and where it goes in the guest.
+/// A file or folder of this machine, and its path in the guest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct GuestFile {
-    /// On this machine.
+    /// The path on this machine.
     pub(crate) source: PathBuf,
-    /// In the guest, without the leading `/`.
+    /// The path in the guest, without the leading `/`.
     pub(crate) destination: String,
 }
 
 impl GuestFile {
-    /// An addition under a name of ours.
+    /// A file under another path.
     pub(crate) fn new(source: impl Into<PathBuf>, destination: &str) -> Self {
         Self {
             source: source.into(),
@@ -51,7 +51,7 @@ impl GuestFile {
         }
     }
 
-    /// Reads `SRC[=DEST]`; without DEST it goes to the command's working directory, /root.
+    /// Parses `SRC[=DEST]`; DEST defaults to the working directory of the command, /root.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (source, destination) = if let Some((source, destination)) = text.split_once('=') {
             (source, destination.to_owned())
@@ -68,19 +68,19 @@ impl GuestFile {
     }
 }
 
-/// What the guest finds when it starts.
+/// The contents of the initramfs.
 pub(crate) struct Initramfs<'a> {
-    /// Its kernel, for modules and configuration.
+    /// The kernel, for modules and configuration.
     pub(crate) kernel: &'a KernelImage,
-    /// The shell script that it runs.
+    /// The shell script to run.
     pub(crate) command: &'a str,
-    /// Shell assignments that init reads.
+    /// Shell assignments that init.sh reads.
     pub(crate) settings: &'a str,
-    /// KernelImage modules to load, by name.
+    /// Names of kernel modules to load.
     pub(crate) modules: &'a [String],
-    /// Files of this machine, which bring their libraries.
+    /// Files of this machine; their libraries are added.
     pub(crate) additions: &'a [GuestFile],
-    /// Folders laid over the root as they are.
+    /// Folders whose contents are copied into the root.
     pub(crate) overlays: &'a [PathBuf],
 }
 
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_addition_goes_to_the_working_directory_unless_told() {
+    fn a_file_without_destination_goes_to_the_working_directory() {
         assert_eq!(
             GuestFile::parse("/bin/true").unwrap(),
             GuestFile::new("/bin/true", "root/true")

@@ -1,4 +1,4 @@
-//! A kernel to test on: a series and how Debian configured it, written `6.12`, `6.12-full` or `7.3-rt`.
+//! A kernel to test on: a series and a flavour, written `6.12`, `6.12-full` or `7.3-rt`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use super::series::{Flavour, KernelSeries, ON_OFFER, SeriesChoice};
 pub(crate) struct KernelTarget {
     /// The series.
     pub(crate) kernel: SeriesChoice,
-    /// How it was configured.
+    /// Debian's configuration.
     pub(crate) flavour: Flavour,
 }
 
@@ -19,7 +19,7 @@ impl KernelTarget {
         Self { kernel, flavour }
     }
 
-    /// Every series, and the flavours that differ: all drivers on those that matter most, and PREEMPT_RT.
+    /// Every series in the cloud flavour, the full flavour of the main series, and PREEMPT_RT.
     pub(crate) fn all() -> Vec<Self> {
         let unusual = [
             (KernelSeries(5, 10), Flavour::Full),
@@ -32,7 +32,7 @@ impl KernelTarget {
         usual
             .into_iter()
             .chain(unusual)
-            .map(|(series, flavour)| Self::new(SeriesChoice::KernelSeries(series), flavour))
+            .map(|(series, flavour)| Self::new(SeriesChoice::Series(series), flavour))
             .collect()
     }
 }
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_subject_is_read_as_it_is_written() {
+    fn a_target_is_parsed_as_it_is_displayed() {
         for target in KernelTarget::all() {
             assert_eq!(target.to_string().parse(), Ok(target));
         }

@@ -1,4 +1,4 @@
-//! `cargo xtask vm list`: the series on offer, with the newest build of each flavour and what is cached.
+//! `cargo xtask vm list`: the series, with the newest and the newest cached build of each flavour.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -20,11 +20,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     for series in ON_OFFER {
         for flavour in [Flavour::Cloud, Flavour::Full, Flavour::Rt] {
             let newest = |builds: &[KernelBuild]| {
-                KernelBuild::newest(
-                    builds.iter().cloned(),
-                    SeriesChoice::KernelSeries(series),
-                    flavour,
-                )
+                KernelBuild::newest(builds.iter().cloned(), SeriesChoice::Series(series), flavour)
             };
             let name =
                 |build: Option<KernelBuild>| build.map_or_else(|| "-".to_owned(), |build| build.release);

@@ -1,11 +1,11 @@
-//! The names that kernels go by: series, flavours, and Debian's names of their builds. Pure: nothing is fetched here.
+//! The names of kernels: series, flavours, and Debian's names of their builds.
 
 use std::fmt;
 use std::str::FromStr;
 
 use clap::ValueEnum;
 
-/// The series that Debian's ordinary mirror carries.
+/// The series in Debian's archive.
 pub(crate) const ON_OFFER: [KernelSeries; 11] = [
     KernelSeries(5, 10),
     KernelSeries(6, 1),
@@ -30,21 +30,21 @@ impl fmt::Display for KernelSeries {
     }
 }
 
-/// Which kernel the user asks for.
+/// The kernel that the user asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SeriesChoice {
-    /// The newest that there is.
+    /// The newest kernel.
     Newest,
     /// The newest build of a series.
-    KernelSeries(KernelSeries),
+    Series(KernelSeries),
 }
 
 impl SeriesChoice {
-    /// Whether this build is one of those asked for.
+    /// Whether the user asks for this build.
     pub(crate) fn matches(self, build: &KernelBuild) -> bool {
         match self {
             Self::Newest => true,
-            Self::KernelSeries(series) => build.series == series,
+            Self::Series(series) => build.series == series,
         }
     }
 }
@@ -53,7 +53,7 @@ impl fmt::Display for SeriesChoice {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Newest => formatter.pad("newest"),
-            Self::KernelSeries(series) => series.fmt(formatter),
+            Self::Series(series) => series.fmt(formatter),
         }
     }
 }
@@ -64,27 +64,25 @@ impl FromStr for SeriesChoice {
     fn from_str(text: &str) -> Result<Self, String> {
         let known = ON_OFFER.into_iter().find(|series| series.to_string() == text);
         match known {
-            Some(series) => Ok(Self::KernelSeries(series)),
+            Some(series) => Ok(Self::Series(series)),
             None if text == "newest" => Ok(Self::Newest),
             None => {
                 let names = ON_OFFER.map(|series| series.to_string()).join(" ");
-                Err(format!(
-                    "there is no such kernel series; take one of: {names} newest"
-                ))
+                Err(format!("unknown kernel series; use one of: {names} newest"))
             }
         }
     }
 }
 
-/// How Debian configured the kernel.
+/// Debian's configuration of the kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Flavour {
-    /// For virtual machines: small, and the same traceable functions.
+    /// For virtual machines: small, with the same traceable functions
     #[default]
     Cloud,
-    /// For any machine: all drivers, as modules.
+    /// For any machine: all drivers, as modules
     Full,
-    /// With PREEMPT_RT.
+    /// With PREEMPT_RT
     Rt,
 }
 
@@ -108,20 +106,21 @@ impl fmt::Display for Flavour {
     }
 }
 
-/// One build of a kernel, named as `uname -r` names it in Debian (`6.12.117+deb13-cloud-amd64`).
+/// One build of a kernel, with Debian's name as in `uname -r` (`6.12.117+deb13-cloud-amd64`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KernelBuild {
     /// The whole name: Debian's ABI with flavour and architecture.
     pub(crate) release: String,
-    /// The series that it belongs to.
+    /// The series of the build.
     pub(crate) series: KernelSeries,
-    /// How it was configured.
+    /// Debian's configuration.
     pub(crate) flavour: Flavour,
     order: Vec<u32>,
 }
 
 impl KernelBuild {
-    /// Reads a release string; `None` for a meta package's (`6.12-cloud-amd64`) and for anything else.
+    /// Parses a release string; `None` for that of a meta package (`6.12-cloud-amd64`) and for any other
+    /// text.
     pub(crate) fn parse(release: &str) -> Option<Self> {
         let name = release.strip_suffix("-amd64")?;
         let (version, flavour) = [Flavour::Cloud, Flavour::Rt, Flavour::Full]
@@ -142,7 +141,7 @@ impl KernelBuild {
         })
     }
 
-    /// The newest of the builds that are asked for.
+    /// The newest matching build.
     pub(crate) fn newest(
         builds: impl IntoIterator<Item = Self>,
         wanted: SeriesChoice,
@@ -193,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn flavours_are_told_apart() {
+    fn each_flavour_has_its_own_newest_build() {
         let names = ["7.3.4+deb13-amd64", "7.3.4+deb13-rt-amd64"];
         assert_eq!(newest(&names, "7.3", Flavour::Rt).unwrap(), names[1]);
         assert_eq!(newest(&names, "7.3", Flavour::Full).unwrap(), names[0]);
@@ -213,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_series_is_answered_with_the_known_ones() {
+    fn an_unknown_series_is_an_error_that_lists_the_known_ones() {
         let error = "6.6".parse::<SeriesChoice>().unwrap_err();
         assert!(
             error.contains("5.10 6.1 6.12") && error.contains("newest"),

@@ -231,7 +231,7 @@ fn make_memfd(hugetlb: bool, bytes: usize) -> Result<OwnedFd> {
     if hugetlb {
         flags |= MFdFlags::MFD_HUGETLB | MFdFlags::MFD_HUGE_2MB;
     }
-    let memfd = memfd_create("pinload", flags).unavailable("cannot make a memfd", NO_HUGETLB)?;
+    let memfd = memfd_create("pinload", flags).unavailable("cannot create a memfd", NO_HUGETLB)?;
     let length = i64::try_from(bytes).map_err(|_| Failure::usage("--pages is too large", NO_MEMORY))?;
     ftruncate(&memfd, length).failing("cannot size the memfd", NO_MEMORY)?;
     Ok(memfd)

@@ -46,10 +46,10 @@ impl BlockedRead {
         fault.register(missing.extent(), FaultMode::Missing)?;
         let (address, bytes, target) = (buffer.address(), buffer.bytes(), missing.address());
         let began_ns = report::now_ns();
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let thread = thread::spawn(move || {
             // The receiver is waiting for the thread id.
-            let _ = tell.send(report::caller().1);
+            let _ = sender.send(report::caller().1);
             let pointer: *mut u8 = std::ptr::with_exposed_provenance_mut(target);
             // SAFETY: the page is mapped until this thread has ended, and nothing else refers to it.
             let local = unsafe { std::slice::from_raw_parts_mut(pointer, PAGE) };
@@ -59,7 +59,7 @@ impl BlockedRead {
             }];
             process_vm_readv(getpid(), &mut [IoSliceMut::new(local)], &remote)
         });
-        let tid = told.recv().failing("the reading thread has ended", BUG)?;
+        let tid = receiver.recv().failing("the reading thread has ended", BUG)?;
         let pins = (bytes / PAGE) as u64;
         let this = Self {
             held: PinnedRange {

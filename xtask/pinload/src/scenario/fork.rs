@@ -30,10 +30,10 @@ fn fork(run: &mut ScenarioRun, pinned: &mut Pinned, writes: bool) -> Result<Fork
     let mut child = ForkedChild::fork(|parent| {
         let buffer = pinned.buffer()?;
         let own = frames(buffer)?;
-        let mut news =
+        let mut message =
             serde_json::to_vec(&before.moved(&own)).failing("cannot write JSON", "report this as a bug")?;
-        news.push(b'\n');
-        parent.send(&news)?;
+        message.push(b'\n');
+        parent.send(&message)?;
         parent.wait()?;
         if writes {
             let began_ns = report::now_ns();
@@ -44,8 +44,8 @@ fn fork(run: &mut ScenarioRun, pinned: &mut Pinned, writes: bool) -> Result<Fork
         Ok(())
     })?;
     let mut line = String::new();
-    let told = BufReader::new(child.messages()).read_line(&mut line);
-    let copied: Option<Vec<usize>> = told.ok().and_then(|_| serde_json::from_str(&line).ok());
+    let received = BufReader::new(child.messages()).read_line(&mut line);
+    let copied: Option<Vec<usize>> = received.ok().and_then(|_| serde_json::from_str(&line).ok());
     let Some(copied) = copied else {
         child::check(child.finish()?)?;
         return Err(Failure::failed(

@@ -36,19 +36,19 @@ pub(super) fn exit(run: &mut ScenarioRun) -> Result<()> {
         // The child did not inherit the mappings of the ring and must not unmap them.
         std::mem::forget(pinned);
         run.ready(held)?;
-        let news: ChildMessage = (held.address, held.pins);
-        parent.send(&serde_json::to_vec(&news).unwrap_or_default())?;
+        let message: ChildMessage = (held.address, held.pins);
+        parent.send(&serde_json::to_vec(&message).unwrap_or_default())?;
         parent.send(b"\n")?;
         parent.wait()
     })?;
     let pid = child.pid().as_raw();
-    let news = read_line(&mut child);
-    let waited = if news.is_some() { run.wait() } else { Ok(()) };
+    let message = read_line(&mut child);
+    let waited = if message.is_some() { run.wait() } else { Ok(()) };
     let began_ns = report::now_ns();
     child::check(child.finish()?)?;
     waited?;
     let (address, pins) =
-        news.ok_or_else(|| Failure::failed("the child ended without a message", "see its message"))?;
+        message.ok_or_else(|| Failure::failed("the child ended without a message", "see its message"))?;
     run.note_holding(ExpectedKind::PinOutlivesMm, pid, address);
     run.step("exit", &[("child_pid", u64::from(pid.unsigned_abs()))], began_ns)?;
     run.changed()?;

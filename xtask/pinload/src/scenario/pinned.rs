@@ -131,8 +131,8 @@ impl<W: Workload> Pinned<W> {
 pub(super) fn frames(buffer: &Buffer) -> Result<PageFrames> {
     buffer.frames().ok_or_else(|| {
         Failure::unavailable(
-            "the kernel does not tell the frames of this process's pages",
-            "run as root: only by the frames it is known what was copied",
+            "the kernel hides the frames of this process's pages",
+            "run as root: only the frames show which pages were copied",
         )
     })
 }

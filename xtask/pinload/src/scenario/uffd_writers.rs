@@ -62,7 +62,7 @@ impl<'a> UffdWriters<'a> {
 
     /// Runs `work` while `writers` threads write to all buffers; leaves the buffers writable.
     pub(super) fn run<T>(&self, writers: u32, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
-        let (listen, hang_up) = pipe2(OFlag::O_CLOEXEC).failing("cannot make a pipe", "raise ulimit -n")?;
+        let (listen, hang_up) = pipe2(OFlag::O_CLOEXEC).failing("cannot create a pipe", "raise ulimit -n")?;
         thread::scope(|scope| {
             let helper = scope.spawn(move || self.handle_until(&File::from(listen)));
             let writers: Vec<_> = (0..writers).map(|_| scope.spawn(|| self.write())).collect();
@@ -105,8 +105,8 @@ impl<'a> UffdWriters<'a> {
             return Ok(());
         }
         Err(Failure::failed(
-            "nobody lets the writers write",
-            "see the other message",
+            "the fault handler has ended",
+            "see its message",
         ))
     }
 
@@ -160,7 +160,7 @@ impl<'a> UffdWriters<'a> {
         };
         let buffer = self.buffers.iter().find(within);
         let unit = buffer
-            .ok_or_else(|| Failure::failed(format!("a fault at {address:#x}, which is nobody's"), BUG))?
+            .ok_or_else(|| Failure::failed(format!("a fault at {address:#x}, outside all buffers"), BUG))?
             .unit();
         self.fault.protect((address / unit * unit, unit), false)?;
         self.handled().faults += 1;

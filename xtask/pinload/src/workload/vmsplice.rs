@@ -32,7 +32,7 @@ impl Vmsplice {
 
     fn splice(&mut self, offset: usize, bytes: usize) -> Result<()> {
         let (read, write) =
-            pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).failing("cannot make a pipe", REMEDY)?;
+            pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).failing("cannot create a pipe", REMEDY)?;
         let capacity = i32::try_from(PIPE_PAGES * PAGE).unwrap_or(i32::MAX);
         fcntl(&write, FcntlArg::F_SETPIPE_SZ(capacity)).failing("cannot enlarge a pipe", REMEDY)?;
         let pointer: *const u8 = std::ptr::with_exposed_provenance(self.buffer.address() + offset);
