@@ -49,7 +49,7 @@ impl FactsTask {
                 }
             }
         }
-        println!("`BLESS=1 cargo test -p pintrace attach` rewrites the plans for these facts");
+        println!("`BLESS=1 cargo test -p pintrace-probes` rewrites the plans for these facts");
         Ok(code)
     }
 }

@@ -74,14 +74,6 @@ impl TestTask {
         setup::bpf_linker()?;
         if !self.only_vm {
             cargo_test("host", &["--no-fail-fast"], table)?;
-            let without = [
-                "--no-fail-fast",
-                "--package",
-                "pintrace",
-                "--no-default-features",
-                "--lib",
-            ];
-            cargo_test("host, no features", &without, table)?;
             native::run(table);
         }
         if !self.no_vm {
