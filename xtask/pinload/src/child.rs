@@ -105,7 +105,9 @@ impl ParentLink {
     /// Waits until the parent lets this child continue.
     pub(crate) fn wait(&self) -> Result<()> {
         let mut byte = [0];
-        (&self.resume).read_exact(&mut byte).map_err(|_| Failure::peer_gone())
+        (&self.resume)
+            .read_exact(&mut byte)
+            .map_err(|_| Failure::peer_gone())
     }
 }
 

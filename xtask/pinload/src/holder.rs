@@ -14,7 +14,7 @@ use crate::vmstat::PinCounters;
 use crate::workload::Workload;
 
 /// A workload and its state.
-pub(crate) struct PinHolder<'a> {
+pub(crate) struct WorkloadHolder<'a> {
     plan: &'a WorkloadPlan,
     lock: Option<&'a PipeLock>,
     workload: Box<dyn Workload>,
@@ -27,7 +27,7 @@ pub(crate) struct PinHolder<'a> {
     address: usize,
 }
 
-impl<'a> PinHolder<'a> {
+impl<'a> WorkloadHolder<'a> {
     /// A holder without pins; with a `lock` it reads the pin counters.
     pub(crate) fn new(
         plan: &'a WorkloadPlan,

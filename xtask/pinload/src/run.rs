@@ -11,7 +11,7 @@ use crate::child::{self, ForkedChild};
 use crate::choice::ReleaseMethod;
 use crate::failure::{Failure, Result};
 use crate::hold::HoldCondition;
-use crate::holder::{self, PinHolder};
+use crate::holder::{self, WorkloadHolder};
 use crate::memory::KernelSetting;
 use crate::pins::PinCounts;
 use crate::pipe_lock::PipeLock;
@@ -67,7 +67,7 @@ fn perform(plan: &WorkloadPlan) -> Result<()> {
 }
 
 fn single(plan: &WorkloadPlan, lock: Option<&PipeLock>, hold: HoldCondition) -> Result<()> {
-    let mut holder = PinHolder::new(plan, lock, workload::prepare(plan, 0)?);
+    let mut holder = WorkloadHolder::new(plan, lock, workload::prepare(plan, 0)?);
     holder.pin()?;
     hold.wait()?;
     holder.release()?;
@@ -75,7 +75,7 @@ fn single(plan: &WorkloadPlan, lock: Option<&PipeLock>, hold: HoldCondition) -> 
 }
 
 /// Takes the result of a holder. If the exit of the process is to release the pins, the pins stay.
-fn leave(plan: &WorkloadPlan, mut holder: PinHolder<'_>) -> Result<()> {
+fn leave(plan: &WorkloadPlan, mut holder: WorkloadHolder<'_>) -> Result<()> {
     let result = holder.result();
     if plan.ends_process() {
         std::mem::forget(holder);
@@ -94,7 +94,7 @@ fn threads(plan: &WorkloadPlan, lock: Option<&PipeLock>, hold: HoldCondition) ->
             let (resume, wait) = mpsc::channel::<()>();
             let ready = ready.clone();
             let member = scope.spawn(move || {
-                let mut holder = PinHolder::new(plan, lock, workload);
+                let mut holder = WorkloadHolder::new(plan, lock, workload);
                 let pinned = holder.pin();
                 let failed = pinned.is_err();
                 // The receiver outlives the threads; the threads wait until their sender is dropped.
@@ -138,14 +138,14 @@ fn with_child(plan: &WorkloadPlan, lock: Option<&PipeLock>, hold: HoldCondition)
         .transpose()?
         // The alias belongs to the child: dropping it in the parent would unmap the parent's own memory.
         .map(ManuallyDrop::new);
-    let mut holder = PinHolder::new(plan, lock, own);
+    let mut holder = WorkloadHolder::new(plan, lock, own);
     holder.pin()?;
     let mut child = ForkedChild::fork(|parent| {
         let workload = match alias {
             Some(buffer) => workload::prepare_on(plan, ManuallyDrop::into_inner(buffer), 1)?,
             None => workload::prepare(plan, 1)?,
         };
-        let mut holder = PinHolder::new(plan, lock, workload);
+        let mut holder = WorkloadHolder::new(plan, lock, workload);
         holder.pin()?;
         parent.send(&[1])?;
         parent.wait()?;

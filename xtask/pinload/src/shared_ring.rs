@@ -10,7 +10,7 @@ use crate::child::{self, ForkedChild};
 use crate::choice::ReleaseMethod;
 use crate::failure::{Explain, Failure, Result};
 use crate::hold::HoldCondition;
-use crate::holder::{PinHolder, compare};
+use crate::holder::{WorkloadHolder, compare};
 use crate::memory::Buffer;
 use crate::pins::PinCounts;
 use crate::plan::WorkloadPlan;
@@ -21,7 +21,7 @@ use crate::pipe_lock::PipeLock;
 use crate::workload::IoUringBuffers;
 
 /// The child's message to its parent: the address and the pins.
-type ChildMessage = (String, PinCounts);
+type SharedRingMessage = (String, PinCounts);
 
 /// The parent creates the ring and the child registers memory. Then the child releases the pins, or exits and
 /// leaves the pins to the ring. In the latter case the parent waits twice for the hold condition: before the
@@ -41,10 +41,11 @@ pub(crate) fn run(
             .ok_or_else(|| Failure::failed("there is no ring", "report this as a bug"))?;
         let workload = IoUringBuffers::on_ring(ring, Buffer::new(plan.memory())?, buffers, Some(owner));
         let descriptor = workload.descriptor();
-        let mut holder = PinHolder::new(plan, lock, Box::new(workload));
+        let mut holder = WorkloadHolder::new(plan, lock, Box::new(workload));
         holder.pin()?;
-        let message: ChildMessage = (holder.line("ready", 0).address, holder.expected());
-        let mut text = serde_json::to_string(&message).failing("cannot write JSON", "report this as a bug")?;
+        let message: SharedRingMessage = (holder.line("ready", 0).address, holder.expected());
+        let mut text =
+            serde_json::to_string(&message).failing("cannot write JSON", "report this as a bug")?;
         text.push('\n');
         parent.send(text.as_bytes())?;
         parent.wait()?;
@@ -59,7 +60,7 @@ pub(crate) fn run(
     let pid = child.pid().as_raw();
     let mut line = String::new();
     let received = BufReader::new(child.messages()).read_line(&mut line);
-    let message: Option<ChildMessage> = received.ok().and_then(|_| serde_json::from_str(&line).ok());
+    let message: Option<SharedRingMessage> = received.ok().and_then(|_| serde_json::from_str(&line).ok());
     let waited = if message.is_some() { hold.wait() } else { Ok(()) };
     let code = child.finish()?;
     let killed = code == 137 && plan.common.release == ReleaseMethod::Kill;
@@ -90,7 +91,7 @@ pub(crate) fn run(
 }
 
 /// Releases the pins as asked, or closes only the child's descriptor of the ring.
-fn leave(plan: &WorkloadPlan, holder: &mut PinHolder<'_>, descriptor: Option<RawFd>) -> Result<()> {
+fn leave(plan: &WorkloadPlan, holder: &mut WorkloadHolder<'_>, descriptor: Option<RawFd>) -> Result<()> {
     if plan.common.release == ReleaseMethod::Close {
         let line = HolderLine {
             release: Some(ReleaseMethod::Close),

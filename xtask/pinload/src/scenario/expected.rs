@@ -20,10 +20,10 @@ pub(super) enum ExpectedKind {
     UndeclaredLongterm,
 }
 
-/// The cause of a finding.
+/// The operation that triggers a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum HazardCause {
+pub(super) enum ExpectedTrigger {
     Write,
     Fork,
     Munmap,
@@ -37,14 +37,14 @@ pub(super) enum HazardCause {
     Truncate,
 }
 
-/// All occurrences of one kind, cause and process.
+/// All occurrences of one kind, trigger and process.
 #[derive(Debug)]
 struct Occurrence {
     kind: ExpectedKind,
-    cause: Option<HazardCause>,
+    trigger: Option<ExpectedTrigger>,
     pid: i32,
     count: u64,
-    /// Addresses; offsets in the file for [`HazardCause::Truncate`].
+    /// Addresses; offsets in the file for [`ExpectedTrigger::Truncate`].
     pages: BTreeSet<usize>,
 }
 
@@ -61,7 +61,7 @@ pub(super) struct ExpectedFinding {
     /// Number of distinct 4 KiB pages.
     pages: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    cause: Option<HazardCause>,
+    trigger: Option<ExpectedTrigger>,
 }
 
 /// Pending-flush windows in which a page changed.
@@ -79,11 +79,11 @@ pub(super) struct ExpectedFindings {
 }
 
 impl ExpectedFindings {
-    /// Notes that a cause affected these pages `times` times; no pages mean no finding.
+    /// Notes that an operation affected these pages `times` times; no pages mean no finding.
     pub(super) fn note(
         &mut self,
         kind: ExpectedKind,
-        cause: Option<HazardCause>,
+        trigger: Option<ExpectedTrigger>,
         pid: i32,
         times: u64,
         pages: impl IntoIterator<Item = usize>,
@@ -92,14 +92,14 @@ impl ExpectedFindings {
         if pages.is_empty() {
             return;
         }
-        let same = |entry: &&mut Occurrence| (entry.kind, entry.cause, entry.pid) == (kind, cause, pid);
+        let same = |entry: &&mut Occurrence| (entry.kind, entry.trigger, entry.pid) == (kind, trigger, pid);
         if let Some(entry) = self.entries.iter_mut().find(same) {
             entry.count += times;
             entry.pages.extend(pages);
         } else {
             self.entries.push(Occurrence {
                 kind,
-                cause,
+                trigger,
                 pid,
                 count: times,
                 pages,
@@ -120,7 +120,7 @@ impl ExpectedFindings {
             pid: entry.pid,
             address: format!("{:#x}", entry.pages.first().copied().unwrap_or(0)),
             pages: entry.pages.len() as u64,
-            cause: entry.cause,
+            trigger: entry.trigger,
         };
         self.entries.iter().map(finding).collect()
     }
@@ -147,12 +147,12 @@ mod tests {
     use crate::memory::HUGE;
 
     #[test]
-    fn a_repeated_cause_adds_to_the_count_and_not_to_the_pages() {
+    fn a_repeated_operation_adds_to_the_count_and_not_to_the_pages() {
         let mut expected = ExpectedFindings::default();
         for _ in 0..3 {
             expected.note(
                 ExpectedKind::MappingTouched,
-                Some(HazardCause::UffdWp),
+                Some(ExpectedTrigger::UffdWp),
                 7,
                 1,
                 [0x2000, 0x1000],
@@ -160,7 +160,7 @@ mod tests {
         }
         expected.note(
             ExpectedKind::MappingTouched,
-            Some(HazardCause::Munmap),
+            Some(ExpectedTrigger::Munmap),
             7,
             1,
             [0x2000],
@@ -172,9 +172,9 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_without_pages_is_no_finding() {
+    fn an_operation_without_pages_is_no_finding() {
         let mut expected = ExpectedFindings::default();
-        expected.note(ExpectedKind::CowAfterPin, Some(HazardCause::Write), 7, 0, []);
+        expected.note(ExpectedKind::CowAfterPin, Some(ExpectedTrigger::Write), 7, 0, []);
         assert!(expected.findings().is_empty());
         assert!(expected.all_windows().is_empty());
     }

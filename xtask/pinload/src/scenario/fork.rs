@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 
-use super::expected::{ExpectedKind, HazardCause};
+use super::expected::{ExpectedKind, ExpectedTrigger};
 use super::pinned::{Pinned, frames};
 use super::scenario_run::ScenarioRun;
 use crate::child::{self, ForkedChild};
@@ -59,7 +59,7 @@ fn fork(run: &mut ScenarioRun, pinned: &mut Pinned, writes: bool) -> Result<Fork
     ];
     run.note(
         ExpectedKind::ForkCopiedPinned,
-        HazardCause::Fork,
+        ExpectedTrigger::Fork,
         1,
         pinned.held().address,
         copied,

@@ -17,7 +17,7 @@ use crate::vmstat::PinCounters;
 use crate::workload::IoUringBuffers;
 
 /// The child's message: the address and the pins.
-type ChildMessage = (usize, PinCounts);
+type InheritedRingMessage = (usize, PinCounts);
 
 /// Runs the scenario.
 pub(super) fn exit(run: &mut ScenarioRun) -> Result<()> {
@@ -36,7 +36,7 @@ pub(super) fn exit(run: &mut ScenarioRun) -> Result<()> {
         // The child did not inherit the mappings of the ring and must not unmap them.
         std::mem::forget(pinned);
         run.ready(held)?;
-        let message: ChildMessage = (held.address, held.pins);
+        let message: InheritedRingMessage = (held.address, held.pins);
         parent.send(&serde_json::to_vec(&message).unwrap_or_default())?;
         parent.send(b"\n")?;
         parent.wait()
@@ -72,7 +72,7 @@ pub(super) fn exit(run: &mut ScenarioRun) -> Result<()> {
     run.end()
 }
 
-fn read_line(child: &mut ForkedChild) -> Option<ChildMessage> {
+fn read_line(child: &mut ForkedChild) -> Option<InheritedRingMessage> {
     let mut line = String::new();
     BufReader::new(child.messages()).read_line(&mut line).ok()?;
     serde_json::from_str(&line).ok()

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::expected::{ExpectedKind, HazardCause};
+use super::expected::{ExpectedKind, ExpectedTrigger};
 use super::pinned::{Pinned, frames};
 use super::scenario_run::ScenarioRun;
 use crate::choice::Backing;
@@ -14,11 +14,11 @@ use crate::report;
 fn whole(
     run: &mut ScenarioRun,
     pinned: &Pinned,
-    cause: HazardCause,
+    trigger: ExpectedTrigger,
     step: &str,
     began_ns: u64,
 ) -> Result<()> {
-    pinned.changed_by(run, cause, pinned.all());
+    pinned.changed_by(run, trigger, pinned.all());
     run.step(step, &[], began_ns)
 }
 
@@ -26,7 +26,7 @@ fn whole(
 pub(super) fn protect_write(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
     pinned.buffer()?.protect(false)?;
-    whole(run, pinned, HazardCause::Mprotect, "mprotect", began_ns)?;
+    whole(run, pinned, ExpectedTrigger::Mprotect, "mprotect", began_ns)?;
     pinned.buffer()?.protect(true)?;
     pinned.write(run)
 }
@@ -35,28 +35,34 @@ pub(super) fn protect_write(run: &mut ScenarioRun, pinned: &mut Pinned) -> Resul
 pub(super) fn unmap_remap(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
     pinned.buffer()?.remap_in_place()?;
-    whole(run, pinned, HazardCause::Munmap, "munmap", began_ns)
+    whole(run, pinned, ExpectedTrigger::Munmap, "munmap", began_ns)
 }
 
 /// MADV_DONTNEED, then writes.
 pub(super) fn dontneed(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
     pinned.buffer()?.discard_and_write()?;
-    whole(run, pinned, HazardCause::Dontneed, "dontneed", began_ns)
+    whole(run, pinned, ExpectedTrigger::Dontneed, "dontneed", began_ns)
 }
 
 /// MADV_DONTNEED by process_madvise, then writes.
 pub(super) fn process_dontneed(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
     pinned.buffer()?.discard_and_write_by_process()?;
-    whole(run, pinned, HazardCause::Dontneed, "process_madvise", began_ns)
+    whole(
+        run,
+        pinned,
+        ExpectedTrigger::Dontneed,
+        "process_madvise",
+        began_ns,
+    )
 }
 
 /// MADV_FREE, then writes.
 pub(super) fn free(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
     pinned.buffer()?.madvise_free()?;
-    whole(run, pinned, HazardCause::Free, "free", began_ns)?;
+    whole(run, pinned, ExpectedTrigger::Free, "free", began_ns)?;
     pinned.write(run)
 }
 
@@ -64,7 +70,7 @@ pub(super) fn free(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
 pub(super) fn mremap(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
     let to = pinned.buffer()?.relocate()?;
-    pinned.changed_by(run, HazardCause::Mremap, pinned.all());
+    pinned.changed_by(run, ExpectedTrigger::Mremap, pinned.all());
     run.step("mremap", &[("new_address", to as u64)], began_ns)
 }
 
@@ -72,7 +78,7 @@ pub(super) fn mremap(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
 pub(super) fn mremap_keep(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
     let to = pinned.buffer()?.move_pages_out()?;
-    pinned.changed_by(run, HazardCause::Mremap, pinned.all());
+    pinned.changed_by(run, ExpectedTrigger::Mremap, pinned.all());
     run.step("mremap", &[("new_address", to as u64)], began_ns)
 }
 
@@ -81,7 +87,7 @@ pub(super) fn map_over(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()>
     let began_ns = report::now_ns();
     let from = second_half(pinned.buffer()?);
     pinned.buffer()?.map_over(from * PAGE)?;
-    pinned.changed_by(run, HazardCause::MmapOver, from..pinned.all().end);
+    pinned.changed_by(run, ExpectedTrigger::MmapOver, from..pinned.all().end);
     run.step("mmap", &[], began_ns)
 }
 
@@ -113,7 +119,7 @@ pub(super) fn soft_dirty(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<(
     }
     let began_ns = report::now_ns();
     fs::write(CLEAR_REFS, "4").unavailable(&format!("cannot write {CLEAR_REFS}"), REMEDY)?;
-    pinned.changed_by(run, HazardCause::SoftDirty, pinned.all());
+    pinned.changed_by(run, ExpectedTrigger::SoftDirty, pinned.all());
     let cleared = dirty - frames(pinned.buffer()?)?.dirty();
     run.step("clear_refs", &[("pages_cleared", cleared as u64)], began_ns)?;
     pinned.write(run)
@@ -130,7 +136,7 @@ pub(super) fn truncate(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()>
     // Findings on a file carry offsets instead of addresses.
     run.note(
         ExpectedKind::MappingTouched,
-        HazardCause::Truncate,
+        ExpectedTrigger::Truncate,
         1,
         0,
         half..pages,
@@ -142,7 +148,7 @@ pub(super) fn truncate(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()>
         .punch_hole(quarter * PAGE, (half - quarter) * PAGE)?;
     run.note(
         ExpectedKind::MappingTouched,
-        HazardCause::Truncate,
+        ExpectedTrigger::Truncate,
         1,
         0,
         quarter..half,

@@ -1,6 +1,6 @@
 //! Pins that were taken together, of which a part is released.
 
-use super::expected::{ExpectedKind, HazardCause};
+use super::expected::{ExpectedKind, ExpectedTrigger};
 use super::mapping::second_half;
 use super::pinned::{Pinned, frames};
 use super::scenario_run::ScenarioRun;
@@ -27,7 +27,7 @@ pub(super) fn release(run: &mut ScenarioRun) -> Result<()> {
     let base = pinned.held().address;
     run.note(
         ExpectedKind::MappingTouched,
-        HazardCause::Munmap,
+        ExpectedTrigger::Munmap,
         1,
         base,
         changed,

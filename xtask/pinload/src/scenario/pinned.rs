@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::expected::{ExpectedKind, HazardCause, copies};
+use super::expected::{ExpectedKind, ExpectedTrigger, copies};
 use super::scenario_run::{PinnedRange, ScenarioRun};
 use crate::choice::{Backing, PinKind};
 use crate::failure::{Failure, Result};
@@ -76,8 +76,8 @@ impl<W: Workload> Pinned<W> {
     }
 
     /// Notes a system call that changed these pages at the address at which they were pinned.
-    pub(super) fn changed_by(&self, run: &mut ScenarioRun, cause: HazardCause, pages: Range<usize>) {
-        run.note(ExpectedKind::MappingTouched, cause, 1, self.held.address, pages);
+    pub(super) fn changed_by(&self, run: &mut ScenarioRun, trigger: ExpectedTrigger, pages: Range<usize>) {
+        run.note(ExpectedKind::MappingTouched, trigger, 1, self.held.address, pages);
     }
 
     /// Writes to each page. A page whose held frame was replaced by the write has been copied.
@@ -109,7 +109,7 @@ impl<W: Workload> Pinned<W> {
             Some(PinKind::Vmsplice) => ExpectedKind::GetNotPin,
             _ => ExpectedKind::CowAfterPin,
         };
-        run.note(kind, HazardCause::Write, times, base, copied);
+        run.note(kind, ExpectedTrigger::Write, times, base, copied);
         Ok(count)
     }
 

@@ -6,7 +6,7 @@ use nix::unistd::getpid;
 use serde::Serialize;
 
 use super::arguments::{MemoryArgs, Scenario};
-use super::expected::{ExpectedFinding, ExpectedFindings, ExpectedKind, ExpectedWindows, HazardCause};
+use super::expected::{ExpectedFinding, ExpectedFindings, ExpectedKind, ExpectedTrigger, ExpectedWindows};
 use crate::choice::{Backing, PinKind};
 use crate::failure::Result;
 use crate::hold::HoldCondition;
@@ -110,19 +110,19 @@ impl ScenarioRun {
         self.memory.pages
     }
 
-    /// Notes that a cause affected these pages of this process `times` times; the page numbers count from
+    /// Notes that an operation affected these pages of this process `times` times; the page numbers count from
     /// `base`.
     pub(super) fn note(
         &mut self,
         kind: ExpectedKind,
-        cause: HazardCause,
+        trigger: ExpectedTrigger,
         times: u64,
         base: usize,
         pages: impl IntoIterator<Item = usize>,
     ) {
         let addresses = pages.into_iter().map(|page| base + page * PAGE);
         self.expected
-            .note(kind, Some(cause), getpid().as_raw(), times, addresses);
+            .note(kind, Some(trigger), getpid().as_raw(), times, addresses);
     }
 
     /// Notes a finding about pins of `pid`, whatever happens to the memory.

@@ -3,7 +3,7 @@
 use nix::unistd::getpid;
 
 use super::blocked_read::start;
-use super::expected::{ExpectedKind, HazardCause};
+use super::expected::{ExpectedKind, ExpectedTrigger};
 use super::mapping::second_half;
 use super::pinned::frames;
 use super::scenario_run::ScenarioRun;
@@ -36,7 +36,7 @@ pub(super) fn read_pin_write(run: &mut ScenarioRun) -> Result<()> {
     let count = copied.len() as u64;
     run.note(
         ExpectedKind::CowAfterPin,
-        HazardCause::Write,
+        ExpectedTrigger::Write,
         count,
         buffer.address(),
         copied,
@@ -56,7 +56,7 @@ pub(super) fn unmap(run: &mut ScenarioRun) -> Result<()> {
     buffer.unmap_from(from * PAGE)?;
     run.note(
         ExpectedKind::MappingTouched,
-        HazardCause::Munmap,
+        ExpectedTrigger::Munmap,
         1,
         buffer.address(),
         from..end,

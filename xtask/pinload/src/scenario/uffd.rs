@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::arguments::{UffdStormArgs, UffdWritersArgs};
-use super::expected::HazardCause;
+use super::expected::ExpectedTrigger;
 use super::pinned::Pinned;
 use super::scenario_run::{PinnedRange, ScenarioRun};
 use super::uffd_writers::UffdWriters;
@@ -30,7 +30,7 @@ pub(super) fn writers(run: &mut ScenarioRun, pinned: &mut Pinned, arguments: &Uf
         })?
     };
     for _ in 0..arguments.rounds {
-        pinned.changed_by(run, HazardCause::UffdWp, pinned.all());
+        pinned.changed_by(run, ExpectedTrigger::UffdWp, pinned.all());
     }
     run.windows(arguments.rounds);
     // A frame that was replaced by a copy never returns, so all rounds together are one step.

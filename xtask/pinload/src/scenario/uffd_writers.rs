@@ -104,10 +104,7 @@ impl<'a> UffdWriters<'a> {
         if handled.faults > faults {
             return Ok(());
         }
-        Err(Failure::failed(
-            "the fault handler has ended",
-            "see its message",
-        ))
+        Err(Failure::failed("the fault handler has ended", "see its message"))
     }
 
     fn handled(&self) -> std::sync::MutexGuard<'_, FaultCount> {

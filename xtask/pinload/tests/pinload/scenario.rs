@@ -82,10 +82,10 @@ fn expected(lines: &[Value]) -> &Value {
     line
 }
 
-/// The finding with this cause: the values that do not vary between runs.
-fn finding(lines: &[Value], cause: &str) -> Option<(Value, Value, Value)> {
+/// The finding with this trigger: the values that do not vary between runs.
+fn finding(lines: &[Value], trigger: &str) -> Option<(Value, Value, Value)> {
     let findings = expected(lines)["findings"].as_array().unwrap();
-    let found = findings.iter().find(|finding| finding["cause"] == cause)?;
+    let found = findings.iter().find(|finding| finding["trigger"] == trigger)?;
     Some((
         found["kind"].clone(),
         found["count"].clone(),
@@ -114,7 +114,7 @@ fn a_system_call_on_pinned_memory_is_one_finding_with_its_pages() {
         return;
     }
     let _together = shared();
-    for ((line, cause, count, pages), lines) in play_each(
+    for ((line, trigger, count, pages), lines) in play_each(
         [
             ("protect-write", "mprotect", 1, 64),
             ("unmap-remap", "munmap", 1, 64),
@@ -145,7 +145,7 @@ fn a_system_call_on_pinned_memory_is_one_finding_with_its_pages() {
         |case| case.0.to_owned(),
     ) {
         let wanted = (json!("mapping-touched"), json!(count), json!(pages));
-        assert_eq!(finding(&lines, cause), Some(wanted), "{line}: {lines:#?}");
+        assert_eq!(finding(&lines, trigger), Some(wanted), "{line}: {lines:#?}");
     }
 }
 
