@@ -9,7 +9,7 @@ use crate::results::{ResultTable, TestCounts};
 use crate::{process, setup, workspace};
 
 /// The modules of these tests.
-const MODULES: [&str; 2] = ["scan::", "scan_doubtful::"];
+const MODULES: [&str; 2] = ["scan::", "scan_implausible::"];
 
 /// Runs these tests and adds a row to the table.
 pub(super) fn run(table: &mut ResultTable) {

@@ -8,15 +8,15 @@ use crate::vm::series::Flavour;
 /// Counts of pins and attached hooks: the minimum for every kernel.
 const CORE: &[&str] = &["counts_fio", "counts_pinload", "robust_doctor"];
 /// Other tests that depend on the functions of a kernel.
-const KERNEL: &[&str] = &["doctor_facts", "findings", "scan", "truth", "truth_unbooked"];
+const KERNEL: &[&str] = &["doctor_facts", "findings", "scan", "truth", "not_in_vmstat"];
 /// Tests that depend on the eBPF object for the kernel, and on whether the kernel preempts threads.
 const PROGRAMS: &[&str] = &[
     "attribution",
-    "heal",
+    "reconcile",
     "robust_loss",
     "robust_privileges",
     "soak",
-    "witness_bpftrace",
+    "compare_bpftrace",
 ];
 /// Tests that depend only on pintrace: its start, output and exit.
 const TOOL: &[&str] = &[
@@ -27,7 +27,7 @@ const TOOL: &[&str] = &[
     "robust_panic",
     "robust_record",
     "robust_serve",
-    "scan_doubtful",
+    "scan_implausible",
 ];
 /// Tests that need a device behind an IOMMU, or memory on a second node; the full flavours have these.
 const DEVICE: &[&str] = &["scan_far", "vfio"];
