@@ -97,15 +97,15 @@ impl Apt {
         }
         // One suite may be gone, or there is no network: the old index may be sufficient, so only a failed
         // look-up is an error.
-        let said = complaint(&output);
+        let error = complaint(&output);
         if fs::read_dir(self.folder.join("lists"))?
             .flatten()
             .any(|list| is_index(&list.path()))
         {
-            eprintln!("xtask: the package index is incomplete or old: {said}");
+            eprintln!("xtask: the package index is incomplete or old: {error}");
             return Ok(());
         }
-        bail!("cannot read Debian's package index: check the network and the system's apt sources\n{said}")
+        bail!("cannot read Debian's package index: check the network and the system's apt sources\n{error}")
     }
 
     /// Names of all packages that begin with one of the prefixes.
@@ -169,9 +169,9 @@ impl Apt {
         progress::follow(status, what, bytes.div_ceil(1_000_000))?;
         let output = child.wait_with_output()?;
         if !output.status.success() {
-            let said = complaint(&output);
+            let error = complaint(&output);
             bail!(
-                "cannot fetch {what}: check the network and the system's apt sources, then try again\n{said}"
+                "cannot fetch {what}: check the network and the system's apt sources, then try again\n{error}"
             );
         }
         for archive in fs::read_dir(place.path())? {
@@ -299,8 +299,8 @@ fn parse_uris(text: &str) -> Result<Vec<AptPackage>> {
 
 /// The first error line of apt, which repeats the error for each file.
 fn complaint(output: &Output) -> String {
-    let said = process::error_output(output);
-    let mut lines = said.lines();
+    let error = process::error_output(output);
+    let mut lines = error.lines();
     let first = lines.next().unwrap_or_default().to_owned();
     match lines.count() {
         0 => first,

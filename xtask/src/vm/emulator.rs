@@ -157,10 +157,10 @@ pub(crate) fn run(mut command: Command, limit: Duration, sink: &mut dyn Write) -
     // No effect on a process that has exited.
     child.kill().context("cannot end QEMU")?;
     let status = child.wait()?;
-    let said = errors.join().unwrap_or_default();
+    let message = errors.join().unwrap_or_default();
     match ending? {
         EmulatorExit::Ended if !status.success() => {
-            Ok(EmulatorExit::Failed(format!("{}: {status}", said.trim())))
+            Ok(EmulatorExit::Failed(format!("{}: {status}", message.trim())))
         }
         ending => Ok(ending),
     }

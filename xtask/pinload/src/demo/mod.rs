@@ -24,7 +24,7 @@ struct RunningWorkload {
     child: Option<Child>,
     next: Instant,
     /// The workload is not available on this machine.
-    gone: bool,
+    unavailable: bool,
 }
 
 /// Runs until SIGINT, SIGTERM or the end of the duration.
@@ -40,11 +40,11 @@ pub(crate) fn run(arguments: &DemoArgs) -> Result<()> {
             workload,
             child: None,
             next: Instant::now(),
-            gone: false,
+            unavailable: false,
         })
         .collect();
     while end.is_none_or(|end| Instant::now() < end) && !signalled(&signals)? {
-        for entry in running.iter_mut().filter(|entry| !entry.gone) {
+        for entry in running.iter_mut().filter(|entry| !entry.unavailable) {
             advance(entry, &program, arguments, &mut random)?;
         }
     }
@@ -71,7 +71,7 @@ fn advance(
             if let Some(status) = ended {
                 entry.child = None;
                 // A workload that this kernel does not offer is not started again.
-                entry.gone = matches!(status.code(), Some(2 | 3));
+                entry.unavailable = matches!(status.code(), Some(2 | 3));
                 entry.next = Instant::now() + Duration::from_millis(random.between(entry.workload.pause));
             }
         }
