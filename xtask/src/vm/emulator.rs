@@ -222,3 +222,40 @@ fn chunks(mut output: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     });
     receiver
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run_shell(script: &str, limit: Duration) -> (EmulatorExit, Vec<u8>) {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        let mut output = Vec::new();
+        let exit = run(command, limit, &mut output).unwrap();
+        (exit, output)
+    }
+
+    #[test]
+    fn a_process_that_closes_its_output_is_awaited() {
+        let (exit, output) = run_shell("echo x; exec >&-; sleep 0.2", Duration::from_mins(1));
+        assert!(matches!(exit, EmulatorExit::Ended), "{exit:?}");
+        assert_eq!(output, b"x\n");
+    }
+
+    #[test]
+    fn a_process_is_killed_at_the_time_limit_whether_its_output_is_open_or_closed() {
+        for script in ["exec sleep 1000", "exec sleep 1000 >&- 2>&-"] {
+            let (exit, _) = run_shell(script, Duration::from_millis(300));
+            assert!(matches!(exit, EmulatorExit::TimedOut), "{script}: {exit:?}");
+        }
+    }
+
+    #[test]
+    fn the_error_output_of_a_failed_process_is_kept() {
+        let (exit, _) = run_shell("echo no such option >&2; exit 1", Duration::from_mins(1));
+        let EmulatorExit::Failed(message) = exit else {
+            panic!("{exit:?}")
+        };
+        assert!(message.starts_with("no such option"), "{message}");
+    }
+}

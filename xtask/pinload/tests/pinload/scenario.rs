@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::session::{HoldingPinload, exclusive, is_alive, pid, root, run, shared, vmstat};
+use crate::session::{HoldingPinload, exclusive, is_alive, pid, root, run, shared, skipped, vmstat};
 
 const ALL: [&str; 27] = [
     "fork-write-parent",
@@ -50,9 +50,7 @@ fn try_play(line: &str) -> Result<Vec<Value>, String> {
 
 /// Runs the only scenario of a test and returns its lines; the test is skipped if the machine does not offer it.
 fn play(line: &str) -> Option<Vec<Value>> {
-    try_play(line)
-        .inspect_err(|reason| println!("skipped: {reason}"))
-        .ok()
+    try_play(line).inspect_err(|reason| skipped(reason)).ok()
 }
 
 /// Runs the scenario of each case and returns the cases with their lines. Cases that the machine does not offer are
@@ -70,7 +68,7 @@ fn play_each<C: Clone>(
     };
     let played: Vec<_> = cases.into_iter().filter_map(play_case).collect();
     if played.is_empty() {
-        println!("skipped: this machine offers no case");
+        skipped("this machine offers no case");
     }
     played
 }

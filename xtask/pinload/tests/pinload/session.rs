@@ -24,9 +24,15 @@ pub(crate) fn shared() -> RwLockReadGuard<'static, ()> {
 pub(crate) fn root() -> bool {
     let root = nix::unistd::geteuid().is_root();
     if !root {
-        println!("skipped: needs root");
+        skipped("needs root");
     }
     root
+}
+
+/// Prints that the calling test was skipped; `cargo xtask test` counts these lines.
+pub(crate) fn skipped(reason: &str) {
+    let thread = std::thread::current();
+    println!("skipped: {}: {reason}", thread.name().unwrap_or("pinload"));
 }
 
 /// pinload with the words of `line` as arguments.
