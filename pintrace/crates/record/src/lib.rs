@@ -1,7 +1,7 @@
 //! Recordings: the stream in a file. Inputs only, so it never sees the model.
 //!
 //! [`Recording`] writes a file, [`Writer`] writes anywhere, [`Reader`] reads from anywhere. The
-//! layout stands in [`format`], what older and newer versions may expect in [`compat`].
+//! layout stands in [`mod@format`], what older and newer versions may expect in [`compat`].
 
 pub mod compat;
 pub mod file;
