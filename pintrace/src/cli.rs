@@ -65,15 +65,15 @@ fn failed(error: &anyhow::Error) -> Exit {
         return Exit::Done;
     }
     // With stderr gone too, the exit code must do.
-    let _ = writeln!(io::stderr(), "pintrace: {}", told(error));
-    if error.is::<cmd::live::CannotTrace>() {
+    let _ = writeln!(io::stderr(), "pintrace: {}", describe(error));
+    if error.is::<cmd::trace_args::CannotTrace>() {
         return Exit::CannotTrace;
     }
     Exit::Failed
 }
 
 /// The error with its causes, each once: many name theirs themselves, with a remedy behind it.
-fn told(error: &anyhow::Error) -> String {
+fn describe(error: &anyhow::Error) -> String {
     error
         .chain()
         .map(ToString::to_string)
@@ -109,13 +109,13 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_is_told_once() {
+    fn a_cause_is_named_once() {
         let nested = anyhow::anyhow!("disk full")
             .context("cannot write")
             .context("x.pintrace");
-        assert_eq!(told(&nested), "x.pintrace: cannot write: disk full");
+        assert_eq!(describe(&nested), "x.pintrace: cannot write: disk full");
         let named = anyhow::anyhow!("disk full").context("cannot write: disk full; free some space");
-        assert_eq!(told(&named), "cannot write: disk full; free some space");
+        assert_eq!(describe(&named), "cannot write: disk full; free some space");
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub enum Exit {
     /// This kernel, or these privileges, allow no tracing.
     CannotTrace,
     /// Done, and `check` or `doctor` found something.
-    Strict,
+    IssuesFound,
     /// What a command run on the user's behalf ended with.
     Command(u8),
 }
@@ -29,7 +29,7 @@ impl Exit {
             Self::Failed => 1,
             Self::Usage => 2,
             Self::CannotTrace => 3,
-            Self::Strict => 4,
+            Self::IssuesFound => 4,
             Self::Command(code) => code,
         }
     }

@@ -3,12 +3,12 @@
 pub mod check;
 mod child;
 pub mod doctor;
-pub mod live;
 mod privileges;
 pub mod record;
 pub mod report;
+mod run_session;
 pub mod scan;
 pub mod serve;
 mod signals;
 pub mod top;
-mod watch;
+pub mod trace_args;

@@ -6,7 +6,7 @@
 //!
 //! | version | what it brought |
 //! |---|---|
-//! | 1 | pins, books, losses, looks at memory |
+//! | 1 | pins, vmstat, losses, looks at memory |
 //! | 2 | what findings are made of: touches, extents that shrink, ends of address spaces, copies, windows and their check |
 
 /// The version that this build writes.
@@ -16,19 +16,19 @@ pub const OLDEST: u16 = 1;
 
 /// Whether a recording of that version can be read.
 #[must_use]
-pub const fn verdict(version: u16) -> Verdict {
+pub const fn verdict(version: u16) -> Readability {
     if version < OLDEST {
-        Verdict::TooOld
+        Readability::TooOld
     } else if version > CURRENT {
-        Verdict::TooNew
+        Readability::TooNew
     } else {
-        Verdict::Readable
+        Readability::Readable
     }
 }
 
 /// What can be done with a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Readability {
     /// This build reads it.
     Readable,
     /// An older build does.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use pintrace_events::{Body, Event};
 
-use super::compat::{self, Verdict};
+use super::compat::{self, Readability};
 use super::format::{
     FILE_HEADER_BYTES, FRAME_HEADER_BYTES, FileHeader, FrameHeader, Invalid, KIND_EVENTS, MAGIC, checksum,
 };
@@ -109,9 +109,9 @@ impl<R: Read> Reader<R> {
             Invalid::Crc | Invalid::Limit => reader.damaged("the checksum of the file's head"),
         })?;
         match compat::verdict(header.version) {
-            Verdict::Readable => Ok(reader),
-            Verdict::TooOld => Err(ReadError::TooOld(header.version)),
-            Verdict::TooNew => Err(ReadError::TooNew(header.version)),
+            Readability::Readable => Ok(reader),
+            Readability::TooOld => Err(ReadError::TooOld(header.version)),
+            Readability::TooNew => Err(ReadError::TooNew(header.version)),
         }
     }
 

@@ -1,4 +1,4 @@
 //! Streams for the tests of other crates: built by hand, made of findings, or arbitrary.
 
 pub mod arbitrary;
-pub mod story;
+pub mod event_builder;

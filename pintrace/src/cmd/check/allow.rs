@@ -12,18 +12,18 @@ use pintrace_model::text::printable;
 
 /// What is allowed.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Allowed {
+pub(super) struct AllowFile {
     /// In the order of the file.
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<AllowEntry>,
 }
 
 /// One `[[allow]]`: everything that it names has to fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(super) struct AllowEntry {
     /// Why.
     pub(super) reason: String,
     /// Where it stands, as `FILE:LINE`.
-    pub(super) place: String,
+    pub(super) location: String,
     only: Only,
 }
 
@@ -64,7 +64,7 @@ fn subsystems() -> String {
     names.join(", ")
 }
 
-impl Allowed {
+impl AllowFile {
     /// Reads the file, or says what is wrong with it, and where.
     pub(super) fn read(path: &Path) -> Result<Self, String> {
         let name = printable(&path.display().to_string());
@@ -74,21 +74,22 @@ impl Allowed {
 
     /// The same of a file of that name and text.
     pub(super) fn parse(text: &str, name: &str) -> Result<Self, String> {
-        let place = |offset: usize| format!("{name}:{}", line(text, offset));
+        let location = |offset: usize| format!("{name}:{}", line(text, offset));
         let written: Written = toml::from_str(text).map_err(|error| {
             let start = error.span().map_or(0, |span| span.start);
             let message = error.message().lines().collect::<Vec<_>>().join("; ");
-            format!("{}: {}", place(start), printable(&message))
+            format!("{}: {}", location(start), printable(&message))
         })?;
         let entries = written.allow.into_iter().map(|entry| {
-            let place_of_entry = place(entry.span().start);
+            let location_of_entry = location(entry.span().start);
             let entry = entry.into_inner();
-            let wrong = |what: &str| format!("{place_of_entry}: {what}");
+            let wrong = |what: &str| format!("{location_of_entry}: {what}");
             let only = Only {
                 kind: named(entry.kind, FindingKind::parse)
-                    .map_err(|at| format!("{}: no such kind; there are {}", place(at), kinds()))?,
-                subsystem: named(entry.subsystem, Subsystem::parse)
-                    .map_err(|at| format!("{}: no such subsystem; there are {}", place(at), subsystems()))?,
+                    .map_err(|at| format!("{}: no such kind; there are {}", location(at), kinds()))?,
+                subsystem: named(entry.subsystem, Subsystem::parse).map_err(|at| {
+                    format!("{}: no such subsystem; there are {}", location(at), subsystems())
+                })?,
                 comm: entry.comm,
                 symbol: entry.symbol,
             };
@@ -100,9 +101,9 @@ impl Allowed {
             if entry.reason.trim().is_empty() {
                 return Err(wrong("the reason is empty"));
             }
-            Ok(Entry {
+            Ok(AllowEntry {
                 reason: entry.reason,
-                place: place_of_entry,
+                location: location_of_entry,
                 only,
             })
         });
@@ -130,7 +131,7 @@ impl Only {
     };
 }
 
-impl Entry {
+impl AllowEntry {
     /// Whether it is about this finding.
     pub(super) fn matches(&self, finding: &Finding) -> bool {
         let Only {
@@ -151,7 +152,7 @@ impl Entry {
 fn has(finding: &Finding, symbol: &str) -> bool {
     let stacks: [Option<&Arc<[String]>>; 2] = [
         finding.pin.as_ref().map(|pin| &pin.stack),
-        finding.touch.as_ref().map(|touch| &touch.stack),
+        finding.trigger.as_ref().map(|trigger| &trigger.stack),
     ];
     stacks
         .into_iter()

@@ -4,10 +4,10 @@ use serde::Serialize;
 
 use pintrace_export::json_findings::FindingKeys;
 
-use super::verdict::{Judged, Ruling, Verdict};
+use super::result::{CheckResult, RuledFinding, Ruling};
 
 #[derive(Serialize)]
-struct Report<'a> {
+struct CheckDocument<'a> {
     version: u32,
     passed: bool,
     command: &'a [String],
@@ -39,40 +39,40 @@ struct LossKeys {
 }
 
 /// With a line end.
-pub(super) fn render(verdict: &Verdict<'_>) -> serde_json::Result<String> {
-    let start = verdict.start();
-    let ruled = |judged: &Judged<'_>| matches!(judged.ruling, Ruling::Fails);
-    let findings = verdict.findings.iter().map(|judged| {
-        let entry = match judged.ruling {
+pub(super) fn render(result: &CheckResult<'_>) -> serde_json::Result<String> {
+    let start = result.start();
+    let fails = |ruled: &RuledFinding<'_>| matches!(ruled.ruling, Ruling::Fails);
+    let findings = result.findings.iter().map(|ruled| {
+        let entry = match ruled.ruling {
             Ruling::Allowed(entry) => Some(entry),
             Ruling::Fails | Ruling::Noted => None,
         };
         RuledKeys {
             ruling: match entry {
                 Some(_) => "allowed",
-                None if ruled(judged) => "fails",
+                None if fails(ruled) => "fails",
                 None => "listed",
             },
             reason: entry.map(|entry| entry.reason.as_str()),
-            allowed_at: entry.map(|entry| entry.place.as_str()),
-            finding: FindingKeys::new(judged.finding, start),
+            allowed_at: entry.map(|entry| entry.location.as_str()),
+            finding: FindingKeys::new(ruled.finding, start),
         }
     });
-    let losses = verdict.losses.iter().map(|loss| LossKeys {
+    let losses = result.losses.iter().map(|loss| LossKeys {
         name: loss.name,
         amount: loss.amount,
-        fails: !verdict.allow_loss,
+        fails: !result.allow_loss,
         meaning: loss.meaning,
     });
-    let report = Report {
-        version: 1,
-        passed: verdict.passed(),
-        command: &verdict.snapshot.started.command,
-        command_exit_code: verdict.exit_code(),
-        kernel: &verdict.snapshot.started.kernel,
+    let report = CheckDocument {
+        version: 2,
+        passed: result.passed(),
+        command: &result.snapshot.started.command,
+        command_exit_code: result.exit_code(),
+        kernel: &result.snapshot.started.kernel,
         findings: findings.collect(),
         losses: losses.collect(),
-        warnings: &verdict.warnings,
+        warnings: &result.warnings,
     };
     Ok(serde_json::to_string_pretty(&report)? + "\n")
 }

@@ -8,11 +8,11 @@ use quick_xml::events::{BytesDecl, BytesText, Event};
 use pintrace_model::finding::FindingKind;
 use pintrace_model::text::printable;
 
+use super::result::{CheckResult, Ruling};
 use super::text;
-use super::verdict::{Ruling, Verdict};
 
 /// How a test case came out.
-enum Outcome {
+enum CaseOutcome {
     Passed,
     Failed { message: String, body: String },
     Skipped { message: String },
@@ -21,20 +21,20 @@ enum Outcome {
 struct Case {
     class: String,
     name: String,
-    outcome: Outcome,
+    outcome: CaseOutcome,
 }
 
 /// With a line end.
-pub(super) fn render(verdict: &Verdict<'_>) -> io::Result<String> {
-    let cases = cases(verdict);
-    let number = |counted: fn(&Outcome) -> bool| {
+pub(super) fn render(result: &CheckResult<'_>) -> io::Result<String> {
+    let cases = cases(result);
+    let number = |counted: fn(&CaseOutcome) -> bool| {
         let counted = cases.iter().filter(|case| counted(&case.outcome));
         counted.count().to_string()
     };
-    let failures = number(|outcome| matches!(outcome, Outcome::Failed { .. }));
-    let skipped = number(|outcome| matches!(outcome, Outcome::Skipped { .. }));
+    let failures = number(|outcome| matches!(outcome, CaseOutcome::Failed { .. }));
+    let skipped = number(|outcome| matches!(outcome, CaseOutcome::Skipped { .. }));
     let tests = cases.len().to_string();
-    let seconds = format!("{:.3}", verdict.snapshot.duration.as_secs());
+    let seconds = format!("{:.3}", result.snapshot.duration.as_secs());
     let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
     writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
     let suites = writer.create_element("testsuites").with_attributes([
@@ -53,7 +53,7 @@ pub(super) fn render(verdict: &Verdict<'_>) -> io::Result<String> {
         ]);
         suite.write_inner_content(|writer| {
             cases.iter().try_for_each(|case| write(writer, case))?;
-            let said = valid(&text::render(verdict));
+            let said = valid(&text::render(result));
             writer
                 .create_element("system-out")
                 .write_text_content(BytesText::new(&said))?;
@@ -65,23 +65,23 @@ pub(super) fn render(verdict: &Verdict<'_>) -> io::Result<String> {
     Ok(xml + "\n")
 }
 
-fn cases(verdict: &Verdict<'_>) -> Vec<Case> {
+fn cases(result: &CheckResult<'_>) -> Vec<Case> {
     let kinds = FindingKind::ALL.iter().map(|&kind| {
-        let failing: Vec<_> = verdict.failing().filter(|finding| finding.kind == kind).collect();
+        let failing: Vec<_> = result.failing().filter(|finding| finding.kind == kind).collect();
         let lines: Vec<_> = failing.iter().map(|finding| text::headline(finding)).collect();
         Case {
             class: "pintrace".into(),
             name: kind.as_str().into(),
             outcome: match failing.len() {
-                0 => Outcome::Passed,
-                count => Outcome::Failed {
+                0 => CaseOutcome::Passed,
+                count => CaseOutcome::Failed {
                     message: format!("{count} found. {}", kind.help()),
                     body: lines.join("\n"),
                 },
             },
         }
     });
-    let reasons: Vec<_> = verdict
+    let reasons: Vec<_> = result
         .losses
         .iter()
         .map(|loss| format!("{} {}: {}", loss.name, loss.amount, loss.meaning))
@@ -89,29 +89,29 @@ fn cases(verdict: &Verdict<'_>) -> Vec<Case> {
     let complete = Case {
         class: "pintrace".into(),
         name: "loss".into(),
-        outcome: match (reasons.is_empty(), verdict.loss_fails()) {
-            (true, _) => Outcome::Passed,
-            (false, true) => Outcome::Failed {
+        outcome: match (reasons.is_empty(), result.loss_fails()) {
+            (true, _) => CaseOutcome::Passed,
+            (false, true) => CaseOutcome::Failed {
                 message: "Something was lost, so that findings may be missing.".into(),
                 body: reasons.join("\n"),
             },
-            (false, false) => Outcome::Skipped {
+            (false, false) => CaseOutcome::Skipped {
                 message: format!("allowed: {}", reasons.join(" ")),
             },
         },
     };
-    let findings = verdict.findings.iter().map(|judged| Case {
-        class: format!("pintrace.{}", judged.finding.kind),
-        name: text::headline(judged.finding),
-        outcome: match judged.ruling {
-            Ruling::Fails => Outcome::Failed {
-                message: judged.finding.explanation.into(),
-                body: text::details(judged.finding, verdict).join("\n"),
+    let findings = result.findings.iter().map(|ruled| Case {
+        class: format!("pintrace.{}", ruled.finding.kind),
+        name: text::headline(ruled.finding),
+        outcome: match ruled.ruling {
+            Ruling::Fails => CaseOutcome::Failed {
+                message: ruled.finding.explanation.into(),
+                body: text::details(ruled.finding, result).join("\n"),
             },
-            Ruling::Allowed(entry) => Outcome::Skipped {
-                message: format!("allowed: {} ({})", printable(&entry.reason), entry.place),
+            Ruling::Allowed(entry) => CaseOutcome::Skipped {
+                message: format!("allowed: {} ({})", printable(&entry.reason), entry.location),
             },
-            Ruling::Noted => Outcome::Passed,
+            Ruling::Noted => CaseOutcome::Passed,
         },
     });
     kinds.chain([complete]).chain(findings).collect()
@@ -123,8 +123,8 @@ fn write(writer: &mut Writer<Vec<u8>>, case: &Case) -> io::Result<()> {
         .create_element("testcase")
         .with_attributes([("classname", class.as_str()), ("name", &name)]);
     match &case.outcome {
-        Outcome::Passed => element.write_empty()?,
-        Outcome::Failed { message, body } => element.write_inner_content(|writer| {
+        CaseOutcome::Passed => element.write_empty()?,
+        CaseOutcome::Failed { message, body } => element.write_inner_content(|writer| {
             let message = valid(message);
             writer
                 .create_element("failure")
@@ -132,7 +132,7 @@ fn write(writer: &mut Writer<Vec<u8>>, case: &Case) -> io::Result<()> {
                 .write_text_content(BytesText::new(&valid(body)))?;
             Ok(())
         })?,
-        Outcome::Skipped { message } => element.write_inner_content(|writer| {
+        CaseOutcome::Skipped { message } => element.write_inner_content(|writer| {
             let message = valid(message);
             writer
                 .create_element("skipped")

@@ -4,11 +4,11 @@ mod allow;
 mod file;
 mod json;
 mod junit;
+mod result;
 mod sarif;
 #[cfg(test)]
 mod tests;
 mod text;
-mod verdict;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -18,16 +18,16 @@ use clap::ValueEnum;
 
 use crate::exit::Exit;
 use crate::pipeline::sink::{Fold, Sink};
-use crate::pipeline::start::{SCAN_BUDGET, Witness};
+use crate::pipeline::start::{Mode, SCAN_BUDGET};
 use pintrace_model::finding::FindingKind;
 use pintrace_model::snapshot::Snapshot;
 use pintrace_record::{Existing, Recording};
 
-use self::allow::Allowed;
+use self::allow::AllowFile;
 use self::file::ReportFile;
-use self::verdict::{Rules, Verdict};
-use super::live::{Further, LiveArgs, map_entries};
-use super::watch::{Outcome, Watch, exit};
+use self::result::{CheckResult, CheckRules};
+use super::run_session::{SessionEnd, SessionRun, exit};
+use super::trace_args::{ExtraFindings, TraceArgs, map_entries};
 
 /// How often figures are sampled.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -54,7 +54,7 @@ pub struct Args {
     pub allow_loss: bool,
     /// What to look for beyond the usual.
     #[command(flatten)]
-    pub further: Further,
+    pub extra: ExtraFindings,
     /// Record everything into this file as well, for `pintrace report`.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -98,7 +98,7 @@ fn kind(name: &str) -> Result<FindingKind, String> {
 
 /// Checks, and says what came out to `messages`.
 pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
-    let allowed = match args.allow.as_deref().map(Allowed::read).transpose() {
+    let allowed = match args.allow.as_deref().map(AllowFile::read).transpose() {
         Ok(allowed) => allowed.unwrap_or_default(),
         Err(error) => {
             writeln!(messages, "pintrace: {error}")?;
@@ -117,36 +117,36 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
     let mut sinks: Vec<&mut dyn Sink> = vec![&mut fold];
     sinks.extend(recording.as_mut().map(|recording| recording as &mut dyn Sink));
     let live = live(args);
-    let watch = Watch {
+    let session = SessionRun {
         live: &live,
         command: &args.command,
         interval: INTERVAL,
         limit: None,
     };
-    let stopped = match watch.run(&mut sinks, messages)? {
-        Outcome::Ended(stopped) => stopped,
-        Outcome::Failed(exit) => return Ok(exit),
+    let stopped = match session.run(&mut sinks, messages)? {
+        SessionEnd::Ended(stopped) => stopped,
+        SessionEnd::Failed(exit) => return Ok(exit),
     };
     drop(sinks);
     drop(fold);
     if let Some(recording) = &mut recording {
         recording.finish()?;
     }
-    let rules = Rules {
+    let rules = CheckRules {
         fail_on: &args.fail_on,
         allowed: &allowed,
         allow_loss: args.allow_loss,
     };
-    let verdict = Verdict::reach(&last, &rules);
+    let result = CheckResult::reach(&last, &rules);
     // The file first: whoever reads it must not lose it because stderr was closed.
     if let Some(report) = report {
-        report.write(&render(&verdict, args.format)?)?;
+        report.write(&render(&result, args.format)?)?;
     }
-    messages.write_all(text::render(&verdict).as_bytes())?;
-    Ok(if verdict.passed() {
+    messages.write_all(text::render(&result).as_bytes())?;
+    Ok(if result.passed() {
         exit(&stopped)
     } else {
-        Exit::Strict
+        Exit::IssuesFound
     })
 }
 
@@ -160,24 +160,24 @@ fn recording(path: &Path, force: bool) -> anyhow::Result<Recording> {
 }
 
 /// Events or nothing: who only looks at memory finds nothing, and would let everything pass.
-fn live(args: &Args) -> LiveArgs {
-    LiveArgs {
+fn live(args: &Args) -> TraceArgs {
+    TraceArgs {
         btf: args.btf.clone(),
-        witness: Witness::Events,
+        mode: Mode::Trace,
         scan_budget: SCAN_BUDGET,
         no_findings: false,
-        further: args.further,
+        extra: args.extra,
         #[cfg(feature = "bpf-log")]
         bpf_log: false,
         map_entries: args.map_entries.clone(),
     }
 }
 
-fn render(verdict: &Verdict<'_>, format: Format) -> anyhow::Result<String> {
+fn render(result: &CheckResult<'_>, format: Format) -> anyhow::Result<String> {
     Ok(match format {
-        Format::Text => text::render(verdict),
-        Format::Json => json::render(verdict)?,
-        Format::Junit => junit::render(verdict)?,
-        Format::Sarif => sarif::render(verdict)?,
+        Format::Text => text::render(result),
+        Format::Json => json::render(result)?,
+        Format::Junit => junit::render(result)?,
+        Format::Sarif => sarif::render(result)?,
     })
 }

@@ -5,19 +5,19 @@ use serde::Serialize;
 
 use pintrace_model::finding::{Finding, FindingKind, Severity};
 
+use super::result::{CheckResult, RuledFinding, Ruling};
 use super::text;
-use super::verdict::{Judged, Ruling, Verdict};
 
 #[derive(Serialize)]
 struct Log {
     #[serde(rename = "$schema")]
     schema: &'static str,
     version: &'static str,
-    runs: [Run; 1],
+    runs: [SarifRun; 1],
 }
 
 #[derive(Serialize)]
-struct Run {
+struct SarifRun {
     tool: Tool,
     invocations: [Invocation; 1],
     results: Vec<ResultKeys>,
@@ -32,12 +32,12 @@ struct Tool {
 struct Driver {
     name: &'static str,
     version: &'static str,
-    rules: Vec<Rule>,
+    rules: Vec<SarifRule>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Rule {
+struct SarifRule {
     id: &'static str,
     short_description: Message,
 }
@@ -63,14 +63,14 @@ struct ResultKeys {
     level: &'static str,
     message: Message,
     occurrence_count: u64,
-    locations: Vec<Location>,
+    locations: Vec<SarifLocation>,
     /// Empty: not suppressed.
     suppressions: Vec<Suppression>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Location {
+struct SarifLocation {
     logical_locations: [Function; 1],
     message: Message,
 }
@@ -93,8 +93,8 @@ struct Message {
 }
 
 /// With a line end.
-pub(super) fn render(verdict: &Verdict<'_>) -> serde_json::Result<String> {
-    let rules = FindingKind::ALL.iter().map(|kind| Rule {
+pub(super) fn render(result: &CheckResult<'_>) -> serde_json::Result<String> {
+    let rules = FindingKind::ALL.iter().map(|kind| SarifRule {
         id: kind.as_str(),
         short_description: message(kind.help()),
     });
@@ -103,48 +103,48 @@ pub(super) fn render(verdict: &Verdict<'_>) -> serde_json::Result<String> {
         version: env!("CARGO_PKG_VERSION"),
         rules: rules.collect(),
     };
-    let lost = verdict.losses.iter().map(|loss| Notification {
-        level: if verdict.allow_loss { "warning" } else { "error" },
+    let lost = result.losses.iter().map(|loss| Notification {
+        level: if result.allow_loss { "warning" } else { "error" },
         message: message(format!("{} {}: {}", loss.name, loss.amount, loss.meaning)),
     });
-    let warnings = verdict.warnings.iter().map(|warning| Notification {
+    let warnings = result.warnings.iter().map(|warning| Notification {
         level: "warning",
         message: message(warning),
     });
     let log = Log {
         schema: "https://json.schemastore.org/sarif-2.1.0.json",
         version: "2.1.0",
-        runs: [Run {
+        runs: [SarifRun {
             tool: Tool { driver },
             invocations: [Invocation {
-                execution_successful: !verdict.loss_fails(),
+                execution_successful: !result.loss_fails(),
                 tool_execution_notifications: lost.chain(warnings).collect(),
             }],
-            results: verdict
+            results: result
                 .findings
                 .iter()
-                .map(|judged| result(judged, verdict))
+                .map(|ruled| sarif_result(ruled, result))
                 .collect(),
         }],
     };
     Ok(serde_json::to_string_pretty(&log)? + "\n")
 }
 
-fn result(judged: &Judged<'_>, verdict: &Verdict<'_>) -> ResultKeys {
-    let finding = judged.finding;
-    let suppression = match judged.ruling {
+fn sarif_result(ruled: &RuledFinding<'_>, result: &CheckResult<'_>) -> ResultKeys {
+    let finding = ruled.finding;
+    let suppression = match ruled.ruling {
         Ruling::Allowed(entry) => Some(Suppression {
             kind: "external",
-            justification: format!("{} ({})", entry.reason, entry.place),
+            justification: format!("{} ({})", entry.reason, entry.location),
         }),
         Ruling::Fails | Ruling::Noted => None,
     };
-    let details = text::details(finding, verdict).join("\n");
+    let details = text::details(finding, result).join("\n");
     let position = FindingKind::ALL.iter().position(|kind| *kind == finding.kind);
     ResultKeys {
         rule_id: finding.kind.as_str(),
         rule_index: position.unwrap_or_default(),
-        level: match (judged.ruling, finding.severity) {
+        level: match (ruled.ruling, finding.severity) {
             (Ruling::Fails, _) => "error",
             (_, Severity::Note) => "note",
             (_, Severity::Hazard | Severity::Alarm) => "warning",
@@ -157,12 +157,15 @@ fn result(judged: &Judged<'_>, verdict: &Verdict<'_>) -> ResultKeys {
 }
 
 /// The innermost frame of each stack.
-fn locations(finding: &Finding) -> Vec<Location> {
-    let touch = finding.touch.as_ref().map(|touch| ("touched here", &touch.stack));
+fn locations(finding: &Finding) -> Vec<SarifLocation> {
+    let trigger = finding
+        .trigger
+        .as_ref()
+        .map(|trigger| ("touched here", &trigger.stack));
     let pin = finding.pin.as_ref().map(|pin| ("pinned here", &pin.stack));
-    let frames = [touch, pin].into_iter().flatten();
+    let frames = [trigger, pin].into_iter().flatten();
     let frames = frames.filter_map(|(what, stack)| Some((what, stack.first()?)));
-    let located = frames.map(|(what, frame)| Location {
+    let located = frames.map(|(what, frame)| SarifLocation {
         logical_locations: [Function {
             name: frame.split('+').next().unwrap_or(frame).to_owned(),
             kind: "function",

@@ -5,13 +5,13 @@ use quick_xml::events::Event;
 use serde_json::Value;
 
 use pintrace_events::units::{Nanos, Pid, Tid};
-use pintrace_events::{Missing, Started, Stopped, Touch};
-use pintrace_model::finding::{Finding, FindingKind, PinSide, Severity, TouchKind, TouchSide};
-use pintrace_model::snapshot::{Snapshot, Truth};
+use pintrace_events::{MappingChange, MissingHook, Started, Stopped};
+use pintrace_model::finding::{Finding, FindingKind, PinSide, Severity, TriggerKind, TriggerSide};
+use pintrace_model::snapshot::{Balance, Snapshot};
 use pintrace_model::subsystem::Subsystem;
 
-use super::allow::Allowed;
-use super::verdict::{Rules, Ruling, Verdict};
+use super::allow::AllowFile;
+use super::result::{CheckResult, CheckRules, Ruling};
 use super::*;
 
 /// What a process may call itself: markup, quotes, an escape sequence, what XML cannot say, what was no UTF-8.
@@ -39,8 +39,8 @@ fn finding(kind: FindingKind, severity: Severity, comm: &str) -> Finding {
             stack: stack(&["io_pin_pages+0x12", "io_sqe_buffer_register.isra.0+0x3 [mod]"]),
             ..PinSide::default()
         }),
-        touch: Some(TouchSide {
-            what: TouchKind::Mapping(Touch::Munmap),
+        trigger: Some(TriggerSide {
+            what: TriggerKind::Mapping(MappingChange::Munmap),
             pid: Pid(7),
             tid: Tid(7),
             comm: comm.into(),
@@ -63,9 +63,9 @@ fn snapshot(findings: Vec<Finding>) -> Snapshot {
             reason: "command".into(),
             exit_code: Some(0),
         }),
-        truth: Truth {
-            books_readable: true,
-            ..Truth::default()
+        balance: Balance {
+            vmstat_readable: true,
+            ..Balance::default()
         },
         loss: counters::Loss::ALL.iter().map(|loss| (loss.name(), 0)).collect(),
         findings,
@@ -73,7 +73,7 @@ fn snapshot(findings: Vec<Finding>) -> Snapshot {
     }
 }
 
-fn touched() -> Finding {
+fn mapping_change() -> Finding {
     finding(FindingKind::MappingTouched, Severity::Hazard, "job")
 }
 
@@ -81,59 +81,59 @@ fn noted() -> Finding {
     finding(FindingKind::ForkCopiedPinned, Severity::Note, "job")
 }
 
-fn allow(text: &str) -> Allowed {
-    Allowed::parse(text, "allow.toml").unwrap()
+fn allow(text: &str) -> AllowFile {
+    AllowFile::parse(text, "allow.toml").unwrap()
 }
 
 /// Whether it passes by these rules.
-fn passes(snapshot: &Snapshot, fail_on: &[FindingKind], allowed: &Allowed, allow_loss: bool) -> bool {
-    let rules = Rules {
+fn passes(snapshot: &Snapshot, fail_on: &[FindingKind], allowed: &AllowFile, allow_loss: bool) -> bool {
+    let rules = CheckRules {
         fail_on,
         allowed,
         allow_loss,
     };
-    Verdict::reach(snapshot, &rules).passed()
+    CheckResult::reach(snapshot, &rules).passed()
 }
 
 fn passes_by_default(snapshot: &Snapshot) -> bool {
-    passes(snapshot, &[], &Allowed::default(), false)
+    passes(snapshot, &[], &AllowFile::default(), false)
 }
 
 #[test]
 fn hazards_and_alarms_fail_and_notes_are_listed() {
     assert!(passes_by_default(&snapshot(vec![])));
     assert!(passes_by_default(&snapshot(vec![noted()])));
-    assert!(!passes_by_default(&snapshot(vec![noted(), touched()])));
+    assert!(!passes_by_default(&snapshot(vec![noted(), mapping_change()])));
     let alarm = finding(FindingKind::CowAfterPin, Severity::Alarm, "job");
     assert!(!passes_by_default(&snapshot(vec![alarm])));
 }
 
 #[test]
 fn kinds_that_are_named_fail_and_no_others() {
-    let none = Allowed::default();
+    let none = AllowFile::default();
     let fork = [FindingKind::ForkCopiedPinned];
     assert!(!passes(&snapshot(vec![noted()]), &fork, &none, false));
-    assert!(passes(&snapshot(vec![touched()]), &fork, &none, false));
+    assert!(passes(&snapshot(vec![mapping_change()]), &fork, &none, false));
 }
 
 #[test]
 fn loss_fails_unless_it_is_allowed_or_hides_no_finding() {
-    let none = Allowed::default();
+    let none = AllowFile::default();
     for loss in counters::Loss::ALL {
         let mut lossy = snapshot(vec![]);
         lossy.loss[loss.index() as usize].1 = 1;
         let harmless = ["name_unread", "stack_lost"].contains(&loss.name());
         assert_eq!(passes_by_default(&lossy), harmless, "{}", loss.name());
         assert!(passes(&lossy, &[], &none, true));
-        lossy.findings = vec![touched()];
+        lossy.findings = vec![mapping_change()];
         assert!(!passes(&lossy, &[], &none, true));
     }
     let changes: [fn(&mut Snapshot); 5] = [
         |snapshot| snapshot.loss.push(("unnamed", 1)),
-        |snapshot| snapshot.unfolded = 1,
+        |snapshot| snapshot.unapplied_events = 1,
         |snapshot| snapshot.findings_dropped = 1,
-        |snapshot| snapshot.truth.unaccounted = 1,
-        |snapshot| snapshot.truth.unaccounted = -1,
+        |snapshot| snapshot.balance.unaccounted = 1,
+        |snapshot| snapshot.balance.unaccounted = -1,
     ];
     for change in changes {
         let mut lossy = snapshot(vec![]);
@@ -144,19 +144,21 @@ fn loss_fails_unless_it_is_allowed_or_hides_no_finding() {
 }
 
 #[test]
-fn without_books_nothing_is_unaccounted_and_that_is_said() {
+fn without_vmstat_nothing_is_unaccounted_and_that_is_said() {
     let mut unread = snapshot(vec![]);
-    unread.truth = Truth {
+    unread.balance = Balance {
         unaccounted: 5,
-        ..Truth::default()
+        ..Balance::default()
     };
     assert!(passes_by_default(&unread));
-    let rules = Rules {
+    let rules = CheckRules {
         fail_on: &[],
-        allowed: &Allowed::default(),
+        allowed: &AllowFile::default(),
         allow_loss: false,
     };
-    assert!(text::render(&Verdict::reach(&unread, &rules)).contains("warning  the kernel's books"));
+    assert!(
+        text::render(&CheckResult::reach(&unread, &rules)).contains("warning  the kernel's vmstat counters")
+    );
 }
 
 #[test]
@@ -180,14 +182,14 @@ fn an_entry_fits_where_all_that_it_names_does() {
         ("kind = 'mapping-touched'\ncomm = 'other'", false),
     ] {
         let allowed = allow(&format!("[[allow]]\n{entry}\nreason = 'known'\n"));
-        let found = snapshot(vec![touched()]);
+        let found = snapshot(vec![mapping_change()]);
         assert_eq!(passes(&found, &[], &allowed, false), fits, "{entry}");
     }
 }
 
 #[test]
 fn a_finding_without_a_pin_is_allowed_by_no_subsystem() {
-    let mut found = touched();
+    let mut found = mapping_change();
     found.pin = None;
     let allowed = allow("[[allow]]\nsubsystem = 'io_uring'\nreason = 'known'\n");
     assert!(!passes(&snapshot(vec![found]), &[], &allowed, false));
@@ -198,20 +200,20 @@ fn entries_that_fit_nothing_are_warned_of_with_their_line() {
     let allowed = allow(
         "[[allow]]\ncomm = 'job'\nreason = 'known'\n\n# old\n[[allow]]\ncomm = 'gone'\nreason = 'was fixed'\n",
     );
-    let found = snapshot(vec![touched()]);
-    let rules = Rules {
+    let found = snapshot(vec![mapping_change()]);
+    let rules = CheckRules {
         fail_on: &[],
         allowed: &allowed,
         allow_loss: false,
     };
-    let verdict = Verdict::reach(&found, &rules);
-    assert!(verdict.passed());
-    assert!(matches!(verdict.findings[0].ruling, Ruling::Allowed(entry) if entry.reason == "known"));
+    let result = CheckResult::reach(&found, &rules);
+    assert!(result.passed());
+    assert!(matches!(result.findings[0].ruling, Ruling::Allowed(entry) if entry.reason == "known"));
     assert_eq!(
-        verdict.warnings,
+        result.warnings,
         ["allow.toml:6: allows nothing that was found: was fixed"]
     );
-    let text = text::render(&verdict);
+    let text = text::render(&result);
     assert!(
         text.contains("allowed  hazard mapping-touched") && text.contains("allow.toml:1: known"),
         "{text}"
@@ -232,9 +234,12 @@ fn a_bad_allow_file_is_told_with_its_line() {
         ("[[allowed]]\n", 1, "allowed"),
         ("# fine\n[[allow]]\ncomm = 'job\n", 3, ""),
     ] {
-        let error = Allowed::parse(text, "allow.toml").unwrap_err();
-        let place = format!("allow.toml:{line}: ");
-        assert!(error.starts_with(&place) && error.contains(why), "{text}{error}");
+        let error = AllowFile::parse(text, "allow.toml").unwrap_err();
+        let location = format!("allow.toml:{line}: ");
+        assert!(
+            error.starts_with(&location) && error.contains(why),
+            "{text}{error}"
+        );
         assert_eq!(error.lines().count(), 1, "{error}");
     }
     assert!(allow("").entries.is_empty());
@@ -247,21 +252,21 @@ fn rendered(format: Format) -> String {
     let mut found = snapshot(vec![known, nasty, noted()]);
     found.loss[0].1 = 3;
     let started = Arc::make_mut(&mut found.started);
-    started.missing = vec![Missing {
+    started.missing = vec![MissingHook {
         function: "unmap_region".into(),
         why: NASTY.into(),
         lost: "unmapping".into(),
     }];
-    let allowed = Allowed::parse(
+    let allowed = AllowFile::parse(
         "[[allow]]\nkind = 'cow-after-pin'\nreason = '''<&>\n]]>'''\n",
         "<&>.toml",
     );
-    let rules = Rules {
+    let rules = CheckRules {
         fail_on: &[],
         allowed: &allowed.unwrap(),
         allow_loss: false,
     };
-    super::render(&Verdict::reach(&found, &rules), format).unwrap()
+    super::render(&CheckResult::reach(&found, &rules), format).unwrap()
 }
 
 #[test]
@@ -299,7 +304,7 @@ fn json_tells_each_ruling() {
         .collect();
     assert_eq!(rulings, ["allowed", "fails", "listed"]);
     assert_eq!(report["findings"][1]["comm"], NASTY);
-    assert_eq!(report["findings"][1]["touch"]["what"], "munmap");
+    assert_eq!(report["findings"][1]["trigger"]["operation"], "munmap");
     assert_eq!(report["findings"][0]["reason"], "<&>\n]]>");
     assert_eq!(report["losses"][0]["name"], "ring_full");
     assert_eq!(report["losses"][0]["amount"], 3);

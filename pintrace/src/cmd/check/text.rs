@@ -1,24 +1,24 @@
 //! The report for people.
 
-use pintrace_model::finding::{Finding, PinSide, TouchSide};
+use pintrace_model::finding::{Finding, PinSide, TriggerSide};
 use pintrace_model::text::{printable, span};
 
-use super::verdict::{Judged, Ruling, Verdict};
+use super::result::{CheckResult, RuledFinding, Ruling};
 
 /// With a line end after each line.
-pub(super) fn render(verdict: &Verdict<'_>) -> String {
-    let mut lines = vec![format!("pintrace: {}", summary(verdict))];
-    for Judged { finding, ruling } in &verdict.findings {
+pub(super) fn render(result: &CheckResult<'_>) -> String {
+    let mut lines = vec![format!("pintrace: {}", summary(result))];
+    for RuledFinding { finding, ruling } in &result.findings {
         match ruling {
             Ruling::Fails => {
                 lines.push(format!("FAILS    {}", headline(finding)));
-                lines.extend(details(finding, verdict).into_iter().map(|line| indented(&line)));
+                lines.extend(details(finding, result).into_iter().map(|line| indented(&line)));
             }
             Ruling::Allowed(entry) => {
                 lines.push(format!("allowed  {}", headline(finding)));
                 lines.push(indented(&format!(
                     "{}: {}",
-                    entry.place,
+                    entry.location,
                     printable(&entry.reason)
                 )));
             }
@@ -28,30 +28,30 @@ pub(super) fn render(verdict: &Verdict<'_>) -> String {
             }
         }
     }
-    let loss = if verdict.allow_loss { "lost   " } else { "FAILS  " };
-    for lost in &verdict.losses {
+    let loss = if result.allow_loss { "lost   " } else { "FAILS  " };
+    for lost in &result.losses {
         lines.push(format!("{loss}  {} {}: {}", lost.name, lost.amount, lost.meaning));
     }
-    let warnings = verdict.warnings.iter();
+    let warnings = result.warnings.iter();
     lines.extend(warnings.map(|warning| format!("warning  {}", printable(warning))));
     lines.join("\n") + "\n"
 }
 
 /// The outcome in one line.
-pub(super) fn summary(verdict: &Verdict<'_>) -> String {
-    let code = verdict
+pub(super) fn summary(result: &CheckResult<'_>) -> String {
+    let code = result
         .exit_code()
         .map_or_else(String::new, |code| format!(" (COMMAND's exit code is {code})"));
-    if verdict.passed() {
+    if result.passed() {
         return format!("check passed{code}");
     }
     let mut why = Vec::new();
-    match verdict.failing().count() {
+    match result.failing().count() {
         0 => {}
         1 => why.push("1 finding".to_owned()),
         count => why.push(format!("{count} findings")),
     }
-    if verdict.loss_fails() {
+    if result.loss_fails() {
         why.push("something was lost, so that findings may be missing".to_owned());
     }
     format!("check failed: {}{code}", why.join("; "))
@@ -60,10 +60,10 @@ pub(super) fn summary(verdict: &Verdict<'_>) -> String {
 /// A finding in one line.
 pub(super) fn headline(finding: &Finding) -> String {
     let comm = printable(&finding.comm);
-    let touch = finding
-        .touch
+    let trigger = finding
+        .trigger
         .as_ref()
-        .map_or_else(String::new, |touch| format!(" ({})", touch.what.as_str()));
+        .map_or_else(String::new, |trigger| format!(" ({})", trigger.what.as_str()));
     let Finding {
         kind,
         severity,
@@ -79,15 +79,15 @@ pub(super) fn headline(finding: &Finding) -> String {
         format!("{pages} pages")
     };
     let pid = finding.pid.0;
-    format!("{severity} {kind}{touch}: {comm}[{pid}], {pages} at {address:#x}-{end:#x}, {count}x")
+    format!("{severity} {kind}{trigger}: {comm}[{pid}], {pages} at {address:#x}-{end:#x}, {count}x")
 }
 
 /// All that is known of it, a line each; fit for a terminal.
-pub(super) fn details(finding: &Finding, verdict: &Verdict<'_>) -> Vec<String> {
-    let after = span(finding.first.since(verdict.start()));
+pub(super) fn details(finding: &Finding, result: &CheckResult<'_>) -> Vec<String> {
+    let after = span(finding.first.since(result.start()));
     let mut lines = vec![format!("first seen {after} after the start")];
-    if let Some(touch) = &finding.touch {
-        lines.extend(touched(touch));
+    if let Some(trigger) = &finding.trigger {
+        lines.extend(trigger_lines(trigger));
     }
     if let Some(pin) = &finding.pin {
         lines.extend(pinned(pin));
@@ -96,10 +96,10 @@ pub(super) fn details(finding: &Finding, verdict: &Verdict<'_>) -> Vec<String> {
     lines
 }
 
-fn touched(touch: &TouchSide) -> Vec<String> {
-    let what = touch.what.as_str();
-    let by = format!("{what} by {}[{}]", printable(&touch.comm), touch.pid.0);
-    std::iter::once(by).chain(stack(&touch.stack)).collect()
+fn trigger_lines(trigger: &TriggerSide) -> Vec<String> {
+    let what = trigger.what.as_str();
+    let by = format!("{what} by {}[{}]", printable(&trigger.comm), trigger.pid.0);
+    std::iter::once(by).chain(stack(&trigger.stack)).collect()
 }
 
 fn pinned(pin: &PinSide) -> Vec<String> {

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::compat::{CURRENT, OLDEST, Verdict, verdict};
+use crate::compat::{CURRENT, OLDEST, Readability, verdict};
 use crate::format::{FILE_HEADER_BYTES, FileHeader};
 use crate::{ReadError, Reader};
 use pintrace_events::{Body, Event};
-use pintrace_testing::story::{Story, fio_and_others, mishaps};
+use pintrace_testing::event_builder::{EventBuilder, finding_fixtures, fio_and_others};
 
 use super::{read, written};
 
@@ -26,16 +26,16 @@ const fn since(body: &Body) -> u16 {
         | Body::ExtentClosed(_)
         | Body::StackSeen(_)
         | Body::SymbolSeen(_)
-        | Body::TruthSampled(_)
+        | Body::BalanceSampled(_)
         | Body::LossSampled(_)
-        | Body::StateSampled(_)
+        | Body::ScanSampled(_)
         | Body::Tick
         | Body::Stopped(_) => 1,
-        Body::ExtentShrinks(_)
-        | Body::Touched(_)
-        | Body::SpaceEnded(_)
-        | Body::FileEnded(_)
-        | Body::CopiesSampled(_)
+        Body::ExtentPartiallyReleased(_)
+        | Body::MappingChanged(_)
+        | Body::MmExited(_)
+        | Body::AddressSpaceFreed(_)
+        | Body::CowSampled(_)
         | Body::WindowsSampled(_)
         | Body::FlushCheckSampled(_) => 2,
     }
@@ -54,12 +54,12 @@ fn version(bytes: &[u8]) -> u16 {
 }
 
 /// That a file of some version gives the events of a story, and has something that only this version has.
-fn still_opens(name: &str, of: u16, story: &Story) {
+fn still_opens(name: &str, of: u16, builder: &EventBuilder) {
     let bytes = fs::read(fixture(name)).unwrap();
     assert_eq!(version(&bytes), of);
     let (events, complete, failure) = read(&bytes);
     assert!(complete && failure.is_none(), "{name}: {failure:?}");
-    assert_eq!(events, story.events, "{name}");
+    assert_eq!(events, builder.events, "{name}");
     let newest = events.iter().map(|event| since(&event.body)).max();
     assert_eq!(newest, Some(of), "{name}");
 }
@@ -74,9 +74,9 @@ fn the_recording_of_version_1_still_opens() {
 #[test]
 fn the_recording_of_version_2_still_opens() {
     if std::env::var_os("BLESS").is_some() {
-        fs::write(fixture("mishaps-2.pintrace"), written(&mishaps().events)).unwrap();
+        fs::write(fixture("mishaps-2.pintrace"), written(&finding_fixtures().events)).unwrap();
     }
-    still_opens("mishaps-2.pintrace", 2, &mishaps());
+    still_opens("mishaps-2.pintrace", 2, &finding_fixtures());
 }
 
 #[test]
@@ -98,14 +98,14 @@ fn what_is_written_says_the_current_version() {
         body: Body::Tick,
     };
     assert_eq!(version(&written(&[quiet])), CURRENT);
-    assert_eq!(version(&written(&mishaps().events)), CURRENT);
+    assert_eq!(version(&written(&finding_fixtures().events)), CURRENT);
 }
 
 #[test]
 fn a_newer_version_is_refused_with_a_remedy_before_any_event_is_read() {
-    assert_eq!(verdict(CURRENT), Verdict::Readable);
-    assert_eq!(verdict(CURRENT + 1), Verdict::TooNew);
-    let mut bytes = written(&mishaps().events);
+    assert_eq!(verdict(CURRENT), Readability::Readable);
+    assert_eq!(verdict(CURRENT + 1), Readability::TooNew);
+    let mut bytes = written(&finding_fixtures().events);
     let head = FileHeader { version: CURRENT + 1 }.encode();
     bytes[..FILE_HEADER_BYTES].copy_from_slice(&head);
     let Err(error) = Reader::new(bytes.as_slice()) else {
