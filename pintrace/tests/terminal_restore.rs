@@ -2,6 +2,8 @@
 //!
 //! The program is the example `top_demo`, which `cargo test` builds.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use std::io::PipeWriter;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -286,18 +288,18 @@ impl Drop for Session {
 
 /// Collects the output on a thread until the returned pipe is closed.
 fn collect(source: OwnedFd, output: &Arc<Output>) -> (PipeWriter, JoinHandle<()>) {
-    let (stop, stopper) = std::io::pipe().unwrap();
+    let (until, stopper) = std::io::pipe().unwrap();
     let output = output.clone();
     let collector = std::thread::spawn(move || {
         let mut part = [0; 4096];
         loop {
             let mut polled = [
                 PollFd::new(&source, PollFlags::IN),
-                PollFd::new(&stop, PollFlags::IN),
+                PollFd::new(&until, PollFlags::IN),
             ];
             poll(&mut polled, None).unwrap();
-            let [readable, stopped] = polled.map(|polled| !polled.revents().is_empty());
-            if stopped {
+            let [readable, closed] = polled.map(|polled| !polled.revents().is_empty());
+            if closed {
                 return;
             }
             if readable && let Ok(length @ 1..) = rustix::io::read(&source, &mut part) {

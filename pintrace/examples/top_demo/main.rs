@@ -53,6 +53,7 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     })
 }
 
+#[expect(clippy::panic, reason = "a test of the terminal asks for it")]
 async fn panic_after_a_second() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     panic!("{ON_REQUEST}");

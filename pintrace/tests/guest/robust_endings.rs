@@ -1,5 +1,5 @@
-//! However pintrace ends, nothing of it is left in the kernel, and the terminal is as it was. A panic has a file of its
-//! own: `robust_panic`.
+//! Nothing remains in the kernel however pintrace ends, and the terminal is restored unless pintrace is killed. `robust_panic`
+//! tests a panic.
 
 use rustix::process::Signal;
 

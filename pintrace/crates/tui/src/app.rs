@@ -14,7 +14,7 @@ use pintrace_model::snapshot::Snapshot;
 
 use super::filter::Filter;
 use super::findings::FindingsView;
-use super::keymap::{self, Action, Scope};
+use super::keymap::{self, Action, KeyScope};
 use super::order::Order;
 use super::processes::ProcessesView;
 use super::scroll::ScrollPosition;
@@ -90,7 +90,7 @@ impl App {
     }
 
     /// The screen whose keys are in force.
-    pub(super) fn scope(&self) -> Scope {
+    pub(super) fn scope(&self) -> KeyScope {
         if self.findings.shown {
             self.findings.scope()
         } else {

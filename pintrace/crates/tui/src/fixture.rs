@@ -111,7 +111,7 @@ pub(super) fn busy() -> Snapshot {
     snapshot
 }
 
-/// The same, on a day on which things were lost.
+/// The busy host after losses.
 pub(super) fn lossy() -> Snapshot {
     let mut snapshot = busy();
     snapshot.balance.unaccounted = -17;
@@ -126,7 +126,7 @@ pub(super) fn lossy() -> Snapshot {
     snapshot
 }
 
-/// Processes whose names are meant to hurt.
+/// Processes whose names attack the terminal.
 pub(super) fn hostile() -> Snapshot {
     let names = [
         "\x1b[2J\x1b[31mred",
@@ -194,7 +194,7 @@ fn extent(tid: u32, address: u64, pages: u64) -> OpenExtent {
     }
 }
 
-/// The busy host, on which much went wrong as well.
+/// The busy host with findings.
 pub(super) fn found() -> Snapshot {
     let mut model = pintrace_model::Model::default();
     for event in &pintrace_testing::event_builder::finding_fixtures().events {
@@ -202,7 +202,7 @@ pub(super) fn found() -> Snapshot {
     }
     let folded = model.snapshot();
     let mut snapshot = busy();
-    // As long ago as it was then.
+    // The ages of the findings depend on it.
     snapshot.time = folded.time;
     snapshot.findings = folded.findings;
     snapshot.finding_counts = folded.finding_counts;
@@ -212,7 +212,7 @@ pub(super) fn found() -> Snapshot {
     snapshot
 }
 
-/// The circumstances of a trace in which something looks for findings, for these purposes.
+/// A trace with the finding hooks of these purposes.
 pub(super) fn watched(purposes: &[&str]) -> Started {
     let mut started = Started::clone(&empty().started);
     started.probes.extend(purposes.iter().map(|purpose| Probe {

@@ -6,7 +6,7 @@ use pintrace_model::text;
 use pintrace_text::{cut, tail, width};
 
 use super::app::App;
-use super::keymap::{self, Scope};
+use super::keymap::{self, KeyScope};
 use super::theme::Theme;
 
 /// Spaces between two items.
@@ -42,7 +42,7 @@ fn prompt(app: &App, room: usize, theme: Theme) -> Vec<Span<'static>> {
 /// The keys that fit.
 fn hints(app: &App, room: usize, theme: Theme) -> Vec<Span<'static>> {
     let screen = if app.help.is_some() {
-        Scope::Everywhere
+        KeyScope::Everywhere
     } else {
         app.scope()
     };
@@ -70,19 +70,19 @@ fn status(app: &App) -> String {
         return position.status(app.page);
     }
     let (shown, all, nouns) = match app.scope() {
-        Scope::Finding => return app.findings.scroll.status(app.page),
-        Scope::Detail => return String::new(),
-        Scope::Findings => (
+        KeyScope::FindingDetail => return app.findings.scroll.status(app.page),
+        KeyScope::ProcessDetail => return String::new(),
+        KeyScope::FindingTable => (
             app.findings.rows.len(),
             app.shown.findings.len(),
             ["finding", "findings"],
         ),
-        Scope::Windows => (
+        KeyScope::WindowTable => (
             app.findings.windows.len(),
             app.shown.windows.len(),
             ["row", "rows"],
         ),
-        Scope::Table | Scope::Everywhere => (
+        KeyScope::ProcessTable | KeyScope::Everywhere => (
             app.processes.rows.len(),
             app.shown.processes.len(),
             ["process", "processes"],

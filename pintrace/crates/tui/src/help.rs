@@ -7,7 +7,7 @@ use pintrace_model::field::{finding_column, header, process, window};
 use pintrace_model::snapshot::Snapshot;
 use pintrace_text::cut;
 
-use super::keymap::{Binding, GROUPS, Key};
+use super::keymap::{Binding, BoundKey, GROUPS};
 use super::labelled::labelled;
 use super::theme::Theme;
 
@@ -75,7 +75,7 @@ fn meaning(name: &str) -> &'static str {
 }
 
 fn entry(binding: &Binding) -> (String, &'static str) {
-    let keys: Vec<String> = binding.keys().map(Key::label).collect();
+    let keys: Vec<String> = binding.keys().map(BoundKey::label).collect();
     (keys.join(" "), binding.help)
 }
 

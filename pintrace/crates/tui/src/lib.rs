@@ -43,7 +43,7 @@ use pintrace_model::snapshot::Snapshot;
 use self::app::{App, Step};
 use self::keys::Keys;
 use self::signals::{Received, Signals};
-use self::terminal::Terminal;
+use self::terminal::ViewTerminal;
 use self::theme::Theme;
 
 pub use self::terminal::TerminalError;
@@ -88,7 +88,7 @@ pub async fn run(
     let theme = Theme::new(!options.monochrome);
     let first = snapshots.borrow_and_update().clone();
     let mut app = App::new(first, options.pids);
-    let mut terminal = Terminal::take()?;
+    let mut terminal = ViewTerminal::take()?;
     let mut keys = Keys::new();
     let mut connected = true;
     loop {

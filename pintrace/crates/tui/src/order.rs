@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 
-use pintrace_model::field::{Field, finding_column, process};
+use pintrace_model::field::finding_column;
+use pintrace_model::field::{Field, process};
 use pintrace_model::finding::Finding;
 use pintrace_model::snapshot::{Process, Snapshot};
 

@@ -74,7 +74,7 @@ fn the_table_fits_every_size() {
 }
 
 #[test]
-fn a_quiet_host_says_so() {
+fn an_empty_table_says_that_nothing_is_pinned() {
     assert_screen("empty-80x24", &screen(fixture::empty(), CLASSIC, "", true));
     assert_screen("empty-40x10", &screen(fixture::empty(), SMALL, "", true));
 }
@@ -96,7 +96,7 @@ fn unaccounted_and_the_first_loss_are_never_crowded_out() {
 }
 
 #[test]
-fn unreadable_vmstat_is_no_zero() {
+fn unreadable_vmstat_counters_are_not_zero() {
     let mut snapshot = fixture::busy();
     snapshot.balance.vmstat_readable = false;
     let text = rows(&screen(snapshot, CLASSIC, "", true)).join("\n");
@@ -118,7 +118,7 @@ fn the_detail_shows_extents_stack_and_threads() {
 }
 
 #[test]
-fn findings_stand_above_the_evidence_of_one() {
+fn the_list_of_findings_is_above_the_evidence_of_one() {
     assert_screen("findings-80x24", &screen(fixture::found(), CLASSIC, "f", true));
     assert_screen("findings-60x20", &screen(fixture::found(), NARROW, "fj", true));
     assert_screen("findings-40x10", &screen(fixture::found(), SMALL, "f", true));
@@ -130,19 +130,19 @@ fn findings_stand_above_the_evidence_of_one() {
 }
 
 #[test]
-fn one_finding_has_the_screen_with_both_stacks() {
+fn one_finding_fills_the_screen_with_both_stacks() {
     assert_screen("finding-80x24", &screen(fixture::found(), CLASSIC, "fjjj⏎", true));
     assert_screen("finding-60x20", &screen(fixture::found(), NARROW, "f⏎G", true));
 }
 
 #[test]
-fn windows_stand_beside_the_findings() {
+fn flush_windows_are_a_tab_of_the_findings() {
     assert_screen("windows-80x24", &screen(fixture::found(), CLASSIC, "f⇥", true));
     assert_screen("windows-60x20", &screen(fixture::found(), NARROW, "f⇥", true));
 }
 
 #[test]
-fn without_findings_it_is_said_whether_anything_looks_for_them() {
+fn without_findings_the_screen_names_the_kinds_that_are_not_covered() {
     let text = |purposes: &[&str], why: &str, keys: &str| {
         let mut started = fixture::watched(purposes);
         started.without_findings = why.to_owned();
@@ -191,7 +191,7 @@ fn the_help_names_every_key() {
 }
 
 #[test]
-fn the_filter_stands_in_the_footer() {
+fn the_footer_shows_the_filter() {
     assert_screen("filter-80x24", &screen(fixture::busy(), CLASSIC, "/fi", true));
     assert_screen(
         "filter-none-80x24",
@@ -238,7 +238,7 @@ fn a_terminal_that_is_too_small_says_so() {
 
 #[test]
 fn every_size_can_be_drawn() {
-    // Closely where columns come and go.
+    // Every width at which a column can appear.
     for width in (1..40).step_by(13).chain(40..90).chain([120, 250]) {
         for height in [1, 9, 10, 11, 16, 30] {
             for keys in ["", "j⏎", "⏎⇥", "?", "/x"] {

@@ -32,14 +32,14 @@ pub enum TerminalError {
 
 /// The terminal. Restored when dropped.
 #[derive(Debug)]
-pub(super) struct Terminal {
+pub(super) struct ViewTerminal {
     // Never dropped: the drop of ratatui shows the cursor, and panics if the terminal and with it standard error
     // no longer exist.
     screen: ManuallyDrop<ratatui::Terminal<CrosstermBackend<Stdout>>>,
     state: Arc<TerminalState>,
 }
 
-/// State that the panic hook shares with [`Terminal`].
+/// State that the panic hook shares with [`ViewTerminal`].
 #[derive(Debug, Default)]
 struct TerminalState {
     taken: AtomicBool,
@@ -61,7 +61,7 @@ impl TerminalState {
     }
 }
 
-impl Terminal {
+impl ViewTerminal {
     /// Takes the terminal.
     pub(super) fn take() -> Result<Self, TerminalError> {
         if !io::stdout().is_terminal() {
@@ -118,7 +118,7 @@ impl Terminal {
     }
 }
 
-impl Drop for Terminal {
+impl Drop for ViewTerminal {
     fn drop(&mut self) {
         self.state.restore();
     }

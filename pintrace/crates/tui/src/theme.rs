@@ -1,17 +1,17 @@
-//! How things look. Colour only ever repeats what a mark or a word already says.
+//! The styles of the screen. Colour only repeats a mark or a word.
 
 use ratatui::style::{Color, Modifier, Style};
 
 use pintrace_model::finding::Severity;
 
-/// The few styles of the screen.
+/// The styles of the screen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Theme {
     color: bool,
 }
 
 impl Theme {
-    /// Without colour, weight and reversal remain.
+    /// Without colour, bold, dim and reversed text remain.
     pub(super) const fn new(color: bool) -> Self {
         Self { color }
     }
@@ -31,22 +31,22 @@ impl Theme {
         self.plain().add_modifier(Modifier::BOLD)
     }
 
-    /// Labels, and what is over. Not a grey: that is unreadable on half of all palettes.
+    /// Labels, and processes that have ended. Not a grey, which is unreadable in many palettes.
     pub(super) fn dim(self) -> Style {
         self.plain().add_modifier(Modifier::DIM)
     }
 
-    /// What the eye should find: the sort column, a state of the screen.
+    /// The column that orders a list, the selected tab, a state of the display.
     pub(super) fn accent(self) -> Style {
         self.tinted(self.strong(), Color::Cyan)
     }
 
-    /// What must not be overlooked; always beside a `!` or a word for it.
+    /// Losses and alarms, always with a `!` or a word for them.
     pub(super) fn alarm(self) -> Style {
         self.tinted(self.strong(), Color::Red)
     }
 
-    /// How bad a finding is; only ever on the word that says so.
+    /// The severity of a finding, only on the word for it.
     pub(super) fn severity(self, severity: Severity) -> Style {
         match severity {
             Severity::Alarm => self.alarm(),
@@ -55,7 +55,7 @@ impl Theme {
         }
     }
 
-    /// The row under the cursor; always beside a `>`.
+    /// The row under the cursor, always with a `>`.
     pub(super) fn selected(self) -> Style {
         self.plain().add_modifier(Modifier::REVERSED)
     }

@@ -28,7 +28,7 @@ fn under_cursor(app: &App) -> u32 {
 }
 
 #[test]
-fn the_cursor_follows_its_process_and_the_top_stays_the_top() {
+fn the_cursor_follows_its_process_unless_it_is_at_the_top() {
     let mut app = app();
     typed(&mut app, "j");
     let followed = under_cursor(&app);
@@ -42,7 +42,7 @@ fn the_cursor_follows_its_process_and_the_top_stays_the_top() {
 }
 
 #[test]
-fn a_frozen_picture_holds_until_it_is_let_go() {
+fn a_frozen_display_keeps_its_snapshot_until_it_is_resumed() {
     let mut app = app();
     typed(&mut app, "z");
     assert!(!app.take(Arc::new(fixture::lossy())));
@@ -80,7 +80,7 @@ fn a_filter_can_be_taken_back_while_it_is_typed() {
 }
 
 #[test]
-fn a_pid_that_comes_again_is_another_process() {
+fn a_pid_that_is_used_again_is_another_process() {
     let mut snapshot = fixture::busy();
     let mut again = snapshot.processes[3].clone();
     again.comm = "another".to_owned();
@@ -98,7 +98,7 @@ fn a_pid_that_comes_again_is_another_process() {
 }
 
 #[test]
-fn the_detail_of_a_process_that_is_forgotten_stays_open_and_says_so() {
+fn the_screen_of_a_forgotten_process_stays_open() {
     let mut app = app();
     press(&mut app, KeyCode::Enter);
     app.take(Arc::new(fixture::empty()));
@@ -116,21 +116,21 @@ fn keys_of_the_table_do_nothing_behind_the_help() {
 }
 
 #[test]
-fn findings_lie_above_what_was_open_and_have_an_order_of_their_own() {
+fn findings_cover_the_open_screen_and_have_their_own_order() {
     let mut app = App::new(Arc::new(fixture::found()), Vec::new());
     press(&mut app, KeyCode::Enter);
     typed(&mut app, "fcR");
     assert_eq!(app.processes.order, Order::default());
     assert!(app.findings.order.column == "count" && app.findings.order.reversed);
     press(&mut app, KeyCode::Enter);
-    assert_eq!(app.scope(), Scope::Finding);
+    assert_eq!(app.scope(), KeyScope::FindingDetail);
     press(&mut app, KeyCode::Esc);
-    assert_eq!(app.scope(), Scope::Findings);
+    assert_eq!(app.scope(), KeyScope::FindingTable);
     typed(&mut app, "?f");
     assert!(
         app.help.is_none() && app.findings.shown,
         "from the help to the findings"
     );
     typed(&mut app, "f");
-    assert_eq!(app.scope(), Scope::Detail);
+    assert_eq!(app.scope(), KeyScope::ProcessDetail);
 }

@@ -12,6 +12,7 @@ use pintrace_text::cut;
 
 use super::super::filter::Filter;
 use super::super::message;
+use super::super::scroll::ScrollPosition;
 use super::super::tabs::tabs;
 use super::super::theme::Theme;
 use super::finding_detail::{self, DetailStyle};
@@ -48,7 +49,7 @@ pub(crate) fn draw(
         }
         OpenFinding::Gone => {
             let gone = "This finding is no longer kept, because worse ones took its place. Esc goes back.";
-            view.scroll = Default::default();
+            view.scroll = ScrollPosition::default();
             message::draw(gone, 0, area, buffer, theme);
             return 0;
         }

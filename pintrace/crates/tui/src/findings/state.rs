@@ -7,7 +7,7 @@ use pintrace_model::snapshot::Snapshot;
 
 use super::super::cursor::Cursor;
 use super::super::filter::Filter;
-use super::super::keymap::Scope;
+use super::super::keymap::KeyScope;
 use super::super::order::{self, Order};
 use super::super::scroll::ScrollPosition;
 
@@ -90,11 +90,11 @@ impl FindingsView {
     }
 
     /// The screen whose keys are in force.
-    pub(crate) fn scope(&self) -> Scope {
+    pub(crate) fn scope(&self) -> KeyScope {
         match self.tab {
-            _ if self.open.is_some() => Scope::Finding,
-            FindingsTab::List => Scope::Findings,
-            FindingsTab::FlushWindows => Scope::Windows,
+            _ if self.open.is_some() => KeyScope::FindingDetail,
+            FindingsTab::List => KeyScope::FindingTable,
+            FindingsTab::FlushWindows => KeyScope::WindowTable,
         }
     }
 
@@ -122,8 +122,8 @@ impl FindingsView {
     /// Moves the cursor of the visible list, or scrolls the open finding.
     pub(crate) fn go(&mut self, lines: isize, snapshot: &Snapshot) {
         match self.scope() {
-            Scope::Finding => self.scroll.go(lines),
-            Scope::Windows => {
+            KeyScope::FindingDetail => self.scroll.go(lines),
+            KeyScope::WindowTable => {
                 let identity = |row| window(snapshot, &self.windows, row);
                 self.window.go(lines, self.windows.len(), identity);
             }
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cursor_follows_its_finding_and_the_top_stays_the_top() {
+    fn the_cursor_follows_its_finding_unless_it_is_at_the_top() {
         let mut snapshot = fixture::found();
         let mut view = shown(&snapshot);
         view.go(2, &snapshot);
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cursor_of_the_windows_follows_as_well() {
+    fn the_cursor_of_the_flush_windows_follows_its_row() {
         let mut snapshot = fixture::found();
         let mut view = shown(&snapshot);
         view.switch();
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finding_that_gave_way_is_missed_only_while_it_is_open() {
+    fn a_finding_that_was_replaced_is_gone_only_while_it_is_open() {
         let mut snapshot = fixture::found();
         let mut view = shown(&snapshot);
         view.open(&snapshot);

@@ -2,36 +2,38 @@
 
 use crossterm::event::KeyCode;
 
-use super::{Action, Binding, BindingGroup, Key, Scope};
+use super::{Action, Binding, BindingGroup, BoundKey, KeyScope};
 
 /// Every binding.
 pub(crate) const GROUPS: &[BindingGroup] = &[
-    group("Keys on every screen", Scope::Everywhere, GENERAL),
-    group("Keys of the processes", Scope::Table, TABLE),
-    group("Keys of one process", Scope::Detail, DETAIL),
-    group("Keys of the findings", Scope::Findings, FINDINGS),
-    group("Keys of the flush windows", Scope::Windows, WINDOWS),
-    group("Keys of one finding", Scope::Finding, FINDING),
-    group("Other screens", Scope::Everywhere, OTHER),
-    group("Rows of the processes", Scope::Table, TABLE_ROWS),
-    group("Rows of the findings", Scope::Findings, FINDINGS_ROWS),
+    group("Keys on every screen", KeyScope::Everywhere, GENERAL),
+    group("Keys of the processes", KeyScope::ProcessTable, TABLE),
+    group("Keys of one process", KeyScope::ProcessDetail, DETAIL),
+    group("Keys of the findings", KeyScope::FindingTable, FINDINGS),
+    group("Keys of the flush windows", KeyScope::WindowTable, WINDOWS),
+    group("Keys of one finding", KeyScope::FindingDetail, FINDING),
+    group("Other screens", KeyScope::Everywhere, OTHER),
+    group("Rows of the processes", KeyScope::ProcessTable, TABLE_ROWS),
+    group("Rows of the findings", KeyScope::FindingTable, FINDINGS_ROWS),
 ];
 
-const ENTER: Key = Key::code(KeyCode::Enter);
-const TAB: Key = Key::code(KeyCode::Tab);
+const ENTER: BoundKey = BoundKey::code(KeyCode::Enter);
+const TAB: BoundKey = BoundKey::code(KeyCode::Tab);
 
 const GENERAL: &[Binding] = &[
-    bind('q', Action::Quit, "quit").or(Key::control('c')).hint("quit"),
+    bind('q', Action::Quit, "quit")
+        .or(BoundKey::control('c'))
+        .hint("quit"),
     special(KeyCode::Esc, Action::Back, "go back, clear the filter, or quit"),
     bind('?', Action::Help, "show or hide this help")
-        .or(Key::code(KeyCode::F(1)))
+        .or(BoundKey::code(KeyCode::F(1)))
         .hint("help"),
-    special(KeyCode::Down, Action::Move(1), "one line down").or(Key::char('j')),
-    special(KeyCode::Up, Action::Move(-1), "one line up").or(Key::char('k')),
-    special(KeyCode::PageDown, Action::Page(1), "one screen down").or(Key::control('f')),
-    special(KeyCode::PageUp, Action::Page(-1), "one screen up").or(Key::control('b')),
-    special(KeyCode::Home, Action::First, "to the first line, and stay there").or(Key::char('g')),
-    special(KeyCode::End, Action::Last, "to the last line").or(Key::char('G')),
+    special(KeyCode::Down, Action::Move(1), "one line down").or(BoundKey::char('j')),
+    special(KeyCode::Up, Action::Move(-1), "one line up").or(BoundKey::char('k')),
+    special(KeyCode::PageDown, Action::Page(1), "one screen down").or(BoundKey::control('f')),
+    special(KeyCode::PageUp, Action::Page(-1), "one screen up").or(BoundKey::control('b')),
+    special(KeyCode::Home, Action::First, "to the first line, and stay there").or(BoundKey::char('g')),
+    special(KeyCode::End, Action::Last, "to the last line").or(BoundKey::char('G')),
 ];
 
 const TABLE: &[Binding] = &[
@@ -60,16 +62,19 @@ const FINDINGS: &[Binding] = &[
     bind('/', Action::Filter, "filter by command, pid, finding or severity").hint("filter"),
 ];
 
-const WINDOWS: &[Binding] = &[Binding::new(TAB, Action::Switch, "back to the findings").hint("findings")];
+const WINDOWS: &[Binding] = &[
+    Binding::new(TAB, Action::Switch, "back to the findings").hint("findings"),
+    bind('/', Action::Filter, "filter by command, pid or cause").hint("filter"),
+];
 
 const FINDING: &[Binding] = &[Binding::new(ENTER, Action::Back, "back to the findings").hint("back")];
 
 const OTHER: &[Binding] = &[
     bind('f', Action::Findings, "show or hide findings and flush windows").hint("findings"),
     bind('z', Action::Freeze, "freeze or resume the display")
-        .or(Key::char(' '))
+        .or(BoundKey::char(' '))
         .hint("freeze"),
-    Binding::new(Key::control('z'), Action::Suspend, "suspend; fg continues"),
+    Binding::new(BoundKey::control('z'), Action::Suspend, "suspend; fg continues"),
 ];
 
 const TABLE_ROWS: &[Binding] = &[
@@ -103,7 +108,7 @@ const FINDINGS_ROWS: &[Binding] = &[
     bind('R', Action::Reverse, "reverse the order"),
 ];
 
-const fn group(title: &'static str, scope: Scope, bindings: &'static [Binding]) -> BindingGroup {
+const fn group(title: &'static str, scope: KeyScope, bindings: &'static [Binding]) -> BindingGroup {
     BindingGroup {
         title,
         scope,
@@ -112,11 +117,11 @@ const fn group(title: &'static str, scope: Scope, bindings: &'static [Binding]) 
 }
 
 const fn bind(key: char, action: Action, help: &'static str) -> Binding {
-    Binding::new(Key::char(key), action, help)
+    Binding::new(BoundKey::char(key), action, help)
 }
 
 const fn special(key: KeyCode, action: Action, help: &'static str) -> Binding {
-    Binding::new(Key::code(key), action, help)
+    Binding::new(BoundKey::code(key), action, help)
 }
 
 const fn sort(key: char, column: &'static str, help: &'static str) -> Binding {

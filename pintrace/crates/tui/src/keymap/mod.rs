@@ -45,29 +45,29 @@ pub(super) enum Action {
 
 /// The screen on which a binding is in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
+pub(super) enum KeyScope {
     /// Every screen.
     Everywhere,
     /// The table of processes.
-    Table,
+    ProcessTable,
     /// One process.
-    Detail,
+    ProcessDetail,
     /// The list of findings.
-    Findings,
+    FindingTable,
     /// The list of flush windows.
-    Windows,
+    WindowTable,
     /// One finding.
-    Finding,
+    FindingDetail,
 }
 
 /// A key, with or without Ctrl.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Key {
+pub(super) struct BoundKey {
     code: KeyCode,
     control: bool,
 }
 
-impl Key {
+impl BoundKey {
     const fn char(char: char) -> Self {
         Self::code(KeyCode::Char(char))
     }
@@ -109,9 +109,9 @@ impl Key {
 /// A key, what it does, and the words for it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Binding {
-    key: Key,
+    key: BoundKey,
     /// Another key that does the same.
-    alternative: Option<Key>,
+    alternative: Option<BoundKey>,
     pub(super) action: Action,
     /// For the help screen.
     pub(super) help: &'static str,
@@ -120,7 +120,7 @@ pub(super) struct Binding {
 }
 
 impl Binding {
-    const fn new(key: Key, action: Action, help: &'static str) -> Self {
+    const fn new(key: BoundKey, action: Action, help: &'static str) -> Self {
         Self {
             key,
             alternative: None,
@@ -130,7 +130,7 @@ impl Binding {
         }
     }
 
-    const fn or(mut self, key: Key) -> Self {
+    const fn or(mut self, key: BoundKey) -> Self {
         self.alternative = Some(key);
         self
     }
@@ -141,7 +141,7 @@ impl Binding {
     }
 
     /// Its keys. The footer names the first.
-    pub(super) fn keys(&self) -> impl Iterator<Item = Key> {
+    pub(super) fn keys(&self) -> impl Iterator<Item = BoundKey> {
         std::iter::once(self.key).chain(self.alternative)
     }
 }
@@ -151,20 +151,20 @@ impl Binding {
 pub(super) struct BindingGroup {
     /// Heading on the help screen.
     pub(super) title: &'static str,
-    pub(super) scope: Scope,
+    pub(super) scope: KeyScope,
     pub(super) bindings: &'static [Binding],
 }
 
 /// The bindings that are in force on a screen, in the order of the footer.
-pub(super) fn in_force(screen: Scope) -> impl Iterator<Item = &'static Binding> {
+pub(super) fn in_force(screen: KeyScope) -> impl Iterator<Item = &'static Binding> {
     let groups = GROUPS.iter();
     groups
-        .filter(move |group| group.scope == Scope::Everywhere || group.scope == screen)
+        .filter(move |group| group.scope == KeyScope::Everywhere || group.scope == screen)
         .flat_map(|group| group.bindings)
 }
 
 /// What a key does on a screen.
-pub(super) fn action(event: &KeyEvent, screen: Scope) -> Option<Action> {
+pub(super) fn action(event: &KeyEvent, screen: KeyScope) -> Option<Action> {
     in_force(screen)
         .find(|binding| binding.keys().any(|key| key.matches(event)))
         .map(|binding| binding.action)
@@ -173,12 +173,18 @@ pub(super) fn action(event: &KeyEvent, screen: Scope) -> Option<Action> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Scope::{Detail, Finding, Findings, Table, Windows};
+    use KeyScope::{FindingDetail, FindingTable, ProcessDetail, ProcessTable, WindowTable};
 
     #[test]
     fn no_key_means_two_things_on_one_screen() {
-        for screen in [Table, Detail, Findings, Windows, Finding] {
-            let keys: Vec<Key> = in_force(screen).flat_map(Binding::keys).collect();
+        for screen in [
+            ProcessTable,
+            ProcessDetail,
+            FindingTable,
+            WindowTable,
+            FindingDetail,
+        ] {
+            let keys: Vec<BoundKey> = in_force(screen).flat_map(Binding::keys).collect();
             for (index, key) in keys.iter().enumerate() {
                 assert!(!keys[index + 1..].contains(key), "{key:?} on {screen:?}");
             }
@@ -187,7 +193,7 @@ mod tests {
 
     #[test]
     fn control_and_shift_make_different_keys() {
-        let press = |char, modifiers| action(&KeyEvent::new(KeyCode::Char(char), modifiers), Table);
+        let press = |char, modifiers| action(&KeyEvent::new(KeyCode::Char(char), modifiers), ProcessTable);
         assert_eq!(press('c', KeyModifiers::CONTROL), Some(Action::Quit));
         assert_eq!(press('c', KeyModifiers::NONE), None);
         assert_eq!(
@@ -206,7 +212,7 @@ mod tests {
                 if let Action::Sort(column) = binding.action {
                     orders += 1;
                     let known = match group.scope {
-                        Findings => pintrace_model::field::finding_column::named(column).is_some(),
+                        FindingTable => pintrace_model::field::finding_column::named(column).is_some(),
                         _ => pintrace_model::field::process::column(column).is_some(),
                     };
                     assert!(known, "{column}");
@@ -219,7 +225,7 @@ mod tests {
     #[test]
     fn sorting_is_of_the_table_alone() {
         let key = KeyEvent::new(KeyCode::Char('p'), KeyModifiers::NONE);
-        assert_eq!(action(&key, Table), Some(Action::Sort("pages_held")));
-        assert_eq!(action(&key, Detail), None);
+        assert_eq!(action(&key, ProcessTable), Some(Action::Sort("pages_held")));
+        assert_eq!(action(&key, ProcessDetail), None);
     }
 }

@@ -5,7 +5,7 @@ use pintrace_model::snapshot::{Process, Snapshot};
 
 use super::super::cursor::{Cursor, moved};
 use super::super::filter::Filter;
-use super::super::keymap::Scope;
+use super::super::keymap::KeyScope;
 use super::super::order::{self, Order};
 
 /// A process across snapshots: a pid can be used again, so this is the n-th process of that pid.
@@ -43,11 +43,11 @@ pub(crate) struct ProcessesView {
 
 impl ProcessesView {
     /// The screen whose keys are in force.
-    pub(crate) fn scope(&self) -> Scope {
+    pub(crate) fn scope(&self) -> KeyScope {
         if self.open.is_some() {
-            Scope::Detail
+            KeyScope::ProcessDetail
         } else {
-            Scope::Table
+            KeyScope::ProcessTable
         }
     }
 
