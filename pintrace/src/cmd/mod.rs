@@ -1,4 +1,4 @@
-//! The commands, one file each: `Args` is its command line, `run` does it.
+//! The commands, one file or folder each: `Args` is the command line, `run` runs the command.
 
 pub mod check;
 mod child;
@@ -7,8 +7,8 @@ pub mod live;
 mod privileges;
 pub mod record;
 pub mod report;
+mod run_session;
 pub mod scan;
 pub mod serve;
 mod signals;
 pub mod top;
-mod watch;

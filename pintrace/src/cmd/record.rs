@@ -13,7 +13,7 @@ use pintrace_model::snapshot::Snapshot;
 use pintrace_record::{Existing, Recording};
 
 use super::live::{LiveArgs, duration};
-use super::watch::{Outcome, Watch, exit};
+use super::run_session::{SessionEnd, SessionRun, exit};
 
 /// The command line of `record`.
 #[derive(Clone, Debug, clap::Args)]
@@ -48,15 +48,15 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
     let mut recording = Recording::create(&args.output, existing)?;
     let mut last = Snapshot::default();
     let mut fold = Fold::new(|model| last = model.snapshot());
-    let watch = Watch {
+    let session = SessionRun {
         live: &args.live,
         command: &args.command,
         interval: args.interval,
         limit: args.duration,
     };
-    let stopped = match watch.run(&mut [&mut recording, &mut fold], messages)? {
-        Outcome::Ended(stopped) => stopped,
-        Outcome::Failed(exit) => return Ok(exit),
+    let stopped = match session.run(&mut [&mut recording, &mut fold], messages)? {
+        SessionEnd::Ended(stopped) => stopped,
+        SessionEnd::Failed(exit) => return Ok(exit),
     };
     drop(fold);
     recording.finish()?;

@@ -7,10 +7,8 @@ use serde::Serialize;
 use pintrace_events::{FlushCheck, Missing, Probe, StateSampled};
 use pintrace_model::snapshot::{Ended, OpenExtent, Process, Snapshot, Thread, Truth};
 
+use super::SCHEMA;
 use super::json_findings::{FindingKeys, WindowKeys};
-
-/// Raised when a key changes its meaning, which is not meant to happen.
-const SCHEMA: u32 = 1;
 
 /// A snapshot as one line of JSON, with a line end. `complete` is false for a stream that was cut short.
 pub fn render(snapshot: &Snapshot, complete: bool) -> serde_json::Result<String> {

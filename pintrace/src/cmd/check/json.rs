@@ -1,14 +1,15 @@
-//! The report as one JSON object.
+//! The report of a check as one JSON object.
 
 use serde::Serialize;
 
+use pintrace_export::SCHEMA;
 use pintrace_export::json_findings::FindingKeys;
 
-use super::verdict::{Judged, Ruling, Verdict};
+use super::result::{CheckResult, RuledFinding, Ruling};
 
 #[derive(Serialize)]
-struct Report<'a> {
-    version: u32,
+struct CheckDocument<'a> {
+    schema: u32,
     passed: bool,
     command: &'a [String],
     /// `null` if the command did not end.
@@ -23,7 +24,7 @@ struct Report<'a> {
 struct RuledKeys<'a> {
     /// `fails`, `allowed` or `listed`.
     ruling: &'static str,
-    /// Of the allow file; `null` where it does not speak.
+    /// The reason in the allow file; `null` for a finding that the allow file does not name.
     reason: Option<&'a str>,
     allowed_at: Option<&'a str>,
     #[serde(flatten)]
@@ -38,41 +39,37 @@ struct LossKeys {
     meaning: &'static str,
 }
 
-/// With a line end.
-pub(super) fn render(verdict: &Verdict<'_>) -> serde_json::Result<String> {
-    let start = verdict.start();
-    let ruled = |judged: &Judged<'_>| matches!(judged.ruling, Ruling::Fails);
-    let findings = verdict.findings.iter().map(|judged| {
-        let entry = match judged.ruling {
-            Ruling::Allowed(entry) => Some(entry),
-            Ruling::Fails | Ruling::Noted => None,
+/// The report, with a line end.
+pub(super) fn render(result: &CheckResult<'_>) -> serde_json::Result<String> {
+    let start = result.start();
+    let findings = result.findings.iter().map(|RuledFinding { finding, ruling }| {
+        let (ruling, entry) = match ruling {
+            Ruling::Fails => ("fails", None),
+            Ruling::Allowed(entry) => ("allowed", Some(entry)),
+            Ruling::Noted => ("listed", None),
         };
         RuledKeys {
-            ruling: match entry {
-                Some(_) => "allowed",
-                None if ruled(judged) => "fails",
-                None => "listed",
-            },
+            ruling,
             reason: entry.map(|entry| entry.reason.as_str()),
-            allowed_at: entry.map(|entry| entry.place.as_str()),
-            finding: FindingKeys::new(judged.finding, start),
+            allowed_at: entry.map(|entry| entry.location.as_str()),
+            finding: FindingKeys::new(finding, start),
         }
     });
-    let losses = verdict.losses.iter().map(|loss| LossKeys {
+    let losses = result.losses.iter().map(|loss| LossKeys {
         name: loss.name,
         amount: loss.amount,
-        fails: !verdict.allow_loss,
+        fails: !result.allow_loss,
         meaning: loss.meaning,
     });
-    let report = Report {
-        version: 1,
-        passed: verdict.passed(),
-        command: &verdict.snapshot.started.command,
-        command_exit_code: verdict.exit_code(),
-        kernel: &verdict.snapshot.started.kernel,
+    let document = CheckDocument {
+        schema: SCHEMA,
+        passed: result.passed(),
+        command: &result.snapshot.started.command,
+        command_exit_code: result.exit_code(),
+        kernel: &result.snapshot.started.kernel,
         findings: findings.collect(),
         losses: losses.collect(),
-        warnings: &verdict.warnings,
+        warnings: &result.warnings,
     };
-    Ok(serde_json::to_string_pretty(&report)? + "\n")
+    Ok(serde_json::to_string_pretty(&document)? + "\n")
 }

@@ -1,26 +1,26 @@
-//! The report as SARIF 2.1.0. There are no source files to point at: a location is the kernel function that pinned, or
-//! that touched what is pinned.
+//! The report of a check as SARIF 2.1.0. There are no source files to point at: a location is the kernel function that
+//! pinned, or the one that changed what is pinned.
 
 use serde::Serialize;
 
 use pintrace_model::finding::{Finding, FindingKind, Severity};
 
+use super::result::{CheckResult, RuledFinding, Ruling};
 use super::text;
-use super::verdict::{Judged, Ruling, Verdict};
 
 #[derive(Serialize)]
-struct Log {
+struct SarifLog {
     #[serde(rename = "$schema")]
     schema: &'static str,
     version: &'static str,
-    runs: [Run; 1],
+    runs: [SarifRun; 1],
 }
 
 #[derive(Serialize)]
-struct Run {
+struct SarifRun {
     tool: Tool,
     invocations: [Invocation; 1],
-    results: Vec<ResultKeys>,
+    results: Vec<SarifResult>,
 }
 
 #[derive(Serialize)]
@@ -32,12 +32,12 @@ struct Tool {
 struct Driver {
     name: &'static str,
     version: &'static str,
-    rules: Vec<Rule>,
+    rules: Vec<SarifRule>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Rule {
+struct SarifRule {
     id: &'static str,
     short_description: Message,
 }
@@ -57,26 +57,26 @@ struct Notification {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ResultKeys {
+struct SarifResult {
     rule_id: &'static str,
     rule_index: usize,
     level: &'static str,
     message: Message,
     occurrence_count: u64,
-    locations: Vec<Location>,
-    /// Empty: not suppressed.
+    locations: Vec<SarifLocation>,
+    /// Empty for a finding that is not suppressed.
     suppressions: Vec<Suppression>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Location {
-    logical_locations: [Function; 1],
+struct SarifLocation {
+    logical_locations: [LogicalLocation; 1],
     message: Message,
 }
 
 #[derive(Serialize)]
-struct Function {
+struct LogicalLocation {
     name: String,
     kind: &'static str,
 }
@@ -92,9 +92,9 @@ struct Message {
     text: String,
 }
 
-/// With a line end.
-pub(super) fn render(verdict: &Verdict<'_>) -> serde_json::Result<String> {
-    let rules = FindingKind::ALL.iter().map(|kind| Rule {
+/// The report, with a line end.
+pub(super) fn render(result: &CheckResult<'_>) -> serde_json::Result<String> {
+    let rules = FindingKind::ALL.iter().map(|kind| SarifRule {
         id: kind.as_str(),
         short_description: message(kind.help()),
     });
@@ -103,48 +103,48 @@ pub(super) fn render(verdict: &Verdict<'_>) -> serde_json::Result<String> {
         version: env!("CARGO_PKG_VERSION"),
         rules: rules.collect(),
     };
-    let lost = verdict.losses.iter().map(|loss| Notification {
-        level: if verdict.allow_loss { "warning" } else { "error" },
+    let lost = result.losses.iter().map(|loss| Notification {
+        level: if result.allow_loss { "warning" } else { "error" },
         message: message(format!("{} {}: {}", loss.name, loss.amount, loss.meaning)),
     });
-    let warnings = verdict.warnings.iter().map(|warning| Notification {
+    let warnings = result.warnings.iter().map(|warning| Notification {
         level: "warning",
         message: message(warning),
     });
-    let log = Log {
+    let log = SarifLog {
         schema: "https://json.schemastore.org/sarif-2.1.0.json",
         version: "2.1.0",
-        runs: [Run {
+        runs: [SarifRun {
             tool: Tool { driver },
             invocations: [Invocation {
-                execution_successful: !verdict.loss_fails(),
+                execution_successful: !result.loss_fails(),
                 tool_execution_notifications: lost.chain(warnings).collect(),
             }],
-            results: verdict
+            results: result
                 .findings
                 .iter()
-                .map(|judged| result(judged, verdict))
+                .map(|ruled| sarif_result(ruled, result))
                 .collect(),
         }],
     };
     Ok(serde_json::to_string_pretty(&log)? + "\n")
 }
 
-fn result(judged: &Judged<'_>, verdict: &Verdict<'_>) -> ResultKeys {
-    let finding = judged.finding;
-    let suppression = match judged.ruling {
+fn sarif_result(ruled: &RuledFinding<'_>, result: &CheckResult<'_>) -> SarifResult {
+    let finding = ruled.finding;
+    let suppression = match ruled.ruling {
         Ruling::Allowed(entry) => Some(Suppression {
             kind: "external",
-            justification: format!("{} ({})", entry.reason, entry.place),
+            justification: format!("{} ({})", entry.reason, entry.location),
         }),
         Ruling::Fails | Ruling::Noted => None,
     };
-    let details = text::details(finding, verdict).join("\n");
+    let details = text::details(finding, result).join("\n");
     let position = FindingKind::ALL.iter().position(|kind| *kind == finding.kind);
-    ResultKeys {
+    SarifResult {
         rule_id: finding.kind.as_str(),
         rule_index: position.unwrap_or_default(),
-        level: match (judged.ruling, finding.severity) {
+        level: match (ruled.ruling, finding.severity) {
             (Ruling::Fails, _) => "error",
             (_, Severity::Note) => "note",
             (_, Severity::Hazard | Severity::Alarm) => "warning",
@@ -157,13 +157,13 @@ fn result(judged: &Judged<'_>, verdict: &Verdict<'_>) -> ResultKeys {
 }
 
 /// The innermost frame of each stack.
-fn locations(finding: &Finding) -> Vec<Location> {
-    let touch = finding.touch.as_ref().map(|touch| ("touched here", &touch.stack));
+fn locations(finding: &Finding) -> Vec<SarifLocation> {
+    let touch = finding.touch.as_ref().map(|touch| ("changed here", &touch.stack));
     let pin = finding.pin.as_ref().map(|pin| ("pinned here", &pin.stack));
     let frames = [touch, pin].into_iter().flatten();
     let frames = frames.filter_map(|(what, stack)| Some((what, stack.first()?)));
-    let located = frames.map(|(what, frame)| Location {
-        logical_locations: [Function {
+    let located = frames.map(|(what, frame)| SarifLocation {
+        logical_locations: [LogicalLocation {
             name: frame.split('+').next().unwrap_or(frame).to_owned(),
             kind: "function",
         }],

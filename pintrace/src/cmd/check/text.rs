@@ -1,24 +1,24 @@
-//! The report for people.
+//! The report of a check as text.
 
 use pintrace_model::finding::{Finding, PinSide, TouchSide};
 use pintrace_model::text::{printable, span};
 
-use super::verdict::{Judged, Ruling, Verdict};
+use super::result::{CheckResult, RuledFinding, Ruling};
 
-/// With a line end after each line.
-pub(super) fn render(verdict: &Verdict<'_>) -> String {
-    let mut lines = vec![format!("pintrace: {}", summary(verdict))];
-    for Judged { finding, ruling } in &verdict.findings {
+/// The report, with a line end after each line.
+pub(super) fn render(result: &CheckResult<'_>) -> String {
+    let mut lines = vec![format!("pintrace: {}", summary(result))];
+    for RuledFinding { finding, ruling } in &result.findings {
         match ruling {
             Ruling::Fails => {
                 lines.push(format!("FAILS    {}", headline(finding)));
-                lines.extend(details(finding, verdict).into_iter().map(|line| indented(&line)));
+                lines.extend(details(finding, result).into_iter().map(|line| indented(&line)));
             }
             Ruling::Allowed(entry) => {
                 lines.push(format!("allowed  {}", headline(finding)));
                 lines.push(indented(&format!(
                     "{}: {}",
-                    entry.place,
+                    entry.location,
                     printable(&entry.reason)
                 )));
             }
@@ -28,30 +28,30 @@ pub(super) fn render(verdict: &Verdict<'_>) -> String {
             }
         }
     }
-    let loss = if verdict.allow_loss { "lost   " } else { "FAILS  " };
-    for lost in &verdict.losses {
+    let loss = if result.allow_loss { "lost   " } else { "FAILS  " };
+    for lost in &result.losses {
         lines.push(format!("{loss}  {} {}: {}", lost.name, lost.amount, lost.meaning));
     }
-    let warnings = verdict.warnings.iter();
+    let warnings = result.warnings.iter();
     lines.extend(warnings.map(|warning| format!("warning  {}", printable(warning))));
     lines.join("\n") + "\n"
 }
 
-/// The outcome in one line.
-pub(super) fn summary(verdict: &Verdict<'_>) -> String {
-    let code = verdict
+/// The result in one line.
+pub(super) fn summary(result: &CheckResult<'_>) -> String {
+    let code = result
         .exit_code()
         .map_or_else(String::new, |code| format!(" (COMMAND's exit code is {code})"));
-    if verdict.passed() {
+    if result.passed() {
         return format!("check passed{code}");
     }
     let mut why = Vec::new();
-    match verdict.failing().count() {
+    match result.failing().count() {
         0 => {}
         1 => why.push("1 finding".to_owned()),
         count => why.push(format!("{count} findings")),
     }
-    if verdict.loss_fails() {
+    if result.loss_fails() {
         why.push("something was lost, so that findings may be missing".to_owned());
     }
     format!("check failed: {}{code}", why.join("; "))
@@ -82,34 +82,34 @@ pub(super) fn headline(finding: &Finding) -> String {
     format!("{severity} {kind}{touch}: {comm}[{pid}], {pages} at {address:#x}-{end:#x}, {count}x")
 }
 
-/// All that is known of it, a line each; fit for a terminal.
-pub(super) fn details(finding: &Finding, verdict: &Verdict<'_>) -> Vec<String> {
-    let after = span(finding.first.since(verdict.start()));
+/// All that is known about a finding, one fact a line. Control characters are escaped.
+pub(super) fn details(finding: &Finding, result: &CheckResult<'_>) -> Vec<String> {
+    let after = span(finding.first.since(result.start()));
     let mut lines = vec![format!("first seen {after} after the start")];
     if let Some(touch) = &finding.touch {
-        lines.extend(touched(touch));
+        lines.extend(trigger_lines(touch));
     }
     if let Some(pin) = &finding.pin {
-        lines.extend(pinned(pin));
+        lines.extend(pin_lines(pin));
     }
     lines.extend([finding.explanation.to_owned(), finding.advice.to_owned()]);
     lines
 }
 
-fn touched(touch: &TouchSide) -> Vec<String> {
+fn trigger_lines(touch: &TouchSide) -> Vec<String> {
     let what = touch.what.as_str();
     let by = format!("{what} by {}[{}]", printable(&touch.comm), touch.pid.0);
     std::iter::once(by).chain(stack(&touch.stack)).collect()
 }
 
-fn pinned(pin: &PinSide) -> Vec<String> {
+fn pin_lines(pin: &PinSide) -> Vec<String> {
     let (thread, subsystem, age) = (pin.tid.0, pin.subsystem, span(pin.age));
     let by = if pin.reference {
-        format!("referenced by thread {thread} through {subsystem}, for {age} then")
+        format!("referenced by thread {thread} through {subsystem}, {age} earlier")
     } else {
         let declared = if pin.longterm { "long-term" } else { "short-term" };
         format!(
-            "pinned by thread {thread} through {subsystem}, {declared}, {} pages, for {age} then",
+            "pinned by thread {thread} through {subsystem}, {declared}, {} pages, {age} earlier",
             pin.pages
         )
     };

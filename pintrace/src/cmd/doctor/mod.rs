@@ -15,6 +15,7 @@ use crate::exit::Exit;
 use crate::pipeline::loader_btf;
 use crate::pipeline::start::{SessionError, SessionOptions, Witness};
 use crate::pipeline::traced::Traced;
+use pintrace_export::SCHEMA;
 use pintrace_kernel::capture::Capture;
 use pintrace_kernel::environment::{self, Check, State};
 use pintrace_kernel::facts::{Kernel, Roots};
@@ -112,13 +113,13 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     Ok(match (can_something, diagnosis.is_whole()) {
         (false, _) => Exit::CannotTrace,
         (true, true) => Exit::Done,
-        (true, false) => Exit::Strict,
+        (true, false) => Exit::IssuesFound,
     })
 }
 
 fn diagnose(roots: &Roots) -> Diagnosis {
     let mut diagnosis = Diagnosis {
-        schema: 1,
+        schema: SCHEMA,
         ..Diagnosis::default()
     };
     let kernel = match Kernel::read(roots, table::functions()) {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use pintrace_events::ProcessSeen;
+use pintrace_export::SCHEMA;
 use pintrace_kernel::descriptors::Descriptor;
 use pintrace_scan::found::Doubtful;
 use pintrace_scan::join::{Amount, Mapped};
@@ -100,7 +101,7 @@ pub(super) fn render(scan: &Scan, pages: bool) -> serde_json::Result<String> {
     let look = &scan.look;
     let balance = scan.truth.map(|truth| truth.balance());
     serde_json::to_string(&Document {
-        schema: 1,
+        schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION"),
         witness: "state",
         kernel: &scan.kernel,

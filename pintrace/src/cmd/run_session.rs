@@ -14,7 +14,7 @@ use super::privileges::{self, Uses};
 use super::signals::Stops;
 
 /// What to watch, and for how long.
-pub(super) struct Watch<'a> {
+pub(super) struct SessionRun<'a> {
     /// How to trace.
     pub(super) live: &'a LiveArgs,
     /// The command line that runs meanwhile; empty for none.
@@ -26,20 +26,20 @@ pub(super) struct Watch<'a> {
 }
 
 /// How it went.
-pub(super) enum Outcome {
+pub(super) enum SessionEnd {
     /// To its end.
     Ended(Stopped),
     /// It did not, which has been said: the command could not be run, or a sink takes no more.
     Failed(Exit),
 }
 
-impl Watch<'_> {
+impl SessionRun<'_> {
     /// Watches. What goes wrong with the command or a sink is said to `messages`.
     pub(super) fn run(
         &self,
         sinks: &mut [&mut dyn Sink],
         messages: &mut dyn Write,
-    ) -> anyhow::Result<Outcome> {
+    ) -> anyhow::Result<SessionEnd> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -50,7 +50,7 @@ impl Watch<'_> {
         &self,
         sinks: &mut [&mut dyn Sink],
         messages: &mut dyn Write,
-    ) -> anyhow::Result<Outcome> {
+    ) -> anyhow::Result<SessionEnd> {
         // Before anything starts: a signal from now on ends the session in order.
         let mut stops = Stops::listen()?;
         let (mut session, first) = start(self.live, self.command.to_vec())?;
@@ -59,7 +59,7 @@ impl Watch<'_> {
             Ok(command) => command,
             Err(error) => {
                 writeln!(messages, "pintrace: {error}")?;
-                return Ok(Outcome::Failed(Exit::Command(error.exit_code())));
+                return Ok(SessionEnd::Failed(Exit::Command(error.exit_code())));
             }
         };
         // The command has begun with all that its user has.
@@ -70,7 +70,7 @@ impl Watch<'_> {
         privileges::give_up(uses)?;
         let stop = until_done(self.limit, command.as_mut(), &mut stops);
         match run_session(&mut session, first, self.interval, sinks, stop).await {
-            Ok(stopped) => Ok(Outcome::Ended(stopped)),
+            Ok(stopped) => Ok(SessionEnd::Ended(stopped)),
             Err(RunError::Sink(error)) => {
                 writeln!(messages, "pintrace: {error}")?;
                 // What cannot be recorded is not to cost anything either.
@@ -80,7 +80,7 @@ impl Watch<'_> {
                     writeln!(messages, "pintrace: the command goes on without being recorded")?;
                     command.finish(&mut stops).await;
                 }
-                Ok(Outcome::Failed(Exit::Failed))
+                Ok(SessionEnd::Failed(Exit::Failed))
             }
             Err(error) => Err(error.into()),
         }

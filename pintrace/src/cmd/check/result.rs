@@ -1,0 +1,127 @@
+//! The result of a check: which findings fail it, what was lost, and what the user should know besides.
+
+use pintrace_events::Missing;
+use pintrace_events::units::Nanos;
+use pintrace_model::finding::{Finding, FindingKind, Severity};
+use pintrace_model::snapshot::Snapshot;
+
+use super::allow::{AllowEntry, AllowFile};
+use super::losses::{LossEntry, losses};
+
+/// What makes a check fail.
+pub(super) struct CheckRules<'a> {
+    /// Kinds that fail the check; if empty, each finding that is worse than a note fails it.
+    pub(super) fail_on: &'a [FindingKind],
+    /// Findings that do not fail it.
+    pub(super) allowed: &'a AllowFile,
+    /// Loss does not fail it.
+    pub(super) allow_loss: bool,
+}
+
+/// What a finding means for the check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ruling<'a> {
+    /// The check fails because of it.
+    Fails,
+    /// The allow file names it.
+    Allowed(&'a AllowEntry),
+    /// It is listed and does not fail the check.
+    Noted,
+}
+
+/// A finding with its ruling.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RuledFinding<'a> {
+    pub(super) finding: &'a Finding,
+    pub(super) ruling: Ruling<'a>,
+}
+
+/// The result of a check.
+pub(super) struct CheckResult<'a> {
+    /// The model at the end of the session.
+    pub(super) snapshot: &'a Snapshot,
+    /// Worst first, as in the snapshot.
+    pub(super) findings: Vec<RuledFinding<'a>>,
+    /// Losses because of which a finding may be missing.
+    pub(super) losses: Vec<LossEntry>,
+    /// Loss does not fail the check.
+    pub(super) allow_loss: bool,
+    /// Allow entries without effect, missing hooks, counters that cannot be read.
+    pub(super) warnings: Vec<String>,
+}
+
+impl<'a> CheckResult<'a> {
+    /// Applies the rules to what was found.
+    pub(super) fn reach(snapshot: &'a Snapshot, rules: &CheckRules<'a>) -> Self {
+        let findings = snapshot.findings.iter().map(|finding| RuledFinding {
+            finding,
+            ruling: ruling(finding, rules),
+        });
+        Self {
+            snapshot,
+            findings: findings.collect(),
+            losses: losses(snapshot),
+            allow_loss: rules.allow_loss,
+            warnings: warnings(snapshot, rules.allowed),
+        }
+    }
+
+    /// Whether neither a finding nor a loss fails the check.
+    pub(super) fn passed(&self) -> bool {
+        !self.loss_fails() && self.failing().next().is_none()
+    }
+
+    /// Whether something was lost and loss is not allowed.
+    pub(super) fn loss_fails(&self) -> bool {
+        !self.allow_loss && !self.losses.is_empty()
+    }
+
+    /// The findings that fail the check.
+    pub(super) fn failing(&self) -> impl Iterator<Item = &'a Finding> {
+        let failing = self.findings.iter().filter(|ruled| ruled.ruling == Ruling::Fails);
+        failing.map(|ruled| ruled.finding)
+    }
+
+    /// The time at which counting began.
+    pub(super) fn start(&self) -> Nanos {
+        self.snapshot.time.since(self.snapshot.duration)
+    }
+
+    /// The command's exit code; `None` if the command did not end.
+    pub(super) fn exit_code(&self) -> Option<i32> {
+        self.snapshot.ending.as_ref().and_then(|ending| ending.exit_code)
+    }
+}
+
+fn ruling<'a>(finding: &Finding, rules: &CheckRules<'a>) -> Ruling<'a> {
+    let mut entries = rules.allowed.entries.iter();
+    if let Some(entry) = entries.find(|entry| entry.matches(finding)) {
+        return Ruling::Allowed(entry);
+    }
+    let fails = if rules.fail_on.is_empty() {
+        finding.severity > Severity::Note
+    } else {
+        finding.certain && rules.fail_on.contains(&finding.kind)
+    };
+    if fails { Ruling::Fails } else { Ruling::Noted }
+}
+
+fn warnings(snapshot: &Snapshot, allowed: &AllowFile) -> Vec<String> {
+    let unused = |entry: &&AllowEntry| !snapshot.findings.iter().any(|finding| entry.matches(finding));
+    let unused = allowed
+        .entries
+        .iter()
+        .filter(unused)
+        .map(|entry| format!("{}: matches no finding: {}", entry.location, entry.reason));
+    let missing = snapshot
+        .started
+        .missing
+        .iter()
+        .map(|Missing { function, why, lost }| {
+            format!("not seen: {lost} ({function} could not be hooked: {why})")
+        });
+    let unread = (!snapshot.truth.books_readable).then(|| {
+        "the pin counters of /proc/vmstat cannot be read, so nothing was compared with them".to_owned()
+    });
+    unused.chain(missing).chain(unread).collect()
+}
