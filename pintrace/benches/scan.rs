@@ -12,7 +12,7 @@ use anyhow::{Context as _, ensure};
 use pintrace::pipeline::loader_btf;
 use pintrace_kernel::btf::KernelTypes;
 use pintrace_kernel::facts::Roots;
-use pintrace_scan::look::Memory;
+use pintrace_scan::scan_result::MemoryRead;
 use pintrace_scan::scanner::Scanner;
 
 /// Runs of each measurement; the least counts, since anything else on the machine only adds.
@@ -69,8 +69,8 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn best(scanner: &mut Scanner) -> anyhow::Result<Memory> {
-    let mut best: Option<Memory> = None;
+fn best(scanner: &mut Scanner) -> anyhow::Result<MemoryRead> {
+    let mut best: Option<MemoryRead> = None;
     for _ in 0..RUNS {
         let (_, memory) = scanner.folios(&mut |_, _| {})?;
         if best.is_none_or(|best| memory.read_ns < best.read_ns) {

@@ -13,13 +13,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::Parser as _;
 use nix::sys::signal::{SigSet, Signal};
 use pintrace::cli::{self, Cli, Command};
-use pintrace::cmd::{live, top};
+use pintrace::cmd::{top, trace_args};
 use pintrace::pipeline::run::run as run_session;
 use pintrace::pipeline::sink::Fold;
 use pintrace_events::Stopped;
 use pintrace_model::Model;
 use pintrace_model::snapshot::Snapshot;
-use pintrace_tui::{self, Outcome, guardian};
+use pintrace_tui::{self, ExitReason, guardian};
 use tokio::sync::watch;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -52,7 +52,7 @@ fn main() -> Result<ExitCode> {
         .build()?;
     let outcome = runtime.block_on(top(&args, place == "sink"))?;
     Ok(match outcome {
-        Outcome::Quit => ExitCode::SUCCESS,
+        ExitReason::Quit => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     })
 }
@@ -62,8 +62,8 @@ fn panic_once_asked() {
 }
 
 /// As `cmd::top` does it, but for the panic.
-async fn top(args: &top::Args, in_sink: bool) -> Result<Outcome> {
-    let (mut session, first) = live::start(&args.live, Vec::new())?;
+async fn top(args: &top::Args, in_sink: bool) -> Result<ExitReason> {
+    let (mut session, first) = trace_args::start(&args.live, Vec::new())?;
     let (show, shown) = watch::channel(Arc::new(Snapshot::default()));
     let mut fold = Fold::new(move |model: &mut Model| {
         if in_sink {

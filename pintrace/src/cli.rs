@@ -66,7 +66,7 @@ fn failed(error: &anyhow::Error) -> Exit {
     }
     // If stderr is closed too, the exit code alone has to tell.
     let _ = writeln!(io::stderr(), "pintrace: {}", describe(error));
-    if error.is::<cmd::live::CannotTrace>() {
+    if error.is::<cmd::trace_args::CannotTrace>() {
         return Exit::CannotTrace;
     }
     Exit::Failed

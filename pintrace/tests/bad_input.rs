@@ -106,7 +106,7 @@ fn a_kernel_that_refuses_is_told_in_two_lines_with_what_to_run_instead() {
     let file = path.to_str().unwrap();
     let commands: [&[&str]; 7] = [
         &["scan"],
-        &["top", "--once", "--witness", "state"],
+        &["top", "--once", "--mode", "scan"],
         &["top", "--once"],
         &["top", "--once", "--json"],
         &["record", "-o", file, "--duration", "1s"],
@@ -131,15 +131,15 @@ fn top_shows_something_where_doctor_says_that_it_can_and_nowhere_else() {
         (false, false) => &[3],
     };
     assert!(codes.contains(&code(&doctor)), "{}", code(&doctor));
-    for (witness, possible) in [
+    for (mode, possible) in [
         ("auto", can("can_trace") || can("can_scan")),
-        ("events", can("can_trace")),
-        ("state", can("can_scan")),
+        ("trace", can("can_trace")),
+        ("scan", can("can_scan")),
     ] {
-        let words = ["top", "--once", "--interval", "100ms", "--witness", witness];
+        let words = ["top", "--once", "--interval", "100ms", "--mode", mode];
         let top = pintrace(&words);
         if possible {
-            assert_eq!(code(&top), 0, "{witness}: {}", said(&top));
+            assert_eq!(code(&top), 0, "{mode}: {}", said(&top));
         } else {
             cannot_trace(&top, "pintrace doctor");
         }
@@ -394,7 +394,7 @@ fn a_command_line_that_makes_no_sense_is_wrong_usage() {
         &["top", "--once", "--interval", "soon"],
         &["top", "--once", "--pid", "init"],
         &["top", "--once", "--map-entries", "NOSUCH=1"],
-        &["top", "--once", "--witness", "nobody"],
+        &["top", "--once", "--mode", "nobody"],
         &["top", "--once", "--scan-budget", "0"],
         &["scan", "--pid", "init"],
         &["top", "extra"],

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use pintrace_metrics::server::{BindError, Limits, Server};
 use pintrace_metrics::{CONTENT_TYPE, render};
 use pintrace_model::Model;
-use pintrace_model::snapshot::{Snapshot, Truth};
+use pintrace_model::snapshot::{Balance, Snapshot};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{oneshot, watch};
@@ -71,15 +71,15 @@ async fn metrics_are_of_the_latest_snapshot() {
         "{answer}"
     );
     assert!(!answer.contains("pintrace_unaccounted_pages"), "{answer}");
-    let truth = Truth {
-        books_readable: true,
+    let balance = Balance {
+        vmstat_readable: true,
         unaccounted: 17,
-        ..Truth::default()
+        ..Balance::default()
     };
     endpoint
         .snapshots
         .send(Arc::new(Snapshot {
-            truth,
+            balance,
             ..Snapshot::default()
         }))
         .unwrap();
@@ -241,7 +241,7 @@ fn promtool_finds_no_fault_with_the_metrics() {
         .spawn()
         .unwrap();
     let mut snapshot = Model::default().snapshot();
-    snapshot.truth.books_readable = true;
+    snapshot.balance.vmstat_readable = true;
     snapshot.started = Arc::new(pintrace_events::Started {
         wall_ns: 1,
         ..Default::default()

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use pintrace_tui::{self, Outcome, guardian};
+use pintrace_tui::{self, ExitReason, guardian};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, Signal, kill_process};
@@ -101,9 +101,9 @@ fn subject(panics: bool) -> Result<ExitCode> {
         outcome
     })?;
     Ok(match outcome {
-        Outcome::Quit => ExitCode::SUCCESS,
-        Outcome::Signal(signal) => ExitCode::from(u8::try_from(128 + signal)?),
-        Outcome::SourceGone | Outcome::Panicked => ExitCode::from(101),
+        ExitReason::Quit => ExitCode::SUCCESS,
+        ExitReason::Signal(signal) => ExitCode::from(u8::try_from(128 + signal)?),
+        ExitReason::SourceGone | ExitReason::Panicked => ExitCode::from(101),
     })
 }
 

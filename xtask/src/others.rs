@@ -197,7 +197,7 @@ impl Run {
                 "    {} {} ({}): {} pages, {} times, {}[{}]",
                 text("severity"),
                 text("kind"),
-                finding["touch"]["what"].as_str().unwrap_or("-"),
+                finding["trigger"]["operation"].as_str().unwrap_or("-"),
                 finding["pages"],
                 finding["count"],
                 text("comm"),

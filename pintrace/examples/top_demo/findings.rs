@@ -1,10 +1,12 @@
 //! What is found on the invented host.
 
 use pintrace_events::units::{Nanos, Pid, Tid};
-use pintrace_events::{Cause, FlushCheck, Touch};
-use pintrace_model::finding::{Finding, FindingKind, PinSide, Severity, TouchKind, TouchSide, WindowTotals};
+use pintrace_events::{Cause, FlushCheck, MappingChange};
+use pintrace_model::assessment;
+use pintrace_model::finding::{
+    Finding, FindingKind, PinSide, Severity, TriggerKind, TriggerSide, WindowTotals,
+};
 use pintrace_model::subsystem::Subsystem;
-use pintrace_model::verdict;
 
 const SECOND: u64 = 1_000_000_000;
 /// The first finding; the demonstration begins at second 1000.
@@ -13,13 +15,13 @@ const BEGIN: u64 = 970;
 /// One thing that goes wrong every so many seconds.
 struct Mishap {
     kind: FindingKind,
-    /// How [`verdict::Verdict::case`] begins.
+    /// How [`assessment::Verdict::case`] begins.
     case: &'static str,
     severity: Severity,
     who: (u32, &'static str),
     subsystem: Subsystem,
     pages: u64,
-    touch: Option<(TouchKind, &'static [&'static str])>,
+    trigger: Option<(TriggerKind, &'static [&'static str])>,
     every: u64,
 }
 
@@ -44,7 +46,7 @@ const MISHAPS: &[Mishap] = &[
         who: (2001, "日本語サーバ"),
         subsystem: Subsystem::IoUring,
         pages: 3,
-        touch: Some((TouchKind::Write, WRITE)),
+        trigger: Some((TriggerKind::Write, WRITE)),
         every: 40,
     },
     Mishap {
@@ -54,7 +56,7 @@ const MISHAPS: &[Mishap] = &[
         who: (2002, "evil\x1b[2J\u{202e}name"),
         subsystem: Subsystem::IoUring,
         pages: 64,
-        touch: Some((TouchKind::Mapping(Touch::Munmap), UNMAP)),
+        trigger: Some((TriggerKind::Mapping(MappingChange::Munmap), UNMAP)),
         every: 17,
     },
     Mishap {
@@ -64,7 +66,7 @@ const MISHAPS: &[Mishap] = &[
         who: (911, "rdma-server"),
         subsystem: Subsystem::Rdma,
         pages: 512,
-        touch: None,
+        trigger: None,
         every: 1,
     },
     Mishap {
@@ -74,7 +76,7 @@ const MISHAPS: &[Mishap] = &[
         who: (901, "postgres"),
         subsystem: Subsystem::DirectIo,
         pages: 2,
-        touch: None,
+        trigger: None,
         every: 90,
     },
     Mishap {
@@ -84,7 +86,7 @@ const MISHAPS: &[Mishap] = &[
         who: (1330, "ib_write_bw"),
         subsystem: Subsystem::Rdma,
         pages: 16,
-        touch: Some((TouchKind::Mapping(Touch::Fork), FORK)),
+        trigger: Some((TriggerKind::Mapping(MappingChange::Fork), FORK)),
         every: 23,
     },
     Mishap {
@@ -94,7 +96,7 @@ const MISHAPS: &[Mishap] = &[
         who: (4242, "qemu-system-x86"),
         subsystem: Subsystem::Vfio,
         pages: 262_144,
-        touch: Some((TouchKind::Mapping(Touch::UffdWp), PROTECT)),
+        trigger: Some((TriggerKind::Mapping(MappingChange::UffdWp), PROTECT)),
         every: 5,
     },
     Mishap {
@@ -104,7 +106,7 @@ const MISHAPS: &[Mishap] = &[
         who: (4242, "qemu-system-x86"),
         subsystem: Subsystem::Vfio,
         pages: 9,
-        touch: Some((TouchKind::Protected(Cause::UffdWp), &[])),
+        trigger: Some((TriggerKind::Protected(Cause::UffdWp), &[])),
         every: 3,
     },
 ];
@@ -122,10 +124,10 @@ impl Mishap {
         let passed = now.0 / SECOND - BEGIN;
         let address = 0x7f12_0000_0000 + u64::from(pid) * 0x20_0000;
         let end = address + self.pages * 4096;
-        let said = verdict::ALL
+        let said = assessment::ALL
             .iter()
             .find(|said| said.kind == self.kind && said.case.starts_with(self.case));
-        let in_window = matches!(self.touch, Some((TouchKind::Protected(_), _)));
+        let in_window = matches!(self.trigger, Some((TriggerKind::Protected(_), _)));
         Finding {
             kind: self.kind,
             severity: self.severity,
@@ -139,7 +141,7 @@ impl Mishap {
             first: Nanos(BEGIN * SECOND),
             last: Nanos((BEGIN + passed / self.every * self.every) * SECOND),
             pin: (!in_window).then(|| self.pin(address, end)),
-            touch: self.touch.map(|(what, stack)| TouchSide {
+            trigger: self.trigger.map(|(what, stack)| TriggerSide {
                 what,
                 pid: Pid(pid),
                 tid: Tid(if in_window { 0 } else { pid + 3 }),

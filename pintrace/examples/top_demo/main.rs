@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use pintrace_events::units::{Nanos, Pid, Tid};
 use pintrace_events::{Probe, Started};
-use pintrace_model::snapshot::{Ended, OpenExtent, Process, Snapshot, Thread, Truth};
+use pintrace_model::snapshot::{Balance, OpenExtent, Process, ProcessEnd, Snapshot, Thread};
 use pintrace_model::subsystem::Subsystem;
-use pintrace_tui::{self, Outcome, guardian};
+use pintrace_tui::{self, ExitReason, guardian};
 use tokio::sync::watch;
 
 const SECOND: u64 = 1_000_000_000;
@@ -37,9 +37,9 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
         pintrace_tui::run(receiver, pintrace_tui::Options::from_env(Vec::new())).await
     })?;
     Ok(match outcome {
-        Outcome::Quit => ExitCode::SUCCESS,
-        Outcome::Signal(signal) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(1)),
-        Outcome::SourceGone | Outcome::Panicked => ExitCode::FAILURE,
+        ExitReason::Quit => ExitCode::SUCCESS,
+        ExitReason::Signal(signal) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(1)),
+        ExitReason::SourceGone | ExitReason::Panicked => ExitCode::FAILURE,
     })
 }
 
@@ -89,13 +89,13 @@ fn scene(second: u64, calm: bool) -> Snapshot {
         time: now,
         duration: Nanos(second * SECOND),
         started: Arc::new(started()),
-        truth: Truth {
-            books_readable: true,
-            books_held: held.cast_signed() + 345 + unaccounted,
+        balance: Balance {
+            vmstat_readable: true,
+            vmstat_held: held.cast_signed() + 345 + unaccounted,
             ledger_held: held.cast_signed(),
-            opening_held: 345,
+            preexisting_held: 345,
             unaccounted,
-            ..Truth::default()
+            ..Balance::default()
         },
         loss: vec![("ring_full", lost), ("folio_table_full", lost / 2)],
         processes,
@@ -120,7 +120,7 @@ fn started() -> Started {
     Started {
         kernel: "6.12.9-cloud-amd64".to_owned(),
         host: "vmhost-17".to_owned(),
-        witness: "events".to_owned(),
+        mode: "trace".to_owned(),
         probes: std::iter::repeat_n(("acquire", "fexit"), 11)
             .chain(std::iter::repeat_n(("release", "fentry"), 6))
             .chain(watching)
@@ -147,7 +147,7 @@ fn vm(second: u64) -> Process {
 }
 
 fn killed(now: Nanos) -> Process {
-    let ended = Ended {
+    let ended = ProcessEnd {
         time: Nanos(995 * SECOND),
         signal: 9,
         status: 0,

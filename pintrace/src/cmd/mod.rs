@@ -3,7 +3,6 @@
 pub mod check;
 mod child;
 pub mod doctor;
-pub mod live;
 mod privileges;
 pub mod record;
 pub mod report;
@@ -12,3 +11,4 @@ pub mod scan;
 pub mod serve;
 mod signals;
 pub mod top;
+pub mod trace_args;

@@ -8,12 +8,12 @@ use anyhow::Context as _;
 
 use crate::exit::Exit;
 use crate::pipeline::sink::Fold;
-use pintrace_events::Missing;
+use pintrace_events::MissingHook;
 use pintrace_model::snapshot::Snapshot;
 use pintrace_record::{Existing, Recording};
 
-use super::live::{LiveArgs, duration};
 use super::run_session::{SessionEnd, SessionRun, exit};
+use super::trace_args::{TraceArgs, duration};
 
 /// The command line of `record`.
 #[derive(Clone, Debug, clap::Args)]
@@ -35,7 +35,7 @@ pub struct Args {
     pub command: Vec<String>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on its own type")]
-    pub live: LiveArgs,
+    pub live: TraceArgs,
 }
 
 /// Records, and prints a summary to `messages`.
@@ -74,19 +74,19 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
 
 /// What was pinned, whether it adds up, what was lost.
 fn summary(snapshot: &Snapshot) -> String {
-    let truth = &snapshot.truth;
+    let balance = &snapshot.balance;
     let seconds = snapshot.duration.as_secs();
     let pins = format!(
         "{seconds:.1} s: {} pages pinned, {} released, {} held",
-        truth.ledger_acquired, truth.ledger_released, truth.ledger_held
+        balance.ledger_acquired, balance.ledger_released, balance.ledger_held
     );
-    let books = if truth.books_readable {
+    let vmstat = if balance.vmstat_readable {
         format!(
-            "books: {} pinned, {} released, {} internal; unaccounted {}",
-            truth.books_acquired, truth.books_released, truth.internal, truth.unaccounted
+            "vmstat: {} pinned, {} released, {} gup_retry; unaccounted {}",
+            balance.vmstat_acquired, balance.vmstat_released, balance.gup_retry, balance.unaccounted
         )
     } else {
-        "books: cannot be read (needs root), so nothing can be checked against them".to_owned()
+        "vmstat: cannot be read (needs root), so nothing can be checked against them".to_owned()
     };
     let lost: Vec<_> = snapshot.loss.iter().filter(|(_, count)| *count != 0).collect();
     let lost = if lost.is_empty() {
@@ -97,14 +97,14 @@ fn summary(snapshot: &Snapshot) -> String {
             .collect::<Vec<_>>()
             .join(", ")
     };
-    let mut lines = vec![pins, books, format!("lost: {lost}")];
+    let mut lines = vec![pins, vmstat, format!("lost: {lost}")];
     let started = &snapshot.started;
-    if started.witness == "state" {
-        lines[0] = format!("{seconds:.1} s: {} pages held at the end", truth.ledger_held);
-        if truth.books_readable {
+    if started.mode == "scan" {
+        lines[0] = format!("{seconds:.1} s: {} pages held at the end", balance.ledger_held);
+        if balance.vmstat_readable {
             lines[1] = format!(
-                "books: {} held; unaccounted {}",
-                truth.books_held, truth.unaccounted
+                "vmstat: {} held; unaccounted {}",
+                balance.vmstat_held, balance.unaccounted
             );
         }
         lines.push(
@@ -112,7 +112,7 @@ fn summary(snapshot: &Snapshot) -> String {
         );
     }
     let missing = snapshot.started.missing.iter();
-    lines.extend(missing.map(|Missing { function, why, lost }| {
+    lines.extend(missing.map(|MissingHook { function, why, lost }| {
         format!("not seen: {lost} ({function} could not be hooked: {why})")
     }));
     lines.join("\n") + "\n"

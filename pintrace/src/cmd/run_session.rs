@@ -9,14 +9,14 @@ use crate::pipeline::sink::Sink;
 use pintrace_events::Stopped;
 
 use super::child::{self, Child};
-use super::live::{LiveArgs, start};
 use super::privileges::{self, Uses};
 use super::signals::Stops;
+use super::trace_args::{TraceArgs, start};
 
 /// What to watch, and for how long.
 pub(super) struct SessionRun<'a> {
     /// How to trace.
-    pub(super) live: &'a LiveArgs,
+    pub(super) live: &'a TraceArgs,
     /// The command line that runs meanwhile; empty for none.
     pub(super) command: &'a [String],
     /// How often figures are sampled.

@@ -15,9 +15,9 @@ use pintrace_metrics::server::{DEFAULT_ADDRESS, Limits, Server};
 use pintrace_model::Model;
 use pintrace_model::snapshot::Snapshot;
 
-use super::live::{LiveArgs, duration, start};
 use super::privileges::{self, Uses};
 use super::signals::Stops;
+use super::trace_args::{TraceArgs, duration, start};
 
 /// The command line of `serve`.
 #[derive(Clone, Debug, clap::Args)]
@@ -30,7 +30,7 @@ pub struct Args {
     pub interval: Duration,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on its own type")]
-    pub live: LiveArgs,
+    pub live: TraceArgs,
 }
 
 /// Ended processes that hold nothing: no metric needs them.

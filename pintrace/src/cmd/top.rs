@@ -15,8 +15,8 @@ use pintrace_events::{Event, Stopped};
 use pintrace_export::{json, table};
 use pintrace_model::snapshot::Snapshot;
 
-use super::live::{LiveArgs, duration, start};
 use super::privileges::{self, Uses};
+use super::trace_args::{TraceArgs, duration, start};
 
 /// The command line of `top`.
 #[derive(Clone, Debug, clap::Args)]
@@ -35,7 +35,7 @@ pub struct Args {
     pub pid: Vec<u32>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on its own type")]
-    pub live: LiveArgs,
+    pub live: TraceArgs,
 }
 
 /// Ended processes that hold nothing and are still shown.
@@ -91,9 +91,9 @@ async fn once(
     } else {
         table::render(
             &last,
-            table::Look {
+            table::TableOptions {
                 width: width(),
-                ..table::Look::default()
+                ..table::TableOptions::default()
             },
         )
     };
@@ -126,9 +126,9 @@ async fn live((mut session, first): (Session, Vec<Event>), args: &Args) -> anyho
     let _ = quit.send(());
     source.await??;
     Ok(match outcome? {
-        pintrace_tui::Outcome::Signal(number) => Exit::Command(u8::try_from(128 + number).unwrap_or(1)),
-        pintrace_tui::Outcome::Quit => Exit::Done,
-        pintrace_tui::Outcome::SourceGone | pintrace_tui::Outcome::Panicked => Exit::Failed,
+        pintrace_tui::ExitReason::Signal(number) => Exit::Command(u8::try_from(128 + number).unwrap_or(1)),
+        pintrace_tui::ExitReason::Quit => Exit::Done,
+        pintrace_tui::ExitReason::SourceGone | pintrace_tui::ExitReason::Panicked => Exit::Failed,
     })
 }
 

@@ -4,10 +4,10 @@
 //! order. What reaches the model in a live view is what a recording holds.
 
 pub mod loader_btf;
-mod origin;
 pub mod run;
+pub mod scan_session;
 pub mod session;
 pub mod sink;
 pub mod start;
-pub mod traced;
-pub mod watched;
+mod stream_header;
+pub mod trace_session;

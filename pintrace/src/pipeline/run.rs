@@ -46,7 +46,7 @@ pub async fn run(
     stop: impl Future<Output = Stopped>,
 ) -> Result<Stopped, RunError> {
     deliver(sinks, &first)?;
-    let ring = session.watch_ring().map_err(RunError::Ring)?;
+    let ring = session.poll_ring().map_err(RunError::Ring)?;
     let mut ticks = interval_at(Instant::now() + interval, interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut stop = std::pin::pin!(stop);
@@ -103,7 +103,7 @@ async fn close(session: &mut Session, sinks: &mut [&mut dyn Sink]) -> Result<(),
     let until = Instant::now() + CLOSING;
     let events = session.close()?;
     deliver(sinks, &events)?;
-    while session.is_mending() && Instant::now() < until {
+    while session.is_reconciling() && Instant::now() < until {
         tokio::time::sleep(CLOSING / 20).await;
         let events = session.sample()?;
         deliver(sinks, &events)?;

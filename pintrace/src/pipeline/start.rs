@@ -4,8 +4,8 @@ use pintrace_kernel::btf::BtfError;
 use pintrace_probes::load::LoadOptions;
 use pintrace_scan::scanner::ScanError;
 use pintrace_source::ledger::LedgerError;
-use pintrace_source::live::StartError;
-use pintrace_tracker::mending::ReconcileError;
+use pintrace_source::trace_source::StartError;
+use pintrace_tracker::reconcile::ReconcileError;
 
 /// Why no session began.
 #[derive(Debug, thiserror::Error)]
@@ -35,16 +35,16 @@ pub enum SessionError {
     Reconcile(#[from] ReconcileError),
 }
 
-/// Which witness to hear.
+/// Which source to hear.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Witness {
+pub enum Mode {
     /// Events, or the state where nothing can be traced.
     #[default]
     Auto,
     /// Events or nothing.
-    Events,
+    Trace,
     /// The state alone.
-    State,
+    Scan,
 }
 
 /// How a session is to go.
@@ -53,7 +53,7 @@ pub struct SessionOptions {
     /// How the programs are loaded.
     pub load: LoadOptions,
     /// Whom to hear.
-    pub witness: Witness,
+    pub mode: Mode,
     /// Share of one CPU that scans may take, 0 to 1.
     pub scan_budget: f64,
     /// The command run by `record -- COMMAND`, if any.
@@ -67,7 +67,7 @@ impl Default for SessionOptions {
     fn default() -> Self {
         Self {
             load: LoadOptions::default(),
-            witness: Witness::default(),
+            mode: Mode::default(),
             scan_budget: SCAN_BUDGET,
             command: Vec::new(),
         }

@@ -135,7 +135,7 @@ fn a_process_with_the_id_of_one_that_ended_is_another() {
 fn two_processes_threads_and_children_are_told_apart() {
     let recording = Recording::shared();
     let mut findings = Findings::default();
-    let before = recording.settled().truth("ambiguous");
+    let before = recording.settled().balance("ambiguous_owner");
 
     findings.about("two processes");
     let (one, ready_one) = Pinload::hold("io-uring --pages 64", 1);
@@ -181,8 +181,12 @@ fn two_processes_threads_and_children_are_told_apart() {
     findings.about("at the end");
     let report = recording.finish();
     report.check(&mut findings);
-    findings.same("truth.ledger_held", report.truth("ledger_held"), 0);
-    findings.same("truth.ambiguous", report.truth("ambiguous") - before, 0);
+    findings.same("balance.ledger_held", report.balance("ledger_held"), 0);
+    findings.same(
+        "balance.ambiguous_owner",
+        report.balance("ambiguous_owner") - before,
+        0,
+    );
     findings.conclude();
 }
 
@@ -234,7 +238,7 @@ fn two_holders_of_the_same_pages_each_show_their_own() {
     let mut findings = Findings::default();
     for (backing, bytes) in [("small", PAGES * PAGE), ("thp", HUGE), ("hugetlb", HUGE)] {
         let words = format!("io-uring --shared-memory --reserve --backing {backing}");
-        let before = recording.settled().truth("ambiguous");
+        let before = recording.settled().balance("ambiguous_owner");
         let (pinload, ready) = match Pinload::begin(&words, 2) {
             Began::Ready(pinload, ready) => (pinload, ready),
             Began::Unavailable(why) => {
@@ -269,8 +273,8 @@ fn two_holders_of_the_same_pages_each_show_their_own() {
         }
         // All that the child gave back, while its parent held the same.
         findings.same(
-            "truth.ambiguous",
-            report.truth("ambiguous") - before,
+            "balance.ambiguous_owner",
+            report.balance("ambiguous_owner") - before,
             i64::try_from(PAGES).unwrap(),
         );
     }

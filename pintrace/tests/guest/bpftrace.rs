@@ -8,8 +8,8 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::balance::{RETURNS, traceable};
 use crate::harness::{eventually, number};
-use crate::truth::{RETURNS, traceable};
 
 /// How many pages a call of each exported unpin function lets go. Without `make_dirty` the third calls the second.
 const RELEASES: [(&str, &str, &str); 7] = [
@@ -53,20 +53,20 @@ impl Bpftrace {
             .spawn()
             .unwrap();
         let probes = questions.iter().map(|(_, kind, function)| (*kind, *function));
-        let mut witness = Self {
+        let mut mode = Self {
             process,
             output,
             probes: probes.collect(),
         };
         eventually(&"bpftrace to attach", || {
-            let ended = witness.process.try_wait().unwrap();
-            assert!(ended.is_none(), "{ended:?}: {}", witness.said());
+            let ended = mode.process.try_wait().unwrap();
+            assert!(ended.is_none(), "{ended:?}: {}", mode.said());
             // It prints only once all is attached, whatever asked for it.
-            let begun = witness.lines().any(|line| line["data"] == "attached\n");
+            let begun = mode.lines().any(|line| line["data"] == "attached\n");
             begun.then_some(())
         });
-        assert!(witness.is_attached(), "{}", witness.said());
-        witness
+        assert!(mode.is_attached(), "{}", mode.said());
+        mode
     }
 
     /// Ends it as a terminal would, and reads its sums.

@@ -1,4 +1,4 @@
-//! fio's pins: the figures that the kernel's books show for it.
+//! fio's pins: the figures that the kernel's vmstat counters show for it.
 
 use std::process::{Child, Command, Stdio};
 
@@ -123,8 +123,8 @@ fn buffered_io_of_fio_pins_nothing() {
     );
     let report = recording.finish();
     report.check(&mut findings);
-    for key in ["books_acquired", "books_released"] {
-        findings.same(key, report.truth(key), before.truth(key));
+    for key in ["vmstat_acquired", "vmstat_released"] {
+        findings.same(key, report.balance(key), before.balance(key));
     }
     findings.same("processes", report.processes().len(), before.processes().len());
     findings.conclude();

@@ -1,4 +1,4 @@
-//! Every kind of pin on every kind of memory: the figures are those of pinload, and of the kernel's books.
+//! Every kind of pin on every kind of memory: the figures are those of pinload, and of the kernel's vmstat counters.
 
 use serde_json::Value;
 
@@ -70,7 +70,7 @@ fn every_kind(backing: &str, pages: u64) {
     let report = recording.finish();
     findings.about("at the end");
     report.check(&mut findings);
-    findings.same("truth.ledger_held", report.truth("ledger_held"), 0);
+    findings.same("balance.ledger_held", report.balance("ledger_held"), 0);
     findings.conclude();
 }
 
@@ -181,7 +181,7 @@ fn a_large_registration_in_one_call_is_exact() {
 }
 
 #[test]
-fn pages_that_the_pin_itself_faults_in_and_zero_pages_are_counted_as_the_books_count_them() {
+fn pages_that_the_pin_itself_faults_in_and_zero_pages_are_counted_as_vmstat_counts_them() {
     let recording = Recording::shared();
     let mut findings = Findings::default();
     for words in [
@@ -219,9 +219,9 @@ fn pages_that_the_pin_itself_faults_in_and_zero_pages_are_counted_as_the_books_c
                 findings.same(figure, report.figure(pid, figure), pins);
             }
         }
-        // Where pinload does not know, the books do.
-        let books = |key| report.truth(key) - before.truth(key);
-        let pinned = books("books_acquired") - books("internal");
+        // Where pinload does not know, the vmstat counters do.
+        let vmstat = |key| report.balance(key) - before.balance(key);
+        let pinned = vmstat("vmstat_acquired") - vmstat("gup_retry");
         findings.same(
             "acquired",
             i64::try_from(report.figure(pid, "acquired")).unwrap(),

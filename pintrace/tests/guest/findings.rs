@@ -123,7 +123,7 @@ impl Played {
             // What may have been is no claim.
             .filter(|finding| finding["certain"] == true)
             .map(|finding| {
-                let touch = finding["touch"].get("what").unwrap_or(&Value::Null);
+                let touch = finding["trigger"].get("operation").unwrap_or(&Value::Null);
                 Claim::read(finding, touch)
             })
             .collect();
@@ -225,7 +225,7 @@ fn copies_after_a_fork_are_told_apart() {
 }
 
 #[test]
-fn write_protection_is_found_and_so_are_the_copies_that_it_leads_to() {
+fn write_protection_is_found_and_so_is_the_cow_that_it_leads_to() {
     check(&[
         "protect-write",
         "protect-write --backing thp --reserve",
@@ -267,12 +267,12 @@ fn pins_that_stay_are_found() {
 
 #[test]
 fn what_happens_to_short_term_pins_is_found_where_it_is_asked_for() {
-    check_with(&["--all"], &["short-unmap", "unmap-remap", "quiet-unmap"]);
+    check_with(&["--short-term"], &["short-unmap", "unmap-remap", "quiet-unmap"]);
 }
 
 #[test]
 fn what_is_copied_while_somebody_has_a_reference_is_found_where_it_is_asked_for() {
-    check_with(&["--references"], &["reference-fork-write", "quiet-reference"]);
+    check_with(&["--foll-get"], &["reference-fork-write", "quiet-reference"]);
 }
 
 #[test]

@@ -126,10 +126,10 @@ impl Report {
     }
 
     /// A figure of `truth`.
-    pub(crate) fn truth(&self, key: &str) -> i64 {
-        self.document["truth"][key]
+    pub(crate) fn balance(&self, key: &str) -> i64 {
+        self.document["balance"][key]
             .as_i64()
-            .unwrap_or_else(|| panic!("no truth.{key}"))
+            .unwrap_or_else(|| panic!("no balance.{key}"))
     }
 
     /// All processes.
@@ -161,25 +161,31 @@ impl Report {
 
     /// What must hold at every moment at which nobody is in the middle of a pin.
     pub(crate) fn check(&self, findings: &mut Findings) {
-        findings.same("truth.unaccounted", self.truth("unaccounted"), 0);
-        let pinned = self.truth("ledger_acquired") + self.truth("internal") - self.truth("unbooked");
-        findings.same("truth.books_acquired", self.truth("books_acquired"), pinned);
-        let released =
-            self.truth("ledger_released") + self.truth("internal") + self.truth("opening_released");
-        findings.same("truth.books_released", self.truth("books_released"), released);
-        let held = self.truth("ledger_held") + self.truth("opening_held");
-        findings.same("truth.books_held", self.truth("books_held"), held);
+        findings.same("balance.unaccounted", self.balance("unaccounted"), 0);
+        let pinned =
+            self.balance("ledger_acquired") + self.balance("gup_retry") - self.balance("not_in_vmstat");
+        findings.same("balance.vmstat_acquired", self.balance("vmstat_acquired"), pinned);
+        let released = self.balance("ledger_released")
+            + self.balance("gup_retry")
+            + self.balance("preexisting_released");
+        findings.same(
+            "balance.vmstat_released",
+            self.balance("vmstat_released"),
+            released,
+        );
+        let held = self.balance("ledger_held") + self.balance("preexisting_held");
+        findings.same("balance.vmstat_held", self.balance("vmstat_held"), held);
         self.check_loss(findings);
-        findings.same("unfolded", number(&self.document["unfolded"]), 0);
+        findings.same("unapplied_events", number(&self.document["unapplied_events"]), 0);
         for (total, key) in [
             ("acquired", "acquired"),
             ("released", "released"),
             ("held", "pages_held"),
         ] {
-            let mut total = self.truth(&format!("ledger_{total}"));
-            // Older pins whose holder is known are shown with it, and their releases as those of older pins.
+            let mut total = self.balance(&format!("ledger_{total}"));
+            // Preexisting pins whose holder is known are shown with it, and their releases as those of preexisting pins.
             if key == "pages_held" {
-                total += self.truth("opening_known");
+                total += self.balance("preexisting_attributed");
             }
             findings.same(&format!("the processes' {key}"), self.sum(key), total);
             let subsystems = self.document["subsystems"].as_object().unwrap().values();

@@ -7,8 +7,10 @@
 )]
 
 mod attribution;
+mod balance;
 mod bpftrace;
 mod check;
+mod compare_bpftrace;
 mod counts_fio;
 mod counts_pinload;
 mod doctor_facts;
@@ -16,8 +18,9 @@ mod doctor_text;
 mod findings;
 mod follow;
 mod harness;
-mod heal;
 mod hugetlb;
+mod not_in_vmstat;
+mod reconcile;
 mod recording;
 mod robust_doctor;
 mod robust_endings;
@@ -29,10 +32,7 @@ mod robust_privileges;
 mod robust_record;
 mod robust_serve;
 mod scan;
-mod scan_doubtful;
 mod scan_far;
+mod scan_implausible;
 mod soak;
-mod truth;
-mod truth_unbooked;
 mod vfio;
-mod witness_bpftrace;

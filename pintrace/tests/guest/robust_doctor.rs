@@ -55,7 +55,7 @@ fn hooks_are_doubled_where_threads_can_be_taken_off_their_cpu_inside_them() {
         .filter(|hook| hook["status"] == "attached")
     {
         let probes = hook["methods"].to_string().contains("kprobe");
-        assert_eq!(hook["twice"], preemption && !probes, "{hook}");
+        assert_eq!(hook["has_backups"], preemption && !probes, "{hook}");
     }
 }
 
@@ -75,7 +75,7 @@ fn every_hook_is_attached_or_its_function_is_absent() {
         match hook["status"].as_str().unwrap() {
             "attached" => assert!(!methods.is_empty(), "{hook}"),
             // Only what stands in for another hook, which must then be attached.
-            "spare" => assert!(methods.is_empty() && longterm_is_attached(diagnosis), "{hook}"),
+            "not_needed" => assert!(methods.is_empty() && longterm_is_attached(diagnosis), "{hook}"),
             "absent" => assert!(methods.is_empty() && !in_kallsyms(function), "{hook}"),
             _ => panic!("{hook}"),
         }
@@ -84,7 +84,7 @@ fn every_hook_is_attached_or_its_function_is_absent() {
 
 /// One page of doctor's own, through process_vm_readv.
 #[test]
-fn the_self_test_sees_its_own_pin_and_the_books_agree() {
+fn the_self_test_sees_its_own_pin_and_vmstat_agrees() {
     let test = &diagnosis()["self_test"];
     assert_eq!(test["passed"], true, "{test}");
     assert_eq!(

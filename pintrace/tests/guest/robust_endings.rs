@@ -95,7 +95,7 @@ fn a_killed_recorder_leaves_nothing_but_a_readable_file_and_its_command() {
     before.assert_nothing_is_left();
     let json = report(&file);
     assert_eq!(
-        (&json["complete"], &json["truth"]["ledger_acquired"]),
+        (&json["complete"], &json["balance"]["ledger_acquired"]),
         (&false.into(), &64.into())
     );
     std::fs::remove_file(&ready).unwrap();

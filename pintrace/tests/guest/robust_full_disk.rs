@@ -65,7 +65,10 @@ fn a_full_disk_ends_the_recording_but_neither_the_file_nor_the_command() {
     assert!(fs::read(&filler).unwrap().iter().all(|byte| *byte == FILLING[0]));
     let (events, json) = cut_short(&file);
     assert_eq!(events, kept, "{}", ended.said);
-    assert!(json["truth"]["ledger_acquired"].as_u64().unwrap() >= 64, "{json}");
+    assert!(
+        json["balance"]["ledger_acquired"].as_u64().unwrap() >= 64,
+        "{json}"
+    );
     assert!(
         ends_with_a_whole_frame(&file, kept),
         "the torn frame was not taken back"

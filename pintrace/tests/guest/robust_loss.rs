@@ -29,8 +29,8 @@ fn recorded(maps: &[&str], script: &str) -> Value {
     json
 }
 
-fn truth(json: &Value, name: &str) -> i64 {
-    json["truth"][name].as_i64().unwrap()
+fn balance(json: &Value, name: &str) -> i64 {
+    json["balance"][name].as_i64().unwrap()
 }
 
 fn lost(json: &Value, name: &str) -> u64 {
@@ -39,18 +39,18 @@ fn lost(json: &Value, name: &str) -> u64 {
         .unwrap_or_else(|| panic!("no {name} in {}", json["loss"]))
 }
 
-/// So many pages came and went, by the books and by the ledger.
+/// So many pages came and went, by the vmstat counters and by the ledger.
 fn exact(json: &Value, pages: i64) {
-    let told = |names: [&str; 4]| names.map(|name| truth(json, name));
+    let told = |names: [&str; 4]| names.map(|name| balance(json, name));
     let found = told([
-        "books_acquired",
-        "books_released",
+        "vmstat_acquired",
+        "vmstat_released",
         "ledger_acquired",
         "ledger_released",
     ]);
-    assert_eq!(found, [pages; 4], "{}", json["truth"]);
-    let settled = told(["books_held", "ledger_held", "opening_held", "unaccounted"]);
-    assert_eq!(settled, [0; 4], "{}", json["truth"]);
+    assert_eq!(found, [pages; 4], "{}", json["balance"]);
+    let settled = told(["vmstat_held", "ledger_held", "preexisting_held", "unaccounted"]);
+    assert_eq!(settled, [0; 4], "{}", json["balance"]);
 }
 
 /// Calls that the kernel skipped, because the same program was already running on that CPU: on a preemptible
@@ -66,12 +66,16 @@ fn exact_but_for_skipped(json: &Value, pages: i64, pages_a_call: i64) {
         return exact(json, pages);
     }
     eprintln!("{missed} calls were skipped by the kernel and counted");
-    let books = ["books_acquired", "books_released"].map(|name| truth(json, name));
-    assert_eq!(books, [pages; 2], "{}", json["truth"]);
-    let unseen = pages - truth(json, "ledger_acquired");
-    assert!((0..=missed * pages_a_call).contains(&unseen), "{}", json["truth"]);
-    let unaccounted = truth(json, "unaccounted").abs();
-    assert!(unaccounted <= missed * pages_a_call, "{}", json["truth"]);
+    let vmstat = ["vmstat_acquired", "vmstat_released"].map(|name| balance(json, name));
+    assert_eq!(vmstat, [pages; 2], "{}", json["balance"]);
+    let unreadable = pages - balance(json, "ledger_acquired");
+    assert!(
+        (0..=missed * pages_a_call).contains(&unreadable),
+        "{}",
+        json["balance"]
+    );
+    let unaccounted = balance(json, "unaccounted").abs();
+    assert!(unaccounted <= missed * pages_a_call, "{}", json["balance"]);
 }
 
 #[test]
@@ -123,18 +127,22 @@ fn a_full_ring_buffer_is_counted_and_falsifies_no_figure() {
         let json = report(&file);
         let process = of_pinload(&json);
         let all = |process: Value| process["pages_held"] == 640 && process["longterm_pages_held"] == 640;
-        truth(&json, "books_held") == 640 && (skipped(&json) > 0 || process.is_some_and(all))
+        balance(&json, "vmstat_held") == 640 && (skipped(&json) > 0 || process.is_some_and(all))
     });
     let json = report(&file);
     assert!(lost(&json, "ring_full") > 0, "{}", json["loss"]);
-    assert_eq!(truth(&json, "books_held"), 640);
-    let unseen = 640 - truth(&json, "ledger_held");
-    assert_eq!(truth(&json, "unaccounted"), unseen, "{}", json["truth"]);
-    assert!((0..=16 * skipped(&json)).contains(&unseen), "{}", json["truth"]);
+    assert_eq!(balance(&json, "vmstat_held"), 640);
+    let unreadable = 640 - balance(&json, "ledger_held");
+    assert_eq!(balance(&json, "unaccounted"), unreadable, "{}", json["balance"]);
+    assert!(
+        (0..=16 * skipped(&json)).contains(&unreadable),
+        "{}",
+        json["balance"]
+    );
     pinload.stdin.take().unwrap().write_all(b"\n").unwrap();
     lines.for_each(drop);
     assert!(pinload.wait().unwrap().success());
-    wait_for("the releases", || truth(&report(&file), "books_held") == 0);
+    wait_for("the releases", || balance(&report(&file), "vmstat_held") == 0);
     recorder.signal(Signal::INT);
     let ended = recorder.end();
     assert_eq!(ended.code, 0, "{}", ended.said);
@@ -162,13 +170,21 @@ fn a_full_folio_table_is_counted_and_what_was_pinned_stays_exact() {
     assert!(full > 0, "{}", json["loss"]);
     let pages = 512 * 20;
     assert_eq!(
-        (truth(&json, "books_acquired"), truth(&json, "ledger_acquired")),
+        (
+            balance(&json, "vmstat_acquired"),
+            balance(&json, "ledger_acquired")
+        ),
         (pages, pages)
     );
-    // Each page without a place looks on its release like one of an older pin, and none twice.
-    let missing = pages - truth(&json, "ledger_released");
-    assert_eq!(truth(&json, "opening_released"), missing, "{}", json["truth"]);
-    assert_eq!(i64::try_from(full).unwrap(), missing, "{}", json["truth"]);
+    // Each page without a place looks on its release like one of a preexisting pin, and none twice.
+    let missing = pages - balance(&json, "ledger_released");
+    assert_eq!(
+        balance(&json, "preexisting_released"),
+        missing,
+        "{}",
+        json["balance"]
+    );
+    assert_eq!(i64::try_from(full).unwrap(), missing, "{}", json["balance"]);
 }
 
 #[test]
@@ -209,13 +225,13 @@ fn returns_that_a_kretprobe_misses_are_counted_one_by_one() {
     let missed = i64::try_from(lost(&json, "probe_missed")).unwrap();
     println!("{missed} of {} returns missed", 2 * THREADS);
     assert_eq!(missed > 0, !kernel_at_least(6, 5), "{}", json["loss"]);
-    let books = ["books_acquired", "books_released"].map(|name| truth(&json, name));
-    assert_eq!(books, [2 * THREADS; 2], "{}", json["truth"]);
-    let told = truth(&json, "ledger_acquired") + missed;
+    let vmstat = ["vmstat_acquired", "vmstat_released"].map(|name| balance(&json, name));
+    assert_eq!(vmstat, [2 * THREADS; 2], "{}", json["balance"]);
+    let told = balance(&json, "ledger_acquired") + missed;
     if skipped(&json) == 0 {
-        assert_eq!(told, 2 * THREADS, "{}", json["truth"]);
+        assert_eq!(told, 2 * THREADS, "{}", json["balance"]);
     } else {
         let short = 2 * THREADS - told;
-        assert!((0..=skipped(&json)).contains(&short), "{}", json["truth"]);
+        assert!((0..=skipped(&json)).contains(&short), "{}", json["balance"]);
     }
 }

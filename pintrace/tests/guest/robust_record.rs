@@ -70,7 +70,7 @@ fn sigterm_is_passed_on_to_the_command_and_the_file_is_whole() {
     assert!(told.exists(), "the command was not told");
     let json = report(&file);
     assert_eq!(json["complete"], true);
-    assert_eq!(json["truth"]["ledger_acquired"], 64);
+    assert_eq!(json["balance"]["ledger_acquired"], 64);
     before.assert_nothing_is_left();
 }
 

@@ -59,7 +59,7 @@ fn serve_answers_with_what_the_kernel_pinned_and_ends_in_order() {
     before.assert_something_is_there();
     let (head, body) = get("/metrics");
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-    let books = value(&body, "pintrace_books_acquired_pages_total");
+    let vmstat = value(&body, "pintrace_vmstat_acquired_pages_total");
     let pinload = Command::new("pinload")
         .arg("process-vm")
         .stdout(Stdio::null())
@@ -68,7 +68,7 @@ fn serve_answers_with_what_the_kernel_pinned_and_ends_in_order() {
     assert!(pinload.success());
     super::robust_kit::wait_for("the pins of pinload", || {
         let (_, body) = get("/metrics");
-        value(&body, "pintrace_books_acquired_pages_total") >= books + 64.0
+        value(&body, "pintrace_vmstat_acquired_pages_total") >= vmstat + 64.0
     });
     let (_, body) = get("/metrics");
     assert!(body.contains(r#"subsystem="process_vm""#), "{body}");

@@ -1,4 +1,4 @@
-//! The state witness: pins that are older than pintrace, found by looking at memory. The same tests run in guests and,
+//! The scan: pins that are older than pintrace, found by looking at memory. The same tests run in guests and,
 //! where it may, on this machine (`cargo xtask test`).
 
 use std::fs;
@@ -54,19 +54,23 @@ impl Scan {
     /// What must hold whenever nobody is in the middle of a pin.
     pub(crate) fn check(&self, findings: &mut Findings) {
         findings.same(
-            "truth.unaccounted",
-            self.document["truth"]["unaccounted"].as_i64(),
+            "balance.unaccounted",
+            self.document["balance"]["unaccounted"].as_i64(),
             Some(0),
         );
         let processes = self.document["processes"].as_array().unwrap().iter();
         let held: u64 = processes.map(|process| number(&process["pages"])).sum();
-        let orphans = number(&self.document["orphans"]["pages"]);
-        findings.same("pages of processes and of nobody", held + orphans, self.pinned());
+        let unmapped_pins = number(&self.document["unmapped_pins"]["pages"]);
+        findings.same(
+            "pages of processes and of nobody",
+            held + unmapped_pins,
+            self.pinned(),
+        );
         findings.same("all_processes", &self.document["all_processes"], &Value::Null);
-        for (what, count) in self.document["unseen"].as_object().unwrap() {
+        for (what, count) in self.document["unreadable"].as_object().unwrap() {
             // Processes come and go on a machine that does other things as well.
             if what != "ended" {
-                findings.same(&format!("unseen.{what}"), number(count), 0);
+                findings.same(&format!("unreadable.{what}"), number(count), 0);
             }
         }
     }
@@ -299,13 +303,13 @@ fn fixed_buffers_of_fio_are_held_and_direct_io_is_not() {
         "top",
         "--once",
         "--json",
-        "--witness",
-        "state",
+        "--mode",
+        "scan",
         "--interval",
         "200ms",
     ]));
-    findings.same("witness", &top.document["witness"], &json!("state"));
-    findings.same("unaccounted", top.truth("unaccounted"), 0);
+    findings.same("mode", &top.document["mode"], &json!("scan"));
+    findings.same("unaccounted", top.balance("unaccounted"), 0);
     findings.same("pages_held", top.figure(pid, "pages_held"), 1024);
     let process = top.process(pid);
     findings.same("subsystems", &process["subsystems"], &json!({"io_uring": 1024}));

@@ -23,17 +23,25 @@ fn each_call_of_direct_io_is_seen_or_counted_as_skipped() {
     let reads = fio(&format!("--number_ios={READS}"));
     assert_eq!(reads, JOBS * READS);
     let report = recording.once("everything to be released", |report| {
-        report.truth("books_held") == before.truth("books_held")
+        report.balance("vmstat_held") == before.balance("vmstat_held")
     });
-    let since = |key: &str| u64::try_from(report.truth(key) - before.truth(key)).unwrap();
+    let since = |key: &str| u64::try_from(report.balance(key) - before.balance(key)).unwrap();
     let skipped = number(&report.document["loss"]["recursion_missed"]);
-    let seen = since("ledger_acquired") + since("ledger_released") + since("opening_released");
+    let seen = since("ledger_acquired") + since("ledger_released") + since("preexisting_released");
     println!("{reads} reads, {seen} calls seen, {skipped} skipped by the kernel");
     let mut findings = Findings::default();
     let calls = if kernel_at_least(6, 5) { 2 * reads } else { 0 };
     findings.same("calls seen or counted", seen + skipped, calls);
-    findings.same("pages pinned, by the books", since("books_acquired") * 2, calls);
-    findings.same("pages released, by the books", since("books_released") * 2, calls);
+    findings.same(
+        "pages pinned, by the vmstat counters",
+        since("vmstat_acquired") * 2,
+        calls,
+    );
+    findings.same(
+        "pages released, by the vmstat counters",
+        since("vmstat_released") * 2,
+        calls,
+    );
     explained(&report, skipped, &mut findings);
     recording.finish();
     findings.conclude();
@@ -48,15 +56,15 @@ fn a_minute_of_direct_io_adds_up() {
 /// Every read of fio's is one pinned page, where direct I/O pins at all.
 fn soak(seconds: u32) {
     let recording = Recording::of_ledger("soak");
-    let before = recording.settled().truth("books_held");
+    let before = recording.settled().balance("vmstat_held");
     let reads = fio(&format!("--time_based --runtime={seconds}"));
     let report = recording.once("everything to be released", |report| {
-        report.truth("books_held") == before
+        report.balance("vmstat_held") == before
     });
     let mut findings = Findings::default();
     let skipped = number(&report.document["loss"]["recursion_missed"]);
     let pinned = if kernel_at_least(6, 5) { reads } else { 0 };
-    let acquired = u64::try_from(report.truth("ledger_acquired")).unwrap();
+    let acquired = u64::try_from(report.balance("ledger_acquired")).unwrap();
     println!("{reads} reads, {acquired} pages pinned, {skipped} calls skipped by the kernel");
     // What is under way when the time is up is read, and not counted by fio.
     let range = pinned.saturating_sub(skipped)..=pinned + if pinned == 0 { 0 } else { JOBS * DEPTH };
@@ -77,7 +85,7 @@ fn explained(report: &Report, skipped: u64, findings: &mut Findings) {
             findings.same(reason, number(count), 0);
         }
     }
-    let unaccounted = report.truth("unaccounted").unsigned_abs();
+    let unaccounted = report.balance("unaccounted").unsigned_abs();
     findings.holds(unaccounted <= skipped, "what is unaccounted is explained");
 }
 

@@ -72,23 +72,23 @@ fn a_mapping_is_held_by_the_process_that_mapped_it() {
     let report = recording.finish();
     findings.about("at the end");
     report.check(&mut findings);
-    findings.same("truth.ledger_held", report.truth("ledger_held"), 0);
+    findings.same("balance.ledger_held", report.balance("ledger_held"), 0);
     drop(pool);
     findings.conclude();
 }
 
 #[test]
-fn older_mappings_are_of_their_process_until_they_are_given_back() {
-    older_mappings(
-        "older_mappings_are_of_their_process_until_they_are_given_back",
+fn preexisting_mappings_are_of_their_process_until_they_are_given_back() {
+    preexisting_mappings(
+        "preexisting_mappings_are_of_their_process_until_they_are_given_back",
         false,
     );
 }
 
 #[test]
-fn older_mappings_of_hugetlb_pages_with_folded_struct_pages_are_of_their_process() {
-    older_mappings(
-        "older_mappings_of_hugetlb_pages_with_folded_struct_pages_are_of_their_process",
+fn preexisting_mappings_of_hugetlb_pages_with_folded_struct_pages_are_of_their_process() {
+    preexisting_mappings(
+        "preexisting_mappings_of_hugetlb_pages_with_folded_struct_pages_are_of_their_process",
         true,
     );
 }
@@ -168,7 +168,7 @@ impl Older {
     }
 }
 
-fn older_mappings(name: &str, folded: bool) {
+fn preexisting_mappings(name: &str, folded: bool) {
     let pool = match Pool::make(POOL, folded) {
         Ok(pool) => pool,
         Err(why) => return skipped(name, &why),
@@ -181,17 +181,9 @@ fn older_mappings(name: &str, folded: bool) {
     let scan = Scan::now();
     findings.about("by scan");
     scan.check(&mut findings);
-    let words = [
-        "top",
-        "--once",
-        "--json",
-        "--interval",
-        "200ms",
-        "--witness",
-        "state",
-    ];
+    let words = ["top", "--once", "--json", "--interval", "200ms", "--mode", "scan"];
     let top = Report::from_output(Command::new("pintrace").args(words));
-    findings.same("truth.unaccounted", top.truth("unaccounted"), 0);
+    findings.same("balance.unaccounted", top.balance("unaccounted"), 0);
     for holder in &older {
         findings.about(format!("{}, by scan", holder.words));
         holder.check_scan(&mut findings, &scan);
@@ -217,7 +209,7 @@ fn older_mappings(name: &str, folded: bool) {
         } = ending;
         pinload.end();
         report = recording.once(&words, |report| {
-            worst.set(worst.get().max(report.truth("unaccounted").unsigned_abs()));
+            worst.set(worst.get().max(report.balance("unaccounted").unsigned_abs()));
             report.figure(pid, "pages_held") == 0
         });
         findings.about(format!("{words}, given back"));
@@ -229,7 +221,7 @@ fn older_mappings(name: &str, folded: bool) {
     findings.about("at the end");
     check_whole(&mut findings, &report, 0);
     findings.same("the most that was ever unaccounted", worst.get(), 0);
-    findings.same("healed", report.truth("healed"), 0);
+    findings.same("reconciled", report.balance("reconciled"), 0);
     drop(pool);
     findings.conclude();
 }
@@ -238,7 +230,7 @@ fn older_mappings(name: &str, folded: bool) {
 fn check_whole(findings: &mut Findings, report: &Report, pages: u64) {
     report.check(findings);
     let pages = i64::try_from(pages).unwrap();
-    for key in ["books_held", "opening_held", "opening_known"] {
-        findings.same(key, report.truth(key), pages);
+    for key in ["vmstat_held", "preexisting_held", "preexisting_attributed"] {
+        findings.same(key, report.balance(key), pages);
     }
 }

@@ -8,15 +8,15 @@ use crate::vm::subject::Subject;
 /// What pins are counted, and with which hooks: the least that a kernel has to show.
 const CORE: &[&str] = &["counts_fio", "counts_pinload", "robust_doctor"];
 /// What else depends on the functions that a kernel has.
-const KERNEL: &[&str] = &["doctor_facts", "findings", "scan", "truth", "truth_unbooked"];
+const KERNEL: &[&str] = &["doctor_facts", "findings", "scan", "balance", "not_in_vmstat"];
 /// What depends on which of the two eBPF objects a kernel gets, and on whether its threads can be taken off their CPU.
 const PROGRAMS: &[&str] = &[
     "attribution",
-    "heal",
+    "reconcile",
     "robust_loss",
     "robust_privileges",
     "soak",
-    "witness_bpftrace",
+    "compare_bpftrace",
 ];
 /// What depends on pintrace alone: how it starts, writes and ends.
 const TOOL: &[&str] = &[
@@ -27,7 +27,7 @@ const TOOL: &[&str] = &[
     "robust_panic",
     "robust_record",
     "robust_serve",
-    "scan_doubtful",
+    "scan_implausible",
 ];
 /// What needs a device behind an IOMMU, or memory on a second node, which the full flavours get.
 const DEVICE: &[&str] = &["scan_far", "vfio"];

@@ -4,8 +4,8 @@
 //! answers on old files. Counts are pages as the kernel counts pins, unless a field says bytes.
 
 pub mod balance;
+mod mm_events;
 pub mod units;
-mod watch;
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::{AccountId, ExtentId, Nanos, Pid, StackId, Tid};
 
-pub use watch::{Cause, CopiesSampled, FlushCheck, Reference, Touch, Touched, WindowsSampled};
+pub use mm_events::{
+    Cause, CowSampled, FlushCheck, FollGetReference, MappingChange, MappingChanged, WindowsSampled,
+};
 
 /// One entry of the stream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,27 +47,27 @@ pub enum Body {
     /// An open extent's state, sampled because it changed.
     ExtentSampled(ExtentSampled),
     /// The first page of an extent was released, and others are left: which ones is not known any more.
-    ExtentShrinks(ExtentShrinks),
+    ExtentPartiallyReleased(ExtentPartiallyReleased),
     /// The last page of an extent was released.
     ExtentClosed(ExtentClosed),
     /// A kernel stack, innermost frame first, as addresses.
     StackSeen(StackSeen),
     /// A kernel address has a name.
     SymbolSeen(SymbolSeen),
-    /// The kernel's books and the ledger's totals, sampled together.
-    TruthSampled(TruthSampled),
+    /// The kernel's vmstat counters and the ledger's totals, sampled together.
+    BalanceSampled(BalanceSampled),
     /// Loss counters since the start, by [`pintrace_common::counters::Loss`] name. Zeroes may be absent.
     LossSampled(BTreeMap<String, u64>),
     /// What one look at all memory found.
-    StateSampled(StateSampled),
+    ScanSampled(ScanSampled),
     /// Somebody changed a mapping in or near a range that long-term pins hold.
-    Touched(Touched),
+    MappingChanged(MappingChanged),
     /// An address space came to its end; its pins may outlive it. What it was may be given to another one.
-    SpaceEnded(Space),
+    MmExited(MmId),
     /// The same of a file.
-    FileEnded(Space),
+    AddressSpaceFreed(AddressSpaceId),
     /// Copies made of pinned pages, sampled because there were more.
-    CopiesSampled(CopiesSampled),
+    CowSampled(CowSampled),
     /// Pending-flush windows of one process and cause, sampled because there were more.
     WindowsSampled(WindowsSampled),
     /// Faults inside windows by our hooks and by the kernel's own count, since the start.
@@ -92,10 +94,10 @@ pub struct Started {
     /// Bytes of a page.
     pub page_size: u32,
     /// Which witnesses feed the stream: `events`, `state` or `both`.
-    pub witness: String,
+    pub mode: String,
     /// Why nothing is traced, if that was wanted and cannot be.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub without_events: String,
+    pub without_trace: String,
     /// Why nothing looks for findings, if that is so where functions are traced: `--no-findings`, or what is not known
     /// of the kernel.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -104,7 +106,7 @@ pub struct Started {
     pub probes: Vec<Probe>,
     /// Functions that are there and could not be hooked: what goes through them is not seen.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub missing: Vec<Missing>,
+    pub missing: Vec<MissingHook>,
     /// The command run by `record -- COMMAND`, if any.
     pub command: Vec<String>,
     /// The kernel keeps exclusive anonymous pages from being copied (`PG_anon_exclusive`, 5.19).
@@ -125,7 +127,7 @@ pub struct Probe {
 
 /// A function that is there and could not be hooked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Missing {
+pub struct MissingHook {
     /// Kernel function or tracepoint.
     pub function: String,
     /// What the kernel said.
@@ -189,10 +191,10 @@ pub struct AccountOpened {
     /// Found by looking at memory: which thread pinned, when, how and by which call is not known. Its totals tell what
     /// it holds, and not what came and went.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub from_state: bool,
+    pub from_scan: bool,
     /// The subsystem that the process's open descriptors point at; empty if they do not, or it is known better.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub suspect: String,
+    pub likely_subsystem: String,
 }
 
 /// Running totals of an account.
@@ -236,10 +238,10 @@ pub struct ExtentOpened {
     pub stack: Option<StackId>,
     /// The address space that `address` is one of, as far as the source tells.
     #[serde(default)]
-    pub space: Space,
+    pub mm: MmId,
     /// The file that the first page belongs to; 0 for anonymous memory.
     #[serde(default)]
-    pub file: Space,
+    pub address_space: AddressSpaceId,
     /// Where in the file, in bytes.
     #[serde(default)]
     pub file_offset: u64,
@@ -265,11 +267,11 @@ pub struct ExtentSampled {
 
 /// An extent that is not whole any more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExtentShrinks {
+pub struct ExtentPartiallyReleased {
     /// Which.
     pub extent: ExtentId,
     /// How many of its pages are left is not known either: a release was given to one of several holders by rule.
-    pub doubtful: bool,
+    pub ambiguous_owner: bool,
 }
 
 /// The end of an extent.
@@ -307,41 +309,41 @@ pub struct SymbolSeen {
     pub module: String,
 }
 
-/// Books and ledger at one moment. All but `opening_held` count since the start.
+/// Vmstat and ledger at one moment. All but `preexisting_held` count since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TruthSampled {
+pub struct BalanceSampled {
     /// `nr_foll_pin_acquired` since the start, after a `stat_refresh`; `None` where it cannot be read.
-    pub books_acquired: Option<u64>,
+    pub vmstat_acquired: Option<u64>,
     /// `nr_foll_pin_released` since the start.
-    pub books_released: Option<u64>,
-    /// Pages that were pinned at the start, by the books.
-    pub opening_held: u64,
+    pub vmstat_released: Option<u64>,
+    /// Pages that were pinned at the start, by the vmstat counters.
+    pub preexisting_held: u64,
     /// Pages the hooks saw pinned.
     pub ledger_acquired: u64,
     /// Pages the hooks saw released, of pins that the ledger knew.
     pub ledger_released: u64,
-    /// Pages the hooks saw released, of pins older than the start.
-    pub opening_released: u64,
-    /// Pages the hooks saw pinned that the books do not count as acquired, though they will as released
+    /// Pages the hooks saw released, of pins taken before the start.
+    pub preexisting_released: u64,
+    /// Pages the hooks saw pinned that the vmstat counters do not count as acquired, though they will as released
     /// (`folio_add_pin`, mm/gup.c).
     #[serde(default)]
-    pub unbooked: u64,
+    pub not_in_vmstat: u64,
     /// Pages pinned and dropped again inside a pin call.
-    pub internal: u64,
+    pub gup_retry: u64,
     /// Pages released by rule from one of several holders.
-    pub ambiguous: u64,
-    /// Of the pins older than the start, those whose holder is known and that are still held.
+    pub ambiguous_owner: u64,
+    /// Of the pins taken before the start, those whose holder is known and that are still held.
     #[serde(default)]
-    pub opening_known: u64,
+    pub preexisting_attributed: u64,
     /// What looking at memory after a loss has added to what the ledger holds, or taken off.
     #[serde(default)]
-    pub healed: i64,
-    /// The same for the pins older than the start, of which a release is told by its pin's not being known.
+    pub reconciled: i64,
+    /// The same for the pins taken before the start, of which a release is told by its pin's not being known.
     #[serde(default)]
-    pub opening_healed: i64,
+    pub preexisting_reconciled: i64,
     /// Pages set right so, one way or the other, since the start.
     #[serde(default)]
-    pub healed_pages: u64,
+    pub reconciled_pages: u64,
     /// Events that were under way while the two were sampled: the difference is only known to within this.
     pub in_flight: u64,
 }
@@ -349,7 +351,7 @@ pub struct TruthSampled {
 /// What one look at all memory found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct StateSampled {
+pub struct ScanSampled {
     /// Pages of memory.
     pub ram_pages: u64,
     /// Free pages that were stepped over.
@@ -365,19 +367,38 @@ pub struct StateSampled {
     /// Bytes that they keep in place.
     pub bytes: u64,
     /// Pins that nobody maps, and no descriptor explains.
-    pub orphan_pages: u64,
+    pub unmapped_pages: u64,
     /// Pages that look pinned and most likely are not.
-    pub doubtful: u64,
+    pub implausible: u64,
     /// Processes whose page tables could not be read.
     pub refused: u64,
     /// Pages of address space and descriptors that could not be read.
     pub unread: u64,
 }
 
-/// What a long-term pin's address is one of: the kernel address of an `mm_struct`, or of a file's `address_space`; as an
-/// identity only. 0 if unknown.
+/// The kernel address of an `mm_struct`, as an identity only. 0 if unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Space(pub u64);
+pub struct MmId(pub u64);
+
+/// The kernel address of an `address_space` (the pages of a file), as an identity only. 0 if unknown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AddressSpaceId(pub u64);
+
+/// Where a range of addresses or offsets lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RangeIn {
+    /// Addresses of an `mm_struct`.
+    Mm(MmId),
+    /// Offsets in a file.
+    AddressSpace(AddressSpaceId),
+}
+
+impl Default for RangeIn {
+    fn default() -> Self {
+        Self::Mm(MmId(0))
+    }
+}
 
 /// Why a stream ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,11 +2,11 @@
 
 use pintrace_common::counters::Loss;
 
+use pintrace_model::assessment;
 use pintrace_model::field::metric::families;
 use pintrace_model::field::process::COLUMNS;
 use pintrace_model::finding::{FindingKind, Severity};
 use pintrace_model::snapshot::Snapshot;
-use pintrace_model::verdict;
 
 /// The columns of `top`.
 #[must_use]
@@ -53,9 +53,9 @@ pub fn losses() -> String {
 pub fn findings() -> String {
     let rows = FindingKind::ALL.iter().map(|kind| {
         let has = |severity: &&Severity| {
-            verdict::ALL
+            assessment::ALL
                 .iter()
-                .any(|verdict| verdict.kind == *kind && verdict.severity == **severity)
+                .any(|assessment| assessment.kind == *kind && assessment.severity == **severity)
         };
         let severities: Vec<_> = Severity::ALL
             .iter()
@@ -69,14 +69,14 @@ pub fn findings() -> String {
 
 /// What each finding means, case by case, and what to do.
 #[must_use]
-pub fn verdicts() -> String {
-    let rows = verdict::ALL.iter().map(|verdict| {
+pub fn assessments() -> String {
+    let rows = assessment::ALL.iter().map(|assessment| {
         [
-            format!("`{}`", verdict.kind),
-            verdict.case.into(),
-            verdict.severity.to_string(),
-            verdict.explanation.into(),
-            verdict.advice.into(),
+            format!("`{}`", assessment.kind),
+            assessment.case.into(),
+            assessment.severity.to_string(),
+            assessment.explanation.into(),
+            assessment.advice.into(),
         ]
     });
     table(["finding", "case", "severity", "meaning", "what to do"], rows)
@@ -128,7 +128,7 @@ mod tests {
             ("metrics", metrics()),
             ("losses", losses()),
             ("findings", findings()),
-            ("verdicts", verdicts()),
+            ("assessments", assessments()),
         ] {
             right = filled(&right, name, &table).unwrap_or(right);
         }

@@ -1,7 +1,7 @@
 //! Findings and pending-flush windows as text.
 
 use pintrace_events::units::Nanos;
-use pintrace_model::field::window::{COLUMNS, Column};
+use pintrace_model::field::window::{COLUMNS, WindowColumn};
 use pintrace_model::finding::text::{checked, counted, dropped};
 use pintrace_model::finding::{Finding, WindowTotals};
 use pintrace_model::snapshot::Snapshot;
@@ -25,7 +25,7 @@ pub(super) fn section(snapshot: &Snapshot, width: usize) -> Vec<String> {
     ];
     for found in snapshot.findings.iter().take(TOLD) {
         lines.push(String::new());
-        lines.extend(told(found, start(snapshot), width));
+        lines.extend(described(found, start(snapshot), width));
     }
     let more = snapshot.findings.len().saturating_sub(TOLD);
     if more > 0 {
@@ -46,7 +46,7 @@ pub fn start(snapshot: &Snapshot) -> Nanos {
 
 /// A finding with its evidence, in lines no wider than `width` where words allow that. `start` is that of the stream.
 #[must_use]
-pub fn told(found: &Finding, start: Nanos, width: usize) -> Vec<String> {
+pub fn described(found: &Finding, start: Nanos, width: usize) -> Vec<String> {
     let mut lines = vec![grid::cut(
         &format!("{} {}: {}", found.severity, found.title(), found.whose()),
         width,
@@ -69,9 +69,9 @@ pub fn told(found: &Finding, start: Nanos, width: usize) -> Vec<String> {
         ));
         lines.extend(stack(&pin.stack, width));
     }
-    if let Some(touch) = &found.touch {
-        lines.extend(grid::indented(&format!("Then: {}", touch.sentence()), 2, width));
-        lines.extend(stack(&touch.stack, width));
+    if let Some(trigger) = &found.trigger {
+        lines.extend(grid::indented(&format!("Then: {}", trigger.sentence()), 2, width));
+        lines.extend(stack(&trigger.stack, width));
     }
     lines.extend(grid::indented(&format!("To do: {}", found.advice), 2, width));
     lines
@@ -93,7 +93,7 @@ pub(super) fn windows(snapshot: &Snapshot, width: usize) -> Vec<String> {
     if snapshot.windows.is_empty() {
         return Vec::new();
     }
-    let columns: Vec<&Column> = COLUMNS.iter().collect();
+    let columns: Vec<&WindowColumn> = COLUMNS.iter().collect();
     let rows: Vec<&WindowTotals> = snapshot.windows.iter().collect();
     let mut lines = vec![
         String::new(),

@@ -26,40 +26,40 @@ pub(super) fn kernel(snapshot: &Snapshot) -> String {
     )
 }
 
-/// Books against ledger, as the sum that it is.
-pub(super) fn truth(snapshot: &Snapshot) -> String {
+/// Vmstat against ledger, as the sum that it is.
+pub(super) fn balance(snapshot: &Snapshot) -> String {
     let shown = |id| shown(snapshot, id);
-    if !snapshot.truth.books_readable {
+    if !snapshot.balance.vmstat_readable {
         return format!(
-            "books unreadable   ledger {}   older {}",
+            "vmstat unreadable   ledger {}   preexisting {}",
             shown("ledger_held"),
-            shown("opening_held")
+            shown("preexisting_held")
         );
     }
-    let under_way = match snapshot.truth.under_way {
+    let in_flight = match snapshot.balance.in_flight {
         0 => String::new(),
-        pages => format!(" + under way {pages}"),
+        pages => format!(" + in flight {pages}"),
     };
-    let healed = match snapshot.truth.healed_pages {
+    let reconciled = match snapshot.balance.reconciled_pages {
         0 => String::new(),
-        pages => format!("   healed {pages}"),
+        pages => format!("   reconciled {pages}"),
     };
     format!(
-        "books {} = ledger {} + older {}{under_way} + unaccounted {}{healed}",
-        shown("books_held"),
+        "vmstat {} = ledger {} + preexisting {}{in_flight} + unaccounted {}{reconciled}",
+        shown("vmstat_held"),
         shown("ledger_held"),
-        shown("opening_held"),
+        shown("preexisting_held"),
         shown("unaccounted"),
     )
 }
 
 /// What was lost, by reason.
 pub(super) fn lost(snapshot: &Snapshot) -> String {
-    let unfolded = [("unfolded", snapshot.unfolded)];
+    let unapplied_events = [("unapplied_events", snapshot.unapplied_events)];
     let reasons = snapshot
         .loss
         .iter()
-        .chain(&unfolded)
+        .chain(&unapplied_events)
         .filter(|(_, count)| *count > 0);
     let reasons: Vec<_> = reasons.map(|(name, count)| format!("{name} {count}")).collect();
     if reasons.is_empty() {
@@ -72,11 +72,11 @@ pub(super) fn lost(snapshot: &Snapshot) -> String {
 /// What is not known where nothing is traced, and why nothing is; nothing where something is.
 pub(super) fn untraced(snapshot: &Snapshot) -> Option<String> {
     let started = &snapshot.started;
-    (started.witness == "state").then(|| {
-        let why = if started.without_events.is_empty() {
+    (started.mode == "scan").then(|| {
+        let why = if started.without_trace.is_empty() {
             "asked for".to_owned()
         } else {
-            text::printable(&started.without_events)
+            text::printable(&started.without_trace)
         };
         let columns = traced_titles().join(", ");
         format!("memory is looked at and nothing traced, so {columns} are not known: {why}")
@@ -85,10 +85,10 @@ pub(super) fn untraced(snapshot: &Snapshot) -> Option<String> {
 
 /// How many programs are attached, by method; how long the latest look at memory took.
 pub(super) fn probes(snapshot: &Snapshot) -> String {
-    if let Some(state) = snapshot.state
+    if let Some(scan) = snapshot.scan
         && snapshot.started.probes.is_empty()
     {
-        return format!("looked at memory in {}", text::span(Nanos(state.took_ns)));
+        return format!("looked at memory in {}", text::span(Nanos(scan.took_ns)));
     }
     let mut methods: BTreeMap<&str, usize> = BTreeMap::new();
     for probe in &snapshot.started.probes {

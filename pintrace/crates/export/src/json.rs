@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use pintrace_events::{FlushCheck, Missing, Probe, StateSampled};
-use pintrace_model::snapshot::{Ended, OpenExtent, Process, Snapshot, Thread, Truth};
+use pintrace_events::{FlushCheck, MissingHook, Probe, ScanSampled};
+use pintrace_model::snapshot::{Balance, OpenExtent, Process, ProcessEnd, Snapshot, Thread};
 
 use super::SCHEMA;
 use super::json_findings::{FindingKeys, WindowKeys};
@@ -19,9 +19,9 @@ pub fn render(snapshot: &Snapshot, complete: bool) -> serde_json::Result<String>
 struct Document<'a> {
     schema: u32,
     version: &'a str,
-    witness: &'a str,
+    mode: &'a str,
     /// Why nothing is traced; empty if something is, or that was not wanted.
-    without_events: &'a str,
+    without_trace: &'a str,
     /// Why nothing looks for findings where functions are traced; empty if something does.
     without_findings: &'a str,
     kernel: &'a str,
@@ -33,14 +33,14 @@ struct Document<'a> {
     page_size: u32,
     duration_ns: u64,
     complete: bool,
-    truth: TruthKeys,
+    balance: BalanceKeys,
     /// The latest look at all memory; `null` if there was none.
-    state: Option<StateSampled>,
+    scan: Option<ScanSampled>,
     loss: BTreeMap<&'static str, u64>,
     /// Events that make no sense to this version.
-    unfolded: u64,
+    unapplied_events: u64,
     probes: &'a [Probe],
-    missing: &'a [Missing],
+    missing: &'a [MissingHook],
     subsystems: BTreeMap<&'static str, SubsystemKeys>,
     processes: Vec<ProcessKeys<'a>>,
     /// Worst first, then latest first.
@@ -51,27 +51,27 @@ struct Document<'a> {
     flush_check: FlushCheck,
 }
 
-/// `null` where the kernel's books cannot be read.
+/// `null` where the kernel's vmstat counters cannot be read.
 #[derive(Serialize)]
-struct TruthKeys {
-    books_acquired: Option<u64>,
-    books_released: Option<u64>,
-    books_held: Option<i64>,
+struct BalanceKeys {
+    vmstat_acquired: Option<u64>,
+    vmstat_released: Option<u64>,
+    vmstat_held: Option<i64>,
     ledger_acquired: u64,
     ledger_released: u64,
     ledger_held: i64,
-    /// Pages pinned that the books count only when they are released; in `books_held` they are counted.
-    unbooked: u64,
-    internal: u64,
-    opening_held: i64,
-    opening_released: u64,
+    /// Pages pinned that the vmstat counters count only when they are released; in `vmstat_held` they are counted.
+    not_in_vmstat: u64,
+    gup_retry: u64,
+    preexisting_held: i64,
+    preexisting_released: u64,
     unaccounted: Option<i64>,
-    under_way: i64,
-    ambiguous: u64,
-    /// Of the older pins held, those whose holder is known.
-    opening_known: u64,
+    in_flight: i64,
+    ambiguous_owner: u64,
+    /// Of the preexisting pins held, those whose holder is known.
+    preexisting_attributed: u64,
     /// Pages set right by a look at memory.
-    healed: u64,
+    reconciled: u64,
 }
 
 #[derive(Serialize)]
@@ -90,13 +90,13 @@ struct ProcessKeys<'a> {
     uid: Option<u32>,
     cgroup: &'a str,
     /// `events`, `state` or `both`. What `state` does not tell is `null`.
-    witness: &'static str,
+    mode: &'static str,
     extents: Option<u64>,
     pages_held: u64,
     bytes_held: u64,
     longterm_pages_held: Option<u64>,
     /// Of the pages held, those that are known from `state` alone.
-    state_pages_held: u64,
+    scan_pages_held: u64,
     oldest_ns: Option<u64>,
     acquired: Option<u64>,
     released: Option<u64>,
@@ -156,8 +156,8 @@ impl<'a> Document<'a> {
         Self {
             schema: SCHEMA,
             version: &started.tool,
-            witness: &started.witness,
-            without_events: &started.without_events,
+            mode: &started.mode,
+            without_trace: &started.without_trace,
             without_findings: &started.without_findings,
             kernel: &started.kernel,
             machine: &started.machine,
@@ -168,10 +168,10 @@ impl<'a> Document<'a> {
             page_size: started.page_size,
             duration_ns: snapshot.duration.0,
             complete,
-            truth: TruthKeys::from(&snapshot.truth),
-            state: snapshot.state,
+            balance: BalanceKeys::from(&snapshot.balance),
+            scan: snapshot.scan,
             loss: snapshot.loss.iter().copied().collect(),
-            unfolded: snapshot.unfolded,
+            unapplied_events: snapshot.unapplied_events,
             probes: &started.probes,
             missing: &started.missing,
             subsystems: subsystems.collect(),
@@ -184,25 +184,25 @@ impl<'a> Document<'a> {
     }
 }
 
-impl From<&Truth> for TruthKeys {
-    fn from(truth: &Truth) -> Self {
-        let readable = truth.books_readable;
+impl From<&Balance> for BalanceKeys {
+    fn from(balance: &Balance) -> Self {
+        let readable = balance.vmstat_readable;
         Self {
-            books_acquired: readable.then_some(truth.books_acquired),
-            books_released: readable.then_some(truth.books_released),
-            books_held: readable.then_some(truth.books_held),
-            ledger_acquired: truth.ledger_acquired,
-            ledger_released: truth.ledger_released,
-            ledger_held: truth.ledger_held,
-            unbooked: truth.unbooked,
-            internal: truth.internal,
-            opening_held: truth.opening_held,
-            opening_released: truth.opening_released,
-            unaccounted: readable.then_some(truth.unaccounted),
-            under_way: truth.under_way,
-            ambiguous: truth.ambiguous,
-            opening_known: truth.opening_known,
-            healed: truth.healed_pages,
+            vmstat_acquired: readable.then_some(balance.vmstat_acquired),
+            vmstat_released: readable.then_some(balance.vmstat_released),
+            vmstat_held: readable.then_some(balance.vmstat_held),
+            ledger_acquired: balance.ledger_acquired,
+            ledger_released: balance.ledger_released,
+            ledger_held: balance.ledger_held,
+            not_in_vmstat: balance.not_in_vmstat,
+            gup_retry: balance.gup_retry,
+            preexisting_held: balance.preexisting_held,
+            preexisting_released: balance.preexisting_released,
+            unaccounted: readable.then_some(balance.unaccounted),
+            in_flight: balance.in_flight,
+            ambiguous_owner: balance.ambiguous_owner,
+            preexisting_attributed: balance.preexisting_attributed,
+            reconciled: balance.reconciled_pages,
         }
     }
 }
@@ -213,9 +213,9 @@ impl<'a> From<&'a Process> for ProcessKeys<'a> {
             .subsystems
             .iter()
             .map(|(subsystem, pages)| (subsystem.as_str(), *pages));
-        let witness = match (process.untraced, process.state_pages_held) {
-            (true, _) => "state",
-            (false, 0) => "events",
+        let mode = match (process.untraced, process.scan_pages_held) {
+            (true, _) => "scan",
+            (false, 0) => "trace",
             (false, _) => "both",
         };
         let traced = |value: u64| (!process.untraced).then_some(value);
@@ -226,12 +226,12 @@ impl<'a> From<&'a Process> for ProcessKeys<'a> {
             cmdline: &process.cmdline,
             uid: process.uid,
             cgroup: &process.cgroup,
-            witness,
+            mode,
             extents: traced(process.extents),
             pages_held: process.pages_held,
             bytes_held: process.bytes_held,
             longterm_pages_held: traced(process.longterm_pages_held),
-            state_pages_held: process.state_pages_held,
+            scan_pages_held: process.scan_pages_held,
             oldest_ns: traced(process.oldest.0),
             acquired: traced(process.acquired),
             released: traced(process.released),
@@ -273,8 +273,8 @@ impl<'a> From<&'a OpenExtent> for ExtentKeys<'a> {
     }
 }
 
-impl From<Ended> for EndedKeys {
-    fn from(ended: Ended) -> Self {
+impl From<ProcessEnd> for EndedKeys {
+    fn from(ended: ProcessEnd) -> Self {
         Self {
             signal: ended.signal,
             status: ended.status,

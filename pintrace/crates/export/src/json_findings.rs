@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use pintrace_events::units::Nanos;
-use pintrace_model::finding::{Finding, PinSide, TouchSide, WindowTotals};
+use pintrace_model::finding::{Finding, PinSide, TriggerSide, WindowTotals};
 use pintrace_model::snapshot::Snapshot;
 
 /// A finding. Moments are ns since the start of the stream.
@@ -21,7 +21,7 @@ pub struct FindingKeys<'a> {
     first_ns: u64,
     last_ns: u64,
     pin: Option<PinKeys<'a>>,
-    touch: Option<TouchKeys<'a>>,
+    trigger: Option<TriggerKeys<'a>>,
     explanation: &'static str,
     advice: &'static str,
 }
@@ -40,8 +40,8 @@ struct PinKeys<'a> {
 }
 
 #[derive(Serialize)]
-struct TouchKeys<'a> {
-    what: &'static str,
+struct TriggerKeys<'a> {
+    operation: &'static str,
     pid: u32,
     /// 0 where it is not known.
     tid: u32,
@@ -91,7 +91,7 @@ impl<'a> FindingKeys<'a> {
             first_ns: found.first.since(start).0,
             last_ns: found.last.since(start).0,
             pin: found.pin.as_ref().map(PinKeys::from),
-            touch: found.touch.as_ref().map(TouchKeys::from),
+            trigger: found.trigger.as_ref().map(TriggerKeys::from),
             explanation: found.explanation,
             advice: found.advice,
         }
@@ -114,14 +114,14 @@ impl<'a> From<&'a PinSide> for PinKeys<'a> {
     }
 }
 
-impl<'a> From<&'a TouchSide> for TouchKeys<'a> {
-    fn from(touch: &'a TouchSide) -> Self {
+impl<'a> From<&'a TriggerSide> for TriggerKeys<'a> {
+    fn from(trigger: &'a TriggerSide) -> Self {
         Self {
-            what: touch.what.as_str(),
-            pid: touch.pid.0,
-            tid: touch.tid.0,
-            comm: &touch.comm,
-            stack: &touch.stack,
+            operation: trigger.what.as_str(),
+            pid: trigger.pid.0,
+            tid: trigger.tid.0,
+            comm: &trigger.comm,
+            stack: &trigger.stack,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The text of `report`: what happened, from the first event to the last.
 
 use pintrace_model::field::header::figure;
-use pintrace_model::field::process::{Column, column, rank, signal_name};
+use pintrace_model::field::process::{ProcessColumn, column, rank, signal_name};
 use pintrace_model::field::subsystem;
 use pintrace_model::snapshot::{Process, Snapshot, SubsystemTotals};
 use pintrace_model::text;
@@ -29,7 +29,7 @@ const ENDS: usize = 20;
 pub fn render(snapshot: &Snapshot, complete: bool, width: usize) -> String {
     let mut lines = origin(snapshot, complete);
     lines.push(String::new());
-    lines.extend(truth(snapshot));
+    lines.extend(balance(snapshot));
     lines.extend(lost(snapshot));
     lines.extend(subsystems(snapshot, width));
     lines.extend(processes(snapshot, width));
@@ -70,8 +70,8 @@ fn origin(snapshot: &Snapshot, complete: bool) -> Vec<String> {
         ));
     }
     lines.push(format!(
-        "Witness: {}, {}",
-        text::printable(&started.witness),
+        "Mode: {}, {}",
+        text::printable(&started.mode),
         header::probes(snapshot)
     ));
     for missing in &started.missing {
@@ -85,7 +85,7 @@ fn origin(snapshot: &Snapshot, complete: bool) -> Vec<String> {
     lines
 }
 
-fn truth(snapshot: &Snapshot) -> Vec<String> {
+fn balance(snapshot: &Snapshot) -> Vec<String> {
     let shown = |id| figure(id).map_or_else(String::new, |figure| (figure.value)(snapshot).exact());
     let row = |name: &str, acquired, released, held| {
         format!(
@@ -95,29 +95,29 @@ fn truth(snapshot: &Snapshot) -> Vec<String> {
             shown(held)
         )
     };
-    let unbooked = match snapshot.truth.unbooked {
+    let not_in_vmstat = match snapshot.balance.not_in_vmstat {
         0 => String::new(),
-        _ => format!(", unbooked {}", shown("unbooked")),
+        _ => format!(", not_in_vmstat {}", shown("not_in_vmstat")),
     };
     vec![
         format!(
             "{:<10}{:>12}{:>12}{:>12}",
             "Pages", "acquired", "released", "held"
         ),
-        row("books", "books_acquired", "books_released", "books_held"),
+        row("vmstat", "vmstat_acquired", "vmstat_released", "vmstat_held"),
         row("ledger", "ledger_acquired", "ledger_released", "ledger_held"),
         format!(
             "  {:<8}{:>12}{:>12}{:>12}",
-            "older",
+            "preexisting",
             "",
-            shown("opening_released"),
-            shown("opening_held")
+            shown("preexisting_released"),
+            shown("preexisting_held")
         ),
         format!(
-            "  unaccounted {}, internal {}, ambiguous {}{unbooked}",
+            "  unaccounted {}, gup_retry {}, ambiguous_owner {}{not_in_vmstat}",
             shown("unaccounted"),
-            shown("internal"),
-            shown("ambiguous")
+            shown("gup_retry"),
+            shown("ambiguous_owner")
         ),
     ]
 }
@@ -135,7 +135,7 @@ fn subsystems(snapshot: &Snapshot, width: usize) -> Vec<String> {
     if snapshot.subsystems.is_empty() {
         return Vec::new();
     }
-    let columns: Vec<&subsystem::Column> = subsystem::COLUMNS.iter().collect();
+    let columns: Vec<&subsystem::SubsystemColumn> = subsystem::COLUMNS.iter().collect();
     let rows: Vec<&SubsystemTotals> = snapshot.subsystems.iter().collect();
     let mut lines = vec![String::new()];
     lines.extend(grid::lines(&columns, &rows, width, grid::Digits::All));
@@ -152,7 +152,7 @@ fn processes(snapshot: &Snapshot, width: usize) -> Vec<String> {
     if let Some(by) = column("acquired") {
         rows.sort_by(|one, two| rank(by, one, two));
     }
-    let columns: Vec<&Column> = COLUMNS.iter().filter_map(|id| column(id)).collect();
+    let columns: Vec<&ProcessColumn> = COLUMNS.iter().filter_map(|id| column(id)).collect();
     lines.extend(grid::lines(&columns, &rows, width, grid::Digits::All));
     lines
 }

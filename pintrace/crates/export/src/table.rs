@@ -1,6 +1,6 @@
 //! The table of `top --once`: header lines, then a row a process.
 
-use pintrace_model::field::process::{COLUMNS, Column, DEFAULT_SORT, column, rank};
+use pintrace_model::field::process::{COLUMNS, DEFAULT_SORT, ProcessColumn, column, rank};
 use pintrace_model::snapshot::{Process, Snapshot};
 use pintrace_model::text;
 
@@ -8,16 +8,16 @@ use super::{grid, header};
 
 /// How a table is to look.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub struct TableOptions {
     /// Columns of the terminal.
     pub width: usize,
     /// The column to sort by; the default where `None`.
-    pub sort: Option<&'static Column>,
+    pub sort: Option<&'static ProcessColumn>,
     /// Smallest first.
     pub reverse: bool,
 }
 
-impl Default for Look {
+impl Default for TableOptions {
     fn default() -> Self {
         Self {
             width: 80,
@@ -30,45 +30,45 @@ impl Default for Look {
 /// The table, with a line end after each line. Ended processes that hold nothing are left out:
 /// `report` has them.
 #[must_use]
-pub fn render(snapshot: &Snapshot, look: Look) -> String {
+pub fn render(snapshot: &Snapshot, options: TableOptions) -> String {
     let mut lines = vec![
         format!(
             "pintrace {}   {}",
             text::printable(&snapshot.started.tool),
             header::kernel(snapshot)
         ),
-        header::truth(snapshot),
+        header::balance(snapshot),
         format!("{}   {}", header::lost(snapshot), header::probes(snapshot)),
     ];
     lines.extend(header::missing(snapshot));
     lines.extend(header::untraced(snapshot));
     let mut lines: Vec<_> = lines
         .iter()
-        .flat_map(|line| grid::fitted(line, look.width))
+        .flat_map(|line| grid::fitted(line, options.width))
         .collect();
     lines.push(String::new());
-    let rows = rows(snapshot, look);
+    let rows = rows(snapshot, options);
     if rows.is_empty() {
-        let none = if snapshot.started.witness == "state" {
+        let none = if snapshot.started.mode == "scan" {
             "No process holds pinned memory."
         } else {
             "No process has pinned memory since the start."
         };
         lines.push(none.into());
     } else {
-        let columns: Vec<&Column> = COLUMNS.iter().collect();
-        lines.extend(grid::lines(&columns, &rows, look.width, grid::Digits::Few));
+        let columns: Vec<&ProcessColumn> = COLUMNS.iter().collect();
+        lines.extend(grid::lines(&columns, &rows, options.width, grid::Digits::Few));
     }
     lines.join("\n") + "\n"
 }
 
-fn rows(snapshot: &Snapshot, look: Look) -> Vec<&Process> {
+fn rows(snapshot: &Snapshot, options: TableOptions) -> Vec<&Process> {
     let shown = |process: &&Process| process.pages_held > 0 || process.ended.is_none();
     let mut rows: Vec<&Process> = snapshot.processes.iter().filter(shown).collect();
-    if let Some(by) = look.sort.or_else(|| column(DEFAULT_SORT)) {
+    if let Some(by) = options.sort.or_else(|| column(DEFAULT_SORT)) {
         rows.sort_by(|one, two| rank(by, one, two));
     }
-    if look.reverse {
+    if options.reverse {
         rows.reverse();
     }
     rows

@@ -2,35 +2,35 @@
 
 use std::path::Path;
 
-use pintrace_events::{Body, Missing};
+use pintrace_events::{Body, MissingHook};
 use pintrace_model::Model;
 use pintrace_model::field::process::{COLUMNS, column};
 use pintrace_model::snapshot::Snapshot;
-use pintrace_testing::story::{SECOND, Story, fio_and_others, mishaps};
+use pintrace_testing::event_builder::{EventBuilder, SECOND, finding_fixtures, fio_and_others};
 
 use super::{json, report, table};
 
-fn snapshot(story: &Story) -> Snapshot {
+fn snapshot(builder: &EventBuilder) -> Snapshot {
     let mut model = Model::default();
-    for event in &story.events {
+    for event in &builder.events {
         model.apply(event);
     }
     model.snapshot()
 }
 
 /// Processes of every width, one of them hostile.
-fn crowd() -> Story {
-    let mut story = fio_and_others();
+fn crowd() -> EventBuilder {
+    let mut builder = fio_and_others();
     for (index, comm) in ["漢字の名前", "a\x1b[31mred", "kworker/u8:3-events_unbound"]
         .iter()
         .enumerate()
     {
         let id = 100 + u32::try_from(index).unwrap();
-        story.account(id, id, id, 7, index == 0).process(id, comm);
-        story.totals(id, 1_234_567 << (index * 4), 1_234_000);
+        builder.account(id, id, id, 7, index == 0).process(id, comm);
+        builder.totals(id, 1_234_567 << (index * 4), 1_234_000);
     }
-    story.wait(SECOND * 3_700).tick();
-    story
+    builder.wait(SECOND * 3_700).tick();
+    builder
 }
 
 fn golden(name: &str, text: &str) {
@@ -51,25 +51,25 @@ fn golden(name: &str, text: &str) {
 fn the_table_of_top() {
     golden(
         "table.txt",
-        &table::render(&snapshot(&fio_and_others()), table::Look::default()),
+        &table::render(&snapshot(&fio_and_others()), table::TableOptions::default()),
     );
 }
 
 #[test]
 fn a_crowded_table_on_a_wide_terminal() {
-    let look = table::Look {
+    let options = table::TableOptions {
         width: 160,
         sort: column("comm"),
         reverse: true,
     };
-    golden("table-wide.txt", &table::render(&snapshot(&crowd()), look));
+    golden("table-wide.txt", &table::render(&snapshot(&crowd()), options));
 }
 
 #[test]
 fn a_table_before_anything_was_pinned() {
     golden(
         "table-empty.txt",
-        &table::render(&snapshot(&Story::begin()), table::Look::default()),
+        &table::render(&snapshot(&EventBuilder::begin()), table::TableOptions::default()),
     );
 }
 
@@ -78,12 +78,12 @@ fn no_line_is_wider_than_the_terminal() {
     use unicode_width::UnicodeWidthStr as _;
     let snapshot = snapshot(&crowd());
     for width in 60..200 {
-        let look = table::Look {
+        let options = table::TableOptions {
             width,
             sort: None,
             reverse: false,
         };
-        for line in table::render(&snapshot, look).lines() {
+        for line in table::render(&snapshot, options).lines() {
             assert!(line.width() <= width, "{width}: {line}");
         }
     }
@@ -91,7 +91,7 @@ fn no_line_is_wider_than_the_terminal() {
 
 #[test]
 fn a_table_of_eighty_columns_shows_what_was_asked_for() {
-    let text = table::render(&snapshot(&fio_and_others()), table::Look::default());
+    let text = table::render(&snapshot(&fio_and_others()), table::TableOptions::default());
     for id in [
         "pid",
         "pages_held",
@@ -110,17 +110,17 @@ fn a_table_of_eighty_columns_shows_what_was_asked_for() {
 
 #[test]
 fn what_cannot_be_hooked_is_said_wherever_figures_are() {
-    let mut story = fio_and_others();
-    if let Some(Body::Started(started)) = story.events.first_mut().map(|event| &mut event.body) {
-        started.missing.push(Missing {
+    let mut builder = fio_and_others();
+    if let Some(Body::Started(started)) = builder.events.first_mut().map(|event| &mut event.body) {
+        started.missing.push(MissingHook {
             function: "unpin_user_page".into(),
             why: "refused".into(),
             lost: "releases page by page".into(),
         });
     }
-    let snapshot = snapshot(&story);
+    let snapshot = snapshot(&builder);
     assert!(
-        table::render(&snapshot, table::Look::default())
+        table::render(&snapshot, table::TableOptions::default())
             .contains("\n1 missing: not everything is seen, see pintrace doctor\n")
     );
     let report = report::render(&snapshot, true, 100);
@@ -145,28 +145,28 @@ fn the_report() {
 
 #[test]
 fn the_report_of_a_recording_cut_short_with_loss() {
-    let mut story = crowd();
-    story
+    let mut builder = crowd();
+    builder
         .loss(&[("ring_full", 12), ("stack_lost", 3)])
         .exit(100, 15, 0);
-    story
+    builder
         .events
         .retain(|event| !matches!(event.body, pintrace_events::Body::Stopped(_)));
-    golden("report-cut.txt", &report::render(&snapshot(&story), false, 100));
+    golden("report-cut.txt", &report::render(&snapshot(&builder), false, 100));
 }
 
 #[test]
 fn the_report_of_findings() {
     golden(
         "report-findings.txt",
-        &report::render(&snapshot(&mishaps()), true, 100),
+        &report::render(&snapshot(&finding_fixtures()), true, 100),
     );
 }
 
 #[test]
 fn findings_keep_within_a_narrow_page() {
     use unicode_width::UnicodeWidthStr as _;
-    let snapshot = snapshot(&mishaps());
+    let snapshot = snapshot(&finding_fixtures());
     for line in super::findings::section(&snapshot, 50) {
         // But for what cannot be broken.
         assert!(line.width() <= 50 || !line.trim().contains(' '), "{line}");
@@ -175,7 +175,7 @@ fn findings_keep_within_a_narrow_page() {
 
 #[test]
 fn the_json_of_findings() {
-    let text = json::render(&snapshot(&mishaps()), true).unwrap();
+    let text = json::render(&snapshot(&finding_fixtures()), true).unwrap();
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     let part: serde_json::Map<_, _> = ["findings", "findings_dropped", "windows", "flush_check"]
         .iter()
@@ -206,11 +206,11 @@ fn the_json_has_every_key_that_was_promised() {
             assert!(value.get(key).is_some_and(|value| !value.is_null()), "{key}");
         }
     };
-    keys(&value, "schema witness kernel duration_ns truth loss processes");
+    keys(&value, "schema mode kernel duration_ns balance loss processes");
     keys(
-        &value["truth"],
-        "books_acquired books_released books_held ledger_acquired ledger_released ledger_held internal \
-         opening_held unaccounted",
+        &value["balance"],
+        "vmstat_acquired vmstat_released vmstat_held ledger_acquired ledger_released ledger_held gup_retry \
+         preexisting_held unaccounted",
     );
     keys(
         &value["processes"][0],
@@ -223,9 +223,9 @@ fn the_json_has_every_key_that_was_promised() {
 }
 
 #[test]
-fn unreadable_books_are_null_in_json() {
-    let text = json::render(&snapshot(&Story::begin()), true).unwrap();
+fn unreadable_vmstat_is_null_in_json() {
+    let text = json::render(&snapshot(&EventBuilder::begin()), true).unwrap();
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert!(value["truth"]["unaccounted"].is_null());
-    assert_eq!(value["truth"]["ledger_held"], 0);
+    assert!(value["balance"]["unaccounted"].is_null());
+    assert_eq!(value["balance"]["ledger_held"], 0);
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::btf::Types;
 use super::facts::{Kernel, KernelFacts};
 use super::layout::{self, UnknownLayout};
-use super::watch_layout;
+use super::mm_event_layout;
 
 /// One kernel's answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub struct Capture {
     pub types: Answers,
     /// What became of each hook when it was tried; empty where nothing could be loaded.
     #[serde(default)]
-    pub hooks: Vec<Tried>,
+    pub hooks: Vec<TriedHook>,
     /// Instructions that the verifier followed, by program; empty where the kernel does not tell (before 5.16).
     #[serde(default)]
     pub verified: BTreeMap<String, u32>,
@@ -30,12 +30,12 @@ pub struct Capture {
 
 /// What became of one hook.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tried {
+pub struct TriedHook {
     /// Kernel function, or tracepoint.
     pub function: String,
     /// What for.
     pub purposes: Vec<String>,
-    /// The methods joined by `+`, with ` x2` where second copies are attached; or `absent`, `spare`, `missing`.
+    /// The methods joined by `+`, with ` x2` where backup programs are attached; or `absent`, `not_needed`, `missing`.
     pub how: String,
     /// Why better ways were refused.
     pub refused: Vec<String>,
@@ -53,8 +53,8 @@ impl Capture {
     }
 
     /// What the findings need to know, from the answers.
-    pub fn watch_layout(&self) -> Result<WatchFacts, UnknownLayout> {
-        watch_layout::watch_facts(&self.types, |function| self.kernel.parameters(function))
+    pub fn mm_event_layout(&self) -> Result<WatchFacts, UnknownLayout> {
+        mm_event_layout::mm_event_facts(&self.types, |function| self.kernel.parameters(function))
     }
 
     /// The layout, from the answers.
@@ -86,7 +86,7 @@ impl Answers {
         let _ = layout::facts(&listener, false);
         for unmap in UNMAP_SHAPES {
             let parameters: Vec<String> = unmap.iter().map(|&name| name.to_owned()).collect();
-            let _ = watch_layout::watch_facts(&listener, |_| &parameters);
+            let _ = mm_event_layout::mm_event_facts(&listener, |_| &parameters);
         }
         let _ = crate::scan_layout::layout(&listener);
         listener.heard.into_inner()

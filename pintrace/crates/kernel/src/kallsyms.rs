@@ -36,7 +36,7 @@ pub struct Located<'a> {
     pub module: &'a str,
 }
 
-/// Further from a symbol than any function is long: not inside it.
+/// ExtraFindings from a symbol than any function is long: not inside it.
 const LONGEST_FUNCTION: u64 = 1 << 20;
 
 impl Kallsyms {

@@ -19,8 +19,8 @@ pub const PIN_BIAS: u32 = 1024;
 /// What the programs read of a struct page.
 const PAGE_READ: u32 = 64;
 
-/// Collects the facts. `twice` says that the programs get a second copy.
-pub fn facts(types: &impl Types, twice: bool) -> Result<Facts, UnknownLayout> {
+/// Collects the facts. `twice` says that the programs get a backup program.
+pub fn facts(types: &impl Types, has_backups: bool) -> Result<Facts, UnknownLayout> {
     let offset = |container: &str, names: &[&str]| {
         types.offset(container, names).ok_or_else(|| UnknownLayout {
             what: format!("{container}.{}", names.join(" or ")),
@@ -72,7 +72,7 @@ pub fn facts(types: &impl Types, twice: bool) -> Result<Facts, UnknownLayout> {
         // Few kernels keep the type in their BTF; 16 KiB is x86-64's THREAD_SIZE without KASAN, and
         // arm64's (arch/x86/include/asm/page_64_types.h).
         thread_size: types.size("thread_union").unwrap_or(16 << 10),
-        two_turns: u32::from(twice),
+        two_turns: u32::from(has_backups),
         // Found by trying.
         cast_type: 0,
     })

@@ -1,19 +1,19 @@
 //! What the kernel says of itself: its types (BTF), symbols, traceable functions, structure layouts, settings and
 //! the files below /proc. Nothing here loads or runs an eBPF program.
 
-pub mod books;
 pub mod btf;
 pub mod capture;
 pub mod descriptors;
 pub mod environment;
 pub mod facts;
 pub mod ftrace;
+pub mod iomem;
 pub mod kallsyms;
 pub mod layout;
+pub mod mm_event_layout;
 pub mod own_page;
 pub mod pagemap;
 pub mod preemption;
 pub mod process;
-pub mod ram;
 pub mod scan_layout;
-pub mod watch_layout;
+pub mod vmstat;

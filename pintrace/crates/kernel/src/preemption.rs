@@ -1,5 +1,5 @@
 //! Whether the kernel takes threads off their CPU inside the kernel, and so inside a hook: then it skips the
-//! hook for others, and a second copy is needed.
+//! hook for others, and a backup program is needed.
 
 use std::path::Path;
 

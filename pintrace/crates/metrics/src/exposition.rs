@@ -64,7 +64,7 @@ mod tests {
     use super::*;
     use pintrace_events::Started;
     use pintrace_events::units::{Nanos, Pid};
-    use pintrace_model::snapshot::{Process, SubsystemTotals, Truth};
+    use pintrace_model::snapshot::{Balance, Process, SubsystemTotals};
     use pintrace_model::subsystem::Subsystem;
 
     fn snapshot() -> Snapshot {
@@ -76,11 +76,11 @@ mod tests {
         Snapshot {
             duration: Nanos(1_500_000_000),
             started: Arc::new(started),
-            truth: Truth {
-                books_readable: true,
-                books_held: 3,
+            balance: Balance {
+                vmstat_readable: true,
+                vmstat_held: 3,
                 unaccounted: -17,
-                ..Truth::default()
+                ..Balance::default()
             },
             loss: vec![("ring_full", 2)],
             subsystems: vec![SubsystemTotals {
@@ -109,7 +109,7 @@ mod tests {
             "pintrace_held_bytes{subsystem=\"vfio\"} 2097152",
             "pintrace_held_pages{subsystem=\"io_uring\"} 0",
             "pintrace_acquired_pages_total{subsystem=\"vfio\"} 600",
-            "pintrace_books_held_pages 3",
+            "pintrace_vmstat_held_pages 3",
             "pintrace_unaccounted_pages -17",
             "pintrace_lost_total{stage=\"kernel\",reason=\"ring_full\"} 2",
             "pintrace_holding_processes 1",
@@ -163,10 +163,10 @@ mod tests {
     }
 
     #[test]
-    fn unreadable_books_are_left_out() {
+    fn unreadable_vmstat_is_left_out() {
         let mut snapshot = snapshot();
-        snapshot.truth.books_readable = false;
-        assert!(!render(&snapshot).contains("pintrace_books"));
+        snapshot.balance.vmstat_readable = false;
+        assert!(!render(&snapshot).contains("pintrace_vmstat"));
         assert!(!render(&snapshot).contains("pintrace_unaccounted"));
     }
 }

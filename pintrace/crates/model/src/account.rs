@@ -7,9 +7,9 @@ use pintrace_events::{AccountOpened, AccountSampled};
 
 use super::flow::Flow;
 use super::limits;
+use super::missing_longterm::History;
 use super::stack::Origin;
 use super::subsystem::Subsystem;
-use super::undeclared::History;
 
 /// A process: its pid, and the how-many-eth of that pid it is.
 pub(super) type ProcessKey = (Pid, u32);
@@ -47,18 +47,18 @@ impl AccountState {
         Origin {
             caller: self.opened.caller,
             stack: self.opened.stack,
-            suspect: Subsystem::parse(&self.opened.suspect),
+            likely_subsystem: Subsystem::parse(&self.opened.likely_subsystem),
         }
     }
 
     /// Its pins are short-term ones that were seen to come and go.
     fn is_short_term(&self) -> bool {
-        !self.opened.longterm && !self.opened.from_state
+        !self.opened.longterm && !self.opened.from_scan
     }
 
     /// What came and went; of an account found by looking at memory that is not known.
     pub(super) fn flow(&self) -> Flow {
-        if self.opened.from_state {
+        if self.opened.from_scan {
             return Flow::default();
         }
         Flow {
@@ -81,7 +81,7 @@ impl AccountTable {
 
     pub(super) fn insert(&mut self, mut opened: AccountOpened, process: ProcessKey) {
         opened.comm = limits::clip(&opened.comm, limits::COMM_CHARS);
-        opened.suspect = limits::clip(&opened.suspect, limits::COMM_CHARS);
+        opened.likely_subsystem = limits::clip(&opened.likely_subsystem, limits::COMM_CHARS);
         let totals = AccountSampled {
             account: opened.account,
             ..AccountSampled::default()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pintrace_events::units::{Nanos, StackId};
 
 use super::account::{AccountState, ProcessKey};
+use super::balance::balance;
 use super::extent::ExtentState;
 use super::flow::Flow;
 use super::fold::Model;
@@ -13,7 +14,6 @@ use super::process::ProcessState;
 use super::snapshot::{OpenExtent, Process, Snapshot, SubsystemTotals, Thread};
 use super::stack::{Origin, StackTable};
 use super::subsystem::Subsystem;
-use super::truth::truth;
 
 impl Model {
     /// The state at this moment, as views draw it.
@@ -34,8 +34,8 @@ impl Model {
             started: self.started.clone().unwrap_or_default(),
             stopped: self.ending.is_some(),
             ending: self.ending.clone(),
-            truth: truth(&self.truth),
-            state: self.state,
+            balance: balance(&self.balance),
+            scan: self.scan,
             loss: self.loss.list(),
             processes,
             subsystems: deriver.subsystems(),
@@ -44,7 +44,7 @@ impl Model {
             findings_dropped: self.findings.dropped,
             windows: self.windows.list(),
             flush_check: self.flush_check,
-            unfolded: self.unfolded,
+            unapplied_events: self.unapplied_events,
         }
     }
 }
@@ -120,7 +120,7 @@ impl<'a> Deriver<'a> {
         for account in state.open(&model.accounts) {
             self.total(account.origin()).add_account(account);
             self.add_to_process(&mut process, model, account);
-            if account.opened.from_state {
+            if account.opened.from_scan {
                 continue;
             }
             let thread = threads.entry(account.opened.tid).or_insert_with(|| Thread {
@@ -148,8 +148,8 @@ impl<'a> Deriver<'a> {
         *by_subsystem = by_subsystem.saturating_add(pages_held);
         process.pages_held = process.pages_held.saturating_add(pages_held);
         process.bytes_held = process.bytes_held.saturating_add(account.bytes_held());
-        if account.opened.from_state {
-            process.state_pages_held = process.state_pages_held.saturating_add(pages_held);
+        if account.opened.from_scan {
+            process.scan_pages_held = process.scan_pages_held.saturating_add(pages_held);
             return;
         }
         if account.opened.longterm {
@@ -183,7 +183,7 @@ impl<'a> Deriver<'a> {
             subsystem: self.subsystem(Origin {
                 caller: account.opened.caller,
                 stack,
-                suspect: None,
+                likely_subsystem: None,
             }),
             stack: self.text(stack),
         }

@@ -1,19 +1,19 @@
 //! The two sides of a finding as the fold keeps them: stacks and origins by id, since names may come later.
 
 use pintrace_events::units::{AccountId, Nanos, Pid, StackId, Tid};
-use pintrace_events::{CopiesSampled, Reference, Touched};
+use pintrace_events::{CowSampled, FollGetReference, MappingChanged};
 
 use super::account::AccountState;
 use super::derive::Deriver;
 use super::extent::ExtentState;
-use super::finding::{PinSide, TouchKind, TouchSide};
+use super::finding::{PinSide, TriggerKind, TriggerSide};
 use super::fold::Model;
 use super::limits;
 use super::stack::Origin;
 
 /// Whose it is.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Holder {
+pub(super) struct PinHolder {
     pub(super) pid: Pid,
     pub(super) comm: String,
 }
@@ -30,8 +30,8 @@ pub(super) struct PinState {
 
 /// The touch.
 #[derive(Clone, Debug)]
-pub(super) struct TouchState {
-    side: TouchSide,
+pub(super) struct TriggerState {
+    side: TriggerSide,
     stack: Option<StackId>,
 }
 
@@ -45,7 +45,7 @@ impl PinState {
             extent: Some((opened.address, extent.since)),
             origin: Origin {
                 stack: opened.stack.or(of_account.stack),
-                suspect: None,
+                likely_subsystem: None,
                 ..of_account
             },
             side: PinSide {
@@ -77,7 +77,7 @@ impl PinState {
     }
 
     /// Of a reference that is no pin, at a moment.
-    pub(super) fn of_reference(reference: Reference, now: Nanos) -> Self {
+    pub(super) fn of_reference(reference: FollGetReference, now: Nanos) -> Self {
         Self {
             account: AccountId::default(),
             extent: None,
@@ -111,11 +111,11 @@ impl PinState {
     }
 }
 
-impl TouchState {
+impl TriggerState {
     /// Of something done by a thread.
-    pub(super) fn new(what: TouchKind, pid: Pid, tid: Tid, comm: &str, stack: Option<StackId>) -> Self {
+    pub(super) fn new(what: TriggerKind, pid: Pid, tid: Tid, comm: &str, stack: Option<StackId>) -> Self {
         let comm = limits::clip(comm, limits::COMM_CHARS);
-        let side = TouchSide {
+        let side = TriggerSide {
             what,
             pid,
             tid,
@@ -125,22 +125,22 @@ impl TouchState {
         Self { side, stack }
     }
 
-    pub(super) fn of_mapping(touched: &Touched) -> Self {
-        let Touched { pid, tid, comm, .. } = touched;
-        Self::new(TouchKind::Mapping(touched.what), *pid, *tid, comm, touched.stack)
+    pub(super) fn of_mapping(change: &MappingChanged) -> Self {
+        let MappingChanged { pid, tid, comm, .. } = change;
+        Self::new(TriggerKind::Mapping(change.what), *pid, *tid, comm, change.stack)
     }
 
-    pub(super) fn of_copies(copies: &CopiesSampled) -> Self {
-        let what = if copies.unshare {
-            TouchKind::Unshare
+    pub(super) fn of_cow(cow: &CowSampled) -> Self {
+        let what = if cow.unshare {
+            TriggerKind::Unshare
         } else {
-            TouchKind::Write
+            TriggerKind::Write
         };
-        Self::new(what, copies.pid, copies.tid, &copies.comm, copies.stack)
+        Self::new(what, cow.pid, cow.tid, &cow.comm, cow.stack)
     }
 
-    pub(super) fn resolve(&self, deriver: &mut Deriver<'_>) -> TouchSide {
-        TouchSide {
+    pub(super) fn resolve(&self, deriver: &mut Deriver<'_>) -> TriggerSide {
+        TriggerSide {
             stack: deriver.text(self.stack),
             ..self.side.clone()
         }
@@ -149,9 +149,9 @@ impl TouchState {
 
 impl Model {
     /// Whose an account is; nobody's if it is not known.
-    pub(super) fn holder(&self, account: Option<&AccountState>) -> Holder {
+    pub(super) fn holder(&self, account: Option<&AccountState>) -> PinHolder {
         let Some(account) = account else {
-            return Holder::default();
+            return PinHolder::default();
         };
         let process = self.processes.by_key.get(&account.process);
         let names = process.map(|process| {
@@ -159,7 +159,7 @@ impl Model {
             [seen.unwrap_or_default(), process.account_comm.as_str()]
         });
         let comm = names.iter().flatten().find(|name| !name.is_empty());
-        Holder {
+        PinHolder {
             pid: account.process.0,
             comm: comm.map_or_else(|| account.opened.comm.clone(), |name| (*name).to_owned()),
         }

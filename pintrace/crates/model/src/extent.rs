@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 
 use pintrace_events::units::{AccountId, ExtentId, Nanos};
-use pintrace_events::{ExtentOpened, ExtentSampled, ExtentShrinks, Space};
+use pintrace_events::{AddressSpaceId, ExtentOpened, ExtentPartiallyReleased, ExtentSampled, MmId};
 
+use super::extent_index::{ExtentIndex, Location, RangeIn, in_file, in_memory, overlap};
 use super::limits;
-use super::place::{Lies, Place, PlaceIndex, in_file, in_memory, overlap};
 use super::ranges::Ranges;
 
 /// One open extent.
@@ -20,13 +20,13 @@ pub(super) struct ExtentState {
     /// Pages held now.
     pub(super) pages_held: u64,
     /// When its first page was released, if others were left: which ones is not known since.
-    pub(super) shrinks: Option<Nanos>,
+    pub(super) partially_released: Option<Nanos>,
     /// How many are left is not known either.
-    pub(super) doubtful: bool,
+    pub(super) ambiguous_owner: bool,
     /// When `opened` was brought up to date: that much is held, or was.
     pub(super) sampled: Nanos,
     /// When its address space ended, if it did.
-    pub(super) bereft: Option<Nanos>,
+    pub(super) mm_exited: Option<Nanos>,
     /// Its file is gone, if it is a file's.
     pub(super) file_gone: bool,
 }
@@ -47,8 +47,8 @@ struct Gone {
 }
 
 impl ExtentState {
-    fn places(&self) -> impl Iterator<Item = Lies> {
-        let memory = in_memory(&self.opened).filter(|_| self.bereft.is_none());
+    fn places(&self) -> impl Iterator<Item = Location> {
+        let memory = in_memory(&self.opened).filter(|_| self.mm_exited.is_none());
         let file = in_file(&self.opened).filter(|_| !self.file_gone);
         memory.into_iter().chain(file)
     }
@@ -59,10 +59,10 @@ impl ExtentState {
 pub(super) struct ExtentTable {
     by_id: BTreeMap<ExtentId, ExtentState>,
     by_account: BTreeSet<(AccountId, ExtentId)>,
-    by_place: PlaceIndex,
+    by_location: ExtentIndex,
     gone: BTreeMap<ExtentId, Gone>,
     /// Those whose address space ended, by the time of that; until they are told of.
-    bereft: BTreeSet<(Nanos, ExtentId)>,
+    mm_exited: BTreeSet<(Nanos, ExtentId)>,
     /// The latest that were closed, oldest first.
     closed: VecDeque<ExtentState>,
 }
@@ -80,14 +80,14 @@ impl ExtentTable {
             opened,
             since: time,
             pages_held: opened.pages,
-            shrinks: None,
-            doubtful: false,
+            partially_released: None,
+            ambiguous_owner: false,
             sampled: time,
-            bereft: None,
+            mm_exited: None,
             file_gone: false,
         };
-        for lies in state.places() {
-            self.by_place.insert(&lies, opened.extent);
+        for location in state.places() {
+            self.by_location.insert(&location, opened.extent);
         }
         self.by_id.insert(opened.extent, state);
         true
@@ -104,31 +104,35 @@ impl ExtentTable {
         state.opened.bytes_held = sample.bytes_held;
         state.opened.stack = sample.stack.or(state.opened.stack);
         state.pages_held = sample.pages_held;
-        for lies in state.places() {
-            self.by_place.grow(&lies);
+        for location in state.places() {
+            self.by_location.grow(&location);
         }
         true
     }
 
     /// Notes that pages were released; false when the extent was never opened.
-    pub(super) fn shrinks(&mut self, time: Nanos, shrinks: ExtentShrinks) -> bool {
-        let Some(state) = self.by_id.get_mut(&shrinks.extent) else {
+    pub(super) fn partially_released(
+        &mut self,
+        time: Nanos,
+        partially_released: ExtentPartiallyReleased,
+    ) -> bool {
+        let Some(state) = self.by_id.get_mut(&partially_released.extent) else {
             return false;
         };
-        state.shrinks = state.shrinks.or(Some(time));
-        state.doubtful |= shrinks.doubtful;
+        state.partially_released = state.partially_released.or(Some(time));
+        state.ambiguous_owner |= partially_released.ambiguous_owner;
         true
     }
 
     /// Notes that the parts of a hit lie no more where they were. What is no more in the file is in no memory of it.
-    pub(super) fn gone(&mut self, place: Place, hit: &Hit) {
-        let Some(lies) = hit.extent.places().find(|lies| lies.place == place) else {
+    pub(super) fn gone(&mut self, within: RangeIn, hit: &Hit) {
+        let Some(location) = hit.extent.places().find(|location| location.within == within) else {
             return;
         };
         let gone = self.gone.entry(hit.extent.opened.extent).or_default();
         for part in &hit.parts {
-            let part = part.start - lies.range.start..part.end - lies.range.start;
-            if let Place::File(_) = place {
+            let part = part.start - location.range.start..part.end - location.range.start;
+            if let RangeIn::AddressSpace(_) = within {
                 gone.file.add(part.clone());
             }
             gone.memory.add(part);
@@ -140,11 +144,11 @@ impl ExtentTable {
         let state = self.by_id.remove(&extent)?;
         self.by_account.remove(&(state.opened.account, extent));
         self.gone.remove(&extent);
-        for lies in state.places() {
-            self.by_place.remove(&lies, extent);
+        for location in state.places() {
+            self.by_location.remove(&location, extent);
         }
-        if let Some(ended) = state.bereft {
-            self.bereft.remove(&(ended, extent));
+        if let Some(ended) = state.mm_exited {
+            self.mm_exited.remove(&(ended, extent));
         }
         if self.closed.len() >= limits::CLOSED_EXTENTS {
             self.closed.pop_front();
@@ -182,18 +186,18 @@ impl ExtentTable {
     }
 
     /// The extents that hold something of a range, with what of it.
-    pub(super) fn overlapping(&self, place: Place, range: &Range<u64>) -> Vec<Hit> {
+    pub(super) fn overlapping(&self, within: RangeIn, range: &Range<u64>) -> Vec<Hit> {
         let hit = |extent: ExtentId| {
             let state = self.by_id.get(&extent)?;
-            let lies = state.places().find(|lies| lies.place == place)?;
-            let shared = overlap(&lies.range, range)?;
-            let start = lies.range.start;
+            let location = state.places().find(|location| location.within == within)?;
+            let shared = overlap(&location.range, range)?;
+            let start = location.range.start;
             let parts = match self.gone.get(&extent) {
                 None => vec![shared],
                 Some(gone) => {
-                    let gone = match place {
-                        Place::Memory(_) => &gone.memory,
-                        Place::File(_) => &gone.file,
+                    let gone = match within {
+                        RangeIn::Mm(_) => &gone.memory,
+                        RangeIn::AddressSpace(_) => &gone.file,
                     };
                     let left = gone.without(&(shared.start - start..shared.end - start));
                     left.into_iter()
@@ -206,47 +210,47 @@ impl ExtentTable {
                 parts,
             })
         };
-        self.by_place.near(place, range).filter_map(hit).collect()
+        self.by_location.near(within, range).filter_map(hit).collect()
     }
 
     /// Marks the extents of an address space that has ended. No later one is taken for it.
-    pub(super) fn end_space(&mut self, time: Nanos, space: Space) {
-        let all: Vec<_> = self.by_place.of(Place::Memory(space)).collect();
+    pub(super) fn end_mm(&mut self, time: Nanos, mm: MmId) {
+        let all: Vec<_> = self.by_location.of(RangeIn::Mm(mm)).collect();
         for extent in all {
             let Some(state) = self.by_id.get_mut(&extent) else {
                 continue;
             };
-            if let Some(lies) = in_memory(&state.opened) {
-                self.by_place.remove(&lies, extent);
+            if let Some(location) = in_memory(&state.opened) {
+                self.by_location.remove(&location, extent);
             }
-            state.bereft = Some(time);
-            self.bereft.insert((time, extent));
+            state.mm_exited = Some(time);
+            self.mm_exited.insert((time, extent));
         }
     }
 
     /// A file is gone: no later one is taken for it.
-    pub(super) fn end_file(&mut self, file: Space) {
-        let all: Vec<_> = self.by_place.of(Place::File(file)).collect();
+    pub(super) fn end_address_space(&mut self, file: AddressSpaceId) {
+        let all: Vec<_> = self.by_location.of(RangeIn::AddressSpace(file)).collect();
         for extent in all {
             let Some(state) = self.by_id.get_mut(&extent) else {
                 continue;
             };
-            if let Some(lies) = in_file(&state.opened) {
-                self.by_place.remove(&lies, extent);
+            if let Some(location) = in_file(&state.opened) {
+                self.by_location.remove(&location, extent);
             }
             state.file_gone = true;
         }
     }
 
     /// Takes the open extents whose address space ended no later than `until`: each comes once.
-    pub(super) fn take_bereft(&mut self, until: Nanos) -> Vec<ExtentState> {
+    pub(super) fn take_mm_exited(&mut self, until: Nanos) -> Vec<ExtentState> {
         let later = (Nanos(until.0.saturating_add(1)), ExtentId(0));
         let rest = if until.0 == u64::MAX {
             BTreeSet::new()
         } else {
-            self.bereft.split_off(&later)
+            self.mm_exited.split_off(&later)
         };
-        let due = std::mem::replace(&mut self.bereft, rest);
+        let due = std::mem::replace(&mut self.mm_exited, rest);
         due.iter()
             .filter_map(|(_, extent)| self.by_id.get(extent).copied())
             .collect()

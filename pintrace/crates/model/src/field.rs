@@ -11,7 +11,7 @@ use pintrace_events::units::Nanos;
 use super::text;
 
 pub mod finding;
-pub mod found;
+pub mod finding_column;
 pub mod header;
 pub mod metric;
 pub mod process;

@@ -1,13 +1,13 @@
 //! What a finding is: a claim about the kernel, with its evidence.
 
+pub mod coverage;
 mod name;
-pub mod served;
 pub mod text;
 
 use std::sync::Arc;
 
 use pintrace_events::units::{Nanos, Pid, Tid};
-use pintrace_events::{Cause, Touch};
+use pintrace_events::{Cause, MappingChange};
 
 use super::subsystem::Subsystem;
 
@@ -58,7 +58,7 @@ pub struct Finding {
     pub pid: Pid,
     /// Its command name.
     pub comm: String,
-    /// Lowest user address concerned; an offset in the file for [`Touch::Truncate`].
+    /// Lowest user address concerned; an offset in the file for [`MappingChange::Truncate`].
     pub address: u64,
     /// After the highest.
     pub end: u64,
@@ -74,7 +74,7 @@ pub struct Finding {
     /// The pin, where there is one.
     pub pin: Option<PinSide>,
     /// What was done, where something was.
-    pub touch: Option<TouchSide>,
+    pub trigger: Option<TriggerSide>,
     /// What it means, in a sentence.
     pub explanation: &'static str,
     /// What to do, in another.
@@ -106,9 +106,9 @@ pub struct PinSide {
 
 /// What was done to pinned memory, and by whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TouchSide {
+pub struct TriggerSide {
     /// What.
-    pub what: TouchKind,
+    pub what: TriggerKind,
     /// Process.
     pub pid: Pid,
     /// Thread; 0 if it is not known which of the process's it was.
@@ -121,9 +121,9 @@ pub struct TouchSide {
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum TouchKind {
+pub enum TriggerKind {
     /// To the mapping.
-    Mapping(Touch),
+    Mapping(MappingChange),
     /// A write that copied the page.
     Write,
     /// A read that asked for a page of its own.

@@ -4,39 +4,39 @@ use std::collections::BTreeMap;
 
 use pintrace_events::units::{AccountId, Nanos, Pid, StackId};
 
+use super::assessment::{self, Assessment};
 use super::derive::Deriver;
-use super::evidence::{Holder, PinState, TouchState};
-use super::finding::{Finding, FindingKind, Severity, TouchKind};
+use super::evidence::{PinHolder, PinState, TriggerState};
+use super::finding::{Finding, FindingKind, Severity, TriggerKind};
 use super::limits;
-use super::verdict::{self, Verdict};
 
 /// What makes two findings one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key {
+pub(super) struct FindingKey {
     pub(super) kind: FindingKind,
-    pub(super) touch: Option<TouchKind>,
+    pub(super) trigger: Option<TriggerKind>,
     pub(super) pid: Pid,
-    pub(super) subject: Subject,
+    pub(super) subject: FindingSubject,
     /// What is certain is counted apart from what is not.
     pub(super) certain: bool,
 }
 
 /// What a finding is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Subject {
+pub(super) enum FindingSubject {
     /// An account.
     Account(AccountId),
     /// Copies, by the id of their samples.
-    Copies(u32),
+    Cow(u32),
     /// Windows of a process, and the how-many-eth of its pid it is.
     Windows(u32),
 }
 
 /// One finding.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
-    pub(super) verdict: &'static Verdict,
-    pub(super) holder: Holder,
+pub(super) struct FindingState {
+    pub(super) assessment: &'static Assessment,
+    pub(super) holder: PinHolder,
     pub(super) address: u64,
     pub(super) end: u64,
     pub(super) pages: u64,
@@ -44,13 +44,13 @@ pub(super) struct Found {
     pub(super) first: Nanos,
     pub(super) last: Nanos,
     pub(super) pin: Option<PinState>,
-    pub(super) touch: Option<TouchState>,
+    pub(super) trigger: Option<TriggerState>,
 }
 
 /// All findings.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FindingTable {
-    by_key: BTreeMap<Key, Found>,
+    by_key: BTreeMap<FindingKey, FindingState>,
     /// How many of `by_key` are how severe.
     kept: BTreeMap<Severity, usize>,
     /// How often each kind and severity was found, also what has no place any more.
@@ -59,23 +59,26 @@ pub(super) struct FindingTable {
 }
 
 impl FindingTable {
-    pub(super) fn get(&self, key: &Key) -> Option<&Found> {
+    pub(super) fn get(&self, key: &FindingKey) -> Option<&FindingState> {
         self.by_key.get(key)
     }
 
     /// Puts a finding in, in place of the one that stands under its key.
-    pub(super) fn put(&mut self, key: Key, found: Found) {
+    pub(super) fn put(&mut self, key: FindingKey, found: FindingState) {
         let before = self.by_key.get(&key).map_or(0, |before| before.count);
         let full = self.by_key.len() >= limits::FINDINGS && !self.by_key.contains_key(&key);
-        if full && !self.make_room(found.verdict.severity) {
+        if full && !self.make_room(found.assessment.severity) {
             self.dropped = self.dropped.saturating_add(1);
             return;
         }
-        let counted = self.counts.entry((key.kind, found.verdict.severity)).or_default();
+        let counted = self
+            .counts
+            .entry((key.kind, found.assessment.severity))
+            .or_default();
         *counted = counted.saturating_add(found.count.saturating_sub(before));
-        *self.kept.entry(found.verdict.severity).or_default() += 1;
+        *self.kept.entry(found.assessment.severity).or_default() += 1;
         if let Some(before) = self.by_key.insert(key, found) {
-            self.forgot(before.verdict.severity);
+            self.forgot(before.assessment.severity);
         }
     }
 
@@ -85,7 +88,7 @@ impl FindingTable {
     }
 
     /// Says that a finding still held at a moment.
-    pub(super) fn lasted(&mut self, key: &Key, until: Nanos) {
+    pub(super) fn lasted(&mut self, key: &FindingKey, until: Nanos) {
         if let Some(found) = self.by_key.get_mut(key) {
             found.last = found.last.max(until);
         }
@@ -100,7 +103,7 @@ impl FindingTable {
         let candidates = self
             .by_key
             .iter()
-            .filter(|(_, found)| found.verdict.severity == least);
+            .filter(|(_, found)| found.assessment.severity == least);
         let Some((&key, _)) = candidates.min_by_key(|(_, found)| found.last) else {
             return false;
         };
@@ -138,19 +141,19 @@ impl FindingTable {
     /// How often each kind was found at each severity that it can have.
     pub(super) fn counts(&self) -> BTreeMap<(FindingKind, Severity), u64> {
         let mut counts = self.counts.clone();
-        for verdict in verdict::ALL {
-            counts.entry((verdict.kind, verdict.severity)).or_default();
+        for assessment in assessment::ALL {
+            counts.entry((assessment.kind, assessment.severity)).or_default();
         }
         counts
     }
 }
 
-impl Found {
-    fn resolve(&self, key: Key, deriver: &mut Deriver<'_>) -> Finding {
+impl FindingState {
+    fn resolve(&self, key: FindingKey, deriver: &mut Deriver<'_>) -> Finding {
         Finding {
             kind: key.kind,
-            severity: self.verdict.severity,
-            certain: *self.verdict != verdict::PERHAPS,
+            severity: self.assessment.severity,
+            certain: *self.assessment != assessment::UNCERTAIN,
             pid: self.holder.pid,
             comm: self.holder.comm.clone(),
             address: self.address,
@@ -160,9 +163,9 @@ impl Found {
             first: self.first,
             last: self.last,
             pin: self.pin.as_ref().map(|pin| pin.resolve(deriver)),
-            touch: self.touch.as_ref().map(|touch| touch.resolve(deriver)),
-            explanation: self.verdict.explanation,
-            advice: self.verdict.advice,
+            trigger: self.trigger.as_ref().map(|trigger| trigger.resolve(deriver)),
+            explanation: self.assessment.explanation,
+            advice: self.assessment.advice,
         }
     }
 }

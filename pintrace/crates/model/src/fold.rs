@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use pintrace_events::units::{ExtentId, Nanos};
 use pintrace_events::{
-    AccountOpened, AccountSampled, Body, Event, ExtentOpened, ExtentSampled, FlushCheck, ProcessExited,
-    Started, StateSampled, Stopped, TruthSampled,
+    AccountOpened, AccountSampled, BalanceSampled, Body, Event, ExtentOpened, ExtentSampled, FlushCheck,
+    ProcessExited, ScanSampled, Started, Stopped,
 };
 
 use super::account::AccountTable;
@@ -14,7 +14,7 @@ use super::findings::FindingTable;
 use super::limits;
 use super::loss::LossState;
 use super::process::ProcessTable;
-use super::snapshot::Ended;
+use super::snapshot::ProcessEnd;
 use super::stack::StackTable;
 use super::windows::WindowTable;
 
@@ -29,13 +29,13 @@ pub struct Model {
     pub(super) accounts: AccountTable,
     pub(super) extents: ExtentTable,
     pub(super) stacks: StackTable,
-    pub(super) truth: TruthSampled,
-    pub(super) state: Option<StateSampled>,
+    pub(super) balance: BalanceSampled,
+    pub(super) scan: Option<ScanSampled>,
     pub(super) loss: LossState,
     pub(super) findings: FindingTable,
     pub(super) windows: WindowTable,
     pub(super) flush_check: FlushCheck,
-    pub(super) unfolded: u64,
+    pub(super) unapplied_events: u64,
     last_tick: Option<Nanos>,
     /// Ends since processes were last forgotten for want of room.
     ended_since: usize,
@@ -67,36 +67,38 @@ impl Model {
             },
             Body::ExtentOpened(opened) => self.extent_opened(event.time, *opened),
             Body::ExtentSampled(sample) => self.extent_sampled(event.time, sample),
-            Body::ExtentShrinks(shrinks) => self.extents.shrinks(event.time, *shrinks),
+            Body::ExtentPartiallyReleased(partially_released) => {
+                self.extents.partially_released(event.time, *partially_released)
+            }
             Body::ExtentClosed(closed) => self.extent_closed(event.time, closed.extent),
             Body::StackSeen(seen) => self.stacks.stack_seen(seen),
             Body::SymbolSeen(seen) => self.stacks.symbol_seen(seen),
-            Body::TruthSampled(sample) => {
-                self.truth = *sample;
+            Body::BalanceSampled(sample) => {
+                self.balance = *sample;
                 true
             }
             Body::LossSampled(sample) => {
                 self.loss.sample(sample);
                 true
             }
-            Body::StateSampled(sample) => {
-                self.state = Some(*sample);
+            Body::ScanSampled(sample) => {
+                self.scan = Some(*sample);
                 true
             }
-            Body::Touched(touched) => {
-                self.touched(event.time, touched);
+            Body::MappingChanged(change) => {
+                self.mapping_changed(event.time, change);
                 true
             }
-            Body::SpaceEnded(space) => {
-                self.extents.end_space(event.time, *space);
+            Body::MmExited(space) => {
+                self.extents.end_mm(event.time, *space);
                 true
             }
-            Body::FileEnded(file) => {
-                self.extents.end_file(*file);
+            Body::AddressSpaceFreed(file) => {
+                self.extents.end_address_space(*file);
                 true
             }
-            Body::CopiesSampled(copies) => {
-                self.copied(copies);
+            Body::CowSampled(copies) => {
+                self.cow_sampled(copies);
                 true
             }
             Body::WindowsSampled(sample) => self.windows_sampled(sample),
@@ -110,7 +112,7 @@ impl Model {
                 true
             }
         };
-        self.unfolded = self.unfolded.saturating_add(u64::from(!folded));
+        self.unapplied_events = self.unapplied_events.saturating_add(u64::from(!folded));
     }
 
     /// Drops the processes that ended longest ago and hold nothing, until `keep` such are left;
@@ -158,7 +160,7 @@ impl Model {
             });
         self.ended_since += 1;
         let ProcessExited { signal, status, .. } = exited;
-        state.ended = Some(Ended {
+        state.ended = Some(ProcessEnd {
             time,
             signal,
             status,
@@ -182,7 +184,7 @@ impl Model {
             }
             state.accounts.insert(opened.account);
             state.has_pinned = true;
-            state.traced |= !opened.from_state;
+            state.traced |= !opened.from_scan;
         }
         self.accounts.insert(opened.clone(), key);
         true
@@ -217,7 +219,7 @@ impl Model {
     fn extent_closed(&mut self, time: Nanos, extent: ExtentId) -> bool {
         let closed = self.extents.close(extent);
         if let Some(state) = &closed {
-            self.bereft_closed(time, state);
+            self.outliving_closed(time, state);
         }
         closed.is_some()
     }
@@ -232,8 +234,8 @@ impl Model {
     }
 
     fn tick(&mut self) -> bool {
-        self.find_bereft();
-        self.find_undeclared();
+        self.find_outliving();
+        self.find_missing_longterm();
         let since = self.last_tick.or(self.start).unwrap_or_default();
         let seconds = self.time.since(since).as_secs();
         if seconds > 0.0 {

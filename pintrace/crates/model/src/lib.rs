@@ -1,13 +1,16 @@
 //! The model: events folded into state, and what can be asked of it.
 //!
 //! No I/O, no clocks, no views: time is an event. Symbols may come after the accounts that need
-//! them, so conclusions (subsystem, stack text, truth) are drawn when a snapshot is taken.
+//! them, so conclusions (subsystem, stack text, balance) are drawn when a snapshot is taken.
 
 mod account;
-mod copies;
+pub mod assessment;
+mod balance;
+mod cow;
 mod derive;
 mod evidence;
 mod extent;
+mod extent_index;
 pub mod field;
 pub mod finding;
 mod findings;
@@ -15,17 +18,14 @@ mod flow;
 mod fold;
 mod limits;
 mod loss;
-mod place;
+mod mapping_changes;
+mod missing_longterm;
 mod process;
 mod ranges;
 pub mod snapshot;
 mod stack;
 pub mod subsystem;
 pub mod text;
-mod touches;
-mod truth;
-mod undeclared;
-pub mod verdict;
 mod windows;
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! How much the model keeps at most: recordings may be forged, and live sessions last for months.
 //!
-//! What finds no room is counted in [`super::snapshot::Snapshot::unfolded`].
+//! What finds no room is counted in [`super::snapshot::Snapshot::unapplied_events`].
 
 /// Processes, ended ones included; when full, ended ones that hold nothing are forgotten first.
 pub(super) const PROCESSES: usize = 1 << 17;

@@ -8,7 +8,7 @@ use pintrace_events::units::{AccountId, Nanos, Pid, Tid};
 use super::account::{AccountState, AccountTable, ProcessKey};
 use super::flow::Flow;
 use super::limits::{self, clip};
-use super::snapshot::Ended;
+use super::snapshot::ProcessEnd;
 use super::stack::Origin;
 
 /// What a process's closed accounts added up to.
@@ -40,7 +40,7 @@ pub(super) struct ProcessState {
     /// It has been seen to pin, and not only to hold pins.
     pub(super) traced: bool,
     /// Set at its end.
-    pub(super) ended: Option<Ended>,
+    pub(super) ended: Option<ProcessEnd>,
     /// Totals at the last tick.
     at_tick: Flow,
     /// Acquired and released a second, over the last full tick.
@@ -129,7 +129,7 @@ impl ProcessTable {
             .or_default()
             .add(flow.acquired, flow.released);
         let tid = account.opened.tid;
-        if account.opened.from_state {
+        if account.opened.from_scan {
             // Which thread pinned is not known.
         } else if room || state.past.threads.contains_key(&tid) {
             let thread = state.past.threads.entry(tid).or_default();

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pintrace_events::units::{Nanos, Pid, Tid};
-use pintrace_events::{FlushCheck, Started, StateSampled, Stopped};
+use pintrace_events::{FlushCheck, ScanSampled, Started, Stopped};
 
 use super::finding::{Finding, FindingKind, Severity, WindowTotals};
 use super::subsystem::Subsystem;
@@ -25,10 +25,10 @@ pub struct Snapshot {
     pub stopped: bool,
     /// How it ended, if `stopped`.
     pub ending: Option<Stopped>,
-    /// Books against ledger.
-    pub truth: Truth,
+    /// Vmstat against ledger.
+    pub balance: Balance,
     /// The latest look at all memory, if there was one.
-    pub state: Option<StateSampled>,
+    pub scan: Option<ScanSampled>,
     /// Every loss counter by name, zeroes included, in catalogue order.
     pub loss: Vec<(&'static str, u64)>,
     /// Every process that has pinned, also those that ended; by pid, then by order of appearance.
@@ -47,45 +47,45 @@ pub struct Snapshot {
     pub flush_check: FlushCheck,
     /// Events that could not be folded in: they speak of what was never opened, or a table of the
     /// model was full. 0 on every stream that a pintrace of this version made.
-    pub unfolded: u64,
+    pub unapplied_events: u64,
 }
 
-/// Books against ledger: whether the figures can be believed.
+/// Vmstat against ledger: whether the figures can be believed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Truth {
-    /// The books could be read; without them `books_*` and `unaccounted` mean nothing.
-    pub books_readable: bool,
+pub struct Balance {
+    /// The vmstat counters could be read; without them `books_*` and `unaccounted` mean nothing.
+    pub vmstat_readable: bool,
     /// `nr_foll_pin_acquired` since the start.
-    pub books_acquired: u64,
+    pub vmstat_acquired: u64,
     /// `nr_foll_pin_released` since the start.
-    pub books_released: u64,
-    /// Pages pinned host-wide now, by the books: those of the start plus acquired and `unbooked` minus released.
-    pub books_held: i64,
+    pub vmstat_released: u64,
+    /// Pages pinned host-wide now, by the vmstat counters: those of the start plus acquired and `not_in_vmstat` minus released.
+    pub vmstat_held: i64,
     /// Pages the hooks saw pinned.
     pub ledger_acquired: u64,
     /// Pages the hooks saw released, of pins the ledger knew.
     pub ledger_released: u64,
     /// Pages that the ledger holds.
     pub ledger_held: i64,
-    /// Pages pinned that the books count only when they are released (`folio_add_pin`, mm/gup.c).
-    pub unbooked: u64,
+    /// Pages pinned that the vmstat counters count only when they are released (`folio_add_pin`, mm/gup.c).
+    pub not_in_vmstat: u64,
     /// Pages pinned and dropped again inside a pin call.
-    pub internal: u64,
-    /// Pages still held of the pins older than the start.
-    pub opening_held: i64,
-    /// Pages released of the pins older than the start.
-    pub opening_released: u64,
-    /// `books_held - opening_held - ledger_held`, less what was under way while sampling.
+    pub gup_retry: u64,
+    /// Pages still held of the pins taken before the start.
+    pub preexisting_held: i64,
+    /// Pages released of the pins taken before the start.
+    pub preexisting_released: u64,
+    /// `vmstat_held - preexisting_held - ledger_held`, less what was under way while sampling.
     pub unaccounted: i64,
-    /// What books and ledger differ by only because pins came and went between reading one and the
-    /// other: `books_held = opening_held + ledger_held + under_way + unaccounted`.
-    pub under_way: i64,
+    /// What vmstat and ledger differ by only because pins came and went between reading one and the
+    /// other: `vmstat_held = preexisting_held + ledger_held + in_flight + unaccounted`.
+    pub in_flight: i64,
     /// Pages released by rule from one of several holders.
-    pub ambiguous: u64,
-    /// Of `opening_held`, those whose holder is known.
-    pub opening_known: u64,
+    pub ambiguous_owner: u64,
+    /// Of `preexisting_held`, those whose holder is known.
+    pub preexisting_attributed: u64,
     /// Pages that the ledger had lost, or had too much, and that a look at memory set right.
-    pub healed_pages: u64,
+    pub reconciled_pages: u64,
 }
 
 /// One process that has pinned.
@@ -110,7 +110,7 @@ pub struct Process {
     /// Of `pages_held`, those with `FOLL_LONGTERM`.
     pub longterm_pages_held: u64,
     /// Of `pages_held`, those that were found by looking at memory, so that nothing else is known of them.
-    pub state_pages_held: u64,
+    pub scan_pages_held: u64,
     /// It was never seen to pin or release: all but what it holds is unknown.
     pub untraced: bool,
     /// Age of the oldest pin held; for short-term pins, how long the account has held some without a break.
@@ -130,7 +130,7 @@ pub struct Process {
     /// The extents held, oldest first.
     pub open_extents: Vec<OpenExtent>,
     /// Set when the process has ended.
-    pub ended: Option<Ended>,
+    pub ended: Option<ProcessEnd>,
 }
 
 /// One thread's part of its process.
@@ -174,7 +174,7 @@ pub struct OpenExtent {
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ended {
+pub struct ProcessEnd {
     /// When.
     pub time: Nanos,
     /// Signal that killed it, 0 if none did.
@@ -205,7 +205,7 @@ impl Snapshot {
     #[must_use]
     pub fn lost(&self) -> u64 {
         let counters = self.loss.iter().map(|(_, count)| *count);
-        counters.fold(self.unfolded, u64::saturating_add)
+        counters.fold(self.unapplied_events, u64::saturating_add)
     }
 
     /// A subsystem's totals, zeroes if it never pinned.

@@ -19,11 +19,11 @@ pub(super) struct Origin {
     /// Stack of the first pin.
     pub(super) stack: Option<StackId>,
     /// What descriptors point at, where there is neither.
-    pub(super) suspect: Option<Subsystem>,
+    pub(super) likely_subsystem: Option<Subsystem>,
 }
 
 #[derive(Clone, Debug)]
-struct Symbol {
+struct FrameSymbol {
     name: Arc<str>,
     offset: u64,
     module: Arc<str>,
@@ -33,7 +33,7 @@ struct Symbol {
 #[derive(Clone, Debug, Default)]
 pub(super) struct StackTable {
     stacks: BTreeMap<StackId, Box<[u64]>>,
-    symbols: BTreeMap<u64, Symbol>,
+    symbols: BTreeMap<u64, FrameSymbol>,
 }
 
 impl StackTable {
@@ -52,7 +52,7 @@ impl StackTable {
         if self.symbols.len() >= limits::SYMBOLS && !self.symbols.contains_key(&seen.address) {
             return false;
         }
-        let symbol = Symbol {
+        let symbol = FrameSymbol {
             name: limits::clip(&seen.symbol, limits::SYMBOL_CHARS).into(),
             offset: seen.offset,
             module: limits::clip(&seen.module, limits::SYMBOL_CHARS).into(),
@@ -70,7 +70,7 @@ impl StackTable {
             .filter_map(|frame| self.name(*frame));
         Subsystem::of_stack(&names)
             .or_else(|| Subsystem::of_stack(&self.name(origin.caller).into_iter()))
-            .or(origin.suspect)
+            .or(origin.likely_subsystem)
             .unwrap_or_default()
     }
 
@@ -91,10 +91,10 @@ impl StackTable {
     fn frame(&self, address: u64) -> String {
         match self.symbols.get(&address) {
             None => format!("{address:#x}"),
-            Some(Symbol { name, offset, module }) if module.is_empty() => {
+            Some(FrameSymbol { name, offset, module }) if module.is_empty() => {
                 format!("{name}+{offset:#x}")
             }
-            Some(Symbol { name, offset, module }) => format!("{name}+{offset:#x} [{module}]"),
+            Some(FrameSymbol { name, offset, module }) => format!("{name}+{offset:#x} [{module}]"),
         }
     }
 }

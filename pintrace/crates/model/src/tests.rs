@@ -10,22 +10,22 @@ use pintrace_events::Body;
 use pintrace_events::units::{Nanos, Pid, StackId, Tid};
 use pintrace_record::{Reader, Writer};
 use pintrace_testing::arbitrary;
-use pintrace_testing::story::{IO_PIN_PAGES, PROCESS_VM_RW, SECOND, Story, fio_and_others};
+use pintrace_testing::event_builder::{EventBuilder, IO_PIN_PAGES, PROCESS_VM_RW, SECOND, fio_and_others};
 
 use super::Model;
 use super::snapshot::{Process, Snapshot};
 use super::subsystem::Subsystem;
 
-fn fold(story: &Story) -> Model {
+fn fold(builder: &EventBuilder) -> Model {
     let mut model = Model::default();
-    for event in &story.events {
+    for event in &builder.events {
         model.apply(event);
     }
     model
 }
 
-fn snapshot(story: &Story) -> Snapshot {
-    fold(story).snapshot()
+fn snapshot(builder: &EventBuilder) -> Snapshot {
+    fold(builder).snapshot()
 }
 
 fn process(snapshot: &Snapshot, pid: u32) -> &Process {
@@ -41,21 +41,21 @@ fn an_empty_stream_gives_zeroes_and_every_loss_counter() {
     let snapshot = Model::default().snapshot();
     assert_eq!(snapshot.loss.len(), Loss::COUNT);
     assert_eq!(snapshot.lost(), 0);
-    assert!(snapshot.processes.is_empty() && !snapshot.truth.books_readable);
+    assert!(snapshot.processes.is_empty() && !snapshot.balance.vmstat_readable);
 }
 
 #[test]
 fn a_stack_that_comes_later_names_the_subsystem() {
     let held = |stack: Option<StackId>| {
-        let mut story = fio_and_others();
-        for event in &mut story.events {
+        let mut builder = fio_and_others();
+        for event in &mut builder.events {
             match &mut event.body {
                 Body::AccountOpened(opened) if opened.pid == Pid(812) => opened.caller = 0,
                 Body::AccountSampled(sampled) => sampled.stack = stack,
                 _ => {}
             }
         }
-        process(&snapshot(&story), 812).subsystems.clone()
+        process(&snapshot(&builder), 812).subsystems.clone()
     };
     assert_eq!(held(None)[&Subsystem::Other], 1024);
     assert_eq!(held(Some(StackId(1)))[&Subsystem::IoUring], 1024);
@@ -75,7 +75,7 @@ fn held_pages_stand_under_process_thread_and_subsystem() {
     assert_eq!(fio.threads.len(), 1);
     assert_eq!(fio.threads[0].pages_held, 1024);
     assert_eq!(snapshot.subsystem(Subsystem::IoUring).acquired, 1088);
-    assert_eq!(snapshot.unfolded, 0);
+    assert_eq!(snapshot.unapplied_events, 0);
 }
 
 #[test]
@@ -93,12 +93,12 @@ fn a_killed_process_keeps_what_it_held_at_its_end() {
 
 #[test]
 fn a_death_before_the_first_sample_counts_the_open_extents() {
-    let mut story = Story::begin();
-    story
+    let mut builder = EventBuilder::begin();
+    builder
         .account(1, 5, 5, IO_PIN_PAGES, true)
         .extent(1, 1, 64, None)
         .exit(5, 9, 0);
-    let snapshot = snapshot(&story);
+    let snapshot = snapshot(&builder);
     assert_eq!(process(&snapshot, 5).ended.unwrap().pages_held, 64);
 }
 
@@ -116,19 +116,19 @@ fn a_pid_that_is_used_again_is_another_process() {
 
 #[test]
 fn pins_outlive_their_process() {
-    let mut story = Story::begin();
-    story
+    let mut builder = EventBuilder::begin();
+    builder
         .process(7, "a")
         .account(1, 7, 7, IO_PIN_PAGES, true)
         .totals(1, 10, 0)
         .exit(7, 0, 0);
-    story
+    builder
         .wait(SECOND)
         .process(7, "b")
         .account(2, 7, 7, IO_PIN_PAGES, true)
         .totals(2, 3, 0)
         .totals(1, 10, 4);
-    let snapshot = snapshot(&story);
+    let snapshot = snapshot(&builder);
     let held: Vec<_> = snapshot
         .processes
         .iter()
@@ -139,50 +139,53 @@ fn pins_outlive_their_process() {
 
 #[test]
 fn a_process_never_read_from_proc_has_its_main_threads_name() {
-    let mut story = Story::begin();
-    story.account(1, 7, 8, IO_PIN_PAGES, true);
-    assert_eq!(process(&snapshot(&story), 7).comm, "thread-8");
-    story
+    let mut builder = EventBuilder::begin();
+    builder.account(1, 7, 8, IO_PIN_PAGES, true);
+    assert_eq!(process(&snapshot(&builder), 7).comm, "thread-8");
+    builder
         .account(2, 7, 7, IO_PIN_PAGES, true)
         .account(3, 7, 9, IO_PIN_PAGES, true);
-    assert_eq!(process(&snapshot(&story), 7).comm, "thread-7");
+    assert_eq!(process(&snapshot(&builder), 7).comm, "thread-7");
 }
 
 #[test]
 fn a_process_that_never_pinned_is_not_shown() {
-    let mut story = Story::begin();
-    story.process(7, "idle");
-    assert!(snapshot(&story).processes.is_empty());
+    let mut builder = EventBuilder::begin();
+    builder.process(7, "idle");
+    assert!(snapshot(&builder).processes.is_empty());
 }
 
 #[test]
 fn a_symbol_may_come_after_the_pins_it_names() {
-    let mut story = Story::begin();
-    story
+    let mut builder = EventBuilder::begin();
+    builder
         .account(1, 7, 7, PROCESS_VM_RW, false)
         .totals(1, 8, 8)
         .account_closed(1);
     assert!(
-        process(&snapshot(&story), 7)
+        process(&snapshot(&builder), 7)
             .subsystems
             .contains_key(&Subsystem::Other)
     );
-    story.symbol(PROCESS_VM_RW, "process_vm_rw", "");
-    assert_eq!(process(&snapshot(&story), 7).subsystems[&Subsystem::ProcessVm], 0);
+    builder.symbol(PROCESS_VM_RW, "process_vm_rw", "");
+    assert_eq!(
+        process(&snapshot(&builder), 7).subsystems[&Subsystem::ProcessVm],
+        0
+    );
 }
 
 #[test]
 fn the_stack_names_the_subsystem_before_the_caller_does() {
-    let mut story = Story::begin();
-    story
+    let mut builder = EventBuilder::begin();
+    builder
         .symbol(1, "io_pin_pages", "")
         .symbol(2, "process_vm_rw", "")
         .stack(1, &[9, 1]);
-    story
+    builder
         .account(1, 7, 7, 2, true)
         .totals(1, 8, 0)
         .extent(1, 1, 8, Some(1));
-    let snapshot = snapshot(&story);
+    let snapshot = snapshot(&builder);
     let process = process(&snapshot, 7);
     assert_eq!(process.subsystems[&Subsystem::ProcessVm], 8);
     assert_eq!(process.open_extents[0].subsystem, Subsystem::IoUring);
@@ -191,36 +194,36 @@ fn the_stack_names_the_subsystem_before_the_caller_does() {
 
 #[test]
 fn rates_are_those_of_the_last_full_tick() {
-    let mut story = Story::begin();
-    story
+    let mut builder = EventBuilder::begin();
+    builder
         .account(1, 7, 7, IO_PIN_PAGES, false)
         .wait(2 * SECOND)
         .totals(1, 100, 40)
         .tick();
-    let busy = snapshot(&story);
+    let busy = snapshot(&builder);
     let rates = |snapshot: &Snapshot| {
         let process = process(snapshot, 7);
         (process.acquired_per_second, process.released_per_second)
     };
     assert_eq!(rates(&busy), (50.0, 20.0));
     // A sample between two ticks changes no rate, nor does a tick of no length.
-    story.totals(1, 200, 40).tick();
-    assert_eq!(rates(&snapshot(&story)), (50.0, 20.0));
-    story.wait(SECOND).tick();
-    assert_eq!(rates(&snapshot(&story)), (100.0, 0.0));
-    story.wait(SECOND).tick();
-    assert_eq!(rates(&snapshot(&story)), (0.0, 0.0));
+    builder.totals(1, 200, 40).tick();
+    assert_eq!(rates(&snapshot(&builder)), (50.0, 20.0));
+    builder.wait(SECOND).tick();
+    assert_eq!(rates(&snapshot(&builder)), (100.0, 0.0));
+    builder.wait(SECOND).tick();
+    assert_eq!(rates(&snapshot(&builder)), (0.0, 0.0));
 }
 
 #[test]
 fn short_term_pins_count_as_one_extent_as_old_as_they_are_held() {
-    let mut story = Story::begin();
-    story
+    let mut builder = EventBuilder::begin();
+    builder
         .account(1, 7, 7, IO_PIN_PAGES, false)
         .totals(1, 9, 1)
         .wait(SECOND)
         .tick();
-    let snapshot = snapshot(&story);
+    let snapshot = snapshot(&builder);
     let process = process(&snapshot, 7);
     assert_eq!(
         (process.extents, process.oldest, process.longterm_pages_held),
@@ -230,13 +233,13 @@ fn short_term_pins_count_as_one_extent_as_old_as_they_are_held() {
 
 #[test]
 fn threads_keep_their_part_after_their_end() {
-    let mut story = Story::begin();
-    story
+    let mut builder = EventBuilder::begin();
+    builder
         .account(1, 7, 8, IO_PIN_PAGES, false)
         .totals(1, 9, 9)
         .account_closed(1);
-    story.account(2, 7, 9, IO_PIN_PAGES, false).totals(2, 5, 1);
-    let snapshot = snapshot(&story);
+    builder.account(2, 7, 9, IO_PIN_PAGES, false).totals(2, 5, 1);
+    let snapshot = snapshot(&builder);
     let threads = &process(&snapshot, 7).threads;
     let flows: Vec<_> = threads
         .iter()
@@ -261,26 +264,26 @@ fn forgotten_processes_stay_in_the_totals() {
 
 #[test]
 fn an_ended_process_that_holds_pages_is_never_forgotten() {
-    let mut story = Story::begin();
-    story
+    let mut builder = EventBuilder::begin();
+    builder
         .account(1, 5, 5, IO_PIN_PAGES, true)
         .totals(1, 64, 0)
         .exit(5, 9, 0);
-    let mut model = fold(&story);
+    let mut model = fold(&builder);
     model.forget_ended(0);
     assert_eq!(model.snapshot().processes.len(), 1);
 }
 
 #[test]
-fn what_speaks_of_the_unknown_is_counted() {
-    let mut story = Story::begin();
-    story
+fn events_about_unknown_ids_are_counted() {
+    let mut builder = EventBuilder::begin();
+    builder
         .totals(1, 1, 0)
         .account_closed(1)
         .extent_closed(3, 1, 1)
         .exit(4, 0, 0);
-    let snapshot = snapshot(&story);
-    assert_eq!(snapshot.unfolded, 4);
+    let snapshot = snapshot(&builder);
+    assert_eq!(snapshot.unapplied_events, 4);
     assert_eq!(snapshot.lost(), 4);
 }
 

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use pintrace_events::units::{Nanos, Pid, Tid};
 use pintrace_events::{Cause, WindowsSampled};
 
-use super::evidence::{Holder, TouchState};
-use super::finding::{FindingKind, TouchKind, WindowTotals};
-use super::findings::{Found, Key, Subject};
+use super::assessment::{self, Assessment};
+use super::evidence::{PinHolder, TriggerState};
+use super::finding::{FindingKind, TriggerKind, WindowTotals};
+use super::findings::{FindingKey, FindingState, FindingSubject};
 use super::fold::Model;
 use super::limits;
-use super::verdict::{self, Verdict};
 
 /// The latest sample of each process and cause. A pid that is used again is another process's.
 #[derive(Clone, Debug, Default)]
@@ -86,7 +86,7 @@ impl Model {
             self.in_window(
                 turn,
                 sample,
-                &verdict::FAULT_IN_WINDOW,
+                &assessment::FAULT_IN_WINDOW,
                 sample.faults,
                 sample.address,
             );
@@ -94,7 +94,7 @@ impl Model {
         if sample.pins > 0 {
             // The address is that of a fault where there was one.
             let address = if sample.faults == 0 { sample.address } else { 0 };
-            self.in_window(turn, sample, &verdict::PIN_IN_WINDOW, sample.pins, address);
+            self.in_window(turn, sample, &assessment::PIN_IN_WINDOW, sample.pins, address);
         }
         true
     }
@@ -103,25 +103,25 @@ impl Model {
         &mut self,
         turn: u32,
         sample: &WindowsSampled,
-        verdict: &'static Verdict,
+        assessment: &'static Assessment,
         count: u64,
         address: u64,
     ) {
-        let what = TouchKind::Protected(sample.cause);
-        let key = Key {
-            kind: verdict.kind,
-            touch: Some(what),
+        let what = TriggerKind::Protected(sample.cause);
+        let key = FindingKey {
+            kind: assessment.kind,
+            trigger: Some(what),
             pid: sample.pid,
-            subject: Subject::Windows(turn),
+            subject: FindingSubject::Windows(turn),
             certain: true,
         };
         let page = self
             .started
             .as_ref()
             .map_or(4096, |started| u64::from(started.page_size));
-        let found = Found {
-            verdict,
-            holder: Holder {
+        let found = FindingState {
+            assessment,
+            holder: PinHolder {
                 pid: sample.pid,
                 comm: limits::clip(&sample.comm, limits::COMM_CHARS),
             },
@@ -131,7 +131,7 @@ impl Model {
             } else {
                 address.saturating_add(page)
             },
-            pages: if verdict.kind == FindingKind::PinInFlushWindow {
+            pages: if assessment.kind == FindingKind::PinInFlushWindow {
                 count
             } else {
                 count.min(sample.pages)
@@ -140,7 +140,7 @@ impl Model {
             first: sample.first,
             last: sample.last,
             pin: None,
-            touch: Some(TouchState::new(what, sample.pid, Tid(0), &sample.comm, None)),
+            trigger: Some(TriggerState::new(what, sample.pid, Tid(0), &sample.comm, None)),
         };
         self.findings.put(key, found);
     }

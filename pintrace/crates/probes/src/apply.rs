@@ -5,27 +5,27 @@ use aya::programs::Program;
 use aya::{Btf, Ebpf};
 
 use super::load::{Layouts, LoadOptions};
-use super::plan::{self, Choice, Line};
+use super::plan::{self, PlanChoice, PlannedHook};
 use super::table::{Attachment, Candidate, HOOKS, Hook, Method, Purpose};
 use pintrace_bpf::refusal::root_cause;
 use pintrace_kernel::facts::KernelFacts;
 
 /// What became of one hook.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct HookOutcome {
     /// The hook.
     pub hook: &'static Hook,
     /// Result.
-    pub status: Status,
+    pub status: HookStatus,
     /// Followers are attached as well.
-    pub twice: bool,
+    pub has_backups: bool,
     /// What was tried before and why it failed.
     pub refused: Vec<String>,
 }
 
 /// Result of trying one hook.
 #[derive(Clone, Debug)]
-pub enum Status {
+pub enum HookStatus {
     /// Attached in this way.
     Attached(&'static Candidate),
     /// This kernel has no such function.
@@ -37,67 +37,67 @@ pub enum Status {
 }
 
 /// What is to be tried on a kernel: the hooks for findings only if they are wanted, and their facts known.
-pub fn plan(kernel: &KernelFacts, layouts: &Layouts, options: &LoadOptions) -> Vec<Line> {
+pub fn plan(kernel: &KernelFacts, layouts: &Layouts, options: &LoadOptions) -> Vec<PlannedHook> {
     let mut plan = plan::plan(HOOKS, kernel);
     plan.retain(|line| match options.findings {
-        None => !line.hook.is_watch(),
-        Some(wanted) => wanted.references || !line.hook.purposes.contains(&Purpose::Reference),
+        None => !line.hook.is_for_findings(),
+        Some(wanted) => wanted.foll_get || !line.hook.purposes.contains(&Purpose::Reference),
     });
-    if let Err(unknown) = &layouts.watch {
-        let watching = plan.iter_mut().filter(|line| line.hook.is_watch());
-        for line in watching.filter(|line| matches!(line.choice, Choice::Try(_))) {
-            line.choice = Choice::Missing(unknown.to_string());
+    if let Err(unknown) = &layouts.mm_events {
+        let finding_hooks = plan.iter_mut().filter(|line| line.hook.is_for_findings());
+        for line in finding_hooks.filter(|line| matches!(line.choice, PlanChoice::Try(_))) {
+            line.choice = PlanChoice::Missing(unknown.to_string());
         }
     }
     plan
 }
 
 /// Tries every line of the plan, with followers if `twice`. Links live as long as `ebpf`.
-pub fn attach(ebpf: &mut Ebpf, btf: &Btf, plan: Vec<Line>, twice: bool) -> Vec<Outcome> {
-    let mut outcomes: Vec<Outcome> = Vec::new();
+pub fn attach(ebpf: &mut Ebpf, btf: &Btf, plan: Vec<PlannedHook>, has_backups: bool) -> Vec<HookOutcome> {
+    let mut outcomes: Vec<HookOutcome> = Vec::new();
     for line in plan {
         let needed = line.hook.stands_in_for.is_none_or(|other| {
             let tried = outcomes.iter().find(|outcome| outcome.hook.function == other);
-            tried.is_none_or(|outcome| !matches!(outcome.status, Status::Attached(_)))
+            tried.is_none_or(|outcome| !matches!(outcome.status, HookStatus::Attached(_)))
         });
-        let outcome = if needed || matches!(line.choice, Choice::NotHere) {
-            attach_line(ebpf, btf, line, twice)
+        let outcome = if needed || matches!(line.choice, PlanChoice::NotHere) {
+            attach_line(ebpf, btf, line, has_backups)
         } else {
-            Outcome::without(line.hook, Status::NotNeeded)
+            HookOutcome::without(line.hook, HookStatus::NotNeeded)
         };
         outcomes.push(outcome);
     }
     outcomes
 }
 
-impl Outcome {
+impl HookOutcome {
     /// Nothing was tried.
-    const fn without(hook: &'static Hook, status: Status) -> Self {
+    const fn without(hook: &'static Hook, status: HookStatus) -> Self {
         Self {
             hook,
             status,
-            twice: false,
+            has_backups: false,
             refused: Vec::new(),
         }
     }
 }
 
-fn attach_line(ebpf: &mut Ebpf, btf: &Btf, line: Line, twice: bool) -> Outcome {
+fn attach_line(ebpf: &mut Ebpf, btf: &Btf, line: PlannedHook, has_backups: bool) -> HookOutcome {
     let hook = line.hook;
     let candidates = match line.choice {
-        Choice::NotHere => return Outcome::without(hook, Status::NotHere),
-        Choice::Spare => return Outcome::without(hook, Status::NotNeeded),
-        Choice::Missing(why) => return Outcome::without(hook, Status::Missing(why)),
-        Choice::Try(candidates) => candidates,
+        PlanChoice::NotHere => return HookOutcome::without(hook, HookStatus::NotHere),
+        PlanChoice::NotNeeded => return HookOutcome::without(hook, HookStatus::NotNeeded),
+        PlanChoice::Missing(why) => return HookOutcome::without(hook, HookStatus::Missing(why)),
+        PlanChoice::Try(candidates) => candidates,
     };
     let mut refused = Vec::new();
     for candidate in candidates {
-        match attach_candidate(ebpf, btf, hook, candidate, twice) {
-            Ok(twice) => {
-                return Outcome {
+        match attach_candidate(ebpf, btf, hook, candidate, has_backups) {
+            Ok(has_backups) => {
+                return HookOutcome {
                     hook,
-                    status: Status::Attached(candidate),
-                    twice,
+                    status: HookStatus::Attached(candidate),
+                    has_backups,
                     refused,
                 };
             }
@@ -105,10 +105,10 @@ fn attach_line(ebpf: &mut Ebpf, btf: &Btf, line: Line, twice: bool) -> Outcome {
         }
     }
     let why = refused.last().cloned();
-    Outcome {
+    HookOutcome {
         hook,
-        status: Status::Missing(why.unwrap_or_else(|| "no way to attach".to_owned())),
-        twice: false,
+        status: HookStatus::Missing(why.unwrap_or_else(|| "no way to attach".to_owned())),
+        has_backups: false,
         refused,
     }
 }
@@ -119,17 +119,17 @@ fn attach_candidate(
     btf: &Btf,
     hook: &Hook,
     candidate: &Candidate,
-    twice: bool,
+    has_backups: bool,
 ) -> Result<bool, String> {
-    let twice = twice
+    let has_backups = has_backups
         && candidate
             .attachments
             .iter()
-            .all(|attachment| !attachment.followers.is_empty());
+            .all(|attachment| !attachment.backups.is_empty());
     let programs: Vec<_> = candidate
         .attachments
         .iter()
-        .flat_map(|attachment| in_order(attachment, twice).map(|name| (attachment.method, name)))
+        .flat_map(|attachment| in_order(attachment, has_backups).map(|name| (attachment.method, name)))
         .collect();
     for (method, name) in &programs {
         load_program(ebpf, btf, hook, name)
@@ -144,13 +144,13 @@ fn attach_candidate(
             return Err(format!("{} refused to attach: {why}", method.as_str()));
         }
     }
-    Ok(twice)
+    Ok(has_backups)
 }
 
 /// The programs of an attachment in the order in which to attach them, so that they run as the table says.
-fn in_order(attachment: &'static Attachment, twice: bool) -> impl Iterator<Item = &'static str> {
-    let followers = if twice { attachment.followers } else { &[] };
-    let mut all: Vec<_> = [attachment.program].iter().chain(followers).copied().collect();
+fn in_order(attachment: &'static Attachment, has_backups: bool) -> impl Iterator<Item = &'static str> {
+    let backups = if has_backups { attachment.backups } else { &[] };
+    let mut all: Vec<_> = [attachment.program].iter().chain(backups).copied().collect();
     if attachment.method != Method::Tracepoint {
         // A trampoline runs the newest program first (`bpf_trampoline_link_prog`, kernel/bpf/trampoline.c), a
         // tracepoint the oldest (`func_add`, kernel/tracepoint.c).
@@ -198,19 +198,19 @@ fn program<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut Program, String
 }
 
 /// Whether pins and releases are seen at all: without one of each there is nothing to trace.
-pub fn sees_pins(outcomes: &[Outcome]) -> bool {
+pub fn sees_pins(outcomes: &[HookOutcome]) -> bool {
     [Purpose::Acquire, Purpose::Release].into_iter().all(|purpose| {
         outcomes.iter().any(|outcome| {
-            outcome.hook.purposes.contains(&purpose) && matches!(outcome.status, Status::Attached(_))
+            outcome.hook.purposes.contains(&purpose) && matches!(outcome.status, HookStatus::Attached(_))
         })
     })
 }
 
 /// Programs attached, with what for, where and how; followers left out.
-pub fn attachments(outcomes: &[Outcome]) -> impl Iterator<Item = (&'static Hook, &'static Attachment)> {
+pub fn attachments(outcomes: &[HookOutcome]) -> impl Iterator<Item = (&'static Hook, &'static Attachment)> {
     outcomes.iter().flat_map(|outcome| {
         let candidate = match outcome.status {
-            Status::Attached(candidate) => candidate.attachments,
+            HookStatus::Attached(candidate) => candidate.attachments,
             _ => &[],
         };
         candidate.iter().map(|attachment| (outcome.hook, attachment))
@@ -220,7 +220,7 @@ pub fn attachments(outcomes: &[Outcome]) -> impl Iterator<Item = (&'static Hook,
 /// What an attachment serves: marks on entry tell retries apart, everything else is the first purpose.
 pub fn purpose_of(hook: &Hook, attachment: &Attachment) -> Purpose {
     match (hook.purposes, attachment.method) {
-        ([first, ..], _) if first.is_watch() => *first,
+        ([first, ..], _) if first.is_for_findings() => *first,
         ([_, second, ..], Method::Fentry) => *second,
         (all, _) => all.first().copied().unwrap_or(Purpose::Acquire),
     }

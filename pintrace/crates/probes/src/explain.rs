@@ -22,7 +22,7 @@ impl Purpose {
     }
 
     /// What happens in the kernel, why the hooks are where they are, and what is not seen.
-    pub const fn story(self) -> &'static str {
+    pub const fn builder(self) -> &'static str {
         match self {
             Self::Acquire => {
                 "\
@@ -36,7 +36,7 @@ FOLL_LONGTERM in the flags makes the difference between a pin for one I/O and on
 extent of their own. Zero pages stand in pages[] from 6.5 on without being pinned, and are not counted.
 
 folio_add_pin and folio_add_pins pin a folio once more that is pinned already. The first, for legacy direct I/O (on
-FAT, for one), leaves the books' nr_foll_pin_acquired as it is, while its release raises nr_foll_pin_released: `unbooked`
+FAT, for one), leaves the vmstat counters' nr_foll_pin_acquired as it is, while its release raises nr_foll_pin_released: `not_in_vmstat`
 is by how much they fall behind.
 
 Not seen: references that are no pins (FOLL_GET: vmsplice, MSG_ZEROCOPY, and direct I/O before 6.5 or so); see
@@ -45,10 +45,10 @@ Not seen: references that are no pins (FOLL_GET: vmsplice, MSG_ZEROCOPY, and dir
             Self::Retry => {
                 "\
 A long-term pin must not keep pages where they block others (CMA, ZONE_MOVABLE). So __gup_longterm_locked pins,
-looks, and where a page lies wrong drops all of them, migrates and pins again. The kernel's books count every round;
+looks, and where a page lies wrong drops all of them, migrates and pins again. The kernel's vmstat counters count every round;
 the caller sees the last. Hooks on the function mark the task while it is inside, and one on gup_put_folio
-(put_compound_head before 5.16) counts what is dropped there: `internal`. So what the books have acquired is what the
-ledger has and `internal`, and likewise for released.
+(put_compound_head before 5.16) counts what is dropped there: `gup_retry`. So what the vmstat counters have acquired is what the
+ledger has and `gup_retry`, and likewise for released.
 
 gup_put_folio is inlined into most of its callers from 6.16 on, so it is no place to see releases; inside
 __gup_longterm_locked it is called on every kernel measured. Whether that holds shows in `unaccounted`."
@@ -58,10 +58,10 @@ __gup_longterm_locked it is called on every kernel measured. Whether that holds 
 Whoever pinned lets go by unpin_user_page, unpin_user_pages or one of their relatives (mm/gup.c), often in another
 task or in an interrupt, when the device has finished. Each has a hook on its entry, while the pins are still there.
 The running task says nothing about whose pins these are: the folio table does, which has the holder of every
-folio that was pinned since the start. What it does not know is older than the start: `opening_released`.
+folio that was pinned since the start. What it does not know is taken before the start: `preexisting_released`.
 
 Several holders of one folio are told apart as far as that is possible: a release goes to the releasing process's
-own pins first, short-term before long-term, and is counted as `ambiguous`."
+own pins first, short-term before long-term, and is counted as `ambiguous_owner`."
             }
             Self::Exit => {
                 "\
@@ -79,7 +79,7 @@ ledger says whose they are. Since 5.19 the kernel knows pages that belong to one
 others, and never copies them: a copy of a pinned anonymous page there is an alarm.
 
 Each of these hooks leaves by its first instructions where the process has never pinned anything.
-Copies of pages that are held by references that are no pins (FOLL_GET) are seen with --references alone."
+Copies of pages that are held by references that are no pins (FOLL_GET) are seen with --foll-get alone."
             }
             Self::Fork => {
                 "\
@@ -95,7 +95,7 @@ When a range is unmapped (unmap_vmas), dropped (do_madvise), write-protected (ch
 when a long-term extent is near; what it overlaps is found out afterwards. A small table (64 MiB and finer, by address
 space) spares all others. exit_mmap tells that an address space is gone, clear_inode that a file is.
 
-Not seen: what happens to the mapping of short-term pins, unless --all gives them addresses, and of pins older than the start;
+Not seen: what happens to the mapping of short-term pins, unless --short-term gives them addresses, and of pins taken before the start;
 hugetlbfs files that are truncated; process_vm-like advice (process_madvise) on newer kernels."
             }
             Self::Window => {
@@ -112,7 +112,7 @@ A window in which no page was changed does not count."
                 "\
 Some of those who hand a process's pages to a device or to another process do not pin them: vmsplice, MSG_ZEROCOPY, and
 direct I/O up to 6.4. They take references (FOLL_GET) by get_user_pages_fast (mm/gup.c), as much as anybody may who
-looks at a page, and put them like any other: nothing can be hooked there. So with --references the latest reference to
+looks at a page, and put them like any other: nothing can be hooked there. So with --foll-get the latest reference to
 each small folio is remembered, and when do_wp_page copies one of these, its count tells whether somebody besides the
 page tables, the fault and the lists for reclaim still has it: get-not-pin.
 
@@ -132,7 +132,7 @@ mod tests {
     fn every_purpose_that_a_hook_serves_can_be_explained() {
         for purpose in HOOKS.iter().flat_map(|hook| hook.purposes) {
             assert_eq!(Purpose::named(purpose.as_str()), Some(*purpose));
-            assert!(purpose.story().len() > 200);
+            assert!(purpose.builder().len() > 200);
         }
         assert_eq!(Purpose::named("acquires"), None);
     }

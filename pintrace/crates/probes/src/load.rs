@@ -7,12 +7,12 @@ use pintrace_common::ledger::CHUNK_PAGES;
 use pintrace_common::limits;
 use pintrace_common::watch::WatchFacts;
 
-use pintrace_bpf::in_place::InPlace;
 use pintrace_bpf::objects;
+use pintrace_bpf::rdonly_cast::RdonlyCast;
 use pintrace_bpf::refusal::root_cause;
 use pintrace_kernel::facts::{Kernel, KernelFacts};
 use pintrace_kernel::layout::{self, UnknownLayout};
-use pintrace_kernel::watch_layout;
+use pintrace_kernel::mm_event_layout;
 
 /// Why nothing can be loaded at all.
 #[derive(Debug, thiserror::Error)]
@@ -33,10 +33,10 @@ unsafe impl aya::Pod for FactsGlobal {}
 /// The same for those behind the findings.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-struct WatchGlobal(WatchFacts);
+struct MmEventGlobal(WatchFacts);
 
 // SAFETY: as above.
-unsafe impl aya::Pod for WatchGlobal {}
+unsafe impl aya::Pod for MmEventGlobal {}
 
 /// What is injected.
 #[derive(Clone, Debug)]
@@ -44,9 +44,9 @@ pub struct Layouts {
     /// For the ledger.
     pub ledger: Facts,
     /// For the findings; where it is not known, they cannot be had.
-    pub watch: Result<WatchFacts, UnknownLayout>,
+    pub mm_events: Result<WatchFacts, UnknownLayout>,
     /// To read memory in place, if the kernel has what that takes.
-    pub in_place: Option<InPlace>,
+    pub rdonly_cast: Option<RdonlyCast>,
 }
 
 impl Layouts {
@@ -54,8 +54,10 @@ impl Layouts {
     pub fn of(kernel: &Kernel) -> Result<Self, UnknownLayout> {
         Ok(Self {
             ledger: layout::facts(&kernel.types, kernel.facts.preemption)?,
-            watch: watch_layout::watch_facts(&kernel.types, |function| kernel.facts.parameters(function)),
-            in_place: InPlace::find(&kernel.types, InPlace::WORDS),
+            mm_events: mm_event_layout::mm_event_facts(&kernel.types, |function| {
+                kernel.facts.parameters(function)
+            }),
+            rdonly_cast: RdonlyCast::find(&kernel.types, RdonlyCast::WORDS),
         })
     }
 }
@@ -64,7 +66,7 @@ impl Layouts {
 #[derive(Clone, Debug)]
 pub struct LoadOptions {
     /// Look for findings as well.
-    pub findings: Option<Wanted>,
+    pub findings: Option<WantedFindings>,
     /// Other bounds for maps, by map name; tests make them tiny.
     pub map_entries: Vec<(&'static str, u32)>,
     /// Let the programs' debug messages through (needs the feature `bpf-log`).
@@ -74,7 +76,7 @@ pub struct LoadOptions {
 impl Default for LoadOptions {
     fn default() -> Self {
         Self {
-            findings: Some(Wanted::default()),
+            findings: Some(WantedFindings::default()),
             map_entries: Vec::new(),
             bpf_log: false,
         }
@@ -83,11 +85,11 @@ impl Default for LoadOptions {
 
 /// Findings beyond the usual.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Wanted {
+pub struct WantedFindings {
     /// On short-term pins too, which get extents for it.
-    pub all: bool,
+    pub short_term: bool,
     /// On references that are no pins too.
-    pub references: bool,
+    pub foll_get: bool,
 }
 
 /// Loads the object that suits the kernel, with the layout injected. Nothing is attached yet.
@@ -102,13 +104,13 @@ pub fn load(
     } else {
         objects::LEDGER_WITHOUT_BPF_LOOP
     };
-    if let Some(in_place) = layouts.in_place {
+    if let Some(rdonly_cast) = layouts.rdonly_cast {
         let facts = Facts {
-            cast_type: in_place.read_as,
+            cast_type: rdonly_cast.read_as,
             ..layouts.ledger
         };
-        let mut ebpf = load_object(&in_place.put_into(object), facts, kernel, layouts, btf, options)?;
-        if takes(&mut ebpf, IN_PLACE) {
+        let mut ebpf = load_object(&rdonly_cast.patch(object), facts, kernel, layouts, btf, options)?;
+        if takes(&mut ebpf, RDONLY_CAST) {
             return Ok(ebpf);
         }
     }
@@ -116,7 +118,7 @@ pub fn load(
 }
 
 /// A program of the object that does nothing but what the kernel may not allow.
-const IN_PLACE: &str = "reads_in_place";
+const RDONLY_CAST: &str = "reads_in_place";
 
 /// Whether the kernel loads it.
 fn takes(ebpf: &mut Ebpf, name: &str) -> bool {
@@ -137,17 +139,17 @@ fn load_object(
 ) -> Result<Ebpf, LoadError> {
     let facts = FactsGlobal(facts);
     let wanted = options.findings.unwrap_or_default();
-    let watch = WatchGlobal(WatchFacts {
-        all: u32::from(wanted.all),
-        references: u32::from(wanted.references),
-        ..layouts.watch.clone().unwrap_or_default()
+    let mm_events = MmEventGlobal(WatchFacts {
+        all: u32::from(wanted.short_term),
+        references: u32::from(wanted.foll_get),
+        ..layouts.mm_events.clone().unwrap_or_default()
     });
     let log_level = u8::from(options.bpf_log) * LOG_DEBUG;
     let mut loader = EbpfLoader::new();
     loader
         .btf(Some(btf))
         .override_global("FACTS", &facts, true)
-        .override_global("WATCH_FACTS", &watch, true)
+        .override_global("WATCH_FACTS", &mm_events, true)
         .override_global("AYA_LOG_LEVEL", &log_level, false)
         .map_max_entries("CHUNKS", folio_chunks(kernel.bpf_loop));
     if !kernel.bpf_loop {
@@ -156,7 +158,7 @@ fn load_object(
     if layouts.ledger.two_turns == 0 {
         loader.map_max_entries("MARKS", limits::UNUSED);
     }
-    if !wanted.references {
+    if !wanted.foll_get {
         loader.map_max_entries("REFERENCES", limits::UNUSED);
         loader.map_max_entries("REFERRERS", limits::UNUSED);
     }

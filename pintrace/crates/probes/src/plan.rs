@@ -5,20 +5,20 @@ use pintrace_kernel::facts::{FunctionFacts, KernelFacts};
 
 /// What is to be done for one hook.
 #[derive(Clone, Debug)]
-pub struct Line {
+pub struct PlannedHook {
     /// The hook.
     pub hook: &'static Hook,
     /// What to do.
-    pub choice: Choice,
+    pub choice: PlanChoice,
 }
 
 /// What to do for a hook.
 #[derive(Clone, Debug)]
-pub enum Choice {
+pub enum PlanChoice {
     /// This kernel has no such function: nothing to see, nothing lost.
     NotHere,
     /// Another hook sees the same on this kernel.
-    Spare,
+    NotNeeded,
     /// Try these in order.
     Try(Vec<&'static Candidate>),
     /// It is there, and nothing can be attached to it.
@@ -33,31 +33,31 @@ const KPROBE_ARGUMENTS: usize = 6;
 const UNTRACEABLE: &str = "in BTF, but ftrace cannot trace it: inlined, or built without it";
 
 /// Plans every hook of the table.
-pub fn plan(hooks: &'static [Hook], facts: &KernelFacts) -> Vec<Line> {
-    let lines = hooks.iter().map(|hook| Line {
+pub fn plan(hooks: &'static [Hook], facts: &KernelFacts) -> Vec<PlannedHook> {
+    let lines = hooks.iter().map(|hook| PlannedHook {
         hook,
         choice: choose(hook, facts),
     });
-    let mut lines: Vec<Line> = lines.collect();
+    let mut lines: Vec<PlannedHook> = lines.collect();
     for one_of in ONE_OF {
         let absent = |name: &str| {
             let mut of_name = lines.iter().filter(|line| line.hook.function == name);
-            of_name.all(|line| matches!(line.choice, Choice::NotHere))
+            of_name.all(|line| matches!(line.choice, PlanChoice::NotHere))
         };
         if one_of.given.is_some_and(absent) || !one_of.any.iter().all(|name| absent(name)) {
             continue;
         }
         let why = format!("no function of that kernel is called {}", one_of.any.join(" or "));
         if let Some(line) = lines.iter_mut().find(|line| line.hook.function == one_of.any[0]) {
-            line.choice = Choice::Missing(why);
+            line.choice = PlanChoice::Missing(why);
         }
     }
     lines
 }
 
-fn choose(hook: &'static Hook, facts: &KernelFacts) -> Choice {
+fn choose(hook: &'static Hook, facts: &KernelFacts) -> PlanChoice {
     if hook.parameters.is_empty() {
-        return Choice::Try(hook.candidates.iter().collect());
+        return PlanChoice::Try(hook.candidates.iter().collect());
     }
     let function = facts.functions.get(hook.function).cloned().unwrap_or_default();
     let FunctionFacts {
@@ -67,12 +67,12 @@ fn choose(hook: &'static Hook, facts: &KernelFacts) -> Choice {
     } = function;
     let Some(prototype) = prototype else {
         return match in_kallsyms {
-            Some(true) => Choice::Missing("not in BTF, so its prototype is not known".to_owned()),
-            _ => Choice::NotHere,
+            Some(true) => PlanChoice::Missing("not in BTF, so its prototype is not known".to_owned()),
+            _ => PlanChoice::NotHere,
         };
     };
     if in_kallsyms == Some(false) {
-        return Choice::NotHere;
+        return PlanChoice::NotHere;
     }
     let fits = |wanted: &[&str]| {
         prototype.parameters.len() >= wanted.len()
@@ -84,10 +84,10 @@ fn choose(hook: &'static Hook, facts: &KernelFacts) -> Choice {
     };
     if !fits(hook.parameters) && !hook.or.iter().any(|wanted| fits(wanted)) {
         if hook.optional {
-            return Choice::Spare;
+            return PlanChoice::NotNeeded;
         }
         let have = prototype.parameters.join(", ");
-        return Choice::Missing(format!("its prototype ({have}) is not one that pintrace knows"));
+        return PlanChoice::Missing(format!("its prototype ({have}) is not one that pintrace knows"));
     }
     let refusal = |attachment: &Attachment| match attachment.method {
         Method::Tracepoint => None,
@@ -110,8 +110,8 @@ fn choose(hook: &'static Hook, facts: &KernelFacts) -> Choice {
         }
     }
     match refused {
-        Some(why) if usable.is_empty() => Choice::Missing(why.to_owned()),
-        _ => Choice::Try(usable),
+        Some(why) if usable.is_empty() => PlanChoice::Missing(why.to_owned()),
+        _ => PlanChoice::Try(usable),
     }
 }
 
@@ -144,7 +144,7 @@ mod tests {
         }
     }
 
-    fn choice(facts: &KernelFacts, function: &str) -> Choice {
+    fn choice(facts: &KernelFacts, function: &str) -> PlanChoice {
         plan(HOOKS, facts)
             .into_iter()
             .find(|line| line.hook.function == function)
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_function_that_does_not_exist_is_no_loss() {
-        assert!(matches!(choice(&kernel(&[]), "unpin_folio"), Choice::NotHere));
+        assert!(matches!(choice(&kernel(&[]), "unpin_folio"), PlanChoice::NotHere));
     }
 
     #[test]
@@ -163,13 +163,13 @@ mod tests {
             "pin_user_pages",
             &["start", "nr_pages", "gup_flags", "pages", "vmas"],
         )]);
-        assert!(matches!(choice(&facts, "pin_user_pages"), Choice::Try(_)));
+        assert!(matches!(choice(&facts, "pin_user_pages"), PlanChoice::Try(_)));
     }
 
     #[test]
     fn another_argument_order_is_refused_with_the_prototype() {
         let facts = kernel(&[("pin_user_pages", &["start", "nr_pages", "pages", "gup_flags"])]);
-        let Choice::Missing(why) = choice(&facts, "pin_user_pages") else {
+        let PlanChoice::Missing(why) = choice(&facts, "pin_user_pages") else {
             panic!("accepted")
         };
         assert!(why.contains("start, nr_pages, pages, gup_flags"), "{why}");
@@ -179,12 +179,12 @@ mod tests {
     fn seven_arguments_have_kprobes_to_fall_back_on_if_the_kernel_has_them() {
         let remote: &[&str] = &["mm", "start", "nr_pages", "gup_flags", "pages", "vmas", "locked"];
         let mut facts = kernel(&[("pin_user_pages_remote", remote)]);
-        let Choice::Try(ways) = choice(&facts, "pin_user_pages_remote") else {
+        let PlanChoice::Try(ways) = choice(&facts, "pin_user_pages_remote") else {
             panic!("missing")
         };
         assert_eq!(ways.len(), 2);
         facts.kprobes = Some(false);
-        let Choice::Try(ways) = choice(&facts, "pin_user_pages_remote") else {
+        let PlanChoice::Try(ways) = choice(&facts, "pin_user_pages_remote") else {
             panic!("missing")
         };
         assert_eq!(ways.len(), 1);
@@ -199,7 +199,7 @@ mod tests {
             prototype: None,
         };
         facts.functions.insert("pin_user_pages".to_owned(), function);
-        assert!(matches!(choice(&facts, "pin_user_pages"), Choice::Missing(_)));
+        assert!(matches!(choice(&facts, "pin_user_pages"), PlanChoice::Missing(_)));
     }
 
     #[test]
@@ -207,9 +207,9 @@ mod tests {
         let rmap: (&str, &[&str]) = ("page_add_new_anon_rmap", &["page", "vma", "address"]);
         assert!(matches!(
             choice(&kernel(&[rmap]), "folio_add_new_anon_rmap"),
-            Choice::NotHere
+            PlanChoice::NotHere
         ));
-        let Choice::Missing(why) = choice(&kernel(&[]), "folio_add_new_anon_rmap") else {
+        let PlanChoice::Missing(why) = choice(&kernel(&[]), "folio_add_new_anon_rmap") else {
             panic!("no loss")
         };
         assert!(
@@ -219,12 +219,12 @@ mod tests {
         // Without hugetlb none of its functions is needed.
         assert!(matches!(
             choice(&kernel(&[]), "copy_user_large_folio"),
-            Choice::NotHere
+            PlanChoice::NotHere
         ));
         let hugetlb: (&str, &[&str]) = ("hugetlb_fault", &["mm", "vma", "address", "flags"]);
         assert!(matches!(
             choice(&kernel(&[hugetlb]), "copy_user_large_folio"),
-            Choice::Missing(_)
+            PlanChoice::Missing(_)
         ));
     }
 
@@ -235,13 +235,13 @@ mod tests {
             facts.functions.get_mut("unpin_folio").unwrap().traceable = answer;
         };
         traceable(&mut facts, Some(false));
-        let Choice::Missing(why) = choice(&facts, "unpin_folio") else {
+        let PlanChoice::Missing(why) = choice(&facts, "unpin_folio") else {
             panic!("tried")
         };
         assert!(why.contains("ftrace cannot trace it"), "{why}");
-        assert!(matches!(choice(&facts, "unpin_user_page"), Choice::Try(_)));
+        assert!(matches!(choice(&facts, "unpin_user_page"), PlanChoice::Try(_)));
         // Where the list cannot be read, trying decides.
         traceable(&mut facts, None);
-        assert!(matches!(choice(&facts, "unpin_folio"), Choice::Try(_)));
+        assert!(matches!(choice(&facts, "unpin_folio"), PlanChoice::Try(_)));
     }
 }

@@ -2,22 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use super::found::{Folios, Run};
-use super::kind::Kind;
+use super::kind::MemoryKind;
+use super::pinned_folios::{FolioRun, Folios};
 
 /// An amount of pinned memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Amount {
     /// Folios.
     pub folios: u64,
-    /// Pins on them: pages as the kernel's books count.
+    /// Pins on them: pages as the kernel's vmstat counters count.
     pub pages: u64,
     /// Bytes that they keep in place.
     pub bytes: u64,
 }
 
 impl Amount {
-    fn add(&mut self, folios: u64, run: &Run) {
+    fn add(&mut self, folios: u64, run: &FolioRun) {
         self.folios += folios;
         self.pages += folios * u64::from(run.pins);
         self.bytes += folios << (u32::from(run.order) + 12);
@@ -31,7 +31,7 @@ impl Amount {
 
 /// Neighbouring pinned pages of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Mapped {
+pub struct MappedRange {
     /// User address of the first page.
     pub address: u64,
     /// User address after the last.
@@ -42,7 +42,7 @@ pub struct Mapped {
 
 /// What one process maps of the pinned folios.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Share {
+pub struct MappedFolios {
     /// The process.
     pub pid: u32,
     /// All of them.
@@ -52,14 +52,14 @@ pub struct Share {
     /// Each folio counted for one process only: of those that map it, the one that was walked first.
     pub counted: Amount,
     /// By kind and order.
-    pub parts: BTreeMap<(Kind, u8), Amount>,
+    pub parts: BTreeMap<(MemoryKind, u8), Amount>,
     /// Where they are mapped.
-    pub mapped: Vec<Mapped>,
+    pub mapped: Vec<MappedRange>,
     /// Ranges that were left out of `mapped`.
     pub more_mapped: u64,
 }
 
-impl Share {
+impl MappedFolios {
     fn map(&mut self, address: u64, pfn: u64) {
         let end = address + 4096;
         if let Some(last) = self.mapped.last_mut()
@@ -67,7 +67,7 @@ impl Share {
         {
             last.end = end;
         } else if self.mapped.len() < RANGES_KEPT {
-            self.mapped.push(Mapped { address, end, pfn });
+            self.mapped.push(MappedRange { address, end, pfn });
         } else {
             self.more_mapped += 1;
         }
@@ -88,7 +88,7 @@ pub struct Join<'a> {
     /// By folio: 0, or the number of the process that maps it, or a place in `several`.
     owners: Vec<u32>,
     several: Vec<Vec<u32>>,
-    shares: Vec<Share>,
+    shares: Vec<MappedFolios>,
     hint: usize,
 }
 
@@ -106,9 +106,9 @@ impl<'a> Join<'a> {
 
     /// From here on the pages are this process's.
     pub fn process(&mut self, pid: u32) {
-        self.shares.push(Share {
+        self.shares.push(MappedFolios {
             pid,
-            ..Share::default()
+            ..MappedFolios::default()
         });
     }
 
@@ -152,7 +152,7 @@ impl<'a> Join<'a> {
     /// What each process maps, and whose each stretch of folios is.
     pub fn finish(self) -> Joined {
         let mut shares = self.shares;
-        let (mut given, mut orphans) = (Vec::new(), Vec::new());
+        let (mut given, mut unmapped_pins) = (Vec::new(), Vec::new());
         for run in self.folios.runs() {
             let mut place = run.index;
             let end = run.index + run.folios;
@@ -162,7 +162,7 @@ impl<'a> Join<'a> {
                     .iter()
                     .take_while(|other| **other == owner)
                     .count() as u64;
-                let stretch = Run {
+                let stretch = FolioRun {
                     pfn: run.pfn + ((place - run.index) << run.order),
                     folios: same,
                     ..*run
@@ -171,10 +171,10 @@ impl<'a> Join<'a> {
                     let share = (number as usize)
                         .checked_sub(1)
                         .and_then(|place| shares.get(place));
-                    given.extend(share.map(|share: &Share| (share.pid, stretch)));
+                    given.extend(share.map(|share: &MappedFolios| (share.pid, stretch)));
                 };
                 if owner == NOBODY {
-                    orphans.push(stretch);
+                    unmapped_pins.push(stretch);
                 } else if owner & SEVERAL != 0 {
                     let list = &self.several[(owner & !SEVERAL) as usize];
                     own(list[0]);
@@ -192,7 +192,7 @@ impl<'a> Join<'a> {
         Joined {
             shares,
             owned: given,
-            orphans,
+            unmapped_pins,
         }
     }
 }
@@ -201,14 +201,21 @@ impl<'a> Join<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Joined {
     /// Processes that map something.
-    pub shares: Vec<Share>,
+    pub shares: Vec<MappedFolios>,
     /// Stretches of folios, each with the process that it is counted for.
-    pub owned: Vec<(u32, Run)>,
+    pub owned: Vec<(u32, FolioRun)>,
     /// Stretches that nobody maps.
-    pub orphans: Vec<Run>,
+    pub unmapped_pins: Vec<FolioRun>,
 }
 
-fn credit(all: &mut [Share], number: u32, run: &Run, folios: u64, with_others: bool, first: bool) {
+fn credit(
+    all: &mut [MappedFolios],
+    number: u32,
+    run: &FolioRun,
+    folios: u64,
+    with_others: bool,
+    first: bool,
+) {
     let Some(share) = (number as usize)
         .checked_sub(1)
         .and_then(|place| all.get_mut(place))
@@ -230,7 +237,7 @@ fn credit(all: &mut [Share], number: u32, run: &Run, folios: u64, with_others: b
 }
 
 /// What runs add up to.
-pub fn sum<'a>(runs: impl IntoIterator<Item = &'a Run>) -> Amount {
+pub fn sum<'a>(runs: impl IntoIterator<Item = &'a FolioRun>) -> Amount {
     let mut amount = Amount::default();
     for run in runs {
         amount.add(run.folios, run);
@@ -263,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_go_to_who_maps_them_and_the_rest_are_orphans() {
+    fn pages_go_to_who_maps_them_and_the_rest_are_unmapped() {
         let folios = folios();
         let mut join = Join::new(&folios);
         join.process(1);
@@ -276,7 +283,7 @@ mod tests {
         let Joined {
             shares,
             owned,
-            orphans,
+            unmapped_pins,
         } = join.finish();
         let owned: Vec<_> = owned
             .iter()
@@ -290,7 +297,10 @@ mod tests {
             (2, 3, 16 << 10)
         );
         assert_eq!(shares[1].mapped.len(), 1);
-        assert_eq!((orphans.len(), orphans[0].pfn, orphans[0].folios), (1, 9, 1));
+        assert_eq!(
+            (unmapped_pins.len(), unmapped_pins[0].pfn, unmapped_pins[0].folios),
+            (1, 9, 1)
+        );
     }
 
     #[test]
@@ -301,13 +311,17 @@ mod tests {
             join.process(pid);
             join.page(0x1000, 8);
         }
-        let Joined { shares, orphans, .. } = join.finish();
+        let Joined {
+            shares,
+            unmapped_pins,
+            ..
+        } = join.finish();
         let pages: Vec<_> = shares
             .iter()
             .map(|share| (share.all.pages, share.shared.pages, share.counted.pages))
             .collect();
         assert_eq!(pages, [(1, 1, 1), (1, 1, 0), (1, 1, 0)]);
-        assert_eq!(sum(&orphans).pages, 1 + 3);
+        assert_eq!(sum(&unmapped_pins).pages, 1 + 3);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use pintrace_common::scan::{Found, MAPPING_ANON, MAPPING_FILE, MAPPING_KSM};
 /// Kinds of memory, as `--json` names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum MemoryKind {
     /// Anonymous memory.
     Anon,
     /// Pages of a file, also of shared memory.
@@ -20,7 +20,7 @@ pub enum Kind {
     Other,
 }
 
-impl Kind {
+impl MemoryKind {
     /// The name in tables and `--json`.
     pub const fn name(self) -> &'static str {
         match self {

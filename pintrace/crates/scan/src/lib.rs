@@ -1,17 +1,17 @@
-//! The state witness: which pages are pinned now, whoever pinned them and however long ago, and whose they are.
+//! The scan: which pages are pinned now, whoever pinned them and however long ago, and whose they are.
 //!
 //! It reads every struct page by a program that is attached to nothing ([`object`]), and joins what it finds with
 //! the page tables of the processes that ever pinned ([`join`]). It knows nothing of who pinned, when,
 //! or by which call.
 
-pub mod adopt;
-pub mod anchor;
-pub mod found;
+pub mod has_pinned;
 pub mod join;
 pub mod kind;
-pub mod look;
-pub mod mms;
 pub mod object;
+pub mod page_tables;
+pub mod pinned_folios;
 pub mod rmap;
+pub mod scan_result;
 pub mod scanner;
-pub mod survey;
+pub mod unmapped;
+pub mod vmemmap;

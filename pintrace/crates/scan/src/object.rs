@@ -7,9 +7,9 @@ use aya::programs::{Iter, Program, ProgramError, RawTracePoint};
 use aya::{Btf, Ebpf, EbpfLoader};
 use pintrace_common::scan::{BLOCK, Block, Found, Peek, ScanFacts, ScanState, TaskSeen};
 
-use pintrace_bpf::in_place::InPlace;
 use pintrace_bpf::objects;
 use pintrace_bpf::pod;
+use pintrace_bpf::rdonly_cast::RdonlyCast;
 use pintrace_bpf::refusal::root_cause;
 use pintrace_bpf::test_run::test_run;
 use pintrace_kernel::btf::KernelTypes;
@@ -69,13 +69,13 @@ pub struct Object {
 impl Object {
     /// Loads the programs with the layout injected.
     pub fn load(facts: ScanFacts, types: &KernelTypes, btf: &Btf) -> Result<Self, ObjectError> {
-        let in_place = InPlace::find(types, "folio");
-        let object = in_place.map_or_else(
+        let rdonly_cast = RdonlyCast::find(types, "folio");
+        let object = rdonly_cast.map_or_else(
             || objects::SCAN.to_vec(),
-            |in_place| in_place.put_into(objects::SCAN),
+            |rdonly_cast| rdonly_cast.patch(objects::SCAN),
         );
         let facts = PodFacts(ScanFacts {
-            folio_type: in_place.map_or(0, |in_place| in_place.read_as),
+            folio_type: rdonly_cast.map_or(0, |rdonly_cast| rdonly_cast.read_as),
             ..facts
         });
         let mut ebpf = EbpfLoader::new()
@@ -87,7 +87,7 @@ impl Object {
                 .load()
                 .map_err(|error| refused(name, &error))?;
         }
-        let direct = in_place.is_some()
+        let direct = rdonly_cast.is_some()
             && raw_tracepoint(&mut ebpf, SCAN_DIRECT)?
                 .load()
                 .inspect_err(|error| {
@@ -136,15 +136,15 @@ impl Object {
     }
 
     /// Reads kernel memory; not readable is no error.
-    pub fn peek(&self, address: u64) -> Result<Peek, ObjectError> {
+    pub fn probe_read(&self, address: u64) -> Result<Peek, ObjectError> {
         self.run(PEEK, &[address])?;
         Ok(self.peeked.get(&0, 0)?.0)
     }
 
     /// A u64 of kernel memory; `None` if it cannot be read.
     pub fn read_u64(&self, address: u64) -> Option<u64> {
-        let peek = self.peek(address).ok()?;
-        (peek.readable == 1).then_some(peek.words[0])
+        let read = self.probe_read(address).ok()?;
+        (read.readable == 1).then_some(read.words[0])
     }
 
     /// The tasks whose mm's flags have a bit of `mask`; all that have an mm if it is 0. `None` if this kernel does

@@ -40,9 +40,9 @@ impl<'o> Owners<'o> {
     pub fn of(&mut self, page: u64) -> Option<u32> {
         let words = self
             .object
-            .peek(page)
+            .probe_read(page)
             .ok()
-            .filter(|peek| peek.readable == 1)?
+            .filter(|read| read.readable == 1)?
             .words;
         let word = |offset: u32| words.get(offset as usize / 8).copied();
         let (mapping, index) = (word(self.rmap.page_mapping)?, word(self.rmap.page_index)?);

@@ -14,18 +14,18 @@ use pintrace_kernel::btf::KernelTypes;
 use pintrace_kernel::facts::Roots;
 use pintrace_kernel::layout::UnknownLayout;
 
-use super::adopt::{self, Open};
-use super::anchor::{self, AnchorError};
-use super::found::{Folios, Run};
-use super::join::{Join, Joined, Share, sum};
-use super::kind::{Kind, PageFlags};
-use super::look::{Holder, Look, Memory, Orphans, Part, Unseen};
-use super::mms::{self, Process};
+use super::has_pinned::{self, ProcessTask};
+use super::join::{Join, Joined, MappedFolios, sum};
+use super::kind::{MemoryKind, PageFlags};
 use super::object::{Object, ObjectError};
+use super::page_tables::PageTables;
+use super::pinned_folios::{FolioRun, Folios};
 use super::rmap::Owners;
-use super::survey::Survey;
+use super::scan_result::{KindAmount, MemoryRead, ScanHolder, ScanResult, UnmappedPins, Unreadable};
+use super::unmapped::{self, OpenDescriptor};
+use super::vmemmap::{self, VmemmapError};
 use pintrace_kernel::descriptors::{self, Descriptor};
-use pintrace_kernel::ram::{self, RamError};
+use pintrace_kernel::iomem::{self, IomemError};
 use pintrace_kernel::scan_layout::{self, Layout};
 
 /// Why there is no scan.
@@ -39,10 +39,10 @@ pub enum ScanError {
     Object(#[from] ObjectError),
     /// The struct pages cannot be found.
     #[error(transparent)]
-    Anchor(#[from] AnchorError),
+    Vmemmap(#[from] VmemmapError),
     /// It is not known where memory is.
     #[error(transparent)]
-    Ram(#[from] RamError),
+    Iomem(#[from] IomemError),
 }
 
 /// Ready to look.
@@ -50,7 +50,7 @@ pub struct Scanner {
     object: Object,
     layout: Layout,
     vmemmap: u64,
-    ram: Vec<Range<u64>>,
+    ram_ranges: Vec<Range<u64>>,
     proc: PathBuf,
     mask: Option<u64>,
 }
@@ -63,10 +63,10 @@ impl Scanner {
     pub fn start(types: &KernelTypes, btf: &Btf, roots: &Roots) -> Result<Self, ScanError> {
         let layout = scan_layout::layout(types)?;
         let object = Object::load(layout.facts, types, btf)?;
-        let vmemmap = anchor::find(&object, &layout, &roots.proc)?;
-        let mask = mms::pinned_mask(&object, &layout)?;
+        let vmemmap = vmemmap::find(&object, &layout, &roots.proc)?;
+        let mask = has_pinned::pinned_mask(&object, &layout)?;
         Ok(Self {
-            ram: ram::ranges(&roots.proc)?,
+            ram_ranges: iomem::ranges(&roots.proc)?,
             object,
             layout,
             vmemmap,
@@ -76,20 +76,20 @@ impl Scanner {
     }
 
     /// Reads all struct pages.
-    pub fn folios(&mut self, progress: Progress<'_>) -> Result<(Folios, Memory), ScanError> {
+    pub fn folios(&mut self, progress: Progress<'_>) -> Result<(Folios, MemoryRead), ScanError> {
         // Memory may have been added since; where the list may no longer be read, the old one stands.
-        if let Ok(ram) = ram::ranges(&self.proc) {
-            self.ram = ram;
+        if let Ok(ram_ranges) = iomem::ranges(&self.proc) {
+            self.ram_ranges = ram_ranges;
         }
         let flags = PageFlags::open(&self.proc);
-        let total = self.ram.iter().map(|range| range.end - range.start).sum();
-        let mut memory = Memory {
+        let total = self.ram_ranges.iter().map(|range| range.end - range.start).sum();
+        let mut memory = MemoryRead {
             ram_pages: total,
-            ..Memory::default()
+            ..MemoryRead::default()
         };
         let (mut folios, mut before) = (Folios::default(), 0);
         let begin = Instant::now();
-        for range in &self.ram {
+        for range in &self.ram_ranges {
             let mut next = range.start;
             while next < range.end {
                 let state = self.object.scan(self.vmemmap, next, range.end, &mut |found| {
@@ -111,34 +111,35 @@ impl Scanner {
 
     /// Looks at everything. `thorough` also reads the page tables of processes that never pinned if there is
     /// something that nobody else maps.
-    pub fn look(&mut self, thorough: bool, progress: Progress<'_>) -> Result<Look, ScanError> {
+    pub fn scan(&mut self, thorough: bool, progress: Progress<'_>) -> Result<ScanResult, ScanError> {
         let begin = Instant::now();
         let (folios, memory) = self.folios(progress)?;
-        let mut look = Look {
+        let mut result = ScanResult {
             memory,
             pinned: sum(folios.runs()),
             parts: parts(folios.runs()),
-            doubtful: folios.doubtful.clone(),
-            doubtful_count: folios.doubtful_count,
-            ..Look::default()
+            implausible: folios.implausible.clone(),
+            implausible_count: folios.implausible_count,
+            ..ScanResult::default()
         };
         let everybody = self.everybody()?;
-        let pinners = self.pinners(&mut look, &everybody)?;
+        let pinners = self.pinners(&mut result, &everybody)?;
         let mut join = Join::new(&folios);
-        let mut survey = Survey::without(std::process::id());
-        let pids = |processes: &[Process]| processes.iter().map(|process| process.pid).collect::<Vec<_>>();
+        let mut page_tables = PageTables::without(std::process::id());
+        let pids =
+            |processes: &[ProcessTask]| processes.iter().map(|process| process.pid).collect::<Vec<_>>();
         if !folios.is_empty() {
-            survey.read(&self.proc, pids(&pinners), &mut join);
+            page_tables.read(&self.proc, pids(&pinners), &mut join);
             if thorough && join.unowned() != 0 {
-                survey.read(&self.proc, pids(&everybody), &mut join);
+                page_tables.read(&self.proc, pids(&everybody), &mut join);
             }
         }
-        look.processes_read = survey.read;
-        look.unseen = survey.unseen;
+        result.processes_read = page_tables.read;
+        result.unreadable = page_tables.unreadable;
         let joined = join.finish();
-        self.attribute(&mut look, joined, &everybody);
-        look.memory.took_ns = nanos(begin);
-        Ok(look)
+        self.attribute(&mut result, joined, &everybody);
+        result.memory.took_ns = nanos(begin);
+        Ok(result)
     }
 
     /// The address of a frame's struct page.
@@ -164,18 +165,22 @@ impl Scanner {
     }
 
     /// All processes; those of /proc where the kernel has no task iterator.
-    fn everybody(&mut self) -> Result<Vec<Process>, ScanError> {
-        Ok(match mms::processes(&mut self.object, 0)? {
+    fn everybody(&mut self) -> Result<Vec<ProcessTask>, ScanError> {
+        Ok(match has_pinned::processes(&mut self.object, 0)? {
             Some(processes) => processes,
             None => listed(&self.proc),
         })
     }
 
     /// Those that ever pinned.
-    fn pinners(&mut self, look: &mut Look, everybody: &[Process]) -> Result<Vec<Process>, ScanError> {
+    fn pinners(
+        &mut self,
+        result: &mut ScanResult,
+        everybody: &[ProcessTask],
+    ) -> Result<Vec<ProcessTask>, ScanError> {
         let why = match (self.mask, self.object.without_tasks()) {
             (Some(mask), None) => {
-                if let Some(pinners) = mms::processes(&mut self.object, mask)? {
+                if let Some(pinners) = has_pinned::processes(&mut self.object, mask)? {
                     return Ok(pinners);
                 }
                 "this kernel has no task iterator".to_owned()
@@ -183,50 +188,50 @@ impl Scanner {
             (_, Some(why)) => format!("the task iterator is refused: {why}"),
             (None, None) => "the mark that the kernel gives to those is not known".to_owned(),
         };
-        look.all_processes = Some(why);
+        result.all_processes = Some(why);
         Ok(everybody.to_vec())
     }
 
-    fn attribute(&self, look: &mut Look, joined: Joined, everybody: &[Process]) {
+    fn attribute(&self, result: &mut ScanResult, joined: Joined, everybody: &[ProcessTask]) {
         let Joined {
             shares,
             owned,
-            orphans: runs,
+            unmapped_pins: runs,
         } = joined;
         let unmapped = sum(&runs);
         let holding: BTreeSet<u32> = shares.iter().map(|share| share.pid).collect();
         let mut opens = Vec::new();
         for process in everybody {
             if !unmapped.is_empty() || holding.contains(&process.pid) {
-                self.descriptors(*process, &mut opens, &mut look.unseen);
+                self.descriptors(*process, &mut opens, &mut result.unreadable);
             }
         }
         let mapped = shares
             .iter()
             .map(|share| (share.pid, share.counted.pages))
             .collect();
-        let given = adopt::assign(&opens, &mapped, unmapped.pages);
-        look.owned = owned;
-        look.owned.extend(adopt::divide(&runs, &given));
-        look.orphans = Orphans {
+        let given = unmapped::assign(&opens, &mapped, unmapped.pages);
+        result.owned = owned;
+        result.owned.extend(unmapped::divide(&runs, &given));
+        result.unmapped_pins = UnmappedPins {
             unmapped,
             explained: given.values().sum(),
             parts: parts(&runs),
             runs,
             candidates: Vec::new(),
         };
-        let mut by_pid: BTreeMap<u32, Holder> = BTreeMap::new();
+        let mut by_pid: BTreeMap<u32, ScanHolder> = BTreeMap::new();
         for share in shares {
             by_pid.insert(share.pid, self.holder(share));
         }
         for (pid, pages) in given {
-            let holder = by_pid.entry(pid).or_insert_with(|| Holder {
+            let holder = by_pid.entry(pid).or_insert_with(|| ScanHolder {
                 process: self.seen(pid),
-                ..Holder::default()
+                ..ScanHolder::default()
             });
             holder.by_descriptor = pages;
         }
-        let remain = look.orphans.pages() != 0;
+        let remain = result.unmapped_pins.pages() != 0;
         let mut candidates: BTreeMap<u32, Vec<Descriptor>> = BTreeMap::new();
         for open in opens {
             match by_pid.get_mut(&open.pid) {
@@ -235,17 +240,18 @@ impl Scanner {
                 None => {}
             }
         }
-        look.orphans.candidates = candidates
+        result.unmapped_pins.candidates = candidates
             .into_iter()
             .map(|(pid, descriptors)| (self.seen(pid), descriptors))
             .collect();
-        look.holders = by_pid.into_values().collect();
-        look.holders
+        result.holders = by_pid.into_values().collect();
+        result
+            .holders
             .sort_by_key(|holder| std::cmp::Reverse((holder.pages(), holder.mapped.pages)));
     }
 
-    fn holder(&self, share: Share) -> Holder {
-        Holder {
+    fn holder(&self, share: MappedFolios) -> ScanHolder {
+        ScanHolder {
             process: self.seen(share.pid),
             mapped: share.all,
             shared: share.shared,
@@ -254,7 +260,7 @@ impl Scanner {
             parts: share
                 .parts
                 .into_iter()
-                .map(|((kind, order), amount)| Part { kind, order, amount })
+                .map(|((kind, order), amount)| KindAmount { kind, order, amount })
                 .collect(),
             ranges: share.mapped,
             more_ranges: share.more_mapped,
@@ -270,16 +276,21 @@ impl Scanner {
     }
 
     /// The descriptors of a process that can hold pins; which sockets are AF_XDP is read from the kernel's memory.
-    fn descriptors(&self, process: Process, opens: &mut Vec<Open>, unseen: &mut Unseen) {
+    fn descriptors(
+        &self,
+        process: ProcessTask,
+        opens: &mut Vec<OpenDescriptor>,
+        unreadable: &mut Unreadable,
+    ) {
         let Some(seen) = descriptors::read(&self.proc, process.pid) else {
             return;
         };
-        unseen.descriptors += seen.unread;
+        unreadable.descriptors += seen.unread;
         let file = |fd: u32| match process.task {
             0 => None,
-            task => anchor::file(&self.object, &self.layout, task, u64::from(fd)),
+            task => vmemmap::file(&self.object, &self.layout, task, u64::from(fd)),
         };
-        let known = seen.known.into_iter().map(|descriptor| Open {
+        let known = seen.known.into_iter().map(|descriptor| OpenDescriptor {
             pid: process.pid,
             file: file(descriptor.fd).unwrap_or(0),
             descriptor,
@@ -288,7 +299,7 @@ impl Scanner {
         let sockets = seen.sockets.into_iter().filter_map(|fd| {
             let file = file(fd)?;
             let pages = self.xdp_pages(file)?;
-            Some(Open {
+            Some(OpenDescriptor {
                 pid: process.pid,
                 file,
                 descriptor: Descriptor {
@@ -318,22 +329,22 @@ impl Scanner {
 }
 
 /// The processes of /proc, of whom the kernel's own structures are not known.
-fn listed(proc: &Path) -> Vec<Process> {
+fn listed(proc: &Path) -> Vec<ProcessTask> {
     let entries = std::fs::read_dir(proc).into_iter().flatten().flatten();
     let mut processes: Vec<_> = entries
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .map(|pid| Process { pid, task: 0 })
+        .map(|pid| ProcessTask { pid, task: 0 })
         .collect();
     processes.sort_by_key(|process| process.pid);
     processes
 }
 
-fn parts(runs: &[Run]) -> Vec<Part> {
-    let mut parts: BTreeMap<(Kind, u8), Vec<&Run>> = BTreeMap::new();
+fn parts(runs: &[FolioRun]) -> Vec<KindAmount> {
+    let mut parts: BTreeMap<(MemoryKind, u8), Vec<&FolioRun>> = BTreeMap::new();
     for run in runs {
         parts.entry((run.kind, run.order)).or_default().push(run);
     }
-    let part = |((kind, order), runs): ((Kind, u8), Vec<&Run>)| Part {
+    let part = |((kind, order), runs): ((MemoryKind, u8), Vec<&FolioRun>)| KindAmount {
         kind,
         order,
         amount: sum(runs),

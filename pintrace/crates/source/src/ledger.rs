@@ -6,7 +6,7 @@ use pintrace_common::counters::{Loss, Total};
 use pintrace_common::ledger::{Account, AccountKey, Extent};
 use pintrace_common::mend::caller;
 
-use super::truth::Totals;
+use super::baseline::Totals;
 use pintrace_bpf::pod;
 
 pod! {
@@ -30,11 +30,11 @@ pub struct Ledger {
 
 /// Pins that accounts hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Held {
+pub struct HeldPages {
     /// All of them.
     pub all: u64,
     /// Of these, the ones that are older than the hooks ([`caller::OLDER`]).
-    pub older: u64,
+    pub preexisting: u64,
 }
 
 /// A table is missing or refuses to be read.
@@ -95,24 +95,24 @@ impl Ledger {
             Ok(self.totals.get(&which.index(), 0)?.iter().sum())
         };
         // What was released first: of a pin that comes and goes meanwhile the ledger would hold less than nothing.
-        let (released, opening_released) = (total(Total::Released)?, total(Total::OpeningReleased)?);
+        let (released, preexisting_released) = (total(Total::Released)?, total(Total::OpeningReleased)?);
         Ok(Totals {
             acquired: total(Total::Acquired)?,
             released,
-            opening_released,
-            unbooked: total(Total::Unbooked)?,
-            internal: total(Total::Internal)?,
-            ambiguous: total(Total::Ambiguous)?,
+            preexisting_released,
+            not_in_vmstat: total(Total::Unbooked)?,
+            gup_retry: total(Total::Internal)?,
+            ambiguous_owner: total(Total::Ambiguous)?,
         })
     }
 
-    /// Calls that the kernel skipped and second copies of programs counted.
-    pub fn made_good(&self) -> Result<u64, LedgerError> {
+    /// Calls that the kernel skipped and backup programs of programs counted.
+    pub fn recovered_by_backup(&self) -> Result<u64, LedgerError> {
         Ok(self.totals.get(&Total::MadeGood.index(), 0)?.iter().sum())
     }
 
     /// The same for programs that look for findings.
-    pub fn watch_made_good(&self) -> Result<u64, LedgerError> {
+    pub fn mm_events_recovered_by_backup(&self) -> Result<u64, LedgerError> {
         Ok(self.totals.get(&Total::WatchMadeGood.index(), 0)?.iter().sum())
     }
 
@@ -141,14 +141,14 @@ impl Ledger {
     }
 
     /// What all accounts hold. They are read one by one, so it is right if nothing moves meanwhile.
-    pub fn held(&self) -> Result<Held, LedgerError> {
-        let mut held = Held::default();
+    pub fn held(&self) -> Result<HeldPages, LedgerError> {
+        let mut held = HeldPages::default();
         for id in self.account_ids()? {
             let account = self.account(id)?;
             let pages = account.acquired.saturating_sub(account.released);
             held.all += pages;
             if account.key.caller == caller::OLDER {
-                held.older += pages;
+                held.preexisting += pages;
             }
         }
         Ok(held)

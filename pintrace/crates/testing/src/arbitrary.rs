@@ -8,8 +8,8 @@ use proptest::prelude::*;
 
 use pintrace_events::units::{AccountId, ExtentId, Nanos, Pid, StackId, Tid};
 use pintrace_events::{
-    AccountOpened, AccountSampled, Body, Event, ExtentClosed, ExtentOpened, ExtentSampled, Missing, Probe,
-    ProcessExited, ProcessSeen, StackSeen, Started, StateSampled, Stopped, SymbolSeen, TruthSampled,
+    AccountOpened, AccountSampled, BalanceSampled, Body, Event, ExtentClosed, ExtentOpened, ExtentSampled,
+    MissingHook, Probe, ProcessExited, ProcessSeen, ScanSampled, StackSeen, Started, Stopped, SymbolSeen,
 };
 
 /// A stream of any events.
@@ -78,13 +78,13 @@ fn body() -> impl Strategy<Value = Body> {
                 module,
             })
         }),
-        truth_sampled(),
+        balance_sampled(),
         btree_map(name(), number(), 0..4).prop_map(Body::LossSampled),
-        (number(), number()).prop_map(|(pages, doubtful)| {
-            Body::StateSampled(StateSampled {
+        (number(), number()).prop_map(|(pages, implausible)| {
+            Body::ScanSampled(ScanSampled {
                 pages,
-                doubtful,
-                ..StateSampled::default()
+                implausible,
+                ..ScanSampled::default()
             })
         }),
         findings::body(),
@@ -108,21 +108,21 @@ fn started() -> impl Strategy<Value = Body> {
         vec(probe, 0..3),
         vec(name(), 0..3),
     )
-        .prop_map(|(kernel, witness, wall_ns, page_size, probes, command)| {
+        .prop_map(|(kernel, mode, wall_ns, page_size, probes, command)| {
             Body::Started(Started {
                 tool: "0".into(),
                 machine: "x86_64".into(),
                 host: "h".into(),
                 kernel,
-                witness,
-                without_events: String::new(),
+                mode,
+                without_trace: String::new(),
                 without_findings: String::new(),
                 wall_ns,
                 page_size,
                 probes,
-                missing: vec![Missing {
+                missing: vec![MissingHook {
                     function: "f".into(),
-                    ..Missing::default()
+                    ..MissingHook::default()
                 }],
                 command,
                 exclusive_pages: page_size % 2 == 0,
@@ -157,7 +157,7 @@ fn account_opened() -> impl Strategy<Value = Body> {
         (proptest::option::of(stack()), any::<bool>(), name()),
     )
         .prop_map(
-            |(account, pid, tid, comm, mm, caller, longterm, (stack, from_state, suspect))| {
+            |(account, pid, tid, comm, mm, caller, longterm, (stack, from_scan, likely_subsystem))| {
                 Body::AccountOpened(AccountOpened {
                     account,
                     pid,
@@ -168,8 +168,8 @@ fn account_opened() -> impl Strategy<Value = Body> {
                     longterm,
                     cgroup: 0,
                     stack,
-                    from_state,
-                    suspect,
+                    from_scan,
+                    likely_subsystem,
                 })
             },
         )
@@ -210,10 +210,10 @@ fn extent_opened() -> impl Strategy<Value = Body> {
         range,
         any::<u32>(),
         proptest::option::of(stack()),
-        (findings::space(), findings::space()),
+        (findings::mm(), findings::address_space()),
     )
         .prop_map(
-            |(extent, account, (address, end, pages, bytes_held), flags, stack, (space, file))| {
+            |(extent, account, (address, end, pages, bytes_held), flags, stack, (mm, address_space))| {
                 Body::ExtentOpened(ExtentOpened {
                     extent,
                     account,
@@ -223,34 +223,34 @@ fn extent_opened() -> impl Strategy<Value = Body> {
                     bytes_held,
                     flags,
                     stack,
-                    space,
-                    file,
+                    mm,
+                    address_space,
                     file_offset: bytes_held,
                 })
             },
         )
 }
 
-fn truth_sampled() -> impl Strategy<Value = Body> {
-    let books = (any::<Option<u64>>(), any::<Option<u64>>());
+fn balance_sampled() -> impl Strategy<Value = Body> {
+    let vmstat = (any::<Option<u64>>(), any::<Option<u64>>());
     let ledger = (number(), number(), number(), number());
-    (books, ledger, number(), number(), number()).prop_map(
-        |((books_acquired, books_released), ledger, internal, ambiguous, in_flight)| {
-            let (opening_held, ledger_acquired, ledger_released, opening_released) = ledger;
-            Body::TruthSampled(TruthSampled {
-                books_acquired,
-                books_released,
-                opening_held,
+    (vmstat, ledger, number(), number(), number()).prop_map(
+        |((vmstat_acquired, vmstat_released), ledger, gup_retry, ambiguous_owner, in_flight)| {
+            let (preexisting_held, ledger_acquired, ledger_released, preexisting_released) = ledger;
+            Body::BalanceSampled(BalanceSampled {
+                vmstat_acquired,
+                vmstat_released,
+                preexisting_held,
                 ledger_acquired,
                 ledger_released,
-                opening_released,
-                unbooked: ambiguous,
-                internal,
-                ambiguous,
-                opening_known: internal,
-                healed: i64::from_ne_bytes(in_flight.to_ne_bytes()),
-                opening_healed: i64::from_ne_bytes(ambiguous.to_ne_bytes()),
-                healed_pages: in_flight,
+                preexisting_released,
+                not_in_vmstat: ambiguous_owner,
+                gup_retry,
+                ambiguous_owner,
+                preexisting_attributed: gup_retry,
+                reconciled: i64::from_ne_bytes(in_flight.to_ne_bytes()),
+                preexisting_reconciled: i64::from_ne_bytes(ambiguous_owner.to_ne_bytes()),
+                reconciled_pages: in_flight,
                 in_flight,
             })
         },

@@ -38,7 +38,7 @@ impl Changing {
     }
 
     /// Its first page was released.
-    pub(super) fn shrinks(&mut self, index: u32, extent: &Extent) {
+    pub(super) fn partially_released(&mut self, index: u32, extent: &Extent) {
         self.shrink.extend(places(extent).map(|space| (space, index)));
     }
 
@@ -70,21 +70,21 @@ impl Tracker {
             .chain(shrinking.iter().copied())
             .collect();
         for index in all {
-            let Some(told) = self.extents.get(&index).copied() else {
+            let Some(emitted) = self.extents.get(&index).copied() else {
                 continue;
             };
-            if !in_file && told.address >= touched.end {
+            if !in_file && emitted.address >= touched.end {
                 continue;
             }
             let extent = ledger.extent(index)?;
             // What was added after the touch is none of its business.
-            let grown = told.end != extent.end;
+            let grown = emitted.end != extent.end;
             if grown && extent.grown_ns > time {
                 continue;
             }
-            let hit = in_file || told.end > touched.address;
+            let hit = in_file || emitted.end > touched.address;
             if grown || hit && shrinking.contains(&index) {
-                self.sample_extent(Nanos(time), Occasion::Touch, index, &extent, ledger);
+                self.sample_extent(Nanos(time), Occasion::MappingChange, index, &extent, ledger);
             }
         }
         Ok(())
@@ -113,7 +113,7 @@ mod tests {
         );
         changing.seen(Nanos(3_000_000_000), 1, &extent);
         assert_eq!(grow(&changing, 7), [1]);
-        changing.shrinks(1, &extent);
+        changing.partially_released(1, &extent);
         changing.seen(Nanos(3_000_000_001), 1, &extent);
         assert_eq!([7, 8].map(|space| grow(&changing, space)), [vec![], vec![2]]);
         assert_eq!(of(&changing.shrink, 7).collect::<Vec<_>>(), [1]);

@@ -3,7 +3,9 @@
 use pintrace_common::ledger::Extent;
 
 use pintrace_events::units::{ExtentId, Nanos, Pid};
-use pintrace_events::{Body, ExtentClosed, ExtentOpened, ExtentSampled, ExtentShrinks, Space};
+use pintrace_events::{
+    AddressSpaceId, Body, ExtentClosed, ExtentOpened, ExtentPartiallyReleased, ExtentSampled, MmId,
+};
 use pintrace_source::ledger::{Ledger, LedgerError};
 
 use super::tracker::Tracker;
@@ -16,7 +18,7 @@ pub(super) enum Occasion {
     /// It is the last time: nothing is waited for.
     End,
     /// Somebody touched its mapping.
-    Touch,
+    MappingChange,
 }
 
 impl Tracker {
@@ -24,7 +26,7 @@ impl Tracker {
     pub fn resync(&mut self, now: Nanos, ledger: &Ledger) -> Result<(), LedgerError> {
         for index in ledger.extent_indices()? {
             let extent = ledger.extent(index)?;
-            let known = self.extents.get(&index).map(|told| told.opened_ns);
+            let known = self.extents.get(&index).map(|emitted| emitted.opened_ns);
             if known.is_some() && (extent.pages_held == 0 || known != Some(extent.opened_ns)) {
                 self.forget_extent(now, index);
             }
@@ -57,8 +59,8 @@ impl Tracker {
             bytes_held: extent.bytes_held,
             flags: extent.flags & !Extent::MARKS,
             stack,
-            space: Space(extent.space),
-            file: Space(extent.file),
+            mm: MmId(extent.space),
+            address_space: AddressSpaceId(extent.file),
             file_offset: extent.file_offset,
         };
         self.push(time, Body::ExtentOpened(opened));
@@ -71,7 +73,7 @@ impl Tracker {
                 ..*extent
             },
         );
-        self.tell_shrinking(time, index, extent.flags & Extent::MARKS);
+        self.emit_partial_release(time, index, extent.flags & Extent::MARKS);
         Ok(())
     }
 
@@ -90,30 +92,30 @@ impl Tracker {
             && self
                 .extents
                 .get(&index)
-                .is_some_and(|told| told.end != extent.end)
+                .is_some_and(|emitted| emitted.end != extent.end)
         {
             return;
         }
         self.changing.seen(now, index, extent);
-        let Some(told) = self.extents.get_mut(&index) else {
+        let Some(emitted) = self.extents.get_mut(&index) else {
             return;
         };
         // One that has closed, or closed and been opened anew, has its records still in the ring.
-        if told.opened_ns != extent.opened_ns || extent.pages_held == 0 {
+        if emitted.opened_ns != extent.opened_ns || extent.pages_held == 0 {
             return;
         }
         let age = Nanos(now.0.saturating_sub(extent.opened_ns));
         let late = self
             .late_stacks
-            .look(&mut told.stack, extent.stack, age, occasion == Occasion::End);
-        let changed = (told.end, told.pages, told.pages_held, told.bytes_held)
+            .update(&mut emitted.stack, extent.stack, age, occasion == Occasion::End);
+        let changed = (emitted.end, emitted.pages, emitted.pages_held, emitted.bytes_held)
             != (extent.end, extent.pages, extent.pages_held, extent.bytes_held);
-        if !changed && late.is_none() && occasion != Occasion::Touch {
+        if !changed && late.is_none() && occasion != Occasion::MappingChange {
             return;
         }
-        *told = Extent {
-            stack: told.stack,
-            flags: told.flags,
+        *emitted = Extent {
+            stack: emitted.stack,
+            flags: emitted.flags,
             ..*extent
         };
         let sampled = ExtentSampled {
@@ -126,33 +128,33 @@ impl Tracker {
         };
         self.push(now, Body::ExtentSampled(sampled));
         // The record of it may have been lost.
-        self.tell_shrinking(now, index, extent.flags & Extent::MARKS);
+        self.emit_partial_release(now, index, extent.flags & Extent::MARKS);
     }
 
     /// Tells that an extent is not whole any more, once for each mark.
-    pub(super) fn tell_shrinking(&mut self, time: Nanos, index: u32, marks: u32) {
-        let Some(told) = self.extents.get_mut(&index) else {
+    pub(super) fn emit_partial_release(&mut self, time: Nanos, index: u32, marks: u32) {
+        let Some(emitted) = self.extents.get_mut(&index) else {
             return;
         };
-        if told.flags & marks == marks {
+        if emitted.flags & marks == marks {
             return;
         }
-        told.flags |= marks;
-        self.changing.shrinks(index, told);
-        let shrinks = ExtentShrinks {
+        emitted.flags |= marks;
+        self.changing.partially_released(index, emitted);
+        let partially_released = ExtentPartiallyReleased {
             extent: ExtentId(index),
-            doubtful: told.flags & Extent::DOUBTFUL != 0,
+            ambiguous_owner: emitted.flags & Extent::DOUBTFUL != 0,
         };
-        self.push(time, Body::ExtentShrinks(shrinks));
+        self.push(time, Body::ExtentPartiallyReleased(partially_released));
     }
 
     /// Tells the end of an extent.
     pub(super) fn close_extent(&mut self, closed: &pintrace_common::wire::ExtentClosed) {
         let index = closed.header.id;
-        let Some(told) = self.extents.remove(&index) else {
+        let Some(emitted) = self.extents.remove(&index) else {
             return;
         };
-        self.changing.ends(index, &told);
+        self.changing.ends(index, &emitted);
         let body = ExtentClosed {
             extent: ExtentId(index),
             pages: closed.extent.pages,
@@ -164,12 +166,12 @@ impl Tracker {
 
     /// Closes an extent whose closing record was lost.
     fn forget_extent(&mut self, now: Nanos, index: u32) {
-        if let Some(told) = self.extents.remove(&index) {
-            self.changing.ends(index, &told);
+        if let Some(emitted) = self.extents.remove(&index) {
+            self.changing.ends(index, &emitted);
             let body = ExtentClosed {
                 extent: ExtentId(index),
-                pages: told.pages,
-                end: told.end,
+                pages: emitted.pages,
+                end: emitted.end,
                 by: Pid(0),
             };
             self.push(now, Body::ExtentClosed(body));

@@ -24,17 +24,17 @@ impl LateStacks {
 
     /// Gives a stack that has come since: `told` is what has been told so far, `stack` what the table says
     /// now. If it is the `last` look, nothing is waited for.
-    pub(super) fn look(&mut self, told: &mut i64, stack: i64, age: Nanos, last: bool) -> Option<i64> {
-        if *told != STACK_LATER {
+    pub(super) fn update(&mut self, emitted: &mut i64, stack: i64, age: Nanos, last: bool) -> Option<i64> {
+        if *emitted != STACK_LATER {
             return None;
         }
         if stack != STACK_LATER {
-            *told = stack;
+            *emitted = stack;
             return Some(stack);
         }
         if last || age.0 > PATIENCE_NS {
             self.never += 1;
-            *told = NEVER;
+            *emitted = NEVER;
         }
         None
     }
@@ -45,28 +45,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stack_that_comes_is_told_once() {
-        let (mut late, mut told) = (LateStacks::default(), STACK_LATER);
-        assert_eq!(late.look(&mut told, STACK_LATER, Nanos(5), false), None);
-        assert_eq!(late.look(&mut told, 7, Nanos(9), false), Some(7));
-        assert_eq!(late.look(&mut told, 7, Nanos(9), true), None);
-        assert_eq!((told, late.never()), (7, 0));
+    fn a_stack_that_comes_is_emitted_once() {
+        let (mut late, mut emitted) = (LateStacks::default(), STACK_LATER);
+        assert_eq!(late.update(&mut emitted, STACK_LATER, Nanos(5), false), None);
+        assert_eq!(late.update(&mut emitted, 7, Nanos(9), false), Some(7));
+        assert_eq!(late.update(&mut emitted, 7, Nanos(9), true), None);
+        assert_eq!((emitted, late.never()), (7, 0));
     }
 
     #[test]
-    fn one_that_never_comes_is_counted_once() {
-        let (mut late, mut told) = (LateStacks::default(), STACK_LATER);
-        assert_eq!(late.look(&mut told, STACK_LATER, Nanos(PATIENCE_NS), false), None);
+    fn a_stack_that_never_comes_is_counted_once() {
+        let (mut late, mut emitted) = (LateStacks::default(), STACK_LATER);
+        assert_eq!(
+            late.update(&mut emitted, STACK_LATER, Nanos(PATIENCE_NS), false),
+            None
+        );
         assert_eq!(late.never(), 0);
-        assert_eq!(late.look(&mut told, STACK_LATER, Nanos(0), true), None);
-        assert_eq!(late.look(&mut told, STACK_LATER, Nanos(u64::MAX), true), None);
+        assert_eq!(late.update(&mut emitted, STACK_LATER, Nanos(0), true), None);
+        assert_eq!(
+            late.update(&mut emitted, STACK_LATER, Nanos(u64::MAX), true),
+            None
+        );
         assert_eq!(late.never(), 1);
     }
 
     #[test]
-    fn one_that_was_told_at_once_is_no_concern() {
-        let (mut late, mut told) = (LateStacks::default(), 3);
-        assert_eq!(late.look(&mut told, 3, Nanos(u64::MAX), true), None);
-        assert_eq!((told, late.never()), (3, 0));
+    fn a_stack_that_was_emitted_at_once_is_no_concern() {
+        let (mut late, mut emitted) = (LateStacks::default(), 3);
+        assert_eq!(late.update(&mut emitted, 3, Nanos(u64::MAX), true), None);
+        assert_eq!((emitted, late.never()), (3, 0));
     }
 }

@@ -8,7 +8,7 @@ use pintrace_common::ledger::{Account, Extent};
 use pintrace_common::mend::caller;
 
 use pintrace_events::units::{AccountId, Nanos, Pid, StackId, Tid};
-use pintrace_events::{AccountOpened, AccountSampled, Body, Event, ProcessSeen, Space};
+use pintrace_events::{AccountOpened, AccountSampled, AddressSpaceId, Body, Event, MmId, ProcessSeen};
 use pintrace_source::decode::Record;
 use pintrace_source::ledger::{Ledger, LedgerError};
 
@@ -16,17 +16,17 @@ use super::changing::Changing;
 use super::exit;
 use super::extents::Occasion;
 use super::late_stacks::LateStacks;
+use super::mm_events::MmEvents;
 use super::names::Names;
-use super::watch::Watched;
 use pintrace_kernel::process;
 
 /// One account as it was last told.
-struct Told {
+struct EmittedAccount {
     id: AccountId,
     account: Account,
 }
 
-impl Told {
+impl EmittedAccount {
     fn tgid(&self) -> u32 {
         self.account.key.tgid()
     }
@@ -37,7 +37,7 @@ pub struct Tracker {
     pub(super) proc: PathBuf,
     pub(super) names: Names,
     /// By the kernel's account id, which is used again.
-    accounts: HashMap<u32, Told>,
+    accounts: HashMap<u32, EmittedAccount>,
     next_account: u32,
     /// Slots given back, with the opening time of what they still show.
     free: HashMap<u32, u64>,
@@ -46,15 +46,15 @@ pub struct Tracker {
     /// When the ring was read last: what was pinned later may have records in it.
     pub(super) read: Nanos,
     /// Records were lost, and what they told has not been made up for.
-    pub(super) doubt: bool,
+    pub(super) after_loss: bool,
     pub(super) late_stacks: LateStacks,
     processes: HashSet<u32>,
     /// When processes ended that have accounts, by pid: what was opened later is another one's.
     ended: HashMap<u32, u64>,
     /// The subsystem that a process's descriptors point at, by pid.
-    suspects: HashMap<u32, String>,
+    likely_subsystems: HashMap<u32, String>,
     unread: u64,
-    pub(super) watched: Watched,
+    pub(super) mm_events: MmEvents,
     events: Vec<Event>,
 }
 
@@ -70,25 +70,25 @@ impl Tracker {
             extents: HashMap::new(),
             changing: Changing::default(),
             read: Nanos(0),
-            doubt: false,
+            after_loss: false,
             late_stacks: LateStacks::default(),
             processes: HashSet::new(),
             ended: HashMap::new(),
-            suspects: HashMap::new(),
+            likely_subsystems: HashMap::new(),
             unread: 0,
-            watched: Watched::default(),
+            mm_events: MmEvents::default(),
             events: Vec::new(),
         }
     }
 
     /// What descriptors point at, for a process whose pins no hook saw.
-    pub fn suspect(&mut self, pid: u32, subsystem: String) {
-        self.suspects.insert(pid, subsystem);
+    pub fn set_likely_subsystem(&mut self, pid: u32, subsystem: String) {
+        self.likely_subsystems.insert(pid, subsystem);
     }
 
     /// Pins that accounts for pins of that caller hold, as they were last told: see [`pintrace_common::mend::caller`].
     pub fn held_by(&self, caller: u64) -> u64 {
-        let accounts = self.accounts.values().map(|told| &told.account);
+        let accounts = self.accounts.values().map(|emitted| &emitted.account);
         accounts
             .filter(|account| account.key.caller == caller)
             .map(|account| account.acquired.saturating_sub(account.released))
@@ -111,8 +111,8 @@ impl Tracker {
     }
 
     /// The ring is read now. `doubt`: records were lost, and what they told has not been made up for.
-    pub fn reading(&mut self, now: Nanos, doubt: bool) {
-        (self.read, self.doubt) = (now, doubt);
+    pub fn reading(&mut self, now: Nanos, after_loss: bool) {
+        (self.read, self.after_loss) = (now, after_loss);
     }
 
     /// Tells one record.
@@ -144,7 +144,7 @@ impl Tracker {
                 } else {
                     Extent::MARKS
                 };
-                self.tell_shrinking(Nanos(shrinks.header.time_ns), shrinks.header.id, marks);
+                self.emit_partial_release(Nanos(shrinks.header.time_ns), shrinks.header.id, marks);
             }
             Record::ProcessExited(exited) => {
                 self.ended.insert(exited.header.id, exited.header.time_ns);
@@ -154,12 +154,12 @@ impl Tracker {
             }
             Record::Touched(touched) => {
                 self.sample_changing(touched, ledger)?;
-                self.touched(touched, ledger);
+                self.mapping_changed(touched, ledger);
             }
             Record::SpaceEnded(ended) => {
                 let body = match ended.header.id {
-                    0 => Body::SpaceEnded(Space(ended.space)),
-                    _ => Body::FileEnded(Space(ended.space)),
+                    0 => Body::MmExited(MmId(ended.space)),
+                    _ => Body::AddressSpaceFreed(AddressSpaceId(ended.space)),
                 };
                 self.push(Nanos(ended.header.time_ns), body);
             }
@@ -195,29 +195,29 @@ impl Tracker {
         let done: Vec<u32> = self
             .accounts
             .iter()
-            .filter(|(id, told)| **id != 0 && told.account.acquired == told.account.released)
-            .filter(|(_, told)| self.has_ended(told) || short && self.thread_has_ended(told))
+            .filter(|(id, emitted)| **id != 0 && emitted.account.acquired == emitted.account.released)
+            .filter(|(_, emitted)| self.has_ended(emitted) || short && self.thread_has_ended(emitted))
             .map(|(id, _)| *id)
             .collect();
         for id in done {
-            if let Some(told) = self.accounts.remove(&id) {
-                ledger.free_account(id, told.account.key)?;
-                self.free.insert(id, told.account.opened_ns);
-                self.push(now, Body::AccountClosed(told.id));
+            if let Some(emitted) = self.accounts.remove(&id) {
+                ledger.free_account(id, emitted.account.key)?;
+                self.free.insert(id, emitted.account.opened_ns);
+                self.push(now, Body::AccountClosed(emitted.id));
             }
         }
         self.ended
-            .retain(|tgid, _| self.accounts.values().any(|told| told.tgid() == *tgid));
+            .retain(|tgid, _| self.accounts.values().any(|emitted| emitted.tgid() == *tgid));
         Ok(())
     }
 
-    fn has_ended(&self, told: &Told) -> bool {
-        let ended = self.ended.get(&told.tgid());
-        ended.is_some_and(|ended| told.account.opened_ns <= *ended)
+    fn has_ended(&self, emitted: &EmittedAccount) -> bool {
+        let ended = self.ended.get(&emitted.tgid());
+        ended.is_some_and(|ended| emitted.account.opened_ns <= *ended)
     }
 
-    fn thread_has_ended(&self, told: &Told) -> bool {
-        let task = format!("{}/task/{}", told.tgid(), told.account.key.tid());
+    fn thread_has_ended(&self, emitted: &EmittedAccount) -> bool {
+        let task = format!("{}/task/{}", emitted.tgid(), emitted.account.key.tid());
         !self.proc.join(task).exists()
     }
 
@@ -225,19 +225,19 @@ impl Tracker {
     pub fn ended_hold(&self) -> bool {
         self.accounts
             .values()
-            .any(|told| self.has_ended(told) && told.account.acquired != told.account.released)
+            .any(|emitted| self.has_ended(emitted) && emitted.account.acquired != emitted.account.released)
     }
 
     pub(super) fn open_account(&mut self, id: u32, account: &Account, ledger: &Ledger) -> AccountId {
-        if let Some(told) = self.accounts.get(&id)
-            && told.account.opened_ns == account.opened_ns
+        if let Some(emitted) = self.accounts.get(&id)
+            && emitted.account.opened_ns == account.opened_ns
         {
-            return told.id;
+            return emitted.id;
         }
         let time = Nanos(account.opened_ns);
         let pid = account.key.tgid();
         let comm = comm(&account.comm);
-        let from_state = matches!(account.key.caller, caller::OLDER | caller::HEALED);
+        let from_scan = matches!(account.key.caller, caller::OLDER | caller::HEALED);
         if id != 0 && pid != 0 && self.processes.insert(pid) {
             let seen = process::read(&self.proc, pid).unwrap_or_else(|| {
                 self.unread += 1;
@@ -251,27 +251,27 @@ impl Tracker {
         }
         let mut named = Vec::new();
         let stack = self.names.stack(account.stack, |id| ledger.stack(id), &mut named);
-        if !from_state {
+        if !from_scan {
             self.names.address(account.key.caller, &mut named);
         }
         self.push_all(time, named);
-        let told = AccountId(self.next_account);
+        let emitted = AccountId(self.next_account);
         self.next_account += 1;
         let opened = AccountOpened {
-            account: told,
+            account: emitted,
             pid: Pid(pid),
             tid: Tid(account.key.tid()),
             comm,
             mm: account.key.mm,
-            caller: if from_state { 0 } else { account.key.caller },
+            caller: if from_scan { 0 } else { account.key.caller },
             longterm: account.key.longterm != 0,
-            cgroup: if from_state { 0 } else { account.cgroup },
+            cgroup: if from_scan { 0 } else { account.cgroup },
             stack,
-            from_state,
-            suspect: self
-                .suspects
+            from_scan,
+            likely_subsystem: self
+                .likely_subsystems
                 .get(&pid)
-                .filter(|_| from_state)
+                .filter(|_| from_scan)
                 .cloned()
                 .unwrap_or_default(),
         };
@@ -285,32 +285,32 @@ impl Tracker {
         self.free.remove(&id);
         self.accounts.insert(
             id,
-            Told {
-                id: told,
+            EmittedAccount {
+                id: emitted,
                 account: fresh,
             },
         );
-        told
+        emitted
     }
 
     fn sample_account(&mut self, now: Nanos, last: bool, id: u32, account: &Account, ledger: &Ledger) {
-        let Some(told) = self.accounts.get_mut(&id) else {
+        let Some(emitted) = self.accounts.get_mut(&id) else {
             return;
         };
         let age = Nanos(now.0.saturating_sub(account.opened_ns));
-        let before = told.account;
+        let before = emitted.account;
         let late = self
             .late_stacks
-            .look(&mut told.account.stack, account.stack, age, last);
-        told.account = Account {
-            stack: told.account.stack,
+            .update(&mut emitted.account.stack, account.stack, age, last);
+        emitted.account = Account {
+            stack: emitted.account.stack,
             ..*account
         };
-        if before == told.account {
+        if before == emitted.account {
             return;
         }
         let mut sampled = AccountSampled {
-            account: told.id,
+            account: emitted.id,
             acquired: account.acquired,
             released: account.released,
             bytes_held: account.bytes_held,

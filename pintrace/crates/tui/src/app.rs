@@ -9,7 +9,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use pintrace_events::units::Pid;
 use pintrace_model::snapshot::{Process, Snapshot};
 
-use super::findings::Findings;
+use super::findings::FindingsView;
 use super::keymap::{self, Action, Scope};
 use super::order::{self, Filter, Order};
 
@@ -28,7 +28,7 @@ pub(super) enum Step {
 
 /// A process across snapshots: a pid may come again, so it is the n-th of that pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Identity {
+pub(super) struct ProcessIdentity {
     pid: Pid,
     turn: usize,
 }
@@ -44,7 +44,7 @@ pub(super) enum List {
 /// The detail of a process.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Detail {
-    pub(super) process: Identity,
+    pub(super) process: ProcessIdentity,
     pub(super) list: List,
     pub(super) cursor: usize,
 }
@@ -66,10 +66,10 @@ pub(super) struct App {
     /// Row under the cursor.
     pub(super) cursor: usize,
     /// Whom the cursor follows; nobody until it is moved, so that the first row stays the first.
-    followed: Option<Identity>,
+    followed: Option<ProcessIdentity>,
     pub(super) detail: Option<Detail>,
     /// The view of findings, which lies above table and detail while it is shown.
-    pub(super) findings: Findings,
+    pub(super) findings: FindingsView,
     /// First line of the help that is visible; `Some` while it is open.
     pub(super) help: Option<usize>,
     /// Lines of the help, as last drawn.
@@ -284,12 +284,12 @@ impl App {
         }
     }
 
-    fn identity(&self, row: usize) -> Option<Identity> {
+    fn identity(&self, row: usize) -> Option<ProcessIdentity> {
         let index = *self.rows.get(row)?;
         let pid = self.shown.processes.get(index)?.pid;
         // Processes stand in order of pid, so those of the same pid stand right before.
         let before = self.shown.processes.iter().take(index).rev();
-        Some(Identity {
+        Some(ProcessIdentity {
             pid,
             turn: before.take_while(|process| process.pid == pid).count(),
         })

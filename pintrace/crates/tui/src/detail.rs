@@ -12,17 +12,17 @@ use pintrace_model::text;
 
 use super::app::{App, Detail, List};
 use super::cell;
-use super::lists;
+use super::line_writer::LineWriter;
 use super::pairs::pairs;
-use super::pen::Pen;
+use super::process_lists;
 use super::tabs::Tab;
 use super::theme::Theme;
 
 /// Draws the detail and returns how many entries of its list it has room for.
 pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer, theme: Theme) -> usize {
-    let mut pen = Pen::new(area, buffer);
+    let mut writer = LineWriter::new(area, buffer);
     let Some((process, detail)) = app.subject().zip(app.detail) else {
-        pen.line(&Line::styled(
+        writer.line(&Line::styled(
             "This process is no longer known. Esc goes back.",
             theme.dim(),
         ));
@@ -35,31 +35,33 @@ pub(super) fn draw(app: &App, area: Rect, buffer: &mut Buffer, theme: Theme) -> 
     } else {
         usize::from(area.height / 2) - 1
     };
-    pen.lines(about.get(..most).unwrap_or(&about));
-    if pen.left() > 8 {
-        pen.skip();
+    writer.lines(about.get(..most).unwrap_or(&about));
+    if writer.left() > 8 {
+        writer.skip();
     }
-    pen.line(&tabs(process, detail, theme));
-    let stack = lists::stack(process, detail, width, theme);
-    let room = pen.left().saturating_sub(1 + stack.len().min(pen.left() / 2));
+    writer.line(&tabs(process, detail, theme));
+    let stack = process_lists::stack(process, detail, width, theme);
+    let room = writer
+        .left()
+        .saturating_sub(1 + stack.len().min(writer.left() / 2));
     match detail.list {
-        List::Extents => pen.lines(&lists::extents(
+        List::Extents => writer.lines(&process_lists::extents(
             &process.open_extents,
             detail.cursor,
             (width, room),
             theme,
         )),
-        List::Threads => pen.lines(&lists::threads(
+        List::Threads => writer.lines(&process_lists::threads(
             &process.threads,
             detail.cursor,
             (width, room),
             theme,
         )),
     }
-    if pen.left() > stack.len() {
-        pen.skip();
+    if writer.left() > stack.len() {
+        writer.skip();
     }
-    pen.lines(&stack);
+    writer.lines(&stack);
     room
 }
 

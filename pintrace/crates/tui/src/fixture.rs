@@ -7,7 +7,7 @@ use pintrace_common::counters::Loss;
 
 use pintrace_events::units::{Nanos, Pid, Tid};
 use pintrace_events::{Probe, Started};
-use pintrace_model::snapshot::{Ended, OpenExtent, Process, Snapshot, Thread, Truth};
+use pintrace_model::snapshot::{Balance, OpenExtent, Process, ProcessEnd, Snapshot, Thread};
 use pintrace_model::subsystem::Subsystem;
 
 const SECOND: u64 = 1_000_000_000;
@@ -25,7 +25,7 @@ pub(super) fn empty() -> Snapshot {
         started: Arc::new(Started {
             host: "vmhost-17".to_owned(),
             kernel: "6.12.9-cloud-amd64".to_owned(),
-            witness: "events".to_owned(),
+            mode: "trace".to_owned(),
             probes: vec![
                 probe("acquire", "fexit"),
                 probe("acquire", "fexit"),
@@ -33,9 +33,9 @@ pub(super) fn empty() -> Snapshot {
             ],
             ..Started::default()
         }),
-        truth: Truth {
-            books_readable: true,
-            ..Truth::default()
+        balance: Balance {
+            vmstat_readable: true,
+            ..Balance::default()
         },
         loss: Loss::ALL.iter().map(|loss| (loss.name(), 0)).collect(),
         ..Snapshot::default()
@@ -80,7 +80,7 @@ pub(super) fn busy() -> Snapshot {
         )
     };
     let killed = Process {
-        ended: Some(Ended {
+        ended: Some(ProcessEnd {
             time: Nanos(990 * SECOND),
             signal: 9,
             status: 0,
@@ -89,9 +89,9 @@ pub(super) fn busy() -> Snapshot {
         ..process(911, "rdma-server", 512, &[(Subsystem::Rdma, 512)])
     };
     let done = Process {
-        ended: Some(Ended {
+        ended: Some(ProcessEnd {
             time: Nanos(950 * SECOND),
-            ..Ended::default()
+            ..ProcessEnd::default()
         }),
         acquired: 77,
         released: 77,
@@ -101,12 +101,12 @@ pub(super) fn busy() -> Snapshot {
     snapshot.duration = Nanos(751 * SECOND);
     snapshot.processes = vec![fio, killed, done, vm];
     let held = 26_214_912 + 32 + 512;
-    snapshot.truth = Truth {
-        books_readable: true,
-        books_held: held + 345,
+    snapshot.balance = Balance {
+        vmstat_readable: true,
+        vmstat_held: held + 345,
         ledger_held: held,
-        opening_held: 345,
-        ..Truth::default()
+        preexisting_held: 345,
+        ..Balance::default()
     };
     snapshot
 }
@@ -114,7 +114,7 @@ pub(super) fn busy() -> Snapshot {
 /// The same, on a day on which things were lost.
 pub(super) fn lossy() -> Snapshot {
     let mut snapshot = busy();
-    snapshot.truth.unaccounted = -17;
+    snapshot.balance.unaccounted = -17;
     for (name, count) in &mut snapshot.loss {
         match *name {
             "ring_full" => *count = 12_345,
@@ -197,17 +197,17 @@ fn extent(tid: u32, address: u64, pages: u64) -> OpenExtent {
 /// The busy host, on which much went wrong as well.
 pub(super) fn found() -> Snapshot {
     let mut model = pintrace_model::Model::default();
-    for event in &pintrace_testing::story::mishaps().events {
+    for event in &pintrace_testing::event_builder::finding_fixtures().events {
         model.apply(event);
     }
-    let told = model.snapshot();
+    let folded = model.snapshot();
     let mut snapshot = busy();
     // As long ago as it was then.
-    snapshot.time = told.time;
-    snapshot.findings = told.findings;
-    snapshot.finding_counts = told.finding_counts;
-    snapshot.windows = told.windows;
-    snapshot.flush_check = told.flush_check;
+    snapshot.time = folded.time;
+    snapshot.findings = folded.findings;
+    snapshot.finding_counts = folded.finding_counts;
+    snapshot.windows = folded.windows;
+    snapshot.flush_check = folded.flush_check;
     snapshot.started = Arc::new(watched(&["copy", "fork", "mapping", "window"]));
     snapshot
 }

@@ -107,9 +107,9 @@ fn unaccounted_and_the_first_loss_are_never_crowded_out() {
 }
 
 #[test]
-fn unreadable_books_are_no_zero() {
+fn unreadable_vmstat_is_no_zero() {
     let mut snapshot = fixture::busy();
-    snapshot.truth.books_readable = false;
+    snapshot.balance.vmstat_readable = false;
     let text = rows(&screen(snapshot, CLASSIC, "", true)).join("\n");
     assert!(text.contains("! unaccounted unknown"), "{text}");
 }

@@ -18,12 +18,12 @@ use super::theme::Theme;
 const GAP: usize = 3;
 
 /// Something that stands whole on one line. The higher its rank, the sooner it yields to lack of room.
-struct Item {
+struct HeaderItem {
     spans: Vec<Span<'static>>,
     rank: u8,
 }
 
-impl Item {
+impl HeaderItem {
     fn width(&self) -> usize {
         self.spans.iter().map(Span::width).sum()
     }
@@ -39,19 +39,19 @@ pub(super) fn lines(
 ) -> Vec<Line<'static>> {
     let mut lines = flow(&origin(snapshot, frozen, theme), width);
     lines.truncate(1);
-    let mut items = truth(snapshot, theme);
+    let mut items = balance(snapshot, theme);
     items.extend(loss(snapshot, theme));
-    match snapshot.state {
+    match snapshot.scan {
         Some(state) if snapshot.started.probes.is_empty() => {
             items.push(figure("looked in", text::span(Nanos(state.took_ns)), 4, theme));
         }
         _ => items.push(probes(snapshot, theme)),
     }
     items.extend(untraced(snapshot, theme));
-    if snapshot.truth.healed_pages > 0 {
+    if snapshot.balance.reconciled_pages > 0 {
         items.push(figure(
-            "healed",
-            snapshot.truth.healed_pages.to_string(),
+            "reconciled",
+            snapshot.balance.reconciled_pages.to_string(),
             3,
             theme,
         ));
@@ -72,9 +72,9 @@ pub(super) fn lines(
 }
 
 /// Whose trace this is, most telling first: what does not fit on the line is left out.
-fn origin(snapshot: &Snapshot, frozen: bool, theme: Theme) -> Vec<Item> {
+fn origin(snapshot: &Snapshot, frozen: bool, theme: Theme) -> Vec<HeaderItem> {
     let started = &snapshot.started;
-    let item = |text: String, style| Item {
+    let item = |text: String, style| HeaderItem {
         spans: vec![Span::styled(text, style)],
         rank: 0,
     };
@@ -99,9 +99,9 @@ fn origin(snapshot: &Snapshot, frozen: bool, theme: Theme) -> Vec<Item> {
             items.push(item(text::printable(name), theme.plain()));
         }
     }
-    if !started.witness.is_empty() && started.witness != "events" {
+    if !started.mode.is_empty() && started.mode != "trace" {
         items.push(item(
-            format!("witness {}", text::printable(&started.witness)),
+            format!("mode {}", text::printable(&started.mode)),
             theme.dim(),
         ));
     }
@@ -109,12 +109,12 @@ fn origin(snapshot: &Snapshot, frozen: bool, theme: Theme) -> Vec<Item> {
 }
 
 /// How much was found, worst first, with the key that shows what.
-fn findings(snapshot: &Snapshot, theme: Theme) -> Option<Item> {
+fn findings(snapshot: &Snapshot, theme: Theme) -> Option<HeaderItem> {
     let worst = snapshot.findings.iter().map(|found| found.severity).max()?;
     let counted = format!("{} (f)", counted(&snapshot.findings));
     Some(match worst {
         Severity::Note => figure("found", counted, 3, theme),
-        Severity::Hazard | Severity::Alarm => Item {
+        Severity::Hazard | Severity::Alarm => HeaderItem {
             rank: 1,
             ..alarm("found", &counted, theme)
         },
@@ -122,15 +122,15 @@ fn findings(snapshot: &Snapshot, theme: Theme) -> Option<Item> {
 }
 
 /// What is not known where nothing is traced, and why nothing is.
-fn untraced(snapshot: &Snapshot, theme: Theme) -> Vec<Item> {
+fn untraced(snapshot: &Snapshot, theme: Theme) -> Vec<HeaderItem> {
     let started = &snapshot.started;
-    if started.witness != "state" {
+    if started.mode != "scan" {
         return Vec::new();
     }
-    let why = if started.without_events.is_empty() {
+    let why = if started.without_trace.is_empty() {
         "nothing is traced".to_owned()
     } else {
-        text::printable(&started.without_events)
+        text::printable(&started.without_trace)
     };
     let columns = field::process::traced_titles().join(" ");
     vec![
@@ -139,12 +139,12 @@ fn untraced(snapshot: &Snapshot, theme: Theme) -> Vec<Item> {
     ]
 }
 
-/// Books, what the ledger knows of them, and the difference.
-fn truth(snapshot: &Snapshot, theme: Theme) -> Vec<Item> {
+/// Vmstat, what the ledger knows of them, and the difference.
+fn balance(snapshot: &Snapshot, theme: Theme) -> Vec<HeaderItem> {
     let ranked = [
-        ("books_held", 2),
+        ("vmstat_held", 2),
         ("ledger_held", 2),
-        ("opening_held", 3),
+        ("preexisting_held", 3),
         ("unaccounted", 0),
     ];
     let known = ranked
@@ -152,7 +152,7 @@ fn truth(snapshot: &Snapshot, theme: Theme) -> Vec<Item> {
         .filter_map(|(id, rank)| Some((field::header::figure(id)?, *rank)));
     known
         .map(|(known, rank)| match ((known.value)(snapshot), rank) {
-            (Value::Absent, 0) => alarm(known.title, "unknown: books unreadable", theme),
+            (Value::Absent, 0) => alarm(known.title, "unknown: vmstat unreadable", theme),
             (Value::Signed(pages), 0) if pages != 0 => alarm(known.title, &text::signed(pages), theme),
             (value, _) => figure(known.title, value.text(), rank, theme),
         })
@@ -160,13 +160,13 @@ fn truth(snapshot: &Snapshot, theme: Theme) -> Vec<Item> {
 }
 
 /// `loss 0`, or every reason that is not 0.
-fn loss(snapshot: &Snapshot, theme: Theme) -> Vec<Item> {
-    let unfolded = ("unfolded", snapshot.unfolded);
+fn loss(snapshot: &Snapshot, theme: Theme) -> Vec<HeaderItem> {
+    let unapplied_events = ("unapplied_events", snapshot.unapplied_events);
     let mut reasons = snapshot
         .loss
         .iter()
         .copied()
-        .chain([unfolded])
+        .chain([unapplied_events])
         .filter(|(_, count)| *count > 0)
         .peekable();
     if reasons.peek().is_none() {
@@ -186,7 +186,7 @@ fn loss(snapshot: &Snapshot, theme: Theme) -> Vec<Item> {
     items
 }
 
-fn probes(snapshot: &Snapshot, theme: Theme) -> Item {
+fn probes(snapshot: &Snapshot, theme: Theme) -> HeaderItem {
     let mut methods = BTreeMap::<&str, usize>::new();
     for probe in &snapshot.started.probes {
         *methods.entry(&probe.method).or_default() += 1;
@@ -201,8 +201,8 @@ fn probes(snapshot: &Snapshot, theme: Theme) -> Item {
     figure("probes", counts.join(", "), 4, theme)
 }
 
-fn figure(label: &str, value: String, rank: u8, theme: Theme) -> Item {
-    Item {
+fn figure(label: &str, value: String, rank: u8, theme: Theme) -> HeaderItem {
+    HeaderItem {
         spans: vec![
             Span::styled(format!("{label} "), theme.dim()),
             Span::styled(value, theme.plain()),
@@ -212,15 +212,15 @@ fn figure(label: &str, value: String, rank: u8, theme: Theme) -> Item {
 }
 
 /// A figure that must not be overlooked.
-fn alarm(label: &str, value: &str, theme: Theme) -> Item {
-    Item {
+fn alarm(label: &str, value: &str, theme: Theme) -> HeaderItem {
+    HeaderItem {
         spans: vec![Span::styled(format!("! {label} {value}"), theme.alarm())],
         rank: 0,
     }
 }
 
 /// Leaves out what yields soonest until the rest fits, and says when a loss had to go.
-fn fit(mut items: Vec<Item>, width: usize, height: usize, theme: Theme) -> Vec<Line<'static>> {
+fn fit(mut items: Vec<HeaderItem>, width: usize, height: usize, theme: Theme) -> Vec<Line<'static>> {
     let mut hidden = 0;
     loop {
         let lines = flow(&items, width);
@@ -246,7 +246,7 @@ fn fit(mut items: Vec<Item>, width: usize, height: usize, theme: Theme) -> Vec<L
 }
 
 /// Items side by side, on as many lines as they take.
-fn flow(items: &[Item], width: usize) -> Vec<Line<'static>> {
+fn flow(items: &[HeaderItem], width: usize) -> Vec<Line<'static>> {
     let mut lines: Vec<Line<'static>> = Vec::new();
     for item in items {
         match lines.last_mut() {
@@ -261,25 +261,25 @@ fn flow(items: &[Item], width: usize) -> Vec<Line<'static>> {
 }
 
 /// The item alone on its line, cut if even that is too narrow.
-fn shortened(item: &Item, width: usize) -> Line<'static> {
+fn shortened(item: &HeaderItem, width: usize) -> Line<'static> {
     if item.width() <= width {
         return Line::from(item.spans.clone());
     }
     let style = item.spans.last().map(|span| span.style).unwrap_or_default();
-    let whole: String = item.spans.iter().map(|span| span.content.as_ref()).collect();
-    Line::styled(cell::cut(&whole, width).into_owned(), style)
+    let open_finding: String = item.spans.iter().map(|span| span.content.as_ref()).collect();
+    Line::styled(cell::cut(&open_finding, width).into_owned(), style)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use pintrace_model::Model;
-    use pintrace_testing::story::mishaps;
+    use pintrace_testing::event_builder::finding_fixtures;
 
     #[test]
     fn what_was_found_is_counted_by_severity() {
         let mut model = Model::default();
-        for event in &mishaps().events {
+        for event in &finding_fixtures().events {
             model.apply(event);
         }
         let lines = lines(&model.snapshot(), false, 120, 6, Theme::new(false));

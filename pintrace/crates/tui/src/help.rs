@@ -3,7 +3,7 @@
 use pintrace_common::counters::Loss;
 use ratatui::text::{Line, Span};
 
-use pintrace_model::field::{found, header, process, window};
+use pintrace_model::field::{finding_column, header, process, window};
 use pintrace_model::snapshot::Snapshot;
 
 use super::cell;
@@ -44,7 +44,7 @@ pub(super) fn lines(snapshot: &Snapshot, width: usize, theme: Theme) -> Vec<Line
         .iter()
         .map(|column| (column.title.to_owned(), column.help));
     section(&mut lines, "Columns", columns, width, theme);
-    let of_findings = found::COLUMNS
+    let of_findings = finding_column::COLUMNS
         .iter()
         .map(|column| (column.title.to_owned(), column.help));
     section(&mut lines, "Columns of the findings", of_findings, width, theme);

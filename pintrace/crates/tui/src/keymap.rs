@@ -411,7 +411,7 @@ mod tests {
         for binding in BINDINGS {
             if let Action::Sort(column) = binding.action {
                 let known = match binding.scope {
-                    Findings => pintrace_model::field::found::named(column).is_some(),
+                    Findings => pintrace_model::field::finding_column::named(column).is_some(),
                     _ => pintrace_model::field::process::column(column).is_some(),
                 };
                 assert!(known, "{column}");

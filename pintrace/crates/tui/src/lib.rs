@@ -17,10 +17,10 @@ pub mod guardian;
 mod header;
 mod help;
 mod keymap;
-mod lists;
+mod line_writer;
 mod order;
 mod pairs;
-mod pen;
+mod process_lists;
 mod screen;
 mod stack;
 mod table;
@@ -67,7 +67,7 @@ impl Options {
 
 /// Why the view ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ExitReason {
     /// The user left.
     Quit,
     /// A signal of this number asked for the end.
@@ -82,7 +82,7 @@ pub enum Outcome {
 pub async fn run(
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
     options: Options,
-) -> Result<Outcome, TerminalError> {
+) -> Result<ExitReason, TerminalError> {
     let mut terminate = Terminations::new()?;
     let mut continued = signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?;
     let theme = Theme::new(!options.monochrome);
@@ -102,16 +102,16 @@ pub async fn run(
                     Ok(()) => Step::Wait,
                     // What ended in order stays on the screen.
                     Err(_) if snapshots.borrow().stopped => { fed = false; Step::Wait }
-                    Err(_) => return Ok(Outcome::SourceGone),
+                    Err(_) => return Ok(ExitReason::SourceGone),
                 },
-                number = terminate.next() => return Ok(Outcome::Signal(number)),
-                () = terminal.panicked() => return Ok(Outcome::Panicked),
+                number = terminate.next() => return Ok(ExitReason::Signal(number)),
+                () = terminal.panicked() => return Ok(ExitReason::Panicked),
                 Some(()) = continued.recv() => { terminal.resume()?; Step::Draw }
             };
             match step {
                 Step::Wait => {}
                 Step::Draw => break,
-                Step::Quit => return Ok(Outcome::Quit),
+                Step::Quit => return Ok(ExitReason::Quit),
                 Step::Suspend => {
                     terminal.suspend()?;
                     break;

@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 
 use pintrace_events::units::Pid;
-use pintrace_model::field::found;
-use pintrace_model::field::process::{self, Column};
+use pintrace_model::field::finding_column;
+use pintrace_model::field::process::{self, ProcessColumn};
 use pintrace_model::finding::{Finding, WindowTotals};
 use pintrace_model::snapshot::{Process, Snapshot};
 
@@ -29,12 +29,12 @@ impl Order {
     /// The one that findings have at first.
     pub(super) const fn of_findings() -> Self {
         Self {
-            column: found::DEFAULT_SORT,
+            column: finding_column::DEFAULT_SORT,
             reversed: false,
         }
     }
 
-    fn compare(self, column: &Column, one: &Process, two: &Process) -> Ordering {
+    fn compare(self, column: &ProcessColumn, one: &Process, two: &Process) -> Ordering {
         let order = process::rank(column, one, two);
         if self.reversed { order.reverse() } else { order }
     }
@@ -62,8 +62,11 @@ impl Filter {
 
     /// Findings about a process, be it the one that pinned or the one that touched.
     fn admits_finding(&self, found: &Finding) -> bool {
-        let touch = found.touch.as_ref().map(|touch| (touch.pid, touch.comm.as_str()));
-        let (toucher, comm) = touch.unwrap_or((found.pid, ""));
+        let trigger = found
+            .trigger
+            .as_ref()
+            .map(|trigger| (trigger.pid, trigger.comm.as_str()));
+        let (toucher, comm) = trigger.unwrap_or((found.pid, ""));
         (self.pids.is_empty() || self.pids.contains(&found.pid) || self.pids.contains(&toucher))
             && self.matches(
                 &[found.pid, toucher],
@@ -109,9 +112,9 @@ pub(super) fn findings(snapshot: &Snapshot, filter: &Filter, order: Order) -> Ve
         .enumerate()
         .filter(|(_, found)| filter.admits_finding(found))
         .collect();
-    if let Some(column) = found::named(order.column) {
+    if let Some(column) = finding_column::named(order.column) {
         rows.sort_by(|(_, one), (_, two)| {
-            let ranked = found::rank(column, one, two);
+            let ranked = finding_column::rank(column, one, two);
             if order.reversed { ranked.reverse() } else { ranked }
         });
     }

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use pintrace_model::field::process::{COLUMNS, Column};
+use pintrace_model::field::process::{COLUMNS, ProcessColumn};
 use pintrace_model::field::{Unit, Value};
 use pintrace_model::snapshot::Process;
 use pintrace_model::text;
@@ -68,7 +68,7 @@ fn line(process: &Process, selected: bool, grid: &Grid, theme: Theme) -> Line<'s
     })
 }
 
-fn shown(column: &Column, process: &Process) -> String {
+fn shown(column: &ProcessColumn, process: &Process) -> String {
     let text = (column.value)(process).text();
     // A share of nothing.
     if text.is_empty() {
@@ -89,7 +89,7 @@ fn command(process: &Process, columns: usize) -> String {
     }
 }
 
-fn track(column: &'static Column) -> Track {
+fn track(column: &'static ProcessColumn) -> Track {
     let columns = match (column.id, column.unit) {
         ("comm", _) => 12,
         // The largest pid is 4194304.
@@ -120,7 +120,7 @@ fn direction(app: &App, column: usize) -> &'static str {
 
 /// Why there is nothing to see.
 fn empty(app: &App, area: Rect, buffer: &mut Buffer, theme: Theme) {
-    let older = app.shown.truth.opening_held;
+    let older = app.shown.balance.preexisting_held;
     let message = if !app.filter.text.is_empty() {
         format!(
             "No process matches “{}”. Esc clears the filter.",
@@ -129,7 +129,7 @@ fn empty(app: &App, area: Rect, buffer: &mut Buffer, theme: Theme) {
     } else if !app.shown.processes.is_empty() {
         "All processes that pinned have ended. e shows them.".to_owned()
     } else if older > 0 {
-        format!("No process has pinned memory yet. {older} pages are held by pins older than this trace.")
+        format!("No process has pinned memory yet. {older} pages are held by pins taken before this trace.")
     } else {
         "No process has pinned memory yet.".to_owned()
     };

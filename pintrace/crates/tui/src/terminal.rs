@@ -30,17 +30,17 @@ pub enum TerminalError {
 #[derive(Debug)]
 pub(super) struct Terminal {
     screen: ratatui::Terminal<CrosstermBackend<Stdout>>,
-    state: Arc<State>,
+    state: Arc<TerminalState>,
 }
 
 /// What the panic hook shares with the terminal.
 #[derive(Debug, Default)]
-struct State {
+struct TerminalState {
     taken: AtomicBool,
     panicked: Notify,
 }
 
-impl State {
+impl TerminalState {
     /// Gives the terminal back, once.
     fn restore(&self) {
         if self.taken.swap(false, Ordering::SeqCst) {
@@ -61,7 +61,7 @@ impl Terminal {
         if !io::stdout().is_terminal() {
             return Err(TerminalError::NoTerminal);
         }
-        let state = Arc::new(State::default());
+        let state = Arc::new(TerminalState::default());
         let hooked = state.clone();
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {

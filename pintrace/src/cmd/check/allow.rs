@@ -153,7 +153,7 @@ impl AllowEntry {
 fn has(finding: &Finding, symbol: &str) -> bool {
     let stacks: [Option<&Arc<[String]>>; 2] = [
         finding.pin.as_ref().map(|pin| &pin.stack),
-        finding.touch.as_ref().map(|touch| &touch.stack),
+        finding.trigger.as_ref().map(|trigger| &trigger.stack),
     ];
     stacks
         .into_iter()

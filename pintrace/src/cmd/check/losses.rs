@@ -29,13 +29,13 @@ pub(super) fn losses(snapshot: &Snapshot) -> Vec<LossEntry> {
         amount: count.into(),
         meaning: help(name).map_or("For a reason unknown to this version.", |loss| loss.help()),
     });
-    let truth = &snapshot.truth;
+    let balance = &snapshot.balance;
     let own = [
         LossEntry {
             name: "unaccounted",
             // 0 where /proc/vmstat cannot be read: the difference means nothing there.
-            amount: i128::from(truth.unaccounted) * i128::from(truth.books_readable),
-            meaning: if truth.unaccounted < 0 {
+            amount: i128::from(balance.unaccounted) * i128::from(balance.vmstat_readable),
+            meaning: if balance.unaccounted < 0 {
                 "Pages that the ledger holds beyond /proc/vmstat: some releases were not seen."
             } else {
                 "Pages that /proc/vmstat holds beyond the ledger: some pins were not seen."
@@ -48,7 +48,7 @@ pub(super) fn losses(snapshot: &Snapshot) -> Vec<LossEntry> {
         },
         LossEntry {
             name: "unapplied_events",
-            amount: snapshot.unfolded.into(),
+            amount: snapshot.unapplied_events.into(),
             meaning: "Events that the model could not apply.",
         },
         LossEntry {

@@ -19,7 +19,7 @@ use clap::ValueEnum;
 
 use crate::exit::Exit;
 use crate::pipeline::sink::{Fold, Sink};
-use crate::pipeline::start::{SCAN_BUDGET, Witness};
+use crate::pipeline::start::{Mode, SCAN_BUDGET};
 use pintrace_model::finding::FindingKind;
 use pintrace_model::snapshot::Snapshot;
 use pintrace_record::{Existing, Recording};
@@ -27,8 +27,8 @@ use pintrace_record::{Existing, Recording};
 use self::allow::AllowFile;
 use self::file::ReportFile;
 use self::result::{CheckResult, CheckRules};
-use super::live::{Further, LiveArgs, map_entries};
 use super::run_session::{SessionEnd, SessionRun, exit};
+use super::trace_args::{ExtraFindings, TraceArgs, map_entries};
 
 /// How often figures are sampled.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -56,7 +56,7 @@ pub struct Args {
     pub allow_loss: bool,
     /// Findings that need extra hooks.
     #[command(flatten)]
-    pub further: Further,
+    pub extra: ExtraFindings,
     /// Record the session into this file as well, for `pintrace report`.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -162,13 +162,13 @@ fn recording(path: &Path, force: bool) -> anyhow::Result<Recording> {
 }
 
 /// Mode trace only: a scan makes no findings, so in mode scan every check would pass.
-fn live(args: &Args) -> LiveArgs {
-    LiveArgs {
+fn live(args: &Args) -> TraceArgs {
+    TraceArgs {
         btf: args.btf.clone(),
-        witness: Witness::Events,
+        mode: Mode::Trace,
         scan_budget: SCAN_BUDGET,
         no_findings: false,
-        further: args.further,
+        extra: args.extra,
         #[cfg(feature = "bpf-log")]
         bpf_log: false,
         map_entries: args.map_entries.clone(),

@@ -1,6 +1,6 @@
 //! The result of a check: which findings fail it, what was lost, and what the user should know besides.
 
-use pintrace_events::Missing;
+use pintrace_events::MissingHook;
 use pintrace_events::units::Nanos;
 use pintrace_model::finding::{Finding, FindingKind, Severity};
 use pintrace_model::snapshot::Snapshot;
@@ -117,10 +117,10 @@ fn warnings(snapshot: &Snapshot, allowed: &AllowFile) -> Vec<String> {
         .started
         .missing
         .iter()
-        .map(|Missing { function, why, lost }| {
+        .map(|MissingHook { function, why, lost }| {
             format!("not seen: {lost} ({function} could not be hooked: {why})")
         });
-    let unread = (!snapshot.truth.books_readable).then(|| {
+    let unread = (!snapshot.balance.vmstat_readable).then(|| {
         "the pin counters of /proc/vmstat cannot be read, so nothing was compared with them".to_owned()
     });
     unused.chain(missing).chain(unread).collect()

@@ -158,9 +158,12 @@ fn sarif_result(ruled: &RuledFinding<'_>, result: &CheckResult<'_>) -> SarifResu
 
 /// The innermost frame of each stack.
 fn locations(finding: &Finding) -> Vec<SarifLocation> {
-    let touch = finding.touch.as_ref().map(|touch| ("changed here", &touch.stack));
+    let trigger = finding
+        .trigger
+        .as_ref()
+        .map(|trigger| ("changed here", &trigger.stack));
     let pin = finding.pin.as_ref().map(|pin| ("pinned here", &pin.stack));
-    let frames = [touch, pin].into_iter().flatten();
+    let frames = [trigger, pin].into_iter().flatten();
     let frames = frames.filter_map(|(what, stack)| Some((what, stack.first()?)));
     let located = frames.map(|(what, frame)| SarifLocation {
         logical_locations: [LogicalLocation {

@@ -1,6 +1,6 @@
 //! The report of a check as text.
 
-use pintrace_model::finding::{Finding, PinSide, TouchSide};
+use pintrace_model::finding::{Finding, PinSide, TriggerSide};
 use pintrace_model::text::{printable, span};
 
 use super::result::{CheckResult, RuledFinding, Ruling};
@@ -60,10 +60,10 @@ pub(super) fn summary(result: &CheckResult<'_>) -> String {
 /// A finding in one line.
 pub(super) fn headline(finding: &Finding) -> String {
     let comm = printable(&finding.comm);
-    let touch = finding
-        .touch
+    let trigger = finding
+        .trigger
         .as_ref()
-        .map_or_else(String::new, |touch| format!(" ({})", touch.what.as_str()));
+        .map_or_else(String::new, |trigger| format!(" ({})", trigger.what.as_str()));
     let Finding {
         kind,
         severity,
@@ -79,15 +79,15 @@ pub(super) fn headline(finding: &Finding) -> String {
         format!("{pages} pages")
     };
     let pid = finding.pid.0;
-    format!("{severity} {kind}{touch}: {comm}[{pid}], {pages} at {address:#x}-{end:#x}, {count}x")
+    format!("{severity} {kind}{trigger}: {comm}[{pid}], {pages} at {address:#x}-{end:#x}, {count}x")
 }
 
 /// All that is known about a finding, one fact a line. Control characters are escaped.
 pub(super) fn details(finding: &Finding, result: &CheckResult<'_>) -> Vec<String> {
     let after = span(finding.first.since(result.start()));
     let mut lines = vec![format!("first seen {after} after the start")];
-    if let Some(touch) = &finding.touch {
-        lines.extend(trigger_lines(touch));
+    if let Some(trigger) = &finding.trigger {
+        lines.extend(trigger_lines(trigger));
     }
     if let Some(pin) = &finding.pin {
         lines.extend(pin_lines(pin));
@@ -96,10 +96,10 @@ pub(super) fn details(finding: &Finding, result: &CheckResult<'_>) -> Vec<String
     lines
 }
 
-fn trigger_lines(touch: &TouchSide) -> Vec<String> {
-    let what = touch.what.as_str();
-    let by = format!("{what} by {}[{}]", printable(&touch.comm), touch.pid.0);
-    std::iter::once(by).chain(stack(&touch.stack)).collect()
+fn trigger_lines(trigger: &TriggerSide) -> Vec<String> {
+    let what = trigger.what.as_str();
+    let by = format!("{what} by {}[{}]", printable(&trigger.comm), trigger.pid.0);
+    std::iter::once(by).chain(stack(&trigger.stack)).collect()
 }
 
 fn pin_lines(pin: &PinSide) -> Vec<String> {

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use pintrace_probes::apply::{Outcome, Status};
-use pintrace_probes::plan::{Choice, Line};
+use pintrace_probes::apply::{HookOutcome, HookStatus};
+use pintrace_probes::plan::{PlanChoice, PlannedHook};
 use pintrace_probes::table::{Candidate, Hook};
 
 /// One hook.
@@ -11,11 +11,11 @@ use pintrace_probes::table::{Candidate, Hook};
 pub(super) struct HookLine {
     pub(super) function: &'static str,
     pub(super) purposes: Vec<&'static str>,
-    /// `attached`, `spare`, `planned`, `absent` or `missing`.
+    /// `attached`, `not_needed`, `planned`, `absent` or `missing`.
     pub(super) status: &'static str,
     pub(super) methods: Vec<&'static str>,
     /// Second copies are attached as well.
-    pub(super) twice: bool,
+    pub(super) has_backups: bool,
     /// Why it is missing, or why a better way was refused.
     pub(super) why: String,
     /// What is lost by it.
@@ -23,29 +23,29 @@ pub(super) struct HookLine {
 }
 
 /// What was really tried.
-pub(super) fn tried(outcome: &Outcome) -> HookLine {
+pub(super) fn tried(outcome: &HookOutcome) -> HookLine {
     match &outcome.status {
-        Status::Attached(candidate) => {
+        HookStatus::Attached(candidate) => {
             let why = outcome.refused.join("; ");
             HookLine {
-                twice: outcome.twice,
+                has_backups: outcome.has_backups,
                 ..line(outcome.hook, "attached", Some(candidate), why, candidate.lost)
             }
         }
-        Status::NotNeeded => line(outcome.hook, "spare", None, String::new(), ""),
-        Status::NotHere => line(outcome.hook, "absent", None, String::new(), ""),
-        Status::Missing(why) => line(outcome.hook, "missing", None, why.clone(), outcome.hook.lost),
+        HookStatus::NotNeeded => line(outcome.hook, "not_needed", None, String::new(), ""),
+        HookStatus::NotHere => line(outcome.hook, "absent", None, String::new(), ""),
+        HookStatus::Missing(why) => line(outcome.hook, "missing", None, why.clone(), outcome.hook.lost),
     }
 }
 
 /// What would be tried.
-pub(super) fn planned(line_of_plan: Line) -> HookLine {
-    let hook = line_of_plan.hook;
-    match line_of_plan.choice {
-        Choice::NotHere => line(hook, "absent", None, String::new(), ""),
-        Choice::Spare => line(hook, "spare", None, String::new(), ""),
-        Choice::Missing(why) => line(hook, "missing", None, why, hook.lost),
-        Choice::Try(candidates) => line(hook, "planned", candidates.first().copied(), String::new(), ""),
+pub(super) fn planned(planned: PlannedHook) -> HookLine {
+    let hook = planned.hook;
+    match planned.choice {
+        PlanChoice::NotHere => line(hook, "absent", None, String::new(), ""),
+        PlanChoice::NotNeeded => line(hook, "not_needed", None, String::new(), ""),
+        PlanChoice::Missing(why) => line(hook, "missing", None, why, hook.lost),
+        PlanChoice::Try(candidates) => line(hook, "planned", candidates.first().copied(), String::new(), ""),
     }
 }
 
@@ -67,7 +67,7 @@ fn line(
             .iter()
             .map(|attachment| attachment.method.as_str())
             .collect(),
-        twice: false,
+        has_backups: false,
         why,
         lost,
     }

@@ -4,7 +4,7 @@
 mod hooks;
 mod self_test;
 mod text;
-mod trial;
+mod try_hooks;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -13,16 +13,16 @@ use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::pipeline::loader_btf;
-use crate::pipeline::start::{SessionError, SessionOptions, Witness};
-use crate::pipeline::traced::Traced;
+use crate::pipeline::start::{Mode, SessionError, SessionOptions};
+use crate::pipeline::trace_session::TraceSession;
 use pintrace_export::SCHEMA;
 use pintrace_kernel::capture::Capture;
-use pintrace_kernel::environment::{self, Check, State};
+use pintrace_kernel::environment::{self, Check, CheckState};
 use pintrace_kernel::facts::{Kernel, Roots};
 use pintrace_probes::plan;
 use pintrace_probes::table::{self, HOOKS, Purpose};
 use pintrace_scan::scanner::Scanner;
-use pintrace_source::live::StartError;
+use pintrace_source::trace_source::StartError;
 
 use hooks::HookLine;
 use self_test::SelfTest;
@@ -63,7 +63,7 @@ struct Diagnosis {
     can_scan: bool,
     /// Why not.
     without_scan: Option<String>,
-    /// Which of the two sets of programs is loaded: `modern`, or `elder` before 5.17.
+    /// Which of the two sets of programs is loaded: `with_bpf_loop`, or `without_bpf_loop` before 5.17.
     programs: &'static str,
     /// Threads can be taken off their CPU inside a hook: each is attached twice.
     preemption: bool,
@@ -77,7 +77,7 @@ struct Diagnosis {
 impl Diagnosis {
     /// Whether everything is as good as it can be on this kernel.
     fn is_whole(&self) -> bool {
-        let weak = |check: &Check| matches!(check.state, State::Weak | State::Bad);
+        let weak = |check: &Check| matches!(check.state, CheckState::Weak | CheckState::Bad);
         self.can_trace
             && self.can_scan
             && self.problems.is_empty()
@@ -97,7 +97,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     if args.facts {
         let kernel = Kernel::read(&roots, table::functions())?;
         let mut capture = Capture::of(&kernel);
-        trial::run(&mut capture, &kernel)?;
+        try_hooks::run(&mut capture, &kernel)?;
         writeln!(out, "{}", serde_json::to_string_pretty(&capture)?)?;
         out.flush()?;
         return Ok(Exit::Done);
@@ -133,18 +133,22 @@ fn diagnose(roots: &Roots) -> Diagnosis {
     diagnosis.environment = environment::checks(roots, Some(&kernel));
     diagnosis.kernel.clone_from(&kernel.facts.release);
     diagnosis.machine.clone_from(&kernel.facts.machine);
-    diagnosis.programs = if kernel.facts.bpf_loop { "modern" } else { "elder" };
+    diagnosis.programs = if kernel.facts.bpf_loop {
+        "with_bpf_loop"
+    } else {
+        "without_bpf_loop"
+    };
     diagnosis.preemption = kernel.facts.preemption;
     let plan = plan::plan(HOOKS, &kernel.facts);
     let options = SessionOptions {
-        witness: Witness::Events,
+        mode: Mode::Trace,
         ..SessionOptions::default()
     };
     match Scanner::start(&kernel.types, &loader_btf::of(&kernel.types), roots) {
         Ok(_) => diagnosis.can_scan = true,
         Err(error) => diagnosis.without_scan = Some(error.to_string()),
     }
-    match Traced::start(kernel, roots, &options) {
+    match TraceSession::start(kernel, roots, &options) {
         Ok((mut session, first)) => {
             diagnosis.tried = true;
             diagnosis.can_trace = true;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::pipeline::traced::Traced;
+use crate::pipeline::trace_session::TraceSession;
 use pintrace_events::Event;
 use pintrace_kernel::own_page;
 use pintrace_model::Model;
@@ -10,20 +10,20 @@ use pintrace_model::Model;
 /// How it came out.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct SelfTest {
-    /// One page was seen pinned and released, and the books agree.
+    /// One page was seen pinned and released, and the vmstat counters agree.
     pub(super) passed: bool,
     /// Pages of this process that were seen to be pinned.
     pub(super) pinned: u64,
     /// And released.
     pub(super) released: u64,
-    /// What the books have that the hooks have not seen; absent where they cannot be read.
+    /// What the vmstat counters have that the hooks have not seen; absent where they cannot be read.
     pub(super) unaccounted: Option<i64>,
     /// In words.
     pub(super) text: String,
 }
 
 /// Pins and lets go, and looks.
-pub(super) fn run(session: &mut Traced, first: &[Event]) -> SelfTest {
+pub(super) fn run(session: &mut TraceSession, first: &[Event]) -> SelfTest {
     let mut model = Model::default();
     for event in first {
         model.apply(event);
@@ -51,12 +51,12 @@ pub(super) fn run(session: &mut Traced, first: &[Event]) -> SelfTest {
     let own = std::process::id();
     let seen = snapshot.processes.iter().find(|process| process.pid.0 == own);
     let (pinned, released) = seen.map_or((0, 0), |process| (process.acquired, process.released));
-    let truth = &snapshot.truth;
-    let unaccounted = truth.books_readable.then_some(truth.unaccounted);
+    let balance = &snapshot.balance;
+    let unaccounted = balance.vmstat_readable.then_some(balance.unaccounted);
     let agree = match unaccounted {
-        Some(0) => "the books agree",
-        Some(_) => "the books do not agree",
-        None => "the books cannot be read",
+        Some(0) => "the vmstat counters agree",
+        Some(_) => "the vmstat counters do not agree",
+        None => "the vmstat counters cannot be read",
     };
     SelfTest {
         passed: pinned == 1 && released == 1 && unaccounted.is_none_or(|unaccounted| unaccounted == 0),

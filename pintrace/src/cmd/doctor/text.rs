@@ -9,16 +9,16 @@ use super::Diagnosis;
 pub(super) fn write(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "kernel   {} ({})", diagnosis.kernel, diagnosis.machine)?;
     match diagnosis.programs {
-        "elder" => writeln!(out, "programs those for kernels before 5.17 (no bpf_loop)")?,
-        "modern" => writeln!(out, "programs those for kernels since 5.17")?,
+        "without_bpf_loop" => writeln!(out, "programs those for kernels before 5.17 (no bpf_loop)")?,
+        "with_bpf_loop" => writeln!(out, "programs those for kernels since 5.17")?,
         _ => {}
     }
-    let verdict = match (diagnosis.can_trace, diagnosis.tried) {
+    let result = match (diagnosis.can_trace, diagnosis.tried) {
         (true, _) => "pins and releases can be traced here",
         (false, true) => "pins cannot be traced here: the kernel refused the hooks below",
         (false, false) => "nothing could be tried",
     };
-    writeln!(out, "verdict  {verdict}")?;
+    writeln!(out, "verdict  {result}")?;
     let scan = match &diagnosis.without_scan {
         None if diagnosis.can_scan => {
             "memory can be looked at: scan, top, record and serve see what is held".to_owned()
@@ -28,8 +28,8 @@ pub(super) fn write(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<()
     };
     writeln!(out, "state    {scan}")?;
     if let Some(test) = &diagnosis.self_test {
-        let verdict = if test.passed { "passed" } else { "failed" };
-        writeln!(out, "test     {verdict}: {}", test.text)?;
+        let result = if test.passed { "passed" } else { "failed" };
+        writeln!(out, "test     {result}: {}", test.text)?;
     }
     for problem in &diagnosis.problems {
         writeln!(out, "problem  {problem}")?;
@@ -40,7 +40,7 @@ pub(super) fn write(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<()
     }
     writeln!(out, "\n{:<34}{:<16}{:<10}HOW", "FUNCTION", "PURPOSE", "STATUS")?;
     for hook in &diagnosis.hooks {
-        let how = match (hook.methods.join("+"), hook.twice) {
+        let how = match (hook.methods.join("+"), hook.has_backups) {
             (methods, _) if methods.is_empty() => "-".to_owned(),
             (methods, false) => methods,
             (methods, true) => format!("{methods} x2"),
@@ -61,7 +61,7 @@ pub(super) fn write(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<()
     writeln!(
         out,
         "\nabsent: this kernel has no such function, so nothing is lost.\n\
-         spare: only needed where {LONGTERM} cannot be hooked, or do_madvise is inlined.{}",
+         not_needed: only needed where {LONGTERM} cannot be hooked, or do_madvise is inlined.{}",
         if diagnosis.preemption {
             "\nx2: attached twice, because this kernel may take a thread off its CPU inside a hook, and then skips it for others."
         } else {
@@ -89,7 +89,7 @@ fn write_environment(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<(
 
 /// Tells what a purpose is about, and which functions serve it.
 pub(super) fn explain(purpose: Purpose, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{}\n\nHooks, best way first:", purpose.story())?;
+    writeln!(out, "{}\n\nHooks, best way first:", purpose.builder())?;
     for hook in HOOKS.iter().filter(|hook| hook.purposes.contains(&purpose)) {
         let ways: Vec<_> = hook
             .candidates

@@ -5,44 +5,44 @@ use serde::Serialize;
 use pintrace_events::ProcessSeen;
 use pintrace_export::SCHEMA;
 use pintrace_kernel::descriptors::Descriptor;
-use pintrace_scan::found::Doubtful;
-use pintrace_scan::join::{Amount, Mapped};
-use pintrace_scan::look::{Holder, Memory, Orphans, Part, Unseen};
+use pintrace_scan::join::{Amount, MappedRange};
+use pintrace_scan::pinned_folios::ImplausiblePin;
+use pintrace_scan::scan_result::{KindAmount, MemoryRead, ScanHolder, UnmappedPins, Unreadable};
 
 use super::Scan;
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct ScanDocument<'a> {
     schema: u32,
     version: &'static str,
-    witness: &'static str,
+    mode: &'static str,
     kernel: &'a str,
     machine: &'a str,
-    truth: Truth,
-    memory: Memory,
+    balance: ScanBalance,
+    memory: MemoryRead,
     pinned: Amount,
-    parts: &'a [Part],
-    processes: Vec<Process<'a>>,
-    orphans: OrphanKeys<'a>,
-    heuristic_wrong: Wrong<'a>,
-    unseen: Unseen,
+    parts: &'a [KindAmount],
+    processes: Vec<ScanProcessKeys<'a>>,
+    unmapped_pins: UnmappedKeys<'a>,
+    heuristic_false_positives: FalsePositiveKeys<'a>,
+    unreadable: Unreadable,
     processes_read: u64,
     all_processes: Option<&'a str>,
 }
 
-/// `null` where the books cannot be read.
+/// `null` where the vmstat counters cannot be read.
 #[derive(Serialize)]
-struct Truth {
-    books_acquired: Option<u64>,
-    books_released: Option<u64>,
-    books_held: Option<i128>,
-    state_held: u64,
+struct ScanBalance {
+    vmstat_acquired: Option<u64>,
+    vmstat_released: Option<u64>,
+    vmstat_held: Option<i128>,
+    scan_held: u64,
     in_flight: Option<u64>,
     unaccounted: Option<i128>,
 }
 
 #[derive(Serialize)]
-struct Process<'a> {
+struct ScanProcessKeys<'a> {
     pid: u32,
     comm: &'a str,
     cmdline: &'a str,
@@ -53,34 +53,34 @@ struct Process<'a> {
     shared: Amount,
     counted: Amount,
     by_descriptor: u64,
-    parts: &'a [Part],
+    parts: &'a [KindAmount],
     descriptors: &'a [Descriptor],
     #[serde(skip_serializing_if = "Option::is_none")]
-    ranges: Option<&'a [Mapped]>,
+    ranges: Option<&'a [MappedRange]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     more_ranges: Option<u64>,
 }
 
 #[derive(Serialize)]
-struct OrphanKeys<'a> {
+struct UnmappedKeys<'a> {
     pages: u64,
     unmapped: Amount,
     explained: u64,
-    parts: &'a [Part],
-    candidates: Vec<Candidate<'a>>,
+    parts: &'a [KindAmount],
+    candidates: Vec<CandidateKeys<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    frames: Option<Vec<Frames>>,
+    frames: Option<Vec<FrameKeys>>,
 }
 
 #[derive(Serialize)]
-struct Candidate<'a> {
+struct CandidateKeys<'a> {
     pid: u32,
     comm: &'a str,
     descriptors: &'a [Descriptor],
 }
 
 #[derive(Serialize)]
-struct Frames {
+struct FrameKeys {
     pfn: u64,
     folios: u64,
     order: u8,
@@ -90,46 +90,50 @@ struct Frames {
 
 /// Folios that `page_maybe_dma_pinned` takes for pinned.
 #[derive(Serialize)]
-struct Wrong<'a> {
+struct FalsePositiveKeys<'a> {
     folios: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    frames: Option<&'a [Doubtful]>,
+    frames: Option<&'a [ImplausiblePin]>,
 }
 
 /// The scan as one line; `pages` adds the lists.
 pub(super) fn render(scan: &Scan, pages: bool) -> serde_json::Result<String> {
-    let look = &scan.look;
-    let balance = scan.truth.map(|truth| truth.balance());
-    serde_json::to_string(&Document {
+    let result = &scan.result;
+    let sums = scan.balance.map(|balance| balance.sums());
+    serde_json::to_string(&ScanDocument {
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION"),
-        witness: "state",
+        mode: "scan",
         kernel: &scan.kernel,
         machine: &scan.machine,
-        truth: Truth {
-            books_acquired: scan.truth.and_then(|truth| truth.books_acquired),
-            books_released: scan.truth.and_then(|truth| truth.books_released),
-            books_held: balance.and_then(|balance| balance.books),
-            state_held: look.pinned.pages,
-            in_flight: scan.truth.map(|truth| truth.in_flight),
-            unaccounted: balance.map(|balance| balance.unaccounted()),
+        balance: ScanBalance {
+            vmstat_acquired: scan.balance.and_then(|balance| balance.vmstat_acquired),
+            vmstat_released: scan.balance.and_then(|balance| balance.vmstat_released),
+            vmstat_held: sums.and_then(|sums| sums.vmstat),
+            scan_held: result.pinned.pages,
+            in_flight: scan.balance.map(|balance| balance.in_flight),
+            unaccounted: sums.map(|sums| sums.unaccounted()),
         },
-        memory: look.memory,
-        pinned: look.pinned,
-        parts: &look.parts,
-        processes: look.holders.iter().map(|holder| process(holder, pages)).collect(),
-        orphans: orphans(&look.orphans, pages),
-        heuristic_wrong: Wrong {
-            folios: look.doubtful_count,
-            frames: pages.then_some(&look.doubtful),
+        memory: result.memory,
+        pinned: result.pinned,
+        parts: &result.parts,
+        processes: result
+            .holders
+            .iter()
+            .map(|holder| process(holder, pages))
+            .collect(),
+        unmapped_pins: unmapped_pins(&result.unmapped_pins, pages),
+        heuristic_false_positives: FalsePositiveKeys {
+            folios: result.implausible_count,
+            frames: pages.then_some(&result.implausible),
         },
-        unseen: look.unseen,
-        processes_read: look.processes_read,
-        all_processes: look.all_processes.as_deref(),
+        unreadable: result.unreadable,
+        processes_read: result.processes_read,
+        all_processes: result.all_processes.as_deref(),
     })
 }
 
-fn process(holder: &Holder, pages: bool) -> Process<'_> {
+fn process(holder: &ScanHolder, pages: bool) -> ScanProcessKeys<'_> {
     let ProcessSeen {
         pid,
         comm,
@@ -138,7 +142,7 @@ fn process(holder: &Holder, pages: bool) -> Process<'_> {
         cgroup,
         ..
     } = &holder.process;
-    Process {
+    ScanProcessKeys {
         pid: pid.0,
         comm,
         cmdline,
@@ -156,9 +160,9 @@ fn process(holder: &Holder, pages: bool) -> Process<'_> {
     }
 }
 
-fn orphans(orphans: &Orphans, pages: bool) -> OrphanKeys<'_> {
+fn unmapped_pins(unmapped_pins: &UnmappedPins, pages: bool) -> UnmappedKeys<'_> {
     let frames = || {
-        let runs = orphans.runs.iter().map(|run| Frames {
+        let runs = unmapped_pins.runs.iter().map(|run| FrameKeys {
             pfn: run.pfn,
             folios: run.folios,
             order: run.order,
@@ -167,15 +171,15 @@ fn orphans(orphans: &Orphans, pages: bool) -> OrphanKeys<'_> {
         });
         runs.collect()
     };
-    OrphanKeys {
-        pages: orphans.pages(),
-        unmapped: orphans.unmapped,
-        explained: orphans.explained,
-        parts: &orphans.parts,
-        candidates: orphans
+    UnmappedKeys {
+        pages: unmapped_pins.pages(),
+        unmapped: unmapped_pins.unmapped,
+        explained: unmapped_pins.explained,
+        parts: &unmapped_pins.parts,
+        candidates: unmapped_pins
             .candidates
             .iter()
-            .map(|(process, descriptors)| Candidate {
+            .map(|(process, descriptors)| CandidateKeys {
                 pid: process.pid.0,
                 comm: &process.comm,
                 descriptors,

@@ -9,15 +9,15 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::exit::Exit;
 use crate::pipeline::loader_btf;
-use pintrace_events::TruthSampled;
-use pintrace_kernel::books::BooksReader;
+use pintrace_events::BalanceSampled;
 use pintrace_kernel::btf::KernelTypes;
 use pintrace_kernel::facts::{self, Roots};
-use pintrace_scan::look::{Look, Orphans};
+use pintrace_kernel::vmstat::VmstatReader;
+use pintrace_scan::scan_result::{ScanResult, UnmappedPins};
 use pintrace_scan::scanner::Scanner;
-use pintrace_source::truth::around;
+use pintrace_source::baseline::around_scan;
 
-use super::live::CannotTrace;
+use super::trace_args::CannotTrace;
 
 /// The command line of `scan`.
 #[derive(Clone, Debug, clap::Args)]
@@ -37,19 +37,19 @@ pub struct Args {
     pub btf: Option<std::path::PathBuf>,
 }
 
-/// A look, with the kernel's books beside it.
+/// A look, with the kernel's vmstat counters beside it.
 struct Scan {
     kernel: String,
     machine: String,
-    look: Look,
-    /// The books around the look; `None` if they cannot be read.
-    truth: Option<TruthSampled>,
+    result: ScanResult,
+    /// The vmstat counters around the look; `None` if they cannot be read.
+    balance: Option<BalanceSampled>,
     /// Only some processes were asked for.
     chosen: bool,
 }
 
 /// Looks that are taken to find one that nothing moved in.
-const LOOKS: usize = 3;
+const SCANS: usize = 3;
 
 /// Scans, and says what it found.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
@@ -57,30 +57,33 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let types = KernelTypes::read(&roots.btf).map_err(|error| CannotTrace::because(&error))?;
     let btf = loader_btf::of(&types);
     let mut scanner = Scanner::start(&types, &btf, &roots).map_err(|error| CannotTrace::because(&error))?;
-    let books = BooksReader::new(&roots.proc);
+    let vmstat = VmstatReader::new(&roots.proc);
     let mut scan = Scan {
         kernel: facts::release(&roots.proc),
         machine: facts::machine(&roots.proc),
-        look: Look::default(),
-        truth: None,
+        result: ScanResult::default(),
+        balance: None,
         chosen: !args.pid.is_empty(),
     };
-    for _ in 0..LOOKS {
-        let before = books.read();
-        scan.look = look(&mut scanner)?;
-        let pinned = scan.look.pinned.pages;
-        scan.truth = before
-            .zip(books.read())
-            .map(|(before, after)| around(before, after, pinned));
-        if scan.truth.is_none_or(|truth| truth.balance().difference() == 0) {
+    for _ in 0..SCANS {
+        let before = vmstat.read();
+        scan.result = scan_once(&mut scanner)?;
+        let pinned = scan.result.pinned.pages;
+        scan.balance = before
+            .zip(vmstat.read())
+            .map(|(before, after)| around_scan(before, after, pinned));
+        if scan
+            .balance
+            .is_none_or(|balance| balance.sums().difference() == 0)
+        {
             break;
         }
     }
     if scan.chosen {
-        scan.look
+        scan.result
             .holders
             .retain(|holder| args.pid.contains(&holder.process.pid.0));
-        scan.look.orphans = Orphans::default();
+        scan.result.unmapped_pins = UnmappedPins::default();
     }
     if args.json {
         writeln!(out, "{}", json::render(&scan, args.pages)?)?;
@@ -92,7 +95,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
 }
 
 /// One look, with a bar on a terminal if it takes long.
-fn look(scanner: &mut Scanner) -> anyhow::Result<Look> {
+fn scan_once(scanner: &mut Scanner) -> anyhow::Result<ScanResult> {
     /// Frames between two drawings.
     const DRAW_EACH: u64 = 1 << 18;
     let bar = ProgressBar::new(0);
@@ -105,7 +108,7 @@ fn look(scanner: &mut Scanner) -> anyhow::Result<Look> {
         "reading struct pages {bar:30} {percent:>3}% {eta}",
     )?);
     let mut drawn = 0;
-    let look = scanner.look(true, &mut |done, total| {
+    let result = scanner.scan(true, &mut |done, total| {
         if done >= drawn + DRAW_EACH {
             drawn = done;
             bar.set_length(total);
@@ -113,5 +116,5 @@ fn look(scanner: &mut Scanner) -> anyhow::Result<Look> {
         }
     });
     bar.finish_and_clear();
-    Ok(look?)
+    Ok(result?)
 }

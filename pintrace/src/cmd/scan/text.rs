@@ -5,14 +5,14 @@ use std::io::{self, Write};
 use pintrace_events::units::Nanos;
 use pintrace_kernel::descriptors::Descriptor;
 use pintrace_model::text::{bytes, count, printable, span};
-use pintrace_scan::found::{Doubt, Doubtful};
-use pintrace_scan::look::{Holder, Look, Part};
+use pintrace_scan::pinned_folios::{ImplausiblePin, NotPinned};
+use pintrace_scan::scan_result::{KindAmount, ScanHolder, ScanResult};
 
 use super::Scan;
 
 /// Writes it; `pages` adds the lists.
 pub(super) fn write(scan: &Scan, pages: bool, out: &mut dyn Write) -> io::Result<()> {
-    let look = &scan.look;
+    let result = &scan.result;
     let kernel = printable(&scan.kernel);
     writeln!(
         out,
@@ -20,7 +20,7 @@ pub(super) fn write(scan: &Scan, pages: bool, out: &mut dyn Write) -> io::Result
         env!("CARGO_PKG_VERSION"),
         scan.machine
     )?;
-    let memory = &look.memory;
+    let memory = &result.memory;
     writeln!(
         out,
         "memory {}, of which {} free   struct pages read in {}, all in {}",
@@ -29,10 +29,10 @@ pub(super) fn write(scan: &Scan, pages: bool, out: &mut dyn Write) -> io::Result
         span(Nanos(memory.read_ns)),
         span(Nanos(memory.took_ns)),
     )?;
-    writeln!(out, "{}", truth(scan))?;
-    unseen(look, out)?;
+    writeln!(out, "{}", balance(scan))?;
+    unreadable(result, out)?;
     writeln!(out)?;
-    if look.holders.is_empty() {
+    if result.holders.is_empty() {
         let who = if scan.chosen {
             "None of these processes"
         } else {
@@ -40,65 +40,65 @@ pub(super) fn write(scan: &Scan, pages: bool, out: &mut dyn Write) -> io::Result
         };
         writeln!(out, "{who} holds pinned pages.")?;
     } else {
-        holders(&look.holders, pages, out)?;
+        holders(&result.holders, pages, out)?;
     }
-    orphans(look, pages, out)?;
-    doubtful(look, pages, out)
+    unmapped_pins(result, pages, out)?;
+    implausible(result, pages, out)
 }
 
-fn truth(scan: &Scan) -> String {
-    let found = scan.look.pinned.pages;
-    let kept = bytes(scan.look.pinned.bytes);
-    let Some((truth, books)) = scan
-        .truth
-        .and_then(|truth| truth.balance().books.map(|books| (truth, books)))
+fn balance(scan: &Scan) -> String {
+    let found = scan.result.pinned.pages;
+    let kept = bytes(scan.result.pinned.bytes);
+    let Some((balance, vmstat)) = scan
+        .balance
+        .and_then(|balance| balance.sums().vmstat.map(|vmstat| (balance, vmstat)))
     else {
-        return format!("books unreadable   found {found} pages, {kept} kept in place");
+        return format!("vmstat unreadable   found {found} pages, {kept} kept in place");
     };
-    let under_way = match truth.in_flight {
+    let in_flight = match balance.in_flight {
         0 => String::new(),
         pages => format!(" (to within {pages} pinned or released meanwhile)"),
     };
     format!(
-        "books {books} = found {found} + unaccounted {}{under_way}   {kept} kept in place",
-        truth.balance().unaccounted(),
+        "vmstat {vmstat} = found {found} + unaccounted {}{in_flight}   {kept} kept in place",
+        balance.sums().unaccounted(),
     )
 }
 
 /// What was not seen, in words; nothing if everything was.
-fn unseen(look: &Look, out: &mut dyn Write) -> io::Result<()> {
-    let unseen = &look.unseen;
+fn unreadable(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
+    let unreadable = &result.unreadable;
     let mut reasons = Vec::new();
-    if unseen.refused > 0 {
-        reasons.push(format!("page tables of {} processes refused", unseen.refused));
+    if unreadable.refused > 0 {
+        reasons.push(format!("page tables of {} processes refused", unreadable.refused));
     }
-    if unseen.address_pages > 0 {
+    if unreadable.address_pages > 0 {
         reasons.push(format!(
             "{} of address space too much to read",
-            bytes(unseen.address_pages << 12)
+            bytes(unreadable.address_pages << 12)
         ));
     }
-    if unseen.descriptors > 0 {
-        reasons.push(format!("{} descriptors unreadable", unseen.descriptors));
+    if unreadable.descriptors > 0 {
+        reasons.push(format!("{} descriptors unreadable", unreadable.descriptors));
     }
-    if unseen.ended > 0 {
-        reasons.push(format!("{} processes ended meanwhile", unseen.ended));
+    if unreadable.ended > 0 {
+        reasons.push(format!("{} processes ended meanwhile", unreadable.ended));
     }
     if !reasons.is_empty() {
         writeln!(out, "not seen: {}", reasons.join(", "))?;
     }
-    if let Some(why) = &look.all_processes {
+    if let Some(why) = &result.all_processes {
         writeln!(
             out,
             "read the page tables of all {} processes: {why}",
-            look.processes_read
+            result.processes_read
         )?;
     }
     Ok(())
 }
 
 /// Columns: PID, PAGES, BYTES, SHARED, then as long as they are KIND, HOLDS THEM BY, COMMAND.
-fn holders(holders: &[Holder], pages: bool, out: &mut dyn Write) -> io::Result<()> {
+fn holders(holders: &[ScanHolder], pages: bool, out: &mut dyn Write) -> io::Result<()> {
     let rows: Vec<[String; 7]> = holders.iter().map(row).collect();
     let titles = ["PID", "PAGES", "BYTES", "SHARED", "KIND", "MAY BE BY", "COMMAND"];
     let mut widths = titles.map(str::len);
@@ -138,7 +138,7 @@ fn holders(holders: &[Holder], pages: bool, out: &mut dyn Write) -> io::Result<(
     Ok(())
 }
 
-fn row(holder: &Holder) -> [String; 7] {
+fn row(holder: &ScanHolder) -> [String; 7] {
     let process = &holder.process;
     let command = if process.cmdline.is_empty() {
         &process.comm
@@ -161,7 +161,7 @@ fn row(holder: &Holder) -> [String; 7] {
 }
 
 /// A kind with its page size: `anon 4 KiB`.
-fn kind(part: &Part) -> String {
+fn kind(part: &KindAmount) -> String {
     format!("{} {}", part.kind.name(), bytes(4096 << part.order.min(40)))
 }
 
@@ -190,20 +190,20 @@ fn descriptors(all: &[Descriptor]) -> String {
     words.join(", ")
 }
 
-fn orphans(look: &Look, pages: bool, out: &mut dyn Write) -> io::Result<()> {
-    let orphans = &look.orphans;
-    if orphans.unmapped.is_empty() {
+fn unmapped_pins(result: &ScanResult, pages: bool, out: &mut dyn Write) -> io::Result<()> {
+    let unmapped_pins = &result.unmapped_pins;
+    if unmapped_pins.unmapped.is_empty() {
         return Ok(());
     }
-    if orphans.pages() > 0 {
-        let kinds: Vec<_> = orphans.parts.iter().map(kind).collect();
+    if unmapped_pins.pages() > 0 {
+        let kinds: Vec<_> = unmapped_pins.parts.iter().map(kind).collect();
         writeln!(
             out,
             "\n{} pages that no process maps, and no descriptor explains: {}",
-            orphans.pages(),
+            unmapped_pins.pages(),
             kinds.join(", ")
         )?;
-        for (process, open) in &orphans.candidates {
+        for (process, open) in &unmapped_pins.candidates {
             let name = printable(&process.comm);
             writeln!(
                 out,
@@ -217,9 +217,9 @@ fn orphans(look: &Look, pages: bool, out: &mut dyn Write) -> io::Result<()> {
         writeln!(
             out,
             "\nframes of the {} pages that no process maps",
-            orphans.unmapped.pages
+            unmapped_pins.unmapped.pages
         )?;
-        for run in &orphans.runs {
+        for run in &unmapped_pins.runs {
             let kind = run.kind.name();
             writeln!(
                 out,
@@ -234,27 +234,27 @@ fn orphans(look: &Look, pages: bool, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn doubtful(look: &Look, pages: bool, out: &mut dyn Write) -> io::Result<()> {
-    if look.doubtful_count == 0 {
+fn implausible(result: &ScanResult, pages: bool, out: &mut dyn Write) -> io::Result<()> {
+    if result.implausible_count == 0 {
         return Ok(());
     }
     writeln!(
         out,
         "\nheuristic-wrong: {} pages look pinned (1024 references and more) and are not",
-        look.doubtful_count
+        result.implausible_count
     )?;
     if pages {
-        for Doubtful {
+        for ImplausiblePin {
             pfn,
             kind,
             references,
             maps,
             why,
-        } in &look.doubtful
+        } in &result.implausible
         {
             let why = match why {
-                Doubt::Mapped => "by those that map it",
-                Doubt::Kernel => "the kernel's own",
+                NotPinned::Mapped => "by those that map it",
+                NotPinned::Kernel => "the kernel's own",
             };
             writeln!(
                 out,

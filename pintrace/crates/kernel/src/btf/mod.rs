@@ -6,7 +6,7 @@ pub mod raw;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use raw::{Entry, Kind, Raw};
+use raw::{BtfEntry, BtfKind, Raw};
 
 /// Where the running kernel shows its BTF.
 pub const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
@@ -81,14 +81,14 @@ impl KernelTypes {
 
     /// The prototype of a function. `None` if there is no function of that name, or several.
     pub fn prototype(&self, function: &str) -> Option<Prototype> {
-        let mut found = self.named(function, Kind::Function);
+        let mut found = self.named(function, BtfKind::Function);
         let (_, entry) = found.next()?;
         if found.next().is_some() {
             return None;
         }
         let prototype = self.raw.entry(entry.size_or_type)?;
         let parameters = self.raw.parts(&prototype);
-        (prototype.kind == Kind::Prototype).then(|| Prototype {
+        (prototype.kind == BtfKind::Prototype).then(|| Prototype {
             parameters: parameters.map(|part| part.name.to_owned()).collect(),
             result_bytes: self.size_of(prototype.size_or_type),
         })
@@ -96,12 +96,14 @@ impl KernelTypes {
 
     /// The kernel's number (BTF id) of a function.
     pub fn function_number(&self, name: &str) -> Option<u32> {
-        self.named(name, Kind::Function).next().map(|(number, _)| number)
+        self.named(name, BtfKind::Function)
+            .next()
+            .map(|(number, _)| number)
     }
 
     /// The same of a struct.
     pub fn struct_number(&self, name: &str) -> Option<u32> {
-        self.named(name, Kind::Struct).next().map(|(number, _)| number)
+        self.named(name, BtfKind::Struct).next().map(|(number, _)| number)
     }
 
     /// How many numbers there are.
@@ -109,17 +111,17 @@ impl KernelTypes {
         self.raw.numbers()
     }
 
-    fn named(&self, name: &str, kind: Kind) -> impl Iterator<Item = (u32, Entry<'_>)> {
+    fn named(&self, name: &str, kind: BtfKind) -> impl Iterator<Item = (u32, BtfEntry<'_>)> {
         self.raw.named(name).filter(move |(_, entry)| entry.kind == kind)
     }
 
     /// The type of a number behind qualifiers, and behind other names too if `typedefs`.
-    fn behind(&self, mut number: u32, typedefs: bool) -> Option<Entry<'_>> {
+    fn behind(&self, mut number: u32, typedefs: bool) -> Option<BtfEntry<'_>> {
         for _ in 0..DEEPEST {
             let entry = self.raw.entry(number)?;
             match entry.kind {
-                Kind::Qualified => number = entry.size_or_type,
-                Kind::Typedef if typedefs => number = entry.size_or_type,
+                BtfKind::Qualified => number = entry.size_or_type,
+                BtfKind::Typedef if typedefs => number = entry.size_or_type,
                 _ => return Some(entry),
             }
         }
@@ -127,7 +129,7 @@ impl KernelTypes {
     }
 
     /// Offset in bits of a member, also inside anonymous structs and unions.
-    fn find(&self, container: &Entry<'_>, name: &str, depth: usize) -> Option<u32> {
+    fn find(&self, container: &BtfEntry<'_>, name: &str, depth: usize) -> Option<u32> {
         let mut members = self.raw.parts(container);
         members.find_map(|member| {
             if member.name == name {
@@ -137,7 +139,7 @@ impl KernelTypes {
                 return None;
             }
             let inner = self.behind(member.type_or_value, false)?;
-            let found = (inner.kind == Kind::Struct).then(|| self.find(&inner, name, depth - 1))?;
+            let found = (inner.kind == BtfKind::Struct).then(|| self.find(&inner, name, depth - 1))?;
             member.bits.checked_add(found?)
         })
     }
@@ -154,26 +156,26 @@ impl KernelTypes {
             return 0;
         };
         match entry.kind {
-            Kind::Int | Kind::Enum | Kind::Enum64 | Kind::Struct => entry.size_or_type as usize,
-            Kind::Pointer => 8,
+            BtfKind::Int | BtfKind::Enum | BtfKind::Enum64 | BtfKind::Struct => entry.size_or_type as usize,
+            BtfKind::Pointer => 8,
             _ => 0,
         }
     }
 }
 
-fn is_enum(entry: &Entry<'_>) -> bool {
-    matches!(entry.kind, Kind::Enum | Kind::Enum64)
+fn is_enum(entry: &BtfEntry<'_>) -> bool {
+    matches!(entry.kind, BtfKind::Enum | BtfKind::Enum64)
 }
 
 impl Types for KernelTypes {
     fn offset(&self, container: &str, names: &[&str]) -> Option<u32> {
-        let (_, container) = self.named(container, Kind::Struct).next()?;
+        let (_, container) = self.named(container, BtfKind::Struct).next()?;
         let found = names.iter().find_map(|name| self.find(&container, name, DEEPEST));
         found.map(|bits| bits / 8)
     }
 
     fn size(&self, container: &str) -> Option<u32> {
-        let (_, container) = self.named(container, Kind::Struct).next()?;
+        let (_, container) = self.named(container, BtfKind::Struct).next()?;
         Some(container.size_or_type)
     }
 

@@ -38,7 +38,7 @@ pub enum Malformed {
 
 /// The kinds that are told apart here (`BTF_KIND_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum BtfKind {
     /// A number.
     Int,
     /// A pointer.
@@ -63,11 +63,11 @@ pub enum Kind {
 
 /// One type.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry<'a> {
+pub struct BtfEntry<'a> {
     /// Its name, empty for none.
     pub name: &'a str,
     /// What it is.
-    pub kind: Kind,
+    pub kind: BtfKind,
     /// Its bytes, or the number of the type that it refers to, as its kind has it.
     pub size_or_type: u32,
     /// Offsets of members are in the lower 24 bits, the size of bit fields above.
@@ -78,7 +78,7 @@ pub struct Entry<'a> {
 
 /// A member, an enumerator or a parameter.
 #[derive(Clone, Copy, Debug)]
-pub struct Part<'a> {
+pub struct BtfPart<'a> {
     /// Its name, empty for none.
     pub name: &'a str,
     /// Its type's number, or an enumerator's lower 32 bits.
@@ -131,7 +131,7 @@ impl Raw {
             .filter_map(|(number, entry)| {
                 let looked_up = matches!(
                     entry.kind,
-                    Kind::Struct | Kind::Enum | Kind::Enum64 | Kind::Function
+                    BtfKind::Struct | BtfKind::Enum | BtfKind::Enum64 | BtfKind::Function
                 );
                 (looked_up && !entry.name.is_empty()).then(|| (hash(entry.name), number))
             })
@@ -148,16 +148,16 @@ impl Raw {
     }
 
     /// All types with their numbers.
-    pub fn types(&self) -> impl Iterator<Item = (u32, Entry<'_>)> {
+    pub fn types(&self) -> impl Iterator<Item = (u32, BtfEntry<'_>)> {
         (1..self.numbers()).filter_map(|number| Some((number, self.entry(number)?)))
     }
 
     /// The type of a number. `None` for `void` and for what there is not.
-    pub fn entry(&self, number: u32) -> Option<Entry<'_>> {
+    pub fn entry(&self, number: u32) -> Option<BtfEntry<'_>> {
         let start = *self.starts.get(number.checked_sub(1)? as usize)? as usize;
         let info = word(&self.bytes, start + 4)?;
         let more = more(info)?;
-        Some(Entry {
+        Some(BtfEntry {
             name: self.string(word(&self.bytes, start)?),
             kind: kind(info),
             size_or_type: word(&self.bytes, start + 8)?,
@@ -167,7 +167,7 @@ impl Raw {
     }
 
     /// Structs, unions, enums and functions of a name, in order.
-    pub fn named(&self, name: &str) -> impl Iterator<Item = (u32, Entry<'_>)> {
+    pub fn named(&self, name: &str) -> impl Iterator<Item = (u32, BtfEntry<'_>)> {
         let wanted = hash(name);
         let first = self.names.partition_point(|(hash, _)| *hash < wanted);
         self.names[first..]
@@ -178,20 +178,20 @@ impl Raw {
     }
 
     /// Members, enumerators or parameters; none for other kinds.
-    pub fn parts<'a>(&'a self, entry: &Entry<'a>) -> impl Iterator<Item = Part<'a>> + use<'a> {
+    pub fn parts<'a>(&'a self, entry: &BtfEntry<'a>) -> impl Iterator<Item = BtfPart<'a>> + use<'a> {
         let (packed, kind) = (entry.packed, entry.kind);
         let bytes = match kind {
-            Kind::Struct | Kind::Enum64 => 12,
-            Kind::Enum | Kind::Prototype => 8,
+            BtfKind::Struct | BtfKind::Enum64 => 12,
+            BtfKind::Enum | BtfKind::Prototype => 8,
             _ => usize::MAX,
         };
         entry.rest.chunks_exact(bytes).filter_map(move |part| {
             let bits = match kind {
-                Kind::Struct if packed => word(part, 8)? & 0x00ff_ffff,
-                Kind::Struct => word(part, 8)?,
+                BtfKind::Struct if packed => word(part, 8)? & 0x00ff_ffff,
+                BtfKind::Struct => word(part, 8)?,
                 _ => 0,
             };
-            Some(Part {
+            Some(BtfPart {
                 name: self.string(word(part, 0)?),
                 type_or_value: word(part, 4)?,
                 bits,
@@ -230,18 +230,18 @@ const fn kind_number(info: u32) -> u8 {
 }
 
 /// `BTF_INFO_KIND`.
-const fn kind(info: u32) -> Kind {
+const fn kind(info: u32) -> BtfKind {
     match kind_number(info) {
-        1 => Kind::Int,
-        2 => Kind::Pointer,
-        4 | 5 => Kind::Struct,
-        6 => Kind::Enum,
-        8 => Kind::Typedef,
-        9..=11 | 18 => Kind::Qualified,
-        12 => Kind::Function,
-        13 => Kind::Prototype,
-        19 => Kind::Enum64,
-        _ => Kind::Other,
+        1 => BtfKind::Int,
+        2 => BtfKind::Pointer,
+        4 | 5 => BtfKind::Struct,
+        6 => BtfKind::Enum,
+        8 => BtfKind::Typedef,
+        9..=11 | 18 => BtfKind::Qualified,
+        12 => BtfKind::Function,
+        13 => BtfKind::Prototype,
+        19 => BtfKind::Enum64,
+        _ => BtfKind::Other,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Check, State};
+use super::{Check, CheckState};
 
 /// A capability (include/uapi/linux/capability.h) that pintrace uses.
 pub struct Capability {
@@ -73,11 +73,11 @@ pub(super) fn checks(proc: &Path) -> Vec<Check> {
     let stood_for = has(proc, SYS_ADMIN) == Some(true);
     let check = |capability: &Capability| {
         let state = match has(proc, capability.number) {
-            None => State::Unknown,
-            Some(true) => State::Good,
-            Some(false) if stood_for && capability.needed => State::Good,
-            Some(false) if capability.needed => State::Bad,
-            Some(false) => State::Weak,
+            None => CheckState::Unknown,
+            Some(true) => CheckState::Good,
+            Some(false) if stood_for && capability.needed => CheckState::Good,
+            Some(false) if capability.needed => CheckState::Bad,
+            Some(false) => CheckState::Weak,
         };
         Check::new(capability.name, state, capability.use_of, REMEDY)
     };

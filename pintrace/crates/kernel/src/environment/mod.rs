@@ -15,7 +15,7 @@ use capabilities::{SYS_ADMIN, SYS_RESOURCE, has};
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum CheckState {
     /// As it should be.
     Good,
     /// Something is lost by it.
@@ -26,7 +26,7 @@ pub enum State {
     Unknown,
 }
 
-impl State {
+impl CheckState {
     /// The word in output.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -44,7 +44,7 @@ pub struct Check {
     /// What.
     pub name: &'static str,
     /// How it is.
-    pub state: State,
+    pub state: CheckState,
     /// What was found.
     pub found: String,
     /// What to do about it; empty where nothing is to be done.
@@ -52,12 +52,12 @@ pub struct Check {
 }
 
 impl Check {
-    fn new(name: &'static str, state: State, found: impl Into<String>, remedy: &'static str) -> Self {
+    fn new(name: &'static str, state: CheckState, found: impl Into<String>, remedy: &'static str) -> Self {
         Self {
             name,
             state,
             found: found.into(),
-            remedy: if state == State::Good { "" } else { remedy },
+            remedy: if state == CheckState::Good { "" } else { remedy },
         }
     }
 }
@@ -69,7 +69,7 @@ pub fn checks(roots: &Roots, kernel: Option<&Kernel>) -> Vec<Check> {
         if check.name == capabilities::SYS_RESOURCE_NAME && maps_are_free(kernel) {
             Check::new(
                 check.name,
-                State::Good,
+                CheckState::Good,
                 "not needed: maps do not count to locked memory here",
                 "",
             )
@@ -82,7 +82,7 @@ pub fn checks(roots: &Roots, kernel: Option<&Kernel>) -> Vec<Check> {
         checks.push(symbols(kernel));
         checks.extend(perf(&roots.proc, kernel));
     }
-    checks.push(books(&roots.proc));
+    checks.push(vmstat(&roots.proc));
     checks
 }
 
@@ -92,20 +92,25 @@ fn btf(path: &Path) -> Check {
     match std::fs::metadata(path) {
         Ok(file) => Check::new(
             "BTF",
-            State::Good,
+            CheckState::Good,
             format!("{} ({} KiB)", path.display(), file.len() >> 10),
             remedy,
         ),
-        Err(error) => Check::new("BTF", State::Bad, format!("{}: {error}", path.display()), remedy),
+        Err(error) => Check::new(
+            "BTF",
+            CheckState::Bad,
+            format!("{}: {error}", path.display()),
+            remedy,
+        ),
     }
 }
 
 fn jit(proc: &Path) -> Check {
     let remedy = "sysctl net.core.bpf_jit_enable=1: trampolines exist with the JIT only";
     match std::fs::read_to_string(proc.join("sys/net/core/bpf_jit_enable")) {
-        Ok(text) if text.trim() == "0" => Check::new("JIT", State::Bad, "off", remedy),
-        Ok(_) => Check::new("JIT", State::Good, "on", remedy),
-        Err(error) => Check::new("JIT", State::Unknown, error.to_string(), remedy),
+        Ok(text) if text.trim() == "0" => Check::new("JIT", CheckState::Bad, "off", remedy),
+        Ok(_) => Check::new("JIT", CheckState::Good, "on", remedy),
+        Err(error) => Check::new("JIT", CheckState::Unknown, error.to_string(), remedy),
     }
 }
 
@@ -114,15 +119,15 @@ fn lockdown(security: &Path) -> Check {
     let Ok(text) = std::fs::read_to_string(security.join("lockdown")) else {
         return Check::new(
             "lockdown",
-            State::Unknown,
+            CheckState::Unknown,
             "not shown (securityfs is not mounted, or there is none)",
             "",
         );
     };
     match text.split(['[', ']']).nth(1) {
-        Some("confidentiality") => Check::new("lockdown", State::Bad, "confidentiality", remedy),
-        Some(level) => Check::new("lockdown", State::Good, level, remedy),
-        None => Check::new("lockdown", State::Unknown, text.trim(), remedy),
+        Some("confidentiality") => Check::new("lockdown", CheckState::Bad, "confidentiality", remedy),
+        Some(level) => Check::new("lockdown", CheckState::Good, level, remedy),
+        None => Check::new("lockdown", CheckState::Unknown, text.trim(), remedy),
     }
 }
 
@@ -138,14 +143,14 @@ fn memlock(proc: &Path, kernel: Option<&Kernel>) -> Check {
         .lines()
         .find_map(|line| line.strip_prefix("Max locked memory"));
     let Some(soft) = line.and_then(|line| line.split_whitespace().next()) else {
-        return Check::new("memlock", State::Unknown, "no limit is shown", "");
+        return Check::new("memlock", CheckState::Unknown, "no limit is shown", "");
     };
     let counts = kernel.is_some() && !maps_are_free(kernel);
     let raised = has(proc, SYS_RESOURCE) == Some(true);
     let state = if counts && !raised && soft != "unlimited" {
-        State::Bad
+        CheckState::Bad
     } else {
-        State::Good
+        CheckState::Good
     };
     let text = match (soft, counts) {
         ("unlimited", _) => "unlimited".to_owned(),
@@ -158,10 +163,10 @@ fn memlock(proc: &Path, kernel: Option<&Kernel>) -> Check {
 fn symbols(kernel: &Kernel) -> Check {
     let remedy = "sysctl kernel.kptr_restrict=1, and CAP_SYSLOG";
     if kernel.symbols.has_addresses() {
-        Check::new("symbols", State::Good, "kernel addresses are shown", remedy)
+        Check::new("symbols", CheckState::Good, "kernel addresses are shown", remedy)
     } else {
         let found = "kernel addresses are hidden: subsystems and stacks have no names";
-        Check::new("symbols", State::Weak, found, remedy)
+        Check::new("symbols", CheckState::Weak, found, remedy)
     }
 }
 
@@ -180,19 +185,23 @@ fn perf(proc: &Path, kernel: &Kernel) -> Option<Check> {
     let level = std::fs::read_to_string(proc.join("sys/kernel/perf_event_paranoid")).ok()?;
     let refused =
         level.trim().parse::<i32>().is_ok_and(|level| level >= 3) && has(proc, SYS_ADMIN) != Some(true);
-    let state = if refused { State::Weak } else { State::Good };
+    let state = if refused {
+        CheckState::Weak
+    } else {
+        CheckState::Good
+    };
     let found = format!("perf_event_paranoid is {}", level.trim());
     let remedy = "sysctl kernel.perf_event_paranoid=2, or CAP_SYS_ADMIN: kprobes are refused otherwise";
     Some(Check::new("perf", state, found, remedy))
 }
 
-fn books(proc: &Path) -> Check {
+fn vmstat(proc: &Path) -> Check {
     let vmstat = std::fs::read_to_string(proc.join("vmstat")).unwrap_or_default();
     if !vmstat.contains("nr_foll_pin_acquired") {
         let found = "nr_foll_pin_acquired is not in /proc/vmstat: nothing can be checked against it";
         return Check::new(
-            "books",
-            State::Weak,
+            "vmstat",
+            CheckState::Weak,
             found,
             "needs a kernel of 5.8 or later with CONFIG_VM_EVENT_COUNTERS",
         );
@@ -202,14 +211,14 @@ fn books(proc: &Path) -> Check {
         .open(proc.join("sys/vm/stat_refresh"));
     match refresh {
         Ok(_) => Check::new(
-            "books",
-            State::Good,
+            "vmstat",
+            CheckState::Good,
             "kept by the kernel, and can be brought up to date",
             "",
         ),
         Err(error) => Check::new(
-            "books",
-            State::Weak,
+            "vmstat",
+            CheckState::Weak,
             format!("{error} (vm.stat_refresh): they lag, so nothing is checked against them"),
             "run it as root: no capability opens that file to another user",
         ),
@@ -256,7 +265,7 @@ mod tests {
         ]);
         let checks = checks(&roots, None);
         for check in &checks {
-            assert_eq!((check.state, check.remedy), (State::Good, ""), "{check:?}");
+            assert_eq!((check.state, check.remedy), (CheckState::Good, ""), "{check:?}");
         }
         assert_eq!(checks.len(), 3 + CAPABILITIES.len() + 2);
     }
@@ -271,19 +280,19 @@ mod tests {
         let checks = checks(&roots, None);
         for name in ["BTF", "JIT", "lockdown", "CAP_BPF", "CAP_PERFMON"] {
             let check = of(&checks, name);
-            assert_eq!(check.state, State::Bad, "{check:?}");
+            assert_eq!(check.state, CheckState::Bad, "{check:?}");
             assert!(!check.remedy.is_empty(), "{check:?}");
         }
-        assert_eq!(of(&checks, "CAP_SYSLOG").state, State::Weak);
+        assert_eq!(of(&checks, "CAP_SYSLOG").state, CheckState::Weak);
     }
 
     #[test]
     fn the_older_capability_stands_for_the_newer_two_and_for_no_other() {
         let (_folder, roots) = system(&[("proc/self/status", "CapEff:\t0000000000200000\n")]);
         let checks = checks(&roots, None);
-        assert_eq!(of(&checks, "CAP_BPF").state, State::Good);
-        assert_eq!(of(&checks, "CAP_PERFMON").state, State::Good);
-        assert_eq!(of(&checks, "CAP_SYSLOG").state, State::Weak);
+        assert_eq!(of(&checks, "CAP_BPF").state, CheckState::Good);
+        assert_eq!(of(&checks, "CAP_PERFMON").state, CheckState::Good);
+        assert_eq!(of(&checks, "CAP_SYSLOG").state, CheckState::Weak);
     }
 
     #[test]
@@ -291,7 +300,7 @@ mod tests {
         let (_folder, roots) = system(&[]);
         let checks = checks(&roots, None);
         for name in ["JIT", "lockdown", "CAP_BPF", "memlock"] {
-            assert_eq!(of(&checks, name).state, State::Unknown, "{name}");
+            assert_eq!(of(&checks, name).state, CheckState::Unknown, "{name}");
         }
     }
 }

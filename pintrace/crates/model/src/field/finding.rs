@@ -37,7 +37,7 @@ const WINDOWS: &[WindowFigure] = &[
         |all| all.faults,
     ),
     (
-        Metric::counter("pintrace_flush_window_copies_total"),
+        Metric::counter("pintrace_flush_window_cows_total"),
         "Of these faults, those that copied the page, by cause.",
         |all| all.cows,
     ),
@@ -127,8 +127,8 @@ fn flush_check(snapshot: &Snapshot) -> Family {
         metric: FLUSH_CHECK,
         help: "Write faults by whether an open window covered them and whether the kernel's own count had a flush pending.",
         samples: samples
-            .map(|(verdict, count)| Sample {
-                labels: vec![("verdict", verdict.to_owned())],
+            .map(|(assessment, count)| Sample {
+                labels: vec![("result", assessment.to_owned())],
                 value: as_float(count),
             })
             .into(),

@@ -1,6 +1,6 @@
 //! Figures of the whole host: whether the rest can be believed.
 
-use crate::snapshot::{Snapshot, Truth};
+use crate::snapshot::{Balance, Snapshot};
 
 use super::{Align, Field, Metric, Unit, Value};
 
@@ -29,95 +29,95 @@ const fn pages(
 /// Every figure, in the order in which they stand.
 pub const FIGURES: &[Figure] = &[
     pages(
-        "books_held",
-        "books",
-        Some(Metric::gauge("pintrace_books_held_pages")),
-        "Pages pinned on the host now, by the kernel's own books.",
-        |snapshot| of_books(snapshot, |truth| Value::Signed(truth.books_held)),
+        "vmstat_held",
+        "vmstat",
+        Some(Metric::gauge("pintrace_vmstat_held_pages")),
+        "Pages pinned on the host now, by the kernel's vmstat counters.",
+        |snapshot| of_vmstat(snapshot, |balance| Value::Signed(balance.vmstat_held)),
     ),
     pages(
-        "opening_held",
-        "older",
-        Some(Metric::gauge("pintrace_opening_held_pages")),
-        "Pages still held of the pins older than the start.",
-        |snapshot| Value::Signed(snapshot.truth.opening_held),
+        "preexisting_held",
+        "preexisting",
+        Some(Metric::gauge("pintrace_preexisting_held_pages")),
+        "Pages still held of the pins taken before the start.",
+        |snapshot| Value::Signed(snapshot.balance.preexisting_held),
     ),
     pages(
         "ledger_held",
         "ledger",
         Some(Metric::gauge("pintrace_ledger_held_pages")),
         "Pages held now of the pins that pintrace saw.",
-        |snapshot| Value::Signed(snapshot.truth.ledger_held),
+        |snapshot| Value::Signed(snapshot.balance.ledger_held),
     ),
     pages(
         "unaccounted",
         "unaccounted",
         Some(Metric::gauge("pintrace_unaccounted_pages")),
-        "Books less older pins less ledger: 0 unless something was lost.",
-        |snapshot| of_books(snapshot, |truth| Value::Signed(truth.unaccounted)),
+        "Vmstat less preexisting pins less ledger: 0 unless something was lost.",
+        |snapshot| of_vmstat(snapshot, |balance| Value::Signed(balance.unaccounted)),
     ),
     pages(
-        "books_acquired",
-        "books acquired",
-        Some(Metric::counter("pintrace_books_acquired_pages_total")),
-        "Pages pinned since the start, by the kernel's own books (nr_foll_pin_acquired).",
-        |snapshot| of_books(snapshot, |truth| Value::Count(truth.books_acquired)),
+        "vmstat_acquired",
+        "vmstat acquired",
+        Some(Metric::counter("pintrace_vmstat_acquired_pages_total")),
+        "Pages pinned since the start, by the kernel's vmstat counters (nr_foll_pin_acquired).",
+        |snapshot| of_vmstat(snapshot, |balance| Value::Count(balance.vmstat_acquired)),
     ),
     pages(
-        "books_released",
-        "books released",
-        Some(Metric::counter("pintrace_books_released_pages_total")),
-        "Pages released since the start, by the kernel's own books (nr_foll_pin_released).",
-        |snapshot| of_books(snapshot, |truth| Value::Count(truth.books_released)),
+        "vmstat_released",
+        "vmstat released",
+        Some(Metric::counter("pintrace_vmstat_released_pages_total")),
+        "Pages released since the start, by the kernel's vmstat counters (nr_foll_pin_released).",
+        |snapshot| of_vmstat(snapshot, |balance| Value::Count(balance.vmstat_released)),
     ),
     pages(
         "ledger_acquired",
         "ledger acquired",
         Some(Metric::counter("pintrace_ledger_acquired_pages_total")),
         "Pages that pintrace saw pinned since the start.",
-        |snapshot| Value::Count(snapshot.truth.ledger_acquired),
+        |snapshot| Value::Count(snapshot.balance.ledger_acquired),
     ),
     pages(
         "ledger_released",
         "ledger released",
         Some(Metric::counter("pintrace_ledger_released_pages_total")),
         "Pages that pintrace saw released since the start, of pins that it had seen.",
-        |snapshot| Value::Count(snapshot.truth.ledger_released),
+        |snapshot| Value::Count(snapshot.balance.ledger_released),
     ),
     pages(
-        "opening_released",
-        "older released",
-        Some(Metric::counter("pintrace_opening_released_pages_total")),
-        "Pages released since the start, of pins older than the start.",
-        |snapshot| Value::Count(snapshot.truth.opening_released),
+        "preexisting_released",
+        "preexisting released",
+        Some(Metric::counter("pintrace_preexisting_released_pages_total")),
+        "Pages released since the start, of pins taken before the start.",
+        |snapshot| Value::Count(snapshot.balance.preexisting_released),
     ),
     pages(
-        "unbooked",
-        "unbooked",
-        Some(Metric::counter("pintrace_unbooked_pages_total")),
-        "Pages pinned once more by legacy direct I/O, which the kernel's own books count only when they are released.",
-        |snapshot| Value::Count(snapshot.truth.unbooked),
+        "not_in_vmstat",
+        "not_in_vmstat",
+        Some(Metric::counter("pintrace_not_in_vmstat_pages_total")),
+        "Pages pinned once more by legacy direct I/O, which the kernel's vmstat counters count only when they are released.",
+        |snapshot| Value::Count(snapshot.balance.not_in_vmstat),
     ),
     pages(
-        "internal",
-        "internal",
-        Some(Metric::counter("pintrace_internal_pages_total")),
+        "gup_retry",
+        "gup_retry",
+        Some(Metric::counter("pintrace_gup_retry_pages_total")),
         "Pages that the kernel pinned and dropped again inside a pin call.",
-        |snapshot| Value::Count(snapshot.truth.internal),
+        |snapshot| Value::Count(snapshot.balance.gup_retry),
     ),
     pages(
-        "ambiguous",
-        "ambiguous",
-        Some(Metric::counter("pintrace_ambiguous_pages_total")),
+        "ambiguous_owner",
+        "ambiguous_owner",
+        Some(Metric::counter("pintrace_ambiguous_owner_pages_total")),
         "Pages released from a folio that several holders had pinned: the holder was chosen by rule.",
-        |snapshot| Value::Count(snapshot.truth.ambiguous),
+        |snapshot| Value::Count(snapshot.balance.ambiguous_owner),
     ),
     pages(
-        "healed",
-        "healed",
-        Some(Metric::counter("pintrace_healed_pages_total")),
+        "reconciled",
+        "reconciled",
+        Some(Metric::counter("pintrace_reconciled_pages_total")),
         "Pages that the ledger lacked after a loss, or had too much, and that a look at memory set right.",
-        |snapshot| Value::Count(snapshot.truth.healed_pages),
+        |snapshot| Value::Count(snapshot.balance.reconciled_pages),
     ),
     Figure {
         id: "duration",
@@ -177,10 +177,10 @@ pub fn figure(id: &str) -> Option<&'static Figure> {
     FIGURES.iter().find(|figure| figure.id == id)
 }
 
-/// A figure of the books means nothing where they cannot be read.
-fn of_books(snapshot: &Snapshot, value: fn(&Truth) -> Value<'static>) -> Value<'static> {
-    if snapshot.truth.books_readable {
-        value(&snapshot.truth)
+/// A figure of the vmstat counters means nothing where they cannot be read.
+fn of_vmstat(snapshot: &Snapshot, value: fn(&Balance) -> Value<'static>) -> Value<'static> {
+    if snapshot.balance.vmstat_readable {
+        value(&snapshot.balance)
     } else {
         Value::Absent
     }

@@ -80,7 +80,7 @@ fn by_subsystem(snapshot: &Snapshot) -> Vec<Family> {
         .iter()
         .map(|&which| snapshot.subsystem(which))
         .collect();
-    let family = |column: &subsystem::Column| {
+    let family = |column: &subsystem::SubsystemColumn| {
         let samples = totals.iter().filter_map(|totals| {
             let labels = vec![("subsystem", totals.subsystem.to_string())];
             Some(Sample {
@@ -115,10 +115,14 @@ fn lost(snapshot: &Snapshot) -> Family {
         let known = Loss::ALL.iter().find(|loss| loss.name() == name);
         known.map_or("unknown", |loss| loss.stage())
     };
-    let unfolded = [("unfolded", snapshot.unfolded)];
-    let all = snapshot.loss.iter().chain(&unfolded);
+    let unapplied_events = [("unapplied_events", snapshot.unapplied_events)];
+    let all = snapshot.loss.iter().chain(&unapplied_events);
     let samples = all.map(|&(name, count)| {
-        let stage = if name == "unfolded" { "model" } else { stage(name) };
+        let stage = if name == "unapplied_events" {
+            "model"
+        } else {
+            stage(name)
+        };
         let labels = vec![("stage", stage.to_owned()), ("reason", name.to_owned())];
         Sample {
             labels,
@@ -188,7 +192,7 @@ fn info(snapshot: &Snapshot) -> [Family; 2] {
             samples: one(vec![
                 ("release", started.kernel.clone()),
                 ("machine", started.machine.clone()),
-                ("witness", started.witness.clone()),
+                ("mode", started.mode.clone()),
             ]),
         },
     ]
@@ -225,11 +229,11 @@ mod tests {
     }
 
     #[test]
-    fn unreadable_books_export_no_sample() {
+    fn unreadable_vmstat_exports_no_sample() {
         let families = families(&Snapshot::default());
-        let books = families
+        let vmstat = families
             .iter()
-            .find(|family| family.metric.name == "pintrace_books_held_pages");
-        assert!(books.unwrap().samples.is_empty());
+            .find(|family| family.metric.name == "pintrace_vmstat_held_pages");
+        assert!(vmstat.unwrap().samples.is_empty());
     }
 }

@@ -9,11 +9,11 @@ use crate::subsystem::Subsystem;
 use super::{Align, Field, Unit, Value};
 
 /// A column of a process.
-pub type Column = Field<Process>;
+pub type ProcessColumn = Field<Process>;
 
 /// Every column, in the order in which they stand.
-pub const COLUMNS: &[Column] = &[
-    Column {
+pub const COLUMNS: &[ProcessColumn] = &[
+    ProcessColumn {
         id: "pid",
         title: "PID",
         unit: Unit::Count,
@@ -23,7 +23,7 @@ pub const COLUMNS: &[Column] = &[
         drop_rank: 0,
         value: |process| Value::Id(u64::from(process.pid.0)),
     },
-    Column {
+    ProcessColumn {
         id: "pages_held",
         title: "PAGES",
         unit: Unit::Pages,
@@ -33,7 +33,7 @@ pub const COLUMNS: &[Column] = &[
         drop_rank: 0,
         value: |process| Value::Count(process.pages_held),
     },
-    Column {
+    ProcessColumn {
         id: "bytes_held",
         title: "BYTES",
         unit: Unit::Bytes,
@@ -43,7 +43,7 @@ pub const COLUMNS: &[Column] = &[
         drop_rank: 0,
         value: |process| Value::Bytes(process.bytes_held),
     },
-    Column {
+    ProcessColumn {
         id: "longterm_share",
         title: "LONG",
         unit: Unit::Share,
@@ -58,7 +58,7 @@ pub const COLUMNS: &[Column] = &[
             )
         },
     },
-    Column {
+    ProcessColumn {
         id: "acquired_per_second",
         title: "ACQ/s",
         unit: Unit::PagesPerSecond,
@@ -68,7 +68,7 @@ pub const COLUMNS: &[Column] = &[
         drop_rank: 2,
         value: |process| traced(process, Value::Rate(process.acquired_per_second)),
     },
-    Column {
+    ProcessColumn {
         id: "released_per_second",
         title: "REL/s",
         unit: Unit::PagesPerSecond,
@@ -78,7 +78,7 @@ pub const COLUMNS: &[Column] = &[
         drop_rank: 4,
         value: |process| traced(process, Value::Rate(process.released_per_second)),
     },
-    Column {
+    ProcessColumn {
         id: "acquired",
         title: "ACQUIRED",
         unit: Unit::Pages,
@@ -88,7 +88,7 @@ pub const COLUMNS: &[Column] = &[
         drop_rank: 8,
         value: |process| traced(process, Value::Count(process.acquired)),
     },
-    Column {
+    ProcessColumn {
         id: "released",
         title: "RELEASED",
         unit: Unit::Pages,
@@ -98,7 +98,7 @@ pub const COLUMNS: &[Column] = &[
         drop_rank: 9,
         value: |process| traced(process, Value::Count(process.released)),
     },
-    Column {
+    ProcessColumn {
         id: "extents",
         title: "EXTENTS",
         unit: Unit::Count,
@@ -108,7 +108,7 @@ pub const COLUMNS: &[Column] = &[
         drop_rank: 7,
         value: |process| traced(process, Value::Count(process.extents)),
     },
-    Column {
+    ProcessColumn {
         id: "oldest",
         title: "OLDEST",
         unit: Unit::Time,
@@ -121,7 +121,7 @@ pub const COLUMNS: &[Column] = &[
             _ => traced(process, Value::Span(process.oldest)),
         },
     },
-    Column {
+    ProcessColumn {
         id: "subsystem",
         title: "SUBSYSTEM",
         unit: Unit::Name,
@@ -131,7 +131,7 @@ pub const COLUMNS: &[Column] = &[
         drop_rank: 1,
         value: |process| main_subsystem(process),
     },
-    Column {
+    ProcessColumn {
         id: "state",
         title: "STATE",
         unit: Unit::Name,
@@ -141,7 +141,7 @@ pub const COLUMNS: &[Column] = &[
         drop_rank: 6,
         value: |process| Value::Text(state(process)),
     },
-    Column {
+    ProcessColumn {
         id: "comm",
         title: "COMMAND",
         unit: Unit::Name,
@@ -158,14 +158,14 @@ pub const DEFAULT_SORT: &str = "pages_held";
 
 /// The column of that id.
 #[must_use]
-pub fn column(id: &str) -> Option<&'static Column> {
+pub fn column(id: &str) -> Option<&'static ProcessColumn> {
     COLUMNS.iter().find(|column| column.id == id)
 }
 
 /// Order of two processes by a column: numbers largest first. Ties go to who holds more, then to
 /// who moved more, then to the lower pid.
 #[must_use]
-pub fn rank(column: &Column, one: &Process, two: &Process) -> Ordering {
+pub fn rank(column: &ProcessColumn, one: &Process, two: &Process) -> Ordering {
     (column.value)(one)
         .rank(&(column.value)(two))
         .then_with(|| two.pages_held.cmp(&one.pages_held))
@@ -182,8 +182,9 @@ pub fn traced_titles() -> Vec<&'static str> {
         longterm_pages_held: 1,
         ..Process::default()
     };
-    let only_traced =
-        |column: &&Column| matches!((column.value)(&unknown), Value::Absent) && column.id != "subsystem";
+    let only_traced = |column: &&ProcessColumn| {
+        matches!((column.value)(&unknown), Value::Absent) && column.id != "subsystem"
+    };
     COLUMNS
         .iter()
         .filter(only_traced)

@@ -7,11 +7,11 @@ use crate::snapshot::SubsystemTotals;
 use super::{Align, Field, Metric, Unit, Value};
 
 /// A column of a subsystem.
-pub type Column = Field<SubsystemTotals>;
+pub type SubsystemColumn = Field<SubsystemTotals>;
 
 /// Every column, in the order in which they stand.
-pub const COLUMNS: &[Column] = &[
-    Column {
+pub const COLUMNS: &[SubsystemColumn] = &[
+    SubsystemColumn {
         id: "subsystem",
         title: "SUBSYSTEM",
         unit: Unit::Name,
@@ -21,7 +21,7 @@ pub const COLUMNS: &[Column] = &[
         drop_rank: 0,
         value: |totals| Value::Text(Cow::Borrowed(totals.subsystem.as_str())),
     },
-    Column {
+    SubsystemColumn {
         id: "pages_held",
         title: "PAGES",
         unit: Unit::Pages,
@@ -31,7 +31,7 @@ pub const COLUMNS: &[Column] = &[
         drop_rank: 0,
         value: |totals| Value::Count(totals.pages_held),
     },
-    Column {
+    SubsystemColumn {
         id: "bytes_held",
         title: "BYTES",
         unit: Unit::Bytes,
@@ -41,7 +41,7 @@ pub const COLUMNS: &[Column] = &[
         drop_rank: 0,
         value: |totals| Value::Bytes(totals.bytes_held),
     },
-    Column {
+    SubsystemColumn {
         id: "acquired",
         title: "ACQUIRED",
         unit: Unit::Pages,
@@ -51,7 +51,7 @@ pub const COLUMNS: &[Column] = &[
         drop_rank: 0,
         value: |totals| Value::Count(totals.acquired),
     },
-    Column {
+    SubsystemColumn {
         id: "released",
         title: "RELEASED",
         unit: Unit::Pages,

@@ -5,7 +5,7 @@ use crate::finding::WindowTotals;
 use super::{Align, Field, Unit, Value};
 
 /// A column of the windows.
-pub type Column = Field<WindowTotals>;
+pub type WindowColumn = Field<WindowTotals>;
 
 const fn count(
     id: &'static str,
@@ -13,8 +13,8 @@ const fn count(
     unit: Unit,
     help: &'static str,
     value: for<'a> fn(&'a WindowTotals) -> Value<'a>,
-) -> Column {
-    Column {
+) -> WindowColumn {
+    WindowColumn {
         id,
         title,
         unit,
@@ -27,11 +27,11 @@ const fn count(
 }
 
 /// Every column, in the order in which they stand.
-pub const COLUMNS: &[Column] = &[
+pub const COLUMNS: &[WindowColumn] = &[
     count("pid", "PID", Unit::Count, "Process whose memory it is.", |all| {
         Value::Id(u64::from(all.pid.0))
     }),
-    Column {
+    WindowColumn {
         align: Align::Left,
         ..count(
             "cause",
@@ -72,8 +72,8 @@ pub const COLUMNS: &[Column] = &[
         |all| Value::Count(all.faults),
     ),
     count(
-        "copies",
-        "COPIES",
+        "cows",
+        "COWS",
         Unit::Count,
         "Of these, those that copied the page.",
         |all| Value::Count(all.cows),
@@ -85,7 +85,7 @@ pub const COLUMNS: &[Column] = &[
         "Pages pinned in open windows.",
         |all| Value::Count(all.pins),
     ),
-    Column {
+    WindowColumn {
         align: Align::Left,
         ..count("comm", "COMMAND", Unit::Name, "Command name.", |all| {
             Value::Text((&*all.comm).into())

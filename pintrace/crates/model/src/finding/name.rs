@@ -2,7 +2,7 @@
 
 use pintrace_events::Cause;
 
-use super::{FindingKind, Severity, TouchKind};
+use super::{FindingKind, Severity, TriggerKind};
 
 impl FindingKind {
     /// Every kind.
@@ -52,7 +52,7 @@ impl FindingKind {
             Self::PinOutlivesMm => "Pages are still pinned a second after their address space has ended.",
             Self::UndeclaredLongterm => "Pages are held for 10 seconds or more without FOLL_LONGTERM.",
             Self::GetNotPin => {
-                "A page was copied while somebody had a reference to it that is no pin (with --references alone)."
+                "A page was copied while somebody had a reference to it that is no pin (with --foll-get alone)."
             }
             Self::PinInFlushWindow => {
                 "Pages were pinned in a range that was being write-protected, before the TLB flush."
@@ -94,12 +94,12 @@ impl std::fmt::Display for Severity {
     }
 }
 
-impl TouchKind {
+impl TriggerKind {
     /// Its name: that of the change to the mapping; `write`, `unshare`, or `pending_` with the cause.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Mapping(touch) => touch.as_str(),
+            Self::Mapping(trigger) => trigger.as_str(),
             Self::Write => "write",
             Self::Unshare => "unshare",
             Self::Protected(Cause::UffdWp) => "pending_uffd_wp",

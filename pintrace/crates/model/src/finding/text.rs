@@ -1,17 +1,19 @@
 //! A finding in words, the same in every view.
 
 use crate::text::{printable, span};
-use pintrace_events::{Cause, FlushCheck, Touch};
+use pintrace_events::{Cause, FlushCheck, MappingChange};
 
-use super::{Finding, FindingKind, PinSide, Severity, TouchKind, TouchSide};
+use super::{Finding, FindingKind, PinSide, Severity, TriggerKind, TriggerSide};
 
 impl Finding {
     /// Kind, and what was done: `mapping-touched by munmap`.
     #[must_use]
     pub fn title(&self) -> String {
-        match self.touch.as_ref().map(|touch| touch.what) {
-            Some(TouchKind::Mapping(Touch::Fork) | TouchKind::Write) | None => self.kind.to_string(),
-            Some(TouchKind::Protected(cause)) => format!("{} of {}", self.kind, cause.as_str()),
+        match self.trigger.as_ref().map(|trigger| trigger.what) {
+            Some(TriggerKind::Mapping(MappingChange::Fork) | TriggerKind::Write) | None => {
+                self.kind.to_string()
+            }
+            Some(TriggerKind::Protected(cause)) => format!("{} of {}", self.kind, cause.as_str()),
             Some(what) => format!("{} by {}", self.kind, what.as_str()),
         }
     }
@@ -26,8 +28,8 @@ impl Finding {
     #[must_use]
     pub fn place(&self) -> String {
         let pages = pages(self.pages);
-        let in_file =
-            self.touch.as_ref().map(|touch| touch.what) == Some(TouchKind::Mapping(Touch::Truncate));
+        let in_file = self.trigger.as_ref().map(|trigger| trigger.what)
+            == Some(TriggerKind::Mapping(MappingChange::Truncate));
         match (self.kind, self.end) {
             (FindingKind::UndeclaredLongterm, _) => format!("{pages} or more"),
             (_, 0) => pages,
@@ -114,7 +116,7 @@ impl PinSide {
     }
 }
 
-impl TouchSide {
+impl TriggerSide {
     /// What was done, and by whom.
     #[must_use]
     pub fn sentence(&self) -> String {
@@ -126,26 +128,28 @@ impl TouchSide {
     }
 }
 
-impl TouchKind {
+impl TriggerKind {
     /// What was done, in words.
     const fn phrase(self) -> &'static str {
         match self {
-            Self::Mapping(Touch::Munmap) => "unmapped by munmap",
-            Self::Mapping(Touch::MmapOver) => "replaced by mmap",
-            Self::Mapping(Touch::Mremap) => "moved by mremap",
-            Self::Mapping(Touch::Brk) => "unmapped by brk",
-            Self::Mapping(Touch::Unmap) => "unmapped",
-            Self::Mapping(Touch::Dontneed) => "dropped by MADV_DONTNEED",
-            Self::Mapping(Touch::Free) => "given up by MADV_FREE",
-            Self::Mapping(Touch::Mprotect) | Self::Protected(Cause::Mprotect) => {
+            Self::Mapping(MappingChange::Munmap) => "unmapped by munmap",
+            Self::Mapping(MappingChange::MmapOver) => "replaced by mmap",
+            Self::Mapping(MappingChange::Mremap) => "moved by mremap",
+            Self::Mapping(MappingChange::Brk) => "unmapped by brk",
+            Self::Mapping(MappingChange::Unmap) => "unmapped",
+            Self::Mapping(MappingChange::Dontneed) => "dropped by MADV_DONTNEED",
+            Self::Mapping(MappingChange::Free) => "given up by MADV_FREE",
+            Self::Mapping(MappingChange::Mprotect) | Self::Protected(Cause::Mprotect) => {
                 "write-protected by mprotect"
             }
-            Self::Mapping(Touch::UffdWp) | Self::Protected(Cause::UffdWp) => "write-protected by userfaultfd",
-            Self::Mapping(Touch::SoftDirty) | Self::Protected(Cause::SoftDirty) => {
+            Self::Mapping(MappingChange::UffdWp) | Self::Protected(Cause::UffdWp) => {
+                "write-protected by userfaultfd"
+            }
+            Self::Mapping(MappingChange::SoftDirty) | Self::Protected(Cause::SoftDirty) => {
                 "write-protected by clear_refs"
             }
-            Self::Mapping(Touch::Truncate) => "truncated, or a hole punched",
-            Self::Mapping(Touch::Fork) => "copied by fork",
+            Self::Mapping(MappingChange::Truncate) => "truncated, or a hole punched",
+            Self::Mapping(MappingChange::Fork) => "copied by fork",
             Self::Write => "copied at a write",
             Self::Unshare => "copied for a reader",
             Self::Protected(Cause::NumaHinting) => "write-protected by NUMA balancing",

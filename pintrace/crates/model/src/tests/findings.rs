@@ -1,39 +1,40 @@
 //! Claims about findings on long-term pins: changed mappings, address spaces that end, copies.
 
-use crate::finding::{Finding, FindingKind, Severity, TouchKind};
+use crate::finding::{Finding, FindingKind, Severity, TriggerKind};
 use crate::limits;
 use crate::subsystem::Subsystem;
 use pintrace_events::units::{AccountId, ExtentId, Nanos, Pid, StackId, Tid};
 use pintrace_events::{
-    Body, CopiesSampled, ExtentOpened, ExtentSampled, ExtentShrinks, Reference, Space, Touch, Touched,
+    AddressSpaceId, Body, CowSampled, ExtentOpened, ExtentPartiallyReleased, ExtentSampled, FollGetReference,
+    MappingChange, MappingChanged, MmId, RangeIn,
 };
-use pintrace_testing::story::{IO_PIN_PAGES, SECOND, Story};
+use pintrace_testing::event_builder::{EventBuilder, IO_PIN_PAGES, SECOND};
 
 use super::{fold, snapshot};
 
 const PAGE: u64 = 4096;
 const BUFFER: u64 = 0x10_0000;
-const MM: Space = Space(0xffff_8880_1234_0000);
-const FILE: Space = Space(0xffff_8880_5678_0000);
+const MM: MmId = MmId(0xffff_8880_1234_0000);
+const FILE: AddressSpaceId = AddressSpaceId(0xffff_8880_5678_0000);
 
 /// A process holds 16 pages at `BUFFER`, pinned by io_uring.
-fn pinned() -> Story {
-    let mut story = Story::begin();
-    story
+fn pinned() -> EventBuilder {
+    let mut builder = EventBuilder::begin();
+    builder
         .symbol(IO_PIN_PAGES, "io_pin_pages", "")
         .symbol(0x99, "do_munmap", "")
         .stack(1, &[IO_PIN_PAGES])
         .stack(2, &[0x99])
         .account(1, 7, 8, IO_PIN_PAGES, true)
         .process(7, "app");
-    pin(&mut story, 1, BUFFER, 16);
-    story.totals(1, 16, 0).wait(SECOND);
-    exclusive(&mut story, true);
-    story
+    pin(&mut builder, 1, BUFFER, 16);
+    builder.totals(1, 16, 0).wait(SECOND);
+    exclusive(&mut builder, true);
+    builder
 }
 
-fn pin(story: &mut Story, extent: u32, address: u64, pages: u64) {
-    story.tell(Body::ExtentOpened(ExtentOpened {
+fn pin(builder: &mut EventBuilder, extent: u32, address: u64, pages: u64) {
+    builder.emit(Body::ExtentOpened(ExtentOpened {
         extent: ExtentId(extent),
         account: AccountId(1),
         address,
@@ -41,14 +42,14 @@ fn pin(story: &mut Story, extent: u32, address: u64, pages: u64) {
         pages,
         bytes_held: pages * PAGE,
         stack: Some(StackId(1)),
-        space: MM,
+        mm: MM,
         ..ExtentOpened::default()
     }));
 }
 
 /// A kernel that keeps exclusive pages from being copied, or one that does not.
-fn exclusive(story: &mut Story, exclusive: bool) {
-    for event in &mut story.events {
+fn exclusive(builder: &mut EventBuilder, exclusive: bool) {
+    for event in &mut builder.events {
         if let Body::Started(started) = &mut event.body {
             started.exclusive_pages = exclusive;
         }
@@ -56,13 +57,13 @@ fn exclusive(story: &mut Story, exclusive: bool) {
 }
 
 /// Pages `first` to `last` of the buffer, the last one not included.
-fn touch(story: &mut Story, what: Touch, first: u64, last: u64) {
-    touch_counted(story, what, first..last, 0);
+fn trigger(builder: &mut EventBuilder, what: MappingChange, first: u64, last: u64) {
+    touch_counted(builder, what, first..last, 0);
 }
 
-fn touch_counted(story: &mut Story, what: Touch, pages: std::ops::Range<u64>, counted: u64) {
-    story.tell(Body::Touched(Touched {
-        space: MM,
+fn touch_counted(builder: &mut EventBuilder, what: MappingChange, pages: std::ops::Range<u64>, counted: u64) {
+    builder.emit(Body::MappingChanged(MappingChanged {
+        within: RangeIn::Mm(MM),
         what,
         address: BUFFER + pages.start * PAGE,
         end: BUFFER + pages.end * PAGE,
@@ -71,27 +72,27 @@ fn touch_counted(story: &mut Story, what: Touch, pages: std::ops::Range<u64>, co
         tid: Tid(9),
         comm: "toucher".into(),
         stack: Some(StackId(2)),
-        doubtful: false,
+        after_loss: false,
     }));
 }
 
-fn findings(story: &Story) -> Vec<Finding> {
-    let snapshot = snapshot(story);
-    assert_eq!((snapshot.unfolded, snapshot.findings_dropped), (0, 0));
+fn findings(builder: &EventBuilder) -> Vec<Finding> {
+    let snapshot = snapshot(builder);
+    assert_eq!((snapshot.unapplied_events, snapshot.findings_dropped), (0, 0));
     snapshot.findings
 }
 
-fn only(story: &Story) -> Finding {
-    let mut findings = findings(story);
+fn only(builder: &EventBuilder) -> Finding {
+    let mut findings = findings(builder);
     assert_eq!(findings.len(), 1, "{findings:#?}");
     findings.remove(0)
 }
 
 #[test]
 fn a_mapping_that_is_unmapped_under_a_pin_is_found_with_both_sides() {
-    let mut story = pinned();
-    touch(&mut story, Touch::Munmap, 4, 32);
-    let found = only(&story);
+    let mut builder = pinned();
+    trigger(&mut builder, MappingChange::Munmap, 4, 32);
+    let found = only(&builder);
     assert_eq!(
         (found.kind, found.severity),
         (FindingKind::MappingTouched, Severity::Hazard)
@@ -111,82 +112,82 @@ fn a_mapping_that_is_unmapped_under_a_pin_is_found_with_both_sides() {
     assert_eq!((pin.address, pin.end), (BUFFER, BUFFER + 16 * PAGE));
     assert_eq!((pin.longterm, pin.age), (true, Nanos(SECOND)));
     assert_eq!(*pin.stack, ["io_pin_pages+0x42"]);
-    let touch = found.touch.unwrap();
-    assert_eq!(touch.what, TouchKind::Mapping(Touch::Munmap));
+    let trigger = found.trigger.unwrap();
+    assert_eq!(trigger.what, TriggerKind::Mapping(MappingChange::Munmap));
     assert_eq!(
-        (touch.pid, touch.tid, touch.comm.as_str()),
+        (trigger.pid, trigger.tid, trigger.comm.as_str()),
         (Pid(7), Tid(9), "toucher")
     );
-    assert_eq!(*touch.stack, ["do_munmap+0x42"]);
+    assert_eq!(*trigger.stack, ["do_munmap+0x42"]);
 }
 
 #[test]
-fn what_lies_beside_the_pin_is_nobodys_business() {
-    let mut story = pinned();
-    touch(&mut story, Touch::Munmap, 16, 32);
-    story.tell(Body::Touched(Touched {
-        space: MM,
+fn a_change_beside_the_pin_is_no_finding() {
+    let mut builder = pinned();
+    trigger(&mut builder, MappingChange::Munmap, 16, 32);
+    builder.emit(Body::MappingChanged(MappingChanged {
+        within: RangeIn::Mm(MM),
         address: BUFFER - 8 * PAGE,
         end: BUFFER,
-        ..Touched::default()
+        ..MappingChanged::default()
     }));
-    for space in [Space(0), Space(5)] {
-        story.tell(Body::Touched(Touched {
-            space,
+    for within in [RangeIn::Mm(MmId(0)), RangeIn::Mm(MmId(5))] {
+        builder.emit(Body::MappingChanged(MappingChanged {
+            within,
             address: 0,
             end: u64::MAX,
-            ..Touched::default()
+            ..MappingChanged::default()
         }));
     }
-    assert!(findings(&story).is_empty());
+    assert!(findings(&builder).is_empty());
 }
 
 #[test]
-fn a_pin_that_came_after_the_touch_or_went_before_is_not_concerned() {
-    let mut story = pinned();
-    story.extent_closed(1, 16, 7);
-    touch(&mut story, Touch::Munmap, 0, 16);
-    pin(&mut story, 1, BUFFER, 16);
-    touch(&mut story, Touch::Munmap, 0, 16);
-    assert!(findings(&story).is_empty(), "opened at that very moment");
-    story.wait(1);
-    touch(&mut story, Touch::Munmap, 0, 16);
-    assert_eq!(findings(&story).len(), 1);
+fn a_pin_taken_after_the_mapping_change_or_released_before_is_not_concerned() {
+    let mut builder = pinned();
+    builder.extent_closed(1, 16, 7);
+    trigger(&mut builder, MappingChange::Munmap, 0, 16);
+    pin(&mut builder, 1, BUFFER, 16);
+    trigger(&mut builder, MappingChange::Munmap, 0, 16);
+    assert!(findings(&builder).is_empty(), "opened at that very moment");
+    builder.wait(1);
+    trigger(&mut builder, MappingChange::Munmap, 0, 16);
+    assert_eq!(findings(&builder).len(), 1);
 }
 
 #[test]
 fn repeats_are_folded_and_pages_never_exceed_the_range() {
-    let mut story = pinned();
-    touch(&mut story, Touch::Free, 0, 2);
-    story.wait(SECOND);
-    touch(&mut story, Touch::Free, 6, 8);
-    let found = only(&story);
+    let mut builder = pinned();
+    trigger(&mut builder, MappingChange::Free, 0, 2);
+    builder.wait(SECOND);
+    trigger(&mut builder, MappingChange::Free, 6, 8);
+    let found = only(&builder);
     assert_eq!((found.count, found.pages), (2, 4));
     assert_eq!((found.address, found.end), (BUFFER, BUFFER + 8 * PAGE));
     assert_eq!((found.first, found.last), (Nanos(2 * SECOND), Nanos(3 * SECOND)));
     for _ in 0..9 {
-        touch(&mut story, Touch::Free, 0, 8);
+        trigger(&mut builder, MappingChange::Free, 0, 8);
     }
-    assert_eq!((only(&story).count, only(&story).pages), (11, 8));
-    touch(&mut story, Touch::Munmap, 0, 8);
-    assert_eq!(findings(&story).len(), 2, "another touch is another finding");
+    assert_eq!((only(&builder).count, only(&builder).pages), (11, 8));
+    trigger(&mut builder, MappingChange::Munmap, 0, 8);
+    assert_eq!(findings(&builder).len(), 2, "another touch is another finding");
 }
 
 #[test]
-fn one_touch_concerns_every_pin_in_its_range() {
-    let mut story = pinned();
-    pin(&mut story, 2, BUFFER + 64 * PAGE, 4);
-    pin(&mut story, 3, BUFFER + 65 * PAGE, 1);
-    story.wait(1);
-    touch(&mut story, Touch::Munmap, 0, 66);
-    let found = only(&story);
+fn one_mapping_change_concerns_every_pin_in_its_range() {
+    let mut builder = pinned();
+    pin(&mut builder, 2, BUFFER + 64 * PAGE, 4);
+    pin(&mut builder, 3, BUFFER + 65 * PAGE, 1);
+    builder.wait(1);
+    trigger(&mut builder, MappingChange::Munmap, 0, 66);
+    let found = only(&builder);
     assert_eq!((found.count, found.pages), (1, 19));
     assert_eq!((found.address, found.end), (BUFFER, BUFFER + 66 * PAGE));
 }
 
 #[test]
 fn a_pin_that_has_grown_or_shrunk_is_concerned_as_far_as_it_goes() {
-    let mut story = pinned();
+    let mut builder = pinned();
     let sample = |end, pages_held| {
         Body::ExtentSampled(ExtentSampled {
             extent: ExtentId(1),
@@ -196,51 +197,56 @@ fn a_pin_that_has_grown_or_shrunk_is_concerned_as_far_as_it_goes() {
             ..ExtentSampled::default()
         })
     };
-    story.tell(sample(BUFFER + 32 * PAGE, 32));
-    touch(&mut story, Touch::Munmap, 30, 40);
-    assert_eq!(only(&story).pages, 2);
-    story.tell(sample(BUFFER + 32 * PAGE, 3));
-    touch(&mut story, Touch::Dontneed, 0, 32);
-    assert_eq!(findings(&story)[0].pages, 3, "no more than are held");
-    story.tell(sample(BUFFER + 32 * PAGE, 0));
-    touch(&mut story, Touch::Mremap, 0, 32);
-    assert_eq!(findings(&story).len(), 2);
+    builder.emit(sample(BUFFER + 32 * PAGE, 32));
+    trigger(&mut builder, MappingChange::Munmap, 30, 40);
+    assert_eq!(only(&builder).pages, 2);
+    builder.emit(sample(BUFFER + 32 * PAGE, 3));
+    trigger(&mut builder, MappingChange::Dontneed, 0, 32);
+    assert_eq!(findings(&builder)[0].pages, 3, "no more than are held");
+    builder.emit(sample(BUFFER + 32 * PAGE, 0));
+    trigger(&mut builder, MappingChange::Mremap, 0, 32);
+    assert_eq!(findings(&builder).len(), 2);
 }
 
 #[test]
-fn each_touch_is_as_bad_as_what_it_does_to_the_pages() {
+fn each_mapping_change_is_as_bad_as_what_it_does_to_the_pages() {
     use Severity::{Hazard, Note};
     let severity = |what, exclusive, file| {
-        let mut story = pinned();
-        for event in &mut story.events {
+        let mut builder = pinned();
+        for event in &mut builder.events {
             match &mut event.body {
                 Body::Started(started) => started.exclusive_pages = exclusive,
-                Body::ExtentOpened(opened) => opened.file = file,
+                Body::ExtentOpened(opened) => opened.address_space = file,
                 _ => {}
             }
         }
-        touch(&mut story, what, 0, 16);
-        only(&story).severity
+        trigger(&mut builder, what, 0, 16);
+        only(&builder).severity
     };
     for what in [
-        Touch::Munmap,
-        Touch::MmapOver,
-        Touch::Dontneed,
-        Touch::Brk,
-        Touch::Unmap,
+        MappingChange::Munmap,
+        MappingChange::MmapOver,
+        MappingChange::Dontneed,
+        MappingChange::Brk,
+        MappingChange::Unmap,
     ] {
-        assert_eq!(severity(what, true, Space(0)), Hazard);
+        assert_eq!(severity(what, true, AddressSpaceId(0)), Hazard);
     }
-    for what in [Touch::Mremap, Touch::Free, Touch::SoftDirty, Touch::Fork] {
-        assert_eq!(severity(what, false, Space(0)), Note);
+    for what in [
+        MappingChange::Mremap,
+        MappingChange::Free,
+        MappingChange::SoftDirty,
+        MappingChange::Fork,
+    ] {
+        assert_eq!(severity(what, false, AddressSpaceId(0)), Note);
     }
-    for what in [Touch::Mprotect, Touch::UffdWp] {
-        assert_eq!(severity(what, false, Space(0)), Hazard);
-        assert_eq!(severity(what, true, Space(0)), Note);
+    for what in [MappingChange::Mprotect, MappingChange::UffdWp] {
+        assert_eq!(severity(what, false, AddressSpaceId(0)), Hazard);
+        assert_eq!(severity(what, true, AddressSpaceId(0)), Note);
         assert_eq!(severity(what, false, FILE), Note, "written in place");
     }
     assert_eq!(
-        severity(Touch::Dontneed, true, FILE),
+        severity(MappingChange::Dontneed, true, FILE),
         Note,
         "the same pages come back"
     );
@@ -248,10 +254,10 @@ fn each_touch_is_as_bad_as_what_it_does_to_the_pages() {
 
 #[test]
 fn pages_that_the_kernel_counts_are_taken_from_it() {
-    let mut story = pinned();
-    touch_counted(&mut story, Touch::Fork, 0..16, 5);
-    touch_counted(&mut story, Touch::Mprotect, 0..4, 64);
-    let found = findings(&story);
+    let mut builder = pinned();
+    touch_counted(&mut builder, MappingChange::Fork, 0..16, 5);
+    touch_counted(&mut builder, MappingChange::Mprotect, 0..4, 64);
+    let found = findings(&builder);
     let by = |kind| found.iter().find(|found| found.kind == kind).unwrap();
     assert_eq!(by(FindingKind::ForkCopiedPinned).pages, 5);
     assert_eq!(by(FindingKind::ForkCopiedPinned).count, 1);
@@ -260,73 +266,76 @@ fn pages_that_the_kernel_counts_are_taken_from_it() {
 
 #[test]
 fn truncation_is_found_by_the_place_in_the_file() {
-    let mut story = pinned();
-    story.tell(Body::ExtentOpened(ExtentOpened {
+    let mut builder = pinned();
+    builder.emit(Body::ExtentOpened(ExtentOpened {
         extent: ExtentId(2),
         account: AccountId(1),
         address: BUFFER << 4,
         end: (BUFFER << 4) + 8 * PAGE,
         pages: 8,
-        file: FILE,
+        address_space: FILE,
         file_offset: 2 * PAGE,
         ..ExtentOpened::default()
     }));
-    story.wait(1);
+    builder.wait(1);
     let truncate = |from: u64| {
-        Body::Touched(Touched {
-            space: FILE,
-            what: Touch::Truncate,
+        Body::MappingChanged(MappingChanged {
+            within: RangeIn::AddressSpace(FILE),
+            what: MappingChange::Truncate,
             address: from * PAGE,
             end: u64::MAX,
-            ..Touched::default()
+            ..MappingChanged::default()
         })
     };
-    story.tell(truncate(10));
-    assert!(findings(&story).is_empty(), "the file goes on behind the pin");
-    story.tell(truncate(7));
-    let found = only(&story);
+    builder.emit(truncate(10));
+    assert!(findings(&builder).is_empty(), "the file goes on behind the pin");
+    builder.emit(truncate(7));
+    let found = only(&builder);
     assert_eq!((found.address, found.end, found.pages), (7 * PAGE, 10 * PAGE, 3));
     assert_eq!(found.severity, Severity::Hazard);
 }
 
 #[test]
 fn a_pin_that_outlives_its_address_space_is_found_after_a_second() {
-    let mut story = pinned();
-    story.tell(Body::SpaceEnded(MM)).wait(SECOND - 1).tick();
-    assert!(findings(&story).is_empty());
-    story.wait(1).tick();
-    let found = only(&story);
+    let mut builder = pinned();
+    builder.emit(Body::MmExited(MM)).wait(SECOND - 1).tick();
+    assert!(findings(&builder).is_empty());
+    builder.wait(1).tick();
+    let found = only(&builder);
     assert_eq!(
         (found.kind, found.severity),
         (FindingKind::PinOutlivesMm, Severity::Hazard)
     );
     assert_eq!((found.first, found.last), (Nanos(2 * SECOND), Nanos(3 * SECOND)));
     assert_eq!((found.pages, found.count, found.pid), (16, 1, Pid(7)));
-    story.wait(SECOND).tick().extent_closed(1, 16, 7).tick();
-    assert_eq!((only(&story).count, only(&story).last), (1, Nanos(4 * SECOND)));
+    builder.wait(SECOND).tick().extent_closed(1, 16, 7).tick();
+    assert_eq!(
+        (only(&builder).count, only(&builder).last),
+        (1, Nanos(4 * SECOND))
+    );
 }
 
 #[test]
 fn a_pin_that_goes_soon_after_its_address_space_is_none_of_those() {
-    let mut story = pinned();
-    story
-        .tell(Body::SpaceEnded(MM))
+    let mut builder = pinned();
+    builder
+        .emit(Body::MmExited(MM))
         .wait(SECOND / 2)
         .extent_closed(1, 16, 7);
-    story.wait(SECOND).tick();
-    assert!(findings(&story).is_empty());
+    builder.wait(SECOND).tick();
+    assert!(findings(&builder).is_empty());
 }
 
 #[test]
 fn a_later_address_space_of_the_same_number_is_another() {
-    let mut story = pinned();
-    story.tell(Body::SpaceEnded(MM));
-    pin(&mut story, 2, BUFFER, 2);
-    story.wait(1);
-    touch(&mut story, Touch::Munmap, 0, 16);
-    assert_eq!(only(&story).pages, 2, "the old one cannot be touched any more");
-    story.wait(SECOND).tick();
-    let kinds: Vec<_> = findings(&story)
+    let mut builder = pinned();
+    builder.emit(Body::MmExited(MM));
+    pin(&mut builder, 2, BUFFER, 2);
+    builder.wait(1);
+    trigger(&mut builder, MappingChange::Munmap, 0, 16);
+    assert_eq!(only(&builder).pages, 2, "the old one cannot be touched any more");
+    builder.wait(SECOND).tick();
+    let kinds: Vec<_> = findings(&builder)
         .iter()
         .map(|found| (found.kind, found.pages))
         .collect();
@@ -336,8 +345,8 @@ fn a_later_address_space_of_the_same_number_is_another() {
     );
 }
 
-fn copies() -> CopiesSampled {
-    CopiesSampled {
+fn copies() -> CowSampled {
+    CowSampled {
         id: 3,
         account: AccountId(1),
         extent: Some((BUFFER, Nanos(SECOND))),
@@ -352,38 +361,38 @@ fn copies() -> CopiesSampled {
         pid: Pid(7),
         comm: "writer".into(),
         stack: Some(StackId(2)),
-        ..CopiesSampled::default()
+        ..CowSampled::default()
     }
 }
 
 #[test]
 fn a_copy_of_a_pinned_page_is_an_alarm_where_the_kernel_should_make_none() {
-    let of = |exclusive: bool, change: fn(&mut CopiesSampled)| {
+    let of = |exclusive: bool, change: fn(&mut CowSampled)| {
         let mut copies = copies();
         change(&mut copies);
-        let mut story = pinned();
-        self::exclusive(&mut story, exclusive);
-        story.tell(Body::CopiesSampled(copies));
-        let found = only(&story);
-        (found.severity, found.touch.unwrap().what)
+        let mut builder = pinned();
+        self::exclusive(&mut builder, exclusive);
+        builder.emit(Body::CowSampled(copies));
+        let found = only(&builder);
+        (found.severity, found.trigger.unwrap().what)
     };
-    assert_eq!(of(true, |_| {}), (Severity::Alarm, TouchKind::Write));
-    assert_eq!(of(false, |_| {}), (Severity::Hazard, TouchKind::Write));
+    assert_eq!(of(true, |_| {}), (Severity::Alarm, TriggerKind::Write));
+    assert_eq!(of(false, |_| {}), (Severity::Hazard, TriggerKind::Write));
     assert_eq!(
         of(true, |copies| copies.anonymous = false),
-        (Severity::Hazard, TouchKind::Write)
+        (Severity::Hazard, TriggerKind::Write)
     );
     assert_eq!(
         of(true, |copies| copies.unshare = true),
-        (Severity::Note, TouchKind::Unshare)
+        (Severity::Note, TriggerKind::Unshare)
     );
 }
 
 #[test]
-fn copies_have_the_evidence_of_their_extent_also_when_it_is_closed() {
-    let mut story = pinned();
-    story.extent_closed(1, 16, 7).tell(Body::CopiesSampled(copies()));
-    let found = only(&story);
+fn cow_has_the_evidence_of_its_extent_also_when_it_is_closed() {
+    let mut builder = pinned();
+    builder.extent_closed(1, 16, 7).emit(Body::CowSampled(copies()));
+    let found = only(&builder);
     assert_eq!(
         (found.pid, found.comm.as_str(), found.count, found.pages),
         (Pid(7), "app", 2, 2)
@@ -400,19 +409,19 @@ fn copies_have_the_evidence_of_their_extent_also_when_it_is_closed() {
 }
 
 #[test]
-fn a_later_sample_of_copies_replaces_the_earlier_and_keeps_the_evidence() {
-    let mut story = pinned();
-    story
-        .tell(Body::CopiesSampled(copies()))
+fn a_later_cow_sample_replaces_the_earlier_and_keeps_the_evidence() {
+    let mut builder = pinned();
+    builder
+        .emit(Body::CowSampled(copies()))
         .extent_closed(1, 16, 7)
         .totals(1, 16, 16)
         .account_closed(1)
-        .tell(Body::CopiesSampled(CopiesSampled {
+        .emit(Body::CowSampled(CowSampled {
             copies: 5,
             in_window: 1,
             ..copies()
         }));
-    let snapshot = snapshot(&story);
+    let snapshot = snapshot(&builder);
     let [window, cow] = &snapshot.findings[..] else {
         panic!("{:#?}", snapshot.findings);
     };
@@ -432,15 +441,15 @@ fn a_later_sample_of_copies_replaces_the_earlier_and_keeps_the_evidence() {
 
 #[test]
 fn a_stack_that_comes_late_is_the_findings_too() {
-    let mut story = pinned();
-    for event in &mut story.events {
+    let mut builder = pinned();
+    for event in &mut builder.events {
         if let Body::ExtentOpened(opened) = &mut event.body {
             opened.stack = None;
         }
     }
-    touch(&mut story, Touch::Munmap, 0, 1);
-    assert!(only(&story).pin.unwrap().stack.is_empty());
-    story.tell(Body::ExtentSampled(ExtentSampled {
+    trigger(&mut builder, MappingChange::Munmap, 0, 1);
+    assert!(only(&builder).pin.unwrap().stack.is_empty());
+    builder.emit(Body::ExtentSampled(ExtentSampled {
         extent: ExtentId(1),
         end: BUFFER + 16 * PAGE,
         pages: 16,
@@ -448,37 +457,37 @@ fn a_stack_that_comes_late_is_the_findings_too() {
         stack: Some(StackId(1)),
         ..ExtentSampled::default()
     }));
-    assert_eq!(*only(&story).pin.unwrap().stack, ["io_pin_pages+0x42"]);
+    assert_eq!(*only(&builder).pin.unwrap().stack, ["io_pin_pages+0x42"]);
 }
 
 #[test]
 fn a_full_table_gives_up_notes_for_alarms_and_counts_both_ways() {
-    let mut story = Story::begin();
-    exclusive(&mut story, true);
+    let mut builder = EventBuilder::begin();
+    exclusive(&mut builder, true);
     let pins = u32::try_from(limits::FINDINGS).unwrap() + 10;
     for one in 0..pins {
         let address = BUFFER + u64::from(one) * PAGE;
-        story.account(one + 1, 7, 7 + one, IO_PIN_PAGES, true);
-        story.tell(Body::ExtentOpened(ExtentOpened {
+        builder.account(one + 1, 7, 7 + one, IO_PIN_PAGES, true);
+        builder.emit(Body::ExtentOpened(ExtentOpened {
             extent: ExtentId(one),
             account: AccountId(one + 1),
             address,
             end: address + PAGE,
             pages: 1,
             bytes_held: PAGE,
-            space: MM,
+            mm: MM,
             ..ExtentOpened::default()
         }));
     }
-    story.wait(1);
-    touch(&mut story, Touch::Mremap, 0, u64::from(pins));
-    let mut model = fold(&story);
+    builder.wait(1);
+    trigger(&mut builder, MappingChange::Mremap, 0, u64::from(pins));
+    let mut model = fold(&builder);
     let full = model.snapshot();
     assert_eq!(
         (full.findings.len(), full.findings_dropped),
         (limits::FINDINGS, 10)
     );
-    let alarm = Body::CopiesSampled(copies());
+    let alarm = Body::CowSampled(copies());
     model.apply(&pintrace_events::Event {
         time: Nanos(9 * SECOND),
         body: alarm,
@@ -492,14 +501,14 @@ fn a_full_table_gives_up_notes_for_alarms_and_counts_both_ways() {
 }
 
 /// Pages were released and others are left: the last sample tells how many.
-fn shrink(story: &mut Story, left: u64) {
-    story
-        .tell(Body::ExtentShrinks(ExtentShrinks {
+fn shrink(builder: &mut EventBuilder, left: u64) {
+    builder
+        .emit(Body::ExtentPartiallyReleased(ExtentPartiallyReleased {
             extent: ExtentId(1),
-            doubtful: false,
+            ambiguous_owner: false,
         }))
         .wait(SECOND)
-        .tell(Body::ExtentSampled(ExtentSampled {
+        .emit(Body::ExtentSampled(ExtentSampled {
             extent: ExtentId(1),
             end: BUFFER + 16 * PAGE,
             pages: 16,
@@ -511,19 +520,19 @@ fn shrink(story: &mut Story, left: u64) {
 
 #[test]
 fn how_much_was_left_before_says_nothing_of_what_was_left_then() {
-    let mut story = pinned();
-    shrink(&mut story, 8);
-    story.wait(1);
-    touch(&mut story, Touch::Munmap, 6, 16);
-    assert!(!only(&story).certain);
+    let mut builder = pinned();
+    shrink(&mut builder, 8);
+    builder.wait(1);
+    trigger(&mut builder, MappingChange::Munmap, 6, 16);
+    assert!(!only(&builder).certain);
 }
 
 #[test]
 fn of_a_pin_that_was_released_in_part_only_what_is_sure_is_a_hazard() {
-    let mut story = pinned();
-    shrink(&mut story, 8);
-    touch(&mut story, Touch::Munmap, 0, 8);
-    let found = only(&story);
+    let mut builder = pinned();
+    shrink(&mut builder, 8);
+    trigger(&mut builder, MappingChange::Munmap, 0, 8);
+    let found = only(&builder);
     assert_eq!(
         (found.severity, found.certain, found.pages),
         (Severity::Note, false, 8)
@@ -534,10 +543,10 @@ fn of_a_pin_that_was_released_in_part_only_what_is_sure_is_a_hazard() {
         found.explanation
     );
     // Of the ten at the end, two at least are among the eight that are left.
-    let mut story = pinned();
-    shrink(&mut story, 8);
-    touch(&mut story, Touch::Munmap, 6, 16);
-    let found = only(&story);
+    let mut builder = pinned();
+    shrink(&mut builder, 8);
+    trigger(&mut builder, MappingChange::Munmap, 6, 16);
+    let found = only(&builder);
     assert_eq!(
         (found.severity, found.certain, found.pages),
         (Severity::Hazard, true, 2)
@@ -546,95 +555,95 @@ fn of_a_pin_that_was_released_in_part_only_what_is_sure_is_a_hazard() {
 
 #[test]
 fn what_is_sure_and_what_is_not_are_told_apart() {
-    let mut story = pinned();
-    shrink(&mut story, 8);
-    touch(&mut story, Touch::Munmap, 0, 1);
-    shrink(&mut story, 8);
-    touch(&mut story, Touch::Munmap, 1, 16);
-    let findings = findings(&story);
-    let told: Vec<_> = findings
+    let mut builder = pinned();
+    shrink(&mut builder, 8);
+    trigger(&mut builder, MappingChange::Munmap, 0, 1);
+    shrink(&mut builder, 8);
+    trigger(&mut builder, MappingChange::Munmap, 1, 16);
+    let findings = findings(&builder);
+    let emitted: Vec<_> = findings
         .iter()
         .map(|found| (found.severity, found.certain, found.pages, found.count))
         .collect();
     assert_eq!(
-        told,
+        emitted,
         [(Severity::Hazard, true, 7, 1), (Severity::Note, false, 1, 1)]
     );
 }
 
 #[test]
 fn nothing_is_sure_after_loss_nor_where_a_release_was_given_by_rule() {
-    let mut story = pinned();
-    story.tell(Body::ExtentShrinks(ExtentShrinks {
+    let mut builder = pinned();
+    builder.emit(Body::ExtentPartiallyReleased(ExtentPartiallyReleased {
         extent: ExtentId(1),
-        doubtful: true,
+        ambiguous_owner: true,
     }));
-    touch(&mut story, Touch::Munmap, 0, 16);
-    assert!(!only(&story).certain);
-    let mut story = pinned();
-    story.tell(Body::Touched(Touched {
-        space: MM,
-        what: Touch::Munmap,
+    trigger(&mut builder, MappingChange::Munmap, 0, 16);
+    assert!(!only(&builder).certain);
+    let mut builder = pinned();
+    builder.emit(Body::MappingChanged(MappingChanged {
+        within: RangeIn::Mm(MM),
+        what: MappingChange::Munmap,
         address: BUFFER,
         end: BUFFER + PAGE,
-        doubtful: true,
-        ..Touched::default()
+        after_loss: true,
+        ..MappingChanged::default()
     }));
-    assert!(!only(&story).certain);
+    assert!(!only(&builder).certain);
 }
 
 #[test]
 fn a_file_that_is_gone_is_not_taken_for_the_next() {
-    let mut story = pinned();
-    story.tell(Body::ExtentOpened(ExtentOpened {
+    let mut builder = pinned();
+    builder.emit(Body::ExtentOpened(ExtentOpened {
         extent: ExtentId(2),
         account: AccountId(1),
         end: 4 * PAGE,
         pages: 4,
         bytes_held: 4 * PAGE,
-        file: FILE,
+        address_space: FILE,
         ..ExtentOpened::default()
     }));
-    story.wait(1).tell(Body::FileEnded(FILE));
-    story.tell(Body::Touched(Touched {
-        space: FILE,
-        what: Touch::Truncate,
+    builder.wait(1).emit(Body::AddressSpaceFreed(FILE));
+    builder.emit(Body::MappingChanged(MappingChanged {
+        within: RangeIn::AddressSpace(FILE),
+        what: MappingChange::Truncate,
         end: 4 * PAGE,
-        ..Touched::default()
+        ..MappingChanged::default()
     }));
-    assert_eq!(findings(&story), []);
+    assert_eq!(findings(&builder), []);
 }
 
 #[test]
 fn each_of_two_pins_on_the_same_pages_is_touched() {
-    let mut story = pinned();
-    story.account(2, 7, 9, IO_PIN_PAGES, true);
-    story.tell(Body::ExtentOpened(ExtentOpened {
+    let mut builder = pinned();
+    builder.account(2, 7, 9, IO_PIN_PAGES, true);
+    builder.emit(Body::ExtentOpened(ExtentOpened {
         extent: ExtentId(2),
         account: AccountId(2),
         address: BUFFER,
         end: BUFFER + 16 * PAGE,
         pages: 16,
         bytes_held: 16 * PAGE,
-        space: MM,
+        mm: MM,
         ..ExtentOpened::default()
     }));
-    story.wait(1);
-    touch_counted(&mut story, Touch::Mprotect, 0..16, 16);
-    let pages: Vec<_> = findings(&story).iter().map(|found| found.pages).collect();
+    builder.wait(1);
+    touch_counted(&mut builder, MappingChange::Mprotect, 0..16, 16);
+    let pages: Vec<_> = findings(&builder).iter().map(|found| found.pages).collect();
     assert_eq!(pages, [16, 16]);
 }
 
 #[test]
-fn what_was_unmapped_is_not_touched_again_by_what_takes_its_place() {
-    let mut story = pinned();
-    touch(&mut story, Touch::Munmap, 4, 8);
-    story.wait(SECOND);
-    touch(&mut story, Touch::Munmap, 4, 8);
-    let found = only(&story);
+fn an_unmapped_range_is_not_changed_again_by_its_successor() {
+    let mut builder = pinned();
+    trigger(&mut builder, MappingChange::Munmap, 4, 8);
+    builder.wait(SECOND);
+    trigger(&mut builder, MappingChange::Munmap, 4, 8);
+    let found = only(&builder);
     assert_eq!((found.pages, found.count, found.last), (4, 1, Nanos(2 * SECOND)));
-    touch(&mut story, Touch::Mprotect, 0, 16);
-    let findings = findings(&story);
+    trigger(&mut builder, MappingChange::Mprotect, 0, 16);
+    let findings = findings(&builder);
     let protected = findings
         .iter()
         .find(|found| found.severity == Severity::Note)
@@ -645,11 +654,11 @@ fn what_was_unmapped_is_not_touched_again_by_what_takes_its_place() {
 
 #[test]
 fn a_copy_of_what_somebody_has_a_reference_to_is_a_finding_of_its_own() {
-    let mut story = pinned();
-    story.tell(Body::CopiesSampled(CopiesSampled {
+    let mut builder = pinned();
+    builder.emit(Body::CowSampled(CowSampled {
         id: 9,
         account: AccountId(0),
-        reference: Some(Reference {
+        reference: Some(FollGetReference {
             taken: Nanos(SECOND),
             tid: Tid(8),
             pid: Pid(7),
@@ -663,7 +672,7 @@ fn a_copy_of_what_somebody_has_a_reference_to_is_a_finding_of_its_own() {
         first: Nanos(2 * SECOND),
         ..copies()
     }));
-    let found = only(&story);
+    let found = only(&builder);
     assert_eq!(
         (found.kind, found.severity),
         (FindingKind::GetNotPin, Severity::Note)
@@ -683,21 +692,21 @@ fn a_copy_of_what_somebody_has_a_reference_to_is_a_finding_of_its_own() {
 
 #[test]
 fn a_short_term_pin_that_has_an_address_is_told_as_one() {
-    let mut story = pinned();
-    story.account(2, 7, 8, IO_PIN_PAGES, false);
-    story.tell(Body::ExtentOpened(ExtentOpened {
+    let mut builder = pinned();
+    builder.account(2, 7, 8, IO_PIN_PAGES, false);
+    builder.emit(Body::ExtentOpened(ExtentOpened {
         extent: ExtentId(2),
         account: AccountId(2),
         address: BUFFER + 64 * PAGE,
         end: BUFFER + 66 * PAGE,
         pages: 2,
         bytes_held: 2 * PAGE,
-        space: MM,
+        mm: MM,
         ..ExtentOpened::default()
     }));
-    story.wait(SECOND);
-    touch(&mut story, Touch::Munmap, 64, 66);
-    let found = only(&story);
+    builder.wait(SECOND);
+    trigger(&mut builder, MappingChange::Munmap, 64, 66);
+    let found = only(&builder);
     assert_eq!((found.severity, found.pages), (Severity::Hazard, 2));
     assert!(!found.pin.unwrap().longterm);
 }

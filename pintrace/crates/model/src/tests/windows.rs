@@ -1,9 +1,9 @@
 //! Claims about pending-flush windows, and about short-term pins that are held for long.
 
-use crate::finding::{Finding, FindingKind, Severity, TouchKind};
+use crate::finding::{Finding, FindingKind, Severity, TriggerKind};
 use pintrace_events::units::{Nanos, Pid};
 use pintrace_events::{Body, Cause, FlushCheck, WindowsSampled};
-use pintrace_testing::story::{IO_PIN_PAGES, SECOND, Story};
+use pintrace_testing::event_builder::{EventBuilder, IO_PIN_PAGES, SECOND};
 
 use super::snapshot;
 
@@ -24,17 +24,17 @@ fn sampled() -> WindowsSampled {
     }
 }
 
-fn told(samples: &[WindowsSampled]) -> crate::snapshot::Snapshot {
-    let mut story = Story::begin();
+fn emitted(samples: &[WindowsSampled]) -> crate::snapshot::Snapshot {
+    let mut builder = EventBuilder::begin();
     for sample in samples {
-        story.tell(Body::WindowsSampled(sample.clone()));
+        builder.emit(Body::WindowsSampled(sample.clone()));
     }
-    snapshot(&story)
+    snapshot(&builder)
 }
 
 #[test]
 fn durations_are_the_upper_bounds_of_their_buckets_and_never_above_the_longest() {
-    let windows = told(&[sampled()]).windows;
+    let windows = emitted(&[sampled()]).windows;
     assert_eq!(windows.len(), 1);
     let all = &windows[0];
     assert_eq!((all.p50, all.p99, all.max), (Nanos(16), Nanos(512), Nanos(900)));
@@ -43,23 +43,23 @@ fn durations_are_the_upper_bounds_of_their_buckets_and_never_above_the_longest()
         longest_ns: 9,
         ..sampled()
     };
-    assert_eq!(told(&[short]).windows[0].p50, Nanos(9));
+    assert_eq!(emitted(&[short]).windows[0].p50, Nanos(9));
     let forged = WindowsSampled {
         durations: vec![u64::MAX; 70],
         longest_ns: u64::MAX,
         ..sampled()
     };
-    assert!(told(&[forged]).windows[0].p99 > Nanos(1 << 62));
+    assert!(emitted(&[forged]).windows[0].p99 > Nanos(1 << 62));
     let empty = WindowsSampled {
         durations: Vec::new(),
         ..sampled()
     };
-    assert_eq!(told(&[empty]).windows[0].p99, Nanos(900));
+    assert_eq!(emitted(&[empty]).windows[0].p99, Nanos(900));
 }
 
 #[test]
 fn windows_in_which_nothing_happened_are_no_finding() {
-    assert!(told(&[sampled()]).findings.is_empty());
+    assert!(emitted(&[sampled()]).findings.is_empty());
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn faults_and_pins_in_windows_are_found_and_follow_the_samples() {
         last: Nanos(4 * SECOND),
         ..sampled()
     };
-    let snapshot = told(&[earlier, later]);
+    let snapshot = emitted(&[earlier, later]);
     let by = |kind| -> &Finding {
         let mut found = snapshot.findings.iter().filter(|found| found.kind == kind);
         let first = found.next().unwrap();
@@ -91,8 +91,8 @@ fn faults_and_pins_in_windows_are_found_and_follow_the_samples() {
         (Nanos(2 * SECOND), Nanos(4 * SECOND))
     );
     assert_eq!(
-        faults.touch.as_ref().unwrap().what,
-        TouchKind::Protected(Cause::UffdWp)
+        faults.trigger.as_ref().unwrap().what,
+        TriggerKind::Protected(Cause::UffdWp)
     );
     let pins = by(FindingKind::PinInFlushWindow);
     assert_eq!(
@@ -111,7 +111,7 @@ fn a_pid_that_is_used_again_has_windows_of_its_own() {
         last: Nanos(5 * SECOND),
         ..sampled()
     };
-    let counts: Vec<_> = told(&[sampled(), again])
+    let counts: Vec<_> = emitted(&[sampled(), again])
         .windows
         .iter()
         .map(|all| all.count)
@@ -121,29 +121,29 @@ fn a_pid_that_is_used_again_has_windows_of_its_own() {
 
 #[test]
 fn the_latest_check_against_the_kernels_count_stands() {
-    let mut story = Story::begin();
+    let mut builder = EventBuilder::begin();
     for agreed in [1, 2] {
-        story.tell(Body::FlushCheckSampled(FlushCheck {
+        builder.emit(Body::FlushCheckSampled(FlushCheck {
             agreed,
             ..FlushCheck::default()
         }));
     }
-    assert_eq!(snapshot(&story).flush_check.agreed, 2);
+    assert_eq!(snapshot(&builder).flush_check.agreed, 2);
 }
 
 /// One tick a second: pages pinned and released so far.
-fn short_term(seconds: &[(u64, u64)]) -> Story {
-    let mut story = Story::begin();
-    story.account(1, 7, 7, IO_PIN_PAGES, false).process(7, "app");
+fn short_term(seconds: &[(u64, u64)]) -> EventBuilder {
+    let mut builder = EventBuilder::begin();
+    builder.account(1, 7, 7, IO_PIN_PAGES, false).process(7, "app");
     let mut before = None;
     for totals in seconds {
         if before != Some(totals) {
-            story.totals(1, totals.0, totals.1);
+            builder.totals(1, totals.0, totals.1);
         }
         before = Some(totals);
-        story.tick().wait(SECOND);
+        builder.tick().wait(SECOND);
     }
-    story
+    builder
 }
 
 #[test]
@@ -190,24 +190,24 @@ fn an_undeclared_one_keeps_its_last_figures_when_it_is_released() {
 
 #[test]
 fn long_term_pins_and_those_found_in_memory_are_declared_or_not_known() {
-    for (longterm, from_state) in [(true, false), (false, true)] {
-        let mut story = short_term(&[(8, 0); 20]);
-        for event in &mut story.events {
+    for (longterm, from_scan) in [(true, false), (false, true)] {
+        let mut builder = short_term(&[(8, 0); 20]);
+        for event in &mut builder.events {
             if let Body::AccountOpened(opened) = &mut event.body {
-                (opened.longterm, opened.from_state) = (longterm, from_state);
+                (opened.longterm, opened.from_scan) = (longterm, from_scan);
             }
         }
-        assert!(snapshot(&story).findings.is_empty());
+        assert!(snapshot(&builder).findings.is_empty());
     }
 }
 
 #[test]
 fn frequent_samples_reach_back_far_enough() {
-    let mut story = Story::begin();
-    story.account(1, 7, 7, IO_PIN_PAGES, false);
+    let mut builder = EventBuilder::begin();
+    builder.account(1, 7, 7, IO_PIN_PAGES, false);
     for step in 0..200_u64 {
-        story.totals(1, 1000 + step, step).tick().wait(SECOND / 10);
+        builder.totals(1, 1000 + step, step).tick().wait(SECOND / 10);
     }
-    let found = &snapshot(&story).findings[0];
+    let found = &snapshot(&builder).findings[0];
     assert!(found.pages > 880, "{}", found.pages);
 }

@@ -1,6 +1,6 @@
 //! Hooks that keep the ledger: pins, releases, the kernel's retries, the ends of processes.
 
-use super::{ANY, Attachment, Candidate, Hook, Method, Purpose, once, twice};
+use super::{ANY, Attachment, Candidate, Hook, Method, Purpose, with_backup, without_backup};
 
 macro_rules! pin {
     ($function:literal, $parameters:expr, $lost:literal $(, $second:expr)?) => {
@@ -12,7 +12,7 @@ macro_rules! pin {
             optional: false,
             candidates: &[
                 Candidate {
-                    attachments: &[twice!(concat!("return_", $function), Fexit, concat!("stack_", $function))],
+                    attachments: &[with_backup!(concat!("return_", $function), Fexit, concat!("stack_", $function))],
                     lost: "",
                 },
                 $($second,)?
@@ -33,11 +33,11 @@ macro_rules! entry {
             or: &[],
             optional: false,
             candidates: &[Candidate {
-                attachments: &[twice!(concat!("enter_", $function), Fentry)],
+                attachments: &[with_backup!(concat!("enter_", $function), Fentry)],
                 lost: "",
             }],
             stands_in_for: Some(LONGTERM),
-            lost: "retries of its long-term calls look like releases of older pins",
+            lost: "retries of its long-term calls look like releases of preexisting pins",
         }
     };
 }
@@ -51,7 +51,7 @@ macro_rules! unpin {
             or: &[],
             optional: false,
             candidates: &[Candidate {
-                attachments: &[twice!($function, Fentry)],
+                attachments: &[with_backup!($function, Fentry)],
                 lost: "",
             }],
             stands_in_for: None,
@@ -70,11 +70,11 @@ macro_rules! dropped {
             or: &[],
             optional: false,
             candidates: &[Candidate {
-                attachments: &[twice!($function, Fentry)],
+                attachments: &[with_backup!($function, Fentry)],
                 lost: "",
             }],
             stands_in_for: None,
-            lost: "how many pages were pinned and dropped again inside a pin call (internal stays 0)",
+            lost: "how many pages were pinned and dropped again inside a pin call (gup_retry stays 0)",
         }
     };
 }
@@ -88,7 +88,7 @@ pub const LONGTERM: &str = "__gup_longterm_locked";
 
 /// The hooks that keep the ledger. The exported pin functions (mm/gup.c) never call one another, and the exported unpin
 /// functions together see every release once; so all that exist are needed, and nothing else is.
-pub(super) const LEDGER: &[Hook] = &[
+pub(super) const LEDGER_HOOKS: &[Hook] = &[
     pin!(
         "pin_user_pages",
         PLAIN,
@@ -106,8 +106,8 @@ pub(super) const LEDGER: &[Hook] = &[
         "pins by VFIO, iommufd and process_vm_readv",
         Candidate {
             attachments: &[
-                once("probe_return_pin_user_pages_remote", Method::Kretprobe),
-                once("probe_pin_user_pages_remote", Method::Kprobe),
+                without_backup("probe_return_pin_user_pages_remote", Method::Kretprobe),
+                without_backup("probe_pin_user_pages_remote", Method::Kprobe),
             ],
             lost: "more time a call; returns can be missed under load (counted as probe_missed)",
         }
@@ -123,8 +123,8 @@ pub(super) const LEDGER: &[Hook] = &[
         candidates: &[Candidate {
             // The return first: between the two, a mark on entry without its removal would stay.
             attachments: &[
-                twice!("return_memfd_pin_folios", Fexit, "stack_memfd_pin_folios"),
-                twice!("enter_memfd_pin_folios", Fentry),
+                with_backup!("return_memfd_pin_folios", Fexit, "stack_memfd_pin_folios"),
+                with_backup!("enter_memfd_pin_folios", Fentry),
             ],
             lost: "",
         }],
@@ -135,7 +135,7 @@ pub(super) const LEDGER: &[Hook] = &[
     pin!(
         "folio_add_pin",
         &["folio"],
-        "the pins that legacy direct I/O adds: their releases look like those of older pins"
+        "the pins that legacy direct I/O adds: their releases look like those of preexisting pins"
     ),
     pin!(
         "folio_add_pins",
@@ -149,7 +149,10 @@ pub(super) const LEDGER: &[Hook] = &[
         or: &[],
         optional: false,
         candidates: &[Candidate {
-            attachments: &[twice!("leave_longterm", Fexit), twice!("enter_longterm", Fentry)],
+            attachments: &[
+                with_backup!("leave_longterm", Fexit),
+                with_backup!("enter_longterm", Fentry),
+            ],
             lost: "",
         }],
         stands_in_for: None,
@@ -190,7 +193,7 @@ pub(super) const LEDGER: &[Hook] = &[
         or: &[],
         optional: false,
         candidates: &[Candidate {
-            attachments: &[twice!("process_exit", Tracepoint)],
+            attachments: &[with_backup!("process_exit", Tracepoint)],
             lost: "",
         }],
         stands_in_for: None,

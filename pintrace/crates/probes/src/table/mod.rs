@@ -1,14 +1,14 @@
 //! What serves each purpose, in order of preference, with the prototype that each hook relies on
 //! and what is lost without it. The one place that names kernel functions to attach to.
 
+pub use findings::{ONE_OF, OneOf};
 pub use ledger::LONGTERM;
-pub use watch::{ONE_OF, OneOf};
 
-use ledger::LEDGER;
-use watch::WATCH;
+use findings::FINDING_HOOKS;
+use ledger::LEDGER_HOOKS;
 
+mod findings;
 mod ledger;
-mod watch;
 
 /// Why something is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -51,7 +51,7 @@ impl Purpose {
     }
 
     /// Whether it serves the findings, and not the ledger.
-    pub const fn is_watch(self) -> bool {
+    pub const fn is_for_findings(self) -> bool {
         matches!(
             self,
             Self::Copy | Self::Fork | Self::Mapping | Self::Window | Self::Reference
@@ -94,9 +94,9 @@ pub struct Attachment {
     /// Name of the program in the eBPF object.
     pub program: &'static str,
     /// Programs that are attached to the same place where threads may be taken off their CPU inside it, in the
-    /// order in which they run: its second copy, which counts what the kernel skips in the first; for pins,
+    /// order in which they run: its backup program, which counts what the kernel skips in the first; for pins,
     /// one that takes the stack.
-    pub followers: &'static [&'static str],
+    pub backups: &'static [&'static str],
     /// How.
     pub method: Method,
 }
@@ -134,35 +134,35 @@ pub struct Hook {
 
 impl Hook {
     /// Whether it serves the findings, and not the ledger.
-    pub fn is_watch(&self) -> bool {
-        self.purposes.iter().any(|purpose| purpose.is_watch())
+    pub fn is_for_findings(&self) -> bool {
+        self.purposes.iter().any(|purpose| purpose.is_for_findings())
     }
 }
 
 /// A parameter that no program reads, whatever its name.
 pub const ANY: &str = "_";
 
-/// A program that has a second copy, and perhaps other followers.
-macro_rules! twice {
-    ($program:expr, $method:ident $(, $follower:expr)?) => {
+/// A program that has a backup program, and perhaps other followers.
+macro_rules! with_backup {
+    ($program:expr, $method:ident $(, $backup:expr)?) => {
         Attachment {
             program: $program,
-            followers: &[concat!($program, "_again") $(, $follower)?],
+            backups: &[concat!($program, "_again") $(, $backup)?],
             method: Method::$method,
         }
     };
 }
 
 /// A program that has no followers.
-const fn once(program: &'static str, method: Method) -> Attachment {
+const fn without_backup(program: &'static str, method: Method) -> Attachment {
     Attachment {
         program,
-        followers: &[],
+        backups: &[],
         method,
     }
 }
 
-use twice;
+use with_backup;
 
 /// Every hook.
 pub const HOOKS: &[Hook] = &ALL;
@@ -175,14 +175,14 @@ pub fn functions() -> impl Iterator<Item = &'static str> {
         .map(|hook| hook.function)
 }
 
-const ALL: [Hook; LEDGER.len() + WATCH.len()] = {
-    let mut all = [LEDGER[0]; LEDGER.len() + WATCH.len()];
+const ALL: [Hook; LEDGER_HOOKS.len() + FINDING_HOOKS.len()] = {
+    let mut all = [LEDGER_HOOKS[0]; LEDGER_HOOKS.len() + FINDING_HOOKS.len()];
     let mut index = 0;
     while index < all.len() {
-        all[index] = if index < LEDGER.len() {
-            LEDGER[index]
+        all[index] = if index < LEDGER_HOOKS.len() {
+            LEDGER_HOOKS[index]
         } else {
-            WATCH[index - LEDGER.len()]
+            FINDING_HOOKS[index - LEDGER_HOOKS.len()]
         };
         index += 1;
     }
@@ -194,13 +194,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_program_stands_twice() {
+    fn no_program_is_listed_twice() {
         let attachments = HOOKS
             .iter()
             .flat_map(|hook| hook.candidates)
             .flat_map(|candidate| candidate.attachments);
         let mut programs: Vec<_> = attachments
-            .flat_map(|attachment| attachment.followers.iter().copied().chain([attachment.program]))
+            .flat_map(|attachment| attachment.backups.iter().copied().chain([attachment.program]))
             .collect();
         let all = programs.len();
         programs.sort_unstable();
@@ -219,11 +219,11 @@ mod tests {
 
     #[test]
     fn a_function_serves_each_purpose_once() {
-        let mut served: Vec<_> = HOOKS.iter().map(|hook| (hook.function, hook.purposes)).collect();
-        let all = served.len();
-        served.sort_unstable();
-        served.dedup();
-        assert_eq!(served.len(), all);
+        let mut attached_to: Vec<_> = HOOKS.iter().map(|hook| (hook.function, hook.purposes)).collect();
+        let all = attached_to.len();
+        attached_to.sort_unstable();
+        attached_to.dedup();
+        assert_eq!(attached_to.len(), all);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use pintrace_common::scan::buddy;
 
 use pintrace_kernel::scan_layout;
 
-use super::plan::{Choice, Line, plan};
+use super::plan::{PlanChoice, PlannedHook, plan};
 use super::table::{Candidate, HOOKS, Hook, Method, Purpose};
 use pintrace_kernel::capture::{Answers, Capture};
 use pintrace_kernel::facts::{BESIDE, Kernel, Roots};
@@ -47,7 +47,7 @@ fn series(name: &str) -> (u32, u32) {
     (major.parse().unwrap(), minor.parse().unwrap())
 }
 
-fn line(capture: &Capture, function: &str, purpose: Purpose) -> Line {
+fn line(capture: &Capture, function: &str, purpose: Purpose) -> PlannedHook {
     plan(HOOKS, &capture.kernel)
         .into_iter()
         .find(|line| line.hook.function == function && line.hook.purposes.contains(&purpose))
@@ -57,7 +57,7 @@ fn line(capture: &Capture, function: &str, purpose: Purpose) -> Line {
 /// The methods of what is tried, in order.
 fn tried(capture: &Capture, function: &str, purpose: Purpose) -> Vec<Vec<Method>> {
     match line(capture, function, purpose).choice {
-        Choice::Try(candidates) => candidates.into_iter().map(methods).collect(),
+        PlanChoice::Try(candidates) => candidates.into_iter().map(methods).collect(),
         _ => Vec::new(),
     }
 }
@@ -201,7 +201,7 @@ fn before_folios_put_compound_head_counts_what_is_dropped_again() {
         let old = series(&name) < (5, 16);
         for (function, there) in [("gup_put_folio", !old), ("put_compound_head", old)] {
             let choice = line(&capture, function, Purpose::Retry).choice;
-            assert_eq!(matches!(choice, Choice::Try(_)), there, "{name}: {function}");
+            assert_eq!(matches!(choice, PlanChoice::Try(_)), there, "{name}: {function}");
         }
     }
 }
@@ -282,7 +282,7 @@ fn what_is_inlined_or_in_lib_cannot_be_traced_though_btf_lists_it() {
     let [line] = &plan(&REUSE, &load("6.1").kernel)[..] else {
         panic!("one hook, one line")
     };
-    let Choice::Missing(why) = &line.choice else {
+    let PlanChoice::Missing(why) = &line.choice else {
         panic!("{:?}", line.choice)
     };
     assert!(why.contains("ftrace cannot trace it"), "{why}");
@@ -304,18 +304,18 @@ fn each_hook_was_attached_in_a_way_that_was_planned() {
         assert_eq!(lines.len(), capture.hooks.len(), "{name}");
         let attached = |function: &str| {
             let mut hooks = capture.hooks.iter().filter(|tried| tried.function == function);
-            hooks.any(|tried| !["absent", "missing", "spare"].contains(&tried.how.as_str()))
+            hooks.any(|tried| !["absent", "missing", "not_needed"].contains(&tried.how.as_str()))
         };
         for (line, tried) in lines.iter().zip(&capture.hooks) {
             assert_eq!(line.hook.function, tried.function, "{name}");
             let way = tried.how.trim_end_matches(" x2");
             match &line.choice {
-                Choice::NotHere => assert_eq!(tried.how, "absent", "{name}: {tried:?}"),
-                Choice::Spare => assert_eq!(tried.how, "spare", "{name}: {tried:?}"),
-                Choice::Try(_) if line.hook.stands_in_for.is_some_and(attached) => {
-                    assert_eq!(tried.how, "spare", "{name}: {tried:?}");
+                PlanChoice::NotHere => assert_eq!(tried.how, "absent", "{name}: {tried:?}"),
+                PlanChoice::NotNeeded => assert_eq!(tried.how, "not_needed", "{name}: {tried:?}"),
+                PlanChoice::Try(_) if line.hook.stands_in_for.is_some_and(attached) => {
+                    assert_eq!(tried.how, "not_needed", "{name}: {tried:?}");
                 }
-                Choice::Try(candidates) => {
+                PlanChoice::Try(candidates) => {
                     let planned = candidates.iter().map(|candidate| {
                         let methods = methods(candidate).into_iter().map(Method::as_str);
                         methods.collect::<Vec<_>>().join("+")
@@ -326,7 +326,7 @@ fn each_hook_was_attached_in_a_way_that_was_planned() {
                         .position(|planned| planned == way);
                     assert_eq!(place, Some(tried.refused.len()), "{name}: {tried:?}");
                 }
-                Choice::Missing(_) => assert_eq!(tried.how, "missing", "{name}: {tried:?}"),
+                PlanChoice::Missing(_) => assert_eq!(tried.how, "missing", "{name}: {tried:?}"),
             }
         }
     }

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::super::plan::{Choice, plan};
+use super::super::plan::{PlanChoice, plan};
 use super::super::table::{HOOKS, Hook, Method};
 use super::{all, folder, methods};
 use pintrace_kernel::capture::Capture;
@@ -57,7 +57,7 @@ fn text(capture: &Capture) -> String {
         Err(unknown) => writeln!(text, "\nno layout: {unknown}"),
     }
     .unwrap();
-    match capture.watch_layout() {
+    match capture.mm_event_layout() {
         Ok(facts) => writeln!(text, "\n{facts:#x?}"),
         Err(unknown) => writeln!(text, "\nno findings: {unknown}"),
     }
@@ -70,12 +70,12 @@ fn text(capture: &Capture) -> String {
     text
 }
 
-fn chosen(hook: &Hook, choice: &Choice) -> String {
+fn chosen(hook: &Hook, choice: &PlanChoice) -> String {
     let text = match choice {
-        Choice::NotHere => return "absent".to_owned(),
-        Choice::Spare => return "spare".to_owned(),
-        Choice::Missing(why) => return format!("missing: {why}; lost: {}", hook.lost),
-        Choice::Try(candidates) => candidates.iter().map(|candidate| {
+        PlanChoice::NotHere => return "absent".to_owned(),
+        PlanChoice::NotNeeded => return "not_needed".to_owned(),
+        PlanChoice::Missing(why) => return format!("missing: {why}; lost: {}", hook.lost),
+        PlanChoice::Try(candidates) => candidates.iter().map(|candidate| {
             let methods: Vec<_> = methods(candidate).into_iter().map(Method::as_str).collect();
             methods.join("+")
         }),
@@ -146,7 +146,7 @@ fn the_page_on_kernels_is_the_one_on_file() {
     }
     page.push_str(
         "\n- `-`: this kernel has no such function, so nothing is lost.\n\
-         - `spare`: only needed where what it stands in for cannot be hooked, or is inlined.\n\
+         - `not_needed`: only needed where what it stands in for cannot be hooked, or is inlined.\n\
          - `x2`: attached twice, because this kernel may take a thread off its CPU inside a hook, and skips the hook for \
          others then.\n\
          - `kretprobe+kprobe`: the function has more arguments than a trampoline carries there, or takes a struct.\n\n\

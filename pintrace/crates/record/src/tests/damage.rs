@@ -2,7 +2,7 @@
 
 use std::io;
 
-use pintrace_testing::story::fio_and_others;
+use pintrace_testing::event_builder::fio_and_others;
 
 use super::{framed, read, tick, written};
 use crate::format::{FILE_HEADER_BYTES, FRAME_HEADER_BYTES, FileHeader, FrameHeader};

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use pintrace_testing::story::fio_and_others;
+use pintrace_testing::event_builder::fio_and_others;
 
 use super::{read, tick, written};
 use crate::{CreateError, Existing, Recording, WriteError};

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use pintrace_events::units::{Nanos, StackId};
 use pintrace_events::{Body, Event, StackSeen};
 use pintrace_testing::arbitrary;
-use pintrace_testing::story::fio_and_others;
+use pintrace_testing::event_builder::fio_and_others;
 
 use super::{framed, read, tick, written};
 use crate::{EncodeError, ReadError, Writer};
@@ -65,23 +65,23 @@ proptest! {
 
 #[test]
 fn a_stream_that_was_not_stopped_is_not_complete() {
-    let story = fio_and_others();
-    let (_, complete, _) = read(&written(&story.events));
+    let builder = fio_and_others();
+    let (_, complete, _) = read(&written(&builder.events));
     assert!(complete);
-    let (_, complete, failure) = read(&written(&story.events[..story.events.len() - 1]));
+    let (_, complete, failure) = read(&written(&builder.events[..builder.events.len() - 1]));
     assert!(!complete && failure.is_none());
 }
 
 #[test]
 fn a_tick_puts_everything_before_it_on_file() {
-    let story = fio_and_others();
-    let tick = story
+    let builder = fio_and_others();
+    let tick = builder
         .events
         .iter()
         .position(|event| event.body == Body::Tick)
         .unwrap();
     let mut writer = Writer::new(Vec::new()).unwrap();
-    for event in &story.events[..=tick] {
+    for event in &builder.events[..=tick] {
         writer.append(event).unwrap();
     }
     assert_eq!(read(writer.output()).0.len(), tick + 1);

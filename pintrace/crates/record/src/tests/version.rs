@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use pintrace_events::{Body, Event};
+use pintrace_testing::event_builder::{finding_fixtures, fio_and_others};
 use pintrace_testing::expected_file::is_updating;
-use pintrace_testing::story::{fio_and_others, mishaps};
 
 use super::{read, tick, written};
 use crate::format::{FILE_HEADER_BYTES, FileHeader, VERSION};
@@ -31,16 +31,16 @@ const fn kind(body: &Body) -> usize {
         Body::ExtentOpened(_) => 6,
         Body::ExtentSampled(_) => 7,
         Body::ExtentClosed(_) => 8,
-        Body::ExtentShrinks(_) => 9,
+        Body::ExtentPartiallyReleased(_) => 9,
         Body::StackSeen(_) => 10,
         Body::SymbolSeen(_) => 11,
-        Body::TruthSampled(_) => 12,
+        Body::BalanceSampled(_) => 12,
         Body::LossSampled(_) => 13,
-        Body::StateSampled(_) => 14,
-        Body::Touched(_) => 15,
-        Body::SpaceEnded(_) => 16,
-        Body::FileEnded(_) => 17,
-        Body::CopiesSampled(_) => 18,
+        Body::ScanSampled(_) => 14,
+        Body::MappingChanged(_) => 15,
+        Body::MmExited(_) => 16,
+        Body::AddressSpaceFreed(_) => 17,
+        Body::CowSampled(_) => 18,
         Body::WindowsSampled(_) => 19,
         Body::FlushCheckSampled(_) => 20,
         Body::Tick => 21,
@@ -55,13 +55,13 @@ fn events() -> Vec<Event> {
     }
     let others = [
         Body::ExtentSampled(any()),
-        Body::ExtentShrinks(any()),
-        Body::StateSampled(any()),
-        Body::FileEnded(any()),
+        Body::ExtentPartiallyReleased(any()),
+        Body::ScanSampled(any()),
+        Body::AddressSpaceFreed(any()),
     ];
     let mut events = others.map(|body| Event { body, ..tick(1) }).to_vec();
     events.extend(fio_and_others().events);
-    events.extend(mishaps().events);
+    events.extend(finding_fixtures().events);
     events
 }
 

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use pintrace_events::units::{Nanos, Tid};
 use pintrace_events::{
-    Body, Cause, CopiesSampled, ExtentShrinks, FlushCheck, Reference, Space, Touch, Touched, WindowsSampled,
+    AddressSpaceId, Body, Cause, CowSampled, ExtentPartiallyReleased, FlushCheck, FollGetReference,
+    MappingChange, MappingChanged, MmId, RangeIn, WindowsSampled,
 };
 
 use super::{account, extent, name, number, pid, stack};
@@ -15,10 +16,10 @@ use super::{account, extent, name, number, pid, stack};
 pub(super) fn body() -> impl Strategy<Value = Body> {
     prop_oneof![
         3 => touched(),
-        1 => space().prop_map(Body::SpaceEnded),
-        1 => space().prop_map(Body::FileEnded),
+        1 => mm().prop_map(Body::MmExited),
+        1 => address_space().prop_map(Body::AddressSpaceFreed),
         1 => (extent(), any::<bool>())
-            .prop_map(|(extent, doubtful)| Body::ExtentShrinks(ExtentShrinks { extent, doubtful })),
+            .prop_map(|(extent, ambiguous_owner)| Body::ExtentPartiallyReleased(ExtentPartiallyReleased { extent, ambiguous_owner })),
         2 => copies(),
         2 => windows(),
         1 => (number(), number(), number()).prop_map(|(agreed, covered_only, pending_only)| {
@@ -31,22 +32,34 @@ pub(super) fn body() -> impl Strategy<Value = Body> {
     ]
 }
 
-/// A few spaces, which are files as well.
-pub(super) fn space() -> impl Strategy<Value = Space> {
-    (0..3_u64).prop_map(Space)
+/// A few of them.
+pub(super) fn mm() -> impl Strategy<Value = MmId> {
+    (0..3_u64).prop_map(MmId)
+}
+
+/// A few of them.
+pub(super) fn address_space() -> impl Strategy<Value = AddressSpaceId> {
+    (0..3_u64).prop_map(AddressSpaceId)
+}
+
+fn within() -> impl Strategy<Value = RangeIn> {
+    prop_oneof![
+        mm().prop_map(RangeIn::Mm),
+        address_space().prop_map(RangeIn::AddressSpace)
+    ]
 }
 
 fn touched() -> impl Strategy<Value = Body> {
     let what = prop::sample::select(vec![
-        Touch::Munmap,
-        Touch::Dontneed,
-        Touch::Mremap,
-        Touch::UffdWp,
-        Touch::Truncate,
-        Touch::Fork,
+        MappingChange::Munmap,
+        MappingChange::Dontneed,
+        MappingChange::Mremap,
+        MappingChange::UffdWp,
+        MappingChange::Truncate,
+        MappingChange::Fork,
     ]);
     (
-        space(),
+        within(),
         what,
         number(),
         number(),
@@ -55,9 +68,9 @@ fn touched() -> impl Strategy<Value = Body> {
         name(),
         option::of(stack()),
     )
-        .prop_map(|(space, what, address, end, pages, pid, comm, stack)| {
-            Body::Touched(Touched {
-                space,
+        .prop_map(|(within, what, address, end, pages, pid, comm, stack)| {
+            Body::MappingChanged(MappingChanged {
+                within,
                 what,
                 address,
                 end,
@@ -66,7 +79,7 @@ fn touched() -> impl Strategy<Value = Body> {
                 tid: Tid(pid.0),
                 comm,
                 stack,
-                doubtful: false,
+                after_loss: false,
             })
         })
 }
@@ -82,7 +95,7 @@ fn copies() -> impl Strategy<Value = Body> {
     let flags = (any::<bool>(), any::<bool>());
     let range = (number(), number());
     let counts = (number(), number(), number());
-    let reference = (number(), pid(), option::of(stack())).prop_map(|(taken, pid, stack)| Reference {
+    let reference = (number(), pid(), option::of(stack())).prop_map(|(taken, pid, stack)| FollGetReference {
         taken: Nanos(taken),
         tid: Tid(pid.0),
         pid,
@@ -95,7 +108,7 @@ fn copies() -> impl Strategy<Value = Body> {
         let (address, end) = range;
         let (copies, pages, in_window) = counts;
         let (first, last, stack, reference) = moments;
-        Body::CopiesSampled(CopiesSampled {
+        Body::CowSampled(CowSampled {
             id,
             account,
             extent: extent.map(|(address, since)| (address, Nanos(since))),

@@ -5,20 +5,20 @@ use ratatui::text::Line;
 
 use pintrace_events::units::Nanos;
 use pintrace_model::field::Unit;
-use pintrace_model::field::found::{COLUMNS, Column, named};
+use pintrace_model::field::finding_column::{COLUMNS, FindingColumn, named};
 use pintrace_model::finding::Finding;
 use pintrace_model::snapshot::Snapshot;
 
 use super::super::grid::{Grid, Track};
 use super::super::table::first_visible;
 use super::super::theme::Theme;
-use super::state::Findings;
-use super::whole::ago;
+use super::finding_detail::ago;
+use super::state::FindingsView;
 
 /// Headings, and as many findings as there is room for.
 pub(super) fn lines(
     snapshot: &Snapshot,
-    view: &Findings,
+    view: &FindingsView,
     (width, room): (usize, usize),
     theme: Theme,
 ) -> Vec<Line<'static>> {
@@ -52,7 +52,7 @@ fn line(found: &Finding, selected: bool, now: Nanos, grid: &Grid, theme: Theme) 
     })
 }
 
-fn shown(column: &Column, found: &Finding, now: Nanos, columns: usize) -> String {
+fn shown(column: &FindingColumn, found: &Finding, now: Nanos, columns: usize) -> String {
     match column.id {
         "last" => ago(found.last, now),
         "address" if found.end > 0 => {
@@ -67,11 +67,11 @@ fn shown(column: &Column, found: &Finding, now: Nanos, columns: usize) -> String
     }
 }
 
-fn track(column: &'static Column) -> Track {
+fn track(column: &'static FindingColumn) -> Track {
     let columns = match column.id {
         // The longest names.
         "kind" => 21,
-        "touch" => 12,
+        "trigger" => 12,
         "pid" | "comm" => 7,
         "address" => 27,
         // Six hold the longest count and span, and a heading with its mark.
@@ -86,7 +86,7 @@ fn track(column: &'static Column) -> Track {
 }
 
 /// Whether values rise or fall from the first row on.
-fn direction(view: &Findings) -> &'static str {
+fn direction(view: &FindingsView) -> &'static str {
     let rising = match view.order.column {
         // The latest stand first: how long ago that was rises.
         "pid" | "last" | "address" => true,

@@ -4,18 +4,18 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use pintrace_model::finding::served::unserved;
+use pintrace_model::finding::coverage::not_covered;
 use pintrace_model::finding::text::dropped;
 use pintrace_model::snapshot::Snapshot;
 use pintrace_model::text;
 
 use super::super::cell;
+use super::super::line_writer::LineWriter;
 use super::super::order::Filter;
-use super::super::pen::Pen;
 use super::super::tabs::Tab;
 use super::super::theme::Theme;
-use super::state::{Findings, Part, Whole};
-use super::whole::{self, Look};
+use super::finding_detail::{self, DetailStyle};
+use super::state::{FindingsTab, FindingsView, OpenFinding};
 use super::{list, windows};
 
 /// Frames of a stack beside the list: whose the call was stands among the innermost.
@@ -25,63 +25,69 @@ const DIVIDED: usize = 9;
 
 /// Draws the view and returns how many entries or lines a page has.
 pub(crate) fn draw(
-    view: &mut Findings,
+    view: &mut FindingsView,
     snapshot: &Snapshot,
     filter: &Filter,
     (area, buffer): (Rect, &mut Buffer),
     theme: Theme,
 ) -> usize {
-    let mut pen = Pen::new(area, buffer);
-    let look = Look {
+    let mut writer = LineWriter::new(area, buffer);
+    let style = DetailStyle {
         now: snapshot.time,
         width: usize::from(area.width),
         frames: FRAMES,
         theme,
     };
-    match view.whole(snapshot) {
-        Whole::Shown(found) => {
-            let look = Look {
+    match view.open_finding(snapshot) {
+        OpenFinding::Shown(found) => {
+            let style = DetailStyle {
                 frames: usize::MAX,
-                ..look
+                ..style
             };
-            let lines = whole::lines(found, look);
-            let room = pen.left();
+            let lines = finding_detail::lines(found, style);
+            let room = writer.left();
             view.first_line = view.first_line.min(lines.len().saturating_sub(room));
             view.lines = lines.len();
-            pen.lines(lines.get(view.first_line..).unwrap_or_default());
+            writer.lines(lines.get(view.first_line..).unwrap_or_default());
             return room;
         }
-        Whole::Gone => {
+        OpenFinding::Gone => {
             view.lines = 0;
             let gone = "This finding has given way to a worse one. Esc goes back.";
-            pen.line(&Line::styled(gone, theme.dim()));
+            writer.line(&Line::styled(gone, theme.dim()));
             return 0;
         }
-        Whole::None => {}
+        OpenFinding::None => {}
     }
-    pen.line(&tabs(view, snapshot, theme));
+    writer.line(&tabs(view, snapshot, theme));
     match view.part {
-        Part::Findings => findings(view, snapshot, filter, &mut pen, look),
-        Part::Windows => windows::draw(view, snapshot, filter, &mut pen, (look.width, theme)),
+        FindingsTab::Findings => findings(view, snapshot, filter, &mut writer, style),
+        FindingsTab::Windows => windows::draw(view, snapshot, filter, &mut writer, (style.width, theme)),
     }
 }
 
-fn tabs(view: &Findings, snapshot: &Snapshot, theme: Theme) -> Line<'static> {
+fn tabs(view: &FindingsView, snapshot: &Snapshot, theme: Theme) -> Line<'static> {
     let tab = |part, name, count| Tab {
         name,
         count,
         open: view.part == part,
     };
     let tabs = [
-        tab(Part::Findings, "findings", snapshot.findings.len()),
-        tab(Part::Windows, "flush windows", snapshot.windows.len()),
+        tab(FindingsTab::Findings, "findings", snapshot.findings.len()),
+        tab(FindingsTab::Windows, "flush windows", snapshot.windows.len()),
     ];
     Tab::line(&tabs, theme)
 }
 
-fn findings(view: &Findings, snapshot: &Snapshot, filter: &Filter, pen: &mut Pen<'_>, look: Look) -> usize {
-    let Look { width, theme, .. } = look;
-    let notes = [unserved(&snapshot.started), dropped(snapshot.findings_dropped)];
+fn findings(
+    view: &FindingsView,
+    snapshot: &Snapshot,
+    filter: &Filter,
+    writer: &mut LineWriter<'_>,
+    style: DetailStyle,
+) -> usize {
+    let DetailStyle { width, theme, .. } = style;
+    let notes = [not_covered(&snapshot.started), dropped(snapshot.findings_dropped)];
     let Some(found) = view.under_cursor(snapshot) else {
         let empty = if snapshot.findings.is_empty() {
             format!(
@@ -91,23 +97,23 @@ fn findings(view: &Findings, snapshot: &Snapshot, filter: &Filter, pen: &mut Pen
         } else {
             nothing_matches("finding", filter)
         };
-        pen.skip();
-        pen.lines(&indented(&empty, width, theme));
+        writer.skip();
+        writer.lines(&indented(&empty, width, theme));
         return 0;
     };
     for note in notes.iter().flatten() {
-        pen.line(&Line::styled(cell::cut(note, width).into_owned(), theme.dim()));
+        writer.line(&Line::styled(cell::cut(note, width).into_owned(), theme.dim()));
     }
-    let left = pen.left();
+    let left = writer.left();
     let room = if left < DIVIDED {
         left.saturating_sub(1)
     } else {
         view.rows.len().min((left / 3).max(3))
     };
-    pen.lines(&list::lines(snapshot, view, (width, room), theme));
+    writer.lines(&list::lines(snapshot, view, (width, room), theme));
     if left >= DIVIDED {
-        pen.skip();
-        pen.lines(&whole::fitting(found, look, pen.left()));
+        writer.skip();
+        writer.lines(&finding_detail::fitting(found, style, writer.left()));
     }
     room
 }

@@ -2,7 +2,7 @@
 
 use pintrace_events::Cause;
 use pintrace_events::units::{Nanos, Pid, Tid};
-use pintrace_model::finding::{Finding, FindingKind, TouchKind};
+use pintrace_model::finding::{Finding, FindingKind, TriggerKind};
 use pintrace_model::snapshot::Snapshot;
 
 use super::super::app::moved;
@@ -11,7 +11,7 @@ use super::super::order::{self, Filter, Order};
 
 /// What the view lists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum FindingsTab {
     #[default]
     Findings,
     Windows,
@@ -19,16 +19,16 @@ pub(crate) enum Part {
 
 /// A finding across snapshots: nothing in it changes when it is found again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Identity {
-    found: (FindingKind, Option<TouchKind>, Pid, Nanos),
+struct FindingIdentity {
+    found: (FindingKind, Option<TriggerKind>, Pid, Nanos),
     pin: Option<(Tid, u64)>,
 }
 
-impl Identity {
+impl FindingIdentity {
     fn of(found: &Finding) -> Self {
-        let touch = found.touch.as_ref().map(|touch| touch.what);
+        let trigger = found.trigger.as_ref().map(|trigger| trigger.what);
         Self {
-            found: (found.kind, touch, found.pid, found.first),
+            found: (found.kind, trigger, found.pid, found.first),
             pin: found.pin.as_ref().map(|pin| (pin.tid, pin.address)),
         }
     }
@@ -36,7 +36,7 @@ impl Identity {
 
 /// Which finding has the screen.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Whole<'a> {
+pub(crate) enum OpenFinding<'a> {
     /// None has.
     None,
     /// One that is no longer kept.
@@ -47,35 +47,35 @@ pub(crate) enum Whole<'a> {
 
 /// The state of the view.
 #[derive(Debug)]
-pub(crate) struct Findings {
+pub(crate) struct FindingsView {
     /// It is on the screen.
     pub(crate) shown: bool,
-    pub(crate) part: Part,
+    pub(crate) part: FindingsTab,
     pub(crate) order: Order,
     /// Indexes into the findings of the snapshot.
     pub(crate) rows: Vec<usize>,
     /// Row under the cursor.
     pub(crate) cursor: usize,
     /// What the cursor follows; nothing until it is moved, so that the worst stays on top.
-    followed: Option<Identity>,
+    followed: Option<FindingIdentity>,
     /// Indexes into the windows of the snapshot.
     pub(crate) windows: Vec<usize>,
     pub(crate) window: usize,
     /// Whose windows that cursor follows.
     followed_window: Option<(Pid, Cause)>,
     /// The finding that has the screen, if one has.
-    whole: Option<Identity>,
+    open_finding: Option<FindingIdentity>,
     /// Its first line that is visible.
     pub(crate) first_line: usize,
     /// Its lines, as last drawn.
     pub(crate) lines: usize,
 }
 
-impl Default for Findings {
+impl Default for FindingsView {
     fn default() -> Self {
         Self {
             shown: false,
-            part: Part::default(),
+            part: FindingsTab::default(),
             order: Order::of_findings(),
             rows: Vec::new(),
             cursor: 0,
@@ -83,48 +83,48 @@ impl Default for Findings {
             windows: Vec::new(),
             window: 0,
             followed_window: None,
-            whole: None,
+            open_finding: None,
             first_line: 0,
             lines: 0,
         }
     }
 }
 
-impl Findings {
+impl FindingsView {
     /// Comes or goes.
     pub(crate) fn toggle(&mut self) {
         self.shown = !self.shown;
-        self.whole = None;
+        self.open_finding = None;
     }
 
     /// Whose keys are in force.
     pub(crate) fn scope(&self) -> Scope {
         match self.part {
-            _ if self.whole.is_some() => Scope::Finding,
-            Part::Findings => Scope::Findings,
-            Part::Windows => Scope::Windows,
+            _ if self.open_finding.is_some() => Scope::Finding,
+            FindingsTab::Findings => Scope::Findings,
+            FindingsTab::Windows => Scope::Windows,
         }
     }
 
     /// Closes what is open: one finding, then the view. False if nothing was.
     pub(crate) fn back(&mut self) -> bool {
-        self.whole.take().is_some() || std::mem::take(&mut self.shown)
+        self.open_finding.take().is_some() || std::mem::take(&mut self.shown)
     }
 
     /// The other part.
     pub(crate) fn switch(&mut self) {
         self.part = match self.part {
-            Part::Findings => Part::Windows,
-            Part::Windows => Part::Findings,
+            FindingsTab::Findings => FindingsTab::Windows,
+            FindingsTab::Windows => FindingsTab::Findings,
         };
     }
 
     /// Gives the screen to the finding under the cursor.
     pub(crate) fn open(&mut self, snapshot: &Snapshot) {
-        self.whole = self.under_cursor(snapshot).map(Identity::of);
+        self.open_finding = self.under_cursor(snapshot).map(FindingIdentity::of);
         self.first_line = 0;
         // Back on the list, the cursor stands where it stood.
-        self.followed = self.whole.or(self.followed);
+        self.followed = self.open_finding.or(self.followed);
     }
 
     /// Moves whatever can be moved.
@@ -144,7 +144,7 @@ impl Findings {
             }
             _ => {
                 self.cursor = moved(self.cursor, lines, self.rows.len());
-                let found = self.under_cursor(snapshot).map(Identity::of);
+                let found = self.under_cursor(snapshot).map(FindingIdentity::of);
                 self.followed = found.filter(|_| lines != isize::MIN);
             }
         }
@@ -158,7 +158,7 @@ impl Findings {
             None => 0,
             Some(followed) => {
                 let mut rows = self.rows.iter().filter_map(|row| snapshot.findings.get(*row));
-                let row = rows.position(|found| Identity::of(found) == followed);
+                let row = rows.position(|found| FindingIdentity::of(found) == followed);
                 moved(row.unwrap_or(self.cursor), 0, self.rows.len())
             }
         };
@@ -178,13 +178,13 @@ impl Findings {
     }
 
     /// The finding that has the screen.
-    pub(crate) fn whole<'a>(&self, snapshot: &'a Snapshot) -> Whole<'a> {
-        let Some(whole) = self.whole else {
-            return Whole::None;
+    pub(crate) fn open_finding<'a>(&self, snapshot: &'a Snapshot) -> OpenFinding<'a> {
+        let Some(open_finding) = self.open_finding else {
+            return OpenFinding::None;
         };
         let mut all = snapshot.findings.iter();
-        let kept = all.find(|found| Identity::of(found) == whole);
-        kept.map_or(Whole::Gone, Whole::Shown)
+        let kept = all.find(|found| FindingIdentity::of(found) == open_finding);
+        kept.map_or(OpenFinding::Gone, OpenFinding::Shown)
     }
 }
 
@@ -193,8 +193,8 @@ mod tests {
     use super::super::super::fixture;
     use super::*;
 
-    fn shown(snapshot: &Snapshot) -> Findings {
-        let mut view = Findings::default();
+    fn shown(snapshot: &Snapshot) -> FindingsView {
+        let mut view = FindingsView::default();
         view.toggle();
         view.arrange(snapshot, &Filter::default());
         view
@@ -239,11 +239,11 @@ mod tests {
         let mut snapshot = fixture::found();
         let mut view = shown(&snapshot);
         view.open(&snapshot);
-        assert!(matches!(view.whole(&snapshot), Whole::Shown(_)));
+        assert!(matches!(view.open_finding(&snapshot), OpenFinding::Shown(_)));
         snapshot.findings.remove(0);
         view.arrange(&snapshot, &Filter::default());
-        assert!(matches!(view.whole(&snapshot), Whole::Gone));
-        assert!(view.back() && matches!(view.whole(&snapshot), Whole::None));
+        assert!(matches!(view.open_finding(&snapshot), OpenFinding::Gone));
+        assert!(view.back() && matches!(view.open_finding(&snapshot), OpenFinding::None));
         assert!(view.back() && !view.shown);
         assert!(!view.back());
     }

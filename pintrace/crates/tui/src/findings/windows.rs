@@ -4,28 +4,28 @@ use ratatui::style::Style;
 use ratatui::text::Line;
 
 use pintrace_model::field::Value;
-use pintrace_model::field::window::{COLUMNS, Column};
-use pintrace_model::finding::served::unserved;
+use pintrace_model::field::window::{COLUMNS, WindowColumn};
+use pintrace_model::finding::coverage::not_covered;
 use pintrace_model::finding::text::checked;
 use pintrace_model::finding::{FindingKind, WindowTotals};
 use pintrace_model::snapshot::Snapshot;
 
 use super::super::cell;
 use super::super::grid::{Grid, Track};
+use super::super::line_writer::LineWriter;
 use super::super::order::Filter;
 use super::super::pairs::pairs;
-use super::super::pen::Pen;
 use super::super::table::first_visible;
 use super::super::theme::Theme;
 use super::screen::{indented, nothing_matches};
-use super::state::Findings;
+use super::state::FindingsView;
 
 /// Draws the windows and returns how many rows there is room for.
 pub(super) fn draw(
-    view: &Findings,
+    view: &FindingsView,
     snapshot: &Snapshot,
     filter: &Filter,
-    pen: &mut Pen<'_>,
+    writer: &mut LineWriter<'_>,
     (width, theme): (usize, Theme),
 ) -> usize {
     let selected = view
@@ -33,8 +33,8 @@ pub(super) fn draw(
         .get(view.window)
         .and_then(|index| snapshot.windows.get(*index));
     let Some(selected) = selected else {
-        pen.skip();
-        pen.lines(&indented(&empty(snapshot, filter), width, theme));
+        writer.skip();
+        writer.lines(&indented(&empty(snapshot, filter), width, theme));
         return 0;
     };
     let check: Vec<Line<'_>> = cell::wrapped(&checked(snapshot.flush_check), width)
@@ -44,7 +44,7 @@ pub(super) fn draw(
     let mut below = figures(selected, width, theme);
     below.push(Line::default());
     below.extend(check);
-    let left = pen.left();
+    let left = writer.left();
     // Headings, at least three rows, and an empty line.
     let divided = left >= below.len() + 5;
     let room = if divided {
@@ -53,16 +53,16 @@ pub(super) fn draw(
         left.saturating_sub(1)
     };
     let grid = Grid::fit(&COLUMNS.iter().map(track).collect::<Vec<_>>(), width);
-    pen.line(&grid.titles(None, theme));
+    writer.line(&grid.titles(None, theme));
     let first = first_visible(view.window, view.windows.len(), room);
     for (row, index) in view.windows.iter().enumerate().skip(first).take(room) {
         if let Some(all) = snapshot.windows.get(*index) {
-            pen.line(&line(all, row == view.window, &grid, theme));
+            writer.line(&line(all, row == view.window, &grid, theme));
         }
     }
     if divided {
-        pen.skip();
-        pen.lines(&below);
+        writer.skip();
+        writer.lines(&below);
     }
     room
 }
@@ -91,14 +91,14 @@ fn figures(all: &WindowTotals, width: usize, theme: Theme) -> Vec<Line<'static>>
     pairs(texts, width, theme)
 }
 
-fn track(column: &'static Column) -> Track {
+fn track(column: &'static WindowColumn) -> Track {
     let (columns, rank) = match column.id {
         "pid" => (7, 1),
         // The longest name.
         "cause" => (12, 0),
         "max" => (6, 0),
         "p99" | "faults" => (6, 2),
-        "copies" => (6, 3),
+        "cows" => (6, 3),
         "pins" => (5, 3),
         "pages" => (6, 4),
         "p50" => (6, 5),
@@ -119,8 +119,8 @@ fn empty(snapshot: &Snapshot, filter: &Filter) -> String {
     }
     let none = "No write protection has waited for its flush.";
     // A window is looked for exactly where pins in it are.
-    match unserved(&snapshot.started) {
-        Some(why) if !FindingKind::PinInFlushWindow.is_served(&snapshot.started) => format!("{none} {why}"),
+    match not_covered(&snapshot.started) {
+        Some(why) if !FindingKind::PinInFlushWindow.is_covered(&snapshot.started) => format!("{none} {why}"),
         _ => none.to_owned(),
     }
 }

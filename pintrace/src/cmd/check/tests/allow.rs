@@ -1,6 +1,6 @@
 //! Claims about the allow file.
 
-use super::{CheckResult, CheckRules, passes, snapshot, touched};
+use super::{CheckResult, CheckRules, mapping_change, passes, snapshot};
 use crate::cmd::check::allow::AllowFile;
 use crate::cmd::check::result::Ruling;
 use crate::cmd::check::text;
@@ -30,14 +30,14 @@ fn an_entry_matches_a_finding_that_has_all_it_names() {
         ("kind = 'mapping-touched'\ncomm = 'other'", false),
     ] {
         let allowed = allow(&format!("[[allow]]\n{entry}\nreason = 'known'\n"));
-        let found = snapshot(vec![touched()]);
+        let found = snapshot(vec![mapping_change()]);
         assert_eq!(passes(&found, &[], &allowed, false), fits, "{entry}");
     }
 }
 
 #[test]
 fn a_finding_without_a_pin_is_allowed_by_no_subsystem() {
-    let mut found = touched();
+    let mut found = mapping_change();
     found.pin = None;
     let allowed = allow("[[allow]]\nsubsystem = 'io_uring'\nreason = 'known'\n");
     assert!(!passes(&snapshot(vec![found]), &[], &allowed, false));
@@ -48,7 +48,7 @@ fn a_warning_names_the_line_of_an_entry_that_matches_nothing() {
     let allowed = allow(
         "[[allow]]\ncomm = 'job'\nreason = 'known'\n\n# old\n[[allow]]\ncomm = 'gone'\nreason = 'was fixed'\n",
     );
-    let found = snapshot(vec![touched()]);
+    let found = snapshot(vec![mapping_change()]);
     let rules = CheckRules {
         fail_on: &[],
         allowed: &allowed,
@@ -80,8 +80,11 @@ fn an_error_in_an_allow_file_names_the_line() {
         ("# fine\n[[allow]]\ncomm = 'job\n", 3, ""),
     ] {
         let error = AllowFile::parse(text, "allow.toml").unwrap_err();
-        let place = format!("allow.toml:{line}: ");
-        assert!(error.starts_with(&place) && error.contains(why), "{text}{error}");
+        let location = format!("allow.toml:{line}: ");
+        assert!(
+            error.starts_with(&location) && error.contains(why),
+            "{text}{error}"
+        );
         assert_eq!(error.lines().count(), 1, "{error}");
     }
     assert!(allow("").entries.is_empty());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pintrace_events::Missing;
+use pintrace_events::MissingHook;
 use pintrace_model::finding::{FindingKind, Severity};
 use quick_junit::{Report, TestCase, TestCaseStatus};
 use serde_json::Value;
@@ -18,7 +18,7 @@ fn rendered(format: Format) -> String {
     let mut found = snapshot(vec![known, nasty, noted()]);
     found.loss[0].1 = 3;
     let started = Arc::make_mut(&mut found.started);
-    started.missing = vec![Missing {
+    started.missing = vec![MissingHook {
         function: "unmap_region".into(),
         why: NASTY.into(),
         lost: "unmapping".into(),
@@ -70,7 +70,7 @@ fn json_has_each_ruling() {
         .collect();
     assert_eq!(rulings, ["allowed", "fails", "listed"]);
     assert_eq!(report["findings"][1]["comm"], NASTY);
-    assert_eq!(report["findings"][1]["touch"]["what"], "munmap");
+    assert_eq!(report["findings"][1]["trigger"]["operation"], "munmap");
     assert_eq!(report["findings"][0]["reason"], "<&>\n]]>");
     assert_eq!(report["losses"][0]["name"], "ring_full");
     assert_eq!(report["losses"][0]["amount"], 3);

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use pintrace_common::counters;
 
 use pintrace_events::units::{Nanos, Pid, Tid};
-use pintrace_events::{Started, Stopped, Touch};
-use pintrace_model::finding::{Finding, FindingKind, PinSide, Severity, TouchKind, TouchSide};
-use pintrace_model::snapshot::{Snapshot, Truth};
+use pintrace_events::{MappingChange, Started, Stopped};
+use pintrace_model::finding::{Finding, FindingKind, PinSide, Severity, TriggerKind, TriggerSide};
+use pintrace_model::snapshot::{Balance, Snapshot};
 use pintrace_model::subsystem::Subsystem;
 
 use super::allow::AllowFile;
@@ -44,8 +44,8 @@ fn finding(kind: FindingKind, severity: Severity, comm: &str) -> Finding {
             stack: stack(&["io_pin_pages+0x12", "io_sqe_buffer_register.isra.0+0x3 [mod]"]),
             ..PinSide::default()
         }),
-        touch: Some(TouchSide {
-            what: TouchKind::Mapping(Touch::Munmap),
+        trigger: Some(TriggerSide {
+            what: TriggerKind::Mapping(MappingChange::Munmap),
             pid: Pid(7),
             tid: Tid(7),
             comm: comm.into(),
@@ -68,9 +68,9 @@ fn snapshot(findings: Vec<Finding>) -> Snapshot {
             reason: "command".into(),
             exit_code: Some(0),
         }),
-        truth: Truth {
-            books_readable: true,
-            ..Truth::default()
+        balance: Balance {
+            vmstat_readable: true,
+            ..Balance::default()
         },
         loss: counters::Loss::ALL.iter().map(|loss| (loss.name(), 0)).collect(),
         findings,
@@ -78,7 +78,7 @@ fn snapshot(findings: Vec<Finding>) -> Snapshot {
     }
 }
 
-fn touched() -> Finding {
+fn mapping_change() -> Finding {
     finding(FindingKind::MappingTouched, Severity::Hazard, "job")
 }
 

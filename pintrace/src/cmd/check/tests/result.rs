@@ -2,9 +2,9 @@
 
 use pintrace_common::counters;
 use pintrace_model::finding::{FindingKind, Severity};
-use pintrace_model::snapshot::{Snapshot, Truth};
+use pintrace_model::snapshot::{Balance, Snapshot};
 
-use super::{CheckResult, CheckRules, finding, noted, passes, passes_by_default, snapshot, touched};
+use super::{CheckResult, CheckRules, finding, mapping_change, noted, passes, passes_by_default, snapshot};
 use crate::cmd::check::allow::AllowFile;
 use crate::cmd::check::text;
 
@@ -12,7 +12,7 @@ use crate::cmd::check::text;
 fn hazards_and_alarms_fail_and_notes_are_listed() {
     assert!(passes_by_default(&snapshot(vec![])));
     assert!(passes_by_default(&snapshot(vec![noted()])));
-    assert!(!passes_by_default(&snapshot(vec![noted(), touched()])));
+    assert!(!passes_by_default(&snapshot(vec![noted(), mapping_change()])));
     let alarm = finding(FindingKind::CowAfterPin, Severity::Alarm, "job");
     assert!(!passes_by_default(&snapshot(vec![alarm])));
 }
@@ -22,7 +22,7 @@ fn named_kinds_fail_and_no_others() {
     let none = AllowFile::default();
     let fork = [FindingKind::ForkCopiedPinned];
     assert!(!passes(&snapshot(vec![noted()]), &fork, &none, false));
-    assert!(passes(&snapshot(vec![touched()]), &fork, &none, false));
+    assert!(passes(&snapshot(vec![mapping_change()]), &fork, &none, false));
 }
 
 #[test]
@@ -34,15 +34,15 @@ fn loss_fails_unless_it_is_allowed_or_hides_no_finding() {
         let harmless = ["name_unread", "stack_lost"].contains(&loss.name());
         assert_eq!(passes_by_default(&lossy), harmless, "{}", loss.name());
         assert!(passes(&lossy, &[], &none, true));
-        lossy.findings = vec![touched()];
+        lossy.findings = vec![mapping_change()];
         assert!(!passes(&lossy, &[], &none, true));
     }
     let changes: [fn(&mut Snapshot); 5] = [
         |snapshot| snapshot.loss.push(("unnamed", 1)),
-        |snapshot| snapshot.unfolded = 1,
+        |snapshot| snapshot.unapplied_events = 1,
         |snapshot| snapshot.findings_dropped = 1,
-        |snapshot| snapshot.truth.unaccounted = 1,
-        |snapshot| snapshot.truth.unaccounted = -1,
+        |snapshot| snapshot.balance.unaccounted = 1,
+        |snapshot| snapshot.balance.unaccounted = -1,
     ];
     for change in changes {
         let mut lossy = snapshot(vec![]);
@@ -53,11 +53,11 @@ fn loss_fails_unless_it_is_allowed_or_hides_no_finding() {
 }
 
 #[test]
-fn without_books_nothing_is_unaccounted_and_that_is_said() {
+fn without_vmstat_nothing_is_unaccounted_and_that_is_said() {
     let mut unread = snapshot(vec![]);
-    unread.truth = Truth {
+    unread.balance = Balance {
         unaccounted: 5,
-        ..Truth::default()
+        ..Balance::default()
     };
     assert!(passes_by_default(&unread));
     let rules = CheckRules {

@@ -1,0 +1,85 @@
+//! The kernel facts that the programs behind the findings need.
+
+use pintrace_common::watch::{WatchFacts, advice, protect, unmap};
+
+use super::btf::Types;
+use super::layout::UnknownLayout;
+
+/// Collects the facts. `parameters` gives a function's parameter names, none if it does not exist.
+pub fn mm_event_facts<'a>(
+    types: &impl Types,
+    parameters: impl Fn(&str) -> &'a [String],
+) -> Result<WatchFacts, UnknownLayout> {
+    let offset = |container: &str, names: &[&str]| {
+        types.offset(container, names).ok_or_else(|| UnknownLayout {
+            what: format!("{container}.{}", names.join(" or ")),
+        })
+    };
+    let enums = types.enumerators(&[
+        "FAULT_FLAG_UNSHARE",
+        "PG_anon_exclusive",
+        "PG_lru",
+        "PG_swapcache",
+    ]);
+    let flag = |name: &str| {
+        enums.get(name).copied().ok_or_else(|| UnknownLayout {
+            what: format!("enumerator {name}"),
+        })
+    };
+    let (unmap_shape, unmap_start, unmap_end) = match parameters("unmap_vmas") {
+        [_, second, ..] if second == "vma" => (unmap::VMA, 0, 0),
+        [_, second] if second == "unmap" => (
+            unmap::DESCRIPTION,
+            offset("unmap_desc", &["vma_start"])?,
+            offset("unmap_desc", &["vma_end"])?,
+        ),
+        _ => (unmap::TREE, 0, 0),
+    };
+    let (advice_shape, advice_mm) = match parameters("madvise_do_behavior") {
+        [first, ..] if first == "start" => (advice::DESCRIPTION, offset("madvise_behavior", &["mm"])?),
+        _ => (advice::WITH_SPACE, 0),
+    };
+    let protect_shape = match parameters("change_protection") {
+        [first, ..] if first == "vma" => protect::ALONE,
+        with if with.iter().any(|name| name == "newprot") => protect::WITH_PROTECTION,
+        _ => protect::GATHERED,
+    };
+    Ok(WatchFacts {
+        fault_vma: offset("vm_fault", &["vma"])?,
+        fault_address: offset("vm_fault", &["address"])?,
+        fault_flags: offset("vm_fault", &["flags"])?,
+        fault_page: offset("vm_fault", &["page"])?,
+        unshare: enums.get("FAULT_FLAG_UNSHARE").copied().unwrap_or(0),
+        vma_mm: offset("vm_area_struct", &["vm_mm"])?,
+        vma_flags: offset("vm_area_struct", &["vm_flags"])?,
+        mm_users: offset("mm_struct", &["mm_users"])?,
+        flush_pending: offset("mm_struct", &["tlb_flush_pending"])?,
+        gather_mm: offset("mmu_gather", &["mm"])?,
+        page_mapping: offset("page", &["mapping"])?,
+        page_index: types
+            .offset("folio", &["index"])
+            .map_or_else(|| offset("page", &["index"]), Ok)?,
+        regs_call: offset("pt_regs", &["orig_ax"])?,
+        regs_first: offset("pt_regs", &["di"])?,
+        regs_second: offset("pt_regs", &["si"])?,
+        regs_third: offset("pt_regs", &["dx"])?,
+        regs_fourth: offset("pt_regs", &["r10"])?,
+        regs_bytes: types.size("pt_regs").ok_or_else(|| UnknownLayout {
+            what: "size of pt_regs".to_owned(),
+        })?,
+        unmap_shape,
+        unmap_start,
+        unmap_end,
+        advice_shape,
+        // Who takes it is there with it.
+        advice_behavior: types.offset("madvise_behavior", &["behavior"]).unwrap_or(0),
+        advice_mm,
+        protect_shape,
+        exclusive: u32::from(enums.contains_key("PG_anon_exclusive")),
+        inode_data: offset("inode", &["i_data"])?,
+        pg_lru: flag("PG_lru")?,
+        pg_swapcache: flag("PG_swapcache")?,
+        all: 0,
+        references: 0,
+    })
+}

@@ -1,0 +1,160 @@
+//! Columns of findings.
+
+use std::cmp::Ordering;
+
+use crate::finding::{Finding, TriggerKind};
+
+use super::{Align, Field, Unit, Value};
+
+/// A column of the findings.
+pub type FindingColumn = Field<Finding>;
+
+const fn column(
+    id: &'static str,
+    title: &'static str,
+    unit: Unit,
+    help: &'static str,
+    (align, drop_rank): (Align, u8),
+    value: for<'a> fn(&'a Finding) -> Value<'a>,
+) -> FindingColumn {
+    FindingColumn {
+        id,
+        title,
+        unit,
+        help,
+        metric: None,
+        align,
+        drop_rank,
+        value,
+    }
+}
+
+use Align::{Left, Right};
+
+/// Every column, in the order in which they stand. Of what is `address` and `last`, the value is where and when it begins
+/// or ends; views say it as a range, and as how long ago.
+pub const COLUMNS: &[FindingColumn] = &[
+    column(
+        "severity",
+        "LEVEL",
+        Unit::Name,
+        "alarm: this kernel should not let it happen; hazard: data can be lost, or memory stays taken; note: the kernel copes.",
+        (Left, 0),
+        |found| Value::Text(found.severity.as_str().into()),
+    ),
+    column(
+        "kind",
+        "FINDING",
+        Unit::Name,
+        "What was found.",
+        (Left, 0),
+        |found| Value::Text(found.kind.as_str().into()),
+    ),
+    column(
+        "trigger",
+        "TRIGGER",
+        Unit::Name,
+        "What was done to the pinned memory, or why it was write-protected.",
+        (Left, 6),
+        |found| match found.trigger.as_ref().map(|trigger| trigger.what) {
+            Some(TriggerKind::Protected(cause)) => Value::Text(cause.as_str().into()),
+            Some(what) => Value::Text(what.as_str().into()),
+            None => Value::Absent,
+        },
+    ),
+    column(
+        "pid",
+        "PID",
+        Unit::Count,
+        "Process that holds the pin, or whose memory was write-protected.",
+        (Right, 1),
+        |found| Value::Id(u64::from(found.pid.0)),
+    ),
+    column(
+        "pages",
+        "PAGES",
+        Unit::Pages,
+        "Distinct pages concerned; of undeclared-longterm, at least.",
+        (Right, 3),
+        |found| Value::Count(found.pages),
+    ),
+    column(
+        "address",
+        "ADDRESS",
+        Unit::Name,
+        "Where they lie; of truncated files, the offset.",
+        (Left, 7),
+        |found| match found.end {
+            0 => Value::Absent,
+            _ => Value::Id(found.address),
+        },
+    ),
+    column("count", "TIMES", Unit::Count, "How often.", (Right, 4), |found| {
+        Value::Count(found.count)
+    }),
+    column(
+        "last",
+        "AGO",
+        Unit::Time,
+        "How long ago it was last seen.",
+        (Right, 2),
+        |found| Value::Span(found.last),
+    ),
+    column(
+        "comm",
+        "COMMAND",
+        Unit::Name,
+        "Command name.",
+        (Left, 0),
+        |found| Value::Text((&*found.comm).into()),
+    ),
+];
+
+/// The column by which views order at first: worst first, then latest.
+pub const DEFAULT_SORT: &str = "severity";
+
+/// The column of that id.
+#[must_use]
+pub fn named(id: &str) -> Option<&'static FindingColumn> {
+    COLUMNS.iter().find(|column| column.id == id)
+}
+
+/// Order of two findings by a column; then worst first, and latest first.
+#[must_use]
+pub fn rank(column: &FindingColumn, one: &Finding, two: &Finding) -> Ordering {
+    (column.value)(one)
+        .rank(&(column.value)(two))
+        .then_with(|| two.severity.cmp(&one.severity))
+        .then_with(|| two.last.cmp(&one.last))
+        .then_with(|| one.kind.cmp(&two.kind))
+        .then_with(|| one.pid.cmp(&two.pid))
+        .then_with(|| one.address.cmp(&two.address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Model;
+    use crate::finding::Severity;
+    use pintrace_testing::event_builder::finding_fixtures;
+
+    #[test]
+    fn the_default_order_is_that_of_the_snapshot() {
+        let mut model = Model::default();
+        finding_fixtures().events.iter().for_each(|event| {
+            model.apply(event);
+        });
+        let wanted = model.snapshot().findings;
+        let mut sorted = wanted.clone();
+        sorted.reverse();
+        let column = named(DEFAULT_SORT).unwrap();
+        sorted.sort_by(|one, two| rank(column, one, two));
+        assert_eq!(sorted, wanted);
+    }
+
+    #[test]
+    fn the_names_of_severities_go_from_bad_to_good() {
+        assert!(Severity::ALL.is_sorted_by_key(|severity| severity.as_str()));
+        assert!(Severity::ALL.is_sorted_by_key(|severity| std::cmp::Reverse(*severity)));
+    }
+}

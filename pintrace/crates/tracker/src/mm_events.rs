@@ -1,0 +1,347 @@
+//! What happens to pinned memory, as events: changed mappings as they are told, copies and windows when they are more.
+
+use std::collections::HashMap;
+
+use pintrace_common::ledger::EXTENT_BIT;
+use pintrace_common::watch::{self, Copies, CopyKey, WindowKey, Windows, cause, copy, touch};
+
+use pintrace_events::units::{AccountId, Nanos, Pid, StackId, Tid};
+use pintrace_events::{
+    AddressSpaceId, Body, Cause, CowSampled, FlushCheck, FollGetReference, MappingChange, MappingChanged,
+    MmId, RangeIn, WindowsSampled,
+};
+use pintrace_source::ledger::{Ledger, LedgerError};
+use pintrace_source::trace_source::TraceSource;
+
+use super::tracker::{Tracker, comm};
+
+/// What has been told so far.
+#[derive(Default)]
+pub(super) struct MmEvents {
+    copies: HashMap<CopyKey, (u32, Copies)>,
+    windows: HashMap<WindowKey, Windows>,
+    check: FlushCheck,
+    next: u32,
+    /// Truncations that were told once, by thread: file and place.
+    truncated: HashMap<u64, (u64, u64)>,
+    /// Advice that was told for an area, by thread: the record for the whole call follows it, or none.
+    advised: HashMap<u64, MappingChange>,
+}
+
+/// Threads of which the last touch is kept; what is forgotten is told twice at worst.
+const THREADS: usize = 1024;
+
+/// Keeps a thread's last touch.
+fn keep<T>(last: &mut HashMap<u64, T>, thread: u64, touch: T) {
+    if last.len() >= THREADS {
+        last.clear();
+    }
+    last.insert(thread, touch);
+}
+
+impl MmEvents {
+    /// The kernel unmaps what a truncation cuts off twice, before and after it drops the pages (`truncate_pagecache`,
+    /// mm/truncate.c; `shmem_setattr`, mm/shmem.c). The second time is none.
+    fn is_repeated_truncation(&mut self, touched: &watch::Touched) -> bool {
+        if touched.header.id != touch::FILE || touched.detail == 0 {
+            return false;
+        }
+        let this = (touched.space, touched.address);
+        if self.truncated.remove(&touched.pid_tgid) == Some(this) {
+            return true;
+        }
+        keep(&mut self.truncated, touched.pid_tgid, this);
+        false
+    }
+
+    /// Whether what an advice does has been told area by area.
+    fn is_repeated_advice(&mut self, touched: &watch::Touched, what: MappingChange) -> bool {
+        match touched.header.id {
+            touch::ADVICE => self.advised.remove(&touched.pid_tgid) == Some(what),
+            touch::ADVICE_FOR_AREA => {
+                keep(&mut self.advised, touched.pid_tgid, what);
+                false
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Tracker {
+    /// Tells a changed mapping.
+    pub(super) fn mapping_changed(&mut self, touched: &watch::Touched, ledger: &Ledger) {
+        let time = Nanos(touched.header.time_ns);
+        let Some(what) = what(touched) else { return };
+        if self.mm_events.is_repeated_truncation(touched) || self.mm_events.is_repeated_advice(touched, what)
+        {
+            return;
+        }
+        let stack = self.name_stack(time, touched.stack, ledger);
+        let (pid, tid) = task(touched.pid_tgid);
+        let event = MappingChanged {
+            within: match what {
+                MappingChange::Truncate => RangeIn::AddressSpace(AddressSpaceId(touched.space)),
+                _ => RangeIn::Mm(MmId(touched.space)),
+            },
+            what,
+            address: touched.address,
+            end: touched.end,
+            pages: touched.pages,
+            pid,
+            tid,
+            comm: comm(&touched.comm),
+            stack,
+            after_loss: self.after_loss,
+        };
+        self.push(time, Body::MappingChanged(event));
+    }
+
+    /// Tells copies and windows that have become more. To be called after accounts and extents were sampled.
+    pub fn sample_mm_events(&mut self, now: Nanos, source: &mut TraceSource) -> Result<(), LedgerError> {
+        for (key, copies) in source.mm_events_mut().cow()? {
+            let news = self.sample_cow(now, key, &copies, source.ledger())?;
+            if !news && self.is_over(key, source.ledger())? {
+                self.mm_events.copies.remove(&key);
+                source.mm_events_mut().forget_cow(key)?;
+            }
+        }
+        let mut gone = Vec::new();
+        for (key, windows) in source.mm_events_mut().windows()? {
+            if self.mm_events.windows.get(&key) != Some(&windows) {
+                self.push(now, Body::WindowsSampled(windows_event(key, &windows)));
+                self.mm_events.windows.insert(key, windows);
+            } else if !self.proc.join(key.tgid.to_string()).exists() {
+                gone.push(key);
+            }
+        }
+        for key in gone {
+            self.mm_events.windows.remove(&key);
+            source.mm_events_mut().forget_windows(key)?;
+        }
+        let check = source.mm_events_mut().flush_check()?;
+        if check != self.mm_events.check {
+            self.mm_events.check = check;
+            self.push(now, Body::FlushCheckSampled(check));
+        }
+        Ok(())
+    }
+
+    /// Whether a holder holds nothing any more, or its number is another's: no copy can be added.
+    fn is_over(&self, key: CopyKey, ledger: &Ledger) -> Result<bool, LedgerError> {
+        Ok(if key.kind & copy::REFERENCE != 0 {
+            !self.proc.join(key.holder.to_string()).exists()
+        } else if key.holder & EXTENT_BIT != 0 {
+            let extent = ledger.extent(key.holder & !EXTENT_BIT)?;
+            extent.opened_ns != key.opened_ns || extent.pages_held == 0
+        } else {
+            ledger.account(key.holder)?.opened_ns != key.opened_ns
+        })
+    }
+
+    /// Whether there was anything new to tell.
+    fn sample_cow(
+        &mut self,
+        now: Nanos,
+        key: CopyKey,
+        copies: &Copies,
+        ledger: &Ledger,
+    ) -> Result<bool, LedgerError> {
+        let known = self.mm_events.copies.get(&key);
+        if known.is_some_and(|(_, emitted)| emitted == copies) || copies.copies == 0 {
+            return Ok(false);
+        }
+        let id = known.map_or_else(
+            || {
+                self.mm_events.next += 1;
+                self.mm_events.next
+            },
+            |(id, _)| *id,
+        );
+        self.mm_events.copies.insert(key, (id, *copies));
+        let reference = (key.kind & copy::REFERENCE != 0).then(|| {
+            let (pid, tid) = task(copies.taken_by);
+            FollGetReference {
+                taken: Nanos(copies.taken_ns),
+                tid,
+                pid,
+                stack: self.name_stack(now, copies.taken_stack, ledger),
+            }
+        });
+        let account = if reference.is_some() {
+            AccountId::default()
+        } else {
+            let number = u32::try_from(copies.account).unwrap_or_default();
+            let account = ledger.account(number)?;
+            self.open_account(number, &account, ledger)
+        };
+        let stack = self.name_stack(now, copies.stack, ledger);
+        let (pid, tid) = task(copies.pid_tgid);
+        let of_extent = reference.is_none() && key.holder & EXTENT_BIT != 0;
+        let extent = of_extent.then_some((copies.extent_address, Nanos(key.opened_ns)));
+        let event = CowSampled {
+            id,
+            account,
+            extent,
+            unshare: key.kind & copy::UNSHARE != 0,
+            anonymous: key.kind & copy::ANONYMOUS != 0,
+            address: copies.address,
+            end: copies.end,
+            copies: copies.copies,
+            pages: copies.pages,
+            in_window: copies.in_window,
+            first: Nanos(copies.first_ns),
+            last: Nanos(copies.last_ns),
+            tid,
+            pid,
+            comm: comm(&copies.comm),
+            stack,
+            reference,
+        };
+        self.push(now, Body::CowSampled(event));
+        Ok(true)
+    }
+
+    fn name_stack(&mut self, time: Nanos, stack: i64, ledger: &Ledger) -> Option<StackId> {
+        let mut named = Vec::new();
+        let stack = self.names.stack(stack, |id| ledger.stack(id), &mut named);
+        self.push_all(time, named);
+        stack
+    }
+}
+
+/// System calls of x86-64 that unmap (arch/x86/entry/syscalls/syscall_64.tbl).
+mod call {
+    pub(super) const MMAP: i64 = 9;
+    pub(super) const MUNMAP: i64 = 11;
+    pub(super) const BRK: i64 = 12;
+    pub(super) const MREMAP: i64 = 25;
+    pub(super) const MADVISE: i64 = 28;
+}
+
+/// Advice to madvise (include/uapi/asm-generic/mman-common.h).
+mod advice {
+    pub(super) const DONTNEED: u64 = 4;
+    pub(super) const FREE: u64 = 8;
+    pub(super) const DONTNEED_LOCKED: u64 = 24;
+}
+
+/// What was done; `None` if it takes no mapping away.
+fn what(touched: &watch::Touched) -> Option<MappingChange> {
+    let what = match touched.header.id {
+        touch::UNMAP => match touched.call {
+            call::MUNMAP => MappingChange::Munmap,
+            call::MMAP => MappingChange::MmapOver,
+            // What it cuts off, or puts something else in place of, is not moved.
+            call::MREMAP if touched.detail == 1 => MappingChange::Mremap,
+            call::BRK => MappingChange::Brk,
+            _ => MappingChange::Unmap,
+        },
+        // Others drop pages in this way too.
+        touch::ADVICE_FOR_AREA if touched.call != call::MADVISE => return None,
+        touch::ADVICE | touch::ADVICE_FOR_AREA => match touched.detail {
+            advice::DONTNEED | advice::DONTNEED_LOCKED => MappingChange::Dontneed,
+            advice::FREE => MappingChange::Free,
+            // A hole is told by the file.
+            _ => return None,
+        },
+        touch::PROTECT => MappingChange::Mprotect,
+        touch::UFFD_WP => MappingChange::UffdWp,
+        touch::SOFT_DIRTY => MappingChange::SoftDirty,
+        touch::FILE => MappingChange::Truncate,
+        touch::FORK => MappingChange::Fork,
+        _ => return None,
+    };
+    Some(what)
+}
+
+fn cause_of(number: u32) -> Cause {
+    match number {
+        cause::UFFD_WP => Cause::UffdWp,
+        cause::PROTECT => Cause::Mprotect,
+        cause::SOFT_DIRTY => Cause::SoftDirty,
+        cause::NUMA => Cause::NumaHinting,
+        _ => Cause::Other,
+    }
+}
+
+fn windows_event(key: WindowKey, windows: &Windows) -> WindowsSampled {
+    WindowsSampled {
+        pid: Pid(key.tgid),
+        comm: comm(&windows.comm),
+        cause: cause_of(key.cause),
+        windows: windows.windows,
+        pages: windows.pages,
+        longest_ns: windows.longest_ns,
+        durations: windows.durations.to_vec(),
+        faults: windows.faults,
+        copies: windows.copies,
+        pins: windows.pins,
+        first: Nanos(windows.first_ns),
+        last: Nanos(windows.last_ns),
+        address: windows.address,
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "halves of one number")]
+fn task(pid_tgid: u64) -> (Pid, Tid) {
+    (Pid((pid_tgid >> 32) as u32), Tid(pid_tgid as u32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn touch(id: u32, thread: u64, detail: u64) -> watch::Touched {
+        let mut touched = watch::Touched {
+            pid_tgid: thread,
+            space: 7,
+            detail,
+            ..watch::Touched::default()
+        };
+        touched.header.id = id;
+        touched
+    }
+
+    #[test]
+    fn a_truncation_counts_once_also_while_others_truncate() {
+        let mut mm_events = MmEvents::default();
+        let of = |thread| touch(touch::FILE, thread, 1);
+        let second: Vec<_> = [1, 2, 1, 2, 1]
+            .map(|thread| mm_events.is_repeated_truncation(&of(thread)))
+            .into();
+        assert_eq!(second, [false, false, true, true, false]);
+        // A hole is unmapped once.
+        assert!(!mm_events.is_repeated_truncation(&touch(touch::FILE, 1, 0)));
+    }
+
+    #[test]
+    fn advice_is_emitted_once_by_vma_or_by_call() {
+        let mut mm_events = MmEvents::default();
+        let mut emitted = |id, thread, what| mm_events.is_repeated_advice(&touch(id, thread, 0), what);
+        assert!(!emitted(touch::ADVICE, 1, MappingChange::Dontneed));
+        assert!(!emitted(touch::ADVICE_FOR_AREA, 1, MappingChange::Dontneed));
+        assert!(!emitted(touch::ADVICE, 2, MappingChange::Dontneed));
+        assert!(emitted(touch::ADVICE, 1, MappingChange::Dontneed));
+        assert!(!emitted(touch::ADVICE, 1, MappingChange::Dontneed));
+    }
+
+    #[test]
+    fn the_system_call_names_the_mapping_change() {
+        let mut unmapped = touch(touch::UNMAP, 1, 0);
+        for (call, expected) in [
+            (call::MUNMAP, MappingChange::Munmap),
+            (call::MMAP, MappingChange::MmapOver),
+            (call::MREMAP, MappingChange::Unmap),
+            (call::BRK, MappingChange::Brk),
+            (-1, MappingChange::Unmap),
+        ] {
+            unmapped.call = call;
+            assert_eq!(what(&unmapped), Some(expected));
+        }
+        (unmapped.call, unmapped.detail) = (call::MREMAP, 1);
+        assert_eq!(what(&unmapped), Some(MappingChange::Mremap));
+        // Dropped by something else than madvise.
+        assert_eq!(what(&touch(touch::ADVICE_FOR_AREA, 1, 4)), None);
+        assert_eq!(what(&touch(99, 1, 0)), None);
+    }
+}

@@ -1,0 +1,109 @@
+//! One finding in lines: what and where, both sides of the evidence, what it means and what to do.
+
+use ratatui::text::{Line, Span};
+
+use pintrace_events::units::Nanos;
+use pintrace_model::finding::Finding;
+use pintrace_model::text;
+
+use super::super::theme::Theme;
+use super::super::{cell, stack};
+
+/// Columns of the words in front.
+const LABEL: usize = 8;
+
+/// What has no age yet.
+const NOW: &str = "now";
+
+/// How long ago a moment is.
+pub(super) fn ago(then: Nanos, now: Nanos) -> String {
+    match now.since(then) {
+        Nanos(0) => NOW.to_owned(),
+        span => text::span(span),
+    }
+}
+
+/// How a finding is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DetailStyle {
+    /// Moment of the snapshot.
+    pub(super) now: Nanos,
+    pub(super) width: usize,
+    /// Frames of each stack at most.
+    pub(super) frames: usize,
+    pub(super) theme: Theme,
+}
+
+/// A finding, most telling first.
+pub(super) fn lines(found: &Finding, style: DetailStyle) -> Vec<Line<'static>> {
+    let DetailStyle { width, theme, .. } = style;
+    let title = format!("{}: {}", found.title(), found.whose());
+    let severity = found.severity.as_str();
+    let room = width.saturating_sub(severity.len() + 1);
+    let mut lines = vec![Line::from(vec![
+        Span::styled(severity, theme.severity(found.severity)),
+        Span::styled(format!(" {}", cell::cut(&title, room)), theme.strong()),
+    ])];
+    let place = format!("{}, {}, {}", found.place(), found.times(), when(found, style.now));
+    lines.extend(paragraph("where", &place, style));
+    lines.extend(paragraph("means", found.explanation, style));
+    if let Some(pin) = &found.pin {
+        let how = if pin.reference { "held" } else { "pinned" };
+        lines.extend(paragraph(how, &pin.sentence(), style));
+        lines.extend(frames(&pin.stack, style));
+    }
+    if let Some(trigger) = &found.trigger {
+        lines.extend(paragraph("then", &trigger.sentence(), style));
+        lines.extend(frames(&trigger.stack, style));
+    }
+    lines.extend(paragraph("to do", found.advice, style));
+    lines
+}
+
+/// As many lines as there is room for, with as much of the stacks as that leaves.
+pub(super) fn fitting(found: &Finding, style: DetailStyle, room: usize) -> Vec<Line<'static>> {
+    let with = |frames| lines(found, DetailStyle { frames, ..style });
+    let most = (0..=style.frames)
+        .rev()
+        .map(with)
+        .find(|lines| lines.len() <= room);
+    most.unwrap_or_else(|| {
+        let mut cut = with(0);
+        cut.truncate(room.saturating_sub(1));
+        cut.push(Line::styled("… Enter shows the rest", style.theme.dim()));
+        cut
+    })
+}
+
+fn when(found: &Finding, now: Nanos) -> String {
+    let (first, last) = (ago(found.first, now), ago(found.last, now));
+    let words = |span: String| if span == NOW { span } else { format!("{span} ago") };
+    if first == last {
+        words(last)
+    } else {
+        format!("first {}, last {}", words(first), words(last))
+    }
+}
+
+/// Words behind a label, on as many lines as they take.
+fn paragraph(label: &str, words: &str, style: DetailStyle) -> Vec<Line<'static>> {
+    let wrapped = cell::wrapped(words, style.width.saturating_sub(LABEL));
+    let line = |(index, words): (usize, String)| {
+        let label = if index == 0 { label } else { "" };
+        Line::from(vec![
+            Span::styled(cell::left(label, LABEL), style.theme.dim()),
+            Span::styled(words, style.theme.plain()),
+        ])
+    };
+    wrapped.into_iter().enumerate().map(line).collect()
+}
+
+fn frames(all: &[String], style: DetailStyle) -> Vec<Line<'static>> {
+    let shown = all.get(..style.frames).unwrap_or(all);
+    let mut lines = stack::lines(shown, LABEL + 2, style.width, style.theme);
+    if shown.len() < all.len() && !shown.is_empty() {
+        let more = format!("{}… {} more", " ".repeat(LABEL + 2), all.len() - shown.len());
+        lines.push(Line::styled(more, style.theme.dim()));
+    }
+    lines
+}

@@ -1,0 +1,112 @@
+//! Trying every hook on the running kernel and noting what came of it, for [`pintrace_kernel::capture`].
+
+use aya::Ebpf;
+
+use pintrace_scan::object::Object;
+use pintrace_source::ledger_repair::LedgerRepair;
+
+use crate::pipeline::loader_btf;
+use pintrace_kernel::capture::{Capture, TriedHook};
+use pintrace_kernel::facts::Kernel;
+use pintrace_kernel::layout;
+use pintrace_probes::apply::{self, HookOutcome, HookStatus};
+use pintrace_probes::load::{self, Layouts, LoadError, LoadOptions, WantedFindings};
+
+/// Why nothing could be tried.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TryHooksError {
+    /// Layout unknown.
+    #[error(transparent)]
+    Layout(#[from] layout::UnknownLayout),
+    /// Loading failed.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+/// Attaches everything for a moment, and fills in what became of it.
+pub(super) fn run(capture: &mut Capture, kernel: &Kernel) -> Result<(), TryHooksError> {
+    let has_backups = kernel.facts.preemption;
+    let layouts = Layouts::of(kernel)?;
+    let btf = loader_btf::of(&kernel.types);
+    // Everything that may be asked for.
+    let options = LoadOptions {
+        findings: Some(WantedFindings {
+            foll_get: true,
+            ..WantedFindings::default()
+        }),
+        ..LoadOptions::default()
+    };
+    let mut ebpf = load::load(&kernel.facts, &layouts, &btf, &options)?;
+    let plan = apply::plan(&kernel.facts, &layouts, &options);
+    let outcomes = apply::attach(&mut ebpf, &btf, plan, has_backups);
+    capture.hooks = outcomes.iter().map(tried).collect();
+    capture.verified = outcomes
+        .iter()
+        .flat_map(programs)
+        .filter_map(|program| Some((program.to_owned(), verified(&ebpf, program)?)))
+        .collect();
+    // What is run by hand counts too.
+    let repair = LedgerRepair::take(&mut ebpf, 1 << layouts.ledger.page_struct_shift);
+    if repair.is_ok() {
+        let programs = LedgerRepair::PROGRAMS.iter();
+        capture
+            .verified
+            .extend(programs.filter_map(|program| Some(((*program).to_owned(), verified(&ebpf, program)?))));
+    }
+    if let Ok(layout) = pintrace_kernel::scan_layout::layout(&kernel.types)
+        && let Ok(object) = Object::load(layout.facts, &kernel.types, &btf)
+    {
+        capture.verified.extend(object.verified());
+    }
+    Ok(())
+}
+
+fn tried(outcome: &HookOutcome) -> TriedHook {
+    let how = match &outcome.status {
+        HookStatus::Attached(candidate) => {
+            let methods = candidate.attachments.iter().map(|one| one.method.as_str());
+            let methods = methods.collect::<Vec<_>>().join("+");
+            if outcome.has_backups {
+                format!("{methods} x2")
+            } else {
+                methods
+            }
+        }
+        HookStatus::NotHere => "absent".to_owned(),
+        HookStatus::NotNeeded => "not_needed".to_owned(),
+        HookStatus::Missing(_) => "missing".to_owned(),
+    };
+    TriedHook {
+        function: outcome.hook.function.to_owned(),
+        purposes: outcome
+            .hook
+            .purposes
+            .iter()
+            .map(|purpose| purpose.as_str().to_owned())
+            .collect(),
+        how,
+        refused: outcome.refused.clone(),
+    }
+}
+
+/// Every program of a hook that is attached.
+fn programs(outcome: &HookOutcome) -> Vec<&'static str> {
+    let HookStatus::Attached(candidate) = outcome.status else {
+        return Vec::new();
+    };
+    let backups = |all: &'static [&'static str]| if outcome.has_backups { all } else { &[] };
+    candidate
+        .attachments
+        .iter()
+        .flat_map(|one| {
+            [one.program]
+                .into_iter()
+                .chain(backups(one.backups).iter().copied())
+        })
+        .collect()
+}
+
+fn verified(ebpf: &Ebpf, program: &str) -> Option<u32> {
+    let info = ebpf.program(program)?.info().ok()?;
+    info.verified_instruction_count()
+}

@@ -1,0 +1,222 @@
+//! The options that all tracing commands share, and the start of a session from them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::pipeline::session::Session;
+use crate::pipeline::start::{Mode, SessionError, SessionOptions};
+use pintrace_events::Event;
+use pintrace_kernel::facts::Roots;
+use pintrace_probes::load::{LoadOptions, WantedFindings};
+
+/// Options of every command that traces.
+#[derive(Clone, Debug, clap::Args)]
+pub struct TraceArgs {
+    /// Read the kernel's types from this raw BTF file instead of /sys/kernel/btf/vmlinux.
+    #[arg(long, value_name = "PATH")]
+    pub btf: Option<PathBuf>,
+    /// How to get the figures. `trace`: hook the kernel's pin functions and see each pin and release. `scan`: read all
+    /// struct pages every few seconds and see which pins are held. `auto`: trace, or scan where the kernel refuses to be
+    /// traced.
+    #[arg(long = "mode", value_name = "MODE", default_value = "auto", value_parser = mode)]
+    pub mode: Mode,
+    /// The share of one CPU that scans may take; a scan that takes long is repeated less often.
+    #[arg(long, value_name = "PERCENT", default_value = "5", value_parser = percent)]
+    pub scan_budget: f64,
+    /// Do not look for findings: attach no hooks on faults, forks, mapping changes and TLB flushes, and save their cost.
+    #[arg(long, conflicts_with_all = ["short_term", "foll_get"])]
+    pub no_findings: bool,
+    /// Findings that need extra hooks.
+    #[command(flatten)]
+    pub extra: ExtraFindings,
+    /// Print the eBPF programs' own debug messages to stderr.
+    #[cfg(feature = "bpf-log")]
+    #[arg(long)]
+    pub bpf_log: bool,
+    /// Set the number of entries of a map (bytes for RING), such as RING=4096: for tests.
+    #[arg(long, value_name = "MAP=N", hide = true, value_parser = map_entries)]
+    pub map_entries: Vec<(&'static str, u32)>,
+}
+
+/// Findings that cost more than the others.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct ExtraFindings {
+    /// Keep the addresses of short-term pins too, so that changes of their mappings are found. Each pin call then costs
+    /// an extent and two records, which slows down direct I/O at full speed.
+    #[arg(long = "short-term")]
+    pub short_term: bool,
+    /// Follow FOLL_GET references too, which are no pins (vmsplice, MSG_ZEROCOPY, direct I/O up to 6.4), and find pages
+    /// that are copied on write while such a reference is held (get-not-pin). Costs a walk over the pages of each such
+    /// call, and 4 MiB of memory.
+    #[arg(long = "foll-get")]
+    pub foll_get: bool,
+}
+
+/// The maps whose size may be set.
+const SIZABLE: &[&str] = &[
+    "RING",
+    "CHUNKS",
+    "SHARED",
+    "ACCOUNT_IDS",
+    "ACCOUNTS",
+    "EXTENTS",
+    "CALLS",
+    "STACKS",
+];
+
+/// Parses a map and its number of entries.
+pub(super) fn map_entries(text: &str) -> Result<(&'static str, u32), String> {
+    let (name, entries) = text.split_once('=').ok_or("expected MAP=N")?;
+    let name = SIZABLE
+        .iter()
+        .find(|known| **known == name)
+        .ok_or_else(|| format!("no map is named {name}; the maps are {}", SIZABLE.join(", ")))?;
+    Ok((
+        name,
+        entries
+            .parse()
+            .map_err(|_| format!("{entries} is not a number"))?,
+    ))
+}
+
+/// Parses a duration such as `500ms`, `2s`, `1.5s` or `10m`; a number without a unit is seconds.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text
+        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let scale = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(format!("unknown unit {unit}; use ms, s, m or h")),
+    };
+    let seconds = number
+        .parse::<f64>()
+        .map_err(|_| "expected a duration such as 2s or 500ms".to_owned())?;
+    let duration = Duration::try_from_secs_f64(seconds * scale).map_err(|error| error.to_string())?;
+    if duration.is_zero() {
+        return Err("expected a duration above zero".to_owned());
+    }
+    Ok(duration)
+}
+
+fn mode(name: &str) -> Result<Mode, String> {
+    match name {
+        "auto" => Ok(Mode::Auto),
+        "trace" => Ok(Mode::Trace),
+        "scan" => Ok(Mode::Scan),
+        _ => Err("the modes are auto, trace and scan".to_owned()),
+    }
+}
+
+/// Parses a share in per cent, with or without the sign, as a part of 1.
+fn percent(text: &str) -> Result<f64, String> {
+    let number: f64 = text
+        .trim_end_matches('%')
+        .parse()
+        .map_err(|_| "expected a share such as 5 or 0.5%".to_owned())?;
+    if number > 0.0 && number <= 100.0 {
+        Ok(number / 100.0)
+    } else {
+        Err("expected a share above 0 and up to 100 per cent".to_owned())
+    }
+}
+
+/// Neither tracing nor scanning is possible here: exit code 3.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot trace here: {reason}\n{remedy}")]
+pub struct CannotTrace {
+    reason: String,
+    remedy: &'static str,
+}
+
+/// The remedy for a user who is root already.
+const DOCTOR_AND_DEMO: &str =
+    "To see what this kernel offers: pintrace doctor. To try pintrace in a guest: cargo xtask demo";
+
+impl CannotTrace {
+    /// For a reason that does not concern hooks.
+    pub(super) fn because(error: &dyn std::error::Error) -> Self {
+        let remedy = if rustix::process::geteuid().is_root() {
+            DOCTOR_AND_DEMO
+        } else {
+            "This needs root: run it again with sudo"
+        };
+        Self {
+            reason: error.to_string(),
+            remedy,
+        }
+    }
+}
+
+impl From<SessionError> for CannotTrace {
+    fn from(error: SessionError) -> Self {
+        let remedy = match &error {
+            SessionError::Btf(_) => "To see what this kernel offers: pintrace doctor",
+            _ if !rustix::process::geteuid().is_root() => {
+                "Tracing needs root: run it again with sudo. To see what is missing: pintrace doctor"
+            }
+            _ => DOCTOR_AND_DEMO,
+        };
+        Self {
+            reason: error.to_string(),
+            remedy,
+        }
+    }
+}
+
+/// Attaches all hooks. The error says why tracing is not possible and what to do instead.
+pub fn start(args: &TraceArgs, command: Vec<String>) -> Result<(Session, Vec<Event>), CannotTrace> {
+    let load = LoadOptions {
+        findings: (!args.no_findings).then_some(WantedFindings {
+            short_term: args.extra.short_term,
+            foll_get: args.extra.foll_get,
+        }),
+        map_entries: args.map_entries.clone(),
+        #[cfg(feature = "bpf-log")]
+        bpf_log: args.bpf_log,
+        #[cfg(not(feature = "bpf-log"))]
+        bpf_log: false,
+    };
+    let options = SessionOptions {
+        load,
+        mode: args.mode,
+        scan_budget: args.scan_budget,
+        command,
+    };
+    let roots = Roots::with_btf(args.btf.as_deref());
+    Ok(Session::start(&roots, &options)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2"), Ok(Duration::from_secs(2)));
+        assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
+        for bad in ["", "0", "2d", "s", "1e400s", "-1s"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn shares_are_per_cent() {
+        assert_eq!(percent("5"), Ok(0.05));
+        assert_eq!(percent("0.5%"), Ok(0.005));
+        for bad in ["0", "-1", "101", "x", "nan"] {
+            assert!(percent(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_known_maps_can_be_sized() {
+        assert_eq!(map_entries("RING=4096"), Ok(("RING", 4096)));
+        assert!(map_entries("RINGS=1").is_err());
+        assert!(map_entries("RING").is_err());
+    }
+}
