@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: what pintrace costs.
+//! `cargo xtask bench`: measures the cost of pintrace.
 
 mod findings;
 mod native;
@@ -9,21 +9,21 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Subcommand;
 
-/// Which cost to measure.
+/// The cost to measure.
 #[derive(Subcommand)]
-pub(crate) enum Bench {
-    /// Pin and release in the kernel-side ledger, natively, by layout of the folio table
+pub(crate) enum BenchTask {
+    /// Pin and release in the kernel-side ledger, on this machine, by layout of the folio table
     Core,
-    /// One look at all struct pages, natively, beside a plain loop over as many bytes
+    /// One scan of all struct pages, on this machine, compared with a plain loop over as many bytes
     Scan,
-    /// Direct I/O in a guest, bare against recorded: how much of the rate is left
-    Overhead(overhead::Overhead),
-    /// Forks and faults in a guest, with and without the hooks for findings
-    Findings(findings::Findings),
+    /// Direct I/O in a guest: the rate under a recording, as a share of the bare rate
+    Overhead(overhead::OverheadBench),
+    /// Forks and faults in a guest, with and without the finding hooks
+    Findings(findings::FindingsBench),
 }
 
-impl Bench {
-    /// Does it.
+impl BenchTask {
+    /// Runs the benchmark.
     pub(crate) fn run(self) -> Result<ExitCode> {
         match self {
             Self::Core => native::run("core", &["--features", "bench"]),

@@ -1,18 +1,18 @@
-//! `cargo xtask ci`: all that a change must pass, from a fresh checkout.
+//! `cargo xtask ci`: everything that a change must pass, from a fresh checkout.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::tally::Table;
-use crate::test::{self, Test};
+use crate::results::ResultTable;
+use crate::test::{self, TestTask};
 use crate::{lint, setup};
 
-/// Does it.
+/// Runs set-up, lint and tests.
 pub(crate) fn run() -> Result<ExitCode> {
     setup::run()?;
-    let mut table = Table::default();
+    let mut table = ResultTable::default();
     lint::fill(&mut table)?;
-    Test::everything()?.fill(&mut table)?;
+    TestTask::everything()?.fill(&mut table)?;
     Ok(test::close(&table))
 }

@@ -1,4 +1,5 @@
-//! `cargo xtask demo`: a guest in which things pin memory, with `pintrace top` on the user's terminal. Needs no root.
+//! `cargo xtask demo`: a guest in which processes pin memory, with `pintrace top` on the user's terminal.
+//! Needs no root.
 
 use std::process::ExitCode;
 
@@ -11,14 +12,14 @@ const SCRIPT: &str = include_str!("demo.sh");
 
 /// The options of `demo`.
 #[derive(Args)]
-pub(crate) struct Demo {
+pub(crate) struct DemoTask {
     /// Kernel series (`cargo xtask vm list` shows them), or `newest`
     #[arg(long, value_name = "SERIES", default_value = "6.12")]
-    kernel: vm::series::Wanted,
+    kernel: vm::series::SeriesChoice,
 }
 
-impl Demo {
-    /// Does it.
+impl DemoTask {
+    /// Runs the demo.
     pub(crate) fn run(self) -> Result<ExitCode> {
         vm::on_terminal(&vm::GuestOptions::new(self.kernel), SCRIPT)
     }

@@ -1,3 +1,3 @@
-# Processes that pin memory, each in its own rhythm, behind the user's `pintrace top`; the guest ends with it.
+# Runs workloads that pin memory in the background, and pintrace top on the terminal; the guest ends when top ends.
 pinload demo --quiet &
 pintrace top

@@ -1,4 +1,5 @@
-//! `cargo xtask facts`: boots each kernel, has pintrace print what it offers, and keeps that as a fixture for the tests.
+//! `cargo xtask facts`: boots each kernel, lets pintrace print the facts that its attach plan depends on, and
+//! stores them as fixtures for the tests.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,37 +9,38 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::Value;
 
-use crate::test::{Kernels, kernels};
-use crate::vm::guest::Outcome;
-use crate::vm::series::{Build, Flavour};
-use crate::vm::subject::Subject;
-use crate::vm::{self, Addition, GuestOptions, several};
+use crate::test::{KernelList, kernels};
+use crate::vm::guest::GuestExit;
+use crate::vm::kernel_target::KernelTarget;
+use crate::vm::series::{Flavour, KernelBuild};
+use crate::vm::{self, GuestFile, GuestOptions, parallel};
 use crate::{setup, workspace};
 
 const SCRIPT: &str = "pintrace doctor --facts\n";
 
 /// The options of `facts`.
 #[derive(Args)]
-pub(crate) struct Facts {
-    /// Kernels, such as 6.12 or 7.3-rt; without it every series and 7.3-rt: full flavours are as the usual ones
+pub(crate) struct FactsTask {
+    /// Kernels, such as 6.12 or 7.3-rt; by default every series and 7.3-rt, since full flavours have the same
+    /// facts as cloud flavours
     #[arg(long, value_name = "KERNEL,...|all", value_parser = kernels)]
-    kernels: Option<Kernels>,
+    kernels: Option<KernelList>,
 }
 
-impl Facts {
-    /// Does it. A kernel that cannot be had keeps the fixture that it has.
+impl FactsTask {
+    /// Captures the facts. A kernel that cannot be fetched or fails keeps its old fixture.
     pub(crate) fn run(self) -> Result<ExitCode> {
         setup::rust()?;
         setup::bpf_linker()?;
-        let pintrace = Addition::new(workspace::build_for_guest("pintrace")?, "usr/local/bin/pintrace");
+        let pintrace = GuestFile::new(workspace::build_for_guest("pintrace")?, "usr/local/bin/pintrace");
         let mut code = ExitCode::SUCCESS;
         let usual = || {
-            let mut all = Subject::all();
-            all.retain(|subject| subject.flavour != Flavour::Full);
+            let mut all = KernelTarget::all();
+            all.retain(|target| target.flavour != Flavour::Full);
             all
         };
         let kernels = self.kernels.map_or_else(usual, |kernels| kernels.0);
-        for (kernel, result) in several::each(&kernels, |kernel| capture(kernel, &pintrace)) {
+        for (kernel, result) in parallel::each(&kernels, |kernel| capture(kernel, &pintrace)) {
             match result {
                 Ok(file) => println!("{kernel}: {}", file.display()),
                 Err(error) => {
@@ -47,13 +49,13 @@ impl Facts {
                 }
             }
         }
-        println!("`BLESS=1 cargo test -p pintrace attach` writes the plans beside them anew");
+        println!("`BLESS=1 cargo test -p pintrace-probes` rewrites the plans for these facts");
         Ok(code)
     }
 }
 
-/// Asks one kernel and writes its fixture.
-fn capture(kernel: Subject, pintrace: &Addition) -> Result<PathBuf> {
+/// Captures the facts of one kernel and writes its fixture.
+fn capture(kernel: KernelTarget, pintrace: &GuestFile) -> Result<PathBuf> {
     let mut options = GuestOptions::new(kernel.kernel);
     options.flavour = kernel.flavour;
     options.bare = true;
@@ -62,7 +64,7 @@ fn capture(kernel: Subject, pintrace: &Addition) -> Result<PathBuf> {
     let mut printed = Vec::new();
     let outcome = guest.run(SCRIPT, &mut printed)?;
     let text = String::from_utf8_lossy(&printed);
-    if !matches!(outcome, Outcome::Exited(0)) {
+    if !matches!(outcome, GuestExit::Exited(0)) {
         let code = vm::explain(&outcome);
         bail!("pintrace ended with exit code {code}: {}", text.trim());
     }
@@ -75,20 +77,20 @@ fn capture(kernel: Subject, pintrace: &Addition) -> Result<PathBuf> {
     Ok(file)
 }
 
-/// What was printed, if it is JSON and speaks of this build.
-fn checked(text: &str, build: &Build) -> Result<String> {
+/// Checks that the output is JSON and comes from this build.
+fn checked(text: &str, build: &KernelBuild) -> Result<String> {
     let text = text.replace('\r', "");
     let json: Value =
         serde_json::from_str(&text).with_context(|| format!("pintrace printed no JSON: {text}"))?;
     let release = &json["kernel"]["release"];
     if *release != build.release.as_str() {
-        bail!("{} was to be asked, and {release} answered", build.release);
+        bail!("the facts are those of {release}, not of {}", build.release);
     }
     Ok(text)
 }
 
-/// The fixture's name: the series, and the flavour where it is not the usual one.
-fn name(build: &Build) -> String {
+/// The name of the fixture: the series, and the flavour unless it is cloud.
+fn name(build: &KernelBuild) -> String {
     match build.flavour {
         Flavour::Cloud => build.series.to_string(),
         flavour => format!("{}-{flavour}", build.series),
@@ -99,19 +101,19 @@ fn name(build: &Build) -> String {
 mod tests {
     use super::*;
 
-    fn build(release: &str) -> Build {
-        Build::parse(release).unwrap()
+    fn build(release: &str) -> KernelBuild {
+        KernelBuild::parse(release).unwrap()
     }
 
     #[test]
-    fn a_fixture_is_named_by_series_and_unusual_flavour() {
+    fn a_fixture_is_named_by_series_and_non_default_flavour() {
         assert_eq!(name(&build("7.3.4+deb13-cloud-amd64")), "7.3");
         assert_eq!(name(&build("7.3.4+deb13-rt-amd64")), "7.3-rt");
         assert_eq!(name(&build("6.1.0-56-amd64")), "6.1-full");
     }
 
     #[test]
-    fn only_the_facts_of_the_kernel_that_was_asked_are_kept() {
+    fn facts_of_another_kernel_are_rejected() {
         let text = r#"{"kernel":{"release":"6.1.0-56-cloud-amd64"}}"#;
         assert!(checked(text, &build("6.1.0-56-cloud-amd64")).is_ok());
         assert!(checked(text, &build("6.1.0-57-cloud-amd64")).is_err());

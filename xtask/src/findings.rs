@@ -1,5 +1,5 @@
-//! `cargo xtask findings`: plays the scenarios of the findings on each kernel and keeps what was found, for
-//! docs/findings.md and for the tests that hold later runs against it.
+//! `cargo xtask findings`: runs the finding scenarios on each kernel and stores the findings, for
+//! docs/findings.md and for the tests that compare later runs with them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,32 +8,33 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::test::{Kernels, guests, kernels};
+use crate::test::{KernelList, guests, kernels};
 use crate::{setup, workspace};
 
-/// Where it is kept.
+/// The file with the findings.
 const FILE: &str = "pintrace/tests/fixtures/findings.json";
 
 /// The options of `findings`.
 #[derive(Args)]
-pub(crate) struct Findings {
+pub(crate) struct FindingsTask {
     /// Kernels, such as 6.12
     #[arg(long, value_name = "KERNEL,...", value_parser = kernels, default_value = "5.10,6.1,6.12,7.3")]
-    kernels: Kernels,
+    kernels: KernelList,
 }
 
-/// Cells by series and scenario.
-type Found = BTreeMap<String, BTreeMap<String, String>>;
+/// Table cells by series and scenario.
+type CellsBySeries = BTreeMap<String, BTreeMap<String, String>>;
 
-impl Findings {
-    /// Does it. A kernel on which a test fails keeps what is on file.
+impl FindingsTask {
+    /// Runs the scenarios. A kernel on which a test fails keeps its old findings.
     pub(crate) fn run(self) -> Result<ExitCode> {
         setup::rust()?;
         setup::bpf_linker()?;
         let file = workspace::root().join(FILE);
-        // What is on file must not judge what is to replace it.
+        // The tests compare with the file, so it is emptied first.
         let text = fs::read_to_string(&file).unwrap_or_else(|_| "{}".to_owned());
-        let mut found: Found = serde_json::from_str(&text).with_context(|| file.display().to_string())?;
+        let mut found: CellsBySeries =
+            serde_json::from_str(&text).with_context(|| file.display().to_string())?;
         fs::write(&file, "{}\n").with_context(|| file.display().to_string())?;
         let mut code = ExitCode::SUCCESS;
         let outputs = guests::printed(&self.kernels.0, "findings::");
@@ -52,14 +53,14 @@ impl Findings {
         }
         let text = serde_json::to_string_pretty(&found)? + "\n";
         fs::write(&file, text).with_context(|| file.display().to_string())?;
-        println!("`BLESS=1 cargo test -p pintrace findings` writes docs/findings.md anew");
+        println!("`BLESS=1 cargo test -p pintrace findings` rewrites docs/findings.md");
         Ok(code)
     }
 }
 
-/// What the tests print: `finding`, series, scenario and cell, with tabs between.
-fn cells(text: &str) -> Found {
-    let mut found = Found::new();
+/// Reads the lines that the tests print: `finding`, series, scenario and cell, separated by tabs.
+fn cells(text: &str) -> CellsBySeries {
+    let mut found = CellsBySeries::new();
     for line in text.lines() {
         let mut fields = line.trim_end().split('\t');
         if let (Some("finding"), Some(series), Some(scenario), Some(cell)) =
@@ -77,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cells_are_read_from_among_other_lines() {
+    fn cells_are_read_and_other_lines_ignored() {
         let found = cells("test findings::x ... ok\nfinding\t6.12\tmremap\tsilent\r\nfinding\tbroken\n");
         assert_eq!(found.len(), 1);
         assert_eq!(found["6.12"]["mremap"], "silent");

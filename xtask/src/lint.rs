@@ -1,82 +1,44 @@
-//! `cargo xtask lint`: format, clippy on every crate and feature set, licences and sources.
+//! `cargo xtask lint`: format, clippy, documentation, licences and sources of all crates, and a check of each crate
+//! alone.
 
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::tally::{Table, Tally};
+use crate::results::{ResultTable, TestCounts};
 use crate::{process, setup, test, workspace};
 
-/// Checks everything and says what it found.
+/// Runs all checks and prints the table of results.
 pub(crate) fn run() -> Result<ExitCode> {
-    let mut table = Table::default();
+    let mut table = ResultTable::default();
     fill(&mut table)?;
     Ok(test::close(&table))
 }
 
 /// Runs each check and adds its result to the table.
-pub(crate) fn fill(table: &mut Table) -> Result<()> {
+pub(crate) fn fill(table: &mut ResultTable) -> Result<()> {
     setup::rust()?;
     setup::bpf_linker()?;
     setup::cargo_deny()?;
-    let mut check = |name: &str, command: &mut Command| {
+    for (name, commands) in checks()? {
         eprintln!("xtask: {name}");
         let start = Instant::now();
-        let tally = match process::run(command) {
-            Ok(()) => Tally::PASSED,
-            Err(error) => {
+        let mut counts = TestCounts::PASSED;
+        for mut command in commands {
+            if let Err(error) = process::run(&mut command) {
                 eprintln!("xtask: {error:#}");
-                Tally::FAILED
+                counts = TestCounts::FAILED;
             }
-        };
-        table.add(name, tally, start.elapsed());
-    };
-    check("format", &mut workspace::cargo(&["fmt", "--all", "--check"]));
-    check(
-        "clippy",
-        &mut workspace::cargo(&[
-            "clippy",
-            "--quiet",
-            "--all-targets",
-            "--features",
-            "pintrace/bench",
-            "--",
-            "-D",
-            "warnings",
-        ]),
-    );
-    let without = [
-        "clippy",
-        "--quiet",
-        "--package",
-        "pintrace",
-        "--no-default-features",
-        "--lib",
-        "--tests",
-        "--",
-        "-D",
-        "warnings",
-    ];
-    check("clippy, no features", &mut workspace::cargo(&without));
-    // Tests that boot guests are no default targets.
-    let guests = [
-        "clippy",
-        "--quiet",
-        "--package",
-        "xtask",
-        "--package",
-        "pintrace",
-        "--test",
-        "harness",
-        "--test",
-        "guest",
-    ];
-    check(
-        "clippy, guest tests",
-        workspace::cargo(&guests).args(["--", "-D", "warnings"]),
-    );
-    check("clippy, eBPF", &mut ebpf());
+        }
+        table.add(name, counts, start.elapsed());
+    }
+    Ok(())
+}
+
+/// The name of each check, and its commands, which must all succeed.
+fn checks() -> Result<Vec<(&'static str, Vec<Command>)>> {
+    let format = workspace::cargo(&["fmt", "--all", "--check"]);
     let deny = [
         "deny",
         "--log-level",
@@ -86,15 +48,41 @@ pub(crate) fn fill(table: &mut Table) -> Result<()> {
         "bans",
         "sources",
     ];
-    check("licences, sources", &mut workspace::cargo(&deny));
-    Ok(())
+    Ok(vec![
+        ("format", vec![format]),
+        (
+            "clippy",
+            vec![clippy(&["--all-targets", "--features", "pintrace/bench"])],
+        ),
+        ("clippy, guest tests", vec![clippy(&GUEST_TESTS)]),
+        ("clippy, eBPF", vec![ebpf()]),
+        ("each crate alone", each_crate_alone()?),
+        ("documentation", vec![documentation()]),
+        ("licences, sources", vec![workspace::cargo(&deny)]),
+    ])
 }
 
-/// The eBPF crate builds for its own target only, with the standard library's core built along.
+/// The tests that boot guests, which are not default targets.
+const GUEST_TESTS: [&str; 8] = [
+    "--package",
+    "xtask",
+    "--package",
+    "pintrace",
+    "--test",
+    "harness",
+    "--test",
+    "guest",
+];
+
+fn clippy(options: &[&str]) -> Command {
+    let mut command = workspace::cargo(&["clippy", "--quiet"]);
+    command.args(options).args(["--", "-D", "warnings"]);
+    command
+}
+
+/// The eBPF crate builds only for its own target, together with the `core` of the standard library.
 fn ebpf() -> Command {
-    let target = [
-        "clippy",
-        "--quiet",
+    let options = [
         "--package",
         "pintrace-ebpf",
         "--target",
@@ -102,12 +90,36 @@ fn ebpf() -> Command {
         "--all-features",
         "-Z",
         "build-std=core",
+        "--target-dir",
     ];
-    let mut command = workspace::cargo(&target);
-    // A folder of its own: the variable below would make cargo build everything in the shared one anew.
+    let mut command = workspace::cargo(&["clippy", "--quiet"]);
+    // A target folder of its own: RUSTC_BOOTSTRAP would make cargo rebuild everything in the shared one.
     command
-        .arg("--target-dir")
+        .args(options)
         .arg(workspace::root().join("target/ebpf-lint"));
     command.args(["--", "-D", "warnings"]).env("RUSTC_BOOTSTRAP", "1");
+    command
+}
+
+/// Checks each crate without the others: in a build of the whole workspace a crate also gets the features of common
+/// dependencies that only other crates ask for.
+fn each_crate_alone() -> Result<Vec<Command>> {
+    let check = |name: String| workspace::cargo(&["check", "--quiet", "--package", &name]);
+    Ok(workspace::crates()?.into_iter().map(check).collect())
+}
+
+/// Documents all items, including private ones. The eBPF crate does not build for the host.
+fn documentation() -> Command {
+    let words = [
+        "doc",
+        "--quiet",
+        "--workspace",
+        "--exclude",
+        "pintrace-ebpf",
+        "--no-deps",
+        "--document-private-items",
+    ];
+    let mut command = workspace::cargo(&words);
+    command.env("RUSTDOCFLAGS", "-D warnings");
     command
 }

@@ -6,12 +6,13 @@ mod demo;
 mod facts;
 mod findings;
 mod lint;
-mod others;
 mod process;
+mod results;
 mod run;
 mod setup;
-mod tally;
 mod test;
+mod test_output;
+mod third_party;
 mod vm;
 mod workspace;
 
@@ -33,27 +34,27 @@ struct Arguments {
 enum Task {
     /// Install what is missing on this machine
     Setup,
-    /// Run things on Debian's kernels in an emulator
+    /// Run commands on Debian's kernels in an emulator
     #[command(subcommand)]
-    Vm(Box<vm::Vm>),
+    Vm(Box<vm::VmTask>),
     /// Build pintrace in release and run it
-    Run(run::Run),
-    /// Open `pintrace top` in a guest in which things pin memory
-    Demo(demo::Demo),
-    /// Check format, clippy, licences
+    Run(run::RunTask),
+    /// Open `pintrace top` in a guest in which processes pin memory
+    Demo(demo::DemoTask),
+    /// Check format, clippy, documentation and licences
     Lint,
-    /// Run the tests, here and on each kernel
-    Test(test::Test),
-    /// Write down what each kernel offers, for the tests of the planner
-    Facts(facts::Facts),
-    /// Write down what is found in each scenario on each kernel
-    Findings(findings::Findings),
-    /// Look for findings in programs that are not ours
-    Others(others::Others),
-    /// Measure what pintrace costs
+    /// Run the tests, on this machine and on each kernel
+    Test(test::TestTask),
+    /// Capture the facts of each kernel, as fixtures for the tests of the attach plan
+    Facts(facts::FactsTask),
+    /// Capture the findings of each scenario on each kernel
+    Findings(findings::FindingsTask),
+    /// Look for findings in third-party programs
+    ThirdParty(third_party::ThirdPartyTask),
+    /// Measure the cost of pintrace
     #[command(subcommand)]
-    Bench(bench::Bench),
-    /// Do all that a change must pass
+    Bench(bench::BenchTask),
+    /// Run everything that a change must pass
     Ci,
 }
 
@@ -68,7 +69,7 @@ impl Task {
             Self::Test(test) => test.run(),
             Self::Facts(facts) => facts.run(),
             Self::Findings(findings) => findings.run(),
-            Self::Others(others) => others.run(),
+            Self::ThirdParty(others) => others.run(),
             Self::Bench(bench) => bench.run(),
             Self::Ci => ci::run(),
         }
@@ -85,7 +86,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Whoever read our output has had enough of it.
+/// Whether the reader of the output has closed its pipe.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let cause = error.root_cause().downcast_ref::<io::Error>();
     cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)

@@ -1,11 +1,12 @@
-//! Runs other programs: a failure names the program, what it said and, when it is missing, the remedy.
+//! Runs other programs. An error names the program and its error output; if the program is missing, the error
+//! names the remedy.
 
 use std::ffi::OsStr;
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// A command that also finds the administrator's programs, which a user's PATH often leaves out.
+/// A command that also finds the programs in /usr/sbin and /sbin, which a user's PATH often leaves out.
 pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
     let path = std::env::var("PATH").unwrap_or_default();
     let mut command = Command::new(name);
@@ -13,7 +14,7 @@ pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Runs the command on our own standard streams and fails when it fails.
+/// Runs the command on the standard streams of this process, and fails if it fails.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| cannot_start(command))?;
     if !status.success() {
@@ -22,16 +23,16 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs the command and returns what it printed; a failure carries what it said on standard error.
+/// Runs the command and returns its standard output; an error carries its standard error.
 pub(crate) fn stdout(command: &mut Command) -> Result<String> {
     let output = output(command)?;
     if !output.status.success() {
-        bail!("`{}` failed: {}", line(command), said(&output));
+        bail!("`{}` failed: {}", line(command), error_output(&output));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Runs the command with its output caught and without judging its status.
+/// Runs the command and captures its output; a failure status is no error.
 pub(crate) fn output(command: &mut Command) -> Result<Output> {
     command.stdin(Stdio::null());
     command.output().with_context(|| cannot_start(command))
@@ -46,8 +47,8 @@ pub(crate) fn exists(name: &str) -> bool {
         .any(|file| file.is_file())
 }
 
-/// What a failed program said, or its status when it said nothing.
-pub(crate) fn said(output: &Output) -> String {
+/// The error output of a failed program, or its status if it printed none.
+pub(crate) fn error_output(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
     match text.trim() {
         "" => output.status.to_string(),
@@ -55,7 +56,7 @@ pub(crate) fn said(output: &Output) -> String {
     }
 }
 
-/// The context of an error in starting the program.
+/// The context of an error when a program cannot be started.
 pub(crate) fn cannot_start(command: &Command) -> String {
     let name = command.get_program().to_string_lossy();
     format!("cannot run `{name}`; `cargo xtask setup` installs what the project needs")

@@ -1,4 +1,5 @@
-//! `cargo xtask run`: builds pintrace in release and becomes it, through sudo when not root.
+//! `cargo xtask run`: builds pintrace in release and executes it in place of this process, through sudo
+//! unless root.
 
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
@@ -10,14 +11,14 @@ use crate::{process, setup, workspace};
 
 /// The options of `run`.
 #[derive(Args)]
-pub(crate) struct Run {
+pub(crate) struct RunTask {
     /// Arguments for pintrace
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
 
-impl Run {
-    /// Does it; returns only when it fails.
+impl RunTask {
+    /// Executes pintrace; returns only on failure.
     pub(crate) fn run(self) -> Result<ExitCode> {
         setup::rust()?;
         setup::bpf_linker()?;

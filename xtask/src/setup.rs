@@ -1,4 +1,4 @@
-//! `cargo xtask setup`: installs what is missing and says so; does nothing, silently, when nothing is missing.
+//! `cargo xtask setup`: installs missing tools and names each; prints nothing if nothing is missing.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,15 +7,15 @@ use anyhow::{Context, Result, bail};
 
 use crate::{process, workspace};
 
-/// The linker for BPF programs; later versions need a newer LLVM than the pinned compiler's.
+/// The linker for BPF programs; later versions need a newer LLVM than that of the pinned compiler.
 const BPF_LINKER: &str = "0.10.3";
 /// The checker of licences and sources.
 const CARGO_DENY: &str = "0.20.2";
 
-/// For the C code in static binaries.
+/// The compiler for the C code in static binaries.
 pub(crate) const MUSL_COMPILER: &str = "x86_64-linux-musl-gcc";
 
-/// What guests need, as program to look for and Debian package to install.
+/// The tools that guests need: the program to look for, and the Debian package to install.
 const GUEST_TOOLS: [(&str, &str); 13] = [
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("busybox", "busybox-static"),
@@ -32,7 +32,7 @@ const GUEST_TOOLS: [(&str, &str); 13] = [
     ("ldconfig", "libc-bin"),
 ];
 
-/// Installs all that any task needs.
+/// Installs the tools of all tasks.
 pub(crate) fn run() -> Result<ExitCode> {
     rust()?;
     bpf_linker()?;
@@ -41,7 +41,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The standard library's source, for eBPF programs, and its musl build, for guests.
+/// Installs the standard library's source, for eBPF programs, and its musl build, for guests.
 pub(crate) fn rust() -> Result<()> {
     let toolchain = toolchain()?;
     let mut sysroot = process::program("rustc");
@@ -62,12 +62,12 @@ pub(crate) fn rust() -> Result<()> {
     Ok(())
 }
 
-/// The linker for BPF programs, at exactly the pinned version.
+/// Installs the linker for BPF programs at exactly the pinned version.
 pub(crate) fn bpf_linker() -> Result<()> {
     cargo_tool("bpf-linker", BPF_LINKER)
 }
 
-/// Emulator and tools for guests, from Debian.
+/// Installs the emulator and the tools for guests, from Debian.
 pub(crate) fn guests() -> Result<()> {
     let mut missing: Vec<&str> = GUEST_TOOLS
         .iter()
@@ -80,7 +80,7 @@ pub(crate) fn guests() -> Result<()> {
     install(&missing)
 }
 
-/// What the tests on this machine itself use. Without root they say that they cannot run.
+/// Installs the tools of the tests on this machine. Without root the tests that need them are skipped.
 pub(crate) fn native() -> Result<()> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());
@@ -91,7 +91,7 @@ pub(crate) fn native() -> Result<()> {
     install(&missing)
 }
 
-/// The checker of licences and sources.
+/// Installs the checker of licences and sources.
 pub(crate) fn cargo_deny() -> Result<()> {
     cargo_tool("cargo-deny", CARGO_DENY)
 }

@@ -1,4 +1,5 @@
-//! `cargo xtask test`: the pure tests here, then the guest tests on each kernel, and one closing line over everything.
+//! `cargo xtask test`: the tests of this machine, then the guest tests on each kernel, and one line with the
+//! total.
 
 pub(crate) mod guests;
 mod native;
@@ -12,42 +13,43 @@ use std::time::Instant;
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
 
-use crate::tally::{Table, Tally};
-use crate::vm::subject::Subject;
+use crate::results::{ResultTable, TestCounts};
+use crate::test_output::OutputCounter;
+use crate::vm::kernel_target::KernelTarget;
 use crate::{process, setup, workspace};
 
-use parts::Part;
+use parts::TestPart;
 
 /// The options of `test`.
 #[derive(Args)]
-pub(crate) struct Test {
+pub(crate) struct TestTask {
     /// Leave out everything that boots a guest
     #[arg(long)]
     no_vm: bool,
-    /// Leave out everything that does not
+    /// Leave out everything that does not boot a guest
     #[arg(long, conflicts_with = "no_vm")]
     only_vm: bool,
     /// Kernels to test on, such as 6.12, 6.12-full or 7.3-rt, or `all`
     #[arg(long, value_name = "KERNEL,...|all", default_value = CHANGES, value_parser = kernels)]
-    kernels: Kernels,
-    /// Which of the guest tests; without it: with `all` the core, for the kernels that each change is tested on what
-    /// each may show that the others do not, else everything
+    kernels: KernelList,
+    /// Parts of the guest tests; by default the core part with `all`, on the kernels of each change the parts
+    /// whose results depend on the kernel, else all parts
     #[arg(long, value_enum, value_name = "PART,...", value_delimiter = ',')]
-    part: Vec<Part>,
+    part: Vec<TestPart>,
     /// Arguments for the test program in the guests, such as a part of a test's name
     #[arg(last = true)]
     arguments: Vec<String>,
 }
 
-/// The kernels that each change is tested on.
+/// The kernels on which each change is tested.
 const CHANGES: &str = "5.10,6.1,6.12,newest";
 
-/// The kernels that an option names.
+/// The kernels of an option.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Kernels(pub(crate) Vec<Subject>);
+pub(crate) struct KernelList(pub(crate) Vec<KernelTarget>);
 
-impl Test {
-    /// Everything, on the kernels that each change is tested on.
+impl TestTask {
+    /// All tests, on the kernels on which each change is tested.
     pub(crate) fn everything() -> Result<Self> {
         let kernels = kernels(CHANGES).map_err(|error| anyhow!(error))?;
         Ok(Self {
@@ -59,65 +61,56 @@ impl Test {
         })
     }
 
-    /// Does it.
+    /// Runs the tests.
     pub(crate) fn run(&self) -> Result<ExitCode> {
-        let mut table = Table::default();
+        let mut table = ResultTable::default();
         self.fill(&mut table)?;
         Ok(close(&table))
     }
 
     /// Runs the tests and adds their results to the table.
-    pub(crate) fn fill(&self, table: &mut Table) -> Result<()> {
+    pub(crate) fn fill(&self, table: &mut ResultTable) -> Result<()> {
         setup::rust()?;
         setup::bpf_linker()?;
         if !self.only_vm {
-            pure("host", &["test", "--no-fail-fast"], table)?;
-            let without = [
-                "test",
-                "--no-fail-fast",
-                "--package",
-                "pintrace",
-                "--no-default-features",
-                "--lib",
-            ];
-            pure("host, no features", &without, table)?;
+            cargo_test("host", &["--no-fail-fast"], table)?;
             native::run(table);
         }
         if !self.no_vm {
             setup::guests()?;
             if self.arguments.is_empty() {
-                pure(
+                cargo_test(
                     "guest harness",
-                    &["test", "--package", "xtask", "--test", "harness"],
+                    &["--package", "xtask", "--test", "harness"],
                     table,
                 )?;
                 if !self.only_vm {
                     promtool::run(table)?;
                 }
             }
-            guests::run(&self.kernels.0, |subject| self.filters(subject), table);
+            guests::run(&self.kernels.0, |target| self.filters(target), table);
         }
         Ok(())
     }
 
-    /// Which guest tests run on a kernel.
-    fn filters(&self, subject: Subject) -> Vec<String> {
+    /// The filters of the guest tests for a kernel.
+    fn filters(&self, target: KernelTarget) -> Vec<String> {
         if !self.arguments.is_empty() {
             return self.arguments.clone();
         }
-        let usual = if self.kernels.0 == Subject::all() {
-            &[Part::Core]
+        let usual = if self.kernels.0 == KernelTarget::all() {
+            &[TestPart::Core]
         } else if kernels(CHANGES).is_ok_and(|changes| changes == self.kernels) {
-            Part::of_change(subject)
+            TestPart::of_change(target)
         } else {
-            Part::EVERYTHING
+            TestPart::EVERYTHING
         };
-        parts::filters(if self.part.is_empty() { usual } else { &self.part }, subject)
+        parts::filters(if self.part.is_empty() { usual } else { &self.part }, target)
     }
 }
 
-/// Prints the table and gives the exit code.
-pub(crate) fn close(table: &Table) -> ExitCode {
+/// Prints the table and returns the exit code.
+pub(crate) fn close(table: &ResultTable) -> ExitCode {
     println!("{table}");
     if table.total().failed > 0 {
         ExitCode::FAILURE
@@ -126,48 +119,45 @@ pub(crate) fn close(table: &Table) -> ExitCode {
     }
 }
 
-fn pure(part: &str, words: &[&str], table: &mut Table) -> Result<()> {
-    counted(part, workspace::cargo(words), table)
+/// Runs `cargo test` with these options and adds a row to the table.
+fn cargo_test(part: &str, options: &[&str], table: &mut ResultTable) -> Result<()> {
+    let mut command = workspace::cargo(&["test"]);
+    command.args(options).args(["--", "--show-output"]);
+    add_row(part, command, table)
 }
 
-/// Runs a test program and adds its row to the table.
-fn counted(part: &str, command: Command, table: &mut Table) -> Result<()> {
+/// Runs test programs, which must print with `--show-output`, and adds a row to the table.
+fn add_row(part: &str, command: Command, table: &mut ResultTable) -> Result<()> {
     let start = Instant::now();
-    let (tally, _) = passed_on(command)?;
-    table.add(part, tally, start.elapsed());
+    let counts = run_and_count(command)?;
+    table.add(part, counts, start.elapsed());
     Ok(())
 }
 
-/// Runs a test program, passes its output on as it comes, and reads the results from it; gives the output as well.
-fn passed_on(mut command: Command) -> Result<(Tally, String)> {
+/// Runs test programs, which must print with `--show-output`; shows their output and counts the results.
+fn run_and_count(mut command: Command) -> Result<TestCounts> {
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn().with_context(|| process::cannot_start(&command))?;
-    let mut text = String::new();
-    for line in BufReader::new(
-        child
-            .stdout
-            .take()
-            .ok_or_else(|| anyhow!("cargo has no output"))?,
-    )
-    .lines()
-    {
+    let output = child.stdout.take().context("the test program has no output")?;
+    let mut counter = OutputCounter::new();
+    for line in BufReader::new(output).lines() {
         let line = line?;
-        println!("{line}");
-        text.push_str(&line);
-        text.push('\n');
+        if counter.line(&line) {
+            println!("{line}");
+        }
     }
-    Ok((Tally::of_run(&text, child.wait()?.success()), text))
+    Ok(counter.counts(child.wait()?.success()))
 }
 
-/// Reads kernels between commas, or `all`.
-pub(crate) fn kernels(text: &str) -> Result<Kernels, String> {
+/// Parses kernels separated by commas, or `all`.
+pub(crate) fn kernels(text: &str) -> Result<KernelList, String> {
     match text {
-        "all" => Ok(Kernels(Subject::all())),
+        "all" => Ok(KernelList(KernelTarget::all())),
         names => names
             .split(',')
             .map(str::parse)
             .collect::<Result<_, _>>()
-            .map(Kernels),
+            .map(KernelList),
     }
 }
 
@@ -175,23 +165,23 @@ pub(crate) fn kernels(text: &str) -> Result<Kernels, String> {
 mod tests {
     use super::*;
 
-    fn test(kernels: &str) -> Test {
-        Test {
+    fn test(kernels: &str) -> TestTask {
+        TestTask {
             kernels: super::kernels(kernels).unwrap(),
-            ..Test::everything().unwrap()
+            ..TestTask::everything().unwrap()
         }
     }
 
     #[test]
     fn kernels_are_read_between_commas() {
-        assert_eq!(kernels("all").unwrap().0, Subject::all());
+        assert_eq!(kernels("all").unwrap().0, KernelTarget::all());
         assert_eq!(kernels("6.1,newest").unwrap().0.len(), 2);
         assert!(kernels("6.1,6.6").unwrap_err().contains("6.12"));
     }
 
     #[test]
-    fn the_more_kernels_the_less_on_each() {
-        let on = |kernels: &str, subject: &str| test(kernels).filters(subject.parse().unwrap()).len();
+    fn more_kernels_run_fewer_tests_each() {
+        let on = |kernels: &str, target: &str| test(kernels).filters(target.parse().unwrap()).len();
         let everything = on("6.12", "6.12");
         let change = on(CHANGES, "6.12");
         let core = on("all", "6.12");

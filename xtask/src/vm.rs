@@ -1,4 +1,10 @@
-//! `cargo xtask vm`: runs commands on Debian's kernels in an emulator; nothing on this machine is touched but the cache.
+//! `cargo xtask vm`: runs commands on Debian's kernels in an emulator; on this machine only the cache
+//! changes.
+//!
+//! The guest harness is the project's own because the tests need all of these together: Debian's packaged kernels
+//! since 5.10 in three flavours, neither root nor KVM on this machine, and the exit code, output and files of the
+//! command separate from the kernel's console. Other harnesses share the root file system with the host (9p or
+//! virtiofs); Debian builds both as modules and drops the modules of superseded kernels.
 
 pub(crate) mod apt;
 pub(crate) mod cache;
@@ -6,17 +12,17 @@ mod cpio;
 mod disk;
 mod emulator;
 pub(crate) mod guest;
+mod initramfs;
 pub(crate) mod kernel;
+pub(crate) mod kernel_target;
 mod libraries;
 mod list;
 mod modules;
 mod options;
 pub(crate) mod package;
+pub(crate) mod parallel;
 mod progress;
-mod root;
 pub(crate) mod series;
-pub(crate) mod several;
-pub(crate) mod subject;
 mod vmlinux;
 
 use std::io;
@@ -25,56 +31,57 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 
-use guest::{Outcome, Terminal};
+use guest::{GuestExit, TerminalSize};
+pub(crate) use initramfs::GuestFile;
 pub(crate) use options::GuestOptions;
-pub(crate) use root::Addition;
 
-use disk::Report;
+use disk::GuestProgress;
 
-/// The guest went past its time limit, as timeout(1) says it.
+/// Exit code if the guest exceeds its time limit, as in timeout(1).
 const TIMED_OUT: u8 = 124;
-/// The guest died before the command ended.
+/// Exit code if the kernel dies before the command ends.
 const DIED: u8 = 125;
 
-/// What to do with a guest.
+/// Actions on guests.
 #[derive(Subcommand)]
-pub(crate) enum Vm {
-    /// Run a command on a kernel; its output and its exit code become ours
+pub(crate) enum VmTask {
+    /// Run a command on a kernel; its output and its exit code become those of xtask
     ///
-    /// Exit codes of our own: 1 the guest could not be started, 2 usage, 124 time limit, 125 the kernel died.
-    Run(Run),
+    /// Exit codes of xtask itself: 1 the guest could not be started, 2 usage, 124 time limit, 125 the kernel
+    /// died.
+    Run(VmRun),
     /// Open a shell on a kernel; `exit` or Ctrl-A X ends it
-    Shell(Shell),
+    Shell(VmShell),
     /// Show the series on offer, with the newest build of each
     List,
 }
 
 /// The options of `vm run`.
 #[derive(Args)]
-pub(crate) struct Run {
+pub(crate) struct VmRun {
     #[command(flatten)]
     guest: GuestOptions,
-    /// The command: one word is a shell script, several are a command and its arguments
+    /// The command: one word is a shell script, several words are a command and its arguments
     #[arg(last = true, required = true)]
     command: Vec<String>,
 }
 
 /// The options of `vm shell`.
 #[derive(Args)]
-pub(crate) struct Shell {
+pub(crate) struct VmShell {
     #[command(flatten)]
     guest: GuestOptions,
 }
 
-impl Vm {
-    /// Does it.
+impl VmTask {
+    /// Runs the action.
     pub(crate) fn run(self) -> Result<ExitCode> {
         match self {
-            Self::Run(Run { guest, command }) => {
+            Self::Run(VmRun { guest, command }) => {
                 let outcome = guest.prepare()?.run(&script(&command), &mut io::stdout())?;
                 Ok(ExitCode::from(explain(&outcome)))
             }
-            Self::Shell(Shell { guest }) => on_terminal(&guest, "exec sh -l\n"),
+            Self::Shell(VmShell { guest }) => on_terminal(&guest, "exec sh -l\n"),
             Self::List => list::run(),
         }
     }
@@ -85,7 +92,7 @@ pub(crate) fn on_terminal(guest: &GuestOptions, script: &str) -> Result<ExitCode
     let Ok(size) = rustix::termios::tcgetwinsize(io::stdin()) else {
         bail!("standard input is no terminal; `cargo xtask vm run` works without one");
     };
-    let terminal = Terminal {
+    let terminal = TerminalSize {
         rows: size.ws_row,
         columns: size.ws_col,
     };
@@ -93,23 +100,23 @@ pub(crate) fn on_terminal(guest: &GuestOptions, script: &str) -> Result<ExitCode
     Ok(ExitCode::from(explain(&outcome)))
 }
 
-/// Says what went wrong, if anything did, and gives the exit code.
-pub(crate) fn explain(outcome: &Outcome) -> u8 {
+/// Prints the reason if the command did not end by itself, and returns the exit code.
+pub(crate) fn explain(outcome: &GuestExit) -> u8 {
     match outcome {
-        Outcome::Exited(code) => *code,
-        Outcome::TimedOut(Report::Started) => {
+        GuestExit::Exited(code) => *code,
+        GuestExit::TimedOut(GuestProgress::Started) => {
             eprintln!(
                 "xtask: the command did not end within the time limit (--timeout); the guest was killed"
             );
             TIMED_OUT
         }
-        Outcome::TimedOut(_) => {
+        GuestExit::TimedOut(_) => {
             eprintln!(
-                "xtask: the guest did not come up within the time limit (--timeout): it hangs while booting"
+                "xtask: the guest did not boot within the time limit (--timeout): it hangs while booting"
             );
             TIMED_OUT
         }
-        Outcome::Died(console) => {
+        GuestExit::Died(console) => {
             eprintln!("xtask: the guest's kernel died; the end of its console:\n{console}");
             DIED
         }
@@ -123,7 +130,7 @@ fn script(command: &[String]) -> String {
     }
 }
 
-/// The word as the shell takes it literally, and a blank.
+/// Quotes the word for the shell, and appends a blank.
 pub(crate) fn quoted(word: &str) -> String {
     format!("'{}' ", word.replace('\'', r"'\''"))
 }
@@ -133,7 +140,7 @@ mod tests {
     use super::script;
 
     #[test]
-    fn one_word_is_a_script_and_several_are_a_command() {
+    fn one_word_is_a_script_and_more_are_a_command() {
         assert_eq!(script(&["echo a; echo b".to_owned()]), "echo a; echo b\n");
         assert_eq!(
             script(&["echo".to_owned(), "it's $HOME".to_owned()]),

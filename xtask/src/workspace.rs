@@ -1,4 +1,4 @@
-//! This checkout: where things are and how its binaries are built.
+//! This checkout: its folder, and the builds of its binaries.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -18,14 +18,14 @@ pub(crate) fn root() -> &'static Path {
         .unwrap_or(Path::new("."))
 }
 
-/// Cargo, run at the top of the checkout.
+/// Cargo, run in the top folder of the checkout.
 pub(crate) fn cargo(words: &[&str]) -> Command {
     let mut command = process::program("cargo");
     command.args(words).current_dir(root());
     command
 }
 
-/// Builds with these cargo words and returns the executable of the target with this name.
+/// Runs cargo with these words and returns the executable of the target with this name.
 pub(crate) fn build(name: &str, words: &[&str]) -> Result<PathBuf> {
     let mut command = cargo(words);
     command
@@ -61,6 +61,29 @@ pub(crate) fn build_for_guest(name: &str) -> Result<PathBuf> {
     )
 }
 
+/// The names of the packages in pintrace/crates.
+pub(crate) fn crates() -> Result<Vec<String>> {
+    let metadata = process::stdout(&mut cargo(&["metadata", "--format-version", "1", "--no-deps"]))?;
+    let names = packages_in(&root().join("pintrace/crates"), &metadata)?;
+    if names.is_empty() {
+        bail!("pintrace/crates has no package");
+    }
+    Ok(names)
+}
+
+fn packages_in(folder: &Path, metadata: &str) -> Result<Vec<String>> {
+    let metadata: Value = serde_json::from_str(metadata).context("`cargo metadata` printed no JSON")?;
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let is_inside = |package: &&Value| {
+        let manifest = package["manifest_path"].as_str();
+        manifest.is_some_and(|path| Path::new(path).starts_with(folder))
+    };
+    let names = packages
+        .filter(is_inside)
+        .filter_map(|package| package["name"].as_str());
+    Ok(names.map(str::to_owned).collect())
+}
+
 fn executable(line: &str, name: &str) -> Option<PathBuf> {
     let message: Value = serde_json::from_str(line).ok()?;
     (message["target"]["name"] == name).then_some(())?;
@@ -80,6 +103,14 @@ mod tests {
             executable(r#"{"target":{"name":"guest"},"executable":null}"#, "guest"),
             None
         );
+    }
+
+    #[test]
+    fn packages_are_listed_by_folder() {
+        let metadata = r#"{"packages":[{"name":"a","manifest_path":"/x/crates/a/Cargo.toml"},
+            {"name":"top","manifest_path":"/x/Cargo.toml"}]}"#;
+        assert_eq!(packages_in(Path::new("/x/crates"), metadata).unwrap(), ["a"]);
+        assert!(packages_in(Path::new("/x"), "no JSON").is_err());
     }
 
     #[test]

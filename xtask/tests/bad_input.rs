@@ -1,4 +1,4 @@
-//! What the guest harness says to bad input, as far as no guest is booted for it.
+//! The errors of the guest harness for bad input, without booting a guest.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// A mirror that cannot be reached: the loopback's discard port.
+/// An unreachable mirror: the loopback's discard port.
 const UNREACHABLE: &str = "deb [trusted=yes] http://127.0.0.1:9/debian sid main\n";
 
 fn xtask(cache: &Path, words: &[&str]) -> Output {
@@ -24,7 +24,7 @@ fn xtask_with_sources(cache: &Path, sources: &str, words: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-fn said(output: &Output) -> String {
+fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
@@ -36,10 +36,10 @@ fn an_unknown_series_is_a_usage_error_that_lists_the_known_ones() {
         &["vm", "run", "--bare", "--kernel", "6.6", "--", "true"],
     );
     assert_eq!(output.status.code(), Some(2));
-    let said = said(&output);
+    let stderr = stderr(&output);
     assert!(
-        said.contains("5.10 6.1 6.12 6.16 6.17 6.18 6.19 7.0 7.1 7.2 7.3 newest"),
-        "{said}"
+        stderr.contains("5.10 6.1 6.12 6.16 6.17 6.18 6.19 7.0 7.1 7.2 7.3 newest"),
+        "{stderr}"
     );
 }
 
@@ -50,15 +50,15 @@ fn a_kernel_without_network_is_a_failure_with_a_remedy_and_leaves_nothing() {
         cache.path(),
         &["vm", "run", "--bare", "--kernel", "6.12", "--", "true"],
     );
-    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-    let said = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let stderr = stderr(&output);
     assert!(
-        said.contains("kernel 6.12 (cloud) is not in the cache and could not be fetched"),
-        "{said}"
+        stderr.contains("kernel 6.12 (cloud) is not in the cache and could not be fetched"),
+        "{stderr}"
     );
     assert!(
-        said.contains("check the network and the system's apt sources"),
-        "{said}"
+        stderr.contains("check the network and the system's apt sources"),
+        "{stderr}"
     );
     assert!(!cache.path().join("kernels").exists());
 }
@@ -66,7 +66,7 @@ fn a_kernel_without_network_is_a_failure_with_a_remedy_and_leaves_nothing() {
 #[test]
 fn a_package_without_network_is_a_failure_with_a_remedy_and_leaves_nothing() {
     let cache = tempfile::tempdir().unwrap();
-    // A kernel that is cached needs no network: what fails is the package.
+    // A cached kernel needs no network, so only the package fails.
     let kernel = cache.path().join("kernels/6.12.0-1-cloud-amd64");
     fs::create_dir_all(&kernel).unwrap();
     fs::write(kernel.join("vmlinux"), "").unwrap();
@@ -82,13 +82,13 @@ fn a_package_without_network_is_a_failure_with_a_remedy_and_leaves_nothing() {
         "true",
     ];
     let output = xtask(cache.path(), &words);
-    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-    let said = said(&output);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let stderr = stderr(&output);
     assert!(
-        said.contains("Debian package fio is not in the cache and could not be fetched"),
-        "{said}"
+        stderr.contains("Debian package fio is not in the cache and could not be fetched"),
+        "{stderr}"
     );
-    assert!(said.contains("check the network"), "{said}");
+    assert!(stderr.contains("check the network"), "{stderr}");
     assert!(!cache.path().join("packages").exists());
 }
 
@@ -112,9 +112,9 @@ fn a_module_of_a_kernel_whose_modules_are_gone_is_refused() {
     let output = xtask(cache.path(), &words);
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        said(&output).contains("Debian has dropped the modules"),
+        stderr(&output).contains("Debian has dropped the modules"),
         "{}",
-        said(&output)
+        stderr(&output)
     );
 }
 
@@ -138,9 +138,9 @@ fn an_addition_that_is_not_there_is_named() {
     let output = xtask(cache.path(), &words);
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        said(&output).contains("cannot add /no/such/file"),
+        stderr(&output).contains("cannot add /no/such/file"),
         "{}",
-        said(&output)
+        stderr(&output)
     );
 }
 
@@ -158,13 +158,17 @@ fn a_kernel_whose_checksum_is_wrong_is_refused_and_leaves_nothing() {
     let sources = format!("deb [trusted=yes] file:{} ./\n", archive.path().display());
     let words = ["vm", "run", "--bare", "--kernel", "6.12", "--", "true"];
     let output = xtask_with_sources(cache.path(), &sources, &words);
-    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-    assert!(said(&output).contains("Hash Sum mismatch"), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("Hash Sum mismatch"),
+        "{}",
+        stderr(&output)
+    );
     assert_eq!(fs::read_dir(cache.path().join("kernels")).unwrap().count(), 0);
 }
 
 #[test]
-fn a_series_that_debian_has_dropped_is_said_to_be_gone() {
+fn a_series_that_debian_has_dropped_is_an_error() {
     let cache = tempfile::tempdir().unwrap();
     let archive = tempfile::tempdir().unwrap();
     fs::write(archive.path().join("Packages"), "").unwrap();
@@ -173,8 +177,8 @@ fn a_series_that_debian_has_dropped_is_said_to_be_gone() {
     let output = xtask_with_sources(cache.path(), &sources, &words);
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        said(&output).contains("Debian offers no 6.16 (cloud) any more"),
+        stderr(&output).contains("Debian offers no 6.16 (cloud) any more"),
         "{}",
-        said(&output)
+        stderr(&output)
     );
 }

@@ -1,4 +1,4 @@
-//! What the guest harness does with guests: they boot, so `cargo xtask test` runs these and a plain `cargo test` does not.
+//! The guest harness with real guests: `cargo xtask test` runs these tests, a plain `cargo test` does not.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -15,19 +15,19 @@ fn vm(words: &[&str], script: &str) -> Output {
     command.output().unwrap()
 }
 
-fn printed(output: &Output) -> String {
+fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn said(output: &Output) -> String {
+fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 #[test]
-fn output_and_exit_code_of_the_command_are_ours() {
+fn xtask_has_the_output_and_exit_code_of_the_command() {
     let output = vm(&[], "echo one; echo two >&2; exit 7");
-    assert_eq!(output.status.code(), Some(7), "{}", said(&output));
-    assert_eq!(printed(&output), "one\ntwo\n");
+    assert_eq!(output.status.code(), Some(7), "{}", stderr(&output));
+    assert_eq!(stdout(&output), "one\ntwo\n");
 }
 
 #[test]
@@ -36,31 +36,32 @@ fn kernel_messages_do_not_mix_with_the_output() {
         &[],
         "for i in 1 2 3 4 5; do echo '<0>from the kernel' >/dev/kmsg; echo $i; done",
     );
-    assert_eq!(printed(&output), "1\n2\n3\n4\n5\n", "{}", said(&output));
+    assert_eq!(stdout(&output), "1\n2\n3\n4\n5\n", "{}", stderr(&output));
 }
 
 #[test]
-fn long_output_arrives_whole() {
+fn long_output_is_complete() {
     let output = vm(&[], "seq 20000");
-    assert_eq!(printed(&output).lines().count(), 20000);
-    assert!(printed(&output).ends_with("\n20000\n"));
+    assert_eq!(stdout(&output).lines().count(), 20000);
+    assert!(stdout(&output).ends_with("\n20000\n"));
 }
 
-/// Under load a kernel measures the time-stamp counter wrongly, and its clock runs at another pace for good.
+/// Under load a kernel measures the time-stamp counter wrongly, and its clock then runs at a wrong pace until
+/// it is shut down.
 #[test]
-fn the_clock_rests_on_nothing_that_was_measured_while_booting() {
+fn the_clock_does_not_depend_on_a_measurement_at_boot() {
     let output = vm(
         &[],
         "cat /sys/devices/system/clocksource/clocksource0/current_clocksource",
     );
-    assert_eq!(printed(&output), "acpi_pm\n", "{}", said(&output));
+    assert_eq!(stdout(&output), "acpi_pm\n", "{}", stderr(&output));
 }
 
 #[test]
-fn a_process_left_behind_does_not_hold_the_guest() {
+fn a_remaining_process_does_not_keep_the_guest_running() {
     let output = vm(&["--timeout", "60s"], "sleep 1000 & seq 20000");
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    assert!(printed(&output).ends_with("\n20000\n"));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).ends_with("\n20000\n"));
 }
 
 #[test]
@@ -71,7 +72,7 @@ fn the_console_is_kept_when_asked_for() {
         &["--console", console.to_str().unwrap()],
         "echo '<0>from the kernel' >/dev/kmsg",
     );
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(fs::read_to_string(console).unwrap().contains("from the kernel"));
 }
 
@@ -80,17 +81,17 @@ fn a_command_that_hangs_is_ended_at_the_time_limit() {
     let start = Instant::now();
     let output = vm(&["--timeout", "10s"], "echo before; sleep 1000");
     assert_eq!(output.status.code(), Some(124));
-    assert_eq!(printed(&output), "before\n");
+    assert_eq!(stdout(&output), "before\n");
     assert!(
-        said(&output).contains("did not end within the time limit"),
+        stderr(&output).contains("did not end within the time limit"),
         "{}",
-        said(&output)
+        stderr(&output)
     );
     assert!(start.elapsed() < Duration::from_secs(40));
 }
 
 #[test]
-fn a_guest_that_hangs_while_booting_is_told_apart() {
+fn a_guest_that_hangs_while_booting_has_a_message_of_its_own() {
     let output = vm(
         &[
             "--timeout",
@@ -103,55 +104,60 @@ fn a_guest_that_hangs_while_booting_is_told_apart() {
         "true",
     );
     assert_eq!(output.status.code(), Some(124));
-    assert!(said(&output).contains("hangs while booting"), "{}", said(&output));
+    assert!(
+        stderr(&output).contains("hangs while booting"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 #[test]
 fn a_panic_is_reported_with_the_end_of_the_console() {
-    // The panic comes when the line before it has left: what still waits in the guest goes down with it.
+    // The panic comes only after the line before it was sent: a panic discards the bytes that are still in
+    // the guest.
     let sent = "until grep -qE '^1: .* tx:([7-9]|[1-9][0-9])' /proc/tty/driver/serial; do sleep 0.1; done";
     let output = vm(
         &[],
         &format!("echo before; {sent}; echo c >/proc/sysrq-trigger; sleep 100"),
     );
     assert_eq!(output.status.code(), Some(125));
-    assert_eq!(printed(&output), "before\n");
-    assert!(said(&output).contains("Kernel panic"), "{}", said(&output));
+    assert_eq!(stdout(&output), "before\n");
+    assert!(stderr(&output).contains("Kernel panic"), "{}", stderr(&output));
 }
 
 #[test]
-fn the_emulators_own_fault_is_tried_a_second_time_and_said() {
+fn a_fault_of_the_emulator_is_reported_and_retried_once() {
     let script = "echo '<0>Oops: int3: 0000' >/dev/kmsg; echo c >/proc/sysrq-trigger; sleep 100";
     let output = vm(&[], script);
     assert_eq!(output.status.code(), Some(125));
     assert_eq!(
-        said(&output).matches("a second and last time").count(),
+        stderr(&output).matches("a second and last time").count(),
         1,
         "{}",
-        said(&output)
+        stderr(&output)
     );
 }
 
 #[test]
-fn an_emulator_that_refuses_is_quoted() {
+fn an_error_of_qemu_is_quoted() {
     let output = vm(&["--qemu-arg", "-no-such-option"], "true");
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        said(&output).contains("QEMU failed") && said(&output).contains("no-such-option"),
+        stderr(&output).contains("QEMU failed") && stderr(&output).contains("no-such-option"),
         "{}",
-        said(&output)
+        stderr(&output)
     );
 }
 
 #[test]
-fn what_the_command_leaves_in_out_comes_back() {
+fn files_in_out_are_copied_back() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
     let output = vm(
         &["--out", out.to_str().unwrap()],
         "mkdir /out/a; echo x >/out/a/b; dd if=/dev/zero of=/out/c bs=1M count=20",
     );
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(fs::read_to_string(out.join("a/b")).unwrap(), "x\n");
     assert_eq!(fs::metadata(out.join("c")).unwrap().len(), 20 << 20);
 }
@@ -162,16 +168,16 @@ fn files_and_folders_reach_the_guest_and_dynamic_binaries_run() {
     fs::create_dir_all(folder.path().join("data/deep")).unwrap();
     fs::write(folder.path().join("data/deep/file"), "content\n").unwrap();
     let data = format!("{}=/data", folder.path().join("data").display());
-    // This machine's own, which is dynamic.
+    // A binary of this machine, which is dynamic.
     let output = vm(
         &["--add", &data, "--add", "/usr/bin/getconf"],
         "cat /data/deep/file && ./getconf PAGE_SIZE",
     );
     assert_eq!(
-        (output.status.code(), printed(&output).as_str()),
+        (output.status.code(), stdout(&output).as_str()),
         (Some(0), "content\n4096\n"),
         "{}",
-        said(&output)
+        stderr(&output)
     );
 }
 
@@ -183,8 +189,8 @@ fn the_disk_takes_direct_io() {
         output.status.code(),
         Some(0),
         "{}{}",
-        printed(&output),
-        said(&output)
+        stdout(&output),
+        stderr(&output)
     );
 }
 
@@ -204,24 +210,24 @@ fn the_full_flavour_finds_its_disk_too() {
     ]);
     let output = command.output().unwrap();
     assert_eq!(
-        (output.status.code(), printed(&output).as_str()),
+        (output.status.code(), stdout(&output).as_str()),
         (Some(0), "1\n"),
         "{}",
-        said(&output)
+        stderr(&output)
     );
 }
 
 #[test]
 fn modules_are_loaded_with_what_they_need() {
     let output = vm(&["--modules", "virtio_net,loop"], "lsmod");
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    assert!(printed(&output).contains("virtio_net"), "{}", printed(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("virtio_net"), "{}", stdout(&output));
     let output = vm(&["--modules", "no_such_module"], "true");
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        said(&output).contains("has no module no_such_module"),
+        stderr(&output).contains("has no module no_such_module"),
         "{}",
-        said(&output)
+        stderr(&output)
     );
 }
 
@@ -232,9 +238,9 @@ fn instruction_counting_works() {
         "nproc; cat /sys/devices/system/clocksource/clocksource0/current_clocksource",
     );
     assert_eq!(
-        (output.status.code(), printed(&output).lines().next()),
+        (output.status.code(), stdout(&output).lines().next()),
         (Some(0), Some("1")),
         "{}",
-        said(&output)
+        stderr(&output)
     );
 }

@@ -18,7 +18,7 @@ pub struct TraceArgs {
     /// How to get the figures. `trace`: hook the kernel's pin functions and see each pin and release. `scan`: read all
     /// struct pages every few seconds and see which pins are held. `auto`: trace, or scan where the kernel refuses to be
     /// traced.
-    #[arg(long = "mode", value_name = "MODE", default_value = "auto", value_parser = mode)]
+    #[arg(long, value_name = "MODE", default_value = "auto", value_parser = mode)]
     pub mode: Mode,
     /// The share of one CPU that scans may take; a scan that takes long is repeated less often.
     #[arg(long, value_name = "PERCENT", default_value = "5", value_parser = percent)]
@@ -43,12 +43,12 @@ pub struct TraceArgs {
 pub struct ExtraFindings {
     /// Keep the addresses of short-term pins too, so that changes of their mappings are found. Each pin call then costs
     /// an extent and two records, which slows down direct I/O at full speed.
-    #[arg(long = "short-term")]
+    #[arg(long)]
     pub short_term: bool,
     /// Follow FOLL_GET references too, which are no pins (vmsplice, MSG_ZEROCOPY, direct I/O up to 6.4), and find pages
     /// that are copied on write while such a reference is held (get-not-pin). Costs a walk over the pages of each such
     /// call, and 4 MiB of memory.
-    #[arg(long = "foll-get")]
+    #[arg(long)]
     pub foll_get: bool,
 }
 

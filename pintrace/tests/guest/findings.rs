@@ -92,7 +92,7 @@ fn play(words: &str) -> Option<Played> {
     let claims = expected["findings"].as_array().unwrap();
     let mut claims: Vec<_> = claims
         .iter()
-        .map(|claim| Claim::read(claim, &claim["touch"]))
+        .map(|claim| Claim::read(claim, &claim["trigger"]))
         .collect();
     claims.sort();
     let windows = expected["windows"].as_array().unwrap().iter();
@@ -262,7 +262,7 @@ fn userfaultfd_on_pinned_pages_is_found() {
 
 #[test]
 fn pins_that_stay_are_found() {
-    check(&["exit-adopted --hold 2s", "undeclared --hold 7s"]);
+    check(&["exit-inherited-ring --hold 2s", "missing-longterm --hold 7s"]);
 }
 
 #[test]

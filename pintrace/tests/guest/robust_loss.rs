@@ -220,7 +220,7 @@ fn returns_that_a_kretprobe_misses_are_counted_one_by_one() {
     const THREADS: i64 = 48;
     let json = recorded(
         &[],
-        &format!("pinload scenario crowd --pages {THREADS} >/dev/null"),
+        &format!("pinload scenario concurrent-pins --pages {THREADS} >/dev/null"),
     );
     let missed = i64::try_from(lost(&json, "probe_missed")).unwrap();
     println!("{missed} of {} returns missed", 2 * THREADS);

@@ -1,4 +1,5 @@
-//! `all`: every kind on every backing, each in a process of its own, one line each.
+//! `all`: runs every kind of pin on every backing, each in a process of its own, and prints one line for
+//! each.
 
 use std::env;
 use std::process::{Command, Output, Stdio, id};
@@ -22,7 +23,7 @@ const KINDS: [&str; 9] = [
     "zerocopy",
 ];
 const BACKINGS: [&str; 3] = ["small", "thp", "hugetlb"];
-/// Other ways of doing the same, on small pages unless they say otherwise.
+/// Variants of the kinds; they use small pages unless they name another backing.
 const VARIANTS: [&str; 27] = [
     "io-uring --buffers 4",
     "io-uring --release close",
@@ -37,11 +38,11 @@ const VARIANTS: [&str; 27] = [
     "io-uring --untouched",
     "io-uring --untouched --backing thp",
     "io-uring --zero-page",
-    "io-uring --touch munmap",
-    "io-uring --touch madvise-dontneed",
-    "io-uring --touch mprotect",
-    "io-uring --touch fork-write",
-    "io-uring --touch mremap",
+    "io-uring --change munmap",
+    "io-uring --change madvise-dontneed",
+    "io-uring --change mprotect",
+    "io-uring --change fork-write",
+    "io-uring --change mremap",
     "af-xdp --release kill",
     "process-vm --repeat 3 --zero-page",
     "process-vm --zero-page --backing thp",
@@ -53,23 +54,23 @@ const VARIANTS: [&str; 27] = [
     "direct-write --zero-page --backing thp",
 ];
 
-/// What one check found.
+/// The result of one check.
 #[derive(Debug, Serialize)]
-struct Check {
+struct WorkloadCheck {
     event: &'static str,
     workload: String,
     /// `ok`, `differs`, `failed` or `skipped`.
     result: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// While held, then released.
+    /// One entry while the pins are held, then one after the release.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     expected_pins: Vec<Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    books: Vec<Value>,
+    vmstat: Vec<Value>,
 }
 
-/// Runs all checks; fails if any failed or differed.
+/// Runs all checks. Fails if a check failed or differed.
 pub(crate) fn run(arguments: &AllArgs) -> Result<()> {
     let plain = KINDS.iter().flat_map(|kind| {
         BACKINGS
@@ -92,7 +93,7 @@ pub(crate) fn run(arguments: &AllArgs) -> Result<()> {
         (0, _) => Err(Failure {
             code: 4,
             ..Failure::failed(
-                format!("{differed} checks differ from the books"),
+                format!("{differed} checks differ from /proc/vmstat"),
                 "see their lines; nothing else on this machine may pin meanwhile",
             )
         }),
@@ -103,7 +104,7 @@ pub(crate) fn run(arguments: &AllArgs) -> Result<()> {
     }
 }
 
-fn check(arguments: &AllArgs, workload: String) -> Result<Check> {
+fn check(arguments: &AllArgs, workload: String) -> Result<WorkloadCheck> {
     let output = start(arguments, &workload)?;
     let text = String::from_utf8_lossy(&output.stdout);
     let lines: Vec<Value> = text
@@ -113,12 +114,12 @@ fn check(arguments: &AllArgs, workload: String) -> Result<Check> {
     let all = |key: &str| -> Vec<Value> {
         let held = lines
             .iter()
-            .filter(|line| line["event"] != "touched" && line["event"] != "releasing");
+            .filter(|line| line["event"] != "changed" && line["event"] != "releasing");
         held.filter_map(|line| line.get(key).cloned()).collect()
     };
     let error = lines.iter().find(|line| line["event"] == "error");
     let killed = output.status.code().is_none() && workload.contains("--release kill");
-    Ok(Check {
+    Ok(WorkloadCheck {
         event: "check",
         result: match output.status.code() {
             Some(0) => "ok",
@@ -137,7 +138,7 @@ fn check(arguments: &AllArgs, workload: String) -> Result<Check> {
             })
             .or_else(|| (!output.status.success() && !killed).then(|| output.status.to_string())),
         expected_pins: all("expected_pins"),
-        books: all("books"),
+        vmstat: all("vmstat"),
         workload,
     })
 }

@@ -1,4 +1,5 @@
-//! The words for kinds, backings, releases and touches, as the command line takes them and the lines print them.
+//! The kinds, backings, release methods and range changes, as named on the command line and in the JSON
+//! lines.
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -6,7 +7,7 @@ use serde::Serialize;
 /// The way in which memory is pinned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Kind {
+pub(crate) enum PinKind {
     IoUring,
     AfXdp,
     ProcessVm,
@@ -18,7 +19,7 @@ pub(crate) enum Kind {
     Zerocopy,
 }
 
-/// What the memory is made of.
+/// The kind of pages of the memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Backing {
@@ -30,10 +31,10 @@ pub(crate) enum Backing {
     Hugetlb,
 }
 
-/// How pins end.
+/// How the pins are released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Release {
+pub(crate) enum ReleaseMethod {
     /// By the call that undoes the pin
     Explicit,
     /// By closing the descriptor
@@ -44,10 +45,10 @@ pub(crate) enum Release {
     Kill,
 }
 
-/// What is done to a range while it is pinned.
+/// A change to a range while it is pinned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Touch {
+pub(crate) enum RangeChange {
     /// munmap(2)
     Munmap,
     /// madvise(MADV_DONTNEED)

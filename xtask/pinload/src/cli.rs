@@ -1,129 +1,129 @@
-//! The command line: what a workload is asked to do. Parses and checks, does nothing.
+//! The command line: parses and checks the arguments of each workload.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::choice::{Backing, Release, Touch};
+use crate::choice::{Backing, RangeChange, ReleaseMethod};
 use crate::scenario::Scenario;
 
-/// Pins memory in every way user space can, and says on standard output, as JSON lines, exactly what it did.
+/// Pins memory in every way user space can, and reports as JSON lines on standard output exactly what it did.
 ///
-/// Exit codes: 0 done, 1 failed, 2 usage, 3 this kernel or machine does not offer it, 4 the kernel's books
-/// (--verify) differ from what was expected.
+/// Exit codes: 0 done, 1 failed, 2 usage, 3 not available on this kernel or machine, 4 the pin counters of
+/// /proc/vmstat (--verify) differ from the expected values.
 #[derive(Debug, Parser)]
 #[command(name = "pinload", version)]
-pub(crate) struct Cli {
-    /// What to do.
+pub(crate) struct PinloadCli {
+    /// The subcommand.
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: PinloadCommand,
 }
 
-/// One way of pinning each, and those that combine them.
+/// One subcommand for each kind of pin, and those that combine several kinds.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+pub(crate) enum PinloadCommand {
     /// Fixed buffers of an io_uring (IORING_REGISTER_BUFFERS)
     IoUring {
         /// Registered buffers, each of PAGES / BUFFERS pages
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=16384))]
         buffers: u64,
-        /// A forked child registers its memory through a ring that its parent made
-        #[arg(long, conflicts_with_all = ["threads", "fork_child", "shared_memory", "touch"])]
+        /// Let a forked child register its memory through a ring that its parent created
+        #[arg(long, conflicts_with_all = ["threads", "fork_child", "shared_memory", "change"])]
         shared_ring: bool,
         #[command(flatten)]
-        common: Common,
+        common: CommonArgs,
     },
     /// A umem of an AF_XDP socket (XDP_UMEM_REG); needs no device
     AfXdp {
         #[command(flatten)]
-        common: Common,
+        common: CommonArgs,
     },
     /// process_vm_readv of a child's memory
     ProcessVm {
-        /// Calls, one after another
+        /// Number of calls, one after another
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
         repeat: u64,
         #[command(flatten)]
-        common: Common,
+        common: CommonArgs,
     },
     /// Reads from a file with O_DIRECT
     DirectRead {
         #[command(flatten)]
         direct: DirectArgs,
         #[command(flatten)]
-        common: Common,
+        common: CommonArgs,
     },
     /// Writes to a file with O_DIRECT
     DirectWrite {
         #[command(flatten)]
         direct: DirectArgs,
         #[command(flatten)]
-        common: Common,
+        common: CommonArgs,
     },
     /// A DMA buffer over a memfd (/dev/udmabuf)
     Udmabuf {
         #[command(flatten)]
-        common: Common,
+        common: CommonArgs,
     },
     /// A DMA mapping for QEMU's edu device (VFIO, type 1)
     Vfio {
         #[command(flatten)]
-        common: Common,
+        common: CommonArgs,
     },
     /// Pages spliced into pipes: references (FOLL_GET), no pins
     Vmsplice {
         #[command(flatten)]
-        common: Common,
+        common: CommonArgs,
     },
     /// MSG_ZEROCOPY over loopback TCP: references (FOLL_GET), no pins
     Zerocopy {
         #[command(flatten)]
-        common: Common,
+        common: CommonArgs,
     },
     /// Tries every kind on every backing, one line each: ok, differs, failed or skipped
     All(AllArgs),
-    /// Something done to pinned memory, or beside it, and what a tracer is to find (root)
+    /// Change pinned memory, or memory beside it, and report the findings to expect (root)
     Scenario {
-        /// Which
+        /// The scenario
         #[command(subcommand)]
         scenario: Scenario,
     },
-    /// A lively mix of workloads, for ever; ends at SIGINT or SIGTERM
+    /// Run a mix of workloads until SIGINT or SIGTERM
     Demo(DemoArgs),
 }
 
-/// What direct I/O needs to know besides.
+/// Options of direct I/O.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DirectArgs {
-    /// The file, made for the run and gone after it; one that exists is read but not written
+    /// The file: created for the run and removed after it; an existing file is read but not written
     #[arg(long, default_value = "/mnt/pinload.dat")]
     pub(crate) file: PathBuf,
-    /// Bytes for each call, a multiple of 512
+    /// Bytes of each call, a multiple of 512
     #[arg(long, default_value_t = 65536, value_parser = clap::value_parser!(u64).range(512..=1 << 30))]
     pub(crate) block: u64,
-    /// Write to FILE although it exists
+    /// Write to FILE even if it exists
     #[arg(long)]
     pub(crate) overwrite: bool,
 }
 
-/// What every workload understands.
+/// Options of every workload.
 #[derive(Args, Clone, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a switch of its own on the command line"
 )]
-pub(crate) struct Common {
+pub(crate) struct CommonArgs {
     /// Pages of 4 KiB to pin
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1 << 26))]
     pub(crate) pages: u64,
-    /// What the memory is made of
+    /// The kind of pages
     #[arg(long, value_enum, default_value_t = Backing::Small)]
     pub(crate) backing: Backing,
-    /// Make the machine ready for huge pages first (root), and undo that at the end
+    /// Reserve huge pages first (root), and restore the setting at the end
     #[arg(long)]
     pub(crate) reserve: bool,
-    /// Leave the memory for the pin to fault in
+    /// Do not touch the memory, so that the pin faults it in
     #[arg(long, conflicts_with = "zero_page")]
     pub(crate) untouched: bool,
     /// Only read the memory before the pin, so that the zero page is mapped
@@ -132,13 +132,13 @@ pub(crate) struct Common {
     /// Hold the pins for this long (500ms, 5s, 2m)
     #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "hold_until_stdin")]
     pub(crate) hold: Option<Duration>,
-    /// Hold the pins until a line or the end of input arrives on standard input
+    /// Hold the pins until a line or end of file arrives on standard input
     #[arg(long)]
     pub(crate) hold_until_stdin: bool,
-    /// How the pins end
-    #[arg(long, value_enum, default_value_t = Release::Explicit)]
-    pub(crate) release: Release,
-    /// Threads that each pin memory of their own
+    /// How the pins are released
+    #[arg(long, value_enum, default_value_t = ReleaseMethod::Explicit)]
+    pub(crate) release: ReleaseMethod,
+    /// Number of threads; each pins memory of its own
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) threads: u32,
     /// Pin, fork, and let the child pin memory of its own
@@ -147,30 +147,31 @@ pub(crate) struct Common {
     /// Parent and child pin the same shared memory
     #[arg(long, conflicts_with_all = ["threads", "fork_child"])]
     pub(crate) shared_memory: bool,
-    /// After pinning, do this to the pinned range (io-uring and af-xdp)
+    /// After pinning, apply this change to the pinned range (io-uring and af-xdp)
     #[arg(long, value_enum)]
-    pub(crate) touch: Option<Touch>,
-    /// Read the kernel's books before and after (root), and exit with 4 if they differ
+    pub(crate) change: Option<RangeChange>,
+    /// Read the pin counters of /proc/vmstat before and after (root), and exit with 4 if they differ from the
+    /// expected values
     #[arg(long)]
     pub(crate) verify: bool,
     /// Name of the process, as ps shows it (15 bytes)
     #[arg(long)]
     pub(crate) name: Option<String>,
-    /// Die with the process of this id, which started this one
+    /// Die with this process, which is the parent
     #[arg(long, hide = true, value_name = "PID")]
     pub(crate) die_with_parent: Option<i32>,
 }
 
-/// What `all` understands.
+/// Options of `all`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct AllArgs {
     /// Pages of 4 KiB for each check
     #[arg(long, default_value_t = 64)]
     pub(crate) pages: u64,
-    /// Compare with the kernel's books (root)
+    /// Compare with the pin counters of /proc/vmstat (root)
     #[arg(long)]
     pub(crate) verify: bool,
-    /// Try threads, children, touches, zero pages and ways to release as well
+    /// Also check threads, children, range changes, zero pages and release methods
     #[arg(long)]
     pub(crate) variants: bool,
     /// The file for direct I/O
@@ -178,10 +179,10 @@ pub(crate) struct AllArgs {
     pub(crate) file: PathBuf,
 }
 
-/// What `demo` understands.
+/// Options of `demo`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DemoArgs {
-    /// End after this long (30s, 5m); without it, at SIGINT or SIGTERM
+    /// End after this time (30s, 5m); without it, at SIGINT or SIGTERM
     #[arg(long, value_parser = duration)]
     pub(crate) duration: Option<Duration>,
     /// The file for direct I/O
@@ -235,6 +236,6 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
-        Cli::command().debug_assert();
+        PinloadCli::command().debug_assert();
     }
 }

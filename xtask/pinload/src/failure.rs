@@ -1,27 +1,27 @@
-//! What can go wrong, as two sentences (what happened, what to do) and an exit code.
+//! Errors: what happened, what the user can do about it, and an exit code.
 //!
-//! Knows nothing of pins. The exit codes are the project's: 1 failed, 2 usage, 3 this kernel or machine does
-//! not offer it, 4 the kernel's books differ from what was expected.
+//! The exit codes are the project's: 1 failed, 2 usage, 3 not available on this kernel or machine, 4 the pin
+//! counters of /proc/vmstat differ from the expected values.
 
 use std::fmt::Display;
 
-/// The result type of everything in pinload.
+/// The result type of pinload.
 pub(crate) type Result<T> = std::result::Result<T, Failure>;
 
 /// Why pinload ends early.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}; {remedy}")]
 pub(crate) struct Failure {
-    /// What happened, naming the object.
+    /// What happened, with the name of the object.
     pub(crate) what: String,
-    /// What the user can do about it.
+    /// What the user can do.
     pub(crate) remedy: String,
     /// The process's exit code.
     pub(crate) code: u8,
 }
 
 impl Failure {
-    /// Failed at run time.
+    /// A failure at run time.
     pub(crate) fn failed(what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             what: what.into(),
@@ -30,7 +30,7 @@ impl Failure {
         }
     }
 
-    /// The options contradict one another.
+    /// The options contradict each other.
     pub(crate) fn usage(what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             what: what.into(),
@@ -39,7 +39,7 @@ impl Failure {
         }
     }
 
-    /// This kernel, or this machine's configuration, does not offer what was asked for.
+    /// This kernel, or the configuration of this machine, does not offer what was asked for.
     pub(crate) fn unavailable(what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             what: what.into(),
@@ -48,22 +48,21 @@ impl Failure {
         }
     }
 
-    /// Whoever this process worked for is gone, its parent or the reader of its lines: no failure, but the
-    /// end, about which nobody wants to hear.
-    pub(crate) fn alone() -> Self {
+    /// The parent, or the reader of the output, has exited. The process ends with code 0 and prints nothing.
+    pub(crate) fn peer_gone() -> Self {
         Self {
-            what: "nobody is there any more".into(),
+            what: "the parent or the reader of the output has ended".into(),
             remedy: "nothing to do".into(),
             code: 0,
         }
     }
 }
 
-/// Gives any error a sentence and a remedy.
+/// Adds a description and a remedy to any error.
 pub(crate) trait Explain<T> {
-    /// The error becomes a failure at run time.
+    /// Turns the error into a failure at run time.
     fn failing(self, what: &str, remedy: &str) -> Result<T>;
-    /// The error becomes "not available here".
+    /// Turns the error into "not available here".
     fn unavailable(self, what: &str, remedy: &str) -> Result<T>;
 }
 

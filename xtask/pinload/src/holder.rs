@@ -1,54 +1,59 @@
-//! One holder of pins: pins, reports, touches, releases, reports, and compares with the books.
+//! One holder of pins: pins, changes the range, releases, prints a line for each, and compares with
+//! /proc/vmstat.
 //!
-//! Knows nothing of other holders except that they take turns at the books.
+//! Holders share only the lock for the pin counters.
 
-use crate::books::Books;
-use crate::choice::Release;
+use crate::choice::ReleaseMethod;
 use crate::failure::{Failure, Result};
-use crate::pins::Pins;
-use crate::plan::Plan;
-use crate::report::{self, Line};
-use crate::touch;
-use crate::turn::Turn;
+use crate::pins::PinCounts;
+use crate::pipe_lock::PipeLock;
+use crate::plan::WorkloadPlan;
+use crate::range_change;
+use crate::report::{self, HolderLine};
+use crate::vmstat::PinCounters;
 use crate::workload::Workload;
 
-/// A workload and what became of it.
-pub(crate) struct Holder<'a> {
-    plan: &'a Plan,
-    turn: Option<&'a Turn>,
+/// A workload and its state.
+pub(crate) struct WorkloadHolder<'a> {
+    plan: &'a WorkloadPlan,
+    lock: Option<&'a PipeLock>,
     workload: Box<dyn Workload>,
-    /// What the books are to show for the pin.
-    expected: Pins,
-    /// What they did show.
-    counted: Option<Pins>,
-    disagreement: Option<Failure>,
-    /// As it was when the pins were taken: a touch may move the range.
+    /// The counts that /proc/vmstat must show for the pin.
+    expected: PinCounts,
+    /// The counts that /proc/vmstat did show.
+    counted: Option<PinCounts>,
+    mismatch: Option<Failure>,
+    /// The address at the time of the pin; a change of the range may move the mapping.
     address: usize,
 }
 
-impl<'a> Holder<'a> {
-    /// A holder that holds nothing yet; with a `turn` it reads the books.
-    pub(crate) fn new(plan: &'a Plan, turn: Option<&'a Turn>, workload: Box<dyn Workload>) -> Self {
-        let address = workload.facts().address;
-        let expected = Pins::default();
+impl<'a> WorkloadHolder<'a> {
+    /// A holder without pins; with a `lock` it reads the pin counters.
+    pub(crate) fn new(
+        plan: &'a WorkloadPlan,
+        lock: Option<&'a PipeLock>,
+        workload: Box<dyn Workload>,
+    ) -> Self {
+        let address = workload.info().address;
+        let expected = PinCounts::default();
         Self {
             plan,
-            turn,
+            lock,
             workload,
             expected,
             counted: None,
-            disagreement: None,
+            mismatch: None,
             address,
         }
     }
 
-    /// Takes the pins, touches them if asked to, and says so.
+    /// Takes the pins, applies the requested change to the range, and prints a line for each.
     pub(crate) fn pin(&mut self) -> Result<()> {
         let began_ns = report::now_ns();
-        let (expected, counted) = match self.turn {
+        let (expected, counted) = match self.lock {
             None => (self.workload.pin()?, None),
-            Some(turn) => turn.with(|| {
-                let before = Books::read()?;
+            Some(lock) => lock.with(|| {
+                let before = PinCounters::read()?;
                 let expected = self.workload.pin()?;
                 Ok((expected, Some(before.settle(expected)?)))
             })?,
@@ -56,44 +61,45 @@ impl<'a> Holder<'a> {
         (self.expected, self.counted) = (expected, counted);
         self.compare(expected, counted);
         report::print(&self.line("ready", began_ns))?;
-        if let Some(kind) = self.plan.common.touch {
+        if let Some(kind) = self.plan.common.change {
             let began_ns = report::now_ns();
-            let outcome = touch::apply(touch::buffer_of(self.workload.buffer())?, kind)?;
-            report::print(&Line {
-                touch: Some(outcome),
-                books: None,
-                ..self.line("touched", began_ns)
+            let report = range_change::apply(range_change::buffer_of(self.workload.buffer())?, kind)?;
+            report::print(&HolderLine {
+                change: Some(report),
+                vmstat: None,
+                ..self.line("changed", began_ns)
             })?;
         }
         Ok(())
     }
 
-    /// Releases the pins and says so; where the process's end is to release them, says only that.
+    /// Releases the pins and prints a line. If the exit of the process is to release the pins, only prints a
+    /// line.
     pub(crate) fn release(&mut self) -> Result<()> {
         let how = self.plan.common.release;
-        let facts = self.workload.facts();
+        let info = self.workload.info();
         let began_ns = report::now_ns();
         let mut line = self.line("released", began_ns);
         line.release = Some(how);
-        line.deferred = facts.close_is_deferred;
+        line.deferred = info.close_is_deferred;
         let undo: fn(&mut dyn Workload) -> Result<()> = match how {
-            Release::Exit | Release::Kill => {
+            ReleaseMethod::Exit | ReleaseMethod::Kill => {
                 line.event = "releasing";
-                line.books = None;
+                line.vmstat = None;
                 return report::print(&line);
             }
-            Release::Close => |workload| workload.close(),
-            Release::Explicit => {
-                line.deferred = facts.unpin_is_deferred;
+            ReleaseMethod::Close => |workload| workload.close(),
+            ReleaseMethod::Explicit => {
+                line.deferred = info.unpin_is_deferred;
                 |workload| workload.unpin()
             }
         };
         line.expected_pins = self.expected.after_release();
         let expected = line.expected_pins;
         let mut release = || undo(&mut *self.workload);
-        line.books = if let Some((turn, counted)) = self.turn.zip(self.counted) {
-            Some(turn.with(|| {
-                let begin = Books::read()?.less(counted);
+        line.vmstat = if let Some((lock, counted)) = self.lock.zip(self.counted) {
+            Some(lock.with(|| {
+                let begin = PinCounters::read()?.minus(counted);
                 release()?;
                 begin.settle(expected)
             })?)
@@ -101,32 +107,32 @@ impl<'a> Holder<'a> {
             release()?;
             None
         };
-        self.compare(expected, line.books);
+        self.compare(expected, line.vmstat);
         line.time_ns = report::now_ns();
         report::print(&line)
     }
 
-    /// What the books are to show while the pins are held.
-    pub(crate) const fn expected(&self) -> Pins {
+    /// The counts that /proc/vmstat must show while the pins are held.
+    pub(crate) const fn expected(&self) -> PinCounts {
         self.expected
     }
 
-    /// Fails if the books ever differed.
-    pub(crate) fn verdict(&mut self) -> Result<()> {
-        self.disagreement.take().map_or(Ok(()), Err)
+    /// Fails if the pin counters ever differed.
+    pub(crate) fn result(&mut self) -> Result<()> {
+        self.mismatch.take().map_or(Ok(()), Err)
     }
 
-    fn compare(&mut self, expected: Pins, counted: Option<Pins>) {
-        if self.disagreement.is_none() {
-            self.disagreement = compare(expected, counted).err();
+    fn compare(&mut self, expected: PinCounts, counted: Option<PinCounts>) {
+        if self.mismatch.is_none() {
+            self.mismatch = compare(expected, counted).err();
         }
     }
 
-    /// A line about now.
-    pub(crate) fn line(&self, event: &'static str, began_ns: u64) -> Line {
+    /// A line about the current state.
+    pub(crate) fn line(&self, event: &'static str, began_ns: u64) -> HolderLine {
         let (pid, tid) = report::caller();
-        let facts = self.workload.facts();
-        Line {
+        let info = self.workload.info();
+        HolderLine {
             event,
             pid,
             tid,
@@ -135,25 +141,25 @@ impl<'a> Holder<'a> {
             address: format!("{:#x}", self.address),
             pages: self.plan.common.pages,
             expected_pins: self.expected,
-            books: self.counted,
-            target_pid: facts.target_pid,
-            ring_owner_pid: facts.ring_owner_pid,
+            vmstat: self.counted,
+            target_pid: info.target_pid,
+            ring_owner_pid: info.ring_owner_pid,
             release: None,
             deferred: false,
-            touch: None,
+            change: None,
             began_ns,
             time_ns: report::now_ns(),
         }
     }
 }
 
-/// Fails, with the exit code for it, if the books show anything but what was expected.
-pub(crate) fn compare(expected: Pins, counted: Option<Pins>) -> Result<()> {
+/// Fails with code 4 if /proc/vmstat shows counts that differ from the expected ones.
+pub(crate) fn compare(expected: PinCounts, counted: Option<PinCounts>) -> Result<()> {
     match counted {
         Some(counted) if !expected.agrees_with(counted) => Err(Failure {
             code: 4,
             ..Failure::failed(
-                format!("the books show {counted:?} where {expected:?} was expected"),
+                format!("/proc/vmstat shows {counted:?} where {expected:?} was expected"),
                 "make sure that nothing else on this machine pins memory, then report the kernel's release",
             )
         }),

@@ -1,21 +1,21 @@
-//! What the running kernel does, as far as it has been measured.
+//! The behaviour of the running kernel, as far as it has been measured.
 //!
 //! A workload may compare release numbers; pintrace itself must not. Each fact names the series on which the
-//! books were read; between them the answer is `None`.
+//! pin counters were measured; between these series the answer is `None`.
 
 use nix::sys::utsname::uname;
 
 use crate::failure::{Explain, Failure, Result};
 
-/// A kernel release as far as facts depend on it.
+/// A kernel release: the part that the facts depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Kernel {
+pub(crate) struct KernelRelease {
     major: u32,
     minor: u32,
 }
 
-impl Kernel {
-    /// The kernel that runs now.
+impl KernelRelease {
+    /// The running kernel.
     pub(crate) fn running() -> Result<Self> {
         let name = uname().failing(
             "cannot read the kernel's release",
@@ -42,7 +42,7 @@ impl Kernel {
         self.major > major || (self.major == major && self.minor >= minor)
     }
 
-    /// Whether direct I/O takes FOLL_PIN. `iov_iter_extract_pages` came to the block layer in 6.5; 5.10 and
+    /// Whether direct I/O takes FOLL_PIN. The block layer uses `iov_iter_extract_pages` since 6.5; 5.10 and
     /// 6.1 take FOLL_GET.
     pub(crate) const fn direct_io_pins(self) -> Option<bool> {
         if self.at_least(6, 5) {
@@ -54,8 +54,9 @@ impl Kernel {
         }
     }
 
-    /// Whether io_uring drops all but one pin of each large folio after registering a buffer: for every
-    /// buffer from 6.12 on; 6.4 to 6.11 only where one folio holds the whole buffer, which was not measured.
+    /// Whether io_uring drops all but one pin of each large folio after it registers a buffer. Kernels since
+    /// 6.12 do so for every buffer. 6.4 to 6.11 do so only if one folio holds the whole buffer, which was not
+    /// measured.
     pub(crate) const fn io_uring_coalesces(self) -> Option<bool> {
         if self.at_least(6, 12) {
             Some(true)
@@ -66,8 +67,9 @@ impl Kernel {
         }
     }
 
-    /// Whether a pin of the 4 KiB zero page is counted: in 5.10 yes, from 6.5 on no. The series between
-    /// changed it in a stable release (Debian's 6.1.176 does not count it), so the series does not tell.
+    /// Whether a pin of the 4 KiB zero page is counted: yes in 5.10, no since 6.5. The series between them
+    /// changed this in a stable release (Debian's 6.1.176 does not count it), so the series number does not
+    /// decide.
     pub(crate) const fn counts_zero_page(self) -> Option<bool> {
         if self.at_least(6, 5) {
             Some(false)
@@ -78,7 +80,8 @@ impl Kernel {
         }
     }
 
-    /// Whether udmabuf takes pins (`memfd_pin_folios`), one a folio. Plain page references before 6.12.
+    /// Whether udmabuf takes pins (`memfd_pin_folios`), one for each folio. Before 6.12 it takes plain page
+    /// references.
     pub(crate) const fn udmabuf_pins(self) -> Option<bool> {
         if self.at_least(6, 12) {
             Some(true)
@@ -97,16 +100,19 @@ mod tests {
     #[test]
     fn releases_parse() {
         assert_eq!(
-            Kernel::parse("6.1.0-41-cloud-amd64"),
-            Some(Kernel { major: 6, minor: 1 })
+            KernelRelease::parse("6.1.0-41-cloud-amd64"),
+            Some(KernelRelease { major: 6, minor: 1 })
         );
-        assert_eq!(Kernel::parse("7.3+deb"), Some(Kernel { major: 7, minor: 3 }));
-        assert_eq!(Kernel::parse("linux"), None);
+        assert_eq!(
+            KernelRelease::parse("7.3+deb"),
+            Some(KernelRelease { major: 7, minor: 3 })
+        );
+        assert_eq!(KernelRelease::parse("linux"), None);
     }
 
     #[test]
     fn direct_io_is_unknown_only_between_the_measured_series() {
-        let answer = |major, minor| Kernel { major, minor }.direct_io_pins();
+        let answer = |major, minor| KernelRelease { major, minor }.direct_io_pins();
         assert_eq!(answer(6, 1), Some(false));
         assert_eq!(answer(6, 4), None);
         assert_eq!(answer(6, 12), Some(true));

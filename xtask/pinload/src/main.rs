@@ -1,26 +1,27 @@
-//! pinload: pins memory in every way user space can, and says exactly what it did, so that a tracer's figures
-//! can be compared with it.
+//! pinload pins memory in every way user space can and reports exactly what it did, so that the figures of a
+//! tracer can be compared with its report.
 
-mod books;
 mod check;
+mod child;
 mod choice;
 mod cli;
 mod demo;
 mod failure;
-mod family;
-mod gate;
+mod hold;
 mod holder;
 mod kernel;
 mod memory;
 mod pins;
+mod pipe_lock;
 mod plan;
+mod range_change;
 mod report;
 mod run;
 mod scenario;
 mod shared_ring;
-mod touch;
-mod turn;
 mod userfault;
+mod vmstat;
+mod wait;
 mod workload;
 
 use std::ffi::CString;
@@ -30,13 +31,13 @@ use clap::Parser;
 use nix::sys::prctl::set_name;
 use nix::unistd::Pid;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{PinloadCli, PinloadCommand};
 use crate::failure::{Explain, Result};
-use crate::plan::Plan;
-use crate::scenario::Stay;
+use crate::plan::WorkloadPlan;
+use crate::scenario::HoldArgs;
 
 fn main() -> ExitCode {
-    match dispatch(Cli::parse().command) {
+    match dispatch(PinloadCli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             report::failure(&failure);
@@ -45,30 +46,30 @@ fn main() -> ExitCode {
     }
 }
 
-fn dispatch(command: Command) -> Result<()> {
+fn dispatch(command: PinloadCommand) -> Result<()> {
     match command {
-        Command::All(arguments) => check::run(&arguments),
-        Command::Demo(arguments) => demo::run(&arguments),
-        Command::Scenario { scenario } => {
-            let Stay {
+        PinloadCommand::All(arguments) => check::run(&arguments),
+        PinloadCommand::Demo(arguments) => demo::run(&arguments),
+        PinloadCommand::Scenario { scenario } => {
+            let HoldArgs {
                 name,
                 die_with_parent,
                 ..
-            } = scenario.memory().stay;
+            } = scenario.memory().hold;
             identify(name.as_deref(), die_with_parent)?;
             scenario::run(&scenario)
         }
-        pinning => Plan::of(pinning)?.map_or(Ok(()), |plan| {
+        pinning => WorkloadPlan::of(pinning)?.map_or(Ok(()), |plan| {
             identify(plan.common.name.as_deref(), plan.common.die_with_parent)?;
             run::execute(&plan)
         }),
     }
 }
 
-/// Takes the name asked for, and ties this process's life to its parent's if asked to.
+/// Sets the name of the process, and binds its life to that of its parent, if asked to.
 fn identify(name: Option<&str>, parent: Option<i32>) -> Result<()> {
     if let Some(parent) = parent {
-        family::die_with(Pid::from_raw(parent));
+        child::die_with(Pid::from_raw(parent));
     }
     if let Some(name) = name {
         let name = CString::new(name).failing("--name holds a NUL", "choose another name")?;

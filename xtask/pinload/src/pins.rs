@@ -1,23 +1,23 @@
-//! Counts of pins, and what a running kernel is expected to count.
+//! Counts of pins, and the counts that are expected of a running kernel.
 //!
 //! A count is one reference on one page, as `nr_foll_pin_acquired` and `nr_foll_pin_released` count. `None`
-//! means that nobody has measured what this kernel does: the books must speak.
+//! means that the behaviour of this kernel has not been measured; then only /proc/vmstat tells the count.
 
 use serde::{Deserialize, Serialize};
 
-/// Pins taken, held and given back; `None` where this kernel's behaviour is not known.
+/// Pins acquired, held and released; `None` if the behaviour of this kernel is not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Pins {
+pub(crate) struct PinCounts {
     /// Page references taken with FOLL_PIN.
     pub(crate) acquired: Option<u64>,
     /// Page references still held.
     pub(crate) held: Option<u64>,
-    /// Page references given back.
+    /// Page references dropped.
     pub(crate) released: Option<u64>,
 }
 
-impl Pins {
-    /// Pins that stay: `acquired` were taken and `held` of them remain.
+impl PinCounts {
+    /// Lasting pins: `acquired` were taken and `held` of them remain.
     pub(crate) fn lasting(acquired: Option<u64>, held: Option<u64>) -> Self {
         let released = acquired.zip(held).map(|(acquired, held)| acquired - held);
         Self {
@@ -27,7 +27,7 @@ impl Pins {
         }
     }
 
-    /// Pins that were taken and given back within one system call.
+    /// Pins that one system call takes and releases.
     pub(crate) fn transient(acquired: Option<u64>) -> Self {
         Self {
             acquired,
@@ -36,7 +36,7 @@ impl Pins {
         }
     }
 
-    /// The same pins once all of them have been given back.
+    /// The same pins once all of them are released.
     pub(crate) fn after_release(self) -> Self {
         Self {
             acquired: self.acquired,
@@ -45,15 +45,15 @@ impl Pins {
         }
     }
 
-    /// Whether `books` say the same wherever something was expected.
-    pub(crate) fn agrees_with(self, books: Self) -> bool {
+    /// Whether `vmstat` has the same counts wherever a count is expected.
+    pub(crate) fn agrees_with(self, vmstat: Self) -> bool {
         let same = |expected: Option<u64>, counted: Option<u64>| expected.is_none() || expected == counted;
-        same(self.acquired, books.acquired)
-            && same(self.held, books.held)
-            && same(self.released, books.released)
+        same(self.acquired, vmstat.acquired)
+            && same(self.held, vmstat.held)
+            && same(self.released, vmstat.released)
     }
 
-    /// Whether nothing is left to the books.
+    /// Whether all three counts are expected.
     pub(crate) fn is_known(self) -> bool {
         self.acquired.is_some() && self.held.is_some() && self.released.is_some()
     }
@@ -65,16 +65,16 @@ mod tests {
 
     #[test]
     fn coalesced_pins_are_released_while_held() {
-        let pins = Pins::lasting(Some(512), Some(1));
+        let pins = PinCounts::lasting(Some(512), Some(1));
         assert_eq!(pins.released, Some(511));
-        assert_eq!(pins.after_release(), Pins::transient(Some(512)));
+        assert_eq!(pins.after_release(), PinCounts::transient(Some(512)));
     }
 
     #[test]
-    fn an_unknown_expectation_agrees_with_any_books() {
-        let books = Pins::transient(Some(7));
-        assert!(Pins::transient(None).agrees_with(books));
-        assert!(!Pins::transient(Some(8)).agrees_with(books));
-        assert!(!Pins::lasting(None, Some(1)).agrees_with(books));
+    fn an_unknown_expectation_agrees_with_any_counters() {
+        let vmstat = PinCounts::transient(Some(7));
+        assert!(PinCounts::transient(None).agrees_with(vmstat));
+        assert!(!PinCounts::transient(Some(8)).agrees_with(vmstat));
+        assert!(!PinCounts::lasting(None, Some(1)).agrees_with(vmstat));
     }
 }

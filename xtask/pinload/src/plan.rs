@@ -1,89 +1,91 @@
 //! One workload as the command line asks for it, checked for contradictions.
 
-use crate::choice::{Kind, Release, Touch};
-use crate::cli::{Command, Common, DirectArgs};
+use crate::choice::{PinKind, RangeChange, ReleaseMethod};
+use crate::cli::{CommonArgs, DirectArgs, PinloadCommand};
 use crate::failure::{Failure, Result};
-use crate::memory::{FirstTouch, Sharing, Wanted};
+use crate::memory::{FirstTouch, MemorySpec, Sharing};
 
-/// What differs between the kinds.
+/// The options that differ between the kinds.
 #[derive(Clone, Debug)]
-pub(crate) enum Method {
-    /// Registered buffers, and whether a child registers them.
+pub(crate) enum PinMethod {
+    /// Number of registered buffers, and whether a child registers them.
     IoUring { buffers: u64, shared_ring: bool },
     /// An AF_XDP umem.
     AfXdp,
-    /// process_vm_readv, this many times.
+    /// Number of process_vm_readv calls.
     ProcessVm { repeat: u64 },
-    /// O_DIRECT, reading from the file.
+    /// O_DIRECT reads from the file.
     DirectRead(DirectArgs),
-    /// O_DIRECT, writing to the file.
+    /// O_DIRECT writes to the file.
     DirectWrite(DirectArgs),
     /// A DMA buffer over a memfd.
     Udmabuf,
     /// A DMA mapping for a device.
     Vfio,
-    /// Pages in pipes.
+    /// Pages referenced by pipes.
     Vmsplice,
-    /// Pages in sockets.
+    /// Pages referenced by sockets.
     Zerocopy,
 }
 
-/// What one run does.
+/// The plan of one run.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan {
-    /// How it pins.
-    pub(crate) method: Method,
-    /// Everything else.
-    pub(crate) common: Common,
+pub(crate) struct WorkloadPlan {
+    /// The way of pinning.
+    pub(crate) method: PinMethod,
+    /// The options that all kinds share.
+    pub(crate) common: CommonArgs,
 }
 
-impl Plan {
-    /// The plan for a pinning subcommand; `None` for the combining ones.
-    pub(crate) fn of(command: Command) -> Result<Option<Self>> {
+impl WorkloadPlan {
+    /// The plan for a pinning subcommand; `None` for the combining subcommands.
+    pub(crate) fn of(command: PinloadCommand) -> Result<Option<Self>> {
         let (method, common) = match command {
-            Command::IoUring {
+            PinloadCommand::IoUring {
                 buffers,
                 shared_ring,
                 common,
-            } => (Method::IoUring { buffers, shared_ring }, common),
-            Command::AfXdp { common } => (Method::AfXdp, common),
-            Command::ProcessVm { repeat, common } => (Method::ProcessVm { repeat }, common),
-            Command::DirectRead { direct, common } => (Method::DirectRead(direct), common),
-            Command::DirectWrite { direct, common } => (Method::DirectWrite(direct), common),
-            Command::Udmabuf { common } => (Method::Udmabuf, common),
-            Command::Vfio { common } => (Method::Vfio, common),
-            Command::Vmsplice { common } => (Method::Vmsplice, common),
-            Command::Zerocopy { common } => (Method::Zerocopy, common),
-            Command::All(_) | Command::Demo(_) | Command::Scenario { .. } => return Ok(None),
+            } => (PinMethod::IoUring { buffers, shared_ring }, common),
+            PinloadCommand::AfXdp { common } => (PinMethod::AfXdp, common),
+            PinloadCommand::ProcessVm { repeat, common } => (PinMethod::ProcessVm { repeat }, common),
+            PinloadCommand::DirectRead { direct, common } => (PinMethod::DirectRead(direct), common),
+            PinloadCommand::DirectWrite { direct, common } => (PinMethod::DirectWrite(direct), common),
+            PinloadCommand::Udmabuf { common } => (PinMethod::Udmabuf, common),
+            PinloadCommand::Vfio { common } => (PinMethod::Vfio, common),
+            PinloadCommand::Vmsplice { common } => (PinMethod::Vmsplice, common),
+            PinloadCommand::Zerocopy { common } => (PinMethod::Zerocopy, common),
+            PinloadCommand::All(_) | PinloadCommand::Demo(_) | PinloadCommand::Scenario { .. } => {
+                return Ok(None);
+            }
         };
         let plan = Self { method, common };
         plan.check()?;
         Ok(Some(plan))
     }
 
-    /// The kind's name.
-    pub(crate) const fn kind(&self) -> Kind {
+    /// The kind.
+    pub(crate) const fn kind(&self) -> PinKind {
         match self.method {
-            Method::IoUring { .. } => Kind::IoUring,
-            Method::AfXdp => Kind::AfXdp,
-            Method::ProcessVm { .. } => Kind::ProcessVm,
-            Method::DirectRead(_) => Kind::DirectRead,
-            Method::DirectWrite(_) => Kind::DirectWrite,
-            Method::Udmabuf => Kind::Udmabuf,
-            Method::Vfio => Kind::Vfio,
-            Method::Vmsplice => Kind::Vmsplice,
-            Method::Zerocopy => Kind::Zerocopy,
+            PinMethod::IoUring { .. } => PinKind::IoUring,
+            PinMethod::AfXdp => PinKind::AfXdp,
+            PinMethod::ProcessVm { .. } => PinKind::ProcessVm,
+            PinMethod::DirectRead(_) => PinKind::DirectRead,
+            PinMethod::DirectWrite(_) => PinKind::DirectWrite,
+            PinMethod::Udmabuf => PinKind::Udmabuf,
+            PinMethod::Vfio => PinKind::Vfio,
+            PinMethod::Vmsplice => PinKind::Vmsplice,
+            PinMethod::Zerocopy => PinKind::Zerocopy,
         }
     }
 
-    /// The memory it pins.
-    pub(crate) fn memory(&self) -> Wanted {
+    /// The memory to pin.
+    pub(crate) fn memory(&self) -> MemorySpec {
         let common = &self.common;
-        Wanted {
+        MemorySpec {
             pages: common.pages,
             backing: common.backing,
             sharing: match self.method {
-                Method::Udmabuf => Sharing::Memfd,
+                PinMethod::Udmabuf => Sharing::Memfd,
                 _ if common.shared_memory => Sharing::Shared,
                 _ => Sharing::Private,
             },
@@ -95,12 +97,12 @@ impl Plan {
         }
     }
 
-    /// Whether the process's own end releases its pins.
+    /// Whether the exit of the process releases its pins.
     pub(crate) const fn ends_process(&self) -> bool {
-        matches!(self.common.release, Release::Exit | Release::Kill)
+        matches!(self.common.release, ReleaseMethod::Exit | ReleaseMethod::Kill)
             && !matches!(
                 self.method,
-                Method::IoUring {
+                PinMethod::IoUring {
                     shared_ring: true,
                     ..
                 }
@@ -110,13 +112,13 @@ impl Plan {
     fn check(&self) -> Result<()> {
         let common = &self.common;
         match &self.method {
-            Method::IoUring { buffers, .. } if !common.pages.is_multiple_of(*buffers) => {
+            PinMethod::IoUring { buffers, .. } if !common.pages.is_multiple_of(*buffers) => {
                 return Err(Failure::usage(
                     format!("{} pages do not divide into {buffers} buffers", common.pages),
                     "choose --pages as a multiple of --buffers",
                 ));
             }
-            Method::DirectRead(direct) | Method::DirectWrite(direct)
+            PinMethod::DirectRead(direct) | PinMethod::DirectWrite(direct)
                 if !direct.block.is_multiple_of(512) || !fills(direct.block, common.pages * 4096) =>
             {
                 return Err(Failure::usage(
@@ -127,7 +129,7 @@ impl Plan {
                     "choose --block as a multiple of 512 that divides the pages' bytes",
                 ));
             }
-            Method::ProcessVm { .. } if common.shared_memory => {
+            PinMethod::ProcessVm { .. } if common.shared_memory => {
                 return Err(Failure::usage(
                     "process-vm pins a child's own memory, which is not shared",
                     "drop --shared-memory",
@@ -135,15 +137,15 @@ impl Plan {
             }
             _ => {}
         }
-        if common.touch.is_some() && !matches!(self.method, Method::IoUring { .. } | Method::AfXdp) {
+        if common.change.is_some() && !matches!(self.method, PinMethod::IoUring { .. } | PinMethod::AfXdp) {
             return Err(Failure::usage(
-                "--touch needs pins that last on memory of this process",
+                "--change needs pins that last on memory of this process",
                 "use it with io-uring or af-xdp",
             ));
         }
-        if common.touch == Some(Touch::ForkWrite) && common.threads > 1 {
+        if common.change == Some(RangeChange::ForkWrite) && common.threads > 1 {
             return Err(Failure::usage(
-                "--touch fork-write forks, which threads must not",
+                "--change fork-write forks, which threads must not",
                 "drop --threads",
             ));
         }
@@ -151,7 +153,7 @@ impl Plan {
     }
 }
 
-/// Whether calls of `block` bytes fill `bytes` without a rest.
+/// Whether calls of `block` bytes cover `bytes` without a remainder.
 fn fills(block: u64, bytes: u64) -> bool {
     block >= bytes || bytes.is_multiple_of(block)
 }
@@ -161,11 +163,11 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::cli::Cli;
+    use crate::cli::PinloadCli;
 
-    fn plan(words: &str) -> Result<Option<Plan>> {
+    fn plan(words: &str) -> Result<Option<WorkloadPlan>> {
         let words = ["pinload"].into_iter().chain(words.split(' '));
-        Plan::of(Cli::try_parse_from(words).unwrap().command)
+        WorkloadPlan::of(PinloadCli::try_parse_from(words).unwrap().command)
     }
 
     #[test]
@@ -175,8 +177,8 @@ mod tests {
             "direct-read --block 1000",
             "direct-read --pages 3 --block 8192",
             "process-vm --shared-memory",
-            "process-vm --touch munmap",
-            "io-uring --threads 2 --touch fork-write",
+            "process-vm --change munmap",
+            "io-uring --threads 2 --change fork-write",
         ] {
             assert_eq!(plan(words).unwrap_err().code, 2, "{words}");
         }

@@ -1,6 +1,6 @@
-//! The JSON lines on standard output, each flushed at once: pinload's contract with tests.
+//! The JSON lines on standard output, each flushed at once: the interface between pinload and the tests.
 //!
-//! Owns the names of the keys. Later versions add keys, never rename.
+//! This file owns the names of the keys.
 
 use std::io::{self, Write};
 
@@ -8,54 +8,54 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{getpid, gettid};
 use serde::Serialize;
 
-use crate::choice::{Backing, Kind, Release};
+use crate::choice::{Backing, PinKind, ReleaseMethod};
 use crate::failure::{Failure, Result};
-use crate::pins::Pins;
+use crate::pins::PinCounts;
 
-/// What happened to one holder's pins.
+/// An event of one holder's pins.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct Line {
-    /// `ready`, `touched`, `outlived`, `releasing` or `released`.
+pub(crate) struct HolderLine {
+    /// `ready`, `changed`, `outlived`, `releasing` or `released`.
     pub(crate) event: &'static str,
     /// The process that pinned.
     pub(crate) pid: i32,
     /// The thread that pinned.
     pub(crate) tid: i32,
-    /// How it pinned.
-    pub(crate) kind: Kind,
-    /// On which memory.
+    /// The way of pinning.
+    pub(crate) kind: PinKind,
+    /// The kind of pages.
     pub(crate) backing: Backing,
-    /// First byte of the range, in the address space of `target_pid` where there is one.
+    /// First byte of the range, in the address space of `target_pid` if present.
     pub(crate) address: String,
     /// 4 KiB pages in the range.
     pub(crate) pages: u64,
-    /// What the books are to show since this holder began.
-    pub(crate) expected_pins: Pins,
-    /// What the books did show (`--verify`).
+    /// The expected counts of /proc/vmstat since this holder began.
+    pub(crate) expected_pins: PinCounts,
+    /// The counts of /proc/vmstat (`--verify`).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) books: Option<Pins>,
-    /// The process whose memory was pinned, if another one.
+    pub(crate) vmstat: Option<PinCounts>,
+    /// The process whose memory was pinned, if it is another process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) target_pid: Option<i32>,
-    /// The process that created the ring, if another one.
+    /// The process that created the ring, if it is another process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ring_owner_pid: Option<i32>,
-    /// How the pins ended or will end.
+    /// How the pins were or will be released.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) release: Option<Release>,
-    /// The kernel gives the pins back from a work queue: the books may lag behind this line.
+    pub(crate) release: Option<ReleaseMethod>,
+    /// The kernel releases the pins from a work queue: /proc/vmstat may lag behind this line.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) deferred: bool,
-    /// What was done to the pinned range.
+    /// The change of the pinned range.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) touch: Option<crate::touch::Outcome>,
-    /// CLOCK_MONOTONIC before the pin, touch or release, in nanoseconds.
+    pub(crate) change: Option<crate::range_change::RangeChangeReport>,
+    /// CLOCK_MONOTONIC before the pin, change or release, in nanoseconds.
     pub(crate) began_ns: u64,
     /// CLOCK_MONOTONIC after it, in nanoseconds.
     pub(crate) time_ns: u64,
 }
 
-/// Why pinload ends without having done what was asked.
+/// The error that ends pinload.
 #[derive(Debug, Serialize)]
 struct ErrorLine<'a> {
     event: &'static str,
@@ -87,7 +87,7 @@ pub(crate) fn print(line: &impl Serialize) -> Result<()> {
         .and_then(|()| out.flush())
         .map_err(|error| {
             if error.kind() == io::ErrorKind::BrokenPipe {
-                Failure::alone()
+                Failure::peer_gone()
             } else {
                 Failure::failed(
                     format!("cannot write to standard output: {error}"),
@@ -97,7 +97,7 @@ pub(crate) fn print(line: &impl Serialize) -> Result<()> {
         })
 }
 
-/// Tells a failure to the test (as JSON) and to the reader (on standard error).
+/// Reports a failure as a JSON line for tests, and as text on standard error for the user.
 pub(crate) fn failure(failure: &Failure) {
     if failure.code == 0 {
         return;
@@ -110,32 +110,32 @@ pub(crate) fn failure(failure: &Failure) {
         remedy: &failure.remedy,
         code: failure.code,
     };
-    // Whoever cannot be told on standard output is told below.
+    // If standard output is closed, standard error still carries the message.
     let _ = print(&line);
     let _ = writeln!(io::stderr(), "pinload: {failure}");
 }
 
-/// That the death of a process has released its pins, told by its supervisor (`--verify`).
+/// A process has exited and its pins are released; the parent prints this line (`--verify`).
 #[derive(Debug, Serialize)]
-pub(crate) struct EndLine {
+pub(crate) struct ProcessEndLine {
     /// `released`.
     pub(crate) event: &'static str,
-    /// The process that died.
+    /// The process that exited.
     pub(crate) pid: i32,
-    /// How it had pinned.
-    pub(crate) kind: Kind,
-    /// On which memory.
+    /// The way of pinning.
+    pub(crate) kind: PinKind,
+    /// The kind of pages.
     pub(crate) backing: Backing,
     /// 4 KiB pages in the range.
     pub(crate) pages: u64,
-    /// What the books are to show since the process began.
-    pub(crate) expected_pins: Pins,
-    /// What they did show.
-    pub(crate) books: Pins,
+    /// The expected counts of /proc/vmstat since the process began.
+    pub(crate) expected_pins: PinCounts,
+    /// The counts of /proc/vmstat.
+    pub(crate) vmstat: PinCounts,
     /// `exit` or `kill`.
-    pub(crate) release: Release,
-    /// CLOCK_MONOTONIC at the process's begin, in nanoseconds.
+    pub(crate) release: ReleaseMethod,
+    /// CLOCK_MONOTONIC at the start of the process, in nanoseconds.
     pub(crate) began_ns: u64,
-    /// CLOCK_MONOTONIC once the books were settled, in nanoseconds.
+    /// CLOCK_MONOTONIC once the pin counters were stable, in nanoseconds.
     pub(crate) time_ns: u64,
 }

@@ -1,4 +1,4 @@
-//! Puts holders together: one, several threads, parent and child; and ends the process as asked.
+//! Combines holders (one, several threads, or parent and child) and ends the process as asked.
 
 use std::mem::ManuallyDrop;
 use std::process;
@@ -7,35 +7,35 @@ use std::thread;
 
 use std::io::Read;
 
-use crate::books::Books;
-use crate::choice::Release;
+use crate::child::{self, ForkedChild};
+use crate::choice::ReleaseMethod;
 use crate::failure::{Failure, Result};
-use crate::family::{self, Child};
-use crate::gate::Gate;
-use crate::holder::{self, Holder};
-use crate::memory::Setting;
-use crate::pins::Pins;
-use crate::plan::{Method, Plan};
-use crate::report::{self, EndLine};
+use crate::hold::HoldCondition;
+use crate::holder::{self, WorkloadHolder};
+use crate::memory::KernelSetting;
+use crate::pins::PinCounts;
+use crate::pipe_lock::PipeLock;
+use crate::plan::{PinMethod, WorkloadPlan};
+use crate::report::{self, ProcessEndLine};
 use crate::shared_ring;
-use crate::turn::Turn;
+use crate::vmstat::PinCounters;
 use crate::workload::{self, Workload};
 
-/// Carries out the plan, and undoes what it changed on the machine before the process ends in any way.
-pub(crate) fn execute(plan: &Plan) -> Result<()> {
+/// Executes the plan, and restores all settings before the process ends.
+pub(crate) fn execute(plan: &WorkloadPlan) -> Result<()> {
     let settings = make_ready(plan)?;
     if plan.common.verify {
-        Books::quiet()?;
+        PinCounters::wait_until_stable()?;
     }
     if plan.common.verify && plan.ends_process() {
         return supervised(plan);
     }
-    let verdict = perform(plan);
+    let result = perform(plan);
     drop(settings);
-    end(plan, verdict)
+    end(plan, result)
 }
 
-fn make_ready(plan: &Plan) -> Result<Vec<Setting>> {
+fn make_ready(plan: &WorkloadPlan) -> Result<Vec<KernelSetting>> {
     if !plan.common.reserve {
         return Ok(Vec::new());
     }
@@ -48,56 +48,56 @@ fn make_ready(plan: &Plan) -> Result<Vec<Setting>> {
         .make_ready(usize::try_from(holders).unwrap_or(usize::MAX))
 }
 
-fn perform(plan: &Plan) -> Result<()> {
-    let turn = if plan.common.verify {
-        Some(Turn::new()?)
+fn perform(plan: &WorkloadPlan) -> Result<()> {
+    let lock = if plan.common.verify {
+        Some(PipeLock::new()?)
     } else {
         None
     };
-    let gate = Gate::of(&plan.common);
+    let hold = HoldCondition::of(&plan.common);
     match plan.method {
-        Method::IoUring {
+        PinMethod::IoUring {
             shared_ring: true,
             buffers,
-        } => shared_ring::run(plan, buffers, turn.as_ref(), gate),
-        _ if plan.common.fork_child || plan.common.shared_memory => with_child(plan, turn.as_ref(), gate),
-        _ if plan.common.threads > 1 => threads(plan, turn.as_ref(), gate),
-        _ => single(plan, turn.as_ref(), gate),
+        } => shared_ring::run(plan, buffers, lock.as_ref(), hold),
+        _ if plan.common.fork_child || plan.common.shared_memory => with_child(plan, lock.as_ref(), hold),
+        _ if plan.common.threads > 1 => threads(plan, lock.as_ref(), hold),
+        _ => single(plan, lock.as_ref(), hold),
     }
 }
 
-fn single(plan: &Plan, turn: Option<&Turn>, gate: Gate) -> Result<()> {
-    let mut holder = Holder::new(plan, turn, workload::prepare(plan, 0)?);
+fn single(plan: &WorkloadPlan, lock: Option<&PipeLock>, hold: HoldCondition) -> Result<()> {
+    let mut holder = WorkloadHolder::new(plan, lock, workload::prepare(plan, 0)?);
     holder.pin()?;
-    gate.wait()?;
+    hold.wait()?;
     holder.release()?;
     leave(plan, holder)
 }
 
-/// What became of a holder, whose pins stay if the process's end is to release them.
-fn leave(plan: &Plan, mut holder: Holder<'_>) -> Result<()> {
-    let verdict = holder.verdict();
+/// Takes the result of a holder. If the exit of the process is to release the pins, the pins stay.
+fn leave(plan: &WorkloadPlan, mut holder: WorkloadHolder<'_>) -> Result<()> {
+    let result = holder.result();
     if plan.ends_process() {
         std::mem::forget(holder);
     }
-    verdict
+    result
 }
 
 /// All memory is prepared before the first thread, because preparing may fork.
-fn threads(plan: &Plan, turn: Option<&Turn>, gate: Gate) -> Result<()> {
+fn threads(plan: &WorkloadPlan, lock: Option<&PipeLock>, hold: HoldCondition) -> Result<()> {
     let prepared = (0..plan.common.threads).map(|index| workload::prepare(plan, index));
     let workloads: Vec<Box<dyn Workload>> = prepared.collect::<Result<_>>()?;
     let (ready, all_ready) = mpsc::channel();
     thread::scope(|scope| {
         let mut members = Vec::new();
         for workload in workloads {
-            let (go, wait) = mpsc::channel::<()>();
+            let (resume, wait) = mpsc::channel::<()>();
             let ready = ready.clone();
             let member = scope.spawn(move || {
-                let mut holder = Holder::new(plan, turn, workload);
+                let mut holder = WorkloadHolder::new(plan, lock, workload);
                 let pinned = holder.pin();
                 let failed = pinned.is_err();
-                // The receiver outlives the threads; the sender's end is what says go.
+                // The receiver outlives the threads; the threads wait until their sender is dropped.
                 let _ = ready.send(failed);
                 drop(ready);
                 pinned?;
@@ -105,18 +105,18 @@ fn threads(plan: &Plan, turn: Option<&Turn>, gate: Gate) -> Result<()> {
                 holder.release()?;
                 leave(plan, holder)
             });
-            members.push((go, member));
+            members.push((resume, member));
         }
         drop(ready);
         let any_failed = all_ready.iter().fold(false, |any, failed| any | failed);
-        let waited = if any_failed { Ok(()) } else { gate.wait() };
-        let (gates, members): (Vec<_>, Vec<_>) = members.into_iter().unzip();
-        drop(gates);
+        let waited = if any_failed { Ok(()) } else { hold.wait() };
+        let (senders, members): (Vec<_>, Vec<_>) = members.into_iter().unzip();
+        drop(senders);
         members.into_iter().map(joined).fold(waited, Result::and)
     })
 }
 
-/// What a thread of ours came to.
+/// The result of a joined thread.
 pub(crate) fn joined(member: thread::ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
     let panicked = |_| {
         Err(Failure::failed(
@@ -127,8 +127,8 @@ pub(crate) fn joined(member: thread::ScopedJoinHandle<'_, Result<()>>) -> Result
     member.join().unwrap_or_else(panicked)
 }
 
-/// Parent and child hold at once; the child ends first.
-fn with_child(plan: &Plan, turn: Option<&Turn>, gate: Gate) -> Result<()> {
+/// Parent and child hold pins at the same time; the child ends first.
+fn with_child(plan: &WorkloadPlan, lock: Option<&PipeLock>, hold: HoldCondition) -> Result<()> {
     let mut own = workload::prepare(plan, 0)?;
     let shared = plan.common.shared_memory;
     let alias = own
@@ -136,66 +136,66 @@ fn with_child(plan: &Plan, turn: Option<&Turn>, gate: Gate) -> Result<()> {
         .filter(|_| shared)
         .map(|buffer| buffer.alias())
         .transpose()?
-        // It is the child's: in the parent its drop would unmap the parent's own memory.
+        // The alias belongs to the child: dropping it in the parent would unmap the parent's own memory.
         .map(ManuallyDrop::new);
-    let mut holder = Holder::new(plan, turn, own);
+    let mut holder = WorkloadHolder::new(plan, lock, own);
     holder.pin()?;
-    let mut child = Child::fork(|parent| {
+    let mut child = ForkedChild::fork(|parent| {
         let workload = match alias {
             Some(buffer) => workload::prepare_on(plan, ManuallyDrop::into_inner(buffer), 1)?,
             None => workload::prepare(plan, 1)?,
         };
-        let mut holder = Holder::new(plan, turn, workload);
+        let mut holder = WorkloadHolder::new(plan, lock, workload);
         holder.pin()?;
-        parent.tell(&[1])?;
+        parent.send(&[1])?;
         parent.wait()?;
         holder.release()?;
         end(plan, leave(plan, holder))
     })?;
-    let ready = child.news().read_exact(&mut [0]).is_ok();
-    let waited = if ready { gate.wait() } else { Ok(()) };
+    let ready = child.messages().read_exact(&mut [0]).is_ok();
+    let waited = if ready { hold.wait() } else { Ok(()) };
     let code = child.finish()?;
     waited?;
     holder.release()?;
-    let killed = code == 137 && plan.common.release == Release::Kill;
-    let verdict = if killed { Ok(()) } else { family::check(code) };
-    verdict.and(leave(plan, holder))
+    let killed = code == 137 && plan.common.release == ReleaseMethod::Kill;
+    let result = if killed { Ok(()) } else { child::check(code) };
+    result.and(leave(plan, holder))
 }
 
-/// Ends the process where that is how the pins are to end.
-pub(crate) fn end(plan: &Plan, verdict: Result<()>) -> Result<()> {
-    if verdict.is_err() || !plan.ends_process() {
-        return verdict;
+/// Ends the process if its exit is to release the pins.
+pub(crate) fn end(plan: &WorkloadPlan, result: Result<()>) -> Result<()> {
+    if result.is_err() || !plan.ends_process() {
+        return result;
     }
     match plan.common.release {
-        Release::Kill => family::kill_self(),
+        ReleaseMethod::Kill => child::kill_self(),
         _ => process::exit(0),
     }
 }
 
-/// Runs the plan in a child, whose death releases the pins, and reads the books after it.
-fn supervised(plan: &Plan) -> Result<()> {
-    let begin = Books::read()?;
+/// Runs the plan in a child, whose exit releases the pins, and reads the pin counters after it.
+fn supervised(plan: &WorkloadPlan) -> Result<()> {
+    let begin = PinCounters::read()?;
     let began_ns = report::now_ns();
-    let child = Child::fork(|_| end(plan, perform(plan)))?;
+    let child = ForkedChild::fork(|_| end(plan, perform(plan)))?;
     let pid = child.pid().as_raw();
     let code = child.wait()?;
-    if !(code == 137 && plan.common.release == Release::Kill) {
-        family::check(code)?;
+    if !(code == 137 && plan.common.release == ReleaseMethod::Kill) {
+        child::check(code)?;
     }
-    let expected = Pins {
+    let expected = PinCounts {
         held: Some(0),
-        ..Pins::default()
+        ..PinCounts::default()
     };
     let counted = begin.settle(expected)?;
-    report::print(&EndLine {
+    report::print(&ProcessEndLine {
         event: "released",
         pid,
         kind: plan.kind(),
         backing: plan.common.backing,
         pages: plan.common.pages,
         expected_pins: expected,
-        books: counted,
+        vmstat: counted,
         release: plan.common.release,
         began_ns,
         time_ns: report::now_ns(),

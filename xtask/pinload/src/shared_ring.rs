@@ -1,93 +1,100 @@
-//! A ring that the parent makes and through which its child registers memory: who pins is not who made the
-//! ring, and the pins stay when the child is gone.
+//! A ring that the parent creates and through which its child registers memory: the pinning process is not
+//! the creator of the ring, and the pins outlive the child.
 
 use std::io::{BufRead, BufReader};
 use std::os::fd::RawFd;
 
 use nix::unistd::{close, getpid};
 
-use crate::books::Books;
-use crate::choice::Release;
+use crate::child::{self, ForkedChild};
+use crate::choice::ReleaseMethod;
 use crate::failure::{Explain, Failure, Result};
-use crate::family::{self, Child};
-use crate::gate::Gate;
-use crate::holder::{Holder, compare};
+use crate::hold::HoldCondition;
+use crate::holder::{WorkloadHolder, compare};
 use crate::memory::Buffer;
-use crate::pins::Pins;
-use crate::plan::Plan;
-use crate::report::{self, Line};
+use crate::pins::PinCounts;
+use crate::plan::WorkloadPlan;
+use crate::report::{self, HolderLine};
+use crate::vmstat::PinCounters;
 
-use crate::turn::Turn;
+use crate::pipe_lock::PipeLock;
 use crate::workload::IoUringBuffers;
 
-/// What the child tells its parent.
-type News = (String, Pins);
+/// The child's message to its parent: the address and the pins.
+type SharedRingMessage = (String, PinCounts);
 
-/// Parent makes the ring, child registers; then the child releases, or ends and leaves the pins to the ring.
-/// In the latter case the gate is waited at twice: once before the child's end, once before the ring's.
-pub(crate) fn run(plan: &Plan, buffers: u64, turn: Option<&Turn>, gate: Gate) -> Result<()> {
+/// The parent creates the ring and the child registers memory. Then the child releases the pins, or exits and
+/// leaves the pins to the ring. In the latter case the parent waits twice for the hold condition: before the
+/// child exits, and before the parent closes the ring.
+pub(crate) fn run(
+    plan: &WorkloadPlan,
+    buffers: u64,
+    lock: Option<&PipeLock>,
+    hold: HoldCondition,
+) -> Result<()> {
     let owner = getpid().as_raw();
     let mut ring = Some(IoUringBuffers::make_ring()?);
-    let begin = turn.map(|_| Books::read()).transpose()?;
-    let mut child = Child::fork(|parent| {
+    let begin = lock.map(|_| PinCounters::read()).transpose()?;
+    let mut child = ForkedChild::fork(|parent| {
         let ring = ring
             .take()
             .ok_or_else(|| Failure::failed("there is no ring", "report this as a bug"))?;
         let workload = IoUringBuffers::on_ring(ring, Buffer::new(plan.memory())?, buffers, Some(owner));
         let descriptor = workload.descriptor();
-        let mut holder = Holder::new(plan, turn, Box::new(workload));
+        let mut holder = WorkloadHolder::new(plan, lock, Box::new(workload));
         holder.pin()?;
-        let news: News = (holder.line("ready", 0).address, holder.expected());
-        let mut text = serde_json::to_string(&news).failing("cannot write JSON", "report this as a bug")?;
+        let message: SharedRingMessage = (holder.line("ready", 0).address, holder.expected());
+        let mut text =
+            serde_json::to_string(&message).failing("cannot write JSON", "report this as a bug")?;
         text.push('\n');
-        parent.tell(text.as_bytes())?;
+        parent.send(text.as_bytes())?;
         parent.wait()?;
-        let verdict = leave(plan, &mut holder, descriptor);
-        // The ring's own mappings were not inherited: they must not be unmapped here.
+        let result = leave(plan, &mut holder, descriptor);
+        // The child did not inherit the mappings of the ring and must not unmap them.
         std::mem::forget(holder);
-        match (plan.common.release, &verdict) {
-            (Release::Kill, Ok(())) => family::kill_self(),
-            _ => verdict,
+        match (plan.common.release, &result) {
+            (ReleaseMethod::Kill, Ok(())) => child::kill_self(),
+            _ => result,
         }
     })?;
     let pid = child.pid().as_raw();
     let mut line = String::new();
-    let told = BufReader::new(child.news()).read_line(&mut line);
-    let news: Option<News> = told.ok().and_then(|_| serde_json::from_str(&line).ok());
-    let waited = if news.is_some() { gate.wait() } else { Ok(()) };
+    let received = BufReader::new(child.messages()).read_line(&mut line);
+    let message: Option<SharedRingMessage> = received.ok().and_then(|_| serde_json::from_str(&line).ok());
+    let waited = if message.is_some() { hold.wait() } else { Ok(()) };
     let code = child.finish()?;
-    let killed = code == 137 && plan.common.release == Release::Kill;
+    let killed = code == 137 && plan.common.release == ReleaseMethod::Kill;
     if !killed {
-        family::check(code)?;
+        child::check(code)?;
     }
     waited?;
-    let (address, expected) = news.ok_or_else(|| {
+    let (address, expected) = message.ok_or_else(|| {
         Failure::failed(
-            "the child ended without a word",
+            "the child ended without a message",
             "see its message on standard error",
         )
     })?;
-    if plan.common.release == Release::Explicit {
+    if plan.common.release == ReleaseMethod::Explicit {
         return Ok(());
     }
-    let speaker = Speaker {
+    let reporter = ChildReporter {
         plan,
         pid,
         owner,
         address,
         begin,
     };
-    let first = speaker.say("outlived", expected, false);
-    gate.wait()?;
+    let first = reporter.print("outlived", expected, false);
+    hold.wait()?;
     drop(ring);
-    first.and(speaker.say("released", expected.after_release(), true))
+    first.and(reporter.print("released", expected.after_release(), true))
 }
 
-/// The child's end of the matter.
-fn leave(plan: &Plan, holder: &mut Holder<'_>, descriptor: Option<RawFd>) -> Result<()> {
-    if plan.common.release == Release::Close {
-        let line = Line {
-            release: Some(Release::Close),
+/// Releases the pins as asked, or closes only the child's descriptor of the ring.
+fn leave(plan: &WorkloadPlan, holder: &mut WorkloadHolder<'_>, descriptor: Option<RawFd>) -> Result<()> {
+    if plan.common.release == ReleaseMethod::Close {
+        let line = HolderLine {
+            release: Some(ReleaseMethod::Close),
             ..holder.line("releasing", report::now_ns())
         };
         if let Some(descriptor) = descriptor {
@@ -97,23 +104,23 @@ fn leave(plan: &Plan, holder: &mut Holder<'_>, descriptor: Option<RawFd>) -> Res
     } else {
         holder.release()?;
     }
-    holder.verdict()
+    holder.result()
 }
 
-/// Reports in the name of a child that is gone.
-struct Speaker<'a> {
-    plan: &'a Plan,
+/// Prints lines on behalf of a child that has exited.
+struct ChildReporter<'a> {
+    plan: &'a WorkloadPlan,
     pid: i32,
     owner: i32,
     address: String,
-    begin: Option<Books>,
+    begin: Option<PinCounters>,
 }
 
-impl Speaker<'_> {
-    fn say(&self, event: &'static str, expected: Pins, deferred: bool) -> Result<()> {
+impl ChildReporter<'_> {
+    fn print(&self, event: &'static str, expected: PinCounts, deferred: bool) -> Result<()> {
         let began_ns = report::now_ns();
-        let books = self.begin.map(|begin| begin.settle(expected)).transpose()?;
-        report::print(&Line {
+        let vmstat = self.begin.map(|begin| begin.settle(expected)).transpose()?;
+        report::print(&HolderLine {
             event,
             pid: self.pid,
             tid: self.pid,
@@ -122,15 +129,15 @@ impl Speaker<'_> {
             address: self.address.clone(),
             pages: self.plan.common.pages,
             expected_pins: expected,
-            books,
+            vmstat,
             target_pid: None,
             ring_owner_pid: Some(self.owner),
             release: Some(self.plan.common.release),
             deferred,
-            touch: None,
+            change: None,
             began_ns,
             time_ns: report::now_ns(),
         })?;
-        compare(expected, books)
+        compare(expected, vmstat)
     }
 }

@@ -1,4 +1,4 @@
-//! userfaultfd(2): the raw calls, and nothing about what they are for.
+//! The raw calls of userfaultfd(2).
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
@@ -17,19 +17,19 @@ const PAGE_FAULT: u8 = 0x12;
 /// Bytes of a `struct uffd_msg`.
 const MESSAGE: usize = 32;
 
-/// What a descriptor can be told to watch for; each is a bit of `UFFDIO_REGISTER_MODE_*`.
+/// The faults that a descriptor reports; each is a bit of `UFFDIO_REGISTER_MODE_*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Watch {
-    /// Pages that are not there yet.
+pub(crate) enum FaultMode {
+    /// Accesses to missing pages.
     Missing = 1,
-    /// Writes to pages that were write-protected.
-    Writes = 2,
+    /// Writes to write-protected pages.
+    WriteProtect = 2,
 }
 
-/// What the kernel must offer beyond that.
+/// Features that the kernel must offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Feature {
-    /// Nothing.
+pub(crate) enum UffdFeature {
+    /// No feature.
     None = 0,
     /// `UFFD_FEATURE_PAGEFAULT_FLAG_WP` (5.7).
     WriteProtect = 1,
@@ -39,7 +39,7 @@ pub(crate) enum Feature {
 
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
-struct Offer {
+struct ApiHandshake {
     api: u64,
     features: u64,
     ioctls: u64,
@@ -72,9 +72,9 @@ struct ZeroPage {
 }
 
 mod raw {
-    use super::{Offer, Register, WriteProtect, ZeroPage};
+    use super::{ApiHandshake, Register, WriteProtect, ZeroPage};
 
-    nix::ioctl_readwrite!(api, super::API, 0x3f, Offer);
+    nix::ioctl_readwrite!(api, super::API, 0x3f, ApiHandshake);
     nix::ioctl_readwrite!(register, super::API, 0x00, Register);
     nix::ioctl_readwrite!(zero_page, super::API, 0x04, ZeroPage);
     nix::ioctl_readwrite!(write_protect, super::API, 0x06, WriteProtect);
@@ -85,40 +85,40 @@ mod raw {
 pub(crate) struct Userfault(OwnedFd);
 
 impl Userfault {
-    /// A new one, which watches nothing yet.
-    pub(crate) fn new(feature: Feature) -> Result<Self> {
-        // SAFETY: userfaultfd takes nothing but flags.
+    /// A new descriptor without registered ranges.
+    pub(crate) fn new(feature: UffdFeature) -> Result<Self> {
+        // SAFETY: userfaultfd takes only flags.
         let descriptor = unsafe { libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC | libc::O_NONBLOCK) };
-        let descriptor = Errno::result(descriptor).unavailable("cannot make a userfaultfd", NOT_HERE)?;
+        let descriptor = Errno::result(descriptor).unavailable("cannot create a userfaultfd", NOT_HERE)?;
         let descriptor = i32::try_from(descriptor).failing("userfaultfd returned no descriptor", BUG)?;
-        // SAFETY: the kernel has just given it to us, and to nobody else.
+        // SAFETY: the kernel has just returned the descriptor; nothing else owns it.
         let this = Self(unsafe { OwnedFd::from_raw_fd(descriptor) });
-        let mut offer = Offer {
+        let mut handshake = ApiHandshake {
             api: API,
             features: feature as u64,
             ioctls: 0,
         };
-        // SAFETY: the structure is of the layout that the call reads and writes.
-        unsafe { raw::api(this.0.as_raw_fd(), &raw mut offer) }
+        // SAFETY: the structure has the layout that the ioctl reads and writes.
+        unsafe { raw::api(this.0.as_raw_fd(), &raw mut handshake) }
             .unavailable(&format!("userfaultfd does not offer {feature:?}"), NOT_HERE)?;
         Ok(this)
     }
 
-    /// Watches a range of this process.
-    pub(crate) fn register(&self, (start, length): (usize, usize), watch: Watch) -> Result<()> {
+    /// Registers a range of this process.
+    pub(crate) fn register(&self, (start, length): (usize, usize), watch: FaultMode) -> Result<()> {
         let mut arguments = Register {
             start: start as u64,
             length: length as u64,
             mode: watch as u64,
             ioctls: 0,
         };
-        // SAFETY: as above; the kernel refuses ranges that are not mapped.
+        // SAFETY: as above; the kernel rejects ranges that are not mapped.
         unsafe { raw::register(self.0.as_raw_fd(), &raw mut arguments) }
-            .unavailable(&format!("userfaultfd cannot watch {watch:?}"), NOT_HERE)?;
+            .unavailable(&format!("userfaultfd cannot report {watch:?}"), NOT_HERE)?;
         Ok(())
     }
 
-    /// Write-protects a range, or lets it be written again and wakes who waits for that.
+    /// Write-protects a range, or removes the protection and wakes the waiting threads.
     pub(crate) fn protect(&self, (start, length): (usize, usize), protect: bool) -> Result<()> {
         let mut arguments = WriteProtect {
             start: start as u64,
@@ -131,7 +131,7 @@ impl Userfault {
         Ok(())
     }
 
-    /// Puts zero pages where there are none, and wakes who waits for them.
+    /// Maps zero pages into a missing range, and wakes the waiting threads.
     pub(crate) fn fill(&self, (start, length): (usize, usize)) -> Result<()> {
         let mut arguments = ZeroPage {
             start: start as u64,
@@ -144,13 +144,13 @@ impl Userfault {
         Ok(())
     }
 
-    /// The address of the next fault that waits, if one does.
+    /// The address of the next waiting fault, if there is one.
     pub(crate) fn next_fault(&self) -> Result<Option<usize>> {
         let mut message = [0; MESSAGE];
         match read(&self.0, &mut message) {
             Ok(_) => address(message)
                 .map(Some)
-                .ok_or_else(|| Failure::failed("userfaultfd told something that is no page fault", BUG)),
+                .ok_or_else(|| Failure::failed("userfaultfd reported an event other than a page fault", BUG)),
             Err(Errno::EAGAIN) => Ok(None),
             Err(error) => Err(error).failing("cannot read a userfaultfd", BUG),
         }

@@ -1,5 +1,5 @@
-//! `cargo xtask bench findings`: what the hooks for findings cost where nothing is pinned: stress-ng forking and faulting, bare,
-//! under a recording without findings, and under one with them, in one guest.
+//! `cargo xtask bench findings`: the cost of the finding hooks when nothing is pinned. stress-ng forks and
+//! faults in one guest, bare, under a recording without findings, and under a recording with findings.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -7,28 +7,28 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::vm::guest::Outcome;
-use crate::vm::series::Wanted;
+use crate::vm::guest::GuestExit;
+use crate::vm::series::SeriesChoice;
 use crate::vm::{self, GuestOptions};
 
 const SCRIPT: &str = include_str!("findings.sh");
 
 /// The options of `bench findings`.
 #[derive(Args)]
-pub(crate) struct Findings {
+pub(crate) struct FindingsBench {
     /// Kernel series
     #[arg(long, value_name = "SERIES", default_value = "6.12")]
-    kernel: Wanted,
-    /// Runs of each kind
+    kernel: SeriesChoice,
+    /// Number of runs of each kind
     #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pairs: u32,
 }
 
-/// Operations a second, by workload and kind.
-type Rates = BTreeMap<String, BTreeMap<String, Vec<f64>>>;
+/// Operations per second, by workload and kind.
+type StressRates = BTreeMap<String, BTreeMap<String, Vec<f64>>>;
 
-impl Findings {
-    /// Does it.
+impl FindingsBench {
+    /// Runs the benchmark.
     pub(crate) fn run(self) -> Result<ExitCode> {
         let mut options = GuestOptions::new(self.kernel);
         options.package.push("stress-ng".to_owned());
@@ -37,9 +37,9 @@ impl Findings {
             .prepare()?
             .run(&format!("PAIRS={}\n{SCRIPT}", self.pairs), &mut printed)?;
         let text = String::from_utf8_lossy(&printed);
-        if !matches!(outcome, Outcome::Exited(0)) {
+        if !matches!(outcome, GuestExit::Exited(0)) {
             bail!(
-                "the measurement broke off with exit code {}: {text}",
+                "the benchmark ended early with exit code {}: {text}",
                 vm::explain(&outcome)
             );
         }
@@ -63,8 +63,8 @@ impl Findings {
     }
 }
 
-fn rates(text: &str) -> Result<Rates> {
-    let mut rates = Rates::new();
+fn rates(text: &str) -> Result<StressRates> {
+    let mut rates = StressRates::new();
     for line in text.lines() {
         let mut words = line.split_whitespace();
         if words.next() != Some("rate") {
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_are_gathered_by_workload_and_kind() {
+    fn rates_are_collected_by_workload_and_kind() {
         let rates = rates("x\nrate fork bare 500.5\nrate fork bare 400\nrate fork with 450\n").unwrap();
         assert_eq!(rates["fork"]["bare"], [500.5, 400.0]);
         assert_eq!(rates["fork"]["with"], [450.0]);

@@ -1,4 +1,4 @@
-//! `cargo xtask bench core` and `scan`: bench targets of pintrace that load programs on this machine.
+//! `cargo xtask bench core` and `scan`: the benchmarks of pintrace that load programs on this machine.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::{process, setup};
 
-/// Runs one of them; `features` are cargo's words for those that it needs.
+/// Runs a benchmark; `features` are cargo's options for the features that it needs.
 pub(crate) fn run(name: &str, features: &[&str]) -> Result<ExitCode> {
     if !rustix::process::geteuid().is_root() {
         bail!("bench {name} loads eBPF programs on this machine: run it as root");

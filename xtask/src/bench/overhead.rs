@@ -1,4 +1,5 @@
-//! `cargo xtask bench overhead`: fio bare against fio under `pintrace record`, in turn, in one guest whose clock counts instructions.
+//! `cargo xtask bench overhead`: fio bare and fio under `pintrace record` alternate in one guest whose clock
+//! counts instructions.
 
 use std::fs;
 use std::io;
@@ -9,31 +10,31 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::Value;
 
-use crate::vm::guest::Outcome;
-use crate::vm::series::Wanted;
+use crate::vm::guest::GuestExit;
+use crate::vm::series::SeriesChoice;
 use crate::vm::{self, GuestOptions};
 
 const SCRIPT: &str = include_str!("overhead.sh");
-/// A run this many times below the median stalled on an emulated timer and says nothing of pintrace.
+/// A run with a rate this many times below the median stalled on an emulated timer and does not count.
 const STALL: f64 = 10.0;
 const LEAST_PAIRS: usize = 3;
 
 /// The options of `bench overhead`.
 #[derive(Args)]
-pub(crate) struct Overhead {
+pub(crate) struct OverheadBench {
     /// Kernel series
     #[arg(long, value_name = "SERIES", default_value = "6.12")]
-    kernel: Wanted,
-    /// Pairs of runs
+    kernel: SeriesChoice,
+    /// Number of pairs of runs
     #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = clap::value_parser!(u32).range(3..))]
     pairs: u32,
-    /// The least share of the bare rate that must be left
+    /// Least ratio of the rates, recorded to bare
     #[arg(long, value_name = "RATIO", default_value_t = 0.80)]
     min: f64,
 }
 
-impl Overhead {
-    /// Does it.
+impl OverheadBench {
+    /// Runs the benchmark.
     pub(crate) fn run(self) -> Result<ExitCode> {
         let out = tempfile::tempdir().context("cannot write a temporary folder")?;
         let mut options = GuestOptions::new(self.kernel);
@@ -43,9 +44,9 @@ impl Overhead {
         let outcome = options
             .prepare()?
             .run(&format!("PAIRS={}\n{SCRIPT}", self.pairs), &mut io::stderr())?;
-        if !matches!(outcome, Outcome::Exited(0)) {
+        if !matches!(outcome, GuestExit::Exited(0)) {
             bail!(
-                "the measurement broke off with exit code {}",
+                "the benchmark ended early with exit code {}",
                 vm::explain(&outcome)
             );
         }
@@ -67,15 +68,15 @@ impl Overhead {
         let read = |number| {
             let file = folder.join(format!("{kind}-{number}.json"));
             let text = fs::read_to_string(&file)
-                .with_context(|| format!("the guest left no {kind}-{number}.json"))?;
-            rate(&text).with_context(|| format!("{kind}-{number}.json is not what fio writes"))
+                .with_context(|| format!("the guest wrote no {kind}-{number}.json"))?;
+            rate(&text).with_context(|| format!("{kind}-{number}.json is no output of fio"))
         };
         (1..=self.pairs).map(read).collect()
     }
 }
 
 fn rate(text: &str) -> Option<f64> {
-    // fio may write notes before its JSON.
+    // fio may print notes before its JSON.
     let json: Value = serde_json::from_str(&text[text.find('{')?..]).ok()?;
     json["jobs"][0]["read"]["iops"].as_f64()
 }
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn too_few_runs_are_no_measurement() {
+    fn too_few_runs_are_an_error() {
         assert!(median("x", &[100.0, 3.0, 101.0]).is_err());
     }
 

@@ -6,18 +6,17 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::tally::{Table, Tally};
-use crate::vm::guest::{Guest, Outcome};
+use crate::results::{ResultTable, TestCounts};
+use crate::vm::guest::{Guest, GuestExit};
+use crate::vm::kernel_target::KernelTarget;
 use crate::vm::series::Flavour;
-use crate::vm::subject::Subject;
-use crate::vm::{self, Addition, GuestOptions, several};
-use crate::workspace;
+use crate::vm::{self, GuestFile, GuestOptions, parallel};
+use crate::{test_output, workspace};
 
 use super::promtool;
 
-/// What the tests use beside pintrace and pinload.
-/// `linux-libc-dev` is for bpftrace, which takes types from headers where it thinks that BTF is not enough (5.10).
-/// `util-linux` has setpriv.
+/// Packages that the tests use in addition to pintrace and pinload. bpftrace needs `linux-libc-dev`, because
+/// on 5.10 it takes types from headers where BTF is not sufficient. `util-linux` has setpriv.
 const PACKAGES: [&str; 6] = [
     "fio",
     "bpftrace",
@@ -26,44 +25,48 @@ const PACKAGES: [&str; 6] = [
     "numactl",
     "util-linux",
 ];
-/// For a small disk that fills up, and for a file system with legacy direct I/O.
+/// Modules for a small disk that fills up, and for a file system with legacy direct I/O.
 const MODULES: [&str; 4] = ["loop", "vfat", "nls_cp437", "nls_ascii"];
-/// Three times what the slowest kernel takes with two others beside it on two cores.
+/// Three times the duration on the slowest kernel with two other guests running on two cores.
 const LIMIT: Duration = Duration::from_mins(45);
 
 /// Runs the tests on each kernel and adds a row for each.
 ///
-/// `filters` says which tests run on a kernel.
-pub(crate) fn run(kernels: &[Subject], filters: impl Fn(Subject) -> Vec<String> + Sync, table: &mut Table) {
+/// `filters` returns the tests to run on a kernel.
+pub(crate) fn run(
+    kernels: &[KernelTarget],
+    filters: impl Fn(KernelTarget) -> Vec<String> + Sync,
+    table: &mut ResultTable,
+) {
     let start = Instant::now();
     let program = match build() {
         Ok(program) => program,
         Err(error) => {
-            eprintln!("xtask: no guest was tested: {error:#}");
-            table.add("guest tests", Tally::FAILED, start.elapsed());
+            eprintln!("xtask: the guest tests could not be built: {error:#}");
+            table.add("guest tests", TestCounts::FAILED, start.elapsed());
             return;
         }
     };
-    let script = |kernel: Subject| script(&filters(kernel));
-    // The longest first, so that none is left to run alone at the end.
+    let script = |kernel: KernelTarget| script(&filters(kernel));
+    // The longest runs first, so that none of them runs alone at the end.
     let mut kernels = kernels.to_vec();
     kernels.sort_by_key(|kernel| Reverse(filters(*kernel).len()));
-    let rows = several::each(&kernels, |kernel| {
+    let rows = parallel::each(&kernels, |kernel| {
         let start = Instant::now();
-        let (tally, _) = test(kernel, &program, &script(kernel));
-        (tally, start.elapsed())
+        let (counts, _) = test(kernel, &program, &script(kernel));
+        (counts, start.elapsed())
     });
-    for (kernel, (tally, time)) in rows {
-        table.add(&format!("guest {kernel}"), tally, time);
+    for (kernel, (counts, time)) in rows {
+        table.add(&format!("guest {kernel}"), counts, time);
     }
 }
 
-/// Runs the tests of one module on each kernel, and gives what they print where all pass.
-pub(crate) fn printed(kernels: &[Subject], module: &str) -> Result<Vec<(Subject, Result<String>)>> {
+/// Runs the tests of one module on each kernel, and returns their output if all pass.
+pub(crate) fn printed(kernels: &[KernelTarget], module: &str) -> Result<Vec<(KernelTarget, Result<String>)>> {
     let program = build()?;
     let script = script(&[module.to_owned()]);
-    let outputs = several::each(kernels, |kernel| match test(kernel, &program, &script) {
-        (tally, text) if tally.failed == 0 && tally.passed != 0 => Ok(text),
+    let outputs = parallel::each(kernels, |kernel| match test(kernel, &program, &script) {
+        (counts, text) if counts.failed == 0 && counts.passed != 0 => Ok(text),
         _ => bail!("not all tests pass"),
     });
     Ok(outputs)
@@ -74,8 +77,8 @@ fn script(filters: &[String]) -> String {
     format!("guest --test-threads=1 --show-output {}\n", words.join(" "))
 }
 
-/// The test program and what it needs in each guest.
-fn build() -> Result<Vec<Addition>> {
+/// The test program and the files that it needs in each guest.
+fn build() -> Result<Vec<GuestFile>> {
     let static_pintrace = [
         "--quiet",
         "--release",
@@ -84,24 +87,24 @@ fn build() -> Result<Vec<Addition>> {
         "--package",
         "pintrace",
     ];
-    let build = |name: &str, words: &[&str]| -> Result<Addition> {
+    let build = |name: &str, words: &[&str]| -> Result<GuestFile> {
         let program = workspace::build(name, &[words, &static_pintrace].concat())?;
-        Ok(Addition::new(program, &format!("usr/local/bin/{name}")))
+        Ok(GuestFile::new(program, &format!("usr/local/bin/{name}")))
     };
     Ok(vec![
         build("guest", &["test", "--no-run", "--test", "guest"])?,
         build("panicking_top", &["build", "--example", "panicking_top"])?,
-        Addition::new(promtool::obtain()?, "usr/local/bin/promtool"),
+        GuestFile::new(promtool::obtain()?, "usr/local/bin/promtool"),
     ])
 }
 
-/// Runs a script and gives its result and its output.
-fn test(kernel: Subject, program: &[Addition], script: &str) -> (Tally, String) {
-    let mut output = Lines::new(kernel);
+/// Runs a script and returns its results and its output.
+fn test(kernel: KernelTarget, program: &[GuestFile], script: &str) -> (TestCounts, String) {
+    let mut output = GuestOutput::new(kernel);
     let outcome = guest(kernel, program).and_then(|guest| guest.run(script, &mut output));
     let code = match &outcome {
         Ok(outcome) => {
-            if !matches!(outcome, Outcome::Exited(_)) {
+            if !matches!(outcome, GuestExit::Exited(_)) {
                 eprintln!("xtask: guest {kernel}:");
             }
             vm::explain(outcome)
@@ -111,23 +114,24 @@ fn test(kernel: Subject, program: &[Addition], script: &str) -> (Tally, String) 
             1
         }
     };
-    let tally = Tally::of_run(&output.text, code == 0).without_skipped(&output.text);
-    (tally, output.text)
+    let counts = test_output::count(&output.text, code == 0);
+    (counts, output.text)
 }
 
-fn guest(kernel: Subject, program: &[Addition]) -> Result<Guest> {
+fn guest(kernel: KernelTarget, program: &[GuestFile]) -> Result<Guest> {
     let mut options = GuestOptions::new(kernel.kernel);
     options.flavour = kernel.flavour;
     options.add.extend(program.iter().cloned());
     options.package.extend(PACKAGES.map(str::to_owned));
     options.timeout = LIMIT;
     if kernel.flavour == Flavour::Full {
-        // Devices that do nothing by themselves, behind an IOMMU, for VFIO, which gives each to one process at a time.
+        // Devices for VFIO behind an IOMMU; they do nothing by themselves. VFIO assigns each device to one
+        // process at a time.
         for device in ["intel-iommu,intremap=on", "edu", "edu", "edu"] {
             options.qemu_arg.extend(["-device", device].map(str::to_owned));
         }
         options.qemu_arg.extend(far_memory(&options.mem));
-        // And hugetlb pages with folded struct pages.
+        // hugetlb pages with folded struct pages.
         let append = ["intel_iommu=on", "hugetlb_free_vmemmap=on"];
         options.append.extend(append.map(str::to_owned));
         options
@@ -135,14 +139,14 @@ fn guest(kernel: Subject, program: &[Addition]) -> Result<Guest> {
             .extend(["vfio-pci", "vfio_iommu_type1"].map(str::to_owned));
     }
     let mut guest = options.prepare()?;
-    // Superseded kernels come without modules; the tests that need these then say so.
+    // Superseded kernels come without modules; the tests that need modules are then skipped.
     if guest.kernel.modules().is_some() {
         guest.modules.extend(MODULES.map(str::to_owned));
     }
     Ok(guest)
 }
 
-/// A second node with memory that lies at 192 GiB.
+/// A second NUMA node with memory at the physical address 192 GiB.
 fn far_memory(near: &str) -> impl Iterator<Item = String> + use<> {
     let slots = format!("{near},slots=1,maxmem=256G");
     let near = format!("memory-backend-ram,id=near,size={near}");
@@ -163,15 +167,15 @@ fn far_memory(near: &str) -> impl Iterator<Item = String> + use<> {
     words.map(str::to_owned).into_iter()
 }
 
-/// A guest's output, kept, and shown line by line under the kernel's name.
-struct Lines {
-    kernel: Subject,
+/// The output of a guest; each line is printed with the kernel's name.
+struct GuestOutput {
+    kernel: KernelTarget,
     text: String,
     shown: usize,
 }
 
-impl Lines {
-    const fn new(kernel: Subject) -> Self {
+impl GuestOutput {
+    const fn new(kernel: KernelTarget) -> Self {
         Self {
             kernel,
             text: String::new(),
@@ -180,7 +184,7 @@ impl Lines {
     }
 }
 
-impl Write for Lines {
+impl Write for GuestOutput {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.text.push_str(&String::from_utf8_lossy(bytes));
         while let Some(length) = self.text[self.shown..].find('\n') {
@@ -204,8 +208,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_shown_when_they_are_whole() {
-        let mut lines = Lines::new("newest".parse().unwrap());
+    fn only_complete_lines_are_shown() {
+        let mut lines = GuestOutput::new("newest".parse().unwrap());
         lines.write_all(b"one\ntw").unwrap();
         assert_eq!(lines.shown, 4);
         lines.write_all(b"o\n").unwrap();

@@ -1,29 +1,29 @@
-//! The guest tests that need no hook, on this machine: its kernel's memory is looked at, and nothing is traced.
+//! The guest tests that need no hooks, run on this machine: they scan its memory and trace nothing.
 
 use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
-use crate::tally::{Table, Tally};
+use crate::results::{ResultTable, TestCounts};
 use crate::{process, setup, workspace};
 
-/// Their modules.
-const MODULES: [&str; 2] = ["scan::", "scan_doubtful::"];
+/// The modules of these tests.
+const MODULES: [&str; 2] = ["scan::", "scan_implausible::"];
 
-/// Runs them and adds a row to the table.
-pub(super) fn run(table: &mut Table) {
+/// Runs these tests and adds a row to the table.
+pub(super) fn run(table: &mut ResultTable) {
     let start = Instant::now();
-    let tally = test().unwrap_or_else(|error| {
-        eprintln!("xtask: nothing was looked at on this machine: {error:#}");
-        Tally::FAILED
+    let counts = test().unwrap_or_else(|error| {
+        eprintln!("xtask: the scan tests could not run on this machine: {error:#}");
+        TestCounts::FAILED
     });
-    table.add("scan, natively", tally, start.elapsed());
+    table.add("scan, natively", counts, start.elapsed());
 }
 
-fn test() -> Result<Tally> {
+fn test() -> Result<TestCounts> {
     setup::native()?;
-    // What guests get runs here too, and need not be built a second time for this machine.
+    // The static binaries for guests run on this machine too, which saves a second build.
     let for_guests = ["--release", "--target", workspace::GUEST_TARGET];
     let target: &[&str] = if process::exists(setup::MUSL_COMPILER) {
         &for_guests
@@ -46,6 +46,5 @@ fn test() -> Result<Tally> {
         .args(MODULES)
         .env("PATH", std::env::join_paths(path)?)
         .env("PINTRACE_TEST_DISK", workspace::root().join("target"));
-    let (tally, text) = super::passed_on(command)?;
-    Ok(tally.without_skipped(&text))
+    super::run_and_count(command)
 }

@@ -1,15 +1,15 @@
-//! The guest tests in parts, by the module that they are in: not everything says something new on every kernel.
+//! The guest tests in parts, by their module: not every test can give a new result on every kernel.
 
 use clap::ValueEnum;
 
+use crate::vm::kernel_target::KernelTarget;
 use crate::vm::series::Flavour;
-use crate::vm::subject::Subject;
 
-/// What pins are counted, and with which hooks: the least that a kernel has to show.
+/// Counts of pins and attached hooks: the minimum for every kernel.
 const CORE: &[&str] = &["counts_fio", "counts_pinload", "robust_doctor"];
-/// What else depends on the functions that a kernel has.
+/// Other tests that depend on the functions of a kernel.
 const KERNEL: &[&str] = &["doctor_facts", "findings", "scan", "balance", "not_in_vmstat"];
-/// What depends on which of the two eBPF objects a kernel gets, and on whether its threads can be taken off their CPU.
+/// Tests that depend on the eBPF object for the kernel, and on whether the kernel preempts threads.
 const PROGRAMS: &[&str] = &[
     "attribution",
     "reconcile",
@@ -18,7 +18,7 @@ const PROGRAMS: &[&str] = &[
     "soak",
     "compare_bpftrace",
 ];
-/// What depends on pintrace alone: how it starts, writes and ends.
+/// Tests that depend only on pintrace: its start, output and exit.
 const TOOL: &[&str] = &[
     "check",
     "doctor_text",
@@ -29,31 +29,31 @@ const TOOL: &[&str] = &[
     "robust_serve",
     "scan_implausible",
 ];
-/// What needs a device behind an IOMMU, or memory on a second node, which the full flavours get.
+/// Tests that need a device behind an IOMMU, or memory on a second node; the full flavours have these.
 const DEVICE: &[&str] = &["scan_far", "vfio"];
 
 /// A part of the guest tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Part {
-    /// What is counted, for each kind of pin, and which hooks are attached.
+pub(crate) enum TestPart {
+    /// Counts of each kind of pin, and the attached hooks
     Core,
-    /// What else depends on the functions that a kernel has.
+    /// Other tests that depend on the functions of a kernel
     Kernel,
-    /// What depends on the eBPF programs, of which old kernels and kernels that preempt get others.
+    /// Tests that depend on the eBPF programs, which differ on old kernels and on kernels that preempt
     Programs,
-    /// What depends on pintrace alone.
+    /// Tests that depend only on pintrace
     Tool,
 }
 
-impl Part {
-    /// All of them.
+impl TestPart {
+    /// All parts.
     pub(crate) const EVERYTHING: &[Self] = &[Self::Core, Self::Kernel, Self::Programs, Self::Tool];
 
-    /// What a change is tested with: everything on some kernel, and on each what depends on it.
-    pub(crate) fn of_change(subject: Subject) -> &'static [Self] {
-        match subject.to_string().as_str() {
+    /// The parts for a change: every part on some kernel, and on each kernel the parts that depend on it.
+    pub(crate) fn of_change(target: KernelTarget) -> &'static [Self] {
+        match target.to_string().as_str() {
             "6.1" => &[Self::Core, Self::Kernel],
-            // Where pintrace starts soonest of those that get the programs of today.
+            // pintrace starts fastest on this one of the kernels that get the current programs.
             "6.12" => &[Self::Core, Self::Kernel, Self::Tool],
             _ => &[Self::Core, Self::Kernel, Self::Programs],
         }
@@ -69,10 +69,10 @@ impl Part {
     }
 }
 
-/// What the test program is told to run: names of tests that contain one of these.
-pub(crate) fn filters(parts: &[Part], subject: Subject) -> Vec<String> {
+/// The filters for the test program: it runs tests whose name contains one of them.
+pub(crate) fn filters(parts: &[TestPart], target: KernelTarget) -> Vec<String> {
     let mut modules: Vec<_> = parts.iter().flat_map(|part| part.modules()).collect();
-    if subject.flavour == Flavour::Full {
+    if target.flavour == Flavour::Full {
         modules.extend(DEVICE);
     }
     modules.into_iter().map(|module| format!("{module}::")).collect()
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
     use crate::workspace;
 
-    /// What the tests share; no tests in it.
+    /// Modules that the tests share; they contain no tests.
     const KITS: &[&str] = &[
         "bpftrace",
         "follow",
@@ -111,12 +111,12 @@ mod tests {
     #[test]
     fn every_part_is_run_for_a_change() {
         let kernels = ["5.10", "6.1", "6.12", "newest"];
-        for part in Part::EVERYTHING {
-            let on = |kernel: &&str| Part::of_change(kernel.parse().unwrap()).contains(part);
+        for part in TestPart::EVERYTHING {
+            let on = |kernel: &&str| TestPart::of_change(kernel.parse().unwrap()).contains(part);
             assert!(kernels.iter().any(on), "{part:?}");
         }
         assert!(kernels.iter().all(|kernel| {
-            Part::of_change(kernel.parse().unwrap()).starts_with(&[Part::Core, Part::Kernel])
+            TestPart::of_change(kernel.parse().unwrap()).starts_with(&[TestPart::Core, TestPart::Kernel])
         }));
     }
 }

@@ -1,30 +1,31 @@
-//! The tests that ask Prometheus' own checker, out of Debian's package, about metrics, alerts and dashboard.
+//! The tests that check metrics, alerts and dashboard with promtool, the checker of Prometheus, from Debian's
+//! package.
 
 use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::tally::{Table, Tally};
+use crate::results::{ResultTable, TestCounts};
 use crate::vm::package;
 use crate::workspace;
 
-/// Tells the tests where it is.
+/// The variable that tells the tests the path of promtool.
 const VARIABLE: &str = "PINTRACE_PROMTOOL";
 
-/// The checker, fetched once.
+/// Fetches promtool into the cache, unless it is there.
 pub(super) fn obtain() -> Result<PathBuf> {
     package::program("prometheus", "usr/bin/promtool")
 }
 
-/// Runs the tests that are ignored elsewhere for want of it, and adds a row to the table.
-pub(super) fn run(table: &mut Table) -> Result<()> {
+/// Runs the tests that other runs ignore because they need promtool, and adds a row to the table.
+pub(super) fn run(table: &mut ResultTable) -> Result<()> {
     let start = Instant::now();
     let promtool = match obtain() {
         Ok(promtool) => promtool,
         Err(error) => {
-            eprintln!("xtask: promtool checked nothing: {error:#}");
-            table.add("promtool", Tally::FAILED, start.elapsed());
+            eprintln!("xtask: promtool could not run: {error:#}");
+            table.add("promtool", TestCounts::FAILED, start.elapsed());
             return Ok(());
         }
     };
@@ -38,10 +39,11 @@ pub(super) fn run(table: &mut Table) -> Result<()> {
         "--test",
         "dashboards",
         "--",
+        "--show-output",
         "--include-ignored",
         "promtool",
     ];
     let mut command = workspace::cargo(&words);
     command.env(VARIABLE, promtool);
-    super::counted("promtool", command, table)
+    super::add_row("promtool", command, table)
 }

@@ -1,5 +1,8 @@
-//! Debian's archive through an apt state of our own: index, names, download. Installs nothing, writes only below the cache,
-//! takes mirror and keyring from the system's own sources, and leaves it to apt to check signatures and SHA256 sums.
+//! Debian's archive through a separate apt state: index, names, download. Nothing is installed, and only the
+//! cache changes. Mirror and keyring are those of the system's sources; apt checks signatures and SHA256
+//! sums.
+
+mod sources;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,72 +13,47 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use super::{cache, progress};
 use crate::process;
+use sources::SOURCES_VARIABLE;
 
-/// Names a sources.list to be used in place of the system's.
-pub(crate) const SOURCES: &str = "PINTRACE_APT_SOURCES";
-
-/// The suites that between them carry every series on offer.
-const KERNEL_SUITES: [&str; 6] = [
-    "bookworm",
-    "bookworm-backports",
-    "trixie",
-    "trixie-backports",
-    "forky",
-    "sid",
-];
-const KERNEL_SECURITY_SUITES: [&str; 3] = ["bullseye-security", "bookworm-security", "trixie-security"];
-/// Suite names by which a system's source is known as Debian's archive.
-const DEBIAN_SUITES: [&str; 9] = [
-    "bullseye",
-    "bookworm",
-    "trixie",
-    "forky",
-    "sid",
-    "oldstable",
-    "stable",
-    "testing",
-    "unstable",
-];
-const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
-/// An index older than this is fetched anew before anything is looked up in it.
+/// An older index is fetched again before it is used.
 const INDEX_AGE: Duration = Duration::from_hours(24);
 
-/// Which part of the archive is looked at.
+/// The suites to use.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Scope {
-    /// Every suite that carries kernels, whatever this system is.
+pub(crate) enum AptScope {
+    /// All suites that carry kernels, whatever the system's suite is.
     Kernels,
-    /// The suites of this system, so that a package and its libraries fit one another.
+    /// The suites of this system, so that a package and its libraries match.
     Packages,
 }
 
 /// A package as apt would fetch it.
-pub(crate) struct Candidate {
+pub(crate) struct AptPackage {
     /// `name=version`, as `apt-get download` takes it.
     pub(crate) exact: String,
     /// Size in bytes.
     pub(crate) bytes: u64,
 }
 
-/// An apt state below the cache.
+/// An apt state in the cache.
 pub(crate) struct Apt {
     folder: PathBuf,
     config: PathBuf,
 }
 
 impl Apt {
-    /// Opens the state, with an index that is not older than a day, or as old as it must be when there is no network.
-    pub(crate) fn open(scope: Scope) -> Result<Self> {
+    /// Opens the state. An index older than a day is fetched again; without network the old index is used.
+    pub(crate) fn open(scope: AptScope) -> Result<Self> {
         let folder = cache::root()?.join(match scope {
-            Scope::Kernels => "apt-kernels",
-            Scope::Packages => "apt-packages",
+            AptScope::Kernels => "apt-kernels",
+            AptScope::Packages => "apt-packages",
         });
         for part in ["lists/partial", "archives/partial"] {
             cache::folder(&folder.join(part))?;
         }
         fs::write(folder.join("status"), "").context("cannot write the apt state")?;
         let config = folder.join("apt.conf");
-        fs::write(&config, configuration(&folder, scope)?).context("cannot write the apt state")?;
+        fs::write(&config, sources::configuration(&folder, scope)?).context("cannot write the apt state")?;
         let apt = Self { folder, config };
         apt.refresh_when_old()?;
         Ok(apt)
@@ -85,7 +63,7 @@ impl Apt {
         let stamp = self.folder.join("updated");
         let updated = fs::metadata(&stamp).and_then(|stamp| stamp.modified());
         let age = updated.map(|time| SystemTime::now().duration_since(time).unwrap_or_default());
-        if age.is_ok_and(|age| age < INDEX_AGE) && std::env::var_os(SOURCES).is_none() {
+        if age.is_ok_and(|age| age < INDEX_AGE) && std::env::var_os(SOURCES_VARIABLE).is_none() {
             return Ok(());
         }
         eprintln!("xtask: reading Debian's package index");
@@ -94,19 +72,20 @@ impl Apt {
             fs::write(&stamp, "").context("cannot write the apt state")?;
             return Ok(());
         }
-        // One suite gone, or no network: what is there may be enough, so it is the look-up that decides.
-        let said = complaint(&output);
+        // One suite may be gone, or there is no network: the old index may be sufficient, so only a failed
+        // look-up is an error.
+        let error = complaint(&output);
         if fs::read_dir(self.folder.join("lists"))?
             .flatten()
             .any(|list| is_index(&list.path()))
         {
-            eprintln!("xtask: the package index is not complete, or old: {said}");
+            eprintln!("xtask: the package index is incomplete or old: {error}");
             return Ok(());
         }
-        bail!("cannot read Debian's package index: check the network and the system's apt sources\n{said}")
+        bail!("cannot read Debian's package index: check the network and the system's apt sources\n{error}")
     }
 
-    /// Names of all packages whose name begins with one of the prefixes.
+    /// Names of all packages that begin with one of the prefixes.
     pub(crate) fn names(&self, prefixes: &[&str]) -> Result<Vec<String>> {
         let pattern = format!("^({})", prefixes.join("|"));
         let text = process::stdout(
@@ -120,16 +99,16 @@ impl Apt {
             .collect())
     }
 
-    /// What apt would fetch for exactly these packages.
-    pub(crate) fn candidates(&self, names: &[String]) -> Result<Vec<Candidate>> {
+    /// The downloads for exactly these packages.
+    pub(crate) fn candidates(&self, names: &[String]) -> Result<Vec<AptPackage>> {
         let mut command = self.command("apt-get");
         parse_uris(&process::stdout(
             command.args(["-qq", "download", "--print-uris"]).args(names),
         )?)
     }
 
-    /// What apt would fetch to install this package on an empty system.
-    pub(crate) fn closure(&self, name: &str) -> Result<Vec<Candidate>> {
+    /// The downloads for an installation of this package on an empty system.
+    pub(crate) fn closure(&self, name: &str) -> Result<Vec<AptPackage>> {
         let mut command = self.command("apt-get");
         command.args([
             "-qq",
@@ -145,8 +124,9 @@ impl Apt {
         parse_uris(&text)
     }
 
-    /// Fetches the packages into the folder and unpacks them into `root`; apt refuses any whose SHA256 is not the index's.
-    pub(crate) fn unpack(&self, what: &str, candidates: &[Candidate], root: &Path) -> Result<()> {
+    /// Fetches the packages and unpacks them into `root`; apt rejects a package whose SHA256 sum differs from
+    /// the index.
+    pub(crate) fn unpack(&self, what: &str, candidates: &[AptPackage], root: &Path) -> Result<()> {
         let place = cache::partial(&self.folder)?;
         let bytes: u64 = candidates.iter().map(|candidate| candidate.bytes).sum();
         let mut command = self.command("apt-get");
@@ -166,9 +146,9 @@ impl Apt {
         progress::follow(status, what, bytes.div_ceil(1_000_000))?;
         let output = child.wait_with_output()?;
         if !output.status.success() {
-            let said = complaint(&output);
+            let error = complaint(&output);
             bail!(
-                "cannot fetch {what}: check the network and the system's apt sources, then try again\n{said}"
+                "cannot fetch {what}: check the network and the system's apt sources, then try again\n{error}"
             );
         }
         for archive in fs::read_dir(place.path())? {
@@ -184,108 +164,22 @@ impl Apt {
 
     fn command(&self, name: &str) -> Command {
         let mut command = process::program(name);
-        // Messages are shown to the user and names are read back: one language for both.
+        // Messages are shown to the user and names are parsed, so the language is fixed.
         command.env("LC_ALL", "C.UTF-8").arg("-c").arg(&self.config);
         command
     }
 }
 
-fn configuration(folder: &Path, scope: Scope) -> Result<String> {
-    let here = folder.display();
-    let text = format!(
-        "#clear APT::Update::Pre-Invoke;\n#clear APT::Update::Post-Invoke;\n#clear APT::Update::Post-Invoke-Success;\n\
-         #clear Acquire::IndexTargets::deb::DEP-11;\n#clear Acquire::IndexTargets::deb::DEP-11-icons-small;\n\
-         #clear Acquire::IndexTargets::deb::DEP-11-icons;\n#clear Acquire::IndexTargets::deb::CNF;\n\
-         #clear APT::Default-Release;\n\
-         Dir::State::Lists \"{here}/lists\";\nDir::State::status \"{here}/status\";\n\
-         Dir::State::extended_states \"{here}/extended_states\";\n\
-         Dir::Cache \"{here}\";\nDir::Cache::archives \"{here}/archives\";\n\
-         Dir::Cache::pkgcache \"{here}/pkgcache.bin\";\nDir::Cache::srcpkgcache \"\";\n\
-         Acquire::Languages \"none\";\nAcquire::Retries \"2\";\nAcquire::http::Timeout \"20\";\n\
-         Acquire::ForceHash \"SHA256\";\nAPT::Sandbox::User \"root\";\nAPT::Update::Error-Mode \"any\";\n"
-    );
-    let list = match std::env::var_os(SOURCES) {
-        Some(list) => PathBuf::from(list),
-        None if scope == Scope::Packages => return Ok(text),
-        None => {
-            let list = folder.join("sources.list");
-            fs::write(&list, kernel_sources(&system_sources()?)?).context("cannot write the apt state")?;
-            list
-        }
-    };
-    let sources = format!(
-        "Dir::Etc::SourceList \"{}\";\nDir::Etc::SourceParts \"-\";\n",
-        list.display()
-    );
-    Ok(text + &sources)
-}
-
-/// The system's sources, one a line: address, suite, component.
-fn system_sources() -> Result<String> {
-    let mut command = process::program("apt-get");
-    command.args([
-        "indextargets",
-        "--no-release-info",
-        "--format",
-        "$(REPO_URI) $(RELEASE) $(COMPONENT)",
-    ]);
-    process::stdout(command.arg("Identifier: Packages"))
-}
-
-/// Sources of all suites that carry kernels, on the mirror that the system uses.
-fn kernel_sources(system: &str) -> Result<String> {
-    let sources: Vec<(&str, &str)> = system
-        .lines()
-        .filter_map(|line| match line.split(' ').collect::<Vec<_>>()[..] {
-            [address, suite, "main"] => Some((address.trim_end_matches('/'), suite)),
-            _ => None,
-        })
-        .collect();
-    let archive = sources
-        .iter()
-        .find(|(_, suite)| DEBIAN_SUITES.contains(suite))
-        .map(|(address, _)| *address);
-    let archive = archive.with_context(|| {
-        format!(
-            "no Debian archive among the system's apt sources: add one, or name a sources.list in {SOURCES}"
-        )
-    })?;
-    let of_suite = |(_, suite): &&(&str, &str)| {
-        suite
-            .strip_suffix("-security")
-            .is_some_and(|s| DEBIAN_SUITES.contains(&s))
-    };
-    let security = sources
-        .iter()
-        .find(of_suite)
-        .map_or_else(|| format!("{archive}-security"), |(a, _)| (*a).to_owned());
-    let signed = if Path::new(KEYRING).is_file() {
-        format!("[signed-by={KEYRING}] ")
-    } else {
-        String::new()
-    };
-    let ordinary = KERNEL_SUITES.iter().map(|suite| (archive, suite));
-    let all = ordinary.chain(
-        KERNEL_SECURITY_SUITES
-            .iter()
-            .map(|suite| (security.as_str(), suite)),
-    );
-    let lines: Vec<String> = all
-        .map(|(address, suite)| format!("deb {signed}{address} {suite} main\n"))
-        .collect();
-    Ok(lines.concat())
-}
-
 /// Reads `'address' name_version_arch.deb size SUM` lines.
-fn parse_uris(text: &str) -> Result<Vec<Candidate>> {
+fn parse_uris(text: &str) -> Result<Vec<AptPackage>> {
     let lines = text.lines().filter(|line| line.starts_with('\''));
     lines
         .map(|line| {
             let mut words = line.split(' ').skip(1);
             let mut parts = words.next()?.split('_');
-            // A colon of the version's epoch is written %3a in file names.
+            // File names spell the colon of an epoch as %3a.
             let exact = format!("{}={}", parts.next()?, parts.next()?.replace("%3a", ":"));
-            Some(Candidate {
+            Some(AptPackage {
                 exact,
                 bytes: words.next()?.parse().ok()?,
             })
@@ -294,10 +188,10 @@ fn parse_uris(text: &str) -> Result<Vec<Candidate>> {
         .ok_or_else(|| anyhow!("apt-get --print-uris is not understood:\n{text}"))
 }
 
-/// What apt complained of first; it says the same of each file.
+/// The first error line of apt, which repeats the error for each file.
 fn complaint(output: &Output) -> String {
-    let said = process::said(output);
-    let mut lines = said.lines();
+    let error = process::error_output(output);
+    let mut lines = error.lines();
     let first = lines.next().unwrap_or_default().to_owned();
     match lines.count() {
         0 => first,
@@ -314,31 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kernels_come_from_the_systems_own_mirror() {
-        let system = "http://mirror.test/debian/ bookworm main\nhttp://other.test/x/ nodistro main\n\
-                      http://mirror.test/sec/ bookworm-security main\n";
-        let sources = kernel_sources(system).unwrap();
-        assert!(
-            sources.contains("http://mirror.test/debian trixie-backports main\n"),
-            "{sources}"
-        );
-        assert!(
-            sources.contains("http://mirror.test/sec trixie-security main\n"),
-            "{sources}"
-        );
-        assert!(!sources.contains("other.test"), "{sources}");
-    }
-
-    #[test]
-    fn a_system_without_debians_archive_is_told_what_to_do() {
-        let error = kernel_sources("http://other.test/x/ nodistro main\n")
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains(SOURCES), "{error}");
-    }
-
-    #[test]
-    fn print_uris_is_read() {
+    fn print_uris_output_is_parsed() {
         let text = "'http://x/y.deb' zlib1g_1%3a1.2.13.dfsg-1_amd64.deb 86684 MD5Sum:ec\nReading...\n";
         let found = parse_uris(text).unwrap();
         assert_eq!(

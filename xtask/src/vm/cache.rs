@@ -1,4 +1,4 @@
-//! The cache outside the checkout: where it is, and how things enter it whole or not at all.
+//! The cache outside the checkout; an entry appears complete or not at all.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -6,30 +6,31 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-/// Overrides the cache's place.
-pub(crate) const PLACE: &str = "PINTRACE_CACHE";
+/// The variable that overrides the folder of the cache.
+pub(crate) const FOLDER_VARIABLE: &str = "PINTRACE_CACHE";
 
-/// The folder that holds everything fetched: kernels, Debian packages, package indexes, running guests.
+/// The folder for everything that is fetched: kernels, Debian packages, package indexes, running guests.
 pub(crate) fn root() -> Result<PathBuf> {
     let from = |name: &str| {
         std::env::var_os(name)
             .filter(|value| !value.is_empty())
             .map(PathBuf::from)
     };
-    let root = from(PLACE)
+    let root = from(FOLDER_VARIABLE)
         .or_else(|| from("XDG_CACHE_HOME").map(|cache| cache.join("pintrace")))
         .or_else(|| from("HOME").map(|home| home.join(".cache/pintrace")))
-        .with_context(|| format!("no place for the cache: set {PLACE} to a folder"))?;
+        .with_context(|| format!("the cache has no folder: set {FOLDER_VARIABLE} to one"))?;
     folder(&root)?;
     Ok(root)
 }
 
-/// Makes the folder and those above it.
+/// Creates the folder and its parents.
 pub(crate) fn folder(path: &Path) -> Result<()> {
-    fs::create_dir_all(path).with_context(|| format!("cannot make the folder {}", path.display()))
+    fs::create_dir_all(path).with_context(|| format!("cannot create the folder {}", path.display()))
 }
 
-/// Holds the cache's named lock until dropped, so that two processes do not fetch the same thing twice.
+/// Takes the named lock of the cache until the result is dropped, so that two processes do not fetch the same
+/// thing.
 pub(crate) fn lock(name: &str) -> Result<File> {
     let path = root()?.join(format!("{name}.lock"));
     let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
@@ -38,11 +39,11 @@ pub(crate) fn lock(name: &str) -> Result<File> {
     Ok(file)
 }
 
-/// How the names of folders begin that are not complete.
+/// The prefix of folders that are not complete.
 const PARTIAL: &str = ".partial-";
 
-/// Fills `target` through `fill`, which works in a folder beside it: the folder takes its final name only when all went well.
-/// The caller holds the lock, so what others left incomplete is from processes that were killed, and is removed.
+/// Fills `target` through `fill`, which works in a folder beside it; the folder gets its final name only
+/// after success. The caller holds the lock, so incomplete folders are from killed processes and are removed.
 pub(crate) fn enter(target: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let parent = target.parent().context("a cache entry lies in a folder")?;
     folder(parent)?;
@@ -56,7 +57,7 @@ pub(crate) fn enter(target: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Re
     fs::rename(&content, target).with_context(|| format!("cannot write {}", target.display()))
 }
 
-/// A folder for what is not complete yet; its predecessors, whose processes were killed, are removed.
+/// A folder for an incomplete entry; incomplete folders of killed processes are removed.
 pub(crate) fn partial(parent: &Path) -> Result<TempDir> {
     for entry in fs::read_dir(parent)
         .with_context(|| format!("cannot read {}", parent.display()))?
@@ -76,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_failed_half_way_leaves_nothing() {
+    fn a_failed_entry_leaves_nothing() {
         let place = tempfile::tempdir().unwrap();
         let target = place.path().join("kernels/x");
         let result = enter(&target, |folder| {
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_process_left_is_removed() {
+    fn leftovers_of_a_killed_process_are_removed() {
         let place = tempfile::tempdir().unwrap();
         fs::create_dir_all(place.path().join("kernels/.partial-1/content")).unwrap();
         enter(&place.path().join("kernels/x"), |_| Ok(())).unwrap();
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_went_well_is_there_under_its_name() {
+    fn a_complete_entry_has_its_final_name() {
         let place = tempfile::tempdir().unwrap();
         let target = place.path().join("kernels/x");
         enter(&target, |folder| Ok(fs::write(folder.join("whole"), "x")?)).unwrap();

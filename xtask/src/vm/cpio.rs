@@ -1,4 +1,5 @@
-//! Writes `newc` cpio archives, the format of an initramfs: any owner, any device node, without being root.
+//! The contents of an initramfs: a `newc` cpio archive (crate `cpio`) with root as the owner and with device nodes,
+//! written without being root.
 
 use std::collections::HashSet;
 use std::fs;
@@ -6,20 +7,17 @@ use std::io::{Result, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-const FOLDER: u32 = 0o040_000;
-const FILE: u32 = 0o100_000;
-const LINK: u32 = 0o120_000;
-const CHARACTER_DEVICE: u32 = 0o020_000;
+use cpio::newc::{self, Builder, ModeFileType};
 
-/// An archive being written; paths are relative to its root, and folders above an entry appear by themselves.
-pub(crate) struct Archive<W: Write> {
+/// An archive being written; paths are relative to its root, and parent folders are added automatically.
+pub(crate) struct CpioArchive<W: Write> {
     out: W,
     inode: u32,
     folders: HashSet<String>,
 }
 
-impl<W: Write> Archive<W> {
-    /// Begins an archive.
+impl<W: Write> CpioArchive<W> {
+    /// Starts an archive.
     pub(crate) fn new(out: W) -> Self {
         Self {
             out,
@@ -35,28 +33,46 @@ impl<W: Write> Archive<W> {
         }
         self.above(path)?;
         self.folders.insert(path.to_owned());
-        self.entry(path, FOLDER | 0o755, (0, 0), b"")
+        self.entry(
+            Builder::new(path)
+                .mode(0o755)
+                .set_mode_file_type(ModeFileType::Directory),
+            b"",
+        )
     }
 
     /// Adds a file.
     pub(crate) fn file(&mut self, path: &str, mode: u32, content: &[u8]) -> Result<()> {
         self.above(path)?;
-        self.entry(path, FILE | mode, (0, 0), content)
+        self.entry(
+            Builder::new(path)
+                .mode(mode)
+                .set_mode_file_type(ModeFileType::Regular),
+            content,
+        )
     }
 
     /// Adds a symbolic link.
     pub(crate) fn link(&mut self, path: &str, target: &str) -> Result<()> {
         self.above(path)?;
-        self.entry(path, LINK | 0o777, (0, 0), target.as_bytes())
+        self.entry(
+            Builder::new(path)
+                .mode(0o777)
+                .set_mode_file_type(ModeFileType::Symlink),
+            target.as_bytes(),
+        )
     }
 
     /// Adds a character device.
     pub(crate) fn character_device(&mut self, path: &str, major: u32, minor: u32) -> Result<()> {
         self.above(path)?;
-        self.entry(path, CHARACTER_DEVICE | 0o600, (major, minor), b"")
+        let device = Builder::new(path)
+            .mode(0o600)
+            .set_mode_file_type(ModeFileType::Char);
+        self.entry(device.rdev_major(major).rdev_minor(minor), b"")
     }
 
-    /// Adds a file, link or whole folder of this machine under the name `path`.
+    /// Adds a file, link or folder of this machine under the name `path`.
     pub(crate) fn copy(&mut self, path: &str, source: &Path) -> Result<()> {
         let kind = fs::symlink_metadata(source)?;
         if kind.is_symlink() {
@@ -76,11 +92,11 @@ impl<W: Write> Archive<W> {
         Ok(())
     }
 
-    /// Ends the archive and hands its file back.
-    pub(crate) fn finish(mut self) -> Result<W> {
-        self.entry("TRAILER!!!", 0, (0, 0), b"")?;
-        self.out.flush()?;
-        Ok(self.out)
+    /// Ends the archive and returns its file.
+    pub(crate) fn finish(self) -> Result<W> {
+        let mut out = newc::trailer(self.out)?;
+        out.flush()?;
+        Ok(out)
     }
 
     fn above(&mut self, path: &str) -> Result<()> {
@@ -88,30 +104,14 @@ impl<W: Write> Archive<W> {
             .map_or(Ok(()), |(parent, _)| self.folder(parent))
     }
 
-    fn entry(&mut self, path: &str, mode: u32, device: (u32, u32), content: &[u8]) -> Result<()> {
-        let too_large = |_| std::io::Error::other(format!("{path} is too large for an initramfs"));
+    fn entry(&mut self, entry: Builder, content: &[u8]) -> Result<()> {
+        let too_large = |_| std::io::Error::other("a file is too large for an initramfs");
         let size = u32::try_from(content.len()).map_err(too_large)?;
-        let name_size = u32::try_from(path.len() + 1).map_err(too_large)?;
         self.inode += 1;
-        let (major, minor) = device;
-        // ino mode uid gid nlink mtime filesize devmajor devminor rdevmajor rdevminor namesize check
-        let fields = [
-            self.inode, mode, 0, 0, 1, 0, size, 0, 0, major, minor, name_size, 0,
-        ];
-        write!(self.out, "070701")?;
-        for field in fields {
-            write!(self.out, "{field:08X}")?;
-        }
-        self.out.write_all(path.as_bytes())?;
-        self.pad(110 + path.len(), 1)?;
-        self.out.write_all(content)?;
-        self.pad(content.len(), 0)
-    }
-
-    /// Fills up to a multiple of four after `length` bytes, with at least `least` zeros.
-    fn pad(&mut self, length: usize, least: usize) -> Result<()> {
-        let zeros = least + (4 - (length + least) % 4) % 4;
-        self.out.write_all(&[0; 4][..zeros])
+        let mut writer = entry.ino(self.inode).nlink(1).write(&mut self.out, size);
+        writer.write_all(content)?;
+        writer.finish()?;
+        Ok(())
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn headers_and_contents_are_aligned() {
         for name in ["a", "ab", "abc", "abcd"] {
-            let mut archive = Archive::new(Vec::new());
+            let mut archive = CpioArchive::new(Vec::new());
             archive.file(name, 0o644, b"12345").unwrap();
             let bytes = archive.finish().unwrap();
             assert_eq!(bytes.len() % 4, 0);
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn folders_appear_once() {
-        let mut archive = Archive::new(Vec::new());
+        let mut archive = CpioArchive::new(Vec::new());
         archive.file("usr/bin/a", 0o755, b"").unwrap();
         archive.file("usr/bin/b", 0o755, b"").unwrap();
         let bytes = archive.finish().unwrap();

@@ -1,4 +1,5 @@
-//! The guest's two disks: one with ext4 for the command, one raw on which the guest leaves its exit code and the contents of /out.
+//! The two disks of a guest: one with ext4 for the command, one raw to which the guest writes its exit code
+//! and the contents of /out.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -10,23 +11,23 @@ use anyhow::{Context, Result};
 use super::cache;
 use crate::process;
 
-/// Where on the report disk the archive of /out begins; init.sh knows the same number.
+/// The offset of the archive of /out on the report disk; init.sh has the same number.
 const OUT: u64 = 1 << 20;
-/// Room for /out; the file is sparse.
+/// The size of the report disk; the file is sparse.
 const REPORT_BYTES: u64 = 8 << 30;
 
-/// How far the guest has come.
+/// The progress of a guest.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Report {
-    /// The command has not been started.
+pub(crate) enum GuestProgress {
+    /// The command has not started.
     Booting,
-    /// The command was started and has not ended.
+    /// The command has started and not ended.
     Started,
-    /// The command ended with this code.
+    /// The command has ended with this code.
     Exited(u8),
 }
 
-/// Makes a disk with an empty ext4.
+/// Creates a disk with an empty ext4.
 pub(crate) fn make_ext4(path: &Path, size: &str) -> Result<()> {
     let mut command = process::program("mke2fs");
     command
@@ -37,21 +38,21 @@ pub(crate) fn make_ext4(path: &Path, size: &str) -> Result<()> {
     Ok(())
 }
 
-/// Makes an empty report disk.
+/// Creates an empty report disk.
 pub(crate) fn make_report(path: &Path) -> Result<()> {
     let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
     file.set_len(REPORT_BYTES)
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Reads what the guest has reported.
-pub(crate) fn read_report(path: &Path) -> Result<Report> {
+/// Reads the progress that the guest has reported.
+pub(crate) fn read_report(path: &Path) -> Result<GuestProgress> {
     let mut block = [0; 64];
     File::open(path)?.read_exact(&mut block)?;
     Ok(parse(&String::from_utf8_lossy(&block)))
 }
 
-/// Unpacks what the guest left in /out into the folder.
+/// Unpacks the guest's /out into the folder.
 pub(crate) fn read_out(path: &Path, folder: &Path) -> Result<()> {
     cache::folder(folder)?;
     let mut disk = File::open(path)?;
@@ -67,15 +68,15 @@ pub(crate) fn read_out(path: &Path, folder: &Path) -> Result<()> {
         .args(["--extract", "--no-same-owner", "--directory"])
         .arg(folder)
         .stdin(Stdio::from(disk));
-    process::run(&mut command).context("cannot unpack what the guest left in /out")
+    process::run(&mut command).context("cannot unpack the guest's /out")
 }
 
-fn parse(text: &str) -> Report {
+fn parse(text: &str) -> GuestProgress {
     let line = text.lines().next().unwrap_or_default();
     match line.strip_prefix("exit ").and_then(|code| code.parse().ok()) {
-        Some(code) => Report::Exited(code),
-        None if line == "started" => Report::Started,
-        None => Report::Booting,
+        Some(code) => GuestProgress::Exited(code),
+        None if line == "started" => GuestProgress::Started,
+        None => GuestProgress::Booting,
     }
 }
 
@@ -85,9 +86,9 @@ mod tests {
 
     #[test]
     fn reports_are_read() {
-        assert_eq!(parse("\0\0\0"), Report::Booting);
-        assert_eq!(parse("started\n\0\0"), Report::Started);
-        assert_eq!(parse("exit 3\n\0"), Report::Exited(3));
-        assert_eq!(parse("exit 3000\n"), Report::Booting);
+        assert_eq!(parse("\0\0\0"), GuestProgress::Booting);
+        assert_eq!(parse("started\n\0\0"), GuestProgress::Started);
+        assert_eq!(parse("exit 3\n\0"), GuestProgress::Exited(3));
+        assert_eq!(parse("exit 3000\n"), GuestProgress::Booting);
     }
 }

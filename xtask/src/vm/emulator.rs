@@ -1,4 +1,4 @@
-//! QEMU: its command line, its output as it comes, its time limit. Knows nothing of what runs inside.
+//! QEMU: its command line, its output and its time limit.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -8,40 +8,41 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::process;
 
-/// Devices few, checks off, and a panic or oops ends the guest at once.
+/// Few devices, no self-tests; a panic or oops ends the guest at once.
 const KERNEL_OPTIONS: &str = "console=ttyS0 quiet panic=-1 oops=panic reboot=t no_timer_check \
     mitigations=off audit=0 random.trust_cpu=on cryptomgr.notests";
-/// A clock that is right whatever this machine does meanwhile: the kernel measures the time-stamp counter
-/// while it boots, and gets it wrong, by up to four times, if the emulator has to wait for a processor just then.
+/// A clock that stays correct under load. The kernel measures the time-stamp counter while it boots, and the
+/// result is wrong by up to four times if the emulator has to wait for a processor meanwhile.
 const STEADY_CLOCK: &str = "tsc=unstable clocksource=acpi_pm";
-/// Where instructions are the clock nothing has to wait, and the counter is cheaper to read.
+/// If the clock counts instructions, load does not affect it, and the counter is cheaper to read.
 const COUNTER_CLOCK: &str = "tsc=reliable";
-const POLL: Duration = Duration::from_millis(20);
 
-/// What the virtual machine is made of.
+/// The configuration of the virtual machine.
 #[derive(Clone, Debug)]
-pub(crate) struct Machine {
+pub(crate) struct VirtualMachine {
     /// Memory, as QEMU's `-m` takes it.
     pub(crate) memory: String,
     /// Number of processors.
     pub(crate) cpus: u32,
-    /// One thread for all processors, or one each: faster, and kills two guests in a hundred.
+    /// One thread for each processor instead of one for all: faster, but it kills two guests in a hundred.
     pub(crate) multi_threaded: bool,
     /// The guest's clock counts instructions: repeatable rates, one processor.
     pub(crate) count_instructions: bool,
-    /// Hardware virtualisation.
+    /// Use hardware virtualisation.
     pub(crate) kvm: bool,
-    /// More for QEMU's command line.
+    /// Additional words for QEMU's command line.
     pub(crate) qemu_args: Vec<String>,
-    /// More for the kernel's command line.
+    /// Additional text for the kernel's command line.
     pub(crate) append: Vec<String>,
 }
 
-/// Where the machine's parts lie.
-pub(crate) struct Parts<'a> {
+/// The files of the machine.
+pub(crate) struct MachineFiles<'a> {
     /// Uncompressed kernel.
     pub(crate) vmlinux: &'a Path,
     /// Initramfs.
@@ -50,25 +51,25 @@ pub(crate) struct Parts<'a> {
     pub(crate) disk: &'a Path,
     /// Second disk.
     pub(crate) report: &'a Path,
-    /// Takes what the kernel says.
+    /// The file for the kernel's console.
     pub(crate) console: &'a Path,
 }
 
-/// How QEMU ended.
+/// The way in which QEMU ended.
 #[derive(Debug)]
-pub(crate) enum Ending {
-    /// By itself.
+pub(crate) enum EmulatorExit {
+    /// QEMU exited.
     Ended,
-    /// QEMU refused or failed; what it said.
+    /// QEMU failed, with this error output.
     Failed(String),
     /// Killed at the time limit.
     TimedOut,
-    /// Killed since nobody reads the output any more.
+    /// Killed because the reader of the output has closed it.
     Unread,
 }
 
-/// The command line. The parent's death takes QEMU with it.
-pub(crate) fn command(machine: &Machine, parts: &Parts<'_>, terminal: bool) -> Command {
+/// The command line. The kernel kills QEMU if this process dies.
+pub(crate) fn command(machine: &VirtualMachine, parts: &MachineFiles<'_>, terminal: bool) -> Command {
     let mut command = process::program("setpriv");
     command.args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"]);
     let threads = if machine.multi_threaded { "multi" } else { "single" };
@@ -139,8 +140,8 @@ pub(crate) fn command(machine: &Machine, parts: &Parts<'_>, terminal: bool) -> C
     command
 }
 
-/// Runs QEMU with the guest's second serial line going to `sink`.
-pub(crate) fn run(mut command: Command, limit: Duration, sink: &mut dyn Write) -> Result<Ending> {
+/// Runs QEMU and writes the output of the guest's second serial line to `sink`.
+pub(crate) fn run(mut command: Command, limit: Duration, sink: &mut dyn Write) -> Result<EmulatorExit> {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -152,55 +153,63 @@ pub(crate) fn run(mut command: Command, limit: Duration, sink: &mut dyn Write) -
         .take()
         .ok_or_else(|| anyhow!("QEMU has no error output"))?;
     let errors = thread::spawn(move || io::read_to_string(errors).unwrap_or_default());
-    let ending = follow(&mut child, &chunks(output), Instant::now() + limit, sink);
-    // Without effect on one that has ended.
+    let ending = follow(&child, &chunks(output), Instant::now() + limit, sink);
+    // No effect on a process that has exited.
     child.kill().context("cannot end QEMU")?;
     let status = child.wait()?;
-    let said = errors.join().unwrap_or_default();
+    let message = errors.join().unwrap_or_default();
     match ending? {
-        Ending::Ended if !status.success() => Ok(Ending::Failed(format!("{}: {status}", said.trim()))),
+        EmulatorExit::Ended if !status.success() => {
+            Ok(EmulatorExit::Failed(format!("{}: {status}", message.trim())))
+        }
         ending => Ok(ending),
     }
 }
 
 /// Runs QEMU on the user's terminal.
-pub(crate) fn run_on_terminal(mut command: Command) -> Result<Ending> {
+pub(crate) fn run_on_terminal(mut command: Command) -> Result<EmulatorExit> {
     let status = command
         .status()
         .with_context(|| process::cannot_start(&command))?;
     Ok(if status.success() {
-        Ending::Ended
+        EmulatorExit::Ended
     } else {
-        Ending::Failed(status.to_string())
+        EmulatorExit::Failed(status.to_string())
     })
 }
 
 fn follow(
-    child: &mut Child,
+    child: &Child,
     chunks: &Receiver<Vec<u8>>,
     end: Instant,
     sink: &mut dyn Write,
-) -> Result<Ending> {
+) -> Result<EmulatorExit> {
     loop {
-        match chunks.recv_timeout(POLL) {
+        match chunks.recv_timeout(end.saturating_duration_since(Instant::now())) {
             Ok(chunk) if sink.write_all(&chunk).and_then(|()| sink.flush()).is_err() => {
-                return Ok(Ending::Unread);
+                return Ok(EmulatorExit::Unread);
             }
-            Ok(_) | Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => {
-                if child.try_wait()?.is_some() {
-                    return Ok(Ending::Ended);
-                }
-                thread::sleep(POLL);
-            }
-        }
-        if Instant::now() >= end {
-            return Ok(Ending::TimedOut);
+            Ok(_) => {}
+            Err(RecvTimeoutError::Timeout) => return Ok(EmulatorExit::TimedOut),
+            Err(RecvTimeoutError::Disconnected) => return exit_before(child, end),
         }
     }
 }
 
-/// Reads ahead without bound: a serial line whose reader is slow loses bytes.
+/// Waits until QEMU exits or the time limit is reached.
+fn exit_before(child: &Child, end: Instant) -> Result<EmulatorExit> {
+    let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).context("cannot watch QEMU")?;
+    let left = Timespec::try_from(end.saturating_duration_since(Instant::now()))?;
+    let exited =
+        poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&left)).context("cannot watch QEMU")?;
+    Ok(if exited == 0 {
+        EmulatorExit::TimedOut
+    } else {
+        EmulatorExit::Ended
+    })
+}
+
+/// Reads ahead without a bound: a serial line with a slow reader loses bytes.
 fn chunks(mut output: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
@@ -212,4 +221,41 @@ fn chunks(mut output: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
         }
     });
     receiver
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run_shell(script: &str, limit: Duration) -> (EmulatorExit, Vec<u8>) {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        let mut output = Vec::new();
+        let exit = run(command, limit, &mut output).unwrap();
+        (exit, output)
+    }
+
+    #[test]
+    fn a_process_that_closes_its_output_is_awaited() {
+        let (exit, output) = run_shell("echo x; exec >&-; sleep 0.2", Duration::from_mins(1));
+        assert!(matches!(exit, EmulatorExit::Ended), "{exit:?}");
+        assert_eq!(output, b"x\n");
+    }
+
+    #[test]
+    fn a_process_is_killed_at_the_time_limit_whether_its_output_is_open_or_closed() {
+        for script in ["exec sleep 1000", "exec sleep 1000 >&- 2>&-"] {
+            let (exit, _) = run_shell(script, Duration::from_millis(300));
+            assert!(matches!(exit, EmulatorExit::TimedOut), "{script}: {exit:?}");
+        }
+    }
+
+    #[test]
+    fn the_error_output_of_a_failed_process_is_kept() {
+        let (exit, _) = run_shell("echo no such option >&2; exit 1", Duration::from_mins(1));
+        let EmulatorExit::Failed(message) = exit else {
+            panic!("{exit:?}")
+        };
+        assert!(message.starts_with("no such option"), "{message}");
+    }
 }

@@ -1,4 +1,4 @@
-//! One guest from start to end: puts its parts together, runs it, and says how it came out.
+//! Creates the files of a guest, runs it, and returns its result.
 
 use std::fs;
 use std::io::Write;
@@ -7,52 +7,53 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::disk::{self, Report};
-use super::emulator::{self, Ending, Machine, Parts};
-use super::kernel::Kernel;
-use super::root::{Addition, Root};
+use super::disk::{self, GuestProgress};
+use super::emulator::{self, EmulatorExit, MachineFiles, VirtualMachine};
+use super::initramfs::{GuestFile, Initramfs};
+use super::kernel::KernelImage;
 use super::{cache, package};
 
-/// Text patching under emulation sometimes hits a processor in between; nothing of ours leaves this trace.
+/// Under emulation, text patching sometimes hits a processor in the middle of a change; no other fault leaves
+/// this trace.
 const EMULATOR_FAULT: &str = "Oops: int3: 0000";
 const CONSOLE_LINES: usize = 40;
 
-/// A guest to be run.
+/// A guest to run.
 #[derive(Clone)]
 pub(crate) struct Guest {
-    /// What it boots.
-    pub(crate) kernel: Kernel,
-    /// What it runs on.
-    pub(crate) machine: Machine,
+    /// The kernel.
+    pub(crate) kernel: KernelImage,
+    /// The virtual machine.
+    pub(crate) machine: VirtualMachine,
     /// Size of the disk at /mnt, as mke2fs takes it.
     pub(crate) disk: String,
     /// Kernel modules to load.
     pub(crate) modules: Vec<String>,
     /// Files of this machine.
-    pub(crate) additions: Vec<Addition>,
+    pub(crate) additions: Vec<GuestFile>,
     /// Debian packages.
     pub(crate) packages: Vec<String>,
-    /// How long it may take.
+    /// The time limit.
     pub(crate) limit: Duration,
-    /// Takes what the command leaves in /out.
+    /// The folder for the contents of /out.
     pub(crate) out: Option<PathBuf>,
-    /// Takes the kernel's console.
+    /// The file for the kernel's console.
     pub(crate) console: Option<PathBuf>,
 }
 
-/// How a guest's run came out.
+/// The result of a guest.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum GuestExit {
     /// The command ended with this exit code.
     Exited(u8),
-    /// The time limit came first; while booting, or while the command ran.
-    TimedOut(Report),
-    /// The kernel died; the end of what it said.
+    /// The time limit was reached, while booting or while the command ran.
+    TimedOut(GuestProgress),
+    /// The kernel died; the end of its console.
     Died(String),
 }
 
-/// The user's terminal, for a guest that talks to it.
-pub(crate) struct Terminal {
+/// The size of the user's terminal.
+pub(crate) struct TerminalSize {
     /// Height in rows.
     pub(crate) rows: u16,
     /// Width in columns.
@@ -60,25 +61,30 @@ pub(crate) struct Terminal {
 }
 
 impl Guest {
-    /// Runs a shell script and writes its output to `sink` as it comes.
-    pub(crate) fn run(&self, script: &str, sink: &mut dyn Write) -> Result<Outcome> {
-        match self.once(script, None, sink)? {
-            Outcome::Died(console) if console.contains(EMULATOR_FAULT) => {
+    /// Runs a shell script and writes its output to `sink` as it arrives.
+    pub(crate) fn run(&self, script: &str, sink: &mut dyn Write) -> Result<GuestExit> {
+        match self.run_once(script, None, sink)? {
+            GuestExit::Died(console) if console.contains(EMULATOR_FAULT) => {
                 eprintln!(
                     "xtask: the guest died of `{EMULATOR_FAULT}`, a fault of the emulator: starting it a second and last time"
                 );
-                self.once(script, None, sink)
+                self.run_once(script, None, sink)
             }
-            outcome => Ok(outcome),
+            exit => Ok(exit),
         }
     }
 
     /// Runs a shell script on the user's terminal, without a time limit.
-    pub(crate) fn run_on_terminal(&self, script: &str, terminal: &Terminal) -> Result<Outcome> {
-        self.once(script, Some(terminal), &mut std::io::sink())
+    pub(crate) fn run_on_terminal(&self, script: &str, terminal: &TerminalSize) -> Result<GuestExit> {
+        self.run_once(script, Some(terminal), &mut std::io::sink())
     }
 
-    fn once(&self, script: &str, terminal: Option<&Terminal>, sink: &mut dyn Write) -> Result<Outcome> {
+    fn run_once(
+        &self,
+        script: &str,
+        terminal: Option<&TerminalSize>,
+        sink: &mut dyn Write,
+    ) -> Result<GuestExit> {
         let place = run_folder()?;
         let file = |name: &str| place.path().join(name);
         let (initramfs, disk, report, console) =
@@ -88,7 +94,7 @@ impl Guest {
         disk::make_report(&report)?;
         fs::write(&console, "")?;
         let vmlinux = self.kernel.vmlinux();
-        let parts = Parts {
+        let parts = MachineFiles {
             vmlinux: &vmlinux,
             initramfs: &initramfs,
             disk: &disk,
@@ -103,21 +109,21 @@ impl Guest {
         if let Some(kept) = &self.console {
             fs::copy(&console, kept).with_context(|| format!("cannot write {}", kept.display()))?;
         }
-        let outcome = judge(ending, &report, &console, terminal.is_some())?;
-        if let (Some(out), Outcome::Exited(_)) = (&self.out, &outcome) {
+        let exit = guest_exit(ending, &report, &console, terminal.is_some())?;
+        if let (Some(out), GuestExit::Exited(_)) = (&self.out, &exit) {
             disk::read_out(&report, out)?;
         }
-        Ok(outcome)
+        Ok(exit)
     }
 
-    fn root(&self, script: &str, terminal: Option<&Terminal>, initramfs: &Path) -> Result<()> {
+    fn root(&self, script: &str, terminal: Option<&TerminalSize>, initramfs: &Path) -> Result<()> {
         let overlays = self
             .packages
             .iter()
             .map(|name| package::obtain(name))
             .collect::<Result<Vec<_>>>()?;
         let settings = match terminal {
-            Some(Terminal { rows, columns }) => {
+            Some(TerminalSize { rows, columns }) => {
                 let term = std::env::var("TERM").unwrap_or_else(|_| "linux".to_owned());
                 format!(
                     "MODE=terminal ROWS={rows} COLUMNS={columns}\nexport TERM='{}'\n",
@@ -126,7 +132,7 @@ impl Guest {
             }
             None => "MODE=run\nexport TERM=dumb\n".to_owned(),
         };
-        let root = Root {
+        let root = Initramfs {
             kernel: &self.kernel,
             command: script,
             settings: &settings,
@@ -138,16 +144,18 @@ impl Guest {
     }
 }
 
-fn judge(ending: Ending, report: &Path, console: &Path, on_terminal: bool) -> Result<Outcome> {
+fn guest_exit(ending: EmulatorExit, report: &Path, console: &Path, on_terminal: bool) -> Result<GuestExit> {
     let report = disk::read_report(report)?;
     Ok(match (ending, report) {
-        (Ending::Failed(said), _) => bail!("QEMU failed: {said}"),
-        (_, Report::Exited(code)) => Outcome::Exited(code),
-        (Ending::TimedOut, report) => Outcome::TimedOut(report),
-        (Ending::Unread, _) => Outcome::Exited(0),
+        (EmulatorExit::Failed(error), _) => bail!("QEMU failed: {error}"),
+        (_, GuestProgress::Exited(code)) => GuestExit::Exited(code),
+        (EmulatorExit::TimedOut, report) => GuestExit::TimedOut(report),
+        (EmulatorExit::Unread, _) => GuestExit::Exited(0),
         // On a terminal the user can end the emulator.
-        (Ending::Ended, Report::Started) if on_terminal && !panicked(console) => Outcome::Exited(0),
-        (Ending::Ended, _) => Outcome::Died(end_of(console)),
+        (EmulatorExit::Ended, GuestProgress::Started) if on_terminal && !panicked(console) => {
+            GuestExit::Exited(0)
+        }
+        (EmulatorExit::Ended, _) => GuestExit::Died(end_of(console)),
     })
 }
 
@@ -155,28 +163,29 @@ fn panicked(console: &Path) -> bool {
     end_of(console).contains("Kernel panic")
 }
 
-/// The last lines, and what they are the trace of: the first line of trouble, however long ago.
+/// The last lines of the console, and any earlier line that reports an error of the kernel.
 fn end_of(console: &Path) -> String {
     let text = fs::read(console).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     let tail = lines.len().saturating_sub(CONSOLE_LINES);
-    let trouble = |line: &&str| TROUBLE.iter().any(|sign| line.contains(sign));
-    let before = lines[..tail].iter().copied().filter(trouble);
+    let is_error = |line: &&str| ERROR_SIGNS.iter().any(|sign| line.contains(sign));
+    let before = lines[..tail].iter().copied().filter(is_error);
     before
         .chain(lines[tail..].iter().copied())
         .collect::<Vec<_>>()
         .join("\n")
 }
 
-/// What the kernel says first when it dies.
-const TROUBLE: &[&str] = &["Kernel panic", "Oops: ", "BUG: "];
+/// Signs of a kernel error.
+const ERROR_SIGNS: &[&str] = &["Kernel panic", "Oops: ", "BUG: "];
 
-/// A folder for one run, named by our process id; those of processes that were killed are removed on the way.
+/// A folder for one run, with this process's id in its name; folders of processes that were killed are
+/// removed.
 fn run_folder() -> Result<tempfile::TempDir> {
-    let shelf = cache::root()?.join("guests");
-    cache::folder(&shelf)?;
-    for entry in fs::read_dir(&shelf)?.flatten() {
+    let guests = cache::root()?.join("guests");
+    cache::folder(&guests)?;
+    for entry in fs::read_dir(&guests)?.flatten() {
         let name = entry.file_name();
         let owner = name
             .to_string_lossy()
@@ -185,13 +194,13 @@ fn run_folder() -> Result<tempfile::TempDir> {
             .map(str::to_owned)
             .unwrap_or_default();
         if !Path::new("/proc").join(owner).exists() {
-            // Another process may be removing it too.
+            // Another process may be removing it at the same time.
             fs::remove_dir_all(entry.path()).ok();
         }
     }
     let prefix = format!("{}-", std::process::id());
     tempfile::Builder::new()
         .prefix(&prefix)
-        .tempdir_in(&shelf)
+        .tempdir_in(&guests)
         .context("cannot write to the cache")
 }

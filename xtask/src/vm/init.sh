@@ -1,6 +1,6 @@
 #!/bin/busybox sh
-# PID 1 of a guest: mounts what a machine has mounted, runs the command, leaves its exit code on the
-# second disk, reboots (which ends the emulator). The kernel's console is ttyS0, the command's ttyS1.
+# PID 1 of a guest: mounts the usual file systems, runs the command, writes its exit code to the second disk,
+# and reboots, which ends the emulator. The kernel's console is ttyS0, the command's ttyS1.
 
 /bin/busybox --install -s /bin
 export PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin HOME=/root LANG=C.UTF-8
@@ -25,7 +25,7 @@ hostname guest
 
 . /etc/guest/settings
 
-# Held open: a line that is closed by all forgets its size.
+# Kept open: a serial line forgets its size when its last user closes it.
 exec 5<>/dev/ttyS1
 stty -F /dev/ttyS1 115200 -opost
 for module in $(cat /etc/guest/modules); do
@@ -34,7 +34,7 @@ for module in $(cat /etc/guest/modules); do
 	broken=yes
 done
 
-# Namespaces are scanned in parallel: their names say nothing about their order.
+# The kernel scans NVMe namespaces in parallel, so their names do not tell their order.
 namespace() {
 	waited=0
 	while [ $waited -lt 100 ]; do
@@ -69,13 +69,13 @@ terminal)
 	code=$?
 	;;
 *)
-	# Through a pipe, so that programs do not take the line for a terminal.
+	# The output goes through a pipe, so that programs do not find a terminal.
 	mkfifo /run/output
 	cat /run/output >/dev/ttyS1 &
 	writer=$!
 	setsid sh /etc/guest/command </dev/null >/run/output 2>&1 5>&-
 	code=$?
-	# Whatever was left behind holds the pipe open: it ends with the command. Kernel threads have no command line.
+	# Remaining processes keep the pipe open and are killed. Kernel threads have no command line.
 	for process in /proc/[0-9]*; do
 		number=${process##*/}
 		[ "$number" = 1 ] || [ "$number" = $writer ] || [ -z "$(cat "$process/cmdline" 2>/dev/null)" ] || kill -9 "$number"

@@ -1,56 +1,57 @@
-//! Debian's kernels: which there are, and the ones in the cache. A cached kernel needs no network.
+//! Debian's kernels in the archive and in the cache. A cached kernel needs no network.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::apt::{Apt, Scope};
+use super::apt::{Apt, AptScope};
 use super::cache;
-use super::series::{Build, Flavour, Wanted};
+use super::series::{Flavour, KernelBuild, SeriesChoice};
 use super::vmlinux;
 use crate::process;
 
 /// A kernel that is ready to boot.
 #[derive(Clone)]
-pub(crate) struct Kernel {
-    /// Its name.
-    pub(crate) build: Build,
+pub(crate) struct KernelImage {
+    /// The build.
+    pub(crate) build: KernelBuild,
     folder: PathBuf,
 }
 
-impl Kernel {
+impl KernelImage {
     /// The uncompressed kernel with its PVH entry point.
     pub(crate) fn vmlinux(&self) -> PathBuf {
         self.folder.join("vmlinux")
     }
 
-    /// The root below which `lib/modules/RELEASE` lies, with `modules.dep`; the superseded 6.19 to 7.1 have none.
+    /// The folder `lib/modules/RELEASE`, with `modules.dep`; the superseded series 6.19 to 7.1 have no
+    /// modules.
     pub(crate) fn modules(&self) -> Option<PathBuf> {
         let modules = self.folder.join("lib/modules").join(&self.build.release);
         modules.join("modules.dep").is_file().then_some(modules)
     }
 
-    /// The configuration it was built with.
+    /// The build configuration.
     pub(crate) fn config(&self) -> Option<PathBuf> {
         Some(self.folder.join("config")).filter(|config| config.is_file())
     }
 }
 
-/// The kernel asked for: from the cache, else from Debian's archive.
-pub(crate) fn obtain(wanted: Wanted, flavour: Flavour) -> Result<Kernel> {
+/// Returns the newest matching kernel, from the cache or else from Debian's archive.
+pub(crate) fn obtain(wanted: SeriesChoice, flavour: Flavour) -> Result<KernelImage> {
     let _lock = cache::lock("kernels")?;
-    if let Some(build) = Build::newest(cached()?, wanted, flavour)
-        && wanted != Wanted::Newest
+    if let Some(build) = KernelBuild::newest(cached()?, wanted, flavour)
+        && wanted != SeriesChoice::Newest
     {
         return open(build);
     }
     match fetch(wanted, flavour) {
         Ok(kernel) => Ok(kernel),
-        Err(error) => match Build::newest(cached()?, wanted, flavour) {
+        Err(error) => match KernelBuild::newest(cached()?, wanted, flavour) {
             Some(build) => {
                 eprintln!(
-                    "xtask: taking the newest kernel of the cache, {}: {error:#}",
+                    "xtask: using the newest cached kernel, {}: {error:#}",
                     build.release
                 );
                 open(build)
@@ -62,29 +63,29 @@ pub(crate) fn obtain(wanted: Wanted, flavour: Flavour) -> Result<Kernel> {
     }
 }
 
-/// Every build in Debian's archive.
-pub(crate) fn on_offer() -> Result<Vec<Build>> {
-    Ok(builds(&names(&Apt::open(Scope::Kernels)?)?))
+/// All builds in Debian's archive.
+pub(crate) fn on_offer() -> Result<Vec<KernelBuild>> {
+    Ok(builds(&names(&Apt::open(AptScope::Kernels)?)?))
 }
 
-/// Every build in the cache.
-pub(crate) fn cached() -> Result<Vec<Build>> {
-    let Ok(entries) = fs::read_dir(shelf()?) else {
+/// All builds in the cache.
+pub(crate) fn cached() -> Result<Vec<KernelBuild>> {
+    let Ok(entries) = fs::read_dir(kernels_folder()?) else {
         return Ok(Vec::new());
     };
     let names = entries
         .flatten()
         .map(|entry| entry.file_name().to_string_lossy().into_owned());
-    Ok(names.filter_map(|name| Build::parse(&name)).collect())
+    Ok(names.filter_map(|name| KernelBuild::parse(&name)).collect())
 }
 
-fn shelf() -> Result<PathBuf> {
+fn kernels_folder() -> Result<PathBuf> {
     Ok(cache::root()?.join("kernels"))
 }
 
-fn open(build: Build) -> Result<Kernel> {
-    let folder = shelf()?.join(&build.release);
-    Ok(Kernel { build, folder })
+fn open(build: KernelBuild) -> Result<KernelImage> {
+    let folder = kernels_folder()?.join(&build.release);
+    Ok(KernelImage { build, folder })
 }
 
 fn names(apt: &Apt) -> Result<Vec<String>> {
@@ -96,19 +97,20 @@ fn names(apt: &Apt) -> Result<Vec<String>> {
     )
 }
 
-/// Up to 6.18 `linux-image-RELEASE` holds all; from 6.19 on it is a meta package and `linux-binary-RELEASE` holds the kernel.
-fn builds(names: &[String]) -> Vec<Build> {
+/// Up to 6.18 `linux-image-RELEASE` has all files. Since 6.19 it is a meta package, and
+/// `linux-binary-RELEASE` has the kernel.
+fn builds(names: &[String]) -> Vec<KernelBuild> {
     let releases = names.iter().filter_map(|name| {
         name.strip_prefix("linux-image-")
             .or(name.strip_prefix("linux-binary-"))
     });
-    releases.filter_map(Build::parse).collect()
+    releases.filter_map(KernelBuild::parse).collect()
 }
 
-fn fetch(wanted: Wanted, flavour: Flavour) -> Result<Kernel> {
-    let apt = Apt::open(Scope::Kernels)?;
+fn fetch(wanted: SeriesChoice, flavour: Flavour) -> Result<KernelImage> {
+    let apt = Apt::open(AptScope::Kernels)?;
     let names = names(&apt)?;
-    let build = Build::newest(builds(&names), wanted, flavour).with_context(|| {
+    let build = KernelBuild::newest(builds(&names), wanted, flavour).with_context(|| {
         format!("Debian offers no {wanted} ({flavour}) any more; `cargo xtask vm list` shows what there is")
     })?;
     let kernel = open(build)?;
@@ -132,7 +134,7 @@ fn fetch(wanted: Wanted, flavour: Flavour) -> Result<Kernel> {
     Ok(kernel)
 }
 
-/// Moves what a guest needs out of the unpacked packages.
+/// Moves the files that a guest needs out of the unpacked packages.
 fn keep(unpacked: &Path, folder: &Path, release: &str) -> Result<()> {
     let modules = ["lib/modules", "usr/lib/modules"].map(|place| unpacked.join(place).join(release));
     let images = [

@@ -9,14 +9,14 @@ use goblin::elf::Elf;
 
 use crate::process;
 
-/// Where a guest's loader looks for libraries without being told.
+/// The default library folder of a guest's loader.
 const GUEST_LIBRARIES: &str = "lib/x86_64-linux-gnu";
 
-/// Libraries by their name, and where to take each from.
-pub(crate) type Shelf = HashMap<String, PathBuf>;
+/// The path of each library, by name.
+pub(crate) type LibraryIndex = HashMap<String, PathBuf>;
 
-/// The libraries of this machine, as its loader knows them.
-pub(crate) fn of_this_machine() -> Result<Shelf> {
+/// The libraries of this machine, as its loader lists them.
+pub(crate) fn of_this_machine() -> Result<LibraryIndex> {
     let text = process::stdout(process::program("ldconfig").arg("-p"))?;
     let lines = text.lines().filter(|line| line.contains("x86-64"));
     Ok(lines
@@ -28,18 +28,18 @@ pub(crate) fn of_this_machine() -> Result<Shelf> {
 }
 
 /// Every library below a folder.
-pub(crate) fn below(folder: &Path) -> Result<Shelf> {
-    let mut shelf = Shelf::new();
+pub(crate) fn below(folder: &Path) -> Result<LibraryIndex> {
+    let mut index = LibraryIndex::new();
     for file in files(folder)? {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         if name.contains(".so") && file.is_file() {
-            shelf.insert(name.into_owned(), file);
+            index.insert(name.into_owned(), file);
         }
     }
-    Ok(shelf)
+    Ok(index)
 }
 
-/// All files below a folder (or the file itself), links included.
+/// All files in a folder and its subfolders (or the file itself), links included.
 pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>> {
     let kind = fs::symlink_metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
     if !kind.is_dir() {
@@ -52,15 +52,16 @@ pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(all)
 }
 
-/// The libraries and the loader that these files need, themselves included in turn: guest path (no leading `/`) to file.
-pub(crate) fn needed(binaries: &[PathBuf], shelf: &Shelf) -> Result<BTreeMap<String, PathBuf>> {
+/// The loader and libraries that these files need, and those that the libraries need in turn: guest path
+/// (without leading `/`) to file.
+pub(crate) fn needed(binaries: &[PathBuf], index: &LibraryIndex) -> Result<BTreeMap<String, PathBuf>> {
     let mut found = BTreeMap::new();
     let mut queue = binaries.to_vec();
     while let Some(file) = queue.pop() {
         let Some(needs) = needs(&file)? else { continue };
         if let Some(loader) = needs.loader {
             let name = loader.rsplit('/').next().unwrap_or_default().to_owned();
-            let source = shelf
+            let source = index
                 .get(&name)
                 .cloned()
                 .unwrap_or_else(|| PathBuf::from(&loader));
@@ -76,8 +77,8 @@ pub(crate) fn needed(binaries: &[PathBuf], shelf: &Shelf) -> Result<BTreeMap<Str
                 .iter()
                 .map(|folder| folder.join(&name))
                 .find(|path| path.is_file());
-            let Some(source) = beside.or_else(|| shelf.get(&name).cloned()) else {
-                bail!("{} needs {name}, which is not to be found", file.display());
+            let Some(source) = beside.or_else(|| index.get(&name).cloned()) else {
+                bail!("{} needs {name}, which was not found", file.display());
             };
             found.insert(guest, source.clone());
             queue.push(source);
@@ -86,14 +87,14 @@ pub(crate) fn needed(binaries: &[PathBuf], shelf: &Shelf) -> Result<BTreeMap<Str
     Ok(found)
 }
 
-struct Needs {
+struct ElfDependencies {
     loader: Option<String>,
     libraries: Vec<String>,
     folders: Vec<PathBuf>,
 }
 
-/// What a dynamic ELF file asks its loader for; `None` for any other file.
-fn needs(file: &Path) -> Result<Option<Needs>> {
+/// The dependencies of a dynamic ELF file; `None` for any other file.
+fn needs(file: &Path) -> Result<Option<ElfDependencies>> {
     let Ok(real) = fs::canonicalize(file) else {
         return Ok(None);
     };
@@ -114,7 +115,7 @@ fn needs(file: &Path) -> Result<Option<Needs>> {
         .iter()
         .chain(&elf.rpaths)
         .flat_map(|list| list.split(':'));
-    Ok(Some(Needs {
+    Ok(Some(ElfDependencies {
         loader: elf.interpreter.map(str::to_owned),
         libraries: elf.libraries.iter().map(|&name| name.to_owned()).collect(),
         folders: paths
@@ -138,7 +139,7 @@ mod tests {
     #[test]
     fn a_missing_library_is_named() {
         let this = std::env::current_exe().unwrap();
-        let error = needed(&[this], &Shelf::new()).unwrap_err().to_string();
+        let error = needed(&[this], &LibraryIndex::new()).unwrap_err().to_string();
         assert!(
             error.contains("libc.so.6") || error.contains("libgcc_s"),
             "{error}"
@@ -150,7 +151,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), "#!/bin/sh\n").unwrap();
         assert!(
-            needed(&[file.path().to_owned()], &Shelf::new())
+            needed(&[file.path().to_owned()], &LibraryIndex::new())
                 .unwrap()
                 .is_empty()
         );

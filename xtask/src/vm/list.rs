@@ -1,4 +1,4 @@
-//! `cargo xtask vm list`: the series on offer, with the newest build of each flavour and what is cached.
+//! `cargo xtask vm list`: the series, with the newest and the newest cached build of each flavour.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use super::kernel;
-use super::series::{Build, Flavour, ON_OFFER, Wanted};
+use super::series::{Flavour, KernelBuild, ON_OFFER, SeriesChoice};
 
 /// Prints the table.
 pub(crate) fn run() -> Result<ExitCode> {
@@ -19,9 +19,11 @@ pub(crate) fn run() -> Result<ExitCode> {
     writeln!(out, "{:<8}{:<8}{:<34}cached", "series", "flavour", "newest")?;
     for series in ON_OFFER {
         for flavour in [Flavour::Cloud, Flavour::Full, Flavour::Rt] {
-            let newest =
-                |builds: &[Build]| Build::newest(builds.iter().cloned(), Wanted::Series(series), flavour);
-            let name = |build: Option<Build>| build.map_or_else(|| "-".to_owned(), |build| build.release);
+            let newest = |builds: &[KernelBuild]| {
+                KernelBuild::newest(builds.iter().cloned(), SeriesChoice::Series(series), flavour)
+            };
+            let name =
+                |build: Option<KernelBuild>| build.map_or_else(|| "-".to_owned(), |build| build.release);
             let (offered, cached) = (name(newest(&offered)), name(newest(&cached)));
             writeln!(out, "{series:<8}{flavour:<8}{offered:<34}{cached}")?;
         }

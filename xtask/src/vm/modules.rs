@@ -1,4 +1,4 @@
-//! Kernel modules for a guest: what a module needs, in loading order, uncompressed.
+//! Kernel modules for a guest, uncompressed and in loading order.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,19 +6,19 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
 
-use super::kernel::Kernel;
+use super::kernel::KernelImage;
 use super::series::Flavour;
 use crate::process;
 
 /// A module file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Module {
-    /// Its file name without compression suffix.
+pub(crate) struct KernelModule {
+    /// The file name without the compression suffix.
     pub(crate) name: String,
     path: PathBuf,
 }
 
-impl Module {
+impl KernelModule {
     /// The uncompressed module.
     pub(crate) fn content(&self) -> Result<Vec<u8>> {
         let tool = match self.path.extension().and_then(|extension| extension.to_str()) {
@@ -33,19 +33,20 @@ impl Module {
             bail!(
                 "cannot unpack {}: {}",
                 self.path.display(),
-                process::said(&output)
+                process::error_output(&output)
             );
         }
         Ok(output.stdout)
     }
 }
 
-/// Modules that the disk needs where they are not built in (full and rt); ext4's checksum is found by name at run time.
+/// Modules that the disk needs if they are not built in (full and rt); ext4 finds its checksum by name at run
+/// time.
 const FOR_THE_DISK: [&str; 3] = ["nvme", "crc32c_generic", "ext4"];
 
-/// The named modules and the disk's, with all that they need, each after what it needs. Built-in ones need no loading and
-/// are left out.
-pub(crate) fn with_dependencies(kernel: &Kernel, names: &[String]) -> Result<Vec<Module>> {
+/// The named modules, those of the disk, and all their dependencies, each after its own dependencies.
+/// Built-in modules are left out.
+pub(crate) fn with_dependencies(kernel: &KernelImage, names: &[String]) -> Result<Vec<KernelModule>> {
     let release = &kernel.build.release;
     let Some(folder) = kernel.modules() else {
         if names.is_empty() && kernel.build.flavour == Flavour::Cloud {
@@ -73,18 +74,19 @@ pub(crate) fn with_dependencies(kernel: &Kernel, names: &[String]) -> Result<Vec
             Some(line) => add(line, &folder, &mut order),
             None if builtin.lines().any(|line| is_called(line, name)) => {}
             None => {
-                bail!("{release} has no module {name}; the full flavour has more of them (--flavour full)")
+                bail!("{release} has no module {name}; the full flavour has more modules (--flavour full)")
             }
         }
     }
     Ok(order)
 }
 
-/// Adds the modules of one line of modules.dep, which names what it needs from the nearest to the farthest.
-fn add(line: &str, folder: &Path, order: &mut Vec<Module>) {
+/// Adds the modules of one line of modules.dep, which lists the dependencies from the nearest to the
+/// farthest.
+fn add(line: &str, folder: &Path, order: &mut Vec<KernelModule>) {
     let (own, needed) = line.split_once(':').unwrap_or((line, ""));
     for path in needed.split_whitespace().rev().chain([own]) {
-        let module = Module {
+        let module = KernelModule {
             name: stem(path).to_owned(),
             path: folder.join(path),
         };
@@ -99,7 +101,7 @@ fn stem(path: &str) -> &str {
     name.split('.').next().unwrap_or(name)
 }
 
-/// In module names `-` and `_` are the same.
+/// Module names do not distinguish `-` from `_`.
 fn is_called(path: &str, name: &str) -> bool {
     stem(path).replace('-', "_") == name.replace('-', "_")
 }
@@ -109,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_module_needs_is_loaded_first_and_once() {
+    fn dependencies_are_loaded_first_and_once() {
         let mut order = Vec::new();
         add(
             "kernel/a.ko.xz: kernel/b.ko.xz kernel/c.ko.xz",

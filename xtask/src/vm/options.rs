@@ -1,4 +1,4 @@
-//! The options that describe a guest, and what they need before it can start.
+//! The options of a guest, and the preparation for its start.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,20 +6,20 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use super::emulator::Machine;
+use super::emulator::VirtualMachine;
 use super::guest::Guest;
+use super::initramfs::GuestFile;
 use super::kernel;
-use super::root::Addition;
-use super::series::{Flavour, Wanted};
+use super::series::{Flavour, SeriesChoice};
 use crate::{setup, workspace};
 
-/// A guest as the command line describes it.
+/// A guest as described on the command line.
 #[derive(Args, Clone)]
 pub(crate) struct GuestOptions {
     /// Kernel series (`cargo xtask vm list` shows them), or `newest`
     #[arg(long, value_name = "SERIES")]
-    pub(crate) kernel: Wanted,
-    /// How Debian configured the kernel
+    pub(crate) kernel: SeriesChoice,
+    /// Debian's configuration of the kernel
     #[arg(long, value_enum, default_value_t)]
     pub(crate) flavour: Flavour,
     /// Memory
@@ -31,64 +31,66 @@ pub(crate) struct GuestOptions {
     /// Size of the disk at /mnt
     #[arg(long, value_name = "SIZE", default_value = "1G")]
     pub(crate) disk: String,
-    /// Emulate all processors in one thread, or each in its own (faster; kills two guests in a hundred)
+    /// Emulate all processors in one thread, or each in its own (faster, but kills two guests in a hundred)
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) threads: Threads,
-    /// Let the guest's clock count instructions, on one processor: rates become repeatable
+    pub(crate) threads: EmulationThreads,
+    /// Let the guest's clock count instructions, with one processor: rates become repeatable
     #[arg(long)]
     pub(crate) icount: bool,
-    /// Use hardware virtualisation, which must work here
+    /// Use hardware virtualisation, if this machine offers it
     #[arg(long, conflicts_with = "icount")]
     pub(crate) kvm: bool,
     /// Kernel modules to load before the command runs
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub(crate) modules: Vec<String>,
-    /// A file or folder for the guest, with the libraries it needs; DEST defaults to /root, the working directory
-    #[arg(long, value_name = "SRC[=DEST]", value_parser = Addition::parse)]
-    pub(crate) add: Vec<Addition>,
-    /// A Debian package for the guest, with the libraries it needs; NAME/SUITE for one of another suite than this system's
+    /// File or folder to copy into the guest, with the libraries it needs; DEST defaults to /root, the
+    /// working directory
+    #[arg(long, value_name = "SRC[=DEST]", value_parser = GuestFile::parse)]
+    pub(crate) add: Vec<GuestFile>,
+    /// Debian package for the guest, with the libraries it needs; NAME/SUITE for a suite other than this
+    /// system's
     #[arg(long, value_name = "DEBIAN-PACKAGE")]
     pub(crate) package: Vec<String>,
-    /// More for the kernel's command line
+    /// Additional text for the kernel's command line
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) append: Vec<String>,
-    /// More for QEMU's command line
+    /// Additional word for QEMU's command line
     #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
     pub(crate) qemu_arg: Vec<String>,
     /// Time limit for boot and command
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
     pub(crate) timeout: Duration,
-    /// Where to put what the command leaves in /out
+    /// Folder for the contents of /out after the command
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
-    /// Where to put what the kernel says on its console
+    /// File for the kernel's console
     #[arg(long, value_name = "FILE")]
     pub(crate) console: Option<PathBuf>,
-    /// Leave pintrace and pinload out, and do not build them
+    /// Do not build pintrace and pinload, and leave them out of the guest
     #[arg(long)]
     pub(crate) bare: bool,
 }
 
-/// How processors are emulated.
+/// The threads that emulate the processors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Threads {
-    /// All in one thread.
+pub(crate) enum EmulationThreads {
+    /// One thread for all processors
     #[default]
     Single,
-    /// One thread each.
+    /// One thread for each processor
     Multi,
 }
 
 impl GuestOptions {
-    /// A guest on this kernel with everything else as it is by default.
-    pub(crate) fn new(kernel: Wanted) -> Self {
+    /// A guest on this kernel with default options.
+    pub(crate) fn new(kernel: SeriesChoice) -> Self {
         Self {
             kernel,
             flavour: Flavour::default(),
             mem: "2G".to_owned(),
             cpus: 2,
             disk: "1G".to_owned(),
-            threads: Threads::default(),
+            threads: EmulationThreads::default(),
             icount: false,
             kvm: false,
             modules: Vec::new(),
@@ -103,7 +105,7 @@ impl GuestOptions {
         }
     }
 
-    /// Sets up this machine, builds our binaries, fetches the kernel.
+    /// Sets up this machine, builds the binaries and fetches the kernel.
     pub(crate) fn prepare(&self) -> Result<Guest> {
         setup::guests()?;
         let mut additions = Vec::new();
@@ -111,7 +113,7 @@ impl GuestOptions {
             setup::rust()?;
             setup::bpf_linker()?;
             for name in ["pintrace", "pinload"] {
-                additions.push(Addition::new(
+                additions.push(GuestFile::new(
                     workspace::build_for_guest(name)?,
                     &format!("usr/local/bin/{name}"),
                 ));
@@ -120,10 +122,10 @@ impl GuestOptions {
         additions.extend(self.add.iter().cloned());
         Ok(Guest {
             kernel: kernel::obtain(self.kernel, self.flavour)?,
-            machine: Machine {
+            machine: VirtualMachine {
                 memory: self.mem.clone(),
                 cpus: self.cpus,
-                multi_threaded: self.threads == Threads::Multi,
+                multi_threaded: self.threads == EmulationThreads::Multi,
                 count_instructions: self.icount,
                 kvm: self.kvm,
                 qemu_args: self.qemu_arg.clone(),
@@ -140,7 +142,7 @@ impl GuestOptions {
     }
 }
 
-/// Reads `90`, `90s`, `5m` or `1h`.
+/// Parses `90`, `90s`, `5m` or `1h`.
 fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let number: u64 = digits

@@ -1,4 +1,5 @@
-//! Debian packages for guests: a package's own files with the shared libraries they need, out of the cache or the archive.
+//! Debian packages for guests: the files of a package with the shared libraries they need, from the cache or
+//! the archive.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -6,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::apt::{Apt, Scope};
+use super::apt::{Apt, AptScope};
 use super::{cache, libraries};
 
 /// Parts of a package that no test reads.
@@ -17,8 +18,8 @@ const LEFT_OUT: [&str; 4] = [
     "usr/share/lintian",
 ];
 
-/// The folder that holds the package's files and libraries as they are to lie in the guest's root. `NAME/SUITE` is that of
-/// another suite than the system's.
+/// The folder with the files and libraries of the package, in the layout of the guest's root. `NAME/SUITE`
+/// takes the package from a suite other than the system's.
 pub(crate) fn obtain(name: &str) -> Result<PathBuf> {
     let _lock = cache::lock("packages")?;
     let folder = cache::root()?.join("packages").join(name.replace('/', "@"));
@@ -27,8 +28,8 @@ pub(crate) fn obtain(name: &str) -> Result<PathBuf> {
     }
     let missing = || format!("Debian package {name} is not in the cache and could not be fetched");
     let (own, scope) = match name.split_once('/') {
-        Some((name, _)) => (format!("{name}="), Scope::Kernels),
-        None => (format!("{name}="), Scope::Packages),
+        Some((name, _)) => (format!("{name}="), AptScope::Kernels),
+        None => (format!("{name}="), AptScope::Packages),
     };
     let apt = Apt::open(scope).with_context(missing)?;
     let (package, others): (Vec<_>, Vec<_>) = apt
@@ -55,10 +56,11 @@ pub(crate) fn obtain(name: &str) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// One program of a package that is to run on this machine, which is not installed here; nothing else of the package is kept.
+/// One program of a package that is not installed on this machine, to run on this machine. The rest of the
+/// package is not kept.
 pub(crate) fn program(package: &str, path: &str) -> Result<PathBuf> {
     let _lock = cache::lock("packages")?;
-    let name = Path::new(path).file_name().context("a program has a name")?;
+    let name = Path::new(path).file_name().context("the path names no program")?;
     let folder = cache::root()?.join("programs").join(name);
     let program = folder.join(name);
     if program.is_file() {
@@ -66,7 +68,7 @@ pub(crate) fn program(package: &str, path: &str) -> Result<PathBuf> {
     }
     let missing =
         || format!("{path} of Debian package {package} is not in the cache and could not be fetched");
-    let apt = Apt::open(Scope::Packages).with_context(missing)?;
+    let apt = Apt::open(AptScope::Packages).with_context(missing)?;
     let candidates = apt.candidates(&[package.to_owned()]).with_context(missing)?;
     cache::enter(&folder, |folder| {
         let whole = folder.join("package");
@@ -81,12 +83,12 @@ pub(crate) fn program(package: &str, path: &str) -> Result<PathBuf> {
 }
 
 fn bring_libraries(folder: &Path, rest: &Path) -> Result<()> {
-    let mut shelf = libraries::below(rest)?;
-    shelf.extend(libraries::below(folder)?);
-    // Packages carry binaries as data too, for which nothing need be there.
+    let mut index = libraries::below(rest)?;
+    index.extend(libraries::below(folder)?);
+    // Packages also carry binaries as data, whose libraries may be missing.
     let mut files = libraries::files(folder)?;
     files.retain(|file| is_loaded(file));
-    for (path, source) in libraries::needed(&files, &shelf)? {
+    for (path, source) in libraries::needed(&files, &index)? {
         let target = folder.join(path);
         if let Some(parent) = target.parent() {
             cache::folder(parent)?;

@@ -1,47 +1,47 @@
-//! The names that kernels go by: series, flavours, and Debian's names of their builds. Pure: nothing is fetched here.
+//! The names of kernels: series, flavours, and Debian's names of their builds.
 
 use std::fmt;
 use std::str::FromStr;
 
 use clap::ValueEnum;
 
-/// The series that Debian's ordinary mirror carries.
-pub(crate) const ON_OFFER: [Series; 11] = [
-    Series(5, 10),
-    Series(6, 1),
-    Series(6, 12),
-    Series(6, 16),
-    Series(6, 17),
-    Series(6, 18),
-    Series(6, 19),
-    Series(7, 0),
-    Series(7, 1),
-    Series(7, 2),
-    Series(7, 3),
+/// The series in Debian's archive.
+pub(crate) const ON_OFFER: [KernelSeries; 11] = [
+    KernelSeries(5, 10),
+    KernelSeries(6, 1),
+    KernelSeries(6, 12),
+    KernelSeries(6, 16),
+    KernelSeries(6, 17),
+    KernelSeries(6, 18),
+    KernelSeries(6, 19),
+    KernelSeries(7, 0),
+    KernelSeries(7, 1),
+    KernelSeries(7, 2),
+    KernelSeries(7, 3),
 ];
 
 /// A kernel series such as 6.12.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Series(pub(crate) u32, pub(crate) u32);
+pub(crate) struct KernelSeries(pub(crate) u32, pub(crate) u32);
 
-impl fmt::Display for Series {
+impl fmt::Display for KernelSeries {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(&format!("{}.{}", self.0, self.1))
     }
 }
 
-/// Which kernel the user asks for.
+/// The kernel that the user asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    /// The newest that there is.
+pub(crate) enum SeriesChoice {
+    /// The newest kernel.
     Newest,
     /// The newest build of a series.
-    Series(Series),
+    Series(KernelSeries),
 }
 
-impl Wanted {
-    /// Whether this build is one of those asked for.
-    pub(crate) fn matches(self, build: &Build) -> bool {
+impl SeriesChoice {
+    /// Whether the user asks for this build.
+    pub(crate) fn matches(self, build: &KernelBuild) -> bool {
         match self {
             Self::Newest => true,
             Self::Series(series) => build.series == series,
@@ -49,7 +49,7 @@ impl Wanted {
     }
 }
 
-impl fmt::Display for Wanted {
+impl fmt::Display for SeriesChoice {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Newest => formatter.pad("newest"),
@@ -58,7 +58,7 @@ impl fmt::Display for Wanted {
     }
 }
 
-impl FromStr for Wanted {
+impl FromStr for SeriesChoice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -68,23 +68,21 @@ impl FromStr for Wanted {
             None if text == "newest" => Ok(Self::Newest),
             None => {
                 let names = ON_OFFER.map(|series| series.to_string()).join(" ");
-                Err(format!(
-                    "there is no such kernel series; take one of: {names} newest"
-                ))
+                Err(format!("unknown kernel series; use one of: {names} newest"))
             }
         }
     }
 }
 
-/// How Debian configured the kernel.
+/// Debian's configuration of the kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Flavour {
-    /// For virtual machines: small, and the same traceable functions.
+    /// For virtual machines: small, with the same traceable functions
     #[default]
     Cloud,
-    /// For any machine: all drivers, as modules.
+    /// For any machine: all drivers, as modules
     Full,
-    /// With PREEMPT_RT.
+    /// With PREEMPT_RT
     Rt,
 }
 
@@ -108,20 +106,21 @@ impl fmt::Display for Flavour {
     }
 }
 
-/// One build of a kernel, named as `uname -r` names it in Debian (`6.12.117+deb13-cloud-amd64`).
+/// One build of a kernel, with Debian's name as in `uname -r` (`6.12.117+deb13-cloud-amd64`).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Build {
+pub(crate) struct KernelBuild {
     /// The whole name: Debian's ABI with flavour and architecture.
     pub(crate) release: String,
-    /// The series that it belongs to.
-    pub(crate) series: Series,
-    /// How it was configured.
+    /// The series of the build.
+    pub(crate) series: KernelSeries,
+    /// Debian's configuration.
     pub(crate) flavour: Flavour,
     order: Vec<u32>,
 }
 
-impl Build {
-    /// Reads a release string; `None` for a meta package's (`6.12-cloud-amd64`) and for anything else.
+impl KernelBuild {
+    /// Parses a release string; `None` for that of a meta package (`6.12-cloud-amd64`) and for any other
+    /// text.
     pub(crate) fn parse(release: &str) -> Option<Self> {
         let name = release.strip_suffix("-amd64")?;
         let (version, flavour) = [Flavour::Cloud, Flavour::Rt, Flavour::Full]
@@ -136,16 +135,16 @@ impl Build {
         };
         Some(Self {
             release: release.to_owned(),
-            series: Series(major, minor),
+            series: KernelSeries(major, minor),
             flavour,
             order,
         })
     }
 
-    /// The newest of the builds that are asked for.
+    /// The newest matching build.
     pub(crate) fn newest(
         builds: impl IntoIterator<Item = Self>,
-        wanted: Wanted,
+        wanted: SeriesChoice,
         flavour: Flavour,
     ) -> Option<Self> {
         let fitting = builds
@@ -160,8 +159,8 @@ mod tests {
     use super::*;
 
     fn newest(names: &[&str], wanted: &str, flavour: Flavour) -> Option<String> {
-        let builds = names.iter().filter_map(|name| Build::parse(name));
-        Build::newest(builds, wanted.parse().unwrap(), flavour).map(|build| build.release)
+        let builds = names.iter().filter_map(|name| KernelBuild::parse(name));
+        KernelBuild::newest(builds, wanted.parse().unwrap(), flavour).map(|build| build.release)
     }
 
     #[test]
@@ -193,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn flavours_are_told_apart() {
+    fn each_flavour_has_its_own_newest_build() {
         let names = ["7.3.4+deb13-amd64", "7.3.4+deb13-rt-amd64"];
         assert_eq!(newest(&names, "7.3", Flavour::Rt).unwrap(), names[1]);
         assert_eq!(newest(&names, "7.3", Flavour::Full).unwrap(), names[0]);
@@ -208,13 +207,13 @@ mod tests {
             "6.12.117+deb13-amd64-unsigned",
             "6.12-amd64",
         ] {
-            assert_eq!(Build::parse(name), None, "{name}");
+            assert_eq!(KernelBuild::parse(name), None, "{name}");
         }
     }
 
     #[test]
-    fn an_unknown_series_is_answered_with_the_known_ones() {
-        let error = "6.6".parse::<Wanted>().unwrap_err();
+    fn an_unknown_series_is_an_error_that_lists_the_known_ones() {
+        let error = "6.6".parse::<SeriesChoice>().unwrap_err();
         assert!(
             error.contains("5.10 6.1 6.12") && error.contains("newest"),
             "{error}"

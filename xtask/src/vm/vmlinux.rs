@@ -1,4 +1,5 @@
-//! Takes the uncompressed `vmlinux` out of a `vmlinuz` (Linux boot protocol, Documentation/arch/x86/boot.rst).
+//! Extracts the uncompressed `vmlinux` from a `vmlinuz` (Linux boot protocol,
+//! Documentation/arch/x86/boot.rst).
 
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
@@ -14,7 +15,7 @@ const MAGIC: usize = 0x202;
 const PAYLOAD_OFFSET: usize = 0x248;
 const PAYLOAD_LENGTH: usize = 0x24c;
 
-/// Unpacks the kernel out of the image file (`vmlinuz`) into a file of its own (`vmlinux`).
+/// Extracts the kernel from the image file (`vmlinuz`) into a file of its own (`vmlinux`).
 pub(crate) fn extract(image: &Path, kernel: &Path) -> Result<()> {
     let content = fs::read(image).with_context(|| format!("cannot read {}", image.display()))?;
     let stream = payload(&content).with_context(|| format!("{} is no bzImage", image.display()))?;
@@ -22,9 +23,9 @@ pub(crate) fn extract(image: &Path, kernel: &Path) -> Result<()> {
         [0xfd, b'7', b'z', ..] => ("xz", &["-dc", "--single-stream"]),
         [0x02, 0x21, 0x4c, 0x18, ..] => ("lz4", &["-dc"]),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => ("zstd", &["-dcq"]),
-        _ => bail!("{} is compressed in a way not known here", image.display()),
+        _ => bail!("{} has an unknown compression", image.display()),
     };
-    // The build appends the uncompressed size to the stream; the tools take that for damage.
+    // The kernel's build appends the uncompressed size to the stream; the tools would report it as damage.
     let stream = &stream[..stream.len() - 4];
     let mut input = tempfile::tempfile().context("cannot write a temporary file")?;
     input.write_all(stream)?;
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_image_is_refused() {
+    fn a_file_that_is_no_image_is_rejected() {
         assert_eq!(payload(b"not a kernel"), None);
     }
 }

@@ -64,7 +64,7 @@ pub struct MappingChanged {
 }
 
 /// Copies of pinned pages by one holder's process. Counts since the first. The last of an account comes before its
-/// [`Body::AccountClosed`].
+/// [`crate::Body::AccountClosed`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CowSampled {
     /// Tells it from all others of the stream.

@@ -1,7 +1,7 @@
 //! Losses because of which a finding may be missing.
 
 use pintrace_common::counters;
-use pintrace_events::Missing;
+use pintrace_events::MissingHook;
 use pintrace_model::snapshot::Snapshot;
 use pintrace_probes::table::{HOOKS, Purpose};
 
@@ -64,7 +64,7 @@ pub(super) fn losses(snapshot: &Snapshot) -> Vec<LossEntry> {
 
 /// Whether a finding may be missed because a function could not be hooked. The hooks of the purpose `retry` only
 /// make figures exact, and `unaccounted` shows where they do not.
-fn hides(missing: &Missing) -> bool {
+fn hides(missing: &MissingHook) -> bool {
     HOOKS
         .iter()
         .filter(|hook| hook.function == missing.function)

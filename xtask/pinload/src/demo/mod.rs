@@ -1,6 +1,6 @@
-//! `demo`: workloads under names of their own, coming and going, until a signal ends them all.
+//! `demo`: runs workloads under names of their own, again and again, until a signal ends all of them.
 
-mod scenes;
+mod workloads;
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -14,49 +14,54 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitStatus, wait};
 use std::os::fd::AsFd;
 
-use self::scenes::{SCENES, Scene};
+use self::workloads::{DemoWorkload, WORKLOADS};
 use crate::cli::DemoArgs;
 use crate::failure::{Explain, Result};
 
-/// A scene's place on the stage.
-struct Slot {
-    scene: &'static Scene,
+/// A workload of the table and its current process.
+struct RunningWorkload {
+    workload: &'static DemoWorkload,
     child: Option<Child>,
     next: Instant,
-    /// It cannot run here.
-    gone: bool,
+    /// The workload is not available on this machine.
+    unavailable: bool,
 }
 
-/// Plays until SIGINT, SIGTERM or the end of the time.
+/// Runs until SIGINT, SIGTERM or the end of the duration.
 pub(crate) fn run(arguments: &DemoArgs) -> Result<()> {
     let program = env::current_exe().failing("cannot find pinload's own file", "mount /proc")?;
     set_child_subreaper(true).failing("cannot adopt grandchildren", "use kernel 3.4 or later")?;
     let signals = endings()?;
     let end = arguments.duration.map(|duration| Instant::now() + duration);
-    let mut dice = Dice::new();
-    let mut slots: Vec<Slot> = SCENES
+    let mut random = RandomNumbers::new();
+    let mut running: Vec<RunningWorkload> = WORKLOADS
         .iter()
-        .map(|scene| Slot {
-            scene,
+        .map(|workload| RunningWorkload {
+            workload,
             child: None,
             next: Instant::now(),
-            gone: false,
+            unavailable: false,
         })
         .collect();
     while end.is_none_or(|end| Instant::now() < end) && !signalled(&signals)? {
-        for slot in slots.iter_mut().filter(|slot| !slot.gone) {
-            advance(slot, &program, arguments, &mut dice)?;
+        for entry in running.iter_mut().filter(|entry| !entry.unavailable) {
+            advance(entry, &program, arguments, &mut random)?;
         }
     }
-    finish(&mut slots);
+    finish(&mut running);
     Ok(())
 }
 
-/// Starts the slot's process, or notices its end.
-fn advance(slot: &mut Slot, program: &Path, arguments: &DemoArgs, dice: &mut Dice) -> Result<()> {
-    match &mut slot.child {
-        None if Instant::now() >= slot.next => {
-            slot.child = Some(start(slot.scene, program, arguments, dice)?);
+/// Starts the entry's process, or notes its exit.
+fn advance(
+    entry: &mut RunningWorkload,
+    program: &Path,
+    arguments: &DemoArgs,
+    random: &mut RandomNumbers,
+) -> Result<()> {
+    match &mut entry.child {
+        None if Instant::now() >= entry.next => {
+            entry.child = Some(start(entry.workload, program, arguments, random)?);
         }
         None => {}
         Some(child) => {
@@ -64,23 +69,28 @@ fn advance(slot: &mut Slot, program: &Path, arguments: &DemoArgs, dice: &mut Dic
                 .try_wait()
                 .failing("cannot watch a child", "report this as a bug")?;
             if let Some(status) = ended {
-                slot.child = None;
-                // What this kernel does not offer today it will not offer in a second.
-                slot.gone = matches!(status.code(), Some(2 | 3));
-                slot.next = Instant::now() + Duration::from_millis(dice.between(slot.scene.pause));
+                entry.child = None;
+                // A workload that this kernel does not offer is not started again.
+                entry.unavailable = matches!(status.code(), Some(2 | 3));
+                entry.next = Instant::now() + Duration::from_millis(random.between(entry.workload.pause));
             }
         }
     }
     Ok(())
 }
 
-fn start(scene: &Scene, program: &Path, arguments: &DemoArgs, dice: &mut Dice) -> Result<Child> {
+fn start(
+    workload: &DemoWorkload,
+    program: &Path,
+    arguments: &DemoArgs,
+    random: &mut RandomNumbers,
+) -> Result<Child> {
     let mut command = Command::new(program);
-    command.args(scene.arguments.split(' '));
-    command.args(["--name", scene.name, "--die-with-parent", &id().to_string()]);
-    command.args(["--hold", &format!("{}ms", dice.between(scene.hold))]);
-    if scene.arguments.starts_with("direct") {
-        command.arg("--file").arg(file_of(scene, &arguments.file));
+    command.args(workload.arguments.split(' '));
+    command.args(["--name", workload.name, "--die-with-parent", &id().to_string()]);
+    command.args(["--hold", &format!("{}ms", random.between(workload.hold))]);
+    if workload.arguments.starts_with("direct") {
+        command.arg("--file").arg(file_of(workload, &arguments.file));
     }
     if arguments.quiet {
         command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -91,23 +101,23 @@ fn start(scene: &Scene, program: &Path, arguments: &DemoArgs, dice: &mut Dice) -
         .failing("cannot start a workload", "raise ulimit -u")
 }
 
-/// Each scene with a file has one of its own.
-fn file_of(scene: &Scene, file: &Path) -> PathBuf {
+/// Each workload with a file uses a file of its own.
+fn file_of(workload: &DemoWorkload, file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
-    name.push(format!(".{}", scene.name));
+    name.push(format!(".{}", workload.name));
     name.into()
 }
 
-/// Ends all children, and waits for all descendants.
-fn finish(slots: &mut [Slot]) {
-    for child in slots.iter_mut().filter_map(|slot| slot.child.as_mut()) {
-        // It may have ended by itself.
+/// Kills all children, and waits for all descendants.
+fn finish(running: &mut [RunningWorkload]) {
+    for child in running.iter_mut().filter_map(|entry| entry.child.as_mut()) {
+        // The child may have exited already.
         let _ = child.kill();
     }
     while wait().is_ok_and(|status| status != WaitStatus::StillAlive) {}
 }
 
-/// The signals that end the demo, as a descriptor.
+/// A descriptor for the signals that end the demo.
 fn endings() -> Result<SignalFd> {
     const REMEDY: &str = "report this as a bug of pinload";
     let mut set = SigSet::empty();
@@ -119,7 +129,7 @@ fn endings() -> Result<SignalFd> {
         .failing("cannot wait for signals", REMEDY)
 }
 
-/// Waits a moment, and says whether a signal came.
+/// Waits up to 50 ms, and returns whether a signal arrived.
 fn signalled(signals: &SignalFd) -> Result<bool> {
     let mut waiting = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
     let came =
@@ -127,10 +137,10 @@ fn signalled(signals: &SignalFd) -> Result<bool> {
     Ok(came > 0)
 }
 
-/// Numbers that look random (xorshift), seeded by the clock.
-struct Dice(u64);
+/// Pseudo-random numbers (xorshift), seeded by the clock.
+struct RandomNumbers(u64);
 
-impl Dice {
+impl RandomNumbers {
     fn new() -> Self {
         Self(crate::report::now_ns() | 1)
     }
@@ -148,11 +158,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dice_stay_in_range() {
-        let mut dice = Dice::new();
+    fn random_numbers_stay_in_range() {
+        let mut random = RandomNumbers::new();
         assert!(
             (0..1000)
-                .map(|_| dice.between((3, 5)))
+                .map(|_| random.between((3, 5)))
                 .all(|number| (3..=5).contains(&number))
         );
     }

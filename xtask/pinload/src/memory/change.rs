@@ -1,4 +1,4 @@
-//! What a process can do to memory that somebody has pinned.
+//! Changes that a process can make to pinned memory.
 
 use std::mem;
 
@@ -6,7 +6,7 @@ use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::mman::{MapFlags, MmapAdvise};
 use nix::unistd::ftruncate;
 
-use super::guarded::Guarded;
+use super::guarded::GuardedRegion;
 use super::region::Region;
 use super::{Buffer, NO_HUGETLB, NO_MEMORY, PAGE, advise, map};
 use crate::choice::Backing;
@@ -18,9 +18,9 @@ impl Buffer {
         self.wanted_region().visit(PAGE, true);
     }
 
-    /// Writes to each page, as other threads may do meanwhile.
-    pub(crate) fn write_with_others(&self) {
-        self.wanted_region().share(PAGE);
+    /// Writes to each page with atomics, so that several threads may write at once.
+    pub(crate) fn write_concurrently(&self) {
+        self.wanted_region().visit_atomically(PAGE);
     }
 
     fn wanted_region(&self) -> Region {
@@ -35,7 +35,7 @@ impl Buffer {
         self.region.unmap().failing("cannot unmap the range", NO_MEMORY)
     }
 
-    /// Unmaps everything from `offset` on; the memory ends there then.
+    /// Unmaps everything from `offset` on; the buffer then ends there.
     pub(crate) fn unmap_from(&mut self, offset: usize) -> Result<()> {
         self.region
             .unmap_from(offset)
@@ -45,17 +45,18 @@ impl Buffer {
     }
 
     /// Unmaps the memory, maps new memory of the same kind at the same address, and writes to each page.
-    pub(crate) fn map_anew(&mut self) -> Result<()> {
+    pub(crate) fn remap_in_place(&mut self) -> Result<()> {
         let region = self.mapped()?;
         region.unmap().failing("cannot unmap the range", NO_MEMORY)?;
-        // Nothing may be allocated between the two: the allocator takes what it needs from where there is room.
+        // No allocation may happen between the two calls: the allocator could map its own memory into the
+        // gap.
         self.memfd = map(region, self.wanted)?;
         advise(region, self.wanted.backing)?;
         self.write_pages();
         Ok(())
     }
 
-    /// Puts other, small pages in the place of everything from `offset` on.
+    /// Maps small pages over everything from `offset` on.
     pub(crate) fn map_over(&self, offset: usize) -> Result<()> {
         let inner = self.mapped()?;
         let part = Region {
@@ -66,21 +67,22 @@ impl Buffer {
             .failing("cannot map over the range", NO_MEMORY)
     }
 
-    /// Lets the kernel free the pages when it likes (MADV_FREE).
-    pub(crate) fn free(&self) -> Result<()> {
+    /// Lets the kernel free the pages under memory pressure (MADV_FREE).
+    pub(crate) fn madvise_free(&self) -> Result<()> {
         self.mapped()?
             .advise(MmapAdvise::MADV_FREE)
-            .unavailable("cannot let the kernel free the range", "hugetlb has no MADV_FREE")
+            .unavailable("cannot apply MADV_FREE to the range", "hugetlb has no MADV_FREE")
     }
 
-    /// Lets KSM merge the pages with others of the same contents.
+    /// Lets KSM merge the pages with other pages of the same contents.
     pub(crate) fn mergeable(&self) -> Result<()> {
-        self.mapped()?
-            .advise(MmapAdvise::MADV_MERGEABLE)
-            .unavailable("cannot offer the range to KSM", "use a kernel with CONFIG_KSM")
+        self.mapped()?.advise(MmapAdvise::MADV_MERGEABLE).unavailable(
+            "cannot mark the range as mergeable for KSM (MADV_MERGEABLE)",
+            "use a kernel with CONFIG_KSM",
+        )
     }
 
-    /// Cuts the memfd to `bytes`.
+    /// Truncates the memfd to `bytes`.
     pub(crate) fn truncate(&self, bytes: usize) -> Result<()> {
         let memfd = self.memfd.as_ref().ok_or_else(no_file)?;
         ftruncate(memfd, offset(bytes)?).failing("cannot truncate the memfd", NO_MEMORY)
@@ -94,15 +96,15 @@ impl Buffer {
             .failing("cannot punch a hole into the memfd", NO_MEMORY)
     }
 
-    /// Drops the pages from the mapping (MADV_DONTNEED) and lets new ones be written.
-    pub(crate) fn replace(&self) -> Result<()> {
+    /// Drops the pages from the mapping (MADV_DONTNEED) and writes to new ones.
+    pub(crate) fn discard_and_write(&self) -> Result<()> {
         let region = self.mapped()?;
         region.advise(MmapAdvise::MADV_DONTNEED).unavailable(
             "cannot discard the range",
             "MADV_DONTNEED on hugetlb needs kernel 5.18",
         )?;
         if self.wanted.backing == Backing::Hugetlb {
-            // A write without a huge page left would be answered by SIGBUS; this one by an error.
+            // Without a free huge page a write raises SIGBUS, but MADV_POPULATE_WRITE returns an error.
             region
                 .advise(MmapAdvise::MADV_POPULATE_WRITE)
                 .unavailable("cannot populate the range again", NO_HUGETLB)?;
@@ -111,8 +113,8 @@ impl Buffer {
         Ok(())
     }
 
-    /// The same by process_madvise, of small pages.
-    pub(crate) fn replace_by_process(&self) -> Result<()> {
+    /// Drops small pages by process_madvise and writes to new ones.
+    pub(crate) fn discard_and_write_by_process(&self) -> Result<()> {
         self.mapped()?.discard_by_process().unavailable(
             "cannot discard the range by process_madvise",
             "a process may since kernel 6.13, of itself",
@@ -128,11 +130,11 @@ impl Buffer {
             .failing("cannot change the range's protection", NO_MEMORY)
     }
 
-    /// Moves the mapping to another address and returns it.
+    /// Moves the mapping to another address and returns the new address.
     pub(crate) fn relocate(&mut self) -> Result<usize> {
         let from = self.mapped()?;
-        let target =
-            Guarded::reserve(from.length).failing("cannot reserve address space for a move", NO_MEMORY)?;
+        let target = GuardedRegion::reserve(from.length)
+            .failing("cannot reserve address space for a move", NO_MEMORY)?;
         from.relocate(target.inner()?)
             .unavailable("cannot move the range", "MREMAP on hugetlb needs kernel 5.16")?;
         self.region.forget_inner();
@@ -141,12 +143,13 @@ impl Buffer {
         Ok(self.address)
     }
 
-    /// Moves the pages to another address and returns it; the mapping stays, and is nobody's until the process ends.
-    pub(crate) fn empty_out(&mut self) -> Result<usize> {
+    /// Moves the pages to another address and returns the new address. The old mapping stays, without an
+    /// owner, until the process exits.
+    pub(crate) fn move_pages_out(&mut self) -> Result<usize> {
         let from = self.mapped()?;
-        let target =
-            Guarded::reserve(from.length).failing("cannot reserve address space for a move", NO_MEMORY)?;
-        from.empty_out(target.inner()?).unavailable(
+        let target = GuardedRegion::reserve(from.length)
+            .failing("cannot reserve address space for a move", NO_MEMORY)?;
+        from.move_pages_out(target.inner()?).unavailable(
             "cannot move the pages of the range",
             "MREMAP_DONTUNMAP needs kernel 5.7",
         )?;
@@ -161,17 +164,17 @@ impl Buffer {
 }
 
 fn no_file() -> Failure {
-    Failure::failed("the range is no file's", "report this as a bug")
+    Failure::failed("the range does not map a file", "report this as a bug")
 }
 
 fn offset(bytes: usize) -> Result<i64> {
     i64::try_from(bytes).map_err(|_| Failure::usage("--pages is too large", NO_MEMORY))
 }
 
-impl Guarded {
+impl GuardedRegion {
     /// The memory between the guards.
     pub(super) fn inner(&self) -> Result<Region> {
         self.get()
-            .ok_or_else(|| Failure::failed("the range is unmapped already", "touch it only once"))
+            .ok_or_else(|| Failure::failed("the range is unmapped already", "change it only once"))
     }
 }

@@ -1,4 +1,4 @@
-//! The page frame behind each page, as /proc/self/pagemap tells root.
+//! The page frame of each page, which root reads from /proc/self/pagemap.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -9,12 +9,12 @@ const PRESENT: u64 = 1 << 63;
 const SOFT_DIRTY: u64 = 1 << 55;
 const FRAME: u64 = (1 << 55) - 1;
 
-/// What pagemap said of a range, one entry a page.
+/// The pagemap entries of a range, one for each page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Frames(Vec<u64>);
+pub(crate) struct PageFrames(Vec<u64>);
 
-impl Frames {
-    /// Reads them; `None` where the kernel keeps frames from this process (it shows 0 instead).
+impl PageFrames {
+    /// Reads the entries; `None` if the kernel hides the frames from this process (it shows 0 instead).
     fn read(address: usize, bytes: usize) -> Option<Self> {
         let pagemap = File::open("/proc/self/pagemap").ok()?;
         let mut raw = vec![0; bytes / PAGE * 8];
@@ -32,19 +32,19 @@ impl Frames {
         (!entries.iter().any(hidden)).then_some(Self(entries))
     }
 
-    /// Each page's frame; `None` where nothing is mapped.
+    /// The frame of each page; `None` if the page is not mapped.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = Option<u64>> {
         let number = |entry: &u64| (entry & PRESENT != 0).then_some(entry & FRAME);
         self.0.iter().map(number)
     }
 
-    /// Pages whose frame is another one in `later`, or that are mapped in one of the two only.
+    /// Pages whose frame differs in `later`, and pages mapped in only one of the two.
     pub(crate) fn changed(&self, later: &Self) -> Vec<usize> {
         let pairs = self.numbers().zip(later.numbers()).enumerate();
         pairs.filter(|(_, (a, b))| a != b).map(|(page, _)| page).collect()
     }
 
-    /// Pages that are mapped in both, and to different frames.
+    /// Pages mapped to different frames in the two.
     pub(crate) fn moved(&self, later: &Self) -> Vec<usize> {
         let pairs = self.numbers().zip(later.numbers()).enumerate();
         pairs
@@ -53,16 +53,17 @@ impl Frames {
             .collect()
     }
 
-    /// Pages that were written since the kernel last forgot it (`clear_refs`); none where it does not know.
+    /// Number of soft-dirty pages: written since the last write to `clear_refs`; 0 if the kernel does not
+    /// track this.
     pub(crate) fn dirty(&self) -> usize {
         self.0.iter().filter(|&entry| entry & SOFT_DIRTY != 0).count()
     }
 }
 
 impl Buffer {
-    /// The frame of each page, as far as the kernel tells (root).
-    pub(crate) fn frames(&self) -> Option<Frames> {
-        Frames::read(self.address, self.bytes)
+    /// The frame of each page, if the kernel shows it (root).
+    pub(crate) fn frames(&self) -> Option<PageFrames> {
+        PageFrames::read(self.address, self.bytes)
     }
 }
 
@@ -70,8 +71,8 @@ impl Buffer {
 mod tests {
     use super::*;
 
-    fn frames(entries: &[u64]) -> Frames {
-        Frames::of(entries.to_vec()).unwrap()
+    fn frames(entries: &[u64]) -> PageFrames {
+        PageFrames::of(entries.to_vec()).unwrap()
     }
 
     #[test]
@@ -91,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_kept_from_this_process_are_none() {
-        assert_eq!(Frames::of(vec![PRESENT, PRESENT | 3]), None);
+    fn hidden_frames_are_none() {
+        assert_eq!(PageFrames::of(vec![PRESENT, PRESENT | 3]), None);
     }
 }

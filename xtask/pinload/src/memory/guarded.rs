@@ -1,21 +1,21 @@
-//! Memory between two stretches without access, so that its mapping never merges with a neighbour: /proc/PID/smaps
-//! then speaks of it alone.
+//! Memory between two inaccessible regions, so that its mapping never merges with a neighbour and has an
+//! entry of its own in /proc/PID/smaps.
 
 use nix::Result;
 
 use super::region::Region;
 use super::{HUGE, PAGE};
 
-/// A stretch that begins at a multiple of 2 MiB, with guards of more than that on both sides.
+/// A region that begins at a multiple of 2 MiB, with guards of more than 2 MiB on both sides.
 #[derive(Debug)]
-pub(super) struct Guarded {
+pub(super) struct GuardedRegion {
     before: Option<Region>,
     inner: Option<Region>,
     after: Option<Region>,
 }
 
-impl Guarded {
-    /// A new one; the stretch between the guards is still without access.
+impl GuardedRegion {
+    /// Reserves the address space; the region between the guards is still inaccessible.
     pub(super) fn reserve(length: usize) -> Result<Self> {
         let whole = Region::reserve(length + 3 * HUGE + 2 * PAGE)?;
         let start = (whole.start + HUGE + PAGE).next_multiple_of(HUGE);
@@ -33,7 +33,7 @@ impl Guarded {
         })
     }
 
-    /// The stretch between the guards, as a forked child has it.
+    /// The region between the guards, as a forked child has it.
     pub(super) const fn alias(&self) -> Self {
         Self {
             before: None,
@@ -42,17 +42,17 @@ impl Guarded {
         }
     }
 
-    /// The stretch between the guards, unless it was unmapped.
+    /// The region between the guards, unless it was unmapped.
     pub(super) const fn get(&self) -> Option<Region> {
         self.inner
     }
 
-    /// Unmaps the stretch between the guards.
+    /// Unmaps the region between the guards.
     pub(super) fn unmap(&mut self) -> Result<()> {
         self.inner.take().map_or(Ok(()), Region::unmap)
     }
 
-    /// Unmaps everything from `offset` on between the guards: others may live there then.
+    /// Unmaps everything from `offset` on between the guards; other mappings may then use that part.
     pub(super) fn unmap_from(&mut self, offset: usize) -> Result<()> {
         let Some(inner) = self.inner.filter(|inner| offset < inner.length) else {
             return Ok(());
@@ -77,16 +77,16 @@ impl Guarded {
         [self.before, self.after].iter().flatten().any(within)
     }
 
-    /// The stretch was moved elsewhere: others may live there by now.
+    /// The region was moved elsewhere, so other mappings may use its old address.
     pub(super) const fn forget_inner(&mut self) {
         self.inner = None;
     }
 }
 
-impl Drop for Guarded {
+impl Drop for GuardedRegion {
     fn drop(&mut self) {
         for region in [self.before, self.inner, self.after].into_iter().flatten() {
-            // An address space that is about to end is no failure worth a word.
+            // An error here would be harmless: the process is about to exit.
             let _ = region.unmap();
         }
     }
@@ -97,8 +97,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_unmapped_is_not_unmapped_again_at_the_end() {
-        let mut memory = Guarded::reserve(4 * PAGE).unwrap();
+    fn an_unmapped_range_is_not_unmapped_again_on_drop() {
+        let mut memory = GuardedRegion::reserve(4 * PAGE).unwrap();
         let all = memory.get().unwrap();
         memory.unmap_from(4 * PAGE).unwrap();
         assert_eq!(memory.get(), Some(all));

@@ -1,4 +1,4 @@
-//! Whether the kernel gave transparent huge pages, as /proc/self/smaps tells.
+//! Checks in /proc/self/smaps whether the kernel gave transparent huge pages.
 
 use std::fs;
 

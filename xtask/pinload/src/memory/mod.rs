@@ -1,12 +1,10 @@
-//! A range of memory with a known backing, to be pinned.
-//!
-//! Owns the mapping and its end. Knows nothing of who pins it.
+//! A range of memory with a known backing, to be pinned. The buffer owns the mapping and unmaps it.
 
-mod beside;
 mod change;
 mod frames;
 mod guarded;
 mod huge;
+mod neighbour;
 mod region;
 mod setting;
 
@@ -16,27 +14,27 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, MmapAdvise};
 use nix::unistd::ftruncate;
 
-pub(crate) use self::frames::Frames;
-use self::guarded::Guarded;
+pub(crate) use self::frames::PageFrames;
+use self::guarded::GuardedRegion;
 use self::region::Region;
-pub(crate) use self::setting::Setting;
+pub(crate) use self::setting::KernelSetting;
 use crate::choice::Backing;
 use crate::failure::{Explain, Failure, Result};
 
 /// Bytes of a small page.
 pub(crate) const PAGE: usize = 4096;
-/// Bytes of a huge page, transparent or of hugetlb.
+/// Bytes of a huge page, transparent or hugetlb.
 pub(crate) const HUGE: usize = 2 << 20;
 
 const NO_MEMORY: &str = "ask for fewer --pages or give the machine more memory";
 const NO_HUGETLB: &str = "raise /proc/sys/vm/nr_hugepages, or give --reserve as root";
 
-/// Who else can see the memory.
+/// How the memory is mapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sharing {
     /// Private and anonymous.
     Private,
-    /// Shared and anonymous: a forked child has the same folios.
+    /// Shared and anonymous: a forked child maps the same folios.
     Shared,
     /// A memfd, mapped shared.
     Memfd,
@@ -44,33 +42,33 @@ pub(crate) enum Sharing {
     Copied,
 }
 
-/// What happens to the memory before it is pinned.
+/// The access to the memory before the pin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FirstTouch {
     /// Every page is written.
     Write,
     /// Every page is read, so private memory maps the zero page.
     Read,
-    /// Nothing: the pin faults it in.
+    /// Not touched: the pin faults the pages in.
     Nothing,
 }
 
-/// Which memory is wanted.
+/// A description of memory.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct MemorySpec {
     /// Pages of 4 KiB.
     pub(crate) pages: u64,
-    /// What they are made of.
+    /// The kind of pages.
     pub(crate) backing: Backing,
-    /// Who else sees them.
+    /// The kind of mapping.
     pub(crate) sharing: Sharing,
-    /// What happens before the pin.
+    /// The access before the pin.
     pub(crate) first_touch: FirstTouch,
 }
 
-impl Wanted {
-    /// Makes the machine ready for so many buffers of this kind (root), for as long as the result lives.
-    pub(crate) fn make_ready(self, buffers: usize) -> Result<Vec<Setting>> {
+impl MemorySpec {
+    /// Reserves huge pages for `buffers` buffers of this kind (root), for the lifetime of the result.
+    pub(crate) fn make_ready(self, buffers: usize) -> Result<Vec<KernelSetting>> {
         setting::for_backing(self.backing, buffers * self.bytes()?.next_multiple_of(HUGE))
     }
 
@@ -81,7 +79,7 @@ impl Wanted {
             .ok_or_else(|| Failure::usage("--pages is too large", NO_MEMORY))
     }
 
-    /// Bytes of the smallest piece of which the memory is made.
+    /// Bytes of the smallest page of this backing.
     const fn unit(self) -> usize {
         match self.backing {
             Backing::Small => PAGE,
@@ -89,29 +87,29 @@ impl Wanted {
         }
     }
 
-    /// Bytes to be mapped: whole pieces.
+    /// Bytes to map: whole pages of the backing.
     fn mapped_bytes(self) -> Result<usize> {
         Ok(self.bytes()?.next_multiple_of(self.unit()))
     }
 }
 
-/// Memory as it was wanted.
+/// Mapped memory.
 #[derive(Debug)]
 pub(crate) struct Buffer {
     /// The pages, rounded up to whole huge pages.
-    region: Guarded,
+    region: GuardedRegion,
     address: usize,
     bytes: usize,
-    wanted: Wanted,
+    wanted: MemorySpec,
     memfd: Option<OwnedFd>,
 }
 
 impl Buffer {
     /// Maps and touches the memory.
-    pub(crate) fn new(wanted: Wanted) -> Result<Self> {
+    pub(crate) fn new(wanted: MemorySpec) -> Result<Self> {
         let bytes = wanted.bytes()?;
         let mapped = wanted.mapped_bytes()?;
-        let region = Guarded::reserve(mapped).failing(
+        let region = GuardedRegion::reserve(mapped).failing(
             &format!("cannot reserve {mapped} bytes of address space"),
             NO_MEMORY,
         )?;
@@ -153,8 +151,8 @@ impl Buffer {
         self.address
     }
 
-    /// What was asked for.
-    pub(crate) const fn wanted(&self) -> Wanted {
+    /// The description of the memory.
+    pub(crate) const fn wanted(&self) -> MemorySpec {
         self.wanted
     }
 
@@ -163,29 +161,29 @@ impl Buffer {
         self.bytes
     }
 
-    /// Bytes of a piece that the kernel maps and copies as one.
+    /// Bytes of a page that the kernel maps and copies as a whole.
     pub(crate) const fn unit(&self) -> usize {
         self.wanted.unit()
     }
 
-    /// Where the mapping begins and how many bytes it has: whole pieces, as long as all of it is mapped.
+    /// Address and length of the mapping, in whole pages of the backing; the length is 0 once unmapped.
     pub(crate) fn extent(&self) -> (usize, usize) {
         (self.address, self.region.get().map_or(0, |inner| inner.length))
     }
 
-    /// The memfd beneath, if this is one.
+    /// The memfd, if the memory maps one.
     pub(crate) fn memfd(&self) -> Option<BorrowedFd<'_>> {
         self.memfd.as_ref().map(AsFd::as_fd)
     }
 
-    /// Fails, as "not available here", unless the kernel gave huge pages throughout.
+    /// Fails, as "not available here", unless the whole range consists of huge pages.
     pub(crate) fn verify_huge(&self) -> Result<()> {
         huge::verify(self.address, self.bytes.next_multiple_of(HUGE))
     }
 }
 
-/// Puts memory into the region; the memfd, if there is one.
-fn map(region: Region, wanted: Wanted) -> Result<Option<OwnedFd>> {
+/// Maps memory into the region; returns the memfd, if the memory maps one.
+fn map(region: Region, wanted: MemorySpec) -> Result<Option<OwnedFd>> {
     let hugetlb = wanted.backing == Backing::Hugetlb;
     let huge = if hugetlb {
         MapFlags::MAP_HUGETLB | MapFlags::MAP_HUGE_2MB
@@ -216,7 +214,7 @@ fn map(region: Region, wanted: Wanted) -> Result<Option<OwnedFd>> {
 fn advise(region: Region, backing: Backing) -> Result<()> {
     match backing {
         Backing::Small => {
-            // A kernel without transparent huge pages refuses, and needs no advice.
+            // A kernel without transparent huge pages rejects the advice and does not need it.
             let _ = region.advise(MmapAdvise::MADV_NOHUGEPAGE);
             Ok(())
         }
@@ -233,7 +231,7 @@ fn make_memfd(hugetlb: bool, bytes: usize) -> Result<OwnedFd> {
     if hugetlb {
         flags |= MFdFlags::MFD_HUGETLB | MFdFlags::MFD_HUGE_2MB;
     }
-    let memfd = memfd_create("pinload", flags).unavailable("cannot make a memfd", NO_HUGETLB)?;
+    let memfd = memfd_create("pinload", flags).unavailable("cannot create a memfd", NO_HUGETLB)?;
     let length = i64::try_from(bytes).map_err(|_| Failure::usage("--pages is too large", NO_MEMORY))?;
     ftruncate(&memfd, length).failing("cannot size the memfd", NO_MEMORY)?;
     Ok(memfd)

@@ -1,4 +1,4 @@
-//! Stretches of address space: the raw mapping calls, and nothing about what they are for.
+//! The raw mapping calls on regions of address space.
 
 use std::ffi::c_void;
 use std::num::NonZeroUsize;
@@ -12,17 +12,17 @@ use nix::sys::mman::{
 };
 use nix::{Result, libc};
 
-/// A stretch that its owner has mapped for itself; nothing else in the process refers to it.
+/// A region that its owner has mapped; nothing else in the process refers to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Region {
     /// First byte.
     pub(super) start: usize,
-    /// Bytes.
+    /// Length in bytes.
     pub(super) length: usize,
 }
 
 impl Region {
-    /// A new stretch without access, wherever the kernel puts it.
+    /// Reserves an inaccessible region at an address that the kernel chooses.
     pub(super) fn reserve(length: usize) -> Result<Self> {
         let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_NORESERVE;
         // SAFETY: a fresh anonymous mapping at an address that the kernel chooses.
@@ -33,48 +33,48 @@ impl Region {
         })
     }
 
-    /// Replaces the stretch by anonymous memory.
+    /// Maps anonymous memory in place of the region.
     pub(super) fn map_anonymous(self, flags: MapFlags) -> Result<()> {
         let (start, length) = (NonZeroUsize::new(self.start), at_least_one(self.length));
-        // SAFETY: the stretch belongs to the caller, so nothing of others is replaced.
+        // SAFETY: the region belongs to the caller, so no other mapping is replaced.
         unsafe { mmap_anonymous(start, length, access(true), flags | MapFlags::MAP_FIXED) }.map(drop)
     }
 
-    /// Takes the stretch without access; `flags` say at what cost to what is there.
-    pub(super) fn close(self, flags: MapFlags) -> Result<()> {
+    /// Maps the region without access; `flags` decide whether an existing mapping is replaced.
+    pub(super) fn make_inaccessible(self, flags: MapFlags) -> Result<()> {
         let (start, length) = (NonZeroUsize::new(self.start), at_least_one(self.length));
         let flags = flags | MapFlags::MAP_PRIVATE | MapFlags::MAP_NORESERVE;
         // SAFETY: as above.
         unsafe { mmap_anonymous(start, length, ProtFlags::PROT_NONE, flags) }.map(drop)
     }
 
-    /// Replaces the stretch by the beginning of a file.
+    /// Maps the beginning of a file in place of the region.
     pub(super) fn map_file(self, file: impl AsFd, flags: MapFlags) -> Result<()> {
         let (start, length) = (NonZeroUsize::new(self.start), at_least_one(self.length));
         // SAFETY: as above.
         unsafe { mmap(start, length, access(true), flags | MapFlags::MAP_FIXED, file, 0) }.map(drop)
     }
 
-    /// Gives advice that may cost the contents, of which nobody thinks anything.
+    /// Applies advice that may discard the contents.
     pub(super) fn advise(self, advice: MmapAdvise) -> Result<()> {
-        // SAFETY: the stretch belongs to the caller, and no reference into it exists.
+        // SAFETY: the region belongs to the caller, and no reference into it exists.
         unsafe { madvise(pointer(self.start), self.length, advice) }
     }
 
-    /// Discards the contents through a descriptor of the own process, as allocators do for many stretches at once.
+    /// Discards the contents through a pidfd of this process, as allocators do for many regions at once.
     pub(super) fn discard_by_process(self) -> Result<()> {
         let own = std::process::id();
-        // SAFETY: takes no pointer.
+        // SAFETY: the call takes no pointer.
         let descriptor = Errno::result(unsafe { libc::syscall(libc::SYS_pidfd_open, own, 0) })?;
         let descriptor = RawFd::try_from(descriptor).map_err(|_| Errno::EBADF)?;
-        // SAFETY: just opened, and nobody else's.
+        // SAFETY: the descriptor has just been opened; nothing else owns it.
         let process = unsafe { OwnedFd::from_raw_fd(descriptor) };
-        let stretch = libc::iovec {
+        let region = libc::iovec {
             iov_base: pointer(self.start).as_ptr(),
             iov_len: self.length,
         };
-        let (vector, advice) = (&raw const stretch, libc::MADV_DONTNEED);
-        // SAFETY: one vector, which outlives the call; the stretch is as above.
+        let (vector, advice) = (&raw const region, libc::MADV_DONTNEED);
+        // SAFETY: one vector, which outlives the call; the region is as above.
         let done = unsafe {
             libc::syscall(
                 libc::SYS_process_madvise,
@@ -88,22 +88,22 @@ impl Region {
         Errno::result(done).map(drop)
     }
 
-    /// Makes the stretch read-only or writable.
+    /// Makes the region read-only or writable.
     pub(super) fn protect(self, writable: bool) -> Result<()> {
         // SAFETY: as above.
         unsafe { mprotect(pointer(self.start), self.length, access(writable)) }
     }
 
-    /// Moves the stretch onto `target`, which it replaces.
+    /// Moves the region onto `target`, and replaces the mapping there.
     pub(super) fn relocate(self, target: Self) -> Result<()> {
         let flags = MRemapFlags::MREMAP_MAYMOVE | MRemapFlags::MREMAP_FIXED;
         let (from, to) = (pointer(self.start), pointer(target.start));
-        // SAFETY: both stretches belong to the caller, and no reference into either exists.
+        // SAFETY: both regions belong to the caller, and no reference into either exists.
         unsafe { mremap(from, self.length, target.length, flags, Some(to)) }.map(drop)
     }
 
-    /// Moves the pages of the stretch onto `target`, which they replace; the stretch stays mapped.
-    pub(super) fn empty_out(self, target: Self) -> Result<()> {
+    /// Moves the pages of the region onto `target`, and replaces the mapping there; the region stays mapped.
+    pub(super) fn move_pages_out(self, target: Self) -> Result<()> {
         let keep = MRemapFlags::from_bits_retain(nix::libc::MREMAP_DONTUNMAP);
         let flags = MRemapFlags::MREMAP_MAYMOVE | MRemapFlags::MREMAP_FIXED | keep;
         let (from, to) = (pointer(self.start), pointer(target.start));
@@ -111,17 +111,18 @@ impl Region {
         unsafe { mremap(from, self.length, target.length, flags, Some(to)) }.map(drop)
     }
 
-    /// Unmaps the stretch.
+    /// Unmaps the region.
     pub(super) fn unmap(self) -> Result<()> {
         // SAFETY: as above; its owner does not use the address again.
         unsafe { munmap(pointer(self.start), self.length) }
     }
 
-    /// Writes to the first byte of each `step` bytes, as other threads may do meanwhile.
-    pub(super) fn share(self, step: usize) {
+    /// Increments the first byte of each `step` bytes with atomics, so that several threads may write at
+    /// once.
+    pub(super) fn visit_atomically(self, step: usize) {
         for offset in (0..self.length).step_by(step) {
             let byte: *mut u8 = std::ptr::with_exposed_provenance_mut(self.start + offset);
-            // SAFETY: the stretch is mapped with this access, and threads refer to it by atomics only.
+            // SAFETY: the region is mapped with this access, and threads access it only with atomics.
             unsafe { AtomicU8::from_ptr(byte) }.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -130,7 +131,7 @@ impl Region {
     pub(super) fn visit(self, step: usize, write: bool) {
         for offset in (0..self.length).step_by(step) {
             let byte: *mut u8 = std::ptr::with_exposed_provenance_mut(self.start + offset);
-            // SAFETY: the stretch is mapped with this access and nothing else refers to it.
+            // SAFETY: the region is mapped with this access and nothing else refers to it.
             unsafe {
                 if write {
                     byte.write_volatile(0x70);

@@ -1,4 +1,4 @@
-//! Making the machine ready for huge pages, for the time of a run (`--reserve`).
+//! Kernel settings that pinload changes for the time of a run (`--reserve`), and restores.
 
 use std::fs;
 
@@ -11,17 +11,18 @@ const THP: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
 const SHARED_THP: &str = "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
 const REMEDY: &str = "run --reserve as root, and with enough free memory";
 
-/// A change to a setting of the kernel, undone when dropped (and so not when pinload is killed from outside).
+/// A changed setting of the kernel, restored when dropped. A kill of pinload from outside leaves the change
+/// in place.
 #[derive(Debug)]
-pub(crate) enum Setting {
+pub(crate) enum KernelSetting {
     /// Pages added to `nr_hugepages`.
     Hugetlb { pages: usize },
-    /// A word that stood in a file before.
+    /// The previous word of a file.
     Word { file: &'static str, before: String },
 }
 
-impl Setting {
-    /// Writes `word` into a file that holds one.
+impl KernelSetting {
+    /// Writes `word` into a file that holds one word.
     pub(crate) fn word(file: &'static str, word: &str) -> Result<Self> {
         const REMEDY: &str = "run as root, on a kernel that has it";
         let before = fs::read_to_string(file).unavailable(&format!("cannot read {file}"), REMEDY)?;
@@ -33,9 +34,9 @@ impl Setting {
     }
 }
 
-/// What `backing` needs for `bytes`. Of hugetlb pages twice as many: a fork and a touch of pinned pages need
-/// copies.
-pub(super) fn for_backing(backing: Backing, bytes: usize) -> Result<Vec<Setting>> {
+/// The settings that `backing` needs for `bytes`. hugetlb needs twice as many pages, because a fork and a
+/// change of pinned pages need copies.
+pub(super) fn for_backing(backing: Backing, bytes: usize) -> Result<Vec<KernelSetting>> {
     match backing {
         Backing::Small => Ok(Vec::new()),
         Backing::Thp => {
@@ -47,12 +48,12 @@ pub(super) fn for_backing(backing: Backing, bytes: usize) -> Result<Vec<Setting>
     }
 }
 
-fn add_hugetlb(pages: usize) -> Result<Setting> {
+fn add_hugetlb(pages: usize) -> Result<KernelSetting> {
     let before = hugetlb_pages()?;
     fs::write(HUGETLB, (before + pages).to_string())
         .unavailable(&format!("cannot write {HUGETLB}"), REMEDY)?;
     let after = hugetlb_pages()?;
-    let setting = Setting::Hugetlb {
+    let setting = KernelSetting::Hugetlb {
         pages: after.saturating_sub(before),
     };
     if after < before + pages {
@@ -65,15 +66,15 @@ fn add_hugetlb(pages: usize) -> Result<Setting> {
     Ok(setting)
 }
 
-/// Writes `word` where one of `closed` is chosen.
-fn allow(file: &'static str, closed: &[&str], word: &str) -> Result<Option<Setting>> {
+/// Writes `word` if one of `closed` is selected.
+fn allow(file: &'static str, closed: &[&str], word: &str) -> Result<Option<KernelSetting>> {
     let text =
         fs::read_to_string(file).unavailable(&format!("cannot read {file}"), "use a kernel with THP")?;
     let Some(before) = chosen(&text).filter(|before| closed.contains(before)) else {
         return Ok(None);
     };
     fs::write(file, word).unavailable(&format!("cannot write {file}"), REMEDY)?;
-    Ok(Some(Setting::Word {
+    Ok(Some(KernelSetting::Word {
         file,
         before: before.to_owned(),
     }))
@@ -94,13 +95,14 @@ fn hugetlb_pages() -> Result<usize> {
     })
 }
 
-impl Drop for Setting {
+impl Drop for KernelSetting {
     fn drop(&mut self) {
-        // What cannot be undone here is for the administrator to undo.
+        // The administrator has to restore a setting that cannot be restored here.
         match self {
             Self::Hugetlb { pages } => {
                 if let Ok(now) = hugetlb_pages() {
-                    // Pages that are still in use become surplus: they go when they are freed.
+                    // Pages that are still in use become surplus pages: the kernel removes them when they are
+                    // freed.
                     let _ = fs::write(HUGETLB, now.saturating_sub(*pages).to_string());
                 }
             }

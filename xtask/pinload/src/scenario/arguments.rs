@@ -1,4 +1,4 @@
-//! The command line of `scenario`: which one, and with what. Parses, does nothing.
+//! The command line of `scenario`.
 
 use std::time::Duration;
 
@@ -7,145 +7,146 @@ use clap::{Args, Subcommand};
 use crate::choice::Backing;
 use crate::cli::duration;
 
-/// What is done to pinned memory, or beside it.
+/// The scenarios: each changes pinned memory, or memory beside it.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Scenario {
     /// Pin, fork, and write to each page in the parent
-    ForkWriteParent(Memory),
+    ForkWriteParent(MemoryArgs),
     /// Pin, fork, and write to each page in the child
-    ForkWriteChild(Memory),
+    ForkWriteChild(MemoryArgs),
     /// Pin, make read-only and writable again, write to each page
-    ProtectWrite(Memory),
+    ProtectWrite(MemoryArgs),
     /// Pin, unmap, map new memory at the same address, write to each page
-    UnmapRemap(Memory),
+    UnmapRemap(MemoryArgs),
     /// Pin, MADV_DONTNEED, write to each page
-    Dontneed(Memory),
+    Dontneed(MemoryArgs),
     /// Pin, MADV_DONTNEED by process_madvise, write to each page
-    ProcessDontneed(Small),
+    ProcessDontneed(SmallPageArgs),
     /// Pin, MADV_FREE, write to each page
-    Free(Memory),
+    Free(MemoryArgs),
     /// Pin, move the mapping to another address
-    Mremap(Memory),
+    Mremap(MemoryArgs),
     /// Pin, move the pages to another address and leave the mapping where it is (MREMAP_DONTUNMAP)
-    MremapKeep(Small),
+    MremapKeep(SmallPageArgs),
     /// Pin, map other memory over the second half (MAP_FIXED)
-    MapOver(Memory),
+    MapOver(MemoryArgs),
     /// Pin, and write-protect by userfaultfd while threads write
-    UffdWpWriters(Writing),
+    UffdWpWriters(UffdWritersArgs),
     /// Pin nothing, and write-protect by userfaultfd in many threads while others write
-    UffdWpStorm(Storm),
+    UffdWpStorm(UffdStormArgs),
     /// Pin, write 4 to /proc/self/clear_refs, write to each page
-    SoftDirty(Memory),
-    /// Pin a file's pages, mapped private, for reading and for a short time, and write to each meanwhile
-    ReadPinWrite(Small),
-    /// Pin pages that KSM would like to merge, and let it try
-    Ksm(Small),
-    /// Pin pages of a shared file, cut it to half, and punch a hole into the second quarter
-    Truncate(Memory),
-    /// A child pins through its parent's io_uring and exits; the pins stay until the parent closes the ring
-    ExitAdopted(Memory),
+    SoftDirty(MemoryArgs),
+    /// Pin pages of a private file mapping for reading and short-term, and write to each page meanwhile
+    ReadPinWrite(SmallPageArgs),
+    /// Pin pages that KSM could merge, and let KSM scan them
+    Ksm(SmallPageArgs),
+    /// Pin pages of a shared file, truncate the file to half, and punch a hole into the second quarter
+    Truncate(MemoryArgs),
+    /// A child pins through its parent's io_uring and exits; the pins last until the parent closes the ring
+    ExitInheritedRing(MemoryArgs),
     /// Pin without FOLL_LONGTERM and hold (a process_vm_readv that waits for a userfault)
-    Undeclared(Memory),
-    /// Pin without FOLL_LONGTERM, and unmap the second half meanwhile
-    ShortUnmap(Memory),
+    MissingLongterm(MemoryArgs),
+    /// Pin without FOLL_LONGTERM, and unmap the second half while the pins are held
+    ShortUnmap(MemoryArgs),
     /// Reference pages without pinning them (vmsplice into a pipe), fork, and write to each in the parent
-    ReferenceForkWrite(Small),
-    /// Many threads, one for each page, wait in the middle of a pin each, and then pin once more
-    Crowd(Small),
-    /// Silent: fork without pins, and write in both
-    QuietFork(Memory),
-    /// Silent: pin, and discard, protect and unmap what adjoins the pinned range on both sides
-    QuietUnmap(Memory),
-    /// Silent: pin, and make other memory read-only and writable again, and write to it
-    QuietProtect(Memory),
-    /// Silent: pin, release, then protect, write, fork, move and unmap
-    QuietRelease(Memory),
-    /// Silent: pin two adjoining buffers at once, take back the second, and unmap that
-    QuietPartialRelease(Memory),
-    /// Silent: reference pages, drain the pipe that does, then fork, and write in both
-    QuietReference(Memory),
+    ReferenceForkWrite(SmallPageArgs),
+    /// One thread for each page blocks inside a pin at the same time as all others, then pins once more
+    ConcurrentPins(SmallPageArgs),
+    /// Control, no finding: fork without pins, and write in parent and child
+    QuietFork(MemoryArgs),
+    /// Control, no finding: pin, then discard, protect and unmap the memory on both sides of the pinned range
+    QuietUnmap(MemoryArgs),
+    /// Control, no finding: pin, then make other memory read-only and writable again, and write to it
+    QuietProtect(MemoryArgs),
+    /// Control, no finding: pin, release, then protect, write, fork, move and unmap
+    QuietRelease(MemoryArgs),
+    /// Control, no finding: pin two adjoining buffers, release the second, and unmap it
+    QuietPartialRelease(MemoryArgs),
+    /// Control, no finding: reference pages, drain the pipe that references them, then fork, and write in
+    /// parent and child
+    QuietReference(MemoryArgs),
 }
 
-/// Memory of any kind.
+/// Memory of any backing.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Memory {
+pub(crate) struct MemoryArgs {
     /// Pages of 4 KiB
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     pub(crate) pages: u64,
-    /// What the memory is made of
+    /// The kind of pages
     #[arg(long, value_enum, default_value_t = Backing::Small)]
     pub(crate) backing: Backing,
-    /// Make the machine ready for huge pages first (root), and undo that at the end
+    /// Reserve huge pages first (root), and restore the setting at the end
     #[arg(long)]
     pub(crate) reserve: bool,
     #[command(flatten)]
-    pub(crate) stay: Stay,
+    pub(crate) hold: HoldArgs,
 }
 
 /// Memory of small pages.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Small {
+pub(crate) struct SmallPageArgs {
     /// Pages of 4 KiB
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     pub(crate) pages: u64,
     #[command(flatten)]
-    pub(crate) stay: Stay,
+    pub(crate) hold: HoldArgs,
 }
 
-/// Memory that is write-protected again and again.
+/// Memory that is write-protected repeatedly.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Writing {
+pub(crate) struct UffdWritersArgs {
     #[command(flatten)]
-    pub(crate) memory: Memory,
-    /// Write-protects of the whole range
+    pub(crate) memory: MemoryArgs,
+    /// Number of write-protects of the whole range
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) rounds: u64,
-    /// Threads that write all the time
+    /// Threads that write continuously
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) writers: u32,
 }
 
-/// The same by many threads.
+/// Memory that many threads write-protect.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Storm {
+pub(crate) struct UffdStormArgs {
     #[command(flatten)]
-    pub(crate) memory: Memory,
-    /// Write-protects by each thread
+    pub(crate) memory: MemoryArgs,
+    /// Number of write-protects by each thread
     #[arg(long, default_value_t = 2500, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) rounds: u64,
-    /// Threads that write-protect, each a range of its own of PAGES pages
+    /// Threads that write-protect, each a range of PAGES pages
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) threads: u32,
-    /// All threads write-protect the same range, by turns
+    /// All threads write-protect the same range, one at a time
     #[arg(long)]
     pub(crate) shared: bool,
-    /// Threads that write all the time; 0 for none
+    /// Threads that write continuously; 0 for none
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=256))]
     pub(crate) writers: u32,
-    /// Write-protects by each thread, besides, of memory that nobody ever touched: they change no page
+    /// Additional write-protects by each thread of memory that was never touched: they change no page
     #[arg(long, default_value_t = 0)]
     pub(crate) empty: u64,
 }
 
-/// How long a scenario waits, and under which name it lives.
+/// How long a scenario waits, and the name of its process.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Stay {
-    /// Wait for this long (500ms, 5s, 2m) after pinning, and again before releasing
+pub(crate) struct HoldArgs {
+    /// Wait for this time (500ms, 5s, 2m) after pinning, and again before releasing
     #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "hold_until_stdin")]
     pub(crate) hold: Option<Duration>,
-    /// Wait for a line or the end of input on standard input instead
+    /// Wait for a line or end of file on standard input instead
     #[arg(long)]
     pub(crate) hold_until_stdin: bool,
     /// Name of the process, as ps shows it (15 bytes)
     #[arg(long)]
     pub(crate) name: Option<String>,
-    /// Die with the process of this id, which started this one
+    /// Die with this process, which is the parent
     #[arg(long, hide = true, value_name = "PID")]
     pub(crate) die_with_parent: Option<i32>,
 }
 
 impl Scenario {
-    /// As the command line names it.
+    /// The name on the command line.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::ForkWriteParent(_) => "fork-write-parent",
@@ -164,11 +165,11 @@ impl Scenario {
             Self::ReadPinWrite(_) => "read-pin-write",
             Self::Ksm(_) => "ksm",
             Self::Truncate(_) => "truncate",
-            Self::ExitAdopted(_) => "exit-adopted",
-            Self::Undeclared(_) => "undeclared",
+            Self::ExitInheritedRing(_) => "exit-inherited-ring",
+            Self::MissingLongterm(_) => "missing-longterm",
             Self::ShortUnmap(_) => "short-unmap",
             Self::ReferenceForkWrite(_) => "reference-fork-write",
-            Self::Crowd(_) => "crowd",
+            Self::ConcurrentPins(_) => "concurrent-pins",
             Self::QuietFork(_) => "quiet-fork",
             Self::QuietUnmap(_) => "quiet-unmap",
             Self::QuietProtect(_) => "quiet-protect",
@@ -178,8 +179,8 @@ impl Scenario {
         }
     }
 
-    /// The memory it works with.
-    pub(crate) fn memory(&self) -> Memory {
+    /// The memory of the scenario.
+    pub(crate) fn memory(&self) -> MemoryArgs {
         match self {
             Self::UffdWpWriters(writing) => writing.memory.clone(),
             Self::UffdWpStorm(storm) => storm.memory.clone(),
@@ -187,12 +188,12 @@ impl Scenario {
             | Self::Ksm(small)
             | Self::ProcessDontneed(small)
             | Self::MremapKeep(small)
-            | Self::Crowd(small)
-            | Self::ReferenceForkWrite(small) => Memory {
+            | Self::ConcurrentPins(small)
+            | Self::ReferenceForkWrite(small) => MemoryArgs {
                 pages: small.pages,
                 backing: Backing::Small,
                 reserve: false,
-                stay: small.stay.clone(),
+                hold: small.hold.clone(),
             },
             Self::ForkWriteParent(memory)
             | Self::ForkWriteChild(memory)
@@ -204,8 +205,8 @@ impl Scenario {
             | Self::MapOver(memory)
             | Self::SoftDirty(memory)
             | Self::Truncate(memory)
-            | Self::ExitAdopted(memory)
-            | Self::Undeclared(memory)
+            | Self::ExitInheritedRing(memory)
+            | Self::MissingLongterm(memory)
             | Self::ShortUnmap(memory)
             | Self::QuietFork(memory)
             | Self::QuietUnmap(memory)
@@ -221,11 +222,11 @@ impl Scenario {
 mod tests {
     use clap::{CommandFactory, Parser};
 
-    use crate::cli::{Cli, Command};
+    use crate::cli::{PinloadCli, PinloadCommand};
 
     #[test]
     fn each_scenario_is_named_as_on_the_command_line() {
-        let cli = Cli::command();
+        let cli = PinloadCli::command();
         let scenarios: Vec<_> = cli
             .find_subcommand("scenario")
             .unwrap()
@@ -234,8 +235,8 @@ mod tests {
             .collect();
         assert_eq!(scenarios.len(), 27);
         for name in scenarios {
-            let cli = Cli::try_parse_from(["pinload", "scenario", &name, "--pages", "7"]).unwrap();
-            let Command::Scenario { scenario } = cli.command else {
+            let cli = PinloadCli::try_parse_from(["pinload", "scenario", &name, "--pages", "7"]).unwrap();
+            let PinloadCommand::Scenario { scenario } = cli.command else {
                 panic!("{name}")
             };
             assert_eq!((scenario.name(), scenario.memory().pages), (name.as_str(), 7));

@@ -1,54 +1,55 @@
-//! fork(2) with pinned pages, and who writes to them then.
+//! fork(2) with pinned pages, followed by writes of the parent or the child.
 
 use std::io::{BufRead, BufReader};
 
+use super::expected::{ExpectedKind, ExpectedTrigger};
 use super::pinned::{Pinned, frames};
-use super::stage::Stage;
-use super::truth::{Kind, Touch};
+use super::scenario_run::ScenarioRun;
+use crate::child::{self, ForkedChild};
 use crate::failure::{Explain, Failure, Result};
-use crate::family::{self, Child};
 use crate::report;
 
-/// The parent writes while the child lives.
-pub(super) fn parent_writes(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
-    let child = fork(stage, pinned, false)?;
-    pinned.write(stage)?;
-    family::check(child.finish()?)
+/// The parent writes while the child is alive.
+pub(super) fn parent_writes(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
+    let child = fork(run, pinned, false)?;
+    pinned.write(run)?;
+    child::check(child.finish()?)
 }
 
 /// The child writes.
-pub(super) fn child_writes(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
-    let child = fork(stage, pinned, true)?;
-    family::check(child.finish()?)
+pub(super) fn child_writes(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
+    let child = fork(run, pinned, true)?;
+    child::check(child.finish()?)
 }
 
-/// Forks a child that compares its frames with its parent's before anybody writes, and then waits.
-fn fork(stage: &mut Stage, pinned: &mut Pinned, writes: bool) -> Result<Child> {
+/// Forks a child. The child compares its frames with those of its parent before either writes, and then
+/// waits.
+fn fork(run: &mut ScenarioRun, pinned: &mut Pinned, writes: bool) -> Result<ForkedChild> {
     let before = frames(pinned.buffer()?)?;
     let began_ns = report::now_ns();
-    let mut child = Child::fork(|parent| {
+    let mut child = ForkedChild::fork(|parent| {
         let buffer = pinned.buffer()?;
         let own = frames(buffer)?;
-        let mut news =
+        let mut message =
             serde_json::to_vec(&before.moved(&own)).failing("cannot write JSON", "report this as a bug")?;
-        news.push(b'\n');
-        parent.tell(&news)?;
+        message.push(b'\n');
+        parent.send(&message)?;
         parent.wait()?;
         if writes {
             let began_ns = report::now_ns();
             buffer.write_pages();
             let copied = own.moved(&frames(buffer)?).len() as u64;
-            stage.step("write", &[("pages_copied", copied)], began_ns)?;
+            run.step("write", &[("pages_copied", copied)], began_ns)?;
         }
         Ok(())
     })?;
     let mut line = String::new();
-    let told = BufReader::new(child.news()).read_line(&mut line);
-    let copied: Option<Vec<usize>> = told.ok().and_then(|_| serde_json::from_str(&line).ok());
+    let received = BufReader::new(child.messages()).read_line(&mut line);
+    let copied: Option<Vec<usize>> = received.ok().and_then(|_| serde_json::from_str(&line).ok());
     let Some(copied) = copied else {
-        family::check(child.finish()?)?;
+        child::check(child.finish()?)?;
         return Err(Failure::failed(
-            "the child ended without a word",
+            "the child ended without a message",
             "see its message",
         ));
     };
@@ -56,13 +57,13 @@ fn fork(stage: &mut Stage, pinned: &mut Pinned, writes: bool) -> Result<Child> {
         ("child_pid", u64::from(child.pid().as_raw().unsigned_abs())),
         ("pages_copied", copied.len() as u64),
     ];
-    stage.note(
-        Kind::ForkCopiedPinned,
-        Touch::Fork,
+    run.note(
+        ExpectedKind::ForkCopiedPinned,
+        ExpectedTrigger::Fork,
         1,
         pinned.held().address,
         copied,
     );
-    stage.step("fork", &seen, began_ns)?;
+    run.step("fork", &seen, began_ns)?;
     Ok(child)
 }

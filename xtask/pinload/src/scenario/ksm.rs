@@ -1,51 +1,56 @@
-//! Pinned pages that KSM would like to merge.
+//! Pinned pages that KSM could merge.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::pinned::{Pinned, frames};
-use super::stage::Stage;
+use super::scenario_run::ScenarioRun;
 use crate::choice::Backing;
 use crate::failure::{Failure, Result};
-use crate::memory::{Buffer, FirstTouch, Setting, Sharing, Wanted};
+use crate::memory::{Buffer, FirstTouch, KernelSetting, MemorySpec, Sharing};
 use crate::report;
+use crate::wait::wait_for;
 
 const FULL_SCANS: &str = "/sys/kernel/mm/ksm/full_scans";
-/// KSM takes a page only when it has found it unchanged before, so a few.
+/// KSM merges a page only after it has found the page unchanged in an earlier scan, so several scans are
+/// needed.
 const SCANS: u64 = 5;
-const PATIENCE: Duration = Duration::from_mins(1);
+const SCAN_LIMIT: Duration = Duration::from_mins(1);
 
-/// Has KSM scan the pinned pages, and writes to them then.
-pub(super) fn scan(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
+/// Lets KSM scan the pinned pages, then writes to them.
+pub(super) fn scan(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
     let _settings = [
-        Setting::word("/sys/kernel/mm/ksm/pages_to_scan", "1000")?,
-        Setting::word("/sys/kernel/mm/ksm/sleep_millisecs", "5")?,
-        Setting::word("/sys/kernel/mm/ksm/run", "1")?,
+        KernelSetting::word("/sys/kernel/mm/ksm/pages_to_scan", "1000")?,
+        KernelSetting::word("/sys/kernel/mm/ksm/sleep_millisecs", "5")?,
+        KernelSetting::word("/sys/kernel/mm/ksm/run", "1")?,
     ];
-    // Two unpinned pages with the same contents go first: they show that KSM works, and are there to be merged with.
-    let others = Buffer::new(Wanted {
+    // Two unpinned pages with the same contents are merged first: they show that KSM works, and the pinned
+    // pages could merge with them.
+    let others = Buffer::new(MemorySpec {
         pages: 2,
         backing: Backing::Small,
         sharing: Sharing::Private,
         first_touch: FirstTouch::Write,
     })?;
     others.mergeable()?;
-    wait("KSM merges two equal pages", || merged(&others))?;
+    reach("a merge of two equal pages by KSM", || merged(&others))?;
     let before = frames(pinned.buffer()?)?;
     pinned.buffer()?.mergeable()?;
     let begin = full_scans()?;
-    wait("KSM scans all memory", || Ok(full_scans()? >= begin + SCANS))?;
+    reach("a number of full scans by KSM", || {
+        Ok(full_scans()? >= begin + SCANS)
+    })?;
     let after = frames(pinned.buffer()?)?;
     let seen = [
         ("full_scans", full_scans()?),
         ("pages_merged", before.changed(&after).len() as u64),
     ];
-    stage.step("ksm", &seen, began_ns)?;
-    pinned.write(stage)
+    run.step("ksm", &seen, began_ns)?;
+    pinned.write(run)
 }
 
-/// Whether both pages are one.
+/// Whether both pages have the same frame.
 fn merged(buffer: &Buffer) -> Result<bool> {
     let frames = frames(buffer)?;
     let mut numbers = frames.numbers();
@@ -63,17 +68,12 @@ fn full_scans() -> Result<u64> {
     })
 }
 
-/// Looks again and again until it is so.
-fn wait(what: &str, mut reached: impl FnMut() -> Result<bool>) -> Result<()> {
-    let begun = Instant::now();
-    while !reached()? {
-        if begun.elapsed() > PATIENCE {
-            return Err(Failure::failed(
-                format!("waited in vain until {what}"),
-                "see /sys/kernel/mm/ksm, and whether the machine has time",
-            ));
-        }
-        std::thread::sleep(Duration::from_millis(10));
+fn reach(state: &str, reached: impl FnMut() -> Result<bool>) -> Result<()> {
+    if wait_for(SCAN_LIMIT, Duration::from_millis(10), reached)? {
+        return Ok(());
     }
-    Ok(())
+    Err(Failure::failed(
+        format!("{state} was not reached within {} s", SCAN_LIMIT.as_secs()),
+        "check /sys/kernel/mm/ksm and the load of the machine",
+    ))
 }

@@ -1,91 +1,103 @@
-//! What one thread does to the mapping of its pinned pages.
+//! Changes that one thread makes to the mapping of its pinned pages.
 
 use std::fs;
 
+use super::expected::{ExpectedKind, ExpectedTrigger};
 use super::pinned::{Pinned, frames};
-use super::stage::Stage;
-use super::truth::{Kind, Touch};
+use super::scenario_run::ScenarioRun;
 use crate::choice::Backing;
 use crate::failure::{Explain, Failure, Result};
 use crate::memory::{Buffer, HUGE, PAGE};
 use crate::report;
 
-/// A system call touched all of the range.
-fn whole(stage: &mut Stage, pinned: &Pinned, touch: Touch, step: &str, began_ns: u64) -> Result<()> {
-    pinned.touched(stage, touch, pinned.all());
-    stage.step(step, &[], began_ns)
+/// Notes a system call that affected the whole range.
+fn whole(
+    run: &mut ScenarioRun,
+    pinned: &Pinned,
+    trigger: ExpectedTrigger,
+    step: &str,
+    began_ns: u64,
+) -> Result<()> {
+    pinned.changed_by(run, trigger, pinned.all());
+    run.step(step, &[], began_ns)
 }
 
-/// Read-only, writable again, write.
-pub(super) fn protect_write(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
+/// mprotect to read-only and back, then writes.
+pub(super) fn protect_write(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
     pinned.buffer()?.protect(false)?;
-    whole(stage, pinned, Touch::Mprotect, "mprotect", began_ns)?;
+    whole(run, pinned, ExpectedTrigger::Mprotect, "mprotect", began_ns)?;
     pinned.buffer()?.protect(true)?;
-    pinned.write(stage)
+    pinned.write(run)
 }
 
-/// Unmapped, mapped again.
-pub(super) fn unmap_remap(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
+/// munmap, then a new mapping at the same address.
+pub(super) fn unmap_remap(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
-    pinned.buffer()?.map_anew()?;
-    whole(stage, pinned, Touch::Munmap, "munmap", began_ns)
+    pinned.buffer()?.remap_in_place()?;
+    whole(run, pinned, ExpectedTrigger::Munmap, "munmap", began_ns)
 }
 
-/// Discarded, touched again.
-pub(super) fn dontneed(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
+/// MADV_DONTNEED, then writes.
+pub(super) fn dontneed(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
-    pinned.buffer()?.replace()?;
-    whole(stage, pinned, Touch::Dontneed, "dontneed", began_ns)
+    pinned.buffer()?.discard_and_write()?;
+    whole(run, pinned, ExpectedTrigger::Dontneed, "dontneed", began_ns)
 }
 
-/// The same by process_madvise.
-pub(super) fn process_dontneed(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
+/// MADV_DONTNEED by process_madvise, then writes.
+pub(super) fn process_dontneed(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
-    pinned.buffer()?.replace_by_process()?;
-    whole(stage, pinned, Touch::Dontneed, "process_madvise", began_ns)
+    pinned.buffer()?.discard_and_write_by_process()?;
+    whole(
+        run,
+        pinned,
+        ExpectedTrigger::Dontneed,
+        "process_madvise",
+        began_ns,
+    )
 }
 
-/// Free for the kernel to take, touched again.
-pub(super) fn free(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
+/// MADV_FREE, then writes.
+pub(super) fn free(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
-    pinned.buffer()?.free()?;
-    whole(stage, pinned, Touch::Free, "free", began_ns)?;
-    pinned.write(stage)
+    pinned.buffer()?.madvise_free()?;
+    whole(run, pinned, ExpectedTrigger::Free, "free", began_ns)?;
+    pinned.write(run)
 }
 
-/// Moved elsewhere.
-pub(super) fn mremap(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
+/// mremap to another address.
+pub(super) fn mremap(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
     let to = pinned.buffer()?.relocate()?;
-    pinned.touched(stage, Touch::Mremap, pinned.all());
-    stage.step("mremap", &[("new_address", to as u64)], began_ns)
+    pinned.changed_by(run, ExpectedTrigger::Mremap, pinned.all());
+    run.step("mremap", &[("new_address", to as u64)], began_ns)
 }
 
-/// Moved elsewhere, while the mapping stays, with no page in it.
-pub(super) fn mremap_keep(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
+/// mremap to another address with MREMAP_DONTUNMAP: the old mapping stays, without pages.
+pub(super) fn mremap_keep(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
-    let to = pinned.buffer()?.empty_out()?;
-    pinned.touched(stage, Touch::Mremap, pinned.all());
-    stage.step("mremap", &[("new_address", to as u64)], began_ns)
+    let to = pinned.buffer()?.move_pages_out()?;
+    pinned.changed_by(run, ExpectedTrigger::Mremap, pinned.all());
+    run.step("mremap", &[("new_address", to as u64)], began_ns)
 }
 
-/// Other memory in the place of the second half; of hugetlb, whole huge pages.
-pub(super) fn map_over(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
+/// Another mapping in place of the second half; with hugetlb, of whole huge pages.
+pub(super) fn map_over(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
     let from = second_half(pinned.buffer()?);
     pinned.buffer()?.map_over(from * PAGE)?;
-    pinned.touched(stage, Touch::MmapOver, from..pinned.all().end);
-    stage.step("mmap", &[], began_ns)
+    pinned.changed_by(run, ExpectedTrigger::MmapOver, from..pinned.all().end);
+    run.step("mmap", &[], began_ns)
 }
 
-/// The page with which the second half begins; of hugetlb, whole huge pages.
+/// The first page of the second half; with hugetlb, of whole huge pages.
 pub(super) fn second_half(buffer: &Buffer) -> usize {
     let step = piece(buffer.wanted().backing);
     buffer.bytes() / PAGE / 2 / step * step
 }
 
-/// Pages of which all or none can be unmapped.
+/// Number of pages that can only be unmapped together.
 const fn piece(backing: Backing) -> usize {
     match backing {
         Backing::Hugetlb => HUGE / PAGE,
@@ -93,11 +105,11 @@ const fn piece(backing: Backing) -> usize {
     }
 }
 
-/// The kernel is told to forget what was written.
-pub(super) fn soft_dirty(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
+/// Clears the soft-dirty bits, which write-protects the pages.
+pub(super) fn soft_dirty(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     const CLEAR_REFS: &str = "/proc/self/clear_refs";
     const REMEDY: &str = "use a kernel with CONFIG_MEM_SOFT_DIRTY";
-    // The pages have just been written: where the kernel keeps the bit, it is set.
+    // The pages have just been written: if the kernel tracks soft-dirty pages, all bits are set.
     let dirty = frames(pinned.buffer()?)?.dirty();
     if dirty < pinned.all().len() {
         return Err(Failure::unavailable(
@@ -107,32 +119,44 @@ pub(super) fn soft_dirty(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
     }
     let began_ns = report::now_ns();
     fs::write(CLEAR_REFS, "4").unavailable(&format!("cannot write {CLEAR_REFS}"), REMEDY)?;
-    pinned.touched(stage, Touch::SoftDirty, pinned.all());
+    pinned.changed_by(run, ExpectedTrigger::SoftDirty, pinned.all());
     let cleared = dirty - frames(pinned.buffer()?)?.dirty();
-    stage.step("clear_refs", &[("pages_cleared", cleared as u64)], began_ns)?;
-    pinned.write(stage)
+    run.step("clear_refs", &[("pages_cleared", cleared as u64)], began_ns)?;
+    pinned.write(run)
 }
 
-/// The file is cut to half, and loses its second quarter.
-pub(super) fn truncate(stage: &mut Stage, pinned: &mut Pinned) -> Result<()> {
+/// Truncates the file to half, and punches a hole into its second quarter.
+pub(super) fn truncate(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let pages = pinned.all().end;
     let (quarter, half) = (pages / 4, pages / 2);
     let buffer = pinned.buffer()?;
     let end = buffer.extent().1 / PAGE;
     let began_ns = report::now_ns();
     buffer.truncate(half * PAGE)?;
-    // Of a file, offsets are told and not addresses.
-    stage.note(Kind::MappingTouched, Touch::Truncate, 1, 0, half..pages);
-    stage.step("ftruncate", &[("file_pages_cut", (end - half) as u64)], began_ns)?;
+    // Findings on a file carry offsets instead of addresses.
+    run.note(
+        ExpectedKind::MappingTouched,
+        ExpectedTrigger::Truncate,
+        1,
+        0,
+        half..pages,
+    );
+    run.step("ftruncate", &[("file_pages_cut", (end - half) as u64)], began_ns)?;
     let began_ns = report::now_ns();
     pinned
         .buffer()?
         .punch_hole(quarter * PAGE, (half - quarter) * PAGE)?;
-    stage.note(Kind::MappingTouched, Touch::Truncate, 1, 0, quarter..half);
-    stage.step("fallocate", &[], began_ns)
+    run.note(
+        ExpectedKind::MappingTouched,
+        ExpectedTrigger::Truncate,
+        1,
+        0,
+        quarter..half,
+    );
+    run.step("fallocate", &[], began_ns)
 }
 
-/// Whether the memory divides into so many parts of whole pages.
+/// Fails unless the memory divides into `parts` parts of whole pages.
 pub(super) fn check_parts(parts: u64, pages: u64, backing: Backing) -> Result<()> {
     let step = parts * piece(backing) as u64;
     if pages.is_multiple_of(step) {

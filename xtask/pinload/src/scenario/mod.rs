@@ -1,95 +1,96 @@
-//! Scenarios: what is done to pinned memory or beside it, and what a tracer is to find in it.
+//! Scenarios: changes to pinned memory or to memory beside it, and the findings that a tracer must report.
 //!
-//! Each prints `ready`, waits at a gate, does what it does (`step`), prints `touched`, waits at a second gate,
-//! gives the pins back (`released`), and says what happened (`expected`, `done`).
+//! Each scenario prints `ready`, waits, changes the memory (`step`), prints `changed`, waits again, releases
+//! the pins (`released`), and prints the findings to expect (`expected`, `done`).
 
-mod adopted;
 mod arguments;
-mod crew;
-mod crowd;
+mod blocked_read;
+mod concurrent_pins;
+mod expected;
 mod fork;
+mod inherited_ring;
 mod ksm;
 mod mapping;
-mod partial;
+mod partial_release;
 mod pinned;
 mod quiet;
 mod reference;
-mod short;
-mod stage;
-mod truth;
+mod scenario_run;
+mod short_term;
 mod uffd;
-mod waiting;
+mod uffd_writers;
 
-pub(crate) use self::arguments::{Scenario, Stay};
+pub(crate) use self::arguments::{HoldArgs, Scenario};
 
 use self::pinned::Pinned;
-use self::stage::Stage;
+use self::scenario_run::ScenarioRun;
 use crate::failure::Result;
 use crate::memory::{Buffer, Sharing};
 
-/// Plays the scenario, and undoes what it changed on the machine.
+/// Runs the scenario, and restores the changed settings of the machine.
 pub(crate) fn run(scenario: &Scenario) -> Result<()> {
-    let stage = &mut Stage::new(scenario);
+    let run = &mut ScenarioRun::new(scenario);
     let _settings = if scenario.memory().reserve {
-        stage.wanted(sharing(scenario)).make_ready(buffers(scenario))?
+        run.wanted(sharing(scenario)).make_ready(buffers(scenario))?
     } else {
         Vec::new()
     };
     match scenario {
-        Scenario::ForkWriteParent(_) => pinned(stage, fork::parent_writes),
-        Scenario::ForkWriteChild(_) => pinned(stage, fork::child_writes),
-        Scenario::ProtectWrite(_) => pinned(stage, mapping::protect_write),
-        Scenario::UnmapRemap(_) => pinned(stage, mapping::unmap_remap),
-        Scenario::Dontneed(_) => pinned(stage, mapping::dontneed),
-        Scenario::ProcessDontneed(_) => pinned(stage, mapping::process_dontneed),
-        Scenario::Free(_) => pinned(stage, mapping::free),
-        Scenario::Mremap(_) => pinned(stage, mapping::mremap),
-        Scenario::MremapKeep(_) => pinned(stage, mapping::mremap_keep),
-        Scenario::MapOver(_) => pinned(stage, mapping::map_over),
-        Scenario::UffdWpWriters(writing) => {
-            pinned(stage, |stage, pinned| uffd::writers(stage, pinned, writing))
-        }
-        Scenario::UffdWpStorm(storm) => uffd::storm(stage, storm),
-        Scenario::SoftDirty(_) => pinned(stage, mapping::soft_dirty),
-        Scenario::ReadPinWrite(_) => short::read_pin_write(stage),
-        Scenario::Ksm(_) => pinned(stage, ksm::scan),
+        Scenario::ForkWriteParent(_) => pinned(run, fork::parent_writes),
+        Scenario::ForkWriteChild(_) => pinned(run, fork::child_writes),
+        Scenario::ProtectWrite(_) => pinned(run, mapping::protect_write),
+        Scenario::UnmapRemap(_) => pinned(run, mapping::unmap_remap),
+        Scenario::Dontneed(_) => pinned(run, mapping::dontneed),
+        Scenario::ProcessDontneed(_) => pinned(run, mapping::process_dontneed),
+        Scenario::Free(_) => pinned(run, mapping::free),
+        Scenario::Mremap(_) => pinned(run, mapping::mremap),
+        Scenario::MremapKeep(_) => pinned(run, mapping::mremap_keep),
+        Scenario::MapOver(_) => pinned(run, mapping::map_over),
+        Scenario::UffdWpWriters(writing) => pinned(run, |run, pinned| uffd::writers(run, pinned, writing)),
+        Scenario::UffdWpStorm(storm) => uffd::storm(run, storm),
+        Scenario::SoftDirty(_) => pinned(run, mapping::soft_dirty),
+        Scenario::ReadPinWrite(_) => short_term::read_pin_write(run),
+        Scenario::Ksm(_) => pinned(run, ksm::scan),
         Scenario::Truncate(memory) => {
             mapping::check_parts(4, memory.pages, memory.backing)?;
-            pinned_on(stage, Sharing::Memfd, mapping::truncate)
+            pinned_on(run, Sharing::Memfd, mapping::truncate)
         }
-        Scenario::ExitAdopted(_) => adopted::exit(stage),
-        Scenario::Undeclared(_) => short::undeclared(stage),
-        Scenario::ShortUnmap(_) => short::unmap(stage),
-        Scenario::ReferenceForkWrite(_) => reference::fork_write(stage),
-        Scenario::Crowd(_) => crowd::play(stage),
-        Scenario::QuietFork(_) => quiet::fork(stage),
-        Scenario::QuietUnmap(_) => quiet::unmap(stage),
-        Scenario::QuietProtect(_) => quiet::protect(stage),
-        Scenario::QuietRelease(_) => quiet::release(stage),
+        Scenario::ExitInheritedRing(_) => inherited_ring::exit(run),
+        Scenario::MissingLongterm(_) => short_term::missing_longterm(run),
+        Scenario::ShortUnmap(_) => short_term::unmap(run),
+        Scenario::ReferenceForkWrite(_) => reference::fork_write(run),
+        Scenario::ConcurrentPins(_) => concurrent_pins::play(run),
+        Scenario::QuietFork(_) => quiet::fork(run),
+        Scenario::QuietUnmap(_) => quiet::unmap(run),
+        Scenario::QuietProtect(_) => quiet::protect(run),
+        Scenario::QuietRelease(_) => quiet::release(run),
         Scenario::QuietPartialRelease(memory) => {
             mapping::check_parts(2, memory.pages, memory.backing)?;
-            partial::release(stage)
+            partial_release::release(run)
         }
-        Scenario::QuietReference(_) => reference::quiet(stage),
+        Scenario::QuietReference(_) => reference::quiet(run),
     }
 }
 
-/// Pins private memory, does what there is to do, and releases.
-fn pinned(stage: &mut Stage, work: impl FnOnce(&mut Stage, &mut Pinned) -> Result<()>) -> Result<()> {
-    pinned_on(stage, Sharing::Private, work)
+/// Pins private memory, runs `work`, and releases.
+fn pinned(
+    run: &mut ScenarioRun,
+    work: impl FnOnce(&mut ScenarioRun, &mut Pinned) -> Result<()>,
+) -> Result<()> {
+    pinned_on(run, Sharing::Private, work)
 }
 
 fn pinned_on(
-    stage: &mut Stage,
+    run: &mut ScenarioRun,
     sharing: Sharing,
-    work: impl FnOnce(&mut Stage, &mut Pinned) -> Result<()>,
+    work: impl FnOnce(&mut ScenarioRun, &mut Pinned) -> Result<()>,
 ) -> Result<()> {
-    let buffer = Buffer::new(stage.wanted(sharing))?;
-    let mut pinned = Pinned::new(stage, buffer)?;
-    work(stage, &mut pinned)?;
-    stage.touched()?;
-    pinned.release(stage)?;
-    stage.end()
+    let buffer = Buffer::new(run.wanted(sharing))?;
+    let mut pinned = Pinned::new(run, buffer)?;
+    work(run, &mut pinned)?;
+    run.changed()?;
+    pinned.release(run)?;
+    run.end()
 }
 
 const fn sharing(scenario: &Scenario) -> Sharing {
@@ -100,7 +101,7 @@ const fn sharing(scenario: &Scenario) -> Sharing {
     }
 }
 
-/// For how many buffers of the wanted size there must be memory.
+/// Number of buffers for which memory must be reserved.
 fn buffers(scenario: &Scenario) -> usize {
     match scenario {
         Scenario::UffdWpStorm(storm) => usize::try_from(storm.threads).unwrap_or(usize::MAX),

@@ -1,41 +1,41 @@
-//! Memory that this process holds, by fixed buffers of an io_uring unless it says otherwise, and what becomes of
-//! its pages.
+//! Memory that this process holds (by fixed buffers of an io_uring, if no other workload is given), and the
+//! changes of its pages.
 
 use std::ops::Range;
 
-use super::stage::{Held, Stage};
-use super::truth::{Kind, Touch, copies};
-use crate::choice::{self, Backing};
+use super::expected::{ExpectedKind, ExpectedTrigger, copies};
+use super::scenario_run::{PinnedRange, ScenarioRun};
+use crate::choice::{Backing, PinKind};
 use crate::failure::{Failure, Result};
-use crate::memory::{Buffer, Frames, HUGE, PAGE};
+use crate::memory::{Buffer, HUGE, PAGE, PageFrames};
+use crate::range_change::buffer_of;
 use crate::report;
-use crate::touch::buffer_of;
 use crate::workload::{IoUringBuffers, Workload};
 
 /// A pinned range, or a referenced one.
 pub(super) struct Pinned<W = IoUringBuffers> {
     workload: W,
-    held: Held,
+    held: PinnedRange,
     pages: usize,
-    /// As they were when the pins were taken: what the pins' holder looks at.
-    frames: Frames,
+    /// The frames at the time of the pin: the memory that the holder of the pins sees.
+    frames: PageFrames,
 }
 
 impl Pinned {
-    /// Pins the whole buffer, says so, and waits at the gate.
-    pub(super) fn new(stage: &Stage, buffer: Buffer) -> Result<Self> {
-        Self::on(choice::Kind::IoUring, IoUringBuffers::new(buffer, 1)?)?.ready(stage)
+    /// Pins the whole buffer, prints `ready`, and waits.
+    pub(super) fn new(run: &ScenarioRun, buffer: Buffer) -> Result<Self> {
+        Self::on(PinKind::IoUring, IoUringBuffers::new(buffer, 1)?)?.ready(run)
     }
 }
 
 impl<W: Workload> Pinned<W> {
-    /// Pins what the workload has, and says nothing.
-    pub(super) fn on(kind: choice::Kind, mut workload: W) -> Result<Self> {
+    /// Pins the memory of the workload without printing a line.
+    pub(super) fn on(kind: PinKind, mut workload: W) -> Result<Self> {
         let began_ns = report::now_ns();
         let pins = workload.pin()?;
         let buffer = buffer_of(workload.buffer())?;
         Ok(Self {
-            held: Held {
+            held: PinnedRange {
                 kind: Some(kind),
                 tid: report::caller().1,
                 address: buffer.address(),
@@ -48,14 +48,14 @@ impl<W: Workload> Pinned<W> {
         })
     }
 
-    /// Says so, and waits at the gate.
-    pub(super) fn ready(self, stage: &Stage) -> Result<Self> {
-        stage.ready(self.held)?;
-        stage.wait()?;
+    /// Prints `ready`, and waits.
+    pub(super) fn ready(self, run: &ScenarioRun) -> Result<Self> {
+        run.ready(self.held)?;
+        run.wait()?;
         Ok(self)
     }
 
-    /// What holds the memory.
+    /// The workload that holds the memory.
     pub(super) const fn workload(&self) -> &W {
         &self.workload
     }
@@ -65,32 +65,32 @@ impl<W: Workload> Pinned<W> {
         buffer_of(self.workload.buffer())
     }
 
-    /// What a line says of it.
-    pub(super) const fn held(&self) -> Held {
+    /// The range for the printed lines.
+    pub(super) const fn held(&self) -> PinnedRange {
         self.held
     }
 
-    /// All of its pages.
+    /// The indexes of all pages.
     pub(super) const fn all(&self) -> Range<usize> {
         0..self.pages
     }
 
-    /// A system call touched these pages where they were pinned.
-    pub(super) fn touched(&self, stage: &mut Stage, touch: Touch, pages: Range<usize>) {
-        stage.note(Kind::MappingTouched, touch, 1, self.held.address, pages);
+    /// Notes a system call that changed these pages at the address at which they were pinned.
+    pub(super) fn changed_by(&self, run: &mut ScenarioRun, trigger: ExpectedTrigger, pages: Range<usize>) {
+        run.note(ExpectedKind::MappingTouched, trigger, 1, self.held.address, pages);
     }
 
-    /// Writes to each page; where that put another frame in the place of the held one, it was a copy.
-    pub(super) fn write(&mut self, stage: &mut Stage) -> Result<()> {
+    /// Writes to each page. A page whose held frame was replaced by the write has been copied.
+    pub(super) fn write(&mut self, run: &mut ScenarioRun) -> Result<()> {
         let began_ns = report::now_ns();
         let before = frames(self.buffer()?)?;
         self.buffer()?.write_pages();
-        let copied = self.copied_since(stage, &before)?;
-        stage.step("write", &[("pages_copied", copied)], began_ns)
+        let copied = self.copied_since(run, &before)?;
+        run.step("write", &[("pages_copied", copied)], began_ns)
     }
 
-    /// Notes the held pages that were copied since `before`, and counts them.
-    pub(super) fn copied_since(&mut self, stage: &mut Stage, before: &Frames) -> Result<u64> {
+    /// Notes the held pages that were copied since `before`, and returns their number.
+    pub(super) fn copied_since(&mut self, run: &mut ScenarioRun, before: &PageFrames) -> Result<u64> {
         let after = frames(self.buffer()?)?;
         let gone: Vec<usize> = self.frames.changed(before);
         let copied: Vec<usize> = before
@@ -106,33 +106,33 @@ impl<W: Workload> Pinned<W> {
         };
         let (base, times, count) = (buffer.address(), copies(&copied, unit), copied.len() as u64);
         let kind = match self.held.kind {
-            Some(choice::Kind::Vmsplice) => Kind::GetNotPin,
-            _ => Kind::CowAfterPin,
+            Some(PinKind::Vmsplice) => ExpectedKind::GetNotPin,
+            _ => ExpectedKind::CowAfterPin,
         };
-        stage.note(kind, Touch::Write, times, base, copied);
+        run.note(kind, ExpectedTrigger::Write, times, base, copied);
         Ok(count)
     }
 
-    /// The frames that are held.
-    pub(super) fn frames(&self) -> Frames {
+    /// The held frames.
+    pub(super) fn frames(&self) -> PageFrames {
         self.frames.clone()
     }
 
-    /// Gives the pins back, and says so.
-    pub(super) fn release(&mut self, stage: &Stage) -> Result<()> {
+    /// Releases the pins, and prints `released`.
+    pub(super) fn release(&mut self, run: &ScenarioRun) -> Result<()> {
         let began_ns = report::now_ns();
         self.workload.unpin()?;
-        let deferred = self.workload.facts().unpin_is_deferred;
-        stage.released(self.held, deferred, began_ns)
+        let deferred = self.workload.info().unpin_is_deferred;
+        run.released(self.held, deferred, began_ns)
     }
 }
 
-/// The frame of each page; a scenario cannot do without.
-pub(super) fn frames(buffer: &Buffer) -> Result<Frames> {
+/// The frame of each page; a scenario needs them.
+pub(super) fn frames(buffer: &Buffer) -> Result<PageFrames> {
     buffer.frames().ok_or_else(|| {
         Failure::unavailable(
-            "the kernel does not tell the frames of this process's pages",
-            "run as root: only by the frames it is known what was copied",
+            "the kernel hides the frames of this process's pages",
+            "run as root: only the frames show which pages were copied",
         )
     })
 }

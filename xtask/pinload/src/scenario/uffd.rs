@@ -1,78 +1,78 @@
-//! Write protection by userfaultfd, of pinned memory and of memory that nobody pins.
+//! Write protection by userfaultfd of pinned memory and of unpinned memory.
 
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use super::arguments::{Storm, Writing};
-use super::crew::Crew;
+use super::arguments::{UffdStormArgs, UffdWritersArgs};
+use super::expected::ExpectedTrigger;
 use super::pinned::Pinned;
-use super::stage::{Held, Stage};
-use super::truth::Touch;
+use super::scenario_run::{PinnedRange, ScenarioRun};
+use super::uffd_writers::UffdWriters;
 use crate::choice::Backing;
 use crate::failure::Result;
-use crate::memory::{Buffer, FirstTouch, Sharing, Wanted};
+use crate::memory::{Buffer, FirstTouch, MemorySpec, Sharing};
 use crate::report;
 use crate::run::joined;
 
-/// The pinned range is write-protected again and again, each time until a writer was held up.
-pub(super) fn writers(stage: &mut Stage, pinned: &mut Pinned, arguments: &Writing) -> Result<()> {
+/// Write-protects the pinned range repeatedly, each time until a writer has faulted.
+pub(super) fn writers(run: &mut ScenarioRun, pinned: &mut Pinned, arguments: &UffdWritersArgs) -> Result<()> {
     let began_ns = report::now_ns();
     let before = pinned.frames();
     let faults = {
         let buffer: &Buffer = pinned.buffer()?;
-        Crew::new(vec![buffer])?.run(arguments.writers, |crew| {
+        UffdWriters::new(vec![buffer])?.run(arguments.writers, |writers| {
             for _ in 0..arguments.rounds {
-                let faults = crew.faults();
-                crew.protect(buffer)?;
-                crew.await_fault(faults)?;
+                let faults = writers.faults();
+                writers.protect(buffer)?;
+                writers.await_fault(faults)?;
             }
-            Ok(crew.faults())
+            Ok(writers.faults())
         })?
     };
     for _ in 0..arguments.rounds {
-        pinned.touched(stage, Touch::UffdWp, pinned.all());
+        pinned.changed_by(run, ExpectedTrigger::UffdWp, pinned.all());
     }
-    stage.windows(arguments.rounds);
-    // A frame that was left by a copy never comes back, so the whole time is one step.
+    run.windows(arguments.rounds);
+    // A frame that was replaced by a copy never returns, so all rounds together are one step.
     let seen = [
         ("write_protects", arguments.rounds),
         ("changed", arguments.rounds),
         ("faults_handled", faults),
-        ("pages_copied", pinned.copied_since(stage, &before)?),
+        ("pages_copied", pinned.copied_since(run, &before)?),
     ];
-    stage.step("uffd_wp", &seen, began_ns)
+    run.step("uffd_wp", &seen, began_ns)
 }
 
 /// Many threads write-protect at once; nothing is pinned.
-pub(super) fn storm(stage: &mut Stage, arguments: &Storm) -> Result<()> {
+pub(super) fn storm(run: &mut ScenarioRun, arguments: &UffdStormArgs) -> Result<()> {
     let ranges = if arguments.shared { 1 } else { arguments.threads };
-    let buffers = (0..ranges).map(|_| Buffer::new(stage.wanted(Sharing::Private)));
+    let buffers = (0..ranges).map(|_| Buffer::new(run.wanted(Sharing::Private)));
     let buffers: Vec<Buffer> = buffers.collect::<Result<_>>()?;
-    let untouched = Buffer::new(Wanted {
+    let untouched = Buffer::new(MemorySpec {
         backing: Backing::Small,
         first_touch: FirstTouch::Nothing,
-        ..stage.wanted(Sharing::Private)
+        ..run.wanted(Sharing::Private)
     })?;
     let first = &buffers[0];
-    let held = Held::unpinned(first);
-    let crew = Crew::new(buffers.iter().collect())?;
-    crew.watch(&untouched)?;
-    stage.ready(held)?;
-    stage.wait()?;
+    let held = PinnedRange::unpinned(first);
+    let writers = UffdWriters::new(buffers.iter().collect())?;
+    writers.watch(&untouched)?;
+    run.ready(held)?;
+    run.wait()?;
     let began_ns = report::now_ns();
-    let faults = crew.run(arguments.writers, |crew| {
-        let turn = Mutex::new(());
+    let faults = writers.run(arguments.writers, |writers| {
+        let lock = Mutex::new(());
         thread::scope(|scope| {
             let protect = |index: usize| {
-                let (turn, untouched) = (&turn, &untouched);
+                let (lock, untouched) = (&lock, &untouched);
                 let buffer = &buffers[index % buffers.len()];
-                move || rounds(crew, arguments, buffer, untouched, turn)
+                move || rounds(writers, arguments, buffer, untouched, lock)
             };
             let threads = 0..usize::try_from(arguments.threads).unwrap_or(0);
             let threads: Vec<_> = threads.map(|index| scope.spawn(protect(index))).collect();
             threads.into_iter().map(joined).fold(Ok(()), Result::and)
         })?;
-        Ok(crew.faults())
+        Ok(writers.faults())
     })?;
     let each = u64::from(arguments.threads);
     let seen = [
@@ -80,27 +80,27 @@ pub(super) fn storm(stage: &mut Stage, arguments: &Storm) -> Result<()> {
         ("changed", each * arguments.rounds),
         ("faults_handled", faults),
     ];
-    stage.windows(each * arguments.rounds);
-    stage.step("uffd_wp", &seen, began_ns)?;
-    stage.touched()?;
-    stage.released(held, false, report::now_ns())?;
-    stage.end()
+    run.windows(each * arguments.rounds);
+    run.step("uffd_wp", &seen, began_ns)?;
+    run.changed()?;
+    run.released(held, false, report::now_ns())?;
+    run.end()
 }
 
-/// What one thread does. Where a range is shared, another one might have protected it between the write that
-/// makes sure of a change and the write-protect: so they take turns.
+/// The work of one thread. Threads that share a range hold a lock: otherwise another thread could protect the
+/// range between the write, which guarantees a change, and the write-protect.
 fn rounds(
-    crew: &Crew<'_>,
-    arguments: &Storm,
+    writers: &UffdWriters<'_>,
+    arguments: &UffdStormArgs,
     buffer: &Buffer,
     untouched: &Buffer,
-    turn: &Mutex<()>,
+    lock: &Mutex<()>,
 ) -> Result<()> {
     for _ in 0..arguments.rounds {
         let _turn = arguments
             .shared
-            .then(|| turn.lock().unwrap_or_else(PoisonError::into_inner));
-        crew.protect(buffer)?;
+            .then(|| lock.lock().unwrap_or_else(PoisonError::into_inner));
+        writers.protect(buffer)?;
     }
-    (0..arguments.empty).try_for_each(|_| crew.protect_untouched(untouched))
+    (0..arguments.empty).try_for_each(|_| writers.protect_untouched(untouched))
 }

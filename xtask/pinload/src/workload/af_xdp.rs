@@ -1,14 +1,14 @@
-//! The umem of an AF_XDP socket: pins that last until the socket is gone.
+//! The umem of an AF_XDP socket: pins that last until the socket is released.
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::libc;
 
-use super::{Facts, Workload, verify_late};
+use super::{Workload, WorkloadInfo, verify_late};
 use crate::failure::{Explain, Failure, Result};
 use crate::memory::{Buffer, PAGE};
-use crate::pins::Pins;
+use crate::pins::PinCounts;
 
 const NO_SOCKET: &str = "run as root (CAP_NET_RAW) on a kernel with CONFIG_XDP_SOCKETS";
 const NO_MEMLOCK: &str = "raise the limit of locked memory (ulimit -l), or run as root";
@@ -25,7 +25,7 @@ impl Umem {
         // SAFETY: socket(2) takes no pointers.
         let descriptor = unsafe { libc::socket(libc::AF_XDP, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
         let descriptor = Errno::result(descriptor).unavailable("cannot open an AF_XDP socket", NO_SOCKET)?;
-        // SAFETY: the descriptor was made just now and belongs to nobody else.
+        // SAFETY: the descriptor has just been created; nothing else owns it.
         let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
         Ok(Self {
             socket: Some(socket),
@@ -35,12 +35,12 @@ impl Umem {
 }
 
 impl Workload for Umem {
-    fn pin(&mut self) -> Result<Pins> {
+    fn pin(&mut self) -> Result<PinCounts> {
         let socket = self
             .socket
             .as_ref()
             .ok_or_else(|| Failure::failed("the AF_XDP socket is closed", "pin before closing"))?;
-        // The first version of the structure, which every kernel takes.
+        // The first version of the structure, which every kernel accepts.
         let umem = libc::xdp_umem_reg_v1 {
             addr: self.buffer.address() as u64,
             len: self.buffer.bytes() as u64,
@@ -61,7 +61,7 @@ impl Workload for Umem {
         Errno::result(result).failing("cannot register the umem", NO_MEMLOCK)?;
         verify_late(&self.buffer)?;
         let pages = Some((self.buffer.bytes() / PAGE) as u64);
-        Ok(Pins::lasting(pages, pages))
+        Ok(PinCounts::lasting(pages, pages))
     }
 
     fn unpin(&mut self) -> Result<()> {
@@ -73,12 +73,12 @@ impl Workload for Umem {
         Ok(())
     }
 
-    fn facts(&self) -> Facts {
-        Facts {
+    fn info(&self) -> WorkloadInfo {
+        WorkloadInfo {
             address: self.buffer.address(),
             unpin_is_deferred: true,
             close_is_deferred: true,
-            ..Facts::default()
+            ..WorkloadInfo::default()
         }
     }
 

@@ -1,4 +1,4 @@
-//! Direct I/O: pins (FOLL_GET references before 6.5) for the time of each call.
+//! Direct I/O: pins (FOLL_GET references before 6.5) for the duration of each call.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use nix::libc;
 
-use super::{Facts, Workload, counted_for_reading};
+use super::{Workload, WorkloadInfo, counted_for_reading};
 use crate::cli::DirectArgs;
 use crate::failure::{Explain, Failure, Result};
-use crate::kernel::Kernel;
+use crate::kernel::KernelRelease;
 use crate::memory::{Buffer, PAGE};
-use crate::pins::Pins;
+use crate::pins::PinCounts;
 
 const REMEDY: &str = "name a file on ext4, xfs or a block device with --file";
 
@@ -82,14 +82,14 @@ impl Direct {
 }
 
 impl Workload for Direct {
-    fn pin(&mut self) -> Result<Pins> {
+    fn pin(&mut self) -> Result<PinCounts> {
         let mut pins = 0;
         for offset in (0..self.buffer.bytes()).step_by(self.block) {
             self.transfer(offset)?;
             pins += pages_spanned(offset, self.block);
         }
-        let kernel = Kernel::running()?;
-        Ok(Pins::transient(match kernel.direct_io_pins() {
+        let kernel = KernelRelease::running()?;
+        Ok(PinCounts::transient(match kernel.direct_io_pins() {
             Some(true) if self.writes => counted_for_reading(self.buffer.wanted(), pins, kernel),
             Some(true) => Some(pins),
             Some(false) => Some(0),
@@ -105,10 +105,10 @@ impl Workload for Direct {
         Ok(())
     }
 
-    fn facts(&self) -> Facts {
-        Facts {
+    fn info(&self) -> WorkloadInfo {
+        WorkloadInfo {
             address: self.buffer.address(),
-            ..Facts::default()
+            ..WorkloadInfo::default()
         }
     }
 
@@ -117,7 +117,7 @@ impl Workload for Direct {
     }
 }
 
-/// Small pages that `length` bytes from `offset` on touch.
+/// Small pages that `length` bytes from `offset` on cover in part or whole.
 fn pages_spanned(offset: usize, length: usize) -> u64 {
     ((offset + length).div_ceil(PAGE) - offset / PAGE) as u64
 }
@@ -132,7 +132,7 @@ fn sibling(path: &Path, index: u32) -> PathBuf {
     name.into()
 }
 
-/// Opens the file that exists, or makes one of `bytes` that has no name any more.
+/// Opens the existing file, or creates a file of `bytes` and unlinks it.
 fn open(path: &Path, index: u32, bytes: usize, writes: bool, overwrite: bool) -> Result<File> {
     let made = sibling(path, index);
     let direct = |path: &Path| {
@@ -169,7 +169,7 @@ fn open(path: &Path, index: u32, bytes: usize, writes: bool, overwrite: bool) ->
     }
 }
 
-/// Real blocks on the disk, so that direct I/O finds neither holes nor dirty page cache.
+/// Writes real blocks to the disk, so that direct I/O finds neither holes nor dirty page cache.
 fn fill(file: &mut File, bytes: usize) -> std::io::Result<()> {
     let chunk = vec![0x70; (1 << 20).min(bytes)];
     let mut left = bytes;

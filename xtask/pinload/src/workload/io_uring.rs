@@ -1,16 +1,16 @@
-//! Fixed buffers of an io_uring: pins that last until unregistered or until the ring is gone.
+//! Fixed buffers of an io_uring: pins that last until the buffers are unregistered or the ring is released.
 
 use std::os::fd::{AsRawFd, RawFd};
 
 use io_uring::IoUring;
 use nix::libc::iovec;
 
-use super::{Facts, Workload, verify_late};
+use super::{Workload, WorkloadInfo, verify_late};
 use crate::choice::Backing;
 use crate::failure::{Explain, Failure, Result};
-use crate::kernel::Kernel;
+use crate::kernel::KernelRelease;
 use crate::memory::{Buffer, HUGE, PAGE};
-use crate::pins::Pins;
+use crate::pins::PinCounts;
 
 const NO_RING: &str = "allow it: sysctl kernel.io_uring_disabled=0, or run as root";
 const NO_MEMLOCK: &str = "raise the limit of locked memory (ulimit -l), or run as root";
@@ -24,12 +24,12 @@ pub(crate) struct IoUringBuffers {
 }
 
 impl IoUringBuffers {
-    /// A ring of its own.
+    /// Creates a ring for the buffer.
     pub(crate) fn new(buffer: Buffer, buffers: u64) -> Result<Self> {
         Ok(Self::on_ring(Self::make_ring()?, buffer, buffers, None))
     }
 
-    /// A ring that `ring_owner_pid` made and this process inherited.
+    /// Uses a ring that `ring_owner_pid` created and this process inherited.
     pub(crate) fn on_ring(ring: IoUring, buffer: Buffer, buffers: u64, ring_owner_pid: Option<i32>) -> Self {
         let buffers = usize::try_from(buffers).unwrap_or(usize::MAX);
         Self {
@@ -56,14 +56,14 @@ impl IoUringBuffers {
             .ok_or_else(|| Failure::failed("the ring is closed", "pin before closing"))
     }
 
-    /// Takes back one of the buffers and leaves its place empty; how many pins it had, if that is known. A work
-    /// queue may be what gives them back.
+    /// Unregisters one of the buffers and leaves its slot of the buffer table empty; returns the number of
+    /// its pins, if known. The kernel may release these pins from a work queue.
     pub(crate) fn take_back(&self, index: u32) -> Result<Option<u64>> {
         let none = iovec {
             iov_base: std::ptr::null_mut(),
             iov_len: 0,
         };
-        // SAFETY: nothing is registered, and no request uses what was.
+        // SAFETY: the vector is empty, and no request uses the old buffer.
         unsafe {
             self.ring()?
                 .submitter()
@@ -73,16 +73,16 @@ impl IoUringBuffers {
             &format!("cannot take back buffer {index} alone"),
             "updating registered buffers needs kernel 5.13",
         )?;
-        Ok(self.held_by(Kernel::running()?, index as usize))
+        Ok(self.held_by(KernelRelease::running()?, index as usize))
     }
 
-    /// Pins that stay.
-    fn held(&self, kernel: Kernel) -> Option<u64> {
+    /// Pins that last.
+    fn held(&self, kernel: KernelRelease) -> Option<u64> {
         (0..self.buffers).map(|index| self.held_by(kernel, index)).sum()
     }
 
-    /// Those of one buffer: one for each page, or for each large folio.
-    fn held_by(&self, kernel: Kernel, index: usize) -> Option<u64> {
+    /// The pins of one buffer: one for each page, or for each large folio.
+    fn held_by(&self, kernel: KernelRelease, index: usize) -> Option<u64> {
         let each = self.buffer.bytes() / self.buffers;
         let pages = (each / PAGE) as u64;
         if self.buffer.wanted().backing == Backing::Small {
@@ -98,13 +98,13 @@ impl IoUringBuffers {
     }
 }
 
-/// Huge pages that `length` bytes from `offset` on touch.
+/// Huge pages that `length` bytes from `offset` on cover in part or whole.
 fn huge_pages_spanned(offset: usize, length: usize) -> u64 {
     ((offset + length).div_ceil(HUGE) - offset / HUGE) as u64
 }
 
 impl Workload for IoUringBuffers {
-    fn pin(&mut self) -> Result<Pins> {
+    fn pin(&mut self) -> Result<PinCounts> {
         let each = self.buffer.bytes() / self.buffers;
         let vectors: Vec<iovec> = (0..self.buffers)
             .map(|index| iovec {
@@ -112,15 +112,18 @@ impl Workload for IoUringBuffers {
                 iov_len: each,
             })
             .collect();
-        // SAFETY: the buffer outlives the registration or, where a touch unmaps it, the kernel's pins keep
-        // the pages; no request ever uses the registered buffers.
+        // SAFETY: the buffer outlives the registration. If a change unmaps the buffer, the kernel's pins keep
+        // the pages. No request ever uses the registered buffers.
         unsafe { self.ring()?.submitter().register_buffers(&vectors) }.failing(
             &format!("cannot register {} buffers of {each} bytes", self.buffers),
             NO_MEMLOCK,
         )?;
         verify_late(&self.buffer)?;
-        let held = self.held(Kernel::running()?);
-        Ok(Pins::lasting(Some((self.buffer.bytes() / PAGE) as u64), held))
+        let held = self.held(KernelRelease::running()?);
+        Ok(PinCounts::lasting(
+            Some((self.buffer.bytes() / PAGE) as u64),
+            held,
+        ))
     }
 
     fn unpin(&mut self) -> Result<()> {
@@ -135,12 +138,12 @@ impl Workload for IoUringBuffers {
         Ok(())
     }
 
-    fn facts(&self) -> Facts {
-        Facts {
+    fn info(&self) -> WorkloadInfo {
+        WorkloadInfo {
             address: self.buffer.address(),
             ring_owner_pid: self.ring_owner_pid,
             close_is_deferred: true,
-            ..Facts::default()
+            ..WorkloadInfo::default()
         }
     }
 

@@ -1,7 +1,6 @@
-//! The kinds of pins, one file each, behind one small interface.
+//! The kinds of pins, one file each, behind one trait.
 //!
-//! A workload pins, undoes and closes, and knows what the kernel's books will show for it. It neither waits
-//! nor reports.
+//! A workload pins, unpins and closes, and knows the counts that /proc/vmstat must show for it.
 
 mod af_xdp;
 mod direct;
@@ -17,68 +16,68 @@ pub(crate) use self::vmsplice::Vmsplice;
 
 use crate::choice::Backing;
 use crate::failure::Result;
-use crate::kernel::Kernel;
-use crate::memory::{Buffer, FirstTouch, Sharing, Wanted};
-use crate::pins::Pins;
-use crate::plan::{Method, Plan};
+use crate::kernel::KernelRelease;
+use crate::memory::{Buffer, FirstTouch, MemorySpec, Sharing};
+use crate::pins::PinCounts;
+use crate::plan::{PinMethod, WorkloadPlan};
 
 /// One way of pinning one range of memory.
 pub(crate) trait Workload: Send {
-    /// Takes the pins (and gives them back, where one call does both).
-    fn pin(&mut self) -> Result<Pins>;
-    /// Gives the pins back by the call that undoes them; by closing, where there is none.
+    /// Takes the pins (and releases them, if one call does both).
+    fn pin(&mut self) -> Result<PinCounts>;
+    /// Releases the pins by the call that undoes the pin; by closing, if there is no such call.
     fn unpin(&mut self) -> Result<()>;
-    /// Gives the pins back by closing the descriptor.
+    /// Releases the pins by closing the descriptor.
     fn close(&mut self) -> Result<()>;
-    /// What a report says about it.
-    fn facts(&self) -> Facts;
-    /// The pinned memory, where it is of this process.
+    /// The details for the printed lines.
+    fn info(&self) -> WorkloadInfo;
+    /// The pinned memory, if it belongs to this process.
     fn buffer(&mut self) -> Option<&mut Buffer>;
 }
 
-/// What a report says about a workload.
+/// The details of a workload for the printed lines.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Facts {
+pub(crate) struct WorkloadInfo {
     /// First byte of the pinned range.
     pub(crate) address: usize,
-    /// Process whose memory it is, if another one.
+    /// The process that owns the memory, if it is another process.
     pub(crate) target_pid: Option<i32>,
-    /// Process that made the ring, if another one.
+    /// The process that created the ring, if it is another process.
     pub(crate) ring_owner_pid: Option<i32>,
-    /// `unpin` leaves the release to a work queue.
+    /// `unpin` releases the pins from a work queue.
     pub(crate) unpin_is_deferred: bool,
-    /// `close` and the process's end leave the release to a work queue.
+    /// `close` and the exit of the process release the pins from a work queue.
     pub(crate) close_is_deferred: bool,
 }
 
-/// Makes the workload of `plan` with memory of its own; `index` tells siblings apart.
-pub(crate) fn prepare(plan: &Plan, index: u32) -> Result<Box<dyn Workload>> {
-    if let Method::ProcessVm { repeat } = plan.method {
+/// Creates the workload of `plan` with memory of its own; `index` distinguishes siblings.
+pub(crate) fn prepare(plan: &WorkloadPlan, index: u32) -> Result<Box<dyn Workload>> {
+    if let PinMethod::ProcessVm { repeat } = plan.method {
         return Ok(Box::new(process_vm::ProcessVm::new(plan.memory(), repeat)?));
     }
     prepare_on(plan, Buffer::new(plan.memory())?, index)
 }
 
-/// Makes the workload of `plan` on memory that exists.
-pub(crate) fn prepare_on(plan: &Plan, buffer: Buffer, index: u32) -> Result<Box<dyn Workload>> {
+/// Creates the workload of `plan` on existing memory.
+pub(crate) fn prepare_on(plan: &WorkloadPlan, buffer: Buffer, index: u32) -> Result<Box<dyn Workload>> {
     Ok(match &plan.method {
-        Method::IoUring { buffers, .. } => Box::new(IoUringBuffers::new(buffer, *buffers)?),
-        Method::AfXdp => Box::new(af_xdp::Umem::new(buffer)?),
-        Method::ProcessVm { repeat } => Box::new(process_vm::ProcessVm::new(plan.memory(), *repeat)?),
-        Method::DirectRead(arguments) => Box::new(direct::Direct::reading(buffer, arguments, index)?),
-        Method::DirectWrite(arguments) => Box::new(direct::Direct::writing(buffer, arguments, index)?),
-        Method::Udmabuf => Box::new(udmabuf::Udmabuf::new(buffer)?),
-        Method::Vfio => Box::new(vfio::Vfio::new(buffer)?),
-        Method::Vmsplice => Box::new(Vmsplice::new(buffer)),
-        Method::Zerocopy => Box::new(zerocopy::Zerocopy::new(buffer)?),
+        PinMethod::IoUring { buffers, .. } => Box::new(IoUringBuffers::new(buffer, *buffers)?),
+        PinMethod::AfXdp => Box::new(af_xdp::Umem::new(buffer)?),
+        PinMethod::ProcessVm { repeat } => Box::new(process_vm::ProcessVm::new(plan.memory(), *repeat)?),
+        PinMethod::DirectRead(arguments) => Box::new(direct::Direct::reading(buffer, arguments, index)?),
+        PinMethod::DirectWrite(arguments) => Box::new(direct::Direct::writing(buffer, arguments, index)?),
+        PinMethod::Udmabuf => Box::new(udmabuf::Udmabuf::new(buffer)?),
+        PinMethod::Vfio => Box::new(vfio::Vfio::new(buffer)?),
+        PinMethod::Vmsplice => Box::new(Vmsplice::new(buffer)),
+        PinMethod::Zerocopy => Box::new(zerocopy::Zerocopy::new(buffer)?),
     })
 }
 
-/// How many of `pins` page references the kernel counts when it pins `memory` for reading only.
+/// The number of `pins` page references that the kernel counts when it pins `memory` only for reading.
 ///
-/// Private memory that nobody wrote maps the zero page, which newer kernels leave uncounted; the huge zero
+/// Private memory that was never written maps the zero page, which newer kernels do not count. The huge zero
 /// page, which transparent huge pages get, is counted (measured from 5.10 to 7.3).
-fn counted_for_reading(memory: Wanted, pins: u64, kernel: Kernel) -> Option<u64> {
+fn counted_for_reading(memory: MemorySpec, pins: u64, kernel: KernelRelease) -> Option<u64> {
     let zero = memory.sharing == Sharing::Private && memory.first_touch != FirstTouch::Write;
     match memory.backing {
         Backing::Small if zero => kernel
@@ -88,7 +87,7 @@ fn counted_for_reading(memory: Wanted, pins: u64, kernel: Kernel) -> Option<u64>
     }
 }
 
-/// Checks huge pages that only the pin could fault in.
+/// Checks that the pin faulted in huge pages, for memory that was not written before.
 fn verify_late(buffer: &Buffer) -> Result<()> {
     let memory = buffer.wanted();
     if memory.backing == Backing::Thp && memory.first_touch != FirstTouch::Write {

@@ -1,38 +1,38 @@
-//! process_vm_readv: pins on another process's memory, taken and given back within the call.
+//! process_vm_readv: pins on the memory of another process, taken and released within the call.
 
 use std::io::{IoSliceMut, Read};
 
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 
-use super::{Facts, Workload, counted_for_reading};
+use super::{Workload, WorkloadInfo, counted_for_reading};
+use crate::child::ForkedChild;
 use crate::failure::{Explain, Failure, Result};
-use crate::family::Child;
-use crate::kernel::Kernel;
-use crate::memory::{Buffer, PAGE, Wanted};
-use crate::pins::Pins;
+use crate::kernel::KernelRelease;
+use crate::memory::{Buffer, MemorySpec, PAGE};
+use crate::pins::PinCounts;
 
 const REMEDY: &str = "run as root, or allow it: sysctl kernel.yama.ptrace_scope=0";
 
-/// A child with memory, and a place to read it to.
+/// A child with memory, and a local buffer for the bytes read.
 pub(super) struct ProcessVm {
-    child: Option<Child>,
+    child: Option<ForkedChild>,
     address: usize,
-    memory: Wanted,
+    memory: MemorySpec,
     local: Vec<u8>,
     repeat: u64,
 }
 
 impl ProcessVm {
-    /// Forks the child and waits until its memory is there. To be called before any thread exists.
-    pub(super) fn new(memory: Wanted, repeat: u64) -> Result<Self> {
-        let mut child = Child::fork(move |parent| {
+    /// Forks the child and waits until its memory is mapped. The caller must not have started a thread.
+    pub(super) fn new(memory: MemorySpec, repeat: u64) -> Result<Self> {
+        let mut child = ForkedChild::fork(move |parent| {
             let buffer = Buffer::new(memory)?;
-            parent.tell(&(buffer.address() as u64).to_ne_bytes())?;
+            parent.send(&(buffer.address() as u64).to_ne_bytes())?;
             parent.wait()
         })?;
         let mut address = [0; 8];
-        if child.news().read_exact(&mut address).is_err() {
-            // The child has said why, and its exit code says what kind of failure it was.
+        if child.messages().read_exact(&mut address).is_err() {
+            // The child has printed the reason, and its exit code is that of the failure.
             let code = child.finish()?;
             return Err(Failure {
                 code,
@@ -59,7 +59,7 @@ impl ProcessVm {
 }
 
 impl Workload for ProcessVm {
-    fn pin(&mut self) -> Result<Pins> {
+    fn pin(&mut self) -> Result<PinCounts> {
         let child = self
             .child
             .as_ref()
@@ -80,10 +80,10 @@ impl Workload for ProcessVm {
             }
         }
         let pins = self.memory.pages * self.repeat;
-        Ok(Pins::transient(counted_for_reading(
+        Ok(PinCounts::transient(counted_for_reading(
             self.memory,
             pins,
-            Kernel::running()?,
+            KernelRelease::running()?,
         )))
     }
 
@@ -95,11 +95,11 @@ impl Workload for ProcessVm {
         self.finish()
     }
 
-    fn facts(&self) -> Facts {
-        Facts {
+    fn info(&self) -> WorkloadInfo {
+        WorkloadInfo {
             address: self.address,
             target_pid: self.child.as_ref().map(|child| child.pid().as_raw()),
-            ..Facts::default()
+            ..WorkloadInfo::default()
         }
     }
 

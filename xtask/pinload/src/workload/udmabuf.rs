@@ -1,4 +1,4 @@
-//! A DMA buffer over a memfd: one pin a folio, until the buffer's descriptor is closed.
+//! A DMA buffer over a memfd: one pin for each folio, until the descriptor of the buffer is closed.
 
 use std::fs::OpenOptions;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -6,12 +6,12 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::libc::c_ulong;
 
-use super::{Facts, Workload, verify_late};
+use super::{Workload, WorkloadInfo, verify_late};
 use crate::choice::Backing;
 use crate::failure::{Explain, Failure, Result};
-use crate::kernel::Kernel;
+use crate::kernel::KernelRelease;
 use crate::memory::{Buffer, HUGE, PAGE};
-use crate::pins::Pins;
+use crate::pins::PinCounts;
 
 const DEVICE: &str = "/dev/udmabuf";
 const NO_DEVICE: &str =
@@ -42,7 +42,7 @@ pub(super) struct Udmabuf {
 }
 
 impl Udmabuf {
-    /// Seals the memfd against shrinking, as the driver demands.
+    /// Seals the memfd against shrinking, as the driver requires.
     pub(super) fn new(buffer: Buffer) -> Result<Self> {
         let device = OpenOptions::new()
             .read(true)
@@ -66,7 +66,7 @@ fn memfd(buffer: &Buffer) -> Result<std::os::fd::BorrowedFd<'_>> {
 }
 
 impl Workload for Udmabuf {
-    fn pin(&mut self) -> Result<Pins> {
+    fn pin(&mut self) -> Result<PinCounts> {
         let create = Create {
             memfd: u32::try_from(memfd(&self.buffer)?.as_raw_fd()).unwrap_or(u32::MAX),
             flags: CLOEXEC,
@@ -76,7 +76,7 @@ impl Workload for Udmabuf {
         // SAFETY: the pointer is to a `udmabuf_create` that the kernel only reads.
         let descriptor = unsafe { ioctl::create(self.device.as_raw_fd(), &raw const create) }
             .failing("cannot create the DMA buffer", NO_BUFFER)?;
-        // SAFETY: the ioctl returned a descriptor that belongs to nobody else.
+        // SAFETY: the ioctl has just returned the descriptor; nothing else owns it.
         self.dma = Some(unsafe { OwnedFd::from_raw_fd(descriptor) });
         verify_late(&self.buffer)?;
         let folio = if self.buffer.wanted().backing == Backing::Small {
@@ -85,10 +85,10 @@ impl Workload for Udmabuf {
             HUGE
         };
         let folios = self.buffer.bytes().div_ceil(folio) as u64;
-        let pins = Kernel::running()?
+        let pins = KernelRelease::running()?
             .udmabuf_pins()
             .map(|pins| if pins { folios } else { 0 });
-        Ok(Pins::lasting(pins, pins))
+        Ok(PinCounts::lasting(pins, pins))
     }
 
     fn unpin(&mut self) -> Result<()> {
@@ -100,10 +100,10 @@ impl Workload for Udmabuf {
         Ok(())
     }
 
-    fn facts(&self) -> Facts {
-        Facts {
+    fn info(&self) -> WorkloadInfo {
+        WorkloadInfo {
             address: self.buffer.address(),
-            ..Facts::default()
+            ..WorkloadInfo::default()
         }
     }
 

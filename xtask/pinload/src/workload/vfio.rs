@@ -1,17 +1,18 @@
-//! A DMA mapping of VFIO's type 1 IOMMU: pinned page by page until it is unmapped, or its container closed.
+//! A DMA mapping of the type 1 IOMMU of VFIO: pinned page by page until the mapping is removed or its
+//! container is closed.
 //!
-//! The device is QEMU's `edu` (1234:11e8), which does nothing by itself, behind an emulated IOMMU. The kernel lets one
-//! process at a time have it; where there are several, the first that is free is taken.
+//! The device is QEMU's `edu` (1234:11e8) behind an emulated IOMMU; it does nothing by itself. The kernel
+//! assigns a device to one process at a time; of several devices, the first free one is used.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
-use super::{Facts, Workload};
+use super::{Workload, WorkloadInfo};
 use crate::failure::{Explain, Failure, Result};
 use crate::memory::{Buffer, PAGE};
-use crate::pins::Pins;
+use crate::pins::PinCounts;
 
 const CONTAINER: &str = "/dev/vfio/vfio";
 const NO_VFIO: &str = "run as root with the modules vfio-pci and vfio_iommu_type1 (Debian: the full flavour)";
@@ -45,7 +46,7 @@ struct Unmap {
 }
 
 mod ioctl {
-    //! Of linux/vfio.h: type `;`, numbers from 100, all without a size in their code.
+    //! The ioctls of linux/vfio.h: type `;`, numbers from 100, no size in the request code.
     use nix::request_code_none;
 
     nix::ioctl_write_int_bad!(set_iommu, request_code_none!(b';', 102));
@@ -56,13 +57,13 @@ mod ioctl {
 
 /// A container with the device's group in it, and the memory mapped into it.
 pub(super) struct Vfio {
-    /// Closed in this order.
+    /// The group and the container, closed in this order.
     open: Option<(File, File)>,
     buffer: Buffer,
 }
 
 impl Vfio {
-    /// Takes a device for VFIO, and opens a container for its group.
+    /// Assigns a device to VFIO, and opens a container for its group.
     pub(super) fn new(buffer: Buffer) -> Result<Self> {
         let container =
             open(Path::new(CONTAINER)).unavailable(&format!("cannot open {CONTAINER}"), NO_VFIO)?;
@@ -71,7 +72,7 @@ impl Vfio {
         // SAFETY: the pointer is to a descriptor's number, which the kernel only reads.
         unsafe { ioctl::group_set_container(group.as_raw_fd(), &raw const number) }
             .failing("cannot put the device's group into a container", BUG)?;
-        // SAFETY: an integer argument.
+        // SAFETY: the argument is an integer.
         unsafe { ioctl::set_iommu(number, TYPE1V2) }.unavailable("there is no type 1 IOMMU", NO_VFIO)?;
         Ok(Self {
             open: Some((group, container)),
@@ -90,7 +91,7 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).open(path)
 }
 
-/// The group of the first device that nobody has.
+/// The group of the first device that no process uses.
 fn free_group() -> Result<File> {
     for device in devices()? {
         let path = group_of(&device)?;
@@ -102,7 +103,7 @@ fn free_group() -> Result<File> {
     Err(Failure::unavailable("every edu device is in use", NO_DEVICE))
 }
 
-/// The devices' folders in sysfs, with vfio-pci as their driver.
+/// The sysfs folders of the devices; binds the devices to vfio-pci.
 fn devices() -> Result<Vec<PathBuf>> {
     let devices = fs::read_dir("/sys/bus/pci/devices").unavailable("there is no PCI bus", NO_DEVICE)?;
     let is = |folder: &Path, file: &str, value: &str| {
@@ -116,7 +117,7 @@ fn devices() -> Result<Vec<PathBuf>> {
     let Some(device) = devices.first() else {
         return Err(Failure::unavailable("there is no edu device", NO_DEVICE));
     };
-    // The driver takes all of them at once.
+    // vfio-pci binds all devices of this id at once.
     if !device.join("driver").exists() {
         fs::write("/sys/bus/pci/drivers/vfio-pci/new_id", "1234 11e8")
             .unavailable("cannot give the device to vfio-pci", NO_VFIO)?;
@@ -134,7 +135,7 @@ fn group_of(device: &Path) -> Result<PathBuf> {
 }
 
 impl Workload for Vfio {
-    fn pin(&mut self) -> Result<Pins> {
+    fn pin(&mut self) -> Result<PinCounts> {
         let map = Map {
             argsz: MAP_BYTES,
             flags: READ_AND_WRITE,
@@ -148,7 +149,7 @@ impl Workload for Vfio {
             "raise the limit of locked memory (ulimit -l)",
         )?;
         let pages = Some((self.buffer.bytes() / PAGE) as u64);
-        Ok(Pins::lasting(pages, pages))
+        Ok(PinCounts::lasting(pages, pages))
     }
 
     fn unpin(&mut self) -> Result<()> {
@@ -169,10 +170,10 @@ impl Workload for Vfio {
         Ok(())
     }
 
-    fn facts(&self) -> Facts {
-        Facts {
+    fn info(&self) -> WorkloadInfo {
+        WorkloadInfo {
             address: self.buffer.address(),
-            ..Facts::default()
+            ..WorkloadInfo::default()
         }
     }
 

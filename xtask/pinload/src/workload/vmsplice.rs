@@ -1,4 +1,4 @@
-//! Pages in pipes: references (FOLL_GET) that last while the pipe is full, and no pins.
+//! Pages in pipes: references (FOLL_GET) that last while the pipe holds the pages; no pins.
 
 use std::fs::File;
 use std::io::{ErrorKind, IoSlice, Read};
@@ -6,12 +6,12 @@ use std::io::{ErrorKind, IoSlice, Read};
 use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl, vmsplice};
 use nix::unistd::pipe2;
 
-use super::{Facts, Workload};
+use super::{Workload, WorkloadInfo};
 use crate::failure::{Explain, Failure, Result};
 use crate::memory::{Buffer, PAGE};
-use crate::pins::Pins;
+use crate::pins::PinCounts;
 
-/// Pages in one pipe: what an unprivileged pipe may grow to.
+/// Pages in one pipe: the limit for an unprivileged pipe.
 const PIPE_PAGES: usize = 256;
 const REMEDY: &str = "ask for fewer --pages, or raise fs.pipe-user-pages-soft";
 
@@ -22,7 +22,7 @@ pub(crate) struct Vmsplice {
 }
 
 impl Vmsplice {
-    /// No pipe yet.
+    /// A workload without pipes.
     pub(crate) const fn new(buffer: Buffer) -> Self {
         Self {
             pipes: Vec::new(),
@@ -32,7 +32,7 @@ impl Vmsplice {
 
     fn splice(&mut self, offset: usize, bytes: usize) -> Result<()> {
         let (read, write) =
-            pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).failing("cannot make a pipe", REMEDY)?;
+            pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).failing("cannot create a pipe", REMEDY)?;
         let capacity = i32::try_from(PIPE_PAGES * PAGE).unwrap_or(i32::MAX);
         fcntl(&write, FcntlArg::F_SETPIPE_SZ(capacity)).failing("cannot enlarge a pipe", REMEDY)?;
         let pointer: *const u8 = std::ptr::with_exposed_provenance(self.buffer.address() + offset);
@@ -52,12 +52,12 @@ impl Vmsplice {
 }
 
 impl Workload for Vmsplice {
-    fn pin(&mut self) -> Result<Pins> {
+    fn pin(&mut self) -> Result<PinCounts> {
         let all = self.buffer.bytes();
         for offset in (0..all).step_by(PIPE_PAGES * PAGE) {
             self.splice(offset, (all - offset).min(PIPE_PAGES * PAGE))?;
         }
-        Ok(Pins::lasting(Some(0), Some(0)))
+        Ok(PinCounts::lasting(Some(0), Some(0)))
     }
 
     fn unpin(&mut self) -> Result<()> {
@@ -68,7 +68,7 @@ impl Workload for Vmsplice {
                 match read.read(&mut sink) {
                     Ok(0) => break,
                     Ok(_) => {}
-                    // The pipe is empty when reading would block.
+                    // Reading would block when the pipe is empty.
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                     Err(error) => return Err(error).failing("cannot drain a pipe", "report this as a bug"),
                 }
@@ -82,10 +82,10 @@ impl Workload for Vmsplice {
         Ok(())
     }
 
-    fn facts(&self) -> Facts {
-        Facts {
+    fn info(&self) -> WorkloadInfo {
+        WorkloadInfo {
             address: self.buffer.address(),
-            ..Facts::default()
+            ..WorkloadInfo::default()
         }
     }
 

@@ -1,4 +1,4 @@
-//! MSG_ZEROCOPY over loopback TCP: references (FOLL_GET) until the peer has the bytes, and no pins.
+//! MSG_ZEROCOPY over loopback TCP: references (FOLL_GET) until the peer has received the bytes; no pins.
 
 use std::io::{ErrorKind, Read};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -7,25 +7,25 @@ use std::os::fd::AsRawFd;
 use nix::errno::Errno;
 use nix::libc;
 
-use super::{Facts, Workload};
+use super::{Workload, WorkloadInfo};
 use crate::failure::{Explain, Failure, Result};
 use crate::memory::Buffer;
-use crate::pins::Pins;
+use crate::pins::PinCounts;
 
 const NO_NETWORK: &str = "bring the loopback device up: ip link set lo up";
 const NO_ZEROCOPY: &str = "use kernel 4.14 or later";
 const NO_MEMLOCK: &str = "raise ulimit -l and net.core.optmem_max, or ask for fewer --pages";
-/// Bytes for each call: one skb holds at most 17 pages.
+/// Bytes of each call: one skb holds at most 17 pages.
 const CHUNK: usize = 64 << 10;
 
-/// Both ends of a connection, and the memory that goes through it.
+/// Both ends of a connection, and the memory that is sent through it.
 pub(super) struct Zerocopy {
     ends: Option<(TcpStream, TcpStream)>,
     buffer: Buffer,
 }
 
 impl Zerocopy {
-    /// Connects to itself.
+    /// Connects two sockets of this process.
     pub(super) fn new(buffer: Buffer) -> Result<Self> {
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unavailable("cannot listen", NO_NETWORK)?;
@@ -55,7 +55,7 @@ impl Zerocopy {
         })
     }
 
-    /// Sends one chunk; `None` if the peer must read first.
+    /// Sends one chunk; `None` if the receiver must read first.
     fn send(&self, sender: &TcpStream, offset: usize, bytes: usize) -> Result<Option<usize>> {
         let pointer: *const u8 = std::ptr::with_exposed_provenance(self.buffer.address() + offset);
         let flags = libc::MSG_ZEROCOPY | libc::MSG_NOSIGNAL;
@@ -69,7 +69,7 @@ impl Zerocopy {
     }
 }
 
-/// Reads what has arrived.
+/// Reads everything that has arrived.
 fn drain(mut receiver: &TcpStream) -> Result<()> {
     let mut sink = vec![0; CHUNK];
     loop {
@@ -83,7 +83,7 @@ fn drain(mut receiver: &TcpStream) -> Result<()> {
 }
 
 impl Workload for Zerocopy {
-    fn pin(&mut self) -> Result<Pins> {
+    fn pin(&mut self) -> Result<PinCounts> {
         let (sender, receiver) = self
             .ends
             .as_ref()
@@ -95,7 +95,7 @@ impl Workload for Zerocopy {
                 None => drain(receiver)?,
             }
         }
-        Ok(Pins::lasting(Some(0), Some(0)))
+        Ok(PinCounts::lasting(Some(0), Some(0)))
     }
 
     fn unpin(&mut self) -> Result<()> {
@@ -107,10 +107,10 @@ impl Workload for Zerocopy {
         Ok(())
     }
 
-    fn facts(&self) -> Facts {
-        Facts {
+    fn info(&self) -> WorkloadInfo {
+        WorkloadInfo {
             address: self.buffer.address(),
-            ..Facts::default()
+            ..WorkloadInfo::default()
         }
     }
 

@@ -1,9 +1,9 @@
-//! The demo lives, and leaves nobody behind.
+//! The demo starts its workloads, and leaves no process behind.
 
 use std::fs;
 use std::process::Stdio;
 
-use crate::session::{alive, command, eventually, file, together};
+use crate::session::{command, file, is_alive, shared, wait_for};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -34,23 +34,23 @@ fn demo_ends_by(signal: Signal) -> Option<i32> {
     let line = format!("demo --quiet --file {}", file("demo.dat").display());
     let mut demo = command(&line).stdout(Stdio::null()).spawn().unwrap();
     let pid = i32::try_from(demo.id()).unwrap();
-    assert!(eventually(|| descendants(pid).len() >= 3));
+    assert!(wait_for(|| descendants(pid).len() >= 3));
     let children = descendants(pid);
     kill(Pid::from_raw(pid), signal).unwrap();
     let status = demo.wait().unwrap();
-    assert!(eventually(|| !children.iter().any(|&child| alive(child))));
+    assert!(wait_for(|| !children.iter().any(|&child| is_alive(child))));
     status.code()
 }
 
 #[test]
 fn a_signal_ends_the_demo_and_all_its_children() {
-    let _together = together();
+    let _together = shared();
     assert_eq!(demo_ends_by(Signal::SIGTERM), Some(0));
     assert_eq!(demo_ends_by(Signal::SIGINT), Some(0));
 }
 
 #[test]
 fn a_killed_demo_leaves_no_child() {
-    let _together = together();
+    let _together = shared();
     assert_eq!(demo_ends_by(Signal::SIGKILL), None);
 }

@@ -1,12 +1,12 @@
-//! pinload as its users see it: command lines in, JSON lines and exit codes out.
+//! pinload from the outside: command lines in, JSON lines and exit codes out.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
     reason = "helpers of tests are tests as well"
 )]
 
-mod books;
 mod demo;
 mod lines;
 mod scenario;
 mod session;
+mod vmstat;

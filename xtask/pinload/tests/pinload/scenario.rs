@@ -1,10 +1,10 @@
-//! Scenarios: what they say is to be found.
+//! The scenarios and the findings that they expect.
 
 use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::session::{Held, alive, alone, pid, root, run, together};
+use crate::session::{HoldingPinload, exclusive, is_alive, pid, root, run, shared, skipped, vmstat};
 
 const ALL: [&str; 27] = [
     "fork-write-parent",
@@ -16,7 +16,7 @@ const ALL: [&str; 27] = [
     "free",
     "mremap",
     "mremap-keep",
-    "crowd",
+    "concurrent-pins",
     "map-over",
     "uffd-wp-writers",
     "uffd-wp-storm",
@@ -24,8 +24,8 @@ const ALL: [&str; 27] = [
     "read-pin-write",
     "ksm",
     "truncate",
-    "exit-adopted",
-    "undeclared",
+    "exit-inherited-ring",
+    "missing-longterm",
     "short-unmap",
     "reference-fork-write",
     "quiet-fork",
@@ -36,30 +36,54 @@ const ALL: [&str; 27] = [
     "quiet-reference",
 ];
 
-/// Runs a scenario; its lines, unless the machine does not offer it.
-fn play(line: &str) -> Option<Vec<Value>> {
+/// Runs a scenario and returns its lines, or why the machine does not offer it.
+fn try_play(line: &str) -> Result<Vec<Value>, String> {
     let (output, lines) = run(&format!("scenario {line}"));
     if output.status.code() == Some(3) {
-        println!("skipped: {line}: {}", lines.last().unwrap()["what"]);
-        return None;
+        return Err(format!("{line}: {}", lines.last().unwrap()["what"]));
     }
     assert!(output.status.success(), "{line}: {lines:#?}");
     assert_eq!(lines[0]["event"], "ready", "{line}");
     assert_eq!(lines.last().unwrap()["event"], "done", "{line}");
-    Some(lines)
+    Ok(lines)
 }
 
-/// The line that says what is to be found.
+/// Runs the only scenario of a test and returns its lines; the test is skipped if the machine does not offer it.
+fn play(line: &str) -> Option<Vec<Value>> {
+    try_play(line).inspect_err(|reason| skipped(reason)).ok()
+}
+
+/// Runs the scenario of each case and returns the cases with their lines. Cases that the machine does not offer are
+/// left out; the test is skipped if no case remains.
+fn play_each<C: Clone>(
+    cases: impl IntoIterator<Item = C>,
+    line: impl Fn(C) -> String,
+) -> Vec<(C, Vec<Value>)> {
+    let play_case = |case: C| match try_play(&line(case.clone())) {
+        Ok(lines) => Some((case, lines)),
+        Err(reason) => {
+            println!("left out: {reason}");
+            None
+        }
+    };
+    let played: Vec<_> = cases.into_iter().filter_map(play_case).collect();
+    if played.is_empty() {
+        skipped("this machine offers no case");
+    }
+    played
+}
+
+/// The line with the findings to expect.
 fn expected(lines: &[Value]) -> &Value {
     let line = &lines[lines.len() - 2];
     assert_eq!(line["event"], "expected");
     line
 }
 
-/// The finding by this touch, less what differs from run to run.
-fn finding(lines: &[Value], touch: &str) -> Option<(Value, Value, Value)> {
+/// The finding with this trigger: the values that do not vary between runs.
+fn finding(lines: &[Value], trigger: &str) -> Option<(Value, Value, Value)> {
     let findings = expected(lines)["findings"].as_array().unwrap();
-    let found = findings.iter().find(|finding| finding["touch"] == touch)?;
+    let found = findings.iter().find(|finding| finding["trigger"] == trigger)?;
     Some((
         found["kind"].clone(),
         found["count"].clone(),
@@ -69,7 +93,7 @@ fn finding(lines: &[Value], touch: &str) -> Option<(Value, Value, Value)> {
 
 #[test]
 fn each_scenario_has_a_help() {
-    let _together = together();
+    let _together = shared();
     for name in ALL {
         let output = crate::session::command(&format!("scenario {name} --help"))
             .output()
@@ -83,50 +107,52 @@ fn each_scenario_has_a_help() {
 }
 
 #[test]
-fn a_system_call_on_pinned_memory_is_one_touch_of_its_pages() {
+fn a_system_call_on_pinned_memory_is_one_finding_with_its_pages() {
     if !root() {
         return;
     }
-    let _together = together();
-    for (line, touch, count, pages) in [
-        ("protect-write", "mprotect", 1, 64),
-        ("unmap-remap", "munmap", 1, 64),
-        ("dontneed --pages 7", "dontneed", 1, 7),
-        ("free", "free", 1, 64),
-        ("mremap", "mremap", 1, 64),
-        ("mremap-keep", "mremap", 1, 64),
-        ("map-over --pages 7", "mmap_over", 1, 4),
-        ("soft-dirty", "soft_dirty", 1, 64),
-        ("truncate", "truncate", 2, 48),
-        ("short-unmap --pages 7", "munmap", 1, 4),
-        ("short-unmap --backing thp --reserve", "munmap", 1, 32),
-        ("uffd-wp-writers --rounds 9", "uffd_wp", 9, 64),
-        ("protect-write --backing thp --reserve", "mprotect", 1, 64),
-        (
-            "map-over --backing hugetlb --pages 1024 --reserve",
-            "mmap_over",
-            1,
-            512,
-        ),
-        (
-            "uffd-wp-writers --rounds 9 --backing hugetlb --reserve",
-            "uffd_wp",
-            9,
-            64,
-        ),
-    ] {
-        let Some(lines) = play(line) else { continue };
+    let _together = shared();
+    for ((line, trigger, count, pages), lines) in play_each(
+        [
+            ("protect-write", "mprotect", 1, 64),
+            ("unmap-remap", "munmap", 1, 64),
+            ("dontneed --pages 7", "dontneed", 1, 7),
+            ("free", "free", 1, 64),
+            ("mremap", "mremap", 1, 64),
+            ("mremap-keep", "mremap", 1, 64),
+            ("map-over --pages 7", "mmap_over", 1, 4),
+            ("soft-dirty", "soft_dirty", 1, 64),
+            ("truncate", "truncate", 2, 48),
+            ("short-unmap --pages 7", "munmap", 1, 4),
+            ("short-unmap --backing thp --reserve", "munmap", 1, 32),
+            ("uffd-wp-writers --rounds 9", "uffd_wp", 9, 64),
+            ("protect-write --backing thp --reserve", "mprotect", 1, 64),
+            (
+                "map-over --backing hugetlb --pages 1024 --reserve",
+                "mmap_over",
+                1,
+                512,
+            ),
+            (
+                "uffd-wp-writers --rounds 9 --backing hugetlb --reserve",
+                "uffd_wp",
+                9,
+                64,
+            ),
+        ],
+        |case| case.0.to_owned(),
+    ) {
         let wanted = (json!("mapping-touched"), json!(count), json!(pages));
-        assert_eq!(finding(&lines, touch), Some(wanted), "{line}: {lines:#?}");
+        assert_eq!(finding(&lines, trigger), Some(wanted), "{line}: {lines:#?}");
     }
 }
 
 #[test]
-fn a_file_s_page_is_copied_under_a_pin_for_reading() {
+fn a_write_copies_a_file_page_pinned_for_reading() {
     if !root() {
         return;
     }
-    let _together = together();
+    let _together = shared();
     let Some(lines) = play("read-pin-write --pages 9") else {
         return;
     };
@@ -134,18 +160,20 @@ fn a_file_s_page_is_copied_under_a_pin_for_reading() {
     assert_eq!(finding(&lines, "write"), Some(wanted), "{lines:#?}");
 }
 
-/// More pages than one pipe has room for.
+/// The second case has more pages than one pipe holds.
 #[test]
-fn what_a_pipe_holds_is_copied_by_a_write_after_fork() {
+fn a_write_after_fork_copies_pages_that_a_pipe_references() {
     if !root() {
         return;
     }
-    let _together = together();
-    for (line, pages) in [
-        ("reference-fork-write --pages 9", 9),
-        ("reference-fork-write --pages 300", 300),
-    ] {
-        let Some(lines) = play(line) else { continue };
+    let _together = shared();
+    for ((line, pages), lines) in play_each(
+        [
+            ("reference-fork-write --pages 9", 9),
+            ("reference-fork-write --pages 300", 300),
+        ],
+        |case| case.0.to_owned(),
+    ) {
         assert_eq!(lines[1]["pages_changed"], 0, "{line}");
         let wanted = (json!("get-not-pin"), json!(pages), json!(pages));
         assert_eq!(finding(&lines, "write"), Some(wanted), "{line}");
@@ -157,51 +185,53 @@ fn what_a_pipe_holds_is_copied_by_a_write_after_fork() {
     }
 }
 
-/// The control: the same pages are copied, and nobody holds them.
+/// Control: the same pages are copied, but no pipe references them.
 #[test]
-fn what_no_pipe_holds_any_more_is_copied_and_not_to_be_found() {
+fn a_copy_after_the_pipe_is_drained_is_no_finding() {
     if !root() {
         return;
     }
-    let _together = together();
+    let _together = shared();
     let Some(lines) = play("quiet-reference --pages 9") else {
         return;
     };
     let events: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
     assert_eq!(
         events,
-        ["ready", "released", "step", "touched", "expected", "done"]
+        ["ready", "released", "step", "changed", "expected", "done"]
     );
     assert_eq!(lines[2]["pages_copied"], 9);
     assert_eq!(expected(&lines)["findings"], json!([]));
 }
 
 #[test]
-fn a_buffer_is_taken_back_before_it_is_unmapped() {
+fn the_second_buffer_is_released_before_it_is_unmapped() {
     if !root() {
         return;
     }
-    let _alone = alone();
+    let _alone = exclusive();
     let Some(lines) = play("quiet-partial-release --pages 10") else {
         return;
     };
-    // Others on this machine may give pins back meanwhile.
+    // Other programs may release pins meanwhile.
     assert!(lines[1]["pins_released"].as_u64().unwrap() >= 5, "{lines:#?}");
     assert_eq!(lines[2]["pages_changed"], 0);
 }
 
 #[test]
-fn what_fork_copies_is_not_copied_by_a_write() {
+fn a_write_does_not_copy_pages_that_fork_has_copied() {
     if !root() {
         return;
     }
-    let _together = together();
-    for line in [
-        "fork-write-parent",
-        "fork-write-child",
-        "fork-write-parent --backing thp --reserve",
-    ] {
-        let Some(lines) = play(line) else { continue };
+    let _together = shared();
+    for (line, lines) in play_each(
+        [
+            "fork-write-parent",
+            "fork-write-child",
+            "fork-write-parent --backing thp --reserve",
+        ],
+        str::to_owned,
+    ) {
         let wanted = (json!("fork-copied-pinned"), json!(1), json!(64));
         assert_eq!(finding(&lines, "fork"), Some(wanted), "{line}");
         assert_eq!(finding(&lines, "write"), None, "{line}");
@@ -209,33 +239,33 @@ fn what_fork_copies_is_not_copied_by_a_write() {
 }
 
 #[test]
-fn what_harms_nobody_is_not_to_be_found() {
+fn controls_expect_no_finding() {
     if !root() {
         return;
     }
-    let _together = together();
-    for name in ALL.iter().filter(|name| name.starts_with("quiet")) {
-        for backing in ["small", "thp"] {
-            let Some(lines) = play(&format!("{name} --backing {backing} --reserve")) else {
-                continue;
-            };
-            assert_eq!(expected(&lines)["findings"], json!([]), "{name}");
-            assert_eq!(expected(&lines)["windows"], json!([]), "{name}");
-        }
+    let _together = shared();
+    let controls = ALL.iter().filter(|name| name.starts_with("quiet"));
+    let cases = controls.flat_map(|name| ["small", "thp"].map(|backing| (name, backing)));
+    let line = |(name, backing)| format!("{name} --backing {backing} --reserve");
+    for (case, lines) in play_each(cases, line) {
+        assert_eq!(expected(&lines)["findings"], json!([]), "{case:?}");
+        assert_eq!(expected(&lines)["windows"], json!([]), "{case:?}");
     }
 }
 
 #[test]
-fn a_write_protect_of_nothing_is_no_window() {
+fn a_write_protect_of_untouched_memory_is_no_window() {
     if !root() {
         return;
     }
-    let _together = together();
-    for line in [
-        "uffd-wp-storm --rounds 30 --threads 3 --empty 5",
-        "uffd-wp-storm --rounds 30 --threads 3 --empty 5 --shared --writers 0",
-    ] {
-        let Some(lines) = play(line) else { continue };
+    let _together = shared();
+    for (_, lines) in play_each(
+        [
+            "uffd-wp-storm --rounds 30 --threads 3 --empty 5",
+            "uffd-wp-storm --rounds 30 --threads 3 --empty 5 --shared --writers 0",
+        ],
+        str::to_owned,
+    ) {
         let step = &lines[1];
         assert_eq!(
             (&step["write_protects"], &step["changed"]),
@@ -250,12 +280,12 @@ fn a_write_protect_of_nothing_is_no_window() {
 }
 
 #[test]
-fn a_crowd_pins_each_page_twice_and_leaves_nothing_to_be_found() {
+fn concurrent_pins_pin_each_page_twice_and_cause_no_finding() {
     if !root() {
         return;
     }
-    let _together = together();
-    let Some(lines) = play("crowd --pages 12") else {
+    let _together = shared();
+    let Some(lines) = play("concurrent-pins --pages 12") else {
         return;
     };
     assert_eq!(lines[1]["pins"], 24);
@@ -263,83 +293,77 @@ fn a_crowd_pins_each_page_twice_and_leaves_nothing_to_be_found() {
 }
 
 #[test]
-fn a_scenario_waits_before_it_touches_and_before_it_releases() {
+fn a_scenario_waits_before_it_acts_and_before_it_releases() {
     if !root() {
         return;
     }
-    let _together = together();
-    let mut held = Held::start("scenario dontneed --pages 8");
-    let ready = held.expect("ready");
+    let _together = shared();
+    let mut pinload = HoldingPinload::start("scenario dontneed --pages 8");
+    let ready = pinload.expect("ready");
     assert_eq!((&ready["pages"], &ready["kind"]), (&json!(8), &json!("io-uring")));
-    assert!(held.child.try_wait().unwrap().is_none());
-    held.go_on();
-    held.expect("step");
-    held.expect("touched");
-    assert!(held.child.try_wait().unwrap().is_none());
-    held.go_on();
-    assert_eq!(held.expect("released")["address"], ready["address"]);
-    let found = &held.expect("expected")["findings"][0];
+    assert!(pinload.child.try_wait().unwrap().is_none());
+    pinload.resume();
+    pinload.expect("step");
+    pinload.expect("changed");
+    assert!(pinload.child.try_wait().unwrap().is_none());
+    pinload.resume();
+    assert_eq!(pinload.expect("released")["address"], ready["address"]);
+    let found = &pinload.expect("expected")["findings"][0];
     assert_eq!(
         (&found["address"], &found["pid"]),
         (&ready["address"], &ready["pid"])
     );
-    held.expect("done");
-    assert!(held.end().success());
+    pinload.expect("done");
+    assert!(pinload.end().success());
 }
 
 #[test]
-fn adopted_pins_are_their_dead_owner_s() {
+fn pins_of_an_inherited_ring_are_attributed_to_the_exited_child() {
     if !root() {
         return;
     }
-    let _together = together();
-    let mut held = Held::start("scenario exit-adopted");
-    let ready = held.expect("ready");
-    assert!(alive(pid(&ready)));
-    held.go_on();
-    held.expect("step");
-    held.expect("touched");
-    assert!(!alive(pid(&ready)));
-    held.go_on();
-    held.expect("released");
-    let found = held.expect("expected")["findings"][0].clone();
+    let _together = shared();
+    let mut pinload = HoldingPinload::start("scenario exit-inherited-ring");
+    let ready = pinload.expect("ready");
+    assert!(is_alive(pid(&ready)));
+    pinload.resume();
+    pinload.expect("step");
+    pinload.expect("changed");
+    assert!(!is_alive(pid(&ready)));
+    pinload.resume();
+    pinload.expect("released");
+    let found = pinload.expect("expected")["findings"][0].clone();
     assert_eq!(
         (&found["kind"], &found["pid"], &found["pages"]),
         (&json!("pin-outlives-mm"), &ready["pid"], &json!(64))
     );
-    held.expect("done");
-    assert!(held.end().success());
+    pinload.expect("done");
+    assert!(pinload.end().success());
 }
 
-/// Pins that the books show as held.
-fn held_by_the_books() -> i64 {
-    fs::write("/proc/sys/vm/stat_refresh", "1").unwrap();
-    let text = fs::read_to_string("/proc/vmstat").unwrap();
-    let value = |name: &str| -> i64 {
-        let line = text.lines().find_map(|line| line.strip_prefix(name));
-        line.unwrap().trim().parse().unwrap()
-    };
-    value("nr_foll_pin_acquired") - value("nr_foll_pin_released")
+/// Pins that /proc/vmstat shows as held.
+fn held_by_vmstat() -> i64 {
+    vmstat("nr_foll_pin_acquired") - vmstat("nr_foll_pin_released")
 }
 
-/// Other programs on this machine may pin while the test runs: what differs is tried again.
+/// Other programs on this machine may pin during the test, so a difference is measured again.
 #[test]
-fn undeclared_pins_are_held_while_the_call_waits() {
+fn pins_without_longterm_are_held_while_the_call_waits() {
     if !root() {
         return;
     }
-    let _alone = alone();
+    let _alone = exclusive();
     for attempt in 1.. {
-        let before = held_by_the_books();
-        let mut held = Held::start("scenario undeclared --pages 100");
-        assert_eq!(held.expect("ready")["kind"], "process-vm");
-        let during = held_by_the_books();
-        held.go_on();
-        held.expect("touched");
-        held.go_on();
-        held.expect("released");
-        let after = held_by_the_books();
-        let found = held.expect("expected")["findings"][0].clone();
+        let before = held_by_vmstat();
+        let mut pinload = HoldingPinload::start("scenario missing-longterm --pages 100");
+        assert_eq!(pinload.expect("ready")["kind"], "process-vm");
+        let during = held_by_vmstat();
+        pinload.resume();
+        pinload.expect("changed");
+        pinload.resume();
+        pinload.expect("released");
+        let after = held_by_vmstat();
+        let found = pinload.expect("expected")["findings"][0].clone();
         assert_eq!(
             (&found["kind"], &found["pages"]),
             (&json!("undeclared-longterm"), &json!(100))
@@ -356,7 +380,7 @@ fn ksm_is_left_as_it_was() {
     if !root() {
         return;
     }
-    let _together = together();
+    let _together = shared();
     let settings = || {
         ["run", "pages_to_scan", "sleep_millisecs"]
             .map(|name| fs::read(format!("/sys/kernel/mm/ksm/{name}")).ok())
@@ -368,12 +392,12 @@ fn ksm_is_left_as_it_was() {
 }
 
 #[test]
-fn what_a_scenario_cannot_do_is_a_usage_error() {
-    let _together = together();
+fn an_impossible_scenario_is_a_usage_error() {
+    let _together = shared();
     for line in [
         "truncate --pages 6",
         "truncate --pages 512 --backing hugetlb",
-        "undeclared --pages 1025",
+        "missing-longterm --pages 1025",
         "short-unmap --pages 1025",
         "quiet-partial-release --pages 7",
         "quiet-partial-release --pages 512 --backing hugetlb",

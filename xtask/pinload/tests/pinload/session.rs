@@ -1,4 +1,4 @@
-//! Running pinload from a test: its lines as JSON, its standard input as the leash.
+//! Helpers to run pinload from a test: its JSON lines, and its standard input as the control.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -7,29 +7,35 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde_json::Value;
 
-/// Tests that read the books run alone; all others together.
-static BOOKS: RwLock<()> = RwLock::new(());
+/// Tests that read the pin counters run exclusively; all others run in parallel.
+static PIN_COUNTERS: RwLock<()> = RwLock::new(());
 
 /// Keeps other tests from pinning.
-pub(crate) fn alone() -> RwLockWriteGuard<'static, ()> {
-    BOOKS.write().unwrap_or_else(PoisonError::into_inner)
+pub(crate) fn exclusive() -> RwLockWriteGuard<'static, ()> {
+    PIN_COUNTERS.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Keeps others from reading the books.
-pub(crate) fn together() -> RwLockReadGuard<'static, ()> {
-    BOOKS.read().unwrap_or_else(PoisonError::into_inner)
+/// Keeps other tests from reading the pin counters.
+pub(crate) fn shared() -> RwLockReadGuard<'static, ()> {
+    PIN_COUNTERS.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether the books can be read; prints why not.
+/// Whether this process is root, which reads the pin counters; prints `skipped: ` otherwise.
 pub(crate) fn root() -> bool {
     let root = nix::unistd::geteuid().is_root();
     if !root {
-        println!("skipped: needs root");
+        skipped("needs root");
     }
     root
 }
 
-/// pinload with the words of `line`.
+/// Prints that the calling test was skipped; `cargo xtask test` counts these lines.
+pub(crate) fn skipped(reason: &str) {
+    let thread = std::thread::current();
+    println!("skipped: {}: {reason}", thread.name().unwrap_or("pinload"));
+}
+
+/// pinload with the words of `line` as arguments.
 pub(crate) fn command(line: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pinload"));
     command.args(line.split_whitespace()).stdin(Stdio::null());
@@ -41,7 +47,7 @@ pub(crate) fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
-/// Runs to the end.
+/// Runs pinload until it exits.
 pub(crate) fn run(line: &str) -> (Output, Vec<Value>) {
     let output = command(line).output().unwrap();
     let lines = String::from_utf8(output.stdout.clone()).unwrap();
@@ -52,15 +58,15 @@ pub(crate) fn run(line: &str) -> (Output, Vec<Value>) {
     (output, lines)
 }
 
-/// A pinload that holds until told to go on.
-pub(crate) struct Held {
+/// A pinload that holds its pins until a line arrives on its standard input.
+pub(crate) struct HoldingPinload {
     pub(crate) child: Child,
     input: Option<ChildStdin>,
     lines: BufReader<ChildStdout>,
 }
 
-impl Held {
-    /// Starts it; its first lines are there to be read.
+impl HoldingPinload {
+    /// Starts pinload; the caller reads its lines.
     pub(crate) fn start(line: &str) -> Self {
         let mut command = command(line);
         command
@@ -76,7 +82,7 @@ impl Held {
         }
     }
 
-    /// The next line, which must be of this event.
+    /// Reads the next line and checks its event.
     pub(crate) fn expect(&mut self, event: &str) -> Value {
         let mut line = String::new();
         self.lines.read_line(&mut line).unwrap();
@@ -85,29 +91,37 @@ impl Held {
         value
     }
 
-    /// Lets it pass the gate once.
-    pub(crate) fn go_on(&mut self) {
+    /// Writes a line to its standard input: pinload continues after its next wait.
+    pub(crate) fn resume(&mut self) {
         self.input.as_mut().unwrap().write_all(b"\n").unwrap();
     }
 
-    /// Closes its standard input and waits for its end.
+    /// Closes its standard input and waits for its exit.
     pub(crate) fn end(mut self) -> ExitStatus {
         drop(self.input.take());
         self.child.wait().unwrap()
     }
 }
 
-/// Whether a process exists and is no zombie.
-pub(crate) fn alive(pid: i32) -> bool {
+/// Whether a process exists and is not a zombie.
+pub(crate) fn is_alive(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ")
         .is_some_and(|(_, rest)| !rest.starts_with('Z') && !rest.starts_with('X'))
 }
 
-/// Waits up to five seconds for `claim` to become true.
-pub(crate) fn eventually(claim: impl Fn() -> bool) -> bool {
+/// The exact value of a counter of /proc/vmstat (root).
+pub(crate) fn vmstat(name: &str) -> i64 {
+    std::fs::write("/proc/sys/vm/stat_refresh", "1").unwrap();
+    let text = std::fs::read_to_string("/proc/vmstat").unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line.unwrap().trim().parse().unwrap()
+}
+
+/// Waits up to five seconds until `condition` is true; returns whether it is.
+pub(crate) fn wait_for(condition: impl Fn() -> bool) -> bool {
     (0..500).any(|_| {
-        let holds = claim();
+        let holds = condition();
         if !holds {
             std::thread::sleep(std::time::Duration::from_millis(10));
         }

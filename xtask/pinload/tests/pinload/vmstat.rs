@@ -1,19 +1,19 @@
-//! What pinload says against what the kernel counts.
+//! The counts that pinload expects, compared with those of the kernel.
 
-use crate::session::{alone, command, eventually, file, root, run};
+use crate::session::{command, exclusive, file, root, run, vmstat, wait_for};
 
-/// Other programs on this machine may pin while the tests run: what differs is tried again.
+/// Other programs on this machine may pin during the test, so a difference is measured again.
 #[test]
-fn every_kind_agrees_with_the_books() {
+fn every_kind_agrees_with_vmstat() {
     if !root() {
         return;
     }
-    let _alone = alone();
+    let _alone = exclusive();
     let line = format!("all --variants --verify --file {}", file("all.dat").display());
     for attempt in 1.. {
         let (output, lines) = run(&line);
         for check in lines.iter().filter(|check| check["result"] == "skipped") {
-            println!("skipped: {}: {}", check["workload"], check["reason"]);
+            println!("left out: {}: {}", check["workload"], check["reason"]);
         }
         let wrong: Vec<_> = lines
             .iter()
@@ -29,51 +29,52 @@ fn every_kind_agrees_with_the_books() {
 }
 
 #[test]
-fn books_that_differ_end_with_code_4() {
+fn a_vmstat_mismatch_ends_with_code_4() {
     if !root() {
         return;
     }
-    let _alone = alone();
-    // Somebody else who pins all the time, as no workload expects.
+    let _alone = exclusive();
+    // Another process that pins continuously, which no workload expects.
     let mut other = command("process-vm --pages 16 --repeat 1000000000")
         .spawn()
         .unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    let before = vmstat("nr_foll_pin_acquired");
+    assert!(wait_for(|| vmstat("nr_foll_pin_acquired") > before));
     let (output, lines) = run("vmsplice --verify");
     other.kill().unwrap();
     other.wait().unwrap();
     assert_eq!(output.status.code(), Some(4), "{lines:#?}");
-    assert_ne!(lines[0]["books"], lines[0]["expected_pins"]);
+    assert_ne!(lines[0]["vmstat"], lines[0]["expected_pins"]);
     assert_eq!(lines.last().unwrap()["event"], "error");
     assert_eq!(lines.last().unwrap()["code"], 4);
 }
 
 #[test]
-fn huge_pages_are_held_by_one_pin_or_by_all() {
+fn a_huge_page_is_held_by_one_pin_a_buffer_or_by_a_pin_a_page() {
     if !root() {
         return;
     }
-    let _alone = alone();
+    let _alone = exclusive();
     let (_, lines) = run("io-uring --backing hugetlb --reserve --pages 1536 --buffers 4 --verify");
-    let held = lines[0]["books"]["held"]
+    let held = lines[0]["vmstat"]["held"]
         .as_u64()
         .unwrap_or_else(|| panic!("{lines:#?}"));
-    // Four buffers of 384 pages each on three huge pages: six pieces where io_uring coalesces.
+    // Four buffers of 384 pages each on three huge pages: six pins if io_uring coalesces.
     assert!([6, 1536].contains(&held), "{held}");
 }
 
 #[test]
-fn what_reserve_changed_is_undone_even_by_a_kill() {
+fn reserve_is_undone_at_every_kind_of_exit() {
     if !root() {
         return;
     }
-    let _alone = alone();
+    let _alone = exclusive();
     let reserved = || std::fs::read_to_string("/proc/sys/vm/nr_hugepages").unwrap();
     let before = reserved();
     for release in ["explicit", "exit", "kill", "kill --verify"] {
         run(&format!(
             "io-uring --backing hugetlb --reserve --release {release}"
         ));
-        assert!(eventually(|| reserved() == before), "{release}: {}", reserved());
+        assert!(wait_for(|| reserved() == before), "{release}: {}", reserved());
     }
 }

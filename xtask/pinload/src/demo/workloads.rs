@@ -1,82 +1,82 @@
-//! Who is on the stage of the demo: a table, and nothing about how it is played.
+//! The table of workloads that the demo runs.
 
-/// A kind of process that comes and goes.
-pub(super) struct Scene {
-    /// As ps and pintrace show it.
+/// A workload that the demo starts again and again.
+pub(super) struct DemoWorkload {
+    /// The process name, as ps and pintrace show it.
     pub(super) name: &'static str,
     /// Its command line.
     pub(super) arguments: &'static str,
-    /// Milliseconds for which pins are held: from, to.
+    /// Range of the time for which the pins are held, in milliseconds.
     pub(super) hold: (u64, u64),
-    /// Milliseconds until the next one comes: from, to.
+    /// Range of the time until the next start, in milliseconds.
     pub(super) pause: (u64, u64),
 }
 
 const STAYS: (u64, u64) = (86_400_000, 86_400_000);
 
-pub(super) const SCENES: [Scene; 12] = [
-    scene(
+pub(super) const WORKLOADS: [DemoWorkload; 12] = [
+    workload(
         "db-cache",
         "io-uring --pages 4096 --buffers 16",
         STAYS,
         (1_000, 1_000),
     ),
-    scene(
+    workload(
         "vm-memory",
         "io-uring --pages 8192 --backing thp",
         STAYS,
         (1_000, 1_000),
     ),
-    scene("packet-pump", "af-xdp --pages 512", (5_000, 15_000), (500, 2_000)),
-    scene(
+    workload("packet-pump", "af-xdp --pages 512", (5_000, 15_000), (500, 2_000)),
+    workload(
         "gpu-share",
         "udmabuf --pages 1024",
         (4_000, 10_000),
         (1_000, 3_000),
     ),
-    scene(
+    workload(
         "db-journal",
         "direct-write --pages 256 --block 4096",
         (0, 200),
         (100, 400),
     ),
-    scene(
+    workload(
         "backup",
         "direct-read --pages 4096 --block 1048576",
         (0, 500),
         (500, 2_000),
     ),
-    scene(
+    workload(
         "debugger",
         "process-vm --pages 256 --repeat 20",
         (0, 500),
         (1_000, 4_000),
     ),
-    scene(
+    workload(
         "io-workers",
         "io-uring --pages 128 --threads 3",
         (2_000, 6_000),
         (500, 3_000),
     ),
-    scene(
+    workload(
         "crasher",
         "io-uring --pages 256 --release kill",
         (3_000, 8_000),
         (2_000, 5_000),
     ),
-    scene(
+    workload(
         "forgetful",
-        "io-uring --pages 64 --touch munmap",
+        "io-uring --pages 64 --change munmap",
         (4_000, 9_000),
         (4_000, 9_000),
     ),
-    scene(
+    workload(
         "forker",
-        "io-uring --pages 64 --touch fork-write",
+        "io-uring --pages 64 --change fork-write",
         (3_000, 9_000),
         (4_000, 9_000),
     ),
-    scene(
+    workload(
         "log-shipper",
         "vmsplice --pages 128",
         (1_000, 4_000),
@@ -84,8 +84,13 @@ pub(super) const SCENES: [Scene; 12] = [
     ),
 ];
 
-const fn scene(name: &'static str, arguments: &'static str, hold: (u64, u64), pause: (u64, u64)) -> Scene {
-    Scene {
+const fn workload(
+    name: &'static str,
+    arguments: &'static str,
+    hold: (u64, u64),
+    pause: (u64, u64),
+) -> DemoWorkload {
+    DemoWorkload {
         name,
         arguments,
         hold,
@@ -100,16 +105,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_scene_is_a_valid_command_line() {
-        for scene in &SCENES {
-            let words = ["pinload"].into_iter().chain(scene.arguments.split(' '));
-            let cli = crate::cli::Cli::try_parse_from(words).unwrap();
+    fn every_demo_workload_is_a_valid_command_line() {
+        for workload in &WORKLOADS {
+            let words = ["pinload"].into_iter().chain(workload.arguments.split(' '));
+            let cli = crate::cli::PinloadCli::try_parse_from(words).unwrap();
             assert!(
-                crate::plan::Plan::of(cli.command).unwrap().is_some(),
+                crate::plan::WorkloadPlan::of(cli.command).unwrap().is_some(),
                 "{}",
-                scene.name
+                workload.name
             );
-            assert!(scene.name.len() <= 15, "{}", scene.name);
+            assert!(workload.name.len() <= 15, "{}", workload.name);
         }
     }
 }

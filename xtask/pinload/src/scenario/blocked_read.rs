@@ -1,7 +1,8 @@
-//! Pins without FOLL_LONGTERM that last for as long as one likes.
+//! Pins without FOLL_LONGTERM that last as long as the caller wants.
 //!
-//! process_vm_readv pins what it reads (up to 1024 pages at once), then copies. Where the copy is to go to is
-//! a page that is not there and that a userfaultfd watches: the call waits with its pins until the page comes.
+//! process_vm_readv pins what it reads (up to 1024 pages at once), then copies. The destination of the copy
+//! is a missing page registered with a userfaultfd, so the call blocks with its pins until the page is
+//! mapped.
 
 use std::io::IoSliceMut;
 use std::os::fd::AsFd;
@@ -12,45 +13,45 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::uio::{RemoteIoVec, process_vm_readv};
 use nix::unistd::getpid;
 
-use super::stage::{Held, Stage};
-use crate::choice::{self, Backing};
+use super::scenario_run::{PinnedRange, ScenarioRun};
+use crate::choice::{Backing, PinKind};
 use crate::failure::{Explain, Failure, Result};
-use crate::memory::{Buffer, FirstTouch, PAGE, Sharing, Wanted};
-use crate::pins::Pins;
+use crate::memory::{Buffer, FirstTouch, MemorySpec, PAGE, Sharing};
+use crate::pins::PinCounts;
 use crate::report;
-use crate::userfault::{Feature, Userfault, Watch};
+use crate::userfault::{FaultMode, UffdFeature, Userfault};
 
-/// Pages that one process_vm_readv holds at a time (`PVM_MAX_KMALLOC_PAGES` of pointers).
+/// Pages that one process_vm_readv pins at a time (`PVM_MAX_KMALLOC_PAGES` of pointers).
 const MOST: u64 = 1024;
 const BUG: &str = "report this as a bug of pinload";
 
-/// A thread inside process_vm_readv, which holds what it reads.
-pub(super) struct Waiting {
+/// A thread inside process_vm_readv, which holds the pins.
+pub(super) struct BlockedRead {
     fault: Userfault,
     missing: Buffer,
     thread: JoinHandle<nix::Result<usize>>,
-    held: Held,
+    held: PinnedRange,
 }
 
-impl Waiting {
+impl BlockedRead {
     /// Returns once the pins are taken.
     fn start(buffer: &Buffer) -> Result<Self> {
-        let missing = Buffer::new(Wanted {
+        let missing = Buffer::new(MemorySpec {
             pages: 1,
             backing: Backing::Small,
             sharing: Sharing::Private,
             first_touch: FirstTouch::Nothing,
         })?;
-        let fault = Userfault::new(Feature::None)?;
-        fault.register(missing.extent(), Watch::Missing)?;
+        let fault = Userfault::new(UffdFeature::None)?;
+        fault.register(missing.extent(), FaultMode::Missing)?;
         let (address, bytes, target) = (buffer.address(), buffer.bytes(), missing.address());
         let began_ns = report::now_ns();
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let thread = thread::spawn(move || {
-            // The receiver waits for this.
-            let _ = tell.send(report::caller().1);
+            // The receiver is waiting for the thread id.
+            let _ = sender.send(report::caller().1);
             let pointer: *mut u8 = std::ptr::with_exposed_provenance_mut(target);
-            // SAFETY: the page is mapped until this thread has ended, and nobody else refers to it.
+            // SAFETY: the page is mapped until this thread has ended, and nothing else refers to it.
             let local = unsafe { std::slice::from_raw_parts_mut(pointer, PAGE) };
             let remote = [RemoteIoVec {
                 base: address,
@@ -58,14 +59,14 @@ impl Waiting {
             }];
             process_vm_readv(getpid(), &mut [IoSliceMut::new(local)], &remote)
         });
-        let tid = told.recv().failing("the reading thread has ended", BUG)?;
+        let tid = receiver.recv().failing("the reading thread has ended", BUG)?;
         let pins = (bytes / PAGE) as u64;
         let this = Self {
-            held: Held {
-                kind: Some(choice::Kind::ProcessVm),
+            held: PinnedRange {
+                kind: Some(PinKind::ProcessVm),
                 tid,
                 address,
-                pins: Pins::lasting(Some(pins), Some(pins)),
+                pins: PinCounts::lasting(Some(pins), Some(pins)),
                 began_ns,
             },
             fault,
@@ -76,7 +77,7 @@ impl Waiting {
         Ok(this)
     }
 
-    /// The call pins before it copies: when the copy waits, the pins are there.
+    /// Waits until the copy blocks: the call pins before it copies, so the pins are then taken.
     fn await_fault(&self) -> Result<()> {
         let mut waiting = [PollFd::new(self.fault.as_fd(), PollFlags::POLLIN)];
         poll(&mut waiting, PollTimeout::from(60_000_u16)).failing("cannot wait for a fault", BUG)?;
@@ -89,8 +90,8 @@ impl Waiting {
         }
     }
 
-    /// Lets the call return, which gives the pins back, and says so.
-    pub(super) fn finish(self, stage: &Stage) -> Result<()> {
+    /// Lets the call return, which releases the pins, and prints `released`.
+    pub(super) fn finish(self, run: &ScenarioRun) -> Result<()> {
         let began_ns = report::now_ns();
         self.fault.fill(self.missing.extent())?;
         let copied = self.thread.join().unwrap_or(Ok(0));
@@ -101,20 +102,20 @@ impl Waiting {
                 BUG,
             ));
         }
-        stage.released(self.held, false, began_ns)
+        run.released(self.held, false, began_ns)
     }
 }
 
-/// Begins such a call, says so, and waits at the gate.
-pub(super) fn start(stage: &Stage, buffer: &Buffer) -> Result<Waiting> {
-    if stage.pages() > MOST {
+/// Starts such a call, prints `ready`, and waits for the hold condition.
+pub(super) fn start(run: &ScenarioRun, buffer: &Buffer) -> Result<BlockedRead> {
+    if run.pages() > MOST {
         return Err(Failure::usage(
             format!("process_vm_readv holds {MOST} pages at most"),
             "ask for fewer --pages",
         ));
     }
-    let waiting = Waiting::start(buffer)?;
-    stage.ready(waiting.held)?;
-    stage.wait()?;
+    let waiting = BlockedRead::start(buffer)?;
+    run.ready(waiting.held)?;
+    run.wait()?;
     Ok(waiting)
 }

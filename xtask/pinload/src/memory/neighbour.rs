@@ -1,4 +1,4 @@
-//! Memory that directly adjoins a buffer, without a gap, and is not part of it.
+//! Memory that adjoins a buffer without a gap and does not belong to it.
 
 use nix::sys::mman::{MapFlags, MmapAdvise};
 
@@ -6,15 +6,16 @@ use super::region::Region;
 use super::{Buffer, NO_MEMORY, PAGE, advise, map};
 use crate::failure::{Explain, Failure, Result};
 
-/// Small pages on each side; of huge pages one.
+/// Small pages on each side; with huge pages, one huge page.
 const PAGES: usize = 8;
 
-/// One of the two neighbours of a buffer. Its memory goes when the buffer's goes.
+/// One of the two neighbours of a buffer. Dropping the buffer unmaps it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Neighbour(Region);
 
 impl Buffer {
-    /// Maps and writes memory of the buffer's kind where its guards begin, before it and after it.
+    /// Maps and writes memory of the buffer's kind directly before and after the buffer, in place of the
+    /// guards.
     pub(crate) fn neighbours(&self) -> Result<[Neighbour; 2]> {
         let inner = self.region.inner()?;
         let length = if self.unit() == PAGE {
@@ -45,8 +46,8 @@ impl Neighbour {
         self.0.visit(PAGE, true);
     }
 
-    /// Drops the pages (MADV_DONTNEED) and lets new ones be written.
-    pub(crate) fn replace(self) -> Result<()> {
+    /// Drops the pages (MADV_DONTNEED) and writes to new ones.
+    pub(crate) fn discard_and_write(self) -> Result<()> {
         self.0
             .advise(MmapAdvise::MADV_DONTNEED)
             .unavailable("cannot discard the neighbour", "hugetlb needs kernel 5.18")?;
@@ -54,18 +55,18 @@ impl Neighbour {
         Ok(())
     }
 
-    /// Makes it read-only, or writable again.
+    /// Makes the neighbour read-only, or writable again.
     pub(crate) fn protect(self, writable: bool) -> Result<()> {
         self.0
             .protect(writable)
             .failing("cannot change the neighbour's protection", NO_MEMORY)
     }
 
-    /// Unmaps it, and has a guard take its place before anybody else can.
+    /// Unmaps the neighbour, and maps a guard in its place.
     pub(crate) fn unmap(self) -> Result<()> {
         self.0.unmap().failing("cannot unmap the neighbour", NO_MEMORY)?;
         self.0
-            .close(MapFlags::MAP_FIXED_NOREPLACE)
+            .make_inaccessible(MapFlags::MAP_FIXED_NOREPLACE)
             .failing("cannot guard the range again", NO_MEMORY)
     }
 }

@@ -1,4 +1,4 @@
-//! Threads that write all the time, and one that lets them when userfaultfd holds them up.
+//! Threads that write continuously, and a thread that resolves their userfaultfd faults.
 
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -14,37 +14,37 @@ use crate::choice::Backing;
 use crate::failure::{Explain, Failure, Result};
 use crate::memory::Buffer;
 use crate::run::joined;
-use crate::userfault::{Feature, Userfault, Watch};
+use crate::userfault::{FaultMode, UffdFeature, Userfault};
 
 const BUG: &str = "report this as a bug of pinload";
 
-/// Memory that a userfaultfd watches for writes, and how often somebody was held up.
-pub(super) struct Crew<'a> {
+/// Memory whose write faults a userfaultfd reports, and the number of resolved faults.
+pub(super) struct UffdWriters<'a> {
     fault: Userfault,
     buffers: Vec<&'a Buffer>,
     stop: AtomicBool,
-    handled: Mutex<Handled>,
+    handled: Mutex<FaultCount>,
     more: Condvar,
 }
 
-/// What the handler has done.
+/// The progress of the fault handler.
 #[derive(Clone, Copy, Debug, Default)]
-struct Handled {
+struct FaultCount {
     faults: u64,
     over: bool,
 }
 
-impl<'a> Crew<'a> {
-    /// Watches the buffers; nobody writes yet.
+impl<'a> UffdWriters<'a> {
+    /// Registers the buffers; no thread writes yet.
     pub(super) fn new(buffers: Vec<&'a Buffer>) -> Result<Self> {
         let hugetlb = |buffer: &&Buffer| buffer.wanted().backing == Backing::Hugetlb;
         let fault = Userfault::new(if buffers.iter().any(hugetlb) {
-            Feature::WriteProtectHugetlb
+            UffdFeature::WriteProtectHugetlb
         } else {
-            Feature::WriteProtect
+            UffdFeature::WriteProtect
         })?;
         for buffer in &buffers {
-            fault.register(buffer.extent(), Watch::Writes)?;
+            fault.register(buffer.extent(), FaultMode::WriteProtect)?;
         }
         Ok(Self {
             fault,
@@ -55,14 +55,14 @@ impl<'a> Crew<'a> {
         })
     }
 
-    /// Watches one more, to which nobody writes.
+    /// Registers one more buffer, to which no thread writes.
     pub(super) fn watch(&self, buffer: &Buffer) -> Result<()> {
-        self.fault.register(buffer.extent(), Watch::Writes)
+        self.fault.register(buffer.extent(), FaultMode::WriteProtect)
     }
 
-    /// Does `work` while `writers` threads write to all buffers; leaves them writable.
+    /// Runs `work` while `writers` threads write to all buffers; leaves the buffers writable.
     pub(super) fn run<T>(&self, writers: u32, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
-        let (listen, hang_up) = pipe2(OFlag::O_CLOEXEC).failing("cannot make a pipe", "raise ulimit -n")?;
+        let (listen, hang_up) = pipe2(OFlag::O_CLOEXEC).failing("cannot create a pipe", "raise ulimit -n")?;
         thread::scope(|scope| {
             let helper = scope.spawn(move || self.handle_until(&File::from(listen)));
             let writers: Vec<_> = (0..writers).map(|_| scope.spawn(|| self.write())).collect();
@@ -76,27 +76,27 @@ impl<'a> Crew<'a> {
         })
     }
 
-    /// Write-protects the whole buffer. Before, each page is made writable and written, so that there is
-    /// something to be changed whatever the writers do: they only ever make pages writable.
+    /// Write-protects the whole buffer. Each page is first made writable and written, so that the
+    /// write-protect always changes a page: the writers and the handler only ever make pages writable.
     pub(super) fn protect(&self, buffer: &Buffer) -> Result<()> {
         self.allow(buffer)?;
-        buffer.write_with_others();
+        buffer.write_concurrently();
         self.fault.protect(buffer.extent(), true)
     }
 
-    /// Write-protects a buffer as it is.
+    /// Write-protects a buffer without a write before.
     pub(super) fn protect_untouched(&self, buffer: &Buffer) -> Result<()> {
         self.fault.protect(buffer.extent(), true)
     }
 
-    /// How often a writer was held up so far.
+    /// The number of resolved faults.
     pub(super) fn faults(&self) -> u64 {
         self.handled().faults
     }
 
-    /// Waits until a writer was held up, and let go, more than `faults` times.
+    /// Waits until more than `faults` faults are resolved.
     pub(super) fn await_fault(&self, faults: u64) -> Result<()> {
-        let waiting = |handled: &mut Handled| handled.faults <= faults && !handled.over;
+        let waiting = |handled: &mut FaultCount| handled.faults <= faults && !handled.over;
         let handled = self
             .more
             .wait_while(self.handled(), waiting)
@@ -104,13 +104,10 @@ impl<'a> Crew<'a> {
         if handled.faults > faults {
             return Ok(());
         }
-        Err(Failure::failed(
-            "nobody lets the writers write",
-            "see the other message",
-        ))
+        Err(Failure::failed("the fault handler has ended", "see its message"))
     }
 
-    fn handled(&self) -> std::sync::MutexGuard<'_, Handled> {
+    fn handled(&self) -> std::sync::MutexGuard<'_, FaultCount> {
         self.handled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -122,7 +119,7 @@ impl<'a> Crew<'a> {
     fn write(&self) -> Result<()> {
         while !self.stop.load(Ordering::Relaxed) {
             for buffer in &self.buffers {
-                buffer.write_with_others();
+                buffer.write_concurrently();
             }
         }
         Ok(())
@@ -135,7 +132,7 @@ impl<'a> Crew<'a> {
         result
     }
 
-    /// Lets each fault pass, until the other end of the pipe is closed.
+    /// Resolves each fault, until the other end of the pipe is closed.
     fn handle(&self, hang_up: &File) -> Result<()> {
         loop {
             let mut waiting = [
@@ -160,7 +157,7 @@ impl<'a> Crew<'a> {
         };
         let buffer = self.buffers.iter().find(within);
         let unit = buffer
-            .ok_or_else(|| Failure::failed(format!("a fault at {address:#x}, which is nobody's"), BUG))?
+            .ok_or_else(|| Failure::failed(format!("a fault at {address:#x}, outside all buffers"), BUG))?
             .unit();
         self.fault.protect((address / unit * unit, unit), false)?;
         self.handled().faults += 1;

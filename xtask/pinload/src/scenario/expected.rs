@@ -1,5 +1,5 @@
-//! What a tracer is to find, as the scenario established it itself: by the frames behind its pages, not by
-//! what this kernel is known to do.
+//! The findings that a tracer must report. The scenario derives them from the frames behind its pages, and
+//! not from the known behaviour of this kernel.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use crate::memory::PAGE;
 
-/// What is to be found.
+/// The kind of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Kind {
+pub(super) enum ExpectedKind {
     CowAfterPin,
-    /// What was copied was referenced, and not pinned.
+    /// The copied page was referenced (FOLL_GET) and not pinned.
     GetNotPin,
     ForkCopiedPinned,
     MappingTouched,
@@ -20,10 +20,10 @@ pub(super) enum Kind {
     UndeclaredLongterm,
 }
 
-/// By what.
+/// The operation that triggers a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Touch {
+pub(super) enum ExpectedTrigger {
     Write,
     Fork,
     Munmap,
@@ -37,53 +37,53 @@ pub(super) enum Touch {
     Truncate,
 }
 
-/// All of one kind and touch, so far.
+/// All occurrences of one kind, trigger and process.
 #[derive(Debug)]
-struct Entry {
-    kind: Kind,
-    touch: Option<Touch>,
+struct Occurrence {
+    kind: ExpectedKind,
+    trigger: Option<ExpectedTrigger>,
     pid: i32,
     count: u64,
-    /// Addresses; offsets in the file for [`Touch::Truncate`].
+    /// Addresses; offsets in the file for [`ExpectedTrigger::Truncate`].
     pages: BTreeSet<usize>,
 }
 
-/// The same, as it is printed.
+/// A finding as it is printed.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Finding {
-    kind: Kind,
+pub(super) struct ExpectedFinding {
+    kind: ExpectedKind,
     /// Copies, forks or system calls.
     count: u64,
     /// The process that holds or held the pins.
     pid: i32,
     /// The lowest page.
     address: String,
-    /// Different pages of 4 KiB.
+    /// Number of distinct 4 KiB pages.
     pages: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    touch: Option<Touch>,
+    trigger: Option<ExpectedTrigger>,
 }
 
-/// Pending-flush windows in which a page was changed.
+/// Pending-flush windows in which a page changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Windows {
+pub(super) struct ExpectedWindows {
     cause: &'static str,
     count: u64,
 }
 
-/// Everything that is to be found.
+/// All findings to expect.
 #[derive(Debug, Default)]
-pub(super) struct Truth {
-    entries: Vec<Entry>,
+pub(super) struct ExpectedFindings {
+    entries: Vec<Occurrence>,
     uffd_wp: u64,
 }
 
-impl Truth {
-    /// Something happened `times` to these pages; if there are none, nothing happened.
+impl ExpectedFindings {
+    /// Notes that an operation affected these pages `times` times; no pages mean no finding.
     pub(super) fn note(
         &mut self,
-        kind: Kind,
-        touch: Option<Touch>,
+        kind: ExpectedKind,
+        trigger: Option<ExpectedTrigger>,
         pid: i32,
         times: u64,
         pages: impl IntoIterator<Item = usize>,
@@ -92,14 +92,14 @@ impl Truth {
         if pages.is_empty() {
             return;
         }
-        let same = |entry: &&mut Entry| (entry.kind, entry.touch, entry.pid) == (kind, touch, pid);
+        let same = |entry: &&mut Occurrence| (entry.kind, entry.trigger, entry.pid) == (kind, trigger, pid);
         if let Some(entry) = self.entries.iter_mut().find(same) {
             entry.count += times;
             entry.pages.extend(pages);
         } else {
-            self.entries.push(Entry {
+            self.entries.push(Occurrence {
                 kind,
-                touch,
+                trigger,
                 pid,
                 count: times,
                 pages,
@@ -107,27 +107,27 @@ impl Truth {
         }
     }
 
-    /// So many write-protects by userfaultfd changed at least one page each.
+    /// Notes write-protects by userfaultfd that each changed at least one page.
     pub(super) const fn windows(&mut self, count: u64) {
         self.uffd_wp += count;
     }
 
-    /// To be printed.
-    pub(super) fn findings(&self) -> Vec<Finding> {
-        let finding = |entry: &Entry| Finding {
+    /// The findings, for printing.
+    pub(super) fn findings(&self) -> Vec<ExpectedFinding> {
+        let finding = |entry: &Occurrence| ExpectedFinding {
             kind: entry.kind,
             count: entry.count,
             pid: entry.pid,
             address: format!("{:#x}", entry.pages.first().copied().unwrap_or(0)),
             pages: entry.pages.len() as u64,
-            touch: entry.touch,
+            trigger: entry.trigger,
         };
         self.entries.iter().map(finding).collect()
     }
 
-    /// To be printed: only the windows of userfaultfd are counted.
-    pub(super) fn all_windows(&self) -> Vec<Windows> {
-        let windows = Windows {
+    /// The windows, for printing; only those of userfaultfd are counted.
+    pub(super) fn all_windows(&self) -> Vec<ExpectedWindows> {
+        let windows = ExpectedWindows {
             cause: "uffd_wp",
             count: self.uffd_wp,
         };
@@ -135,7 +135,7 @@ impl Truth {
     }
 }
 
-/// How many copies it took to move these pages, where the kernel copies `unit` bytes at once.
+/// The number of copies that moved these pages, if the kernel copies `unit` bytes at once.
 pub(super) fn copies(pages: &[usize], unit: usize) -> u64 {
     let pieces: BTreeSet<_> = pages.iter().map(|page| page * PAGE / unit).collect();
     pieces.len() as u64
@@ -147,24 +147,36 @@ mod tests {
     use crate::memory::HUGE;
 
     #[test]
-    fn the_same_happening_again_adds_to_the_count_and_not_to_the_pages() {
-        let mut truth = Truth::default();
+    fn a_repeated_operation_adds_to_the_count_and_not_to_the_pages() {
+        let mut expected = ExpectedFindings::default();
         for _ in 0..3 {
-            truth.note(Kind::MappingTouched, Some(Touch::UffdWp), 7, 1, [0x2000, 0x1000]);
+            expected.note(
+                ExpectedKind::MappingTouched,
+                Some(ExpectedTrigger::UffdWp),
+                7,
+                1,
+                [0x2000, 0x1000],
+            );
         }
-        truth.note(Kind::MappingTouched, Some(Touch::Munmap), 7, 1, [0x2000]);
-        let findings = truth.findings();
+        expected.note(
+            ExpectedKind::MappingTouched,
+            Some(ExpectedTrigger::Munmap),
+            7,
+            1,
+            [0x2000],
+        );
+        let findings = expected.findings();
         assert_eq!(findings.len(), 2);
         assert_eq!((findings[0].count, findings[0].pages), (3, 2));
         assert_eq!(findings[0].address, "0x1000");
     }
 
     #[test]
-    fn what_concerns_no_page_is_no_finding() {
-        let mut truth = Truth::default();
-        truth.note(Kind::CowAfterPin, Some(Touch::Write), 7, 0, []);
-        assert!(truth.findings().is_empty());
-        assert!(truth.all_windows().is_empty());
+    fn an_operation_without_pages_is_no_finding() {
+        let mut expected = ExpectedFindings::default();
+        expected.note(ExpectedKind::CowAfterPin, Some(ExpectedTrigger::Write), 7, 0, []);
+        assert!(expected.findings().is_empty());
+        assert!(expected.all_windows().is_empty());
     }
 
     #[test]

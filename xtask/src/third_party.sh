@@ -1,4 +1,4 @@
-# Runs programs that are not ours under pintrace check. Prints, with tabs between: report NAME JSON.
+# Runs third-party programs under pintrace check. Prints one line each, separated by tabs: report NAME JSON.
 export PATH=$PATH:/usr/lib/postgresql/18/bin:/usr/lib/go-1.24/bin HOME=/mnt TMPDIR=/mnt
 PG=/mnt/pg
 mkdir -p /dev/shm $PG
@@ -9,25 +9,25 @@ check() {
     name=$1
     shift
     rm -f /tmp/report.json
-    pintrace check --allow-loss --format json --report-file /tmp/report.json -- "$@" >/tmp/said 2>&1
+    pintrace check --allow-loss --format json --report-file /tmp/report.json -- "$@" >/tmp/output 2>&1
     code=$?
     if [ ! -s /tmp/report.json ]; then
-        cat /tmp/said
-        echo "others: no report on $name: pintrace check ended with $code"
+        cat /tmp/output
+        echo "third-party: no report on $name: pintrace check ended with code $code"
         exit 1
     fi
-    # The report has the program's own exit code; what it said tells why that is not 0.
+    # The report has the program's own exit code; its output tells why the code is not 0.
     [ $code -eq 0 ] || {
-        head -c 2000 /tmp/said
+        head -c 2000 /tmp/output
         echo
     }
     printf 'report\t%s\t%s\n' "$name" "$(tr -d '\n' </tmp/report.json)"
 }
 for engine in io_uring libaio psync; do
-    check "fio $engine" fio --name=others --filename=/mnt/others.dat --size=32M --bs=4k --rw=randrw --time_based \
+    check "fio $engine" fio --name=third-party --filename=/mnt/third-party.dat --size=32M --bs=4k --rw=randrw --time_based \
         --runtime=8 --numjobs=2 --iodepth=16 --direct=1 --minimal --ioengine=$engine
 done
-check "fio io_uring fixedbufs" fio --name=others --filename=/mnt/others.dat --size=32M --bs=64k --rw=randrw \
+check "fio io_uring fixedbufs" fio --name=third-party --filename=/mnt/third-party.dat --size=32M --bs=64k --rw=randrw \
     --time_based --runtime=8 --iodepth=16 --direct=1 --minimal --ioengine=io_uring --fixedbufs=1
 for stressor in vm userfaultfd fork mmap io-uring vm-splice; do
     check "stress-ng $stressor" stress-ng --$stressor 2 --timeout 8
@@ -35,8 +35,8 @@ done
 echo 'postgres:x:100:100::/mnt/pg:/bin/sh' >>/etc/passwd
 echo 'postgres:x:100:' >>/etc/group
 chown postgres $PG
-su postgres -c "initdb -D $PG/data --no-locale --no-sync -A trust" >/tmp/said 2>&1 || {
-    cat /tmp/said
+su postgres -c "initdb -D $PG/data --no-locale --no-sync -A trust" >/tmp/output 2>&1 || {
+    cat /tmp/output
     exit 1
 }
 cat >>$PG/data/postgresql.conf <<CONF

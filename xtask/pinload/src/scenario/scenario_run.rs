@@ -1,25 +1,25 @@
-//! What all scenarios share: the lines that they print, and the gates at which they wait.
+//! The state that all scenarios share: the printed lines, the waiting, and the findings to expect.
 
 use std::collections::BTreeMap;
 
 use nix::unistd::getpid;
 use serde::Serialize;
 
-use super::arguments::{Memory, Scenario};
-use super::truth::{Finding, Kind, Touch, Truth, Windows};
-use crate::choice::{self, Backing};
+use super::arguments::{MemoryArgs, Scenario};
+use super::expected::{ExpectedFinding, ExpectedFindings, ExpectedKind, ExpectedTrigger, ExpectedWindows};
+use crate::choice::{Backing, PinKind};
 use crate::failure::Result;
-use crate::gate::Gate;
-use crate::memory::{Buffer, FirstTouch, PAGE, Sharing, Wanted};
-use crate::pins::Pins;
+use crate::hold::HoldCondition;
+use crate::memory::{Buffer, FirstTouch, MemorySpec, PAGE, Sharing};
+use crate::pins::PinCounts;
 use crate::report;
 
-/// One scenario under way.
-pub(super) struct Stage {
+/// One running scenario.
+pub(super) struct ScenarioRun {
     name: &'static str,
-    memory: Memory,
-    gate: Gate,
-    truth: Truth,
+    memory: MemoryArgs,
+    hold: HoldCondition,
+    expected: ExpectedFindings,
 }
 
 /// `ready` and `released`.
@@ -29,21 +29,21 @@ struct RangeLine {
     scenario: &'static str,
     pid: i32,
     tid: i32,
-    /// How it pinned; without, nothing is pinned.
+    /// The way of pinning; absent if nothing is pinned.
     #[serde(skip_serializing_if = "Option::is_none")]
-    kind: Option<choice::Kind>,
+    kind: Option<PinKind>,
     backing: Backing,
     address: String,
     pages: u64,
-    expected_pins: Pins,
-    /// The kernel gives the pins back from a work queue.
+    expected_pins: PinCounts,
+    /// The kernel releases the pins from a work queue.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     deferred: bool,
     began_ns: u64,
     time_ns: u64,
 }
 
-/// `step`, `touched` and `done`.
+/// `step`, `changed` and `done`.
 #[derive(Serialize)]
 struct StepLine<'a> {
     event: &'static str,
@@ -51,7 +51,7 @@ struct StepLine<'a> {
     pid: i32,
     #[serde(skip_serializing_if = "Option::is_none")]
     step: Option<&'a str>,
-    /// What was seen.
+    /// The observed values.
     #[serde(flatten)]
     seen: BTreeMap<&'a str, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,37 +64,37 @@ struct ExpectedLine {
     event: &'static str,
     scenario: &'static str,
     pid: i32,
-    findings: Vec<Finding>,
-    windows: Vec<Windows>,
+    findings: Vec<ExpectedFinding>,
+    windows: Vec<ExpectedWindows>,
     time_ns: u64,
 }
 
-/// A range, and who holds it by which pins.
+/// A range, the thread that holds it, and its pins.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Held {
-    pub(super) kind: Option<choice::Kind>,
+pub(super) struct PinnedRange {
+    pub(super) kind: Option<PinKind>,
     pub(super) tid: i32,
     pub(super) address: usize,
-    pub(super) pins: Pins,
+    pub(super) pins: PinCounts,
     /// CLOCK_MONOTONIC before the pins were taken, in nanoseconds.
     pub(super) began_ns: u64,
 }
 
-impl Stage {
-    /// A stage on which nothing has happened yet.
+impl ScenarioRun {
+    /// A run that has not done anything yet.
     pub(super) fn new(scenario: &Scenario) -> Self {
         let memory = scenario.memory();
         Self {
             name: scenario.name(),
-            gate: Gate::new(memory.stay.hold, memory.stay.hold_until_stdin),
+            hold: HoldCondition::new(memory.hold.hold, memory.hold.hold_until_stdin),
             memory,
-            truth: Truth::default(),
+            expected: ExpectedFindings::default(),
         }
     }
 
     /// The memory that the command line asks for.
-    pub(super) const fn wanted(&self, sharing: Sharing) -> Wanted {
-        Wanted {
+    pub(super) const fn wanted(&self, sharing: Sharing) -> MemorySpec {
+        MemorySpec {
             pages: self.memory.pages,
             backing: self.memory.backing,
             sharing,
@@ -105,78 +105,79 @@ impl Stage {
         }
     }
 
-    /// Pages of 4 KiB asked for.
+    /// Pages of 4 KiB.
     pub(super) const fn pages(&self) -> u64 {
         self.memory.pages
     }
 
-    /// Something happened `times` to these pages, counted from `base` on, which this process holds.
+    /// Notes that an operation affected these pages of this process `times` times; the page numbers count from
+    /// `base`.
     pub(super) fn note(
         &mut self,
-        kind: Kind,
-        touch: Touch,
+        kind: ExpectedKind,
+        trigger: ExpectedTrigger,
         times: u64,
         base: usize,
         pages: impl IntoIterator<Item = usize>,
     ) {
         let addresses = pages.into_iter().map(|page| base + page * PAGE);
-        self.truth
-            .note(kind, Some(touch), getpid().as_raw(), times, addresses);
+        self.expected
+            .note(kind, Some(trigger), getpid().as_raw(), times, addresses);
     }
 
-    /// The pins that `pid` took are what is to be found, whatever is done to the memory.
-    pub(super) fn note_holding(&mut self, kind: Kind, pid: i32, address: usize) {
+    /// Notes a finding about pins of `pid`, whatever happens to the memory.
+    pub(super) fn note_holding(&mut self, kind: ExpectedKind, pid: i32, address: usize) {
         let pages = usize::try_from(self.memory.pages).unwrap_or(0);
         let addresses = (0..pages).map(|page| address + page * PAGE);
-        self.truth.note(kind, None, pid, 1, addresses);
+        self.expected.note(kind, None, pid, 1, addresses);
     }
 
-    /// So many write-protects by userfaultfd changed a page.
+    /// Notes write-protects by userfaultfd that each changed a page.
     pub(super) const fn windows(&mut self, count: u64) {
-        self.truth.windows(count);
+        self.expected.windows(count);
     }
 
-    /// Says that everything is in place.
-    pub(super) fn ready(&self, held: Held) -> Result<()> {
-        self.range("ready", held, false, held.began_ns)
+    /// Prints `ready`: the pins are taken.
+    pub(super) fn ready(&self, range: PinnedRange) -> Result<()> {
+        self.print_range("ready", range, false, range.began_ns)
     }
 
-    /// Says that the pins are given back, if there were any.
-    pub(super) fn released(&self, held: Held, deferred: bool, began_ns: u64) -> Result<()> {
-        let pins = held.pins.after_release();
-        self.range("released", Held { pins, ..held }, deferred, began_ns)
+    /// Prints `released`: all pins, if any, are released.
+    pub(super) fn released(&self, range: PinnedRange, deferred: bool, began_ns: u64) -> Result<()> {
+        let pins = range.pins.after_release();
+        self.print_range("released", PinnedRange { pins, ..range }, deferred, began_ns)
     }
 
-    /// Waits at the gate.
+    /// Waits for the hold condition.
     pub(super) fn wait(&self) -> Result<()> {
-        self.gate.wait()
+        self.hold.wait()
     }
 
-    /// Says what was done just now, and what was seen of it.
+    /// Prints `step`: the change that has just been made, and the observed values.
     pub(super) fn step(&self, step: &str, seen: &[(&str, u64)], began_ns: u64) -> Result<()> {
-        self.say("step", Some(step), seen, Some(began_ns))
+        self.print_step("step", Some(step), seen, Some(began_ns))
     }
 
-    /// Says that everything was done, and waits at the gate.
-    pub(super) fn touched(&self) -> Result<()> {
-        self.say("touched", None, &[], None)?;
+    /// Prints `changed`: all changes are made. Then waits.
+    pub(super) fn changed(&self) -> Result<()> {
+        self.print_step("changed", None, &[], None)?;
         self.wait()
     }
 
-    /// Says what is to be found.
+    /// Prints the findings to expect.
     pub(super) fn end(&self) -> Result<()> {
         report::print(&ExpectedLine {
             event: "expected",
             scenario: self.name,
             pid: getpid().as_raw(),
-            findings: self.truth.findings(),
-            windows: self.truth.all_windows(),
+            findings: self.expected.findings(),
+            windows: self.expected.all_windows(),
             time_ns: report::now_ns(),
         })?;
-        self.say("done", None, &[], None)
+        self.print_step("done", None, &[], None)
     }
 
-    fn say(
+    fn print_step(
         &self,
         event: &'static str,
         step: Option<&str>,
@@ -194,17 +195,23 @@ impl Stage {
         })
     }
 
-    fn range(&self, event: &'static str, held: Held, deferred: bool, began_ns: u64) -> Result<()> {
+    fn print_range(
+        &self,
+        event: &'static str,
+        range: PinnedRange,
+        deferred: bool,
+        began_ns: u64,
+    ) -> Result<()> {
         report::print(&RangeLine {
             event,
             scenario: self.name,
             pid: getpid().as_raw(),
-            tid: held.tid,
-            kind: held.kind,
+            tid: range.tid,
+            kind: range.kind,
             backing: self.memory.backing,
-            address: format!("{:#x}", held.address),
+            address: format!("{:#x}", range.address),
             pages: self.memory.pages,
-            expected_pins: held.pins,
+            expected_pins: range.pins,
             deferred,
             began_ns,
             time_ns: report::now_ns(),
@@ -212,14 +219,14 @@ impl Stage {
     }
 }
 
-impl Held {
-    /// Memory that nobody pins.
+impl PinnedRange {
+    /// Memory that is not pinned.
     pub(super) fn unpinned(buffer: &Buffer) -> Self {
         Self {
             kind: None,
             tid: report::caller().1,
             address: buffer.address(),
-            pins: Pins::lasting(Some(0), Some(0)),
+            pins: PinCounts::lasting(Some(0), Some(0)),
             began_ns: report::now_ns(),
         }
     }

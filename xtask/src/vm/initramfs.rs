@@ -1,4 +1,4 @@
-//! The guest's root file system: an initramfs of busybox, our init and whatever the guest is given.
+//! The root file system of a guest: an initramfs with busybox, init.sh and the files for this guest.
 
 use std::fs::{self, File};
 use std::io::BufWriter;
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::cpio::Archive;
-use super::kernel::Kernel;
+use super::cpio::CpioArchive;
+use super::kernel::KernelImage;
 use super::{libraries, modules};
 
 const INIT: &str = include_str!("init.sh");
@@ -33,17 +33,17 @@ const FOLDERS: [&str; 17] = [
 const USERS: &str = "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n";
 const GROUPS: &str = "root:x:0:\nuser:x:1000:\nnogroup:x:65534:\n";
 
-/// A file or folder of this machine and where it goes in the guest.
+/// A file or folder of this machine, and its path in the guest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Addition {
-    /// On this machine.
+pub(crate) struct GuestFile {
+    /// The path on this machine.
     pub(crate) source: PathBuf,
-    /// In the guest, without the leading `/`.
+    /// The path in the guest, without the leading `/`.
     pub(crate) destination: String,
 }
 
-impl Addition {
-    /// An addition under a name of ours.
+impl GuestFile {
+    /// A file under another path.
     pub(crate) fn new(source: impl Into<PathBuf>, destination: &str) -> Self {
         Self {
             source: source.into(),
@@ -51,7 +51,7 @@ impl Addition {
         }
     }
 
-    /// Reads `SRC[=DEST]`; without DEST it goes to the command's working directory, /root.
+    /// Parses `SRC[=DEST]`; DEST defaults to the working directory of the command, /root.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (source, destination) = if let Some((source, destination)) = text.split_once('=') {
             (source, destination.to_owned())
@@ -68,28 +68,28 @@ impl Addition {
     }
 }
 
-/// What the guest finds when it starts.
-pub(crate) struct Root<'a> {
-    /// Its kernel, for modules and configuration.
-    pub(crate) kernel: &'a Kernel,
-    /// The shell script that it runs.
+/// The contents of the initramfs.
+pub(crate) struct Initramfs<'a> {
+    /// The kernel, for modules and configuration.
+    pub(crate) kernel: &'a KernelImage,
+    /// The shell script to run.
     pub(crate) command: &'a str,
-    /// Shell assignments that init reads.
+    /// Shell assignments that init.sh reads.
     pub(crate) settings: &'a str,
-    /// Kernel modules to load, by name.
+    /// Names of kernel modules to load.
     pub(crate) modules: &'a [String],
-    /// Files of this machine, which bring their libraries.
-    pub(crate) additions: &'a [Addition],
-    /// Folders laid over the root as they are.
+    /// Files of this machine; their libraries are added.
+    pub(crate) additions: &'a [GuestFile],
+    /// Folders whose contents are copied into the root.
     pub(crate) overlays: &'a [PathBuf],
 }
 
-impl Root<'_> {
+impl Initramfs<'_> {
     /// Writes the initramfs.
     pub(crate) fn write(&self, initramfs: &Path) -> Result<()> {
         let file =
             File::create(initramfs).with_context(|| format!("cannot write {}", initramfs.display()))?;
-        let mut archive = Archive::new(BufWriter::new(file));
+        let mut archive = CpioArchive::new(BufWriter::new(file));
         for folder in FOLDERS {
             archive.folder(folder)?;
         }
@@ -128,9 +128,9 @@ impl Root<'_> {
         Ok(())
     }
 
-    fn add(&self, archive: &mut Archive<BufWriter<File>>) -> Result<()> {
+    fn add(&self, archive: &mut CpioArchive<BufWriter<File>>) -> Result<()> {
         let mut binaries = Vec::new();
-        for Addition { source, destination } in self.additions {
+        for GuestFile { source, destination } in self.additions {
             let real =
                 fs::canonicalize(source).with_context(|| format!("cannot add {}", source.display()))?;
             archive.copy(destination, &real)?;
@@ -166,13 +166,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_addition_goes_to_the_working_directory_unless_told() {
+    fn a_file_without_destination_goes_to_the_working_directory() {
         assert_eq!(
-            Addition::parse("/bin/true").unwrap(),
-            Addition::new("/bin/true", "root/true")
+            GuestFile::parse("/bin/true").unwrap(),
+            GuestFile::new("/bin/true", "root/true")
         );
-        assert_eq!(Addition::parse("a/b=/c/d").unwrap(), Addition::new("a/b", "c/d"));
-        assert!(Addition::parse("a=b").is_err());
-        assert!(Addition::parse("..").is_err());
+        assert_eq!(
+            GuestFile::parse("a/b=/c/d").unwrap(),
+            GuestFile::new("a/b", "c/d")
+        );
+        assert!(GuestFile::parse("a=b").is_err());
+        assert!(GuestFile::parse("..").is_err());
     }
 }

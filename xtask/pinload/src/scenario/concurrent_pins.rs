@@ -1,6 +1,8 @@
-//! Many threads at once in the middle of a pin, each of one page that comes late; then each pins it once more.
+//! Many threads block inside a pin at the same time, each on one missing page; then each thread pins its page
+//! once more.
 //!
-//! A kretprobe on the pin function has few instances (`maxactive`), and misses the returns of all calls beyond.
+//! A kretprobe on the pin function has few instances (`maxactive`), and misses the returns of all further
+//! calls.
 
 use std::io::IoSlice;
 use std::os::fd::AsFd;
@@ -10,37 +12,37 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::uio::{RemoteIoVec, process_vm_writev};
 use nix::unistd::getpid;
 
-use super::stage::{Held, Stage};
+use super::scenario_run::{PinnedRange, ScenarioRun};
 use crate::choice::Backing;
 use crate::failure::{Explain, Failure, Result};
-use crate::memory::{Buffer, FirstTouch, PAGE, Sharing, Wanted};
+use crate::memory::{Buffer, FirstTouch, MemorySpec, PAGE, Sharing};
 use crate::report;
 use crate::run::joined;
-use crate::userfault::{Feature, Userfault, Watch};
+use crate::userfault::{FaultMode, UffdFeature, Userfault};
 
 const BUG: &str = "report this as a bug of pinload";
-/// Threads that a process may well have.
+/// A limit on the number of threads.
 const MOST: u64 = 512;
 
-/// Plays it with a thread for each page.
-pub(super) fn play(stage: &mut Stage) -> Result<()> {
-    let threads = stage.pages();
+/// Runs the scenario with one thread for each page.
+pub(super) fn play(run: &mut ScenarioRun) -> Result<()> {
+    let threads = run.pages();
     if threads > MOST {
         return Err(Failure::usage(
             format!("a crowd is of {MOST} threads at most, one for each page"),
             "ask for fewer --pages",
         ));
     }
-    let buffer = Buffer::new(Wanted {
+    let buffer = Buffer::new(MemorySpec {
         backing: Backing::Small,
         first_touch: FirstTouch::Nothing,
-        ..stage.wanted(Sharing::Private)
+        ..run.wanted(Sharing::Private)
     })?;
-    let fault = Userfault::new(Feature::None)?;
-    fault.register(buffer.extent(), Watch::Missing)?;
-    let held = Held::unpinned(&buffer);
-    stage.ready(held)?;
-    stage.wait()?;
+    let fault = Userfault::new(UffdFeature::None)?;
+    fault.register(buffer.extent(), FaultMode::Missing)?;
+    let held = PinnedRange::unpinned(&buffer);
+    run.ready(held)?;
+    run.wait()?;
     let began_ns = report::now_ns();
     thread::scope(|scope| {
         let pages = (0..threads).map(|page| buffer.address() + usize::try_from(page).unwrap_or(0) * PAGE);
@@ -48,18 +50,18 @@ pub(super) fn play(stage: &mut Stage) -> Result<()> {
             .map(|page| scope.spawn(move || write(page).and_then(|()| write(page))))
             .collect();
         let waited = await_faults(&fault, threads.len());
-        // Without their pages the threads would wait for ever.
+        // The threads block until their pages are mapped, even after an error.
         let filled = fault.fill(buffer.extent());
         let written = threads.into_iter().map(joined).fold(Ok(()), Result::and);
         waited.and(filled).and(written)
     })?;
-    stage.step("crowd", &[("pins", 2 * threads)], began_ns)?;
-    stage.touched()?;
-    stage.released(held, false, report::now_ns())?;
-    stage.end()
+    run.step("concurrent-pins", &[("pins", 2 * threads)], began_ns)?;
+    run.changed()?;
+    run.released(held, false, report::now_ns())?;
+    run.end()
 }
 
-/// Writes to a page of this process as to another one's, which pins it.
+/// Writes to a page of this process by process_vm_writev, which pins the page.
 fn write(page: usize) -> Result<()> {
     let remote = [RemoteIoVec { base: page, len: 8 }];
     let written = process_vm_writev(getpid(), &[IoSlice::new(&[1; 8])], &remote);
@@ -72,7 +74,7 @@ fn write(page: usize) -> Result<()> {
     }
 }
 
-/// Waits until so many threads wait for their page.
+/// Waits until `threads` threads block on their page.
 fn await_faults(fault: &Userfault, threads: usize) -> Result<()> {
     let mut waiting = 0;
     while waiting < threads {

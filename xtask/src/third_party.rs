@@ -1,5 +1,5 @@
-//! `cargo xtask others`: programs that nobody wrote for pintrace, under `pintrace check`. None of them may raise an alarm,
-//! and what is found besides is explained in docs/findings.md.
+//! `cargo xtask third-party`: runs third-party programs under `pintrace check`. None of them may cause an
+//! alarm; docs/findings.md explains their other findings.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -8,13 +8,13 @@ use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::Value;
 
-use crate::vm::guest::Outcome;
-use crate::vm::series::Wanted;
+use crate::vm::guest::GuestExit;
+use crate::vm::series::SeriesChoice;
 use crate::vm::{self, GuestOptions};
 
-const SCRIPT: &str = include_str!("others.sh");
+const SCRIPT: &str = include_str!("third_party.sh");
 
-/// What brings the programs: a PostgreSQL that uses io_uring is in sid alone.
+/// The Debian packages of the programs: only sid has a PostgreSQL that uses io_uring.
 const PACKAGES: [&str; 7] = [
     "fio",
     "stress-ng",
@@ -25,7 +25,7 @@ const PACKAGES: [&str; 7] = [
     "golang-1.24-src/trixie",
 ];
 
-/// What the script runs: one that is not heard of has failed.
+/// The programs that the script runs: a program without a report has failed.
 const PROGRAMS: [&str; 12] = [
     "fio io_uring",
     "fio libaio",
@@ -41,37 +41,37 @@ const PROGRAMS: [&str; 12] = [
     "go build",
 ];
 
-/// Findings that are no mistake of ours, by program and kind: docs/findings.md says why.
+/// Findings that are correct, by program and kind; docs/findings.md explains them.
 const EXPLAINED: [(&str, &str); 2] = [
     ("fio io_uring fixedbufs", "mapping-touched"),
     ("PostgreSQL", "mapping-touched"),
 ];
 
-/// The options of `others`.
+/// The options of `third-party`.
 #[derive(Args)]
-pub(crate) struct Others {
+pub(crate) struct ThirdPartyTask {
     /// Kernel series
     #[arg(long, value_name = "SERIES", default_value = "6.12")]
-    kernel: Wanted,
+    kernel: SeriesChoice,
 }
 
-/// What one program did under `check`.
-struct Run {
+/// The report of `check` on one program.
+struct ProgramReport {
     name: String,
     report: Value,
 }
 
-/// Takes what the guest prints, and tells of each program as soon as it has ended.
+/// Reads the output of the guest, and prints the report of each program as soon as the program has ended.
 #[derive(Default)]
-struct Teller {
-    /// Since the last whole line.
+struct ReportReader {
+    /// The bytes after the last complete line.
     rest: Vec<u8>,
-    runs: Vec<Run>,
-    /// What is no report: why a program failed.
-    said: String,
+    runs: Vec<ProgramReport>,
+    /// The lines that are no report: they tell why a program failed.
+    other_output: String,
 }
 
-impl Write for Teller {
+impl Write for ReportReader {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.rest.extend_from_slice(bytes);
         while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
@@ -86,11 +86,11 @@ impl Write for Teller {
     }
 }
 
-impl Teller {
+impl ReportReader {
     fn line(&mut self, line: &str) -> io::Result<()> {
         let mut fields = line.splitn(3, '\t');
         if let (Some("report"), Some(name), Some(json)) = (fields.next(), fields.next(), fields.next()) {
-            let run = Run {
+            let run = ProgramReport {
                 name: name.to_owned(),
                 report: serde_json::from_str(json)?,
             };
@@ -98,38 +98,38 @@ impl Teller {
                 println!("{line}");
             }
             if run.failed() {
-                print!("{}", self.said);
+                print!("{}", self.other_output);
             }
-            self.said.clear();
+            self.other_output.clear();
             self.runs.push(run);
         } else {
-            self.said += line;
-            self.said.push('\n');
+            self.other_output += line;
+            self.other_output.push('\n');
         }
         Ok(())
     }
 }
 
-impl Others {
-    /// Does it.
+impl ThirdPartyTask {
+    /// Runs the programs.
     pub(crate) fn run(self) -> Result<ExitCode> {
         let mut options = GuestOptions::new(self.kernel);
         options.package.extend(PACKAGES.map(str::to_owned));
-        // A compiler and a database lie in memory.
+        // The guest's memory holds a compiler and a database.
         "4G".clone_into(&mut options.mem);
         "2G".clone_into(&mut options.disk);
         options.timeout = std::time::Duration::from_mins(30);
-        let mut teller = Teller::default();
-        let outcome = options.prepare()?.run(SCRIPT, &mut teller)?;
-        if !matches!(outcome, Outcome::Exited(0)) {
+        let mut reader = ReportReader::default();
+        let outcome = options.prepare()?.run(SCRIPT, &mut reader)?;
+        if !matches!(outcome, GuestExit::Exited(0)) {
             bail!(
-                "broke off with exit code {}: {}",
+                "the run ended early with exit code {}: {}",
                 vm::explain(&outcome),
-                teller.said
+                reader.other_output
             );
         }
         let well = |program: &&str| {
-            teller
+            reader
                 .runs
                 .iter()
                 .any(|run| run.name == **program && !run.failed())
@@ -139,9 +139,9 @@ impl Others {
             .copied()
             .filter(|program| !well(program))
             .collect();
-        let unexplained: usize = teller.runs.iter().map(|run| run.unexplained().count()).sum();
+        let unexplained: usize = reader.runs.iter().map(|run| run.unexplained().count()).sum();
         println!(
-            "{} of {} programs ended well; {unexplained} findings are alarms, or explained nowhere",
+            "{} of {} programs succeeded; {unexplained} findings are alarms or not explained in docs/findings.md",
             PROGRAMS.len() - failed.len(),
             PROGRAMS.len()
         );
@@ -149,14 +149,14 @@ impl Others {
             return Ok(ExitCode::SUCCESS);
         }
         if !failed.is_empty() {
-            println!("not well, or not at all: {}", failed.join(", "));
+            println!("failed, or did not run: {}", failed.join(", "));
         }
         Ok(ExitCode::FAILURE)
     }
 }
 
-impl Run {
-    /// The program itself did not do what it was to do: then nothing is proven.
+impl ProgramReport {
+    /// Whether the program itself failed: its report then proves nothing.
     fn failed(&self) -> bool {
         self.report["command_exit_code"] != 0
     }
@@ -212,20 +212,20 @@ impl Run {
 mod tests {
     use super::*;
 
-    fn run(name: &str, severity: &str) -> Run {
+    fn run(name: &str, severity: &str) -> ProgramReport {
         let json = format!(
             r#"{{"command_exit_code":0,"losses":[],"findings":[{{"severity":"{severity}","kind":"mapping-touched","pid":7}}]}}"#
         );
-        let mut teller = Teller::default();
-        // As it comes: cut anywhere.
+        let mut reader = ReportReader::default();
+        // The output arrives in pieces of any length.
         for bytes in format!("noise\nreport\t{name}\t{json}\n").as_bytes().chunks(7) {
-            teller.write_all(bytes).unwrap();
+            reader.write_all(bytes).unwrap();
         }
-        teller.runs.remove(0)
+        reader.runs.remove(0)
     }
 
     #[test]
-    fn alarms_count_and_so_do_hazards_that_nobody_explained() {
+    fn alarms_and_unexplained_hazards_count() {
         for (name, severity, expected) in [
             ("fio", "note", 0),
             ("fio", "hazard", 1),
@@ -244,14 +244,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_report_is_kept_for_the_next() {
-        let mut teller = Teller::default();
-        teller.write_all(b"it failed\n").unwrap();
-        assert_eq!((teller.runs.len(), teller.said.as_str()), (0, "it failed\n"));
-        assert!(teller.write_all(b"report\tfio\tno json\n").is_err());
-        teller
+    fn lines_that_are_no_report_are_kept_until_the_next_report() {
+        let mut reader = ReportReader::default();
+        reader.write_all(b"it failed\n").unwrap();
+        assert_eq!(
+            (reader.runs.len(), reader.other_output.as_str()),
+            (0, "it failed\n")
+        );
+        assert!(reader.write_all(b"report\tfio\tno json\n").is_err());
+        reader
             .write_all(b"report\tfio\t{\"command_exit_code\":2}\n")
             .unwrap();
-        assert!(teller.runs[0].failed() && teller.said.is_empty());
+        assert!(reader.runs[0].failed() && reader.other_output.is_empty());
     }
 }

@@ -1,0 +1,68 @@
+//! Changes made while a system call holds pages without FOLL_LONGTERM.
+
+use nix::unistd::getpid;
+
+use super::blocked_read::start;
+use super::expected::{ExpectedKind, ExpectedTrigger};
+use super::mapping::second_half;
+use super::pinned::frames;
+use super::scenario_run::ScenarioRun;
+use crate::failure::Result;
+use crate::memory::{Buffer, PAGE, Sharing};
+use crate::report;
+
+/// Holds the pins and changes nothing.
+pub(super) fn missing_longterm(run: &mut ScenarioRun) -> Result<()> {
+    let buffer = Buffer::new(run.wanted(Sharing::Private))?;
+    let waiting = start(run, &buffer)?;
+    run.note_holding(
+        ExpectedKind::UndeclaredLongterm,
+        getpid().as_raw(),
+        buffer.address(),
+    );
+    run.changed()?;
+    waiting.finish(run)?;
+    run.end()
+}
+
+/// Pages of a file, pinned for reading: each write puts a copy into the memory of the process.
+pub(super) fn read_pin_write(run: &mut ScenarioRun) -> Result<()> {
+    let buffer = Buffer::new(run.wanted(Sharing::Copied))?;
+    let before = frames(&buffer)?;
+    let waiting = start(run, &buffer)?;
+    let began_ns = report::now_ns();
+    buffer.write_pages();
+    let copied = before.moved(&frames(&buffer)?);
+    let count = copied.len() as u64;
+    run.note(
+        ExpectedKind::CowAfterPin,
+        ExpectedTrigger::Write,
+        count,
+        buffer.address(),
+        copied,
+    );
+    run.step("write", &[("pages_copied", count)], began_ns)?;
+    run.changed()?;
+    waiting.finish(run)?;
+    run.end()
+}
+
+/// Unmaps the second half: the call continues with pages that no address maps.
+pub(super) fn unmap(run: &mut ScenarioRun) -> Result<()> {
+    let mut buffer = Buffer::new(run.wanted(Sharing::Private))?;
+    let waiting = start(run, &buffer)?;
+    let (from, end) = (second_half(&buffer), buffer.bytes() / PAGE);
+    let began_ns = report::now_ns();
+    buffer.unmap_from(from * PAGE)?;
+    run.note(
+        ExpectedKind::MappingTouched,
+        ExpectedTrigger::Munmap,
+        1,
+        buffer.address(),
+        from..end,
+    );
+    run.step("munmap", &[], began_ns)?;
+    run.changed()?;
+    waiting.finish(run)?;
+    run.end()
+}
