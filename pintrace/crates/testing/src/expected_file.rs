@@ -35,3 +35,25 @@ pub fn assert_file(path: &Path, expected: &str) {
         expected.lines().nth(line).unwrap_or_default(),
     );
 }
+
+/// A document with another block of lines after the line `<!-- NAME -->` and before the next `<!-- end -->`. `None`
+/// for a document without these marks.
+pub fn with_block(document: &str, name: &str, block: &str) -> Option<String> {
+    let begin = format!("<!-- {name} -->\n");
+    let (before, rest) = document.split_once(&begin)?;
+    let (_, after) = rest.split_once("<!-- end -->")?;
+    Some(format!("{before}{begin}{block}<!-- end -->{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marked_block_is_replaced_and_the_rest_is_kept() {
+        let document = "a\n<!-- table -->\nold\n<!-- end -->\nb\n";
+        let expected = "a\n<!-- table -->\nnew\n<!-- end -->\nb\n";
+        assert_eq!(with_block(document, "table", "new\n").as_deref(), Some(expected));
+        assert_eq!(with_block(document, "other", "new\n"), None);
+    }
+}
