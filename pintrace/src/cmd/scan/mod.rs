@@ -1,4 +1,4 @@
-//! `pintrace scan`: one look at all memory. Nothing is attached, and pins of any age are seen.
+//! `pintrace scan`: scans all memory once. No hooks are attached, and pins of any age are found.
 
 mod json;
 mod text;
@@ -22,17 +22,17 @@ use super::trace_args::CannotTrace;
 /// The command line of `scan`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Show these processes only.
+    /// Show only these processes.
     #[arg(long, value_name = "PID", value_delimiter = ',')]
     pub pid: Vec<u32>,
     /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,
-    /// Also list the addresses of each process's pinned pages, the frames of those that nobody maps, and of those
-    /// that only look pinned.
+    /// Also list the addresses of the pinned pages of each process, the frames of pinned pages that no process maps, and
+    /// the frames of pages that look pinned and are not.
     #[arg(long)]
     pub pages: bool,
-    /// Read the kernel's types from this raw BTF file.
+    /// Read the kernel's types from this raw BTF file instead of /sys/kernel/btf/vmlinux.
     #[arg(long, value_name = "PATH")]
     pub btf: Option<std::path::PathBuf>,
 }
