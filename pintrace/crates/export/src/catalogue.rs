@@ -103,8 +103,10 @@ mod tests {
 
     /// The documents with tables of the catalogue.
     const DOCUMENTS: [&str; 2] = ["README.md", "docs/findings.md"];
-    /// The tables, by the names of their marks.
-    const TABLES: [(&str, fn() -> String); 5] = [
+    /// The name of a table's mark, and the table.
+    type Table = (&'static str, fn() -> String);
+
+    const TABLES: [Table; 5] = [
         ("catalogue: columns", columns),
         ("catalogue: metrics", metrics),
         ("catalogue: losses", losses),

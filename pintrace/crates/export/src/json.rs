@@ -1,4 +1,4 @@
-//! The one JSON shape of `top --once --json` and `report --json`. Keys are added, never renamed.
+//! The JSON of `top --once --json` and `report --json`.
 
 use std::collections::BTreeMap;
 
@@ -118,7 +118,7 @@ struct ThreadKeys<'a> {
     released: u64,
 }
 
-/// Addresses are text: JSON readers that know only f64 would round them.
+/// Addresses are text, since JSON readers that have only f64 would round them.
 #[derive(Serialize)]
 struct ExtentKeys<'a> {
     tid: u32,

@@ -1,5 +1,5 @@
-//! `pintrace doctor`: what this system allows, which hook was chosen for what, what is missing and what that costs,
-//! and whether a pin of its own is seen.
+//! `pintrace doctor`: reports what this system allows, how each function is hooked, what is missing and what is lost by
+//! that, and whether the hooks see a pin of this process.
 
 mod hooks;
 mod self_test;

@@ -1,4 +1,4 @@
-//! The one JSON shape of `scan --json`. Keys are added, never renamed.
+//! The JSON of `scan --json`.
 
 use serde::Serialize;
 
@@ -88,7 +88,7 @@ struct FrameKeys {
     pins: u32,
 }
 
-/// Folios that `page_maybe_dma_pinned` takes for pinned.
+/// Folios that are not pinned and that `page_maybe_dma_pinned` takes for pinned.
 #[derive(Serialize)]
 struct FalsePositiveKeys<'a> {
     folios: u64,
@@ -96,7 +96,7 @@ struct FalsePositiveKeys<'a> {
     frames: Option<&'a [ImplausiblePin]>,
 }
 
-/// The scan as one line; `pages` adds the lists.
+/// The result of a scan as one line; `pages` adds the lists of ranges and frames.
 pub(super) fn render(scan: &Scan, pages: bool) -> serde_json::Result<String> {
     let result = &scan.result;
     let sums = scan.balance.map(|balance| balance.sums());

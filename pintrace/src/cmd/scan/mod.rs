@@ -37,21 +37,21 @@ pub struct Args {
     pub btf: Option<std::path::PathBuf>,
 }
 
-/// A look, with the kernel's vmstat counters beside it.
+/// The result of a scan, with the kernel's pin counters at the same time.
 struct Scan {
     kernel: String,
     machine: String,
     result: ScanResult,
-    /// The vmstat counters around the look; `None` if they cannot be read.
+    /// The vmstat counters before and after the scan; `None` if they cannot be read.
     balance: Option<BalanceSampled>,
-    /// Only some processes were asked for.
+    /// Only the processes of `--pid` are shown.
     chosen: bool,
 }
 
-/// Looks that are taken to find one that nothing moved in.
+/// The number of scans that are tried to get one during which nothing was pinned or released.
 const SCANS: usize = 3;
 
-/// Scans, and says what it found.
+/// Scans, and writes the result to `out`.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let roots = Roots::with_btf(args.btf.as_deref());
     let types = KernelTypes::read(&roots.btf).map_err(|error| CannotTrace::because(&error))?;
@@ -94,9 +94,9 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// One look, with a bar on a terminal if it takes long.
+/// Scans once, with a progress bar if stderr is a terminal.
 fn scan_once(scanner: &mut Scanner) -> anyhow::Result<ScanResult> {
-    /// Frames between two drawings.
+    /// The number of frames between two updates of the bar.
     const DRAW_EACH: u64 = 1 << 18;
     let bar = ProgressBar::new(0);
     bar.set_draw_target(if std::io::stderr().is_terminal() {
