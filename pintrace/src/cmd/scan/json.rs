@@ -7,7 +7,7 @@ use pintrace_export::SCHEMA;
 use pintrace_kernel::descriptors::Descriptor;
 use pintrace_scan::join::{Amount, MappedRange};
 use pintrace_scan::pinned_folios::ImplausiblePin;
-use pintrace_scan::scan_result::{KindAmount, MemoryRead, ScanHolder, UnmappedPins, Unreadable};
+use pintrace_scan::scan_result::{KindAmount, MemoryRead, ScanHolder, ScanResult, UnmappedPins, Unreadable};
 
 use super::Scan;
 
@@ -131,6 +131,31 @@ pub(super) fn render(scan: &Scan, pages: bool) -> serde_json::Result<String> {
         processes_read: result.processes_read,
         all_processes: result.all_processes.as_deref(),
     })
+}
+
+/// The JSON of an example with a process, a range and a descriptor, which has all keys that the glossary explains.
+pub(super) fn example() -> serde_json::Result<String> {
+    let holder = ScanHolder {
+        ranges: vec![MappedRange {
+            address: 0,
+            end: 4096,
+            pfn: 1,
+        }],
+        descriptors: vec![Descriptor::default()],
+        ..ScanHolder::default()
+    };
+    let result = ScanResult {
+        holders: vec![holder],
+        ..ScanResult::default()
+    };
+    let scan = Scan {
+        kernel: String::new(),
+        machine: String::new(),
+        result,
+        balance: None,
+        chosen: false,
+    };
+    render(&scan, true)
 }
 
 fn process(holder: &ScanHolder, pages: bool) -> ScanProcessKeys<'_> {

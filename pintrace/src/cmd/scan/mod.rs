@@ -51,6 +51,12 @@ struct Scan {
 /// The number of scans that are tried to get one during which nothing was pinned or released.
 const SCANS: usize = 3;
 
+/// An example of the output of `scan --json --pages`, for the test that compares the keys with the glossary.
+#[doc(hidden)]
+pub fn example_json() -> serde_json::Result<String> {
+    json::example()
+}
+
 /// Scans, and writes the result to `out`.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let roots = Roots::with_btf(args.btf.as_deref());
