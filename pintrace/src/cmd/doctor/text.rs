@@ -89,7 +89,7 @@ fn write_environment(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<(
 
 /// Writes what a purpose is for, and the functions that are hooked for it.
 pub(super) fn explain(purpose: Purpose, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{}\n\nHooks, best way first:", purpose.builder())?;
+    writeln!(out, "{}\n\nHooks, best way first:", purpose.explanation())?;
     for hook in HOOKS.iter().filter(|hook| hook.purposes.contains(&purpose)) {
         let ways: Vec<_> = hook
             .candidates
