@@ -1,4 +1,4 @@
-//! The command line: which commands there are, and how their end becomes an exit code.
+//! The command line: the commands, and the exit code for each error.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::cmd;
 use crate::exit::Exit;
 
-/// Who holds pinned memory, and since when: an eBPF tracer for the kernel's pin paths.
+/// Shows who holds pinned memory, and since when: an eBPF tracer for the kernel's pin functions.
 #[derive(Debug, Parser)]
 #[command(
     name = "pintrace",
@@ -16,10 +16,10 @@ use crate::exit::Exit;
     arg_required_else_help = true
 )]
 #[command(
-    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 cannot trace here, 4 `check` or `doctor` found something."
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 cannot trace here, 4 `check` or `doctor` found issues."
 )]
 pub struct Cli {
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -27,19 +27,19 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show who holds pins now.
+    /// Show which processes hold pins now.
     Top(cmd::top::Args),
-    /// Find every pinned page now, however long ago it was pinned, without attaching anything.
+    /// Find every page that is pinned now, whenever it was pinned; attaches no hooks.
     Scan(cmd::scan::Args),
-    /// Record everything that happens into a file, while a command runs or until stopped.
+    /// Record a trace into a file, while a command runs or until a signal comes.
     Record(cmd::record::Args),
-    /// Run a command, and fail if pinned pages were touched meanwhile, or something was lost: for tests.
+    /// Run a command, and fail if there were findings or losses meanwhile: for tests and CI.
     Check(cmd::check::Args),
-    /// Say what happened, from a recording.
+    /// Report what a recording contains.
     Report(cmd::report::Args),
-    /// Serve the figures to Prometheus.
+    /// Serve metrics to Prometheus.
     Serve(cmd::serve::Args),
-    /// Say what this kernel offers, what was chosen, and what is missing.
+    /// Report what this kernel offers, which hooks were chosen, and what is missing.
     Doctor(cmd::doctor::Args),
 }
 
@@ -59,12 +59,12 @@ pub fn main() -> Exit {
     result.unwrap_or_else(|error| failed(&error))
 }
 
-/// Says what went wrong. A reader that went away has had enough, which is no failure.
+/// Prints an error and gives its exit code. A broken pipe is not a failure: the reader has ended.
 fn failed(error: &anyhow::Error) -> Exit {
     if is_broken_pipe(error) {
         return Exit::Done;
     }
-    // With stderr gone too, the exit code must do.
+    // If stderr is closed too, the exit code alone has to tell.
     let _ = writeln!(io::stderr(), "pintrace: {}", describe(error));
     if error.is::<cmd::trace_args::CannotTrace>() {
         return Exit::CannotTrace;
@@ -72,7 +72,7 @@ fn failed(error: &anyhow::Error) -> Exit {
     Exit::Failed
 }
 
-/// The error with its causes, each once: many name theirs themselves, with a remedy behind it.
+/// An error with its causes, each once: many errors name their cause themselves, followed by a remedy.
 fn describe(error: &anyhow::Error) -> String {
     error
         .chain()

@@ -1,22 +1,22 @@
-//! How pintrace ends, as the shell sees it.
+//! The exit codes of pintrace.
 
 use std::process::ExitCode;
 
-/// The exit codes; part of the interface.
+/// How a command ended. The codes are part of the interface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Exit {
-    /// What was asked for was done. A reader that went away (broken pipe) has had enough: done too.
+    /// The command did what it was asked to do. A broken pipe counts as done.
     #[default]
     Done,
-    /// It failed at run time.
+    /// The command failed at run time.
     Failed,
-    /// The command line makes no sense; clap uses the same code.
+    /// The command line is wrong; clap uses the same code.
     Usage,
-    /// This kernel, or these privileges, allow no tracing.
+    /// This kernel or the privileges of this process allow neither tracing nor scanning.
     CannotTrace,
-    /// Done, and `check` or `doctor` found something.
+    /// `check` or `doctor` ran to its end and found issues.
     IssuesFound,
-    /// What a command run on the user's behalf ended with.
+    /// The exit code of the command that `record` or `check` ran.
     Command(u8),
 }
 

@@ -1,6 +1,6 @@
-//! pintrace: who holds pinned memory, and since when.
+//! pintrace shows who holds pinned memory, and since when.
 //!
-//! This crate holds the commands and the pipeline that connects a source of events to its sinks. Everything else is in
+//! This crate holds the commands, and the pipeline that connects a source of events to its sinks. All other code is in
 //! the crates below `pintrace/crates`.
 
 pub mod cli;

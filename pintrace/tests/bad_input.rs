@@ -1,33 +1,31 @@
-//! What the commands that trace say where they cannot, and to what makes no sense: exit code, message, remedy, and that
-//! nothing is touched. None of it needs a kernel that can be traced; `report` has a file of its own.
+//! Refusals: the exit code, the message and the remedy where pintrace cannot trace or the command line is wrong, and that
+//! nothing is changed. No test needs a kernel that can be traced. tests/report.rs has the tests of `report`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "support/command.rs"]
+mod command;
+#[path = "support/recording.rs"]
+mod recording;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-const PINTRACE: &str = env!("CARGO_BIN_EXE_pintrace");
+use command::{PINTRACE, code, output, pintrace, stderr};
+
 const NOBODY: u32 = 65534;
 
 fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-fn pintrace(arguments: &[&str]) -> Output {
-    Command::new(PINTRACE)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
-}
-
-/// pintrace where the kernel refuses every BPF program, whatever this machine allows: as root without capabilities, or
-/// as the user that runs the tests.
+/// Runs pintrace where the kernel refuses every BPF program: as root without capabilities, or as the user that runs the
+/// tests.
 fn refused(arguments: &[&str]) -> Output {
     let mut command = if is_root() {
         let mut command = Command::new("setpriv");
@@ -36,40 +34,28 @@ fn refused(arguments: &[&str]) -> Output {
     } else {
         Command::new(PINTRACE)
     };
-    command.args(arguments).stdin(Stdio::null()).output().unwrap()
+    command.args(arguments);
+    output(command)
 }
 
-/// pintrace as a user who is not root.
+/// Runs pintrace as a user who is not root.
 fn unprivileged(arguments: &[&str]) -> Output {
     if !is_root() {
         return pintrace(arguments);
     }
-    // The checkout may lie where nobody else can look.
+    // Another user may not be able to read the build folder.
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let copy = folder.path().join("pintrace");
     fs::copy(PINTRACE, &copy).unwrap();
-    Command::new(&copy)
-        .args(arguments)
-        .uid(NOBODY)
-        .gid(NOBODY)
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
+    let mut command = Command::new(&copy);
+    command.args(arguments).uid(NOBODY).gid(NOBODY).current_dir("/");
+    output(command)
 }
 
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap()
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-/// Exit code 3 and two lines: why, and what to run instead.
+/// Asserts exit code 3 and two lines: the reason, and what to run instead.
 fn cannot_trace(output: &Output, remedy: &str) {
-    let said = said(output);
+    let said = stderr(output);
     assert_eq!(code(output), 3, "{said}");
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines.len(), 2, "{said}");
@@ -78,9 +64,9 @@ fn cannot_trace(output: &Output, remedy: &str) {
     assert!(output.stdout.is_empty(), "an answer without tracing");
 }
 
-/// Exit code 1, one line that begins with the path and says this, and each thing once.
+/// Asserts exit code 1 and one line, which begins with the path and gives the reason once.
 fn failed(output: &Output, path: &Path, why: &str) {
-    let said = said(output);
+    let said = stderr(output);
     assert_eq!(code(output), 1, "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
     let start = format!("pintrace: {}: ", path.display());
@@ -95,12 +81,13 @@ fn folder_with(name: &str, content: &[u8]) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-fn a_recording() -> Vec<u8> {
-    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/fio-1.pintrace")).unwrap()
+/// A recording.
+fn recorded() -> Vec<u8> {
+    recording::recording(&pintrace_testing::event_builder::fio_and_others())
 }
 
 #[test]
-fn a_kernel_that_refuses_is_told_in_two_lines_with_what_to_run_instead() {
+fn a_refusal_of_the_kernel_is_two_lines_with_what_to_run_instead() {
     let remedy = if is_root() { "cargo xtask demo" } else { "sudo" };
     let (_folder, path) = folder_with("x.pintrace", b"");
     let file = path.to_str().unwrap();
@@ -121,7 +108,7 @@ fn a_kernel_that_refuses_is_told_in_two_lines_with_what_to_run_instead() {
 }
 
 #[test]
-fn top_shows_something_where_doctor_says_that_it_can_and_nowhere_else() {
+fn top_works_exactly_where_doctor_says_that_it_can() {
     let doctor = pintrace(&["doctor", "--json"]);
     let diagnosis: serde_json::Value = serde_json::from_slice(&doctor.stdout).unwrap();
     let can = |what: &str| diagnosis[what].as_bool().unwrap();
@@ -139,7 +126,7 @@ fn top_shows_something_where_doctor_says_that_it_can_and_nowhere_else() {
         let words = ["top", "--once", "--interval", "100ms", "--mode", mode];
         let top = pintrace(&words);
         if possible {
-            assert_eq!(code(&top), 0, "{mode}: {}", said(&top));
+            assert_eq!(code(&top), 0, "{mode}: {}", stderr(&top));
         } else {
             cannot_trace(&top, "pintrace doctor");
         }
@@ -156,7 +143,7 @@ fn a_user_who_is_not_root_is_told_to_use_sudo() {
 }
 
 #[test]
-fn doctor_without_root_says_what_it_would_try_and_how_to_try_it() {
+fn doctor_without_root_names_the_plan_and_the_remedy() {
     let output = unprivileged(&["doctor", "--json"]);
     assert_eq!(code(&output), 3);
     let diagnosis: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -177,7 +164,7 @@ fn doctor_without_root_says_what_it_would_try_and_how_to_try_it() {
 }
 
 #[test]
-fn doctor_explains_each_purpose_and_names_them_all_where_it_does_not_know_one() {
+fn doctor_explains_each_purpose_and_lists_them_for_an_unknown_one() {
     for purpose in ["acquire", "retry", "release", "exit"] {
         let output = pintrace(&["doctor", "--explain", purpose]);
         assert_eq!(code(&output), 0);
@@ -187,18 +174,18 @@ fn doctor_explains_each_purpose_and_names_them_all_where_it_does_not_know_one() 
     let output = pintrace(&["doctor", "--explain", "everything"]);
     assert_eq!(code(&output), 2);
     assert!(
-        said(&output).contains("acquire, retry, release, exit"),
+        stderr(&output).contains("acquire, retry, release, exit"),
         "{}",
-        said(&output)
+        stderr(&output)
     );
 }
 
 #[test]
-fn types_that_are_missing_are_named_with_the_option_that_gives_them() {
+fn a_missing_btf_file_is_named_with_the_option_for_another() {
     for command in [["top", "--once"], ["serve", "--interval=1s"], ["scan", "--json"]] {
         let output = pintrace(&[command[0], command[1], "--btf", "/missing/vmlinux"]);
         cannot_trace(&output, "pintrace doctor");
-        let said = said(&output);
+        let said = stderr(&output);
         for part in [
             "/missing/vmlinux",
             "No such file",
@@ -214,27 +201,27 @@ fn types_that_are_missing_are_named_with_the_option_that_gives_them() {
 }
 
 #[test]
-fn a_file_that_holds_no_types_is_named() {
+fn a_file_that_is_no_btf_is_named() {
     let (_folder, path) = folder_with("vmlinux", b"\x7fELF, or nearly so, and far from BTF");
     let output = pintrace(&["top", "--once", "--btf", path.to_str().unwrap()]);
     cannot_trace(&output, "pintrace doctor");
-    assert!(said(&output).contains("is not BTF"), "{}", said(&output));
+    assert!(stderr(&output).contains("is not BTF"), "{}", stderr(&output));
 }
 
 #[test]
-fn a_folder_takes_no_recording() {
+fn a_folder_is_refused_as_a_recording() {
     let folder = tempfile::tempdir().unwrap();
     let output = pintrace(&["record", "-o", folder.path().to_str().unwrap()]);
     failed(&output, folder.path(), "Is a directory");
-    assert!(said(&output).contains("-o FILE"));
+    assert!(stderr(&output).contains("-o FILE"));
 }
 
 #[test]
-fn a_place_that_cannot_be_written_is_named() {
+fn a_path_that_cannot_be_written_is_named() {
     for path in ["/nonexistent/x.pintrace", "/proc/x.pintrace"] {
         let output = pintrace(&["record", "-o", path]);
         failed(&output, Path::new(path), "No such file");
-        assert!(said(&output).contains("choose another place with -o FILE"));
+        assert!(stderr(&output).contains("choose another place with -o FILE"));
     }
     let path = "/usr/x.pintrace";
     failed(
@@ -245,23 +232,23 @@ fn a_place_that_cannot_be_written_is_named() {
 }
 
 #[test]
-fn a_foreign_file_is_left_alone() {
+fn a_foreign_file_is_not_replaced() {
     let content = b"the only copy of something else";
     let (_folder, path) = folder_with("thesis.tex", content);
     let output = pintrace(&["record", "-o", path.to_str().unwrap(), "--duration", "1s"]);
     failed(&output, &path, "is no recording");
-    assert!(said(&output).contains("--force"));
+    assert!(stderr(&output).contains("--force"));
     assert_eq!(fs::read(&path).unwrap(), content);
 }
 
 #[test]
 fn a_start_that_fails_destroys_no_file_not_even_with_force() {
-    for (content, force) in [(a_recording(), false), (b"something else".to_vec(), true)] {
+    for (content, force) in [(recorded(), false), (b"something else".to_vec(), true)] {
         let (_folder, path) = folder_with("x.pintrace", &content);
         let mut words = vec!["record", "-o", path.to_str().unwrap()];
         words.extend(force.then_some("--force"));
         let output = refused(&words);
-        assert_eq!(code(&output), 3, "{}", said(&output));
+        assert_eq!(code(&output), 3, "{}", stderr(&output));
         assert_eq!(fs::read(&path).unwrap(), content);
     }
 }
@@ -278,12 +265,12 @@ fn a_start_that_fails_leaves_no_file_and_runs_no_command() {
         "touch",
         trace.to_str().unwrap(),
     ]);
-    assert_eq!(code(&output), 3, "{}", said(&output));
+    assert_eq!(code(&output), 3, "{}", stderr(&output));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]
-fn check_runs_nothing_where_nothing_can_be_traced() {
+fn check_runs_no_command_where_nothing_can_be_traced() {
     let folder = tempfile::tempdir().unwrap();
     let (report, recording, trace) = (
         folder.path().join("report.xml"),
@@ -307,10 +294,10 @@ fn check_runs_nothing_where_nothing_can_be_traced() {
 }
 
 #[test]
-fn check_lists_the_kinds_where_it_does_not_know_one() {
+fn check_lists_the_kinds_for_an_unknown_one() {
     let output = pintrace(&["check", "--fail-on", "cow-after-pin,cow", "--", "true"]);
     assert_eq!(code(&output), 2);
-    let said = said(&output);
+    let said = stderr(&output);
     assert!(
         said.contains("'cow'") && said.contains("mapping-touched, pin-outlives-mm"),
         "{said}"
@@ -339,7 +326,7 @@ fn a_bad_allow_file_is_wrong_usage_and_no_command_runs() {
             "touch",
             trace.to_str().unwrap(),
         ]);
-        let said = said(&output);
+        let said = stderr(&output);
         assert_eq!(code(&output), 2, "{said}");
         assert!(
             said.starts_with(&format!("pintrace: {}{why}", path.display())),
@@ -351,16 +338,16 @@ fn a_bad_allow_file_is_wrong_usage_and_no_command_runs() {
 }
 
 #[test]
-fn a_report_that_cannot_be_written_is_told_before_anything_runs() {
+fn a_report_that_cannot_be_written_fails_before_the_command_runs() {
     let path = "/nonexistent/report.xml";
     let output = refused(&["check", "--report-file", path, "--", "true"]);
     failed(&output, Path::new(path), "No such file");
-    assert!(said(&output).contains("--report-file FILE"));
+    assert!(stderr(&output).contains("--report-file FILE"));
 }
 
 #[test]
-fn a_recording_that_another_writes_to_is_left_to_it() {
-    let content = a_recording();
+fn a_recording_that_another_process_writes_is_not_replaced() {
+    let content = recorded();
     let (_folder, path) = folder_with("x.pintrace", &content);
     let other = fs::File::open(&path).unwrap();
     other.lock().unwrap();
@@ -370,12 +357,12 @@ fn a_recording_that_another_writes_to_is_left_to_it() {
 }
 
 #[test]
-fn an_address_in_use_is_told_before_anything_is_attached() {
+fn an_address_in_use_fails_before_hooks_are_attached() {
     let used = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = used.local_addr().unwrap().to_string();
     // Even where nothing can be traced: the code is that of the address.
     let output = refused(&["serve", "--web.listen-address", &address]);
-    let said = said(&output);
+    let said = stderr(&output);
     assert_eq!(code(&output), 1, "{said}");
     assert!(
         said.contains(&address) && said.contains("--web.listen-address"),
@@ -385,7 +372,7 @@ fn an_address_in_use_is_told_before_anything_is_attached() {
 }
 
 #[test]
-fn a_command_line_that_makes_no_sense_is_wrong_usage() {
+fn a_wrong_command_line_is_wrong_usage() {
     let commands: [&[&str]; 24] = [
         &[],
         &["watch"],
@@ -422,8 +409,8 @@ fn a_command_line_that_makes_no_sense_is_wrong_usage() {
     ];
     for command in commands {
         let output = pintrace(command);
-        assert_eq!(code(&output), 2, "{command:?}: {}", said(&output));
-        assert!(said(&output).contains("--help") || said(&output).contains("Usage"));
+        assert_eq!(code(&output), 2, "{command:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains("--help") || stderr(&output).contains("Usage"));
     }
 }
 
@@ -431,7 +418,7 @@ fn a_command_line_that_makes_no_sense_is_wrong_usage() {
 fn a_view_without_a_terminal_names_the_options_for_one_table() {
     let output = pintrace(&["top"]);
     assert_eq!(code(&output), 1);
-    let said = said(&output);
+    let said = stderr(&output);
     assert!(
         said.contains("not a terminal") && said.contains("--once") && said.contains("--json"),
         "{said}"
@@ -439,15 +426,13 @@ fn a_view_without_a_terminal_names_the_options_for_one_table() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure() {
+fn a_broken_pipe_is_no_failure() {
     for command in [&["doctor"][..], &["doctor", "--json"]] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let output = Command::new(PINTRACE)
-            .args(command)
-            .stdout(writer)
-            .output()
-            .unwrap();
-        assert_eq!((code(&output), said(&output).as_str()), (0, ""), "{command:?}");
+        let mut pintrace = Command::new(PINTRACE);
+        pintrace.args(command).stdout(writer);
+        let output = output(pintrace);
+        assert_eq!((code(&output), stderr(&output).as_str()), (0, ""), "{command:?}");
     }
 }

@@ -1,4 +1,5 @@
-//! docs/findings.md has the table of what guests have found (`cargo xtask findings`). `BLESS=1` writes it anew.
+//! docs/findings.md has a table of the findings in guests (`cargo xtask findings`). `INSTA_UPDATE=always cargo test
+//! -p pintrace` rewrites the table.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -7,9 +8,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use pintrace_model::finding::FindingKind;
-
-const BEGIN: &str = "<!-- scenarios -->\n";
-const END: &str = "<!-- end -->";
+use pintrace_testing::expected_file::{assert_file, with_block};
 
 fn page() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/findings.md")
@@ -46,18 +45,9 @@ fn table() -> String {
 }
 
 #[test]
-fn the_table_is_what_was_found() {
+fn the_table_has_the_findings_on_file() {
     let text = std::fs::read_to_string(page()).unwrap();
-    let (before, rest) = text.split_once(BEGIN).unwrap();
-    let (_, after) = rest.split_once(END).unwrap();
-    let expected = format!("{before}{BEGIN}{}{END}{after}", table());
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(page(), &expected).unwrap();
-    }
-    assert!(
-        std::fs::read_to_string(page()).unwrap() == expected,
-        "run with BLESS=1"
-    );
+    assert_file(&page(), &with_block(&text, "scenarios", &table()).unwrap());
 }
 
 #[test]

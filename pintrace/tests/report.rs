@@ -1,30 +1,40 @@
-//! `pintrace report` from outside: answers, warnings and exit codes, on good and on bad files.
+//! `pintrace report` as a user runs it: output, warnings and exit codes, for good and for bad files.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+#[path = "support/command.rs"]
+mod command;
+#[path = "support/recording.rs"]
+mod recording;
 
-use pintrace_record::compat::CURRENT;
-use pintrace_record::format::FileHeader;
+use std::fs;
+use std::process::{Command, Output};
+
+use pintrace_export::{json, report};
+use pintrace_model::Model;
+use pintrace_model::snapshot::Snapshot;
+use pintrace_record::format::{FileHeader, VERSION};
+use pintrace_testing::event_builder::{EventBuilder, finding_fixtures, fio_and_others};
 use tempfile::TempDir;
 
-fn pintrace(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pintrace"));
-    command.args(arguments).stdin(Stdio::null());
-    command
+use command::{PINTRACE, code, output, pintrace, stderr};
+use recording::recording;
+
+/// A recording of a stream in which nothing goes wrong.
+fn good() -> Vec<u8> {
+    recording(&fio_and_others())
 }
 
-fn tests() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
+/// The model at the end of a stream.
+fn snapshot(stream: &EventBuilder) -> Snapshot {
+    let mut model = Model::default();
+    for event in &stream.events {
+        model.apply(event);
+    }
+    model.snapshot()
 }
 
-fn fixture() -> Vec<u8> {
-    fs::read(tests().join("fixtures/fio-1.pintrace")).unwrap()
-}
-
-/// A file with such content, in a folder that lives as long as the value.
+/// A file in a folder that lives as long as the value.
 struct Given {
     _folder: TempDir,
     path: String,
@@ -43,22 +53,16 @@ impl Given {
 
     fn report(&self, more: &[&str]) -> Output {
         pintrace(&[&["report", &self.path], more].concat())
-            .output()
-            .unwrap()
     }
-}
-
-fn code(output: &Output) -> i32 {
-    output.status.code().unwrap()
 }
 
 fn out(output: &Output) -> &str {
     std::str::from_utf8(&output.stdout).unwrap()
 }
 
-/// Standard error, which must be one line.
+/// The text on stderr, which must be at most one line.
 fn said(output: &Output) -> String {
-    let said = String::from_utf8(output.stderr.clone()).unwrap();
+    let said = stderr(output);
     assert!(said.lines().count() <= 1, "{said}");
     said.trim_end().to_owned()
 }
@@ -75,42 +79,41 @@ fn refused(output: &Output, path: &str, why: &str) {
 
 #[test]
 fn a_recording_is_reported_as_text() {
-    let output = Given::file(&fixture()).report(&[]);
+    let output = Given::file(&good()).report(&[]);
     assert_eq!((code(&output), said(&output).as_str()), (0, ""));
     assert_eq!(
         out(&output),
-        fs::read_to_string(tests().join("../crates/export/tests/golden/report.txt")).unwrap()
+        report::render(&snapshot(&fio_and_others()), true, 100)
     );
 }
 
 #[test]
 fn a_recording_is_reported_as_json() {
-    let output = Given::file(&fixture()).report(&["--json"]);
+    let output = Given::file(&good()).report(&["--json"]);
     assert_eq!(code(&output), 0);
-    assert_eq!(out(&output).lines().count(), 1);
-    let golden = fs::read_to_string(tests().join("../crates/export/tests/golden/snapshot.json")).unwrap();
-    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
-    assert_eq!(json(out(&output)), json(&golden));
+    assert_eq!(
+        out(&output),
+        json::render(&snapshot(&fio_and_others()), true).unwrap()
+    );
 }
 
 #[test]
-fn what_was_found_is_in_the_recording() {
-    let recording = fs::read(tests().join("fixtures/mishaps-2.pintrace")).unwrap();
-    let output = Given::file(&recording).report(&[]);
+fn findings_are_in_the_recording() {
+    let output = Given::file(&recording(&finding_fixtures())).report(&[]);
     assert_eq!((code(&output), said(&output).as_str()), (0, ""));
     assert!(out(&output).contains("Findings: 2 alarms, 2 hazards, 3 notes"));
 }
 
 #[test]
 fn a_file_that_is_missing_is_named() {
-    let output = pintrace(&["report", "/nonexistent/x.pintrace"]).output().unwrap();
+    let output = pintrace(&["report", "/nonexistent/x.pintrace"]);
     refused(&output, "/nonexistent/x.pintrace", "No such file");
     assert!(said(&output).contains("`pintrace record -o FILE`"));
 }
 
 #[test]
 fn a_folder_is_no_recording() {
-    let output = pintrace(&["report", "/tmp"]).output().unwrap();
+    let output = pintrace(&["report", "/tmp"]);
     refused(&output, "/tmp", "is a folder");
 }
 
@@ -129,17 +132,26 @@ fn an_empty_file_is_called_empty() {
 }
 
 #[test]
-fn a_newer_recording_asks_for_a_newer_pintrace() {
-    let version = CURRENT + 1;
-    let given = Given::file(&FileHeader { version }.encode());
-    let said = format!("a recording of format {version}, and this pintrace reads up to format {CURRENT}");
-    refused(&given.report(&[]), &given.path, &said);
-    refused(&given.report(&[]), &given.path, "use a newer pintrace");
+fn a_recording_of_another_format_is_refused_with_a_remedy() {
+    for (version, remedy) in [
+        (1, "record it again"),
+        (2, "record it again"),
+        (VERSION + 1, "use a newer pintrace"),
+    ] {
+        let mut bytes = good();
+        bytes[..16].copy_from_slice(&FileHeader { version }.encode());
+        let given = Given::file(&bytes);
+        let output = given.report(&[]);
+        let why = format!(
+            "recording format {version} is not supported by this version, which reads format 3: {remedy}"
+        );
+        refused(&output, &given.path, &why);
+    }
 }
 
 #[test]
 fn a_file_cut_anywhere_opens_up_to_the_last_whole_frame() {
-    let whole = fixture();
+    let whole = good();
     for length in [16, 17, 60, whole.len() / 2, whole.len() - 1] {
         let output = Given::file(&whole[..length]).report(&["--json"]);
         assert_eq!(code(&output), 0, "{length} bytes");
@@ -154,8 +166,8 @@ fn a_file_cut_anywhere_opens_up_to_the_last_whole_frame() {
 }
 
 #[test]
-fn a_flipped_bit_is_told_with_what_was_readable() {
-    let mut bytes = fixture();
+fn damage_is_reported_after_the_readable_events() {
+    let mut bytes = good();
     let last = bytes.len() - 5;
     bytes[last] ^= 0x10;
     let output = Given::file(&bytes).report(&[]);
@@ -174,29 +186,30 @@ fn a_flipped_bit_is_told_with_what_was_readable() {
 
 #[test]
 fn a_command_line_without_a_file_is_wrong_usage() {
-    let output = pintrace(&["report"]).output().unwrap();
+    let output = pintrace(&["report"]);
     assert_eq!(code(&output), 2);
-    let output = pintrace(&["report", "a", "--nonsense"]).output().unwrap();
+    let output = pintrace(&["report", "a", "--nonsense"]);
     assert_eq!(code(&output), 2);
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure() {
-    let given = Given::file(&fixture());
+fn a_broken_pipe_is_no_failure() {
+    let given = Given::file(&good());
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let output = pintrace(&["report", &given.path])
-        .stdout(writer)
-        .output()
-        .unwrap();
+    let mut command = Command::new(PINTRACE);
+    command.args(["report", &given.path]).stdout(writer);
+    let output = output(command);
     assert_eq!((code(&output), said(&output).as_str()), (0, ""));
 }
 
 #[test]
 fn a_full_disk_under_standard_output_is_a_failure() {
-    let given = Given::file(&fixture());
+    let given = Given::file(&good());
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let output = pintrace(&["report", &given.path]).stdout(full).output().unwrap();
+    let mut command = Command::new(PINTRACE);
+    command.args(["report", &given.path]).stdout(full);
+    let output = output(command);
     assert_eq!(code(&output), 1);
     assert!(
         said(&output).contains("standard output: No space left"),
@@ -206,10 +219,21 @@ fn a_full_disk_under_standard_output_is_a_failure() {
 }
 
 #[test]
-fn help_and_version_are_done() {
-    for argument in ["--help", "--version"] {
-        let output = pintrace(&[argument]).output().unwrap();
-        assert_eq!(code(&output), 0);
-        assert!(out(&output).contains("pintrace"));
+fn help_lists_every_command_and_version_names_the_version() {
+    let help = pintrace(&["--help"]);
+    assert_eq!(code(&help), 0);
+    for name in ["top", "scan", "record", "check", "report", "serve", "doctor"] {
+        assert!(
+            out(&help).contains(&format!("\n  {name} ")),
+            "{name}: {}",
+            out(&help)
+        );
+        assert_eq!(code(&pintrace(&[name, "--help"])), 0, "{name}");
     }
+    let version = pintrace(&["--version"]);
+    assert_eq!(code(&version), 0);
+    assert_eq!(
+        out(&version),
+        concat!("pintrace ", env!("CARGO_PKG_VERSION"), "\n")
+    );
 }

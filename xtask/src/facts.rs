@@ -49,7 +49,7 @@ impl FactsTask {
                 }
             }
         }
-        println!("`BLESS=1 cargo test -p pintrace-probes` rewrites the plans for these facts");
+        println!("`INSTA_UPDATE=always cargo test -p pintrace-probes` rewrites the plans for these facts");
         Ok(code)
     }
 }

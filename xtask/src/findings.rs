@@ -53,7 +53,7 @@ impl FindingsTask {
         }
         let text = serde_json::to_string_pretty(&found)? + "\n";
         fs::write(&file, text).with_context(|| file.display().to_string())?;
-        println!("`BLESS=1 cargo test -p pintrace findings` rewrites docs/findings.md");
+        println!("`INSTA_UPDATE=always cargo test -p pintrace` rewrites docs/findings.md");
         Ok(code)
     }
 }

@@ -1,4 +1,4 @@
-//! The command that is recorded: started as the user who called sudo, and waited for.
+//! The command that runs during a session, as the user who called sudo.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 use super::signals::Stops;
 
-/// Why the command did not start.
+/// Why the command could not be started.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot run {command}: {source}")]
 pub(super) struct SpawnError {
@@ -18,7 +18,7 @@ pub(super) struct SpawnError {
 }
 
 impl SpawnError {
-    /// As shells have it: 127 not found, 126 found and not runnable.
+    /// The exit code that shells use: 127 for a command that does not exist, 126 for one that cannot be run.
     pub(super) fn exit_code(&self) -> u8 {
         if self.source.kind() == io::ErrorKind::NotFound {
             127
@@ -33,7 +33,7 @@ pub(super) struct Child {
     process: tokio::process::Child,
 }
 
-/// Starts a command line; `None` for an empty one.
+/// Starts a command; `None` for an empty command line.
 pub(super) fn spawn(command: &[String]) -> Result<Option<Child>, SpawnError> {
     let [program, arguments @ ..] = command else {
         return Ok(None);
@@ -52,7 +52,7 @@ pub(super) fn spawn(command: &[String]) -> Result<Option<Child>, SpawnError> {
     }
 }
 
-/// Who called sudo, if this runs as root under it.
+/// The user and group that called sudo, if this process runs as root under sudo.
 fn sudo_user() -> Option<(u32, u32)> {
     let id = |name: &str| std::env::var(name).ok()?.parse().ok();
     rustix::process::geteuid()
@@ -61,8 +61,8 @@ fn sudo_user() -> Option<(u32, u32)> {
 }
 
 impl Child {
-    /// Waits for its end and gives its exit code, 128 + n for signal n. Signals that come meanwhile
-    /// are passed on: SIGINT from a terminal it has had already, the others it has not.
+    /// Waits for the end of the command and gives its exit code, 128 + n for signal n. Signals that come meanwhile are
+    /// passed on, except SIGINT, which a terminal sends to the command itself.
     pub(super) async fn finish(&mut self, stops: &mut Stops) -> i32 {
         loop {
             tokio::select! {
@@ -81,7 +81,7 @@ impl Child {
         if let (Some(pid), Some(signal)) = (pid, signal)
             && signal != Signal::INT
         {
-            // It may have ended just now: then there is nobody to tell.
+            // An error means that the command has just ended.
             let _ = kill_process(pid, signal);
         }
     }

@@ -1,24 +1,23 @@
-//! Giving up what is only needed to attach.
+//! Drops the capabilities that are needed only for attaching hooks.
 
 use anyhow::Context as _;
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs};
 
 use pintrace_kernel::environment::CAPABILITIES;
 
-/// Keeps what reading the tables needs, and gives up the rest, for good. To be called while the process
-/// has one thread: capabilities are each thread's own, and those to come inherit what is left.
-///
+/// Keeps the capabilities that reading maps needs, and drops the others for good. The caller has to be the only thread
+/// of the process: each thread has its own capabilities, and later threads inherit those that are left.
 pub(super) fn give_up(use_of: Uses) -> anyhow::Result<()> {
     drop_capabilities(use_of).context("cannot give up privileges after attaching")
 }
 
-/// What privileges go on being needed for.
+/// What the session does after all hooks are attached.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Uses {
-    /// A command runs, perhaps as another user, to which signals are passed on.
+    /// A command runs, perhaps as another user, and signals are passed on to it.
     pub(super) command: bool,
-    /// Memory is looked at again and again: frame numbers (CAP_SYS_ADMIN) of other users' processes
-    /// (CAP_SYS_PTRACE, and CAP_DAC_READ_SEARCH for the files).
+    /// Memory is scanned: reading the frame numbers in page tables needs CAP_SYS_ADMIN, and for processes of other users
+    /// CAP_SYS_PTRACE, and CAP_DAC_READ_SEARCH for their files in /proc.
     pub(super) processes: bool,
 }
 
@@ -43,7 +42,7 @@ fn kept(have: CapabilitySet, uses: Uses) -> CapabilitySet {
         .map(|capability| CapabilitySet::from_bits_retain(1 << capability.number));
     let mut kept = lasting.fold(CapabilitySet::empty(), |all, one| all | one);
     if !have.contains(CapabilitySet::BPF) {
-        // Who has no CAP_BPF and came so far has what stands for it.
+        // Without CAP_BPF, the programs were loaded by CAP_SYS_ADMIN, which includes it.
         kept |= CapabilitySet::SYS_ADMIN;
     }
     if uses.command {

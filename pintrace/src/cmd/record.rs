@@ -1,4 +1,4 @@
-//! `pintrace record`: everything that happens, into a file.
+//! `pintrace record`: records a session into a file.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ use super::trace_args::{TraceArgs, duration};
 /// The command line of `record`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Where the recording goes.
+    /// Write the recording into this file.
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
     /// Replace FILE even if it is no recording.
@@ -27,10 +27,10 @@ pub struct Args {
     /// Stop after this time, such as 30s or 10m.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Duration>,
-    /// How often figures are sampled.
+    /// The time between two samples of the figures.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     pub interval: Duration,
-    /// Record while this command runs (as the user who called sudo), and exit with its code.
+    /// Record while this command runs, and exit with its exit code. The command runs as the user who called sudo.
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
     #[command(flatten)]
@@ -38,7 +38,7 @@ pub struct Args {
     pub live: TraceArgs,
 }
 
-/// Records, and prints a summary to `messages`.
+/// Records a session, and writes a summary to `messages`.
 pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
     let existing = if args.force {
         Existing::Replace
@@ -72,7 +72,7 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
     Ok(exit(&stopped))
 }
 
-/// What was pinned, whether it adds up, what was lost.
+/// The pages pinned, the comparison with vmstat, and the losses.
 fn summary(snapshot: &Snapshot) -> String {
     let balance = &snapshot.balance;
     let seconds = snapshot.duration.as_secs();

@@ -1,4 +1,4 @@
-//! `pintrace report`: what happened, from a recording. Needs no privileges and no kernel.
+//! `pintrace report`: reports what a recording contains. Needs no privileges, and runs on any kernel.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
@@ -11,7 +11,7 @@ use pintrace_export::{json, report};
 use pintrace_model::Model;
 use pintrace_record::{ReadError, Reader};
 
-/// Width where nobody says otherwise: reports are mailed and pasted.
+/// The width of a report: fixed, since reports are mailed and pasted.
 const WIDTH: usize = 100;
 
 /// The command line of `report`.
@@ -25,7 +25,7 @@ pub struct Args {
     pub json: bool,
 }
 
-/// Reports on the recording: the answer goes to `out`, warnings to `warnings`.
+/// Writes the report to `out` and warnings to `warnings`.
 pub fn run(args: &Args, out: &mut dyn Write, warnings: &mut dyn Write) -> anyhow::Result<Exit> {
     let file = open(&args.file)?;
     let mut reader = Reader::new(BufReader::new(file)).with_context(|| named(&args.file))?;
@@ -51,7 +51,7 @@ pub fn run(args: &Args, out: &mut dyn Write, warnings: &mut dyn Write) -> anyhow
             let events = reader.events_read();
             writeln!(
                 warnings,
-                "pintrace: {name}: cut short after {events} events: the figures are those of that moment"
+                "pintrace: {name}: cut short after {events} events: the report ends there"
             )?;
             Ok(Exit::Done)
         }
@@ -59,7 +59,7 @@ pub fn run(args: &Args, out: &mut dyn Write, warnings: &mut dyn Write) -> anyhow
     }
 }
 
-/// Folds what can be read, and gives the error that ended it before its end.
+/// Applies all readable events to the model; gives the error if one ended the reading.
 fn fold(reader: &mut Reader<impl Read>, model: &mut Model) -> Option<ReadError> {
     for event in reader {
         match event {
@@ -79,7 +79,7 @@ fn open(path: &Path) -> anyhow::Result<File> {
     Ok(file)
 }
 
-/// A path, fit for a terminal.
+/// A path without control characters.
 fn named(path: &Path) -> String {
     pintrace_model::text::printable(&path.display().to_string())
 }

@@ -1,4 +1,4 @@
-//! A session into sinks, while a command runs or until it is to stop.
+//! Runs a session into sinks, while a command runs or until a signal or a time limit.
 
 use std::io::Write;
 use std::time::Duration;
@@ -13,28 +13,28 @@ use super::privileges::{self, Uses};
 use super::signals::Stops;
 use super::trace_args::{TraceArgs, start};
 
-/// What to watch, and for how long.
+/// A session to run, and its end.
 pub(super) struct SessionRun<'a> {
-    /// How to trace.
+    /// The options of the session.
     pub(super) live: &'a TraceArgs,
-    /// The command line that runs meanwhile; empty for none.
+    /// The command that runs during the session; empty for none.
     pub(super) command: &'a [String],
     /// How often figures are sampled.
     pub(super) interval: Duration,
-    /// The end, if neither the command nor a signal comes first.
+    /// The time after which the session ends, unless the command or a signal ends it earlier.
     pub(super) limit: Option<Duration>,
 }
 
-/// How it went.
+/// How a session ended.
 pub(super) enum SessionEnd {
-    /// To its end.
+    /// In order.
     Ended(Stopped),
-    /// It did not, which has been said: the command could not be run, or a sink takes no more.
+    /// The command could not be run, or a sink failed. The message is printed already.
     Failed(Exit),
 }
 
 impl SessionRun<'_> {
-    /// Watches. What goes wrong with the command or a sink is said to `messages`.
+    /// Runs the session. Errors of the command and of sinks are written to `messages`.
     pub(super) fn run(
         &self,
         sinks: &mut [&mut dyn Sink],
@@ -51,10 +51,10 @@ impl SessionRun<'_> {
         sinks: &mut [&mut dyn Sink],
         messages: &mut dyn Write,
     ) -> anyhow::Result<SessionEnd> {
-        // Before anything starts: a signal from now on ends the session in order.
+        // Before the session starts, so that a signal ends it in order from now on.
         let mut stops = Stops::listen()?;
         let (mut session, first) = start(self.live, self.command.to_vec())?;
-        // Everything is attached: only now may the command begin.
+        // After all hooks are attached, so that they see everything that the command does.
         let mut command = match child::spawn(self.command) {
             Ok(command) => command,
             Err(error) => {
@@ -62,7 +62,7 @@ impl SessionRun<'_> {
                 return Ok(SessionEnd::Failed(Exit::Command(error.exit_code())));
             }
         };
-        // The command has begun with all that its user has.
+        // After the command has started, which must have all capabilities of its user.
         let uses = Uses {
             command: command.is_some(),
             processes: session.reads_processes(),
@@ -73,11 +73,14 @@ impl SessionRun<'_> {
             Ok(stopped) => Ok(SessionEnd::Ended(stopped)),
             Err(RunError::Sink(error)) => {
                 writeln!(messages, "pintrace: {error}")?;
-                // What cannot be recorded is not to cost anything either.
+                // Detaches the hooks: they must not cost anything without a recording.
                 drop(session);
-                // The command is not ours to kill: it goes on, unrecorded.
+                // pintrace does not kill the command.
                 if let Some(command) = &mut command {
-                    writeln!(messages, "pintrace: the command goes on without being recorded")?;
+                    writeln!(
+                        messages,
+                        "pintrace: the command continues, and is not recorded any more"
+                    )?;
                     command.finish(&mut stops).await;
                 }
                 Ok(SessionEnd::Failed(Exit::Failed))
@@ -87,14 +90,15 @@ impl SessionRun<'_> {
     }
 }
 
-/// The exit code of the command that ran, if one did.
+/// The exit code of the command, or 0 without a command.
 pub(super) fn exit(stopped: &Stopped) -> Exit {
     stopped
         .exit_code
         .map_or(Exit::Done, |code| Exit::Command(u8::try_from(code).unwrap_or(1)))
 }
 
-/// Whichever comes first: the command's end, the end of the time, a signal.
+/// Waits for the end of the command, the time limit or a signal, whichever comes first. With a command, signals are
+/// passed on to the command instead.
 async fn until_done(limit: Option<Duration>, command: Option<&mut Child>, stops: &mut Stops) -> Stopped {
     let time = async {
         match limit {

@@ -1,4 +1,4 @@
-//! `pintrace serve`: the figures as a Prometheus scrape endpoint.
+//! `pintrace serve`: a scrape endpoint for Prometheus.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -22,10 +22,11 @@ use super::trace_args::{TraceArgs, duration, start};
 /// The command line of `serve`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Where to listen. The figures tell what runs on this machine: think before you leave loopback.
+    /// Listen on this address. The metrics reveal what runs on this machine, and there is no authentication: use an
+    /// address other than loopback with care.
     #[arg(long = "web.listen-address", value_name = "ADDRESS:PORT", default_value = DEFAULT_ADDRESS)]
     pub listen: SocketAddr,
-    /// How often figures are sampled.
+    /// The time between two samples of the figures.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     pub interval: Duration,
     #[command(flatten)]
@@ -33,12 +34,12 @@ pub struct Args {
     pub live: TraceArgs,
 }
 
-/// Ended processes that hold nothing: no metric needs them.
+/// Ended processes without pins that the model keeps: none, since no metric needs them.
 const ENDED_KEPT: usize = 0;
 
 /// Serves until a signal comes.
 pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
-    // One thread: capabilities are each thread's own, and the address is bound before anything is attached.
+    // One thread, because each thread has its own capabilities.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -47,7 +48,7 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
 
 async fn serve(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
     let mut stops = Stops::listen()?;
-    // The address first: a port in use is told before anything is attached.
+    // Before hooks are attached: a port in use fails early.
     let server = Server::bind(args.listen, Limits::default()).await?;
     let (mut session, first) = start(&args.live, Vec::new())?;
     privileges::give_up(Uses {
@@ -69,13 +70,13 @@ async fn serve(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
         }
     };
     let shutdown = async move {
-        // An error means that the sender is gone, which is the same wish.
+        // An error means that the sender is gone, which ends the server too.
         let _ = quitting.wait_for(|quit| *quit).await;
     };
     let mut sinks: [&mut dyn Sink; 1] = [&mut fold];
     let session = async {
         let stopped = run_session(&mut session, first, args.interval, &mut sinks, stop).await;
-        // Whatever ended it: nobody is to read figures that stand still.
+        // The server ends with the session: its figures would not change any more.
         let _ = quit.send(true);
         stopped
     };

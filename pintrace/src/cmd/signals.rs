@@ -1,4 +1,4 @@
-//! The wish to stop, as signals tell it.
+//! The signals that stop a session.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -10,7 +10,7 @@ pub(super) struct Stops {
 }
 
 impl Stops {
-    /// Listens from now on; the signals no longer kill.
+    /// Listens to the signals, which from now on do not kill this process.
     pub(super) fn listen() -> std::io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -19,7 +19,7 @@ impl Stops {
         })
     }
 
-    /// The next of them, by number.
+    /// Waits for the next signal and gives its number.
     pub(super) async fn next(&mut self) -> i32 {
         tokio::select! {
             _ = self.interrupt.recv() => SignalKind::interrupt().as_raw_value(),

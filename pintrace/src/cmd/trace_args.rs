@@ -1,4 +1,4 @@
-//! What the commands that trace have in common: their options, and the start with its refusals.
+//! The options that all tracing commands share, and the start of a session from them.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,45 +12,47 @@ use pintrace_probes::load::{LoadOptions, WantedFindings};
 /// Options of every command that traces.
 #[derive(Clone, Debug, clap::Args)]
 pub struct TraceArgs {
-    /// Read the kernel's types from this raw BTF file.
+    /// Read the kernel's types from this raw BTF file instead of /sys/kernel/btf/vmlinux.
     #[arg(long, value_name = "PATH")]
     pub btf: Option<PathBuf>,
-    /// Whom to hear: `events` sees each pin and release; `state` looks at all memory again and again, and sees what is
-    /// held; `auto` is events where they can be had, else state.
+    /// How to get the figures. `trace`: hook the kernel's pin functions and see each pin and release. `scan`: read all
+    /// struct pages every few seconds and see which pins are held. `auto`: trace, or scan where the kernel refuses to be
+    /// traced.
     #[arg(long, value_name = "MODE", default_value = "auto", value_parser = mode)]
     pub mode: Mode,
-    /// Share of one CPU that looking at memory may take: what takes longer is done less often.
+    /// The share of one CPU that scans may take; a scan that takes long is repeated less often.
     #[arg(long, value_name = "PERCENT", default_value = "5", value_parser = percent)]
     pub scan_budget: f64,
-    /// Do not look for findings: no hooks on faults, forks, changed mappings and flushes, and nothing that they cost.
+    /// Do not look for findings: attach no hooks on faults, forks, mapping changes and TLB flushes, and save their cost.
     #[arg(long, conflicts_with_all = ["short_term", "foll_get"])]
     pub no_findings: bool,
-    /// What to look for beyond the usual.
+    /// Findings that need extra hooks.
     #[command(flatten)]
     pub extra: ExtraFindings,
     /// Print the eBPF programs' own debug messages to stderr.
     #[cfg(feature = "bpf-log")]
     #[arg(long)]
     pub bpf_log: bool,
-    /// Give a map another number of entries (bytes for RING), such as RING=4096: for tests.
+    /// Set the number of entries of a map (bytes for RING), such as RING=4096: for tests.
     #[arg(long, value_name = "MAP=N", hide = true, value_parser = map_entries)]
     pub map_entries: Vec<(&'static str, u32)>,
 }
 
-/// Findings that cost more than the usual ones.
+/// Findings that cost more than the others.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub struct ExtraFindings {
-    /// Follow short-term pins by address too, so that changes to their mappings are found: each call that pins costs an
-    /// extent and two records, which direct I/O at full speed will feel.
+    /// Keep the addresses of short-term pins too, so that changes of their mappings are found. Each pin call then costs
+    /// an extent and two records, which slows down direct I/O at full speed.
     #[arg(long)]
     pub short_term: bool,
-    /// Follow references that are no pins too (FOLL_GET: vmsplice, MSG_ZEROCOPY, direct I/O up to 6.4), and find pages
-    /// that are copied while somebody has one (get-not-pin): costs a walk over the pages of each such call, and 4 MiB.
+    /// Follow FOLL_GET references too, which are no pins (vmsplice, MSG_ZEROCOPY, direct I/O up to 6.4), and find pages
+    /// that are copied on write while such a reference is held (get-not-pin). Costs a walk over the pages of each such
+    /// call, and 4 MiB of memory.
     #[arg(long)]
     pub foll_get: bool,
 }
 
-/// Maps whose size may be changed.
+/// The maps whose size may be set.
 const SIZABLE: &[&str] = &[
     "RING",
     "CHUNKS",
@@ -62,20 +64,22 @@ const SIZABLE: &[&str] = &[
     "STACKS",
 ];
 
-/// One map and its number of entries.
+/// Parses a map and its number of entries.
 pub(super) fn map_entries(text: &str) -> Result<(&'static str, u32), String> {
-    let (name, entries) = text.split_once('=').ok_or("want MAP=N")?;
+    let (name, entries) = text.split_once('=').ok_or("expected MAP=N")?;
     let name = SIZABLE
         .iter()
         .find(|known| **known == name)
-        .ok_or_else(|| format!("no map {name}; there are {}", SIZABLE.join(", ")))?;
+        .ok_or_else(|| format!("no map is named {name}; the maps are {}", SIZABLE.join(", ")))?;
     Ok((
         name,
-        entries.parse().map_err(|_| format!("{entries} is no number"))?,
+        entries
+            .parse()
+            .map_err(|_| format!("{entries} is not a number"))?,
     ))
 }
 
-/// A duration such as `500ms`, `2s`, `1.5s`, `10m`; a bare number is seconds.
+/// Parses a duration such as `500ms`, `2s`, `1.5s` or `10m`; a number without a unit is seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let digits = text
         .find(|c: char| !(c.is_ascii_digit() || c == '.'))
@@ -90,10 +94,10 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     };
     let seconds = number
         .parse::<f64>()
-        .map_err(|_| "want a duration such as 2s or 500ms".to_owned())?;
+        .map_err(|_| "expected a duration such as 2s or 500ms".to_owned())?;
     let duration = Duration::try_from_secs_f64(seconds * scale).map_err(|error| error.to_string())?;
     if duration.is_zero() {
-        return Err("want a duration above zero".to_owned());
+        return Err("expected a duration above zero".to_owned());
     }
     Ok(duration)
 }
@@ -103,24 +107,24 @@ fn mode(name: &str) -> Result<Mode, String> {
         "auto" => Ok(Mode::Auto),
         "trace" => Ok(Mode::Trace),
         "scan" => Ok(Mode::Scan),
-        _ => Err("there are auto, events and state".to_owned()),
+        _ => Err("the modes are auto, trace and scan".to_owned()),
     }
 }
 
-/// A share in per cent, with or without the sign, as a part of 1.
+/// Parses a share in per cent, with or without the sign, as a part of 1.
 fn percent(text: &str) -> Result<f64, String> {
     let number: f64 = text
         .trim_end_matches('%')
         .parse()
-        .map_err(|_| "want a share such as 5 or 0.5%".to_owned())?;
+        .map_err(|_| "expected a share such as 5 or 0.5%".to_owned())?;
     if number > 0.0 && number <= 100.0 {
         Ok(number / 100.0)
     } else {
-        Err("want a share above 0 and up to 100 per cent".to_owned())
+        Err("expected a share above 0 and up to 100 per cent".to_owned())
     }
 }
 
-/// The kernel cannot be traced here: exit code 3.
+/// Neither tracing nor scanning is possible here: exit code 3.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot trace here: {reason}\n{remedy}")]
 pub struct CannotTrace {
@@ -128,17 +132,17 @@ pub struct CannotTrace {
     remedy: &'static str,
 }
 
-/// For those who are root already.
+/// The remedy for a user who is root already.
 const DOCTOR_AND_DEMO: &str =
-    "To see what this kernel offers: pintrace doctor. To try pintrace in a guest machine: cargo xtask demo";
+    "To see what this kernel offers: pintrace doctor. To try pintrace in a guest: cargo xtask demo";
 
 impl CannotTrace {
-    /// For a reason that has nothing to do with hooks.
+    /// For a reason that does not concern hooks.
     pub(super) fn because(error: &dyn std::error::Error) -> Self {
         let remedy = if rustix::process::geteuid().is_root() {
             DOCTOR_AND_DEMO
         } else {
-            "It needs root: run it again with sudo"
+            "This needs root: run it again with sudo"
         };
         Self {
             reason: error.to_string(),
@@ -163,7 +167,7 @@ impl From<SessionError> for CannotTrace {
     }
 }
 
-/// Attaches everything, or says why that cannot be and what to do instead.
+/// Attaches all hooks. The error says why tracing is not possible and what to do instead.
 pub fn start(args: &TraceArgs, command: Vec<String>) -> Result<(Session, Vec<Event>), CannotTrace> {
     let load = LoadOptions {
         findings: (!args.no_findings).then_some(WantedFindings {

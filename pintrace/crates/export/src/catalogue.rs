@@ -1,4 +1,4 @@
-//! The catalogue as Markdown: the tables of the README and of docs/findings.md are these, and a test holds them to it.
+//! The catalogue as Markdown: the tables in README.md and docs/findings.md, which a test compares with these.
 
 use pintrace_common::counters::Loss;
 
@@ -95,59 +95,56 @@ fn table<const WIDTH: usize>(titles: [&str; WIDTH], rows: impl Iterator<Item = [
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
+
+    use pintrace_testing::expected_file::{assert_file, with_block};
 
     use super::*;
 
-    /// Replaces what stands between the markers of `name`; `None` without such markers.
-    fn filled(readme: &str, name: &str, table: &str) -> Option<String> {
-        let begin = format!("<!-- catalogue: {name} -->\n");
-        let (before, rest) = readme.split_once(&begin)?;
-        let (_, after) = rest.split_once("<!-- end -->")?;
-        Some(format!("{before}{begin}{table}<!-- end -->{after}"))
-    }
+    /// The documents with tables of the catalogue.
+    const DOCUMENTS: [&str; 2] = ["README.md", "docs/findings.md"];
+    /// The name of a table's mark, and the table.
+    type Table = (&'static str, fn() -> String);
 
-    /// `BLESS=1 cargo test` fills them in.
-    #[test]
-    fn the_documents_say_what_the_catalogue_says() {
-        for document in ["README.md", "docs/findings.md"] {
-            holds(document);
-        }
-    }
+    const TABLES: [Table; 5] = [
+        ("catalogue: columns", columns),
+        ("catalogue: metrics", metrics),
+        ("catalogue: losses", losses),
+        ("catalogue: findings", findings),
+        ("catalogue: assessments", assessments),
+    ];
 
-    fn holds(document: &str) {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+    fn path(document: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../../..")
-            .join(document);
-        let Ok(text) = fs::read_to_string(&path) else {
-            return;
-        };
-        let mut right = text.clone();
-        for (name, table) in [
-            ("columns", columns()),
-            ("metrics", metrics()),
-            ("losses", losses()),
-            ("findings", findings()),
-            ("assessments", assessments()),
-        ] {
-            right = filled(&right, name, &table).unwrap_or(right);
+            .join(document)
+    }
+
+    /// `INSTA_UPDATE=always cargo test -p pintrace-export` rewrites the tables.
+    #[test]
+    fn the_tables_of_the_documents_are_those_of_the_catalogue() {
+        for document in DOCUMENTS {
+            let text = fs::read_to_string(path(document)).unwrap();
+            let expected = TABLES.iter().fold(text, |text, (name, table)| {
+                with_block(&text, name, &table()).unwrap_or(text)
+            });
+            assert_file(&path(document), &expected);
         }
-        if std::env::var_os("BLESS").is_some() && right != text {
-            fs::write(&path, &right).unwrap();
-            return;
-        }
-        assert_eq!(
-            text, right,
-            "{document} lags behind the catalogue: run the tests with BLESS=1"
-        );
     }
 
     #[test]
-    fn a_marked_place_is_filled_and_the_rest_is_kept() {
-        let readme = "a\n<!-- catalogue: columns -->\nold\n<!-- end -->\nb\n";
-        let right = filled(readme, "columns", "new\n").unwrap();
-        assert_eq!(right, "a\n<!-- catalogue: columns -->\nnew\n<!-- end -->\nb\n");
-        assert_eq!(filled(readme, "metrics", "new\n"), None);
+    fn each_table_is_in_one_document() {
+        let texts = DOCUMENTS.map(|document| fs::read_to_string(path(document)).unwrap());
+        for (name, table) in TABLES {
+            let with_table = texts
+                .iter()
+                .filter(|text| with_block(text, name, &table()).is_some());
+            assert_eq!(with_table.count(), 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_row_has_the_name_and_its_properties() {
         assert!(columns().contains("| `pid` | PID | "));
         assert!(metrics().contains("| `pintrace_held_pages` | gauge | "));
         assert!(losses().contains("| `ring_full` | kernel | "));

@@ -1,4 +1,4 @@
-//! The lines above a table: where the figures come from, and whether they can be believed.
+//! The lines above a table: the source of the figures, the balance and the losses.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The one JSON shape of `top --once --json` and `report --json`. Keys are added, never renamed.
+//! The JSON of `top --once --json` and `report --json`.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,8 @@ use serde::Serialize;
 use pintrace_events::{FlushCheck, MissingHook, Probe, ScanSampled};
 use pintrace_model::snapshot::{Balance, OpenExtent, Process, ProcessEnd, Snapshot, Thread};
 
+use super::SCHEMA;
 use super::json_findings::{FindingKeys, WindowKeys};
-
-/// Raised when a key changes its meaning, which is not meant to happen.
-const SCHEMA: u32 = 2;
 
 /// A snapshot as one line of JSON, with a line end. `complete` is false for a stream that was cut short.
 pub fn render(snapshot: &Snapshot, complete: bool) -> serde_json::Result<String> {
@@ -120,7 +118,7 @@ struct ThreadKeys<'a> {
     released: u64,
 }
 
-/// Addresses are text: JSON readers that know only f64 would round them.
+/// Addresses are text, since JSON readers that have only f64 would round them.
 #[derive(Serialize)]
 struct ExtentKeys<'a> {
     tid: u32,

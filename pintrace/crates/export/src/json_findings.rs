@@ -1,4 +1,4 @@
-//! Findings and pending-flush windows in the one JSON shape.
+//! The JSON of findings and flush windows.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use pintrace_events::units::Nanos;
 use pintrace_model::finding::{Finding, PinSide, TriggerSide, WindowTotals};
 use pintrace_model::snapshot::Snapshot;
 
-/// A finding. Moments are ns since the start of the stream.
+/// A finding. Times are ns since the start of the stream.
 #[derive(Serialize)]
 pub struct FindingKeys<'a> {
     kind: &'static str,
@@ -43,13 +43,13 @@ struct PinKeys<'a> {
 struct TriggerKeys<'a> {
     operation: &'static str,
     pid: u32,
-    /// 0 where it is not known.
+    /// 0 if unknown.
     tid: u32,
     comm: &'a str,
     stack: &'a [String],
 }
 
-/// Windows of one process and cause.
+/// The flush windows of one process and cause.
 #[derive(Serialize)]
 pub(super) struct WindowKeys<'a> {
     pid: u32,
@@ -66,7 +66,7 @@ pub(super) struct WindowKeys<'a> {
 }
 
 impl<'a> FindingKeys<'a> {
-    /// All of a snapshot's.
+    /// All findings of a snapshot.
     pub(super) fn all(snapshot: &'a Snapshot) -> Vec<Self> {
         let start = snapshot.time.since(snapshot.duration);
         snapshot
@@ -76,7 +76,7 @@ impl<'a> FindingKeys<'a> {
             .collect()
     }
 
-    /// Of a stream that began then.
+    /// A finding of a stream that began at `start`.
     pub fn new(found: &'a Finding, start: Nanos) -> Self {
         Self {
             kind: found.kind.as_str(),
@@ -144,7 +144,7 @@ impl<'a> From<&'a WindowTotals> for WindowKeys<'a> {
     }
 }
 
-/// Addresses are text: JSON readers that know only f64 would round them.
+/// Addresses are text, since JSON readers that have only f64 would round them.
 fn hex(address: u64) -> String {
     format!("{address:#x}")
 }

@@ -11,3 +11,7 @@ pub mod table;
 
 #[cfg(test)]
 mod tests;
+
+/// The version of the JSON of all commands; the key `schema`. It is raised when a key is renamed or changes its meaning,
+/// not when one is added.
+pub const SCHEMA: u32 = 2;

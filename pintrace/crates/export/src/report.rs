@@ -1,4 +1,4 @@
-//! The text of `report`: what happened, from the first event to the last.
+//! The text of `report`.
 
 use pintrace_model::field::header::figure;
 use pintrace_model::field::process::{ProcessColumn, column, rank, signal_name};
@@ -21,10 +21,10 @@ const COLUMNS: [&str; 10] = [
     "state",
     "comm",
 ];
-/// Sentences on the ends of processes; beyond that, the table has them all.
+/// The largest number of sentences about ends of processes; the table lists all processes.
 const ENDS: usize = 20;
 
-/// The report, with a line end after each line. `complete` tells whether the stream ended in order.
+/// The report, with a line end after each line. `complete` is false for a stream that was cut short.
 #[must_use]
 pub fn render(snapshot: &Snapshot, complete: bool, width: usize) -> String {
     let mut lines = origin(snapshot, complete);

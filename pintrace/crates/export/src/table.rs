@@ -1,4 +1,4 @@
-//! The table of `top --once`: header lines, then a row a process.
+//! The table of `top --once`: header lines, then one row for each process.
 
 use pintrace_model::field::process::{COLUMNS, DEFAULT_SORT, ProcessColumn, column, rank};
 use pintrace_model::snapshot::{Process, Snapshot};
@@ -6,12 +6,12 @@ use pintrace_model::text;
 
 use super::{grid, header};
 
-/// How a table is to look.
+/// Options of a table.
 #[derive(Clone, Copy, Debug)]
 pub struct TableOptions {
-    /// Columns of the terminal.
+    /// The width of the terminal in columns.
     pub width: usize,
-    /// The column to sort by; the default where `None`.
+    /// The column to sort by; `None` for the default.
     pub sort: Option<&'static ProcessColumn>,
     /// Smallest first.
     pub reverse: bool,
@@ -27,8 +27,7 @@ impl Default for TableOptions {
     }
 }
 
-/// The table, with a line end after each line. Ended processes that hold nothing are left out:
-/// `report` has them.
+/// The table, with a line end after each line. Ended processes that hold nothing are left out; `report` lists them.
 #[must_use]
 pub fn render(snapshot: &Snapshot, options: TableOptions) -> String {
     let mut lines = vec![

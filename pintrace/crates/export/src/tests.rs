@@ -1,6 +1,7 @@
-//! Golden tests: what a synthetic stream looks like. `BLESS=1 cargo test` writes the files anew.
+//! The text and JSON of synthetic streams, most of them as snapshots. `INSTA_UPDATE=always cargo test -p pintrace-export`
+//! rewrites the snapshots.
 
-use std::path::Path;
+use insta::assert_snapshot;
 
 use pintrace_events::{Body, MissingHook};
 use pintrace_model::Model;
@@ -18,7 +19,7 @@ fn snapshot(builder: &EventBuilder) -> Snapshot {
     model.snapshot()
 }
 
-/// Processes of every width, one of them hostile.
+/// Processes with names of every width, one name with an escape sequence.
 fn crowd() -> EventBuilder {
     let mut builder = fio_and_others();
     for (index, comm) in ["漢字の名前", "a\x1b[31mred", "kworker/u8:3-events_unbound"]
@@ -33,24 +34,10 @@ fn crowd() -> EventBuilder {
     builder
 }
 
-fn golden(name: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(name);
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(&path, text).unwrap();
-    }
-    let expected = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(
-        text, expected,
-        "{name} changed; if it should have, run the tests with BLESS=1"
-    );
-}
-
 #[test]
 fn the_table_of_top() {
-    golden(
-        "table.txt",
+    assert_snapshot!(
+        "table",
         &table::render(&snapshot(&fio_and_others()), table::TableOptions::default()),
     );
 }
@@ -62,13 +49,13 @@ fn a_crowded_table_on_a_wide_terminal() {
         sort: column("comm"),
         reverse: true,
     };
-    golden("table-wide.txt", &table::render(&snapshot(&crowd()), options));
+    assert_snapshot!("table_wide", &table::render(&snapshot(&crowd()), options));
 }
 
 #[test]
-fn a_table_before_anything_was_pinned() {
-    golden(
-        "table-empty.txt",
+fn a_table_before_the_first_pin() {
+    assert_snapshot!(
+        "table_empty",
         &table::render(&snapshot(&EventBuilder::begin()), table::TableOptions::default()),
     );
 }
@@ -89,7 +76,7 @@ fn no_line_is_wider_than_the_terminal() {
 }
 
 #[test]
-fn a_table_of_eighty_columns_shows_what_was_asked_for() {
+fn a_table_of_eighty_columns_shows_the_main_columns() {
     let text = table::render(&snapshot(&fio_and_others()), table::TableOptions::default());
     for id in [
         "pid",
@@ -108,7 +95,7 @@ fn a_table_of_eighty_columns_shows_what_was_asked_for() {
 }
 
 #[test]
-fn what_cannot_be_hooked_is_said_wherever_figures_are() {
+fn missing_hooks_are_named_in_every_format() {
     let mut builder = fio_and_others();
     if let Some(Body::Started(started)) = builder.events.first_mut().map(|event| &mut event.body) {
         started.missing.push(MissingHook {
@@ -136,10 +123,7 @@ fn what_cannot_be_hooked_is_said_wherever_figures_are() {
 
 #[test]
 fn the_report() {
-    golden(
-        "report.txt",
-        &report::render(&snapshot(&fio_and_others()), true, 100),
-    );
+    assert_snapshot!("report", &report::render(&snapshot(&fio_and_others()), true, 100),);
 }
 
 #[test]
@@ -151,19 +135,19 @@ fn the_report_of_a_recording_cut_short_with_loss() {
     builder
         .events
         .retain(|event| !matches!(event.body, pintrace_events::Body::Stopped(_)));
-    golden("report-cut.txt", &report::render(&snapshot(&builder), false, 100));
+    assert_snapshot!("report_cut", &report::render(&snapshot(&builder), false, 100));
 }
 
 #[test]
 fn the_report_of_findings() {
-    golden(
-        "report-findings.txt",
+    assert_snapshot!(
+        "report_findings",
         &report::render(&snapshot(&finding_fixtures()), true, 100),
     );
 }
 
 #[test]
-fn findings_keep_within_a_narrow_page() {
+fn findings_fit_a_narrow_page() {
     let snapshot = snapshot(&finding_fixtures());
     for line in super::findings::section(&snapshot, 50) {
         assert!(pintrace_text::width(&line) <= 50, "{line}");
@@ -178,8 +162,8 @@ fn the_json_of_findings() {
         .iter()
         .map(|key| ((*key).to_owned(), value[*key].clone()))
         .collect();
-    golden(
-        "findings.json",
+    assert_snapshot!(
+        "findings_json",
         &(serde_json::to_string_pretty(&part).unwrap() + "\n"),
     );
 }
@@ -188,14 +172,14 @@ fn the_json_of_findings() {
 fn the_json() {
     let text = json::render(&snapshot(&fio_and_others()), true).unwrap();
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
-    golden(
-        "snapshot.json",
+    assert_snapshot!(
+        "snapshot_json",
         &(serde_json::to_string_pretty(&value).unwrap() + "\n"),
     );
 }
 
 #[test]
-fn the_json_has_every_key_that_was_promised() {
+fn the_json_has_every_key_of_the_schema() {
     let text = json::render(&snapshot(&fio_and_others()), true).unwrap();
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     let keys = |value: &serde_json::Value, keys: &str| {

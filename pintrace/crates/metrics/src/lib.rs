@@ -1,7 +1,6 @@
 //! The scrape endpoint of `pintrace serve`: a snapshot in Prometheus' text format, over HTTP.
 //!
-//! What there is to export, and under which name, the catalogue knows; here is only its form. Must
-//! not know where snapshots come from, nor any other view.
+//! The catalogue of the model has the metrics and their names; this crate has only the format and the server.
 
 mod exposition;
 mod pages;

@@ -1,4 +1,4 @@
-//! Which page answers which request. Knows requests and answers, not connections.
+//! The answer to each request.
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -18,7 +18,7 @@ pintrace: who holds pinned memory
 /healthz  ok while the endpoint answers
 ";
 
-/// Answers a request. HEAD is answered as GET: the server leaves the body out.
+/// Answers a request. HEAD gets the answer of GET, and the server leaves out the body.
 pub(super) fn answer(method: &Method, path: &str, snapshot: &Snapshot) -> Response<Full<Bytes>> {
     if method != Method::GET && method != Method::HEAD {
         let mut refusal = page(
@@ -42,7 +42,7 @@ pub(super) fn answer(method: &Method, path: &str, snapshot: &Snapshot) -> Respon
         _ => page(
             StatusCode::NOT_FOUND,
             PLAIN,
-            "not here: see /metrics\n".to_owned(),
+            "not found: see /metrics\n".to_owned(),
         ),
     }
 }

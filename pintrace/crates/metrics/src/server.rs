@@ -1,4 +1,4 @@
-//! Connections: how many, how long, how much. Anybody on the network may be at the other end.
+//! The server: limits the number, duration and size of connections, since any client on the network can open them.
 
 use std::convert::Infallible;
 use std::io;
@@ -20,19 +20,19 @@ use pintrace_model::snapshot::Snapshot;
 
 use super::pages;
 
-/// Where `pintrace serve` listens unless told otherwise: on this host only.
+/// The default address of `pintrace serve`, which only this host can reach.
 pub const DEFAULT_ADDRESS: &str = "127.0.0.1:9964";
 
-/// Bounds on what clients may take. The defaults are ample for any scraper.
+/// Limits on clients. The defaults are ample for any scraper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at once; further ones wait in the kernel's queue.
+    /// The largest number of connections; further connections wait in the queue of the kernel.
     pub connections: usize,
-    /// For the request's head to arrive.
+    /// The time for the head of a request to arrive.
     pub head: Duration,
-    /// For the whole of a connection.
+    /// The time for a whole connection.
     pub connection: Duration,
-    /// For connections under way to end, once the server is to end.
+    /// The time for open connections to end after shutdown.
     pub farewell: Duration,
 }
 
@@ -47,19 +47,19 @@ impl Default for Limits {
     }
 }
 
-/// Bytes of a request's head, the least that hyper takes; no scraper sends a tenth of it.
+/// The largest head of a request in bytes: the minimum that hyper allows. Scrapers send less than a tenth of it.
 const HEAD_BYTES: usize = 8 * 1024;
 
 /// Why the endpoint could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// Somebody else listens there.
+    /// Another process listens there.
     #[error("{0} is in use: stop what listens there, or give another --web.listen-address")]
     InUse(SocketAddr),
-    /// The address is none of this host's.
+    /// The address is not an address of this host.
     #[error("{0} is no address of this host: give another --web.listen-address")]
     NotHere(SocketAddr),
-    /// Anything else.
+    /// Any other error.
     #[error("cannot listen on {0}: {1}")]
     Other(SocketAddr, io::Error),
 }
@@ -72,7 +72,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the endpoint. From here on clients can connect; [`Server::run`] answers them.
+    /// Opens the endpoint. Clients can connect from now on; [`Server::run`] answers them.
     pub async fn bind(address: SocketAddr, limits: Limits) -> Result<Self, BindError> {
         let listener = TcpListener::bind(address)
             .await
@@ -84,7 +84,7 @@ impl Server {
         Ok(Self { listener, limits })
     }
 
-    /// Where it listens: the port that was chosen, if port 0 was asked for.
+    /// The address, with the port that the kernel chose if port 0 was given.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
@@ -104,7 +104,7 @@ impl Server {
             let snapshots = snapshots.clone();
             let limits = self.limits;
             connections.spawn(async move {
-                // A client that breaks off or is too slow gets nothing, and nobody needs to know.
+                // A client that disconnects or is too slow gets no answer, which is no error of the server.
                 let _ = timeout(limits.connection, converse(stream, snapshots, limits)).await;
                 drop(place);
             });
@@ -115,7 +115,7 @@ impl Server {
     }
 }
 
-/// The next client, once there is a place for it.
+/// Accepts the next client once the limit allows another connection.
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
@@ -124,13 +124,13 @@ async fn accept(
     if let Ok((stream, _)) = listener.accept().await {
         return Some((stream, place));
     }
-    // Out of descriptors, most likely: without a pause this would be a busy loop.
+    // Most likely there are no descriptors left; without a pause this would be a busy loop.
     tokio::time::sleep(Duration::from_millis(100)).await;
     None
 }
 
-/// One request and its answer. Without keep-alive: a scraper comes every few seconds at most, and a
-/// connection that only waits would hold a place.
+/// Answers one request. There is no keep-alive: a scraper connects every few seconds at most, and an idle connection
+/// would count towards the limit.
 async fn converse(
     stream: TcpStream,
     snapshots: watch::Receiver<Arc<Snapshot>>,

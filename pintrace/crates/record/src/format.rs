@@ -1,11 +1,16 @@
-//! The layout of a recording, in one place. All numbers are little-endian.
+//! The layout of a recording. All numbers are little-endian.
 //!
-//! A recording is a [`FileHeader`] and then frames, each a [`FrameHeader`] and its payload. Both
-//! headers and each payload carry a CRC32, so a flipped bit is told from a file cut short. Events are
-//! numbered from 0; a frame says the number of its first, so a missing frame is told too. The payload
-//! of an events frame is a zstd frame of MessagePack maps, one after the other, one an event.
+//! A recording is a [`FileHeader`] followed by frames. A frame is a [`FrameHeader`] followed by its payload. Both
+//! headers and each payload have a CRC32, so that a reader can tell a flipped bit from a file that was cut short. Events
+//! are numbered from 0, and each frame has the number of its first event, so that a reader notices a missing frame. The
+//! payload of a frame of events is a zstd frame with one MessagePack map for each event. The maps contain the names of
+//! the fields, so a new field with `#[serde(default)]` needs no new [`VERSION`]. A new kind of event, a renamed field or
+//! another layout needs one.
 
-/// First bytes of every recording. The high bit and the line ends show what a text transfer mangled.
+/// The version of the format. Recordings of other versions are refused.
+pub const VERSION: u16 = 3;
+
+/// The first bytes of every recording. The high bit and the line ends reveal a transfer as text.
 pub const MAGIC: [u8; 8] = *b"\x89PINTR\r\n";
 
 /// Bytes of an encoded [`FileHeader`].
@@ -13,38 +18,38 @@ pub const FILE_HEADER_BYTES: usize = 16;
 /// Bytes of an encoded [`FrameHeader`].
 pub const FRAME_HEADER_BYTES: usize = 32;
 
-/// Uncompressed bytes after which a writer ends a frame.
+/// A writer ends a frame once it holds this many uncompressed bytes.
 pub const FRAME_BYTES: usize = 256 << 10;
-/// Uncompressed bytes that a frame may hold: room for one event with the longest command line.
+/// The largest number of uncompressed bytes in a frame: enough for one event with the longest command line.
 pub const MAX_PLAIN_BYTES: u32 = 4 << 20;
-/// Compressed bytes that a frame may hold; zstd grows what it cannot shrink by less than 1 %.
+/// The largest number of compressed bytes in a frame; incompressible data grows by less than 1 % in zstd.
 pub const MAX_PAYLOAD_BYTES: u32 = MAX_PLAIN_BYTES + (MAX_PLAIN_BYTES >> 6);
-/// zstd level: 3 is its own default.
+/// The zstd level; 3 is the default of zstd.
 pub const COMPRESSION_LEVEL: i32 = 3;
 
-/// Kind of a frame that holds events. Readers skip kinds that they do not know.
+/// The kind of a frame of events. Readers skip frames of unknown kinds.
 pub const KIND_EVENTS: u16 = 1;
 
-/// The head of a file.
+/// The header of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileHeader {
-    /// See [`super::compat`].
+    /// [`VERSION`] for recordings that this version writes.
     pub version: u16,
 }
 
-/// Why bytes are no header.
+/// Why bytes are not a valid header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invalid {
-    /// They do not begin with [`MAGIC`].
+    /// The bytes do not begin with [`MAGIC`].
     Magic,
-    /// Their CRC does not match.
+    /// The CRC does not match.
     Crc,
-    /// They ask for more than the limits.
+    /// A length exceeds its limit.
     Limit,
 }
 
 impl FileHeader {
-    /// As bytes: magic, version, two bytes of zero, CRC of all before.
+    /// Encodes the magic, the version, two zero bytes, and the CRC of the bytes before.
     #[must_use]
     pub fn encode(self) -> [u8; FILE_HEADER_BYTES] {
         let mut bytes = [0; FILE_HEADER_BYTES];
@@ -54,7 +59,7 @@ impl FileHeader {
         bytes
     }
 
-    /// From bytes.
+    /// Decodes a header.
     pub fn decode(bytes: &[u8; FILE_HEADER_BYTES]) -> Result<Self, Invalid> {
         if bytes[..8] != MAGIC {
             return Err(Invalid::Magic);
@@ -66,25 +71,25 @@ impl FileHeader {
     }
 }
 
-/// The head of a frame.
+/// The header of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameHeader {
-    /// Bytes of payload that follow.
+    /// Bytes of the payload.
     pub payload_bytes: u32,
-    /// Bytes of payload when decompressed.
+    /// Bytes of the decompressed payload.
     pub plain_bytes: u32,
     /// [`KIND_EVENTS`].
     pub kind: u16,
-    /// Events in it.
+    /// Number of events in the frame.
     pub events: u32,
-    /// Number of its first event.
+    /// The number of the first event in the frame.
     pub first: u64,
-    /// CRC32 of the payload as it stands in the file.
+    /// CRC32 of the payload as stored.
     pub payload_crc: u32,
 }
 
 impl FrameHeader {
-    /// As bytes: the fields in order, two bytes of zero after the kind, CRC of all before.
+    /// Encodes the fields in order, with two zero bytes after the kind, and the CRC of the bytes before.
     #[must_use]
     pub fn encode(self) -> [u8; FRAME_HEADER_BYTES] {
         let mut bytes = [0; FRAME_HEADER_BYTES];
@@ -98,7 +103,7 @@ impl FrameHeader {
         bytes
     }
 
-    /// From bytes. What it asks for is within the limits.
+    /// Decodes a header whose lengths are within the limits.
     pub fn decode(bytes: &[u8; FRAME_HEADER_BYTES]) -> Result<Self, Invalid> {
         check_seal(bytes)?;
         let header = Self {
@@ -126,7 +131,7 @@ fn field<const OUT: usize>(bytes: &[u8], at: usize) -> [u8; OUT] {
     out
 }
 
-/// Puts the CRC of all other bytes into the last four.
+/// Puts the CRC of all other bytes into the last four bytes.
 fn seal(bytes: &mut [u8]) {
     let (body, seal) = bytes.split_at_mut(bytes.len() - 4);
     seal.copy_from_slice(&checksum(body).to_le_bytes());
@@ -138,55 +143,5 @@ fn check_seal(bytes: &[u8]) -> Result<(), Invalid> {
         Ok(())
     } else {
         Err(Invalid::Crc)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn headers_survive_the_round_trip() {
-        let file = FileHeader { version: 7 };
-        assert_eq!(FileHeader::decode(&file.encode()), Ok(file));
-        let frame = FrameHeader {
-            payload_bytes: 1,
-            plain_bytes: 2,
-            kind: KIND_EVENTS,
-            events: 3,
-            first: 4,
-            payload_crc: 5,
-        };
-        assert_eq!(FrameHeader::decode(&frame.encode()), Ok(frame));
-    }
-
-    #[test]
-    fn every_flipped_bit_of_a_header_is_seen() {
-        let header = FrameHeader {
-            payload_bytes: 100,
-            plain_bytes: 200,
-            kind: KIND_EVENTS,
-            events: 3,
-            first: 4,
-            payload_crc: 5,
-        };
-        for bit in 0..FRAME_HEADER_BYTES * 8 {
-            let mut bytes = header.encode();
-            bytes[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(FrameHeader::decode(&bytes), Err(Invalid::Crc), "bit {bit}");
-        }
-    }
-
-    #[test]
-    fn a_header_that_asks_for_too_much_is_refused() {
-        let header = FrameHeader {
-            payload_bytes: 100,
-            plain_bytes: MAX_PLAIN_BYTES + 1,
-            kind: KIND_EVENTS,
-            events: 3,
-            first: 4,
-            payload_crc: 5,
-        };
-        assert_eq!(FrameHeader::decode(&header.encode()), Err(Invalid::Limit));
     }
 }

@@ -1,9 +1,8 @@
-//! Recordings: the stream in a file. Inputs only, so it never sees the model.
+//! Recordings: a stream of events in a file. A recording holds inputs only, so this crate does not depend on the model.
 //!
-//! [`Recording`] writes a file, [`Writer`] writes anywhere, [`Reader`] reads from anywhere. The
-//! layout stands in [`mod@format`], what older and newer versions may expect in [`compat`].
+//! [`Recording`] writes a file, [`Writer`] writes to any output, [`Reader`] reads from any input. [`format`] describes
+//! the layout.
 
-pub mod compat;
 pub mod file;
 pub mod format;
 pub mod reader;

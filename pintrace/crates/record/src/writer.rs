@@ -1,4 +1,4 @@
-//! Writing: events gathered into frames, each frame written at one go.
+//! Writes events, gathered into frames.
 
 use std::io::{self, Write};
 
@@ -6,40 +6,39 @@ use serde::Serialize;
 
 use pintrace_events::{Body, Event};
 
-use super::compat;
 use super::format::{
-    COMPRESSION_LEVEL, FRAME_BYTES, FileHeader, FrameHeader, KIND_EVENTS, MAX_PLAIN_BYTES, checksum,
+    COMPRESSION_LEVEL, FRAME_BYTES, FileHeader, FrameHeader, KIND_EVENTS, MAX_PLAIN_BYTES, VERSION, checksum,
 };
 
 /// Why an event was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum EncodeError {
-    /// The output refused it.
+    /// The output failed.
     #[error(transparent)]
     Output(#[from] io::Error),
-    /// It has no place in any frame; the events around it have.
+    /// The event is larger than any frame; other events can still be written.
     #[error("an event of {0} bytes is larger than a recording can hold ({MAX_PLAIN_BYTES} bytes)")]
     TooLarge(usize),
-    /// It cannot be expressed.
+    /// The event cannot be encoded.
     #[error("an event cannot be encoded: {0}")]
     Encode(#[from] rmp_serde::encode::Error),
 }
 
-/// Writes a recording to any output. What was flushed is a recording, also if nothing follows. After
-/// the output has refused a frame, part of it may stand there: cut it off at [`Self::written_bytes`].
+/// Writes a recording to any output. After each flush, the output is a valid recording. If the output fails, it may end
+/// in a partial frame; the caller cuts it off at [`Self::written_bytes`].
 pub struct Writer<W: Write> {
     output: W,
     compressor: zstd::bulk::Compressor<'static>,
-    /// Encoded events of the frame under way.
+    /// The encoded events of the current frame.
     pending: Vec<u8>,
     pending_events: u32,
-    /// Whole frames only.
+    /// Bytes of whole frames.
     written_bytes: u64,
     written_events: u64,
 }
 
 impl<W: Write> Writer<W> {
-    /// A writer; nothing is written before the first frame is full or flushed.
+    /// Creates a writer. It writes nothing before the first frame is full or flushed.
     pub fn new(output: W) -> io::Result<Self> {
         Ok(Self {
             output,
@@ -51,7 +50,7 @@ impl<W: Write> Writer<W> {
         })
     }
 
-    /// Adds an event. A tick and the end of the stream also flush: what has been drawn is on file.
+    /// Appends an event. A tick and the end of the stream also flush, so that the file has what a view has shown.
     pub fn append(&mut self, event: &Event) -> Result<(), EncodeError> {
         let before = self.pending.len();
         let mut serializer = rmp_serde::Serializer::new(&mut self.pending).with_struct_map();
@@ -65,7 +64,7 @@ impl<W: Write> Writer<W> {
         if due { self.flush() } else { Ok(()) }
     }
 
-    /// Writes the frame under way.
+    /// Writes the current frame.
     pub fn flush(&mut self) -> Result<(), EncodeError> {
         let plain_bytes = self.pending.len();
         self.flush_first(plain_bytes)
@@ -76,7 +75,7 @@ impl<W: Write> Writer<W> {
         self.written_events
     }
 
-    /// Bytes of whole frames so far, with the file's header.
+    /// Bytes of whole frames so far, including the header of the file.
     pub fn written_bytes(&self) -> u64 {
         self.written_bytes
     }
@@ -86,13 +85,13 @@ impl<W: Write> Writer<W> {
         &self.output
     }
 
-    /// The output, once the frame under way is written.
+    /// Writes the current frame and gives the output.
     pub fn finish(mut self) -> Result<W, EncodeError> {
         self.flush()?;
         Ok(self.output)
     }
 
-    /// An event that would overfill the frame begins a new one.
+    /// Ends the frame before the event that begins at `before`, if the frame would become too large with this event.
     fn make_room(&mut self, before: usize) -> Result<(), EncodeError> {
         let limit = usize::try_from(MAX_PLAIN_BYTES).unwrap_or(usize::MAX);
         let size = self.pending.len() - before;
@@ -107,7 +106,7 @@ impl<W: Write> Writer<W> {
         }
     }
 
-    /// Writes the first `plain_bytes` of what is pending, which hold all events counted, as a frame.
+    /// Writes the first `plain_bytes` pending bytes, which hold `pending_events` events, as a frame.
     fn flush_first(&mut self, plain_bytes: usize) -> Result<(), EncodeError> {
         if self.pending_events == 0 {
             return Ok(());
@@ -123,12 +122,7 @@ impl<W: Write> Writer<W> {
         };
         let mut bytes = Vec::new();
         if self.written_bytes == 0 {
-            bytes.extend_from_slice(
-                &FileHeader {
-                    version: compat::CURRENT,
-                }
-                .encode(),
-            );
+            bytes.extend_from_slice(&FileHeader { version: VERSION }.encode());
         }
         bytes.extend_from_slice(&header.encode());
         bytes.extend_from_slice(&payload);
@@ -142,7 +136,7 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// Within the limits, which are far below 4 GiB.
+/// A length within the limits, which are far below 4 GiB.
 fn length(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).unwrap_or(u32::MAX)
 }

@@ -1,4 +1,4 @@
-//! Any events in any order, for property tests: few ids, so that they meet; wild numbers and names.
+//! Arbitrary events in any order, for property tests: few ids, so that events share them, and any numbers and names.
 
 mod findings;
 
@@ -12,7 +12,7 @@ use pintrace_events::{
     MissingHook, Probe, ProcessExited, ProcessSeen, ScanSampled, StackSeen, Started, Stopped, SymbolSeen,
 };
 
-/// A stream of any events.
+/// An arbitrary stream.
 pub fn stream() -> impl Strategy<Value = Vec<Event>> {
     vec(event(), 0..40)
 }
@@ -257,12 +257,12 @@ fn balance_sampled() -> impl Strategy<Value = Body> {
     )
 }
 
-/// Small numbers, which meet one another, and all others.
+/// Often small numbers, so that values coincide, and sometimes any number.
 fn number() -> impl Strategy<Value = u64> {
     prop_oneof![4 => 0..8_u64, 2 => any::<u64>(), 1 => Just(u64::MAX)]
 }
 
-/// Real symbols, loss names and nonsense.
+/// Symbols, names of losses, and any text.
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         Just("io_pin_pages".to_owned()),

@@ -1,4 +1,4 @@
-//! A synthetic stream for tests: short words for the events that a real one is made of.
+//! A builder of synthetic streams, with a short method for each event.
 
 mod finding_fixtures;
 
@@ -14,12 +14,12 @@ pub use finding_fixtures::finding_fixtures;
 
 /// One second.
 pub const SECOND: u64 = 1_000_000_000;
-/// Return address of `io_pin_pages` in these stories.
+/// Return address of `io_pin_pages` in these streams.
 pub const IO_PIN_PAGES: u64 = 0xffff_ffff_8110_0000;
-/// Return address of `process_vm_rw` in these stories.
+/// Return address of `process_vm_rw` in these streams.
 pub const PROCESS_VM_RW: u64 = 0xffff_ffff_8120_0000;
 
-/// Events so far; each verb adds one at the present moment.
+/// A stream that is being built. Each method adds an event at the current time.
 #[derive(Clone, Debug, Default)]
 pub struct EventBuilder {
     /// The events so far, in order.
@@ -28,7 +28,7 @@ pub struct EventBuilder {
 }
 
 impl EventBuilder {
-    /// A stream begun one second after boot on a 6.12 kernel.
+    /// A stream that begins one second after boot on a 6.12 kernel.
     pub fn begin() -> Self {
         let mut builder = Self {
             events: Vec::new(),
@@ -61,7 +61,7 @@ impl EventBuilder {
         builder
     }
 
-    /// Adds an event at the present moment.
+    /// Adds an event at the current time.
     pub fn emit(&mut self, body: Body) -> &mut Self {
         self.events.push(Event {
             time: Nanos(self.now),
@@ -70,7 +70,7 @@ impl EventBuilder {
         self
     }
 
-    /// Lets time pass, in ns.
+    /// Moves the current time on, in ns.
     pub fn wait(&mut self, nanos: u64) -> &mut Self {
         self.now += nanos;
         self
@@ -175,7 +175,7 @@ impl EventBuilder {
         }))
     }
 
-    /// Vmstat that agree with the ledger, 20 older pages still held of 30.
+    /// vmstat and the ledger agree, and 20 of 30 preexisting pages are still held.
     pub fn balance(&mut self, acquired: u64, released: u64) -> &mut Self {
         self.emit(Body::BalanceSampled(BalanceSampled {
             vmstat_acquired: Some(acquired + 8),
@@ -213,8 +213,8 @@ impl EventBuilder {
     }
 }
 
-/// fio holds fixed buffers; a helper is killed while it holds some and its pid is used again; a
-/// reader moves pages by process_vm_readv.
+/// A stream in which fio holds fixed buffers, another process is killed while it holds some, and a process with the same
+/// pid uses process_vm_readv.
 pub fn fio_and_others() -> EventBuilder {
     let mut builder = EventBuilder::begin();
     builder

@@ -1,4 +1,4 @@
-//! The allow file: findings that are known, each with the reason why they do not fail.
+//! The allow file: known findings that do not fail a check, each entry with its reason.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,26 +10,26 @@ use pintrace_model::finding::{Finding, FindingKind};
 use pintrace_model::subsystem::Subsystem;
 use pintrace_model::text::printable;
 
-/// What is allowed.
+/// The content of an allow file.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AllowFile {
     /// In the order of the file.
     pub(super) entries: Vec<AllowEntry>,
 }
 
-/// One `[[allow]]`: everything that it names has to fit.
+/// One `[[allow]]`: a finding has to match everything that the entry names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct AllowEntry {
-    /// Why.
+    /// Why the finding is allowed.
     pub(super) reason: String,
-    /// Where it stands, as `FILE:LINE`.
+    /// Where the entry is, as `FILE:LINE`.
     pub(super) location: String,
-    only: Only,
+    criteria: Criteria,
 }
 
-/// What an entry is about.
+/// What a finding has to match.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Only {
+struct Criteria {
     kind: Option<FindingKind>,
     subsystem: Option<Subsystem>,
     comm: Option<String>,
@@ -38,14 +38,14 @@ struct Only {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct FileToml {
     #[serde(default)]
-    allow: Vec<Spanned<WrittenEntry>>,
+    allow: Vec<Spanned<EntryToml>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WrittenEntry {
+struct EntryToml {
     kind: Option<Spanned<String>>,
     subsystem: Option<Spanned<String>>,
     comm: Option<String>,
@@ -65,26 +65,26 @@ fn subsystems() -> String {
 }
 
 impl AllowFile {
-    /// Reads the file, or says what is wrong with it, and where.
+    /// Reads a file. The error says what is wrong with it, and in which line.
     pub(super) fn read(path: &Path) -> Result<Self, String> {
         let name = printable(&path.display().to_string());
         let text = std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
         Self::parse(&text, &name)
     }
 
-    /// The same of a file of that name and text.
+    /// Parses the text of a file of that name.
     pub(super) fn parse(text: &str, name: &str) -> Result<Self, String> {
         let location = |offset: usize| format!("{name}:{}", line(text, offset));
-        let written: Written = toml::from_str(text).map_err(|error| {
+        let file: FileToml = toml::from_str(text).map_err(|error| {
             let start = error.span().map_or(0, |span| span.start);
             let message = error.message().lines().collect::<Vec<_>>().join("; ");
             format!("{}: {}", location(start), printable(&message))
         })?;
-        let entries = written.allow.into_iter().map(|entry| {
+        let entries = file.allow.into_iter().map(|entry| {
             let location_of_entry = location(entry.span().start);
             let entry = entry.into_inner();
             let wrong = |what: &str| format!("{location_of_entry}: {what}");
-            let only = Only {
+            let criteria = Criteria {
                 kind: named(entry.kind, FindingKind::parse)
                     .map_err(|at| format!("{}: no such kind; there are {}", location(at), kinds()))?,
                 subsystem: named(entry.subsystem, Subsystem::parse).map_err(|at| {
@@ -93,9 +93,9 @@ impl AllowFile {
                 comm: entry.comm,
                 symbol: entry.symbol,
             };
-            if only == Only::EVERYTHING {
+            if criteria == Criteria::NONE {
                 return Err(wrong(
-                    "an entry that names none of kind, subsystem, comm and symbol would allow everything",
+                    "an entry that names no kind, subsystem, comm or symbol would allow everything",
                 ));
             }
             if entry.reason.trim().is_empty() {
@@ -104,14 +104,14 @@ impl AllowFile {
             Ok(AllowEntry {
                 reason: entry.reason,
                 location: location_of_entry,
-                only,
+                criteria,
             })
         });
         entries.collect::<Result<_, _>>().map(|entries| Self { entries })
     }
 }
 
-/// The thing of that name, or where a name stands that nothing has.
+/// Parses a name; the error is the offset of a name that is unknown.
 fn named<T>(name: Option<Spanned<String>>, parse: fn(&str) -> Option<T>) -> Result<Option<T>, usize> {
     name.map(|name| parse(name.get_ref()).ok_or(name.span().start))
         .transpose()
@@ -122,8 +122,8 @@ fn line(text: &str, offset: usize) -> usize {
     1 + before.filter(|byte| **byte == b'\n').count()
 }
 
-impl Only {
-    const EVERYTHING: Self = Self {
+impl Criteria {
+    const NONE: Self = Self {
         kind: None,
         subsystem: None,
         comm: None,
@@ -132,14 +132,14 @@ impl Only {
 }
 
 impl AllowEntry {
-    /// Whether it is about this finding.
+    /// Whether a finding matches.
     pub(super) fn matches(&self, finding: &Finding) -> bool {
-        let Only {
+        let Criteria {
             kind,
             subsystem,
             comm,
             symbol,
-        } = &self.only;
+        } = &self.criteria;
         let pin = finding.pin.as_ref();
         kind.is_none_or(|kind| kind == finding.kind)
             && subsystem.is_none_or(|subsystem| pin.is_some_and(|pin| pin.subsystem == subsystem))
@@ -148,7 +148,8 @@ impl AllowEntry {
     }
 }
 
-/// Whether a function occurs in either stack. What a compiler appends (`.isra.0`) may be left out.
+/// Whether a function is in the stack of the pin or of the trigger. A suffix of the compiler (`.isra.0`) may be
+/// left out.
 fn has(finding: &Finding, symbol: &str) -> bool {
     let stacks: [Option<&Arc<[String]>>; 2] = [
         finding.pin.as_ref().map(|pin| &pin.stack),

@@ -1,4 +1,4 @@
-//! The report's file: opened at once, and changed only when there is a report.
+//! The file of the report: opened before the command starts, and changed only when there is a report.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-/// A report to be written.
+/// A file that a report will be written to.
 pub(super) struct ReportFile {
     path: PathBuf,
     file: File,
-    /// It was not there before, so without a report it may go.
+    /// This process created the file, so the file is removed if there is no report.
     created: bool,
     written: bool,
 }
 
 impl ReportFile {
-    /// Opens it, and leaves what is in it.
+    /// Opens the file and keeps its content.
     pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
         let mut options = OpenOptions::new();
         options.write(true);
@@ -41,7 +41,7 @@ impl ReportFile {
         })
     }
 
-    /// Puts the report in place of what is in it.
+    /// Replaces the content by the report.
     pub(super) fn write(mut self, report: &str) -> anyhow::Result<()> {
         let written = self.replace(report);
         written.with_context(|| format!("{}: the report cannot be written", self.path.display()))?;

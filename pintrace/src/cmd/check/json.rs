@@ -1,14 +1,15 @@
-//! The report as one JSON object.
+//! The report of a check as one JSON object.
 
 use serde::Serialize;
 
+use pintrace_export::SCHEMA;
 use pintrace_export::json_findings::FindingKeys;
 
 use super::result::{CheckResult, RuledFinding, Ruling};
 
 #[derive(Serialize)]
 struct CheckDocument<'a> {
-    version: u32,
+    schema: u32,
     passed: bool,
     command: &'a [String],
     /// `null` if the command did not end.
@@ -23,7 +24,7 @@ struct CheckDocument<'a> {
 struct RuledKeys<'a> {
     /// `fails`, `allowed` or `listed`.
     ruling: &'static str,
-    /// Of the allow file; `null` where it does not speak.
+    /// The reason in the allow file; `null` for a finding that the allow file does not name.
     reason: Option<&'a str>,
     allowed_at: Option<&'a str>,
     #[serde(flatten)]
@@ -38,24 +39,20 @@ struct LossKeys {
     meaning: &'static str,
 }
 
-/// With a line end.
+/// The report, with a line end.
 pub(super) fn render(result: &CheckResult<'_>) -> serde_json::Result<String> {
     let start = result.start();
-    let fails = |ruled: &RuledFinding<'_>| matches!(ruled.ruling, Ruling::Fails);
-    let findings = result.findings.iter().map(|ruled| {
-        let entry = match ruled.ruling {
-            Ruling::Allowed(entry) => Some(entry),
-            Ruling::Fails | Ruling::Noted => None,
+    let findings = result.findings.iter().map(|RuledFinding { finding, ruling }| {
+        let (ruling, entry) = match ruling {
+            Ruling::Fails => ("fails", None),
+            Ruling::Allowed(entry) => ("allowed", Some(entry)),
+            Ruling::Noted => ("listed", None),
         };
         RuledKeys {
-            ruling: match entry {
-                Some(_) => "allowed",
-                None if fails(ruled) => "fails",
-                None => "listed",
-            },
+            ruling,
             reason: entry.map(|entry| entry.reason.as_str()),
             allowed_at: entry.map(|entry| entry.location.as_str()),
-            finding: FindingKeys::new(ruled.finding, start),
+            finding: FindingKeys::new(finding, start),
         }
     });
     let losses = result.losses.iter().map(|loss| LossKeys {
@@ -64,8 +61,8 @@ pub(super) fn render(result: &CheckResult<'_>) -> serde_json::Result<String> {
         fails: !result.allow_loss,
         meaning: loss.meaning,
     });
-    let report = CheckDocument {
-        version: 2,
+    let document = CheckDocument {
+        schema: SCHEMA,
         passed: result.passed(),
         command: &result.snapshot.started.command,
         command_exit_code: result.exit_code(),
@@ -74,5 +71,5 @@ pub(super) fn render(result: &CheckResult<'_>) -> serde_json::Result<String> {
         losses: losses.collect(),
         warnings: &result.warnings,
     };
-    Ok(serde_json::to_string_pretty(&report)? + "\n")
+    Ok(serde_json::to_string_pretty(&document)? + "\n")
 }

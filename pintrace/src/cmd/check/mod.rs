@@ -1,9 +1,10 @@
-//! `pintrace check`: runs a command, and fails when something was found about pinned pages meanwhile.
+//! `pintrace check`: runs a command, and fails if findings or losses occurred while it ran.
 
 mod allow;
 mod file;
 mod json;
 mod junit;
+mod losses;
 mod result;
 mod sarif;
 #[cfg(test)]
@@ -34,59 +35,60 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// The command line of `check`.
 ///
-/// Findings of every process of the host count, since a command's work is often done by a daemon, and whose child a
-/// process is cannot always be known: run it where nothing else pins, or allow the others by name with --allow.
+/// The findings of all processes of this host count: the work of a command is often done by a daemon, so pintrace does
+/// not follow the command's children. Run the check where nothing else pins, or name the other findings in a file for
+/// --allow.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
-    after_help = "Exit codes: 4 something was found or lost, 3 cannot trace here, 2 wrong usage or a bad allow file, \
-                  1 failed, else COMMAND's own (128 + n if signal n killed it)."
+    after_help = "Exit codes: 4 findings or losses, 3 cannot trace here, 2 wrong usage or a bad allow file, 1 failed; \
+                  otherwise the exit code of COMMAND, 128 + N if signal N killed it."
 )]
 pub struct Args {
-    /// Fail on findings of these kinds alone, however severe they are, if they are certain. Without it, findings that are a hazard or an
-    /// alarm fail, and notes are listed.
+    /// Fail on certain findings of these kinds, whatever their severity, and on no others. Without this option, each
+    /// hazard and alarm fails the check, and notes are listed.
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind)]
     pub fail_on: Vec<FindingKind>,
-    /// Findings that are known and do not fail (TOML; see docs/check.md).
+    /// Read known findings, which do not fail the check, from this TOML file (see docs/check.md).
     #[arg(long, value_name = "FILE")]
     pub allow: Option<PathBuf>,
-    /// Pass in spite of loss: a finding may be missing then.
+    /// Do not fail on losses, because of which findings may be missing.
     #[arg(long)]
     pub allow_loss: bool,
-    /// What to look for beyond the usual.
+    /// Findings that need extra hooks.
     #[command(flatten)]
     pub extra: ExtraFindings,
-    /// Record everything into this file as well, for `pintrace report`.
+    /// Record the session into this file as well, for `pintrace report`.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Replace the file of --output even if it is no recording.
     #[arg(long, requires = "output")]
     pub force: bool,
-    /// How the report file is written.
+    /// Format of the file of --report-file.
     #[arg(long, value_enum, default_value_t, requires = "report_file")]
     pub format: Format,
-    /// Write the report into this file, whatever comes out; stderr gets it as text all the same.
+    /// Write a report into this file, whether the check passes or fails. The text goes to stderr in any case.
     #[arg(long, value_name = "FILE")]
     pub report_file: Option<PathBuf>,
-    /// Read the kernel's types from this raw BTF file.
+    /// Read the kernel's types from this raw BTF file instead of /sys/kernel/btf/vmlinux.
     #[arg(long, value_name = "PATH")]
     pub btf: Option<PathBuf>,
-    /// Give a map another number of entries (bytes for RING), such as RING=4096: for tests.
+    /// Set the number of entries of a map (bytes for RING), such as RING=4096: for tests.
     #[arg(long, value_name = "MAP=N", hide = true, value_parser = map_entries)]
     pub map_entries: Vec<(&'static str, u32)>,
-    /// What is checked (runs as the user who called sudo).
+    /// The command to check. It runs as the user who called sudo.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub command: Vec<String>,
 }
 
-/// Formats of the report.
+/// Formats of a report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// Text, as on stderr.
     #[default]
     Text,
-    /// One object.
+    /// One JSON object.
     Json,
-    /// Test cases, in XML.
+    /// JUnit XML.
     Junit,
     /// SARIF 2.1.0.
     Sarif,
@@ -96,7 +98,7 @@ fn kind(name: &str) -> Result<FindingKind, String> {
     FindingKind::parse(name).ok_or_else(|| format!("no such kind; there are {}", allow::kinds()))
 }
 
-/// Checks, and says what came out to `messages`.
+/// Checks a command, and writes the result to `messages`.
 pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
     let allowed = match args.allow.as_deref().map(AllowFile::read).transpose() {
         Ok(allowed) => allowed.unwrap_or_default(),
@@ -105,7 +107,7 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
-    // Opened before privileges are given up, and before the command starts: a wrong path is told at once.
+    // Before privileges are given up and before the command starts: a wrong path fails at once.
     let report = args.report_file.as_deref().map(ReportFile::open).transpose()?;
     let mut recording = args
         .output
@@ -138,7 +140,7 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
         allow_loss: args.allow_loss,
     };
     let result = CheckResult::reach(&last, &rules);
-    // The file first: whoever reads it must not lose it because stderr was closed.
+    // The file first: it must be written even if stderr is closed.
     if let Some(report) = report {
         report.write(&render(&result, args.format)?)?;
     }
@@ -159,7 +161,7 @@ fn recording(path: &Path, force: bool) -> anyhow::Result<Recording> {
     Ok(Recording::create(path, existing)?)
 }
 
-/// Events or nothing: who only looks at memory finds nothing, and would let everything pass.
+/// Mode trace only: a scan makes no findings, so in mode scan every check would pass.
 fn live(args: &Args) -> TraceArgs {
     TraceArgs {
         btf: args.btf.clone(),

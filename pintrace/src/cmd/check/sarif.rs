@@ -1,5 +1,5 @@
-//! The report as SARIF 2.1.0. There are no source files to point at: a location is the kernel function that pinned, or
-//! that touched what is pinned.
+//! The report of a check as SARIF 2.1.0. There are no source files to point at: a location is the kernel function that
+//! pinned, or the one that changed what is pinned.
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use super::result::{CheckResult, RuledFinding, Ruling};
 use super::text;
 
 #[derive(Serialize)]
-struct Log {
+struct SarifLog {
     #[serde(rename = "$schema")]
     schema: &'static str,
     version: &'static str,
@@ -20,7 +20,7 @@ struct Log {
 struct SarifRun {
     tool: Tool,
     invocations: [Invocation; 1],
-    results: Vec<ResultKeys>,
+    results: Vec<SarifResult>,
 }
 
 #[derive(Serialize)]
@@ -57,26 +57,26 @@ struct Notification {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ResultKeys {
+struct SarifResult {
     rule_id: &'static str,
     rule_index: usize,
     level: &'static str,
     message: Message,
     occurrence_count: u64,
     locations: Vec<SarifLocation>,
-    /// Empty: not suppressed.
+    /// Empty for a finding that is not suppressed.
     suppressions: Vec<Suppression>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SarifLocation {
-    logical_locations: [Function; 1],
+    logical_locations: [LogicalLocation; 1],
     message: Message,
 }
 
 #[derive(Serialize)]
-struct Function {
+struct LogicalLocation {
     name: String,
     kind: &'static str,
 }
@@ -92,7 +92,7 @@ struct Message {
     text: String,
 }
 
-/// With a line end.
+/// The report, with a line end.
 pub(super) fn render(result: &CheckResult<'_>) -> serde_json::Result<String> {
     let rules = FindingKind::ALL.iter().map(|kind| SarifRule {
         id: kind.as_str(),
@@ -111,7 +111,7 @@ pub(super) fn render(result: &CheckResult<'_>) -> serde_json::Result<String> {
         level: "warning",
         message: message(warning),
     });
-    let log = Log {
+    let log = SarifLog {
         schema: "https://json.schemastore.org/sarif-2.1.0.json",
         version: "2.1.0",
         runs: [SarifRun {
@@ -130,7 +130,7 @@ pub(super) fn render(result: &CheckResult<'_>) -> serde_json::Result<String> {
     Ok(serde_json::to_string_pretty(&log)? + "\n")
 }
 
-fn sarif_result(ruled: &RuledFinding<'_>, result: &CheckResult<'_>) -> ResultKeys {
+fn sarif_result(ruled: &RuledFinding<'_>, result: &CheckResult<'_>) -> SarifResult {
     let finding = ruled.finding;
     let suppression = match ruled.ruling {
         Ruling::Allowed(entry) => Some(Suppression {
@@ -141,7 +141,7 @@ fn sarif_result(ruled: &RuledFinding<'_>, result: &CheckResult<'_>) -> ResultKey
     };
     let details = text::details(finding, result).join("\n");
     let position = FindingKind::ALL.iter().position(|kind| *kind == finding.kind);
-    ResultKeys {
+    SarifResult {
         rule_id: finding.kind.as_str(),
         rule_index: position.unwrap_or_default(),
         level: match (ruled.ruling, finding.severity) {
@@ -161,12 +161,12 @@ fn locations(finding: &Finding) -> Vec<SarifLocation> {
     let trigger = finding
         .trigger
         .as_ref()
-        .map(|trigger| ("touched here", &trigger.stack));
+        .map(|trigger| ("changed here", &trigger.stack));
     let pin = finding.pin.as_ref().map(|pin| ("pinned here", &pin.stack));
     let frames = [trigger, pin].into_iter().flatten();
     let frames = frames.filter_map(|(what, stack)| Some((what, stack.first()?)));
     let located = frames.map(|(what, frame)| SarifLocation {
-        logical_locations: [Function {
+        logical_locations: [LogicalLocation {
             name: frame.split('+').next().unwrap_or(frame).to_owned(),
             kind: "function",
         }],

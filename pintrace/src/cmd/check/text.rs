@@ -1,11 +1,11 @@
-//! The report for people.
+//! The report of a check as text.
 
 use pintrace_model::finding::{Finding, PinSide, TriggerSide};
 use pintrace_model::text::{printable, span};
 
 use super::result::{CheckResult, RuledFinding, Ruling};
 
-/// With a line end after each line.
+/// The report, with a line end after each line.
 pub(super) fn render(result: &CheckResult<'_>) -> String {
     let mut lines = vec![format!("pintrace: {}", summary(result))];
     for RuledFinding { finding, ruling } in &result.findings {
@@ -37,7 +37,7 @@ pub(super) fn render(result: &CheckResult<'_>) -> String {
     lines.join("\n") + "\n"
 }
 
-/// The outcome in one line.
+/// The result in one line.
 pub(super) fn summary(result: &CheckResult<'_>) -> String {
     let code = result
         .exit_code()
@@ -82,7 +82,7 @@ pub(super) fn headline(finding: &Finding) -> String {
     format!("{severity} {kind}{trigger}: {comm}[{pid}], {pages} at {address:#x}-{end:#x}, {count}x")
 }
 
-/// All that is known of it, a line each; fit for a terminal.
+/// All that is known about a finding, one fact a line. Control characters are escaped.
 pub(super) fn details(finding: &Finding, result: &CheckResult<'_>) -> Vec<String> {
     let after = span(finding.first.since(result.start()));
     let mut lines = vec![format!("first seen {after} after the start")];
@@ -90,7 +90,7 @@ pub(super) fn details(finding: &Finding, result: &CheckResult<'_>) -> Vec<String
         lines.extend(trigger_lines(trigger));
     }
     if let Some(pin) = &finding.pin {
-        lines.extend(pinned(pin));
+        lines.extend(pin_lines(pin));
     }
     lines.extend([finding.explanation.to_owned(), finding.advice.to_owned()]);
     lines
@@ -102,14 +102,14 @@ fn trigger_lines(trigger: &TriggerSide) -> Vec<String> {
     std::iter::once(by).chain(stack(&trigger.stack)).collect()
 }
 
-fn pinned(pin: &PinSide) -> Vec<String> {
+fn pin_lines(pin: &PinSide) -> Vec<String> {
     let (thread, subsystem, age) = (pin.tid.0, pin.subsystem, span(pin.age));
     let by = if pin.reference {
-        format!("referenced by thread {thread} through {subsystem}, for {age} then")
+        format!("referenced by thread {thread} through {subsystem}, {age} earlier")
     } else {
         let declared = if pin.longterm { "long-term" } else { "short-term" };
         format!(
-            "pinned by thread {thread} through {subsystem}, {declared}, {} pages, for {age} then",
+            "pinned by thread {thread} through {subsystem}, {declared}, {} pages, {age} earlier",
             pin.pages
         )
     };

@@ -1,4 +1,4 @@
-//! What became of each hook, as a line of the page.
+//! The outcome of each hook, as a line of the report.
 
 use serde::Serialize;
 
@@ -14,15 +14,15 @@ pub(super) struct HookLine {
     /// `attached`, `not_needed`, `planned`, `absent` or `missing`.
     pub(super) status: &'static str,
     pub(super) methods: Vec<&'static str>,
-    /// Second copies are attached as well.
+    /// Backup programs are attached as well.
     pub(super) has_backups: bool,
-    /// Why it is missing, or why a better way was refused.
+    /// Why the hook is missing, or why a better method was refused.
     pub(super) why: String,
-    /// What is lost by it.
+    /// What is not seen because of that.
     pub(super) lost: &'static str,
 }
 
-/// What was really tried.
+/// The line of a hook that was tried.
 pub(super) fn tried(outcome: &HookOutcome) -> HookLine {
     match &outcome.status {
         HookStatus::Attached(candidate) => {
@@ -38,7 +38,7 @@ pub(super) fn tried(outcome: &HookOutcome) -> HookLine {
     }
 }
 
-/// What would be tried.
+/// The line of a hook that was only planned.
 pub(super) fn planned(planned: PlannedHook) -> HookLine {
     let hook = planned.hook;
     match planned.choice {

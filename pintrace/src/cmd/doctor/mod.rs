@@ -1,5 +1,5 @@
-//! `pintrace doctor`: what this system allows, which hook was chosen for what, what is missing and what that costs,
-//! and whether a pin of its own is seen.
+//! `pintrace doctor`: reports what this system allows, how each function is hooked, what is missing and what is lost by
+//! that, and whether the hooks see a pin of this process.
 
 mod hooks;
 mod self_test;
@@ -15,6 +15,7 @@ use crate::exit::Exit;
 use crate::pipeline::loader_btf;
 use crate::pipeline::start::{Mode, SessionError, SessionOptions};
 use crate::pipeline::trace_session::TraceSession;
+use pintrace_export::SCHEMA;
 use pintrace_kernel::capture::Capture;
 use pintrace_kernel::environment::{self, Check, CheckState};
 use pintrace_kernel::facts::{Kernel, Roots};
@@ -32,14 +33,14 @@ pub struct Args {
     /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,
-    /// Tell the kernel's side of a purpose of the hooks (acquire, retry, release or exit), and end.
+    /// Explain what the hooks of a purpose are for, such as acquire or release, and which kernel functions they use.
     #[arg(long, value_name = "PURPOSE", conflicts_with = "json", value_parser = purpose)]
     pub explain: Option<Purpose>,
-    /// Read the kernel's types from this raw BTF file.
+    /// Read the kernel's types from this raw BTF file instead of /sys/kernel/btf/vmlinux.
     #[arg(long, value_name = "PATH")]
     pub btf: Option<PathBuf>,
-    /// Print what this kernel answers to the planner's and the layout's questions, and what became of each hook, as
-    /// JSON. For fixtures: `cargo xtask facts`.
+    /// Print the facts about this kernel that the plan and the layouts need, and the outcome of each hook, as JSON.
+    /// `cargo xtask facts` makes fixtures from this.
     #[arg(long, hide = true, conflicts_with = "json")]
     pub facts: bool,
 }
@@ -55,26 +56,26 @@ struct Diagnosis {
     schema: u32,
     kernel: String,
     machine: String,
-    /// The programs were really loaded and attached for a moment; else the hooks are only a plan.
+    /// Whether the programs were loaded and attached; if not, `hooks` is a plan.
     tried: bool,
     can_trace: bool,
     /// The pages of the machine can be looked at, which needs no hook.
     can_scan: bool,
-    /// Why not.
+    /// Why memory cannot be scanned.
     without_scan: Option<String>,
     /// Which of the two sets of programs is loaded: `with_bpf_loop`, or `without_bpf_loop` before 5.17.
     programs: &'static str,
     /// Threads can be taken off their CPU inside a hook: each is attached twice.
     preemption: bool,
     environment: Vec<Check>,
-    /// Absent where nothing can be traced.
+    /// Absent if the kernel cannot be traced.
     self_test: Option<SelfTest>,
     problems: Vec<String>,
     hooks: Vec<HookLine>,
 }
 
 impl Diagnosis {
-    /// Whether everything is as good as it can be on this kernel.
+    /// Whether no issue was found.
     fn is_whole(&self) -> bool {
         let weak = |check: &Check| matches!(check.state, CheckState::Weak | CheckState::Bad);
         self.can_trace
@@ -118,7 +119,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
 
 fn diagnose(roots: &Roots) -> Diagnosis {
     let mut diagnosis = Diagnosis {
-        schema: 2,
+        schema: SCHEMA,
         ..Diagnosis::default()
     };
     let kernel = match Kernel::read(roots, table::functions()) {

@@ -1,4 +1,4 @@
-//! Whether a pin of our own is seen ([`own_page`]).
+//! The self-test: whether the hooks see a pin of this process ([`own_page`]).
 
 use serde::Serialize;
 
@@ -7,22 +7,22 @@ use pintrace_events::Event;
 use pintrace_kernel::own_page;
 use pintrace_model::Model;
 
-/// How it came out.
+/// The result of the self-test.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct SelfTest {
-    /// One page was seen pinned and released, and the vmstat counters agree.
+    /// The hooks saw one page pinned and released, and the vmstat counters agree.
     pub(super) passed: bool,
-    /// Pages of this process that were seen to be pinned.
+    /// Pages of this process that the hooks saw pinned.
     pub(super) pinned: u64,
-    /// And released.
+    /// Pages of this process that the hooks saw released.
     pub(super) released: u64,
-    /// What the vmstat counters have that the hooks have not seen; absent where they cannot be read.
+    /// Pages that the vmstat counters have and the hooks did not see; absent if the counters cannot be read.
     pub(super) unaccounted: Option<i64>,
-    /// In words.
+    /// The result in words.
     pub(super) text: String,
 }
 
-/// Pins and lets go, and looks.
+/// Pins and releases one page, and compares the figures.
 pub(super) fn run(session: &mut TraceSession, first: &[Event]) -> SelfTest {
     let mut model = Model::default();
     for event in first {

@@ -1,4 +1,4 @@
-//! The page.
+//! The report of `doctor` as text.
 
 use std::io::{self, Write};
 
@@ -87,9 +87,9 @@ fn write_environment(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<(
     Ok(())
 }
 
-/// Tells what a purpose is about, and which functions serve it.
+/// Writes what a purpose is for, and the functions that are hooked for it.
 pub(super) fn explain(purpose: Purpose, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{}\n\nHooks, best way first:", purpose.builder())?;
+    writeln!(out, "{}\n\nHooks, best way first:", purpose.explanation())?;
     for hook in HOOKS.iter().filter(|hook| hook.purposes.contains(&purpose)) {
         let ways: Vec<_> = hook
             .candidates

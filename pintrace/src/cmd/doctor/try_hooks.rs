@@ -1,4 +1,4 @@
-//! Trying every hook on the running kernel and noting what came of it, for [`pintrace_kernel::capture`].
+//! Tries every hook on the running kernel, and notes each outcome for [`pintrace_kernel::capture`].
 
 use aya::Ebpf;
 
@@ -12,23 +12,23 @@ use pintrace_kernel::layout;
 use pintrace_probes::apply::{self, HookOutcome, HookStatus};
 use pintrace_probes::load::{self, Layouts, LoadError, LoadOptions, WantedFindings};
 
-/// Why nothing could be tried.
+/// Why the hooks could not be tried.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TryHooksError {
-    /// Layout unknown.
+    /// The layout of the kernel is unknown.
     #[error(transparent)]
     Layout(#[from] layout::UnknownLayout),
-    /// Loading failed.
+    /// The programs could not be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
 }
 
-/// Attaches everything for a moment, and fills in what became of it.
+/// Attaches all hooks, fills in the outcomes, and detaches.
 pub(super) fn run(capture: &mut Capture, kernel: &Kernel) -> Result<(), TryHooksError> {
     let has_backups = kernel.facts.preemption;
     let layouts = Layouts::of(kernel)?;
     let btf = loader_btf::of(&kernel.types);
-    // Everything that may be asked for.
+    // All programs, including those that an option asks for.
     let options = LoadOptions {
         findings: Some(WantedFindings {
             foll_get: true,
@@ -45,7 +45,7 @@ pub(super) fn run(capture: &mut Capture, kernel: &Kernel) -> Result<(), TryHooks
         .flat_map(programs)
         .filter_map(|program| Some((program.to_owned(), verified(&ebpf, program)?)))
         .collect();
-    // What is run by hand counts too.
+    // The programs that user space runs count too.
     let repair = LedgerRepair::take(&mut ebpf, 1 << layouts.ledger.page_struct_shift);
     if repair.is_ok() {
         let programs = LedgerRepair::PROGRAMS.iter();
@@ -89,7 +89,7 @@ fn tried(outcome: &HookOutcome) -> TriedHook {
     }
 }
 
-/// Every program of a hook that is attached.
+/// All attached programs of a hook.
 fn programs(outcome: &HookOutcome) -> Vec<&'static str> {
     let HookStatus::Attached(candidate) = outcome.status else {
         return Vec::new();

@@ -1,12 +1,13 @@
-//! The one JSON shape of `scan --json`. Keys are added, never renamed.
+//! The JSON of `scan --json`.
 
 use serde::Serialize;
 
 use pintrace_events::ProcessSeen;
+use pintrace_export::SCHEMA;
 use pintrace_kernel::descriptors::Descriptor;
 use pintrace_scan::join::{Amount, MappedRange};
 use pintrace_scan::pinned_folios::ImplausiblePin;
-use pintrace_scan::scan_result::{KindAmount, MemoryRead, ScanHolder, UnmappedPins, Unreadable};
+use pintrace_scan::scan_result::{KindAmount, MemoryRead, ScanHolder, ScanResult, UnmappedPins, Unreadable};
 
 use super::Scan;
 
@@ -87,7 +88,7 @@ struct FrameKeys {
     pins: u32,
 }
 
-/// Folios that `page_maybe_dma_pinned` takes for pinned.
+/// Folios that are not pinned and that `page_maybe_dma_pinned` takes for pinned.
 #[derive(Serialize)]
 struct FalsePositiveKeys<'a> {
     folios: u64,
@@ -95,12 +96,12 @@ struct FalsePositiveKeys<'a> {
     frames: Option<&'a [ImplausiblePin]>,
 }
 
-/// The scan as one line; `pages` adds the lists.
+/// The result of a scan as one line; `pages` adds the lists of ranges and frames.
 pub(super) fn render(scan: &Scan, pages: bool) -> serde_json::Result<String> {
     let result = &scan.result;
     let sums = scan.balance.map(|balance| balance.sums());
     serde_json::to_string(&ScanDocument {
-        schema: 2,
+        schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION"),
         mode: "scan",
         kernel: &scan.kernel,
@@ -130,6 +131,31 @@ pub(super) fn render(scan: &Scan, pages: bool) -> serde_json::Result<String> {
         processes_read: result.processes_read,
         all_processes: result.all_processes.as_deref(),
     })
+}
+
+/// The JSON of an example with a process, a range and a descriptor, which has all keys that the glossary explains.
+pub(super) fn example() -> serde_json::Result<String> {
+    let holder = ScanHolder {
+        ranges: vec![MappedRange {
+            address: 0,
+            end: 4096,
+            pfn: 1,
+        }],
+        descriptors: vec![Descriptor::default()],
+        ..ScanHolder::default()
+    };
+    let result = ScanResult {
+        holders: vec![holder],
+        ..ScanResult::default()
+    };
+    let scan = Scan {
+        kernel: String::new(),
+        machine: String::new(),
+        result,
+        balance: None,
+        chosen: false,
+    };
+    render(&scan, true)
 }
 
 fn process(holder: &ScanHolder, pages: bool) -> ScanProcessKeys<'_> {

@@ -1,4 +1,4 @@
-//! `pintrace scan`: one look at all memory. Nothing is attached, and pins of any age are seen.
+//! `pintrace scan`: scans all memory once. No hooks are attached, and pins of any age are found.
 
 mod json;
 mod text;
@@ -22,36 +22,42 @@ use super::trace_args::CannotTrace;
 /// The command line of `scan`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Show these processes only.
+    /// Show only these processes.
     #[arg(long, value_name = "PID", value_delimiter = ',')]
     pub pid: Vec<u32>,
     /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,
-    /// Also list the addresses of each process's pinned pages, the frames of those that nobody maps, and of those
-    /// that only look pinned.
+    /// Also list the addresses of the pinned pages of each process, the frames of pinned pages that no process maps, and
+    /// the frames of pages that look pinned and are not.
     #[arg(long)]
     pub pages: bool,
-    /// Read the kernel's types from this raw BTF file.
+    /// Read the kernel's types from this raw BTF file instead of /sys/kernel/btf/vmlinux.
     #[arg(long, value_name = "PATH")]
     pub btf: Option<std::path::PathBuf>,
 }
 
-/// A look, with the kernel's vmstat counters beside it.
+/// The result of a scan, with the kernel's pin counters at the same time.
 struct Scan {
     kernel: String,
     machine: String,
     result: ScanResult,
-    /// The vmstat counters around the look; `None` if they cannot be read.
+    /// The vmstat counters before and after the scan; `None` if they cannot be read.
     balance: Option<BalanceSampled>,
-    /// Only some processes were asked for.
+    /// Only the processes of `--pid` are shown.
     chosen: bool,
 }
 
-/// Looks that are taken to find one that nothing moved in.
+/// The number of scans that are tried to get one during which nothing was pinned or released.
 const SCANS: usize = 3;
 
-/// Scans, and says what it found.
+/// An example of the output of `scan --json --pages`, for the test that compares the keys with the glossary.
+#[doc(hidden)]
+pub fn example_json() -> serde_json::Result<String> {
+    json::example()
+}
+
+/// Scans, and writes the result to `out`.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let roots = Roots::with_btf(args.btf.as_deref());
     let types = KernelTypes::read(&roots.btf).map_err(|error| CannotTrace::because(&error))?;
@@ -94,9 +100,9 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// One look, with a bar on a terminal if it takes long.
+/// Scans once, with a progress bar if stderr is a terminal.
 fn scan_once(scanner: &mut Scanner) -> anyhow::Result<ScanResult> {
-    /// Frames between two drawings.
+    /// The number of frames between two updates of the bar.
     const DRAW_EACH: u64 = 1 << 18;
     let bar = ProgressBar::new(0);
     bar.set_draw_target(if std::io::stderr().is_terminal() {

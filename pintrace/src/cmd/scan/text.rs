@@ -1,4 +1,4 @@
-//! A scan for the eye.
+//! The result of a scan as text.
 
 use std::io::{self, Write};
 
@@ -10,7 +10,7 @@ use pintrace_scan::scan_result::{KindAmount, ScanHolder, ScanResult};
 
 use super::Scan;
 
-/// Writes it; `pages` adds the lists.
+/// Writes the result; `pages` adds the lists of ranges and frames.
 pub(super) fn write(scan: &Scan, pages: bool, out: &mut dyn Write) -> io::Result<()> {
     let result = &scan.result;
     let kernel = printable(&scan.kernel);
@@ -65,7 +65,7 @@ fn balance(scan: &Scan) -> String {
     )
 }
 
-/// What was not seen, in words; nothing if everything was.
+/// Writes what could not be read; nothing if everything was read.
 fn unreadable(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
     let unreadable = &result.unreadable;
     let mut reasons = Vec::new();
@@ -97,7 +97,7 @@ fn unreadable(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Columns: PID, PAGES, BYTES, SHARED, then as long as they are KIND, HOLDS THEM BY, COMMAND.
+/// Writes a table of the processes, each column as wide as its longest cell.
 fn holders(holders: &[ScanHolder], pages: bool, out: &mut dyn Write) -> io::Result<()> {
     let rows: Vec<[String; 7]> = holders.iter().map(row).collect();
     let titles = ["PID", "PAGES", "BYTES", "SHARED", "KIND", "MAY BE BY", "COMMAND"];
@@ -160,12 +160,12 @@ fn row(holder: &ScanHolder) -> [String; 7] {
     ]
 }
 
-/// A kind with its page size: `anon 4 KiB`.
+/// A kind of memory with its page size: `anon 4 KiB`.
 fn kind(part: &KindAmount) -> String {
     format!("{} {}", part.kind.name(), bytes(4096 << part.order.min(40)))
 }
 
-/// Descriptors, those of a kind together: `io_uring (1024 pages), vfio x2`.
+/// The descriptors by kind: `io_uring (1024 pages), vfio x2`.
 fn descriptors(all: &[Descriptor]) -> String {
     let mut kinds: Vec<&str> = all.iter().map(|descriptor| descriptor.kind.as_str()).collect();
     kinds.dedup();

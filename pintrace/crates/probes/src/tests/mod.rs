@@ -1,5 +1,5 @@
-//! What is planned on each kernel of `tests/kernels` (captured in guests by `cargo xtask facts`): the traps of
-//! single kernels, each as a claim, and the pages made of it.
+//! The plan on each kernel of `tests/kernels` (captured in guests by `cargo xtask facts`): claims about properties of
+//! single kernels, and the text made from the fixtures.
 
 mod pages;
 
@@ -25,7 +25,7 @@ fn load(name: &str) -> Capture {
     let path = folder().join(format!("{name}.json"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text)
-        .unwrap_or_else(|error| panic!("{name}.json: {error}; `cargo xtask facts` makes it anew"))
+        .unwrap_or_else(|error| panic!("{name}.json: {error}; `cargo xtask facts` captures it again"))
 }
 
 /// Every fixture with its name, oldest kernel first.
@@ -74,7 +74,7 @@ fn parameters<'a>(capture: &'a Capture, function: &str) -> Option<Vec<&'a str>> 
 #[test]
 fn a_fixture_answers_what_is_asked_today_and_nothing_else() {
     for (name, capture) in all() {
-        let anew = "`cargo xtask facts` captures it anew";
+        let anew = "`cargo xtask facts` captures it again";
         assert_eq!(Answers::of(&capture.types), capture.types, "{name}: {anew}");
         let hooked = HOOKS.iter().filter(|hook| !hook.parameters.is_empty());
         let asked: BTreeSet<_> = hooked
@@ -92,12 +92,12 @@ fn a_fixture_answers_what_is_asked_today_and_nothing_else() {
     }
 }
 
-/// Whatever kernel the tests run on has BTF or has not; if it has, a capture says the same as the kernel.
+/// Skipped on a kernel without BTF.
 #[test]
 fn a_capture_gives_the_layout_of_its_kernel() {
     let roots = Roots::default();
     if !roots.btf.exists() {
-        eprintln!("skipped: this kernel has no BTF");
+        println!("skipped: this kernel has no BTF");
         return;
     }
     let kernel = Kernel::read(&roots, super::table::functions()).unwrap();

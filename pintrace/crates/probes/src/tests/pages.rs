@@ -1,17 +1,47 @@
-//! Pages that are made of what is on file and checked against it: a plan beside each fixture, and docs/kernels.md.
-//! `BLESS=1` writes them anew.
+//! Text made from the fixtures: the plan of each kernel, and docs/kernels.md. `INSTA_UPDATE=always cargo test
+//! -p pintrace-probes` rewrites them.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use super::super::plan::{PlanChoice, plan};
 use super::super::table::{HOOKS, Hook, Method};
-use super::{all, folder, methods};
+use super::{all, methods};
 use pintrace_kernel::capture::Capture;
 use pintrace_kernel::facts::{BESIDE, FunctionFacts, KernelFacts};
 use pintrace_kernel::scan_layout;
+use pintrace_testing::expected_file::assert_file;
 
-/// The plan as text: a line a hook, then what stands beside the table, then the layout.
+/// The text of docs/kernels.md before the table of hooks.
+const HEAD: &str = "\
+# What is hooked on which kernel
+
+This page is made from the fixtures that `cargo xtask facts` captures in guests with Debian's
+kernels. `INSTA_UPDATE=always cargo test -p pintrace-probes` writes it, and the tests compare it.
+`cargo xtask test --kernels all` runs the workloads on each kernel.
+`pintrace doctor --explain PURPOSE` says what the hooks of a purpose are for.
+";
+
+/// The text between the table of hooks and the rows on the verifier.
+const LEGEND: &str = "
+- `-`: this kernel has no such function, so nothing is lost.
+- `not_needed`: this hook is needed only where the function that it stands in for cannot be hooked,
+  or is inlined.
+- `x2`: attached twice, as a primary and a backup program, because this kernel may preempt a thread
+  inside a hook and then skips the hook for other threads.
+- `kretprobe+kprobe`: the function has more arguments than a trampoline carries there, or takes a
+  struct.
+
+## What the verifier follows
+
+The verifier allows 1,000,000 instructions for each program. Kernels before 5.16 do not say how many
+the verifier followed.
+
+| kernel | release | programs | most | on average |
+|---|---|---|---|---|
+";
+
+/// A plan as text: one line for each hook, then the functions that no hook uses, then the layouts.
 fn text(capture: &Capture) -> String {
     let KernelFacts {
         release,
@@ -98,31 +128,18 @@ fn offered(function: &FunctionFacts) -> String {
 }
 
 #[test]
-fn each_kernels_plan_is_the_one_on_file() {
+fn the_plan_of_each_kernel_is_unchanged() {
     for (name, capture) in all() {
-        let path = folder().join(format!("{name}.plan.txt"));
-        let text = text(&capture);
-        if std::env::var_os("BLESS").is_some() {
-            std::fs::write(&path, &text).unwrap();
-        }
-        let expected = std::fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(
-            text, expected,
-            "{name}.plan.txt differs; if it should, run the tests with BLESS=1"
-        );
+        insta::assert_snapshot!(format!("plan_{name}"), text(&capture));
     }
 }
 
 #[test]
-fn the_page_on_kernels_is_the_one_on_file() {
+fn the_page_on_kernels_is_made_from_the_fixtures() {
     let kernels = all();
     let names: Vec<_> = kernels.iter().map(|(name, _)| name.as_str()).collect();
     let mut page = format!(
-        "# What is hooked on which kernel\n\n\
-         As found in guests with Debian's kernels (`cargo xtask facts`); this page is made from what is on file by\n\
-         `BLESS=1 cargo test -p pintrace attach` and checked by the tests. `cargo xtask test --kernels all` runs the\n\
-         workloads on each. What each hook is for: `pintrace doctor --explain PURPOSE`.\n\n\
-         | purpose | function | {} |\n|---|---|{}\n",
+        "{HEAD}\n| purpose | function | {} |\n|---|---|{}\n",
         names.join(" | "),
         "---|".repeat(names.len())
     );
@@ -135,25 +152,10 @@ fn the_page_on_kernels_is_the_one_on_file() {
             });
         let ways: Vec<_> = ways.collect();
         let purposes: Vec<_> = hook.purposes.iter().map(|purpose| purpose.as_str()).collect();
-        writeln!(
-            page,
-            "| {} | {} | {} |",
-            purposes.join(", "),
-            hook.function,
-            ways.join(" | ")
-        )
-        .unwrap();
+        let (purposes, ways) = (purposes.join(", "), ways.join(" | "));
+        writeln!(page, "| {purposes} | {} | {ways} |", hook.function).unwrap();
     }
-    page.push_str(
-        "\n- `-`: this kernel has no such function, so nothing is lost.\n\
-         - `not_needed`: only needed where what it stands in for cannot be hooked, or is inlined.\n\
-         - `x2`: attached twice, because this kernel may take a thread off its CPU inside a hook, and skips the hook for \
-         others then.\n\
-         - `kretprobe+kprobe`: the function has more arguments than a trampoline carries there, or takes a struct.\n\n\
-         ## What the verifier follows\n\n\
-         Of 1,000,000 instructions that it allows a program; before 5.16 it does not tell.\n\n\
-         | kernel | release | programs | most | on average |\n|---|---|---|---|---|\n",
-    );
+    page.push_str(LEGEND);
     for (name, capture) in &kernels {
         let counts: Vec<u32> = capture.verified.values().copied().collect();
         let release = &capture.kernel.release;
@@ -169,8 +171,5 @@ fn the_page_on_kernels_is_the_one_on_file() {
         .unwrap();
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/kernels.md");
-    if std::env::var_os("BLESS").is_some() {
-        std::fs::write(&path, &page).unwrap();
-    }
-    assert_eq!(std::fs::read_to_string(path).unwrap(), page);
+    assert_file(&path, &page);
 }

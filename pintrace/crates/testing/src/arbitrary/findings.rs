@@ -1,4 +1,4 @@
-//! Any events that findings are made of.
+//! Arbitrary events of which findings are made.
 
 use proptest::collection::vec;
 use proptest::option;
@@ -12,7 +12,7 @@ use pintrace_events::{
 
 use super::{account, extent, name, number, pid, stack};
 
-/// One of them.
+/// An arbitrary event of which findings are made.
 pub(super) fn body() -> impl Strategy<Value = Body> {
     prop_oneof![
         3 => touched(),
@@ -32,12 +32,12 @@ pub(super) fn body() -> impl Strategy<Value = Body> {
     ]
 }
 
-/// A few of them.
+/// One of a few ids.
 pub(super) fn mm() -> impl Strategy<Value = MmId> {
     (0..3_u64).prop_map(MmId)
 }
 
-/// A few of them.
+/// One of a few ids.
 pub(super) fn address_space() -> impl Strategy<Value = AddressSpaceId> {
     (0..3_u64).prop_map(AddressSpaceId)
 }

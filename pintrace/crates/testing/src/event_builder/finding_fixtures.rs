@@ -1,4 +1,4 @@
-//! A stream in which much goes wrong, for the views of findings.
+//! A stream with several kinds of findings.
 
 use pintrace_events::units::{AccountId, ExtentId, Nanos, Pid, StackId, Tid};
 use pintrace_events::{
@@ -8,12 +8,12 @@ use pintrace_events::{
 
 use super::{EventBuilder, IO_PIN_PAGES, SECOND};
 
-/// Address of the buffer in this story.
+/// The address of the buffer in this stream.
 const BUFFER: u64 = 0x7f00_0040_0000;
 const MM: MmId = MmId(0xffff_8880_0000_7000);
 
-/// A program unmaps half a fixed buffer, forks, and is copied a page of it; its end leaves the rest pinned, by somebody
-/// with a hostile name.
+/// A program unmaps half of a registered buffer, forks, and writes a page, which is copied. The process ends and leaves
+/// the rest pinned. Its name contains markup and control characters.
 pub fn finding_fixtures() -> EventBuilder {
     let mut builder = EventBuilder::begin();
     for event in &mut builder.events {
@@ -64,7 +64,7 @@ pub fn finding_fixtures() -> EventBuilder {
     builder
 }
 
-/// From that page of the buffer on.
+/// A mapping change from the page `first` of the buffer on.
 fn touched(builder: &mut EventBuilder, what: MappingChange, first: u64, pages: u64) {
     builder.wait(1_000_000).emit(Body::MappingChanged(MappingChanged {
         within: RangeIn::Mm(MM),

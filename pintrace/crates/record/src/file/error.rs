@@ -1,0 +1,64 @@
+//! Errors of a recording in a file.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::writer::EncodeError;
+
+/// Why a recording could not be created.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// The file exists and is no recording.
+    #[error("{}: exists and is no recording, so it is not replaced: choose another file, or pass --force", .0.display())]
+    Foreign(PathBuf),
+    /// Another process is writing to the file.
+    #[error("{}: another pintrace is writing to it: choose another file", .0.display())]
+    Busy(PathBuf),
+    /// The file cannot be opened.
+    #[error("{}: cannot be written: {source}; choose another place with -o FILE", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+/// Why an event was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// Writing failed. The events that are in the file remain a valid recording.
+    #[error(
+        "{}: recording stopped: {source}; the file keeps the {events} events before. {}",
+        path.display(),
+        remedy(source)
+    )]
+    Output {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+        /// Events in the file.
+        events: u64,
+    },
+    /// This event alone cannot be written; later events can.
+    #[error("{}: {source}", path.display())]
+    Event {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: EncodeError,
+    },
+    /// Writing failed earlier. Each later event gives this error, so that the caller can count them.
+    #[error("{}: recording has stopped", .0.display())]
+    Stopped(PathBuf),
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull => "Free some space, or record to another file system with -o FILE",
+        io::ErrorKind::QuotaExceeded => "Raise the quota, or record to another file system with -o FILE",
+        io::ErrorKind::FileTooLarge => "Raise `ulimit -f`, or record for a shorter time",
+        _ => "Record to another place with -o FILE",
+    }
+}

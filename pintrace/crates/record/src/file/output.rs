@@ -1,0 +1,52 @@
+//! The file under a recording: how it is opened, and when its old content goes.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use crate::format::MAGIC;
+
+/// An open file that loses its old content with the first write.
+pub(super) struct Output {
+    pub(super) file: File,
+    pub(super) is_regular: bool,
+    pub(super) has_begun: bool,
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.is_regular && !self.has_begun {
+            self.file.set_len(0)?;
+            io::Seek::rewind(&mut self.file)?;
+        }
+        self.has_begun = true;
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Opens a file, and tells whether it was created. A regular file is opened for reading too; a pipe or a device may only
+/// be writable.
+pub(super) fn open(path: &Path) -> io::Result<(File, bool)> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    match options.clone().create_new(true).open(path) {
+        Ok(file) => return Ok((file, true)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
+    }
+    if std::fs::metadata(path)?.is_file() {
+        return Ok((options.open(path)?, false));
+    }
+    Ok((OpenOptions::new().write(true).open(path)?, false))
+}
+
+/// Whether a file is empty or a recording.
+pub(super) fn is_replaceable(file: &mut File) -> io::Result<bool> {
+    let mut head = Vec::new();
+    file.take(8).read_to_end(&mut head)?;
+    Ok(head.is_empty() || head == MAGIC)
+}

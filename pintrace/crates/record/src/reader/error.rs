@@ -1,0 +1,49 @@
+//! Why a recording cannot be read.
+
+use std::io;
+
+use crate::format::VERSION;
+
+/// Why a recording cannot be read, or not to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The input is something else.
+    #[error("not a pintrace recording: give a file that `pintrace record -o FILE` wrote")]
+    NotARecording,
+    /// The input has no frame.
+    #[error("empty: the recording ended before anything was recorded")]
+    Empty,
+    /// An older version of pintrace wrote the recording.
+    #[error(
+        "recording format {0} is not supported by this version, which reads format {VERSION}: record it again"
+    )]
+    TooOld(u16),
+    /// A newer version of pintrace wrote the recording.
+    #[error(
+        "recording format {0} is not supported by this version, which reads format {VERSION}: use a newer pintrace"
+    )]
+    TooNew(u16),
+    /// The content is not what was written.
+    #[error(
+        "damaged in frame {frame} at byte {offset} ({what}): the {events} events before it are good; \
+         copy the file again from where it was recorded"
+    )]
+    Damaged {
+        /// The number of the frame, from 0.
+        frame: u64,
+        /// The offset of the frame.
+        offset: u64,
+        /// What is wrong.
+        what: &'static str,
+        /// Events read before.
+        events: u64,
+    },
+    /// The input failed.
+    #[error("cannot be read further, after {events} events: {source}")]
+    Input {
+        /// Events read before.
+        events: u64,
+        /// The cause.
+        source: io::Error,
+    },
+}

@@ -1,0 +1,94 @@
+//! Claims about recordings in files.
+
+use std::fs;
+
+use pintrace_testing::event_builder::fio_and_others;
+
+use super::{read, tick, written};
+use crate::{CreateError, Existing, Recording, WriteError};
+
+#[test]
+fn a_recording_that_never_began_leaves_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new.pin");
+    drop(Recording::create(&path, Existing::KeepForeign).unwrap());
+    assert!(!path.exists());
+}
+
+#[test]
+fn an_older_recording_stays_until_the_first_frame() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.pin");
+    let old = written(&fio_and_others().events);
+    fs::write(&path, &old).unwrap();
+    drop(Recording::create(&path, Existing::KeepForeign).unwrap());
+    assert_eq!(fs::read(&path).unwrap(), old);
+    let mut recording = Recording::create(&path, Existing::KeepForeign).unwrap();
+    let tick = tick(1);
+    recording.append(&tick).unwrap();
+    recording.finish().unwrap();
+    let new = fs::read(&path).unwrap();
+    assert_eq!(read(&new).0, [tick]);
+    assert_eq!(recording.written_bytes(), u64::try_from(new.len()).unwrap());
+}
+
+#[test]
+fn a_foreign_file_is_only_replaced_when_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("thesis.txt");
+    fs::write(&path, "three years of work").unwrap();
+    let refused = Recording::create(&path, Existing::KeepForeign).err().unwrap();
+    assert!(matches!(refused, CreateError::Foreign(_)));
+    assert!(refused.to_string().contains("--force"), "{refused}");
+    assert_eq!(fs::read(&path).unwrap(), b"three years of work");
+    Recording::create(&path, Existing::Replace).unwrap();
+    let empty = folder.path().join("empty");
+    fs::write(&empty, "").unwrap();
+    Recording::create(&empty, Existing::KeepForeign).unwrap();
+    assert!(empty.exists(), "what another made is not removed");
+}
+
+#[test]
+fn two_recordings_never_share_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shared.pin");
+    let _first = Recording::create(&path, Existing::KeepForeign).unwrap();
+    assert!(matches!(
+        Recording::create(&path, Existing::Replace),
+        Err(CreateError::Busy(_))
+    ));
+}
+
+#[test]
+fn a_path_that_cannot_be_opened_is_named_with_the_remedy() {
+    let refused = Recording::create("/nonexistent/x.pin".as_ref(), Existing::KeepForeign)
+        .err()
+        .unwrap();
+    let message = refused.to_string();
+    assert!(
+        message.starts_with("/nonexistent/x.pin: ") && message.contains("-o FILE"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_full_disk_is_named_and_every_unwritten_event_is_counted() {
+    let mut recording = Recording::create("/dev/full".as_ref(), Existing::KeepForeign).unwrap();
+    let tick = tick(1);
+    let failure = recording.append(&tick).unwrap_err();
+    let message = failure.to_string();
+    assert!(matches!(failure, WriteError::Output { events: 0, .. }));
+    assert!(
+        message.contains("/dev/full") && message.contains("Free some space"),
+        "{message}"
+    );
+    assert!(matches!(recording.append(&tick), Err(WriteError::Stopped(_))));
+    assert_eq!(recording.unwritten_events(), 2);
+}
+
+#[test]
+fn a_recording_can_go_to_a_device() {
+    let mut recording = Recording::create("/dev/null".as_ref(), Existing::KeepForeign).unwrap();
+    recording.append(&tick(1)).unwrap();
+    recording.finish().unwrap();
+}

@@ -1,0 +1,59 @@
+//! Files that a test compares with what it has generated. `INSTA_UPDATE=always cargo test` rewrites the files, as it
+//! does the snapshots of insta.
+
+use std::fs;
+use std::path::Path;
+
+/// Whether tests rewrite the files that they compare with.
+pub fn is_updating() -> bool {
+    std::env::var("INSTA_UPDATE").is_ok_and(|value| value == "always")
+}
+
+/// Compares a text file with its expected content, or rewrites the file.
+///
+/// # Panics
+///
+/// If the file cannot be read or written, or has another content.
+#[track_caller]
+#[expect(clippy::panic, reason = "the assertion of a test")]
+pub fn assert_file(path: &Path, expected: &str) {
+    let name = path.display();
+    if is_updating() {
+        fs::write(path, expected).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}"));
+    if text == expected {
+        return;
+    }
+    let mut pairs = text.lines().zip(expected.lines());
+    let line = pairs.position(|(one, other)| one != other);
+    let line = line.unwrap_or_else(|| text.lines().count().min(expected.lines().count()));
+    panic!(
+        "{name} differs in line {}; INSTA_UPDATE=always rewrites it\n  file:     {}\n  expected: {}",
+        line + 1,
+        text.lines().nth(line).unwrap_or_default(),
+        expected.lines().nth(line).unwrap_or_default(),
+    );
+}
+
+/// A document with another block of lines after the line `<!-- NAME -->` and before the next `<!-- end -->`. `None`
+/// for a document without these marks.
+pub fn with_block(document: &str, name: &str, block: &str) -> Option<String> {
+    let begin = format!("<!-- {name} -->\n");
+    let (before, rest) = document.split_once(&begin)?;
+    let (_, after) = rest.split_once("<!-- end -->")?;
+    Some(format!("{before}{begin}{block}<!-- end -->{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marked_block_is_replaced_and_the_rest_is_kept() {
+        let document = "a\n<!-- table -->\nold\n<!-- end -->\nb\n";
+        let expected = "a\n<!-- table -->\nnew\n<!-- end -->\nb\n";
+        assert_eq!(with_block(document, "table", "new\n").as_deref(), Some(expected));
+        assert_eq!(with_block(document, "other", "new\n"), None);
+    }
+}

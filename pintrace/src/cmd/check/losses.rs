@@ -1,0 +1,72 @@
+//! Losses because of which a finding may be missing.
+
+use pintrace_common::counters;
+use pintrace_events::MissingHook;
+use pintrace_model::snapshot::Snapshot;
+use pintrace_probes::table::{HOOKS, Purpose};
+
+/// One loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LossEntry {
+    /// A loss counter, or `unaccounted`, `not_hooked`, `unapplied_events` or `findings_dropped`.
+    pub(super) name: &'static str,
+    /// How much was lost.
+    pub(super) amount: i128,
+    /// What the loss means, in a sentence.
+    pub(super) meaning: &'static str,
+}
+
+/// A lost name or stack changes no figure and hides no finding.
+const HARMLESS: [counters::Loss; 2] = [counters::Loss::NameUnread, counters::Loss::StackLost];
+
+/// The losses that are not 0.
+pub(super) fn losses(snapshot: &Snapshot) -> Vec<LossEntry> {
+    let harmless = |name: &str| HARMLESS.iter().any(|loss| loss.name() == name);
+    let help = |name: &str| counters::Loss::ALL.iter().find(|loss| loss.name() == name);
+    let counted = snapshot.loss.iter().filter(|(name, _)| !harmless(name));
+    let counted = counted.map(|&(name, count)| LossEntry {
+        name,
+        amount: count.into(),
+        meaning: help(name).map_or("For a reason unknown to this version.", |loss| loss.help()),
+    });
+    let balance = &snapshot.balance;
+    let own = [
+        LossEntry {
+            name: "unaccounted",
+            // 0 where /proc/vmstat cannot be read: the difference means nothing there.
+            amount: i128::from(balance.unaccounted) * i128::from(balance.vmstat_readable),
+            meaning: if balance.unaccounted < 0 {
+                "Pages that the ledger holds beyond /proc/vmstat: some releases were not seen."
+            } else {
+                "Pages that /proc/vmstat holds beyond the ledger: some pins were not seen."
+            },
+        },
+        LossEntry {
+            name: "not_hooked",
+            amount: snapshot.started.missing.iter().filter(|one| hides(one)).count() as i128,
+            meaning: "Kernel functions that could not be hooked: calls of them are not seen (see the warnings).",
+        },
+        LossEntry {
+            name: "unapplied_events",
+            amount: snapshot.unapplied_events.into(),
+            meaning: "Events that the model could not apply.",
+        },
+        LossEntry {
+            name: "findings_dropped",
+            amount: snapshot.findings_dropped.into(),
+            meaning: "Findings that found no room, or gave way to a worse one.",
+        },
+    ];
+    let mut losses: Vec<_> = counted.chain(own).collect();
+    losses.retain(|loss| loss.amount != 0);
+    losses
+}
+
+/// Whether a finding may be missed because a function could not be hooked. The hooks of the purpose `retry` only
+/// make figures exact, and `unaccounted` shows where they do not.
+fn hides(missing: &MissingHook) -> bool {
+    HOOKS
+        .iter()
+        .filter(|hook| hook.function == missing.function)
+        .any(|hook| hook.purposes.iter().any(|&purpose| purpose != Purpose::Retry))
+}
