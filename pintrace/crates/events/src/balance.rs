@@ -1,21 +1,61 @@
-//! Vmstat against ledger: the sums behind `unaccounted`, in one place for whoever samples, doubts or shows them.
+//! The vmstat counters against the ledger: the sums that give `unaccounted`.
 
-use super::BalanceSampled;
+use serde::{Deserialize, Serialize};
 
-/// What a sample adds up to, in pages. Wide, because a forged recording may hold any numbers.
+/// The vmstat counters and the ledger at one moment. All fields but `preexisting_held` count since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BalanceSampled {
+    /// `nr_foll_pin_acquired` since the start, after a `stat_refresh`; `None` where it cannot be read.
+    pub vmstat_acquired: Option<u64>,
+    /// `nr_foll_pin_released` since the start.
+    pub vmstat_released: Option<u64>,
+    /// Pages that were pinned at the start, by the vmstat counters.
+    pub preexisting_held: u64,
+    /// Pages that the hooks saw pinned.
+    pub ledger_acquired: u64,
+    /// Pages that the hooks saw released, of pins that the ledger knew.
+    pub ledger_released: u64,
+    /// Pages that the hooks saw released, of pins taken before the start.
+    pub preexisting_released: u64,
+    /// Pages that the hooks saw pinned and that vmstat counts as released only, never as acquired
+    /// (`folio_add_pin`, mm/gup.c).
+    #[serde(default)]
+    pub not_in_vmstat: u64,
+    /// Pages that a pin call pinned and released again before it returned.
+    pub gup_retry: u64,
+    /// Pages whose release a rule gave to one of several owners.
+    pub ambiguous_owner: u64,
+    /// Pages of pins taken before the start that are still held and whose owner is known.
+    #[serde(default)]
+    pub preexisting_attributed: u64,
+    /// Adjustment of the ledger's held pages: memory scans after a loss added so many pages, or removed them.
+    #[serde(default)]
+    pub reconciled: i64,
+    /// Adjustment of the pages held by preexisting pins. The hooks take a release for that of a preexisting pin if the
+    /// ledger does not know the pin.
+    #[serde(default)]
+    pub preexisting_reconciled: i64,
+    /// Pages that reconciliation has added or removed since the start.
+    #[serde(default)]
+    pub reconciled_pages: u64,
+    /// Events in flight while the two were sampled. The difference is known only to within this number.
+    pub in_flight: u64,
+}
+
+/// Held pages by vmstat and by the ledger. The type is wide because a forged recording may contain any numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageSums {
-    /// What the vmstat counters hold, with what they leave out; `None` where they cannot be read.
+    /// Pages held by the vmstat counters, `not_in_vmstat` included; `None` where the counters cannot be read.
     pub vmstat: Option<i128>,
-    /// What the ledger holds, set right after losses.
+    /// Pages held by the ledger, reconciled after losses.
     pub ledger: i128,
-    /// What is held of the pins that are taken before the start, set right likewise.
+    /// Pages held by pins taken before the start, reconciled after losses.
     pub preexisting: i128,
     in_flight: i128,
 }
 
 impl BalanceSampled {
-    /// What it adds up to.
+    /// The held pages of this sample.
     pub fn sums(&self) -> PageSums {
         let wide = |count: u64| i128::from(count);
         let preexisting = wide(self.preexisting_held);
@@ -33,13 +73,14 @@ impl BalanceSampled {
 }
 
 impl PageSums {
-    /// What the vmstat counters hold beyond ledger and preexisting pins, also what is only under way; 0 where they cannot be read.
+    /// Pages held by vmstat and neither by the ledger nor by preexisting pins, in-flight ones included. 0 where vmstat
+    /// cannot be read.
     pub fn difference(&self) -> i128 {
         self.vmstat
             .map_or(0, |vmstat| vmstat - self.preexisting - self.ledger)
     }
 
-    /// The same, known only to within what was under way: the least that it can be.
+    /// The least difference that the events in flight allow.
     pub fn unaccounted(&self) -> i128 {
         let difference = self.difference();
         difference.signum() * (difference.abs() - self.in_flight).max(0)

@@ -1,4 +1,4 @@
-//! Typed quantities that cross module borders, so that pages are never taken for bytes.
+//! Typed quantities and ids, so that the compiler tells a pid from an account.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ impl Nanos {
         Self(self.0.saturating_sub(earlier.0))
     }
 
-    /// In seconds, for rates.
+    /// The time in seconds, for rates.
     #[expect(
         clippy::cast_precision_loss,
         reason = "a rate needs no more than 52 bits of nanoseconds"
@@ -46,7 +46,7 @@ id! {
     AccountId
 }
 id! {
-    /// A long-term extent; used again after [`crate::Body::ExtentClosed`].
+    /// A long-term extent; the ledger reuses the id after [`crate::Body::ExtentClosed`].
     ExtentId
 }
 id! {

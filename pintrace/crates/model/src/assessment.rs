@@ -44,7 +44,7 @@ pub static ALL: &[&Assessment] = &[
 
 /// Of a change to the mapping of pinned memory. `exclusive`: the kernel keeps exclusive pages from being copied.
 /// `file`: the memory is a file's.
-pub(super) fn of_change(trigger: MappingChange, exclusive: bool, file: bool) -> &'static Assessment {
+pub(crate) fn of_change(trigger: MappingChange, exclusive: bool, file: bool) -> &'static Assessment {
     // A shared file's pages are written in place. Of a private mapping the copy itself is found, if one is made.
     let kept = exclusive || file;
     match trigger {
@@ -66,7 +66,7 @@ pub(super) fn of_change(trigger: MappingChange, exclusive: bool, file: bool) -> 
 }
 
 /// Of copies of pinned pages. `kept`: the kernel keeps such a page from being copied.
-pub(super) fn of_copy(kept: bool, unshare: bool) -> &'static Assessment {
+pub(crate) fn of_copy(kept: bool, unshare: bool) -> &'static Assessment {
     match (unshare, kept) {
         (true, _) => &UNSHARED,
         (false, true) => &COPIED,
@@ -171,7 +171,7 @@ static SOFT_DIRTY: Assessment = Assessment {
     advice: "Take pinned pages for always dirty, or release the pin before tracking.",
 };
 /// Changes near what is pinned.
-pub(super) static UNCERTAIN: Assessment = Assessment {
+pub(crate) static UNCERTAIN: Assessment = Assessment {
     kind: FindingKind::MappingTouched,
     case: "any, once pages of the extent were released",
     severity: Severity::Note,
@@ -181,7 +181,7 @@ pub(super) static UNCERTAIN: Assessment = Assessment {
              pintrace scan --pages.",
 };
 /// Pins that are still there after their address space.
-pub(super) static OUTLIVES: Assessment = Assessment {
+pub(crate) static OUTLIVES: Assessment = Assessment {
     kind: FindingKind::PinOutlivesMm,
     case: "",
     severity: Severity::Hazard,
@@ -189,7 +189,7 @@ pub(super) static OUTLIVES: Assessment = Assessment {
     advice: "Find what keeps the holder alive (a descriptor that another process has open, or a driver), and close it.",
 };
 /// Short-term pins that are held for long.
-pub(super) static MISSING_LONGTERM: Assessment = Assessment {
+pub(crate) static MISSING_LONGTERM: Assessment = Assessment {
     kind: FindingKind::UndeclaredLongterm,
     case: "",
     severity: Severity::Hazard,
@@ -198,7 +198,7 @@ pub(super) static MISSING_LONGTERM: Assessment = Assessment {
     advice: "Find out whether the I/O hangs; if the driver holds them by design, it has to pin with FOLL_LONGTERM.",
 };
 /// References that are no pins, to pages that were copied.
-pub(super) static GET_NOT_PIN: Assessment = Assessment {
+pub(crate) static GET_NOT_PIN: Assessment = Assessment {
     kind: FindingKind::GetNotPin,
     case: "",
     severity: Severity::Note,
@@ -208,7 +208,7 @@ pub(super) static GET_NOT_PIN: Assessment = Assessment {
              (direct I/O since 6.5, io_uring's registered buffers).",
 };
 /// Pins in windows.
-pub(super) static PIN_IN_WINDOW: Assessment = Assessment {
+pub(crate) static PIN_IN_WINDOW: Assessment = Assessment {
     kind: FindingKind::PinInFlushWindow,
     case: "",
     severity: Severity::Note,
@@ -217,7 +217,7 @@ pub(super) static PIN_IN_WINDOW: Assessment = Assessment {
     advice: "Pin before write-protecting, or after the call that protects has returned.",
 };
 /// Faults in windows.
-pub(super) static FAULT_IN_WINDOW: Assessment = Assessment {
+pub(crate) static FAULT_IN_WINDOW: Assessment = Assessment {
     kind: FindingKind::FaultInFlushWindow,
     case: "",
     severity: Severity::Note,
@@ -226,7 +226,7 @@ pub(super) static FAULT_IN_WINDOW: Assessment = Assessment {
     advice: "Nothing; protect fewer pages at a call to make such windows shorter.",
 };
 /// Copies in windows.
-pub(super) static COPY_IN_WINDOW: Assessment = Assessment {
+pub(crate) static COPY_IN_WINDOW: Assessment = Assessment {
     kind: FindingKind::CowInFlushWindow,
     case: "",
     severity: Severity::Alarm,

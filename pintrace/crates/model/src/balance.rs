@@ -2,10 +2,10 @@
 
 use pintrace_events::BalanceSampled;
 
-use super::snapshot::Balance;
+use crate::snapshot::Balance;
 
 /// What a sample says. Clamped, because a forged recording may hold any numbers.
-pub(super) fn balance(sample: &BalanceSampled) -> Balance {
+pub(crate) fn balance(sample: &BalanceSampled) -> Balance {
     let sums = sample.sums();
     let unaccounted = sums.unaccounted();
     Balance {

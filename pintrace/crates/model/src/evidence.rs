@@ -1,43 +1,35 @@
-//! The two sides of a finding as the fold keeps them: stacks and origins by id, since names may come later.
+//! The evidence of a finding while the fold keeps it: the pin and the trigger. Stacks and code paths are ids here, because
+//! symbols may arrive later.
 
 use pintrace_events::units::{AccountId, Nanos, Pid, StackId, Tid};
 use pintrace_events::{CowSampled, FollGetReference, MappingChanged};
 
-use super::account::AccountState;
-use super::derive::Deriver;
-use super::extent::ExtentState;
-use super::finding::{PinSide, TriggerKind, TriggerSide};
-use super::fold::Model;
-use super::limits;
-use super::stack::Origin;
+use crate::finding::{PinSide, TriggerKind, TriggerSide};
+use crate::limits;
+use crate::pins::{AccountState, ExtentState, LateStack};
+use crate::resolve::Resolver;
+use crate::stack::Origin;
 
-/// Whose it is.
-#[derive(Clone, Debug, Default)]
-pub(super) struct PinHolder {
-    pub(super) pid: Pid,
-    pub(super) comm: String,
-}
-
-/// The pin.
+/// The pin of a finding.
 #[derive(Clone, Debug)]
-pub(super) struct PinState {
+pub(crate) struct PinState {
     account: AccountId,
-    /// First address and moment of opening of the extent, for long-term pins.
+    /// First address and opening time of the extent; `None` for a pin without an extent.
     extent: Option<(u64, Nanos)>,
     origin: Origin,
     side: PinSide,
 }
 
-/// The touch.
+/// The trigger of a finding.
 #[derive(Clone, Debug)]
-pub(super) struct TriggerState {
+pub(crate) struct TriggerState {
     side: TriggerSide,
     stack: Option<StackId>,
 }
 
 impl PinState {
-    /// Of an extent, at a moment. `account` is the extent's, as far as it is known.
-    pub(super) fn of_extent(extent: &ExtentState, account: Option<&AccountState>, now: Nanos) -> Self {
+    /// The pin of an extent at `now`. `account` is the extent's account, if it is known.
+    pub(crate) fn of_extent(extent: &ExtentState, account: Option<&AccountState>, now: Nanos) -> Self {
         let opened = &extent.opened;
         let of_account = account.map(AccountState::origin).unwrap_or_default();
         Self {
@@ -60,8 +52,8 @@ impl PinState {
         }
     }
 
-    /// Of an account, `age` old or older.
-    pub(super) fn of_account(account: &AccountState, age: Nanos) -> Self {
+    /// The pins of an account; the oldest is at least `age` old.
+    pub(crate) fn of_account(account: &AccountState, age: Nanos) -> Self {
         Self {
             account: account.opened.account,
             extent: None,
@@ -76,8 +68,8 @@ impl PinState {
         }
     }
 
-    /// Of a reference that is no pin, at a moment.
-    pub(super) fn of_reference(reference: FollGetReference, now: Nanos) -> Self {
+    /// A `FOLL_GET` reference at `now`. It is no pin.
+    pub(crate) fn of_reference(reference: FollGetReference, now: Nanos) -> Self {
         Self {
             account: AccountId::default(),
             extent: None,
@@ -94,26 +86,27 @@ impl PinState {
         }
     }
 
-    /// The stack came later than the pin; `extent` is none for an account's.
-    pub(super) fn late_stack(&mut self, account: AccountId, extent: Option<(u64, Nanos)>, stack: StackId) {
-        let mine = self.account == account && (self.extent == extent || extent.is_none());
-        if mine && self.origin.stack.is_none() {
-            self.origin.stack = Some(stack);
+    /// Takes a late stack if it is this pin's and this pin has none.
+    pub(crate) fn late_stack(&mut self, late: &LateStack) {
+        let is_of_this_pin =
+            self.account == late.account && (self.extent == late.extent || late.extent.is_none());
+        if is_of_this_pin && self.origin.stack.is_none() {
+            self.origin.stack = Some(late.stack);
         }
     }
 
-    pub(super) fn resolve(&self, deriver: &mut Deriver<'_>) -> PinSide {
+    pub(crate) fn resolve(&self, resolver: &mut Resolver<'_>) -> PinSide {
         PinSide {
-            subsystem: deriver.subsystem(self.origin),
-            stack: deriver.text(self.origin.stack),
+            subsystem: resolver.subsystem(self.origin),
+            stack: resolver.text(self.origin.stack),
             ..self.side.clone()
         }
     }
 }
 
 impl TriggerState {
-    /// Of something done by a thread.
-    pub(super) fn new(what: TriggerKind, pid: Pid, tid: Tid, comm: &str, stack: Option<StackId>) -> Self {
+    /// A trigger caused by a thread.
+    pub(crate) fn new(what: TriggerKind, pid: Pid, tid: Tid, comm: &str, stack: Option<StackId>) -> Self {
         let comm = limits::clip(comm, limits::COMM_CHARS);
         let side = TriggerSide {
             what,
@@ -125,12 +118,12 @@ impl TriggerState {
         Self { side, stack }
     }
 
-    pub(super) fn of_mapping(change: &MappingChanged) -> Self {
+    pub(crate) fn of_mapping(change: &MappingChanged) -> Self {
         let MappingChanged { pid, tid, comm, .. } = change;
         Self::new(TriggerKind::Mapping(change.what), *pid, *tid, comm, change.stack)
     }
 
-    pub(super) fn of_cow(cow: &CowSampled) -> Self {
+    pub(crate) fn of_cow(cow: &CowSampled) -> Self {
         let what = if cow.unshare {
             TriggerKind::Unshare
         } else {
@@ -139,39 +132,10 @@ impl TriggerState {
         Self::new(what, cow.pid, cow.tid, &cow.comm, cow.stack)
     }
 
-    pub(super) fn resolve(&self, deriver: &mut Deriver<'_>) -> TriggerSide {
+    pub(crate) fn resolve(&self, resolver: &mut Resolver<'_>) -> TriggerSide {
         TriggerSide {
-            stack: deriver.text(self.stack),
+            stack: resolver.text(self.stack),
             ..self.side.clone()
         }
-    }
-}
-
-impl Model {
-    /// Whose an account is; nobody's if it is not known.
-    pub(super) fn holder(&self, account: Option<&AccountState>) -> PinHolder {
-        let Some(account) = account else {
-            return PinHolder::default();
-        };
-        let process = self.processes.by_key.get(&account.process);
-        let names = process.map(|process| {
-            let seen = process.seen.as_ref().map(|seen| seen.comm.as_str());
-            [seen.unwrap_or_default(), process.account_comm.as_str()]
-        });
-        let comm = names.iter().flatten().find(|name| !name.is_empty());
-        PinHolder {
-            pid: account.process.0,
-            comm: comm.map_or_else(|| account.opened.comm.clone(), |name| (*name).to_owned()),
-        }
-    }
-
-    /// Pages of a range of bytes.
-    pub(super) fn pages_of(&self, range: &std::ops::Range<u64>) -> u64 {
-        let size = self
-            .started
-            .as_ref()
-            .map_or(0, |started| u64::from(started.page_size));
-        let bytes = range.end.saturating_sub(range.start);
-        bytes.div_ceil(if size == 0 { 4096 } else { size })
     }
 }

@@ -1,29 +1,24 @@
-//! The model: events folded into state, and what can be asked of it.
+//! The model: it folds events into a state and gives snapshots of that state.
 //!
-//! No I/O, no clocks, no views: time is an event. Symbols may come after the accounts that need
-//! them, so conclusions (subsystem, stack text, balance) are drawn when a snapshot is taken.
+//! The model has no I/O, no clock and no view: time comes from events. A symbol may arrive after the accounts that need it,
+//! so the model resolves subsystems, stacks and the balance when it takes a snapshot.
 
-mod account;
 pub mod assessment;
 mod balance;
-mod cow;
-mod derive;
+mod detect;
 mod evidence;
-mod extent;
-mod extent_index;
 pub mod field;
 pub mod finding;
-mod findings;
-mod flow;
+mod finding_table;
 mod fold;
 mod limits;
 mod loss;
-mod mapping_changes;
-mod missing_longterm;
-mod process;
-mod ranges;
+mod pins;
+mod process_view;
+mod resolve;
 pub mod snapshot;
 mod stack;
+mod stream;
 pub mod subsystem;
 pub mod text;
 mod windows;

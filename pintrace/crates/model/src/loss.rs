@@ -1,16 +1,16 @@
-//! The loss counters, by the catalogue's names. Names that the catalogue lacks come from a newer
-//! pintrace: they are kept together, so that nothing lost goes unseen.
+//! The loss counters by the catalogue's names. A newer pintrace may send names that this catalogue lacks: one counter sums
+//! them, so that no loss goes unseen.
 
 use std::collections::BTreeMap;
 
 use pintrace_common::counters::Loss;
 
-/// Under this name stands what a newer version lost for reasons this version has no name for.
+/// Name of the sum of all counters that this version has no name for.
 const UNNAMED: &str = "unnamed";
 
-/// The latest sample.
+/// The latest value of each counter.
 #[derive(Clone, Debug)]
-pub(super) struct LossState {
+pub(crate) struct LossState {
     known: Vec<(&'static str, u64)>,
     unnamed: u64,
 }
@@ -25,8 +25,8 @@ impl Default for LossState {
 }
 
 impl LossState {
-    /// Takes a sample; a counter that is absent from it keeps its value, since none goes back.
-    pub(super) fn sample(&mut self, sample: &BTreeMap<String, u64>) {
+    /// Takes a sample. A counter that the sample lacks keeps its value.
+    pub(crate) fn sample(&mut self, sample: &BTreeMap<String, u64>) -> bool {
         let mut unnamed = 0_u64;
         for (name, &count) in sample {
             match self.known.iter_mut().find(|(known, _)| known == name) {
@@ -35,10 +35,11 @@ impl LossState {
             }
         }
         self.unnamed = self.unnamed.max(unnamed);
+        true
     }
 
     /// Every counter of the catalogue, in its order, zeroes included.
-    pub(super) fn list(&self) -> Vec<(&'static str, u64)> {
+    pub(crate) fn list(&self) -> Vec<(&'static str, u64)> {
         let mut list = self.known.clone();
         if self.unnamed > 0 {
             list.push((UNNAMED, self.unnamed));
@@ -52,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_unknown_to_this_version_is_not_lost() {
+    fn counters_unknown_to_this_version_are_summed() {
         let mut state = LossState::default();
         state.sample(&BTreeMap::from([("ring_full".into(), 2), ("gremlins".into(), 3)]));
         let list = state.list();

@@ -8,18 +8,18 @@ use std::sync::Arc;
 use pintrace_events::units::StackId;
 use pintrace_events::{StackSeen, SymbolSeen};
 
-use super::limits;
-use super::subsystem::Subsystem;
+use crate::limits;
+use crate::subsystem::Subsystem;
 
 /// Where pins come from: the code path, by address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Origin {
+pub(crate) struct Origin {
     /// Return address in the caller of the pin function, 0 if unknown.
-    pub(super) caller: u64,
+    pub(crate) caller: u64,
     /// Stack of the first pin.
-    pub(super) stack: Option<StackId>,
+    pub(crate) stack: Option<StackId>,
     /// What descriptors point at, where there is neither.
-    pub(super) likely_subsystem: Option<Subsystem>,
+    pub(crate) likely_subsystem: Option<Subsystem>,
 }
 
 #[derive(Clone, Debug)]
@@ -31,14 +31,14 @@ struct FrameSymbol {
 
 /// Everything known about code addresses.
 #[derive(Clone, Debug, Default)]
-pub(super) struct StackTable {
+pub(crate) struct StackTable {
     stacks: BTreeMap<StackId, Box<[u64]>>,
     symbols: BTreeMap<u64, FrameSymbol>,
 }
 
 impl StackTable {
     /// False when there is no room.
-    pub(super) fn stack_seen(&mut self, seen: &StackSeen) -> bool {
+    pub(crate) fn stack_seen(&mut self, seen: &StackSeen) -> bool {
         if self.stacks.len() >= limits::STACKS && !self.stacks.contains_key(&seen.stack) {
             return false;
         }
@@ -48,7 +48,7 @@ impl StackTable {
     }
 
     /// False when there is no room.
-    pub(super) fn symbol_seen(&mut self, seen: &SymbolSeen) -> bool {
+    pub(crate) fn symbol_seen(&mut self, seen: &SymbolSeen) -> bool {
         if self.symbols.len() >= limits::SYMBOLS && !self.symbols.contains_key(&seen.address) {
             return false;
         }
@@ -62,7 +62,7 @@ impl StackTable {
     }
 
     /// The subsystem of an origin: by its stack, else by its caller.
-    pub(super) fn subsystem(&self, origin: Origin) -> Subsystem {
+    pub(crate) fn subsystem(&self, origin: Origin) -> Subsystem {
         let frames = origin.stack.and_then(|stack| self.stacks.get(&stack));
         let names = frames
             .iter()
@@ -75,7 +75,7 @@ impl StackTable {
     }
 
     /// A stack as text, innermost frame first.
-    pub(super) fn text(&self, stack: StackId) -> Arc<[String]> {
+    pub(crate) fn text(&self, stack: StackId) -> Arc<[String]> {
         let frames = self.stacks.get(&stack);
         frames
             .iter()

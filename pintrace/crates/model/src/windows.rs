@@ -1,34 +1,31 @@
-//! Pending-flush windows: totals by process and cause, and what happened in them.
+//! Pending-flush windows: totals by process and cause.
 
 use std::collections::BTreeMap;
 
-use pintrace_events::units::{Nanos, Pid, Tid};
+use pintrace_events::units::{Nanos, Pid};
 use pintrace_events::{Cause, WindowsSampled};
 
-use super::assessment::{self, Assessment};
-use super::evidence::{PinHolder, TriggerState};
-use super::finding::{FindingKind, TriggerKind, WindowTotals};
-use super::findings::{FindingKey, FindingState, FindingSubject};
-use super::fold::Model;
-use super::limits;
+use crate::finding::WindowTotals;
+use crate::limits;
 
-/// The latest sample of each process and cause. A pid that is used again is another process's.
+/// The latest sample of each process and cause. Processes of one pid stay apart.
 #[derive(Clone, Debug, Default)]
-pub(super) struct WindowTable {
+pub(crate) struct WindowTable {
+    /// By pid, cause and number of earlier processes with that pid.
     latest: BTreeMap<(Pid, Cause, u32), WindowsSampled>,
 }
 
 impl WindowTable {
-    /// Takes a sample and says the how-many-eth process of that pid it is about; `None` when there is no room.
-    fn sample(&mut self, sample: &WindowsSampled) -> Option<u32> {
+    /// Takes a sample and returns the number of earlier processes with its pid; `None` when there is no room.
+    pub(crate) fn sample(&mut self, sample: &WindowsSampled) -> Option<u32> {
         let (pid, cause) = (sample.pid, sample.cause);
         let of_pid = self.latest.range((pid, cause, 0)..=(pid, cause, u32::MAX));
-        let turn = match of_pid.last() {
-            Some(((.., turn), before)) if sample.first > before.last => turn.saturating_add(1),
-            Some(((.., turn), _)) => *turn,
+        let earlier_processes = match of_pid.last() {
+            Some(((.., number), before)) if sample.first > before.last => number.saturating_add(1),
+            Some(((.., number), _)) => *number,
             None => 0,
         };
-        let key = (pid, cause, turn);
+        let key = (pid, cause, earlier_processes);
         if self.latest.len() >= limits::WINDOWS && !self.latest.contains_key(&key) {
             return None;
         }
@@ -36,10 +33,10 @@ impl WindowTable {
         kept.comm = limits::clip(&kept.comm, limits::COMM_CHARS);
         kept.durations.truncate(u64::BITS as usize + 1);
         self.latest.insert(key, kept);
-        Some(turn)
+        Some(earlier_processes)
     }
 
-    pub(super) fn list(&self) -> Vec<WindowTotals> {
+    pub(crate) fn list(&self) -> Vec<WindowTotals> {
         self.latest.values().map(totals).collect()
     }
 }
@@ -60,8 +57,7 @@ fn totals(sample: &WindowsSampled) -> WindowTotals {
     }
 }
 
-/// That many in a hundred windows were no longer than this: the upper bound of the bucket, and never more than the
-/// longest.
+/// A percentile of the durations: the upper bound of its bucket, or the longest duration if that is less.
 fn quantile(sample: &WindowsSampled, percent: u128) -> Nanos {
     let all: u128 = sample.durations.iter().map(|count| u128::from(*count)).sum();
     let wanted = (all * percent).div_ceil(100);
@@ -74,74 +70,4 @@ fn quantile(sample: &WindowsSampled, percent: u128) -> Nanos {
         }
     }
     Nanos(sample.longest_ns)
-}
-
-impl Model {
-    /// Takes a sample in place of the earlier one; false when there is no room.
-    pub(super) fn windows_sampled(&mut self, sample: &WindowsSampled) -> bool {
-        let Some(turn) = self.windows.sample(sample) else {
-            return false;
-        };
-        if sample.faults > 0 {
-            self.in_window(
-                turn,
-                sample,
-                &assessment::FAULT_IN_WINDOW,
-                sample.faults,
-                sample.address,
-            );
-        }
-        if sample.pins > 0 {
-            // The address is that of a fault where there was one.
-            let address = if sample.faults == 0 { sample.address } else { 0 };
-            self.in_window(turn, sample, &assessment::PIN_IN_WINDOW, sample.pins, address);
-        }
-        true
-    }
-
-    fn in_window(
-        &mut self,
-        turn: u32,
-        sample: &WindowsSampled,
-        assessment: &'static Assessment,
-        count: u64,
-        address: u64,
-    ) {
-        let what = TriggerKind::Protected(sample.cause);
-        let key = FindingKey {
-            kind: assessment.kind,
-            trigger: Some(what),
-            pid: sample.pid,
-            subject: FindingSubject::Windows(turn),
-            certain: true,
-        };
-        let page = self
-            .started
-            .as_ref()
-            .map_or(4096, |started| u64::from(started.page_size));
-        let found = FindingState {
-            assessment,
-            holder: PinHolder {
-                pid: sample.pid,
-                comm: limits::clip(&sample.comm, limits::COMM_CHARS),
-            },
-            address,
-            end: if address == 0 {
-                0
-            } else {
-                address.saturating_add(page)
-            },
-            pages: if assessment.kind == FindingKind::PinInFlushWindow {
-                count
-            } else {
-                count.min(sample.pages)
-            },
-            count,
-            first: sample.first,
-            last: sample.last,
-            pin: None,
-            trigger: Some(TriggerState::new(what, sample.pid, Tid(0), &sample.comm, None)),
-        };
-        self.findings.put(key, found);
-    }
 }

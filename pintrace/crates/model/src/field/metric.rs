@@ -1,4 +1,4 @@
-//! The metrics: every family, with its samples. No label grows without bound: none is a pid.
+//! The metrics: every family, with its samples. The values of each label are a bounded set: no label is a pid.
 
 use std::collections::BTreeMap;
 
@@ -8,73 +8,38 @@ use crate::snapshot::{Snapshot, SubsystemTotals};
 use crate::subsystem::Subsystem;
 use pintrace_events::units::Nanos;
 
-use super::{Metric, MetricKind, finding, header, subsystem};
+use super::family::{as_float, unlabelled};
+use super::{Metric, finding_metric, header, subsystem};
 
-/// One metric with all its samples.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Family {
-    /// Name and type.
-    pub metric: Metric,
-    /// One sentence.
-    pub help: &'static str,
-    /// By label values; empty when the value is not known.
-    pub samples: Vec<Sample>,
-}
+pub use super::family::{Family, Sample};
 
-/// One value.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sample {
-    /// Label names and values.
-    pub labels: Vec<(&'static str, String)>,
-    /// The value.
-    pub value: f64,
-}
-
-/// What was lost, by stage and reason.
-pub const LOST: Metric = Metric {
-    name: "pintrace_lost_total",
-    kind: MetricKind::Counter,
-};
+/// Losses by stage and reason.
+pub const LOST: Metric = Metric::counter("pintrace_lost_total");
 /// Attached programs by purpose and method.
-pub const PROBES: Metric = Metric {
-    name: "pintrace_probes",
-    kind: MetricKind::Gauge,
-};
-/// Always 1: what produced the figures.
-pub const BUILD_INFO: Metric = Metric {
-    name: "pintrace_build_info",
-    kind: MetricKind::Gauge,
-};
-/// Always 1: where they come from.
-pub const KERNEL_INFO: Metric = Metric {
-    name: "pintrace_kernel_info",
-    kind: MetricKind::Gauge,
-};
+pub const PROBES: Metric = Metric::gauge("pintrace_probes");
+/// Always 1: the version of pintrace.
+pub const BUILD_INFO: Metric = Metric::gauge("pintrace_build_info");
+/// Always 1: the kernel, the machine and the mode.
+pub const KERNEL_INFO: Metric = Metric::gauge("pintrace_kernel_info");
 /// Wall-clock time at which counting began.
-pub const START: Metric = Metric {
-    name: "pintrace_start_timestamp_seconds",
-    kind: MetricKind::Gauge,
-};
-/// Wall-clock time of the snapshot: stands still when sampling does.
-pub const LAST_SAMPLE: Metric = Metric {
-    name: "pintrace_last_sample_timestamp_seconds",
-    kind: MetricKind::Gauge,
-};
+pub const START: Metric = Metric::gauge("pintrace_start_timestamp_seconds");
+/// Wall-clock time of the snapshot. It does not advance while sampling stands still.
+pub const LAST_SAMPLE: Metric = Metric::gauge("pintrace_last_sample_timestamp_seconds");
 
 /// Every family of a snapshot, in a fixed order.
 #[must_use]
 pub fn families(snapshot: &Snapshot) -> Vec<Family> {
     let mut families = by_subsystem(snapshot);
     families.extend(of_host(snapshot));
-    families.extend(finding::families(snapshot));
+    families.extend(finding_metric::families(snapshot));
     families.push(lost(snapshot));
     families.push(probes(snapshot));
-    families.extend(moments(snapshot));
+    families.extend(timestamps(snapshot));
     families.extend(info(snapshot));
     families
 }
 
-/// A subsystem that has not pinned yet stands with 0, so that a rate can be taken from its first pin on.
+/// A subsystem without pins has a sample of 0, so that a rate exists from its first pin on.
 fn by_subsystem(snapshot: &Snapshot) -> Vec<Family> {
     let totals: Vec<SubsystemTotals> = Subsystem::ALL
         .iter()
@@ -152,8 +117,8 @@ fn probes(snapshot: &Snapshot) -> Family {
     }
 }
 
-/// Without samples where the stream does not say when it began.
-fn moments(snapshot: &Snapshot) -> [Family; 2] {
+/// The times of the stream; without samples if the stream lacks its wall-clock start.
+fn timestamps(snapshot: &Snapshot) -> [Family; 2] {
     let start = Nanos(snapshot.started.wall_ns);
     let known = |moment: Nanos| (start.0 > 0).then(|| unlabelled(moment.as_secs())).into_iter();
     [
@@ -168,13 +133,6 @@ fn moments(snapshot: &Snapshot) -> [Family; 2] {
             samples: known(Nanos(start.0.saturating_add(snapshot.duration.0))).collect(),
         },
     ]
-}
-
-fn unlabelled(value: f64) -> Sample {
-    Sample {
-        labels: Vec::new(),
-        value,
-    }
 }
 
 fn info(snapshot: &Snapshot) -> [Family; 2] {
@@ -198,15 +156,11 @@ fn info(snapshot: &Snapshot) -> [Family; 2] {
     ]
 }
 
-#[expect(clippy::cast_precision_loss, reason = "Prometheus samples are f64")]
-pub(super) fn as_float(count: u64) -> f64 {
-    count as f64
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::MetricKind;
     use super::*;
 
     #[test]

@@ -1,98 +1,40 @@
-//! Who pins: processes, also after their end, told apart when a pid is used again.
+//! All processes, ended ones included. Two processes of one pid stay apart.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use pintrace_events::ProcessSeen;
-use pintrace_events::units::{AccountId, Nanos, Pid, Tid};
+use pintrace_events::units::{AccountId, Nanos, Pid};
+
+use crate::limits::{self, clip};
+use crate::stack::Origin;
 
 use super::account::{AccountState, AccountTable, ProcessKey};
 use super::flow::Flow;
-use super::limits::{self, clip};
-use super::snapshot::ProcessEnd;
-use super::stack::Origin;
+use super::process::ProcessState;
 
-/// What a process's closed accounts added up to.
+/// All processes, and the totals of forgotten ones.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Past {
-    pub(super) origins: BTreeMap<Origin, Flow>,
-    pub(super) threads: BTreeMap<Tid, (String, Flow)>,
-}
-
-impl Past {
-    fn entries(&self) -> usize {
-        self.origins.len() + self.threads.len()
-    }
-}
-
-/// One process.
-#[derive(Clone, Debug, Default)]
-pub(super) struct ProcessState {
-    /// From `/proc`, when it was read.
-    pub(super) seen: Option<ProcessSeen>,
-    /// Command name of its first account, for want of anything better.
-    pub(super) account_comm: String,
-    /// Its open accounts.
-    pub(super) accounts: BTreeSet<AccountId>,
-    /// Its closed accounts.
-    pub(super) past: Past,
-    /// It has had an account, so it is shown.
-    pub(super) has_pinned: bool,
-    /// It has been seen to pin, and not only to hold pins.
-    pub(super) traced: bool,
-    /// Set at its end.
-    pub(super) ended: Option<ProcessEnd>,
-    /// Totals at the last tick.
-    at_tick: Flow,
-    /// Acquired and released a second, over the last full tick.
-    pub(super) rates: (f64, f64),
-}
-
-impl ProcessState {
-    /// Its open accounts' states.
-    pub(super) fn open<'a>(&'a self, accounts: &'a AccountTable) -> impl Iterator<Item = &'a AccountState> {
-        self.accounts.iter().filter_map(|account| accounts.get(*account))
-    }
-
-    /// Pages acquired and released since the start.
-    pub(super) fn flow(&self, accounts: &AccountTable) -> Flow {
-        let mut sum = Flow::default();
-        for past in self.past.origins.values() {
-            sum.add(past.acquired, past.released);
-        }
-        for account in self.open(accounts) {
-            let flow = account.flow();
-            sum.add(flow.acquired, flow.released);
-        }
-        sum
-    }
-
-    fn holds_nothing(&self, accounts: &AccountTable) -> bool {
-        self.open(accounts).all(|account| account.pages_held() == 0)
-    }
-}
-
-/// All processes, and what remains of those that were forgotten.
-#[derive(Clone, Debug, Default)]
-pub(super) struct ProcessTable {
-    pub(super) by_key: BTreeMap<ProcessKey, ProcessState>,
+pub(crate) struct ProcessTable {
+    pub(crate) by_key: BTreeMap<ProcessKey, ProcessState>,
     /// Totals of forgotten processes.
-    pub(super) forgotten: BTreeMap<Origin, Flow>,
+    pub(crate) forgotten: BTreeMap<Origin, Flow>,
+    /// Entries of [`ClosedTotals`](super::process::ClosedTotals) over all processes.
     past_entries: usize,
 }
 
 impl ProcessTable {
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.by_key.len() >= limits::PROCESSES
     }
 
-    /// The process that a pid means now: the latest, unless it has ended.
-    pub(super) fn current(&self, pid: Pid) -> Option<ProcessKey> {
+    /// The living process of a pid: the latest one of that pid, unless it has ended.
+    pub(crate) fn current(&self, pid: Pid) -> Option<ProcessKey> {
         let (key, state) = self.by_key.range((pid, 0)..=(pid, u32::MAX)).next_back()?;
         state.ended.is_none().then_some(*key)
     }
 
-    /// The process that a pid means now, begun if there is none.
-    pub(super) fn current_or_new(&mut self, pid: Pid) -> ProcessKey {
+    /// The living process of a pid, created if there is none.
+    pub(crate) fn current_or_new(&mut self, pid: Pid) -> ProcessKey {
         self.current(pid).unwrap_or_else(|| {
             let latest = self.by_key.range((pid, 0)..=(pid, u32::MAX)).next_back();
             let key = (pid, latest.map_or(0, |((_, count), _)| count.saturating_add(1)));
@@ -101,7 +43,8 @@ impl ProcessTable {
         })
     }
 
-    pub(super) fn seen(&mut self, key: ProcessKey, seen: &ProcessSeen) {
+    /// Takes the identity of a process.
+    pub(crate) fn seen(&mut self, key: ProcessKey, seen: &ProcessSeen) {
         if let Some(state) = self.by_key.get_mut(&key) {
             state.seen = Some(ProcessSeen {
                 comm: clip(&seen.comm, limits::COMM_CHARS),
@@ -112,8 +55,8 @@ impl ProcessTable {
         }
     }
 
-    /// Files an account that is over under its process's past.
-    pub(super) fn retire(&mut self, account: &AccountState) {
+    /// Adds a closed account to the totals of its process.
+    pub(crate) fn retire(&mut self, account: &AccountState) {
         let room = self.past_entries < limits::PAST_ENTRIES;
         let Some(state) = self.by_key.get_mut(&account.process) else {
             return;
@@ -130,7 +73,7 @@ impl ProcessTable {
             .add(flow.acquired, flow.released);
         let tid = account.opened.tid;
         if account.opened.from_scan {
-            // Which thread pinned is not known.
+            // A scan does not know the pinning thread.
         } else if room || state.past.threads.contains_key(&tid) {
             let thread = state.past.threads.entry(tid).or_default();
             thread.0.clone_from(&account.opened.comm);
@@ -139,11 +82,11 @@ impl ProcessTable {
         self.past_entries += state.past.entries() - before;
     }
 
-    /// Sets the rates of the tick that is over, `seconds` long.
-    pub(super) fn tick(&mut self, accounts: &AccountTable, seconds: f64) {
+    /// Sets the rates over a tick of `seconds`.
+    pub(crate) fn tick(&mut self, accounts: &AccountTable, seconds: f64) {
         for state in self.by_key.values_mut() {
-            let quiet = state.accounts.is_empty() && state.ended.is_some();
-            if quiet && state.rates == (0.0, 0.0) {
+            let idle = state.accounts.is_empty() && state.ended.is_some();
+            if idle && state.rates == (0.0, 0.0) {
                 continue;
             }
             let flow = state.flow(accounts);
@@ -156,9 +99,9 @@ impl ProcessTable {
         }
     }
 
-    /// Drops the processes that ended longest ago and hold nothing, until `keep` such are left.
-    /// Gives the accounts that went with them.
-    pub(super) fn forget_ended(&mut self, accounts: &AccountTable, keep: usize) -> Vec<AccountId> {
+    /// Forgets the processes that ended longest ago and hold nothing, until `keep` such processes are left. Returns the
+    /// accounts of the forgotten processes.
+    pub(crate) fn forget_ended(&mut self, accounts: &AccountTable, keep: usize) -> Vec<AccountId> {
         let mut ended: Vec<(Nanos, ProcessKey)> = self
             .by_key
             .iter()
@@ -173,6 +116,7 @@ impl ProcessTable {
             .collect()
     }
 
+    /// Forgets one process, moves its pages to `forgotten` and returns its accounts.
     fn forget(&mut self, accounts: &AccountTable, key: ProcessKey) -> BTreeSet<AccountId> {
         let Some(state) = self.by_key.remove(&key) else {
             return BTreeSet::new();

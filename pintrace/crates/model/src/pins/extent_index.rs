@@ -1,20 +1,19 @@
-//! Where extents lie: found by a range of an address space or of a file.
+//! Locations of extents: the index finds extents by a range of an mm or of a file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-pub(super) use pintrace_events::RangeIn;
 use pintrace_events::units::ExtentId;
-use pintrace_events::{AddressSpaceId, ExtentOpened, MmId};
+use pintrace_events::{AddressSpaceId, ExtentOpened, MmId, RangeIn};
 
-/// A range of one.
+/// A range in an mm or in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Location {
     pub(super) within: RangeIn,
     pub(super) range: Range<u64>,
 }
 
-/// In which address space an extent lies, if that is known.
+/// The location of an extent in its mm, if the mm is known.
 pub(super) fn in_memory(opened: &ExtentOpened) -> Option<Location> {
     (opened.mm != MmId(0)).then_some(Location {
         within: RangeIn::Mm(opened.mm),
@@ -22,7 +21,7 @@ pub(super) fn in_memory(opened: &ExtentOpened) -> Option<Location> {
     })
 }
 
-/// In which file an extent lies, if in one.
+/// The location of an extent in its file, if it belongs to one.
 pub(super) fn in_file(opened: &ExtentOpened) -> Option<Location> {
     let length = opened.end.saturating_sub(opened.address);
     (opened.address_space != AddressSpaceId(0)).then_some(Location {
@@ -31,17 +30,17 @@ pub(super) fn in_file(opened: &ExtentOpened) -> Option<Location> {
     })
 }
 
-/// What two ranges share, if anything.
+/// The part that two ranges share.
 pub(super) fn overlap(one: &Range<u64>, other: &Range<u64>) -> Option<Range<u64>> {
     let shared = one.start.max(other.start)..one.end.min(other.end);
     (!shared.is_empty()).then_some(shared)
 }
 
-/// Where each extent begins. Ends change, so they are asked of the extents.
+/// Start of every extent. The index holds no ends, because samples change them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ExtentIndex {
     begins: BTreeSet<(RangeIn, u64, ExtentId)>,
-    /// No extent of that place is longer, so that only the near ones are looked at.
+    /// Upper bound of the length of extents in an mm or file. A search looks no further back than this.
     longest: BTreeMap<RangeIn, u64>,
 }
 
@@ -52,7 +51,7 @@ impl ExtentIndex {
         self.grow(location);
     }
 
-    /// An extent that is in already may have become longer.
+    /// Notes that an extent of the index may have grown.
     pub(super) fn grow(&mut self, location: &Location) {
         let length = location.range.end.saturating_sub(location.range.start);
         let longest = self.longest.entry(location.within).or_default();
@@ -67,19 +66,19 @@ impl ExtentIndex {
         }
     }
 
-    /// The extents of a place.
+    /// The extents of an mm or file.
     pub(super) fn of(&self, within: RangeIn) -> impl Iterator<Item = ExtentId> {
         self.between(within, 0, u64::MAX)
     }
 
-    /// The extents of a place that may overlap a range.
+    /// The extents of an mm or file that may overlap a range.
     pub(super) fn near(&self, within: RangeIn, range: &Range<u64>) -> impl Iterator<Item = ExtentId> {
         let longest = self.longest.get(&within).copied().unwrap_or(0);
         self.between(within, range.start.saturating_sub(longest), range.end)
     }
 
     fn between(&self, within: RangeIn, first: u64, last: u64) -> impl Iterator<Item = ExtentId> {
-        // A range that is turned around holds nothing, and `BTreeSet::range` takes none.
+        // A forged range may be reversed. It is empty, and `BTreeSet::range` panics on it.
         let (from, to) = ((within, first, ExtentId(0)), (within, last, ExtentId(u32::MAX)));
         let some = (from <= to).then(|| self.begins.range(from..=to));
         some.into_iter().flatten().map(|(_, _, extent)| *extent)
@@ -91,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn near_extents_are_found_however_long_they_are() {
+    fn near_finds_extents_of_any_length() {
         let within = RangeIn::Mm(MmId(1));
         let mut index = ExtentIndex::default();
         for (extent, range) in [(1, 0..100), (2, 100..110), (3, 200..300)] {
@@ -117,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_that_only_meet_share_nothing() {
+    fn adjoining_ranges_share_nothing() {
         assert_eq!(overlap(&(0..10), &(10..20)), None);
         assert_eq!(overlap(&(0..10), &(9..20)), Some(9..10));
         let backwards = Range { start: 10, end: 0 };

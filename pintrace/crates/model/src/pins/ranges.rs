@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::limits;
+use crate::limits;
 
-/// Ranges that neither overlap nor adjoin.
+/// A set of ranges that neither overlap nor adjoin.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ranges {
     /// End by start.
@@ -13,7 +13,7 @@ pub(super) struct Ranges {
 }
 
 impl Ranges {
-    /// Adds a range. Where there would be too many, what lies between it and its neighbour is added too.
+    /// Adds a range. If the set is full, it adds the gap between the range and its neighbour too.
     pub(super) fn add(&mut self, range: Range<u64>) {
         if range.is_empty() {
             return;
@@ -37,7 +37,7 @@ impl Ranges {
         self.ends.insert(start, end);
     }
 
-    /// The parts of a range that are in none.
+    /// The parts of a range that the set does not contain.
     pub(super) fn without(&self, range: &Range<u64>) -> Vec<Range<u64>> {
         let mut left = Vec::new();
         let mut from = range.start;
@@ -66,7 +66,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_left_is_what_was_not_added(
+        fn parts_outside_the_set_are_those_not_added(
             added in prop::collection::vec((0u64..64, 0u64..16), 0..12),
             asked in (0u64..64, 0u64..64),
         ) {
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_ranges_run_into_each_other() {
+    fn a_full_set_joins_neighbouring_ranges() {
         let mut ranges = Ranges::default();
         for place in 0..=limits::RANGES as u64 {
             ranges.add(place * 10..place * 10 + 1);

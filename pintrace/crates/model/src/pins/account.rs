@@ -1,40 +1,41 @@
-//! The accounts that are open, and what they add up to.
+//! The open accounts and their totals.
 
 use std::collections::BTreeMap;
 
 use pintrace_events::units::{AccountId, Nanos, Pid};
 use pintrace_events::{AccountOpened, AccountSampled};
 
-use super::flow::Flow;
-use super::limits;
-use super::missing_longterm::History;
-use super::stack::Origin;
-use super::subsystem::Subsystem;
+use crate::limits;
+use crate::stack::Origin;
+use crate::subsystem::Subsystem;
 
-/// A process: its pid, and the how-many-eth of that pid it is.
-pub(super) type ProcessKey = (Pid, u32);
+use super::acquired_history::AcquiredHistory;
+use super::flow::Flow;
+
+/// A process: its pid, and the number of earlier processes with that pid.
+pub(crate) type ProcessKey = (Pid, u32);
 
 /// One open account.
 #[derive(Clone, Debug)]
-pub(super) struct AccountState {
-    /// As it was opened.
-    pub(super) opened: AccountOpened,
-    /// Its latest totals.
-    pub(super) totals: AccountSampled,
-    /// Whose it is: the pid alone would not tell, once it is used again.
-    pub(super) process: ProcessKey,
-    /// What it had pinned by when; of short-term pins alone.
-    pub(super) history: History,
+pub(crate) struct AccountState {
+    /// The opening event, with a stack that arrived later.
+    pub(crate) opened: AccountOpened,
+    /// The latest totals.
+    pub(crate) totals: AccountSampled,
+    /// The process that owns the account. The pid alone is not enough once the kernel reuses it.
+    pub(crate) process: ProcessKey,
+    /// Pages acquired over time; empty for long-term pins and for pins found by a scan.
+    pub(crate) history: AcquiredHistory,
 }
 
 impl AccountState {
     /// Pages held now.
-    pub(super) fn pages_held(&self) -> u64 {
+    pub(crate) fn pages_held(&self) -> u64 {
         self.totals.acquired.saturating_sub(self.totals.released)
     }
 
-    /// Bytes kept in place now.
-    pub(super) fn bytes_held(&self) -> u64 {
+    /// Bytes that the pins keep in place now.
+    pub(crate) fn bytes_held(&self) -> u64 {
         if self.pages_held() == 0 {
             0
         } else {
@@ -42,8 +43,8 @@ impl AccountState {
         }
     }
 
-    /// Where its pins come from.
-    pub(super) fn origin(&self) -> Origin {
+    /// The code path of the account's pins.
+    pub(crate) fn origin(&self) -> Origin {
         Origin {
             caller: self.opened.caller,
             stack: self.opened.stack,
@@ -51,13 +52,13 @@ impl AccountState {
         }
     }
 
-    /// Its pins are short-term ones that were seen to come and go.
+    /// The account holds short-term pins whose acquires and releases are traced.
     fn is_short_term(&self) -> bool {
         !self.opened.longterm && !self.opened.from_scan
     }
 
-    /// What came and went; of an account found by looking at memory that is not known.
-    pub(super) fn flow(&self) -> Flow {
+    /// Pages acquired and released; unknown, and therefore 0, for an account found by a scan.
+    pub(crate) fn flow(&self) -> Flow {
         if self.opened.from_scan {
             return Flow::default();
         }
@@ -70,16 +71,16 @@ impl AccountState {
 
 /// All open accounts.
 #[derive(Clone, Debug, Default)]
-pub(super) struct AccountTable {
+pub(crate) struct AccountTable {
     by_id: BTreeMap<AccountId, AccountState>,
 }
 
 impl AccountTable {
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.by_id.len() >= limits::ACCOUNTS
     }
 
-    pub(super) fn insert(&mut self, mut opened: AccountOpened, process: ProcessKey) {
+    pub(crate) fn insert(&mut self, mut opened: AccountOpened, process: ProcessKey) {
         opened.comm = limits::clip(&opened.comm, limits::COMM_CHARS);
         opened.likely_subsystem = limits::clip(&opened.likely_subsystem, limits::COMM_CHARS);
         let totals = AccountSampled {
@@ -92,13 +93,13 @@ impl AccountTable {
                 opened,
                 totals,
                 process,
-                history: History::default(),
+                history: AcquiredHistory::default(),
             },
         );
     }
 
-    /// Updates an account; false when it was never opened.
-    pub(super) fn sample(&mut self, time: Nanos, totals: AccountSampled) -> bool {
+    /// Takes new totals of an account; false when the account was never opened.
+    pub(crate) fn sample(&mut self, time: Nanos, totals: AccountSampled) -> bool {
         match self.by_id.get_mut(&totals.account) {
             Some(state) => {
                 state.totals = totals;
@@ -112,17 +113,17 @@ impl AccountTable {
         }
     }
 
-    pub(super) fn get(&self, account: AccountId) -> Option<&AccountState> {
+    pub(crate) fn get(&self, account: AccountId) -> Option<&AccountState> {
         self.by_id.get(&account)
     }
 
-    /// The accounts that hold short-term pins.
-    pub(super) fn short_term(&self) -> impl Iterator<Item = &AccountState> {
+    /// The accounts that hold traced short-term pins now.
+    pub(crate) fn short_term(&self) -> impl Iterator<Item = &AccountState> {
         let holds = |account: &&AccountState| account.is_short_term() && account.pages_held() > 0;
         self.by_id.values().filter(holds)
     }
 
-    pub(super) fn remove(&mut self, account: AccountId) -> Option<AccountState> {
+    pub(crate) fn remove(&mut self, account: AccountId) -> Option<AccountState> {
         self.by_id.remove(&account)
     }
 }

@@ -1,55 +1,16 @@
-//! Conclusions: the snapshot that the state gives at this moment.
+//! Processes and subsystems as a snapshot shows them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use pintrace_events::units::{Nanos, StackId};
+use pintrace_events::units::{Nanos, Tid};
 
-use super::account::{AccountState, ProcessKey};
-use super::balance::balance;
-use super::extent::ExtentState;
-use super::flow::Flow;
-use super::fold::Model;
-use super::process::ProcessState;
-use super::snapshot::{OpenExtent, Process, Snapshot, SubsystemTotals, Thread};
-use super::stack::{Origin, StackTable};
-use super::subsystem::Subsystem;
+use crate::pins::{AccountState, ExtentState, Flow, Pins, ProcessKey, ProcessState};
+use crate::resolve::Resolver;
+use crate::snapshot::{OpenExtent, Process, SubsystemTotals, Thread};
+use crate::stack::Origin;
+use crate::subsystem::Subsystem;
 
-impl Model {
-    /// The state at this moment, as views draw it.
-    #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
-        let mut deriver = Deriver::new(&self.stacks, self.time);
-        for (origin, flow) in &self.processes.forgotten {
-            deriver.total(*origin).add(*flow, 0, 0);
-        }
-        let findings = self.findings.list(&mut deriver);
-        let shown = self.processes.by_key.iter().filter(|(_, state)| state.has_pinned);
-        let processes = shown
-            .map(|(key, state)| deriver.process(self, *key, state))
-            .collect();
-        Snapshot {
-            time: self.time,
-            duration: self.time.since(self.start.unwrap_or_default()),
-            started: self.started.clone().unwrap_or_default(),
-            stopped: self.ending.is_some(),
-            ending: self.ending.clone(),
-            balance: balance(&self.balance),
-            scan: self.scan,
-            loss: self.loss.list(),
-            processes,
-            subsystems: deriver.subsystems(),
-            findings,
-            finding_counts: self.findings.counts(),
-            findings_dropped: self.findings.dropped,
-            windows: self.windows.list(),
-            flush_check: self.flush_check,
-            unapplied_events: self.unapplied_events,
-        }
-    }
-}
-
-/// Totals under way.
+/// Totals of one subsystem.
 #[derive(Clone, Copy, Debug, Default)]
 struct Total {
     flow: Flow,
@@ -69,57 +30,53 @@ impl Total {
     }
 }
 
-/// One snapshot in the making: each code path is looked up once in it.
-pub(super) struct Deriver<'a> {
-    stacks: &'a StackTable,
+/// The processes and subsystems of one snapshot.
+pub(crate) struct ProcessViews<'a, 'b> {
+    pins: &'a Pins,
     now: Nanos,
-    subsystem_of: BTreeMap<Origin, Subsystem>,
-    text_of: BTreeMap<StackId, Arc<[String]>>,
+    resolver: &'a mut Resolver<'b>,
     totals: BTreeMap<Subsystem, Total>,
 }
 
-impl<'a> Deriver<'a> {
-    fn new(stacks: &'a StackTable, now: Nanos) -> Self {
+impl<'a, 'b> ProcessViews<'a, 'b> {
+    pub(crate) fn new(pins: &'a Pins, now: Nanos, resolver: &'a mut Resolver<'b>) -> Self {
         Self {
-            stacks,
+            pins,
             now,
-            subsystem_of: BTreeMap::new(),
-            text_of: BTreeMap::new(),
+            resolver,
             totals: BTreeMap::new(),
         }
     }
 
-    /// The subsystem of an origin.
-    pub(super) fn subsystem(&mut self, origin: Origin) -> Subsystem {
-        let stacks = self.stacks;
-        *self
-            .subsystem_of
-            .entry(origin)
-            .or_insert_with(|| stacks.subsystem(origin))
-    }
-
-    /// A stack as text; empty for none.
-    pub(super) fn text(&mut self, stack: Option<StackId>) -> Arc<[String]> {
-        let stacks = self.stacks;
-        let text = |stack| Arc::clone(self.text_of.entry(stack).or_insert_with(|| stacks.text(stack)));
-        stack.map(text).unwrap_or_default()
+    /// Every process that has pinned, and the totals by subsystem.
+    pub(crate) fn finish(mut self) -> (Vec<Process>, Vec<SubsystemTotals>) {
+        let table = &self.pins.processes;
+        for (origin, flow) in &table.forgotten {
+            self.total(*origin).add(*flow, 0, 0);
+        }
+        let shown = table.by_key.iter().filter(|(_, state)| state.has_pinned);
+        let processes = shown.map(|(key, state)| self.process(*key, state)).collect();
+        (processes, self.subsystems())
     }
 
     fn total(&mut self, origin: Origin) -> &mut Total {
-        let subsystem = self.subsystem(origin);
+        let subsystem = self.resolver.subsystem(origin);
         self.totals.entry(subsystem).or_default()
     }
 
-    fn process(&mut self, model: &Model, key: ProcessKey, state: &ProcessState) -> Process {
+    fn process(&mut self, key: ProcessKey, state: &ProcessState) -> Process {
         let mut process = identity(key, state);
         let mut threads = past_threads(state);
         for (origin, flow) in &state.past.origins {
             self.total(*origin).add(*flow, 0, 0);
-            process.subsystems.entry(self.subsystem(*origin)).or_insert(0);
+            process
+                .subsystems
+                .entry(self.resolver.subsystem(*origin))
+                .or_insert(0);
         }
-        for account in state.open(&model.accounts) {
+        for account in state.open(&self.pins.accounts) {
             self.total(account.origin()).add_account(account);
-            self.add_to_process(&mut process, model, account);
+            self.add_to_process(&mut process, account);
             if account.opened.from_scan {
                 continue;
             }
@@ -130,20 +87,20 @@ impl<'a> Deriver<'a> {
             });
             add_to_thread(thread, account);
         }
-        let flow = state.flow(&model.accounts);
+        let flow = state.flow(&self.pins.accounts);
         process.acquired = flow.acquired;
         process.released = flow.released;
         process.threads = threads.into_values().collect();
-        // Oldest first; the address settles it, so that live and replay agree.
+        // Oldest first, then by address, so that a live session and its replay agree.
         process
             .open_extents
             .sort_by_key(|extent| (std::cmp::Reverse(extent.age), extent.address));
         process
     }
 
-    fn add_to_process(&mut self, process: &mut Process, model: &Model, account: &AccountState) {
+    fn add_to_process(&mut self, process: &mut Process, account: &AccountState) {
         let pages_held = account.pages_held();
-        let subsystem = self.subsystem(account.origin());
+        let subsystem = self.resolver.subsystem(account.origin());
         let by_subsystem = process.subsystems.entry(subsystem).or_insert(0);
         *by_subsystem = by_subsystem.saturating_add(pages_held);
         process.pages_held = process.pages_held.saturating_add(pages_held);
@@ -156,13 +113,13 @@ impl<'a> Deriver<'a> {
             process.longterm_pages_held = process.longterm_pages_held.saturating_add(pages_held);
         }
         let before = process.open_extents.len();
-        for extent in model.extents.of(account.opened.account) {
+        for extent in self.pins.extents.of(account.opened.account) {
             let open = self.extent(account, extent);
             process.oldest = process.oldest.max(open.age);
             process.extents = process.extents.saturating_add(1);
             process.open_extents.push(open);
         }
-        // Short-term pins have no extents, nor have long-term ones that found the table full.
+        // Short-term pins have no extents. Long-term pins have none if the table was full.
         if pages_held > 0 && process.open_extents.len() == before {
             process.extents = process.extents.saturating_add(1);
             process.oldest = process.oldest.max(self.now.since(account.totals.held_since));
@@ -180,12 +137,12 @@ impl<'a> Deriver<'a> {
             pages_held: extent.pages_held,
             bytes_held: opened.bytes_held,
             age: self.now.since(extent.since),
-            subsystem: self.subsystem(Origin {
+            subsystem: self.resolver.subsystem(Origin {
                 caller: account.opened.caller,
                 stack,
                 likely_subsystem: None,
             }),
-            stack: self.text(stack),
+            stack: self.resolver.text(stack),
         }
     }
 
@@ -206,7 +163,7 @@ impl<'a> Deriver<'a> {
     }
 }
 
-/// Who a process is; `/proc` knows better than the account, if it was read in time.
+/// The identity of a process, from `/proc` if it was read, else from its accounts.
 fn identity(key: ProcessKey, state: &ProcessState) -> Process {
     let seen = state.seen.clone().unwrap_or_default();
     let comm = if seen.comm.is_empty() {
@@ -228,7 +185,8 @@ fn identity(key: ProcessKey, state: &ProcessState) -> Process {
     }
 }
 
-fn past_threads(state: &ProcessState) -> BTreeMap<pintrace_events::units::Tid, Thread> {
+/// The threads of the closed accounts.
+fn past_threads(state: &ProcessState) -> BTreeMap<Tid, Thread> {
     let threads = state.past.threads.iter().map(|(tid, (comm, flow))| {
         let thread = Thread {
             tid: *tid,

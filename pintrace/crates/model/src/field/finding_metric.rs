@@ -1,70 +1,75 @@
-//! Metrics of findings and of pending-flush windows. Windows are summed by cause: no label is a pid.
+//! Metrics of findings and of pending-flush windows. Windows are summed by cause, so that no label is a pid.
 
 use std::collections::BTreeMap;
 
 use crate::finding::WindowTotals;
 use crate::snapshot::Snapshot;
 use pintrace_events::Cause;
+use pintrace_events::units::Nanos;
 
 use super::Metric;
-use super::metric::{Family, Sample, as_float};
+use super::family::{Family, Sample, as_float};
 
 /// Findings by kind and severity.
 pub const FINDINGS: Metric = Metric::counter("pintrace_findings_total");
-/// Findings without room.
+/// Findings that were replaced or found no room.
 pub const DROPPED: Metric = Metric::counter("pintrace_findings_dropped_total");
-/// Faults by what our windows and the kernel's count say of them.
+/// Write faults by whether a window covers them and whether the kernel's counter says pending.
 pub const FLUSH_CHECK: Metric = Metric::counter("pintrace_flush_check_faults_total");
 
-/// A metric, its help, and where its figure is.
+/// A metric, its help and its value.
 type WindowFigure = (Metric, &'static str, fn(&WindowTotals) -> u64);
 
-/// Figures of windows, by cause.
+/// Metrics of windows, by cause.
 const WINDOWS: &[WindowFigure] = &[
     (
         Metric::counter("pintrace_flush_windows_total"),
         "Times that pages were write-protected and flushed after, by cause.",
-        |all| all.count,
+        |totals| totals.count,
     ),
     (
         Metric::counter("pintrace_flush_window_pages_total"),
         "Pages write-protected in such windows, by cause.",
-        |all| all.pages,
+        |totals| totals.pages,
     ),
     (
         Metric::counter("pintrace_flush_window_faults_total"),
         "Write faults of other threads in open windows, by cause.",
-        |all| all.faults,
+        |totals| totals.faults,
     ),
     (
         Metric::counter("pintrace_flush_window_cows_total"),
         "Of these faults, those that copied the page, by cause.",
-        |all| all.cows,
+        |totals| totals.cows,
     ),
     (
         Metric::counter("pintrace_flush_window_pins_total"),
         "Pages pinned by other threads in open windows, by cause.",
-        |all| all.pins,
+        |totals| totals.pins,
     ),
 ];
 /// The longest window, by cause.
 const LONGEST: Metric = Metric::gauge("pintrace_flush_window_longest_seconds");
 
-/// All of them.
+/// Every family of this module.
 pub(super) fn families(snapshot: &Snapshot) -> Vec<Family> {
     let mut families = vec![findings(snapshot), dropped(snapshot)];
     families.extend(WINDOWS.iter().map(|(metric, help, value)| Family {
         metric: *metric,
         help,
-        samples: by_cause(snapshot, |sum, all| sum.saturating_add(value(all)), as_float),
+        samples: by_cause(
+            snapshot,
+            |sum, totals| sum.saturating_add(value(totals)),
+            as_float,
+        ),
     }));
     families.push(Family {
         metric: LONGEST,
         help: "The longest time that a write protection waited for its flush, by cause.",
         samples: by_cause(
             snapshot,
-            |longest, all| longest.max(all.max.0),
-            |nanos| pintrace_events::units::Nanos(nanos).as_secs(),
+            |longest, totals| longest.max(totals.max.0),
+            |nanos| Nanos(nanos).as_secs(),
         ),
     });
     families.push(flush_check(snapshot));
@@ -97,16 +102,16 @@ fn dropped(snapshot: &Snapshot) -> Family {
     }
 }
 
-/// Every cause stands from the start, so that a rate can be taken from its first window on.
+/// A cause without windows has a sample of 0, so that a rate exists from its first window on.
 fn by_cause(
     snapshot: &Snapshot,
     add: impl Fn(u64, &WindowTotals) -> u64,
     value: impl Fn(u64) -> f64,
 ) -> Vec<Sample> {
     let mut sums: BTreeMap<Cause, u64> = Cause::ALL.iter().map(|cause| (*cause, 0)).collect();
-    for all in &snapshot.windows {
-        let sum = sums.entry(all.cause).or_default();
-        *sum = add(*sum, all);
+    for totals in &snapshot.windows {
+        let sum = sums.entry(totals.cause).or_default();
+        *sum = add(*sum, totals);
     }
     sums.into_iter()
         .map(|(cause, sum)| Sample {
@@ -127,8 +132,8 @@ fn flush_check(snapshot: &Snapshot) -> Family {
         metric: FLUSH_CHECK,
         help: "Write faults by whether an open window covered them and whether the kernel's own count had a flush pending.",
         samples: samples
-            .map(|(assessment, count)| Sample {
-                labels: vec![("result", assessment.to_owned())],
+            .map(|(result, count)| Sample {
+                labels: vec![("result", result.to_owned())],
                 value: as_float(count),
             })
             .into(),

@@ -1,0 +1,56 @@
+//! Accounts: one thread that pins memory of one mm through one caller.
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::{AccountId, Nanos, Pid, StackId, Tid};
+
+/// A new account: one thread, one mm, one caller.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountOpened {
+    /// Id of the account.
+    pub account: AccountId,
+    /// Process that pins.
+    pub pid: Pid,
+    /// Thread that pins.
+    pub tid: Tid,
+    /// Command name of the thread when the account was opened.
+    pub comm: String,
+    /// Kernel address of the pinned `mm_struct`, as an identity; 0 for the process's own.
+    pub mm: u64,
+    /// Return address in the caller of the pin function; 0 if unknown.
+    pub caller: u64,
+    /// The caller pins with `FOLL_LONGTERM`.
+    pub longterm: bool,
+    /// cgroup v2 id.
+    pub cgroup: u64,
+    /// Stack of the account's first pin.
+    pub stack: Option<StackId>,
+    /// A memory scan found the pins. The pinning thread, the time, the flags and the call are unknown. The account's
+    /// totals say how many pages it holds now, and not how many were acquired and released.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub from_scan: bool,
+    /// The subsystem that the process's open descriptors point at. Empty if they point at none, or if the stack
+    /// names one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub likely_subsystem: String,
+}
+
+/// Running totals of an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountSampled {
+    /// Id of the account.
+    pub account: AccountId,
+    /// Pages pinned since the account was opened.
+    pub acquired: u64,
+    /// Pages released since the account was opened.
+    pub released: u64,
+    /// Bytes that the account's pins keep in place now: whole folios.
+    pub bytes_held: u64,
+    /// Successful pin calls since the account was opened.
+    pub calls: u64,
+    /// Start of the current unbroken period in which the account has held pages; meaningless when it holds none.
+    pub held_since: Nanos,
+    /// Stack of the account, if it arrived after [`AccountOpened`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<StackId>,
+}

@@ -1,0 +1,76 @@
+//! Extents: ranges of user memory that long-term pins hold.
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::{AccountId, ExtentId, Pid, StackId};
+use crate::{AddressSpaceId, MmId};
+
+/// A new long-term extent. The totals of its account include its pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtentOpened {
+    /// Id of the extent.
+    pub extent: ExtentId,
+    /// Account that pinned the extent.
+    pub account: AccountId,
+    /// User address of the first page.
+    pub address: u64,
+    /// User address after the last page.
+    pub end: u64,
+    /// Pages pinned.
+    pub pages: u64,
+    /// Bytes that the pins keep in place.
+    pub bytes_held: u64,
+    /// `gup_flags` as the caller gave them.
+    pub flags: u32,
+    /// Stack of the pin call.
+    pub stack: Option<StackId>,
+    /// The mm of `address`; 0 if the source does not say.
+    #[serde(default)]
+    pub mm: MmId,
+    /// The file of the first page; 0 for anonymous memory.
+    #[serde(default)]
+    pub address_space: AddressSpaceId,
+    /// Offset of the first page in the file, in bytes.
+    #[serde(default)]
+    pub file_offset: u64,
+}
+
+/// The state of an open extent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtentSampled {
+    /// Id of the extent.
+    pub extent: ExtentId,
+    /// User address after the last page. Later pin calls may have grown the extent.
+    pub end: u64,
+    /// Pages pinned in all.
+    pub pages: u64,
+    /// Pages held now.
+    pub pages_held: u64,
+    /// Bytes that the pins keep in place now.
+    pub bytes_held: u64,
+    /// Stack of the pin call, if it arrived after [`ExtentOpened`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<StackId>,
+}
+
+/// The first partial release of an extent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtentPartiallyReleased {
+    /// Id of the extent.
+    pub extent: ExtentId,
+    /// A rule chose this extent among several owners of the released page. The number of pages left is not certain.
+    pub ambiguous_owner: bool,
+}
+
+/// The end of an extent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtentClosed {
+    /// Id of the extent.
+    pub extent: ExtentId,
+    /// Pages pinned in all.
+    pub pages: u64,
+    /// User address after the last page.
+    pub end: u64,
+    /// Process that was running when the last page was released. In an interrupt it is an unrelated process.
+    pub by: Pid,
+}

@@ -1,0 +1,87 @@
+//! Values of fields.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use pintrace_events::units::Nanos;
+
+use crate::text;
+
+/// A value. Its type lets views sort it and metrics export it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// Pages, or a number of objects.
+    Count(u64),
+    /// An id, always with every digit.
+    Id(u64),
+    /// Bytes.
+    Bytes(u64),
+    /// A difference.
+    Signed(i64),
+    /// A rate per second.
+    Rate(f64),
+    /// A time span.
+    Span(Nanos),
+    /// A part and its whole.
+    Share(u64, u64),
+    /// Text of pintrace or of other processes. Text of other processes may contain control characters; [`Value::text`]
+    /// escapes them.
+    Text(Cow<'a, str>),
+    /// Unknown, or without meaning here.
+    Absent,
+}
+
+impl Value<'_> {
+    /// The value as views show it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Count(count) => text::count(*count),
+            Self::Id(id) => id.to_string(),
+            Self::Bytes(bytes) => text::bytes(*bytes),
+            Self::Signed(count) => text::signed(*count),
+            Self::Rate(rate) => text::rate(*rate),
+            Self::Span(span) => text::span(*span),
+            Self::Share(part, whole) => text::share(*part, *whole),
+            Self::Text(text) => text::printable(text),
+            Self::Absent => "-".into(),
+        }
+    }
+
+    /// The value as a report shows it: counts keep every digit, so that a reader can add them up.
+    #[must_use]
+    pub fn exact(&self) -> String {
+        match self {
+            Self::Count(count) => count.to_string(),
+            other => other.text(),
+        }
+    }
+
+    /// The value as a metric exports it: times in seconds, shares as ratios.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "Prometheus samples are f64")]
+    pub fn number(&self) -> Option<f64> {
+        match self {
+            Self::Count(count) | Self::Id(count) | Self::Bytes(count) => Some(*count as f64),
+            Self::Signed(count) => Some(*count as f64),
+            Self::Rate(rate) => Some(*rate),
+            Self::Span(span) => Some(span.as_secs()),
+            Self::Share(_, 0) | Self::Text(_) | Self::Absent => None,
+            Self::Share(part, whole) => Some(*part as f64 / *whole as f64),
+        }
+    }
+
+    /// Order in a sorted column: numbers largest first, text by alphabet, absent values last.
+    #[must_use]
+    pub fn rank(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Text(one), Self::Text(two)) => one.cmp(two),
+            (Self::Id(one), Self::Id(two)) => one.cmp(two),
+            (Self::Count(one), Self::Count(two)) | (Self::Bytes(one), Self::Bytes(two)) => two.cmp(one),
+            _ => {
+                let number = |value: &Self| value.number().unwrap_or(f64::NEG_INFINITY);
+                number(other).total_cmp(&number(self))
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The pins: processes, their accounts, and the extents of these accounts.
+
+mod account;
+mod acquired_history;
+mod extent;
+mod extent_index;
+mod extent_table;
+mod flow;
+mod process;
+mod process_table;
+mod ranges;
+
+use pintrace_events::units::{AccountId, Nanos, Pid, StackId};
+use pintrace_events::{AccountOpened, AccountSampled, ExtentSampled, ProcessExited, ProcessSeen};
+
+use crate::limits;
+use crate::snapshot::ProcessEnd;
+
+pub(crate) use account::{AccountState, AccountTable, ProcessKey};
+pub(crate) use extent::{ExtentState, Hit};
+pub(crate) use extent_table::ExtentTable;
+pub(crate) use flow::Flow;
+pub(crate) use process::ProcessState;
+pub(crate) use process_table::ProcessTable;
+
+/// Every process that pins, every open account and every open extent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pins {
+    pub(crate) processes: ProcessTable,
+    pub(crate) accounts: AccountTable,
+    pub(crate) extents: ExtentTable,
+    /// Processes that ended since the model last forgot processes to make room.
+    ended_since: usize,
+}
+
+/// The process that owns a pin.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PinHolder {
+    pub(crate) pid: Pid,
+    pub(crate) comm: String,
+}
+
+/// A stack that arrived after the account or extent that it belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LateStack {
+    pub(crate) account: AccountId,
+    /// First address and opening time of the extent; `None` if the stack is the account's.
+    pub(crate) extent: Option<(u64, Nanos)>,
+    pub(crate) stack: StackId,
+}
+
+impl Pins {
+    /// Takes the identity of a process; false when there is no room.
+    pub(crate) fn process_seen(&mut self, seen: &ProcessSeen) -> bool {
+        if !self.room_for_process() {
+            return false;
+        }
+        let key = self.processes.current_or_new(seen.pid);
+        self.processes.seen(key, seen);
+        true
+    }
+
+    /// Ends a process and notes the pages that it held. The source counts the pages of long-term pins at the exit; for
+    /// other pins, the latest sample counts.
+    pub(crate) fn process_exited(&mut self, time: Nanos, exited: ProcessExited) -> bool {
+        let Some(key) = self.processes.current(exited.pid) else {
+            return false;
+        };
+        let Some(state) = self.processes.by_key.get_mut(&key) else {
+            return false;
+        };
+        let longterm = exited.longterm_pages_held;
+        let pages_held = state
+            .open(&self.accounts)
+            .fold(longterm.unwrap_or(0), |sum, account| {
+                if account.opened.longterm && longterm.is_some() {
+                    return sum;
+                }
+                let extents = self.extents.pages_held(account.opened.account);
+                sum.saturating_add(account.pages_held().max(extents))
+            });
+        self.ended_since += 1;
+        let ProcessExited { signal, status, .. } = exited;
+        state.ended = Some(ProcessEnd {
+            time,
+            signal,
+            status,
+            pages_held,
+        });
+        true
+    }
+
+    /// Opens an account; false when there is no room.
+    pub(crate) fn account_opened(&mut self, opened: &AccountOpened) -> bool {
+        // Account ids are unique within a stream. A forged stream may open one twice: then the first account ends.
+        self.account_closed(opened.account);
+        if self.accounts.is_full() || !self.room_for_process() {
+            return false;
+        }
+        let key = self.processes.current_or_new(opened.pid);
+        if let Some(state) = self.processes.by_key.get_mut(&key) {
+            state.account_opened(opened);
+        }
+        self.accounts.insert(opened.clone(), key);
+        true
+    }
+
+    /// Ends an account; false when it was never opened.
+    pub(crate) fn account_closed(&mut self, account: AccountId) -> bool {
+        let Some(account) = self.accounts.remove(account) else {
+            return false;
+        };
+        self.processes.retire(&account);
+        true
+    }
+
+    /// The stack in a sample, if its account has none yet.
+    pub(crate) fn late_account_stack(&self, sample: &AccountSampled) -> Option<LateStack> {
+        let account = self.accounts.get(sample.account)?;
+        let stack = sample.stack.filter(|_| account.opened.stack.is_none())?;
+        Some(LateStack {
+            account: sample.account,
+            extent: None,
+            stack,
+        })
+    }
+
+    /// The stack in a sample, if its extent has none yet.
+    pub(crate) fn late_extent_stack(&self, sample: &ExtentSampled) -> Option<LateStack> {
+        let state = self.extents.get(sample.extent)?;
+        let stack = sample.stack.filter(|_| state.opened.stack.is_none())?;
+        Some(LateStack {
+            account: state.opened.account,
+            extent: Some((state.opened.address, state.since)),
+            stack,
+        })
+    }
+
+    /// Sets the rates of every process over a tick of `seconds`.
+    pub(crate) fn tick(&mut self, seconds: f64) {
+        self.processes.tick(&self.accounts, seconds);
+    }
+
+    /// Forgets the processes that ended longest ago and hold nothing, until `keep` such processes are left. Their pages
+    /// stay in the totals by subsystem.
+    pub(crate) fn forget_ended(&mut self, keep: usize) {
+        for account in self.processes.forget_ended(&self.accounts, keep) {
+            self.accounts.remove(account);
+        }
+    }
+
+    /// The process that owns an account; the default if the account is unknown.
+    pub(crate) fn holder(&self, account: Option<&AccountState>) -> PinHolder {
+        let Some(account) = account else {
+            return PinHolder::default();
+        };
+        let process = self.processes.by_key.get(&account.process);
+        let names = process.map(|process| {
+            let seen = process.seen.as_ref().map(|seen| seen.comm.as_str());
+            [seen.unwrap_or_default(), process.account_comm.as_str()]
+        });
+        let comm = names.iter().flatten().find(|name| !name.is_empty());
+        PinHolder {
+            pid: account.process.0,
+            comm: comm.map_or_else(|| account.opened.comm.clone(), |name| (*name).to_owned()),
+        }
+    }
+
+    /// Forgetting walks all processes. The model forgets only after 1/64 of the table has ended.
+    fn room_for_process(&mut self) -> bool {
+        if self.processes.is_full() && self.ended_since > limits::PROCESSES / 64 {
+            self.ended_since = 0;
+            self.forget_ended(limits::PROCESSES / 2);
+        }
+        !self.processes.is_full()
+    }
+}

@@ -1,0 +1,267 @@
+//! The open long-term extents, by id, by account and by location.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
+
+use pintrace_events::units::{AccountId, ExtentId, Nanos};
+use pintrace_events::{
+    AddressSpaceId, ExtentOpened, ExtentPartiallyReleased, ExtentSampled, MappingChange, MappingChanged,
+    MmId, RangeIn,
+};
+
+use crate::limits;
+
+use super::extent::{ExtentState, Hit};
+use super::extent_index::{ExtentIndex, in_file, in_memory, overlap};
+use super::ranges::Ranges;
+
+/// The bytes of one extent that no longer lie at the address, or at the file offset, where they were pinned. Ranges are
+/// relative to the start of the extent.
+#[derive(Clone, Debug, Default)]
+struct Unmapped {
+    memory: Ranges,
+    file: Ranges,
+}
+
+/// All open extents, and the latest closed ones. An extent may arrive before its account.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ExtentTable {
+    by_id: BTreeMap<ExtentId, ExtentState>,
+    by_account: BTreeSet<(AccountId, ExtentId)>,
+    by_location: ExtentIndex,
+    unmapped: BTreeMap<ExtentId, Unmapped>,
+    /// Extents whose mm exited, by the time of the exit, until [`ExtentTable::take_mm_exited`] returns them.
+    mm_exited: BTreeSet<(Nanos, ExtentId)>,
+    /// The latest closed extents, oldest first.
+    closed: VecDeque<ExtentState>,
+}
+
+impl ExtentTable {
+    /// Opens an extent; false when there is no room. The caller has closed an earlier extent of this id.
+    pub(crate) fn open(&mut self, time: Nanos, opened: ExtentOpened) -> bool {
+        if self.by_id.len() >= limits::EXTENTS {
+            return false;
+        }
+        self.by_account.insert((opened.account, opened.extent));
+        let state = ExtentState {
+            opened,
+            since: time,
+            pages_held: opened.pages,
+            partially_released: None,
+            ambiguous_owner: false,
+            sampled: time,
+            mm_exited: None,
+            file_freed: false,
+        };
+        for location in state.locations() {
+            self.by_location.insert(&location, opened.extent);
+        }
+        self.by_id.insert(opened.extent, state);
+        true
+    }
+
+    /// Takes a new state of an extent; false when the extent was never opened.
+    pub(crate) fn sample(&mut self, time: Nanos, sample: &ExtentSampled) -> bool {
+        let Some(state) = self.by_id.get_mut(&sample.extent) else {
+            return false;
+        };
+        state.sampled = time;
+        state.opened.end = sample.end;
+        state.opened.pages = sample.pages;
+        state.opened.bytes_held = sample.bytes_held;
+        state.opened.stack = sample.stack.or(state.opened.stack);
+        state.pages_held = sample.pages_held;
+        for location in state.locations() {
+            self.by_location.grow(&location);
+        }
+        true
+    }
+
+    /// Notes that some pages of an extent were released; false when the extent was never opened.
+    pub(crate) fn partially_released(
+        &mut self,
+        time: Nanos,
+        partially_released: ExtentPartiallyReleased,
+    ) -> bool {
+        let Some(state) = self.by_id.get_mut(&partially_released.extent) else {
+            return false;
+        };
+        state.partially_released = state.partially_released.or(Some(time));
+        state.ambiguous_owner |= partially_released.ambiguous_owner;
+        true
+    }
+
+    /// Notes the parts of the hits that the change unmapped. A page that left the file left every mapping of it.
+    pub(crate) fn unmap(&mut self, change: &MappingChanged, hits: &[Hit]) {
+        for hit in hits {
+            let location = hit
+                .extent
+                .locations()
+                .find(|location| location.within == change.within);
+            let in_file = hit.extent.opened.address_space != AddressSpaceId(0);
+            let Some(start) = location.map(|location| location.range.start) else {
+                continue;
+            };
+            if !unmaps(change.what, in_file) {
+                continue;
+            }
+            let unmapped = self.unmapped.entry(hit.extent.opened.extent).or_default();
+            for part in &hit.parts {
+                let part = part.start - start..part.end - start;
+                if let RangeIn::AddressSpace(_) = change.within {
+                    unmapped.file.add(part.clone());
+                }
+                unmapped.memory.add(part);
+            }
+        }
+    }
+
+    /// Ends an extent and returns it; `None` when it was never opened.
+    pub(crate) fn close(&mut self, extent: ExtentId) -> Option<ExtentState> {
+        let state = self.by_id.remove(&extent)?;
+        self.by_account.remove(&(state.opened.account, extent));
+        self.unmapped.remove(&extent);
+        for location in state.locations() {
+            self.by_location.remove(&location, extent);
+        }
+        if let Some(ended) = state.mm_exited {
+            self.mm_exited.remove(&(ended, extent));
+        }
+        if self.closed.len() >= limits::CLOSED_EXTENTS {
+            self.closed.pop_front();
+        }
+        self.closed.push_back(state);
+        Some(state)
+    }
+
+    /// An open extent.
+    pub(crate) fn get(&self, extent: ExtentId) -> Option<&ExtentState> {
+        self.by_id.get(&extent)
+    }
+
+    /// The open extents of an account.
+    pub(crate) fn of(&self, account: AccountId) -> impl Iterator<Item = &ExtentState> {
+        self.by_account
+            .range((account, ExtentId(0))..=(account, ExtentId(u32::MAX)))
+            .filter_map(|(_, extent)| self.by_id.get(extent))
+    }
+
+    /// Pages that an account's extents hold.
+    pub(crate) fn pages_held(&self, account: AccountId) -> u64 {
+        self.of(account)
+            .fold(0, |sum, extent| sum.saturating_add(extent.pages_held))
+    }
+
+    /// An account's extent by its first address and its opening time; also one that was closed lately.
+    pub(crate) fn find(&self, account: AccountId, address: u64, since: Nanos) -> Option<ExtentState> {
+        let is_it = |state: &&ExtentState| {
+            let opened = &state.opened;
+            (opened.account, opened.address, state.since) == (account, address, since)
+        };
+        let closed = || self.closed.iter().rev().find(is_it);
+        self.of(account).find(is_it).or_else(closed).copied()
+    }
+
+    /// The extents that held pages of a changed range before the change.
+    pub(crate) fn changed(&self, time: Nanos, change: &MappingChanged) -> Vec<Hit> {
+        if matches!(
+            change.within,
+            RangeIn::Mm(MmId(0)) | RangeIn::AddressSpace(AddressSpaceId(0))
+        ) {
+            return Vec::new();
+        }
+        let mut hits = self.overlapping(change.within, &(change.address..change.end));
+        hits.retain(|hit| hit.extent.since < time && hit.extent.pages_held > 0);
+        hits
+    }
+
+    /// The extents that hold a part of a range.
+    fn overlapping(&self, within: RangeIn, range: &Range<u64>) -> Vec<Hit> {
+        let hit = |extent: ExtentId| {
+            let state = self.by_id.get(&extent)?;
+            let location = state.locations().find(|location| location.within == within)?;
+            let shared = overlap(&location.range, range)?;
+            let start = location.range.start;
+            let parts = match self.unmapped.get(&extent) {
+                None => vec![shared],
+                Some(unmapped) => {
+                    let unmapped = match within {
+                        RangeIn::Mm(_) => &unmapped.memory,
+                        RangeIn::AddressSpace(_) => &unmapped.file,
+                    };
+                    let left = unmapped.without(&(shared.start - start..shared.end - start));
+                    left.into_iter()
+                        .map(|part| part.start + start..part.end + start)
+                        .collect()
+                }
+            };
+            (!parts.is_empty()).then_some(Hit {
+                extent: *state,
+                parts,
+            })
+        };
+        self.by_location.near(within, range).filter_map(hit).collect()
+    }
+
+    /// Marks the extents of an mm that exited, and removes them from the index: the kernel may reuse the mm's address.
+    pub(crate) fn mm_exited(&mut self, time: Nanos, mm: MmId) -> bool {
+        let all: Vec<_> = self.by_location.of(RangeIn::Mm(mm)).collect();
+        for extent in all {
+            let Some(state) = self.by_id.get_mut(&extent) else {
+                continue;
+            };
+            if let Some(location) = in_memory(&state.opened) {
+                self.by_location.remove(&location, extent);
+            }
+            state.mm_exited = Some(time);
+            self.mm_exited.insert((time, extent));
+        }
+        true
+    }
+
+    /// Marks the extents of a freed file, and removes them from the index: the kernel may reuse its address.
+    pub(crate) fn address_space_freed(&mut self, file: AddressSpaceId) -> bool {
+        let all: Vec<_> = self.by_location.of(RangeIn::AddressSpace(file)).collect();
+        for extent in all {
+            let Some(state) = self.by_id.get_mut(&extent) else {
+                continue;
+            };
+            if let Some(location) = in_file(&state.opened) {
+                self.by_location.remove(&location, extent);
+            }
+            state.file_freed = true;
+        }
+        true
+    }
+
+    /// The open extents whose mm exited `ago` before `now` or earlier. Each extent is returned once.
+    pub(crate) fn take_mm_exited(&mut self, now: Nanos, ago: Nanos) -> Vec<ExtentState> {
+        let Some(until) = now.0.checked_sub(ago.0) else {
+            return Vec::new();
+        };
+        let later = (Nanos(until.saturating_add(1)), ExtentId(0));
+        let rest = self.mm_exited.split_off(&later);
+        let due = std::mem::replace(&mut self.mm_exited, rest);
+        due.iter()
+            .filter_map(|(_, extent)| self.by_id.get(extent).copied())
+            .collect()
+    }
+}
+
+/// The change unmaps pages for good. `MADV_DONTNEED` on a file's memory does not: the next access maps the same page.
+fn unmaps(change: MappingChange, in_file: bool) -> bool {
+    match change {
+        MappingChange::Munmap
+        | MappingChange::MmapOver
+        | MappingChange::Mremap
+        | MappingChange::Brk
+        | MappingChange::Unmap
+        | MappingChange::Truncate => true,
+        MappingChange::Dontneed => !in_file,
+        MappingChange::Free
+        | MappingChange::Mprotect
+        | MappingChange::UffdWp
+        | MappingChange::SoftDirty
+        | MappingChange::Fork => false,
+    }
+}

@@ -1,0 +1,75 @@
+//! The stream itself: its header, its clock and its end.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use pintrace_events::units::Nanos;
+use pintrace_events::{Started, Stopped};
+
+/// Bytes of a page where the stream does not say.
+const DEFAULT_PAGE_SIZE: u64 = 4096;
+
+/// What is known of the stream as a whole.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct StreamState {
+    /// Latest time of an event.
+    pub(crate) time: Nanos,
+    /// Time of the header, or of the first event until the header arrives.
+    pub(crate) start: Option<Nanos>,
+    pub(crate) header: Option<Arc<Started>>,
+    pub(crate) ending: Option<Stopped>,
+    last_tick: Option<Nanos>,
+}
+
+impl StreamState {
+    /// Moves the clock to the time of an event. The clock never goes back.
+    pub(crate) fn advance(&mut self, time: Nanos) {
+        self.time = self.time.max(time);
+        self.start.get_or_insert(time);
+    }
+
+    /// Takes the header; false if the stream has one already.
+    pub(crate) fn started(&mut self, time: Nanos, started: &Started) -> bool {
+        if self.header.is_some() {
+            return false;
+        }
+        self.start = Some(time);
+        self.last_tick = Some(time);
+        self.header = Some(Arc::new(started.clone()));
+        true
+    }
+
+    pub(crate) fn stopped(&mut self, stopped: &Stopped) -> bool {
+        self.ending = Some(stopped.clone());
+        true
+    }
+
+    /// Ends a tick and returns its length in seconds; `None` if no time has passed since the previous tick.
+    pub(crate) fn tick(&mut self) -> Option<f64> {
+        let since = self.last_tick.or(self.start).unwrap_or_default();
+        let seconds = self.time.since(since).as_secs();
+        (seconds > 0.0).then(|| {
+            self.last_tick = Some(self.time);
+            seconds
+        })
+    }
+
+    /// The kernel keeps exclusive anonymous pages from being copied (`PG_anon_exclusive`, 5.19). False until the header
+    /// arrives.
+    pub(crate) fn keeps_exclusive_pages(&self) -> bool {
+        self.header.as_ref().is_some_and(|header| header.exclusive_pages)
+    }
+
+    /// Bytes of a page.
+    pub(crate) fn page_size(&self) -> u64 {
+        match self.header.as_ref().map_or(0, |header| header.page_size) {
+            0 => DEFAULT_PAGE_SIZE,
+            size => u64::from(size),
+        }
+    }
+
+    /// Pages of a range of bytes.
+    pub(crate) fn pages_of(&self, range: &Range<u64>) -> u64 {
+        range.end.saturating_sub(range.start).div_ceil(self.page_size())
+    }
+}
