@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use pintrace_common::ledger::Extent;
-use pintrace_common::watch::{Touched, touch};
+use pintrace_common::mm_events::{MappingChanged, mapping_change};
 
 use pintrace_events::units::Nanos;
 use pintrace_source::ledger::{Ledger, LedgerError};
@@ -23,7 +23,7 @@ pub(super) struct Changing {
 }
 
 fn places(extent: &Extent) -> impl Iterator<Item = u64> {
-    [extent.space, extent.file]
+    [extent.mm, extent.address_space]
         .into_iter()
         .filter(|&space| space != 0)
 }
@@ -62,11 +62,15 @@ impl Changing {
 impl Tracker {
     /// Tells how far the extents reach that a touch may concern, and how much of them is left by now. What is left now was
     /// there then.
-    pub(super) fn sample_changing(&mut self, touched: &Touched, ledger: &Ledger) -> Result<(), LedgerError> {
+    pub(super) fn sample_changing(
+        &mut self,
+        touched: &MappingChanged,
+        ledger: &Ledger,
+    ) -> Result<(), LedgerError> {
         let time = touched.header.time_ns;
-        let in_file = touched.header.id == touch::FILE;
-        let shrinking: BTreeSet<u32> = of(&self.changing.shrink, touched.space).collect();
-        let all: BTreeSet<u32> = of(&self.changing.grow, touched.space)
+        let in_file = touched.header.id == mapping_change::FILE;
+        let shrinking: BTreeSet<u32> = of(&self.changing.shrink, touched.within).collect();
+        let all: BTreeSet<u32> = of(&self.changing.grow, touched.within)
             .chain(shrinking.iter().copied())
             .collect();
         for index in all {
@@ -98,14 +102,14 @@ mod tests {
     #[test]
     fn an_extent_is_looked_at_as_long_as_it_may_change() {
         let extent = Extent {
-            space: 7,
-            file: 8,
+            mm: 7,
+            address_space: 8,
             grown_ns: 1_000_000_000,
             ..Extent::default()
         };
         let mut changing = Changing::default();
         changing.begins(1, &extent);
-        changing.begins(2, &Extent { space: 9, ..extent });
+        changing.begins(2, &Extent { mm: 9, ..extent });
         let grow = |changing: &Changing, space| of(&changing.grow, space).collect::<Vec<_>>();
         assert_eq!(
             [7, 8, 9].map(|space| grow(&changing, space)),

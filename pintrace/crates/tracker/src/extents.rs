@@ -57,10 +57,10 @@ impl Tracker {
             end: extent.end,
             pages: extent.pages,
             bytes_held: extent.bytes_held,
-            flags: extent.flags & !Extent::MARKS,
+            flags: extent.flags & !Extent::INEXACT_MARKS,
             stack,
-            mm: MmId(extent.space),
-            address_space: AddressSpaceId(extent.file),
+            mm: MmId(extent.mm),
+            address_space: AddressSpaceId(extent.address_space),
             file_offset: extent.file_offset,
         };
         self.push(time, Body::ExtentOpened(opened));
@@ -69,11 +69,11 @@ impl Tracker {
             index,
             Extent {
                 pages_held: extent.pages,
-                flags: extent.flags & !Extent::MARKS,
+                flags: extent.flags & !Extent::INEXACT_MARKS,
                 ..*extent
             },
         );
-        self.emit_partial_release(time, index, extent.flags & Extent::MARKS);
+        self.emit_partial_release(time, index, extent.flags & Extent::INEXACT_MARKS);
         Ok(())
     }
 
@@ -128,7 +128,7 @@ impl Tracker {
         };
         self.push(now, Body::ExtentSampled(sampled));
         // The record of it may have been lost.
-        self.emit_partial_release(now, index, extent.flags & Extent::MARKS);
+        self.emit_partial_release(now, index, extent.flags & Extent::INEXACT_MARKS);
     }
 
     /// Tells that an extent is not whole any more, once for each mark.
@@ -143,7 +143,7 @@ impl Tracker {
         self.changing.partially_released(index, emitted);
         let partially_released = ExtentPartiallyReleased {
             extent: ExtentId(index),
-            ambiguous_owner: emitted.flags & Extent::DOUBTFUL != 0,
+            ambiguous_owner: emitted.flags & Extent::AMBIGUOUS_OWNER != 0,
         };
         self.push(time, Body::ExtentPartiallyReleased(partially_released));
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use pintrace_common::counters::Loss;
 use pintrace_common::ledger::AccountKey;
-use pintrace_common::mend::caller;
+use pintrace_common::reconcile::caller;
 use pintrace_common::scan::PAGE_STRUCT;
 
 use crate::scan_events::{HolderSample, NOBODY, ScanEvents, likely_subsystem, nobody};
@@ -53,7 +53,7 @@ const NOT_IN_LEDGER: AccountId = AccountId(1 << 31);
 /// Losses that falsify what the ledger holds, until it is reconciled.
 const LEDGER_LOSSES: &[Loss] = &[
     Loss::FolioTableFull,
-    Loss::HolderCellsFull,
+    Loss::OwnerCellsFull,
     Loss::AccountTableFull,
     Loss::PagesUnreadable,
     Loss::CellContended,
@@ -110,7 +110,7 @@ impl Reconciler {
         }
         for (pid, run) in &result.owned {
             let name = names.get(pid).map_or("", String::as_str);
-            let Some(account) = self.account(*pid, caller::OLDER, name, ledger)? else {
+            let Some(account) = self.account(*pid, caller::PREEXISTING, name, ledger)? else {
                 continue;
             };
             let stretch = self.stretch(run);
@@ -144,7 +144,9 @@ impl Reconciler {
 
     /// Puts what is known of preexisting pins, and how much was reconciled, into a sample.
     pub fn apply_to(&self, balance: &mut BalanceSampled, tracker: &Tracker) {
-        let known = tracker.held_by(caller::OLDER).min(self.adjuster.preexisting);
+        let known = tracker
+            .held_by(caller::PREEXISTING)
+            .min(self.adjuster.preexisting);
         // The hooks have seen these as releases of pins that the ledger knew.
         let released = (self.adjuster.preexisting - known).min(balance.ledger_released);
         balance.ledger_released -= released;
@@ -287,7 +289,7 @@ impl Reconciler {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => {
                     let process = process::read(self.scanner.proc(), pid).unwrap_or_else(nobody);
-                    let account = self.account(pid, caller::HEALED, &process.comm, ledger)?;
+                    let account = self.account(pid, caller::RECONCILED, &process.comm, ledger)?;
                     new.insert((process, account))
                 }
             };

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use pintrace_common::ledger::{Account, Extent};
-use pintrace_common::mend::caller;
+use pintrace_common::reconcile::caller;
 
 use pintrace_events::units::{AccountId, Nanos, Pid, StackId, Tid};
 use pintrace_events::{AccountOpened, AccountSampled, AddressSpaceId, Body, Event, MmId, ProcessSeen};
@@ -86,7 +86,7 @@ impl Tracker {
         self.likely_subsystems.insert(pid, subsystem);
     }
 
-    /// Pins that accounts for pins of that caller hold, as they were last told: see [`pintrace_common::mend::caller`].
+    /// Pins that accounts for pins of that caller hold, as they were last told: see [`pintrace_common::reconcile::caller`].
     pub fn held_by(&self, caller: u64) -> u64 {
         let accounts = self.accounts.values().map(|emitted| &emitted.account);
         accounts
@@ -138,13 +138,17 @@ impl Tracker {
                 self.open_extent(time, opened.header.id, &extent, ledger)?;
             }
             Record::ExtentClosed(closed) => self.close_extent(closed),
-            Record::ExtentShrinks(shrinks) => {
-                let marks = if shrinks.doubtful == 0 {
-                    Extent::SHRUNK
+            Record::ExtentPartiallyReleased(partially_released) => {
+                let marks = if partially_released.ambiguous_owner == 0 {
+                    Extent::PARTIALLY_RELEASED
                 } else {
-                    Extent::MARKS
+                    Extent::INEXACT_MARKS
                 };
-                self.emit_partial_release(Nanos(shrinks.header.time_ns), shrinks.header.id, marks);
+                self.emit_partial_release(
+                    Nanos(partially_released.header.time_ns),
+                    partially_released.header.id,
+                    marks,
+                );
             }
             Record::ProcessExited(exited) => {
                 self.ended.insert(exited.header.id, exited.header.time_ns);
@@ -152,14 +156,14 @@ impl Tracker {
                 let body = Body::ProcessExited(exit::unpack(exited));
                 self.push(Nanos(exited.header.time_ns), body);
             }
-            Record::Touched(touched) => {
+            Record::MappingChanged(touched) => {
                 self.sample_changing(touched, ledger)?;
                 self.mapping_changed(touched, ledger);
             }
-            Record::SpaceEnded(ended) => {
+            Record::MmOrAddressSpaceGone(ended) => {
                 let body = match ended.header.id {
-                    0 => Body::MmExited(MmId(ended.space)),
-                    _ => Body::AddressSpaceFreed(AddressSpaceId(ended.space)),
+                    0 => Body::MmExited(MmId(ended.within)),
+                    _ => Body::AddressSpaceFreed(AddressSpaceId(ended.within)),
                 };
                 self.push(Nanos(ended.header.time_ns), body);
             }
@@ -237,7 +241,7 @@ impl Tracker {
         let time = Nanos(account.opened_ns);
         let pid = account.key.tgid();
         let comm = comm(&account.comm);
-        let from_scan = matches!(account.key.caller, caller::OLDER | caller::HEALED);
+        let from_scan = matches!(account.key.caller, caller::PREEXISTING | caller::RECONCILED);
         if id != 0 && pid != 0 && self.processes.insert(pid) {
             let seen = process::read(&self.proc, pid).unwrap_or_else(|| {
                 self.unread += 1;
