@@ -420,7 +420,7 @@ fn a_view_without_a_terminal_names_the_options_for_one_table() {
     assert_eq!(code(&output), 1);
     let said = stderr(&output);
     assert!(
-        said.contains("no terminal") && said.contains("--once") && said.contains("--json"),
+        said.contains("not a terminal") && said.contains("--once") && said.contains("--json"),
         "{said}"
     );
 }
