@@ -59,7 +59,7 @@ fn a_full_disk_ends_the_recording_but_neither_the_file_nor_the_command() {
     before.assert_nothing_is_left();
 
     // What was said to be kept is what the disk holds, also for the next mount.
-    let kept = number_before(&ended.said, " events before are kept");
+    let kept = number_before(&ended.said, " events before.");
     disk.remount();
     assert_eq!(disk.names(), ["full.pintrace", "lost+found", "other"]);
     assert!(fs::read(&filler).unwrap().iter().all(|byte| *byte == FILLING[0]));
