@@ -4,6 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReleaseOutcome(pub u64);
 
+#[expect(clippy::inline_always, reason = "the hooks must not pay a call for a shift and a mask")]
 impl ReleaseOutcome {
     /// One owner had all the pins, and its figures are still to be lowered. The upper half holds the owner.
     const OWED: u64 = 1 << 31;
@@ -35,7 +36,6 @@ impl ReleaseOutcome {
 
     /// The owner whose figures are still to be lowered by all the pins.
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "the upper half fits")]
     pub fn debtor(self) -> Option<u32> {
         if self.0 & Self::OWED == 0 {
             return None;
