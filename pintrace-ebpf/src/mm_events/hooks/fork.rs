@@ -51,7 +51,7 @@ pub fn copied(context: MapRef<TaskContext>, fresh: u64, address: u64) {
     let bytes = if folio.is_none() { 1 << 12 } else { folio.bytes() };
     let address = address & !(bytes - 1);
     // Only this task uses the context.
-    set!(context.pages = get!(context.pages) + bytes >> 12);
+    set!(context.pages = get!(context.pages) + (bytes >> 12));
     if address < get!(context.address) {
         set!(context.address = address);
     }

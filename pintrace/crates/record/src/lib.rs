@@ -1,6 +1,6 @@
 //! Recordings: a stream of events in a file. A recording holds inputs only, so this crate does not depend on the model.
 //!
-//! [`Recording`] writes a file, [`Writer`] writes to any output, [`Reader`] reads from any input. [`format`] describes
+//! [`Recording`] writes a file, [`Writer`] writes to any output, [`Reader`] reads from any input. [`mod@format`] describes
 //! the layout.
 
 pub mod file;
