@@ -9,5 +9,6 @@ mod late_stacks;
 mod mm_events;
 pub mod names;
 pub mod reconcile;
+pub mod sampler;
 pub mod scan_events;
 pub mod tracker;
