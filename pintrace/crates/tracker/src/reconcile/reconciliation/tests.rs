@@ -173,7 +173,7 @@ fn run(pfn: u64) -> FolioRun {
         pfn,
         folios: 1,
         order: 0,
-        kind: MemoryKind::Anonymous,
+        kind: MemoryKind::Anon,
         pins: 1,
         index: 0,
     }
