@@ -1,8 +1,10 @@
 //! From kernel-side records and tables to events: names are looked up now, because tomorrow a pid, a
 //! stack id or an address means nothing.
 
+mod accounts;
 pub mod budget;
 mod changing;
+mod emitter;
 mod exit;
 mod extents;
 mod late_stacks;

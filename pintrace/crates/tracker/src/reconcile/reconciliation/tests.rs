@@ -207,7 +207,7 @@ fn a_missed_pin_is_added_at_the_second_look_after_two_samples_of_difference() {
     kernel.pass(TICK);
     reconciliation.reconcile(&mut kernel).unwrap();
     assert_eq!(reconciliation.schedule.due(), Some(kernel.now() + SECOND_LOOK));
-    kernel.pass(SECOND_LOOK - Duration::from_millis(1));
+    kernel.pass(Duration::from_millis(19));
     reconciliation.reconcile(&mut kernel).unwrap();
     assert_eq!(kernel.held(), 0);
     kernel.pass(Duration::from_millis(1));
