@@ -19,59 +19,59 @@ pub mod head_encoding {
     pub const MASK_SHIFT: u32 = 40;
 }
 
-/// Offsets are in bytes; a field that a kernel lacks is [`Facts::ABSENT`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
-pub struct Facts {
-    /// `FOLL_LONGTERM`: an enumerator since about 6.3, a macro before (include/linux/mm.h).
-    pub foll_longterm: u32,
-    /// `GUP_PIN_COUNTING_BIAS`: what a pin adds to the reference count of a small folio.
-    pub pin_bias: u32,
-    /// log2 of `sizeof(struct page)`.
-    pub page_struct_shift: u32,
-    /// One of [`head_encoding`].
-    pub head_encoding: u32,
-    /// `page.flags`.
-    pub page_flags: u32,
-    /// `page.compound_head` or `page.compound_info`.
-    pub page_compound_head: u32,
-    /// `page._refcount`.
-    pub page_refcount: u32,
-    /// The bit number of `PG_head`.
-    pub pg_head: u32,
-    /// The folio's number of pages, a u32 seen from the head page.
-    pub folio_nr_pages: u32,
-    /// `page._mapcount`.
-    pub page_mapcount: u32,
-    /// The exact count of pins of a large folio, a u32 seen from the head page.
-    pub folio_pincount: u32,
-    /// The least order of folios that have one.
-    pub pincount_order: u32,
-    /// `task_struct.mm`.
-    pub task_mm: u32,
-    /// `task_struct.stack`.
-    pub task_stack: u32,
-    /// `task_struct.exit_code`.
-    pub task_exit_code: u32,
-    /// `task_struct.signal`.
-    pub task_signal: u32,
-    /// `signal_struct.live`: threads of the group that have not exited.
-    pub signal_live: u32,
-    /// `signal_struct.group_exit_code`.
-    pub signal_group_exit_code: u32,
-    /// `task_struct.tgid`.
-    pub task_tgid: u32,
-    /// `task_struct.start_time`.
-    pub task_start_time: u32,
-    /// `mm_struct.owner`, or [`Facts::ABSENT`] without `CONFIG_MEMCG`.
-    pub mm_owner: u32,
-    /// `THREAD_SIZE`, from the size of `union thread_union`.
-    pub thread_size: u32,
-    /// 1 if second copies of the programs are attached, for which the first ones leave marks.
-    pub two_turns: u32,
-    /// The number of a struct of plain words as which the programs may read memory in place; 0 if they may not
-    /// ([`cast`](crate::cast)).
-    pub cast_type: u32,
+kernel_facts! {
+    /// Offsets are in bytes; a field that a kernel lacks is [`Facts::ABSENT`].
+    Facts, read as u32 {
+        /// `FOLL_LONGTERM`: an enumerator since about 6.3, a macro before (include/linux/mm.h).
+        foll_longterm,
+        /// `GUP_PIN_COUNTING_BIAS`: what a pin adds to the reference count of a small folio.
+        pin_bias,
+        /// log2 of `sizeof(struct page)`.
+        page_struct_shift,
+        /// One of [`head_encoding`].
+        head_encoding,
+        /// `page.flags`.
+        page_flags,
+        /// `page.compound_head` or `page.compound_info`.
+        page_compound_head,
+        /// `page._refcount`.
+        page_refcount,
+        /// The bit number of `PG_head`.
+        pg_head,
+        /// The folio's number of pages, a u32 seen from the head page.
+        folio_nr_pages,
+        /// `page._mapcount`.
+        page_mapcount,
+        /// The exact count of pins of a large folio, a u32 seen from the head page.
+        folio_pincount,
+        /// The least order of folios that have one.
+        pincount_order,
+        /// `task_struct.mm`.
+        task_mm,
+        /// `task_struct.stack`.
+        task_stack,
+        /// `task_struct.exit_code`.
+        task_exit_code,
+        /// `task_struct.signal`.
+        task_signal,
+        /// `signal_struct.live`: threads of the group that have not exited.
+        signal_live,
+        /// `signal_struct.group_exit_code`.
+        signal_group_exit_code,
+        /// `task_struct.tgid`.
+        task_tgid,
+        /// `task_struct.start_time`.
+        task_start_time,
+        /// `mm_struct.owner`, or [`Facts::ABSENT`] without `CONFIG_MEMCG`.
+        mm_owner,
+        /// `THREAD_SIZE`, from the size of `union thread_union`.
+        thread_size,
+        /// 1 if second copies of the programs are attached, for which the first ones leave marks.
+        has_backups,
+        /// The number of a struct of plain words as which the programs may read memory in place; 0 if they may not
+        /// ([`cast`](crate::cast)).
+        rdonly_cast_type,
+    }
 }
 
 impl Facts {

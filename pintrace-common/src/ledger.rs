@@ -4,7 +4,7 @@
 //! running totals and never goes back. An *extent* is one contiguous range of long-term pins, and
 //! ends when its last page is released. Each extent belongs to an account.
 //!
-//! A *holder* is either, as one number: what a cell of the folio table names.
+//! A *owner* is either, as one number: what a cell of the folio table names.
 
 /// Which account a pin belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -54,7 +54,7 @@ pub struct Account {
     pub acquired: u64,
     /// Pages released since the account was opened.
     pub released: u64,
-    /// Bytes kept in place: whole folios, each counted once for each holder.
+    /// Bytes kept in place: whole folios, each counted once for each owner.
     pub bytes_held: u64,
     /// Pin calls that succeeded.
     pub calls: u64,
@@ -87,13 +87,13 @@ pub struct WantedStack {
     pub extent: u64,
 }
 
-/// Bit that tells an extent's holder number from an account's.
+/// Bit that tells an extent's owner number from an account's.
 pub const EXTENT_BIT: u32 = 1 << 31;
 
 /// A process that pins, until it ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
-pub struct Owner {
+pub struct PinningProcess {
     /// Pages that its long-term pins hold.
     pub longterm_pages_held: u64,
     /// When its first account was opened (monotonic ns): one that is older is of another process, which had the same id.
@@ -104,7 +104,7 @@ pub struct Owner {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Extent {
-    /// Pages still pinned, plus [`Extent::OPENING_BIAS`] while a pin call adds to it.
+    /// Pages still pinned, plus [`Extent::CALL_BIAS`] while a pin call adds to it.
     pub pages_held: u64,
     /// Bytes kept in place: whole folios.
     pub bytes_held: u64,
@@ -125,9 +125,9 @@ pub struct Extent {
     /// Id in the stack table, or [`STACK_LATER`], or another negative number.
     pub stack: i64,
     /// The `mm_struct` that `address` is one of; 0 for a memfd's pages.
-    pub space: u64,
+    pub mm: u64,
     /// The `address_space` of the file that the first page belongs to; 0 for anonymous memory.
-    pub file: u64,
+    pub address_space: u64,
     /// Where in the file, in bytes.
     pub file_offset: u64,
     /// Which system call pinned last, as far as its number and arguments tell; 0 for none.
@@ -136,30 +136,30 @@ pub struct Extent {
 
 impl Extent {
     /// Added to `pages_held` while a pin call is adding pages, so that no release closes it meanwhile.
-    pub const OPENING_BIAS: u64 = 1 << 40;
+    pub const CALL_BIAS: u64 = 1 << 40;
     /// In `flags`, beside those of the call: pages were released, and which ones are left is not known.
-    pub const SHRUNK: u32 = 1 << 31;
-    /// ... a release was given to one of several holders of a folio by rule, of which this is one: how many of its pages are
+    pub const PARTIALLY_RELEASED: u32 = 1 << 31;
+    /// ... a release was given to one of several owners of a folio by rule, of which this is one: how many of its pages are
     /// left is not known either.
-    pub const DOUBTFUL: u32 = 1 << 30;
+    pub const AMBIGUOUS_OWNER: u32 = 1 << 30;
     /// Both.
-    pub const MARKS: u32 = Self::SHRUNK | Self::DOUBTFUL;
+    pub const INEXACT_MARKS: u32 = Self::PARTIALLY_RELEASED | Self::AMBIGUOUS_OWNER;
 }
 
 /// Holders that one folio can have at one time.
-pub const SHARED_CELLS: usize = 15;
+pub const OWNER_CELLS: usize = 15;
 
-/// A folio with several holders. Every word changes by compare-and-swap.
+/// A folio with several owners. Every word changes by compare-and-swap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
-pub struct SharedFolio {
-    /// Pins in all cells together, or [`SharedFolio::DEAD`] once the entry is about to go.
+pub struct MultiOwnerFolio {
+    /// Pins in all cells together, or [`MultiOwnerFolio::DEAD`] once the entry is about to go.
     pub pins: u64,
-    /// holder << 32 | pins, or 0.
-    pub cells: [u64; SHARED_CELLS],
+    /// owner << 32 | pins, or 0.
+    pub cells: [u64; OWNER_CELLS],
 }
 
-impl SharedFolio {
+impl MultiOwnerFolio {
     /// In `pins`: nobody may add to this entry any more.
     pub const DEAD: u64 = u64::MAX;
 }
@@ -169,7 +169,7 @@ pub const CHUNK_PAGES: usize = 64;
 
 /// The folio table's unit: a cell for each struct page of an aligned run of [`CHUNK_PAGES`].
 ///
-/// A cell is holder << 32 | pins, 0 when nobody holds the folio, or [`SHARED_MARK`]. Only the cell
+/// A cell is owner << 32 | pins, 0 when nobody holds the folio, or [`MULTI_OWNER_MARK`]. Only the cell
 /// of a folio's head page is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
@@ -179,4 +179,4 @@ pub struct Chunk {
 }
 
 /// In a chunk's cell: the folio has an entry among the shared folios.
-pub const SHARED_MARK: u64 = (u32::MAX as u64) << 32;
+pub const MULTI_OWNER_MARK: u64 = (u32::MAX as u64) << 32;

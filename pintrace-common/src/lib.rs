@@ -5,12 +5,18 @@
 //! both sides compile the same definitions.
 #![no_std]
 
-pub mod cast;
+#[macro_use]
+mod injected;
+
 pub mod counters;
 pub mod facts;
 pub mod ledger;
 pub mod limits;
-pub mod mend;
+pub mod mm_events;
+pub mod rdonly_cast;
+pub mod reconcile;
+pub mod release_outcome;
 pub mod scan;
-pub mod watch;
 pub mod wire;
+
+pub use injected::Injected;

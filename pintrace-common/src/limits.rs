@@ -9,34 +9,34 @@ pub const ACCOUNTS: u32 = 16_384;
 pub const FOLIO_CHUNKS: u32 = 1 << 16;
 /// The most that it takes: 4 TiB of memory, twice over.
 pub const MOST_FOLIO_CHUNKS: u32 = 1 << 25;
-/// Folios that are large or have more than one holder.
-pub const SHARED_FOLIOS: u32 = 262_144;
+/// Folios that are large or have more than one owner.
+pub const MULTI_OWNER_FOLIOS: u32 = 262_144;
 /// The same where the table takes its memory at once, 128 bytes each.
-pub const ELDER_SHARED_FOLIOS: u32 = 16_384;
+pub const PREALLOCATED_MULTI_OWNER_FOLIOS: u32 = 16_384;
 /// Pin calls with `FOLL_LONGTERM` under way at one time.
-pub const CALLS: u32 = 16_384;
+pub const LONGTERM_CALLS: u32 = 16_384;
 /// Words for calls that are between the two copies of a program; a power of two.
-pub const MARKS: u32 = 131_072;
+pub const BACKUP_TOKENS: u32 = 131_072;
 /// Places for calls that wait for their stack; a power of two.
 pub const WANTED_STACKS: u32 = 4096;
 /// Threads whose account is found without a look-up by key; a power of two.
 pub const RECENT: u32 = 4096;
 /// Address spaces and files that long-term extents are in.
-pub const WATCHED: u32 = 4096;
+pub const RANGE_FILTERS: u32 = 4096;
 /// Tasks in the middle of a fault, a fork or a look at what is dirty.
-pub const FAULTS: u32 = 4096;
+pub const TASK_CONTEXTS: u32 = 4096;
 /// Holders whose pages were copied, by kind of copy.
-pub const COPIES: u32 = 4096;
+pub const COWS: u32 = 4096;
 /// Small folios of which the latest reference that is no pin is known, where these are followed. The oldest give way.
-pub const REFERENCES: u32 = 65_536;
+pub const FOLL_GET_FOLIOS: u32 = 65_536;
 /// Entries of a table that is not used.
 pub const UNUSED: u32 = 64;
 /// Processes that take such references.
-pub const REFERRERS: u32 = 4096;
+pub const FOLL_GET_PROCESSES: u32 = 4096;
 /// Pages of one call of which the references are followed; direct I/O has 256 in a bio (`BIO_MAX_VECS`).
-pub const REFERENCES_A_CALL: u32 = 256;
+pub const FOLL_GET_PAGES_PER_CALL: u32 = 256;
 /// Processes with pending-flush windows, by cause.
-pub const WINDOWS: u32 = 8192;
+pub const FLUSH_WINDOWS: u32 = 8192;
 /// Pending-flush windows open at one time.
 pub const OPEN_WINDOWS: u32 = 4096;
 /// Kernel stacks kept.

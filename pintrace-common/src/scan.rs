@@ -10,13 +10,13 @@ pub const RUN_CHUNKS: u32 = ROWS * ROW_CHUNKS;
 pub const ROWS: u32 = 32;
 /// ... of so many chunks: the verifier follows a loop turn by turn, and each of the two by itself.
 pub const ROW_CHUNKS: u32 = 32;
-/// Entries of [`Found`] in one value of the map that holds them.
+/// Entries of [`PinnedFolio`] in one value of the map that holds them.
 pub const BLOCK: usize = 128;
 /// Values of that map: room for every page that one run can look at.
 #[expect(clippy::cast_possible_truncation, reason = "small constants")]
 pub const BLOCKS: u32 = RUN_CHUNKS * CHUNK_PAGES as u32 / BLOCK as u32;
 /// Bytes that one look at kernel memory gives.
-pub const PEEK_BYTES: usize = 64;
+pub const PROBE_READ_BYTES: usize = 64;
 
 /// log2 of the pages of a section of memory: all of them have struct pages, or none (128 MiB on x86-64,
 /// arch/x86/include/asm/sparsemem.h; no less elsewhere).
@@ -36,44 +36,44 @@ pub mod buddy {
     pub const BIT: u32 = 0x80;
 }
 
-/// Offsets are in bytes, within `struct page` or the folio's head page.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[repr(C)]
-pub struct ScanFacts {
-    /// `page.flags`.
-    pub page_flags: u32,
-    /// `page.mapping`.
-    pub page_mapping: u32,
-    /// `page._mapcount`; `page_type` lies in the same place.
-    pub page_mapcount: u32,
-    /// `page._refcount`.
-    pub page_refcount: u32,
-    /// `page.private`: the order of a free block.
-    pub page_private: u32,
-    /// The bit number of `PG_head`.
-    pub pg_head: u32,
-    /// One of [`buddy`].
-    pub buddy: u32,
-    /// `PGTY_buddy`, for [`buddy::TOP_BYTE`].
-    pub pgty_buddy: u32,
-    /// The folio's number of pages, a u32 seen from the head page.
-    pub folio_nr_pages: u32,
-    /// The exact count of pins of a large folio, seen from the head page.
-    pub folio_pincount: u32,
-    /// The least order of folios that have one: 5.10 keeps it in the third struct page.
-    pub pincount_order: u32,
-    /// `GUP_PIN_COUNTING_BIAS`.
-    pub pin_bias: u32,
-    /// `task_struct.mm`.
-    pub task_mm: u32,
-    /// `task_struct.tgid`.
-    pub task_tgid: u32,
-    /// `mm_struct.has_pinned` (up to 5.13) or `mm_struct.flags`.
-    pub mm_flags: u32,
-    /// The bit number of `PG_uptodate`.
-    pub pg_uptodate: u32,
-    /// The number of `struct folio` among the kernel's types; 0 where it has none.
-    pub folio_type: u32,
+kernel_facts! {
+    /// Offsets are in bytes, within `struct page` or the folio's head page.
+    ScanFacts, read as u32 {
+        /// `page.flags`.
+        page_flags,
+        /// `page.mapping`.
+        page_mapping,
+        /// `page._mapcount`; `page_type` lies in the same place.
+        page_mapcount,
+        /// `page._refcount`.
+        page_refcount,
+        /// `page.private`: the order of a free block.
+        page_private,
+        /// The bit number of `PG_head`.
+        pg_head,
+        /// One of [`buddy`].
+        buddy,
+        /// `PGTY_buddy`, for [`buddy::TOP_BYTE`].
+        pgty_buddy,
+        /// The folio's number of pages, a u32 seen from the head page.
+        folio_nr_pages,
+        /// The exact count of pins of a large folio, seen from the head page.
+        folio_pincount,
+        /// The least order of folios that have one: 5.10 keeps it in the third struct page.
+        pincount_order,
+        /// `GUP_PIN_COUNTING_BIAS`.
+        pin_bias,
+        /// `task_struct.mm`.
+        task_mm,
+        /// `task_struct.tgid`.
+        task_tgid,
+        /// `mm_struct.has_pinned` (up to 5.13) or `mm_struct.flags`.
+        mm_flags,
+        /// The bit number of `PG_uptodate`.
+        pg_uptodate,
+        /// The number of `struct folio` among the kernel's types; 0 where it has none.
+        folio_type,
+    }
 }
 
 /// A run of the scan: where it stands and what it has counted.
@@ -112,7 +112,7 @@ pub const MAPPING_FILE: u8 = 4;
 /// A folio that is pinned, or looks as if it were.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
-pub struct Found {
+pub struct PinnedFolio {
     /// Frame of its head page.
     pub pfn: u64,
     /// Pins: exact for a large folio; for a small one references / 1024, of which other references may be a part.
@@ -136,19 +136,19 @@ pub struct Found {
 #[repr(C)]
 pub struct Block {
     /// The entries.
-    pub entries: [Found; BLOCK],
+    pub entries: [PinnedFolio; BLOCK],
 }
 
 /// A look at kernel memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
-pub struct Peek {
+pub struct ProbeRead {
     /// `task_struct` of whoever looks.
     pub task: u64,
     /// 1 if the bytes could be read.
     pub readable: u64,
     /// Words from the address on.
-    pub words: [u64; PEEK_BYTES / 8],
+    pub words: [u64; PROBE_READ_BYTES / 8],
 }
 
 /// A task that has, or may have, pinned pages.

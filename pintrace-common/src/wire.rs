@@ -10,14 +10,14 @@ pub mod kind {
     pub const EXTENT_OPENED: u32 = 2;
     /// [`super::ExtentClosed`].
     pub const EXTENT_CLOSED: u32 = 3;
-    /// [`super::ExtentShrinks`].
-    pub const EXTENT_SHRINKS: u32 = 7;
+    /// [`super::ExtentPartiallyReleased`].
+    pub const EXTENT_PARTIALLY_RELEASED: u32 = 7;
     /// [`super::ProcessExited`].
     pub const PROCESS_EXITED: u32 = 4;
-    /// [`crate::watch::Touched`].
-    pub const TOUCHED: u32 = 5;
-    /// [`crate::watch::SpaceEnded`].
-    pub const SPACE_ENDED: u32 = 6;
+    /// [`crate::mm_events::MappingChanged`].
+    pub const MAPPING_CHANGED: u32 = 5;
+    /// [`crate::mm_events::MmOrAddressSpaceGone`].
+    pub const MM_OR_ADDRESS_SPACE_GONE: u32 = 6;
 }
 
 /// The head of every record.
@@ -67,11 +67,11 @@ pub struct ExtentClosed {
 /// The first page of a long-term extent is released, and others are left; or how many are left is not known any more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
-pub struct ExtentShrinks {
+pub struct ExtentPartiallyReleased {
     /// `id` is the extent's.
     pub header: Header,
     /// 1 if how many are left is not known.
-    pub doubtful: u64,
+    pub ambiguous_owner: u64,
 }
 
 /// The last thread of a process that has an account exited.

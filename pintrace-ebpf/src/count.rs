@@ -3,6 +3,7 @@
 use aya_ebpf::maps::PerCpuArray;
 use pintrace_common::counters::{Loss, Total};
 
+use crate::map_ref::Lookup;
 use crate::maps;
 
 /// Adds `n` pages to a total.
@@ -19,9 +20,8 @@ pub fn loss(which: Loss, n: u64) {
 
 #[inline(always)]
 fn add(map: &PerCpuArray<u64>, index: u32, n: u64) {
-    if let Some(counter) = map.get_ptr_mut(index) {
+    if let Some(counter) = map.at(index) {
         // An interrupt may count on the same CPU in the middle of an addition, hence atomic.
-        // SAFETY: a live, aligned map value, only ever accessed atomically by the programs.
-        unsafe { crate::atomic::Word::at(counter) }.add(n);
+        counter.word().add(n);
     }
 }

@@ -4,7 +4,7 @@ use core::ffi::c_void;
 
 use aya_ebpf::helpers::{bpf_get_current_task, bpf_probe_read_kernel, generated};
 
-use crate::{facts, in_place};
+use crate::{facts::FACTS, rdonly_cast};
 
 /// Reads kernel memory; `T` is plain numbers.
 #[inline(always)]
@@ -23,7 +23,7 @@ pub fn read_at<T>(place: *const u8) -> Option<T> {
 /// Reads a u64 of kernel memory.
 #[inline(always)]
 pub fn read_u64(address: u64) -> Option<u64> {
-    match in_place::u64_at(address) {
+    match rdonly_cast::u64_at(address) {
         None | Some(0) => read(address),
         value => value,
     }
@@ -32,7 +32,7 @@ pub fn read_u64(address: u64) -> Option<u64> {
 /// Reads a u32 of kernel memory.
 #[inline(always)]
 pub fn read_u32(address: u64) -> Option<u32> {
-    match in_place::u32_at(address) {
+    match rdonly_cast::u32_at(address) {
         None | Some(0) => read(address),
         value => value,
     }
@@ -44,7 +44,7 @@ pub fn read_u32(address: u64) -> Option<u32> {
 /// it throws that away, and the verifier refuses to read such a register.
 #[inline(always)]
 pub fn u64_at(address: u64) -> u64 {
-    if let Some(value) = in_place::u64_at(address) {
+    if let Some(value) = rdonly_cast::u64_at(address) {
         return value;
     }
     let mut value = 0u64;
@@ -56,7 +56,7 @@ pub fn u64_at(address: u64) -> u64 {
 /// A u32 of kernel memory; 0 if it cannot be read.
 #[inline(always)]
 pub fn u32_at(address: u64) -> u32 {
-    if let Some(value) = in_place::u32_at(address) {
+    if let Some(value) = rdonly_cast::u32_at(address) {
         return value;
     }
     let mut value = 0u32;
@@ -69,7 +69,7 @@ pub fn u32_at(address: u64) -> u32 {
 #[inline(always)]
 pub fn current_mm() -> u64 {
     let task = current_task();
-    u64_at(task + u64::from(facts::task_mm()))
+    u64_at(task + u64::from(FACTS.task_mm()))
 }
 
 /// The running task's `task_struct`.
@@ -88,8 +88,8 @@ pub fn on_task_stack(ctx: *mut c_void) -> bool {
     let Some(here) = read_u64(&raw const slot as u64) else {
         return false;
     };
-    let Some(stack) = read_u64(current_task() + u64::from(facts::task_stack())) else {
+    let Some(stack) = read_u64(current_task() + u64::from(FACTS.task_stack())) else {
         return false;
     };
-    here.wrapping_sub(stack) < u64::from(facts::thread_size())
+    here.wrapping_sub(stack) < u64::from(FACTS.thread_size())
 }

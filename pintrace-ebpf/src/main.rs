@@ -1,70 +1,26 @@
-//! pintrace's eBPF programs, for kernels since 5.17. `elder.rs` builds the same for older ones: what differs is in
-//! the folders `modern` and `elder`, file by file.
+//! The tracing programs for kernels with `bpf_loop` (5.17 and later). `without_bpf_loop.rs` builds the same programs
+//! for older kernels: everything that differs is in `compat`, file by file.
 //!
-//! A hook (`hooks_*`) asks whether it is its turn ([`turns`]), reads its arguments and calls
-//! [`acquire`] or [`release`]; these walk the pages ([`walk`], [`page`]), keep the folio table
-//! ([`folios`], [`shared`]) and the books of who holds what ([`accounts`], [`extents`]). Stacks are taken
-//! at once or by a program of their own ([`stacks`]). Offsets and enum values are injected ([`facts`]);
-//! nothing here knows a kernel version.
+//! A program (`hooks`) asks whether the call is its to count ([`backup`]), reads its arguments and calls
+//! [`ledger::acquire`] or [`ledger::release`]. These walk the pages ([`ledger::walk`], [`folio`]) and keep the folio
+//! table ([`ledger::folio_table`], [`ledger::multi_owner`]), the accounts and the extents. Stacks are taken at once or
+//! by a program of their own ([`stacks`]). User space injects offsets and enum values ([`facts`]); no code here
+//! compares kernel versions.
 #![no_std]
 #![no_main]
-#![feature(asm_experimental_arch)] // See turns.rs.
+#![feature(asm_experimental_arch)] // For backup.rs.
 #![feature(core_intrinsics)]
 #![expect(internal_features, reason = "atomic operations, see atomic.rs")]
 
-mod accounts;
-mod acquire;
-mod atomic;
 #[cfg(feature = "bench")]
 mod bench;
-#[cfg(feature = "bench")]
-mod bench_tables;
-mod calls;
-mod count;
-mod doubt;
-#[path = "modern/exchange.rs"]
-mod exchange;
-mod exit;
-mod extents;
-mod facts;
-mod folios;
-mod holders;
-mod hooks_call;
-mod hooks_more;
-mod hooks_pin;
-mod hooks_probe;
-mod hooks_unpin;
-mod in_place;
-mod kernel;
-#[path = "modern/locks.rs"]
-mod locks;
-mod log;
-#[path = "modern/loops.rs"]
-mod loops;
-mod maps;
-mod mend;
-mod page;
-mod pin_call;
-mod release;
-mod ring;
-mod shared;
-mod stacks;
-#[path = "modern/syscall.rs"]
-mod syscall;
-mod taken;
-#[path = "modern/trampoline.rs"]
-mod trampoline;
-mod trial;
-mod turns;
-mod walk;
-mod watch;
+#[path = "compat/with_bpf_loop/mod.rs"]
+mod compat;
+// Kernels without bpf_loop have no folio_add_pin.
+#[path = "hooks/folio_add_pin.rs"]
+mod folio_add_pin;
+#[path = "modules.rs"]
+mod modules;
+mod object;
 
-#[cfg(not(test))]
-#[panic_handler]
-fn panic(_info: &core::panic::PanicInfo) -> ! {
-    loop {}
-}
-
-#[unsafe(link_section = "license")]
-#[unsafe(no_mangle)]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+use modules::*;

@@ -8,11 +8,11 @@ use aya_ebpf::{
 };
 use pintrace_common::{
     counters::{Loss, Total},
-    ledger::{Account, AccountKey, Chunk, Extent, Owner, SharedFolio, WantedStack},
+    ledger::{Account, AccountKey, Chunk, Extent, MultiOwnerFolio, PinningProcess, WantedStack},
     limits,
 };
 
-use crate::loops::ON_DEMAND;
+use crate::compat::loops::ON_DEMAND;
 
 /// 0 until everything is attached: the hooks return at once.
 #[map]
@@ -35,9 +35,10 @@ pub static LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(Loss::COUNT 
 #[map]
 pub static CHUNKS: HashMap<u64, Chunk> = HashMap::with_max_entries(limits::FOLIO_CHUNKS, ON_DEMAND);
 
-/// Folios with several holders, by the address of their head page.
+/// Folios with several owners, by the address of their head page.
 #[map]
-pub static SHARED: HashMap<u64, SharedFolio> = HashMap::with_max_entries(limits::SHARED_FOLIOS, ON_DEMAND);
+pub static MULTI_OWNER_FOLIOS: HashMap<u64, MultiOwnerFolio> =
+    HashMap::with_max_entries(limits::MULTI_OWNER_FOLIOS, ON_DEMAND);
 
 /// Account ids by key. User space removes the entries of threads that have ended.
 #[map]
@@ -65,15 +66,15 @@ pub static NEXT_IDS: Array<u64> = Array::with_max_entries(2, 0);
 
 /// Tasks inside a pin call that may migrate pages first, by tgid << 32 | tid.
 #[map]
-pub static CALLS: HashMap<u64, u64> = HashMap::with_max_entries(limits::CALLS, ON_DEMAND);
+pub static LONGTERM_CALLS: HashMap<u64, u64> = HashMap::with_max_entries(limits::LONGTERM_CALLS, ON_DEMAND);
 
 /// How many such calls are under way: spares the releases a look-up.
 #[map]
-pub static CALLS_OPEN: Array<u64> = Array::with_max_entries(1, 0);
+pub static LONGTERM_CALLS_ACTIVE: Array<u64> = Array::with_max_entries(1, 0);
 
-/// Marks that first copies of programs leave for the second ([`crate::turns`]).
+/// Marks that first copies of programs leave for the second ([`crate::backup`]).
 #[map]
-pub static MARKS: Array<u64> = Array::with_max_entries(limits::MARKS, 0);
+pub static BACKUP_TOKENS: Array<u64> = Array::with_max_entries(limits::BACKUP_TOKENS, 0);
 
 /// Calls whose stack is to be taken ([`crate::stacks`]).
 #[map]
@@ -85,8 +86,8 @@ pub static RECENT: Array<u32> = Array::with_max_entries(limits::RECENT, 0);
 
 /// What a kprobe saw, kept for its kretprobe, by tgid << 32 | tid.
 #[map]
-pub static PROBED: HashMap<u64, crate::pin_call::PinCall> =
-    HashMap::with_max_entries(limits::CALLS, ON_DEMAND);
+pub static PROBED: HashMap<u64, crate::ledger::pin_call::PinCall> =
+    HashMap::with_max_entries(limits::LONGTERM_CALLS, ON_DEMAND);
 
 /// Kernel stacks of long-term pins, and of each account's first pin.
 #[map]
@@ -94,7 +95,7 @@ pub static STACKS: StackTrace = StackTrace::with_max_entries(limits::STACKS, 0);
 
 /// Processes that have an account, by their ids. The others may end unseen.
 #[map]
-pub static OWNERS: HashMap<u32, Owner> = HashMap::with_max_entries(limits::ACCOUNTS, ON_DEMAND);
+pub static PROCESSES: HashMap<u32, PinningProcess> = HashMap::with_max_entries(limits::ACCOUNTS, ON_DEMAND);
 
 #[map]
 static ZERO: Array<u64> = Array::with_max_entries(1, 0);

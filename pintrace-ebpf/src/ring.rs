@@ -1,4 +1,4 @@
-//! Sending records to user space.
+//! Sends records to user space.
 
 use pintrace_common::counters::Loss;
 

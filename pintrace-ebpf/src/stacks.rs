@@ -1,8 +1,8 @@
-//! Kernel stacks of what a pin call opens.
+//! Kernel stacks of the calls that open an account or an extent.
 //!
-//! To unwind takes longer than everything else that a hook does. Where a thread may be taken off its CPU
-//! inside a hook ([`crate::turns`]) that time would cost others their calls; so there a program of
-//! its own unwinds, after those that count. If the kernel skips it, a stack is missing and no page.
+//! Unwinding takes longer than all other work of a hook. Where a thread may be preempted inside a hook ([`crate::backup`]),
+//! that time would cost other threads their calls. There a program of its own unwinds, after the programs that count. If
+//! the kernel skips it, a stack is missing and no page is.
 
 use core::ffi::c_void;
 
@@ -17,7 +17,8 @@ use pintrace_common::{
     limits,
 };
 
-use crate::{count, facts, maps, turns};
+use crate::map_ref::{Lookup, set};
+use crate::{backup, count, facts::FACTS, maps};
 
 /// When a hook takes the stack.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,7 +33,7 @@ impl When {
     /// What suits the trampolines of this kernel.
     #[inline(always)]
     pub fn in_trampoline() -> Self {
-        if facts::two_turns() == 0 {
+        if FACTS.has_backups() == 0 {
             Self::Now
         } else {
             Self::Later
@@ -93,13 +94,11 @@ impl Opened {
         if self.when == When::Now || self.account | self.extent == 0 {
             return;
         }
-        if let Some(wanted) = maps::WANTED_STACKS.get_ptr_mut(turns::place_of(ctx, limits::WANTED_STACKS)) {
-            // SAFETY: a live map value. Two calls in one place at one moment would cost one its stack.
-            unsafe {
-                (*wanted).account = self.account;
-                (*wanted).extent = self.extent;
-                (*wanted).call = ctx as u64;
-            }
+        if let Some(wanted) = maps::WANTED_STACKS.at(backup::slot_of(ctx, limits::WANTED_STACKS)) {
+            // Two calls in one place at one moment would cost one its stack.
+            set!(wanted.account = self.account);
+            set!(wanted.extent = self.extent);
+            set!(wanted.call = ctx as u64);
         }
     }
 }
@@ -107,32 +106,30 @@ impl Opened {
 /// Takes the stack that the hooks on this very call have asked for.
 #[inline(always)]
 fn fetch(ctx: *mut c_void) -> i32 {
-    let Some(wanted) = maps::WANTED_STACKS.get_ptr_mut(turns::place_of(ctx, limits::WANTED_STACKS)) else {
+    let Some(wanted) = maps::WANTED_STACKS.at(backup::slot_of(ctx, limits::WANTED_STACKS)) else {
         return 0;
     };
-    // SAFETY: a live map value.
     let WantedStack {
         call,
         account,
         extent,
-    } = unsafe { *wanted };
+    } = wanted.copy();
     if call != ctx as u64 {
         return 0;
     }
-    // SAFETY: as above.
-    unsafe { (*wanted).call = 0 };
+    set!(wanted.call = 0);
     let stack = take(ctx);
     if account != 0
-        && let Some(account) = maps::ACCOUNTS.get_ptr_mut(account as u32)
+        && let Some(account) = maps::ACCOUNTS.at(account as u32)
     {
-        // SAFETY: a live map value; this thread has opened it, and only this writes the field.
-        unsafe { (*account).stack = stack };
+        // This thread has opened it, and only this writes the field.
+        set!(account.stack = stack);
     }
     if extent != 0
-        && let Some(extent) = maps::EXTENTS.get_ptr_mut((extent - 1) as u32)
+        && let Some(extent) = maps::EXTENTS.at((extent - 1) as u32)
     {
-        // SAFETY: as above. If it has closed and been opened anew meanwhile, that one waits for a stack as well.
-        unsafe { (*extent).stack = stack };
+        // If it has closed and been opened anew meanwhile, that one waits for a stack as well.
+        set!(extent.stack = stack);
     }
     0
 }

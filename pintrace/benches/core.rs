@@ -74,7 +74,7 @@ fn main() -> anyhow::Result<()> {
     let roots = Roots::default();
     let kernel = Kernel::read(&roots, table::functions())?;
     let mut layouts = Layouts::of(&kernel)?;
-    layouts.ledger.two_turns = 0;
+    layouts.ledger.has_backups = 0;
     let btf = loader_btf::of(&kernel.types);
     let mut ebpf = load::load(&kernel.facts, &layouts, &btf, &LoadOptions::default())?;
     let mut bench = Bench { ebpf: &mut ebpf };
@@ -171,7 +171,10 @@ impl Bench<'_> {
         arguments.extend(rest);
         arguments.resize(4, 0);
         let took = test_run(std::os::fd::AsFd::as_fd(&fd), &arguments)?;
-        let map = self.ebpf.map("BENCH_TURNS").context("no map BENCH_TURNS")?;
+        let map = self
+            .ebpf
+            .map("BENCH_ITERATIONS")
+            .context("no map BENCH_ITERATIONS")?;
         let made = Array::<_, u64>::try_from(map)?.get(&0, 0)?;
         if made != turns {
             return Err(anyhow!("{name} made {made} of {turns} turns"));

@@ -1,7 +1,7 @@
-//! `pintrace top` with a panic at SIGUSR1: to see in a guest what is left after it. Real programs, the real view.
+//! `pintrace top` that panics at SIGUSR1, for a guest test of what remains after a panic. Programs and view are the real ones.
 //!
-//! `PANICS_IN=beside` is `pintrace top` itself, with a thread beside it that panics. `sink` and `view` put the same parts
-//! together: there the sink of the traced events panics, or the thread that draws.
+//! `PANICS_IN=beside` runs `pintrace top` itself, and a thread beside it panics. `PANICS_IN=sink` and `PANICS_IN=view` run the
+//! same parts as `pintrace top`: the sink of the traced events panics, or the thread that draws.
 
 use std::error::Error;
 use std::future::poll_fn;
@@ -19,7 +19,7 @@ use pintrace::pipeline::sink::Fold;
 use pintrace_events::Stopped;
 use pintrace_model::Model;
 use pintrace_model::snapshot::Snapshot;
-use pintrace_tui::{self, ExitReason, guardian};
+use pintrace_tui::{ExitReason, ViewOptions};
 use tokio::sync::watch;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -27,17 +27,14 @@ type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 static ASKED: AtomicBool = AtomicBool::new(false);
 
 fn main() -> Result<ExitCode> {
-    if let guardian::Role::Done(code) = guardian::guard()? {
-        return Ok(ExitCode::from(code));
-    }
     let place = std::env::var("PANICS_IN")?;
     let beside = place == "beside";
-    // Before any other thread is there, so that none has the signal unblocked.
-    let mut wish = SigSet::empty();
-    wish.add(Signal::SIGUSR1);
-    wish.thread_block()?;
+    // Before any other thread starts, so that every thread has the signal blocked.
+    let mut on_request = SigSet::empty();
+    on_request.add(Signal::SIGUSR1);
+    on_request.thread_block()?;
     std::thread::spawn(move || {
-        ASKED.store(wish.wait().is_ok(), Ordering::SeqCst);
+        ASKED.store(on_request.wait().is_ok(), Ordering::SeqCst);
         if beside {
             panic_once_asked();
         }
@@ -50,8 +47,8 @@ fn main() -> Result<ExitCode> {
         .worker_threads(2)
         .enable_all()
         .build()?;
-    let outcome = runtime.block_on(top(&args, place == "sink"))?;
-    Ok(match outcome {
+    let exit_reason = runtime.block_on(top(&args, place == "sink"))?;
+    Ok(match exit_reason {
         ExitReason::Quit => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     })
@@ -61,7 +58,7 @@ fn panic_once_asked() {
     assert!(!ASKED.load(Ordering::SeqCst), "a panic on request");
 }
 
-/// As `cmd::top` does it, but for the panic.
+/// As `cmd::top`, with a panic.
 async fn top(args: &top::Args, in_sink: bool) -> Result<ExitReason> {
     let (mut session, first) = trace_args::start(&args.live, Vec::new())?;
     let (show, shown) = watch::channel(Arc::new(Snapshot::default()));
@@ -75,7 +72,7 @@ async fn top(args: &top::Args, in_sink: bool) -> Result<ExitReason> {
     let interval = args.interval;
     let source = tokio::spawn(async move {
         let stop = async {
-            // An error means that the view is gone, which is the same wish.
+            // An error means that the view has ended without a message, which also stops the session.
             let _ = quitting.await;
             Stopped {
                 reason: "quit".to_owned(),
@@ -84,16 +81,16 @@ async fn top(args: &top::Args, in_sink: bool) -> Result<ExitReason> {
         };
         run_session(&mut session, first, interval, &mut [&mut fold], stop).await
     });
-    let mut view = pin!(pintrace_tui::run(shown, pintrace_tui::Options::default()));
-    let outcome = poll_fn(|context| {
-        // Where the next snapshot would be drawn, with the terminal taken.
+    let mut view = pin!(pintrace_tui::run(shown, ViewOptions::default()));
+    let exit_reason = poll_fn(|context| {
+        // Before the next snapshot is drawn, while the view uses the terminal.
         if !in_sink {
             panic_once_asked();
         }
         view.as_mut().poll(context)
     });
-    let outcome = outcome.await;
+    let exit_reason = exit_reason.await;
     let _ = quit.send(());
     source.await??;
-    Ok(outcome?)
+    Ok(exit_reason?)
 }

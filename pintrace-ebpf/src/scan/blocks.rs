@@ -2,7 +2,7 @@
 
 use pintrace_common::scan::{CHUNK_PAGES, buddy};
 
-use crate::facts;
+use crate::facts::SCAN_FACTS;
 
 /// The largest order that a block or folio is believed to have: 1 GiB.
 const MOST_ORDER: u64 = 18;
@@ -22,8 +22,8 @@ pub fn aligned_pages(first: u64, order: u64) -> u64 {
 /// Whether a page of this type is the first of a free block.
 #[inline(always)]
 pub fn is_free(page_type: u32) -> bool {
-    match facts::buddy() {
-        buddy::TOP_BYTE => page_type >> 24 == facts::pgty_buddy(),
+    match SCAN_FACTS.buddy() {
+        buddy::TOP_BYTE => page_type >> 24 == SCAN_FACTS.pgty_buddy(),
         buddy::CLEARED_BIT => page_type & (buddy::BASE | buddy::BIT) == buddy::BASE,
         _ => false,
     }

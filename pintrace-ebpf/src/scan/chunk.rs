@@ -4,7 +4,9 @@ use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
 use pintrace_common::scan::{CHUNK_PAGES, PAGE_STRUCT, ScanState};
 
 use crate::{
-    blocks, facts, folio,
+    blocks,
+    facts::SCAN_FACTS,
+    folio,
     maps::{self, CHUNK_BYTES},
 };
 
@@ -34,18 +36,18 @@ pub extern "C" fn pintrace_scan_chunk() -> u32 {
         state.free += free;
         return 0;
     }
-    let bias = facts::pin_bias();
-    let head_bit = 1u64 << (facts::pg_head() & 63);
+    let bias = SCAN_FACTS.pin_bias();
+    let head_bit = 1u64 << (SCAN_FACTS.pg_head() & 63);
     let mut index = 0;
     while index < CHUNK_PAGES as usize {
         // SAFETY: the page lies inside the chunk, and the fields inside the page.
         let (flags, refcount) = unsafe {
             let page = chunk.add(index * PAGE_STRUCT);
             (
-                page.add(facts::page_flags() as usize & 56)
+                page.add(SCAN_FACTS.page_flags() as usize & 56)
                     .cast::<u64>()
                     .read_volatile(),
-                page.add(facts::page_refcount() as usize & 60)
+                page.add(SCAN_FACTS.page_refcount() as usize & 60)
                     .cast::<u32>()
                     .read_volatile(),
             )
@@ -81,11 +83,11 @@ fn free_pages(chunk: *mut u8, first: u64) -> u64 {
     let (kind, order) = unsafe {
         (
             chunk
-                .add(facts::page_mapcount() as usize & 60)
+                .add(SCAN_FACTS.page_mapcount() as usize & 60)
                 .cast::<u32>()
                 .read_volatile(),
             chunk
-                .add(facts::page_private() as usize & 56)
+                .add(SCAN_FACTS.page_private() as usize & 56)
                 .cast::<u64>()
                 .read_volatile(),
         )

@@ -4,11 +4,13 @@
 use aya_ebpf::{
     helpers::generated::bpf_probe_read_kernel, macros::raw_tracepoint, programs::RawTracePointContext,
 };
-use pintrace_common::cast;
+use pintrace_common::rdonly_cast;
 use pintrace_common::scan::{CHUNK_PAGES, PAGE_STRUCT, ROW_CHUNKS, ROWS, SECTION_ORDER};
 
 use crate::{
-    blocks, chunk, facts, folio,
+    blocks, chunk,
+    facts::SCAN_FACTS,
+    folio,
     maps::{self, CHUNK_BYTES},
 };
 
@@ -32,12 +34,12 @@ pub fn scan_direct(ctx: RawTracePointContext) -> i32 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_direct_row() -> u32 {
-    let mut turn = 0;
-    while turn < ROW_CHUNKS {
+    let mut index = 0;
+    while index < ROW_CHUNKS {
         if pintrace_direct_chunk() != 0 {
             return 1;
         }
-        turn += 1;
+        index += 1;
     }
     0
 }
@@ -66,8 +68,8 @@ pub extern "C" fn pintrace_direct_chunk() -> u32 {
     }
     state.read += CHUNK_PAGES;
     let page = cast(address);
-    let free = if blocks::is_free(at(page, facts::page_mapcount())) {
-        blocks::aligned_pages(first, at(page, facts::page_private()))
+    let free = if blocks::is_free(at(page, SCAN_FACTS.page_mapcount())) {
+        blocks::aligned_pages(first, at(page, SCAN_FACTS.page_private()))
     } else {
         0
     };
@@ -88,8 +90,8 @@ pub extern "C" fn pintrace_direct_chunk() -> u32 {
             index += 1;
         }
     }
-    let pages = if at::<u64>(page, facts::page_flags()) >> (facts::pg_head() & 63) & 1 == 1 {
-        let order = folio::order_of(at(page, facts::folio_nr_pages()));
+    let pages = if at::<u64>(page, SCAN_FACTS.page_flags()) >> (SCAN_FACTS.pg_head() & 63) & 1 == 1 {
+        let order = folio::order_of(at(page, SCAN_FACTS.folio_nr_pages()));
         blocks::aligned_pages(first, order)
     } else {
         0
@@ -106,15 +108,15 @@ pub extern "C" fn pintrace_direct_chunk() -> u32 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_direct_suspects(address: u64) -> u64 {
-    let bias = facts::pin_bias();
-    let head_bit = 1u64 << (facts::pg_head() & 63);
+    let bias = SCAN_FACTS.pin_bias();
+    let head_bit = 1u64 << (SCAN_FACTS.pg_head() & 63);
     let mut suspects = 0u64;
     let mut index = 0;
     while index < CHUNK_PAGES {
         let page = cast(address + index * PAGE_STRUCT as u64);
-        if at::<u32>(page, facts::page_refcount()) >= bias
-            || (at::<u64>(page, facts::page_flags()) & head_bit != 0
-                && at::<u32>(page, facts::folio_pincount()) != 0)
+        if at::<u32>(page, SCAN_FACTS.page_refcount()) >= bias
+            || (at::<u64>(page, SCAN_FACTS.page_flags()) & head_bit != 0
+                && at::<u32>(page, SCAN_FACTS.folio_pincount()) != 0)
         {
             suspects |= 1 << index;
         }
@@ -129,8 +131,8 @@ pub extern "C" fn pintrace_direct_suspects(address: u64) -> u64 {
 fn cast(address: u64) -> *const u8 {
     // SAFETY: the verifier checks the call; what comes back may be read and nothing else.
     let function: extern "C" fn(u64, u32) -> *const u8 =
-        unsafe { core::mem::transmute(cast::PLACEHOLDER as usize) };
-    function(address, facts::folio_type())
+        unsafe { core::mem::transmute(rdonly_cast::PLACEHOLDER as usize) };
+    function(address, SCAN_FACTS.folio_type())
 }
 
 /// A field of a struct in place; 0 if it cannot be read.

@@ -1,11 +1,12 @@
 //! A page that may be pinned, looked at closely.
 
 use pintrace_common::scan::{
-    BLOCK, CHUNK_PAGES, Found, MAPPING_ANON, MAPPING_FILE, MAPPING_KSM, PAGE_STRUCT,
+    BLOCK, CHUNK_PAGES, MAPPING_ANON, MAPPING_FILE, MAPPING_KSM, PAGE_STRUCT, PinnedFolio,
 };
 
 use crate::{
-    blocks, facts,
+    blocks,
+    facts::SCAN_FACTS,
     maps::{self, CHUNK_BYTES},
 };
 
@@ -18,8 +19,8 @@ pub extern "C" fn pintrace_scan_folio(first: u64, index: u32) -> u32 {
         return 0;
     };
     let at = (index as usize & (CHUNK_PAGES as usize - 1)) * PAGE_STRUCT;
-    let flags = u64_at(chunk, at + facts::page_flags() as usize);
-    let refcount = u32_at(chunk, at + facts::page_refcount() as usize);
+    let flags = u64_at(chunk, at + SCAN_FACTS.page_flags() as usize);
+    let refcount = u32_at(chunk, at + SCAN_FACTS.page_refcount() as usize);
     // A struct page that nobody has set up yet (`PAGE_POISON_PATTERN`), or counts below zero.
     if flags == u64::MAX || refcount >> 31 != 0 {
         return 0;
@@ -30,35 +31,35 @@ pub extern "C" fn pintrace_scan_folio(first: u64, index: u32) -> u32 {
     if pfn & ((1u64 << (order & 31)) - 1) != 0 {
         return 0;
     }
-    let exact = order != 0 && order >= u64::from(facts::pincount_order());
+    let exact = order != 0 && order >= u64::from(SCAN_FACTS.pincount_order());
     let pins = if exact {
-        u32_at(chunk, at + facts::folio_pincount() as usize)
+        u32_at(chunk, at + SCAN_FACTS.folio_pincount() as usize)
     } else {
-        refcount.checked_div(facts::pin_bias()).unwrap_or(0)
+        refcount.checked_div(SCAN_FACTS.pin_bias()).unwrap_or(0)
     };
     // A count of pins that is more than all references is none.
     if pins == 0 || pins > refcount {
         return 0;
     }
-    let mapping = match u64_at(chunk, at + facts::page_mapping() as usize) {
+    let mapping = match u64_at(chunk, at + SCAN_FACTS.page_mapping() as usize) {
         0 => 0,
         mapping if mapping & 3 == 3 => MAPPING_KSM,
         mapping if mapping & 1 == 1 => MAPPING_ANON,
         _ => MAPPING_FILE,
     };
     let mapcount = if order == 0 {
-        u32_at(chunk, at + facts::page_mapcount() as usize).wrapping_add(1)
+        u32_at(chunk, at + SCAN_FACTS.page_mapcount() as usize).wrapping_add(1)
     } else {
         0
     };
-    write(Found {
+    write(PinnedFolio {
         pfn,
         pins,
         refcount,
         mapcount,
         order: order as u8,
         mapping,
-        uptodate: (flags >> (facts::pg_uptodate() & 63) & 1) as u8,
+        uptodate: (flags >> (SCAN_FACTS.pg_uptodate() & 63) & 1) as u8,
         unused: 0,
     });
     0
@@ -75,7 +76,7 @@ pub fn pages(chunk: *mut u8, first: u64) -> u64 {
 }
 
 #[inline(always)]
-fn write(found: Found) {
+fn write(found: PinnedFolio) {
     let Some(state) = maps::state() else {
         return;
     };
@@ -84,7 +85,7 @@ fn write(found: Found) {
     };
     // SAFETY: a live map value; the index is masked to its length.
     unsafe {
-        let place = (&raw mut (*block).entries).cast::<Found>();
+        let place = (&raw mut (*block).entries).cast::<PinnedFolio>();
         place.add(state.found as usize & (BLOCK - 1)).write(found);
     }
     state.found += 1;
@@ -92,19 +93,19 @@ fn write(found: Found) {
 
 #[inline(always)]
 fn is_head(flags: u64) -> bool {
-    flags >> (facts::pg_head() & 63) & 1 == 1
+    flags >> (SCAN_FACTS.pg_head() & 63) & 1 == 1
 }
 
 /// Whether the chunk begins with a head page.
 #[inline(always)]
 pub fn is_head_at(chunk: *mut u8) -> bool {
-    is_head(u64_at(chunk, facts::page_flags() as usize))
+    is_head(u64_at(chunk, SCAN_FACTS.page_flags() as usize))
 }
 
 /// log2 of the pages of the folio whose head lies `at` so many bytes into the chunk.
 #[inline(always)]
 fn order_at(chunk: *mut u8, at: usize) -> u64 {
-    order_of(u32_at(chunk, at + facts::folio_nr_pages() as usize))
+    order_of(u32_at(chunk, at + SCAN_FACTS.folio_nr_pages() as usize))
 }
 
 /// log2 of a folio's number of pages.

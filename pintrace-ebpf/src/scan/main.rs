@@ -12,7 +12,7 @@ mod direct;
 mod facts;
 mod folio;
 mod maps;
-mod peek;
+mod probe_read;
 mod tasks;
 
 use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
@@ -39,12 +39,12 @@ pub fn scan(ctx: RawTracePointContext) -> i32 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_scan_row() -> u32 {
-    let mut turn = 0;
-    while turn < ROW_CHUNKS {
+    let mut index = 0;
+    while index < ROW_CHUNKS {
         if chunk::pintrace_scan_chunk() != 0 {
             return 1;
         }
-        turn += 1;
+        index += 1;
     }
     0
 }

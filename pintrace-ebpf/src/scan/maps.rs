@@ -1,7 +1,7 @@
 //! The maps of the scan. One scan runs at a time: each process that scans loads the object for itself.
 
 use aya_ebpf::{macros::map, maps::Array};
-use pintrace_common::scan::{BLOCKS, Block, CHUNK_PAGES, PAGE_STRUCT, Peek, ScanState};
+use pintrace_common::scan::{BLOCKS, Block, CHUNK_PAGES, PAGE_STRUCT, ProbeRead, ScanState};
 
 /// How far the scan is.
 #[map]
@@ -13,7 +13,7 @@ pub static SCAN_FOUND: Array<Block> = Array::with_max_entries(BLOCKS, 0);
 
 /// The last look at kernel memory.
 #[map]
-pub static PEEKED: Array<Peek> = Array::with_max_entries(1, 0);
+pub static PROBE_READ: Array<ProbeRead> = Array::with_max_entries(1, 0);
 
 /// A chunk of struct pages under the eye.
 #[map]

@@ -8,7 +8,7 @@ use aya_ebpf::{
 };
 use pintrace_common::scan::TaskSeen;
 
-use crate::{facts, maps};
+use crate::{facts::SCAN_FACTS, maps};
 
 /// `struct bpf_iter__task`.
 #[repr(C)]
@@ -36,16 +36,16 @@ pub extern "C" fn tasks(ctx: *const TaskContext) -> i32 {
         return 0;
     }
     let task = task as u64;
-    let mm = read_u64(task, facts::task_mm());
+    let mm = read_u64(task, SCAN_FACTS.task_mm());
     if mm == 0 {
         return 0;
     }
-    if state.pinned_mask != 0 && read_u64(mm, facts::mm_flags()) & state.pinned_mask == 0 {
+    if state.pinned_mask != 0 && read_u64(mm, SCAN_FACTS.mm_flags()) & state.pinned_mask == 0 {
         return 0;
     }
     let seen = TaskSeen {
         task,
-        tgid: read_u64(task, facts::task_tgid()) & 0xffff_ffff,
+        tgid: read_u64(task, SCAN_FACTS.task_tgid()) & 0xffff_ffff,
         mm,
     };
     // SAFETY: the record lies on the stack and is as long as said. What finds no room is asked for again.

@@ -1,4 +1,4 @@
-//! What is found on the invented host.
+//! The findings of the invented host.
 
 use pintrace_events::units::{Nanos, Pid, Tid};
 use pintrace_events::{Cause, FlushCheck, MappingChange};
@@ -9,11 +9,11 @@ use pintrace_model::finding::{
 use pintrace_model::subsystem::Subsystem;
 
 const SECOND: u64 = 1_000_000_000;
-/// The first finding; the demonstration begins at second 1000.
+/// Second of the first finding. The demonstration begins at second 1000.
 const BEGIN: u64 = 970;
 
-/// One thing that goes wrong every so many seconds.
-struct Mishap {
+/// A finding that occurs again every so many seconds.
+struct DemoFinding {
     kind: FindingKind,
     /// How [`assessment::Verdict::case`] begins.
     case: &'static str,
@@ -38,8 +38,8 @@ const PROTECT: &[&str] = &[
     "mwriteprotect_range+0xf3",
 ];
 
-const MISHAPS: &[Mishap] = &[
-    Mishap {
+const DEMO_FINDINGS: &[DemoFinding] = &[
+    DemoFinding {
         kind: FindingKind::CowAfterPin,
         case: "anonymous",
         severity: Severity::Alarm,
@@ -49,7 +49,7 @@ const MISHAPS: &[Mishap] = &[
         trigger: Some((TriggerKind::Write, WRITE)),
         every: 40,
     },
-    Mishap {
+    DemoFinding {
         kind: FindingKind::MappingTouched,
         case: "munmap",
         severity: Severity::Hazard,
@@ -59,7 +59,7 @@ const MISHAPS: &[Mishap] = &[
         trigger: Some((TriggerKind::Mapping(MappingChange::Munmap), UNMAP)),
         every: 17,
     },
-    Mishap {
+    DemoFinding {
         kind: FindingKind::PinOutlivesMm,
         case: "",
         severity: Severity::Hazard,
@@ -69,7 +69,7 @@ const MISHAPS: &[Mishap] = &[
         trigger: None,
         every: 1,
     },
-    Mishap {
+    DemoFinding {
         kind: FindingKind::UndeclaredLongterm,
         case: "",
         severity: Severity::Hazard,
@@ -79,7 +79,7 @@ const MISHAPS: &[Mishap] = &[
         trigger: None,
         every: 90,
     },
-    Mishap {
+    DemoFinding {
         kind: FindingKind::ForkCopiedPinned,
         case: "",
         severity: Severity::Note,
@@ -89,7 +89,7 @@ const MISHAPS: &[Mishap] = &[
         trigger: Some((TriggerKind::Mapping(MappingChange::Fork), FORK)),
         every: 23,
     },
-    Mishap {
+    DemoFinding {
         kind: FindingKind::MappingTouched,
         case: "mprotect, uffd_wp, since",
         severity: Severity::Note,
@@ -99,7 +99,7 @@ const MISHAPS: &[Mishap] = &[
         trigger: Some((TriggerKind::Mapping(MappingChange::UffdWp), PROTECT)),
         every: 5,
     },
-    Mishap {
+    DemoFinding {
         kind: FindingKind::FaultInFlushWindow,
         case: "",
         severity: Severity::Note,
@@ -111,14 +111,14 @@ const MISHAPS: &[Mishap] = &[
     },
 ];
 
-/// All of them by a moment, in the model's order.
+/// Every finding until a moment, in the order of the model.
 pub(crate) fn findings(now: Nanos) -> Vec<Finding> {
-    let mut all: Vec<Finding> = MISHAPS.iter().map(|mishap| mishap.by(now)).collect();
+    let mut all: Vec<Finding> = DEMO_FINDINGS.iter().map(|finding| finding.by(now)).collect();
     all.sort_by_key(|found| std::cmp::Reverse((found.severity, found.last)));
     all
 }
 
-impl Mishap {
+impl DemoFinding {
     fn by(&self, now: Nanos) -> Finding {
         let (pid, comm) = self.who;
         let passed = now.0 / SECOND - BEGIN;
@@ -174,7 +174,7 @@ impl Mishap {
     }
 }
 
-/// Write protections by then.
+/// The flush windows until a second.
 pub(crate) fn windows(second: u64) -> Vec<WindowTotals> {
     let of = |pid, comm: &str, cause, rate| WindowTotals {
         pid: Pid(pid),
@@ -196,7 +196,7 @@ pub(crate) fn windows(second: u64) -> Vec<WindowTotals> {
     ]
 }
 
-/// The same, by the kernel's own count.
+/// The faults in those windows, compared with the kernel's own count of pending flushes.
 pub(crate) fn check(second: u64) -> FlushCheck {
     FlushCheck {
         agreed: second,

@@ -1,6 +1,8 @@
-//! The live view over invented processes: to look at the view without root, eBPF or pins.
+//! The live view over invented processes, which needs no root, no eBPF and no pins.
 //!
-//! `cargo run -p pintrace --no-default-features --features tui --example top_demo [-- --calm]`
+//! `cargo run -p pintrace --example top_demo [-- --calm | --panic | --panic-main]`. `--calm` shows a host
+//! without losses and findings. With `--panic`, a thread beside the view panics after the first second, with
+//! `--panic-main` the thread that draws.
 
 mod findings;
 
@@ -13,37 +15,50 @@ use pintrace_events::units::{Nanos, Pid, Tid};
 use pintrace_events::{Probe, Started};
 use pintrace_model::snapshot::{Balance, OpenExtent, Process, ProcessEnd, Snapshot, Thread};
 use pintrace_model::subsystem::Subsystem;
-use pintrace_tui::{self, ExitReason, guardian};
+use pintrace_tui::{ExitReason, ViewOptions};
 use tokio::sync::watch;
 
 const SECOND: u64 = 1_000_000_000;
+const ON_REQUEST: &str = "a panic on request";
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
-    if let guardian::Role::Done(code) = guardian::guard()? {
-        return Ok(ExitCode::from(code));
-    }
-    let calm = std::env::args().any(|argument| argument == "--calm");
+    let has = |wanted: &str| std::env::args().any(|argument| argument == wanted);
+    let (calm, panics, main_panics) = (has("--calm"), has("--panic"), has("--panic-main"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = runtime.block_on(async {
+    let exit_reason = runtime.block_on(async {
         let (sender, receiver) = watch::channel(Arc::new(scene(0, calm)));
         tokio::spawn(async move {
             for second in 1.. {
                 tokio::time::sleep(Duration::from_secs(1)).await;
+                assert!(!panics, "{ON_REQUEST}");
                 if sender.send(Arc::new(scene(second, calm))).is_err() {
                     break;
                 }
             }
         });
-        pintrace_tui::run(receiver, pintrace_tui::Options::from_env(Vec::new())).await
+        let view = pintrace_tui::run(receiver, ViewOptions::from_env(Vec::new()));
+        if main_panics {
+            tokio::select! {
+                exit_reason = view => exit_reason,
+                () = panic_after_a_second() => unreachable!("it panics"),
+            }
+        } else {
+            view.await
+        }
     })?;
-    Ok(match outcome {
+    Ok(match exit_reason {
         ExitReason::Quit => ExitCode::SUCCESS,
         ExitReason::Signal(signal) => ExitCode::from(u8::try_from(128 + signal).unwrap_or(1)),
         ExitReason::SourceGone | ExitReason::Panicked => ExitCode::FAILURE,
     })
 }
 
-/// The host after so many seconds.
+async fn panic_after_a_second() {
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    panic!("{ON_REQUEST}");
+}
+
+/// The state of the host after so many seconds.
 fn scene(second: u64, calm: bool) -> Snapshot {
     let now = Nanos((1000 + second) * SECOND);
     let mut processes = vec![

@@ -1,4 +1,4 @@
-//! `pintrace top`: who holds pins now. A live view on a terminal, or one table or JSON object.
+//! `pintrace top`: the processes that hold pins now, as a live view on a terminal, one table or one JSON object.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
@@ -27,10 +27,10 @@ pub struct Args {
     /// With --once: print one JSON object instead of a table.
     #[arg(long, requires = "once")]
     pub json: bool,
-    /// How often figures are sampled, such as 500ms or 2s.
+    /// Time between two samples, such as 500ms or 2s.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     pub interval: Duration,
-    /// Show these processes only.
+    /// Show only these processes.
     #[arg(long, value_name = "PID", value_delimiter = ',')]
     pub pid: Vec<u32>,
     #[command(flatten)]
@@ -38,20 +38,17 @@ pub struct Args {
     pub live: TraceArgs,
 }
 
-/// Ended processes that hold nothing and are still shown.
+/// Ended processes that hold nothing and stay in the table.
 const ENDED_KEPT: usize = 100;
 
-/// Shows who holds pins.
+/// Runs `pintrace top`.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     if !args.once && !std::io::stdout().is_terminal() {
-        anyhow::bail!("stdout is no terminal; for one table use --once, for one object --once --json");
+        anyhow::bail!(
+            "standard output is not a terminal: use --once for one table, --once --json for one JSON object"
+        );
     }
-    if !args.once
-        && let pintrace_tui::guardian::Role::Done(code) = pintrace_tui::guardian::guard()?
-    {
-        std::process::exit(i32::from(code));
-    }
-    // Before there are other threads, which would keep the privileges that are given up here.
+    // Before other threads start: they would keep the privileges that are given up here.
     let started = start(&args.live, Vec::new())?;
     privileges::give_up(Uses {
         command: false,
@@ -82,7 +79,7 @@ async fn once(
             exit_code: None,
         }
     };
-    // Only what is sampled at the end is shown, so that the rates cover the whole interval.
+    // Only the sample at the end is shown, so that the rates cover the whole interval.
     run_session(&mut session, first, args.interval * 2, &mut [&mut fold], quit).await?;
     drop(fold);
     keep(&mut last, &args.pid);
@@ -112,7 +109,7 @@ async fn live((mut session, first): (Session, Vec<Event>), args: &Args) -> anyho
     let interval = args.interval;
     let source = tokio::spawn(async move {
         let stop = async {
-            // An error means that the view is gone, which is the same wish.
+            // An error means that the view has ended without a message, which also stops the session.
             let _ = quitting.await;
             Stopped {
                 reason: "quit".to_owned(),
@@ -122,17 +119,17 @@ async fn live((mut session, first): (Session, Vec<Event>), args: &Args) -> anyho
         run_session(&mut session, first, interval, &mut [&mut fold], stop).await
     });
     let pids = args.pid.iter().copied().map(Pid).collect();
-    let outcome = pintrace_tui::run(shown, pintrace_tui::Options::from_env(pids)).await;
+    let exit_reason = pintrace_tui::run(shown, pintrace_tui::ViewOptions::from_env(pids)).await;
     let _ = quit.send(());
     source.await??;
-    Ok(match outcome? {
+    Ok(match exit_reason? {
         pintrace_tui::ExitReason::Signal(number) => Exit::Command(u8::try_from(128 + number).unwrap_or(1)),
         pintrace_tui::ExitReason::Quit => Exit::Done,
         pintrace_tui::ExitReason::SourceGone | pintrace_tui::ExitReason::Panicked => Exit::Failed,
     })
 }
 
-/// Columns of the terminal, or of a pipe: wide enough for every figure.
+/// Columns of the terminal. A pipe gets 120, which is wide enough for every figure.
 fn width() -> usize {
     match rustix::termios::tcgetwinsize(std::io::stdout()) {
         Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
@@ -140,7 +137,7 @@ fn width() -> usize {
     }
 }
 
-/// Leaves only the processes asked for; none asked for means all.
+/// Keeps only the processes given by --pid. No --pid keeps all.
 fn keep(snapshot: &mut Snapshot, pids: &[u32]) {
     if !pids.is_empty() {
         snapshot.processes.retain(|process| pids.contains(&process.pid.0));

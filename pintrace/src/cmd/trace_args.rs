@@ -54,11 +54,11 @@ pub struct ExtraFindings {
 const SIZABLE: &[&str] = &[
     "RING",
     "CHUNKS",
-    "SHARED",
+    "MULTI_OWNER_FOLIOS",
     "ACCOUNT_IDS",
     "ACCOUNTS",
     "EXTENTS",
-    "CALLS",
+    "LONGTERM_CALLS",
     "STACKS",
 ];
 

@@ -181,7 +181,7 @@ fn explained(report: &Report, findings: &mut Findings) -> u64 {
         match reason.as_str() {
             "recursion_missed" => skipped = number(count),
             // Programs that take stacks or look for findings are skipped like any other; no page is missing then.
-            "name_unread" | "stack_lost" | "watch_missed" => {}
+            "name_unread" | "stack_lost" | "mm_event_missed" => {}
             _ => findings.same(reason, number(count), 0),
         }
     }

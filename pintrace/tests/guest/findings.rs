@@ -302,7 +302,7 @@ fn every_window_of_a_storm_is_counted() {
     // What an end tells is lost where the kernel skips all copies of its program for a thread, and where kretprobes stand in
     // (5.10), of which it has as many instances as CPUs. Each such window is counted.
     let missed = number(&report.document["loss"]["window_missed"]);
-    let skipped = number(&report.document["loss"]["watch_missed"]);
+    let skipped = number(&report.document["loss"]["mm_event_missed"]);
     println!("windows: {expected} expected, {missed} missed; {skipped} calls skipped");
     findings.same(
         "windows counted",
@@ -323,7 +323,7 @@ fn every_window_of_a_storm_is_counted() {
         "hardly a fault covered by us alone",
     );
     for (reason, count) in report.document["loss"].as_object().unwrap() {
-        let passed = ["name_unread", "watch_missed", "window_missed"].contains(&reason.as_str());
+        let passed = ["name_unread", "mm_event_missed", "window_missed"].contains(&reason.as_str());
         findings.same(&format!("loss.{reason}"), passed || number(count) == 0, true);
     }
     findings.conclude();

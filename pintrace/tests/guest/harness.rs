@@ -212,7 +212,7 @@ impl Report {
                 continue;
             }
             // So may both copies of a program that looks for findings be skipped; no figure of pins is short of it.
-            if reason == "watch_missed" && is_preemptible() {
+            if reason == "mm_event_missed" && is_preemptible() {
                 continue;
             }
             findings.same(&format!("loss.{reason}"), number(count), 0);

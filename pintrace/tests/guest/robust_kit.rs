@@ -364,13 +364,8 @@ impl OnTerminal {
     }
 
     /// The process that the shell started.
-    pub(crate) fn guardian(&self) -> u32 {
-        children(self.shell.id())[0]
-    }
-
-    /// Its child, which traces.
     pub(crate) fn program(&self) -> u32 {
-        children(self.guardian())[0]
+        children(self.shell.id())[0]
     }
 
     /// Waits until the shell has been told how it ended.

@@ -204,7 +204,7 @@ fn other_tables_that_are_full_are_counted_by_name_and_falsify_no_total() {
         pinload io-uring --shared-memory --pages 64 >/dev/null
         pinload process-vm --pages 64 >/dev/null";
     let json = recorded(&["EXTENTS=1", "CALLS=1", "SHARED=1", "STACKS=1"], script);
-    for name in ["extent_table_full", "holder_cells_full", "stack_lost"] {
+    for name in ["extent_table_full", "owner_cells_full", "stack_lost"] {
         assert!(lost(&json, name) > 0, "{name}: {}", json["loss"]);
     }
     // Whether two calls overlap is the scheduler's choice: without preemption they may not.

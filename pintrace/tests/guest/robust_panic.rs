@@ -1,14 +1,14 @@
-//! A panic of `top`, with everything attached and the view on a terminal: nothing of it is left in the kernel, the terminal
-//! is as it was, and the message can be read there. The program that panics is `examples/panicking_top`.
+//! A panic of `top` with every program attached and the view on a terminal. Nothing remains in the kernel, the terminal is
+//! restored, and the message can be read on it. The program that panics is `examples/panicking_top`.
 
 use rustix::process::Signal;
 
 use super::robust_kit::{Before, OnTerminal, signal};
 
-/// Leaves the alternate screen; what is written before is gone with it.
+/// Leaves the alternate screen. Text written before this sequence is no longer visible.
 const LEAVE: &str = "\x1b[?1049l";
 
-/// `top` on a terminal panics there, and ends with this exit code.
+/// `top` on a terminal panics in this place and ends with this exit code.
 fn top_panics(place: &str, code: i32) {
     let before = Before::now();
     let top = OnTerminal::start(&format!("PANICS_IN={place} panicking_top top --interval 200ms"));
@@ -19,7 +19,7 @@ fn top_panics(place: &str, code: i32) {
     top.assert_restored();
     let output = top.output();
     let readable = output.rsplit(LEAVE).next().unwrap();
-    // The message of the panic itself, not that of an error made of it.
+    // The message of the panic itself, not of an error that came from it.
     assert!(
         readable.contains("panicked at") && readable.contains("a panic on request"),
         "{output:?}"
@@ -27,16 +27,16 @@ fn top_panics(place: &str, code: i32) {
 }
 
 #[test]
-fn a_panic_beside_top_leaves_nothing_and_the_terminal_as_it_was() {
+fn a_panic_beside_top_leaves_nothing_and_restores_the_terminal() {
     top_panics("beside", 1);
 }
 
 #[test]
-fn a_panic_in_a_sink_of_top_leaves_nothing_and_the_terminal_as_it_was() {
+fn a_panic_in_a_sink_of_top_leaves_nothing_and_restores_the_terminal() {
     top_panics("sink", 1);
 }
 
 #[test]
-fn a_panic_in_the_view_of_top_leaves_nothing_and_the_terminal_as_it_was() {
+fn a_panic_in_the_view_of_top_leaves_nothing_and_restores_the_terminal() {
     top_panics("view", 101);
 }

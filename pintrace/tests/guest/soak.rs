@@ -81,7 +81,7 @@ fn soak(seconds: u32) {
 /// Only calls that the kernel skipped are missing, each of one page.
 fn explained(report: &Report, skipped: u64, findings: &mut Findings) {
     for (reason, count) in report.document["loss"].as_object().unwrap() {
-        if !["recursion_missed", "stack_lost", "name_unread", "watch_missed"].contains(&reason.as_str()) {
+        if !["recursion_missed", "stack_lost", "name_unread", "mm_event_missed"].contains(&reason.as_str()) {
             findings.same(reason, number(count), 0);
         }
     }

@@ -5,7 +5,7 @@ pub static LEDGER: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), 
 
 /// The same programs for kernels without `bpf_loop`.
 pub static LEDGER_WITHOUT_BPF_LOOP: &[u8] =
-    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pintrace-elder"));
+    aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pintrace-without-bpf-loop"));
 
 /// The scan, for all kernels.
 pub static SCAN: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pintrace-scan"));

@@ -1,6 +1,6 @@
 //! Letting the programs read the kernel's memory in place, where the kernel offers it (6.2).
 
-use pintrace_common::cast;
+use pintrace_common::rdonly_cast;
 
 use pintrace_kernel::btf::KernelTypes;
 
@@ -31,7 +31,7 @@ impl RdonlyCast {
         /// `BPF_JMP | BPF_CALL`, and in the upper half of the next byte `BPF_PSEUDO_KFUNC_CALL` (include/uapi/linux/bpf.h).
         const CALL: u8 = 0x85;
         const OF_KERNEL: u8 = 2 << 4;
-        let [a, b, c, d] = cast::PLACEHOLDER.to_le_bytes();
+        let [a, b, c, d] = rdonly_cast::PLACEHOLDER.to_le_bytes();
         let placeholder = [CALL, 0, 0, 0, a, b, c, d];
         let mut object = object.to_vec();
         // Instructions lie at multiples of 8 in the file, as the section does.

@@ -6,11 +6,14 @@ use pintrace_model::finding::text::{checked, counted, dropped};
 use pintrace_model::finding::{Finding, WindowTotals};
 use pintrace_model::snapshot::Snapshot;
 use pintrace_model::text;
+use pintrace_text::{cut, wrap, wrap_after};
 
 use super::grid;
 
 /// Findings told at length; `--json` has them all.
 const TOLD: usize = 20;
+/// Before every line of a finding but the first.
+const INDENT: &str = "  ";
 /// Frames of a stack: whose the call was stands among the innermost.
 const FRAMES: usize = 8;
 
@@ -47,40 +50,47 @@ pub fn start(snapshot: &Snapshot) -> Nanos {
 /// A finding with its evidence, in lines no wider than `width` where words allow that. `start` is that of the stream.
 #[must_use]
 pub fn described(found: &Finding, start: Nanos, width: usize) -> Vec<String> {
-    let mut lines = vec![grid::cut(
-        &format!("{} {}: {}", found.severity, found.title(), found.whose()),
-        width,
-    )];
+    let mut lines = vec![
+        cut(
+            &format!("{} {}: {}", found.severity, found.title(), found.whose()),
+            width,
+        )
+        .into_owned(),
+    ];
     let when = match (found.first.since(start), found.last.since(start)) {
         (first, last) if first == last => format!("{} after the start", text::span(first)),
         (first, last) => format!("{} to {} after the start", text::span(first), text::span(last)),
     };
-    lines.extend(grid::indented(
+    lines.extend(wrap_after(
+        INDENT,
         &format!("{}, {}, {when}", found.place(), found.times()),
-        2,
         width,
     ));
-    lines.extend(grid::indented(found.explanation, 2, width));
+    lines.extend(wrap_after(INDENT, found.explanation, width));
     if let Some(pin) = &found.pin {
-        lines.extend(grid::indented(
+        lines.extend(wrap_after(
+            INDENT,
             &format!("{}: {}", pin.held_how(), pin.sentence()),
-            2,
             width,
         ));
         lines.extend(stack(&pin.stack, width));
     }
     if let Some(trigger) = &found.trigger {
-        lines.extend(grid::indented(&format!("Then: {}", trigger.sentence()), 2, width));
+        lines.extend(wrap_after(
+            INDENT,
+            &format!("Then: {}", trigger.sentence()),
+            width,
+        ));
         lines.extend(stack(&trigger.stack, width));
     }
-    lines.extend(grid::indented(&format!("To do: {}", found.advice), 2, width));
+    lines.extend(wrap_after(INDENT, &format!("To do: {}", found.advice), width));
     lines
 }
 
 fn stack(frames: &[String], width: usize) -> Vec<String> {
     let shown = frames.iter().take(FRAMES);
     let mut lines: Vec<String> = shown
-        .map(|frame| grid::cut(&format!("      {}", text::printable(frame)), width))
+        .map(|frame| cut(&format!("      {}", text::printable(frame)), width).into_owned())
         .collect();
     if frames.len() > FRAMES {
         lines.push(format!("      ... and {} more", frames.len() - FRAMES));
@@ -100,6 +110,6 @@ pub(super) fn windows(snapshot: &Snapshot, width: usize) -> Vec<String> {
         "Write protections, until their TLB flush:".to_owned(),
     ];
     lines.extend(grid::lines(&columns, &rows, width, grid::Digits::All));
-    lines.extend(grid::indented(&checked(snapshot.flush_check), 0, width));
+    lines.extend(wrap(&checked(snapshot.flush_check), width));
     lines
 }

@@ -1,8 +1,7 @@
 //! Rows and columns as text: widths, alignment, and which columns go when room is short.
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
-
 use pintrace_model::field::{Align, Field};
+use pintrace_text::{pad_left, pad_right, width as columns_of, wrap};
 
 /// Between two columns.
 const GAP: usize = 2;
@@ -49,7 +48,7 @@ fn lay<T>(column: &Field<T>, rows: &[&T], digits: Digits) -> Laid {
         Digits::All => (column.value)(row).exact(),
     });
     let cells: Vec<String> = std::iter::once(column.title.to_owned()).chain(values).collect();
-    let width = cells.iter().map(|cell| cell.width()).max().unwrap_or(0);
+    let width = cells.iter().map(|cell| columns_of(cell)).max().unwrap_or(0);
     Laid {
         cells,
         align: column.align,
@@ -79,62 +78,23 @@ fn line(laid: &[Laid], row: usize) -> String {
         if index > 0 {
             line.push_str(&" ".repeat(GAP));
         }
-        let cell = column
-            .cells
-            .get(row)
-            .map(|cell| cut(cell, column.width))
-            .unwrap_or_default();
-        let padding = " ".repeat(column.width.saturating_sub(cell.width()));
-        match column.align {
-            Align::Left => line.extend([cell.as_str(), &padding]),
-            Align::Right => line.extend([padding.as_str(), &cell]),
-        }
+        let cell = column.cells.get(row).map_or("", String::as_str);
+        line.push_str(&match column.align {
+            Align::Left => pad_right(cell, column.width),
+            Align::Right => pad_left(cell, column.width),
+        });
     }
     line.truncate(line.trim_end().len());
     line
 }
 
-/// Text no wider than `width`; an ellipsis stands for what is gone.
-pub(super) fn cut(text: &str, width: usize) -> String {
-    if text.width() <= width {
-        return text.to_owned();
-    }
-    let mut kept = String::new();
-    let mut used = 1;
-    for character in text.chars() {
-        used += character.width().unwrap_or(0);
-        if used > width {
-            break;
-        }
-        kept.push(character);
-    }
-    kept.push('…');
-    kept
-}
-
-/// Words on lines of at most `width`, each behind so many spaces.
-pub(super) fn indented(words: &str, by: usize, width: usize) -> Vec<String> {
-    let margin = " ".repeat(by);
-    let mut lines: Vec<String> = Vec::new();
-    for word in words.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.width() + 1 + word.width() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(format!("{margin}{word}")),
-        }
-    }
-    lines
-}
-
-/// A line as it is if it fits, else its words on several, so that nothing of it is lost.
+/// Returns the line unchanged if it fits, otherwise its words on several lines.
 pub(super) fn fitted(line: &str, width: usize) -> Vec<String> {
-    if line.width() <= width {
-        return vec![line.to_owned()];
+    if columns_of(line) <= width {
+        vec![line.to_owned()]
+    } else {
+        wrap(line, width)
     }
-    let lines = indented(line, 0, width);
-    lines.iter().map(|line| cut(line, width)).collect()
 }
 
 #[cfg(test)]
@@ -142,20 +102,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wide_characters_are_cut_by_their_width() {
-        assert_eq!(cut("漢字漢字", 8), "漢字漢字");
-        assert_eq!(cut("漢字漢字", 7), "漢字漢…");
-        assert_eq!(cut("漢字漢字", 6), "漢字…");
-    }
-
-    #[test]
-    fn what_does_not_fit_on_a_line_goes_on_the_next() {
+    fn a_line_that_does_not_fit_is_wrapped() {
         assert_eq!(fitted("lost 0   probes 17", 18), ["lost 0   probes 17"]);
         assert_eq!(fitted("lost 0   probes 17", 17), ["lost 0 probes 17"]);
         assert_eq!(
             fitted("nothing traced: no tracer", 16),
             ["nothing traced:", "no tracer"]
         );
-        assert_eq!(fitted("unaccounted 0", 6), ["unacc…", "0"]);
+        assert_eq!(fitted("unaccounted 0", 6), ["unacco", "unted", "0"]);
     }
 }

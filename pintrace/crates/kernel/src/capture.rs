@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use pintrace_common::facts::Facts;
-use pintrace_common::watch::WatchFacts;
+use pintrace_common::mm_events::MmEventFacts;
 use serde::{Deserialize, Serialize};
 
 use super::btf::Types;
@@ -53,7 +53,7 @@ impl Capture {
     }
 
     /// What the findings need to know, from the answers.
-    pub fn mm_event_layout(&self) -> Result<WatchFacts, UnknownLayout> {
+    pub fn mm_event_layout(&self) -> Result<MmEventFacts, UnknownLayout> {
         mm_event_layout::mm_event_facts(&self.types, |function| self.kernel.parameters(function))
     }
 

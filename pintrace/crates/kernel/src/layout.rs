@@ -72,9 +72,9 @@ pub fn facts(types: &impl Types, has_backups: bool) -> Result<Facts, UnknownLayo
         // Few kernels keep the type in their BTF; 16 KiB is x86-64's THREAD_SIZE without KASAN, and
         // arm64's (arch/x86/include/asm/page_64_types.h).
         thread_size: types.size("thread_union").unwrap_or(16 << 10),
-        two_turns: u32::from(has_backups),
+        has_backups: u32::from(has_backups),
         // Found by trying.
-        cast_type: 0,
+        rdonly_cast_type: 0,
     })
 }
 

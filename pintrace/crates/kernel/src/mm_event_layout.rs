@@ -1,6 +1,6 @@
 //! The kernel facts that the programs behind the findings need.
 
-use pintrace_common::watch::{WatchFacts, advice, protect, unmap};
+use pintrace_common::mm_events::{MmEventFacts, advice, protect, unmap};
 
 use super::btf::Types;
 use super::layout::UnknownLayout;
@@ -9,7 +9,7 @@ use super::layout::UnknownLayout;
 pub fn mm_event_facts<'a>(
     types: &impl Types,
     parameters: impl Fn(&str) -> &'a [String],
-) -> Result<WatchFacts, UnknownLayout> {
+) -> Result<MmEventFacts, UnknownLayout> {
     let offset = |container: &str, names: &[&str]| {
         types.offset(container, names).ok_or_else(|| UnknownLayout {
             what: format!("{container}.{}", names.join(" or ")),
@@ -44,7 +44,7 @@ pub fn mm_event_facts<'a>(
         with if with.iter().any(|name| name == "newprot") => protect::WITH_PROTECTION,
         _ => protect::GATHERED,
     };
-    Ok(WatchFacts {
+    Ok(MmEventFacts {
         fault_vma: offset("vm_fault", &["vma"])?,
         fault_address: offset("vm_fault", &["address"])?,
         fault_flags: offset("vm_fault", &["flags"])?,
@@ -79,7 +79,7 @@ pub fn mm_event_facts<'a>(
         inode_data: offset("inode", &["i_data"])?,
         pg_lru: flag("PG_lru")?,
         pg_swapcache: flag("PG_swapcache")?,
-        all: 0,
-        references: 0,
+        short_term: 0,
+        foll_get: 0,
     })
 }

@@ -5,7 +5,7 @@ use aya::{Btf, Ebpf, EbpfLoader};
 use pintrace_common::facts::Facts;
 use pintrace_common::ledger::CHUNK_PAGES;
 use pintrace_common::limits;
-use pintrace_common::watch::WatchFacts;
+use pintrace_common::mm_events::MmEventFacts;
 
 use pintrace_bpf::objects;
 use pintrace_bpf::rdonly_cast::RdonlyCast;
@@ -33,7 +33,7 @@ unsafe impl aya::Pod for FactsGlobal {}
 /// The same for those behind the findings.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-struct MmEventGlobal(WatchFacts);
+struct MmEventGlobal(MmEventFacts);
 
 // SAFETY: as above.
 unsafe impl aya::Pod for MmEventGlobal {}
@@ -44,7 +44,7 @@ pub struct Layouts {
     /// For the ledger.
     pub ledger: Facts,
     /// For the findings; where it is not known, they cannot be had.
-    pub mm_events: Result<WatchFacts, UnknownLayout>,
+    pub mm_events: Result<MmEventFacts, UnknownLayout>,
     /// To read memory in place, if the kernel has what that takes.
     pub rdonly_cast: Option<RdonlyCast>,
 }
@@ -106,7 +106,7 @@ pub fn load(
     };
     if let Some(rdonly_cast) = layouts.rdonly_cast {
         let facts = Facts {
-            cast_type: rdonly_cast.read_as,
+            rdonly_cast_type: rdonly_cast.read_as,
             ..layouts.ledger
         };
         let mut ebpf = load_object(&rdonly_cast.patch(object), facts, kernel, layouts, btf, options)?;
@@ -118,7 +118,7 @@ pub fn load(
 }
 
 /// A program of the object that does nothing but what the kernel may not allow.
-const RDONLY_CAST: &str = "reads_in_place";
+const RDONLY_CAST: &str = "probe_rdonly_cast";
 
 /// Whether the kernel loads it.
 fn takes(ebpf: &mut Ebpf, name: &str) -> bool {
@@ -139,9 +139,9 @@ fn load_object(
 ) -> Result<Ebpf, LoadError> {
     let facts = FactsGlobal(facts);
     let wanted = options.findings.unwrap_or_default();
-    let mm_events = MmEventGlobal(WatchFacts {
-        all: u32::from(wanted.short_term),
-        references: u32::from(wanted.foll_get),
+    let mm_events = MmEventGlobal(MmEventFacts {
+        short_term: u32::from(wanted.short_term),
+        foll_get: u32::from(wanted.foll_get),
         ..layouts.mm_events.clone().unwrap_or_default()
     });
     let log_level = u8::from(options.bpf_log) * LOG_DEBUG;
@@ -149,18 +149,18 @@ fn load_object(
     loader
         .btf(Some(btf))
         .override_global("FACTS", &facts, true)
-        .override_global("WATCH_FACTS", &mm_events, true)
+        .override_global("MM_EVENT_FACTS", &mm_events, true)
         .override_global("AYA_LOG_LEVEL", &log_level, false)
         .map_max_entries("CHUNKS", folio_chunks(kernel.bpf_loop));
     if !kernel.bpf_loop {
-        loader.map_max_entries("SHARED", limits::ELDER_SHARED_FOLIOS);
+        loader.map_max_entries("MULTI_OWNER_FOLIOS", limits::PREALLOCATED_MULTI_OWNER_FOLIOS);
     }
-    if layouts.ledger.two_turns == 0 {
-        loader.map_max_entries("MARKS", limits::UNUSED);
+    if layouts.ledger.has_backups == 0 {
+        loader.map_max_entries("BACKUP_TOKENS", limits::UNUSED);
     }
     if !wanted.foll_get {
-        loader.map_max_entries("REFERENCES", limits::UNUSED);
-        loader.map_max_entries("REFERRERS", limits::UNUSED);
+        loader.map_max_entries("FOLL_GET_FOLIOS", limits::UNUSED);
+        loader.map_max_entries("FOLL_GET_PROCESSES", limits::UNUSED);
     }
     for (map, entries) in &options.map_entries {
         loader.map_max_entries(map, *entries);

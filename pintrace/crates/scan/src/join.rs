@@ -247,14 +247,14 @@ pub fn sum<'a>(runs: impl IntoIterator<Item = &'a FolioRun>) -> Amount {
 
 #[cfg(test)]
 mod tests {
-    use pintrace_common::scan::{Found, MAPPING_ANON};
+    use pintrace_common::scan::{MAPPING_ANON, PinnedFolio};
 
     use super::*;
 
     fn folios() -> Folios {
         let mut folios = Folios::default();
         for (pfn, order, pins) in [(8, 0, 1), (9, 0, 1), (16, 2, 3)] {
-            let found = Found {
+            let found = PinnedFolio {
                 pfn,
                 pins,
                 refcount: pins * 1024 + 1,

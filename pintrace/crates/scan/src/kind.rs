@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pintrace_common::scan::{Found, MAPPING_ANON, MAPPING_FILE, MAPPING_KSM};
+use pintrace_common::scan::{MAPPING_ANON, MAPPING_FILE, MAPPING_KSM, PinnedFolio};
 
 /// Kinds of memory, as `--json` names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -33,7 +33,7 @@ impl MemoryKind {
     }
 
     /// As the struct page shows it; hugetlb pages look like those of a file or like anonymous ones.
-    pub const fn of(found: &Found) -> Self {
+    pub const fn of(found: &PinnedFolio) -> Self {
         match found.mapping {
             MAPPING_ANON => Self::Anon,
             MAPPING_FILE => Self::File,

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use aya::maps::{Array, MapData};
 use aya::programs::{Iter, Program, ProgramError, RawTracePoint};
 use aya::{Btf, Ebpf, EbpfLoader};
-use pintrace_common::scan::{BLOCK, Block, Found, Peek, ScanFacts, ScanState, TaskSeen};
+use pintrace_common::scan::{BLOCK, Block, PinnedFolio, ProbeRead, ScanFacts, ScanState, TaskSeen};
 
 use pintrace_bpf::objects;
 use pintrace_bpf::pod;
@@ -43,21 +43,21 @@ pub enum ObjectError {
 pub const TASKS_FUNCTION: &str = "bpf_iter_task";
 const SCAN: &str = "scan";
 const SCAN_DIRECT: &str = "scan_direct";
-const PEEK: &str = "peek";
+const PEEK: &str = "probe_read";
 const TASKS: &str = "tasks";
 
 pod! {
     PodFacts(ScanFacts);
     PodState(ScanState);
     PodBlock(Block);
-    PodPeek(Peek);
+    PodProbeRead(ProbeRead);
 }
 
 /// The programs, ready to run.
 pub struct Object {
     state: Array<MapData, PodState>,
     found: Array<MapData, PodBlock>,
-    peeked: Array<MapData, PodPeek>,
+    peeked: Array<MapData, PodProbeRead>,
     // Last: the programs go when their maps have.
     ebpf: Ebpf,
     /// The program that scans: the faster one where the kernel takes it.
@@ -104,7 +104,7 @@ impl Object {
         Ok(Self {
             state: take(&mut ebpf, "SCAN_STATE")?.try_into()?,
             found: take(&mut ebpf, "SCAN_FOUND")?.try_into()?,
-            peeked: take(&mut ebpf, "PEEKED")?.try_into()?,
+            peeked: take(&mut ebpf, "PROBE_READ")?.try_into()?,
             ebpf,
             scan: if direct { SCAN_DIRECT } else { SCAN },
             without_tasks,
@@ -118,7 +118,7 @@ impl Object {
         vmemmap: u64,
         from: u64,
         to: u64,
-        take: &mut dyn FnMut(&Found),
+        take: &mut dyn FnMut(&PinnedFolio),
     ) -> Result<ScanState, ObjectError> {
         self.run(self.scan, &[from, to, vmemmap])?;
         let state = self.state.get(&0, 0)?.0;
@@ -136,7 +136,7 @@ impl Object {
     }
 
     /// Reads kernel memory; not readable is no error.
-    pub fn probe_read(&self, address: u64) -> Result<Peek, ObjectError> {
+    pub fn probe_read(&self, address: u64) -> Result<ProbeRead, ObjectError> {
         self.run(PEEK, &[address])?;
         Ok(self.peeked.get(&0, 0)?.0)
     }

@@ -50,7 +50,7 @@ mod tests {
     use std::fs::{self, File};
     use std::os::unix::fs::FileExt as _;
 
-    use pintrace_common::scan::{Found, MAPPING_ANON};
+    use pintrace_common::scan::{MAPPING_ANON, PinnedFolio};
 
     use super::super::pinned_folios::Folios;
     use super::*;
@@ -79,13 +79,13 @@ mod tests {
     fn processes_that_are_gone_or_refuse_are_counted_and_the_others_are_read() {
         let root = tree();
         let mut folios = Folios::default();
-        let found = Found {
+        let found = PinnedFolio {
             pfn: 9,
             pins: 1,
             refcount: 1025,
             mapcount: 1,
             mapping: MAPPING_ANON,
-            ..Found::default()
+            ..PinnedFolio::default()
         };
         folios.add(&found, |_| false);
         let mut join = Join::new(&folios);

@@ -1,6 +1,6 @@
 //! The pinned folios of one scan, as runs of equal neighbours, and looked up by frame.
 
-use pintrace_common::scan::Found;
+use pintrace_common::scan::PinnedFolio;
 
 use pintrace_kernel::layout::PIN_BIAS;
 
@@ -72,7 +72,7 @@ const IMPLAUSIBLE_KEPT: usize = 1024;
 
 impl Folios {
     /// Adds a folio. Frames come in order.
-    pub fn add(&mut self, found: &Found, is_hugetlb: impl FnOnce(u64) -> bool) {
+    pub fn add(&mut self, found: &PinnedFolio, is_hugetlb: impl FnOnce(u64) -> bool) {
         let kind = MemoryKind::of(found);
         let pins = match pins(found) {
             Ok(pins) => pins,
@@ -147,7 +147,7 @@ impl Folios {
     }
 }
 
-fn maps(found: &Found) -> u32 {
+fn maps(found: &PinnedFolio) -> u32 {
     // What is no count of maps is a type of page, in the same place (`page_type`).
     if found.mapcount > found.refcount {
         0
@@ -157,7 +157,7 @@ fn maps(found: &Found) -> u32 {
 }
 
 /// Pins of a folio, or why there are none.
-fn pins(found: &Found) -> Result<u32, NotPinned> {
+fn pins(found: &PinnedFolio) -> Result<u32, NotPinned> {
     if found.order > 0 {
         return Ok(found.pins);
     }
@@ -177,8 +177,8 @@ mod tests {
 
     use super::*;
 
-    fn small(pfn: u64, refcount: u32, mapcount: u32) -> Found {
-        Found {
+    fn small(pfn: u64, refcount: u32, mapcount: u32) -> PinnedFolio {
+        PinnedFolio {
             pfn,
             pins: refcount / 1024,
             refcount,
@@ -190,7 +190,7 @@ mod tests {
         }
     }
 
-    fn folios(found: &[Found]) -> Folios {
+    fn folios(found: &[PinnedFolio]) -> Folios {
         let mut folios = Folios::default();
         for one in found {
             folios.add(one, |_| false);
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_transparent_huge_page_beside_one_of_hugetlb_is_no_such() {
-        let huge = |pfn| Found {
+        let huge = |pfn| PinnedFolio {
             order: 9,
             pins: 512,
             ..small(pfn, 513, 0)
@@ -254,14 +254,14 @@ mod tests {
 
     #[test]
     fn a_page_of_the_network_is_the_kernels_own() {
-        let fragment = Found {
+        let fragment = PinnedFolio {
             mapping: 0,
             uptodate: 0,
             ..small(8, 32769, 0)
         };
         assert_eq!(folios(&[fragment]).implausible[0].why, NotPinned::Kernel);
         // One of a file that was truncated had been filled.
-        let truncated = Found {
+        let truncated = PinnedFolio {
             uptodate: 1,
             ..fragment
         };
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_type_of_page_is_no_count_of_maps() {
-        let odd = Found {
+        let odd = PinnedFolio {
             mapping: MAPPING_FILE,
             ..small(8, 1024, 0xf000_0000)
         };

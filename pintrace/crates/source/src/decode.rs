@@ -1,7 +1,7 @@
 //! Ring-buffer bytes to records. Every field is copied out; nothing is transmuted.
 
 use pintrace_common::ledger::{Account, AccountKey, Extent};
-use pintrace_common::watch;
+use pintrace_common::mm_events;
 use pintrace_common::wire::{self, Header, kind};
 
 /// One decoded record.
@@ -13,14 +13,14 @@ pub enum Record {
     ExtentOpened(wire::ExtentOpened),
     /// See [`wire::ExtentClosed`].
     ExtentClosed(wire::ExtentClosed),
-    /// See [`wire::ExtentShrinks`].
-    ExtentShrinks(wire::ExtentShrinks),
+    /// See [`wire::ExtentPartiallyReleased`].
+    ExtentPartiallyReleased(wire::ExtentPartiallyReleased),
     /// See [`wire::ProcessExited`].
     ProcessExited(wire::ProcessExited),
-    /// See [`watch::Touched`].
-    Touched(watch::Touched),
-    /// See [`watch::SpaceEnded`].
-    SpaceEnded(watch::SpaceEnded),
+    /// See [`mm_events::MappingChanged`].
+    MappingChanged(mm_events::MappingChanged),
+    /// See [`mm_events::MmOrAddressSpaceGone`].
+    MmOrAddressSpaceGone(mm_events::MmOrAddressSpaceGone),
 }
 
 /// Reads little words off the front of a record.
@@ -91,8 +91,8 @@ impl Fields<'_> {
             flags: self.u32()?,
             account: self.u32()?,
             stack: self.i64()?,
-            space: self.u64()?,
-            file: self.u64()?,
+            mm: self.u64()?,
+            address_space: self.u64()?,
             file_offset: self.u64()?,
             call: self.u64()?,
         })
@@ -117,9 +117,9 @@ pub fn decode(bytes: &[u8]) -> Option<Record> {
             extent: fields.extent()?,
             pid_tgid: fields.u64()?,
         }),
-        kind::EXTENT_SHRINKS => Record::ExtentShrinks(wire::ExtentShrinks {
+        kind::EXTENT_PARTIALLY_RELEASED => Record::ExtentPartiallyReleased(wire::ExtentPartiallyReleased {
             header,
-            doubtful: fields.u64()?,
+            ambiguous_owner: fields.u64()?,
         }),
         kind::PROCESS_EXITED => Record::ProcessExited(wire::ProcessExited {
             header,
@@ -127,9 +127,9 @@ pub fn decode(bytes: &[u8]) -> Option<Record> {
             reserved: fields.u32()?,
             longterm_pages_held: fields.u64()?,
         }),
-        kind::TOUCHED => Record::Touched(watch::Touched {
+        kind::MAPPING_CHANGED => Record::MappingChanged(mm_events::MappingChanged {
             header,
-            space: fields.u64()?,
+            within: fields.u64()?,
             address: fields.u64()?,
             end: fields.u64()?,
             pages: fields.u64()?,
@@ -139,9 +139,9 @@ pub fn decode(bytes: &[u8]) -> Option<Record> {
             detail: fields.u64()?,
             comm: fields.bytes()?,
         }),
-        kind::SPACE_ENDED => Record::SpaceEnded(watch::SpaceEnded {
+        kind::MM_OR_ADDRESS_SPACE_GONE => Record::MmOrAddressSpaceGone(mm_events::MmOrAddressSpaceGone {
             header,
-            space: fields.u64()?,
+            within: fields.u64()?,
         }),
         _ => return None,
     };
@@ -181,10 +181,16 @@ mod tests {
             (kind::ACCOUNT_OPENED, size_of::<wire::AccountOpened>()),
             (kind::EXTENT_OPENED, size_of::<wire::ExtentOpened>()),
             (kind::EXTENT_CLOSED, size_of::<wire::ExtentClosed>()),
-            (kind::EXTENT_SHRINKS, size_of::<wire::ExtentShrinks>()),
+            (
+                kind::EXTENT_PARTIALLY_RELEASED,
+                size_of::<wire::ExtentPartiallyReleased>(),
+            ),
             (kind::PROCESS_EXITED, size_of::<wire::ProcessExited>()),
-            (kind::TOUCHED, size_of::<watch::Touched>()),
-            (kind::SPACE_ENDED, size_of::<watch::SpaceEnded>()),
+            (kind::MAPPING_CHANGED, size_of::<mm_events::MappingChanged>()),
+            (
+                kind::MM_OR_ADDRESS_SPACE_GONE,
+                size_of::<mm_events::MmOrAddressSpaceGone>(),
+            ),
         ] {
             let mut bytes = header(kind);
             bytes.resize(length, 0);

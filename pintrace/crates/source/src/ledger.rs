@@ -4,7 +4,7 @@ use aya::Ebpf;
 use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, Queue, RingBuf, StackTraceMap};
 use pintrace_common::counters::{Loss, Total};
 use pintrace_common::ledger::{Account, AccountKey, Extent};
-use pintrace_common::mend::caller;
+use pintrace_common::reconcile::caller;
 
 use super::baseline::Totals;
 use pintrace_bpf::pod;
@@ -33,7 +33,7 @@ pub struct Ledger {
 pub struct HeldPages {
     /// All of them.
     pub all: u64,
-    /// Of these, the ones that are older than the hooks ([`caller::OLDER`]).
+    /// Of these, the ones that are older than the hooks ([`caller::PREEXISTING`]).
     pub preexisting: u64,
 }
 
@@ -103,25 +103,33 @@ impl Ledger {
             Ok(self.totals.get(&which.index(), 0)?.iter().sum())
         };
         // What was released first: of a pin that comes and goes meanwhile the ledger would hold less than nothing.
-        let (released, preexisting_released) = (total(Total::Released)?, total(Total::OpeningReleased)?);
+        let (released, preexisting_released) = (total(Total::Released)?, total(Total::PreexistingReleased)?);
         Ok(Totals {
             acquired: total(Total::Acquired)?,
             released,
             preexisting_released,
-            not_in_vmstat: total(Total::Unbooked)?,
-            gup_retry: total(Total::Internal)?,
-            ambiguous_owner: total(Total::Ambiguous)?,
+            not_in_vmstat: total(Total::NotInVmstat)?,
+            gup_retry: total(Total::GupRetry)?,
+            ambiguous_owner: total(Total::AmbiguousOwner)?,
         })
     }
 
     /// Calls that the kernel skipped and backup programs of programs counted.
     pub fn recovered_by_backup(&self) -> Result<u64, LedgerError> {
-        Ok(self.totals.get(&Total::MadeGood.index(), 0)?.iter().sum())
+        Ok(self
+            .totals
+            .get(&Total::RecoveredByBackup.index(), 0)?
+            .iter()
+            .sum())
     }
 
     /// The same for programs that look for findings.
     pub fn mm_events_recovered_by_backup(&self) -> Result<u64, LedgerError> {
-        Ok(self.totals.get(&Total::WatchMadeGood.index(), 0)?.iter().sum())
+        Ok(self
+            .totals
+            .get(&Total::MmEventRecoveredByBackup.index(), 0)?
+            .iter()
+            .sum())
     }
 
     /// Losses that the programs counted, over all CPUs.
@@ -155,7 +163,7 @@ impl Ledger {
             let account = self.account(id)?;
             let pages = account.acquired.saturating_sub(account.released);
             held.all += pages;
-            if account.key.caller == caller::OLDER {
+            if account.key.caller == caller::PREEXISTING {
                 held.preexisting += pages;
             }
         }
@@ -180,8 +188,8 @@ impl Ledger {
     /// One extent, with the pages of a call under way left out.
     pub fn extent(&self, index: u32) -> Result<Extent, LedgerError> {
         let mut extent = self.extents.get(&index, 0)?.0;
-        if extent.pages_held >= Extent::OPENING_BIAS / 2 {
-            extent.pages_held = extent.pages_held.wrapping_sub(Extent::OPENING_BIAS);
+        if extent.pages_held >= Extent::CALL_BIAS / 2 {
+            extent.pages_held = extent.pages_held.wrapping_sub(Extent::CALL_BIAS);
             if extent.pages_held > u64::MAX / 2 {
                 extent.pages_held = 0;
             }

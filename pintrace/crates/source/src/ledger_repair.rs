@@ -7,14 +7,14 @@ use aya::maps::{Array, HashMap, MapData};
 use aya::programs::{Program, ProgramFd};
 use pintrace_common::ledger::{CHUNK_PAGES, Chunk};
 use pintrace_common::limits::COMM_BYTES;
-use pintrace_common::mend::{FOLIOS, Mend};
+use pintrace_common::reconcile::{FOLIOS, ReconcileRun};
 
 use super::ledger::LedgerError;
 use pintrace_bpf::pod;
 use pintrace_bpf::test_run::test_run;
 
 pod! {
-    PodMend(Mend);
+    PodReconcileRun(ReconcileRun);
     PodChunk(Chunk);
 }
 
@@ -49,13 +49,13 @@ pub struct Stretch {
 }
 
 const OPEN: &str = "open_account";
-const MEND: &str = "mend";
+const MEND: &str = "reconcile";
 
 /// The programs, loaded.
 pub struct LedgerRepair {
     open: ProgramFd,
     reconcile: ProgramFd,
-    map: Array<MapData, PodMend>,
+    map: Array<MapData, PodReconcileRun>,
     chunks: HashMap<MapData, u64, PodChunk>,
     /// Bytes of a struct page.
     page_struct: u64,
@@ -71,19 +71,19 @@ impl LedgerRepair {
         Ok(Self {
             open: load(ebpf, OPEN)?,
             reconcile: load(ebpf, MEND)?,
-            map: map(ebpf, "MEND")?.try_into()?,
+            map: map(ebpf, "RECONCILE")?.try_into()?,
             chunks: map(ebpf, "CHUNKS")?.try_into()?,
             page_struct,
         })
     }
 
-    /// Opens an account of a process for pins that no hook saw; `caller` is one of [`pintrace_common::mend::caller`].
+    /// Opens an account of a process for pins that no hook saw; `caller` is one of [`pintrace_common::reconcile::caller`].
     /// `None` if there is no room.
     pub fn open_account(&mut self, tgid: u32, caller: u64, comm: &str) -> Result<Option<u32>, LedgerError> {
-        let mut request = Mend::default();
+        let mut request = ReconcileRun::default();
         let length = comm.len().min(COMM_BYTES - 1);
         request.comm[..length].copy_from_slice(&comm.as_bytes()[..length]);
-        self.map.set(0, PodMend(request), 0)?;
+        self.map.set(0, PodReconcileRun(request), 0)?;
         test_run(self.open.as_fd(), &[u64::from(tgid), caller]).map_err(LedgerError::Run)?;
         let account = self.map.get(&0, 0)?.0.account;
         Ok(u32::try_from(account).ok().filter(|account| *account != 0))
@@ -99,7 +99,7 @@ impl LedgerRepair {
             let account = u64::from(account.unwrap_or(0));
             test_run(self.reconcile.as_fd(), &[page, stretch.stride, folios, account])
                 .map_err(LedgerError::Run)?;
-            let Mend {
+            let ReconcileRun {
                 added,
                 missing,
                 dropped,

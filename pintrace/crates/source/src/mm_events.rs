@@ -2,7 +2,7 @@
 
 use aya::Ebpf;
 use aya::maps::{HashMap, MapData, MapError, PerCpuArray};
-use pintrace_common::watch::{Copies, CopyKey, WindowKey, Windows, check};
+use pintrace_common::mm_events::{CowKey, CowStats, WindowKey, WindowStats, check};
 
 use pintrace_events::FlushCheck;
 
@@ -10,16 +10,16 @@ use super::ledger::{LedgerError, take};
 use pintrace_bpf::pod;
 
 pod! {
-    PodCopyKey(CopyKey);
-    PodCopies(Copies);
+    PodCowKey(CowKey);
+    PodCowStats(CowStats);
     PodWindowKey(WindowKey);
-    PodWindows(Windows);
+    PodWindowStats(WindowStats);
 }
 
 /// The tables of one loaded object.
 pub struct MmEventTables {
-    copies: HashMap<MapData, PodCopyKey, PodCopies>,
-    windows: HashMap<MapData, PodWindowKey, PodWindows>,
+    copies: HashMap<MapData, PodCowKey, PodCowStats>,
+    windows: HashMap<MapData, PodWindowKey, PodWindowStats>,
     flush_check: PerCpuArray<MapData, u64>,
 }
 
@@ -27,22 +27,22 @@ impl MmEventTables {
     /// Takes the tables out of a loaded object.
     pub fn take(ebpf: &mut Ebpf) -> Result<Self, LedgerError> {
         Ok(Self {
-            copies: take(ebpf, "COPIES")?.try_into()?,
-            windows: take(ebpf, "WINDOWS")?.try_into()?,
+            copies: take(ebpf, "COWS")?.try_into()?,
+            windows: take(ebpf, "FLUSH_WINDOWS")?.try_into()?,
             flush_check: take(ebpf, "FLUSH_CHECK")?.try_into()?,
         })
     }
 
-    /// Copies of pinned pages, by holder and kind. One that is removed meanwhile may be left out.
-    pub fn cow(&self) -> Result<Vec<(CopyKey, Copies)>, LedgerError> {
+    /// CowStats of pinned pages, by holder and kind. One that is removed meanwhile may be left out.
+    pub fn cow(&self) -> Result<Vec<(CowKey, CowStats)>, LedgerError> {
         let entries = self.copies.iter().filter_map(there);
         entries
             .map(|entry| entry.map(|(key, value)| (key.0, value.0)))
             .collect()
     }
 
-    /// Windows, by process and cause.
-    pub fn windows(&self) -> Result<Vec<(WindowKey, Windows)>, LedgerError> {
+    /// WindowStats, by process and cause.
+    pub fn windows(&self) -> Result<Vec<(WindowKey, WindowStats)>, LedgerError> {
         let entries = self.windows.iter().filter_map(there);
         entries
             .map(|entry| entry.map(|(key, value)| (key.0, value.0)))
@@ -50,8 +50,8 @@ impl MmEventTables {
     }
 
     /// Makes room.
-    pub fn forget_cow(&mut self, key: CopyKey) -> Result<(), LedgerError> {
-        gone(self.copies.remove(&PodCopyKey(key)))
+    pub fn forget_cow(&mut self, key: CowKey) -> Result<(), LedgerError> {
+        gone(self.copies.remove(&PodCowKey(key)))
     }
 
     /// Makes room: the process has ended.

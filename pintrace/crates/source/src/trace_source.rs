@@ -206,7 +206,7 @@ impl TraceSource {
             .map(|&loss| {
                 let count = match loss {
                     Loss::RecursionMissed => skipped,
-                    Loss::WatchMissed => mm_event_missed,
+                    Loss::MmEventMissed => mm_event_missed,
                     Loss::RecordUndecodable => self.undecodable,
                     _ => self.ledger.loss(loss)?,
                 };

@@ -18,7 +18,7 @@ pub(super) struct Changing {
 }
 
 fn places(extent: &Extent) -> impl Iterator<Item = u64> {
-    [extent.space, extent.file]
+    [extent.mm, extent.address_space]
         .into_iter()
         .filter(|&space| space != 0)
 }
@@ -71,14 +71,14 @@ mod tests {
     #[test]
     fn an_extent_is_looked_at_as_long_as_it_may_change() {
         let extent = Extent {
-            space: 7,
-            file: 8,
+            mm: 7,
+            address_space: 8,
             grown_ns: 1_000_000_000,
             ..Extent::default()
         };
         let mut changing = Changing::default();
         changing.begins(1, &extent);
-        changing.begins(2, &Extent { space: 9, ..extent });
+        changing.begins(2, &Extent { mm: 9, ..extent });
         let grow = |changing: &Changing, space| of(&changing.grow, space).collect::<Vec<_>>();
         assert_eq!(
             [7, 8, 9].map(|space| grow(&changing, space)),

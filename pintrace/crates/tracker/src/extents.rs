@@ -108,10 +108,10 @@ impl Extents {
             end: extent.end,
             pages: extent.pages,
             bytes_held: extent.bytes_held,
-            flags: extent.flags & !Extent::MARKS,
+            flags: extent.flags & !Extent::INEXACT_MARKS,
             stack,
-            mm: MmId(extent.space),
-            address_space: AddressSpaceId(extent.file),
+            mm: MmId(extent.mm),
+            address_space: AddressSpaceId(extent.address_space),
             file_offset: extent.file_offset,
         };
         out.push(time, Body::ExtentOpened(opened));
@@ -120,7 +120,7 @@ impl Extents {
             index,
             Extent {
                 pages_held: extent.pages,
-                flags: extent.flags & !Extent::MARKS,
+                flags: extent.flags & !Extent::INEXACT_MARKS,
                 ..*extent
             },
         );
@@ -195,7 +195,7 @@ impl Extents {
         self.changing.partially_released(index, emitted);
         let partially_released = ExtentPartiallyReleased {
             extent: ExtentId(index),
-            ambiguous_owner: emitted.flags & Extent::DOUBTFUL != 0,
+            ambiguous_owner: emitted.flags & Extent::AMBIGUOUS_OWNER != 0,
         };
         out.push(time, Body::ExtentPartiallyReleased(partially_released));
     }

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use pintrace_common::ledger::EXTENT_BIT;
-use pintrace_common::watch::{self, Copies, CopyKey, WindowKey, Windows, cause, copy, touch};
+use pintrace_common::mm_events::{
+    self, CowKey, CowStats, WindowKey, WindowStats, cause, cow_kind, mapping_change,
+};
 
 use pintrace_events::units::{AccountId, Nanos, Pid, Tid};
 use pintrace_events::{
@@ -56,11 +58,11 @@ impl MmEvents {
 
     /// The kernel unmaps what a truncation cuts off twice, before and after it drops the pages (`truncate_pagecache`,
     /// mm/truncate.c; `shmem_setattr`, mm/shmem.c). The second time is none.
-    fn is_repeated_truncation(&mut self, touched: &watch::Touched) -> bool {
-        if touched.header.id != touch::FILE || touched.detail == 0 {
+    fn is_repeated_truncation(&mut self, touched: &mm_events::MappingChanged) -> bool {
+        if touched.header.id != mapping_change::FILE || touched.detail == 0 {
             return false;
         }
-        let this = (touched.space, touched.address);
+        let this = (touched.within, touched.address);
         if self.truncated.remove(&touched.pid_tgid) == Some(this) {
             return true;
         }
@@ -69,10 +71,10 @@ impl MmEvents {
     }
 
     /// Whether what an advice does has been told area by area.
-    fn is_repeated_advice(&mut self, touched: &watch::Touched, what: MappingChange) -> bool {
+    fn is_repeated_advice(&mut self, touched: &mm_events::MappingChanged, what: MappingChange) -> bool {
         match touched.header.id {
-            touch::ADVICE => self.advised.remove(&touched.pid_tgid) == Some(what),
-            touch::ADVICE_FOR_AREA => {
+            mapping_change::ADVICE => self.advised.remove(&touched.pid_tgid) == Some(what),
+            mapping_change::ADVICE_FOR_VMA => {
                 keep(&mut self.advised, touched.pid_tgid, what);
                 false
             }
@@ -97,8 +99,8 @@ impl MmEvents {
         let (pid, tid) = task(touched.pid_tgid);
         let event = MappingChanged {
             within: match what {
-                MappingChange::Truncate => RangeIn::AddressSpace(AddressSpaceId(touched.space)),
-                _ => RangeIn::Mm(MmId(touched.space)),
+                MappingChange::Truncate => RangeIn::AddressSpace(AddressSpaceId(touched.within)),
+                _ => RangeIn::Mm(MmId(touched.within)),
             },
             what,
             address: touched.address,
@@ -150,14 +152,14 @@ impl MmEvents {
     }
 
     /// Whether a holder holds nothing any more, or its number is another's: no copy can be added.
-    fn is_over(&self, key: CopyKey, ledger: &Ledger) -> Result<bool, LedgerError> {
-        Ok(if key.kind & copy::REFERENCE != 0 {
-            !self.proc.join(key.holder.to_string()).exists()
-        } else if key.holder & EXTENT_BIT != 0 {
-            let extent = ledger.extent(key.holder & !EXTENT_BIT)?;
+    fn is_over(&self, key: CowKey, ledger: &Ledger) -> Result<bool, LedgerError> {
+        Ok(if key.kind & cow_kind::FOLL_GET != 0 {
+            !self.proc.join(key.owner.to_string()).exists()
+        } else if key.owner & EXTENT_BIT != 0 {
+            let extent = ledger.extent(key.owner & !EXTENT_BIT)?;
             extent.opened_ns != key.opened_ns || extent.pages_held == 0
         } else {
-            ledger.account(key.holder)?.opened_ns != key.opened_ns
+            ledger.account(key.owner)?.opened_ns != key.opened_ns
         })
     }
 
@@ -165,8 +167,8 @@ impl MmEvents {
     fn sample_cow(
         &mut self,
         now: Nanos,
-        key: CopyKey,
-        copies: &Copies,
+        key: CowKey,
+        copies: &CowStats,
         ledger: &Ledger,
         accounts: &mut Accounts,
         out: &mut Emitter,
@@ -201,14 +203,14 @@ impl MmEvents {
         };
         let stack = out.stack(now, copies.stack, ledger);
         let (pid, tid) = task(copies.pid_tgid);
-        let of_extent = reference.is_none() && key.holder & EXTENT_BIT != 0;
+        let of_extent = reference.is_none() && key.owner & EXTENT_BIT != 0;
         let extent = of_extent.then_some((copies.extent_address, Nanos(key.opened_ns)));
         let event = CowSampled {
             id,
             account,
             extent,
-            unshare: key.kind & copy::UNSHARE != 0,
-            anonymous: key.kind & copy::ANONYMOUS != 0,
+            unshare: key.kind & cow_kind::UNSHARE != 0,
+            anonymous: key.kind & cow_kind::ANONYMOUS != 0,
             address: copies.address,
             end: copies.end,
             copies: copies.copies,
@@ -244,9 +246,9 @@ mod advice {
 }
 
 /// What was done; `None` if it takes no mapping away.
-fn what(touched: &watch::Touched) -> Option<MappingChange> {
+fn what(touched: &mm_events::MappingChanged) -> Option<MappingChange> {
     let what = match touched.header.id {
-        touch::UNMAP => match touched.call {
+        mapping_change::UNMAP => match touched.call {
             call::MUNMAP => MappingChange::Munmap,
             call::MMAP => MappingChange::MmapOver,
             // What it cuts off, or puts something else in place of, is not moved.
@@ -255,18 +257,18 @@ fn what(touched: &watch::Touched) -> Option<MappingChange> {
             _ => MappingChange::Unmap,
         },
         // Others drop pages in this way too.
-        touch::ADVICE_FOR_AREA if touched.call != call::MADVISE => return None,
-        touch::ADVICE | touch::ADVICE_FOR_AREA => match touched.detail {
+        mapping_change::ADVICE_FOR_VMA if touched.call != call::MADVISE => return None,
+        mapping_change::ADVICE | mapping_change::ADVICE_FOR_VMA => match touched.detail {
             advice::DONTNEED | advice::DONTNEED_LOCKED => MappingChange::Dontneed,
             advice::FREE => MappingChange::Free,
             // A hole is told by the file.
             _ => return None,
         },
-        touch::PROTECT => MappingChange::Mprotect,
-        touch::UFFD_WP => MappingChange::UffdWp,
-        touch::SOFT_DIRTY => MappingChange::SoftDirty,
-        touch::FILE => MappingChange::Truncate,
-        touch::FORK => MappingChange::Fork,
+        mapping_change::PROTECT => MappingChange::Mprotect,
+        mapping_change::UFFD_WP => MappingChange::UffdWp,
+        mapping_change::SOFT_DIRTY => MappingChange::SoftDirty,
+        mapping_change::FILE => MappingChange::Truncate,
+        mapping_change::FORK => MappingChange::Fork,
         _ => return None,
     };
     Some(what)
@@ -282,7 +284,7 @@ fn cause_of(number: u32) -> Cause {
     }
 }
 
-fn windows_event(key: WindowKey, windows: &Windows) -> WindowsSampled {
+fn windows_event(key: WindowKey, windows: &WindowStats) -> WindowsSampled {
     WindowsSampled {
         pid: Pid(key.tgid),
         comm: comm(&windows.comm),
@@ -309,12 +311,12 @@ fn task(pid_tgid: u64) -> (Pid, Tid) {
 mod tests {
     use super::*;
 
-    fn touch(id: u32, thread: u64, detail: u64) -> watch::Touched {
-        let mut touched = watch::Touched {
+    fn touch(id: u32, thread: u64, detail: u64) -> mm_events::MappingChanged {
+        let mut touched = mm_events::MappingChanged {
             pid_tgid: thread,
-            space: 7,
+            within: 7,
             detail,
-            ..watch::Touched::default()
+            ..mm_events::MappingChanged::default()
         };
         touched.header.id = id;
         touched
@@ -329,23 +331,27 @@ mod tests {
             .into();
         assert_eq!(second, [false, false, true, true, false]);
         // A hole is unmapped once.
-        assert!(!mm_events.is_repeated_truncation(&touch(touch::FILE, 1, 0)));
+        assert!(!mm_events.is_repeated_truncation(&touch(mapping_change::FILE, 1, 0)));
     }
 
     #[test]
     fn advice_is_emitted_once_by_vma_or_by_call() {
         let mut mm_events = MmEvents::new("/proc".into());
         let mut emitted = |id, thread, what| mm_events.is_repeated_advice(&touch(id, thread, 0), what);
-        assert!(!emitted(touch::ADVICE, 1, MappingChange::Dontneed));
-        assert!(!emitted(touch::ADVICE_FOR_AREA, 1, MappingChange::Dontneed));
-        assert!(!emitted(touch::ADVICE, 2, MappingChange::Dontneed));
-        assert!(emitted(touch::ADVICE, 1, MappingChange::Dontneed));
-        assert!(!emitted(touch::ADVICE, 1, MappingChange::Dontneed));
+        assert!(!emitted(mapping_change::ADVICE, 1, MappingChange::Dontneed));
+        assert!(!emitted(
+            mapping_change::ADVICE_FOR_VMA,
+            1,
+            MappingChange::Dontneed
+        ));
+        assert!(!emitted(mapping_change::ADVICE, 2, MappingChange::Dontneed));
+        assert!(emitted(mapping_change::ADVICE, 1, MappingChange::Dontneed));
+        assert!(!emitted(mapping_change::ADVICE, 1, MappingChange::Dontneed));
     }
 
     #[test]
     fn the_system_call_names_the_mapping_change() {
-        let mut unmapped = touch(touch::UNMAP, 1, 0);
+        let mut unmapped = touch(mapping_change::UNMAP, 1, 0);
         for (call, expected) in [
             (call::MUNMAP, MappingChange::Munmap),
             (call::MMAP, MappingChange::MmapOver),
@@ -359,7 +365,7 @@ mod tests {
         (unmapped.call, unmapped.detail) = (call::MREMAP, 1);
         assert_eq!(what(&unmapped), Some(MappingChange::Mremap));
         // Dropped by something else than madvise.
-        assert_eq!(what(&touch(touch::ADVICE_FOR_AREA, 1, 4)), None);
+        assert_eq!(what(&touch(mapping_change::ADVICE_FOR_VMA, 1, 4)), None);
         assert_eq!(what(&touch(99, 1, 0)), None);
     }
 }

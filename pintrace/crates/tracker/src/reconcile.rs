@@ -37,7 +37,7 @@ pub enum ReconcileError {
 /// Losses that falsify what the ledger holds, until it is reconciled.
 const LEDGER_LOSSES: &[Loss] = &[
     Loss::FolioTableFull,
-    Loss::HolderCellsFull,
+    Loss::OwnerCellsFull,
     Loss::AccountTableFull,
     Loss::PagesUnreadable,
     Loss::CellContended,

@@ -105,7 +105,7 @@ impl Tracker {
                 let marks = if shrinks.doubtful == 0 {
                     Extent::SHRUNK
                 } else {
-                    Extent::MARKS
+                    Extent::INEXACT_MARKS
                 };
                 extents.partially_released(Nanos(shrinks.header.time_ns), shrinks.header.id, marks, out);
             }
@@ -118,10 +118,10 @@ impl Tracker {
                 extents.mapping_changed(touched, ledger, out)?;
                 mm_events.mapping_changed(touched, *after_loss, ledger, out);
             }
-            Record::SpaceEnded(ended) => {
+            Record::MmOrAddressSpaceGone(ended) => {
                 let body = match ended.header.id {
-                    0 => Body::MmExited(MmId(ended.space)),
-                    _ => Body::AddressSpaceFreed(AddressSpaceId(ended.space)),
+                    0 => Body::MmExited(MmId(ended.within)),
+                    _ => Body::AddressSpaceFreed(AddressSpaceId(ended.within)),
                 };
                 out.push(Nanos(ended.header.time_ns), body);
             }

@@ -1,23 +1,27 @@
-//! The last line: the keys that matter here, or the filter being typed; and what is shown of how much.
+//! The last line: keys of this screen or the filter that is typed, and the number of entries.
 
 use ratatui::text::{Line, Span};
 
 use pintrace_model::text;
+use pintrace_text::{cut, tail, width};
 
 use super::app::App;
-use super::cell;
 use super::keymap::{self, Scope};
 use super::theme::Theme;
 
-/// The footer, `width` columns wide.
-pub(super) fn line(app: &App, width: usize, theme: Theme) -> Line<'static> {
+/// Spaces between two items.
+const GAP: usize = 2;
+
+/// The footer, `columns` wide.
+pub(super) fn line(app: &App, columns: usize, theme: Theme) -> Line<'static> {
     let status = status(app);
-    let status = cell::cut(&status, width).into_owned();
-    let room = width.saturating_sub(cell::width(&status));
+    let status = cut(&status, columns).into_owned();
+    let room = columns.saturating_sub(width(&status));
+    let gap = if status.is_empty() { 0 } else { GAP };
     let mut spans = if app.editing.is_some() {
-        prompt(app, room, theme)
+        prompt(app, room.saturating_sub(gap), theme)
     } else {
-        hints(app, room, theme)
+        hints(app, room.saturating_sub(gap), theme)
     };
     let used: usize = spans.iter().map(Span::width).sum();
     spans.push(Span::raw(" ".repeat(room.saturating_sub(used))));
@@ -25,55 +29,48 @@ pub(super) fn line(app: &App, width: usize, theme: Theme) -> Line<'static> {
     Line::from(spans)
 }
 
-/// The filter being typed. Its end stays visible, for there the typing goes on.
+/// The filter while it is typed. Its end stays visible.
 fn prompt(app: &App, room: usize, theme: Theme) -> Vec<Span<'static>> {
-    let columns = room.saturating_sub(4);
-    let text = &app.filter.text;
-    let start = text
-        .char_indices()
-        .map(|(start, _)| start)
-        .find(|start| cell::width(&text[*start..]) <= columns);
-    let tail = start.map_or("", |start| &text[start..]).to_owned();
+    let end = tail(&app.filter.text, room.saturating_sub(2)).to_owned();
     vec![
         Span::styled("/", theme.accent()),
-        Span::styled(tail, theme.plain()),
+        Span::styled(end, theme.plain()),
         Span::styled(" ", theme.selected()),
     ]
 }
 
-/// As many keys as fit.
+/// The keys that fit.
 fn hints(app: &App, room: usize, theme: Theme) -> Vec<Span<'static>> {
-    let screen = app.scope();
+    let screen = if app.help.is_some() {
+        Scope::Everywhere
+    } else {
+        app.scope()
+    };
     let mut spans = Vec::new();
     let mut used = 0;
-    for binding in keymap::BINDINGS {
-        let here = binding.scope == screen && app.help.is_none() || binding.scope == Scope::Everywhere;
-        let (Some(hint), Some(key), true) = (binding.hint, binding.keys.first(), here) else {
+    for binding in keymap::in_force(screen) {
+        let (Some(hint), Some(key)) = (binding.hint, binding.keys().next()) else {
             continue;
         };
         let key = key.label();
-        let wide = cell::width(&key) + 1 + cell::width(hint) + 2;
-        if used + wide > room {
+        let gap = if spans.is_empty() { 0 } else { GAP };
+        used += gap + width(&key) + 1 + width(hint);
+        if used > room {
             break;
         }
-        used += wide;
+        spans.push(Span::raw(" ".repeat(gap)));
         spans.push(Span::styled(key, theme.strong()));
-        spans.push(Span::styled(format!(" {hint}  "), theme.dim()));
+        spans.push(Span::styled(format!(" {hint}"), theme.dim()));
     }
     spans
 }
 
 fn status(app: &App) -> String {
-    if let Some(first) = app.help {
-        let last = (first + app.page).min(app.help_lines);
-        return format!("{}-{last} of {} lines", first + 1, app.help_lines);
+    if let Some(position) = app.help {
+        return position.status(app.page);
     }
     let (shown, all, nouns) = match app.scope() {
-        Scope::Finding => {
-            let (first, lines) = (app.findings.first_line, app.findings.lines);
-            let last = (first + app.page).min(lines);
-            return format!("{}-{last} of {lines} lines", first + 1);
-        }
+        Scope::Finding => return app.findings.scroll.status(app.page),
         Scope::Detail => return String::new(),
         Scope::Findings => (
             app.findings.rows.len(),
@@ -86,15 +83,15 @@ fn status(app: &App) -> String {
             ["row", "rows"],
         ),
         Scope::Table | Scope::Everywhere => (
-            app.rows.len(),
+            app.processes.rows.len(),
             app.shown.processes.len(),
             ["process", "processes"],
         ),
     };
     let noun = nouns[usize::from(all != 1)];
-    // A filter that is no longer typed must not be forgotten.
+    // A filter in force stays visible.
     let filter = match (&app.editing, app.filter.text.as_str()) {
-        (None, text) if !text.is_empty() => format!("/{}  ", cell::cut(&text::printable(text), 20)),
+        (None, text) if !text.is_empty() => format!("/{}  ", cut(&text::printable(text), 20)),
         _ => String::new(),
     };
     if shown == all {

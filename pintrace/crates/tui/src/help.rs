@@ -1,49 +1,45 @@
-//! The help screen, generated: keys from the keymap, words from the catalogue, losses from the counters.
+//! The help screen: keys from the keymap, columns from the catalogue, losses from the counters.
 
 use pintrace_common::counters::Loss;
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 
 use pintrace_model::field::{finding_column, header, process, window};
 use pintrace_model::snapshot::Snapshot;
+use pintrace_text::cut;
 
-use super::cell;
-use super::keymap::{Action, BINDINGS, Binding, Key, Scope};
+use super::keymap::{Binding, GROUPS, Key};
+use super::labelled::labelled;
 use super::theme::Theme;
 
-/// Columns of the first word of an entry.
-const TERM: usize = 15;
+/// Columns of the term of an entry, with its margin.
+const TERM: usize = 17;
 
-/// All of the help, `width` columns wide.
+/// The lines of the help, `width` columns wide.
 pub(super) fn lines(snapshot: &Snapshot, width: usize, theme: Theme) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     let lost = snapshot.loss.iter().filter(|(_, count)| *count > 0);
     let lost: Vec<(String, &str)> = lost
         .map(|(name, count)| (format!("! {name} {count}"), meaning(name)))
         .collect();
-    section(&mut lines, "What was lost", lost, width, theme);
-    let orders = |binding: &Binding| matches!(binding.action, Action::Sort(_) | Action::Reverse);
-    let of_findings =
-        |binding: &Binding| matches!(binding.scope, Scope::Findings | Scope::Finding | Scope::Windows);
-    for (title, ordering, finding) in [
-        ("Keys", false, false),
-        ("Order of the table", true, false),
-        ("Keys of the findings", false, true),
-        ("Order of the findings", true, true),
-    ] {
-        let bindings = BINDINGS
-            .iter()
-            .filter(|binding| orders(binding) == ordering && of_findings(binding) == finding);
-        section(&mut lines, title, bindings.map(entry), width, theme);
+    section(&mut lines, "Losses of this trace", lost, width, theme);
+    for group in GROUPS {
+        section(
+            &mut lines,
+            group.title,
+            group.bindings.iter().map(entry),
+            width,
+            theme,
+        );
     }
     let figures = header::FIGURES
         .iter()
         .take(4)
         .map(|figure| (figure.title.to_owned(), figure.help));
-    section(&mut lines, "First lines", figures, width, theme);
+    section(&mut lines, "Header", figures, width, theme);
     let columns = process::COLUMNS
         .iter()
         .map(|column| (column.title.to_owned(), column.help));
-    section(&mut lines, "Columns", columns, width, theme);
+    section(&mut lines, "Columns of the processes", columns, width, theme);
     let of_findings = finding_column::COLUMNS
         .iter()
         .map(|column| (column.title.to_owned(), column.help));
@@ -60,7 +56,7 @@ pub(super) fn lines(snapshot: &Snapshot, width: usize, theme: Theme) -> Vec<Line
     );
     let marks = [
         ("†", "The process has ended."),
-        ("!", "Not 0, and it should be."),
+        ("!", "A figure that should be 0, or a finding that can lose data."),
         (">", "The cursor."),
     ];
     section(
@@ -75,11 +71,11 @@ pub(super) fn lines(snapshot: &Snapshot, width: usize, theme: Theme) -> Vec<Line
 
 fn meaning(name: &str) -> &'static str {
     let known = Loss::ALL.iter().find(|loss| loss.name() == name);
-    known.map_or("A reason that this version does not know.", |loss| loss.help())
+    known.map_or("A loss that this version does not know.", |loss| loss.help())
 }
 
 fn entry(binding: &Binding) -> (String, &'static str) {
-    let keys: Vec<String> = binding.keys.iter().copied().map(Key::label).collect();
+    let keys: Vec<String> = binding.keys().map(Key::label).collect();
     (keys.join(" "), binding.help)
 }
 
@@ -99,25 +95,14 @@ fn section<'a>(
     }
     lines.push(Line::styled(title, theme.strong()));
     for (term, help) in entries {
-        let indent = 2 + TERM;
-        let wrapped = cell::wrapped(help, width.saturating_sub(indent));
-        let own_line = cell::width(&term) > TERM - 1;
-        if own_line {
-            lines.push(Line::styled(
-                format!("  {}", cell::cut(&term, width.saturating_sub(2))),
-                theme.accent(),
-            ));
-        }
-        for (index, text) in wrapped.into_iter().enumerate() {
-            let term = if index == 0 && !own_line {
-                term.as_str()
-            } else {
-                ""
-            };
-            lines.push(Line::from(vec![
-                Span::styled(format!("  {}", cell::left(term, TERM)), theme.accent()),
-                Span::styled(text, theme.plain()),
-            ]));
-        }
+        let label = format!("  {term}");
+        // A term that is too long for its column has a line of its own.
+        let label = if pintrace_text::width(&label) < TERM {
+            label
+        } else {
+            lines.push(Line::styled(cut(&label, width).into_owned(), theme.accent()));
+            String::new()
+        };
+        lines.extend(labelled((&label, TERM, theme.accent()), help, width, theme));
     }
 }

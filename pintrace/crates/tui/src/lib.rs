@@ -1,63 +1,64 @@
 //! The live view of `pintrace top`: one loop over keys, snapshots and signals.
 //!
-//! Reads the model's snapshots and its catalogue and nothing else; must not know where events come
-//! from, nor any other view.
+//! Reads snapshots and the catalogue of the model, and nothing else. Must not know the source of events
+//! nor any other view.
 
 mod app;
-mod cell;
-mod detail;
+mod columns;
+mod cursor;
+mod filter;
 mod findings;
 #[cfg(test)]
 mod fixture;
+mod flow;
 mod footer;
-#[cfg(test)]
-mod golden;
-mod grid;
-pub mod guardian;
 mod header;
 mod help;
 mod keymap;
-mod line_writer;
+mod keys;
+mod labelled;
+mod list;
+mod message;
 mod order;
-mod pairs;
-mod process_lists;
+mod processes;
 mod screen;
+#[cfg(test)]
+mod screen_tests;
+mod scroll;
+mod signals;
 mod stack;
-mod table;
 mod tabs;
 mod terminal;
 mod theme;
 
-use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 
-use crossterm::event::{Event, EventStream, KeyEventKind};
-use futures_core::Stream;
-use tokio::signal::unix::{SignalKind, signal};
+use crossterm::event::{Event, KeyEventKind};
 use tokio::sync::watch;
 
 use pintrace_events::units::Pid;
 use pintrace_model::snapshot::Snapshot;
 
 use self::app::{App, Step};
+use self::keys::Keys;
+use self::signals::{Received, Signals};
 use self::terminal::Terminal;
 use self::theme::Theme;
 
 pub use self::terminal::TerminalError;
 
-/// What the user asked for.
+/// The options of the view.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// Show these processes only; empty shows all.
+pub struct ViewOptions {
+    /// Show only these processes. Empty shows all.
     pub pids: Vec<Pid>,
-    /// Without colour, as `NO_COLOR` asks.
+    /// Use no colour.
     pub monochrome: bool,
 }
 
-impl Options {
-    /// Without colour if `NO_COLOR` is set and not empty.
+impl ViewOptions {
+    /// Uses no colour if `NO_COLOR` is set and not empty.
     #[must_use]
     pub fn from_env(pids: Vec<Pid>) -> Self {
         let monochrome = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
@@ -65,48 +66,52 @@ impl Options {
     }
 }
 
-/// Why the view ended.
+/// The reason for the end of the view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitReason {
-    /// The user left.
+    /// The user quit.
     Quit,
-    /// A signal of this number asked for the end.
+    /// A signal with this number asked for the end.
     Signal(i32),
-    /// The sender of snapshots went away before its stream had ended in order.
+    /// The sender of snapshots was dropped before the last snapshot said that the trace has stopped.
     SourceGone,
-    /// Another thread panicked; its message is on the terminal.
+    /// Another thread panicked. Its message is on the terminal.
     Panicked,
 }
 
-/// Shows snapshots until the user or a signal ends it. The terminal is restored on return.
+/// Shows snapshots until the user or a signal ends the view. Restores the terminal before it returns.
 pub async fn run(
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
-    options: Options,
+    options: ViewOptions,
 ) -> Result<ExitReason, TerminalError> {
-    let mut terminate = Terminations::new()?;
-    let mut continued = signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?;
+    let mut signals = Signals::new()?;
     let theme = Theme::new(!options.monochrome);
     let first = snapshots.borrow_and_update().clone();
     let mut app = App::new(first, options.pids);
     let mut terminal = Terminal::take()?;
-    let mut keys = EventStream::new();
-    let mut fed = true;
+    let mut keys = Keys::new();
+    let mut connected = true;
     loop {
         terminal.draw(|frame| screen::draw(&mut app, frame, theme))?;
-        // Turns until there is something to draw.
+        // Repeats until the screen has to be drawn.
         loop {
             let step = tokio::select! {
-                event = next(&mut keys) => react(&mut app, event)?,
-                changed = snapshots.changed(), if fed => match changed {
+                // A hangup is first a signal and then the end of input.
+                biased;
+                () = terminal.panicked() => return Ok(ExitReason::Panicked),
+                received = signals.next() => match received {
+                    Received::End(number) => return Ok(ExitReason::Signal(number)),
+                    Received::Stop => Step::Suspend,
+                    Received::Continue => { terminal.resume()?; Step::Draw }
+                },
+                event = keys.next() => react(&mut app, event)?,
+                changed = snapshots.changed(), if connected => match changed {
                     Ok(()) if app.take(snapshots.borrow_and_update().clone()) => Step::Draw,
                     Ok(()) => Step::Wait,
-                    // What ended in order stays on the screen.
-                    Err(_) if snapshots.borrow().stopped => { fed = false; Step::Wait }
+                    // The last snapshot of a trace that has stopped remains on the screen.
+                    Err(_) if snapshots.borrow().stopped => { connected = false; Step::Wait }
                     Err(_) => return Ok(ExitReason::SourceGone),
                 },
-                number = terminate.next() => return Ok(ExitReason::Signal(number)),
-                () = terminal.panicked() => return Ok(ExitReason::Panicked),
-                Some(()) = continued.recv() => { terminal.resume()?; Step::Draw }
             };
             match step {
                 Step::Wait => {}
@@ -121,11 +126,7 @@ pub async fn run(
     }
 }
 
-async fn next(keys: &mut EventStream) -> Option<io::Result<Event>> {
-    poll_fn(|context| Pin::new(&mut *keys).poll_next(context)).await
-}
-
-/// What a terminal event comes to. The end of input means that the terminal has gone.
+/// Acts on an event of the terminal. The end of input means that the terminal no longer exists.
 fn react(app: &mut App, event: Option<io::Result<Event>>) -> io::Result<Step> {
     match event {
         None => Ok(Step::Quit),
@@ -133,32 +134,5 @@ fn react(app: &mut App, event: Option<io::Result<Event>>) -> io::Result<Step> {
         Some(Ok(Event::Key(key))) if key.kind != KeyEventKind::Release => Ok(app.press(&key)),
         Some(Ok(Event::Resize(..))) => Ok(Step::Draw),
         Some(Ok(_)) => Ok(Step::Wait),
-    }
-}
-
-/// The signals that ask for an end.
-struct Terminations {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-    hangup: tokio::signal::unix::Signal,
-}
-
-impl Terminations {
-    fn new() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// The number of the next one.
-    async fn next(&mut self) -> i32 {
-        let kind = tokio::select! {
-            _ = self.interrupt.recv() => SignalKind::interrupt(),
-            _ = self.terminate.recv() => SignalKind::terminate(),
-            _ = self.hangup.recv() => SignalKind::hangup(),
-        };
-        kind.as_raw_value()
     }
 }

@@ -1,74 +1,56 @@
-//! Divides the screen: header, body, footer. Draws whatever is open.
+//! Divides the screen into header, body and footer, and draws the open screen as body.
 
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
-use ratatui::text::Line;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::widgets::{Paragraph, Widget, Wrap};
 
 use super::app::App;
 use super::theme::Theme;
-use super::{detail, findings, footer, header, help, table};
+use super::{findings, footer, header, help, processes};
 
-/// Below this nothing useful fits.
+/// Columns and lines below which nothing useful fits.
 const SMALLEST: (u16, u16) = (40, 10);
+/// From this height on, an empty line separates header and body.
+const SPACIOUS: u16 = 16;
 
-/// Draws all of the screen; tells the app how far a page reaches.
+/// Draws the screen and sets [`App::page`].
 pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, theme: Theme) {
     let area = frame.area();
+    let buffer = frame.buffer_mut();
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
-        too_small(area, frame.buffer_mut(), theme);
+        too_small(area, buffer, theme);
         return;
     }
-    let buffer = frame.buffer_mut();
     let width = usize::from(area.width);
     let header = header::lines(&app.shown, app.frozen, width, usize::from(area.height / 3), theme);
-    let mut y = area.y;
-    for line in &header {
-        buffer.set_line(area.x, y, line, area.width);
-        y += 1;
-    }
-    if area.height >= 16 {
-        y += 1;
-    }
-    let last = area.bottom() - 1;
-    let body = Rect {
-        y,
-        height: last - y,
-        ..area
-    };
-    if app.help.is_some() {
-        app.page = scrolled(app, body, buffer, theme);
+    let header_height = u16::try_from(header.len()).unwrap_or(u16::MAX);
+    let gap = u16::from(area.height >= SPACIOUS);
+    let [header_area, _, body, footer_area] = Layout::vertical([
+        Constraint::Length(header_height),
+        Constraint::Length(gap),
+        Constraint::Fill(1),
+        Constraint::Length(1),
+    ])
+    .areas(area);
+    Paragraph::new(header).render(header_area, buffer);
+    let canvas = (body, &mut *buffer);
+    app.page = if let Some(position) = &mut app.help {
+        let lines = |width| help::lines(&app.shown, width, theme);
+        position.draw(lines, body, buffer, theme)
     } else if app.findings.shown {
-        let paper = (body, &mut *buffer);
-        app.page = findings::draw(&mut app.findings, &app.shown, &app.filter, paper, theme);
-    } else if app.detail.is_some() {
-        app.page = detail::draw(app, body, buffer, theme);
+        findings::draw(&mut app.findings, &app.shown, &app.filter, canvas, theme)
+    } else if app.processes.open.is_some() {
+        processes::draw_detail(&app.processes, &app.shown, canvas, theme)
     } else {
-        app.page = table::draw(app, body, buffer, theme);
-    }
-    buffer.set_line(area.x, last, &footer::line(app, width, theme), area.width);
-}
-
-/// The help, from the line that it is scrolled to.
-fn scrolled(app: &mut App, area: Rect, buffer: &mut Buffer, theme: Theme) -> usize {
-    let lines = help::lines(&app.shown, usize::from(area.width), theme);
-    let room = usize::from(area.height);
-    let first = app.help.unwrap_or(0).min(lines.len().saturating_sub(room));
-    app.help = Some(first);
-    app.help_lines = lines.len();
-    for (y, line) in (area.y..).zip(lines.iter().skip(first).take(room)) {
-        buffer.set_line(area.x, y, line, area.width);
-    }
-    room
+        processes::draw_table(&app.processes, &app.shown, &app.filter, canvas, theme)
+    };
+    footer::line(app, width, theme).render(footer_area, buffer);
 }
 
 fn too_small(area: Rect, buffer: &mut Buffer, theme: Theme) {
     let (width, height) = SMALLEST;
-    let messages = [
-        "terminal too small".to_owned(),
-        format!("needs {width}x{height}, q quits"),
-    ];
-    for (y, message) in (area.y..area.bottom()).zip(messages) {
-        buffer.set_line(area.x, y, &Line::styled(message, theme.plain()), area.width);
-    }
+    let message = format!("terminal too small\nneeds {width}x{height}, q quits");
+    let paragraph = Paragraph::new(message).wrap(Wrap { trim: true });
+    paragraph.style(theme.plain()).render(area, buffer);
 }

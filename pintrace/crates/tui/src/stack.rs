@@ -3,8 +3,8 @@
 use ratatui::text::{Line, Span};
 
 use pintrace_model::text;
+use pintrace_text::cut;
 
-use super::cell;
 use super::theme::Theme;
 
 /// A line for each frame, behind a margin of so many columns.
@@ -15,7 +15,7 @@ pub(super) fn lines(frames: &[String], margin: usize, width: usize, theme: Theme
         let frame = text::printable(frame);
         Line::from(vec![
             Span::styled(format!("{}{word}", " ".repeat(margin)), theme.dim()),
-            Span::styled(cell::cut(&frame, room).into_owned(), theme.plain()),
+            Span::styled(cut(&frame, room).into_owned(), theme.plain()),
         ])
     };
     frames.iter().zip(words).map(line).collect()

@@ -1,32 +1,18 @@
-//! The lists that a screen has, with the one that is open in brackets.
+//! The tabs of a screen.
 
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
+use ratatui::widgets::Tabs;
 
 use super::theme::Theme;
 
-/// One of them.
-pub(super) struct Tab {
-    pub(super) name: &'static str,
-    /// Entries.
-    pub(super) count: usize,
-    pub(super) open: bool,
-}
-
-impl Tab {
-    /// Side by side.
-    pub(super) fn line(tabs: &[Self], theme: Theme) -> Line<'static> {
-        let mut line = Line::default();
-        for (index, tab) in tabs.iter().enumerate() {
-            let Self { name, count, open } = tab;
-            if index > 0 {
-                line.push_span(Span::raw("  "));
-            }
-            line.push_span(if *open {
-                Span::styled(format!("[{name} {count}]"), theme.accent())
-            } else {
-                Span::styled(format!(" {name} {count} "), theme.dim())
-            });
+/// Names and numbers of entries side by side. The selected tab is in brackets, for terminals without colour.
+pub(crate) fn tabs(names: [(&str, usize); 2], selected: usize, theme: Theme) -> Tabs<'static> {
+    let titles = names.into_iter().enumerate().map(|(index, (name, entries))| {
+        if index == selected {
+            Line::styled(format!("[{name} {entries}]"), theme.accent())
+        } else {
+            Line::styled(format!(" {name} {entries} "), theme.dim())
         }
-        line
-    }
+    });
+    Tabs::new(titles).select(None).divider("").padding("", "  ")
 }

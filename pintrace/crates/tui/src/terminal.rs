@@ -1,9 +1,10 @@
-//! The terminal while the view has it: raw mode, alternate screen, and the way back from each.
+//! The terminal while the view uses it: raw mode and alternate screen.
 //!
-//! The way back is taken on drop, on a panic of any thread, and before a suspension.
-//! [`super::guardian`] takes it when this process is killed.
+//! The terminal is restored on drop, on a panic of any thread, and before the process stops. After SIGKILL
+//! it stays in raw mode: `reset` of the user restores it.
 
 use std::io::{self, IsTerminal, Stdout, Write};
+use std::mem::ManuallyDrop;
 use std::panic;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,28 +13,33 @@ use crossterm::cursor::{Hide, Show};
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{ExecutableCommand, QueueableCommand};
 use ratatui::backend::CrosstermBackend;
-use rustix::process::Signal;
 use tokio::sync::Notify;
 
-/// Why the terminal could not be had.
+use super::signals::stop_process_group;
+
+/// The terminal cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TerminalError {
-    /// Output goes into a file or a pipe.
-    #[error("standard output is no terminal: `--once` prints one table, `--json` one object")]
+    /// Standard output is a file or a pipe.
+    #[error(
+        "standard output is not a terminal: use `--once` for one table, `--once --json` for one JSON object"
+    )]
     NoTerminal,
-    /// The terminal refused.
+    /// A call on the terminal failed.
     #[error("the terminal cannot be used: {0}")]
     Io(#[from] io::Error),
 }
 
-/// The terminal, until dropped.
+/// The terminal. Restored when dropped.
 #[derive(Debug)]
 pub(super) struct Terminal {
-    screen: ratatui::Terminal<CrosstermBackend<Stdout>>,
+    // Never dropped: the drop of ratatui shows the cursor, and panics if the terminal and with it standard error
+    // no longer exist.
+    screen: ManuallyDrop<ratatui::Terminal<CrosstermBackend<Stdout>>>,
     state: Arc<TerminalState>,
 }
 
-/// What the panic hook shares with the terminal.
+/// State that the panic hook shares with [`Terminal`].
 #[derive(Debug, Default)]
 struct TerminalState {
     taken: AtomicBool,
@@ -41,10 +47,10 @@ struct TerminalState {
 }
 
 impl TerminalState {
-    /// Gives the terminal back, once.
+    /// Restores the terminal, once.
     fn restore(&self) {
         if self.taken.swap(false, Ordering::SeqCst) {
-            // Nobody is left to tell: the terminal may be gone, and that may be why we are here.
+            // An error has no remedy here: the terminal may no longer exist.
             let mut stdout = io::stdout();
             let _ = stdout
                 .queue(LeaveAlternateScreen)
@@ -65,47 +71,48 @@ impl Terminal {
         let hooked = state.clone();
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
-            // First, or the message would go with the alternate screen.
+            // Before the message, which would otherwise disappear with the alternate screen.
             hooked.restore();
             previous(panic);
             hooked.panicked.notify_one();
         }));
         let screen = ratatui::Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        let screen = ManuallyDrop::new(screen);
         let mut terminal = Self { screen, state };
         terminal.enter()?;
         Ok(terminal)
     }
 
     fn enter(&mut self) -> io::Result<()> {
-        // Before the first step, so that a failure half way is undone by drop.
+        // Before the first step, so that drop also undoes a failure between the steps.
         self.state.taken.store(true, Ordering::SeqCst);
         enable_raw_mode()?;
         io::stdout().execute(EnterAlternateScreen)?.execute(Hide)?;
-        // As `clear` does, without asking the terminal for its cursor: not every one answers.
+        // Clears the screen. `clear` would ask the terminal for its cursor, and not every terminal answers.
         let size = self.screen.size()?;
         self.screen.resize(size.into())
     }
 
-    /// Draws what has changed.
+    /// Draws the cells that have changed.
     pub(super) fn draw(&mut self, draw: impl FnOnce(&mut ratatui::Frame<'_>)) -> io::Result<()> {
         self.screen.draw(draw).map(|_| ())
     }
 
-    /// Stops this process and all of its group, as Ctrl-Z does elsewhere, until the shell continues them.
+    /// Restores the terminal and stops the process group until the shell continues it.
     pub(super) fn suspend(&mut self) -> io::Result<()> {
         self.state.restore();
-        rustix::process::kill_current_process_group(Signal::TSTP)?;
+        stop_process_group()?;
         self.enter()
     }
 
-    /// Takes the terminal anew, after somebody else stopped and continued this process.
+    /// Takes the terminal again after the process was continued.
     pub(super) fn resume(&mut self) -> io::Result<()> {
-        // What raw mode replaced before is what the shell wants back.
+        // Raw mode has to save the modes that the shell has set in the meantime.
         disable_raw_mode()?;
         self.enter()
     }
 
-    /// Waits until some thread has panicked: the screen is lost then.
+    /// Waits until a thread has panicked. The hook has restored the terminal then.
     pub(super) async fn panicked(&self) {
         self.state.panicked.notified().await;
     }

@@ -257,7 +257,11 @@ pub(super) const FINDING_HOOKS: &[Hook] = &[
         candidates: &[
             Candidate {
                 attachments: &[
-                    with_backup!("leave_change_protection", Fexit, "leave_change_protection_third"),
+                    with_backup!(
+                        "leave_change_protection",
+                        Fexit,
+                        "leave_change_protection_backup2"
+                    ),
                     with_backup!("enter_change_protection", Fentry),
                 ],
                 lost: "",

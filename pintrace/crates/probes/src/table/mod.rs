@@ -147,7 +147,7 @@ macro_rules! with_backup {
     ($program:expr, $method:ident $(, $backup:expr)?) => {
         Attachment {
             program: $program,
-            backups: &[concat!($program, "_again") $(, $backup)?],
+            backups: &[concat!($program, "_backup") $(, $backup)?],
             method: Method::$method,
         }
     };

@@ -241,7 +241,7 @@ fn memory_can_be_looked_at_on_every_kernel() {
 }
 
 /// The programs for such kernels read a trampoline's frame, so they must know how many arguments it holds
-/// (`Shape::parameters` in pintrace-ebpf/src/hooks_pin.rs).
+/// (`Shape::parameters` in pintrace-ebpf/src/hooks/pin.rs).
 #[test]
 fn without_bpf_loop_the_pin_functions_have_as_many_parameters_as_the_programs_think() {
     let known = [

@@ -1,21 +1,23 @@
-//! One finding in lines: what and where, both sides of the evidence, what it means and what to do.
+//! One finding as lines: kind, place, meaning, the pin, the event that conflicts with the pin, and advice.
 
 use ratatui::text::{Line, Span};
 
 use pintrace_events::units::Nanos;
 use pintrace_model::finding::Finding;
 use pintrace_model::text;
+use pintrace_text::cut;
 
+use super::super::labelled::labelled;
+use super::super::stack;
 use super::super::theme::Theme;
-use super::super::{cell, stack};
 
-/// Columns of the words in front.
+/// Columns of the labels.
 const LABEL: usize = 8;
 
-/// What has no age yet.
+/// The age of an event at the moment of the snapshot.
 const NOW: &str = "now";
 
-/// How long ago a moment is.
+/// The time since a moment.
 pub(super) fn ago(then: Nanos, now: Nanos) -> String {
     match now.since(then) {
         Nanos(0) => NOW.to_owned(),
@@ -23,18 +25,18 @@ pub(super) fn ago(then: Nanos, now: Nanos) -> String {
     }
 }
 
-/// How a finding is written.
+/// The frame in which a finding is written.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DetailStyle {
     /// Moment of the snapshot.
     pub(super) now: Nanos,
     pub(super) width: usize,
-    /// Frames of each stack at most.
+    /// The most frames of a stack.
     pub(super) frames: usize,
     pub(super) theme: Theme,
 }
 
-/// A finding, most telling first.
+/// The lines of a finding.
 pub(super) fn lines(found: &Finding, style: DetailStyle) -> Vec<Line<'static>> {
     let DetailStyle { width, theme, .. } = style;
     let title = format!("{}: {}", found.title(), found.whose());
@@ -42,7 +44,7 @@ pub(super) fn lines(found: &Finding, style: DetailStyle) -> Vec<Line<'static>> {
     let room = width.saturating_sub(severity.len() + 1);
     let mut lines = vec![Line::from(vec![
         Span::styled(severity, theme.severity(found.severity)),
-        Span::styled(format!(" {}", cell::cut(&title, room)), theme.strong()),
+        Span::styled(format!(" {}", cut(&title, room)), theme.strong()),
     ])];
     let place = format!("{}, {}, {}", found.place(), found.times(), when(found, style.now));
     lines.extend(paragraph("where", &place, style));
@@ -60,7 +62,7 @@ pub(super) fn lines(found: &Finding, style: DetailStyle) -> Vec<Line<'static>> {
     lines
 }
 
-/// As many lines as there is room for, with as much of the stacks as that leaves.
+/// The lines that have room. Stacks are shortened first.
 pub(super) fn fitting(found: &Finding, style: DetailStyle, room: usize) -> Vec<Line<'static>> {
     let with = |frames| lines(found, DetailStyle { frames, ..style });
     let most = (0..=style.frames)
@@ -70,7 +72,7 @@ pub(super) fn fitting(found: &Finding, style: DetailStyle, room: usize) -> Vec<L
     most.unwrap_or_else(|| {
         let mut cut = with(0);
         cut.truncate(room.saturating_sub(1));
-        cut.push(Line::styled("… Enter shows the rest", style.theme.dim()));
+        cut.push(Line::styled("… Enter shows all of it", style.theme.dim()));
         cut
     })
 }
@@ -85,17 +87,8 @@ fn when(found: &Finding, now: Nanos) -> String {
     }
 }
 
-/// Words behind a label, on as many lines as they take.
 fn paragraph(label: &str, words: &str, style: DetailStyle) -> Vec<Line<'static>> {
-    let wrapped = cell::wrapped(words, style.width.saturating_sub(LABEL));
-    let line = |(index, words): (usize, String)| {
-        let label = if index == 0 { label } else { "" };
-        Line::from(vec![
-            Span::styled(cell::left(label, LABEL), style.theme.dim()),
-            Span::styled(words, style.theme.plain()),
-        ])
-    };
-    wrapped.into_iter().enumerate().map(line).collect()
+    labelled((label, LABEL, style.theme.dim()), words, style.width, style.theme)
 }
 
 fn frames(all: &[String], style: DetailStyle) -> Vec<Line<'static>> {

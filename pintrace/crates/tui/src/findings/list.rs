@@ -1,102 +1,87 @@
-//! The findings around the cursor, below their headings.
+//! The list of findings.
 
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 use ratatui::style::Style;
-use ratatui::text::Line;
 
 use pintrace_events::units::Nanos;
-use pintrace_model::field::Unit;
-use pintrace_model::field::finding_column::{COLUMNS, FindingColumn, named};
+use pintrace_model::field::finding_column::{COLUMNS, named};
+use pintrace_model::field::{Field, Unit};
 use pintrace_model::finding::Finding;
 use pintrace_model::snapshot::Snapshot;
 
-use super::super::grid::{Grid, Track};
-use super::super::table::first_visible;
+use super::super::columns::ListColumn;
+use super::super::list::{List, RowStyle, SortMark, address_range, direction_mark};
+use super::super::order::Order;
 use super::super::theme::Theme;
 use super::finding_detail::ago;
 use super::state::FindingsView;
 
-/// Headings, and as many findings as there is room for.
-pub(super) fn lines(
-    snapshot: &Snapshot,
+/// Draws the list.
+pub(super) fn draw(
     view: &FindingsView,
-    (width, room): (usize, usize),
+    snapshot: &Snapshot,
+    (area, buffer): (Rect, &mut Buffer),
     theme: Theme,
-) -> Vec<Line<'static>> {
-    let tracks: Vec<Track> = COLUMNS.iter().map(track).collect();
-    let grid = Grid::fit(&tracks, width);
-    let sorted = COLUMNS.iter().position(|column| column.id == view.order.column);
-    let sorted = sorted.map(|index| (index, direction(view)));
-    let mut lines = vec![grid.titles(sorted, theme)];
-    let first = first_visible(view.cursor, view.rows.len(), room);
-    let visible = view.rows.iter().enumerate().skip(first).take(room);
-    let found = visible.filter_map(|(row, index)| Some((row, snapshot.findings.get(*index)?)));
-    lines.extend(found.map(|(row, found)| line(found, row == view.cursor, snapshot.time, &grid, theme)));
-    lines
-}
-
-fn line(found: &Finding, selected: bool, now: Nanos, grid: &Grid, theme: Theme) -> Line<'static> {
-    let (marks, style) = if selected {
-        ("> ", theme.selected())
-    } else {
-        ("", theme.plain())
+) {
+    let list = List {
+        columns: &COLUMNS.iter().map(list_column).collect::<Vec<_>>(),
+        sorted: sort_mark(view.order),
+        entries: view.rows.len(),
+        cursor: view.cursor.row,
+        theme,
     };
-    grid.line(marks, style, |index, track| {
-        let Some(column) = COLUMNS.get(index) else {
-            return Default::default();
-        };
-        let own = match column.id {
-            "severity" => theme.severity(found.severity),
-            _ => Style::new(),
-        };
-        (shown(column, found, now, track.columns), own)
-    })
+    let finding = |row: usize| snapshot.findings.get(*view.rows.get(row)?);
+    list.draw(
+        area,
+        buffer,
+        |_| RowStyle::default(),
+        |row, index, list_column| {
+            let Some((found, column)) = finding(row).zip(COLUMNS.get(index)) else {
+                return Default::default();
+            };
+            let style = match column.id {
+                "severity" => theme.severity(found.severity),
+                _ => Style::new(),
+            };
+            (value(column, found, snapshot.time, list_column.width), style)
+        },
+    );
 }
 
-fn shown(column: &FindingColumn, found: &Finding, now: Nanos, columns: usize) -> String {
+fn value(column: &Field<Finding>, found: &Finding, now: Nanos, width: usize) -> String {
     match column.id {
         "last" => ago(found.last, now),
-        "address" if found.end > 0 => {
-            let range = format!("{:x}-{:x}", found.address, found.end);
-            if range.len() > columns {
-                format!("{:x}", found.address)
-            } else {
-                range
-            }
-        }
+        "address" if found.end > 0 => address_range(found.address, found.end, width),
         _ => (column.value)(found).text(),
     }
 }
 
-fn track(column: &'static FindingColumn) -> Track {
-    let columns = match column.id {
+fn list_column(column: &Field<Finding>) -> ListColumn {
+    let width = match column.id {
         // The longest names.
         "kind" => 21,
         "trigger" => 12,
         "pid" | "comm" => 7,
         "address" => 27,
-        // Six hold the longest count and span, and a heading with its mark.
+        // The longest count and time have 6 characters, as a title with its mark has.
         _ => 6,
     };
-    Track {
+    ListColumn {
         title: column.title,
-        columns,
+        width,
         rank: column.drop_rank,
         align: column.align,
     }
 }
 
-/// Whether values rise or fall from the first row on.
-fn direction(view: &FindingsView) -> &'static str {
-    let rising = match view.order.column {
-        // The latest stand first: how long ago that was rises.
+/// Names, pids, addresses and times since the last occurrence rise from the first row on. Others fall.
+fn sort_mark(order: Order) -> SortMark {
+    let index = COLUMNS.iter().position(|column| column.id == order.column)?;
+    let rising = match order.column {
         "pid" | "last" | "address" => true,
-        // From the worst on.
         "severity" => false,
-        column => named(column).is_some_and(|column| column.unit == Unit::Name),
+        id => named(id)?.unit == Unit::Name,
     };
-    if rising == view.order.reversed {
-        "▾"
-    } else {
-        "▴"
-    }
+    Some((index, direction_mark(rising != order.reversed)))
 }

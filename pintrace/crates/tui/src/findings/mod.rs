@@ -1,4 +1,4 @@
-//! The view of what was found: the list with the evidence of one, that one alone, and pending-flush windows.
+//! The screens about findings: the list with the evidence of one, one finding alone, and flush windows.
 
 mod finding_detail;
 mod list;

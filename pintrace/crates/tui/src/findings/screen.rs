@@ -1,29 +1,29 @@
-//! Divides the view: what it lists, what nobody looks for, the list, and the one under the cursor.
+//! Divides the screens about findings: tabs, kinds that are not covered, the list, and the finding under the cursor.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
+use ratatui::widgets::{Paragraph, Widget};
 
 use pintrace_model::finding::coverage::not_covered;
 use pintrace_model::finding::text::dropped;
 use pintrace_model::snapshot::Snapshot;
-use pintrace_model::text;
+use pintrace_text::cut;
 
-use super::super::cell;
-use super::super::line_writer::LineWriter;
-use super::super::order::Filter;
-use super::super::tabs::Tab;
+use super::super::filter::Filter;
+use super::super::message;
+use super::super::tabs::tabs;
 use super::super::theme::Theme;
 use super::finding_detail::{self, DetailStyle};
 use super::state::{FindingsTab, FindingsView, OpenFinding};
 use super::{list, windows};
 
-/// Frames of a stack beside the list: whose the call was stands among the innermost.
+/// Frames of a stack below the list. The caller of the pin is among the innermost.
 const FRAMES: usize = 8;
-/// With fewer lines than this, the list has them all.
-const DIVIDED: usize = 9;
+/// With fewer lines than this, the list has all of them.
+const DIVIDED: u16 = 9;
 
-/// Draws the view and returns how many entries or lines a page has.
+/// Draws the screen and returns how many entries or lines a page has.
 pub(crate) fn draw(
     view: &mut FindingsView,
     snapshot: &Snapshot,
@@ -31,108 +31,88 @@ pub(crate) fn draw(
     (area, buffer): (Rect, &mut Buffer),
     theme: Theme,
 ) -> usize {
-    let mut writer = LineWriter::new(area, buffer);
-    let style = DetailStyle {
-        now: snapshot.time,
-        width: usize::from(area.width),
-        frames: FRAMES,
-        theme,
-    };
-    match view.open_finding(snapshot) {
+    match view.opened(snapshot) {
         OpenFinding::Shown(found) => {
-            let style = DetailStyle {
-                frames: usize::MAX,
-                ..style
+            let lines = |width| {
+                let now = snapshot.time;
+                let frames = usize::MAX;
+                let style = DetailStyle {
+                    now,
+                    width,
+                    frames,
+                    theme,
+                };
+                finding_detail::lines(found, style)
             };
-            let lines = finding_detail::lines(found, style);
-            let room = writer.left();
-            view.first_line = view.first_line.min(lines.len().saturating_sub(room));
-            view.lines = lines.len();
-            writer.lines(lines.get(view.first_line..).unwrap_or_default());
-            return room;
+            return view.scroll.draw(lines, area, buffer, theme);
         }
         OpenFinding::Gone => {
-            view.lines = 0;
-            let gone = "This finding has given way to a worse one. Esc goes back.";
-            writer.line(&Line::styled(gone, theme.dim()));
+            let gone = "This finding is no longer kept, because worse ones took its place. Esc goes back.";
+            view.scroll = Default::default();
+            message::draw(gone, 0, area, buffer, theme);
             return 0;
         }
         OpenFinding::None => {}
     }
-    writer.line(&tabs(view, snapshot, theme));
-    match view.part {
-        FindingsTab::Findings => findings(view, snapshot, filter, &mut writer, style),
-        FindingsTab::Windows => windows::draw(view, snapshot, filter, &mut writer, (style.width, theme)),
-    }
-}
-
-fn tabs(view: &FindingsView, snapshot: &Snapshot, theme: Theme) -> Line<'static> {
-    let tab = |part, name, count| Tab {
-        name,
-        count,
-        open: view.part == part,
-    };
-    let tabs = [
-        tab(FindingsTab::Findings, "findings", snapshot.findings.len()),
-        tab(FindingsTab::Windows, "flush windows", snapshot.windows.len()),
+    let [tabs_area, body] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
+    let names = [
+        ("findings", snapshot.findings.len()),
+        ("flush windows", snapshot.windows.len()),
     ];
-    Tab::line(&tabs, theme)
+    let selected = usize::from(view.tab == FindingsTab::FlushWindows);
+    tabs(names, selected, theme).render(tabs_area, buffer);
+    match view.tab {
+        FindingsTab::List => findings(view, snapshot, filter, (body, buffer), theme),
+        FindingsTab::FlushWindows => windows::draw(view, snapshot, filter, (body, buffer), theme),
+    }
 }
 
 fn findings(
     view: &FindingsView,
     snapshot: &Snapshot,
     filter: &Filter,
-    writer: &mut LineWriter<'_>,
-    style: DetailStyle,
+    (area, buffer): (Rect, &mut Buffer),
+    theme: Theme,
 ) -> usize {
-    let DetailStyle { width, theme, .. } = style;
     let notes = [not_covered(&snapshot.started), dropped(snapshot.findings_dropped)];
+    let notes: Vec<String> = notes.into_iter().flatten().collect();
     let Some(found) = view.under_cursor(snapshot) else {
         let empty = if snapshot.findings.is_empty() {
-            format!(
-                "Nothing found. {}",
-                notes.into_iter().flatten().collect::<Vec<_>>().join(" ")
-            )
+            format!("No findings. {}", notes.join(" "))
         } else {
-            nothing_matches("finding", filter)
+            filter.nothing_matches("finding")
         };
-        writer.skip();
-        writer.lines(&indented(&empty, width, theme));
+        message::draw(&empty, 1, area, buffer, theme);
         return 0;
     };
-    for note in notes.iter().flatten() {
-        writer.line(&Line::styled(cell::cut(note, width).into_owned(), theme.dim()));
-    }
-    let left = writer.left();
-    let room = if left < DIVIDED {
+    let width = usize::from(area.width);
+    let notes = notes
+        .iter()
+        .map(|note| Line::styled(cut(note, width).into_owned(), theme.dim()));
+    let notes: Vec<Line<'_>> = notes.collect();
+    let notes_height = u16::try_from(notes.len()).unwrap_or(u16::MAX).min(area.height);
+    let left = area.height - notes_height;
+    let rows = if left < DIVIDED {
         left.saturating_sub(1)
     } else {
-        view.rows.len().min((left / 3).max(3))
+        let rows = u16::try_from(view.rows.len()).unwrap_or(u16::MAX);
+        rows.min((left / 3).max(3))
     };
-    writer.lines(&list::lines(snapshot, view, (width, room), theme));
+    let heights = [notes_height, rows + 1, u16::from(left >= DIVIDED)].map(Constraint::Length);
+    let [notes_height, list_height, gap] = heights;
+    let layout = Layout::vertical([notes_height, list_height, gap, Constraint::Fill(1)]);
+    let [notes_area, list_area, _, detail_area] = layout.areas(area);
+    Paragraph::new(notes).render(notes_area, buffer);
+    list::draw(view, snapshot, (list_area, &mut *buffer), theme);
     if left >= DIVIDED {
-        writer.skip();
-        writer.lines(&finding_detail::fitting(found, style, writer.left()));
+        let style = DetailStyle {
+            now: snapshot.time,
+            width,
+            frames: FRAMES,
+            theme,
+        };
+        let lines = finding_detail::fitting(found, style, usize::from(detail_area.height));
+        Paragraph::new(lines).render(detail_area, buffer);
     }
-    room
-}
-
-/// Why there is nothing to see, when there is something.
-pub(super) fn nothing_matches(noun: &str, filter: &Filter) -> String {
-    if filter.text.is_empty() {
-        format!("No {noun} of the processes asked for.")
-    } else {
-        format!(
-            "No {noun} matches “{}”. / changes the filter.",
-            text::printable(&filter.text)
-        )
-    }
-}
-
-/// Words as the screen says that there is nothing to list.
-pub(super) fn indented(words: &str, width: usize, theme: Theme) -> Vec<Line<'static>> {
-    let lines = cell::wrapped(words, width.saturating_sub(4));
-    let line = |words| Line::styled(format!("  {words}"), theme.dim());
-    lines.into_iter().map(line).collect()
+    usize::from(rows)
 }

@@ -1,25 +1,27 @@
-//! Which findings and windows are listed, where the cursor stands, and what is open.
+//! The listed findings and flush windows, the cursors, and the open finding.
 
 use pintrace_events::Cause;
 use pintrace_events::units::{Nanos, Pid, Tid};
 use pintrace_model::finding::{Finding, FindingKind, TriggerKind};
 use pintrace_model::snapshot::Snapshot;
 
-use super::super::app::moved;
+use super::super::cursor::Cursor;
+use super::super::filter::Filter;
 use super::super::keymap::Scope;
-use super::super::order::{self, Filter, Order};
+use super::super::order::{self, Order};
+use super::super::scroll::ScrollPosition;
 
-/// What the view lists.
+/// The tab of the view.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum FindingsTab {
     #[default]
-    Findings,
-    Windows,
+    List,
+    FlushWindows,
 }
 
-/// A finding across snapshots: nothing in it changes when it is found again.
+/// A finding across snapshots: these values do not change when the same finding occurs again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct FindingIdentity {
+pub(crate) struct FindingIdentity {
     found: (FindingKind, Option<TriggerKind>, Pid, Nanos),
     pin: Option<(Tid, u64)>,
 }
@@ -34,158 +36,137 @@ impl FindingIdentity {
     }
 }
 
-/// Which finding has the screen.
+/// The finding that has the screen.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum OpenFinding<'a> {
-    /// None has.
+    /// None.
     None,
-    /// One that is no longer kept.
+    /// A finding that the snapshot no longer has.
     Gone,
-    /// This one.
+    /// This finding.
     Shown(&'a Finding),
 }
 
-/// The state of the view.
+/// The state of the screens about findings.
 #[derive(Debug)]
 pub(crate) struct FindingsView {
-    /// It is on the screen.
+    /// True while one of these screens is visible.
     pub(crate) shown: bool,
-    pub(crate) part: FindingsTab,
+    pub(crate) tab: FindingsTab,
     pub(crate) order: Order,
     /// Indexes into the findings of the snapshot.
     pub(crate) rows: Vec<usize>,
-    /// Row under the cursor.
-    pub(crate) cursor: usize,
-    /// What the cursor follows; nothing until it is moved, so that the worst stays on top.
-    followed: Option<FindingIdentity>,
-    /// Indexes into the windows of the snapshot.
+    pub(crate) cursor: Cursor<FindingIdentity>,
+    /// Indexes into the flush windows of the snapshot.
     pub(crate) windows: Vec<usize>,
-    pub(crate) window: usize,
-    /// Whose windows that cursor follows.
-    followed_window: Option<(Pid, Cause)>,
-    /// The finding that has the screen, if one has.
-    open_finding: Option<FindingIdentity>,
-    /// Its first line that is visible.
-    pub(crate) first_line: usize,
-    /// Its lines, as last drawn.
-    pub(crate) lines: usize,
+    pub(crate) window: Cursor<(Pid, Cause)>,
+    /// The finding that has the screen, if one has it.
+    open: Option<FindingIdentity>,
+    /// The position in the lines of that finding.
+    pub(crate) scroll: ScrollPosition,
 }
 
 impl Default for FindingsView {
     fn default() -> Self {
         Self {
             shown: false,
-            part: FindingsTab::default(),
+            tab: FindingsTab::default(),
             order: Order::of_findings(),
             rows: Vec::new(),
-            cursor: 0,
-            followed: None,
+            cursor: Cursor::default(),
             windows: Vec::new(),
-            window: 0,
-            followed_window: None,
-            open_finding: None,
-            first_line: 0,
-            lines: 0,
+            window: Cursor::default(),
+            open: None,
+            scroll: ScrollPosition::default(),
         }
     }
 }
 
 impl FindingsView {
-    /// Comes or goes.
+    /// Shows or hides the view.
     pub(crate) fn toggle(&mut self) {
         self.shown = !self.shown;
-        self.open_finding = None;
+        self.open = None;
     }
 
-    /// Whose keys are in force.
+    /// The screen whose keys are in force.
     pub(crate) fn scope(&self) -> Scope {
-        match self.part {
-            _ if self.open_finding.is_some() => Scope::Finding,
-            FindingsTab::Findings => Scope::Findings,
-            FindingsTab::Windows => Scope::Windows,
+        match self.tab {
+            _ if self.open.is_some() => Scope::Finding,
+            FindingsTab::List => Scope::Findings,
+            FindingsTab::FlushWindows => Scope::Windows,
         }
     }
 
-    /// Closes what is open: one finding, then the view. False if nothing was.
+    /// Closes the open finding, or else the view. Returns false if neither was open.
     pub(crate) fn back(&mut self) -> bool {
-        self.open_finding.take().is_some() || std::mem::take(&mut self.shown)
+        self.open.take().is_some() || std::mem::take(&mut self.shown)
     }
 
-    /// The other part.
+    /// Shows the other tab.
     pub(crate) fn switch(&mut self) {
-        self.part = match self.part {
-            FindingsTab::Findings => FindingsTab::Windows,
-            FindingsTab::Windows => FindingsTab::Findings,
+        self.tab = match self.tab {
+            FindingsTab::List => FindingsTab::FlushWindows,
+            FindingsTab::FlushWindows => FindingsTab::List,
         };
     }
 
     /// Gives the screen to the finding under the cursor.
     pub(crate) fn open(&mut self, snapshot: &Snapshot) {
-        self.open_finding = self.under_cursor(snapshot).map(FindingIdentity::of);
-        self.first_line = 0;
-        // Back on the list, the cursor stands where it stood.
-        self.followed = self.open_finding.or(self.followed);
+        self.open = self.under_cursor(snapshot).map(FindingIdentity::of);
+        self.scroll = ScrollPosition::default();
+        // The cursor of the list is on the same finding after the return.
+        self.cursor.follow(self.open);
     }
 
-    /// Moves whatever can be moved.
+    /// Moves the cursor of the visible list, or scrolls the open finding.
     pub(crate) fn go(&mut self, lines: isize, snapshot: &Snapshot) {
         match self.scope() {
-            // Drawing clamps it: only there is the number of lines known.
-            Scope::Finding => self.first_line = self.first_line.saturating_add_signed(lines),
+            Scope::Finding => self.scroll.go(lines),
             Scope::Windows => {
-                self.window = moved(self.window, lines, self.windows.len());
-                let all = self
-                    .windows
-                    .get(self.window)
-                    .and_then(|row| snapshot.windows.get(*row));
-                self.followed_window = all
-                    .map(|all| (all.pid, all.cause))
-                    .filter(|_| lines != isize::MIN);
+                let identity = |row| window(snapshot, &self.windows, row);
+                self.window.go(lines, self.windows.len(), identity);
             }
             _ => {
-                self.cursor = moved(self.cursor, lines, self.rows.len());
-                let found = self.under_cursor(snapshot).map(FindingIdentity::of);
-                self.followed = found.filter(|_| lines != isize::MIN);
+                let identity = |row| finding(snapshot, &self.rows, row);
+                self.cursor.go(lines, self.rows.len(), identity);
             }
         }
     }
 
-    /// Chooses and orders the rows anew and lets the cursor follow its finding.
+    /// Chooses and orders the rows for a snapshot. Each cursor follows its entry.
     pub(crate) fn arrange(&mut self, snapshot: &Snapshot, filter: &Filter) {
         self.rows = order::findings(snapshot, filter, self.order);
         self.windows = order::windows(snapshot, filter);
-        self.cursor = match self.followed {
-            None => 0,
-            Some(followed) => {
-                let mut rows = self.rows.iter().filter_map(|row| snapshot.findings.get(*row));
-                let row = rows.position(|found| FindingIdentity::of(found) == followed);
-                moved(row.unwrap_or(self.cursor), 0, self.rows.len())
-            }
-        };
-        self.window = match self.followed_window {
-            None => 0,
-            Some(followed) => {
-                let mut rows = self.windows.iter().filter_map(|row| snapshot.windows.get(*row));
-                let row = rows.position(|all| (all.pid, all.cause) == followed);
-                moved(row.unwrap_or(self.window), 0, self.windows.len())
-            }
-        };
+        let identity = |row| finding(snapshot, &self.rows, row);
+        self.cursor.arrange(self.rows.len(), identity);
+        let identity = |row| window(snapshot, &self.windows, row);
+        self.window.arrange(self.windows.len(), identity);
     }
 
     /// The finding under the cursor.
     pub(crate) fn under_cursor<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a Finding> {
-        snapshot.findings.get(*self.rows.get(self.cursor)?)
+        snapshot.findings.get(*self.rows.get(self.cursor.row)?)
     }
 
     /// The finding that has the screen.
-    pub(crate) fn open_finding<'a>(&self, snapshot: &'a Snapshot) -> OpenFinding<'a> {
-        let Some(open_finding) = self.open_finding else {
+    pub(crate) fn opened<'a>(&self, snapshot: &'a Snapshot) -> OpenFinding<'a> {
+        let Some(open) = self.open else {
             return OpenFinding::None;
         };
         let mut all = snapshot.findings.iter();
-        let kept = all.find(|found| FindingIdentity::of(found) == open_finding);
+        let kept = all.find(|found| FindingIdentity::of(found) == open);
         kept.map_or(OpenFinding::Gone, OpenFinding::Shown)
     }
+}
+
+fn finding(snapshot: &Snapshot, rows: &[usize], row: usize) -> Option<FindingIdentity> {
+    snapshot.findings.get(*rows.get(row)?).map(FindingIdentity::of)
+}
+
+fn window(snapshot: &Snapshot, rows: &[usize], row: usize) -> Option<(Pid, Cause)> {
+    let totals = snapshot.windows.get(*rows.get(row)?)?;
+    Some((totals.pid, totals.cause))
 }
 
 #[cfg(test)]
@@ -210,12 +191,12 @@ mod tests {
         worse.first = Nanos(1);
         snapshot.findings.insert(0, worse);
         view.arrange(&snapshot, &Filter::default());
-        assert_eq!(view.cursor, 3);
+        assert_eq!(view.cursor.row, 3);
         assert_eq!(view.under_cursor(&snapshot), Some(&followed));
         view.go(isize::MIN, &snapshot);
         view.order.reversed = true;
         view.arrange(&snapshot, &Filter::default());
-        assert_eq!(view.cursor, 0);
+        assert_eq!(view.cursor.row, 0);
     }
 
     #[test]
@@ -228,10 +209,10 @@ mod tests {
         earlier.pid = Pid(1);
         snapshot.windows.insert(0, earlier);
         view.arrange(&snapshot, &Filter::default());
-        assert_eq!(view.window, 1);
+        assert_eq!(view.window.row, 1);
         view.go(isize::MIN, &snapshot);
         view.arrange(&snapshot, &Filter::default());
-        assert_eq!(view.window, 0);
+        assert_eq!(view.window.row, 0);
     }
 
     #[test]
@@ -239,11 +220,11 @@ mod tests {
         let mut snapshot = fixture::found();
         let mut view = shown(&snapshot);
         view.open(&snapshot);
-        assert!(matches!(view.open_finding(&snapshot), OpenFinding::Shown(_)));
+        assert!(matches!(view.opened(&snapshot), OpenFinding::Shown(_)));
         snapshot.findings.remove(0);
         view.arrange(&snapshot, &Filter::default());
-        assert!(matches!(view.open_finding(&snapshot), OpenFinding::Gone));
-        assert!(view.back() && matches!(view.open_finding(&snapshot), OpenFinding::None));
+        assert!(matches!(view.opened(&snapshot), OpenFinding::Gone));
+        assert!(view.back() && matches!(view.opened(&snapshot), OpenFinding::None));
         assert!(view.back() && !view.shown);
         assert!(!view.back());
     }
@@ -258,7 +239,7 @@ mod tests {
             ..Filter::default()
         };
         view.arrange(&snapshot, &filter);
-        assert!(view.cursor < view.rows.len());
+        assert!(view.cursor.row < view.rows.len());
         view.arrange(
             &snapshot,
             &Filter {

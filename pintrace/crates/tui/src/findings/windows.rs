@@ -1,98 +1,94 @@
-//! Pending-flush windows by process and cause: a table, and every figure of the row under the cursor.
+//! Flush windows by process and cause: a table, and every figure of the row under the cursor.
 
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::text::Line;
+use ratatui::widgets::{Paragraph, Widget};
 
-use pintrace_model::field::Value;
-use pintrace_model::field::window::{COLUMNS, WindowColumn};
+use pintrace_model::field::window::COLUMNS;
+use pintrace_model::field::{Field, Value};
 use pintrace_model::finding::coverage::not_covered;
 use pintrace_model::finding::text::checked;
 use pintrace_model::finding::{FindingKind, WindowTotals};
 use pintrace_model::snapshot::Snapshot;
+use pintrace_text::wrap;
 
-use super::super::cell;
-use super::super::grid::{Grid, Track};
-use super::super::line_writer::LineWriter;
-use super::super::order::Filter;
-use super::super::pairs::pairs;
-use super::super::table::first_visible;
+use super::super::columns::ListColumn;
+use super::super::filter::Filter;
+use super::super::flow::{self, pair};
+use super::super::list::{List, RowStyle};
+use super::super::message;
 use super::super::theme::Theme;
-use super::screen::{indented, nothing_matches};
 use super::state::FindingsView;
 
-/// Draws the windows and returns how many rows there is room for.
+/// Draws the flush windows and returns how many rows have room.
 pub(super) fn draw(
     view: &FindingsView,
     snapshot: &Snapshot,
     filter: &Filter,
-    writer: &mut LineWriter<'_>,
-    (width, theme): (usize, Theme),
+    (area, buffer): (Rect, &mut Buffer),
+    theme: Theme,
 ) -> usize {
-    let selected = view
-        .windows
-        .get(view.window)
-        .and_then(|index| snapshot.windows.get(*index));
-    let Some(selected) = selected else {
-        writer.skip();
-        writer.lines(&indented(&empty(snapshot, filter), width, theme));
+    let totals = |row: usize| snapshot.windows.get(*view.windows.get(row)?);
+    let Some(selected) = totals(view.window.row) else {
+        message::draw(&empty(snapshot, filter), 1, area, buffer, theme);
         return 0;
     };
-    let check: Vec<Line<'_>> = cell::wrapped(&checked(snapshot.flush_check), width)
-        .into_iter()
-        .map(|words| Line::styled(words, theme.dim()))
-        .collect();
+    let width = usize::from(area.width);
     let mut below = figures(selected, width, theme);
     below.push(Line::default());
-    below.extend(check);
-    let left = writer.left();
-    // Headings, at least three rows, and an empty line.
-    let divided = left >= below.len() + 5;
-    let room = if divided {
-        view.windows.len().min(left - below.len() - 2)
+    let check = wrap(&checked(snapshot.flush_check), width);
+    below.extend(check.into_iter().map(|words| Line::styled(words, theme.dim())));
+    let height = usize::from(area.height);
+    // Titles, at least three rows, and an empty line above the figures.
+    let rows = if height >= below.len() + 5 {
+        view.windows.len().min(height - below.len() - 2)
     } else {
-        left.saturating_sub(1)
+        below.clear();
+        height.saturating_sub(1)
     };
-    let grid = Grid::fit(&COLUMNS.iter().map(track).collect::<Vec<_>>(), width);
-    writer.line(&grid.titles(None, theme));
-    let first = first_visible(view.window, view.windows.len(), room);
-    for (row, index) in view.windows.iter().enumerate().skip(first).take(room) {
-        if let Some(all) = snapshot.windows.get(*index) {
-            writer.line(&line(all, row == view.window, &grid, theme));
-        }
-    }
-    if divided {
-        writer.skip();
-        writer.lines(&below);
-    }
+    let list_height = Constraint::Length(u16::try_from(rows + 1).unwrap_or(u16::MAX));
+    let layout = Layout::vertical([list_height, Constraint::Length(1), Constraint::Fill(1)]);
+    let [list_area, _, below_area] = layout.areas(area);
+    let list = List {
+        columns: &COLUMNS.iter().map(list_column).collect::<Vec<_>>(),
+        sorted: None,
+        entries: view.windows.len(),
+        cursor: view.window.row,
+        theme,
+    };
+    let room = list.draw(
+        list_area,
+        buffer,
+        |_| RowStyle::default(),
+        |row, index, _| {
+            let text = totals(row).zip(COLUMNS.get(index));
+            let text = text.map(|(totals, column)| (column.value)(totals).text());
+            (text.unwrap_or_default(), Style::new())
+        },
+    );
+    Paragraph::new(below).render(below_area, buffer);
     room
 }
 
-fn line(all: &WindowTotals, selected: bool, grid: &Grid, theme: Theme) -> Line<'static> {
-    let (marks, style) = if selected {
-        ("> ", theme.selected())
-    } else {
-        ("", theme.plain())
-    };
-    grid.line(marks, style, |index, _| {
-        let text = COLUMNS.get(index).map(|column| (column.value)(all).text());
-        (text.unwrap_or_default(), Style::new())
-    })
+/// Every figure of the row, also those without a column there, with every digit.
+fn figures(totals: &WindowTotals, width: usize, theme: Theme) -> Vec<Line<'static>> {
+    let pairs: Vec<_> = COLUMNS
+        .iter()
+        .map(|column| {
+            let value = match (column.value)(totals) {
+                Value::Count(count) => count.to_string(),
+                value => value.text(),
+            };
+            pair(&column.title.to_lowercase(), value, theme)
+        })
+        .collect();
+    flow::lines(&pairs, width)
 }
 
-/// The row again, with what did not fit there and every digit.
-fn figures(all: &WindowTotals, width: usize, theme: Theme) -> Vec<Line<'static>> {
-    let texts = COLUMNS.iter().map(|column| {
-        let value = match (column.value)(all) {
-            Value::Count(count) => count.to_string(),
-            value => value.text(),
-        };
-        (column.title.to_lowercase(), value)
-    });
-    pairs(texts, width, theme)
-}
-
-fn track(column: &'static WindowColumn) -> Track {
-    let (columns, rank) = match column.id {
+fn list_column(column: &Field<WindowTotals>) -> ListColumn {
+    let (width, rank) = match column.id {
         "pid" => (7, 1),
         // The longest name.
         "cause" => (12, 0),
@@ -104,21 +100,21 @@ fn track(column: &'static WindowColumn) -> Track {
         "p50" => (6, 5),
         _ => (7, 0),
     };
-    Track {
+    ListColumn {
         title: column.title,
-        columns,
+        width,
         rank,
         align: column.align,
     }
 }
 
-/// Why there is nothing to see.
+/// The reason for an empty table.
 fn empty(snapshot: &Snapshot, filter: &Filter) -> String {
     if !snapshot.windows.is_empty() {
-        return nothing_matches("window", filter);
+        return filter.nothing_matches("flush window");
     }
-    let none = "No write protection has waited for its flush.";
-    // A window is looked for exactly where pins in it are.
+    let none = "No write protection has waited for its TLB flush.";
+    // The hooks of flush windows are those of pins in flush windows.
     match not_covered(&snapshot.started) {
         Some(why) if !FindingKind::PinInFlushWindow.is_covered(&snapshot.started) => format!("{none} {why}"),
         _ => none.to_owned(),

@@ -1,0 +1,85 @@
+//! The result of taking pins off a folio, packed into one number: global functions return no more.
+
+/// The result of taking pins off a folio.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReleaseOutcome(pub u64);
+
+impl ReleaseOutcome {
+    /// One owner had all the pins, and its figures are still to be lowered. The upper half holds the owner.
+    const OWED: u64 = 1 << 31;
+    /// That owner has no pins left on the folio.
+    const EMPTIED: u64 = 1 << 30;
+    /// How many pins had no owner.
+    const LEFT: u64 = Self::EMPTIED - 1;
+
+    /// So many pins had no owner.
+    #[inline(always)]
+    #[must_use]
+    pub fn unknown(pins: u64) -> Self {
+        Self(if pins > Self::LEFT { Self::LEFT } else { pins })
+    }
+
+    /// One owner had all the pins; `emptied` if it has none left on the folio.
+    #[inline(always)]
+    #[must_use]
+    pub fn owed_by(owner: u32, emptied: bool) -> Self {
+        let emptied = if emptied { Self::EMPTIED } else { 0 };
+        Self(u64::from(owner) << 32 | Self::OWED | emptied)
+    }
+
+    /// How many pins had no owner.
+    #[inline(always)]
+    pub fn left(self) -> u64 {
+        self.0 & Self::LEFT
+    }
+
+    /// The owner whose figures are still to be lowered by all the pins.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the upper half fits")]
+    pub fn debtor(self) -> Option<u32> {
+        if self.0 & Self::OWED == 0 {
+            return None;
+        }
+        Some((self.0 >> 32) as u32)
+    }
+
+    /// Whether that owner has no pins left on the folio.
+    #[inline(always)]
+    pub fn emptied(self) -> bool {
+        self.0 & Self::EMPTIED != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pins_without_an_owner_are_left_and_owed_by_nobody() {
+        let outcome = ReleaseOutcome::unknown(7);
+        assert_eq!(
+            (outcome.left(), outcome.debtor(), outcome.emptied()),
+            (7, None, false)
+        );
+    }
+
+    #[test]
+    fn more_pins_than_the_field_holds_do_not_reach_the_flags() {
+        let outcome = ReleaseOutcome::unknown(u64::MAX);
+        assert_eq!(
+            (outcome.left(), outcome.debtor(), outcome.emptied()),
+            ((1 << 30) - 1, None, false)
+        );
+    }
+
+    #[test]
+    fn an_owner_with_all_bits_set_comes_back_whole() {
+        for emptied in [false, true] {
+            let outcome = ReleaseOutcome::owed_by(u32::MAX, emptied);
+            assert_eq!(
+                (outcome.left(), outcome.debtor(), outcome.emptied()),
+                (0, Some(u32::MAX), emptied)
+            );
+        }
+    }
+}

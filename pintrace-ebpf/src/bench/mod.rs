@@ -1,0 +1,215 @@
+//! The functions that the hooks call, driven by BPF_PROG_TEST_RUN over synthetic struct pages. Built
+//! for `cargo xtask bench core` alone, because its tables are large.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    EbpfContext,
+    bindings::BPF_F_NO_PREALLOC,
+    helpers::generated::bpf_loop,
+    macros::{map, raw_tracepoint},
+    maps::{Array, HashMap},
+    programs::RawTracePointContext,
+};
+
+mod tables;
+
+use crate::{
+    bench::tables::{BENCH_ORIGIN, ByFolio, ByFrame},
+    facts::FACTS,
+    kernel,
+    ledger::{
+        acquire,
+        folio_table::{CellTable, Chunks},
+        longterm_scope,
+        pin_call::PinCall,
+        release,
+        walk::Pages,
+    },
+    stacks::When,
+};
+
+/// Synthetic struct pages: 1 GiB worth, and a page more so that a chunk may straddle the end.
+const PAGES: u32 = (1 << 18) + 64;
+
+/// One value, because struct pages are aligned to their size and map values only to 8 bytes.
+#[map]
+static BENCH_PAGES: Array<[u64; WORDS]> = Array::with_max_entries(1, 0);
+
+/// u64 words of a struct page, and of all of them with one to spare for the alignment.
+const PAGE_WORDS: usize = 8;
+const WORDS: usize = (PAGES as usize + 1) * PAGE_WORDS;
+
+/// What pages[] would hold.
+#[map]
+static BENCH_POINTERS: Array<u64> = Array::with_max_entries(PAGES, 0);
+
+/// Turns that the last run made.
+#[map]
+static BENCH_ITERATIONS: Array<u64> = Array::with_max_entries(1, 0);
+
+#[map]
+static BENCH_HASH: HashMap<u64, u64> = HashMap::with_max_entries(1 << 16, BPF_F_NO_PREALLOC);
+
+/// Arguments of a run, from the test-run's context: how often, how many pages, which flags, and how
+/// many pages a folio has.
+#[derive(Clone, Copy)]
+struct Run {
+    iterations: u64,
+    pages: u64,
+    flags: u64,
+    folio_pages: u64,
+    ctx: *mut c_void,
+}
+
+impl Run {
+    #[inline(always)]
+    fn from(ctx: &RawTracePointContext) -> Self {
+        Self {
+            iterations: ctx.arg(0),
+            pages: ctx.arg(1),
+            flags: ctx.arg(2),
+            folio_pages: ctx.arg(3),
+            ctx: ctx.as_ptr(),
+        }
+    }
+
+    #[inline(always)]
+    fn each(&mut self, body: extern "C" fn(u32, *mut Self) -> i64) -> i32 {
+        // SAFETY: the callback takes the state it is given, which outlives the call.
+        let made = unsafe {
+            bpf_loop(
+                self.iterations as u32,
+                body as *mut c_void,
+                (&raw mut *self).cast(),
+                0,
+            )
+        };
+        // A raw tracepoint's return value goes nowhere.
+        if let Some(iterations) = BENCH_ITERATIONS.get_ptr_mut(0) {
+            // SAFETY: a live map value; benches run one at a time.
+            unsafe { *iterations = made as u64 };
+        }
+        0
+    }
+}
+
+macro_rules! bench {
+    ($($(#[$doc:meta])* $name:ident = $body:expr;)+) => {
+        $(
+            $(#[$doc])*
+            #[raw_tracepoint]
+            pub fn $name(ctx: RawTracePointContext) -> i32 {
+                Run::from(&ctx).each($body)
+            }
+        )+
+    };
+}
+
+bench! {
+    /// Makes `backup` struct pages, in folios of `folio_pages`.
+    bench_setup = setup;
+    /// The loop alone.
+    bench_empty = empty;
+    /// One hash update, look-up and delete.
+    bench_hash = hash;
+    /// A pin call and its release, in the shipped folio table.
+    bench_chunks = pin_unpin::<Chunks>;
+    /// The same, in a hash keyed by folio.
+    bench_by_folio = pin_unpin::<ByFolio>;
+    /// The same, in an array indexed by page frame number.
+    bench_by_frame = pin_unpin::<ByFrame>;
+}
+
+extern "C" fn empty(_index: u32, _run: *mut Run) -> i64 {
+    0
+}
+
+extern "C" fn hash(index: u32, _run: *mut Run) -> i64 {
+    let key = u64::from(index).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let _ = BENCH_HASH.insert(key, key, 0);
+    if BENCH_HASH.get_ptr(key).is_some() {
+        let _ = BENCH_HASH.remove(key);
+    }
+    0
+}
+
+extern "C" fn setup(index: u32, run: *mut Run) -> i64 {
+    // SAFETY: bpf_loop hands back the state.
+    let folio_pages = unsafe { (*run).folio_pages } as u32;
+    let within = if folio_pages == 0 { 0 } else { index % folio_pages };
+    let (Some(memory), Some(pointer), Some(origin)) = (
+        BENCH_PAGES.get_ptr_mut(0),
+        BENCH_POINTERS.get_ptr_mut(index),
+        BENCH_ORIGIN.get_ptr_mut(0),
+    ) else {
+        return 1;
+    };
+    let slot = memory as u64;
+    // Through memory, so that the verifier forgets that this number is a pointer.
+    let Some(base) = kernel::read_u64(&raw const slot as u64) else {
+        return 1;
+    };
+    let skew = (base.wrapping_neg() & 63) as usize / 8;
+    let word = skew + index as usize * PAGE_WORDS;
+    if word > WORDS - PAGE_WORDS {
+        return 1;
+    }
+    let address = base + word as u64 * 8;
+    let size = 1u64 << (FACTS.page_struct_shift() & 31);
+    let large = folio_pages > 1;
+    // SAFETY: a live map value; the page's words lie inside it by the check above.
+    unsafe {
+        let page = memory.cast::<u64>().add(word);
+        let head_flag = if large && within == 0 {
+            1u64 << (FACTS.pg_head() & 63)
+        } else {
+            0
+        };
+        *page = head_flag;
+        *page.add(1) = if within == 0 {
+            0
+        } else {
+            address - u64::from(within) * size + 1
+        };
+        // _mapcount 0, _refcount pinned twice.
+        *page.add(6) = 2048 << 32;
+        if large && within == 1 {
+            // The field lies in the second struct page of a folio, which is this one.
+            let offset = FACTS.folio_nr_pages().wrapping_sub(64) as usize & 60;
+            *page.cast::<u8>().add(offset).cast::<u32>() = folio_pages;
+        }
+        *pointer = address;
+        if index == 0 {
+            *origin = address;
+        }
+    }
+    0
+}
+
+extern "C" fn pin_unpin<T: CellTable>(_index: u32, run: *mut Run) -> i64 {
+    // SAFETY: bpf_loop hands back the state.
+    let run = unsafe { *run };
+    let Some(first) = BENCH_POINTERS.get_ptr(0) else {
+        return 1;
+    };
+    let slot = first as u64;
+    // Through memory, as above: a hook reads a number too.
+    let Some(array) = kernel::read_u64(&raw const slot as u64) else {
+        return 1;
+    };
+    let call = PinCall {
+        mm: 1,
+        address: 0x1000,
+        flags: run.flags,
+        array,
+        pages: run.pages,
+        caller: 1,
+        of_file: 0,
+    };
+    acquire::acquired_by(run.ctx, &call, When::Now, acquire::pin_pages::<T>);
+    if !longterm_scope::inside(run.ctx) {
+        release::unpin_pages::<T>(Pages::Array(call.array), run.pages);
+    }
+    0
+}

@@ -1,0 +1,7 @@
+//! Kernel interfaces that only kernels since 5.17 offer.
+
+mod exchange;
+pub mod locks;
+pub mod loops;
+pub mod pt_regs;
+pub mod trampoline;

@@ -1,0 +1,14 @@
+//! A program that user space loads first, to learn whether the kernel accepts `bpf_rdonly_cast` as the hooks use it. It is
+//! attached to nothing and never runs.
+
+use aya_ebpf::{EbpfContext, macros::raw_tracepoint, programs::RawTracePointContext};
+
+use crate::{folio::Folio, kernel};
+
+/// Reads memory in place: words and halves of them, by itself and in a function of its own, and also on the stack.
+#[raw_tracepoint]
+pub fn probe_rdonly_cast(ctx: RawTracePointContext) -> i32 {
+    let address: u64 = ctx.arg(0);
+    let read = kernel::u64_at(address) ^ u64::from(kernel::u32_at(address)) ^ Folio::of(address).0;
+    i32::from(kernel::on_task_stack(ctx.as_ptr())) ^ (read & 1) as i32
+}

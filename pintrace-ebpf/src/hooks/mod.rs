@@ -1,0 +1,7 @@
+//! The programs that keep the ledger: each reads the arguments of one kernel function and calls the ledger.
+
+mod longterm;
+mod pin;
+pub mod pin_kprobe;
+mod process_exit;
+mod unpin;

@@ -1,0 +1,167 @@
+//! Hooks on the return of the exported pin functions (mm/gup.c). These functions never call one another, so that one hook
+//! on each sees every pin exactly once.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{EbpfContext, macros::fexit, programs::FExitContext};
+
+use crate::{
+    backup::Role,
+    compat::trampoline,
+    facts::FACTS,
+    ledger::{acquire, longterm_scope, pin_call::PinCall},
+    stacks::When,
+};
+
+/// Where a prototype has what; -1 for the running task's own `mm`.
+#[derive(Clone, Copy)]
+struct Shape {
+    /// How many parameters it has where that has to be known, which is before 5.17 (`trampoline.rs`).
+    parameters: u32,
+    mm: i32,
+    start: u32,
+    flags: u32,
+    pages: u32,
+}
+
+/// long (start, nr, flags, pages[, vmas]) and int (start, nr, flags, pages).
+const PLAIN: Shape = Shape {
+    parameters: 4,
+    mm: -1,
+    start: 0,
+    flags: 2,
+    pages: 3,
+};
+/// long (start, nr, flags, pages, vmas or locked), as it was before 6.5.
+const PLAIN_AND_ONE: Shape = Shape {
+    parameters: 5,
+    ..PLAIN
+};
+/// long (mm, start, nr, flags, pages[, vmas], locked).
+const REMOTE: Shape = Shape {
+    parameters: 7,
+    mm: 0,
+    start: 1,
+    flags: 3,
+    pages: 4,
+};
+/// long (start, nr, pages, flags).
+const UNLOCKED: Shape = Shape {
+    parameters: 4,
+    mm: -1,
+    start: 0,
+    flags: 3,
+    pages: 2,
+};
+
+#[inline(always)]
+fn returned(role: Role, ctx: *mut c_void, shape: Shape, pages: i64) -> i32 {
+    let Some(_claim) = role.claim(ctx) else {
+        return 0;
+    };
+    if !acquire::gate_is_open() {
+        return 0;
+    }
+    let flags = trampoline::argument(ctx, shape.flags);
+    if longterm_scope::is_longterm(flags) {
+        // Where its own hooks stand at the call's heart, the mark is gone already.
+        longterm_scope::unmark();
+    }
+    if pages <= 0 {
+        return 0;
+    }
+    let call = PinCall {
+        mm: if shape.mm < 0 {
+            0
+        } else {
+            trampoline::argument(ctx, shape.mm as u32)
+        },
+        address: trampoline::argument(ctx, shape.start) & !4095,
+        flags,
+        array: trampoline::argument(ctx, shape.pages),
+        pages: pages as u64,
+        caller: trampoline::caller(ctx, shape.parameters),
+        of_file: 0,
+    };
+    acquire::acquired(ctx, &call, When::in_trampoline());
+    0
+}
+
+macro_rules! pin_returns {
+    ($($name:ident $backup:ident $shape:ident $result:ty;)+) => {
+        $(
+            pin_returns!(@ $name Primary $shape $result);
+            pin_returns!(@ $backup LastBackup $shape $result);
+        )+
+    };
+    (@ $name:ident $role:ident $shape:ident $result:ty) => {
+        #[fexit]
+        pub fn $name(ctx: FExitContext) -> i32 {
+            match trampoline::result(ctx.as_ptr(), $shape.parameters) {
+                Some(pages) => returned(Role::$role, ctx.as_ptr(), $shape, pages as $result as i64),
+                None => {
+                    acquire::unreadable();
+                    0
+                }
+            }
+        }
+    };
+}
+
+pin_returns! {
+    return_pin_user_pages return_pin_user_pages_backup PLAIN_AND_ONE i64;
+    return_pin_user_pages_locked return_pin_user_pages_locked_backup PLAIN_AND_ONE i64;
+    return_pin_user_pages_fast return_pin_user_pages_fast_backup PLAIN i32;
+    return_pin_user_pages_fast_only return_pin_user_pages_fast_only_backup PLAIN i32;
+    return_pin_user_pages_remote return_pin_user_pages_remote_backup REMOTE i64;
+    return_pin_user_pages_unlocked return_pin_user_pages_unlocked_backup UNLOCKED i64;
+}
+
+const MEMFD_PARAMETERS: u32 = 6;
+
+/// memfd_pin_folios(file, start, end, folios, max, offset): always long-term, one pin a folio. The
+/// address of the extent is the offset in the file: no address space is involved.
+#[inline(always)]
+fn returned_memfd(role: Role, ctx: &FExitContext) -> i32 {
+    let raw = ctx.as_ptr();
+    let Some(_claim) = role.claim(raw) else {
+        return 0;
+    };
+    if !acquire::gate_is_open() {
+        return 0;
+    }
+    longterm_scope::unmark();
+    let Some(folios) = trampoline::result(raw, MEMFD_PARAMETERS) else {
+        acquire::unreadable();
+        return 0;
+    };
+    let folios = folios as i64;
+    if folios > 0 {
+        let address = trampoline::argument(raw, 1) & !4095;
+        // The last byte is meant too.
+        let end = (trampoline::argument(raw, 2) | 4095) + 1;
+        let call = PinCall {
+            mm: 0,
+            address,
+            flags: u64::from(FACTS.foll_longterm()),
+            array: trampoline::argument(raw, 3),
+            pages: folios as u64,
+            caller: trampoline::caller(raw, MEMFD_PARAMETERS),
+            of_file: end - address,
+        };
+        acquire::acquired(raw, &call, When::in_trampoline());
+    }
+    0
+}
+
+/// Return of memfd_pin_folios.
+#[fexit]
+pub fn return_memfd_pin_folios(ctx: FExitContext) -> i32 {
+    returned_memfd(Role::Primary, &ctx)
+}
+
+/// Its backup.
+#[fexit]
+pub fn return_memfd_pin_folios_backup(ctx: FExitContext) -> i32 {
+    returned_memfd(Role::LastBackup, &ctx)
+}

@@ -1,0 +1,95 @@
+//! Hooks on entry of the exported unpin functions (mm/gup.c), which together see every release
+//! exactly once.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{EbpfContext, macros::fentry, programs::FEntryContext};
+
+use crate::{
+    backup::Role,
+    compat::trampoline::argument,
+    ledger::{acquire::gate_is_open, release, walk::Pages},
+};
+
+#[inline(always)]
+fn one(role: Role, ctx: *mut c_void) -> i32 {
+    if let Some(_claim) = role.claim(ctx)
+        && gate_is_open()
+    {
+        release::released_folio(ctx, argument(ctx, 0), 1);
+    }
+    0
+}
+
+#[inline(always)]
+fn several_of_one(role: Role, ctx: *mut c_void) -> i32 {
+    if let Some(_claim) = role.claim(ctx)
+        && gate_is_open()
+    {
+        release::released_folio(ctx, argument(ctx, 0), argument(ctx, 1));
+    }
+    0
+}
+
+#[inline(always)]
+fn array(role: Role, ctx: *mut c_void) -> i32 {
+    if let Some(_claim) = role.claim(ctx)
+        && gate_is_open()
+    {
+        release::released(ctx, Pages::Array(argument(ctx, 0)), argument(ctx, 1));
+    }
+    0
+}
+
+/// With `make_dirty` unset the function calls unpin_user_pages.
+#[inline(always)]
+fn dirty_array(role: Role, ctx: *mut c_void) -> i32 {
+    if argument(ctx, 2) & 0xff == 0 {
+        return 0;
+    }
+    array(role, ctx)
+}
+
+#[inline(always)]
+fn range(role: Role, ctx: *mut c_void) -> i32 {
+    if let Some(_claim) = role.claim(ctx)
+        && gate_is_open()
+    {
+        release::released(ctx, Pages::Range(argument(ctx, 0)), argument(ctx, 1));
+    }
+    0
+}
+
+macro_rules! unpin_entries {
+    ($($(#[$doc:meta])* $name:ident $backup:ident $body:ident;)+) => {
+        $(
+            $(#[$doc])*
+            #[fentry]
+            pub fn $name(ctx: FEntryContext) -> i32 {
+                $body(Role::Primary, ctx.as_ptr())
+            }
+
+            #[fentry]
+            pub fn $backup(ctx: FEntryContext) -> i32 {
+                $body(Role::LastBackup, ctx.as_ptr())
+            }
+        )+
+    };
+}
+
+unpin_entries! {
+    /// unpin_user_page(page).
+    unpin_user_page unpin_user_page_backup one;
+    /// unpin_user_pages(pages, npages).
+    unpin_user_pages unpin_user_pages_backup array;
+    /// unpin_user_pages_dirty_lock(pages, npages, make_dirty).
+    unpin_user_pages_dirty_lock unpin_user_pages_dirty_lock_backup dirty_array;
+    /// unpin_user_page_range_dirty_lock(page, npages, make_dirty): contiguous frames.
+    unpin_user_page_range_dirty_lock unpin_user_page_range_dirty_lock_backup range;
+    /// unpin_folio(folio).
+    unpin_folio unpin_folio_backup one;
+    /// unpin_folios(folios, nfolios).
+    unpin_folios unpin_folios_backup array;
+    /// unpin_user_folio(folio, npages).
+    unpin_user_folio unpin_user_folio_backup several_of_one;
+}

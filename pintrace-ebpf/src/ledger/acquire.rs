@@ -1,0 +1,181 @@
+//! Adds the pages of a successful pin call to the folio table and to the figures of its account.
+
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use pintrace_common::{
+    counters::{Loss, Total},
+    ledger::{AccountKey, EXTENT_BIT},
+};
+
+use crate::{
+    compat::loops::Paged,
+    count,
+    facts::FACTS,
+    folio::Folio,
+    kernel,
+    ledger::{
+        accounts, extents,
+        folio_table::{CellTable, Chunks},
+        multi_owner, owners,
+        pin_call::PinCall,
+        walk::{self, Pages, Visitor},
+    },
+    log, maps, observer,
+    stacks::{Opened, When},
+};
+
+/// Whether the hooks count. User space opens the gate once everything is attached.
+#[inline(always)]
+pub fn gate_is_open() -> bool {
+    maps::GATE.get(0).copied().unwrap_or(0) != 0
+}
+
+/// Takes a successful call into the ledger.
+#[inline(always)]
+pub fn acquired(ctx: *mut c_void, call: &PinCall, stack: When) {
+    acquired_by(ctx, call, stack, pintrace_pin_pages);
+}
+
+/// Finds or opens whose pins these are, and has them put there by `pin_pages`.
+#[inline(always)]
+pub fn acquired_by(
+    ctx: *mut c_void,
+    call: &PinCall,
+    stack: When,
+    pin_pages: extern "C" fn(u32, u32, u64, u64, u64) -> u32,
+) {
+    let longterm = call.flags as u32 & FACTS.foll_longterm() != 0;
+    let (pid_tgid, started) = pinner(call.mm);
+    let key = AccountKey {
+        mm: call.mm,
+        caller: call.caller,
+        pid_tgid,
+        longterm: u32::from(longterm),
+        started,
+    };
+    let mut opened = Opened::nothing(stack);
+    let account = accounts::find_or_open(ctx, &key, &mut opened);
+    let opening = if longterm || observer::wants_short_term_extents() {
+        extents::begin(ctx, account, call, &mut opened)
+    } else {
+        None
+    };
+    let owner = opening.map_or(account, |opening| opening.owner());
+    let grown = opening.is_some_and(|opening| opening.grown);
+    pin_pages(
+        account,
+        owner,
+        call.span() | u64::from(grown),
+        call.array,
+        call.pages,
+    );
+    opened.announce(ctx);
+    if call.of_file == 0 {
+        observer::on_pin(call.mm, call.address, call.pages);
+    }
+    log::debug!(ctx, "pinned {} pages at {:x}", call.pages, call.address);
+}
+
+/// [`pin_pages`] as a global function: the verifier follows it once, and not on every way to it.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_pin_pages(account: u32, owner: u32, part: u64, array: u64, pages: u64) -> u32 {
+    pin_pages::<Chunks>(account, owner, part, array, pages)
+}
+
+/// Puts the pages of a call into the folio table, and their figures to the account and the extent that
+/// `owner` may name. `part` is what the call covers in bytes, whole pages; plus 1 if that extent was there before.
+#[inline(always)]
+pub extern "C" fn pin_pages<T: CellTable>(account: u32, owner: u32, part: u64, array: u64, pages: u64) -> u32
+where
+    Hold<T>: Paged,
+{
+    // Unknown to the verifier for the same reason as in `walk`.
+    let Some(zeros) = maps::Zeros::find() else {
+        return 0;
+    };
+    let mut hold = Hold::<T> {
+        owner: u64::from(owner),
+        pins: zeros.next(),
+        kept: zeros.next(),
+        bytes: zeros.next(),
+        table: core::marker::PhantomData,
+    };
+    walk::walk(Pages::Array(array), pages, &mut hold);
+    count::total(Total::Acquired, hold.pins);
+    accounts::credit(account, hold.pins);
+    if hold.bytes != 0 {
+        owners::keep_bytes(owner, hold.bytes);
+    }
+    if owner & EXTENT_BIT != 0 {
+        extents::pintrace_extent_finish(owner, (part & 1) as u32, part & !4095, hold.pins, hold.kept);
+    }
+    0
+}
+
+/// Who pins: the running task, or for a kernel thread the owner of the address space; and since when it is there.
+#[inline(always)]
+pub fn pinner(mm: u64) -> (u64, u32) {
+    // Only a pin into a named address space can come from a kernel thread.
+    if mm != 0
+        && kernel::current_mm() == 0
+        && FACTS.mm_owner() != pintrace_common::facts::Facts::ABSENT
+        && let Some(owner) = kernel::read_u64(mm + u64::from(FACTS.mm_owner()))
+        && let Some(tgid) = kernel::read_u32(owner + u64::from(FACTS.task_tgid()))
+    {
+        return (u64::from(tgid) << 32 | u64::from(tgid), started(owner));
+    }
+    (bpf_get_current_pid_tgid(), started(kernel::current_task()))
+}
+
+/// When a task was started, as [`AccountKey`] has it.
+#[inline(always)]
+fn started(task: u64) -> u32 {
+    (kernel::u64_at(task + u64::from(FACTS.task_start_time())) >> 16) as u32
+}
+
+/// The pages of a call on their way into the folio table.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Hold<T> {
+    owner: u64,
+    /// Pages that carry a pin.
+    pins: u64,
+    /// Of these, the ones that the owner has in the table.
+    kept: u64,
+    /// Bytes of folios that it did not hold before.
+    bytes: u64,
+    table: core::marker::PhantomData<T>,
+}
+
+impl<T: CellTable> Visitor for Hold<T>
+where
+    Self: Paged,
+{
+    #[inline(always)]
+    fn run(&mut self, folio: Folio, pins: u32) {
+        if !folio.is_pinned() {
+            count::total(Total::Unpinned, u64::from(pins));
+            return;
+        }
+        self.pins += u64::from(pins);
+        let owner = self.owner as u32;
+        let held = T::hold(folio.head(), owner, pins);
+        let who = (held >> 32) as u32;
+        if who == owner {
+            self.kept += u64::from(pins);
+            if held & multi_owner::FIRST != 0 {
+                self.bytes += folio.bytes();
+            }
+        } else {
+            owners::pintrace_misplaced(owner, who, u64::from(pins));
+        }
+    }
+}
+
+/// Counts a pin call whose arguments or result could not be read.
+#[inline(always)]
+pub fn unreadable() {
+    count::loss(Loss::PagesUnreadable, 1);
+}

@@ -1,0 +1,27 @@
+//! Marks the extents among the owners of a folio after a release whose owner was chosen by rule.
+
+use pintrace_common::ledger::{EXTENT_BIT, Extent, OWNER_CELLS};
+
+use crate::map_ref::Lookup;
+use crate::{
+    ledger::{multi_owner, partial_release::mark},
+    maps,
+};
+
+/// A release from a folio of several owners was given to one of them by rule: of those that are extents, none is sure to
+/// have what it seems to have.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_mark_ambiguous_owner(head: u64) -> u32 {
+    let mut cell = 0;
+    while cell < OWNER_CELLS as u32 {
+        if let Some(owner) = multi_owner::owner(head, cell as usize)
+            && owner & EXTENT_BIT != 0
+            && let Some(extent) = maps::EXTENTS.at(owner & !EXTENT_BIT)
+        {
+            mark(owner & !EXTENT_BIT, extent, Extent::INEXACT_MARKS);
+        }
+        cell += 1;
+    }
+    0
+}

@@ -1,0 +1,328 @@
+//! The folio table: which owner has how many pins on a folio.
+//!
+//! A folio has one cell: owner << 32 | pins. When a second owner comes, the folio gets an entry of its own
+//! ([`crate::ledger::multi_owner`]), and its cell is marked. Every change is a compare-and-swap, because releases come from
+//! interrupts and other CPUs at any moment.
+
+use aya_ebpf::bindings::BPF_NOEXIST;
+use pintrace_common::{
+    counters::Loss,
+    ledger::{CHUNK_PAGES, Chunk, MULTI_OWNER_MARK},
+    release_outcome::ReleaseOutcome,
+};
+
+use crate::map_ref::Lookup;
+use crate::{
+    atomic::Word,
+    compat::{
+        locks::{self, LockTarget},
+        loops,
+    },
+    count,
+    facts::FACTS,
+    ledger::{ambiguous_owner, multi_owner, owners},
+    maps,
+};
+
+/// Where the cells are. The shipped layout is [`Chunks`]; the bench compares others.
+pub trait CellTable: Copy + 'static {
+    /// The cell of a folio that may be held.
+    fn find(head: u64) -> Option<Word>;
+    /// The cell of a folio, made if there is none yet.
+    fn find_or_make(head: u64) -> Option<Word>;
+    /// The folio's last pin is gone.
+    fn emptied(_head: u64) {}
+    /// Adds pins to a folio for a owner. Gives who has them now, << 32, and [`multi_owner::FIRST`]. That is the
+    /// owner that asked, or another one if the folio has too many, or 0: nobody, the table is full.
+    fn hold(head: u64, owner: u32, pins: u32) -> u64 {
+        hold_in::<Self>(head, owner, pins)
+    }
+    /// Takes pins off a folio, from one owner after another; gives how many nobody held. `bytes` is
+    /// what the folio keeps in place, `tgid` the process that releases.
+    fn take(head: u64, pins: u32, tgid: u32, bytes: u64) -> ReleaseOutcome {
+        take_from::<Self>(head, pins, tgid, bytes)
+    }
+}
+
+/// Cells in chunks, each for the struct pages of an aligned run, made on demand.
+#[derive(Clone, Copy)]
+pub struct Chunks;
+
+/// A value for new chunks; they are too large for the stack.
+static EMPTY: Chunk = Chunk {
+    cells: [0; CHUNK_PAGES],
+};
+
+impl CellTable for Chunks {
+    #[inline(always)]
+    fn find(head: u64) -> Option<Word> {
+        let unit = head >> (FACTS.page_struct_shift() & 31);
+        let chunk = maps::CHUNKS.at(unit / CHUNK_PAGES as u64)?;
+        let index = unit as usize & (CHUNK_PAGES - 1);
+        // SAFETY: a live map value (entries are never removed), the index is masked to its length,
+        // and the cells are only ever accessed atomically.
+        Some(unsafe { Word::at((&raw mut (*chunk.as_ptr()).cells).cast::<u64>().add(index)) })
+    }
+
+    #[inline(always)]
+    fn find_or_make(head: u64) -> Option<Word> {
+        if let Some(cell) = Self::find(head) {
+            return Some(cell);
+        }
+        let unit = head >> (FACTS.page_struct_shift() & 31);
+        // Another CPU may have made it first: the second look-up tells.
+        let empty: &Chunk = &EMPTY;
+        let _ = maps::CHUNKS.insert(unit / CHUNK_PAGES as u64, empty, u64::from(BPF_NOEXIST));
+        Self::find(head)
+    }
+
+    #[inline(always)]
+    fn hold(head: u64, owner: u32, pins: u32) -> u64 {
+        pintrace_hold(head, owner, pins)
+    }
+
+    #[inline(always)]
+    fn take(head: u64, pins: u32, tgid: u32, bytes: u64) -> ReleaseOutcome {
+        ReleaseOutcome(pintrace_take(head, pins, tgid, bytes))
+    }
+}
+
+/// [`CellTable::hold`] as a global function: the verifier follows it once, and not at every call.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_hold(head: u64, owner: u32, pins: u32) -> u64 {
+    let Some(held) = locks::lock(LockTarget::Folio(head)) else {
+        count::loss(Loss::CellContended, u64::from(pins));
+        return 0;
+    };
+    let owner = hold_in::<Chunks>(head, owner, pins);
+    held.unlock();
+    owner
+}
+
+/// [`CellTable::take`], likewise.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_take(head: u64, pins: u32, tgid: u32, bytes: u64) -> u64 {
+    let Some(held) = locks::lock(LockTarget::Folio(head)) else {
+        count::loss(Loss::CellContended, u64::from(pins));
+        return 0;
+    };
+    let taken = take_from::<Chunks>(head, pins, tgid, bytes);
+    held.unlock();
+    taken.0
+}
+
+/// Packs a cell.
+#[inline(always)]
+pub const fn cell(owner: u32, pins: u32) -> u64 {
+    (owner as u64) << 32 | pins as u64
+}
+
+#[inline(always)]
+fn hold_in<T: CellTable>(head: u64, owner: u32, pins: u32) -> u64 {
+    let Some(word) = T::find_or_make(head) else {
+        count::loss(Loss::FolioTableFull, u64::from(pins));
+        return 0;
+    };
+    // Nearly always the folio is free, or the owner's own.
+    let now = word.load();
+    if now == 0 && word.swap(0, cell(owner, pins)) {
+        return u64::from(owner) << 32 | multi_owner::FIRST;
+    }
+    if (now >> 32) as u32 == owner && word.swap(now, now + u64::from(pins)) {
+        return u64::from(owner) << 32;
+    }
+    let Some(zeros) = maps::Zeros::find() else {
+        return 0;
+    };
+    let mut adding = Adding {
+        head,
+        owner: u64::from(owner),
+        pins: u64::from(pins),
+        done: zeros.next(),
+        got: zeros.next(),
+        first: zeros.next(),
+    };
+    loops::repeat::<{ loops::ATTEMPTS }, _>(hold_step::<T>, &mut adding);
+    if adding.done == 0 {
+        adding.give_up::<T>();
+    }
+    adding.got << 32 | adding.first
+}
+
+/// Pins on their way to a cell that is shared or under change. The loops over this state are ones
+/// that the verifier follows once.
+struct Adding {
+    /// The folio.
+    head: u64,
+    /// Who adds.
+    owner: u64,
+    /// How many.
+    pins: u64,
+    /// 1 once they are in.
+    done: u64,
+    /// Who has them.
+    got: u64,
+    /// 1 if that owner had none before.
+    first: u64,
+}
+
+impl Adding {
+    /// They are in.
+    #[inline(always)]
+    fn settle(&mut self, owner: u32, first: bool) {
+        self.got = u64::from(owner);
+        self.first = u64::from(first);
+        self.done = 1;
+    }
+
+    /// No room for an entry of its own, or constant change: leave the pins with whoever has the folio.
+    #[inline(always)]
+    fn give_up<T: CellTable>(&mut self) {
+        if let Some(word) = T::find(self.head) {
+            let now = word.load();
+            if now != 0 && now != MULTI_OWNER_MARK && word.swap(now, now + self.pins) {
+                count::loss(Loss::OwnerCellsFull, self.pins);
+                self.got = now >> 32;
+                return;
+            }
+        }
+        count::loss(Loss::CellContended, self.pins);
+    }
+}
+
+extern "C" fn hold_step<T: CellTable>(_index: u32, adding: *mut Adding) -> i64 {
+    // SAFETY: the loop hands back the state.
+    let adding = unsafe { &mut *adding };
+    let Some(word) = T::find(adding.head) else {
+        return 0;
+    };
+    let (owner, pins) = (adding.owner as u32, adding.pins as u32);
+    let now = word.load();
+    if now == MULTI_OWNER_MARK {
+        let held = multi_owner::pintrace_multi_owner_hold(adding.head, owner, pins);
+        if held != 0 {
+            adding.settle((held >> 32) as u32, held & multi_owner::FIRST != 0);
+        }
+    } else if now == 0 || (now >> 32) as u32 == owner {
+        let next = if now == 0 {
+            cell(owner, pins)
+        } else {
+            now + u64::from(pins)
+        };
+        if word.swap(now, next) {
+            adding.settle(owner, now == 0);
+        }
+    } else if multi_owner::pintrace_multi_owner_make(adding.head, now) != 0
+        && !word.swap(now, MULTI_OWNER_MARK)
+    {
+        // Made for a second owner, too late. If it cannot be made, somebody else is making it or
+        // there is no room.
+        multi_owner::remove(adding.head);
+    }
+    i64::from(adding.done != 0)
+}
+
+/// Pins on their way out of a folio.
+struct Taking {
+    /// The folio.
+    head: u64,
+    /// Bytes that it keeps in place.
+    bytes: u64,
+    /// The process that releases.
+    tgid: u64,
+    /// How many are left to take.
+    left: u64,
+}
+
+impl Taking {
+    /// One owner had `pins` of them, and has none left on this folio if `last`.
+    #[inline(always)]
+    fn settle(&mut self, owner: u32, pins: u32, last: bool) {
+        self.left -= u64::from(pins);
+        let bytes = if last { self.bytes } else { 0 };
+        owners::pintrace_debit(owner, u64::from(pins), bytes);
+    }
+}
+
+#[inline(always)]
+fn take_from<T: CellTable>(head: u64, pins: u32, tgid: u32, bytes: u64) -> ReleaseOutcome {
+    let Some(word) = T::find(head) else {
+        return ReleaseOutcome::unknown(u64::from(pins));
+    };
+    let now = word.load();
+    if now == 0 {
+        return ReleaseOutcome::unknown(u64::from(pins));
+    }
+    // Nearly always there is one owner, who has enough, and nobody else at work on this folio.
+    if now != MULTI_OWNER_MARK && now as u32 >= pins {
+        let last = now as u32 == pins;
+        if word.swap(now, if last { 0 } else { now - u64::from(pins) }) {
+            if last {
+                T::emptied(head);
+            }
+            return ReleaseOutcome::owed_by((now >> 32) as u32, last);
+        }
+    }
+    // `left` without bounds that the verifier would see change on every turn.
+    let Some(zeros) = maps::Zeros::find() else {
+        return ReleaseOutcome::unknown(u64::from(pins));
+    };
+    let left = zeros.next() + u64::from(pins);
+    let mut taking = Taking {
+        head,
+        bytes,
+        tgid: u64::from(tgid),
+        left,
+    };
+    loops::repeat::<{ loops::ATTEMPTS }, _>(take_step::<T>, &mut taking);
+    ReleaseOutcome::unknown(taking.left)
+}
+
+/// One attempt on a cell with one owner; false if somebody else changed it.
+#[inline(always)]
+fn take_once<T: CellTable>(taking: &mut Taking, word: Word, now: u64) -> bool {
+    let (have, want) = (now as u32, taking.left as u32);
+    let part = if want < have { want } else { have };
+    let last = part == have;
+    if !word.swap(now, if last { 0 } else { now - u64::from(part) }) {
+        return false;
+    }
+    if last {
+        T::emptied(taking.head);
+    }
+    taking.settle((now >> 32) as u32, part, last);
+    true
+}
+
+extern "C" fn take_step<T: CellTable>(_index: u32, taking: *mut Taking) -> i64 {
+    // SAFETY: the loop hands back the state.
+    let taking = unsafe { &mut *taking };
+    let Some(word) = T::find(taking.head) else {
+        return 1;
+    };
+    let now = word.load();
+    if now == 0 {
+        return 1;
+    }
+    if now == MULTI_OWNER_MARK {
+        let taken =
+            multi_owner::pintrace_multi_owner_take(taking.head, taking.left as u32, taking.tgid as u32);
+        if taken & multi_owner::EMPTIED != 0 {
+            // In this order: while the entry stands and is dead, nobody can make another.
+            word.swap(MULTI_OWNER_MARK, 0);
+            multi_owner::remove(taking.head);
+        }
+        if taken != 0 {
+            let pins = taken as u32 & multi_owner::PINS;
+            taking.settle((taken >> 32) as u32, pins, taken & multi_owner::LAST != 0);
+            if taken & multi_owner::AMBIGUOUS != 0 {
+                ambiguous_owner::pintrace_mark_ambiguous_owner(taking.head);
+            }
+        }
+    } else {
+        take_once::<T>(taking, word, now);
+    }
+    i64::from(taking.left == 0)
+}

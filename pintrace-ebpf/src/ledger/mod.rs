@@ -1,0 +1,15 @@
+//! The ledger: which account or extent holds how many pins on which folio.
+
+pub mod accounts;
+pub mod acquire;
+pub mod ambiguous_owner;
+pub mod extents;
+pub mod folio_table;
+pub mod longterm_scope;
+pub mod multi_owner;
+pub mod owners;
+pub mod partial_release;
+pub mod pin_call;
+mod reconcile;
+pub mod release;
+pub mod walk;

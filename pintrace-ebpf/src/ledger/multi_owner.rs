@@ -1,0 +1,267 @@
+//! Folios with several owners.
+//!
+//! An entry counts the pins of all its cells in one word. A pin raises that word first. The release of the last pin swaps
+//! the word from 0 to DEAD, clears the mark in the folio's cell, and only then removes the entry. So no entry goes while
+//! another CPU adds to it.
+//!
+//! The owner of a release is not known. The rule: an owner of the releasing process before others, a short-term owner
+//! before a long-term one, a later cell before an earlier one.
+
+use aya_ebpf::bindings::BPF_NOEXIST;
+use pintrace_common::{
+    counters::{Loss, Total},
+    ledger::{MultiOwnerFolio, OWNER_CELLS},
+};
+
+use crate::map_ref::{Lookup, MapRef, word};
+use crate::{atomic::Word, compat::loops, count, ledger::owners, maps};
+
+const _: () =
+    assert!(size_of::<MultiOwnerFolio>() == (OWNER_CELLS + 1) * 8 && (OWNER_CELLS + 1).is_power_of_two());
+
+/// [`OWNER_CELLS`] as loops count.
+const CELLS: u32 = OWNER_CELLS as u32;
+
+struct Entry(MapRef<MultiOwnerFolio>);
+
+impl Entry {
+    #[inline(always)]
+    fn find(head: u64) -> Option<Self> {
+        maps::MULTI_OWNER_FOLIOS.at(head).map(Self)
+    }
+
+    #[inline(always)]
+    fn pins(&self) -> Word {
+        // SAFETY: a map value that the running program keeps alive (RCU), accessed atomically only.
+        {
+            let value = self.0;
+            word!(value.pins)
+        }
+    }
+
+    /// Cell `index` below [`OWNER_CELLS`]. The mask is there for the verifier, which the compiler may keep from
+    /// seeing a comparison: all words of the entry, of which the first is the common count, are as many as it lets by.
+    #[inline(always)]
+    fn cell(&self, index: usize) -> Word {
+        // SAFETY: as above, inside the entry.
+        unsafe { Word::at(self.0.as_ptr().cast::<u64>().add((index + 1) & OWNER_CELLS)) }
+    }
+
+    /// Raises the common count. False if the entry is on its way out.
+    #[inline(always)]
+    fn enter(&self, pins: u32) -> bool {
+        for _ in 0..4 {
+            let now = self.pins().load();
+            if now == MultiOwnerFolio::DEAD {
+                return false;
+            }
+            let next = now + u64::from(pins);
+            if self.pins().swap(now, next) {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// Pins that all owners of a folio with several have together; 0 if it has no entry, or a dead one.
+#[inline(always)]
+pub fn pins(head: u64) -> u64 {
+    match Entry::find(head).map(|entry| entry.pins().load()) {
+        None | Some(MultiOwnerFolio::DEAD) => 0,
+        Some(pins) => pins,
+    }
+}
+
+/// Who holds the folio by cell `index`; `None` where nobody does.
+#[inline(always)]
+pub fn owner(head: u64, index: usize) -> Option<u32> {
+    let cell = Entry::find(head)?.cell(index).load();
+    (cell as u32 != 0).then_some((cell >> 32) as u32)
+}
+
+/// The owner had no pins on this folio before.
+pub const FIRST: u64 = 1;
+/// The owner has no pins left on this folio.
+pub const LAST: u64 = 1 << 31;
+/// Nobody has: the entry is dead, and is the caller's to remove.
+pub const EMPTIED: u64 = 1 << 30;
+/// Others have some too: it was chosen by rule.
+pub const AMBIGUOUS: u64 = 1 << 29;
+/// The pins taken.
+pub const PINS: u32 = (1 << 29) - 1;
+
+// The functions below are global ones: the verifier follows each once, by itself, and not at every
+// call. Hence plain numbers in and out: owner << 32, flags, pins; 0 for "look again".
+
+/// Makes the entry of a folio that has had one owner so far. 0 if it cannot be made now.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_multi_owner_make(head: u64, first: u64) -> u32 {
+    let empty: &MultiOwnerFolio = &EMPTY;
+    if maps::MULTI_OWNER_FOLIOS
+        .insert(head, empty, u64::from(BPF_NOEXIST))
+        .is_err()
+    {
+        return 0;
+    }
+    let Some(entry) = Entry::find(head) else {
+        return 0;
+    };
+    // Nobody looks at the entry before the folio's cell is marked.
+    entry.cell(0).store(first);
+    entry.pins().store(first & u64::from(u32::MAX));
+    1
+}
+
+/// A value for new entries: on the stack it would be a quarter of what all frames may have together.
+static EMPTY: MultiOwnerFolio = MultiOwnerFolio {
+    pins: 0,
+    cells: [0; OWNER_CELLS],
+};
+
+/// Removes an entry that nobody can be using: made too late, or dead.
+#[inline(always)]
+pub fn remove(head: u64) {
+    let _ = maps::MULTI_OWNER_FOLIOS.remove(head);
+}
+
+/// Adds pins for a owner.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_multi_owner_hold(head: u64, owner: u32, pins: u32) -> u64 {
+    let Some(entry) = Entry::find(head) else {
+        return 0;
+    };
+    if !entry.enter(pins) {
+        return 0;
+    }
+    let Some(zeros) = maps::Zeros::find() else {
+        return 0;
+    };
+    let (owner, pins, done) = (u64::from(owner), u64::from(pins), zeros.next());
+    let mut place = OwnerSearch {
+        entry,
+        owner,
+        pins,
+        done,
+    };
+    loops::repeat::<CELLS, _>(own_step, &mut place);
+    if place.done == 0 {
+        loops::repeat::<CELLS, _>(free_step, &mut place);
+    }
+    if place.done != 0 {
+        return place.done;
+    }
+    count::loss(Loss::OwnerCellsFull, pins);
+    let other = place.entry.cell(0).fetch_add(pins);
+    other >> 32 << 32
+}
+
+struct OwnerSearch {
+    entry: Entry,
+    owner: u64,
+    pins: u64,
+    done: u64,
+}
+
+/// To a cell of the owner's own.
+extern "C" fn own_step(index: u32, place: *mut OwnerSearch) -> i64 {
+    // SAFETY: the loop hands back the state.
+    let place = unsafe { &mut *place };
+    let word = place.entry.cell(index as usize);
+    let now = word.load();
+    if now != 0 && now >> 32 == place.owner && word.swap(now, now + place.pins) {
+        place.done = place.owner << 32;
+        return 1;
+    }
+    0
+}
+
+/// To a free cell.
+extern "C" fn free_step(index: u32, place: *mut OwnerSearch) -> i64 {
+    // SAFETY: the loop hands back the state.
+    let place = unsafe { &mut *place };
+    if place
+        .entry
+        .cell(index as usize)
+        .swap(0, place.owner << 32 | place.pins)
+    {
+        place.done = place.owner << 32 | FIRST;
+        return 1;
+    }
+    0
+}
+
+/// Takes up to `pins` pins from the owner that the rule chooses.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_multi_owner_take(head: u64, pins: u32, tgid: u32) -> u64 {
+    let Some(entry) = Entry::find(head) else {
+        return 0;
+    };
+    let Some(zeros) = maps::Zeros::find() else {
+        return 0;
+    };
+    let tgid = u64::from(tgid);
+    let mut choice = Choice {
+        entry,
+        tgid,
+        best: zeros.next(),
+        best_rank: zeros.next(),
+        holding: zeros.next(),
+    };
+    loops::repeat::<CELLS, _>(choose_step, &mut choice);
+    let Choice {
+        entry, best, holding, ..
+    } = choice;
+    let best = best as usize;
+    if holding == 0 {
+        return 0;
+    }
+    let now = entry.cell(best).load();
+    let have = now as u32;
+    let part = if pins < have { pins } else { have } & PINS;
+    if part == 0 {
+        return 0;
+    }
+    let last = part == have;
+    if !entry
+        .cell(best)
+        .swap(now, if last { 0 } else { now - u64::from(part) })
+    {
+        return 0;
+    }
+    let left = entry.pins().fetch_sub(u64::from(part)) - u64::from(part);
+    let emptied = left == 0 && entry.pins().swap(0, MultiOwnerFolio::DEAD);
+    if holding > 1 {
+        count::total(Total::AmbiguousOwner, u64::from(part));
+    }
+    let ambiguous = if holding > 1 { AMBIGUOUS } else { 0 };
+    let flags = if last { LAST } else { 0 } | if emptied { EMPTIED } else { 0 } | ambiguous;
+    now >> 32 << 32 | flags | u64::from(part)
+}
+
+/// Looking for the owner that a release belongs to.
+struct Choice {
+    entry: Entry,
+    tgid: u64,
+    best: u64,
+    best_rank: u64,
+    holding: u64,
+}
+
+extern "C" fn choose_step(index: u32, choice: *mut Choice) -> i64 {
+    // SAFETY: the loop hands back the state.
+    let choice = unsafe { &mut *choice };
+    let now = choice.entry.cell(index as usize).load();
+    if now != 0 {
+        choice.holding = loops::opaque(choice.holding + 1);
+        let rank = 1 + u64::from(owners::rank((now >> 32) as u32, choice.tgid as u32));
+        if rank >= choice.best_rank {
+            choice.best_rank = loops::opaque(rank);
+            choice.best = loops::opaque(u64::from(index));
+        }
+    }
+    0
+}

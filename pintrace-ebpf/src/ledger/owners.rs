@@ -1,0 +1,93 @@
+//! An owner is an account or an extent: the number that a cell of the folio table holds.
+
+use pintrace_common::ledger::{Account, EXTENT_BIT};
+
+use crate::map_ref::{Lookup, MapRef, word};
+use crate::{ledger::extents, maps};
+
+/// The account behind a owner.
+#[inline(always)]
+pub fn account_of(owner: u32) -> u32 {
+    if owner & EXTENT_BIT == 0 {
+        return owner;
+    }
+    maps::EXTENTS
+        .get(owner & !EXTENT_BIT)
+        .map_or(0, |extent| extent.account)
+}
+
+/// How likely a release belongs to this owner: 0 to 3.
+#[inline(always)]
+pub fn rank(owner: u32, tgid: u32) -> u32 {
+    let Some(account) = maps::ACCOUNTS.get(account_of(owner)) else {
+        return 0;
+    };
+    let short_term = u32::from(account.key.longterm == 0);
+    let own = u32::from((account.key.pid_tgid >> 32) as u32 == tgid);
+    short_term + 2 * own
+}
+
+/// Takes released pages, and the bytes of folios let go, off a owner's figures.
+///
+/// A global function: the verifier follows it once, by itself, and not at every call.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_debit(owner: u32, pages: u64, bytes: u64) -> u32 {
+    if let Some(account) = maps::ACCOUNTS.at(account_of(owner)) {
+        released(account, pages, bytes);
+    }
+    if owner & EXTENT_BIT != 0 {
+        extents::shrink(owner & !EXTENT_BIT, pages, bytes);
+    }
+    0
+}
+
+/// Adds bytes kept in place to a owner's figures.
+#[inline(always)]
+pub fn keep_bytes(owner: u32, bytes: u64) {
+    if let Some(account) = maps::ACCOUNTS.at(account_of(owner)) {
+        word!(account.bytes_held).add(bytes);
+    }
+    if owner & EXTENT_BIT != 0
+        && let Some(extent) = maps::EXTENTS.at(owner & !EXTENT_BIT)
+    {
+        word!(extent.bytes_held).add(bytes);
+    }
+}
+
+#[inline(always)]
+fn released(account: MapRef<Account>, pages: u64, bytes: u64) {
+    word!(account.released).add(pages);
+    if bytes != 0 {
+        word!(account.bytes_held).sub(bytes);
+    }
+}
+
+/// Pins of a owner that found no place with it: another one took them in, or nobody (0). Their release will not be
+/// seen as the owner's, so they count as that at once.
+///
+/// A global function: the verifier follows it once.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_misplaced(owner: u32, taken_by: u32, pages: u64) -> u32 {
+    if let Some(account) = maps::ACCOUNTS.at(account_of(owner)) {
+        released(account, pages, 0);
+    }
+    if taken_by != 0 {
+        lend(taken_by, pages);
+    }
+    0
+}
+
+/// Adds pins to a owner that no call of its own has brought.
+#[inline(always)]
+pub fn lend(owner: u32, pages: u64) {
+    if let Some(account) = maps::ACCOUNTS.at(account_of(owner)) {
+        word!(account.acquired).add(pages);
+    }
+    if owner & EXTENT_BIT != 0
+        && let Some(extent) = maps::EXTENTS.at(owner & !EXTENT_BIT)
+    {
+        word!(extent.pages_held).add(pages);
+    }
+}

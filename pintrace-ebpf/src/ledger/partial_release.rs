@@ -1,0 +1,46 @@
+//! Marks extents whose remaining pages are not known exactly. Findings claim less about such extents.
+
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use pintrace_common::{ledger::Extent, wire};
+
+use crate::map_ref::{MapRef, get};
+use crate::{ledger::accounts, maps, ring, syscall_args::SyscallArgs};
+
+/// Marks an extent as not whole, unless the call that pins is still under way: of a buffer in large folios, io_uring gives all
+/// pins but one for each folio back at once, and goes on using all of it (`io_check_coalesce_buffer`, io_uring/rsrc.c).
+#[inline(always)]
+pub fn shrunk(index: u32, extent: MapRef<Extent>) {
+    let (flags, account, call) = (get!(extent.flags), get!(extent.account), get!(extent.call));
+    if flags & Extent::PARTIALLY_RELEASED != 0 {
+        return;
+    }
+    let own = maps::ACCOUNTS
+        .get(account)
+        .is_some_and(|account| account.key.pid_tgid == bpf_get_current_pid_tgid());
+    if !own || call == 0 || SyscallArgs::current().identity() != call {
+        mark(index, extent, Extent::PARTIALLY_RELEASED);
+    }
+}
+
+/// Marks an extent and tells it, the first time; two CPUs may both be first.
+#[inline(always)]
+pub fn mark(index: u32, extent: MapRef<Extent>, mark: u32) {
+    // SAFETY: a live map value; no bit is ever taken back while the extent is open.
+    unsafe {
+        let flags = (&raw const (*extent.as_ptr()).flags).read_volatile();
+        if flags & mark == mark {
+            return;
+        }
+        (&raw mut (*extent.as_ptr()).flags).write_volatile(flags | mark);
+    }
+    let header = wire::Header {
+        kind: wire::kind::EXTENT_PARTIALLY_RELEASED,
+        id: index,
+        time_ns: accounts::time(),
+    };
+    let ambiguous_owner = u64::from(mark & Extent::AMBIGUOUS_OWNER != 0);
+    ring::emit(wire::ExtentPartiallyReleased {
+        header,
+        ambiguous_owner,
+    });
+}

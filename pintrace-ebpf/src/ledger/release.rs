@@ -1,0 +1,172 @@
+//! Takes unpinned pages off their owners.
+//!
+//! The hooks run on entry of the unpin functions, while the pins are still there, and in any context: the running task says
+//! nothing about whose pins these are.
+
+use core::{ffi::c_void, marker::PhantomData};
+
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use pintrace_common::counters::Total;
+
+use crate::{
+    compat::loops::Paged,
+    count,
+    folio::Folio,
+    ledger::{
+        folio_table::{CellTable, Chunks},
+        longterm_scope, owners,
+        walk::{self, Pages, Visitor},
+    },
+    log, maps,
+};
+
+/// Takes `count` pages off the ledger, unless the kernel releases them inside a pin call: then they are its
+/// own, and counted one level down, by [`dropped_inside`].
+#[inline(always)]
+pub fn released(ctx: *mut c_void, pages: Pages, count: u64) {
+    if longterm_scope::inside(ctx) {
+        return;
+    }
+    match pages {
+        Pages::Array(base) => pintrace_unpin_array(base, count),
+        Pages::Range(base) => pintrace_unpin_range(base, count),
+    };
+    log::debug!(ctx, "unpinned {} pages", count);
+}
+
+/// [`released`] for the pages of an array. A global function: the verifier follows it once, and not on every
+/// way to it.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_unpin_array(base: u64, count: u64) -> u32 {
+    unpin_pages::<Chunks>(Pages::Array(base), count)
+}
+
+/// [`released`] for contiguous pages, likewise.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_unpin_range(base: u64, count: u64) -> u32 {
+    unpin_pages::<Chunks>(Pages::Range(base), count)
+}
+
+/// Takes the pages of a call off a folio table.
+#[inline(always)]
+pub fn unpin_pages<T: CellTable>(pages: Pages, count: u64) -> u32
+where
+    Take<T>: Paged,
+{
+    let mut take = Take::<T>::new();
+    walk::walk(pages, count, &mut take);
+    take.settle();
+    0
+}
+
+/// Takes `pins` pins of one folio off the ledger.
+#[inline(always)]
+pub fn released_folio(ctx: *mut c_void, head: u64, pins: u64) {
+    if longterm_scope::inside(ctx) {
+        return;
+    }
+    let mut take = Take::<Chunks>::new();
+    let folio = Folio::of(head);
+    if folio.is_none() {
+        crate::ledger::acquire::unreadable();
+    } else {
+        take.run(folio, pins as u32);
+    }
+    take.settle();
+    log::debug!(ctx, "unpinned {} pages", pins);
+}
+
+/// Counts what a pin call drops again. The compiler inlines the exported unpin functions into their
+/// callers in mm/gup.c (`migrate_longterm_unpinnable_folios`, `__gup_longterm_locked`), down to
+/// `gup_put_folio`, which they call on every kernel measured.
+#[inline(always)]
+pub fn dropped_inside(head: u64, pins: u64) {
+    let folio = Folio::of(head);
+    if folio.is_none() {
+        crate::ledger::acquire::unreadable();
+    } else if folio.is_pinned() {
+        count::total(Total::GupRetry, pins);
+    } else {
+        count::total(Total::Unpinned, pins);
+    }
+}
+
+/// Pages on their way out of the folio table.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Take<T> {
+    tgid: u64,
+    released: u64,
+    /// What is still to be taken off one owner's figures: neighbouring pages are mostly of the same.
+    owner: u64,
+    pages: u64,
+    bytes: u64,
+    table: PhantomData<T>,
+}
+
+impl<T> Take<T> {
+    #[inline(always)]
+    fn new() -> Self {
+        let tgid = bpf_get_current_pid_tgid() >> 32;
+        // Unknown to the verifier for the same reason as in `walk`.
+        let zeros = maps::Zeros::find();
+        let zero = || zeros.map_or(0, maps::Zeros::next);
+        Self {
+            tgid,
+            released: zero(),
+            owner: zero(),
+            pages: zero(),
+            bytes: zero(),
+            table: PhantomData,
+        }
+    }
+
+    /// Takes off the owner's figures what was its.
+    #[inline(always)]
+    fn debit(&self) {
+        if self.pages != 0 {
+            owners::pintrace_debit(self.owner as u32, self.pages, self.bytes);
+        }
+    }
+
+    #[inline(always)]
+    fn settle(&self) {
+        self.debit();
+        if self.released != 0 {
+            count::total(Total::Released, self.released);
+        }
+    }
+}
+
+impl<T: CellTable> Visitor for Take<T>
+where
+    Self: Paged,
+{
+    #[inline(always)]
+    fn run(&mut self, folio: Folio, pins: u32) {
+        if !folio.is_pinned() {
+            count::total(Total::Unpinned, u64::from(pins));
+            return;
+        }
+        let taken = T::take(folio.head(), pins, self.tgid as u32, folio.bytes());
+        if let Some(owner) = taken.debtor() {
+            if u64::from(owner) != self.owner {
+                self.debit();
+                self.owner = u64::from(owner);
+                self.pages = 0;
+                self.bytes = 0;
+            }
+            self.pages += u64::from(pins);
+            if taken.emptied() {
+                self.bytes += folio.bytes();
+            }
+        }
+        let left = taken.left();
+        self.released += u64::from(pins) - left;
+        if left != 0 {
+            count::total(Total::PreexistingReleased, left);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Walking the pages of one call, folio by folio.
+//!
+//! Neighbouring entries of the same folio make one run, so that a large folio costs one change of
+//! the table and not one a page.
+
+use pintrace_common::counters::Loss;
+
+use crate::{
+    compat::loops::{self, Paged},
+    count,
+    facts::FACTS,
+    folio::Folio,
+    kernel, maps,
+};
+
+/// What the pages are given as.
+#[derive(Clone, Copy)]
+pub enum Pages {
+    /// Address of an array of pointers to struct page or struct folio.
+    Array(u64),
+    /// Address of the first of contiguous struct pages.
+    Range(u64),
+}
+
+/// What is done with each run of pages in one folio.
+pub trait Visitor: Paged + Copy + 'static {
+    /// `pins` neighbouring entries lie in `folio`.
+    fn run(&mut self, folio: Folio, pins: u32);
+}
+
+/// A walk under way.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Walk<V> {
+    base: u64,
+    /// 1 if `base` is an array of pointers, 0 if it is a struct page.
+    array: u64,
+    /// The folio of the run so far, and where it ends.
+    folio: u64,
+    end: u64,
+    /// Index at which the run began.
+    start: u64,
+    visitor: V,
+}
+
+/// Visits `count` pages in order.
+#[inline(always)]
+pub fn walk<V: Visitor>(pages: Pages, count: u64, visitor: &mut V) {
+    let (base, array) = match pages {
+        Pages::Array(base) => (base, 1),
+        Pages::Range(base) => (base, 0),
+    };
+    if count == 1 {
+        // The commonest call of all, direct I/O of one page, needs no run and no loop.
+        let page = if array == 1 {
+            kernel::read_u64(base).unwrap_or(UNREADABLE)
+        } else {
+            base
+        };
+        let folio = Folio::of(page);
+        if folio.is_none() {
+            count::loss(Loss::PagesUnreadable, 1);
+        } else {
+            visitor.run(folio, 1);
+        }
+        return;
+    }
+    let Some(zeros) = maps::Zeros::find() else {
+        return;
+    };
+    let mut walk = Walk {
+        base,
+        array,
+        folio: zeros.next(),
+        end: zeros.next(),
+        start: zeros.next(),
+        visitor: *visitor,
+    };
+    let iterations = if count > loops::MOST_PAGES {
+        count::loss(Loss::PagesUnreadable, count - loops::MOST_PAGES);
+        loops::MOST_PAGES
+    } else {
+        count
+    };
+    loops::over_pages(&mut walk, iterations);
+    flush(&mut walk, iterations);
+    *visitor = walk.visitor;
+}
+
+/// Visits one page of a walk: `index` goes up by one from 0.
+#[inline(always)]
+pub fn step<V: Visitor>(walk: &mut Walk<V>, index: u64) {
+    let page = if walk.array == 1 {
+        kernel::read_u64(walk.base + index * 8).unwrap_or(UNREADABLE)
+    } else {
+        walk.base + (index << (FACTS.page_struct_shift() & 31))
+    };
+    if page >= Folio(walk.folio).head() && page < walk.end {
+        return;
+    }
+    flush(walk, index);
+    // The unpin functions skip entries that are NULL (6.12 and later).
+    let folio = Folio::of(page);
+    if folio.is_none() && page != 0 {
+        count::loss(Loss::PagesUnreadable, 1);
+    }
+    walk.folio = folio.0;
+    // Nothing is in the same folio as what has none.
+    walk.end = if folio.is_none() { 0 } else { folio.end() };
+    walk.start = index;
+}
+
+/// Stands for an entry that cannot be read: neither can what it points to.
+const UNREADABLE: u64 = 1;
+
+/// Ends the run before `index`.
+#[inline(always)]
+fn flush<V: Visitor>(walk: &mut Walk<V>, index: u64) {
+    let folio = Folio(walk.folio);
+    if !folio.is_none() {
+        walk.visitor.run(folio, (index - walk.start) as u32);
+    }
+}

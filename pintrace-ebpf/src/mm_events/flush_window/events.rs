@@ -1,0 +1,76 @@
+//! Events inside the pending-flush windows of other threads: write faults and pins.
+
+use aya_ebpf::{macros::map, maps::PerCpuArray};
+use pintrace_common::mm_events::{cause, check};
+
+use crate::map_ref::Lookup;
+use crate::{
+    facts::MM_EVENT_FACTS,
+    kernel,
+    mm_events::flush_window::{
+        active::{any, any_of, pintrace_overlapping_window},
+        stats,
+    },
+};
+
+/// Faults by [`check`].
+#[map]
+static FLUSH_CHECK: PerCpuArray<u64> = PerCpuArray::with_max_entries(check::COUNT, 0);
+
+/// A write fault: the window that covers it, if one does and the kernel agrees. Compared with the kernel's own count, which
+/// the caller's page table lock makes as true as it is for the kernel (`inc_tlb_flush_pending`,
+/// include/linux/mm_types.h).
+#[inline(always)]
+pub fn fault(mm: u64, address: u64) -> u64 {
+    let pending = kernel::u32_at(mm + MM_EVENT_FACTS.flush_pending()) != 0;
+    let window = pintrace_overlapping_window(mm, address, address + 4096);
+    let which = match (window != 0, pending) {
+        (true, true) => check::AGREED,
+        (true, false) => check::COVERED,
+        (false, true) => check::PENDING,
+        (false, false) => return 0,
+    };
+    if let Some(counter) = FLUSH_CHECK.at(which) {
+        counter.word().add(1);
+    }
+    // A window begins a little before the kernel's own and ends a little after it.
+    if window == 0 || !pending {
+        return 0;
+    }
+    stats::add_event(window, stats::WindowEvent::Fault, address);
+    window
+}
+
+/// Whether a window, as [`stats::name`] names it, is one in which others may write: NUMA hinting takes reading away too, and
+/// what else protects keeps faults out (`mmap_lock`).
+#[inline(always)]
+pub fn is_uffd_wp(window: u64) -> bool {
+    window != 0 && (window - 1) as u32 == cause::UFFD_WP
+}
+
+/// Whether a fault that began inside a window is still inside one.
+#[inline(always)]
+pub fn still(mm: u64, address: u64) -> bool {
+    let pending = kernel::u32_at(mm + MM_EVENT_FACTS.flush_pending()) != 0;
+    pending && pintrace_overlapping_window(mm, address, address + 4096) != 0
+}
+
+/// Pages were pinned.
+#[inline(always)]
+pub fn pinned(mm: u64, address: u64, pages: u64) {
+    if mm == 0 && any() || mm != 0 && any_of(mm) {
+        pintrace_pinned_in_window(mm, address, pages);
+    }
+}
+
+/// ... while some window is open.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_pinned_in_window(mm: u64, address: u64, pages: u64) -> u32 {
+    let mm = if mm == 0 { kernel::current_mm() } else { mm };
+    let window = pintrace_overlapping_window(mm, address, address + (pages << 12));
+    if window != 0 {
+        stats::add_event(window, stats::WindowEvent::Pins(pages), address);
+    }
+    0
+}

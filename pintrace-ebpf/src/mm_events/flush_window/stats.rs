@@ -1,0 +1,168 @@
+//! Statistics of closed pending-flush windows, by process and cause, and of the events inside.
+
+use aya_ebpf::{
+    bindings::BPF_NOEXIST,
+    helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid},
+    macros::map,
+    maps::HashMap,
+};
+use pintrace_common::{
+    counters::Loss,
+    limits,
+    mm_events::{ActiveWindow, DURATIONS, WindowKey, WindowStats, cause},
+};
+
+use crate::map_ref::{Lookup, MapRef, get, set, word};
+use crate::{atomic::Word, compat::loops::ON_DEMAND, count, facts::FACTS, kernel, ledger::accounts};
+
+/// User space removes those of processes that have ended.
+#[map]
+static FLUSH_WINDOWS: HashMap<WindowKey, WindowStats> =
+    HashMap::with_max_entries(limits::FLUSH_WINDOWS, ON_DEMAND);
+
+/// A value for new entries, too large for the stack.
+static EMPTY: WindowStats = WindowStats {
+    windows: 0,
+    pages: 0,
+    longest_ns: 0,
+    faults: 0,
+    copies: 0,
+    pins: 0,
+    first_ns: 0,
+    last_ns: 0,
+    address: 0,
+    comm: [0; limits::COMM_BYTES],
+    durations: [0; DURATIONS],
+};
+
+/// The entry of a process and cause, made if there is none yet; then this is its first moment.
+#[inline(always)]
+fn entry(key: &WindowKey, first_ns: u64) -> Option<MapRef<WindowStats>> {
+    if let Some(windows) = FLUSH_WINDOWS.at(key) {
+        return Some(windows);
+    }
+    let empty: &WindowStats = &EMPTY;
+    if FLUSH_WINDOWS.insert(key, empty, u64::from(BPF_NOEXIST)).is_ok()
+        && let Some(windows) = FLUSH_WINDOWS.at(key)
+    {
+        set!(windows.first_ns = first_ns);
+        set!(windows.comm = bpf_get_current_comm().unwrap_or([0; limits::COMM_BYTES]));
+        return Some(windows);
+    }
+    let windows = FLUSH_WINDOWS.at(key);
+    if windows.is_none() {
+        count::loss(Loss::MmEventTableFull, 1);
+    }
+    windows
+}
+
+/// Takes in a window that was over at that moment.
+#[inline(always)]
+pub fn closed(window: &ActiveWindow, over_ns: u64) {
+    let key = WindowKey {
+        tgid: window.tgid as u32,
+        cause: window.cause as u32,
+    };
+    let Some(windows) = entry(&key, window.opened_ns) else {
+        return;
+    };
+    let duration = over_ns - window.opened_ns;
+    // Counts are added to atomically. The other fields may lag behind by one window.
+    word!(windows.windows).add(1);
+    // The compiler turns an addition of a known zero into another operation, which only kernels since 5.12 have.
+    if window.pages != 0 {
+        word!(windows.pages).add(window.pages);
+    }
+    set!(windows.last_ns = over_ns);
+    if get!(windows.longest_ns) < duration {
+        set!(windows.longest_ns = duration);
+    }
+    // SAFETY: a live map value; `bits` is below the length of the array.
+    let bucket = unsafe {
+        let durations = (&raw mut (*windows.as_ptr()).durations).cast::<u64>();
+        Word::at(durations.add(bits(duration)))
+    };
+    bucket.add(1);
+}
+
+/// Bits that a duration has: it is less than 2 to that power. Never as much as [`DURATIONS`].
+#[inline(always)]
+fn bits(duration: u64) -> usize {
+    let mut bits = 0u32;
+    let mut step = 32u32;
+    while step != 0 {
+        if duration >> (bits + step) != 0 {
+            bits += step;
+        }
+        step >>= 1;
+    }
+    let bits = if duration == 0 { 0 } else { bits + 1 };
+    if bits < DURATIONS as u32 {
+        bits as usize
+    } else {
+        DURATIONS - 1
+    }
+}
+
+/// What happened inside a window.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum WindowEvent {
+    /// A write fault.
+    Fault,
+    /// A copy.
+    Cow,
+    /// So many pages were pinned.
+    Pins(u64),
+}
+
+/// Counts what happened inside the window that [`name`] has named.
+#[inline(always)]
+pub fn add_event(window: u64, what: WindowEvent, address: u64) {
+    let window = window - 1;
+    let key = WindowKey {
+        tgid: (window >> 32) as u32,
+        cause: window as u32,
+    };
+    let now = accounts::time();
+    let Some(windows) = entry(&key, now) else {
+        return;
+    };
+    match what {
+        WindowEvent::Fault => word!(windows.faults).add(1),
+        WindowEvent::Cow => word!(windows.copies).add(1),
+        WindowEvent::Pins(pages) => word!(windows.pins).add(pages),
+    }
+    set!(windows.address = address);
+    set!(windows.last_ns = now);
+}
+
+/// A window as one number that is not 0, for [`events`].
+#[inline(always)]
+pub fn id(window: &ActiveWindow) -> u64 {
+    (window.tgid << 32 | window.cause) + 1
+}
+
+/// The process whose address space this is.
+#[inline(always)]
+pub fn tgid_of(mm: u64) -> u32 {
+    if mm != kernel::current_mm()
+        && FACTS.mm_owner() != pintrace_common::facts::Facts::ABSENT
+        && let Some(owner) = kernel::read_u64(mm + u64::from(FACTS.mm_owner()))
+        && let Some(tgid) = kernel::read_u32(owner + u64::from(FACTS.task_tgid()))
+    {
+        return tgid;
+    }
+    (bpf_get_current_pid_tgid() >> 32) as u32
+}
+
+/// A look at what is dirty is a window of its own, of pages that nobody counts.
+#[inline(always)]
+pub fn soft_dirty(mm: u64, opened_ns: u64) {
+    let window = ActiveWindow {
+        opened_ns,
+        cause: u64::from(cause::SOFT_DIRTY),
+        tgid: u64::from(tgid_of(mm)),
+        ..ActiveWindow::default()
+    };
+    closed(&window, accounts::time());
+}

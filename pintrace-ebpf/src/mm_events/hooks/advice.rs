@@ -1,0 +1,195 @@
+//! Hooks on madvise that takes pages away.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    EbpfContext,
+    macros::{fentry, fexit},
+    programs::{FEntryContext, FExitContext},
+};
+use pintrace_common::mm_events::{advice, mapping_change};
+
+use crate::map_ref::get;
+use crate::{
+    backup::Role,
+    compat::trampoline,
+    facts::{self, MM_EVENT_FACTS},
+    kernel,
+    ledger::{accounts, acquire::gate_is_open},
+    mm_events::{
+        mapping_changes::{self, MappingChange},
+        range_filter,
+        task_context::{self, TaskContext, kind},
+        with_backup,
+    },
+};
+
+/// `ENOMEM` of madvise: parts of the range are not mapped, the others have been advised.
+const PARTLY: i32 = -12;
+
+/// What is advised, for which memory.
+#[derive(Clone, Copy)]
+struct Advice {
+    mm: u64,
+    start: u64,
+    bytes: u64,
+    advice: u64,
+}
+
+impl Advice {
+    /// do_madvise(mm, start, len, advice) (mm/madvise.c).
+    #[inline(always)]
+    fn plain(raw: *mut c_void) -> Self {
+        Self {
+            mm: trampoline::argument(raw, 0),
+            start: trampoline::argument(raw, 1),
+            bytes: trampoline::argument(raw, 2),
+            advice: trampoline::argument(raw, 3) & 0xffff_ffff,
+        }
+    }
+
+    /// madvise_do_behavior, to which madvise and process_madvise come (mm/madvise.c, 6.15).
+    #[inline(always)]
+    fn described(raw: *mut c_void) -> Self {
+        let described = MM_EVENT_FACTS.advice_shape() as u32 == advice::DESCRIPTION;
+        let (first, description) = if described {
+            (0, trampoline::argument(raw, 2))
+        } else {
+            (1, trampoline::argument(raw, 3))
+        };
+        let mm = if described {
+            kernel::u64_at(description + MM_EVENT_FACTS.advice_mm())
+        } else {
+            trampoline::argument(raw, 0)
+        };
+        Self {
+            mm,
+            start: trampoline::argument(raw, first),
+            bytes: trampoline::argument(raw, first + 1),
+            advice: u64::from(kernel::u32_at(description + MM_EVENT_FACTS.advice_behavior())),
+        }
+    }
+}
+
+/// Entry of either.
+#[inline(always)]
+fn advises(role: Role, raw: *mut c_void, read: impl Fn(*mut c_void) -> Advice) -> i32 {
+    let Some(_claim) = role.claim_mm_event(raw) else {
+        return 0;
+    };
+    if !gate_is_open() || !range_filter::any() {
+        return 0;
+    }
+    // Others take nothing away, and some of them fault, which has a slot of its own.
+    let advice = read(raw).advice;
+    if advice != DONTNEED && advice != FREE && advice != DONTNEED_LOCKED {
+        return 0;
+    }
+    task_context::enter(&TaskContext {
+        kind: kind::ADVICE,
+        began_ns: accounts::time(),
+        ..TaskContext::default()
+    });
+    0
+}
+
+#[inline(always)]
+fn advises_plainly(role: Role, raw: *mut c_void) -> i32 {
+    advises(role, raw, Advice::plain)
+}
+
+#[inline(always)]
+fn advises_by_description(role: Role, raw: *mut c_void) -> i32 {
+    advises(role, raw, Advice::described)
+}
+
+/// Its return, which tells whether it was done.
+#[inline(always)]
+fn advised_all(role: Role, raw: *mut c_void, read: impl Fn(*mut c_void) -> Advice) -> i32 {
+    let Some(_claim) = role.claim_mm_event(raw) else {
+        return 0;
+    };
+    let Some(context) = task_context::current_of(kind::ADVICE) else {
+        return 0;
+    };
+    // Only this task uses the context.
+    let began_ns = get!(context.began_ns);
+    task_context::leave();
+    let result = trampoline::result(raw, 4).unwrap_or(0) as i32;
+    if result != 0 && result != PARTLY {
+        return 0;
+    }
+    let advice = read(raw);
+    let change = MappingChange {
+        what: mapping_change::ADVICE,
+        within: advice.mm,
+        address: advice.start,
+        end: (advice.start + advice.bytes + 4095) & !4095,
+        pages: 0,
+        detail: advice.advice,
+        began_ns,
+    };
+    mapping_changes::emit(raw, &change);
+    0
+}
+
+#[inline(always)]
+fn advised_plainly(role: Role, raw: *mut c_void) -> i32 {
+    advised_all(role, raw, Advice::plain)
+}
+
+#[inline(always)]
+fn advised_by_description(role: Role, raw: *mut c_void) -> i32 {
+    advised_all(role, raw, Advice::described)
+}
+
+/// Entry of zap_page_range(vma, start, bytes) (mm/memory.c, up to 6.2 or so): MADV_DONTNEED for one area, if madvise is
+/// what calls it.
+#[inline(always)]
+fn zaps(role: Role, raw: *mut c_void) -> i32 {
+    let address = trampoline::argument(raw, 1);
+    advised(role, raw, address + trampoline::argument(raw, 2), DONTNEED)
+}
+
+/// Entry of madvise_free_single_vma(vma, start, end) (mm/madvise.c).
+#[inline(always)]
+fn frees(role: Role, raw: *mut c_void) -> i32 {
+    advised(role, raw, trampoline::argument(raw, 2), FREE)
+}
+
+/// `MADV_DONTNEED` (include/uapi/asm-generic/mman-common.h).
+const DONTNEED: u64 = 4;
+/// `MADV_FREE`.
+const FREE: u64 = 8;
+/// `MADV_DONTNEED_LOCKED`.
+const DONTNEED_LOCKED: u64 = 24;
+
+#[inline(always)]
+fn advised(role: Role, raw: *mut c_void, end: u64, advice: u64) -> i32 {
+    let Some(_claim) = role.claim_mm_event(raw) else {
+        return 0;
+    };
+    if !gate_is_open() || !range_filter::any() {
+        return 0;
+    }
+    let change = MappingChange {
+        what: mapping_change::ADVICE_FOR_VMA,
+        within: facts::mm_of(trampoline::argument(raw, 0)),
+        address: trampoline::argument(raw, 1),
+        end,
+        pages: 0,
+        detail: advice,
+        began_ns: 0,
+    };
+    mapping_changes::emit(raw, &change);
+    0
+}
+
+with_backup! {
+    fentry FEntryContext enter_do_madvise enter_do_madvise_backup => advises_plainly;
+    fentry FEntryContext enter_madvise_do_behavior enter_madvise_do_behavior_backup => advises_by_description;
+    fexit FExitContext leave_do_madvise leave_do_madvise_backup => advised_plainly;
+    fexit FExitContext leave_madvise_do_behavior leave_madvise_do_behavior_backup => advised_by_description;
+    fentry FEntryContext enter_zap_page_range enter_zap_page_range_backup => zaps;
+    fentry FEntryContext enter_madvise_free enter_madvise_free_backup => frees;
+}

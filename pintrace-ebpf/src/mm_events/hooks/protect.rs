@@ -1,0 +1,216 @@
+//! Hooks on write protection: windows that open in `change_protection` (mm/mprotect.c) and close when the flush is
+//! complete, which is at the return of `tlb_finish_mmu` (mm/mmu_gather.c), and of `change_protection` itself up to 5.18.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{
+    EbpfContext,
+    macros::{fentry, fexit, kprobe, kretprobe},
+    programs::{FEntryContext, FExitContext, ProbeContext, RetProbeContext},
+};
+use pintrace_common::mm_events::{ActiveWindow, cause, mapping_change, protect};
+
+use crate::map_ref::{get, set};
+use crate::{
+    backup::Role,
+    compat::trampoline,
+    facts::{self, FACTS, MM_EVENT_FACTS},
+    kernel,
+    ledger::{accounts, acquire::gate_is_open},
+    mm_events::{
+        flush_window::active,
+        mapping_changes::{self, MappingChange},
+        with_backup,
+    },
+};
+
+/// Which parameter is what, by [`protect`].
+#[inline(always)]
+fn parameters() -> (u32, u32) {
+    match MM_EVENT_FACTS.protect_shape() as u32 {
+        protect::ALONE => (0, 4),
+        protect::WITH_PROTECTION => (1, 5),
+        _ => (1, 4),
+    }
+}
+
+/// Entry: protection of a range of `space` begins.
+#[inline(always)]
+fn begins(mm: u64, vma: u64, address: u64, end: u64, flags: u64) {
+    if let Some(cause) = active::cause_of(flags, vma) {
+        active::pintrace_window_open(mm, address, end, u64::from(cause));
+    }
+}
+
+/// Return: so many pages were changed.
+#[inline(always)]
+fn changed(ctx: *mut c_void, mm: u64, pages: u64) {
+    let Some(window) = active::mine(mm) else {
+        return;
+    };
+    // It is an error's number where the range could not be changed at all.
+    let pages = if pages > u64::MAX / 2 { 0 } else { pages };
+    // Only this task changes the window.
+    let ActiveWindow {
+        cause,
+        part,
+        part_end,
+        ..
+    } = {
+        set!(window.pages = get!(window.pages) + pages);
+        set!(window.left_ns = accounts::time());
+        window.copy()
+    };
+    if MM_EVENT_FACTS.protect_shape() as u32 == protect::ALONE {
+        active::pintrace_window_close(mm, accounts::time());
+    }
+    let what = match cause as u32 {
+        cause::UFFD_WP => mapping_change::UFFD_WP,
+        cause::PROTECT => mapping_change::PROTECT,
+        _ => return,
+    };
+    if pages != 0 {
+        let change = MappingChange {
+            what,
+            within: mm,
+            address: part,
+            end: part_end,
+            pages,
+            detail: 0,
+            began_ns: 0,
+        };
+        mapping_changes::emit(ctx, &change);
+    }
+}
+
+/// Entry of change_protection.
+#[inline(always)]
+fn enters(role: Role, ctx: *mut c_void) -> i32 {
+    let Some(_claim) = role.claim_mm_event(ctx) else {
+        return 0;
+    };
+    if !gate_is_open() {
+        return 0;
+    }
+    begun(ctx);
+    0
+}
+
+/// The area that is protected.
+#[inline(always)]
+fn area(ctx: *mut c_void) -> u64 {
+    let (vma, _) = parameters();
+    trampoline::argument(ctx, vma)
+}
+
+/// Reads the parameters, at entry or return.
+#[inline(always)]
+fn begun(ctx: *mut c_void) {
+    let (vma, flags) = parameters();
+    let area = area(ctx);
+    begins(
+        facts::mm_of(area),
+        area,
+        trampoline::argument(ctx, vma + 1),
+        trampoline::argument(ctx, vma + 2),
+        trampoline::argument(ctx, flags),
+    );
+}
+
+/// Return of change_protection.
+#[inline(always)]
+fn leaves(role: Role, ctx: *mut c_void) -> i32 {
+    let Some(_claim) = role.claim_mm_event(ctx) else {
+        return 0;
+    };
+    if !gate_is_open() {
+        return 0;
+    }
+    let (_, flags) = parameters();
+    let area = area(ctx);
+    let mm = facts::mm_of(area);
+    let pages = trampoline::result(ctx, flags + 1).unwrap_or(0);
+    let skips = FACTS.has_backups() != 0;
+    if !active::any_of(mm) && (!skips || pages == 0) {
+        return 0;
+    }
+    if active::cause_of(trampoline::argument(ctx, flags), area).is_none() {
+        return 0;
+    }
+    // Only this task changes the window.
+    let entered = active::mine(mm).is_some_and(|window| get!(window.left_ns) == 0);
+    if !entered && skips && pages != 0 {
+        // The kernel has skipped all programs of its entry: the window opens late, and is counted all the same.
+        begun(ctx);
+    }
+    changed(ctx, mm, pages);
+    0
+}
+
+/// The same by a kprobe: up to 6.0 a trampoline cannot pass `pgprot_t`, a struct (`btf_distill_func_proto`).
+#[kprobe]
+pub fn probe_change_protection(ctx: ProbeContext) -> u32 {
+    if !gate_is_open() {
+        return 0;
+    }
+    // SAFETY: the registers of the probed function. Volatile, since of loads from either of two places the compiler would
+    // make one from a place that varies, which the verifier forbids.
+    let [first, second, backup2, fourth, fifth, sixth] = unsafe {
+        let regs = ctx.regs;
+        [
+            (&raw const (*regs).rdi).read_volatile(),
+            (&raw const (*regs).rsi).read_volatile(),
+            (&raw const (*regs).rdx).read_volatile(),
+            (&raw const (*regs).rcx).read_volatile(),
+            (&raw const (*regs).r8).read_volatile(),
+            (&raw const (*regs).r9).read_volatile(),
+        ]
+    };
+    let (area, start, end, flags) = if MM_EVENT_FACTS.protect_shape() as u32 == protect::ALONE {
+        (first, second, backup2, fifth)
+    } else {
+        (second, backup2, fourth, sixth)
+    };
+    let mm = facts::mm_of(area);
+    // Whose window it is the return could not tell.
+    if mm == kernel::current_mm() {
+        begins(mm, area, start, end, flags);
+    }
+    0
+}
+
+/// ... and a kretprobe, to which the parameters are lost.
+#[kretprobe]
+pub fn probe_return_change_protection(ctx: RetProbeContext) -> u32 {
+    if active::any() {
+        changed(ctx.as_ptr(), kernel::current_mm(), ctx.ret());
+    }
+    0
+}
+
+with_backup! {
+    fentry FEntryContext enter_change_protection enter_change_protection_backup => enters;
+    fexit FExitContext leave_change_protection leave_change_protection_backup + leave_change_protection_backup2 => leaves;
+    fexit FExitContext leave_tlb_finish_mmu leave_tlb_finish_mmu_backup => flushed;
+}
+
+/// Return of tlb_finish_mmu(tlb): what was gathered is flushed.
+#[inline(always)]
+fn flushed(role: Role, ctx: *mut c_void) -> i32 {
+    let Some(_claim) = role.claim_mm_event(ctx) else {
+        return 0;
+    };
+    if !gate_is_open() {
+        return 0;
+    }
+    let gather = trampoline::argument(ctx, 0);
+    let mm = kernel::u64_at(gather + MM_EVENT_FACTS.gather_mm());
+    if !active::any_of(mm) {
+        return 0;
+    }
+    // Only this task changes the window.
+    if active::mine(mm).is_some_and(|window| get!(window.left_ns) != 0) {
+        active::pintrace_window_close(mm, accounts::time());
+    }
+    0
+}

@@ -1,0 +1,161 @@
+//! Hooks on functions that remove mappings: of addresses, of files, of a whole address space.
+
+use core::ffi::c_void;
+
+use aya_ebpf::{EbpfContext, macros::fentry, programs::FEntryContext};
+use pintrace_common::{
+    mm_events::{MmOrAddressSpaceGone, mapping_change, unmap},
+    wire,
+};
+
+use crate::{
+    backup::Role,
+    compat::trampoline,
+    facts::MM_EVENT_FACTS,
+    kernel,
+    ledger::{accounts, acquire::gate_is_open},
+    mm_events::{
+        mapping_changes::{self, MappingChange},
+        range_filter, with_backup,
+    },
+    ring,
+    syscall_args::SyscallArgs,
+};
+
+/// Entry of unmap_vmas (mm/memory.c): munmap, a mapping that takes another's place, mremap, brk.
+#[inline(always)]
+fn unmaps(role: Role, raw: *mut c_void) -> i32 {
+    let Some(_claim) = role.claim_mm_event(raw) else {
+        return 0;
+    };
+    if !gate_is_open() || !range_filter::any() {
+        return 0;
+    }
+    let mm = kernel::u64_at(trampoline::argument(raw, 0) + MM_EVENT_FACTS.gather_mm());
+    // While the address space is taken down nobody unmaps.
+    if kernel::u32_at(mm + MM_EVENT_FACTS.mm_users()) == 0 {
+        return 0;
+    }
+    let (address, end) = match MM_EVENT_FACTS.unmap_shape() as u32 {
+        unmap::VMA => (trampoline::argument(raw, 2), trampoline::argument(raw, 3)),
+        unmap::TREE => (trampoline::argument(raw, 3), trampoline::argument(raw, 4)),
+        _ => {
+            let description = trampoline::argument(raw, 1);
+            (
+                kernel::u64_at(description + MM_EVENT_FACTS.unmap_start()),
+                kernel::u64_at(description + MM_EVENT_FACTS.unmap_end()),
+            )
+        }
+    };
+    let change = MappingChange {
+        what: mapping_change::UNMAP,
+        within: mm,
+        address,
+        end,
+        pages: 0,
+        detail: 0,
+        began_ns: 0,
+    };
+    mapping_changes::emit(raw, &change);
+    0
+}
+
+/// Entry of move_page_tables (mm/mremap.c): where mremap leaves the mapping behind, nothing is unmapped.
+#[inline(always)]
+fn moves(role: Role, raw: *mut c_void) -> i32 {
+    let Some(_claim) = role.claim_mm_event(raw) else {
+        return 0;
+    };
+    if !gate_is_open() || !range_filter::any() {
+        return 0;
+    }
+    if let Some((address, end)) = SyscallArgs::current().emptied() {
+        let change = MappingChange {
+            what: mapping_change::UNMAP,
+            within: kernel::current_mm(),
+            address,
+            end,
+            pages: 0,
+            detail: 0,
+            began_ns: 0,
+        };
+        mapping_changes::emit(raw, &change);
+    }
+    0
+}
+
+/// Entry of unmap_mapping_range(mapping, holebegin, holelen, even_cows) (mm/memory.c): truncation or a hole.
+#[inline(always)]
+fn cuts(role: Role, raw: *mut c_void) -> i32 {
+    let Some(_claim) = role.claim_mm_event(raw) else {
+        return 0;
+    };
+    if !gate_is_open() || !range_filter::any() {
+        return 0;
+    }
+    let address = trampoline::argument(raw, 1);
+    let bytes = trampoline::argument(raw, 2);
+    let to_the_end = bytes == 0 || bytes > END_OF_FILE;
+    let change = MappingChange {
+        what: mapping_change::FILE,
+        within: trampoline::argument(raw, 0),
+        address,
+        end: if to_the_end {
+            END_OF_FILE
+        } else {
+            (address + bytes + 4095) & !4095
+        },
+        pages: 0,
+        detail: u64::from(to_the_end),
+        began_ns: 0,
+    };
+    mapping_changes::emit(raw, &change);
+    0
+}
+
+/// More bytes than files have.
+const END_OF_FILE: u64 = 1 << 62;
+
+/// Entry of exit_mmap(mm) (mm/mmap.c): the last user of an address space is gone.
+#[inline(always)]
+fn exits(role: Role, raw: *mut c_void) -> i32 {
+    let Some(_claim) = role.claim_mm_event(raw) else {
+        return 0;
+    };
+    if !range_filter::any() {
+        return 0;
+    }
+    ended(trampoline::argument(raw, 0), 0);
+    0
+}
+
+/// Entry of clear_inode(inode) (fs/inode.c): a file is gone, and another may soon have its address.
+#[inline(always)]
+fn clears_file(role: Role, raw: *mut c_void) -> i32 {
+    if let Some(_claim) = role.claim_mm_event(raw)
+        && range_filter::any()
+    {
+        ended(trampoline::argument(raw, 0) + MM_EVENT_FACTS.inode_data(), 1);
+    }
+    0
+}
+
+#[inline(always)]
+fn ended(within: u64, id: u32) {
+    if range_filter::forget(within) {
+        let header = wire::Header {
+            kind: wire::kind::MM_OR_ADDRESS_SPACE_GONE,
+            id,
+            time_ns: accounts::time(),
+        };
+        ring::emit(MmOrAddressSpaceGone { header, within });
+    }
+}
+
+with_backup! {
+    fentry FEntryContext enter_unmap_vmas enter_unmap_vmas_backup => unmaps;
+    fentry FEntryContext enter_move_page_tables enter_move_page_tables_backup => moves;
+    fentry FEntryContext enter_unmap_mapping_range enter_unmap_mapping_range_backup => cuts;
+    fentry FEntryContext enter_clear_inode enter_clear_inode_backup => clears_file;
+    fentry FEntryContext enter_exit_mmap enter_exit_mmap_backup => exits;
+}

@@ -1,0 +1,242 @@
+//! A counting filter over the ranges of extents, by `mm_struct` or `address_space`: it tells which mapping changes are
+//! worth a record.
+
+use aya_ebpf::{
+    bindings::BPF_NOEXIST,
+    macros::map,
+    maps::{Array, HashMap},
+};
+use pintrace_common::{
+    counters::Loss,
+    limits,
+    mm_events::{BUCKETS, FINEST_SHIFT, LEVEL_SHIFT, LEVELS, RangeFilter},
+};
+
+use crate::map_ref::{Lookup, MapRef, get, set, word};
+use crate::{
+    atomic::Word,
+    compat::{
+        locks::{self, LockTarget},
+        loops::ON_DEMAND,
+    },
+    count, maps,
+};
+
+/// By `mm_struct` or `address_space`. Those of the first kind go with the address space, of the second with the last
+/// extent.
+#[map]
+pub static RANGE_FILTERS: HashMap<u64, RangeFilter> =
+    HashMap::with_max_entries(limits::RANGE_FILTERS, ON_DEMAND);
+
+/// How many entries there are: none spares everybody a look-up.
+#[map]
+static RANGE_FILTER_COUNT: Array<u64> = Array::with_max_entries(1, 0);
+
+/// Added to the extents of a file's entry that is on its way out.
+const LEAVING: u64 = 1 << 63;
+
+/// A value for new entries, too large for the stack.
+static EMPTY: RangeFilter = RangeFilter {
+    extents: 0,
+    // Until an extent says when it was opened.
+    born_ns: u64::MAX,
+    buckets: [0; LEVELS * BUCKETS],
+};
+
+/// Whether there is anything to be watched.
+#[inline(always)]
+pub fn any() -> bool {
+    RANGE_FILTER_COUNT.get(0).copied().unwrap_or(0) != 0
+}
+
+#[inline(always)]
+fn count_filters(n: u64) {
+    if let Some(count_filters) = RANGE_FILTER_COUNT.at(0) {
+        count_filters.word().add(n);
+    }
+}
+
+/// A space's entry, made if there is none.
+#[inline(always)]
+fn find_or_make(within: u64) -> Option<MapRef<RangeFilter>> {
+    if let Some(filter) = RANGE_FILTERS.at(within) {
+        return Some(filter);
+    }
+    let empty: &RangeFilter = &EMPTY;
+    // Another thread of it may be first.
+    if RANGE_FILTERS
+        .insert(within, empty, u64::from(BPF_NOEXIST))
+        .is_err()
+    {
+        return RANGE_FILTERS.at(within);
+    }
+    count_filters(1);
+    RANGE_FILTERS.at(within)
+}
+
+/// An extent came into being in a space. False if it cannot be watched, which is counted.
+#[inline(always)]
+pub fn add_extent(within: u64, opened_ns: u64) -> bool {
+    if within == 0 {
+        return true;
+    }
+    let Some(lock) = locks::lock(LockTarget::Filter(within)) else {
+        count::loss(Loss::MmEventTableFull, 1);
+        return false;
+    };
+    let counted = find_or_make(within).is_some_and(|filter| {
+        let extents = word!(filter.extents);
+        if extents.fetch_add(1) >= LEAVING {
+            extents.sub(1);
+            return false;
+        }
+        // Of two threads the one that was first may come second.
+        if opened_ns < get!(filter.born_ns) {
+            set!(filter.born_ns = opened_ns);
+        }
+        true
+    });
+    lock.unlock();
+    if !counted {
+        count::loss(Loss::MmEventTableFull, 1);
+    }
+    counted
+}
+
+/// An extent of a range is over. `last_goes`: the entry goes with its last extent.
+#[inline(always)]
+pub fn remove_extent(within: u64, start: u64, end: u64, opened_ns: u64, last_goes: bool) {
+    let Some(filter) = RANGE_FILTERS.at(within) else {
+        return;
+    };
+    if get!(filter.born_ns) > opened_ns {
+        return;
+    }
+    add(within, start, end, u64::MAX);
+    let Some(lock) = locks::lock(LockTarget::Filter(within)) else {
+        count::loss(Loss::MmEventTableFull, 1);
+        return;
+    };
+    let last = {
+        let extents = word!(filter.extents);
+        extents.fetch_sub(1) == 1 && last_goes && extents.swap(0, LEAVING)
+    };
+    if last {
+        remove(within);
+    }
+    lock.unlock();
+}
+
+#[inline(always)]
+fn remove(within: u64) {
+    if RANGE_FILTERS.remove(within).is_ok() {
+        count_filters(u64::MAX);
+    }
+}
+
+/// The finest level on which a range has fewer than [`BUCKETS`] buckets.
+#[inline(always)]
+fn level(start: u64, last: u64) -> u32 {
+    let mut level = 0;
+    while level < LEVELS as u32 - 1 {
+        let shift = shift(level);
+        if (last >> shift) - (start >> shift) < BUCKETS as u64 {
+            return level;
+        }
+        level += 1;
+    }
+    level
+}
+
+/// log2 of a bucket's bytes.
+#[inline(always)]
+fn shift(level: u32) -> u32 {
+    (FINEST_SHIFT + LEVEL_SHIFT * level) & 63
+}
+
+/// Adds `n` to the buckets of a range, from which it may be taken again by adding `-n`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_filter_add(within: u64, start: u64, end: u64, n: u64) -> u32 {
+    add(within, start, end, n);
+    0
+}
+
+/// [`pintrace_watch`] where the call stack is deep already.
+#[inline(always)]
+pub fn add(within: u64, start: u64, end: u64, n: u64) {
+    if start >= end {
+        return;
+    }
+    let Some(filter) = RANGE_FILTERS.at(within) else {
+        return;
+    };
+    let Some(zeros) = maps::Zeros::find() else {
+        return;
+    };
+    let last = end - 1;
+    // Which level it is the verifier is not to know: it would follow the loop once for each.
+    let level = (level(start, last) + zeros.next() as u32) & (LEVELS as u32 - 1);
+    let shift = shift(level);
+    let from = start >> shift;
+    let buckets = (last >> shift) - from + 1;
+    let mut nth = 0;
+    while nth < BUCKETS as u64 && nth < buckets {
+        let index = u64::from(level << 5) | ((from + nth) & (BUCKETS as u64 - 1));
+        // SAFETY: a live map value; the mask keeps the index inside, and the buckets are only added to.
+        unsafe {
+            let bucket = (&raw mut (*filter.as_ptr()).buckets)
+                .cast::<u64>()
+                .add(index as usize & (LEVELS * BUCKETS - 1));
+            Word::at(bucket).add(n);
+        }
+        nth += 1;
+    }
+}
+
+/// Whether extents are near a range.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_filter_overlaps(within: u64, start: u64, end: u64) -> u32 {
+    if start >= end {
+        return 0;
+    }
+    let Some(filter) = RANGE_FILTERS.at(within) else {
+        return 0;
+    };
+    let mut level = 0u32;
+    while level < LEVELS as u32 {
+        let shift = shift(level);
+        let from = start >> shift;
+        let buckets = ((end - 1) >> shift) - from + 1;
+        let mut nth = 0;
+        while nth < BUCKETS as u64 && nth < buckets {
+            let index = u64::from(level << 5) | ((from + nth) & (BUCKETS as u64 - 1));
+            // SAFETY: as above.
+            let bucket = unsafe {
+                (&raw const (*filter.as_ptr()).buckets)
+                    .cast::<u64>()
+                    .add(index as usize & (LEVELS * BUCKETS - 1))
+                    .read_volatile()
+            };
+            if bucket != 0 {
+                return 1;
+            }
+            nth += 1;
+        }
+        level += 1;
+    }
+    0
+}
+
+/// The entry of an address space or file goes; true if extents are left.
+#[inline(always)]
+pub fn forget(within: u64) -> bool {
+    let Some(filter) = RANGE_FILTERS.at(within) else {
+        return false;
+    };
+    // SAFETY: a live map value.
+    let left = word!(filter.extents).load();
+    remove(within);
+    left != 0
+}

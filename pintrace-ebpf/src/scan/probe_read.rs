@@ -1,0 +1,28 @@
+//! A few bytes of kernel memory, for user space to follow pointers by.
+
+use aya_ebpf::{
+    helpers::{bpf_get_current_task, generated::bpf_probe_read_kernel},
+    macros::raw_tracepoint,
+    programs::RawTracePointContext,
+};
+use pintrace_common::scan::PROBE_READ_BYTES;
+
+use crate::maps;
+
+/// Reads what lies at the address given as the first argument.
+#[raw_tracepoint]
+pub fn probe_read(ctx: RawTracePointContext) -> i32 {
+    let Some(result) = maps::PROBE_READ.get_ptr_mut(0) else {
+        return 0;
+    };
+    let address: u64 = ctx.arg(0);
+    // SAFETY: a live map value, nobody else's at this time; the helper writes as many bytes as the words have, and
+    // a fault is an error, not a crash.
+    unsafe {
+        (*result).task = bpf_get_current_task();
+        let words = (&raw mut (*result).words).cast();
+        let failed = bpf_probe_read_kernel(words, PROBE_READ_BYTES as u32, address as *const _);
+        (*result).readable = u64::from(failed == 0);
+    }
+    0
+}

@@ -1,0 +1,16 @@
+//! The tracing programs for kernels from 5.10 to 5.16. Those kernels have no `bpf_loop` (5.17), no helpers for the
+//! frame of a trampoline (5.17), and before 5.12 no compare-and-swap in BPF. All modules but `compat` are those of
+//! `main.rs`.
+#![no_std]
+#![no_main]
+#![feature(asm_experimental_arch)] // For backup.rs.
+#![feature(core_intrinsics)]
+#![expect(internal_features, reason = "atomic operations, see atomic.rs")]
+
+#[path = "compat/without_bpf_loop/mod.rs"]
+mod compat;
+#[path = "modules.rs"]
+mod modules;
+mod object;
+
+use modules::*;

@@ -1,0 +1,165 @@
+//! The items of the header and their ranks.
+
+use std::collections::BTreeMap;
+
+use ratatui::style::Style;
+use ratatui::text::Span;
+
+use pintrace_events::units::Nanos;
+use pintrace_model::field::{self, Value};
+use pintrace_model::finding::Severity;
+use pintrace_model::finding::text::counted;
+use pintrace_model::snapshot::Snapshot;
+use pintrace_model::text;
+
+use super::super::theme::Theme;
+use super::HeaderItem;
+
+/// Everything below the first line.
+pub(super) fn figures(snapshot: &Snapshot, theme: Theme) -> Vec<HeaderItem> {
+    let mut items = balance(snapshot, theme);
+    items.extend(loss(snapshot, theme));
+    match snapshot.scan {
+        Some(state) if snapshot.started.probes.is_empty() => {
+            let took = text::span(Nanos(state.took_ns));
+            items.push(HeaderItem::figure("scan took", took, 4, theme));
+        }
+        _ => items.push(probes(snapshot, theme)),
+    }
+    items.extend(untraced(snapshot, theme));
+    let reconciled = snapshot.balance.reconciled_pages;
+    if reconciled > 0 {
+        items.push(HeaderItem::figure("reconciled", reconciled.to_string(), 3, theme));
+    }
+    let missing = snapshot.started.missing.len();
+    if missing > 0 {
+        items.push(HeaderItem::alarm("probes missing", &missing.to_string(), theme).with_rank(1));
+    }
+    items.extend(findings(snapshot, theme));
+    items
+}
+
+/// Host, kernel and mode of the trace. The header has one line for them, the most important first.
+pub(super) fn origin(snapshot: &Snapshot, frozen: bool, theme: Theme) -> Vec<HeaderItem> {
+    let started = &snapshot.started;
+    let item = |text: String, style: Style| HeaderItem::plain(vec![Span::styled(text, style)]);
+    let mut items = vec![item("pintrace".to_owned(), theme.strong())];
+    if frozen {
+        items.push(item("FROZEN".to_owned(), theme.accent()));
+    }
+    if snapshot.stopped {
+        items.push(item("ENDED".to_owned(), theme.accent()));
+    }
+    items.push(item(
+        format!("up {}", text::span(snapshot.duration)),
+        theme.plain(),
+    ));
+    let kernel = if started.kernel.is_empty() {
+        String::new()
+    } else {
+        format!("Linux {}", started.kernel)
+    };
+    for name in [&started.host, &kernel] {
+        if !name.is_empty() {
+            items.push(item(text::printable(name), theme.plain()));
+        }
+    }
+    if !started.mode.is_empty() && started.mode != "trace" {
+        items.push(item(
+            format!("mode {}", text::printable(&started.mode)),
+            theme.dim(),
+        ));
+    }
+    items
+}
+
+/// The numbers of findings, worst first, with the key that shows them.
+fn findings(snapshot: &Snapshot, theme: Theme) -> Option<HeaderItem> {
+    let worst = snapshot.findings.iter().map(|found| found.severity).max()?;
+    let counted = format!("{} (f)", counted(&snapshot.findings));
+    Some(match worst {
+        Severity::Note => HeaderItem::figure("found", counted, 3, theme),
+        Severity::Hazard | Severity::Alarm => HeaderItem::alarm("found", &counted, theme).with_rank(1),
+    })
+}
+
+/// The columns that only tracing can fill, and the reason why nothing is traced.
+fn untraced(snapshot: &Snapshot, theme: Theme) -> Vec<HeaderItem> {
+    let started = &snapshot.started;
+    if started.mode != "scan" {
+        return Vec::new();
+    }
+    let why = if started.without_trace.is_empty() {
+        "nothing is traced".to_owned()
+    } else {
+        text::printable(&started.without_trace)
+    };
+    let columns = field::process::traced_titles().join(" ");
+    vec![
+        HeaderItem::figure("unknown", columns, 2, theme),
+        HeaderItem::figure("reason", why, 3, theme),
+    ]
+}
+
+/// The pages held by the vmstat counters and by the ledger, and the difference.
+fn balance(snapshot: &Snapshot, theme: Theme) -> Vec<HeaderItem> {
+    let ranked = [
+        ("vmstat_held", 2),
+        ("ledger_held", 2),
+        ("preexisting_held", 3),
+        ("unaccounted", 0),
+    ];
+    let known = ranked
+        .iter()
+        .filter_map(|(id, rank)| Some((field::header::figure(id)?, *rank)));
+    known
+        .map(|(known, rank)| match ((known.value)(snapshot), rank) {
+            (Value::Absent, 0) => HeaderItem::alarm(known.title, "unknown: vmstat unreadable", theme),
+            (Value::Signed(pages), 0) if pages != 0 => {
+                HeaderItem::alarm(known.title, &text::signed(pages), theme)
+            }
+            (value, _) => HeaderItem::figure(known.title, value.text(), rank, theme),
+        })
+        .collect()
+}
+
+/// Every kind of loss that is not 0, or `loss 0`.
+fn loss(snapshot: &Snapshot, theme: Theme) -> Vec<HeaderItem> {
+    let unapplied = ("unapplied_events", snapshot.unapplied_events);
+    let mut reasons = snapshot
+        .loss
+        .iter()
+        .copied()
+        .chain([unapplied])
+        .filter(|(_, count)| *count > 0)
+        .peekable();
+    if reasons.peek().is_none() {
+        return vec![HeaderItem::figure("loss", "0".to_owned(), 0, theme)];
+    }
+    let mut items = Vec::new();
+    for (index, (reason, count)) in reasons.enumerate() {
+        let label = if index == 0 {
+            format!("loss {reason}")
+        } else {
+            reason.to_owned()
+        };
+        let item = HeaderItem::alarm(&label, &count.to_string(), theme);
+        items.push(item.with_rank(u8::from(index != 0)));
+    }
+    items
+}
+
+fn probes(snapshot: &Snapshot, theme: Theme) -> HeaderItem {
+    let mut methods = BTreeMap::<&str, usize>::new();
+    for probe in &snapshot.started.probes {
+        *methods.entry(&probe.method).or_default() += 1;
+    }
+    let mut counts: Vec<String> = methods
+        .iter()
+        .map(|(method, count)| format!("{count} {}", text::printable(method)))
+        .collect();
+    if counts.is_empty() {
+        counts.push("0".to_owned());
+    }
+    HeaderItem::figure("probes", counts.join(", "), 4, theme)
+}

@@ -1,0 +1,104 @@
+//! The lines above every screen: host, kernel and mode, and the figures that say whether the trace is complete.
+
+mod items;
+
+use ratatui::text::{Line, Span};
+
+use pintrace_model::snapshot::Snapshot;
+
+use super::flow::{self, FlowItem, pair};
+use super::theme::Theme;
+
+/// The header in at most `height` lines of `width` columns.
+pub(super) fn lines(
+    snapshot: &Snapshot,
+    frozen: bool,
+    width: usize,
+    height: usize,
+    theme: Theme,
+) -> Vec<Line<'static>> {
+    let mut lines = flow_lines(&items::origin(snapshot, frozen, theme), width);
+    lines.truncate(1);
+    let room = height.saturating_sub(lines.len());
+    lines.extend(fit(items::figures(snapshot, theme), width, room, theme));
+    lines
+}
+
+/// An item of the header. The item with the highest rank is left out first when room is short.
+struct HeaderItem {
+    spans: FlowItem,
+    rank: u8,
+}
+
+impl HeaderItem {
+    fn plain(spans: FlowItem) -> Self {
+        Self { spans, rank: 0 }
+    }
+
+    fn figure(label: &str, value: String, rank: u8, theme: Theme) -> Self {
+        let spans = pair(label, value, theme);
+        Self { spans, rank }
+    }
+
+    /// A figure that should be 0, with a `!`. Never left out unless its rank is changed.
+    fn alarm(label: &str, value: &str, theme: Theme) -> Self {
+        Self::plain(vec![Span::styled(format!("! {label} {value}"), theme.alarm())])
+    }
+
+    fn with_rank(self, rank: u8) -> Self {
+        Self { rank, ..self }
+    }
+}
+
+fn flow_lines(items: &[HeaderItem], width: usize) -> Vec<Line<'static>> {
+    flow::lines(items.iter().map(|item| &item.spans), width)
+}
+
+/// Leaves out items until the rest fits. An item of rank 1 is an alarm: the header then counts the hidden ones.
+fn fit(mut items: Vec<HeaderItem>, width: usize, height: usize, theme: Theme) -> Vec<Line<'static>> {
+    let mut hidden = 0;
+    loop {
+        let lines = flow_lines(&items, width);
+        let most = items.iter().map(|item| item.rank).max().unwrap_or(0);
+        if lines.len() <= height || most == 0 {
+            return lines;
+        }
+        let Some(index) = items.iter().rposition(|item| item.rank == most) else {
+            return lines;
+        };
+        items.remove(index);
+        if most == 1 {
+            // The new count takes the place of the count before.
+            if hidden > 0
+                && let Some(note) = items.iter().rposition(|item| item.rank == 0)
+            {
+                items.remove(note);
+            }
+            hidden += 1;
+            items.push(HeaderItem::alarm(&format!("{hidden} more"), "(?)", theme));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pintrace_model::Model;
+    use pintrace_testing::event_builder::finding_fixtures;
+
+    #[test]
+    fn findings_are_counted_by_severity() {
+        let mut model = Model::default();
+        for event in &finding_fixtures().events {
+            model.apply(event);
+        }
+        let lines = lines(&model.snapshot(), false, 120, 6, Theme::new(false));
+        let text: String = lines.iter().map(ToString::to_string).collect();
+        assert!(
+            text.contains("! found 2 alarms, 2 hazards, 3 notes (f)"),
+            "{text}"
+        );
+        let none = super::lines(&Snapshot::default(), false, 120, 6, Theme::new(false));
+        assert!(none.iter().all(|line| !line.to_string().contains("found")));
+    }
+}

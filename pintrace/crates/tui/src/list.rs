@@ -1,0 +1,142 @@
+//! Draws a list: headings, the entries around the cursor, and a scrollbar if there are more entries.
+//!
+//! Only entries that are visible become text, because a process may have very many extents. The offset is
+//! therefore not that of `TableState`.
+
+use std::borrow::Cow;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Alignment, Constraint, Rect};
+use ratatui::style::Style;
+use ratatui::text::Text;
+use ratatui::widgets::{Cell, HighlightSpacing, Row, StatefulWidget, Table, TableState};
+
+use pintrace_model::field::Align;
+use pintrace_text::{cut, pad_left, pad_right};
+
+use super::columns::{FittingColumns, GUTTER, ListColumn};
+use super::scroll;
+use super::theme::Theme;
+
+/// The column that orders a list: its index, and the mark beside its title.
+pub(crate) type SortMark = Option<(usize, &'static str)>;
+
+/// A list of entries of which one is under the cursor.
+#[derive(Debug)]
+pub(crate) struct List<'a> {
+    pub(crate) columns: &'a [ListColumn],
+    pub(crate) sorted: SortMark,
+    pub(crate) entries: usize,
+    pub(crate) cursor: usize,
+    pub(crate) theme: Theme,
+}
+
+/// How one row stands out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RowStyle {
+    /// One column of the terminal, to the right of the cursor.
+    pub(crate) mark: &'static str,
+    /// The style of the row unless it is under the cursor.
+    pub(crate) style: Style,
+}
+
+impl List<'_> {
+    /// Draws the list and returns how many entries it has room for. `cell` gives the text of an entry in
+    /// a column, which may be shorter where the column is narrow.
+    pub(crate) fn draw(
+        &self,
+        area: Rect,
+        buffer: &mut Buffer,
+        row: impl Fn(usize) -> RowStyle,
+        cell: impl Fn(usize, usize, &ListColumn) -> (String, Style),
+    ) -> usize {
+        let room = usize::from(area.height.saturating_sub(1));
+        let first = first_visible(self.cursor, self.entries, room);
+        let entries_area = Rect {
+            y: area.y + 1,
+            height: area.height.saturating_sub(1),
+            ..area
+        };
+        let fitting = FittingColumns::choose(self.columns, usize::from(area.width));
+        let bar = usize::from(self.entries > room);
+        let last = fitting.columns.len().saturating_sub(1);
+        let rows = (first..self.entries).take(room).map(|entry| {
+            let selected = entry == self.cursor;
+            let RowStyle { mark, style } = row(entry);
+            let cells = fitting.columns.iter().enumerate();
+            let cells = cells.map(|(place, (index, column))| {
+                // The scrollbar covers the end of the last column.
+                let width = column.width - if place == last { bar } else { 0 };
+                let column = &ListColumn { width, ..*column };
+                let (text, style) = cell(entry, *index, column);
+                aligned(&text, column, (place == 0).then_some(mark)).style(style)
+            });
+            Row::new(cells.collect::<Vec<_>>()).style(if selected { self.theme.plain() } else { style })
+        });
+        let widths = fitting.columns.iter().enumerate().map(|(place, (_, column))| {
+            let mark = if place == 0 { GUTTER - 1 } else { 0 };
+            Constraint::Length(u16::try_from(column.width + mark).unwrap_or(u16::MAX))
+        });
+        let table = Table::new(rows, widths)
+            .header(self.titles(&fitting))
+            .column_spacing(u16::try_from(fitting.gap).unwrap_or(1))
+            .row_highlight_style(self.theme.selected())
+            .highlight_symbol(">")
+            .highlight_spacing(HighlightSpacing::Always);
+        let mut state = TableState::new().with_selected(self.cursor.checked_sub(first));
+        StatefulWidget::render(table, area, buffer, &mut state);
+        scroll::bar(entries_area, (first, self.entries), buffer, self.theme);
+        room
+    }
+
+    /// The headings. The column that orders the list has a mark.
+    fn titles(&self, fitting: &FittingColumns) -> Row<'static> {
+        let cells = fitting.columns.iter().enumerate();
+        let cells = cells.map(|(place, (index, column))| {
+            let (title, style) = match self.sorted {
+                Some((sorted, mark)) if sorted == *index => {
+                    (Cow::Owned(format!("{}{mark}", column.title)), self.theme.accent())
+                }
+                _ => (Cow::Borrowed(column.title), self.theme.dim()),
+            };
+            aligned(&title, column, (place == 0).then_some(" ")).style(style)
+        });
+        Row::new(cells.collect::<Vec<_>>())
+    }
+}
+
+/// The text in its column, behind the mark of the row if the column is the first.
+fn aligned(text: &str, column: &ListColumn, mark: Option<&str>) -> Cell<'static> {
+    if let Some(mark) = mark {
+        let padded = match column.align {
+            Align::Left => pad_right(text, column.width),
+            Align::Right => pad_left(text, column.width),
+        };
+        return Cell::from(pad_right(mark, 1) + &padded);
+    }
+    let alignment = match column.align {
+        Align::Left => Alignment::Left,
+        Align::Right => Alignment::Right,
+    };
+    Cell::from(Text::from(cut(text, column.width).into_owned()).alignment(alignment))
+}
+
+/// The mark of the column that orders a list.
+pub(crate) fn direction_mark(rising: bool) -> &'static str {
+    if rising { "▴" } else { "▾" }
+}
+
+/// The range, or only its first address where the range does not fit.
+pub(crate) fn address_range(address: u64, end: u64, width: usize) -> String {
+    let range = format!("{address:x}-{end:x}");
+    if range.len() > width {
+        format!("{address:x}")
+    } else {
+        range
+    }
+}
+
+/// The first row on the screen. The row under the cursor is in the middle where that is possible.
+fn first_visible(cursor: usize, rows: usize, room: usize) -> usize {
+    cursor.saturating_sub(room / 2).min(rows.saturating_sub(room))
+}

@@ -1,0 +1,122 @@
+//! One process: its name, its figures and its end, above its extents and threads.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Widget};
+
+use pintrace_events::units::Nanos;
+use pintrace_model::field::process::{COLUMNS, signal_name};
+use pintrace_model::field::{Unit, Value};
+use pintrace_model::snapshot::{Process, Snapshot};
+use pintrace_model::text;
+use pintrace_text::cut;
+
+use super::super::flow::{self, pair};
+use super::super::tabs::tabs;
+use super::super::theme::Theme;
+use super::process_lists;
+use super::state::{ProcessTab, ProcessesView};
+
+/// Draws the open process and returns how many entries of its list have room.
+pub(crate) fn draw(
+    view: &ProcessesView,
+    snapshot: &Snapshot,
+    (area, buffer): (Rect, &mut Buffer),
+    theme: Theme,
+) -> usize {
+    let Some((process, open)) = view.opened(snapshot).zip(view.open) else {
+        let gone = "This process is no longer in the trace. Esc goes back.";
+        Line::styled(gone, theme.dim()).render(area, buffer);
+        return 0;
+    };
+    let width = usize::from(area.width);
+    let about = about(process, snapshot.time, width, theme);
+    let stack = process_lists::stack(process, open, width, theme);
+    let (entries, selected) = match open.tab {
+        ProcessTab::Extents => (process.open_extents.len(), 0),
+        ProcessTab::Threads => (process.threads.len(), 1),
+    };
+    let [about_area, tabs_area, list_area, stack_area] = divide(area, about.len(), entries, stack.len());
+    Paragraph::new(about).render(about_area, buffer);
+    let names = [
+        ("extents", process.open_extents.len()),
+        ("threads", process.threads.len()),
+    ];
+    tabs(names, selected, theme).render(tabs_area, buffer);
+    Paragraph::new(stack).render(stack_area, buffer);
+    process_lists::draw(process, open, list_area, buffer, theme)
+}
+
+/// Areas for the lines about the process, the tabs, the list and the stack. The stack gets half of what
+/// the list would need, if both do not fit.
+fn divide(area: Rect, about: usize, entries: usize, stack: usize) -> [Rect; 4] {
+    let height = usize::from(area.height);
+    let most_about = if height < 8 { 1 } else { height / 2 - 1 };
+    let about = about.min(most_about);
+    let gap = usize::from(height - about > 8);
+    let left = height.saturating_sub(about + gap + 1);
+    let room = left.saturating_sub(1 + stack.min(left / 2));
+    let list = (1 + room.min(entries)).min(left);
+    let stack_gap = usize::from(left - list > stack);
+    let heights = [about, gap, 1, list, stack_gap, left - list - stack_gap];
+    let constraints = heights.map(|height| Constraint::Length(u16::try_from(height).unwrap_or(u16::MAX)));
+    let [about, _, tabs, list, _, stack] = Layout::vertical(constraints).areas(area);
+    [about, tabs, list, stack]
+}
+
+/// The most important lines first.
+fn about(process: &Process, now: Nanos, width: usize, theme: Theme) -> Vec<Line<'static>> {
+    let mut title = vec![
+        Span::styled(text::printable(&process.comm), theme.strong()),
+        Span::styled(format!("  pid {}", process.pid.0), theme.plain()),
+    ];
+    if let Some(uid) = process.uid {
+        title.push(Span::styled(format!("  uid {uid}"), theme.plain()));
+    }
+    if let Some(ended) = process.ended {
+        let how = if ended.signal == 0 {
+            format!("exit {}", ended.status)
+        } else {
+            signal_name(ended.signal).into()
+        };
+        let ago = text::span(now.since(ended.time));
+        let held = ended.pages_held;
+        title.push(Span::styled(
+            format!("  † ended {ago} ago, {how}, held {held} pages then"),
+            theme.strong(),
+        ));
+    }
+    let mut lines = vec![Line::from(title)];
+    lines.extend(figures(process, width, theme));
+    let held = process.subsystems.iter();
+    let held: Vec<_> = held
+        .map(|(subsystem, pages)| pair(&subsystem.to_string(), pages.to_string(), theme))
+        .collect();
+    lines.extend(flow::lines(&held, width));
+    for words in [&process.cmdline, &process.cgroup] {
+        if !words.is_empty() {
+            let words = text::printable(words);
+            lines.push(Line::styled(cut(&words, width).into_owned(), theme.dim()));
+        }
+    }
+    lines
+}
+
+/// Every figure of the table, also those without a column there, with every digit.
+fn figures(process: &Process, width: usize, theme: Theme) -> Vec<Line<'static>> {
+    let numbers = COLUMNS
+        .iter()
+        .filter(|column| column.unit != Unit::Name && column.id != "pid");
+    let pairs: Vec<_> = numbers
+        .map(|column| {
+            let value = match (column.value)(process) {
+                Value::Count(count) => count.to_string(),
+                value => value.text(),
+            };
+            let value = if value.is_empty() { "-".to_owned() } else { value };
+            pair(&column.title.to_lowercase(), value, theme)
+        })
+        .collect();
+    flow::lines(&pairs, width)
+}

@@ -1,0 +1,252 @@
+//! Whole screens against snapshots. `INSTA_UPDATE=always cargo test` writes them again.
+
+use std::sync::Arc;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use ratatui::style::Color;
+
+use pintrace_model::snapshot::Snapshot;
+
+use super::app::App;
+use super::theme::Theme;
+use super::{fixture, screen};
+
+/// The screen after these keys. `⏎`, `⎋` and `⇥` are Enter, Escape and Tab.
+fn screen(snapshot: Snapshot, (width, height): (u16, u16), keys: &str, color: bool) -> Buffer {
+    let mut app = App::new(Arc::new(snapshot), Vec::new());
+    let mut terminal = ratatui::Terminal::new(TestBackend::new(width, height)).unwrap();
+    let theme = Theme::new(color);
+    terminal
+        .draw(|frame| screen::draw(&mut app, frame, theme))
+        .unwrap();
+    for key in keys.chars() {
+        let code = match key {
+            '⏎' => KeyCode::Enter,
+            '⎋' => KeyCode::Esc,
+            '⇥' => KeyCode::Tab,
+            char => KeyCode::Char(char),
+        };
+        app.press(&KeyEvent::new(code, KeyModifiers::NONE));
+        terminal
+            .draw(|frame| screen::draw(&mut app, frame, theme))
+            .unwrap();
+    }
+    terminal.backend().buffer().clone()
+}
+
+fn rows(buffer: &Buffer) -> Vec<String> {
+    let width = usize::from(buffer.area.width);
+    let row = |cells: &[ratatui::buffer::Cell]| {
+        let mut text = String::new();
+        let mut covered = 0_usize;
+        for cell in cells {
+            // The cell after a wide character holds a space that the terminal does not show.
+            if covered == 0 {
+                text.push_str(cell.symbol());
+                covered = pintrace_text::width(cell.symbol()).max(1);
+            }
+            covered -= 1;
+        }
+        text.trim_end().to_owned()
+    };
+    buffer.content().chunks(width).map(row).collect()
+}
+
+fn assert_screen(name: &str, buffer: &Buffer) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, rows(buffer).join("\n")));
+}
+
+const CLASSIC: (u16, u16) = (80, 24);
+const NARROW: (u16, u16) = (60, 20);
+const SMALL: (u16, u16) = (40, 10);
+const LARGE: (u16, u16) = (200, 50);
+
+#[test]
+fn the_table_fits_every_size() {
+    assert_screen("table-80x24", &screen(fixture::busy(), CLASSIC, "", true));
+    assert_screen("table-40x10", &screen(fixture::busy(), SMALL, "", true));
+    assert_screen("table-200x50", &screen(fixture::busy(), LARGE, "", true));
+}
+
+#[test]
+fn a_quiet_host_says_so() {
+    assert_screen("empty-80x24", &screen(fixture::empty(), CLASSIC, "", true));
+    assert_screen("empty-40x10", &screen(fixture::empty(), SMALL, "", true));
+}
+
+#[test]
+fn loss_is_spelled_out() {
+    assert_screen("loss-80x24", &screen(fixture::lossy(), CLASSIC, "", true));
+    assert_screen("loss-40x10", &screen(fixture::lossy(), SMALL, "", true));
+}
+
+#[test]
+fn unaccounted_and_the_first_loss_are_never_crowded_out() {
+    let mut snapshot = fixture::lossy();
+    snapshot.loss.iter_mut().for_each(|(_, count)| *count = u64::MAX);
+    let text = rows(&screen(snapshot, SMALL, "", true)).join("\n");
+    assert!(text.contains("! unaccounted -17"), "{text}");
+    assert!(text.contains("! loss ring_full"), "{text}");
+    assert!(text.contains("more (?)"), "{text}");
+}
+
+#[test]
+fn unreadable_vmstat_is_no_zero() {
+    let mut snapshot = fixture::busy();
+    snapshot.balance.vmstat_readable = false;
+    let text = rows(&screen(snapshot, CLASSIC, "", true)).join("\n");
+    assert!(text.contains("! unaccounted unknown"), "{text}");
+}
+
+#[test]
+fn the_detail_shows_extents_stack_and_threads() {
+    assert_screen("detail-80x24", &screen(fixture::busy(), CLASSIC, "⏎j", true));
+    assert_screen("detail-40x10", &screen(fixture::busy(), SMALL, "⏎", true));
+    assert_screen(
+        "detail-threads-80x24",
+        &screen(fixture::busy(), CLASSIC, "⏎⇥", true),
+    );
+    assert_screen(
+        "detail-ended-80x24",
+        &screen(fixture::busy(), CLASSIC, "j⏎", true),
+    );
+}
+
+#[test]
+fn findings_stand_above_the_evidence_of_one() {
+    assert_screen("findings-80x24", &screen(fixture::found(), CLASSIC, "f", true));
+    assert_screen("findings-60x20", &screen(fixture::found(), NARROW, "fj", true));
+    assert_screen("findings-40x10", &screen(fixture::found(), SMALL, "f", true));
+    assert_screen("findings-200x50", &screen(fixture::found(), LARGE, "fjjj", true));
+    assert_screen(
+        "findings-filter-80x24",
+        &screen(fixture::found(), CLASSIC, "f/fork⏎", true),
+    );
+}
+
+#[test]
+fn one_finding_has_the_screen_with_both_stacks() {
+    assert_screen("finding-80x24", &screen(fixture::found(), CLASSIC, "fjjj⏎", true));
+    assert_screen("finding-60x20", &screen(fixture::found(), NARROW, "f⏎G", true));
+}
+
+#[test]
+fn windows_stand_beside_the_findings() {
+    assert_screen("windows-80x24", &screen(fixture::found(), CLASSIC, "f⇥", true));
+    assert_screen("windows-60x20", &screen(fixture::found(), NARROW, "f⇥", true));
+}
+
+#[test]
+fn without_findings_it_is_said_whether_anything_looks_for_them() {
+    let text = |purposes: &[&str], why: &str, keys: &str| {
+        let mut started = fixture::watched(purposes);
+        started.without_findings = why.to_owned();
+        let snapshot = Snapshot {
+            started: Arc::new(started),
+            ..fixture::busy()
+        };
+        rows(&screen(snapshot, CLASSIC, keys, true))
+    };
+    let all = ["copy", "fork", "mapping", "window"];
+    let has = |rows: &[String], line: &str| assert!(rows.iter().any(|row| row == line), "{rows:#?}");
+    has(&text(&all, "", "f"), "  No findings.");
+    has(
+        &text(&[], "--no-findings", "f"),
+        "  No findings. Switched off by --no-findings, all but undeclared-longterm.",
+    );
+    has(
+        &text(&all[..3], "", "f"),
+        "  No findings. Not looked for here: pin-in-flush-window,",
+    );
+    has(
+        &text(&all, "", "f⇥"),
+        "  No write protection has waited for its TLB flush.",
+    );
+    let none = text(&[], "--no-findings", "f⇥").join("\n");
+    assert!(none.contains("flush. Switched off by"), "{none}");
+}
+
+#[test]
+fn severities_are_words_and_colour_only_repeats_them() {
+    let plain = screen(fixture::found(), CLASSIC, "f", false);
+    let coloured = screen(fixture::found(), CLASSIC, "f", true);
+    let colours = |buffer: &Buffer| buffer.content().iter().any(|cell| cell.fg != Color::Reset);
+    assert!(!colours(&plain) && colours(&coloured));
+    assert_eq!(rows(&plain), rows(&coloured));
+    let text = rows(&plain).join("\n");
+    for word in ["alarm   cow-", "hazard  mapping-", "note    fork-"] {
+        assert!(text.contains(word), "{text}");
+    }
+}
+
+#[test]
+fn the_help_names_every_key() {
+    assert_screen("help-80x24", &screen(fixture::busy(), CLASSIC, "?", true));
+    assert_screen("help-80x140", &screen(fixture::lossy(), (80, 140), "?", true));
+}
+
+#[test]
+fn the_filter_stands_in_the_footer() {
+    assert_screen("filter-80x24", &screen(fixture::busy(), CLASSIC, "/fi", true));
+    assert_screen(
+        "filter-none-80x24",
+        &screen(fixture::busy(), CLASSIC, "/nobody⏎", true),
+    );
+}
+
+#[test]
+fn hostile_names_cannot_leave_their_cell() {
+    let buffer = screen(fixture::hostile(), CLASSIC, "", true);
+    assert_screen("hostile-80x24", &buffer);
+    let all: String = buffer
+        .content()
+        .iter()
+        .map(ratatui::buffer::Cell::symbol)
+        .collect();
+    assert!(!all.chars().any(char::is_control));
+    for row in rows(&buffer) {
+        assert!(pintrace_text::width(&row) <= 80, "{row}");
+    }
+}
+
+#[test]
+fn without_colour_every_mark_is_still_there() {
+    let plain = screen(fixture::lossy(), CLASSIC, "j", false);
+    assert!(
+        plain
+            .content()
+            .iter()
+            .all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset)
+    );
+    let coloured = screen(fixture::lossy(), CLASSIC, "j", true);
+    assert!(coloured.content().iter().any(|cell| cell.fg == Color::Red));
+    assert_eq!(rows(&plain), rows(&coloured));
+}
+
+#[test]
+fn a_terminal_that_is_too_small_says_so() {
+    for size in [(39, 24), (80, 9), (20, 2), (3, 1)] {
+        let text = rows(&screen(fixture::busy(), size, "", true)).join("\n");
+        assert!(text.starts_with("ter"), "{text}");
+    }
+}
+
+#[test]
+fn every_size_can_be_drawn() {
+    // Closely where columns come and go.
+    for width in (1..40).step_by(13).chain(40..90).chain([120, 250]) {
+        for height in [1, 9, 10, 11, 16, 30] {
+            for keys in ["", "j⏎", "⏎⇥", "?", "/x"] {
+                screen(fixture::lossy(), (width, height), keys, true);
+            }
+            for keys in ["f", "f⏎G", "f⇥"] {
+                screen(fixture::found(), (width, height), keys, true);
+            }
+        }
+    }
+}
