@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use pintrace_common::ledger::Account;
-use pintrace_common::mend::caller;
+use pintrace_common::reconcile::caller;
 
 use pintrace_events::units::{AccountId, Nanos, Pid, Tid};
 use pintrace_events::{AccountOpened, AccountSampled, Body, ProcessSeen};
@@ -63,7 +63,7 @@ impl Accounts {
         self.likely_subsystems.insert(pid, subsystem);
     }
 
-    /// Pins that accounts for pins of that caller hold, as they were last told: see [`pintrace_common::mend::caller`].
+    /// Pins that accounts for pins of that caller hold, as they were last told: see [`pintrace_common::reconcile::caller`].
     pub(super) fn held_by(&self, caller: u64) -> u64 {
         let accounts = self.emitted.values().map(|emitted| &emitted.account);
         accounts
@@ -168,7 +168,7 @@ impl Accounts {
         let time = Nanos(account.opened_ns);
         let pid = account.key.tgid();
         let comm = comm(&account.comm);
-        let from_scan = matches!(account.key.caller, caller::OLDER | caller::HEALED);
+        let from_scan = matches!(account.key.caller, caller::PREEXISTING | caller::RECONCILED);
         if id != 0 && pid != 0 && self.processes.insert(pid) {
             let seen = process::read(&self.proc, pid).unwrap_or_else(|| {
                 self.unread += 1;

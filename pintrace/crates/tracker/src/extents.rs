@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use pintrace_common::ledger::Extent;
-use pintrace_common::watch::{Touched, touch};
+use pintrace_common::mm_events::{MappingChanged, mapping_change};
 use pintrace_common::wire;
 
 use pintrace_events::units::{ExtentId, Nanos, Pid};
@@ -124,7 +124,7 @@ impl Extents {
                 ..*extent
             },
         );
-        self.partially_released(time, index, extent.flags & Extent::MARKS, out);
+        self.partially_released(time, index, extent.flags & Extent::INEXACT_MARKS, out);
         Ok(())
     }
 
@@ -180,7 +180,7 @@ impl Extents {
         };
         out.push(now, Body::ExtentSampled(sampled));
         // The record of it may have been lost.
-        self.partially_released(now, index, extent.flags & Extent::MARKS, out);
+        self.partially_released(now, index, extent.flags & Extent::INEXACT_MARKS, out);
     }
 
     /// Tells that an extent is not whole any more, once for each mark.
@@ -234,16 +234,16 @@ impl Extents {
     /// there then.
     pub(super) fn mapping_changed(
         &mut self,
-        touched: &Touched,
+        touched: &MappingChanged,
         ledger: &Ledger,
         out: &mut Emitter,
     ) -> Result<(), LedgerError> {
         let time = touched.header.time_ns;
-        let in_file = touched.header.id == touch::FILE;
-        let shrinking: BTreeSet<u32> = self.changing.shrinking(touched.space).collect();
+        let in_file = touched.header.id == mapping_change::FILE;
+        let shrinking: BTreeSet<u32> = self.changing.shrinking(touched.within).collect();
         let all: BTreeSet<u32> = self
             .changing
-            .growing(touched.space)
+            .growing(touched.within)
             .chain(shrinking.iter().copied())
             .collect();
         for index in all {

@@ -22,8 +22,8 @@ use super::emitter::Emitter;
 /// What has been told so far.
 pub(super) struct MmEvents {
     proc: PathBuf,
-    copies: HashMap<CopyKey, (u32, Copies)>,
-    windows: HashMap<WindowKey, Windows>,
+    copies: HashMap<CowKey, (u32, CowStats)>,
+    windows: HashMap<WindowKey, WindowStats>,
     check: FlushCheck,
     next: u32,
     /// Truncations that were told once, by thread: file and place.
@@ -85,7 +85,7 @@ impl MmEvents {
     /// Tells a changed mapping.
     pub(super) fn mapping_changed(
         &mut self,
-        touched: &watch::Touched,
+        touched: &mm_events::MappingChanged,
         after_loss: bool,
         ledger: &Ledger,
         out: &mut Emitter,
@@ -185,7 +185,7 @@ impl MmEvents {
             |(id, _)| *id,
         );
         self.copies.insert(key, (id, *copies));
-        let reference = (key.kind & copy::REFERENCE != 0).then(|| {
+        let reference = (key.kind & cow_kind::FOLL_GET != 0).then(|| {
             let (pid, tid) = task(copies.taken_by);
             FollGetReference {
                 taken: Nanos(copies.taken_ns),
@@ -325,7 +325,7 @@ mod tests {
     #[test]
     fn a_truncation_counts_once_also_while_others_truncate() {
         let mut mm_events = MmEvents::new("/proc".into());
-        let of = |thread| touch(touch::FILE, thread, 1);
+        let of = |thread| touch(mapping_change::FILE, thread, 1);
         let second: Vec<_> = [1, 2, 1, 2, 1]
             .map(|thread| mm_events.is_repeated_truncation(&of(thread)))
             .into();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pintrace_common::counters::Loss;
-use pintrace_common::mend::caller;
+use pintrace_common::reconcile::caller;
 use pintrace_events::BalanceSampled;
 use pintrace_events::units::Nanos;
 use pintrace_source::baseline::Adjustment;
@@ -50,7 +50,7 @@ impl Sampler<'_> {
             time,
             balance,
             losses: self.losses()?,
-            preexisting_in_accounts: self.tracker.held_by(caller::OLDER),
+            preexisting_in_accounts: self.tracker.held_by(caller::PREEXISTING),
         })
     }
 
@@ -59,7 +59,7 @@ impl Sampler<'_> {
         sample.balance = self.source.balance(adjustment)?;
         self.tracker
             .sample(sample.time, self.last, self.source.ledger())?;
-        sample.preexisting_in_accounts = self.tracker.held_by(caller::OLDER);
+        sample.preexisting_in_accounts = self.tracker.held_by(caller::PREEXISTING);
         Ok(())
     }
 

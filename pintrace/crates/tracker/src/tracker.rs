@@ -45,7 +45,7 @@ impl Tracker {
         self.accounts.set_likely_subsystem(pid, subsystem);
     }
 
-    /// Pages that the accounts of this caller held when last emitted: see [`pintrace_common::mend::caller`].
+    /// Pages that the accounts of this caller held when last emitted: see [`pintrace_common::reconcile::caller`].
     pub fn held_by(&self, caller: u64) -> u64 {
         self.accounts.held_by(caller)
     }
@@ -101,9 +101,9 @@ impl Tracker {
                 extents.open(time, opened.header.id, &extent, ledger, accounts, out)?;
             }
             Record::ExtentClosed(closed) => extents.close(closed, out),
-            Record::ExtentShrinks(shrinks) => {
-                let marks = if shrinks.doubtful == 0 {
-                    Extent::SHRUNK
+            Record::ExtentPartiallyReleased(shrinks) => {
+                let marks = if shrinks.ambiguous_owner == 0 {
+                    Extent::PARTIALLY_RELEASED
                 } else {
                     Extent::INEXACT_MARKS
                 };
@@ -114,7 +114,7 @@ impl Tracker {
                 let body = Body::ProcessExited(exit::unpack(exited));
                 out.push(Nanos(exited.header.time_ns), body);
             }
-            Record::Touched(touched) => {
+            Record::MappingChanged(touched) => {
                 extents.mapping_changed(touched, ledger, out)?;
                 mm_events.mapping_changed(touched, *after_loss, ledger, out);
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::time::{Duration, Instant};
 
-use pintrace_common::mend::caller;
+use pintrace_common::reconcile::caller;
 use pintrace_events::units::{AccountId, Nanos};
 use pintrace_events::{Event, ProcessSeen};
 use pintrace_scan::pinned_folios::FolioRun;
@@ -70,7 +70,7 @@ impl Reconciliation {
         for (pid, run) in owned {
             let name = names.get(pid).map_or("", String::as_str);
             // A full account table is counted as a loss by the program itself.
-            let Some(account) = kernel.account(*pid, caller::OLDER, name)? else {
+            let Some(account) = kernel.account(*pid, caller::PREEXISTING, name)? else {
                 continue;
             };
             self.adjuster.preexisting += kernel.repair(run, Some(account))?.added;
@@ -235,7 +235,7 @@ impl Reconciliation {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => {
                     let process = kernel.process(pid);
-                    let account = kernel.account(pid, caller::HEALED, &process.comm)?;
+                    let account = kernel.account(pid, caller::RECONCILED, &process.comm)?;
                     new.insert((process, account))
                 }
             };
