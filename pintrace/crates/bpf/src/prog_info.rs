@@ -1,5 +1,7 @@
-//! What the kernel has counted of a loaded program, by BPF_OBJ_GET_INFO_BY_FD.
+//! The kernel's figures of a loaded program, by `BPF_OBJ_GET_INFO_BY_FD`.
 
+use std::io;
+use std::mem::{offset_of, size_of};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use aya_obj::generated::bpf_prog_info;
@@ -9,6 +11,9 @@ use super::bpf_call::bpf;
 /// `enum bpf_cmd` (include/uapi/linux/bpf.h).
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 
+/// Bytes of a `bpf_prog_info` that has the member `recursion_misses`.
+const WITH_RECURSION_MISSES: usize = offset_of!(bpf_prog_info, recursion_misses) + size_of::<u64>();
+
 /// The member `info` of `union bpf_attr`.
 #[repr(C)]
 struct InfoAttr {
@@ -17,28 +22,27 @@ struct InfoAttr {
     info: u64,
 }
 
-/// Calls that the kernel skipped because the program was already active on that CPU; 0 on kernels that do not count
-/// (before 5.12). Asked at every tick of some ninety programs, for each of which fdinfo would take five system calls.
-pub fn recursion_misses(program: BorrowedFd<'_>) -> u64 {
-    // SAFETY: integers and arrays of integers only.
+/// Calls that the kernel skipped because the program was already active on that CPU. `None` if this kernel does not count
+/// them (before 5.12), which is not 0.
+///
+/// A tick reads this figure of some ninety programs; fdinfo would take five system calls for each.
+pub fn recursion_misses(program: BorrowedFd<'_>) -> io::Result<Option<u64>> {
+    // SAFETY: `bpf_prog_info` consists of integers and arrays of integers, for which zeros are valid.
     let mut info: bpf_prog_info = unsafe { std::mem::zeroed() };
-    let (Ok(bpf_fd), Ok(info_len)) = (
-        u32::try_from(program.as_raw_fd()),
-        u32::try_from(size_of::<bpf_prog_info>()),
-    ) else {
-        return 0;
-    };
     let mut attr = InfoAttr {
-        bpf_fd,
-        info_len,
+        bpf_fd: u32::try_from(program.as_raw_fd()).map_err(io::Error::other)?,
+        info_len: u32::try_from(size_of::<bpf_prog_info>()).map_err(io::Error::other)?,
         info: &raw mut info as u64,
     };
-    // SAFETY: laid out as the command wants, and what it points to is as long as said and alive. A kernel that knows less
-    // writes less, and leaves the rest zero.
-    match unsafe { bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attr) } {
-        Ok(()) => info.recursion_misses,
-        Err(_) => 0,
-    }
+    // SAFETY: the attribute has the layout of the command; `info` is alive and `info_len` bytes long.
+    unsafe { bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attr) }?;
+    Ok(misses(&info, attr.info_len as usize))
+}
+
+/// The figure, if it lies within the bytes that the kernel knows: it returns the shorter of its own length and ours
+/// (`bpf_prog_get_info_by_fd`, kernel/bpf/syscall.c).
+fn misses(info: &bpf_prog_info, length: usize) -> Option<u64> {
+    (length >= WITH_RECURSION_MISSES).then_some(info.recursion_misses)
 }
 
 #[cfg(test)]
@@ -48,7 +52,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_program_has_skipped_nothing() {
-        assert_eq!(recursion_misses(std::io::stdin().as_fd()), 0);
+    fn a_failed_system_call_is_an_error_and_not_zero() {
+        assert!(recursion_misses(std::io::stdin().as_fd()).is_err());
+    }
+
+    #[test]
+    fn a_kernel_with_a_shorter_struct_does_not_count() {
+        // SAFETY: as above.
+        let mut info: bpf_prog_info = unsafe { std::mem::zeroed() };
+        info.recursion_misses = 3;
+        assert_eq!(misses(&info, WITH_RECURSION_MISSES), Some(3));
+        assert_eq!(misses(&info, WITH_RECURSION_MISSES - 1), None);
     }
 }

@@ -54,7 +54,15 @@ pub enum LedgerError {
         /// What it said.
         why: String,
     },
-    /// ... or did not run.
+    /// The kernel does not say how many calls of a program it skipped.
+    #[error("cannot read how many calls of the program {name} the kernel skipped: {why}")]
+    ProgramInfo {
+        /// The program.
+        name: &'static str,
+        /// The kernel's reason.
+        why: String,
+    },
+    /// A program that is run by hand did not run.
     #[error("the kernel does not run a program: {0}")]
     Run(#[source] std::io::Error),
 }

@@ -112,11 +112,11 @@ impl TraceSource {
             ebpf,
         };
         source.skipped = Skipped::since(
-            source.skipped_by(|hook| !hook.is_for_findings()),
+            source.skipped_by(|hook| !hook.is_for_findings())?,
             source.ledger.recovered_by_backup()?,
         );
         source.mm_event_skipped = Skipped::since(
-            source.skipped_by(Hook::is_for_findings),
+            source.skipped_by(Hook::is_for_findings)?,
             source.ledger.mm_events_recovered_by_backup()?,
         );
         source.ledger.open_gate()?;
@@ -198,7 +198,7 @@ impl TraceSource {
     /// Everything lost so far, by reason; `NameUnread` and `EventUnwritten` are others' to count.
     pub fn losses(&mut self) -> Result<Vec<(Loss, u64)>, LedgerError> {
         let skipped = self.skipped()?;
-        let mm_event_missed = self.skipped_by(Hook::is_for_findings);
+        let mm_event_missed = self.skipped_by(Hook::is_for_findings)?;
         let recovered_by_backup = self.ledger.mm_events_recovered_by_backup()?;
         let mm_event_missed = self.mm_event_skipped.read(mm_event_missed, recovered_by_backup);
         Loss::ALL
@@ -250,19 +250,32 @@ impl TraceSource {
 
     /// Calls that the kernel skipped and no backup program made good.
     fn skipped(&mut self) -> Result<u64, LedgerError> {
-        let skipped = self.skipped_by(|hook| !hook.is_for_findings());
+        let skipped = self.skipped_by(|hook| !hook.is_for_findings())?;
         let recovered_by_backup = self.ledger.recovered_by_backup()?;
         Ok(self.skipped.read(skipped, recovered_by_backup))
     }
 
-    /// Calls that the kernel skipped in the programs of certain hooks.
-    fn skipped_by(&self, which: impl Fn(&Hook) -> bool) -> u64 {
-        apply::attachments(&self.outcomes)
-            .filter(|(hook, _)| which(hook))
-            .filter_map(|(_, attachment)| self.ebpf.program(attachment.program))
-            .filter_map(|program| program.fd().ok())
-            .map(|fd| prog_info::recursion_misses(fd.as_fd()))
-            .sum()
+    /// Calls that the kernel skipped in the programs of certain hooks. A program that is attached and cannot be asked is an
+    /// error: its figure is unknown, and not 0.
+    fn skipped_by(&self, which: impl Fn(&Hook) -> bool) -> Result<u64, LedgerError> {
+        let mut skipped = 0;
+        for (hook, attachment) in apply::attachments(&self.outcomes) {
+            if !which(hook) {
+                continue;
+            }
+            let name = attachment.program;
+            let unread = |why: String| LedgerError::ProgramInfo { name, why };
+            let program = self
+                .ebpf
+                .program(name)
+                .ok_or_else(|| unread("not in the eBPF object".to_owned()))?;
+            let fd = program.fd().map_err(|error| unread(error.to_string()))?;
+            let misses =
+                prog_info::recursion_misses(fd.as_fd()).map_err(|error| unread(error.to_string()))?;
+            // Kernels before 5.12 do not count skipped calls; the difference to vmstat shows them there.
+            skipped += misses.unwrap_or(0);
+        }
+        Ok(skipped)
     }
 }
 

@@ -4,13 +4,8 @@
 use std::collections::BTreeSet;
 
 use pintrace_common::ledger::Extent;
-use pintrace_common::mm_events::{MappingChanged, mapping_change};
 
 use pintrace_events::units::Nanos;
-use pintrace_source::ledger::{Ledger, LedgerError};
-
-use super::extents::Occasion;
-use super::tracker::Tracker;
 
 /// Longer than a call may come after another that it continues (`GROW_WITHIN_NS` of the programs).
 const GROWS_WITHIN_NS: u64 = 2_000_000_000;
@@ -33,6 +28,16 @@ fn of(set: &BTreeSet<(u64, u32)>, space: u64) -> impl Iterator<Item = u32> {
 }
 
 impl Changing {
+    /// Extents of this address space or file that later calls may extend.
+    pub(super) fn growing(&self, space: u64) -> impl Iterator<Item = u32> {
+        of(&self.grow, space)
+    }
+
+    /// Extents of this address space or file of which pages were released.
+    pub(super) fn shrinking(&self, space: u64) -> impl Iterator<Item = u32> {
+        of(&self.shrink, space)
+    }
+
     pub(super) fn begins(&mut self, index: u32, extent: &Extent) {
         self.grow.extend(places(extent).map(|space| (space, index)));
     }
@@ -56,42 +61,6 @@ impl Changing {
             self.grow.remove(&(space, index));
             self.shrink.remove(&(space, index));
         }
-    }
-}
-
-impl Tracker {
-    /// Tells how far the extents reach that a touch may concern, and how much of them is left by now. What is left now was
-    /// there then.
-    pub(super) fn sample_changing(
-        &mut self,
-        touched: &MappingChanged,
-        ledger: &Ledger,
-    ) -> Result<(), LedgerError> {
-        let time = touched.header.time_ns;
-        let in_file = touched.header.id == mapping_change::FILE;
-        let shrinking: BTreeSet<u32> = of(&self.changing.shrink, touched.within).collect();
-        let all: BTreeSet<u32> = of(&self.changing.grow, touched.within)
-            .chain(shrinking.iter().copied())
-            .collect();
-        for index in all {
-            let Some(emitted) = self.extents.get(&index).copied() else {
-                continue;
-            };
-            if !in_file && emitted.address >= touched.end {
-                continue;
-            }
-            let extent = ledger.extent(index)?;
-            // What was added after the touch is none of its business.
-            let grown = emitted.end != extent.end;
-            if grown && extent.grown_ns > time {
-                continue;
-            }
-            let hit = in_file || emitted.end > touched.address;
-            if grown || hit && shrinking.contains(&index) {
-                self.sample_extent(Nanos(time), Occasion::MappingChange, index, &extent, ledger);
-            }
-        }
-        Ok(())
     }
 }
 

@@ -1,6 +1,10 @@
 //! Follows the extents of long-term pins: each told once, sampled when it changed, closed once.
 
+use std::collections::{BTreeSet, HashMap};
+
 use pintrace_common::ledger::Extent;
+use pintrace_common::mm_events::{MappingChanged, mapping_change};
+use pintrace_common::wire;
 
 use pintrace_events::units::{ExtentId, Nanos, Pid};
 use pintrace_events::{
@@ -8,11 +12,14 @@ use pintrace_events::{
 };
 use pintrace_source::ledger::{Ledger, LedgerError};
 
-use super::tracker::Tracker;
+use super::accounts::Accounts;
+use super::changing::Changing;
+use super::emitter::Emitter;
+use super::late_stacks::LateStacks;
 
 /// Why an extent is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Occasion {
+enum Occasion {
     /// Time passed.
     Tick,
     /// It is the last time: nothing is waited for.
@@ -21,35 +28,79 @@ pub(super) enum Occasion {
     MappingChange,
 }
 
-impl Tracker {
+/// Extents as last emitted.
+#[derive(Default)]
+pub(super) struct Extents {
+    /// By the kernel's extent index, which is reused.
+    emitted: HashMap<u32, Extent>,
+    changing: Changing,
+    late_stacks: LateStacks,
+    /// When the ring was last read: the records of later pins may still be in it.
+    read: Nanos,
+}
+
+impl Extents {
+    /// The ring is read now.
+    pub(super) fn reading(&mut self, now: Nanos) {
+        self.read = now;
+    }
+
+    /// Extents whose stack the kernel did not take.
+    pub(super) fn stackless(&self) -> u64 {
+        self.late_stacks.never()
+    }
+
+    /// Emits every extent that changed since it was last emitted.
+    pub(super) fn sample(
+        &mut self,
+        now: Nanos,
+        last: bool,
+        ledger: &Ledger,
+        out: &mut Emitter,
+    ) -> Result<(), LedgerError> {
+        let occasion = if last { Occasion::End } else { Occasion::Tick };
+        let open: Vec<u32> = self.emitted.keys().copied().collect();
+        for index in open {
+            let extent = ledger.extent(index)?;
+            self.sample_one(now, occasion, index, &extent, ledger, out);
+        }
+        Ok(())
+    }
+
     /// Tells extents whose opening record was lost. Reads the whole table: only after loss.
-    pub fn resync(&mut self, now: Nanos, ledger: &Ledger) -> Result<(), LedgerError> {
+    pub(super) fn resync(
+        &mut self,
+        now: Nanos,
+        ledger: &Ledger,
+        accounts: &mut Accounts,
+        out: &mut Emitter,
+    ) -> Result<(), LedgerError> {
         for index in ledger.extent_indices()? {
             let extent = ledger.extent(index)?;
-            let known = self.extents.get(&index).map(|emitted| emitted.opened_ns);
+            let known = self.emitted.get(&index).map(|emitted| emitted.opened_ns);
             if known.is_some() && (extent.pages_held == 0 || known != Some(extent.opened_ns)) {
-                self.forget_extent(now, index);
+                self.forget(now, index, out);
             }
             if extent.pages_held != 0 && extent.pages != 0 && known != Some(extent.opened_ns) {
-                self.open_extent(now, index, &extent, ledger)?;
+                self.open(now, index, &extent, ledger, accounts, out)?;
             }
         }
         Ok(())
     }
 
     /// Tells an extent for the first time.
-    pub(super) fn open_extent(
+    pub(super) fn open(
         &mut self,
         time: Nanos,
         index: u32,
         extent: &Extent,
         ledger: &Ledger,
+        accounts: &mut Accounts,
+        out: &mut Emitter,
     ) -> Result<(), LedgerError> {
         let account = ledger.account(extent.account)?;
-        let account = self.open_account(extent.account, &account, ledger);
-        let mut named = Vec::new();
-        let stack = self.names.stack(extent.stack, |id| ledger.stack(id), &mut named);
-        self.push_all(time, named);
+        let account = accounts.open(extent.account, &account, ledger, out);
+        let stack = out.stack(time, extent.stack, ledger);
         let opened = ExtentOpened {
             extent: ExtentId(index),
             account,
@@ -63,9 +114,9 @@ impl Tracker {
             address_space: AddressSpaceId(extent.address_space),
             file_offset: extent.file_offset,
         };
-        self.push(time, Body::ExtentOpened(opened));
+        out.push(time, Body::ExtentOpened(opened));
         self.changing.begins(index, extent);
-        self.extents.insert(
+        self.emitted.insert(
             index,
             Extent {
                 pages_held: extent.pages,
@@ -73,31 +124,32 @@ impl Tracker {
                 ..*extent
             },
         );
-        self.emit_partial_release(time, index, extent.flags & Extent::INEXACT_MARKS);
+        self.partially_released(time, index, extent.flags & Extent::INEXACT_MARKS, out);
         Ok(())
     }
 
     /// Tells how an extent is if that has changed; on a touch in any case.
-    pub(super) fn sample_extent(
+    fn sample_one(
         &mut self,
         now: Nanos,
         occasion: Occasion,
         index: u32,
         extent: &Extent,
         ledger: &Ledger,
+        out: &mut Emitter,
     ) {
         // What was pinned since the ring was read may have come after a touch that is still in it.
         let early = occasion == Occasion::Tick && extent.grown_ns > self.read.0;
         if early
             && self
-                .extents
+                .emitted
                 .get(&index)
                 .is_some_and(|emitted| emitted.end != extent.end)
         {
             return;
         }
         self.changing.seen(now, index, extent);
-        let Some(emitted) = self.extents.get_mut(&index) else {
+        let Some(emitted) = self.emitted.get_mut(&index) else {
             return;
         };
         // One that has closed, or closed and been opened anew, has its records still in the ring.
@@ -124,16 +176,16 @@ impl Tracker {
             pages: extent.pages,
             pages_held: extent.pages_held,
             bytes_held: extent.bytes_held,
-            stack: self.late_stack(now, late, ledger),
+            stack: late.and_then(|stack| out.stack(now, stack, ledger)),
         };
-        self.push(now, Body::ExtentSampled(sampled));
+        out.push(now, Body::ExtentSampled(sampled));
         // The record of it may have been lost.
-        self.emit_partial_release(now, index, extent.flags & Extent::INEXACT_MARKS);
+        self.partially_released(now, index, extent.flags & Extent::INEXACT_MARKS, out);
     }
 
     /// Tells that an extent is not whole any more, once for each mark.
-    pub(super) fn emit_partial_release(&mut self, time: Nanos, index: u32, marks: u32) {
-        let Some(emitted) = self.extents.get_mut(&index) else {
+    pub(super) fn partially_released(&mut self, time: Nanos, index: u32, marks: u32, out: &mut Emitter) {
+        let Some(emitted) = self.emitted.get_mut(&index) else {
             return;
         };
         if emitted.flags & marks == marks {
@@ -145,13 +197,13 @@ impl Tracker {
             extent: ExtentId(index),
             ambiguous_owner: emitted.flags & Extent::AMBIGUOUS_OWNER != 0,
         };
-        self.push(time, Body::ExtentPartiallyReleased(partially_released));
+        out.push(time, Body::ExtentPartiallyReleased(partially_released));
     }
 
     /// Tells the end of an extent.
-    pub(super) fn close_extent(&mut self, closed: &pintrace_common::wire::ExtentClosed) {
+    pub(super) fn close(&mut self, closed: &wire::ExtentClosed, out: &mut Emitter) {
         let index = closed.header.id;
-        let Some(emitted) = self.extents.remove(&index) else {
+        let Some(emitted) = self.emitted.remove(&index) else {
             return;
         };
         self.changing.ends(index, &emitted);
@@ -161,12 +213,12 @@ impl Tracker {
             end: closed.extent.end,
             by: Pid((closed.pid_tgid >> 32) as u32),
         };
-        self.push(Nanos(closed.header.time_ns), Body::ExtentClosed(body));
+        out.push(Nanos(closed.header.time_ns), Body::ExtentClosed(body));
     }
 
     /// Closes an extent whose closing record was lost.
-    fn forget_extent(&mut self, now: Nanos, index: u32) {
-        if let Some(emitted) = self.extents.remove(&index) {
+    fn forget(&mut self, now: Nanos, index: u32, out: &mut Emitter) {
+        if let Some(emitted) = self.emitted.remove(&index) {
             self.changing.ends(index, &emitted);
             let body = ExtentClosed {
                 extent: ExtentId(index),
@@ -174,7 +226,44 @@ impl Tracker {
                 end: emitted.end,
                 by: Pid(0),
             };
-            self.push(now, Body::ExtentClosed(body));
+            out.push(now, Body::ExtentClosed(body));
         }
+    }
+
+    /// Tells how far the extents reach that a touch may concern, and how much of them is left by now. What is left now was
+    /// there then.
+    pub(super) fn mapping_changed(
+        &mut self,
+        touched: &MappingChanged,
+        ledger: &Ledger,
+        out: &mut Emitter,
+    ) -> Result<(), LedgerError> {
+        let time = touched.header.time_ns;
+        let in_file = touched.header.id == mapping_change::FILE;
+        let shrinking: BTreeSet<u32> = self.changing.shrinking(touched.within).collect();
+        let all: BTreeSet<u32> = self
+            .changing
+            .growing(touched.within)
+            .chain(shrinking.iter().copied())
+            .collect();
+        for index in all {
+            let Some(emitted) = self.emitted.get(&index).copied() else {
+                continue;
+            };
+            if !in_file && emitted.address >= touched.end {
+                continue;
+            }
+            let extent = ledger.extent(index)?;
+            // What was added after the touch is none of its business.
+            let grown = emitted.end != extent.end;
+            if grown && extent.grown_ns > time {
+                continue;
+            }
+            let hit = in_file || emitted.end > touched.address;
+            if grown || hit && shrinking.contains(&index) {
+                self.sample_one(Nanos(time), Occasion::MappingChange, index, &extent, ledger, out);
+            }
+        }
+        Ok(())
     }
 }

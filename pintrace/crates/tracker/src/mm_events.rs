@@ -1,13 +1,14 @@
 //! What happens to pinned memory, as events: changed mappings as they are told, copies and windows when they are more.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use pintrace_common::ledger::EXTENT_BIT;
 use pintrace_common::mm_events::{
     self, CowKey, CowStats, WindowKey, WindowStats, cause, cow_kind, mapping_change,
 };
 
-use pintrace_events::units::{AccountId, Nanos, Pid, StackId, Tid};
+use pintrace_events::units::{AccountId, Nanos, Pid, Tid};
 use pintrace_events::{
     AddressSpaceId, Body, Cause, CowSampled, FlushCheck, FollGetReference, MappingChange, MappingChanged,
     MmId, RangeIn, WindowsSampled,
@@ -15,11 +16,12 @@ use pintrace_events::{
 use pintrace_source::ledger::{Ledger, LedgerError};
 use pintrace_source::trace_source::TraceSource;
 
-use super::tracker::{Tracker, comm};
+use super::accounts::{Accounts, comm};
+use super::emitter::Emitter;
 
 /// What has been told so far.
-#[derive(Default)]
 pub(super) struct MmEvents {
+    proc: PathBuf,
     copies: HashMap<CowKey, (u32, CowStats)>,
     windows: HashMap<WindowKey, WindowStats>,
     check: FlushCheck,
@@ -42,6 +44,18 @@ fn keep<T>(last: &mut HashMap<u64, T>, thread: u64, touch: T) {
 }
 
 impl MmEvents {
+    pub(super) fn new(proc: PathBuf) -> Self {
+        Self {
+            proc,
+            copies: HashMap::new(),
+            windows: HashMap::new(),
+            check: FlushCheck::default(),
+            next: 0,
+            truncated: HashMap::new(),
+            advised: HashMap::new(),
+        }
+    }
+
     /// The kernel unmaps what a truncation cuts off twice, before and after it drops the pages (`truncate_pagecache`,
     /// mm/truncate.c; `shmem_setattr`, mm/shmem.c). The second time is none.
     fn is_repeated_truncation(&mut self, touched: &mm_events::MappingChanged) -> bool {
@@ -67,18 +81,21 @@ impl MmEvents {
             _ => false,
         }
     }
-}
 
-impl Tracker {
     /// Tells a changed mapping.
-    pub(super) fn mapping_changed(&mut self, touched: &mm_events::MappingChanged, ledger: &Ledger) {
+    pub(super) fn mapping_changed(
+        &mut self,
+        touched: &mm_events::MappingChanged,
+        after_loss: bool,
+        ledger: &Ledger,
+        out: &mut Emitter,
+    ) {
         let time = Nanos(touched.header.time_ns);
         let Some(what) = what(touched) else { return };
-        if self.mm_events.is_repeated_truncation(touched) || self.mm_events.is_repeated_advice(touched, what)
-        {
+        if self.is_repeated_truncation(touched) || self.is_repeated_advice(touched, what) {
             return;
         }
-        let stack = self.name_stack(time, touched.stack, ledger);
+        let stack = out.stack(time, touched.stack, ledger);
         let (pid, tid) = task(touched.pid_tgid);
         let event = MappingChanged {
             within: match what {
@@ -93,37 +110,43 @@ impl Tracker {
             tid,
             comm: comm(&touched.comm),
             stack,
-            after_loss: self.after_loss,
+            after_loss,
         };
-        self.push(time, Body::MappingChanged(event));
+        out.push(time, Body::MappingChanged(event));
     }
 
     /// Tells copies and windows that have become more. To be called after accounts and extents were sampled.
-    pub fn sample_mm_events(&mut self, now: Nanos, source: &mut TraceSource) -> Result<(), LedgerError> {
+    pub(super) fn sample(
+        &mut self,
+        now: Nanos,
+        source: &mut TraceSource,
+        accounts: &mut Accounts,
+        out: &mut Emitter,
+    ) -> Result<(), LedgerError> {
         for (key, copies) in source.mm_events_mut().cow()? {
-            let news = self.sample_cow(now, key, &copies, source.ledger())?;
+            let news = self.sample_cow(now, key, &copies, source.ledger(), accounts, out)?;
             if !news && self.is_over(key, source.ledger())? {
-                self.mm_events.copies.remove(&key);
+                self.copies.remove(&key);
                 source.mm_events_mut().forget_cow(key)?;
             }
         }
         let mut gone = Vec::new();
         for (key, windows) in source.mm_events_mut().windows()? {
-            if self.mm_events.windows.get(&key) != Some(&windows) {
-                self.push(now, Body::WindowsSampled(windows_event(key, &windows)));
-                self.mm_events.windows.insert(key, windows);
+            if self.windows.get(&key) != Some(&windows) {
+                out.push(now, Body::WindowsSampled(windows_event(key, &windows)));
+                self.windows.insert(key, windows);
             } else if !self.proc.join(key.tgid.to_string()).exists() {
                 gone.push(key);
             }
         }
         for key in gone {
-            self.mm_events.windows.remove(&key);
+            self.windows.remove(&key);
             source.mm_events_mut().forget_windows(key)?;
         }
         let check = source.mm_events_mut().flush_check()?;
-        if check != self.mm_events.check {
-            self.mm_events.check = check;
-            self.push(now, Body::FlushCheckSampled(check));
+        if check != self.check {
+            self.check = check;
+            out.push(now, Body::FlushCheckSampled(check));
         }
         Ok(())
     }
@@ -147,26 +170,28 @@ impl Tracker {
         key: CowKey,
         copies: &CowStats,
         ledger: &Ledger,
+        accounts: &mut Accounts,
+        out: &mut Emitter,
     ) -> Result<bool, LedgerError> {
-        let known = self.mm_events.copies.get(&key);
+        let known = self.copies.get(&key);
         if known.is_some_and(|(_, emitted)| emitted == copies) || copies.copies == 0 {
             return Ok(false);
         }
         let id = known.map_or_else(
             || {
-                self.mm_events.next += 1;
-                self.mm_events.next
+                self.next += 1;
+                self.next
             },
             |(id, _)| *id,
         );
-        self.mm_events.copies.insert(key, (id, *copies));
+        self.copies.insert(key, (id, *copies));
         let reference = (key.kind & cow_kind::FOLL_GET != 0).then(|| {
             let (pid, tid) = task(copies.taken_by);
             FollGetReference {
                 taken: Nanos(copies.taken_ns),
                 tid,
                 pid,
-                stack: self.name_stack(now, copies.taken_stack, ledger),
+                stack: out.stack(now, copies.taken_stack, ledger),
             }
         });
         let account = if reference.is_some() {
@@ -174,9 +199,9 @@ impl Tracker {
         } else {
             let number = u32::try_from(copies.account).unwrap_or_default();
             let account = ledger.account(number)?;
-            self.open_account(number, &account, ledger)
+            accounts.open(number, &account, ledger, out)
         };
-        let stack = self.name_stack(now, copies.stack, ledger);
+        let stack = out.stack(now, copies.stack, ledger);
         let (pid, tid) = task(copies.pid_tgid);
         let of_extent = reference.is_none() && key.owner & EXTENT_BIT != 0;
         let extent = of_extent.then_some((copies.extent_address, Nanos(key.opened_ns)));
@@ -199,15 +224,8 @@ impl Tracker {
             stack,
             reference,
         };
-        self.push(now, Body::CowSampled(event));
+        out.push(now, Body::CowSampled(event));
         Ok(true)
-    }
-
-    fn name_stack(&mut self, time: Nanos, stack: i64, ledger: &Ledger) -> Option<StackId> {
-        let mut named = Vec::new();
-        let stack = self.names.stack(stack, |id| ledger.stack(id), &mut named);
-        self.push_all(time, named);
-        stack
     }
 }
 
@@ -306,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_truncation_counts_once_also_while_others_truncate() {
-        let mut mm_events = MmEvents::default();
+        let mut mm_events = MmEvents::new("/proc".into());
         let of = |thread| touch(mapping_change::FILE, thread, 1);
         let second: Vec<_> = [1, 2, 1, 2, 1]
             .map(|thread| mm_events.is_repeated_truncation(&of(thread)))
@@ -318,7 +336,7 @@ mod tests {
 
     #[test]
     fn advice_is_emitted_once_by_vma_or_by_call() {
-        let mut mm_events = MmEvents::default();
+        let mut mm_events = MmEvents::new("/proc".into());
         let mut emitted = |id, thread, what| mm_events.is_repeated_advice(&touch(id, thread, 0), what);
         assert!(!emitted(mapping_change::ADVICE, 1, MappingChange::Dontneed));
         assert!(!emitted(

@@ -1,0 +1,267 @@
+//! Follows the accounts of the ledger: each opened once, sampled when it changed, closed once.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+
+use pintrace_common::ledger::Account;
+use pintrace_common::reconcile::caller;
+
+use pintrace_events::units::{AccountId, Nanos, Pid, Tid};
+use pintrace_events::{AccountOpened, AccountSampled, Body, ProcessSeen};
+use pintrace_kernel::process;
+use pintrace_source::ledger::{Ledger, LedgerError};
+
+use super::emitter::Emitter;
+use super::late_stacks::LateStacks;
+
+/// One account as last emitted.
+struct EmittedAccount {
+    id: AccountId,
+    account: Account,
+}
+
+impl EmittedAccount {
+    fn tgid(&self) -> u32 {
+        self.account.key.tgid()
+    }
+}
+
+/// Accounts as last emitted, and the processes that they belong to.
+pub(super) struct Accounts {
+    proc: PathBuf,
+    /// By the kernel's account id, which is reused.
+    emitted: HashMap<u32, EmittedAccount>,
+    next_account: u32,
+    /// Ids that were given back, with the opening time that their table entry still shows.
+    free: HashMap<u32, u64>,
+    late_stacks: LateStacks,
+    processes: HashSet<u32>,
+    /// Exit times of processes with accounts, by pid: an account that opened later belongs to another process.
+    ended: HashMap<u32, u64>,
+    /// The subsystem that a process's descriptors point at, by pid.
+    likely_subsystems: HashMap<u32, String>,
+    unread: u64,
+}
+
+impl Accounts {
+    pub(super) fn new(proc: PathBuf) -> Self {
+        Self {
+            proc,
+            emitted: HashMap::new(),
+            next_account: 1,
+            free: HashMap::new(),
+            late_stacks: LateStacks::default(),
+            processes: HashSet::new(),
+            ended: HashMap::new(),
+            likely_subsystems: HashMap::new(),
+            unread: 0,
+        }
+    }
+
+    /// What descriptors point at, for a process whose pins no hook saw.
+    pub(super) fn set_likely_subsystem(&mut self, pid: u32, subsystem: String) {
+        self.likely_subsystems.insert(pid, subsystem);
+    }
+
+    /// Pins that accounts for pins of that caller hold, as they were last told: see [`pintrace_common::reconcile::caller`].
+    pub(super) fn held_by(&self, caller: u64) -> u64 {
+        let accounts = self.emitted.values().map(|emitted| &emitted.account);
+        accounts
+            .filter(|account| account.key.caller == caller)
+            .map(|account| account.acquired.saturating_sub(account.released))
+            .sum()
+    }
+
+    /// Accounts whose stack the kernel did not take.
+    pub(super) fn stackless(&self) -> u64 {
+        self.late_stacks.never()
+    }
+
+    /// Processes that ended before their name could be read.
+    pub(super) fn unread(&self) -> u64 {
+        self.unread
+    }
+
+    /// A process has exited.
+    pub(super) fn process_exited(&mut self, pid: u32, time_ns: u64) {
+        self.ended.insert(pid, time_ns);
+        self.processes.remove(&pid);
+    }
+
+    /// Emits every account that changed since it was last emitted. With `last`, no late stack is waited for.
+    pub(super) fn sample(
+        &mut self,
+        now: Nanos,
+        last: bool,
+        ledger: &Ledger,
+        out: &mut Emitter,
+    ) -> Result<(), LedgerError> {
+        for id in ledger.account_ids()? {
+            let account = ledger.account(id)?;
+            let unused = account.opened_ns == 0 && account.acquired == 0;
+            if unused || self.free.get(&id) == Some(&account.opened_ns) {
+                continue;
+            }
+            self.open(id, &account, ledger, out);
+            self.sample_one(now, last, id, &account, ledger, out);
+        }
+        Ok(())
+    }
+
+    /// Gives back the accounts of processes that have ended and hold nothing; when accounts run
+    /// short, those of ended threads too. All of it has been sampled just before.
+    pub(super) fn close(
+        &mut self,
+        now: Nanos,
+        ledger: &mut Ledger,
+        out: &mut Emitter,
+    ) -> Result<(), LedgerError> {
+        let short = self.emitted.len() > ledger.account_capacity() / 2;
+        let done: Vec<u32> = self
+            .emitted
+            .iter()
+            .filter(|(id, emitted)| **id != 0 && emitted.account.acquired == emitted.account.released)
+            .filter(|(_, emitted)| self.has_ended(emitted) || short && self.thread_has_ended(emitted))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in done {
+            if let Some(emitted) = self.emitted.remove(&id) {
+                ledger.free_account(id, emitted.account.key)?;
+                self.free.insert(id, emitted.account.opened_ns);
+                out.push(now, Body::AccountClosed(emitted.id));
+            }
+        }
+        self.ended
+            .retain(|tgid, _| self.emitted.values().any(|emitted| emitted.tgid() == *tgid));
+        Ok(())
+    }
+
+    fn has_ended(&self, emitted: &EmittedAccount) -> bool {
+        let ended = self.ended.get(&emitted.tgid());
+        ended.is_some_and(|ended| emitted.account.opened_ns <= *ended)
+    }
+
+    fn thread_has_ended(&self, emitted: &EmittedAccount) -> bool {
+        let task = format!("{}/task/{}", emitted.tgid(), emitted.account.key.tid());
+        !self.proc.join(task).exists()
+    }
+
+    /// Whether a process that has ended held something when last sampled.
+    pub(super) fn ended_hold(&self) -> bool {
+        self.emitted
+            .values()
+            .any(|emitted| self.has_ended(emitted) && emitted.account.acquired != emitted.account.released)
+    }
+
+    pub(super) fn open(
+        &mut self,
+        id: u32,
+        account: &Account,
+        ledger: &Ledger,
+        out: &mut Emitter,
+    ) -> AccountId {
+        if let Some(emitted) = self.emitted.get(&id)
+            && emitted.account.opened_ns == account.opened_ns
+        {
+            return emitted.id;
+        }
+        let time = Nanos(account.opened_ns);
+        let pid = account.key.tgid();
+        let comm = comm(&account.comm);
+        let from_scan = matches!(account.key.caller, caller::PREEXISTING | caller::RECONCILED);
+        if id != 0 && pid != 0 && self.processes.insert(pid) {
+            let seen = process::read(&self.proc, pid).unwrap_or_else(|| {
+                self.unread += 1;
+                ProcessSeen {
+                    pid: Pid(pid),
+                    comm: comm.clone(),
+                    ..ProcessSeen::default()
+                }
+            });
+            out.push(time, Body::ProcessSeen(seen));
+        }
+        let stack = out.stack(time, account.stack, ledger);
+        if !from_scan {
+            out.address(time, account.key.caller);
+        }
+        let emitted = AccountId(self.next_account);
+        self.next_account += 1;
+        let opened = AccountOpened {
+            account: emitted,
+            pid: Pid(pid),
+            tid: Tid(account.key.tid()),
+            comm,
+            mm: account.key.mm,
+            caller: if from_scan { 0 } else { account.key.caller },
+            longterm: account.key.longterm != 0,
+            cgroup: if from_scan { 0 } else { account.cgroup },
+            stack,
+            from_scan,
+            likely_subsystem: self
+                .likely_subsystems
+                .get(&pid)
+                .filter(|_| from_scan)
+                .cloned()
+                .unwrap_or_default(),
+        };
+        out.push(time, Body::AccountOpened(opened));
+        let fresh = Account {
+            key: account.key,
+            opened_ns: account.opened_ns,
+            stack: account.stack,
+            ..Account::default()
+        };
+        self.free.remove(&id);
+        self.emitted.insert(
+            id,
+            EmittedAccount {
+                id: emitted,
+                account: fresh,
+            },
+        );
+        emitted
+    }
+
+    fn sample_one(
+        &mut self,
+        now: Nanos,
+        last: bool,
+        id: u32,
+        account: &Account,
+        ledger: &Ledger,
+        out: &mut Emitter,
+    ) {
+        let Some(emitted) = self.emitted.get_mut(&id) else {
+            return;
+        };
+        let age = Nanos(now.0.saturating_sub(account.opened_ns));
+        let before = emitted.account;
+        let late = self
+            .late_stacks
+            .update(&mut emitted.account.stack, account.stack, age, last);
+        emitted.account = Account {
+            stack: emitted.account.stack,
+            ..*account
+        };
+        if before == emitted.account {
+            return;
+        }
+        let mut sampled = AccountSampled {
+            account: emitted.id,
+            acquired: account.acquired,
+            released: account.released,
+            bytes_held: account.bytes_held,
+            calls: account.calls,
+            held_since: Nanos(account.held_since_ns),
+            stack: None,
+        };
+        sampled.stack = late.and_then(|stack| out.stack(now, stack, ledger));
+        out.push(now, Body::AccountSampled(sampled));
+    }
+}
+
+/// A command name as the kernel keeps it: ended by a zero byte, unless it is as long as it may be.
+pub(super) fn comm(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end]).into_owned()
+}

@@ -1,0 +1,51 @@
+//! The events of one batch, with the names of the stacks and addresses that they mention.
+
+use pintrace_events::units::{Nanos, StackId};
+use pintrace_events::{Body, Event};
+use pintrace_source::ledger::Ledger;
+
+use super::names::Names;
+
+/// Collects events in order.
+pub(super) struct Emitter {
+    names: Names,
+    events: Vec<Event>,
+}
+
+impl Emitter {
+    pub(super) fn new(names: Names) -> Self {
+        Self {
+            names,
+            events: Vec::new(),
+        }
+    }
+
+    pub(super) fn push(&mut self, time: Nanos, body: Body) {
+        self.events.push(Event { time, body });
+    }
+
+    /// Names a stack, in events of its own if the stack is new. `None` if the kernel stored no stack.
+    pub(super) fn stack(&mut self, time: Nanos, stack: i64, ledger: &Ledger) -> Option<StackId> {
+        let mut named = Vec::new();
+        let stack = self.names.stack(stack, |id| ledger.stack(id), &mut named);
+        self.push_all(time, named);
+        stack
+    }
+
+    /// Names an address, in an event of its own if the address is new.
+    pub(super) fn address(&mut self, time: Nanos, address: u64) {
+        let mut named = Vec::new();
+        self.names.address(address, &mut named);
+        self.push_all(time, named);
+    }
+
+    /// The events since the last call.
+    pub(super) fn take(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    fn push_all(&mut self, time: Nanos, bodies: Vec<Body>) {
+        self.events
+            .extend(bodies.into_iter().map(|body| Event { time, body }));
+    }
+}

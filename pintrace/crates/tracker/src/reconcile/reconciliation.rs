@@ -1,0 +1,279 @@
+//! From vmstat, ledger and scan to balance and events. Reads no kernel and no clock but through [`TracedKernel`].
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::time::{Duration, Instant};
+
+use pintrace_common::reconcile::caller;
+use pintrace_events::units::{AccountId, Nanos};
+use pintrace_events::{Event, ProcessSeen};
+use pintrace_scan::pinned_folios::FolioRun;
+
+use super::adjustment::{Adjuster, Standing};
+use super::kernel::TracedKernel;
+use super::schedule::Schedule;
+use super::{ReconcileError, ledger_losses};
+use crate::budget::pause;
+use crate::sampler::Sample;
+use crate::scan_events::{HolderSample, ScanEvents};
+
+/// Samples after the start at which the preexisting pins are compared again: a pin in flight was counted twice.
+const SETTLING: u32 = 3;
+/// For how long one sample waits for a moment at which nothing moves.
+const ADJUSTING: Duration = Duration::from_millis(5);
+/// Most folios that one reconciliation adds to the ledger one by one.
+const MOST: usize = 1 << 16;
+/// The first number of accounts outside the ledger; the ledger's own numbers stay below.
+pub(super) const NOT_IN_LEDGER: AccountId = AccountId(1 << 31);
+
+/// What one trace has reconciled so far, and what is still to be done.
+pub(super) struct Reconciliation {
+    /// Share of one CPU that scans may take.
+    budget: f64,
+    /// Folios whose preexisting pins were added at the start, until they have settled.
+    added_at_start: Vec<FolioRun>,
+    settling: u32,
+    adjuster: Adjuster,
+    pub(super) schedule: Schedule,
+    /// Folios with pins that the ledger lacked at the first comparison.
+    missing_folios: Vec<FolioRun>,
+    /// CPU time that the reconciliation in progress has taken.
+    took: Duration,
+    reconciled_pages: u64,
+    /// Pins that the scan found and the ledger has no room for: events report them under accounts outside the ledger.
+    not_in_ledger: ScanEvents,
+}
+
+impl Reconciliation {
+    /// `not_in_ledger` numbers its accounts from [`NOT_IN_LEDGER`].
+    pub(super) fn new(now: Instant, budget: f64, not_in_ledger: ScanEvents) -> Self {
+        Self {
+            budget,
+            added_at_start: Vec::new(),
+            settling: 0,
+            adjuster: Adjuster::default(),
+            schedule: Schedule::new(now),
+            missing_folios: Vec::new(),
+            took: Duration::ZERO,
+            reconciled_pages: 0,
+            not_in_ledger,
+        }
+    }
+
+    /// Adds the preexisting pins that a scan found to the ledger: folios by pid, and the names of the pids.
+    pub(super) fn add_preexisting(
+        &mut self,
+        kernel: &mut impl TracedKernel,
+        owned: &[(u32, FolioRun)],
+        names: &BTreeMap<u32, String>,
+    ) -> Result<(), ReconcileError> {
+        for (pid, run) in owned {
+            let name = names.get(pid).map_or("", String::as_str);
+            // A full account table is counted as a loss by the program itself.
+            let Some(account) = kernel.account(*pid, caller::PREEXISTING, name)? else {
+                continue;
+            };
+            self.adjuster.preexisting += kernel.repair(run, Some(account))?.added;
+            self.added_at_start.push(*run);
+        }
+        self.settling = SETTLING;
+        Ok(())
+    }
+
+    /// One sample of the trace. Compares vmstat, ledger and scan, makes the ledger agree with memory where they differ,
+    /// and returns the balance with the events for pins outside the ledger.
+    ///
+    /// A reconciliation takes three steps, which may fall into different samples: [`Self::begin`] drops what the ledger has
+    /// too much; [`Self::resume`], 20 ms later, adds what the ledger still lacks; [`Self::adjust`] corrects the totals at a
+    /// moment at which nothing moves.
+    pub(super) fn reconcile(
+        &mut self,
+        kernel: &mut impl TracedKernel,
+    ) -> Result<(Sample, Vec<Event>), ReconcileError> {
+        self.settle(kernel)?;
+        let time = kernel.event_time();
+        let mut events = self.resume(kernel, time)?;
+        let preexisting_held = kernel.preexisting_held();
+        self.adjust(kernel, preexisting_held)?;
+
+        let mut sample = kernel.sample(self.adjuster.adjustment())?;
+        self.apply_to(&mut sample);
+        if self.is_needed(kernel.now(), &sample) {
+            events.extend(self.begin(kernel, &sample)?);
+            self.adjust(kernel, sample.balance.preexisting_held)?;
+            kernel.sample_again(&mut sample, self.adjuster.adjustment())?;
+            self.apply_to(&mut sample);
+        }
+        Ok((sample, events))
+    }
+
+    /// Drops preexisting pins that were in flight when [`Self::add_preexisting`] added them.
+    fn settle(&mut self, kernel: &mut impl TracedKernel) -> Result<(), ReconcileError> {
+        if self.settling == 0 {
+            return Ok(());
+        }
+        self.settling -= 1;
+        for run in &self.added_at_start {
+            let dropped = kernel.repair(run, None)?.dropped;
+            self.adjuster.preexisting = self.adjuster.preexisting.saturating_sub(dropped);
+        }
+        if self.settling == 0 {
+            self.added_at_start = Vec::new();
+        }
+        Ok(())
+    }
+
+    /// Puts the attributed preexisting pins and the reconciled pages into a sample.
+    fn apply_to(&self, sample: &mut Sample) {
+        let balance = &mut sample.balance;
+        let known = sample.preexisting_in_accounts.min(self.adjuster.preexisting);
+        // The hooks counted these as releases of pins that the ledger knew.
+        let released = (self.adjuster.preexisting - known).min(balance.ledger_released);
+        balance.ledger_released -= released;
+        balance.preexisting_released += released;
+        balance.preexisting_attributed = known;
+        balance.reconciled_pages = self.reconciled_pages;
+    }
+
+    /// Whether vmstat and ledger have differed for long enough, or a loss has falsified the ledger.
+    fn is_needed(&mut self, now: Instant, sample: &Sample) -> bool {
+        let sums = sample.balance.sums();
+        let wrong =
+            sums.unaccounted() != 0 || sums.preexisting < i128::from(sample.balance.preexisting_attributed);
+        self.schedule.begins(now, wrong, ledger_losses(&sample.losses))
+    }
+
+    /// Drops what the ledger has too much. What the ledger lacks may be in flight and is left to [`Self::resume`].
+    fn begin(
+        &mut self,
+        kernel: &mut impl TracedKernel,
+        sample: &Sample,
+    ) -> Result<Vec<Event>, ReconcileError> {
+        let begin = kernel.cpu_time();
+        self.schedule.begun(ledger_losses(&sample.losses));
+        self.reconciled_pages += kernel.drop_stale()?;
+        self.missing_folios = missing_folios(kernel)?;
+        self.took = kernel.cpu_time().saturating_sub(begin);
+        if self.missing_folios.is_empty() {
+            return Ok(self.finished(kernel, sample.time, BTreeMap::new()));
+        }
+        self.schedule.wait(kernel.now());
+        Ok(Vec::new())
+    }
+
+    /// Adds what the ledger still lacks, once the wait that [`Self::begin`] set has passed.
+    fn resume(&mut self, kernel: &mut impl TracedKernel, time: Nanos) -> Result<Vec<Event>, ReconcileError> {
+        if self.schedule.due().is_none_or(|due| kernel.now() < due) {
+            return Ok(Vec::new());
+        }
+        let begin = kernel.cpu_time();
+        let missing = std::mem::take(&mut self.missing_folios);
+        let not_in_ledger = self.add_missing(kernel, &missing)?;
+        self.took += kernel.cpu_time().saturating_sub(begin);
+        Ok(self.finished(kernel, time, not_in_ledger))
+    }
+
+    fn finished(
+        &mut self,
+        kernel: &impl TracedKernel,
+        time: Nanos,
+        not_in_ledger: BTreeMap<u32, HolderSample>,
+    ) -> Vec<Event> {
+        let before = self.not_in_ledger.pages();
+        let events = self.not_in_ledger.emit(time, not_in_ledger.into_values());
+        self.reconciled_pages += self.not_in_ledger.pages().abs_diff(before);
+        self.schedule
+            .finished(kernel.now(), pause(self.took, self.budget));
+        events
+    }
+
+    /// Corrects the totals after a reconciliation: fully at a moment at which nothing moves, before that as far as is
+    /// certain.
+    fn adjust(
+        &mut self,
+        kernel: &mut impl TracedKernel,
+        preexisting_held: u64,
+    ) -> Result<(), ReconcileError> {
+        if !self.schedule.is_adjusting() {
+            return Ok(());
+        }
+        let begin = kernel.now();
+        let mut last = kernel.standing()?;
+        let mut best: Option<(u64, Standing)> = None;
+        while best.is_none() || kernel.now().saturating_duration_since(begin) < ADJUSTING {
+            let next = kernel.standing()?;
+            let moved = last.moved(&next);
+            if best.is_none_or(|(least, _)| moved < least) {
+                best = Some((moved, last));
+            }
+            if moved == 0 {
+                self.schedule.adjusted();
+                break;
+            }
+            last = next;
+        }
+        if let Some((moved, standing)) = best {
+            let not_in_ledger = self.not_in_ledger.pages();
+            self.adjuster
+                .conclude(preexisting_held, &standing, moved, not_in_ledger);
+        }
+        Ok(())
+    }
+
+    /// Adds the missing pins of single folios to the ledger, each under the process that maps the folio. Returns, by
+    /// process, the pins that the ledger has no room for.
+    fn add_missing(
+        &mut self,
+        kernel: &mut impl TracedKernel,
+        missing: &[FolioRun],
+    ) -> Result<BTreeMap<u32, HolderSample>, ReconcileError> {
+        let pids = kernel.owners(missing);
+        let mut accounts: BTreeMap<u32, (ProcessSeen, Option<u32>)> = BTreeMap::new();
+        let mut not_in_ledger: BTreeMap<u32, HolderSample> = BTreeMap::new();
+        for (run, pid) in missing.iter().zip(pids) {
+            let (process, account) = match accounts.entry(pid) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let process = kernel.process(pid);
+                    let account = kernel.account(pid, caller::RECONCILED, &process.comm)?;
+                    new.insert((process, account))
+                }
+            };
+            let repaired = kernel.repair(run, *account)?;
+            self.reconciled_pages += repaired.added;
+            if repaired.missing > 0 {
+                let sample = not_in_ledger.entry(pid).or_insert_with(|| HolderSample {
+                    process: process.clone(),
+                    ..HolderSample::default()
+                });
+                sample.pages += repaired.missing;
+                sample.bytes += 4096 << run.order;
+            }
+        }
+        Ok(not_in_ledger)
+    }
+}
+
+/// Single folios on which the scan found more pins than the ledger has.
+fn missing_folios(kernel: &mut impl TracedKernel) -> Result<Vec<FolioRun>, ReconcileError> {
+    let mut missing = Vec::new();
+    for run in kernel.pinned_folios()? {
+        if kernel.repair(&run, None)?.missing == 0 {
+            continue;
+        }
+        for place in 0..run.folios {
+            let one = FolioRun {
+                pfn: run.pfn + (place << run.order),
+                folios: 1,
+                ..run
+            };
+            if missing.len() < MOST && kernel.repair(&one, None)?.missing > 0 {
+                missing.push(one);
+            }
+        }
+    }
+    Ok(missing)
+}
+
+#[cfg(test)]
+mod tests;

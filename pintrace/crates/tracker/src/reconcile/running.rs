@@ -1,0 +1,100 @@
+//! The running kernel, for the reconciliation.
+
+use std::time::{Duration, Instant};
+
+use pintrace_common::ledger::AccountKey;
+use pintrace_common::scan::PAGE_STRUCT;
+use pintrace_events::ProcessSeen;
+use pintrace_events::units::Nanos;
+use pintrace_kernel::process;
+use pintrace_scan::pinned_folios::FolioRun;
+use pintrace_scan::scanner::Scanner;
+use pintrace_source::baseline::Adjustment;
+use pintrace_source::ledger_repair::{LedgerRepair, RepairedPins, Stretch};
+
+use super::ReconcileError;
+use super::adjustment::Standing;
+use super::kernel::TracedKernel;
+use crate::budget;
+use crate::sampler::{Sample, Sampler};
+use crate::scan_events::nobody;
+
+/// The scan, the repair programs and the tables of one running trace.
+pub(super) struct RunningKernel<'a, 'b> {
+    pub(super) scanner: &'a mut Scanner,
+    pub(super) repair: &'a mut LedgerRepair,
+    pub(super) sampler: &'a mut Sampler<'b>,
+}
+
+impl TracedKernel for RunningKernel<'_, '_> {
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn cpu_time(&self) -> Duration {
+        budget::cpu_time()
+    }
+
+    fn event_time(&self) -> Nanos {
+        (self.sampler.clock)()
+    }
+
+    fn pinned_folios(&mut self) -> Result<Vec<FolioRun>, ReconcileError> {
+        let (folios, _) = self.scanner.folios(&mut |_, _| {})?;
+        Ok(folios.runs().to_vec())
+    }
+
+    fn owners(&mut self, folios: &[FolioRun]) -> Vec<u32> {
+        self.scanner.owners(folios.iter().map(|run| run.pfn))
+    }
+
+    fn process(&self, pid: u32) -> ProcessSeen {
+        process::read(self.scanner.proc(), pid).unwrap_or_else(nobody)
+    }
+
+    fn preexisting_held(&self) -> u64 {
+        // Without vmstat no preexisting pin is known, and the balance says that vmstat was not read.
+        self.sampler.source.preexisting_held().unwrap_or(0)
+    }
+
+    fn standing(&self) -> Result<Standing, ReconcileError> {
+        let ledger = self.sampler.source.ledger();
+        Ok(Standing {
+            totals: ledger.totals()?,
+            held: ledger.held()?,
+        })
+    }
+
+    fn account(&mut self, pid: u32, caller: u64, comm: &str) -> Result<Option<u32>, ReconcileError> {
+        let key = AccountKey {
+            caller,
+            pid_tgid: u64::from(pid) << 32 | u64::from(pid),
+            ..AccountKey::default()
+        };
+        Ok(match self.sampler.source.ledger().account_of(key)? {
+            Some(account) => Some(account),
+            None => self.repair.open_account(pid, caller, comm)?,
+        })
+    }
+
+    fn repair(&mut self, run: &FolioRun, account: Option<u32>) -> Result<RepairedPins, ReconcileError> {
+        let stretch = Stretch {
+            page: self.scanner.struct_page(run.pfn),
+            stride: (PAGE_STRUCT as u64) << run.order,
+            folios: run.folios,
+        };
+        Ok(self.repair.reconcile(stretch, account)?)
+    }
+
+    fn drop_stale(&mut self) -> Result<u64, ReconcileError> {
+        Ok(self.repair.drop_stale()?)
+    }
+
+    fn sample(&mut self, adjustment: Adjustment) -> Result<Sample, ReconcileError> {
+        Ok(self.sampler.sample(adjustment)?)
+    }
+
+    fn sample_again(&mut self, sample: &mut Sample, adjustment: Adjustment) -> Result<(), ReconcileError> {
+        Ok(self.sampler.sample_again(sample, adjustment)?)
+    }
+}
