@@ -4,7 +4,10 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReleaseOutcome(pub u64);
 
-#[expect(clippy::inline_always, reason = "the hooks must not pay a call for a shift and a mask")]
+#[expect(
+    clippy::inline_always,
+    reason = "the hooks must not pay a call for a shift and a mask"
+)]
 impl ReleaseOutcome {
     /// One owner had all the pins, and its figures are still to be lowered. The upper half holds the owner.
     const OWED: u64 = 1 << 31;
