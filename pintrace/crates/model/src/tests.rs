@@ -1,7 +1,6 @@
-//! Claims about the fold.
+//! Claims about the model.
 
-mod findings;
-mod windows;
+mod detect;
 
 use pintrace_common::counters::Loss;
 use proptest::prelude::*;

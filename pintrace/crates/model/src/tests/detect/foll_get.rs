@@ -1,0 +1,47 @@
+//! Claims about copies of pages that a `FOLL_GET` reference holds.
+
+use pintrace_events::units::{AccountId, Nanos, Pid, StackId, Tid};
+use pintrace_events::{Body, CowSampled, FollGetReference};
+use pintrace_testing::event_builder::SECOND;
+
+use crate::finding::{FindingKind, Severity};
+
+use super::{BUFFER, PAGE, copies, only_finding, pinned};
+
+#[test]
+fn a_copy_of_a_referenced_page_is_a_finding_of_its_own() {
+    let mut builder = pinned();
+    builder.emit(Body::CowSampled(CowSampled {
+        id: 9,
+        account: AccountId(0),
+        reference: Some(FollGetReference {
+            taken: Nanos(SECOND),
+            tid: Tid(8),
+            pid: Pid(7),
+            stack: Some(StackId(1)),
+        }),
+        extent: None,
+        address: BUFFER,
+        end: BUFFER + 4 * PAGE,
+        copies: 4,
+        pages: 4,
+        first: Nanos(2 * SECOND),
+        ..copies()
+    }));
+    let finding = only_finding(&builder);
+    assert_eq!(
+        (finding.kind, finding.severity),
+        (FindingKind::GetNotPin, Severity::Note)
+    );
+    assert_eq!((finding.pid, finding.comm.as_str()), (Pid(7), "app"));
+    assert_eq!((finding.count, finding.pages), (4, 4));
+    let pin = finding.pin.unwrap();
+    assert!(pin.reference && !pin.longterm);
+    assert_eq!((pin.tid, pin.age), (Tid(8), Nanos(SECOND)));
+    assert!(
+        pin.sentence().starts_with("a reference, by thread 8"),
+        "{}",
+        pin.sentence()
+    );
+    assert_eq!(*pin.stack, ["io_pin_pages+0x42"]);
+}

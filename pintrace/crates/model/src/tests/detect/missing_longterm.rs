@@ -1,0 +1,92 @@
+//! Claims about short-term pins that are held for long.
+
+use pintrace_events::Body;
+use pintrace_events::units::Nanos;
+use pintrace_testing::event_builder::{EventBuilder, IO_PIN_PAGES, SECOND};
+
+use crate::finding::{FindingKind, Severity};
+use crate::tests::snapshot;
+
+/// One tick a second: pages pinned and released so far.
+fn short_term(seconds: &[(u64, u64)]) -> EventBuilder {
+    let mut builder = EventBuilder::begin();
+    builder.account(1, 7, 7, IO_PIN_PAGES, false).process(7, "app");
+    let mut before = None;
+    for totals in seconds {
+        if before != Some(totals) {
+            builder.totals(1, totals.0, totals.1);
+        }
+        before = Some(totals);
+        builder.tick().wait(SECOND);
+    }
+    builder
+}
+
+#[test]
+fn short_term_pins_held_for_ten_seconds_are_a_finding() {
+    assert!(snapshot(&short_term(&[(8, 0); 10])).findings.is_empty());
+    let snapshot = snapshot(&short_term(&[(8, 0); 12]));
+    let [finding] = &snapshot.findings[..] else {
+        panic!("{:#?}", snapshot.findings);
+    };
+    assert_eq!(
+        (finding.kind, finding.severity),
+        (FindingKind::UndeclaredLongterm, Severity::Hazard)
+    );
+    assert_eq!(
+        (finding.pages, finding.count, finding.comm.as_str()),
+        (8, 1, "app")
+    );
+    assert_eq!(
+        (finding.first, finding.last),
+        (Nanos(11 * SECOND), Nanos(12 * SECOND))
+    );
+    let pin = finding.pin.as_ref().unwrap();
+    assert_eq!((pin.longterm, pin.age, pin.pages), (false, Nanos(11 * SECOND), 8));
+}
+
+#[test]
+fn pages_released_since_count_as_the_oldest() {
+    // Eight are held all the time, and none for long.
+    let busy: Vec<_> = (0..40).map(|second| (8 + second * 8, second * 8)).collect();
+    assert!(snapshot(&short_term(&busy)).findings.is_empty());
+    // Of 1000, at most 20 have been released since.
+    let leaky: Vec<_> = (0..30).map(|second| (1000 + second, second)).collect();
+    let snapshot = snapshot(&short_term(&leaky));
+    assert_eq!(snapshot.findings[0].pages, 990);
+}
+
+#[test]
+fn a_finding_keeps_its_last_figures_after_the_release() {
+    let mut totals = vec![(8, 0); 12];
+    totals.extend([(8, 8); 20]);
+    let snapshot = snapshot(&short_term(&totals));
+    assert_eq!(
+        (snapshot.findings[0].pages, snapshot.findings[0].last),
+        (8, Nanos(12 * SECOND))
+    );
+}
+
+#[test]
+fn long_term_pins_and_scanned_pins_are_no_finding() {
+    for (longterm, from_scan) in [(true, false), (false, true)] {
+        let mut builder = short_term(&[(8, 0); 20]);
+        for event in &mut builder.events {
+            if let Body::AccountOpened(opened) = &mut event.body {
+                (opened.longterm, opened.from_scan) = (longterm, from_scan);
+            }
+        }
+        assert!(snapshot(&builder).findings.is_empty());
+    }
+}
+
+#[test]
+fn frequent_samples_still_cover_ten_seconds() {
+    let mut builder = EventBuilder::begin();
+    builder.account(1, 7, 7, IO_PIN_PAGES, false);
+    for step in 0..200_u64 {
+        builder.totals(1, 1000 + step, step).tick().wait(SECOND / 10);
+    }
+    let finding = &snapshot(&builder).findings[0];
+    assert!(finding.pages > 880, "{}", finding.pages);
+}

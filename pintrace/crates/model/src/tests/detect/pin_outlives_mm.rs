@@ -1,0 +1,66 @@
+//! Claims about pins that outlive their mm.
+
+use pintrace_events::units::{Nanos, Pid};
+use pintrace_events::{Body, MappingChange};
+use pintrace_testing::event_builder::SECOND;
+
+use crate::finding::{FindingKind, Severity};
+
+use super::{BUFFER, MM, change, findings, only_finding, pin, pinned};
+
+#[test]
+fn a_pin_that_outlives_its_mm_is_found_after_a_second() {
+    let mut builder = pinned();
+    builder.emit(Body::MmExited(MM)).wait(SECOND - 1).tick();
+    assert!(findings(&builder).is_empty());
+    builder.wait(1).tick();
+    let finding = only_finding(&builder);
+    assert_eq!(
+        (finding.kind, finding.severity),
+        (FindingKind::PinOutlivesMm, Severity::Hazard)
+    );
+    assert_eq!(
+        (finding.first, finding.last),
+        (Nanos(2 * SECOND), Nanos(3 * SECOND))
+    );
+    assert_eq!((finding.pages, finding.count, finding.pid), (16, 1, Pid(7)));
+    builder.wait(SECOND).tick().extent_closed(1, 16, 7).tick();
+    assert_eq!(
+        (only_finding(&builder).count, only_finding(&builder).last),
+        (1, Nanos(4 * SECOND))
+    );
+}
+
+#[test]
+fn a_pin_released_soon_after_its_mm_is_no_finding() {
+    let mut builder = pinned();
+    builder
+        .emit(Body::MmExited(MM))
+        .wait(SECOND / 2)
+        .extent_closed(1, 16, 7);
+    builder.wait(SECOND).tick();
+    assert!(findings(&builder).is_empty());
+}
+
+#[test]
+fn a_later_mm_at_the_same_address_is_another_mm() {
+    let mut builder = pinned();
+    builder.emit(Body::MmExited(MM));
+    pin(&mut builder, 2, BUFFER, 2);
+    builder.wait(1);
+    change(&mut builder, MappingChange::Munmap, 0, 16);
+    assert_eq!(
+        only_finding(&builder).pages,
+        2,
+        "the mm that exited has no mapping to change"
+    );
+    builder.wait(SECOND).tick();
+    let kinds: Vec<_> = findings(&builder)
+        .iter()
+        .map(|finding| (finding.kind, finding.pages))
+        .collect();
+    assert_eq!(
+        kinds,
+        [(FindingKind::PinOutlivesMm, 16), (FindingKind::MappingTouched, 2)]
+    );
+}
