@@ -76,7 +76,8 @@ pub fn over_pages<V: Visitor>(walk: &mut Walk<V>, iterations: u64) {
     let mut depth = 0;
     while depth < DEPTH {
         let key = base | depth;
-        if V::under_way().insert(key, *walk, u64::from(BPF_NOEXIST)).is_ok() {
+        let state: &Walk<V> = walk;
+        if V::under_way().insert(key, state, u64::from(BPF_NOEXIST)).is_ok() {
             V::pages(key, iterations as u32);
             if let Some(slot) = V::under_way().at(key) {
                 *walk = slot.copy();
