@@ -69,7 +69,7 @@ kernel_facts! {
         /// 1 if second copies of the programs are attached, for which the first ones leave marks.
         has_backups,
         /// The number of a struct of plain words as which the programs may read memory in place; 0 if they may not
-        /// ([`cast`](crate::cast)).
+        /// (`rdonly_cast`).
         rdonly_cast_type,
     }
 }

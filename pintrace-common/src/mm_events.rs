@@ -149,11 +149,11 @@ pub mod cause {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct MappingChanged {
-    /// `id` is one of [`touch`].
+    /// `id` is one of [`mapping_change`].
     pub header: Header,
-    /// `mm_struct`, or for [`touch::FILE`] `address_space`.
+    /// `mm_struct`, or for [`mapping_change::FILE`] `address_space`.
     pub within: u64,
-    /// First byte; in the file for [`touch::FILE`].
+    /// First byte; in the file for [`mapping_change::FILE`].
     pub address: u64,
     /// After the last byte.
     pub end: u64,
@@ -165,7 +165,7 @@ pub struct MappingChanged {
     pub stack: i64,
     /// Number of the system call, or a negative number.
     pub call: i64,
-    /// The advice for [`touch::ADVICE`]; for [`touch::UNMAP`] 1 if mremap has moved the pages to another address.
+    /// The advice for [`mapping_change::ADVICE`]; for [`mapping_change::UNMAP`] 1 if mremap has moved the pages to another address.
     pub detail: u64,
     /// Command name of the thread.
     pub comm: [u8; limits::COMM_BYTES],
@@ -213,7 +213,7 @@ pub struct CowKey {
     pub opened_ns: u64,
     /// The owner.
     pub owner: u32,
-    /// Bits of [`copy`].
+    /// Bits of `cow_kind`.
     pub kind: u32,
 }
 
@@ -254,7 +254,7 @@ pub struct CowStats {
     pub extent_address: u64,
     /// The account of the owner.
     pub account: u64,
-    /// When the reference was taken, for [`copy::REFERENCE`] (monotonic ns).
+    /// When the reference was taken, for `cow_kind` (monotonic ns).
     pub taken_ns: u64,
     /// By which thread: tgid << 32 | tid.
     pub taken_by: u64,

@@ -14,9 +14,9 @@ const MOST_WRONG: u64 = 2_000_000_000;
 const TINY: &[&str] = &[
     "RING=4096",
     "CHUNKS=1",
-    "SHARED=1",
+    "MULTI_OWNER_FOLIOS=1",
     "EXTENTS=2",
-    "CALLS=1",
+    "LONGTERM_CALLS=1",
     "STACKS=2",
 ];
 
