@@ -1,7 +1,7 @@
 //! The running kernel as a source of records and tables. (A file is read by `pintrace-record`.)
 //!
-//! [`live`] loads and attaches the programs. [`decode`] turns ring-buffer bytes into records, [`ledger`] reads the
-//! kernel-side tables, and [`balance`] compares the ledger's totals with the kernel's own counters.
+//! [`trace_source`] loads and attaches the programs. [`decode`] turns ring-buffer bytes into records, [`ledger`] reads the
+//! kernel-side tables, and [`baseline`] compares the ledger's totals with the kernel's own counters.
 
 pub mod baseline;
 pub mod decode;
