@@ -1,7 +1,7 @@
 //! Keeps the ledger in agreement with memory: adds the preexisting pins at the start, and repairs the ledger after a loss.
 //!
-//! [`reconciliation`] decides what happens, [`schedule`] when, [`adjustment`] how the totals change. [`kernel`] is the seam
-//! to the kernel, and [`running`] the kernel behind it.
+//! `reconciliation` decides what happens, `schedule` when, `adjustment` how the totals change. `kernel` is the seam
+//! to the kernel, and `running` the kernel behind it.
 
 mod adjustment;
 mod kernel;
