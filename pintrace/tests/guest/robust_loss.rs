@@ -203,7 +203,15 @@ fn other_tables_that_are_full_are_counted_by_name_and_falsify_no_total() {
     let script = "pinload io-uring --threads 4 --untouched --pages 16384 >/dev/null
         pinload io-uring --shared-memory --pages 64 >/dev/null
         pinload process-vm --pages 64 >/dev/null";
-    let json = recorded(&["EXTENTS=1", "LONGTERM_CALLS=1", "MULTI_OWNER_FOLIOS=1", "STACKS=1"], script);
+    let json = recorded(
+        &[
+            "EXTENTS=1",
+            "LONGTERM_CALLS=1",
+            "MULTI_OWNER_FOLIOS=1",
+            "STACKS=1",
+        ],
+        script,
+    );
     for name in ["extent_table_full", "owner_cells_full", "stack_lost"] {
         assert!(lost(&json, name) > 0, "{name}: {}", json["loss"]);
     }

@@ -1,4 +1,4 @@
-//! The scan: which pages are pinned now, whoever pinned them and however long ago, and whose they are.
+//! The scan: the pages that are pinned now, and the processes that hold them. The age of a pin does not matter.
 //!
 //! It reads every struct page by a program that is attached to nothing ([`object`]), and joins what it finds with
 //! the page tables of the processes that ever pinned ([`join`]). It knows nothing of who pinned, when,

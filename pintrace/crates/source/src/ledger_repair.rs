@@ -49,7 +49,7 @@ pub struct Stretch {
 }
 
 const OPEN: &str = "open_account";
-const MEND: &str = "reconcile";
+const RECONCILE: &str = "reconcile";
 
 /// The programs, loaded.
 pub struct LedgerRepair {
@@ -63,14 +63,14 @@ pub struct LedgerRepair {
 
 impl LedgerRepair {
     /// Their names.
-    pub const PROGRAMS: &'static [&'static str] = &[OPEN, MEND];
+    pub const PROGRAMS: &'static [&'static str] = &[OPEN, RECONCILE];
 
     /// Loads them out of a loaded object.
     pub fn take(ebpf: &mut Ebpf, page_struct: u64) -> Result<Self, LedgerError> {
         let map = |ebpf: &mut Ebpf, name| ebpf.take_map(name).ok_or(LedgerError::NoMap(name));
         Ok(Self {
             open: load(ebpf, OPEN)?,
-            reconcile: load(ebpf, MEND)?,
+            reconcile: load(ebpf, RECONCILE)?,
             map: map(ebpf, "RECONCILE")?.try_into()?,
             chunks: map(ebpf, "CHUNKS")?.try_into()?,
             page_struct,
