@@ -98,7 +98,7 @@ fn cut_short(file: &Path) -> (u64, serde_json::Value) {
     assert_eq!(ended.code, 0, "{}", ended.said);
     let json: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
     assert_eq!(json["complete"], false);
-    (number_before(&ended.said, " events: the figures are"), json)
+    (number_before(&ended.said, " events: the report ends there"), json)
 }
 
 /// The last byte belongs to the last of so many events.
