@@ -1,21 +1,58 @@
-//! One chunk of struct pages: read at once, looked through, and what is free or one folio stepped over.
+//! The scan of one chunk of struct pages. The algorithm is the same for each [`Reader`].
 
-use aya_ebpf::helpers::generated::bpf_probe_read_kernel;
-use pintrace_common::scan::{CHUNK_PAGES, PAGE_STRUCT, ScanState};
+use pintrace_common::scan::{CHUNK_PAGES, PAGE_STRUCT, ROW_CHUNKS, ROWS, ScanState};
 
-use crate::{
-    blocks,
-    facts::SCAN_FACTS,
-    folio,
-    maps::{self, CHUNK_BYTES},
-};
+use crate::{blocks, facts::SCAN_FACTS, folio, maps};
 
-/// Looks through the chunk that comes next. A global function: the verifier follows it once. Not 0 at the end of the
-/// range.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn pintrace_scan_chunk() -> u32 {
-    let (Some(state), Some(chunk)) = (maps::state(), maps::chunk()) else {
+/// A way to read the struct pages of a chunk.
+pub trait Reader: Copy {
+    /// Begins to read the chunk whose first frame is `first`. `copy` is room for the chunk's struct pages, which lie
+    /// at `address`. None if no struct pages are there.
+    fn open(state: &mut ScanState, copy: *mut u8, first: u64, address: u64) -> Option<Self>;
+
+    /// A u32 field of the chunk's first page.
+    fn u32_at(self, offset: u32) -> u32;
+
+    /// A u64 field of the chunk's first page.
+    fn u64_at(self, offset: u32) -> u64;
+
+    /// Calls [`folio::pintrace_scan_folio`] for each page that may be pinned, once the pages are in `copy`.
+    fn scan_folios(self, first: u64);
+}
+
+/// Scans frames `from..to`, or as far as one run goes. `row` is the reader's global function for [`scan_row`].
+#[inline(always)]
+pub fn scan(from: u64, to: u64, vmemmap: u64, row: extern "C" fn() -> u32) {
+    if !maps::begin(from, to, vmemmap) {
+        return;
+    }
+    let mut index = 0;
+    while index < ROWS {
+        if row() != 0 {
+            break;
+        }
+        index += 1;
+    }
+}
+
+/// Scans a row of chunks. Not 0 at the end of the range. `chunk` is the reader's global function for [`scan_chunk`].
+#[inline(always)]
+pub fn scan_row(chunk: extern "C" fn() -> u32) -> u32 {
+    let mut index = 0;
+    while index < ROW_CHUNKS {
+        if chunk() != 0 {
+            return 1;
+        }
+        index += 1;
+    }
+    0
+}
+
+/// Scans the next chunk. Steps over the free block or the folio that the chunk begins, if that is larger than the
+/// chunk. Not 0 at the end of the range.
+#[inline(always)]
+pub fn scan_chunk<R: Reader>() -> u32 {
+    let (Some(state), Some(copy)) = (maps::state(), maps::chunk()) else {
         return 1;
     };
     let first = state.next & !(CHUNK_PAGES - 1);
@@ -23,41 +60,20 @@ pub extern "C" fn pintrace_scan_chunk() -> u32 {
         return 1;
     }
     let address = state.vmemmap + first * PAGE_STRUCT as u64;
-    // SAFETY: the helper writes as many bytes as the map value has; a fault is an error, not a crash.
-    if unsafe { bpf_probe_read_kernel(chunk.cast(), CHUNK_BYTES as u32, address as *const _) } != 0 {
+    let Some(reader) = R::open(state, copy, first, address) else {
         state.absent += CHUNK_PAGES;
         state.next = first + CHUNK_PAGES;
         return 0;
-    }
+    };
     state.read += CHUNK_PAGES;
-    let free = free_pages(chunk, first);
+    let free = free_pages(reader, first);
     if free != 0 {
         step(state, first, free);
         state.free += free;
         return 0;
     }
-    let bias = SCAN_FACTS.pin_bias();
-    let head_bit = 1u64 << (SCAN_FACTS.pg_head() & 63);
-    let mut index = 0;
-    while index < CHUNK_PAGES as usize {
-        // SAFETY: the page lies inside the chunk, and the fields inside the page.
-        let (flags, refcount) = unsafe {
-            let page = chunk.add(index * PAGE_STRUCT);
-            (
-                page.add(SCAN_FACTS.page_flags() as usize & 56)
-                    .cast::<u64>()
-                    .read_volatile(),
-                page.add(SCAN_FACTS.page_refcount() as usize & 60)
-                    .cast::<u32>()
-                    .read_volatile(),
-            )
-        };
-        if refcount >= bias || flags & head_bit != 0 {
-            folio::pintrace_scan_folio(first, index as u32);
-        }
-        index += 1;
-    }
-    let folio = folio::pages(chunk, first);
+    reader.scan_folios(first);
+    let folio = folio_pages(reader, first);
     if folio > CHUNK_PAGES {
         step(state, first, folio);
     } else {
@@ -68,31 +84,29 @@ pub extern "C" fn pintrace_scan_chunk() -> u32 {
 
 /// Goes on behind `pages` pages, of which the chunk is the beginning.
 #[inline(always)]
-pub fn step(state: &mut ScanState, first: u64, pages: u64) {
+fn step(state: &mut ScanState, first: u64, pages: u64) {
     state.stepped += pages - CHUNK_PAGES;
     state.next = first + pages;
 }
 
 /// Pages of the free block that the chunk begins; 0 if there is none, or none as large as the chunk.
 ///
-/// Its order is read together with the mark that it is free (`buddy_order`, mm/internal.h): whoever takes the block
-/// meanwhile may pin its pages, as he may pin pages that the scan has just passed.
+/// The order of the block is read right after the mark that the block is free (`buddy_order`, mm/internal.h). A task
+/// that allocates the block meanwhile may pin its pages. Pages that the scan has already passed may be pinned as well.
 #[inline(always)]
-fn free_pages(chunk: *mut u8, first: u64) -> u64 {
-    // SAFETY: fields of the chunk's first page.
-    let (kind, order) = unsafe {
-        (
-            chunk
-                .add(SCAN_FACTS.page_mapcount() as usize & 60)
-                .cast::<u32>()
-                .read_volatile(),
-            chunk
-                .add(SCAN_FACTS.page_private() as usize & 56)
-                .cast::<u64>()
-                .read_volatile(),
-        )
-    };
-    if blocks::is_free(kind) {
+fn free_pages<R: Reader>(reader: R, first: u64) -> u64 {
+    if blocks::is_free(reader.u32_at(SCAN_FACTS.page_mapcount())) {
+        blocks::aligned_pages(first, reader.u64_at(SCAN_FACTS.page_private()))
+    } else {
+        0
+    }
+}
+
+/// Pages of the folio that the chunk begins, if it is as large as the chunk; else 0.
+#[inline(always)]
+fn folio_pages<R: Reader>(reader: R, first: u64) -> u64 {
+    if folio::is_head(reader.u64_at(SCAN_FACTS.page_flags())) {
+        let order = folio::order_of(reader.u32_at(SCAN_FACTS.folio_nr_pages()));
         blocks::aligned_pages(first, order)
     } else {
         0

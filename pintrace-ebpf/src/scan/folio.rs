@@ -5,7 +5,6 @@ use pintrace_common::scan::{
 };
 
 use crate::{
-    blocks,
     facts::SCAN_FACTS,
     maps::{self, CHUNK_BYTES},
 };
@@ -65,16 +64,6 @@ pub extern "C" fn pintrace_scan_folio(first: u64, index: u32) -> u32 {
     0
 }
 
-/// Pages of the folio that the chunk begins, if it is as large as the chunk; else 0.
-#[inline(always)]
-pub fn pages(chunk: *mut u8, first: u64) -> u64 {
-    if is_head_at(chunk) {
-        blocks::aligned_pages(first, order_at(chunk, 0))
-    } else {
-        0
-    }
-}
-
 #[inline(always)]
 fn write(found: PinnedFolio) {
     let Some(state) = maps::state() else {
@@ -91,15 +80,10 @@ fn write(found: PinnedFolio) {
     state.found += 1;
 }
 
+/// Whether a page with these flags is the head of a folio.
 #[inline(always)]
-fn is_head(flags: u64) -> bool {
+pub fn is_head(flags: u64) -> bool {
     flags >> (SCAN_FACTS.pg_head() & 63) & 1 == 1
-}
-
-/// Whether the chunk begins with a head page.
-#[inline(always)]
-pub fn is_head_at(chunk: *mut u8) -> bool {
-    is_head(u64_at(chunk, SCAN_FACTS.page_flags() as usize))
 }
 
 /// log2 of the pages of the folio whose head lies `at` so many bytes into the chunk.
@@ -120,8 +104,9 @@ pub fn order_of(pages: u32) -> u64 {
     u64::from(order)
 }
 
+/// A u32 that lies `at` so many bytes into the chunk; 0 outside the chunk.
 #[inline(always)]
-fn u32_at(chunk: *mut u8, at: usize) -> u32 {
+pub fn u32_at(chunk: *mut u8, at: usize) -> u32 {
     if at > CHUNK_BYTES - 4 {
         return 0;
     }
@@ -129,8 +114,9 @@ fn u32_at(chunk: *mut u8, at: usize) -> u32 {
     unsafe { chunk.add(at).cast::<u32>().read_volatile() }
 }
 
+/// A u64 that lies `at` so many bytes into the chunk; 0 outside the chunk.
 #[inline(always)]
-fn u64_at(chunk: *mut u8, at: usize) -> u64 {
+pub fn u64_at(chunk: *mut u8, at: usize) -> u64 {
     if at > CHUNK_BYTES - 8 {
         return 0;
     }
