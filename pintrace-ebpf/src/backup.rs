@@ -17,8 +17,13 @@ use core::{arch::asm, ffi::c_void};
 
 use pintrace_common::{counters::Total, limits};
 
-use crate::map_ref::Lookup;
-use crate::{atomic::Word, count, facts::FACTS, maps};
+use crate::{
+    atomic::Word,
+    count,
+    facts::FACTS,
+    map_ref::{Lookup, MapRef},
+    maps,
+};
 
 /// Which of a hook's programs runs.
 #[derive(Clone, Copy)]
@@ -98,7 +103,7 @@ impl Role {
 fn token_of(ctx: *mut c_void) -> Option<Word> {
     maps::BACKUP_TOKENS
         .at(slot_of(ctx, limits::BACKUP_TOKENS))
-        .map(|word| word.word())
+        .map(MapRef::word)
 }
 
 /// A call's place among `places`, a power of two.

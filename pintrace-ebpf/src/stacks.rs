@@ -138,12 +138,11 @@ fn fetch(ctx: *mut c_void) -> i32 {
 #[inline(always)]
 pub fn take(ctx: *mut c_void) -> i64 {
     // The same helper serves every kind of program; the wrapper's name does not matter.
-    match FExitContext::new(ctx).get_stackid(&maps::STACKS, 0) {
-        Ok(id) => id,
-        Err(_) => {
-            count::loss(Loss::StackLost, 1);
-            -1
-        }
+    if let Ok(id) = FExitContext::new(ctx).get_stackid(&maps::STACKS, 0) {
+        id
+    } else {
+        count::loss(Loss::StackLost, 1);
+        -1
     }
 }
 

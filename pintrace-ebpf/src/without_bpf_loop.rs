@@ -3,6 +3,15 @@
 //! `main.rs`.
 #![no_std]
 #![no_main]
+#![expect(
+    unreachable_pub,
+    clippy::inline_always,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::needless_pass_by_value,
+    reason = "an object exports programs alone; registers are u64 and a context is a value; calls cost what a program does"
+)]
 #![feature(asm_experimental_arch)] // For backup.rs.
 #![feature(core_intrinsics)]
 #![expect(internal_features, reason = "atomic operations, see atomic.rs")]
@@ -13,4 +22,5 @@ mod compat;
 mod modules;
 mod object;
 
+#[expect(clippy::wildcard_imports, reason = "the list of modules is in one file")]
 use modules::*;

@@ -107,7 +107,7 @@ macro_rules! bench {
 }
 
 bench! {
-    /// Makes `backup` struct pages, in folios of `folio_pages`.
+    /// Makes `iterations` struct pages, in folios of `folio_pages`.
     bench_setup = setup;
     /// The loop alone.
     bench_empty = empty;
@@ -176,7 +176,7 @@ extern "C" fn setup(index: u32, run: *mut Run) -> i64 {
         *page.add(6) = 2048 << 32;
         if large && within == 1 {
             // The field lies in the second struct page of a folio, which is this one.
-            let offset = FACTS.folio_nr_pages().wrapping_sub(64) as usize & 60;
+            let offset = FACTS.folio_nr_pages().wrapping_sub(64) as usize & 0x3c;
             *page.cast::<u8>().add(offset).cast::<u32>() = folio_pages;
         }
         *pointer = address;

@@ -10,6 +10,7 @@ use pintrace_common::{
 };
 
 use crate::{
+    atomic::Word,
     backup::Role,
     compat::trampoline::{argument, caller},
     count,
@@ -37,7 +38,7 @@ fn more(ctx: *mut c_void, parameters: u32, pins: u64) -> bool {
         count::total(Total::Unpinned, pins);
         return false;
     }
-    let now = Chunks::find(folio.head()).map_or(0, |cell| cell.load());
+    let now = Chunks::find(folio.head()).map_or(0, Word::load);
     let mut opened = Opened::nothing(When::in_trampoline());
     let owner = if now == 0 || now == MULTI_OWNER_MARK {
         let (pid_tgid, started) = pinner(0);

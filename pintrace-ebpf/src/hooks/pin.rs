@@ -98,7 +98,7 @@ macro_rules! pin_returns {
         #[fexit]
         pub fn $name(ctx: FExitContext) -> i32 {
             match trampoline::result(ctx.as_ptr(), $shape.parameters) {
-                Some(pages) => returned(Role::$role, ctx.as_ptr(), $shape, pages as $result as i64),
+                Some(pages) => returned(Role::$role, ctx.as_ptr(), $shape, i64::from(pages as $result)),
                 None => {
                     acquire::unreadable();
                     0

@@ -44,7 +44,7 @@ fn array(role: Role, ctx: *mut c_void) -> i32 {
 /// With `make_dirty` unset the function calls unpin_user_pages.
 #[inline(always)]
 fn dirty_array(role: Role, ctx: *mut c_void) -> i32 {
-    if argument(ctx, 2) & 0xff == 0 {
+    if argument(ctx, 2) as u8 == 0 {
         return 0;
     }
     array(role, ctx)

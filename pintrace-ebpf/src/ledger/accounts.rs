@@ -34,17 +34,16 @@ pub fn find_or_open(ctx: *mut c_void, key: &AccountKey, opened: &mut Opened) -> 
             return id;
         }
     }
-    let id = match maps::ACCOUNT_IDS.at(key) {
-        Some(id) => id.copy(),
-        None => {
-            let stack = opened.stack(ctx);
-            let id = pintrace_account_open(key.mm, key.caller, key.pid_tgid, key.kind(), stack);
-            if id == UNATTRIBUTED {
-                count::loss(Loss::AccountTableFull, 1);
-            }
-            opened.account(id);
-            id
+    let id = if let Some(id) = maps::ACCOUNT_IDS.at(key) {
+        id.copy()
+    } else {
+        let stack = opened.stack(ctx);
+        let id = pintrace_account_open(key.mm, key.caller, key.pid_tgid, key.kind(), stack);
+        if id == UNATTRIBUTED {
+            count::loss(Loss::AccountTableFull, 1);
         }
+        opened.account(id);
+        id
     };
     if let Some(recent) = recent {
         recent.store(id);

@@ -15,7 +15,8 @@ use crate::{
     folio::Folio,
     kernel,
     ledger::{
-        accounts, extents,
+        accounts,
+        extents::{self, GrowingExtent},
         folio_table::{CellTable, Chunks},
         multi_owner, owners,
         pin_call::PinCall,
@@ -61,7 +62,7 @@ pub fn acquired_by(
     } else {
         None
     };
-    let owner = opening.map_or(account, |opening| opening.owner());
+    let owner = opening.map_or(account, GrowingExtent::owner);
     let grown = opening.is_some_and(|opening| opening.grown);
     pin_pages(
         account,

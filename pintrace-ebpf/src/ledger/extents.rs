@@ -33,9 +33,9 @@ pub struct GrowingExtent {
 }
 
 impl GrowingExtent {
-    /// As a owner.
+    /// The number of the extent as an owner.
     #[inline(always)]
-    pub fn owner(&self) -> u32 {
+    pub fn owner(self) -> u32 {
         self.index | EXTENT_BIT
     }
 }

@@ -91,25 +91,25 @@ impl CellTable for Chunks {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_hold(head: u64, owner: u32, pins: u32) -> u64 {
-    let Some(held) = locks::lock(LockTarget::Folio(head)) else {
+    let Some(lock) = locks::lock(LockTarget::Folio(head)) else {
         count::loss(Loss::CellContended, u64::from(pins));
         return 0;
     };
     let owner = hold_in::<Chunks>(head, owner, pins);
-    held.unlock();
+    lock.unlock();
     owner
 }
 
-/// [`CellTable::take`], likewise.
+/// [`CellTable::take`] as a global function.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_take(head: u64, pins: u32, tgid: u32, bytes: u64) -> u64 {
-    let Some(held) = locks::lock(LockTarget::Folio(head)) else {
+    let Some(lock) = locks::lock(LockTarget::Folio(head)) else {
         count::loss(Loss::CellContended, u64::from(pins));
         return 0;
     };
     let taken = take_from::<Chunks>(head, pins, tgid, bytes);
-    held.unlock();
+    lock.unlock();
     taken.0
 }
 

@@ -5,6 +5,14 @@
 //! bytes of kernel memory. All but `scan_direct` need nothing that 5.10 lacks.
 #![no_std]
 #![no_main]
+#![expect(
+    unreachable_pub,
+    clippy::inline_always,
+    clippy::cast_possible_truncation,
+    clippy::cast_ptr_alignment,
+    clippy::needless_pass_by_value,
+    reason = "an object exports programs alone; registers are u64 and a context is a value; calls cost what a program does"
+)]
 
 mod blocks;
 mod chunk;

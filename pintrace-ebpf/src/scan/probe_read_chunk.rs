@@ -68,10 +68,10 @@ impl Reader for Copied {
             let (flags, refcount) = unsafe {
                 let page = self.0.add(index * PAGE_STRUCT);
                 (
-                    page.add(SCAN_FACTS.page_flags() as usize & 56)
+                    page.add(SCAN_FACTS.page_flags() as usize & 0x38)
                         .cast::<u64>()
                         .read_volatile(),
-                    page.add(SCAN_FACTS.page_refcount() as usize & 60)
+                    page.add(SCAN_FACTS.page_refcount() as usize & 0x3c)
                         .cast::<u32>()
                         .read_volatile(),
                 )

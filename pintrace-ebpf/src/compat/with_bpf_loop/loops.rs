@@ -26,7 +26,7 @@ pub fn repeat<const ITERATIONS: u32, S>(body: extern "C" fn(u32, *mut S) -> i64,
     unsafe { bpf_loop(ITERATIONS, body as *mut c_void, (&raw mut *state).cast(), 0) };
 }
 
-/// Walks `backup` pages.
+/// Walks `iterations` pages.
 #[inline(always)]
 pub fn over_pages<V: Visitor>(walk: &mut Walk<V>, iterations: u64) {
     // SAFETY: as above.

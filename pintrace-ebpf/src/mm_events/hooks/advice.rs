@@ -33,7 +33,7 @@ struct Advice {
     mm: u64,
     start: u64,
     bytes: u64,
-    advice: u64,
+    kind: u64,
 }
 
 impl Advice {
@@ -44,7 +44,7 @@ impl Advice {
             mm: trampoline::argument(raw, 0),
             start: trampoline::argument(raw, 1),
             bytes: trampoline::argument(raw, 2),
-            advice: trampoline::argument(raw, 3) & 0xffff_ffff,
+            kind: trampoline::argument(raw, 3) & 0xffff_ffff,
         }
     }
 
@@ -66,7 +66,7 @@ impl Advice {
             mm,
             start: trampoline::argument(raw, first),
             bytes: trampoline::argument(raw, first + 1),
-            advice: u64::from(kernel::u32_at(description + MM_EVENT_FACTS.advice_behavior())),
+            kind: u64::from(kernel::u32_at(description + MM_EVENT_FACTS.advice_behavior())),
         }
     }
 }
@@ -81,7 +81,7 @@ fn advises(role: Role, raw: *mut c_void, read: impl Fn(*mut c_void) -> Advice) -
         return 0;
     }
     // Others take nothing away, and some of them fault, which has a slot of its own.
-    let advice = read(raw).advice;
+    let advice = read(raw).kind;
     if advice != DONTNEED && advice != FREE && advice != DONTNEED_LOCKED {
         return 0;
     }
@@ -126,7 +126,7 @@ fn advised_all(role: Role, raw: *mut c_void, read: impl Fn(*mut c_void) -> Advic
         address: advice.start,
         end: (advice.start + advice.bytes + 4095) & !4095,
         pages: 0,
-        detail: advice.advice,
+        detail: advice.kind,
         began_ns,
     };
     mapping_changes::emit(raw, &change);
