@@ -13,6 +13,7 @@ pub mod facts;
 pub mod ledger;
 pub mod limits;
 pub mod mm_events;
+pub mod range_filter;
 pub mod rdonly_cast;
 pub mod reconcile;
 pub mod release_outcome;

@@ -183,7 +183,7 @@ pub struct MmOrAddressSpaceGone {
 
 /// Levels of the buckets in [`RangeFilter`].
 pub const LEVELS: usize = 4;
-/// Grains of a level.
+/// Buckets of a level.
 pub const BUCKETS: usize = 32;
 /// log2 of a bucket's bytes on the finest level: 2 MiB.
 pub const FINEST_SHIFT: u32 = 21;

@@ -9,7 +9,8 @@ use aya_ebpf::{
 use pintrace_common::{
     counters::Loss,
     limits,
-    mm_events::{BUCKETS, FINEST_SHIFT, LEVEL_SHIFT, LEVELS, RangeFilter},
+    mm_events::{BUCKETS, LEVELS, RangeFilter},
+    range_filter::{index, level, shift},
 };
 
 use crate::map_ref::{Lookup, MapRef, get, set, word};
@@ -134,26 +135,6 @@ fn remove(within: u64) {
     }
 }
 
-/// The finest level on which a range has fewer than [`BUCKETS`] buckets.
-#[inline(always)]
-fn level(start: u64, last: u64) -> u32 {
-    let mut level = 0;
-    while level < LEVELS as u32 - 1 {
-        let shift = shift(level);
-        if (last >> shift) - (start >> shift) < BUCKETS as u64 {
-            return level;
-        }
-        level += 1;
-    }
-    level
-}
-
-/// log2 of a bucket's bytes.
-#[inline(always)]
-fn shift(level: u32) -> u32 {
-    (FINEST_SHIFT + LEVEL_SHIFT * level) & 63
-}
-
 /// Adds `n` to the buckets of a range, from which it may be taken again by adding `-n`.
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -162,7 +143,7 @@ pub extern "C" fn pintrace_filter_add(within: u64, start: u64, end: u64, n: u64)
     0
 }
 
-/// [`pintrace_watch`] where the call stack is deep already.
+/// [`pintrace_filter_add`] where the call stack is deep already.
 #[inline(always)]
 pub fn add(within: u64, start: u64, end: u64, n: u64) {
     if start >= end {
@@ -182,7 +163,7 @@ pub fn add(within: u64, start: u64, end: u64, n: u64) {
     let buckets = (last >> shift) - from + 1;
     let mut nth = 0;
     while nth < BUCKETS as u64 && nth < buckets {
-        let index = u64::from(level << 5) | ((from + nth) & (BUCKETS as u64 - 1));
+        let index = index(level, from + nth);
         // SAFETY: a live map value; the mask keeps the index inside, and the buckets are only added to.
         unsafe {
             let bucket = (&raw mut (*filter.as_ptr()).buckets)
@@ -211,7 +192,7 @@ pub extern "C" fn pintrace_filter_overlaps(within: u64, start: u64, end: u64) ->
         let buckets = ((end - 1) >> shift) - from + 1;
         let mut nth = 0;
         while nth < BUCKETS as u64 && nth < buckets {
-            let index = u64::from(level << 5) | ((from + nth) & (BUCKETS as u64 - 1));
+            let index = index(level, from + nth);
             // SAFETY: as above.
             let bucket = unsafe {
                 (&raw const (*filter.as_ptr()).buckets)
