@@ -63,11 +63,11 @@ const DEPTH: u64 = 4;
 pub trait Paged: Sized + 'static {
     /// Walks under way, by CPU and thread, and how deep in interrupts.
     fn under_way() -> &'static HashMap<u64, Walk<Self>>;
-    /// Walks `backup` pages of the walk that waits under `key`.
+    /// Walks `iterations` pages of the walk that waits under `key`.
     fn pages(key: u64, iterations: u32);
 }
 
-/// Walks `backup` pages.
+/// Walks `iterations` pages.
 #[inline(always)]
 pub fn over_pages<V: Visitor>(walk: &mut Walk<V>, iterations: u64) {
     // SAFETY: no arguments. A program stays on its CPU, and may be interrupted there.
