@@ -63,8 +63,12 @@ counters! {
         OwnerCellsFull = "owner_cells_full", "kernel", "Pages pinned on a folio that too many owners share: counted on the right folio, shown under another owner.";
         ExtentTableFull = "extent_table_full", "kernel", "Long-term pins that found no free extent: counted in their account alone, without address and age.";
         AccountTableFull = "account_table_full", "kernel", "Pin calls that found no free account: counted, shown under no process.";
-        CallSlotsFull = "call_slots_full", "kernel", "Pin calls that could not be marked as in flight: releases inside such a call count as releases of its caller.";
-        PagesUnreadable = "pages_unreadable", "kernel", "Pages whose struct page or pages[] entry could not be read.";
+        LongtermCallsFull = "longterm_calls_full", "kernel", "Pin calls that could not be marked as in flight: releases inside such a call count as releases of its caller.";
+        StructPageUnreadable = "struct_page_unreadable", "kernel", "Pages whose struct page could not be read.";
+        PagesArrayUnreadable = "pages_array_unreadable", "kernel", "Entries of pages[] that could not be read.";
+        PagesBeyondWalk = "pages_beyond_walk", "kernel", "Pages of one call beyond the 8388608 that a program can walk (262144 before Linux 5.17).";
+        WalkTableFull = "walk_table_full", "kernel", "Pages of a call that found no room in the table of walks in progress (before Linux 5.17).";
+        PinCallUnreadable = "pin_call_unreadable", "kernel", "Pin calls whose arguments or result could not be read. Not pages.";
         CellContended = "cell_contended", "kernel", "Pages whose table cell changed at every attempt to update it.";
         StackLost = "stack_lost", "kernel", "Kernel stacks that could not be stored: the subsystem is taken from the caller alone.";
         MmEventTableFull = "mm_event_table_full", "kernel", "Extents, page copies or flush windows that found no room in the tables behind the findings: a finding may be missing.";

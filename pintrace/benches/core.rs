@@ -134,20 +134,22 @@ impl Bench<'_> {
     /// released, and none enters the ledger. No program can have the kernel make such a call, so it is checked here.
     fn counts_what_cannot_be_read(&mut self) -> anyhow::Result<()> {
         const PAGES: u32 = 64;
+        /// An address that no struct page has.
+        const NOT_A_STRUCT_PAGE: u64 = 3;
         let pointers = self
             .ebpf
             .map_mut("BENCH_POINTERS")
             .context("no map BENCH_POINTERS")?;
         let mut pointers = Array::<_, u64>::try_from(pointers)?;
         for page in 0..PAGES {
-            pointers.set(page, 1, 0)?;
+            pointers.set(page, NOT_A_STRUCT_PAGE, 0)?;
         }
         self.run("bench_chunks", 1, &[u64::from(PAGES), 0, 1])?;
         let counted = |map: &str, index: u32| -> anyhow::Result<u64> {
             let map = self.ebpf.map(map).with_context(|| format!("no map {map}"))?;
             Ok(PerCpuArray::<_, u64>::try_from(map)?.get(&index, 0)?.iter().sum())
         };
-        let lost = counted("LOSSES", Loss::PagesUnreadable.index())?;
+        let lost = counted("LOSSES", Loss::StructPageUnreadable.index())?;
         let pinned = counted("TOTALS", Total::Acquired.index())?;
         if (lost, pinned) != (2 * u64::from(PAGES), 0) {
             return Err(anyhow!(

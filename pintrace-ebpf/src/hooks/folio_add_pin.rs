@@ -5,7 +5,7 @@ use core::ffi::c_void;
 
 use aya_ebpf::{EbpfContext, macros::fexit, programs::FExitContext};
 use pintrace_common::{
-    counters::Total,
+    counters::{Loss, Total},
     ledger::{AccountKey, MULTI_OWNER_MARK},
 };
 
@@ -17,7 +17,7 @@ use crate::{
     folio::Folio,
     ledger::{
         accounts,
-        acquire::{gate_is_open, pinner, unreadable},
+        acquire::{gate_is_open, pinner},
         folio_table::{CellTable, Chunks},
         multi_owner, owners,
     },
@@ -30,7 +30,7 @@ use crate::{
 fn more(ctx: *mut c_void, parameters: u32, pins: u64) -> bool {
     let folio = Folio::of(argument(ctx, 0));
     if folio.is_none() {
-        unreadable();
+        count::loss(Loss::StructPageUnreadable, pins);
         return false;
     }
     // The zero page, which folio_add_pin leaves alone.

@@ -100,7 +100,7 @@ macro_rules! pin_returns {
             match trampoline::result(ctx.as_ptr(), $shape.parameters) {
                 Some(pages) => returned(Role::$role, ctx.as_ptr(), $shape, i64::from(pages as $result)),
                 None => {
-                    acquire::unreadable();
+                    acquire::count_unreadable_call();
                     0
                 }
             }
@@ -132,7 +132,7 @@ fn returned_memfd(role: Role, ctx: &FExitContext) -> i32 {
     }
     longterm_scope::unmark();
     let Some(folios) = trampoline::result(raw, MEMFD_PARAMETERS) else {
-        acquire::unreadable();
+        acquire::count_unreadable_call();
         return 0;
     };
     let folios = folios as i64;

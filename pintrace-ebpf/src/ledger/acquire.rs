@@ -177,6 +177,6 @@ where
 
 /// Counts a pin call whose arguments or result could not be read.
 #[inline(always)]
-pub fn unreadable() {
-    count::loss(Loss::PagesUnreadable, 1);
+pub fn count_unreadable_call() {
+    count::loss(Loss::PinCallUnreadable, 1);
 }

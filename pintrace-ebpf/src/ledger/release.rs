@@ -6,7 +6,7 @@
 use core::{ffi::c_void, marker::PhantomData};
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
-use pintrace_common::counters::Total;
+use pintrace_common::counters::{Loss, Total};
 
 use crate::{
     compat::loops::Paged,
@@ -70,7 +70,7 @@ pub fn released_folio(ctx: *mut c_void, head: u64, pins: u64) {
     let mut take = Take::<Chunks>::new();
     let folio = Folio::of(head);
     if folio.is_none() {
-        crate::ledger::acquire::unreadable();
+        count::loss(Loss::StructPageUnreadable, pins);
     } else {
         take.run(folio, pins as u32);
     }
@@ -85,7 +85,7 @@ pub fn released_folio(ctx: *mut c_void, head: u64, pins: u64) {
 pub fn dropped_inside(head: u64, pins: u64) {
     let folio = Folio::of(head);
     if folio.is_none() {
-        crate::ledger::acquire::unreadable();
+        count::loss(Loss::StructPageUnreadable, pins);
     } else if folio.is_pinned() {
         count::total(Total::GupRetry, pins);
     } else {

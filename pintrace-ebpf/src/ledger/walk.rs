@@ -59,7 +59,7 @@ pub fn walk<V: Visitor>(pages: Pages, count: u64, visitor: &mut V) {
         };
         let folio = Folio::of(page);
         if folio.is_none() {
-            count::loss(Loss::PagesUnreadable, 1);
+            count_unreadable(page);
         } else {
             visitor.run(folio, 1);
         }
@@ -77,7 +77,7 @@ pub fn walk<V: Visitor>(pages: Pages, count: u64, visitor: &mut V) {
         visitor: *visitor,
     };
     let iterations = if count > loops::MOST_PAGES {
-        count::loss(Loss::PagesUnreadable, count - loops::MOST_PAGES);
+        count::loss(Loss::PagesBeyondWalk, count - loops::MOST_PAGES);
         loops::MOST_PAGES
     } else {
         count
@@ -102,7 +102,7 @@ pub fn step<V: Visitor>(walk: &mut Walk<V>, index: u64) {
     // The unpin functions skip entries that are NULL (6.12 and later).
     let folio = Folio::of(page);
     if folio.is_none() && page != 0 {
-        count::loss(Loss::PagesUnreadable, 1);
+        count_unreadable(page);
     }
     walk.folio = folio.0;
     // Nothing is in the same folio as what has none.
@@ -110,8 +110,19 @@ pub fn step<V: Visitor>(walk: &mut Walk<V>, index: u64) {
     walk.start = index;
 }
 
-/// Stands for an entry that cannot be read: neither can what it points to.
+/// Stands for an entry of pages[] that could not be read. No struct page has this address.
 const UNREADABLE: u64 = 1;
+
+/// Counts a page without a folio, by what could not be read: its entry of pages[] or its struct page.
+#[inline(always)]
+fn count_unreadable(page: u64) {
+    let reason = if page == UNREADABLE {
+        Loss::PagesArrayUnreadable
+    } else {
+        Loss::StructPageUnreadable
+    };
+    count::loss(reason, 1);
+}
 
 /// Ends the run before `index`.
 #[inline(always)]

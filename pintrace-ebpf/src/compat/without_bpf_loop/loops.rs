@@ -87,7 +87,7 @@ pub fn over_pages<V: Visitor>(walk: &mut Walk<V>, iterations: u64) {
         }
         depth += 1;
     }
-    count::loss(Loss::PagesUnreadable, iterations);
+    count::loss(Loss::WalkTableFull, iterations);
 }
 
 macro_rules! paged {
