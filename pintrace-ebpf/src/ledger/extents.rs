@@ -108,8 +108,8 @@ pub extern "C" fn pintrace_extent_locate(index: u32, mm: u64, array: u64) -> u32
         set!(extent.file_offset = if mm == 0 { get!(extent.address) } else { offset });
         get!(extent.opened_ns)
     };
-    // Without a range filter, no change of the mm or file is reported. The address is cleared, so that the extent is not
-    // found when the kernel uses the address for another mm or file.
+    // Without a range filter, no change of the mm or file is reported. The address is cleared, so that the extent is
+    // not found when the kernel uses the address for another mm or file.
     if !observer::on_extent(mm, opened_ns) {
         set!(extent.mm = 0);
     }
