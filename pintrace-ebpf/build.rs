@@ -1,5 +1,5 @@
-//! Asks the linker for an instruction set with atomic operations that return a value: every kernel
-//! since 5.12 has them.
+//! Asks the linker for an instruction set with atomic operations that return a value. Kernels since 5.12 have the
+//! instruction set.
 
 fn main() {
     println!("cargo:rustc-link-arg-bins=--cpu-features=+alu32");

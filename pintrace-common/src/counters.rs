@@ -14,25 +14,25 @@ macro_rules! counters {
         impl $enum {
             /// Every counter, in the order of its index.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-            /// How many there are.
+            /// Number of counters.
             pub const COUNT: usize = Self::ALL.len();
 
-            /// The name in `--json` output and metric labels.
+            /// Returns the name in `--json` output and metric labels.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
             }
 
-            /// The stage that counts it: `kernel`, `attach`, `source` or `record`.
+            /// Returns the stage that counts: `kernel`, `attach`, `source` or `record`.
             pub const fn stage(self) -> &'static str {
                 match self { $(Self::$variant => $stage,)+ }
             }
 
-            /// One sentence on what it counts and what it means.
+            /// Returns one sentence on the unit and the meaning of the counter.
             pub const fn help(self) -> &'static str {
                 match self { $(Self::$variant => $help,)+ }
             }
 
-            /// Its index in the per-CPU counter array.
+            /// Returns the index in the per-CPU counter array.
             pub const fn index(self) -> u32 {
                 self as u32
             }
@@ -49,8 +49,8 @@ counters! {
         NotInVmstat = "not_in_vmstat", "kernel", "Pages pinned by folio_add_pin, which vmstat counts only when they are released (legacy direct I/O).";
         GupRetry = "gup_retry", "kernel", "Pages that the kernel pinned and dropped again inside a pin call.";
         Unpinned = "unpinned", "kernel", "Entries of pages[] that carry no pin, such as the zero page.";
-        RecoveredByBackup = "recovered_by_backup", "kernel", "Calls of which the kernel skipped the primary program and a backup program did the work. Not pages.";
-        MmEventRecoveredByBackup = "mm_events_recovered_by_backup", "kernel", "The same count for the programs behind the findings. Not pages.";
+        RecoveredByBackup = "recovered_by_backup", "kernel", "Calls (not pages) for which the kernel skipped the primary program and a backup program did the work.";
+        MmEventRecoveredByBackup = "mm_events_recovered_by_backup", "kernel", "Calls (not pages) that a backup program recovered for the hooks behind the findings.";
         AmbiguousOwner = "ambiguous_owner", "kernel", "Pages unpinned from a folio that several owners had pinned: a rule chose the owner.";
     }
 }
@@ -59,11 +59,11 @@ counters! {
     /// Reasons why an event, a page or a name was lost. All zero means that nothing was lost.
     Loss {
         RingFull = "ring_full", "kernel", "Records that found the ring buffer full.";
-        FolioTableFull = "folio_table_full", "kernel", "Pages pinned that found no room in the folio table: their release looks like that of a preexisting pin.";
-        OwnerCellsFull = "owner_cells_full", "kernel", "Pages pinned on a folio that too many owners share: counted on the right folio, shown under another owner.";
-        ExtentTableFull = "extent_table_full", "kernel", "Long-term pins that found no free extent: counted in their account alone, without address and age.";
+        FolioTableFull = "folio_table_full", "kernel", "Pages pinned that found no room in the folio table: their release counts as that of a preexisting pin.";
+        OwnerCellsFull = "owner_cells_full", "kernel", "Pages pinned on a folio with too many owners: counted on the right folio, shown under another owner.";
+        ExtentTableFull = "extent_table_full", "kernel", "Long-term pin calls that found no free extent: counted in their account, without address and age.";
         AccountTableFull = "account_table_full", "kernel", "Pin calls that found no free account: counted, shown under no process.";
-        LongtermCallsFull = "longterm_calls_full", "kernel", "Pin calls that could not be marked as in flight: releases inside such a call count as releases of its caller.";
+        LongtermCallsFull = "longterm_calls_full", "kernel", "Pin calls that could not be marked as in flight: releases inside such a call count as releases by its caller.";
         StructPageUnreadable = "struct_page_unreadable", "kernel", "Pages whose struct page could not be read.";
         PagesArrayUnreadable = "pages_array_unreadable", "kernel", "Entries of pages[] that could not be read.";
         PagesBeyondWalk = "pages_beyond_walk", "kernel", "Pages of one call beyond the 8388608 that a program can walk (262144 before Linux 5.17).";
@@ -74,7 +74,7 @@ counters! {
         MmEventTableFull = "mm_event_table_full", "kernel", "Extents, page copies or flush windows that found no room in the tables behind the findings: a finding may be missing.";
         WindowMissed = "window_missed", "kernel", "Pending-flush windows whose end was missed: the kernel skipped the program that counts the changed pages, or a kretprobe had no free instance.";
         RecursionMissed = "recursion_missed", "attach", "Calls that the kernel skipped because the same program was already running on that CPU, less those that a backup program counted.";
-        MmEventMissed = "mm_event_missed", "attach", "The same count for the programs behind the findings: a finding may be missing, no page is.";
+        MmEventMissed = "mm_event_missed", "attach", "Calls that the kernel skipped for the hooks behind the findings, less those that a backup program counted: a finding may be missing, no page is.";
         ProbeMissed = "probe_missed", "attach", "Returns that a kretprobe missed because all its instances were in use.";
         RecordUndecodable = "record_undecodable", "source", "Ring-buffer records that could not be decoded.";
         NameUnread = "name_unread", "source", "Processes that exited before their name and cgroup could be read.";

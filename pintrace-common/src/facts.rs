@@ -1,81 +1,81 @@
 //! Kernel facts that user space reads from BTF and injects as one read-only global.
 //!
-//! The programs branch on these values; the verifier knows them as constants and drops the dead
-//! branches. No kernel version is ever compared.
+//! The programs branch on these values. The verifier knows the values as constants and drops the dead branches. No
+//! program compares kernel versions.
 
-/// How a tail page names its head page.
+/// How a tail page refers to its head page.
 pub mod head_encoding {
-    /// `page.compound_head`: bit 0 set, the rest is the head's address (up to 7.0).
+    /// `page.compound_head` (up to 7.0): bit 0 is set, and the other bits are the address of the head page.
     pub const POINTER: u32 = 0;
-    /// `page.compound_info`: bit 0 set, the rest is a mask for the tail's own address, or the head's
-    /// address (from 7.1 on; `compound_info_has_mask()`, include/linux/page-flags.h, goes by the kernel's
-    /// configuration, which BTF does not show).
+    /// `page.compound_info` (from 7.1 on): bit 0 is set, and the other bits are a mask for the address of the tail
+    /// page, or the address of the head page. `compound_info_has_mask()` (include/linux/page-flags.h) depends on the
+    /// kernel's configuration, which BTF does not contain.
     pub const INFO: u32 = 1;
-    /// A `compound_info` whose bits from [`MASK_SHIFT`] on are these is a mask: all struct pages of the largest
-    /// folio take less than a TiB, and no struct page lies in the last TiB of the address space.
+    /// The bits of a `compound_info` from [`MASK_SHIFT`] on, if the value is a mask. All struct pages of the largest
+    /// folio take less than a TiB, and no struct page is in the last TiB of the address space.
     pub const MASK_BITS: u64 = 0xff_ffff;
-    /// Compared this way round because the compiler, told `link >= 0xffff_ffff_0000_0000`, compares a word that has
-    /// no sign with -1.
+    /// First bit of [`MASK_BITS`]. The programs shift and compare, because the compiler turns the comparison
+    /// `link >= 0xffff_ffff_0000_0000` into a signed comparison with -1.
     pub const MASK_SHIFT: u32 = 40;
 }
 
 kernel_facts! {
-    /// Offsets are in bytes; a field that a kernel lacks is [`Facts::ABSENT`].
+    /// Kernel facts for the ledger. Offsets are in bytes; the offset of a missing field is [`Facts::ABSENT`].
     Facts, read as u32 {
-        /// `FOLL_LONGTERM`: an enumerator since about 6.3, a macro before (include/linux/mm.h).
+        /// `FOLL_LONGTERM`, an enumerator since about 6.3, before a macro (include/linux/mm.h).
         foll_longterm,
-        /// `GUP_PIN_COUNTING_BIAS`: what a pin adds to the reference count of a small folio.
+        /// `GUP_PIN_COUNTING_BIAS`: the references that one pin adds to a small folio.
         pin_bias,
         /// log2 of `sizeof(struct page)`.
         page_struct_shift,
         /// One of [`head_encoding`].
         head_encoding,
-        /// `page.flags`.
+        /// Offset of `page.flags`.
         page_flags,
-        /// `page.compound_head` or `page.compound_info`.
+        /// Offset of `page.compound_head` or `page.compound_info`.
         page_compound_head,
-        /// `page._refcount`.
+        /// Offset of `page._refcount`.
         page_refcount,
-        /// The bit number of `PG_head`.
+        /// Bit number of `PG_head`.
         pg_head,
-        /// The folio's number of pages, a u32 seen from the head page.
+        /// Offset of the folio's number of pages, a u32, from the head page.
         folio_nr_pages,
-        /// `page._mapcount`.
+        /// Offset of `page._mapcount`.
         page_mapcount,
-        /// The exact count of pins of a large folio, a u32 seen from the head page.
+        /// Offset of the exact number of pins of a large folio, a u32, from the head page.
         folio_pincount,
-        /// The least order of folios that have one.
+        /// Least order of folios that have an exact number of pins.
         pincount_order,
-        /// `task_struct.mm`.
+        /// Offset of `task_struct.mm`.
         task_mm,
-        /// `task_struct.stack`.
+        /// Offset of `task_struct.stack`.
         task_stack,
-        /// `task_struct.exit_code`.
+        /// Offset of `task_struct.exit_code`.
         task_exit_code,
-        /// `task_struct.signal`.
+        /// Offset of `task_struct.signal`.
         task_signal,
-        /// `signal_struct.live`: threads of the group that have not exited.
+        /// Offset of `signal_struct.live`, the number of threads of the process that have not exited.
         signal_live,
-        /// `signal_struct.group_exit_code`.
+        /// Offset of `signal_struct.group_exit_code`.
         signal_group_exit_code,
-        /// `task_struct.tgid`.
+        /// Offset of `task_struct.tgid`.
         task_tgid,
-        /// `task_struct.start_time`.
+        /// Offset of `task_struct.start_time`.
         task_start_time,
-        /// `mm_struct.owner`, or [`Facts::ABSENT`] without `CONFIG_MEMCG`.
+        /// Offset of `mm_struct.owner`, or [`Facts::ABSENT`] without `CONFIG_MEMCG`.
         mm_owner,
-        /// `THREAD_SIZE`, from the size of `union thread_union`.
+        /// `THREAD_SIZE`, the size of `union thread_union`.
         thread_size,
-        /// 1 if second copies of the programs are attached, for which the first ones leave marks.
+        /// 1 if backup programs are attached, so that the primary programs have to leave tokens.
         has_backups,
-        /// The number of a struct of plain words as which the programs may read memory in place; 0 if they may not
-        /// (`rdonly_cast`).
+        /// BTF id of a struct of plain words as which the programs may load kernel memory (`rdonly_cast`); 0 if they
+        /// may not.
         rdonly_cast_type,
     }
 }
 
 impl Facts {
-    /// Marks an offset that this kernel does not have. Not `u32::MAX`, which the compiler would compare, as a word
-    /// that has no sign, with -1.
+    /// Offset of a field that the kernel does not have. The value is not `u32::MAX`, because the compiler would turn a
+    /// comparison with that value into one with -1.
     pub const ABSENT: u32 = 0x7fff_ffff;
 }

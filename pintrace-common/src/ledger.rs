@@ -1,44 +1,44 @@
-//! What the kernel-side tables hold and user space reads: accounts and extents.
+//! The tables of the ledger that user space reads: accounts and extents.
 //!
-//! An *account* gathers what one thread pins through one caller into one address space; it carries
-//! running totals and never goes back. An *extent* is one contiguous range of long-term pins, and
-//! ends when its last page is released. Each extent belongs to an account.
+//! An *account* counts what one thread pins through one caller into one mm. Its running totals never decrease. An
+//! *extent* is one contiguous range of long-term pins, and ends when its last page is released. Each extent belongs to
+//! an account.
 //!
-//! A *owner* is either, as one number: what a cell of the folio table names.
+//! An *owner* is an account or an extent, as one number: the number in a cell of the folio table.
 
-/// Which account a pin belongs to.
+/// Identity of the account that a pin belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct AccountKey {
-    /// `mm_struct` address of the pinned address space, if the caller named one; 0 for the thread's own.
+    /// Address of the pinned `mm_struct`, if the caller named one; 0 for the thread's own mm.
     pub mm: u64,
     /// Return address in the function that called the pin function.
     pub caller: u64,
-    /// Process and thread, as `bpf_get_current_pid_tgid` packs them: tgid << 32 | tid.
+    /// Process and thread, as `bpf_get_current_pid_tgid` packs the ids: tgid << 32 | tid.
     pub pid_tgid: u64,
     /// 1 for `FOLL_LONGTERM`, else 0.
     pub longterm: u32,
-    /// When the thread was started, in units of 65,536 ns: another one may have had its id before. 0 for pins that no
-    /// hook saw.
+    /// Start time of the thread in units of 65,536 ns, because another thread may have had the id before. 0 for pins
+    /// that no hook saw.
     pub started: u32,
 }
 
 impl AccountKey {
-    /// The process.
+    /// Returns the process.
     #[inline]
     pub const fn tgid(&self) -> u32 {
         (self.pid_tgid >> 32) as u32
     }
 
-    /// What is no id and no address of it, as one number: `started` << 32 | `longterm`.
+    /// Returns the fields that are neither an id nor an address, as one number: `started` << 32 | `longterm`.
     #[inline]
     pub const fn kind(&self) -> u64 {
         (self.started as u64) << 32 | self.longterm as u64
     }
 
-    /// The thread.
+    /// Returns the thread.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "the lower half is what is meant")]
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half is the thread id")]
     pub const fn tid(&self) -> u32 {
         self.pid_tgid as u32
     }
@@ -48,55 +48,56 @@ impl AccountKey {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Account {
-    /// Whose it is.
+    /// Identity of the account.
     pub key: AccountKey,
-    /// Pages pinned since the account was opened.
+    /// Number of pages pinned since the account was opened.
     pub acquired: u64,
-    /// Pages released since the account was opened.
+    /// Number of pages released since the account was opened.
     pub released: u64,
     /// Bytes kept in place: whole folios, each counted once for each owner.
     pub bytes_held: u64,
-    /// Pin calls that succeeded.
+    /// Number of pin calls that succeeded.
     pub calls: u64,
-    /// When the account last went from holding nothing to holding something (monotonic ns).
+    /// Time when the account last changed from no pages held to some (monotonic ns).
     pub held_since_ns: u64,
-    /// When the account was opened (monotonic ns).
+    /// Time when the account was opened (monotonic ns).
     pub opened_ns: u64,
-    /// cgroup v2 id of the task that opened it.
+    /// cgroup v2 id of the task that opened the account.
     pub cgroup: u64,
-    /// Id in the stack table of the first pin, or [`STACK_LATER`], or another negative number.
+    /// Id of the first pin's stack in the stack table, or [`STACK_LATER`], or another negative number.
     pub stack: i64,
-    /// Index of the extent that it opened last, plus one; 0 for none.
+    /// Index of the extent that the account opened last, plus one; 0 for none.
     pub last_extent: u64,
     /// Command name of the thread when the account was opened.
     pub comm: [u8; crate::limits::COMM_BYTES],
 }
 
-/// In place of a stack's id: it is being taken by another program.
+/// Stands for the id of a stack that another program has yet to take.
 pub const STACK_LATER: i64 = -4096;
 
-/// A call that waits for its stack.
+/// A pin call whose stack another program has to take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct WantedStack {
     /// Address of the trampoline's frame; 0 for none.
     pub call: u64,
-    /// The account that it opened; 0 for none.
+    /// Id of the account that the call opened; 0 for none.
     pub account: u64,
-    /// Index of the extent that it opened, plus one; 0 for none.
+    /// Index of the extent that the call opened, plus one; 0 for none.
     pub extent: u64,
 }
 
-/// Bit that tells an extent's owner number from an account's.
+/// Bit that is set in the number of an owner that is an extent.
 pub const EXTENT_BIT: u32 = 1 << 31;
 
-/// A process that pins, until it ends.
+/// A process that has an account, until the process ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct PinningProcess {
-    /// Pages that its long-term pins hold.
+    /// Number of pages that the process holds with long-term pins.
     pub longterm_pages_held: u64,
-    /// When its first account was opened (monotonic ns): one that is older is of another process, which had the same id.
+    /// Time when the process opened its first account (monotonic ns). An older account with the same tgid belongs to an
+    /// earlier process.
     pub since_ns: u64,
 }
 
@@ -104,79 +105,80 @@ pub struct PinningProcess {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Extent {
-    /// Pages still pinned, plus [`Extent::CALL_BIAS`] while a pin call adds to it.
+    /// Number of pages still pinned, plus [`Extent::CALL_BIAS`] while a pin call adds to the extent.
     pub pages_held: u64,
-    /// Bytes kept in place: whole folios.
+    /// Bytes kept in place, in whole folios.
     pub bytes_held: u64,
     /// User address of the first page.
     pub address: u64,
     /// User address after the last page.
     pub end: u64,
-    /// Pages pinned in all.
+    /// Number of pages pinned since the extent was opened.
     pub pages: u64,
-    /// When the first pin succeeded (monotonic ns).
+    /// Time when the first pin succeeded (monotonic ns).
     pub opened_ns: u64,
-    /// When the latest pin call added to it (monotonic ns).
+    /// Time when the latest pin call added to the extent (monotonic ns).
     pub grown_ns: u64,
-    /// `gup_flags` of the first call.
+    /// `gup_flags` of the first call, and [`Extent::INEXACT_MARKS`].
     pub flags: u32,
-    /// The account that it belongs to.
+    /// Id of the extent's account.
     pub account: u32,
-    /// Id in the stack table, or [`STACK_LATER`], or another negative number.
+    /// Id of the stack in the stack table, or [`STACK_LATER`], or another negative number.
     pub stack: i64,
-    /// The `mm_struct` that `address` is one of; 0 for a memfd's pages.
+    /// Address of the `mm_struct` to which `address` belongs; 0 for the pages of a memfd.
     pub mm: u64,
-    /// The `address_space` of the file that the first page belongs to; 0 for anonymous memory.
+    /// Address of the `address_space` to which the first page belongs; 0 for anonymous memory.
     pub address_space: u64,
-    /// Where in the file, in bytes.
+    /// Offset of the first page in the file, in bytes.
     pub file_offset: u64,
-    /// Which system call pinned last, as far as its number and arguments tell; 0 for none.
+    /// Hash of number and arguments of the system call that pinned last; 0 for none.
     pub call: u64,
 }
 
 impl Extent {
-    /// Added to `pages_held` while a pin call is adding pages, so that no release closes it meanwhile.
+    /// Added to `pages_held` while a pin call adds pages, so that no release closes the extent meanwhile.
     pub const CALL_BIAS: u64 = 1 << 40;
-    /// In `flags`, beside those of the call: pages were released, and which ones are left is not known.
+    /// Bit of `flags` beside those of the call: some pages were released, and the hooks do not know which pages are
+    /// left.
     pub const PARTIALLY_RELEASED: u32 = 1 << 31;
-    /// ... a release was given to one of several owners of a folio by rule, of which this is one: how many of its pages are
-    /// left is not known either.
+    /// Bit of `flags`: the extent was one of several owners of a folio when a rule chose the owner of a release. The
+    /// number of pages left is not known.
     pub const AMBIGUOUS_OWNER: u32 = 1 << 30;
-    /// Both.
+    /// [`Self::PARTIALLY_RELEASED`] and [`Self::AMBIGUOUS_OWNER`].
     pub const INEXACT_MARKS: u32 = Self::PARTIALLY_RELEASED | Self::AMBIGUOUS_OWNER;
 }
 
-/// Holders that one folio can have at one time.
+/// Maximum number of owners of one folio.
 pub const OWNER_CELLS: usize = 15;
 
 /// A folio with several owners. Every word changes by compare-and-swap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct MultiOwnerFolio {
-    /// Pins in all cells together, or [`MultiOwnerFolio::DEAD`] once the entry is about to go.
+    /// Number of pins in all cells, or [`MultiOwnerFolio::DEAD`] once the entry is about to be removed.
     pub pins: u64,
-    /// owner << 32 | pins, or 0.
+    /// Pins by owner, each owner << 32 | pins, or 0.
     pub cells: [u64; OWNER_CELLS],
 }
 
 impl MultiOwnerFolio {
-    /// In `pins`: nobody may add to this entry any more.
+    /// Value of `pins` of an entry to which no pin may be added any more.
     pub const DEAD: u64 = u64::MAX;
 }
 
-/// Struct pages that one chunk of the folio table covers.
+/// Number of struct pages that one chunk of the folio table covers.
 pub const CHUNK_PAGES: usize = 64;
 
-/// The folio table's unit: a cell for each struct page of an aligned run of [`CHUNK_PAGES`].
+/// A chunk of the folio table: a cell for each struct page of an aligned run of [`CHUNK_PAGES`].
 ///
-/// A cell is owner << 32 | pins, 0 when nobody holds the folio, or [`MULTI_OWNER_MARK`]. Only the cell
-/// of a folio's head page is used.
+/// A cell is owner << 32 | pins, or 0 for a folio without pins in the ledger, or [`MULTI_OWNER_MARK`]. Only the cell of
+/// a folio's head page is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Chunk {
-    /// The cells.
+    /// Pins by struct page.
     pub cells: [u64; CHUNK_PAGES],
 }
 
-/// In a chunk's cell: the folio has an entry among the shared folios.
+/// Value of a cell whose folio has an entry among the multi-owner folios.
 pub const MULTI_OWNER_MARK: u64 = (u32::MAX as u64) << 32;

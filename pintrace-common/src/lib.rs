@@ -1,8 +1,7 @@
-//! What the eBPF programs and user space agree on.
+//! Definitions that the eBPF programs and user space share.
 //!
-//! Everything here is plain data: records of the ring buffer, sizes of the maps, names of the
-//! counters, and the kernel facts that user space injects. It knows neither std nor aya, so that
-//! both sides compile the same definitions.
+//! The crate contains plain data: records of the ring buffer, sizes of the maps, names of the counters, and the kernel
+//! facts that user space injects. The crate needs neither std nor aya, so that both sides compile the same definitions.
 #![no_std]
 
 #[macro_use]

@@ -1,47 +1,47 @@
-//! Sizes of the bounded tables. What overflows is counted under a name of [`crate::counters::Loss`].
+//! Sizes of the bounded tables. Each overflow is counted under a name of [`crate::counters::Loss`].
 
-/// Long-term extents open at one time.
+/// Maximum number of open extents.
 pub const EXTENTS: u32 = 65_536;
-/// Accounts alive at one time: one for each thread, address space, caller and kind of pin.
+/// Maximum number of accounts: one for each thread, mm, caller and kind of pin.
 pub const ACCOUNTS: u32 = 16_384;
-/// Chunks of the folio table, each for the struct pages of one 4 KiB of vmemmap. The loader takes as many as the
-/// machine's memory has, twice over, so that memory can be added.
+/// Chunks of the folio table, each for the struct pages of one 4 KiB of vmemmap. The loader makes room for twice the
+/// machine's memory, so that memory can be added.
 pub const FOLIO_CHUNKS: u32 = 1 << 16;
-/// The most that it takes: 4 TiB of memory, twice over.
+/// Maximum number of chunks: twice 4 TiB of memory.
 pub const MOST_FOLIO_CHUNKS: u32 = 1 << 25;
-/// Folios that are large or have more than one owner.
+/// Maximum number of folios with more than one owner.
 pub const MULTI_OWNER_FOLIOS: u32 = 262_144;
-/// The same where the table takes its memory at once, 128 bytes each.
+/// [`MULTI_OWNER_FOLIOS`] where the map allocates all memory at the start, 128 bytes for each folio.
 pub const PREALLOCATED_MULTI_OWNER_FOLIOS: u32 = 16_384;
-/// Pin calls with `FOLL_LONGTERM` under way at one time.
+/// Maximum number of pin calls with `FOLL_LONGTERM` in flight.
 pub const LONGTERM_CALLS: u32 = 16_384;
-/// Words for calls that are between the two copies of a program; a power of two.
+/// Tokens for calls that are between primary program and backup; a power of two.
 pub const BACKUP_TOKENS: u32 = 131_072;
-/// Places for calls that wait for their stack; a power of two.
+/// Slots for calls whose stack has yet to be taken; a power of two.
 pub const WANTED_STACKS: u32 = 4096;
 /// Threads whose account is found without a look-up by key; a power of two.
 pub const RECENT: u32 = 4096;
-/// Address spaces and files that long-term extents are in.
+/// Maximum number of mms and files with extents.
 pub const RANGE_FILTERS: u32 = 4096;
-/// Tasks in the middle of a fault, a fork or a look at what is dirty.
+/// Maximum number of tasks inside a fault, a fork, clear_refs or madvise.
 pub const TASK_CONTEXTS: u32 = 4096;
-/// Holders whose pages were copied, by kind of copy.
+/// Maximum number of owners whose pages were copied, by kind of copy.
 pub const COWS: u32 = 4096;
-/// Small folios of which the latest reference that is no pin is known, where these are followed. The oldest give way.
+/// Small folios whose latest FOLL_GET reference is kept. New references replace the oldest.
 pub const FOLL_GET_FOLIOS: u32 = 65_536;
 /// Entries of a table that is not used.
 pub const UNUSED: u32 = 64;
-/// Processes that take such references.
+/// Processes that take FOLL_GET references. New processes replace the oldest.
 pub const FOLL_GET_PROCESSES: u32 = 4096;
-/// Pages of one call of which the references are followed; direct I/O has 256 in a bio (`BIO_MAX_VECS`).
+/// Maximum number of pages of one call whose references are followed; direct I/O has 256 in a bio (`BIO_MAX_VECS`).
 pub const FOLL_GET_PAGES_PER_CALL: u32 = 256;
-/// Processes with pending-flush windows, by cause.
+/// Maximum number of processes with flush windows, by cause.
 pub const FLUSH_WINDOWS: u32 = 8192;
-/// Pending-flush windows open at one time.
+/// Maximum number of open flush windows.
 pub const OPEN_WINDOWS: u32 = 4096;
-/// Kernel stacks kept.
+/// Maximum number of kernel stacks.
 pub const STACKS: u32 = 16_384;
-/// Frames kept of each kernel stack.
+/// Maximum number of frames of a kernel stack.
 pub const STACK_FRAMES: u32 = 32;
 /// Bytes of the ring buffer.
 pub const RING_BYTES: u32 = 4 << 20;

@@ -1,78 +1,79 @@
-//! What the programs that look for findings need to know, and the tables and records that they fill.
+//! Kernel facts, tables and records of the programs behind the findings.
 
 use crate::limits;
 use crate::wire::Header;
 
 kernel_facts! {
-    /// Kernel facts for them, injected beside [`crate::facts::Facts`]. Offsets are in bytes.
+    /// Kernel facts for the programs behind the findings, injected beside [`crate::facts::Facts`]. Offsets are in
+    /// bytes.
     MmEventFacts, read as u64 {
-        /// `vm_fault.vma`.
+        /// Offset of `vm_fault.vma`.
         fault_vma,
-        /// `vm_fault.address`.
+        /// Offset of `vm_fault.address`.
         fault_address,
-        /// `vm_fault.flags`.
+        /// Offset of `vm_fault.flags`.
         fault_flags,
-        /// `vm_fault.page`: the page that a write is about to copy.
+        /// Offset of `vm_fault.page`, the page that a write is about to copy.
         fault_page,
-        /// `FAULT_FLAG_UNSHARE`; 0 where there is none (before 5.19).
+        /// `FAULT_FLAG_UNSHARE`; 0 before 5.19, which has no such flag.
         unshare,
-        /// `vm_area_struct.vm_mm`.
+        /// Offset of `vm_area_struct.vm_mm`.
         vma_mm,
-        /// `vm_area_struct.vm_flags`.
+        /// Offset of `vm_area_struct.vm_flags`.
         vma_flags,
-        /// `mm_struct.mm_users`: 0 while the address space is taken down.
+        /// Offset of `mm_struct.mm_users`, which is 0 while the kernel tears the mm down.
         mm_users,
-        /// `mm_struct.tlb_flush_pending`.
+        /// Offset of `mm_struct.tlb_flush_pending`.
         flush_pending,
-        /// `mmu_gather.mm`.
+        /// Offset of `mmu_gather.mm`.
         gather_mm,
-        /// `page.mapping`; its lowest bits say what it points at.
+        /// Offset of `page.mapping`, whose lowest bits give the type of the object.
         page_mapping,
-        /// `page.index` or `folio.index`: where in the file, in pages.
+        /// Offset of `page.index` or `folio.index`, the offset in the file in pages.
         page_index,
-        /// `pt_regs.orig_ax`: the system call's number.
+        /// Offset of `pt_regs.orig_ax`, the number of the system call.
         regs_call,
-        /// `pt_regs.di`: its first argument.
+        /// Offset of `pt_regs.di`, the first argument of the system call.
         regs_first,
-        /// `pt_regs.si`: its second.
+        /// Offset of `pt_regs.si`, the second argument.
         regs_second,
-        /// `pt_regs.dx`: its third.
+        /// Offset of `pt_regs.dx`, the third argument.
         regs_third,
-        /// `pt_regs.r10`: its fourth.
+        /// Offset of `pt_regs.r10`, the fourth argument.
         regs_fourth,
         /// `sizeof(struct pt_regs)`.
         regs_bytes,
         /// One of [`unmap`].
         unmap_shape,
-        /// `unmap_desc.vma_start`, where there is one (7.1).
+        /// Offset of `unmap_desc.vma_start` (from 7.0 on).
         unmap_start,
-        /// `unmap_desc.vma_end`.
+        /// Offset of `unmap_desc.vma_end`.
         unmap_end,
         /// One of [`advice`].
         advice_shape,
-        /// `madvise_behavior.behavior`, where there is one (6.15).
+        /// Offset of `madvise_behavior.behavior` (from 6.15 on).
         advice_behavior,
-        /// `madvise_behavior.mm`, where that is in it (6.17).
+        /// Offset of `madvise_behavior.mm` (from 6.17 on).
         advice_mm,
         /// One of [`protect`].
         protect_shape,
-        /// `PG_anon_exclusive` exists (5.19): the kernel keeps exclusive pages from being copied.
+        /// 1 if `PG_anon_exclusive` exists (5.19), so that the kernel does not copy exclusive pages.
         exclusive,
-        /// `inode.i_data`: the `address_space` of a file's own pages.
+        /// Offset of `inode.i_data`, the `address_space` of a file's own pages.
         inode_data,
-        /// `PG_lru`: the page is on a list for reclaim; if not, whoever took it off or is about to put it there has a
-        /// reference.
+        /// Bit number of `PG_lru`: the page is on an LRU list. Without the bit, the code that took the page off the
+        /// list or is about to add the page has a reference.
         pg_lru,
-        /// `PG_swapcache`: the swap cache has a reference.
+        /// Bit number of `PG_swapcache`: the swap cache has a reference.
         pg_swapcache,
-        /// 1 if short-term pins get extents too. An option, and no fact.
+        /// 1 if short-term pins get extents too. The value is an option and no kernel fact.
         short_term,
-        /// 1 if references that are no pins are followed. An option too.
+        /// 1 if `FOLL_GET` references are followed. The value is an option and no kernel fact.
         foll_get,
     }
 }
 
-/// What `unmap_vmas` (mm/memory.c) takes.
+/// Parameters of `unmap_vmas` (mm/memory.c).
 pub mod unmap {
     /// (tlb, vma, start, end): up to 6.0.
     pub const VMA: u32 = 0;
@@ -82,37 +83,37 @@ pub mod unmap {
     pub const DESCRIPTION: u32 = 2;
 }
 
-/// What `madvise_do_behavior` (mm/madvise.c) takes.
+/// Parameters of `madvise_do_behavior` (mm/madvise.c).
 pub mod advice {
     /// (mm, start, len, `madvise_behavior`): up to 6.16.
     pub const WITH_SPACE: u32 = 0;
-    /// (start, len, `madvise_behavior`).
+    /// (start, len, `madvise_behavior`): from 6.17 on.
     pub const DESCRIPTION: u32 = 1;
 }
 
-/// What `change_protection` (mm/mprotect.c) takes.
+/// Parameters of `change_protection` (mm/mprotect.c), and its flags.
 pub mod protect {
-    /// (vma, start, end, newprot, flags): up to 5.18. It flushes before it returns.
+    /// (vma, start, end, newprot, flags): up to 5.18. The function flushes before it returns.
     pub const ALONE: u32 = 0;
-    /// (tlb, vma, start, end, newprot, flags): up to 6.2 or so.
+    /// (tlb, vma, start, end, newprot, flags): up to about 6.2.
     pub const WITH_PROTECTION: u32 = 1;
     /// (tlb, vma, start, end, flags).
     pub const GATHERED: u32 = 2;
-    /// In its flags: the kernel looks for the NUMA node that uses the memory (`MM_CP_PROT_NUMA`).
+    /// Flag: NUMA hinting, by which the kernel finds the node that uses the memory (`MM_CP_PROT_NUMA`).
     pub const NUMA: u64 = 1 << 1;
-    /// ... userfaultfd protects (`MM_CP_UFFD_WP`).
+    /// Flag: userfaultfd adds write protection (`MM_CP_UFFD_WP`).
     pub const UFFD_WP: u64 = 1 << 2;
-    /// ... userfaultfd takes protection away (`MM_CP_UFFD_WP_RESOLVE`).
+    /// Flag: userfaultfd removes write protection (`MM_CP_UFFD_WP_RESOLVE`).
     pub const RESOLVE: u64 = 1 << 3;
-    /// ... another mode of userfaultfd protects or takes that away (7.3, `MM_CP_UFFD_RWP`).
+    /// Flags: another mode of userfaultfd adds or removes protection (7.3, `MM_CP_UFFD_RWP`).
     pub const RWP: u64 = 3 << 4;
     /// `VM_WRITE` (include/linux/mm.h).
     pub const VM_WRITE: u64 = 2;
 }
 
-/// What was done to a mapping, as far as the hook knows.
+/// Kind of a mapping change, as far as the hook knows the kind.
 pub mod mapping_change {
-    /// `unmap_vmas`; the system call says why.
+    /// `unmap_vmas`; the system call gives the reason.
     pub const UNMAP: u32 = 1;
     /// `madvise_do_behavior` or `do_madvise`; `detail` is the advice.
     pub const ADVICE: u32 = 2;
@@ -122,215 +123,215 @@ pub mod mapping_change {
     pub const UFFD_WP: u32 = 4;
     /// `clear_refs_write`.
     pub const SOFT_DIRTY: u32 = 5;
-    /// `unmap_mapping_range`: in a file; `detail` is 1 if all that follows is cut off.
+    /// `unmap_mapping_range`, for a range of a file; `detail` is 1 if the range extends to the end of the file.
     pub const FILE: u32 = 6;
     /// `copy_page_range`.
     pub const FORK: u32 = 7;
-    /// What `do_madvise` calls for one area; `detail` is the advice. The record of `do_madvise` follows, unless the
-    /// compiler has put that into the system call.
+    /// A function that `do_madvise` calls for one vma; `detail` is the advice. The record of `do_madvise` follows,
+    /// unless the compiler has inlined `do_madvise` into the system call.
     pub const ADVICE_FOR_VMA: u32 = 8;
 }
 
-/// Why a window is open.
+/// Cause of a flush window.
 pub mod cause {
-    /// userfaultfd.
+    /// Write protection by userfaultfd.
     pub const UFFD_WP: u32 = 0;
-    /// mprotect.
+    /// Write protection by mprotect.
     pub const PROTECT: u32 = 1;
-    /// Soft-dirty.
+    /// Reset of the soft-dirty bits.
     pub const SOFT_DIRTY: u32 = 2;
     /// NUMA hinting.
     pub const NUMA: u32 = 3;
-    /// Another.
+    /// Another cause.
     pub const OTHER: u32 = 4;
 }
 
-/// A mapping was changed where long-term pins are near.
+/// Record of a changed mapping near long-term pins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct MappingChanged {
-    /// `id` is one of [`mapping_change`].
+    /// Header, whose `id` is one of [`mapping_change`].
     pub header: Header,
-    /// `mm_struct`, or for [`mapping_change::FILE`] `address_space`.
+    /// Address of the `mm_struct`; for [`mapping_change::FILE`] of the `address_space`.
     pub within: u64,
-    /// First byte; in the file for [`mapping_change::FILE`].
+    /// First byte of the range, an address; for [`mapping_change::FILE`] an offset in the file.
     pub address: u64,
-    /// After the last byte.
+    /// End of the range, after its last byte.
     pub end: u64,
-    /// Pages changed, where the kernel counts them.
+    /// Number of pages changed, where the kernel counts the pages.
     pub pages: u64,
     /// tgid << 32 | tid.
     pub pid_tgid: u64,
-    /// Kernel stack, or a negative number.
+    /// Id of the kernel stack, or a negative number.
     pub stack: i64,
     /// Number of the system call, or a negative number.
     pub call: i64,
-    /// The advice for [`mapping_change::ADVICE`]; for [`mapping_change::UNMAP`] 1 if mremap has moved the pages to another address.
+    /// The advice for [`mapping_change::ADVICE`]; for [`mapping_change::UNMAP`] 1 if mremap has moved the pages.
     pub detail: u64,
     /// Command name of the thread.
     pub comm: [u8; limits::COMM_BYTES],
 }
 
-/// An address space or file that long-term pins are in came to its end.
+/// Record of the end of an mm or file with long-term pins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct MmOrAddressSpaceGone {
-    /// `id` is 1 for a file.
+    /// Header, whose `id` is 1 for a file.
     pub header: Header,
-    /// `mm_struct` or `address_space`.
+    /// Address of the `mm_struct` or `address_space`.
     pub within: u64,
 }
 
-/// Levels of the buckets in [`RangeFilter`].
+/// Number of levels of the buckets in [`RangeFilter`].
 pub const LEVELS: usize = 4;
-/// Buckets of a level.
+/// Number of buckets of a level.
 pub const BUCKETS: usize = 32;
-/// log2 of a bucket's bytes on the finest level: 2 MiB.
+/// log2 of the bytes of a bucket on the finest level: 2 MiB.
 pub const FINEST_SHIFT: u32 = 21;
-/// By how much that grows from level to level: 64 MiB, 2 GiB, 64 GiB.
+/// log2 of the factor from level to level: 64 MiB, 2 GiB, 64 GiB.
 pub const LEVEL_SHIFT: u32 = 5;
 
-/// Where in an address space or file long-term extents are, roughly: what touches none of these buckets touches no extent.
-/// An extent counts in each bucket that it touches, on the finest level on which these are fewer than [`BUCKETS`], modulo
-/// [`BUCKETS`]. So extents come and go by additions alone.
+/// The approximate ranges of the extents in an mm or file. A range that touches no bucket with an extent touches no
+/// extent. An extent counts in each bucket that it touches, on the finest level on which it touches at most [`BUCKETS`]
+/// buckets. Bucket numbers are modulo [`BUCKETS`]. So additions alone add and remove extents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct RangeFilter {
-    /// Extents.
+    /// Number of extents.
     pub extents: u64,
-    /// When the first extent that it was made for was opened (monotonic ns). The kernel uses addresses again: an older
-    /// extent was another's.
+    /// Time when the first extent of the filter was opened (monotonic ns). An older extent belonged to an earlier
+    /// object, because the kernel uses addresses again.
     pub born_ns: u64,
-    /// Extents by level and bucket.
+    /// Number of extents by level and bucket.
     pub buckets: [u64; LEVELS * BUCKETS],
 }
 
-/// Which copies belong together.
+/// Identity of the copies that are counted together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct CowKey {
-    /// When the owner was opened (monotonic ns): owners' numbers are used again.
+    /// Time when the owner was opened (monotonic ns), because the numbers of owners are used again.
     pub opened_ns: u64,
     /// The owner.
     pub owner: u32,
-    /// Bits of `cow_kind`.
+    /// Bits of [`cow_kind`].
     pub kind: u32,
 }
 
-/// What kind of copy it was.
+/// Kind of a copy.
 pub mod cow_kind {
-    /// For a reader that wants a page of its own.
+    /// Copy for a reader that asks for an exclusive page (`FAULT_FLAG_UNSHARE`).
     pub const UNSHARE: u32 = 1;
-    /// Of anonymous memory.
+    /// Copy of anonymous memory.
     pub const ANONYMOUS: u32 = 2;
-    /// Of a page that is held by a reference alone: then [`super::CowKey::owner`] is the process that took it, and
-    /// [`super::CowKey::opened_ns`] the number of the stack with which it did.
+    /// Copy of a page without pins that a `FOLL_GET` reference holds. [`super::CowKey::owner`] is then the process that
+    /// took the reference, and [`super::CowKey::opened_ns`] the id of its stack.
     pub const FOLL_GET: u32 = 4;
 }
 
-/// CowStats of pinned pages of one owner.
+/// Copies of pinned pages of one owner.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct CowStats {
-    /// CowStats made.
+    /// Number of copies.
     pub copies: u64,
-    /// Pages copied.
+    /// Number of pages copied.
     pub pages: u64,
-    /// Of the copies, those made while another thread's flush of that address was pending.
+    /// Number of copies made while another thread's flush of the address was pending.
     pub in_window: u64,
-    /// Lowest address.
+    /// Lowest address copied.
     pub address: u64,
-    /// After the highest.
+    /// End of the highest page copied.
     pub end: u64,
-    /// When the first was made (monotonic ns).
+    /// Time of the first copy (monotonic ns).
     pub first_ns: u64,
-    /// The latest.
+    /// Time of the latest copy (monotonic ns).
     pub last_ns: u64,
-    /// tgid << 32 | tid of the first.
+    /// tgid << 32 | tid of the first copy.
     pub pid_tgid: u64,
-    /// Kernel stack of the first, or a negative number.
+    /// Id of the kernel stack of the first copy, or a negative number.
     pub stack: i64,
-    /// First address of the owner, if it is an extent.
+    /// First address of the owner, if the owner is an extent.
     pub extent_address: u64,
-    /// The account of the owner.
+    /// Id of the owner's account.
     pub account: u64,
-    /// When the reference was taken, for `cow_kind` (monotonic ns).
+    /// Time when the reference was taken, for [`cow_kind::FOLL_GET`] (monotonic ns).
     pub taken_ns: u64,
-    /// By which thread: tgid << 32 | tid.
+    /// tgid << 32 | tid of the thread that took the reference.
     pub taken_by: u64,
-    /// Kernel stack of that, or a negative number.
+    /// Id of the kernel stack of the reference, or a negative number.
     pub taken_stack: i64,
-    /// Command name of the thread that made the first.
+    /// Command name of the thread that made the first copy.
     pub comm: [u8; limits::COMM_BYTES],
 }
 
-/// A reference to a small folio that is no pin (`FOLL_GET`).
+/// A `FOLL_GET` reference to a small folio. The reference is no pin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Reference {
-    /// Address space that it was taken in.
+    /// Address of the `mm_struct` in which the reference was taken.
     pub mm: u64,
-    /// Where.
+    /// User address of the page.
     pub address: u64,
-    /// When (monotonic ns).
+    /// Time when the reference was taken (monotonic ns).
     pub taken_ns: u64,
-    /// By which thread: tgid << 32 | tid.
+    /// tgid << 32 | tid of the thread that took the reference.
     pub taken_by: u64,
-    /// Kernel stack, or a negative number.
+    /// Id of the kernel stack, or a negative number.
     pub stack: i64,
 }
 
-/// Whose windows, and why.
+/// Identity of the flush windows that are counted together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct WindowKey {
-    /// Process.
+    /// The process.
     pub tgid: u32,
     /// One of [`cause`].
     pub cause: u32,
 }
 
-/// Bounds of durations: those of less than 2^n ns in the n-th place.
+/// Number of classes of durations. Class n counts the durations of less than 2^n ns that no lower class counts.
 pub const DURATIONS: usize = 40;
 
-/// WindowStats of one process and cause.
+/// Flush windows of one process and cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct WindowStats {
-    /// WindowStats.
+    /// Number of windows.
     pub windows: u64,
-    /// Pages changed.
+    /// Number of pages changed.
     pub pages: u64,
-    /// The longest, ns.
+    /// Duration of the longest window in ns.
     pub longest_ns: u64,
-    /// Write faults of other threads inside.
+    /// Number of write faults of other threads inside a window.
     pub faults: u64,
-    /// Of these, those that copied.
+    /// Number of these faults that copied a page.
     pub copies: u64,
-    /// Pages pinned by other threads inside.
+    /// Number of pages that other threads pinned inside a window.
     pub pins: u64,
-    /// When the first opened (monotonic ns).
+    /// Time when the first window opened (monotonic ns).
     pub first_ns: u64,
-    /// When the latest closed.
+    /// Time of the latest close of a window, or event inside (monotonic ns).
     pub last_ns: u64,
-    /// Address of the latest fault or pin inside.
+    /// Address of the latest fault, copy or pin inside a window.
     pub address: u64,
-    /// Command name of the thread that protected first.
+    /// Command name of the thread that made the entry.
     pub comm: [u8; limits::COMM_BYTES],
-    /// WindowStats by how long they were open.
+    /// Number of windows by class of duration.
     pub durations: [u64; DURATIONS],
 }
 
-/// WindowStats that can be open in one address space at one time.
+/// Maximum number of open windows in one mm.
 pub const WINDOWS_PER_MM: u32 = 8;
 
-/// The place of an open window.
+/// Identity of an open window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(C)]
 pub struct ActiveWindowKey {
-    /// `mm_struct`.
+    /// Address of the `mm_struct`.
     pub mm: u64,
-    /// Below [`WINDOWS_PER_MM`].
+    /// Number of the window in the mm, below [`WINDOWS_PER_MM`].
     pub place: u64,
 }
 
@@ -342,35 +343,35 @@ pub struct ActiveWindow {
     pub pid_tgid: u64,
     /// First byte protected.
     pub address: u64,
-    /// After the last one.
+    /// End of the protected range, after its last byte.
     pub end: u64,
-    /// When it opened (monotonic ns).
+    /// Time when the window opened (monotonic ns).
     pub opened_ns: u64,
-    /// Pages changed so far.
+    /// Number of pages changed so far.
     pub pages: u64,
     /// One of [`cause`].
     pub cause: u64,
-    /// First byte of the latest part.
+    /// First byte of the latest range protected.
     pub part: u64,
-    /// After its last one.
+    /// End of the latest range protected.
     pub part_end: u64,
-    /// Others use the address space too, so that they may have stale translations.
+    /// 1 if other tasks use the mm too and may have stale translations.
     pub exposed: u64,
-    /// Whose address space it is.
+    /// The process of the mm.
     pub tgid: u64,
-    /// When `change_protection` returned (monotonic ns); 0 while the task is inside, where for hugetlb it gathers and
-    /// flushes by itself.
+    /// Time when `change_protection` returned (monotonic ns); 0 while the task is inside `change_protection`, which
+    /// gathers and flushes for hugetlb itself.
     pub left_ns: u64,
 }
 
-/// WindowStats against the kernel's own count; see `event::FlushCheck`.
+/// Faults by flush window and by the kernel's own count of pending flushes; see `event::FlushCheck`.
 pub mod check {
-    /// Covered and pending.
+    /// A window covers the fault, and a flush is pending.
     pub const AGREED: u32 = 0;
-    /// Covered alone.
+    /// Only a window covers the fault.
     pub const COVERED: u32 = 1;
-    /// Pending alone.
+    /// Only a flush is pending.
     pub const PENDING: u32 = 2;
-    /// How many.
+    /// Number of cases.
     pub const COUNT: u32 = 3;
 }

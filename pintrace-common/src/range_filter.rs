@@ -1,4 +1,4 @@
-//! The arithmetic of [`RangeFilter`](crate::mm_events::RangeFilter): which buckets a range of addresses touches.
+//! The arithmetic of [`RangeFilter`](crate::mm_events::RangeFilter): the buckets that a range of addresses touches.
 
 #![expect(
     clippy::inline_always,
@@ -8,7 +8,7 @@
 
 use crate::mm_events::{BUCKETS, FINEST_SHIFT, LEVEL_SHIFT, LEVELS};
 
-/// The finest level on which the range from `start` to its last byte touches at most [`BUCKETS`] buckets.
+/// Returns the finest level on which the range from `start` to its last byte touches at most [`BUCKETS`] buckets.
 #[inline(always)]
 pub fn level(start: u64, last: u64) -> u32 {
     let mut level = 0;
@@ -22,14 +22,14 @@ pub fn level(start: u64, last: u64) -> u32 {
     level
 }
 
-/// log2 of the bytes of a bucket.
+/// Returns log2 of the bytes of a bucket.
 #[inline(always)]
 pub fn shift(level: u32) -> u32 {
     (FINEST_SHIFT + LEVEL_SHIFT * level) & 63
 }
 
-/// The index of a bucket in [`RangeFilter::buckets`](crate::mm_events::RangeFilter::buckets). `bucket` is an address
-/// shifted by [`shift`].
+/// Returns the index of a bucket in [`RangeFilter::buckets`](crate::mm_events::RangeFilter::buckets). `bucket` is an
+/// address shifted right by [`shift`].
 #[inline(always)]
 pub fn index(level: u32, bucket: u64) -> u64 {
     u64::from(level << LEVEL_SHIFT) | (bucket & (BUCKETS as u64 - 1))
@@ -46,7 +46,7 @@ mod tests {
     const MIB: u64 = 1 << 20;
     const GIB: u64 = 1 << 30;
 
-    /// The buckets that an extent counts in.
+    /// Returns the buckets in which an extent counts.
     fn buckets(start: u64, end: u64) -> Vec<u64> {
         let level = level(start, end - 1);
         on(level, start, end)
@@ -60,7 +60,7 @@ mod tests {
             .collect()
     }
 
-    /// As `pintrace_filter_overlaps` looks.
+    /// Returns the result of `pintrace_filter_overlaps`.
     fn overlaps(extent: (u64, u64), change: (u64, u64)) -> bool {
         let held = buckets(extent.0, extent.1);
         (0..LEVELS as u32)
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_is_on_the_finest_level_that_has_buckets_enough() {
+    fn a_range_uses_the_finest_level_with_enough_buckets() {
         assert_eq!(level(0, 64 * MIB - 1), 0);
         assert_eq!(level(0, 64 * MIB), 1);
         assert_eq!(level(0, 2 * GIB - 1), 1);
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn every_index_lies_in_the_buckets_of_its_level() {
+    fn every_index_is_in_the_buckets_of_its_level() {
         for level in 0..LEVELS as u32 {
             for bucket in [0, 31, 32, u64::MAX >> shift(level)] {
                 let index = index(level, bucket) as usize;
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_any_byte_of_an_extent_is_found() {
+    fn a_change_of_any_byte_of_an_extent_overlaps() {
         for bytes in [4096, 2 * MIB, 63 * MIB, 3 * GIB, 200 * GIB, 5000 * GIB] {
             let start = 0x7f12_3456_7000;
             let extent = (start, start + bytes);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_two_buckets_away_is_not_found() {
+    fn a_change_two_buckets_away_does_not_overlap() {
         let start = 0x7f12_3450_0000;
         assert!(!overlaps(
             (start, start + 4096),

@@ -1,5 +1,5 @@
-//! Reading the kernel's memory in place, by a function that it offers to programs since 6.2 (`bpf_rdonly_cast`,
-//! kernel/bpf/helpers.c) and that no compiler and no loader of today can call.
+//! Loads from kernel memory by `bpf_rdonly_cast` (kernel/bpf/helpers.c), a function that the kernel offers to programs
+//! since 6.2. No present compiler and loader can call such a function.
 
-/// Stands in the programs for the number of that function, until user space has put it there.
+/// Stands for the number of `bpf_rdonly_cast` in the programs, until user space replaces the placeholder.
 pub const PLACEHOLDER: u32 = 0x7a57_0001;

@@ -1,31 +1,30 @@
-//! Setting the ledger right by what the struct pages say: what the programs and user space agree on.
+//! Definitions that the programs and user space share for the reconciliation of the ledger with the struct pages.
 
 use crate::limits::COMM_BYTES;
 
-/// Folios that one run looks at.
+/// Maximum number of folios of one run.
 pub const FOLIOS: u32 = 64;
 
-/// In place of an account's caller: pins that are older than the hooks, or that the hooks lost and a look at memory
-/// found. No kernel code lies there.
+/// Values for the caller of an account whose pins no hook has counted. The values are no addresses of kernel code.
 pub mod caller {
-    /// Older than the hooks.
+    /// Pins taken before the hooks were attached.
     pub const PREEXISTING: u64 = 1;
-    /// Found after a loss.
+    /// Pins that the hooks lost and a scan found.
     pub const RECONCILED: u64 = 2;
 }
 
-/// What is wanted, and what one run did.
+/// Request and result of one run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct ReconcileRun {
-    /// The account that was opened.
+    /// Id of the account that was opened.
     pub account: u64,
-    /// Pins that folios had and the ledger did not: given to the account.
+    /// Number of pins that folios had and the ledger lacked, and that the account got.
     pub added: u64,
-    /// Such pins that found no room, or no account was named for.
+    /// Number of pins that the ledger lacked and that no account got: none was named, or the table is full.
     pub missing: u64,
-    /// Pins that the ledger had and folios did not: taken off their owners.
+    /// Number of pins that the ledger had and folios lacked, and that were taken off their owners.
     pub dropped: u64,
-    /// The command name for an account that is opened.
+    /// Command name of the account to open.
     pub comm: [u8; COMM_BYTES],
 }

@@ -1,4 +1,4 @@
-//! The result of taking pins off a folio, packed into one number: global functions return no more.
+//! The result of taking pins off a folio, packed into one number, because a global function returns one number.
 
 /// The result of taking pins off a folio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,21 +9,22 @@ pub struct ReleaseOutcome(pub u64);
     reason = "the hooks must not pay a call for a shift and a mask"
 )]
 impl ReleaseOutcome {
-    /// One owner had all the pins, and its figures are still to be lowered. The upper half holds the owner.
+    /// Flag: one owner had all the pins, and still has to be debited. The upper half of the word holds the owner.
     const OWED: u64 = 1 << 31;
-    /// That owner has no pins left on the folio.
+    /// Flag: the owner has no pins left on the folio.
     const EMPTIED: u64 = 1 << 30;
-    /// How many pins had no owner.
+    /// Mask of the number of pins without an owner.
     const LEFT: u64 = Self::EMPTIED - 1;
 
-    /// So many pins had no owner.
+    /// Returns the result for `pins` pins without an owner.
     #[inline(always)]
     #[must_use]
     pub fn unknown(pins: u64) -> Self {
         Self(if pins > Self::LEFT { Self::LEFT } else { pins })
     }
 
-    /// One owner had all the pins; `emptied` if it has none left on the folio.
+    /// Returns the result for one owner that had all the pins. `emptied` means that the owner has no pins left on the
+    /// folio.
     #[inline(always)]
     #[must_use]
     pub fn owed_by(owner: u32, emptied: bool) -> Self {
@@ -31,13 +32,13 @@ impl ReleaseOutcome {
         Self(u64::from(owner) << 32 | Self::OWED | emptied)
     }
 
-    /// How many pins had no owner.
+    /// Returns the number of pins without an owner.
     #[inline(always)]
     pub fn left(self) -> u64 {
         self.0 & Self::LEFT
     }
 
-    /// The owner whose figures are still to be lowered by all the pins.
+    /// Returns the owner that still has to be debited with all the pins.
     #[inline(always)]
     pub fn debtor(self) -> Option<u32> {
         if self.0 & Self::OWED == 0 {
@@ -46,7 +47,7 @@ impl ReleaseOutcome {
         Some((self.0 >> 32) as u32)
     }
 
-    /// Whether that owner has no pins left on the folio.
+    /// Returns true if that owner has no pins left on the folio.
     #[inline(always)]
     pub fn emptied(self) -> bool {
         self.0 & Self::EMPTIED != 0
@@ -58,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pins_without_an_owner_are_left_and_owed_by_nobody() {
+    fn pins_without_an_owner_have_no_debtor() {
         let outcome = ReleaseOutcome::unknown(7);
         assert_eq!(
             (outcome.left(), outcome.debtor(), outcome.emptied()),
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn more_pins_than_the_field_holds_do_not_reach_the_flags() {
+    fn a_pin_count_is_capped_below_the_flags() {
         let outcome = ReleaseOutcome::unknown(u64::MAX);
         assert_eq!(
             (outcome.left(), outcome.debtor(), outcome.emptied()),
@@ -76,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn an_owner_with_all_bits_set_comes_back_whole() {
+    fn an_owner_with_all_bits_set_is_returned_unchanged() {
         for emptied in [false, true] {
             let outcome = ReleaseOutcome::owed_by(u32::MAX, emptied);
             assert_eq!(

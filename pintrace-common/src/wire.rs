@@ -1,8 +1,8 @@
-//! Records on the ring buffer. Each begins with [`Header`], whose kind tells its length.
+//! Records on the ring buffer. Each record begins with a [`Header`], whose kind determines the length of the record.
 
 use crate::ledger::{Account, Extent};
 
-/// What a record is. Values are part of the protocol between the two halves of one build.
+/// Kinds of records. The values are valid between the two halves of one build.
 pub mod kind {
     /// [`super::AccountOpened`].
     pub const ACCOUNT_OPENED: u32 = 1;
@@ -20,7 +20,7 @@ pub mod kind {
     pub const MM_OR_ADDRESS_SPACE_GONE: u32 = 6;
 }
 
-/// The head of every record.
+/// The header of every record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Header {
@@ -28,27 +28,27 @@ pub struct Header {
     pub kind: u32,
     /// Account id, extent id or tgid, by kind.
     pub id: u32,
-    /// When it happened (monotonic ns).
+    /// Time of the event (monotonic ns).
     pub time_ns: u64,
 }
 
-/// An account came into being.
+/// An account was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct AccountOpened {
-    /// `id` is the account's.
+    /// Header, whose `id` is the account's id.
     pub header: Header,
-    /// Its state at that moment.
+    /// The account when it was opened.
     pub account: Account,
 }
 
-/// A long-term extent came into being.
+/// An extent was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct ExtentOpened {
-    /// `id` is the extent's.
+    /// Header, whose `id` is the extent's index.
     pub header: Header,
-    /// Its state after the pin call that opened it.
+    /// The extent after the pin call that opened the extent.
     pub extent: Extent,
 }
 
@@ -56,21 +56,21 @@ pub struct ExtentOpened {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct ExtentClosed {
-    /// `id` is the extent's, which may be used again afterwards.
+    /// Header, whose `id` is the extent's index. The index may be used again afterwards.
     pub header: Header,
-    /// Its last state.
+    /// The extent at its end.
     pub extent: Extent,
-    /// tgid << 32 | tid of the task that was running; in interrupts an innocent one.
+    /// tgid << 32 | tid of the running task; in an interrupt the task is not the cause.
     pub pid_tgid: u64,
 }
 
-/// The first page of a long-term extent is released, and others are left; or how many are left is not known any more.
+/// The first page of an extent was released and others are left, or the number of pages left is no longer known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct ExtentPartiallyReleased {
-    /// `id` is the extent's.
+    /// Header, whose `id` is the extent's index.
     pub header: Header,
-    /// 1 if how many are left is not known.
+    /// 1 if the number of pages left is not known.
     pub ambiguous_owner: u64,
 }
 
@@ -78,12 +78,12 @@ pub struct ExtentPartiallyReleased {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct ProcessExited {
-    /// `id` is the tgid.
+    /// Header, whose `id` is the tgid.
     pub header: Header,
-    /// As wait(2) reports it: signal in the low 7 bits, exit status in the next 8.
+    /// Exit code as wait(2) reports the code: signal in the low 7 bits, exit status in the next 8.
     pub exit_code: u32,
     /// Keeps the record free of padding.
     pub reserved: u32,
-    /// Pages that it held with long-term pins at that moment.
+    /// Number of pages that the process held with long-term pins at its exit.
     pub longterm_pages_held: u64,
 }

@@ -1,7 +1,7 @@
 //! Atomic words in map values.
 //!
-//! The BPF target declares no read-modify-write, so core's `AtomicU64` has only load and store there. This wraps the
-//! compiler's intrinsics; what gives a value back differs with the kernel and is in `exchange.rs`.
+//! The BPF target declares no read-modify-write, so core's `AtomicU64` has only load and store there. `Word` wraps the
+//! compiler's intrinsics. Operations that return a value depend on the kernel and are in `exchange.rs`.
 
 use core::intrinsics::{AtomicOrdering::Relaxed, atomic_xadd};
 
@@ -18,7 +18,7 @@ impl Word {
         Self(word)
     }
 
-    /// The value now. (A plain aligned load: the BPF back end has no atomic one, and needs none.)
+    /// Returns the value by a plain aligned load. The BPF back end has no atomic load, and needs none.
     #[inline(always)]
     pub fn load(self) -> u64 {
         // SAFETY: by the contract of `at`.
@@ -32,14 +32,14 @@ impl Word {
         unsafe { core::ptr::write_volatile(self.0, value) }
     }
 
-    /// Adds. Relaxed, because the back end takes that for the cheaper instruction without a result.
+    /// Adds `n`. The ordering is relaxed, for which the back end chooses the cheaper instruction without a result.
     #[inline(always)]
     pub fn add(self, n: u64) {
         // SAFETY: by the contract of `at`.
         let _ = unsafe { atomic_xadd::<u64, u64, { Relaxed }>(self.0, n) };
     }
 
-    /// Subtracts.
+    /// Subtracts `n`.
     #[inline(always)]
     pub fn sub(self, n: u64) {
         self.add(n.wrapping_neg());

@@ -1,4 +1,4 @@
-//! Counting: page totals and losses, per CPU.
+//! Counters of pages and losses, per CPU.
 
 use aya_ebpf::maps::PerCpuArray;
 use pintrace_common::counters::{Loss, Total};
@@ -12,7 +12,7 @@ pub fn total(which: Total, n: u64) {
     add(&maps::TOTALS, which.index(), n);
 }
 
-/// Counts a loss of `n`, each unit as [`Loss::help`] says.
+/// Adds `n` to a loss, in the unit of [`Loss::help`].
 #[inline(always)]
 pub fn loss(which: Loss, n: u64) {
     add(&maps::LOSSES, which.index(), n);
@@ -21,7 +21,7 @@ pub fn loss(which: Loss, n: u64) {
 #[inline(always)]
 fn add(map: &PerCpuArray<u64>, index: u32, n: u64) {
     if let Some(counter) = map.at(index) {
-        // An interrupt may count on the same CPU in the middle of an addition, hence atomic.
+        // An interrupt may count on the same CPU during an addition, so the addition is atomic.
         counter.word().add(n);
     }
 }

@@ -4,15 +4,15 @@ use pintrace_common::{Injected, facts::Facts, mm_events::MmEventFacts};
 
 use crate::kernel;
 
-/// For every program.
+/// Facts for every program.
 #[unsafe(no_mangle)]
 pub static FACTS: Injected<Facts> = Injected::<Facts>::ZERO;
 
-/// For the programs behind the findings, and for system call arguments.
+/// Facts for the programs behind the findings, and for system call arguments.
 #[unsafe(no_mangle)]
 pub static MM_EVENT_FACTS: Injected<MmEventFacts> = Injected::<MmEventFacts>::ZERO;
 
-/// The `mm_struct` of a `vm_area_struct`.
+/// Returns the `mm_struct` of a `vm_area_struct`.
 #[inline(always)]
 pub fn mm_of(vma: u64) -> u64 {
     kernel::u64_at(vma + MM_EVENT_FACTS.vma_mm())

@@ -1,11 +1,11 @@
-//! A program that user space loads first, to learn whether the kernel accepts `bpf_rdonly_cast` as the hooks use it. It is
-//! attached to nothing and never runs.
+//! A program that user space loads first, to find out whether the kernel accepts `bpf_rdonly_cast` as the hooks use the
+//! function. The program is never attached and never runs.
 
 use aya_ebpf::{EbpfContext, macros::raw_tracepoint, programs::RawTracePointContext};
 
 use crate::{folio::Folio, kernel};
 
-/// Reads memory in place: words and halves of them, by itself and in a function of its own, and also on the stack.
+/// Loads words and half words of kernel memory, inline and in a global function, and also from the task's stack.
 #[raw_tracepoint]
 pub fn probe_rdonly_cast(ctx: RawTracePointContext) -> i32 {
     let address: u64 = ctx.arg(0);

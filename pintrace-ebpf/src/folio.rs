@@ -1,4 +1,4 @@
-//! From a struct page to its folio: head, size, and whether it is pinned at all.
+//! From a struct page to its folio: head page, size, and pins.
 
 use pintrace_common::facts::head_encoding;
 
@@ -8,54 +8,53 @@ use crate::{
     rdonly_cast::Words,
 };
 
-/// The folio that a page belongs to, as one number: head | order << 1 | pinned.
+/// The folio of a page, as one number: head | order << 1 | pinned.
 #[derive(Clone, Copy)]
 pub struct Folio(pub u64);
 
-/// Struct pages are aligned to more than what is packed below their address.
+/// Mask of the bits below the alignment of a struct page. The bits hold the order and the flag.
 const PACKED: u64 = 63;
 
 impl Folio {
-    /// The folio of a page; [`Folio::is_none`] if its struct page cannot be read.
+    /// Returns the folio of a page. [`Folio::is_none`] is true if the struct page cannot be read.
     #[inline(always)]
     pub fn of(page: u64) -> Self {
         Self(pintrace_folio_of(page))
     }
 
-    /// Whether there is none.
+    /// Returns true if there is no folio.
     #[inline(always)]
     pub fn is_none(self) -> bool {
         self.0 == 0
     }
 
-    /// Address of the head's struct page.
+    /// Returns the address of the head page's struct page.
     #[inline(always)]
     pub fn head(self) -> u64 {
         self.0 & !PACKED
     }
 
-    /// Address after the last struct page.
+    /// Returns the address after the last struct page.
     #[inline(always)]
     pub fn end(self) -> u64 {
         self.head() + ((1u64 << self.order()) << (FACTS.page_struct_shift() & 31))
     }
 
-    /// Bytes that it keeps in place.
+    /// Returns the bytes that a pin on the folio keeps in place.
     #[inline(always)]
     pub fn bytes(self) -> u64 {
         1u64 << (self.order() + 12)
     }
 
-    /// A small folio whose reference count is below the pin bias carries no pin. That is the zero
-    /// page, which the kernel returns in pages[] without pinning it (`try_grab_folio`,
-    /// `is_zero_folio`).
+    /// Returns true if the folio may carry a pin. A small folio whose reference count is below the pin bias carries
+    /// none: the zero page, which the kernel returns in pages[] without a pin (`try_grab_folio`, `is_zero_folio`).
     #[inline(always)]
     pub fn is_pinned(self) -> bool {
         self.0 & 1 == 1
     }
 
-    /// How many pins it carries now: exact for a large folio; for a small one a count of references, less those of
-    /// the page tables that map it.
+    /// Returns the number of pins on the folio. The number is exact for a large folio; for a small folio it is computed
+    /// from the references without those of page tables.
     #[inline(always)]
     pub fn pins(self) -> u64 {
         let head = self.head();
@@ -65,19 +64,19 @@ impl Folio {
         let refcount = kernel::u32_at(head + u64::from(FACTS.page_refcount()));
         let mapcount = kernel::u32_at(head + u64::from(FACTS.page_mapcount()));
         let maps = mapcount.wrapping_add(1);
-        // What is no count of maps is a type of page, in the same place.
+        // A value above the reference count is no map count but a page type, in the same field.
         let maps = if maps > refcount { 0 } else { maps };
         u64::from((refcount - maps).checked_div(FACTS.pin_bias()).unwrap_or(0))
     }
 
-    /// log2 of its pages.
+    /// Returns log2 of the folio's number of pages.
     #[inline(always)]
     fn order(self) -> u64 {
         self.0 >> 1 & 31
     }
 }
 
-/// [`Folio::of`] as a global function: the verifier follows it once. 0 if it cannot be read.
+/// [`Folio::of`] in a global function, which the verifier follows once. Returns 0 if the struct page cannot be read.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_folio_of(page: u64) -> u64 {
@@ -105,7 +104,7 @@ pub extern "C" fn pintrace_folio_of(page: u64) -> u64 {
     }
 }
 
-/// What maps the struct pages: bytes of a small page.
+/// Bytes of struct pages that one small page of vmemmap holds.
 const VMEMMAP_PAGE: u64 = 4096;
 
 #[inline(always)]
@@ -113,7 +112,7 @@ fn is_head(flags: u64) -> bool {
     flags >> (FACTS.pg_head() & 63) & 1 == 1
 }
 
-/// The head that a tail page's link leads to.
+/// Returns the head page to which the link of a tail page points.
 #[inline(always)]
 fn head_of_tail(page: u64, link: u64) -> u64 {
     let is_mask = link >> head_encoding::MASK_SHIFT == head_encoding::MASK_BITS;
@@ -124,9 +123,10 @@ fn head_of_tail(page: u64, link: u64) -> u64 {
     }
 }
 
-/// The head of what looks like a head at the start of a page of struct pages. In a hugetlb folio whose struct pages are
-/// folded (`hugetlb_free_vmemmap`) all of those show the first, so that each begins with what looks like the
-/// head; the struct page after it knows better (`page_fixed_fake_head`, include/linux/page-flags.h).
+/// Returns the head page of a page that seems to be a head and begins a page of vmemmap. If the vmemmap of a hugetlb
+/// folio is folded (`hugetlb_free_vmemmap`), each page of the folio's vmemmap shows the first one and seems to begin
+/// with a head. The next struct page is a tail and names the real head (`page_fixed_fake_head`,
+/// include/linux/page-flags.h).
 #[inline(always)]
 fn head_behind_head(page: u64) -> Option<u64> {
     let next = page + (1 << (FACTS.page_struct_shift() & 31));
@@ -138,7 +138,7 @@ fn head_behind_head(page: u64) -> Option<u64> {
     })
 }
 
-/// What is read of any struct page.
+/// The fields that are read from every struct page.
 struct Head {
     flags: u64,
     /// `compound_head` or `compound_info`.
@@ -149,12 +149,13 @@ struct Head {
 impl Head {
     #[inline(always)]
     fn read(page: u64) -> Option<Self> {
-        // So it is on all kernels known, and one reading costs less than three. The verifier drops the other way.
+        // All known kernels have these offsets, and one read costs less than three. The verifier drops the other
+        // branch.
         if FACTS.page_flags() == 0 && FACTS.page_compound_head() == 8 && FACTS.page_refcount() == 52 {
             if let Some(words) = Words::at(page) {
                 let (flags, link) = (words.word::<0>(), words.word::<1>());
                 let refcount = (words.word::<6>() >> 32) as u32;
-                // What cannot be read is all zeros, and nothing pinned is.
+                // Unreadable memory reads as zeros, and a pinned page is never all zeros.
                 if link & 1 == 1 || refcount != 0 {
                     return Some(Self {
                         flags,
@@ -189,7 +190,7 @@ fn packed(head: u64, flags: u64, refcount: u32) -> u64 {
     }
 }
 
-/// log2 of a folio's number of pages, which is a power of two.
+/// Returns log2 of a folio's number of pages, which is a power of two.
 #[inline(always)]
 fn order_of(pages: u32) -> u32 {
     let mut order = 0;
@@ -201,10 +202,10 @@ fn order_of(pages: u32) -> u32 {
     order
 }
 
-/// In `page.mapping`: not a file's page (`PAGE_MAPPING_FLAGS`, include/linux/page-flags.h).
+/// In `page.mapping`: the page belongs to no file (`PAGE_MAPPING_FLAGS`, include/linux/page-flags.h).
 const NO_FILE: u64 = 3;
 
-/// The file that a page belongs to and where in it, in bytes; two zeros if it belongs to none.
+/// Returns the `address_space` of a page and the page's offset in bytes; two zeros if the page belongs to no file.
 #[inline(always)]
 pub fn file_of(page: u64) -> (u64, u64) {
     let folio = Folio::of(page);

@@ -1,4 +1,4 @@
-//! Reading kernel memory and the running task.
+//! Reads kernel memory and the running task.
 
 use core::ffi::c_void;
 
@@ -6,14 +6,14 @@ use aya_ebpf::helpers::{bpf_get_current_task, bpf_probe_read_kernel, generated};
 
 use crate::{facts::FACTS, rdonly_cast};
 
-/// Reads kernel memory; `T` is plain numbers.
+/// Reads kernel memory. `T` consists of plain numbers.
 #[inline(always)]
 pub fn read<T>(address: u64) -> Option<T> {
-    // SAFETY: the helper checks the address; a fault is an error, not a crash.
+    // SAFETY: the helper checks the address. A fault is an error, not a crash.
     unsafe { bpf_probe_read_kernel(address as *const T) }.ok()
 }
 
-/// Reads what a pointer of the program's own leads to, without the verifier's knowing what it is.
+/// Reads memory at a pointer of the program, for instance into the context, as plain numbers to the verifier.
 #[inline(always)]
 pub fn read_at<T>(place: *const u8) -> Option<T> {
     // SAFETY: as above.
@@ -38,22 +38,22 @@ pub fn read_u32(address: u64) -> Option<u32> {
     }
 }
 
-/// A u64 of kernel memory; 0 if it cannot be read.
+/// Returns a u64 of kernel memory; 0 if the memory cannot be read.
 ///
-/// Not [`read_u64`] with a 0 instead of nothing: the compiler computes with what a failed reading leaves undefined before
-/// it throws that away, and the verifier refuses to read such a register.
+/// The function is not [`read_u64`] with a default of 0: the compiler would compute with the register that a failed
+/// read leaves undefined, and the verifier refuses to read such a register.
 #[inline(always)]
 pub fn u64_at(address: u64) -> u64 {
     if let Some(value) = rdonly_cast::u64_at(address) {
         return value;
     }
     let mut value = 0u64;
-    // SAFETY: a valid destination; a fault is an error, not a crash, and leaves zeros.
+    // SAFETY: a valid destination. A fault is an error, not a crash, and leaves zeros.
     unsafe { generated::bpf_probe_read_kernel((&raw mut value).cast(), 8, address as *const _) };
     value
 }
 
-/// A u32 of kernel memory; 0 if it cannot be read.
+/// Returns a u32 of kernel memory; 0 if the memory cannot be read.
 #[inline(always)]
 pub fn u32_at(address: u64) -> u32 {
     if let Some(value) = rdonly_cast::u32_at(address) {
@@ -65,26 +65,26 @@ pub fn u32_at(address: u64) -> u32 {
     value
 }
 
-/// Address space of the running task; 0 for a kernel thread.
+/// Returns the `mm_struct` of the running task; 0 for a kernel thread.
 #[inline(always)]
 pub fn current_mm() -> u64 {
     let task = current_task();
     u64_at(task + u64::from(FACTS.task_mm()))
 }
 
-/// The running task's `task_struct`.
+/// Returns the `task_struct` of the running task.
 #[inline(always)]
 pub fn current_task() -> u64 {
     // SAFETY: no arguments, always allowed.
     unsafe { bpf_get_current_task() }
 }
 
-/// Whether this runs on the stack of the running task, and not on an interrupt's: only then has
+/// Returns true if the program runs on the stack of the running task, and not on an interrupt's stack. Only then has
 /// the task itself called the traced function.
 #[inline(always)]
 pub fn on_task_stack(ctx: *mut c_void) -> bool {
     let slot = ctx as u64;
-    // Through memory, so that the verifier forgets that this number is a pointer.
+    // The helper copies the number, so that the verifier forgets that the number is a pointer.
     let Some(here) = read_u64(&raw const slot as u64) else {
         return false;
     };

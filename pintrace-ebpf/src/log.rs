@@ -1,5 +1,5 @@
-//! The programs' own debug messages: nothing at all unless built with the feature `bpf-log`, and
-//! then only at the level that the loader sets.
+//! Debug messages of the programs. Without the feature `bpf-log` the macro is empty; with the feature, the loader sets
+//! the level.
 
 /// Logs at debug level, in aya-log's format.
 #[cfg(feature = "bpf-log")]

@@ -1,11 +1,11 @@
 //! The tracing programs for kernels with `bpf_loop` (5.17 and later). `without_bpf_loop.rs` builds the same programs
-//! for older kernels: everything that differs is in `compat`, file by file.
+//! for older kernels. All differences are in `compat`, file by file.
 //!
-//! A program (`hooks`) asks whether the call is its to count ([`backup`]), reads its arguments and calls
-//! [`ledger::acquire`] or [`ledger::release`]. These walk the pages ([`ledger::walk`], [`folio`]) and keep the folio
-//! table ([`ledger::folio_table`], [`ledger::multi_owner`]), the accounts and the extents. Stacks are taken at once or
-//! by a program of their own ([`stacks`]). User space injects offsets and enum values ([`facts`]); no code here
-//! compares kernel versions.
+//! A program (`hooks`) claims the call ([`backup`]), reads its arguments and calls [`ledger::acquire`] or
+//! [`ledger::release`]. Both walk the pages ([`ledger::walk`], [`folio`]) and keep the folio table
+//! ([`ledger::folio_table`], [`ledger::multi_owner`]), the accounts and the extents. The hook or a separate program
+//! takes the stack ([`stacks`]). User space injects offsets and enum values ([`facts`]); no code here compares kernel
+//! versions.
 #![no_std]
 #![no_main]
 #![expect(

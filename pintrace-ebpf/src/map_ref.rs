@@ -18,7 +18,7 @@ impl<T> Clone for MapRef<T> {
 impl<T> Copy for MapRef<T> {}
 
 impl<T> MapRef<T> {
-    /// The address, for the macros of this file and for values that are read word by word.
+    /// Returns the address, for the macros of this file and for values that are read word by word.
     #[inline(always)]
     pub fn as_ptr(self) -> *mut T {
         self.0
@@ -33,7 +33,7 @@ impl<T> MapRef<T> {
         unsafe { *self.0 = value }
     }
 
-    /// The whole value, read exactly once.
+    /// Returns the whole value, read exactly once.
     #[inline(always)]
     pub fn load(self) -> T {
         // SAFETY: a live, aligned map value of plain data.
@@ -49,7 +49,7 @@ impl<T> MapRef<T> {
 }
 
 impl<T: Copy> MapRef<T> {
-    /// A copy of the whole value.
+    /// Returns a copy of the whole value.
     #[inline(always)]
     pub fn copy(self) -> T {
         // SAFETY: a live, aligned map value of plain data.
@@ -57,7 +57,7 @@ impl<T: Copy> MapRef<T> {
     }
 }
 
-/// A field of a map value as a word for atomic operations: `word!(account.acquired)`.
+/// Gives a field of a map value as a word for atomic operations: `word!(account.acquired)`.
 macro_rules! word {
     ($value:ident.$field:ident) => {{
         let value: $crate::map_ref::MapRef<_> = $value;
@@ -89,7 +89,7 @@ pub(crate) use {get, set, word};
 
 /// Look-up of a map value.
 pub trait Lookup<K, T> {
-    /// The value under a key.
+    /// Returns the value under a key.
     fn at(&self, key: K) -> Option<MapRef<T>>;
 }
 
@@ -122,7 +122,7 @@ impl<K, Q: Borrow<K>, T> Lookup<Q, T> for LruHashMap<K, T> {
 }
 
 impl MapRef<u64> {
-    /// A value that is one word, for atomic operations.
+    /// Returns a value that is one word, for atomic operations.
     #[inline(always)]
     pub fn word(self) -> crate::atomic::Word {
         // SAFETY: a live, aligned map value.

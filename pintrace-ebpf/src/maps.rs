@@ -1,4 +1,4 @@
-//! Every map, with its bound. What finds a map full is counted (pintrace_common::counters::Loss).
+//! All maps of the ledger, with their bounds. A full map is counted (pintrace_common::counters::Loss).
 //!
 //! The loader may lower or raise the bounds before the maps are created.
 
@@ -14,7 +14,7 @@ use pintrace_common::{
 
 use crate::compat::loops::ON_DEMAND;
 
-/// 0 until everything is attached: the hooks return at once.
+/// The gate. At 0 the hooks return at once; user space sets 1 once all hooks are attached.
 #[map]
 pub static GATE: Array<u64> = Array::with_max_entries(1, 0);
 
@@ -30,8 +30,8 @@ pub static TOTALS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Total::COUNT
 #[map]
 pub static LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(Loss::COUNT as u32, 0);
 
-/// The folio table: struct page address / (64 * sizeof(struct page)) to 64 cells. On demand, never
-/// taken back: at worst 8 bytes for each page frame that was ever pinned, and a little.
+/// The folio table: struct page address / (64 * sizeof(struct page)) to 64 cells. The map allocates on demand and never
+/// frees: at worst 8 bytes for each page frame that was ever pinned, and a little.
 #[map]
 pub static CHUNKS: HashMap<u64, Chunk> = HashMap::with_max_entries(limits::FOLIO_CHUNKS, ON_DEMAND);
 
@@ -44,7 +44,7 @@ pub static MULTI_OWNER_FOLIOS: HashMap<u64, MultiOwnerFolio> =
 #[map]
 pub static ACCOUNT_IDS: HashMap<AccountKey, u32> = HashMap::with_max_entries(limits::ACCOUNTS, ON_DEMAND);
 
-/// Accounts by id. Id 0 is the one that takes what finds no other.
+/// Accounts by id. Account 0 collects the pins for which no account is free.
 #[map]
 pub static ACCOUNTS: Array<Account> = Array::with_max_entries(limits::ACCOUNTS, 0);
 
@@ -52,27 +52,27 @@ pub static ACCOUNTS: Array<Account> = Array::with_max_entries(limits::ACCOUNTS, 
 #[map]
 pub static EXTENTS: Array<Extent> = Array::with_max_entries(limits::EXTENTS, 0);
 
-/// Ids that were used before and are free again.
+/// Account ids that were used before and are free again.
 #[map]
 pub static FREE_ACCOUNTS: Queue<u32> = Queue::with_max_entries(limits::ACCOUNTS, 0);
 
-/// Indices that were used before and are free again.
+/// Extent indices that were used before and are free again.
 #[map]
 pub static FREE_EXTENTS: Queue<u32> = Queue::with_max_entries(limits::EXTENTS, 0);
 
-/// How many ids were ever given out: accounts at 0 (id 0 is taken), extents at 1.
+/// Number of ids ever allocated: accounts at 0 (id 0 is reserved), extents at 1.
 #[map]
 pub static NEXT_IDS: Array<u64> = Array::with_max_entries(2, 0);
 
-/// Tasks inside a pin call that may migrate pages first, by tgid << 32 | tid.
+/// Tasks inside a long-term pin call, which may migrate pages first, by tgid << 32 | tid.
 #[map]
 pub static LONGTERM_CALLS: HashMap<u64, u64> = HashMap::with_max_entries(limits::LONGTERM_CALLS, ON_DEMAND);
 
-/// How many such calls are under way: spares the releases a look-up.
+/// Number of long-term pin calls in flight. At 0 a release makes no look-up.
 #[map]
 pub static LONGTERM_CALLS_ACTIVE: Array<u64> = Array::with_max_entries(1, 0);
 
-/// Marks that first copies of programs leave for the second ([`crate::backup`]).
+/// Tokens that primary programs leave for their backups ([`crate::backup`]).
 #[map]
 pub static BACKUP_TOKENS: Array<u64> = Array::with_max_entries(limits::BACKUP_TOKENS, 0);
 
@@ -80,11 +80,11 @@ pub static BACKUP_TOKENS: Array<u64> = Array::with_max_entries(limits::BACKUP_TO
 #[map]
 pub static WANTED_STACKS: Array<WantedStack> = Array::with_max_entries(limits::WANTED_STACKS, 0);
 
-/// The account that a thread used last, by the low bits of its id.
+/// The account that a thread used last, by the low bits of the thread's id.
 #[map]
 pub static RECENT: Array<u32> = Array::with_max_entries(limits::RECENT, 0);
 
-/// What a kprobe saw, kept for its kretprobe, by tgid << 32 | tid.
+/// Arguments that a kprobe keeps for its kretprobe, by tgid << 32 | tid.
 #[map]
 pub static PROBED: HashMap<u64, crate::ledger::pin_call::PinCall> =
     HashMap::with_max_entries(limits::LONGTERM_CALLS, ON_DEMAND);
@@ -93,32 +93,33 @@ pub static PROBED: HashMap<u64, crate::ledger::pin_call::PinCall> =
 #[map]
 pub static STACKS: StackTrace = StackTrace::with_max_entries(limits::STACKS, 0);
 
-/// Processes that have an account, by their ids. The others may end unseen.
+/// Processes that have an account, by tgid. The exit of other processes is not reported.
 #[map]
 pub static PROCESSES: HashMap<u32, PinningProcess> = HashMap::with_max_entries(limits::ACCOUNTS, ON_DEMAND);
 
 #[map]
 static ZERO: Array<u64> = Array::with_max_entries(1, 0);
 
-/// Zeros that the verifier does not know to be any.
+/// Zeros whose value the verifier does not know.
 ///
-/// Up to 6.6 it follows a bpf_loop callback once, with the stack as it stands at the call: what it
-/// knows to be zero there it would take for zero on every turn, and drop the code that is not. Each is
-/// read by itself, because it would take copies of one for equal for good, and follow every combination.
+/// Up to 6.6 the verifier follows a bpf_loop callback once, with the stack of the moment of the call. The verifier
+/// would take a known zero on that stack for zero in every iteration, and drop the code for other values. Each zero is
+/// read separately, because the verifier would take copies of one zero for equal in all iterations, and follow every
+/// combination.
 #[derive(Clone, Copy)]
 pub struct Zeros(*const u64);
 
 impl Zeros {
-    /// Always there: the map has one entry.
+    /// Always succeeds, because the map has one entry.
     #[inline(always)]
     pub fn find() -> Option<Self> {
         ZERO.get_ptr(0).map(Self)
     }
 
-    /// Another one.
+    /// Returns one more zero.
     #[inline(always)]
     pub fn next(self) -> u64 {
-        // SAFETY: a live map value that nobody writes.
+        // SAFETY: a live map value that is never written.
         unsafe { self.0.read_volatile() }
     }
 }

@@ -1,5 +1,5 @@
-//! The modules that both objects with tracing programs consist of. Their roots (`main.rs`, `without_bpf_loop.rs`) add
-//! `compat`, the only room that differs.
+//! The modules that both objects with tracing programs share. Their roots (`main.rs`, `without_bpf_loop.rs`) add
+//! `compat`, the only part that differs.
 
 pub mod atomic;
 pub mod backup;

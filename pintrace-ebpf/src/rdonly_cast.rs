@@ -1,43 +1,44 @@
 //! Reads kernel memory by plain loads (`bpf_rdonly_cast`, 6.2) instead of a helper that copies.
 //!
-//! Unreadable memory reads as 0, so a 0 is ambiguous; [`crate::kernel`] reads again by the helper where that matters. Where
-//! the kernel has no `bpf_rdonly_cast`, every function here returns `None`, and the verifier drops the code.
+//! Unreadable memory reads as 0, so a 0 is ambiguous. [`crate::kernel`] reads again by the helper where the difference
+//! matters. If the kernel has no `bpf_rdonly_cast`, every function here returns `None`, and the verifier drops the
+//! code.
 
 use pintrace_common::rdonly_cast;
 
 use crate::facts::FACTS;
 
-/// Memory as so many words.
+/// Kernel memory as an array of words.
 pub struct Words(*const u64);
 
 impl Words {
-    /// What lies at an address.
+    /// Returns the words at an address.
     #[inline(always)]
     pub fn at(address: u64) -> Option<Self> {
         if FACTS.rdonly_cast_type() == 0 {
             return None;
         }
-        // SAFETY: the verifier checks the call; what comes back may be read and nothing else.
+        // SAFETY: the verifier checks the call, and allows only reads through the result.
         let function: extern "C" fn(u64, u32) -> *const u64 =
             unsafe { core::mem::transmute(rdonly_cast::PLACEHOLDER as usize) };
         Some(Self(function(address, FACTS.rdonly_cast_type())))
     }
 
-    /// One of them.
+    /// Returns the word at an index.
     #[inline(always)]
     pub fn word<const INDEX: usize>(&self) -> u64 {
-        // SAFETY: the verifier checks that the struct which stands for the memory has that many.
+        // SAFETY: the verifier checks that the type of the memory has enough words.
         unsafe { self.0.add(INDEX).read_volatile() }
     }
 }
 
-/// A u64.
+/// Returns a u64.
 #[inline(always)]
 pub fn u64_at(address: u64) -> Option<u64> {
     Some(Words::at(address)?.word::<0>())
 }
 
-/// A u32.
+/// Returns a u32.
 #[inline(always)]
 pub fn u32_at(address: u64) -> Option<u32> {
     // SAFETY: half of a word that may be read.

@@ -4,7 +4,7 @@ use pintrace_common::counters::Loss;
 
 use crate::{count, maps};
 
-/// Sends a record; counts it when the ring is full.
+/// Sends a record, or counts a loss if the ring is full.
 #[inline(always)]
 pub fn emit<T: 'static>(record: T) {
     match maps::RING.reserve::<T>(0) {
@@ -16,7 +16,7 @@ pub fn emit<T: 'static>(record: T) {
     }
 }
 
-/// Sends a record that `fill` writes where it is to lie: what is large would not fit the stack.
+/// Sends a record that `fill` writes in the ring itself, for records that are too large for the stack.
 #[inline(always)]
 pub fn emit_in_place<T: 'static>(fill: impl FnOnce(*mut T)) {
     match maps::RING.reserve::<T>(0) {

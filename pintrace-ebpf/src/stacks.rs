@@ -1,8 +1,8 @@
 //! Kernel stacks of the calls that open an account or an extent.
 //!
-//! Unwinding takes longer than all other work of a hook. Where a thread may be preempted inside a hook ([`crate::backup`]),
-//! that time would cost other threads their calls. There a program of its own unwinds, after the programs that count. If
-//! the kernel skips it, a stack is missing and no page is.
+//! Unwinding takes longer than all other work of a hook. If a thread may be preempted inside a hook
+//! ([`crate::backup`]), the kernel would skip the hook for more calls of other threads. So a separate program unwinds,
+//! after the programs that count. If the kernel skips the separate program, a stack is missing and no page is.
 
 use core::ffi::c_void;
 
@@ -20,17 +20,17 @@ use pintrace_common::{
 use crate::map_ref::{Lookup, set};
 use crate::{backup, count, facts::FACTS, maps};
 
-/// When a hook takes the stack.
+/// The time at which a hook takes the stack.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum When {
     /// At once.
     Now,
-    /// When [`fetch`] runs, for whoever [`Opened::announce`] names.
+    /// When [`fetch`] runs, for the account and extent that [`Opened::announce`] names.
     Later,
 }
 
 impl When {
-    /// What suits the trampolines of this kernel.
+    /// Returns the time that suits the trampolines of this kernel.
     #[inline(always)]
     pub fn in_trampoline() -> Self {
         if FACTS.has_backups() == 0 {
@@ -41,7 +41,7 @@ impl When {
     }
 }
 
-/// What a call opens, and its stack once it has been taken: both have the same.
+/// The account and extent that a call opens, and their common stack once the stack has been taken.
 pub struct Opened {
     when: When,
     stack: i64,
@@ -49,11 +49,11 @@ pub struct Opened {
     extent: u64,
 }
 
-/// No stack has been taken so far.
+/// No stack has been taken yet.
 const NONE: i64 = i64::MIN;
 
 impl Opened {
-    /// Nothing yet.
+    /// Returns the state of a call that has opened no account and no extent.
     #[inline(always)]
     pub fn nothing(when: When) -> Self {
         Self {
@@ -64,7 +64,7 @@ impl Opened {
         }
     }
 
-    /// The stack for an account or extent that is being opened.
+    /// Returns the stack for an account or extent that is being opened.
     #[inline(always)]
     pub fn stack(&mut self, ctx: *mut c_void) -> i64 {
         if self.when == When::Later {
@@ -76,26 +76,26 @@ impl Opened {
         self.stack
     }
 
-    /// An account was opened.
+    /// Records that an account was opened.
     #[inline(always)]
     pub fn account(&mut self, id: u32) {
         self.account = u64::from(id);
     }
 
-    /// An extent was opened.
+    /// Records that an extent was opened.
     #[inline(always)]
     pub fn extent(&mut self, index: u32) {
         self.extent = u64::from(index) + 1;
     }
 
-    /// Tells [`fetch`] whose stack this call's is.
+    /// Asks [`fetch`] for the stack of the call.
     #[inline(always)]
     pub fn announce(&self, ctx: *mut c_void) {
         if self.when == When::Now || self.account | self.extent == 0 {
             return;
         }
         if let Some(wanted) = maps::WANTED_STACKS.at(backup::slot_of(ctx, limits::WANTED_STACKS)) {
-            // Two calls in one place at one moment would cost one its stack.
+            // If two calls use one slot at the same time, one call loses its stack.
             set!(wanted.account = self.account);
             set!(wanted.extent = self.extent);
             set!(wanted.call = ctx as u64);
@@ -103,7 +103,7 @@ impl Opened {
     }
 }
 
-/// Takes the stack that the hooks on this very call have asked for.
+/// Takes the stack that the hooks on the same call have asked for.
 #[inline(always)]
 fn fetch(ctx: *mut c_void) -> i32 {
     let Some(wanted) = maps::WANTED_STACKS.at(backup::slot_of(ctx, limits::WANTED_STACKS)) else {
@@ -122,22 +122,22 @@ fn fetch(ctx: *mut c_void) -> i32 {
     if account != 0
         && let Some(account) = maps::ACCOUNTS.at(account as u32)
     {
-        // This thread has opened it, and only this writes the field.
+        // The thread has opened the account, and only `fetch` writes the field.
         set!(account.stack = stack);
     }
     if extent != 0
         && let Some(extent) = maps::EXTENTS.at((extent - 1) as u32)
     {
-        // If it has closed and been opened anew meanwhile, that one waits for a stack as well.
+        // A new extent with the same index waits for a stack as well.
         set!(extent.stack = stack);
     }
     0
 }
 
-/// Stores the kernel stack of this moment; negative if that failed, which is counted.
+/// Stores the present kernel stack and returns its id. Returns a negative number, and counts a loss, on failure.
 #[inline(always)]
 pub fn take(ctx: *mut c_void) -> i64 {
-    // The same helper serves every kind of program; the wrapper's name does not matter.
+    // The helper is the same for every kind of program, so the wrapper's type does not matter.
     if let Ok(id) = FExitContext::new(ctx).get_stackid(&maps::STACKS, 0) {
         id
     } else {

@@ -2,7 +2,7 @@
 
 use crate::{compat::pt_regs, facts::MM_EVENT_FACTS, kernel};
 
-/// The call, as user space made it.
+/// The registers of a system call, as user space made the call.
 #[derive(Clone, Copy)]
 pub struct SyscallArgs {
     registers: Option<*const u8>,
@@ -12,7 +12,7 @@ pub struct SyscallArgs {
 pub const MREMAP: i64 = 25;
 
 impl SyscallArgs {
-    /// The running task's.
+    /// Returns the system call of the running task.
     #[inline(always)]
     pub fn current() -> Self {
         Self {
@@ -20,14 +20,14 @@ impl SyscallArgs {
         }
     }
 
-    /// Its number; -1 for none.
+    /// Returns the number of the system call; -1 for none.
     #[inline(always)]
     pub fn number(self) -> i64 {
         self.register::<i64>(MM_EVENT_FACTS.regs_call()).unwrap_or(-1)
     }
 
-    /// Whether an address is one of those whose pages this mremap(old, old_bytes, new_bytes, ..) takes elsewhere: what it
-    /// cuts off, and what was where it takes them, is unmapped like any other.
+    /// Returns true if this mremap(old, old_bytes, new_bytes, ..) moves the page at an address. The kernel unmaps the
+    /// pages beyond `new_bytes`, and the pages at the destination, like any other pages.
     #[inline(always)]
     pub fn moves(self, address: u64) -> bool {
         let old = self.register::<u64>(MM_EVENT_FACTS.regs_first()).unwrap_or(0);
@@ -41,8 +41,8 @@ impl SyscallArgs {
         address >= old && address - old < (moved + 4095) & !4095
     }
 
-    /// The addresses whose pages this mremap(old, old_bytes, new_bytes, flags, ..) takes elsewhere while their mapping stays
-    /// (`MREMAP_DONTUNMAP`); `None` for any other call.
+    /// Returns the range whose pages this mremap(old, old_bytes, new_bytes, flags, ..) moves without unmapping the
+    /// range (`MREMAP_DONTUNMAP`); `None` for any other call.
     #[inline(always)]
     pub fn emptied(self) -> Option<(u64, u64)> {
         const DONTUNMAP: u64 = 4;
@@ -54,7 +54,8 @@ impl SyscallArgs {
         Some((old, old + ((bytes + 4095) & !4095)))
     }
 
-    /// A number by which two moments are told to be in the same call, if the thread is the same: what was asked for. 0 for none.
+    /// Returns a number that is equal for two moments of the same call of a thread: a hash of the call's number and
+    /// arguments; 0 for none.
     #[inline(always)]
     pub fn identity(self) -> u64 {
         let Some(number) = self.register::<u64>(MM_EVENT_FACTS.regs_call()) else {
@@ -62,8 +63,8 @@ impl SyscallArgs {
         };
         let first = self.register::<u64>(MM_EVENT_FACTS.regs_first()).unwrap_or(0);
         let second = self.register::<u64>(MM_EVENT_FACTS.regs_second()).unwrap_or(0);
-        let backup2 = self.register::<u64>(MM_EVENT_FACTS.regs_third()).unwrap_or(0);
-        let all = number ^ first.rotate_left(16) ^ second.rotate_left(32) ^ backup2.rotate_left(48);
+        let third = self.register::<u64>(MM_EVENT_FACTS.regs_third()).unwrap_or(0);
+        let all = number ^ first.rotate_left(16) ^ second.rotate_left(32) ^ third.rotate_left(48);
         all | 1 << 63
     }
 

@@ -1,6 +1,6 @@
 //! The tracing programs for kernels from 5.10 to 5.16. Those kernels have no `bpf_loop` (5.17), no helpers for the
-//! frame of a trampoline (5.17), and before 5.12 no compare-and-swap in BPF. All modules but `compat` are those of
-//! `main.rs`.
+//! frame of a trampoline (5.17), and before 5.12 no compare-and-swap in BPF. All modules but `compat` are the modules
+//! of `main.rs`.
 #![no_std]
 #![no_main]
 #![expect(

@@ -1,5 +1,5 @@
-//! The functions that the hooks call, driven by BPF_PROG_TEST_RUN over synthetic struct pages. Built
-//! for `cargo xtask bench core` alone, because its tables are large.
+//! Benchmarks of the functions that the hooks call: BPF_PROG_TEST_RUN runs the functions over synthetic struct pages.
+//! Only `cargo xtask bench core` builds this module, because its tables are large.
 
 use core::ffi::c_void;
 
@@ -29,30 +29,30 @@ use crate::{
     stacks::When,
 };
 
-/// Synthetic struct pages: 1 GiB worth, and a page more so that a chunk may straddle the end.
+/// Number of synthetic struct pages: 1 GiB worth, and 64 more so that a chunk may straddle the end.
 const PAGES: u32 = (1 << 18) + 64;
 
-/// One value, because struct pages are aligned to their size and map values only to 8 bytes.
+/// One map value, because struct pages are aligned to their size and map values only to 8 bytes.
 #[map]
 static BENCH_PAGES: Array<[u64; WORDS]> = Array::with_max_entries(1, 0);
 
-/// u64 words of a struct page, and of all of them with one to spare for the alignment.
+/// Number of u64 words of a struct page, and of all struct pages with one to spare for the alignment.
 const PAGE_WORDS: usize = 8;
 const WORDS: usize = (PAGES as usize + 1) * PAGE_WORDS;
 
-/// What pages[] would hold.
+/// The pages[] of the synthetic pin calls.
 #[map]
 static BENCH_POINTERS: Array<u64> = Array::with_max_entries(PAGES, 0);
 
-/// Turns that the last run made.
+/// Number of iterations of the last run.
 #[map]
 static BENCH_ITERATIONS: Array<u64> = Array::with_max_entries(1, 0);
 
 #[map]
 static BENCH_HASH: HashMap<u64, u64> = HashMap::with_max_entries(1 << 16, BPF_F_NO_PREALLOC);
 
-/// Arguments of a run, from the test-run's context: how often, how many pages, which flags, and how
-/// many pages a folio has.
+/// Arguments of a run, from the context of the test run: number of iterations, number of pages, `gup_flags`, and number
+/// of pages of a folio.
 #[derive(Clone, Copy)]
 struct Run {
     iterations: u64,
@@ -76,7 +76,7 @@ impl Run {
 
     #[inline(always)]
     fn each(&mut self, body: extern "C" fn(u32, *mut Self) -> i64) -> i32 {
-        // SAFETY: the callback takes the state it is given, which outlives the call.
+        // SAFETY: the callback takes the state that is passed here, and the state outlives the call.
         let made = unsafe {
             bpf_loop(
                 self.iterations as u32,
@@ -85,7 +85,7 @@ impl Run {
                 0,
             )
         };
-        // A raw tracepoint's return value goes nowhere.
+        // The kernel ignores the return value of a raw tracepoint, so a map returns the number.
         if let Some(iterations) = BENCH_ITERATIONS.get_ptr_mut(0) {
             // SAFETY: a live map value; benches run one at a time.
             unsafe { *iterations = made as u64 };
@@ -109,15 +109,15 @@ macro_rules! bench {
 bench! {
     /// Makes `iterations` struct pages, in folios of `folio_pages`.
     bench_setup = setup;
-    /// The loop alone.
+    /// Measures the loop alone.
     bench_empty = empty;
-    /// One hash update, look-up and delete.
+    /// Measures one hash update, look-up and delete.
     bench_hash = hash;
-    /// A pin call and its release, in the shipped folio table.
+    /// Measures a pin call and its release, in the shipped folio table.
     bench_chunks = pin_unpin::<Chunks>;
-    /// The same, in a hash keyed by folio.
+    /// Measures the same calls in a hash keyed by folio.
     bench_by_folio = pin_unpin::<ByFolio>;
-    /// The same, in an array indexed by page frame number.
+    /// Measures the same calls in an array indexed by page frame number.
     bench_by_frame = pin_unpin::<ByFrame>;
 }
 
@@ -135,7 +135,7 @@ extern "C" fn hash(index: u32, _run: *mut Run) -> i64 {
 }
 
 extern "C" fn setup(index: u32, run: *mut Run) -> i64 {
-    // SAFETY: bpf_loop hands back the state.
+    // SAFETY: bpf_loop passes the state on.
     let folio_pages = unsafe { (*run).folio_pages } as u32;
     let within = if folio_pages == 0 { 0 } else { index % folio_pages };
     let (Some(memory), Some(pointer), Some(origin)) = (
@@ -146,7 +146,7 @@ extern "C" fn setup(index: u32, run: *mut Run) -> i64 {
         return 1;
     };
     let slot = memory as u64;
-    // Through memory, so that the verifier forgets that this number is a pointer.
+    // The helper copies the number, so that the verifier forgets that the number is a pointer.
     let Some(base) = kernel::read_u64(&raw const slot as u64) else {
         return 1;
     };
@@ -158,7 +158,7 @@ extern "C" fn setup(index: u32, run: *mut Run) -> i64 {
     let address = base + word as u64 * 8;
     let size = 1u64 << (FACTS.page_struct_shift() & 31);
     let large = folio_pages > 1;
-    // SAFETY: a live map value; the page's words lie inside it by the check above.
+    // SAFETY: a live map value. The check above keeps the page's words inside the value.
     unsafe {
         let page = memory.cast::<u64>().add(word);
         let head_flag = if large && within == 0 {
@@ -172,10 +172,10 @@ extern "C" fn setup(index: u32, run: *mut Run) -> i64 {
         } else {
             address - u64::from(within) * size + 1
         };
-        // _mapcount 0, _refcount pinned twice.
+        // `_mapcount` is 0, and `_refcount` that of a page pinned twice.
         *page.add(6) = 2048 << 32;
         if large && within == 1 {
-            // The field lies in the second struct page of a folio, which is this one.
+            // The number of pages is in the second struct page of a folio, which is the present one.
             let offset = FACTS.folio_nr_pages().wrapping_sub(64) as usize & 0x3c;
             *page.cast::<u8>().add(offset).cast::<u32>() = folio_pages;
         }
@@ -188,13 +188,13 @@ extern "C" fn setup(index: u32, run: *mut Run) -> i64 {
 }
 
 extern "C" fn pin_unpin<T: CellTable>(_index: u32, run: *mut Run) -> i64 {
-    // SAFETY: bpf_loop hands back the state.
+    // SAFETY: bpf_loop passes the state on.
     let run = unsafe { *run };
     let Some(first) = BENCH_POINTERS.get_ptr(0) else {
         return 1;
     };
     let slot = first as u64;
-    // Through memory, as above: a hook reads a number too.
+    // The helper copies the number, as above. A hook reads a number too.
     let Some(array) = kernel::read_u64(&raw const slot as u64) else {
         return 1;
     };

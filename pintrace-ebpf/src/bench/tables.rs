@@ -1,4 +1,5 @@
-//! Folio tables that lost to the shipped one, kept so that the choice can be measured again.
+//! Folio tables that the shipped table replaced. The bench keeps them, so that the choice can be measured again.
+//! again.
 
 use aya_ebpf::{
     bindings::{BPF_F_NO_PREALLOC, BPF_NOEXIST},
@@ -16,7 +17,7 @@ static BENCH_BY_FOLIO: HashMap<u64, u64> = HashMap::with_max_entries(1 << 19, BP
 #[map]
 static BENCH_BY_FRAME: Array<u64> = Array::with_max_entries(1 << 19, 0);
 
-/// Address of the first synthetic struct page: what vmemmap_base is to real ones.
+/// Address of the first synthetic struct page, as `vmemmap_base` is for real struct pages.
 #[map]
 pub static BENCH_ORIGIN: Array<u64> = Array::with_max_entries(1, 0);
 

@@ -1,5 +1,5 @@
-//! Hooks on the functions that pin an already pinned folio once more (mm/gup.c). They never call a pin function, and no pin
-//! function calls them.
+//! Hooks on the functions that pin an already pinned folio once more (mm/gup.c). These functions never call a pin
+//! function, and no pin function calls them.
 
 use core::ffi::c_void;
 
@@ -24,8 +24,8 @@ use crate::{
     stacks::{Opened, When},
 };
 
-/// Takes in `pins` more pins of a folio, and says whether it has them. They are of whoever holds it alone, and else of the
-/// running task.
+/// Adds `pins` pins of a folio to the ledger, and returns true if the folio carries a pin. The pins go to the folio's
+/// only owner, or else to the account of the running task.
 #[inline(always)]
 fn more(ctx: *mut c_void, parameters: u32, pins: u64) -> bool {
     let folio = Folio::of(argument(ctx, 0));
@@ -33,7 +33,7 @@ fn more(ctx: *mut c_void, parameters: u32, pins: u64) -> bool {
         count::loss(Loss::StructPageUnreadable, pins);
         return false;
     }
-    // The zero page, which folio_add_pin leaves alone.
+    // folio_add_pin does not pin the zero page.
     if !folio.is_pinned() {
         count::total(Total::Unpinned, pins);
         return false;
@@ -66,8 +66,8 @@ fn more(ctx: *mut c_void, parameters: u32, pins: u64) -> bool {
     true
 }
 
-/// folio_add_pin(folio), for legacy direct I/O (`dio_pin_page`, fs/direct-io.c): one pin more, which the books count
-/// only when it is released.
+/// Handles folio_add_pin(folio), for legacy direct I/O (`dio_pin_page`, fs/direct-io.c): one more pin, which vmstat
+/// counts only when the pin is released.
 #[inline(always)]
 fn one_more(role: Role, ctx: *mut c_void) -> i32 {
     if let Some(_claim) = role.claim(ctx)
@@ -79,7 +79,8 @@ fn one_more(role: Role, ctx: *mut c_void) -> i32 {
     0
 }
 
-/// folio_add_pins(folio, pins), for iommufd (`batch_from_folios`, drivers/iommu/iommufd/pages.c): the books count these.
+/// Handles folio_add_pins(folio, pins), for iommufd (`batch_from_folios`, drivers/iommu/iommufd/pages.c). vmstat counts
+/// these pins.
 #[inline(always)]
 fn several_more(role: Role, ctx: *mut c_void) -> i32 {
     if let Some(_claim) = role.claim(ctx)
@@ -90,25 +91,25 @@ fn several_more(role: Role, ctx: *mut c_void) -> i32 {
     0
 }
 
-/// Return of folio_add_pin.
+/// Runs on return of folio_add_pin.
 #[fexit]
 pub fn return_folio_add_pin(ctx: FExitContext) -> i32 {
     one_more(Role::Primary, ctx.as_ptr())
 }
 
-/// Its backup.
+/// Is the backup of [`return_folio_add_pin`].
 #[fexit]
 pub fn return_folio_add_pin_backup(ctx: FExitContext) -> i32 {
     one_more(Role::LastBackup, ctx.as_ptr())
 }
 
-/// Return of folio_add_pins.
+/// Runs on return of folio_add_pins.
 #[fexit]
 pub fn return_folio_add_pins(ctx: FExitContext) -> i32 {
     several_more(Role::Primary, ctx.as_ptr())
 }
 
-/// Its backup.
+/// Is the backup of [`return_folio_add_pins`].
 #[fexit]
 pub fn return_folio_add_pins_backup(ctx: FExitContext) -> i32 {
     several_more(Role::LastBackup, ctx.as_ptr())

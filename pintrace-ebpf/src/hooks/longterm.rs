@@ -1,8 +1,8 @@
 //! Hooks that mark long-term calls in flight, and count the pins that the kernel drops inside such calls.
 //!
-//! All long-term calls but memfd_pin_folios pin, check, drop, migrate and pin again in `__gup_longterm_locked` (mm/gup.c);
-//! direct I/O hardly ever goes there. Where that function cannot be hooked, the entry of each pin function sets the mark,
-//! and its return clears it.
+//! All long-term calls but memfd_pin_folios pin, check, drop, migrate and pin again in `__gup_longterm_locked`
+//! (mm/gup.c). Direct I/O rarely calls that function. Where `__gup_longterm_locked` cannot be hooked, the entry of each
+//! pin function sets the mark, and the return of the pin function clears the mark.
 
 use core::ffi::c_void;
 
@@ -18,7 +18,7 @@ use crate::{
     ledger::{acquire::gate_is_open, longterm_scope, release},
 };
 
-/// Where the flags stand in __gup_longterm_locked(mm, start, nr_pages, pages, vmas or locked, gup_flags).
+/// Index of the flags in __gup_longterm_locked(mm, start, nr_pages, pages, vmas or locked, gup_flags).
 const FLAGS: u32 = 5;
 
 #[inline(always)]
@@ -63,13 +63,13 @@ entries! {
     enter_pin_user_pages_unlocked enter_pin_user_pages_unlocked_backup 3;
 }
 
-/// Return of __gup_longterm_locked.
+/// Runs on return of __gup_longterm_locked.
 #[fexit]
 pub fn leave_longterm(ctx: FExitContext) -> i32 {
     left(Role::Primary, ctx.as_ptr())
 }
 
-/// Its backup.
+/// Is the backup of [`leave_longterm`].
 #[fexit]
 pub fn leave_longterm_backup(ctx: FExitContext) -> i32 {
     left(Role::LastBackup, ctx.as_ptr())
@@ -83,22 +83,23 @@ fn entered_memfd(role: Role) -> i32 {
     0
 }
 
-/// Entry of memfd_pin_folios, which always pins long-term.
+/// Runs on entry of memfd_pin_folios, which always pins long-term.
 #[fentry]
 pub fn enter_memfd_pin_folios(_ctx: FEntryContext) -> i32 {
     entered_memfd(Role::Primary)
 }
 
-/// Its backup.
+/// Is the backup of [`enter_memfd_pin_folios`].
 #[fentry]
 pub fn enter_memfd_pin_folios_backup(_ctx: FEntryContext) -> i32 {
     entered_memfd(Role::LastBackup)
 }
 
-/// gup_put_folio(folio, refs, flags): what a pin call drops of its own pins.
+/// Handles gup_put_folio(folio, refs, flags), by which a pin call drops its own pins.
 #[inline(always)]
 fn dropped(role: Role, ctx: *mut c_void) -> i32 {
-    // No look at the gate: without a marked call, of which there is none while it is shut, nothing happens.
+    // No test of the gate is needed: while the gate is closed no call is marked, and without a marked call nothing
+    // happens.
     if longterm_scope::inside(ctx)
         && let Some(_claim) = role.claim(ctx)
     {
@@ -107,25 +108,25 @@ fn dropped(role: Role, ctx: *mut c_void) -> i32 {
     0
 }
 
-/// Entry of gup_put_folio.
+/// Runs on entry of gup_put_folio.
 #[fentry]
 pub fn gup_put_folio(ctx: FEntryContext) -> i32 {
     dropped(Role::Primary, ctx.as_ptr())
 }
 
-/// Its backup.
+/// Is the backup of [`gup_put_folio`].
 #[fentry]
 pub fn gup_put_folio_backup(ctx: FEntryContext) -> i32 {
     dropped(Role::LastBackup, ctx.as_ptr())
 }
 
-/// Entry of put_compound_head(page, refs, flags), which it was called before there were folios.
+/// Runs on entry of put_compound_head(page, refs, flags), the older name of gup_put_folio in kernels without folios.
 #[fentry]
 pub fn put_compound_head(ctx: FEntryContext) -> i32 {
     dropped(Role::Primary, ctx.as_ptr())
 }
 
-/// Its backup.
+/// Is the backup of [`put_compound_head`].
 #[fentry]
 pub fn put_compound_head_backup(ctx: FEntryContext) -> i32 {
     dropped(Role::LastBackup, ctx.as_ptr())

@@ -1,5 +1,5 @@
-//! Hooks on the return of the exported pin functions (mm/gup.c). These functions never call one another, so that one hook
-//! on each sees every pin exactly once.
+//! Hooks on the return of the exported pin functions (mm/gup.c). These functions never call one another, so that one
+//! hook on each function sees every pin exactly once.
 
 use core::ffi::c_void;
 
@@ -13,10 +13,10 @@ use crate::{
     stacks::When,
 };
 
-/// Where a prototype has what; -1 for the running task's own `mm`.
+/// The index of each argument in the prototype of a pin function.
 #[derive(Clone, Copy)]
 struct Shape {
-    /// How many parameters it has where that has to be known, which is before 5.17 (`trampoline.rs`).
+    /// Number of parameters. Only kernels before 5.17 need the number (`trampoline.rs`).
     parameters: u32,
     mm: i32,
     start: u32,
@@ -32,7 +32,7 @@ const PLAIN: Shape = Shape {
     flags: 2,
     pages: 3,
 };
-/// long (start, nr, flags, pages, vmas or locked), as it was before 6.5.
+/// long (start, nr, flags, pages, vmas or locked), up to 6.4.
 const PLAIN_AND_ONE: Shape = Shape {
     parameters: 5,
     ..PLAIN
@@ -64,7 +64,7 @@ fn returned(role: Role, ctx: *mut c_void, shape: Shape, pages: i64) -> i32 {
     }
     let flags = trampoline::argument(ctx, shape.flags);
     if longterm_scope::is_longterm(flags) {
-        // Where its own hooks stand at the call's heart, the mark is gone already.
+        // Where `__gup_longterm_locked` is hooked, its return has already cleared the mark.
         longterm_scope::unmark();
     }
     if pages <= 0 {
@@ -119,8 +119,8 @@ pin_returns! {
 
 const MEMFD_PARAMETERS: u32 = 6;
 
-/// memfd_pin_folios(file, start, end, folios, max, offset): always long-term, one pin a folio. The
-/// address of the extent is the offset in the file: no address space is involved.
+/// Handles memfd_pin_folios(file, start, end, folios, max, offset), which always pins long-term and takes one pin for
+/// each folio. The address of the extent is the offset in the file, because the call concerns no mm.
 #[inline(always)]
 fn returned_memfd(role: Role, ctx: &FExitContext) -> i32 {
     let raw = ctx.as_ptr();
@@ -138,7 +138,7 @@ fn returned_memfd(role: Role, ctx: &FExitContext) -> i32 {
     let folios = folios as i64;
     if folios > 0 {
         let address = trampoline::argument(raw, 1) & !4095;
-        // The last byte is meant too.
+        // `end` is the offset of the last byte.
         let end = (trampoline::argument(raw, 2) | 4095) + 1;
         let call = PinCall {
             mm: 0,
@@ -154,13 +154,13 @@ fn returned_memfd(role: Role, ctx: &FExitContext) -> i32 {
     0
 }
 
-/// Return of memfd_pin_folios.
+/// Runs on return of memfd_pin_folios.
 #[fexit]
 pub fn return_memfd_pin_folios(ctx: FExitContext) -> i32 {
     returned_memfd(Role::Primary, &ctx)
 }
 
-/// Its backup.
+/// Is the backup of [`return_memfd_pin_folios`].
 #[fexit]
 pub fn return_memfd_pin_folios_backup(ctx: FExitContext) -> i32 {
     returned_memfd(Role::LastBackup, &ctx)

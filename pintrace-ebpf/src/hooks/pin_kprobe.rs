@@ -1,5 +1,5 @@
-//! Kprobes that stand in where a trampoline is refused: up to about 6.5 x86 cannot trace functions
-//! of more than six arguments (arch/x86/net/bpf_jit_comp.c), such as `pin_user_pages_remote`.
+//! Kprobes for functions without a trampoline: up to about 6.5, x86 cannot trace functions with more than six arguments
+//! (arch/x86/net/bpf_jit_comp.c), such as `pin_user_pages_remote`.
 
 use aya_ebpf::{
     EbpfContext,
@@ -17,7 +17,7 @@ use crate::{
     stacks::When,
 };
 
-/// Entry of pin_user_pages_remote(mm, start, nr, flags, pages, ...): keeps what the return needs.
+/// Runs on entry of pin_user_pages_remote(mm, start, nr, flags, pages, ...), and keeps the arguments for the return.
 #[kprobe]
 pub fn probe_pin_user_pages_remote(ctx: ProbeContext) -> u32 {
     if !acquire::gate_is_open() {
@@ -39,7 +39,7 @@ pub fn probe_pin_user_pages_remote(ctx: ProbeContext) -> u32 {
         of_file: 0,
     };
     if maps::PROBED.at(bpf_get_current_pid_tgid()).is_some() {
-        // The function does not nest on a task: the last return was missed.
+        // The function does not nest on a task, so the kretprobe missed the previous return.
         count::loss(Loss::ProbeMissed, 1);
     }
     if maps::PROBED.insert(bpf_get_current_pid_tgid(), call, 0).is_err() {
@@ -48,7 +48,7 @@ pub fn probe_pin_user_pages_remote(ctx: ProbeContext) -> u32 {
     0
 }
 
-/// Return of pin_user_pages_remote.
+/// Runs on return of pin_user_pages_remote.
 #[kretprobe]
 pub fn probe_return_pin_user_pages_remote(ctx: RetProbeContext) -> u32 {
     let key = bpf_get_current_pid_tgid();
@@ -69,11 +69,12 @@ pub fn probe_return_pin_user_pages_remote(ctx: RetProbeContext) -> u32 {
     0
 }
 
-/// The running task exits: if its last return was missed, no further call of its would tell.
+/// Removes the entry of an exiting task, and counts a missed return. No further call of the task would detect that the
+/// kretprobe missed the last return.
 #[inline(always)]
 pub fn forget() {
     let key = bpf_get_current_pid_tgid();
-    // Looking takes no lock, removing does.
+    // The look-up takes no lock, the removal does.
     if maps::PROBED.at(key).is_some() && maps::PROBED.remove(key).is_ok() {
         count::loss(Loss::ProbeMissed, 1);
     }

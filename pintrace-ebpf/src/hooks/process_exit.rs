@@ -1,4 +1,5 @@
-//! Reports the exit of the last thread of a process, and removes the state that the calls of an exiting thread left behind.
+//! Reports the exit of the last thread of a process, and removes the state that the calls of an exiting thread left
+//! behind.
 
 use aya_ebpf::{helpers::bpf_get_current_pid_tgid, macros::raw_tracepoint, programs::RawTracePointContext};
 use pintrace_common::wire;
@@ -13,13 +14,13 @@ use crate::{
     maps, ring,
 };
 
-/// sched:sched_process_exit, in do_exit (kernel/exit.c), after `signal->live` was lowered.
+/// Runs on sched:sched_process_exit, in do_exit (kernel/exit.c), after the kernel has lowered `signal->live`.
 #[raw_tracepoint(tracepoint = "sched_process_exit")]
 pub fn process_exit(_ctx: RawTracePointContext) -> i32 {
     exited(Role::Primary)
 }
 
-/// Its backup.
+/// Is the backup of [`process_exit`].
 #[raw_tracepoint(tracepoint = "sched_process_exit")]
 pub fn process_exit_backup(_ctx: RawTracePointContext) -> i32 {
     exited(Role::LastBackup)
@@ -38,11 +39,12 @@ fn exited(role: Role) -> i32 {
     if kernel::read_u32(signal + u64::from(FACTS.signal_live())) != Some(0) {
         return 0;
     }
-    // A process that a signal ends has the code in the group's field, one that called exit in either.
+    // If a signal ended the process, `group_exit_code` has the code. If the process called exit, either field has the
+    // code.
     let group = kernel::u32_at(signal + u64::from(FACTS.signal_group_exit_code()));
     let own = kernel::u32_at(task + u64::from(FACTS.task_exit_code()));
     let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
-    // Gone if the first copy was here.
+    // The entry is gone if the primary program has run.
     let Some(owner) = maps::PROCESSES.at(tgid) else {
         return 0;
     };

@@ -1,5 +1,4 @@
-//! Hooks on entry of the exported unpin functions (mm/gup.c), which together see every release
-//! exactly once.
+//! Hooks on entry of the exported unpin functions (mm/gup.c), which together see every release exactly once.
 
 use core::ffi::c_void;
 
@@ -41,7 +40,7 @@ fn array(role: Role, ctx: *mut c_void) -> i32 {
     0
 }
 
-/// With `make_dirty` unset the function calls unpin_user_pages.
+/// With `make_dirty` unset, the function calls unpin_user_pages, whose hook counts the release.
 #[inline(always)]
 fn dirty_array(role: Role, ctx: *mut c_void) -> i32 {
     if argument(ctx, 2) as u8 == 0 {
@@ -78,18 +77,18 @@ macro_rules! unpin_entries {
 }
 
 unpin_entries! {
-    /// unpin_user_page(page).
+    /// Runs on entry of unpin_user_page(page).
     unpin_user_page unpin_user_page_backup one;
-    /// unpin_user_pages(pages, npages).
+    /// Runs on entry of unpin_user_pages(pages, npages).
     unpin_user_pages unpin_user_pages_backup array;
-    /// unpin_user_pages_dirty_lock(pages, npages, make_dirty).
+    /// Runs on entry of unpin_user_pages_dirty_lock(pages, npages, make_dirty).
     unpin_user_pages_dirty_lock unpin_user_pages_dirty_lock_backup dirty_array;
-    /// unpin_user_page_range_dirty_lock(page, npages, make_dirty): contiguous frames.
+    /// Runs on entry of unpin_user_page_range_dirty_lock(page, npages, make_dirty), for contiguous frames.
     unpin_user_page_range_dirty_lock unpin_user_page_range_dirty_lock_backup range;
-    /// unpin_folio(folio).
+    /// Runs on entry of unpin_folio(folio).
     unpin_folio unpin_folio_backup one;
-    /// unpin_folios(folios, nfolios).
+    /// Runs on entry of unpin_folios(folios, nfolios).
     unpin_folios unpin_folios_backup array;
-    /// unpin_user_folio(folio, npages).
+    /// Runs on entry of unpin_user_folio(folio, npages).
     unpin_user_folio unpin_user_folio_backup several_of_one;
 }

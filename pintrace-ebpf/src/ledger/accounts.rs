@@ -1,4 +1,4 @@
-//! Accounts: what one thread pins through one caller into one address space.
+//! Accounts: running totals of what one thread pins through one caller into one mm.
 
 use core::ffi::c_void;
 
@@ -19,16 +19,16 @@ use crate::{
     stacks::Opened,
 };
 
-/// The account that takes what finds no other.
+/// Id of the account that collects the pins for which no account is free.
 pub const UNATTRIBUTED: u32 = 0;
 
-/// Finds the account of a pin, or opens it.
+/// Returns the id of the account for a pin, and opens the account if there is none.
 #[inline(always)]
 pub fn find_or_open(ctx: *mut c_void, key: &AccountKey, opened: &mut Opened) -> u32 {
     let recent = maps::RECENT.at(key.tid() & (limits::RECENT - 1));
-    // A thread mostly pins through one caller: a comparison instead of hashing the key.
+    // A thread mostly pins through one caller. A comparison is cheaper than hashing the key.
     if let Some(recent) = recent {
-        // Another thread may have written it: the comparison with the account's own key tells.
+        // Another thread may have stored the id. The comparison with the account's own key detects such an id.
         let id = recent.load();
         if maps::ACCOUNTS.get(id).is_some_and(|account| account.key == *key) {
             return id;
@@ -51,8 +51,8 @@ pub fn find_or_open(ctx: *mut c_void, key: &AccountKey, opened: &mut Opened) -> 
     id
 }
 
-/// Opens an account; [`UNATTRIBUTED`] if there is no room. A global function: the verifier follows it once, and not at
-/// every call. `kind` is [`AccountKey::kind`].
+/// Opens an account and returns its id, or [`UNATTRIBUTED`] if a table is full. `kind` is [`AccountKey::kind`]. The
+/// function is global, so that the verifier follows it once and not at every call.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_account_open(mm: u64, caller: u64, pid_tgid: u64, kind: u64, stack: i64) -> u32 {
@@ -68,7 +68,7 @@ pub extern "C" fn pintrace_account_open(mm: u64, caller: u64, pid_tgid: u64, kin
         started: (kind >> 32) as u32,
     };
     let now = time();
-    // The id is fresh: nobody else knows this account yet.
+    // The id is fresh, so no other task knows the account yet.
     account.write(Account {
         key,
         acquired: 0,
@@ -84,11 +84,11 @@ pub extern "C" fn pintrace_account_open(mm: u64, caller: u64, pid_tgid: u64, kin
         comm: bpf_get_current_comm().unwrap_or([0; limits::COMM_BYTES]),
     });
     if maps::ACCOUNT_IDS.insert(key, id, u64::from(BPF_NOEXIST)).is_err() {
-        // The key holds the thread's id, so nobody else can have opened it: the table is full.
+        // The key contains the thread's id, so no other thread can have opened the account: the table is full.
         let _ = maps::FREE_ACCOUNTS.push(id, 0);
         return UNATTRIBUTED;
     }
-    // Fails if it has one already, which keeps its count.
+    // The insertion fails if the process has an entry already. The entry then keeps its count.
     let owner = PinningProcess {
         longterm_pages_held: 0,
         since_ns: now,
@@ -99,13 +99,13 @@ pub extern "C" fn pintrace_account_open(mm: u64, caller: u64, pid_tgid: u64, kin
         id,
         time_ns: now,
     };
-    // The slot was filled above.
+    // The account was written above.
     let account = account.copy();
     ring::emit(wire::AccountOpened { header, account });
     id
 }
 
-/// Adds a successful pin call to an account.
+/// Adds a successful pin call with `pages` pins to an account.
 #[inline(always)]
 pub fn credit(id: u32, pages: u64) {
     let Some(account) = maps::ACCOUNTS.at(id) else {
@@ -118,7 +118,7 @@ pub fn credit(id: u32, pages: u64) {
     }
 }
 
-/// Monotonic time in ns.
+/// Returns the monotonic time in ns.
 #[inline(always)]
 pub fn time() -> u64 {
     // SAFETY: no arguments.
@@ -132,7 +132,7 @@ fn next_id() -> Option<u32> {
     }
     let next = maps::NEXT_IDS.at(0)?;
     let lock = locks::lock(LockTarget::Ids)?;
-    // Id 0 is never given out.
+    // Id 0 is reserved for `UNATTRIBUTED`.
     let id = next.word().fetch_add(1) + 1;
     lock.unlock();
     u32::try_from(id).ok()

@@ -1,4 +1,4 @@
-//! Adds the pages of a successful pin call to the folio table and to the figures of its account.
+//! Adds the pages of a successful pin call to the folio table and to the counts of its account.
 
 use core::ffi::c_void;
 
@@ -26,19 +26,19 @@ use crate::{
     stacks::{Opened, When},
 };
 
-/// Whether the hooks count. User space opens the gate once everything is attached.
+/// Returns true if the hooks count. User space opens the gate once all hooks are attached.
 #[inline(always)]
 pub fn gate_is_open() -> bool {
     maps::GATE.get(0).copied().unwrap_or(0) != 0
 }
 
-/// Takes a successful call into the ledger.
+/// Enters a successful pin call into the ledger.
 #[inline(always)]
 pub fn acquired(ctx: *mut c_void, call: &PinCall, stack: When) {
     acquired_by(ctx, call, stack, pintrace_pin_pages);
 }
 
-/// Finds or opens whose pins these are, and has them put there by `pin_pages`.
+/// Finds or opens the account and the extent of a pin call. `pin_pages` then enters the pages.
 #[inline(always)]
 pub fn acquired_by(
     ctx: *mut c_void,
@@ -78,21 +78,21 @@ pub fn acquired_by(
     log::debug!(ctx, "pinned {} pages at {:x}", call.pages, call.address);
 }
 
-/// [`pin_pages`] as a global function: the verifier follows it once, and not on every way to it.
+/// Calls [`pin_pages`]. The function is global, so that the verifier follows it once and not on every path.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_pin_pages(account: u32, owner: u32, part: u64, array: u64, pages: u64) -> u32 {
     pin_pages::<Chunks>(account, owner, part, array, pages)
 }
 
-/// Puts the pages of a call into the folio table, and their figures to the account and the extent that
-/// `owner` may name. `part` is what the call covers in bytes, whole pages; plus 1 if that extent was there before.
+/// Adds the pages of a call to the folio table, to the account, and to the extent if `owner` names one. `part` is the
+/// number of bytes that the call covers, in whole pages, plus 1 if the extent existed before the call.
 #[inline(always)]
 pub extern "C" fn pin_pages<T: CellTable>(account: u32, owner: u32, part: u64, array: u64, pages: u64) -> u32
 where
     Hold<T>: Paged,
 {
-    // Unknown to the verifier for the same reason as in `walk`.
+    // The zeros are unknown to the verifier for the same reason as in `walk`.
     let Some(zeros) = maps::Zeros::find() else {
         return 0;
     };
@@ -115,10 +115,10 @@ where
     0
 }
 
-/// Who pins: the running task, or for a kernel thread the owner of the address space; and since when it is there.
+/// Returns the ids and the start time of the task that pins: the running task, or the mm's owner for a kernel thread.
 #[inline(always)]
 pub fn pinner(mm: u64) -> (u64, u32) {
-    // Only a pin into a named address space can come from a kernel thread.
+    // Only a pin into a named mm can come from a kernel thread.
     if mm != 0
         && kernel::current_mm() == 0
         && FACTS.mm_owner() != pintrace_common::facts::Facts::ABSENT
@@ -130,22 +130,22 @@ pub fn pinner(mm: u64) -> (u64, u32) {
     (bpf_get_current_pid_tgid(), started(kernel::current_task()))
 }
 
-/// When a task was started, as [`AccountKey`] has it.
+/// Returns the start time of a task in the unit of [`AccountKey::started`].
 #[inline(always)]
 fn started(task: u64) -> u32 {
     (kernel::u64_at(task + u64::from(FACTS.task_start_time())) >> 16) as u32
 }
 
-/// The pages of a call on their way into the folio table.
+/// State of a walk that adds the pages of a call to the folio table.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Hold<T> {
     owner: u64,
-    /// Pages that carry a pin.
+    /// Number of pages that carry a pin.
     pins: u64,
-    /// Of these, the ones that the owner has in the table.
+    /// Number of these pages that the table records under `owner`.
     kept: u64,
-    /// Bytes of folios that it did not hold before.
+    /// Bytes of the folios on which `owner` had no pin before.
     bytes: u64,
     table: core::marker::PhantomData<T>,
 }

@@ -8,8 +8,8 @@ use crate::{
     maps,
 };
 
-/// A release from a folio of several owners was given to one of them by rule: of those that are extents, none is sure to
-/// have what it seems to have.
+/// Marks every extent that owns pins on a multi-owner folio. A rule chose the owner of a release from the folio, so the
+/// pages held of each such extent may be wrong.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_mark_ambiguous_owner(head: u64) -> u32 {

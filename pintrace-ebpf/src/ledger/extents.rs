@@ -19,31 +19,31 @@ use crate::{
     syscall_args::SyscallArgs,
 };
 
-/// Calls on adjoining addresses within this time make one extent: drivers pin large regions in
-/// batches (`ib_umem_get` by 512 pages).
+/// Calls on adjoining addresses within this time make one extent, because drivers pin large regions in batches
+/// (`ib_umem_get` by 512 pages).
 const GROW_WITHIN_NS: u64 = 1_000_000_000;
 
-/// An extent that a pin call is adding to. It cannot close before [`finish`].
+/// An extent to which a pin call is adding pages. The extent cannot close before [`pintrace_extent_finish`].
 #[derive(Clone, Copy)]
 pub struct GrowingExtent {
-    /// Its index.
+    /// Index of the extent.
     pub index: u32,
-    /// It existed before this call.
+    /// True if the extent existed before the call.
     pub grown: bool,
 }
 
 impl GrowingExtent {
-    /// The number of the extent as an owner.
+    /// Returns the number that names the extent as an owner.
     #[inline(always)]
     pub fn owner(self) -> u32 {
         self.index | EXTENT_BIT
     }
 }
 
-/// Begins an extent for a pin call, or finds the one that the call continues.
+/// Opens an extent for a pin call, or finds the extent that the call continues.
 #[inline(always)]
 pub fn begin(ctx: *mut c_void, account: u32, call: &PinCall, opened: &mut Opened) -> Option<GrowingExtent> {
-    // SAFETY: a live map value; only the account's own thread uses this field.
+    // SAFETY: a live map value. Only the account's own thread uses the field `last_extent`.
     let owner = maps::ACCOUNTS.at(account)?;
     let last = get!(owner.last_extent);
     let mm = call.mm();
@@ -54,7 +54,7 @@ pub fn begin(ctx: *mut c_void, account: u32, call: &PinCall, opened: &mut Opened
         }
     }
     let stack = opened.stack(ctx);
-    // 0 for none, else the index plus one.
+    // 0 if the table is full, else the index plus one.
     let number = pintrace_extent_open(account, call.address, call.flags as u32, stack);
     if number == 0 {
         return None;
@@ -65,7 +65,7 @@ pub fn begin(ctx: *mut c_void, account: u32, call: &PinCall, opened: &mut Opened
     Some(GrowingExtent { index, grown: false })
 }
 
-/// Opens an extent; gives its index plus one, or 0 if the table is full.
+/// Opens an extent. Returns its index plus one, or 0 if the table is full.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_extent_open(account: u32, address: u64, flags: u32, stack: i64) -> u64 {
@@ -75,7 +75,7 @@ pub extern "C" fn pintrace_extent_open(account: u32, address: u64, flags: u32, s
         count::loss(Loss::ExtentTableFull, 1);
         return 0;
     };
-    // The index is fresh: no cell names this extent yet.
+    // The index is fresh, so no cell names the extent yet.
     set!(extent.bytes_held = 0);
     set!(extent.address = address);
     set!(extent.end = address);
@@ -90,7 +90,8 @@ pub extern "C" fn pintrace_extent_open(account: u32, address: u64, flags: u32, s
     u64::from(index) + 1
 }
 
-/// Notes what a fresh extent's address is one of, and has it watched. `array` is that of its first page.
+/// Records the mm and the file of a fresh extent, and registers both with the range filter. `array` is the address of
+/// the pages[] entry of the first page.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_extent_locate(index: u32, mm: u64, array: u64) -> u32 {
@@ -99,15 +100,16 @@ pub extern "C" fn pintrace_extent_locate(index: u32, mm: u64, array: u64) -> u32
     };
     let page = kernel::u64_at(array);
     let (address_space, offset) = folio::file_of(page);
-    // Nobody else knows this extent yet.
+    // No other task knows the extent yet.
     let opened_ns = {
         set!(extent.mm = mm);
         set!(extent.address_space = address_space);
-        // Of a file's folio the call may mean a part.
+        // A call on a memfd may begin inside a folio, so the file offset is the call's own and not the folio's.
         set!(extent.file_offset = if mm == 0 { get!(extent.address) } else { offset });
         get!(extent.opened_ns)
     };
-    // What cannot be watched is not found under an address that others will have.
+    // Without a range filter, no change of the mm or file is reported. The address is cleared, so that the extent is
+    // not found when the kernel uses the address for another mm or file.
     if !observer::on_extent(mm, opened_ns) {
         set!(extent.mm = 0);
     }
@@ -117,10 +119,10 @@ pub extern "C" fn pintrace_extent_locate(index: u32, mm: u64, array: u64) -> u32
     0
 }
 
-/// Has the range of an extent watched, with `n` 1, or no more, with -1.
+/// Adds the range of an extent to the range filter (`n` is 1), or removes the range (`n` is -1).
 #[inline(always)]
 fn filter_range(extent: MapRef<Extent>, end: u64, n: u64) {
-    // These fields are as they were when it was opened.
+    // These fields do not change while the extent is open.
     let (mm, address, address_space, offset) = {
         (
             get!(extent.mm),
@@ -137,7 +139,7 @@ fn filter_range(extent: MapRef<Extent>, end: u64, n: u64) {
     }
 }
 
-/// Whether a call continues this extent; if so, the extent is kept from closing.
+/// Returns 1 if a call continues the extent. The extent then cannot close before [`pintrace_extent_finish`].
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_extent_continues(
@@ -150,7 +152,7 @@ pub extern "C" fn pintrace_extent_continues(
     let Some(extent) = maps::EXTENTS.at(index) else {
         return 0;
     };
-    // `take_on` notices if another call has changed the extent.
+    // `try_grow` detects that another call has changed the extent.
     let (same_mm, address_space, file_offset) = {
         if get!(extent.end) != address {
             return 0;
@@ -163,7 +165,7 @@ pub extern "C" fn pintrace_extent_continues(
         )
     };
     let (next_file, next_offset) = folio::file_of(kernel::u64_at(array));
-    // Of a file's folio the call may mean a part.
+    // A call on a memfd (`mm` is 0) may begin inside a folio, so the folio's offset says nothing.
     let adjoins = address_space == 0 || mm == 0 || next_offset == file_offset;
     if !same_mm || address_space != next_file || !adjoins {
         return 0;
@@ -171,16 +173,16 @@ pub extern "C" fn pintrace_extent_continues(
     let Some(lock) = locks::lock(LockTarget::Extent(index)) else {
         return 0;
     };
-    let continues = take_on(index, extent, account, address);
+    let continues = try_grow(index, extent, account, address);
     lock.unlock();
     u32::from(continues)
 }
 
 #[inline(always)]
-fn take_on(index: u32, extent: MapRef<Extent>, account: u32, address: u64) -> bool {
+fn try_grow(index: u32, extent: MapRef<Extent>, account: u32, address: u64) -> bool {
     let now = accounts::time();
-    // The index may have been given to somebody else: then the account differs, before or after the swap,
-    // and the swap is undone.
+    // The index may belong to a new extent by now. The account then differs, before or after the swap, and the swap is
+    // undone.
     let held = word!(extent.pages_held);
     let before = held.load();
     if before == 0
@@ -200,8 +202,8 @@ fn take_on(index: u32, extent: MapRef<Extent>, account: u32, address: u64) -> bo
     false
 }
 
-/// Ends a pin call's part: `held` of its `pages` are held now, and the extent may close. `span` is
-/// what the call covers in bytes.
+/// Ends the growth by a pin call: `held` of its `pages` are held now, and the extent may close. `span` is the number of
+/// bytes that the call covers.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_extent_finish(owner: u32, grown: u32, span: u64, pages: u64, held: u64) -> u32 {
@@ -218,7 +220,7 @@ pub extern "C" fn pintrace_extent_finish(owner: u32, grown: u32, span: u64, page
     set!(extent.grown_ns = accounts::time());
     set!(extent.call = SyscallArgs::current().identity());
     let counter = word!(extent.pages_held);
-    // Releases that came meanwhile have already been taken off.
+    // Releases during the call have already been subtracted.
     counter.add(held);
     process_holds(get!(extent.account), get!(extent.flags), held);
     if grown == 0 && pages != 0 {
@@ -239,11 +241,11 @@ pub extern "C" fn pintrace_extent_finish(owner: u32, grown: u32, span: u64, page
     0
 }
 
-/// Takes pages, or a call's bias, off what an extent holds, and closes it after the last.
+/// Subtracts pages, or the bias of a call, from the pages held of an extent, and closes the extent at 0.
 #[inline(always)]
 fn lower(index: u32, extent: MapRef<Extent>, pages: u64) {
     let Some(lock) = locks::lock(LockTarget::Extent(index)) else {
-        // A call's own bias left in place keeps the extent open for good: one, whatever it holds.
+        // A bias that stays keeps the extent open for good, and counts as one loss.
         let lost = if pages == Extent::CALL_BIAS { 1 } else { pages };
         count::loss(Loss::CellContended, lost);
         return;
@@ -252,13 +254,13 @@ fn lower(index: u32, extent: MapRef<Extent>, pages: u64) {
     if before == pages {
         pintrace_extent_close(index);
     } else if pages != Extent::CALL_BIAS {
-        // From now on only the pages themselves tell which of them are left.
+        // From here on only the struct pages show which pages of the extent are left.
         partial_release::shrunk(index, extent);
     }
     lock.unlock();
 }
 
-/// Takes released pages off an extent and closes it after the last.
+/// Subtracts released pages from an extent, and closes the extent after the last page.
 #[inline(always)]
 pub fn shrink(index: u32, pages: u64, bytes: u64) {
     let Some(extent) = maps::EXTENTS.at(index) else {
@@ -269,7 +271,7 @@ pub fn shrink(index: u32, pages: u64, bytes: u64) {
     lower(index, extent, pages);
 }
 
-/// Adds to what a process holds with long-term pins, unless it has ended.
+/// Adds to the pages that a process holds with long-term pins, unless the process has ended.
 #[inline(always)]
 fn process_holds(account: u32, flags: u32, pages: u64) {
     if !longterm_scope::is_longterm(u64::from(flags)) {
@@ -286,7 +288,7 @@ fn process_holds(account: u32, flags: u32, pages: u64) {
     }
 }
 
-/// What nobody holds any more is told, and its index is free.
+/// Closes an extent without pins: sends its record and frees its index.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_extent_close(index: u32) -> u32 {
@@ -298,7 +300,7 @@ pub extern "C" fn pintrace_extent_close(index: u32) -> u32 {
         id: index,
         time_ns: accounts::time(),
     };
-    // The one who took the last page closes, once. Nobody else writes until the index is free.
+    // Only the task that released the last page closes the extent. No other task writes until the index is free.
     if get!(extent.pages) != 0 {
         ring::emit_in_place(|record: *mut wire::ExtentClosed| {
             // SAFETY: room in the ring for the record, and a live extent.
@@ -332,11 +334,11 @@ pub extern "C" fn pintrace_extent_close(index: u32) -> u32 {
     0
 }
 
-/// CowStats an extent word by word, so that none of it lies on the stack.
+/// Copies an extent word by word, so that no part of the extent is on the stack.
 ///
 /// # Safety
 ///
-/// Both are alive and aligned.
+/// Both pointers are valid and aligned.
 #[inline(always)]
 unsafe fn copy(from: MapRef<Extent>, to: *mut Extent) {
     let (from, to) = (from.as_ptr().cast::<u64>(), to.cast::<u64>());

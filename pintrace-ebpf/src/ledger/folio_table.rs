@@ -1,8 +1,8 @@
 //! The folio table: which owner has how many pins on a folio.
 //!
-//! A folio has one cell: owner << 32 | pins. When a second owner comes, the folio gets an entry of its own
-//! ([`crate::ledger::multi_owner`]), and its cell is marked. Every change is a compare-and-swap, because releases come from
-//! interrupts and other CPUs at any moment.
+//! A folio has one cell: owner << 32 | pins. For a second owner the folio gets a multi-owner entry
+//! ([`crate::ledger::multi_owner`]), and the cell is marked. Every change is a compare-and-swap, because interrupts and
+//! other CPUs release pins at any moment.
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use pintrace_common::{
@@ -24,31 +24,32 @@ use crate::{
     maps,
 };
 
-/// Where the cells are. The shipped layout is [`Chunks`]; the bench compares others.
+/// The storage of the cells. The programs use [`Chunks`]; the bench compares other layouts.
 pub trait CellTable: Copy + 'static {
-    /// The cell of a folio that may be held.
+    /// Returns the cell of a folio, or `None` if the folio has none.
     fn find(head: u64) -> Option<Word>;
-    /// The cell of a folio, made if there is none yet.
+    /// Returns the cell of a folio, and makes the cell if there is none.
     fn find_or_make(head: u64) -> Option<Word>;
-    /// The folio's last pin is gone.
+    /// Handles the release of the last pin of a folio.
     fn emptied(_head: u64) {}
-    /// Adds pins to a folio for a owner. Gives who has them now, << 32, and [`multi_owner::FIRST`]. That is the
-    /// owner that asked, or another one if the folio has too many, or 0: nobody, the table is full.
+    /// Adds pins to a folio for an owner. Returns the number of the owner that has the pins now, << 32, and
+    /// [`multi_owner::FIRST`]. The number is `owner`, or another owner if the folio has too many, or 0 if the table is
+    /// full.
     fn hold(head: u64, owner: u32, pins: u32) -> u64 {
         hold_in::<Self>(head, owner, pins)
     }
-    /// Takes pins off a folio, from one owner after another; gives how many nobody held. `bytes` is
-    /// what the folio keeps in place, `tgid` the process that releases.
+    /// Takes pins off a folio, from one owner after another. The result contains the number of pins without an owner.
+    /// `bytes` is the size of the folio, `tgid` the process that releases.
     fn take(head: u64, pins: u32, tgid: u32, bytes: u64) -> ReleaseOutcome {
         take_from::<Self>(head, pins, tgid, bytes)
     }
 }
 
-/// Cells in chunks, each for the struct pages of an aligned run, made on demand.
+/// Cells in chunks. A chunk covers an aligned run of struct pages and is made on demand.
 #[derive(Clone, Copy)]
 pub struct Chunks;
 
-/// A value for new chunks; they are too large for the stack.
+/// The value of a new chunk. A chunk is too large for the stack.
 static EMPTY: Chunk = Chunk {
     cells: [0; CHUNK_PAGES],
 };
@@ -70,7 +71,7 @@ impl CellTable for Chunks {
             return Some(cell);
         }
         let unit = head >> (FACTS.page_struct_shift() & 31);
-        // Another CPU may have made it first: the second look-up tells.
+        // Another CPU may have made the chunk first. The second look-up finds either chunk.
         let empty: &Chunk = &EMPTY;
         let _ = maps::CHUNKS.insert(unit / CHUNK_PAGES as u64, empty, u64::from(BPF_NOEXIST));
         Self::find(head)
@@ -87,7 +88,7 @@ impl CellTable for Chunks {
     }
 }
 
-/// [`CellTable::hold`] as a global function: the verifier follows it once, and not at every call.
+/// [`CellTable::hold`] in a global function, which the verifier follows once and not at every call.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_hold(head: u64, owner: u32, pins: u32) -> u64 {
@@ -100,7 +101,7 @@ pub extern "C" fn pintrace_hold(head: u64, owner: u32, pins: u32) -> u64 {
     owner
 }
 
-/// [`CellTable::take`] as a global function.
+/// [`CellTable::take`] in a global function.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_take(head: u64, pins: u32, tgid: u32, bytes: u64) -> u64 {
@@ -113,7 +114,7 @@ pub extern "C" fn pintrace_take(head: u64, pins: u32, tgid: u32, bytes: u64) -> 
     taken.0
 }
 
-/// Packs a cell.
+/// Packs an owner and a number of pins into a cell.
 #[inline(always)]
 pub const fn cell(owner: u32, pins: u32) -> u64 {
     (owner as u64) << 32 | pins as u64
@@ -125,7 +126,7 @@ fn hold_in<T: CellTable>(head: u64, owner: u32, pins: u32) -> u64 {
         count::loss(Loss::FolioTableFull, u64::from(pins));
         return 0;
     };
-    // Nearly always the folio is free, or the owner's own.
+    // Nearly always the folio has no owner, or `owner` is its only owner.
     let now = word.load();
     if now == 0 && word.swap(0, cell(owner, pins)) {
         return u64::from(owner) << 32 | multi_owner::FIRST;
@@ -151,25 +152,25 @@ fn hold_in<T: CellTable>(head: u64, owner: u32, pins: u32) -> u64 {
     adding.got << 32 | adding.first
 }
 
-/// Pins on their way to a cell that is shared or under change. The loops over this state are ones
-/// that the verifier follows once.
+/// State of adding pins to a cell that is shared or changes meanwhile. The verifier follows a loop over this state
+/// once.
 struct Adding {
-    /// The folio.
+    /// Address of the folio's head page.
     head: u64,
-    /// Who adds.
+    /// The owner that adds the pins.
     owner: u64,
-    /// How many.
+    /// Number of pins to add.
     pins: u64,
-    /// 1 once they are in.
+    /// 1 once the pins are added.
     done: u64,
-    /// Who has them.
+    /// The owner that has the pins now.
     got: u64,
-    /// 1 if that owner had none before.
+    /// 1 if that owner had no pins on the folio before.
     first: u64,
 }
 
 impl Adding {
-    /// They are in.
+    /// Records that `owner` has the pins now.
     #[inline(always)]
     fn settle(&mut self, owner: u32, first: bool) {
         self.got = u64::from(owner);
@@ -177,7 +178,8 @@ impl Adding {
         self.done = 1;
     }
 
-    /// No room for an entry of its own, or constant change: leave the pins with whoever has the folio.
+    /// Gives the pins to the present owner of the folio, if there is no room for a multi-owner entry or the cell keeps
+    /// changing.
     #[inline(always)]
     fn give_up<T: CellTable>(&mut self) {
         if let Some(word) = T::find(self.head) {
@@ -193,7 +195,7 @@ impl Adding {
 }
 
 extern "C" fn hold_step<T: CellTable>(_index: u32, adding: *mut Adding) -> i64 {
-    // SAFETY: the loop hands back the state.
+    // SAFETY: the loop passes the state on.
     let adding = unsafe { &mut *adding };
     let Some(word) = T::find(adding.head) else {
         return 0;
@@ -217,27 +219,27 @@ extern "C" fn hold_step<T: CellTable>(_index: u32, adding: *mut Adding) -> i64 {
     } else if multi_owner::pintrace_multi_owner_make(adding.head, now) != 0
         && !word.swap(now, MULTI_OWNER_MARK)
     {
-        // Made for a second owner, too late. If it cannot be made, somebody else is making it or
-        // there is no room.
+        // The cell changed before the new entry was in use. If an entry cannot be made, another CPU is making one or
+        // the table is full.
         multi_owner::remove(adding.head);
     }
     i64::from(adding.done != 0)
 }
 
-/// Pins on their way out of a folio.
+/// State of taking pins off a folio.
 struct Taking {
-    /// The folio.
+    /// Address of the folio's head page.
     head: u64,
-    /// Bytes that it keeps in place.
+    /// Size of the folio in bytes.
     bytes: u64,
     /// The process that releases.
     tgid: u64,
-    /// How many are left to take.
+    /// Number of pins left to take.
     left: u64,
 }
 
 impl Taking {
-    /// One owner had `pins` of them, and has none left on this folio if `last`.
+    /// Debits `owner` with `pins` pins. If `last`, the owner has no pins left on the folio.
     #[inline(always)]
     fn settle(&mut self, owner: u32, pins: u32, last: bool) {
         self.left -= u64::from(pins);
@@ -255,7 +257,7 @@ fn take_from<T: CellTable>(head: u64, pins: u32, tgid: u32, bytes: u64) -> Relea
     if now == 0 {
         return ReleaseOutcome::unknown(u64::from(pins));
     }
-    // Nearly always there is one owner, who has enough, and nobody else at work on this folio.
+    // Nearly always the folio has one owner, the owner has enough pins, and no other CPU changes the cell.
     if now != MULTI_OWNER_MARK && now as u32 >= pins {
         let last = now as u32 == pins;
         if word.swap(now, if last { 0 } else { now - u64::from(pins) }) {
@@ -265,7 +267,7 @@ fn take_from<T: CellTable>(head: u64, pins: u32, tgid: u32, bytes: u64) -> Relea
             return ReleaseOutcome::owed_by((now >> 32) as u32, last);
         }
     }
-    // `left` without bounds that the verifier would see change on every turn.
+    // Hides the bounds of `left` from the verifier, which would see the bounds change on every iteration.
     let Some(zeros) = maps::Zeros::find() else {
         return ReleaseOutcome::unknown(u64::from(pins));
     };
@@ -280,7 +282,7 @@ fn take_from<T: CellTable>(head: u64, pins: u32, tgid: u32, bytes: u64) -> Relea
     ReleaseOutcome::unknown(taking.left)
 }
 
-/// One attempt on a cell with one owner; false if somebody else changed it.
+/// Makes one attempt on a cell with one owner. Returns false if another CPU changed the cell.
 #[inline(always)]
 fn take_once<T: CellTable>(taking: &mut Taking, word: Word, now: u64) -> bool {
     let (have, want) = (now as u32, taking.left as u32);
@@ -297,7 +299,7 @@ fn take_once<T: CellTable>(taking: &mut Taking, word: Word, now: u64) -> bool {
 }
 
 extern "C" fn take_step<T: CellTable>(_index: u32, taking: *mut Taking) -> i64 {
-    // SAFETY: the loop hands back the state.
+    // SAFETY: the loop passes the state on.
     let taking = unsafe { &mut *taking };
     let Some(word) = T::find(taking.head) else {
         return 1;
@@ -310,7 +312,7 @@ extern "C" fn take_step<T: CellTable>(_index: u32, taking: *mut Taking) -> i64 {
         let taken =
             multi_owner::pintrace_multi_owner_take(taking.head, taking.left as u32, taking.tgid as u32);
         if taken & multi_owner::EMPTIED != 0 {
-            // In this order: while the entry stands and is dead, nobody can make another.
+            // The order matters: no other CPU can make a new entry while the dead entry exists.
             word.swap(MULTI_OWNER_MARK, 0);
             multi_owner::remove(taking.head);
         }

@@ -1,8 +1,8 @@
 //! Marks tasks that are inside a long-term pin call.
 //!
-//! Such a call may pin pages, find them where they must not stay (CMA, ZONE_MOVABLE), drop them through the exported unpin
-//! functions, migrate them and pin again (`__gup_longterm_locked`, `check_and_migrate_movable_pages`). Those releases are
-//! the kernel's own.
+//! A long-term pin call may pin pages in a zone that forbids long-term pins (CMA, ZONE_MOVABLE), drop the pins through
+//! the exported unpin functions, migrate the pages and pin again (`__gup_longterm_locked`,
+//! `check_and_migrate_movable_pages`). The kernel itself makes such releases.
 
 use core::ffi::c_void;
 
@@ -12,16 +12,16 @@ use pintrace_common::counters::Loss;
 use crate::map_ref::Lookup;
 use crate::{count, facts::FACTS, kernel, maps};
 
-/// What an insertion gives that finds the key there.
+/// Error of an insertion whose key exists.
 const EEXIST: i32 = -17;
 
-/// Whether such flags make a call a long-term one.
+/// Returns true if the `gup_flags` contain `FOLL_LONGTERM`.
 #[inline(always)]
 pub fn is_longterm(flags: u64) -> bool {
     flags as u32 & FACTS.foll_longterm() != 0
 }
 
-/// Entry of a long-term call: marks the task. False if it is marked already, or cannot be.
+/// Marks the running task on entry of a long-term call. Returns false if the task is marked already or the map is full.
 #[inline(always)]
 pub fn mark() -> bool {
     match maps::LONGTERM_CALLS.insert(bpf_get_current_pid_tgid(), 1, u64::from(BPF_NOEXIST)) {
@@ -38,7 +38,7 @@ pub fn mark() -> bool {
     true
 }
 
-/// Return of a long-term call. False if the task is not marked.
+/// Removes the mark on return of a long-term call. Returns false if the task is not marked.
 #[inline(always)]
 pub fn unmark() -> bool {
     if maps::LONGTERM_CALLS.remove(bpf_get_current_pid_tgid()).is_err() {
@@ -50,7 +50,7 @@ pub fn unmark() -> bool {
     true
 }
 
-/// Whether a release comes from inside a pin call of the same task.
+/// Returns true if a release comes from inside a pin call of the same task.
 #[inline(always)]
 pub fn inside(ctx: *mut c_void) -> bool {
     if maps::LONGTERM_CALLS_ACTIVE.get(0).copied().unwrap_or(0) == 0 {

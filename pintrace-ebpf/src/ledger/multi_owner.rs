@@ -1,11 +1,11 @@
 //! Folios with several owners.
 //!
-//! An entry counts the pins of all its cells in one word. A pin raises that word first. The release of the last pin swaps
-//! the word from 0 to DEAD, clears the mark in the folio's cell, and only then removes the entry. So no entry goes while
-//! another CPU adds to it.
+//! The word `pins` of an entry counts the pins of all cells. A pin raises that word first. The release of the last pin
+//! swaps the word from 0 to DEAD, clears the mark in the folio's cell, and only then removes the entry. So no entry is
+//! removed while another CPU adds to the entry.
 //!
-//! The owner of a release is not known. The rule: an owner of the releasing process before others, a short-term owner
-//! before a long-term one, a later cell before an earlier one.
+//! The owner of a release is not known. A rule chooses: an owner of the releasing process before others, a short-term
+//! owner before a long-term one, a later cell before an earlier one.
 
 use aya_ebpf::bindings::BPF_NOEXIST;
 use pintrace_common::{
@@ -19,7 +19,7 @@ use crate::{atomic::Word, compat::loops, count, ledger::owners, maps};
 const _: () =
     assert!(size_of::<MultiOwnerFolio>() == (OWNER_CELLS + 1) * 8 && (OWNER_CELLS + 1).is_power_of_two());
 
-/// [`OWNER_CELLS`] as loops count.
+/// [`OWNER_CELLS`] in the type of the loop counters.
 const CELLS: u32 = OWNER_CELLS as u32;
 
 struct Entry(MapRef<MultiOwnerFolio>);
@@ -39,15 +39,16 @@ impl Entry {
         }
     }
 
-    /// Cell `index` below [`OWNER_CELLS`]. The mask is there for the verifier, which the compiler may keep from
-    /// seeing a comparison: all words of the entry, of which the first is the common count, are as many as it lets by.
+    /// Returns cell `index`, below [`OWNER_CELLS`]. The mask is for the verifier, because the compiler may hide a
+    /// comparison from the verifier. The masked index reaches all words of the entry, whose first word is the common
+    /// count.
     #[inline(always)]
     fn cell(&self, index: usize) -> Word {
-        // SAFETY: as above, inside the entry.
+        // SAFETY: as above. The masked index is inside the entry.
         unsafe { Word::at(self.0.as_ptr().cast::<u64>().add((index + 1) & OWNER_CELLS)) }
     }
 
-    /// Raises the common count. False if the entry is on its way out.
+    /// Raises the common count. Returns false if the entry is dead or keeps changing.
     #[inline(always)]
     fn enter(&self, pins: u32) -> bool {
         for _ in 0..4 {
@@ -64,7 +65,7 @@ impl Entry {
     }
 }
 
-/// Pins that all owners of a folio with several have together; 0 if it has no entry, or a dead one.
+/// Returns the pins of all owners of a multi-owner folio; 0 if the folio has no entry or a dead entry.
 #[inline(always)]
 pub fn pins(head: u64) -> u64 {
     match Entry::find(head).map(|entry| entry.pins().load()) {
@@ -73,28 +74,28 @@ pub fn pins(head: u64) -> u64 {
     }
 }
 
-/// Who holds the folio by cell `index`; `None` where nobody does.
+/// Returns the owner in cell `index`; `None` if the cell has no pins.
 #[inline(always)]
 pub fn owner(head: u64, index: usize) -> Option<u32> {
     let cell = Entry::find(head)?.cell(index).load();
     (cell as u32 != 0).then_some((cell >> 32) as u32)
 }
 
-/// The owner had no pins on this folio before.
+/// Flag: the owner had no pins on the folio before.
 pub const FIRST: u64 = 1;
-/// The owner has no pins left on this folio.
+/// Flag: the owner has no pins left on the folio.
 pub const LAST: u64 = 1 << 31;
-/// Nobody has: the entry is dead, and is the caller's to remove.
+/// Flag: no owner has pins left. The entry is dead, and the caller has to remove the entry.
 pub const EMPTIED: u64 = 1 << 30;
-/// Others have some too: it was chosen by rule.
+/// Flag: several owners had pins, and a rule chose the owner.
 pub const AMBIGUOUS: u64 = 1 << 29;
-/// The pins taken.
+/// Mask of the number of pins taken.
 pub const PINS: u32 = (1 << 29) - 1;
 
-// The functions below are global ones: the verifier follows each once, by itself, and not at every
-// call. Hence plain numbers in and out: owner << 32, flags, pins; 0 for "look again".
+// The functions below are global, so that the verifier follows each once and not at every call. Arguments and results
+// are therefore plain numbers: owner << 32 | flags | pins. A result of 0 asks the caller to try again.
 
-/// Makes the entry of a folio that has had one owner so far. 0 if it cannot be made now.
+/// Makes the entry of a folio that has had one owner so far. Returns 0 if the entry cannot be made now.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_multi_owner_make(head: u64, first: u64) -> u32 {
@@ -108,25 +109,25 @@ pub extern "C" fn pintrace_multi_owner_make(head: u64, first: u64) -> u32 {
     let Some(entry) = Entry::find(head) else {
         return 0;
     };
-    // Nobody looks at the entry before the folio's cell is marked.
+    // No CPU uses the entry before the folio's cell is marked.
     entry.cell(0).store(first);
     entry.pins().store(first & u64::from(u32::MAX));
     1
 }
 
-/// A value for new entries: on the stack it would be a quarter of what all frames may have together.
+/// The value of a new entry. On the stack the value would take a quarter of the 512 bytes of all frames.
 static EMPTY: MultiOwnerFolio = MultiOwnerFolio {
     pins: 0,
     cells: [0; OWNER_CELLS],
 };
 
-/// Removes an entry that nobody can be using: made too late, or dead.
+/// Removes an entry that no CPU uses: the entry is dead, or the cell was not marked.
 #[inline(always)]
 pub fn remove(head: u64) {
     let _ = maps::MULTI_OWNER_FOLIOS.remove(head);
 }
 
-/// Adds pins for a owner.
+/// Adds pins to a folio for an owner.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_multi_owner_hold(head: u64, owner: u32, pins: u32) -> u64 {
@@ -165,9 +166,9 @@ struct OwnerSearch {
     done: u64,
 }
 
-/// To a cell of the owner's own.
+/// Adds the pins to a cell that the owner has already.
 extern "C" fn own_step(index: u32, place: *mut OwnerSearch) -> i64 {
-    // SAFETY: the loop hands back the state.
+    // SAFETY: the loop passes the state on.
     let place = unsafe { &mut *place };
     let word = place.entry.cell(index as usize);
     let now = word.load();
@@ -178,9 +179,9 @@ extern "C" fn own_step(index: u32, place: *mut OwnerSearch) -> i64 {
     0
 }
 
-/// To a free cell.
+/// Puts the pins into a free cell.
 extern "C" fn free_step(index: u32, place: *mut OwnerSearch) -> i64 {
-    // SAFETY: the loop hands back the state.
+    // SAFETY: the loop passes the state on.
     let place = unsafe { &mut *place };
     if place
         .entry
@@ -242,7 +243,7 @@ pub extern "C" fn pintrace_multi_owner_take(head: u64, pins: u32, tgid: u32) -> 
     now >> 32 << 32 | flags | u64::from(part)
 }
 
-/// Looking for the owner that a release belongs to.
+/// State of the search for the owner of a release.
 struct Choice {
     entry: Entry,
     tgid: u64,
@@ -252,7 +253,7 @@ struct Choice {
 }
 
 extern "C" fn choose_step(index: u32, choice: *mut Choice) -> i64 {
-    // SAFETY: the loop hands back the state.
+    // SAFETY: the loop passes the state on.
     let choice = unsafe { &mut *choice };
     let now = choice.entry.cell(index as usize).load();
     if now != 0 {

@@ -1,11 +1,11 @@
-//! An owner is an account or an extent: the number that a cell of the folio table holds.
+//! Owners: an owner is an account or an extent, as the number in a cell of the folio table.
 
 use pintrace_common::ledger::{Account, EXTENT_BIT};
 
 use crate::map_ref::{Lookup, MapRef, word};
 use crate::{ledger::extents, maps};
 
-/// The account behind a owner.
+/// Returns the id of an owner's account.
 #[inline(always)]
 pub fn account_of(owner: u32) -> u32 {
     if owner & EXTENT_BIT == 0 {
@@ -16,7 +16,7 @@ pub fn account_of(owner: u32) -> u32 {
         .map_or(0, |extent| extent.account)
 }
 
-/// How likely a release belongs to this owner: 0 to 3.
+/// Returns how likely a release belongs to the owner: from 0 to 3.
 #[inline(always)]
 pub fn rank(owner: u32, tgid: u32) -> u32 {
     let Some(account) = maps::ACCOUNTS.get(account_of(owner)) else {
@@ -27,9 +27,9 @@ pub fn rank(owner: u32, tgid: u32) -> u32 {
     short_term + 2 * own
 }
 
-/// Takes released pages, and the bytes of folios let go, off a owner's figures.
+/// Subtracts released pages, and the bytes of released folios, from the counts of an owner.
 ///
-/// A global function: the verifier follows it once, by itself, and not at every call.
+/// The function is global, so that the verifier follows it once and not at every call.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_debit(owner: u32, pages: u64, bytes: u64) -> u32 {
@@ -42,7 +42,7 @@ pub extern "C" fn pintrace_debit(owner: u32, pages: u64, bytes: u64) -> u32 {
     0
 }
 
-/// Adds bytes kept in place to a owner's figures.
+/// Adds bytes kept in place to the counts of an owner.
 #[inline(always)]
 pub fn keep_bytes(owner: u32, bytes: u64) {
     if let Some(account) = maps::ACCOUNTS.at(account_of(owner)) {
@@ -63,10 +63,10 @@ fn released(account: MapRef<Account>, pages: u64, bytes: u64) {
     }
 }
 
-/// Pins of a owner that found no place with it: another one took them in, or nobody (0). Their release will not be
-/// seen as the owner's, so they count as that at once.
+/// Corrects the counts for pins that the folio table could not record under `owner`: the table records them under the
+/// owner `taken_by`, or not at all (0). Their release will not be counted for `owner`, so `owner` is debited at once.
 ///
-/// A global function: the verifier follows it once.
+/// The function is global, so that the verifier follows it once.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_misplaced(owner: u32, taken_by: u32, pages: u64) -> u32 {
@@ -79,7 +79,7 @@ pub extern "C" fn pintrace_misplaced(owner: u32, taken_by: u32, pages: u64) -> u
     0
 }
 
-/// Adds pins to a owner that no call of its own has brought.
+/// Adds pins to an owner that the owner's own calls did not take.
 #[inline(always)]
 pub fn lend(owner: u32, pages: u64) {
     if let Some(account) = maps::ACCOUNTS.at(account_of(owner)) {

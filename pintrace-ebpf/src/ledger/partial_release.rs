@@ -6,8 +6,9 @@ use pintrace_common::{ledger::Extent, wire};
 use crate::map_ref::{MapRef, get};
 use crate::{ledger::accounts, maps, ring, syscall_args::SyscallArgs};
 
-/// Marks an extent as not whole, unless the call that pins is still under way: of a buffer in large folios, io_uring gives all
-/// pins but one for each folio back at once, and goes on using all of it (`io_check_coalesce_buffer`, io_uring/rsrc.c).
+/// Marks an extent as partially released, unless the release is in the system call that pinned. For a buffer in large
+/// folios, io_uring releases all pins but one of each folio at once and continues to use the whole buffer
+/// (`io_check_coalesce_buffer`, io_uring/rsrc.c).
 #[inline(always)]
 pub fn shrunk(index: u32, extent: MapRef<Extent>) {
     let (flags, account, call) = (get!(extent.flags), get!(extent.account), get!(extent.call));
@@ -22,10 +23,10 @@ pub fn shrunk(index: u32, extent: MapRef<Extent>) {
     }
 }
 
-/// Marks an extent and tells it, the first time; two CPUs may both be first.
+/// Marks an extent, and sends a record the first time. Two CPUs may both send the record.
 #[inline(always)]
 pub fn mark(index: u32, extent: MapRef<Extent>, mark: u32) {
-    // SAFETY: a live map value; no bit is ever taken back while the extent is open.
+    // SAFETY: a live map value. No bit is cleared while the extent is open.
     unsafe {
         let flags = (&raw const (*extent.as_ptr()).flags).read_volatile();
         if flags & mark == mark {

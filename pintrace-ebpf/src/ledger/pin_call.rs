@@ -1,4 +1,4 @@
-//! A pin call as the hooks hand it on.
+//! The arguments of a pin call, in one form for all hooks.
 
 use crate::kernel;
 
@@ -6,24 +6,25 @@ use crate::kernel;
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct PinCall {
-    /// Address of the pinned `mm_struct`; 0 for the running task's own.
+    /// Address of the pinned `mm_struct`; 0 for the mm of the running task.
     pub mm: u64,
-    /// User address of the first page; for a memfd's folios its place in the file.
+    /// User address of the first page; for the folios of a memfd the offset in the file.
     pub address: u64,
-    /// `gup_flags` as the caller gave them.
+    /// `gup_flags` of the caller.
     pub flags: u64,
     /// Address of pages[] or folios[].
     pub array: u64,
-    /// Entries that are valid.
+    /// Number of valid entries in the array.
     pub pages: u64,
     /// Return address in the caller.
     pub caller: u64,
-    /// What it covers of a file in bytes, if `address` is a place in one: each page may be a folio. 0 otherwise.
+    /// Number of bytes that the call covers if `address` is an offset in a file, where an entry may be a large folio;
+    /// else 0.
     pub of_file: u64,
 }
 
 impl PinCall {
-    /// The `mm_struct` that `address` is one of; 0 for a file's.
+    /// Returns the `mm_struct` to which `address` belongs; 0 for an offset in a file.
     #[inline(always)]
     pub fn mm(&self) -> u64 {
         match (self.of_file, self.mm) {
@@ -33,7 +34,7 @@ impl PinCall {
         }
     }
 
-    /// What it covers, in bytes.
+    /// Returns the number of bytes that the call covers.
     #[inline(always)]
     pub fn span(&self) -> u64 {
         if self.of_file == 0 {

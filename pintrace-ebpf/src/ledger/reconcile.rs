@@ -1,7 +1,9 @@
-//! Corrects the ledger by the pin counts of the struct pages. User space runs these programs; no hook calls them.
+//! Reconciles the ledger with the pin counts of the struct pages. User space runs these programs; no hook calls the
+//! programs.
 //!
-//! The count of a folio and the ledger differ for a moment whenever a pin or a release is in flight, so a correction may be
-//! wrong by that much. User space repeats the comparison, and the programs undo the error, until both agree.
+//! The count of a folio and the ledger differ for a moment whenever a pin or a release is in flight, so an adjustment
+//! may be wrong by that difference. User space repeats the comparison, and the programs undo the error, until both
+//! counts agree.
 
 use aya_ebpf::{
     macros::{map, raw_tracepoint},
@@ -22,12 +24,12 @@ use crate::{
     maps,
 };
 
-/// The one run's wish and result.
+/// Request and result of the run. User space makes one run at a time.
 #[map]
 static RECONCILE: Array<ReconcileRun> = Array::with_max_entries(1, 0);
 
-/// Opens an account for pins that no hook has seen: its process as the first argument, what it stands for
-/// (`pintrace_common::reconcile::caller`) as the second. Its command name waits in the map.
+/// Opens an account for pins that no hook has seen. The first argument is the process, the second a value of
+/// `pintrace_common::reconcile::caller`. The map holds the command name.
 #[raw_tracepoint]
 pub fn open_account(ctx: RawTracePointContext) -> i32 {
     let Some(reconcile) = RECONCILE.at(0) else {
@@ -35,9 +37,10 @@ pub fn open_account(ctx: RawTracePointContext) -> i32 {
     };
     let tgid: u64 = ctx.arg(0);
     let caller: u64 = ctx.arg(1);
-    // Without room for it, user space tells these pins beside the ledger: no loss, and none of a hook's.
+    // If the table is full, user space reports the pins outside the ledger. No loss is counted, because no hook lost a
+    // pin.
     let id = accounts::pintrace_account_open(0, caller, tgid << 32 | tgid, 0, -1);
-    // Live map values; user space makes one run at a time, and nobody else knows the account yet.
+    // Live map values. User space makes one run at a time, and no other task knows the account yet.
     set!(reconcile.account = u64::from(id));
     if id != accounts::UNATTRIBUTED
         && let Some(account) = maps::ACCOUNTS.at(id)
@@ -47,8 +50,8 @@ pub fn open_account(ctx: RawTracePointContext) -> i32 {
     0
 }
 
-/// Looks at folios: the first argument is a head page, the second how many bytes lie between two, the third how many
-/// there are, the fourth who gets what the ledger lacks (0 for nobody).
+/// Reconciles a series of folios. Arguments: address of the first head page, bytes from one head page to the next,
+/// number of folios, account for the pins that the ledger lacks (0 for none).
 #[raw_tracepoint]
 pub fn reconcile(ctx: RawTracePointContext) -> i32 {
     let Some(zeros) = maps::Zeros::find() else {
@@ -83,7 +86,7 @@ struct Run {
 }
 
 extern "C" fn step(index: u32, run: *mut Run) -> i64 {
-    // SAFETY: the loop hands back the state.
+    // SAFETY: the loop passes the state on.
     let run = unsafe { &mut *run };
     if u64::from(index) >= run.folios {
         return 1;
@@ -100,19 +103,19 @@ extern "C" fn step(index: u32, run: *mut Run) -> i64 {
     0
 }
 
-/// What was done with a folio, below the pins.
+/// Mask of the action in the result of [`pintrace_reconcile_folio`].
 const KIND: u64 = 3;
 const ADDED: u64 = 1;
 const MISSING: u64 = 2;
 const DROPPED: u64 = 3;
 
-/// Looks at one folio. A global function: the verifier follows it once. Gives pins << 2 and what was done with them.
+/// Reconciles one folio. Returns pins << 2 | action. The function is global, so that the verifier follows it once.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_reconcile_folio(page: u64, account: u32) -> u64 {
     let known = pins_known(page);
     let folio = Folio::of(page);
-    // A page that is a tail now has no cell of its own any more, and no pins.
+    // A page that has become a tail page has no cell and no pins.
     let real = if folio.is_none() || folio.head() != page {
         0
     } else {
@@ -131,7 +134,7 @@ pub extern "C" fn pintrace_reconcile_folio(page: u64, account: u32) -> u64 {
     if lacking == 0 {
         return 0;
     }
-    // Looked for first: a table without room is told to user space here, and is no loss of a hook's.
+    // The cell is made first: user space counts the pins for which the table has no room, and no hook lost a pin.
     if account == 0 || Chunks::find_or_make(page).is_none() {
         return lacking << 2 | MISSING;
     }
@@ -147,7 +150,7 @@ pub extern "C" fn pintrace_reconcile_folio(page: u64, account: u32) -> u64 {
     lacking << 2 | ADDED
 }
 
-/// Pins that the ledger has on a folio.
+/// Returns the number of pins that the ledger has on a folio.
 #[inline(always)]
 fn pins_known(head: u64) -> u64 {
     match Chunks::find(head) {

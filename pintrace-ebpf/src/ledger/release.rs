@@ -1,7 +1,7 @@
 //! Takes unpinned pages off their owners.
 //!
-//! The hooks run on entry of the unpin functions, while the pins are still there, and in any context: the running task says
-//! nothing about whose pins these are.
+//! The hooks run on entry of the unpin functions, while the pins still exist, and in any context. The running task says
+//! nothing about the owner of the pins.
 
 use core::{ffi::c_void, marker::PhantomData};
 
@@ -20,8 +20,8 @@ use crate::{
     log, maps,
 };
 
-/// Takes `count` pages off the ledger, unless the kernel releases them inside a pin call: then they are its
-/// own, and counted one level down, by [`dropped_inside`].
+/// Takes `count` pages off the ledger, unless the release is inside a long-term pin call. [`dropped_inside`] counts
+/// such releases, at the function that the kernel calls for each folio.
 #[inline(always)]
 pub fn released(ctx: *mut c_void, pages: Pages, count: u64) {
     if longterm_scope::inside(ctx) {
@@ -34,15 +34,15 @@ pub fn released(ctx: *mut c_void, pages: Pages, count: u64) {
     log::debug!(ctx, "unpinned {} pages", count);
 }
 
-/// [`released`] for the pages of an array. A global function: the verifier follows it once, and not on every
-/// way to it.
+/// Does the work of [`released`] for the pages of an array. The function is global, so that the verifier follows it
+/// once and not on every path.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_unpin_array(base: u64, count: u64) -> u32 {
     unpin_pages::<Chunks>(Pages::Array(base), count)
 }
 
-/// [`released`] for contiguous pages, likewise.
+/// Does the work of [`released`] for contiguous pages, as a global function.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_unpin_range(base: u64, count: u64) -> u32 {
@@ -78,9 +78,9 @@ pub fn released_folio(ctx: *mut c_void, head: u64, pins: u64) {
     log::debug!(ctx, "unpinned {} pages", pins);
 }
 
-/// Counts what a pin call drops again. The compiler inlines the exported unpin functions into their
-/// callers in mm/gup.c (`migrate_longterm_unpinnable_folios`, `__gup_longterm_locked`), down to
-/// `gup_put_folio`, which they call on every kernel measured.
+/// Counts pins that a pin call drops again. The compiler inlines the exported unpin functions into their callers in
+/// mm/gup.c (`migrate_longterm_unpinnable_folios`, `__gup_longterm_locked`), down to `gup_put_folio`, which those
+/// callers call on every kernel measured.
 #[inline(always)]
 pub fn dropped_inside(head: u64, pins: u64) {
     let folio = Folio::of(head);
@@ -93,13 +93,13 @@ pub fn dropped_inside(head: u64, pins: u64) {
     }
 }
 
-/// Pages on their way out of the folio table.
+/// State of a walk that takes pages off the folio table.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Take<T> {
     tgid: u64,
     released: u64,
-    /// What is still to be taken off one owner's figures: neighbouring pages are mostly of the same.
+    /// The owner to be debited with `pages` and `bytes`: neighbouring pages mostly have the same owner.
     owner: u64,
     pages: u64,
     bytes: u64,
@@ -110,7 +110,7 @@ impl<T> Take<T> {
     #[inline(always)]
     fn new() -> Self {
         let tgid = bpf_get_current_pid_tgid() >> 32;
-        // Unknown to the verifier for the same reason as in `walk`.
+        // The zeros are unknown to the verifier for the same reason as in `walk`.
         let zeros = maps::Zeros::find();
         let zero = || zeros.map_or(0, maps::Zeros::next);
         Self {
@@ -123,7 +123,7 @@ impl<T> Take<T> {
         }
     }
 
-    /// Takes off the owner's figures what was its.
+    /// Subtracts the collected pages and bytes from the counts of the owner.
     #[inline(always)]
     fn debit(&self) {
         if self.pages != 0 {

@@ -1,7 +1,7 @@
-//! Walking the pages of one call, folio by folio.
+//! Walks the pages of one call, folio by folio.
 //!
-//! Neighbouring entries of the same folio make one run, so that a large folio costs one change of
-//! the table and not one a page.
+//! Neighbouring entries of the same folio make one run, so that a large folio costs one change of the table and not one
+//! for each page.
 
 use pintrace_common::counters::Loss;
 
@@ -13,7 +13,7 @@ use crate::{
     kernel, maps,
 };
 
-/// What the pages are given as.
+/// The form in which a call names its pages.
 #[derive(Clone, Copy)]
 pub enum Pages {
     /// Address of an array of pointers to struct page or struct folio.
@@ -22,23 +22,23 @@ pub enum Pages {
     Range(u64),
 }
 
-/// What is done with each run of pages in one folio.
+/// The work for each run of pages in one folio.
 pub trait Visitor: Paged + Copy + 'static {
-    /// `pins` neighbouring entries lie in `folio`.
+    /// Handles `pins` neighbouring entries, all in `folio`.
     fn run(&mut self, folio: Folio, pins: u32);
 }
 
-/// A walk under way.
+/// State of a walk.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Walk<V> {
     base: u64,
-    /// 1 if `base` is an array of pointers, 0 if it is a struct page.
+    /// 1 if `base` is an array of pointers, 0 if `base` is a struct page.
     array: u64,
-    /// The folio of the run so far, and where it ends.
+    /// The folio of the present run, and the address after its last struct page (`end`).
     folio: u64,
     end: u64,
-    /// Index at which the run began.
+    /// Index of the first entry of the run.
     start: u64,
     visitor: V,
 }
@@ -51,7 +51,7 @@ pub fn walk<V: Visitor>(pages: Pages, count: u64, visitor: &mut V) {
         Pages::Range(base) => (base, 0),
     };
     if count == 1 {
-        // The commonest call of all, direct I/O of one page, needs no run and no loop.
+        // The commonest call, direct I/O of one page, needs neither a run nor a loop.
         let page = if array == 1 {
             kernel::read_u64(base).unwrap_or(UNREADABLE)
         } else {
@@ -87,7 +87,7 @@ pub fn walk<V: Visitor>(pages: Pages, count: u64, visitor: &mut V) {
     *visitor = walk.visitor;
 }
 
-/// Visits one page of a walk: `index` goes up by one from 0.
+/// Visits one page of a walk. `index` counts up by one from 0.
 #[inline(always)]
 pub fn step<V: Visitor>(walk: &mut Walk<V>, index: u64) {
     let page = if walk.array == 1 {
@@ -105,7 +105,7 @@ pub fn step<V: Visitor>(walk: &mut Walk<V>, index: u64) {
         count_unreadable(page);
     }
     walk.folio = folio.0;
-    // Nothing is in the same folio as what has none.
+    // No entry continues the run of an entry without a folio.
     walk.end = if folio.is_none() { 0 } else { folio.end() };
     walk.start = index;
 }
@@ -124,7 +124,7 @@ fn count_unreadable(page: u64) {
     count::loss(reason, 1);
 }
 
-/// Ends the run before `index`.
+/// Ends the run before entry `index`.
 #[inline(always)]
 fn flush<V: Visitor>(walk: &mut Walk<V>, index: u64) {
     let folio = Folio(walk.folio);

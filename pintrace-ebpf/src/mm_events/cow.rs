@@ -1,4 +1,4 @@
-//! Copies of pinned pages: when a copy is committed, was the page pinned, and who owns the pin?
+//! Copies of pinned pages. When the kernel commits a copy, the hooks look up the pins of the old page and their owner.
 
 use core::ffi::c_void;
 
@@ -32,14 +32,14 @@ use crate::{
     stacks,
 };
 
-/// User space removes those that it has told for good.
+/// Copies by owner and kind. User space removes an entry after the entry's final report.
 #[map]
 static COWS: HashMap<CowKey, CowStats> = HashMap::with_max_entries(limits::COWS, ON_DEMAND);
 
 /// In `page.mapping`: anonymous memory (`PAGE_MAPPING_ANON`, include/linux/page-flags.h).
 const ANONYMOUS: u64 = 1;
 
-/// `page` is being copied for the task of `slot`; if somebody of its process holds it, that counts.
+/// Records a copy of `page` in the task's `context`, if an owner of the same mm has pinned or referenced the page.
 #[inline(always)]
 pub fn copy_committed(ctx: *mut c_void, context: &TaskContext, page: u64) {
     let folio = Folio::of(page);
@@ -49,9 +49,9 @@ pub fn copy_committed(ctx: *mut c_void, context: &TaskContext, page: u64) {
     let head = folio.head();
     let mapping = kernel::u64_at(head + MM_EVENT_FACTS.page_mapping());
     let huge = context.kind == super::task_context::kind::HUGE;
-    // The kernel's own reference for the copy makes no pin.
+    // The kernel's own reference for the copy does not count as a pin.
     if folio.pins() == 0 {
-        // Of a file's page the file itself has one.
+        // The page cache has a reference to a file's page, so only anonymous pages are examined.
         let own = mapping & ANONYMOUS != 0 && !huge && context.unshare == 0;
         if own && foll_get::may_concern() {
             referenced(ctx, context, folio);
@@ -62,7 +62,7 @@ pub fn copy_committed(ctx: *mut c_void, context: &TaskContext, page: u64) {
     if owner == 0 {
         return;
     }
-    // Short-term pins have no address: they may be on another page of a large folio that is copied page by page.
+    // A short-term pin has no address, so the pin may be on another page of a large folio that is copied page by page.
     if (owner - 1) as u32 & EXTENT_BIT == 0 && folio.bytes() > 4096 && !huge {
         return;
     }
@@ -73,7 +73,7 @@ pub fn copy_committed(ctx: *mut c_void, context: &TaskContext, page: u64) {
     if mapping & ANONYMOUS != 0 {
         kind |= cow_kind::ANONYMOUS;
     }
-    // A large folio of hugetlb is copied whole, any other by small pages.
+    // hugetlb copies a large folio whole. Any other large folio is copied by small pages.
     let bytes = if huge { folio.bytes() } else { 1 << 12 };
     let window = u32::from(context.window != 0);
     pintrace_cow((owner - 1) as u32, kind, context.address, bytes, window);
@@ -83,7 +83,7 @@ pub fn copy_committed(ctx: *mut c_void, context: &TaskContext, page: u64) {
     stack(ctx, &key((owner - 1) as u32, kind));
 }
 
-/// The same of a page that nobody has pinned: somebody may have a reference.
+/// Records a copy of an unpinned page to which a FOLL_GET reference is left.
 #[inline(always)]
 fn referenced(ctx: *mut c_void, context: &TaskContext, folio: Folio) {
     let Some(reference) = foll_get::held(folio, context.mm, context.address) else {
@@ -104,7 +104,7 @@ fn referenced(ctx: *mut c_void, context: &TaskContext, folio: Folio) {
     stack(ctx, &key);
 }
 
-/// Who of an address space's process holds a folio, plus one; 0 for nobody. An extent must have the address.
+/// Returns the owner of pins on a folio in an mm, plus one; 0 if there is none. An extent must contain the address.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_owner_in(head: u64, mm: u64, address: u64) -> u64 {
@@ -136,7 +136,7 @@ pub extern "C" fn pintrace_owner_in(head: u64, mm: u64, address: u64) -> u64 {
     0
 }
 
-/// Whether a owner is one of this address space and, if it is an extent, has this address.
+/// Returns 1 if an owner belongs to the mm and, if the owner is an extent, contains the address.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_holds_at(owner: u32, mm: u64, address: u64) -> u32 {
@@ -144,7 +144,7 @@ pub extern "C" fn pintrace_holds_at(owner: u32, mm: u64, address: u64) -> u32 {
         let Some(extent) = maps::EXTENTS.at(owner & !EXTENT_BIT) else {
             return 0;
         };
-        // While a call adds to it, the end is behind.
+        // While a call adds to the extent, `end` is too low.
         return {
             u32::from(get!(extent.mm) == mm && get!(extent.address) <= address && address < get!(extent.end))
         };
@@ -161,7 +161,7 @@ pub extern "C" fn pintrace_holds_at(owner: u32, mm: u64, address: u64) -> u32 {
     u32::from(same)
 }
 
-/// When a owner was opened: tells it from others that had its number.
+/// Returns the time when an owner was opened, which distinguishes owners that had the same number.
 #[inline(always)]
 fn opened(owner: u32) -> u64 {
     if owner & EXTENT_BIT != 0 {
@@ -182,7 +182,7 @@ fn key(owner: u32, kind: u32) -> CowKey {
     }
 }
 
-/// Adds a copy of `bytes` at an address to a owner's.
+/// Adds a copy of `bytes` at an address to the copies of an owner.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_cow(owner: u32, kind: u32, address: u64, bytes: u64, window: u32) -> u32 {
@@ -201,7 +201,7 @@ pub extern "C" fn pintrace_cow(owner: u32, kind: u32, address: u64, bytes: u64, 
     0
 }
 
-/// Adds a copy to those of its kind; the first is made of `fresh`.
+/// Adds a copy to the entry of a key. The first copy makes the entry from `fresh`.
 #[inline(always)]
 fn add(key: &CowKey, fresh: CowStats, address: u64, bytes: u64, window: u32) {
     let now = accounts::time();
@@ -216,15 +216,14 @@ fn add(key: &CowKey, fresh: CowStats, address: u64, bytes: u64, window: u32) {
             comm: bpf_get_current_comm().unwrap_or([0; limits::COMM_BYTES]),
             ..fresh
         };
-        // Another thread may be first.
+        // Another thread may make the entry first.
         let _ = COWS.insert(key, fresh, u64::from(BPF_NOEXIST));
     }
     let Some(copies) = COWS.at(key) else {
         count::loss(Loss::MmEventTableFull, 1);
         return;
     };
-    // Counts are added to atomically, the bounds may be behind by one copy that another thread makes at the
-    // same moment.
+    // The counts change atomically. The bounds may miss a copy that another thread makes at the same moment.
     word!(copies.copies).add(1);
     word!(copies.pages).add(bytes >> 12);
     // The compiler turns an addition of a known zero into another operation, which only kernels since 5.12 have.
@@ -240,21 +239,21 @@ fn add(key: &CowKey, fresh: CowStats, address: u64, bytes: u64, window: u32) {
     }
 }
 
-/// Takes the stack of the first copy.
+/// Stores the kernel stack of the first copy.
 #[inline(always)]
 fn stack(ctx: *mut c_void, key: &CowKey) {
     if let Some(copies) = COWS.at(key) {
-        // Whoever comes later finds a stack there.
+        // A later copy finds a stack in the entry.
         if get!(copies.stack) == -1 {
             set!(copies.stack = stacks::take(ctx));
         }
     }
 }
 
-/// Whether the process of the running task has pinned anything so far.
+/// Returns true if the process of the running task has pinned memory or taken FOLL_GET references.
 #[inline(always)]
 pub fn may_concern() -> bool {
-    // Nobody has an account.
+    // No account was ever opened.
     let none = maps::NEXT_IDS.get(0).copied().unwrap_or(0) == 0;
     let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
     !none && maps::PROCESSES.at(tgid).is_some() || foll_get::may_concern()

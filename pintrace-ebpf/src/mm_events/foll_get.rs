@@ -1,7 +1,9 @@
-//! References by `FOLL_GET`, which are no pins: vmsplice, MSG_ZEROCOPY, and direct I/O up to 6.4. Followed on request only.
+//! References by `FOLL_GET`, which are no pins: vmsplice, MSG_ZEROCOPY, and direct I/O up to 6.4. The hooks follow
+//! references only on request.
 //!
-//! Such a reference is dropped like any other, which no hook can see. So the table keeps the latest reference to each small
-//! folio. When the folio is copied, its reference count tells whether a holder other than the kernel is left.
+//! The kernel drops such a reference like any other, and no hook sees the drop. So the table keeps the latest reference
+//! to each small folio. When the folio is copied, its reference count shows whether a holder other than the kernel is
+//! left.
 
 use core::ffi::c_void;
 
@@ -27,15 +29,15 @@ use crate::{
     stacks,
 };
 
-/// By the head's struct page. The loader makes it small where references are not followed.
+/// References by the address of the head page. The loader makes the map small if references are not followed.
 #[map]
 static FOLL_GET_FOLIOS: LruHashMap<u64, Reference> = LruHashMap::with_max_entries(limits::FOLL_GET_FOLIOS, 0);
 
-/// Processes that have taken any: spares the others a look at each copy.
+/// Processes that have taken references. For other processes no copy needs a look-up in the table of folios.
 #[map]
 static FOLL_GET_PROCESSES: LruHashMap<u32, u64> = LruHashMap::with_max_entries(limits::FOLL_GET_PROCESSES, 0);
 
-/// Whether the running task's process has taken references.
+/// Returns true if the process of the running task has taken references.
 #[inline(always)]
 pub fn may_concern() -> bool {
     MM_EVENT_FACTS.foll_get() != 0
@@ -44,7 +46,7 @@ pub fn may_concern() -> bool {
             .is_some()
 }
 
-/// Return of get_user_pages_fast(start, nr_pages, gup_flags, pages) (mm/gup.c).
+/// Runs on return of get_user_pages_fast(start, nr_pages, gup_flags, pages) (mm/gup.c).
 #[inline(always)]
 fn taken(role: Role, raw: *mut c_void) -> i32 {
     let Some(_claim) = role.claim_mm_event(raw) else {
@@ -68,7 +70,7 @@ fn taken(role: Role, raw: *mut c_void) -> i32 {
     0
 }
 
-/// Remembers the references of one call.
+/// Records the references of one call.
 #[inline(always)]
 fn refer(address: u64, array: u64, pages: u32, stack: i64) {
     let mut index = 0;
@@ -85,12 +87,12 @@ fn refer(address: u64, array: u64, pages: u32, stack: i64) {
     }
 }
 
-/// Remembers one. A global function: the verifier follows it once.
+/// Records one reference. The function is global, so that the verifier follows it once.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_remember_reference(address: u64, slot: u64, stack: i64) -> u32 {
     let folio = Folio::of(kernel::u64_at(slot));
-    // How often a large folio is mapped is written in several places, so that its references cannot be told.
+    // Several fields hold the map count of a large folio, so its references cannot be counted.
     if folio.is_none() || folio.bytes() != 4096 {
         return 0;
     }
@@ -105,26 +107,26 @@ pub extern "C" fn pintrace_remember_reference(address: u64, slot: u64, stack: i6
     0
 }
 
-/// The reference that somebody still has to a folio that is being copied at an address.
+/// Returns the reference to a folio that is being copied at an address, if a holder of the reference is left.
 #[inline(always)]
 pub fn held(folio: Folio, mm: u64, address: u64) -> Option<Reference> {
     let head = folio.head();
     let reference = FOLL_GET_FOLIOS.at(head)?;
-    // Who replaces it meanwhile has a reference too.
+    // A thread that replaces the entry meanwhile has a reference too.
     let reference = reference.copy();
     let here = reference.mm == mm && reference.address == address;
     (here && references(head)? > 0).then_some(reference)
 }
 
-/// References to a small folio that is being copied, but for those of the kernel itself.
+/// Returns the number of references to a small folio that is being copied, without the kernel's own references.
 #[inline(always)]
 fn references(head: u64) -> Option<u32> {
     let flags = kernel::read_u64(head + u64::from(FACTS.page_flags()))?;
     let count = kernel::read_u32(head + u64::from(FACTS.page_refcount()))?;
     let maps = kernel::read_u32(head + u64::from(FACTS.page_mapcount()))?.wrapping_add(1);
     let is = |flag: u64| flags >> (flag & 63) & 1;
-    // The fault has one (`do_wp_page`, mm/memory.c); so has who is about to put the page on a list for reclaim, or took it
-    // off (`folio_batch_add_and_move`, mm/swap.c).
+    // The fault has a reference (`do_wp_page`, mm/memory.c). Without PG_lru, the LRU code has a reference too: it is
+    // about to put the page on an LRU list, or took the page off (`folio_batch_add_and_move`, mm/swap.c).
     let own = 1 + is(MM_EVENT_FACTS.pg_swapcache()) as u32 + 1 - is(MM_EVENT_FACTS.pg_lru()) as u32;
     Some(count.saturating_sub(maps).saturating_sub(own))
 }

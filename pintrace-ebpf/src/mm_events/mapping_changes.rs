@@ -1,4 +1,4 @@
-//! Records that the mapping of an address near an extent was changed.
+//! Records of changed mappings at addresses near an extent.
 
 use core::ffi::c_void;
 
@@ -16,26 +16,26 @@ use crate::{
     syscall_args::{MREMAP, SyscallArgs},
 };
 
-/// A change of a mapping, as a hook sees it.
+/// A change of a mapping, as a hook sees the change.
 #[derive(Clone, Copy)]
 pub struct MappingChange {
-    /// One of [`pintrace_common::mm_events::touch`].
+    /// One of [`pintrace_common::mm_events::mapping_change`].
     pub what: u32,
-    /// `mm_struct` or `address_space`.
+    /// Address of the `mm_struct` or `address_space`.
     pub within: u64,
-    /// First byte.
+    /// First byte of the range.
     pub address: u64,
-    /// After the last one.
+    /// End of the range, after its last byte.
     pub end: u64,
-    /// Pages changed, where the kernel counts them.
+    /// Number of pages changed, where the kernel counts the pages.
     pub pages: u64,
-    /// See [`MappingChanged`].
+    /// Value of [`MappingChanged::detail`].
     pub detail: u64,
-    /// When it began (monotonic ns); 0 for now.
+    /// Time when the change began (monotonic ns); 0 for now.
     pub began_ns: u64,
 }
 
-/// Tells it if extents are near.
+/// Sends a record of a change if extents are near.
 #[inline(always)]
 pub fn emit(ctx: *mut c_void, change: &MappingChange) {
     if !range_filter::any()

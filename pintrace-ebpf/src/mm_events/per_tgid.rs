@@ -1,14 +1,14 @@
-//! Counters of operations in flight, by process. One read tells that there are none, and busy processes do not share a cache
-//! line.
+//! Counters of operations in flight, by process. One read shows that no operation is in flight, and busy processes do
+//! not share a cache line.
 
 use aya_ebpf::maps::Array;
 
 use crate::map_ref::{Lookup, word};
 
-/// Places for the counts. Processes may meet in one: then one looks further in vain.
+/// Number of counters. Where several processes share a counter, a hook may make a look-up in vain.
 pub const COUNTERS: u32 = 256;
 
-/// A count with a cache line of its own.
+/// A counter with a cache line for itself.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct PerTgidCounter {
@@ -16,7 +16,7 @@ pub struct PerTgidCounter {
     rest_of_the_line: [u64; 7],
 }
 
-/// Whether any are under way in a process, or in one that shares its place.
+/// Returns true if an operation is in flight in a process, or in a process with the same counter.
 #[inline(always)]
 pub fn any(counters: &Array<PerTgidCounter>, tgid: u32) -> bool {
     counters

@@ -1,5 +1,5 @@
-//! A counting filter over the ranges of extents, by `mm_struct` or `address_space`: it tells which mapping changes are
-//! worth a record.
+//! A counting filter over the ranges of extents, by `mm_struct` or `address_space`. The filter shows which mapping
+//! changes need a record.
 
 use aya_ebpf::{
     bindings::BPF_NOEXIST,
@@ -23,28 +23,28 @@ use crate::{
     count, maps,
 };
 
-/// By `mm_struct` or `address_space`. Those of the first kind go with the address space, of the second with the last
-/// extent.
+/// Filters by address of the `mm_struct` or `address_space`. The filter of an mm is removed with the mm, the filter of
+/// an address_space with its last extent.
 #[map]
 pub static RANGE_FILTERS: HashMap<u64, RangeFilter> =
     HashMap::with_max_entries(limits::RANGE_FILTERS, ON_DEMAND);
 
-/// How many entries there are: none spares everybody a look-up.
+/// Number of filters. At 0 no hook makes a look-up.
 #[map]
 static RANGE_FILTER_COUNT: Array<u64> = Array::with_max_entries(1, 0);
 
-/// Added to the extents of a file's entry that is on its way out.
+/// Added to `extents` while the filter of an address_space is being removed.
 const LEAVING: u64 = 1 << 63;
 
-/// A value for new entries, too large for the stack.
+/// The value of a new filter, too large for the stack.
 static EMPTY: RangeFilter = RangeFilter {
     extents: 0,
-    // Until an extent says when it was opened.
+    // The first extent lowers the value to its own time.
     born_ns: u64::MAX,
     buckets: [0; LEVELS * BUCKETS],
 };
 
-/// Whether there is anything to be watched.
+/// Returns true if there is a filter.
 #[inline(always)]
 pub fn any() -> bool {
     RANGE_FILTER_COUNT.get(0).copied().unwrap_or(0) != 0
@@ -57,14 +57,14 @@ fn count_filters(n: u64) {
     }
 }
 
-/// A space's entry, made if there is none.
+/// Returns the filter of an mm or address_space, and makes the filter if there is none.
 #[inline(always)]
 fn find_or_make(within: u64) -> Option<MapRef<RangeFilter>> {
     if let Some(filter) = RANGE_FILTERS.at(within) {
         return Some(filter);
     }
     let empty: &RangeFilter = &EMPTY;
-    // Another thread of it may be first.
+    // Another thread may make the filter first.
     if RANGE_FILTERS
         .insert(within, empty, u64::from(BPF_NOEXIST))
         .is_err()
@@ -75,7 +75,7 @@ fn find_or_make(within: u64) -> Option<MapRef<RangeFilter>> {
     RANGE_FILTERS.at(within)
 }
 
-/// An extent came into being in a space. False if it cannot be watched, which is counted.
+/// Adds an extent to a filter. Returns false, and counts a loss, if changes there cannot be reported.
 #[inline(always)]
 pub fn add_extent(within: u64, opened_ns: u64) -> bool {
     if within == 0 {
@@ -91,7 +91,7 @@ pub fn add_extent(within: u64, opened_ns: u64) -> bool {
             extents.sub(1);
             return false;
         }
-        // Of two threads the one that was first may come second.
+        // Of two threads, the one with the earlier extent may come second.
         if opened_ns < get!(filter.born_ns) {
             set!(filter.born_ns = opened_ns);
         }
@@ -104,7 +104,7 @@ pub fn add_extent(within: u64, opened_ns: u64) -> bool {
     counted
 }
 
-/// An extent of a range is over. `last_goes`: the entry goes with its last extent.
+/// Removes an extent and its range from a filter. If `last_goes`, the last extent removes the filter.
 #[inline(always)]
 pub fn remove_extent(within: u64, start: u64, end: u64, opened_ns: u64, last_goes: bool) {
     let Some(filter) = RANGE_FILTERS.at(within) else {
@@ -135,7 +135,7 @@ fn remove(within: u64) {
     }
 }
 
-/// Adds `n` to the buckets of a range, from which it may be taken again by adding `-n`.
+/// Adds `n` to the buckets of a range. Adding `-n` undoes the addition.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_filter_add(within: u64, start: u64, end: u64, n: u64) -> u32 {
@@ -143,7 +143,7 @@ pub extern "C" fn pintrace_filter_add(within: u64, start: u64, end: u64, n: u64)
     0
 }
 
-/// [`pintrace_filter_add`] where the call stack is deep already.
+/// Does the work of [`pintrace_filter_add`], for callers whose call stack is deep already.
 #[inline(always)]
 pub fn add(within: u64, start: u64, end: u64, n: u64) {
     if start >= end {
@@ -156,7 +156,7 @@ pub fn add(within: u64, start: u64, end: u64, n: u64) {
         return;
     };
     let last = end - 1;
-    // Which level it is the verifier is not to know: it would follow the loop once for each.
+    // The level is hidden from the verifier, which would follow the loop once for each level.
     let level = (level(start, last) + zeros.next() as u32) & (LEVELS as u32 - 1);
     let shift = shift(level);
     let from = start >> shift;
@@ -164,7 +164,7 @@ pub fn add(within: u64, start: u64, end: u64, n: u64) {
     let mut nth = 0;
     while nth < BUCKETS as u64 && nth < buckets {
         let index = index(level, from + nth);
-        // SAFETY: a live map value; the mask keeps the index inside, and the buckets are only added to.
+        // SAFETY: a live map value. The mask keeps the index inside, and the buckets are only added to.
         unsafe {
             let bucket = (&raw mut (*filter.as_ptr()).buckets)
                 .cast::<u64>()
@@ -175,7 +175,7 @@ pub fn add(within: u64, start: u64, end: u64, n: u64) {
     }
 }
 
-/// Whether extents are near a range.
+/// Returns 1 if extents are near a range.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_filter_overlaps(within: u64, start: u64, end: u64) -> u32 {
@@ -210,7 +210,7 @@ pub extern "C" fn pintrace_filter_overlaps(within: u64, start: u64, end: u64) ->
     0
 }
 
-/// The entry of an address space or file goes; true if extents are left.
+/// Removes the filter of an mm or address_space that ends. Returns true if extents are left.
 #[inline(always)]
 pub fn forget(within: u64) -> bool {
     let Some(filter) = RANGE_FILTERS.at(within) else {

@@ -14,31 +14,31 @@ use crate::{
     mm_events::per_tgid::{self, COUNTERS, PerTgidCounter},
 };
 
-/// What a task is in the middle of.
+/// State of the operation that a task is in.
 #[derive(Clone, Copy, Default)]
 #[repr(C)]
 pub struct TaskContext {
     /// One of [`kind`].
     pub kind: u64,
-    /// The address space.
+    /// Address of the `mm_struct`.
     pub mm: u64,
-    /// The page that faults; for a fork the first page copied.
+    /// Address of the page that faults; for a fork, of the first page copied.
     pub address: u64,
-    /// For a fork, after the last page copied.
+    /// For a fork, the end of the last page copied.
     pub end: u64,
-    /// The `vm_fault`, or for hugetlb the page that is copied once that is known.
+    /// Address of the `vm_fault`; for hugetlb, address of the struct page that is copied, once known.
     pub fault: u64,
-    /// Pages copied by a fork; for a fault, how often the kernel has flushed translations.
+    /// For a fork, the number of pages copied; for a fault, the number of TLB flushes by the kernel.
     pub pages: u64,
-    /// The fault wants a page of its own to read.
+    /// Not 0 if the fault asks for an exclusive page to read (`FAULT_FLAG_UNSHARE`).
     pub unshare: u64,
-    /// tgid << 32 | cause of the window that covers the fault, plus one; 0 for none.
+    /// (tgid << 32 | cause) + 1 of the flush window that covers the fault; 0 for none.
     pub window: u64,
-    /// When it began (monotonic ns).
+    /// Time when the operation began (monotonic ns).
     pub began_ns: u64,
 }
 
-/// Kinds of slots.
+/// Kinds of operations, by the kernel function that a hook is on.
 pub mod kind {
     /// `do_wp_page`.
     pub const WRITE: u64 = 1;
@@ -52,15 +52,16 @@ pub mod kind {
     pub const ADVICE: u64 = 5;
 }
 
-/// By tgid << 32 | tid. What a skipped program leaves behind is taken over by the thread's next one.
+/// Contexts by tgid << 32 | tid. If the kernel skips the program that removes a context, the thread's next context
+/// overwrites the old one.
 #[map]
 static TASK_CONTEXTS: HashMap<u64, TaskContext> = HashMap::with_max_entries(limits::TASK_CONTEXTS, ON_DEMAND);
 
-/// How many are in use: spares the hooks on every new page a look-up.
+/// Number of contexts by process. At 0 the hooks on every new page make no look-up.
 #[map]
 static TASK_CONTEXTS_ACTIVE: Array<PerTgidCounter> = Array::with_max_entries(COUNTERS, 0);
 
-/// Whether any task of a thread's process is in the middle of something.
+/// Returns true if any thread of the task's process has a context.
 #[inline(always)]
 fn any(task: u64) -> bool {
     per_tgid::any(&TASK_CONTEXTS_ACTIVE, (task >> 32) as u32)
@@ -71,11 +72,11 @@ fn opened(task: u64, n: u64) {
     per_tgid::add(&TASK_CONTEXTS_ACTIVE, (task >> 32) as u32, n);
 }
 
-/// Opens the running task's slot.
+/// Stores the context of the running task.
 #[inline(always)]
 pub fn enter(context: &TaskContext) {
     let task = bpf_get_current_pid_tgid();
-    // One that is left over from a program that was skipped was counted.
+    // A context that was left behind by a skipped program is counted already.
     let fresh = TASK_CONTEXTS.at(task).is_none();
     if TASK_CONTEXTS.insert(task, context, 0).is_err() {
         count::loss(Loss::MmEventTableFull, 1);
@@ -84,7 +85,7 @@ pub fn enter(context: &TaskContext) {
     }
 }
 
-/// The running task's slot.
+/// Returns the context of the running task.
 #[inline(always)]
 pub fn current() -> Option<MapRef<TaskContext>> {
     let task = bpf_get_current_pid_tgid();
@@ -94,18 +95,18 @@ pub fn current() -> Option<MapRef<TaskContext>> {
     TASK_CONTEXTS.at(task)
 }
 
-/// The same, if it is of that kind.
+/// Returns the context of the running task, if the context is of `kind`.
 #[inline(always)]
 pub fn current_of(kind: u64) -> Option<MapRef<TaskContext>> {
     // SAFETY: a live map value that only this task uses.
     current().filter(|&context| get!(context.kind) == kind)
 }
 
-/// Closes it.
+/// Removes the context of the running task.
 #[inline(always)]
 pub fn leave() {
     let task = bpf_get_current_pid_tgid();
-    // Looking takes no lock, removing does.
+    // The look-up takes no lock, the removal does.
     if any(task) && TASK_CONTEXTS.at(task).is_some() && TASK_CONTEXTS.remove(task).is_ok() {
         opened(task, u64::MAX);
     }

@@ -1,6 +1,6 @@
 //! Declares each hook as a primary program and its backups; see [`crate::backup`].
 
-/// Makes of a function (turn, context) a program, its second copy, and after a `+` a third.
+/// Makes a primary program, a backup, and after a `+` a second backup from a function (role, context).
 macro_rules! with_backup {
     ($(
         $kind:ident $context:ident $name:ident $backup:ident $(+ $backup2:ident)? => $function:ident $(($argument:expr))?;

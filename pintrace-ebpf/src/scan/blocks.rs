@@ -1,15 +1,15 @@
-//! Blocks of 2^order pages that begin where such a block may.
+//! Free blocks and large folios: blocks of 2^order pages, aligned to their size.
 
 use pintrace_common::scan::{CHUNK_PAGES, buddy};
 
 use crate::facts::SCAN_FACTS;
 
-/// The largest order that a block or folio is believed to have: 1 GiB.
+/// The largest plausible order of a block or folio: 1 GiB.
 const MOST_ORDER: u64 = 18;
 /// log2 of the pages of a chunk.
 const CHUNK_ORDER: u64 = CHUNK_PAGES.trailing_zeros() as u64;
 
-/// Pages of a block or folio of this order, if it is as large as a chunk and may begin at this frame; else 0.
+/// Returns the pages of a block or folio of this order, if it is as large as a chunk and aligned at the frame; else 0.
 #[inline(always)]
 pub fn aligned_pages(first: u64, order: u64) -> u64 {
     if !(CHUNK_ORDER..=MOST_ORDER).contains(&order) {
@@ -19,7 +19,7 @@ pub fn aligned_pages(first: u64, order: u64) -> u64 {
     if first & (pages - 1) == 0 { pages } else { 0 }
 }
 
-/// Whether a page of this type is the first of a free block.
+/// Returns true if a page of this type is the first page of a free block.
 #[inline(always)]
 pub fn is_free(page_type: u32) -> bool {
     match SCAN_FACTS.buddy() {

@@ -6,14 +6,14 @@ use crate::{blocks, facts::SCAN_FACTS, folio, maps};
 
 /// A way to read the struct pages of a chunk.
 pub trait Reader: Copy {
-    /// Begins to read the chunk whose first frame is `first`. `copy` is room for the chunk's struct pages, which lie
-    /// at `address`. None if no struct pages are there.
+    /// Begins to read the chunk whose first frame is `first`. `copy` is room for the chunk's struct pages, which are at
+    /// `address`. Returns `None` if there are no struct pages.
     fn open(state: &mut ScanState, copy: *mut u8, first: u64, address: u64) -> Option<Self>;
 
-    /// A u32 field of the chunk's first page.
+    /// Returns a u32 field of the chunk's first page.
     fn u32_at(self, offset: u32) -> u32;
 
-    /// A u64 field of the chunk's first page.
+    /// Returns a u64 field of the chunk's first page.
     fn u64_at(self, offset: u32) -> u64;
 
     /// Calls [`folio::pintrace_scan_folio`] for each page that may be pinned, once the pages are in `copy`.
@@ -48,8 +48,8 @@ pub fn scan_row(chunk: extern "C" fn() -> u32) -> u32 {
     0
 }
 
-/// Scans the next chunk. Steps over the free block or the folio that the chunk begins, if that is larger than the
-/// chunk. Not 0 at the end of the range.
+/// Scans the next chunk. Steps over the free block or the folio that begins at the chunk, if the block or folio is
+/// larger than the chunk. Not 0 at the end of the range.
 #[inline(always)]
 pub fn scan_chunk<R: Reader>() -> u32 {
     let (Some(state), Some(copy)) = (maps::state(), maps::chunk()) else {
@@ -82,17 +82,18 @@ pub fn scan_chunk<R: Reader>() -> u32 {
     0
 }
 
-/// Goes on behind `pages` pages, of which the chunk is the beginning.
+/// Continues behind a block or folio of `pages` pages that begins with the chunk.
 #[inline(always)]
 fn step(state: &mut ScanState, first: u64, pages: u64) {
     state.stepped += pages - CHUNK_PAGES;
     state.next = first + pages;
 }
 
-/// Pages of the free block that the chunk begins; 0 if there is none, or none as large as the chunk.
+/// Returns the pages of the free block that begins at the chunk; 0 if there is none, or none as large as the chunk.
 ///
-/// The order of the block is read right after the mark that the block is free (`buddy_order`, mm/internal.h). A task
-/// that allocates the block meanwhile may pin its pages. Pages that the scan has already passed may be pinned as well.
+/// The scan reads the order of the block right after the mark that the block is free (`buddy_order`, mm/internal.h). A
+/// task that allocates the block meanwhile may pin its pages. Pages that the scan has already passed may be pinned as
+/// well.
 #[inline(always)]
 fn free_pages<R: Reader>(reader: R, first: u64) -> u64 {
     if blocks::is_free(reader.u32_at(SCAN_FACTS.page_mapcount())) {
@@ -102,7 +103,7 @@ fn free_pages<R: Reader>(reader: R, first: u64) -> u64 {
     }
 }
 
-/// Pages of the folio that the chunk begins, if it is as large as the chunk; else 0.
+/// Returns the pages of the folio that begins at the chunk, if the folio is as large as the chunk; else 0.
 #[inline(always)]
 fn folio_pages<R: Reader>(reader: R, first: u64) -> u64 {
     if folio::is_head(reader.u64_at(SCAN_FACTS.page_flags())) {

@@ -2,6 +2,6 @@
 
 use pintrace_common::{Injected, scan::ScanFacts};
 
-/// For every program of the scan.
+/// Facts for every program of the scan.
 #[unsafe(no_mangle)]
 pub static SCAN_FACTS: Injected<ScanFacts> = Injected::<ScanFacts>::ZERO;

@@ -1,4 +1,4 @@
-//! A page that may be pinned, looked at closely.
+//! The check of a page that may be pinned.
 
 use pintrace_common::scan::{
     BLOCK, CHUNK_PAGES, MAPPING_ANON, MAPPING_FILE, MAPPING_KSM, PAGE_STRUCT, PinnedFolio,
@@ -9,8 +9,8 @@ use crate::{
     maps::{self, CHUNK_BYTES},
 };
 
-/// Adds the folio whose head is page `index` of the chunk to what was found, if it is pinned. A global function: the
-/// verifier follows it once.
+/// Adds the folio whose head is page `index` of the chunk to the result, if the folio is pinned. The function is
+/// global, so that the verifier follows it once.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_scan_folio(first: u64, index: u32) -> u32 {
@@ -20,13 +20,13 @@ pub extern "C" fn pintrace_scan_folio(first: u64, index: u32) -> u32 {
     let at = (index as usize & (CHUNK_PAGES as usize - 1)) * PAGE_STRUCT;
     let flags = u64_at(chunk, at + SCAN_FACTS.page_flags() as usize);
     let refcount = u32_at(chunk, at + SCAN_FACTS.page_refcount() as usize);
-    // A struct page that nobody has set up yet (`PAGE_POISON_PATTERN`), or counts below zero.
+    // The kernel has not set up the struct page (`PAGE_POISON_PATTERN`), or its reference count is negative.
     if flags == u64::MAX || refcount >> 31 != 0 {
         return 0;
     }
     let pfn = first + u64::from(index);
     let order = if is_head(flags) { order_at(chunk, at) } else { 0 };
-    // In a hugetlb folio with folded struct pages each page of them begins with what looks like the head.
+    // If the struct pages of a hugetlb folio are folded, each page of struct pages seems to begin with the head.
     if pfn & ((1u64 << (order & 31)) - 1) != 0 {
         return 0;
     }
@@ -36,7 +36,7 @@ pub extern "C" fn pintrace_scan_folio(first: u64, index: u32) -> u32 {
     } else {
         refcount.checked_div(SCAN_FACTS.pin_bias()).unwrap_or(0)
     };
-    // A count of pins that is more than all references is none.
+    // A plausible count of pins is at most the count of references.
     if pins == 0 || pins > refcount {
         return 0;
     }
@@ -72,7 +72,7 @@ fn write(found: PinnedFolio) {
     let Some(block) = maps::SCAN_FOUND.get_ptr_mut((state.found / BLOCK as u64) as u32) else {
         return;
     };
-    // SAFETY: a live map value; the index is masked to its length.
+    // SAFETY: a live map value. The index is masked to the length of the value.
     unsafe {
         let place = (&raw mut (*block).entries).cast::<PinnedFolio>();
         place.add(state.found as usize & (BLOCK - 1)).write(found);
@@ -80,19 +80,19 @@ fn write(found: PinnedFolio) {
     state.found += 1;
 }
 
-/// Whether a page with these flags is the head of a folio.
+/// Returns true if a page with these flags is the head of a folio.
 #[inline(always)]
 pub fn is_head(flags: u64) -> bool {
     flags >> (SCAN_FACTS.pg_head() & 63) & 1 == 1
 }
 
-/// log2 of the pages of the folio whose head lies `at` so many bytes into the chunk.
+/// Returns log2 of the pages of the folio whose head is `at` bytes into the chunk.
 #[inline(always)]
 fn order_at(chunk: *mut u8, at: usize) -> u64 {
     order_of(u32_at(chunk, at + SCAN_FACTS.folio_nr_pages() as usize))
 }
 
-/// log2 of a folio's number of pages.
+/// Returns log2 of a folio's number of pages.
 #[inline(always)]
 pub fn order_of(pages: u32) -> u64 {
     let mut order = 0u32;
@@ -104,7 +104,7 @@ pub fn order_of(pages: u32) -> u64 {
     u64::from(order)
 }
 
-/// A u32 that lies `at` so many bytes into the chunk; 0 outside the chunk.
+/// Returns the u32 at `at` bytes into the chunk; 0 outside the chunk.
 #[inline(always)]
 pub fn u32_at(chunk: *mut u8, at: usize) -> u32 {
     if at > CHUNK_BYTES - 4 {
@@ -114,7 +114,7 @@ pub fn u32_at(chunk: *mut u8, at: usize) -> u32 {
     unsafe { chunk.add(at).cast::<u32>().read_volatile() }
 }
 
-/// A u64 that lies `at` so many bytes into the chunk; 0 outside the chunk.
+/// Returns the u64 at `at` bytes into the chunk; 0 outside the chunk.
 #[inline(always)]
 pub fn u64_at(chunk: *mut u8, at: usize) -> u64 {
     if at > CHUNK_BYTES - 8 {

@@ -3,35 +3,35 @@
 use aya_ebpf::{macros::map, maps::Array};
 use pintrace_common::scan::{BLOCKS, Block, CHUNK_PAGES, PAGE_STRUCT, ProbeRead, ScanState};
 
-/// How far the scan is.
+/// Progress of the scan.
 #[map]
 static SCAN_STATE: Array<ScanState> = Array::with_max_entries(1, 0);
 
-/// What it found.
+/// Pinned folios of the present run.
 #[map]
 pub static SCAN_FOUND: Array<Block> = Array::with_max_entries(BLOCKS, 0);
 
-/// The last look at kernel memory.
+/// Result of the last `probe_read`.
 #[map]
 pub static PROBE_READ: Array<ProbeRead> = Array::with_max_entries(1, 0);
 
-/// A chunk of struct pages under the eye.
+/// Copy of the chunk of struct pages that the scan reads.
 #[map]
 static SCAN_CHUNK: Array<[u64; CHUNK_WORDS]> = Array::with_max_entries(1, 0);
 
-/// u64 words of a chunk.
+/// Number of u64 words of a chunk.
 const CHUNK_WORDS: usize = CHUNK_BYTES / 8;
-/// Bytes of a chunk.
+/// Number of bytes of a chunk.
 pub const CHUNK_BYTES: usize = CHUNK_PAGES as usize * PAGE_STRUCT;
 
-/// The state, which nobody else uses at this time.
+/// Returns the state. No other run uses the state at the same time.
 #[inline(always)]
 pub fn state() -> Option<&'static mut ScanState> {
-    // SAFETY: a live map value; runs of the programs follow one another.
+    // SAFETY: a live map value. Runs of the programs follow one another.
     SCAN_STATE.get_ptr_mut(0).map(|state| unsafe { &mut *state })
 }
 
-/// Begins a run over frames; false if that cannot be.
+/// Begins a run over frames. Returns false if there is no state.
 #[inline(always)]
 pub fn begin(from: u64, to: u64, vmemmap: u64) -> bool {
     let Some(state) = state() else {
@@ -49,7 +49,7 @@ pub fn begin(from: u64, to: u64, vmemmap: u64) -> bool {
     true
 }
 
-/// The chunk's bytes.
+/// Returns the bytes of the chunk.
 #[inline(always)]
 pub fn chunk() -> Option<*mut u8> {
     SCAN_CHUNK.get_ptr_mut(0).map(<*mut _>::cast)

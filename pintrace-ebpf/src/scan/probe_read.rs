@@ -1,4 +1,4 @@
-//! A few bytes of kernel memory, for user space to follow pointers by.
+//! Reads a few bytes of kernel memory, so that user space can follow pointers.
 
 use aya_ebpf::{
     helpers::{bpf_get_current_task, generated::bpf_probe_read_kernel},
@@ -9,15 +9,15 @@ use pintrace_common::scan::PROBE_READ_BYTES;
 
 use crate::maps;
 
-/// Reads what lies at the address given as the first argument.
+/// Reads the memory at the address in the first argument.
 #[raw_tracepoint]
 pub fn probe_read(ctx: RawTracePointContext) -> i32 {
     let Some(result) = maps::PROBE_READ.get_ptr_mut(0) else {
         return 0;
     };
     let address: u64 = ctx.arg(0);
-    // SAFETY: a live map value, nobody else's at this time; the helper writes as many bytes as the words have, and
-    // a fault is an error, not a crash.
+    // SAFETY: a live map value that no other run uses at the same time. The helper writes as many bytes as the words
+    // have, and a fault is an error, not a crash.
     unsafe {
         (*result).task = bpf_get_current_task();
         let words = (&raw mut (*result).words).cast();

@@ -1,4 +1,4 @@
-//! The scan by `bpf_probe_read_kernel`: each chunk of struct pages is copied and then read.
+//! The scan by `bpf_probe_read_kernel`, which copies each chunk of struct pages.
 
 use aya_ebpf::{
     helpers::generated::bpf_probe_read_kernel, macros::raw_tracepoint, programs::RawTracePointContext,
@@ -12,22 +12,22 @@ use crate::{
     maps::CHUNK_BYTES,
 };
 
-/// Scans frames from the first argument to the second, or as far as one run goes. The third argument is the address
-/// of the struct page of frame 0.
+/// Scans frames from the first argument to the second, or as far as one run goes. The third argument is the address of
+/// the struct page of frame 0.
 #[raw_tracepoint]
 pub fn scan(ctx: RawTracePointContext) -> i32 {
     chunk::scan(ctx.arg(0), ctx.arg(1), ctx.arg(2), pintrace_scan_row);
     0
 }
 
-/// A row of chunks. A global function: the verifier follows it once.
+/// Scans a row of chunks. The function is global, so that the verifier follows it once.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_scan_row() -> u32 {
     chunk::scan_row(pintrace_scan_chunk)
 }
 
-/// The next chunk. A global function: the verifier follows it once.
+/// Scans the next chunk. The function is global, so that the verifier follows it once.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_scan_chunk() -> u32 {
@@ -41,7 +41,7 @@ struct Copied(*mut u8);
 impl Reader for Copied {
     #[inline(always)]
     fn open(_state: &mut ScanState, copy: *mut u8, _first: u64, address: u64) -> Option<Self> {
-        // SAFETY: the helper writes as many bytes as the map value has; a fault is an error, not a crash.
+        // SAFETY: the helper writes as many bytes as the map value has. A fault is an error, not a crash.
         let failed =
             unsafe { bpf_probe_read_kernel(copy.cast(), CHUNK_BYTES as u32, address as *const _) } != 0;
         if failed { None } else { Some(Self(copy)) }
@@ -63,8 +63,8 @@ impl Reader for Copied {
         let head_bit = 1u64 << (SCAN_FACTS.pg_head() & 63);
         let mut index = 0;
         while index < CHUNK_PAGES as usize {
-            // Masks instead of the comparison in `u32_at`: the loop runs once a page.
-            // SAFETY: the page lies inside the chunk, and the masks keep the fields inside the page.
+            // Masks are cheaper than the comparison in `u32_at`, and the loop runs once for each page.
+            // SAFETY: the page is inside the chunk, and the masks keep the fields inside the page.
             let (flags, refcount) = unsafe {
                 let page = self.0.add(index * PAGE_STRUCT);
                 (

@@ -1,5 +1,5 @@
-//! The scan by `bpf_rdonly_cast` (since 6.2): struct pages are read in place. The copy that `bpf_probe_read_kernel`
-//! makes takes most of the time of a scan.
+//! The scan by `bpf_rdonly_cast` (since 6.2), which reads struct pages without a copy. The copy by
+//! `bpf_probe_read_kernel` takes most of the time of a scan.
 
 use aya_ebpf::{
     helpers::generated::bpf_probe_read_kernel, macros::raw_tracepoint, programs::RawTracePointContext,
@@ -16,28 +16,28 @@ use crate::{
     maps::CHUNK_BYTES,
 };
 
-/// As `scan`.
+/// Scans frames with the arguments of `scan`.
 #[raw_tracepoint]
 pub fn scan_direct(ctx: RawTracePointContext) -> i32 {
     chunk::scan(ctx.arg(0), ctx.arg(1), ctx.arg(2), pintrace_direct_row);
     0
 }
 
-/// A row of chunks. A global function: the verifier follows it once.
+/// Scans a row of chunks. The function is global, so that the verifier follows it once.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_direct_row() -> u32 {
     chunk::scan_row(pintrace_direct_chunk)
 }
 
-/// The next chunk. A global function: the verifier follows it once.
+/// Scans the next chunk. The function is global, so that the verifier follows it once.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_direct_chunk() -> u32 {
     chunk::scan_chunk::<InPlace>()
 }
 
-/// The chunk where the kernel has it.
+/// The chunk at its address in the kernel.
 #[derive(Clone, Copy)]
 struct InPlace {
     copy: *mut u8,
@@ -46,12 +46,12 @@ struct InPlace {
 }
 
 impl Reader for InPlace {
-    /// A read in place gives zeros where no memory is. So the first page of each section is copied once, which fails
-    /// where the section has no struct pages.
+    /// A load returns zeros if there is no memory. So the helper copies the first page of each section once, and the
+    /// copy fails if the section has no struct pages.
     #[inline(always)]
     fn open(state: &mut ScanState, copy: *mut u8, first: u64, address: u64) -> Option<Self> {
         if first >> SECTION_ORDER != state.section {
-            // SAFETY: the helper writes less than the map value has; a fault is an error, not a crash.
+            // SAFETY: the helper writes less than the map value has. A fault is an error, not a crash.
             if unsafe { bpf_probe_read_kernel(copy.cast(), PAGE_STRUCT as u32, address as *const _) } != 0 {
                 return None;
             }
@@ -77,7 +77,7 @@ impl Reader for InPlace {
         if candidates == 0 {
             return;
         }
-        // SAFETY: the helper writes as many bytes as the map value has; a fault is an error, not a crash.
+        // SAFETY: the helper writes as many bytes as the map value has. A fault is an error, not a crash.
         unsafe { bpf_probe_read_kernel(self.copy.cast(), CHUNK_BYTES as u32, self.address as *const _) };
         let mut index = 0;
         while index < CHUNK_PAGES as u32 {
@@ -89,7 +89,8 @@ impl Reader for InPlace {
     }
 }
 
-/// The pages of the chunk that may be pinned, one bit a page. A global function: the verifier follows it once.
+/// Returns the pages of the chunk that may be pinned, one bit for each page. The function is global, so that the
+/// verifier follows it once.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_direct_candidates(address: u64) -> u64 {
@@ -110,7 +111,7 @@ pub extern "C" fn pintrace_direct_candidates(address: u64) -> u64 {
     candidates
 }
 
-/// The address as the address of a `struct folio` that may be read in place.
+/// Returns the address as a pointer to a `struct folio` from which the program may load.
 ///
 /// No compiler knows `bpf_rdonly_cast`, a function of the kernel. User space replaces the placeholder by the number of
 /// the function.
@@ -122,9 +123,9 @@ fn cast(address: u64) -> *const u8 {
     function(address, SCAN_FACTS.folio_type())
 }
 
-/// A field of a struct in place; 0 if it cannot be read.
+/// Returns a field of a struct; 0 if the field cannot be read.
 #[inline(always)]
 fn at<T: Copy>(page: *const u8, offset: u32) -> T {
-    // SAFETY: the kernel catches a fault of this read and gives zeros.
+    // SAFETY: the kernel catches a fault of the load, and the load returns zeros.
     unsafe { page.add(offset as usize).cast::<T>().read_volatile() }
 }

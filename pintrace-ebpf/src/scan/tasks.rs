@@ -1,4 +1,4 @@
-//! Which address spaces ever pinned: an iterator over tasks (`bpf_iter_task`, kernel/bpf/task_iter.c).
+//! An iterator over the tasks whose mm has ever pinned (`bpf_iter_task`, kernel/bpf/task_iter.c).
 
 use core::ffi::c_void;
 
@@ -10,24 +10,24 @@ use pintrace_common::scan::TaskSeen;
 
 use crate::{facts::SCAN_FACTS, maps};
 
-/// `struct bpf_iter__task`.
+/// The context of the iterator, `struct bpf_iter__task`.
 #[repr(C)]
 pub struct TaskContext {
     meta: *const Meta,
     task: *const c_void,
 }
 
-/// The beginning of `struct bpf_iter_meta`.
+/// Beginning of `struct bpf_iter_meta`.
 #[repr(C)]
 pub struct Meta {
     seq: *mut seq_file,
 }
 
-/// Tells a task whose address space has pinned pages, or may have.
+/// Writes a record of a task whose mm has pinned pages, or may have.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task")]
 pub extern "C" fn tasks(ctx: *const TaskContext) -> i32 {
-    // SAFETY: the kernel gives what the verifier checks: two pointers, the second null at the end.
+    // SAFETY: the kernel passes two pointers that the verifier checks. The second pointer is null at the end.
     let (seq, task) = unsafe { ((*(*ctx).meta).seq, (*ctx).task) };
     let Some(state) = maps::state() else {
         return 0;
@@ -48,16 +48,17 @@ pub extern "C" fn tasks(ctx: *const TaskContext) -> i32 {
         tgid: read_u64(task, SCAN_FACTS.task_tgid()) & 0xffff_ffff,
         mm,
     };
-    // SAFETY: the record lies on the stack and is as long as said. What finds no room is asked for again.
+    // SAFETY: the record on the stack has the length that is passed. If the buffer is full, the kernel repeats the
+    // task.
     unsafe { bpf_seq_write(seq, (&raw const seen).cast(), size_of::<TaskSeen>() as u32) };
     0
 }
 
-/// A u64 of kernel memory, 0 if it cannot be read.
+/// Returns a u64 of kernel memory, or 0 if the memory cannot be read.
 #[inline(always)]
 fn read_u64(base: u64, offset: u32) -> u64 {
     let mut value = 0u64;
-    // SAFETY: the helper checks the address; a fault is an error, not a crash.
+    // SAFETY: the helper checks the address. A fault is an error, not a crash.
     unsafe { bpf_probe_read_kernel((&raw mut value).cast(), 8, (base + u64::from(offset)) as *const _) };
     value
 }

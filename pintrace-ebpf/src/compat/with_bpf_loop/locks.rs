@@ -1,23 +1,23 @@
-//! Folios, extents and ids need no lock where every change is one atomic instruction.
+//! Empty locks: every change of a folio, an extent or the ids is one atomic instruction.
 
-/// Nothing.
+/// An empty lock.
 pub struct Held;
 
-/// What is locked.
+/// The object of a lock.
 #[derive(Clone, Copy)]
 #[expect(dead_code, reason = "only `compat/without_bpf_loop/locks.rs` looks at it")]
 pub enum LockTarget {
-    /// A folio, by the address of its head.
+    /// A folio, by the address of its head page.
     Folio(u64),
-    /// An extent.
+    /// An extent, by its index.
     Extent(u32),
-    /// What is watched of an address space or file.
+    /// The range filter of an mm or address_space, by the address of that object.
     Filter(u64),
-    /// The counters that give out ids.
+    /// The counters from which ids are allocated.
     Ids,
 }
 
-/// Locks. `None` if it cannot be had.
+/// Locks an object. Without `bpf_loop` the result is `None` if the lock is not free.
 #[inline(always)]
 #[expect(clippy::unnecessary_wraps, reason = "without bpf_loop a lock can fail")]
 pub fn lock(_what: LockTarget) -> Option<Held> {
@@ -25,7 +25,7 @@ pub fn lock(_what: LockTarget) -> Option<Held> {
 }
 
 impl Held {
-    /// Unlocks.
+    /// Unlocks the object.
     #[inline(always)]
     #[expect(clippy::unused_self, reason = "without bpf_loop an unlock needs the lock")]
     pub fn unlock(self) {}

@@ -6,23 +6,23 @@ use aya_ebpf::{bindings::BPF_F_NO_PREALLOC, helpers::generated::bpf_loop};
 
 use crate::ledger::walk::{self, Visitor, Walk};
 
-/// Hashes take their memory when they need it.
+/// Hash maps allocate memory on demand.
 pub const ON_DEMAND: u32 = BPF_F_NO_PREALLOC;
-/// Attempts at a cell that is shared or under change; each failure means that somebody else succeeded.
+/// Attempts at a cell that is shared or changes meanwhile. Each failure means that another CPU changed the cell.
 pub const ATTEMPTS: u32 = 16;
-/// Pages of one call that can be walked (`BPF_MAX_LOOPS`, kernel/bpf/bpf_iter.c).
+/// Maximum number of pages of one call that can be walked (`BPF_MAX_LOOPS`, kernel/bpf/bpf_iter.c).
 pub const MOST_PAGES: u64 = 8 << 20;
 
-/// The same number. Older verifiers need more ([`crate::maps::Zeros`] does for these).
+/// Returns the number. For older verifiers the function hides the value, but [`crate::maps::Zeros`] is enough here.
 #[inline(always)]
 pub fn opaque(number: u64) -> u64 {
     number
 }
 
-/// Calls `body` with 0, 1, and so on below `TURNS`, until it gives something other than 0.
+/// Calls `body` with 0, 1, and so on below `ITERATIONS`, until the result is not 0.
 #[inline(always)]
 pub fn repeat<const ITERATIONS: u32, S>(body: extern "C" fn(u32, *mut S) -> i64, state: &mut S) {
-    // SAFETY: the callback takes the state it is given, which outlives the call.
+    // SAFETY: the callback takes the state that is passed here, and the state outlives the call.
     unsafe { bpf_loop(ITERATIONS, body as *mut c_void, (&raw mut *state).cast(), 0) };
 }
 
@@ -41,12 +41,12 @@ pub fn over_pages<V: Visitor>(walk: &mut Walk<V>, iterations: u64) {
 }
 
 extern "C" fn step<V: Visitor>(index: u32, walk: *mut Walk<V>) -> i64 {
-    // SAFETY: bpf_loop hands back the pointer that `over_pages` gave it.
+    // SAFETY: bpf_loop passes on the pointer from `over_pages`.
     walk::step(unsafe { &mut *walk }, u64::from(index));
     0
 }
 
-/// What walks the pages for a visitor: nothing that it has to name here.
+/// Marks visitors whose pages can be walked. With `bpf_loop` that is every type.
 pub trait Paged {}
 
 impl<T> Paged for T {}

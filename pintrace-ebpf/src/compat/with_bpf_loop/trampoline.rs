@@ -8,24 +8,23 @@ use aya_ebpf::helpers::generated::{
 
 use crate::kernel;
 
-/// The `n`th argument of a traced function, as a number: the verifier would track a pointer taken
-/// from the context itself, and forbid the arithmetic that pages need.
+/// Returns argument `n` of a traced function, as a number. The verifier would track a pointer that is loaded from the
+/// context itself, and forbid the arithmetic that pages need.
 #[inline(always)]
 pub fn argument(ctx: *mut c_void, n: u32) -> u64 {
     let mut value = 0u64;
-    // SAFETY: the context of a tracing program and a valid destination; an index out of range
-    // leaves 0 in place.
+    // SAFETY: the context of a tracing program and a valid destination. An index out of range leaves 0 in place.
     unsafe { bpf_get_func_arg(ctx, n, &raw mut value) };
     value
 }
 
-/// Return address in the function that called the traced one, or 0.
+/// Returns the return address in the caller of the traced function, or 0.
 ///
-/// The trampoline's frame (arch/x86/net/bpf_jit_comp.c, `arch_prepare_bpf_trampoline`) holds, from
-/// the context upwards: the arguments, the return value, the saved frame pointer, the return
-/// address into the traced function, and then the caller's. Newer kernels (seen on 7.3) jump to a trampoline that
-/// calls the traced function itself, and leave out the address into that. An address that is neither has
-/// no name among the kernel's symbols, and names no subsystem.
+/// The trampoline's frame (arch/x86/net/bpf_jit_comp.c, `arch_prepare_bpf_trampoline`) contains, from the context
+/// upwards: the arguments, the return value, the saved frame pointer, the return address into the traced function, and
+/// the return address into the caller. Newer kernels (seen on 7.3) jump to a trampoline that calls the traced function
+/// itself, and have no return address into the traced function there. Any other address has no name among the kernel's
+/// symbols, and names no subsystem.
 #[inline(always)]
 pub fn caller(ctx: *mut c_void, _arguments: u32) -> u64 {
     // SAFETY: the context of a tracing program.
@@ -40,7 +39,7 @@ pub fn caller(ctx: *mut c_void, _arguments: u32) -> u64 {
     }
 }
 
-/// What a traced function returned.
+/// Returns the result of a traced function.
 #[inline(always)]
 pub fn result(ctx: *mut c_void, _arguments: u32) -> Option<u64> {
     let mut value = 0u64;

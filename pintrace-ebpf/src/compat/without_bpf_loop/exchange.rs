@@ -1,10 +1,10 @@
-//! Changes of a word that give a value back, where BPF has no instruction for them, before 5.12: exact only while the
-//! word's owner is locked ([`crate::compat::locks`]).
+//! Operations that return a value, for kernels before 5.12, whose BPF has no such atomic instruction. The operations
+//! are exact only while the object of the word is locked ([`crate::compat::locks`]).
 
 use crate::atomic::Word;
 
 impl Word {
-    /// Adds, and gives the value before.
+    /// Adds `n` and returns the old value.
     #[inline(always)]
     pub fn fetch_add(self, n: u64) -> u64 {
         let before = self.load();
@@ -12,13 +12,13 @@ impl Word {
         before
     }
 
-    /// Subtracts, and gives the value before.
+    /// Subtracts `n` and returns the old value.
     #[inline(always)]
     pub fn fetch_sub(self, n: u64) -> u64 {
         self.fetch_add(n.wrapping_neg())
     }
 
-    /// Replaces `old` by `new`; false if the value was another.
+    /// Replaces `old` by `new`. Returns false if the value was not `old`.
     #[inline(always)]
     pub fn swap(self, old: u64, new: u64) -> bool {
         if self.load() != old {

@@ -1,37 +1,38 @@
-//! Locks for kernels without compare-and-swap in BPF, before 5.12: an entry of a hash, which only one can insert.
+//! Locks for kernels before 5.12, whose BPF has no compare-and-swap. A lock is an entry of a hash map, which only one
+//! CPU can insert.
 //!
-//! Programs there run with preemption off, so a lock is held for a moment only; but an interrupt on top of its
-//! owner waits in vain. Then the change is not made, and counted as a loss.
+//! Programs on these kernels run with preemption off, so a lock is held for a moment only. But an interrupt on the CPU
+//! of the lock's holder waits in vain. The change is then not made, and counted as a loss.
 
 use aya_ebpf::{bindings::BPF_NOEXIST, macros::map, maps::HashMap};
 
-/// What is locked, by number.
+/// The locked objects, by the key that [`lock`] computes.
 #[map]
 static LOCKS: HashMap<u64, u64> = HashMap::with_max_entries(4096, 0);
 
-/// Attempts before giving up.
+/// Number of attempts to lock an object.
 const ATTEMPTS: u32 = 64;
 
 /// A lock that is held.
 pub struct Held(u64);
 
-/// What is locked.
+/// The object of a lock.
 #[derive(Clone, Copy)]
 pub enum LockTarget {
-    /// A folio, by the address of its head.
+    /// A folio, by the address of its head page.
     Folio(u64),
-    /// An extent.
+    /// An extent, by its index.
     Extent(u32),
-    /// What is watched of an address space or file.
+    /// The range filter of an mm or address_space, by the address of that object.
     Filter(u64),
-    /// The counters that give out ids.
+    /// The counters from which ids are allocated.
     Ids,
 }
 
-/// Locks. `None` if it cannot be had.
+/// Locks an object. Returns `None` if the lock is still held after the last attempt.
 #[inline(always)]
 pub fn lock(what: LockTarget) -> Option<Held> {
-    // Addresses of the kernel are beyond all indices.
+    // Kernel addresses are larger than all indices.
     let key = match what {
         LockTarget::Folio(address) | LockTarget::Filter(address) => address,
         LockTarget::Extent(index) => u64::from(index) + 1,
@@ -48,7 +49,7 @@ pub fn lock(what: LockTarget) -> Option<Held> {
 }
 
 impl Held {
-    /// Unlocks.
+    /// Unlocks the object.
     #[inline(always)]
     pub fn unlock(self) {
         let _ = LOCKS.remove(self.0);

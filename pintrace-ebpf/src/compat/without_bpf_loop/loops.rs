@@ -1,6 +1,6 @@
-//! Loops where there is no `bpf_loop`, before 5.17. The verifier follows every turn of a loop with a fixed bound,
-//! so the walk over pages is three such loops, one inside the other and each in a global function, which it
-//! follows once. Global functions take numbers only: the state of the walk waits in a map.
+//! Loops for kernels before 5.17, which have no `bpf_loop`. The verifier follows every iteration of a loop with a fixed
+//! bound. So the walk over pages is three nested loops, each in a global function, which the verifier follows once.
+//! Global functions take numbers only, so a map holds the state of the walk.
 
 use aya_ebpf::{
     bindings::BPF_NOEXIST,
@@ -22,26 +22,27 @@ use crate::{
     maps,
 };
 
-/// Hashes take all their memory at the start: taking it later is unsafe in a kprobe before 6.1, and the kernel
+/// Hash maps allocate all memory at the start. Allocation on demand is unsafe in a kprobe before 6.1, and the kernel
 /// warns of it (`check_map_prog_compatibility`, kernel/bpf/verifier.c).
 pub const ON_DEMAND: u32 = 0;
-/// Attempts at a cell: with its folio locked ([`crate::compat::locks`]) the first succeeds, and making an entry for
-/// several owners takes one more.
+/// Attempts at a cell. With the folio locked ([`crate::compat::locks`]) the first attempt succeeds, and making a
+/// multi-owner entry takes one attempt more.
 pub const ATTEMPTS: u32 = 3;
-/// Pages of one call that can be walked: 1 GiB.
+/// Maximum number of pages of one call that can be walked: 1 GiB.
 pub const MOST_PAGES: u64 = (INNER * MIDDLE * OUTER) as u64;
 
 const INNER: u32 = 32;
 const MIDDLE: u32 = 64;
 const OUTER: u32 = 128;
 
-/// The same number, not known to the verifier: it follows what a loop keeps for each known value apart.
+/// Returns the number with a value unknown to the verifier, which follows a loop anew for each known value of the
+/// loop's state.
 #[inline(always)]
 pub fn opaque(number: u64) -> u64 {
     maps::Zeros::find().map_or(0, |zeros| zeros.next() + number)
 }
 
-/// Calls `body` with 0, 1, and so on below `TURNS`, until it gives something other than 0.
+/// Calls `body` with 0, 1, and so on below `ITERATIONS`, until the result is not 0.
 #[inline(always)]
 pub fn repeat<const ITERATIONS: u32, S>(body: extern "C" fn(u32, *mut S) -> i64, state: &mut S) {
     let mut index = 0;
@@ -53,17 +54,17 @@ pub fn repeat<const ITERATIONS: u32, S>(body: extern "C" fn(u32, *mut S) -> i64,
     }
 }
 
-/// Walks under way at one time.
+/// Maximum number of walks in flight.
 const WALKS: u32 = 4096;
 
-/// A thread and three interrupts on top of it.
+/// Maximum number of nested walks on a CPU: a thread and three interrupts.
 const DEPTH: u64 = 4;
 
-/// What walks the pages for a visitor.
+/// The functions and the map that walk the pages for a visitor.
 pub trait Paged: Sized + 'static {
-    /// Walks under way, by CPU and thread, and how deep in interrupts.
+    /// Returns the walks in flight, by CPU, thread and nesting of interrupts.
     fn under_way() -> &'static HashMap<u64, Walk<Self>>;
-    /// Walks `iterations` pages of the walk that waits under `key`.
+    /// Walks `iterations` pages of the walk under `key`.
     fn pages(key: u64, iterations: u32);
 }
 
@@ -107,7 +108,7 @@ macro_rules! paged {
             }
         }
 
-        /// The outer loop.
+        /// Is the outer loop.
         #[unsafe(no_mangle)]
         #[inline(never)]
         pub extern "C" fn $outer(key: u64, iterations: u32) -> u32 {
@@ -123,7 +124,7 @@ macro_rules! paged {
             0
         }
 
-        /// The loop inside it.
+        /// Is the middle loop.
         #[unsafe(no_mangle)]
         #[inline(never)]
         pub extern "C" fn $middle(key: u64, first: u32, iterations: u32) -> u32 {
@@ -139,14 +140,14 @@ macro_rules! paged {
             0
         }
 
-        /// The innermost, over pages.
+        /// Is the inner loop, over pages.
         #[unsafe(no_mangle)]
         #[inline(never)]
         pub extern "C" fn $inner(key: u64, first: u32, iterations: u32) -> u32 {
             let Some(walk) = $walks.at(key) else {
                 return 0;
             };
-            // SAFETY: a live map value, and this program's alone.
+            // SAFETY: a live map value that only this program uses.
             let walk = unsafe { &mut *walk.as_ptr() };
             let mut nth = 0;
             while nth < INNER {

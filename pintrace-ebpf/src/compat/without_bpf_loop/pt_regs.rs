@@ -1,12 +1,12 @@
-//! The registers with which the running task came into the kernel, found where they are saved: at the top of its stack
-//! (`task_pt_regs`, arch/x86/include/asm/processor.h), since the helper came with 5.15.
+//! The registers with which the running task entered the kernel, read at the top of the task's stack (`task_pt_regs`,
+//! arch/x86/include/asm/processor.h), because kernels before 5.15 have no helper.
 
 use crate::{
     facts::{FACTS, MM_EVENT_FACTS},
     kernel,
 };
 
-/// Its `pt_regs`; none for a kernel thread.
+/// Returns the `pt_regs` of the running task; `None` for a kernel thread.
 #[inline(always)]
 pub fn registers() -> Option<*const u8> {
     if kernel::current_mm() == 0 {

@@ -1,4 +1,4 @@
-//! Open pending-flush windows: from the write protection of a range to the end of its flush.
+//! Open pending-flush windows: from the write protection of a range to the end of the flush.
 
 use aya_ebpf::{
     bindings::BPF_NOEXIST,
@@ -26,32 +26,32 @@ use crate::{
     },
 };
 
-/// By address space and place.
+/// Open windows by mm and place.
 #[map]
 static ACTIVE_WINDOWS: HashMap<ActiveWindowKey, ActiveWindow> =
     HashMap::with_max_entries(limits::OPEN_WINDOWS, ON_DEMAND);
 
-/// How many are open in a process: spares all others a look-up. Of processes that share an address space and are no
-/// threads, which is rare (vfork), one has them.
+/// Number of open windows by process. At 0 the hooks make no look-up. Of processes that share an mm without being
+/// threads, which is rare (vfork), one process counts the windows.
 #[map]
 static ACTIVE_WINDOWS_PER_TGID: Array<PerTgidCounter> = Array::with_max_entries(COUNTERS, 0);
 
-/// One that is open for longer was left behind by a program that the kernel skipped.
+/// Maximum age of a window. An older window is left over: the kernel skipped the program that closes the window.
 const STALE_NS: u64 = 10_000_000_000;
 
-/// Whether any window is open in the running task's process.
+/// Returns true if a window is open in the running task's process.
 #[inline(always)]
 pub fn any() -> bool {
     any_in((bpf_get_current_pid_tgid() >> 32) as u32)
 }
 
-/// Whether any is open in an address space.
+/// Returns true if a window is open in the process of an mm.
 #[inline(always)]
 pub fn any_of(mm: u64) -> bool {
     any_in(stats::tgid_of(mm))
 }
 
-/// Whether any is open in a process.
+/// Returns true if a window is open in a process.
 #[inline(always)]
 fn any_in(tgid: u32) -> bool {
     per_tgid::any(&ACTIVE_WINDOWS_PER_TGID, tgid)
@@ -65,8 +65,8 @@ fn at(mm: u64, place: u32) -> ActiveWindowKey {
     }
 }
 
-/// The running task's window in an address space: its place, plus one; 0 if it has none. A global function: the
-/// verifier follows it once.
+/// Returns the place of the running task's window in an mm, plus one; 0 if the task has none. The function is global,
+/// so that the verifier follows it once.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_current_window(mm: u64) -> u32 {
@@ -74,7 +74,7 @@ pub extern "C" fn pintrace_current_window(mm: u64) -> u32 {
     let mut place = 0;
     while place < WINDOWS_PER_MM {
         if let Some(window) = ACTIVE_WINDOWS.at(at(mm, place))
-            // A task's own does not change under it.
+            // Only the task itself changes its window.
             && get!(window.pid_tgid) == task
         {
             return place + 1;
@@ -84,7 +84,7 @@ pub extern "C" fn pintrace_current_window(mm: u64) -> u32 {
     0
 }
 
-/// The running task's window.
+/// Returns the running task's window in an mm.
 #[inline(always)]
 pub fn mine(mm: u64) -> Option<MapRef<ActiveWindow>> {
     match pintrace_current_window(mm) {
@@ -93,14 +93,14 @@ pub fn mine(mm: u64) -> Option<MapRef<ActiveWindow>> {
     }
 }
 
-/// Opens a window, or makes the task's own wider: several ranges may be protected before one flush.
+/// Opens a window, or widens the task's window, because a call may protect several ranges before one flush.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_window_open(mm: u64, address: u64, end: u64, cause: u64) -> u32 {
-    // userfaultfd's calls hold the address space themselves (`userfaultfd_writeprotect`, fs/userfaultfd.c).
+    // userfaultfd itself holds a reference to the mm during the call (`userfaultfd_writeprotect`, fs/userfaultfd.c).
     let own = cause == u64::from(cause::UFFD_WP) && mm == kernel::current_mm();
     let exposed = kernel::u32_at(mm + MM_EVENT_FACTS.mm_users()) > 1 + u32::from(own);
-    // Where one task alone uses the address space there is nobody to see a stale translation.
+    // If one task alone uses the mm, no other task can use a stale translation.
     if !exposed && range_filter::pintrace_filter_overlaps(mm, address, end) == 0 {
         return 0;
     }
@@ -109,8 +109,8 @@ pub extern "C" fn pintrace_window_open(mm: u64, address: u64, end: u64, cause: u
     if any_in(tgid)
         && let Some(window) = mine(mm)
     {
-        // Only mprotect gathers for several ranges before one flush (`do_mprotect_pkey`, mm/mprotect.c): else the last
-        // one is over, and a program that was skipped has left it behind.
+        // Only mprotect protects several ranges before one flush (`do_mprotect_pkey`, mm/mprotect.c). Any other old
+        // window is over: the kernel skipped the program that closes the window.
         let ended = cause != u64::from(cause::PROTECT)
             || MM_EVENT_FACTS.protect_shape() as u32 == mm_events::protect::ALONE;
         // Only this task changes the window.
@@ -129,7 +129,7 @@ pub extern "C" fn pintrace_window_open(mm: u64, address: u64, end: u64, cause: u
             }
             get!(window.left_ns)
         };
-        // What it changed, the return of change_protection alone tells.
+        // Only the return of change_protection shows the number of changed pages, and no program saw the return.
         if ended && left == 0 {
             count::loss(Loss::WindowMissed, 1);
         }
@@ -162,13 +162,13 @@ pub extern "C" fn pintrace_window_open(mm: u64, address: u64, end: u64, cause: u
     0
 }
 
-/// Removes a window that was left behind.
+/// Removes a window that a skipped program left open.
 #[inline(always)]
 fn forget_stale(key: ActiveWindowKey, now: u64) {
     let Some(window) = ACTIVE_WINDOWS.at(key) else {
         return;
     };
-    // Its task may be about to close it.
+    // The window's task may be about to close the window.
     let (opened, tgid) = (get!(window.opened_ns), get!(window.tgid));
     if now - opened >= STALE_NS && now > opened {
         remove(key, tgid);
@@ -183,8 +183,8 @@ fn remove(key: ActiveWindowKey, tgid: u64) {
     }
 }
 
-/// Closes the running task's window, which was over at that moment; it counts if a page was changed, and not at all where
-/// that moment is 0.
+/// Closes the running task's window in an mm. An exposed window with changed pages is counted, with `over_ns` as its
+/// end (monotonic ns). If `over_ns` is 0, the window is discarded.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_window_close(mm: u64, over_ns: u64) -> u32 {
@@ -205,7 +205,7 @@ pub extern "C" fn pintrace_window_close(mm: u64, over_ns: u64) -> u32 {
     0
 }
 
-/// The window of another task that overlaps a range, as [`stats::name`] names it; 0 if there is none.
+/// Returns the id ([`stats::id`]) of another task's window that overlaps a range; 0 if there is none.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_overlapping_window(mm: u64, address: u64, end: u64) -> u64 {
@@ -214,7 +214,7 @@ pub extern "C" fn pintrace_overlapping_window(mm: u64, address: u64, end: u64) -
     let mut place = 0;
     while place < WINDOWS_PER_MM {
         if let Some(window) = ACTIVE_WINDOWS.at(at(mm, place)) {
-            // SAFETY: a live map value; its task may be about to close it.
+            // SAFETY: a live map value. The window's task may be about to close the window.
             let window = unsafe { &*window.as_ptr() };
             if window.pid_tgid != task
                 && window.address < end
@@ -229,7 +229,7 @@ pub extern "C" fn pintrace_overlapping_window(mm: u64, address: u64, end: u64) -
     0
 }
 
-/// Why `change_protection` is called; `None` where it protects nothing.
+/// Returns the cause of a change_protection call; `None` if the call protects nothing.
 #[inline(always)]
 pub fn cause_of(flags: u64, vma: u64) -> Option<u32> {
     if flags & mm_events::protect::UFFD_WP != 0 {
@@ -241,7 +241,7 @@ pub fn cause_of(flags: u64, vma: u64) -> Option<u32> {
     if flags & (mm_events::protect::RESOLVE | mm_events::protect::RWP) != 0 {
         return None;
     }
-    // The area has its new permissions already.
+    // The vma has its new permissions already.
     let vma_flags =
         kernel::read_u64(vma + MM_EVENT_FACTS.vma_flags()).unwrap_or(mm_events::protect::VM_WRITE);
     (vma_flags & mm_events::protect::VM_WRITE == 0).then_some(cause::PROTECT)

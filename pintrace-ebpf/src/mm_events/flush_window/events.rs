@@ -13,13 +13,13 @@ use crate::{
     },
 };
 
-/// Faults by [`check`].
+/// Number of faults by [`check`].
 #[map]
 static FLUSH_CHECK: PerCpuArray<u64> = PerCpuArray::with_max_entries(check::COUNT, 0);
 
-/// A write fault: the window that covers it, if one does and the kernel agrees. Compared with the kernel's own count, which
-/// the caller's page table lock makes as true as it is for the kernel (`inc_tlb_flush_pending`,
-/// include/linux/mm_types.h).
+/// Counts a write fault in the window that covers its address, and returns the id of the window. Returns 0 if there is
+/// no such window, or if the kernel's own count of pending flushes is 0. The caller holds the page table lock, under
+/// which the kernel relies on its count as well (`inc_tlb_flush_pending`, include/linux/mm_types.h).
 #[inline(always)]
 pub fn fault(mm: u64, address: u64) -> u64 {
     let pending = kernel::u32_at(mm + MM_EVENT_FACTS.flush_pending()) != 0;
@@ -33,7 +33,7 @@ pub fn fault(mm: u64, address: u64) -> u64 {
     if let Some(counter) = FLUSH_CHECK.at(which) {
         counter.word().add(1);
     }
-    // A window begins a little before the kernel's own and ends a little after it.
+    // A window begins shortly before the kernel's pending flush, and ends shortly after the flush.
     if window == 0 || !pending {
         return 0;
     }
@@ -41,21 +41,21 @@ pub fn fault(mm: u64, address: u64) -> u64 {
     window
 }
 
-/// Whether a window, as [`stats::name`] names it, is one in which others may write: NUMA hinting takes reading away too, and
-/// what else protects keeps faults out (`mmap_lock`).
+/// Returns true if the window with this id ([`stats::id`]) is by userfaultfd, so that other threads may write. NUMA
+/// hinting removes the permission to read too, and for the other causes `mmap_lock` excludes faults.
 #[inline(always)]
 pub fn is_uffd_wp(window: u64) -> bool {
     window != 0 && (window - 1) as u32 == cause::UFFD_WP
 }
 
-/// Whether a fault that began inside a window is still inside one.
+/// Returns true if a window covers the address of a fault and the kernel's flush is still pending.
 #[inline(always)]
 pub fn still(mm: u64, address: u64) -> bool {
     let pending = kernel::u32_at(mm + MM_EVENT_FACTS.flush_pending()) != 0;
     pending && pintrace_overlapping_window(mm, address, address + 4096) != 0
 }
 
-/// Pages were pinned.
+/// Counts pages that were pinned inside a window of another thread.
 #[inline(always)]
 pub fn pinned(mm: u64, address: u64, pages: u64) {
     if mm == 0 && any() || mm != 0 && any_of(mm) {
@@ -63,7 +63,7 @@ pub fn pinned(mm: u64, address: u64, pages: u64) {
     }
 }
 
-/// ... while some window is open.
+/// Does the work of [`pinned`] while a window is open.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_pinned_in_window(mm: u64, address: u64, pages: u64) -> u32 {

@@ -1,4 +1,4 @@
-//! Pending-flush windows: from the moment at which a range is write-protected to the end of the flush.
+//! Pending-flush windows: from the write protection of a range to the end of the TLB flush.
 
 pub mod active;
 pub mod events;

@@ -15,12 +15,12 @@ use pintrace_common::{
 use crate::map_ref::{Lookup, MapRef, get, set, word};
 use crate::{atomic::Word, compat::loops::ON_DEMAND, count, facts::FACTS, kernel, ledger::accounts};
 
-/// User space removes those of processes that have ended.
+/// Statistics by process and cause. User space removes the entries of processes that have ended.
 #[map]
 static FLUSH_WINDOWS: HashMap<WindowKey, WindowStats> =
     HashMap::with_max_entries(limits::FLUSH_WINDOWS, ON_DEMAND);
 
-/// A value for new entries, too large for the stack.
+/// The value of a new entry, too large for the stack.
 static EMPTY: WindowStats = WindowStats {
     windows: 0,
     pages: 0,
@@ -35,7 +35,7 @@ static EMPTY: WindowStats = WindowStats {
     durations: [0; DURATIONS],
 };
 
-/// The entry of a process and cause, made if there is none yet; then this is its first moment.
+/// Returns the entry of a process and cause. A new entry gets `first_ns` as its first time.
 #[inline(always)]
 fn entry(key: &WindowKey, first_ns: u64) -> Option<MapRef<WindowStats>> {
     if let Some(windows) = FLUSH_WINDOWS.at(key) {
@@ -56,7 +56,7 @@ fn entry(key: &WindowKey, first_ns: u64) -> Option<MapRef<WindowStats>> {
     windows
 }
 
-/// Takes in a window that was over at that moment.
+/// Adds a window that ended at `over_ns` (monotonic ns).
 #[inline(always)]
 pub fn closed(window: &ActiveWindow, over_ns: u64) {
     let key = WindowKey {
@@ -67,7 +67,7 @@ pub fn closed(window: &ActiveWindow, over_ns: u64) {
         return;
     };
     let duration = over_ns - window.opened_ns;
-    // Counts are added to atomically. The other fields may lag behind by one window.
+    // The counts change atomically. The other fields may miss one window.
     word!(windows.windows).add(1);
     // The compiler turns an addition of a known zero into another operation, which only kernels since 5.12 have.
     if window.pages != 0 {
@@ -77,7 +77,7 @@ pub fn closed(window: &ActiveWindow, over_ns: u64) {
     if get!(windows.longest_ns) < duration {
         set!(windows.longest_ns = duration);
     }
-    // SAFETY: a live map value; `bits` is below the length of the array.
+    // SAFETY: a live map value. `bits` is below the length of the array.
     let bucket = unsafe {
         let durations = (&raw mut (*windows.as_ptr()).durations).cast::<u64>();
         Word::at(durations.add(bits(duration)))
@@ -85,7 +85,7 @@ pub fn closed(window: &ActiveWindow, over_ns: u64) {
     bucket.add(1);
 }
 
-/// Bits that a duration has: it is less than 2 to that power. Never as much as [`DURATIONS`].
+/// Returns the number of bits of a duration, which is less than 2 to that power. The number is below [`DURATIONS`].
 #[inline(always)]
 fn bits(duration: u64) -> usize {
     let mut bits = 0u32;
@@ -104,18 +104,18 @@ fn bits(duration: u64) -> usize {
     }
 }
 
-/// What happened inside a window.
+/// An event inside a window.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum WindowEvent {
     /// A write fault.
     Fault,
-    /// A copy.
+    /// A copy on write.
     Cow,
-    /// So many pages were pinned.
+    /// A pin call with this number of pages.
     Pins(u64),
 }
 
-/// Counts what happened inside the window that [`name`] has named.
+/// Counts an event inside the window with an id from [`id`].
 #[inline(always)]
 pub fn add_event(window: u64, what: WindowEvent, address: u64) {
     let window = window - 1;
@@ -136,13 +136,13 @@ pub fn add_event(window: u64, what: WindowEvent, address: u64) {
     set!(windows.last_ns = now);
 }
 
-/// A window as one number that is not 0, for [`events`].
+/// Returns process and cause of a window as one number that is not 0.
 #[inline(always)]
 pub fn id(window: &ActiveWindow) -> u64 {
     (window.tgid << 32 | window.cause) + 1
 }
 
-/// The process whose address space this is.
+/// Returns the process of an mm.
 #[inline(always)]
 pub fn tgid_of(mm: u64) -> u32 {
     if mm != kernel::current_mm()
@@ -155,7 +155,7 @@ pub fn tgid_of(mm: u64) -> u32 {
     (bpf_get_current_pid_tgid() >> 32) as u32
 }
 
-/// A look at what is dirty is a window of its own, of pages that nobody counts.
+/// Adds one clear_refs call on the soft-dirty bits as a window. No hook counts the pages.
 #[inline(always)]
 pub fn soft_dirty(mm: u64, opened_ns: u64) {
     let window = ActiveWindow {

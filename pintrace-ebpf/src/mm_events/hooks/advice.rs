@@ -1,4 +1,4 @@
-//! Hooks on madvise that takes pages away.
+//! Hooks on madvise calls that remove pages.
 
 use core::ffi::c_void;
 
@@ -24,10 +24,10 @@ use crate::{
     },
 };
 
-/// `ENOMEM` of madvise: parts of the range are not mapped, the others have been advised.
+/// `ENOMEM` of madvise: parts of the range are not mapped, and the advice was applied to the other parts.
 const PARTLY: i32 = -12;
 
-/// What is advised, for which memory.
+/// Arguments of a madvise call.
 #[derive(Clone, Copy)]
 struct Advice {
     mm: u64,
@@ -37,7 +37,7 @@ struct Advice {
 }
 
 impl Advice {
-    /// do_madvise(mm, start, len, advice) (mm/madvise.c).
+    /// Reads the arguments of do_madvise(mm, start, len, advice) (mm/madvise.c).
     #[inline(always)]
     fn plain(raw: *mut c_void) -> Self {
         Self {
@@ -48,7 +48,7 @@ impl Advice {
         }
     }
 
-    /// madvise_do_behavior, to which madvise and process_madvise come (mm/madvise.c, 6.15).
+    /// Reads the arguments of madvise_do_behavior, which madvise and process_madvise call (mm/madvise.c, 6.15).
     #[inline(always)]
     fn described(raw: *mut c_void) -> Self {
         let described = MM_EVENT_FACTS.advice_shape() as u32 == advice::DESCRIPTION;
@@ -71,7 +71,7 @@ impl Advice {
     }
 }
 
-/// Entry of either.
+/// Runs on entry of do_madvise or madvise_do_behavior.
 #[inline(always)]
 fn advises(role: Role, raw: *mut c_void, read: impl Fn(*mut c_void) -> Advice) -> i32 {
     let Some(_claim) = role.claim_mm_event(raw) else {
@@ -80,7 +80,7 @@ fn advises(role: Role, raw: *mut c_void, read: impl Fn(*mut c_void) -> Advice) -
     if !gate_is_open() || !range_filter::any() {
         return 0;
     }
-    // Others take nothing away, and some of them fault, which has a slot of its own.
+    // Other advice removes no page, and some advice causes faults, which need the task's context.
     let advice = read(raw).kind;
     if advice != DONTNEED && advice != FREE && advice != DONTNEED_LOCKED {
         return 0;
@@ -103,7 +103,7 @@ fn advises_by_description(role: Role, raw: *mut c_void) -> i32 {
     advises(role, raw, Advice::described)
 }
 
-/// Its return, which tells whether it was done.
+/// Runs on return of do_madvise or madvise_do_behavior, whose result shows whether the advice was applied.
 #[inline(always)]
 fn advised_all(role: Role, raw: *mut c_void, read: impl Fn(*mut c_void) -> Advice) -> i32 {
     let Some(_claim) = role.claim_mm_event(raw) else {
@@ -143,15 +143,15 @@ fn advised_by_description(role: Role, raw: *mut c_void) -> i32 {
     advised_all(role, raw, Advice::described)
 }
 
-/// Entry of zap_page_range(vma, start, bytes) (mm/memory.c, up to 6.2 or so): MADV_DONTNEED for one area, if madvise is
-/// what calls it.
+/// Runs on entry of zap_page_range(vma, start, bytes) (mm/memory.c, up to about 6.2): MADV_DONTNEED for one vma, if
+/// madvise is the caller.
 #[inline(always)]
 fn zaps(role: Role, raw: *mut c_void) -> i32 {
     let address = trampoline::argument(raw, 1);
     advised(role, raw, address + trampoline::argument(raw, 2), DONTNEED)
 }
 
-/// Entry of madvise_free_single_vma(vma, start, end) (mm/madvise.c).
+/// Runs on entry of madvise_free_single_vma(vma, start, end) (mm/madvise.c).
 #[inline(always)]
 fn frees(role: Role, raw: *mut c_void) -> i32 {
     advised(role, raw, trampoline::argument(raw, 2), FREE)

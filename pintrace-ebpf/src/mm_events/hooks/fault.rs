@@ -1,9 +1,9 @@
 //! Hooks on faults that may copy a page.
 //!
-//! `do_wp_page` (mm/memory.c) decides whether a write is to a page of the task's own or to a copy; the copy is committed
-//! when it gets its reverse mapping (`folio_add_new_anon_rmap`, mm/rmap.c), under the page table's lock, while
-//! `vmf->page` is still the old page. So between the entry and the return of the first, the second is a copy. hugetlb
-//! faults are the same with functions of their own (mm/hugetlb.c), where the old page is what is copied from.
+//! `do_wp_page` (mm/memory.c) decides whether a write goes to the task's own page or to a copy. The kernel commits a
+//! copy by adding its reverse mapping (`folio_add_new_anon_rmap`, mm/rmap.c), under the page table lock, while
+//! `vmf->page` is still the old page. So a call of `folio_add_new_anon_rmap` between entry and return of `do_wp_page`
+//! means a copy. hugetlb faults have functions for themselves (mm/hugetlb.c), and the copy function names the old page.
 
 use core::ffi::c_void;
 
@@ -30,7 +30,7 @@ use crate::{
 
 const PAGE_MASK: u64 = !4095;
 
-/// Entry of do_wp_page(vmf).
+/// Runs on entry of do_wp_page(vmf).
 #[inline(always)]
 fn writes(role: Role, ctx: *mut c_void) -> i32 {
     let Some(_claim) = role.claim_mm_event(ctx) else {
@@ -68,7 +68,7 @@ fn writes(role: Role, ctx: *mut c_void) -> i32 {
     0
 }
 
-/// Return of do_wp_page and of hugetlb_fault.
+/// Runs on return of do_wp_page and of hugetlb_fault.
 #[inline(always)]
 fn done(role: Role, ctx: *mut c_void) -> i32 {
     if let Some(_claim) = role.claim_mm_event(ctx) {
@@ -77,7 +77,7 @@ fn done(role: Role, ctx: *mut c_void) -> i32 {
     0
 }
 
-/// Entry of hugetlb_fault(mm, vma, address, flags).
+/// Runs on entry of hugetlb_fault(mm, vma, address, flags).
 #[inline(always)]
 fn faults_huge(role: Role, ctx: *mut c_void) -> i32 {
     let Some(_claim) = role.claim_mm_event(ctx) else {
@@ -98,7 +98,7 @@ fn faults_huge(role: Role, ctx: *mut c_void) -> i32 {
     0
 }
 
-/// Entry of copy_user_large_folio(dst, src, ...) or copy_user_huge_page(dst, src, ...).
+/// Runs on entry of copy_user_large_folio(dst, src, ...) or copy_user_huge_page(dst, src, ...).
 #[inline(always)]
 fn copying(role: Role, ctx: *mut c_void) -> i32 {
     if let Some(_claim) = role.claim_mm_event(ctx)
@@ -110,8 +110,8 @@ fn copying(role: Role, ctx: *mut c_void) -> i32 {
     0
 }
 
-/// A page of `pages` gets its first reverse mapping at an address: if the running task is in the middle of a fault or
-/// fork, it is a copy.
+/// Runs when a page gets its first reverse mapping at an address. If the running task is inside a fault or a fork, the
+/// page is a copy.
 #[inline(always)]
 fn mapped(role: Role, ctx: *mut c_void, huge: bool) -> i32 {
     let Some(_claim) = role.claim_mm_event(ctx) else {
@@ -129,8 +129,8 @@ fn mapped(role: Role, ctx: *mut c_void, huge: bool) -> i32 {
         kind::WRITE if !huge && address & PAGE_MASK == known.address => {
             let old = kernel::u64_at(known.fault + MM_EVENT_FACTS.fault_page());
             if old != 0 && old != fresh {
-                // While the page was copied, others could write to the old one if the flush was due before and after
-                // that, and the kernel did not flush first (`do_wp_page` does for userfaultfd).
+                // Other threads could write to the old page during the copy if the flush was pending before and after
+                // the copy, and the kernel did not flush first (`do_wp_page` flushes for userfaultfd).
                 let exposed = events::is_uffd_wp(known.window)
                     && known.pages == 1
                     && events::still(known.mm, known.address);
@@ -139,7 +139,7 @@ fn mapped(role: Role, ctx: *mut c_void, huge: bool) -> i32 {
             }
         }
         kind::HUGE if huge && known.fault != 0 => {
-            // Of a huge page the fault may have any address.
+            // The fault's address may be anywhere inside the huge page.
             let whole = TaskContext { address, ..known };
             cow::copy_committed(ctx, &whole, known.fault);
         }

@@ -22,8 +22,8 @@ use crate::{
     },
 };
 
-/// Entry of clear_refs_write(file, buffer, count, position) (fs/proc/task_mmu.c): what is cleared, only the flush at
-/// its end tells, which there is for soft-dirty alone.
+/// Runs on entry of clear_refs_write(file, buffer, count, position) (fs/proc/task_mmu.c). Only the flush at the end of
+/// the call shows which bits the call clears: the kernel flushes for soft-dirty alone.
 #[inline(always)]
 fn clears(role: Role, raw: *mut c_void) -> i32 {
     if let Some(_claim) = role.claim_mm_event(raw)
@@ -38,7 +38,7 @@ fn clears(role: Role, raw: *mut c_void) -> i32 {
     0
 }
 
-/// Entry of flush_tlb_mm_range(mm, start, end, ...) (arch/x86/mm/tlb.c).
+/// Runs on entry of flush_tlb_mm_range(mm, start, end, ...) (arch/x86/mm/tlb.c).
 #[inline(always)]
 fn flushes(role: Role, raw: *mut c_void) -> i32 {
     let Some(_claim) = role.claim_mm_event(raw) else {
@@ -50,7 +50,7 @@ fn flushes(role: Role, raw: *mut c_void) -> i32 {
     // Only this task uses the context.
     match get!(context.kind) {
         kind::CLEAR => set!(context.mm = trampoline::argument(raw, 0)),
-        // The kernel flushes once when the copy is mapped, and once before it is made, if the kernel minds the window.
+        // The kernel flushes once when it maps the copy, and once before the copy if it respects the window.
         kind::WRITE => {
             let (start, end) = (trampoline::argument(raw, 1), trampoline::argument(raw, 2));
             let here = start <= get!(context.address) && get!(context.address) < end;
@@ -63,7 +63,7 @@ fn flushes(role: Role, raw: *mut c_void) -> i32 {
     0
 }
 
-/// Return of clear_refs_write.
+/// Runs on return of clear_refs_write.
 #[inline(always)]
 fn cleared(role: Role, raw: *mut c_void) -> i32 {
     let Some(_claim) = role.claim_mm_event(raw) else {

@@ -1,4 +1,4 @@
-//! Hooks on fork, which copies pages for the child at once that the kernel takes for pinned (`copy_present_page`,
+//! Hooks on fork, during which the kernel copies for the child each page that seems pinned (`copy_present_page`,
 //! mm/memory.c; `copy_hugetlb_page_range`, mm/hugetlb.c).
 
 use core::ffi::c_void;
@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-/// Entry of copy_page_range(dst_vma, src_vma), once for each area of the parent.
+/// Runs on entry of copy_page_range(dst_vma, src_vma), once for each vma of the parent.
 #[inline(always)]
 fn forks(role: Role, ctx: *mut c_void) -> i32 {
     let Some(_claim) = role.claim_mm_event(ctx) else {
@@ -44,7 +44,7 @@ fn forks(role: Role, ctx: *mut c_void) -> i32 {
     0
 }
 
-/// Inside: a fresh page for the child is mapped.
+/// Adds a page that a fork copies and maps for the child to the context of the fork.
 #[inline(always)]
 pub fn copied(context: MapRef<TaskContext>, fresh: u64, address: u64) {
     let folio = Folio::of(fresh);
@@ -60,7 +60,7 @@ pub fn copied(context: MapRef<TaskContext>, fresh: u64, address: u64) {
     }
 }
 
-/// Return of copy_page_range.
+/// Runs on return of copy_page_range.
 #[inline(always)]
 fn forked(role: Role, ctx: *mut c_void) -> i32 {
     let Some(_claim) = role.claim_mm_event(ctx) else {

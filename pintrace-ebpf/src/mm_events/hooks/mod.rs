@@ -1,4 +1,4 @@
-//! The programs that report what happens to pinned memory.
+//! The programs that report events of pinned memory.
 
 mod advice;
 mod fault;

@@ -1,5 +1,5 @@
-//! Hooks on write protection: windows that open in `change_protection` (mm/mprotect.c) and close when the flush is
-//! complete, which is at the return of `tlb_finish_mmu` (mm/mmu_gather.c), and of `change_protection` itself up to 5.18.
+//! Hooks on write protection. A window opens in `change_protection` (mm/mprotect.c) and closes when the flush is
+//! complete: at the return of `tlb_finish_mmu` (mm/mmu_gather.c), up to 5.18 of `change_protection` itself.
 
 use core::ffi::c_void;
 
@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-/// Which parameter is what, by [`protect`].
+/// Returns the indices of the parameters `vma` and `flags`, by [`protect`].
 #[inline(always)]
 fn parameters() -> (u32, u32) {
     match MM_EVENT_FACTS.protect_shape() as u32 {
@@ -34,7 +34,7 @@ fn parameters() -> (u32, u32) {
     }
 }
 
-/// Entry: protection of a range of `space` begins.
+/// Opens a window on entry, for the protection of a range of `mm`.
 #[inline(always)]
 fn begins(mm: u64, vma: u64, address: u64, end: u64, flags: u64) {
     if let Some(cause) = active::cause_of(flags, vma) {
@@ -42,13 +42,13 @@ fn begins(mm: u64, vma: u64, address: u64, end: u64, flags: u64) {
     }
 }
 
-/// Return: so many pages were changed.
+/// Adds the number of changed pages to the window on return.
 #[inline(always)]
 fn changed(ctx: *mut c_void, mm: u64, pages: u64) {
     let Some(window) = active::mine(mm) else {
         return;
     };
-    // It is an error's number where the range could not be changed at all.
+    // A negative error number means that no page was changed.
     let pages = if pages > u64::MAX / 2 { 0 } else { pages };
     // Only this task changes the window.
     let ActiveWindow {
@@ -83,7 +83,7 @@ fn changed(ctx: *mut c_void, mm: u64, pages: u64) {
     }
 }
 
-/// Entry of change_protection.
+/// Runs on entry of change_protection.
 #[inline(always)]
 fn enters(role: Role, ctx: *mut c_void) -> i32 {
     let Some(_claim) = role.claim_mm_event(ctx) else {
@@ -96,14 +96,14 @@ fn enters(role: Role, ctx: *mut c_void) -> i32 {
     0
 }
 
-/// The area that is protected.
+/// Returns the vma that is protected.
 #[inline(always)]
 fn area(ctx: *mut c_void) -> u64 {
     let (vma, _) = parameters();
     trampoline::argument(ctx, vma)
 }
 
-/// Reads the parameters, at entry or return.
+/// Reads the parameters, on entry or return, and opens a window.
 #[inline(always)]
 fn begun(ctx: *mut c_void) {
     let (vma, flags) = parameters();
@@ -117,7 +117,7 @@ fn begun(ctx: *mut c_void) {
     );
 }
 
-/// Return of change_protection.
+/// Runs on return of change_protection.
 #[inline(always)]
 fn leaves(role: Role, ctx: *mut c_void) -> i32 {
     let Some(_claim) = role.claim_mm_event(ctx) else {
@@ -140,22 +140,23 @@ fn leaves(role: Role, ctx: *mut c_void) -> i32 {
     // Only this task changes the window.
     let entered = active::mine(mm).is_some_and(|window| get!(window.left_ns) == 0);
     if !entered && skips && pages != 0 {
-        // The kernel has skipped all programs of its entry: the window opens late, and is counted all the same.
+        // The kernel has skipped all programs on the entry. The window opens late, but counts.
         begun(ctx);
     }
     changed(ctx, mm, pages);
     0
 }
 
-/// The same by a kprobe: up to 6.0 a trampoline cannot pass `pgprot_t`, a struct (`btf_distill_func_proto`).
+/// Does the work of the entry by a kprobe: up to 6.0 a trampoline cannot pass the struct `pgprot_t`
+/// (`btf_distill_func_proto`).
 #[kprobe]
 pub fn probe_change_protection(ctx: ProbeContext) -> u32 {
     if !gate_is_open() {
         return 0;
     }
-    // SAFETY: the registers of the probed function. Volatile, since of loads from either of two places the compiler would
-    // make one from a place that varies, which the verifier forbids.
-    let [first, second, backup2, fourth, fifth, sixth] = unsafe {
+    // SAFETY: the registers of the probed function. The loads are volatile, because the compiler would merge loads from
+    // two fixed places into one load from a variable place, which the verifier forbids.
+    let [first, second, third, fourth, fifth, sixth] = unsafe {
         let regs = ctx.regs;
         [
             (&raw const (*regs).rdi).read_volatile(),
@@ -167,19 +168,19 @@ pub fn probe_change_protection(ctx: ProbeContext) -> u32 {
         ]
     };
     let (area, start, end, flags) = if MM_EVENT_FACTS.protect_shape() as u32 == protect::ALONE {
-        (first, second, backup2, fifth)
+        (first, second, third, fifth)
     } else {
-        (second, backup2, fourth, sixth)
+        (second, third, fourth, sixth)
     };
     let mm = facts::mm_of(area);
-    // Whose window it is the return could not tell.
+    // The return does not know the parameters, so only the running task's own mm can be handled.
     if mm == kernel::current_mm() {
         begins(mm, area, start, end, flags);
     }
     0
 }
 
-/// ... and a kretprobe, to which the parameters are lost.
+/// Does the work of the return by a kretprobe, which cannot read the parameters.
 #[kretprobe]
 pub fn probe_return_change_protection(ctx: RetProbeContext) -> u32 {
     if active::any() {
@@ -194,7 +195,7 @@ with_backup! {
     fexit FExitContext leave_tlb_finish_mmu leave_tlb_finish_mmu_backup => flushed;
 }
 
-/// Return of tlb_finish_mmu(tlb): what was gathered is flushed.
+/// Runs on return of tlb_finish_mmu(tlb): the gathered ranges are flushed.
 #[inline(always)]
 fn flushed(role: Role, ctx: *mut c_void) -> i32 {
     let Some(_claim) = role.claim_mm_event(ctx) else {

@@ -1,4 +1,4 @@
-//! Hooks on functions that remove mappings: of addresses, of files, of a whole address space.
+//! Hooks on functions that remove mappings: of addresses, of files, of a whole mm.
 
 use core::ffi::c_void;
 
@@ -22,7 +22,7 @@ use crate::{
     syscall_args::SyscallArgs,
 };
 
-/// Entry of unmap_vmas (mm/memory.c): munmap, a mapping that takes another's place, mremap, brk.
+/// Runs on entry of unmap_vmas (mm/memory.c): munmap, a mapping that replaces another, mremap, brk.
 #[inline(always)]
 fn unmaps(role: Role, raw: *mut c_void) -> i32 {
     let Some(_claim) = role.claim_mm_event(raw) else {
@@ -32,7 +32,7 @@ fn unmaps(role: Role, raw: *mut c_void) -> i32 {
         return 0;
     }
     let mm = kernel::u64_at(trampoline::argument(raw, 0) + MM_EVENT_FACTS.gather_mm());
-    // While the address space is taken down nobody unmaps.
+    // At 0 users the kernel itself tears the mm down, which is no mapping change.
     if kernel::u32_at(mm + MM_EVENT_FACTS.mm_users()) == 0 {
         return 0;
     }
@@ -60,7 +60,8 @@ fn unmaps(role: Role, raw: *mut c_void) -> i32 {
     0
 }
 
-/// Entry of move_page_tables (mm/mremap.c): where mremap leaves the mapping behind, nothing is unmapped.
+/// Runs on entry of move_page_tables (mm/mremap.c). If mremap keeps the old mapping, the kernel does not call
+/// unmap_vmas.
 #[inline(always)]
 fn moves(role: Role, raw: *mut c_void) -> i32 {
     let Some(_claim) = role.claim_mm_event(raw) else {
@@ -84,7 +85,7 @@ fn moves(role: Role, raw: *mut c_void) -> i32 {
     0
 }
 
-/// Entry of unmap_mapping_range(mapping, holebegin, holelen, even_cows) (mm/memory.c): truncation or a hole.
+/// Runs on entry of unmap_mapping_range(mapping, holebegin, holelen, even_cows) (mm/memory.c): truncation or a hole.
 #[inline(always)]
 fn cuts(role: Role, raw: *mut c_void) -> i32 {
     let Some(_claim) = role.claim_mm_event(raw) else {
@@ -113,10 +114,10 @@ fn cuts(role: Role, raw: *mut c_void) -> i32 {
     0
 }
 
-/// More bytes than files have.
+/// An offset beyond the end of any file.
 const END_OF_FILE: u64 = 1 << 62;
 
-/// Entry of exit_mmap(mm) (mm/mmap.c): the last user of an address space is gone.
+/// Runs on entry of exit_mmap(mm) (mm/mmap.c): the mm has no user left.
 #[inline(always)]
 fn exits(role: Role, raw: *mut c_void) -> i32 {
     let Some(_claim) = role.claim_mm_event(raw) else {
@@ -129,7 +130,7 @@ fn exits(role: Role, raw: *mut c_void) -> i32 {
     0
 }
 
-/// Entry of clear_inode(inode) (fs/inode.c): a file is gone, and another may soon have its address.
+/// Runs on entry of clear_inode(inode) (fs/inode.c): the kernel frees the inode, and may soon use its address again.
 #[inline(always)]
 fn clears_file(role: Role, raw: *mut c_void) -> i32 {
     if let Some(_claim) = role.claim_mm_event(raw)
