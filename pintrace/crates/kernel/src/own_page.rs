@@ -16,7 +16,9 @@ pub fn pin() -> std::io::Result<()> {
     match copied {
         1 => Ok(()),
         -1 => Err(std::io::Error::last_os_error()),
-        other => Err(std::io::Error::other(format!("process_vm_readv copied {other} bytes instead of 1"))),
+        other => Err(std::io::Error::other(format!(
+            "process_vm_readv copied {other} bytes instead of 1"
+        ))),
     }
 }
 

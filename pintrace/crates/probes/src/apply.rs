@@ -133,8 +133,12 @@ fn attach_candidate(
         .flat_map(|attachment| in_order(attachment, has_backups).map(|name| (attachment.method, name)))
         .collect();
     for (method, name) in &programs {
-        load_program(ebpf, btf, hook, name)
-            .map_err(|why| format!("the kernel refused to load the {} program: {why}", method.as_str()))?;
+        load_program(ebpf, btf, hook, name).map_err(|why| {
+            format!(
+                "the kernel refused to load the {} program: {why}",
+                method.as_str()
+            )
+        })?;
     }
     for (method, name) in &programs {
         if let Err(why) = attach_program(ebpf, hook, name) {
@@ -142,7 +146,10 @@ fn attach_candidate(
             for (_, name) in &programs {
                 unload_program(ebpf, name);
             }
-            return Err(format!("the kernel refused to attach the {} program: {why}", method.as_str()));
+            return Err(format!(
+                "the kernel refused to attach the {} program: {why}",
+                method.as_str()
+            ));
         }
     }
     Ok(has_backups)
@@ -167,7 +174,12 @@ fn load_program(ebpf: &mut Ebpf, btf: &Btf, hook: &Hook, name: &str) -> Result<(
         Program::FExit(program) => program.load(hook.function, btf),
         Program::KProbe(program) => program.load(),
         Program::RawTracePoint(program) => program.load(),
-        other => return Err(format!("program {name} has the unexpected type {:?}", other.prog_type())),
+        other => {
+            return Err(format!(
+                "program {name} has the unexpected type {:?}",
+                other.prog_type()
+            ));
+        }
     }
     .map_err(|error| root_cause(&error))
 }
@@ -178,7 +190,12 @@ fn attach_program(ebpf: &mut Ebpf, hook: &Hook, name: &str) -> Result<(), String
         Program::FExit(program) => program.attach().map(drop),
         Program::KProbe(program) => program.attach(hook.function, 0).map(drop),
         Program::RawTracePoint(program) => program.attach(hook.function).map(drop),
-        other => return Err(format!("program {name} has the unexpected type {:?}", other.prog_type())),
+        other => {
+            return Err(format!(
+                "program {name} has the unexpected type {:?}",
+                other.prog_type()
+            ));
+        }
     }
     .map_err(|error| root_cause(&error))
 }

@@ -30,7 +30,8 @@ pub enum PlanChoice {
 const KPROBE_ARGUMENTS: usize = 6;
 
 /// Why a function in BTF may not be hooked ([`pintrace_kernel::ftrace`]).
-const UNTRACEABLE: &str = "BTF lists the function, but ftrace cannot trace it: the function is inlined or built without ftrace";
+const UNTRACEABLE: &str =
+    "BTF lists the function, but ftrace cannot trace it: inlined, or built without ftrace";
 
 /// Plans every hook. Functions of [`ONE_OF`] are missing if the kernel has no function of the entry.
 pub fn plan(hooks: &'static [Hook], facts: &KernelFacts) -> Vec<PlannedHook> {
@@ -67,7 +68,9 @@ fn choose(hook: &'static Hook, facts: &KernelFacts) -> PlanChoice {
     } = function;
     let Some(prototype) = prototype else {
         return match in_kallsyms {
-            Some(true) => PlanChoice::Missing("BTF does not list the function, so the prototype is unknown".to_owned()),
+            Some(true) => {
+                PlanChoice::Missing("BTF does not list the function, so the prototype is unknown".to_owned())
+            }
             _ => PlanChoice::NotHere,
         };
     };
@@ -98,9 +101,8 @@ fn choose(hook: &'static Hook, facts: &KernelFacts) -> PlanChoice {
         Method::Kprobe | Method::Kretprobe if facts.kprobes == Some(false) => {
             Some("this kernel has no kprobes")
         }
-        Method::Kprobe | Method::Kretprobe => {
-            (hook.parameters.len() > KPROBE_ARGUMENTS).then_some("a kprobe cannot read more than six arguments")
-        }
+        Method::Kprobe | Method::Kretprobe => (hook.parameters.len() > KPROBE_ARGUMENTS)
+            .then_some("a kprobe cannot read more than six arguments"),
     };
     let (mut usable, mut refused) = (Vec::new(), None);
     for candidate in hook.candidates {

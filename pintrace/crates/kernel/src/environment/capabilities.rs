@@ -66,7 +66,7 @@ pub(super) const SYS_RESOURCE: u32 = 24;
 
 /// How a process gets a capability.
 pub(super) const REMEDY: &str =
-    "run pintrace with sudo, or grant the capability (setpriv --ambient-caps, AmbientCapabilities= of systemd)";
+    "run pintrace with sudo, or grant the capability (setpriv --ambient-caps, AmbientCapabilities=)";
 
 /// Checks whether this process has each capability.
 pub(super) fn checks(proc: &Path) -> Vec<Check> {

@@ -154,7 +154,9 @@ fn memlock(proc: &Path, kernel: Option<&Kernel>) -> Check {
     };
     let text = match (soft, counts) {
         ("unlimited", _) => "unlimited".to_owned(),
-        (soft, true) => format!("{soft} bytes; BPF maps count towards the limit on this kernel, so pintrace raises the limit at the start"),
+        (soft, true) => format!(
+            "{soft} bytes; BPF maps count towards the limit on this kernel, so pintrace raises the limit at the start"
+        ),
         (soft, false) => format!("{soft} bytes; BPF maps do not count towards the limit on this kernel"),
     };
     Check::new("memlock", state, text, "ulimit -l unlimited, or CAP_SYS_RESOURCE")
