@@ -155,7 +155,7 @@ fn memlock(proc: &Path, kernel: Option<&Kernel>) -> Check {
     let text = match (soft, counts) {
         ("unlimited", _) => "unlimited".to_owned(),
         (soft, true) => format!(
-            "{soft} bytes; BPF maps count towards the limit on this kernel, so pintrace raises the limit at the start"
+            "{soft} bytes; BPF maps count towards the limit on this kernel, so pintrace has to raise the limit"
         ),
         (soft, false) => format!("{soft} bytes; BPF maps do not count towards the limit on this kernel"),
     };
