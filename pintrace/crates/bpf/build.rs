@@ -1,9 +1,9 @@
 //! Builds the eBPF programs.
 
 fn main() -> aya_build::Result<()> {
-    // The programs need core for a BPF target, which stable only builds when told so.
-    // The inner cargo's progress would come out as warnings of this package.
-    // SAFETY: a build script's only thread.
+    // The programs need core for a BPF target, which a stable toolchain builds only with RUSTC_BOOTSTRAP.
+    // Without CARGO_TERM_QUIET, the progress of the inner cargo would appear as warnings of this package.
+    // SAFETY: the build script has a single thread.
     unsafe {
         std::env::set_var("RUSTC_BOOTSTRAP", "1");
         std::env::set_var("CARGO_TERM_QUIET", "true");

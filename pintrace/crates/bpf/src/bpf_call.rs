@@ -1,14 +1,15 @@
-//! bpf(2), for the commands that aya does not offer.
+//! Calls bpf(2), for commands that aya lacks.
 
 use std::io;
 
-/// Makes the call.
+/// Calls bpf(2). Returns the error of the system call.
 ///
 /// # Safety
 ///
-/// `attr` is laid out as the member of `union bpf_attr` that this command takes, and what it points to is alive.
+/// `attr` must have the layout of the member of `union bpf_attr` that `command` takes. The memory that `attr` points to
+/// must be valid during the call.
 pub(crate) unsafe fn bpf<T>(command: libc::c_int, attr: &mut T) -> io::Result<()> {
-    // SAFETY: the attribute is as long as said and outlives the call; the rest is by the contract.
+    // SAFETY: `attr` has the given size and outlives the call; the caller guarantees the rest.
     let result = unsafe { libc::syscall(libc::SYS_bpf, command, &raw mut *attr, size_of::<T>()) };
     if result < 0 {
         return Err(io::Error::last_os_error());

@@ -1,4 +1,4 @@
-//! The programs' own debug messages (`--bpf-log`), printed to stderr as they come.
+//! Prints the debug messages of the programs (`--bpf-log`) to stderr.
 
 use aya::Ebpf;
 use aya_log::EbpfLogger;
@@ -18,24 +18,24 @@ impl log::Log for Stderr {
     fn flush(&self) {}
 }
 
-/// The messages of one loaded object.
+/// The debug messages of one loaded object.
 pub struct BpfLog {
     messages: EbpfLogger<Stderr>,
 }
 
 impl BpfLog {
-    /// Opens them. `None`, with a word on stderr, if the object was built without messages.
+    /// Opens the messages. Prints a warning and returns `None` if the object was built without messages.
     pub fn open(ebpf: &mut Ebpf) -> Option<Self> {
         match EbpfLogger::init_with_logger(ebpf, Stderr) {
             Ok(messages) => Some(Self { messages }),
             Err(error) => {
-                eprintln!("pintrace: no messages from the eBPF programs: {error}");
+                eprintln!("pintrace: the eBPF programs send no debug messages: {error}");
                 None
             }
         }
     }
 
-    /// Prints what has come.
+    /// Prints all messages that have arrived.
     pub fn print(&mut self) {
         self.messages.flush();
     }

@@ -1,4 +1,4 @@
-//! What aya does not do: bpf(2) commands that it lacks, names for the loader, and the embedded eBPF objects.
+//! Extends aya by bpf(2) commands that aya lacks, BTF for the loader, and the embedded eBPF objects.
 
 mod bpf_call;
 #[cfg(feature = "bpf-log")]

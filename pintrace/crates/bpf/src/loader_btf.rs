@@ -1,7 +1,7 @@
-//! BTF for the loader, which looks up by which number the kernel knows a function.
+//! BTF for aya's loader, which looks up the BTF id of each hooked function.
 //!
-//! The loader would take all of the kernel's types apart for that, and search through them once for each program.
-//! What it gets instead has as many types as the kernel, but only those that are asked for have names.
+//! With the kernel's BTF, the loader would decode all types, and search all types once for each program. The BTF that
+//! this module builds has as many types as the kernel, and only the requested functions have names.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use aya_obj::btf::{BtfType, Func, FuncLinkage};
 
 use pintrace_kernel::btf::KernelTypes;
 
-/// BTF in which these functions have names.
+/// Returns BTF in which only `functions` have names, each with the BTF id that the kernel has for the function.
 pub fn naming<'a>(types: &KernelTypes, functions: impl IntoIterator<Item = &'a str>) -> Btf {
     let mut btf = Btf::new();
     let mut named = BTreeMap::new();
@@ -19,7 +19,7 @@ pub fn naming<'a>(types: &KernelTypes, functions: impl IntoIterator<Item = &'a s
             named.insert(number, Func::new(btf.add_string(name), 0, FuncLinkage::Global));
         }
     }
-    // Number 0, `void`, is there already.
+    // Id 0, `void`, exists already.
     for number in 1..types.numbers() {
         btf.add_type(named.remove(&number).map_or(BtfType::Unknown, BtfType::Func));
     }

@@ -1,4 +1,4 @@
-//! The eBPF objects, built by build.rs and embedded.
+//! The eBPF objects, which build.rs builds and this crate embeds.
 
 /// The ledger and the finding hooks, for kernels with `bpf_loop` (5.17).
 pub static LEDGER: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/pintrace"));

@@ -1,7 +1,7 @@
-//! Plain data that maps hold, as aya wants it marked.
+//! Marks types of map values as plain data for aya.
 
-/// Makes a type of its own around plain data that a map holds. To be used for types of `pintrace_common` alone: repr(C),
-/// integers and byte arrays, without padding.
+/// Defines a wrapper that implements `aya::Pod` around a type of map values. Use this macro only for types of
+/// `pintrace_common` that are repr(C), consist of integers and byte arrays, and have no padding.
 #[macro_export]
 macro_rules! pod {
     ($($name:ident($inner:ty);)+) => {

@@ -1,4 +1,4 @@
-//! The kernel's figures of a loaded program, by `BPF_OBJ_GET_INFO_BY_FD`.
+//! Reads the kernel's counters of a loaded program, by `BPF_OBJ_GET_INFO_BY_FD`.
 
 use std::io;
 use std::mem::{offset_of, size_of};
@@ -11,7 +11,7 @@ use super::bpf_call::bpf;
 /// `enum bpf_cmd` (include/uapi/linux/bpf.h).
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 
-/// Bytes of a `bpf_prog_info` that has the member `recursion_misses`.
+/// Least length in bytes of a `bpf_prog_info` with the member `recursion_misses`.
 const WITH_RECURSION_MISSES: usize = offset_of!(bpf_prog_info, recursion_misses) + size_of::<u64>();
 
 /// The member `info` of `union bpf_attr`.
@@ -22,10 +22,10 @@ struct InfoAttr {
     info: u64,
 }
 
-/// Calls that the kernel skipped because the program was already active on that CPU. `None` if this kernel does not count
-/// them (before 5.12), which is not 0.
+/// Returns the number of calls that the kernel skipped because the program was active on that CPU. `None`, not 0, if
+/// the kernel does not count skipped calls (before 5.12).
 ///
-/// A tick reads this figure of some ninety programs; fdinfo would take five system calls for each.
+/// Each tick reads this counter of about ninety programs; fdinfo would take five system calls for each program.
 pub fn recursion_misses(program: BorrowedFd<'_>) -> io::Result<Option<u64>> {
     // SAFETY: `bpf_prog_info` consists of integers and arrays of integers, for which zeros are valid.
     let mut info: bpf_prog_info = unsafe { std::mem::zeroed() };
@@ -39,8 +39,8 @@ pub fn recursion_misses(program: BorrowedFd<'_>) -> io::Result<Option<u64>> {
     Ok(misses(&info, attr.info_len as usize))
 }
 
-/// The figure, if it lies within the bytes that the kernel knows: it returns the shorter of its own length and ours
-/// (`bpf_prog_get_info_by_fd`, kernel/bpf/syscall.c).
+/// Returns the counter if the kernel has filled it in. `length` is the lesser of the kernel's and the caller's length
+/// of the struct (`bpf_prog_get_info_by_fd`, kernel/bpf/syscall.c).
 fn misses(info: &bpf_prog_info, length: usize) -> Option<u64> {
     (length >= WITH_RECURSION_MISSES).then_some(info.recursion_misses)
 }
@@ -57,8 +57,8 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_with_a_shorter_struct_does_not_count() {
-        // SAFETY: as above.
+    fn a_shorter_struct_has_no_count() {
+        // SAFETY: as in `recursion_misses`.
         let mut info: bpf_prog_info = unsafe { std::mem::zeroed() };
         info.recursion_misses = 3;
         assert_eq!(misses(&info, WITH_RECURSION_MISSES), Some(3));

@@ -1,17 +1,17 @@
-//! What the kernel said when it refused an eBPF program.
+//! Finds the reason for which the kernel refused an eBPF program.
 
-/// The innermost cause says what the kernel said.
+/// Returns the reason in the verifier's log if the error has a log, else the innermost cause.
 pub fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     if let Some(log) = verifier_log(error) {
         return log;
     }
     let mut cause = error;
     loop {
-        // No C library has a text for it.
+        // The C library has no text for ENOTSUPP.
         if let Some(error) = cause.downcast_ref::<std::io::Error>()
             && error.raw_os_error() == Some(ENOTSUPP)
         {
-            return "its trampoline cannot pass so many arguments (ENOTSUPP)".to_owned();
+            return "the trampoline cannot pass all arguments of the function (ENOTSUPP)".to_owned();
         }
         match cause.source() {
             Some(next) => cause = next,
@@ -20,18 +20,18 @@ pub fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     }
 }
 
-/// What `arch_prepare_bpf_trampoline` (arch/x86/net/bpf_jit_comp.c) returns for a function with more
-/// arguments than it can pass; the kernel's own number, not in the C library's errno.h.
+/// The error of `arch_prepare_bpf_trampoline` (arch/x86/net/bpf_jit_comp.c) for a function with more arguments than a
+/// trampoline can pass. Only the kernel uses this number; errno.h of the C library does not have it.
 const ENOTSUPP: i32 = 524;
 
-/// The verifier's last words, if it spoke.
+/// Returns the reason in the verifier's log, or all of the log if PINTRACE_VERIFIER_LOG is set. `None` without a log.
 fn verifier_log(error: &dyn std::error::Error) -> Option<String> {
     let text = error.to_string();
     let log = text.split_once("Verifier output:")?.1.trim();
     if std::env::var_os("PINTRACE_VERIFIER_LOG").is_some() {
         return Some(log.to_owned());
     }
-    // 7.3 says it in a sentence, older kernels in the last line before the statistics.
+    // 7.3 has the reason after `Verification failed: `, older kernels in the last line before the statistics.
     if let Some(reason) = log
         .lines()
         .find_map(|line| line.strip_prefix("Verification failed: "))

@@ -1,4 +1,4 @@
-//! Running a raw tracepoint program once, by BPF_PROG_TEST_RUN.
+//! Runs a raw tracepoint program once, by BPF_PROG_TEST_RUN.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -8,10 +8,10 @@ use super::bpf_call::bpf;
 
 /// `enum bpf_cmd` (include/uapi/linux/bpf.h).
 const BPF_PROG_TEST_RUN: libc::c_int = 10;
-/// Most arguments that a raw tracepoint takes (`MAX_BPF_FUNC_ARGS`).
+/// Most arguments of a raw tracepoint (`MAX_BPF_FUNC_ARGS`).
 const MOST_ARGUMENTS: usize = 12;
 
-/// The member `test` of `union bpf_attr`, up to what this command needs.
+/// The member `test` of `union bpf_attr`, up to the last field that this command reads.
 #[derive(Default)]
 #[repr(C)]
 struct TestRunAttr {
@@ -33,7 +33,7 @@ struct TestRunAttr {
     reserved: u32,
 }
 
-/// Runs a loaded raw tracepoint program with these arguments; gives how long the system call took.
+/// Runs a loaded raw tracepoint program with these arguments. Returns the duration of the system call.
 pub fn test_run(program: BorrowedFd<'_>, arguments: &[u64]) -> io::Result<Duration> {
     if arguments.len() > MOST_ARGUMENTS {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -45,7 +45,7 @@ pub fn test_run(program: BorrowedFd<'_>, arguments: &[u64]) -> io::Result<Durati
         ..TestRunAttr::default()
     };
     let begin = Instant::now();
-    // SAFETY: laid out as the command wants; the arguments, which the kernel only reads, outlive the call.
+    // SAFETY: `attr` has the layout of the command. The kernel only reads the arguments, which outlive the call.
     let result = unsafe { bpf(BPF_PROG_TEST_RUN, &mut attr) };
     let took = begin.elapsed();
     result?;

@@ -1,5 +1,5 @@
-//! A kernel on file: all that the planner and the layout ask it, with its answers. `pintrace doctor --facts`
-//! prints one, `cargo xtask facts` keeps one of each kernel as a fixture, and tests plan and lay out from it.
+//! A capture has all facts about one kernel that the planner and the layouts read. `pintrace doctor --facts` prints a
+//! capture, `cargo xtask facts` keeps a capture of each kernel as a fixture, and tests plan and lay out from fixtures.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -13,36 +13,36 @@ use super::facts::{Kernel, KernelFacts};
 use super::layout::{self, UnknownLayout};
 use super::mm_event_layout;
 
-/// One kernel's answers.
+/// The facts about one kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capture {
-    /// What the planner asks.
+    /// Facts for the planner.
     pub kernel: KernelFacts,
-    /// What the layout asks.
+    /// Facts for the layouts.
     pub types: Answers,
-    /// What became of each hook when it was tried; empty where nothing could be loaded.
+    /// The outcome of each hook that was tried; empty if no program could be loaded.
     #[serde(default)]
     pub hooks: Vec<TriedHook>,
-    /// Instructions that the verifier followed, by program; empty where the kernel does not tell (before 5.16).
+    /// Number of instructions that the verifier followed, by program; empty before 5.16, which does not report it.
     #[serde(default)]
     pub verified: BTreeMap<String, u32>,
 }
 
-/// What became of one hook.
+/// The outcome of one hook.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TriedHook {
     /// Kernel function, or tracepoint.
     pub function: String,
-    /// What for.
+    /// Purposes of the hook.
     pub purposes: Vec<String>,
-    /// The methods joined by `+`, with ` x2` where backup programs are attached; or `absent`, `not_needed`, `missing`.
+    /// The methods joined by `+`, then ` x2` if backup programs are attached; or `absent`, `not_needed`, `missing`.
     pub how: String,
-    /// Why better ways were refused.
+    /// Why better candidates were refused.
     pub refused: Vec<String>,
 }
 
 impl Capture {
-    /// Asks a kernel. Nothing is tried: see `trial.rs` for that.
+    /// Captures the facts about a kernel. `doctor/try_hooks.rs` fills in `hooks` and `verified`.
     pub fn of(kernel: &Kernel) -> Self {
         Self {
             kernel: kernel.facts.clone(),
@@ -52,48 +52,48 @@ impl Capture {
         }
     }
 
-    /// What the findings need to know, from the answers.
+    /// Returns the facts for the finding hooks, or the fact that BTF lacks.
     pub fn mm_event_layout(&self) -> Result<MmEventFacts, UnknownLayout> {
         mm_event_layout::mm_event_facts(&self.types, |function| self.kernel.parameters(function))
     }
 
-    /// The layout, from the answers.
+    /// Returns the facts for the ledger, or the fact that BTF lacks.
     pub fn layout(&self) -> Result<Facts, UnknownLayout> {
         layout::facts(&self.types, self.kernel.preemption)
     }
 }
 
-/// What the layout asks of BTF, and what that says; `None` is a question that it has no answer to. Where the
-/// layout is unknown, the questions end with the one that it is unknown for.
+/// The questions of the layouts to BTF, with the answers; `None` if BTF has no answer. If a layout is unknown, the
+/// last question is the first one without an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answers {
-    /// By enumerator.
+    /// Values, by enumerator.
     pub enumerators: BTreeMap<String, Option<u32>>,
-    /// Bytes, by `container.member`.
+    /// Offsets in bytes, by `container.member`.
     pub offsets: BTreeMap<String, Option<u32>>,
-    /// Bytes, by container.
+    /// Sizes in bytes, by container.
     pub sizes: BTreeMap<String, Option<u32>>,
 }
 
 impl Answers {
-    /// Has the layout ask, and keeps each question with its answer.
+    /// Computes all layouts from `types`, and records each question with the answer.
     pub fn of(types: &impl Types) -> Self {
-        let listener = Listener {
+        let recorder = Recorder {
             types,
-            heard: RefCell::default(),
+            answers: RefCell::default(),
         };
-        // Unknown or not: here it is the questions that count.
-        let _ = layout::facts(&listener, false);
+        // Only the questions matter here: an unknown layout is no error.
+        let _ = layout::facts(&recorder, false);
         for unmap in UNMAP_SHAPES {
             let parameters: Vec<String> = unmap.iter().map(|&name| name.to_owned()).collect();
-            let _ = mm_event_layout::mm_event_facts(&listener, |_| &parameters);
+            let _ = mm_event_layout::mm_event_facts(&recorder, |_| &parameters);
         }
-        let _ = crate::scan_layout::layout(&listener);
-        listener.heard.into_inner()
+        let _ = crate::scan_layout::layout(&recorder);
+        recorder.answers.into_inner()
     }
 }
 
-/// What is asked depends on what `unmap_vmas` takes.
+/// Parameters of `unmap_vmas` on different kernels: the questions depend on the parameters.
 const UNMAP_SHAPES: [&[&str]; 2] = [&["tlb", "vma"], &["tlb", "unmap"]];
 
 impl Types for Answers {
@@ -116,35 +116,35 @@ impl Types for Answers {
     }
 }
 
-/// Passes questions on and keeps them with their answers.
-struct Listener<'a, T> {
+/// Forwards questions to `types`, and records each question with the answer.
+struct Recorder<'a, T> {
     types: &'a T,
-    heard: RefCell<Answers>,
+    answers: RefCell<Answers>,
 }
 
-impl<T: Types> Types for Listener<'_, T> {
+impl<T: Types> Types for Recorder<'_, T> {
     fn offset(&self, container: &str, names: &[&str]) -> Option<u32> {
         names.iter().find_map(|name| {
             let answer = self.types.offset(container, &[name]);
-            let mut heard = self.heard.borrow_mut();
-            heard.offsets.insert(member(container, name), answer);
+            let mut answers = self.answers.borrow_mut();
+            answers.offsets.insert(member(container, name), answer);
             answer
         })
     }
 
     fn size(&self, container: &str) -> Option<u32> {
         let answer = self.types.size(container);
-        let mut heard = self.heard.borrow_mut();
-        heard.sizes.insert(container.to_owned(), answer);
+        let mut answers = self.answers.borrow_mut();
+        answers.sizes.insert(container.to_owned(), answer);
         answer
     }
 
     fn enumerators(&self, wanted: &[&str]) -> BTreeMap<String, u32> {
         let found = self.types.enumerators(wanted);
-        let answers = wanted
+        let values = wanted
             .iter()
             .map(|name| ((*name).to_owned(), found.get(*name).copied()));
-        self.heard.borrow_mut().enumerators.extend(answers);
+        self.answers.borrow_mut().enumerators.extend(values);
         found
     }
 }

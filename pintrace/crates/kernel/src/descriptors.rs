@@ -1,8 +1,8 @@
-//! The open descriptors of a process that can hold pins: what may be behind pages that no page table explains.
+//! Reads the open descriptors of a process that can hold pins. Such descriptors may explain unmapped pins.
 
 use std::path::Path;
 
-/// Kinds of such descriptors, as `--json` names them, and how their links in /proc/PID/fd begin.
+/// Kinds of descriptors that can hold pins, as `--json` names the kinds, with prefixes of the links in /proc/PID/fd.
 const KINDS: &[(&str, &[&str])] = &[
     ("io_uring", &["anon_inode:[io_uring]"]),
     ("vfio", &["/dev/vfio/", "anon_inode:[vfio"]),
@@ -15,37 +15,37 @@ const KINDS: &[(&str, &[&str])] = &[
     ("vhost", &["/dev/vhost-"]),
     ("v4l2", &["/dev/video"]),
 ];
-/// How links of sockets begin: which are AF_XDP, only the kernel's memory tells.
+/// Prefix of the links of sockets. Only kernel memory shows whether a socket is AF_XDP.
 const SOCKET: &str = "socket:[";
 
 /// An open descriptor that can hold pins.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Descriptor {
-    /// What it is: a subsystem.
+    /// Kind of the descriptor, a subsystem.
     pub kind: String,
-    /// Its number.
+    /// Descriptor number.
     pub fd: u32,
-    /// Pages that it has registered, as far as /proc/PID/fdinfo says; `None` if that is not known.
+    /// Number of registered pages, from /proc/PID/fdinfo; `None` if the file does not have the number.
     pub pages: Option<u64>,
 }
 
-/// What was seen of a process's descriptors.
+/// The descriptors of a process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Descriptors {
-    /// Those that can hold pins.
+    /// Descriptors that can hold pins.
     pub known: Vec<Descriptor>,
-    /// Numbers of its sockets.
+    /// Descriptor numbers of sockets.
     pub sockets: Vec<u32>,
-    /// Descriptors whose link or details could not be read.
+    /// Number of descriptors whose link or fdinfo could not be read.
     pub unread: u64,
 }
 
-/// Descriptors looked at for one process.
+/// Most descriptors read for one process.
 const MOST: usize = 1 << 16;
-/// Bytes of fdinfo that are read: some 40,000 registered buffers.
+/// Most bytes of fdinfo that are read: about 40,000 registered buffers.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// Looks through a process's descriptors; `None` if there is no such process, or they are not to be seen.
+/// Reads the descriptors of a process. `None` if the process does not exist, or if its descriptors cannot be listed.
 pub fn read(proc: &Path, pid: u32) -> Option<Descriptors> {
     let folder = proc.join(pid.to_string());
     let mut seen = Descriptors::default();
@@ -92,7 +92,7 @@ pub fn read(proc: &Path, pid: u32) -> Option<Descriptors> {
     Some(seen)
 }
 
-/// The beginning of a file.
+/// Returns the first [`MOST_BYTES`] of a file.
 fn read_some(path: &Path) -> Option<String> {
     use std::io::Read as _;
     let mut bytes = Vec::new();
@@ -101,8 +101,8 @@ fn read_some(path: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Pages of an io_uring's registered buffers: after `UserBufs:` a line `index: 0xaddress/bytes` each
-/// (`io_uring_show_fdinfo`, io_uring/fdinfo.c). `None` if it does not say.
+/// Returns the number of pages in the registered buffers of an io_uring. After `UserBufs:`, fdinfo has a line
+/// `index: 0xaddress/bytes` for each buffer (`io_uring_show_fdinfo`, io_uring/fdinfo.c). `None` without `UserBufs:`.
 fn registered(fdinfo: &str) -> Option<u64> {
     let mut lines = fdinfo.lines().skip_while(|line| !line.starts_with("UserBufs:"));
     lines.next()?;
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn an_io_uring_tells_its_registered_buffers() {
+    fn registered_pages_of_an_io_uring_are_read_from_fdinfo() {
         let root = proc_with(&[
             ("4", "anon_inode:[io_uring]"),
             ("5", "/dev/null"),
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn details_that_cannot_be_read_are_counted() {
+    fn unreadable_fdinfo_is_counted() {
         let root = proc_with(&[
             ("4", "anon_inode:[io_uring]"),
             ("x", "/dev/kvm"),
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_huge_or_odd_fdinfo_does_no_harm() {
+    fn a_huge_or_malformed_fdinfo_is_read_without_panic() {
         let root = proc_with(&[("4", "anon_inode:[io_uring]")]);
         let mut text = b"UserBufs:\t\xff\n    0: 0xffffffffffffffff/18446744073709551615\n".to_vec();
         text.resize(3 << 20, b'x');
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_is_gone_has_none() {
+    fn an_ended_process_has_no_descriptors() {
         assert_eq!(read(tempfile::tempdir().unwrap().path(), 7), None);
     }
 }

@@ -1,5 +1,5 @@
-//! What this kernel offers: existence first, versions never. Captured from a running kernel, or read
-//! from a fixture.
+//! Facts about a kernel: the existence of functions and helpers, and never the version. The facts are captured from a
+//! running kernel, or read from a fixture.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env::consts::ARCH;
@@ -12,50 +12,50 @@ use super::ftrace;
 use super::kallsyms::Kallsyms;
 use super::preemption;
 
-/// What is known of one function.
+/// Facts about one function.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FunctionFacts {
-    /// It stands in kallsyms; `None` if kallsyms could not be read.
+    /// kallsyms lists the function; `None` if kallsyms could not be read.
     pub in_kallsyms: Option<bool>,
-    /// ftrace can trace it; `None` if its list could not be read ([`ftrace::traceable`]).
+    /// ftrace can trace the function; `None` if the list of ftrace could not be read ([`ftrace::traceable`]).
     pub traceable: Option<bool>,
-    /// Its prototype, if BTF has exactly one.
+    /// Prototype, if BTF has exactly one function of the name.
     pub prototype: Option<Prototype>,
 }
 
-/// Functions that no hook uses, recorded to show what the table leaves out and why.
+/// Functions that no hook uses. Captures record these functions to show why the table of hooks leaves them out.
 pub const BESIDE: &[&str] = &[
-    // In lib/, so without ftrace's entry call.
+    // In lib/, which is built without ftrace's entry call.
     "iov_iter_extract_pages",
-    // `static inline`, and in BTF all the same.
+    // `static inline`, although BTF lists the function.
     "wp_page_reuse",
 ];
 
-/// In every kernel, so that a list without it is none.
+/// A function of every kernel: if kallsyms lacks this function, kallsyms could not be read.
 const EVERYWHERE: &str = "do_exit";
-/// In every kernel with kprobes.
+/// A function of every kernel with kprobes.
 const KPROBES: &str = "register_kprobe";
 
-/// What a kernel offers.
+/// Facts about a kernel, from which the hooks are planned.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KernelFacts {
     /// `uname -r`.
     pub release: String,
     /// `uname -m`.
     pub machine: String,
-    /// By function name: every one of the table, and of [`BESIDE`].
+    /// Facts by function name: the functions of the table of hooks, and of [`BESIDE`].
     pub functions: BTreeMap<String, FunctionFacts>,
-    /// The kernel has kprobes (`register_kprobe` exists); `None` if that cannot be told.
+    /// The kernel has kprobes (`register_kprobe` exists); `None` if kallsyms could not be read.
     pub kprobes: Option<bool>,
-    /// BPF has the helper `bpf_loop`, and with it those for a trampoline's frame and compare-and-swap (5.17).
+    /// BPF has the helper `bpf_loop` (5.17), and so the helpers for a trampoline's frame, and compare-and-swap.
     pub bpf_loop: bool,
-    /// Threads can be taken off their CPU inside the kernel ([`preemption::possible`]).
+    /// The kernel preempts threads inside the kernel ([`preemption::possible`]).
     #[serde(default)]
     pub preemption: bool,
 }
 
 impl KernelFacts {
-    /// The names of a function's parameters; none if it is not there, or there are several of its name.
+    /// Returns the parameter names of a function; empty if no function or several functions have the name.
     pub fn parameters(&self, function: &str) -> &[String] {
         let prototype = self
             .functions
@@ -65,7 +65,7 @@ impl KernelFacts {
     }
 }
 
-/// Where the kernel shows itself; other folders in tests.
+/// The paths below which the kernel's files are; tests use other folders.
 #[derive(Clone, Debug)]
 pub struct Roots {
     /// `/proc`.
@@ -76,7 +76,7 @@ pub struct Roots {
     pub debug: PathBuf,
     /// securityfs.
     pub security: PathBuf,
-    /// tracefs, which older systems have in debugfs only.
+    /// tracefs, which older systems mount in debugfs only.
     pub tracing: PathBuf,
 }
 
@@ -93,7 +93,7 @@ impl Default for Roots {
 }
 
 impl Roots {
-    /// The running kernel, with another BTF file if one is given.
+    /// Returns the paths of the running kernel, with another BTF file if `btf` is given.
     pub fn with_btf(btf: Option<&Path>) -> Self {
         let mut roots = Self::default();
         if let Some(btf) = btf {
@@ -103,12 +103,13 @@ impl Roots {
     }
 }
 
-/// The kernel's release (`uname -r`).
+/// Returns the kernel's release (`uname -r`).
 pub fn release(proc: &Path) -> String {
     word(proc, "osrelease")
 }
 
-/// The machine (`uname -m`). The file came with 6.1; before, what this program is built for must be what it runs on.
+/// Returns the machine (`uname -m`). The file exists since 6.1; on older kernels the machine is the architecture for
+/// which pintrace is built.
 pub fn machine(proc: &Path) -> String {
     Some(word(proc, "arch"))
         .filter(|arch| !arch.is_empty())
@@ -123,16 +124,16 @@ fn word(proc: &Path, name: &str) -> String {
 
 /// A kernel, read once: its facts, types and symbols.
 pub struct Kernel {
-    /// What hooks can rely on.
+    /// Facts for the plan.
     pub facts: KernelFacts,
-    /// Its types.
+    /// Types.
     pub types: KernelTypes,
-    /// Its symbols.
+    /// Symbols.
     pub symbols: Kallsyms,
 }
 
 impl Kernel {
-    /// Reads the kernel that the roots show, and asks it about these functions and [`BESIDE`].
+    /// Reads the kernel below `roots`, with facts about `functions` and [`BESIDE`]. Fails if BTF cannot be read.
     pub fn read(roots: &Roots, functions: impl IntoIterator<Item = &'static str>) -> Result<Self, BtfError> {
         let types = KernelTypes::read(&roots.btf)?;
         let symbols = Kallsyms::read(&roots.proc.join("kallsyms"));

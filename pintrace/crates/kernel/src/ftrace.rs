@@ -1,15 +1,15 @@
-//! Which functions ftrace can trace. BTF and kallsyms also list what is built without its entry call: `static
-//! inline` functions that the compiler put out of line all the same (`inline` implies `notrace`,
-//! include/linux/compiler_types.h), and all of lib/ (lib/Makefile).
+//! Reads which functions ftrace can trace. BTF and kallsyms also list functions without ftrace's entry call: `static
+//! inline` functions that the compiler did not inline (`inline` implies `notrace`, include/linux/compiler_types.h), and
+//! all of lib/ (lib/Makefile).
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// ftrace's list, one function a line, those of modules with the module behind.
+/// The list of ftrace: one function a line, followed by the module if the function is in a module.
 const LIST: &str = "available_filter_functions";
 
-/// Which of these functions of the kernel proper ftrace can trace; `None` where no such folder shows the list: without
-/// tracefs, without privilege, in a kernel that is locked down.
+/// Returns those of `names` that ftrace can trace in the kernel proper. `None` if no folder has a readable list:
+/// without tracefs, without privilege, or on a locked-down kernel.
 pub fn traceable<'n>(folders: &[&Path], names: &BTreeSet<&'n str>) -> Option<BTreeSet<&'n str>> {
     let text = folders
         .iter()
@@ -18,9 +18,9 @@ pub fn traceable<'n>(folders: &[&Path], names: &BTreeSet<&'n str>) -> Option<BTr
 }
 
 fn parse<'n>(text: &str, names: &BTreeSet<&'n str>) -> Option<BTreeSet<&'n str>> {
-    // No kernel traces nothing: an empty list says nothing either.
+    // Every kernel has traceable functions, so an empty list is no list.
     let lines = || text.lines().filter(|line| !line.is_empty());
-    // A module stands behind its function, so that the line is none of the names.
+    // The line of a function in a module also has the module, so the line equals no name.
     lines().next()?;
     Some(lines().filter_map(|line| names.get(line)).copied().collect())
 }
@@ -30,14 +30,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn functions_of_modules_are_not_the_kernels() {
+    fn functions_of_modules_are_left_out() {
         let names = BTreeSet::from(["pin_user_pages", "ib_umem_get"]);
         let functions = parse("do_exit\npin_user_pages\nib_umem_get [ib_core]\n", &names);
         assert_eq!(functions, Some(BTreeSet::from(["pin_user_pages"])));
     }
 
     #[test]
-    fn the_first_folder_that_has_the_list_is_taken() {
+    fn the_first_folder_with_the_list_is_read() {
         let (without, with) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         std::fs::write(with.path().join(LIST), "do_exit\n").unwrap();
         let names = BTreeSet::from(["do_exit"]);
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_list_says_nothing() {
+    fn an_empty_list_is_no_list() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(LIST), "").unwrap();
         assert_eq!(traceable(&[folder.path()], &BTreeSet::from(["do_exit"])), None);

@@ -1,4 +1,4 @@
-//! Where there is memory, from /proc/iomem.
+//! Reads the ranges of system memory from /proc/iomem.
 
 use std::ops::Range;
 use std::path::Path;
@@ -8,26 +8,26 @@ use pintrace_common::scan::CHUNK_PAGES;
 /// log2 of the bytes of a page.
 const PAGE_SHIFT: u32 = 12;
 
-/// Why the ranges are not known.
+/// Why the ranges are unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum IomemError {
-    /// Unreadable.
+    /// The file cannot be read.
     #[error("cannot read {path}: {source}")]
     Unreadable {
         /// The file.
         path: std::path::PathBuf,
-        /// What the system said.
+        /// Error of the system call.
         source: std::io::Error,
     },
-    /// The kernel shows zeros to those who may not see addresses (`r_show`, kernel/resource.c).
-    #[error("/proc/iomem shows no addresses: it needs CAP_SYS_ADMIN")]
+    /// The kernel shows zeros to readers without CAP_SYS_ADMIN (`r_show`, kernel/resource.c).
+    #[error("/proc/iomem shows no addresses: run pintrace with CAP_SYS_ADMIN")]
     Hidden,
-    /// Nothing there.
+    /// The file lists no system memory.
     #[error("/proc/iomem lists no System RAM")]
     None,
 }
 
-/// Frames of the system's memory, in order, widened to whole chunks of struct pages.
+/// Returns the page frames of system memory as ranges in order, widened to multiples of [`CHUNK_PAGES`].
 pub fn ranges(proc: &Path) -> Result<Vec<Range<u64>>, IomemError> {
     let path = proc.join("iomem");
     match std::fs::read(&path) {
@@ -36,7 +36,8 @@ pub fn ranges(proc: &Path) -> Result<Vec<Range<u64>>, IomemError> {
     }
 }
 
-/// Parses `first-last : name` a line; memory that was added later is `System RAM (driver)`, at any depth.
+/// Parses a line `first-last : name` for each resource. Memory that was added later is `System RAM (driver)`, at any
+/// depth.
 fn parse(text: &str) -> Result<Vec<Range<u64>>, IomemError> {
     let mut ranges: Vec<Range<u64>> = Vec::new();
     let mut hidden = false;
@@ -93,13 +94,13 @@ mod tests {
     }
 
     #[test]
-    fn memory_inside_another_resource_is_memory_too() {
+    fn memory_inside_another_resource_is_found() {
         let text = "100000000-1ffffffff : dax0.0\n  100000000-1ffffffff : System RAM (kmem)\n";
         assert_eq!(parse(text).unwrap().first(), Some(&(0x10_0000..0x20_0000)));
     }
 
     #[test]
-    fn hidden_addresses_are_told_from_no_memory() {
+    fn hidden_addresses_and_missing_memory_are_distinguished() {
         assert!(matches!(
             parse("00000000-00000000 : System RAM\n"),
             Err(IomemError::Hidden)

@@ -1,53 +1,54 @@
-//! The kernel's symbols: which functions exist, and which one an address lies in.
+//! The kernel's symbols: which functions exist, and which function contains an address.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// All function symbols, by address.
+/// All function symbols of the kernel and its modules.
 #[derive(Clone, Debug, Default)]
 pub struct Kallsyms {
     /// Sorted by address.
     symbols: Vec<Symbol>,
-    /// The names of all, one after the other.
+    /// All names, one after the other.
     names: String,
-    /// The first is empty, for the kernel proper.
+    /// Names of modules; the first is empty, for the kernel proper.
     modules: Vec<Box<str>>,
 }
 
-/// A function; a kernel has some 150,000.
+/// A function symbol; a kernel has about 150,000.
 #[derive(Clone, Copy, Debug)]
 struct Symbol {
     address: u64,
-    /// Where its name begins, and how long it is.
+    /// Start of the name in `Kallsyms::names`, in bytes.
     name: u32,
+    /// Length of the name in bytes.
     length: u16,
-    /// Which of the modules.
+    /// Index into `Kallsyms::modules`.
     module: u16,
 }
 
-/// An address with a name.
+/// The function that contains an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Located<'a> {
-    /// The function.
+    /// Name of the function.
     pub symbol: &'a str,
-    /// Bytes into it.
+    /// Bytes from the start of the function to the address.
     pub offset: u64,
-    /// Its module, empty for the kernel proper.
+    /// Module of the function; empty for the kernel proper.
     pub module: &'a str,
 }
 
-/// ExtraFindings from a symbol than any function is long: not inside it.
+/// Bytes. No function is longer, so an address this far from a symbol is outside the function.
 const LONGEST_FUNCTION: u64 = 1 << 20;
 
 impl Kallsyms {
-    /// Reads a kallsyms file. Unreadable is the same as empty: then addresses stay without names.
+    /// Reads a kallsyms file. An unreadable file gives no symbols, so that addresses have no names.
     pub fn read(path: &Path) -> Self {
         std::fs::read(path)
             .map(|bytes| Self::parse(&String::from_utf8_lossy(&bytes)))
             .unwrap_or_default()
     }
 
-    /// Parses kallsyms text: `address type name [module]` a line; only functions are kept.
+    /// Parses kallsyms text, a line `address type name [module]` for each symbol, and keeps the functions.
     pub fn parse(text: &str) -> Self {
         let mut all = Self {
             modules: vec!["".into()],
@@ -69,7 +70,8 @@ impl Kallsyms {
         all
     }
 
-    /// The number of a module. A module's symbols stand together.
+    /// Returns the index of a module, and adds a new module. The symbols of one module follow each other, so the search
+    /// begins at the last module.
     fn module(&mut self, name: &str) -> Option<u16> {
         let known = self.modules.iter().rposition(|module| &**module == name);
         let number = known.unwrap_or(self.modules.len());
@@ -79,12 +81,12 @@ impl Kallsyms {
         number.try_into().ok()
     }
 
-    /// Whether addresses are shown: they are all 0 without CAP_SYSLOG or with kptr_restrict.
+    /// Returns true if the file shows addresses. All addresses are 0 without CAP_SYSLOG or with kptr_restrict.
     pub fn has_addresses(&self) -> bool {
         self.symbols.last().is_some_and(|symbol| symbol.address != 0)
     }
 
-    /// Which of these functions exist.
+    /// Returns those of `names` that exist as functions.
     pub fn among<'n>(&self, names: &BTreeSet<&'n str>) -> BTreeSet<&'n str> {
         let symbols = self.symbols.iter();
         symbols
@@ -93,7 +95,7 @@ impl Kallsyms {
             .collect()
     }
 
-    /// The function that an address lies in.
+    /// Returns the function that contains an address. `None` if addresses are hidden or the address is in no function.
     pub fn locate(&self, address: u64) -> Option<Located<'_>> {
         let after = self.symbols.partition_point(|symbol| symbol.address <= address);
         let symbol = self.symbols.get(after.checked_sub(1)?)?;
@@ -145,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_module_is_named_and_data_is_no_function() {
+    fn modules_are_named_and_data_symbols_are_left_out() {
         let symbols = Kallsyms::parse(TEXT);
         assert_eq!(symbols.locate(0xffff_ffff_c000_0010).unwrap().module, "ib_core");
         let wanted = BTreeSet::from(["some_data", "ib_umem_get", "pin_user_pages", "not_there"]);
@@ -156,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn hidden_addresses_name_nothing() {
+    fn hidden_addresses_are_in_no_function() {
         let symbols = Kallsyms::parse("0000000000000000 T start\n");
         assert!(!symbols.has_addresses());
         assert_eq!(symbols.locate(0x10), None);
@@ -164,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn far_beyond_the_last_function_is_nowhere() {
+    fn an_address_far_beyond_the_last_function_is_in_no_function() {
         assert_eq!(Kallsyms::parse(TEXT).locate(u64::MAX), None);
     }
 }

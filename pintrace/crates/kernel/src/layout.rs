@@ -1,25 +1,25 @@
-//! The kernel facts that the programs need, read from BTF.
+//! Reads the kernel facts for the ledger programs from BTF.
 
 use pintrace_common::facts::{Facts, head_encoding};
 
 use super::btf::Types;
 
-/// A fact that this kernel's BTF does not hold.
+/// A fact that the kernel's BTF does not contain.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
-#[error("this kernel's BTF has no {what}: its memory layout is not one that pintrace knows")]
+#[error("this kernel's BTF has no {what}: pintrace does not support the memory layout of this kernel")]
 pub struct UnknownLayout {
-    /// What is missing.
+    /// The missing fact.
     pub what: String,
 }
 
-/// `FOLL_LONGTERM` where it is still a macro (include/linux/mm.h up to about 6.2) and so not in BTF.
+/// `FOLL_LONGTERM` on kernels where it is a macro, which is not in BTF (include/linux/mm.h up to about 6.2).
 const FOLL_LONGTERM_MACRO: u32 = 0x10000;
 /// `GUP_PIN_COUNTING_BIAS` (include/linux/mm.h), the same since 5.7.
 pub const PIN_BIAS: u32 = 1024;
-/// What the programs read of a struct page.
+/// Bytes of a struct page that the programs read.
 const PAGE_READ: u32 = 64;
 
-/// Collects the facts. `twice` says that the programs get a backup program.
+/// Collects the facts. `has_backups` says that backup programs will be attached.
 pub fn facts(types: &impl Types, has_backups: bool) -> Result<Facts, UnknownLayout> {
     let offset = |container: &str, names: &[&str]| {
         types.offset(container, names).ok_or_else(|| UnknownLayout {
@@ -35,7 +35,7 @@ pub fn facts(types: &impl Types, has_backups: bool) -> Result<Facts, UnknownLayo
     let page_bytes = size("page")?;
     if !page_bytes.is_power_of_two() || page_bytes < PAGE_READ {
         return Err(UnknownLayout {
-            what: format!("struct page of a known size (it is {page_bytes})"),
+            what: format!("struct page of a known size (its size is {page_bytes})"),
         });
     }
     let large = large(types, page_bytes)?;
@@ -69,27 +69,27 @@ pub fn facts(types: &impl Types, has_backups: bool) -> Result<Facts, UnknownLayo
         task_tgid: offset("task_struct", &["tgid"])?,
         task_start_time: offset("task_struct", &["start_time"])?,
         mm_owner: types.offset("mm_struct", &["owner"]).unwrap_or(Facts::ABSENT),
-        // Few kernels keep the type in their BTF; 16 KiB is x86-64's THREAD_SIZE without KASAN, and
-        // arm64's (arch/x86/include/asm/page_64_types.h).
+        // Few kernels have `thread_union` in BTF. 16 KiB is THREAD_SIZE of x86-64 without KASAN
+        // (arch/x86/include/asm/page_64_types.h), and of arm64.
         thread_size: types.size("thread_union").unwrap_or(16 << 10),
         has_backups: u32::from(has_backups),
-        // Found by trying.
+        // The loader sets the number if the kernel accepts `bpf_rdonly_cast`.
         rdonly_cast_type: 0,
     })
 }
 
-/// Where a large folio keeps its counts, seen from its head page.
+/// Offsets in bytes of the counts of a large folio, from its head page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Large {
-    /// Its number of pages.
+    /// Offset of the number of pages.
     pub nr_pages: u32,
-    /// Its pins.
+    /// Offset of the number of pins.
     pub pincount: u32,
-    /// The least order that has a count of pins.
+    /// Least order of folios that have a number of pins.
     pub pincount_order: u32,
 }
 
-/// Finds them. Before there were folios, they were in the second and third struct page (5.10,
+/// Finds the offsets. Before folios existed, the counts were in the second and third struct page (5.10,
 /// include/linux/mm_types.h).
 pub fn large(types: &impl Types, page_bytes: u32) -> Result<Large, UnknownLayout> {
     let offset = |container: &str, names: &[&str]| {
@@ -116,9 +116,9 @@ mod tests {
     use super::super::btf::KernelTypes;
     use super::*;
 
-    /// Whatever kernel the tests run on has BTF or has not; if it has, the facts must be sane.
+    /// Skipped if the running kernel has no BTF.
     #[test]
-    fn the_running_kernel_gives_sane_facts() {
+    fn the_facts_about_the_running_kernel_are_plausible() {
         let path = std::path::Path::new(super::super::btf::KERNEL_BTF);
         if !path.exists() {
             eprintln!("skipped: this kernel has no BTF");

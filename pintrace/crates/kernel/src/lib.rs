@@ -1,5 +1,5 @@
-//! What the kernel says of itself: its types (BTF), symbols, traceable functions, structure layouts, settings and
-//! the files below /proc. Nothing here loads or runs an eBPF program.
+//! Reads facts about the kernel: types (BTF), symbols, traceable functions, structure layouts, settings and the files
+//! below /proc. This crate loads and runs no eBPF program.
 
 pub mod btf;
 pub mod capture;

@@ -1,11 +1,11 @@
-//! The kernel facts that the programs behind the findings need.
+//! Reads the kernel facts for the finding hooks from BTF.
 
 use pintrace_common::mm_events::{MmEventFacts, advice, protect, unmap};
 
 use super::btf::Types;
 use super::layout::UnknownLayout;
 
-/// Collects the facts. `parameters` gives a function's parameter names, none if it does not exist.
+/// Collects the facts. `parameters` returns the parameter names of a function; empty if the function does not exist.
 pub fn mm_event_facts<'a>(
     types: &impl Types,
     parameters: impl Fn(&str) -> &'a [String],
@@ -71,7 +71,7 @@ pub fn mm_event_facts<'a>(
         unmap_start,
         unmap_end,
         advice_shape,
-        // Who takes it is there with it.
+        // Only the hooks on `madvise_do_behavior` read the offset, on kernels that have the struct.
         advice_behavior: types.offset("madvise_behavior", &["behavior"]).unwrap_or(0),
         advice_mm,
         protect_shape,

@@ -1,4 +1,4 @@
-//! The page tables of a process, from /proc/PID/maps and /proc/PID/pagemap.
+//! Reads the page tables of a process from /proc/PID/maps and /proc/PID/pagemap.
 
 use std::fs::File;
 use std::io;
@@ -9,33 +9,35 @@ use std::path::Path;
 const PAGE: u64 = 4096;
 /// Entries read at once: 64 MiB of address space.
 const ENTRIES: usize = 16 << 10;
-/// An entry's bit for a page that is in memory, and its frame (Documentation/admin-guide/mm/pagemap.rst).
+/// Bit of an entry: the page is in memory (Documentation/admin-guide/mm/pagemap.rst).
 const PRESENT: u64 = 1 << 63;
+/// Bits of an entry that hold the frame number.
 const FRAME: u64 = (1 << 55) - 1;
-/// Entries that one process may cost: 4 TiB of address space. What lies beyond is counted.
+/// Most entries read for one process: 4 TiB of address space. Mappings beyond that are counted as skipped.
 const MOST_ENTRIES: u64 = 1 << 30;
 
-/// Why a process's pages are not known.
+/// Why the pages of a process were not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unread {
-    /// It has ended.
+    /// The process has ended.
     Gone,
-    /// Its files cannot be read.
+    /// The files of the process cannot be read.
     Refused,
 }
 
-/// How a walk went.
+/// Counts of one walk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Walked {
-    /// Pages of address space that were looked at.
+    /// Pages of address space whose entry was read.
     pub entries: u64,
-    /// Pages in memory among them.
+    /// Pages that were in memory.
     pub present: u64,
-    /// Pages of address space that were not looked at.
+    /// Pages of address space that were left out, since the process has too many.
     pub skipped: u64,
 }
 
-/// Calls `visit` with address and frame of each page of a process that is in memory, by address.
+/// Calls `visit` with the address and the frame number of each page of a process that is in memory, in the order of
+/// addresses.
 pub fn walk(proc: &Path, pid: u32, visit: &mut dyn FnMut(u64, u64)) -> Result<Walked, Unread> {
     let folder = proc.join(pid.to_string());
     let maps = std::fs::read(folder.join("maps")).map_err(|error| unread(&error))?;
@@ -57,7 +59,7 @@ pub fn walk(proc: &Path, pid: u32, visit: &mut dyn FnMut(u64, u64)) -> Result<Wa
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(unread(&error)),
             };
-            // Nothing there: beyond user addresses, or the address space is gone.
+            // No entries: the range is beyond user addresses, or the mm is gone.
             if got == 0 {
                 break;
             }
@@ -78,7 +80,7 @@ pub fn walk(proc: &Path, pid: u32, visit: &mut dyn FnMut(u64, u64)) -> Result<Wa
 }
 
 fn unread(error: &io::Error) -> Unread {
-    /// `ESRCH`: the process went while its file was open.
+    /// `ESRCH`: the process ended while its file was open.
     const GONE: i32 = 3;
     if error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(GONE) {
         Unread::Gone
@@ -87,7 +89,7 @@ fn unread(error: &io::Error) -> Unread {
     }
 }
 
-/// The addresses at the head of a line of maps. The vsyscall page is no page of the process.
+/// Returns the addresses at the beginning of a line of maps. `None` for the vsyscall page, which is not in the mm.
 fn range(line: &str) -> Option<(u64, u64)> {
     let (start, rest) = line.split_once('-')?;
     let (end, _) = rest.split_once(' ')?;
@@ -132,13 +134,13 @@ mod tests {
     }
 
     #[test]
-    fn hidden_frames_are_no_pages() {
+    fn hidden_frame_numbers_are_not_visited() {
         let root = proc_with(b"1000-2000 rw-p 0 0:0 0\n", &[(0x1000, PRESENT)]);
         assert_eq!(pages(root.path()).0, []);
     }
 
     #[test]
-    fn odd_lines_and_kernel_addresses_are_passed_over() {
+    fn malformed_lines_and_kernel_addresses_are_skipped() {
         let root = proc_with(
             b"\xff\n-\n2000-1000 x\nzz-yy q\nffffffffff600000-ffffffffff601000 --xp 0 0:0 0 [vsyscall]\n",
             &[],
@@ -147,14 +149,14 @@ mod tests {
     }
 
     #[test]
-    fn an_address_space_beyond_all_bounds_is_counted_and_not_read() {
+    fn mappings_beyond_the_limit_are_counted_and_not_read() {
         let root = proc_with(b"1000-7ffffffff000 rw-p 0 0:0 0\n", &[]);
         let (_, walked) = pages(root.path());
         assert_eq!(walked.unwrap().skipped, 0x7_ffff_fffe);
     }
 
     #[test]
-    fn a_process_that_is_gone_is_told_from_one_that_refuses() {
+    fn an_ended_process_and_an_unreadable_one_are_distinguished() {
         let root = tempfile::tempdir().unwrap();
         assert_eq!(pages(root.path()).1, Err(Unread::Gone));
         std::fs::create_dir_all(root.path().join("7/maps")).unwrap();

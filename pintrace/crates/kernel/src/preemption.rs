@@ -1,13 +1,13 @@
-//! Whether the kernel takes threads off their CPU inside the kernel, and so inside a hook: then it skips the
-//! hook for others, and a backup program is needed.
+//! Tells whether the kernel preempts threads inside the kernel, and so inside a hook. Such a kernel skips the hook for
+//! other threads of that CPU, so a backup program is needed.
 
 use std::path::Path;
 
-/// Whether it does; where that cannot be told, that it may.
+/// Returns true if the kernel preempts threads inside the kernel, or if neither source decides.
 ///
-/// `debug` is debugfs, whose `sched/preempt` names the models of a PREEMPT_DYNAMIC kernel with the one in
-/// force in parentheses (`sched_dynamic_show`, kernel/sched/debug.c). `version` is `uname -v`, which has PREEMPT in
-/// it on every kernel that can preempt itself (init/Makefile).
+/// `debug` is debugfs. Its file `sched/preempt` lists the models of a PREEMPT_DYNAMIC kernel, with the active model in
+/// parentheses (`sched_dynamic_show`, kernel/sched/debug.c). `version` is `uname -v`, which contains PREEMPT on every
+/// kernel that can preempt itself (init/Makefile).
 pub fn possible(debug: &Path, version: &str) -> bool {
     let models = std::fs::read_to_string(debug.join("sched/preempt")).unwrap_or_default();
     match models.split(['(', ')']).nth(1) {
@@ -31,7 +31,7 @@ mod tests {
     }
 
     #[test]
-    fn the_model_in_force_decides() {
+    fn the_active_model_decides() {
         let dynamic = "#1 SMP PREEMPT_DYNAMIC Debian";
         assert!(!possible_with(Some("none (voluntary) full \n"), dynamic));
         assert!(!possible_with(Some("(none) voluntary full\n"), dynamic));
@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn without_debugfs_the_build_decides() {
+    fn without_debugfs_uname_decides() {
         assert!(possible_with(None, "#1 SMP PREEMPT_RT Debian"));
         assert!(possible_with(None, "#1 SMP PREEMPT_DYNAMIC Debian"));
         assert!(!possible_with(None, "#1 SMP Debian"));

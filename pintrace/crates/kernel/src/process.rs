@@ -1,4 +1,4 @@
-//! Who a process is, read from /proc while it lives.
+//! Reads parent, names, user and cgroup of a process from /proc while the process lives.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use pintrace_events::units::Pid;
 /// Longest command line kept, in bytes.
 const CMDLINE_BYTES: usize = 1024;
 
-/// Reads a process. `None` if it has ended already.
+/// Reads a process. `None` if the process has ended.
 pub fn read(proc: &Path, pid: u32) -> Option<ProcessSeen> {
     let folder = proc.join(pid.to_string());
     let status = read_lossy(&folder.join("status"))?;
@@ -45,7 +45,7 @@ fn cmdline(path: &Path) -> String {
     text.trim_end_matches('\0').replace('\0', " ")
 }
 
-/// The cgroup v2 path: the line of hierarchy 0.
+/// Returns the path of cgroup v2, from the line of hierarchy 0.
 fn cgroup(text: &str) -> String {
     text.lines()
         .find_map(|line| line.strip_prefix("0::"))
@@ -82,13 +82,13 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_no_utf8_are_kept_readable() {
+    fn invalid_utf8_is_replaced() {
         let root = proc_with(&[("status", b"Name:\t\xff\n"), ("comm", b"\xff\xfe\n")]);
         assert_eq!(read(root.path(), 7).unwrap().comm, "\u{fffd}\u{fffd}");
     }
 
     #[test]
-    fn a_process_that_is_gone_is_none() {
+    fn an_ended_process_is_none() {
         assert_eq!(read(tempfile::tempdir().unwrap().path(), 7), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The kernel facts that the scan needs, read from BTF.
+//! Reads the kernel facts for the scan from BTF.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use pintrace_common::scan::{PAGE_STRUCT, ScanFacts, buddy};
 use crate::btf::Types;
 use crate::layout::{PIN_BIAS, UnknownLayout, large};
 
-/// Where pointers lead that user space follows from a task to the first page of one of its files.
+/// Offsets in bytes of the pointers that user space follows from a task to the first page of one of its files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Path {
     /// `task_struct.files`.
@@ -26,24 +26,24 @@ pub struct Path {
     pub socket_sk: u32,
     /// `sock.__sk_common.skc_family`, a u16.
     pub sock_family: u32,
-    /// `xdp_sock.umem`, which begins with its `sock`, and `xdp_umem.npgs`; `None` without AF_XDP.
+    /// `xdp_sock.umem` (an `xdp_sock` begins with its `sock`) and `xdp_umem.npgs`; `None` without AF_XDP.
     pub xdp: Option<(u32, u32)>,
 }
 
-/// Where pointers lead that user space follows from a page to who maps it; `None` where something is not known.
+/// Offsets in bytes of the pointers that user space follows from a page to the processes that map the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rmap {
     /// `page.mapping`.
     pub page_mapping: u32,
     /// `page.index`.
     pub page_index: u32,
-    /// `anon_vma.rb_root.rb_root.rb_node`: a cached tree begins with the tree, and that with its top node.
+    /// `anon_vma.rb_root.rb_root.rb_node`: an `rb_root_cached` begins with an `rb_root`, and that with the top node.
     pub anon_root: u32,
     /// `anon_vma_chain.rb`.
     pub chain_node: u32,
     /// `anon_vma_chain.vma`.
     pub chain_vma: u32,
-    /// `address_space.i_mmap`, likewise.
+    /// `address_space.i_mmap.rb_root.rb_node`, also in an `rb_root_cached`.
     pub file_root: u32,
     /// `vm_area_struct.shared.rb`.
     pub vma_node: u32,
@@ -82,20 +82,20 @@ impl Rmap {
     }
 }
 
-/// What the programs are told, and what user space keeps.
+/// The facts that are injected into the scan programs, and the offsets that user space follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// For the programs.
+    /// Facts for the scan programs.
     pub facts: ScanFacts,
-    /// `mm_flags` is a count of its own (`has_pinned`, up to 5.13): any bit of it means that the mm has pinned.
+    /// `mm_flags` is the offset of `mm_struct.has_pinned` (up to 5.13), in which any bit says that the mm has pinned.
     pub pinned_is_a_field: bool,
-    /// For user space.
+    /// From a task to a page.
     pub path: Path,
-    /// For user space.
+    /// From a page to processes; `None` if BTF lacks one of the offsets.
     pub rmap: Option<Rmap>,
 }
 
-/// Collects the facts.
+/// Collects facts and offsets. Fails if BTF lacks a fact, or if `struct page` is not [`PAGE_STRUCT`] bytes long.
 pub fn layout(types: &impl Types) -> Result<Layout, UnknownLayout> {
     let offset = |container: &str, names: &[&str]| {
         types.offset(container, names).ok_or_else(|| UnknownLayout {
@@ -105,7 +105,7 @@ pub fn layout(types: &impl Types) -> Result<Layout, UnknownLayout> {
     let bytes = types.size("page").unwrap_or(0);
     if bytes as usize != PAGE_STRUCT {
         return Err(UnknownLayout {
-            what: format!("struct page of {PAGE_STRUCT} bytes (it has {bytes})"),
+            what: format!("struct page of {PAGE_STRUCT} bytes (its size is {bytes})"),
         });
     }
     let enums = types.enumerators(&["PG_head", "PG_uptodate", "PGTY_buddy", "PG_buddy"]);
@@ -137,7 +137,7 @@ pub fn layout(types: &impl Types) -> Result<Layout, UnknownLayout> {
             None => offset("mm_struct", &["flags"])?,
         },
         pg_uptodate: enumerator("PG_uptodate")?,
-        // Numbers are the loader's to find.
+        // The loader fills in the number of the type.
         folio_type: 0,
     };
     let path = Path {
@@ -161,7 +161,8 @@ pub fn layout(types: &impl Types) -> Result<Layout, UnknownLayout> {
     })
 }
 
-/// How free blocks show themselves. Between the two forms that are known (6.11) there was a third.
+/// Returns the form in which `struct page` marks a free block, and the value of `PGTY_buddy`. 6.11 has a form that is
+/// not supported, and counts as unknown.
 fn buddy(enums: &BTreeMap<String, u32>) -> (u32, u32) {
     match (enums.get("PGTY_buddy"), enums.get("PG_buddy")) {
         (Some(value), _) => (buddy::TOP_BYTE, *value),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// Absolute counts since boot, in pages.
+/// Counts since boot, in pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Vmstat {
     /// `nr_foll_pin_acquired`.
@@ -11,7 +11,7 @@ pub struct Vmstat {
     pub released: u64,
 }
 
-/// Reads them.
+/// Reads the two counters.
 #[derive(Clone, Debug)]
 pub struct VmstatReader {
     vmstat: PathBuf,
@@ -19,7 +19,7 @@ pub struct VmstatReader {
 }
 
 impl VmstatReader {
-    /// For the kernel that shows itself under this /proc.
+    /// Returns a reader of the counters below `proc`.
     pub fn new(proc: &Path) -> Self {
         Self {
             vmstat: proc.join("vmstat"),
@@ -27,8 +27,8 @@ impl VmstatReader {
         }
     }
 
-    /// The vmstat counters now. Per-CPU parts are folded in first (`vmstat_refresh`, mm/vmstat.c; needs root):
-    /// without that the counts lag by up to 125 pages a CPU. `None` if they cannot be read exactly.
+    /// Returns the counters now. A refresh first folds in the per-CPU parts (`vmstat_refresh`, mm/vmstat.c; needs
+    /// root): without a refresh the counts lag by up to 125 pages a CPU. `None` if the refresh or the read fails.
     pub fn read(&self) -> Option<Vmstat> {
         std::fs::write(&self.refresh, "1").ok()?;
         parse(&std::fs::read_to_string(&self.vmstat).ok()?)

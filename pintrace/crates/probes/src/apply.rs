@@ -1,5 +1,5 @@
-//! Trying the plan against the running kernel: attach, and keep the reason where that fails.
-//! A trial attach decides, not a listing.
+//! Attaches the planned hooks on the running kernel, and keeps the reason of each refusal. The attempt decides, not a
+//! list of functions.
 
 use aya::programs::Program;
 use aya::{Btf, Ebpf};
@@ -10,33 +10,34 @@ use super::table::{Attachment, Candidate, HOOKS, Hook, Method, Purpose};
 use pintrace_bpf::refusal::root_cause;
 use pintrace_kernel::facts::KernelFacts;
 
-/// What became of one hook.
+/// The outcome of one hook.
 #[derive(Clone, Debug)]
 pub struct HookOutcome {
     /// The hook.
     pub hook: &'static Hook,
-    /// Result.
+    /// Status after the attempt.
     pub status: HookStatus,
-    /// Followers are attached as well.
+    /// Backup programs are attached as well.
     pub has_backups: bool,
-    /// What was tried before and why it failed.
+    /// Why earlier candidates were refused, in order.
     pub refused: Vec<String>,
 }
 
-/// Result of trying one hook.
+/// The status of one hook.
 #[derive(Clone, Debug)]
 pub enum HookStatus {
-    /// Attached in this way.
+    /// This candidate is attached.
     Attached(&'static Candidate),
-    /// This kernel has no such function.
+    /// The kernel has no such function.
     NotHere,
-    /// What it would stand in for is attached, or sees the same on this kernel.
+    /// The hook that this hook stands in for is attached, or another hook sees the same events on this kernel.
     NotNeeded,
-    /// It is there and nothing could be attached.
+    /// The function exists, and nothing could be attached to it, for this reason.
     Missing(String),
 }
 
-/// What is to be tried on a kernel: the hooks for findings only if they are wanted, and their facts known.
+/// Plans the hooks for a kernel. Finding hooks are left out if `options` does not ask for findings, and missing if
+/// their facts are unknown.
 pub fn plan(kernel: &KernelFacts, layouts: &Layouts, options: &LoadOptions) -> Vec<PlannedHook> {
     let mut plan = plan::plan(HOOKS, kernel);
     plan.retain(|line| match options.findings {
@@ -52,7 +53,7 @@ pub fn plan(kernel: &KernelFacts, layouts: &Layouts, options: &LoadOptions) -> V
     plan
 }
 
-/// Tries every line of the plan, with followers if `twice`. Links live as long as `ebpf`.
+/// Tries every hook of the plan, with backup programs if `has_backups`. The links live as long as `ebpf`.
 pub fn attach(ebpf: &mut Ebpf, btf: &Btf, plan: Vec<PlannedHook>, has_backups: bool) -> Vec<HookOutcome> {
     let mut outcomes: Vec<HookOutcome> = Vec::new();
     for line in plan {
@@ -71,7 +72,7 @@ pub fn attach(ebpf: &mut Ebpf, btf: &Btf, plan: Vec<PlannedHook>, has_backups: b
 }
 
 impl HookOutcome {
-    /// Nothing was tried.
+    /// Returns the outcome of a hook that was not tried.
     const fn without(hook: &'static Hook, status: HookStatus) -> Self {
         Self {
             hook,
@@ -107,13 +108,13 @@ fn attach_line(ebpf: &mut Ebpf, btf: &Btf, line: PlannedHook, has_backups: bool)
     let why = refused.last().cloned();
     HookOutcome {
         hook,
-        status: HookStatus::Missing(why.unwrap_or_else(|| "no way to attach".to_owned())),
+        status: HookStatus::Missing(why.unwrap_or_else(|| "the hook has no candidate".to_owned())),
         has_backups: false,
         refused,
     }
 }
 
-/// Loads all programs of a candidate before attaching any. Gives whether followers are among them.
+/// Loads all programs of a candidate, and then attaches them. Returns true if backup programs are among the programs.
 fn attach_candidate(
     ebpf: &mut Ebpf,
     btf: &Btf,
@@ -132,28 +133,36 @@ fn attach_candidate(
         .flat_map(|attachment| in_order(attachment, has_backups).map(|name| (attachment.method, name)))
         .collect();
     for (method, name) in &programs {
-        load_program(ebpf, btf, hook, name)
-            .map_err(|why| format!("{} refused to load: {why}", method.as_str()))?;
+        load_program(ebpf, btf, hook, name).map_err(|why| {
+            format!(
+                "the kernel refused to load the {} program: {why}",
+                method.as_str()
+            )
+        })?;
     }
     for (method, name) in &programs {
         if let Err(why) = attach_program(ebpf, hook, name) {
-            // Half of a candidate beside the next one would count twice.
+            // Some programs of this candidate and the next candidate together would count events twice.
             for (_, name) in &programs {
                 unload_program(ebpf, name);
             }
-            return Err(format!("{} refused to attach: {why}", method.as_str()));
+            return Err(format!(
+                "the kernel refused to attach the {} program: {why}",
+                method.as_str()
+            ));
         }
     }
     Ok(has_backups)
 }
 
-/// The programs of an attachment in the order in which to attach them, so that they run as the table says.
+/// Returns the programs of an attachment in the order in which to attach them, so that the programs run in the order of
+/// the table.
 fn in_order(attachment: &'static Attachment, has_backups: bool) -> impl Iterator<Item = &'static str> {
     let backups = if has_backups { attachment.backups } else { &[] };
     let mut all: Vec<_> = [attachment.program].iter().chain(backups).copied().collect();
     if attachment.method != Method::Tracepoint {
-        // A trampoline runs the newest program first (`bpf_trampoline_link_prog`, kernel/bpf/trampoline.c), a
-        // tracepoint the oldest (`func_add`, kernel/tracepoint.c).
+        // A trampoline runs the last attached program first (`bpf_trampoline_link_prog`,
+        // kernel/bpf/trampoline.c), a tracepoint the first attached (`func_add`, kernel/tracepoint.c).
         all.reverse();
     }
     all.into_iter()
@@ -165,7 +174,12 @@ fn load_program(ebpf: &mut Ebpf, btf: &Btf, hook: &Hook, name: &str) -> Result<(
         Program::FExit(program) => program.load(hook.function, btf),
         Program::KProbe(program) => program.load(),
         Program::RawTracePoint(program) => program.load(),
-        other => return Err(format!("unexpected kind of program: {:?}", other.prog_type())),
+        other => {
+            return Err(format!(
+                "program {name} has the unexpected type {:?}",
+                other.prog_type()
+            ));
+        }
     }
     .map_err(|error| root_cause(&error))
 }
@@ -176,12 +190,17 @@ fn attach_program(ebpf: &mut Ebpf, hook: &Hook, name: &str) -> Result<(), String
         Program::FExit(program) => program.attach().map(drop),
         Program::KProbe(program) => program.attach(hook.function, 0).map(drop),
         Program::RawTracePoint(program) => program.attach(hook.function).map(drop),
-        other => return Err(format!("unexpected kind of program: {:?}", other.prog_type())),
+        other => {
+            return Err(format!(
+                "program {name} has the unexpected type {:?}",
+                other.prog_type()
+            ));
+        }
     }
     .map_err(|error| root_cause(&error))
 }
 
-/// Detaches a program if it is attached; what is not even loaded has nothing to unload.
+/// Detaches and unloads a program. A program that is not loaded is left alone.
 fn unload_program(ebpf: &mut Ebpf, name: &str) {
     let _ = match program(ebpf, name) {
         Ok(Program::FEntry(program)) => program.unload(),
@@ -197,7 +216,7 @@ fn program<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut Program, String
         .ok_or_else(|| format!("program {name} is not in the eBPF object"))
 }
 
-/// Whether pins and releases are seen at all: without one of each there is nothing to trace.
+/// Returns true if at least one hook sees pins and one hook sees releases. Otherwise nothing can be traced.
 pub fn sees_pins(outcomes: &[HookOutcome]) -> bool {
     [Purpose::Acquire, Purpose::Release].into_iter().all(|purpose| {
         outcomes.iter().any(|outcome| {
@@ -206,7 +225,7 @@ pub fn sees_pins(outcomes: &[HookOutcome]) -> bool {
     })
 }
 
-/// Programs attached, with what for, where and how; followers left out.
+/// Returns the attached programs with their hooks, without backup programs.
 pub fn attachments(outcomes: &[HookOutcome]) -> impl Iterator<Item = (&'static Hook, &'static Attachment)> {
     outcomes.iter().flat_map(|outcome| {
         let candidate = match outcome.status {
@@ -217,7 +236,8 @@ pub fn attachments(outcomes: &[HookOutcome]) -> impl Iterator<Item = (&'static H
     })
 }
 
-/// What an attachment serves: marks on entry tell retries apart, everything else is the first purpose.
+/// Returns the purpose of an attachment: the second purpose for the entry program of a ledger hook with two purposes,
+/// which marks retries; else the first purpose.
 pub fn purpose_of(hook: &Hook, attachment: &Attachment) -> Purpose {
     match (hook.purposes, attachment.method) {
         ([first, ..], _) if first.is_for_findings() => *first,

@@ -1,7 +1,7 @@
 //! The table of hooks, the plan for one kernel, and the loader.
 //!
-//! [`table`] lists the kernel functions that serve each purpose. [`plan`] chooses between them from what the kernel
-//! offers, without asking it. [`load`] and [`apply`] try the plan on the running kernel.
+//! [`table`] lists the kernel functions that serve each purpose. [`plan`] chooses between these functions from the
+//! facts about a kernel. [`load`] and [`apply`] try the plan on the running kernel.
 
 pub mod apply;
 pub mod explain;

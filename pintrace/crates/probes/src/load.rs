@@ -1,4 +1,4 @@
-//! Loading the eBPF object that suits the kernel, with what is injected. Nothing is attached here.
+//! Loads the eBPF object that suits the kernel, with facts and options injected. Attaches nothing.
 
 use aya::programs::Program;
 use aya::{Btf, Ebpf, EbpfLoader};
@@ -14,43 +14,43 @@ use pintrace_kernel::facts::{Kernel, KernelFacts};
 use pintrace_kernel::layout::{self, UnknownLayout};
 use pintrace_kernel::mm_event_layout;
 
-/// Why nothing can be loaded at all.
+/// Why the eBPF object could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// The object was refused before any program.
+    /// The kernel refused a map, before any program was loaded.
     #[error("the kernel refused the eBPF maps: {}", root_cause(.0))]
     Object(#[from] aya::EbpfError),
 }
 
-/// Facts as a loader global.
+/// [`Facts`] as a global variable of the object.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 struct FactsGlobal(Facts);
 
-// SAFETY: repr(C) of u32 fields only, so without padding; any bit pattern is valid.
+// SAFETY: repr(C) with u32 fields only, so without padding; any bit pattern is valid.
 unsafe impl aya::Pod for FactsGlobal {}
 
-/// The same for those behind the findings.
+/// [`MmEventFacts`] as a global variable of the object.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 struct MmEventGlobal(MmEventFacts);
 
-// SAFETY: as above.
+// SAFETY: as for `FactsGlobal`.
 unsafe impl aya::Pod for MmEventGlobal {}
 
-/// What is injected.
+/// The facts that are injected into the programs.
 #[derive(Clone, Debug)]
 pub struct Layouts {
-    /// For the ledger.
+    /// Facts for the ledger.
     pub ledger: Facts,
-    /// For the findings; where it is not known, they cannot be had.
+    /// Facts for the finding hooks; an error means that no finding hook can be attached.
     pub mm_events: Result<MmEventFacts, UnknownLayout>,
-    /// To read memory in place, if the kernel has what that takes.
+    /// BTF ids for reading kernel memory in place, if the kernel has `bpf_rdonly_cast`.
     pub rdonly_cast: Option<RdonlyCast>,
 }
 
 impl Layouts {
-    /// Those of a kernel.
+    /// Collects the facts about a kernel. Fails if a fact for the ledger is missing.
     pub fn of(kernel: &Kernel) -> Result<Self, UnknownLayout> {
         Ok(Self {
             ledger: layout::facts(&kernel.types, kernel.facts.preemption)?,
@@ -62,14 +62,14 @@ impl Layouts {
     }
 }
 
-/// How the maps are dimensioned and what the programs log.
+/// Options: finding hooks, sizes of maps, debug messages.
 #[derive(Clone, Debug)]
 pub struct LoadOptions {
-    /// Look for findings as well.
+    /// Attach the finding hooks, with these options.
     pub findings: Option<WantedFindings>,
-    /// Other bounds for maps, by map name; tests make them tiny.
+    /// Other numbers of entries, by map name; tests use small numbers.
     pub map_entries: Vec<(&'static str, u32)>,
-    /// Let the programs' debug messages through (needs the feature `bpf-log`).
+    /// Let the programs send debug messages (needs the feature `bpf-log`).
     pub bpf_log: bool,
 }
 
@@ -83,16 +83,17 @@ impl Default for LoadOptions {
     }
 }
 
-/// Findings beyond the usual.
+/// Findings that an option asks for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WantedFindings {
-    /// On short-term pins too, which get extents for it.
+    /// Findings on short-term pins, which then get extents too.
     pub short_term: bool,
-    /// On references that are no pins too.
+    /// Findings on references without a pin (FOLL_GET).
     pub foll_get: bool,
 }
 
-/// Loads the object that suits the kernel, with the layout injected. Nothing is attached yet.
+/// Loads the object that suits the kernel, with the facts injected. The object reads kernel memory in place if the
+/// kernel accepts `bpf_rdonly_cast`.
 pub fn load(
     kernel: &KernelFacts,
     layouts: &Layouts,
@@ -110,22 +111,21 @@ pub fn load(
             ..layouts.ledger
         };
         let mut ebpf = load_object(&rdonly_cast.patch(object), facts, kernel, layouts, btf, options)?;
-        if takes(&mut ebpf, RDONLY_CAST) {
+        if accepts(&mut ebpf, RDONLY_CAST) {
             return Ok(ebpf);
         }
     }
     load_object(object, layouts.ledger, kernel, layouts, btf, options)
 }
 
-/// A program of the object that does nothing but what the kernel may not allow.
+/// A feature probe: a program that reads memory in place, which the kernel may not accept.
 const RDONLY_CAST: &str = "probe_rdonly_cast";
 
-/// Whether the kernel loads it.
-fn takes(ebpf: &mut Ebpf, name: &str) -> bool {
+/// Returns true if the kernel accepts a program. The program is unloaded at once.
+fn accepts(ebpf: &mut Ebpf, name: &str) -> bool {
     let Some(Program::RawTracePoint(program)) = ebpf.program_mut(name) else {
         return false;
     };
-    // It stays for nothing.
     program.load().and_then(|()| program.unload()).is_ok()
 }
 
@@ -168,8 +168,8 @@ fn load_object(
     Ok(loader.load(object)?)
 }
 
-/// Chunks of the folio table for this machine's memory: twice over where they take memory when they are needed,
-/// else a little more than enough.
+/// Returns the number of chunks of the folio table for the memory of this machine: twice as many as needed if chunks
+/// are allocated on demand, else a little more than needed.
 fn folio_chunks(on_demand: bool) -> u32 {
     let memory = rustix::system::sysinfo();
     let pages = memory.totalram.saturating_mul(u64::from(memory.mem_unit)) >> 12;
@@ -185,5 +185,5 @@ fn folio_chunks(on_demand: bool) -> u32 {
         .clamp(limits::FOLIO_CHUNKS, most)
 }
 
-/// aya-log's number for debug; 0 lets nothing through.
+/// Number of the level debug in aya-log; 0 disables all messages.
 const LOG_DEBUG: u8 = 4;

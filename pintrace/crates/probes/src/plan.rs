@@ -1,38 +1,39 @@
-//! The pure step from what a kernel offers to what is tried on it.
+//! Plans the hooks for one kernel from the facts about the kernel, without I/O.
 
 use super::table::{ANY, Attachment, Candidate, Hook, Method, ONE_OF};
 use pintrace_kernel::facts::{FunctionFacts, KernelFacts};
 
-/// What is to be done for one hook.
+/// The plan for one hook.
 #[derive(Clone, Debug)]
 pub struct PlannedHook {
     /// The hook.
     pub hook: &'static Hook,
-    /// What to do.
+    /// Action.
     pub choice: PlanChoice,
 }
 
-/// What to do for a hook.
+/// The action for one hook.
 #[derive(Clone, Debug)]
 pub enum PlanChoice {
-    /// This kernel has no such function: nothing to see, nothing lost.
+    /// The kernel has no such function, so nothing is lost.
     NotHere,
-    /// Another hook sees the same on this kernel.
+    /// Another hook sees the same events on this kernel.
     NotNeeded,
-    /// Try these in order.
+    /// Try these candidates in order.
     Try(Vec<&'static Candidate>),
-    /// It is there, and nothing can be attached to it.
+    /// The function exists, and nothing can be attached to it, for this reason.
     Missing(String),
 }
 
-/// The x86 trampoline takes this many arguments in registers; more are refused up to about 6.5.
-/// The planner still tries, since newer kernels accept them.
+/// Number of arguments that x86-64 passes in registers. A kprobe reads no more. A trampoline takes no more up to about
+/// 6.5; the planner still tries a trampoline for more arguments, since newer kernels accept them.
 const KPROBE_ARGUMENTS: usize = 6;
 
-/// BTF lists more functions than can be hooked ([`pintrace_kernel::ftrace`]).
-const UNTRACEABLE: &str = "in BTF, but ftrace cannot trace it: inlined, or built without it";
+/// Why a function in BTF may not be hooked ([`pintrace_kernel::ftrace`]).
+const UNTRACEABLE: &str =
+    "BTF lists the function, but ftrace cannot trace it: inlined, or built without ftrace";
 
-/// Plans every hook of the table.
+/// Plans every hook. Functions of [`ONE_OF`] are missing if the kernel has no function of the entry.
 pub fn plan(hooks: &'static [Hook], facts: &KernelFacts) -> Vec<PlannedHook> {
     let lines = hooks.iter().map(|hook| PlannedHook {
         hook,
@@ -47,7 +48,7 @@ pub fn plan(hooks: &'static [Hook], facts: &KernelFacts) -> Vec<PlannedHook> {
         if one_of.given.is_some_and(absent) || !one_of.any.iter().all(|name| absent(name)) {
             continue;
         }
-        let why = format!("no function of that kernel is called {}", one_of.any.join(" or "));
+        let why = format!("this kernel has no function named {}", one_of.any.join(" or "));
         if let Some(line) = lines.iter_mut().find(|line| line.hook.function == one_of.any[0]) {
             line.choice = PlanChoice::Missing(why);
         }
@@ -67,7 +68,9 @@ fn choose(hook: &'static Hook, facts: &KernelFacts) -> PlanChoice {
     } = function;
     let Some(prototype) = prototype else {
         return match in_kallsyms {
-            Some(true) => PlanChoice::Missing("not in BTF, so its prototype is not known".to_owned()),
+            Some(true) => {
+                PlanChoice::Missing("BTF does not list the function, so the prototype is unknown".to_owned())
+            }
             _ => PlanChoice::NotHere,
         };
     };
@@ -87,20 +90,19 @@ fn choose(hook: &'static Hook, facts: &KernelFacts) -> PlanChoice {
             return PlanChoice::NotNeeded;
         }
         let have = prototype.parameters.join(", ");
-        return PlanChoice::Missing(format!("its prototype ({have}) is not one that pintrace knows"));
+        return PlanChoice::Missing(format!("pintrace does not support the prototype ({have})"));
     }
     let refusal = |attachment: &Attachment| match attachment.method {
         Method::Tracepoint => None,
-        // Kprobes too: without CONFIG_KPROBE_EVENTS_ON_NOTRACE, a debugging option, the kernel refuses them there
-        // (`within_notrace_func`, kernel/trace/trace_kprobe.c).
+        // Also for kprobes: without the debugging option CONFIG_KPROBE_EVENTS_ON_NOTRACE, the kernel refuses kprobes
+        // on such functions (`within_notrace_func`, kernel/trace/trace_kprobe.c).
         _ if traceable == Some(false) => Some(UNTRACEABLE),
         Method::Fentry | Method::Fexit => None,
         Method::Kprobe | Method::Kretprobe if facts.kprobes == Some(false) => {
             Some("this kernel has no kprobes")
         }
-        Method::Kprobe | Method::Kretprobe => {
-            (hook.parameters.len() > KPROBE_ARGUMENTS).then_some("a kprobe cannot read so many arguments")
-        }
+        Method::Kprobe | Method::Kretprobe => (hook.parameters.len() > KPROBE_ARGUMENTS)
+            .then_some("a kprobe cannot read more than six arguments"),
     };
     let (mut usable, mut refused) = (Vec::new(), None);
     for candidate in hook.candidates {
@@ -158,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trailing_vmas_argument_does_not_matter() {
+    fn a_trailing_vmas_parameter_is_accepted() {
         let facts = kernel(&[(
             "pin_user_pages",
             &["start", "nr_pages", "gup_flags", "pages", "vmas"],
@@ -176,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn seven_arguments_have_kprobes_to_fall_back_on_if_the_kernel_has_them() {
+    fn seven_arguments_fall_back_on_kprobes_if_the_kernel_has_kprobes() {
         let remote: &[&str] = &["mm", "start", "nr_pages", "gup_flags", "pages", "vmas", "locked"];
         let mut facts = kernel(&[("pin_user_pages_remote", remote)]);
         let PlanChoice::Try(ways) = choice(&facts, "pin_user_pages_remote") else {
@@ -203,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_every_kernel_has_under_some_name_is_missed_if_it_has_none() {
+    fn a_function_that_exists_under_no_name_is_missing() {
         let rmap: (&str, &[&str]) = ("page_add_new_anon_rmap", &["page", "vma", "address"]);
         assert!(matches!(
             choice(&kernel(&[rmap]), "folio_add_new_anon_rmap"),
@@ -213,10 +215,10 @@ mod tests {
             panic!("no loss")
         };
         assert!(
-            why.ends_with("called folio_add_new_anon_rmap or page_add_new_anon_rmap"),
+            why.ends_with("named folio_add_new_anon_rmap or page_add_new_anon_rmap"),
             "{why}"
         );
-        // Without hugetlb none of its functions is needed.
+        // A kernel without hugetlb needs no hook on functions of hugetlb.
         assert!(matches!(
             choice(&kernel(&[]), "copy_user_large_folio"),
             PlanChoice::NotHere
@@ -229,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ftrace_cannot_trace_is_not_tried() {
+    fn untraceable_functions_are_not_tried() {
         let mut facts = kernel(&[("unpin_user_page", &["page"]), ("unpin_folio", &["folio"])]);
         let traceable = |facts: &mut KernelFacts, answer| {
             facts.functions.get_mut("unpin_folio").unwrap().traceable = answer;
@@ -240,7 +242,7 @@ mod tests {
         };
         assert!(why.contains("ftrace cannot trace it"), "{why}");
         assert!(matches!(choice(&facts, "unpin_user_page"), PlanChoice::Try(_)));
-        // Where the list cannot be read, trying decides.
+        // If the list of ftrace cannot be read, the hook is tried.
         traceable(&mut facts, None);
         assert!(matches!(choice(&facts, "unpin_folio"), PlanChoice::Try(_)));
     }

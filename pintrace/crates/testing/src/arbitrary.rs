@@ -1,4 +1,5 @@
-//! Arbitrary events in any order, for property tests: few ids, so that events share them, and any numbers and names.
+//! Arbitrary events in any order, for property tests. Events have few different ids, so that several events share an
+//! id, and any numbers and names.
 
 mod findings;
 
@@ -12,7 +13,7 @@ use pintrace_events::{
     MissingHook, Probe, ProcessExited, ProcessSeen, ScanSampled, StackSeen, Started, Stopped, SymbolSeen,
 };
 
-/// An arbitrary stream.
+/// Returns a strategy for streams.
 pub fn stream() -> impl Strategy<Value = Vec<Event>> {
     vec(event(), 0..40)
 }
@@ -257,12 +258,12 @@ fn balance_sampled() -> impl Strategy<Value = Body> {
     )
 }
 
-/// Often small numbers, so that values coincide, and sometimes any number.
+/// Small numbers most of the time, so that values coincide, and any number else.
 fn number() -> impl Strategy<Value = u64> {
     prop_oneof![4 => 0..8_u64, 2 => any::<u64>(), 1 => Just(u64::MAX)]
 }
 
-/// Symbols, names of losses, and any text.
+/// Symbols, the name of a loss counter, and any text.
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         Just("io_pin_pages".to_owned()),

@@ -1,4 +1,4 @@
-//! A builder of synthetic streams, with a short method for each event.
+//! A builder of synthetic streams, with one short method for each event.
 
 mod finding_fixtures;
 
@@ -28,7 +28,7 @@ pub struct EventBuilder {
 }
 
 impl EventBuilder {
-    /// A stream that begins one second after boot on a 6.12 kernel.
+    /// Returns a stream that begins one second after boot on a 6.12 kernel.
     pub fn begin() -> Self {
         let mut builder = Self {
             events: Vec::new(),
@@ -70,7 +70,7 @@ impl EventBuilder {
         self
     }
 
-    /// Moves the current time on, in ns.
+    /// Advances the current time by `nanos`.
     pub fn wait(&mut self, nanos: u64) -> &mut Self {
         self.now += nanos;
         self
@@ -198,12 +198,12 @@ impl EventBuilder {
         self.emit(Body::LossSampled(counters))
     }
 
-    /// A tick.
+    /// Time passes: a tick.
     pub fn tick(&mut self) -> &mut Self {
         self.emit(Body::Tick)
     }
 
-    /// The stream ends in order.
+    /// The session ends, with the exit code of its command, or by a signal if `exit_code` is `None`.
     pub fn stop(&mut self, exit_code: Option<i32>) -> &mut Self {
         let reason = if exit_code.is_some() { "command" } else { "signal" };
         self.emit(Body::Stopped(Stopped {
@@ -213,8 +213,8 @@ impl EventBuilder {
     }
 }
 
-/// A stream in which fio holds fixed buffers, another process is killed while it holds some, and a process with the same
-/// pid uses process_vm_readv.
+/// Returns a stream of three processes: fio holds fixed buffers, pinload is killed while holding some, and a process
+/// with the pid of pinload uses process_vm_readv.
 pub fn fio_and_others() -> EventBuilder {
     let mut builder = EventBuilder::begin();
     builder

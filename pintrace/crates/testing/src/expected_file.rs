@@ -1,10 +1,10 @@
-//! Files that a test compares with what it has generated. `INSTA_UPDATE=always cargo test` rewrites the files, as it
-//! does the snapshots of insta.
+//! Compares files with generated text. `INSTA_UPDATE=always cargo test` rewrites the files, and also the snapshots of
+//! insta.
 
 use std::fs;
 use std::path::Path;
 
-/// Whether tests rewrite the files that they compare with.
+/// Returns true if tests rewrite the files instead of comparing.
 pub fn is_updating() -> bool {
     std::env::var("INSTA_UPDATE").is_ok_and(|value| value == "always")
 }
@@ -13,7 +13,7 @@ pub fn is_updating() -> bool {
 ///
 /// # Panics
 ///
-/// If the file cannot be read or written, or has another content.
+/// Panics if the file cannot be read or written, or has other content.
 #[track_caller]
 #[expect(clippy::panic, reason = "the assertion of a test")]
 pub fn assert_file(path: &Path, expected: &str) {
@@ -36,8 +36,8 @@ pub fn assert_file(path: &Path, expected: &str) {
     );
 }
 
-/// A document with another block of lines after the line `<!-- NAME -->` and before the next `<!-- end -->`. `None`
-/// for a document without these marks.
+/// Returns `document` with `block` in place of the lines between the line `<!-- NAME -->` and the next `<!-- end -->`.
+/// `None` if the document lacks these marks.
 pub fn with_block(document: &str, name: &str, block: &str) -> Option<String> {
     let begin = format!("<!-- {name} -->\n");
     let (before, rest) = document.split_once(&begin)?;

@@ -1,4 +1,4 @@
-//! Streams for the tests of other crates (built by hand or arbitrary), and files that tests compare with.
+//! Streams for the tests of other crates, built by hand or arbitrary, and comparison of generated files.
 
 pub mod arbitrary;
 pub mod event_builder;

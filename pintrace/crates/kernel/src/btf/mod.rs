@@ -1,5 +1,4 @@
-//! Reading kernel BTF: prototypes, member offsets, enumerators. It does not know what the answers are for, and leaves
-//! the format to [`raw`].
+//! Reads kernel BTF: prototypes, member offsets and enumerators. The module [`raw`] parses the format.
 
 pub mod raw;
 
@@ -8,61 +7,61 @@ use std::path::{Path, PathBuf};
 
 use raw::{BtfEntry, BtfKind, Raw};
 
-/// Where the running kernel shows its BTF.
+/// The BTF file of the running kernel.
 pub const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 
-/// Why BTF could not be used.
+/// Why a BTF file could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BtfError {
     /// The file is missing or unreadable.
     #[error(
-        "cannot read kernel type information (BTF) from {path}: {source}; it needs a kernel built with \
-         CONFIG_DEBUG_INFO_BTF=y, or --btf with the path of a matching BTF file"
+        "cannot read the kernel's types (BTF) from {path}: {source}; use a kernel built with \
+         CONFIG_DEBUG_INFO_BTF=y, or pass a matching BTF file with --btf"
     )]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system call.
         source: std::io::Error,
     },
-    /// The file is no BTF.
+    /// The file is not BTF.
     #[error("{path} is not BTF: {why}; --btf takes a raw BTF file such as {KERNEL_BTF}")]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What the parser said.
+        /// Error of the parser.
         why: String,
     },
 }
 
-/// A function's prototype, as far as hooks rely on it.
+/// The prototype of a function, as far as hooks rely on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Prototype {
     /// Parameter names in order.
     pub parameters: Vec<String>,
-    /// Bytes of the result, 0 for none.
+    /// Size of the result in bytes; 0 if there is no result.
     pub result_bytes: usize,
 }
 
-/// What layouts are read from.
+/// A source of the facts in layouts: the kernel's BTF, or a fixture.
 pub trait Types {
-    /// Offset in bytes of a member, also inside anonymous structs and unions; the first of `names`
-    /// that exists.
+    /// Returns the offset in bytes of the first of `names` that is a member of `container`, also inside anonymous
+    /// structs and unions.
     fn offset(&self, container: &str, names: &[&str]) -> Option<u32>;
 
-    /// Bytes of a struct or union.
+    /// Returns the size of a struct or union in bytes.
     fn size(&self, container: &str) -> Option<u32>;
 
-    /// The values of these enumerators, whatever enum they are in.
+    /// Returns the values of these enumerators, by name. Each enumerator may be in any enum.
     fn enumerators(&self, wanted: &[&str]) -> BTreeMap<String, u32>;
 }
 
-/// The kernel's types.
+/// The types of a kernel, read from BTF.
 pub struct KernelTypes {
     raw: Raw,
 }
 
-/// Types that refer to one another go no deeper than this in any kernel; a file could have them go in circles.
+/// Most references that are followed from type to type. No kernel has longer chains; a damaged file could have cycles.
 const DEEPEST: usize = 16;
 
 impl KernelTypes {
@@ -79,7 +78,7 @@ impl KernelTypes {
         Ok(Self { raw })
     }
 
-    /// The prototype of a function. `None` if there is no function of that name, or several.
+    /// Returns the prototype of a function. `None` if no function or several functions have the name.
     pub fn prototype(&self, function: &str) -> Option<Prototype> {
         let mut found = self.named(function, BtfKind::Function);
         let (_, entry) = found.next()?;
@@ -94,19 +93,19 @@ impl KernelTypes {
         })
     }
 
-    /// The kernel's number (BTF id) of a function.
+    /// Returns the BTF id of a function; of the first function, if several have the name.
     pub fn function_number(&self, name: &str) -> Option<u32> {
         self.named(name, BtfKind::Function)
             .next()
             .map(|(number, _)| number)
     }
 
-    /// The same of a struct.
+    /// Returns the BTF id of a struct or union.
     pub fn struct_number(&self, name: &str) -> Option<u32> {
         self.named(name, BtfKind::Struct).next().map(|(number, _)| number)
     }
 
-    /// How many numbers there are.
+    /// Returns the number of BTF ids, including id 0 (`void`).
     pub fn numbers(&self) -> u32 {
         self.raw.numbers()
     }
@@ -115,8 +114,8 @@ impl KernelTypes {
         self.raw.named(name).filter(move |(_, entry)| entry.kind == kind)
     }
 
-    /// The type of a number behind qualifiers, and behind other names too if `typedefs`.
-    fn behind(&self, mut number: u32, typedefs: bool) -> Option<BtfEntry<'_>> {
+    /// Returns the type behind qualifiers, and with `typedefs` also behind typedefs.
+    fn resolve(&self, mut number: u32, typedefs: bool) -> Option<BtfEntry<'_>> {
         for _ in 0..DEEPEST {
             let entry = self.raw.entry(number)?;
             match entry.kind {
@@ -128,7 +127,7 @@ impl KernelTypes {
         None
     }
 
-    /// Offset in bits of a member, also inside anonymous structs and unions.
+    /// Returns the offset of a member in bits, also inside anonymous structs and unions down to `depth` levels.
     fn find(&self, container: &BtfEntry<'_>, name: &str, depth: usize) -> Option<u32> {
         let mut members = self.raw.parts(container);
         members.find_map(|member| {
@@ -138,21 +137,21 @@ impl KernelTypes {
             if !member.name.is_empty() || depth == 0 {
                 return None;
             }
-            let inner = self.behind(member.type_or_value, false)?;
+            let inner = self.resolve(member.type_or_value, false)?;
             let found = (inner.kind == BtfKind::Struct).then(|| self.find(&inner, name, depth - 1))?;
             member.bits.checked_add(found?)
         })
     }
 
-    /// Whether an enum has this enumerator.
+    /// Returns true if the enum has the enumerator.
     pub fn has_enumerator(&self, enumeration: &str, enumerator: &str) -> bool {
         let mut enums = self.raw.named(enumeration).filter(|(_, entry)| is_enum(entry));
         enums.any(|(_, entry)| self.raw.parts(&entry).any(|part| part.name == enumerator))
     }
 
-    /// Bytes of a type, 0 for `void` and for what has none.
+    /// Returns the size of a type in bytes; 0 for `void` and for kinds without a size.
     fn size_of(&self, number: u32) -> usize {
-        let Some(entry) = self.behind(number, true) else {
+        let Some(entry) = self.resolve(number, true) else {
             return 0;
         };
         match entry.kind {

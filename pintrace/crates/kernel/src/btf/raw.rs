@@ -1,7 +1,7 @@
-//! BTF read in place, as include/uapi/linux/btf.h lays it out.
+//! Reads BTF in place, in the format of include/uapi/linux/btf.h.
 //!
-//! A kernel has some 150,000 types, and a start asks for some 200 of them. So nothing is taken apart beforehand: one
-//! pass notes where each type begins and sorts the hashes of their names.
+//! A kernel has about 150,000 types, and a start looks up about 200 types. So no type is decoded in advance: one pass
+//! records where each type begins, and sorts the hashes of the type names.
 
 use std::ffi::CStr;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
@@ -9,37 +9,37 @@ use std::ops::Range;
 
 const MAGIC: u16 = 0xeb9f;
 const VERSION: u8 = 1;
-/// Bytes of the header that say where the rest is.
+/// Bytes of the header that give the positions of the sections.
 const HEADER: usize = 24;
-/// Bytes of a type before what its kind adds.
+/// Bytes of `struct btf_type`. The data of the kind follows.
 const TYPE: usize = 12;
 
-/// Why bytes are not BTF.
+/// Why bytes are not valid BTF.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Malformed {
-    /// Another file.
-    #[error("it does not begin with BTF's magic number")]
+    /// The file has another format.
+    #[error("the magic number of BTF is missing")]
     Magic,
-    /// Another format.
-    #[error("its version is {0}, not {VERSION}")]
+    /// The format has another version.
+    #[error("the format version is {0}, not {VERSION}")]
     Version(u8),
-    /// Cut off.
-    #[error("its {0} goes beyond its end")]
+    /// A part goes beyond the end of the file.
+    #[error("the {0} goes beyond the end of the file")]
     CutOff(&'static str),
-    /// A kind of type that came after this was written, so that nobody knows how long it is.
-    #[error("type {number} is of an unknown kind, {kind}")]
+    /// A type has a kind that this parser does not know, so the length of the type is unknown.
+    #[error("type {number} has the unknown kind {kind}")]
     Kind {
-        /// Which.
+        /// Number of the type.
         number: u32,
-        /// Its kind.
+        /// Kind of the type (`BTF_KIND_*`).
         kind: u8,
     },
 }
 
-/// The kinds that are told apart here (`BTF_KIND_*`).
+/// The kinds that this parser distinguishes (`BTF_KIND_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BtfKind {
-    /// A number.
+    /// An integer.
     Int,
     /// A pointer.
     Pointer,
@@ -49,56 +49,56 @@ pub enum BtfKind {
     Enum,
     /// An enum of 64 bits.
     Enum64,
-    /// `const`, `volatile`, `restrict`, or a tag: the same type, qualified.
+    /// `const`, `volatile`, `restrict` or a type tag.
     Qualified,
-    /// Another name.
+    /// A typedef.
     Typedef,
     /// A function.
     Function,
-    /// What a function takes and gives.
+    /// The parameters and the result of a function.
     Prototype,
-    /// Anything else.
+    /// Any other kind.
     Other,
 }
 
 /// One type.
 #[derive(Clone, Copy, Debug)]
 pub struct BtfEntry<'a> {
-    /// Its name, empty for none.
+    /// Name; empty for none.
     pub name: &'a str,
-    /// What it is.
+    /// Kind of the type.
     pub kind: BtfKind,
-    /// Its bytes, or the number of the type that it refers to, as its kind has it.
+    /// Size in bytes, or the number of the type referred to, depending on the kind.
     pub size_or_type: u32,
-    /// Offsets of members are in the lower 24 bits, the size of bit fields above.
+    /// The member offset is in the lower 24 bits, and the size of a bit field above (`kind_flag`).
     packed: bool,
-    /// What its kind adds.
+    /// Data of the kind.
     rest: &'a [u8],
 }
 
 /// A member, an enumerator or a parameter.
 #[derive(Clone, Copy, Debug)]
 pub struct BtfPart<'a> {
-    /// Its name, empty for none.
+    /// Name; empty for none.
     pub name: &'a str,
-    /// Its type's number, or an enumerator's lower 32 bits.
+    /// Number of the type, or the lower 32 bits of an enumerator's value.
     pub type_or_value: u32,
-    /// Offset in bits, for members.
+    /// Offset of a member in bits; else 0.
     pub bits: u32,
 }
 
-/// The whole of it.
+/// A BTF file.
 pub struct Raw {
     bytes: Vec<u8>,
-    /// Where each type begins, the first being number 1: 0 is `void`.
+    /// Offset of each type in the file. The first is type 1, since number 0 is `void`.
     starts: Vec<u32>,
     strings: Range<usize>,
-    /// Hashes of the names of types, with the types' numbers; sorted.
+    /// Hashes of type names, with the numbers of the types; sorted.
     names: Vec<(u64, u32)>,
 }
 
 impl Raw {
-    /// Takes a file's bytes.
+    /// Parses the bytes of a file.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, Malformed> {
         if bytes.get(..2) != Some(&MAGIC.to_le_bytes()) {
             return Err(Malformed::Magic);
@@ -140,33 +140,33 @@ impl Raw {
         Ok(raw)
     }
 
-    /// How many numbers there are, that of `void` among them.
+    /// Returns how many type numbers exist, including the number of `void`.
     pub fn numbers(&self) -> u32 {
         u32::try_from(self.starts.len())
             .unwrap_or(u32::MAX)
             .saturating_add(1)
     }
 
-    /// All types with their numbers.
+    /// Returns all types with their numbers.
     pub fn types(&self) -> impl Iterator<Item = (u32, BtfEntry<'_>)> {
         (1..self.numbers()).filter_map(|number| Some((number, self.entry(number)?)))
     }
 
-    /// The type of a number. `None` for `void` and for what there is not.
+    /// Returns the type of a number. `None` for `void` and for numbers without a type.
     pub fn entry(&self, number: u32) -> Option<BtfEntry<'_>> {
         let start = *self.starts.get(number.checked_sub(1)? as usize)? as usize;
         let info = word(&self.bytes, start + 4)?;
-        let more = more(info)?;
+        let kind_bytes = kind_bytes(info)?;
         Some(BtfEntry {
             name: self.string(word(&self.bytes, start)?),
             kind: kind(info),
             size_or_type: word(&self.bytes, start + 8)?,
             packed: info >> 31 != 0,
-            rest: self.bytes.get(start + TYPE..start + TYPE + more)?,
+            rest: self.bytes.get(start + TYPE..start + TYPE + kind_bytes)?,
         })
     }
 
-    /// Structs, unions, enums and functions of a name, in order.
+    /// Returns the structs, unions, enums and functions of a name, by number.
     pub fn named(&self, name: &str) -> impl Iterator<Item = (u32, BtfEntry<'_>)> {
         let wanted = hash(name);
         let first = self.names.partition_point(|(hash, _)| *hash < wanted);
@@ -177,7 +177,7 @@ impl Raw {
             .filter(move |(_, entry)| entry.name == name)
     }
 
-    /// Members, enumerators or parameters; none for other kinds.
+    /// Returns the members, enumerators or parameters of a type; nothing for other kinds.
     pub fn parts<'a>(&'a self, entry: &BtfEntry<'a>) -> impl Iterator<Item = BtfPart<'a>> + use<'a> {
         let (packed, kind) = (entry.packed, entry.kind);
         let bytes = match kind {
@@ -199,7 +199,7 @@ impl Raw {
         })
     }
 
-    /// Empty where there is none: kernels name nothing in anything but ASCII.
+    /// Returns the string at an offset. Empty if the string is missing or not UTF-8; kernels use ASCII names.
     fn string(&self, offset: u32) -> &str {
         let strings = &self.bytes[self.strings.clone()];
         let text = strings.get(offset as usize..).unwrap_or_default();
@@ -208,7 +208,7 @@ impl Raw {
     }
 }
 
-/// Where each type begins.
+/// Returns the offset of each type.
 fn starts(bytes: &[u8], types: Range<usize>) -> Result<Vec<u32>, Malformed> {
     const CUT_OFF: Malformed = Malformed::CutOff("last type");
     let mut starts = Vec::new();
@@ -217,7 +217,7 @@ fn starts(bytes: &[u8], types: Range<usize>) -> Result<Vec<u32>, Malformed> {
         let info = word(bytes, at + 4).ok_or(CUT_OFF)?;
         starts.push(u32::try_from(at).map_err(|_| CUT_OFF)?);
         at += TYPE
-            + more(info).ok_or_else(|| Malformed::Kind {
+            + kind_bytes(info).ok_or_else(|| Malformed::Kind {
                 number: u32::try_from(starts.len()).unwrap_or(u32::MAX),
                 kind: kind_number(info),
             })?;
@@ -245,8 +245,8 @@ const fn kind(info: u32) -> BtfKind {
     }
 }
 
-/// Bytes that a kind adds to a type; `None` for a kind that is not known.
-const fn more(info: u32) -> Option<usize> {
+/// Returns the number of bytes that a kind adds to a type; `None` for an unknown kind.
+const fn kind_bytes(info: u32) -> Option<usize> {
     // `BTF_INFO_VLEN`
     let parts = (info & 0xffff) as usize;
     Some(match kind_number(info) {

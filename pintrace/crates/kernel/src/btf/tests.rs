@@ -1,11 +1,11 @@
-//! On files that are made here, whole and damaged.
+//! Tests with BTF files that the tests build, intact and damaged.
 
 use proptest::prelude::*;
 
 use super::raw::Malformed;
 use super::*;
 
-/// Types and their names as bytes of a file.
+/// A BTF file: the sections of types and of strings.
 #[derive(Default)]
 struct File {
     types: Vec<u8>,
@@ -39,7 +39,7 @@ impl File {
         u32::try_from(offset).unwrap()
     }
 
-    /// `rest` are words, and names among them.
+    /// Adds a type. `rest` is the data of the kind; a name in `rest` becomes the offset of its string.
     fn add(mut self, name: &str, kind: u32, parts: u32, size_or_type: u32, rest: &[Word]) -> Self {
         let name = self.name(name);
         let mut words = vec![name, kind << 24 | parts, size_or_type];
@@ -72,8 +72,8 @@ enum Word {
 }
 use Word::{Name, Number};
 
-/// 1 int, 2 a pointer, 3 a union, 4 volatile of it, 5 a struct with it inside, 6 and 7 a function, 8 an enum, 9 one of
-/// 64 bits, 10 and 11 names for int, 12 bit fields.
+/// Types by number: 1 int, 2 pointer, 3 union, 4 volatile type 3, 5 struct that contains type 4, 6 prototype,
+/// 7 function, 8 enum, 9 enum of 64 bits, 10 and 11 typedefs of int, 12 struct with a bit field.
 fn some_types() -> File {
     File::default()
         .add("int", kind::INT, 0, 4, &[Number(32)])
@@ -144,7 +144,7 @@ fn types(file: &File) -> KernelTypes {
 }
 
 #[test]
-fn members_are_found_inside_what_has_no_name() {
+fn members_inside_anonymous_types_are_found() {
     let types = types(&some_types());
     assert_eq!(types.offset("outer", &["head"]), Some(0));
     assert_eq!(types.offset("outer", &["second"]), Some(8));
@@ -156,7 +156,7 @@ fn members_are_found_inside_what_has_no_name() {
 }
 
 #[test]
-fn a_function_is_told_with_its_parameters_and_the_size_of_its_result() {
+fn a_prototype_has_the_parameters_and_the_size_of_the_result() {
     let types = types(&some_types());
     let prototype = types.prototype("work").unwrap();
     assert_eq!(prototype.parameters, ["count", "where"]);
@@ -168,14 +168,14 @@ fn a_function_is_told_with_its_parameters_and_the_size_of_its_result() {
 }
 
 #[test]
-fn two_functions_of_a_name_are_none() {
+fn a_name_of_two_functions_has_no_prototype() {
     let types = types(&some_types().add("work", kind::FUNCTION, 1, 6, &[]));
     assert_eq!(types.prototype("work"), None);
     assert_eq!(types.function_number("work"), Some(7));
 }
 
 #[test]
-fn enumerators_are_found_whatever_enum_they_are_in() {
+fn enumerators_of_all_enums_are_found() {
     let types = types(&some_types());
     let found = types.enumerators(&["TWO", "BIG", "THREE"]);
     assert_eq!(
@@ -187,7 +187,7 @@ fn enumerators_are_found_whatever_enum_they_are_in() {
 }
 
 #[test]
-fn types_that_go_in_circles_have_no_size_and_no_members() {
+fn cyclic_types_have_no_size_and_no_members() {
     let file = File::default()
         .add("loop", kind::TYPEDEF, 0, 1, &[])
         .add("", kind::PROTOTYPE, 0, 1, &[])
@@ -199,7 +199,7 @@ fn types_that_go_in_circles_have_no_size_and_no_members() {
 }
 
 #[test]
-fn what_is_no_btf_is_named() {
+fn malformed_files_are_refused_with_the_reason() {
     let parse = |bytes: &[u8]| Raw::parse(bytes.to_vec()).map(drop).unwrap_err();
     let bytes = some_types().bytes();
     assert_eq!(parse(b"\x7fELF"), Malformed::Magic);

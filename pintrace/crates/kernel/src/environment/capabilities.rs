@@ -1,4 +1,4 @@
-//! The capabilities that pintrace uses, each with what for.
+//! The capabilities that pintrace uses, each with its use.
 
 use std::path::Path;
 
@@ -6,19 +6,19 @@ use super::{Check, CheckState};
 
 /// A capability (include/uapi/linux/capability.h) that pintrace uses.
 pub struct Capability {
-    /// Its name.
+    /// Name.
     pub name: &'static str,
-    /// Its number.
+    /// Number.
     pub number: u32,
-    /// What for.
+    /// Use of the capability, as a user reads it.
     pub use_of: &'static str,
-    /// Without it nothing can be traced.
+    /// Nothing can be traced without the capability.
     pub needed: bool,
-    /// It is used at the start only, and given up when everything is attached.
+    /// The capability is used at the start only, and dropped once all programs are attached.
     pub at_start_only: bool,
 }
 
-/// Every capability that is used. CAP_BPF and CAP_PERFMON came with 5.8.
+/// All capabilities that pintrace uses. CAP_BPF and CAP_PERFMON exist since 5.8.
 pub const CAPABILITIES: &[Capability] = &[
     Capability {
         name: "CAP_BPF",
@@ -37,45 +37,45 @@ pub const CAPABILITIES: &[Capability] = &[
     Capability {
         name: "CAP_SYSLOG",
         number: 34,
-        use_of: "shows kernel addresses: without it subsystems and stacks have no names",
+        use_of: "shows kernel addresses; without this capability subsystems and stacks have no names",
         needed: false,
         at_start_only: true,
     },
     Capability {
         name: "CAP_DAC_READ_SEARCH",
         number: 2,
-        use_of: "reads what ftrace can trace and whether the kernel is preempted; without it each hook is tried, and attached twice",
+        use_of: "reads which functions ftrace can trace, and whether the kernel is preempted; without this capability each hook is tried, and attached twice",
         needed: false,
         at_start_only: true,
     },
     Capability {
         name: SYS_RESOURCE_NAME,
         number: 24,
-        use_of: "raises the limit of locked memory, to which maps count before 5.11",
+        use_of: "raises the limit of locked memory; BPF maps count towards the limit before 5.11",
         needed: false,
         at_start_only: true,
     },
 ];
 
-/// CAP_SYS_ADMIN stands for the first two.
+/// Number of CAP_SYS_ADMIN, which includes CAP_BPF and CAP_PERFMON.
 pub(super) const SYS_ADMIN: u32 = 21;
-/// The name of the one that is not needed everywhere.
+/// Name of the capability that only some kernels need.
 pub(super) const SYS_RESOURCE_NAME: &str = "CAP_SYS_RESOURCE";
-/// Its number.
+/// Number of CAP_SYS_RESOURCE.
 pub(super) const SYS_RESOURCE: u32 = 24;
 
-/// What gives one.
+/// How a process gets a capability.
 pub(super) const REMEDY: &str =
-    "run it with sudo, or give it the capability (setpriv --ambient-caps, systemd's AmbientCapabilities=)";
+    "run pintrace with sudo, or grant the capability (setpriv --ambient-caps, AmbientCapabilities=)";
 
-/// Each of them, held by this process or not.
+/// Checks whether this process has each capability.
 pub(super) fn checks(proc: &Path) -> Vec<Check> {
-    let stood_for = has(proc, SYS_ADMIN) == Some(true);
+    let has_sys_admin = has(proc, SYS_ADMIN) == Some(true);
     let check = |capability: &Capability| {
         let state = match has(proc, capability.number) {
             None => CheckState::Unknown,
             Some(true) => CheckState::Good,
-            Some(false) if stood_for && capability.needed => CheckState::Good,
+            Some(false) if has_sys_admin && capability.needed => CheckState::Good,
             Some(false) if capability.needed => CheckState::Bad,
             Some(false) => CheckState::Weak,
         };
@@ -84,14 +84,14 @@ pub(super) fn checks(proc: &Path) -> Vec<Check> {
     CAPABILITIES.iter().map(check).collect()
 }
 
-/// This process's effective capabilities.
+/// Returns the effective capabilities of this process; `None` if /proc/self/status cannot be read.
 fn effective(proc: &Path) -> Option<u64> {
     let status = std::fs::read_to_string(proc.join("self/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
     u64::from_str_radix(line.trim(), 16).ok()
 }
 
-/// Whether this process has a capability; `None` if that cannot be told.
+/// Returns true if this process has a capability; `None` if /proc/self/status cannot be read.
 pub(super) fn has(proc: &Path, number: u32) -> Option<bool> {
     effective(proc).map(|set| set >> number & 1 == 1)
 }
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_documents_ask_for_these_capabilities_and_no_others() {
+    fn the_documents_name_exactly_these_capabilities() {
         let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs");
         let read = |name: &str| std::fs::read_to_string(docs.join(name)).unwrap();
         let names: Vec<_> = CAPABILITIES.iter().map(|capability| capability.name).collect();

@@ -1,5 +1,5 @@
-//! What a system allows, apart from its functions: the settings and privileges that tracing depends on, each with
-//! what it costs where it is not so, and the remedy.
+//! Checks the settings and privileges that tracing depends on. Each check has the loss if a setting is wrong, and the
+//! remedy. Hooks are checked elsewhere.
 
 mod capabilities;
 
@@ -12,22 +12,22 @@ use super::facts::{Kernel, Roots};
 pub use capabilities::{CAPABILITIES, Capability};
 use capabilities::{SYS_ADMIN, SYS_RESOURCE, has};
 
-/// How a check came out.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckState {
-    /// As it should be.
+    /// The setting suits tracing.
     Good,
-    /// Something is lost by it.
+    /// Tracing works, and something is lost.
     Weak,
     /// Nothing can be traced.
     Bad,
-    /// It cannot be told.
+    /// The setting cannot be read.
     Unknown,
 }
 
 impl CheckState {
-    /// The word in output.
+    /// Returns the word in text output.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Good => "ok",
@@ -38,16 +38,16 @@ impl CheckState {
     }
 }
 
-/// One thing that was looked at.
+/// A setting or privilege, checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What.
+    /// Name of the setting or privilege.
     pub name: &'static str,
-    /// How it is.
+    /// Result.
     pub state: CheckState,
-    /// What was found.
+    /// The value found, as a user reads it.
     pub found: String,
-    /// What to do about it; empty where nothing is to be done.
+    /// The remedy; empty if nothing is to be done.
     pub remedy: &'static str,
 }
 
@@ -62,7 +62,7 @@ impl Check {
     }
 }
 
-/// Everything there is to look at, in the order in which tracing depends on it.
+/// Runs all checks, in the order in which tracing depends on the results.
 pub fn checks(roots: &Roots, kernel: Option<&Kernel>) -> Vec<Check> {
     let mut checks = vec![btf(&roots.btf), jit(&roots.proc), lockdown(&roots.security)];
     checks.extend(capabilities::checks(&roots.proc).into_iter().map(|check| {
@@ -70,7 +70,7 @@ pub fn checks(roots: &Roots, kernel: Option<&Kernel>) -> Vec<Check> {
             Check::new(
                 check.name,
                 CheckState::Good,
-                "not needed: maps do not count to locked memory here",
+                "not needed: BPF maps do not count towards locked memory on this kernel",
                 "",
             )
         } else {
@@ -88,7 +88,7 @@ pub fn checks(roots: &Roots, kernel: Option<&Kernel>) -> Vec<Check> {
 
 fn btf(path: &Path) -> Check {
     let remedy =
-        "needs a kernel built with CONFIG_DEBUG_INFO_BTF=y, or --btf with a raw BTF file that matches it";
+        "use a kernel built with CONFIG_DEBUG_INFO_BTF=y, or pass a raw BTF file of this kernel with --btf";
     match std::fs::metadata(path) {
         Ok(file) => Check::new(
             "BTF",
@@ -106,7 +106,7 @@ fn btf(path: &Path) -> Check {
 }
 
 fn jit(proc: &Path) -> Check {
-    let remedy = "sysctl net.core.bpf_jit_enable=1: trampolines exist with the JIT only";
+    let remedy = "sysctl net.core.bpf_jit_enable=1: trampolines need the JIT";
     match std::fs::read_to_string(proc.join("sys/net/core/bpf_jit_enable")) {
         Ok(text) if text.trim() == "0" => Check::new("JIT", CheckState::Bad, "off", remedy),
         Ok(_) => Check::new("JIT", CheckState::Good, "on", remedy),
@@ -115,12 +115,12 @@ fn jit(proc: &Path) -> Check {
 }
 
 fn lockdown(security: &Path) -> Check {
-    let remedy = "boot without lockdown=confidentiality: it forbids programs to read kernel memory";
+    let remedy = "boot without lockdown=confidentiality, which forbids programs to read kernel memory";
     let Ok(text) = std::fs::read_to_string(security.join("lockdown")) else {
         return Check::new(
             "lockdown",
             CheckState::Unknown,
-            "not shown (securityfs is not mounted, or there is none)",
+            "not shown: securityfs is not mounted, or this kernel has no lockdown",
             "",
         );
     };
@@ -131,8 +131,8 @@ fn lockdown(security: &Path) -> Check {
     }
 }
 
-/// Whether maps count to the cgroup's memory and not to locked memory: since 5.11. The helper told apart here came with
-/// 5.17.
+/// Returns true if BPF maps count towards the memory of the cgroup and not towards locked memory (since 5.11). The
+/// evidence is the helper `bpf_loop` (5.17), so kernels from 5.11 to 5.16 are taken for older ones.
 fn maps_are_free(kernel: Option<&Kernel>) -> bool {
     kernel.is_some_and(|kernel| kernel.facts.bpf_loop)
 }
@@ -143,7 +143,7 @@ fn memlock(proc: &Path, kernel: Option<&Kernel>) -> Check {
         .lines()
         .find_map(|line| line.strip_prefix("Max locked memory"));
     let Some(soft) = line.and_then(|line| line.split_whitespace().next()) else {
-        return Check::new("memlock", CheckState::Unknown, "no limit is shown", "");
+        return Check::new("memlock", CheckState::Unknown, "the limit is not shown", "");
     };
     let counts = kernel.is_some() && !maps_are_free(kernel);
     let raised = has(proc, SYS_RESOURCE) == Some(true);
@@ -154,8 +154,10 @@ fn memlock(proc: &Path, kernel: Option<&Kernel>) -> Check {
     };
     let text = match (soft, counts) {
         ("unlimited", _) => "unlimited".to_owned(),
-        (soft, true) => format!("{soft} bytes, to which maps count on this kernel: raised at the start"),
-        (soft, false) => format!("{soft} bytes; maps do not count to it on this kernel"),
+        (soft, true) => format!(
+            "{soft} bytes; BPF maps count towards the limit on this kernel, so pintrace has to raise the limit"
+        ),
+        (soft, false) => format!("{soft} bytes; BPF maps do not count towards the limit on this kernel"),
     };
     Check::new("memlock", state, text, "ulimit -l unlimited, or CAP_SYS_RESOURCE")
 }
@@ -170,8 +172,8 @@ fn symbols(kernel: &Kernel) -> Check {
     }
 }
 
-/// Kprobes are perf events, which Debian's kernels refuse at level 3 to all but CAP_SYS_ADMIN. Needed only where a pin
-/// function has more arguments than a trampoline carries.
+/// Checks whether kprobes are allowed. Kprobes are perf events, which Debian's kernels refuse at level 3 to processes
+/// without CAP_SYS_ADMIN. Returns `None` where no pin function has more arguments than a trampoline carries.
 fn perf(proc: &Path, kernel: &Kernel) -> Option<Check> {
     let remote = kernel
         .facts
@@ -198,12 +200,12 @@ fn perf(proc: &Path, kernel: &Kernel) -> Option<Check> {
 fn vmstat(proc: &Path) -> Check {
     let vmstat = std::fs::read_to_string(proc.join("vmstat")).unwrap_or_default();
     if !vmstat.contains("nr_foll_pin_acquired") {
-        let found = "nr_foll_pin_acquired is not in /proc/vmstat: nothing can be checked against it";
+        let found = "nr_foll_pin_acquired is not in /proc/vmstat: the ledger cannot be compared with vmstat";
         return Check::new(
             "vmstat",
             CheckState::Weak,
             found,
-            "needs a kernel of 5.8 or later with CONFIG_VM_EVENT_COUNTERS",
+            "use a kernel from 5.8 on, built with CONFIG_VM_EVENT_COUNTERS=y",
         );
     }
     let refresh = std::fs::OpenOptions::new()
@@ -213,14 +215,14 @@ fn vmstat(proc: &Path) -> Check {
         Ok(_) => Check::new(
             "vmstat",
             CheckState::Good,
-            "kept by the kernel, and can be brought up to date",
+            "the kernel has the counters, and pintrace can refresh the counters",
             "",
         ),
         Err(error) => Check::new(
             "vmstat",
             CheckState::Weak,
-            format!("{error} (vm.stat_refresh): they lag, so nothing is checked against them"),
-            "run it as root: no capability opens that file to another user",
+            format!("vm.stat_refresh: {error}; the counters lag, so the ledger is not compared with vmstat"),
+            "run pintrace as root: no capability lets another user refresh vmstat",
         ),
     }
 }
@@ -271,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_forbids_tracing_is_bad_and_says_what_to_do() {
+    fn settings_that_forbid_tracing_are_bad_and_have_a_remedy() {
         let (_folder, roots) = system(&[
             ("proc/sys/net/core/bpf_jit_enable", "0\n"),
             ("security/lockdown", "none integrity [confidentiality]\n"),
@@ -287,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn the_older_capability_stands_for_the_newer_two_and_for_no_other() {
+    fn cap_sys_admin_includes_cap_bpf_and_cap_perfmon_alone() {
         let (_folder, roots) = system(&[("proc/self/status", "CapEff:\t0000000000200000\n")]);
         let checks = checks(&roots, None);
         assert_eq!(of(&checks, "CAP_BPF").state, CheckState::Good);
@@ -296,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_shown_is_unknown() {
+    fn unreadable_settings_are_unknown() {
         let (_folder, roots) = system(&[]);
         let checks = checks(&roots, None);
         for name in ["JIT", "lockdown", "CAP_BPF", "memlock"] {

@@ -1,15 +1,15 @@
-//! Hooks that look for findings. None of them is needed to know who holds what.
+//! The finding hooks. pintrace knows who holds pins without these hooks.
 
 use super::{ANY, Attachment, Candidate, Hook, Method, Purpose, with_backup, without_backup};
 
-/// A hook with one way.
-macro_rules! watch {
+/// A hook with one candidate.
+macro_rules! finding_hook {
     ($function:literal, $purpose:ident, $parameters:expr, $(or $or:expr,)? [$($program:literal $method:ident),+], $lost:literal) => {
         Hook {
             function: $function,
             purposes: &[Purpose::$purpose],
             parameters: $parameters,
-            or: watch!(@or $($or)?),
+            or: finding_hook!(@or $($or)?),
             optional: false,
             candidates: &[Candidate {
                 attachments: &[$(with_backup!($program, $method)),+],
@@ -25,11 +25,11 @@ macro_rules! watch {
 
 const NEW_FOLIO: &[&str] = &["folio", "vma", "address"];
 const NEW_PAGE: &[&str] = &["page", "vma", "address"];
-const COPIES: &str = "copies of pinned pages, and those that fork makes";
+const COPIES: &str = "copies of pinned pages, on write and by fork";
 
-/// Functions of which every kernel has one, under the name that it has there: where none is to be found, the compiler
-/// has put it into its caller, and what it does is not seen. Kernels without hugetlb have no `hugetlb_fault`, and need
-/// none of those after it.
+/// Functions that every kernel has, each under one of several names. If a kernel has none of the names of an entry, the
+/// compiler has inlined the function into its caller, and calls are not seen. Kernels without hugetlb have no
+/// `hugetlb_fault`, and need no function whose `given` is `hugetlb_fault`.
 pub const ONE_OF: &[OneOf] = &[
     OneOf {
         any: &["do_wp_page"],
@@ -85,19 +85,19 @@ pub const ONE_OF: &[OneOf] = &[
     },
 ];
 
-/// See [`ONE_OF`].
+/// The names of one function on different kernels (see [`ONE_OF`]).
 #[derive(Clone, Copy, Debug)]
 pub struct OneOf {
-    /// The names.
+    /// Names.
     pub any: &'static [&'static str],
-    /// Only where there is this function.
+    /// The entry applies only to kernels with this function.
     pub given: Option<&'static str>,
 }
 
-/// Whoever copies comes by all of these of its kernel; what lies between the entry and the return of the first is
-/// inlined here and there.
+/// The finding hooks. A copy of a page passes all copy hooks that the kernel has. Functions between the entry and the
+/// return of `do_wp_page` are inlined on some kernels, and so have no hooks.
 pub(super) const FINDING_HOOKS: &[Hook] = &[
-    watch!(
+    finding_hook!(
         "do_wp_page",
         Copy,
         &["vmf"],
@@ -106,28 +106,28 @@ pub(super) const FINDING_HOOKS: &[Hook] = &[
     ),
     Hook {
         lost: COPIES,
-        ..watch!("folio_add_new_anon_rmap", Copy, NEW_FOLIO, ["enter_folio_add_new_anon_rmap" Fentry], "-")
+        ..finding_hook!("folio_add_new_anon_rmap", Copy, NEW_FOLIO, ["enter_folio_add_new_anon_rmap" Fentry], "-")
     },
-    // What it was called before there were folios.
+    // The name of folio_add_new_anon_rmap before folios existed.
     Hook {
         lost: COPIES,
-        ..watch!("page_add_new_anon_rmap", Copy, NEW_PAGE, ["enter_page_add_new_anon_rmap" Fentry], "-")
+        ..finding_hook!("page_add_new_anon_rmap", Copy, NEW_PAGE, ["enter_page_add_new_anon_rmap" Fentry], "-")
     },
-    watch!(
+    finding_hook!(
         "hugetlb_fault",
         Copy,
         &["mm", "vma", "address", "flags"],
         ["leave_hugetlb_fault" Fexit, "enter_hugetlb_fault" Fentry],
         "copies of pinned hugetlb pages"
     ),
-    watch!(
+    finding_hook!(
         "copy_user_large_folio",
         Copy,
         &["dst", "src"],
         ["enter_copy_user_large_folio" Fentry],
         "copies of pinned hugetlb pages"
     ),
-    watch!(
+    finding_hook!(
         "copy_user_huge_page",
         Copy,
         &["dst", "src"],
@@ -136,28 +136,28 @@ pub(super) const FINDING_HOOKS: &[Hook] = &[
     ),
     Hook {
         lost: COPIES,
-        ..watch!("hugetlb_add_new_anon_rmap", Copy, NEW_FOLIO, ["enter_hugetlb_add_new_anon_rmap" Fentry], "-")
+        ..finding_hook!("hugetlb_add_new_anon_rmap", Copy, NEW_FOLIO, ["enter_hugetlb_add_new_anon_rmap" Fentry], "-")
     },
     Hook {
         lost: COPIES,
-        ..watch!("hugepage_add_new_anon_rmap", Copy, NEW_PAGE, ["enter_hugepage_add_new_anon_rmap" Fentry], "-")
+        ..finding_hook!("hugepage_add_new_anon_rmap", Copy, NEW_PAGE, ["enter_hugepage_add_new_anon_rmap" Fentry], "-")
     },
-    // Only where it is asked for.
-    watch!(
+    // Attached only with --foll-get.
+    finding_hook!(
         "get_user_pages_fast",
         Reference,
         &["start", "nr_pages", "gup_flags", "pages"],
         ["leave_get_user_pages_fast" Fexit],
-        "copies of pages that somebody has a reference to and no pin"
+        "copies of pages that are held by a reference without a pin"
     ),
-    watch!(
+    finding_hook!(
         "copy_page_range",
         Fork,
         &["dst_vma", "src_vma"],
         ["leave_copy_page_range" Fexit, "enter_copy_page_range" Fentry],
         "pinned pages that fork copies"
     ),
-    watch!(
+    finding_hook!(
         "unmap_vmas",
         Mapping,
         &["tlb", "vma", "start_addr", "end_addr"],
@@ -165,80 +165,80 @@ pub(super) const FINDING_HOOKS: &[Hook] = &[
         ["enter_unmap_vmas" Fentry],
         "pinned ranges that are unmapped"
     ),
-    watch!(
+    finding_hook!(
         "move_page_tables",
         Mapping,
         &[ANY],
         ["enter_move_page_tables" Fentry],
         "pinned ranges that mremap moves without unmapping them (MREMAP_DONTUNMAP)"
     ),
-    // What madvise and process_madvise have in common, since 6.15.
-    watch!(
+    // madvise and process_madvise both call this function, since 6.15.
+    finding_hook!(
         "madvise_do_behavior",
         Mapping,
         &["start", "len_in", "madv_behavior"],
         or &[&["mm", "start", "len_in", "madv_behavior"]],
         ["leave_madvise_do_behavior" Fexit, "enter_madvise_do_behavior" Fentry],
-        "pinned ranges that process_madvise takes away"
+        "pinned ranges that process_madvise drops"
     ),
-    // Until 6.13 process_madvise takes nothing away.
+    // Before 6.13 process_madvise drops no pages.
     Hook {
         stands_in_for: Some("madvise_do_behavior"),
-        ..watch!(
+        ..finding_hook!(
         "do_madvise",
         Mapping,
         &["mm", "start", "len_in", "behavior"],
         ["leave_do_madvise" Fexit, "enter_do_madvise" Fentry],
-        "pinned ranges that madvise takes away"
+        "pinned ranges that madvise drops"
         )
     },
-    // Where do_madvise is inlined into the system call (5.10).
-    watch!(
+    // Needed where do_madvise is inlined into the system call (5.10).
+    finding_hook!(
         "zap_page_range",
         Mapping,
         &["vma", "start", "size"],
         ["enter_zap_page_range" Fentry],
-        "pinned ranges that MADV_DONTNEED takes away, where do_madvise is inlined"
+        "pinned ranges that MADV_DONTNEED drops, where do_madvise is inlined"
     ),
     Hook {
         optional: true,
-        ..watch!(
+        ..finding_hook!(
         "madvise_free_single_vma",
         Mapping,
         &["vma", "start_addr", "end_addr"],
         ["enter_madvise_free" Fentry],
-        "pinned ranges that MADV_FREE gives up, where do_madvise is inlined"
+        "pinned ranges that MADV_FREE drops, where do_madvise is inlined"
         )
     },
-    watch!(
+    finding_hook!(
         "unmap_mapping_range",
         Mapping,
         &["mapping", "holebegin", "holelen", "even_cows"],
         ["enter_unmap_mapping_range" Fentry],
-        "files that are truncated under pinned pages"
+        "truncation of files with pinned pages"
     ),
-    watch!(
+    finding_hook!(
         "exit_mmap",
         Mapping,
         &["mm"],
         ["enter_exit_mmap" Fentry],
-        "pins that outlive their address space; and entries of the table of watched ones are not given back"
+        "pins that outlive their mm; entries of the range filter are not freed"
     ),
-    watch!(
+    finding_hook!(
         "clear_inode",
         Mapping,
         &["inode"],
         ["enter_clear_inode" Fentry],
-        "the end of files that pinned pages are of: a later one at the same address is taken for it"
+        "the end of files with pinned pages: a later file at the same kernel address is taken for the old file"
     ),
-    watch!(
+    finding_hook!(
         "clear_refs_write",
         Window,
         &[ANY, ANY, ANY, ANY],
         ["leave_clear_refs_write" Fexit, "enter_clear_refs_write" Fentry],
         "soft-dirty write protection"
     ),
-    watch!(
+    finding_hook!(
         "flush_tlb_mm_range",
         Window,
         &["mm", "start", "end"],
@@ -271,11 +271,11 @@ pub(super) const FINDING_HOOKS: &[Hook] = &[
                     without_backup("probe_return_change_protection", Method::Kretprobe),
                     without_backup("probe_change_protection", Method::Kprobe),
                 ],
-                lost: "more time a call; another process's memory that is write-protected is not told",
+                lost: "more time per call; write protection of another process's memory is not seen",
             },
         ],
         stands_in_for: None,
-        lost: "pending-flush windows; pinned ranges that are write-protected",
+        lost: "flush windows; pinned ranges that are write-protected",
     },
     Hook {
         function: "tlb_finish_mmu",
@@ -288,6 +288,6 @@ pub(super) const FINDING_HOOKS: &[Hook] = &[
             lost: "",
         }],
         stands_in_for: None,
-        lost: "when pending-flush windows close",
+        lost: "the times at which flush windows close",
     },
 ];

@@ -1,4 +1,4 @@
-//! Hooks that keep the ledger: pins, releases, the kernel's retries, the ends of processes.
+//! The hooks that keep the ledger: pins, releases, retries of the kernel, exits of processes.
 
 use super::{ANY, Attachment, Candidate, Hook, Method, Purpose, with_backup, without_backup};
 
@@ -23,7 +23,7 @@ macro_rules! pin {
     };
 }
 
-/// Marks long-term calls at the entry of a pin function; its return takes the mark away.
+/// A hook that marks long-term calls at the entry of a pin function. The hook on the return removes the mark.
 macro_rules! entry {
     ($function:literal, $parameters:expr) => {
         Hook {
@@ -37,7 +37,7 @@ macro_rules! entry {
                 lost: "",
             }],
             stands_in_for: Some(LONGTERM),
-            lost: "retries of its long-term calls look like releases of preexisting pins",
+            lost: "retries of this function's long-term calls count as releases of preexisting pins",
         }
     };
 }
@@ -60,7 +60,7 @@ macro_rules! unpin {
     };
 }
 
-/// Counts what a pin call drops again.
+/// A hook that counts the pages that a pin call drops again.
 macro_rules! dropped {
     ($function:literal, $parameters:expr) => {
         Hook {
@@ -74,7 +74,7 @@ macro_rules! dropped {
                 lost: "",
             }],
             stands_in_for: None,
-            lost: "how many pages were pinned and dropped again inside a pin call (gup_retry stays 0)",
+            lost: "the number of pages that were pinned and dropped again inside a pin call (gup_retry stays 0)",
         }
     };
 }
@@ -83,11 +83,11 @@ const PLAIN: &[&str] = &["start", "nr_pages", "gup_flags", "pages"];
 const REMOTE: &[&str] = &["mm", "start", "nr_pages", "gup_flags", "pages"];
 const UNLOCKED: &[&str] = &["start", "nr_pages", "pages", "gup_flags"];
 
-/// Where long-term calls pin, look, drop, migrate and pin again (mm/gup.c).
+/// The function in which long-term calls pin, check, drop, migrate and pin again (mm/gup.c).
 pub const LONGTERM: &str = "__gup_longterm_locked";
 
-/// The hooks that keep the ledger. The exported pin functions (mm/gup.c) never call one another, and the exported unpin
-/// functions together see every release once; so all that exist are needed, and nothing else is.
+/// The hooks that keep the ledger. The exported pin functions (mm/gup.c) never call one another, and the hooks on the
+/// exported unpin functions together see every release once. So all these functions need a hook, if they exist.
 pub(super) const LEDGER_HOOKS: &[Hook] = &[
     pin!(
         "pin_user_pages",
@@ -109,7 +109,7 @@ pub(super) const LEDGER_HOOKS: &[Hook] = &[
                 without_backup("probe_return_pin_user_pages_remote", Method::Kretprobe),
                 without_backup("probe_pin_user_pages_remote", Method::Kprobe),
             ],
-            lost: "more time a call; returns can be missed under load (counted as probe_missed)",
+            lost: "more time per call; some returns are missed under load (counted as probe_missed)",
         }
     ),
     pin!("pin_user_pages_unlocked", UNLOCKED, "pins by a few drivers"),
@@ -121,7 +121,7 @@ pub(super) const LEDGER_HOOKS: &[Hook] = &[
         or: &[],
         optional: false,
         candidates: &[Candidate {
-            // The return first: between the two, a mark on entry without its removal would stay.
+            // The return comes first: a mark of an entry program that is attached alone would stay.
             attachments: &[
                 with_backup!("return_memfd_pin_folios", Fexit, "stack_memfd_pin_folios"),
                 with_backup!("enter_memfd_pin_folios", Fentry),
@@ -131,11 +131,11 @@ pub(super) const LEDGER_HOOKS: &[Hook] = &[
         stands_in_for: None,
         lost: "pins by udmabuf and iommufd over memfds",
     },
-    // What pins a folio once more that is pinned already, since 6.5.
+    // These functions add a pin to a folio that is pinned already, since 6.5.
     pin!(
         "folio_add_pin",
         &["folio"],
-        "the pins that legacy direct I/O adds: their releases look like those of preexisting pins"
+        "pins that legacy direct I/O adds; releases of such pins count as releases of preexisting pins"
     ),
     pin!(
         "folio_add_pins",
@@ -156,7 +156,7 @@ pub(super) const LEDGER_HOOKS: &[Hook] = &[
             lost: "",
         }],
         stands_in_for: None,
-        lost: "nothing: the entries of the pin functions stand in, at more cost a call",
+        lost: "nothing: hooks on the entries of the pin functions stand in, at more cost per call",
     },
     entry!("pin_user_pages", PLAIN),
     entry!("pin_user_pages_fast", PLAIN),
@@ -164,7 +164,7 @@ pub(super) const LEDGER_HOOKS: &[Hook] = &[
     entry!("pin_user_pages_remote", REMOTE),
     entry!("pin_user_pages_unlocked", UNLOCKED),
     entry!("pin_user_pages_locked", PLAIN),
-    unpin!("unpin_user_page", &["page"], "releases page by page"),
+    unpin!("unpin_user_page", &["page"], "releases of single pages"),
     unpin!("unpin_user_pages", &["pages", "npages"], "most releases"),
     unpin!(
         "unpin_user_pages_dirty_lock",
@@ -184,7 +184,7 @@ pub(super) const LEDGER_HOOKS: &[Hook] = &[
     ),
     unpin!("unpin_user_folio", &["folio", "npages"], "releases by direct I/O"),
     dropped!("gup_put_folio", &["folio", "refs", "flags"]),
-    // What it was called before there were folios.
+    // The name of gup_put_folio before folios existed.
     dropped!("put_compound_head", &["page", "refs", "flags"]),
     Hook {
         function: "sched_process_exit",
@@ -197,6 +197,6 @@ pub(super) const LEDGER_HOOKS: &[Hook] = &[
             lost: "",
         }],
         stands_in_for: None,
-        lost: "how and when processes end",
+        lost: "the times and statuses with which processes end",
     },
 ];

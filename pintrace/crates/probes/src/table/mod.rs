@@ -1,5 +1,5 @@
-//! What serves each purpose, in order of preference, with the prototype that each hook relies on
-//! and what is lost without it. The one place that names kernel functions to attach to.
+//! The table of hooks: the kernel functions for each purpose, the prototypes that the programs rely on, the candidates
+//! in order of preference, and the loss without the hook. Only this table names kernel functions to attach to.
 
 pub use findings::{ONE_OF, OneOf};
 pub use ledger::LONGTERM;
@@ -10,13 +10,13 @@ use ledger::LEDGER_HOOKS;
 mod findings;
 mod ledger;
 
-/// Why something is attached.
+/// The purpose of a hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// Sees pages being pinned.
     Acquire,
-    /// Tells the kernel's own retries apart from releases.
+    /// Separates the kernel's own retries from releases.
     Retry,
     /// Sees pages being unpinned.
     Release,
@@ -26,16 +26,16 @@ pub enum Purpose {
     Copy,
     /// Sees fork copy pinned pages.
     Fork,
-    /// Sees mappings being taken away, or address spaces.
+    /// Sees mappings, files and mms go away.
     Mapping,
-    /// Sees ranges being write-protected, and their flush.
+    /// Sees ranges being write-protected, and their TLB flush.
     Window,
-    /// Sees references being taken that are no pins.
+    /// Sees references being taken without a pin (FOLL_GET).
     Reference,
 }
 
 impl Purpose {
-    /// The name in output.
+    /// Returns the name in output.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Acquire => "acquire",
@@ -50,7 +50,7 @@ impl Purpose {
         }
     }
 
-    /// Whether it serves the findings, and not the ledger.
+    /// Returns true if the purpose serves the findings, and not the ledger.
     pub const fn is_for_findings(self) -> bool {
         matches!(
             self,
@@ -69,14 +69,14 @@ pub enum Method {
     Fexit,
     /// A breakpoint or ftrace call on entry.
     Kprobe,
-    /// A hijacked return address.
+    /// A replaced return address.
     Kretprobe,
     /// A raw tracepoint.
     Tracepoint,
 }
 
 impl Method {
-    /// The name in output.
+    /// Returns the name in output.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Fentry => "fentry",
@@ -93,56 +93,56 @@ impl Method {
 pub struct Attachment {
     /// Name of the program in the eBPF object.
     pub program: &'static str,
-    /// Programs that are attached to the same place where threads may be taken off their CPU inside it, in the
-    /// order in which they run: its backup program, which counts what the kernel skips in the first; for pins,
-    /// one that takes the stack.
+    /// Programs attached to the same place on kernels that preempt threads inside a hook, in the order in which the
+    /// programs run: the backup program, which counts calls for which the kernel skipped the primary program; for
+    /// pins also a program that takes the stack.
     pub backups: &'static [&'static str],
-    /// How.
+    /// Method.
     pub method: Method,
 }
 
-/// One way to serve a hook: all of these programs together.
+/// One way to serve a hook, by all of these programs together.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate {
-    /// Attached in this order.
+    /// Programs, attached in this order.
     pub attachments: &'static [Attachment],
-    /// What this way cannot do that the first one can; empty for the first.
+    /// Loss compared with the first candidate; empty for the first.
     pub lost: &'static str,
 }
 
-/// One kernel function (or tracepoint) and what to do with it.
+/// One kernel function or tracepoint, with the programs for it.
 #[derive(Clone, Copy, Debug)]
 pub struct Hook {
     /// Kernel function, or tracepoint name.
     pub function: &'static str,
-    /// Why.
+    /// Purposes.
     pub purposes: &'static [Purpose],
-    /// Names of the first parameters, as the program reads them; [`ANY`] where it reads nothing. Empty for
-    /// tracepoints.
+    /// Names of the first parameters, in the order in which the program reads them; [`ANY`] for a parameter that the
+    /// program does not read. Empty for tracepoints.
     pub parameters: &'static [&'static str],
-    /// Other prototypes that the program knows to read.
+    /// Other prototypes that the program can read.
     pub or: &'static [&'static [&'static str]],
-    /// Where it has another prototype, another hook sees the same.
+    /// If the function has another prototype, another hook sees the same events.
     pub optional: bool,
-    /// Ways to do it, best first.
+    /// Candidates, best first.
     pub candidates: &'static [Candidate],
-    /// Only needed if this other hook, further up in the table, is there and could not be attached.
+    /// Function of an earlier hook of the table. This hook is tried only if that hook is not attached.
     pub stands_in_for: Option<&'static str>,
-    /// What is lost when the function exists and no way works.
+    /// Loss if the function exists and no candidate can be attached.
     pub lost: &'static str,
 }
 
 impl Hook {
-    /// Whether it serves the findings, and not the ledger.
+    /// Returns true if the hook serves the findings, and not the ledger.
     pub fn is_for_findings(&self) -> bool {
         self.purposes.iter().any(|purpose| purpose.is_for_findings())
     }
 }
 
-/// A parameter that no program reads, whatever its name.
+/// Stands for a parameter of any name, which no program reads.
 pub const ANY: &str = "_";
 
-/// A program that has a backup program, and perhaps other followers.
+/// A program with a backup program, and optionally one more program at the same place.
 macro_rules! with_backup {
     ($program:expr, $method:ident $(, $backup:expr)?) => {
         Attachment {
@@ -153,7 +153,7 @@ macro_rules! with_backup {
     };
 }
 
-/// A program that has no followers.
+/// A program without a backup program.
 const fn without_backup(program: &'static str, method: Method) -> Attachment {
     Attachment {
         program,
@@ -164,10 +164,10 @@ const fn without_backup(program: &'static str, method: Method) -> Attachment {
 
 use with_backup;
 
-/// Every hook.
+/// All hooks, those of the ledger first.
 pub const HOOKS: &[Hook] = &ALL;
 
-/// The kernel functions of the table; tracepoints are left out.
+/// Returns the kernel functions of the table, without tracepoints.
 pub fn functions() -> impl Iterator<Item = &'static str> {
     HOOKS
         .iter()
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_every_kernel_has_is_hooked() {
+    fn every_function_of_one_of_has_a_hook() {
         for OneOf { any, given } in ONE_OF {
             for name in any.iter().chain(given) {
                 assert!(HOOKS.iter().any(|hook| hook.function == *name), "{name}");
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_in_comes_after_what_it_stands_in_for() {
+    fn a_stand_in_comes_after_the_hook_that_it_replaces() {
         for (index, hook) in HOOKS.iter().enumerate() {
             let Some(other) = hook.stands_in_for else { continue };
             let first = HOOKS.iter().position(|hook| hook.function == other).unwrap();
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_but_the_first_says_what_it_costs() {
+    fn every_candidate_but_the_first_names_its_loss() {
         for hook in HOOKS {
             assert!(!hook.lost.is_empty(), "{}", hook.function);
             for (index, candidate) in hook.candidates.iter().enumerate() {

@@ -1,5 +1,5 @@
-//! The plan on each kernel of `tests/kernels` (captured in guests by `cargo xtask facts`): claims about properties of
-//! single kernels, and the text made from the fixtures.
+//! Tests of the plan on each kernel of `tests/kernels` (captured in guests by `cargo xtask facts`): claims about single
+//! kernels, and the text generated from the fixtures.
 
 mod pages;
 
@@ -28,7 +28,7 @@ fn load(name: &str) -> Capture {
         .unwrap_or_else(|error| panic!("{name}.json: {error}; `cargo xtask facts` captures it again"))
 }
 
-/// Every fixture with its name, oldest kernel first.
+/// Returns every fixture with its name, oldest kernel first.
 fn all() -> Vec<(String, Capture)> {
     let names = std::fs::read_dir(folder()).unwrap().filter_map(|entry| {
         let name = entry.unwrap().file_name().into_string().unwrap();
@@ -40,7 +40,7 @@ fn all() -> Vec<(String, Capture)> {
     all
 }
 
-/// `6.12` and `7.3-rt` as numbers.
+/// Returns the numbers of `6.12` or `7.3-rt`.
 fn series(name: &str) -> (u32, u32) {
     let (major, rest) = name.split_once('.').unwrap();
     let minor = rest.split('-').next().unwrap();
@@ -54,7 +54,7 @@ fn line(capture: &Capture, function: &str, purpose: Purpose) -> PlannedHook {
         .unwrap()
 }
 
-/// The methods of what is tried, in order.
+/// Returns the methods of each candidate that is tried, in order.
 fn tried(capture: &Capture, function: &str, purpose: Purpose) -> Vec<Vec<Method>> {
     match line(capture, function, purpose).choice {
         PlanChoice::Try(candidates) => candidates.into_iter().map(methods).collect(),
@@ -72,7 +72,7 @@ fn parameters<'a>(capture: &'a Capture, function: &str) -> Option<Vec<&'a str>> 
 }
 
 #[test]
-fn a_fixture_answers_what_is_asked_today_and_nothing_else() {
+fn fixtures_have_exactly_the_facts_that_the_code_reads() {
     for (name, capture) in all() {
         let anew = "`cargo xtask facts` captures it again";
         assert_eq!(Answers::of(&capture.types), capture.types, "{name}: {anew}");
@@ -111,7 +111,7 @@ fn a_capture_gives_the_layout_of_its_kernel() {
 }
 
 #[test]
-fn more_than_six_arguments_have_probes_behind_the_trampoline() {
+fn functions_with_seven_arguments_fall_back_on_kprobes() {
     for name in ["5.10", "6.1"] {
         let capture = load(name);
         let remote = "pin_user_pages_remote";
@@ -124,14 +124,14 @@ fn more_than_six_arguments_have_probes_behind_the_trampoline() {
     }
 }
 
-/// `__gup_longterm_locked` lies inside the pin functions: a return of it that counted would count twice.
+/// The pin functions call `__gup_longterm_locked`: a count at its return too would count pins twice.
 #[test]
 fn only_the_outermost_functions_count_pins() {
     for hook in HOOKS
         .iter()
         .filter(|hook| hook.purposes.contains(&Purpose::Acquire))
     {
-        // Beside the exported pin functions what pins a folio once more, which they never call.
+        // The exported pin functions, and the functions that add a pin to a pinned folio, never call one another.
         let outermost = hook.function.starts_with("pin_user_pages")
             || ["memfd_pin_folios", "folio_add_pin", "folio_add_pins"].contains(&hook.function);
         assert!(outermost, "{}", hook.function);
@@ -139,7 +139,7 @@ fn only_the_outermost_functions_count_pins() {
 }
 
 #[test]
-fn a_trailing_vmas_does_not_keep_a_pin_function_out() {
+fn pin_functions_with_a_trailing_vmas_parameter_are_hooked() {
     for (name, capture) in all() {
         let last = parameters(&capture, "pin_user_pages").unwrap().last().copied();
         assert_eq!(last == Some("vmas"), series(&name) < (6, 5), "{name}");
@@ -170,7 +170,7 @@ fn pin_user_pages_unlocked_has_its_flags_last_everywhere() {
 }
 
 #[test]
-fn foll_longterm_is_the_enumerator_or_where_there_is_none_the_macro() {
+fn foll_longterm_is_the_enumerator_or_else_the_macro() {
     for (name, capture) in all() {
         let Ok(facts) = capture.layout() else { continue };
         let enumerator = capture.types.enumerators["FOLL_LONGTERM"];
@@ -181,7 +181,7 @@ fn foll_longterm_is_the_enumerator_or_where_there_is_none_the_macro() {
 }
 
 #[test]
-fn tails_name_their_head_by_a_mask_from_compound_info_on() {
+fn tails_encode_their_head_as_a_mask_since_compound_info() {
     for (name, capture) in all() {
         let Ok(facts) = capture.layout() else { continue };
         let masked = series(&name) >= (7, 1);
@@ -196,7 +196,7 @@ fn tails_name_their_head_by_a_mask_from_compound_info_on() {
 }
 
 #[test]
-fn before_folios_put_compound_head_counts_what_is_dropped_again() {
+fn put_compound_head_is_hooked_before_folios_and_gup_put_folio_since() {
     for (name, capture) in all() {
         let old = series(&name) < (5, 16);
         for (function, there) in [("gup_put_folio", !old), ("put_compound_head", old)] {
@@ -206,9 +206,9 @@ fn before_folios_put_compound_head_counts_what_is_dropped_again() {
     }
 }
 
-/// In 5.10 the size of a large page stands in the struct page after its head's, as `compound_nr`.
+/// In 5.10 the number of pages of a compound page is `compound_nr` in the struct page after the head.
 #[test]
-fn before_folios_the_size_stands_in_the_second_page() {
+fn the_number_of_pages_is_in_the_second_struct_page_before_folios() {
     let capture = load("5.10");
     let facts = capture.layout().unwrap();
     assert_eq!(capture.types.offsets["folio._pincount"], None);
@@ -218,9 +218,9 @@ fn before_folios_the_size_stands_in_the_second_page() {
     );
 }
 
-/// What the scan goes by is there on every kernel: free blocks that can be told, the way to who maps a page, AF_XDP.
+/// Facts for the scan: the form of free blocks, the offsets from a page to the processes that map the page, AF_XDP.
 #[test]
-fn memory_can_be_looked_at_on_every_kernel() {
+fn every_kernel_has_the_facts_for_the_scan() {
     for (name, capture) in all() {
         let layout = scan_layout::layout(&capture.types).unwrap();
         let series = series(&name);
@@ -240,10 +240,10 @@ fn memory_can_be_looked_at_on_every_kernel() {
     }
 }
 
-/// The programs for such kernels read a trampoline's frame, so they must know how many arguments it holds
-/// (`Shape::parameters` in pintrace-ebpf/src/hooks/pin.rs).
+/// Programs without `bpf_loop` read the frame of a trampoline, so the programs have to know the number of arguments in
+/// the frame (`Shape::parameters` in pintrace-ebpf/src/hooks/pin.rs).
 #[test]
-fn without_bpf_loop_the_pin_functions_have_as_many_parameters_as_the_programs_think() {
+fn pin_functions_without_bpf_loop_have_the_parameters_that_the_programs_expect() {
     let known = [
         ("pin_user_pages", 5),
         ("pin_user_pages_fast", 4),
@@ -269,7 +269,7 @@ static REUSE: [Hook; 1] = [Hook {
 }];
 
 #[test]
-fn what_is_inlined_or_in_lib_cannot_be_traced_though_btf_lists_it() {
+fn functions_in_btf_that_are_inlined_or_in_lib_are_untraceable() {
     for (kernel, function) in [("6.1", "wp_page_reuse"), ("6.12", "iov_iter_extract_pages")] {
         let facts = &load(kernel).kernel.functions[function];
         assert_eq!(
@@ -289,16 +289,16 @@ fn what_is_inlined_or_in_lib_cannot_be_traced_though_btf_lists_it() {
 }
 
 #[test]
-fn a_tracepoint_needs_nothing_of_ftraces_list() {
+fn tracepoints_are_planned_without_the_list_of_ftrace() {
     for (name, capture) in all() {
         let ways = tried(&capture, "sched_process_exit", Purpose::Exit);
         assert_eq!(ways, [[Method::Tracepoint]], "{name}");
     }
 }
 
-/// A trial decides, and so far it has decided as planned on every kernel on file.
+/// The captured outcome of each hook agrees with the plan on every kernel.
 #[test]
-fn each_hook_was_attached_in_a_way_that_was_planned() {
+fn each_hook_was_attached_with_a_planned_candidate() {
     for (name, capture) in all() {
         let lines = plan(HOOKS, &capture.kernel);
         assert_eq!(lines.len(), capture.hooks.len(), "{name}");
@@ -332,9 +332,9 @@ fn each_hook_was_attached_in_a_way_that_was_planned() {
     }
 }
 
-/// Room to spare: the verifier gives up at a million.
+/// The verifier refuses programs of more than a million instructions.
 #[test]
-fn no_program_is_hard_to_verify() {
+fn every_program_is_far_from_the_limit_of_the_verifier() {
     for (name, capture) in all() {
         assert_eq!(capture.verified.is_empty(), series(&name) < (5, 16), "{name}");
         for (program, instructions) in capture.verified {

@@ -1,5 +1,5 @@
-//! Text made from the fixtures: the plan of each kernel, and docs/kernels.md. `INSTA_UPDATE=always cargo test
-//! -p pintrace-probes` rewrites them.
+//! Text generated from the fixtures: the plan of each kernel, and docs/kernels.md. `INSTA_UPDATE=always cargo test
+//! -p pintrace-probes` rewrites the files.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -14,15 +14,15 @@ use pintrace_testing::expected_file::assert_file;
 
 /// The text of docs/kernels.md before the table of hooks.
 const HEAD: &str = "\
-# What is hooked on which kernel
+# Hooks on each kernel
 
-This page is made from the fixtures that `cargo xtask facts` captures in guests with Debian's
+This page is generated from the fixtures that `cargo xtask facts` captures in guests with Debian's
 kernels. `INSTA_UPDATE=always cargo test -p pintrace-probes` writes it, and the tests compare it.
 `cargo xtask test --kernels all` runs the workloads on each kernel.
-`pintrace doctor --explain PURPOSE` says what the hooks of a purpose are for.
+`pintrace doctor --explain PURPOSE` explains the hooks of a purpose.
 ";
 
-/// The text between the table of hooks and the rows on the verifier.
+/// The text of docs/kernels.md between the table of hooks and the rows on the verifier.
 const LEGEND: &str = "
 - `-`: this kernel has no such function, so nothing is lost.
 - `not_needed`: this hook is needed only where the function that it stands in for cannot be hooked,
@@ -32,7 +32,7 @@ const LEGEND: &str = "
 - `kretprobe+kprobe`: the function has more arguments than a trampoline carries there, or takes a
   struct.
 
-## What the verifier follows
+## Instructions that the verifier follows
 
 The verifier allows 1,000,000 instructions for each program. Kernels before 5.16 do not say how many
 the verifier followed.
@@ -41,7 +41,7 @@ the verifier followed.
 |---|---|---|---|---|
 ";
 
-/// A plan as text: one line for each hook, then the functions that no hook uses, then the layouts.
+/// Returns a plan as text: one line for each hook, then the functions that no hook uses, then the layouts.
 fn text(capture: &Capture) -> String {
     let KernelFacts {
         release,
@@ -53,7 +53,7 @@ fn text(capture: &Capture) -> String {
     } = &capture.kernel;
     let yes = |answer: Option<bool>| answer.map_or("unknown", |yes| if yes { "yes" } else { "no" });
     let mut text = format!(
-        "{release} ({machine}), kprobes: {}, bpf_loop: {}, every hook twice: {}\n\n",
+        "{release} ({machine}), kprobes: {}, bpf_loop: {}, backup programs: {}\n\n",
         yes(*kprobes),
         yes(Some(*bpf_loop)),
         yes(Some(*preemption))
@@ -73,7 +73,7 @@ fn text(capture: &Capture) -> String {
         )
         .unwrap();
     }
-    text.push_str("\nno hook uses\n");
+    text.push_str("\nfunctions without a hook\n");
     for function in BESIDE {
         writeln!(
             text,
@@ -112,7 +112,7 @@ fn chosen(hook: &Hook, choice: &PlanChoice) -> String {
     };
     let ways = text.collect::<Vec<_>>().join(", else ");
     match hook.stands_in_for {
-        Some(other) => format!("{ways}, if not {other}"),
+        Some(other) => format!("{ways}, unless {other} is attached"),
         None => ways,
     }
 }
@@ -123,7 +123,7 @@ fn offered(function: &FunctionFacts) -> String {
         (None, ..) => "not in BTF".to_owned(),
         (Some(_), Some(false), _) => "in BTF only".to_owned(),
         (Some(_), _, Some(false)) => "cannot be traced".to_owned(),
-        (Some(prototype), ..) => format!("there: {}", prototype.parameters.join(", ")),
+        (Some(prototype), ..) => format!("exists: {}", prototype.parameters.join(", ")),
     }
 }
 
@@ -135,7 +135,7 @@ fn the_plan_of_each_kernel_is_unchanged() {
 }
 
 #[test]
-fn the_page_on_kernels_is_made_from_the_fixtures() {
+fn the_page_on_kernels_agrees_with_the_fixtures() {
     let kernels = all();
     let names: Vec<_> = kernels.iter().map(|(name, _)| name.as_str()).collect();
     let mut page = format!(

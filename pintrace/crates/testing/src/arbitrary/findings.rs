@@ -1,4 +1,4 @@
-//! Arbitrary events of which findings are made.
+//! Arbitrary events from which the model makes findings.
 
 use proptest::collection::vec;
 use proptest::option;
@@ -12,16 +12,16 @@ use pintrace_events::{
 
 use super::{account, extent, name, number, pid, stack};
 
-/// An arbitrary event of which findings are made.
+/// Returns a strategy for events from which the model makes findings.
 pub(super) fn body() -> impl Strategy<Value = Body> {
     prop_oneof![
-        3 => touched(),
+        3 => mapping_changed(),
         1 => mm().prop_map(Body::MmExited),
         1 => address_space().prop_map(Body::AddressSpaceFreed),
         1 => (extent(), any::<bool>())
             .prop_map(|(extent, ambiguous_owner)| Body::ExtentPartiallyReleased(ExtentPartiallyReleased { extent, ambiguous_owner })),
-        2 => copies(),
-        2 => windows(),
+        2 => cow_sampled(),
+        2 => windows_sampled(),
         1 => (number(), number(), number()).prop_map(|(agreed, covered_only, pending_only)| {
             Body::FlushCheckSampled(FlushCheck {
                 agreed,
@@ -32,12 +32,12 @@ pub(super) fn body() -> impl Strategy<Value = Body> {
     ]
 }
 
-/// One of a few ids.
+/// One of three ids.
 pub(super) fn mm() -> impl Strategy<Value = MmId> {
     (0..3_u64).prop_map(MmId)
 }
 
-/// One of a few ids.
+/// One of three ids.
 pub(super) fn address_space() -> impl Strategy<Value = AddressSpaceId> {
     (0..3_u64).prop_map(AddressSpaceId)
 }
@@ -49,7 +49,7 @@ fn within() -> impl Strategy<Value = RangeIn> {
     ]
 }
 
-fn touched() -> impl Strategy<Value = Body> {
+fn mapping_changed() -> impl Strategy<Value = Body> {
     let what = prop::sample::select(vec![
         MappingChange::Munmap,
         MappingChange::Dontneed,
@@ -84,7 +84,7 @@ fn touched() -> impl Strategy<Value = Body> {
         })
 }
 
-fn copies() -> impl Strategy<Value = Body> {
+fn cow_sampled() -> impl Strategy<Value = Body> {
     let whose = (
         0..3_u32,
         account(),
@@ -130,7 +130,7 @@ fn copies() -> impl Strategy<Value = Body> {
     })
 }
 
-fn windows() -> impl Strategy<Value = Body> {
+fn windows_sampled() -> impl Strategy<Value = Body> {
     let whose = (pid(), name(), prop::sample::select(Cause::ALL));
     let counts = (number(), number(), number(), number(), number());
     let moments = (number(), number(), number(), number());

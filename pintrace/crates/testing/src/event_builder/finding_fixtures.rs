@@ -8,12 +8,12 @@ use pintrace_events::{
 
 use super::{EventBuilder, IO_PIN_PAGES, SECOND};
 
-/// The address of the buffer in this stream.
+/// Address of the pinned buffer in this stream.
 const BUFFER: u64 = 0x7f00_0040_0000;
 const MM: MmId = MmId(0xffff_8880_0000_7000);
 
-/// A program unmaps half of a registered buffer, forks, and writes a page, which is copied. The process ends and leaves
-/// the rest pinned. Its name contains markup and control characters.
+/// Returns a stream in which a program unmaps half of a registered buffer, forks, and writes to a page, which is
+/// copied. The process ends while the rest is pinned. The name of the process contains markup and control characters.
 pub fn finding_fixtures() -> EventBuilder {
     let mut builder = EventBuilder::begin();
     for event in &mut builder.events {
@@ -44,12 +44,12 @@ pub fn finding_fixtures() -> EventBuilder {
         }))
         .totals(1, 16, 0)
         .wait(SECOND / 2);
-    touched(&mut builder, MappingChange::Munmap, 12, 0);
-    touched(&mut builder, MappingChange::Munmap, 8, 0);
-    touched(&mut builder, MappingChange::Fork, 4, 3);
+    mapping_changed(&mut builder, MappingChange::Munmap, 12, 0);
+    mapping_changed(&mut builder, MappingChange::Munmap, 8, 0);
+    mapping_changed(&mut builder, MappingChange::Fork, 4, 3);
     builder
-        .emit(Body::CowSampled(copies()))
-        .emit(Body::WindowsSampled(windows()))
+        .emit(Body::CowSampled(cow_sampled()))
+        .emit(Body::WindowsSampled(windows_sampled()))
         .emit(Body::FlushCheckSampled(FlushCheck {
             agreed: 2,
             covered_only: 1,
@@ -64,8 +64,8 @@ pub fn finding_fixtures() -> EventBuilder {
     builder
 }
 
-/// A mapping change from the page `first` of the buffer on.
-fn touched(builder: &mut EventBuilder, what: MappingChange, first: u64, pages: u64) {
+/// Adds a mapping change from page `first` of the buffer on.
+fn mapping_changed(builder: &mut EventBuilder, what: MappingChange, first: u64, pages: u64) {
     builder.wait(1_000_000).emit(Body::MappingChanged(MappingChanged {
         within: RangeIn::Mm(MM),
         what,
@@ -80,7 +80,7 @@ fn touched(builder: &mut EventBuilder, what: MappingChange, first: u64, pages: u
     }));
 }
 
-fn copies() -> CowSampled {
+fn cow_sampled() -> CowSampled {
     CowSampled {
         id: 1,
         account: AccountId(1),
@@ -101,7 +101,7 @@ fn copies() -> CowSampled {
     }
 }
 
-fn windows() -> WindowsSampled {
+fn windows_sampled() -> WindowsSampled {
     WindowsSampled {
         pid: Pid(7),
         comm: "writer".into(),
