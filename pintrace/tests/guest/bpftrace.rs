@@ -26,8 +26,10 @@ const RELEASES: [(&str, &str, &str); 7] = [
 pub(crate) struct Sums {
     /// Pages by thread.
     pub(crate) acquired: BTreeMap<u64, u64>,
-    /// Pages, whoever let them go.
+    /// Pages released, by all threads together.
     pub(crate) released: u64,
+    /// Calls that the kernel did not show to bpftrace.
+    pub(crate) missed: u64,
 }
 
 /// bpftrace under way.
@@ -71,6 +73,7 @@ impl Bpftrace {
 
     /// Ends it as a terminal would, and reads its sums.
     pub(crate) fn detach(mut self) -> Sums {
+        let missed = self.missed();
         // It overlooks a signal that comes while it is not waiting for one (`poll_perf_events` of 0.17), and one that
         // comes after it has detached would end it before it prints.
         eventually(&"bpftrace to detach", || {
@@ -94,7 +97,23 @@ impl Bpftrace {
                 .map(|(thread, pages)| (thread.parse().unwrap(), number(pages)))
                 .collect(),
             released: number(&map("@released")),
+            missed,
         }
+    }
+
+    /// Calls for which the kernel skipped a program of bpftrace, as the fdinfo of these programs has it
+    /// (`bpf_prog_show_fdinfo`, kernel/bpf/syscall.c). `trace_call_bpf` (kernel/trace/bpf_trace.c) skips each program while
+    /// a thread of that CPU is inside a system call on a hash map, also a thread that was preempted there.
+    fn missed(&self) -> u64 {
+        let folder = format!("/proc/{}/fdinfo", self.process.id());
+        let files = fs::read_dir(folder).unwrap().flatten();
+        let texts = files.filter_map(|file| fs::read_to_string(file.path()).ok());
+        texts
+            .filter_map(|text| {
+                let mut lines = text.lines();
+                lines.find_map(|line| line.strip_prefix("recursion_misses:")?.trim().parse::<u64>().ok())
+            })
+            .sum()
     }
 
     /// Whether the kernel has all of its probes.
