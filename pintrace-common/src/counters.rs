@@ -75,7 +75,7 @@ counters! {
         WindowMissed = "window_missed", "kernel", "Pending-flush windows whose end was missed: the kernel skipped the program that counts the changed pages, or a kretprobe had no free instance.";
         RecursionMissed = "recursion_missed", "attach", "Calls that the kernel skipped because the same program was already running on that CPU, less those that a backup program counted.";
         MmEventMissed = "mm_event_missed", "attach", "Calls that the kernel skipped for the hooks behind the findings, less those that a backup program counted: a finding may be missing, no page is.";
-        ProbeMissed = "probe_missed", "attach", "Returns that a kretprobe missed because all its instances were in use.";
+        ProbeMissed = "probe_missed", "attach", "Returns of a pin function that a kretprobe missed: no instance of it, or no room for the arguments, was free.";
         RecordUndecodable = "record_undecodable", "source", "Ring-buffer records that could not be decoded.";
         NameUnread = "name_unread", "source", "Processes that exited before their name and cgroup could be read.";
         EventUnwritten = "event_unwritten", "record", "Events that could not be written to the recording.";

@@ -24,9 +24,6 @@ pub fn probe_pin_user_pages_remote(ctx: ProbeContext) -> u32 {
         return 0;
     }
     let flags = ctx.arg::<u64>(3).unwrap_or(0) & u64::from(u32::MAX);
-    if longterm_scope::is_longterm(flags) {
-        longterm_scope::mark();
-    }
     // SAFETY: the registers of the probed function.
     let stack = unsafe { (*ctx.regs).rsp };
     let call = PinCall {
@@ -38,12 +35,13 @@ pub fn probe_pin_user_pages_remote(ctx: ProbeContext) -> u32 {
         caller: kernel::u64_at(stack),
         of_file: 0,
     };
-    if maps::PROBED.at(bpf_get_current_pid_tgid()).is_some() {
-        // The function does not nest on a task, so the kretprobe missed the previous return.
-        count::loss(Loss::ProbeMissed, 1);
-    }
+    // The function does not nest on a task, so an entry is left of a return that the kretprobe missed.
+    forget();
     if maps::PROBED.insert(bpf_get_current_pid_tgid(), call, 0).is_err() {
-        count::loss(Loss::LongtermCallsFull, 1);
+        // The return finds no arguments, so this call must leave no mark.
+        count::loss(Loss::ProbeMissed, 1);
+    } else if longterm_scope::is_longterm(flags) {
+        longterm_scope::mark();
     }
     0
 }
@@ -69,13 +67,19 @@ pub fn probe_return_pin_user_pages_remote(ctx: RetProbeContext) -> u32 {
     0
 }
 
-/// Removes the entry of an exiting task, and counts a missed return. No further call of the task would detect that the
-/// kretprobe missed the last return.
+/// Removes the entry and the mark that a missed return left, and counts the return. Runs also when a task exits: no
+/// further call of the task would find the entry.
 #[inline(always)]
 pub fn forget() {
     let key = bpf_get_current_pid_tgid();
     // The look-up takes no lock, the removal does.
-    if maps::PROBED.at(key).is_some() && maps::PROBED.remove(key).is_ok() {
-        count::loss(Loss::ProbeMissed, 1);
+    if let Some(left) = maps::PROBED.at(key) {
+        let longterm = longterm_scope::is_longterm(left.copy().flags);
+        if maps::PROBED.remove(key).is_ok() {
+            count::loss(Loss::ProbeMissed, 1);
+            if longterm {
+                longterm_scope::unmark();
+            }
+        }
     }
 }

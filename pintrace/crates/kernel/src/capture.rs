@@ -84,17 +84,33 @@ impl Answers {
         };
         // Only the questions matter here: an unknown layout is no error.
         let _ = layout::facts(&recorder, false);
-        for unmap in UNMAP_SHAPES {
-            let parameters: Vec<String> = unmap.iter().map(|&name| name.to_owned()).collect();
-            let _ = mm_event_layout::mm_event_facts(&recorder, |_| &parameters);
+        for shape in PARAMETER_SHAPES {
+            let parameters = shape.map(|(function, names)| {
+                let names = names.iter().map(|&name| name.to_owned());
+                (function, names.collect::<Vec<String>>())
+            });
+            let of = |wanted: &str| {
+                let found = parameters.iter().find(|(function, _)| *function == wanted);
+                found.map_or(&[][..], |(_, names)| names)
+            };
+            let _ = mm_event_layout::mm_event_facts(&recorder, of);
         }
         let _ = crate::scan_layout::layout(&recorder);
         recorder.answers.into_inner()
     }
 }
 
-/// Parameters of `unmap_vmas` on different kernels: the questions depend on the parameters.
-const UNMAP_SHAPES: [&[&str]; 2] = [&["tlb", "vma"], &["tlb", "unmap"]];
+/// Parameters of functions on different kernels: the questions depend on the parameters.
+const PARAMETER_SHAPES: [[(&str, &[&str]); 2]; 2] = [
+    [
+        ("unmap_vmas", &["tlb", "vma"]),
+        ("madvise_do_behavior", &["mm", "start"]),
+    ],
+    [
+        ("unmap_vmas", &["tlb", "unmap"]),
+        ("madvise_do_behavior", &["start", "len_in"]),
+    ],
+];
 
 impl Types for Answers {
     fn offset(&self, container: &str, names: &[&str]) -> Option<u32> {
