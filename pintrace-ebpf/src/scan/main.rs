@@ -1,8 +1,8 @@
 //! The programs of scan mode. User space runs the programs; no program is attached.
 //!
-//! `scan` reads all struct pages of a range and returns those that are pinned. `scan_direct` does the same faster on
-//! kernels with `bpf_rdonly_cast`. `tasks` lists the address spaces that have ever pinned. `probe_read` reads a few
-//! bytes of kernel memory. All but `scan_direct` need nothing that 5.10 lacks.
+//! `scan` reads all struct pages of a range and returns those that are pinned. `scan_rdonly_cast` does the same faster
+//! on kernels with `bpf_rdonly_cast`. `tasks` lists the address spaces that have ever pinned. `probe_read` reads a few
+//! bytes of kernel memory. All but `scan_rdonly_cast` need nothing that 5.10 lacks.
 #![no_std]
 #![no_main]
 #![expect(
