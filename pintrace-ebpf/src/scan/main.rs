@@ -1,8 +1,8 @@
 //! The programs of scan mode. User space runs the programs; no program is attached.
 //!
-//! `scan` reads all struct pages of a range and returns the pinned folios. `scan_direct` does the same faster on
+//! `scan` reads all struct pages of a range and returns the pinned folios. `scan_rdonly_cast` does the same faster on
 //! kernels with `bpf_rdonly_cast`. `tasks` lists the tasks whose mm has ever pinned. `probe_read` reads a few bytes of
-//! kernel memory. All programs but `scan_direct` run on 5.10 and later.
+//! kernel memory. All programs but `scan_rdonly_cast` run on 5.10 and later.
 #![no_std]
 #![no_main]
 #![expect(

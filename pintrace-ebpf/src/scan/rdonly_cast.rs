@@ -18,22 +18,22 @@ use crate::{
 
 /// Scans frames with the arguments of `scan`.
 #[raw_tracepoint]
-pub fn scan_direct(ctx: RawTracePointContext) -> i32 {
-    chunk::scan(ctx.arg(0), ctx.arg(1), ctx.arg(2), pintrace_direct_row);
+pub fn scan_rdonly_cast(ctx: RawTracePointContext) -> i32 {
+    chunk::scan(ctx.arg(0), ctx.arg(1), ctx.arg(2), pintrace_rdonly_cast_row);
     0
 }
 
 /// Scans a row of chunks. The function is global, so that the verifier follows it once.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_direct_row() -> u32 {
-    chunk::scan_row(pintrace_direct_chunk)
+pub extern "C" fn pintrace_rdonly_cast_row() -> u32 {
+    chunk::scan_row(pintrace_rdonly_cast_chunk)
 }
 
 /// Scans the next chunk. The function is global, so that the verifier follows it once.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_direct_chunk() -> u32 {
+pub extern "C" fn pintrace_rdonly_cast_chunk() -> u32 {
     chunk::scan_chunk::<InPlace>()
 }
 
@@ -73,7 +73,7 @@ impl Reader for InPlace {
 
     #[inline(always)]
     fn scan_folios(self, first: u64) {
-        let candidates = pintrace_direct_candidates(self.address);
+        let candidates = pintrace_rdonly_cast_candidates(self.address);
         if candidates == 0 {
             return;
         }
@@ -93,7 +93,7 @@ impl Reader for InPlace {
 /// verifier follows it once.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_direct_candidates(address: u64) -> u64 {
+pub extern "C" fn pintrace_rdonly_cast_candidates(address: u64) -> u64 {
     let bias = SCAN_FACTS.pin_bias();
     let head_bit = 1u64 << (SCAN_FACTS.pg_head() & 63);
     let mut candidates = 0u64;

@@ -1,4 +1,4 @@
-//! Which processes ever pinned: the bit that the kernel sets in an address space at its first pin and never clears.
+//! The processes that ever pinned: the kernel sets a bit in an mm at its first pin, and never clears the bit.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,18 @@ use pintrace_kernel::own_page;
 use super::object::{Object, ObjectError};
 use pintrace_kernel::scan_layout::Layout;
 
-/// A process.
+/// A process, and the address of a task of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProcessTask {
-    /// Its id.
+    /// Pid (tgid).
     pub pid: u32,
-    /// The `task_struct` of one of its threads.
+    /// Address of the `task_struct` of one thread of the process; 0 if unknown.
     pub task: u64,
 }
 
-/// The bit, by which the kernel marks a pin in the flags of an `mm_struct` (`MMF_HAS_PINNED`, whose number is a macro
-/// and changes): found by a harmless pin of this process's own. `None` if it was set before.
+/// Returns the bit by which the kernel marks a pin in the flags of an `mm_struct` (`MMF_HAS_PINNED`). The number of the
+/// bit is a macro and changes between kernels, so pintrace pins a page of its own memory and compares the flags before
+/// and after. `None` if the bit was already set or is not found.
 pub fn pinned_mask(object: &Object, layout: &Layout) -> Result<Option<u64>, ObjectError> {
     if layout.pinned_is_a_field {
         return Ok(Some(u64::from(u32::MAX)));
@@ -36,8 +37,8 @@ pub fn pinned_mask(object: &Object, layout: &Layout) -> Result<Option<u64>, Obje
     })
 }
 
-/// Processes with an address space of their own that has pinned (`mask`), or all (`mask` 0), by pid. `None` if the kernel
-/// does not tell.
+/// Returns the processes, by pid, whose mm flags have a bit of `mask`, or all processes with an mm if `mask` is 0.
+/// `None` if the kernel has no task iterator.
 pub fn processes(object: &mut Object, mask: u64) -> Result<Option<Vec<ProcessTask>>, ObjectError> {
     let Some(tasks) = object.tasks(mask)? else {
         return Ok(None);
@@ -46,7 +47,7 @@ pub fn processes(object: &mut Object, mask: u64) -> Result<Option<Vec<ProcessTas
     for task in tasks {
         let pid = u32::try_from(task.tgid).unwrap_or(0);
         let process = ProcessTask { pid, task: task.task };
-        // One that was cloned with its parent's address space is named by the older id.
+        // Processes that share one mm (CLONE_VM) count as one process, under the lowest pid.
         by_mm
             .entry(task.mm)
             .and_modify(|known| {

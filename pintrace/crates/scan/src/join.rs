@@ -1,18 +1,21 @@
-//! Pinned folios and the page tables of processes, joined by frame number.
+//! Joins the pinned folios with the page tables of processes, by frame number.
 
 use std::collections::BTreeMap;
 
 use super::kind::MemoryKind;
 use super::pinned_folios::{FolioRun, Folios};
 
+#[cfg(test)]
+mod tests;
+
 /// An amount of pinned memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Amount {
-    /// Folios.
+    /// Number of folios.
     pub folios: u64,
-    /// Pins on them: pages as the kernel's vmstat counters count.
+    /// Number of pins on the folios, counted in pages as vmstat counts pins.
     pub pages: u64,
-    /// Bytes that they keep in place.
+    /// Bytes that the pins keep in place: the size of the folios.
     pub bytes: u64,
 }
 
@@ -23,53 +26,53 @@ impl Amount {
         self.bytes += folios << (u32::from(run.order) + 12);
     }
 
-    /// Nothing.
+    /// Returns true if the amount has no folio.
     pub fn is_empty(&self) -> bool {
         self.folios == 0
     }
 }
 
-/// Neighbouring pinned pages of a process.
+/// A range of user addresses whose pages are pinned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct MappedRange {
     /// User address of the first page.
     pub address: u64,
-    /// User address after the last.
+    /// User address after the last page.
     pub end: u64,
     /// Frame of the first page.
     pub pfn: u64,
 }
 
-/// What one process maps of the pinned folios.
+/// The pinned folios that one process maps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MappedFolios {
-    /// The process.
+    /// Pid of the process.
     pub pid: u32,
-    /// All of them.
+    /// All pinned folios that the process maps.
     pub all: Amount,
-    /// Those that other processes map as well.
+    /// Folios that other processes map as well.
     pub shared: Amount,
-    /// Each folio counted for one process only: of those that map it, the one that was walked first.
+    /// Folios that are counted for this process: each folio counts for the first process of the walk that maps it.
     pub counted: Amount,
-    /// By kind and order.
+    /// `all`, by kind and order.
     pub parts: BTreeMap<(MemoryKind, u8), Amount>,
-    /// Where they are mapped.
-    pub mapped: Vec<MappedRange>,
-    /// Ranges that were left out of `mapped`.
-    pub more_mapped: u64,
+    /// Addresses at which the folios are mapped; at most `RANGES_KEPT` ranges.
+    pub ranges: Vec<MappedRange>,
+    /// Number of ranges that found no room in `ranges`.
+    pub more_ranges: u64,
 }
 
 impl MappedFolios {
-    fn map(&mut self, address: u64, pfn: u64) {
+    fn add_page(&mut self, address: u64, pfn: u64) {
         let end = address + 4096;
-        if let Some(last) = self.mapped.last_mut()
+        if let Some(last) = self.ranges.last_mut()
             && last.end == address
         {
             last.end = end;
-        } else if self.mapped.len() < RANGES_KEPT {
-            self.mapped.push(MappedRange { address, end, pfn });
+        } else if self.ranges.len() < RANGES_KEPT {
+            self.ranges.push(MappedRange { address, end, pfn });
         } else {
-            self.more_mapped += 1;
+            self.more_ranges += 1;
         }
     }
 }
@@ -77,121 +80,124 @@ impl MappedFolios {
 /// Ranges kept for one process.
 const RANGES_KEPT: usize = 64 << 10;
 
-/// Nobody maps the folio.
-const NOBODY: u32 = 0;
-/// Several do: the rest is a place in the list.
-const SEVERAL: u32 = 1 << 31;
+/// Mapper of a folio that no process maps.
+const UNMAPPED: u32 = 0;
+/// Flag of the mapper of a folio that several processes map. The other bits are an index in [`Join::lists`].
+const LIST: u32 = 1 << 31;
 
-/// A join under way.
+/// A join in progress.
 pub struct Join<'a> {
     folios: &'a Folios,
-    /// By folio: 0, or the number of the process that maps it, or a place in `several`.
-    owners: Vec<u32>,
-    several: Vec<Vec<u32>>,
-    shares: Vec<MappedFolios>,
+    /// By folio: [`UNMAPPED`], or the number of the process that maps the folio, or [`LIST`] and an index in `lists`.
+    mappers: Vec<u32>,
+    /// Numbers of the processes that map one folio, in the order of the walk.
+    lists: Vec<Vec<u32>>,
+    /// The processes in the order of the walk. The first process has number 1.
+    processes: Vec<MappedFolios>,
     hint: usize,
 }
 
 impl<'a> Join<'a> {
-    /// Nobody has been walked yet.
+    /// Creates a join without any process.
     pub fn new(folios: &'a Folios) -> Self {
         Self {
             folios,
-            owners: vec![NOBODY; usize::try_from(folios.len()).unwrap_or(0)],
-            several: Vec::new(),
-            shares: Vec::new(),
+            mappers: vec![UNMAPPED; usize::try_from(folios.len()).unwrap_or(0)],
+            lists: Vec::new(),
+            processes: Vec::new(),
             hint: 0,
         }
     }
 
-    /// From here on the pages are this process's.
-    pub fn process(&mut self, pid: u32) {
-        self.shares.push(MappedFolios {
+    /// Begins the walk of a process. The pages that follow belong to this process.
+    pub fn begin_process(&mut self, pid: u32) {
+        self.processes.push(MappedFolios {
             pid,
             ..MappedFolios::default()
         });
     }
 
-    /// A page of the process, in order of addresses.
-    pub fn page(&mut self, address: u64, pfn: u64) {
-        let Some(place) = self.folios.find(pfn, self.hint) else {
+    /// Adds a page of the current process, in the order of addresses. Pages that are not pinned are ignored.
+    pub fn add_page(&mut self, address: u64, pfn: u64) {
+        let Some(index) = self.folios.find(pfn, self.hint) else {
             return;
         };
-        self.hint = place;
-        let run = &self.folios.runs()[place];
+        self.hint = index;
+        let run = &self.folios.runs()[index];
         let folio = run.index + ((pfn - run.pfn) >> run.order);
-        let number = u32::try_from(self.shares.len()).unwrap_or(SEVERAL - 1);
-        let (Some(share), Some(owner)) = (
-            self.shares.last_mut(),
+        let number = u32::try_from(self.processes.len()).unwrap_or(LIST - 1);
+        let (Some(process), Some(mapper)) = (
+            self.processes.last_mut(),
             usize::try_from(folio)
                 .ok()
-                .and_then(|folio| self.owners.get_mut(folio)),
+                .and_then(|folio| self.mappers.get_mut(folio)),
         ) else {
             return;
         };
-        share.map(address, pfn);
-        if *owner == NOBODY {
-            *owner = number;
-        } else if *owner & SEVERAL != 0 {
-            let list = &mut self.several[(*owner & !SEVERAL) as usize];
+        process.add_page(address, pfn);
+        if *mapper == UNMAPPED {
+            *mapper = number;
+        } else if *mapper & LIST != 0 {
+            let list = &mut self.lists[(*mapper & !LIST) as usize];
             if list.last() != Some(&number) {
                 list.push(number);
             }
-        } else if *owner != number {
-            let place = u32::try_from(self.several.len()).unwrap_or(0);
-            self.several.push(vec![*owner, number]);
-            *owner = SEVERAL | place;
+        } else if *mapper != number {
+            let index = u32::try_from(self.lists.len()).unwrap_or(0);
+            self.lists.push(vec![*mapper, number]);
+            *mapper = LIST | index;
         }
     }
 
-    /// Folios that nobody who has been walked maps.
-    pub fn unowned(&self) -> u64 {
-        self.owners.iter().filter(|owner| **owner == NOBODY).count() as u64
+    /// Returns the number of folios that no process walked so far maps.
+    pub fn unmapped_folios(&self) -> u64 {
+        self.mappers.iter().filter(|mapper| **mapper == UNMAPPED).count() as u64
     }
 
-    /// What each process maps, and whose each stretch of folios is.
+    /// Ends the walk: adds up the folios of each process, and divides the runs by process.
     pub fn finish(self) -> Joined {
-        let mut shares = self.shares;
-        let (mut given, mut unmapped_pins) = (Vec::new(), Vec::new());
+        let mut processes = self.processes;
+        let (mut owned, mut unmapped_pins) = (Vec::new(), Vec::new());
         for run in self.folios.runs() {
-            let mut place = run.index;
+            let mut folio = run.index;
             let end = run.index + run.folios;
-            while place < end {
-                let owner = self.owners[usize::try_from(place).unwrap_or(0)];
-                let same = self.owners[usize::try_from(place).unwrap_or(0)..usize::try_from(end).unwrap_or(0)]
+            while folio < end {
+                let mapper = self.mappers[usize::try_from(folio).unwrap_or(0)];
+                let same = self.mappers
+                    [usize::try_from(folio).unwrap_or(0)..usize::try_from(end).unwrap_or(0)]
                     .iter()
-                    .take_while(|other| **other == owner)
+                    .take_while(|other| **other == mapper)
                     .count() as u64;
-                let stretch = FolioRun {
-                    pfn: run.pfn + ((place - run.index) << run.order),
+                let part = FolioRun {
+                    pfn: run.pfn + ((folio - run.index) << run.order),
                     folios: same,
                     ..*run
                 };
-                let mut own = |number: u32| {
-                    let share = (number as usize)
+                let mut add_owned = |number: u32| {
+                    let process = (number as usize)
                         .checked_sub(1)
-                        .and_then(|place| shares.get(place));
-                    given.extend(share.map(|share: &MappedFolios| (share.pid, stretch)));
+                        .and_then(|index| processes.get(index));
+                    owned.extend(process.map(|process: &MappedFolios| (process.pid, part)));
                 };
-                if owner == NOBODY {
-                    unmapped_pins.push(stretch);
-                } else if owner & SEVERAL != 0 {
-                    let list = &self.several[(owner & !SEVERAL) as usize];
-                    own(list[0]);
-                    for (turn, number) in list.iter().enumerate() {
-                        credit(&mut shares, *number, run, same, true, turn == 0);
+                if mapper == UNMAPPED {
+                    unmapped_pins.push(part);
+                } else if mapper & LIST != 0 {
+                    let list = &self.lists[(mapper & !LIST) as usize];
+                    add_owned(list[0]);
+                    for (position, number) in list.iter().enumerate() {
+                        add_folios(&mut processes, *number, run, same, true, position == 0);
                     }
                 } else {
-                    own(owner);
-                    credit(&mut shares, owner, run, same, false, true);
+                    add_owned(mapper);
+                    add_folios(&mut processes, mapper, run, same, false, true);
                 }
-                place += same;
+                folio += same;
             }
         }
-        shares.retain(|share| !share.all.is_empty());
+        processes.retain(|process| !process.all.is_empty());
         Joined {
-            shares,
-            owned: given,
+            processes,
+            owned,
             unmapped_pins,
         }
     }
@@ -200,136 +206,48 @@ impl<'a> Join<'a> {
 /// The outcome of a join.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Joined {
-    /// Processes that map something.
-    pub shares: Vec<MappedFolios>,
-    /// Stretches of folios, each with the process that it is counted for.
+    /// Processes that map at least one pinned folio.
+    pub processes: Vec<MappedFolios>,
+    /// Runs of folios, each with the pid of the process that the folios are counted for.
     pub owned: Vec<(u32, FolioRun)>,
-    /// Stretches that nobody maps.
+    /// Runs of folios that no process maps.
     pub unmapped_pins: Vec<FolioRun>,
 }
 
-fn credit(
-    all: &mut [MappedFolios],
+/// Adds `folios` folios of a run to the process with this number.
+fn add_folios(
+    processes: &mut [MappedFolios],
     number: u32,
     run: &FolioRun,
     folios: u64,
-    with_others: bool,
-    first: bool,
+    shared: bool,
+    counted: bool,
 ) {
-    let Some(share) = (number as usize)
+    let Some(process) = (number as usize)
         .checked_sub(1)
-        .and_then(|place| all.get_mut(place))
+        .and_then(|index| processes.get_mut(index))
     else {
         return;
     };
-    share.all.add(folios, run);
-    share
+    process.all.add(folios, run);
+    process
         .parts
         .entry((run.kind, run.order))
         .or_default()
         .add(folios, run);
-    if with_others {
-        share.shared.add(folios, run);
+    if shared {
+        process.shared.add(folios, run);
     }
-    if first {
-        share.counted.add(folios, run);
+    if counted {
+        process.counted.add(folios, run);
     }
 }
 
-/// What runs add up to.
+/// Returns the total amount of runs.
 pub fn sum<'a>(runs: impl IntoIterator<Item = &'a FolioRun>) -> Amount {
     let mut amount = Amount::default();
     for run in runs {
         amount.add(run.folios, run);
     }
     amount
-}
-
-#[cfg(test)]
-mod tests {
-    use pintrace_common::scan::{MAPPING_ANON, PinnedFolio};
-
-    use super::*;
-
-    fn folios() -> Folios {
-        let mut folios = Folios::default();
-        for (pfn, order, pins) in [(8, 0, 1), (9, 0, 1), (16, 2, 3)] {
-            let found = PinnedFolio {
-                pfn,
-                pins,
-                refcount: pins * 1024 + 1,
-                mapcount: 1,
-                order,
-                mapping: MAPPING_ANON,
-                uptodate: 1,
-                unused: 0,
-            };
-            folios.add(&found, |_| false);
-        }
-        folios
-    }
-
-    #[test]
-    fn pages_go_to_who_maps_them_and_the_rest_are_unmapped() {
-        let folios = folios();
-        let mut join = Join::new(&folios);
-        join.process(1);
-        join.page(0x1000, 8);
-        join.page(0x2000, 100);
-        join.process(2);
-        join.page(0x1000, 17);
-        join.page(0x2000, 18);
-        assert_eq!(join.unowned(), 1);
-        let Joined {
-            shares,
-            owned,
-            unmapped_pins,
-        } = join.finish();
-        let owned: Vec<_> = owned
-            .iter()
-            .map(|(pid, run)| (*pid, run.pfn, run.folios))
-            .collect();
-        assert_eq!(owned, [(1, 8, 1), (2, 16, 1)]);
-        assert_eq!((shares[0].pid, shares[0].all.pages), (1, 1));
-        // A folio is one, however many of its pages are mapped.
-        assert_eq!(
-            (shares[1].pid, shares[1].all.pages, shares[1].all.bytes),
-            (2, 3, 16 << 10)
-        );
-        assert_eq!(shares[1].mapped.len(), 1);
-        assert_eq!(
-            (unmapped_pins.len(), unmapped_pins[0].pfn, unmapped_pins[0].folios),
-            (1, 9, 1)
-        );
-    }
-
-    #[test]
-    fn a_page_of_several_is_named_with_all_and_counted_once() {
-        let folios = folios();
-        let mut join = Join::new(&folios);
-        for pid in [1, 2, 3] {
-            join.process(pid);
-            join.page(0x1000, 8);
-        }
-        let Joined {
-            shares,
-            unmapped_pins,
-            ..
-        } = join.finish();
-        let pages: Vec<_> = shares
-            .iter()
-            .map(|share| (share.all.pages, share.shared.pages, share.counted.pages))
-            .collect();
-        assert_eq!(pages, [(1, 1, 1), (1, 1, 0), (1, 1, 0)]);
-        assert_eq!(sum(&unmapped_pins).pages, 1 + 3);
-    }
-
-    #[test]
-    fn a_process_that_maps_nothing_pinned_has_no_share() {
-        let folios = folios();
-        let mut join = Join::new(&folios);
-        join.process(1);
-        join.page(0x1000, 1 << 60);
-        assert_eq!(join.finish().shares, []);
-    }
 }

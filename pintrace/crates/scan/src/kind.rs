@@ -1,27 +1,27 @@
-//! What memory a pinned page is.
+//! The kind of memory that a pinned page is part of.
 
 use std::path::Path;
 
 use pintrace_common::scan::{MAPPING_ANON, MAPPING_FILE, MAPPING_KSM, PinnedFolio};
 
-/// Kinds of memory, as `--json` names them.
+/// A kind of memory, as `--json` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MemoryKind {
     /// Anonymous memory.
     Anon,
-    /// Pages of a file, also of shared memory.
+    /// Pages of a file, or of shared memory.
     File,
     /// Hugetlb pages.
     Hugetlb,
-    /// Merged by KSM.
+    /// Pages merged by KSM.
     Ksm,
-    /// Neither a file's nor anonymous: a driver's, or of a file that was cut short meanwhile.
+    /// Pages without a mapping: pages of a driver, or of a file that was truncated after the pin.
     Other,
 }
 
 impl MemoryKind {
-    /// The name in tables and `--json`.
+    /// Returns the name in tables and `--json`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Anon => "anon",
@@ -32,7 +32,7 @@ impl MemoryKind {
         }
     }
 
-    /// As the struct page shows it; hugetlb pages look like those of a file or like anonymous ones.
+    /// Returns the kind that the struct page shows. The struct page of a hugetlb page shows a file or anonymous memory.
     pub const fn of(found: &PinnedFolio) -> Self {
         match found.mapping {
             MAPPING_ANON => Self::Anon,
@@ -46,20 +46,20 @@ impl MemoryKind {
 /// `KPF_HUGE` (include/uapi/linux/kernel-page-flags.h).
 const KPF_HUGE: u64 = 1 << 17;
 
-/// Tells hugetlb pages from other large folios, by /proc/kpageflags.
+/// Distinguishes hugetlb pages from other large folios, by /proc/kpageflags.
 pub struct PageFlags {
     file: Option<std::fs::File>,
 }
 
 impl PageFlags {
-    /// Where it cannot be read, nothing is hugetlb.
+    /// Opens /proc/kpageflags. If the file cannot be opened, no page counts as hugetlb.
     pub fn open(proc: &Path) -> Self {
         Self {
             file: std::fs::File::open(proc.join("kpageflags")).ok(),
         }
     }
 
-    /// Whether the frame is part of a hugetlb page.
+    /// Returns true if the frame is part of a hugetlb page.
     pub fn is_hugetlb(&self, pfn: u64) -> bool {
         use std::os::unix::fs::FileExt as _;
         let mut word = [0; 8];

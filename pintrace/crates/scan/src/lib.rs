@@ -1,13 +1,15 @@
-//! The scan: the pages that are pinned now, and the processes that hold them. The age of a pin does not matter.
+//! The scan: reads all struct pages, and finds the pages that are pinned now, of whatever age, and their processes.
 //!
-//! It reads every struct page by a program that is attached to nothing ([`object`]), and joins what it finds with
-//! the page tables of the processes that ever pinned ([`join`]). It knows nothing of who pinned, when,
-//! or by which call.
+//! The BPF programs that read the struct pages are attached to no hook ([`object`]). The pinned folios are joined with
+//! the page tables of the processes that ever pinned ([`join`]). A scan does not know the time, thread or caller of a
+//! pin.
 
+mod attribution;
 pub mod has_pinned;
 pub mod join;
 pub mod kind;
 pub mod object;
+mod open_files;
 pub mod page_tables;
 pub mod pinned_folios;
 pub mod rmap;

@@ -1,4 +1,4 @@
-//! The scan's eBPF programs, loaded and run by hand. No aya type leaves this file.
+//! Loads the scan's eBPF object and runs its programs. The aya types of programs and maps stay in this file.
 
 use std::io::Read as _;
 
@@ -14,36 +14,36 @@ use pintrace_bpf::refusal::root_cause;
 use pintrace_bpf::test_run::test_run;
 use pintrace_kernel::btf::KernelTypes;
 
-/// Why the programs cannot be loaded or run.
+/// The reason why the programs cannot be loaded or run.
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectError {
-    /// Refused.
+    /// The kernel refused the maps.
     #[error("the kernel refused the scan's eBPF maps: {}", root_cause(.0))]
     Load(#[from] aya::EbpfError),
-    /// Refused.
+    /// The kernel refused a program.
     #[error("the kernel refused the scan's program {name}: {why}")]
     Program {
-        /// Which.
+        /// Name of the program.
         name: &'static str,
-        /// What it said.
+        /// Error of the kernel.
         why: String,
     },
-    /// Not in the object.
+    /// A program or map is not in the object.
     #[error("the eBPF object has no {0}")]
     Missing(&'static str),
-    /// Unusable.
+    /// A map cannot be created or read.
     #[error("cannot use an eBPF map: {0}")]
     Map(#[from] aya::maps::MapError),
-    /// A run failed (BPF_PROG_TEST_RUN of raw tracepoint programs is there since 5.10).
-    #[error("the kernel does not run the scan's program: {0}")]
+    /// A run of a program failed. BPF_PROG_TEST_RUN runs raw tracepoint programs since 5.10.
+    #[error("the kernel failed to run the scan's program: {0}")]
     Run(#[source] std::io::Error),
 }
 
-/// What the iterator over tasks is attached to.
+/// The BTF function that the task iterator is attached to (kernel/bpf/task_iter.c).
 pub const TASKS_FUNCTION: &str = "bpf_iter_task";
 const SCAN: &str = "scan";
-const SCAN_DIRECT: &str = "scan_direct";
-const PEEK: &str = "probe_read";
+const SCAN_RDONLY_CAST: &str = "scan_rdonly_cast";
+const PROBE_READ: &str = "probe_read";
 const TASKS: &str = "tasks";
 
 pod! {
@@ -53,21 +53,21 @@ pod! {
     PodProbeRead(ProbeRead);
 }
 
-/// The programs, ready to run.
+/// The loaded programs and their maps.
 pub struct Object {
     state: Array<MapData, PodState>,
     found: Array<MapData, PodBlock>,
-    peeked: Array<MapData, PodProbeRead>,
-    // Last: the programs go when their maps have.
+    probe_result: Array<MapData, PodProbeRead>,
+    // Declared after the maps, so that the programs are dropped after the maps.
     ebpf: Ebpf,
-    /// The program that scans: the faster one where the kernel takes it.
+    /// Name of the program that scans: `scan_rdonly_cast` if the kernel accepted it, else `scan`.
     scan: &'static str,
-    /// Why the task iterator is not there, where it is not.
+    /// Error with which the kernel refused the task iterator; `None` if the task iterator is loaded.
     without_tasks: Option<String>,
 }
 
 impl Object {
-    /// Loads the programs with the layout injected.
+    /// Loads the programs, with `facts` injected.
     pub fn load(facts: ScanFacts, types: &KernelTypes, btf: &Btf) -> Result<Self, ObjectError> {
         let rdonly_cast = RdonlyCast::find(types, "folio");
         let object = rdonly_cast.map_or_else(
@@ -82,17 +82,17 @@ impl Object {
             .btf(Some(btf))
             .override_global("SCAN_FACTS", &facts, true)
             .load(&object)?;
-        for name in [SCAN, PEEK] {
+        for name in [SCAN, PROBE_READ] {
             raw_tracepoint(&mut ebpf, name)?
                 .load()
                 .map_err(|error| refused(name, &error))?;
         }
-        let direct = rdonly_cast.is_some()
-            && raw_tracepoint(&mut ebpf, SCAN_DIRECT)?
+        let rdonly_cast_loaded = rdonly_cast.is_some()
+            && raw_tracepoint(&mut ebpf, SCAN_RDONLY_CAST)?
                 .load()
                 .inspect_err(|error| {
                     if std::env::var_os("PINTRACE_VERIFIER_LOG").is_some() {
-                        eprintln!("{SCAN_DIRECT}: {}", root_cause(error));
+                        eprintln!("{SCAN_RDONLY_CAST}: {}", root_cause(error));
                     }
                 })
                 .is_ok();
@@ -104,15 +104,19 @@ impl Object {
         Ok(Self {
             state: take(&mut ebpf, "SCAN_STATE")?.try_into()?,
             found: take(&mut ebpf, "SCAN_FOUND")?.try_into()?,
-            peeked: take(&mut ebpf, "PROBE_READ")?.try_into()?,
+            probe_result: take(&mut ebpf, "PROBE_READ")?.try_into()?,
             ebpf,
-            scan: if direct { SCAN_DIRECT } else { SCAN },
+            scan: if rdonly_cast_loaded {
+                SCAN_RDONLY_CAST
+            } else {
+                SCAN
+            },
             without_tasks,
         })
     }
 
-    /// Looks through frames from `from` on, at most to `to`: one run, which may end before. Calls `take` for each
-    /// folio that looks pinned, by frame.
+    /// Scans the frames from `from` to `to` in one run, which may end before `to`. Calls `take` for each folio that
+    /// looks pinned, in the order of frames. Returns the state at the end of the run.
     pub fn scan(
         &mut self,
         vmemmap: u64,
@@ -123,32 +127,32 @@ impl Object {
         self.run(self.scan, &[from, to, vmemmap])?;
         let state = self.state.get(&0, 0)?.0;
         let mut left = usize::try_from(state.found).unwrap_or(usize::MAX);
-        let mut place = 0;
-        while left > 0 && place < self.found.len() {
-            let block = self.found.get(&place, 0)?.0;
+        let mut index = 0;
+        while left > 0 && index < self.found.len() {
+            let block = self.found.get(&index, 0)?.0;
             for found in block.entries.iter().take(left) {
                 take(found);
             }
             left = left.saturating_sub(BLOCK);
-            place += 1;
+            index += 1;
         }
         Ok(state)
     }
 
-    /// Reads kernel memory; not readable is no error.
+    /// Reads kernel memory at `address`. Memory that cannot be read has `readable` 0 and is no error.
     pub fn probe_read(&self, address: u64) -> Result<ProbeRead, ObjectError> {
-        self.run(PEEK, &[address])?;
-        Ok(self.peeked.get(&0, 0)?.0)
+        self.run(PROBE_READ, &[address])?;
+        Ok(self.probe_result.get(&0, 0)?.0)
     }
 
-    /// A u64 of kernel memory; `None` if it cannot be read.
+    /// Returns a u64 of kernel memory, or `None` if the address cannot be read.
     pub fn read_u64(&self, address: u64) -> Option<u64> {
         let read = self.probe_read(address).ok()?;
         (read.readable == 1).then_some(read.words[0])
     }
 
-    /// The tasks whose mm's flags have a bit of `mask`; all that have an mm if it is 0. `None` if this kernel does
-    /// not tell.
+    /// Returns the tasks whose mm flags have a bit of `mask`, or all tasks with an mm if `mask` is 0. `None` if the
+    /// kernel refused the task iterator.
     pub fn tasks(&mut self, mask: u64) -> Result<Option<Vec<TaskSeen>>, ObjectError> {
         if self.without_tasks.is_some() {
             return Ok(None);
@@ -177,18 +181,19 @@ impl Object {
         Ok(Some(records.collect()))
     }
 
-    /// Why [`Self::tasks`] tells nothing.
+    /// Returns the error with which the kernel refused the task iterator.
     pub fn without_tasks(&self) -> Option<&str> {
         self.without_tasks.as_deref()
     }
 
-    /// Instructions that the verifier followed, by program; none where the kernel does not tell (before 5.16).
+    /// Returns the number of instructions that the verifier followed, by program. Kernels before 5.16 do not report
+    /// the number.
     pub fn verified(&self) -> Vec<(String, u32)> {
         let count = |name| {
             let info = self.ebpf.program(name)?.info().ok()?;
             info.verified_instruction_count()
         };
-        [SCAN, SCAN_DIRECT, PEEK, TASKS]
+        [SCAN, SCAN_RDONLY_CAST, PROBE_READ, TASKS]
             .into_iter()
             .filter_map(|name| Some((name.to_owned(), count(name)?)))
             .collect()

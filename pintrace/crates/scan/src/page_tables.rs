@@ -1,4 +1,4 @@
-//! The page tables of many processes, each read once, and what could not be read of them.
+//! Reads the page tables of processes, of each process once, and counts the page tables that cannot be read.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,33 +7,34 @@ use super::join::Join;
 use super::scan_result::Unreadable;
 use pintrace_kernel::pagemap::{self, Unread};
 
-/// A survey under way.
+/// The processes whose page tables were read so far.
 #[derive(Clone, Debug, Default)]
 pub struct PageTables {
-    /// Processes whose page tables were read.
+    /// Number of processes whose page tables were read.
     pub read: u64,
-    /// What was not seen.
+    /// Processes and address ranges that could not be read.
     pub unreadable: Unreadable,
+    /// Pids that are not read again.
     done: BTreeSet<u32>,
 }
 
 impl PageTables {
-    /// Nobody has been read; `own` never is.
-    pub fn without(own: u32) -> Self {
+    /// Creates an empty record. The page tables of process `pid` are never read.
+    pub fn excluding(pid: u32) -> Self {
         Self {
-            done: BTreeSet::from([own]),
+            done: BTreeSet::from([pid]),
             ..Self::default()
         }
     }
 
-    /// Reads those that have not been read yet.
+    /// Adds to `join` the pages of each process that has not been read yet.
     pub fn read(&mut self, proc: &Path, pids: impl IntoIterator<Item = u32>, join: &mut Join<'_>) {
         for pid in pids {
             if !self.done.insert(pid) {
                 continue;
             }
-            join.process(pid);
-            match pagemap::walk(proc, pid, &mut |address, pfn| join.page(address, pfn)) {
+            join.begin_process(pid);
+            match pagemap::walk(proc, pid, &mut |address, pfn| join.add_page(address, pfn)) {
                 Ok(walked) => {
                     self.read += 1;
                     self.unreadable.address_pages += walked.skipped;
@@ -55,9 +56,9 @@ mod tests {
     use super::super::pinned_folios::Folios;
     use super::*;
 
-    /// A tree with a process that maps frame 9, one whose files are no files, one with an address space beyond all
-    /// bounds and a name that is no text, and none of the others.
-    fn tree() -> tempfile::TempDir {
+    /// Creates a /proc with three processes. Process 1 maps frame 9. The `maps` of process 3 is a directory, which
+    /// cannot be read as a file. Process 4 has a larger address space than is read, and a file name that is not UTF-8.
+    fn proc() -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         for pid in ["1", "3", "4"] {
             fs::create_dir(root.path().join(pid)).unwrap();
@@ -76,8 +77,8 @@ mod tests {
     }
 
     #[test]
-    fn processes_that_are_gone_or_refuse_are_counted_and_the_others_are_read() {
-        let root = tree();
+    fn ended_and_refused_processes_are_counted() {
+        let root = proc();
         let mut folios = Folios::default();
         let found = PinnedFolio {
             pfn: 9,
@@ -89,7 +90,7 @@ mod tests {
         };
         folios.add(&found, |_| false);
         let mut join = Join::new(&folios);
-        let mut page_tables = PageTables::without(7);
+        let mut page_tables = PageTables::excluding(7);
         page_tables.read(root.path(), [1, 2, 3, 4, 7, 1], &mut join);
         assert_eq!(page_tables.read, 2);
         let Unreadable {
@@ -100,7 +101,10 @@ mod tests {
         } = page_tables.unreadable;
         assert_eq!((ended, refused, descriptors), (1, 1, 0));
         assert_eq!(address_pages, 0x7_ffff_fffe);
-        let shares = join.finish().shares;
-        assert_eq!((shares.len(), shares[0].pid, shares[0].all.pages), (1, 1, 1));
+        let processes = join.finish().processes;
+        assert_eq!(
+            (processes.len(), processes[0].pid, processes[0].all.pages),
+            (1, 1, 1)
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! The pinned folios of one scan, as runs of equal neighbours, and looked up by frame.
+//! The pinned folios of one scan, as runs of equal folios, with a search by frame.
 
 use pintrace_common::scan::PinnedFolio;
 
@@ -6,25 +6,28 @@ use pintrace_kernel::layout::PIN_BIAS;
 
 use super::kind::MemoryKind;
 
-/// Neighbouring folios that are alike.
+#[cfg(test)]
+mod tests;
+
+/// Adjoining folios with the same order, kind and number of pins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FolioRun {
-    /// Frame of the first head page.
+    /// Frame of the head page of the first folio.
     pub pfn: u64,
-    /// How many folios.
+    /// Number of folios.
     pub folios: u64,
-    /// log2 of the pages of each.
+    /// log2 of the number of pages of each folio.
     pub order: u8,
-    /// What they are.
+    /// Kind of memory.
     pub kind: MemoryKind,
-    /// Pins on each.
+    /// Number of pins on each folio.
     pub pins: u32,
-    /// Folios in the runs before this one.
+    /// Number of folios in the runs before this run.
     pub index: u64,
 }
 
 impl FolioRun {
-    /// The frame after the last.
+    /// Returns the frame after the last folio.
     pub fn end(&self) -> u64 {
         self.pfn + (self.folios << self.order)
     }
@@ -35,43 +38,43 @@ impl FolioRun {
 pub struct ImplausiblePin {
     /// Frame number.
     pub pfn: u64,
-    /// What it is.
+    /// Kind of memory.
     pub kind: MemoryKind,
-    /// Its references; 1024 and more look like pins.
+    /// Number of references (`_refcount`); a number of 1024 or more looks like a pin.
     pub references: u32,
-    /// How often it is mapped: as many of the references.
+    /// Number of page table entries that map the folio. Each holds one of the references.
     pub maps: u32,
-    /// Why it is taken for not pinned.
+    /// Reason why the folio counts as not pinned.
     pub why: NotPinned,
 }
 
-/// Why a folio that looks pinned is taken for not pinned.
+/// The reason why a folio that looks pinned counts as not pinned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NotPinned {
-    /// Without the references of those that map it, there are too few for a pin.
+    /// Without the references of page tables, too few references remain for a pin.
     Mapped,
-    /// It is the kernel's own: no file's, not anonymous, never filled. The network's fragments count that way
-    /// (`page_frag_cache_refill`).
+    /// The page belongs to the kernel: the page has no mapping, is not mapped, and was never marked up to date. The
+    /// fragments of network buffers take many references in this way (`page_frag_cache_refill`).
     Kernel,
 }
 
-/// What one scan found.
+/// The folios that one scan found.
 #[derive(Clone, Debug, Default)]
 pub struct Folios {
     runs: Vec<FolioRun>,
     count: u64,
-    /// Those that only look pinned; the first of them.
+    /// First part of the folios that look pinned and most likely are not.
     pub implausible: Vec<ImplausiblePin>,
-    /// All of those, also the ones that are not kept.
+    /// Number of all folios that look pinned and most likely are not.
     pub implausible_count: u64,
 }
 
-/// ImplausiblePin folios that are kept to be shown.
+/// Most implausible pins that are kept.
 const IMPLAUSIBLE_KEPT: usize = 1024;
 
 impl Folios {
-    /// Adds a folio. Frames come in order.
+    /// Adds a folio. The caller adds folios in the order of frames.
     pub fn add(&mut self, found: &PinnedFolio, is_hugetlb: impl FnOnce(u64) -> bool) {
         let kind = MemoryKind::of(found);
         let pins = match pins(found) {
@@ -91,14 +94,14 @@ impl Folios {
             }
         };
         let order = found.order.min(63);
-        // Asked of each: a transparent huge page may lie beside one of hugetlb.
+        // Read for each folio: a transparent huge page may adjoin a hugetlb page.
         let kind = if order > 0 && is_hugetlb(found.pfn) {
             MemoryKind::Hugetlb
         } else {
             kind
         };
         if let Some(last) = self.runs.last_mut() {
-            // A frame that has been told before: the scan went over a folio that was made meanwhile.
+            // The last run already covers the frame: the kernel made the last folio during the scan.
             if found.pfn < last.end() {
                 return;
             }
@@ -120,35 +123,36 @@ impl Folios {
         self.count += 1;
     }
 
-    /// The runs, by frame.
+    /// Returns the runs, by frame.
     pub fn runs(&self) -> &[FolioRun] {
         &self.runs
     }
 
-    /// How many folios there are.
+    /// Returns the number of folios.
     pub fn len(&self) -> u64 {
         self.count
     }
 
-    /// Whether there are none.
+    /// Returns true if there is no folio.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// The run that a frame lies in, by its place in [`Self::runs`]. `hint` is where it may well be.
+    /// Returns the index in [`Self::runs`] of the run that contains the frame. The run at `hint` is tried first.
     pub fn find(&self, pfn: u64, hint: usize) -> Option<usize> {
         let holds = |run: &FolioRun| run.pfn <= pfn && pfn < run.end();
         if self.runs.get(hint).is_some_and(holds) {
             return Some(hint);
         }
         let after = self.runs.partition_point(|run| run.pfn <= pfn);
-        let place = after.checked_sub(1)?;
-        holds(&self.runs[place]).then_some(place)
+        let index = after.checked_sub(1)?;
+        holds(&self.runs[index]).then_some(index)
     }
 }
 
+/// Returns how often a small folio is mapped.
 fn maps(found: &PinnedFolio) -> u32 {
-    // What is no count of maps is a type of page, in the same place (`page_type`).
+    // More maps than references: the field is a `page_type`, which shares the word with `_mapcount`.
     if found.mapcount > found.refcount {
         0
     } else {
@@ -156,7 +160,7 @@ fn maps(found: &PinnedFolio) -> u32 {
     }
 }
 
-/// Pins of a folio, or why there are none.
+/// Returns the number of pins on a folio, or the reason why the folio counts as not pinned.
 fn pins(found: &PinnedFolio) -> Result<u32, NotPinned> {
     if found.order > 0 {
         return Ok(found.pins);
@@ -169,111 +173,4 @@ fn pins(found: &PinnedFolio) -> Result<u32, NotPinned> {
         return Err(NotPinned::Kernel);
     }
     Ok(pins)
-}
-
-#[cfg(test)]
-mod tests {
-    use pintrace_common::scan::{MAPPING_ANON, MAPPING_FILE};
-
-    use super::*;
-
-    fn small(pfn: u64, refcount: u32, mapcount: u32) -> PinnedFolio {
-        PinnedFolio {
-            pfn,
-            pins: refcount / 1024,
-            refcount,
-            mapcount,
-            order: 0,
-            mapping: MAPPING_ANON,
-            uptodate: 1,
-            unused: 0,
-        }
-    }
-
-    fn folios(found: &[PinnedFolio]) -> Folios {
-        let mut folios = Folios::default();
-        for one in found {
-            folios.add(one, |_| false);
-        }
-        folios
-    }
-
-    #[test]
-    fn neighbours_that_are_alike_are_one_run() {
-        let folios = folios(&[
-            small(8, 1025, 1),
-            small(9, 1025, 1),
-            small(10, 2049, 1),
-            small(12, 2049, 1),
-        ]);
-        let shape: Vec<_> = folios
-            .runs()
-            .iter()
-            .map(|run| (run.pfn, run.folios, run.pins))
-            .collect();
-        assert_eq!(shape, [(8, 2, 1), (10, 1, 2), (12, 1, 2)]);
-        assert_eq!(folios.find(9, 0), Some(0));
-        assert_eq!(folios.find(12, 0), Some(2));
-        assert_eq!((folios.find(11, 0), folios.find(7, 2)), (None, None));
-    }
-
-    #[test]
-    fn a_transparent_huge_page_beside_one_of_hugetlb_is_no_such() {
-        let huge = |pfn| PinnedFolio {
-            order: 9,
-            pins: 512,
-            ..small(pfn, 513, 0)
-        };
-        let mut folios = Folios::default();
-        for pfn in [512, 1024, 1536] {
-            folios.add(&huge(pfn), |pfn| pfn == 1024);
-        }
-        let kinds: Vec<_> = folios
-            .runs()
-            .iter()
-            .map(|run| (run.pfn, run.folios, run.kind == MemoryKind::Hugetlb))
-            .collect();
-        assert_eq!(kinds, [(512, 1, false), (1024, 1, true), (1536, 1, false)]);
-    }
-
-    #[test]
-    fn a_page_that_a_thousand_processes_map_is_not_pinned() {
-        let folios = folios(&[small(8, 1500, 1499)]);
-        assert!(folios.is_empty());
-        assert_eq!(
-            (folios.implausible_count, folios.implausible[0].why),
-            (1, NotPinned::Mapped)
-        );
-    }
-
-    #[test]
-    fn a_page_that_is_mapped_often_and_pinned_is_pinned() {
-        let folios = folios(&[small(8, 1499 + 1024, 1499)]);
-        assert_eq!(folios.runs()[0].pins, 1);
-    }
-
-    #[test]
-    fn a_page_of_the_network_is_the_kernels_own() {
-        let fragment = PinnedFolio {
-            mapping: 0,
-            uptodate: 0,
-            ..small(8, 32769, 0)
-        };
-        assert_eq!(folios(&[fragment]).implausible[0].why, NotPinned::Kernel);
-        // One of a file that was truncated had been filled.
-        let truncated = PinnedFolio {
-            uptodate: 1,
-            ..fragment
-        };
-        assert_eq!(folios(&[truncated]).runs()[0].kind, MemoryKind::Other);
-    }
-
-    #[test]
-    fn a_type_of_page_is_no_count_of_maps() {
-        let odd = PinnedFolio {
-            mapping: MAPPING_FILE,
-            ..small(8, 1024, 0xf000_0000)
-        };
-        assert_eq!(folios(&[odd]).runs()[0].pins, 1);
-    }
 }

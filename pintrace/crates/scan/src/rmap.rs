@@ -1,6 +1,6 @@
-//! Whose a page is, from the kernel's own reverse map: for pages that turn up without a holder, when page tables of
-//! others may no longer be read. The structures may change while they are followed; what comes out is believed only if it
-//! leads to an address space that covers the page.
+//! Finds a process that maps a page, by the kernel's reverse map, where the page tables of other processes cannot be
+//! read any more. The structures may change during the search. So a result counts only if the search ends at a vma that
+//! covers the page.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -8,26 +8,26 @@ use std::ops::Range;
 use super::object::Object;
 use pintrace_kernel::scan_layout::Rmap;
 
-/// Nodes of a tree that are looked at.
+/// Most nodes of a tree that a search reads.
 const MOST_NODES: usize = 64;
-/// Low bits of `page.mapping`.
+/// Low bits of `page.mapping`, which are flags.
 const FLAGS: u64 = 3;
-/// ... of anonymous memory.
+/// The flags of anonymous memory.
 const ANON: u64 = 1;
-/// A tree node's parent and colour come first, then its children.
+/// Offsets of the children in `struct rb_node`: the first word is the parent and the colour.
 const RIGHT: u64 = 8;
 const LEFT: u64 = 16;
 
-/// Owners of pages, as found during one look: those of the same memory lie together.
+/// A search for the owners of pages. A vma that was found for one page is kept, and answers for other pages.
 pub struct Owners<'o> {
     object: &'o Object,
     rmap: &'o Rmap,
-    /// By `page.mapping`: which indices an address space covers, and whose it is.
+    /// By `page.mapping`: the page indices that a vma covers, and the pid of its process.
     known: HashMap<u64, Vec<(Range<u64>, u32)>>,
 }
 
 impl<'o> Owners<'o> {
-    /// None known yet.
+    /// Creates a search without known vmas.
     pub fn new(object: &'o Object, rmap: &'o Rmap) -> Self {
         Self {
             object,
@@ -36,7 +36,8 @@ impl<'o> Owners<'o> {
         }
     }
 
-    /// The process that maps the page whose struct page this is; the first one found, if there are several.
+    /// Returns the pid of a process that maps the page. `page` is the address of the struct page. If several processes
+    /// map the page, returns the first process found.
     pub fn of(&mut self, page: u64) -> Option<u32> {
         let words = self
             .object
@@ -57,7 +58,7 @@ impl<'o> Owners<'o> {
     }
 }
 
-/// Looks through the tree of the mappings of an `anon_vma` or a file.
+/// Searches the tree of vmas of an `anon_vma` or of a file for a vma that covers page `index`.
 fn search(object: &Object, rmap: &Rmap, mapping: u64, index: u64) -> Option<(Range<u64>, u32)> {
     let anonymous = mapping & FLAGS == ANON;
     let root = if anonymous {
@@ -92,7 +93,7 @@ fn search(object: &Object, rmap: &Rmap, mapping: u64, index: u64) -> Option<(Ran
     None
 }
 
-/// The indices that a mapping covers, and the owner of its address space.
+/// Returns the page indices that a vma covers, and the pid of the owner of its mm.
 fn covered(object: &Object, rmap: &Rmap, vma: u64) -> Option<(Range<u64>, u32)> {
     let read = |offset: u32| object.read_u64(vma + u64::from(offset));
     let (start, end) = (read(rmap.vma_start)?, read(rmap.vma_end)?);

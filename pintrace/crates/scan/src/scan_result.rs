@@ -1,133 +1,152 @@
-//! What one look at the machine's memory shows.
+//! The result of one scan.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use pintrace_events::ProcessSeen;
 
-use super::join::{Amount, MappedRange};
+use super::join::{Amount, MappedRange, sum};
 use super::kind::MemoryKind;
 use super::pinned_folios::{FolioRun, ImplausiblePin};
 use pintrace_kernel::descriptors::Descriptor;
 
-/// How much was read, in pages.
+/// The amount of memory that a scan read, in pages, and the time that the scan took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct MemoryRead {
-    /// Pages in /proc/iomem's System RAM.
+    /// Number of pages of System RAM in /proc/iomem.
     pub ram_pages: u64,
-    /// Struct pages read.
+    /// Number of struct pages read.
     pub read: u64,
-    /// Pages of free blocks and large folios that were stepped over.
+    /// Number of pages in free blocks and large folios that the scan stepped over.
     pub stepped: u64,
-    /// Free pages, as far as they lie in blocks of 256 KiB and more.
+    /// Number of free pages in blocks of 256 KiB and more.
     pub free: u64,
-    /// Pages that have no struct page.
+    /// Number of pages that have no struct page.
     pub absent: u64,
-    /// Time that reading them took, ns.
+    /// Time spent on reading the struct pages, ns.
     pub read_ns: u64,
-    /// Time that the whole look took, ns.
+    /// Time of the whole scan, ns.
     pub took_ns: u64,
 }
 
-/// A part of an amount: folios of one kind and order.
+/// The pinned folios of one kind and order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct KindAmount {
-    /// What they are.
+    /// Kind of memory.
     pub kind: MemoryKind,
-    /// log2 of the pages of each.
+    /// log2 of the number of pages of each folio.
     pub order: u8,
-    /// How much.
+    /// Amount of memory.
     #[serde(flatten)]
     pub amount: Amount,
 }
 
-/// A process that holds pinned pages, as far as page tables and descriptors tell.
+impl KindAmount {
+    /// Adds up runs by kind and order.
+    pub fn of_runs(runs: &[FolioRun]) -> Vec<Self> {
+        let mut parts: BTreeMap<(MemoryKind, u8), Vec<&FolioRun>> = BTreeMap::new();
+        for run in runs {
+            parts.entry((run.kind, run.order)).or_default().push(run);
+        }
+        let part = |((kind, order), runs): ((MemoryKind, u8), Vec<&FolioRun>)| Self {
+            kind,
+            order,
+            amount: sum(runs),
+        };
+        parts.into_iter().map(part).collect()
+    }
+}
+
+/// A process that holds pinned pages, according to page tables and descriptors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScanHolder {
-    /// Who it is.
+    /// Pid and names of the process.
     pub process: ProcessSeen,
-    /// Pinned folios that it maps.
+    /// Pinned folios that the process maps.
     pub mapped: Amount,
-    /// Those of them that other processes map as well.
+    /// Folios in `mapped` that other processes map as well.
     pub shared: Amount,
-    /// Each folio counted for one of its processes only: sums do not exceed what is pinned.
+    /// Folios in `mapped` that are counted for this process. Each folio counts for one process only, so that sums do
+    /// not exceed the pinned memory.
     pub counted: Amount,
-    /// Pins that nobody maps and its descriptors explain.
+    /// Number of pages that no process maps and that the descriptors of this process explain.
     pub by_descriptor: u64,
-    /// By kind and order.
+    /// `mapped`, by kind and order.
     pub parts: Vec<KindAmount>,
-    /// Where they are mapped.
+    /// Addresses at which the folios are mapped.
     pub ranges: Vec<MappedRange>,
-    /// Ranges beyond those.
+    /// Number of ranges that found no room in `ranges`.
     pub more_ranges: u64,
-    /// Its open descriptors that can hold pins.
+    /// Open descriptors that can hold pins.
     pub descriptors: Vec<Descriptor>,
 }
 
 impl ScanHolder {
-    /// Pins that are counted for it.
+    /// Returns the number of pinned pages that are counted for the process.
     pub fn pages(&self) -> u64 {
         self.counted.pages + self.by_descriptor
     }
 }
 
-/// Pinned pages that no process maps and no descriptor explains.
+/// Pinned pages that no process maps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnmappedPins {
-    /// Pinned folios that nobody maps.
+    /// Pinned folios that no process maps.
     pub unmapped: Amount,
-    /// Pins of these that are given to processes for their descriptors.
+    /// Number of pages in `unmapped` that the descriptors of processes explain.
     pub explained: u64,
-    /// By kind and order.
+    /// `unmapped`, by kind and order.
     pub parts: Vec<KindAmount>,
-    /// Where they are.
+    /// Runs of the folios, by frame.
     pub runs: Vec<FolioRun>,
-    /// Processes with descriptors that can hold pins, if something remains unexplained.
+    /// Processes that hold no pinned page and have descriptors that can hold pins; empty if all pages are explained.
     pub candidates: Vec<(ProcessSeen, Vec<Descriptor>)>,
 }
 
 impl UnmappedPins {
-    /// Pins that remain.
+    /// Returns the number of pages that no descriptor explains.
     pub fn pages(&self) -> u64 {
         self.unmapped.pages.saturating_sub(self.explained)
     }
 }
 
-/// What could not be seen.
+/// Page tables and descriptors that a scan could not read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Unreadable {
-    /// Processes that ended while they were looked at.
+    /// Number of processes that ended before their page tables were read.
     pub ended: u64,
-    /// Processes whose page tables cannot be read.
+    /// Number of processes whose page tables the kernel refused to show.
     pub refused: u64,
-    /// Pages of address space beyond what is looked at.
+    /// Number of pages of address space beyond the limit that is read of one process.
     pub address_pages: u64,
-    /// Descriptors that cannot be read.
+    /// Number of descriptors that cannot be read.
     pub descriptors: u64,
 }
 
-/// One look.
+/// The result of one scan.
 #[derive(Clone, Debug, Default)]
 pub struct ScanResult {
-    /// What was read.
+    /// Amount of memory read.
     pub memory: MemoryRead,
     /// All pinned folios.
     pub pinned: Amount,
-    /// By kind and order.
+    /// `pinned`, by kind and order.
     pub parts: Vec<KindAmount>,
-    /// Whose they are; most pages first.
+    /// Processes that hold the pinned pages; most pages first.
     pub holders: Vec<ScanHolder>,
-    /// Stretches of folios, each with the process that it is counted for; 0 for nobody.
+    /// Runs of folios, each with the pid of the process that the folios are counted for; pid 0 if there is no process.
     pub owned: Vec<(u32, FolioRun)>,
-    /// Nobody's.
+    /// Pinned pages that no process maps.
     pub unmapped_pins: UnmappedPins,
-    /// Folios that look pinned and most likely are not; the first of them.
+    /// First part of the folios that look pinned and most likely are not.
     pub implausible: Vec<ImplausiblePin>,
-    /// All of those.
+    /// Number of all folios that look pinned and most likely are not.
     pub implausible_count: u64,
-    /// What was not seen.
+    /// Page tables and descriptors that could not be read.
     pub unreadable: Unreadable,
-    /// Processes whose page tables were read.
+    /// Number of processes whose page tables were read.
     pub processes_read: u64,
-    /// Why all processes were read and not only those that ever pinned.
+    /// Reason why the processes that ever pinned are unknown, so that the scan read all processes.
     pub all_processes: Option<String>,
 }

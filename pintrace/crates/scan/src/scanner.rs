@@ -1,6 +1,5 @@
 //! A scan from end to end: struct pages, page tables, descriptors.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -8,54 +7,54 @@ use std::time::Instant;
 use aya::Btf;
 use pintrace_common::scan::PAGE_STRUCT;
 
-use pintrace_events::ProcessSeen;
-use pintrace_events::units::Pid;
 use pintrace_kernel::btf::KernelTypes;
 use pintrace_kernel::facts::Roots;
 use pintrace_kernel::layout::UnknownLayout;
 
+use super::attribution;
 use super::has_pinned::{self, ProcessTask};
-use super::join::{Join, Joined, MappedFolios, sum};
-use super::kind::{MemoryKind, PageFlags};
+use super::join::{Join, sum};
+use super::kind::PageFlags;
 use super::object::{Object, ObjectError};
+use super::open_files::OpenFiles;
 use super::page_tables::PageTables;
-use super::pinned_folios::{FolioRun, Folios};
+use super::pinned_folios::Folios;
 use super::rmap::Owners;
-use super::scan_result::{KindAmount, MemoryRead, ScanHolder, ScanResult, UnmappedPins, Unreadable};
-use super::unmapped::{self, OpenDescriptor};
+use super::scan_result::{KindAmount, MemoryRead, ScanResult};
 use super::vmemmap::{self, VmemmapError};
-use pintrace_kernel::descriptors::{self, Descriptor};
 use pintrace_kernel::iomem::{self, IomemError};
 use pintrace_kernel::scan_layout::{self, Layout};
 
-/// Why there is no scan.
+/// The reason why a scan failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ScanError {
-    /// The kernel's structures are not known.
+    /// The layout of a kernel structure is unknown.
     #[error(transparent)]
     Layout(#[from] UnknownLayout),
-    /// The programs do not run.
+    /// The BPF programs cannot be loaded or run.
     #[error(transparent)]
     Object(#[from] ObjectError),
     /// The struct pages cannot be found.
     #[error(transparent)]
     Vmemmap(#[from] VmemmapError),
-    /// It is not known where memory is.
+    /// The ranges of System RAM cannot be read from /proc/iomem.
     #[error(transparent)]
     Iomem(#[from] IomemError),
 }
 
-/// Ready to look.
+/// The loaded programs and the facts that each scan needs.
 pub struct Scanner {
     object: Object,
     layout: Layout,
+    /// Address of the struct page of frame 0.
     vmemmap: u64,
     ram_ranges: Vec<Range<u64>>,
     proc: PathBuf,
-    mask: Option<u64>,
+    /// Bit of the flags of an mm that marks a pin; `None` if unknown.
+    pinned_mask: Option<u64>,
 }
 
-/// Told how far a scan is: frames done, and all.
+/// A callback for the progress of a scan: number of frames read, number of all frames.
 pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
 
 impl Scanner {
@@ -64,20 +63,20 @@ impl Scanner {
         let layout = scan_layout::layout(types)?;
         let object = Object::load(layout.facts, types, btf)?;
         let vmemmap = vmemmap::find(&object, &layout, &roots.proc)?;
-        let mask = has_pinned::pinned_mask(&object, &layout)?;
+        let pinned_mask = has_pinned::pinned_mask(&object, &layout)?;
         Ok(Self {
             ram_ranges: iomem::ranges(&roots.proc)?,
             object,
             layout,
             vmemmap,
             proc: roots.proc.clone(),
-            mask,
+            pinned_mask,
         })
     }
 
     /// Reads all struct pages.
     pub fn folios(&mut self, progress: Progress<'_>) -> Result<(Folios, MemoryRead), ScanError> {
-        // Memory may have been added since; where the list may no longer be read, the old one stands.
+        // Memory hotplug may have added ranges. The old ranges stay if /proc/iomem cannot be read any more.
         if let Ok(ram_ranges) = iomem::ranges(&self.proc) {
             self.ram_ranges = ram_ranges;
         }
@@ -87,7 +86,7 @@ impl Scanner {
             ram_pages: total,
             ..MemoryRead::default()
         };
-        let (mut folios, mut before) = (Folios::default(), 0);
+        let (mut folios, mut done) = (Folios::default(), 0);
         let begin = Instant::now();
         for range in &self.ram_ranges {
             let mut next = range.start;
@@ -99,61 +98,65 @@ impl Scanner {
                 memory.stepped += state.stepped;
                 memory.free += state.free;
                 memory.absent += state.absent;
-                // It always goes on; if it did not, this would never end.
+                // Each run advances by one frame at least; `max` ends the loop even if a run did not.
                 next = state.next.max(next + 1);
-                progress(before + (next.min(range.end) - range.start), total);
+                progress(done + (next.min(range.end) - range.start), total);
             }
-            before += range.end - range.start;
+            done += range.end - range.start;
         }
         memory.read_ns = nanos(begin);
         Ok((folios, memory))
     }
 
-    /// Looks at everything. `thorough` also reads the page tables of processes that never pinned if there is
-    /// something that nobody else maps.
+    /// Scans once: struct pages, page tables and descriptors. If pinned folios remain that no pinning process maps,
+    /// `thorough` also reads the page tables of the processes that never pinned.
     pub fn scan(&mut self, thorough: bool, progress: Progress<'_>) -> Result<ScanResult, ScanError> {
         let begin = Instant::now();
         let (folios, memory) = self.folios(progress)?;
         let mut result = ScanResult {
             memory,
             pinned: sum(folios.runs()),
-            parts: parts(folios.runs()),
+            parts: KindAmount::of_runs(folios.runs()),
             implausible: folios.implausible.clone(),
             implausible_count: folios.implausible_count,
             ..ScanResult::default()
         };
-        let everybody = self.everybody()?;
-        let pinners = self.pinners(&mut result, &everybody)?;
+        let all_processes = self.all_processes()?;
+        let pinning_processes = self.pinning_processes(&mut result, &all_processes)?;
         let mut join = Join::new(&folios);
-        let mut page_tables = PageTables::without(std::process::id());
+        let mut page_tables = PageTables::excluding(std::process::id());
         let pids =
             |processes: &[ProcessTask]| processes.iter().map(|process| process.pid).collect::<Vec<_>>();
         if !folios.is_empty() {
-            page_tables.read(&self.proc, pids(&pinners), &mut join);
-            if thorough && join.unowned() != 0 {
-                page_tables.read(&self.proc, pids(&everybody), &mut join);
+            page_tables.read(&self.proc, pids(&pinning_processes), &mut join);
+            if thorough && join.unmapped_folios() != 0 {
+                page_tables.read(&self.proc, pids(&all_processes), &mut join);
             }
         }
         result.processes_read = page_tables.read;
         result.unreadable = page_tables.unreadable;
-        let joined = join.finish();
-        self.attribute(&mut result, joined, &everybody);
+        let open_files = OpenFiles {
+            object: &self.object,
+            layout: &self.layout,
+            proc: &self.proc,
+        };
+        attribution::attribute(&mut result, join.finish(), &all_processes, &open_files);
         result.memory.took_ns = nanos(begin);
         Ok(result)
     }
 
-    /// The address of a frame's struct page.
+    /// Returns the address of a frame's struct page.
     pub fn struct_page(&self, pfn: u64) -> u64 {
         self.vmemmap + pfn * PAGE_STRUCT as u64
     }
 
-    /// Where /proc is.
+    /// Returns the path of /proc.
     pub fn proc(&self) -> &Path {
         &self.proc
     }
 
-    /// The process that maps each of these frames, by the kernel's reverse map: for when page tables may no longer be
-    /// read. 0 where none is found.
+    /// Returns for each frame the pid of a process that maps the frame, or 0 if no process is found. Follows the
+    /// kernel's reverse map, which can be read when page tables can no longer be read.
     pub fn owners(&self, frames: impl Iterator<Item = u64>) -> Vec<u32> {
         let Some(rmap) = &self.layout.rmap else {
             return frames.map(|_| 0).collect();
@@ -164,172 +167,38 @@ impl Scanner {
             .collect()
     }
 
-    /// All processes; those of /proc where the kernel has no task iterator.
-    fn everybody(&mut self) -> Result<Vec<ProcessTask>, ScanError> {
+    /// Returns all processes: from the task iterator, or from /proc where the task iterator is missing.
+    fn all_processes(&mut self) -> Result<Vec<ProcessTask>, ScanError> {
         Ok(match has_pinned::processes(&mut self.object, 0)? {
             Some(processes) => processes,
-            None => listed(&self.proc),
+            None => processes_in_proc(&self.proc),
         })
     }
 
-    /// Those that ever pinned.
-    fn pinners(
+    /// Returns the processes that ever pinned. If these are unknown, returns all processes and gives the reason in
+    /// `result`.
+    fn pinning_processes(
         &mut self,
         result: &mut ScanResult,
-        everybody: &[ProcessTask],
+        all_processes: &[ProcessTask],
     ) -> Result<Vec<ProcessTask>, ScanError> {
-        let why = match (self.mask, self.object.without_tasks()) {
+        let why = match (self.pinned_mask, self.object.without_tasks()) {
             (Some(mask), None) => {
-                if let Some(pinners) = has_pinned::processes(&mut self.object, mask)? {
-                    return Ok(pinners);
+                if let Some(processes) = has_pinned::processes(&mut self.object, mask)? {
+                    return Ok(processes);
                 }
                 "this kernel has no task iterator".to_owned()
             }
-            (_, Some(why)) => format!("the task iterator is refused: {why}"),
-            (None, None) => "the mark that the kernel gives to those is not known".to_owned(),
+            (_, Some(why)) => format!("the kernel refused the task iterator: {why}"),
+            (None, None) => "the mm flag that marks a process that pinned is unknown".to_owned(),
         };
         result.all_processes = Some(why);
-        Ok(everybody.to_vec())
-    }
-
-    fn attribute(&self, result: &mut ScanResult, joined: Joined, everybody: &[ProcessTask]) {
-        let Joined {
-            shares,
-            owned,
-            unmapped_pins: runs,
-        } = joined;
-        let unmapped = sum(&runs);
-        let holding: BTreeSet<u32> = shares.iter().map(|share| share.pid).collect();
-        let mut opens = Vec::new();
-        for process in everybody {
-            if !unmapped.is_empty() || holding.contains(&process.pid) {
-                self.descriptors(*process, &mut opens, &mut result.unreadable);
-            }
-        }
-        let mapped = shares
-            .iter()
-            .map(|share| (share.pid, share.counted.pages))
-            .collect();
-        let given = unmapped::assign(&opens, &mapped, unmapped.pages);
-        result.owned = owned;
-        result.owned.extend(unmapped::divide(&runs, &given));
-        result.unmapped_pins = UnmappedPins {
-            unmapped,
-            explained: given.values().sum(),
-            parts: parts(&runs),
-            runs,
-            candidates: Vec::new(),
-        };
-        let mut by_pid: BTreeMap<u32, ScanHolder> = BTreeMap::new();
-        for share in shares {
-            by_pid.insert(share.pid, self.holder(share));
-        }
-        for (pid, pages) in given {
-            let holder = by_pid.entry(pid).or_insert_with(|| ScanHolder {
-                process: self.seen(pid),
-                ..ScanHolder::default()
-            });
-            holder.by_descriptor = pages;
-        }
-        let remain = result.unmapped_pins.pages() != 0;
-        let mut candidates: BTreeMap<u32, Vec<Descriptor>> = BTreeMap::new();
-        for open in opens {
-            match by_pid.get_mut(&open.pid) {
-                Some(holder) => holder.descriptors.push(open.descriptor),
-                None if remain => candidates.entry(open.pid).or_default().push(open.descriptor),
-                None => {}
-            }
-        }
-        result.unmapped_pins.candidates = candidates
-            .into_iter()
-            .map(|(pid, descriptors)| (self.seen(pid), descriptors))
-            .collect();
-        result.holders = by_pid.into_values().collect();
-        result
-            .holders
-            .sort_by_key(|holder| std::cmp::Reverse((holder.pages(), holder.mapped.pages)));
-    }
-
-    fn holder(&self, share: MappedFolios) -> ScanHolder {
-        ScanHolder {
-            process: self.seen(share.pid),
-            mapped: share.all,
-            shared: share.shared,
-            counted: share.counted,
-            by_descriptor: 0,
-            parts: share
-                .parts
-                .into_iter()
-                .map(|((kind, order), amount)| KindAmount { kind, order, amount })
-                .collect(),
-            ranges: share.mapped,
-            more_ranges: share.more_mapped,
-            descriptors: Vec::new(),
-        }
-    }
-
-    fn seen(&self, pid: u32) -> ProcessSeen {
-        pintrace_kernel::process::read(&self.proc, pid).unwrap_or(ProcessSeen {
-            pid: Pid(pid),
-            ..ProcessSeen::default()
-        })
-    }
-
-    /// The descriptors of a process that can hold pins; which sockets are AF_XDP is read from the kernel's memory.
-    fn descriptors(
-        &self,
-        process: ProcessTask,
-        opens: &mut Vec<OpenDescriptor>,
-        unreadable: &mut Unreadable,
-    ) {
-        let Some(seen) = descriptors::read(&self.proc, process.pid) else {
-            return;
-        };
-        unreadable.descriptors += seen.unread;
-        let file = |fd: u32| match process.task {
-            0 => None,
-            task => vmemmap::file(&self.object, &self.layout, task, u64::from(fd)),
-        };
-        let known = seen.known.into_iter().map(|descriptor| OpenDescriptor {
-            pid: process.pid,
-            file: file(descriptor.fd).unwrap_or(0),
-            descriptor,
-        });
-        opens.extend(known);
-        let sockets = seen.sockets.into_iter().filter_map(|fd| {
-            let file = file(fd)?;
-            let pages = self.xdp_pages(file)?;
-            Some(OpenDescriptor {
-                pid: process.pid,
-                file,
-                descriptor: Descriptor {
-                    kind: "af_xdp".to_owned(),
-                    fd,
-                    pages: Some(pages),
-                },
-            })
-        });
-        opens.extend(sockets);
-    }
-
-    /// Pages of an AF_XDP socket's memory; `None` if it is no such socket, or has none.
-    fn xdp_pages(&self, file: u64) -> Option<u64> {
-        let path = &self.layout.path;
-        let (umem, pages) = path.xdp?;
-        let read = |address| self.object.read_u64(address);
-        let socket = read(file + u64::from(path.file_private))?;
-        let sock = read(socket + u64::from(path.socket_sk))?;
-        let family = read(sock + u64::from(path.sock_family))? & 0xffff;
-        if family != u64::from(libc::AF_XDP.unsigned_abs()) {
-            return None;
-        }
-        let umem = read(sock + u64::from(umem)).filter(|umem| *umem != 0)?;
-        Some(read(umem + u64::from(pages))? & 0xffff_ffff)
+        Ok(all_processes.to_vec())
     }
 }
 
-/// The processes of /proc, of whom the kernel's own structures are not known.
-fn listed(proc: &Path) -> Vec<ProcessTask> {
+/// Returns the processes of /proc, without their `task_struct`.
+fn processes_in_proc(proc: &Path) -> Vec<ProcessTask> {
     let entries = std::fs::read_dir(proc).into_iter().flatten().flatten();
     let mut processes: Vec<_> = entries
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
@@ -337,19 +206,6 @@ fn listed(proc: &Path) -> Vec<ProcessTask> {
         .collect();
     processes.sort_by_key(|process| process.pid);
     processes
-}
-
-fn parts(runs: &[FolioRun]) -> Vec<KindAmount> {
-    let mut parts: BTreeMap<(MemoryKind, u8), Vec<&FolioRun>> = BTreeMap::new();
-    for run in runs {
-        parts.entry((run.kind, run.order)).or_default().push(run);
-    }
-    let part = |((kind, order), runs): ((MemoryKind, u8), Vec<&FolioRun>)| KindAmount {
-        kind,
-        order,
-        amount: sum(runs),
-    };
-    parts.into_iter().map(part).collect()
 }
 
 fn nanos(since: Instant) -> u64 {

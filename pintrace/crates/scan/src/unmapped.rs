@@ -1,33 +1,36 @@
-//! Pinned pages that nobody maps, given to the processes whose open descriptors explain them.
+//! Assigns pinned pages that no process maps to the processes whose open descriptors explain the pages.
 
 use std::collections::BTreeMap;
 
 use super::pinned_folios::FolioRun;
 use pintrace_kernel::descriptors::Descriptor;
 
-/// A descriptor of a process.
+/// An open descriptor of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenDescriptor {
-    /// The process.
+    /// Pid of the process.
     pub pid: u32,
-    /// The open file behind it, as an identity: several processes may share it. 0 if unknown.
+    /// Address of the `struct file`, which several processes may share; 0 if unknown.
     pub file: u64,
-    /// What it is.
+    /// Number, kind and registered pages of the descriptor.
     pub descriptor: Descriptor,
 }
 
-/// One open file, and who has it.
+/// An open file that can hold pins.
 struct OpenFile<'a> {
+    /// Pids of the processes that have the file open.
     pids: Vec<u32>,
     kind: &'a str,
+    /// Number of pages registered with the file; `None` if unknown.
     pages: Option<u64>,
 }
 
-/// Gives `unmapped_pins` pinned pages to processes, by pid. `mapped` are the pinned pages that each process maps.
+/// Assigns `unmapped_pins` pinned pages to processes. Returns the number of pages by pid. `mapped` is the number of
+/// pinned pages that each process maps.
 ///
-/// A file whose holders map as many pinned pages as it has registered is explained. One that says what it registered
-/// and whose holders map none of it takes that much; where only one process has descriptors that do not say, and it
-/// maps nothing pinned, what remains is its.
+/// A file with registered pages is explained if its processes map pinned pages for it. If its processes map none, the
+/// file takes its number of registered pages from the unmapped pins. Files with an unknown number of pages count only
+/// if their processes map no pinned page. If all these files belong to one process, the rest goes to that process.
 pub fn assign(
     opens: &[OpenDescriptor],
     mapped: &BTreeMap<u32, u64>,
@@ -35,53 +38,53 @@ pub fn assign(
 ) -> BTreeMap<u32, u64> {
     let mut unexplained = mapped.clone();
     let files = files(opens);
-    let mut given = BTreeMap::new();
-    let mut left = unmapped_pins;
-    let mut wanting: Vec<(&OpenFile<'_>, u64)> = Vec::new();
+    let mut assigned = BTreeMap::new();
+    let mut remaining = unmapped_pins;
+    let mut unmapped_files: Vec<(&OpenFile<'_>, u64)> = Vec::new();
     for file in &files {
         let Some(pages) = file.pages.filter(|pages| *pages != 0) else {
             continue;
         };
-        if consume(&mut unexplained, &file.pids, pages) == 0 {
-            wanting.push((file, pages));
+        if subtract_mapped(&mut unexplained, &file.pids, pages) == 0 {
+            unmapped_files.push((file, pages));
         }
     }
-    for (file, pages) in &wanting {
-        // One that registered large folios holds less pins than pages.
-        let takes = if *pages <= left {
+    for (file, pages) in &unmapped_files {
+        // A file that registered large folios may hold fewer pins than pages.
+        let taken = if *pages <= remaining {
             *pages
-        } else if wanting.len() == 1 {
-            left
+        } else if unmapped_files.len() == 1 {
+            remaining
         } else {
             continue;
         };
-        give(&mut given, &mut left, file, takes);
+        take(&mut assigned, &mut remaining, file, taken);
     }
-    let silent: Vec<_> = files
+    let unknown_size: Vec<_> = files
         .iter()
-        .filter(|file| file.pages.is_none() && !SELDOM.contains(&file.kind))
+        .filter(|file| file.pages.is_none() && !EXCLUDED_KINDS.contains(&file.kind))
         .filter(|file| file.pids.iter().all(|pid| !mapped.contains_key(pid)))
         .collect();
-    let mut holders: Vec<_> = silent.iter().filter_map(|file| file.pids.first()).collect();
-    holders.sort_unstable();
-    holders.dedup();
-    if let ([_], [file, ..]) = (holders.as_slice(), silent.as_slice()) {
-        let rest = left;
-        give(&mut given, &mut left, file, rest);
+    let mut pids: Vec<_> = unknown_size.iter().filter_map(|file| file.pids.first()).collect();
+    pids.sort_unstable();
+    pids.dedup();
+    if let ([_], [file, ..]) = (pids.as_slice(), unknown_size.as_slice()) {
+        let rest = remaining;
+        take(&mut assigned, &mut remaining, file, rest);
     }
-    given
+    assigned
 }
 
-/// Divides what nobody maps among the processes that it is given to; what remains is nobody's (0). Which of the
-/// folios are whose is not known: they are taken in order.
-pub fn divide(runs: &[FolioRun], given: &BTreeMap<u32, u64>) -> Vec<(u32, FolioRun)> {
-    let mut shares = given.iter().map(|(pid, pages)| (*pid, *pages)).peekable();
+/// Divides the runs that no process maps among the processes of `assigned`. Folios that remain get pid 0. The owner of
+/// a single folio is unknown, so each process takes the next folios in the order of frames.
+pub fn divide(runs: &[FolioRun], assigned: &BTreeMap<u32, u64>) -> Vec<(u32, FolioRun)> {
+    let mut amounts = assigned.iter().map(|(pid, pages)| (*pid, *pages)).peekable();
     let mut divided = Vec::new();
     for run in runs {
         let mut rest = *run;
         while rest.folios > 0 {
             let pins = u64::from(rest.pins.max(1));
-            let (pid, folios) = match shares.peek_mut() {
+            let (pid, folios) = match amounts.peek_mut() {
                 None => (0, rest.folios),
                 Some((pid, pages)) => {
                     let folios = rest.folios.min(pages.div_ceil(pins));
@@ -89,8 +92,8 @@ pub fn divide(runs: &[FolioRun], given: &BTreeMap<u32, u64>) -> Vec<(u32, FolioR
                     (*pid, folios)
                 }
             };
-            if shares.peek().is_some_and(|(_, pages)| *pages == 0) {
-                shares.next();
+            if amounts.peek().is_some_and(|(_, pages)| *pages == 0) {
+                amounts.next();
             }
             if folios > 0 {
                 divided.push((pid, FolioRun { folios, ..rest }));
@@ -102,11 +105,11 @@ pub fn divide(runs: &[FolioRun], given: &BTreeMap<u32, u64>) -> Vec<(u32, FolioR
     divided
 }
 
-/// Descriptors that hardly ever hold pins that their process does not map.
-const SELDOM: &[&str] = &["kvm", "drm", "nvidia", "v4l2"];
+/// Kinds of descriptors that hardly ever hold pins that their process does not map.
+const EXCLUDED_KINDS: &[&str] = &["kvm", "drm", "nvidia", "v4l2"];
 
-/// Takes up to `pages` off what these processes map; gives how many.
-fn consume(unexplained: &mut BTreeMap<u32, u64>, pids: &[u32], pages: u64) -> u64 {
+/// Subtracts up to `pages` from the pinned pages that these processes map. Returns the number subtracted.
+fn subtract_mapped(unexplained: &mut BTreeMap<u32, u64>, pids: &[u32], pages: u64) -> u64 {
     let mut taken = 0;
     for pid in pids {
         if let Some(left) = unexplained.get_mut(pid) {
@@ -118,16 +121,17 @@ fn consume(unexplained: &mut BTreeMap<u32, u64>, pids: &[u32], pages: u64) -> u6
     taken
 }
 
-fn give(given: &mut BTreeMap<u32, u64>, left: &mut u64, file: &OpenFile<'_>, pages: u64) {
+/// Moves `pages` from `remaining` to the first process of the file.
+fn take(assigned: &mut BTreeMap<u32, u64>, remaining: &mut u64, file: &OpenFile<'_>, pages: u64) {
     if let Some(pid) = file.pids.first()
         && pages != 0
     {
-        *given.entry(*pid).or_insert(0) += pages;
-        *left -= pages;
+        *assigned.entry(*pid).or_insert(0) += pages;
+        *remaining -= pages;
     }
 }
 
-/// The open files, each once.
+/// Returns each open file once, with all its processes. Files with an unknown address count as separate files.
 fn files(opens: &[OpenDescriptor]) -> Vec<OpenFile<'_>> {
     let mut by_file: BTreeMap<(u64, u32, u32), OpenFile<'_>> = BTreeMap::new();
     for open in opens {
@@ -136,14 +140,14 @@ fn files(opens: &[OpenDescriptor]) -> Vec<OpenFile<'_>> {
         } else {
             (open.file, 0, 0)
         };
-        let shared = by_file.entry(key).or_insert_with(|| OpenFile {
+        let file = by_file.entry(key).or_insert_with(|| OpenFile {
             pids: Vec::new(),
             kind: &open.descriptor.kind,
             pages: open.descriptor.pages,
         });
-        if !shared.pids.contains(&open.pid) {
-            shared.pids.push(open.pid);
-            shared.pids.sort_unstable();
+        if !file.pids.contains(&open.pid) {
+            file.pids.push(open.pid);
+            file.pids.sort_unstable();
         }
     }
     by_file.into_values().collect()
@@ -184,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ring_whose_maker_has_died_belongs_to_who_has_it_open() {
+    fn pages_of_a_ring_go_to_the_process_that_has_the_ring_open() {
         let opens = [
             open(2, 77, "io_uring", Some(64)),
             open(3, 88, "io_uring", Some(16)),
@@ -194,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ring_that_its_maker_still_maps_takes_nothing_for_others() {
+    fn a_ring_with_mapped_pages_takes_no_unmapped_pins() {
         let opens = [
             open(2, 77, "io_uring", Some(64)),
             open(3, 77, "io_uring", Some(64)),
@@ -203,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn the_only_process_that_may_hold_them_does() {
+    fn unmapped_pins_go_to_the_only_process_that_may_hold_them() {
         let opens = [
             open(2, 0, "vfio", None),
             open(2, 0, "vfio", None),
@@ -213,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_that_may_hold_them_neither_is_accused() {
+    fn unmapped_pins_go_to_neither_of_two_possible_processes() {
         let opens = [open(2, 5, "vfio", None), open(3, 6, "rdma", None)];
         assert_eq!(assign(&opens, &BTreeMap::new(), 256), BTreeMap::new());
         let opens = [

@@ -1,8 +1,8 @@
-//! Where the struct pages lie: the address of the one of frame 0.
+//! Finds the base of vmemmap: the address of the struct page of frame 0.
 //!
-//! It is random (`RANDOMIZE_MEMORY`), and kernels without KALLSYMS_ALL do not name it. So a page is made whose
-//! frame is known and whose struct page can be found: the first of a file in memory, to which the kernel's own
-//! pointers lead from this task's open files. Two such pages must agree.
+//! The base is random (`RANDOMIZE_MEMORY`), and kernels without KALLSYMS_ALL do not name it. So pintrace creates a page
+//! whose frame and struct page can be found: the only page of a memfd. /proc/self/pagemap shows the frame. The kernel's
+//! pointers lead from this task's open files to the struct page. Two such pages must give the same base.
 
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
@@ -12,37 +12,38 @@ use std::path::Path;
 use pintrace_common::scan::PAGE_STRUCT;
 
 use super::object::{Object, ObjectError};
+use super::open_files::struct_file;
 use pintrace_kernel::scan_layout::Layout;
 
-/// Why the struct pages cannot be found.
+/// The reason why the base of vmemmap cannot be found.
 #[derive(Debug, thiserror::Error)]
 pub enum VmemmapError {
-    /// This kernel's memory model is not one that the scan knows.
-    #[error("the scan knows x86-64 and 64-bit ARM with pages of 4096 bytes; this is {0}")]
+    /// The machine has an architecture or a page size that a scan does not support.
+    #[error("a scan supports x86-64 and 64-bit ARM with pages of 4096 bytes; this machine is {0}")]
     Machine(String),
-    /// No page of known frame.
-    #[error("cannot make a page to find the struct pages by: {0}")]
+    /// The page cannot be created, or its frame cannot be read.
+    #[error("cannot create a page with a known frame number: {0}")]
     Page(#[source] std::io::Error),
-    /// pagemap shows no frames.
-    #[error("/proc/self/pagemap shows no frame numbers: it needs CAP_SYS_ADMIN")]
+    /// pagemap shows no frame numbers.
+    #[error("/proc/self/pagemap shows no frame numbers: run as root or with CAP_SYS_ADMIN")]
     Hidden,
-    /// The pointers lead elsewhere.
-    #[error("the kernel's open files do not lead to a struct page: {0}")]
-    Lost(&'static str),
-    /// The two pages disagree.
-    #[error("struct pages do not lie in one array (frame 0 at {0:#x} by one page, at {1:#x} by another)")]
-    Torn(u64, u64),
-    /// The program cannot run.
+    /// The kernel's pointers do not lead to a struct page.
+    #[error("cannot find the struct page of a memfd in kernel memory: {0}")]
+    NoStructPage(&'static str),
+    /// Two pages gave two bases.
+    #[error("the struct pages are not in one array: frame 0 is at {0:#x} by one page, at {1:#x} by a second")]
+    BasesDiffer(u64, u64),
+    /// A BPF program cannot be run.
     #[error(transparent)]
     Object(#[from] ObjectError),
 }
 
 /// Bytes of a page.
 const PAGE: usize = 4096;
-/// Attempts at a page that is moved while it is looked at.
+/// Attempts with a page that the kernel migrates between the readings of its frame.
 const ATTEMPTS: usize = 8;
 
-/// Finds the address of frame 0's struct page.
+/// Returns the address of the struct page of frame 0.
 pub fn find(object: &Object, layout: &Layout, proc: &Path) -> Result<u64, VmemmapError> {
     let page = rustix::param::page_size();
     if page != PAGE || !matches!(std::env::consts::ARCH, "x86_64" | "aarch64") {
@@ -51,18 +52,18 @@ pub fn find(object: &Object, layout: &Layout, proc: &Path) -> Result<u64, Vmemma
             std::env::consts::ARCH
         )));
     }
-    let (one, other) = (base(object, layout, proc)?, base(object, layout, proc)?);
-    if one == other {
-        Ok(one)
+    let (first, second) = (base(object, layout, proc)?, base(object, layout, proc)?);
+    if first == second {
+        Ok(first)
     } else {
-        Err(VmemmapError::Torn(one, other))
+        Err(VmemmapError::BasesDiffer(first, second))
     }
 }
 
-/// The base by one page.
+/// Finds the base by one page.
 fn base(object: &Object, layout: &Layout, proc: &Path) -> Result<u64, VmemmapError> {
-    let page = KnownPage::make().map_err(VmemmapError::Page)?;
-    let mut last = VmemmapError::Lost("the page is moved at every look");
+    let page = KnownPage::create().map_err(VmemmapError::Page)?;
+    let mut last = VmemmapError::NoStructPage("the kernel migrated the page at each attempt");
     for _ in 0..ATTEMPTS {
         let before = page.frame(proc)?;
         let found = page.struct_page(object, layout);
@@ -72,7 +73,7 @@ fn base(object: &Object, layout: &Layout, proc: &Path) -> Result<u64, VmemmapErr
         match found {
             Ok(address) => match address.checked_sub(before * PAGE_STRUCT as u64) {
                 Some(base) => return Ok(base),
-                None => last = VmemmapError::Lost("its address is too low"),
+                None => last = VmemmapError::NoStructPage("its address is too low for its frame number"),
             },
             Err(error) => last = error,
         }
@@ -80,20 +81,20 @@ fn base(object: &Object, layout: &Layout, proc: &Path) -> Result<u64, VmemmapErr
     Err(last)
 }
 
-/// A page of a file in memory that this process maps.
+/// The page of a memfd, mapped into this process.
 struct KnownPage {
     file: File,
     address: *mut libc::c_void,
 }
 
 impl KnownPage {
-    fn make() -> std::io::Result<Self> {
+    fn create() -> std::io::Result<Self> {
         let file = File::from(rustix::fs::memfd_create(
             "pintrace",
             rustix::fs::MemfdFlags::CLOEXEC,
         )?);
         file.write_all_at(&[1; PAGE], 0)?;
-        // SAFETY: a new mapping at an address of the kernel's choice, read by nobody but the look below.
+        // SAFETY: a new mapping at an address that the kernel chooses; only `frame` reads the mapping.
         let address = unsafe {
             libc::mmap(
                 std::ptr::null_mut(),
@@ -110,9 +111,9 @@ impl KnownPage {
         Ok(Self { file, address })
     }
 
-    /// Its frame number.
+    /// Returns the frame number of the page.
     fn frame(&self, proc: &Path) -> Result<u64, VmemmapError> {
-        // SAFETY: the page is mapped for reading as long as this lives; reading keeps it in memory.
+        // SAFETY: the page is mapped for reading as long as `self` lives. The read keeps the page in memory.
         let _ = unsafe { self.address.cast::<u8>().read_volatile() };
         let mut word = [0; 8];
         File::open(proc.join("self/pagemap"))
@@ -124,18 +125,20 @@ impl KnownPage {
         }
     }
 
-    /// Its struct page: task, open files, file, page cache, whose only entry it is.
+    /// Returns the address of the struct page, by task, open files, file and page cache. The page is the only entry of
+    /// the page cache.
     fn struct_page(&self, object: &Object, layout: &Layout) -> Result<u64, VmemmapError> {
         let task = object.probe_read(0)?.task;
         let fd = u64::try_from(self.file.as_raw_fd()).unwrap_or(0);
-        let file = file(object, layout, task, fd).ok_or(VmemmapError::Lost("no open file"))?;
+        let file = struct_file(object, layout, task, fd)
+            .ok_or(VmemmapError::NoStructPage("the descriptor has no struct file"))?;
         let first = object
             .read_u64(file + u64::from(layout.path.file_mapping))
             .and_then(|mapping| object.read_u64(mapping + u64::from(layout.path.mapping_first)))
-            .ok_or(VmemmapError::Lost("no page cache"))?;
-        // The lowest bits of a page cache entry that is no page are set (include/linux/xarray.h).
+            .ok_or(VmemmapError::NoStructPage("the file has no page cache"))?;
+        // An entry of the page cache that is not a page has one of the low bits set (include/linux/xarray.h).
         if first == 0 || first % PAGE_STRUCT as u64 != 0 {
-            return Err(VmemmapError::Lost("the page cache holds no page"));
+            return Err(VmemmapError::NoStructPage("the page cache has no page"));
         }
         Ok(first)
     }
@@ -143,16 +146,7 @@ impl KnownPage {
 
 impl Drop for KnownPage {
     fn drop(&mut self) {
-        // SAFETY: the mapping is this value's own, and nothing refers to it any more.
+        // SAFETY: `self` owns the mapping, and no reference to the mapping is left.
         unsafe { libc::munmap(self.address, PAGE) };
     }
-}
-
-/// The `struct file` behind a task's descriptor.
-pub fn file(object: &Object, layout: &Layout, task: u64, fd: u64) -> Option<u64> {
-    let path = &layout.path;
-    let files = object.read_u64(task + u64::from(path.task_files))?;
-    let table = object.read_u64(files + u64::from(path.files_fdt))?;
-    let array = object.read_u64(table + u64::from(path.fdt_fd))?;
-    object.read_u64(array + fd * 8).filter(|file| *file != 0)
 }

@@ -18,7 +18,9 @@ pub fn is_updating() -> bool {
 #[expect(clippy::panic, reason = "the assertion of a test")]
 pub fn assert_file(path: &Path, expected: &str) {
     let name = path.display();
-    if is_updating() {
+    // A file that is right stays untouched: tests beside this one may read it.
+    let is_right = || fs::read_to_string(path).is_ok_and(|text| text == expected);
+    if is_updating() && !is_right() {
         fs::write(path, expected).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}"));
