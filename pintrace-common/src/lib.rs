@@ -9,6 +9,7 @@ mod injected;
 
 pub mod counters;
 pub mod facts;
+pub mod folio;
 pub mod ledger;
 pub mod limits;
 pub mod mm_events;

@@ -1,6 +1,6 @@
 //! From a struct page to its folio: head page, size, and pins.
 
-use pintrace_common::facts::head_encoding;
+use pintrace_common::folio;
 
 use crate::{
     facts::{FACTS, MM_EVENT_FACTS},
@@ -11,9 +11,6 @@ use crate::{
 /// The folio of a page, as one number: head | order << 1 | pinned.
 #[derive(Clone, Copy)]
 pub struct Folio(pub u64);
-
-/// Mask of the bits below the alignment of a struct page. The bits hold the order and the flag.
-const PACKED: u64 = 63;
 
 impl Folio {
     /// Returns the folio of a page. [`Folio::is_none`] is true if the struct page cannot be read.
@@ -31,7 +28,7 @@ impl Folio {
     /// Returns the address of the head page's struct page.
     #[inline(always)]
     pub fn head(self) -> u64 {
-        self.0 & !PACKED
+        folio::head(self.0)
     }
 
     /// Returns the address after the last struct page.
@@ -50,7 +47,7 @@ impl Folio {
     /// none: the zero page, which the kernel returns in pages[] without a pin (`try_grab_folio`, `is_zero_folio`).
     #[inline(always)]
     pub fn is_pinned(self) -> bool {
-        self.0 & 1 == 1
+        folio::is_pinned(self.0)
     }
 
     /// Returns the number of pins on the folio. The number is exact for a large folio; for a small folio it is computed
@@ -63,16 +60,14 @@ impl Folio {
         }
         let refcount = kernel::u32_at(head + u64::from(FACTS.page_refcount()));
         let mapcount = kernel::u32_at(head + u64::from(FACTS.page_mapcount()));
-        let maps = mapcount.wrapping_add(1);
-        // A value above the reference count is no map count but a page type, in the same field.
-        let maps = if maps > refcount { 0 } else { maps };
+        let maps = folio::maps(refcount, mapcount.wrapping_add(1));
         u64::from((refcount - maps).checked_div(FACTS.pin_bias()).unwrap_or(0))
     }
 
     /// Returns log2 of the folio's number of pages.
     #[inline(always)]
     fn order(self) -> u64 {
-        self.0 >> 1 & 31
+        folio::order(self.0)
     }
 }
 
@@ -89,7 +84,7 @@ pub extern "C" fn pintrace_folio_of(page: u64) -> u64 {
         return 0;
     };
     let head = if link & 1 == 1 {
-        head_of_tail(page, link)
+        folio::head_of_tail(page, link, FACTS.head_encoding())
     } else if is_head(flags) && page & (VMEMMAP_PAGE - 1) == 0 {
         match head_behind_head(page) {
             Some(head) => head,
@@ -112,17 +107,6 @@ fn is_head(flags: u64) -> bool {
     flags >> (FACTS.pg_head() & 63) & 1 == 1
 }
 
-/// Returns the head page to which the link of a tail page points.
-#[inline(always)]
-fn head_of_tail(page: u64, link: u64) -> u64 {
-    let is_mask = link >> head_encoding::MASK_SHIFT == head_encoding::MASK_BITS;
-    if FACTS.head_encoding() == head_encoding::INFO && is_mask {
-        page & link
-    } else {
-        link - 1
-    }
-}
-
 /// Returns the head page of a page that seems to be a head and begins a page of vmemmap. If the vmemmap of a hugetlb
 /// folio is folded (`hugetlb_free_vmemmap`), each page of the folio's vmemmap shows the first one and seems to begin
 /// with a head. The next struct page is a tail and names the real head (`page_fixed_fake_head`,
@@ -132,7 +116,7 @@ fn head_behind_head(page: u64) -> Option<u64> {
     let next = page + (1 << (FACTS.page_struct_shift() & 31));
     let link = kernel::read_u64(next + u64::from(FACTS.page_compound_head()))?;
     Some(if link & 1 == 1 {
-        head_of_tail(next, link)
+        folio::head_of_tail(next, link, FACTS.head_encoding())
     } else {
         page
     })
@@ -182,24 +166,12 @@ impl Head {
 #[inline(always)]
 fn packed(head: u64, flags: u64, refcount: u32) -> u64 {
     if !is_head(flags) {
-        return head | u64::from(refcount >= FACTS.pin_bias());
+        return folio::pack(head, 0, refcount >= FACTS.pin_bias());
     }
     match kernel::read_u32(head + u64::from(FACTS.folio_nr_pages())) {
-        Some(pages) => head | u64::from(order_of(pages)) << 1 | 1,
+        Some(pages) => folio::pack(head, folio::order_of(pages), true),
         None => 0,
     }
-}
-
-/// Returns log2 of a folio's number of pages, which is a power of two.
-#[inline(always)]
-fn order_of(pages: u32) -> u32 {
-    let mut order = 0;
-    for shift in [16, 8, 4, 2, 1] {
-        if pages >> (order + shift) != 0 {
-            order += shift;
-        }
-    }
-    order
 }
 
 /// In `page.mapping`: the page belongs to no file (`PAGE_MAPPING_FLAGS`, include/linux/page-flags.h).

@@ -1,5 +1,6 @@
 //! The scan of one chunk of struct pages. The algorithm is the same for each [`Reader`].
 
+use pintrace_common::folio::order_of;
 use pintrace_common::scan::{CHUNK_PAGES, PAGE_STRUCT, ROW_CHUNKS, ROWS, ScanState};
 
 use crate::{blocks, facts::SCAN_FACTS, folio, maps};
@@ -107,7 +108,7 @@ fn free_pages<R: Reader>(reader: R, first: u64) -> u64 {
 #[inline(always)]
 fn folio_pages<R: Reader>(reader: R, first: u64) -> u64 {
     if folio::is_head(reader.u64_at(SCAN_FACTS.page_flags())) {
-        let order = folio::order_of(reader.u32_at(SCAN_FACTS.folio_nr_pages()));
+        let order = u64::from(order_of(reader.u32_at(SCAN_FACTS.folio_nr_pages())));
         blocks::aligned_pages(first, order)
     } else {
         0

@@ -1,5 +1,6 @@
 //! The check of a page that may be pinned.
 
+use pintrace_common::folio::order_of;
 use pintrace_common::scan::{
     BLOCK, CHUNK_PAGES, MAPPING_ANON, MAPPING_FILE, MAPPING_KSM, PAGE_STRUCT, PinnedFolio,
 };
@@ -89,19 +90,7 @@ pub fn is_head(flags: u64) -> bool {
 /// Returns log2 of the pages of the folio whose head is `at` bytes into the chunk.
 #[inline(always)]
 fn order_at(chunk: *mut u8, at: usize) -> u64 {
-    order_of(u32_at(chunk, at + SCAN_FACTS.folio_nr_pages() as usize))
-}
-
-/// Returns log2 of a folio's number of pages.
-#[inline(always)]
-pub fn order_of(pages: u32) -> u64 {
-    let mut order = 0u32;
-    for shift in [16, 8, 4, 2, 1] {
-        if pages >> (order + shift) != 0 {
-            order += shift;
-        }
-    }
-    u64::from(order)
+    u64::from(order_of(u32_at(chunk, at + SCAN_FACTS.folio_nr_pages() as usize)))
 }
 
 /// Returns the u32 at `at` bytes into the chunk; 0 outside the chunk.

@@ -1,5 +1,6 @@
 //! The pinned folios of one scan, as runs of equal folios, with a search by frame.
 
+use pintrace_common::folio;
 use pintrace_common::scan::PinnedFolio;
 
 use pintrace_kernel::layout::PIN_BIAS;
@@ -152,12 +153,7 @@ impl Folios {
 
 /// Returns how often a small folio is mapped.
 fn maps(found: &PinnedFolio) -> u32 {
-    // More maps than references: the field is a `page_type`, which shares the word with `_mapcount`.
-    if found.mapcount > found.refcount {
-        0
-    } else {
-        found.mapcount
-    }
+    folio::maps(found.refcount, found.mapcount)
 }
 
 /// Returns the number of pins on a folio, or the reason why the folio counts as not pinned.

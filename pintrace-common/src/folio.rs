@@ -1,0 +1,117 @@
+//! The arithmetic of struct pages: a folio as one number, its order, its head page, and the references of page tables.
+
+#![expect(
+    clippy::inline_always,
+    reason = "a call costs a BPF program more than these functions do"
+)]
+
+use crate::facts::head_encoding;
+
+/// Mask of the bits below the alignment of a struct page. The bits hold the order and the flag.
+const PACKED: u64 = 63;
+
+/// Packs a folio into one number: head | order << 1 | pinned. `head` is aligned to 64 bytes, and `order` is below 32.
+#[inline(always)]
+pub fn pack(head: u64, order: u32, pinned: bool) -> u64 {
+    head | u64::from(order) << 1 | u64::from(pinned)
+}
+
+/// Returns the address of the head page's struct page.
+#[inline(always)]
+pub fn head(packed: u64) -> u64 {
+    packed & !PACKED
+}
+
+/// Returns log2 of the number of pages.
+#[inline(always)]
+pub fn order(packed: u64) -> u64 {
+    packed >> 1 & 31
+}
+
+/// Returns true if the folio may carry a pin.
+#[inline(always)]
+pub fn is_pinned(packed: u64) -> bool {
+    packed & 1 == 1
+}
+
+/// Returns log2 of a folio's number of pages, which is a power of two.
+#[inline(always)]
+pub fn order_of(pages: u32) -> u32 {
+    let mut order = 0;
+    for shift in [16, 8, 4, 2, 1] {
+        if pages >> (order + shift) != 0 {
+            order += shift;
+        }
+    }
+    order
+}
+
+/// Returns the head page that `link` of the tail page `page` leads to. `encoding` is one of [`head_encoding`].
+#[inline(always)]
+pub fn head_of_tail(page: u64, link: u64, encoding: u32) -> u64 {
+    let is_mask = link >> head_encoding::MASK_SHIFT == head_encoding::MASK_BITS;
+    if encoding == head_encoding::INFO && is_mask {
+        page & link
+    } else {
+        link - 1
+    }
+}
+
+/// Returns how many page table entries map a small page, from its number of references and the number in `_mapcount`
+/// plus one. A value above the number of references is no map count but a page type, in the same field
+/// (`page.page_type`).
+#[inline(always)]
+pub fn maps(references: u32, mapcount: u32) -> u32 {
+    if mapcount > references { 0 } else { mapcount }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: u64 = 0xffff_ea00_0400_0040;
+
+    #[test]
+    fn a_packed_folio_gives_back_its_parts() {
+        for order in [0, 1, 9, 18, 31] {
+            for pinned in [false, true] {
+                let packed = pack(HEAD, order, pinned);
+                let parts = (head(packed), order_of_packed(packed), is_pinned(packed));
+                assert_eq!(parts, (HEAD, order, pinned));
+            }
+        }
+    }
+
+    fn order_of_packed(packed: u64) -> u32 {
+        u32::try_from(order(packed)).unwrap()
+    }
+
+    #[test]
+    fn the_order_is_log2_of_each_power_of_two() {
+        for order in 0..32 {
+            assert_eq!(order_of(1 << order), order);
+        }
+    }
+
+    #[test]
+    fn a_pointer_leads_to_the_head_whatever_the_encoding() {
+        for encoding in [head_encoding::POINTER, head_encoding::INFO] {
+            assert_eq!(head_of_tail(HEAD + 128, HEAD | 1, encoding), HEAD);
+        }
+    }
+
+    #[test]
+    fn a_mask_leads_to_the_head_where_the_kernel_has_masks() {
+        // The struct pages of a folio of order 9 are 32 KiB, aligned to 32 KiB.
+        let head = 0xffff_ea00_0400_0000;
+        let mask = !(0x8000 - 1) | 1;
+        assert_eq!(head_of_tail(head + 64 * 511, mask, head_encoding::INFO), head);
+    }
+
+    #[test]
+    fn a_page_type_is_no_map_count() {
+        assert_eq!(maps(1025, 1), 1);
+        assert_eq!(maps(1025, 1025), 1025);
+        assert_eq!(maps(1024, 0xf000_0001), 0);
+    }
+}
