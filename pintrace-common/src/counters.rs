@@ -63,7 +63,7 @@ counters! {
         OwnerCellsFull = "owner_cells_full", "kernel", "Pages pinned on a folio that too many owners share: counted on the right folio, shown under another owner.";
         ExtentTableFull = "extent_table_full", "kernel", "Long-term pins that found no free extent: counted in their account alone, without address and age.";
         AccountTableFull = "account_table_full", "kernel", "Pin calls that found no free account: counted, shown under no process.";
-        CallSlotsFull = "call_slots_full", "kernel", "Pin calls that could not be marked as in flight: releases inside such a call count as releases of its caller.";
+        CallTableFull = "call_table_full", "kernel", "Pin calls that found no room in the table of calls in flight: releases inside such a call count as releases of its caller.";
         PagesUnreadable = "pages_unreadable", "kernel", "Pages whose struct page or pages[] entry could not be read.";
         CellContended = "cell_contended", "kernel", "Pages whose table cell changed at every attempt to update it.";
         StackLost = "stack_lost", "kernel", "Kernel stacks that could not be stored: the subsystem is taken from the caller alone.";

@@ -43,7 +43,7 @@ pub fn probe_pin_user_pages_remote(ctx: ProbeContext) -> u32 {
         count::loss(Loss::ProbeMissed, 1);
     }
     if maps::PROBED.insert(bpf_get_current_pid_tgid(), call, 0).is_err() {
-        count::loss(Loss::CallSlotsFull, 1);
+        count::loss(Loss::CallTableFull, 1);
     }
     0
 }

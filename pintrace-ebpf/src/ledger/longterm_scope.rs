@@ -28,7 +28,7 @@ pub fn mark() -> bool {
         Ok(()) => {}
         Err(EEXIST) => return false,
         Err(_) => {
-            count::loss(Loss::CallSlotsFull, 1);
+            count::loss(Loss::CallTableFull, 1);
             return false;
         }
     }

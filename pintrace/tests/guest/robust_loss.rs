@@ -216,8 +216,8 @@ fn other_tables_that_are_full_are_counted_by_name_and_falsify_no_total() {
         assert!(lost(&json, name) > 0, "{name}: {}", json["loss"]);
     }
     // Whether two calls overlap is the scheduler's choice: without preemption they may not.
-    if lost(&json, "call_slots_full") == 0 {
-        println!("left out: call_slots_full: no two calls overlapped");
+    if lost(&json, "call_table_full") == 0 {
+        println!("left out: call_table_full: no two calls overlapped");
     }
     exact_but_for_skipped(&json, 4 * 16384 + 2 * 64 + 64, 16384);
 }

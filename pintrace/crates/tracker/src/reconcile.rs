@@ -41,7 +41,7 @@ const LEDGER_LOSSES: &[Loss] = &[
     Loss::AccountTableFull,
     Loss::PagesUnreadable,
     Loss::CellContended,
-    Loss::CallSlotsFull,
+    Loss::CallTableFull,
     Loss::RecursionMissed,
     Loss::ProbeMissed,
 ];
