@@ -37,11 +37,11 @@ pub enum MappingChange {
     Munmap,
     /// mmap(2) replaced the mapping with another mapping.
     MmapOver,
-    /// mremap(2) moved or shrank the mapping.
+    /// mremap(2) moved the pages to another address.
     Mremap,
     /// brk(2) unmapped the range.
     Brk,
-    /// Another system call, or the kernel itself, unmapped the range.
+    /// The kernel unmapped the range for another reason: another system call, or mremap(2) without a move of the pages.
     Unmap,
     /// `MADV_DONTNEED` dropped the pages.
     Dontneed,

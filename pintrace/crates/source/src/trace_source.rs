@@ -172,7 +172,7 @@ impl TraceSource {
         records
     }
 
-    /// Returns the balance of vmstat and ledger, adjusted by the reconciliations. Takes up to [`SAMPLE_READINGS`]
+    /// Returns the balance of vmstat and ledger, adjusted by the reconciliations. Takes up to `SAMPLE_READINGS`
     /// readings while vmstat and ledger differ, because pins in flight pass.
     pub fn balance(&self, adjustment: Adjustment) -> Result<BalanceSampled, LedgerError> {
         let Some(baseline) = self.baseline else {
