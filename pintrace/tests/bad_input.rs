@@ -352,7 +352,7 @@ fn a_recording_that_another_process_writes_is_not_replaced() {
     let other = fs::File::open(&path).unwrap();
     other.lock().unwrap();
     let output = pintrace(&["record", "-o", path.to_str().unwrap()]);
-    failed(&output, &path, "another pintrace is writing to it");
+    failed(&output, &path, "another pintrace is writing to this file");
     assert_eq!(fs::read(&path).unwrap(), content);
 }
 
