@@ -135,10 +135,10 @@ fn top_works_exactly_where_doctor_says_that_it_can() {
 
 #[test]
 fn a_user_who_is_not_root_is_told_to_use_sudo() {
-    cannot_trace(&unprivileged(&["top", "--once"]), "run it again with sudo");
+    cannot_trace(&unprivileged(&["top", "--once"]), "run the command again with sudo");
     cannot_trace(
         &unprivileged(&["serve", "--web.listen-address", "127.0.0.1:0"]),
-        "run it again with sudo",
+        "run the command again with sudo",
     );
 }
 
@@ -169,7 +169,7 @@ fn doctor_explains_each_purpose_and_lists_them_for_an_unknown_one() {
         let output = pintrace(&["doctor", "--explain", purpose]);
         assert_eq!(code(&output), 0);
         let text = String::from_utf8_lossy(&output.stdout);
-        assert!(text.contains("without it is lost: "), "{text}");
+        assert!(text.contains("lost without this hook: "), "{text}");
     }
     let output = pintrace(&["doctor", "--explain", "everything"]);
     assert_eq!(code(&output), 2);
