@@ -314,7 +314,7 @@ fn a_bad_allow_file_is_wrong_usage_and_no_command_runs() {
     fs::write(&bytes, b"\xff\xfe").unwrap();
     let trace = folder.path().join("ran");
     for (path, why) in [
-        (&path, ":3: no such kind; there are cow-after-pin"),
+        (&path, ":3: no such kind: the kinds are cow-after-pin"),
         (&bytes, ": stream did not contain valid UTF-8"),
         (&missing, ": No such file"),
     ] {
