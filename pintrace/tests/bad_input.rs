@@ -135,7 +135,10 @@ fn top_works_exactly_where_doctor_says_that_it_can() {
 
 #[test]
 fn a_user_who_is_not_root_is_told_to_use_sudo() {
-    cannot_trace(&unprivileged(&["top", "--once"]), "run the command again with sudo");
+    cannot_trace(
+        &unprivileged(&["top", "--once"]),
+        "run the command again with sudo",
+    );
     cannot_trace(
         &unprivileged(&["serve", "--web.listen-address", "127.0.0.1:0"]),
         "run the command again with sudo",

@@ -77,7 +77,10 @@ impl SessionRun<'_> {
                 drop(session);
                 // pintrace does not kill the command.
                 if let Some(command) = &mut command {
-                    writeln!(messages, "pintrace: the command continues and is no longer recorded")?;
+                    writeln!(
+                        messages,
+                        "pintrace: the command continues and is no longer recorded"
+                    )?;
                     command.finish(&mut stops).await;
                 }
                 Ok(SessionEnd::Failed(Exit::Failed))

@@ -43,6 +43,9 @@ mod tests {
             assert_eq!(id(&few, name), id(&all, name), "{name}");
             found += usize::from(id(&few, name).is_some());
         }
-        assert!(found > 20, "the BTF of this kernel has only {found} of the functions");
+        assert!(
+            found > 20,
+            "the BTF of this kernel has only {found} of the functions"
+        );
     }
 }

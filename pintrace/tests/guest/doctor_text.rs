@@ -16,9 +16,7 @@ fn the_text_has_a_line_for_each_hook_and_no_problem() {
         ended.out
     );
     assert!(
-        ended
-            .out
-            .contains("trace    pins and releases can be traced"),
+        ended.out.contains("trace    pins and releases can be traced"),
         "{}",
         ended.out
     );

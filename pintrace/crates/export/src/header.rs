@@ -108,5 +108,6 @@ pub(super) fn probes(snapshot: &Snapshot) -> String {
 /// Returns the number of functions that could not be hooked; `None` if all functions are hooked.
 pub(super) fn missing(snapshot: &Snapshot) -> Option<String> {
     let count = snapshot.started.missing.len();
-    (count > 0).then(|| format!("missing hooks: {count}. See pintrace doctor for the events that are not seen"))
+    (count > 0)
+        .then(|| format!("missing hooks: {count}. See pintrace doctor for the events that are not seen"))
 }

@@ -100,7 +100,9 @@ impl Server {
                 Some(_) = connections.join_next() => continue,
                 accepted = accept(&self.listener, &permits) => accepted,
             };
-            let Some((stream, permit)) = accepted else { continue };
+            let Some((stream, permit)) = accepted else {
+                continue;
+            };
             let snapshots = snapshots.clone();
             let limits = self.limits;
             connections.spawn(async move {

@@ -110,12 +110,7 @@ impl Tracker {
                 } else {
                     Extent::INEXACT_MARKS
                 };
-                extents.partially_released(
-                    Nanos(released.header.time_ns),
-                    released.header.id,
-                    marks,
-                    out,
-                );
+                extents.partially_released(Nanos(released.header.time_ns), released.header.id, marks, out);
             }
             Record::ProcessExited(exited) => {
                 accounts.process_exited(exited.header.id, exited.header.time_ns);

@@ -45,10 +45,7 @@ fn loss_case(result: &CheckResult<'_>) -> TestCase {
         .collect();
     let status = match (lines.is_empty(), result.loss_fails()) {
         (true, _) => TestCaseStatus::success(),
-        (false, true) => failure(
-            "Events were lost, so findings may be missing.",
-            &lines.join("\n"),
-        ),
+        (false, true) => failure("Events were lost, so findings may be missing.", &lines.join("\n")),
         (false, false) => skipped(&format!("allowed: {}", lines.join(" "))),
     };
     case("pintrace", "loss", status)

@@ -121,7 +121,8 @@ fn warnings(snapshot: &Snapshot, allowed: &AllowFile) -> Vec<String> {
             format!("not seen: {lost} ({function} could not be hooked: {why})")
         });
     let unread = (!snapshot.balance.vmstat_readable).then(|| {
-        "the pin counters of /proc/vmstat cannot be read, so the ledger was not compared with vmstat".to_owned()
+        "the pin counters of /proc/vmstat cannot be read, so the ledger was not compared with vmstat"
+            .to_owned()
     });
     unused.chain(missing).chain(unread).collect()
 }

@@ -63,6 +63,8 @@ pub(super) fn run(session: &mut TraceSession, first: &[Event]) -> SelfTest {
         pinned,
         released,
         unaccounted,
-        text: format!("pinned and released 1 page; the hooks saw {pinned} pinned, {released} released; {agree}"),
+        text: format!(
+            "pinned and released 1 page; the hooks saw {pinned} pinned, {released} released; {agree}"
+        ),
     }
 }

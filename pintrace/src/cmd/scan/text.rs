@@ -12,7 +12,15 @@ use pintrace_text::{pad_left, pad_right, width};
 use super::Scan;
 
 /// Titles of the columns of processes. The first [`NUMBERS`] columns hold numbers.
-const TITLES: [&str; 7] = ["PID", "PAGES", "BYTES", "SHARED", "KIND", "DESCRIPTORS", "COMMAND"];
+const TITLES: [&str; 7] = [
+    "PID",
+    "PAGES",
+    "BYTES",
+    "SHARED",
+    "KIND",
+    "DESCRIPTORS",
+    "COMMAND",
+];
 /// The number of columns that are aligned on the right.
 const NUMBERS: usize = 4;
 
@@ -88,7 +96,10 @@ fn unreadable(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
         reasons.push(format!("{} descriptors", unreadable.descriptors));
     }
     if unreadable.ended > 0 {
-        reasons.push(format!("{} processes that ended during the scan", unreadable.ended));
+        reasons.push(format!(
+            "{} processes that ended during the scan",
+            unreadable.ended
+        ));
     }
     if !reasons.is_empty() {
         writeln!(out, "not read: {}", reasons.join(", "))?;
