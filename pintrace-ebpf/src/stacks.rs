@@ -53,9 +53,9 @@ pub struct Opened {
 const NONE: i64 = i64::MIN;
 
 impl Opened {
-    /// Returns the state of a call that has opened no account and no extent.
+    /// Returns the record of a call that has opened neither an account nor an extent.
     #[inline(always)]
-    pub fn nothing(when: When) -> Self {
+    pub fn new(when: When) -> Self {
         Self {
             when,
             stack: NONE,

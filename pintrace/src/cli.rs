@@ -1,4 +1,4 @@
-//! The command line: the commands, and the exit code for each error.
+//! Parses the command line, runs the command, and maps each error to an exit code.
 
 use std::io::{self, Write};
 
@@ -29,17 +29,17 @@ pub struct Cli {
 pub enum Command {
     /// Show which processes hold pins now.
     Top(cmd::top::Args),
-    /// Find every page that is pinned now, whenever it was pinned; attaches no hooks.
+    /// Scan memory for all pages that are pinned now, at whatever time they were pinned; attaches no hooks.
     Scan(cmd::scan::Args),
-    /// Record a trace into a file, while a command runs or until a signal comes.
+    /// Record a trace into a file, while a command runs or until a signal arrives.
     Record(cmd::record::Args),
-    /// Run a command, and fail if there were findings or losses meanwhile: for tests and CI.
+    /// Run a command, and fail if findings or losses occur while the command runs: for tests and CI.
     Check(cmd::check::Args),
-    /// Report what a recording contains.
+    /// Report the content of a recording.
     Report(cmd::report::Args),
     /// Serve metrics to Prometheus.
     Serve(cmd::serve::Args),
-    /// Report what this kernel offers, which hooks were chosen, and what is missing.
+    /// Report the abilities of this kernel, the chosen hooks, and the missing hooks.
     Doctor(cmd::doctor::Args),
 }
 
@@ -59,12 +59,12 @@ pub fn main() -> Exit {
     result.unwrap_or_else(|error| failed(&error))
 }
 
-/// Prints an error and gives its exit code. A broken pipe is not a failure: the reader has ended.
+/// Prints an error and returns its exit code. A broken pipe is no failure: the reader has closed the pipe.
 fn failed(error: &anyhow::Error) -> Exit {
     if is_broken_pipe(error) {
         return Exit::Done;
     }
-    // If stderr is closed too, the exit code alone has to tell.
+    // If stderr is closed too, the exit code is the only message.
     let _ = writeln!(io::stderr(), "pintrace: {}", describe(error));
     if error.is::<cmd::trace_args::CannotTrace>() {
         return Exit::CannotTrace;
@@ -72,7 +72,8 @@ fn failed(error: &anyhow::Error) -> Exit {
     Exit::Failed
 }
 
-/// An error with its causes, each once: many errors name their cause themselves, followed by a remedy.
+/// Returns an error with its causes. A cause that the text names already is left out, because many errors name their
+/// cause and add a remedy.
 fn describe(error: &anyhow::Error) -> String {
     error
         .chain()

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-/// How a command ended. The codes are part of the interface.
+/// The end of a command. The exit codes are part of the interface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Exit {
-    /// The command did what it was asked to do. A broken pipe counts as done.
+    /// The command succeeded. A broken pipe counts as success.
     #[default]
     Done,
     /// The command failed at run time.
@@ -14,14 +14,14 @@ pub enum Exit {
     Usage,
     /// This kernel or the privileges of this process allow neither tracing nor scanning.
     CannotTrace,
-    /// `check` or `doctor` ran to its end and found issues.
+    /// `check` or `doctor` succeeded and found issues.
     IssuesFound,
     /// The exit code of the command that `record` or `check` ran.
     Command(u8),
 }
 
 impl Exit {
-    /// The number.
+    /// Returns the exit code.
     #[must_use]
     pub const fn code(self) -> u8 {
         match self {

@@ -1,4 +1,4 @@
-//! pintrace shows who holds pinned memory, and since when.
+//! pintrace shows which processes hold pinned memory, and since when.
 //!
 //! This crate holds the commands, and the pipeline that connects a source of events to its sinks. All other code is in
 //! the crates below `pintrace/crates`.

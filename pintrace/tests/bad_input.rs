@@ -135,10 +135,13 @@ fn top_works_exactly_where_doctor_says_that_it_can() {
 
 #[test]
 fn a_user_who_is_not_root_is_told_to_use_sudo() {
-    cannot_trace(&unprivileged(&["top", "--once"]), "run it again with sudo");
+    cannot_trace(
+        &unprivileged(&["top", "--once"]),
+        "run the command again with sudo",
+    );
     cannot_trace(
         &unprivileged(&["serve", "--web.listen-address", "127.0.0.1:0"]),
-        "run it again with sudo",
+        "run the command again with sudo",
     );
 }
 
@@ -169,7 +172,7 @@ fn doctor_explains_each_purpose_and_lists_them_for_an_unknown_one() {
         let output = pintrace(&["doctor", "--explain", purpose]);
         assert_eq!(code(&output), 0);
         let text = String::from_utf8_lossy(&output.stdout);
-        assert!(text.contains("without it is lost: "), "{text}");
+        assert!(text.contains("lost without this hook: "), "{text}");
     }
     let output = pintrace(&["doctor", "--explain", "everything"]);
     assert_eq!(code(&output), 2);
@@ -314,7 +317,7 @@ fn a_bad_allow_file_is_wrong_usage_and_no_command_runs() {
     fs::write(&bytes, b"\xff\xfe").unwrap();
     let trace = folder.path().join("ran");
     for (path, why) in [
-        (&path, ":3: no such kind; there are cow-after-pin"),
+        (&path, ":3: no such kind: the kinds are cow-after-pin"),
         (&bytes, ": stream did not contain valid UTF-8"),
         (&missing, ": No such file"),
     ] {
@@ -352,7 +355,7 @@ fn a_recording_that_another_process_writes_is_not_replaced() {
     let other = fs::File::open(&path).unwrap();
     other.lock().unwrap();
     let output = pintrace(&["record", "-o", path.to_str().unwrap()]);
-    failed(&output, &path, "another pintrace is writing to it");
+    failed(&output, &path, "another pintrace is writing to this file");
     assert_eq!(fs::read(&path).unwrap(), content);
 }
 

@@ -39,7 +39,7 @@ fn more(ctx: *mut c_void, parameters: u32, pins: u64) -> bool {
         return false;
     }
     let now = Chunks::find(folio.head()).map_or(0, Word::load);
-    let mut opened = Opened::nothing(When::in_trampoline());
+    let mut opened = Opened::new(When::in_trampoline());
     let owner = if now == 0 || now == MULTI_OWNER_MARK {
         let (pid_tgid, started) = pinner(0);
         let key = AccountKey {

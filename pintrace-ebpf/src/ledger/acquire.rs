@@ -55,7 +55,7 @@ pub fn acquired_by(
         longterm: u32::from(longterm),
         started,
     };
-    let mut opened = Opened::nothing(stack);
+    let mut opened = Opened::new(stack);
     let account = accounts::find_or_open(ctx, &key, &mut opened);
     let opening = if longterm || observer::wants_short_term_extents() {
         extents::begin(ctx, account, call, &mut opened)

@@ -1,4 +1,4 @@
-//! The command that runs during a session, as the user who called sudo.
+//! Runs a command during a session, as the user who called sudo.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -18,7 +18,7 @@ pub(super) struct SpawnError {
 }
 
 impl SpawnError {
-    /// The exit code that shells use: 127 for a command that does not exist, 126 for one that cannot be run.
+    /// Returns the exit code that shells use: 127 if the command does not exist, 126 if the command cannot be run.
     pub(super) fn exit_code(&self) -> u8 {
         if self.source.kind() == io::ErrorKind::NotFound {
             127
@@ -33,7 +33,7 @@ pub(super) struct Child {
     process: tokio::process::Child,
 }
 
-/// Starts a command; `None` for an empty command line.
+/// Starts a command. Returns `None` for an empty command line.
 pub(super) fn spawn(command: &[String]) -> Result<Option<Child>, SpawnError> {
     let [program, arguments @ ..] = command else {
         return Ok(None);
@@ -52,7 +52,7 @@ pub(super) fn spawn(command: &[String]) -> Result<Option<Child>, SpawnError> {
     }
 }
 
-/// The user and group that called sudo, if this process runs as root under sudo.
+/// Returns the user and group that called sudo, if this process runs as root under sudo.
 fn sudo_user() -> Option<(u32, u32)> {
     let id = |name: &str| std::env::var(name).ok()?.parse().ok();
     rustix::process::geteuid()
@@ -61,8 +61,8 @@ fn sudo_user() -> Option<(u32, u32)> {
 }
 
 impl Child {
-    /// Waits for the end of the command and gives its exit code, 128 + n for signal n. Signals that come meanwhile are
-    /// passed on, except SIGINT, which a terminal sends to the command itself.
+    /// Waits for the end of the command and returns its exit code, or 128 + n if signal n killed the command. Passes
+    /// signals on to the command, except SIGINT, which the terminal sends to the command too.
     pub(super) async fn finish(&mut self, stops: &mut Stops) -> i32 {
         loop {
             tokio::select! {

@@ -1,4 +1,4 @@
-//! The commands, one file or folder each: `Args` is the command line, `run` runs the command.
+//! The commands, one file or folder each. `Args` is the command line, and `run` runs the command.
 
 pub mod check;
 mod child;

@@ -1,23 +1,24 @@
-//! Drops the capabilities that are needed only for attaching hooks.
+//! Drops the capabilities that only attaching hooks needs.
 
 use anyhow::Context as _;
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs};
 
 use pintrace_kernel::environment::CAPABILITIES;
 
-/// Keeps the capabilities that reading maps needs, and drops the others for good. The caller has to be the only thread
-/// of the process: each thread has its own capabilities, and later threads inherit those that are left.
+/// Keeps the capabilities that reading maps needs, and drops all other capabilities permanently. The caller has to be the
+/// only thread of the process: each thread has its own capabilities, and a later thread inherits the capabilities of the
+/// caller.
 pub(super) fn give_up(use_of: Uses) -> anyhow::Result<()> {
     drop_capabilities(use_of).context("cannot give up privileges after attaching")
 }
 
-/// What the session does after all hooks are attached.
+/// The work of the session after all hooks are attached.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Uses {
-    /// A command runs, perhaps as another user, and signals are passed on to it.
+    /// The session passes signals on to a command that may run as another user, which needs CAP_KILL.
     pub(super) command: bool,
-    /// Memory is scanned: reading the frame numbers in page tables needs CAP_SYS_ADMIN, and for processes of other users
-    /// CAP_SYS_PTRACE, and CAP_DAC_READ_SEARCH for their files in /proc.
+    /// The session scans memory. Reading the frame numbers in page tables needs CAP_SYS_ADMIN. Processes of other users
+    /// need CAP_SYS_PTRACE, and their files in /proc CAP_DAC_READ_SEARCH.
     pub(super) processes: bool,
 }
 
@@ -59,16 +60,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn maps_stay_readable_and_nothing_else_is_kept() {
+    fn only_the_capabilities_that_reading_maps_and_signals_need_are_kept() {
         let all = CapabilitySet::from_bits_retain(u64::MAX);
-        let nothing = Uses::default();
+        let neither = Uses::default();
         let command = Uses {
             command: true,
-            ..nothing
+            ..neither
         };
-        assert_eq!(kept(all, nothing), CapabilitySet::BPF);
-        assert_eq!(kept(all, command) - kept(all, nothing), CapabilitySet::KILL);
-        let older = CapabilitySet::SYS_ADMIN;
-        assert!((older & kept(older, nothing)).contains(CapabilitySet::SYS_ADMIN));
+        assert_eq!(kept(all, neither), CapabilitySet::BPF);
+        assert_eq!(kept(all, command) - kept(all, neither), CapabilitySet::KILL);
+        let without_cap_bpf = CapabilitySet::SYS_ADMIN;
+        assert!((without_cap_bpf & kept(without_cap_bpf, neither)).contains(CapabilitySet::SYS_ADMIN));
     }
 }

@@ -27,7 +27,7 @@ pub struct Args {
     /// Stop after this time, such as 30s or 10m.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Duration>,
-    /// The time between two samples of the figures.
+    /// The time between two samples, such as 500ms or 2s.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     pub interval: Duration,
     /// Record while this command runs, and exit with its exit code. The command runs as the user who called sudo.
@@ -72,7 +72,7 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
     Ok(exit(&stopped))
 }
 
-/// The pages pinned, the comparison with vmstat, and the losses.
+/// Returns the pages pinned, the comparison with vmstat, and the losses.
 fn summary(snapshot: &Snapshot) -> String {
     let balance = &snapshot.balance;
     let seconds = snapshot.duration.as_secs();
@@ -86,7 +86,7 @@ fn summary(snapshot: &Snapshot) -> String {
             balance.vmstat_acquired, balance.vmstat_released, balance.gup_retry, balance.unaccounted
         )
     } else {
-        "vmstat: cannot be read (needs root), so nothing can be checked against them".to_owned()
+        "vmstat: cannot be read (needs root), so the ledger is not compared with vmstat".to_owned()
     };
     let lost: Vec<_> = snapshot.loss.iter().filter(|(_, count)| *count != 0).collect();
     let lost = if lost.is_empty() {
@@ -108,7 +108,8 @@ fn summary(snapshot: &Snapshot) -> String {
             );
         }
         lines.push(
-            "not seen: who pins and releases, and when: memory was looked at, and nothing traced".to_owned(),
+            "not seen: pins and releases with thread, time and stack (memory was scanned, nothing was traced)"
+                .to_owned(),
         );
     }
     let missing = snapshot.started.missing.iter();

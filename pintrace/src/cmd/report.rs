@@ -1,4 +1,4 @@
-//! `pintrace report`: reports what a recording contains. Needs no privileges, and runs on any kernel.
+//! `pintrace report`: reports the content of a recording. The command needs no privileges and runs on any kernel.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Write};
@@ -11,7 +11,7 @@ use pintrace_export::{json, report};
 use pintrace_model::Model;
 use pintrace_record::{ReadError, Reader};
 
-/// The width of a report: fixed, since reports are mailed and pasted.
+/// The width of a report in columns. The width is fixed, because reports are mailed and pasted.
 const WIDTH: usize = 100;
 
 /// The command line of `report`.
@@ -59,7 +59,7 @@ pub fn run(args: &Args, out: &mut dyn Write, warnings: &mut dyn Write) -> anyhow
     }
 }
 
-/// Applies all readable events to the model; gives the error if one ended the reading.
+/// Applies all readable events to the model. Returns the error if an error ended the reading.
 fn fold(reader: &mut Reader<impl Read>, model: &mut Model) -> Option<ReadError> {
     for event in reader {
         match event {
@@ -79,7 +79,7 @@ fn open(path: &Path) -> anyhow::Result<File> {
     Ok(file)
 }
 
-/// A path without control characters.
+/// Returns a path with control characters escaped.
 fn named(path: &Path) -> String {
     pintrace_model::text::printable(&path.display().to_string())
 }

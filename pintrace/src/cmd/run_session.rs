@@ -1,4 +1,4 @@
-//! Runs a session into sinks, while a command runs or until a signal or a time limit.
+//! Runs a session and delivers its events to sinks, until a command ends, a signal arrives or a time limit passes.
 
 use std::io::Write;
 use std::time::Duration;
@@ -13,23 +13,23 @@ use super::privileges::{self, Uses};
 use super::signals::Stops;
 use super::trace_args::{TraceArgs, start};
 
-/// A session to run, and its end.
+/// The options of a session, and the conditions that end the session.
 pub(super) struct SessionRun<'a> {
     /// The options of the session.
     pub(super) live: &'a TraceArgs,
-    /// The command that runs during the session; empty for none.
+    /// The command that runs during the session; empty for no command.
     pub(super) command: &'a [String],
-    /// How often figures are sampled.
+    /// The time between two samples.
     pub(super) interval: Duration,
-    /// The time after which the session ends, unless the command or a signal ends it earlier.
+    /// The time after which the session ends, unless the command or a signal ends the session earlier.
     pub(super) limit: Option<Duration>,
 }
 
-/// How a session ended.
+/// The end of a session.
 pub(super) enum SessionEnd {
-    /// In order.
+    /// The session ended in order.
     Ended(Stopped),
-    /// The command could not be run, or a sink failed. The message is printed already.
+    /// The command could not be run, or a sink failed. The message is already printed.
     Failed(Exit),
 }
 
@@ -51,10 +51,10 @@ impl SessionRun<'_> {
         sinks: &mut [&mut dyn Sink],
         messages: &mut dyn Write,
     ) -> anyhow::Result<SessionEnd> {
-        // Before the session starts, so that a signal ends it in order from now on.
+        // Listen before the session starts, so that a signal ends the session in order.
         let mut stops = Stops::listen()?;
         let (mut session, first) = start(self.live, self.command.to_vec())?;
-        // After all hooks are attached, so that they see everything that the command does.
+        // Start the command after all hooks are attached, so that the hooks see each call of the command.
         let mut command = match child::spawn(self.command) {
             Ok(command) => command,
             Err(error) => {
@@ -62,7 +62,7 @@ impl SessionRun<'_> {
                 return Ok(SessionEnd::Failed(Exit::Command(error.exit_code())));
             }
         };
-        // After the command has started, which must have all capabilities of its user.
+        // Drop capabilities after the command has started, because the command must have all capabilities of its user.
         let uses = Uses {
             command: command.is_some(),
             processes: session.reads_processes(),
@@ -73,13 +73,13 @@ impl SessionRun<'_> {
             Ok(stopped) => Ok(SessionEnd::Ended(stopped)),
             Err(RunError::Sink(error)) => {
                 writeln!(messages, "pintrace: {error}")?;
-                // Detaches the hooks: they must not cost anything without a recording.
+                // Detaches the hooks, which would slow down the command without a recording.
                 drop(session);
                 // pintrace does not kill the command.
                 if let Some(command) = &mut command {
                     writeln!(
                         messages,
-                        "pintrace: the command continues, and is not recorded any more"
+                        "pintrace: the command continues and is no longer recorded"
                     )?;
                     command.finish(&mut stops).await;
                 }
@@ -90,15 +90,15 @@ impl SessionRun<'_> {
     }
 }
 
-/// The exit code of the command, or 0 without a command.
+/// Returns the exit code of the command, or 0 without a command.
 pub(super) fn exit(stopped: &Stopped) -> Exit {
     stopped
         .exit_code
         .map_or(Exit::Done, |code| Exit::Command(u8::try_from(code).unwrap_or(1)))
 }
 
-/// Waits for the end of the command, the time limit or a signal, whichever comes first. With a command, signals are
-/// passed on to the command instead.
+/// Waits for the first of three events: the end of the command, the time limit, a signal. With a command, a signal is
+/// passed on to the command and does not end the wait.
 async fn until_done(limit: Option<Duration>, command: Option<&mut Child>, stops: &mut Stops) -> Stopped {
     let time = async {
         match limit {

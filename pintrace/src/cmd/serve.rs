@@ -1,4 +1,4 @@
-//! `pintrace serve`: a scrape endpoint for Prometheus.
+//! `pintrace serve`: serves metrics to Prometheus.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -22,11 +22,11 @@ use super::trace_args::{TraceArgs, duration, start};
 /// The command line of `serve`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Listen on this address. The metrics reveal what runs on this machine, and there is no authentication: use an
-    /// address other than loopback with care.
+    /// Listen on this address. The endpoint has no authentication, and the metrics reveal the kernel of this machine and
+    /// the subsystems that pin memory: use an address other than loopback with care.
     #[arg(long = "web.listen-address", value_name = "ADDRESS:PORT", default_value = DEFAULT_ADDRESS)]
     pub listen: SocketAddr,
-    /// The time between two samples of the figures.
+    /// The time between two samples, such as 500ms or 2s.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     pub interval: Duration,
     #[command(flatten)]
@@ -34,10 +34,10 @@ pub struct Args {
     pub live: TraceArgs,
 }
 
-/// Ended processes without pins that the model keeps: none, since no metric needs them.
+/// The model keeps no ended process without pins, because no metric needs such a process.
 const ENDED_KEPT: usize = 0;
 
-/// Serves until a signal comes.
+/// Serves until a signal arrives.
 pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
     // One thread, because each thread has its own capabilities.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -48,7 +48,7 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
 
 async fn serve(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
     let mut stops = Stops::listen()?;
-    // Before hooks are attached: a port in use fails early.
+    // Bind before hooks are attached, so that a port in use fails early.
     let server = Server::bind(args.listen, Limits::default()).await?;
     let (mut session, first) = start(&args.live, Vec::new())?;
     privileges::give_up(Uses {
@@ -76,7 +76,7 @@ async fn serve(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
     let mut sinks: [&mut dyn Sink; 1] = [&mut fold];
     let session = async {
         let stopped = run_session(&mut session, first, args.interval, &mut sinks, stop).await;
-        // The server ends with the session: its figures would not change any more.
+        // The server ends with the session, because the metrics change no more.
         let _ = quit.send(true);
         stopped
     };

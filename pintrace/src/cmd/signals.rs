@@ -10,7 +10,7 @@ pub(super) struct Stops {
 }
 
 impl Stops {
-    /// Listens to the signals, which from now on do not kill this process.
+    /// Listens to the signals. From now on the signals do not kill this process.
     pub(super) fn listen() -> std::io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -19,7 +19,7 @@ impl Stops {
         })
     }
 
-    /// Waits for the next signal and gives its number.
+    /// Waits for the next signal and returns its number.
     pub(super) async fn next(&mut self) -> i32 {
         tokio::select! {
             _ = self.interrupt.recv() => SignalKind::interrupt().as_raw_value(),

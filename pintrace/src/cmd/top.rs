@@ -1,4 +1,4 @@
-//! `pintrace top`: the processes that hold pins now, as a live view on a terminal, one table or one JSON object.
+//! `pintrace top`: shows the processes that hold pins now, as a live view on a terminal, one table or one JSON object.
 
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub struct Args {
     /// With --once: print one JSON object instead of a table.
     #[arg(long, requires = "once")]
     pub json: bool,
-    /// Time between two samples, such as 500ms or 2s.
+    /// The time between two samples, such as 500ms or 2s.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     pub interval: Duration,
     /// Show only these processes.
@@ -38,7 +38,7 @@ pub struct Args {
     pub live: TraceArgs,
 }
 
-/// Ended processes that hold nothing and stay in the table.
+/// The number of ended processes without pins that stay in the table.
 const ENDED_KEPT: usize = 100;
 
 /// Runs `pintrace top`.
@@ -48,7 +48,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
             "standard output is not a terminal: use --once for one table, --once --json for one JSON object"
         );
     }
-    // Before other threads start: they would keep the privileges that are given up here.
+    // Privileges are dropped before other threads start, because a running thread would keep its privileges.
     let started = start(&args.live, Vec::new())?;
     privileges::give_up(Uses {
         command: false,
@@ -79,7 +79,7 @@ async fn once(
             exit_code: None,
         }
     };
-    // Only the sample at the end is shown, so that the rates cover the whole interval.
+    // No tick falls into the interval: the only sample is the last, and its rates cover the whole interval.
     run_session(&mut session, first, args.interval * 2, &mut [&mut fold], quit).await?;
     drop(fold);
     keep(&mut last, &args.pid);
@@ -129,7 +129,7 @@ async fn live((mut session, first): (Session, Vec<Event>), args: &Args) -> anyho
     })
 }
 
-/// Columns of the terminal. A pipe gets 120, which is wide enough for every figure.
+/// Returns the width of the terminal in columns. A pipe gets 120, which is wide enough for all columns with figures.
 fn width() -> usize {
     match rustix::termios::tcgetwinsize(std::io::stdout()) {
         Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
@@ -137,7 +137,7 @@ fn width() -> usize {
     }
 }
 
-/// Keeps only the processes given by --pid. No --pid keeps all.
+/// Keeps only the processes given by --pid. Without --pid, keeps all processes.
 fn keep(snapshot: &mut Snapshot, pids: &[u32]) {
     if !pids.is_empty() {
         snapshot.processes.retain(|process| pids.contains(&process.pid.0));

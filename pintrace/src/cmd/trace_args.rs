@@ -1,4 +1,4 @@
-//! The options that all tracing commands share, and the start of a session from them.
+//! The options that all tracing commands share, and the start of a session from these options.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,27 +9,28 @@ use pintrace_events::Event;
 use pintrace_kernel::facts::Roots;
 use pintrace_probes::load::{LoadOptions, WantedFindings};
 
-/// Options of every command that traces.
+/// Options of each command that traces.
 #[derive(Clone, Debug, clap::Args)]
 pub struct TraceArgs {
     /// Read the kernel's types from this raw BTF file instead of /sys/kernel/btf/vmlinux.
     #[arg(long, value_name = "PATH")]
     pub btf: Option<PathBuf>,
-    /// How to get the figures. `trace`: hook the kernel's pin functions and see each pin and release. `scan`: read all
-    /// struct pages every few seconds and see which pins are held. `auto`: trace, or scan where the kernel refuses to be
-    /// traced.
+    /// The source of the figures. `trace`: hook the kernel's pin functions and see each pin and release. `scan`: read all
+    /// struct pages every few seconds and see which pins are held. `auto`: trace, or scan where the kernel refuses
+    /// tracing programs.
     #[arg(long, value_name = "MODE", default_value = "auto", value_parser = mode)]
     pub mode: Mode,
-    /// The share of one CPU that scans may take; a scan that takes long is repeated less often.
+    /// The share of one CPU that scans may take: a longer scan is repeated less often.
     #[arg(long, value_name = "PERCENT", default_value = "5", value_parser = percent)]
     pub scan_budget: f64,
-    /// Do not look for findings: attach no hooks on faults, forks, mapping changes and TLB flushes, and save their cost.
+    /// Do not look for findings: attach no hooks on faults, forks, mapping changes and TLB flushes, and save the cost of
+    /// these hooks.
     #[arg(long, conflicts_with_all = ["short_term", "foll_get"])]
     pub no_findings: bool,
     /// Findings that need extra hooks.
     #[command(flatten)]
     pub extra: ExtraFindings,
-    /// Print the eBPF programs' own debug messages to stderr.
+    /// Print the debug messages of the eBPF programs to stderr.
     #[cfg(feature = "bpf-log")]
     #[arg(long)]
     pub bpf_log: bool,
@@ -38,16 +39,16 @@ pub struct TraceArgs {
     pub map_entries: Vec<(&'static str, u32)>,
 }
 
-/// Findings that cost more than the others.
+/// Findings that cost more than all other findings.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub struct ExtraFindings {
-    /// Keep the addresses of short-term pins too, so that changes of their mappings are found. Each pin call then costs
-    /// an extent and two records, which slows down direct I/O at full speed.
+    /// Keep the addresses of short-term pins too, and find mapping changes of short-term pins. Each short-term pin call
+    /// then costs an extent and two records, which slows down direct I/O at full speed.
     #[arg(long)]
     pub short_term: bool,
     /// Follow FOLL_GET references too, which are no pins (vmsplice, MSG_ZEROCOPY, direct I/O up to 6.4), and find pages
-    /// that are copied on write while such a reference is held (get-not-pin). Costs a walk over the pages of each such
-    /// call, and 4 MiB of memory.
+    /// that are copied on write while such a reference is held (get-not-pin). The cost is a walk over the pages of each
+    /// call that takes FOLL_GET references, and 4 MiB of memory.
     #[arg(long)]
     pub foll_get: bool,
 }
@@ -79,7 +80,7 @@ pub(super) fn map_entries(text: &str) -> Result<(&'static str, u32), String> {
     ))
 }
 
-/// Parses a duration such as `500ms`, `2s`, `1.5s` or `10m`; a number without a unit is seconds.
+/// Parses a duration such as `500ms`, `2s`, `1.5s` or `10m`. A number without a unit counts seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let digits = text
         .find(|c: char| !(c.is_ascii_digit() || c == '.'))
@@ -111,7 +112,7 @@ fn mode(name: &str) -> Result<Mode, String> {
     }
 }
 
-/// Parses a share in per cent, with or without the sign, as a part of 1.
+/// Parses a share in per cent, with or without the sign %. Returns a number from 0 to 1.
 fn percent(text: &str) -> Result<f64, String> {
     let number: f64 = text
         .trim_end_matches('%')
@@ -134,15 +135,15 @@ pub struct CannotTrace {
 
 /// The remedy for a user who is root already.
 const DOCTOR_AND_DEMO: &str =
-    "To see what this kernel offers: pintrace doctor. To try pintrace in a guest: cargo xtask demo";
+    "To see the abilities of this kernel: pintrace doctor. To try pintrace in a guest: cargo xtask demo";
 
 impl CannotTrace {
-    /// For a reason that does not concern hooks.
+    /// Returns the error for a failed scan.
     pub(super) fn because(error: &dyn std::error::Error) -> Self {
         let remedy = if rustix::process::geteuid().is_root() {
             DOCTOR_AND_DEMO
         } else {
-            "This needs root: run it again with sudo"
+            "A scan needs root: run the command again with sudo"
         };
         Self {
             reason: error.to_string(),
@@ -154,9 +155,9 @@ impl CannotTrace {
 impl From<SessionError> for CannotTrace {
     fn from(error: SessionError) -> Self {
         let remedy = match &error {
-            SessionError::Btf(_) => "To see what this kernel offers: pintrace doctor",
+            SessionError::Btf(_) => "To see the abilities of this kernel: pintrace doctor",
             _ if !rustix::process::geteuid().is_root() => {
-                "Tracing needs root: run it again with sudo. To see what is missing: pintrace doctor"
+                "Tracing needs root: run the command again with sudo. To see missing privileges: pintrace doctor"
             }
             _ => DOCTOR_AND_DEMO,
         };
@@ -167,7 +168,7 @@ impl From<SessionError> for CannotTrace {
     }
 }
 
-/// Attaches all hooks. The error says why tracing is not possible and what to do instead.
+/// Starts a session. The error says why the session cannot start, and names a remedy.
 pub fn start(args: &TraceArgs, command: Vec<String>) -> Result<(Session, Vec<Event>), CannotTrace> {
     let load = LoadOptions {
         findings: (!args.no_findings).then_some(WantedFindings {

@@ -1,4 +1,5 @@
-//! The kernel functions that the loader must find by name: those of the hook table, and the task iterator of the scan.
+//! BTF for the loader, with the names of the kernel functions that the loader must find: the functions of the hook
+//! table, and the task iterator of the scan.
 
 use aya::Btf;
 use pintrace_bpf::loader_btf;
@@ -6,7 +7,7 @@ use pintrace_kernel::btf::KernelTypes;
 use pintrace_probes::table::HOOKS;
 use pintrace_scan::object;
 
-/// BTF with the names of all functions that programs are attached to.
+/// Returns BTF with the names of all functions that programs are attached to.
 pub fn of(types: &KernelTypes) -> Btf {
     loader_btf::naming(types, functions())
 }
@@ -26,9 +27,9 @@ mod tests {
 
     use super::*;
 
-    /// Compares with the loader's own reading of all types.
+    /// Compares with BTF that aya reads from the file.
     #[test]
-    fn the_loader_finds_the_same_numbers_as_in_all_of_the_kernels_types() {
+    fn the_loader_finds_the_same_type_ids_as_in_the_complete_btf() {
         let path = Path::new(KERNEL_BTF);
         if !path.exists() {
             eprintln!("skipped: this kernel has no BTF");
@@ -36,12 +37,15 @@ mod tests {
         }
         let all = Btf::parse_file(path, Endianness::default()).unwrap();
         let few = of(&KernelTypes::read(path).unwrap());
-        let number = |btf: &Btf, name| btf.id_by_type_name_kind(name, BtfKind::Func).ok();
+        let id = |btf: &Btf, name| btf.id_by_type_name_kind(name, BtfKind::Func).ok();
         let mut found = 0;
         for name in functions() {
-            assert_eq!(number(&few, name), number(&all, name), "{name}");
-            found += usize::from(number(&few, name).is_some());
+            assert_eq!(id(&few, name), id(&all, name), "{name}");
+            found += usize::from(id(&few, name).is_some());
         }
-        assert!(found > 20, "only {found} are in this kernel's types");
+        assert!(
+            found > 20,
+            "the BTF of this kernel has only {found} of the functions"
+        );
     }
 }

@@ -1,7 +1,7 @@
-//! One ordered stream from a source to its sinks.
+//! Delivers one ordered stream of events from a source to the sinks.
 //!
-//! [`session`] produces events from the running kernel, [`run`] hands them to the [`sink`]s in
-//! order. What reaches the model in a live view is what a recording holds.
+//! [`session`] produces events from the running kernel, and [`run`] delivers the events to the [`sink`]s in order. The
+//! model of a live view gets the same events as a recording.
 
 pub mod loader_btf;
 pub mod run;

@@ -1,4 +1,4 @@
-//! The loop of a live session: kernel, clock, and the wish to stop.
+//! The loop of a live session: waits for the ring buffer, the next tick and the request to stop.
 
 use std::future::Future;
 use std::os::fd::OwnedFd;
@@ -19,25 +19,26 @@ pub enum RunError {
     /// The source failed.
     #[error(transparent)]
     Session(#[from] SessionError),
-    /// A sink takes no more.
+    /// A sink failed.
     #[error("{0}")]
     Sink(SinkError),
-    /// The ring buffer cannot be watched.
-    #[error("cannot watch the ring buffer: {0}")]
+    /// The ring buffer cannot be polled.
+    #[error("cannot poll the ring buffer: {0}")]
     Ring(std::io::Error),
 }
 
-/// How long a session goes on after the wish to stop, while pins are still being released: io_uring
-/// frees registered buffers in a worker after its process has ended (`io_ring_exit_work`).
+/// Longest time that a session waits for releases after the end of its command: io_uring frees registered buffers in a
+/// worker after its process has ended (`io_ring_exit_work`).
 const SETTLE: Duration = Duration::from_secs(2);
-/// Nothing pinned or released for this long means settled.
+/// A session has settled if no page is pinned or released for this time.
 const QUIET: Duration = Duration::from_millis(200);
 
-/// How long it goes on after that to set right what was lost. One healing takes a twentieth of it; what it changes shows in
-/// the sums at a moment when nothing moves.
+/// Longest time that a session takes for a last reconciliation. The session samples 20 times in this time, because the
+/// totals are adjusted exactly only at a sample during which no page is pinned or released.
 const CLOSING: Duration = Duration::from_millis(500);
 
-/// Runs a session until `stop` completes, then lets it settle and tells its end.
+/// Runs a session until `stop` completes. Then waits for releases and for a last reconciliation, and delivers the last
+/// events.
 pub async fn run(
     session: &mut Session,
     first: Vec<Event>,
@@ -78,11 +79,11 @@ pub async fn run(
     Ok(stopped)
 }
 
-/// Waits until the ring buffer has something; for ever where there is none.
+/// Waits until the ring buffer holds records; forever without a ring buffer.
 async fn readable(ring: Option<&AsyncFd<OwnedFd>>) -> std::io::Result<()> {
     match ring {
         Some(ring) => {
-            // Cleared before reading: a record that comes meanwhile makes it ready again.
+            // Cleared before the records are read, so that a record that arrives later sets readiness again.
             ring.readable().await?.clear_ready();
             Ok(())
         }
@@ -90,7 +91,7 @@ async fn readable(ring: Option<&AsyncFd<OwnedFd>>) -> std::io::Result<()> {
     }
 }
 
-/// Waits until then; for ever if that is never.
+/// Waits until `due`; forever for `None`.
 async fn reach(due: Option<std::time::Instant>) {
     match due {
         Some(due) => tokio::time::sleep_until(due.into()).await,
@@ -98,7 +99,7 @@ async fn reach(due: Option<std::time::Instant>) {
     }
 }
 
-/// Has what is wrong set right before the end is told, within bounds.
+/// Samples until the reconciliation in progress has ended, for at most [`CLOSING`].
 async fn close(session: &mut Session, sinks: &mut [&mut dyn Sink]) -> Result<(), RunError> {
     let until = Instant::now() + CLOSING;
     let events = session.close()?;
@@ -111,8 +112,8 @@ async fn close(session: &mut Session, sinks: &mut [&mut dyn Sink]) -> Result<(),
     Ok(())
 }
 
-/// Waits until nothing has been pinned or released for a while and nobody who has ended holds
-/// anything, within bounds.
+/// Waits until no page has been pinned or released for [`QUIET`] and no ended process holds pins, for at most
+/// [`SETTLE`].
 async fn settle(session: &mut Session, sinks: &mut [&mut dyn Sink]) -> Result<(), RunError> {
     let until = Instant::now() + SETTLE;
     let mut activity = session.activity()?;

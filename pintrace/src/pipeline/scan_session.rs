@@ -1,4 +1,4 @@
-//! A kernel whose memory is looked at again and again, as a stream of events: for where nothing can be traced.
+//! A session in mode scan: scans memory repeatedly, and turns each scan result into events. No program is attached.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -18,21 +18,22 @@ use super::start::SessionOptions;
 use super::stream_header::{self, now};
 use pintrace_tracker::budget::{cpu_time, pause};
 
-/// Memory under watch.
+/// A session in mode scan.
 pub struct ScanSession {
     scanner: Scanner,
     scan_events: ScanEvents,
     vmstat: VmstatReader,
-    /// Share of one CPU that looking may take.
+    /// The share of one CPU that scans may take, from 0 to 1.
     budget: f64,
-    /// Not to look again before.
+    /// Earliest time of the next scan.
     next: Instant,
     unwritten: u64,
     emitted_unwritten: u64,
 }
 
 impl ScanSession {
-    /// Looks for the first time. `why` says why nothing is traced; empty if that was not asked for.
+    /// Starts with a first scan. `why` is the reason why the session does not trace; empty if the user asked for mode
+    /// scan.
     pub fn start(
         kernel: &Kernel,
         roots: &Roots,
@@ -62,21 +63,21 @@ impl ScanSession {
         Ok((session, events))
     }
 
-    /// Counts events that a recording could not take.
+    /// Sets the number of events that could not be written to a recording.
     pub fn count_unwritten(&mut self, total: u64) {
         self.unwritten = total;
     }
 
-    /// Looks again, unless that would take more than its share; ends with a tick.
+    /// Scans again if the budget allows a scan. Returns the events, with a tick at the end.
     pub fn tick(&mut self) -> Result<Vec<Event>, ScanError> {
         if Instant::now() >= self.next {
             self.scan()
         } else {
-            Ok(self.ended(Vec::new()))
+            Ok(self.with_tick(Vec::new()))
         }
     }
 
-    /// The last events: a look in any case.
+    /// Scans a last time, whatever the budget is. Returns the last events of the stream.
     pub fn stop(&mut self, stopped: Stopped) -> Result<Vec<Event>, ScanError> {
         let mut events = self.scan()?;
         events.push(Event {
@@ -86,7 +87,7 @@ impl ScanSession {
         Ok(events)
     }
 
-    /// Pages pinned and released so far, by the vmstat counters.
+    /// Returns the number of pages pinned and released so far, by the vmstat counters.
     pub fn activity(&self) -> u64 {
         let vmstat = self.vmstat.read().unwrap_or_default();
         vmstat.acquired.wrapping_add(vmstat.released)
@@ -113,11 +114,11 @@ impl ScanSession {
             time,
             body: Body::BalanceSampled(balance),
         });
-        Ok(self.ended(events))
+        Ok(self.with_tick(events))
     }
 
-    /// With the losses, if they changed, and the tick.
-    fn ended(&mut self, mut events: Vec<Event>) -> Vec<Event> {
+    /// Adds the losses, if the losses changed, and the tick.
+    fn with_tick(&mut self, mut events: Vec<Event>) -> Vec<Event> {
         let time = now();
         if self.unwritten != self.emitted_unwritten {
             self.emitted_unwritten = self.unwritten;

@@ -1,4 +1,4 @@
-//! The running kernel as a stream of events, from `Started` to `Stopped`, by whichever source it allows.
+//! Turns the running kernel into a stream of events, from `Started` to `Stopped`, in mode trace or scan.
 
 use std::os::fd::OwnedFd;
 use std::time::Instant;
@@ -14,22 +14,22 @@ use super::scan_session::ScanSession;
 use super::start::{Mode, SessionError, SessionOptions};
 use super::trace_session::TraceSession;
 
-/// A kernel that tells what happens.
+/// A session on the running kernel.
 pub enum Session {
-    /// By its functions.
+    /// Hooks trace pins and releases.
     Trace(Box<TraceSession>),
-    /// By its memory.
+    /// Memory is scanned repeatedly.
     Scan(Box<ScanSession>),
 }
 
 impl Session {
-    /// Begins. The first events are ready.
+    /// Starts a session, and returns the first events. In mode auto, scans if the kernel cannot be traced.
     pub fn start(roots: &Roots, options: &SessionOptions) -> Result<(Self, Vec<Event>), SessionError> {
         let kernel = Kernel::read(roots, table::functions())?;
         if options.mode == Mode::Scan {
             return Ok(Self::scan(&kernel, roots, options, String::new())?);
         }
-        // Read again only where nothing can be traced: what is traced keeps the symbols.
+        // A trace session keeps the symbols of `kernel`, so the facts are read again for a scan.
         match TraceSession::start(kernel, roots, options) {
             Ok((session, first)) => Ok((Self::Trace(Box::new(session)), first)),
             Err(SessionError::Start(why)) if options.mode == Mode::Auto => {
@@ -55,12 +55,13 @@ impl Session {
         Ok((Self::Scan(Box::new(session)), first))
     }
 
-    /// Whether it goes on reading what only a privileged process may read.
+    /// Returns true if the session reads page tables and /proc files of other processes, which needs privileges.
     pub fn reads_processes(&self) -> bool {
         matches!(self, Self::Scan(_))
     }
 
-    /// Readable when the kernel has something to tell before the next tick; `None` if it never has.
+    /// Returns a descriptor that is readable while the ring buffer holds records; `None` for a session without a ring
+    /// buffer.
     pub fn poll_ring(&self) -> std::io::Result<Option<AsyncFd<OwnedFd>>> {
         match self {
             Self::Trace(session) => session.poll_ring().map(Some),
@@ -68,7 +69,7 @@ impl Session {
         }
     }
 
-    /// Counts events that a recording could not take.
+    /// Sets the number of events that could not be written to a recording.
     pub fn count_unwritten(&mut self, total: u64) {
         match self {
             Self::Trace(session) => session.count_unwritten(total),
@@ -76,7 +77,7 @@ impl Session {
         }
     }
 
-    /// What the kernel has told since the last call.
+    /// Returns the events of the records in the ring buffer.
     pub fn drain(&mut self) -> Result<Vec<Event>, SessionError> {
         match self {
             Self::Trace(session) => session.drain(),
@@ -84,7 +85,7 @@ impl Session {
         }
     }
 
-    /// Everything that changed, and the moment's balance and loss; ends with a tick.
+    /// Returns the changes since the last sample, the balance and the losses, with a tick at the end.
     pub fn tick(&mut self) -> Result<Vec<Event>, SessionError> {
         match self {
             Self::Trace(session) => session.tick(),
@@ -92,7 +93,7 @@ impl Session {
         }
     }
 
-    /// Everything that changed, between two ticks.
+    /// Returns the changes since the last sample, the balance and the losses, without a tick.
     pub fn sample(&mut self) -> Result<Vec<Event>, SessionError> {
         match self {
             Self::Trace(session) => session.sample(),
@@ -100,7 +101,7 @@ impl Session {
         }
     }
 
-    /// When a sample is due that does not wait for the next tick; `None` if there is none.
+    /// Returns the time at which a sample is due before the next tick; `None` if no such sample is due.
     pub fn due(&self) -> Option<Instant> {
         match self {
             Self::Trace(session) => session.due(),
@@ -108,7 +109,8 @@ impl Session {
         }
     }
 
-    /// Begins to end: a sample after which, for as long as [`Self::is_reconciling`], others are to come before the last.
+    /// Takes a sample and allows one more reconciliation. While [`Self::is_reconciling`], the caller takes further
+    /// samples before [`Self::stop`].
     pub fn close(&mut self) -> Result<Vec<Event>, SessionError> {
         match self {
             Self::Trace(session) => session.close(),
@@ -116,7 +118,7 @@ impl Session {
         }
     }
 
-    /// Whether what was lost is being set right.
+    /// Returns true if a reconciliation is in progress.
     pub fn is_reconciling(&self) -> bool {
         match self {
             Self::Trace(session) => session.is_reconciling(),
@@ -124,7 +126,7 @@ impl Session {
         }
     }
 
-    /// The last events.
+    /// Returns the last events of the stream.
     pub fn stop(&mut self, stopped: Stopped) -> Result<Vec<Event>, SessionError> {
         match self {
             Self::Trace(session) => session.stop(stopped),
@@ -132,7 +134,7 @@ impl Session {
         }
     }
 
-    /// Whether a process that has ended still holds pins, as far as the last tick told.
+    /// Returns true if an ended process held pins at the last sample.
     pub fn ended_hold(&self) -> bool {
         match self {
             Self::Trace(session) => session.ended_hold(),
@@ -140,7 +142,8 @@ impl Session {
         }
     }
 
-    /// Pages pinned and released so far, to see whether anything is still going on.
+    /// Returns the number of pages pinned and released so far. The number is unchanged while no page is pinned or
+    /// released.
     pub fn activity(&self) -> Result<u64, SessionError> {
         match self {
             Self::Trace(session) => session.activity(),

@@ -1,26 +1,26 @@
-//! Where events go: into the model, into a file.
+//! The sinks of events: the model and the recording.
 
 use pintrace_events::{Body, Event};
 use pintrace_model::Model;
 use pintrace_record::{Recording, WriteError};
 
-/// Why a sink takes no more.
+/// The error of a sink.
 pub type SinkError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Takes events in order.
 pub trait Sink: Send {
-    /// Takes a batch, in order. An error ends the session.
+    /// Takes the next events. An error ends the session.
     fn take(&mut self, events: &[Event]) -> Result<(), SinkError>;
 }
 
-/// Folds events into a model and shows it whenever a moment is complete.
+/// Folds events into a model, and shows the model after each tick.
 pub struct Fold<F> {
     model: Model,
     show: F,
 }
 
 impl<F: FnMut(&mut Model) + Send> Fold<F> {
-    /// `show` is called after each batch that completes a moment.
+    /// Creates a sink with an empty model. `show` is called after each batch with a tick or the last event.
     pub fn new(show: F) -> Self {
         Self {
             model: Model::default(),
@@ -31,19 +31,19 @@ impl<F: FnMut(&mut Model) + Send> Fold<F> {
 
 impl<F: FnMut(&mut Model) + Send> Sink for Fold<F> {
     fn take(&mut self, events: &[Event]) -> Result<(), SinkError> {
-        let mut moment = false;
+        let mut complete = false;
         for event in events {
             self.model.apply(event);
-            moment |= matches!(event.body, Body::Tick | Body::Stopped(_));
+            complete |= matches!(event.body, Body::Tick | Body::Stopped(_));
         }
-        if moment {
+        if complete {
             (self.show)(&mut self.model);
         }
         Ok(())
     }
 }
 
-/// Appends to a recording. An event that has no place is counted there and does not end the session.
+/// Appends to a recording. An event that cannot be encoded does not end the session: the recording counts such events.
 impl Sink for Recording {
     fn take(&mut self, events: &[Event]) -> Result<(), SinkError> {
         for event in events {

@@ -1,4 +1,4 @@
-//! How a session is to go, and why it does not begin.
+//! The options of a session, and the errors of its start.
 
 use pintrace_kernel::btf::BtfError;
 use pintrace_probes::load::LoadOptions;
@@ -7,7 +7,7 @@ use pintrace_source::ledger::LedgerError;
 use pintrace_source::trace_source::StartError;
 use pintrace_tracker::reconcile::ReconcileError;
 
-/// Why no session began.
+/// Why a session cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
     /// The kernel's types cannot be read.
@@ -19,15 +19,15 @@ pub enum SessionError {
     /// The kernel cannot be scanned.
     #[error(transparent)]
     Scan(#[from] ScanError),
-    /// Neither.
-    #[error("{traced}; and it cannot be scanned: {scanned}")]
+    /// The kernel can be neither traced nor scanned.
+    #[error("{traced}; and memory cannot be scanned: {scanned}")]
     Neither {
-        /// Why it cannot be traced.
+        /// Why the kernel cannot be traced.
         traced: Box<StartError>,
-        /// Why it cannot be scanned.
+        /// Why memory cannot be scanned.
         scanned: Box<ScanError>,
     },
-    /// The ledger stopped answering.
+    /// A map or program of the ledger cannot be used.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     /// Memory could not be compared with the ledger.
@@ -35,32 +35,32 @@ pub enum SessionError {
     Reconcile(#[from] ReconcileError),
 }
 
-/// Which source to hear.
+/// The mode of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// Events, or the state where nothing can be traced.
+    /// Trace, with scans for preexisting pins and reconciliations. Scan only where the kernel refuses tracing programs.
     #[default]
     Auto,
-    /// Events or nothing.
+    /// Trace without scans.
     Trace,
-    /// The state alone.
+    /// Scan only.
     Scan,
 }
 
-/// How a session is to go.
+/// The options of a session.
 #[derive(Clone, Debug)]
 pub struct SessionOptions {
-    /// How the programs are loaded.
+    /// The options of loading the programs.
     pub load: LoadOptions,
-    /// Whom to hear.
+    /// The mode of the session.
     pub mode: Mode,
-    /// Share of one CPU that scans may take, 0 to 1.
+    /// The share of one CPU that scans may take, from 0 to 1.
     pub scan_budget: f64,
     /// The command run by `record -- COMMAND`, if any.
     pub command: Vec<String>,
 }
 
-/// Scans may take a twentieth of one CPU.
+/// The default share of one CPU that scans may take.
 pub const SCAN_BUDGET: f64 = 0.05;
 
 impl Default for SessionOptions {

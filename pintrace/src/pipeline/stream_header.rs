@@ -1,10 +1,10 @@
-//! What every stream begins with: which host, which kernel, which clock.
+//! The first event of a stream: host, kernel and clock.
 
 use pintrace_events::Started;
 use pintrace_events::units::Nanos;
 use pintrace_kernel::facts::{KernelFacts, Roots};
 
-/// The circumstances of a stream that begins now; source, probes and command are the caller's.
+/// Returns the header of a stream that begins now. The caller sets mode, probes and command.
 pub(super) fn started(kernel: &KernelFacts, roots: &Roots) -> Started {
     Started {
         tool: env!("CARGO_PKG_VERSION").to_owned(),
@@ -17,7 +17,7 @@ pub(super) fn started(kernel: &KernelFacts, roots: &Roots) -> Started {
     }
 }
 
-/// The clock of [`pintrace_events::Event::time`].
+/// Returns the monotonic time: the clock of [`pintrace_events::Event::time`].
 pub(super) fn now() -> Nanos {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! A session that traces the kernel's functions, as a stream of events.
+//! A session in mode trace: hooks trace the kernel's pin functions, and records and maps become events.
 
 mod coverage;
 mod start;
@@ -18,36 +18,37 @@ use tokio::io::unix::AsyncFd;
 
 use super::stream_header::now;
 
-/// A traced kernel.
+/// A session in mode trace.
 pub struct TraceSession {
     source: TraceSource,
     tracker: Tracker,
     emitted_losses: BTreeMap<String, u64>,
-    /// Lost records when the extent table was last read whole.
+    /// Number of lost records at the last [`Tracker::resync`].
     resynced_at: u64,
+    /// Number of events that could not be written to a recording.
     unwritten: u64,
     stopping: bool,
-    /// The scan beside the trace; `None` in mode `trace` and where the kernel cannot be scanned.
+    /// Scans memory and corrects the ledger; `None` in mode `trace` and where memory cannot be scanned.
     reconciler: Option<Reconciler>,
 }
 
 impl TraceSession {
-    /// The outcome of each hook.
+    /// Returns the outcome of each hook.
     pub fn outcomes(&self) -> &[HookOutcome] {
         self.source.outcomes()
     }
 
-    /// Readable when the ring buffer holds records.
+    /// Returns a descriptor that is readable while the ring buffer holds records.
     pub fn poll_ring(&self) -> std::io::Result<AsyncFd<OwnedFd>> {
         self.source.poll_ring()
     }
 
-    /// Sets how many events a recording could not take.
+    /// Sets the number of events that could not be written to a recording.
     pub fn count_unwritten(&mut self, total: u64) {
         self.unwritten = total;
     }
 
-    /// When a sample is due before the next tick.
+    /// Returns the time at which a reconciliation needs a sample before the next tick; `None` if no sample is due.
     pub fn due(&self) -> Option<Instant> {
         self.reconciler.as_ref().and_then(Reconciler::due)
     }

@@ -16,21 +16,19 @@ fn the_text_has_a_line_for_each_hook_and_no_problem() {
         ended.out
     );
     assert!(
-        ended
-            .out
-            .contains("verdict  pins and releases can be traced here"),
+        ended.out.contains("trace    pins and releases can be traced"),
         "{}",
         ended.out
     );
     assert!(!ended.out.contains("problem"), "{}", ended.out);
     let starts = |word: &str| ended.out.lines().any(|line| line.starts_with(word));
     assert!(starts("pin_user_pages_fast ") && starts("unpin_user_pages ") && starts("sched_process_exit "));
-    let costs = ended
+    let lost = ended
         .out
         .lines()
-        .filter(|line| line.starts_with("    costs "))
+        .filter(|line| line.starts_with("    lost  "))
         .count();
-    assert_eq!(costs, ended.out.matches("kretprobe").count(), "{}", ended.out);
+    assert_eq!(lost, ended.out.matches("kretprobe").count(), "{}", ended.out);
 }
 
 /// The JIT off as long as it lives.
@@ -52,8 +50,8 @@ impl Drop for WithoutJit {
 }
 
 #[test]
-fn without_the_jit_it_names_the_remedy_and_memory_can_still_be_looked_at() {
-    const NAME: &str = "without_the_jit_it_names_the_remedy_and_memory_can_still_be_looked_at";
+fn without_the_jit_doctor_names_the_remedy_and_memory_can_be_scanned() {
+    const NAME: &str = "without_the_jit_doctor_names_the_remedy_and_memory_can_be_scanned";
     let before = Before::now();
     let without = match WithoutJit::begin() {
         Ok(without) => without,
@@ -62,11 +60,11 @@ fn without_the_jit_it_names_the_remedy_and_memory_can_still_be_looked_at() {
     let doctor = pintrace(&["doctor"]);
     let scan = pintrace(&["scan", "--json"]);
     drop(without);
-    // Something can be looked at, and everything else is lost.
+    // Memory can be scanned, and pins cannot be traced.
     assert_eq!(doctor.code, 4, "{}{}", doctor.out, doctor.said);
     for part in [
-        "verdict  pins cannot be traced here: the kernel refused the hooks below",
-        "state    memory can be looked at",
+        "trace    pins cannot be traced: the kernel refused the hooks below",
+        "scan     memory can be scanned",
         "remedy sysctl net.core.bpf_jit_enable=1",
         // What is refused is what the programs need at least, and not what only makes them faster.
         "callbacks are not allowed in non-JITed programs",

@@ -43,7 +43,7 @@ fn a_full_disk_ends_the_recording_but_neither_the_file_nor_the_command() {
         "-c",
         &script,
     ]);
-    recorder.wait_until_said("continues, and is not recorded any more");
+    recorder.wait_until_said("continues and is no longer recorded");
     assert!(!went_on.exists());
     // What cannot be recorded is not traced either.
     before.assert_nothing_is_left_of_the_probes();

@@ -15,7 +15,7 @@ pub struct AccountOpened {
     pub tid: Tid,
     /// Command name of the thread when the account was opened.
     pub comm: String,
-    /// Kernel address of the pinned `mm_struct`, as an identity; 0 for the process's own.
+    /// Kernel address of the pinned `mm_struct`, as an identity; 0 for the mm of the pinning process.
     pub mm: u64,
     /// Return address in the caller of the pin function; 0 if unknown.
     pub caller: u64,
@@ -25,8 +25,8 @@ pub struct AccountOpened {
     pub cgroup: u64,
     /// Stack of the account's first pin.
     pub stack: Option<StackId>,
-    /// A memory scan found the pins. The pinning thread, the time, the flags and the call are unknown. The account's
-    /// totals say how many pages it holds now, and not how many were acquired and released.
+    /// A memory scan found the pins. The pinning thread, the time, the flags and the call are unknown. Only the
+    /// difference of the account's totals counts: the pages held now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub from_scan: bool,
     /// The subsystem that the process's open descriptors point at. Empty if they point at none, or if the stack

@@ -13,36 +13,37 @@ pub struct BalanceSampled {
     pub preexisting_held: u64,
     /// Pages that the hooks saw pinned.
     pub ledger_acquired: u64,
-    /// Pages that the hooks saw released, of pins that the ledger knew.
+    /// Pages that the hooks saw released whose pin was in the ledger.
     pub ledger_released: u64,
-    /// Pages that the hooks saw released, of pins taken before the start.
+    /// Pages that the hooks saw released whose pin was taken before the start.
     pub preexisting_released: u64,
-    /// Pages that the hooks saw pinned and that vmstat counts as released only, never as acquired
+    /// Pages that the hooks saw pinned and that vmstat counts when they are released, but not when they are acquired
     /// (`folio_add_pin`, mm/gup.c).
     #[serde(default)]
     pub not_in_vmstat: u64,
     /// Pages that a pin call pinned and released again before it returned.
     pub gup_retry: u64,
-    /// Pages whose release a rule gave to one of several owners.
+    /// Pages released from a folio of several owners: a rule chose the owner.
     pub ambiguous_owner: u64,
     /// Pages of pins taken before the start that are still held and whose owner is known.
     #[serde(default)]
     pub preexisting_attributed: u64,
-    /// Adjustment of the ledger's held pages: memory scans after a loss added so many pages, or removed them.
+    /// Pages that reconciliations added to the ledger's held pages; negative if reconciliations removed pages.
     #[serde(default)]
     pub reconciled: i64,
-    /// Adjustment of the pages held by preexisting pins. The hooks take a release for that of a preexisting pin if the
-    /// ledger does not know the pin.
+    /// Pages that reconciliations added to the pages held by preexisting pins; negative if removed. The hooks take a
+    /// release for that of a preexisting pin if the pin is not in the ledger.
     #[serde(default)]
     pub preexisting_reconciled: i64,
     /// Pages that reconciliation has added or removed since the start.
     #[serde(default)]
     pub reconciled_pages: u64,
-    /// Events in flight while the two were sampled. The difference is known only to within this number.
+    /// Pages pinned or released while vmstat and ledger were sampled. The difference of vmstat and ledger is known only
+    /// to within `in_flight` pages.
     pub in_flight: u64,
 }
 
-/// Held pages by vmstat and by the ledger. The type is wide because a forged recording may contain any numbers.
+/// Held pages by vmstat and by the ledger, as `i128` because a forged recording may contain any numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageSums {
     /// Pages held by the vmstat counters, `not_in_vmstat` included; `None` where the counters cannot be read.
@@ -55,7 +56,7 @@ pub struct PageSums {
 }
 
 impl BalanceSampled {
-    /// The held pages of this sample.
+    /// Returns the held pages of this sample.
     pub fn sums(&self) -> PageSums {
         let wide = |count: u64| i128::from(count);
         let preexisting = wide(self.preexisting_held);
@@ -73,14 +74,14 @@ impl BalanceSampled {
 }
 
 impl PageSums {
-    /// Pages held by vmstat and neither by the ledger nor by preexisting pins, in-flight ones included. 0 where vmstat
-    /// cannot be read.
+    /// Returns the pages that vmstat holds beyond the ledger and the preexisting pins, pages in flight included.
+    /// Returns 0 where vmstat cannot be read.
     pub fn difference(&self) -> i128 {
         self.vmstat
             .map_or(0, |vmstat| vmstat - self.preexisting - self.ledger)
     }
 
-    /// The least difference that the events in flight allow.
+    /// Returns the difference less the pages in flight: the least difference that the pages in flight allow.
     pub fn unaccounted(&self) -> i128 {
         let difference = self.difference();
         difference.signum() * (difference.abs() - self.in_flight).max(0)
@@ -137,10 +138,13 @@ mod tests {
 
     #[test]
     fn unreadable_vmstat_leaves_nothing_unaccounted() {
-        let blind = BalanceSampled {
+        let unreadable = BalanceSampled {
             vmstat_released: None,
             ..sample()
         };
-        assert_eq!((blind.sums().vmstat, blind.sums().unaccounted()), (None, 0));
+        assert_eq!(
+            (unreadable.sums().vmstat, unreadable.sums().unaccounted()),
+            (None, 0)
+        );
     }
 }

@@ -14,19 +14,19 @@ pub struct CowSampled {
     pub account: AccountId,
     /// First address and opening time of the extent that holds the pins; `None` for short-term pins.
     pub extent: Option<(u64, Nanos)>,
-    /// A read that asked for a page of its own (`FAULT_FLAG_UNSHARE`) caused the copy, and not a write.
+    /// An unshare fault (`FAULT_FLAG_UNSHARE`) caused the copy; false if a write fault did.
     pub unshare: bool,
-    /// The copied page was anonymous memory, and not a file's.
+    /// The copied page was anonymous memory; false for a page of a file.
     pub anonymous: bool,
     /// Lowest address copied.
     pub address: u64,
     /// First byte after the highest address copied.
     pub end: u64,
-    /// Copies made.
+    /// Number of copies made.
     pub copies: u64,
-    /// Pages copied.
+    /// Number of pages copied.
     pub pages: u64,
-    /// Copies made while another thread's flush of that address was pending.
+    /// Number of copies made while a TLB flush of the address by another thread was pending.
     pub in_window: u64,
     /// Time of the first copy.
     pub first: Nanos,
@@ -45,7 +45,7 @@ pub struct CowSampled {
     pub reference: Option<FollGetReference>,
 }
 
-/// A reference that `FOLL_GET` took: it is no pin.
+/// A reference that `FOLL_GET` took. Such a reference is no pin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FollGetReference {
     /// Time at which the reference was taken.

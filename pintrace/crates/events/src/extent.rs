@@ -18,7 +18,7 @@ pub struct ExtentOpened {
     pub end: u64,
     /// Pages pinned.
     pub pages: u64,
-    /// Bytes that the pins keep in place.
+    /// Bytes that the pins keep in place: whole folios.
     pub bytes_held: u64,
     /// `gup_flags` as the caller gave them.
     pub flags: u32,
@@ -71,6 +71,6 @@ pub struct ExtentClosed {
     pub pages: u64,
     /// User address after the last page.
     pub end: u64,
-    /// Process that was running when the last page was released. In an interrupt it is an unrelated process.
+    /// Process that was running when the last page was released: an unrelated process if an interrupt released it.
     pub by: Pid,
 }

@@ -8,13 +8,13 @@ use crate::units::{Nanos, Pid};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
-    /// userfaultfd.
+    /// userfaultfd write-protected the range.
     UffdWp,
-    /// mprotect(2).
+    /// mprotect(2) removed write permission.
     Mprotect,
-    /// `clear_refs`.
+    /// `clear_refs` write-protected the range to track dirty pages.
     SoftDirty,
-    /// The kernel looks for the NUMA node that uses the memory.
+    /// Automatic NUMA balancing samples which node uses the memory.
     NumaHinting,
     /// Any other reason.
     #[default]
@@ -44,8 +44,8 @@ impl Cause {
     }
 }
 
-/// Totals of the pending-flush windows of one process and cause. A window lasts from the write protection of a range to
-/// the end of the TLB flush. All counts start at the first window. Windows in which no page was changed do not count.
+/// Totals of the pending-flush windows of one process and cause. All counts start at the first window. A window in
+/// which no page was changed does not count.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WindowsSampled {
     /// Process that owns the memory.
@@ -54,39 +54,40 @@ pub struct WindowsSampled {
     pub comm: String,
     /// The reason for the write protection.
     pub cause: Cause,
-    /// Windows.
+    /// Number of windows.
     pub windows: u64,
-    /// Pages changed in the windows.
+    /// Number of pages changed in the windows.
     pub pages: u64,
     /// Duration of the longest window, ns.
     pub longest_ns: u64,
     /// Histogram: entry n counts the windows of at least 2^(n-1) ns and less than 2^n ns.
     pub durations: Vec<u64>,
-    /// Write faults of other threads in the range of an open window.
+    /// Number of write faults of other threads in the range of an open window.
     pub faults: u64,
-    /// Those of `faults` that copied the page.
+    /// Number of `faults` in which the kernel copied the page.
     pub copies: u64,
-    /// Pages that other threads pinned in the range of an open window.
+    /// Number of pages that other threads pinned in the range of an open window.
     pub pins: u64,
-    /// Time at which the first window opened. If it is later than the previous sample's `last`, then another process
-    /// has the pid now.
+    /// Time at which the first window opened. A `first` later than the `last` of the previous sample means that another
+    /// process has the pid now.
     pub first: Nanos,
     /// Time at which the latest window closed.
     pub last: Nanos,
-    /// Address of the latest of `faults`, or of `pins` if there is no fault; 0 if there is neither.
+    /// Address of the latest fault counted in `faults`. Without a fault: address of the latest pin counted in `pins`.
+    /// Without both: 0.
     pub address: u64,
 }
 
-/// Write faults that the hooks' windows cover, against `mm->tlb_flush_pending` at the same moment. The kernel decides by
-/// that counter (`mm_tlb_flush_pending`, include/linux/mm_types.h).
+/// Write faults that the hooks' windows cover, compared with `mm->tlb_flush_pending` at the same moment. The kernel
+/// decides by `mm->tlb_flush_pending` (`mm_tlb_flush_pending`, include/linux/mm_types.h).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlushCheck {
-    /// An open window of another thread covers the fault, and the kernel's counter says pending.
+    /// Faults that an open window of another thread covers while the kernel's counter says pending.
     pub agreed: u64,
-    /// A window covers the fault, and the kernel's counter says not pending: the window was about to close, or had
-    /// just opened.
+    /// Faults that an open window covers while the kernel's counter says not pending: the window was about to close, or
+    /// had just opened.
     pub covered_only: u64,
-    /// The kernel's counter says pending, and no window covers the fault: another change in the mm waits for a flush.
+    /// Faults that no window covers while the kernel's counter says pending: another change in the mm awaits a flush.
     pub pending_only: u64,
 }
 

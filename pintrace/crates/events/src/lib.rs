@@ -47,11 +47,11 @@ pub struct Event {
 pub enum Body {
     /// First event of every stream: all hooks are attached and counting has begun.
     Started(Started),
-    /// pintrace met a process for the first time.
+    /// pintrace saw a process for the first time.
     ProcessSeen(ProcessSeen),
     /// A process ended. Its pins may outlive it.
     ProcessExited(ProcessExited),
-    /// A thread pinned through a caller for the first time.
+    /// A thread pinned memory through a caller for the first time.
     AccountOpened(AccountOpened),
     /// Changed totals of an account.
     AccountSampled(AccountSampled),
@@ -61,8 +61,8 @@ pub enum Body {
     ExtentOpened(ExtentOpened),
     /// Changed state of an open extent.
     ExtentSampled(ExtentSampled),
-    /// The first page of an extent was released and other pages are left. From here on, the remaining pages are
-    /// known by number only.
+    /// The first page of an extent was released and other pages are left. After this event only the number of
+    /// remaining pages is known.
     ExtentPartiallyReleased(ExtentPartiallyReleased),
     /// The last page of an extent was released.
     ExtentClosed(ExtentClosed),
@@ -80,7 +80,7 @@ pub enum Body {
     MappingChanged(MappingChanged),
     /// An mm exited. Its pins may outlive it. The kernel may give its address to another mm.
     MmExited(MmId),
-    /// A file's `address_space` was freed. The kernel may give its address to another one.
+    /// A file's `address_space` was freed. The kernel may give its address to the `address_space` of another file.
     AddressSpaceFreed(AddressSpaceId),
     /// Changed totals of copies made of pinned pages.
     CowSampled(CowSampled),
@@ -88,7 +88,7 @@ pub enum Body {
     WindowsSampled(WindowsSampled),
     /// Write faults inside windows since the start: the hooks' count against the kernel's own count.
     FlushCheckSampled(FlushCheck),
-    /// All samples of this moment precede this event: views may draw.
+    /// All samples of one moment precede this event, so views may draw.
     Tick,
     /// Last event of a stream that ended in order.
     Stopped(Stopped),

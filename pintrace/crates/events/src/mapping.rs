@@ -35,17 +35,17 @@ pub enum MappingChange {
     /// munmap(2) unmapped the range.
     #[default]
     Munmap,
-    /// mmap(2) replaced the mapping with another one.
+    /// mmap(2) replaced the mapping with another mapping.
     MmapOver,
-    /// mremap(2) moved or shrank the mapping.
+    /// mremap(2) moved the pages to another address.
     Mremap,
     /// brk(2) unmapped the range.
     Brk,
-    /// Another system call, or the kernel itself, unmapped the range.
+    /// The kernel unmapped the range for another reason: another system call, or mremap(2) without a move of the pages.
     Unmap,
-    /// `MADV_DONTNEED`.
+    /// `MADV_DONTNEED` dropped the pages.
     Dontneed,
-    /// `MADV_FREE`.
+    /// `MADV_FREE` marked the pages as droppable.
     Free,
     /// mprotect(2) removed write permission.
     Mprotect,
@@ -96,10 +96,10 @@ impl MappingChange {
     }
 }
 
-/// A changed mapping. Only the part of the range that an open extent of the same mm or file holds matters.
+/// A changed mapping. The model uses the part of the range that an open extent of the same mm or file holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MappingChanged {
-    /// The mm or file of the range: a file for [`MappingChange::Truncate`].
+    /// The mm of the range, or the file for [`MappingChange::Truncate`].
     pub within: RangeIn,
     /// The kind of change.
     pub what: MappingChange,
@@ -117,7 +117,7 @@ pub struct MappingChanged {
     pub comm: String,
     /// Kernel stack of the change.
     pub stack: Option<StackId>,
-    /// Records were lost just before the change. The pins that the range held at the change are not certain.
+    /// Records were lost just before the change, so the pins in the range at the change are uncertain.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub after_loss: bool,
 }

@@ -9,7 +9,7 @@ use crate::units::Pid;
 pub struct ProcessSeen {
     /// Thread group id.
     pub pid: Pid,
-    /// Parent, 0 if unknown.
+    /// Thread group id of the parent, 0 if unknown.
     pub parent: Pid,
     /// Command name.
     pub comm: String,

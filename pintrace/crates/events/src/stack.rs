@@ -16,11 +16,11 @@ pub struct StackSeen {
 /// The symbol of a kernel address.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SymbolSeen {
-    /// The address as stacks and callers contain it.
+    /// The address as it appears in a stack, or as the caller of an account.
     pub address: u64,
     /// Function that contains the address.
     pub symbol: String,
-    /// Bytes into the function.
+    /// Offset of the address in the function, in bytes.
     pub offset: u64,
     /// Module; empty for vmlinux.
     pub module: String,

@@ -19,20 +19,20 @@ pub struct Started {
     pub page_size: u32,
     /// Mode of the session: `trace`, `scan`, or `both` (traced, and reconciled by memory scans).
     pub mode: String,
-    /// Why a session that should trace does not. Empty if it traces, or if tracing was not asked for.
+    /// Reason why the session does not trace. Empty if the session traces, or if the user asked for mode `scan`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub without_trace: String,
-    /// Why a session that traces looks for no findings: `--no-findings`, or the kernel fact that is missing.
+    /// Reason why a tracing session looks for no findings: `--no-findings`, or the kernel fact that is missing.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub without_findings: String,
     /// The attached programs.
     pub probes: Vec<Probe>,
-    /// Functions that the kernel has and pintrace could not hook. Calls of these functions are not seen.
+    /// Functions that the kernel has and pintrace could not hook. pintrace does not see calls of such functions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<MissingHook>,
     /// The command run by `record -- COMMAND`, if any.
     pub command: Vec<String>,
-    /// The kernel keeps exclusive anonymous pages from being copied (`PG_anon_exclusive`, 5.19).
+    /// The kernel does not copy exclusive anonymous pages on write (`PG_anon_exclusive`, since 5.19).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub exclusive_pages: bool,
 }
@@ -40,7 +40,7 @@ pub struct Started {
 /// One attached program.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probe {
-    /// Purpose, such as `acquire`.
+    /// Purpose of the hook, such as `acquire`.
     pub purpose: String,
     /// Kernel function or tracepoint.
     pub function: String,
@@ -55,14 +55,14 @@ pub struct MissingHook {
     pub function: String,
     /// The kernel's error.
     pub why: String,
-    /// The events that pintrace does not see for that reason.
+    /// The events that pintrace does not see because the function is not hooked.
     pub lost: String,
 }
 
-/// Why a stream ended.
+/// The end of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stopped {
-    /// `signal`, `duration`, `command` or `quit`.
+    /// Why the stream ended: `signal`, `duration`, `command` or `quit`.
     pub reason: String,
     /// Exit code of the command run by `record -- COMMAND`.
     pub exit_code: Option<i32>,

@@ -1,4 +1,4 @@
-//! Typed quantities and ids, so that the compiler tells a pid from an account.
+//! Typed quantities and ids, so that the compiler rejects a pid in place of an account id.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 pub struct Nanos(pub u64);
 
 impl Nanos {
-    /// Time passed since `earlier`; zero when `earlier` is later.
+    /// Returns the time passed since `earlier`, or zero if `earlier` is later than `self`.
     #[must_use]
     pub fn since(self, earlier: Self) -> Self {
         Self(self.0.saturating_sub(earlier.0))
     }
 
-    /// The time in seconds, for rates.
+    /// Returns the time in seconds, for rates.
     #[expect(
         clippy::cast_precision_loss,
         reason = "a rate needs no more than 52 bits of nanoseconds"
@@ -46,7 +46,7 @@ id! {
     AccountId
 }
 id! {
-    /// A long-term extent; the ledger reuses the id after [`crate::Body::ExtentClosed`].
+    /// A long-term extent. The ledger reuses the id after [`crate::Body::ExtentClosed`].
     ExtentId
 }
 id! {

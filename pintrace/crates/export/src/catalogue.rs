@@ -1,4 +1,5 @@
-//! The catalogue as Markdown: the tables in README.md and docs/findings.md, which a test compares with these.
+//! Renders the field catalogue as Markdown. A test compares the tables in README.md and docs/findings.md with this
+//! module.
 
 use pintrace_common::counters::Loss;
 
@@ -8,7 +9,7 @@ use pintrace_model::field::process::COLUMNS;
 use pintrace_model::finding::{FindingKind, Severity};
 use pintrace_model::snapshot::Snapshot;
 
-/// The columns of `top`.
+/// Returns the table of the columns of `top`.
 #[must_use]
 pub fn columns() -> String {
     let rows = COLUMNS.iter().map(|column| {
@@ -22,7 +23,7 @@ pub fn columns() -> String {
     table(["id", "title", "unit", "meaning"], rows)
 }
 
-/// The metrics of `serve`.
+/// Returns the table of the metrics of `serve`.
 #[must_use]
 pub fn metrics() -> String {
     let rows = families(&Snapshot::default()).into_iter().map(|family| {
@@ -35,7 +36,7 @@ pub fn metrics() -> String {
     table(["metric", "type", "meaning"], rows)
 }
 
-/// The reasons for loss.
+/// Returns the table of the loss counters.
 #[must_use]
 pub fn losses() -> String {
     let rows = Loss::ALL.iter().map(|loss| {
@@ -48,7 +49,7 @@ pub fn losses() -> String {
     table(["counter", "stage", "meaning"], rows)
 }
 
-/// The kinds of findings.
+/// Returns the table of the kinds of findings.
 #[must_use]
 pub fn findings() -> String {
     let rows = FindingKind::ALL.iter().map(|kind| {
@@ -67,7 +68,7 @@ pub fn findings() -> String {
     table(["finding", "severity", "when"], rows)
 }
 
-/// What each finding means, case by case, and what to do.
+/// Returns the table of the assessments: explanation and advice for each case of each kind of finding.
 #[must_use]
 pub fn assessments() -> String {
     let rows = assessment::ALL.iter().map(|assessment| {
@@ -103,7 +104,7 @@ mod tests {
 
     /// The documents with tables of the catalogue.
     const DOCUMENTS: [&str; 2] = ["README.md", "docs/findings.md"];
-    /// The name of a table's mark, and the table.
+    /// The name of the block that holds a table, and the function that renders the table.
     type Table = (&'static str, fn() -> String);
 
     const TABLES: [Table; 5] = [
@@ -122,7 +123,7 @@ mod tests {
 
     /// `INSTA_UPDATE=always cargo test -p pintrace-export` rewrites the tables.
     #[test]
-    fn the_tables_of_the_documents_are_those_of_the_catalogue() {
+    fn the_tables_of_the_documents_match_the_catalogue() {
         for document in DOCUMENTS {
             let text = fs::read_to_string(path(document)).unwrap();
             let expected = TABLES.iter().fold(text, |text, (name, table)| {

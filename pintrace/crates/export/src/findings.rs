@@ -1,4 +1,4 @@
-//! Findings and pending-flush windows as text.
+//! Renders findings and pending-flush windows as text.
 
 use pintrace_events::units::Nanos;
 use pintrace_model::field::window::{COLUMNS, WindowColumn};
@@ -10,14 +10,14 @@ use pintrace_text::{cut, wrap, wrap_after};
 
 use super::grid;
 
-/// Findings told at length; `--json` has them all.
-const TOLD: usize = 20;
-/// Before every line of a finding but the first.
+/// Most findings that a report describes; `--json` lists all findings.
+const MOST_FINDINGS: usize = 20;
+/// The indent of each line of a finding after the first.
 const INDENT: &str = "  ";
-/// Frames of a stack: whose the call was stands among the innermost.
+/// Most frames shown of a stack. The innermost frames show the subsystem.
 const FRAMES: usize = 8;
 
-/// The section of a report; nothing where nothing was found.
+/// Returns the findings section of a report; empty without findings.
 pub(super) fn section(snapshot: &Snapshot, width: usize) -> Vec<String> {
     if snapshot.findings.is_empty() {
         return Vec::new();
@@ -26,28 +26,29 @@ pub(super) fn section(snapshot: &Snapshot, width: usize) -> Vec<String> {
         String::new(),
         format!("Findings: {}", counted(&snapshot.findings)),
     ];
-    for found in snapshot.findings.iter().take(TOLD) {
+    for found in snapshot.findings.iter().take(MOST_FINDINGS) {
         lines.push(String::new());
         lines.extend(described(found, start(snapshot), width));
     }
-    let more = snapshot.findings.len().saturating_sub(TOLD);
+    let more = snapshot.findings.len().saturating_sub(MOST_FINDINGS);
     if more > 0 {
         lines.extend([
             String::new(),
-            format!("... and {more} more: --json has them all."),
+            format!("... and {more} more: --json lists all findings."),
         ]);
     }
     lines.extend(dropped(snapshot.findings_dropped));
     lines
 }
 
-/// When the stream began.
+/// Returns the time at which the stream began.
 #[must_use]
 pub fn start(snapshot: &Snapshot) -> Nanos {
     snapshot.time.since(snapshot.duration)
 }
 
-/// A finding with its evidence, in lines no wider than `width` where words allow that. `start` is that of the stream.
+/// Returns a finding with its evidence, in lines no wider than `width` where the words allow. `start` is the time at
+/// which the stream began.
 #[must_use]
 pub fn described(found: &Finding, start: Nanos, width: usize) -> Vec<String> {
     let mut lines = vec![
@@ -98,7 +99,7 @@ fn stack(frames: &[String], width: usize) -> Vec<String> {
     lines
 }
 
-/// The table of pending-flush windows; nothing where there were none.
+/// Returns the table of the pending-flush windows; empty without windows.
 pub(super) fn windows(snapshot: &Snapshot, width: usize) -> Vec<String> {
     if snapshot.windows.is_empty() {
         return Vec::new();
@@ -107,7 +108,7 @@ pub(super) fn windows(snapshot: &Snapshot, width: usize) -> Vec<String> {
     let rows: Vec<&WindowTotals> = snapshot.windows.iter().collect();
     let mut lines = vec![
         String::new(),
-        "Write protections, until their TLB flush:".to_owned(),
+        "Flush windows, from a write protection to the end of its TLB flush:".to_owned(),
     ];
     lines.extend(grid::lines(&columns, &rows, width, grid::Digits::All));
     lines.extend(wrap(&checked(snapshot.flush_check), width));

@@ -1,23 +1,23 @@
-//! Rows and columns as text: widths, alignment, and which columns go when room is short.
+//! Lays out rows and columns as text: widths, alignment, and the columns that are left out if the width is too small.
 
 use pintrace_model::field::{Align, Field};
 use pintrace_text::{pad_left, pad_right, width as columns_of, wrap};
 
-/// Between two columns.
+/// Spaces between two columns.
 const GAP: usize = 2;
-/// What the last column, which takes what is left, is not squeezed below.
+/// Least width of the last column, which takes the rest of the line.
 const LAST_MIN: usize = 8;
 
-/// How counts are written.
+/// The format of counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Digits {
-    /// Shortened where they are many: for reading at a glance.
+    /// Large counts with a unit prefix, such as 315M.
     Few,
-    /// Every one: for adding up.
+    /// All digits.
     All,
 }
 
-/// A column that is laid out: its cells, with the heading on top.
+/// The cells of one column, the heading first.
 struct Laid {
     cells: Vec<String>,
     align: Align,
@@ -25,8 +25,8 @@ struct Laid {
     width: usize,
 }
 
-/// Lines of a table no wider than `width`, the heading first. The last column is cut to fit; before
-/// that, columns go in the order of their rank, as far as their ranks allow.
+/// Returns the lines of a table, the heading first, no wider than `width`. A table that is too wide loses columns in
+/// the order of `drop_rank`, the highest first; columns of rank 0 stay. Then the last column is cut to fit.
 pub(super) fn lines<T>(columns: &[&Field<T>], rows: &[&T], width: usize, digits: Digits) -> Vec<String> {
     let mut laid: Vec<Laid> = columns.iter().map(|column| lay(column, rows, digits)).collect();
     while needed(&laid) > width {
@@ -57,7 +57,7 @@ fn lay<T>(column: &Field<T>, rows: &[&T], digits: Digits) -> Laid {
     }
 }
 
-/// Width with the last column squeezed.
+/// Returns the width of the table with the last column cut to [`LAST_MIN`].
 fn needed(laid: &[Laid]) -> usize {
     let widths: usize = laid.iter().map(|column| column.width).sum();
     let last = laid.last().map_or(0, |column| column.width);
@@ -88,7 +88,7 @@ fn line(laid: &[Laid], row: usize) -> String {
     line
 }
 
-/// Returns the line unchanged if it fits, otherwise its words on several lines.
+/// Returns the line unchanged if the line fits, and else the words of the line on several lines.
 pub(super) fn fitted(line: &str, width: usize) -> Vec<String> {
     if columns_of(line) <= width {
         vec![line.to_owned()]
@@ -106,8 +106,8 @@ mod tests {
         assert_eq!(fitted("lost 0   probes 17", 18), ["lost 0   probes 17"]);
         assert_eq!(fitted("lost 0   probes 17", 17), ["lost 0 probes 17"]);
         assert_eq!(
-            fitted("nothing traced: no tracer", 16),
-            ["nothing traced:", "no tracer"]
+            fitted("memory scanned: no tracer", 16),
+            ["memory scanned:", "no tracer"]
         );
         assert_eq!(fitted("unaccounted 0", 6), ["unacco", "unted", "0"]);
     }

@@ -1,4 +1,4 @@
-//! The lines above a table: the source of the figures, the balance and the losses.
+//! Renders the lines above a table: kernel, balance, losses and probes.
 
 use std::collections::BTreeMap;
 
@@ -8,12 +8,12 @@ use pintrace_model::field::process::traced_titles;
 use pintrace_model::snapshot::Snapshot;
 use pintrace_model::text;
 
-/// A figure of the header as text.
+/// Returns a figure of the header as text; empty for an unknown id.
 pub(super) fn shown(snapshot: &Snapshot, id: &str) -> String {
     figure(id).map_or_else(String::new, |figure| (figure.value)(snapshot).text())
 }
 
-/// Kernel and machine.
+/// Returns the release of the kernel and the machine.
 pub(super) fn kernel(snapshot: &Snapshot) -> String {
     let started = &snapshot.started;
     if started.kernel.is_empty() {
@@ -26,7 +26,7 @@ pub(super) fn kernel(snapshot: &Snapshot) -> String {
     )
 }
 
-/// Vmstat against ledger, as the sum that it is.
+/// Returns the balance as a sum: vmstat = ledger + preexisting + in flight + unaccounted.
 pub(super) fn balance(snapshot: &Snapshot) -> String {
     let shown = |id| shown(snapshot, id);
     if !snapshot.balance.vmstat_readable {
@@ -53,7 +53,7 @@ pub(super) fn balance(snapshot: &Snapshot) -> String {
     )
 }
 
-/// What was lost, by reason.
+/// Returns the losses by reason.
 pub(super) fn lost(snapshot: &Snapshot) -> String {
     let unapplied_events = [("unapplied_events", snapshot.unapplied_events)];
     let reasons = snapshot
@@ -69,26 +69,26 @@ pub(super) fn lost(snapshot: &Snapshot) -> String {
     }
 }
 
-/// What is not known where nothing is traced, and why nothing is; nothing where something is.
+/// Returns the columns that mode scan cannot fill, and the reason for mode scan; `None` in other modes.
 pub(super) fn untraced(snapshot: &Snapshot) -> Option<String> {
     let started = &snapshot.started;
     (started.mode == "scan").then(|| {
-        let why = if started.without_trace.is_empty() {
-            "asked for".to_owned()
-        } else {
-            text::printable(&started.without_trace)
+        let why = match started.without_trace.as_str() {
+            "" => String::new(),
+            why => format!(" ({})", text::printable(why)),
         };
         let columns = traced_titles().join(", ");
-        format!("memory is looked at and nothing traced, so {columns} are not known: {why}")
+        format!("memory is scanned and nothing is traced{why}; unknown: {columns}")
     })
 }
 
-/// How many programs are attached, by method; how long the latest look at memory took.
+/// Returns the number of attached programs by method, or the duration of the latest memory scan if no program is
+/// attached.
 pub(super) fn probes(snapshot: &Snapshot) -> String {
     if let Some(scan) = snapshot.scan
         && snapshot.started.probes.is_empty()
     {
-        return format!("looked at memory in {}", text::span(Nanos(scan.took_ns)));
+        return format!("memory scanned in {}", text::span(Nanos(scan.took_ns)));
     }
     let mut methods: BTreeMap<&str, usize> = BTreeMap::new();
     for probe in &snapshot.started.probes {
@@ -105,8 +105,9 @@ pub(super) fn probes(snapshot: &Snapshot) -> String {
     format!("probes {count} ({})", methods.join(", "))
 }
 
-/// That some functions could not be hooked, if so.
+/// Returns the number of functions that could not be hooked; `None` if all functions are hooked.
 pub(super) fn missing(snapshot: &Snapshot) -> Option<String> {
     let count = snapshot.started.missing.len();
-    (count > 0).then(|| format!("{count} missing: not everything is seen, see pintrace doctor"))
+    (count > 0)
+        .then(|| format!("missing hooks: {count}. See pintrace doctor for the events that are not seen"))
 }

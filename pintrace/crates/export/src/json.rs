@@ -1,4 +1,4 @@
-//! The JSON of `top --once --json` and `report --json`.
+//! Renders the JSON of `top --once --json` and `report --json`.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use pintrace_model::snapshot::{Balance, OpenExtent, Process, ProcessEnd, Snapsho
 use super::SCHEMA;
 use super::json_findings::{FindingKeys, WindowKeys};
 
-/// A snapshot as one line of JSON, with a line end. `complete` is false for a stream that was cut short.
+/// Returns a snapshot as one line of JSON, with a line end. `complete` is false for a stream without a last event.
 pub fn render(snapshot: &Snapshot, complete: bool) -> serde_json::Result<String> {
     serde_json::to_string(&Document::new(snapshot, complete)).map(|json| json + "\n")
 }
@@ -20,9 +20,9 @@ struct Document<'a> {
     schema: u32,
     version: &'a str,
     mode: &'a str,
-    /// Why nothing is traced; empty if something is, or that was not wanted.
+    /// Reason why the session does not trace; empty if the session traces, or if the user asked for mode scan.
     without_trace: &'a str,
-    /// Why nothing looks for findings where functions are traced; empty if something does.
+    /// Reason why a tracing session looks for no findings; empty if the session looks for findings.
     without_findings: &'a str,
     kernel: &'a str,
     machine: &'a str,
@@ -34,24 +34,24 @@ struct Document<'a> {
     duration_ns: u64,
     complete: bool,
     balance: BalanceKeys,
-    /// The latest look at all memory; `null` if there was none.
+    /// The latest memory scan; `null` without a scan.
     scan: Option<ScanSampled>,
     loss: BTreeMap<&'static str, u64>,
-    /// Events that make no sense to this version.
+    /// Number of events that the model could not apply.
     unapplied_events: u64,
     probes: &'a [Probe],
     missing: &'a [MissingHook],
     subsystems: BTreeMap<&'static str, SubsystemKeys>,
     processes: Vec<ProcessKeys<'a>>,
-    /// Worst first, then latest first.
+    /// All findings: the most severe first, then the latest first.
     findings: Vec<FindingKeys<'a>>,
     findings_dropped: u64,
-    /// Pending-flush windows.
+    /// Totals of the pending-flush windows, by process and cause.
     windows: Vec<WindowKeys<'a>>,
     flush_check: FlushCheck,
 }
 
-/// `null` where the kernel's vmstat counters cannot be read.
+/// The balance in pages. An `Option` is `null` where the kernel's vmstat counters cannot be read.
 #[derive(Serialize)]
 struct BalanceKeys {
     vmstat_acquired: Option<u64>,
@@ -60,7 +60,7 @@ struct BalanceKeys {
     ledger_acquired: u64,
     ledger_released: u64,
     ledger_held: i64,
-    /// Pages pinned that the vmstat counters count only when they are released; in `vmstat_held` they are counted.
+    /// Pages pinned that the vmstat counters count only at the release. `vmstat_held` includes these pages.
     not_in_vmstat: u64,
     gup_retry: u64,
     preexisting_held: i64,
@@ -68,9 +68,9 @@ struct BalanceKeys {
     unaccounted: Option<i64>,
     in_flight: i64,
     ambiguous_owner: u64,
-    /// Of the preexisting pins held, those whose holder is known.
+    /// Pages of preexisting pins that are still held and whose holder is known.
     preexisting_attributed: u64,
-    /// Pages set right by a look at memory.
+    /// Pages that reconciliations added or removed.
     reconciled: u64,
 }
 
@@ -89,20 +89,20 @@ struct ProcessKeys<'a> {
     cmdline: &'a str,
     uid: Option<u32>,
     cgroup: &'a str,
-    /// `events`, `state` or `both`. What `state` does not tell is `null`.
+    /// `trace`, `scan` or `both`. Keys that a scan cannot fill are `null` for `scan`.
     mode: &'static str,
     extents: Option<u64>,
     pages_held: u64,
     bytes_held: u64,
     longterm_pages_held: Option<u64>,
-    /// Of the pages held, those that are known from `state` alone.
+    /// Pages of `pages_held` that only a scan found.
     scan_pages_held: u64,
     oldest_ns: Option<u64>,
     acquired: Option<u64>,
     released: Option<u64>,
     acquired_per_second: Option<f64>,
     released_per_second: Option<f64>,
-    /// Pages held.
+    /// Pages held, by subsystem.
     subsystems: BTreeMap<&'static str, u64>,
     threads: Vec<ThreadKeys<'a>>,
     extents_held: Vec<ExtentKeys<'a>>,
@@ -118,7 +118,7 @@ struct ThreadKeys<'a> {
     released: u64,
 }
 
-/// Addresses are text, since JSON readers that have only f64 would round them.
+/// An open extent. Addresses are text, because JSON readers with f64 numbers would round 64-bit addresses.
 #[derive(Serialize)]
 struct ExtentKeys<'a> {
     tid: u32,
@@ -137,7 +137,7 @@ struct EndedKeys {
     signal: u32,
     status: u32,
     pages_held: u64,
-    /// Since the start of the stream's clock.
+    /// Time of the exit by the monotonic clock of the stream.
     time_ns: u64,
 }
 

@@ -1,4 +1,4 @@
-//! The JSON of findings and flush windows.
+//! Renders the JSON of findings and flush windows.
 
 use serde::Serialize;
 
@@ -66,7 +66,7 @@ pub(super) struct WindowKeys<'a> {
 }
 
 impl<'a> FindingKeys<'a> {
-    /// All findings of a snapshot.
+    /// Returns all findings of a snapshot.
     pub(super) fn all(snapshot: &'a Snapshot) -> Vec<Self> {
         let start = snapshot.time.since(snapshot.duration);
         snapshot
@@ -76,7 +76,7 @@ impl<'a> FindingKeys<'a> {
             .collect()
     }
 
-    /// A finding of a stream that began at `start`.
+    /// Returns a finding of a stream that began at `start`.
     pub fn new(found: &'a Finding, start: Nanos) -> Self {
         Self {
             kind: found.kind.as_str(),
@@ -144,7 +144,7 @@ impl<'a> From<&'a WindowTotals> for WindowKeys<'a> {
     }
 }
 
-/// Addresses are text, since JSON readers that have only f64 would round them.
+/// Returns an address as text, because JSON readers with f64 numbers would round 64-bit addresses.
 fn hex(address: u64) -> String {
     format!("{address:#x}")
 }

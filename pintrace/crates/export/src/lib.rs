@@ -1,4 +1,4 @@
-//! Snapshots as text and JSON. Columns come from the catalogue, figures from the snapshot alone.
+//! Renders snapshots as text and JSON. Columns come from the field catalogue, and all figures come from the snapshot.
 
 pub mod catalogue;
 pub mod findings;
@@ -12,6 +12,6 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 
-/// The version of the JSON of all commands; the key `schema`. It is raised when a key is renamed or changes its meaning,
-/// not when one is added.
+/// The version of the JSON of all commands, under the key `schema`. The version rises when a key is renamed or changes
+/// its meaning, and stays when a key is added.
 pub const SCHEMA: u32 = 2;

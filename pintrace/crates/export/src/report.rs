@@ -1,4 +1,4 @@
-//! The text of `report`.
+//! Renders the text of `report`.
 
 use pintrace_model::field::header::figure;
 use pintrace_model::field::process::{ProcessColumn, column, rank, signal_name};
@@ -8,7 +8,7 @@ use pintrace_model::text;
 
 use super::{findings, grid, header};
 
-/// Columns of the processes: totals rather than rates.
+/// Columns of the table of processes: totals, and no rates.
 const COLUMNS: [&str; 10] = [
     "pid",
     "acquired",
@@ -21,10 +21,10 @@ const COLUMNS: [&str; 10] = [
     "state",
     "comm",
 ];
-/// The largest number of sentences about ends of processes; the table lists all processes.
+/// Most processes whose end the report describes; the table lists all processes.
 const ENDS: usize = 20;
 
-/// The report, with a line end after each line. `complete` is false for a stream that was cut short.
+/// Returns the report, with a line end after each line. `complete` is false for a stream without a last event.
 #[must_use]
 pub fn render(snapshot: &Snapshot, complete: bool, width: usize) -> String {
     let mut lines = origin(snapshot, complete);
@@ -53,9 +53,9 @@ fn origin(snapshot: &Snapshot, complete: bool) -> Vec<String> {
             text::span(snapshot.duration),
             text::utc(started.wall_ns),
             if complete {
-                "to its end"
+                "complete"
             } else {
-                "CUT SHORT: what came after is not known"
+                "CUT SHORT: later events are unknown"
             },
         ),
     ];
@@ -173,7 +173,7 @@ fn ends(snapshot: &Snapshot) -> Vec<String> {
         .collect();
     if ended.len() > ENDS {
         lines.push(format!(
-            "... and {} more ended holding pages.",
+            "... and {} more processes ended while holding pages.",
             ended.len() - ENDS
         ));
     }
@@ -190,12 +190,12 @@ fn end(process: &Process) -> Option<String> {
         signal => format!("was killed by {}", signal_name(signal)),
     };
     let after = match process.pages_held {
-        0 => "all were released since".into(),
-        held => format!("{} still are", pages(held)),
+        0 => "all pages were released later".into(),
+        held => format!("still held: {}", pages(held)),
     };
     let comm = text::printable(&process.comm);
     Some(format!(
-        "{comm} ({}) {how} holding {}; {after}.",
+        "{comm} ({}) {how} while holding {}; {after}.",
         process.pid.0,
         pages(ended.pages_held)
     ))

@@ -1,4 +1,4 @@
-//! The table of `top --once`: header lines, then one row for each process.
+//! Renders the table of `top --once`: header lines, then one row for each process.
 
 use pintrace_model::field::process::{COLUMNS, DEFAULT_SORT, ProcessColumn, column, rank};
 use pintrace_model::snapshot::{Process, Snapshot};
@@ -13,7 +13,7 @@ pub struct TableOptions {
     pub width: usize,
     /// The column to sort by; `None` for the default.
     pub sort: Option<&'static ProcessColumn>,
-    /// Smallest first.
+    /// Reverses the order of the rows.
     pub reverse: bool,
 }
 
@@ -27,7 +27,8 @@ impl Default for TableOptions {
     }
 }
 
-/// The table, with a line end after each line. Ended processes that hold nothing are left out; `report` lists them.
+/// Returns the table, with a line end after each line. The table has no row for an ended process that holds no pages;
+/// `report` lists such processes.
 #[must_use]
 pub fn render(snapshot: &Snapshot, options: TableOptions) -> String {
     let mut lines = vec![
@@ -48,12 +49,12 @@ pub fn render(snapshot: &Snapshot, options: TableOptions) -> String {
     lines.push(String::new());
     let rows = rows(snapshot, options);
     if rows.is_empty() {
-        let none = if snapshot.started.mode == "scan" {
+        let message = if snapshot.started.mode == "scan" {
             "No process holds pinned memory."
         } else {
             "No process has pinned memory since the start."
         };
-        lines.push(none.into());
+        lines.push(message.into());
     } else {
         let columns: Vec<&ProcessColumn> = COLUMNS.iter().collect();
         lines.extend(grid::lines(&columns, &rows, options.width, grid::Digits::Few));

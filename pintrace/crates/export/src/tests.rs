@@ -1,5 +1,5 @@
-//! The text and JSON of synthetic streams, most of them as snapshots. `INSTA_UPDATE=always cargo test -p pintrace-export`
-//! rewrites the snapshots.
+//! The text and JSON of synthetic streams, most of them as snapshots. `INSTA_UPDATE=always cargo test -p
+//! pintrace-export` rewrites the snapshots.
 
 use insta::assert_snapshot;
 
@@ -35,7 +35,7 @@ fn crowd() -> EventBuilder {
 }
 
 #[test]
-fn the_table_of_top() {
+fn top_prints_a_table() {
     assert_snapshot!(
         "table",
         &table::render(&snapshot(&fio_and_others()), table::TableOptions::default()),
@@ -43,7 +43,7 @@ fn the_table_of_top() {
 }
 
 #[test]
-fn a_crowded_table_on_a_wide_terminal() {
+fn a_wide_terminal_shows_all_columns() {
     let options = table::TableOptions {
         width: 160,
         sort: column("comm"),
@@ -53,7 +53,7 @@ fn a_crowded_table_on_a_wide_terminal() {
 }
 
 #[test]
-fn a_table_before_the_first_pin() {
+fn a_table_without_pins_says_that_no_process_has_pinned_memory() {
     assert_snapshot!(
         "table_empty",
         &table::render(&snapshot(&EventBuilder::begin()), table::TableOptions::default()),
@@ -107,7 +107,7 @@ fn missing_hooks_are_named_in_every_format() {
     let snapshot = snapshot(&builder);
     assert!(
         table::render(&snapshot, table::TableOptions::default())
-            .contains("\n1 missing: not everything is seen, see pintrace doctor\n")
+            .contains("\nmissing hooks: 1. See pintrace doctor for the events that are not seen\n")
     );
     let report = report::render(&snapshot, true, 100);
     assert!(
@@ -122,7 +122,7 @@ fn missing_hooks_are_named_in_every_format() {
 }
 
 #[test]
-fn the_report() {
+fn the_report_of_a_complete_recording() {
     assert_snapshot!("report", &report::render(&snapshot(&fio_and_others()), true, 100),);
 }
 
@@ -139,7 +139,7 @@ fn the_report_of_a_recording_cut_short_with_loss() {
 }
 
 #[test]
-fn the_report_of_findings() {
+fn the_report_describes_each_finding() {
     assert_snapshot!(
         "report_findings",
         &report::render(&snapshot(&finding_fixtures()), true, 100),
@@ -155,7 +155,7 @@ fn findings_fit_a_narrow_page() {
 }
 
 #[test]
-fn the_json_of_findings() {
+fn the_json_lists_findings_and_windows() {
     let text = json::render(&snapshot(&finding_fixtures()), true).unwrap();
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     let part: serde_json::Map<_, _> = ["findings", "findings_dropped", "windows", "flush_check"]
@@ -169,7 +169,7 @@ fn the_json_of_findings() {
 }
 
 #[test]
-fn the_json() {
+fn the_json_of_a_snapshot() {
     let text = json::render(&snapshot(&fio_and_others()), true).unwrap();
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_snapshot!(

@@ -1,14 +1,14 @@
-//! Prometheus' text format, version 0.0.4.
+//! Renders Prometheus' text format, version 0.0.4.
 
 use std::fmt::Write as _;
 
 use pintrace_model::field::metric::{Family, Sample, families};
 use pintrace_model::snapshot::Snapshot;
 
-/// The format that [`render`] writes.
+/// The content type of the text that [`render`] returns.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Every metric of a snapshot. A metric whose value is not known is left out.
+/// Returns every metric of a snapshot. The text has no line for a metric whose value is unknown.
 #[must_use]
 pub fn render(snapshot: &Snapshot) -> String {
     let mut text = String::with_capacity(16 * 1024);
@@ -42,7 +42,7 @@ fn labels(sample: &Sample) -> String {
     format!("{{{}}}", pairs.join(","))
 }
 
-/// Label values escape quotation marks as well, help texts do not.
+/// Escapes backslashes and line ends; with `quoted`, which label values need, also quotation marks.
 fn escaped(text: &str, quoted: bool) -> String {
     let mut safe = String::with_capacity(text.len());
     for char in text.chars() {
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_twice_and_every_metric_is_explained() {
+    fn each_series_appears_once_and_has_help_and_type() {
         let text = render(&snapshot());
         let series: Vec<&str> = text
             .lines()
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn no_label_grows_with_the_processes() {
+    fn the_number_of_series_does_not_grow_with_the_processes() {
         let one = snapshot();
         let mut many = one.clone();
         many.processes = (0..1000)
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn unreadable_vmstat_is_left_out() {
+    fn metrics_of_an_unreadable_vmstat_are_left_out() {
         let mut snapshot = snapshot();
         snapshot.balance.vmstat_readable = false;
         assert!(!render(&snapshot).contains("pintrace_vmstat"));

@@ -1,6 +1,6 @@
-//! The scrape endpoint of `pintrace serve`: a snapshot in Prometheus' text format, over HTTP.
+//! The scrape endpoint of `pintrace serve`: serves a snapshot in Prometheus' text format over HTTP.
 //!
-//! The catalogue of the model has the metrics and their names; this crate has only the format and the server.
+//! The field catalogue of the model defines the metrics and their names; this crate holds the format and the server.
 
 mod exposition;
 mod pages;

@@ -18,7 +18,7 @@ pintrace: who holds pinned memory
 /healthz  ok while the endpoint answers
 ";
 
-/// Answers a request. HEAD gets the answer of GET, and the server leaves out the body.
+/// Answers a request. HEAD gets the same answer as GET, and hyper leaves out the body.
 pub(super) fn answer(method: &Method, path: &str, snapshot: &Snapshot) -> Response<Full<Bytes>> {
     if method != Method::GET && method != Method::HEAD {
         let mut refusal = page(

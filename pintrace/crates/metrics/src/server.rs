@@ -47,14 +47,14 @@ impl Default for Limits {
     }
 }
 
-/// The largest head of a request in bytes: the minimum that hyper allows. Scrapers send less than a tenth of it.
+/// The largest head of a request in bytes: the minimum that hyper allows. Scrapers send less than a tenth of this size.
 const HEAD_BYTES: usize = 8 * 1024;
 
 /// Why the endpoint could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// Another process listens there.
-    #[error("{0} is in use: stop what listens there, or give another --web.listen-address")]
+    /// Another process listens on the address.
+    #[error("{0} is in use: stop the process that listens on it, or give another --web.listen-address")]
     InUse(SocketAddr),
     /// The address is not an address of this host.
     #[error("{0} is no address of this host: give another --web.listen-address")]
@@ -84,29 +84,31 @@ impl Server {
         Ok(Self { listener, limits })
     }
 
-    /// The address, with the port that the kernel chose if port 0 was given.
+    /// Returns the address of the endpoint, with the port that the kernel chose if port 0 was given.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
     /// Answers with the latest snapshot until `shutdown` is ready.
     pub async fn run(self, snapshots: watch::Receiver<Arc<Snapshot>>, shutdown: impl Future<Output = ()>) {
-        let places = Arc::new(Semaphore::new(self.limits.connections));
+        let permits = Arc::new(Semaphore::new(self.limits.connections));
         let mut connections = JoinSet::new();
         tokio::pin!(shutdown);
         loop {
             let accepted = tokio::select! {
                 () = &mut shutdown => break,
                 Some(_) = connections.join_next() => continue,
-                accepted = accept(&self.listener, &places) => accepted,
+                accepted = accept(&self.listener, &permits) => accepted,
             };
-            let Some((stream, place)) = accepted else { continue };
+            let Some((stream, permit)) = accepted else {
+                continue;
+            };
             let snapshots = snapshots.clone();
             let limits = self.limits;
             connections.spawn(async move {
                 // A client that disconnects or is too slow gets no answer, which is no error of the server.
                 let _ = timeout(limits.connection, converse(stream, snapshots, limits)).await;
-                drop(place);
+                drop(permit);
             });
         }
         drop(self.listener);
@@ -118,13 +120,13 @@ impl Server {
 /// Accepts the next client once the limit allows another connection.
 async fn accept(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
+    permits: &Arc<Semaphore>,
 ) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let place = places.clone().acquire_owned().await.ok()?;
+    let permit = permits.clone().acquire_owned().await.ok()?;
     if let Ok((stream, _)) = listener.accept().await {
-        return Some((stream, place));
+        return Some((stream, permit));
     }
-    // Most likely there are no descriptors left; without a pause this would be a busy loop.
+    // Most likely the process has no descriptors left. The pause prevents a busy loop.
     tokio::time::sleep(Duration::from_millis(100)).await;
     None
 }

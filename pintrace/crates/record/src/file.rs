@@ -1,4 +1,4 @@
-//! A recording in a file: which files may be replaced, and what remains when the disk is full.
+//! A recording in a file: decides which files may be replaced, and keeps the recording valid when the disk is full.
 //!
 //! The file is opened before tracing begins, so that a wrong path fails early. The file is emptied only when the first
 //! frame is written, so that a session that does not start destroys nothing.
@@ -15,7 +15,7 @@ pub use self::error::{CreateError, WriteError};
 use self::output::{Output, is_replaceable, open};
 use super::writer::{EncodeError, Writer};
 
-/// What to do with a file that exists already.
+/// The treatment of a file that exists already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Existing {
     /// Replace a recording or an empty file, and keep any other file.
@@ -32,9 +32,9 @@ pub struct Recording {
     /// This process created the file, so the file is removed if it stays empty.
     created: bool,
     stopped: bool,
-    /// Events given to [`Self::append`].
+    /// Number of events given to [`Self::append`].
     appended: u64,
-    /// Events that could not be encoded.
+    /// Number of events that could not be encoded.
     refused: u64,
 }
 
@@ -48,7 +48,7 @@ impl Recording {
         let (mut file, created) = open(path).map_err(open_error)?;
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => return Err(CreateError::Busy(path.into())),
-            // A file system without locks can be recorded to all the same.
+            // A recording on a file system without locks is allowed.
             Ok(()) | Err(TryLockError::Error(_)) => {}
         }
         let is_regular = file.metadata().map_err(open_error)?.is_file();
@@ -81,22 +81,22 @@ impl Recording {
         self.writer.append(event).map_err(|error| self.failed(error))
     }
 
-    /// The path of the file.
+    /// Returns the path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Events in the file.
+    /// Returns the number of events in the file.
     pub fn written_events(&self) -> u64 {
         self.writer.written_events()
     }
 
-    /// Bytes in the file.
+    /// Returns the size of the file in bytes.
     pub fn written_bytes(&self) -> u64 {
         self.writer.written_bytes()
     }
 
-    /// Events that were appended and will never be in the file: the loss counter `event_unwritten`.
+    /// Returns the number of appended events that will never be in the file: the loss counter `event_unwritten`.
     pub fn unwritten_events(&self) -> u64 {
         if self.stopped {
             self.appended.saturating_sub(self.written_events())
@@ -118,7 +118,8 @@ impl Recording {
         Ok(())
     }
 
-    /// Cuts off a partial frame, for which the disk had no room, so that only whole frames remain.
+    /// Turns an error of the writer into an error that names the file. If the output failed, cuts off a partial frame,
+    /// so that only whole frames remain.
     fn failed(&mut self, error: EncodeError) -> WriteError {
         let path = self.path.clone();
         let EncodeError::Output(source) = error else {
@@ -128,7 +129,7 @@ impl Recording {
         self.stopped = true;
         let Output { file, is_regular, .. } = self.writer.output();
         if *is_regular {
-            // If this fails too, a reader still stops before the partial frame.
+            // If truncation fails too, a reader still stops before the partial frame.
             let _ = file.set_len(self.writer.written_bytes());
         }
         WriteError::Output {

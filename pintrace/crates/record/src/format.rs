@@ -1,11 +1,11 @@
 //! The layout of a recording. All numbers are little-endian.
 //!
 //! A recording is a [`FileHeader`] followed by frames. A frame is a [`FrameHeader`] followed by its payload. Both
-//! headers and each payload have a CRC32, so that a reader can tell a flipped bit from a file that was cut short. Events
-//! are numbered from 0, and each frame has the number of its first event, so that a reader notices a missing frame. The
-//! payload of a frame of events is a zstd frame with one MessagePack map for each event. The maps contain the names of
-//! the fields, so a new field with `#[serde(default)]` needs no new [`VERSION`]. A new kind of event, a renamed field or
-//! another layout needs one.
+//! headers and each payload have a CRC32, so that a reader can distinguish a flipped bit from a file that was cut
+//! short. Events are numbered from 0, and each frame has the number of its first event, so that a reader notices a
+//! missing frame. The payload of a frame of events is a zstd frame with one MessagePack map for each event. The maps
+//! contain the names of the fields, so a new field with `#[serde(default)]` needs no new [`VERSION`]. A new kind of
+//! event, a renamed field or another layout needs a new [`VERSION`].
 
 /// The version of the format. Recordings of other versions are refused.
 pub const VERSION: u16 = 3;
@@ -13,12 +13,12 @@ pub const VERSION: u16 = 3;
 /// The first bytes of every recording. The high bit and the line ends reveal a transfer as text.
 pub const MAGIC: [u8; 8] = *b"\x89PINTR\r\n";
 
-/// Bytes of an encoded [`FileHeader`].
+/// Size of an encoded [`FileHeader`] in bytes.
 pub const FILE_HEADER_BYTES: usize = 16;
-/// Bytes of an encoded [`FrameHeader`].
+/// Size of an encoded [`FrameHeader`] in bytes.
 pub const FRAME_HEADER_BYTES: usize = 32;
 
-/// A writer ends a frame once it holds this many uncompressed bytes.
+/// A writer ends a frame that holds at least this number of uncompressed bytes.
 pub const FRAME_BYTES: usize = 256 << 10;
 /// The largest number of uncompressed bytes in a frame: enough for one event with the longest command line.
 pub const MAX_PLAIN_BYTES: u32 = 4 << 20;
@@ -74,11 +74,11 @@ impl FileHeader {
 /// The header of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameHeader {
-    /// Bytes of the payload.
+    /// Size of the payload in bytes.
     pub payload_bytes: u32,
-    /// Bytes of the decompressed payload.
+    /// Size of the decompressed payload in bytes.
     pub plain_bytes: u32,
-    /// [`KIND_EVENTS`].
+    /// The kind of the frame: [`KIND_EVENTS`].
     pub kind: u16,
     /// Number of events in the frame.
     pub events: u32,
@@ -119,7 +119,7 @@ impl FrameHeader {
     }
 }
 
-/// The CRC32 of a payload.
+/// Returns the CRC32 of a payload.
 #[must_use]
 pub fn checksum(payload: &[u8]) -> u32 {
     crc32fast::hash(payload)

@@ -12,21 +12,22 @@ use pintrace_events::{Body, Event};
 pub use self::error::ReadError;
 use self::frames::{Frames, Payload};
 
-/// Reads a recording from any input: an iterator that ends after the last whole frame or the first error.
+/// Reads a recording from any input. The iterator ends after the last whole frame or the first error.
 pub struct Reader<R: Read> {
     frames: Frames<R>,
     /// The decompressed payload of the current frame.
     plain: Vec<u8>,
-    /// Bytes of `plain` that are decoded.
+    /// Number of bytes of `plain` that are decoded.
     decoded: usize,
-    /// Events of the current frame that are not decoded yet.
+    /// Number of events of the current frame that are not decoded yet.
     remaining: u32,
     saw_stop: bool,
     has_ended: bool,
 }
 
 impl<R: Read> Reader<R> {
-    /// Reads the file header; an error if the input is not a recording that this version can read.
+    /// Reads the file header. Returns an error if the input is not a recording of format
+    /// [`VERSION`](super::format::VERSION).
     pub fn new(input: R) -> Result<Self, ReadError> {
         Ok(Self {
             frames: Frames::new(input)?,
@@ -38,13 +39,13 @@ impl<R: Read> Reader<R> {
         })
     }
 
-    /// Events read so far.
+    /// Returns the number of events read so far.
     pub fn events_read(&self) -> u64 {
         self.frames.events
     }
 
-    /// Whether the last event read is the end of the stream. False for a recording that was cut short anywhere. The
-    /// answer is final once the iterator has ended.
+    /// Returns true if the last event read is the end of the stream, and false for a recording that was cut short. The
+    /// result is final once the iterator has ended.
     pub fn is_complete(&self) -> bool {
         self.saw_stop
     }

@@ -1,4 +1,4 @@
-//! Writes events, gathered into frames.
+//! Gathers events into frames and writes the frames.
 
 use std::io::{self, Write};
 
@@ -24,21 +24,21 @@ pub enum EncodeError {
     Encode(#[from] rmp_serde::encode::Error),
 }
 
-/// Writes a recording to any output. After each flush, the output is a valid recording. If the output fails, it may end
-/// in a partial frame; the caller cuts it off at [`Self::written_bytes`].
+/// Writes a recording to any output. After each flush, the output is a valid recording. A failed output may end in a
+/// partial frame; the caller truncates the output to [`Self::written_bytes`].
 pub struct Writer<W: Write> {
     output: W,
     compressor: zstd::bulk::Compressor<'static>,
     /// The encoded events of the current frame.
     pending: Vec<u8>,
     pending_events: u32,
-    /// Bytes of whole frames.
+    /// Size of the file header and of all whole frames in bytes.
     written_bytes: u64,
     written_events: u64,
 }
 
 impl<W: Write> Writer<W> {
-    /// Creates a writer. It writes nothing before the first frame is full or flushed.
+    /// Creates a writer. The writer writes no bytes before the first frame is full or flushed.
     pub fn new(output: W) -> io::Result<Self> {
         Ok(Self {
             output,
@@ -50,7 +50,8 @@ impl<W: Write> Writer<W> {
         })
     }
 
-    /// Appends an event. A tick and the end of the stream also flush, so that the file has what a view has shown.
+    /// Appends an event. A tick and the end of the stream also flush, so that the file holds each event that a view has
+    /// shown.
     pub fn append(&mut self, event: &Event) -> Result<(), EncodeError> {
         let before = self.pending.len();
         let mut serializer = rmp_serde::Serializer::new(&mut self.pending).with_struct_map();
@@ -70,22 +71,22 @@ impl<W: Write> Writer<W> {
         self.flush_first(plain_bytes)
     }
 
-    /// Events in whole frames so far.
+    /// Returns the number of events in whole frames so far.
     pub fn written_events(&self) -> u64 {
         self.written_events
     }
 
-    /// Bytes of whole frames so far, including the header of the file.
+    /// Returns the size of the file header and of all whole frames so far in bytes.
     pub fn written_bytes(&self) -> u64 {
         self.written_bytes
     }
 
-    /// The output.
+    /// Returns the output.
     pub fn output(&self) -> &W {
         &self.output
     }
 
-    /// Writes the current frame and gives the output.
+    /// Writes the current frame and returns the output.
     pub fn finish(mut self) -> Result<W, EncodeError> {
         self.flush()?;
         Ok(self.output)
@@ -136,7 +137,7 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// A length within the limits, which are far below 4 GiB.
+/// Returns the length of `bytes`, which the limits keep far below 4 GiB.
 fn length(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).unwrap_or(u32::MAX)
 }

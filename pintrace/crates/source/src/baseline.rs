@@ -1,40 +1,40 @@
-//! Vmstat against ledger: when they count from the same moment, and how far they may differ only
-//! because they cannot be read at the same instant.
+//! Compares the vmstat counters with the ledger: finds the vmstat values at the moment when the hooks began to count,
+//! and bounds the difference that arises because vmstat and ledger cannot be read at the same instant.
 
 use pintrace_events::BalanceSampled;
 
 use pintrace_kernel::vmstat::Vmstat;
 
-/// The hooks' running totals, in pages.
+/// The hooks' running totals since the start, in pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Pinned.
+    /// Pages pinned.
     pub acquired: u64,
-    /// Released, of pins the ledger knew.
+    /// Pages released whose pin was in the ledger.
     pub released: u64,
-    /// Released, of preexisting pins.
+    /// Pages released whose pin was taken before the start.
     pub preexisting_released: u64,
-    /// Pinned once more without the vmstat counters' taking note of it.
+    /// Pages pinned once more by `folio_add_pin`, which vmstat does not count as acquired.
     pub not_in_vmstat: u64,
-    /// Pinned and dropped inside a pin call.
+    /// Pages pinned and dropped again inside one pin call.
     pub gup_retry: u64,
-    /// Released by rule from one of several holders.
+    /// Pages released from a folio of several owners: a rule chose the owner.
     pub ambiguous_owner: u64,
 }
 
-/// Totals read before and after the vmstat counters, and the vmstat counters between.
+/// The vmstat counters, and the hooks' totals read before and after them.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading {
-    /// Before.
+    /// Totals read before vmstat.
     pub before: Totals,
-    /// Between.
+    /// The vmstat counters.
     pub vmstat: Vmstat,
-    /// After.
+    /// Totals read after vmstat.
     pub after: Totals,
 }
 
 impl Reading {
-    /// Nothing happened while it was taken.
+    /// Returns true if the hooks counted nothing between the two readings of the totals.
     pub fn is_quiet(&self) -> bool {
         self.before == self.after
     }
@@ -45,30 +45,31 @@ impl Reading {
     }
 }
 
-/// What looking at memory has added to what the hooks' totals say is held, or taken off, in pages.
+/// Pages that reconciliations added to the held pages of the hooks' totals; negative if reconciliations removed pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Adjustment {
-    /// Of pins since the start.
+    /// Adjustment of pins taken since the start.
     pub ledger: i64,
-    /// Of older ones.
+    /// Adjustment of preexisting pins.
     pub preexisting: i64,
 }
 
-/// What the vmstat counters stood at when the hooks began to count.
+/// The values of the vmstat counters at the moment when the hooks began to count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Baseline {
-    /// `nr_foll_pin_acquired` then.
+    /// `nr_foll_pin_acquired` at that moment.
     pub acquired: u64,
-    /// `nr_foll_pin_released` then.
+    /// `nr_foll_pin_released` at that moment.
     pub released: u64,
 }
 
 impl Baseline {
-    /// From readings taken soon after the start.
+    /// Computes the baseline from readings taken soon after the start. Returns `None` without a reading.
     ///
-    /// A pin is in the vmstat counters before its call returns to our hook, so the vmstat counters can only be ahead:
-    /// the least difference is the truest. A release passes our hook before it is in the vmstat counters, so
-    /// there the greatest is. Quiet readings count before others.
+    /// The kernel counts a pin in vmstat before the pin call returns to the hook, so `nr_foll_pin_acquired` can only be
+    /// ahead of the hooks: the least difference is the baseline. The hook counts a release before the kernel counts the
+    /// release in vmstat, so `nr_foll_pin_released` can only be behind: the greatest difference is the baseline. If any
+    /// reading is quiet, only quiet readings count.
     pub fn from_readings(readings: &[Reading]) -> Option<Self> {
         let quiet: Vec<_> = readings.iter().filter(|reading| reading.is_quiet()).collect();
         let chosen = if quiet.is_empty() {
@@ -92,12 +93,12 @@ impl Baseline {
         })
     }
 
-    /// Pages that were pinned at the start.
+    /// Returns the number of pages that were pinned at the start.
     pub fn preexisting_held(&self) -> u64 {
         self.acquired.saturating_sub(self.released)
     }
 
-    /// The sample that the stream carries.
+    /// Returns the balance of a reading.
     pub fn sample(&self, reading: &Reading, adjustment: Adjustment) -> BalanceSampled {
         BalanceSampled {
             vmstat_acquired: Some(reading.vmstat.acquired.saturating_sub(self.acquired)),
@@ -107,7 +108,7 @@ impl Baseline {
         }
     }
 
-    /// The sample where the vmstat counters cannot be read.
+    /// Returns the balance on a kernel whose vmstat counters cannot be read.
     pub fn without_vmstat(preexisting_held: u64, totals: Totals, adjustment: Adjustment) -> BalanceSampled {
         BalanceSampled {
             vmstat_acquired: None,
@@ -125,7 +126,8 @@ impl Baseline {
         }
     }
 
-    /// Of so many readings, the first in which vmstat and ledger agree, or else the one in which they come nearest to it.
+    /// Takes up to `readings` readings. Returns the balance of the first reading in which vmstat and ledger agree, or
+    /// else the balance with the least difference; `None` if the first call of `read` returns none.
     pub fn nearest<E>(
         &self,
         readings: usize,
@@ -136,11 +138,11 @@ impl Baseline {
         for _ in 0..readings {
             let Some(reading) = read()? else { break };
             let sample = self.sample(&reading, adjustment);
-            let apart = sample.sums().difference().unsigned_abs();
-            if nearest.as_ref().is_none_or(|(least, _)| apart < *least) {
-                nearest = Some((apart, sample));
+            let difference = sample.sums().difference().unsigned_abs();
+            if nearest.as_ref().is_none_or(|(least, _)| difference < *least) {
+                nearest = Some((difference, sample));
             }
-            if apart == 0 {
+            if difference == 0 {
                 break;
             }
         }
@@ -148,7 +150,8 @@ impl Baseline {
     }
 }
 
-/// The vmstat counters around a look that found so many pages pinned, which stand as the ledger.
+/// Returns the balance of a memory scan: `before` and `after` are the vmstat counters around the scan, and the `pinned`
+/// pages that the scan found take the place of the ledger.
 pub fn around_scan(before: Vmstat, after: Vmstat, pinned: u64) -> BalanceSampled {
     BalanceSampled {
         vmstat_acquired: Some(after.acquired),
@@ -183,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_machine_opens_with_what_is_pinned() {
+    fn on_an_idle_machine_the_baseline_is_the_pinned_pages() {
         let baseline = Baseline::from_readings(&[reading((100, 36), Totals::default())]).unwrap();
         assert_eq!(baseline.preexisting_held(), 64);
         assert_eq!(difference(baseline, &reading((100, 36), Totals::default())), 0);
@@ -191,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_call_in_flight_does_not_shift_the_baseline() {
-        // First reading: 8 pages are in the vmstat counters, their call has not returned. Second: it has.
+        // The pin call of the 8 pages in vmstat has not returned at the first reading, and has at the second.
         let after = Totals {
             acquired: 8,
             ..Totals::default()
@@ -211,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn retries_count_on_both_sides() {
+    fn gup_retries_count_in_vmstat_and_in_the_totals() {
         let baseline = Baseline::default();
         let totals = Totals {
             acquired: 10,
@@ -222,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn pins_that_vmstat_counts_at_their_release_alone_count_on_both_sides() {
+    fn pins_that_vmstat_counts_only_at_their_release_leave_no_difference() {
         let totals = |released| Totals {
             acquired: 12,
             released,
@@ -236,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missed_release_shows() {
+    fn a_missed_release_shows_as_a_difference() {
         let totals = Totals {
             acquired: 10,
             released: 7,
@@ -248,8 +251,8 @@ mod tests {
 
     #[test]
     fn after_a_reconciliation_the_reading_that_agrees_is_taken() {
-        // The hooks have missed 4 releases for good. At the first reading a call has pinned 4 more and not returned, so
-        // that vmstat and totals alone seem to agree.
+        // The hooks have missed 4 releases. At the first reading a call has pinned 4 more pages and not returned, so
+        // vmstat and the unadjusted totals seem to agree.
         let seen = |acquired| Totals {
             acquired,
             ..Totals::default()

@@ -1,4 +1,4 @@
-//! Ring-buffer bytes to records. Every field is copied out; nothing is transmuted.
+//! Decodes ring-buffer bytes into records. Each field is copied; no bytes are transmuted.
 
 use pintrace_common::ledger::{Account, AccountKey, Extent};
 use pintrace_common::mm_events;
@@ -7,23 +7,23 @@ use pintrace_common::wire::{self, Header, kind};
 /// One decoded record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Record {
-    /// See [`wire::AccountOpened`].
+    /// A hook opened an account.
     AccountOpened(wire::AccountOpened),
-    /// See [`wire::ExtentOpened`].
+    /// A hook opened an extent.
     ExtentOpened(wire::ExtentOpened),
-    /// See [`wire::ExtentClosed`].
+    /// The last page of an extent was released.
     ExtentClosed(wire::ExtentClosed),
-    /// See [`wire::ExtentPartiallyReleased`].
+    /// A page of an extent was released and other pages are left.
     ExtentPartiallyReleased(wire::ExtentPartiallyReleased),
-    /// See [`wire::ProcessExited`].
+    /// A process ended.
     ProcessExited(wire::ProcessExited),
-    /// See [`mm_events::MappingChanged`].
+    /// A mapping near a long-term pin changed.
     MappingChanged(mm_events::MappingChanged),
-    /// See [`mm_events::MmOrAddressSpaceGone`].
+    /// An mm exited, or an `address_space` was freed.
     MmOrAddressSpaceGone(mm_events::MmOrAddressSpaceGone),
 }
 
-/// Reads little words off the front of a record.
+/// Reads native-endian words from the front of a record.
 struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {
@@ -99,7 +99,7 @@ impl Fields<'_> {
     }
 }
 
-/// Decodes one record; `None` if it is of an unknown kind or of another length than its kind has.
+/// Decodes one record. Returns `None` if the kind is unknown or the length is not the length of that kind.
 pub fn decode(bytes: &[u8]) -> Option<Record> {
     let mut fields = Fields(bytes);
     let header = fields.header()?;
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_are_those_of_the_structs() {
+    fn a_record_must_have_the_length_of_its_struct() {
         for (kind, length) in [
             (kind::ACCOUNT_OPENED, size_of::<wire::AccountOpened>()),
             (kind::EXTENT_OPENED, size_of::<wire::ExtentOpened>()),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_kinds_and_noise_are_refused() {
+    fn unknown_kinds_and_short_records_are_refused() {
         assert_eq!(decode(&header(99)), None);
         assert_eq!(decode(&[]), None);
         assert_eq!(decode(&[1; 3]), None);

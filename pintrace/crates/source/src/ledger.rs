@@ -1,4 +1,4 @@
-//! The kernel-side tables, read from user space. Typed; no aya type leaves this file but the ring.
+//! The BPF maps of the ledger, read from user space and typed. No aya map but the ring buffer leaves this module.
 
 use aya::Ebpf;
 use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, Queue, RingBuf, StackTraceMap};
@@ -15,7 +15,7 @@ pod! {
     PodExtent(Extent);
 }
 
-/// The tables of one loaded object.
+/// The ledger maps of one loaded eBPF object.
 pub struct Ledger {
     gate: Array<MapData, u64>,
     totals: PerCpuArray<MapData, u64>,
@@ -28,41 +28,41 @@ pub struct Ledger {
     stacks: StackTraceMap<MapData>,
 }
 
-/// Pins that accounts hold.
+/// Pages that accounts hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HeldPages {
-    /// All of them.
+    /// Pages that all accounts hold.
     pub all: u64,
-    /// Of these, the ones that are older than the hooks ([`caller::PREEXISTING`]).
+    /// Pages of `all` whose pins were taken before the start ([`caller::PREEXISTING`]).
     pub preexisting: u64,
 }
 
-/// A table is missing or refuses to be read.
+/// Why a map or a program of the ledger cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
-    /// Not in the object.
+    /// The eBPF object has no map or program of this name.
     #[error("the eBPF object has no map {0}")]
     NoMap(&'static str),
-    /// The kernel refused.
+    /// bpf(2) failed on a map.
     #[error("cannot use an eBPF map: {0}")]
     Map(#[from] MapError),
-    /// A program that is run by hand was refused.
+    /// The kernel refused to load a program that user space runs by `BPF_PROG_TEST_RUN`.
     #[error("the kernel refused the program {name}: {why}")]
     Program {
-        /// Which.
-        name: &'static str,
-        /// What it said.
-        why: String,
-    },
-    /// The kernel does not say how many calls of a program it skipped.
-    #[error("cannot read how many calls of the program {name} the kernel skipped: {why}")]
-    ProgramInfo {
-        /// The program.
+        /// Name of the program.
         name: &'static str,
         /// The kernel's reason.
         why: String,
     },
-    /// A program that is run by hand did not run.
+    /// `bpf_prog_info.recursion_misses` of a program cannot be read.
+    #[error("cannot read how many calls of the program {name} the kernel skipped: {why}")]
+    ProgramInfo {
+        /// Name of the program.
+        name: &'static str,
+        /// The kernel's reason.
+        why: String,
+    },
+    /// `BPF_PROG_TEST_RUN` failed.
     #[error("the kernel does not run a program: {0}")]
     Run(#[source] std::io::Error),
 }
@@ -77,7 +77,7 @@ pub fn ring(ebpf: &mut Ebpf) -> Result<RingBuf<MapData>, LedgerError> {
 }
 
 impl Ledger {
-    /// Takes the tables out of a loaded object.
+    /// Takes the ledger maps out of a loaded object.
     pub fn take(ebpf: &mut Ebpf) -> Result<Self, LedgerError> {
         Ok(Self {
             gate: take(ebpf, "GATE")?.try_into()?,
@@ -92,17 +92,18 @@ impl Ledger {
         })
     }
 
-    /// Lets the hooks count.
+    /// Opens the gate: the hooks count from now on.
     pub fn open_gate(&mut self) -> Result<(), LedgerError> {
         Ok(self.gate.set(0, 1, 0)?)
     }
 
-    /// Page totals over all CPUs.
+    /// Returns the hooks' page totals, summed over all CPUs.
     pub fn totals(&self) -> Result<Totals, LedgerError> {
         let total = |which: Total| -> Result<u64, LedgerError> {
             Ok(self.totals.get(&which.index(), 0)?.iter().sum())
         };
-        // What was released first: of a pin that comes and goes meanwhile the ledger would hold less than nothing.
+        // Releases are read before pins: a pin taken and released between the two readings would make the held pages
+        // negative in the opposite order.
         let (released, preexisting_released) = (total(Total::Released)?, total(Total::PreexistingReleased)?);
         Ok(Totals {
             acquired: total(Total::Acquired)?,
@@ -114,7 +115,8 @@ impl Ledger {
         })
     }
 
-    /// Calls that the kernel skipped and backup programs of programs counted.
+    /// Returns the number of calls that the backup programs of the pin and unpin hooks counted because the kernel had
+    /// skipped the primary program.
     pub fn recovered_by_backup(&self) -> Result<u64, LedgerError> {
         Ok(self
             .totals
@@ -123,7 +125,7 @@ impl Ledger {
             .sum())
     }
 
-    /// The same for programs that look for findings.
+    /// Returns the same number for the hooks that look for findings.
     pub fn mm_events_recovered_by_backup(&self) -> Result<u64, LedgerError> {
         Ok(self
             .totals
@@ -132,12 +134,12 @@ impl Ledger {
             .sum())
     }
 
-    /// Losses that the programs counted, over all CPUs.
+    /// Returns a loss that the programs counted, summed over all CPUs.
     pub fn loss(&self, which: Loss) -> Result<u64, LedgerError> {
         Ok(self.losses.get(&which.index(), 0)?.iter().sum())
     }
 
-    /// Ids of all accounts that were ever opened; some may be free.
+    /// Returns the ids of all accounts that were ever opened. Some ids may be free.
     pub fn account_ids(&self) -> Result<std::ops::RangeInclusive<u32>, LedgerError> {
         let given = self
             .next_ids
@@ -146,17 +148,18 @@ impl Ledger {
         Ok(0..=u32::try_from(given).unwrap_or(u32::MAX))
     }
 
-    /// Accounts that can be alive at one time.
+    /// Returns the number of accounts that fit into the table.
     pub fn account_capacity(&self) -> usize {
         self.accounts.len() as usize
     }
 
-    /// One account.
+    /// Reads one account.
     pub fn account(&self, id: u32) -> Result<Account, LedgerError> {
         Ok(self.accounts.get(&id, 0)?.0)
     }
 
-    /// What all accounts hold. They are read one by one, so it is right if nothing moves meanwhile.
+    /// Returns the pages that all accounts hold. The accounts are read one by one, so the sum is exact only if no page
+    /// is pinned or released while the accounts are read.
     pub fn held(&self) -> Result<HeldPages, LedgerError> {
         let mut held = HeldPages::default();
         for id in self.account_ids()? {
@@ -170,7 +173,7 @@ impl Ledger {
         Ok(held)
     }
 
-    /// The account of that key.
+    /// Returns the id of the account with this key.
     pub fn account_of(&self, key: AccountKey) -> Result<Option<u32>, LedgerError> {
         match self.account_ids.get(&PodKey(key), 0) {
             Ok(id) => Ok(Some(id)),
@@ -179,13 +182,13 @@ impl Ledger {
         }
     }
 
-    /// Indices of all extents that were ever opened; some may be free.
+    /// Returns the indices of all extents that were ever opened. Some indices may be free.
     pub fn extent_indices(&self) -> Result<std::ops::Range<u32>, LedgerError> {
         let given = self.next_ids.get(&1, 0)?.min(u64::from(self.extents.len()));
         Ok(0..u32::try_from(given).unwrap_or(u32::MAX))
     }
 
-    /// One extent, with the pages of a call under way left out.
+    /// Reads one extent, without the [`Extent::CALL_BIAS`] that a pin call in flight has added to `pages_held`.
     pub fn extent(&self, index: u32) -> Result<Extent, LedgerError> {
         let mut extent = self.extents.get(&index, 0)?.0;
         if extent.pages_held >= Extent::CALL_BIAS / 2 {
@@ -197,9 +200,11 @@ impl Ledger {
         Ok(extent)
     }
 
-    /// Gives an account's id back. Only for threads that have ended: nobody can pin under its key.
+    /// Frees the id of an account. The thread of the account must have ended: a living thread could still pin under
+    /// `key`.
     pub fn free_account(&mut self, id: u32, key: AccountKey) -> Result<(), LedgerError> {
-        // First the key in the account itself, by which the programs find it without a look-up.
+        // The key in the account is cleared first: programs compare that key with their own before they search
+        // ACCOUNT_IDS.
         let mut account = self.account(id)?;
         account.key = AccountKey::default();
         self.accounts.set(id, PodAccount(account), 0)?;
@@ -207,7 +212,7 @@ impl Ledger {
         Ok(self.free_accounts.push(id, 0)?)
     }
 
-    /// Return addresses of a stack, innermost first; empty if it is gone.
+    /// Returns the return addresses of a stack, innermost first; empty if the map has no such stack.
     pub fn stack(&self, id: u32) -> Vec<u64> {
         let trace = self.stacks.get(&id, 0);
         trace

@@ -1,4 +1,5 @@
-//! Runs the programs that set the ledger right (`mend.rs` of the eBPF programs). It knows how, and not when or why.
+//! Runs the programs that correct the ledger (`ledger/reconcile.rs` of the eBPF crate). The callers decide when to run
+//! the programs.
 
 use std::os::fd::AsFd as _;
 
@@ -18,14 +19,14 @@ pod! {
     PodChunk(Chunk);
 }
 
-/// What was done.
+/// The number of pins that a repair changed or could not change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RepairedPins {
-    /// Pins given to an account.
+    /// Pins added to an account.
     pub added: u64,
-    /// Pins that the ledger lacks still.
+    /// Pins that the ledger still lacks, for want of an account or of room in a table.
     pub missing: u64,
-    /// Pins taken off their holders.
+    /// Pins removed from their owners.
     pub dropped: u64,
 }
 
@@ -37,35 +38,35 @@ impl std::ops::AddAssign for RepairedPins {
     }
 }
 
-/// Folios that lie at equal distances.
+/// Folios whose head struct pages have equal distances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stretch {
-    /// Struct page of the first one's head.
+    /// Address of the first head struct page.
     pub page: u64,
-    /// Bytes from one to the next.
+    /// Bytes between two head struct pages.
     pub stride: u64,
-    /// How many.
+    /// Number of folios.
     pub folios: u64,
 }
 
 const OPEN: &str = "open_account";
 const RECONCILE: &str = "reconcile";
 
-/// The programs, loaded.
+/// The loaded repair programs and their maps.
 pub struct LedgerRepair {
     open: ProgramFd,
     reconcile: ProgramFd,
     map: Array<MapData, PodReconcileRun>,
     chunks: HashMap<MapData, u64, PodChunk>,
-    /// Bytes of a struct page.
+    /// Size of a struct page in bytes.
     page_struct: u64,
 }
 
 impl LedgerRepair {
-    /// Their names.
+    /// Names of the repair programs.
     pub const PROGRAMS: &'static [&'static str] = &[OPEN, RECONCILE];
 
-    /// Loads them out of a loaded object.
+    /// Loads the repair programs of a loaded object and takes their maps.
     pub fn take(ebpf: &mut Ebpf, page_struct: u64) -> Result<Self, LedgerError> {
         let map = |ebpf: &mut Ebpf, name| ebpf.take_map(name).ok_or(LedgerError::NoMap(name));
         Ok(Self {
@@ -77,8 +78,8 @@ impl LedgerRepair {
         })
     }
 
-    /// Opens an account of a process for pins that no hook saw; `caller` is one of [`pintrace_common::reconcile::caller`].
-    /// `None` if there is no room.
+    /// Opens an account of a process for pins that no hook saw. `caller` is one of the constants of
+    /// [`pintrace_common::reconcile::caller`]. Returns `None` if the account table is full.
     pub fn open_account(&mut self, tgid: u32, caller: u64, comm: &str) -> Result<Option<u32>, LedgerError> {
         let mut request = ReconcileRun::default();
         let length = comm.len().min(COMM_BYTES - 1);
@@ -89,7 +90,8 @@ impl LedgerRepair {
         Ok(u32::try_from(account).ok().filter(|account| *account != 0))
     }
 
-    /// Takes off what the ledger has too much, and gives what it lacks to an account, if one is named.
+    /// Drops the pins that the ledger has and the folios do not have. Adds the pins that the ledger lacks to `account`,
+    /// if given.
     pub fn reconcile(&self, stretch: Stretch, account: Option<u32>) -> Result<RepairedPins, LedgerError> {
         let mut all = RepairedPins::default();
         let mut done = 0;
@@ -115,7 +117,8 @@ impl LedgerRepair {
         Ok(all)
     }
 
-    /// Takes off what the ledger has too much, on every folio that it has.
+    /// Drops the pins that the ledger has and the folios do not have, on every folio of the ledger. Returns the number
+    /// of dropped pins.
     pub fn drop_stale(&self) -> Result<u64, LedgerError> {
         let mut dropped = 0;
         for unit in self.chunks.keys() {

@@ -1,7 +1,7 @@
-//! The running kernel as a source of records and tables. (A file is read by `pintrace-record`.)
+//! The traced kernel as a source of ring-buffer records and BPF maps. (`pintrace-record` reads recordings.)
 //!
-//! [`trace_source`] loads and attaches the programs. [`decode`] turns ring-buffer bytes into records, [`ledger`] reads the
-//! kernel-side tables, and [`baseline`] compares the ledger's totals with the kernel's own counters.
+//! [`trace_source`] loads and attaches the programs. [`decode`] turns ring-buffer bytes into records, [`ledger`] reads
+//! the maps of the ledger, and [`baseline`] compares the ledger's totals with the kernel's vmstat counters.
 
 pub mod baseline;
 pub mod decode;

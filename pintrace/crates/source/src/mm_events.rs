@@ -1,4 +1,4 @@
-//! The tables behind the findings, read from user space.
+//! The BPF maps behind the findings, read from user space.
 
 use aya::Ebpf;
 use aya::maps::{HashMap, MapData, MapError, PerCpuArray};
@@ -16,50 +16,52 @@ pod! {
     PodWindowStats(WindowStats);
 }
 
-/// The tables of one loaded object.
+/// The maps of the finding hooks of one loaded eBPF object.
 pub struct MmEventTables {
-    copies: HashMap<MapData, PodCowKey, PodCowStats>,
+    cows: HashMap<MapData, PodCowKey, PodCowStats>,
     windows: HashMap<MapData, PodWindowKey, PodWindowStats>,
     flush_check: PerCpuArray<MapData, u64>,
 }
 
 impl MmEventTables {
-    /// Takes the tables out of a loaded object.
+    /// Takes the maps out of a loaded object.
     pub fn take(ebpf: &mut Ebpf) -> Result<Self, LedgerError> {
         Ok(Self {
-            copies: take(ebpf, "COWS")?.try_into()?,
+            cows: take(ebpf, "COWS")?.try_into()?,
             windows: take(ebpf, "FLUSH_WINDOWS")?.try_into()?,
             flush_check: take(ebpf, "FLUSH_CHECK")?.try_into()?,
         })
     }
 
-    /// CowStats of pinned pages, by holder and kind. One that is removed meanwhile may be left out.
+    /// Returns the copies made of pinned or referenced pages, by owner and kind of copy. The result may lack entries
+    /// that are removed during the call.
     pub fn cow(&self) -> Result<Vec<(CowKey, CowStats)>, LedgerError> {
-        let entries = self.copies.iter().filter_map(there);
+        let entries = self.cows.iter().filter_map(present);
         entries
             .map(|entry| entry.map(|(key, value)| (key.0, value.0)))
             .collect()
     }
 
-    /// WindowStats, by process and cause.
+    /// Returns the totals of the flush windows, by process and cause.
     pub fn windows(&self) -> Result<Vec<(WindowKey, WindowStats)>, LedgerError> {
-        let entries = self.windows.iter().filter_map(there);
+        let entries = self.windows.iter().filter_map(present);
         entries
             .map(|entry| entry.map(|(key, value)| (key.0, value.0)))
             .collect()
     }
 
-    /// Makes room.
+    /// Removes the entry of an owner that can have no further copies.
     pub fn forget_cow(&mut self, key: CowKey) -> Result<(), LedgerError> {
-        gone(self.copies.remove(&PodCowKey(key)))
+        ignore_absent(self.cows.remove(&PodCowKey(key)))
     }
 
-    /// Makes room: the process has ended.
+    /// Removes the entry of a process that has ended.
     pub fn forget_windows(&mut self, key: WindowKey) -> Result<(), LedgerError> {
-        gone(self.windows.remove(&PodWindowKey(key)))
+        ignore_absent(self.windows.remove(&PodWindowKey(key)))
     }
 
-    /// Faults by our windows and by the kernel's own count.
+    /// Returns the write faults inside flush windows, by the hooks' windows and by the kernel's count of pending
+    /// flushes.
     pub fn flush_check(&self) -> Result<FlushCheck, LedgerError> {
         let sum =
             |which: u32| -> Result<u64, LedgerError> { Ok(self.flush_check.get(&which, 0)?.iter().sum()) };
@@ -71,15 +73,15 @@ impl MmEventTables {
     }
 }
 
-/// What is removed while the table is walked is not there.
-fn there<T>(entry: Result<T, MapError>) -> Option<Result<T, LedgerError>> {
+/// Returns `None` for an entry that was removed while the map was walked.
+fn present<T>(entry: Result<T, MapError>) -> Option<Result<T, LedgerError>> {
     match entry {
         Err(MapError::KeyNotFound) => None,
         other => Some(other.map_err(Into::into)),
     }
 }
 
-fn gone(removed: Result<(), MapError>) -> Result<(), LedgerError> {
+fn ignore_absent(removed: Result<(), MapError>) -> Result<(), LedgerError> {
     match removed {
         Err(MapError::KeyNotFound) => Ok(()),
         other => other.map_err(Into::into),

@@ -1,19 +1,19 @@
-//! Calls that the kernel skipped because the program was already active on that CPU
-//! (`bpf_prog_inc_misses_counter`), and that no backup program made good.
+//! Missed calls: the kernel skipped the primary program because the program was already active on that CPU
+//! (`bpf_prog_inc_misses_counter`), and no backup program counted the call.
 
-/// Counts them over time.
+/// Counts missed calls over time.
 #[derive(Debug, Default)]
 pub(super) struct Skipped {
-    /// What backup programs had made good more than was skipped before counting began: those that were attached before the
-    /// first copies found no marks.
+    /// Calls recovered by backups less calls skipped, before counting began. The number is positive if backups were
+    /// attached before the primaries: such backups found no token.
     ahead: i128,
-    /// Skipped and not made good when last read.
+    /// Calls skipped and not recovered at the last reading.
     last: u64,
     confirmed: u64,
 }
 
 impl Skipped {
-    /// From what had been skipped and made good when counting began.
+    /// Starts from the calls that were skipped and recovered before counting began.
     pub(super) fn since(skipped: u64, recovered_by_backup: u64) -> Self {
         Self {
             ahead: i128::from(recovered_by_backup) - i128::from(skipped),
@@ -21,11 +21,11 @@ impl Skipped {
         }
     }
 
-    /// Takes a reading: calls skipped in the first copies, and calls that backup programs made good, read
-    /// after it. Gives what is lost for certain.
+    /// Takes a reading: the calls that the kernel skipped in primary programs, and the calls that backups recovered,
+    /// read in this order. Returns the number of calls that are certainly lost; the number never decreases.
     ///
-    /// A thread may be between the copies just now: skipped, and not yet made good. So only what two readings
-    /// in a row find missing is lost; and the figure never goes back.
+    /// A thread may be between primary and backup at a reading: the call is skipped and not yet recovered. Therefore a
+    /// call counts as lost only if two readings in a row find the call missing.
     pub(super) fn read(&mut self, skipped: u64, recovered_by_backup: u64) -> u64 {
         let now = i128::from(skipped) - i128::from(recovered_by_backup) + self.ahead;
         let now = u64::try_from(now).unwrap_or(0);
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_between_primary_and_backup_is_not_lost() {
+    fn a_call_between_primary_and_backup_is_not_lost() {
         let mut skipped = Skipped::default();
         assert_eq!(skipped.read(1, 0), 0);
         assert_eq!(skipped.read(1, 1), 0);
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn skips_before_counting_began_hide_nothing() {
+    fn calls_skipped_before_counting_began_change_no_later_reading() {
         let mut skipped = Skipped::since(3, 14);
         assert_eq!(skipped.read(8, 18), 0);
         assert_eq!(skipped.read(8, 18), 1);

@@ -1,4 +1,4 @@
-//! The running kernel as a source: loaded, attached, calibrated, and read.
+//! Traces the running kernel: loads and attaches the programs, finds the vmstat baseline, and reads records and maps.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -27,32 +27,32 @@ use pintrace_kernel::vmstat::VmstatReader;
 /// Why the kernel cannot be traced.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Layout unknown.
+    /// A structure of the kernel has an unknown layout.
     #[error(transparent)]
     Layout(#[from] UnknownLayout),
-    /// Loading failed.
+    /// The eBPF object cannot be loaded.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// Tables unusable.
+    /// A map of the object cannot be used.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// Neither pins nor releases can be seen.
+    /// No hook on a pin or unpin function could be attached.
     #[error("no pin or unpin function can be traced on this kernel: {reason}")]
     NothingAttached {
-        /// Why the first could not be.
+        /// Why the first missing hook could not be attached.
         reason: String,
-        /// What became of each hook.
+        /// The outcome of each hook.
         outcomes: Vec<HookOutcome>,
     },
 }
 
-/// Readings taken to find the baseline, and how long that may take.
+/// Most readings taken to find the baseline, and the most time that the readings may take.
 const CALIBRATION_READINGS: usize = 16;
 const CALIBRATION_TIME: Duration = Duration::from_millis(500);
-/// Readings that a sample may take to find vmstat and ledger in agreement.
+/// Most readings that a sample takes to find vmstat and ledger in agreement.
 const SAMPLE_READINGS: usize = 4;
 
-/// A traced kernel. Everything is detached when it is dropped, or when the process dies.
+/// A traced kernel. The programs are detached when the value is dropped, or when the process dies.
 pub struct TraceSource {
     ledger: Ledger,
     ring: RingBuf<MapData>,
@@ -65,12 +65,12 @@ pub struct TraceSource {
     mm_event_skipped: Skipped,
     #[cfg(feature = "bpf-log")]
     log: Option<pintrace_bpf::bpf_log::BpfLog>,
-    // Last: its links go when everything else has.
+    // The last field, so that the links of the programs are dropped after all other fields.
     ebpf: Ebpf,
 }
 
 impl TraceSource {
-    /// Loads and attaches everything, then opens the gate and finds the baseline.
+    /// Loads and attaches the programs, opens the gate and finds the baseline.
     pub fn start(
         kernel: &Kernel,
         btf: &Btf,
@@ -124,39 +124,39 @@ impl TraceSource {
         Ok(source)
     }
 
-    /// What was attached, and what was not.
+    /// Returns the outcome of each hook: attached or not, and why.
     pub fn outcomes(&self) -> &[HookOutcome] {
         &self.outcomes
     }
 
-    /// The kernel-side tables.
+    /// Returns the maps of the ledger.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
-    /// The kernel-side tables, to give ids back.
+    /// Returns the maps of the ledger, to free account ids.
     pub fn ledger_mut(&mut self) -> &mut Ledger {
         &mut self.ledger
     }
 
-    /// The tables behind the findings.
+    /// Returns the maps behind the findings.
     pub fn mm_events_mut(&mut self) -> &mut MmEventTables {
         &mut self.mm_events
     }
 
-    /// The loaded object.
+    /// Returns the loaded object.
     pub fn ebpf_mut(&mut self) -> &mut Ebpf {
         &mut self.ebpf
     }
 
-    /// Readable when records wait.
+    /// Returns a descriptor that is readable while the ring buffer holds records.
     pub fn poll_ring(&self) -> std::io::Result<AsyncFd<OwnedFd>> {
         let fd = self.ring.as_fd().try_clone_to_owned()?;
-        // SAFETY: the descriptor is a duplicate that the AsyncFd owns, so it stays open and the same.
+        // SAFETY: the AsyncFd owns the duplicated descriptor, so the descriptor stays open and unchanged.
         unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.map_err(Into::into)
     }
 
-    /// Takes all waiting records.
+    /// Takes all records out of the ring buffer. A record that cannot be decoded counts as [`Loss::RecordUndecodable`].
     pub fn drain(&mut self) -> Vec<Record> {
         #[cfg(feature = "bpf-log")]
         if let Some(log) = &mut self.log {
@@ -172,8 +172,8 @@ impl TraceSource {
         records
     }
 
-    /// Vmstat and ledger side by side, with what looking at memory has set right. Retried while they differ: what is under
-    /// way settles.
+    /// Returns the balance of vmstat and ledger, adjusted by the reconciliations. Takes up to `SAMPLE_READINGS`
+    /// readings while vmstat and ledger differ, because pins in flight pass.
     pub fn balance(&self, adjustment: Adjustment) -> Result<BalanceSampled, LedgerError> {
         let Some(baseline) = self.baseline else {
             return Ok(Baseline::without_vmstat(0, self.ledger.totals()?, adjustment));
@@ -185,17 +185,19 @@ impl TraceSource {
         })
     }
 
-    /// Pages that were pinned at the start, by the vmstat counters; `None` if they cannot be read.
+    /// Returns the number of pages that were pinned at the start, by the vmstat counters; `None` where the counters
+    /// cannot be read.
     pub fn preexisting_held(&self) -> Option<u64> {
         self.baseline.map(|baseline| baseline.preexisting_held())
     }
 
-    /// The hooks' totals alone: cheap.
+    /// Returns the hooks' totals without reading vmstat.
     pub fn totals(&self) -> Result<Totals, LedgerError> {
         self.ledger.totals()
     }
 
-    /// Everything lost so far, by reason; `NameUnread` and `EventUnwritten` are others' to count.
+    /// Returns the losses since the start, by reason. The tracker counts `NameUnread`, and the recording counts
+    /// `EventUnwritten`.
     pub fn losses(&mut self) -> Result<Vec<(Loss, u64)>, LedgerError> {
         let skipped = self.skipped()?;
         let mm_event_missed = self.skipped_by(Hook::is_for_findings)?;
@@ -223,7 +225,7 @@ impl TraceSource {
                 return Ok(());
             };
             readings.push(reading);
-            // An idle machine needs no more than two readings that agree.
+            // On an idle machine two readings that agree are enough.
             if let [.., one, two] = readings.as_slice()
                 && one.is_quiet()
                 && two.is_quiet()
@@ -248,15 +250,15 @@ impl TraceSource {
         }))
     }
 
-    /// Calls that the kernel skipped and no backup program made good.
+    /// Returns the calls of pin and unpin hooks that the kernel skipped and no backup program counted.
     fn skipped(&mut self) -> Result<u64, LedgerError> {
         let skipped = self.skipped_by(|hook| !hook.is_for_findings())?;
         let recovered_by_backup = self.ledger.recovered_by_backup()?;
         Ok(self.skipped.read(skipped, recovered_by_backup))
     }
 
-    /// Calls that the kernel skipped in the programs of certain hooks. A program that is attached and cannot be asked is an
-    /// error: its figure is unknown, and not 0.
+    /// Returns the number of calls that the kernel skipped in the primary programs of certain hooks. An attached
+    /// program whose counter cannot be read is an error, because the number of its skipped calls is then unknown.
     fn skipped_by(&self, which: impl Fn(&Hook) -> bool) -> Result<u64, LedgerError> {
         let mut skipped = 0;
         for (hook, attachment) in apply::attachments(&self.outcomes) {
@@ -272,7 +274,7 @@ impl TraceSource {
             let fd = program.fd().map_err(|error| unread(error.to_string()))?;
             let misses =
                 prog_info::recursion_misses(fd.as_fd()).map_err(|error| unread(error.to_string()))?;
-            // Kernels before 5.12 do not count skipped calls; the difference to vmstat shows them there.
+            // Kernels before 5.12 do not count skipped calls. There the difference to vmstat shows skipped calls.
             skipped += misses.unwrap_or(0);
         }
         Ok(skipped)
@@ -286,5 +288,5 @@ fn first_reason(outcomes: &[HookOutcome]) -> String {
             HookStatus::Missing(why) => Some(format!("{}: {why}", outcome.hook.function)),
             _ => None,
         })
-        .unwrap_or_else(|| "it has none of them".to_owned())
+        .unwrap_or_else(|| "the kernel has no such function".to_owned())
 }

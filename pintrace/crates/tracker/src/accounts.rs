@@ -1,4 +1,4 @@
-//! Follows the accounts of the ledger: each opened once, sampled when it changed, closed once.
+//! Follows the accounts of the ledger: emits the opening of each account once, each change, and the end once.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -26,20 +26,22 @@ impl EmittedAccount {
     }
 }
 
-/// Accounts as last emitted, and the processes that they belong to.
+/// Accounts as last emitted, and the processes of the accounts.
 pub(super) struct Accounts {
     proc: PathBuf,
     /// By the kernel's account id, which is reused.
     emitted: HashMap<u32, EmittedAccount>,
     next_account: u32,
-    /// Ids that were given back, with the opening time that their table entry still shows.
+    /// Freed account ids, each with the opening time that the map entry still shows.
     free: HashMap<u32, u64>,
     late_stacks: LateStacks,
+    /// Pids of running processes whose names were emitted.
     processes: HashSet<u32>,
     /// Exit times of processes with accounts, by pid: an account that opened later belongs to another process.
     ended: HashMap<u32, u64>,
     /// The subsystem that a process's descriptors point at, by pid.
     likely_subsystems: HashMap<u32, String>,
+    /// Number of processes that ended before their name could be read.
     unread: u64,
 }
 
@@ -58,12 +60,13 @@ impl Accounts {
         }
     }
 
-    /// What descriptors point at, for a process whose pins no hook saw.
+    /// Sets the subsystem that the descriptors of a process point at. Accounts of pins that no hook saw carry the
+    /// subsystem.
     pub(super) fn set_likely_subsystem(&mut self, pid: u32, subsystem: String) {
         self.likely_subsystems.insert(pid, subsystem);
     }
 
-    /// Pins that accounts for pins of that caller hold, as they were last told: see [`pintrace_common::reconcile::caller`].
+    /// Returns the pages that the accounts of one caller held when last emitted: see [`caller`].
     pub(super) fn held_by(&self, caller: u64) -> u64 {
         let accounts = self.emitted.values().map(|emitted| &emitted.account);
         accounts
@@ -72,23 +75,23 @@ impl Accounts {
             .sum()
     }
 
-    /// Accounts whose stack the kernel did not take.
+    /// Returns the number of accounts whose stack the kernel did not take.
     pub(super) fn stackless(&self) -> u64 {
         self.late_stacks.never()
     }
 
-    /// Processes that ended before their name could be read.
+    /// Returns the number of processes that ended before their name could be read.
     pub(super) fn unread(&self) -> u64 {
         self.unread
     }
 
-    /// A process has exited.
+    /// The process exited at `time_ns`.
     pub(super) fn process_exited(&mut self, pid: u32, time_ns: u64) {
         self.ended.insert(pid, time_ns);
         self.processes.remove(&pid);
     }
 
-    /// Emits every account that changed since it was last emitted. With `last`, no late stack is waited for.
+    /// Emits each account that changed since the last sample. With `last`, no late stack is waited for.
     pub(super) fn sample(
         &mut self,
         now: Nanos,
@@ -108,8 +111,8 @@ impl Accounts {
         Ok(())
     }
 
-    /// Gives back the accounts of processes that have ended and hold nothing; when accounts run
-    /// short, those of ended threads too. All of it has been sampled just before.
+    /// Frees the accounts of exited processes that hold no pages. If more than half of the account table is in use,
+    /// frees also the accounts of exited threads. The caller samples the accounts before.
     pub(super) fn close(
         &mut self,
         now: Nanos,
@@ -146,13 +149,14 @@ impl Accounts {
         !self.proc.join(task).exists()
     }
 
-    /// Whether a process that has ended held something when last sampled.
+    /// Returns true if an exited process held pages at the last sample.
     pub(super) fn ended_hold(&self) -> bool {
         self.emitted
             .values()
             .any(|emitted| self.has_ended(emitted) && emitted.account.acquired != emitted.account.released)
     }
 
+    /// Emits the opening of an account if the account is new. Returns the id of the account in the stream.
     pub(super) fn open(
         &mut self,
         id: u32,
@@ -260,7 +264,7 @@ impl Accounts {
     }
 }
 
-/// A command name as the kernel keeps it: ended by a zero byte, unless it is as long as it may be.
+/// Converts a command name of the kernel. A zero byte ends the name unless the name fills the array.
 pub(super) fn comm(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end]).into_owned()

@@ -1,4 +1,4 @@
-//! The events of one batch, with the names of the stacks and addresses that they mention.
+//! The events of one batch, with the stacks and symbols that the events mention.
 
 use pintrace_events::units::{Nanos, StackId};
 use pintrace_events::{Body, Event};
@@ -24,7 +24,8 @@ impl Emitter {
         self.events.push(Event { time, body });
     }
 
-    /// Names a stack, in events of its own if the stack is new. `None` if the kernel stored no stack.
+    /// Emits the frames and symbols of a stack if the stack is new. Returns the id of the stack, or `None` if the
+    /// kernel stored no stack.
     pub(super) fn stack(&mut self, time: Nanos, stack: i64, ledger: &Ledger) -> Option<StackId> {
         let mut named = Vec::new();
         let stack = self.names.stack(stack, |id| ledger.stack(id), &mut named);
@@ -32,14 +33,14 @@ impl Emitter {
         stack
     }
 
-    /// Names an address, in an event of its own if the address is new.
+    /// Emits the symbol of an address if the address is new.
     pub(super) fn address(&mut self, time: Nanos, address: u64) {
         let mut named = Vec::new();
         self.names.address(address, &mut named);
         self.push_all(time, named);
     }
 
-    /// The events since the last call.
+    /// Takes the events emitted since the last call.
     pub(super) fn take(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
     }

@@ -1,12 +1,12 @@
-//! A process's exit code, as wait(2) packs it.
+//! Exit codes of processes, as wait(2) packs them.
 
 use pintrace_common::wire;
 
 use pintrace_events::ProcessExited;
 use pintrace_events::units::Pid;
 
-/// Unpacks a record. `exit_code` of kernel/exit.c has the signal in the low 7 bits, else the status
-/// above 8.
+/// Unpacks a record. `exit_code` (`do_exit`, kernel/exit.c) holds the signal in bits 0 to 6 and the exit status in bits
+/// 8 to 15.
 pub(super) fn unpack(exited: &wire::ProcessExited) -> ProcessExited {
     ProcessExited {
         pid: Pid(exited.header.id),
@@ -29,10 +29,10 @@ mod tests {
     }
 
     #[test]
-    fn a_signal_and_a_status_are_told_apart() {
+    fn signal_and_status_are_unpacked() {
         assert_eq!(unpacked(9), (9, 0));
         assert_eq!(unpacked(0x300), (0, 3));
-        // With a core dump the kernel sets 0x80 as well.
+        // The kernel sets bit 7 (0x80) if the process dumped core.
         assert_eq!(unpacked(0x8b).0, 11);
     }
 }

@@ -1,4 +1,4 @@
-//! Follows the extents of long-term pins: each told once, sampled when it changed, closed once.
+//! Follows the extents of long-term pins: emits the opening of each extent once, each change, and the end once.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -17,14 +17,14 @@ use super::changing::Changing;
 use super::emitter::Emitter;
 use super::late_stacks::LateStacks;
 
-/// Why an extent is looked at.
+/// The reason for sampling an extent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Occasion {
-    /// Time passed.
+    /// A tick.
     Tick,
-    /// It is the last time: nothing is waited for.
+    /// The last sample of the session: no late stack is waited for.
     End,
-    /// Somebody touched its mapping.
+    /// A mapping change near the extent.
     MappingChange,
 }
 
@@ -35,22 +35,22 @@ pub(super) struct Extents {
     emitted: HashMap<u32, Extent>,
     changing: Changing,
     late_stacks: LateStacks,
-    /// When the ring was last read: the records of later pins may still be in it.
+    /// Time at which the ring buffer was last read: the records of later pins may still be in the ring buffer.
     read: Nanos,
 }
 
 impl Extents {
-    /// The ring is read now.
+    /// The caller reads the ring buffer at `now`.
     pub(super) fn reading(&mut self, now: Nanos) {
         self.read = now;
     }
 
-    /// Extents whose stack the kernel did not take.
+    /// Returns the number of extents whose stack the kernel did not take.
     pub(super) fn stackless(&self) -> u64 {
         self.late_stacks.never()
     }
 
-    /// Emits every extent that changed since it was last emitted.
+    /// Emits each extent that changed since the extent was last emitted.
     pub(super) fn sample(
         &mut self,
         now: Nanos,
@@ -67,7 +67,8 @@ impl Extents {
         Ok(())
     }
 
-    /// Tells extents whose opening record was lost. Reads the whole table: only after loss.
+    /// Emits extents whose opening or closing record was lost. Reads the whole extent table, so this runs only after a
+    /// loss.
     pub(super) fn resync(
         &mut self,
         now: Nanos,
@@ -88,7 +89,7 @@ impl Extents {
         Ok(())
     }
 
-    /// Tells an extent for the first time.
+    /// Emits the opening of an extent, and of its account if the account is new.
     pub(super) fn open(
         &mut self,
         time: Nanos,
@@ -115,7 +116,7 @@ impl Extents {
             file_offset: extent.file_offset,
         };
         out.push(time, Body::ExtentOpened(opened));
-        self.changing.begins(index, extent);
+        self.changing.opened(index, extent);
         self.emitted.insert(
             index,
             Extent {
@@ -128,7 +129,7 @@ impl Extents {
         Ok(())
     }
 
-    /// Tells how an extent is if that has changed; on a touch in any case.
+    /// Emits the state of an extent if the state has changed, or if the occasion is a mapping change.
     fn sample_one(
         &mut self,
         now: Nanos,
@@ -138,7 +139,8 @@ impl Extents {
         ledger: &Ledger,
         out: &mut Emitter,
     ) {
-        // What was pinned since the ring was read may have come after a touch that is still in it.
+        // A pin call that extended the extent after the ring buffer was read may be later than a mapping change whose
+        // record is still in the ring buffer. The new end is emitted after that record.
         let early = occasion == Occasion::Tick && extent.grown_ns > self.read.0;
         if early
             && self
@@ -148,11 +150,12 @@ impl Extents {
         {
             return;
         }
-        self.changing.seen(now, index, extent);
+        self.changing.sampled(now, index, extent);
         let Some(emitted) = self.emitted.get_mut(&index) else {
             return;
         };
-        // One that has closed, or closed and been opened anew, has its records still in the ring.
+        // The records of an extent that was closed, or of a new extent under the same index, are still in the ring
+        // buffer.
         if emitted.opened_ns != extent.opened_ns || extent.pages_held == 0 {
             return;
         }
@@ -179,11 +182,11 @@ impl Extents {
             stack: late.and_then(|stack| out.stack(now, stack, ledger)),
         };
         out.push(now, Body::ExtentSampled(sampled));
-        // The record of it may have been lost.
+        // The record of the partial release may have been lost.
         self.partially_released(now, index, extent.flags & Extent::INEXACT_MARKS, out);
     }
 
-    /// Tells that an extent is not whole any more, once for each mark.
+    /// Emits that pages of an extent were released, once for each of the marks [`Extent::INEXACT_MARKS`].
     pub(super) fn partially_released(&mut self, time: Nanos, index: u32, marks: u32, out: &mut Emitter) {
         let Some(emitted) = self.emitted.get_mut(&index) else {
             return;
@@ -200,13 +203,13 @@ impl Extents {
         out.push(time, Body::ExtentPartiallyReleased(partially_released));
     }
 
-    /// Tells the end of an extent.
+    /// Emits the end of an extent.
     pub(super) fn close(&mut self, closed: &wire::ExtentClosed, out: &mut Emitter) {
         let index = closed.header.id;
         let Some(emitted) = self.emitted.remove(&index) else {
             return;
         };
-        self.changing.ends(index, &emitted);
+        self.changing.closed(index, &emitted);
         let body = ExtentClosed {
             extent: ExtentId(index),
             pages: closed.extent.pages,
@@ -216,10 +219,10 @@ impl Extents {
         out.push(Nanos(closed.header.time_ns), Body::ExtentClosed(body));
     }
 
-    /// Closes an extent whose closing record was lost.
+    /// Emits the end of an extent whose closing record was lost.
     fn forget(&mut self, now: Nanos, index: u32, out: &mut Emitter) {
         if let Some(emitted) = self.emitted.remove(&index) {
-            self.changing.ends(index, &emitted);
+            self.changing.closed(index, &emitted);
             let body = ExtentClosed {
                 extent: ExtentId(index),
                 pages: emitted.pages,
@@ -230,36 +233,36 @@ impl Extents {
         }
     }
 
-    /// Tells how far the extents reach that a touch may concern, and how much of them is left by now. What is left now was
-    /// there then.
+    /// Emits the current end and held pages of the extents that a mapping change may concern. Pages that are held now
+    /// were held at the change, too.
     pub(super) fn mapping_changed(
         &mut self,
-        touched: &MappingChanged,
+        change: &MappingChanged,
         ledger: &Ledger,
         out: &mut Emitter,
     ) -> Result<(), LedgerError> {
-        let time = touched.header.time_ns;
-        let in_file = touched.header.id == mapping_change::FILE;
-        let shrinking: BTreeSet<u32> = self.changing.shrinking(touched.within).collect();
+        let time = change.header.time_ns;
+        let in_file = change.header.id == mapping_change::FILE;
+        let shrinking: BTreeSet<u32> = self.changing.shrinking(change.within).collect();
         let all: BTreeSet<u32> = self
             .changing
-            .growing(touched.within)
+            .growing(change.within)
             .chain(shrinking.iter().copied())
             .collect();
         for index in all {
             let Some(emitted) = self.emitted.get(&index).copied() else {
                 continue;
             };
-            if !in_file && emitted.address >= touched.end {
+            if !in_file && emitted.address >= change.end {
                 continue;
             }
             let extent = ledger.extent(index)?;
-            // What was added after the touch is none of its business.
+            // A pin call extended the extent after the change, so the current end is not the end at the change.
             let grown = emitted.end != extent.end;
             if grown && extent.grown_ns > time {
                 continue;
             }
-            let hit = in_file || emitted.end > touched.address;
+            let hit = in_file || emitted.end > change.address;
             if grown || hit && shrinking.contains(&index) {
                 self.sample_one(Nanos(time), Occasion::MappingChange, index, &extent, ledger, out);
             }

@@ -1,29 +1,30 @@
-//! Stacks that come later than what they belong to: on some kernels a program of its own takes them, at
-//! the end of the same pin call (`stacks.rs` of the eBPF crate). If the kernel skips it, none comes.
+//! Stacks that the kernel stores after the account or extent is opened. On some kernels a separate program takes the
+//! stack at the end of the pin call (`stacks.rs` of the eBPF crate). If the kernel skips that program, no stack comes.
 
 use pintrace_common::ledger::STACK_LATER;
 
 use pintrace_events::units::Nanos;
 
-/// How long one is waited for; its thread may be off the CPU meanwhile.
+/// Longest wait for a stack: the pinning thread may be off the CPU for that long.
 const PATIENCE_NS: u64 = 2_000_000_000;
-/// In place of a stack's id: it has not come, and that has been counted.
+/// Takes the place of a stack id: the stack has not come, and has been counted as lost.
 const NEVER: i64 = -1;
 
-/// Counts those that never come.
+/// Counts the stacks that never come.
 #[derive(Debug, Default)]
 pub(super) struct LateStacks {
     never: u64,
 }
 
 impl LateStacks {
-    /// How many never came.
+    /// Returns the number of stacks that never came.
     pub(super) fn never(&self) -> u64 {
         self.never
     }
 
-    /// Gives a stack that has come since: `told` is what has been told so far, `stack` what the table says
-    /// now. If it is the `last` look, nothing is waited for.
+    /// Returns a stack that has come since the last call. `emitted` is the stack id as last emitted, `stack` the id in
+    /// the map now, and `age` the age of the account or extent. If this is the `last` sample, a stack that has not come
+    /// is lost.
     pub(super) fn update(&mut self, emitted: &mut i64, stack: i64, age: Nanos, last: bool) -> Option<i64> {
         if *emitted != STACK_LATER {
             return None;
@@ -70,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stack_that_was_emitted_at_once_is_no_concern() {
+    fn a_stack_that_was_emitted_at_once_is_not_emitted_again() {
         let (mut late, mut emitted) = (LateStacks::default(), 3);
         assert_eq!(late.update(&mut emitted, 3, Nanos(u64::MAX), true), None);
         assert_eq!((emitted, late.never()), (3, 0));

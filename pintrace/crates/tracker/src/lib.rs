@@ -1,5 +1,5 @@
-//! From kernel-side records and tables to events: names are looked up now, because tomorrow a pid, a
-//! stack id or an address means nothing.
+//! Turns ring-buffer records, BPF maps and memory scans into events. The tracker resolves pids, stack ids and addresses
+//! to names at once, because a pid, a stack id or an address has no meaning after the session.
 
 mod accounts;
 pub mod budget;

@@ -1,4 +1,4 @@
-//! What happens to pinned memory, as events: changed mappings as they are told, copies and windows when they are more.
+//! Events of the finding hooks: each mapping change, and the totals of copies and flush windows that changed.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -19,28 +19,29 @@ use pintrace_source::trace_source::TraceSource;
 use super::accounts::{Accounts, comm};
 use super::emitter::Emitter;
 
-/// What has been told so far.
+/// Totals as last emitted, and the latest mapping change of each thread.
 pub(super) struct MmEvents {
     proc: PathBuf,
+    /// Copies by owner and kind, each with its id in the stream.
     copies: HashMap<CowKey, (u32, CowStats)>,
     windows: HashMap<WindowKey, WindowStats>,
     check: FlushCheck,
     next: u32,
-    /// Truncations that were told once, by thread: file and place.
+    /// Truncations whose first record was emitted, by thread: `address_space` and offset.
     truncated: HashMap<u64, (u64, u64)>,
-    /// Advice that was told for an area, by thread: the record for the whole call follows it, or none.
+    /// Advice that was emitted for a vma, by thread. The record of the whole madvise call may follow.
     advised: HashMap<u64, MappingChange>,
 }
 
-/// Threads of which the last touch is kept; what is forgotten is told twice at worst.
+/// Most threads whose latest mapping change is kept. A change that is no longer kept is emitted twice.
 const THREADS: usize = 1024;
 
-/// Keeps a thread's last touch.
-fn keep<T>(last: &mut HashMap<u64, T>, thread: u64, touch: T) {
-    if last.len() >= THREADS {
-        last.clear();
+/// Keeps the latest mapping change of a thread.
+fn keep<T>(latest: &mut HashMap<u64, T>, thread: u64, change: T) {
+    if latest.len() >= THREADS {
+        latest.clear();
     }
-    last.insert(thread, touch);
+    latest.insert(thread, change);
 }
 
 impl MmEvents {
@@ -56,66 +57,66 @@ impl MmEvents {
         }
     }
 
-    /// The kernel unmaps what a truncation cuts off twice, before and after it drops the pages (`truncate_pagecache`,
-    /// mm/truncate.c; `shmem_setattr`, mm/shmem.c). The second time is none.
-    fn is_repeated_truncation(&mut self, touched: &mm_events::MappingChanged) -> bool {
-        if touched.header.id != mapping_change::FILE || touched.detail == 0 {
+    /// Returns true for the second record of a truncation. The kernel unmaps the truncated range twice: before and
+    /// after the kernel drops the pages (`truncate_pagecache`, mm/truncate.c; `shmem_setattr`, mm/shmem.c).
+    fn is_repeated_truncation(&mut self, record: &mm_events::MappingChanged) -> bool {
+        if record.header.id != mapping_change::FILE || record.detail == 0 {
             return false;
         }
-        let this = (touched.within, touched.address);
-        if self.truncated.remove(&touched.pid_tgid) == Some(this) {
+        let this = (record.within, record.address);
+        if self.truncated.remove(&record.pid_tgid) == Some(this) {
             return true;
         }
-        keep(&mut self.truncated, touched.pid_tgid, this);
+        keep(&mut self.truncated, record.pid_tgid, this);
         false
     }
 
-    /// Whether what an advice does has been told area by area.
-    fn is_repeated_advice(&mut self, touched: &mm_events::MappingChanged, what: MappingChange) -> bool {
-        match touched.header.id {
-            mapping_change::ADVICE => self.advised.remove(&touched.pid_tgid) == Some(what),
+    /// Returns true for the record of an madvise call whose vmas had records already.
+    fn is_repeated_advice(&mut self, record: &mm_events::MappingChanged, change: MappingChange) -> bool {
+        match record.header.id {
+            mapping_change::ADVICE => self.advised.remove(&record.pid_tgid) == Some(change),
             mapping_change::ADVICE_FOR_VMA => {
-                keep(&mut self.advised, touched.pid_tgid, what);
+                keep(&mut self.advised, record.pid_tgid, change);
                 false
             }
             _ => false,
         }
     }
 
-    /// Tells a changed mapping.
+    /// Emits a mapping change.
     pub(super) fn mapping_changed(
         &mut self,
-        touched: &mm_events::MappingChanged,
+        record: &mm_events::MappingChanged,
         after_loss: bool,
         ledger: &Ledger,
         out: &mut Emitter,
     ) {
-        let time = Nanos(touched.header.time_ns);
-        let Some(what) = what(touched) else { return };
-        if self.is_repeated_truncation(touched) || self.is_repeated_advice(touched, what) {
+        let time = Nanos(record.header.time_ns);
+        let Some(change) = change_of(record) else { return };
+        if self.is_repeated_truncation(record) || self.is_repeated_advice(record, change) {
             return;
         }
-        let stack = out.stack(time, touched.stack, ledger);
-        let (pid, tid) = task(touched.pid_tgid);
+        let stack = out.stack(time, record.stack, ledger);
+        let (pid, tid) = task(record.pid_tgid);
         let event = MappingChanged {
-            within: match what {
-                MappingChange::Truncate => RangeIn::AddressSpace(AddressSpaceId(touched.within)),
-                _ => RangeIn::Mm(MmId(touched.within)),
+            within: match change {
+                MappingChange::Truncate => RangeIn::AddressSpace(AddressSpaceId(record.within)),
+                _ => RangeIn::Mm(MmId(record.within)),
             },
-            what,
-            address: touched.address,
-            end: touched.end,
-            pages: touched.pages,
+            what: change,
+            address: record.address,
+            end: record.end,
+            pages: record.pages,
             pid,
             tid,
-            comm: comm(&touched.comm),
+            comm: comm(&record.comm),
             stack,
             after_loss,
         };
         out.push(time, Body::MappingChanged(event));
     }
 
-    /// Tells copies and windows that have become more. To be called after accounts and extents were sampled.
+    /// Emits totals of copies and flush windows that changed. The caller samples accounts and extents before.
     pub(super) fn sample(
         &mut self,
         now: Nanos,
@@ -124,8 +125,8 @@ impl MmEvents {
         out: &mut Emitter,
     ) -> Result<(), LedgerError> {
         for (key, copies) in source.mm_events_mut().cow()? {
-            let news = self.sample_cow(now, key, &copies, source.ledger(), accounts, out)?;
-            if !news && self.is_over(key, source.ledger())? {
+            let changed = self.sample_cow(now, key, &copies, source.ledger(), accounts, out)?;
+            if !changed && self.is_over(key, source.ledger())? {
                 self.copies.remove(&key);
                 source.mm_events_mut().forget_cow(key)?;
             }
@@ -151,7 +152,8 @@ impl MmEvents {
         Ok(())
     }
 
-    /// Whether a holder holds nothing any more, or its number is another's: no copy can be added.
+    /// Returns true if the owner can have no further copies: the owner holds no pages, the id belongs to another owner,
+    /// or the process that took the `FOLL_GET` reference has ended.
     fn is_over(&self, key: CowKey, ledger: &Ledger) -> Result<bool, LedgerError> {
         Ok(if key.kind & cow_kind::FOLL_GET != 0 {
             !self.proc.join(key.owner.to_string()).exists()
@@ -163,7 +165,7 @@ impl MmEvents {
         })
     }
 
-    /// Whether there was anything new to tell.
+    /// Emits the totals of copies if the totals changed. Returns true if an event was emitted.
     fn sample_cow(
         &mut self,
         now: Nanos,
@@ -245,23 +247,23 @@ mod advice {
     pub(super) const DONTNEED_LOCKED: u64 = 24;
 }
 
-/// What was done; `None` if it takes no mapping away.
-fn what(touched: &mm_events::MappingChanged) -> Option<MappingChange> {
-    let what = match touched.header.id {
-        mapping_change::UNMAP => match touched.call {
+/// Returns the kind of change; `None` if the record is no mapping change.
+fn change_of(record: &mm_events::MappingChanged) -> Option<MappingChange> {
+    let change = match record.header.id {
+        mapping_change::UNMAP => match record.call {
             call::MUNMAP => MappingChange::Munmap,
             call::MMAP => MappingChange::MmapOver,
-            // What it cuts off, or puts something else in place of, is not moved.
-            call::MREMAP if touched.detail == 1 => MappingChange::Mremap,
+            // mremap moves pages only if `detail` is 1. The range that mremap cuts off or replaces is unmapped.
+            call::MREMAP if record.detail == 1 => MappingChange::Mremap,
             call::BRK => MappingChange::Brk,
             _ => MappingChange::Unmap,
         },
-        // Others drop pages in this way too.
-        mapping_change::ADVICE_FOR_VMA if touched.call != call::MADVISE => return None,
-        mapping_change::ADVICE | mapping_change::ADVICE_FOR_VMA => match touched.detail {
+        // Callers other than madvise drop pages through the same kernel function.
+        mapping_change::ADVICE_FOR_VMA if record.call != call::MADVISE => return None,
+        mapping_change::ADVICE | mapping_change::ADVICE_FOR_VMA => match record.detail {
             advice::DONTNEED | advice::DONTNEED_LOCKED => MappingChange::Dontneed,
             advice::FREE => MappingChange::Free,
-            // A hole is told by the file.
+            // A hole in a file has a record of kind FILE.
             _ => return None,
         },
         mapping_change::PROTECT => MappingChange::Mprotect,
@@ -271,7 +273,7 @@ fn what(touched: &mm_events::MappingChanged) -> Option<MappingChange> {
         mapping_change::FORK => MappingChange::Fork,
         _ => return None,
     };
-    Some(what)
+    Some(change)
 }
 
 fn cause_of(number: u32) -> Cause {
@@ -311,47 +313,47 @@ fn task(pid_tgid: u64) -> (Pid, Tid) {
 mod tests {
     use super::*;
 
-    fn touch(id: u32, thread: u64, detail: u64) -> mm_events::MappingChanged {
-        let mut touched = mm_events::MappingChanged {
+    fn record(id: u32, thread: u64, detail: u64) -> mm_events::MappingChanged {
+        let mut record = mm_events::MappingChanged {
             pid_tgid: thread,
             within: 7,
             detail,
             ..mm_events::MappingChanged::default()
         };
-        touched.header.id = id;
-        touched
+        record.header.id = id;
+        record
     }
 
     #[test]
-    fn a_truncation_counts_once_also_while_others_truncate() {
+    fn a_truncation_is_emitted_once_also_while_another_thread_truncates() {
         let mut mm_events = MmEvents::new("/proc".into());
-        let of = |thread| touch(mapping_change::FILE, thread, 1);
-        let second: Vec<_> = [1, 2, 1, 2, 1]
+        let of = |thread| record(mapping_change::FILE, thread, 1);
+        let repeated: Vec<_> = [1, 2, 1, 2, 1]
             .map(|thread| mm_events.is_repeated_truncation(&of(thread)))
             .into();
-        assert_eq!(second, [false, false, true, true, false]);
-        // A hole is unmapped once.
-        assert!(!mm_events.is_repeated_truncation(&touch(mapping_change::FILE, 1, 0)));
+        assert_eq!(repeated, [false, false, true, true, false]);
+        // The kernel unmaps a hole once.
+        assert!(!mm_events.is_repeated_truncation(&record(mapping_change::FILE, 1, 0)));
     }
 
     #[test]
     fn advice_is_emitted_once_by_vma_or_by_call() {
         let mut mm_events = MmEvents::new("/proc".into());
-        let mut emitted = |id, thread, what| mm_events.is_repeated_advice(&touch(id, thread, 0), what);
-        assert!(!emitted(mapping_change::ADVICE, 1, MappingChange::Dontneed));
-        assert!(!emitted(
+        let mut repeated = |id, thread, change| mm_events.is_repeated_advice(&record(id, thread, 0), change);
+        assert!(!repeated(mapping_change::ADVICE, 1, MappingChange::Dontneed));
+        assert!(!repeated(
             mapping_change::ADVICE_FOR_VMA,
             1,
             MappingChange::Dontneed
         ));
-        assert!(!emitted(mapping_change::ADVICE, 2, MappingChange::Dontneed));
-        assert!(emitted(mapping_change::ADVICE, 1, MappingChange::Dontneed));
-        assert!(!emitted(mapping_change::ADVICE, 1, MappingChange::Dontneed));
+        assert!(!repeated(mapping_change::ADVICE, 2, MappingChange::Dontneed));
+        assert!(repeated(mapping_change::ADVICE, 1, MappingChange::Dontneed));
+        assert!(!repeated(mapping_change::ADVICE, 1, MappingChange::Dontneed));
     }
 
     #[test]
     fn the_system_call_names_the_mapping_change() {
-        let mut unmapped = touch(mapping_change::UNMAP, 1, 0);
+        let mut unmapped = record(mapping_change::UNMAP, 1, 0);
         for (call, expected) in [
             (call::MUNMAP, MappingChange::Munmap),
             (call::MMAP, MappingChange::MmapOver),
@@ -360,12 +362,12 @@ mod tests {
             (-1, MappingChange::Unmap),
         ] {
             unmapped.call = call;
-            assert_eq!(what(&unmapped), Some(expected));
+            assert_eq!(change_of(&unmapped), Some(expected));
         }
         (unmapped.call, unmapped.detail) = (call::MREMAP, 1);
-        assert_eq!(what(&unmapped), Some(MappingChange::Mremap));
-        // Dropped by something else than madvise.
-        assert_eq!(what(&touch(mapping_change::ADVICE_FOR_VMA, 1, 4)), None);
-        assert_eq!(what(&touch(99, 1, 0)), None);
+        assert_eq!(change_of(&unmapped), Some(MappingChange::Mremap));
+        // Another system call than madvise dropped the pages.
+        assert_eq!(change_of(&record(mapping_change::ADVICE_FOR_VMA, 1, 4)), None);
+        assert_eq!(change_of(&record(99, 1, 0)), None);
     }
 }

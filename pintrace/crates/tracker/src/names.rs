@@ -1,4 +1,4 @@
-//! Naming stacks and addresses, each once a stream.
+//! Symbols of stacks and addresses, emitted once per stream.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use pintrace_events::{Body, StackSeen, SymbolSeen};
 use pintrace_kernel::kallsyms::Kallsyms;
 use pintrace_probes::table::HOOKS;
 
-/// Remembers what has been named.
+/// The kernel's symbols, and the stacks and addresses that events have named.
 pub struct Names {
     symbols: Kallsyms,
     stacks: HashSet<u32>,
@@ -15,7 +15,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// Names by these symbols.
+    /// Resolves addresses by `symbols`. No address has been named.
     pub fn new(symbols: Kallsyms) -> Self {
         Self {
             symbols,
@@ -24,12 +24,13 @@ impl Names {
         }
     }
 
-    /// Events that name an address, if it has a name and has not been named yet.
+    /// Adds the symbol of an address to `out`, if the address has a symbol and is new.
     pub fn address(&mut self, address: u64, out: &mut Vec<Body>) {
         if address == 0 || !self.addresses.insert(address) {
             return;
         }
-        // A return address at the very end of a function belongs to the call before it.
+        // If a call is the last instruction of a function, then the return address is the first byte of the next
+        // function.
         if let Some(located) = self.symbols.locate(address.saturating_sub(1)) {
             out.push(Body::SymbolSeen(SymbolSeen {
                 address,
@@ -40,7 +41,8 @@ impl Names {
         }
     }
 
-    /// Events for a stack that is new: its symbols first, then itself.
+    /// Adds a new stack to `out`: first the symbols of the frames, then the stack. Returns the id of the stack, or
+    /// `None` for a negative `id`.
     pub fn stack(
         &mut self,
         id: i64,
@@ -61,7 +63,7 @@ impl Names {
         Some(StackId(id))
     }
 
-    /// Drops the frames of our own program and its trampoline: what counts begins at the pin function.
+    /// Drops the frames of the BPF program and its trampoline, so that the stack begins at the pin function.
     fn trim_to_pin_function(&self, frames: Vec<u64>) -> Vec<u64> {
         let hooked = |address: &u64| {
             let located = self.symbols.locate(*address);
@@ -111,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn the_symbol_is_that_of_the_call_before_the_return_address() {
+    fn the_symbol_is_the_function_of_the_call_before_the_return_address() {
         let mut out = Vec::new();
         names().address(0xffff_ffff_8100_0400, &mut out);
         let [Body::SymbolSeen(symbol)] = out.as_slice() else {

@@ -1,7 +1,8 @@
-//! Keeps the ledger in agreement with memory: adds the preexisting pins at the start, and repairs the ledger after a loss.
+//! Keeps the ledger in agreement with memory: adds the preexisting pins at the start, and repairs the ledger after a
+//! loss.
 //!
-//! `reconciliation` decides what happens, `schedule` when, `adjustment` how the totals change. `kernel` is the seam
-//! to the kernel, and `running` the kernel behind it.
+//! `reconciliation` decides which steps are taken, `schedule` decides when, and `adjustment` computes how the totals
+//! change. `kernel` is the interface to the kernel, and `running` implements the interface for the running kernel.
 
 mod adjustment;
 mod kernel;
@@ -34,7 +35,7 @@ pub enum ReconcileError {
     Ledger(#[from] LedgerError),
 }
 
-/// Losses that falsify what the ledger holds, until it is reconciled.
+/// Losses that falsify the held pages of the ledger until a reconciliation.
 const LEDGER_LOSSES: &[Loss] = &[
     Loss::FolioTableFull,
     Loss::OwnerCellsFull,
@@ -50,7 +51,7 @@ const LEDGER_LOSSES: &[Loss] = &[
     Loss::ProbeMissed,
 ];
 
-/// The scan beside a trace.
+/// Scans memory during a trace and corrects the ledger.
 pub struct Reconciler {
     scanner: Scanner,
     repair: LedgerRepair,
@@ -58,8 +59,8 @@ pub struct Reconciler {
 }
 
 impl Reconciler {
-    /// `scanner` is started, `repair` belongs to the object of the traced ledger, and `budget` is the share of one CPU
-    /// that scans may take.
+    /// Starts without a reconciliation. `scanner` is started, `repair` belongs to the eBPF object of the ledger, and
+    /// `budget` is the share (0 to 1) of one CPU that scans may take.
     pub fn new(scanner: Scanner, repair: LedgerRepair, budget: f64) -> Self {
         let not_in_ledger = ScanEvents::new(scanner.proc().to_owned(), NOT_IN_LEDGER, false);
         Self {
@@ -84,23 +85,23 @@ impl Reconciler {
         reconciliation.add_preexisting(&mut kernel, &result.owned, &names)
     }
 
-    /// Takes one sample of the trace, and reconciles the ledger where vmstat or a loss demand it.
+    /// Takes one sample of the trace. Reconciles the ledger if vmstat and ledger differ, or after a loss.
     pub fn reconcile(&mut self, sampler: &mut Sampler<'_>) -> Result<(Sample, Vec<Event>), ReconcileError> {
         let (reconciliation, mut kernel) = self.parts(sampler);
         reconciliation.reconcile(&mut kernel)
     }
 
-    /// When the reconciliation in progress has something to do, if there is one.
+    /// Returns the time of the next step of the reconciliation in progress, if such a step is waiting.
     pub fn due(&self) -> Option<Instant> {
         self.reconciliation.schedule.due()
     }
 
-    /// Whether the ledger or the totals are still to be corrected.
+    /// Returns true while a reconciliation has yet to correct the ledger or the totals.
     pub fn is_running(&self) -> bool {
         self.reconciliation.schedule.is_running()
     }
 
-    /// Allows one more reconciliation, at once: the session is about to end.
+    /// Allows one more reconciliation without a pause, because the session is about to end.
     pub fn end(&mut self) {
         self.reconciliation.schedule.end();
     }
@@ -123,7 +124,7 @@ impl Reconciler {
     }
 }
 
-/// Losses so far that falsify the ledger; [`crate::sampler::Sample::losses`] leaves out reasons that lost nothing.
+/// Returns the sum of the losses that falsify the ledger.
 fn ledger_losses(losses: &BTreeMap<String, u64>) -> u64 {
     LEDGER_LOSSES
         .iter()

@@ -1,4 +1,4 @@
-//! One moment of the running trace: the balance, the changed accounts and extents, and the losses.
+//! Samples of the running trace: the balance, the changed accounts and extents, and the losses at one moment.
 
 use std::collections::BTreeMap;
 
@@ -12,35 +12,35 @@ use pintrace_source::trace_source::TraceSource;
 
 use crate::tracker::Tracker;
 
-/// What one moment showed.
+/// One sample of the running trace.
 #[derive(Clone, Debug, Default)]
 pub struct Sample {
-    /// When the accounts were read.
+    /// Time at which the accounts were read.
     pub time: Nanos,
-    /// vmstat beside the ledger.
+    /// The vmstat counters and the ledger.
     pub balance: BalanceSampled,
-    /// Losses since the start, by name; reasons that lost nothing are left out.
+    /// Losses since the start, by name, without zeros.
     pub losses: BTreeMap<String, u64>,
-    /// Preexisting pins that accounts still hold, in pages.
+    /// Pages of preexisting pins that accounts still hold.
     pub preexisting_in_accounts: u64,
 }
 
 /// Takes samples of the running trace.
 pub struct Sampler<'a> {
-    /// The kernel's tables.
+    /// The BPF maps of the trace.
     pub source: &'a mut TraceSource,
-    /// Turns the tables into events.
+    /// Turns the maps into events.
     pub tracker: &'a mut Tracker,
-    /// Events that a recording could not take.
+    /// Number of events that could not be written to the recording.
     pub unwritten: u64,
-    /// No sample follows, so that no late stack is waited for.
+    /// The sample is the last, so no late stack is waited for.
     pub last: bool,
     /// The clock of the events.
     pub clock: fn() -> Nanos,
 }
 
 impl Sampler<'_> {
-    /// Reads the balance first, then everything else.
+    /// Samples the balance, then the accounts, extents, mm events and losses. The tracker collects the events.
     pub fn sample(&mut self, adjustment: Adjustment) -> Result<Sample, LedgerError> {
         let balance = self.source.balance(adjustment)?;
         let time = (self.clock)();
@@ -54,7 +54,7 @@ impl Sampler<'_> {
         })
     }
 
-    /// Reads balance and accounts once more for the same moment: the ledger was changed.
+    /// Samples balance and accounts once more for the same moment, after a reconciliation has changed the ledger.
     pub fn sample_again(&mut self, sample: &mut Sample, adjustment: Adjustment) -> Result<(), LedgerError> {
         sample.balance = self.source.balance(adjustment)?;
         self.tracker

@@ -1,5 +1,5 @@
-//! Tells what looks at memory show as events: each process that holds pins as an account of its own, opened when it is
-//! first seen with pins, sampled when that changes, closed when it is gone.
+//! Turns scan results into events. Each process with pins has an account for each likely subsystem: opened at the first
+//! scan that finds pins, sampled at each change, and closed when a scan finds no pins.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,36 +8,37 @@ use pintrace_events::units::{AccountId, Nanos, Pid, Tid};
 use pintrace_events::{AccountOpened, AccountSampled, Body, Event, ProcessExited, ProcessSeen, ScanSampled};
 use pintrace_scan::scan_result::{ScanHolder, ScanResult};
 
-/// A process as it was last told.
+/// The pins of a process as last emitted.
 struct EmittedHolder {
     seen: ProcessSeen,
     totals: AccountSampled,
 }
 
-/// Who holds pins, and how many.
+/// The pins of one process.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HolderSample {
-    /// Who.
+    /// The process that holds the pins.
     pub process: ProcessSeen,
-    /// The subsystem that its descriptors point at; empty if they do not.
+    /// The subsystem that the descriptors of the process point at; empty if unknown.
     pub likely_subsystem: String,
-    /// Pins.
+    /// Number of pinned pages.
     pub pages: u64,
-    /// Bytes that they keep in place.
+    /// Bytes that the pins keep in place.
     pub bytes: u64,
 }
 
-/// What has been told so far.
+/// The accounts of scan results as last emitted.
 pub struct ScanEvents {
     proc: PathBuf,
     emitted: BTreeMap<(Pid, String), EmittedHolder>,
     next: u32,
-    /// Nobody else tells that processes end.
+    /// No hook reports the end of a process, so a missing folder in /proc does.
     alone: bool,
 }
 
 impl ScanEvents {
-    /// Nothing told yet. `alone` if nobody else tells who there is; its accounts are numbered from `first` on.
+    /// Starts without accounts. The first account gets the id `first`. `alone` is true if no hook reports the end of a
+    /// process.
     pub fn new(proc: PathBuf, first: AccountId, alone: bool) -> Self {
         Self {
             alone,
@@ -47,7 +48,7 @@ impl ScanEvents {
         }
     }
 
-    /// Tells a look.
+    /// Returns the events of a scan result: changed accounts, and the totals of the scan.
     pub fn emit_scan(&mut self, time: Nanos, result: &ScanResult) -> Vec<Event> {
         let holders = result.holders.iter().map(|holder| HolderSample {
             process: holder.process.clone(),
@@ -69,7 +70,7 @@ impl ScanEvents {
         events
     }
 
-    /// Tells who holds now; whoever is not named holds nothing any more.
+    /// Returns the events of changed accounts. An account without a sample is closed.
     pub fn emit(&mut self, time: Nanos, samples: impl IntoIterator<Item = HolderSample>) -> Vec<Event> {
         let mut events = Vec::new();
         let holding: BTreeMap<(Pid, String), HolderSample> = samples
@@ -93,7 +94,7 @@ impl ScanEvents {
         events
     }
 
-    /// Pages that were last told.
+    /// Returns the pages that all accounts held when last emitted.
     pub fn pages(&self) -> u64 {
         self.emitted
             .values()
@@ -101,7 +102,7 @@ impl ScanEvents {
             .sum()
     }
 
-    /// Opens the account if there is none yet; gives its totals if they changed.
+    /// Opens the account if the account is new. Returns the totals of the account if the totals changed.
     fn sample(
         &mut self,
         time: Nanos,
@@ -115,7 +116,7 @@ impl ScanEvents {
             bytes,
             ..
         } = sample;
-        // The same number, and somebody else.
+        // Another process has the pid now.
         if self
             .emitted
             .get(key)
@@ -162,7 +163,7 @@ impl ScanEvents {
         Some(Body::AccountSampled(emitted.totals))
     }
 
-    /// It holds nothing any more; whether it has ended, /proc tells.
+    /// Closes an account that holds no pages. A process without a folder in /proc has exited.
     fn close(&mut self, time: Nanos, key: &(Pid, String), events: &mut Vec<Event>) {
         let Some(mut emitted) = self.emitted.remove(key) else {
             return;
@@ -182,10 +183,10 @@ impl ScanEvents {
     }
 }
 
-/// In place of a command, for pages that nobody maps.
+/// The command name for the holder of pinned pages that no process maps.
 pub const NOBODY: &str = "(nobody)";
 
-/// Who holds pages that nobody maps.
+/// Returns the holder of pinned pages that no process maps.
 pub fn nobody() -> ProcessSeen {
     ProcessSeen {
         comm: NOBODY.to_owned(),
@@ -193,7 +194,8 @@ pub fn nobody() -> ProcessSeen {
     }
 }
 
-/// The subsystem that a process's descriptors point at, if they all point at one.
+/// Returns the subsystem that the descriptors of a process point at; empty if the descriptors point at several or at no
+/// subsystem.
 pub fn likely_subsystem(holder: &ScanHolder) -> String {
     let mut kinds = holder
         .descriptors

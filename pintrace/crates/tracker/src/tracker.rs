@@ -1,5 +1,5 @@
-//! Turns the records and tables of the kernel-side ledger into events: each account and extent opened once, sampled when it
-//! changed, closed once, also when the record of its opening was lost.
+//! Turns the records and maps of the ledger into events: emits the opening of each account and extent once, each
+//! change, and the end once, also if the record of the opening was lost.
 
 use std::path::PathBuf;
 
@@ -23,13 +23,13 @@ pub struct Tracker {
     accounts: Accounts,
     extents: Extents,
     mm_events: MmEvents,
-    /// Records were lost, and the tables have not been read whole since.
+    /// Records were lost, and no [`Tracker::resync`] has followed.
     after_loss: bool,
     out: Emitter,
 }
 
 impl Tracker {
-    /// Reads the names of processes from `proc`.
+    /// Starts without accounts and extents. `proc` is the folder of /proc, from which names of processes are read.
     pub fn new(proc: PathBuf, names: Names) -> Self {
         Self {
             accounts: Accounts::new(proc.clone()),
@@ -40,22 +40,24 @@ impl Tracker {
         }
     }
 
-    /// The subsystem that a process's descriptors point at, for a process with pins that no hook saw.
+    /// Sets the subsystem that the descriptors of a process point at. The accounts of pins that no hook saw carry the
+    /// subsystem.
     pub fn set_likely_subsystem(&mut self, pid: u32, subsystem: String) {
         self.accounts.set_likely_subsystem(pid, subsystem);
     }
 
-    /// Pages that the accounts of this caller held when last emitted: see [`pintrace_common::reconcile::caller`].
+    /// Returns the pages that the accounts of one caller held when last emitted. `caller` is a constant of
+    /// [`pintrace_common::reconcile::caller`], or a kernel address.
     pub fn held_by(&self, caller: u64) -> u64 {
         self.accounts.held_by(caller)
     }
 
-    /// Accounts and extents whose stack the kernel did not take.
+    /// Returns the number of accounts and extents whose stack the kernel did not take.
     pub fn stackless(&self) -> u64 {
         self.accounts.stackless() + self.extents.stackless()
     }
 
-    /// Processes that ended before their name could be read.
+    /// Returns the number of processes that ended before their name could be read.
     pub fn unread(&self) -> u64 {
         self.accounts.unread()
     }
@@ -65,7 +67,8 @@ impl Tracker {
         self.out.take()
     }
 
-    /// The ring is read now. `after_loss`: records were lost, and the tables have not been read whole since.
+    /// The caller reads the ring buffer at `now`. `after_loss` is true if records were lost and no [`Tracker::resync`]
+    /// has followed.
     pub fn reading(&mut self, now: Nanos, after_loss: bool) {
         self.extents.reading(now);
         self.after_loss = after_loss;
@@ -86,7 +89,7 @@ impl Tracker {
                 let now = ledger.account(opened.header.id)?;
                 if now.opened_ns == account.opened_ns {
                     account.stack = now.stack;
-                    // One for pins that no hook saw was opened by us, and gets its name afterwards.
+                    // The program `open_account` writes the command name after it has emitted the record.
                     account.comm = now.comm;
                 }
                 accounts.open(opened.header.id, &account, ledger, out);
@@ -101,22 +104,22 @@ impl Tracker {
                 extents.open(time, opened.header.id, &extent, ledger, accounts, out)?;
             }
             Record::ExtentClosed(closed) => extents.close(closed, out),
-            Record::ExtentPartiallyReleased(shrinks) => {
-                let marks = if shrinks.ambiguous_owner == 0 {
+            Record::ExtentPartiallyReleased(released) => {
+                let marks = if released.ambiguous_owner == 0 {
                     Extent::PARTIALLY_RELEASED
                 } else {
                     Extent::INEXACT_MARKS
                 };
-                extents.partially_released(Nanos(shrinks.header.time_ns), shrinks.header.id, marks, out);
+                extents.partially_released(Nanos(released.header.time_ns), released.header.id, marks, out);
             }
             Record::ProcessExited(exited) => {
                 accounts.process_exited(exited.header.id, exited.header.time_ns);
                 let body = Body::ProcessExited(exit::unpack(exited));
                 out.push(Nanos(exited.header.time_ns), body);
             }
-            Record::MappingChanged(touched) => {
-                extents.mapping_changed(touched, ledger, out)?;
-                mm_events.mapping_changed(touched, *after_loss, ledger, out);
+            Record::MappingChanged(change) => {
+                extents.mapping_changed(change, ledger, out)?;
+                mm_events.mapping_changed(change, *after_loss, ledger, out);
             }
             Record::MmOrAddressSpaceGone(ended) => {
                 let body = match ended.header.id {
@@ -129,30 +132,32 @@ impl Tracker {
         Ok(())
     }
 
-    /// Emits every account and extent that changed since it was last emitted. With `last`, no late stack is waited for.
+    /// Emits each account and extent that changed since the last sample. With `last`, no late stack is waited for.
     pub fn sample(&mut self, now: Nanos, last: bool, ledger: &Ledger) -> Result<(), LedgerError> {
         self.accounts.sample(now, last, ledger, &mut self.out)?;
         self.extents.sample(now, last, ledger, &mut self.out)
     }
 
-    /// Emits copies on write and flush windows that have become more. Accounts and extents are sampled before.
+    /// Emits copies on write and flush windows that changed since the last sample. The caller samples accounts and
+    /// extents before.
     pub fn sample_mm_events(&mut self, now: Nanos, source: &mut TraceSource) -> Result<(), LedgerError> {
         self.mm_events
             .sample(now, source, &mut self.accounts, &mut self.out)
     }
 
-    /// Emits extents whose opening record was lost. Reads the whole table: only after a loss.
+    /// Emits extents whose opening or closing record was lost. Reads the whole extent table, so call this only after a
+    /// loss.
     pub fn resync(&mut self, now: Nanos, ledger: &Ledger) -> Result<(), LedgerError> {
         self.extents
             .resync(now, ledger, &mut self.accounts, &mut self.out)
     }
 
-    /// Gives back the accounts of exited processes that hold nothing.
+    /// Frees the accounts of exited processes that hold no pages, and emits the end of these accounts.
     pub fn close_accounts(&mut self, now: Nanos, ledger: &mut Ledger) -> Result<(), LedgerError> {
         self.accounts.close(now, ledger, &mut self.out)
     }
 
-    /// Whether an exited process held pins when last sampled.
+    /// Returns true if an exited process held pins at the last sample.
     pub fn ended_hold(&self) -> bool {
         self.accounts.ended_hold()
     }

@@ -1,4 +1,4 @@
-//! The allow file: known findings that do not fail a check, each entry with its reason.
+//! Reads the allow file: the known findings that do not fail a check, each with a reason.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,21 +13,21 @@ use pintrace_model::text::printable;
 /// The content of an allow file.
 #[derive(Clone, Debug, Default)]
 pub(super) struct AllowFile {
-    /// In the order of the file.
+    /// The entries in the order of the file.
     pub(super) entries: Vec<AllowEntry>,
 }
 
-/// One `[[allow]]`: a finding has to match everything that the entry names.
+/// One `[[allow]]`. A finding has to match all criteria that the entry names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct AllowEntry {
     /// Why the finding is allowed.
     pub(super) reason: String,
-    /// Where the entry is, as `FILE:LINE`.
+    /// The location of the entry as `FILE:LINE`.
     pub(super) location: String,
     criteria: Criteria,
 }
 
-/// What a finding has to match.
+/// The criteria that a finding has to match. `None` matches each finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Criteria {
     kind: Option<FindingKind>,
@@ -53,7 +53,7 @@ struct EntryToml {
     reason: String,
 }
 
-/// The names of all kinds.
+/// Returns the names of all kinds of findings.
 pub(super) fn kinds() -> String {
     let names: Vec<_> = FindingKind::ALL.iter().map(|kind| kind.as_str()).collect();
     names.join(", ")
@@ -65,14 +65,14 @@ fn subsystems() -> String {
 }
 
 impl AllowFile {
-    /// Reads a file. The error says what is wrong with it, and in which line.
+    /// Reads a file. The error names the mistake and the line.
     pub(super) fn read(path: &Path) -> Result<Self, String> {
         let name = printable(&path.display().to_string());
         let text = std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
         Self::parse(&text, &name)
     }
 
-    /// Parses the text of a file of that name.
+    /// Parses the text of the file `name`.
     pub(super) fn parse(text: &str, name: &str) -> Result<Self, String> {
         let location = |offset: usize| format!("{name}:{}", line(text, offset));
         let file: FileToml = toml::from_str(text).map_err(|error| {
@@ -86,20 +86,24 @@ impl AllowFile {
             let wrong = |what: &str| format!("{location_of_entry}: {what}");
             let criteria = Criteria {
                 kind: named(entry.kind, FindingKind::parse)
-                    .map_err(|at| format!("{}: no such kind; there are {}", location(at), kinds()))?,
+                    .map_err(|at| format!("{}: no such kind: the kinds are {}", location(at), kinds()))?,
                 subsystem: named(entry.subsystem, Subsystem::parse).map_err(|at| {
-                    format!("{}: no such subsystem; there are {}", location(at), subsystems())
+                    format!(
+                        "{}: no such subsystem: the subsystems are {}",
+                        location(at),
+                        subsystems()
+                    )
                 })?,
                 comm: entry.comm,
                 symbol: entry.symbol,
             };
             if criteria == Criteria::NONE {
                 return Err(wrong(
-                    "an entry that names no kind, subsystem, comm or symbol would allow everything",
+                    "the entry would allow everything: give a kind, subsystem, comm or symbol",
                 ));
             }
             if entry.reason.trim().is_empty() {
-                return Err(wrong("the reason is empty"));
+                return Err(wrong("the reason is empty: say why the finding is allowed"));
             }
             Ok(AllowEntry {
                 reason: entry.reason,
@@ -111,7 +115,7 @@ impl AllowFile {
     }
 }
 
-/// Parses a name; the error is the offset of a name that is unknown.
+/// Parses a name. The error is the offset of an unknown name.
 fn named<T>(name: Option<Spanned<String>>, parse: fn(&str) -> Option<T>) -> Result<Option<T>, usize> {
     name.map(|name| parse(name.get_ref()).ok_or(name.span().start))
         .transpose()
@@ -132,7 +136,7 @@ impl Criteria {
 }
 
 impl AllowEntry {
-    /// Whether a finding matches.
+    /// Returns true if a finding matches.
     pub(super) fn matches(&self, finding: &Finding) -> bool {
         let Criteria {
             kind,
@@ -148,8 +152,8 @@ impl AllowEntry {
     }
 }
 
-/// Whether a function is in the stack of the pin or of the trigger. A suffix of the compiler (`.isra.0`) may be
-/// left out.
+/// Returns true if a function is in the stack of the pin or of the trigger. `symbol` may lack a suffix of the compiler
+/// such as `.isra.0`.
 fn has(finding: &Finding, symbol: &str) -> bool {
     let stacks: [Option<&Arc<[String]>>; 2] = [
         finding.pin.as_ref().map(|pin| &pin.stack),

@@ -1,4 +1,5 @@
-//! The file of the report: opened before the command starts, and changed only when there is a report.
+//! The file of the report. `check` opens the file before the command starts, and changes the file only to write a
+//! report.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -10,7 +11,7 @@ use anyhow::Context as _;
 pub(super) struct ReportFile {
     path: PathBuf,
     file: File,
-    /// This process created the file, so the file is removed if there is no report.
+    /// This process created the file, so the file is removed if no report is written.
     created: bool,
     written: bool,
 }
@@ -28,7 +29,7 @@ impl ReportFile {
         };
         let named = || {
             format!(
-                "{}: cannot be written; choose another place with --report-file FILE",
+                "{}: cannot be written; choose another file with --report-file FILE",
                 path.display()
             )
         };
@@ -41,7 +42,7 @@ impl ReportFile {
         })
     }
 
-    /// Replaces the content by the report.
+    /// Replaces the content of the file by the report.
     pub(super) fn write(mut self, report: &str) -> anyhow::Result<()> {
         let written = self.replace(report);
         written.with_context(|| format!("{}: the report cannot be written", self.path.display()))?;

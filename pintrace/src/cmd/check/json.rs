@@ -1,4 +1,4 @@
-//! The report of a check as one JSON object.
+//! Renders the report of a check as one JSON object.
 
 use serde::Serialize;
 
@@ -39,7 +39,7 @@ struct LossKeys {
     meaning: &'static str,
 }
 
-/// The report, with a line end.
+/// Returns the report, with a line end.
 pub(super) fn render(result: &CheckResult<'_>) -> serde_json::Result<String> {
     let start = result.start();
     let findings = result.findings.iter().map(|RuledFinding { finding, ruling }| {

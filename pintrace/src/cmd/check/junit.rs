@@ -1,4 +1,5 @@
-//! The report of a check as JUnit XML: a test case for each kind of finding, one for loss, and one for each finding.
+//! Renders the report of a check as JUnit XML: a test case for each kind of finding, a test case for loss, and a test
+//! case for each finding.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use pintrace_model::text::printable;
 use super::result::{CheckResult, RuledFinding, Ruling};
 use super::text;
 
-/// The report, with a line end.
+/// Returns the report, with a line end.
 pub(super) fn render(result: &CheckResult<'_>) -> Result<String, SerializeError> {
     let duration = Duration::from_nanos(result.snapshot.duration.0);
     let mut suite = TestSuite::new("pintrace check");
@@ -25,7 +26,7 @@ pub(super) fn render(result: &CheckResult<'_>) -> Result<String, SerializeError>
     report.to_string()
 }
 
-/// Fails if a finding of this kind fails the check.
+/// Returns the test case of a kind, which fails if a finding of this kind fails the check.
 fn kind_case(kind: FindingKind, result: &CheckResult<'_>) -> TestCase {
     let failing = result.failing().filter(|finding| finding.kind == kind);
     let lines: Vec<_> = failing.map(text::headline).collect();
@@ -36,7 +37,7 @@ fn kind_case(kind: FindingKind, result: &CheckResult<'_>) -> TestCase {
     case("pintrace", kind.as_str(), status)
 }
 
-/// Fails if something was lost; skipped if that is allowed.
+/// Returns the test case of loss: failed after a loss, or skipped if loss is allowed.
 fn loss_case(result: &CheckResult<'_>) -> TestCase {
     let losses = result.losses.iter();
     let lines: Vec<_> = losses
@@ -44,10 +45,7 @@ fn loss_case(result: &CheckResult<'_>) -> TestCase {
         .collect();
     let status = match (lines.is_empty(), result.loss_fails()) {
         (true, _) => TestCaseStatus::success(),
-        (false, true) => failure(
-            "Something was lost, so that findings may be missing.",
-            &lines.join("\n"),
-        ),
+        (false, true) => failure("Events were lost, so findings may be missing.", &lines.join("\n")),
         (false, false) => skipped(&format!("allowed: {}", lines.join(" "))),
     };
     case("pintrace", "loss", status)
@@ -88,8 +86,8 @@ fn skipped(message: &str) -> TestCaseStatus {
     status
 }
 
-/// Text with U+FFFD in place of each character that XML 1.0 cannot express. `XmlString` would drop these characters,
-/// and the two non-characters U+FFFE and U+FFFF it would keep.
+/// Returns the text with U+FFFD in place of each character that XML 1.0 cannot express. `XmlString` would drop most of
+/// these characters, and would keep the non-characters U+FFFE and U+FFFF.
 fn valid(text: &str) -> XmlString {
     let forbidden = |one: char| matches!(one, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
     XmlString::new(text.replace(forbidden, "\u{fffd}"))

@@ -1,4 +1,4 @@
-//! Losses because of which a finding may be missing.
+//! Collects the losses because of which a finding may be missing.
 
 use pintrace_common::counters;
 use pintrace_events::MissingHook;
@@ -10,16 +10,16 @@ use pintrace_probes::table::{HOOKS, Purpose};
 pub(super) struct LossEntry {
     /// A loss counter, or `unaccounted`, `not_hooked`, `unapplied_events` or `findings_dropped`.
     pub(super) name: &'static str,
-    /// How much was lost.
+    /// The number of lost events, calls or pages.
     pub(super) amount: i128,
-    /// What the loss means, in a sentence.
+    /// The meaning of the loss as a sentence.
     pub(super) meaning: &'static str,
 }
 
-/// A lost name or stack changes no figure and hides no finding.
+/// Losses that hide no finding: a lost name or stack changes no figure.
 const HARMLESS: [counters::Loss; 2] = [counters::Loss::NameUnread, counters::Loss::StackLost];
 
-/// The losses that are not 0.
+/// Returns the losses that are not 0.
 pub(super) fn losses(snapshot: &Snapshot) -> Vec<LossEntry> {
     let harmless = |name: &str| HARMLESS.iter().any(|loss| loss.name() == name);
     let help = |name: &str| counters::Loss::ALL.iter().find(|loss| loss.name() == name);
@@ -27,13 +27,13 @@ pub(super) fn losses(snapshot: &Snapshot) -> Vec<LossEntry> {
     let counted = counted.map(|&(name, count)| LossEntry {
         name,
         amount: count.into(),
-        meaning: help(name).map_or("For a reason unknown to this version.", |loss| loss.help()),
+        meaning: help(name).map_or("A loss unknown to this version.", |loss| loss.help()),
     });
     let balance = &snapshot.balance;
     let own = [
         LossEntry {
             name: "unaccounted",
-            // 0 where /proc/vmstat cannot be read: the difference means nothing there.
+            // 0 where /proc/vmstat cannot be read, because the difference is unknown there.
             amount: i128::from(balance.unaccounted) * i128::from(balance.vmstat_readable),
             meaning: if balance.unaccounted < 0 {
                 "Pages that the ledger holds beyond /proc/vmstat: some releases were not seen."
@@ -44,7 +44,7 @@ pub(super) fn losses(snapshot: &Snapshot) -> Vec<LossEntry> {
         LossEntry {
             name: "not_hooked",
             amount: snapshot.started.missing.iter().filter(|one| hides(one)).count() as i128,
-            meaning: "Kernel functions that could not be hooked: calls of them are not seen (see the warnings).",
+            meaning: "Kernel functions that could not be hooked: their calls are not seen (see the warnings).",
         },
         LossEntry {
             name: "unapplied_events",
@@ -54,7 +54,7 @@ pub(super) fn losses(snapshot: &Snapshot) -> Vec<LossEntry> {
         LossEntry {
             name: "findings_dropped",
             amount: snapshot.findings_dropped.into(),
-            meaning: "Findings that found no room, or gave way to a worse one.",
+            meaning: "Findings that found no room, or gave way to a more severe finding.",
         },
     ];
     let mut losses: Vec<_> = counted.chain(own).collect();
@@ -62,8 +62,8 @@ pub(super) fn losses(snapshot: &Snapshot) -> Vec<LossEntry> {
     losses
 }
 
-/// Whether a finding may be missed because a function could not be hooked. The hooks of the purpose `retry` only
-/// make figures exact, and `unaccounted` shows where they do not.
+/// Returns true if a finding may be missing because a function could not be hooked. A missing hook of the purpose
+/// `retry` hides no finding: such hooks only make figures exact, and `unaccounted` shows inexact figures.
 fn hides(missing: &MissingHook) -> bool {
     HOOKS
         .iter()

@@ -30,28 +30,28 @@ use self::result::{CheckResult, CheckRules};
 use super::run_session::{SessionEnd, SessionRun, exit};
 use super::trace_args::{ExtraFindings, TraceArgs, map_entries};
 
-/// How often figures are sampled.
+/// The time between two samples.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// The command line of `check`.
 ///
-/// The findings of all processes of this host count: the work of a command is often done by a daemon, so pintrace does
-/// not follow the command's children. Run the check where nothing else pins, or name the other findings in a file for
-/// --allow.
+/// The findings of all processes of this host count: a daemon often does the work of a command, so pintrace does not
+/// follow the command's children. Run the check on a host where no other process pins, or name the findings of other
+/// processes in a file for --allow.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
     after_help = "Exit codes: 4 findings or losses, 3 cannot trace here, 2 wrong usage or a bad allow file, 1 failed; \
                   otherwise the exit code of COMMAND, 128 + N if signal N killed it."
 )]
 pub struct Args {
-    /// Fail on certain findings of these kinds, whatever their severity, and on no others. Without this option, each
+    /// Fail only on findings of these kinds, if the finding is certain, with any severity. Without this option, each
     /// hazard and alarm fails the check, and notes are listed.
     #[arg(long, value_name = "KIND", value_delimiter = ',', value_parser = kind)]
     pub fail_on: Vec<FindingKind>,
     /// Read known findings, which do not fail the check, from this TOML file (see docs/check.md).
     #[arg(long, value_name = "FILE")]
     pub allow: Option<PathBuf>,
-    /// Do not fail on losses, because of which findings may be missing.
+    /// Do not fail on losses. After a loss, findings may be missing.
     #[arg(long)]
     pub allow_loss: bool,
     /// Findings that need extra hooks.
@@ -63,7 +63,7 @@ pub struct Args {
     /// Replace the file of --output even if it is no recording.
     #[arg(long, requires = "output")]
     pub force: bool,
-    /// Format of the file of --report-file.
+    /// The format of the file of --report-file.
     #[arg(long, value_enum, default_value_t, requires = "report_file")]
     pub format: Format,
     /// Write a report into this file, whether the check passes or fails. The text goes to stderr in any case.
@@ -75,12 +75,12 @@ pub struct Args {
     /// Set the number of entries of a map (bytes for RING), such as RING=4096: for tests.
     #[arg(long, value_name = "MAP=N", hide = true, value_parser = map_entries)]
     pub map_entries: Vec<(&'static str, u32)>,
-    /// The command to check. It runs as the user who called sudo.
+    /// The command to check. The command runs as the user who called sudo.
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub command: Vec<String>,
 }
 
-/// Formats of a report.
+/// The format of a report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// Text, as on stderr.
@@ -95,7 +95,7 @@ pub enum Format {
 }
 
 fn kind(name: &str) -> Result<FindingKind, String> {
-    FindingKind::parse(name).ok_or_else(|| format!("no such kind; there are {}", allow::kinds()))
+    FindingKind::parse(name).ok_or_else(|| format!("no such kind: the kinds are {}", allow::kinds()))
 }
 
 /// Checks a command, and writes the result to `messages`.
@@ -107,7 +107,7 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
-    // Before privileges are given up and before the command starts: a wrong path fails at once.
+    // Open the files before privileges are dropped and before the command starts, so that a wrong path fails at once.
     let report = args.report_file.as_deref().map(ReportFile::open).transpose()?;
     let mut recording = args
         .output
@@ -140,7 +140,7 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
         allow_loss: args.allow_loss,
     };
     let result = CheckResult::reach(&last, &rules);
-    // The file first: it must be written even if stderr is closed.
+    // Write the file before stderr, because the file must be written even if stderr is closed.
     if let Some(report) = report {
         report.write(&render(&result, args.format)?)?;
     }
@@ -161,7 +161,8 @@ fn recording(path: &Path, force: bool) -> anyhow::Result<Recording> {
     Ok(Recording::create(path, existing)?)
 }
 
-/// Mode trace only: a scan makes no findings, so in mode scan every check would pass.
+/// Returns the options of the session: mode trace only, because a scan makes no findings, and each check would pass in
+/// mode scan.
 fn live(args: &Args) -> TraceArgs {
     TraceArgs {
         btf: args.btf.clone(),

@@ -1,4 +1,4 @@
-//! The result of a check: which findings fail it, what was lost, and what the user should know besides.
+//! The result of a check: the findings that fail the check, the losses, and the warnings.
 
 use pintrace_events::MissingHook;
 use pintrace_events::units::Nanos;
@@ -8,24 +8,24 @@ use pintrace_model::snapshot::Snapshot;
 use super::allow::{AllowEntry, AllowFile};
 use super::losses::{LossEntry, losses};
 
-/// What makes a check fail.
+/// The rules by which findings and losses fail a check.
 pub(super) struct CheckRules<'a> {
-    /// Kinds that fail the check; if empty, each finding that is worse than a note fails it.
+    /// Kinds of findings that fail the check; if empty, each hazard and alarm fails the check.
     pub(super) fail_on: &'a [FindingKind],
-    /// Findings that do not fail it.
+    /// Findings that do not fail the check.
     pub(super) allowed: &'a AllowFile,
-    /// Loss does not fail it.
+    /// Loss does not fail the check.
     pub(super) allow_loss: bool,
 }
 
-/// What a finding means for the check.
+/// The effect of a finding on the check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ruling<'a> {
-    /// The check fails because of it.
+    /// The finding fails the check.
     Fails,
-    /// The allow file names it.
+    /// An entry of the allow file matches the finding.
     Allowed(&'a AllowEntry),
-    /// It is listed and does not fail the check.
+    /// The finding is listed and does not fail the check.
     Noted,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct RuledFinding<'a> {
 pub(super) struct CheckResult<'a> {
     /// The model at the end of the session.
     pub(super) snapshot: &'a Snapshot,
-    /// Worst first, as in the snapshot.
+    /// All findings, the most severe first, as in the snapshot.
     pub(super) findings: Vec<RuledFinding<'a>>,
     /// Losses because of which a finding may be missing.
     pub(super) losses: Vec<LossEntry>,
@@ -51,7 +51,7 @@ pub(super) struct CheckResult<'a> {
 }
 
 impl<'a> CheckResult<'a> {
-    /// Applies the rules to what was found.
+    /// Applies the rules to a snapshot.
     pub(super) fn reach(snapshot: &'a Snapshot, rules: &CheckRules<'a>) -> Self {
         let findings = snapshot.findings.iter().map(|finding| RuledFinding {
             finding,
@@ -66,28 +66,28 @@ impl<'a> CheckResult<'a> {
         }
     }
 
-    /// Whether neither a finding nor a loss fails the check.
+    /// Returns true if no finding and no loss fails the check.
     pub(super) fn passed(&self) -> bool {
         !self.loss_fails() && self.failing().next().is_none()
     }
 
-    /// Whether something was lost and loss is not allowed.
+    /// Returns true if a loss fails the check.
     pub(super) fn loss_fails(&self) -> bool {
         !self.allow_loss && !self.losses.is_empty()
     }
 
-    /// The findings that fail the check.
+    /// Returns the findings that fail the check.
     pub(super) fn failing(&self) -> impl Iterator<Item = &'a Finding> {
         let failing = self.findings.iter().filter(|ruled| ruled.ruling == Ruling::Fails);
         failing.map(|ruled| ruled.finding)
     }
 
-    /// The time at which counting began.
+    /// Returns the time at which counting began.
     pub(super) fn start(&self) -> Nanos {
         self.snapshot.time.since(self.snapshot.duration)
     }
 
-    /// The command's exit code; `None` if the command did not end.
+    /// Returns the exit code of the command; `None` if the command did not end.
     pub(super) fn exit_code(&self) -> Option<i32> {
         self.snapshot.ending.as_ref().and_then(|ending| ending.exit_code)
     }
@@ -121,7 +121,8 @@ fn warnings(snapshot: &Snapshot, allowed: &AllowFile) -> Vec<String> {
             format!("not seen: {lost} ({function} could not be hooked: {why})")
         });
     let unread = (!snapshot.balance.vmstat_readable).then(|| {
-        "the pin counters of /proc/vmstat cannot be read, so nothing was compared with them".to_owned()
+        "the pin counters of /proc/vmstat cannot be read, so the ledger was not compared with vmstat"
+            .to_owned()
     });
     unused.chain(missing).chain(unread).collect()
 }

@@ -1,5 +1,5 @@
-//! The report of a check as SARIF 2.1.0. There are no source files to point at: a location is the kernel function that
-//! pinned, or the one that changed what is pinned.
+//! Renders the report of a check as SARIF 2.1.0. A finding has no source file: a location is the kernel function that
+//! pinned the pages, or the kernel function that changed the mapping of pinned pages.
 
 use serde::Serialize;
 
@@ -92,7 +92,7 @@ struct Message {
     text: String,
 }
 
-/// The report, with a line end.
+/// Returns the report, with a line end.
 pub(super) fn render(result: &CheckResult<'_>) -> serde_json::Result<String> {
     let rules = FindingKind::ALL.iter().map(|kind| SarifRule {
         id: kind.as_str(),
@@ -156,7 +156,7 @@ fn sarif_result(ruled: &RuledFinding<'_>, result: &CheckResult<'_>) -> SarifResu
     }
 }
 
-/// The innermost frame of each stack.
+/// Returns the innermost frame of the stack of the trigger and of the stack of the pin.
 fn locations(finding: &Finding) -> Vec<SarifLocation> {
     let trigger = finding
         .trigger

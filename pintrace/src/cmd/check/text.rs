@@ -1,11 +1,11 @@
-//! The report of a check as text.
+//! Renders the report of a check as text.
 
 use pintrace_model::finding::{Finding, PinSide, TriggerSide};
 use pintrace_model::text::{printable, span};
 
 use super::result::{CheckResult, RuledFinding, Ruling};
 
-/// The report, with a line end after each line.
+/// Returns the report, with a line end after each line.
 pub(super) fn render(result: &CheckResult<'_>) -> String {
     let mut lines = vec![format!("pintrace: {}", summary(result))];
     for RuledFinding { finding, ruling } in &result.findings {
@@ -37,11 +37,11 @@ pub(super) fn render(result: &CheckResult<'_>) -> String {
     lines.join("\n") + "\n"
 }
 
-/// The result in one line.
+/// Returns the result in one line.
 pub(super) fn summary(result: &CheckResult<'_>) -> String {
     let code = result
         .exit_code()
-        .map_or_else(String::new, |code| format!(" (COMMAND's exit code is {code})"));
+        .map_or_else(String::new, |code| format!(" (exit code of COMMAND: {code})"));
     if result.passed() {
         return format!("check passed{code}");
     }
@@ -52,12 +52,12 @@ pub(super) fn summary(result: &CheckResult<'_>) -> String {
         count => why.push(format!("{count} findings")),
     }
     if result.loss_fails() {
-        why.push("something was lost, so that findings may be missing".to_owned());
+        why.push("events were lost, so findings may be missing".to_owned());
     }
     format!("check failed: {}{code}", why.join("; "))
 }
 
-/// A finding in one line.
+/// Returns a finding in one line.
 pub(super) fn headline(finding: &Finding) -> String {
     let comm = printable(&finding.comm);
     let trigger = finding
@@ -82,7 +82,7 @@ pub(super) fn headline(finding: &Finding) -> String {
     format!("{severity} {kind}{trigger}: {comm}[{pid}], {pages} at {address:#x}-{end:#x}, {count}x")
 }
 
-/// All that is known about a finding, one fact a line. Control characters are escaped.
+/// Returns all facts about a finding, one fact a line, with control characters escaped.
 pub(super) fn details(finding: &Finding, result: &CheckResult<'_>) -> Vec<String> {
     let after = span(finding.first.since(result.start()));
     let mut lines = vec![format!("first seen {after} after the start")];

@@ -1,4 +1,4 @@
-//! The outcome of each hook, as a line of the report.
+//! Renders the outcome of each hook as a line of the report.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use pintrace_probes::apply::{HookOutcome, HookStatus};
 use pintrace_probes::plan::{PlanChoice, PlannedHook};
 use pintrace_probes::table::{Candidate, Hook};
 
-/// One hook.
+/// A hook and its outcome.
 #[derive(Debug, Serialize)]
 pub(super) struct HookLine {
     pub(super) function: &'static str,
@@ -18,11 +18,11 @@ pub(super) struct HookLine {
     pub(super) has_backups: bool,
     /// Why the hook is missing, or why a better method was refused.
     pub(super) why: String,
-    /// What is not seen because of that.
+    /// The events that are not seen for that reason.
     pub(super) lost: &'static str,
 }
 
-/// The line of a hook that was tried.
+/// Returns the line of a hook that was tried.
 pub(super) fn tried(outcome: &HookOutcome) -> HookLine {
     match &outcome.status {
         HookStatus::Attached(candidate) => {
@@ -38,7 +38,7 @@ pub(super) fn tried(outcome: &HookOutcome) -> HookLine {
     }
 }
 
-/// The line of a hook that was only planned.
+/// Returns the line of a hook that was planned and not tried.
 pub(super) fn planned(planned: PlannedHook) -> HookLine {
     let hook = planned.hook;
     match planned.choice {

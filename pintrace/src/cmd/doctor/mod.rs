@@ -1,5 +1,5 @@
-//! `pintrace doctor`: reports what this system allows, how each function is hooked, what is missing and what is lost by
-//! that, and whether the hooks see a pin of this process.
+//! `pintrace doctor`: reports the abilities of this system, the hook on each function, the missing hooks and the events
+//! that are not seen without these hooks, and whether the hooks see a pin of this process.
 
 mod hooks;
 mod self_test;
@@ -33,20 +33,25 @@ pub struct Args {
     /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,
-    /// Explain what the hooks of a purpose are for, such as acquire or release, and which kernel functions they use.
+    /// Explain the hooks of a purpose, such as acquire or release, and list their kernel functions.
     #[arg(long, value_name = "PURPOSE", conflicts_with = "json", value_parser = purpose)]
     pub explain: Option<Purpose>,
     /// Read the kernel's types from this raw BTF file instead of /sys/kernel/btf/vmlinux.
     #[arg(long, value_name = "PATH")]
     pub btf: Option<PathBuf>,
     /// Print the facts about this kernel that the plan and the layouts need, and the outcome of each hook, as JSON.
-    /// `cargo xtask facts` makes fixtures from this.
+    /// `cargo xtask facts` makes fixtures from the JSON.
     #[arg(long, hide = true, conflicts_with = "json")]
     pub facts: bool,
 }
 
 fn purpose(name: &str) -> Result<Purpose, String> {
-    Purpose::named(name).ok_or_else(|| format!("there are {}", Purpose::ALL.map(Purpose::as_str).join(", ")))
+    Purpose::named(name).ok_or_else(|| {
+        format!(
+            "the purposes are {}",
+            Purpose::ALL.map(Purpose::as_str).join(", ")
+        )
+    })
 }
 
 /// The diagnosis, as `--json` prints it.
@@ -56,16 +61,16 @@ struct Diagnosis {
     schema: u32,
     kernel: String,
     machine: String,
-    /// Whether the programs were loaded and attached; if not, `hooks` is a plan.
+    /// The programs were loaded and attached. If false, `hooks` is a plan.
     tried: bool,
     can_trace: bool,
-    /// The pages of the machine can be looked at, which needs no hook.
+    /// Memory can be scanned, which needs no hook.
     can_scan: bool,
     /// Why memory cannot be scanned.
     without_scan: Option<String>,
-    /// Which of the two sets of programs is loaded: `with_bpf_loop`, or `without_bpf_loop` before 5.17.
+    /// The eBPF object for this kernel: `with_bpf_loop`, or `without_bpf_loop` before 5.17.
     programs: &'static str,
-    /// Threads can be taken off their CPU inside a hook: each is attached twice.
+    /// The kernel may preempt a thread inside a hook, so backup programs are attached.
     preemption: bool,
     environment: Vec<Check>,
     /// Absent if the kernel cannot be traced.
@@ -75,8 +80,8 @@ struct Diagnosis {
 }
 
 impl Diagnosis {
-    /// Whether no issue was found.
-    fn is_whole(&self) -> bool {
+    /// Returns true if no issue was found.
+    fn has_no_issue(&self) -> bool {
         let weak = |check: &Check| matches!(check.state, CheckState::Weak | CheckState::Bad);
         self.can_trace
             && self.can_scan
@@ -110,7 +115,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     }
     out.flush()?;
     let can_something = diagnosis.can_trace || diagnosis.can_scan;
-    Ok(match (can_something, diagnosis.is_whole()) {
+    Ok(match (can_something, diagnosis.has_no_issue()) {
         (false, _) => Exit::CannotTrace,
         (true, true) => Exit::Done,
         (true, false) => Exit::IssuesFound,
@@ -164,7 +169,7 @@ fn diagnose(roots: &Roots) -> Diagnosis {
             if !rustix::process::geteuid().is_root() {
                 diagnosis
                     .problems
-                    .push("not root: run it again with sudo to try the hooks".to_owned());
+                    .push("not root: run the command again with sudo to try the hooks".to_owned());
             }
             diagnosis.hooks = plan.into_iter().map(hooks::planned).collect();
         }

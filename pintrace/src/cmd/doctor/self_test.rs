@@ -1,4 +1,4 @@
-//! The self-test: whether the hooks see a pin of this process ([`own_page`]).
+//! The self-test: pins and releases a page of this process ([`own_page`]), and checks that the hooks see both.
 
 use serde::Serialize;
 
@@ -16,13 +16,13 @@ pub(super) struct SelfTest {
     pub(super) pinned: u64,
     /// Pages of this process that the hooks saw released.
     pub(super) released: u64,
-    /// Pages that the vmstat counters have and the hooks did not see; absent if the counters cannot be read.
+    /// Pages that the vmstat counters hold and the hooks did not see; absent if the counters cannot be read.
     pub(super) unaccounted: Option<i64>,
-    /// The result in words.
+    /// The result as a sentence.
     pub(super) text: String,
 }
 
-/// Pins and releases one page, and compares the figures.
+/// Pins and releases one page, and compares the hooks' figures with vmstat.
 pub(super) fn run(session: &mut TraceSession, first: &[Event]) -> SelfTest {
     let mut model = Model::default();
     for event in first {
@@ -30,7 +30,7 @@ pub(super) fn run(session: &mut TraceSession, first: &[Event]) -> SelfTest {
     }
     if let Err(error) = own_page::pin() {
         return SelfTest {
-            text: format!("not done: process_vm_readv: {error}"),
+            text: format!("no page was pinned: process_vm_readv: {error}"),
             ..SelfTest::default()
         };
     }
@@ -42,7 +42,7 @@ pub(super) fn run(session: &mut TraceSession, first: &[Event]) -> SelfTest {
         }
         Err(error) => {
             return SelfTest {
-                text: format!("not done: {error}"),
+                text: format!("the hooks' figures cannot be read: {error}"),
                 ..SelfTest::default()
             };
         }
@@ -63,6 +63,8 @@ pub(super) fn run(session: &mut TraceSession, first: &[Event]) -> SelfTest {
         pinned,
         released,
         unaccounted,
-        text: format!("of 1 page pinned and let go, {pinned} was seen pinned and {released} let go; {agree}"),
+        text: format!(
+            "pinned and released 1 page; the hooks saw {pinned} pinned, {released} released; {agree}"
+        ),
     }
 }

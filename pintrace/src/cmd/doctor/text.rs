@@ -1,4 +1,4 @@
-//! The report of `doctor` as text.
+//! Renders the report of `doctor` as text.
 
 use std::io::{self, Write};
 
@@ -9,24 +9,24 @@ use super::Diagnosis;
 pub(super) fn write(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "kernel   {} ({})", diagnosis.kernel, diagnosis.machine)?;
     match diagnosis.programs {
-        "without_bpf_loop" => writeln!(out, "programs those for kernels before 5.17 (no bpf_loop)")?,
-        "with_bpf_loop" => writeln!(out, "programs those for kernels since 5.17")?,
+        "without_bpf_loop" => writeln!(out, "programs without bpf_loop, for kernels before 5.17")?,
+        "with_bpf_loop" => writeln!(out, "programs with bpf_loop, for kernels since 5.17")?,
         _ => {}
     }
-    let result = match (diagnosis.can_trace, diagnosis.tried) {
-        (true, _) => "pins and releases can be traced here",
-        (false, true) => "pins cannot be traced here: the kernel refused the hooks below",
-        (false, false) => "nothing could be tried",
+    let trace = match (diagnosis.can_trace, diagnosis.tried) {
+        (true, _) => "pins and releases can be traced",
+        (false, true) => "pins cannot be traced: the kernel refused the hooks below",
+        (false, false) => "not tried",
     };
-    writeln!(out, "verdict  {result}")?;
+    writeln!(out, "trace    {trace}")?;
     let scan = match &diagnosis.without_scan {
         None if diagnosis.can_scan => {
-            "memory can be looked at: scan, top, record and serve see what is held".to_owned()
+            "memory can be scanned: scan, top, record and serve show the held pages".to_owned()
         }
-        None => "memory was not looked at".to_owned(),
-        Some(why) => format!("memory cannot be looked at: {why}"),
+        None => "not tried".to_owned(),
+        Some(why) => format!("memory cannot be scanned: {why}"),
     };
-    writeln!(out, "state    {scan}")?;
+    writeln!(out, "scan     {scan}")?;
     if let Some(test) = &diagnosis.self_test {
         let result = if test.passed { "passed" } else { "failed" };
         writeln!(out, "test     {result}: {}", test.text)?;
@@ -38,9 +38,9 @@ pub(super) fn write(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<()
     if diagnosis.hooks.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\n{:<34}{:<16}{:<10}HOW", "FUNCTION", "PURPOSE", "STATUS")?;
+    writeln!(out, "\n{:<34}{:<16}{:<10}METHOD", "FUNCTION", "PURPOSE", "STATUS")?;
     for hook in &diagnosis.hooks {
-        let how = match (hook.methods.join("+"), hook.has_backups) {
+        let method = match (hook.methods.join("+"), hook.has_backups) {
             (methods, _) if methods.is_empty() => "-".to_owned(),
             (methods, false) => methods,
             (methods, true) => format!("{methods} x2"),
@@ -48,22 +48,23 @@ pub(super) fn write(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<()
         let purposes = hook.purposes.join(",");
         writeln!(
             out,
-            "{:<34}{:<16}{:<10}{how}",
+            "{:<34}{:<16}{:<10}{method}",
             hook.function, purposes, hook.status
         )?;
         if !hook.why.is_empty() {
             writeln!(out, "    why   {}", hook.why)?;
         }
         if !hook.lost.is_empty() {
-            writeln!(out, "    costs {}", hook.lost)?;
+            writeln!(out, "    lost  {}", hook.lost)?;
         }
     }
     writeln!(
         out,
-        "\nabsent: this kernel has no such function, so nothing is lost.\n\
-         not_needed: only needed where {LONGTERM} cannot be hooked, or do_madvise is inlined.{}",
+        "\nabsent: this kernel has no such function, so no event is lost.\n\
+         not_needed: a substitute, attached only where {LONGTERM} cannot be hooked or do_madvise is inlined.{}",
         if diagnosis.preemption {
-            "\nx2: attached twice, because this kernel may take a thread off its CPU inside a hook, and then skips it for others."
+            "\nx2: with a backup program, because this kernel may preempt a thread inside a hook and then skips the hook \
+             for other threads on that CPU."
         } else {
             ""
         }
@@ -87,11 +88,11 @@ fn write_environment(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<(
     Ok(())
 }
 
-/// Writes what a purpose is for, and the functions that are hooked for it.
+/// Writes the explanation of a purpose, and the functions that are hooked for the purpose.
 pub(super) fn explain(purpose: Purpose, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{}\n\nHooks, best way first:", purpose.explanation())?;
+    writeln!(out, "{}\n\nHooks, the best method first:", purpose.explanation())?;
     for hook in HOOKS.iter().filter(|hook| hook.purposes.contains(&purpose)) {
-        let ways: Vec<_> = hook
+        let methods: Vec<_> = hook
             .candidates
             .iter()
             .map(|candidate| {
@@ -103,8 +104,8 @@ pub(super) fn explain(purpose: Purpose, out: &mut dyn Write) -> io::Result<()> {
             Some(other) => format!(", only where {other} cannot be hooked"),
             None => String::new(),
         };
-        writeln!(out, "  {:<34}{}{only}", hook.function, ways.join(", else "))?;
-        writeln!(out, "    without it is lost: {}", hook.lost)?;
+        writeln!(out, "  {:<34}{}{only}", hook.function, methods.join(", else "))?;
+        writeln!(out, "    lost without this hook: {}", hook.lost)?;
     }
     out.flush()
 }

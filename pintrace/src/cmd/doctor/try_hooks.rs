@@ -1,4 +1,4 @@
-//! Tries every hook on the running kernel, and notes each outcome for [`pintrace_kernel::capture`].
+//! Tries each hook on the running kernel, and stores each outcome for [`pintrace_kernel::capture`].
 
 use aya::Ebpf;
 
@@ -28,7 +28,7 @@ pub(super) fn run(capture: &mut Capture, kernel: &Kernel) -> Result<(), TryHooks
     let has_backups = kernel.facts.preemption;
     let layouts = Layouts::of(kernel)?;
     let btf = loader_btf::of(&kernel.types);
-    // All programs, including those that an option asks for.
+    // Load also the programs that an option enables.
     let options = LoadOptions {
         findings: Some(WantedFindings {
             foll_get: true,
@@ -45,7 +45,7 @@ pub(super) fn run(capture: &mut Capture, kernel: &Kernel) -> Result<(), TryHooks
         .flat_map(programs)
         .filter_map(|program| Some((program.to_owned(), verified(&ebpf, program)?)))
         .collect();
-    // The programs that user space runs count too.
+    // Add the programs that user space runs.
     let repair = LedgerRepair::take(&mut ebpf, 1 << layouts.ledger.page_struct_shift);
     if repair.is_ok() {
         let programs = LedgerRepair::PROGRAMS.iter();
@@ -89,7 +89,7 @@ fn tried(outcome: &HookOutcome) -> TriedHook {
     }
 }
 
-/// All attached programs of a hook.
+/// Returns all attached programs of a hook.
 fn programs(outcome: &HookOutcome) -> Vec<&'static str> {
     let HookStatus::Attached(candidate) = outcome.status else {
         return Vec::new();

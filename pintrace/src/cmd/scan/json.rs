@@ -1,4 +1,4 @@
-//! The JSON of `scan --json`.
+//! Renders the JSON of `scan --json`.
 
 use serde::Serialize;
 
@@ -30,7 +30,7 @@ struct ScanDocument<'a> {
     all_processes: Option<&'a str>,
 }
 
-/// `null` where the vmstat counters cannot be read.
+/// The balance in pages. An `Option` is `null` where the vmstat counters cannot be read.
 #[derive(Serialize)]
 struct ScanBalance {
     vmstat_acquired: Option<u64>,
@@ -88,7 +88,7 @@ struct FrameKeys {
     pins: u32,
 }
 
-/// Folios that are not pinned and that `page_maybe_dma_pinned` takes for pinned.
+/// Folios that are not pinned, although `page_maybe_dma_pinned` returns true for them.
 #[derive(Serialize)]
 struct FalsePositiveKeys<'a> {
     folios: u64,
@@ -133,7 +133,8 @@ pub(super) fn render(scan: &Scan, pages: bool) -> serde_json::Result<String> {
     })
 }
 
-/// The JSON of an example with a process, a range and a descriptor, which has all keys that the glossary explains.
+/// Returns the JSON of an example with a process, a range and a descriptor. The example has all keys that the glossary
+/// explains.
 pub(super) fn example() -> serde_json::Result<String> {
     let holder = ScanHolder {
         ranges: vec![MappedRange {

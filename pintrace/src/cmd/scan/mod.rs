@@ -1,4 +1,4 @@
-//! `pintrace scan`: scans all memory once. No hooks are attached, and pins of any age are found.
+//! `pintrace scan`: scans all memory once and finds pins of any age. The command attaches no hooks.
 
 mod json;
 mod text;
@@ -28,8 +28,8 @@ pub struct Args {
     /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,
-    /// Also list the addresses of the pinned pages of each process, the frames of pinned pages that no process maps, and
-    /// the frames of pages that look pinned and are not.
+    /// Also list the addresses of the pinned pages of each process, the page frame numbers of pinned pages that no process
+    /// maps, and the page frame numbers of pages that the kernel's heuristic takes wrongly for pinned.
     #[arg(long)]
     pub pages: bool,
     /// Read the kernel's types from this raw BTF file instead of /sys/kernel/btf/vmlinux.
@@ -37,21 +37,21 @@ pub struct Args {
     pub btf: Option<std::path::PathBuf>,
 }
 
-/// The result of a scan, with the kernel's pin counters at the same time.
+/// The result of a scan, with the kernel's pin counters around the scan.
 struct Scan {
     kernel: String,
     machine: String,
     result: ScanResult,
     /// The vmstat counters before and after the scan; `None` if they cannot be read.
     balance: Option<BalanceSampled>,
-    /// Only the processes of `--pid` are shown.
+    /// The user chose processes by `--pid`.
     chosen: bool,
 }
 
-/// The number of scans that are tried to get one during which nothing was pinned or released.
+/// Most scans that are tried to get a scan during which no page is pinned or released.
 const SCANS: usize = 3;
 
-/// An example of the output of `scan --json --pages`, for the test that compares the keys with the glossary.
+/// Returns an example of the output of `scan --json --pages`, for the test that compares the keys with the glossary.
 #[doc(hidden)]
 pub fn example_json() -> serde_json::Result<String> {
     json::example()
@@ -102,7 +102,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
 
 /// Scans once, with a progress bar if stderr is a terminal.
 fn scan_once(scanner: &mut Scanner) -> anyhow::Result<ScanResult> {
-    /// The number of frames between two updates of the bar.
+    /// The number of page frames between two updates of the bar.
     const DRAW_EACH: u64 = 1 << 18;
     let bar = ProgressBar::new(0);
     bar.set_draw_target(if std::io::stderr().is_terminal() {

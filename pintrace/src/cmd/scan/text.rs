@@ -1,4 +1,4 @@
-//! The result of a scan as text.
+//! Renders the result of a scan as text.
 
 use std::io::{self, Write};
 
@@ -7,10 +7,24 @@ use pintrace_kernel::descriptors::Descriptor;
 use pintrace_model::text::{bytes, count, printable, span};
 use pintrace_scan::pinned_folios::{ImplausiblePin, NotPinned};
 use pintrace_scan::scan_result::{KindAmount, ScanHolder, ScanResult};
+use pintrace_text::{pad_left, pad_right, width};
 
 use super::Scan;
 
-/// Writes the result; `pages` adds the lists of ranges and frames.
+/// Titles of the columns of processes. The first [`NUMBERS`] columns hold numbers.
+const TITLES: [&str; 7] = [
+    "PID",
+    "PAGES",
+    "BYTES",
+    "SHARED",
+    "KIND",
+    "DESCRIPTORS",
+    "COMMAND",
+];
+/// The number of columns that are aligned on the right.
+const NUMBERS: usize = 4;
+
+/// Writes the result. With `pages`, lists ranges of addresses and page frame numbers too.
 pub(super) fn write(scan: &Scan, pages: bool, out: &mut dyn Write) -> io::Result<()> {
     let result = &scan.result;
     let kernel = printable(&scan.kernel);
@@ -23,7 +37,7 @@ pub(super) fn write(scan: &Scan, pages: bool, out: &mut dyn Write) -> io::Result
     let memory = &result.memory;
     writeln!(
         out,
-        "memory {}, of which {} free   struct pages read in {}, all in {}",
+        "memory {}, {} of it free   struct pages read in {}, whole scan {}",
         bytes(memory.ram_pages << 12),
         bytes(memory.free << 12),
         span(Nanos(memory.read_ns)),
@@ -33,12 +47,12 @@ pub(super) fn write(scan: &Scan, pages: bool, out: &mut dyn Write) -> io::Result
     unreadable(result, out)?;
     writeln!(out)?;
     if result.holders.is_empty() {
-        let who = if scan.chosen {
-            "None of these processes"
+        let process = if scan.chosen {
+            "No process given by --pid"
         } else {
             "No process"
         };
-        writeln!(out, "{who} holds pinned pages.")?;
+        writeln!(out, "{process} holds pinned pages.")?;
     } else {
         holders(&result.holders, pages, out)?;
     }
@@ -53,39 +67,42 @@ fn balance(scan: &Scan) -> String {
         .balance
         .and_then(|balance| balance.sums().vmstat.map(|vmstat| (balance, vmstat)))
     else {
-        return format!("vmstat unreadable   found {found} pages, {kept} kept in place");
+        return format!("vmstat unreadable   scan {found}   bytes held {kept}");
     };
     let in_flight = match balance.in_flight {
         0 => String::new(),
-        pages => format!(" (to within {pages} pinned or released meanwhile)"),
+        pages => format!(" (to within {pages} pages in flight)"),
     };
     format!(
-        "vmstat {vmstat} = found {found} + unaccounted {}{in_flight}   {kept} kept in place",
+        "vmstat {vmstat} = scan {found} + unaccounted {}{in_flight}   bytes held {kept}",
         balance.sums().unaccounted(),
     )
 }
 
-/// Writes what could not be read; nothing if everything was read.
+/// Writes the parts of memory that could not be read, if any.
 fn unreadable(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
     let unreadable = &result.unreadable;
     let mut reasons = Vec::new();
     if unreadable.refused > 0 {
-        reasons.push(format!("page tables of {} processes refused", unreadable.refused));
+        reasons.push(format!("page tables of {} processes", unreadable.refused));
     }
     if unreadable.address_pages > 0 {
         reasons.push(format!(
-            "{} of address space too much to read",
+            "{} of address space beyond the limits of a scan",
             bytes(unreadable.address_pages << 12)
         ));
     }
     if unreadable.descriptors > 0 {
-        reasons.push(format!("{} descriptors unreadable", unreadable.descriptors));
+        reasons.push(format!("{} descriptors", unreadable.descriptors));
     }
     if unreadable.ended > 0 {
-        reasons.push(format!("{} processes ended meanwhile", unreadable.ended));
+        reasons.push(format!(
+            "{} processes that ended during the scan",
+            unreadable.ended
+        ));
     }
     if !reasons.is_empty() {
-        writeln!(out, "not seen: {}", reasons.join(", "))?;
+        writeln!(out, "not read: {}", reasons.join(", "))?;
     }
     if let Some(why) = &result.all_processes {
         writeln!(
@@ -99,25 +116,23 @@ fn unreadable(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
 
 /// Writes a table of the processes, each column as wide as its longest cell.
 fn holders(holders: &[ScanHolder], pages: bool, out: &mut dyn Write) -> io::Result<()> {
-    let rows: Vec<[String; 7]> = holders.iter().map(row).collect();
-    let titles = ["PID", "PAGES", "BYTES", "SHARED", "KIND", "MAY BE BY", "COMMAND"];
-    let mut widths = titles.map(str::len);
+    let mut rows = vec![TITLES.map(str::to_owned)];
+    rows.extend(holders.iter().map(row));
+    let mut widths = [0; TITLES.len()];
     for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+        for (widest, cell) in widths.iter_mut().zip(row) {
+            *widest = (*widest).max(width(cell));
         }
     }
-    let mut line = |cells: &[String; 7]| {
-        let [pid, held, kept, shared, kind, by, command] = widths;
-        let text = format!(
-            "{:>pid$}  {:>held$}  {:>kept$}  {:>shared$}  {:<kind$}  {:<by$}  {:<command$}",
-            cells[0], cells[1], cells[2], cells[3], cells[4], cells[5], cells[6],
-        );
-        writeln!(out, "{}", text.trim_end())
-    };
-    line(&titles.map(str::to_owned))?;
     for row in &rows {
-        line(row)?;
+        let cells = row.iter().zip(widths).enumerate();
+        let padded: Vec<_> = cells
+            .map(|(column, (cell, width))| match column {
+                0..NUMBERS => pad_left(cell, width),
+                _ => pad_right(cell, width),
+            })
+            .collect();
+        writeln!(out, "{}", padded.join("  ").trim_end())?;
     }
     if pages {
         for holder in holders {
@@ -131,7 +146,7 @@ fn holders(holders: &[ScanHolder], pages: bool, out: &mut dyn Write) -> io::Resu
                 )?;
             }
             if holder.more_ranges > 0 {
-                writeln!(out, "  and {} more", holder.more_ranges)?;
+                writeln!(out, "  and {} more ranges", holder.more_ranges)?;
             }
         }
     }
@@ -160,12 +175,12 @@ fn row(holder: &ScanHolder) -> [String; 7] {
     ]
 }
 
-/// A kind of memory with its page size: `anon 4 KiB`.
+/// Returns a kind of memory with its folio size, such as `anon 4 KiB`.
 fn kind(part: &KindAmount) -> String {
     format!("{} {}", part.kind.name(), bytes(4096 << part.order.min(40)))
 }
 
-/// The descriptors by kind: `io_uring (1024 pages), vfio x2`.
+/// Returns the descriptors by kind, such as `io_uring (1024 pages), vfio x2`.
 fn descriptors(all: &[Descriptor]) -> String {
     let mut kinds: Vec<&str> = all.iter().map(|descriptor| descriptor.kind.as_str()).collect();
     kinds.dedup();
@@ -199,7 +214,7 @@ fn unmapped_pins(result: &ScanResult, pages: bool, out: &mut dyn Write) -> io::R
         let kinds: Vec<_> = unmapped_pins.parts.iter().map(kind).collect();
         writeln!(
             out,
-            "\n{} pages that no process maps, and no descriptor explains: {}",
+            "\n{} pinned pages that no process maps and no descriptor explains: {}",
             unmapped_pins.pages(),
             kinds.join(", ")
         )?;
@@ -207,7 +222,7 @@ fn unmapped_pins(result: &ScanResult, pages: bool, out: &mut dyn Write) -> io::R
             let name = printable(&process.comm);
             writeln!(
                 out,
-                "  pid {} {name} may hold them: {}",
+                "  possible holder: pid {} {name}, {}",
                 process.pid.0,
                 descriptors(open)
             )?;
@@ -216,7 +231,7 @@ fn unmapped_pins(result: &ScanResult, pages: bool, out: &mut dyn Write) -> io::R
     if pages {
         writeln!(
             out,
-            "\nframes of the {} pages that no process maps",
+            "\npage frame numbers of the {} pinned pages that no process maps",
             unmapped_pins.unmapped.pages
         )?;
         for run in &unmapped_pins.runs {
@@ -240,7 +255,8 @@ fn implausible(result: &ScanResult, pages: bool, out: &mut dyn Write) -> io::Res
     }
     writeln!(
         out,
-        "\nheuristic-wrong: {} pages look pinned (1024 references and more) and are not",
+        "\nheuristic false positives: {} folios are not pinned and have 1024 references or more, \
+         so page_maybe_dma_pinned takes them for pinned",
         result.implausible_count
     )?;
     if pages {
@@ -253,8 +269,8 @@ fn implausible(result: &ScanResult, pages: bool, out: &mut dyn Write) -> io::Res
         } in &result.implausible
         {
             let why = match why {
-                NotPinned::Mapped => "by those that map it",
-                NotPinned::Kernel => "the kernel's own",
+                NotPinned::Mapped => "page tables hold the references",
+                NotPinned::Kernel => "the kernel holds the references",
             };
             writeln!(
                 out,

@@ -1,18 +1,18 @@
-//! The functions that have no program, for the header of the stream.
+//! The missing hooks, for the header of the stream.
 
 use pintrace_events::MissingHook;
 use pintrace_probes::apply::{HookOutcome, HookStatus};
 
-/// Functions that have no program, and that no other hook stands in for.
+/// Returns the functions that could not be hooked and that no attached substitute replaces.
 pub(super) fn missing(outcomes: &[HookOutcome]) -> Vec<MissingHook> {
-    let stood_in_for = |function: &str| {
+    let has_substitute = |function: &str| {
         outcomes.iter().any(|outcome| {
             outcome.hook.stands_in_for == Some(function) && matches!(outcome.status, HookStatus::Attached(_))
         })
     };
     outcomes
         .iter()
-        .filter(|outcome| !stood_in_for(outcome.hook.function))
+        .filter(|outcome| !has_substitute(outcome.hook.function))
         .filter_map(|outcome| match &outcome.status {
             HookStatus::Missing(why) => Some(MissingHook {
                 function: outcome.hook.function.to_owned(),
@@ -24,7 +24,7 @@ pub(super) fn missing(outcomes: &[HookOutcome]) -> Vec<MissingHook> {
         .collect()
 }
 
-/// Why nothing looks for findings; empty if something does.
+/// Returns the reason why no hook looks for findings; empty if a finding hook is attached.
 pub(super) fn without_findings(outcomes: &[HookOutcome], wanted: bool) -> String {
     if !wanted {
         return "--no-findings".to_owned();
@@ -41,7 +41,7 @@ pub(super) fn without_findings(outcomes: &[HookOutcome], wanted: bool) -> String
     });
     match (attached, first.is_empty()) {
         (true, _) => String::new(),
-        (false, true) => "it has none of the functions".to_owned(),
+        (false, true) => "the kernel has no such function".to_owned(),
         (false, false) => first,
     }
 }
@@ -52,7 +52,8 @@ mod tests {
     use pintrace_model::finding::FindingKind;
     use pintrace_probes::table::{HOOKS, Hook};
 
-    /// Every hook, with a status that depends on whether it looks for findings.
+    /// Returns an outcome for each hook: `finding_hooks` gives the status of finding hooks, and all other hooks are
+    /// attached.
     fn outcomes(finding_hooks: impl Fn(usize) -> HookStatus) -> Vec<HookOutcome> {
         let status = |(at, hook): (usize, &'static Hook)| HookOutcome {
             hook,
@@ -68,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn every_purpose_that_a_finding_needs_is_a_hooks_purpose() {
+    fn each_purpose_that_a_finding_needs_has_a_hook() {
         let covered: Vec<&str> = HOOKS
             .iter()
             .flat_map(|hook| hook.purposes)
@@ -80,12 +81,12 @@ mod tests {
     }
 
     #[test]
-    fn it_is_said_why_nothing_looks_for_findings() {
+    fn the_reason_for_missing_finding_hooks_is_given() {
         let refused = outcomes(|at| HookStatus::Missing(format!("refusal {at}")));
         assert!(without_findings(&refused, true).starts_with("refusal "));
         assert_eq!(
             without_findings(&outcomes(|_| HookStatus::NotHere), true),
-            "it has none of the functions"
+            "the kernel has no such function"
         );
         assert_eq!(without_findings(&[], false), "--no-findings");
         let some = outcomes(|at| match at % 2 {

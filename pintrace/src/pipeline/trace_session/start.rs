@@ -26,7 +26,7 @@ impl TraceSession {
         options: &SessionOptions,
     ) -> Result<(Self, Vec<Event>), SessionError> {
         let btf = loader_btf::of(&kernel.types);
-        // The scanner starts first, because it pins a page of its own.
+        // The scanner starts before the trace, because the scanner pins a page of this process.
         let scanner = match options.mode {
             Mode::Auto => Some(Scanner::start(&kernel.types, &btf, roots)),
             Mode::Trace | Mode::Scan => None,
@@ -87,7 +87,7 @@ impl TraceSession {
     }
 }
 
-/// The scan beside the trace.
+/// Returns the reconciler of a trace.
 fn reconciler(
     scanner: Scanner,
     source: &mut TraceSource,

@@ -8,10 +8,11 @@ use crate::pipeline::start::SessionError;
 use crate::pipeline::stream_header::now;
 
 impl TraceSession {
-    /// Takes a sample and allows one more reconciliation. While [`Self::is_reconciling`], further samples are to be taken
-    /// before [`Self::stop`].
+    /// Takes a sample and allows one more reconciliation. While [`Self::is_reconciling`], the caller takes further
+    /// samples before [`Self::stop`].
     pub fn close(&mut self) -> Result<Vec<Event>, SessionError> {
-        // A skipped call counts as lost at the second reading.
+        // Two readings in a row have to find a skipped call before the call counts as lost; the sample takes the
+        // second.
         self.source.losses()?;
         if let Some(reconciler) = &mut self.reconciler {
             reconciler.end();
@@ -19,12 +20,12 @@ impl TraceSession {
         self.sample()
     }
 
-    /// Whether a reconciliation is in progress.
+    /// Returns true if a reconciliation is in progress.
     pub fn is_reconciling(&self) -> bool {
         self.reconciler.as_ref().is_some_and(Reconciler::is_running)
     }
 
-    /// The last events.
+    /// Returns the last events of the stream.
     pub fn stop(&mut self, stopped: Stopped) -> Result<Vec<Event>, SessionError> {
         self.stopping = true;
         if let Some(reconciler) = &mut self.reconciler {
@@ -38,12 +39,13 @@ impl TraceSession {
         Ok(events)
     }
 
-    /// Whether an exited process still held pins at the last sample.
+    /// Returns true if an exited process held pins at the last sample.
     pub fn ended_hold(&self) -> bool {
         self.tracker.ended_hold()
     }
 
-    /// Pages pinned plus pages released so far: unchanged if nothing is pinned or released.
+    /// Returns the number of pages pinned and released so far. The number is unchanged while no page is pinned or
+    /// released.
     pub fn activity(&self) -> Result<u64, SessionError> {
         let totals = self.source.totals()?;
         Ok(totals

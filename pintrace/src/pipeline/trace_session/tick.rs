@@ -9,7 +9,7 @@ use crate::pipeline::start::SessionError;
 use crate::pipeline::stream_header::now;
 
 impl TraceSession {
-    /// Events from the records that the ring buffer holds.
+    /// Returns the events of the records in the ring buffer.
     pub fn drain(&mut self) -> Result<Vec<Event>, SessionError> {
         let now = now();
         let records = self.source.drain();
@@ -21,7 +21,7 @@ impl TraceSession {
         Ok(self.tracker.take_events())
     }
 
-    /// [`Self::sample`], and a tick at the end.
+    /// Returns the events of [`Self::sample`], with a tick at the end.
     pub fn tick(&mut self) -> Result<Vec<Event>, SessionError> {
         let mut events = self.sample()?;
         events.push(Event {
@@ -31,9 +31,9 @@ impl TraceSession {
         Ok(events)
     }
 
-    /// Everything that changed, the balance, and the losses. A sample between two ticks leaves the rates alone.
+    /// Returns the changes since the last sample, the balance and the losses. A sample without a tick changes no rate.
     pub fn sample(&mut self) -> Result<Vec<Event>, SessionError> {
-        // The ring is read before the tables, so that events open an account or extent before they sample it.
+        // The ring buffer is read before the maps, so that the opening of an account or extent precedes its samples.
         let mut events = self.drain()?;
         let (reconciler, mut sampler) = self.sampling();
         let sample = match reconciler {
@@ -44,7 +44,7 @@ impl TraceSession {
             }
             None => sampler.sample(Adjustment::default())?,
         };
-        // A reason that lost nothing has no entry.
+        // A loss of 0 has no entry.
         let lost_records = sample.losses.get(Loss::RingFull.name()).copied().unwrap_or(0);
         if lost_records != self.resynced_at {
             self.tracker.resync(sample.time, self.source.ledger())?;

@@ -146,7 +146,7 @@ fn info(snapshot: &Snapshot) -> [Family; 2] {
         },
         Family {
             metric: KERNEL_INFO,
-            help: "Always 1: the kernel traced and the witnesses that feed the figures.",
+            help: "Always 1: the labels name the kernel release, the machine and the mode of the session.",
             samples: one(vec![
                 ("release", started.kernel.clone()),
                 ("machine", started.machine.clone()),

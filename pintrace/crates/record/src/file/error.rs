@@ -12,7 +12,7 @@ pub enum CreateError {
     #[error("{}: exists and is no recording, so it is not replaced: choose another file, or pass --force", .0.display())]
     Foreign(PathBuf),
     /// Another process is writing to the file.
-    #[error("{}: another pintrace is writing to it: choose another file", .0.display())]
+    #[error("{}: another pintrace is writing to this file: choose another file", .0.display())]
     Busy(PathBuf),
     /// The file cannot be opened.
     #[error("{}: cannot be written: {source}; choose another place with -o FILE", path.display())]
@@ -29,7 +29,7 @@ pub enum CreateError {
 pub enum WriteError {
     /// Writing failed. The events that are in the file remain a valid recording.
     #[error(
-        "{}: recording stopped: {source}; the file keeps the {events} events before. {}",
+        "{}: recording stopped: {source}; the file keeps the {events} events written before. {}",
         path.display(),
         remedy(source)
     )]
@@ -38,10 +38,10 @@ pub enum WriteError {
         path: PathBuf,
         /// The cause.
         source: io::Error,
-        /// Events in the file.
+        /// Number of events in the file.
         events: u64,
     },
-    /// This event alone cannot be written; later events can.
+    /// One event cannot be encoded; later events can be written.
     #[error("{}: {source}", path.display())]
     Event {
         /// The file.
@@ -49,7 +49,7 @@ pub enum WriteError {
         /// The cause.
         source: EncodeError,
     },
-    /// Writing failed earlier. Each later event gives this error, so that the caller can count them.
+    /// Writing failed earlier. Each later event gives this error, so that the caller can count the unwritten events.
     #[error("{}: recording has stopped", .0.display())]
     Stopped(PathBuf),
 }

@@ -1,4 +1,4 @@
-//! The file under a recording: how it is opened, and when its old content goes.
+//! The file of a recording: opens the file, and discards its old content at the first write.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -28,8 +28,8 @@ impl Write for Output {
     }
 }
 
-/// Opens a file, and tells whether it was created. A regular file is opened for reading too; a pipe or a device may only
-/// be writable.
+/// Opens a file. Returns also whether the file was created. A regular file is opened for reading and writing, and a
+/// pipe or a device only for writing, because some pipes and devices cannot be read.
 pub(super) fn open(path: &Path) -> io::Result<(File, bool)> {
     let mut options = OpenOptions::new();
     options.read(true).write(true);
@@ -44,7 +44,7 @@ pub(super) fn open(path: &Path) -> io::Result<(File, bool)> {
     Ok((OpenOptions::new().write(true).open(path)?, false))
 }
 
-/// Whether a file is empty or a recording.
+/// Returns true if a file is empty or a recording.
 pub(super) fn is_replaceable(file: &mut File) -> io::Result<bool> {
     let mut head = Vec::new();
     file.take(8).read_to_end(&mut head)?;

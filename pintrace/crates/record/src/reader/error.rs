@@ -1,13 +1,13 @@
-//! Why a recording cannot be read.
+//! Errors of reading a recording.
 
 use std::io;
 
 use crate::format::VERSION;
 
-/// Why a recording cannot be read, or not to its end.
+/// Why a recording cannot be read to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The input is something else.
+    /// The input is no recording.
     #[error("not a pintrace recording: give a file that `pintrace record -o FILE` wrote")]
     NotARecording,
     /// The input has no frame.
@@ -23,7 +23,7 @@ pub enum ReadError {
         "recording format {0} is not supported by this version, which reads format {VERSION}: use a newer pintrace"
     )]
     TooNew(u16),
-    /// The content is not what was written.
+    /// The content is not the content that was written.
     #[error(
         "damaged in frame {frame} at byte {offset} ({what}): the {events} events before it are good; \
          copy the file again from where it was recorded"
@@ -33,15 +33,15 @@ pub enum ReadError {
         frame: u64,
         /// The offset of the frame.
         offset: u64,
-        /// What is wrong.
+        /// The part that is wrong.
         what: &'static str,
-        /// Events read before.
+        /// Number of events read before.
         events: u64,
     },
     /// The input failed.
     #[error("cannot be read further, after {events} events: {source}")]
     Input {
-        /// Events read before.
+        /// Number of events read before.
         events: u64,
         /// The cause.
         source: io::Error,

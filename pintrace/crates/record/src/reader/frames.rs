@@ -15,9 +15,9 @@ pub(super) struct Frames<R> {
     number: u64,
     /// The offset of the current frame.
     offset: u64,
-    /// Bytes read.
+    /// Number of bytes read so far.
     position: u64,
-    /// Events decoded from the frames so far.
+    /// Number of events decoded from the frames so far.
     pub(super) events: u64,
 }
 
@@ -28,7 +28,7 @@ pub(super) struct Payload {
 }
 
 impl<R: Read> Frames<R> {
-    /// Reads the file header; an error if the input is not a recording that this version can read.
+    /// Reads the file header. Returns an error if the input is not a recording of format [`VERSION`].
     pub(super) fn new(input: R) -> Result<Self, ReadError> {
         let mut frames = Self {
             input,
@@ -58,7 +58,7 @@ impl<R: Read> Frames<R> {
         }
     }
 
-    /// Reads the next frame of events; `None` at the end of the input and before a partial frame.
+    /// Reads the next frame of events. Returns `None` at the end of the input and before a partial frame.
     pub(super) fn next(&mut self) -> Result<Option<Payload>, ReadError> {
         loop {
             self.offset = self.position;
@@ -82,7 +82,7 @@ impl<R: Read> Frames<R> {
         }
     }
 
-    /// Reads a frame header; `None` where no whole header follows.
+    /// Reads a frame header. Returns `None` if no whole header follows.
     fn header(&mut self) -> Result<Option<FrameHeader>, ReadError> {
         let mut bytes = [0; FRAME_HEADER_BYTES];
         if self.fill(&mut bytes)? < FRAME_HEADER_BYTES {
@@ -90,14 +90,14 @@ impl<R: Read> Frames<R> {
         }
         match FrameHeader::decode(&bytes) {
             Ok(header) => Ok(Some(header)),
-            // After a crash, a file can end in zeros: the file system had extended it and not written the data.
+            // After a crash a file can end in zeros, if the file system extended the file and did not write the data.
             Err(_) if bytes == [0; FRAME_HEADER_BYTES] && self.rest_is_zero()? => Ok(None),
             Err(Invalid::Limit) => Err(self.damaged("a frame that exceeds the limits")),
             Err(_) => Err(self.damaged("the checksum of the frame header")),
         }
     }
 
-    /// Reads a payload; `None` if the input ends within it.
+    /// Reads a payload. Returns `None` if the input ends within the payload.
     fn payload(&mut self, header: FrameHeader) -> Result<Option<Vec<u8>>, ReadError> {
         let length = usize::try_from(header.payload_bytes).unwrap_or(0);
         let mut payload = vec![0; length];
@@ -121,7 +121,7 @@ impl<R: Read> Frames<R> {
         })
     }
 
-    /// Fills the buffer as far as the input reaches.
+    /// Fills the buffer up to the end of the input. Returns the number of bytes read.
     fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
         let mut filled = 0;
         while filled < buffer.len() {
@@ -154,7 +154,7 @@ impl<R: Read> Frames<R> {
         }
     }
 
-    /// An error that names the current frame.
+    /// Returns an error that names the current frame.
     pub(super) fn damaged(&self, what: &'static str) -> ReadError {
         ReadError::Damaged {
             frame: self.number,

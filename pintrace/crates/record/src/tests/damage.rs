@@ -1,4 +1,4 @@
-//! Claims about input that is no recording, damaged or forged.
+//! Tests of input that is no recording, or is damaged or forged.
 
 use std::io;
 
@@ -8,16 +8,16 @@ use super::{framed, read, tick, written};
 use crate::format::{FILE_HEADER_BYTES, FRAME_HEADER_BYTES, FileHeader, FrameHeader};
 use crate::{ReadError, Reader};
 
-/// What a reader says about damaged bytes.
+/// Returns the part that a reader finds damaged.
 fn damage(bytes: &[u8]) -> &'static str {
     match read(bytes) {
         (_, _, Some(ReadError::Damaged { what, .. })) => what,
-        other => panic!("not called damaged: {other:?}"),
+        other => panic!("no damage found: {other:?}"),
     }
 }
 
 #[test]
-fn other_files_are_told_from_recordings() {
+fn an_empty_foreign_older_or_newer_file_is_refused() {
     assert!(matches!(read(b"").2, Some(ReadError::Empty)));
     assert!(matches!(read(b"\x89PIN").2, Some(ReadError::Empty)));
     assert!(matches!(read(b"\x7fELF").2, Some(ReadError::NotARecording)));
@@ -40,7 +40,7 @@ fn a_file_lengthened_by_a_crash_is_cut_short_not_damaged() {
 }
 
 #[test]
-fn damage_says_where_it_is_and_what_is_good() {
+fn damage_is_reported_with_its_offset_and_the_events_before() {
     let bytes = written(&fio_and_others().events);
     let first = FILE_HEADER_BYTES + FRAME_HEADER_BYTES;
     let head: [u8; FRAME_HEADER_BYTES] = bytes[FILE_HEADER_BYTES..first].try_into().unwrap();
@@ -123,7 +123,7 @@ fn a_field_unknown_to_this_version_is_skipped() {
 }
 
 #[test]
-fn an_input_that_fails_is_not_called_damaged() {
+fn a_failing_input_is_not_reported_as_damage() {
     struct Broken;
     impl io::Read for Broken {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {

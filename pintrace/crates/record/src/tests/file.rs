@@ -1,4 +1,4 @@
-//! Claims about recordings in files.
+//! Tests of recordings in files.
 
 use std::fs;
 
@@ -33,7 +33,7 @@ fn an_older_recording_stays_until_the_first_frame() {
 }
 
 #[test]
-fn a_foreign_file_is_only_replaced_when_told_so() {
+fn a_foreign_file_is_replaced_only_on_request() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("thesis.txt");
     fs::write(&path, "three years of work").unwrap();
@@ -45,7 +45,7 @@ fn a_foreign_file_is_only_replaced_when_told_so() {
     let empty = folder.path().join("empty");
     fs::write(&empty, "").unwrap();
     Recording::create(&empty, Existing::KeepForeign).unwrap();
-    assert!(empty.exists(), "what another made is not removed");
+    assert!(empty.exists(), "a file of another process was removed");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Claims about headers.
+//! Tests of headers.
 
 use crate::format::{FRAME_HEADER_BYTES, FileHeader, FrameHeader, Invalid, KIND_EVENTS, MAX_PLAIN_BYTES};
 

@@ -28,7 +28,7 @@ fn written(events: &[Event]) -> Vec<u8> {
     writer.finish().unwrap()
 }
 
-/// All events, whether the stream is complete, and the error if there was one.
+/// Returns all events, whether the stream is complete, and the error if the reader returned one.
 fn read(bytes: &[u8]) -> (Vec<Event>, bool, Option<ReadError>) {
     let mut reader = match Reader::new(bytes) {
         Ok(reader) => reader,
@@ -46,7 +46,7 @@ fn read(bytes: &[u8]) -> (Vec<Event>, bool, Option<ReadError>) {
     (events, reader.is_complete(), failure)
 }
 
-/// A frame around a payload, with a header that fits it.
+/// Returns a recording of one frame. `forge` may change the header of the frame.
 fn framed(plain: &[u8], events: u32, forge: impl FnOnce(&mut FrameHeader)) -> Vec<u8> {
     let payload = zstd::bulk::compress(plain, 1).unwrap();
     let mut header = FrameHeader {

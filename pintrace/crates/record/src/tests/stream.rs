@@ -1,4 +1,4 @@
-//! Claims about writing and reading streams.
+//! Tests of writing and reading streams.
 
 use std::io::{self, Write};
 
@@ -14,7 +14,7 @@ use crate::{EncodeError, ReadError, Writer};
 
 proptest! {
     #[test]
-    fn what_is_written_is_read(events in arbitrary::stream()) {
+    fn a_written_stream_is_read_back(events in arbitrary::stream()) {
         let (back, _, failure) = read(&written(&events));
         if events.is_empty() {
             prop_assert!(matches!(failure, Some(ReadError::Empty)));
@@ -39,7 +39,7 @@ proptest! {
         let at = at.index(bytes.len());
         bytes[at] ^= 1_u8 << bit;
         let (back, _, failure) = read(&bytes);
-        prop_assert!(failure.is_some(), "a flipped bit went unseen");
+        prop_assert!(failure.is_some(), "a flipped bit was not noticed");
         prop_assert_eq!(&back[..], &events[..back.len()]);
     }
 
@@ -73,7 +73,7 @@ fn a_stream_that_was_not_stopped_is_not_complete() {
 }
 
 #[test]
-fn a_tick_puts_everything_before_it_on_file() {
+fn a_tick_writes_all_events_before_it() {
     let builder = fio_and_others();
     let tick = builder
         .events
@@ -89,7 +89,7 @@ fn a_tick_puts_everything_before_it_on_file() {
 
 #[test]
 fn long_streams_are_split_into_frames_within_the_limits() {
-    // Two thirds of the largest frame each: they must not be put into one.
+    // Each event takes two thirds of the largest frame, so one frame cannot hold two events.
     let long = |seed: u64| {
         let frames = (0..320_000).map(|index| index ^ (seed << 40)).collect();
         Event {

@@ -1,4 +1,4 @@
-//! Claims about versions of the format.
+//! Tests of the versions of the format.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,11 +12,11 @@ use super::{read, tick, written};
 use crate::format::{FILE_HEADER_BYTES, FileHeader, VERSION};
 use crate::{ReadError, Reader};
 
-/// A recording of the current format with [`events`]. `INSTA_UPDATE=always cargo test -p pintrace-record` rewrites it,
-/// which is right only together with a new [`VERSION`], or as long as no release has written this version.
+/// A recording of the current format with [`events`]. `INSTA_UPDATE=always cargo test -p pintrace-record` rewrites the
+/// file. A rewrite needs a new [`VERSION`] once a release has written this version.
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/format-3.pintrace");
 
-/// How many kinds of events there are.
+/// The number of kinds of events.
 const KINDS: usize = 23;
 
 /// A number for each kind of event. A new kind needs a new [`VERSION`] and an entry in [`events`].
@@ -48,7 +48,7 @@ const fn kind(body: &Body) -> usize {
     }
 }
 
-/// Events of every kind.
+/// Returns events of every kind.
 fn events() -> Vec<Event> {
     fn any<T: Default>() -> T {
         T::default()
@@ -65,13 +65,13 @@ fn events() -> Vec<Event> {
     events
 }
 
-/// The version in the header of a file.
+/// Returns the version in the header of a file.
 fn version(bytes: &[u8]) -> u16 {
     let header: [u8; FILE_HEADER_BYTES] = bytes[..FILE_HEADER_BYTES].try_into().unwrap();
     FileHeader::decode(&header).unwrap().version
 }
 
-/// Why a recording with another version in its header is refused.
+/// Returns the error for a recording with this version in its header.
 fn refusal(version: u16) -> ReadError {
     let mut bytes = written(&events());
     bytes[..FILE_HEADER_BYTES].copy_from_slice(&FileHeader { version }.encode());
@@ -79,7 +79,7 @@ fn refusal(version: u16) -> ReadError {
 }
 
 #[test]
-fn the_committed_recording_is_read_as_it_was_written() {
+fn the_committed_recording_is_read_back() {
     let path = Path::new(FIXTURE);
     if is_updating() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();

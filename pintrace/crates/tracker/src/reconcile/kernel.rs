@@ -1,5 +1,5 @@
-//! The kernel as the reconciliation sees it. [`super::running`] implements it for the running kernel, the tests
-//! for a simulated one.
+//! The interface between a reconciliation and the kernel. [`super::running`] implements [`TracedKernel`] for the
+//! running kernel; the tests implement [`TracedKernel`] for a simulated kernel.
 
 use std::time::{Duration, Instant};
 
@@ -10,34 +10,37 @@ use pintrace_source::baseline::Adjustment;
 use pintrace_source::ledger_repair::RepairedPins;
 
 use super::ReconcileError;
-use super::adjustment::Standing;
+use super::adjustment::LedgerReading;
 use crate::sampler::Sample;
 
 /// Clocks, scan and ledger of a traced kernel.
 pub(super) trait TracedKernel {
-    /// The clock of the schedule.
+    /// Returns the time of the schedule's clock.
     fn now(&self) -> Instant;
-    /// CPU time that this thread has used.
+    /// Returns the CPU time that the calling thread has used.
     fn cpu_time(&self) -> Duration;
-    /// The clock of the events.
+    /// Returns the time of the events' clock.
     fn event_time(&self) -> Nanos;
 
     /// Scans for all pinned folios.
     fn pinned_folios(&mut self) -> Result<Vec<FolioRun>, ReconcileError>;
-    /// The processes that map these folios, in the same order; 0 for a folio that none maps.
+    /// Returns the pid of a process that maps each folio, in the order of `folios`; 0 for an unmapped folio.
     fn owners(&mut self, folios: &[FolioRun]) -> Vec<u32>;
-    /// A process by its pid.
+    /// Returns the identity of a process.
     fn process(&self, pid: u32) -> ProcessSeen;
 
-    /// Pages that were pinned when tracing began, by vmstat.
+    /// Returns the pages that were pinned when tracing began, by vmstat.
     fn preexisting_held(&self) -> u64;
-    /// The hooks' totals, then what the accounts hold.
-    fn standing(&self) -> Result<Standing, ReconcileError>;
-    /// The account of a process for pins of this caller; `None` if the account table is full.
+    /// Reads the hooks' totals, then the pages that the accounts hold.
+    fn read_ledger(&self) -> Result<LedgerReading, ReconcileError>;
+    /// Returns the account of a process for pins of this caller, and opens the account if necessary. Returns `None` if
+    /// the account table is full.
     fn account(&mut self, pid: u32, caller: u64, comm: &str) -> Result<Option<u32>, ReconcileError>;
-    /// Drops pins that the ledger has and the folios do not; gives the missing ones to `account`, if there is one.
+    /// Drops pins that the ledger has and the folios do not have. Adds pins that the ledger lacks to `account`, if
+    /// given.
     fn repair(&mut self, run: &FolioRun, account: Option<u32>) -> Result<RepairedPins, ReconcileError>;
-    /// Drops such pins on every folio of the ledger. Returns how many.
+    /// Drops pins that the ledger has and the folios do not have, on every folio of the ledger. Returns the number of
+    /// dropped pins.
     fn drop_stale(&mut self) -> Result<u64, ReconcileError>;
 
     /// Samples balance, accounts and losses.

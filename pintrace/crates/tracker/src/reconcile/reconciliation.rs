@@ -1,4 +1,5 @@
-//! From vmstat, ledger and scan to balance and events. Reads no kernel and no clock but through [`TracedKernel`].
+//! Compares vmstat, ledger and scan, corrects the ledger, and computes balance and events. All access to the kernel and
+//! to clocks goes through [`TracedKernel`].
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -9,7 +10,7 @@ use pintrace_events::units::{AccountId, Nanos};
 use pintrace_events::{Event, ProcessSeen};
 use pintrace_scan::pinned_folios::FolioRun;
 
-use super::adjustment::{Adjuster, Standing};
+use super::adjustment::{Adjuster, LedgerReading};
 use super::kernel::TracedKernel;
 use super::schedule::Schedule;
 use super::{ReconcileError, ledger_losses};
@@ -17,20 +18,21 @@ use crate::budget::pause;
 use crate::sampler::Sample;
 use crate::scan_events::{HolderSample, ScanEvents};
 
-/// Samples after the start at which the preexisting pins are compared again: a pin in flight was counted twice.
+/// Number of samples after the start at which the preexisting pins are compared again with memory, because a pin in
+/// flight at the start was counted by the hook and by the scan.
 const SETTLING: u32 = 3;
-/// For how long one sample waits for a moment at which nothing moves.
+/// Longest time that one sample waits for two ledger readings without a pin or release in between.
 const ADJUSTING: Duration = Duration::from_millis(5);
-/// Most folios that one reconciliation adds to the ledger one by one.
-const MOST: usize = 1 << 16;
-/// The first number of accounts outside the ledger; the ledger's own numbers stay below.
+/// Most single folios whose missing pins one reconciliation adds to the ledger.
+const MOST_FOLIOS: usize = 1 << 16;
+/// The first id of accounts outside the ledger. The ids of the ledger's accounts stay below.
 pub(super) const NOT_IN_LEDGER: AccountId = AccountId(1 << 31);
 
-/// What one trace has reconciled so far, and what is still to be done.
+/// The reconciliations of one trace: past results and pending steps.
 pub(super) struct Reconciliation {
     /// Share of one CPU that scans may take.
     budget: f64,
-    /// Folios whose preexisting pins were added at the start, until they have settled.
+    /// Folios whose preexisting pins were added at the start. Empty after [`SETTLING`] samples.
     added_at_start: Vec<FolioRun>,
     settling: u32,
     adjuster: Adjuster,
@@ -40,12 +42,13 @@ pub(super) struct Reconciliation {
     /// CPU time that the reconciliation in progress has taken.
     took: Duration,
     reconciled_pages: u64,
-    /// Pins that the scan found and the ledger has no room for: events report them under accounts outside the ledger.
+    /// Pins that the scan found and the ledger has no room for. Events report such pins under accounts outside the
+    /// ledger.
     not_in_ledger: ScanEvents,
 }
 
 impl Reconciliation {
-    /// `not_in_ledger` numbers its accounts from [`NOT_IN_LEDGER`].
+    /// Starts without a reconciliation. The first account of `not_in_ledger` has the id [`NOT_IN_LEDGER`].
     pub(super) fn new(now: Instant, budget: f64, not_in_ledger: ScanEvents) -> Self {
         Self {
             budget,
@@ -60,7 +63,8 @@ impl Reconciliation {
         }
     }
 
-    /// Adds the preexisting pins that a scan found to the ledger: folios by pid, and the names of the pids.
+    /// Adds the preexisting pins that a scan found to the ledger. `owned` holds folios with the pid of a process that
+    /// maps the folios, and `names` the command names of these pids.
     pub(super) fn add_preexisting(
         &mut self,
         kernel: &mut impl TracedKernel,
@@ -69,7 +73,7 @@ impl Reconciliation {
     ) -> Result<(), ReconcileError> {
         for (pid, run) in owned {
             let name = names.get(pid).map_or("", String::as_str);
-            // A full account table is counted as a loss by the program itself.
+            // The program `open_account` counts a full account table as a loss.
             let Some(account) = kernel.account(*pid, caller::PREEXISTING, name)? else {
                 continue;
             };
@@ -80,12 +84,12 @@ impl Reconciliation {
         Ok(())
     }
 
-    /// One sample of the trace. Compares vmstat, ledger and scan, makes the ledger agree with memory where they differ,
-    /// and returns the balance with the events for pins outside the ledger.
+    /// Takes one sample of the trace, and corrects the ledger if vmstat and ledger differ. Returns the sample, and the
+    /// events for pins outside the ledger.
     ///
-    /// A reconciliation takes three steps, which may fall into different samples: [`Self::begin`] drops what the ledger has
-    /// too much; [`Self::resume`], 20 ms later, adds what the ledger still lacks; [`Self::adjust`] corrects the totals at a
-    /// moment at which nothing moves.
+    /// A reconciliation takes three steps, which may fall into different samples. [`Self::begin`] drops pins that
+    /// memory does not have. 20 ms later [`Self::resume`] adds the pins that the ledger still lacks. [`Self::adjust`]
+    /// corrects the totals at a moment without pins and releases.
     pub(super) fn reconcile(
         &mut self,
         kernel: &mut impl TracedKernel,
@@ -107,7 +111,8 @@ impl Reconciliation {
         Ok((sample, events))
     }
 
-    /// Drops preexisting pins that were in flight when [`Self::add_preexisting`] added them.
+    /// Drops preexisting pins that [`Self::add_preexisting`] added and memory no longer has: pins in flight at the
+    /// start.
     fn settle(&mut self, kernel: &mut impl TracedKernel) -> Result<(), ReconcileError> {
         if self.settling == 0 {
             return Ok(());
@@ -123,11 +128,11 @@ impl Reconciliation {
         Ok(())
     }
 
-    /// Puts the attributed preexisting pins and the reconciled pages into a sample.
+    /// Sets the preexisting pins and the reconciled pages of a sample.
     fn apply_to(&self, sample: &mut Sample) {
         let balance = &mut sample.balance;
         let known = sample.preexisting_in_accounts.min(self.adjuster.preexisting);
-        // The hooks counted these as releases of pins that the ledger knew.
+        // The hooks counted releases of these preexisting pins as releases of pins in the ledger.
         let released = (self.adjuster.preexisting - known).min(balance.ledger_released);
         balance.ledger_released -= released;
         balance.preexisting_released += released;
@@ -135,7 +140,7 @@ impl Reconciliation {
         balance.reconciled_pages = self.reconciled_pages;
     }
 
-    /// Whether vmstat and ledger have differed for long enough, or a loss has falsified the ledger.
+    /// Returns true if vmstat and ledger have differed for long enough, or if a loss has falsified the ledger.
     fn is_needed(&mut self, now: Instant, sample: &Sample) -> bool {
         let sums = sample.balance.sums();
         let wrong =
@@ -143,7 +148,8 @@ impl Reconciliation {
         self.schedule.begins(now, wrong, ledger_losses(&sample.losses))
     }
 
-    /// Drops what the ledger has too much. What the ledger lacks may be in flight and is left to [`Self::resume`].
+    /// Drops pins that the ledger has and memory does not have. Pins that the ledger lacks may be in flight, so
+    /// [`Self::resume`] adds such pins later.
     fn begin(
         &mut self,
         kernel: &mut impl TracedKernel,
@@ -161,7 +167,7 @@ impl Reconciliation {
         Ok(Vec::new())
     }
 
-    /// Adds what the ledger still lacks, once the wait that [`Self::begin`] set has passed.
+    /// Adds the pins that the ledger still lacks, once the wait that [`Self::begin`] set has passed.
     fn resume(&mut self, kernel: &mut impl TracedKernel, time: Nanos) -> Result<Vec<Event>, ReconcileError> {
         if self.schedule.due().is_none_or(|due| kernel.now() < due) {
             return Ok(Vec::new());
@@ -187,8 +193,8 @@ impl Reconciliation {
         events
     }
 
-    /// Corrects the totals after a reconciliation: fully at a moment at which nothing moves, before that as far as is
-    /// certain.
+    /// Corrects the totals after a reconciliation: exactly if no page is pinned or released between two ledger
+    /// readings, and else to within the pages that moved.
     fn adjust(
         &mut self,
         kernel: &mut impl TracedKernel,
@@ -198,10 +204,10 @@ impl Reconciliation {
             return Ok(());
         }
         let begin = kernel.now();
-        let mut last = kernel.standing()?;
-        let mut best: Option<(u64, Standing)> = None;
+        let mut last = kernel.read_ledger()?;
+        let mut best: Option<(u64, LedgerReading)> = None;
         while best.is_none() || kernel.now().saturating_duration_since(begin) < ADJUSTING {
-            let next = kernel.standing()?;
+            let next = kernel.read_ledger()?;
             let moved = last.moved(&next);
             if best.is_none_or(|(least, _)| moved < least) {
                 best = Some((moved, last));
@@ -212,16 +218,16 @@ impl Reconciliation {
             }
             last = next;
         }
-        if let Some((moved, standing)) = best {
+        if let Some((moved, reading)) = best {
             let not_in_ledger = self.not_in_ledger.pages();
             self.adjuster
-                .conclude(preexisting_held, &standing, moved, not_in_ledger);
+                .conclude(preexisting_held, &reading, moved, not_in_ledger);
         }
         Ok(())
     }
 
-    /// Adds the missing pins of single folios to the ledger, each under the process that maps the folio. Returns, by
-    /// process, the pins that the ledger has no room for.
+    /// Adds the missing pins of single folios to the ledger, each under a process that maps the folio. Returns, by pid,
+    /// the pins that the ledger has no room for.
     fn add_missing(
         &mut self,
         kernel: &mut impl TracedKernel,
@@ -254,7 +260,7 @@ impl Reconciliation {
     }
 }
 
-/// Single folios on which the scan found more pins than the ledger has.
+/// Returns single folios on which the scan found more pins than the ledger has.
 fn missing_folios(kernel: &mut impl TracedKernel) -> Result<Vec<FolioRun>, ReconcileError> {
     let mut missing = Vec::new();
     for run in kernel.pinned_folios()? {
@@ -267,7 +273,7 @@ fn missing_folios(kernel: &mut impl TracedKernel) -> Result<Vec<FolioRun>, Recon
                 folios: 1,
                 ..run
             };
-            if missing.len() < MOST && kernel.repair(&one, None)?.missing > 0 {
+            if missing.len() < MOST_FOLIOS && kernel.repair(&one, None)?.missing > 0 {
                 missing.push(one);
             }
         }

@@ -1,4 +1,4 @@
-//! The running kernel, for the reconciliation.
+//! Implements [`TracedKernel`] for the running kernel.
 
 use std::time::{Duration, Instant};
 
@@ -13,13 +13,13 @@ use pintrace_source::baseline::Adjustment;
 use pintrace_source::ledger_repair::{LedgerRepair, RepairedPins, Stretch};
 
 use super::ReconcileError;
-use super::adjustment::Standing;
+use super::adjustment::LedgerReading;
 use super::kernel::TracedKernel;
 use crate::budget;
 use crate::sampler::{Sample, Sampler};
 use crate::scan_events::nobody;
 
-/// The scan, the repair programs and the tables of one running trace.
+/// The scanner, the repair programs and the BPF maps of one running trace.
 pub(super) struct RunningKernel<'a, 'b> {
     pub(super) scanner: &'a mut Scanner,
     pub(super) repair: &'a mut LedgerRepair,
@@ -53,13 +53,13 @@ impl TracedKernel for RunningKernel<'_, '_> {
     }
 
     fn preexisting_held(&self) -> u64 {
-        // Without vmstat no preexisting pin is known, and the balance says that vmstat was not read.
+        // Without vmstat the number of preexisting pins is unknown, and the balance has no vmstat counters.
         self.sampler.source.preexisting_held().unwrap_or(0)
     }
 
-    fn standing(&self) -> Result<Standing, ReconcileError> {
+    fn read_ledger(&self) -> Result<LedgerReading, ReconcileError> {
         let ledger = self.sampler.source.ledger();
-        Ok(Standing {
+        Ok(LedgerReading {
             totals: ledger.totals()?,
             held: ledger.held()?,
         })

@@ -1,51 +1,52 @@
-//! When the ledger is gone through, and how far that has come. Looks at no kernel and no clock: it is told what was seen,
-//! and asked what is to be done.
+//! Decides when a reconciliation begins, and follows its stages. The caller passes the time, the differences and the
+//! losses: this module reads no clock and no kernel.
 
 use std::time::{Duration, Instant};
 
-/// Ticks in a row at which vmstat and ledger must differ: at one they may, with pins under way.
+/// Number of ticks in a row at which vmstat and ledger must differ. A difference at one tick may come from pins in
+/// flight.
 const MISMATCHES: u32 = 2;
-/// Least time between two healings.
+/// Least time between two reconciliations.
 const PAUSE: Duration = Duration::from_millis(500);
-/// What is under way for so long is not under way but lost.
+/// Longest time that a pin is in flight. A pin that the ledger still lacks after this time was lost.
 const IN_FLIGHT: Duration = Duration::from_millis(20);
 
-/// How far a healing has come.
+/// The stage of a reconciliation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ReconcileStage {
-    /// There is none.
+    /// No reconciliation is in progress.
     Idle,
-    /// The ledger has less than memory shows. What is only under way passes meanwhile.
+    /// The ledger has fewer pins than memory. The reconciliation waits until pins in flight have passed.
     Waiting { until: Instant },
-    /// The ledger is right, and the sums are not yet.
+    /// The ledger is correct, and the totals are not yet adjusted.
     Adjusting,
 }
 
-/// How much is still to come.
+/// The reconciliations that may still begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Remaining {
-    /// Ticks without end.
+    /// Any number of reconciliations.
     All,
-    /// One more healing, if there is a reason.
+    /// One more reconciliation.
     OneMore,
-    /// None.
+    /// No further reconciliation.
     Nothing,
 }
 
-/// The course of all healings.
+/// The schedule of all reconciliations of a session.
 #[derive(Debug)]
 pub(super) struct Schedule {
     stage: ReconcileStage,
     remaining: Remaining,
     mismatches: u32,
-    /// Falsifying losses at the last healing.
+    /// Losses that falsify the ledger, at the last reconciliation.
     losses_at_last: u64,
-    /// None begins before.
+    /// Earliest time of the next reconciliation.
     next: Instant,
 }
 
 impl Schedule {
-    /// None has begun.
+    /// Starts without a reconciliation.
     pub(super) fn new(now: Instant) -> Self {
         Self {
             stage: ReconcileStage::Idle,
@@ -56,9 +57,10 @@ impl Schedule {
         }
     }
 
-    /// Whether one is to begin: `wrong` if vmstat and ledger differ, and so many ledger_losses losses there were until now.
+    /// Returns true if a reconciliation is to begin. `wrong` is true if vmstat and ledger differ. `losses` is the
+    /// number of losses since the start that falsify the ledger.
     pub(super) fn begins(&mut self, now: Instant, wrong: bool, losses: u64) -> bool {
-        // Until the last one shows in the sums, these say nothing.
+        // A difference counts only after the totals are adjusted by the last reconciliation.
         let wrong = wrong && self.stage == ReconcileStage::Idle;
         self.mismatches = if wrong { self.mismatches + 1 } else { 0 };
         let last = self.remaining == Remaining::OneMore;
@@ -69,7 +71,7 @@ impl Schedule {
             && (last || now >= self.next)
     }
 
-    /// It has begun.
+    /// A reconciliation has begun.
     pub(super) fn begun(&mut self, losses: u64) {
         self.losses_at_last = losses;
         self.mismatches = 0;
@@ -78,14 +80,14 @@ impl Schedule {
         }
     }
 
-    /// The ledger has less than memory shows.
+    /// The ledger has fewer pins than memory: waits until pins in flight have passed.
     pub(super) fn wait(&mut self, now: Instant) {
         self.stage = ReconcileStage::Waiting {
             until: now + IN_FLIGHT,
         };
     }
 
-    /// When what was waited for is to be looked at, if anything is.
+    /// Returns the end of the wait for pins in flight, if the reconciliation waits.
     pub(super) fn due(&self) -> Option<Instant> {
         match self.stage {
             ReconcileStage::Waiting { until } => Some(until),
@@ -93,33 +95,33 @@ impl Schedule {
         }
     }
 
-    /// The ledger is right. The next one begins no earlier than after such a pause.
+    /// The ledger is correct. The next reconciliation begins no earlier than after `pause`.
     pub(super) fn finished(&mut self, now: Instant, pause: Duration) {
         self.stage = ReconcileStage::Adjusting;
         self.next = now + pause.max(PAUSE);
     }
 
-    /// Whether the sums are to be set right.
+    /// Returns true if the totals are to be adjusted.
     pub(super) fn is_adjusting(&self) -> bool {
         self.stage == ReconcileStage::Adjusting
     }
 
-    /// The sums are right.
+    /// The totals are adjusted.
     pub(super) fn adjusted(&mut self) {
         self.stage = ReconcileStage::Idle;
     }
 
-    /// Whether one is under way.
+    /// Returns true if a reconciliation is in progress.
     pub(super) fn is_running(&self) -> bool {
         self.stage != ReconcileStage::Idle
     }
 
-    /// The end is near: one more may begin, and at once.
+    /// Allows one more reconciliation without a pause, because the session is about to end.
     pub(super) fn end(&mut self) {
         self.remaining = Remaining::OneMore;
     }
 
-    /// None may begin any more.
+    /// Allows no further reconciliation.
     pub(super) fn close(&mut self) {
         self.remaining = Remaining::Nothing;
     }
@@ -131,7 +133,7 @@ mod tests {
 
     const TICK: Duration = Duration::from_millis(100);
 
-    /// One that has begun because of a loss, and waits.
+    /// Returns the schedule of a reconciliation that began after a loss and waits.
     fn waiting(now: Instant) -> Schedule {
         let mut schedule = Schedule::new(now);
         assert!(schedule.begins(now, false, 1));
@@ -141,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_that_may_be_in_flight_are_left_until_later_and_the_tick_ends() {
+    fn a_reconciliation_waits_for_pins_in_flight_then_adjusts() {
         let now = Instant::now();
         let mut schedule = waiting(now);
         assert_eq!(schedule.due(), Some(now + IN_FLIGHT));
@@ -167,12 +169,12 @@ mod tests {
     fn a_running_reconciliation_is_no_reason_for_another() {
         let now = Instant::now();
         let mut schedule = waiting(now);
-        for turn in 1..5 {
-            assert!(!schedule.begins(now + turn * TICK, true, 1));
+        for tick in 1..5 {
+            assert!(!schedule.begins(now + tick * TICK, true, 1));
         }
         schedule.finished(now + 5 * TICK, Duration::ZERO);
-        for turn in 6..20 {
-            assert!(!schedule.begins(now + turn * TICK, true, 1));
+        for tick in 6..20 {
+            assert!(!schedule.begins(now + tick * TICK, true, 1));
         }
         schedule.adjusted();
         assert!(!schedule.begins(now + 20 * TICK, true, 1));
@@ -180,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_meanwhile_is_a_reason_for_another_reconciliation_after_the_pause() {
+    fn a_loss_during_a_reconciliation_starts_another_reconciliation_after_the_pause() {
         let now = Instant::now();
         let mut schedule = waiting(now);
         assert!(!schedule.begins(now + TICK, false, 2));

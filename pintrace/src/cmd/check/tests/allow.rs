@@ -1,4 +1,4 @@
-//! Claims about the allow file.
+//! Tests of the allow file.
 
 use super::{CheckResult, CheckRules, mapping_change, passes, snapshot};
 use crate::cmd::check::allow::AllowFile;
@@ -10,8 +10,8 @@ fn allow(text: &str) -> AllowFile {
 }
 
 #[test]
-fn an_entry_matches_a_finding_that_has_all_it_names() {
-    for (entry, fits) in [
+fn an_entry_matches_a_finding_that_meets_all_its_criteria() {
+    for (entry, matches) in [
         ("kind = 'mapping-touched'", true),
         ("kind = 'cow-after-pin'", false),
         ("subsystem = 'io_uring'", true),
@@ -31,7 +31,7 @@ fn an_entry_matches_a_finding_that_has_all_it_names() {
     ] {
         let allowed = allow(&format!("[[allow]]\n{entry}\nreason = 'known'\n"));
         let found = snapshot(vec![mapping_change()]);
-        assert_eq!(passes(&found, &[], &allowed, false), fits, "{entry}");
+        assert_eq!(passes(&found, &[], &allowed, false), matches, "{entry}");
     }
 }
 

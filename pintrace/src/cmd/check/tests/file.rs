@@ -1,9 +1,9 @@
-//! Claims about the file of a report.
+//! Tests of the file of a report.
 
 use crate::cmd::check::file::ReportFile;
 
 #[test]
-fn a_report_file_changes_only_when_there_is_a_report() {
+fn a_report_file_changes_only_when_a_report_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let (old, new) = (folder.path().join("old"), folder.path().join("new"));
     std::fs::write(&old, "a long report of yesterday").unwrap();

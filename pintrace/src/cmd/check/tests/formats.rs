@@ -1,4 +1,4 @@
-//! Claims about the formats of a report.
+//! Tests of the formats of a report.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::{CheckResult, CheckRules, NASTY, finding, noted, snapshot};
 use crate::cmd::check::Format;
 use crate::cmd::check::allow::AllowFile;
 
-/// A report with each kind of ruling, a loss, a warning, and names that would break a format without escapes.
+/// Returns a report with each kind of ruling, a loss, a warning, and names that would break a format without escapes.
 fn rendered(format: Format) -> String {
     let nasty = finding(FindingKind::MappingTouched, Severity::Hazard, NASTY);
     let known = finding(FindingKind::CowAfterPin, Severity::Alarm, "job");
@@ -40,7 +40,7 @@ fn text_names_each_finding_and_has_no_control_characters() {
     let text = rendered(Format::Text);
     assert!(text.chars().all(|one| one == '\n' || !one.is_control()), "{text}");
     for part in [
-        "pintrace: check failed: 1 finding; something was lost",
+        "pintrace: check failed: 1 finding; events were lost",
         "FAILS    hazard mapping-touched (munmap): <a&\"'\\u{1b}[31m",
         "pinned by thread 8 through io_uring, long-term, 2 pages",
         "io_pin_pages+0x12 < io_sqe_buffer_register",

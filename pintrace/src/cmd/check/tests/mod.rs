@@ -86,7 +86,7 @@ fn noted() -> Finding {
     finding(FindingKind::ForkCopiedPinned, Severity::Note, "job")
 }
 
-/// Whether a check with these rules passes.
+/// Returns true if a check with these rules passes.
 fn passes(snapshot: &Snapshot, fail_on: &[FindingKind], allowed: &AllowFile, allow_loss: bool) -> bool {
     let rules = CheckRules {
         fail_on,

@@ -1,4 +1,4 @@
-//! Claims about which findings and losses fail a check.
+//! Tests of the findings and losses that fail a check.
 
 use pintrace_common::counters;
 use pintrace_model::finding::{FindingKind, Severity};
@@ -18,7 +18,7 @@ fn hazards_and_alarms_fail_and_notes_are_listed() {
 }
 
 #[test]
-fn named_kinds_fail_and_no_others() {
+fn with_fail_on_only_the_named_kinds_fail() {
     let none = AllowFile::default();
     let fork = [FindingKind::ForkCopiedPinned];
     assert!(!passes(&snapshot(vec![noted()]), &fork, &none, false));
@@ -53,7 +53,7 @@ fn loss_fails_unless_it_is_allowed_or_hides_no_finding() {
 }
 
 #[test]
-fn without_vmstat_nothing_is_unaccounted_and_that_is_said() {
+fn without_vmstat_the_check_passes_with_a_warning() {
     let mut unread = snapshot(vec![]);
     unread.balance = Balance {
         unaccounted: 5,

@@ -13,23 +13,24 @@ use pintrace_events::units::Pid;
 use super::*;
 
 const TICK: Duration = Duration::from_millis(100);
-const SECOND_LOOK: Duration = Duration::from_millis(20);
+const IN_FLIGHT_WAIT: Duration = Duration::from_millis(20);
 
-/// One folio per frame, with the pins that memory shows and those that the ledger has.
+/// A simulated kernel with one folio per page frame: the pins by memory and by the ledger, each by page frame number.
 struct Simulated {
     start: Instant,
     elapsed: Cell<Duration>,
     memory: BTreeMap<u64, u64>,
     ledger: BTreeMap<u64, u64>,
-    /// What the hooks counted.
+    /// The hooks' totals.
     totals: Totals,
     preexisting: u64,
     losses: BTreeMap<String, u64>,
     accounts_full: bool,
-    /// Pages that each reading of the totals finds more: a machine that never rests.
+    /// Pages pinned by other processes during the ledger readings so far.
     busy: Cell<u64>,
+    /// Pages that other processes pin during each ledger reading.
     grows: u64,
-    standings: Cell<u32>,
+    readings: Cell<u32>,
 }
 
 impl Simulated {
@@ -45,7 +46,7 @@ impl Simulated {
             accounts_full: false,
             busy: Cell::default(),
             grows: 0,
-            standings: Cell::default(),
+            readings: Cell::default(),
         }
     }
 
@@ -101,11 +102,11 @@ impl TracedKernel for Simulated {
         0
     }
 
-    fn standing(&self) -> Result<Standing, ReconcileError> {
+    fn read_ledger(&self) -> Result<LedgerReading, ReconcileError> {
         self.pass(Duration::from_millis(1));
-        self.standings.set(self.standings.get() + 1);
+        self.readings.set(self.readings.get() + 1);
         self.busy.set(self.busy.get() + self.grows);
-        Ok(Standing {
+        Ok(LedgerReading {
             totals: Totals {
                 acquired: self.totals.acquired + self.busy.get(),
                 ..self.totals
@@ -199,14 +200,14 @@ fn missed_pin() -> Simulated {
 }
 
 #[test]
-fn a_missed_pin_is_added_at_the_second_look_after_two_samples_of_difference() {
+fn a_missed_pin_is_added_20_ms_after_two_samples_that_differ() {
     let mut kernel = missed_pin();
     let mut reconciliation = reconciliation(&kernel);
     let (sample, _) = reconciliation.reconcile(&mut kernel).unwrap();
     assert_eq!((unaccounted(&sample), reconciliation.schedule.due()), (2, None));
     kernel.pass(TICK);
     reconciliation.reconcile(&mut kernel).unwrap();
-    assert_eq!(reconciliation.schedule.due(), Some(kernel.now() + SECOND_LOOK));
+    assert_eq!(reconciliation.schedule.due(), Some(kernel.now() + IN_FLIGHT_WAIT));
     kernel.pass(Duration::from_millis(19));
     reconciliation.reconcile(&mut kernel).unwrap();
     assert_eq!(kernel.held(), 0);
@@ -235,7 +236,7 @@ fn pins_without_an_account_are_reported_outside_the_ledger() {
     kernel.lose();
     let mut reconciliation = reconciliation(&kernel);
     reconciliation.reconcile(&mut kernel).unwrap();
-    kernel.pass(SECOND_LOOK);
+    kernel.pass(IN_FLIGHT_WAIT);
     let (sample, events) = reconciliation.reconcile(&mut kernel).unwrap();
     assert_eq!((kernel.held(), unaccounted(&sample)), (0, 0));
     let opened = events.iter().find_map(|event| match &event.body {
@@ -274,8 +275,8 @@ fn totals_are_adjusted_fully_only_when_nothing_moves() {
     let mut reconciliation = reconciliation(&kernel);
     reconciliation.reconcile(&mut kernel).unwrap();
     assert!(reconciliation.schedule.is_running());
-    // 5 ms at 1 ms a reading.
-    assert!(kernel.standings.get() <= 6, "{}", kernel.standings.get());
+    // The simulated kernel takes 1 ms for a reading, and a sample waits for 5 ms at most.
+    assert!(kernel.readings.get() <= 6, "{}", kernel.readings.get());
     kernel.grows = 0;
     kernel.pass(TICK);
     reconciliation.reconcile(&mut kernel).unwrap();
