@@ -157,11 +157,11 @@ fn without_findings_the_screen_names_the_kinds_that_are_not_covered() {
     has(&text(&all, "", "f"), "  No findings.");
     has(
         &text(&[], "--no-findings", "f"),
-        "  No findings. Switched off by --no-findings, all but undeclared-longterm.",
+        "  No findings. Switched off by --no-findings: all kinds except",
     );
     has(
         &text(&all[..3], "", "f"),
-        "  No findings. Not looked for here: pin-in-flush-window,",
+        "  No findings. Not covered by the attached hooks: pin-in-flush-window,",
     );
     has(
         &text(&all, "", "f⇥"),
