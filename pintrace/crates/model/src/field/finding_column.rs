@@ -90,9 +90,14 @@ pub const COLUMNS: &[FindingColumn] = &[
             _ => Value::Id(found.address),
         },
     ),
-    column("count", "TIMES", Unit::Count, "Number of times.", (Right, 4), |found| {
-        Value::Count(found.count)
-    }),
+    column(
+        "count",
+        "TIMES",
+        Unit::Count,
+        "Number of times.",
+        (Right, 4),
+        |found| Value::Count(found.count),
+    ),
     column(
         "last",
         "AGO",

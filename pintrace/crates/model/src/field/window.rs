@@ -28,9 +28,13 @@ const fn count(
 
 /// Every column, in display order.
 pub const COLUMNS: &[WindowColumn] = &[
-    count("pid", "PID", Unit::Count, "Process whose memory was write-protected.", |all| {
-        Value::Id(u64::from(all.pid.0))
-    }),
+    count(
+        "pid",
+        "PID",
+        Unit::Count,
+        "Process whose memory was write-protected.",
+        |all| Value::Id(u64::from(all.pid.0)),
+    ),
     WindowColumn {
         align: Align::Left,
         ..count(
@@ -48,9 +52,13 @@ pub const COLUMNS: &[WindowColumn] = &[
         "Flush windows in which a page was write-protected.",
         |all| Value::Count(all.count),
     ),
-    count("pages", "PAGES", Unit::Pages, "Pages write-protected in these windows.", |all| {
-        Value::Count(all.pages)
-    }),
+    count(
+        "pages",
+        "PAGES",
+        Unit::Pages,
+        "Pages write-protected in these windows.",
+        |all| Value::Count(all.pages),
+    ),
     count(
         "p50",
         "P50",
@@ -58,9 +66,13 @@ pub const COLUMNS: &[WindowColumn] = &[
         "Median length, rounded up to a power of two in nanoseconds.",
         |all| Value::Span(all.p50),
     ),
-    count("p99", "P99", Unit::Time, "99th percentile of the length, rounded up as well.", |all| {
-        Value::Span(all.p99)
-    }),
+    count(
+        "p99",
+        "P99",
+        Unit::Time,
+        "99th percentile of the length, rounded up as well.",
+        |all| Value::Span(all.p99),
+    ),
     count("max", "MAX", Unit::Time, "Maximum length.", |all| {
         Value::Span(all.max)
     }),

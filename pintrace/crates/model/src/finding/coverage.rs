@@ -108,10 +108,7 @@ mod tests {
             ..Started::default()
         };
         let wanted = not_covered(&started);
-        assert_eq!(
-            wanted.as_deref(),
-            Some("Not covered, because nothing is traced.")
-        );
+        assert_eq!(wanted.as_deref(), Some("Not covered, because nothing is traced."));
         started.without_trace = "this kernel has no BTF.".to_owned();
         let cannot = not_covered(&started).unwrap();
         assert!(cannot.ends_with("nothing is traced: this kernel has no BTF."));

@@ -51,9 +51,7 @@ impl FindingKind {
             Self::MappingTouched => "The mapping of pinned pages was changed.",
             Self::PinOutlivesMm => "Pages are still pinned one second after the exit of their address space.",
             Self::UndeclaredLongterm => "Pages are held for 10 seconds or more without FOLL_LONGTERM.",
-            Self::GetNotPin => {
-                "A page with a reference that is no pin was copied (only with --foll-get)."
-            }
+            Self::GetNotPin => "A page with a reference that is no pin was copied (only with --foll-get).",
             Self::PinInFlushWindow => {
                 "Pages were pinned in a range that was being write-protected, before the TLB flush."
             }

@@ -138,7 +138,11 @@ fn grown_or_shrunk_extents_count_their_current_pages() {
     assert_eq!(only_finding(&builder).pages, 2);
     builder.emit(sample(BUFFER + 32 * PAGE, 3));
     change(&mut builder, MappingChange::Dontneed, 0, 32);
-    assert_eq!(findings(&builder)[0].pages, 3, "no more pages than the extent holds");
+    assert_eq!(
+        findings(&builder)[0].pages,
+        3,
+        "no more pages than the extent holds"
+    );
     builder.emit(sample(BUFFER + 32 * PAGE, 0));
     change(&mut builder, MappingChange::Mremap, 0, 32);
     assert_eq!(findings(&builder).len(), 2);
