@@ -71,7 +71,11 @@ fn failed(output: &Output, path: &Path, why: &str) {
     assert_eq!(message.lines().count(), 1, "{message}");
     let start = format!("pintrace: {}: ", path.display());
     assert!(message.starts_with(&start) && message.contains(why), "{message}");
-    assert_eq!(message.matches(why).count(), 1, "the reason is printed twice: {message}");
+    assert_eq!(
+        message.matches(why).count(),
+        1,
+        "the reason is printed twice: {message}"
+    );
 }
 
 fn folder_with(name: &str, content: &[u8]) -> (TempDir, PathBuf) {

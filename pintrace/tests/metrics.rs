@@ -190,7 +190,8 @@ async fn a_client_that_does_not_read_is_dropped() {
         }))
         .unwrap();
     let mut stalled = TcpStream::connect(endpoint.address).await.unwrap();
-    stalled.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    stalled
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
         .await
         .unwrap();
     assert!(get(endpoint.address, "/healthz").await.ends_with("ok\n"));
