@@ -1,5 +1,5 @@
-//! Refusals: the exit code, the message and the remedy where pintrace cannot trace or the command line is wrong, and that
-//! nothing is changed. No test needs a kernel that can be traced. tests/report.rs has the tests of `report`.
+//! Refusals: exit code, message and remedy if pintrace cannot trace or the command line is wrong, without any change to
+//! files. No test needs a kernel that can be traced. tests/report.rs has the tests of `report`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -24,8 +24,8 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Runs pintrace where the kernel refuses every BPF program: as root without capabilities, or as the user that runs the
-/// tests.
+/// Runs pintrace so that the kernel refuses every BPF program: as root without capabilities, or as the user that runs
+/// the tests.
 fn refused(arguments: &[&str]) -> Output {
     let mut command = if is_root() {
         let mut command = Command::new("setpriv");
@@ -53,25 +53,29 @@ fn unprivileged(arguments: &[&str]) -> Output {
     output(command)
 }
 
-/// Asserts exit code 3 and two lines: the reason, and what to run instead.
+/// Asserts exit code 3 and two lines: the reason and the remedy.
 fn cannot_trace(output: &Output, remedy: &str) {
-    let said = stderr(output);
-    assert_eq!(code(output), 3, "{said}");
-    let lines: Vec<&str> = said.lines().collect();
-    assert_eq!(lines.len(), 2, "{said}");
-    assert!(lines[0].starts_with("pintrace: cannot trace here: "), "{said}");
-    assert!(lines[1].contains(remedy), "{said}");
-    assert!(output.stdout.is_empty(), "an answer without tracing");
+    let message = stderr(output);
+    assert_eq!(code(output), 3, "{message}");
+    let lines: Vec<&str> = message.lines().collect();
+    assert_eq!(lines.len(), 2, "{message}");
+    assert!(lines[0].starts_with("pintrace: cannot trace here: "), "{message}");
+    assert!(lines[1].contains(remedy), "{message}");
+    assert!(output.stdout.is_empty(), "output without tracing");
 }
 
 /// Asserts exit code 1 and one line, which begins with the path and gives the reason once.
 fn failed(output: &Output, path: &Path, why: &str) {
-    let said = stderr(output);
-    assert_eq!(code(output), 1, "{said}");
-    assert_eq!(said.lines().count(), 1, "{said}");
+    let message = stderr(output);
+    assert_eq!(code(output), 1, "{message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
     let start = format!("pintrace: {}: ", path.display());
-    assert!(said.starts_with(&start) && said.contains(why), "{said}");
-    assert_eq!(said.matches(why).count(), 1, "said twice: {said}");
+    assert!(message.starts_with(&start) && message.contains(why), "{message}");
+    assert_eq!(
+        message.matches(why).count(),
+        1,
+        "the reason is printed twice: {message}"
+    );
 }
 
 fn folder_with(name: &str, content: &[u8]) -> (TempDir, PathBuf) {
@@ -81,13 +85,13 @@ fn folder_with(name: &str, content: &[u8]) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// A recording.
+/// Returns a recording.
 fn recorded() -> Vec<u8> {
     recording::recording(&pintrace_testing::event_builder::fio_and_others())
 }
 
 #[test]
-fn a_refusal_of_the_kernel_is_two_lines_with_what_to_run_instead() {
+fn a_refusal_of_the_kernel_is_printed_in_two_lines_with_a_remedy() {
     let remedy = if is_root() { "cargo xtask demo" } else { "sudo" };
     let (_folder, path) = folder_with("x.pintrace", b"");
     let file = path.to_str().unwrap();
@@ -108,7 +112,7 @@ fn a_refusal_of_the_kernel_is_two_lines_with_what_to_run_instead() {
 }
 
 #[test]
-fn top_works_exactly_where_doctor_says_that_it_can() {
+fn top_works_if_and_only_if_doctor_says_so() {
     let doctor = pintrace(&["doctor", "--json"]);
     let diagnosis: serde_json::Value = serde_json::from_slice(&doctor.stdout).unwrap();
     let can = |what: &str| diagnosis[what].as_bool().unwrap();
@@ -153,7 +157,7 @@ fn doctor_without_root_names_the_plan_and_the_remedy() {
     assert_eq!(diagnosis["tried"], false);
     let problems = diagnosis["problems"].to_string();
     assert!(problems.contains("sudo"), "{problems}");
-    // Which capability is missing, and what gives it.
+    // The output names the missing capability and the remedy.
     let environment = diagnosis["environment"].as_array().unwrap();
     let bpf = environment
         .iter()
@@ -167,7 +171,7 @@ fn doctor_without_root_names_the_plan_and_the_remedy() {
 }
 
 #[test]
-fn doctor_explains_each_purpose_and_lists_them_for_an_unknown_one() {
+fn doctor_explains_each_purpose_and_lists_all_for_an_unknown_purpose() {
     for purpose in ["acquire", "retry", "release", "exit"] {
         let output = pintrace(&["doctor", "--explain", purpose]);
         assert_eq!(code(&output), 0);
@@ -188,14 +192,14 @@ fn a_missing_btf_file_is_named_with_the_option_for_another() {
     for command in [["top", "--once"], ["serve", "--interval=1s"], ["scan", "--json"]] {
         let output = pintrace(&[command[0], command[1], "--btf", "/missing/vmlinux"]);
         cannot_trace(&output, "pintrace doctor");
-        let said = stderr(&output);
+        let message = stderr(&output);
         for part in [
             "/missing/vmlinux",
             "No such file",
             "CONFIG_DEBUG_INFO_BTF",
             "--btf",
         ] {
-            assert_eq!(said.matches(part).count(), 1, "{part}: {said}");
+            assert_eq!(message.matches(part).count(), 1, "{part}: {message}");
         }
     }
     let doctor = pintrace(&["doctor", "--btf", "/missing/vmlinux"]);
@@ -235,7 +239,7 @@ fn a_path_that_cannot_be_written_is_named() {
 }
 
 #[test]
-fn a_foreign_file_is_not_replaced() {
+fn a_file_that_is_no_recording_is_not_replaced() {
     let content = b"the only copy of something else";
     let (_folder, path) = folder_with("thesis.tex", content);
     let output = pintrace(&["record", "-o", path.to_str().unwrap(), "--duration", "1s"]);
@@ -245,7 +249,7 @@ fn a_foreign_file_is_not_replaced() {
 }
 
 #[test]
-fn a_start_that_fails_destroys_no_file_not_even_with_force() {
+fn a_failed_start_keeps_an_existing_file_even_with_force() {
     for (content, force) in [(recorded(), false), (b"something else".to_vec(), true)] {
         let (_folder, path) = folder_with("x.pintrace", &content);
         let mut words = vec!["record", "-o", path.to_str().unwrap()];
@@ -257,7 +261,7 @@ fn a_start_that_fails_destroys_no_file_not_even_with_force() {
 }
 
 #[test]
-fn a_start_that_fails_leaves_no_file_and_runs_no_command() {
+fn a_failed_start_leaves_no_file_and_runs_no_command() {
     let folder = tempfile::tempdir().unwrap();
     let (file, trace) = (folder.path().join("x.pintrace"), folder.path().join("ran"));
     let output = refused(&[
@@ -273,7 +277,7 @@ fn a_start_that_fails_leaves_no_file_and_runs_no_command() {
 }
 
 #[test]
-fn check_runs_no_command_where_nothing_can_be_traced() {
+fn check_runs_no_command_if_nothing_can_be_traced() {
     let folder = tempfile::tempdir().unwrap();
     let (report, recording, trace) = (
         folder.path().join("report.xml"),
@@ -297,18 +301,18 @@ fn check_runs_no_command_where_nothing_can_be_traced() {
 }
 
 #[test]
-fn check_lists_the_kinds_for_an_unknown_one() {
+fn check_lists_all_kinds_for_an_unknown_kind() {
     let output = pintrace(&["check", "--fail-on", "cow-after-pin,cow", "--", "true"]);
     assert_eq!(code(&output), 2);
-    let said = stderr(&output);
+    let message = stderr(&output);
     assert!(
-        said.contains("'cow'") && said.contains("mapping-touched, pin-outlives-mm"),
-        "{said}"
+        message.contains("'cow'") && message.contains("mapping-touched, pin-outlives-mm"),
+        "{message}"
     );
 }
 
 #[test]
-fn a_bad_allow_file_is_wrong_usage_and_no_command_runs() {
+fn a_bad_allow_file_is_a_usage_error_and_no_command_runs() {
     let (folder, path) = folder_with("allow.toml", b"# known\n[[allow]]\nkind = 'cow'\nreason = 'x'\n");
     let (bytes, missing) = (
         folder.path().join("bytes.toml"),
@@ -329,13 +333,13 @@ fn a_bad_allow_file_is_wrong_usage_and_no_command_runs() {
             "touch",
             trace.to_str().unwrap(),
         ]);
-        let said = stderr(&output);
-        assert_eq!(code(&output), 2, "{said}");
+        let message = stderr(&output);
+        assert_eq!(code(&output), 2, "{message}");
         assert!(
-            said.starts_with(&format!("pintrace: {}{why}", path.display())),
-            "{said}"
+            message.starts_with(&format!("pintrace: {}{why}", path.display())),
+            "{message}"
         );
-        assert_eq!(said.lines().count(), 1, "{said}");
+        assert_eq!(message.lines().count(), 1, "{message}");
         assert!(!trace.exists());
     }
 }
@@ -363,19 +367,19 @@ fn a_recording_that_another_process_writes_is_not_replaced() {
 fn an_address_in_use_fails_before_hooks_are_attached() {
     let used = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = used.local_addr().unwrap().to_string();
-    // Even where nothing can be traced: the code is that of the address.
+    // The check of the address comes before the checks for tracing.
     let output = refused(&["serve", "--web.listen-address", &address]);
-    let said = stderr(&output);
-    assert_eq!(code(&output), 1, "{said}");
+    let message = stderr(&output);
+    assert_eq!(code(&output), 1, "{message}");
     assert!(
-        said.contains(&address) && said.contains("--web.listen-address"),
-        "{said}"
+        message.contains(&address) && message.contains("--web.listen-address"),
+        "{message}"
     );
-    assert_eq!(said.lines().count(), 1, "{said}");
+    assert_eq!(message.lines().count(), 1, "{message}");
 }
 
 #[test]
-fn a_wrong_command_line_is_wrong_usage() {
+fn a_wrong_command_line_is_a_usage_error() {
     let commands: [&[&str]; 24] = [
         &[],
         &["watch"],
@@ -418,13 +422,13 @@ fn a_wrong_command_line_is_wrong_usage() {
 }
 
 #[test]
-fn a_view_without_a_terminal_names_the_options_for_one_table() {
+fn top_without_a_terminal_names_the_options_for_one_table() {
     let output = pintrace(&["top"]);
     assert_eq!(code(&output), 1);
-    let said = stderr(&output);
+    let message = stderr(&output);
     assert!(
-        said.contains("not a terminal") && said.contains("--once") && said.contains("--json"),
-        "{said}"
+        message.contains("not a terminal") && message.contains("--once") && message.contains("--json"),
+        "{message}"
     );
 }
 

@@ -1,4 +1,4 @@
-//! What stands in `dashboards/` speaks of metrics that exist.
+//! The files in `dashboards/` use only metrics that exist.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
@@ -23,7 +23,7 @@ fn dashboard() -> Value {
     serde_json::from_str(&read("pintrace.json")).unwrap()
 }
 
-/// Names of metrics in a text, that is `pintrace_` and what follows.
+/// Returns the names of metrics in a text: the words that begin with `pintrace_`.
 fn mentioned(text: &str) -> BTreeSet<String> {
     let word = |part: &str| {
         part.split(|char: char| !char.is_ascii_alphanumeric() && char != '_')
@@ -43,7 +43,7 @@ fn known() -> BTreeSet<String> {
         .collect()
 }
 
-/// Every string at a key of that name, however deep.
+/// Collects the strings of all fields with a name, at any depth.
 fn strings(value: &Value, key: &str, found: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {
@@ -87,7 +87,7 @@ fn every_metric_of_the_alerts_exists() {
 }
 
 #[test]
-fn everything_about_findings_and_flush_windows_is_shown() {
+fn every_metric_of_findings_and_flush_windows_has_a_panel() {
     let shown: BTreeSet<String> = expressions().iter().flat_map(|text| mentioned(text)).collect();
     let about = |name: &&String| name.starts_with("pintrace_find") || name.starts_with("pintrace_flush");
     let known = known();
@@ -98,8 +98,8 @@ fn everything_about_findings_and_flush_windows_is_shown() {
     }
 }
 
-/// Values that a label is asked for by `label="value"`.
-fn asked(text: &str, label: &str) -> BTreeSet<String> {
+/// Returns the values of a label in selectors `label="value"`.
+fn selected(text: &str, label: &str) -> BTreeSet<String> {
     let begin = format!("{label}=\"");
     text.match_indices(&begin)
         .filter_map(|(start, _)| text[start + begin.len()..].split('"').next())
@@ -108,10 +108,10 @@ fn asked(text: &str, label: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn severities_and_kinds_that_are_asked_for_exist() {
+fn severities_and_kinds_in_selectors_exist() {
     let severities: BTreeSet<_> = Severity::ALL.iter().map(ToString::to_string).collect();
     let kinds: BTreeSet<_> = FindingKind::ALL.iter().map(ToString::to_string).collect();
-    // Within the selectors of findings alone: alerts have a severity of their own.
+    // Only selectors of findings are read, because alerts have a label severity too.
     let texts = expressions()
         .into_iter()
         .chain([read("alerts.yml"), read("alerts_test.yml")]);
@@ -121,14 +121,14 @@ fn severities_and_kinds_that_are_asked_for_exist() {
         selectors.map(str::to_owned).collect::<Vec<_>>()
     });
     let of_findings: String = of_findings.collect();
-    let (asked_severities, asked_kinds) = (asked(&of_findings, "severity"), asked(&of_findings, "kind"));
-    assert!(asked_severities.contains("alarm") && asked_severities.contains("hazard"));
-    assert!(asked_severities.is_subset(&severities), "{asked_severities:?}");
-    assert!(asked_kinds.is_subset(&kinds), "{asked_kinds:?}");
+    let (severities_used, kinds_used) = (selected(&of_findings, "severity"), selected(&of_findings, "kind"));
+    assert!(severities_used.contains("alarm") && severities_used.contains("hazard"));
+    assert!(severities_used.is_subset(&severities), "{severities_used:?}");
+    assert!(kinds_used.is_subset(&kinds), "{kinds_used:?}");
 }
 
 #[test]
-fn a_counter_is_never_shown_bare() {
+fn a_counter_is_shown_as_a_rate_or_an_increase() {
     for expression in expressions() {
         for name in mentioned(&expression)
             .iter()
@@ -143,7 +143,7 @@ fn a_counter_is_never_shown_bare() {
 }
 
 #[test]
-fn panels_are_told_apart_and_explain_themselves() {
+fn panels_have_unique_ids_descriptions_and_separate_places() {
     let dashboard = dashboard();
     let panels = dashboard["panels"].as_array().unwrap();
     let mut ids = BTreeSet::new();
@@ -173,7 +173,7 @@ fn panels_are_told_apart_and_explain_themselves() {
 
 #[test]
 #[ignore = "needs promtool, of Debian's prometheus package, on the PATH or in $PINTRACE_PROMTOOL"]
-fn promtool_finds_no_fault_with_the_alerts() {
+fn promtool_accepts_the_alerts() {
     let promtool = std::env::var_os("PINTRACE_PROMTOOL").unwrap_or_else(|| "promtool".into());
     for arguments in [
         ["check", "rules", "alerts.yml"],
@@ -203,12 +203,12 @@ fn promtool_parses_every_expression_of_the_dashboard() {
         .filter(|expression| !expression.starts_with("label_values"))
         .enumerate()
     {
-        // Grafana puts these in before it asks.
-        let asked = expression
+        // Grafana replaces these variables before a query.
+        let query = expression
             .replace("$__rate_interval", "5m")
             .replace("$__range", "1h")
             .replace("$__interval", "1m");
-        let quoted = serde_json::to_string(&asked).unwrap();
+        let quoted = serde_json::to_string(&query).unwrap();
         rules.extend([
             "      - record: panel:",
             &index.to_string(),

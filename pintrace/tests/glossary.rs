@@ -1,5 +1,5 @@
-//! docs/glossary.md against the catalogue, in both directions: each name of the catalogue is in the glossary, and each name
-//! in the glossary exists.
+//! Compares docs/glossary.md with the catalogue in both directions: each name of the catalogue is in the glossary, and
+//! each name in the glossary exists.
 
 #![expect(
     clippy::unwrap_used,
@@ -24,7 +24,7 @@ struct Row {
     names: Vec<String>,
 }
 
-/// The rows of all tables: lines that begin with `| ` and are neither the heading nor the rule of a table.
+/// Returns the rows of all tables: lines that begin with `| ` and are neither the heading nor the rule of a table.
 fn rows() -> Vec<Row> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/glossary.md");
     let text = std::fs::read_to_string(path).unwrap();
@@ -49,7 +49,7 @@ fn rows() -> Vec<Row> {
     .collect()
 }
 
-/// The names of a cell, which is `-` or a list of names in backticks.
+/// Returns the names in a cell, which is `-` or a list of names in backticks.
 fn listed(cell: &str) -> Vec<String> {
     if cell == "-" {
         return Vec::new();
@@ -62,7 +62,7 @@ fn listed(cell: &str) -> Vec<String> {
     names.collect()
 }
 
-/// Columns, figures of the header, metrics and counters.
+/// Returns the names of columns, figures of the header, metrics and counters.
 fn catalogue() -> BTreeSet<String> {
     let snapshot = Model::default().snapshot();
     let columns = (process::COLUMNS.iter().map(|column| column.id))
@@ -81,7 +81,7 @@ fn catalogue() -> BTreeSet<String> {
         .collect()
 }
 
-/// The JSON of `report` for streams with pins, a scan and findings.
+/// Returns the JSON of `report` for streams with pins, a scan and findings.
 fn reports() -> [Value; 2] {
     let report = |stream: EventBuilder| {
         let mut model = Model::default();

@@ -1,4 +1,4 @@
-//! The metrics endpoint as its clients see it, including clients that send garbage or nothing.
+//! The metrics endpoint, including clients that send garbage or nothing.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
@@ -166,7 +166,7 @@ async fn slow_clients_are_dropped_after_the_limits() {
         stream.write_all(b"GET /metrics HT").await.unwrap();
         silent.push(stream);
     }
-    // The silent clients never end their requests, so a place becomes free only by the limits.
+    // The silent clients never end their requests, so only the limits end a connection.
     let answer = tokio::time::timeout(wait::PATIENCE, get(endpoint.address, "/healthz")).await;
     assert!(answer.unwrap().ends_with("ok\n"));
     drop(silent);
@@ -189,16 +189,17 @@ async fn a_client_that_does_not_read_is_dropped() {
             ..Snapshot::default()
         }))
         .unwrap();
-    let mut deaf = TcpStream::connect(endpoint.address).await.unwrap();
-    deaf.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    let mut stalled = TcpStream::connect(endpoint.address).await.unwrap();
+    stalled
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
         .await
         .unwrap();
     assert!(get(endpoint.address, "/healthz").await.ends_with("ok\n"));
     let mut answer = Vec::new();
-    let _ = deaf.read_to_end(&mut answer).await;
+    let _ = stalled.read_to_end(&mut answer).await;
     assert!(
         answer.len() < 400_000 * 40,
-        "it was dropped before the end: {}",
+        "the client was dropped only after the whole answer: {} bytes",
         answer.len()
     );
 }
@@ -235,7 +236,7 @@ async fn shutdown_does_not_wait_for_open_connections() {
 
 #[test]
 #[ignore = "needs promtool, of Debian's prometheus package, on the PATH or in $PINTRACE_PROMTOOL"]
-fn promtool_finds_no_fault_with_the_metrics() {
+fn promtool_accepts_the_metrics() {
     let promtool = std::env::var_os("PINTRACE_PROMTOOL").unwrap_or_else(|| "promtool".into());
     let mut check = Command::new(promtool)
         .args(["check", "metrics"])

@@ -1,4 +1,4 @@
-//! `pintrace report` as a user runs it: output, warnings and exit codes, for good and for bad files.
+//! `pintrace report`: output, warnings and exit codes, for good and for bad files.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use command::{PINTRACE, code, output, pintrace, stderr};
 use recording::recording;
 
-/// A recording of a stream in which nothing goes wrong.
+/// Returns a recording of a stream without errors.
 fn good() -> Vec<u8> {
     recording(&fio_and_others())
 }
@@ -34,13 +34,13 @@ fn snapshot(stream: &EventBuilder) -> Snapshot {
     model.snapshot()
 }
 
-/// A file in a folder that lives as long as the value.
-struct Given {
+/// A file in a folder that is removed when dropped.
+struct TestFile {
     _folder: TempDir,
     path: String,
 }
 
-impl Given {
+impl TestFile {
     fn file(content: &[u8]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("some.pintrace");
@@ -60,27 +60,27 @@ fn out(output: &Output) -> &str {
     std::str::from_utf8(&output.stdout).unwrap()
 }
 
-/// The text on stderr, which must be at most one line.
-fn said(output: &Output) -> String {
-    let said = stderr(output);
-    assert!(said.lines().count() <= 1, "{said}");
-    said.trim_end().to_owned()
+/// Returns the text on stderr, which must be at most one line.
+fn message(output: &Output) -> String {
+    let message = stderr(output);
+    assert!(message.lines().count() <= 1, "{message}");
+    message.trim_end().to_owned()
 }
 
 fn refused(output: &Output, path: &str, why: &str) {
     assert_eq!(code(output), 1);
     assert_eq!(out(output), "");
-    let said = said(output);
+    let message = message(output);
     assert!(
-        said.starts_with(&format!("pintrace: {path}: ")) && said.contains(why),
-        "{said}"
+        message.starts_with(&format!("pintrace: {path}: ")) && message.contains(why),
+        "{message}"
     );
 }
 
 #[test]
 fn a_recording_is_reported_as_text() {
-    let output = Given::file(&good()).report(&[]);
-    assert_eq!((code(&output), said(&output).as_str()), (0, ""));
+    let output = TestFile::file(&good()).report(&[]);
+    assert_eq!((code(&output), message(&output).as_str()), (0, ""));
     assert_eq!(
         out(&output),
         report::render(&snapshot(&fio_and_others()), true, 100)
@@ -89,7 +89,7 @@ fn a_recording_is_reported_as_text() {
 
 #[test]
 fn a_recording_is_reported_as_json() {
-    let output = Given::file(&good()).report(&["--json"]);
+    let output = TestFile::file(&good()).report(&["--json"]);
     assert_eq!(code(&output), 0);
     assert_eq!(
         out(&output),
@@ -99,8 +99,8 @@ fn a_recording_is_reported_as_json() {
 
 #[test]
 fn findings_are_in_the_recording() {
-    let output = Given::file(&recording(&finding_fixtures())).report(&[]);
-    assert_eq!((code(&output), said(&output).as_str()), (0, ""));
+    let output = TestFile::file(&recording(&finding_fixtures())).report(&[]);
+    assert_eq!((code(&output), message(&output).as_str()), (0, ""));
     assert!(out(&output).contains("Findings: 2 alarms, 2 hazards, 3 notes"));
 }
 
@@ -108,7 +108,7 @@ fn findings_are_in_the_recording() {
 fn a_file_that_is_missing_is_named() {
     let output = pintrace(&["report", "/nonexistent/x.pintrace"]);
     refused(&output, "/nonexistent/x.pintrace", "No such file");
-    assert!(said(&output).contains("`pintrace record -o FILE`"));
+    assert!(message(&output).contains("`pintrace record -o FILE`"));
 }
 
 #[test]
@@ -120,15 +120,15 @@ fn a_folder_is_no_recording() {
 #[test]
 fn a_file_of_another_kind_is_no_recording() {
     for content in [&b"PK\x03\x04 something else entirely"[..], b"short", &[0; 5000]] {
-        let given = Given::file(content);
-        refused(&given.report(&[]), &given.path, "not a pintrace recording");
+        let file = TestFile::file(content);
+        refused(&file.report(&[]), &file.path, "not a pintrace recording");
     }
 }
 
 #[test]
-fn an_empty_file_is_called_empty() {
-    let given = Given::file(b"");
-    refused(&given.report(&["--json"]), &given.path, "empty");
+fn an_empty_file_is_reported_as_empty() {
+    let file = TestFile::file(b"");
+    refused(&file.report(&["--json"]), &file.path, "empty");
 }
 
 #[test]
@@ -140,25 +140,25 @@ fn a_recording_of_another_format_is_refused_with_a_remedy() {
     ] {
         let mut bytes = good();
         bytes[..16].copy_from_slice(&FileHeader { version }.encode());
-        let given = Given::file(&bytes);
-        let output = given.report(&[]);
+        let file = TestFile::file(&bytes);
+        let output = file.report(&[]);
         let why = format!(
             "recording format {version} is not supported by this version, which reads format 3: {remedy}"
         );
-        refused(&output, &given.path, &why);
+        refused(&output, &file.path, &why);
     }
 }
 
 #[test]
-fn a_file_cut_anywhere_opens_up_to_the_last_whole_frame() {
+fn a_file_cut_anywhere_is_read_up_to_the_last_whole_frame() {
     let whole = good();
     for length in [16, 17, 60, whole.len() / 2, whole.len() - 1] {
-        let output = Given::file(&whole[..length]).report(&["--json"]);
+        let output = TestFile::file(&whole[..length]).report(&["--json"]);
         assert_eq!(code(&output), 0, "{length} bytes");
         assert!(
-            said(&output).contains(": cut short after "),
+            message(&output).contains(": cut short after "),
             "{length} bytes: {}",
-            said(&output)
+            message(&output)
         );
         let json: serde_json::Value = serde_json::from_str(out(&output)).unwrap();
         assert_eq!(json["complete"], false, "{length} bytes");
@@ -170,22 +170,22 @@ fn damage_is_reported_after_the_readable_events() {
     let mut bytes = good();
     let last = bytes.len() - 5;
     bytes[last] ^= 0x10;
-    let output = Given::file(&bytes).report(&[]);
+    let output = TestFile::file(&bytes).report(&[]);
     assert_eq!(code(&output), 1);
     assert!(
         out(&output).contains("fio"),
-        "what came before the damage is reported"
+        "the events before the damage are reported"
     );
     assert!(out(&output).contains("CUT SHORT"));
-    let said = said(&output);
+    let message = message(&output);
     assert!(
-        said.contains("damaged in frame ") && said.contains("are good"),
-        "{said}"
+        message.contains("damaged in frame ") && message.contains("are good"),
+        "{message}"
     );
 }
 
 #[test]
-fn a_command_line_without_a_file_is_wrong_usage() {
+fn a_command_line_without_a_file_is_a_usage_error() {
     let output = pintrace(&["report"]);
     assert_eq!(code(&output), 2);
     let output = pintrace(&["report", "a", "--nonsense"]);
@@ -194,27 +194,27 @@ fn a_command_line_without_a_file_is_wrong_usage() {
 
 #[test]
 fn a_broken_pipe_is_no_failure() {
-    let given = Given::file(&good());
+    let file = TestFile::file(&good());
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let mut command = Command::new(PINTRACE);
-    command.args(["report", &given.path]).stdout(writer);
+    command.args(["report", &file.path]).stdout(writer);
     let output = output(command);
-    assert_eq!((code(&output), said(&output).as_str()), (0, ""));
+    assert_eq!((code(&output), message(&output).as_str()), (0, ""));
 }
 
 #[test]
 fn a_full_disk_under_standard_output_is_a_failure() {
-    let given = Given::file(&good());
+    let file = TestFile::file(&good());
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let mut command = Command::new(PINTRACE);
-    command.args(["report", &given.path]).stdout(full);
+    command.args(["report", &file.path]).stdout(full);
     let output = output(command);
     assert_eq!(code(&output), 1);
     assert!(
-        said(&output).contains("standard output: No space left"),
+        message(&output).contains("standard output: No space left"),
         "{}",
-        said(&output)
+        message(&output)
     );
 }
 

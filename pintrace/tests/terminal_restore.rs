@@ -1,4 +1,4 @@
-//! The terminal is restored however the view ends or stops: on a pseudo-terminal, with real signals.
+//! Restoring the terminal after each kind of end or stop of the view, on a pseudo-terminal, with real signals.
 //!
 //! The program is the example `top_demo`, which `cargo test` builds.
 
@@ -24,7 +24,7 @@ const ENTER_ALTERNATE: &str = "\x1b[?1049h";
 const LEAVE_ALTERNATE: &str = "\x1b[?1049l";
 const SHOW_CURSOR: &str = "\x1b[?25h";
 const HIDE_CURSOR: &str = "\x1b[?25l";
-/// Part of the header.
+/// Host name, which the header contains.
 const HOST: &str = "vmhost-17";
 
 #[test]
@@ -112,7 +112,7 @@ fn sigcont_after_sigstop_draws_again_and_quitting_restores_the_modes_of_the_shel
     let mut session = Session::start(&[]);
     kill_process(session.leader(), Signal::STOP).unwrap();
     session.wait_for_stop();
-    // A shell does the same when a job stops.
+    // A shell restores the modes when a job stops.
     tcsetattr(&session.terminal, OptionalActions::Now, &session.before).unwrap();
     let before = session.output().len();
     kill_process(session.leader(), Signal::CONT).unwrap();
@@ -143,7 +143,7 @@ struct Output {
     grown: Condvar,
 }
 
-/// A program on a pseudo-terminal of its own.
+/// A program on a pseudo-terminal.
 struct Session {
     controller: Option<OwnedFd>,
     terminal: OwnedFd,
@@ -212,7 +212,7 @@ impl Session {
         Pid::from_child(&self.leader)
     }
 
-    /// The child of the shell.
+    /// Returns the child of the shell.
     fn job(&self) -> Pid {
         let shell = self.leader.id();
         let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap();
@@ -227,7 +227,7 @@ impl Session {
         rustix::io::write(self.controller.as_ref().unwrap(), keys.as_bytes()).unwrap();
     }
 
-    /// Closes the controlling side, as the end of a terminal window does. The kernel sends SIGHUP.
+    /// Closes the controlling side, as a closed terminal window does. The kernel sends SIGHUP.
     fn hang_up(&mut self) {
         let (stop, collector) = self.collector.take().unwrap();
         drop(stop);
@@ -246,7 +246,7 @@ impl Session {
         let text = self.output.text.lock().unwrap();
         let (text, waited) = self.output.grown.wait_timeout_while(text, LIMIT, lacks).unwrap();
         let text = String::from_utf8_lossy(&text).into_owned();
-        assert!(!waited.timed_out(), "{what} did not come: {text:?}");
+        assert!(!waited.timed_out(), "waited {LIMIT:?} for {what}: {text:?}");
     }
 
     /// Waits until the leader has stopped.
@@ -264,13 +264,13 @@ impl Session {
         status.code().unwrap()
     }
 
-    /// The modes are as before, the alternate screen is left, the cursor is visible.
+    /// Asserts the old modes, the main screen and a visible cursor.
     fn assert_restored(&self) {
         let now = tcgetattr(&self.terminal).unwrap();
         assert_eq!(now.local_modes, self.before.local_modes);
         assert_eq!(now.input_modes, self.before.input_modes);
         assert_eq!(now.output_modes, self.before.output_modes);
-        // The thread that collects the output may be behind.
+        // The collecting thread may not have read all output yet.
         self.wait_for("the end of the view", |output| {
             let last = |sequence| output.rfind(sequence);
             last(LEAVE_ALTERNATE) > last(ENTER_ALTERNATE) && last(SHOW_CURSOR) > last(HIDE_CURSOR)
@@ -280,7 +280,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // The hangup of the terminal ends the job of a shell.
+        // The end of the leader hangs up the terminal, which ends the job of a shell.
         let _ = self.leader.kill();
         let _ = self.leader.wait();
     }

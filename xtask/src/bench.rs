@@ -16,7 +16,7 @@ pub(crate) enum BenchTask {
     Core,
     /// One scan of all struct pages, on this machine, compared with a plain loop over as many bytes
     Scan,
-    /// Direct I/O in a guest: the rate under a recording, as a share of the bare rate
+    /// Direct I/O in a guest: the rate under a recording, relative to the rate without pintrace
     Overhead(overhead::OverheadBench),
     /// Forks and faults in a guest, with and without the finding hooks
     Findings(findings::FindingsBench),

@@ -1,5 +1,5 @@
-//! `cargo xtask demo`: a guest in which processes pin memory, with `pintrace top` on the user's terminal.
-//! Needs no root.
+//! `cargo xtask demo`: a guest in which processes pin memory, with `pintrace top` on the user's terminal. Root is not
+//! needed.
 
 use std::process::ExitCode;
 

@@ -1,5 +1,5 @@
-//! `cargo xtask facts`: boots each kernel, lets pintrace print the facts that its attach plan depends on, and
-//! stores them as fixtures for the tests.
+//! `cargo xtask facts`: boots each kernel, lets pintrace print the facts on which the attach plan depends, and stores
+//! the facts as fixtures for the tests.
 
 use std::fs;
 use std::path::PathBuf;
@@ -77,14 +77,14 @@ fn capture(kernel: KernelTarget, pintrace: &GuestFile) -> Result<PathBuf> {
     Ok(file)
 }
 
-/// Checks that the output is JSON and comes from this build.
+/// Checks that the output is JSON and belongs to the build.
 fn checked(text: &str, build: &KernelBuild) -> Result<String> {
     let text = text.replace('\r', "");
     let json: Value =
         serde_json::from_str(&text).with_context(|| format!("pintrace printed no JSON: {text}"))?;
     let release = &json["kernel"]["release"];
     if *release != build.release.as_str() {
-        bail!("the facts are those of {release}, not of {}", build.release);
+        bail!("the facts belong to {release}, not to {}", build.release);
     }
     Ok(text)
 }

@@ -31,7 +31,7 @@ impl FindingsTask {
         setup::rust()?;
         setup::bpf_linker()?;
         let file = workspace::root().join(FILE);
-        // The tests compare with the file, so it is emptied first.
+        // The tests compare findings with the file, so the file is emptied first.
         let text = fs::read_to_string(&file).unwrap_or_else(|_| "{}".to_owned());
         let mut found: CellsBySeries =
             serde_json::from_str(&text).with_context(|| file.display().to_string())?;
@@ -58,7 +58,7 @@ impl FindingsTask {
     }
 }
 
-/// Reads the lines that the tests print: `finding`, series, scenario and cell, separated by tabs.
+/// Parses the lines that the tests print: `finding`, series, scenario and cell, separated by tabs.
 fn cells(text: &str) -> CellsBySeries {
     let mut found = CellsBySeries::new();
     for line in text.lines() {

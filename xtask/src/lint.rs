@@ -1,5 +1,4 @@
-//! `cargo xtask lint`: format, clippy, documentation, licences and sources of all crates, and a check of each crate
-//! alone.
+//! `cargo xtask lint`: checks format, clippy, documentation, licences and sources of all crates, and each crate alone.
 
 use std::process::{Command, ExitCode};
 use std::time::Instant;
@@ -36,7 +35,7 @@ pub(crate) fn fill(table: &mut ResultTable) -> Result<()> {
     Ok(())
 }
 
-/// The name of each check, and its commands, which must all succeed.
+/// Returns the name of each check with its commands, which must all succeed.
 fn checks() -> Result<Vec<(&'static str, Vec<Command>)>> {
     let format = workspace::cargo(&["fmt", "--all", "--check"]);
     let deny = [
@@ -93,7 +92,7 @@ fn ebpf() -> Command {
         "--target-dir",
     ];
     let mut command = workspace::cargo(&["clippy", "--quiet"]);
-    // A target folder of its own: RUSTC_BOOTSTRAP would make cargo rebuild everything in the shared one.
+    // A separate target folder, because RUSTC_BOOTSTRAP makes cargo rebuild everything in the shared target folder.
     command
         .args(options)
         .arg(workspace::root().join("target/ebpf-lint"));
@@ -101,8 +100,8 @@ fn ebpf() -> Command {
     command
 }
 
-/// Checks each crate without the others: in a build of the whole workspace a crate also gets the features of common
-/// dependencies that only other crates ask for.
+/// Checks each crate alone. In a build of the whole workspace, a crate also gets features of common dependencies that
+/// only other crates enable.
 fn each_crate_alone() -> Result<Vec<Command>> {
     let check = |name: String| workspace::cargo(&["check", "--quiet", "--package", &name]);
     Ok(workspace::crates()?.into_iter().map(check).collect())

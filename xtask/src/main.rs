@@ -49,7 +49,7 @@ enum Task {
     Facts(facts::FactsTask),
     /// Capture the findings of each scenario on each kernel
     Findings(findings::FindingsTask),
-    /// Look for findings in third-party programs
+    /// Run third-party programs and check their findings
     ThirdParty(third_party::ThirdPartyTask),
     /// Measure the cost of pintrace
     #[command(subcommand)]
@@ -69,7 +69,7 @@ impl Task {
             Self::Test(test) => test.run(),
             Self::Facts(facts) => facts.run(),
             Self::Findings(findings) => findings.run(),
-            Self::ThirdParty(others) => others.run(),
+            Self::ThirdParty(third_party) => third_party.run(),
             Self::Bench(bench) => bench.run(),
             Self::Ci => ci::run(),
         }
@@ -86,7 +86,7 @@ fn main() -> ExitCode {
     })
 }
 
-/// Whether the reader of the output has closed its pipe.
+/// Returns true if the reader of the output has closed its pipe.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let cause = error.root_cause().downcast_ref::<io::Error>();
     cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)

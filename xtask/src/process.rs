@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// A command that also finds the programs in /usr/sbin and /sbin, which a user's PATH often leaves out.
+/// Returns a command that also finds programs in /usr/sbin and /sbin, which a user's PATH often lacks.
 pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
     let path = std::env::var("PATH").unwrap_or_default();
     let mut command = Command::new(name);
@@ -14,7 +14,7 @@ pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
     command
 }
 
-/// Runs the command on the standard streams of this process, and fails if it fails.
+/// Runs the command on the standard streams of this process. Fails if the command fails.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| cannot_start(command))?;
     if !status.success() {
@@ -23,7 +23,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs the command and returns its standard output; an error carries its standard error.
+/// Runs the command and returns its standard output. An error contains its standard error.
 pub(crate) fn stdout(command: &mut Command) -> Result<String> {
     let output = output(command)?;
     if !output.status.success() {
@@ -38,7 +38,7 @@ pub(crate) fn output(command: &mut Command) -> Result<Output> {
     command.output().with_context(|| cannot_start(command))
 }
 
-/// Whether a program of this name is on the PATH.
+/// Returns true if a program with this name is on the PATH.
 pub(crate) fn exists(name: &str) -> bool {
     let path = std::env::var("PATH").unwrap_or_default();
     let folders = path.split(':').chain(["/usr/local/sbin", "/usr/sbin", "/sbin"]);
@@ -47,7 +47,7 @@ pub(crate) fn exists(name: &str) -> bool {
         .any(|file| file.is_file())
 }
 
-/// The error output of a failed program, or its status if it printed none.
+/// Returns the error output of a failed program, or the exit status if there is no error output.
 pub(crate) fn error_output(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
     match text.trim() {
@@ -56,7 +56,7 @@ pub(crate) fn error_output(output: &Output) -> String {
     }
 }
 
-/// The context of an error when a program cannot be started.
+/// Returns the context of the error that a program cannot be started.
 pub(crate) fn cannot_start(command: &Command) -> String {
     let name = command.get_program().to_string_lossy();
     format!("cannot run `{name}`; `cargo xtask setup` installs what the project needs")

@@ -9,7 +9,7 @@ use std::time::Duration;
 pub(crate) struct TestCounts {
     /// Tests that passed.
     pub(crate) passed: u32,
-    /// Tests that failed, and runs that ended early.
+    /// Tests that failed, and test runs that ended early.
     pub(crate) failed: u32,
     /// Tests that did not run.
     pub(crate) skipped: u32,
@@ -60,7 +60,7 @@ impl ResultTable {
         self.rows.push((part.to_owned(), counts, time));
     }
 
-    /// The sum of all rows.
+    /// Returns the sum of all rows.
     pub(crate) fn total(&self) -> TestCounts {
         self.rows
             .iter()

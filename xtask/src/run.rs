@@ -1,5 +1,4 @@
-//! `cargo xtask run`: builds pintrace in release and executes it in place of this process, through sudo
-//! unless root.
+//! `cargo xtask run`: builds pintrace in release and replaces this process by pintrace, through sudo unless root.
 
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! `cargo xtask setup`: installs missing tools and names each; prints nothing if nothing is missing.
+//! `cargo xtask setup`: installs missing tools and prints their names.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,15 +7,15 @@ use anyhow::{Context, Result, bail};
 
 use crate::{process, workspace};
 
-/// The linker for BPF programs; later versions need a newer LLVM than that of the pinned compiler.
+/// Version of the linker for BPF programs; later versions need a newer LLVM than the LLVM of the pinned compiler.
 const BPF_LINKER: &str = "0.10.3";
-/// The checker of licences and sources.
+/// Version of the checker of licences and sources.
 const CARGO_DENY: &str = "0.20.2";
 
 /// The compiler for the C code in static binaries.
 pub(crate) const MUSL_COMPILER: &str = "x86_64-linux-musl-gcc";
 
-/// The tools that guests need: the program to look for, and the Debian package to install.
+/// The tools that guests need: the name of the program, and the Debian package with the program.
 const GUEST_TOOLS: [(&str, &str); 13] = [
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("busybox", "busybox-static"),
@@ -80,7 +80,8 @@ pub(crate) fn guests() -> Result<()> {
     install(&missing)
 }
 
-/// Installs the tools of the tests on this machine. Without root the tests that need them are skipped.
+/// Installs the tools of the tests on this machine. Without root, nothing is installed, and the tests that need the
+/// tools are skipped.
 pub(crate) fn native() -> Result<()> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: the tests of this machine, then the guest tests on each kernel, and one line with the
+//! `cargo xtask test`: runs the tests on this machine and the guest tests on each kernel, and prints a table with the
 //! total.
 
 pub(crate) mod guests;
@@ -23,17 +23,17 @@ use parts::TestPart;
 /// The options of `test`.
 #[derive(Args)]
 pub(crate) struct TestTask {
-    /// Leave out everything that boots a guest
+    /// Leave out all tests that boot a guest
     #[arg(long)]
     no_vm: bool,
-    /// Leave out everything that does not boot a guest
+    /// Leave out all tests that do not boot a guest
     #[arg(long, conflicts_with = "no_vm")]
     only_vm: bool,
     /// Kernels to test on, such as 6.12, 6.12-full or 7.3-rt, or `all`
     #[arg(long, value_name = "KERNEL,...|all", default_value = CHANGES, value_parser = kernels)]
     kernels: KernelList,
-    /// Parts of the guest tests; by default the core part with `all`, on the kernels of each change the parts
-    /// whose results depend on the kernel, else all parts
+    /// Parts of the guest tests. Default: the core part with `all`, the parts that depend on the kernel with the
+    /// default kernels, else all parts
     #[arg(long, value_enum, value_name = "PART,...", value_delimiter = ',')]
     part: Vec<TestPart>,
     /// Arguments for the test program in the guests, such as a part of a test's name
@@ -49,7 +49,7 @@ const CHANGES: &str = "5.10,6.1,6.12,newest";
 pub(crate) struct KernelList(pub(crate) Vec<KernelTarget>);
 
 impl TestTask {
-    /// All tests, on the kernels on which each change is tested.
+    /// Returns a task that runs all tests, on the kernels on which each change is tested.
     pub(crate) fn everything() -> Result<Self> {
         let kernels = kernels(CHANGES).map_err(|error| anyhow!(error))?;
         Ok(Self {
@@ -93,7 +93,7 @@ impl TestTask {
         Ok(())
     }
 
-    /// The filters of the guest tests for a kernel.
+    /// Returns the filters of the guest tests for a kernel.
     fn filters(&self, target: KernelTarget) -> Vec<String> {
         if !self.arguments.is_empty() {
             return self.arguments.clone();

@@ -1,23 +1,24 @@
 //! Counts test results in the output of test programs that run with `--show-output`.
 //!
-//! A test that cannot run on this machine or kernel prints `skipped: NAME: why` and returns, so libtest counts it as
-//! passed. libtest captures this line, and prints it only with `--show-output`. All test programs, on this machine and
-//! in guests, therefore run with `--show-output`, and this file is the only place that counts skipped tests. A test
-//! that leaves out a part and runs the rest prints `left out: what: why`, and counts as passed.
+//! A test that cannot run on this machine or kernel prints `skipped: NAME: reason` and returns, so libtest counts the
+//! test as passed. libtest captures the line, and prints captured lines only with `--show-output`. All test programs,
+//! on this machine and in guests, therefore run with `--show-output`, and this file is the only place that counts
+//! skipped tests. A test that leaves out a part and runs the rest prints `left out: PART: reason`, and counts as
+//! passed.
 
 use crate::results::TestCounts;
 
-/// The start of the line by which a test says that it was skipped.
+/// Start of the line that a skipped test prints.
 const SKIPPED: &str = "skipped: ";
-/// The start of the line by which a test says that it left out a part.
+/// Start of the line that a test prints if it leaves out a part.
 const LEFT_OUT: &str = "left out: ";
 
 /// The part of the output to which a line belongs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum OutputSection {
-    /// Names and results of tests; the output of a program that captures nothing.
+    /// Names and results of tests, or the output of a program without capturing.
     Progress,
-    /// The captured output of passed tests, and whether the current test was skipped.
+    /// The captured output of passed tests. `skipped`: the current test was skipped.
     Successes { skipped: bool },
     /// The captured output of failed tests.
     Failures,
@@ -33,7 +34,7 @@ pub(crate) struct OutputCounter {
 }
 
 impl OutputCounter {
-    /// A counter before the first line.
+    /// Returns a counter before the first line.
     pub(crate) const fn new() -> Self {
         Self {
             section: OutputSection::Progress,
@@ -42,8 +43,8 @@ impl OutputCounter {
         }
     }
 
-    /// Counts a line. Returns whether to show the line: the captured output of a passed test is of interest only where
-    /// it says what the test did not do.
+    /// Counts a line. Returns true if the line is to be shown: of the captured output of a passed test, only skipped
+    /// tests and parts left out are shown.
     pub(crate) fn line(&mut self, line: &str) -> bool {
         match line {
             "successes:" => self.section = OutputSection::Successes { skipped: false },
@@ -79,7 +80,7 @@ impl OutputCounter {
         }
     }
 
-    /// The results. A run that failed without a failed test, or without a closing line, counts as one failure.
+    /// Returns the results. A run that failed without a failed test, or without a closing line, counts as one failure.
     pub(crate) fn counts(&self, success: bool) -> TestCounts {
         let Some(closing) = self.closing else {
             return TestCounts::FAILED;
@@ -97,7 +98,7 @@ impl OutputCounter {
     }
 }
 
-/// The results of a finished run.
+/// Returns the results of a finished run.
 pub(crate) fn count(output: &str, success: bool) -> TestCounts {
     let mut counter = OutputCounter::new();
     for line in output.lines() {
@@ -106,7 +107,7 @@ pub(crate) fn count(output: &str, success: bool) -> TestCounts {
     counter.counts(success)
 }
 
-/// Reads the rest of a closing line (`ok. 3 passed; 0 failed; 1 ignored; ...`).
+/// Parses the rest of a closing line (`ok. 3 passed; 0 failed; 1 ignored; ...`).
 fn closing_line(counts: &str) -> TestCounts {
     let count = |name: &str| {
         let part = counts
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn of_passed_tests_only_what_they_did_not_do_is_shown() {
+    fn of_the_output_of_passed_tests_only_skips_and_parts_left_out_are_shown() {
         let mut counter = OutputCounter::new();
         let shown: Vec<_> = CAPTURED.lines().filter(|line| counter.line(line)).collect();
         assert!(shown.contains(&"left out: hugetlb: no pages") && shown.contains(&"skipped: a: needs root"));

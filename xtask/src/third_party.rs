@@ -1,5 +1,5 @@
-//! `cargo xtask third-party`: runs third-party programs under `pintrace check`. None of them may cause an
-//! alarm; docs/findings.md explains their other findings.
+//! `cargo xtask third-party`: runs third-party programs under `pintrace check`. No program may cause an alarm;
+//! docs/findings.md explains the other findings.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -67,7 +67,7 @@ struct ReportReader {
     /// The bytes after the last complete line.
     rest: Vec<u8>,
     runs: Vec<ProgramReport>,
-    /// The lines that are no report: they tell why a program failed.
+    /// The lines that are no report, which contain the reason if a program failed.
     other_output: String,
 }
 
@@ -128,7 +128,7 @@ impl ThirdPartyTask {
                 reader.other_output
             );
         }
-        let well = |program: &&str| {
+        let succeeded = |program: &&str| {
             reader
                 .runs
                 .iter()
@@ -137,7 +137,7 @@ impl ThirdPartyTask {
         let failed: Vec<_> = PROGRAMS
             .iter()
             .copied()
-            .filter(|program| !well(program))
+            .filter(|program| !succeeded(program))
             .collect();
         let unexplained: usize = reader.runs.iter().map(|run| run.unexplained().count()).sum();
         println!(
@@ -156,7 +156,7 @@ impl ThirdPartyTask {
 }
 
 impl ProgramReport {
-    /// Whether the program itself failed: its report then proves nothing.
+    /// Returns true if the program itself failed. The report of a failed program proves nothing.
     fn failed(&self) -> bool {
         self.report["command_exit_code"] != 0
     }
@@ -165,7 +165,7 @@ impl ProgramReport {
         self.report["findings"].as_array().into_iter().flatten()
     }
 
-    /// Alarms, and hazards that docs/findings.md does not explain.
+    /// Returns the alarms, and the hazards that docs/findings.md does not explain.
     fn unexplained(&self) -> impl Iterator<Item = &Value> {
         self.findings()
             .filter(|finding| match finding["severity"].as_str() {

@@ -16,7 +16,7 @@ check() {
         echo "third-party: no report on $name: pintrace check ended with code $code"
         exit 1
     fi
-    # The report has the program's own exit code; its output tells why the code is not 0.
+    # The report contains the exit code of the program. If the code is not 0, the output contains the reason.
     [ $code -eq 0 ] || {
         head -c 2000 /tmp/output
         echo

@@ -1,10 +1,10 @@
 //! `cargo xtask vm`: runs commands on Debian's kernels in an emulator; on this machine only the cache
 //! changes.
 //!
-//! The guest harness is the project's own because the tests need all of these together: Debian's packaged kernels
-//! since 5.10 in three flavours, neither root nor KVM on this machine, and the exit code, output and files of the
-//! command separate from the kernel's console. Other harnesses share the root file system with the host (9p or
-//! virtiofs); Debian builds both as modules and drops the modules of superseded kernels.
+//! The project has its own guest harness because the tests need Debian's packaged kernels since 5.10 in three flavours,
+//! neither root nor KVM on this machine, and the exit code, output and files of the command separate from the kernel's
+//! console. Other harnesses share the root file system with the host (9p or virtiofs); Debian builds both as modules
+//! and drops the modules of superseded kernels.
 
 pub(crate) mod apt;
 pub(crate) mod cache;
@@ -47,7 +47,7 @@ const DIED: u8 = 125;
 pub(crate) enum VmTask {
     /// Run a command on a kernel; its output and its exit code become those of xtask
     ///
-    /// Exit codes of xtask itself: 1 the guest could not be started, 2 usage, 124 time limit, 125 the kernel
+    /// Exit codes of xtask itself: 1 the guest could not be started, 2 usage error, 124 time limit, 125 the kernel
     /// died.
     Run(VmRun),
     /// Open a shell on a kernel; `exit` or Ctrl-A X ends it
@@ -90,7 +90,7 @@ impl VmTask {
 /// Runs a script in a guest on the user's terminal.
 pub(crate) fn on_terminal(guest: &GuestOptions, script: &str) -> Result<ExitCode> {
     let Ok(size) = rustix::termios::tcgetwinsize(io::stdin()) else {
-        bail!("standard input is no terminal; `cargo xtask vm run` works without one");
+        bail!("standard input is no terminal; `cargo xtask vm run` works without a terminal");
     };
     let terminal = TerminalSize {
         rows: size.ws_row,
@@ -100,7 +100,7 @@ pub(crate) fn on_terminal(guest: &GuestOptions, script: &str) -> Result<ExitCode
     Ok(ExitCode::from(explain(&outcome)))
 }
 
-/// Prints the reason if the command did not end by itself, and returns the exit code.
+/// Returns the exit code, and prints the reason if the command did not end by itself.
 pub(crate) fn explain(outcome: &GuestExit) -> u8 {
     match outcome {
         GuestExit::Exited(code) => *code,
@@ -112,7 +112,7 @@ pub(crate) fn explain(outcome: &GuestExit) -> u8 {
         }
         GuestExit::TimedOut(_) => {
             eprintln!(
-                "xtask: the guest did not boot within the time limit (--timeout): it hangs while booting"
+                "xtask: the guest did not boot within the time limit (--timeout): the guest hangs while booting"
             );
             TIMED_OUT
         }

@@ -1,4 +1,4 @@
-//! This checkout: its folder, and the builds of its binaries.
+//! This checkout: the folder, and builds of the binaries.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,24 +8,24 @@ use serde_json::Value;
 
 use crate::process;
 
-/// The target of binaries for guests: static, so that they run on any root file system.
+/// The target of binaries for guests: static binaries run on any root file system.
 pub(crate) const GUEST_TARGET: &str = "x86_64-unknown-linux-musl";
 
-/// The top folder of the checkout.
+/// Returns the top folder of the checkout.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .unwrap_or(Path::new("."))
 }
 
-/// Cargo, run in the top folder of the checkout.
+/// Returns cargo as a command in the top folder of the checkout.
 pub(crate) fn cargo(words: &[&str]) -> Command {
     let mut command = process::program("cargo");
     command.args(words).current_dir(root());
     command
 }
 
-/// Runs cargo with these words and returns the executable of the target with this name.
+/// Runs cargo with the arguments `words` and returns the executable of the target `name`.
 pub(crate) fn build(name: &str, words: &[&str]) -> Result<PathBuf> {
     let mut command = cargo(words);
     command
@@ -61,7 +61,7 @@ pub(crate) fn build_for_guest(name: &str) -> Result<PathBuf> {
     )
 }
 
-/// The names of the packages in pintrace/crates.
+/// Returns the names of the packages in pintrace/crates.
 pub(crate) fn crates() -> Result<Vec<String>> {
     let metadata = process::stdout(&mut cargo(&["metadata", "--format-version", "1", "--no-deps"]))?;
     let names = packages_in(&root().join("pintrace/crates"), &metadata)?;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// An unreachable mirror: the loopback's discard port.
+/// An unreachable mirror: the discard port of the loopback interface.
 const UNREACHABLE: &str = "deb [trusted=yes] http://127.0.0.1:9/debian sid main\n";
 
 fn xtask(cache: &Path, words: &[&str]) -> Output {
@@ -29,7 +29,7 @@ fn stderr(output: &Output) -> String {
 }
 
 #[test]
-fn an_unknown_series_is_a_usage_error_that_lists_the_known_ones() {
+fn an_unknown_series_is_a_usage_error_that_lists_the_known_series() {
     let cache = tempfile::tempdir().unwrap();
     let output = xtask(
         cache.path(),
@@ -93,7 +93,7 @@ fn a_package_without_network_is_a_failure_with_a_remedy_and_leaves_nothing() {
 }
 
 #[test]
-fn a_module_of_a_kernel_whose_modules_are_gone_is_refused() {
+fn a_module_of_a_kernel_without_modules_is_refused() {
     let cache = tempfile::tempdir().unwrap();
     let kernel = cache.path().join("kernels/7.0.13+deb13-cloud-amd64");
     fs::create_dir_all(&kernel).unwrap();
@@ -119,7 +119,7 @@ fn a_module_of_a_kernel_whose_modules_are_gone_is_refused() {
 }
 
 #[test]
-fn an_addition_that_is_not_there_is_named() {
+fn a_missing_file_of_add_is_named() {
     let cache = tempfile::tempdir().unwrap();
     let kernel = cache.path().join("kernels/6.12.0-1-cloud-amd64");
     fs::create_dir_all(&kernel).unwrap();
@@ -145,7 +145,7 @@ fn an_addition_that_is_not_there_is_named() {
 }
 
 #[test]
-fn a_kernel_whose_checksum_is_wrong_is_refused_and_leaves_nothing() {
+fn a_kernel_with_a_wrong_checksum_is_refused_and_leaves_nothing() {
     let cache = tempfile::tempdir().unwrap();
     let archive = tempfile::tempdir().unwrap();
     let sum = "0".repeat(64);

@@ -49,7 +49,7 @@ fn events_model_and_record_depend_on_no_loader_terminal_or_runtime() {
     }
 }
 
-/// Control: the search finds these crates where they are.
+/// Control: the search finds the crates in a package that depends on them.
 #[test]
 fn the_top_package_depends_on_all_of_them() {
     let dependencies = dependencies("pintrace");

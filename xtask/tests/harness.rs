@@ -1,4 +1,4 @@
-//! The guest harness with real guests: `cargo xtask test` runs these tests, a plain `cargo test` does not.
+//! Tests of the guest harness with real guests. `cargo xtask test` runs these tests, and `cargo test` does not.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -46,8 +46,7 @@ fn long_output_is_complete() {
     assert!(stdout(&output).ends_with("\n20000\n"));
 }
 
-/// Under load a kernel measures the time-stamp counter wrongly, and its clock then runs at a wrong pace until
-/// it is shut down.
+/// Under load a kernel measures the time-stamp counter wrongly, and a clock based on this counter runs at a wrong rate.
 #[test]
 fn the_clock_does_not_depend_on_a_measurement_at_boot() {
     let output = vm(
@@ -91,7 +90,7 @@ fn a_command_that_hangs_is_ended_at_the_time_limit() {
 }
 
 #[test]
-fn a_guest_that_hangs_while_booting_has_a_message_of_its_own() {
+fn a_guest_that_hangs_while_booting_has_a_separate_message() {
     let output = vm(
         &[
             "--timeout",
@@ -113,8 +112,8 @@ fn a_guest_that_hangs_while_booting_has_a_message_of_its_own() {
 
 #[test]
 fn a_panic_is_reported_with_the_end_of_the_console() {
-    // The panic comes only after the line before it was sent: a panic discards the bytes that are still in
-    // the guest.
+    // The panic comes after the serial line has sent the output, because a panic discards bytes that are still in the
+    // guest.
     let sent = "until grep -qE '^1: .* tx:([7-9]|[1-9][0-9])' /proc/tty/driver/serial; do sleep 0.1; done";
     let output = vm(
         &[],
@@ -168,7 +167,7 @@ fn files_and_folders_reach_the_guest_and_dynamic_binaries_run() {
     fs::create_dir_all(folder.path().join("data/deep")).unwrap();
     fs::write(folder.path().join("data/deep/file"), "content\n").unwrap();
     let data = format!("{}=/data", folder.path().join("data").display());
-    // A binary of this machine, which is dynamic.
+    // getconf is a dynamic binary of this machine.
     let output = vm(
         &["--add", &data, "--add", "/usr/bin/getconf"],
         "cat /data/deep/file && ./getconf PAGE_SIZE",
@@ -218,7 +217,7 @@ fn the_full_flavour_finds_its_disk_too() {
 }
 
 #[test]
-fn modules_are_loaded_with_what_they_need() {
+fn modules_are_loaded_with_their_dependencies() {
     let output = vm(&["--modules", "virtio_net,loop"], "lsmod");
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(stdout(&output).contains("virtio_net"), "{}", stdout(&output));

@@ -1,5 +1,5 @@
-//! Where the ledger could differ from the vmstat counters: pins taken before the start, pins while attaching, pins that
-//! the kernel moves first, a machine that is never quiet; and a second source.
+//! Cases in which the ledger could differ from vmstat: preexisting pins, pins during attaching, pages that the kernel
+//! migrates first, a busy machine. The kernel's own histograms are a second source.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::harness::{Began, Findings, Pinload, Report, kernel_at_least, number, skipped};
+use crate::harness::{Checks, Pinload, Report, Started, kernel_at_least, left_out, number, skipped};
 use crate::hugetlb::Folding;
 use crate::recording::{Recording, end_idle};
 
@@ -18,8 +18,8 @@ use crate::recording::{Recording, end_idle};
 fn preexisting_pins_and_their_releases_are_attributed() {
     end_idle();
     let (pinload, ready) = Pinload::hold("io-uring --pages 64", 1);
-    let mut findings = Findings::default();
-    findings.about("top");
+    let mut checks = Checks::default();
+    checks.about("top");
     let top = Report::from_output(Command::new("pintrace").args([
         "top",
         "--once",
@@ -27,68 +27,68 @@ fn preexisting_pins_and_their_releases_are_attributed() {
         "--interval",
         "200ms",
     ]));
-    top.check(&mut findings);
-    findings.same("preexisting_held", top.balance("preexisting_held"), 64);
-    findings.same("ledger_acquired", top.balance("ledger_acquired"), 0);
+    top.check(&mut checks);
+    checks.same("preexisting_held", top.balance("preexisting_held"), 64);
+    checks.same("ledger_acquired", top.balance("ledger_acquired"), 0);
 
-    findings.about("held since before the recording");
+    checks.about("held since before the recording");
     let recording = Recording::of_ledger("opening");
     let report = recording.settled();
-    report.check(&mut findings);
-    findings.same("preexisting_held", report.balance("preexisting_held"), 64);
-    findings.same("preexisting_released", report.balance("preexisting_released"), 0);
-    findings.same(
+    report.check(&mut checks);
+    checks.same("preexisting_held", report.balance("preexisting_held"), 64);
+    checks.same("preexisting_released", report.balance("preexisting_released"), 0);
+    checks.same(
         "preexisting_attributed",
         report.balance("preexisting_attributed"),
         64,
     );
     let older = number(&ready[0]["pid"]);
-    let shown = |findings: &mut Findings, report: &Report, pages: u64| {
+    let shown = |checks: &mut Checks, report: &Report, pages: u64| {
         let process = report.process(older);
-        findings.same("pages_held", &process["pages_held"], &json!(pages));
-        findings.same("mode", &process["mode"], &json!("scan"));
-        findings.same("comm", &process["comm"], &json!("pinload"));
-        findings.same(
+        checks.same("pages_held", &process["pages_held"], &json!(pages));
+        checks.same("mode", &process["mode"], &json!("scan"));
+        checks.same("comm", &process["comm"], &json!("pinload"));
+        checks.same(
             "subsystems",
             &process["subsystems"],
             &json!({ "io_uring": pages }),
         );
-        findings.same("acquired, which nobody saw", &process["acquired"], &Value::Null);
+        checks.same("acquired, which is unknown", &process["acquired"], &Value::Null);
     };
-    shown(&mut findings, &report, 64);
+    shown(&mut checks, &report, 64);
 
-    findings.about("a newer pin");
+    checks.about("a newer pin");
     let (newer, ready_newer) = Pinload::hold("io-uring --pages 32", 1);
     let report = recording.settled();
-    report.check(&mut findings);
-    findings.same("ledger_held", report.balance("ledger_held"), 32);
-    findings.same(
+    report.check(&mut checks);
+    checks.same("ledger_held", report.balance("ledger_held"), 32);
+    checks.same(
         "pages_held",
         report.figure(number(&ready_newer[0]["pid"]), "pages_held"),
         32,
     );
 
-    findings.about("the preexisting pins released");
+    checks.about("the preexisting pins released");
     pinload.end();
     let report = recording.once("the release", |report| report.balance("preexisting_held") == 0);
-    report.check(&mut findings);
-    findings.same("preexisting_released", report.balance("preexisting_released"), 64);
-    findings.same("ledger_held", report.balance("ledger_held"), 32);
-    shown(&mut findings, &report, 0);
+    report.check(&mut checks);
+    checks.same("preexisting_released", report.balance("preexisting_released"), 64);
+    checks.same("ledger_held", report.balance("ledger_held"), 32);
+    shown(&mut checks, &report, 0);
     newer.end();
-    recording.finish().check(&mut findings);
-    findings.conclude();
+    recording.finish().check(&mut checks);
+    checks.conclude();
 }
 
-/// As many as a test program has descriptors for.
+/// Limited by the number of descriptors of the test program.
 const MOST_HOLDERS: usize = 200;
 
 #[test]
-fn pins_taken_while_it_attaches_are_counted_once() {
+fn pins_taken_during_attaching_are_counted_once() {
     end_idle();
-    let mut findings = Findings::default();
+    let mut checks = Checks::default();
     let mut top = Command::new("pintrace")
-        // With all hooks to attach, more could begin before the first is counted than there are descriptors for.
+        // With the finding hooks, attaching takes long enough to start more holders than there are descriptors.
         .args(["top", "--once", "--json", "--interval", "1s", "--no-findings"])
         .stdout(Stdio::piped())
         .spawn()
@@ -104,39 +104,43 @@ fn pins_taken_while_it_attaches_are_counted_once() {
     let document = serde_json::from_reader(top.stdout.take().unwrap()).unwrap();
     top.wait().unwrap();
     let report = Report { document };
-    report.check(&mut findings);
+    report.check(&mut checks);
     let (older, newer) = (report.balance("preexisting_held"), report.balance("ledger_held"));
     println!(
-        "{} holders; {older} pages were pinned before the start, {newer} since",
+        "{} holders; {older} pages pinned before the start, {newer} pages after it",
         holders.len()
     );
-    findings.holds(older > 0 && newer > 0, "pins on both sides of the start");
-    findings.same("pages beyond whole holders", (older % 16, newer % 16), (0, 0));
-    findings.holds(
+    checks.holds(older > 0 && newer > 0, "pins on both sides of the start");
+    checks.same("pages beyond whole holders", (older % 16, newer % 16), (0, 0));
+    checks.holds(
         older + newer <= 16 * i64::try_from(holders.len()).unwrap(),
-        "no more than were pinned",
+        "no more pages than were pinned",
     );
     for process in report
         .processes()
         .iter()
         .filter(|process| process["pages_held"] != 0)
     {
-        findings.holds(holders.contains_key(&number(&process["pid"])), "a holder of ours");
-        findings.same("pages_held", number(&process["pages_held"]), 16);
+        checks.holds(
+            holders.contains_key(&number(&process["pid"])),
+            "a holder of this test",
+        );
+        checks.same("pages_held", number(&process["pages_held"]), 16);
     }
-    findings.conclude();
+    checks.conclude();
 }
 
 /// Pages that the largest call of `pinload demo` pins or releases.
 const DEMO_CALL: u64 = 1024;
 
-/// On a preemptible kernel a thread may be taken off its CPU inside a program; whatever calls the same program there
-/// meanwhile is skipped by the kernel, which counts it. Then the figures may be short by these calls and no more.
+/// On a preemptible kernel a thread may be preempted inside a BPF program. The kernel skips calls of the same program
+/// on that CPU meanwhile, and counts the skipped calls. The figures may lack these calls and no others.
 #[test]
-fn a_machine_that_is_never_quiet_adds_up_or_counts_the_calls_that_were_not_shown() {
+fn a_busy_machine_adds_up_or_the_skipped_calls_are_counted() {
     let recording = Recording::of_ledger("busy");
-    let mut findings = Findings::default();
-    // Not compared with `preexisting_held`: the release of a pin that was not shown looks like one of a preexisting pin.
+    let mut checks = Checks::default();
+    // `preexisting_held` is not compared: the release of a pin of a skipped call looks like the release of a
+    // preexisting pin.
     let before = recording.settled().balance("vmstat_held");
     let mut demo = Command::new("pinload")
         .args(["demo", "--quiet", "--duration", "2m"])
@@ -144,50 +148,50 @@ fn a_machine_that_is_never_quiet_adds_up_or_counts_the_calls_that_were_not_shown
         .unwrap();
     let start = Instant::now();
     let mut samples = 0;
-    // However slow the machine, some samples; however fast, some time.
+    // At least five samples on a slow machine, at least eight seconds on a fast machine.
     while samples < 5 || start.elapsed() < Duration::from_secs(8) {
         assert!(demo.try_wait().unwrap().is_none(), "the demo has ended");
         let report = recording.settled();
         samples += 1;
-        findings.about(format!("sample {samples}"));
-        // A call may be under way, pinned and not returned, for as long as its thread is kept from the CPU: then the
-        // next sample has it.
+        checks.about(format!("sample {samples}"));
+        // A call that has pinned may not return while its thread waits for a CPU. The next sample has such a call.
         if is_explained(&report) {
-            explained(&report, &mut findings);
+            explained(&report, &mut checks);
         } else {
-            explained(&recording.settled(), &mut findings);
+            explained(&recording.settled(), &mut checks);
         }
     }
     kill_process(Pid::from_child(&demo), Signal::INT).unwrap();
     demo.wait().unwrap();
-    findings.about("afterwards");
+    checks.about("afterwards");
     let report = recording.once("everything to be released", |report| {
         report.balance("vmstat_held") == before
     });
-    let skipped = explained(&report, &mut findings);
-    println!("{skipped} calls were skipped by the kernel and counted");
-    findings.holds(report.processes().len() > 2, "several processes");
+    let skipped = explained(&report, &mut checks);
+    println!("the kernel skipped {skipped} calls, which were counted");
+    checks.holds(report.processes().len() > 2, "several processes");
     let end = recording.finish();
-    if explained(&end, &mut findings) == 0 {
-        end.check(&mut findings);
+    if explained(&end, &mut checks) == 0 {
+        end.check(&mut checks);
     }
-    findings.conclude();
+    checks.conclude();
 }
 
-/// Nothing is lost but calls that the kernel skipped, and these explain what is unaccounted. Gives how many.
-fn explained(report: &Report, findings: &mut Findings) -> u64 {
+/// Checks that only skipped calls were lost, and that the skipped calls explain the unaccounted pages. Returns the
+/// number of skipped calls.
+fn explained(report: &Report, checks: &mut Checks) -> u64 {
     let mut skipped = 0;
     for (reason, count) in report.document["loss"].as_object().unwrap() {
         match reason.as_str() {
             "recursion_missed" => skipped = number(count),
-            // Programs that take stacks or look for findings are skipped like any other; no page is missing then.
+            // Skipped calls of stack programs and finding programs make no page figure wrong.
             "name_unread" | "stack_lost" | "mm_event_missed" => {}
-            _ => findings.same(reason, number(count), 0),
+            _ => checks.same(reason, number(count), 0),
         }
     }
-    findings.holds(
+    checks.holds(
         is_explained(report),
-        "what is unaccounted is explained by skipped calls",
+        "skipped calls explain the unaccounted pages",
     );
     skipped
 }
@@ -198,14 +202,14 @@ fn is_explained(report: &Report) -> bool {
 }
 
 #[test]
-fn pages_that_the_kernel_moves_before_they_stay_pinned_are_told_apart() {
-    const NAME: &str = "pages_that_the_kernel_moves_before_they_stay_pinned_are_told_apart";
+fn pages_that_the_kernel_migrates_before_a_long_term_pin_are_counted_as_gup_retry() {
+    const NAME: &str = "pages_that_the_kernel_migrates_before_a_long_term_pin_are_counted_as_gup_retry";
     let movable = match Movable::make() {
         Ok(movable) => movable,
         Err(why) => return skipped(NAME, &why),
     };
     let recording = Recording::shared();
-    let mut findings = Findings::default();
+    let mut checks = Checks::default();
     let mut moved = 0;
     for words in [
         "io-uring --pages 64",
@@ -217,22 +221,22 @@ fn pages_that_the_kernel_moves_before_they_stay_pinned_are_told_apart() {
         "io-uring --pages 4096 --buffers 4",
     ] {
         if words.contains("hugetlb") && !kernel_at_least(6, 12) {
-            println!("left out: {words}: this kernel finds no huge page elsewhere to move it to");
+            left_out(words, &"this kernel finds no other huge page to migrate to");
             continue;
         }
         let before = recording.settled();
-        let (pinload, ready) = match Pinload::begin(words, 1) {
-            Began::Ready(pinload, mut ready) => (pinload, ready.remove(0)),
-            Began::Unavailable(why) => {
-                println!("left out: {words}: {why}");
+        let (pinload, ready) = match Pinload::start(words, 1) {
+            Started::Ready(pinload, mut ready) => (pinload, ready.remove(0)),
+            Started::Unavailable(why) => {
+                left_out(words, &why);
                 continue;
             }
         };
-        findings.about(words);
+        checks.about(words);
         let report = recording.settled();
-        report.check(&mut findings);
+        report.check(&mut checks);
         let gup_retry = report.balance("gup_retry") - before.balance("gup_retry");
-        println!("{words}: {gup_retry} pages were pinned and dropped first");
+        println!("{words}: {gup_retry} pages were pinned and unpinned first");
         moved += gup_retry;
         let pid = number(&ready["pid"]);
         for (key, figure) in [
@@ -240,28 +244,28 @@ fn pages_that_the_kernel_moves_before_they_stay_pinned_are_told_apart() {
             ("acquired", "acquired"),
             ("released", "released"),
         ] {
-            findings.same(
+            checks.same(
                 figure,
                 report.figure(pid, figure),
                 number(&ready["expected_pins"][key]),
             );
         }
-        findings.holds(pinload.end().success(), "pinload's end");
+        checks.holds(pinload.end().success(), "pinload's end");
         let report = recording.once(words, |report| report.figure(pid, "pages_held") == 0);
-        report.check(&mut findings);
+        report.check(&mut checks);
     }
-    // 5.10 moves pages away from CMA only (`check_and_migrate_cma_pages`), of which Debian's has none.
-    findings.same("whether pages were moved", moved > 0, kernel_at_least(5, 13));
-    recording.finish().check(&mut findings);
+    // 5.10 migrates only pages of CMA (`check_and_migrate_cma_pages`), and Debian's kernel has no CMA.
+    checks.same("pages were migrated", moved > 0, kernel_at_least(5, 13));
+    recording.finish().check(&mut checks);
     drop(movable);
-    findings.conclude();
+    checks.conclude();
 }
 
-/// Blocks of memory in the movable zone, from which long-term pins are moved away.
+/// Memory blocks in the movable zone, from which the kernel migrates pages before a long-term pin.
 struct Movable(Vec<PathBuf>);
 
 impl Movable {
-    /// Turns two blocks of the machine's memory into movable ones.
+    /// Moves two memory blocks of the machine to the movable zone.
     fn make() -> Result<Self, String> {
         let folder = Path::new("/sys/devices/system/memory");
         let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -290,7 +294,7 @@ impl Movable {
 impl Drop for Movable {
     fn drop(&mut self) {
         for state in &self.0 {
-            // A block whose pages are in use stays as it is.
+            // A block with pages in use stays in the movable zone.
             let _ = switch(state, "offline");
             let _ = switch(state, "online_kernel");
             let _ = switch(state, "online");
@@ -298,8 +302,8 @@ impl Drop for Movable {
     }
 }
 
-/// Switches a block of memory. The kernel tries to empty it for as long as no signal comes (`offline_pages`,
-/// mm/memory_hotplug.c), so another process writes, and is ended in time.
+/// Sets the state of a memory block. The kernel tries to empty the block until a signal arrives (`offline_pages`,
+/// mm/memory_hotplug.c), so a child process with a timeout writes the state.
 fn switch(block: &Path, state: &str) -> Result<(), String> {
     let script = r#"echo "$1" > "$0""#;
     let output = Command::new("timeout")
@@ -316,7 +320,7 @@ fn switch(block: &Path, state: &str) -> Result<(), String> {
 }
 
 const TRACING: &str = "/sys/kernel/tracing";
-/// What the exported pin functions return.
+/// The exported pin functions and the type of their return values.
 pub(crate) const RETURNS: [(&str, &str); 6] = [
     ("pin_user_pages", "s64"),
     ("pin_user_pages_fast", "s32"),
@@ -327,14 +331,14 @@ pub(crate) const RETURNS: [(&str, &str); 6] = [
 ];
 
 #[test]
-fn the_kernels_own_kprobe_histograms_show_the_same_for_each_thread() {
-    const NAME: &str = "the_kernels_own_kprobe_histograms_show_the_same_for_each_thread";
-    let mode = match Histograms::make() {
-        Ok(mode) => mode,
+fn the_kernels_kprobe_histograms_agree_for_each_thread() {
+    const NAME: &str = "the_kernels_kprobe_histograms_agree_for_each_thread";
+    let histograms = match Histograms::make() {
+        Ok(histograms) => histograms,
         Err(why) => return skipped(NAME, &why),
     };
-    let recording = Recording::of_ledger("mode");
-    let mut findings = Findings::default();
+    let recording = Recording::of_ledger("histograms");
+    let mut checks = Checks::default();
     for words in [
         "io-uring",
         "io-uring --backing thp --reserve",
@@ -349,26 +353,26 @@ fn the_kernels_own_kprobe_histograms_show_the_same_for_each_thread() {
             .stdout(Stdio::null())
             .status()
             .unwrap();
-        findings.holds(matches!(status.code(), Some(0 | 3)), words);
+        checks.holds(matches!(status.code(), Some(0 | 3)), words);
     }
     let own = recording.pid();
     let report = recording.finish();
-    report.check(&mut findings);
-    let mut sums = mode.sums();
+    report.check(&mut checks);
+    let mut sums = histograms.sums();
     sums.remove(&own);
-    findings.same("acquired by thread", report.acquired_by_thread(), sums);
-    findings.holds(report.balance("ledger_acquired") > 0, "pins");
-    findings.conclude();
+    checks.same("acquired by thread", report.acquired_by_thread(), sums);
+    checks.holds(report.balance("ledger_acquired") > 0, "pins");
+    checks.conclude();
 }
 
-/// The kernel's functions that can be traced.
+/// Returns the kernel functions that can be traced.
 pub(crate) fn traceable() -> BTreeSet<String> {
     let list = fs::read_to_string(format!("{TRACING}/available_filter_functions")).unwrap();
     let names = list.lines().filter_map(|line| line.split(' ').next());
     names.map(str::to_owned).collect()
 }
 
-/// Sums of what the pin functions return, by thread, kept by the kernel's tracing.
+/// Sums of the return values of the pin functions, by thread, in hist triggers of the kernel's tracing.
 struct Histograms(Vec<&'static str>);
 
 impl Histograms {
@@ -424,12 +428,12 @@ fn append(file: &str, text: &str) -> Result<(), String> {
         .map_err(|error| format!("{file}: {error}"))
 }
 
-/// Every kind of memory: what was pinned before the start is the right process's, and so is its release, one by one.
+/// Preexisting pins on every kind of memory, and their releases one by one, are attributed to the right process.
 #[test]
-fn preexisting_pins_are_of_their_process_until_they_are_released() {
-    let mut findings = Findings::default();
+fn preexisting_pins_are_attributed_to_their_process_until_their_release() {
+    let mut checks = Checks::default();
     let mut older = Vec::new();
-    // Where the kernel can.
+    // Some kernels cannot fold struct pages.
     let folding = Folding::set(true).ok();
     for (kind, backing) in [
         ("io-uring", "small"),
@@ -438,15 +442,15 @@ fn preexisting_pins_are_of_their_process_until_they_are_released() {
         ("af-xdp", "hugetlb"),
     ] {
         let words = format!("{kind} --backing {backing} --pages 48 --reserve");
-        match Pinload::begin(&words, 1) {
-            Began::Ready(pinload, ready) => older.push((words, pinload, ready[0].clone())),
-            Began::Unavailable(why) => println!("left out: {words}: {why}"),
+        match Pinload::start(&words, 1) {
+            Started::Ready(pinload, ready) => older.push((words, pinload, ready[0].clone())),
+            Started::Unavailable(why) => left_out(&words, &why),
         }
     }
-    // Who registered is dead: the pins are of who has the ring open.
+    // The registering process is dead: the pins belong to the process that has the ring open.
     let words = "io-uring --shared-ring --release kill";
     let (mut pinload, ready) = Pinload::hold(words, 1);
-    pinload.go_on();
+    pinload.pass_gate();
     while pinload.line().is_some_and(|line| line["event"] != "outlived") {}
     let mut line = ready[0].clone();
     line["pid"] = line["ring_owner_pid"].clone();
@@ -456,34 +460,34 @@ fn preexisting_pins_are_of_their_process_until_they_are_released() {
     let mut left: u64 = older.iter().map(|(_, _, line)| held(line)).sum();
     for (words, pinload, line) in older {
         let pid = number(&line["pid"]);
-        findings.about(format!("{words}, held"));
+        checks.about(format!("{words}, held"));
         let report = recording.settled();
-        report.check(&mut findings);
-        findings.same(
+        report.check(&mut checks);
+        checks.same(
             "preexisting_attributed",
             report.balance("preexisting_attributed"),
             i64::try_from(left).unwrap(),
         );
-        findings.same(
+        checks.same(
             "preexisting_held",
             report.balance("preexisting_held"),
             i64::try_from(left).unwrap(),
         );
-        findings.same("pages_held", report.figure(pid, "pages_held"), held(&line));
-        findings.about(format!("{words}, released"));
+        checks.same("pages_held", report.figure(pid, "pages_held"), held(&line));
+        checks.about(format!("{words}, released"));
         pinload.end();
         left -= held(&line);
         let report = recording.once("the release", |report| report.figure(pid, "pages_held") == 0);
-        report.check(&mut findings);
-        findings.same(
+        report.check(&mut checks);
+        checks.same(
             "preexisting_held",
             report.balance("preexisting_held"),
             i64::try_from(left).unwrap(),
         );
     }
     let report = recording.finish();
-    report.check(&mut findings);
-    findings.same("reconciled", report.balance("reconciled"), 0);
+    report.check(&mut checks);
+    checks.same("reconciled", report.balance("reconciled"), 0);
     drop(folding);
-    findings.conclude();
+    checks.conclude();
 }

@@ -1,4 +1,5 @@
-//! Running bpftrace, which sums by thread what the pin functions return, and what the unpin functions are asked to let go.
+//! bpftrace as a process: it sums the pages that the pin functions return, by thread, and the pages that the unpin
+//! functions release.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -9,9 +10,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::balance::{RETURNS, traceable};
-use crate::harness::{eventually, number};
+use crate::harness::{number, wait_for};
 
-/// How many pages a call of each exported unpin function lets go. Without `make_dirty` the third calls the second.
+/// The exported unpin functions, a condition, and the pages that a call releases. Without `make_dirty`,
+/// `unpin_user_pages_dirty_lock` calls `unpin_user_pages`.
 const RELEASES: [(&str, &str, &str); 7] = [
     ("unpin_user_page", "", "1"),
     ("unpin_user_pages", "", "arg1"),
@@ -22,30 +24,30 @@ const RELEASES: [(&str, &str, &str); 7] = [
     ("unpin_user_folio", "", "arg1"),
 ];
 
-/// What bpftrace has seen.
+/// The sums of bpftrace.
 pub(crate) struct Sums {
-    /// Pages by thread.
+    /// Pages acquired, by thread.
     pub(crate) acquired: BTreeMap<u64, u64>,
-    /// Pages released, by all threads together.
+    /// Pages released, by all threads.
     pub(crate) released: u64,
     /// Calls that the kernel did not show to bpftrace.
     pub(crate) missed: u64,
 }
 
-/// bpftrace under way.
+/// A running bpftrace.
 pub(crate) struct Bpftrace {
     process: Child,
     output: PathBuf,
-    /// Kind and function of each probe, as the kernel lists them.
+    /// Kind and function of each probe, as in the kernel's list.
     probes: Vec<(char, &'static str)>,
 }
 
 impl Bpftrace {
-    /// Starts it; everything is attached when this returns.
+    /// Starts bpftrace and waits until all its probes are attached.
     pub(crate) fn attach() -> Self {
-        let questions = questions();
+        let script_lines = script_lines();
         let mut script = "BEGIN { printf(\"attached\\n\"); }\n".to_owned();
-        script.extend(questions.iter().map(|(line, ..)| line.as_str()));
+        script.extend(script_lines.iter().map(|(line, ..)| line.as_str()));
         let output = PathBuf::from("/tmp/bpftrace.json");
         let process = Command::new("bpftrace")
             .args(["-f", "json", "-e", &script])
@@ -54,41 +56,41 @@ impl Bpftrace {
             .stderr(File::create(output.with_extension("log")).unwrap())
             .spawn()
             .unwrap();
-        let probes = questions.iter().map(|(_, kind, function)| (*kind, *function));
-        let mut mode = Self {
+        let probes = script_lines.iter().map(|(_, kind, function)| (*kind, *function));
+        let mut bpftrace = Self {
             process,
             output,
             probes: probes.collect(),
         };
-        eventually(&"bpftrace to attach", || {
-            let ended = mode.process.try_wait().unwrap();
-            assert!(ended.is_none(), "{ended:?}: {}", mode.said());
-            // It prints only once all is attached, whatever asked for it.
-            let begun = mode.lines().any(|line| line["data"] == "attached\n");
+        wait_for("bpftrace to attach", || {
+            let ended = bpftrace.process.try_wait().unwrap();
+            assert!(ended.is_none(), "{ended:?}: {}", bpftrace.output_so_far());
+            // bpftrace prints only after all probes are attached.
+            let begun = bpftrace.lines().any(|line| line["data"] == "attached\n");
             begun.then_some(())
         });
-        assert!(mode.is_attached(), "{}", mode.said());
-        mode
+        assert!(bpftrace.is_attached(), "{}", bpftrace.output_so_far());
+        bpftrace
     }
 
-    /// Ends it as a terminal would, and reads its sums.
+    /// Ends bpftrace with SIGINT and reads its sums.
     pub(crate) fn detach(mut self) -> Sums {
         let missed = self.missed();
-        // It overlooks a signal that comes while it is not waiting for one (`poll_perf_events` of 0.17), and one that
-        // comes after it has detached would end it before it prints.
-        eventually(&"bpftrace to detach", || {
+        // bpftrace misses a signal that arrives outside `poll_perf_events` (0.17). A signal that arrives after the
+        // detach would end bpftrace before it prints.
+        wait_for("bpftrace to detach", || {
             let attached = self.is_attached();
             if attached {
                 kill_process(Pid::from_child(&self.process), Signal::INT).unwrap();
             }
             (!attached).then_some(())
         });
-        let status = eventually(&"bpftrace to end", || self.process.try_wait().unwrap());
-        assert!(status.success(), "{status}: {}", self.said());
+        let status = wait_for("bpftrace to end", || self.process.try_wait().unwrap());
+        assert!(status.success(), "{status}: {}", self.output_so_far());
         let map = |name: &str| {
             let mut maps = self.lines().filter(|line| line["type"] == "map");
             maps.find_map(|line| line["data"].get(name).cloned())
-                .unwrap_or_else(|| panic!("no {name}: {}", self.said()))
+                .unwrap_or_else(|| panic!("no {name}: {}", self.output_so_far()))
         };
         let acquired = map("@acquired");
         let acquired = acquired.as_object().unwrap().iter();
@@ -101,7 +103,7 @@ impl Bpftrace {
         }
     }
 
-    /// Calls for which the kernel skipped a program of bpftrace, as the fdinfo of these programs has it
+    /// Returns the number of calls for which the kernel skipped a program of bpftrace, from the fdinfo of the programs
     /// (`bpf_prog_show_fdinfo`, kernel/bpf/syscall.c). `trace_call_bpf` (kernel/trace/bpf_trace.c) skips each program while
     /// a thread of that CPU is inside a system call on a hash map, also a thread that was preempted there.
     fn missed(&self) -> u64 {
@@ -116,14 +118,14 @@ impl Bpftrace {
             .sum()
     }
 
-    /// Whether the kernel has all of its probes.
+    /// Returns true if the kernel has all probes of bpftrace.
     fn is_attached(&self) -> bool {
         let list = fs::read_to_string("/sys/kernel/debug/kprobes/list").unwrap();
         let mut probes = self.probes.iter();
         probes.all(|(kind, function)| is_probed(&list, *kind, function))
     }
 
-    /// What it has printed so far, an object a line.
+    /// Returns the output so far, one object per line.
     fn lines(&self) -> impl Iterator<Item = Value> {
         let text = fs::read_to_string(&self.output).unwrap();
         let lines: Vec<_> = text
@@ -133,7 +135,7 @@ impl Bpftrace {
         lines.into_iter()
     }
 
-    fn said(&self) -> String {
+    fn output_so_far(&self) -> String {
         let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
         read(&self.output) + &read(&self.output.with_extension("log"))
     }
@@ -141,14 +143,14 @@ impl Bpftrace {
 
 impl Drop for Bpftrace {
     fn drop(&mut self) {
-        // Without effect on one that has ended.
+        // No effect on a process that has ended.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// What bpftrace is asked on this kernel, a line for each function, and the probe that the kernel then has there.
-fn questions() -> Vec<(String, char, &'static str)> {
+/// Returns the lines of the script for this kernel, one for each function, with the kind and function of the probe.
+fn script_lines() -> Vec<(String, char, &'static str)> {
     let traceable = traceable();
     let pins = RETURNS.into_iter().map(|(function, width)| {
         let int = if width == "s32" { "int32" } else { "int64" };
@@ -169,7 +171,7 @@ fn questions() -> Vec<(String, char, &'static str)> {
         .collect()
 }
 
-/// Whether the kernel's list of probes has one of this kind at the beginning of this function.
+/// Returns true if the kernel's list of probes has a probe of a kind at the beginning of a function.
 fn is_probed(list: &str, kind: char, function: &str) -> bool {
     // ffffffff8132b2c4  r  pin_user_pages_fast+0x4    [FTRACE]
     list.lines().any(|line| {

@@ -1,4 +1,4 @@
-//! `pintrace check` with pinload's scenarios as the command: what fails, what passes, and what the report says.
+//! `pintrace check` with pinload's scenarios as the command: exit codes and reports.
 
 use std::fs;
 
@@ -6,21 +6,21 @@ use serde_json::Value;
 
 use super::robust_kit::{Before, Ended, path, pintrace};
 
-/// Checks a scenario.
+/// Runs `pintrace check` on a scenario.
 fn check(options: &[&str], scenario: &str) -> Ended {
     let command = ["--", "pinload", "scenario", scenario];
     pintrace(&[&["check"], options, &command].concat())
 }
 
 #[test]
-fn a_buffer_that_is_unmapped_while_pinned_fails_unless_that_is_allowed() {
+fn unmapping_a_pinned_buffer_fails_unless_it_is_allowed() {
     let before = Before::now();
     let report = path("report.json");
     let words = ["--format", "json", "--report-file", report.to_str().unwrap()];
     let ended = check(&words, "unmap-remap");
-    assert_eq!(ended.code, 4, "{}", ended.said);
+    assert_eq!(ended.code, 4, "{}", ended.stderr);
     for part in ["check failed", "mapping-touched", "munmap", "pinload"] {
-        assert!(ended.said.contains(part), "{part}: {}", ended.said);
+        assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
     }
     let json: Value = serde_json::from_str(&fs::read_to_string(&report).unwrap()).unwrap();
     assert_eq!(
@@ -35,43 +35,47 @@ fn a_buffer_that_is_unmapped_while_pinned_fails_unless_that_is_allowed() {
     before.assert_nothing_is_left();
 
     let allowed = path("allow.toml");
-    let text = "[[allow]]\nkind = 'mapping-touched'\ncomm = 'pinload'\nreason = 'that is what it is for'\n\n\
-                [[allow]]\ncomm = 'nobody'\nreason = 'long gone'\n";
+    let text = "[[allow]]\nkind = 'mapping-touched'\ncomm = 'pinload'\nreason = 'the scenario unmaps on purpose'\n\n \
+                [[allow]]\ncomm = 'nobody'\nreason = 'obsolete'\n";
     fs::write(&allowed, text).unwrap();
     let ended = check(&["--allow", allowed.to_str().unwrap()], "unmap-remap");
-    assert_eq!(ended.code, 0, "{}", ended.said);
-    for part in ["check passed", "that is what it is for", ":6: matches no finding"] {
-        assert!(ended.said.contains(part), "{part}: {}", ended.said);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    for part in [
+        "check passed",
+        "the scenario unmaps on purpose",
+        ":6: matches no finding",
+    ] {
+        assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
     }
 }
 
 #[test]
-fn what_does_no_harm_passes_with_the_commands_own_code() {
+fn a_command_without_findings_passes_and_gives_its_exit_code() {
     let ended = check(&[], "quiet-unmap");
-    assert_eq!(ended.code, 0, "{}", ended.said);
-    assert!(ended.said.contains("check passed"), "{}", ended.said);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(ended.stderr.contains("check passed"), "{}", ended.stderr);
     for (script, code) in [("exit 7", 7), ("kill -9 $$", 137)] {
         let ended = pintrace(&["check", "--", "sh", "-c", script]);
-        assert_eq!(ended.code, code, "{}", ended.said);
+        assert_eq!(ended.code, code, "{}", ended.stderr);
     }
     let ended = pintrace(&["check", "--", "/no/such/command"]);
-    assert_eq!(ended.code, 127, "{}", ended.said);
+    assert_eq!(ended.code, 127, "{}", ended.stderr);
 }
 
 #[test]
-fn a_note_fails_where_its_kind_is_named() {
+fn a_note_fails_if_fail_on_names_its_kind() {
     let ended = check(&["--fail-on", "fork-copied-pinned"], "fork-write-parent");
-    assert_eq!(ended.code, 4, "{}", ended.said);
+    assert_eq!(ended.code, 4, "{}", ended.stderr);
     assert!(
-        ended.said.contains("FAILS    note fork-copied-pinned"),
+        ended.stderr.contains("FAILS    note fork-copied-pinned"),
         "{}",
-        ended.said
+        ended.stderr
     );
     let ended = check(&["--fail-on", "pin-outlives-mm"], "fork-write-parent");
-    assert_eq!(ended.code, 0, "{}", ended.said);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert!(
-        ended.said.contains("listed   note fork-copied-pinned"),
+        ended.stderr.contains("listed   note fork-copied-pinned"),
         "{}",
-        ended.said
+        ended.stderr
     );
 }

@@ -1,8 +1,8 @@
-//! Every kind of pin on every kind of memory: the figures are those of pinload, and of the kernel's vmstat counters.
+//! Every kind of pin on every kind of memory: the figures must agree with pinload and with vmstat.
 
 use serde_json::Value;
 
-use crate::harness::{Began, Findings, HUGE, PAGE, Pinload, Report, expected, number, skipped};
+use crate::harness::{Checks, HUGE, PAGE, Pinload, Report, Started, expected, left_out, number, skipped};
 use crate::hugetlb::Folding;
 use crate::recording::Recording;
 
@@ -33,12 +33,12 @@ fn every_kind_on_hugetlb_pages_is_counted_exactly() {
     every_kind("hugetlb", 64);
 }
 
-/// Each page of folded struct pages begins with what looks like a head.
+/// In a folded vmemmap, each page of struct pages begins with an entry that looks like a head page.
 #[test]
 fn every_kind_on_hugetlb_pages_with_folded_struct_pages_is_counted_exactly() {
     const NAME: &str = "every_kind_on_hugetlb_pages_with_folded_struct_pages_is_counted_exactly";
     match Folding::set(true) {
-        // All 512 struct pages: what is folded comes by.
+        // All 512 struct pages, so that the folded part is read too.
         Ok(_folding) => every_kind("hugetlb", 512),
         Err(why) => skipped(NAME, &why),
     }
@@ -46,36 +46,36 @@ fn every_kind_on_hugetlb_pages_with_folded_struct_pages_is_counted_exactly() {
 
 fn every_kind(backing: &str, pages: u64) {
     let recording = Recording::shared();
-    let mut findings = Findings::default();
+    let mut checks = Checks::default();
     for (kind, subsystem) in KINDS {
         let words = format!("{kind} --backing {backing} --pages {pages} --reserve");
-        let (pinload, ready) = match Pinload::begin(&words, 1) {
-            Began::Ready(pinload, mut ready) => (pinload, ready.remove(0)),
-            Began::Unavailable(why) => {
-                println!("left out: {words}: {why}");
+        let (pinload, ready) = match Pinload::start(&words, 1) {
+            Started::Ready(pinload, mut ready) => (pinload, ready.remove(0)),
+            Started::Unavailable(why) => {
+                left_out(&words, &why);
                 continue;
             }
         };
-        findings.about(format!("{words}, held"));
+        checks.about(format!("{words}, held"));
         let report = recording.settled();
-        report.check(&mut findings);
-        check_held(&report, &ready, subsystem, &mut findings);
+        report.check(&mut checks);
+        check_held(&report, &ready, subsystem, &mut checks);
         let pid = number(&ready["pid"]);
-        findings.holds(pinload.end().success(), "pinload's end");
-        findings.about(format!("{words}, released"));
+        checks.holds(pinload.end().success(), "pinload's end");
+        checks.about(format!("{words}, released"));
         let report = recording.once(&words, |report| report.figure(pid, "pages_held") == 0);
-        report.check(&mut findings);
-        check_released(&report, &ready, &mut findings);
+        report.check(&mut checks);
+        check_released(&report, &ready, &mut checks);
     }
     let report = recording.finish();
-    findings.about("at the end");
-    report.check(&mut findings);
-    findings.same("balance.ledger_held", report.balance("ledger_held"), 0);
-    findings.conclude();
+    checks.about("at the end");
+    report.check(&mut checks);
+    checks.same("balance.ledger_held", report.balance("ledger_held"), 0);
+    checks.conclude();
 }
 
-/// What the holder of a `ready` line is to be shown with while it holds.
-fn check_held(report: &Report, ready: &Value, subsystem: &str, findings: &mut Findings) {
+/// Checks the figures of the holder of a `ready` line while it holds pins.
+fn check_held(report: &Report, ready: &Value, subsystem: &str, checks: &mut Checks) {
     let pid = number(&ready["pid"]);
     for (key, figure) in [
         ("held", "pages_held"),
@@ -83,7 +83,7 @@ fn check_held(report: &Report, ready: &Value, subsystem: &str, findings: &mut Fi
         ("released", "released"),
     ] {
         if let Some(pins) = expected(ready, key) {
-            findings.same(figure, report.figure(pid, figure), pins);
+            checks.same(figure, report.figure(pid, figure), pins);
         }
     }
     let process = report.process(pid);
@@ -91,49 +91,49 @@ fn check_held(report: &Report, ready: &Value, subsystem: &str, findings: &mut Fi
         return;
     }
     let held = report.figure(pid, "pages_held");
-    // What lasts beyond a call is long-term, on every kernel here.
-    findings.same(
+    // On every tested kernel, pins that outlast a call are long-term pins.
+    checks.same(
         "longterm_pages_held",
         report.figure(pid, "longterm_pages_held"),
         held,
     );
-    findings.same(
+    checks.same(
         "bytes_held",
         report.figure(pid, "bytes_held"),
         bytes_kept(ready, held),
     );
-    findings.same("comm", process["comm"].as_str(), Some("pinload"));
-    findings.same("ended", process["ended"].is_null(), true);
+    checks.same("comm", process["comm"].as_str(), Some("pinload"));
+    checks.same("ended", process["ended"].is_null(), true);
     let subsystems = process["subsystems"].as_object().unwrap();
     let names: Vec<_> = subsystems.keys().map(String::as_str).collect();
-    findings.same("subsystems", names, vec![subsystem]);
-    findings.same(
+    checks.same("subsystems", names, vec![subsystem]);
+    checks.same(
         "pages of the subsystem",
         process["subsystems"][subsystem].as_u64(),
         Some(held),
     );
-    check_extents(process, ready, held, findings);
+    check_extents(process, ready, held, checks);
 }
 
-/// The pages lie where pinload put them.
-fn check_extents(process: &Value, ready: &Value, held: u64, findings: &mut Findings) {
+/// Checks the addresses of the pages.
+fn check_extents(process: &Value, ready: &Value, held: u64, checks: &mut Checks) {
     let extents = process["extents_held"].as_array().unwrap();
     let sum: u64 = extents.iter().map(|extent| number(&extent["pages_held"])).sum();
-    findings.same("pages in extents", sum, held);
+    checks.same("pages in extents", sum, held);
     if held == 0 {
         return;
     }
     let lowest = extents.iter().map(|extent| hexadecimal(&extent["address"])).min();
-    // The address of a pin on a file is the place in the file.
+    // The address of a pin on a file is the offset in the file.
     let address = if ready["kind"] == "udmabuf" {
         0
     } else {
         hexadecimal(&ready["address"])
     };
-    findings.same("address", lowest, Some(address));
+    checks.same("address", lowest, Some(address));
 }
 
-/// What small or huge pages the pins keep in place.
+/// Returns the bytes of the small or huge pages that the pins keep in place.
 fn bytes_kept(ready: &Value, held: u64) -> u64 {
     match ready["backing"].as_str() {
         _ if held == 0 => 0,
@@ -142,15 +142,15 @@ fn bytes_kept(ready: &Value, held: u64) -> u64 {
     }
 }
 
-/// What it is to be shown with once it has ended.
-fn check_released(report: &Report, ready: &Value, findings: &mut Findings) {
+/// Checks the figures of the holder of a `ready` line after its release.
+fn check_released(report: &Report, ready: &Value, checks: &mut Checks) {
     let pid = number(&ready["pid"]);
     if let Some(pins) = expected(ready, "acquired") {
-        findings.same("acquired", report.figure(pid, "acquired"), pins);
-        findings.same("released", report.figure(pid, "released"), pins);
+        checks.same("acquired", report.figure(pid, "acquired"), pins);
+        checks.same("released", report.figure(pid, "released"), pins);
     }
     for key in ["pages_held", "bytes_held", "longterm_pages_held", "extents"] {
-        findings.same(key, report.figure(pid, key), 0);
+        checks.same(key, report.figure(pid, key), 0);
     }
 }
 
@@ -162,28 +162,28 @@ fn hexadecimal(value: &Value) -> u64 {
 fn a_large_registration_in_one_call_is_exact() {
     let recording = Recording::shared();
     let (pinload, ready) = Pinload::hold("io-uring --pages 65536", 1);
-    let mut findings = Findings::default();
-    findings.about("held");
+    let mut checks = Checks::default();
+    checks.about("held");
     let report = recording.settled();
-    report.check(&mut findings);
-    check_held(&report, &ready[0], "io_uring", &mut findings);
-    findings.same(
+    report.check(&mut checks);
+    check_held(&report, &ready[0], "io_uring", &mut checks);
+    checks.same(
         "pages_held",
         report.figure(number(&ready[0]["pid"]), "pages_held"),
         65536,
     );
     pinload.end();
-    findings.about("released");
+    checks.about("released");
     let report = recording.finish();
-    report.check(&mut findings);
-    check_released(&report, &ready[0], &mut findings);
-    findings.conclude();
+    report.check(&mut checks);
+    check_released(&report, &ready[0], &mut checks);
+    checks.conclude();
 }
 
 #[test]
-fn pages_that_the_pin_itself_faults_in_and_zero_pages_are_counted_as_vmstat_counts_them() {
+fn untouched_pages_and_zero_pages_are_counted_as_vmstat_counts_them() {
     let recording = Recording::shared();
-    let mut findings = Findings::default();
+    let mut checks = Checks::default();
     for words in [
         "direct-write --zero-page",
         "direct-write --zero-page --backing thp",
@@ -199,16 +199,16 @@ fn pages_that_the_pin_itself_faults_in_and_zero_pages_are_counted_as_vmstat_coun
         "io-uring --untouched --backing thp",
     ] {
         let before = recording.settled();
-        let (pinload, ready) = match Pinload::begin(&format!("{words} --reserve"), 1) {
-            Began::Ready(pinload, mut ready) => (pinload, ready.remove(0)),
-            Began::Unavailable(why) => {
-                println!("left out: {words}: {why}");
+        let (pinload, ready) = match Pinload::start(&format!("{words} --reserve"), 1) {
+            Started::Ready(pinload, mut ready) => (pinload, ready.remove(0)),
+            Started::Unavailable(why) => {
+                left_out(words, &why);
                 continue;
             }
         };
-        findings.about(words);
+        checks.about(words);
         let report = recording.settled();
-        report.check(&mut findings);
+        report.check(&mut checks);
         let pid = number(&ready["pid"]);
         for (key, figure) in [
             ("held", "pages_held"),
@@ -216,22 +216,22 @@ fn pages_that_the_pin_itself_faults_in_and_zero_pages_are_counted_as_vmstat_coun
             ("released", "released"),
         ] {
             if let Some(pins) = expected(&ready, key) {
-                findings.same(figure, report.figure(pid, figure), pins);
+                checks.same(figure, report.figure(pid, figure), pins);
             }
         }
-        // Where pinload does not know, the vmstat counters do.
+        // The vmstat counters give the number of pins in all cases, pinload only in some.
         let vmstat = |key| report.balance(key) - before.balance(key);
         let pinned = vmstat("vmstat_acquired") - vmstat("gup_retry");
-        findings.same(
+        checks.same(
             "acquired",
             i64::try_from(report.figure(pid, "acquired")).unwrap(),
             pinned,
         );
-        findings.holds(pinload.end().success(), "pinload's end");
+        checks.holds(pinload.end().success(), "pinload's end");
         recording
             .once(words, |report| report.figure(pid, "pages_held") == 0)
-            .check(&mut findings);
+            .check(&mut checks);
     }
-    recording.finish().check(&mut findings);
-    findings.conclude();
+    recording.finish().check(&mut checks);
+    checks.conclude();
 }

@@ -1,4 +1,4 @@
-//! The page of `pintrace doctor`, on a kernel with which nothing is wrong, and on one whose JIT is off.
+//! The text of `pintrace doctor`, on a kernel without problems and on a kernel with the JIT off.
 
 use std::fs;
 
@@ -9,29 +9,34 @@ use crate::robust_kit::{Before, pintrace};
 #[test]
 fn the_text_has_a_line_for_each_hook_and_no_problem() {
     let ended = pintrace(&["doctor"]);
-    assert_eq!(ended.code, 0, "{}{}", ended.out, ended.said);
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
     assert!(
-        ended.out.starts_with(&format!("kernel   {} (", release())),
+        ended.stdout.starts_with(&format!("kernel   {} (", release())),
         "{}",
-        ended.out
+        ended.stdout
     );
     assert!(
-        ended.out.contains("trace    pins and releases can be traced"),
+        ended.stdout.contains("trace    pins and releases can be traced"),
         "{}",
-        ended.out
+        ended.stdout
     );
-    assert!(!ended.out.contains("problem"), "{}", ended.out);
-    let starts = |word: &str| ended.out.lines().any(|line| line.starts_with(word));
+    assert!(!ended.stdout.contains("problem"), "{}", ended.stdout);
+    let starts = |word: &str| ended.stdout.lines().any(|line| line.starts_with(word));
     assert!(starts("pin_user_pages_fast ") && starts("unpin_user_pages ") && starts("sched_process_exit "));
     let lost = ended
-        .out
+        .stdout
         .lines()
         .filter(|line| line.starts_with("    lost  "))
         .count();
-    assert_eq!(lost, ended.out.matches("kretprobe").count(), "{}", ended.out);
+    assert_eq!(
+        lost,
+        ended.stdout.matches("kretprobe").count(),
+        "{}",
+        ended.stdout
+    );
 }
 
-/// The JIT off as long as it lives.
+/// Keeps the BPF JIT off until dropped.
 struct WithoutJit;
 
 impl WithoutJit {
@@ -50,8 +55,8 @@ impl Drop for WithoutJit {
 }
 
 #[test]
-fn without_the_jit_doctor_names_the_remedy_and_memory_can_be_scanned() {
-    const NAME: &str = "without_the_jit_doctor_names_the_remedy_and_memory_can_be_scanned";
+fn without_the_jit_doctor_names_the_remedy_and_scan_still_works() {
+    const NAME: &str = "without_the_jit_doctor_names_the_remedy_and_scan_still_works";
     let before = Before::now();
     let without = match WithoutJit::begin() {
         Ok(without) => without,
@@ -61,16 +66,16 @@ fn without_the_jit_doctor_names_the_remedy_and_memory_can_be_scanned() {
     let scan = pintrace(&["scan", "--json"]);
     drop(without);
     // Memory can be scanned, and pins cannot be traced.
-    assert_eq!(doctor.code, 4, "{}{}", doctor.out, doctor.said);
+    assert_eq!(doctor.code, 4, "{}{}", doctor.stdout, doctor.stderr);
     for part in [
         "trace    pins cannot be traced: the kernel refused the hooks below",
         "scan     memory can be scanned",
         "remedy sysctl net.core.bpf_jit_enable=1",
-        // What is refused is what the programs need at least, and not what only makes them faster.
+        // The shown refusal is the refusal of the minimal programs, not of an optimized variant.
         "callbacks are not allowed in non-JITed programs",
     ] {
-        assert!(doctor.out.contains(part), "no {part:?} in {}", doctor.out);
+        assert!(doctor.stdout.contains(part), "no {part:?} in {}", doctor.stdout);
     }
-    assert_eq!(scan.code, 0, "{}", scan.said);
+    assert_eq!(scan.code, 0, "{}", scan.stderr);
     before.assert_nothing_is_left();
 }

@@ -1,5 +1,5 @@
-//! Findings: pinload plays a scenario, says by itself what happened to the pinned pages, and pintrace must have found
-//! just that. What was found is held against the table of docs/findings.md as well (`cargo xtask findings` makes it).
+//! Findings: pinload plays a scenario and prints the findings to expect, and pintrace must report exactly these. The
+//! findings must also agree with the table of docs/findings.md, which `cargo xtask findings` makes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,13 +7,13 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::harness::{Findings, Report, is_preemptible, kernel_at_least, number, skipped};
+use super::harness::{Checks, Report, is_preemptible, kernel_at_least, left_out, number, skipped};
 use super::recording::Recording;
 
-/// What `cargo xtask findings` has seen, by kernel series and scenario.
+/// The results of `cargo xtask findings`, by kernel series and scenario.
 const TABLE: &str = include_str!("../fixtures/findings.json");
 
-/// A finding, as both sides tell it.
+/// A finding, as both pinload and pintrace print it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Claim {
     kind: String,
@@ -28,7 +28,7 @@ impl Claim {
     fn read(value: &Value, touch: &Value) -> Self {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let kind = text(&value["kind"]);
-        // Of short-term pins no address is known.
+        // The addresses of short-term pins are unknown.
         let address = match kind.as_str() {
             "undeclared-longterm" => String::new(),
             _ => text(&value["address"]),
@@ -44,7 +44,7 @@ impl Claim {
     }
 }
 
-/// As it stands in the table: the same on every run.
+/// The text in the table, equal on every run.
 impl fmt::Display for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.kind)?;
@@ -55,16 +55,16 @@ impl fmt::Display for Claim {
     }
 }
 
-/// What came of a scenario.
+/// A scenario that pinload has played.
 struct Played {
     pids: Vec<u64>,
     expected: Vec<Claim>,
-    /// Windows expected, by cause.
+    /// Expected flush windows, by cause.
     windows: BTreeMap<String, u64>,
 }
 
-/// Plays a scenario; `None` if this kernel does not offer it.
-fn play(words: &str) -> Option<Played> {
+/// Plays a scenario; returns the reason if this kernel does not offer the scenario.
+fn play(words: &str) -> Result<Played, String> {
     let output = Command::new("pinload")
         .arg("scenario")
         .args(words.split_whitespace())
@@ -73,11 +73,7 @@ fn play(words: &str) -> Option<Played> {
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     if output.status.code() == Some(3) {
-        skipped(
-            &format!("findings: {words}"),
-            &text.lines().last().unwrap_or_default(),
-        );
-        return None;
+        return Err(text.lines().last().unwrap_or_default().to_owned());
     }
     assert!(
         output.status.success(),
@@ -106,7 +102,7 @@ fn play(words: &str) -> Option<Played> {
         .collect();
     let mut pids: Vec<_> = lines.iter().filter_map(|line| line["pid"].as_u64()).collect();
     pids.extend(lines.iter().filter_map(|line| line["child_pid"].as_u64()));
-    Some(Played {
+    Ok(Played {
         pids,
         expected: claims,
         windows,
@@ -114,13 +110,13 @@ fn play(words: &str) -> Option<Played> {
 }
 
 impl Played {
-    /// Everything found about pinload's processes, but for what depends on who comes first.
+    /// Returns the findings on pinload's processes, without the findings in flush windows, which depend on timing.
     fn found(&self, report: &Report) -> Vec<Claim> {
         let findings = report.document["findings"].as_array().unwrap().iter();
         let mut found: Vec<_> = findings
             .filter(|finding| self.pids.contains(&number(&finding["pid"])))
             .filter(|finding| !finding["kind"].as_str().unwrap().ends_with("-flush-window"))
-            // What may have been is no claim.
+            // Uncertain findings are not compared.
             .filter(|finding| finding["certain"] == true)
             .map(|finding| {
                 let touch = finding["trigger"].get("operation").unwrap_or(&Value::Null);
@@ -131,7 +127,7 @@ impl Played {
         found
     }
 
-    /// Windows counted of pinload's processes.
+    /// Returns the number of flush windows of pinload's processes.
     fn counted(&self, report: &Report, cause: &str) -> u64 {
         let windows = report.document["windows"].as_array().unwrap().iter();
         let own =
@@ -140,50 +136,59 @@ impl Played {
     }
 }
 
-/// The series of the running kernel, such as `6.12`.
+/// Returns the series of the running kernel, such as `6.12`.
 fn series() -> String {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let mut numbers = release.split('.');
     format!("{}.{}", numbers.next().unwrap(), numbers.next().unwrap())
 }
 
-/// Plays all beside a recording, compares, and prints what `cargo xtask findings` collects.
+/// Plays scenarios during a recording, compares the findings, and prints the lines that `cargo xtask findings`
+/// collects.
 fn check(scenarios: &[&str]) {
     let recording = Recording::shared();
     let played = play_all(scenarios);
     compare(&[], played, &recording.finish());
 }
 
-/// The same with options for the recording.
+/// Like [`check`], with options for the recording.
 fn check_with(options: &[&str], scenarios: &[&str]) {
     let recording = Recording::start_with("findings", options);
     let played = play_all(scenarios);
     compare(options, played, &recording.finish());
 }
 
-fn play_all<'w>(scenarios: &[&'w str]) -> Vec<(&'w str, Option<Played>)> {
+fn play_all<'w>(scenarios: &[&'w str]) -> Vec<(&'w str, Result<Played, String>)> {
     scenarios.iter().map(|words| (*words, play(words))).collect()
 }
 
-fn compare(options: &[&str], played: Vec<(&str, Option<Played>)>, report: &Report) {
+fn compare(options: &[&str], played: Vec<(&str, Result<Played, String>)>, report: &Report) {
     let table: BTreeMap<String, BTreeMap<String, String>> = serde_json::from_str(TABLE).unwrap();
     let series = series();
-    let mut findings = Findings::default();
+    let mut checks = Checks::default();
+    if let [(first, Err(why)), rest @ ..] = &played[..]
+        && rest.iter().all(|(_, played)| played.is_err())
+    {
+        skipped(&format!("findings: all scenarios from {first} on"), why);
+    }
     for (words, played) in played {
-        findings.about(words);
+        checks.about(words);
         let cell = match played {
-            None => "not offered".to_owned(),
-            Some(played) => {
+            Err(why) => {
+                left_out(words, &why);
+                "not offered".to_owned()
+            }
+            Ok(played) => {
                 let found = played.found(report);
                 let expected = if is_hidden(words) {
                     Vec::new()
                 } else {
                     played.expected.clone()
                 };
-                findings.same("what was found", found.clone(), expected);
+                checks.same("the findings", found.clone(), expected);
                 for (cause, count) in &played.windows {
                     let counted = played.counted(report, cause);
-                    findings.same(&format!("windows of {cause}"), counted, *count);
+                    checks.same(&format!("windows of {cause}"), counted, *count);
                 }
                 cell(&found)
             }
@@ -191,15 +196,16 @@ fn compare(options: &[&str], played: Vec<(&str, Option<Played>)>, report: &Repor
         let row = [&[words], options].concat().join(" ");
         println!("finding\t{series}\t{row}\t{cell}");
         if let Some(on_file) = table.get(&series).and_then(|cells| cells.get(&row)) {
-            findings.same("the table of docs/findings.md", on_file.clone(), cell);
+            checks.same("the table of docs/findings.md", on_file.clone(), cell);
         }
     }
-    findings.about("all of them");
-    report.check(&mut findings);
-    findings.conclude();
+    checks.about("all scenarios");
+    report.check(&mut checks);
+    checks.conclude();
 }
 
-/// The compiler may put the beginning of move_page_tables into its callers, and call the rest under another name (5.10).
+/// Returns true if a scenario cannot be seen: on 5.10 the compiler may inline the beginning of move_page_tables into
+/// its callers and put the rest into `move_page_tables.part.N`.
 fn is_hidden(scenario: &str) -> bool {
     let symbols = || std::fs::read_to_string("/proc/kallsyms").unwrap();
     scenario == "mremap-keep" && symbols().contains(" move_page_tables.part.")
@@ -214,7 +220,7 @@ fn cell(found: &[Claim]) -> String {
 }
 
 #[test]
-fn copies_after_a_fork_are_told_apart() {
+fn copies_after_a_fork_are_found() {
     check(&[
         "fork-write-parent",
         "fork-write-parent --backing thp --reserve",
@@ -225,7 +231,7 @@ fn copies_after_a_fork_are_told_apart() {
 }
 
 #[test]
-fn write_protection_is_found_and_so_is_the_cow_that_it_leads_to() {
+fn write_protection_and_the_cow_that_follows_are_found() {
     check(&[
         "protect-write",
         "protect-write --backing thp --reserve",
@@ -237,7 +243,7 @@ fn write_protection_is_found_and_so_is_the_cow_that_it_leads_to() {
 }
 
 #[test]
-fn mappings_that_are_taken_away_are_found() {
+fn changes_to_the_mapping_of_pinned_pages_are_found() {
     check(&[
         "unmap-remap",
         "unmap-remap --backing hugetlb --pages 512 --reserve",
@@ -261,17 +267,17 @@ fn userfaultfd_on_pinned_pages_is_found() {
 }
 
 #[test]
-fn pins_that_stay_are_found() {
+fn pins_that_are_held_too_long_are_found() {
     check(&["exit-inherited-ring --hold 2s", "missing-longterm --hold 7s"]);
 }
 
 #[test]
-fn what_happens_to_short_term_pins_is_found_where_it_is_asked_for() {
+fn findings_on_short_term_pins_need_the_option_short_term() {
     check_with(&["--short-term"], &["short-unmap", "unmap-remap", "quiet-unmap"]);
 }
 
 #[test]
-fn what_is_copied_while_somebody_has_a_reference_is_found_where_it_is_asked_for() {
+fn copies_of_referenced_pages_need_the_option_foll_get() {
     check_with(&["--foll-get"], &["reference-fork-write", "quiet-reference"]);
 }
 
@@ -286,45 +292,50 @@ fn controls_are_silent() {
     ]);
 }
 
-/// Ten thousand write-protects by four threads while two others write. Each that changed a page is a window; and the
-/// faults that our windows cover are held against the kernel's own count.
+/// Four threads write-protect ten thousand times while two threads write. Each write protection that changed a page is
+/// a flush window. The faults in these windows are compared with the kernel's own count of pending flushes.
 #[test]
 fn every_window_of_a_storm_is_counted() {
+    const NAME: &str = "every_window_of_a_storm_is_counted";
     let recording = Recording::start("storm");
     let played = play("uffd-wp-storm");
     let report = recording.finish();
-    let Some(played) = played else { return };
-    let mut findings = Findings::default();
-    findings.about("uffd-wp-storm");
-    findings.same("what was found", played.found(&report), Vec::new());
+    let played = match played {
+        Ok(played) => played,
+        Err(why) => return skipped(NAME, &why),
+    };
+    let mut checks = Checks::default();
+    checks.about("uffd-wp-storm");
+    checks.same("the findings", played.found(&report), Vec::new());
     let expected = played.windows["uffd_wp"];
-    findings.same("windows expected", expected, 10_000);
-    // What an end tells is lost where the kernel skips all copies of its program for a thread, and where kretprobes stand in
-    // (5.10), of which it has as many instances as CPUs. Each such window is counted.
+    checks.same("windows expected", expected, 10_000);
+    // The end of a window is missed if the kernel skips both the primary and the backup program, or if a kretprobe is
+    // used (5.10) and has no free instance: it has as many instances as CPUs. Each missed window is counted.
     let missed = number(&report.document["loss"]["window_missed"]);
     let skipped = number(&report.document["loss"]["mm_event_missed"]);
     println!("windows: {expected} expected, {missed} missed; {skipped} calls skipped");
-    findings.same(
+    checks.same(
         "windows counted",
         played.counted(&report, "uffd_wp") + missed,
         expected,
     );
     if kernel_at_least(5, 19) && !is_preemptible() {
-        findings.same("windows missed", missed, 0);
+        checks.same("windows missed", missed, 0);
     }
-    findings.holds(missed * 50 <= expected, "hardly a window missed");
+    checks.holds(missed * 50 <= expected, "at most one window in 50 missed");
     let check = &report.document["flush_check"];
     let [agreed, covered, pending] =
         ["agreed", "covered_only", "pending_only"].map(|key| number(&check[key]));
     println!("flush check: agreed {agreed}, covered only {covered}, pending only {pending}");
-    // A window of ours is open from before the kernel counts to after: by that much it may cover more.
-    findings.holds(
+    // A window of pintrace opens before the kernel counts a pending flush and closes after it, so it may cover more
+    // faults.
+    checks.holds(
         covered * 20 <= agreed + pending + 20,
-        "hardly a fault covered by us alone",
+        "few faults covered only by windows of pintrace",
     );
     for (reason, count) in report.document["loss"].as_object().unwrap() {
         let passed = ["name_unread", "mm_event_missed", "window_missed"].contains(&reason.as_str());
-        findings.same(&format!("loss.{reason}"), passed || number(count) == 0, true);
+        checks.same(&format!("loss.{reason}"), passed || number(count) == 0, true);
     }
-    findings.conclude();
+    checks.conclude();
 }

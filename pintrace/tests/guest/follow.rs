@@ -1,4 +1,4 @@
-//! A recording read while it grows: what was read once is not read again.
+//! Reading a recording while it grows, each event once.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,17 +14,17 @@ use pintrace_export::json;
 use pintrace_model::Model;
 use pintrace_record::{ReadError, Reader};
 
-use crate::harness::{PATIENCE, Report, STEP, eventually};
+use crate::harness::{PATIENCE, Report, STEP, wait_for};
 
-/// Reads a recording in a thread of its own, as `pintrace report` would.
+/// Reads a recording in a separate thread, like `pintrace report`.
 pub(crate) struct Follower {
     folded: Arc<(Mutex<Folded>, Condvar)>,
-    /// Nothing is written any more.
+    /// The recording has ended.
     is_whole: Arc<AtomicBool>,
     thread: JoinHandle<Result<(), ReadError>>,
 }
 
-/// What was read, up to the latest tick.
+/// The model of the events up to the latest tick.
 #[derive(Default)]
 struct Folded {
     model: Model,
@@ -32,12 +32,12 @@ struct Folded {
 }
 
 impl Follower {
-    /// Begins to read a file that is being written, or will be.
+    /// Starts to read a file as soon as it exists.
     pub(crate) fn start(path: &Path) -> Self {
         let folded = Arc::<(Mutex<Folded>, Condvar)>::default();
         let is_whole = Arc::<AtomicBool>::default();
         let input = Growing {
-            file: eventually(&"the file", || File::open(path).ok()),
+            file: wait_for("the file", || File::open(path).ok()),
             is_whole: Arc::clone(&is_whole),
         };
         let to = Arc::clone(&folded);
@@ -49,12 +49,12 @@ impl Follower {
         }
     }
 
-    /// Ticks so far; between two of them everything is sampled once.
+    /// Returns the number of ticks so far. Between two ticks, everything is sampled once.
     pub(crate) fn ticks(&self) -> u64 {
         self.folded.0.lock().unwrap().ticks
     }
 
-    /// The report at the first tick from `tick` on at which `claim` holds.
+    /// Returns the report of the first tick from `tick` on for which `claim` is true.
     pub(crate) fn once(&self, tick: u64, what: &str, claim: impl Fn(&Report) -> bool) -> Report {
         let until = Instant::now() + PATIENCE;
         let (mutex, grown) = &*self.folded;
@@ -69,13 +69,13 @@ impl Follower {
                 seen = Some(folded.ticks);
             }
             let left = until.saturating_duration_since(Instant::now());
-            let goes_on = left > Duration::ZERO && !self.thread.is_finished();
-            assert!(goes_on, "waited in vain: {what}: tick {}", folded.ticks);
+            let waiting = left > Duration::ZERO && !self.thread.is_finished();
+            assert!(waiting, "waited for {what} until tick {}", folded.ticks);
             folded = grown.wait_timeout(folded, left).unwrap().0;
         }
     }
 
-    /// Reads the rest of a recording that has ended.
+    /// Reads the rest of a recording that has ended, and returns its report.
     pub(crate) fn finish(self) -> Report {
         self.is_whole.store(true, Ordering::Release);
         self.thread.join().unwrap().unwrap();
@@ -84,7 +84,7 @@ impl Follower {
     }
 }
 
-/// Folds what is sampled together at one go, so that nobody sees half of it.
+/// Applies all events of a tick at once, so that no reader sees a part of a tick.
 fn fold(input: Growing, to: &(Mutex<Folded>, Condvar)) -> Result<(), ReadError> {
     let mut sampled: Vec<Event> = Vec::new();
     for event in Reader::new(input)? {
@@ -105,7 +105,7 @@ fn fold(input: Growing, to: &(Mutex<Folded>, Condvar)) -> Result<(), ReadError> 
     Ok(())
 }
 
-/// A file that ends only when nothing is written to it any more.
+/// A file whose end is reached only when its recording has ended.
 struct Growing {
     file: File,
     is_whole: Arc<AtomicBool>,
@@ -114,7 +114,7 @@ struct Growing {
 impl Read for Growing {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            // Asked before the file is read: what was written before it was whole is read then.
+            // Loaded before the read, so that the read sees all data that was written before the recording ended.
             let is_whole = self.is_whole.load(Ordering::Acquire);
             let length = self.file.read(buffer)?;
             if length > 0 || is_whole {

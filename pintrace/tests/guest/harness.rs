@@ -1,6 +1,6 @@
-//! Running pinload in a guest, and reading what it and pintrace say.
+//! Common parts of the tests: waiting, checks that are reported together, reports of pintrace, pinload as a process.
 //!
-//! Nothing here waits for time to pass: every wait is for a condition, and has a bound.
+//! Tests wait for conditions, never for a fixed time. Each wait has a bound.
 
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Display};
@@ -13,32 +13,44 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// Longer than anything that goes well takes under emulation.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+/// Bound of a wait. Under emulation, attaching alone takes seconds.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+/// Time between two checks of an awaited condition.
 pub(crate) const STEP: Duration = Duration::from_millis(20);
 /// Bytes of a small page.
 pub(crate) const PAGE: u64 = 4096;
 /// Bytes of a huge page.
 pub(crate) const HUGE: u64 = 2 << 20;
 
-/// Waits until `look` gives something, within a bound.
-pub(crate) fn eventually<T>(what: &dyn Display, mut look: impl FnMut() -> Option<T>) -> T {
-    let until = Instant::now() + PATIENCE;
+/// Waits until `ready` returns a value. Fails after [`PATIENCE`], with a message that contains `what`.
+#[track_caller]
+pub(crate) fn wait_for<T>(what: &str, ready: impl FnMut() -> Option<T>) -> T {
+    wait_within(PATIENCE, ready).unwrap_or_else(|| panic!("waited {PATIENCE:?} for {what}"))
+}
+
+/// Waits until `ready` returns a value. Returns `None` after `limit`.
+pub(crate) fn wait_within<T>(limit: Duration, mut ready: impl FnMut() -> Option<T>) -> Option<T> {
+    let start = Instant::now();
     loop {
-        if let Some(found) = look() {
-            return found;
+        let value = ready();
+        if value.is_some() || start.elapsed() > limit {
+            return value;
         }
-        assert!(Instant::now() < until, "waited in vain: {what}");
         thread::sleep(STEP);
     }
 }
 
-/// Says that a test was not run; `xtask test` counts these lines.
+/// Prints that a whole test was skipped. `cargo xtask test` counts these lines.
 pub(crate) fn skipped(name: &str, why: &dyn Display) {
     println!("skipped: {name}: {why}");
 }
 
-/// Whether the running kernel's release is at least this.
+/// Prints that a test left out a part and ran the rest. Such a test counts as passed.
+pub(crate) fn left_out(part: &str, why: &dyn Display) {
+    println!("left out: {part}: {why}");
+}
+
+/// Returns true if the release of the running kernel is at least `major.minor`.
 pub(crate) fn kernel_at_least(major: u32, minor: u32) -> bool {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
     let mut numbers = release
@@ -48,70 +60,70 @@ pub(crate) fn kernel_at_least(major: u32, minor: u32) -> bool {
     running >= (major, minor)
 }
 
-/// Whether threads can be taken off their CPU inside the kernel.
+/// Returns true if the kernel can preempt a thread in kernel code.
 pub(crate) fn is_preemptible() -> bool {
     match fs::read_to_string("/sys/kernel/debug/sched/preempt") {
         Ok(models) => !models.contains("(none)") && !models.contains("(voluntary)"),
-        // Where the model cannot be changed, as in 5.10, the version names it.
+        // Without a changeable preemption model, as in 5.10, the version contains the model.
         Err(_) => fs::read_to_string("/proc/version").unwrap().contains("PREEMPT"),
     }
 }
 
-/// What was found not to be as it should; all of it is told at the end.
+/// The checks of a test. A failed check does not end the test; [`Checks::conclude`] reports all failed checks.
 #[derive(Default)]
-pub(crate) struct Findings {
+pub(crate) struct Checks {
     context: String,
-    wrong: Vec<String>,
+    failed: Vec<String>,
 }
 
-impl Findings {
-    /// What the checks from now on are about.
+impl Checks {
+    /// Sets the context, which the messages of the next checks contain.
     pub(crate) fn about(&mut self, context: impl Into<String>) {
         self.context = context.into();
     }
 
-    /// Both must be the same.
+    /// Checks that two values are equal.
     #[expect(
         clippy::needless_pass_by_value,
-        reason = "what is compared is computed at the call"
+        reason = "callers compute the values at the call"
     )]
     pub(crate) fn same<T: PartialEq + Debug>(&mut self, what: &str, actual: T, expected: T) {
         if actual != expected {
             let context = &self.context;
-            self.wrong
+            self.failed
                 .push(format!("{context}: {what} is {actual:?}, not {expected:?}"));
         }
     }
 
-    /// It must be so.
+    /// Checks that a claim is true.
     pub(crate) fn holds(&mut self, claim: bool, what: &str) {
         self.same(what, claim, true);
     }
 
-    /// Fails if anything was wrong.
+    /// Fails the test if a check has failed.
     pub(crate) fn conclude(self) {
         assert!(
-            self.wrong.is_empty(),
-            "{} findings:\n{}",
-            self.wrong.len(),
-            self.wrong.join("\n")
+            self.failed.is_empty(),
+            "{} checks failed:\n{}",
+            self.failed.len(),
+            self.failed.join("\n")
         );
     }
 }
 
-/// The JSON of `report` or `top --once`.
+/// The JSON output of `report` or `top --once`.
 pub(crate) struct Report {
     pub(crate) document: Value,
 }
 
 impl Report {
-    /// Of a recording.
+    /// Returns the report of a recording.
     pub(crate) fn of(file: &Path) -> Self {
         let mut command = Command::new("pintrace");
         Self::from_output(command.arg("report").arg(file).arg("--json"))
     }
 
-    /// Of a command that prints one.
+    /// Runs a command and returns the report that it prints.
     pub(crate) fn from_output(command: &mut Command) -> Self {
         let output = command.stderr(Stdio::piped()).output().unwrap();
         let document = serde_json::from_slice(&output.stdout)
@@ -119,25 +131,25 @@ impl Report {
         Self { document }
     }
 
-    /// Of what `report --json` prints.
+    /// Parses the output of `report --json`.
     pub(crate) fn from_json(text: &str) -> Self {
         let document = serde_json::from_str(text).unwrap();
         Self { document }
     }
 
-    /// A figure of `truth`.
+    /// Returns a figure of `balance`.
     pub(crate) fn balance(&self, key: &str) -> i64 {
         self.document["balance"][key]
             .as_i64()
             .unwrap_or_else(|| panic!("no balance.{key}"))
     }
 
-    /// All processes.
+    /// Returns all processes.
     pub(crate) fn processes(&self) -> &[Value] {
         self.document["processes"].as_array().unwrap()
     }
 
-    /// The last process of this id; `Null` if it has not pinned.
+    /// Returns the last process with an id; `Null` if the process has not pinned.
     pub(crate) fn process(&self, pid: u64) -> &Value {
         let mut processes = self.processes().iter();
         processes
@@ -145,12 +157,12 @@ impl Report {
             .unwrap_or(&Value::Null)
     }
 
-    /// A figure of a process, 0 if it has not pinned.
+    /// Returns a figure of a process; 0 if the process has not pinned.
     pub(crate) fn figure(&self, pid: u64, key: &str) -> u64 {
         self.process(pid)[key].as_u64().unwrap_or(0)
     }
 
-    /// Pages acquired, by thread.
+    /// Returns the pages acquired, by thread.
     pub(crate) fn acquired_by_thread(&self) -> BTreeMap<u64, u64> {
         let threads = self.processes().iter();
         threads
@@ -159,38 +171,38 @@ impl Report {
             .collect()
     }
 
-    /// What must hold at every moment at which nobody is in the middle of a pin.
-    pub(crate) fn check(&self, findings: &mut Findings) {
-        findings.same("balance.unaccounted", self.balance("unaccounted"), 0);
+    /// Checks the sums that must agree at each moment without a pin call in progress.
+    pub(crate) fn check(&self, checks: &mut Checks) {
+        checks.same("balance.unaccounted", self.balance("unaccounted"), 0);
         let pinned =
             self.balance("ledger_acquired") + self.balance("gup_retry") - self.balance("not_in_vmstat");
-        findings.same("balance.vmstat_acquired", self.balance("vmstat_acquired"), pinned);
+        checks.same("balance.vmstat_acquired", self.balance("vmstat_acquired"), pinned);
         let released = self.balance("ledger_released")
             + self.balance("gup_retry")
             + self.balance("preexisting_released");
-        findings.same(
+        checks.same(
             "balance.vmstat_released",
             self.balance("vmstat_released"),
             released,
         );
         let held = self.balance("ledger_held") + self.balance("preexisting_held");
-        findings.same("balance.vmstat_held", self.balance("vmstat_held"), held);
-        self.check_loss(findings);
-        findings.same("unapplied_events", number(&self.document["unapplied_events"]), 0);
+        checks.same("balance.vmstat_held", self.balance("vmstat_held"), held);
+        self.check_loss(checks);
+        checks.same("unapplied_events", number(&self.document["unapplied_events"]), 0);
         for (total, key) in [
             ("acquired", "acquired"),
             ("released", "released"),
             ("held", "pages_held"),
         ] {
             let mut total = self.balance(&format!("ledger_{total}"));
-            // Preexisting pins whose holder is known are shown with it, and their releases as those of preexisting pins.
+            // Attributed preexisting pins count as held pages of a process, and their releases not as its releases.
             if key == "pages_held" {
                 total += self.balance("preexisting_attributed");
             }
-            findings.same(&format!("the processes' {key}"), self.sum(key), total);
+            checks.same(&format!("the processes' {key}"), self.sum(key), total);
             let subsystems = self.document["subsystems"].as_object().unwrap().values();
             let sum: u64 = subsystems.map(|subsystem| number(&subsystem[key])).sum();
-            findings.same(
+            checks.same(
                 &format!("the subsystems' {key}"),
                 i64::try_from(sum).unwrap(),
                 total,
@@ -198,63 +210,63 @@ impl Report {
         }
     }
 
-    /// Nothing that falsifies a figure may have been lost.
-    pub(crate) fn check_loss(&self, findings: &mut Findings) {
+    /// Checks that nothing was lost that makes a figure wrong.
+    pub(crate) fn check_loss(&self, checks: &mut Checks) {
         for (reason, count) in self.document["loss"].as_object().unwrap() {
-            // A process that ends at once may be gone before its command line is read. What it pinned and its
-            // command name are known all the same.
+            // A short-lived process may end before its command line is read. Its pins and its command name are known.
             if reason == "name_unread" {
                 continue;
             }
-            // Where a thread can be taken off its CPU inside the program that takes stacks, others go without. The
-            // subsystem is known by the caller then, and every figure all the same.
+            // The kernel skips the stack program for a thread while a preempted thread is inside the program. The
+            // caller gives the subsystem then, and all figures stay exact.
             if reason == "stack_lost" && is_preemptible() {
                 continue;
             }
-            // So may both copies of a program that looks for findings be skipped; no figure of pins is short of it.
+            // The kernel may skip both the primary and the backup of a finding program. All figures of pins stay exact.
             if reason == "mm_event_missed" && is_preemptible() {
                 continue;
             }
-            findings.same(&format!("loss.{reason}"), number(count), 0);
+            checks.same(&format!("loss.{reason}"), number(count), 0);
         }
     }
 
     fn sum(&self, key: &str) -> i64 {
-        // What came and went of pins that were only found in memory is not known.
+        // Acquired and released pages are unknown for pins that only a scan found.
         let figures = self.processes().iter().map(|process| process[key].as_u64());
         let sum: u64 = figures.map(Option::unwrap_or_default).sum();
         i64::try_from(sum).unwrap()
     }
 }
 
-/// A number that must be there.
+/// Returns a JSON number. Fails if the value is no number.
 pub(crate) fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or_else(|| panic!("{value} is no number"))
 }
 
-/// A pinload that holds until it is told to go on.
+/// A pinload process that pins and then waits for input at each of its gates.
 pub(crate) struct Pinload {
     process: Child,
-    leash: Option<ChildStdin>,
+    /// A line passes one gate; the end of the input passes all gates.
+    stdin: Option<ChildStdin>,
     lines: BufReader<ChildStdout>,
 }
 
-/// What pinload said when it was to pin.
-pub(crate) enum Began {
-    /// It holds; one `ready` line for each holder.
+/// The result of starting pinload.
+pub(crate) enum Started {
+    /// Pinload holds pins. There is one `ready` line for each holder.
     Ready(Pinload, Vec<Value>),
-    /// This kernel does not offer it.
+    /// This kernel does not offer the kind of pin. The value is the reason.
     Unavailable(String),
 }
 
 impl Pinload {
-    /// Starts it and waits until `holders` hold.
-    pub(crate) fn begin(words: &str, holders: usize) -> Began {
-        Self::begin_by("pinload", words, holders)
+    /// Starts pinload and waits until `holders` holders hold pins.
+    pub(crate) fn start(words: &str, holders: usize) -> Started {
+        Self::start_by("pinload", words, holders)
     }
 
-    /// As [`Self::begin`], started by another program's words.
-    pub(crate) fn begin_by(program: &str, words: &str, holders: usize) -> Began {
+    /// Like [`Self::start`], with the command line `program` instead of `pinload`.
+    pub(crate) fn start_by(program: &str, words: &str, holders: usize) -> Started {
         let mut program = program.split(' ');
         let mut process = Command::new(program.next().unwrap())
             .args(program)
@@ -265,11 +277,11 @@ impl Pinload {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let leash = process.stdin.take();
+        let stdin = process.stdin.take();
         let lines = BufReader::new(process.stdout.take().unwrap());
         let mut pinload = Self {
             process,
-            leash,
+            stdin,
             lines,
         };
         let mut ready = Vec::new();
@@ -279,51 +291,51 @@ impl Pinload {
                 "ready" => ready.push(line),
                 "error" if line["code"] == 3 => {
                     pinload.process.wait().unwrap();
-                    return Began::Unavailable(line["what"].as_str().unwrap().to_owned());
+                    return Started::Unavailable(line["what"].as_str().unwrap().to_owned());
                 }
                 _ => panic!("pinload {words}: {line}"),
             }
         }
-        Began::Ready(pinload, ready)
+        Started::Ready(pinload, ready)
     }
 
-    /// As [`Self::begin`], for what every kernel here offers.
+    /// Like [`Self::start`], for kinds of pins that every tested kernel offers.
     pub(crate) fn hold(words: &str, holders: usize) -> (Self, Vec<Value>) {
-        match Self::begin(words, holders) {
-            Began::Ready(pinload, ready) => (pinload, ready),
-            Began::Unavailable(why) => panic!("pinload {words}: {why}"),
+        match Self::start(words, holders) {
+            Started::Ready(pinload, ready) => (pinload, ready),
+            Started::Unavailable(why) => panic!("pinload {words}: {why}"),
         }
     }
 
-    /// The next line; `None` at the end.
+    /// Returns the next line; `None` at the end of the output.
     pub(crate) fn line(&mut self) -> Option<Value> {
         let mut line = String::new();
         self.lines.read_line(&mut line).unwrap();
         (!line.is_empty()).then(|| serde_json::from_str(&line).unwrap())
     }
 
-    /// Lets it pass its gate once.
-    pub(crate) fn go_on(&mut self) {
-        self.leash.as_mut().unwrap().write_all(b"\n").unwrap();
+    /// Lets pinload pass one gate.
+    pub(crate) fn pass_gate(&mut self) {
+        self.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
     }
 
-    /// Kills it while it holds.
+    /// Kills pinload while it holds pins.
     pub(crate) fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 
-    /// Lets it pass every gate, waits for its end, and gives its last line.
+    /// Lets pinload pass all gates, waits for its end, and returns its last line.
     pub(crate) fn last_line(mut self) -> Value {
-        drop(self.leash.take());
+        drop(self.stdin.take());
         let last = std::iter::from_fn(|| self.line()).last().unwrap_or_default();
         self.process.wait().unwrap();
         last
     }
 
-    /// Lets it pass every gate and waits for its end.
+    /// Lets pinload pass all gates and waits for its end.
     pub(crate) fn end(mut self) -> ExitStatus {
-        drop(self.leash.take());
+        drop(self.stdin.take());
         let mut rest = String::new();
         self.lines.read_to_string(&mut rest).unwrap();
         self.process.wait().unwrap()
@@ -332,15 +344,15 @@ impl Pinload {
 
 impl Drop for Pinload {
     fn drop(&mut self) {
-        if self.leash.take().is_some() {
-            // The test has failed already, or the process has ended.
+        if self.stdin.take().is_some() {
+            // An error means that the process has ended already.
             let _ = self.process.kill();
             let _ = self.process.wait();
         }
     }
 }
 
-/// What pinload expects in a line, `None` where it knows nothing.
+/// Returns an expected number of pins in a line of pinload; `None` if pinload does not know the number.
 pub(crate) fn expected(line: &Value, key: &str) -> Option<u64> {
     line["expected_pins"][key].as_u64()
 }

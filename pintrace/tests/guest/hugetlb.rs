@@ -1,22 +1,23 @@
-//! Hugetlb pages whose struct pages are folded, and such whose are not.
+//! Hugetlb pages with folded and with unfolded struct pages.
 //!
-//! The kernel can let the struct pages of a huge page share memory (`hugetlb_vmemmap_optimize_folio`, mm/hugetlb_vmemmap.c): by a
-//! parameter, which full flavours are booted with here, or by a switch, for the pages that are made from then on.
+//! The kernel can fold the struct pages of a huge page into one page (`hugetlb_vmemmap_optimize_folio`,
+//! mm/hugetlb_vmemmap.c). A kernel parameter enables folding, with which guests of the full flavours boot, or a sysctl,
+//! for pages that are allocated later.
 
 use std::fs;
 
 const SWITCH: &str = "/proc/sys/vm/hugetlb_optimize_vmemmap";
 const POOL: &str = "/proc/sys/vm/nr_hugepages";
-/// Pages of struct pages that a huge page has, less the one that it keeps when they are folded.
+/// Pages of vmemmap that folding saves per huge page: eight less one.
 const SAVED: u64 = 7;
 
-/// The struct pages of huge pages that are made while this lives are folded, or they are not.
+/// Sets whether struct pages of new huge pages are folded, until dropped.
 pub(crate) struct Folding {
     before: Option<String>,
 }
 
 impl Folding {
-    /// Says why if this kernel cannot.
+    /// Returns the reason if this kernel cannot fold.
     pub(crate) fn set(folded: bool) -> Result<Self, String> {
         match fs::read_to_string(SWITCH) {
             Ok(before) => {
@@ -38,13 +39,13 @@ impl Drop for Folding {
     }
 }
 
-/// So many huge pages, all of one make, and no others. For guests, where nobody else wants any.
+/// A pool of huge pages, all folded or all unfolded. For guests, where no other process uses huge pages.
 pub(crate) struct Pool {
     _folding: Folding,
 }
 
 impl Pool {
-    /// Says why if this kernel cannot.
+    /// Makes a pool of `pages` huge pages. Returns the reason if this kernel cannot.
     pub(crate) fn make(pages: u64, folded: bool) -> Result<Self, String> {
         resize(0)?;
         let folding = Folding::set(folded)?;
@@ -54,7 +55,7 @@ impl Pool {
         match before.zip(struct_pages()) {
             Some((before, after)) => {
                 let expected = if folded { SAVED * pages } else { 0 };
-                assert_eq!(before - after, expected, "pages that folding has saved");
+                assert_eq!(before - after, expected, "pages saved by folding");
             }
             None => println!("this kernel does not count the pages of its struct pages"),
         }
@@ -64,7 +65,7 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        // Before the switch is set back, which makes no difference to pages that are there.
+        // Before the sysctl is restored, which does not change existing pages.
         let _ = resize(0);
     }
 }
@@ -79,7 +80,7 @@ fn resize(pages: u64) -> Result<(), String> {
     }
 }
 
-/// Pages that struct pages lie in; `None` before 6.11.
+/// Returns the number of pages that hold struct pages; `None` before 6.11.
 fn struct_pages() -> Option<u64> {
     let vmstat = fs::read_to_string("/proc/vmstat").unwrap();
     let count = |name: &str| -> Option<u64> {

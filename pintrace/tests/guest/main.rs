@@ -1,4 +1,4 @@
-//! What holds on a real kernel. Runs in guest machines, as root, one test at a time.
+//! Tests on real kernels. They run in guests, as root, one at a time.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,37 +1,37 @@
-//! Pins that the kernel's vmstat counters count only when they are released: legacy direct I/O adds them (`folio_add_pin`).
+//! Pins by `folio_add_pin` (legacy direct I/O), which vmstat counts only at their release.
 
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use crate::harness::{Findings, Report, number, skipped};
+use crate::harness::{Checks, Report, number, skipped};
 use crate::recording::Recording;
 
-/// Pins that this guest's vmstat has counted as released and never as acquired. A scan finds vmstat short by them until
-/// the guest is booted again.
+/// Number of pins whose release vmstat has counted and whose acquisition it has not. `unaccounted` of each scan is lower by
+/// this number until the guest boots again.
 pub(crate) static RELEASED_ONLY: AtomicI64 = AtomicI64::new(0);
 
-/// Where a file system with legacy direct I/O is mounted.
+/// Mount point of a file system with legacy direct I/O.
 const FOLDER: &str = "/tmp/fat";
-/// Bytes of that file system.
+/// Bytes of the file system.
 const SIZE: u64 = 16 << 20;
-/// What direct I/O pins of a page (`iov_iter_extract_pages`).
+/// Pins of a page by direct I/O (`iov_iter_extract_pages`).
 const ONCE: u64 = 1;
-/// What it adds for each part of a page that lies in one piece on the disk: once as the page that it is about, once as
-/// one of the request's (`submit_page_section` and `dio_bio_add_page`, fs/direct-io.c).
+/// Pins that legacy direct I/O adds for each part of a page that is contiguous on the disk: one for the current page
+/// (`submit_page_section`, fs/direct-io.c), one for the bio (`dio_bio_add_page`).
 const ADDED: u64 = 2;
-/// Blocks of this file system, of 512 bytes, in a page.
+/// Blocks of 512 bytes in a page.
 const BLOCKS: u64 = 8;
 
-/// A small FAT file system, unmounted at the end.
+/// A small FAT file system, unmounted when dropped.
 struct Fat;
 
 impl Fat {
     fn mount() -> Result<Self, String> {
         let known = fs::read_to_string("/proc/filesystems").unwrap();
         if !known.contains("\tvfat\n") || !std::path::Path::new("/dev/loop0").exists() {
-            return Err("this kernel came without the modules vfat and loop".to_owned());
+            return Err("this kernel has no modules vfat and loop".to_owned());
         }
         fs::create_dir_all(FOLDER).unwrap();
         let image = format!("{FOLDER}.img");
@@ -51,15 +51,15 @@ impl Drop for Fat {
     }
 }
 
-/// Runs it to its end, which must be a good one.
+/// Runs a command. Fails if the command fails.
 fn run(command: &mut Command) {
     let output = command.stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {said}");
 }
 
-/// Where a block of the file lies on the disk: FIBMAP (fs/ioctl.c).
-fn place_of(file: &File, mut block: i32) -> i32 {
+/// Returns the disk block of a block of a file: FIBMAP (fs/ioctl.c).
+fn disk_block(file: &File, mut block: i32) -> i32 {
     const FIBMAP: rustix::ioctl::Opcode = 1;
     // SAFETY: the call takes and gives an int.
     let request = unsafe { rustix::ioctl::Updater::<FIBMAP, i32>::new(&mut block) };
@@ -73,23 +73,23 @@ fn bytes_of(pages: u64) -> usize {
     usize::try_from(pages * 4096).unwrap()
 }
 
-/// A file in the pieces in which it lies on the disk.
-struct Pieces {
+/// A file and its layout on the disk.
+struct DiskFile {
     path: String,
     pages: u64,
-    /// In how many parts its pages lie there: at least one a page.
+    /// Contiguous parts of its pages on the disk: at least one per page.
     parts: u64,
 }
 
-impl Pieces {
-    /// Asks the file system where each of its blocks lies.
+impl DiskFile {
+    /// Reads the disk block of each block of a file.
     fn of(path: String, pages: u64) -> Self {
         let file = File::open(&path).unwrap();
         file.sync_all().unwrap();
         let mut parts = 0;
         let mut last = 0;
         for block in 0..pages * BLOCKS {
-            let place = place_of(&file, i32::try_from(block).unwrap());
+            let place = disk_block(&file, i32::try_from(block).unwrap());
             if block % BLOCKS == 0 || place != last + 1 {
                 parts += 1;
             }
@@ -98,13 +98,13 @@ impl Pieces {
         Self { path, pages, parts }
     }
 
-    /// One that lies in one piece, if the file system has it so.
+    /// Writes a file that the file system is expected to store contiguously.
     fn whole(path: String, pages: u64) -> Self {
         fs::write(&path, vec![0; bytes_of(pages)]).unwrap();
         Self::of(path, pages)
     }
 
-    /// One of pieces of six KiB, with another file's between them.
+    /// Writes a file in fragments of six KiB, between which fragments of another file lie.
     fn torn(path: String, pages: u64) -> Self {
         let mut between = File::create(format!("{path}.between")).unwrap();
         let mut file = File::create(&path).unwrap();
@@ -115,8 +115,8 @@ impl Pieces {
             between.write_all(&[0; 2048]).unwrap();
             left -= piece;
         }
-        let pieces = Self::of(path, pages);
-        assert!(pieces.parts > pages, "the file system has put it in one piece");
+        let file = Self::of(path, pages);
+        assert!(file.parts > pages, "the file is not fragmented");
         pieces
     }
 
@@ -126,23 +126,23 @@ impl Pieces {
 }
 
 #[test]
-fn pins_that_legacy_direct_io_adds_are_counted_though_vmstat_counts_their_release_alone() {
-    const NAME: &str = "pins_that_legacy_direct_io_adds_are_counted_though_vmstat_counts_their_release_alone";
+fn pins_that_legacy_direct_io_adds_are_counted_as_not_in_vmstat() {
+    const NAME: &str = "pins_that_legacy_direct_io_adds_are_counted_as_not_in_vmstat";
     let functions = fs::read_to_string("/proc/kallsyms").unwrap();
     if !functions.contains(" folio_add_pin\n") {
-        return skipped(NAME, &"direct I/O of this kernel takes no pins");
+        return skipped(NAME, &"direct I/O of this kernel adds no pins");
     }
     let _fat = match Fat::mount() {
         Ok(fat) => fat,
         Err(why) => return skipped(NAME, &why),
     };
     let files = [
-        Pieces::whole(format!("{FOLDER}/whole"), 1024),
-        Pieces::torn(format!("{FOLDER}/torn"), 384),
+        DiskFile::whole(format!("{FOLDER}/whole"), 1024),
+        DiskFile::torn(format!("{FOLDER}/torn"), 384),
     ];
     let recording = Recording::shared();
     let before = recording.settled();
-    let mut findings = Findings::default();
+    let mut checks = Checks::default();
     let (mut once, mut all) = (0, 0);
     for options in [
         "--ioengine=psync --rw=read --bs=4k",
@@ -162,27 +162,27 @@ fn pins_that_legacy_direct_io_adds_are_counted_though_vmstat_counts_their_releas
             RELEASED_ONLY.fetch_add(added, Ordering::Relaxed);
         }
     }
-    // From memory that nobody has touched: the zero page, of which no pin is taken and none added.
+    // A write from untouched memory uses the zero page, which direct I/O does not pin.
     let zeros = format!("{FOLDER}/zeros");
     run(Command::new("pinload").args(["direct-write", "--untouched", "--file", &zeros]));
     let report = recording.once("the last release", |report| report.balance("ledger_held") == 0);
-    report.check(&mut findings);
+    report.check(&mut checks);
     let since = |key: &str| u64::try_from(report.balance(key) - before.balance(key)).unwrap();
-    findings.same("balance.not_in_vmstat", since("not_in_vmstat"), all - once);
-    findings.same("balance.vmstat_acquired", since("vmstat_acquired"), once);
-    findings.same("balance.vmstat_released", since("vmstat_released"), all);
-    findings.same("balance.ledger_acquired", since("ledger_acquired"), all);
+    checks.same("balance.not_in_vmstat", since("not_in_vmstat"), all - once);
+    checks.same("balance.vmstat_acquired", since("vmstat_acquired"), once);
+    checks.same("balance.vmstat_released", since("vmstat_released"), all);
+    checks.same("balance.ledger_acquired", since("ledger_acquired"), all);
     let by_direct_io = |report: &Report| report.document["subsystems"]["direct_io"]["acquired"].as_u64();
     let acquired = by_direct_io(&report).unwrap() - by_direct_io(&before).unwrap_or(0);
-    findings.same("acquired by direct I/O", acquired, all);
-    let told: Vec<_> = before.processes().iter().map(|process| &process["pid"]).collect();
+    checks.same("acquired by direct I/O", acquired, all);
+    let known: Vec<_> = before.processes().iter().map(|process| &process["pid"]).collect();
     let new = report
         .processes()
         .iter()
-        .filter(|process| !told.contains(&&process["pid"]));
+        .filter(|process| !known.contains(&&process["pid"]));
     let fio = new.filter(|process| process["comm"] == "fio");
     let acquired: u64 = fio.map(|process| number(&process["acquired"])).sum();
-    findings.same("acquired by fio", acquired, all);
-    recording.finish().check(&mut findings);
-    findings.conclude();
+    checks.same("acquired by fio", acquired, all);
+    recording.finish().check(&mut checks);
+    checks.conclude();
 }

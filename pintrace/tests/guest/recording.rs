@@ -1,4 +1,4 @@
-//! `pintrace record` beside the workloads of a test, read while it grows.
+//! `pintrace record` during the workloads of a test. The recording is read while it grows.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -10,39 +10,39 @@ use std::sync::Mutex;
 use crate::follow::Follower;
 use crate::harness::{Report, number};
 
-/// How often a recording samples.
+/// Sampling interval of a recording.
 const INTERVAL: &str = "100ms";
 
-/// For tests of the ledger, which has hooks of its own.
+/// Option for tests of the ledger, which need no finding hooks.
 pub(crate) const NO_FINDINGS: &str = "--no-findings";
 
-/// `pintrace record` under way, while the test runs workloads beside it.
+/// A running `pintrace record`.
 pub(crate) struct Recording {
-    /// `None` once it has ended.
+    /// `None` after the end of the process.
     process: Option<Child>,
-    /// Its end ends the recording.
-    leash: Option<ChildStdin>,
+    /// The end of this input ends the recording.
+    stdin: Option<ChildStdin>,
     file: PathBuf,
-    /// `None` once it has been read to its end.
+    /// `None` after the end of the recording was read.
     follower: Option<Follower>,
 }
 
 impl Recording {
-    /// Starts one; everything is attached when this returns.
+    /// Starts a recording and waits until all hooks are attached.
     pub(crate) fn start(name: &str) -> Self {
         Self::start_with(name, &[])
     }
 
-    /// Starts one that keeps the ledger alone: with half as many programs, it starts in half the time.
+    /// Like [`Self::start`], without finding hooks: a recording with half the programs starts in half the time.
     pub(crate) fn of_ledger(name: &str) -> Self {
         Self::start_with(name, &[NO_FINDINGS])
     }
 
-    /// Starts one with more options.
+    /// Like [`Self::start`], with more options.
     pub(crate) fn start_with(name: &str, options: &[&str]) -> Self {
         end_idle();
         let file = Path::new("/tmp").join(name).with_extension("pintrace");
-        // An older one would be read for this one's beginning.
+        // The follower would read an older file as the beginning of the new recording.
         let _ = fs::remove_file(&file);
         let mut process = Command::new("pintrace")
             .args(["record", "--force", "--interval", INTERVAL, "-o"])
@@ -60,39 +60,39 @@ impl Recording {
             .unwrap();
         let log = || fs::read_to_string(file.with_extension("log")).unwrap();
         assert_eq!(line, "attached\n", "pintrace record: {}", log());
-        let leash = process.stdin.take();
+        let stdin = process.stdin.take();
         let follower = Follower::start(&file);
         follower.once(1, "the first tick", |_| true);
         Self {
             process: Some(process),
-            leash,
+            stdin,
             file,
             follower: Some(follower),
         }
     }
 
-    /// pintrace itself, which pins a page of its own before it counts.
+    /// Returns the pid of pintrace, which pins one of its own pages before it counts.
     pub(crate) fn pid(&self) -> u64 {
         self.process.as_ref().map_or(0, |process| u64::from(process.id()))
     }
 
-    /// What was sampled after this call began.
+    /// Returns a report of samples that were all taken after the call.
     pub(crate) fn settled(&self) -> Report {
         self.once("the recording to grow", |_| true)
     }
 
-    /// What is sampled once `claim` holds.
+    /// Waits until `claim` is true, then returns a report of samples taken after that.
     pub(crate) fn once(&self, what: &str, claim: impl Fn(&Report) -> bool) -> Report {
         let follower = self.follower.as_ref().unwrap();
         follower.once(0, what, claim);
-        // The first tick from now on may end what began to be sampled before; the next one cannot.
+        // The sampling of the next tick may have begun before this moment; the sampling of the tick after that has not.
         let tick = follower.ticks() + 2;
         follower.once(tick, what, |_| true)
     }
 
-    /// Ends it in order, and reads the whole of it.
+    /// Ends the recording normally, and returns the report of the whole recording.
     pub(crate) fn finish(mut self) -> Report {
-        drop(self.leash.take());
+        drop(self.stdin.take());
         let status = self.process.take().unwrap().wait().unwrap();
         let followed = self.follower.take().unwrap().finish();
         let report = Report::of(&self.file);
@@ -103,7 +103,7 @@ impl Recording {
         );
         assert_eq!(
             followed.document, report.document,
-            "read while it grew, and at the end"
+            "the report while the recording grew, and the report of the file"
         );
         report
     }
@@ -111,65 +111,67 @@ impl Recording {
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        drop(self.leash.take());
+        drop(self.stdin.take());
         if let Some(mut process) = self.process.take() {
-            // The test has failed already.
+            // The test has failed already, so the exit status is ignored.
             let _ = process.wait();
         }
     }
 }
 
-/// A recording that many tests run beside, one after the other: to start one takes longer than what most of them do.
+/// A recording that many tests use one after another, because starting a recording takes longer than most tests.
 pub(crate) struct Shared {
-    /// `None` once it has been handed back.
-    lent: Option<Lent>,
+    /// `None` after [`Shared::finish`].
+    counted: Option<CountedRecording>,
 }
 
-struct Lent {
+struct CountedRecording {
     recording: Recording,
-    /// Tests that it was lent to.
+    /// Number of tests that have used the recording.
     tests: usize,
 }
 
-/// Waits to be lent again.
-static IDLE: Mutex<Option<Lent>> = Mutex::new(None);
-/// So that what goes wrong beside one test has few others to spoil.
+/// The shared recording while no test uses it.
+static IDLE: Mutex<Option<CountedRecording>> = Mutex::new(None);
+/// Limit of the tests per recording, so that an error of one test affects few others.
 const MOST_TESTS: usize = 16;
 
 impl Recording {
-    /// The recording that other tests have used before, if all went well.
+    /// Returns the recording that earlier tests have used, or starts one.
     pub(crate) fn shared() -> Shared {
         let idle = IDLE.lock().unwrap().take();
-        let mut lent = idle.unwrap_or_else(|| Lent {
+        let mut counted = idle.unwrap_or_else(|| CountedRecording {
             recording: Self::start("shared"),
             tests: 0,
         });
-        lent.tests += 1;
-        Shared { lent: Some(lent) }
+        counted.tests += 1;
+        Shared {
+            counted: Some(counted),
+        }
     }
 }
 
 impl Shared {
-    /// What it shows at the end of a test.
+    /// Returns the report at the end of a test.
     pub(crate) fn finish(mut self) -> Report {
-        let lent = self.lent.take().unwrap();
-        let report = lent.recording.settled();
+        let counted = self.counted.take().unwrap();
+        let report = counted.recording.settled();
         let mut losses = report.document["loss"].as_object().unwrap().iter();
-        // What was lost beside one test is not to be seen beside another.
+        // Losses of one test must not be visible in the next test.
         let clean = losses.all(|(reason, count)| reason == "name_unread" || number(count) == 0);
-        if lent.tests < MOST_TESTS && clean {
-            *IDLE.lock().unwrap() = Some(lent);
+        if counted.tests < MOST_TESTS && clean {
+            *IDLE.lock().unwrap() = Some(counted);
             return report;
         }
-        lent.recording.finish()
+        counted.recording.finish()
     }
 }
 
-/// Ends the recording that waits to be lent again, so that what comes now is alone.
+/// Ends the shared recording, so that the next pintrace runs alone.
 pub(crate) fn end_idle() {
     let idle = IDLE.lock().unwrap().take();
-    if let Some(lent) = idle {
-        lent.recording.finish();
+    if let Some(counted) = idle {
+        counted.recording.finish();
     }
 }
 
@@ -177,6 +179,6 @@ impl Deref for Shared {
     type Target = Recording;
 
     fn deref(&self) -> &Recording {
-        &self.lent.as_ref().unwrap().recording
+        &self.counted.as_ref().unwrap().recording
     }
 }

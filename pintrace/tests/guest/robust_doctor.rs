@@ -1,5 +1,4 @@
-//! `pintrace doctor` on a kernel that can be traced: each hook is attached or absent, and a second-best way says what it
-//! costs.
+//! `pintrace doctor` on a kernel that can be traced: each hook is attached or absent, and a fallback names its costs.
 
 use std::fs;
 use std::sync::LazyLock;
@@ -9,7 +8,7 @@ use serde_json::Value;
 use super::harness::{is_preemptible, kernel_at_least};
 use super::robust_kit::{Before, json_of};
 
-/// The diagnosis, made once.
+/// Returns the output of doctor, which runs once.
 fn diagnosis() -> &'static Value {
     static DIAGNOSIS: LazyLock<Value> = LazyLock::new(|| {
         let before = Before::now();
@@ -44,9 +43,9 @@ fn longterm_is_attached(diagnosis: &Value) -> bool {
         .any(|hook| hook["function"] == "__gup_longterm_locked" && hook["status"] == "attached")
 }
 
-/// Threads of these kernels are taken off their CPU inside the kernel or not, as the scheduler itself says.
+/// Compares doctor with the preemption model that the scheduler reports.
 #[test]
-fn hooks_are_doubled_where_threads_can_be_taken_off_their_cpu_inside_them() {
+fn hooks_have_backup_programs_on_preemptible_kernels() {
     let diagnosis = diagnosis();
     let preemption = is_preemptible();
     assert_eq!(diagnosis["preemption"], preemption);
@@ -74,7 +73,7 @@ fn every_hook_is_attached_or_its_function_is_absent() {
         let methods = hook["methods"].as_array().unwrap();
         match hook["status"].as_str().unwrap() {
             "attached" => assert!(!methods.is_empty(), "{hook}"),
-            // Only what stands in for another hook, which must then be attached.
+            // A hook is not needed only if `__gup_longterm_locked` is attached.
             "not_needed" => assert!(methods.is_empty() && longterm_is_attached(diagnosis), "{hook}"),
             "absent" => assert!(methods.is_empty() && !in_kallsyms(function), "{hook}"),
             _ => panic!("{hook}"),
@@ -82,7 +81,7 @@ fn every_hook_is_attached_or_its_function_is_absent() {
     }
 }
 
-/// One page of doctor's own, through process_vm_readv.
+/// The self-test pins one page of doctor itself, through process_vm_readv.
 #[test]
 fn the_self_test_sees_its_own_pin_and_vmstat_agrees() {
     let test = &diagnosis()["self_test"];
@@ -95,9 +94,9 @@ fn the_self_test_sees_its_own_pin_and_vmstat_agrees() {
     assert_eq!(test["unaccounted"], 0, "{test}");
 }
 
-/// Root, with everything that a capability could give.
+/// Runs as root with all capabilities.
 #[test]
-fn a_system_that_allows_everything_has_nothing_to_mend() {
+fn a_system_without_restrictions_has_no_weak_check() {
     let environment = diagnosis()["environment"].as_array().unwrap();
     assert!(environment.len() > 8, "{environment:?}");
     for check in environment {
@@ -109,7 +108,7 @@ fn a_system_that_allows_everything_has_nothing_to_mend() {
 }
 
 #[test]
-fn a_second_best_way_says_why_and_what_it_costs() {
+fn a_fallback_method_has_a_reason_and_names_its_costs() {
     let diagnosis = diagnosis();
     let of = |function: &str| {
         hooks(diagnosis)
@@ -125,7 +124,7 @@ fn a_second_best_way_says_why_and_what_it_costs() {
         assert_eq!(best, hook["lost"] == "", "{hook}");
         assert_eq!(best, hook["why"] == "", "{hook}");
     }
-    // On 5.10 and 6.1 the function has more arguments than a trampoline carries.
+    // On 5.10 and 6.1 the function has more arguments than a trampoline supports.
     let remote = of("pin_user_pages_remote");
     let probed = remote["methods"].to_string().contains("kretprobe");
     assert_eq!(probed, !kernel_at_least(6, 2), "{remote}");

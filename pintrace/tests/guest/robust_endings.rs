@@ -1,11 +1,12 @@
-//! Nothing remains in the kernel however pintrace ends, and the terminal is restored unless pintrace is killed. `robust_panic`
-//! tests a panic.
+//! Ends of pintrace: no BPF object remains in the kernel, and the terminal is restored unless pintrace is killed.
+//! `robust_panic` tests panics.
 
 use rustix::process::Signal;
 
-use super::robust_kit::{Before, OnTerminal, Running, path, pintrace, report, signal, wait_for};
+use super::harness::wait_for;
+use super::robust_kit::{Before, OnTerminal, Running, path, pintrace, report, signal};
 
-/// `top` on a terminal, attached and drawn; `end` ends it; the exit code must be this.
+/// Starts `top` on a terminal, lets `end` end it, and checks the exit code and the kernel's BPF objects.
 fn top_ends(end: impl FnOnce(&OnTerminal), code: i32) -> OnTerminal {
     let before = Before::now();
     let session = OnTerminal::start("pintrace top --interval 200ms");
@@ -17,18 +18,18 @@ fn top_ends(end: impl FnOnce(&OnTerminal), code: i32) -> OnTerminal {
 }
 
 #[test]
-fn quitting_top_leaves_nothing_and_the_terminal_as_it_was() {
+fn quitting_top_leaves_nothing_and_restores_the_terminal() {
     top_ends(|top| top.key(b"q"), 0).assert_restored();
 }
 
 #[test]
-fn ctrl_c_in_top_leaves_nothing_and_the_terminal_as_it_was() {
+fn ctrl_c_in_top_leaves_nothing_and_restores_the_terminal() {
     let ends = |top: &OnTerminal| signal(top.program(), Signal::INT);
     top_ends(ends, 130).assert_restored();
 }
 
 #[test]
-fn terminating_top_leaves_nothing_and_the_terminal_as_it_was() {
+fn terminating_top_leaves_nothing_and_restores_the_terminal() {
     top_ends(|top| signal(top.program(), Signal::TERM), 143).assert_restored();
 }
 
@@ -44,15 +45,15 @@ fn a_crash_of_top_leaves_nothing_in_the_kernel() {
 }
 
 #[test]
-fn one_table_leaves_nothing() {
+fn top_once_leaves_nothing() {
     let before = Before::now();
     let ended = pintrace(&["top", "--once", "--interval", "100ms"]);
-    assert_eq!(ended.code, 0, "{}", ended.said);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
     before.assert_nothing_is_left();
 }
 
 #[test]
-fn a_killed_recorder_leaves_nothing_but_a_readable_file_and_its_command() {
+fn a_killed_recorder_leaves_a_readable_file_and_a_running_command() {
     let before = Before::now();
     let (file, ready) = (path("killed"), path("ready"));
     let script = format!(
@@ -70,11 +71,11 @@ fn a_killed_recorder_leaves_nothing_but_a_readable_file_and_its_command() {
         "-c",
         &script,
     ]);
-    wait_for("the command", || ready.exists());
+    wait_for("the command", || ready.exists().then_some(()));
     before.assert_something_is_there();
     let length = || std::fs::metadata(&file).map_or(0, |metadata| metadata.len());
     let at_first = length();
-    wait_for("another frame", || length() > at_first);
+    wait_for("another frame", || (length() > at_first).then_some(()));
     recorder.signal(Signal::KILL);
     assert_eq!(recorder.end().code, 137);
     before.assert_nothing_is_left();
@@ -85,15 +86,15 @@ fn a_killed_recorder_leaves_nothing_but_a_readable_file_and_its_command() {
     );
     std::fs::remove_file(&ready).unwrap();
     let on = ready.with_extension("on");
-    wait_for("the command to go on", || on.exists());
+    wait_for("the command to go on", || on.exists().then_some(()));
 }
 
 #[test]
-fn a_recorder_killed_while_it_attaches_leaves_nothing() {
+fn a_recorder_killed_during_attaching_leaves_nothing() {
     let before = Before::now();
     let file = path("early");
     let recorder = Running::start(&["record", "-o", file.to_str().unwrap()]);
-    wait_for("a first program", || before.has_program());
+    wait_for("a first program", || before.has_program().then_some(()));
     recorder.signal(Signal::KILL);
     assert_eq!(recorder.end().code, 137);
     before.assert_nothing_is_left();

@@ -1,4 +1,4 @@
-//! A file system that fills up under `pintrace record`: what is said, what stays on the disk, and that the remedy works.
+//! A file system that fills up during `pintrace record`: the message, the file on the disk, and the remedy.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -9,15 +9,15 @@ use super::harness::skipped;
 use super::recording::NO_FINDINGS;
 use super::robust_kit::{Before, Running, path, pintrace};
 
-/// Bytes of the whole file system.
+/// Bytes of the file system.
 const SIZE: u64 = 256 << 10;
-/// Bytes that are free when the recording begins: enough for some frames. Blocks as large as pages, so that the kernel takes
-/// the first part of the frame for which there is no room.
+/// Free bytes at the start of the recording: enough for some frames. Blocks are as large as pages, so that the kernel
+/// writes the first part of the frame that does not fit.
 const ROOM: u64 = 6 * 4096;
 
 #[test]
-fn a_full_disk_ends_the_recording_but_neither_the_file_nor_the_command() {
-    const NAME: &str = "a_full_disk_ends_the_recording_but_neither_the_file_nor_the_command";
+fn a_full_disk_ends_the_recording_and_keeps_the_file_and_the_command() {
+    const NAME: &str = "a_full_disk_ends_the_recording_and_keeps_the_file_and_the_command";
     let before = Before::now();
     let disk = match SmallDisk::mount() {
         Ok(disk) => disk,
@@ -43,38 +43,38 @@ fn a_full_disk_ends_the_recording_but_neither_the_file_nor_the_command() {
         "-c",
         &script,
     ]);
-    recorder.wait_until_said("continues and is no longer recorded");
+    recorder.wait_for_stderr("continues and is no longer recorded");
     assert!(!went_on.exists());
-    // What cannot be recorded is not traced either.
+    // Tracing ends with the recording.
     before.assert_nothing_is_left_of_the_probes();
     fs::write(&enough, "").unwrap();
     let ended = recorder.end();
-    assert_eq!(ended.code, 1, "{}", ended.said);
-    assert!(went_on.exists(), "the command was not left to its end");
-    assert_eq!(ended.said.lines().count(), 2, "{}", ended.said);
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert!(went_on.exists(), "the command did not run to its end");
+    assert_eq!(ended.stderr.lines().count(), 2, "{}", ended.stderr);
     let told = format!("pintrace: {}: recording stopped: No space left", file.display());
-    assert!(ended.said.starts_with(&told), "{}", ended.said);
+    assert!(ended.stderr.starts_with(&told), "{}", ended.stderr);
     let remedy = "Free some space, or record to another file system with -o FILE";
-    assert!(ended.said.contains(remedy), "{}", ended.said);
+    assert!(ended.stderr.contains(remedy), "{}", ended.stderr);
     before.assert_nothing_is_left();
 
-    // What was said to be kept is what the disk holds, also for the next mount.
-    let kept = number_before(&ended.said, " events before.");
+    // The file has the number of events of the message, also after a remount.
+    let kept = number_before(&ended.stderr, " events before.");
     disk.remount();
     assert_eq!(disk.names(), ["full.pintrace", "lost+found", "other"]);
     assert!(fs::read(&filler).unwrap().iter().all(|byte| *byte == FILLING[0]));
     let (events, json) = cut_short(&file);
-    assert_eq!(events, kept, "{}", ended.said);
+    assert_eq!(events, kept, "{}", ended.stderr);
     assert!(
         json["balance"]["ledger_acquired"].as_u64().unwrap() >= 64,
         "{json}"
     );
     assert!(
         ends_with_a_whole_frame(&file, kept),
-        "the torn frame was not taken back"
+        "the incomplete frame was not removed"
     );
 
-    // The remedy that was named.
+    // The remedy of the message works.
     fs::remove_file(&filler).unwrap();
     let words = [
         "record",
@@ -86,22 +86,25 @@ fn a_full_disk_ends_the_recording_but_neither_the_file_nor_the_command() {
         "process-vm",
     ];
     let ended = pintrace(&words);
-    assert_eq!(ended.code, 0, "{}", ended.said);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
     let ended = pintrace(&["report", "--json", file.to_str().unwrap()]);
-    assert!(ended.out.contains(r#""complete":true"#), "{}", ended.said);
+    assert!(ended.stdout.contains(r#""complete":true"#), "{}", ended.stderr);
     before.assert_nothing_is_left();
 }
 
-/// The report on a recording that was cut short, and how many events it says are on file.
+/// Returns the number of events of a recording that was cut short, and its report.
 fn cut_short(file: &Path) -> (u64, serde_json::Value) {
     let ended = pintrace(&["report", "--json", file.to_str().unwrap()]);
-    assert_eq!(ended.code, 0, "{}", ended.said);
-    let json: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let json: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(json["complete"], false);
-    (number_before(&ended.said, " events: the report ends there"), json)
+    (
+        number_before(&ended.stderr, " events: the report ends there"),
+        json,
+    )
 }
 
-/// The last byte belongs to the last of so many events.
+/// Returns true if the last byte of a file with `events` events belongs to the last event.
 fn ends_with_a_whole_frame(file: &Path, events: u64) -> bool {
     let shorter = path("shorter");
     let bytes = fs::read(file).unwrap();
@@ -109,7 +112,7 @@ fn ends_with_a_whole_frame(file: &Path, events: u64) -> bool {
     cut_short(&shorter).0 < events
 }
 
-/// The number that stands before these words.
+/// Returns the number before `words`.
 fn number_before(text: &str, words: &str) -> u64 {
     let (before, _) = text
         .split_once(words)
@@ -120,10 +123,10 @@ fn number_before(text: &str, words: &str) -> u64 {
         .unwrap_or_else(|_| panic!("no number before{words}: {text}"))
 }
 
-/// What lies on the disk besides the recording.
+/// Content of the other file on the disk.
 const FILLING: [u8; 4096] = [0x5a; 4096];
 
-/// A small ext4 on a file of the disk at /mnt, through a loop device. Gone at the end.
+/// A small ext4 in a file at /mnt, mounted through a loop device, removed when dropped.
 struct SmallDisk {
     image: PathBuf,
     place: PathBuf,
@@ -132,7 +135,7 @@ struct SmallDisk {
 impl SmallDisk {
     fn mount() -> Result<Self, &'static str> {
         if !Path::new("/dev/loop-control").exists() {
-            return Err("this kernel comes without loop devices");
+            return Err("this kernel has no loop devices");
         }
         let disk = Self {
             image: PathBuf::from("/mnt/small.ext4"),
@@ -140,7 +143,7 @@ impl SmallDisk {
         };
         fs::create_dir_all(&disk.place).unwrap();
         File::create(&disk.image).unwrap().set_len(SIZE).unwrap();
-        // Without blocks that only root may use: pintrace is root.
+        // No blocks are reserved for root, because pintrace runs as root.
         let make = Command::new("mke2fs")
             .args(["-F", "-b", "4096", "-m", "0"])
             .arg(&disk.image)
@@ -151,7 +154,7 @@ impl SmallDisk {
     }
 
     fn attach(&self) {
-        // As ext4, whatever it was made as: with delayed allocation, as disks are used.
+        // Mounted as ext4 in any case, for delayed allocation.
         let mut mount = Command::new("mount");
         mount
             .args(["-t", "ext4", "-o", "loop"])
@@ -160,7 +163,7 @@ impl SmallDisk {
         assert!(mount.status().unwrap().success());
     }
 
-    /// Everything out of the kernel's memory and back from the disk.
+    /// Unmounts and mounts the file system, so that all data come from the disk.
     fn remount(&self) {
         assert!(
             Command::new("umount")
@@ -181,7 +184,7 @@ impl SmallDisk {
         sizes.f_bavail * sizes.f_frsize
     }
 
-    /// Fills it with a file until only so much is free.
+    /// Fills the file system with a file until at most `room` bytes are free.
     fn fill_but(&self, room: u64) -> PathBuf {
         let path = self.file("other");
         let mut file = File::create(&path).unwrap();

@@ -1,5 +1,5 @@
-//! What the tests on robustness share: the kernel's BPF objects before and after, pintrace as a process that is watched,
-//! and a pseudo-terminal for it.
+//! Common parts of the robustness tests: the kernel's BPF objects before and after, pintrace as a process, and pintrace
+//! on a pseudo-terminal.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aya::maps::loaded_maps;
 use aya::programs::{loaded_links, loaded_programs};
@@ -18,38 +18,21 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 use serde_json::Value;
 
+use crate::harness::{PATIENCE, wait_for, wait_within};
 use crate::recording::end_idle;
 
-/// An emulated machine is slow: attaching alone takes seconds.
-const PATIENCE: Duration = Duration::from_secs(90);
-/// The kernel frees programs and maps after grace periods, in workers.
+/// Time in which the kernel frees programs and maps, after grace periods, in workers.
 const FREED_WITHIN: Duration = Duration::from_secs(15);
 
-/// Waits until it holds, and tells what was awaited in vain.
-pub(crate) fn wait_for(what: &str, holds: impl Fn() -> bool) {
-    wait_within(PATIENCE, holds).unwrap_or_else(|()| panic!("waited in vain for {what}"));
-}
-
-fn wait_within(limit: Duration, holds: impl Fn() -> bool) -> Result<(), ()> {
-    let start = Instant::now();
-    while !holds() {
-        if start.elapsed() > limit {
-            return Err(());
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Ok(())
-}
-
-/// A path below /tmp that no other test uses.
+/// Returns a path below /tmp that no other test uses.
 pub(crate) fn path(name: &str) -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     PathBuf::from(format!("/tmp/robust-{number}-{name}"))
 }
 
-/// Every BPF program, map and link of the kernel, every function with something attached, everything pinned in the BPF
-/// file system.
+/// Returns all BPF programs, maps and links of the kernel, the traced functions, and the pinned objects of the BPF file
+/// system.
 fn objects() -> BTreeSet<String> {
     let programs = loaded_programs()
         .flatten()
@@ -78,11 +61,11 @@ fn objects() -> BTreeSet<String> {
         .collect()
 }
 
-/// What the kernel had before pintrace came.
+/// The BPF objects of the kernel before the start of pintrace.
 pub(crate) struct Before(BTreeSet<String>);
 
 impl Before {
-    /// Looks now.
+    /// Lists the objects now.
     pub(crate) fn now() -> Self {
         Self(objects())
     }
@@ -91,21 +74,22 @@ impl Before {
         objects().difference(&self.0).cloned().collect()
     }
 
-    /// Waits until pintrace has loaded its last program and attached it.
+    /// Waits until pintrace has loaded and attached its last program.
     pub(crate) fn wait_for_probes(&self) {
         wait_for("the probes", || {
             let added = self.added();
             let last = added.iter().position(|object| object.ends_with(" process_exit"));
-            last.is_some() && added.iter().any(|object| object.starts_with("link "))
+            let attached = last.is_some() && added.iter().any(|object| object.starts_with("link "));
+            attached.then_some(())
         });
     }
 
-    /// A program more is there.
+    /// Returns true if a program was added.
     pub(crate) fn has_program(&self) -> bool {
         self.added().iter().any(|object| object.starts_with("program "))
     }
 
-    /// Something of pintrace is there, without which the next would say nothing.
+    /// Checks that pintrace has added objects. Without this check, [`Self::assert_nothing_is_left`] proves nothing.
     pub(crate) fn assert_something_is_there(&self) {
         let added = self.added();
         for kind in ["program ", "map ", "link ", "function "] {
@@ -116,39 +100,39 @@ impl Before {
         }
     }
 
-    /// Nothing is attached any more, though pintrace may still be there.
+    /// Checks that all probes are detached, while pintrace may still run.
     pub(crate) fn assert_nothing_is_left_of_the_probes(&self) {
         let attached = || {
             let mut added = self.added();
             added.retain(|object| object.starts_with("link ") || object.starts_with("function "));
             added
         };
-        let detached = wait_within(FREED_WITHIN, || attached().is_empty());
-        assert!(detached.is_ok(), "still attached: {:?}", attached());
+        let detached = wait_within(FREED_WITHIN, || attached().is_empty().then_some(()));
+        assert!(detached.is_some(), "still attached: {:?}", attached());
     }
 
-    /// Nothing is left that was not there before.
+    /// Checks that no added object is left.
     pub(crate) fn assert_nothing_is_left(&self) {
-        let freed = wait_within(FREED_WITHIN, || self.added().is_empty());
-        assert!(freed.is_ok(), "left behind: {:?}", self.added());
+        let freed = wait_within(FREED_WITHIN, || self.added().is_empty().then_some(()));
+        assert!(freed.is_some(), "left behind: {:?}", self.added());
     }
 }
 
-/// pintrace under way, with its output in files.
+/// A running pintrace, with its output in files.
 pub(crate) struct Running {
     child: Child,
     out: PathBuf,
     errors: PathBuf,
 }
 
-/// How it ended.
+/// The exit code and the output of a process.
 pub(crate) struct Ended {
     /// Exit code, or 128 and the signal.
     pub(crate) code: i32,
     /// Standard output.
-    pub(crate) out: String,
+    pub(crate) stdout: String,
     /// Standard error.
-    pub(crate) said: String,
+    pub(crate) stderr: String,
 }
 
 impl Running {
@@ -173,45 +157,46 @@ impl Running {
         }
     }
 
-    /// Its id.
+    /// Returns the process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// What it has printed so far.
-    pub(crate) fn printed(&self) -> String {
+    /// Returns the standard output so far.
+    pub(crate) fn stdout(&self) -> String {
         fs::read_to_string(&self.out).unwrap()
     }
 
-    /// What it has said so far.
-    pub(crate) fn said(&self) -> String {
+    /// Returns the standard error so far.
+    pub(crate) fn stderr(&self) -> String {
         fs::read_to_string(&self.errors).unwrap()
     }
 
-    /// Waits until it has said this.
-    pub(crate) fn wait_until_said(&self, what: &str) {
-        wait_for(what, || self.said().contains(what));
+    /// Waits until the standard error contains `what`.
+    pub(crate) fn wait_for_stderr(&self, what: &str) {
+        wait_for(what, || self.stderr().contains(what).then_some(()));
     }
 
-    /// Sends it a signal.
+    /// Sends a signal to the process.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the process.
     pub(crate) fn end(mut self) -> Ended {
-        let status = ended(&mut self.child).unwrap_or_else(|| panic!("it does not end: {}", self.said()));
+        let status = wait_within(PATIENCE, || self.child.try_wait().unwrap());
+        let status = status.unwrap_or_else(|| panic!("pintrace does not end: {}", self.stderr()));
         Ended {
             code: code(status),
-            out: fs::read_to_string(&self.out).unwrap(),
-            said: self.said(),
+            stdout: self.stdout(),
+            stderr: self.stderr(),
         }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Nobody is there any more when the test went well.
+        // The process still runs only if the test has failed.
         if let Ok(None) = self.child.try_wait() {
             kill_all(children(self.child.id()));
         }
@@ -220,7 +205,7 @@ impl Drop for Running {
     }
 }
 
-/// Kills processes with their children, so that a test that failed disturbs no other.
+/// Kills processes with all their children, so that a failed test does not disturb other tests.
 fn kill_all(processes: Vec<u32>) {
     for process in processes {
         kill_all(children(process));
@@ -228,17 +213,6 @@ fn kill_all(processes: Vec<u32>) {
             let _ = kill_process(pid, Signal::KILL);
         }
     }
-}
-
-fn ended(child: &mut Child) -> Option<ExitStatus> {
-    let start = Instant::now();
-    while start.elapsed() < PATIENCE {
-        if let Some(status) = child.try_wait().unwrap() {
-            return Some(status);
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    None
 }
 
 fn code(status: ExitStatus) -> i32 {
@@ -253,19 +227,19 @@ pub(crate) fn pintrace(words: &[&str]) -> Ended {
     Running::start(words).end()
 }
 
-/// Runs pintrace to its end, checks that it ended well, and reads what it printed.
+/// Runs pintrace to its end, checks that the exit code is 0, and parses the output.
 pub(crate) fn json_of(words: &[&str]) -> Value {
     let ended = pintrace(words);
-    assert_eq!(ended.code, 0, "{words:?}: {}", ended.said);
-    serde_json::from_str(&ended.out).unwrap()
+    assert_eq!(ended.code, 0, "{words:?}: {}", ended.stderr);
+    serde_json::from_str(&ended.stdout).unwrap()
 }
 
-/// The report on a recording.
+/// Returns the report of a recording.
 pub(crate) fn report(file: &Path) -> Value {
     json_of(&["report", "--json", file.to_str().unwrap()])
 }
 
-/// Children of a process.
+/// Returns the children of a process.
 pub(crate) fn children(parent: u32) -> Vec<u32> {
     let processes = fs::read_dir("/proc").unwrap().flatten();
     processes
@@ -278,14 +252,14 @@ pub(crate) fn children(parent: u32) -> Vec<u32> {
         .collect()
 }
 
-/// Sends a signal to a process by number.
+/// Sends a signal to a process.
 pub(crate) fn signal(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap();
 }
 
-/// pintrace on a pseudo-terminal, below a shell that stays when pintrace has gone.
+/// pintrace on a pseudo-terminal, started by a shell that outlives pintrace.
 pub(crate) struct OnTerminal {
-    // Only held: with it goes the terminal.
+    // The terminal exists until this descriptor is closed.
     controller: OwnedFd,
     terminal: OwnedFd,
     before: Termios,
@@ -295,7 +269,7 @@ pub(crate) struct OnTerminal {
 }
 
 impl OnTerminal {
-    /// Starts pintrace by this line of shell and waits for its view.
+    /// Starts pintrace with a shell command line and waits for its view.
     pub(crate) fn start(line: &str) -> Self {
         use rustix::fs::{Mode, OFlags};
         use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -315,7 +289,8 @@ impl OnTerminal {
         let before = tcgetattr(&terminal).unwrap();
         let code = path("code");
         let end = || Stdio::from(terminal.try_clone().unwrap());
-        // The shell ignores what the keyboard sends to all; pintrace gets the signals' defaults back.
+        // The shell survives signals of the keyboard; a trap, unlike an ignored signal, is reset to the default for
+        // pintrace.
         let script = format!("trap : INT; {line}; echo $? >{}; exec sleep 1000", code.display());
         let shell = Command::new("setsid")
             .args(["-c", "sh", "-c", &script])
@@ -336,12 +311,13 @@ impl OnTerminal {
         };
         session.collect();
         wait_for("the view", || {
-            session.output().contains("\x1b[?1049h") && session.output().contains("pintrace")
+            let output = session.output();
+            (output.contains("\x1b[?1049h") && output.contains("pintrace")).then_some(())
         });
         session
     }
 
-    /// Gathers the output until the terminal goes.
+    /// Collects the output until the terminal is closed.
     fn collect(&self) {
         let mut source = File::from(self.controller.try_clone().unwrap());
         let output = self.output.clone();
@@ -353,7 +329,7 @@ impl OnTerminal {
         });
     }
 
-    /// What the terminal was sent so far.
+    /// Returns the output to the terminal so far.
     pub(crate) fn output(&self) -> String {
         String::from_utf8_lossy(&self.output.lock().unwrap()).into_owned()
     }
@@ -363,19 +339,21 @@ impl OnTerminal {
         rustix::io::write(&self.controller, key).unwrap();
     }
 
-    /// The process that the shell started.
+    /// Returns the process that the shell started.
     pub(crate) fn program(&self) -> u32 {
         children(self.shell.id())[0]
     }
 
-    /// Waits until the shell has been told how it ended.
+    /// Waits until pintrace has ended, and returns the exit code.
     pub(crate) fn end(&self) -> i32 {
-        let told = || fs::read_to_string(&self.code).unwrap_or_default();
-        wait_for("its end", || told().ends_with('\n'));
-        told().trim().parse().unwrap()
+        let line = wait_for("the exit code", || {
+            let line = fs::read_to_string(&self.code).unwrap_or_default();
+            line.ends_with('\n').then_some(line)
+        });
+        line.trim().parse().unwrap()
     }
 
-    /// Waits until the terminal is as before: its modes, the alternate screen left, the cursor shown.
+    /// Waits until the terminal is restored: the old modes, the main screen, a visible cursor.
     pub(crate) fn assert_restored(&self) {
         wait_for("the terminal to be restored", || {
             let output = self.output();
@@ -385,7 +363,8 @@ impl OnTerminal {
                 && now.input_modes == self.before.input_modes
                 && now.output_modes == self.before.output_modes
                 && now.control_modes == self.before.control_modes;
-            same && last("\x1b[?1049l") > last("\x1b[?1049h") && last("\x1b[?25h") > last("\x1b[?25l")
+            let shown = last("\x1b[?1049l") > last("\x1b[?1049h") && last("\x1b[?25h") > last("\x1b[?25l");
+            (same && shown).then_some(())
         });
     }
 }

@@ -1,5 +1,4 @@
-//! Tables that are too small: what finds no room is counted under its name, nothing breaks, and the totals stay exact
-//! where the design says that they do.
+//! Tables that are too small: losses are counted by name, and the totals stay exact as the design promises.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
@@ -7,11 +6,11 @@ use std::process::{Command, Stdio};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::harness::kernel_at_least;
+use super::harness::{kernel_at_least, left_out, wait_for};
 use super::recording::NO_FINDINGS;
-use super::robust_kit::{Before, Running, path, pintrace, report, wait_for};
+use super::robust_kit::{Before, Running, path, pintrace, report};
 
-/// Records a shell script with maps of these sizes.
+/// Records a shell script with given map sizes, and returns the report.
 fn recorded(maps: &[&str], script: &str) -> Value {
     let before = Before::now();
     let file = path("loss");
@@ -22,7 +21,7 @@ fn recorded(maps: &[&str], script: &str) -> Value {
     }
     words.extend(["--", "sh", "-c", script]);
     let ended = pintrace(&words);
-    assert_eq!(ended.code, 0, "{}", ended.said);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
     let json = report(&file);
     assert_eq!(json["complete"], true);
     before.assert_nothing_is_left();
@@ -39,33 +38,33 @@ fn lost(json: &Value, name: &str) -> u64 {
         .unwrap_or_else(|| panic!("no {name} in {}", json["loss"]))
 }
 
-/// So many pages came and went, by the vmstat counters and by the ledger.
+/// Checks that `pages` pages were pinned and released, both by vmstat and by the ledger.
 fn exact(json: &Value, pages: i64) {
-    let told = |names: [&str; 4]| names.map(|name| balance(json, name));
-    let found = told([
+    let figures = |names: [&str; 4]| names.map(|name| balance(json, name));
+    let found = figures([
         "vmstat_acquired",
         "vmstat_released",
         "ledger_acquired",
         "ledger_released",
     ]);
     assert_eq!(found, [pages; 4], "{}", json["balance"]);
-    let settled = told(["vmstat_held", "ledger_held", "preexisting_held", "unaccounted"]);
+    let settled = figures(["vmstat_held", "ledger_held", "preexisting_held", "unaccounted"]);
     assert_eq!(settled, [0; 4], "{}", json["balance"]);
 }
 
-/// Calls that the kernel skipped, because the same program was already running on that CPU: on a preemptible
-/// kernel several threads that pin at once meet that. Then figures may be short by these calls, and only by them.
+/// Returns the number of calls that the kernel skipped because the same program was active on the CPU, as concurrent
+/// pins on a preemptible kernel cause. The figures may lack these calls and no others.
 fn skipped(json: &Value) -> i64 {
     i64::try_from(lost(json, "recursion_missed")).unwrap()
 }
 
-/// As [`exact`], or short by no more than the skipped calls, of so many pages each, can explain.
+/// Like [`exact`], but the ledger may lack `pages_a_call` pages for each skipped call.
 fn exact_but_for_skipped(json: &Value, pages: i64, pages_a_call: i64) {
     let missed = skipped(json);
     if missed == 0 {
         return exact(json, pages);
     }
-    eprintln!("{missed} calls were skipped by the kernel and counted");
+    eprintln!("the kernel skipped {missed} calls, which were counted");
     let vmstat = ["vmstat_acquired", "vmstat_released"].map(|name| balance(json, name));
     assert_eq!(vmstat, [pages; 2], "{}", json["balance"]);
     let unreadable = pages - balance(json, "ledger_acquired");
@@ -79,7 +78,7 @@ fn exact_but_for_skipped(json: &Value, pages: i64, pages_a_call: i64) {
 }
 
 #[test]
-fn a_full_ring_buffer_is_counted_and_falsifies_no_figure() {
+fn a_full_ring_buffer_is_counted_and_all_figures_stay_exact() {
     let before = Before::now();
     let file = path("ring");
     let words = [
@@ -95,9 +94,10 @@ fn a_full_ring_buffer_is_counted_and_falsifies_no_figure() {
     let recorder = Running::start(&words);
     before.wait_for_probes();
     wait_for("a first frame", || {
-        std::fs::metadata(&file).is_ok_and(|metadata| metadata.len() > 0)
+        let length = std::fs::metadata(&file).map_or(0, |metadata| metadata.len());
+        (length > 0).then_some(())
     });
-    // As if it never got the processor: nobody reads the ring.
+    // A stopped recorder does not read the ring buffer.
     recorder.signal(Signal::STOP);
     let mut pinload = Command::new("pinload")
         .args([
@@ -122,12 +122,13 @@ fn a_full_ring_buffer_is_counted_and_falsifies_no_figure() {
         let all = json["processes"].as_array().unwrap();
         all.iter().find(|process| process["pid"] == pid).cloned()
     };
-    // A frame may be under way, so the file is looked at until all is in it.
+    // A frame may be incomplete, so the file is read until it contains all pins.
     wait_for("the pins under their process", || {
         let json = report(&file);
         let process = of_pinload(&json);
         let all = |process: Value| process["pages_held"] == 640 && process["longterm_pages_held"] == 640;
-        balance(&json, "vmstat_held") == 640 && (skipped(&json) > 0 || process.is_some_and(all))
+        let shown = skipped(&json) > 0 || process.is_some_and(all);
+        (balance(&json, "vmstat_held") == 640 && shown).then_some(())
     });
     let json = report(&file);
     assert!(lost(&json, "ring_full") > 0, "{}", json["loss"]);
@@ -142,11 +143,13 @@ fn a_full_ring_buffer_is_counted_and_falsifies_no_figure() {
     pinload.stdin.take().unwrap().write_all(b"\n").unwrap();
     lines.for_each(drop);
     assert!(pinload.wait().unwrap().success());
-    wait_for("the releases", || balance(&report(&file), "vmstat_held") == 0);
+    wait_for("the releases", || {
+        (balance(&report(&file), "vmstat_held") == 0).then_some(())
+    });
     recorder.signal(Signal::INT);
     let ended = recorder.end();
-    assert_eq!(ended.code, 0, "{}", ended.said);
-    assert!(ended.said.contains("ring_full"), "{}", ended.said);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(ended.stderr.contains("ring_full"), "{}", ended.stderr);
     let json = report(&file);
     exact_but_for_skipped(&json, 640, 16);
     let process = of_pinload(&json).unwrap();
@@ -161,7 +164,7 @@ fn a_full_ring_buffer_is_counted_and_falsifies_no_figure() {
 }
 
 #[test]
-fn a_full_folio_table_is_counted_and_what_was_pinned_stays_exact() {
+fn a_full_folio_table_is_counted_and_acquired_pages_stay_exact() {
     let json = recorded(
         &["CHUNKS=1"],
         "pinload process-vm --pages 512 --repeat 20 >/dev/null",
@@ -176,7 +179,7 @@ fn a_full_folio_table_is_counted_and_what_was_pinned_stays_exact() {
         ),
         (pages, pages)
     );
-    // Each page without a place looks on its release like one of a preexisting pin, and none twice.
+    // The release of a page without a cell looks like the release of a preexisting pin, once per page.
     let missing = pages - balance(&json, "ledger_released");
     assert_eq!(
         balance(&json, "preexisting_released"),
@@ -188,8 +191,8 @@ fn a_full_folio_table_is_counted_and_what_was_pinned_stays_exact() {
 }
 
 #[test]
-fn a_full_account_table_is_counted_and_falsifies_no_total() {
-    // At once: one after another, each may find the place that the last has left.
+fn a_full_account_table_is_counted_and_all_totals_stay_exact() {
+    // The processes run concurrently; one after another, each could reuse the account of the last.
     let script = "for i in 1 2 3 4; do pinload io-uring --pages 64 --hold 3s >/dev/null & done; wait";
     let json = recorded(&["ACCOUNTS=2"], script);
     assert!(lost(&json, "account_table_full") > 0, "{}", json["loss"]);
@@ -197,9 +200,9 @@ fn a_full_account_table_is_counted_and_falsifies_no_total() {
 }
 
 #[test]
-fn other_tables_that_are_full_are_counted_by_name_and_falsify_no_total() {
-    // Calls that fault in 64 MiB each are long enough to overlap; the threads' memory lies apart, so each has extents of
-    // its own; two processes hold the same pages.
+fn full_tables_of_other_kinds_are_counted_by_name_and_all_totals_stay_exact() {
+    // Calls that fault in 64 MiB each are long enough to overlap. The threads have separate memory, and therefore
+    // separate extents. Two processes hold the same pages.
     let script = "pinload io-uring --threads 4 --untouched --pages 16384 >/dev/null
         pinload io-uring --shared-memory --pages 64 >/dev/null
         pinload process-vm --pages 64 >/dev/null";
@@ -215,14 +218,14 @@ fn other_tables_that_are_full_are_counted_by_name_and_falsify_no_total() {
     for name in ["extent_table_full", "owner_cells_full", "stack_lost"] {
         assert!(lost(&json, name) > 0, "{name}: {}", json["loss"]);
     }
-    // Whether two calls overlap is the scheduler's choice: without preemption they may not.
+    // Two calls may not overlap without preemption.
     if lost(&json, "longterm_calls_full") == 0 {
-        println!("left out: longterm_calls_full: no two calls overlapped");
+        left_out("longterm_calls_full", &"no two calls overlapped");
     }
     exact_but_for_skipped(&json, 4 * 16384 + 2 * 64 + 64, 16384);
 }
 
-/// Where a kretprobe stands in (before 6.5), it has few instances: the returns of all calls beyond are missed.
+/// Before 6.5 a kretprobe is used, which has few instances: the returns of additional concurrent calls are missed.
 #[test]
 fn returns_that_a_kretprobe_misses_are_counted_one_by_one() {
     const THREADS: i64 = 48;
@@ -235,11 +238,11 @@ fn returns_that_a_kretprobe_misses_are_counted_one_by_one() {
     assert_eq!(missed > 0, !kernel_at_least(6, 5), "{}", json["loss"]);
     let vmstat = ["vmstat_acquired", "vmstat_released"].map(|name| balance(&json, name));
     assert_eq!(vmstat, [2 * THREADS; 2], "{}", json["balance"]);
-    let told = balance(&json, "ledger_acquired") + missed;
+    let counted = balance(&json, "ledger_acquired") + missed;
     if skipped(&json) == 0 {
-        assert_eq!(told, 2 * THREADS, "{}", json["balance"]);
+        assert_eq!(counted, 2 * THREADS, "{}", json["balance"]);
     } else {
-        let short = 2 * THREADS - told;
+        let short = 2 * THREADS - counted;
         assert!((0..=skipped(&json)).contains(&short), "{}", json["balance"]);
     }
 }

@@ -1,5 +1,5 @@
-//! A panic of `top` with every program attached and the view on a terminal. Nothing remains in the kernel, the terminal is
-//! restored, and the message can be read on it. The program that panics is `examples/panicking_top`.
+//! A panic of `top` with every program attached and the view on a terminal. No BPF object remains in the kernel, the
+//! terminal is restored, and the message is readable. The program that panics is `examples/panicking_top`.
 
 use rustix::process::Signal;
 
@@ -8,7 +8,7 @@ use super::robust_kit::{Before, OnTerminal, signal};
 /// Leaves the alternate screen. Text written before this sequence is no longer visible.
 const LEAVE: &str = "\x1b[?1049l";
 
-/// `top` on a terminal panics in this place and ends with this exit code.
+/// Lets `top` on a terminal panic in `place`, and checks the exit code, the kernel's BPF objects and the terminal.
 fn top_panics(place: &str, code: i32) {
     let before = Before::now();
     let top = OnTerminal::start(&format!("PANICS_IN={place} panicking_top top --interval 200ms"));
@@ -19,7 +19,7 @@ fn top_panics(place: &str, code: i32) {
     top.assert_restored();
     let output = top.output();
     let readable = output.rsplit(LEAVE).next().unwrap();
-    // The message of the panic itself, not of an error that came from it.
+    // The message of the panic itself, not of an error that the panic caused.
     assert!(
         readable.contains("panicked at") && readable.contains("a panic on request"),
         "{output:?}"
@@ -27,7 +27,7 @@ fn top_panics(place: &str, code: i32) {
 }
 
 #[test]
-fn a_panic_beside_top_leaves_nothing_and_restores_the_terminal() {
+fn a_panic_in_a_thread_beside_the_view_leaves_nothing_and_restores_the_terminal() {
     top_panics("beside", 1);
 }
 

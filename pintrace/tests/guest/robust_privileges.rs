@@ -1,4 +1,5 @@
-//! What pintrace may do: root gives up what it needs no more, and another user with a few capabilities sees the same.
+//! Privileges: root drops capabilities that are no longer needed, and another user with a few capabilities sees the
+//! same as root.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -6,19 +7,19 @@ use std::process::{Command, Stdio};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::harness::{Findings, Report, number};
+use super::harness::{Checks, Report, number, wait_for};
 use super::robust_kit::{Before, Ended, Running, path, report};
 
 /// CAP_BPF (include/uapi/linux/capability.h).
 const KEPT: u64 = 1 << 39;
-/// CAP_KILL besides, for the command's sake.
+/// CAP_KILL in addition, to signal the command.
 const KEPT_WITH_COMMAND: u64 = KEPT | 1 << 5;
-/// What docs/privileges.md asks for.
+/// The capabilities that docs/privileges.md asks for.
 const ALL: &str = "+bpf,+perfmon,+syslog,+dac_read_search,+sys_resource";
-/// Where kprobes are needed, Debian refuses them at its own level 3.
+/// Debian's level 3 of this sysctl refuses kprobes.
 const PARANOID: &str = "/proc/sys/kernel/perf_event_paranoid";
 
-/// Every thread's capabilities, and whether it can get more.
+/// Returns the permitted and effective capabilities and NoNewPrivs of each thread.
 fn privileges(pid: u32) -> Vec<(u64, u64, String)> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
     threads
@@ -43,10 +44,10 @@ fn assert_given_up(pid: u32, kept: u64) {
 }
 
 #[test]
-fn what_only_attaching_needs_is_given_up_by_every_thread() {
+fn every_thread_drops_the_capabilities_that_only_attaching_needs() {
     let before = Before::now();
     let serve = Running::start(&["serve", "--web.listen-address", "127.0.0.1:9965"]);
-    serve.wait_until_said("serving");
+    serve.wait_for_stderr("serving");
     assert_given_up(serve.pid(), KEPT);
     serve.signal(Signal::TERM);
     assert_eq!(serve.end().code, 0);
@@ -61,10 +62,12 @@ fn what_only_attaching_needs_is_given_up_by_every_thread() {
         "-c",
         "grep -E '^Cap(Eff|Prm)|^NoNewPrivs' /proc/self/status; exec sleep 60",
     ]);
-    super::robust_kit::wait_for("the command", || record.printed().contains("NoNewPrivs"));
+    wait_for("the command", || {
+        record.stdout().contains("NoNewPrivs").then_some(())
+    });
     assert_given_up(record.pid(), KEPT_WITH_COMMAND);
-    // The command has what root has.
-    let printed = record.printed();
+    // The command keeps the capabilities of root.
+    let printed = record.stdout();
     assert!(printed.contains("NoNewPrivs:\t0"), "{printed}");
     let effective = printed
         .lines()
@@ -73,14 +76,14 @@ fn what_only_attaching_needs_is_given_up_by_every_thread() {
     let effective = u64::from_str_radix(effective.trim(), 16).unwrap();
     assert!(effective & (1 << 21) != 0, "{printed}");
     record.signal(Signal::TERM);
-    // The command's: killed by the signal that was passed on.
+    // The exit code of the command, which the forwarded signal killed.
     assert_eq!(record.end().code, 128 + 15);
     before.assert_nothing_is_left();
 }
 
-/// pintrace as user 1000 with these capabilities.
+/// Runs pintrace as user 1000 with the given capabilities.
 fn unprivileged(capabilities: &str, words: &[&str]) -> Ended {
-    // By its path: busybox has one that can do less.
+    // The full path, because setpriv of busybox lacks options.
     let mut command = Command::new("/usr/bin/setpriv");
     command
         .args(["--reuid=1000", "--regid=1000", "--clear-groups"])
@@ -92,7 +95,7 @@ fn unprivileged(capabilities: &str, words: &[&str]) -> Ended {
     Running::start_with(&mut command).end()
 }
 
-/// What is weak by doctor's judgement.
+/// Returns the names of the checks that doctor calls weak.
 fn weak(doctor: &Value) -> Vec<&str> {
     let environment = doctor["environment"].as_array().unwrap();
     let weak = environment.iter().filter(|check| check["state"] == "weak");
@@ -104,7 +107,7 @@ fn weak(doctor: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn another_user_with_the_capabilities_sees_what_root_sees_but_vmstat() {
+fn another_user_with_the_capabilities_sees_what_root_sees_except_vmstat() {
     fs::write(PARANOID, "2").unwrap();
     let folder = path("unprivileged");
     fs::create_dir(&folder).unwrap();
@@ -121,50 +124,50 @@ fn another_user_with_the_capabilities_sees_what_root_sees_but_vmstat() {
         "16",
     ];
     let ended = unprivileged(ALL, &words);
-    assert_eq!(ended.code, 0, "{}", ended.said);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
     let report = report(&file);
     let processes = report["processes"].as_array().unwrap();
     let pinload = processes
         .iter()
         .find(|process| process["comm"] == "pinload")
         .unwrap();
-    let mut findings = Findings::default();
-    findings.about("record");
+    let mut checks = Checks::default();
+    checks.about("record");
     for figure in ["acquired", "released"] {
-        findings.same(figure, number(&pinload[figure]), 16);
+        checks.same(figure, number(&pinload[figure]), 16);
     }
     let text = report.to_string();
-    findings.holds(text.contains("io_uring"), "a subsystem by name");
-    Report { document: report }.check_loss(&mut findings);
+    checks.holds(text.contains("io_uring"), "a subsystem by name");
+    Report { document: report }.check_loss(&mut checks);
 
     let ended = unprivileged(ALL, &["doctor", "--json"]);
-    let doctor: Value = serde_json::from_str(&ended.out).unwrap();
-    findings.about("doctor");
-    findings.same("exit code", ended.code, 4);
-    findings.same("weak", weak(&doctor), vec!["vmstat"]);
-    findings.same("self-test", doctor["self_test"]["passed"].as_bool(), Some(true));
-    findings.conclude();
+    let doctor: Value = serde_json::from_str(&ended.stdout).unwrap();
+    checks.about("doctor");
+    checks.same("exit code", ended.code, 4);
+    checks.same("weak", weak(&doctor), vec!["vmstat"]);
+    checks.same("self-test", doctor["self_test"]["passed"].as_bool(), Some(true));
+    checks.conclude();
 }
 
 #[test]
-fn with_the_least_that_traces_pins_are_seen_and_what_is_missing_is_told() {
+fn with_the_minimal_capabilities_pins_are_traced_and_restrictions_are_reported() {
     fs::write(PARANOID, "2").unwrap();
     let ended = unprivileged("+bpf,+perfmon,+sys_resource", &["doctor", "--json"]);
-    // Traced, and something is lost by what is missing.
-    assert_eq!(ended.code, 4, "{}{}", ended.out, ended.said);
-    let doctor: Value = serde_json::from_str(&ended.out).unwrap();
-    let mut findings = Findings::default();
-    findings.about("CAP_BPF and CAP_PERFMON");
-    findings.same("self-test", doctor["self_test"]["passed"].as_bool(), Some(true));
-    findings.same("pinned", number(&doctor["self_test"]["pinned"]), 1);
-    findings.holds(
+    // Tracing works with restrictions: exit code 4.
+    assert_eq!(ended.code, 4, "{}{}", ended.stdout, ended.stderr);
+    let doctor: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let mut checks = Checks::default();
+    checks.about("CAP_BPF and CAP_PERFMON");
+    checks.same("self-test", doctor["self_test"]["passed"].as_bool(), Some(true));
+    checks.same("pinned", number(&doctor["self_test"]["pinned"]), 1);
+    checks.holds(
         doctor["self_test"]["unaccounted"].is_null(),
-        "the vmstat counters unread",
+        "the vmstat counters are unreadable",
     );
-    findings.same(
+    checks.same(
         "weak",
         weak(&doctor),
         vec!["CAP_SYSLOG", "CAP_DAC_READ_SEARCH", "symbols", "vmstat"],
     );
-    findings.conclude();
+    checks.conclude();
 }

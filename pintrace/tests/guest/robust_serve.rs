@@ -1,5 +1,5 @@
-//! `pintrace serve` over a real kernel: answers, refuses a used address, ends in order, and Prometheus' own checker
-//! finds no fault with what it says.
+//! `pintrace serve` on a real kernel: it answers, refuses an address in use, ends normally, and promtool accepts its
+//! metrics.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
+use super::harness::wait_for;
 use super::robust_kit::{Before, Running, pintrace};
 
 const ADDRESS: &str = "127.0.0.1:9964";
@@ -24,7 +25,7 @@ fn get(path: &str) -> (String, String) {
     (head.to_owned(), body.to_owned())
 }
 
-/// The value of the only sample of a metric without labels.
+/// Returns the value of a metric without labels.
 fn value(body: &str, metric: &str) -> f64 {
     let line = body
         .lines()
@@ -34,7 +35,7 @@ fn value(body: &str, metric: &str) -> f64 {
         .unwrap()
 }
 
-/// What promtool has to remark; it exits with 0 even then.
+/// Returns the remarks of promtool, which exits with 0 in spite of remarks.
 fn remarks_on(body: &str) -> String {
     let mut check = Command::new("promtool")
         .args(["check", "metrics"])
@@ -52,10 +53,10 @@ fn remarks_on(body: &str) -> String {
 }
 
 #[test]
-fn serve_answers_with_what_the_kernel_pinned_and_ends_in_order() {
+fn serve_answers_with_the_kernels_pins_and_ends_normally() {
     let before = Before::now();
     let serve = Running::start(&["serve", "--interval", "200ms"]);
-    serve.wait_until_said("serving http://127.0.0.1:9964/metrics");
+    serve.wait_for_stderr("serving http://127.0.0.1:9964/metrics");
     before.assert_something_is_there();
     let (head, body) = get("/metrics");
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
@@ -66,9 +67,9 @@ fn serve_answers_with_what_the_kernel_pinned_and_ends_in_order() {
         .status()
         .unwrap();
     assert!(pinload.success());
-    super::robust_kit::wait_for("the pins of pinload", || {
+    wait_for("the pins of pinload", || {
         let (_, body) = get("/metrics");
-        value(&body, "pintrace_vmstat_acquired_pages_total") >= vmstat + 64.0
+        (value(&body, "pintrace_vmstat_acquired_pages_total") >= vmstat + 64.0).then_some(())
     });
     let (_, body) = get("/metrics");
     assert!(body.contains(r#"subsystem="process_vm""#), "{body}");
@@ -79,25 +80,25 @@ fn serve_answers_with_what_the_kernel_pinned_and_ends_in_order() {
     assert_eq!(remarks_on(&body), "");
 
     let second = pintrace(&["serve", "--web.listen-address", ADDRESS]);
-    assert_eq!(second.code, 1, "{}", second.said);
+    assert_eq!(second.code, 1, "{}", second.stderr);
     assert!(
-        second.said.contains(ADDRESS) && second.said.contains("--web.listen-address"),
+        second.stderr.contains(ADDRESS) && second.stderr.contains("--web.listen-address"),
         "{}",
-        second.said
+        second.stderr
     );
 
     serve.signal(Signal::TERM);
     let ended = serve.end();
-    assert_eq!(ended.code, 0, "{}", ended.said);
-    assert!(TcpStream::connect(ADDRESS).is_err(), "it still listens");
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(TcpStream::connect(ADDRESS).is_err(), "serve still listens");
     before.assert_nothing_is_left();
 }
 
 #[test]
-fn interrupting_serve_ends_it_in_order() {
+fn interrupting_serve_ends_it_normally() {
     let before = Before::now();
     let serve = Running::start(&["serve", "--web.listen-address", "127.0.0.1:0"]);
-    serve.wait_until_said("serving http://");
+    serve.wait_for_stderr("serving http://");
     before.assert_something_is_there();
     serve.signal(Signal::INT);
     assert_eq!(serve.end().code, 0);
@@ -108,7 +109,7 @@ fn interrupting_serve_ends_it_in_order() {
 fn killing_serve_leaves_nothing() {
     let before = Before::now();
     let serve = Running::start(&["serve", "--web.listen-address", "127.0.0.1:0"]);
-    serve.wait_until_said("serving http://");
+    serve.wait_for_stderr("serving http://");
     before.assert_something_is_there();
     serve.signal(Signal::KILL);
     assert_eq!(serve.end().code, 137);

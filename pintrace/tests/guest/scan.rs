@@ -1,5 +1,5 @@
-//! The scan: pins that are older than pintrace, found by looking at memory. The same tests run in guests and,
-//! where it may, on this machine (`cargo xtask test`).
+//! Scans, which find preexisting pins in memory. The same tests run in guests and, if permitted, on this machine
+//! (`cargo xtask test`).
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -10,17 +10,17 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::counts_fio::{THP, fio, lay_out};
-use crate::harness::{Began, Findings, PAGE, Pinload, Report, eventually, expected, number, skipped};
+use crate::harness::{Checks, PAGE, Pinload, Report, Started, expected, left_out, number, skipped, wait_for};
 use crate::hugetlb::Folding;
 use crate::not_in_vmstat::RELEASED_ONLY;
 
-/// What `pintrace scan` says.
+/// The JSON output of `pintrace scan`.
 pub(crate) struct Scan {
     pub(crate) document: Value,
 }
 
 impl Scan {
-    /// One look.
+    /// Scans once.
     pub(crate) fn now() -> Self {
         let output = Command::new("pintrace")
             .args(["scan", "--json", "--pages"])
@@ -31,12 +31,12 @@ impl Scan {
         Self { document }
     }
 
-    /// Looks until `claim` holds.
+    /// Scans until `claim` is true.
     pub(crate) fn once(what: &str, claim: impl Fn(&Self) -> bool) -> Self {
-        eventually(&what, || Some(Self::now()).filter(&claim))
+        wait_for(what, || Some(Self::now()).filter(&claim))
     }
 
-    /// A process that holds; `Null` if it does not.
+    /// Returns a process that holds pins; `Null` if it holds none.
     pub(crate) fn process(&self, pid: u64) -> &Value {
         let mut processes = self.document["processes"].as_array().unwrap().iter();
         processes
@@ -44,7 +44,7 @@ impl Scan {
             .unwrap_or(&Value::Null)
     }
 
-    /// Pages that a process holds.
+    /// Returns the pages that a process holds.
     pub(crate) fn pages(&self, pid: u64) -> u64 {
         self.process(pid)["pages"].as_u64().unwrap_or(0)
     }
@@ -53,9 +53,9 @@ impl Scan {
         number(&self.document["pinned"]["pages"])
     }
 
-    /// What must hold whenever nobody is in the middle of a pin.
-    pub(crate) fn check(&self, findings: &mut Findings) {
-        findings.same(
+    /// Checks the sums that must agree at each moment without a pin call in progress.
+    pub(crate) fn check(&self, checks: &mut Checks) {
+        checks.same(
             "balance.unaccounted",
             self.document["balance"]["unaccounted"].as_i64(),
             Some(expected_unaccounted()),
@@ -63,28 +63,28 @@ impl Scan {
         let processes = self.document["processes"].as_array().unwrap().iter();
         let held: u64 = processes.map(|process| number(&process["pages"])).sum();
         let unmapped_pins = number(&self.document["unmapped_pins"]["pages"]);
-        findings.same(
-            "pages of processes and of nobody",
+        checks.same(
+            "pages of processes and unmapped pins",
             held + unmapped_pins,
             self.pinned(),
         );
-        findings.same("all_processes", &self.document["all_processes"], &Value::Null);
+        checks.same("all_processes", &self.document["all_processes"], &Value::Null);
         for (what, count) in self.document["unreadable"].as_object().unwrap() {
-            // Processes come and go on a machine that does other things as well.
+            // Other processes may end during the scan.
             if what != "ended" {
-                findings.same(&format!("unreadable.{what}"), number(count), 0);
+                checks.same(&format!("unreadable.{what}"), number(count), 0);
             }
         }
     }
 }
 
-/// What `unaccounted` of a scan must be while no pin is in flight: 0, less the pins of legacy direct I/O that vmstat counted
-/// only when they were released.
+/// Returns `unaccounted` of a scan while no pin is in flight: 0, less the pins of legacy direct I/O, whose release alone
+/// vmstat counts.
 fn expected_unaccounted() -> i64 {
     -RELEASED_ONLY.load(Ordering::Relaxed)
 }
 
-/// Whether this system lets memory be looked at; a guest always does.
+/// Returns true if this system allows scans, as guests do; else prints that the test was skipped.
 pub(crate) fn is_possible(name: &str) -> bool {
     static REFUSAL: OnceLock<Option<String>> = OnceLock::new();
     let refusal = REFUSAL.get_or_init(|| {
@@ -122,7 +122,7 @@ fn pins_on_hugetlb_pages_are_found_with_their_process() {
     );
 }
 
-/// Each page of folded struct pages begins with what looks like a head.
+/// In a folded vmemmap, each page of struct pages begins with an entry that looks like a head page.
 #[test]
 fn pins_on_hugetlb_pages_with_folded_struct_pages_are_found_once() {
     const NAME: &str = "pins_on_hugetlb_pages_with_folded_struct_pages_are_found_once";
@@ -136,7 +136,7 @@ fn every_kind(name: &str, backing: &str, pages: u64) {
     if !is_possible(name) {
         return;
     }
-    let mut findings = Findings::default();
+    let mut checks = Checks::default();
     let mut found = 0;
     for (kind, subsystem) in [
         ("io-uring", "io_uring"),
@@ -144,47 +144,50 @@ fn every_kind(name: &str, backing: &str, pages: u64) {
         ("udmabuf", "udmabuf"),
     ] {
         let words = format!("{kind} --backing {backing} --pages {pages} --reserve");
-        let (pinload, ready) = match Pinload::begin(&words, 1) {
-            Began::Ready(pinload, mut ready) => (pinload, ready.remove(0)),
-            Began::Unavailable(why) => {
-                println!("left out: {words}: {why}");
+        let (pinload, ready) = match Pinload::start(&words, 1) {
+            Started::Ready(pinload, mut ready) => (pinload, ready.remove(0)),
+            Started::Unavailable(why) => {
+                left_out(&words, &why);
                 continue;
             }
         };
         found += 1;
-        findings.about(format!("{words}, held"));
+        checks.about(format!("{words}, held"));
         let pid = number(&ready["pid"]);
         let scan = Scan::now();
-        scan.check(&mut findings);
-        findings.same("pages", scan.pages(pid), expected(&ready, "held").unwrap());
+        scan.check(&mut checks);
+        checks.same("pages", scan.pages(pid), expected(&ready, "held").unwrap());
         let process = scan.process(pid);
-        findings.same("comm", process["comm"].as_str(), Some("pinload"));
+        checks.same("comm", process["comm"].as_str(), Some("pinload"));
         let by = process["descriptors"].as_array().unwrap().iter();
-        findings.holds(by.into_iter().any(|by| by["kind"] == subsystem), "its descriptor");
-        check_parts(&mut findings, process, backing);
-        check_ranges(&mut findings, process, &ready, pages);
-        findings.holds(pinload.end().success(), "pinload's end");
+        checks.holds(
+            by.into_iter().any(|by| by["kind"] == subsystem),
+            "the descriptor of the kind",
+        );
+        check_parts(&mut checks, process, backing);
+        check_ranges(&mut checks, process, &ready, pages);
+        checks.holds(pinload.end().success(), "pinload's end");
         let scan = Scan::once("the release", |scan| scan.pages(pid) == 0);
-        findings.about(format!("{words}, released"));
-        scan.check(&mut findings);
+        checks.about(format!("{words}, released"));
+        scan.check(&mut checks);
     }
     if found == 0 {
-        skipped(name, &"this system has no such memory");
+        skipped(name, &"this system offers no kind of pin on this memory");
     }
-    findings.conclude();
+    checks.conclude();
 }
 
-/// What the pinned memory is.
-pub(crate) fn check_parts(findings: &mut Findings, process: &Value, backing: &str) {
+/// Checks the order and kind of the pinned folios.
+pub(crate) fn check_parts(checks: &mut Checks, process: &Value, backing: &str) {
     for part in process["parts"].as_array().unwrap() {
         let order = if backing == "small" { 0 } else { 9 };
-        findings.same("order", number(&part["order"]), order);
-        findings.same("hugetlb", part["kind"] == "hugetlb", backing == "hugetlb");
+        checks.same("order", number(&part["order"]), order);
+        checks.same("hugetlb", part["kind"] == "hugetlb", backing == "hugetlb");
     }
 }
 
-/// Where it is mapped: from the first byte that pinload pinned, except where the descriptor holds another mapping's.
-pub(crate) fn check_ranges(findings: &mut Findings, process: &Value, ready: &Value, pages: u64) {
+/// Checks that one range covers all pages that pinload pinned, if pinload reports an address.
+pub(crate) fn check_ranges(checks: &mut Checks, process: &Value, ready: &Value, pages: u64) {
     let text = ready["address"].as_str().unwrap();
     let address = u64::from_str_radix(text.trim_start_matches("0x"), 16).unwrap();
     if address == 0 {
@@ -193,7 +196,7 @@ pub(crate) fn check_ranges(findings: &mut Findings, process: &Value, ready: &Val
     let ranges = process["ranges"].as_array().unwrap();
     let end = address + pages * PAGE;
     let covers = |range: &&Value| number(&range["address"]) <= address && number(&range["end"]) >= end;
-    findings.same(
+    checks.same(
         "ranges that cover what was pinned",
         ranges.iter().filter(covers).count(),
         1,
@@ -201,56 +204,61 @@ pub(crate) fn check_ranges(findings: &mut Findings, process: &Value, ready: &Val
 }
 
 #[test]
-fn a_ring_whose_maker_was_killed_is_of_the_process_that_has_it_open() {
-    const NAME: &str = "a_ring_whose_maker_was_killed_is_of_the_process_that_has_it_open";
+fn a_ring_belongs_to_the_process_that_has_it_open_after_the_registering_process_was_killed() {
+    const NAME: &str =
+        "a_ring_belongs_to_the_process_that_has_it_open_after_the_registering_process_was_killed";
     if !is_possible(NAME) {
         return;
     }
-    let mut findings = Findings::default();
+    let mut checks = Checks::default();
     let (mut pinload, ready) = Pinload::hold("io-uring --shared-ring --release kill", 1);
     let (child, owner) = (number(&ready[0]["pid"]), number(&ready[0]["ring_owner_pid"]));
-    findings.about("both live");
+    checks.about("both live");
     let scan = Scan::now();
-    scan.check(&mut findings);
-    findings.same("pages of who registered", scan.pages(child), 64);
-    findings.same("pages of who made the ring", scan.pages(owner), 0);
-    pinload.go_on();
+    scan.check(&mut checks);
+    checks.same("pages of the registering process", scan.pages(child), 64);
+    checks.same("pages of the creator of the ring", scan.pages(owner), 0);
+    pinload.pass_gate();
     while pinload.line().is_some_and(|line| line["event"] != "outlived") {}
-    findings.about("who registered is dead");
+    checks.about("the registering process is dead");
     let scan = Scan::now();
-    scan.check(&mut findings);
-    findings.same("pages of who has the ring open", scan.pages(owner), 64);
-    findings.same(
-        "of these by descriptor",
+    scan.check(&mut checks);
+    checks.same(
+        "pages of the process that has the ring open",
+        scan.pages(owner),
+        64,
+    );
+    checks.same(
+        "pages attributed by descriptor",
         number(&scan.process(owner)["by_descriptor"]),
         64,
     );
-    findings.holds(pinload.end().success(), "the owner's end");
-    findings.about("the ring is closed");
-    Scan::once("the release", |scan| scan.pages(owner) == 0).check(&mut findings);
-    findings.conclude();
+    checks.holds(pinload.end().success(), "the owner's end");
+    checks.about("the ring is closed");
+    Scan::once("the release", |scan| scan.pages(owner) == 0).check(&mut checks);
+    checks.conclude();
 }
 
 #[test]
-fn a_page_that_several_map_is_named_with_all_and_counted_once() {
-    const NAME: &str = "a_page_that_several_map_is_named_with_all_and_counted_once";
+fn a_page_mapped_by_several_processes_is_shown_for_each_and_counted_once() {
+    const NAME: &str = "a_page_mapped_by_several_processes_is_shown_for_each_and_counted_once";
     if !is_possible(NAME) {
         return;
     }
-    let mut findings = Findings::default();
+    let mut checks = Checks::default();
     let (pinload, ready) = Pinload::hold("io-uring --shared-memory", 2);
     let scan = Scan::now();
-    scan.check(&mut findings);
+    scan.check(&mut checks);
     for line in &ready {
         let process = scan.process(number(&line["pid"]));
-        findings.same("pages mapped", number(&process["mapped"]["pages"]), 128);
-        findings.same("of these shared", number(&process["shared"]["pages"]), 128);
+        checks.same("pages mapped", number(&process["mapped"]["pages"]), 128);
+        checks.same("pages shared", number(&process["shared"]["pages"]), 128);
     }
-    findings.holds(pinload.end().success(), "pinload's end");
-    findings.conclude();
+    checks.holds(pinload.end().success(), "pinload's end");
+    checks.conclude();
 }
 
-/// A process that is told to end when this is dropped; `timeout` passes that on.
+/// A process that gets SIGTERM when dropped; `timeout` forwards the signal.
 pub(crate) struct Job(pub(crate) Child);
 
 impl Drop for Job {
@@ -260,7 +268,7 @@ impl Drop for Job {
     }
 }
 
-/// No transparent huge pages while this lives.
+/// Disables transparent huge pages until dropped.
 struct SmallPages(Option<String>);
 
 impl SmallPages {
@@ -289,9 +297,9 @@ fn fixed_buffers_of_fio_are_held_and_direct_io_is_not() {
         return;
     }
     lay_out();
-    let mut findings = Findings::default();
-    findings.about("fixed buffers");
-    // On small pages: of a large folio a ring may keep one pin only (`io_coalesce_buffer`, io_uring/rsrc.c).
+    let mut checks = Checks::default();
+    checks.about("fixed buffers");
+    // Small pages, because a ring may keep only one pin of each large folio (`io_coalesce_buffer`, io_uring/rsrc.c).
     let options = "--ioengine=io_uring --fixedbufs=1 --direct=1 --rw=randread --bs=64k \
                    --iodepth=64 --time_based --runtime=60";
     let small = SmallPages::only();
@@ -304,9 +312,9 @@ fn fixed_buffers_of_fio_are_held_and_direct_io_is_not() {
     let scan = Scan::once("fio to hold its buffers", |scan| {
         pages(scan).is_some_and(|(_, pages)| pages == 1024)
     });
-    scan.check(&mut findings);
+    scan.check(&mut checks);
     let (pid, _) = pages(&scan).unwrap();
-    findings.about("top, by what it sees in memory");
+    checks.about("top in mode scan");
     let top = Report::from_output(Command::new("pintrace").args([
         "top",
         "--once",
@@ -316,22 +324,22 @@ fn fixed_buffers_of_fio_are_held_and_direct_io_is_not() {
         "--interval",
         "200ms",
     ]));
-    findings.same("mode", &top.document["mode"], &json!("scan"));
-    findings.same("unaccounted", top.balance("unaccounted"), expected_unaccounted());
-    findings.same("pages_held", top.figure(pid, "pages_held"), 1024);
+    checks.same("mode", &top.document["mode"], &json!("scan"));
+    checks.same("unaccounted", top.balance("unaccounted"), expected_unaccounted());
+    checks.same("pages_held", top.figure(pid, "pages_held"), 1024);
     let process = top.process(pid);
-    findings.same("subsystems", &process["subsystems"], &json!({"io_uring": 1024}));
-    findings.same("acquired, which nobody saw", &process["acquired"], &Value::Null);
+    checks.same("subsystems", &process["subsystems"], &json!({"io_uring": 1024}));
+    checks.same("acquired, which is unknown", &process["acquired"], &Value::Null);
     drop((job, small));
-    Scan::once("the release", |scan| scan.pages(pid) == 0).check(&mut findings);
+    Scan::once("the release", |scan| scan.pages(pid) == 0).check(&mut checks);
 
-    findings.about("direct I/O that has ended");
+    checks.about("direct I/O that has ended");
     let status = fio("--ioengine=io_uring --direct=1 --rw=read --bs=64k --iodepth=8")
         .status()
         .unwrap();
-    findings.holds(status.success(), "fio's end");
+    checks.holds(status.success(), "fio's end");
     let scan = Scan::now();
-    scan.check(&mut findings);
-    findings.same("pages of fio", pages(&scan), None);
-    findings.conclude();
+    scan.check(&mut checks);
+    checks.same("pages of fio", pages(&scan), None);
+    checks.conclude();
 }

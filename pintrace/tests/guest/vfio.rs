@@ -1,26 +1,27 @@
-//! A device's DMA mapping, in guests with a device behind an IOMMU: `cargo xtask test` gives the full flavours one.
+//! DMA mappings of devices, in guests with devices behind an IOMMU. `cargo xtask test` gives the full flavours such
+//! devices.
 
 use std::cell::Cell;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Began, Findings, HUGE, PAGE, Pinload, Report, kernel_at_least, number, skipped};
+use crate::harness::{Checks, HUGE, PAGE, Pinload, Report, Started, kernel_at_least, number, skipped};
 use crate::hugetlb::Pool;
 use crate::recording::Recording;
 use crate::scan::{Scan, check_parts, check_ranges};
 
-/// What is mapped: memory of each kind, in numbers of pages that tell them apart, and the bytes that these keep in place.
+/// Memory to map, of each kind: different numbers of pages, and the bytes that their pins keep in place.
 const MEMORY: [(&str, u64, u64); 3] = [
     ("small", 256, 256 * PAGE),
     ("thp", 700, 2 * HUGE),
     ("hugetlb", 1000, 2 * HUGE),
 ];
-/// Huge pages for that.
+/// Huge pages that the mappings need.
 const POOL: u64 = 2;
-/// Ways to give it back.
+/// Ways to release a mapping.
 const RELEASES: [&str; 3] = ["explicit", "close", "kill"];
-/// Holds as well, and is no device's.
+/// A holder without a device.
 const OTHER: &str = "io-uring --pages 48";
 const OTHER_PAGES: u64 = 48;
 
@@ -31,69 +32,70 @@ fn a_mapping_is_held_by_the_process_that_mapped_it() {
         Ok(pool) => pool,
         Err(why) => return skipped(NAME, &why),
     };
-    // 5.10 pins page by page until one does not lie beside the last, which it gives back (`vfio_pin_pages_remote`).
+    // 5.10 pins page by page until a page is not contiguous with the last, and unpins that page
+    // (`vfio_pin_pages_remote`).
     let pins_beyond = !kernel_at_least(5, 11);
     let recording = Recording::start("vfio");
-    let mut findings = Findings::default();
+    let mut checks = Checks::default();
     let small = RELEASES.map(|release| (MEMORY[0], release));
     for ((backing, pages, bytes), release) in
         small.into_iter().chain(MEMORY[1..].iter().copied().zip(RELEASES))
     {
         let words = format!("vfio --backing {backing} --pages {pages} --release {release}");
-        let (pinload, ready) = match Pinload::begin(&words, 1) {
-            Began::Ready(pinload, mut ready) => (pinload, ready.remove(0)),
-            Began::Unavailable(why) => return skipped(NAME, &why),
+        let (pinload, ready) = match Pinload::start(&words, 1) {
+            Started::Ready(pinload, mut ready) => (pinload, ready.remove(0)),
+            Started::Unavailable(why) => return skipped(NAME, &why),
         };
-        findings.about(format!("{words}, held"));
+        checks.about(format!("{words}, held"));
         let pid = number(&ready["pid"]);
         let report = recording.settled();
-        report.check(&mut findings);
+        report.check(&mut checks);
         for figure in ["pages_held", "longterm_pages_held"] {
-            findings.same(figure, report.figure(pid, figure), pages);
+            checks.same(figure, report.figure(pid, figure), pages);
         }
         let acquired = report.figure(pid, "acquired");
         let released = report.figure(pid, "released");
-        findings.same("acquired and not released", acquired - released, pages);
+        checks.same("acquired less released", acquired - released, pages);
         if !pins_beyond {
-            findings.same("acquired", acquired, pages);
+            checks.same("acquired", acquired, pages);
         }
-        findings.same("bytes_held", report.figure(pid, "bytes_held"), bytes);
+        checks.same("bytes_held", report.figure(pid, "bytes_held"), bytes);
         let subsystems = &report.process(pid)["subsystems"];
-        findings.same("subsystems", subsystems, &json!({ "vfio": pages }));
+        checks.same("subsystems", subsystems, &json!({ "vfio": pages }));
         let scan = Scan::now();
-        scan.check(&mut findings);
-        findings.same("pages by scan", scan.pages(pid), pages);
+        scan.check(&mut checks);
+        checks.same("pages by scan", scan.pages(pid), pages);
         pinload.end();
-        findings.about(format!("{words}, released"));
+        checks.about(format!("{words}, released"));
         let report = recording.once(&words, |report| report.figure(pid, "pages_held") == 0);
-        report.check(&mut findings);
-        findings.same("released", report.figure(pid, "released"), acquired);
+        report.check(&mut checks);
+        checks.same("released", report.figure(pid, "released"), acquired);
     }
     let report = recording.finish();
-    findings.about("at the end");
-    report.check(&mut findings);
-    findings.same("balance.ledger_held", report.balance("ledger_held"), 0);
+    checks.about("at the end");
+    report.check(&mut checks);
+    checks.same("balance.ledger_held", report.balance("ledger_held"), 0);
     drop(pool);
-    findings.conclude();
+    checks.conclude();
 }
 
 #[test]
-fn preexisting_mappings_are_of_their_process_until_they_are_given_back() {
+fn preexisting_mappings_are_attributed_to_their_process_until_their_release() {
     preexisting_mappings(
-        "preexisting_mappings_are_of_their_process_until_they_are_given_back",
+        "preexisting_mappings_are_attributed_to_their_process_until_their_release",
         false,
     );
 }
 
 #[test]
-fn preexisting_mappings_of_hugetlb_pages_with_folded_struct_pages_are_of_their_process() {
+fn preexisting_mappings_of_folded_hugetlb_pages_are_attributed_to_their_process() {
     preexisting_mappings(
-        "preexisting_mappings_of_hugetlb_pages_with_folded_struct_pages_are_of_their_process",
+        "preexisting_mappings_of_folded_hugetlb_pages_are_attributed_to_their_process",
         true,
     );
 }
 
-/// One that holds since before pintrace starts.
+/// A holder that pinned before pintrace starts.
 struct Older {
     words: String,
     pinload: Pinload,
@@ -111,8 +113,8 @@ impl Older {
         subsystem: &'static str,
         (backing, pages, bytes): (&'static str, u64, u64),
     ) -> Result<Self, String> {
-        match Pinload::begin(&words, 1) {
-            Began::Ready(pinload, mut ready) => Ok(Self {
+        match Pinload::start(&words, 1) {
+            Started::Ready(pinload, mut ready) => Ok(Self {
                 pinload,
                 pid: number(&ready[0]["pid"]),
                 ready: ready.remove(0),
@@ -122,14 +124,14 @@ impl Older {
                 pages,
                 bytes,
             }),
-            Began::Unavailable(why) => Err(format!("{words}: {why}")),
+            Started::Unavailable(why) => Err(format!("{words}: {why}")),
         }
     }
 
-    /// All kinds of memory, each mapped by a process of its own for a device of its own, and one process beside them.
+    /// Starts one process with one device for each kind of memory, and one process without a device.
     fn begin_all(folded: bool) -> Result<Vec<Self>, String> {
         let mut releases = RELEASES;
-        // Not the same way for the same memory in both tests.
+        // The two tests release each kind of memory in different ways.
         releases.rotate_left(usize::from(folded));
         let mut all = Vec::new();
         for ((backing, pages, bytes), release) in MEMORY.into_iter().zip(releases) {
@@ -141,30 +143,30 @@ impl Older {
         Ok(all)
     }
 
-    fn check(&self, findings: &mut Findings, report: &Report, pages: u64, bytes: u64) {
-        findings.same("pages_held", report.figure(self.pid, "pages_held"), pages);
-        findings.same("bytes_held", report.figure(self.pid, "bytes_held"), bytes);
+    fn check(&self, checks: &mut Checks, report: &Report, pages: u64, bytes: u64) {
+        checks.same("pages_held", report.figure(self.pid, "pages_held"), pages);
+        checks.same("bytes_held", report.figure(self.pid, "bytes_held"), bytes);
         let process = report.process(self.pid);
-        findings.same("comm", &process["comm"], &json!("pinload"));
-        findings.same(
+        checks.same("comm", &process["comm"], &json!("pinload"));
+        checks.same(
             "subsystems",
             &process["subsystems"],
             &json!({ self.subsystem: pages }),
         );
-        findings.same("acquired, which nobody saw", &process["acquired"], &Value::Null);
+        checks.same("acquired, which is unknown", &process["acquired"], &Value::Null);
     }
 
-    fn check_scan(&self, findings: &mut Findings, scan: &Scan) {
-        findings.same("pages by scan", scan.pages(self.pid), self.pages);
+    fn check_scan(&self, checks: &mut Checks, scan: &Scan) {
+        checks.same("pages by scan", scan.pages(self.pid), self.pages);
         let process = scan.process(self.pid);
         let by = process["descriptors"].as_array().unwrap();
-        findings.holds(!by.is_empty(), "descriptors");
-        findings.holds(
+        checks.holds(!by.is_empty(), "descriptors");
+        checks.holds(
             by.iter().all(|by| by["kind"] == self.subsystem),
-            "its descriptors",
+            "descriptors of the subsystem",
         );
-        check_parts(findings, process, self.backing);
-        check_ranges(findings, process, &self.ready, self.pages);
+        check_parts(checks, process, self.backing);
+        check_ranges(checks, process, &self.ready, self.pages);
     }
 }
 
@@ -177,29 +179,29 @@ fn preexisting_mappings(name: &str, folded: bool) {
         Ok(older) => older,
         Err(why) => return skipped(name, &why),
     };
-    let mut findings = Findings::default();
+    let mut checks = Checks::default();
     let scan = Scan::now();
-    findings.about("by scan");
-    scan.check(&mut findings);
+    checks.about("by scan");
+    scan.check(&mut checks);
     let words = ["top", "--once", "--json", "--interval", "200ms", "--mode", "scan"];
     let top = Report::from_output(Command::new("pintrace").args(words));
-    findings.same("balance.unaccounted", top.balance("unaccounted"), 0);
+    checks.same("balance.unaccounted", top.balance("unaccounted"), 0);
     for holder in &older {
-        findings.about(format!("{}, by scan", holder.words));
-        holder.check_scan(&mut findings, &scan);
-        findings.about(format!("{}, by top of memory", holder.words));
-        holder.check(&mut findings, &top, holder.pages, holder.bytes);
+        checks.about(format!("{}, by scan", holder.words));
+        holder.check_scan(&mut checks, &scan);
+        checks.about(format!("{}, by top in mode scan", holder.words));
+        holder.check(&mut checks, &top, holder.pages, holder.bytes);
     }
     let recording = Recording::start(if folded { "vfio-folded" } else { "vfio-older" });
     let mut report = recording.settled();
     let worst = Cell::new(0);
     while !older.is_empty() {
         for holder in &older {
-            findings.about(format!("{}, held", holder.words));
-            holder.check(&mut findings, &report, holder.pages, holder.bytes);
+            checks.about(format!("{}, held", holder.words));
+            holder.check(&mut checks, &report, holder.pages, holder.bytes);
         }
         check_whole(
-            &mut findings,
+            &mut checks,
             &report,
             older.iter().map(|holder| holder.pages).sum(),
         );
@@ -212,25 +214,25 @@ fn preexisting_mappings(name: &str, folded: bool) {
             worst.set(worst.get().max(report.balance("unaccounted").unsigned_abs()));
             report.figure(pid, "pages_held") == 0
         });
-        findings.about(format!("{words}, given back"));
-        findings.same("bytes_held", report.figure(pid, "bytes_held"), 0);
+        checks.about(format!("{words}, released"));
+        checks.same("bytes_held", report.figure(pid, "bytes_held"), 0);
     }
-    findings.about("all given back");
-    check_whole(&mut findings, &report, 0);
+    checks.about("all released");
+    check_whole(&mut checks, &report, 0);
     let report = recording.finish();
-    findings.about("at the end");
-    check_whole(&mut findings, &report, 0);
-    findings.same("the most that was ever unaccounted", worst.get(), 0);
-    findings.same("reconciled", report.balance("reconciled"), 0);
+    checks.about("at the end");
+    check_whole(&mut checks, &report, 0);
+    checks.same("the maximum of unaccounted", worst.get(), 0);
+    checks.same("reconciled", report.balance("reconciled"), 0);
     drop(pool);
-    findings.conclude();
+    checks.conclude();
 }
 
-/// So many pages are held, all of them older, and known whose.
-fn check_whole(findings: &mut Findings, report: &Report, pages: u64) {
-    report.check(findings);
+/// Checks that `pages` pages are held, all by attributed preexisting pins.
+fn check_whole(checks: &mut Checks, report: &Report, pages: u64) {
+    report.check(checks);
     let pages = i64::try_from(pages).unwrap();
     for key in ["vmstat_held", "preexisting_held", "preexisting_attributed"] {
-        findings.same(key, report.balance(key), pages);
+        checks.same(key, report.balance(key), pages);
     }
 }

@@ -5,10 +5,10 @@ mod wait;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
-/// The path of the program.
+/// Path of the program.
 pub(crate) const PINTRACE: &str = env!("CARGO_BIN_EXE_pintrace");
 
-/// Runs a command to its end, without input. Fails if the command does not end.
+/// Runs a command without input to its end. Fails if the command does not end.
 pub(crate) fn output(mut command: Command) -> Output {
     let name = format!("the end of {command:?}");
     let running = thread::spawn(move || command.stdin(Stdio::null()).output());
@@ -16,19 +16,19 @@ pub(crate) fn output(mut command: Command) -> Output {
     running.join().unwrap().unwrap()
 }
 
-/// Runs pintrace with these arguments.
+/// Runs pintrace with arguments.
 pub(crate) fn pintrace(arguments: &[&str]) -> Output {
     let mut command = Command::new(PINTRACE);
     command.args(arguments);
     output(command)
 }
 
-/// The exit code.
+/// Returns the exit code.
 pub(crate) fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
 }
 
-/// The text on stderr.
+/// Returns the text on stderr.
 pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }

@@ -1,5 +1,4 @@
-//! `all`: runs every kind of pin on every backing, each in a process of its own, and prints one line for
-//! each.
+//! `all`: runs every kind of pin on every backing, each in a separate process, and prints one line for each.
 
 use std::env;
 use std::process::{Command, Output, Stdio, id};
@@ -23,7 +22,7 @@ const KINDS: [&str; 9] = [
     "zerocopy",
 ];
 const BACKINGS: [&str; 3] = ["small", "thp", "hugetlb"];
-/// Variants of the kinds; they use small pages unless they name another backing.
+/// Variants of the kinds, on small pages unless a variant names another backing.
 const VARIANTS: [&str; 27] = [
     "io-uring --buffers 4",
     "io-uring --release close",
@@ -94,12 +93,12 @@ pub(crate) fn run(arguments: &AllArgs) -> Result<()> {
             code: 4,
             ..Failure::failed(
                 format!("{differed} checks differ from /proc/vmstat"),
-                "see their lines; nothing else on this machine may pin meanwhile",
+                "see the lines of these checks, and let no other process on this machine pin meanwhile",
             )
         }),
         _ => Err(Failure::failed(
             format!("{failed} checks failed"),
-            "see the reasons in their lines",
+            "see the reasons in the lines of these checks",
         )),
     }
 }

@@ -1,8 +1,8 @@
 //! Forked children that die with their parent, and the two pipes between a child and its parent.
 //!
-//! The parent writes a byte into one pipe to let the child continue; the child writes its messages into the
-//! other. The parent writes a byte and does not close the pipe, because later children inherit the write ends
-//! of earlier ones.
+//! The parent writes a byte into the first pipe to let the child continue; the child writes its messages into the
+//! second pipe. The parent writes a byte and does not close the pipe, because later children inherit the write ends of
+//! earlier pipes.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -19,7 +19,7 @@ use crate::report;
 
 const NO_PROCESS: &str = "raise the limits of processes and open files (ulimit -u, ulimit -n)";
 
-/// A child, as its parent sees it.
+/// The parent's handle of a child.
 #[derive(Debug)]
 pub(crate) struct ForkedChild {
     pid: Pid,
@@ -27,7 +27,7 @@ pub(crate) struct ForkedChild {
     messages: File,
 }
 
-/// The parent, as its child sees it.
+/// The child's handle of its parent.
 #[derive(Debug)]
 pub(crate) struct ParentLink {
     resume: File,
@@ -35,8 +35,8 @@ pub(crate) struct ParentLink {
 }
 
 impl ForkedChild {
-    /// Forks a child that runs `work` and exits; the exit code is the failure's if `work` fails. The process
-    /// must have only one thread.
+    /// Forks a child that runs `work` and exits, with the code of the failure if `work` fails. The process must have
+    /// only one thread.
     pub(crate) fn fork(work: impl FnOnce(&ParentLink) -> Result<()>) -> Result<Self> {
         let (wait, resume) = pipe2(OFlag::O_CLOEXEC).failing("cannot create a pipe", NO_PROCESS)?;
         let (messages, sender) = pipe2(OFlag::O_CLOEXEC).failing("cannot create a pipe", NO_PROCESS)?;
@@ -66,12 +66,12 @@ impl ForkedChild {
         }
     }
 
-    /// The child's process id.
+    /// Returns the pid of the child.
     pub(crate) const fn pid(&self) -> Pid {
         self.pid
     }
 
-    /// The messages of the child; the pipe ends when the child exits.
+    /// Returns the pipe with the child's messages, which ends when the child exits.
     pub(crate) fn messages(&mut self) -> &mut File {
         &mut self.messages
     }
@@ -111,7 +111,7 @@ impl ParentLink {
     }
 }
 
-/// Turns the exit code of a child into a failure; the child has printed its own message.
+/// Turns the exit code of a child into a failure, without a message, because the child has printed one.
 pub(crate) fn check(code: u8) -> Result<()> {
     match code {
         0 => Ok(()),
@@ -125,7 +125,7 @@ pub(crate) fn check(code: u8) -> Result<()> {
 /// Asks the kernel to kill this process when `parent` exits.
 pub(crate) fn die_with(parent: Pid) {
     if set_pdeathsig(Signal::SIGKILL).is_err() || getppid() != parent {
-        // The parent exited before the kernel could watch it.
+        // The parent exited before the kernel could watch the parent.
         process::exit(1);
     }
 }

@@ -1,5 +1,4 @@
-//! The kinds, backings, release methods and range changes, as named on the command line and in the JSON
-//! lines.
+//! The kinds, backings, release methods and range changes, with their names on the command line and in the JSON lines.
 
 use clap::ValueEnum;
 use serde::Serialize;

@@ -8,9 +8,9 @@ use clap::{Args, Parser, Subcommand};
 use crate::choice::{Backing, RangeChange, ReleaseMethod};
 use crate::scenario::Scenario;
 
-/// Pins memory in every way user space can, and reports as JSON lines on standard output exactly what it did.
+/// Pins memory in every way that user space can, and reports exactly these pins as JSON lines on standard output.
 ///
-/// Exit codes: 0 done, 1 failed, 2 usage, 3 not available on this kernel or machine, 4 the pin counters of
+/// Exit codes: 0 done, 1 failed, 2 usage error, 3 not available on this kernel or machine, 4 the pin counters of
 /// /proc/vmstat (--verify) differ from the expected values.
 #[derive(Debug, Parser)]
 #[command(name = "pinload", version)]
@@ -20,7 +20,7 @@ pub(crate) struct PinloadCli {
     pub(crate) command: PinloadCommand,
 }
 
-/// One subcommand for each kind of pin, and those that combine several kinds.
+/// The subcommands: one for each kind of pin, and the subcommands that combine kinds.
 #[derive(Debug, Subcommand)]
 pub(crate) enum PinloadCommand {
     /// Fixed buffers of an io_uring (IORING_REGISTER_BUFFERS)
@@ -81,9 +81,9 @@ pub(crate) enum PinloadCommand {
         #[command(flatten)]
         common: CommonArgs,
     },
-    /// Tries every kind on every backing, one line each: ok, differs, failed or skipped
+    /// Try every kind on every backing, with one line for each: ok, differs, failed or skipped
     All(AllArgs),
-    /// Change pinned memory, or memory beside it, and report the findings to expect (root)
+    /// Change pinned or neighbouring memory, and report the findings to expect (root)
     Scenario {
         /// The scenario
         #[command(subcommand)]
@@ -96,7 +96,7 @@ pub(crate) enum PinloadCommand {
 /// Options of direct I/O.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DirectArgs {
-    /// The file: created for the run and removed after it; an existing file is read but not written
+    /// The file. A new file is removed after the run; an existing file is read but not written
     #[arg(long, default_value = "/mnt/pinload.dat")]
     pub(crate) file: PathBuf,
     /// Bytes of each call, a multiple of 512
@@ -111,7 +111,7 @@ pub(crate) struct DirectArgs {
 #[derive(Args, Clone, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each is a switch of its own on the command line"
+    reason = "each is a separate switch on the command line"
 )]
 pub(crate) struct CommonArgs {
     /// Pages of 4 KiB to pin
@@ -123,13 +123,13 @@ pub(crate) struct CommonArgs {
     /// Reserve huge pages first (root), and restore the setting at the end
     #[arg(long)]
     pub(crate) reserve: bool,
-    /// Do not touch the memory, so that the pin faults it in
+    /// Do not touch the memory, so that the pin faults in the pages
     #[arg(long, conflicts_with = "zero_page")]
     pub(crate) untouched: bool,
     /// Only read the memory before the pin, so that the zero page is mapped
     #[arg(long)]
     pub(crate) zero_page: bool,
-    /// Hold the pins for this long (500ms, 5s, 2m)
+    /// Hold the pins for this time (500ms, 5s, 2m)
     #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "hold_until_stdin")]
     pub(crate) hold: Option<Duration>,
     /// Hold the pins until a line or end of file arrives on standard input
@@ -138,10 +138,10 @@ pub(crate) struct CommonArgs {
     /// How the pins are released
     #[arg(long, value_enum, default_value_t = ReleaseMethod::Explicit)]
     pub(crate) release: ReleaseMethod,
-    /// Number of threads; each pins memory of its own
+    /// Number of threads; each thread pins separate memory
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) threads: u32,
-    /// Pin, fork, and let the child pin memory of its own
+    /// Pin, fork, and let the child pin separate memory
     #[arg(long, conflicts_with = "threads")]
     pub(crate) fork_child: bool,
     /// Parent and child pin the same shared memory
@@ -197,7 +197,7 @@ pub(crate) struct DemoArgs {
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
-    let wrong = || format!("{text:?} is no duration: write it like 500ms, 5s or 2m");
+    let wrong = || format!("{text:?} is no duration: write 500ms, 5s or 2m, for example");
     let milliseconds = match unit {
         "ms" => 1,
         "s" => 1_000,

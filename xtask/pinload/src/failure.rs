@@ -1,6 +1,6 @@
-//! Errors: what happened, what the user can do about it, and an exit code.
+//! Errors, each with a description, a remedy and an exit code.
 //!
-//! The exit codes are the project's: 1 failed, 2 usage, 3 not available on this kernel or machine, 4 the pin
+//! The exit codes are those of pintrace: 1 failed, 2 usage error, 3 not available on this kernel or machine, 4 the pin
 //! counters of /proc/vmstat differ from the expected values.
 
 use std::fmt::Display;
@@ -8,20 +8,20 @@ use std::fmt::Display;
 /// The result type of pinload.
 pub(crate) type Result<T> = std::result::Result<T, Failure>;
 
-/// Why pinload ends early.
+/// An error that ends pinload.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}; {remedy}")]
 pub(crate) struct Failure {
-    /// What happened, with the name of the object.
+    /// Description of the error, with the name of the object.
     pub(crate) what: String,
-    /// What the user can do.
+    /// Remedy for the user.
     pub(crate) remedy: String,
-    /// The process's exit code.
+    /// Exit code of the process.
     pub(crate) code: u8,
 }
 
 impl Failure {
-    /// A failure at run time.
+    /// Returns a failure at run time.
     pub(crate) fn failed(what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             what: what.into(),
@@ -30,7 +30,7 @@ impl Failure {
         }
     }
 
-    /// The options contradict each other.
+    /// Returns a usage error: the options contradict each other.
     pub(crate) fn usage(what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             what: what.into(),
@@ -39,7 +39,7 @@ impl Failure {
         }
     }
 
-    /// This kernel, or the configuration of this machine, does not offer what was asked for.
+    /// Returns the error that this kernel, or the configuration of this machine, does not offer an object.
     pub(crate) fn unavailable(what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             what: what.into(),
@@ -48,7 +48,8 @@ impl Failure {
         }
     }
 
-    /// The parent, or the reader of the output, has exited. The process ends with code 0 and prints nothing.
+    /// Returns the error that the parent or the reader of the output has exited: the process ends with code 0 and
+    /// prints nothing.
     pub(crate) fn peer_gone() -> Self {
         Self {
             what: "the parent or the reader of the output has ended".into(),
@@ -81,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_carries_what_and_remedy() {
+    fn an_error_has_a_description_and_a_remedy() {
         let failure = Err::<(), _>("EPERM")
             .unavailable("cannot create a ring", "allow it")
             .unwrap_err();

@@ -1,4 +1,4 @@
-//! How long pins are held.
+//! The conditions that end the holding of pins.
 
 use std::io;
 use std::thread;
@@ -17,12 +17,12 @@ pub(crate) enum HoldCondition {
 }
 
 impl HoldCondition {
-    /// The condition that the command line asks for.
+    /// Returns the condition that the command line asks for.
     pub(crate) fn of(common: &CommonArgs) -> Self {
         Self::new(common.hold, common.hold_until_stdin)
     }
 
-    /// A condition for a duration, or for a line on standard input.
+    /// Returns a condition for a duration, or for a line on standard input.
     pub(crate) fn new(hold: Option<Duration>, until_stdin: bool) -> Self {
         if until_stdin {
             Self::StdinLine
@@ -34,13 +34,14 @@ impl HoldCondition {
     /// Waits until the condition holds.
     pub(crate) fn wait(self) -> Result<()> {
         match self {
-            // The user asks for a hold of this length.
+            // The user asks for this fixed time.
             Self::Elapsed(duration) => thread::sleep(duration),
             Self::StdinLine => {
                 let mut line = String::new();
-                io::stdin()
-                    .read_line(&mut line)
-                    .failing("cannot read standard input", "give it a pipe or /dev/null")?;
+                io::stdin().read_line(&mut line).failing(
+                    "cannot read standard input",
+                    "give pinload a pipe or /dev/null as standard input",
+                )?;
             }
         }
         Ok(())

@@ -1,5 +1,5 @@
-//! One holder of pins: pins, changes the range, releases, prints a line for each, and compares with
-//! /proc/vmstat.
+//! One holder of pins: takes the pins, changes the range, releases the pins, prints a line for each step, and compares
+//! with /proc/vmstat.
 //!
 //! Holders share only the lock for the pin counters.
 
@@ -28,7 +28,7 @@ pub(crate) struct WorkloadHolder<'a> {
 }
 
 impl<'a> WorkloadHolder<'a> {
-    /// A holder without pins; with a `lock` it reads the pin counters.
+    /// Returns a holder without pins. A holder with a `lock` reads the pin counters.
     pub(crate) fn new(
         plan: &'a WorkloadPlan,
         lock: Option<&'a PipeLock>,
@@ -47,7 +47,7 @@ impl<'a> WorkloadHolder<'a> {
         }
     }
 
-    /// Takes the pins, applies the requested change to the range, and prints a line for each.
+    /// Takes the pins and applies the requested change to the range. Prints a line for each.
     pub(crate) fn pin(&mut self) -> Result<()> {
         let began_ns = report::now_ns();
         let (expected, counted) = match self.lock {
@@ -112,12 +112,12 @@ impl<'a> WorkloadHolder<'a> {
         report::print(&line)
     }
 
-    /// The counts that /proc/vmstat must show while the pins are held.
+    /// Returns the counts that /proc/vmstat must show while the pins are held.
     pub(crate) const fn expected(&self) -> PinCounts {
         self.expected
     }
 
-    /// Fails if the pin counters ever differed.
+    /// Fails if the pin counters have differed from the expected counts.
     pub(crate) fn result(&mut self) -> Result<()> {
         self.mismatch.take().map_or(Ok(()), Err)
     }
@@ -128,7 +128,7 @@ impl<'a> WorkloadHolder<'a> {
         }
     }
 
-    /// A line about the current state.
+    /// Returns a line with the current state.
     pub(crate) fn line(&self, event: &'static str, began_ns: u64) -> HolderLine {
         let (pid, tid) = report::caller();
         let info = self.workload.info();
@@ -153,14 +153,14 @@ impl<'a> WorkloadHolder<'a> {
     }
 }
 
-/// Fails with code 4 if /proc/vmstat shows counts that differ from the expected ones.
+/// Fails with code 4 if the counts of /proc/vmstat differ from the expected counts.
 pub(crate) fn compare(expected: PinCounts, counted: Option<PinCounts>) -> Result<()> {
     match counted {
         Some(counted) if !expected.agrees_with(counted) => Err(Failure {
             code: 4,
             ..Failure::failed(
                 format!("/proc/vmstat shows {counted:?} where {expected:?} was expected"),
-                "make sure that nothing else on this machine pins memory, then report the kernel's release",
+                "make sure that no other process on this machine pins memory, then report the kernel's release",
             )
         }),
         _ => Ok(()),

@@ -1,7 +1,7 @@
 //! The behaviour of the running kernel, as far as it has been measured.
 //!
-//! A workload may compare release numbers; pintrace itself must not. Each fact names the series on which the
-//! pin counters were measured; between these series the answer is `None`.
+//! A workload may compare release numbers; pintrace itself must not. Each fact names the series on which the pin
+//! counters were measured. Between these series the result is `None`.
 
 use nix::sys::utsname::uname;
 
@@ -15,7 +15,7 @@ pub(crate) struct KernelRelease {
 }
 
 impl KernelRelease {
-    /// The running kernel.
+    /// Returns the release of the running kernel.
     pub(crate) fn running() -> Result<Self> {
         let name = uname().failing(
             "cannot read the kernel's release",
@@ -42,8 +42,8 @@ impl KernelRelease {
         self.major > major || (self.major == major && self.minor >= minor)
     }
 
-    /// Whether direct I/O takes FOLL_PIN. The block layer uses `iov_iter_extract_pages` since 6.5; 5.10 and
-    /// 6.1 take FOLL_GET.
+    /// Returns true if direct I/O takes FOLL_PIN. The block layer uses `iov_iter_extract_pages` since 6.5; 5.10 and 6.1
+    /// take FOLL_GET.
     pub(crate) const fn direct_io_pins(self) -> Option<bool> {
         if self.at_least(6, 5) {
             Some(true)
@@ -54,8 +54,8 @@ impl KernelRelease {
         }
     }
 
-    /// Whether io_uring drops all but one pin of each large folio after it registers a buffer. Kernels since
-    /// 6.12 do so for every buffer. 6.4 to 6.11 do so only if one folio holds the whole buffer, which was not
+    /// Returns true if io_uring keeps only one pin of each large folio after the registration of a buffer. Kernels
+    /// since 6.12 do so for every buffer. 6.4 to 6.11 do so only if one folio contains the whole buffer, which was not
     /// measured.
     pub(crate) const fn io_uring_coalesces(self) -> Option<bool> {
         if self.at_least(6, 12) {
@@ -67,9 +67,9 @@ impl KernelRelease {
         }
     }
 
-    /// Whether a pin of the 4 KiB zero page is counted: yes in 5.10, no since 6.5. The series between them
-    /// changed this in a stable release (Debian's 6.1.176 does not count it), so the series number does not
-    /// decide.
+    /// Returns true if a pin of the 4 KiB zero page is counted: true in 5.10, false since 6.5. The series between 5.10
+    /// and 6.5 changed in stable releases (Debian's 6.1.176 does not count the zero page), so the series number does
+    /// not decide.
     pub(crate) const fn counts_zero_page(self) -> Option<bool> {
         if self.at_least(6, 5) {
             Some(false)
@@ -80,7 +80,7 @@ impl KernelRelease {
         }
     }
 
-    /// Whether udmabuf takes pins (`memfd_pin_folios`), one for each folio. Before 6.12 it takes plain page
+    /// Returns true if udmabuf takes pins (`memfd_pin_folios`), one for each folio. Before 6.12 it takes plain page
     /// references.
     pub(crate) const fn udmabuf_pins(self) -> Option<bool> {
         if self.at_least(6, 12) {

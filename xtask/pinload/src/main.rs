@@ -1,5 +1,5 @@
-//! pinload pins memory in every way user space can and reports exactly what it did, so that the figures of a
-//! tracer can be compared with its report.
+//! pinload pins memory in every way that user space can, and reports exactly these pins, so that the figures of a
+//! tracer can be compared with the report.
 
 mod check;
 mod child;
@@ -66,13 +66,13 @@ fn dispatch(command: PinloadCommand) -> Result<()> {
     }
 }
 
-/// Sets the name of the process, and binds its life to that of its parent, if asked to.
+/// Sets the name of the process, and lets the process die with its parent, if requested.
 fn identify(name: Option<&str>, parent: Option<i32>) -> Result<()> {
     if let Some(parent) = parent {
         child::die_with(Pid::from_raw(parent));
     }
     if let Some(name) = name {
-        let name = CString::new(name).failing("--name holds a NUL", "choose another name")?;
+        let name = CString::new(name).failing("--name contains a NUL", "choose another name")?;
         set_name(&name).failing("cannot set the process's name", "choose another --name")?;
     }
     Ok(())

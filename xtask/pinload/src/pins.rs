@@ -1,7 +1,7 @@
-//! Counts of pins, and the counts that are expected of a running kernel.
+//! Counts of pins, and the counts to expect on a kernel.
 //!
-//! A count is one reference on one page, as `nr_foll_pin_acquired` and `nr_foll_pin_released` count. `None`
-//! means that the behaviour of this kernel has not been measured; then only /proc/vmstat tells the count.
+//! The unit is one reference on one page, as in `nr_foll_pin_acquired` and `nr_foll_pin_released`. `None` means that
+//! the behaviour of this kernel has not been measured; then only /proc/vmstat has the count.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ pub(crate) struct PinCounts {
 }
 
 impl PinCounts {
-    /// Lasting pins: `acquired` were taken and `held` of them remain.
+    /// Returns the counts of lasting pins: `acquired` pins were taken and `held` pins remain.
     pub(crate) fn lasting(acquired: Option<u64>, held: Option<u64>) -> Self {
         let released = acquired.zip(held).map(|(acquired, held)| acquired - held);
         Self {
@@ -27,7 +27,7 @@ impl PinCounts {
         }
     }
 
-    /// Pins that one system call takes and releases.
+    /// Returns the counts of pins that one system call takes and releases.
     pub(crate) fn transient(acquired: Option<u64>) -> Self {
         Self {
             acquired,
@@ -36,7 +36,7 @@ impl PinCounts {
         }
     }
 
-    /// The same pins once all of them are released.
+    /// Returns the counts of the same pins after the release of all pins.
     pub(crate) fn after_release(self) -> Self {
         Self {
             acquired: self.acquired,
@@ -45,7 +45,7 @@ impl PinCounts {
         }
     }
 
-    /// Whether `vmstat` has the same counts wherever a count is expected.
+    /// Returns true if `vmstat` has all expected counts.
     pub(crate) fn agrees_with(self, vmstat: Self) -> bool {
         let same = |expected: Option<u64>, counted: Option<u64>| expected.is_none() || expected == counted;
         same(self.acquired, vmstat.acquired)
@@ -53,7 +53,7 @@ impl PinCounts {
             && same(self.released, vmstat.released)
     }
 
-    /// Whether all three counts are expected.
+    /// Returns true if all three counts are known.
     pub(crate) fn is_known(self) -> bool {
         self.acquired.is_some() && self.held.is_some() && self.released.is_some()
     }

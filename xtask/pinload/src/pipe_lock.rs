@@ -1,7 +1,7 @@
 //! A lock across threads and processes: one holder at a time pins and reads the pin counters.
 //!
-//! The lock is a pipe with one byte in it; the process that has read the byte holds the lock. It is created
-//! before any thread or child, so all of them share it.
+//! The lock is a pipe with one byte; the process or thread that has read the byte holds the lock. The pipe is created
+//! before all threads and children, which therefore share the lock.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -21,7 +21,7 @@ pub(crate) struct PipeLock {
 }
 
 impl PipeLock {
-    /// A free lock.
+    /// Creates a free lock.
     pub(crate) fn new() -> Result<Self> {
         let (taken, given) = pipe2(OFlag::O_CLOEXEC).failing("cannot create a pipe", REMEDY)?;
         let lock = Self {

@@ -1,4 +1,4 @@
-//! One workload as the command line asks for it, checked for contradictions.
+//! One workload of the command line, checked for contradictions.
 
 use crate::choice::{PinKind, RangeChange, ReleaseMethod};
 use crate::cli::{CommonArgs, DirectArgs, PinloadCommand};
@@ -8,7 +8,7 @@ use crate::memory::{FirstTouch, MemorySpec, Sharing};
 /// The options that differ between the kinds.
 #[derive(Clone, Debug)]
 pub(crate) enum PinMethod {
-    /// Number of registered buffers, and whether a child registers them.
+    /// io_uring with a number of registered buffers, which a child registers if `shared_ring`.
     IoUring { buffers: u64, shared_ring: bool },
     /// An AF_XDP umem.
     AfXdp,
@@ -38,7 +38,7 @@ pub(crate) struct WorkloadPlan {
 }
 
 impl WorkloadPlan {
-    /// The plan for a pinning subcommand; `None` for the combining subcommands.
+    /// Returns the plan for a pinning subcommand; `None` for the combining subcommands.
     pub(crate) fn of(command: PinloadCommand) -> Result<Option<Self>> {
         let (method, common) = match command {
             PinloadCommand::IoUring {
@@ -63,7 +63,7 @@ impl WorkloadPlan {
         Ok(Some(plan))
     }
 
-    /// The kind.
+    /// Returns the kind.
     pub(crate) const fn kind(&self) -> PinKind {
         match self.method {
             PinMethod::IoUring { .. } => PinKind::IoUring,
@@ -78,7 +78,7 @@ impl WorkloadPlan {
         }
     }
 
-    /// The memory to pin.
+    /// Returns the description of the memory to pin.
     pub(crate) fn memory(&self) -> MemorySpec {
         let common = &self.common;
         MemorySpec {
@@ -97,7 +97,7 @@ impl WorkloadPlan {
         }
     }
 
-    /// Whether the exit of the process releases its pins.
+    /// Returns true if the exit of the process is to release the pins.
     pub(crate) const fn ends_process(&self) -> bool {
         matches!(self.common.release, ReleaseMethod::Exit | ReleaseMethod::Kill)
             && !matches!(
@@ -140,12 +140,12 @@ impl WorkloadPlan {
         if common.change.is_some() && !matches!(self.method, PinMethod::IoUring { .. } | PinMethod::AfXdp) {
             return Err(Failure::usage(
                 "--change needs pins that last on memory of this process",
-                "use it with io-uring or af-xdp",
+                "use --change with io-uring or af-xdp",
             ));
         }
         if common.change == Some(RangeChange::ForkWrite) && common.threads > 1 {
             return Err(Failure::usage(
-                "--change fork-write forks, which threads must not",
+                "--change fork-write forks, and a process with threads must not fork",
                 "drop --threads",
             ));
         }
@@ -153,7 +153,7 @@ impl WorkloadPlan {
     }
 }
 
-/// Whether calls of `block` bytes cover `bytes` without a remainder.
+/// Returns true if calls of `block` bytes cover `bytes` without a remainder.
 fn fills(block: u64, bytes: u64) -> bool {
     block >= bytes || bytes.is_multiple_of(block)
 }

@@ -1,4 +1,4 @@
-//! Changes to a pinned range that a process should avoid, made on purpose.
+//! Changes to a pinned range that a process should avoid, and that pinload makes on purpose.
 
 use serde::Serialize;
 
@@ -12,8 +12,8 @@ use crate::memory::Buffer;
 pub(crate) struct RangeChangeReport {
     /// The change.
     kind: RangeChange,
-    /// Pages that now lie in another frame, so that the process and the holder of the pin see different
-    /// memory. Unknown without root or once unmapped.
+    /// Pages that now have another frame, so that the process and the holder of the pin see different memory. Unknown
+    /// without root or after an unmap.
     pages_changed: Option<u64>,
     /// The new address of the range.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,7 +59,7 @@ pub(crate) fn apply(buffer: &mut Buffer, kind: RangeChange) -> Result<RangeChang
     Ok(report)
 }
 
-/// The buffer to change.
+/// Returns the buffer to change.
 pub(crate) fn buffer_of(buffer: Option<&mut Buffer>) -> Result<&mut Buffer> {
     buffer.ok_or_else(|| Failure::usage("this kind pins no memory of this process", "drop --change"))
 }

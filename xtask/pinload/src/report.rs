@@ -1,6 +1,6 @@
-//! The JSON lines on standard output, each flushed at once: the interface between pinload and the tests.
+//! The JSON lines on standard output: the interface between pinload and the tests. Each line is flushed at once.
 //!
-//! This file owns the names of the keys.
+//! This file defines the names of the keys.
 
 use std::io::{self, Write};
 
@@ -40,10 +40,10 @@ pub(crate) struct HolderLine {
     /// The process that created the ring, if it is another process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ring_owner_pid: Option<i32>,
-    /// How the pins were or will be released.
+    /// The way in which the pins were or will be released.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) release: Option<ReleaseMethod>,
-    /// The kernel releases the pins from a work queue: /proc/vmstat may lag behind this line.
+    /// The kernel releases the pins from a work queue, so /proc/vmstat may change after this line.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) deferred: bool,
     /// The change of the pinned range.
@@ -51,7 +51,7 @@ pub(crate) struct HolderLine {
     pub(crate) change: Option<crate::range_change::RangeChangeReport>,
     /// CLOCK_MONOTONIC before the pin, change or release, in nanoseconds.
     pub(crate) began_ns: u64,
-    /// CLOCK_MONOTONIC after it, in nanoseconds.
+    /// CLOCK_MONOTONIC after the pin, change or release, in nanoseconds.
     pub(crate) time_ns: u64,
 }
 
@@ -65,14 +65,14 @@ struct ErrorLine<'a> {
     code: u8,
 }
 
-/// Nanoseconds of CLOCK_MONOTONIC, the clock of `bpf_ktime_get_ns`.
+/// Returns the nanoseconds of CLOCK_MONOTONIC, the clock of `bpf_ktime_get_ns`.
 pub(crate) fn now_ns() -> u64 {
     clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |time| {
         u64::try_from(time.tv_sec()).unwrap_or(0) * 1_000_000_000 + u64::try_from(time.tv_nsec()).unwrap_or(0)
     })
 }
 
-/// The calling process and thread.
+/// Returns the ids of the calling process and thread.
 pub(crate) fn caller() -> (i32, i32) {
     (getpid().as_raw(), gettid().as_raw())
 }
@@ -91,7 +91,7 @@ pub(crate) fn print(line: &impl Serialize) -> Result<()> {
             } else {
                 Failure::failed(
                     format!("cannot write to standard output: {error}"),
-                    "give it a place to write to",
+                    "redirect standard output to a writable file",
                 )
             }
         })
@@ -110,12 +110,12 @@ pub(crate) fn failure(failure: &Failure) {
         remedy: &failure.remedy,
         code: failure.code,
     };
-    // If standard output is closed, standard error still carries the message.
+    // If standard output is closed, standard error still has the message.
     let _ = print(&line);
     let _ = writeln!(io::stderr(), "pinload: {failure}");
 }
 
-/// A process has exited and its pins are released; the parent prints this line (`--verify`).
+/// The exit of a process that released its pins; the parent prints this line (`--verify`).
 #[derive(Debug, Serialize)]
 pub(crate) struct ProcessEndLine {
     /// `released`.

@@ -1,4 +1,4 @@
-//! Combines holders (one, several threads, or parent and child) and ends the process as asked.
+//! Combines holders (one, several threads, or parent and child) and ends the process as requested.
 
 use std::mem::ManuallyDrop;
 use std::process;
@@ -74,7 +74,7 @@ fn single(plan: &WorkloadPlan, lock: Option<&PipeLock>, hold: HoldCondition) -> 
     leave(plan, holder)
 }
 
-/// Takes the result of a holder. If the exit of the process is to release the pins, the pins stay.
+/// Returns the result of a holder. If the exit of the process is to release the pins, the pins stay.
 fn leave(plan: &WorkloadPlan, mut holder: WorkloadHolder<'_>) -> Result<()> {
     let result = holder.result();
     if plan.ends_process() {
@@ -83,7 +83,7 @@ fn leave(plan: &WorkloadPlan, mut holder: WorkloadHolder<'_>) -> Result<()> {
     result
 }
 
-/// All memory is prepared before the first thread, because preparing may fork.
+/// Runs the holders in threads. All memory is prepared before the first thread starts, because preparing may fork.
 fn threads(plan: &WorkloadPlan, lock: Option<&PipeLock>, hold: HoldCondition) -> Result<()> {
     let prepared = (0..plan.common.threads).map(|index| workload::prepare(plan, index));
     let workloads: Vec<Box<dyn Workload>> = prepared.collect::<Result<_>>()?;
@@ -97,7 +97,7 @@ fn threads(plan: &WorkloadPlan, lock: Option<&PipeLock>, hold: HoldCondition) ->
                 let mut holder = WorkloadHolder::new(plan, lock, workload);
                 let pinned = holder.pin();
                 let failed = pinned.is_err();
-                // The receiver outlives the threads; the threads wait until their sender is dropped.
+                // The receiver outlives the threads, and each thread waits until its sender is dropped.
                 let _ = ready.send(failed);
                 drop(ready);
                 pinned?;
@@ -116,7 +116,7 @@ fn threads(plan: &WorkloadPlan, lock: Option<&PipeLock>, hold: HoldCondition) ->
     })
 }
 
-/// The result of a joined thread.
+/// Joins a thread and returns its result.
 pub(crate) fn joined(member: thread::ScopedJoinHandle<'_, Result<()>>) -> Result<()> {
     let panicked = |_| {
         Err(Failure::failed(
@@ -173,7 +173,7 @@ pub(crate) fn end(plan: &WorkloadPlan, result: Result<()>) -> Result<()> {
     }
 }
 
-/// Runs the plan in a child, whose exit releases the pins, and reads the pin counters after it.
+/// Runs the plan in a child, whose exit releases the pins, and reads the pin counters after the exit.
 fn supervised(plan: &WorkloadPlan) -> Result<()> {
     let begin = PinCounters::read()?;
     let began_ns = report::now_ns();

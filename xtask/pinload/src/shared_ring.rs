@@ -1,5 +1,5 @@
-//! A ring that the parent creates and through which its child registers memory: the pinning process is not
-//! the creator of the ring, and the pins outlive the child.
+//! A ring that the parent creates and through which a child registers memory: the pinning process is not the creator of
+//! the ring, and the pins outlive the child.
 
 use std::io::{BufRead, BufReader};
 use std::os::fd::RawFd;
@@ -23,9 +23,9 @@ use crate::workload::IoUringBuffers;
 /// The child's message to its parent: the address and the pins.
 type SharedRingMessage = (String, PinCounts);
 
-/// The parent creates the ring and the child registers memory. Then the child releases the pins, or exits and
-/// leaves the pins to the ring. In the latter case the parent waits twice for the hold condition: before the
-/// child exits, and before the parent closes the ring.
+/// Creates the ring in the parent and registers memory in the child. Then the child releases the pins, or exits without
+/// a release. If the child exits without a release, the parent waits for the hold condition twice: before the child
+/// exits, and before the parent closes the ring.
 pub(crate) fn run(
     plan: &WorkloadPlan,
     buffers: u64,
@@ -90,7 +90,7 @@ pub(crate) fn run(
     first.and(reporter.print("released", expected.after_release(), true))
 }
 
-/// Releases the pins as asked, or closes only the child's descriptor of the ring.
+/// Releases the pins as requested, or closes only the child's descriptor of the ring.
 fn leave(plan: &WorkloadPlan, holder: &mut WorkloadHolder<'_>, descriptor: Option<RawFd>) -> Result<()> {
     if plan.common.release == ReleaseMethod::Close {
         let line = HolderLine {

@@ -8,7 +8,7 @@ use nix::unistd::read;
 
 use crate::failure::{Explain, Failure, Result};
 
-const NOT_HERE: &str = "run as root, on a kernel whose userfaultfd has it";
+const NOT_HERE: &str = "run as root, on a kernel whose userfaultfd has this feature";
 const BUG: &str = "report this as a bug of pinload";
 /// `UFFD_API`.
 const API: u64 = 0xaa;
@@ -33,7 +33,7 @@ pub(crate) enum UffdFeature {
     None = 0,
     /// `UFFD_FEATURE_PAGEFAULT_FLAG_WP` (5.7).
     WriteProtect = 1,
-    /// The same and `UFFD_FEATURE_WP_HUGETLBFS_SHMEM` (5.19).
+    /// `UFFD_FEATURE_PAGEFAULT_FLAG_WP` and `UFFD_FEATURE_WP_HUGETLBFS_SHMEM` (5.19).
     WriteProtectHugetlb = 1 | 1 << 12,
 }
 
@@ -80,12 +80,12 @@ mod raw {
     nix::ioctl_readwrite!(write_protect, super::API, 0x06, WriteProtect);
 }
 
-/// A userfaultfd; reading from it does not block.
+/// A non-blocking userfaultfd.
 #[derive(Debug)]
 pub(crate) struct Userfault(OwnedFd);
 
 impl Userfault {
-    /// A new descriptor without registered ranges.
+    /// Creates a userfaultfd without registered ranges.
     pub(crate) fn new(feature: UffdFeature) -> Result<Self> {
         // SAFETY: userfaultfd takes only flags.
         let descriptor = unsafe { libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC | libc::O_NONBLOCK) };
@@ -144,7 +144,7 @@ impl Userfault {
         Ok(())
     }
 
-    /// The address of the next waiting fault, if there is one.
+    /// Returns the address of the next waiting fault, if there is one.
     pub(crate) fn next_fault(&self) -> Result<Option<usize>> {
         let mut message = [0; MESSAGE];
         match read(&self.0, &mut message) {
@@ -163,7 +163,7 @@ impl AsFd for Userfault {
     }
 }
 
-/// The faulting address in a `struct uffd_msg`.
+/// Returns the faulting address in a `struct uffd_msg`.
 fn address(message: [u8; MESSAGE]) -> Option<usize> {
     let address = u64::from_ne_bytes(message[16..24].try_into().ok()?);
     (message[0] == PAGE_FAULT).then_some(usize::try_from(address).ok()?)

@@ -1,6 +1,6 @@
 //! The two pin counters of /proc/vmstat.
 //!
-//! The counters are per CPU and fold lazily; a write to `stat_refresh` (root) folds them at once.
+//! The counters are per CPU and are folded lazily. A write to `stat_refresh` (root) folds the counters at once.
 
 use std::fs;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::pins::PinCounts;
 use crate::wait::wait_for;
 
 const REFRESH: &str = "/proc/sys/vm/stat_refresh";
-/// Time limit for a release that ends in a work queue; after it the counters count as different.
+/// Time limit for a release in a work queue. After the limit, the counters count as different.
 const SETTLE_LIMIT: Duration = Duration::from_secs(5);
 
 /// One exact reading of both counters.
@@ -33,7 +33,7 @@ impl PinCounters {
         })
     }
 
-    /// Waits until no delayed release, left over in a work queue, changes the counters.
+    /// Waits until no delayed release in a work queue changes the counters.
     pub(crate) fn wait_until_stable() -> Result<()> {
         let mut previous = None;
         wait_for(Duration::from_secs(1), Duration::from_millis(30), || {
@@ -55,7 +55,7 @@ impl PinCounters {
         })
     }
 
-    /// The counts from `self` to `later`.
+    /// Returns the counts between `self` and `later`.
     pub(crate) fn difference_to(self, later: Self) -> PinCounts {
         let acquired = later.acquired.wrapping_sub(self.acquired);
         let released = later.released.wrapping_sub(self.released);
@@ -66,7 +66,7 @@ impl PinCounters {
         }
     }
 
-    /// The counters without the counts of `earlier`.
+    /// Returns the counters without the counts of `earlier`.
     pub(crate) fn minus(self, earlier: PinCounts) -> Self {
         Self {
             acquired: self.acquired.wrapping_sub(earlier.acquired.unwrap_or(0)),
@@ -74,8 +74,8 @@ impl PinCounters {
         }
     }
 
-    /// The counts since `self`, read again until they agree with `expected` or the time limit is reached: a
-    /// release by close or by exit ends in a work queue.
+    /// Reads the counts since `self` until they agree with `expected` or the time limit is reached, because a release
+    /// by close or by exit ends in a work queue.
     pub(crate) fn settle(self, expected: PinCounts) -> Result<PinCounts> {
         let mut counted = PinCounts::default();
         let mut previous = None;

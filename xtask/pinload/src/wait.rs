@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::failure::Result;
 
-/// Checks the condition every `interval` until it is true or `limit` is reached; returns whether it is true.
+/// Checks the condition every `interval`. Returns true if the condition is true, and false after `limit`.
 pub(crate) fn wait_for(
     limit: Duration,
     interval: Duration,

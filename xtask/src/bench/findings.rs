@@ -52,8 +52,8 @@ impl FindingsBench {
             };
             let (bare, without, with) = (middle("bare")?, middle("without")?, middle("with")?);
             println!(
-                "{workload:<6} bare {bare:>8.0}/s, recorded without findings {without:>8.0}/s ({:.3}), with {with:>8.0}/s \
-                 ({:.3}; medians of {})",
+                "{workload:<6} bare {bare:>8.0}/s, recorded without findings {without:>8.0}/s ({:.3}), recorded with \
+                 findings {with:>8.0}/s ({:.3}; medians of {})",
                 without / bare,
                 with / bare,
                 self.pairs

@@ -1,5 +1,5 @@
-# Alternates stress-ng bare, under a recording without findings, and under one with findings.
-# Prints: rate WORKLOAD KIND OPS-PER-SECOND.
+# Alternates stress-ng bare, under a recording without findings, and under a recording with findings. Prints: rate
+# WORKLOAD KIND OPS-PER-SECOND.
 SECONDS_EACH=4
 rate() {
     # The line of the stressor: name, operations, real, user and system time, operations per second of real time.

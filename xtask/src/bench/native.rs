@@ -1,4 +1,4 @@
-//! `cargo xtask bench core` and `scan`: the benchmarks of pintrace that load programs on this machine.
+//! `cargo xtask bench core` and `scan`: the benchmarks of pintrace that load BPF programs on this machine.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::{process, setup};
 
-/// Runs a benchmark; `features` are cargo's options for the features that it needs.
+/// Runs a benchmark. `features` are the cargo options for the features of the benchmark.
 pub(crate) fn run(name: &str, features: &[&str]) -> Result<ExitCode> {
     if !rustix::process::geteuid().is_root() {
         bail!("bench {name} loads eBPF programs on this machine: run it as root");

@@ -1,5 +1,5 @@
-//! `cargo xtask bench overhead`: fio bare and fio under `pintrace record` alternate in one guest whose clock
-//! counts instructions.
+//! `cargo xtask bench overhead`: alternates bare fio and fio under `pintrace record`, in one guest whose clock counts
+//! instructions.
 
 use std::fs;
 use std::io;
@@ -28,7 +28,7 @@ pub(crate) struct OverheadBench {
     /// Number of pairs of runs
     #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = clap::value_parser!(u32).range(3..))]
     pairs: u32,
-    /// Least ratio of the rates, recorded to bare
+    /// Minimum ratio of the recorded rate to the bare rate
     #[arg(long, value_name = "RATIO", default_value_t = 0.80)]
     min: f64,
 }
@@ -63,7 +63,7 @@ impl OverheadBench {
         })
     }
 
-    /// I/Os per guest second of each run of a kind.
+    /// Returns the I/Os per guest second of each run of a kind.
     fn rates(&self, folder: &Path, kind: &str) -> Result<Vec<f64>> {
         let read = |number| {
             let file = folder.join(format!("{kind}-{number}.json"));
@@ -104,7 +104,7 @@ fn median(kind: &str, rates: &[f64]) -> Result<f64> {
     }
     if kept.len() < LEAST_PAIRS {
         bail!(
-            "only {} runs are left of {kind}: run it again with more --pairs",
+            "only {} runs of {kind} are left: run the benchmark again with more --pairs",
             kept.len()
         );
     }

@@ -15,8 +15,8 @@ use crate::{test_output, workspace};
 
 use super::promtool;
 
-/// Packages that the tests use in addition to pintrace and pinload. bpftrace needs `linux-libc-dev`, because
-/// on 5.10 it takes types from headers where BTF is not sufficient. `util-linux` has setpriv.
+/// Packages that the tests use in addition to pintrace and pinload. On 5.10, bpftrace takes types that BTF lacks from
+/// the headers of `linux-libc-dev`. `util-linux` has setpriv.
 const PACKAGES: [&str; 6] = [
     "fio",
     "bpftrace",
@@ -48,7 +48,7 @@ pub(crate) fn run(
         }
     };
     let script = |kernel: KernelTarget| script(&filters(kernel));
-    // The longest runs first, so that none of them runs alone at the end.
+    // The longest runs start first, so that no long run is left alone at the end.
     let mut kernels = kernels.to_vec();
     kernels.sort_by_key(|kernel| Reverse(filters(*kernel).len()));
     let rows = parallel::each(&kernels, |kernel| {
@@ -77,7 +77,7 @@ fn script(filters: &[String]) -> String {
     format!("guest --test-threads=1 --show-output {}\n", words.join(" "))
 }
 
-/// The test program and the files that it needs in each guest.
+/// Returns the test program and the other files that each guest needs.
 fn build() -> Result<Vec<GuestFile>> {
     let static_pintrace = [
         "--quiet",
@@ -125,8 +125,7 @@ fn guest(kernel: KernelTarget, program: &[GuestFile]) -> Result<Guest> {
     options.package.extend(PACKAGES.map(str::to_owned));
     options.timeout = LIMIT;
     if kernel.flavour == Flavour::Full {
-        // Devices for VFIO behind an IOMMU; they do nothing by themselves. VFIO assigns each device to one
-        // process at a time.
+        // Idle devices for VFIO behind an IOMMU. VFIO assigns a device to one process at a time.
         for device in ["intel-iommu,intremap=on", "edu", "edu", "edu"] {
             options.qemu_arg.extend(["-device", device].map(str::to_owned));
         }
@@ -139,7 +138,7 @@ fn guest(kernel: KernelTarget, program: &[GuestFile]) -> Result<Guest> {
             .extend(["vfio-pci", "vfio_iommu_type1"].map(str::to_owned));
     }
     let mut guest = options.prepare()?;
-    // Superseded kernels come without modules; the tests that need modules are then skipped.
+    // Superseded kernels have no modules, and the tests that need modules are skipped.
     if guest.kernel.modules().is_some() {
         guest.modules.extend(MODULES.map(str::to_owned));
     }

@@ -1,4 +1,4 @@
-//! The guest tests that need no hooks, run on this machine: they scan its memory and trace nothing.
+//! The guest tests that need no hooks, run on this machine: these tests scan memory and trace nothing.
 
 use std::path::Path;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use crate::{process, setup, workspace};
 /// The modules of these tests.
 const MODULES: [&str; 2] = ["scan::", "scan_implausible::"];
 
-/// Runs these tests and adds a row to the table.
+/// Runs the tests and adds a row to the table.
 pub(super) fn run(table: &mut ResultTable) {
     let start = Instant::now();
     let counts = test().unwrap_or_else(|error| {
@@ -23,7 +23,7 @@ pub(super) fn run(table: &mut ResultTable) {
 
 fn test() -> Result<TestCounts> {
     setup::native()?;
-    // The static binaries for guests run on this machine too, which saves a second build.
+    // The static binaries for guests also run on this machine, which saves a second build.
     let for_guests = ["--release", "--target", workspace::GUEST_TARGET];
     let target: &[&str] = if process::exists(setup::MUSL_COMPILER) {
         &for_guests

@@ -1,4 +1,4 @@
-//! The guest tests in parts, by their module: not every test can give a new result on every kernel.
+//! The parts of the guest tests, by module. Not every test can give a new result on every kernel.
 
 use clap::ValueEnum;
 
@@ -29,7 +29,7 @@ const TOOL: &[&str] = &[
     "robust_serve",
     "scan_implausible",
 ];
-/// Tests that need a device behind an IOMMU, or memory on a second node; the full flavours have these.
+/// Tests that need a device behind an IOMMU, or memory on a second node, as in guests of the full flavours.
 const DEVICE: &[&str] = &["scan_far", "vfio"];
 
 /// A part of the guest tests.
@@ -49,11 +49,12 @@ impl TestPart {
     /// All parts.
     pub(crate) const EVERYTHING: &[Self] = &[Self::Core, Self::Kernel, Self::Programs, Self::Tool];
 
-    /// The parts for a change: every part on some kernel, and on each kernel the parts that depend on it.
+    /// Returns the parts to run for a change: every part on at least one kernel, and on each kernel the parts that
+    /// depend on the kernel.
     pub(crate) fn of_change(target: KernelTarget) -> &'static [Self] {
         match target.to_string().as_str() {
             "6.1" => &[Self::Core, Self::Kernel],
-            // pintrace starts fastest on this one of the kernels that get the current programs.
+            // Of the kernels with the object with_bpf_loop, pintrace starts fastest on 6.12.
             "6.12" => &[Self::Core, Self::Kernel, Self::Tool],
             _ => &[Self::Core, Self::Kernel, Self::Programs],
         }
@@ -69,7 +70,7 @@ impl TestPart {
     }
 }
 
-/// The filters for the test program: it runs tests whose name contains one of them.
+/// Returns the filters for the test program, which runs the tests whose name contains a filter.
 pub(crate) fn filters(parts: &[TestPart], target: KernelTarget) -> Vec<String> {
     let mut modules: Vec<_> = parts.iter().flat_map(|part| part.modules()).collect();
     if target.flavour == Flavour::Full {
@@ -83,8 +84,8 @@ mod tests {
     use super::*;
     use crate::workspace;
 
-    /// Modules that the tests share; they contain no tests.
-    const KITS: &[&str] = &[
+    /// Modules that the tests share and that contain no tests.
+    const SHARED: &[&str] = &[
         "bpftrace",
         "follow",
         "harness",
@@ -101,7 +102,7 @@ mod tests {
             let name = file.unwrap().file_name().into_string().unwrap();
             name.trim_end_matches(".rs").to_owned()
         });
-        let mut there: Vec<_> = files.filter(|name| !KITS.contains(&name.as_str())).collect();
+        let mut there: Vec<_> = files.filter(|name| !SHARED.contains(&name.as_str())).collect();
         let mut listed = [CORE, KERNEL, PROGRAMS, TOOL, DEVICE].concat();
         there.sort_unstable();
         listed.sort_unstable();

@@ -13,12 +13,12 @@ use crate::workspace;
 /// The variable that tells the tests the path of promtool.
 const VARIABLE: &str = "PINTRACE_PROMTOOL";
 
-/// Fetches promtool into the cache, unless it is there.
+/// Returns promtool from the cache, and fetches it first if necessary.
 pub(super) fn obtain() -> Result<PathBuf> {
     package::program("prometheus", "usr/bin/promtool")
 }
 
-/// Runs the tests that other runs ignore because they need promtool, and adds a row to the table.
+/// Runs the ignored tests that need promtool, and adds a row to the table.
 pub(super) fn run(table: &mut ResultTable) -> Result<()> {
     let start = Instant::now();
     let promtool = match obtain() {

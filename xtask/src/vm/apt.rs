@@ -1,6 +1,5 @@
-//! Debian's archive through a separate apt state: index, names, download. Nothing is installed, and only the
-//! cache changes. Mirror and keyring are those of the system's sources; apt checks signatures and SHA256
-//! sums.
+//! Debian's archive through a separate apt state: index, names, download. Nothing is installed, and only the cache
+//! changes. Mirror and keyring come from the system's sources, and apt checks signatures and SHA256 sums.
 
 mod sources;
 
@@ -15,13 +14,13 @@ use super::{cache, progress};
 use crate::process;
 use sources::SOURCES_VARIABLE;
 
-/// An older index is fetched again before it is used.
+/// Maximum age of an index. An older index is fetched again before use.
 const INDEX_AGE: Duration = Duration::from_hours(24);
 
 /// The suites to use.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AptScope {
-    /// All suites that carry kernels, whatever the system's suite is.
+    /// All suites with kernels, independent of the system's suite.
     Kernels,
     /// The suites of this system, so that a package and its libraries match.
     Packages,
@@ -85,7 +84,7 @@ impl Apt {
         bail!("cannot read Debian's package index: check the network and the system's apt sources\n{error}")
     }
 
-    /// Names of all packages that begin with one of the prefixes.
+    /// Returns the names of all packages that begin with one of the prefixes.
     pub(crate) fn names(&self, prefixes: &[&str]) -> Result<Vec<String>> {
         let pattern = format!("^({})", prefixes.join("|"));
         let text = process::stdout(
@@ -99,7 +98,7 @@ impl Apt {
             .collect())
     }
 
-    /// The downloads for exactly these packages.
+    /// Returns the downloads for exactly these packages.
     pub(crate) fn candidates(&self, names: &[String]) -> Result<Vec<AptPackage>> {
         let mut command = self.command("apt-get");
         parse_uris(&process::stdout(
@@ -107,7 +106,7 @@ impl Apt {
         )?)
     }
 
-    /// The downloads for an installation of this package on an empty system.
+    /// Returns the downloads for an installation of a package on an empty system.
     pub(crate) fn closure(&self, name: &str) -> Result<Vec<AptPackage>> {
         let mut command = self.command("apt-get");
         command.args([
@@ -124,8 +123,8 @@ impl Apt {
         parse_uris(&text)
     }
 
-    /// Fetches the packages and unpacks them into `root`; apt rejects a package whose SHA256 sum differs from
-    /// the index.
+    /// Fetches the packages and unpacks the files into `root`. apt rejects a package whose SHA256 sum differs from the
+    /// index.
     pub(crate) fn unpack(&self, what: &str, candidates: &[AptPackage], root: &Path) -> Result<()> {
         let place = cache::partial(&self.folder)?;
         let bytes: u64 = candidates.iter().map(|candidate| candidate.bytes).sum();
@@ -164,7 +163,7 @@ impl Apt {
 
     fn command(&self, name: &str) -> Command {
         let mut command = process::program(name);
-        // Messages are shown to the user and names are parsed, so the language is fixed.
+        // The language is fixed, because the output is parsed and messages are shown to the user.
         command.env("LC_ALL", "C.UTF-8").arg("-c").arg(&self.config);
         command
     }
@@ -185,10 +184,10 @@ fn parse_uris(text: &str) -> Result<Vec<AptPackage>> {
             })
         })
         .collect::<Option<_>>()
-        .ok_or_else(|| anyhow!("apt-get --print-uris is not understood:\n{text}"))
+        .ok_or_else(|| anyhow!("cannot parse the output of apt-get --print-uris:\n{text}"))
 }
 
-/// The first error line of apt, which repeats the error for each file.
+/// Returns the first error line of apt, which repeats the error for each file.
 fn complaint(output: &Output) -> String {
     let error = process::error_output(output);
     let mut lines = error.lines();

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 /// The variable that overrides the folder of the cache.
 pub(crate) const FOLDER_VARIABLE: &str = "PINTRACE_CACHE";
 
-/// The folder for everything that is fetched: kernels, Debian packages, package indexes, running guests.
+/// Returns the folder for kernels, Debian packages, package indexes and running guests.
 pub(crate) fn root() -> Result<PathBuf> {
     let from = |name: &str| {
         std::env::var_os(name)
@@ -19,7 +19,7 @@ pub(crate) fn root() -> Result<PathBuf> {
     let root = from(FOLDER_VARIABLE)
         .or_else(|| from("XDG_CACHE_HOME").map(|cache| cache.join("pintrace")))
         .or_else(|| from("HOME").map(|home| home.join(".cache/pintrace")))
-        .with_context(|| format!("the cache has no folder: set {FOLDER_VARIABLE} to one"))?;
+        .with_context(|| format!("the cache has no folder: set {FOLDER_VARIABLE} to a folder"))?;
     folder(&root)?;
     Ok(root)
 }
@@ -29,8 +29,7 @@ pub(crate) fn folder(path: &Path) -> Result<()> {
     fs::create_dir_all(path).with_context(|| format!("cannot create the folder {}", path.display()))
 }
 
-/// Takes the named lock of the cache until the result is dropped, so that two processes do not fetch the same
-/// thing.
+/// Takes a lock of the cache until the result is dropped, so that two processes do not fetch the same file.
 pub(crate) fn lock(name: &str) -> Result<File> {
     let path = root()?.join(format!("{name}.lock"));
     let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
@@ -39,11 +38,11 @@ pub(crate) fn lock(name: &str) -> Result<File> {
     Ok(file)
 }
 
-/// The prefix of folders that are not complete.
+/// Prefix of incomplete folders.
 const PARTIAL: &str = ".partial-";
 
-/// Fills `target` through `fill`, which works in a folder beside it; the folder gets its final name only
-/// after success. The caller holds the lock, so incomplete folders are from killed processes and are removed.
+/// Fills `target` through `fill`, which works in a temporary folder. The folder gets its final name only after success.
+/// The caller holds the lock, so other incomplete folders come from killed processes and are removed.
 pub(crate) fn enter(target: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let parent = target.parent().context("a cache entry lies in a folder")?;
     folder(parent)?;
@@ -57,7 +56,7 @@ pub(crate) fn enter(target: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Re
     fs::rename(&content, target).with_context(|| format!("cannot write {}", target.display()))
 }
 
-/// A folder for an incomplete entry; incomplete folders of killed processes are removed.
+/// Creates a folder for an incomplete entry, and removes incomplete folders of killed processes.
 pub(crate) fn partial(parent: &Path) -> Result<TempDir> {
     for entry in fs::read_dir(parent)
         .with_context(|| format!("cannot read {}", parent.display()))?

@@ -1,5 +1,5 @@
 //! The contents of an initramfs: a `newc` cpio archive (crate `cpio`) with root as the owner and with device nodes,
-//! written without being root.
+//! written without root privileges.
 
 use std::collections::HashSet;
 use std::fs;
@@ -9,7 +9,7 @@ use std::path::Path;
 
 use cpio::newc::{self, Builder, ModeFileType};
 
-/// An archive being written; paths are relative to its root, and parent folders are added automatically.
+/// An archive that is being written. Paths are relative to its root, and parent folders are added automatically.
 pub(crate) struct CpioArchive<W: Write> {
     out: W,
     inode: u32,
@@ -26,7 +26,7 @@ impl<W: Write> CpioArchive<W> {
         }
     }
 
-    /// Adds a folder and those above it.
+    /// Adds a folder and its parent folders.
     pub(crate) fn folder(&mut self, path: &str) -> Result<()> {
         if path.is_empty() || self.folders.contains(path) {
             return Ok(());
@@ -92,7 +92,7 @@ impl<W: Write> CpioArchive<W> {
         Ok(())
     }
 
-    /// Ends the archive and returns its file.
+    /// Completes the archive and returns its output.
     pub(crate) fn finish(self) -> Result<W> {
         let mut out = newc::trailer(self.out)?;
         out.flush()?;

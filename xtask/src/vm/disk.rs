@@ -1,5 +1,5 @@
-//! The two disks of a guest: one with ext4 for the command, one raw to which the guest writes its exit code
-//! and the contents of /out.
+//! The two disks of a guest: a disk with ext4 for the command, and a raw report disk to which the guest writes its exit
+//! code and the contents of /out.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -45,7 +45,7 @@ pub(crate) fn make_report(path: &Path) -> Result<()> {
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Reads the progress that the guest has reported.
+/// Reads the progress of the guest from the report disk.
 pub(crate) fn read_report(path: &Path) -> Result<GuestProgress> {
     let mut block = [0; 64];
     File::open(path)?.read_exact(&mut block)?;

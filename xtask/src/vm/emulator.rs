@@ -13,13 +13,14 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::process;
 
-/// Few devices, no self-tests; a panic or oops ends the guest at once.
+/// Options for few devices, no self-tests, and an end of the guest at a panic or oops.
 const KERNEL_OPTIONS: &str = "console=ttyS0 quiet panic=-1 oops=panic reboot=t no_timer_check \
     mitigations=off audit=0 random.trust_cpu=on cryptomgr.notests";
-/// A clock that stays correct under load. The kernel measures the time-stamp counter while it boots, and the
-/// result is wrong by up to four times if the emulator has to wait for a processor meanwhile.
+/// A clock that stays correct under load. The kernel measures the time-stamp counter at boot, and the result is wrong
+/// by up to four times if the emulator waits for a CPU during the measurement.
 const STEADY_CLOCK: &str = "tsc=unstable clocksource=acpi_pm";
-/// If the clock counts instructions, load does not affect it, and the counter is cheaper to read.
+/// The clock of a guest that counts instructions: load does not affect the time-stamp counter, which is cheaper to
+/// read.
 const COUNTER_CLOCK: &str = "tsc=reliable";
 
 /// The configuration of the virtual machine.
@@ -29,7 +30,7 @@ pub(crate) struct VirtualMachine {
     pub(crate) memory: String,
     /// Number of processors.
     pub(crate) cpus: u32,
-    /// One thread for each processor instead of one for all: faster, but it kills two guests in a hundred.
+    /// One thread for each processor instead of one thread for all: faster, but two guests in a hundred die.
     pub(crate) multi_threaded: bool,
     /// The guest's clock counts instructions: repeatable rates, one processor.
     pub(crate) count_instructions: bool,
@@ -68,7 +69,7 @@ pub(crate) enum EmulatorExit {
     Unread,
 }
 
-/// The command line. The kernel kills QEMU if this process dies.
+/// Returns the command line. The kernel kills QEMU if this process dies.
 pub(crate) fn command(machine: &VirtualMachine, parts: &MachineFiles<'_>, terminal: bool) -> Command {
     let mut command = process::program("setpriv");
     command.args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"]);
@@ -209,7 +210,7 @@ fn exit_before(child: &Child, end: Instant) -> Result<EmulatorExit> {
     })
 }
 
-/// Reads ahead without a bound: a serial line with a slow reader loses bytes.
+/// Reads the output on a thread into an unbounded queue, because a serial line with a slow reader loses bytes.
 fn chunks(mut output: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {

@@ -13,8 +13,8 @@ use super::initramfs::{GuestFile, Initramfs};
 use super::kernel::KernelImage;
 use super::{cache, package};
 
-/// Under emulation, text patching sometimes hits a processor in the middle of a change; no other fault leaves
-/// this trace.
+/// Under emulation, a CPU sometimes executes an instruction in the middle of text patching. No other fault prints this
+/// line.
 const EMULATOR_FAULT: &str = "Oops: int3: 0000";
 const CONSOLE_LINES: usize = 40;
 
@@ -61,12 +61,13 @@ pub(crate) struct TerminalSize {
 }
 
 impl Guest {
-    /// Runs a shell script and writes its output to `sink` as it arrives.
+    /// Runs a shell script and writes its output to `sink` without delay.
     pub(crate) fn run(&self, script: &str, sink: &mut dyn Write) -> Result<GuestExit> {
         match self.run_once(script, None, sink)? {
             GuestExit::Died(console) if console.contains(EMULATOR_FAULT) => {
                 eprintln!(
-                    "xtask: the guest died of `{EMULATOR_FAULT}`, a fault of the emulator: starting it a second and last time"
+                    "xtask: the guest died of `{EMULATOR_FAULT}`, a fault of the emulator: the guest starts a second \
+                     and last time"
                 );
                 self.run_once(script, None, sink)
             }
@@ -163,7 +164,7 @@ fn panicked(console: &Path) -> bool {
     end_of(console).contains("Kernel panic")
 }
 
-/// The last lines of the console, and any earlier line that reports an error of the kernel.
+/// Returns the last lines of the console, and all earlier lines with an error of the kernel.
 fn end_of(console: &Path) -> String {
     let text = fs::read(console).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
@@ -180,8 +181,7 @@ fn end_of(console: &Path) -> String {
 /// Signs of a kernel error.
 const ERROR_SIGNS: &[&str] = &["Kernel panic", "Oops: ", "BUG: "];
 
-/// A folder for one run, with this process's id in its name; folders of processes that were killed are
-/// removed.
+/// Creates a folder for one run, with the pid of this process in its name, and removes folders of killed processes.
 fn run_folder() -> Result<tempfile::TempDir> {
     let guests = cache::root()?.join("guests");
     cache::folder(&guests)?;
@@ -194,7 +194,7 @@ fn run_folder() -> Result<tempfile::TempDir> {
             .map(str::to_owned)
             .unwrap_or_default();
         if !Path::new("/proc").join(owner).exists() {
-            // Another process may be removing it at the same time.
+            // Another process may remove the folder at the same time.
             fs::remove_dir_all(entry.path()).ok();
         }
     }

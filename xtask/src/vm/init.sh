@@ -25,7 +25,7 @@ hostname guest
 
 . /etc/guest/settings
 
-# Kept open: a serial line forgets its size when its last user closes it.
+# The descriptor stays open, because a serial line loses its window size when the last user closes the line.
 exec 5<>/dev/ttyS1
 stty -F /dev/ttyS1 115200 -opost
 for module in $(cat /etc/guest/modules); do
@@ -34,7 +34,7 @@ for module in $(cat /etc/guest/modules); do
 	broken=yes
 done
 
-# The kernel scans NVMe namespaces in parallel, so their names do not tell their order.
+# The kernel scans NVMe namespaces in parallel, so the device names have no fixed order.
 namespace() {
 	waited=0
 	while [ $waited -lt 100 ]; do
@@ -69,13 +69,13 @@ terminal)
 	code=$?
 	;;
 *)
-	# The output goes through a pipe, so that programs do not find a terminal.
+	# The output goes through a pipe, so that programs see no terminal.
 	mkfifo /run/output
 	cat /run/output >/dev/ttyS1 &
 	writer=$!
 	setsid sh /etc/guest/command </dev/null >/run/output 2>&1 5>&-
 	code=$?
-	# Remaining processes keep the pipe open and are killed. Kernel threads have no command line.
+	# Remaining processes are killed, because they keep the pipe open. Kernel threads have no command line.
 	for process in /proc/[0-9]*; do
 		number=${process##*/}
 		[ "$number" = 1 ] || [ "$number" = $writer ] || [ -z "$(cat "$process/cmdline" 2>/dev/null)" ] || kill -9 "$number"

@@ -43,7 +43,7 @@ pub(crate) struct GuestFile {
 }
 
 impl GuestFile {
-    /// A file under another path.
+    /// Returns a file of this machine with its path in the guest.
     pub(crate) fn new(source: impl Into<PathBuf>, destination: &str) -> Self {
         Self {
             source: source.into(),
@@ -78,7 +78,7 @@ pub(crate) struct Initramfs<'a> {
     pub(crate) settings: &'a str,
     /// Names of kernel modules to load.
     pub(crate) modules: &'a [String],
-    /// Files of this machine; their libraries are added.
+    /// Files of this machine, which are added with their libraries.
     pub(crate) additions: &'a [GuestFile],
     /// Folders whose contents are copied into the root.
     pub(crate) overlays: &'a [PathBuf],
@@ -149,7 +149,7 @@ impl Initramfs<'_> {
 fn busybox() -> Result<PathBuf> {
     let places = ["/bin/busybox", "/usr/bin/busybox"].map(PathBuf::from);
     let Some(busybox) = places.into_iter().find(|place| place.is_file()) else {
-        bail!("no busybox on this machine: `cargo xtask setup` installs it");
+        bail!("no busybox on this machine: `cargo xtask setup` installs busybox");
     };
     let linked = libraries::needed(std::slice::from_ref(&busybox), &libraries::of_this_machine()?)?;
     if !linked.is_empty() {

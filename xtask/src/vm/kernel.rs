@@ -20,19 +20,18 @@ pub(crate) struct KernelImage {
 }
 
 impl KernelImage {
-    /// The uncompressed kernel with its PVH entry point.
+    /// Returns the path of the uncompressed kernel, which has a PVH entry point.
     pub(crate) fn vmlinux(&self) -> PathBuf {
         self.folder.join("vmlinux")
     }
 
-    /// The folder `lib/modules/RELEASE`, with `modules.dep`; the superseded series 6.19 to 7.1 have no
-    /// modules.
+    /// Returns the folder `lib/modules/RELEASE`, with `modules.dep`. The superseded series 6.19 to 7.1 have no modules.
     pub(crate) fn modules(&self) -> Option<PathBuf> {
         let modules = self.folder.join("lib/modules").join(&self.build.release);
         modules.join("modules.dep").is_file().then_some(modules)
     }
 
-    /// The build configuration.
+    /// Returns the path of the build configuration.
     pub(crate) fn config(&self) -> Option<PathBuf> {
         Some(self.folder.join("config")).filter(|config| config.is_file())
     }
@@ -63,12 +62,12 @@ pub(crate) fn obtain(wanted: SeriesChoice, flavour: Flavour) -> Result<KernelIma
     }
 }
 
-/// All builds in Debian's archive.
+/// Returns all builds in Debian's archive.
 pub(crate) fn on_offer() -> Result<Vec<KernelBuild>> {
     Ok(builds(&names(&Apt::open(AptScope::Kernels)?)?))
 }
 
-/// All builds in the cache.
+/// Returns all builds in the cache.
 pub(crate) fn cached() -> Result<Vec<KernelBuild>> {
     let Ok(entries) = fs::read_dir(kernels_folder()?) else {
         return Ok(Vec::new());
@@ -97,8 +96,8 @@ fn names(apt: &Apt) -> Result<Vec<String>> {
     )
 }
 
-/// Up to 6.18 `linux-image-RELEASE` has all files. Since 6.19 it is a meta package, and
-/// `linux-binary-RELEASE` has the kernel.
+/// Returns the builds with these package names. Up to 6.18 `linux-image-RELEASE` has all files. Since 6.19
+/// `linux-image-RELEASE` is a meta package, and `linux-binary-RELEASE` has the kernel.
 fn builds(names: &[String]) -> Vec<KernelBuild> {
     let releases = names.iter().filter_map(|name| {
         name.strip_prefix("linux-image-")
@@ -111,7 +110,7 @@ fn fetch(wanted: SeriesChoice, flavour: Flavour) -> Result<KernelImage> {
     let apt = Apt::open(AptScope::Kernels)?;
     let names = names(&apt)?;
     let build = KernelBuild::newest(builds(&names), wanted, flavour).with_context(|| {
-        format!("Debian offers no {wanted} ({flavour}) any more; `cargo xtask vm list` shows what there is")
+        format!("Debian offers no {wanted} ({flavour}) any more; `cargo xtask vm list` shows the available kernels")
     })?;
     let kernel = open(build)?;
     if kernel.vmlinux().is_file() {
@@ -143,7 +142,7 @@ fn keep(unpacked: &Path, folder: &Path, release: &str) -> Result<()> {
         modules[0].join("vmlinuz"),
     ];
     let Some(image) = images.iter().find(|image| image.is_file()) else {
-        bail!("Debian's packages of {release} hold no vmlinuz");
+        bail!("Debian's packages of {release} contain no vmlinuz");
     };
     vmlinux::extract(image, &folder.join("vmlinux"))?;
     let configs = [

@@ -19,7 +19,7 @@ impl KernelTarget {
         Self { kernel, flavour }
     }
 
-    /// Every series in the cloud flavour, the full flavour of the main series, and PREEMPT_RT.
+    /// Returns every series in the cloud flavour, the full flavour of the main series, and PREEMPT_RT.
     pub(crate) fn all() -> Vec<Self> {
         let unusual = [
             (KernelSeries(5, 10), Flavour::Full),

@@ -1,4 +1,4 @@
-//! Finds the shared libraries that dynamic binaries need, without running them.
+//! Finds the shared libraries that dynamic binaries need, without running the binaries.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -15,7 +15,7 @@ const GUEST_LIBRARIES: &str = "lib/x86_64-linux-gnu";
 /// The path of each library, by name.
 pub(crate) type LibraryIndex = HashMap<String, PathBuf>;
 
-/// The libraries of this machine, as its loader lists them.
+/// Returns the libraries of this machine, as its loader lists them.
 pub(crate) fn of_this_machine() -> Result<LibraryIndex> {
     let text = process::stdout(process::program("ldconfig").arg("-p"))?;
     let lines = text.lines().filter(|line| line.contains("x86-64"));
@@ -27,7 +27,7 @@ pub(crate) fn of_this_machine() -> Result<LibraryIndex> {
         .collect())
 }
 
-/// Every library below a folder.
+/// Returns every library below a folder.
 pub(crate) fn below(folder: &Path) -> Result<LibraryIndex> {
     let mut index = LibraryIndex::new();
     for file in files(folder)? {
@@ -39,7 +39,7 @@ pub(crate) fn below(folder: &Path) -> Result<LibraryIndex> {
     Ok(index)
 }
 
-/// All files in a folder and its subfolders (or the file itself), links included.
+/// Returns all files in a folder and its subfolders (or the file itself), links included.
 pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>> {
     let kind = fs::symlink_metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
     if !kind.is_dir() {
@@ -52,8 +52,7 @@ pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(all)
 }
 
-/// The loader and libraries that these files need, and those that the libraries need in turn: guest path
-/// (without leading `/`) to file.
+/// Returns the loader and libraries that files need directly or indirectly: guest path (without leading `/`) to file.
 pub(crate) fn needed(binaries: &[PathBuf], index: &LibraryIndex) -> Result<BTreeMap<String, PathBuf>> {
     let mut found = BTreeMap::new();
     let mut queue = binaries.to_vec();
@@ -93,7 +92,7 @@ struct ElfDependencies {
     folders: Vec<PathBuf>,
 }
 
-/// The dependencies of a dynamic ELF file; `None` for any other file.
+/// Returns the dependencies of a dynamic ELF file; `None` for any other file.
 fn needs(file: &Path) -> Result<Option<ElfDependencies>> {
     let Ok(real) = fs::canonicalize(file) else {
         return Ok(None);
@@ -129,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dynamic_binary_brings_its_loader_and_libraries() {
+    fn a_dynamic_binary_needs_its_loader_and_libraries() {
         let this = std::env::current_exe().unwrap();
         let found = needed(&[this], &of_this_machine().unwrap()).unwrap();
         assert!(found.contains_key("lib64/ld-linux-x86-64.so.2"), "{found:?}");

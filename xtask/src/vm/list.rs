@@ -1,4 +1,4 @@
-//! `cargo xtask vm list`: the series, with the newest and the newest cached build of each flavour.
+//! `cargo xtask vm list`: lists the series, with the newest build and the newest cached build of each flavour.
 
 use std::io::Write;
 use std::process::ExitCode;

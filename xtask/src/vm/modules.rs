@@ -19,7 +19,7 @@ pub(crate) struct KernelModule {
 }
 
 impl KernelModule {
-    /// The uncompressed module.
+    /// Returns the uncompressed module.
     pub(crate) fn content(&self) -> Result<Vec<u8>> {
         let tool = match self.path.extension().and_then(|extension| extension.to_str()) {
             Some("xz") => "xz",
@@ -40,11 +40,11 @@ impl KernelModule {
     }
 }
 
-/// Modules that the disk needs if they are not built in (full and rt); ext4 finds its checksum by name at run
-/// time.
+/// Modules that the disk needs if the modules are not built in (full and rt). ext4 requests its checksum module by name
+/// at run time.
 const FOR_THE_DISK: [&str; 3] = ["nvme", "crc32c_generic", "ext4"];
 
-/// The named modules, those of the disk, and all their dependencies, each after its own dependencies.
+/// Returns the named modules, the modules of the disk, and all dependencies, each module after its own dependencies.
 /// Built-in modules are left out.
 pub(crate) fn with_dependencies(kernel: &KernelImage, names: &[String]) -> Result<Vec<KernelModule>> {
     let release = &kernel.build.release;
@@ -53,7 +53,7 @@ pub(crate) fn with_dependencies(kernel: &KernelImage, names: &[String]) -> Resul
             return Ok(Vec::new());
         }
         bail!(
-            "Debian has dropped the modules of {release}: take another series, or the cloud flavour without modules"
+            "Debian has dropped the modules of {release}: choose another series, or the cloud flavour without modules"
         );
     };
     let read = |name: &str| {
@@ -81,8 +81,7 @@ pub(crate) fn with_dependencies(kernel: &KernelImage, names: &[String]) -> Resul
     Ok(order)
 }
 
-/// Adds the modules of one line of modules.dep, which lists the dependencies from the nearest to the
-/// farthest.
+/// Adds the modules of one line of modules.dep, which lists direct dependencies before indirect dependencies.
 fn add(line: &str, folder: &Path, order: &mut Vec<KernelModule>) {
     let (own, needed) = line.split_once(':').unwrap_or((line, ""));
     for path in needed.split_whitespace().rev().chain([own]) {
@@ -101,7 +100,7 @@ fn stem(path: &str) -> &str {
     name.split('.').next().unwrap_or(name)
 }
 
-/// Module names do not distinguish `-` from `_`.
+/// Returns true if the module at `path` has this name. Module names do not distinguish `-` from `_`.
 fn is_called(path: &str, name: &str) -> bool {
     stem(path).replace('-', "_") == name.replace('-', "_")
 }

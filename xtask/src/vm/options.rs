@@ -31,7 +31,8 @@ pub(crate) struct GuestOptions {
     /// Size of the disk at /mnt
     #[arg(long, value_name = "SIZE", default_value = "1G")]
     pub(crate) disk: String,
-    /// Emulate all processors in one thread, or each in its own (faster, but kills two guests in a hundred)
+    /// Emulate all processors in one thread, or each processor in a separate thread (faster, but two guests in a
+    /// hundred die)
     #[arg(long, value_enum, default_value_t)]
     pub(crate) threads: EmulationThreads,
     /// Let the guest's clock count instructions, with one processor: rates become repeatable
@@ -82,7 +83,7 @@ pub(crate) enum EmulationThreads {
 }
 
 impl GuestOptions {
-    /// A guest on this kernel with default options.
+    /// Returns a guest on this kernel with default options.
     pub(crate) fn new(kernel: SeriesChoice) -> Self {
         Self {
             kernel,
@@ -152,7 +153,7 @@ fn duration(text: &str) -> Result<Duration, String> {
         "" | "s" => Ok(Duration::from_secs(number)),
         "m" => Ok(Duration::from_mins(number)),
         "h" => Ok(Duration::from_hours(number)),
-        unit => Err(format!("there is no unit {unit:?}; take s, m or h")),
+        unit => Err(format!("there is no unit {unit:?}; use s, m or h")),
     }
 }
 

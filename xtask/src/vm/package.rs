@@ -1,4 +1,4 @@
-//! Debian packages for guests: the files of a package with the shared libraries they need, from the cache or
+//! Debian packages for guests: the files of a package and the shared libraries that the files need, from the cache or
 //! the archive.
 
 use std::fs;
@@ -18,8 +18,8 @@ const LEFT_OUT: [&str; 4] = [
     "usr/share/lintian",
 ];
 
-/// The folder with the files and libraries of the package, in the layout of the guest's root. `NAME/SUITE`
-/// takes the package from a suite other than the system's.
+/// Returns the folder with the files and libraries of the package, in the layout of the guest's root. `NAME/SUITE`
+/// takes the package from another suite than the system's suite.
 pub(crate) fn obtain(name: &str) -> Result<PathBuf> {
     let _lock = cache::lock("packages")?;
     let folder = cache::root()?.join("packages").join(name.replace('/', "@"));
@@ -50,13 +50,13 @@ pub(crate) fn obtain(name: &str) -> Result<PathBuf> {
         if !others.is_empty() {
             apt.unpack(&format!("the libraries of {name}"), &others, rest.path())?;
         }
-        bring_libraries(folder, rest.path())
+        add_libraries(folder, rest.path())
     })
     .with_context(missing)?;
     Ok(folder)
 }
 
-/// One program of a package that is not installed on this machine, to run on this machine. The rest of the
+/// Returns one program of a package that is not installed on this machine, to run on this machine. The rest of the
 /// package is not kept.
 pub(crate) fn program(package: &str, path: &str) -> Result<PathBuf> {
     let _lock = cache::lock("packages")?;
@@ -82,10 +82,10 @@ pub(crate) fn program(package: &str, path: &str) -> Result<PathBuf> {
     Ok(program)
 }
 
-fn bring_libraries(folder: &Path, rest: &Path) -> Result<()> {
+fn add_libraries(folder: &Path, rest: &Path) -> Result<()> {
     let mut index = libraries::below(rest)?;
     index.extend(libraries::below(folder)?);
-    // Packages also carry binaries as data, whose libraries may be missing.
+    // Packages also contain binaries as data, whose libraries may be missing.
     let mut files = libraries::files(folder)?;
     files.retain(|file| is_loaded(file));
     for (path, source) in libraries::needed(&files, &index)? {
@@ -100,7 +100,7 @@ fn bring_libraries(folder: &Path, rest: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether a file is a program or a shared library.
+/// Returns true if a file is a program or a shared library.
 fn is_loaded(file: &Path) -> bool {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let executable = fs::metadata(file).is_ok_and(|data| data.permissions().mode() & 0o111 != 0);

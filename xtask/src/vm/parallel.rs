@@ -1,9 +1,9 @@
-//! Runs the same work on several kernels: three guests at a time, or fewer if memory is short.
+//! Runs the same work on several kernels, in up to three guests at a time; fewer if memory is short.
 
 use std::sync::Mutex;
 use std::thread;
 
-/// The most memory that a guest takes: its own 2 GiB, its initramfs, the emulator.
+/// Maximum memory of a guest: 2 GiB of memory, the initramfs, the emulator.
 const GUEST_KIB: u64 = 3 << 20;
 /// A guest of two CPUs in one emulator thread uses three quarters of a core; with four guests, tests with
 /// time limits fail.

@@ -1,4 +1,4 @@
-//! Shows a download: a progress bar on a terminal, one line elsewhere.
+//! Shows a download: a progress bar on a terminal, else one line.
 
 use std::io::{BufRead, BufReader, IsTerminal, Read};
 
@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 const SCALE: u64 = 1000;
 
-/// Reads apt's status lines (`dlstatus:1:42.0:...`) to their end and draws them as a bar named `what`.
+/// Reads apt's status lines (`dlstatus:1:42.0:...`) to the end and draws a progress bar named `what`.
 pub(crate) fn follow(status: impl Read, what: &str, megabytes: u64) -> Result<()> {
     if !std::io::stderr().is_terminal() {
         eprintln!("xtask: fetching {what} ({megabytes} MB)");
@@ -31,7 +31,7 @@ fn drain(mut status: impl Read) -> Result<()> {
     Ok(())
 }
 
-/// The completed share, in tenths of a percent.
+/// Returns the completed share, in tenths of a percent.
 fn percentage(line: &str) -> Option<u64> {
     let number = line.strip_prefix("dlstatus:")?.split(':').nth(1)?;
     let (whole, rest) = number.split_once('.').unwrap_or((number, "0"));

@@ -40,7 +40,7 @@ pub(crate) enum SeriesChoice {
 }
 
 impl SeriesChoice {
-    /// Whether the user asks for this build.
+    /// Returns true if the user asks for this build.
     pub(crate) fn matches(self, build: &KernelBuild) -> bool {
         match self {
             Self::Newest => true,
@@ -119,7 +119,7 @@ pub(crate) struct KernelBuild {
 }
 
 impl KernelBuild {
-    /// Parses a release string; `None` for that of a meta package (`6.12-cloud-amd64`) and for any other
+    /// Parses a release string. Returns `None` for the name of a meta package (`6.12-cloud-amd64`) and for any other
     /// text.
     pub(crate) fn parse(release: &str) -> Option<Self> {
         let name = release.strip_suffix("-amd64")?;
@@ -141,7 +141,7 @@ impl KernelBuild {
         })
     }
 
-    /// The newest matching build.
+    /// Returns the newest matching build.
     pub(crate) fn newest(
         builds: impl IntoIterator<Item = Self>,
         wanted: SeriesChoice,
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_series_is_an_error_that_lists_the_known_ones() {
+    fn an_unknown_series_is_an_error_that_lists_the_known_series() {
         let error = "6.6".parse::<SeriesChoice>().unwrap_err();
         assert!(
             error.contains("5.10 6.1 6.12") && error.contains("newest"),

@@ -15,7 +15,7 @@ const MAGIC: usize = 0x202;
 const PAYLOAD_OFFSET: usize = 0x248;
 const PAYLOAD_LENGTH: usize = 0x24c;
 
-/// Extracts the kernel from the image file (`vmlinuz`) into a file of its own (`vmlinux`).
+/// Extracts the kernel from the image file (`vmlinuz`) into the file `kernel` (`vmlinux`).
 pub(crate) fn extract(image: &Path, kernel: &Path) -> Result<()> {
     let content = fs::read(image).with_context(|| format!("cannot read {}", image.display()))?;
     let stream = payload(&content).with_context(|| format!("{} is no bzImage", image.display()))?;
@@ -25,7 +25,7 @@ pub(crate) fn extract(image: &Path, kernel: &Path) -> Result<()> {
         [0x28, 0xb5, 0x2f, 0xfd, ..] => ("zstd", &["-dcq"]),
         _ => bail!("{} has an unknown compression", image.display()),
     };
-    // The kernel's build appends the uncompressed size to the stream; the tools would report it as damage.
+    // The kernel's build appends the uncompressed size to the stream, which the tools would report as damage.
     let stream = &stream[..stream.len() - 4];
     let mut input = tempfile::tempfile().context("cannot write a temporary file")?;
     input.write_all(stream)?;
@@ -38,12 +38,12 @@ pub(crate) fn extract(image: &Path, kernel: &Path) -> Result<()> {
             .stdout(output),
     )?;
     if !fs::read(kernel)?.starts_with(b"\x7fELF") {
-        bail!("{} holds no ELF kernel", image.display());
+        bail!("{} contains no ELF kernel", image.display());
     }
     Ok(())
 }
 
-/// The compressed kernel within the image.
+/// Returns the compressed kernel in the image.
 fn payload(image: &[u8]) -> Option<&[u8]> {
     if image.get(MAGIC..MAGIC + 4)? != b"HdrS" {
         return None;

@@ -1,10 +1,10 @@
-//! Vmstat against ledger, as the snapshot has them.
+//! The balance of vmstat and ledger for the snapshot.
 
 use pintrace_events::BalanceSampled;
 
 use crate::snapshot::Balance;
 
-/// What a sample says. Clamped, because a forged recording may hold any numbers.
+/// Computes the balance of a sample. Values are clamped, because a forged recording may contain any numbers.
 pub(crate) fn balance(sample: &BalanceSampled) -> Balance {
     let sums = sample.sums();
     let unaccounted = sums.unaccounted();
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_in_flight_are_not_called_unaccounted() {
+    fn pages_in_flight_are_not_unaccounted() {
         let late = BalanceSampled {
             ledger_acquired: 97,
             in_flight: 2,
@@ -82,12 +82,12 @@ mod tests {
     }
 
     #[test]
-    fn unreadable_vmstat_accuses_nobody() {
-        let blind = BalanceSampled {
+    fn unreadable_vmstat_leaves_nothing_unaccounted() {
+        let unreadable = BalanceSampled {
             vmstat_acquired: None,
             ..sample()
         };
-        let balance = balance(&blind);
+        let balance = balance(&unreadable);
         assert!(!balance.vmstat_readable);
         assert_eq!(balance.unaccounted, 0);
         assert_eq!(balance.ledger_held, 75);

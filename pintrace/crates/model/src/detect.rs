@@ -42,7 +42,7 @@ pub(crate) struct Context<'a> {
 
 /// Turns observations into findings.
 trait Detector: Sync {
-    /// Adds to `findings` what the observation shows. A detector ignores observations of other detectors.
+    /// Adds the findings of an observation to `findings`. A detector ignores observations of other detectors.
     fn detect(&self, observation: Observation<'_>, context: Context<'_>, findings: &mut FindingTable);
 }
 

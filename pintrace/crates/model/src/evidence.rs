@@ -68,7 +68,7 @@ impl PinState {
         }
     }
 
-    /// A `FOLL_GET` reference at `now`. It is no pin.
+    /// A `FOLL_GET` reference, which is no pin, at `now`.
     pub(crate) fn of_reference(reference: FollGetReference, now: Nanos) -> Self {
         Self {
             account: AccountId::default(),
@@ -86,7 +86,7 @@ impl PinState {
         }
     }
 
-    /// Takes a late stack if it is this pin's and this pin has none.
+    /// Takes a late stack if the stack belongs to this pin and this pin has no stack yet.
     pub(crate) fn late_stack(&mut self, late: &LateStack) {
         let is_of_this_pin =
             self.account == late.account && (self.extent == late.extent || late.extent.is_none());

@@ -1,7 +1,7 @@
-//! The catalogue: every column and metric, once.
+//! The field catalogue: all columns and metrics, each defined once.
 //!
-//! Text columns, TUI columns, metrics, `--help` and the README's tables come from the catalogue. It takes values from a
-//! snapshot and leaves the layout to the views.
+//! Text columns, TUI columns, metrics, `--help` and the README's tables come from the catalogue. The catalogue takes
+//! values from a snapshot and leaves the layout to the views.
 
 mod family;
 pub mod finding_column;
@@ -19,7 +19,7 @@ pub use value::Value;
 /// One column or figure of a `T`.
 #[derive(Debug)]
 pub struct Field<T: 'static> {
-    /// Key for `--sort`, configuration and tests. It never changes.
+    /// Permanent key for `--sort`, configuration and tests.
     pub id: &'static str,
     /// Heading, short enough for a narrow column.
     pub title: &'static str,
@@ -31,7 +31,7 @@ pub struct Field<T: 'static> {
     pub metric: Option<Metric>,
     /// Alignment in its column.
     pub align: Align,
-    /// Order in which views drop columns when room is short: the highest number first, 0 never.
+    /// Order in which views drop columns that do not fit: the highest number first, 0 never.
     pub drop_rank: u8,
     /// Takes the value from a `T`.
     pub value: for<'a> fn(&'a T) -> Value<'a>,
@@ -47,7 +47,7 @@ pub struct Metric {
 }
 
 impl Metric {
-    /// A counter. Its name ends in `_total`.
+    /// A counter; the name ends in `_total`.
     const fn counter(name: &'static str) -> Self {
         Self {
             name,
@@ -87,7 +87,7 @@ impl MetricKind {
 /// The unit of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// Pages as the kernel counts pins.
+    /// Pages, counted as the kernel counts pins.
     Pages,
     /// Bytes.
     Bytes,

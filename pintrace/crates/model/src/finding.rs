@@ -1,4 +1,4 @@
-//! What a finding is: a claim about the kernel, with its evidence.
+//! A finding: a claim about pinned memory, with its evidence.
 
 pub mod coverage;
 mod name;
@@ -11,73 +11,72 @@ use pintrace_events::{Cause, MappingChange};
 
 use super::subsystem::Subsystem;
 
-/// What was found.
+/// The kind of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FindingKind {
-    /// A write copied a page that the same process had pinned.
+    /// A page that the process had pinned was copied on write.
     CowAfterPin,
     /// fork copied pinned pages for the child at once.
     ForkCopiedPinned,
     /// A mapping of pinned pages was changed.
     MappingTouched,
-    /// The address space is gone, the pin is not.
+    /// Pages are still pinned after the exit of their mm.
     PinOutlivesMm,
-    /// Held for long without `FOLL_LONGTERM`.
+    /// Pages are held for long without `FOLL_LONGTERM`.
     UndeclaredLongterm,
-    /// A write copied a page that somebody has a reference to and no pin.
+    /// A page with a `FOLL_GET` reference and without a pin was copied on write.
     GetNotPin,
-    /// Pages were pinned in a range whose flush was pending.
+    /// Another thread pinned pages in an open flush window.
     PinInFlushWindow,
-    /// Another thread's write fault hit a range whose flush was pending.
+    /// Another thread had a write fault in an open flush window.
     FaultInFlushWindow,
-    /// A page was copied in a range whose flush was pending.
+    /// A pinned page was copied on write in an open flush window.
     CowInFlushWindow,
 }
 
-/// How bad it is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// Worth knowing; the kernel copes.
+    /// The kernel handles the case; the user should know about it.
     Note,
-    /// Data can be lost if the program relies on the pin.
+    /// Data can be lost, or memory stays in use, if the program relies on the pin.
     Hazard,
-    /// This kernel should not let it happen.
+    /// This kernel should prevent it.
     Alarm,
 }
 
-/// One finding; repeats are folded into it.
+/// One finding with all its repeats.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What.
+    /// Kind of the finding.
     pub kind: FindingKind,
-    /// How bad.
+    /// Severity of the finding.
     pub severity: Severity,
-    /// Whether it did concern pinned pages; else it may have.
+    /// The operation concerned pinned pages for certain; false if it may have.
     pub certain: bool,
-    /// Process that holds the pin, or whose memory the window was in.
+    /// Process that holds the pin, or process whose memory was write-protected.
     pub pid: Pid,
-    /// Its command name.
+    /// Command name of that process.
     pub comm: String,
     /// Lowest user address concerned; an offset in the file for [`MappingChange::Truncate`].
     pub address: u64,
-    /// After the highest.
+    /// Address after the highest address concerned.
     pub end: u64,
-    /// Distinct pages concerned, as far as that is known: no more than these, or no less for
-    /// [`FindingKind::UndeclaredLongterm`].
+    /// Number of distinct pages concerned: an upper bound, or a lower bound for [`FindingKind::UndeclaredLongterm`].
     pub pages: u64,
-    /// How often.
+    /// Number of times.
     pub count: u64,
-    /// When first.
+    /// Time of the first occurrence.
     pub first: Nanos,
-    /// When last.
+    /// Time of the latest occurrence.
     pub last: Nanos,
-    /// The pin, where there is one.
+    /// The pin, if the finding concerns one.
     pub pin: Option<PinSide>,
-    /// What was done, where something was.
+    /// The operation that caused the finding, if there was one.
     pub trigger: Option<TriggerSide>,
-    /// What it means, in a sentence.
+    /// Meaning of the finding, for the user.
     pub explanation: &'static str,
-    /// What to do, in another.
+    /// Remedy, for the user.
     pub advice: &'static str,
 }
 
@@ -86,75 +85,75 @@ pub struct Finding {
 pub struct PinSide {
     /// Thread that pinned.
     pub tid: Tid,
-    /// Through which part of the kernel.
+    /// Subsystem that pinned.
     pub subsystem: Subsystem,
-    /// Extent: first address and the one after the last; 0 for short-term pins.
+    /// First address of the extent; 0 for short-term pins.
     pub address: u64,
-    /// See `address`.
+    /// Address after the last address of the extent; 0 for short-term pins.
     pub end: u64,
-    /// Pages held then.
+    /// Pages held at the time of the finding.
     pub pages: u64,
-    /// With `FOLL_LONGTERM`.
+    /// The pin was taken with `FOLL_LONGTERM`.
     pub longterm: bool,
-    /// A reference (`FOLL_GET`), and no pin.
+    /// The page has a `FOLL_GET` reference and no pin.
     pub reference: bool,
-    /// How long it had been held then.
+    /// Age of the pin at the time of the finding.
     pub age: Nanos,
     /// Kernel stack of the pin call.
     pub stack: Arc<[String]>,
 }
 
-/// What was done to pinned memory, and by whom.
+/// The operation that caused a finding, with its process, thread and stack.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TriggerSide {
-    /// What.
+    /// Operation.
     pub what: TriggerKind,
-    /// Process.
+    /// Process that did the operation.
     pub pid: Pid,
-    /// Thread; 0 if it is not known which of the process's it was.
+    /// Thread; 0 if unknown.
     pub tid: Tid,
-    /// Command name.
+    /// Command name of the process.
     pub comm: String,
-    /// Kernel stack then.
+    /// Kernel stack of the operation.
     pub stack: Arc<[String]>,
 }
 
-/// What was done.
+/// The operation that caused a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TriggerKind {
-    /// To the mapping.
+    /// A change to the mapping.
     Mapping(MappingChange),
-    /// A write that copied the page.
+    /// A write fault that copied the page.
     Write,
-    /// A read that asked for a page of its own.
+    /// A read fault that asked for an exclusive copy (`FAULT_FLAG_UNSHARE`).
     Unshare,
-    /// Write-protected, and not flushed yet.
+    /// A write protection whose TLB flush was pending.
     Protected(Cause),
 }
 
-/// Pending-flush windows of one process and cause.
+/// Flush windows of one process and cause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WindowTotals {
-    /// Process.
+    /// Process whose memory was write-protected.
     pub pid: Pid,
-    /// Its command name.
+    /// Command name of the process.
     pub comm: String,
-    /// Why.
+    /// Cause of the write protection.
     pub cause: Cause,
-    /// Windows in which a page was changed.
+    /// Windows in which a page was write-protected.
     pub count: u64,
-    /// Pages changed.
+    /// Pages write-protected.
     pub pages: u64,
-    /// Half of them were no longer than this; as exact as powers of two are.
+    /// Median length, rounded up to a power of two in nanoseconds, but no more than `max`.
     pub p50: Nanos,
-    /// 99 in 100 were no longer than this.
+    /// 99th percentile of the length, rounded like `p50`.
     pub p99: Nanos,
-    /// The longest.
+    /// Maximum length.
     pub max: Nanos,
     /// Write faults of other threads in open windows.
     pub faults: u64,
-    /// Of these, those that copied.
+    /// Write faults of other threads in open windows that copied the page.
     pub cows: u64,
-    /// Pages pinned in open windows.
+    /// Pages pinned by other threads in open windows.
     pub pins: u64,
 }

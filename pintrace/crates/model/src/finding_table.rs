@@ -1,5 +1,5 @@
-//! The table of findings. Repeats are folded into one finding. The table is bounded: a more severe finding replaces a less
-//! severe one.
+//! The table of findings. Repeats are folded into one finding. The table is bounded: a severe finding replaces a less
+//! severe finding.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -13,14 +13,14 @@ use crate::limits;
 use crate::pins::{LateStack, PinHolder};
 use crate::resolve::Resolver;
 
-/// The key of a finding. Two findings with one key are one finding that repeats.
+/// The key of a finding. Findings with equal keys are repeats of one finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct FindingKey {
     pub(crate) kind: FindingKind,
     pub(crate) trigger: Option<TriggerKind>,
     pub(crate) pid: Pid,
     pub(crate) subject: FindingSubject,
-    /// Certain findings are counted apart from uncertain ones.
+    /// Certain and uncertain findings are counted apart.
     pub(crate) certain: bool,
 }
 
@@ -29,9 +29,9 @@ pub(crate) struct FindingKey {
 pub(crate) enum FindingSubject {
     /// An account.
     Account(AccountId),
-    /// Copies, by the id of their totals.
+    /// Copies, by the id of their sample.
     Cow(u32),
-    /// Pending-flush windows of a process, by the number of earlier processes with its pid.
+    /// Flush windows of a process, by the number of earlier processes with the same pid.
     Windows(u32),
 }
 
@@ -67,7 +67,7 @@ impl FindingTable {
         self.by_key.get(key)
     }
 
-    /// Inserts a finding. It replaces the finding of the same key.
+    /// Inserts a finding, which replaces the finding of the same key.
     pub(crate) fn put(&mut self, key: FindingKey, finding: FindingState) {
         let before = self.by_key.get(&key).map_or(0, |before| before.count);
         let full = self.by_key.len() >= limits::FINDINGS && !self.by_key.contains_key(&key);
@@ -114,7 +114,8 @@ impl FindingTable {
         }
     }
 
-    /// Drops the oldest of the least severe findings, if those are less severe than `severity`.
+    /// Drops the oldest of the least severe findings. Returns false if all findings are at least as severe as
+    /// `severity`.
     fn make_room(&mut self, severity: Severity) -> bool {
         let mut lesser = self.kept.range(..severity).filter(|(_, kept)| **kept > 0);
         let Some((&least, _)) = lesser.next() else {
@@ -142,7 +143,8 @@ impl FindingTable {
         pins.for_each(|pin| pin.late_stack(late));
     }
 
-    /// Worst first, then latest first; then by kind, trigger and process, so that a live session and its replay agree.
+    /// Returns the findings: worst first, then latest first; then by kind, pid and address, so that a live session and
+    /// its replay agree.
     pub(crate) fn list(&self, resolver: &mut Resolver<'_>) -> Vec<Finding> {
         let mut list: Vec<Finding> = self
             .by_key
@@ -161,7 +163,7 @@ impl FindingTable {
         list
     }
 
-    /// Number of findings by kind and severity, with a zero for each combination that can occur.
+    /// Returns the number of findings by kind and severity, with a zero for each combination that can occur.
     pub(crate) fn counts(&self) -> BTreeMap<(FindingKind, Severity), u64> {
         let mut counts = self.counts.clone();
         for assessment in assessment::ALL {
@@ -172,8 +174,8 @@ impl FindingTable {
 }
 
 impl FindingState {
-    /// Folds a repeat into this finding. The first evidence stays, unless the repeat is more severe. `pages_of` gives the
-    /// pages of a range of addresses.
+    /// Folds a repeat into this finding. The first evidence stays, unless the repeat is more severe. `pages_of` returns
+    /// the number of pages of an address range.
     fn repeated(self, repeat: &Self, times: u64, pages_of: impl Fn(&Range<u64>) -> u64) -> Self {
         let (address, end) = (self.address.min(repeat.address), self.end.max(repeat.end));
         let pages = self.pages.saturating_add(repeat.pages);

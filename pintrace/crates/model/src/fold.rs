@@ -1,4 +1,4 @@
-//! The fold: each event goes to one part of the model. Any events in any order give a state, never a panic.
+//! The fold: each event updates one part of the model. Any events in any order give a state, never a panic.
 
 use pintrace_events::units::ExtentId;
 use pintrace_events::{
@@ -18,7 +18,7 @@ use crate::stack::StackTable;
 use crate::stream::StreamState;
 use crate::windows::WindowTable;
 
-/// The state that the events so far give.
+/// The state after the events so far.
 #[derive(Clone, Debug, Default)]
 pub struct Model {
     stream: StreamState,
@@ -66,13 +66,13 @@ impl Model {
         self.unapplied_events = self.unapplied_events.saturating_add(u64::from(!applied));
     }
 
-    /// Forgets the processes that ended longest ago and hold nothing, until `keep` such processes are left. Their pages
-    /// stay in the totals by subsystem. Sessions without an end need this.
+    /// Forgets the processes that ended longest ago and hold nothing, until `keep` such processes are left. The pages
+    /// of forgotten processes stay in the totals by subsystem. Endless sessions need this call.
     pub fn forget_ended(&mut self, keep: usize) {
         self.pins.forget_ended(keep);
     }
 
-    /// The state at this moment, as views draw it.
+    /// Returns the state at this moment.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let mut resolver = Resolver::new(&self.stacks);
@@ -106,7 +106,7 @@ impl Model {
         self.pins.accounts.sample(event.time, sample)
     }
 
-    /// An id that is still open ends first: the stream lacks the end of the earlier extent.
+    /// Opens an extent. An open extent with the same id is closed first: its end is missing in the stream.
     fn extent_opened(&mut self, event: &Event, opened: ExtentOpened) -> bool {
         self.extent_closed(event, opened.extent);
         self.pins.extents.open(event.time, opened)

@@ -1,4 +1,4 @@
-//! The model: it folds events into a state and gives snapshots of that state.
+//! The model: folds events into a state and gives snapshots of that state.
 //!
 //! The model has no I/O, no clock and no view: time comes from events. A symbol may arrive after the accounts that need it,
 //! so the model resolves subsystems, stacks and the balance when it takes a snapshot.

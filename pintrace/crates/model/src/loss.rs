@@ -1,11 +1,11 @@
-//! The loss counters by the catalogue's names. A newer pintrace may send names that this catalogue lacks: one counter sums
-//! them, so that no loss goes unseen.
+//! The loss counters, by the names of the catalogue. A newer pintrace may send names that this catalogue lacks: one
+//! counter sums their values, so that no loss is hidden.
 
 use std::collections::BTreeMap;
 
 use pintrace_common::counters::Loss;
 
-/// Name of the sum of all counters that this version has no name for.
+/// Name of the sum of all counters without a name in this version.
 const UNNAMED: &str = "unnamed";
 
 /// The latest value of each counter.
@@ -38,7 +38,7 @@ impl LossState {
         true
     }
 
-    /// Every counter of the catalogue, in its order, zeroes included.
+    /// Returns every counter in the order of the catalogue, zeroes included.
     pub(crate) fn list(&self) -> Vec<(&'static str, u64)> {
         let mut list = self.known.clone();
         if self.unnamed > 0 {

@@ -50,7 +50,7 @@ pub(crate) struct LateStack {
 }
 
 impl Pins {
-    /// Takes the identity of a process; false when there is no room.
+    /// Takes the identity of a process; returns false if there is no room.
     pub(crate) fn process_seen(&mut self, seen: &ProcessSeen) -> bool {
         if !self.room_for_process() {
             return false;
@@ -60,8 +60,8 @@ impl Pins {
         true
     }
 
-    /// Ends a process and notes the pages that it held. The source counts the pages of long-term pins at the exit; for
-    /// other pins, the latest sample counts.
+    /// Ends a process and stores its pages held at the exit: of long-term pins as the source counted them, of other
+    /// pins as in the latest sample.
     pub(crate) fn process_exited(&mut self, time: Nanos, exited: ProcessExited) -> bool {
         let Some(key) = self.processes.current(exited.pid) else {
             return false;
@@ -90,9 +90,9 @@ impl Pins {
         true
     }
 
-    /// Opens an account; false when there is no room.
+    /// Opens an account; returns false if there is no room.
     pub(crate) fn account_opened(&mut self, opened: &AccountOpened) -> bool {
-        // Account ids are unique within a stream. A forged stream may open one twice: then the first account ends.
+        // Account ids are unique within a stream. A forged stream may open an id twice: then the first account ends.
         self.account_closed(opened.account);
         if self.accounts.is_full() || !self.room_for_process() {
             return false;
@@ -105,7 +105,7 @@ impl Pins {
         true
     }
 
-    /// Ends an account; false when it was never opened.
+    /// Ends an account; returns false if the account is not open.
     pub(crate) fn account_closed(&mut self, account: AccountId) -> bool {
         let Some(account) = self.accounts.remove(account) else {
             return false;
@@ -114,7 +114,7 @@ impl Pins {
         true
     }
 
-    /// The stack in a sample, if its account has none yet.
+    /// Returns the stack of a sample if the account has no stack yet.
     pub(crate) fn late_account_stack(&self, sample: &AccountSampled) -> Option<LateStack> {
         let account = self.accounts.get(sample.account)?;
         let stack = sample.stack.filter(|_| account.opened.stack.is_none())?;
@@ -125,7 +125,7 @@ impl Pins {
         })
     }
 
-    /// The stack in a sample, if its extent has none yet.
+    /// Returns the stack of a sample if the extent has no stack yet.
     pub(crate) fn late_extent_stack(&self, sample: &ExtentSampled) -> Option<LateStack> {
         let state = self.extents.get(sample.extent)?;
         let stack = sample.stack.filter(|_| state.opened.stack.is_none())?;
@@ -141,15 +141,15 @@ impl Pins {
         self.processes.tick(&self.accounts, seconds);
     }
 
-    /// Forgets the processes that ended longest ago and hold nothing, until `keep` such processes are left. Their pages
-    /// stay in the totals by subsystem.
+    /// Forgets the processes that ended longest ago and hold nothing, until `keep` such processes are left. The pages
+    /// of forgotten processes stay in the totals by subsystem.
     pub(crate) fn forget_ended(&mut self, keep: usize) {
         for account in self.processes.forget_ended(&self.accounts, keep) {
             self.accounts.remove(account);
         }
     }
 
-    /// The process that owns an account; the default if the account is unknown.
+    /// Returns the process that owns an account; the default if the account is unknown.
     pub(crate) fn holder(&self, account: Option<&AccountState>) -> PinHolder {
         let Some(account) = account else {
             return PinHolder::default();
@@ -166,7 +166,8 @@ impl Pins {
         }
     }
 
-    /// Forgetting walks all processes. The model forgets only after 1/64 of the table has ended.
+    /// Returns true if there is room for a process, if necessary by forgetting ended processes. Forgetting walks all
+    /// processes, and therefore waits until 1/64 of the table has ended.
     fn room_for_process(&mut self) -> bool {
         if self.processes.is_full() && self.ended_since > limits::PROCESSES / 64 {
             self.ended_since = 0;

@@ -48,7 +48,7 @@ impl<'a, 'b> ProcessViews<'a, 'b> {
         }
     }
 
-    /// Every process that has pinned, and the totals by subsystem.
+    /// Returns every process that has pinned, and the totals by subsystem.
     pub(crate) fn finish(mut self) -> (Vec<Process>, Vec<SubsystemTotals>) {
         let table = &self.pins.processes;
         for (origin, flow) in &table.forgotten {
@@ -119,7 +119,7 @@ impl<'a, 'b> ProcessViews<'a, 'b> {
             process.extents = process.extents.saturating_add(1);
             process.open_extents.push(open);
         }
-        // Short-term pins have no extents. Long-term pins have none if the table was full.
+        // Short-term pins have no extents. Long-term pins have no extent if the extent table was full.
         if pages_held > 0 && process.open_extents.len() == before {
             process.extents = process.extents.saturating_add(1);
             process.oldest = process.oldest.max(self.now.since(account.totals.held_since));
@@ -163,7 +163,7 @@ impl<'a, 'b> ProcessViews<'a, 'b> {
     }
 }
 
-/// The identity of a process, from `/proc` if it was read, else from its accounts.
+/// Returns the identity of a process, from `/proc` if it was read, else from its accounts.
 fn identity(key: ProcessKey, state: &ProcessState) -> Process {
     let seen = state.seen.clone().unwrap_or_default();
     let comm = if seen.comm.is_empty() {
@@ -185,7 +185,7 @@ fn identity(key: ProcessKey, state: &ProcessState) -> Process {
     }
 }
 
-/// The threads of the closed accounts.
+/// Returns the threads of the closed accounts.
 fn past_threads(state: &ProcessState) -> BTreeMap<Tid, Thread> {
     let threads = state.past.threads.iter().map(|(tid, (comm, flow))| {
         let thread = Thread {

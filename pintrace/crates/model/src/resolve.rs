@@ -8,7 +8,7 @@ use pintrace_events::units::StackId;
 use crate::stack::{Origin, StackTable};
 use crate::subsystem::Subsystem;
 
-/// Resolves code paths, each of them once per snapshot.
+/// Resolves code paths, each path once per snapshot.
 pub(crate) struct Resolver<'a> {
     stacks: &'a StackTable,
     subsystem_of: BTreeMap<Origin, Subsystem>,
@@ -24,7 +24,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// The subsystem of an origin.
+    /// Returns the subsystem of an origin.
     pub(crate) fn subsystem(&mut self, origin: Origin) -> Subsystem {
         let stacks = self.stacks;
         *self
@@ -33,7 +33,7 @@ impl<'a> Resolver<'a> {
             .or_insert_with(|| stacks.subsystem(origin))
     }
 
-    /// A stack as text; empty for none.
+    /// Returns a stack as text; empty for `None`.
     pub(crate) fn text(&mut self, stack: Option<StackId>) -> Arc<[String]> {
         let stacks = self.stacks;
         let text = |stack| Arc::clone(self.text_of.entry(stack).or_insert_with(|| stacks.text(stack)));

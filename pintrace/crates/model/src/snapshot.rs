@@ -1,7 +1,7 @@
-//! What the views draw from: one immutable value, true at one moment.
+//! The snapshot: one immutable value with the state of the model at one moment.
 //!
-//! Every figure that any view shows is a field here or is derived in [`super::field`]; views never
-//! look behind it. Counts are pages as the kernel counts pins, unless a field says bytes.
+//! Every figure of a view is a field of the snapshot or is derived in [`super::field`]. Counts are pages, counted as
+//! the kernel counts pins, unless a field says bytes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,76 +15,77 @@ use super::subsystem::Subsystem;
 /// The model's state at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Snapshot {
-    /// Moment of the last event applied.
+    /// Time of the last event applied.
     pub time: Nanos,
-    /// Since the start of the stream.
+    /// Time since the start of the stream.
     pub duration: Nanos,
-    /// Circumstances of the stream; default when it had no start.
+    /// The stream header; the default if the stream has none.
     pub started: Arc<Started>,
-    /// The stream ended in order (a file cut short did not).
+    /// The stream has an end event; false for a file that was cut short.
     pub stopped: bool,
-    /// How it ended, if `stopped`.
+    /// The end event, if `stopped`.
     pub ending: Option<Stopped>,
-    /// Vmstat against ledger.
+    /// The balance of vmstat and ledger.
     pub balance: Balance,
-    /// The latest look at all memory, if there was one.
+    /// Figures of the latest scan, if there was a scan.
     pub scan: Option<ScanSampled>,
     /// Every loss counter by name, zeroes included, in catalogue order.
     pub loss: Vec<(&'static str, u64)>,
-    /// Every process that has pinned, also those that ended; by pid, then by order of appearance.
+    /// Every process that has pinned, ended processes included; by pid, then by order of appearance.
     pub processes: Vec<Process>,
     /// Totals by subsystem, largest holder first.
     pub subsystems: Vec<SubsystemTotals>,
-    /// What was found, worst first, then latest first.
+    /// Findings, worst first, then latest first.
     pub findings: Vec<Finding>,
-    /// How often each kind was found at each severity that it can have, repeats included.
+    /// Number of findings of each kind and severity, repeats included.
     pub finding_counts: BTreeMap<(FindingKind, Severity), u64>,
-    /// Findings that gave way to a worse one, or found no room; a repeat of those counts again.
+    /// Findings that were replaced by a worse finding or found no room. A repeat of a dropped finding counts again.
     pub findings_dropped: u64,
-    /// Pending-flush windows, by process and cause.
+    /// Flush windows, by process and cause.
     pub windows: Vec<WindowTotals>,
-    /// Those windows against the kernel's own count.
+    /// Write faults in flush windows, compared with the kernel's own count of pending flushes.
     pub flush_check: FlushCheck,
-    /// Events that could not be folded in: they speak of what was never opened, or a table of the
-    /// model was full. 0 on every stream that a pintrace of this version made.
+    /// Events that could not be applied, because their id was never opened or a table of the model was full. 0 for
+    /// every stream of this version of pintrace.
     pub unapplied_events: u64,
 }
 
-/// Vmstat against ledger: whether the figures can be believed.
+/// The balance of vmstat and ledger, which shows whether the figures can be trusted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Balance {
-    /// The vmstat counters could be read; without them `books_*` and `unaccounted` mean nothing.
+    /// The vmstat counters could be read; if not, `vmstat_*` and `unaccounted` have no meaning.
     pub vmstat_readable: bool,
     /// `nr_foll_pin_acquired` since the start.
     pub vmstat_acquired: u64,
     /// `nr_foll_pin_released` since the start.
     pub vmstat_released: u64,
-    /// Pages pinned host-wide now, by the vmstat counters: those of the start plus acquired and `not_in_vmstat` minus released.
+    /// Pages pinned host-wide now, by the vmstat counters: pages pinned at the start, plus acquired and
+    /// `not_in_vmstat`, minus released.
     pub vmstat_held: i64,
-    /// Pages the hooks saw pinned.
+    /// Pages that the hooks saw pinned.
     pub ledger_acquired: u64,
-    /// Pages the hooks saw released, of pins the ledger knew.
+    /// Pages that the hooks saw released, of pins in the ledger.
     pub ledger_released: u64,
     /// Pages that the ledger holds.
     pub ledger_held: i64,
     /// Pages pinned that the vmstat counters count only when they are released (`folio_add_pin`, mm/gup.c).
     pub not_in_vmstat: u64,
-    /// Pages pinned and dropped again inside a pin call.
+    /// Pages pinned and unpinned again inside one pin call.
     pub gup_retry: u64,
-    /// Pages still held of the pins taken before the start.
+    /// Pages that are still held by pins taken before the start.
     pub preexisting_held: i64,
-    /// Pages released of the pins taken before the start.
+    /// Pages released of pins taken before the start.
     pub preexisting_released: u64,
-    /// `vmstat_held - preexisting_held - ledger_held`, less what was under way while sampling.
+    /// `vmstat_held - preexisting_held - ledger_held - in_flight`.
     pub unaccounted: i64,
-    /// What vmstat and ledger differ by only because pins came and went between reading one and the
-    /// other: `vmstat_held = preexisting_held + ledger_held + in_flight + unaccounted`.
+    /// Difference between vmstat and ledger that comes only from pins and releases between the two readings:
+    /// `vmstat_held = preexisting_held + ledger_held + in_flight + unaccounted`.
     pub in_flight: i64,
-    /// Pages released by rule from one of several holders.
+    /// Pages released from a folio with several owners, where the owner was chosen by rule.
     pub ambiguous_owner: u64,
-    /// Of `preexisting_held`, those whose holder is known.
+    /// Pages of `preexisting_held` whose holder is known.
     pub preexisting_attributed: u64,
-    /// Pages that the ledger had lost, or had too much, and that a look at memory set right.
+    /// Pages that reconciliation added to the ledger or removed from it, after a loss.
     pub reconciled_pages: u64,
 }
 
@@ -101,31 +102,31 @@ pub struct Process {
     pub uid: Option<u32>,
     /// cgroup v2 path; empty if unread.
     pub cgroup: String,
-    /// Open extents, counting an account that holds short-term pins as one.
+    /// Open extents; an account that holds short-term pins counts as one.
     pub extents: u64,
     /// Pages held now.
     pub pages_held: u64,
-    /// Bytes kept in place now: a pin on part of a large folio holds all of it.
+    /// Bytes kept in place now: a pin on a part of a large folio keeps all of the folio.
     pub bytes_held: u64,
-    /// Of `pages_held`, those with `FOLL_LONGTERM`.
+    /// Pages of `pages_held` that were pinned with `FOLL_LONGTERM`.
     pub longterm_pages_held: u64,
-    /// Of `pages_held`, those that were found by looking at memory, so that nothing else is known of them.
+    /// Pages of `pages_held` that a scan found, of which only the number is known.
     pub scan_pages_held: u64,
-    /// It was never seen to pin or release: all but what it holds is unknown.
+    /// The hooks never saw the process pin or release: only the pages held are known.
     pub untraced: bool,
-    /// Age of the oldest pin held; for short-term pins, how long the account has held some without a break.
+    /// Age of the oldest pin held; for short-term pins, the time for which the account has held some without a break.
     pub oldest: Nanos,
     /// Pages pinned since the start.
     pub acquired: u64,
     /// Pages released since the start.
     pub released: u64,
-    /// Pages pinned a second, over the last full tick.
+    /// Pages pinned per second, over the last full tick.
     pub acquired_per_second: f64,
-    /// Pages released a second, over the last full tick.
+    /// Pages released per second, over the last full tick.
     pub released_per_second: f64,
-    /// Pages held by subsystem; a subsystem that holds nothing now but pinned before stands with 0.
+    /// Pages held by subsystem; 0 for a subsystem that pinned before and holds nothing now.
     pub subsystems: BTreeMap<Subsystem, u64>,
-    /// By thread, in order of tid.
+    /// Totals by thread, in order of tid.
     pub threads: Vec<Thread>,
     /// The extents held, oldest first.
     pub open_extents: Vec<OpenExtent>,
@@ -138,7 +139,7 @@ pub struct Process {
 pub struct Thread {
     /// Thread id.
     pub tid: Tid,
-    /// Its command name.
+    /// Command name of the thread.
     pub comm: String,
     /// Pages held now.
     pub pages_held: u64,
@@ -157,38 +158,37 @@ pub struct OpenExtent {
     pub address: u64,
     /// User address after the last page.
     pub end: u64,
-    /// Pages pinned in all.
+    /// Pages pinned by the extent in total.
     pub pages: u64,
     /// Pages held now.
     pub pages_held: u64,
     /// Bytes kept in place now.
     pub bytes_held: u64,
-    /// Age.
+    /// Time since the first pin call of the extent.
     pub age: Nanos,
-    /// Who pinned it.
+    /// Subsystem that pinned the extent.
     pub subsystem: Subsystem,
-    /// Kernel stack of the pin call, innermost first, as `symbol+0xoffset [module]`.
-    /// Shared: thousands of extents have few stacks.
+    /// Kernel stack of the pin call, innermost frame first, as `symbol+0xoffset [module]`. Extents share stacks.
     pub stack: Arc<[String]>,
 }
 
-/// How a process ended.
+/// The end of a process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProcessEnd {
-    /// When.
+    /// Time of the exit.
     pub time: Nanos,
-    /// Signal that killed it, 0 if none did.
+    /// Signal that killed the process; 0 if it exited.
     pub signal: u32,
-    /// Exit status when no signal did.
+    /// Exit status, if no signal killed the process.
     pub status: u32,
-    /// Pages that it held at that moment.
+    /// Pages that the process held at the exit.
     pub pages_held: u64,
 }
 
-/// One subsystem's part of everything.
+/// Totals of one subsystem.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SubsystemTotals {
-    /// Which.
+    /// The subsystem.
     pub subsystem: Subsystem,
     /// Pages held now.
     pub pages_held: u64,
@@ -201,14 +201,14 @@ pub struct SubsystemTotals {
 }
 
 impl Snapshot {
-    /// Sum of all loss counters; 0 means that nothing was lost.
+    /// Returns the sum of all loss counters; 0 means that nothing was lost.
     #[must_use]
     pub fn lost(&self) -> u64 {
         let counters = self.loss.iter().map(|(_, count)| *count);
         counters.fold(self.unapplied_events, u64::saturating_add)
     }
 
-    /// A subsystem's totals, zeroes if it never pinned.
+    /// Returns the totals of a subsystem; zeroes if it never pinned.
     #[must_use]
     pub fn subsystem(&self, subsystem: Subsystem) -> SubsystemTotals {
         let found = self

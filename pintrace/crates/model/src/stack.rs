@@ -1,6 +1,6 @@
 //! Kernel stacks and the names of their addresses.
 //!
-//! A name may come after the stack that needs it, so both are joined only when asked for.
+//! A symbol may arrive after the stack that needs it, so stacks are resolved only on demand.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use pintrace_events::{StackSeen, SymbolSeen};
 use crate::limits;
 use crate::subsystem::Subsystem;
 
-/// Where pins come from: the code path, by address.
+/// The code path of pins, by address.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Origin {
-    /// Return address in the caller of the pin function, 0 if unknown.
+    /// Return address in the caller of the pin function; 0 if unknown.
     pub(crate) caller: u64,
     /// Stack of the first pin.
     pub(crate) stack: Option<StackId>,
-    /// What descriptors point at, where there is neither.
+    /// Subsystem of the process's open descriptors, if caller and stack are unknown.
     pub(crate) likely_subsystem: Option<Subsystem>,
 }
 
@@ -29,7 +29,7 @@ struct FrameSymbol {
     module: Arc<str>,
 }
 
-/// Everything known about code addresses.
+/// All stacks, and the symbols of code addresses.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StackTable {
     stacks: BTreeMap<StackId, Box<[u64]>>,
@@ -37,7 +37,7 @@ pub(crate) struct StackTable {
 }
 
 impl StackTable {
-    /// False when there is no room.
+    /// Takes a stack; returns false if there is no room.
     pub(crate) fn stack_seen(&mut self, seen: &StackSeen) -> bool {
         if self.stacks.len() >= limits::STACKS && !self.stacks.contains_key(&seen.stack) {
             return false;
@@ -47,7 +47,7 @@ impl StackTable {
         true
     }
 
-    /// False when there is no room.
+    /// Takes the symbol of an address; returns false if there is no room.
     pub(crate) fn symbol_seen(&mut self, seen: &SymbolSeen) -> bool {
         if self.symbols.len() >= limits::SYMBOLS && !self.symbols.contains_key(&seen.address) {
             return false;
@@ -61,7 +61,7 @@ impl StackTable {
         true
     }
 
-    /// The subsystem of an origin: by its stack, else by its caller.
+    /// Returns the subsystem of an origin: by its stack, else by its caller, else the likely subsystem.
     pub(crate) fn subsystem(&self, origin: Origin) -> Subsystem {
         let frames = origin.stack.and_then(|stack| self.stacks.get(&stack));
         let names = frames
@@ -74,7 +74,7 @@ impl StackTable {
             .unwrap_or_default()
     }
 
-    /// A stack as text, innermost frame first.
+    /// Returns a stack as text, innermost frame first.
     pub(crate) fn text(&self, stack: StackId) -> Arc<[String]> {
         let frames = self.stacks.get(&stack);
         frames

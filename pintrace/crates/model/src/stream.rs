@@ -6,10 +6,10 @@ use std::sync::Arc;
 use pintrace_events::units::Nanos;
 use pintrace_events::{Started, Stopped};
 
-/// Bytes of a page where the stream does not say.
+/// Bytes of a page if the stream header does not say.
 const DEFAULT_PAGE_SIZE: u64 = 4096;
 
-/// What is known of the stream as a whole.
+/// State of the stream as a whole.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StreamState {
     /// Latest time of an event.
@@ -22,13 +22,13 @@ pub(crate) struct StreamState {
 }
 
 impl StreamState {
-    /// Moves the clock to the time of an event. The clock never goes back.
+    /// Moves the clock forward to the time of an event, never back.
     pub(crate) fn advance(&mut self, time: Nanos) {
         self.time = self.time.max(time);
         self.start.get_or_insert(time);
     }
 
-    /// Takes the header; false if the stream has one already.
+    /// Takes the header; returns false if the stream has a header already.
     pub(crate) fn started(&mut self, time: Nanos, started: &Started) -> bool {
         if self.header.is_some() {
             return false;
@@ -54,13 +54,13 @@ impl StreamState {
         })
     }
 
-    /// The kernel keeps exclusive anonymous pages from being copied (`PG_anon_exclusive`, 5.19). False until the header
-    /// arrives.
+    /// Returns true if the kernel never copies exclusive anonymous pages (`PG_anon_exclusive`, 5.19); false until the
+    /// header arrives.
     pub(crate) fn keeps_exclusive_pages(&self) -> bool {
         self.header.as_ref().is_some_and(|header| header.exclusive_pages)
     }
 
-    /// Bytes of a page.
+    /// Returns the bytes of a page.
     pub(crate) fn page_size(&self) -> u64 {
         match self.header.as_ref().map_or(0, |header| header.page_size) {
             0 => DEFAULT_PAGE_SIZE,
@@ -68,7 +68,7 @@ impl StreamState {
         }
     }
 
-    /// Pages of a range of bytes.
+    /// Returns the number of pages of a range of bytes.
     pub(crate) fn pages_of(&self, range: &Range<u64>) -> u64 {
         range.end.saturating_sub(range.start).div_ceil(self.page_size())
     }

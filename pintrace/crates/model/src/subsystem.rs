@@ -1,4 +1,4 @@
-//! Who pins: the kernel subsystem, named by the first match on the kernel stack. The table is data.
+//! The kernel subsystem that pins, named by the first match of a table on the kernel stack.
 
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +32,7 @@ pub enum Subsystem {
     Drm,
     /// vhost, vdpa and vduse.
     Vhost,
-    /// None of the above.
+    /// Any other part of the kernel.
     #[default]
     Other,
 }
@@ -55,7 +55,7 @@ impl Subsystem {
         Self::Other,
     ];
 
-    /// The name in tables, `--json` output and metric labels.
+    /// Returns the name in tables, `--json` output and metric labels.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -75,7 +75,7 @@ impl Subsystem {
         }
     }
 
-    /// The subsystem of that name.
+    /// Returns the subsystem with a name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL
@@ -84,7 +84,7 @@ impl Subsystem {
             .find(|subsystem| subsystem.as_str() == name)
     }
 
-    /// The subsystem of a kernel stack given as symbols, innermost first; `None` if nothing matches.
+    /// Returns the subsystem of a kernel stack given as symbols, innermost first; `None` if no rule matches.
     pub fn of_stack<'a>(symbols: &(impl Iterator<Item = &'a str> + Clone)) -> Option<Self> {
         let first = |rules: &[(Pattern, Self)]| symbols.clone().find_map(|symbol| matching(rules, symbol));
         first(OWNERS).or_else(|| first(HELPERS))
@@ -97,15 +97,16 @@ impl std::fmt::Display for Subsystem {
     }
 }
 
-/// Which symbols a rule is about.
+/// The symbols that a rule matches.
 enum Pattern {
-    /// This function.
+    /// One function.
     Exact(&'static str),
-    /// Every function whose name begins so.
+    /// Every function with this prefix.
     Prefix(&'static str),
 }
 
-/// The first rule for a symbol. What a compiler appends (`.isra.0`, `.constprop.0`) is no part of the name.
+/// Returns the subsystem of the first rule for a symbol. Suffixes of the compiler (`.isra.0`, `.constprop.0`) are
+/// ignored.
 fn matching(rules: &[(Pattern, Subsystem)], symbol: &str) -> Option<Subsystem> {
     let name = symbol.split('.').next().unwrap_or(symbol);
     let rule = rules.iter().find(|(pattern, _)| match pattern {
@@ -115,9 +116,9 @@ fn matching(rules: &[(Pattern, Subsystem)], symbol: &str) -> Option<Subsystem> {
     rule.map(|(_, subsystem)| *subsystem)
 }
 
-/// Functions that belong to one subsystem. The innermost frame that any rule is about decides: direct
-/// I/O submitted through io_uring has io_uring's frames further out, and is direct I/O all the same.
-/// For that reason no rule names io_uring's submission path.
+/// Functions that belong to one subsystem. The innermost frame with a rule decides. Direct I/O submitted through
+/// io_uring counts as direct I/O, although frames of io_uring are further out: therefore no rule names the submission
+/// path of io_uring.
 const OWNERS: &[(Pattern, Subsystem)] = &[
     (Exact("io_pin_pages"), Subsystem::IoUring),
     (Prefix("io_sqe_buffer"), Subsystem::IoUring),
@@ -181,8 +182,8 @@ const OWNERS: &[(Pattern, Subsystem)] = &[
     (Prefix("nfs_file_direct_"), Subsystem::DirectIo),
 ];
 
-/// Helpers that several subsystems share: they decide only where no frame further out does, and
-/// where the stack was lost and only the caller is known.
+/// Helpers that several subsystems share. These rules decide only if no rule of [`OWNERS`] matches a frame, for example
+/// because the stack was lost and only the caller is known.
 const HELPERS: &[(Pattern, Subsystem)] = &[
     (Prefix("iov_iter_extract_"), Subsystem::DirectIo),
     (Prefix("iov_iter_get_pages"), Subsystem::DirectIo),
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shared_helper_yields_to_the_subsystem_that_called_it() {
+    fn the_caller_of_a_shared_helper_decides_the_subsystem() {
         let stack = ["iov_iter_extract_pages", "extract_iter_to_sg", "af_alg_sendmsg"];
         assert_eq!(of(&stack), Some(Subsystem::Other));
     }
@@ -245,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stack_of_strangers_names_nobody() {
+    fn a_stack_without_known_functions_has_no_subsystem() {
         assert_eq!(of(&["pin_user_pages", "my_driver_ioctl"]), None);
         assert_eq!(of(&[]), None);
     }

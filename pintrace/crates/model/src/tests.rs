@@ -1,4 +1,4 @@
-//! Claims about the model.
+//! Tests of the model.
 
 mod detect;
 
@@ -44,7 +44,7 @@ fn an_empty_stream_gives_zeroes_and_every_loss_counter() {
 }
 
 #[test]
-fn a_stack_that_comes_later_names_the_subsystem() {
+fn a_late_stack_names_the_subsystem() {
     let held = |stack: Option<StackId>| {
         let mut builder = fio_and_others();
         for event in &mut builder.events {
@@ -61,7 +61,7 @@ fn a_stack_that_comes_later_names_the_subsystem() {
 }
 
 #[test]
-fn held_pages_stand_under_process_thread_and_subsystem() {
+fn held_pages_are_counted_by_process_thread_and_subsystem() {
     let snapshot = snapshot(&fio_and_others());
     let fio = process(&snapshot, 812);
     assert_eq!(
@@ -91,7 +91,7 @@ fn a_killed_process_keeps_what_it_held_at_its_end() {
 }
 
 #[test]
-fn a_death_before_the_first_sample_counts_the_open_extents() {
+fn an_exit_before_the_first_sample_counts_the_open_extents() {
     let mut builder = EventBuilder::begin();
     builder
         .account(1, 5, 5, IO_PIN_PAGES, true)
@@ -102,7 +102,7 @@ fn a_death_before_the_first_sample_counts_the_open_extents() {
 }
 
 #[test]
-fn a_pid_that_is_used_again_is_another_process() {
+fn a_reused_pid_is_another_process() {
     let snapshot = snapshot(&fio_and_others());
     let comms: Vec<_> = snapshot
         .processes
@@ -137,7 +137,7 @@ fn pins_outlive_their_process() {
 }
 
 #[test]
-fn a_process_never_read_from_proc_has_its_main_threads_name() {
+fn a_process_that_was_never_read_from_proc_has_the_name_of_its_main_thread() {
     let mut builder = EventBuilder::begin();
     builder.account(1, 7, 8, IO_PIN_PAGES, true);
     assert_eq!(process(&snapshot(&builder), 7).comm, "thread-8");
@@ -155,7 +155,7 @@ fn a_process_that_never_pinned_is_not_shown() {
 }
 
 #[test]
-fn a_symbol_may_come_after_the_pins_it_names() {
+fn a_symbol_may_arrive_after_the_pins_that_need_it() {
     let mut builder = EventBuilder::begin();
     builder
         .account(1, 7, 7, PROCESS_VM_RW, false)
@@ -174,7 +174,7 @@ fn a_symbol_may_come_after_the_pins_it_names() {
 }
 
 #[test]
-fn the_stack_names_the_subsystem_before_the_caller_does() {
+fn the_stack_has_precedence_over_the_caller_for_the_subsystem() {
     let mut builder = EventBuilder::begin();
     builder
         .symbol(1, "io_pin_pages", "")
@@ -205,7 +205,7 @@ fn rates_are_those_of_the_last_full_tick() {
         (process.acquired_per_second, process.released_per_second)
     };
     assert_eq!(rates(&busy), (50.0, 20.0));
-    // A sample between two ticks changes no rate, nor does a tick of no length.
+    // Neither a sample between two ticks nor a tick without length changes a rate.
     builder.totals(1, 200, 40).tick();
     assert_eq!(rates(&snapshot(&builder)), (50.0, 20.0));
     builder.wait(SECOND).tick();
@@ -215,7 +215,7 @@ fn rates_are_those_of_the_last_full_tick() {
 }
 
 #[test]
-fn short_term_pins_count_as_one_extent_as_old_as_they_are_held() {
+fn short_term_pins_count_as_one_extent_of_the_accounts_age() {
     let mut builder = EventBuilder::begin();
     builder
         .account(1, 7, 7, IO_PIN_PAGES, false)
@@ -231,7 +231,7 @@ fn short_term_pins_count_as_one_extent_as_old_as_they_are_held() {
 }
 
 #[test]
-fn threads_keep_their_part_after_their_end() {
+fn threads_keep_their_totals_after_their_exit() {
     let mut builder = EventBuilder::begin();
     builder
         .account(1, 7, 8, IO_PIN_PAGES, false)
@@ -257,7 +257,7 @@ fn forgotten_processes_stay_in_the_totals() {
     assert_eq!(after.subsystems, before.subsystems);
     assert!(
         !after.processes.iter().any(|process| process.comm == "pinload"),
-        "the oldest goes first"
+        "the process that ended longest ago is forgotten first"
     );
 }
 
@@ -287,7 +287,7 @@ fn events_about_unknown_ids_are_counted() {
 }
 
 #[test]
-fn a_stream_that_stopped_says_how() {
+fn a_stopped_stream_has_its_end_event() {
     let snapshot = snapshot(&fio_and_others());
     assert!(snapshot.stopped);
     assert_eq!(snapshot.ending.unwrap().exit_code, Some(0));

@@ -1,12 +1,12 @@
-//! Quantities and names as short text, the same in every view.
+//! Text of quantities and names, the same in every view.
 //!
-//! Names come from other people's processes: what could steer a terminal is made visible.
+//! Names come from other users' processes: characters that could control a terminal are escaped.
 
 use std::fmt::Write as _;
 
 use pintrace_events::units::Nanos;
 
-/// Bytes with a binary unit, at most 8 characters: `4 KiB`, `1.5 MiB`, `100 GiB`.
+/// Returns bytes with a binary unit, at most 8 characters: `4 KiB`, `1.5 MiB`, `100 GiB`.
 #[must_use]
 pub fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -15,7 +15,7 @@ pub fn bytes(bytes: u64) -> String {
     }
     let mut scaled = as_float(bytes) / 1024.0;
     let mut unit = 0;
-    // 999.5 would print as 1000, which is a character too many.
+    // 999.5 would print as 1000, which has one character too many.
     while scaled >= 999.5 && unit + 1 < UNITS.len() {
         scaled /= 1024.0;
         unit += 1;
@@ -24,7 +24,7 @@ pub fn bytes(bytes: u64) -> String {
     format!("{scaled:.digits$} {}", UNITS[unit])
 }
 
-/// A count that keeps every digit up to 99,999 and then shortens: `12345`, `1.2M`.
+/// Returns a count with every digit up to 99,999, and shortened from there on: `12345`, `1.2M`.
 #[must_use]
 pub fn count(count: u64) -> String {
     if count < 100_000 {
@@ -34,13 +34,13 @@ pub fn count(count: u64) -> String {
     }
 }
 
-/// A signed count, written out: a difference must not be rounded away.
+/// Returns a signed count with every digit: a difference must not be rounded to 0.
 #[must_use]
 pub fn signed(count: i64) -> String {
     count.to_string()
 }
 
-/// A rate: `0`, `0.4`, `350`, `12k`.
+/// Returns a rate: `0`, `0.4`, `350`, `12k`.
 #[must_use]
 pub fn rate(rate: f64) -> String {
     match rate {
@@ -51,7 +51,7 @@ pub fn rate(rate: f64) -> String {
     }
 }
 
-/// A time span of one or two units: `350ms`, `4.2s`, `3m12s`, `5h04m`, `12d03h`.
+/// Returns a time span with one or two units: `350ms`, `4.2s`, `3m12s`, `5h04m`, `12d03h`.
 #[must_use]
 pub fn span(span: Nanos) -> String {
     let seconds = span.0 / 1_000_000_000;
@@ -67,7 +67,7 @@ pub fn span(span: Nanos) -> String {
     }
 }
 
-/// A moment as `2026-11-22 13:43:00 UTC`.
+/// Returns a time as `2026-11-22 13:43:00 UTC`.
 #[must_use]
 pub fn utc(ns_since_1970: u64) -> String {
     let seconds = ns_since_1970 / 1_000_000_000;
@@ -92,20 +92,20 @@ pub fn utc(ns_since_1970: u64) -> String {
     )
 }
 
-/// A share of a whole: `100%`; empty when there is no whole.
+/// Returns a share of a whole: `100%`; empty if the whole is 0.
 #[must_use]
 pub fn share(part: u64, whole: u64) -> String {
     if whole == 0 {
         return String::new();
     }
     let percent = as_float(part) * 100.0 / as_float(whole);
-    // All and nothing are said only when they are exact.
+    // `0%` and `100%` are shown only if they are exact.
     let percent = if part < whole { percent.min(99.0) } else { percent };
     let percent = if part > 0 { percent.max(1.0) } else { percent };
     format!("{percent:.0}%")
 }
 
-/// A foreign name, fit for a terminal: control and direction characters are escaped.
+/// Returns a name of another process with control and direction characters escaped, safe for a terminal.
 #[must_use]
 pub fn printable(name: &str) -> String {
     let mut text = String::with_capacity(name.len());
@@ -119,7 +119,7 @@ pub fn printable(name: &str) -> String {
     text
 }
 
-/// Zero-width and bidirectional controls, which reorder or hide what stands beside them.
+/// Returns true for zero-width and bidirectional controls, which hide or reorder adjacent text.
 fn is_invisible(character: char) -> bool {
     matches!(character,
         '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_do_not_claim_precision() {
+    fn rates_are_rounded_to_at_most_three_digits() {
         let cases = [
             (0.0, "0"),
             (0.44, "0.4"),
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_those_of_the_calendar() {
+    fn times_follow_the_gregorian_calendar() {
         let cases = [
             (0, "1970-01-01 00:00:00 UTC"),
             (951_782_400, "2000-02-29 00:00:00 UTC"),
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_is_all_or_nothing_only_when_it_is() {
+    fn a_share_of_0_or_100_percent_is_exact() {
         assert_eq!(share(1, 1_000_000), "1%");
         assert_eq!(share(999_999, 1_000_000), "99%");
         assert_eq!(share(5, 5), "100%");
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn names_cannot_steer_a_terminal() {
+    fn control_characters_in_names_are_escaped() {
         assert_eq!(printable("a\x1b[2Jb\u{202e}c"), "a\\u{1b}[2Jb\\u{202e}c");
     }
 }

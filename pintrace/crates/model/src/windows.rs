@@ -1,4 +1,4 @@
-//! Pending-flush windows: totals by process and cause.
+//! Flush windows: totals by process and cause.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use pintrace_events::{Cause, WindowsSampled};
 use crate::finding::WindowTotals;
 use crate::limits;
 
-/// The latest sample of each process and cause. Processes of one pid stay apart.
+/// The latest sample of each process and cause. Processes that reuse a pid stay apart.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WindowTable {
     /// By pid, cause and number of earlier processes with that pid.
@@ -16,7 +16,7 @@ pub(crate) struct WindowTable {
 }
 
 impl WindowTable {
-    /// Takes a sample and returns the number of earlier processes with its pid; `None` when there is no room.
+    /// Takes a sample and returns the number of earlier processes with the same pid; `None` if there is no room.
     pub(crate) fn sample(&mut self, sample: &WindowsSampled) -> Option<u32> {
         let (pid, cause) = (sample.pid, sample.cause);
         let of_pid = self.latest.range((pid, cause, 0)..=(pid, cause, u32::MAX));
@@ -57,7 +57,7 @@ fn totals(sample: &WindowsSampled) -> WindowTotals {
     }
 }
 
-/// A percentile of the durations: the upper bound of its bucket, or the longest duration if that is less.
+/// Returns a percentile of the durations: the upper bound of the bucket, but no more than the longest duration.
 fn quantile(sample: &WindowsSampled, percent: u128) -> Nanos {
     let all: u128 = sample.durations.iter().map(|count| u128::from(*count)).sum();
     let wanted = (all * percent).div_ceil(100);

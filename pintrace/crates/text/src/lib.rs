@@ -1,23 +1,23 @@
 //! Text measured in terminal columns: cut, padded and wrapped.
 //!
-//! A character takes 0, 1 or 2 columns of a terminal. `unicode-width` counts them and `textwrap` breaks
-//! lines. Escape foreign names with `printable` of the model before they come here.
+//! A character takes 0, 1 or 2 columns of a terminal. `unicode-width` counts columns and `textwrap` breaks lines.
+//! Callers must escape names of other processes with `printable` of the model first.
 
 use std::borrow::Cow;
 
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// The last character of a text that was cut.
+/// Last character of a cut text.
 const ELLIPSIS: char = '…';
 
-/// Returns the columns that a text takes.
+/// Returns the number of columns that a text takes.
 #[must_use]
 pub fn width(text: &str) -> usize {
     text.width()
 }
 
-/// Returns the text, or as much of its beginning as fits into `columns` with an ellipsis.
+/// Returns the text, or the longest beginning of the text that fits into `columns` with an ellipsis.
 #[must_use]
 pub fn cut(text: &str, columns: usize) -> Cow<'_, str> {
     if text.width() <= columns {
@@ -39,7 +39,7 @@ pub fn cut(text: &str, columns: usize) -> Cow<'_, str> {
     Cow::Owned(kept)
 }
 
-/// Returns as much of the end of the text as fits into `columns`.
+/// Returns the longest end of the text that fits into `columns`.
 #[must_use]
 pub fn tail(text: &str, columns: usize) -> &str {
     let mut starts = text.char_indices().map(|(start, _)| start);
@@ -47,7 +47,7 @@ pub fn tail(text: &str, columns: usize) -> &str {
     start.map_or("", |start| &text[start..])
 }
 
-/// Cuts the text and adds spaces on the right: the result is exactly `columns` wide.
+/// Returns the text cut or padded on the right to exactly `columns`.
 #[must_use]
 pub fn pad_right(text: &str, columns: usize) -> String {
     let mut padded = cut(text, columns).into_owned();
@@ -56,7 +56,7 @@ pub fn pad_right(text: &str, columns: usize) -> String {
     padded
 }
 
-/// Cuts the text and adds spaces on the left: the result is exactly `columns` wide.
+/// Returns the text cut or padded on the left to exactly `columns`.
 #[must_use]
 pub fn pad_left(text: &str, columns: usize) -> String {
     let kept = cut(text, columns);
@@ -65,13 +65,13 @@ pub fn pad_left(text: &str, columns: usize) -> String {
     padded
 }
 
-/// Breaks the words into lines of at most `columns`. A word that is longer than a line is broken as well.
+/// Returns the words in lines of at most `columns`. A word that is longer than a line is broken too.
 #[must_use]
 pub fn wrap(text: &str, columns: usize) -> Vec<String> {
     wrap_after("", text, columns)
 }
 
-/// As [`wrap`]. The first line begins with `label`, every other line with as many spaces.
+/// Returns lines like [`wrap`]. The first line begins with `label`, and the other lines are indented by its width.
 #[must_use]
 pub fn wrap_after(label: &str, text: &str, columns: usize) -> Vec<String> {
     let indent = " ".repeat(label.width());
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_after_the_first_stand_below_its_text() {
+    fn lines_after_the_first_are_indented_by_the_width_of_the_label() {
         assert_eq!(
             wrap_after("  key  ", "what it does", 14),
             ["  key  what it", "       does"]

@@ -1,6 +1,6 @@
 //! The state of the view: the snapshot, the open screens, the filter.
 //!
-//! Turns keys into state. Must not know a terminal nor what a screen looks like.
+//! This module turns keys into state. It must know neither the terminal nor the layout of a screen.
 
 #[cfg(test)]
 mod tests;
@@ -19,7 +19,7 @@ use super::order::Order;
 use super::processes::ProcessesView;
 use super::scroll::ScrollPosition;
 
-/// What the loop has to do after a key.
+/// The next step of the loop after an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// Nothing changed.
@@ -41,14 +41,14 @@ pub(super) struct App {
     latest: Arc<Snapshot>,
     pub(super) frozen: bool,
     pub(super) filter: Filter,
-    /// The filter before it was edited, while it is edited.
+    /// The text of the filter before the edit, while the filter is edited.
     pub(super) editing: Option<String>,
     pub(super) processes: ProcessesView,
-    /// Covers the processes while it is shown.
+    /// The findings, which cover the processes while they are shown.
     pub(super) findings: FindingsView,
-    /// The position in the help, while the help is open. The help covers everything else.
+    /// The position in the help, while the help is open. The help covers all other screens.
     pub(super) help: Option<ScrollPosition>,
-    /// Lines of a page on this screen when it was last drawn.
+    /// Lines of a page at the last draw.
     pub(super) page: usize,
 }
 
@@ -89,7 +89,7 @@ impl App {
         keymap::action(key, self.scope()).map_or(Step::Wait, |action| self.act(action))
     }
 
-    /// The screen whose keys are in force.
+    /// Returns the screen whose keys are in force.
     pub(super) fn scope(&self) -> KeyScope {
         if self.findings.shown {
             self.findings.scope()
@@ -114,7 +114,7 @@ impl App {
                 self.take(self.latest.clone());
             }
             Action::Findings if self.help.take().is_some() => self.findings.shown = true,
-            // The actions below change what the help covers.
+            // The actions below change a screen that the help covers.
             _ if self.help.is_some() => return Step::Wait,
             Action::Findings => self.findings.toggle(),
             Action::Open if self.findings.shown => self.findings.open(&self.shown),
@@ -138,7 +138,7 @@ impl App {
         Step::Draw
     }
 
-    /// The order of the list on the screen.
+    /// Returns the order of the list on the screen.
     fn order_mut(&mut self) -> &mut Order {
         if self.findings.shown {
             &mut self.findings.order
@@ -159,7 +159,7 @@ impl App {
         Step::Draw
     }
 
-    /// Moves the cursor or scrolls, on whatever screen is visible.
+    /// Moves the cursor or scrolls on the visible screen.
     fn go(&mut self, lines: isize) {
         if let Some(help) = &mut self.help {
             help.go(lines);

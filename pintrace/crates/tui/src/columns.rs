@@ -1,28 +1,28 @@
 //! Chooses the columns of a list that fit into its width.
 //!
-//! `Table` of ratatui lays out the columns that it is given. It cannot leave one out when room is short.
+//! `Table` of ratatui lays out all given columns and cannot leave out a column that does not fit.
 
 use pintrace_model::field::Align;
 
 /// Columns of the terminal to the left of a list: the cursor and the mark of a row.
 pub(crate) const GUTTER: usize = 2;
 
-/// Columns with a higher rank appear only where the gaps are wide.
+/// Columns with a higher rank appear only with wide gaps.
 const HIGHEST_CROWDED_RANK: u8 = 5;
 
 /// A column of a list.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ListColumn {
     pub(crate) title: &'static str,
-    /// Its width in columns of the terminal. The last column of a list takes all that is left.
+    /// Width in columns of the terminal. The last column of a list takes the remaining width.
     pub(crate) width: usize,
-    /// The highest rank is left out first. Rank 0 is never left out.
+    /// Order of leaving out: the column with the highest rank first, a column with rank 0 never.
     pub(crate) rank: u8,
     pub(crate) align: Align,
 }
 
 impl ListColumn {
-    /// A column of figures.
+    /// Returns a right-aligned column, for figures.
     pub(crate) const fn right(title: &'static str, width: usize, rank: u8) -> Self {
         let align = Align::Right;
         Self {
@@ -33,7 +33,7 @@ impl ListColumn {
         }
     }
 
-    /// A column of words.
+    /// Returns a left-aligned column, for words.
     pub(crate) const fn left(title: &'static str, width: usize, rank: u8) -> Self {
         let align = Align::Left;
         Self {
@@ -55,7 +55,7 @@ pub(crate) struct FittingColumns {
 }
 
 impl FittingColumns {
-    /// Chooses columns for `width` columns of the terminal, gutter included.
+    /// Chooses the columns that fit into `width` columns of the terminal, gutter included.
     pub(crate) fn choose(columns: &[ListColumn], width: usize) -> Self {
         let highest = columns.iter().map(|column| column.rank).max().unwrap_or(0);
         let mut choices = (0..=highest).rev().flat_map(|rank| [(rank, 2), (rank, 1)]);

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cursor<I> {
     pub(crate) row: usize,
-    /// `None` until the cursor is moved: the cursor then stays on the first row, whatever stands there.
+    /// `None` until the cursor is moved. Without a followed entry, the cursor stays on the first row.
     followed: Option<I>,
 }
 
@@ -18,7 +18,7 @@ impl<I> Default for Cursor<I> {
 }
 
 impl<I: Copy + PartialEq> Cursor<I> {
-    /// Moves by so many lines. `identity` names the entry in a row.
+    /// Moves the cursor by `lines`. `identity` returns the entry in a row.
     pub(crate) fn go(&mut self, lines: isize, rows: usize, identity: impl Fn(usize) -> Option<I>) {
         self.row = moved(self.row, lines, rows);
         self.followed = if lines == isize::MIN {
@@ -33,7 +33,7 @@ impl<I: Copy + PartialEq> Cursor<I> {
         self.followed = entry.or(self.followed);
     }
 
-    /// Finds the followed entry in rows that are new.
+    /// Moves the cursor to the followed entry in new rows.
     pub(crate) fn arrange(&mut self, rows: usize, identity: impl Fn(usize) -> Option<I>) {
         self.row = match self.followed {
             None => 0,
@@ -45,7 +45,7 @@ impl<I: Copy + PartialEq> Cursor<I> {
     }
 }
 
-/// A row moved by so many lines that is still a row.
+/// Returns `row` moved by `lines`, limited to existing rows.
 pub(crate) fn moved(row: usize, lines: isize, rows: usize) -> usize {
     row.saturating_add_signed(lines).min(rows.saturating_sub(1))
 }

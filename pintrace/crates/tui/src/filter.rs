@@ -17,7 +17,7 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    /// A process that has ended and still holds pins is never hidden.
+    /// Returns true for a process to show. An ended process that still holds pins is never hidden by `without_ended`.
     pub(super) fn admits(&self, process: &Process) -> bool {
         let gone = process.ended.is_some() && process.pages_held == 0;
         (self.pids.is_empty() || self.pids.contains(&process.pid))
@@ -25,7 +25,8 @@ impl Filter {
             && self.matches(&[process.pid], &[&process.comm, &process.cmdline])
     }
 
-    /// A finding matches by the process that pinned and by the process that changed the mapping.
+    /// Returns true for a finding to show. A finding matches by the process of the pin and by the process of the
+    /// trigger.
     pub(super) fn admits_finding(&self, found: &Finding) -> bool {
         let trigger = found
             .trigger
@@ -44,7 +45,7 @@ impl Filter {
             && self.matches(&[all.pid], &[&all.comm, all.cause.as_str()])
     }
 
-    /// The message for a list that has entries, none of which matches.
+    /// Returns the message for a list with entries of which no entry matches.
     pub(super) fn nothing_matches(&self, noun: &str) -> String {
         if self.text.is_empty() {
             format!("No {noun} of the processes given by --pid.")
@@ -54,7 +55,7 @@ impl Filter {
         }
     }
 
-    /// True if one of these pids or words contains the text of the filter.
+    /// Returns true if one of the pids or words contains the text of the filter.
     fn matches(&self, pids: &[Pid], words: &[&str]) -> bool {
         if self.text.is_empty() {
             return true;
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_looks_at_command_command_line_and_pid() {
+    fn a_filter_matches_command_command_line_and_pid() {
         assert_eq!(by("QEMU"), [4242]);
         assert_eq!(by("guest-seven"), [4242]);
         assert_eq!(by("424"), [4242]);
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_of_findings_looks_at_both_sides() {
+    fn a_filter_of_findings_matches_both_sides() {
         let snapshot = fixture::found();
         let found = |text: &str, pids: &[u32]| {
             let filter = Filter {
@@ -133,7 +134,11 @@ mod tests {
         };
         assert_eq!(found("", &[]), (7, 1));
         assert_eq!(found("ALARM", &[]), (2, 0));
-        assert_eq!(found("toucher", &[]), (2, 0), "who unmapped, not who pinned");
+        assert_eq!(
+            found("toucher", &[]),
+            (2, 0),
+            "the process that unmapped, not the process that pinned"
+        );
         assert_eq!(found("", &[7]), (7, 1));
         assert_eq!(found("", &[8]), (0, 0));
     }

@@ -12,7 +12,7 @@ use pintrace_model::subsystem::Subsystem;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// A trace that has just begun: nothing pinned, nothing lost.
+/// Returns a trace without pins and losses.
 pub(super) fn empty() -> Snapshot {
     let probe = |purpose: &str, method: &str| Probe {
         purpose: purpose.to_owned(),
@@ -42,7 +42,7 @@ pub(super) fn empty() -> Snapshot {
     }
 }
 
-/// A host with a virtual machine, a disk benchmark, and two processes that have ended.
+/// Returns a host with a virtual machine, a disk benchmark, and two ended processes.
 pub(super) fn busy() -> Snapshot {
     let vm = Process {
         cmdline: "qemu-system-x86_64 -name guest-seven -m 100G".to_owned(),
@@ -111,7 +111,7 @@ pub(super) fn busy() -> Snapshot {
     snapshot
 }
 
-/// The busy host after losses.
+/// Returns the busy host after losses.
 pub(super) fn lossy() -> Snapshot {
     let mut snapshot = busy();
     snapshot.balance.unaccounted = -17;
@@ -126,7 +126,7 @@ pub(super) fn lossy() -> Snapshot {
     snapshot
 }
 
-/// Processes whose names attack the terminal.
+/// Returns processes whose names contain control characters and wide characters.
 pub(super) fn hostile() -> Snapshot {
     let names = [
         "\x1b[2J\x1b[31mred",
@@ -194,7 +194,7 @@ fn extent(tid: u32, address: u64, pages: u64) -> OpenExtent {
     }
 }
 
-/// The busy host with findings.
+/// Returns the busy host with findings.
 pub(super) fn found() -> Snapshot {
     let mut model = pintrace_model::Model::default();
     for event in &pintrace_testing::event_builder::finding_fixtures().events {
@@ -202,7 +202,7 @@ pub(super) fn found() -> Snapshot {
     }
     let folded = model.snapshot();
     let mut snapshot = busy();
-    // The ages of the findings depend on it.
+    // The ages of the findings depend on the time of the snapshot.
     snapshot.time = folded.time;
     snapshot.findings = folded.findings;
     snapshot.finding_counts = folded.finding_counts;
@@ -212,7 +212,7 @@ pub(super) fn found() -> Snapshot {
     snapshot
 }
 
-/// A trace with the finding hooks of these purposes.
+/// Returns a trace with the finding hooks of these purposes.
 pub(super) fn watched(purposes: &[&str]) -> Started {
     let mut started = Started::clone(&empty().started);
     started.probes.extend(purposes.iter().map(|purpose| Probe {

@@ -1,6 +1,6 @@
-//! Items side by side, on as many lines as they take.
+//! Items in a row, wrapped to lines.
 //!
-//! `Paragraph` of ratatui breaks lines between words. Here a label stays beside its value.
+//! `Paragraph` of ratatui breaks lines between words. Here a label and its value stay on one line.
 
 use ratatui::text::{Line, Span};
 
@@ -11,10 +11,10 @@ use super::theme::Theme;
 /// Spaces between two items.
 const GAP: usize = 3;
 
-/// Something that stands on one line.
+/// A part of a line that is not broken.
 pub(crate) type FlowItem = Vec<Span<'static>>;
 
-/// A label and its value.
+/// Returns an item of a label and its value.
 pub(crate) fn pair(label: &str, value: String, theme: Theme) -> FlowItem {
     vec![
         Span::styled(format!("{label} "), theme.dim()),
@@ -22,7 +22,7 @@ pub(crate) fn pair(label: &str, value: String, theme: Theme) -> FlowItem {
     ]
 }
 
-/// The lines of these items. An item that is wider than a line is cut.
+/// Returns the lines of the items. An item that is wider than a line is cut.
 pub(crate) fn lines<'a>(items: impl IntoIterator<Item = &'a FlowItem>, width: usize) -> Vec<Line<'static>> {
     let mut lines: Vec<Line<'static>> = Vec::new();
     for item in items {

@@ -1,4 +1,4 @@
-//! The last line: keys of this screen or the filter that is typed, and the number of entries.
+//! The last line: the keys of the screen or the edited filter, and the number of entries.
 
 use ratatui::text::{Line, Span};
 
@@ -12,7 +12,7 @@ use super::theme::Theme;
 /// Spaces between two items.
 const GAP: usize = 2;
 
-/// The footer, `columns` wide.
+/// Returns the footer, `columns` wide.
 pub(super) fn line(app: &App, columns: usize, theme: Theme) -> Line<'static> {
     let status = status(app);
     let status = cut(&status, columns).into_owned();
@@ -29,7 +29,7 @@ pub(super) fn line(app: &App, columns: usize, theme: Theme) -> Line<'static> {
     Line::from(spans)
 }
 
-/// The filter while it is typed. Its end stays visible.
+/// Returns the edited filter, with its end visible.
 fn prompt(app: &App, room: usize, theme: Theme) -> Vec<Span<'static>> {
     let end = tail(&app.filter.text, room.saturating_sub(2)).to_owned();
     vec![
@@ -39,7 +39,7 @@ fn prompt(app: &App, room: usize, theme: Theme) -> Vec<Span<'static>> {
     ]
 }
 
-/// The keys that fit.
+/// Returns the keys that fit.
 fn hints(app: &App, room: usize, theme: Theme) -> Vec<Span<'static>> {
     let screen = if app.help.is_some() {
         KeyScope::Everywhere

@@ -1,4 +1,4 @@
-//! The help screen: keys from the keymap, columns from the catalogue, losses from the counters.
+//! The help screen, made from the keymap, the field catalogue and the loss counters.
 
 use pintrace_common::counters::Loss;
 use ratatui::text::Line;
@@ -14,7 +14,7 @@ use super::theme::Theme;
 /// Columns of the term of an entry, with its margin.
 const TERM: usize = 17;
 
-/// The lines of the help, `width` columns wide.
+/// Returns the lines of the help, `width` columns wide.
 pub(super) fn lines(snapshot: &Snapshot, width: usize, theme: Theme) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     let lost = snapshot.loss.iter().filter(|(_, count)| *count > 0);
@@ -96,7 +96,7 @@ fn section<'a>(
     lines.push(Line::styled(title, theme.strong()));
     for (term, help) in entries {
         let label = format!("  {term}");
-        // A term that is too long for its column has a line of its own.
+        // A term that is too long for its column gets a separate line.
         let label = if pintrace_text::width(&label) < TERM {
             label
         } else {

@@ -28,7 +28,7 @@ impl Keys {
     /// Waits for the next event. `None` means that the terminal no longer exists.
     pub(super) async fn next(&mut self) -> Option<io::Result<Event>> {
         poll_fn(|context| {
-            // crossterm would read the end of input over and over and never return.
+            // crossterm would read the end of input repeatedly and never return.
             if self.stdin_is_terminal && hung_up() {
                 return Poll::Ready(None);
             }
@@ -38,7 +38,7 @@ impl Keys {
     }
 }
 
-/// True if standard input, a terminal, was hung up.
+/// Returns true if standard input, a terminal, was hung up.
 fn hung_up() -> bool {
     let stdin = io::stdin();
     let mut polled = [PollFd::new(&stdin, PollFlags::empty())];

@@ -1,4 +1,4 @@
-//! Words behind a label, on as many lines as they take.
+//! Words after a label, wrapped to lines.
 //!
 //! `Paragraph` of ratatui has no hanging indent, and `textwrap` no styles.
 
@@ -9,7 +9,7 @@ use pintrace_text::{pad_right, wrap};
 
 use super::theme::Theme;
 
-/// Lines of `width` columns. The label takes the first `label_columns` of the first line.
+/// Returns lines of `width` columns. The label takes the first `label_columns` of the first line.
 pub(crate) fn labelled(
     (label, label_columns, style): (&str, usize, Style),
     words: &str,

@@ -1,7 +1,7 @@
 //! The live view of `pintrace top`: one loop over keys, snapshots and signals.
 //!
-//! Reads snapshots and the catalogue of the model, and nothing else. Must not know the source of events
-//! nor any other view.
+//! The view reads only snapshots and the catalogue of the model. It must know neither the source of events nor other
+//! views.
 
 mod app;
 mod columns;

@@ -1,7 +1,7 @@
 //! Draws a list: headings, the entries around the cursor, and a scrollbar if there are more entries.
 //!
-//! Only entries that are visible become text, because a process may have very many extents. The offset is
-//! therefore not that of `TableState`.
+//! Only visible entries become text, because a process may have very many extents. Therefore the list has its own
+//! offset instead of the offset of `TableState`.
 
 use std::borrow::Cow;
 
@@ -18,10 +18,10 @@ use super::columns::{FittingColumns, GUTTER, ListColumn};
 use super::scroll;
 use super::theme::Theme;
 
-/// The column that orders a list: its index, and the mark beside its title.
+/// The sort column of a list: its index, and the mark after its title.
 pub(crate) type SortMark = Option<(usize, &'static str)>;
 
-/// A list of entries of which one is under the cursor.
+/// A list of entries with a cursor.
 #[derive(Debug)]
 pub(crate) struct List<'a> {
     pub(crate) columns: &'a [ListColumn],
@@ -31,7 +31,7 @@ pub(crate) struct List<'a> {
     pub(crate) theme: Theme,
 }
 
-/// How one row stands out.
+/// The mark and the style of a row.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RowStyle {
     /// One column of the terminal, to the right of the cursor.
@@ -41,8 +41,8 @@ pub(crate) struct RowStyle {
 }
 
 impl List<'_> {
-    /// Draws the list and returns how many entries it has room for. `cell` gives the text of an entry in
-    /// a column, which may be shorter where the column is narrow.
+    /// Draws the list and returns how many entries fit. `cell` returns the text of an entry in a column, which may be
+    /// shorter in a narrow column.
     pub(crate) fn draw(
         &self,
         area: Rect,
@@ -89,7 +89,7 @@ impl List<'_> {
         room
     }
 
-    /// The headings. The column that orders the list has a mark.
+    /// Returns the headings. The heading of the sort column has a mark.
     fn titles(&self, fitting: &FittingColumns) -> Row<'static> {
         let cells = fitting.columns.iter().enumerate();
         let cells = cells.map(|(place, (index, column))| {
@@ -105,7 +105,7 @@ impl List<'_> {
     }
 }
 
-/// The text in its column, behind the mark of the row if the column is the first.
+/// Returns the aligned text of a cell. The first column has the mark of the row before the text.
 fn aligned(text: &str, column: &ListColumn, mark: Option<&str>) -> Cell<'static> {
     if let Some(mark) = mark {
         let padded = match column.align {
@@ -121,12 +121,12 @@ fn aligned(text: &str, column: &ListColumn, mark: Option<&str>) -> Cell<'static>
     Cell::from(Text::from(cut(text, column.width).into_owned()).alignment(alignment))
 }
 
-/// The mark of the column that orders a list.
+/// Returns the mark of the sort column.
 pub(crate) fn direction_mark(rising: bool) -> &'static str {
     if rising { "▴" } else { "▾" }
 }
 
-/// The range, or only its first address where the range does not fit.
+/// Returns the address range, or only the first address if the range does not fit.
 pub(crate) fn address_range(address: u64, end: u64, width: usize) -> String {
     let range = format!("{address:x}-{end:x}");
     if range.len() > width {
@@ -136,7 +136,7 @@ pub(crate) fn address_range(address: u64, end: u64, width: usize) -> String {
     }
 }
 
-/// The first row on the screen. The row under the cursor is in the middle where that is possible.
+/// Returns the first row on the screen. The row under the cursor is in the middle if possible.
 fn first_visible(cursor: usize, rows: usize, room: usize) -> usize {
     cursor.saturating_sub(room / 2).min(rows.saturating_sub(room))
 }

@@ -1,4 +1,4 @@
-//! A message in the place of entries.
+//! A message instead of entries.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Margin, Rect};
@@ -6,7 +6,7 @@ use ratatui::widgets::{Paragraph, Widget, Wrap};
 
 use super::theme::Theme;
 
-/// Draws words with a margin of 2 columns, below so many lines.
+/// Draws words with a margin of 2 columns, after `below` empty lines.
 pub(crate) fn draw(words: &str, below: u16, area: Rect, buffer: &mut Buffer, theme: Theme) {
     let below = below.min(area.height);
     let place = Rect {

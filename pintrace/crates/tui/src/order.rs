@@ -1,4 +1,4 @@
-//! Puts processes, findings and flush windows in order.
+//! The order of processes, findings and flush windows.
 
 use std::cmp::Ordering;
 
@@ -9,7 +9,7 @@ use pintrace_model::snapshot::{Process, Snapshot};
 
 use super::filter::Filter;
 
-/// The column to order by, and whether the order is reversed.
+/// A sort column, and the direction of the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Order {
     /// [`Field::id`].
@@ -27,7 +27,7 @@ impl Default for Order {
 }
 
 impl Order {
-    /// The order that findings have at first.
+    /// Returns the default order of findings.
     pub(super) const fn of_findings() -> Self {
         Self {
             column: finding_column::DEFAULT_SORT,
@@ -41,7 +41,7 @@ impl Order {
     }
 }
 
-/// Indexes into [`Snapshot::processes`], filtered and in order.
+/// Returns indexes into [`Snapshot::processes`], filtered and sorted.
 pub(super) fn processes(snapshot: &Snapshot, filter: &Filter, order: Order) -> Vec<usize> {
     let mut rows: Vec<(usize, &Process)> = snapshot
         .processes
@@ -55,7 +55,7 @@ pub(super) fn processes(snapshot: &Snapshot, filter: &Filter, order: Order) -> V
     rows.into_iter().map(|(index, _)| index).collect()
 }
 
-/// Indexes into [`Snapshot::findings`], filtered and in order.
+/// Returns indexes into [`Snapshot::findings`], filtered and sorted.
 pub(super) fn findings(snapshot: &Snapshot, filter: &Filter, order: Order) -> Vec<usize> {
     let mut rows: Vec<(usize, &Finding)> = snapshot
         .findings
@@ -72,7 +72,7 @@ pub(super) fn findings(snapshot: &Snapshot, filter: &Filter, order: Order) -> Ve
     rows.into_iter().map(|(index, _)| index).collect()
 }
 
-/// Indexes into [`Snapshot::windows`], filtered.
+/// Returns indexes into [`Snapshot::windows`], filtered.
 pub(super) fn windows(snapshot: &Snapshot, filter: &Filter) -> Vec<usize> {
     let rows = snapshot.windows.iter().enumerate();
     rows.filter(|(_, all)| filter.admits_windows(all))
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_holder_comes_first_and_reversal_turns_around() {
+    fn the_largest_holder_comes_first_unless_the_order_is_reversed() {
         let first = pids(Order::default());
         let mut last = pids(Order {
             reversed: true,

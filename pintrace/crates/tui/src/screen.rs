@@ -9,7 +9,7 @@ use super::app::App;
 use super::theme::Theme;
 use super::{findings, footer, header, help, processes};
 
-/// Columns and lines below which nothing useful fits.
+/// Minimum number of columns and lines.
 const SMALLEST: (u16, u16) = (40, 10);
 /// From this height on, an empty line separates header and body.
 const SPACIOUS: u16 = 16;

@@ -1,4 +1,4 @@
-//! Whole screens against snapshots. `INSTA_UPDATE=always cargo test` writes them again.
+//! Tests that compare whole screens with snapshots. `INSTA_UPDATE=always cargo test` rewrites the snapshots.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::app::App;
 use super::theme::Theme;
 use super::{fixture, screen};
 
-/// The screen after these keys. `⏎`, `⎋` and `⇥` are Enter, Escape and Tab.
+/// Returns the screen after some keys. `⏎`, `⎋` and `⇥` are Enter, Escape and Tab.
 fn screen(snapshot: Snapshot, (width, height): (u16, u16), keys: &str, color: bool) -> Buffer {
     let mut app = App::new(Arc::new(snapshot), Vec::new());
     let mut terminal = ratatui::Terminal::new(TestBackend::new(width, height)).unwrap();
@@ -42,7 +42,7 @@ fn rows(buffer: &Buffer) -> Vec<String> {
         let mut text = String::new();
         let mut covered = 0_usize;
         for cell in cells {
-            // The cell after a wide character holds a space that the terminal does not show.
+            // The cell after a wide character contains a space that the terminal does not show.
             if covered == 0 {
                 text.push_str(cell.symbol());
                 covered = pintrace_text::width(cell.symbol()).max(1);
@@ -80,13 +80,13 @@ fn an_empty_table_says_that_nothing_is_pinned() {
 }
 
 #[test]
-fn loss_is_spelled_out() {
+fn every_loss_is_shown_by_name() {
     assert_screen("loss-80x24", &screen(fixture::lossy(), CLASSIC, "", true));
     assert_screen("loss-40x10", &screen(fixture::lossy(), SMALL, "", true));
 }
 
 #[test]
-fn unaccounted_and_the_first_loss_are_never_crowded_out() {
+fn unaccounted_and_the_first_loss_are_always_shown() {
     let mut snapshot = fixture::lossy();
     snapshot.loss.iter_mut().for_each(|(_, count)| *count = u64::MAX);
     let text = rows(&screen(snapshot, SMALL, "", true)).join("\n");
@@ -118,7 +118,7 @@ fn the_detail_shows_extents_stack_and_threads() {
 }
 
 #[test]
-fn the_list_of_findings_is_above_the_evidence_of_one() {
+fn the_list_of_findings_is_above_the_evidence_of_the_selected_finding() {
     assert_screen("findings-80x24", &screen(fixture::found(), CLASSIC, "f", true));
     assert_screen("findings-60x20", &screen(fixture::found(), NARROW, "fj", true));
     assert_screen("findings-40x10", &screen(fixture::found(), SMALL, "f", true));
@@ -157,11 +157,11 @@ fn without_findings_the_screen_names_the_kinds_that_are_not_covered() {
     has(&text(&all, "", "f"), "  No findings.");
     has(
         &text(&[], "--no-findings", "f"),
-        "  No findings. Switched off by --no-findings, all but undeclared-longterm.",
+        "  No findings. Switched off by --no-findings: all kinds except",
     );
     has(
         &text(&all[..3], "", "f"),
-        "  No findings. Not looked for here: pin-in-flush-window,",
+        "  No findings. Not covered by the attached hooks: pin-in-flush-window,",
     );
     has(
         &text(&all, "", "f⇥"),
@@ -172,7 +172,7 @@ fn without_findings_the_screen_names_the_kinds_that_are_not_covered() {
 }
 
 #[test]
-fn severities_are_words_and_colour_only_repeats_them() {
+fn severities_are_shown_as_words_and_colour_only_repeats_them() {
     let plain = screen(fixture::found(), CLASSIC, "f", false);
     let coloured = screen(fixture::found(), CLASSIC, "f", true);
     let colours = |buffer: &Buffer| buffer.content().iter().any(|cell| cell.fg != Color::Reset);
@@ -200,7 +200,7 @@ fn the_footer_shows_the_filter() {
 }
 
 #[test]
-fn hostile_names_cannot_leave_their_cell() {
+fn control_and_wide_characters_in_names_stay_in_their_cell() {
     let buffer = screen(fixture::hostile(), CLASSIC, "", true);
     assert_screen("hostile-80x24", &buffer);
     let all: String = buffer

@@ -1,4 +1,4 @@
-//! Text and lists that are longer than the screen: the position, the scrollbar, and lines that scroll.
+//! Scrolling of text and lists that are longer than the screen: position, scrollbar and lines.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -7,22 +7,22 @@ use ratatui::widgets::{Paragraph, Scrollbar, ScrollbarOrientation, ScrollbarStat
 
 use super::theme::Theme;
 
-/// The position in lines that scroll.
+/// A position in scrolled lines.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ScrollPosition {
-    /// First line that is visible.
+    /// First visible line.
     pub(crate) first: usize,
-    /// Number of lines when they were last drawn.
+    /// Number of lines at the last draw.
     lines: usize,
 }
 
 impl ScrollPosition {
-    /// Moves by so many lines. Drawing clamps the position, because only drawing knows the number of lines.
+    /// Moves the position by `lines`. Drawing clamps the position, because the number of lines is known only then.
     pub(crate) fn go(&mut self, lines: isize) {
         self.first = self.first.saturating_add_signed(lines);
     }
 
-    /// The visible lines, for the footer.
+    /// Returns the range of visible lines, for the footer.
     pub(crate) fn status(&self, page: usize) -> String {
         let Self { first, lines } = *self;
         format!(
@@ -32,7 +32,7 @@ impl ScrollPosition {
         )
     }
 
-    /// Draws lines from the position on and returns how many lines have room. `lines` makes them for a width.
+    /// Draws lines from the position on and returns how many lines fit. `lines` returns all lines for a width.
     pub(crate) fn draw(
         &mut self,
         lines: impl Fn(usize) -> Vec<Line<'static>>,
@@ -44,7 +44,7 @@ impl ScrollPosition {
         let mut width = area.width;
         let mut text = lines(usize::from(width));
         if text.len() > room {
-            // The scrollbar, and a column between it and the text.
+            // Two columns are for the scrollbar and the space before it.
             width = width.saturating_sub(2);
             text = lines(usize::from(width));
         }
@@ -63,7 +63,7 @@ pub(crate) fn bar(area: Rect, (first, entries): (usize, usize), buffer: &mut Buf
     if entries <= room || room == 0 {
         return;
     }
-    // The positions that `first` can have.
+    // The length of the scrollbar is the number of positions of `first`.
     let mut state = ScrollbarState::new(entries - room + 1)
         .position(first)
         .viewport_content_length(room);

@@ -51,18 +51,18 @@ impl Signals {
     }
 }
 
-/// Stops the process group by SIGTSTP, as Ctrl-Z does, and returns once the process is continued.
+/// Stops the process group by SIGTSTP, as Ctrl-Z does, and returns after the process is continued.
 ///
-/// Returns at once in an orphaned process group, which no shell could continue: the kernel ignores SIGTSTP
-/// there if its action is the default (`get_signal`, kernel/signal.c).
+/// Returns at once in an orphaned process group, which no shell could continue: the kernel ignores SIGTSTP with the
+/// default action in such a group (`get_signal`, kernel/signal.c).
 pub(super) fn stop_process_group() -> io::Result<()> {
     let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
     // SAFETY: the default action runs no code of this process.
     let caught = unsafe { sigaction(NixSignal::SIGTSTP, &default) }?;
-    // The kernel delivers the signal to this thread before the call returns if it is the main thread, which
-    // `complete_signal` (kernel/signal.c) prefers.
+    // If this thread is the main thread, which `complete_signal` (kernel/signal.c) prefers, the kernel delivers the
+    // signal before the call returns.
     let stopped = rustix::process::kill_current_process_group(Signal::TSTP);
-    // SAFETY: puts back the handler that was in force above.
+    // SAFETY: restores the handler that was in force before.
     unsafe { sigaction(NixSignal::SIGTSTP, &caught) }?;
     Ok(stopped?)
 }

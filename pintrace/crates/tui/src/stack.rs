@@ -7,7 +7,7 @@ use pintrace_text::cut;
 
 use super::theme::Theme;
 
-/// A line for each frame, behind a margin of so many columns.
+/// Returns one line for each frame, after a margin of `margin` columns.
 pub(super) fn lines(frames: &[String], margin: usize, width: usize, theme: Theme) -> Vec<Line<'static>> {
     let words = std::iter::once("in ").chain(std::iter::repeat("by "));
     let room = width.saturating_sub(margin + 3);

@@ -5,7 +5,7 @@ use ratatui::widgets::Tabs;
 
 use super::theme::Theme;
 
-/// Names and numbers of entries side by side. The selected tab is in brackets, for terminals without colour.
+/// Returns tabs with names and numbers of entries. The selected tab is in brackets, for terminals without colour.
 pub(crate) fn tabs(names: [(&str, usize); 2], selected: usize, theme: Theme) -> Tabs<'static> {
     let titles = names.into_iter().enumerate().map(|(index, (name, entries))| {
         if index == selected {

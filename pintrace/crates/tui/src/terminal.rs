@@ -1,7 +1,7 @@
 //! The terminal while the view uses it: raw mode and alternate screen.
 //!
-//! The terminal is restored on drop, on a panic of any thread, and before the process stops. After SIGKILL
-//! it stays in raw mode: `reset` of the user restores it.
+//! The terminal is restored on drop, on a panic of any thread, and before the process stops. After SIGKILL the terminal
+//! stays in raw mode, and the user can restore it with `reset`.
 
 use std::io::{self, IsTerminal, Stdout, Write};
 use std::mem::ManuallyDrop;
@@ -39,7 +39,7 @@ pub(super) struct ViewTerminal {
     state: Arc<TerminalState>,
 }
 
-/// State that the panic hook shares with [`ViewTerminal`].
+/// The state that the panic hook and [`ViewTerminal`] share.
 #[derive(Debug, Default)]
 struct TerminalState {
     taken: AtomicBool,
@@ -47,7 +47,7 @@ struct TerminalState {
 }
 
 impl TerminalState {
-    /// Restores the terminal, once.
+    /// Restores the terminal, unless it is restored already.
     fn restore(&self) {
         if self.taken.swap(false, Ordering::SeqCst) {
             // An error has no remedy here: the terminal may no longer exist.
@@ -71,7 +71,7 @@ impl ViewTerminal {
         let hooked = state.clone();
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
-            // Before the message, which would otherwise disappear with the alternate screen.
+            // The terminal is restored before the message, which would disappear with the alternate screen.
             hooked.restore();
             previous(panic);
             hooked.panicked.notify_one();
@@ -84,11 +84,11 @@ impl ViewTerminal {
     }
 
     fn enter(&mut self) -> io::Result<()> {
-        // Before the first step, so that drop also undoes a failure between the steps.
+        // Set before the first step, so that drop restores the terminal after a failure between the steps.
         self.state.taken.store(true, Ordering::SeqCst);
         enable_raw_mode()?;
         io::stdout().execute(EnterAlternateScreen)?.execute(Hide)?;
-        // Clears the screen. `clear` would ask the terminal for its cursor, and not every terminal answers.
+        // Clears the screen. `clear` would query the cursor position, and some terminals do not answer.
         let size = self.screen.size()?;
         self.screen.resize(size.into())
     }
@@ -107,7 +107,7 @@ impl ViewTerminal {
 
     /// Takes the terminal again after the process was continued.
     pub(super) fn resume(&mut self) -> io::Result<()> {
-        // Raw mode has to save the modes that the shell has set in the meantime.
+        // Entering raw mode again saves the modes that the shell has set in the meantime.
         disable_raw_mode()?;
         self.enter()
     }

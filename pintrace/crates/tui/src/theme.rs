@@ -11,7 +11,7 @@ pub(super) struct Theme {
 }
 
 impl Theme {
-    /// Without colour, bold, dim and reversed text remain.
+    /// Returns the styles. Without colour, bold, dim and reversed text remain.
     pub(super) const fn new(color: bool) -> Self {
         Self { color }
     }
@@ -31,7 +31,7 @@ impl Theme {
         self.plain().add_modifier(Modifier::BOLD)
     }
 
-    /// Labels, and processes that have ended. Not a grey, which is unreadable in many palettes.
+    /// Labels and ended processes. Dim text instead of grey, which is unreadable in many palettes.
     pub(super) fn dim(self) -> Style {
         self.plain().add_modifier(Modifier::DIM)
     }
@@ -41,12 +41,12 @@ impl Theme {
         self.tinted(self.strong(), Color::Cyan)
     }
 
-    /// Losses and alarms, always with a `!` or a word for them.
+    /// Losses and alarms, always with a `!` or a word.
     pub(super) fn alarm(self) -> Style {
         self.tinted(self.strong(), Color::Red)
     }
 
-    /// The severity of a finding, only on the word for it.
+    /// The severity of a finding, only on the word of the severity.
     pub(super) fn severity(self, severity: Severity) -> Style {
         match severity {
             Severity::Alarm => self.alarm(),

@@ -1,4 +1,4 @@
-//! `demo`: runs workloads under names of their own, again and again, until a signal ends all of them.
+//! `demo`: runs workloads repeatedly, each under a separate process name, until a signal ends all of them.
 
 mod workloads;
 
@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &DemoArgs) -> Result<()> {
     Ok(())
 }
 
-/// Starts the entry's process, or notes its exit.
+/// Starts the process of the entry, or notes its exit.
 fn advance(
     entry: &mut RunningWorkload,
     program: &Path,
@@ -101,7 +101,7 @@ fn start(
         .failing("cannot start a workload", "raise ulimit -u")
 }
 
-/// Each workload with a file uses a file of its own.
+/// Returns the file of a workload. Each workload with a file uses a separate file.
 fn file_of(workload: &DemoWorkload, file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(format!(".{}", workload.name));
@@ -117,7 +117,7 @@ fn finish(running: &mut [RunningWorkload]) {
     while wait().is_ok_and(|status| status != WaitStatus::StillAlive) {}
 }
 
-/// A descriptor for the signals that end the demo.
+/// Returns a descriptor for the signals that end the demo.
 fn endings() -> Result<SignalFd> {
     const REMEDY: &str = "report this as a bug of pinload";
     let mut set = SigSet::empty();
@@ -129,7 +129,7 @@ fn endings() -> Result<SignalFd> {
         .failing("cannot wait for signals", REMEDY)
 }
 
-/// Waits up to 50 ms, and returns whether a signal arrived.
+/// Waits up to 50 ms. Returns true if a signal arrived.
 fn signalled(signals: &SignalFd) -> Result<bool> {
     let mut waiting = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
     let came =

@@ -1,10 +1,10 @@
 //! The table of workloads that the demo runs.
 
-/// A workload that the demo starts again and again.
+/// A workload that the demo starts repeatedly.
 pub(super) struct DemoWorkload {
-    /// The process name, as ps and pintrace show it.
+    /// The process name that ps and pintrace show.
     pub(super) name: &'static str,
-    /// Its command line.
+    /// Command line of the workload.
     pub(super) arguments: &'static str,
     /// Range of the time for which the pins are held, in milliseconds.
     pub(super) hold: (u64, u64),

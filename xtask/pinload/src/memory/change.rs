@@ -35,7 +35,7 @@ impl Buffer {
         self.region.unmap().failing("cannot unmap the range", NO_MEMORY)
     }
 
-    /// Unmaps everything from `offset` on; the buffer then ends there.
+    /// Unmaps the buffer from `offset` on. The buffer then ends at `offset`.
     pub(crate) fn unmap_from(&mut self, offset: usize) -> Result<()> {
         self.region
             .unmap_from(offset)
@@ -48,15 +48,14 @@ impl Buffer {
     pub(crate) fn remap_in_place(&mut self) -> Result<()> {
         let region = self.mapped()?;
         region.unmap().failing("cannot unmap the range", NO_MEMORY)?;
-        // No allocation may happen between the two calls: the allocator could map its own memory into the
-        // gap.
+        // No allocation may happen between munmap and mmap: the allocator could map its own memory into the gap.
         self.memfd = map(region, self.wanted)?;
         advise(region, self.wanted.backing)?;
         self.write_pages();
         Ok(())
     }
 
-    /// Maps small pages over everything from `offset` on.
+    /// Maps small pages over the buffer from `offset` on.
     pub(crate) fn map_over(&self, offset: usize) -> Result<()> {
         let inner = self.mapped()?;
         let part = Region {
@@ -96,7 +95,7 @@ impl Buffer {
             .failing("cannot punch a hole into the memfd", NO_MEMORY)
     }
 
-    /// Drops the pages from the mapping (MADV_DONTNEED) and writes to new ones.
+    /// Drops the pages from the mapping (MADV_DONTNEED) and writes to new pages.
     pub(crate) fn discard_and_write(&self) -> Result<()> {
         let region = self.mapped()?;
         region.advise(MmapAdvise::MADV_DONTNEED).unavailable(
@@ -113,11 +112,11 @@ impl Buffer {
         Ok(())
     }
 
-    /// Drops small pages by process_madvise and writes to new ones.
+    /// Drops small pages by process_madvise and writes to new pages.
     pub(crate) fn discard_and_write_by_process(&self) -> Result<()> {
         self.mapped()?.discard_by_process().unavailable(
             "cannot discard the range by process_madvise",
-            "a process may since kernel 6.13, of itself",
+            "process_madvise of the own process needs kernel 6.13",
         )?;
         self.write_pages();
         Ok(())
@@ -143,8 +142,8 @@ impl Buffer {
         Ok(self.address)
     }
 
-    /// Moves the pages to another address and returns the new address. The old mapping stays, without an
-    /// owner, until the process exits.
+    /// Moves the pages to another address and returns the new address. The old mapping stays mapped until the process
+    /// exits.
     pub(crate) fn move_pages_out(&mut self) -> Result<usize> {
         let from = self.mapped()?;
         let target = GuardedRegion::reserve(from.length)
@@ -172,7 +171,7 @@ fn offset(bytes: usize) -> Result<i64> {
 }
 
 impl GuardedRegion {
-    /// The memory between the guards.
+    /// Returns the memory between the guards.
     pub(super) fn inner(&self) -> Result<Region> {
         self.get()
             .ok_or_else(|| Failure::failed("the range is unmapped already", "change it only once"))

@@ -14,7 +14,7 @@ const FRAME: u64 = (1 << 55) - 1;
 pub(crate) struct PageFrames(Vec<u64>);
 
 impl PageFrames {
-    /// Reads the entries; `None` if the kernel hides the frames from this process (it shows 0 instead).
+    /// Reads the entries. Returns `None` if the kernel hides the frames from this process by showing 0.
     fn read(address: usize, bytes: usize) -> Option<Self> {
         let pagemap = File::open("/proc/self/pagemap").ok()?;
         let mut raw = vec![0; bytes / PAGE * 8];
@@ -32,19 +32,19 @@ impl PageFrames {
         (!entries.iter().any(hidden)).then_some(Self(entries))
     }
 
-    /// The frame of each page; `None` if the page is not mapped.
+    /// Returns the frame of each page; `None` if the page is not mapped.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = Option<u64>> {
         let number = |entry: &u64| (entry & PRESENT != 0).then_some(entry & FRAME);
         self.0.iter().map(number)
     }
 
-    /// Pages whose frame differs in `later`, and pages mapped in only one of the two.
+    /// Returns the pages whose frame differs in `later`, and the pages mapped in only one of the two lists.
     pub(crate) fn changed(&self, later: &Self) -> Vec<usize> {
         let pairs = self.numbers().zip(later.numbers()).enumerate();
         pairs.filter(|(_, (a, b))| a != b).map(|(page, _)| page).collect()
     }
 
-    /// Pages mapped to different frames in the two.
+    /// Returns the pages mapped to different frames in the two lists.
     pub(crate) fn moved(&self, later: &Self) -> Vec<usize> {
         let pairs = self.numbers().zip(later.numbers()).enumerate();
         pairs
@@ -53,15 +53,15 @@ impl PageFrames {
             .collect()
     }
 
-    /// Number of soft-dirty pages: written since the last write to `clear_refs`; 0 if the kernel does not
-    /// track this.
+    /// Returns the number of soft-dirty pages (written since the last write to `clear_refs`); 0 if the kernel does not
+    /// track soft-dirty pages.
     pub(crate) fn dirty(&self) -> usize {
         self.0.iter().filter(|&entry| entry & SOFT_DIRTY != 0).count()
     }
 }
 
 impl Buffer {
-    /// The frame of each page, if the kernel shows it (root).
+    /// Returns the frame of each page, if the kernel shows frames (root).
     pub(crate) fn frames(&self) -> Option<PageFrames> {
         PageFrames::read(self.address, self.bytes)
     }
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_beside_the_frame_do_not_matter() {
+    fn other_flags_than_the_frame_are_ignored() {
         let before = frames(&[PRESENT | 7]);
         let after = frames(&[PRESENT | SOFT_DIRTY | 7]);
         assert!(before.changed(&after).is_empty());

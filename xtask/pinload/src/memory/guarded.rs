@@ -1,5 +1,5 @@
-//! Memory between two inaccessible regions, so that its mapping never merges with a neighbour and has an
-//! entry of its own in /proc/PID/smaps.
+//! Memory between two inaccessible regions, so that the mapping never merges with a neighbour and has a separate entry
+//! in /proc/PID/smaps.
 
 use nix::Result;
 
@@ -33,7 +33,7 @@ impl GuardedRegion {
         })
     }
 
-    /// The region between the guards, as a forked child has it.
+    /// Returns the region between the guards as a forked child inherits it, without the guards.
     pub(super) const fn alias(&self) -> Self {
         Self {
             before: None,
@@ -42,7 +42,7 @@ impl GuardedRegion {
         }
     }
 
-    /// The region between the guards, unless it was unmapped.
+    /// Returns the region between the guards, unless it was unmapped.
     pub(super) const fn get(&self) -> Option<Region> {
         self.inner
     }
@@ -52,7 +52,7 @@ impl GuardedRegion {
         self.inner.take().map_or(Ok(()), Region::unmap)
     }
 
-    /// Unmaps everything from `offset` on between the guards; other mappings may then use that part.
+    /// Unmaps the region between the guards from `offset` on. Other mappings may then use that part.
     pub(super) fn unmap_from(&mut self, offset: usize) -> Result<()> {
         let Some(inner) = self.inner.filter(|inner| offset < inner.length) else {
             return Ok(());
@@ -69,7 +69,7 @@ impl GuardedRegion {
         Ok(())
     }
 
-    /// Whether all of `region` lies in one of the guards.
+    /// Returns true if all of `region` is inside one of the guards.
     pub(super) fn guards(&self, region: Region) -> bool {
         let within = |guard: &Region| {
             guard.start <= region.start && region.start + region.length <= guard.start + guard.length
@@ -77,7 +77,7 @@ impl GuardedRegion {
         [self.before, self.after].iter().flatten().any(within)
     }
 
-    /// The region was moved elsewhere, so other mappings may use its old address.
+    /// Forgets the region after a move, because other mappings may use its old address.
     pub(super) const fn forget_inner(&mut self) {
         self.inner = None;
     }
@@ -86,7 +86,7 @@ impl GuardedRegion {
 impl Drop for GuardedRegion {
     fn drop(&mut self) {
         for region in [self.before, self.inner, self.after].into_iter().flatten() {
-            // An error here would be harmless: the process is about to exit.
+            // An error is harmless, because the process is about to exit.
             let _ = region.unmap();
         }
     }

@@ -1,4 +1,4 @@
-//! Checks in /proc/self/smaps whether the kernel gave transparent huge pages.
+//! Checks in /proc/self/smaps that the kernel gave transparent huge pages.
 
 use std::fs;
 
@@ -21,7 +21,7 @@ pub(super) fn verify(address: usize, bytes: usize) -> Result<()> {
     ))
 }
 
-/// Bytes in huge pages of the mapping that begins at `address`.
+/// Returns the bytes in huge pages of the mapping that begins at `address`.
 fn huge_bytes(smaps: &str, address: usize) -> usize {
     let start = format!("{address:x}-");
     let is_head = |line: &str| {

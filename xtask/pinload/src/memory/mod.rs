@@ -29,7 +29,7 @@ pub(crate) const HUGE: usize = 2 << 20;
 const NO_MEMORY: &str = "ask for fewer --pages or give the machine more memory";
 const NO_HUGETLB: &str = "raise /proc/sys/vm/nr_hugepages, or give --reserve as root";
 
-/// How the memory is mapped.
+/// The kind of mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sharing {
     /// Private and anonymous.
@@ -67,7 +67,7 @@ pub(crate) struct MemorySpec {
 }
 
 impl MemorySpec {
-    /// Reserves huge pages for `buffers` buffers of this kind (root), for the lifetime of the result.
+    /// Reserves huge pages for `buffers` buffers of this kind (root), until the result is dropped.
     pub(crate) fn make_ready(self, buffers: usize) -> Result<Vec<KernelSetting>> {
         setting::for_backing(self.backing, buffers * self.bytes()?.next_multiple_of(HUGE))
     }
@@ -79,7 +79,7 @@ impl MemorySpec {
             .ok_or_else(|| Failure::usage("--pages is too large", NO_MEMORY))
     }
 
-    /// Bytes of the smallest page of this backing.
+    /// Returns the bytes of the smallest page of this backing.
     const fn unit(self) -> usize {
         match self.backing {
             Backing::Small => PAGE,
@@ -87,7 +87,7 @@ impl MemorySpec {
         }
     }
 
-    /// Bytes to map: whole pages of the backing.
+    /// Returns the bytes to map: whole pages of the backing.
     fn mapped_bytes(self) -> Result<usize> {
         Ok(self.bytes()?.next_multiple_of(self.unit()))
     }
@@ -134,7 +134,7 @@ impl Buffer {
         Ok(buffer)
     }
 
-    /// The same memory as a forked child sees it.
+    /// Returns the same memory for a forked child.
     pub(crate) fn alias(&self) -> Result<Self> {
         let memfd = self.memfd.as_ref().map(OwnedFd::try_clone).transpose();
         Ok(Self {
@@ -146,32 +146,32 @@ impl Buffer {
         })
     }
 
-    /// First byte.
+    /// Returns the address of the first byte.
     pub(crate) const fn address(&self) -> usize {
         self.address
     }
 
-    /// The description of the memory.
+    /// Returns the description of the memory.
     pub(crate) const fn wanted(&self) -> MemorySpec {
         self.wanted
     }
 
-    /// Bytes asked for (the mapping may be larger).
+    /// Returns the requested bytes (the mapping may be larger).
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Bytes of a page that the kernel maps and copies as a whole.
+    /// Returns the bytes of a page that the kernel maps and copies as a whole.
     pub(crate) const fn unit(&self) -> usize {
         self.wanted.unit()
     }
 
-    /// Address and length of the mapping, in whole pages of the backing; the length is 0 once unmapped.
+    /// Returns the address and length of the mapping, in whole pages of the backing; length 0 after an unmap.
     pub(crate) fn extent(&self) -> (usize, usize) {
         (self.address, self.region.get().map_or(0, |inner| inner.length))
     }
 
-    /// The memfd, if the memory maps one.
+    /// Returns the memfd, if the memory maps a memfd.
     pub(crate) fn memfd(&self) -> Option<BorrowedFd<'_>> {
         self.memfd.as_ref().map(AsFd::as_fd)
     }
@@ -182,7 +182,7 @@ impl Buffer {
     }
 }
 
-/// Maps memory into the region; returns the memfd, if the memory maps one.
+/// Maps memory into the region. Returns the memfd, if the memory maps a memfd.
 fn map(region: Region, wanted: MemorySpec) -> Result<Option<OwnedFd>> {
     let hugetlb = wanted.backing == Backing::Hugetlb;
     let huge = if hugetlb {
@@ -220,7 +220,7 @@ fn advise(region: Region, backing: Backing) -> Result<()> {
         }
         Backing::Thp => region.advise(MmapAdvise::MADV_HUGEPAGE).unavailable(
             "this kernel has no transparent huge pages",
-            "use a kernel with them (not -rt)",
+            "use a kernel with transparent huge pages (not -rt)",
         ),
         Backing::Hugetlb => Ok(()),
     }

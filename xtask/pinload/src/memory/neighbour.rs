@@ -1,4 +1,4 @@
-//! Memory that adjoins a buffer without a gap and does not belong to it.
+//! Memory directly before and after a buffer that does not belong to the buffer.
 
 use nix::sys::mman::{MapFlags, MmapAdvise};
 
@@ -6,16 +6,15 @@ use super::region::Region;
 use super::{Buffer, NO_MEMORY, PAGE, advise, map};
 use crate::failure::{Explain, Failure, Result};
 
-/// Small pages on each side; with huge pages, one huge page.
+/// Small pages on each side; one huge page with huge pages.
 const PAGES: usize = 8;
 
-/// One of the two neighbours of a buffer. Dropping the buffer unmaps it.
+/// One of the two neighbours of a buffer. Dropping the buffer unmaps the neighbour.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Neighbour(Region);
 
 impl Buffer {
-    /// Maps and writes memory of the buffer's kind directly before and after the buffer, in place of the
-    /// guards.
+    /// Maps and writes memory of the buffer's kind directly before and after the buffer, over the guards.
     pub(crate) fn neighbours(&self) -> Result<[Neighbour; 2]> {
         let inner = self.region.inner()?;
         let length = if self.unit() == PAGE {
@@ -27,7 +26,7 @@ impl Buffer {
             let region = Region { start, length };
             if !self.region.guards(region) {
                 return Err(Failure::failed(
-                    "there is no room beside the range",
+                    "there is no room next to the range",
                     "report this as a bug",
                 ));
             }
@@ -46,7 +45,7 @@ impl Neighbour {
         self.0.visit(PAGE, true);
     }
 
-    /// Drops the pages (MADV_DONTNEED) and writes to new ones.
+    /// Drops the pages (MADV_DONTNEED) and writes to new pages.
     pub(crate) fn discard_and_write(self) -> Result<()> {
         self.0
             .advise(MmapAdvise::MADV_DONTNEED)

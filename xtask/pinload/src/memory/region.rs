@@ -12,7 +12,7 @@ use nix::sys::mman::{
 };
 use nix::{Result, libc};
 
-/// A region that its owner has mapped; nothing else in the process refers to it.
+/// A region that its owner has mapped. No other part of the process refers to the region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Region {
     /// First byte.
@@ -33,7 +33,7 @@ impl Region {
         })
     }
 
-    /// Maps anonymous memory in place of the region.
+    /// Maps anonymous memory over the region.
     pub(super) fn map_anonymous(self, flags: MapFlags) -> Result<()> {
         let (start, length) = (NonZeroUsize::new(self.start), at_least_one(self.length));
         // SAFETY: the region belongs to the caller, so no other mapping is replaced.
@@ -48,7 +48,7 @@ impl Region {
         unsafe { mmap_anonymous(start, length, ProtFlags::PROT_NONE, flags) }.map(drop)
     }
 
-    /// Maps the beginning of a file in place of the region.
+    /// Maps the beginning of a file over the region.
     pub(super) fn map_file(self, file: impl AsFd, flags: MapFlags) -> Result<()> {
         let (start, length) = (NonZeroUsize::new(self.start), at_least_one(self.length));
         // SAFETY: as above.
@@ -61,7 +61,7 @@ impl Region {
         unsafe { madvise(pointer(self.start), self.length, advice) }
     }
 
-    /// Discards the contents through a pidfd of this process, as allocators do for many regions at once.
+    /// Discards the contents by process_madvise on this process, as allocators do for many regions at once.
     pub(super) fn discard_by_process(self) -> Result<()> {
         let own = std::process::id();
         // SAFETY: the call takes no pointer.
@@ -94,7 +94,7 @@ impl Region {
         unsafe { mprotect(pointer(self.start), self.length, access(writable)) }
     }
 
-    /// Moves the region onto `target`, and replaces the mapping there.
+    /// Moves the region to `target`, and replaces the mapping at `target`.
     pub(super) fn relocate(self, target: Self) -> Result<()> {
         let flags = MRemapFlags::MREMAP_MAYMOVE | MRemapFlags::MREMAP_FIXED;
         let (from, to) = (pointer(self.start), pointer(target.start));
@@ -102,7 +102,7 @@ impl Region {
         unsafe { mremap(from, self.length, target.length, flags, Some(to)) }.map(drop)
     }
 
-    /// Moves the pages of the region onto `target`, and replaces the mapping there; the region stays mapped.
+    /// Moves the pages of the region to `target`, and replaces the mapping at `target`. The region stays mapped.
     pub(super) fn move_pages_out(self, target: Self) -> Result<()> {
         let keep = MRemapFlags::from_bits_retain(nix::libc::MREMAP_DONTUNMAP);
         let flags = MRemapFlags::MREMAP_MAYMOVE | MRemapFlags::MREMAP_FIXED | keep;

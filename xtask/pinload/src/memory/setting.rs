@@ -1,4 +1,4 @@
-//! Kernel settings that pinload changes for the time of a run (`--reserve`), and restores.
+//! Kernel settings that pinload changes during a run (`--reserve`), and restores.
 
 use std::fs;
 
@@ -24,7 +24,7 @@ pub(crate) enum KernelSetting {
 impl KernelSetting {
     /// Writes `word` into a file that holds one word.
     pub(crate) fn word(file: &'static str, word: &str) -> Result<Self> {
-        const REMEDY: &str = "run as root, on a kernel that has it";
+        const REMEDY: &str = "run as root, on a kernel that has this file";
         let before = fs::read_to_string(file).unavailable(&format!("cannot read {file}"), REMEDY)?;
         fs::write(file, word).unavailable(&format!("cannot write {file}"), REMEDY)?;
         Ok(Self::Word {
@@ -34,8 +34,8 @@ impl KernelSetting {
     }
 }
 
-/// The settings that `backing` needs for `bytes`. hugetlb needs twice as many pages, because a fork and a
-/// change of pinned pages need copies.
+/// Makes the settings that `backing` needs for `bytes`. hugetlb needs twice the pages, because a fork and a change of
+/// pinned pages need copies.
 pub(super) fn for_backing(backing: Backing, bytes: usize) -> Result<Vec<KernelSetting>> {
     match backing {
         Backing::Small => Ok(Vec::new()),
@@ -59,7 +59,7 @@ fn add_hugetlb(pages: usize) -> Result<KernelSetting> {
     if after < before + pages {
         let wanted = before + pages;
         return Err(Failure::unavailable(
-            format!("the kernel reserved {after} huge pages of {wanted} asked for"),
+            format!("the kernel reserved {after} of {wanted} huge pages"),
             REMEDY,
         ));
     }
@@ -80,7 +80,7 @@ fn allow(file: &'static str, closed: &[&str], word: &str) -> Result<Option<Kerne
     }))
 }
 
-/// The word in brackets.
+/// Returns the word in brackets.
 fn chosen(text: &str) -> Option<&str> {
     text.split_once('[')?.1.split_once(']').map(|(word, _)| word)
 }
@@ -89,7 +89,7 @@ fn hugetlb_pages() -> Result<usize> {
     let text = fs::read_to_string(HUGETLB).unavailable(&format!("cannot read {HUGETLB}"), REMEDY)?;
     text.trim().parse().map_err(|_| {
         Failure::failed(
-            format!("{HUGETLB} holds {text:?}, no number"),
+            format!("{HUGETLB} contains {text:?}, which is no number"),
             "report this as a bug",
         )
     })
@@ -97,12 +97,11 @@ fn hugetlb_pages() -> Result<usize> {
 
 impl Drop for KernelSetting {
     fn drop(&mut self) {
-        // The administrator has to restore a setting that cannot be restored here.
+        // After an error, the administrator has to restore the setting.
         match self {
             Self::Hugetlb { pages } => {
                 if let Ok(now) = hugetlb_pages() {
-                    // Pages that are still in use become surplus pages: the kernel removes them when they are
-                    // freed.
+                    // Pages that are still in use become surplus pages, which the kernel removes when they are freed.
                     let _ = fs::write(HUGETLB, now.saturating_sub(*pages).to_string());
                 }
             }
@@ -118,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_chosen_word_stands_in_brackets() {
+    fn the_chosen_word_is_in_brackets() {
         assert_eq!(
             chosen("always within_size advise [never] deny force\n"),
             Some("never")

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use crate::choice::Backing;
 use crate::cli::duration;
 
-/// The scenarios: each changes pinned memory, or memory beside it.
+/// The scenarios: each changes pinned or neighbouring memory.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Scenario {
     /// Pin, fork, and write to each page in the parent
@@ -32,7 +32,7 @@ pub(crate) enum Scenario {
     MapOver(MemoryArgs),
     /// Pin, and write-protect by userfaultfd while threads write
     UffdWpWriters(UffdWritersArgs),
-    /// Pin nothing, and write-protect by userfaultfd in many threads while others write
+    /// Pin nothing, and write-protect by userfaultfd in many threads while other threads write
     UffdWpStorm(UffdStormArgs),
     /// Pin, write 4 to /proc/self/clear_refs, write to each page
     SoftDirty(MemoryArgs),
@@ -48,9 +48,9 @@ pub(crate) enum Scenario {
     MissingLongterm(MemoryArgs),
     /// Pin without FOLL_LONGTERM, and unmap the second half while the pins are held
     ShortUnmap(MemoryArgs),
-    /// Reference pages without pinning them (vmsplice into a pipe), fork, and write to each in the parent
+    /// Reference pages without pins (vmsplice into a pipe), fork, and write to each page in the parent
     ReferenceForkWrite(SmallPageArgs),
-    /// One thread for each page blocks inside a pin at the same time as all others, then pins once more
+    /// One thread for each page blocks inside a pin, all at the same time; then each thread pins once more
     ConcurrentPins(SmallPageArgs),
     /// Control, no finding: fork without pins, and write in parent and child
     QuietFork(MemoryArgs),
@@ -123,12 +123,12 @@ pub(crate) struct UffdStormArgs {
     /// Threads that write continuously; 0 for none
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=256))]
     pub(crate) writers: u32,
-    /// Additional write-protects by each thread of memory that was never touched: they change no page
+    /// Additional write-protects by each thread of memory that was never touched, which change no page
     #[arg(long, default_value_t = 0)]
     pub(crate) empty: u64,
 }
 
-/// How long a scenario waits, and the name of its process.
+/// The waiting time of a scenario, and the name of its process.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct HoldArgs {
     /// Wait for this time (500ms, 5s, 2m) after pinning, and again before releasing
@@ -146,7 +146,7 @@ pub(crate) struct HoldArgs {
 }
 
 impl Scenario {
-    /// The name on the command line.
+    /// Returns the name on the command line.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::ForkWriteParent(_) => "fork-write-parent",

@@ -1,8 +1,7 @@
 //! Pins without FOLL_LONGTERM that last as long as the caller wants.
 //!
-//! process_vm_readv pins what it reads (up to 1024 pages at once), then copies. The destination of the copy
-//! is a missing page registered with a userfaultfd, so the call blocks with its pins until the page is
-//! mapped.
+//! process_vm_readv pins the pages to read (up to 1024 pages at once), then copies. The destination of the copy is a
+//! missing page registered with a userfaultfd, so the call blocks with its pins until the page is mapped.
 
 use std::io::IoSliceMut;
 use std::os::fd::AsFd;
@@ -34,7 +33,7 @@ pub(super) struct BlockedRead {
 }
 
 impl BlockedRead {
-    /// Returns once the pins are taken.
+    /// Starts the call and returns after the pins are taken.
     fn start(buffer: &Buffer) -> Result<Self> {
         let missing = Buffer::new(MemorySpec {
             pages: 1,
@@ -77,15 +76,15 @@ impl BlockedRead {
         Ok(this)
     }
 
-    /// Waits until the copy blocks: the call pins before it copies, so the pins are then taken.
+    /// Waits until the copy blocks. The call pins before the copy, so the pins are taken then.
     fn await_fault(&self) -> Result<()> {
         let mut waiting = [PollFd::new(self.fault.as_fd(), PollFlags::POLLIN)];
         poll(&mut waiting, PollTimeout::from(60_000_u16)).failing("cannot wait for a fault", BUG)?;
         match self.fault.next_fault()? {
             Some(address) if address / PAGE * PAGE == self.missing.address() => Ok(()),
             _ => Err(Failure::failed(
-                "process_vm_readv did not wait for the page that it copies to",
-                "see whether this kernel lets root read its own memory",
+                "process_vm_readv did not wait for the destination page",
+                "check that this kernel lets root read the memory of its own process",
             )),
         }
     }
@@ -106,7 +105,7 @@ impl BlockedRead {
     }
 }
 
-/// Starts such a call, prints `ready`, and waits for the hold condition.
+/// Starts a blocked process_vm_readv, prints `ready`, and waits for the hold condition.
 pub(super) fn start(run: &ScenarioRun, buffer: &Buffer) -> Result<BlockedRead> {
     if run.pages() > MOST {
         return Err(Failure::usage(

@@ -1,7 +1,7 @@
-//! Many threads block inside a pin at the same time, each on one missing page; then each thread pins its page
+//! Many threads block inside a pin at the same time, each thread on one missing page. Then each thread pins its page
 //! once more.
 //!
-//! A kretprobe on the pin function has few instances (`maxactive`), and misses the returns of all further
+//! A kretprobe on the pin function has few instances (`maxactive`), and misses the returns of all additional concurrent
 //! calls.
 
 use std::io::IoSlice;
@@ -29,7 +29,7 @@ pub(super) fn play(run: &mut ScenarioRun) -> Result<()> {
     let threads = run.pages();
     if threads > MOST {
         return Err(Failure::usage(
-            format!("a crowd is of {MOST} threads at most, one for each page"),
+            format!("concurrent-pins runs {MOST} threads at most, one for each page"),
             "ask for fewer --pages",
         ));
     }
@@ -83,7 +83,7 @@ fn await_faults(fault: &Userfault, threads: usize) -> Result<()> {
             poll(&mut there, PollTimeout::from(60_000_u16)).failing("cannot wait for a fault", BUG)?;
         if ready == 0 {
             return Err(Failure::failed(
-                format!("only {waiting} of {threads} threads came to their page"),
+                format!("only {waiting} of {threads} threads block on their page"),
                 BUG,
             ));
         }

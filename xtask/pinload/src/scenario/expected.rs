@@ -1,5 +1,5 @@
-//! The findings that a tracer must report. The scenario derives them from the frames behind its pages, and
-//! not from the known behaviour of this kernel.
+//! The findings that a tracer must report. A scenario derives the findings from the frames of its pages, and not from
+//! the known behaviour of the kernel.
 
 use std::collections::BTreeSet;
 
@@ -48,7 +48,7 @@ struct Occurrence {
     pages: BTreeSet<usize>,
 }
 
-/// A finding as it is printed.
+/// A finding as a line contains it.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct ExpectedFinding {
     kind: ExpectedKind,
@@ -64,7 +64,7 @@ pub(super) struct ExpectedFinding {
     trigger: Option<ExpectedTrigger>,
 }
 
-/// Pending-flush windows in which a page changed.
+/// Flush windows in which a page changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct ExpectedWindows {
     cause: &'static str,
@@ -79,7 +79,7 @@ pub(super) struct ExpectedFindings {
 }
 
 impl ExpectedFindings {
-    /// Notes that an operation affected these pages `times` times; no pages mean no finding.
+    /// Notes that an operation affected these pages `times` times. Without pages there is no finding.
     pub(super) fn note(
         &mut self,
         kind: ExpectedKind,
@@ -107,12 +107,12 @@ impl ExpectedFindings {
         }
     }
 
-    /// Notes write-protects by userfaultfd that each changed at least one page.
+    /// Notes `count` write-protects by userfaultfd, each of which changed at least one page.
     pub(super) const fn windows(&mut self, count: u64) {
         self.uffd_wp += count;
     }
 
-    /// The findings, for printing.
+    /// Returns the findings, for printing.
     pub(super) fn findings(&self) -> Vec<ExpectedFinding> {
         let finding = |entry: &Occurrence| ExpectedFinding {
             kind: entry.kind,
@@ -125,7 +125,7 @@ impl ExpectedFindings {
         self.entries.iter().map(finding).collect()
     }
 
-    /// The windows, for printing; only those of userfaultfd are counted.
+    /// Returns the flush windows, for printing; only windows of userfaultfd are counted.
     pub(super) fn all_windows(&self) -> Vec<ExpectedWindows> {
         let windows = ExpectedWindows {
             cause: "uffd_wp",
@@ -135,7 +135,7 @@ impl ExpectedFindings {
     }
 }
 
-/// The number of copies that moved these pages, if the kernel copies `unit` bytes at once.
+/// Returns the number of copies that moved these pages, if the kernel copies `unit` bytes at once.
 pub(super) fn copies(pages: &[usize], unit: usize) -> u64 {
     let pieces: BTreeSet<_> = pages.iter().map(|page| page * PAGE / unit).collect();
     pieces.len() as u64

@@ -22,8 +22,7 @@ pub(super) fn child_writes(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result
     child::check(child.finish()?)
 }
 
-/// Forks a child. The child compares its frames with those of its parent before either writes, and then
-/// waits.
+/// Forks a child. Before any write, the child compares its frames with the frames of its parent; then the child waits.
 fn fork(run: &mut ScenarioRun, pinned: &mut Pinned, writes: bool) -> Result<ForkedChild> {
     let before = frames(pinned.buffer()?)?;
     let began_ns = report::now_ns();

@@ -1,4 +1,4 @@
-//! A child pins through an io_uring of its parent and exits: its address space ends, its pins last.
+//! A child pins through an io_uring of its parent and exits: the child's address space ends, and the pins last.
 
 use std::io::{BufRead, BufReader};
 
@@ -55,7 +55,7 @@ pub(super) fn exit(run: &mut ScenarioRun) -> Result<()> {
     let vmstat = PinCounters::read()?;
     let began_ns = report::now_ns();
     drop(ring);
-    // A work queue releases the pins; until then the huge pages are missing from the pool.
+    // A work queue releases the pins. Until the release, the huge pages are missing from the pool.
     let released = PinCounts {
         released: pins.held,
         ..PinCounts::default()

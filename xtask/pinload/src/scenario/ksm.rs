@@ -12,8 +12,7 @@ use crate::report;
 use crate::wait::wait_for;
 
 const FULL_SCANS: &str = "/sys/kernel/mm/ksm/full_scans";
-/// KSM merges a page only after it has found the page unchanged in an earlier scan, so several scans are
-/// needed.
+/// KSM merges a page only if the page is unchanged since an earlier scan, so several scans are needed.
 const SCANS: u64 = 5;
 const SCAN_LIMIT: Duration = Duration::from_mins(1);
 
@@ -25,8 +24,8 @@ pub(super) fn scan(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
         KernelSetting::word("/sys/kernel/mm/ksm/sleep_millisecs", "5")?,
         KernelSetting::word("/sys/kernel/mm/ksm/run", "1")?,
     ];
-    // Two unpinned pages with the same contents are merged first: they show that KSM works, and the pinned
-    // pages could merge with them.
+    // Two unpinned pages with the same contents are merged first. The merge shows that KSM works, and the pinned pages
+    // could merge with the two pages.
     let others = Buffer::new(MemorySpec {
         pages: 2,
         backing: Backing::Small,
@@ -50,7 +49,7 @@ pub(super) fn scan(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     pinned.write(run)
 }
 
-/// Whether both pages have the same frame.
+/// Returns true if both pages have the same frame.
 fn merged(buffer: &Buffer) -> Result<bool> {
     let frames = frames(buffer)?;
     let mut numbers = frames.numbers();
@@ -62,7 +61,7 @@ fn full_scans() -> Result<u64> {
     let text = fs::read_to_string(FULL_SCANS).unwrap_or_default();
     text.trim().parse().map_err(|_| {
         Failure::unavailable(
-            format!("{FULL_SCANS} holds no number"),
+            format!("{FULL_SCANS} contains no number"),
             "use a kernel with CONFIG_KSM",
         )
     })

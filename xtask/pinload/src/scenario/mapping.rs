@@ -82,7 +82,7 @@ pub(super) fn mremap_keep(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<
     run.step("mremap", &[("new_address", to as u64)], began_ns)
 }
 
-/// Another mapping in place of the second half; with hugetlb, of whole huge pages.
+/// Maps other memory over the second half; with hugetlb, over whole huge pages.
 pub(super) fn map_over(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
     let from = second_half(pinned.buffer()?);
@@ -91,13 +91,13 @@ pub(super) fn map_over(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()>
     run.step("mmap", &[], began_ns)
 }
 
-/// The first page of the second half; with hugetlb, of whole huge pages.
+/// Returns the first page of the second half; with hugetlb, of whole huge pages.
 pub(super) fn second_half(buffer: &Buffer) -> usize {
     let step = piece(buffer.wanted().backing);
     buffer.bytes() / PAGE / 2 / step * step
 }
 
-/// Number of pages that can only be unmapped together.
+/// Returns the number of pages that can only be unmapped together.
 const fn piece(backing: Backing) -> usize {
     match backing {
         Backing::Hugetlb => HUGE / PAGE,
@@ -133,7 +133,7 @@ pub(super) fn truncate(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()>
     let end = buffer.extent().1 / PAGE;
     let began_ns = report::now_ns();
     buffer.truncate(half * PAGE)?;
-    // Findings on a file carry offsets instead of addresses.
+    // Findings on a file have offsets instead of addresses.
     run.note(
         ExpectedKind::MappingTouched,
         ExpectedTrigger::Truncate,

@@ -1,4 +1,4 @@
-//! Scenarios: changes to pinned memory or to memory beside it, and the findings that a tracer must report.
+//! Scenarios: changes to pinned or neighbouring memory, and the findings that a tracer must report.
 //!
 //! Each scenario prints `ready`, waits, changes the memory (`step`), prints `changed`, waits again, releases
 //! the pins (`released`), and prints the findings to expect (`expected`, `done`).
@@ -101,7 +101,7 @@ const fn sharing(scenario: &Scenario) -> Sharing {
     }
 }
 
-/// Number of buffers for which memory must be reserved.
+/// Returns the number of buffers for which memory must be reserved.
 fn buffers(scenario: &Scenario) -> usize {
     match scenario {
         Scenario::UffdWpStorm(storm) => usize::try_from(storm.threads).unwrap_or(usize::MAX),

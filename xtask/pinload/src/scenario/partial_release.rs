@@ -1,4 +1,4 @@
-//! Pins that were taken together, of which a part is released.
+//! Partial release of pins that were taken together.
 
 use super::expected::{ExpectedKind, ExpectedTrigger};
 use super::mapping::second_half;
@@ -17,7 +17,7 @@ pub(super) fn release(run: &mut ScenarioRun) -> Result<()> {
     let buffer = Buffer::new(run.wanted(Sharing::Private))?;
     let buffers = IoUringBuffers::new(buffer, 2)?;
     let mut pinned = Pinned::on(PinKind::IoUring, buffers)?.ready(run)?;
-    take_back_second(run, &pinned)?;
+    release_second(run, &pinned)?;
     let began_ns = report::now_ns();
     let from = second_half(pinned.buffer()?);
     pinned.buffer()?.unmap_from(from * PAGE)?;
@@ -38,13 +38,12 @@ pub(super) fn release(run: &mut ScenarioRun) -> Result<()> {
     run.end()
 }
 
-/// Releases the second buffer and returns once its pins are gone: the kernel may release them from a work
-/// queue.
-fn take_back_second(run: &ScenarioRun, pinned: &Pinned) -> Result<()> {
+/// Releases the second buffer, and waits for the release of its pins, which the kernel may do from a work queue.
+fn release_second(run: &ScenarioRun, pinned: &Pinned) -> Result<()> {
     let began_ns = report::now_ns();
     let vmstat = PinCounters::read()?;
-    // If the number of pins is not known, at least one is expected.
-    let least = pinned.workload().take_back(1)?.unwrap_or(1);
+    // If the number of pins is not known, at least one release is expected.
+    let least = pinned.workload().release_one(1)?.unwrap_or(1);
     let wanted = PinCounts {
         released: Some(least),
         ..PinCounts::default()
@@ -52,7 +51,7 @@ fn take_back_second(run: &ScenarioRun, pinned: &Pinned) -> Result<()> {
     let released = vmstat.settle(wanted)?.released.unwrap_or(0);
     if released < least {
         return Err(Failure::failed(
-            format!("the kernel gave back {released} of the second buffer's {least} pins"),
+            format!("the kernel released {released} of the second buffer's {least} pins"),
             "try again when the machine is less busy",
         ));
     }

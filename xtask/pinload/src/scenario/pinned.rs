@@ -1,5 +1,4 @@
-//! Memory that this process holds (by fixed buffers of an io_uring, if no other workload is given), and the
-//! changes of its pages.
+//! Memory that this process has pinned (by default as fixed buffers of an io_uring), and the changes of its pages.
 
 use std::ops::Range;
 
@@ -12,7 +11,7 @@ use crate::range_change::buffer_of;
 use crate::report;
 use crate::workload::{IoUringBuffers, Workload};
 
-/// A pinned range, or a referenced one.
+/// A pinned or referenced range.
 pub(super) struct Pinned<W = IoUringBuffers> {
     workload: W,
     held: PinnedRange,
@@ -55,22 +54,22 @@ impl<W: Workload> Pinned<W> {
         Ok(self)
     }
 
-    /// The workload that holds the memory.
+    /// Returns the workload that holds the memory.
     pub(super) const fn workload(&self) -> &W {
         &self.workload
     }
 
-    /// The memory.
+    /// Returns the memory.
     pub(super) fn buffer(&mut self) -> Result<&mut Buffer> {
         buffer_of(self.workload.buffer())
     }
 
-    /// The range for the printed lines.
+    /// Returns the range for the printed lines.
     pub(super) const fn held(&self) -> PinnedRange {
         self.held
     }
 
-    /// The indexes of all pages.
+    /// Returns the indexes of all pages.
     pub(super) const fn all(&self) -> Range<usize> {
         0..self.pages
     }
@@ -80,7 +79,7 @@ impl<W: Workload> Pinned<W> {
         run.note(ExpectedKind::MappingTouched, trigger, 1, self.held.address, pages);
     }
 
-    /// Writes to each page. A page whose held frame was replaced by the write has been copied.
+    /// Writes to each page. A page was copied if the write replaced its held frame.
     pub(super) fn write(&mut self, run: &mut ScenarioRun) -> Result<()> {
         let began_ns = report::now_ns();
         let before = frames(self.buffer()?)?;
@@ -113,7 +112,7 @@ impl<W: Workload> Pinned<W> {
         Ok(count)
     }
 
-    /// The held frames.
+    /// Returns the held frames.
     pub(super) fn frames(&self) -> PageFrames {
         self.frames.clone()
     }
@@ -127,7 +126,7 @@ impl<W: Workload> Pinned<W> {
     }
 }
 
-/// The frame of each page; a scenario needs them.
+/// Returns the frame of each page. Fails without root.
 pub(super) fn frames(buffer: &Buffer) -> Result<PageFrames> {
     buffer.frames().ok_or_else(|| {
         Failure::unavailable(

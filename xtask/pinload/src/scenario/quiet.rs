@@ -1,4 +1,4 @@
-//! Controls: changes that do no harm to pins, so no finding is expected.
+//! Controls: harmless changes, for which no finding is expected.
 
 use super::pinned::{Pinned, frames};
 use super::scenario_run::{PinnedRange, ScenarioRun};
@@ -19,7 +19,7 @@ pub(super) fn fork(run: &ScenarioRun) -> Result<()> {
     run.end()
 }
 
-/// The neighbours on both sides are discarded, protected and unmapped, right up to the pinned range.
+/// The neighbours directly before and after the pinned range are discarded, protected and unmapped.
 pub(super) fn unmap(run: &ScenarioRun) -> Result<()> {
     let buffer = Buffer::new(run.wanted(Sharing::Private))?;
     let neighbours = buffer.neighbours()?;
@@ -77,7 +77,7 @@ fn protect_and_write(run: &ScenarioRun, buffer: &Buffer) -> Result<()> {
     run.step("mprotect", &[("pages_copied", copied)], began_ns)
 }
 
-/// The copies made here are of pages that are not pinned.
+/// Forks, and writes in parent and child, which copies unpinned pages.
 pub(super) fn fork_and_write(run: &ScenarioRun, buffer: &Buffer) -> Result<()> {
     let began_ns = report::now_ns();
     let before = frames(buffer)?;

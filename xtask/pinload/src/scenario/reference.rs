@@ -1,4 +1,4 @@
-//! References that are not pins (FOLL_GET): those that a pipe holds on spliced pages.
+//! FOLL_GET references, which are no pins, of a pipe on spliced pages.
 
 use super::pinned::{Pinned, frames};
 use super::quiet::fork_and_write;

@@ -1,4 +1,4 @@
-//! The state that all scenarios share: the printed lines, the waiting, and the findings to expect.
+//! The common parts of all scenarios: the printed lines, the waiting, and the findings to expect.
 
 use std::collections::BTreeMap;
 
@@ -81,7 +81,7 @@ pub(super) struct PinnedRange {
 }
 
 impl ScenarioRun {
-    /// A run that has not done anything yet.
+    /// Returns the state of a run before its first step.
     pub(super) fn new(scenario: &Scenario) -> Self {
         let memory = scenario.memory();
         Self {
@@ -92,7 +92,7 @@ impl ScenarioRun {
         }
     }
 
-    /// The memory that the command line asks for.
+    /// Returns the memory that the command line asks for.
     pub(super) const fn wanted(&self, sharing: Sharing) -> MemorySpec {
         MemorySpec {
             pages: self.memory.pages,
@@ -105,7 +105,7 @@ impl ScenarioRun {
         }
     }
 
-    /// Pages of 4 KiB.
+    /// Returns the number of 4 KiB pages.
     pub(super) const fn pages(&self) -> u64 {
         self.memory.pages
     }
@@ -125,14 +125,14 @@ impl ScenarioRun {
             .note(kind, Some(trigger), getpid().as_raw(), times, addresses);
     }
 
-    /// Notes a finding about pins of `pid`, whatever happens to the memory.
+    /// Notes a finding about pins of `pid` that is independent of changes to the memory.
     pub(super) fn note_holding(&mut self, kind: ExpectedKind, pid: i32, address: usize) {
         let pages = usize::try_from(self.memory.pages).unwrap_or(0);
         let addresses = (0..pages).map(|page| address + page * PAGE);
         self.expected.note(kind, None, pid, 1, addresses);
     }
 
-    /// Notes write-protects by userfaultfd that each changed a page.
+    /// Notes `count` write-protects by userfaultfd, each of which changed a page.
     pub(super) const fn windows(&mut self, count: u64) {
         self.expected.windows(count);
     }
@@ -142,7 +142,7 @@ impl ScenarioRun {
         self.print_range("ready", range, false, range.began_ns)
     }
 
-    /// Prints `released`: all pins, if any, are released.
+    /// Prints `released`: no pins are held.
     pub(super) fn released(&self, range: PinnedRange, deferred: bool, began_ns: u64) -> Result<()> {
         let pins = range.pins.after_release();
         self.print_range("released", PinnedRange { pins, ..range }, deferred, began_ns)
@@ -153,7 +153,7 @@ impl ScenarioRun {
         self.hold.wait()
     }
 
-    /// Prints `step`: the change that has just been made, and the observed values.
+    /// Prints `step`: the latest change and the observed values.
     pub(super) fn step(&self, step: &str, seen: &[(&str, u64)], began_ns: u64) -> Result<()> {
         self.print_step("step", Some(step), seen, Some(began_ns))
     }
@@ -220,7 +220,7 @@ impl ScenarioRun {
 }
 
 impl PinnedRange {
-    /// Memory that is not pinned.
+    /// Returns a range without pins.
     pub(super) fn unpinned(buffer: &Buffer) -> Self {
         Self {
             kind: None,

@@ -33,7 +33,7 @@ pub(super) fn writers(run: &mut ScenarioRun, pinned: &mut Pinned, arguments: &Uf
         pinned.changed_by(run, ExpectedTrigger::UffdWp, pinned.all());
     }
     run.windows(arguments.rounds);
-    // A frame that was replaced by a copy never returns, so all rounds together are one step.
+    // A page never gets back a frame that a copy replaced, so all rounds together are one step.
     let seen = [
         ("write_protects", arguments.rounds),
         ("changed", arguments.rounds),
@@ -87,8 +87,8 @@ pub(super) fn storm(run: &mut ScenarioRun, arguments: &UffdStormArgs) -> Result<
     run.end()
 }
 
-/// The work of one thread. Threads that share a range hold a lock: otherwise another thread could protect the
-/// range between the write, which guarantees a change, and the write-protect.
+/// Runs the rounds of one thread. Threads that share a range hold a lock. Without the lock, another thread could
+/// write-protect the range after the write that makes the next write-protect change a page.
 fn rounds(
     writers: &UffdWriters<'_>,
     arguments: &UffdStormArgs,

@@ -55,12 +55,12 @@ impl<'a> UffdWriters<'a> {
         })
     }
 
-    /// Registers one more buffer, to which no thread writes.
+    /// Registers an additional buffer, to which no thread writes.
     pub(super) fn watch(&self, buffer: &Buffer) -> Result<()> {
         self.fault.register(buffer.extent(), FaultMode::WriteProtect)
     }
 
-    /// Runs `work` while `writers` threads write to all buffers; leaves the buffers writable.
+    /// Runs `work` while `writers` threads write to all buffers. The buffers are writable afterwards.
     pub(super) fn run<T>(&self, writers: u32, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
         let (listen, hang_up) = pipe2(OFlag::O_CLOEXEC).failing("cannot create a pipe", "raise ulimit -n")?;
         thread::scope(|scope| {
@@ -76,20 +76,20 @@ impl<'a> UffdWriters<'a> {
         })
     }
 
-    /// Write-protects the whole buffer. Each page is first made writable and written, so that the
-    /// write-protect always changes a page: the writers and the handler only ever make pages writable.
+    /// Makes each page writable, writes to each page, and write-protects the whole buffer. The write-protect always
+    /// changes a page, because the writers and the handler only make pages writable.
     pub(super) fn protect(&self, buffer: &Buffer) -> Result<()> {
         self.allow(buffer)?;
         buffer.write_concurrently();
         self.fault.protect(buffer.extent(), true)
     }
 
-    /// Write-protects a buffer without a write before.
+    /// Write-protects a buffer without an earlier write.
     pub(super) fn protect_untouched(&self, buffer: &Buffer) -> Result<()> {
         self.fault.protect(buffer.extent(), true)
     }
 
-    /// The number of resolved faults.
+    /// Returns the number of resolved faults.
     pub(super) fn faults(&self) -> u64 {
         self.handled().faults
     }
@@ -115,7 +115,10 @@ impl<'a> UffdWriters<'a> {
         self.fault.protect(buffer.extent(), false)
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "it is joined like those that can fail")]
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "its threads are joined like threads that can fail"
+    )]
     fn write(&self) -> Result<()> {
         while !self.stop.load(Ordering::Relaxed) {
             for buffer in &self.buffers {

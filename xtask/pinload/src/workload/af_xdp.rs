@@ -20,7 +20,7 @@ pub(super) struct Umem {
 }
 
 impl Umem {
-    /// A socket without a umem yet.
+    /// Opens a socket without a umem.
     pub(super) fn new(buffer: Buffer) -> Result<Self> {
         // SAFETY: socket(2) takes no pointers.
         let descriptor = unsafe { libc::socket(libc::AF_XDP, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };

@@ -74,7 +74,7 @@ impl Direct {
         if moved != self.block {
             return Err(Failure::failed(
                 format!("direct I/O moved {moved} of {} bytes at {offset}", self.block),
-                "name a file that is as long as the pages, or one that does not exist",
+                "name a file that is as long as the pages, or a file that does not exist",
             ));
         }
         Ok(())
@@ -117,12 +117,12 @@ impl Workload for Direct {
     }
 }
 
-/// Small pages that `length` bytes from `offset` on cover in part or whole.
+/// Returns the number of small pages that `length` bytes from `offset` on cover in part or whole.
 fn pages_spanned(offset: usize, length: usize) -> u64 {
     ((offset + length).div_ceil(PAGE) - offset / PAGE) as u64
 }
 
-/// The path for the `index`th sibling.
+/// Returns the path of the file for the workload `index` of a run.
 fn sibling(path: &Path, index: u32) -> PathBuf {
     if index == 0 {
         return path.to_owned();
@@ -147,18 +147,20 @@ fn open(path: &Path, index: u32, bytes: usize, writes: bool, overwrite: bool) ->
         Ok(mut file) => {
             let filled = fill(&mut file, bytes);
             let opened = direct(&made);
-            fs::remove_file(&made)
-                .failing(&format!("cannot remove {}", made.display()), "remove it by hand")?;
+            fs::remove_file(&made).failing(
+                &format!("cannot remove {}", made.display()),
+                "remove the file by hand",
+            )?;
             filled.failing(
                 &format!("cannot fill {}", made.display()),
-                "name a file where there is space",
+                "name a file on a file system with free space",
             )?;
             opened
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists && writes && !overwrite => {
             Err(Failure::failed(
                 format!("{} exists, and direct-write would overwrite it", made.display()),
-                "name a new file with --file, or say --overwrite",
+                "name a new file with --file, or give --overwrite",
             ))
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => direct(&made),
@@ -169,7 +171,7 @@ fn open(path: &Path, index: u32, bytes: usize, writes: bool, overwrite: bool) ->
     }
 }
 
-/// Writes real blocks to the disk, so that direct I/O finds neither holes nor dirty page cache.
+/// Writes blocks to the disk, so that direct I/O finds neither holes nor dirty page cache.
 fn fill(file: &mut File, bytes: usize) -> std::io::Result<()> {
     let chunk = vec![0x70; (1 << 20).min(bytes)];
     let mut left = bytes;
@@ -193,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn siblings_have_files_of_their_own() {
+    fn each_workload_of_a_run_has_a_separate_file() {
         assert_eq!(sibling(Path::new("/mnt/a.dat"), 0), Path::new("/mnt/a.dat"));
         assert_eq!(sibling(Path::new("/mnt/a.dat"), 2), Path::new("/mnt/a.dat.2"));
     }

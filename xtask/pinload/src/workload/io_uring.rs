@@ -12,7 +12,7 @@ use crate::kernel::KernelRelease;
 use crate::memory::{Buffer, HUGE, PAGE};
 use crate::pins::PinCounts;
 
-const NO_RING: &str = "allow it: sysctl kernel.io_uring_disabled=0, or run as root";
+const NO_RING: &str = "allow io_uring with sysctl kernel.io_uring_disabled=0, or run as root";
 const NO_MEMLOCK: &str = "raise the limit of locked memory (ulimit -l), or run as root";
 
 /// A ring, and the memory registered with it.
@@ -40,12 +40,12 @@ impl IoUringBuffers {
         }
     }
 
-    /// A small ring with nothing registered.
+    /// Creates a small ring without registered buffers.
     pub(crate) fn make_ring() -> Result<IoUring> {
         IoUring::new(8).unavailable("cannot create an io_uring", NO_RING)
     }
 
-    /// The ring's descriptor, while it is open.
+    /// Returns the descriptor of the ring, while the ring is open.
     pub(crate) fn descriptor(&self) -> Option<RawFd> {
         self.ring.as_ref().map(AsRawFd::as_raw_fd)
     }
@@ -56,9 +56,9 @@ impl IoUringBuffers {
             .ok_or_else(|| Failure::failed("the ring is closed", "pin before closing"))
     }
 
-    /// Unregisters one of the buffers and leaves its slot of the buffer table empty; returns the number of
-    /// its pins, if known. The kernel may release these pins from a work queue.
-    pub(crate) fn take_back(&self, index: u32) -> Result<Option<u64>> {
+    /// Unregisters one of the buffers, which leaves an empty slot in the buffer table. Returns the number of its pins,
+    /// if known. The kernel may release the pins from a work queue.
+    pub(crate) fn release_one(&self, index: u32) -> Result<Option<u64>> {
         let none = iovec {
             iov_base: std::ptr::null_mut(),
             iov_len: 0,
@@ -70,18 +70,18 @@ impl IoUringBuffers {
                 .register_buffers_update(index, &[none], None)
         }
         .unavailable(
-            &format!("cannot take back buffer {index} alone"),
-            "updating registered buffers needs kernel 5.13",
+            &format!("cannot unregister buffer {index} alone"),
+            "use kernel 5.13 or later, which can update registered buffers",
         )?;
         Ok(self.held_by(KernelRelease::running()?, index as usize))
     }
 
-    /// Pins that last.
+    /// Returns the number of lasting pins.
     fn held(&self, kernel: KernelRelease) -> Option<u64> {
         (0..self.buffers).map(|index| self.held_by(kernel, index)).sum()
     }
 
-    /// The pins of one buffer: one for each page, or for each large folio.
+    /// Returns the pins of one buffer: one for each page, or one for each large folio.
     fn held_by(&self, kernel: KernelRelease, index: usize) -> Option<u64> {
         let each = self.buffer.bytes() / self.buffers;
         let pages = (each / PAGE) as u64;
@@ -98,7 +98,7 @@ impl IoUringBuffers {
     }
 }
 
-/// Huge pages that `length` bytes from `offset` on cover in part or whole.
+/// Returns the number of huge pages that `length` bytes from `offset` on cover in part or whole.
 fn huge_pages_spanned(offset: usize, length: usize) -> u64 {
     ((offset + length).div_ceil(HUGE) - offset / HUGE) as u64
 }

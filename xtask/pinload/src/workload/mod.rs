@@ -1,6 +1,6 @@
-//! The kinds of pins, one file each, behind one trait.
+//! The kinds of pins: one file for each kind, with one common trait.
 //!
-//! A workload pins, unpins and closes, and knows the counts that /proc/vmstat must show for it.
+//! A workload pins, unpins and closes, and knows the counts that /proc/vmstat must show.
 
 mod af_xdp;
 mod direct;
@@ -23,13 +23,13 @@ use crate::plan::{PinMethod, WorkloadPlan};
 
 /// One way of pinning one range of memory.
 pub(crate) trait Workload: Send {
-    /// Takes the pins (and releases them, if one call does both).
+    /// Takes the pins. Also releases the pins if one call does both.
     fn pin(&mut self) -> Result<PinCounts>;
-    /// Releases the pins by the call that undoes the pin; by closing, if there is no such call.
+    /// Releases the pins by the call that undoes the pin, or by closing if there is no such call.
     fn unpin(&mut self) -> Result<()>;
     /// Releases the pins by closing the descriptor.
     fn close(&mut self) -> Result<()>;
-    /// The details for the printed lines.
+    /// Returns the details for the printed lines.
     fn info(&self) -> WorkloadInfo;
     /// The pinned memory, if it belongs to this process.
     fn buffer(&mut self) -> Option<&mut Buffer>;
@@ -50,7 +50,7 @@ pub(crate) struct WorkloadInfo {
     pub(crate) close_is_deferred: bool,
 }
 
-/// Creates the workload of `plan` with memory of its own; `index` distinguishes siblings.
+/// Creates the workload of `plan` with separate memory. `index` distinguishes the workloads of a run.
 pub(crate) fn prepare(plan: &WorkloadPlan, index: u32) -> Result<Box<dyn Workload>> {
     if let PinMethod::ProcessVm { repeat } = plan.method {
         return Ok(Box::new(process_vm::ProcessVm::new(plan.memory(), repeat)?));
@@ -73,7 +73,7 @@ pub(crate) fn prepare_on(plan: &WorkloadPlan, buffer: Buffer, index: u32) -> Res
     })
 }
 
-/// The number of `pins` page references that the kernel counts when it pins `memory` only for reading.
+/// Returns the number of `pins` page references that the kernel counts if it pins `memory` only for reading.
 ///
 /// Private memory that was never written maps the zero page, which newer kernels do not count. The huge zero
 /// page, which transparent huge pages get, is counted (measured from 5.10 to 7.3).
@@ -87,7 +87,7 @@ fn counted_for_reading(memory: MemorySpec, pins: u64, kernel: KernelRelease) -> 
     }
 }
 
-/// Checks that the pin faulted in huge pages, for memory that was not written before.
+/// Checks that the pin faulted in huge pages, if the memory was not written before.
 fn verify_late(buffer: &Buffer) -> Result<()> {
     let memory = buffer.wanted();
     if memory.backing == Backing::Thp && memory.first_touch != FirstTouch::Write {

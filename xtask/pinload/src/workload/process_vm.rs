@@ -11,7 +11,7 @@ use crate::kernel::KernelRelease;
 use crate::memory::{Buffer, MemorySpec, PAGE};
 use crate::pins::PinCounts;
 
-const REMEDY: &str = "run as root, or allow it: sysctl kernel.yama.ptrace_scope=0";
+const REMEDY: &str = "run as root, or allow process_vm_readv with sysctl kernel.yama.ptrace_scope=0";
 
 /// A child with memory, and a local buffer for the bytes read.
 pub(super) struct ProcessVm {
@@ -32,7 +32,7 @@ impl ProcessVm {
         })?;
         let mut address = [0; 8];
         if child.messages().read_exact(&mut address).is_err() {
-            // The child has printed the reason, and its exit code is that of the failure.
+            // The child has printed the reason, and the exit code of the child is the code of the failure.
             let code = child.finish()?;
             return Err(Failure {
                 code,

@@ -42,7 +42,7 @@ pub(super) struct Udmabuf {
 }
 
 impl Udmabuf {
-    /// Seals the memfd against shrinking, as the driver requires.
+    /// Opens the device, and seals the memfd against shrinking, as the driver requires.
     pub(super) fn new(buffer: Buffer) -> Result<Self> {
         let device = OpenOptions::new()
             .read(true)

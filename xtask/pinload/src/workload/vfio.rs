@@ -1,8 +1,8 @@
 //! A DMA mapping of the type 1 IOMMU of VFIO: pinned page by page until the mapping is removed or its
 //! container is closed.
 //!
-//! The device is QEMU's `edu` (1234:11e8) behind an emulated IOMMU; it does nothing by itself. The kernel
-//! assigns a device to one process at a time; of several devices, the first free one is used.
+//! The device is QEMU's `edu` (1234:11e8) behind an emulated IOMMU, which does nothing by itself. The kernel assigns a
+//! device to one process at a time, so the first free device is used.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -16,14 +16,14 @@ use crate::pins::PinCounts;
 
 const CONTAINER: &str = "/dev/vfio/vfio";
 const NO_VFIO: &str = "run as root with the modules vfio-pci and vfio_iommu_type1 (Debian: the full flavour)";
-const NO_DEVICE: &str = "give the machine one more, behind an IOMMU: QEMU with -device intel-iommu,intremap=on -device edu, and \
-                         intel_iommu=on for the kernel";
+const NO_DEVICE: &str = "give the machine one more edu device, behind an IOMMU: QEMU with -device \
+                         intel-iommu,intremap=on -device edu, and intel_iommu=on for the kernel";
 const BUG: &str = "report this as a bug of pinload";
 /// Vendor and device of QEMU's `edu`.
 const EDU: (&str, &str) = ("0x1234", "0x11e8");
 /// VFIO_TYPE1v2_IOMMU of linux/vfio.h.
 const TYPE1V2: i32 = 3;
-/// VFIO_DMA_MAP_FLAG_READ and _WRITE.
+/// VFIO_DMA_MAP_FLAG_READ and VFIO_DMA_MAP_FLAG_WRITE.
 const READ_AND_WRITE: u32 = 3;
 
 /// `struct vfio_iommu_type1_dma_map` of linux/vfio.h.
@@ -55,9 +55,9 @@ mod ioctl {
     nix::ioctl_readwrite_bad!(unmap_dma, request_code_none!(b';', 114), super::Unmap);
 }
 
-/// A container with the device's group in it, and the memory mapped into it.
+/// A container with the group of the device and the mapped memory.
 pub(super) struct Vfio {
-    /// The group and the container, closed in this order.
+    /// The group and the container, which are closed in this order.
     open: Option<(File, File)>,
     buffer: Buffer,
 }
@@ -91,7 +91,7 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).open(path)
 }
 
-/// The group of the first device that no process uses.
+/// Opens the group of the first device that no process uses.
 fn free_group() -> Result<File> {
     for device in devices()? {
         let path = group_of(&device)?;
@@ -103,7 +103,7 @@ fn free_group() -> Result<File> {
     Err(Failure::unavailable("every edu device is in use", NO_DEVICE))
 }
 
-/// The sysfs folders of the devices; binds the devices to vfio-pci.
+/// Binds the devices to vfio-pci, and returns their sysfs folders.
 fn devices() -> Result<Vec<PathBuf>> {
     let devices = fs::read_dir("/sys/bus/pci/devices").unavailable("there is no PCI bus", NO_DEVICE)?;
     let is = |folder: &Path, file: &str, value: &str| {
@@ -117,7 +117,7 @@ fn devices() -> Result<Vec<PathBuf>> {
     let Some(device) = devices.first() else {
         return Err(Failure::unavailable("there is no edu device", NO_DEVICE));
     };
-    // vfio-pci binds all devices of this id at once.
+    // vfio-pci binds all devices with this id at once.
     if !device.join("driver").exists() {
         fs::write("/sys/bus/pci/drivers/vfio-pci/new_id", "1234 11e8")
             .unavailable("cannot give the device to vfio-pci", NO_VFIO)?;

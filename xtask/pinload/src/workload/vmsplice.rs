@@ -1,4 +1,4 @@
-//! Pages in pipes: references (FOLL_GET) that last while the pipe holds the pages; no pins.
+//! Pages in pipes: FOLL_GET references that last while the pipe holds the pages, and no pins.
 
 use std::fs::File;
 use std::io::{ErrorKind, IoSlice, Read};
@@ -11,7 +11,7 @@ use crate::failure::{Explain, Failure, Result};
 use crate::memory::{Buffer, PAGE};
 use crate::pins::PinCounts;
 
-/// Pages in one pipe: the limit for an unprivileged pipe.
+/// Pages in one pipe, the limit for an unprivileged pipe.
 const PIPE_PAGES: usize = 256;
 const REMEDY: &str = "ask for fewer --pages, or raise fs.pipe-user-pages-soft";
 
@@ -22,7 +22,7 @@ pub(crate) struct Vmsplice {
 }
 
 impl Vmsplice {
-    /// A workload without pipes.
+    /// Returns a workload without pipes.
     pub(crate) const fn new(buffer: Buffer) -> Self {
         Self {
             pipes: Vec::new(),
@@ -68,7 +68,7 @@ impl Workload for Vmsplice {
                 match read.read(&mut sink) {
                     Ok(0) => break,
                     Ok(_) => {}
-                    // Reading would block when the pipe is empty.
+                    // The pipe is empty.
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                     Err(error) => return Err(error).failing("cannot drain a pipe", "report this as a bug"),
                 }

@@ -1,4 +1,4 @@
-//! MSG_ZEROCOPY over loopback TCP: references (FOLL_GET) until the peer has received the bytes; no pins.
+//! MSG_ZEROCOPY over loopback TCP: FOLL_GET references until the peer has received the bytes, and no pins.
 
 use std::io::{ErrorKind, Read};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -15,7 +15,7 @@ use crate::pins::PinCounts;
 const NO_NETWORK: &str = "bring the loopback device up: ip link set lo up";
 const NO_ZEROCOPY: &str = "use kernel 4.14 or later";
 const NO_MEMLOCK: &str = "raise ulimit -l and net.core.optmem_max, or ask for fewer --pages";
-/// Bytes of each call: one skb holds at most 17 pages.
+/// Bytes of each call; one skb holds at most 17 pages.
 const CHUNK: usize = 64 << 10;
 
 /// Both ends of a connection, and the memory that is sent through it.
@@ -48,14 +48,14 @@ impl Zerocopy {
                 length,
             )
         };
-        Errno::result(result).unavailable("cannot switch SO_ZEROCOPY on", NO_ZEROCOPY)?;
+        Errno::result(result).unavailable("cannot enable SO_ZEROCOPY", NO_ZEROCOPY)?;
         Ok(Self {
             ends: Some((sender, receiver)),
             buffer,
         })
     }
 
-    /// Sends one chunk; `None` if the receiver must read first.
+    /// Sends one chunk. Returns `None` if the receiver must read first.
     fn send(&self, sender: &TcpStream, offset: usize, bytes: usize) -> Result<Option<usize>> {
         let pointer: *const u8 = std::ptr::with_exposed_provenance(self.buffer.address() + offset);
         let flags = libc::MSG_ZEROCOPY | libc::MSG_NOSIGNAL;
@@ -69,7 +69,7 @@ impl Zerocopy {
     }
 }
 
-/// Reads everything that has arrived.
+/// Reads all bytes that have arrived.
 fn drain(mut receiver: &TcpStream) -> Result<()> {
     let mut sink = vec![0; CHUNK];
     loop {

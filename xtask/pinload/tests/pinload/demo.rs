@@ -7,7 +7,7 @@ use crate::session::{command, file, is_alive, shared, wait_for};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// All processes below `root`.
+/// Returns all descendants of `root`.
 fn descendants(root: i32) -> Vec<i32> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {

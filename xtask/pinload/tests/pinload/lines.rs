@@ -33,7 +33,7 @@ fn pins_are_held_until_a_line_arrives() {
 }
 
 #[test]
-fn threads_and_children_have_ids_of_their_own() {
+fn threads_and_children_have_separate_ids() {
     let _together = shared();
     let (_, lines) = run("io-uring --pages 4 --threads 3");
     let ready = lines.iter().filter(|line| line["event"] == "ready");
@@ -80,7 +80,7 @@ fn pins_through_an_inherited_ring_outlive_their_process() {
 }
 
 #[test]
-fn a_killed_holder_takes_its_children_with_it() {
+fn the_children_of_a_killed_holder_die() {
     let _together = shared();
     let mut pinload = HoldingPinload::start("process-vm --pages 4");
     let target = pinload.expect("ready")["target_pid"]
@@ -94,7 +94,7 @@ fn a_killed_holder_takes_its_children_with_it() {
 }
 
 #[test]
-fn release_by_kill_is_a_kill() {
+fn release_by_kill_ends_pinload_with_sigkill() {
     let _together = shared();
     let (output, lines) = run("io-uring --pages 4 --release kill");
     assert_eq!(output.status.signal(), Some(9));
@@ -102,7 +102,7 @@ fn release_by_kill_is_a_kill() {
 }
 
 #[test]
-fn discarded_pages_are_new_pages() {
+fn discarded_pages_have_new_frames() {
     let _together = shared();
     if !root() {
         return;
@@ -151,9 +151,9 @@ fn a_short_file_is_an_error_that_names_the_bytes() {
 }
 
 #[test]
-fn a_missing_facility_ends_with_code_3() {
+fn an_unavailable_kind_ends_with_code_3() {
     let _together = shared();
-    // No machine that runs this test reserves so many huge pages.
+    // No test machine has this number of huge pages.
     let (output, lines) = run("io-uring --backing hugetlb --pages 60000000");
     assert_eq!(output.status.code(), Some(3), "{lines:?}");
     assert_eq!(lines[0]["code"], 3);

@@ -1,4 +1,4 @@
-//! pinload from the outside: command lines in, JSON lines and exit codes out.
+//! Tests of pinload as a program: command lines, JSON lines and exit codes.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

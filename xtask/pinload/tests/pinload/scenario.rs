@@ -36,7 +36,7 @@ const ALL: [&str; 27] = [
     "quiet-reference",
 ];
 
-/// Runs a scenario and returns its lines, or why the machine does not offer it.
+/// Runs a scenario and returns its lines, or the reason if the machine does not offer the scenario.
 fn try_play(line: &str) -> Result<Vec<Value>, String> {
     let (output, lines) = run(&format!("scenario {line}"));
     if output.status.code() == Some(3) {
@@ -48,13 +48,14 @@ fn try_play(line: &str) -> Result<Vec<Value>, String> {
     Ok(lines)
 }
 
-/// Runs the only scenario of a test and returns its lines; the test is skipped if the machine does not offer it.
+/// Runs the only scenario of a test and returns its lines. The test is skipped if the machine does not offer the
+/// scenario.
 fn play(line: &str) -> Option<Vec<Value>> {
     try_play(line).inspect_err(|reason| skipped(reason)).ok()
 }
 
 /// Runs the scenario of each case and returns the cases with their lines. Cases that the machine does not offer are
-/// left out; the test is skipped if no case remains.
+/// left out. The test is skipped if no case remains.
 fn play_each<C: Clone>(
     cases: impl IntoIterator<Item = C>,
     line: impl Fn(C) -> String,
@@ -73,14 +74,14 @@ fn play_each<C: Clone>(
     played
 }
 
-/// The line with the findings to expect.
+/// Returns the line with the findings to expect.
 fn expected(lines: &[Value]) -> &Value {
     let line = &lines[lines.len() - 2];
     assert_eq!(line["event"], "expected");
     line
 }
 
-/// The finding with this trigger: the values that do not vary between runs.
+/// Returns kind, count and pages of the finding with a trigger: the values that do not vary between runs.
 fn finding(lines: &[Value], trigger: &str) -> Option<(Value, Value, Value)> {
     let findings = expected(lines)["findings"].as_array().unwrap();
     let found = findings.iter().find(|finding| finding["trigger"] == trigger)?;
@@ -92,7 +93,7 @@ fn finding(lines: &[Value], trigger: &str) -> Option<(Value, Value, Value)> {
 }
 
 #[test]
-fn each_scenario_has_a_help() {
+fn each_scenario_has_a_help_text() {
     let _together = shared();
     for name in ALL {
         let output = crate::session::command(&format!("scenario {name} --help"))
@@ -341,12 +342,12 @@ fn pins_of_an_inherited_ring_are_attributed_to_the_exited_child() {
     assert!(pinload.end().success());
 }
 
-/// Pins that /proc/vmstat shows as held.
+/// Returns the number of pins that /proc/vmstat shows as held.
 fn held_by_vmstat() -> i64 {
     vmstat("nr_foll_pin_acquired") - vmstat("nr_foll_pin_released")
 }
 
-/// Other programs on this machine may pin during the test, so a difference is measured again.
+/// Other programs on this machine may pin during the test, so the test repeats a run with a difference.
 #[test]
 fn pins_without_longterm_are_held_while_the_call_waits() {
     if !root() {
@@ -376,7 +377,7 @@ fn pins_without_longterm_are_held_while_the_call_waits() {
 }
 
 #[test]
-fn ksm_is_left_as_it_was() {
+fn the_settings_of_ksm_are_restored() {
     if !root() {
         return;
     }

@@ -1,4 +1,4 @@
-//! Helpers to run pinload from a test: its JSON lines, and its standard input as the control.
+//! Helpers to run pinload from a test: reading its JSON lines, and controlling it through standard input.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde_json::Value;
 
-/// Tests that read the pin counters run exclusively; all others run in parallel.
+/// Tests that read the pin counters run exclusively, and all other tests run in parallel.
 static PIN_COUNTERS: RwLock<()> = RwLock::new(());
 
 /// Keeps other tests from pinning.
@@ -20,7 +20,7 @@ pub(crate) fn shared() -> RwLockReadGuard<'static, ()> {
     PIN_COUNTERS.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether this process is root, which reads the pin counters; prints `skipped: ` otherwise.
+/// Returns true if this process is root and can read the pin counters; else prints `skipped: `.
 pub(crate) fn root() -> bool {
     let root = nix::unistd::geteuid().is_root();
     if !root {
@@ -29,20 +29,20 @@ pub(crate) fn root() -> bool {
     root
 }
 
-/// Prints that the calling test was skipped; `cargo xtask test` counts these lines.
+/// Prints that the calling test was skipped. `cargo xtask test` counts these lines.
 pub(crate) fn skipped(reason: &str) {
     let thread = std::thread::current();
     println!("skipped: {}: {reason}", thread.name().unwrap_or("pinload"));
 }
 
-/// pinload with the words of `line` as arguments.
+/// Returns the command pinload with the words of `line` as arguments.
 pub(crate) fn command(line: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pinload"));
     command.args(line.split_whitespace()).stdin(Stdio::null());
     command
 }
 
-/// A path that no other test uses.
+/// Returns a path that no other test uses.
 pub(crate) fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
@@ -91,26 +91,26 @@ impl HoldingPinload {
         value
     }
 
-    /// Writes a line to its standard input: pinload continues after its next wait.
+    /// Writes a line to standard input, so that pinload continues after its next wait.
     pub(crate) fn resume(&mut self) {
         self.input.as_mut().unwrap().write_all(b"\n").unwrap();
     }
 
-    /// Closes its standard input and waits for its exit.
+    /// Closes standard input and waits for the exit of pinload.
     pub(crate) fn end(mut self) -> ExitStatus {
         drop(self.input.take());
         self.child.wait().unwrap()
     }
 }
 
-/// Whether a process exists and is not a zombie.
+/// Returns true if a process exists and is not a zombie.
 pub(crate) fn is_alive(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ")
         .is_some_and(|(_, rest)| !rest.starts_with('Z') && !rest.starts_with('X'))
 }
 
-/// The exact value of a counter of /proc/vmstat (root).
+/// Returns the exact value of a counter of /proc/vmstat (root).
 pub(crate) fn vmstat(name: &str) -> i64 {
     std::fs::write("/proc/sys/vm/stat_refresh", "1").unwrap();
     let text = std::fs::read_to_string("/proc/vmstat").unwrap();
@@ -118,7 +118,7 @@ pub(crate) fn vmstat(name: &str) -> i64 {
     line.unwrap().trim().parse().unwrap()
 }
 
-/// Waits up to five seconds until `condition` is true; returns whether it is.
+/// Waits up to five seconds until `condition` is true. Returns false after that time.
 pub(crate) fn wait_for(condition: impl Fn() -> bool) -> bool {
     (0..500).any(|_| {
         let holds = condition();
@@ -129,7 +129,7 @@ pub(crate) fn wait_for(condition: impl Fn() -> bool) -> bool {
     })
 }
 
-/// The process id in a line.
+/// Returns the process id in a line.
 pub(crate) fn pid(line: &Value) -> i32 {
     i32::try_from(line["pid"].as_i64().unwrap()).unwrap()
 }

@@ -1,8 +1,8 @@
-//! The counts that pinload expects, compared with those of the kernel.
+//! The counts that pinload expects, compared with the counts of the kernel.
 
 use crate::session::{command, exclusive, file, root, run, vmstat, wait_for};
 
-/// Other programs on this machine may pin during the test, so a difference is measured again.
+/// Other programs on this machine may pin during the test, so the test repeats a run with a difference.
 #[test]
 fn every_kind_agrees_with_vmstat() {
     if !root() {
@@ -50,7 +50,7 @@ fn a_vmstat_mismatch_ends_with_code_4() {
 }
 
 #[test]
-fn a_huge_page_is_held_by_one_pin_a_buffer_or_by_a_pin_a_page() {
+fn a_huge_page_has_one_pin_per_buffer_or_one_pin_per_page() {
     if !root() {
         return;
     }
@@ -64,7 +64,7 @@ fn a_huge_page_is_held_by_one_pin_a_buffer_or_by_a_pin_a_page() {
 }
 
 #[test]
-fn reserve_is_undone_at_every_kind_of_exit() {
+fn every_kind_of_exit_restores_the_setting_of_reserve() {
     if !root() {
         return;
     }

@@ -8,10 +8,10 @@ use anyhow::{Context, Result};
 use super::AptScope;
 use crate::process;
 
-/// The variable that names a sources.list to use in place of the system's.
+/// The variable with the path of a sources.list that replaces the system's sources.
 pub(crate) const SOURCES_VARIABLE: &str = "PINTRACE_APT_SOURCES";
 
-/// The suites that together carry every series.
+/// The suites that together have every series.
 const KERNEL_SUITES: [&str; 6] = [
     "bookworm",
     "bookworm-backports",
@@ -35,7 +35,7 @@ const DEBIAN_SUITES: [&str; 9] = [
 ];
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// The text of apt.conf.
+/// Returns the text of apt.conf.
 pub(super) fn configuration(folder: &Path, scope: AptScope) -> Result<String> {
     let here = folder.display();
     let text = format!(
@@ -66,7 +66,7 @@ pub(super) fn configuration(folder: &Path, scope: AptScope) -> Result<String> {
     Ok(text + &sources)
 }
 
-/// The system's sources, one a line: address, suite, component.
+/// Returns the system's sources, one per line: address, suite, component.
 fn system_sources() -> Result<String> {
     let mut command = process::program("apt-get");
     command.args([
@@ -78,7 +78,7 @@ fn system_sources() -> Result<String> {
     process::stdout(command.arg("Identifier: Packages"))
 }
 
-/// Sources of all suites that carry kernels, on the mirror of the system.
+/// Returns the sources of all suites with kernels, on the mirror of the system.
 fn kernel_sources(system: &str) -> Result<String> {
     let sources: Vec<(&str, &str)> = system
         .lines()

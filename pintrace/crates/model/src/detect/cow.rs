@@ -12,7 +12,7 @@ use crate::pins::PinHolder;
 
 use super::{Context, Detector, Observation};
 
-/// Finds pinned pages that were copied. The finding replaces the one of the previous sample of the same id.
+/// Finds pinned pages that were copied. The finding replaces the finding of the previous sample with the same id.
 pub(super) struct CowDetector;
 
 impl Detector for CowDetector {
@@ -105,7 +105,8 @@ fn pin(cow: &CowSampled, context: Context<'_>) -> Option<PinState> {
     }
 }
 
-/// The key of a finding on copies. The id is enough: one sample may know the holder's process and the next may not.
+/// The key of a finding on copies. The pid is left out: a later sample may lack the holder's process that an earlier
+/// sample had.
 pub(super) fn key(cow: &CowSampled, kind: FindingKind) -> FindingKey {
     FindingKey {
         kind,

@@ -35,7 +35,7 @@ impl Detector for FlushWindowDetector {
                 assessment: &assessment::PIN_IN_WINDOW,
                 pages: sample.pins,
                 count: sample.pins,
-                // The sample's address is a fault's, if there was a fault.
+                // The address of a sample with faults is the address of a fault.
                 address: if sample.faults == 0 { sample.address } else { 0 },
             };
             finding.put(subject, sample, context, findings);

@@ -1,4 +1,4 @@
-//! Copies of pages that a `FOLL_GET` reference holds and no pin.
+//! Copies of pages with a `FOLL_GET` reference and without a pin.
 
 use pintrace_events::{CowSampled, FollGetReference};
 

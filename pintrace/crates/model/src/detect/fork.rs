@@ -21,7 +21,7 @@ impl Detector for ForkDetector {
         }
         let mut budget = PageBudget::new(change);
         for hit in hits {
-            // fork copies at once only pages that are pinned, so all of them are certain.
+            // fork copies only pinned pages at once, so all pages are certain.
             let pages = most_pages(hit, context);
             let kind = FindingKind::ForkCopiedPinned;
             pin_hit::add(

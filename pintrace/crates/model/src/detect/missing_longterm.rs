@@ -1,4 +1,5 @@
-//! Short-term pins that are held for long. No page is followed: [`AcquiredHistory`](crate::pins) gives a lower bound.
+//! Short-term pins that are held too long. [`AcquiredHistory`](crate::pins) gives a lower bound of the pages, without a
+//! record of each page.
 
 use crate::assessment;
 use crate::evidence::PinState;

@@ -31,14 +31,15 @@ const fn column(
 
 use Align::{Left, Right};
 
-/// Every column, in the order in which they stand. Of what is `address` and `last`, the value is where and when it begins
-/// or ends; views say it as a range, and as how long ago.
+/// Every column, in display order. The value of `address` is the start of the range, and the value of `last` is a time
+/// of the stream; views show a range and an age instead.
 pub const COLUMNS: &[FindingColumn] = &[
     column(
         "severity",
         "LEVEL",
         Unit::Name,
-        "alarm: this kernel should not let it happen; hazard: data can be lost, or memory stays taken; note: the kernel copes.",
+        "alarm: this kernel should prevent it; hazard: data can be lost, or memory stays in use; note: the kernel \
+         handles it.",
         (Left, 0),
         |found| Value::Text(found.severity.as_str().into()),
     ),
@@ -46,7 +47,7 @@ pub const COLUMNS: &[FindingColumn] = &[
         "kind",
         "FINDING",
         Unit::Name,
-        "What was found.",
+        "Kind of the finding.",
         (Left, 0),
         |found| Value::Text(found.kind.as_str().into()),
     ),
@@ -54,7 +55,7 @@ pub const COLUMNS: &[FindingColumn] = &[
         "trigger",
         "TRIGGER",
         Unit::Name,
-        "What was done to the pinned memory, or why it was write-protected.",
+        "Operation on the pinned memory, or cause of the write protection.",
         (Left, 6),
         |found| match found.trigger.as_ref().map(|trigger| trigger.what) {
             Some(TriggerKind::Protected(cause)) => Value::Text(cause.as_str().into()),
@@ -66,7 +67,7 @@ pub const COLUMNS: &[FindingColumn] = &[
         "pid",
         "PID",
         Unit::Count,
-        "Process that holds the pin, or whose memory was write-protected.",
+        "Process that holds the pin, or process whose memory was write-protected.",
         (Right, 1),
         |found| Value::Id(u64::from(found.pid.0)),
     ),
@@ -74,7 +75,7 @@ pub const COLUMNS: &[FindingColumn] = &[
         "pages",
         "PAGES",
         Unit::Pages,
-        "Distinct pages concerned; of undeclared-longterm, at least.",
+        "Number of distinct pages concerned; a minimum for undeclared-longterm.",
         (Right, 3),
         |found| Value::Count(found.pages),
     ),
@@ -82,21 +83,26 @@ pub const COLUMNS: &[FindingColumn] = &[
         "address",
         "ADDRESS",
         Unit::Name,
-        "Where they lie; of truncated files, the offset.",
+        "Address range of these pages; for truncate, offsets in the file.",
         (Left, 7),
         |found| match found.end {
             0 => Value::Absent,
             _ => Value::Id(found.address),
         },
     ),
-    column("count", "TIMES", Unit::Count, "How often.", (Right, 4), |found| {
-        Value::Count(found.count)
-    }),
+    column(
+        "count",
+        "TIMES",
+        Unit::Count,
+        "Number of times.",
+        (Right, 4),
+        |found| Value::Count(found.count),
+    ),
     column(
         "last",
         "AGO",
         Unit::Time,
-        "How long ago it was last seen.",
+        "Time since the finding was last seen.",
         (Right, 2),
         |found| Value::Span(found.last),
     ),
@@ -110,16 +116,16 @@ pub const COLUMNS: &[FindingColumn] = &[
     ),
 ];
 
-/// The column by which views order at first: worst first, then latest.
+/// The default order of findings: worst first, then latest first.
 pub const DEFAULT_SORT: &str = "severity";
 
-/// The column of that id.
+/// Returns the column with an id.
 #[must_use]
 pub fn named(id: &str) -> Option<&'static FindingColumn> {
     COLUMNS.iter().find(|column| column.id == id)
 }
 
-/// Order of two findings by a column; then worst first, and latest first.
+/// Compares two findings by a column, then worst first, then latest first.
 #[must_use]
 pub fn rank(column: &FindingColumn, one: &Finding, two: &Finding) -> Ordering {
     (column.value)(one)
@@ -139,7 +145,7 @@ mod tests {
     use pintrace_testing::event_builder::finding_fixtures;
 
     #[test]
-    fn the_default_order_is_that_of_the_snapshot() {
+    fn the_default_order_is_the_order_of_the_snapshot() {
         let mut model = Model::default();
         finding_fixtures().events.iter().for_each(|event| {
             model.apply(event);
@@ -153,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_names_of_severities_go_from_bad_to_good() {
+    fn severity_names_sort_from_worst_to_best() {
         assert!(Severity::ALL.is_sorted_by_key(|severity| severity.as_str()));
         assert!(Severity::ALL.is_sorted_by_key(|severity| std::cmp::Reverse(*severity)));
     }

@@ -1,4 +1,4 @@
-//! Metrics of findings and of pending-flush windows. Windows are summed by cause, so that no label is a pid.
+//! Metrics of findings and of flush windows. Windows are summed by cause, so that no label is a pid.
 
 use std::collections::BTreeMap;
 
@@ -14,44 +14,44 @@ use super::family::{Family, Sample, as_float};
 pub const FINDINGS: Metric = Metric::counter("pintrace_findings_total");
 /// Findings that were replaced or found no room.
 pub const DROPPED: Metric = Metric::counter("pintrace_findings_dropped_total");
-/// Write faults by whether a window covers them and whether the kernel's counter says pending.
+/// Write faults by two criteria: an open flush window covers the fault, and `mm_tlb_flush_pending` is true.
 pub const FLUSH_CHECK: Metric = Metric::counter("pintrace_flush_check_faults_total");
 
-/// A metric, its help and its value.
+/// A metric with its help and its value.
 type WindowFigure = (Metric, &'static str, fn(&WindowTotals) -> u64);
 
 /// Metrics of windows, by cause.
 const WINDOWS: &[WindowFigure] = &[
     (
         Metric::counter("pintrace_flush_windows_total"),
-        "Times that pages were write-protected and flushed after, by cause.",
+        "Flush windows (from the write protection of pages to the end of the TLB flush), by cause.",
         |totals| totals.count,
     ),
     (
         Metric::counter("pintrace_flush_window_pages_total"),
-        "Pages write-protected in such windows, by cause.",
+        "Pages write-protected in flush windows, by cause.",
         |totals| totals.pages,
     ),
     (
         Metric::counter("pintrace_flush_window_faults_total"),
-        "Write faults of other threads in open windows, by cause.",
+        "Write faults of other threads in open flush windows, by cause.",
         |totals| totals.faults,
     ),
     (
         Metric::counter("pintrace_flush_window_cows_total"),
-        "Of these faults, those that copied the page, by cause.",
+        "Write faults of other threads in open flush windows that copied the page, by cause.",
         |totals| totals.cows,
     ),
     (
         Metric::counter("pintrace_flush_window_pins_total"),
-        "Pages pinned by other threads in open windows, by cause.",
+        "Pages pinned by other threads in open flush windows, by cause.",
         |totals| totals.pins,
     ),
 ];
-/// The longest window, by cause.
+/// The longest flush window, by cause.
 const LONGEST: Metric = Metric::gauge("pintrace_flush_window_longest_seconds");
 
-/// Every family of this module.
+/// Returns every family of this module.
 pub(super) fn families(snapshot: &Snapshot) -> Vec<Family> {
     let mut families = vec![findings(snapshot), dropped(snapshot)];
     families.extend(WINDOWS.iter().map(|(metric, help, value)| Family {
@@ -65,7 +65,7 @@ pub(super) fn families(snapshot: &Snapshot) -> Vec<Family> {
     }));
     families.push(Family {
         metric: LONGEST,
-        help: "The longest time that a write protection waited for its flush, by cause.",
+        help: "Longest flush window, by cause.",
         samples: by_cause(
             snapshot,
             |longest, totals| longest.max(totals.max.0),
@@ -86,7 +86,7 @@ fn findings(snapshot: &Snapshot) -> Family {
         });
     Family {
         metric: FINDINGS,
-        help: "What was found since the start, repeats included, by kind and severity.",
+        help: "Findings since the start, repeats included, by kind and severity.",
         samples: samples.collect(),
     }
 }
@@ -94,7 +94,7 @@ fn findings(snapshot: &Snapshot) -> Family {
 fn dropped(snapshot: &Snapshot) -> Family {
     Family {
         metric: DROPPED,
-        help: "Findings that gave way to a worse one or found no room.",
+        help: "Findings that were replaced by a worse one or found no room.",
         samples: vec![Sample {
             labels: Vec::new(),
             value: as_float(snapshot.findings_dropped),
@@ -102,7 +102,7 @@ fn dropped(snapshot: &Snapshot) -> Family {
     }
 }
 
-/// A cause without windows has a sample of 0, so that a rate exists from its first window on.
+/// Sums windows by cause. A cause without windows has a sample of 0, so that a rate exists from the first window on.
 fn by_cause(
     snapshot: &Snapshot,
     add: impl Fn(u64, &WindowTotals) -> u64,
@@ -130,7 +130,7 @@ fn flush_check(snapshot: &Snapshot) -> Family {
     ];
     Family {
         metric: FLUSH_CHECK,
-        help: "Write faults by whether an open window covered them and whether the kernel's own count had a flush pending.",
+        help: "Write faults in an open flush window, with a flush pending by the kernel's own count, or both.",
         samples: samples
             .map(|(result, count)| Sample {
                 labels: vec![("result", result.to_owned())],

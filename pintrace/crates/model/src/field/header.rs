@@ -1,4 +1,4 @@
-//! Figures of the whole host: whether the rest can be believed.
+//! Figures of the whole host, which show whether the other figures can be trusted.
 
 use crate::snapshot::{Balance, Snapshot};
 
@@ -26,7 +26,7 @@ const fn pages(
     }
 }
 
-/// Every figure, in the order in which they stand.
+/// Every figure, in display order.
 pub const FIGURES: &[Figure] = &[
     pages(
         "vmstat_held",
@@ -39,21 +39,21 @@ pub const FIGURES: &[Figure] = &[
         "preexisting_held",
         "preexisting",
         Some(Metric::gauge("pintrace_preexisting_held_pages")),
-        "Pages still held of the pins taken before the start.",
+        "Pages that are still held by pins taken before the start.",
         |snapshot| Value::Signed(snapshot.balance.preexisting_held),
     ),
     pages(
         "ledger_held",
         "ledger",
         Some(Metric::gauge("pintrace_ledger_held_pages")),
-        "Pages held now of the pins that pintrace saw.",
+        "Pages held now by pins that pintrace saw.",
         |snapshot| Value::Signed(snapshot.balance.ledger_held),
     ),
     pages(
         "unaccounted",
         "unaccounted",
         Some(Metric::gauge("pintrace_unaccounted_pages")),
-        "Vmstat less preexisting pins less ledger: 0 unless something was lost.",
+        "Pages that vmstat holds beyond the ledger and the preexisting pins: 0 unless something was lost.",
         |snapshot| of_vmstat(snapshot, |balance| Value::Signed(balance.unaccounted)),
     ),
     pages(
@@ -74,14 +74,14 @@ pub const FIGURES: &[Figure] = &[
         "ledger_acquired",
         "ledger acquired",
         Some(Metric::counter("pintrace_ledger_acquired_pages_total")),
-        "Pages that pintrace saw pinned since the start.",
+        "Pages pinned since the start, as pintrace saw them.",
         |snapshot| Value::Count(snapshot.balance.ledger_acquired),
     ),
     pages(
         "ledger_released",
         "ledger released",
         Some(Metric::counter("pintrace_ledger_released_pages_total")),
-        "Pages that pintrace saw released since the start, of pins that it had seen.",
+        "Pages released since the start, of pins that pintrace saw.",
         |snapshot| Value::Count(snapshot.balance.ledger_released),
     ),
     pages(
@@ -95,28 +95,29 @@ pub const FIGURES: &[Figure] = &[
         "not_in_vmstat",
         "not_in_vmstat",
         Some(Metric::counter("pintrace_not_in_vmstat_pages_total")),
-        "Pages pinned once more by legacy direct I/O, which the kernel's vmstat counters count only when they are released.",
+        "Pages that legacy direct I/O pinned again (folio_add_pin): the kernel's vmstat counters count only their \
+         release.",
         |snapshot| Value::Count(snapshot.balance.not_in_vmstat),
     ),
     pages(
         "gup_retry",
         "gup_retry",
         Some(Metric::counter("pintrace_gup_retry_pages_total")),
-        "Pages that the kernel pinned and dropped again inside a pin call.",
+        "Pages that the kernel pinned and unpinned again inside one pin call, to migrate them.",
         |snapshot| Value::Count(snapshot.balance.gup_retry),
     ),
     pages(
         "ambiguous_owner",
         "ambiguous_owner",
         Some(Metric::counter("pintrace_ambiguous_owner_pages_total")),
-        "Pages released from a folio that several holders had pinned: the holder was chosen by rule.",
+        "Pages released from a folio with pins of several owners: the owner was chosen by rule.",
         |snapshot| Value::Count(snapshot.balance.ambiguous_owner),
     ),
     pages(
         "reconciled",
         "reconciled",
         Some(Metric::counter("pintrace_reconciled_pages_total")),
-        "Pages that the ledger lacked after a loss, or had too much, and that a look at memory set right.",
+        "Pages added to or removed from the ledger after a loss, to agree with a scan of memory.",
         |snapshot| Value::Count(snapshot.balance.reconciled_pages),
     ),
     Figure {
@@ -150,7 +151,7 @@ pub const FIGURES: &[Figure] = &[
         id: "oldest",
         title: "oldest",
         unit: Unit::Time,
-        help: "Age of the oldest pin that pintrace saw and that is still held; 0 when none is.",
+        help: "Age of the oldest pin that pintrace saw and that is still held; 0 without such a pin.",
         metric: Some(Metric::gauge("pintrace_oldest_pin_age_seconds")),
         align: Align::Right,
         drop_rank: 0,
@@ -171,13 +172,13 @@ pub const FIGURES: &[Figure] = &[
     },
 ];
 
-/// The figure of that id.
+/// Returns the figure with an id.
 #[must_use]
 pub fn figure(id: &str) -> Option<&'static Figure> {
     FIGURES.iter().find(|figure| figure.id == id)
 }
 
-/// A figure of the vmstat counters means nothing where they cannot be read.
+/// Returns a figure of the vmstat counters; absent if the counters cannot be read.
 fn of_vmstat(snapshot: &Snapshot, value: fn(&Balance) -> Value<'static>) -> Value<'static> {
     if snapshot.balance.vmstat_readable {
         value(&snapshot.balance)

@@ -1,4 +1,4 @@
-//! The metrics: every family, with its samples. The values of each label are a bounded set: no label is a pid.
+//! The metrics: every family with its samples. Each label has a bounded set of values: no label is a pid.
 
 use std::collections::BTreeMap;
 
@@ -23,10 +23,10 @@ pub const BUILD_INFO: Metric = Metric::gauge("pintrace_build_info");
 pub const KERNEL_INFO: Metric = Metric::gauge("pintrace_kernel_info");
 /// Wall-clock time at which counting began.
 pub const START: Metric = Metric::gauge("pintrace_start_timestamp_seconds");
-/// Wall-clock time of the snapshot. It does not advance while sampling stands still.
+/// Wall-clock time of the snapshot; constant while sampling is stopped.
 pub const LAST_SAMPLE: Metric = Metric::gauge("pintrace_last_sample_timestamp_seconds");
 
-/// Every family of a snapshot, in a fixed order.
+/// Returns every family of a snapshot, in a fixed order.
 #[must_use]
 pub fn families(snapshot: &Snapshot) -> Vec<Family> {
     let mut families = by_subsystem(snapshot);
@@ -39,7 +39,8 @@ pub fn families(snapshot: &Snapshot) -> Vec<Family> {
     families
 }
 
-/// A subsystem without pins has a sample of 0, so that a rate exists from its first pin on.
+/// Returns the families by subsystem. A subsystem without pins has a sample of 0, so that a rate exists from the first
+/// pin on.
 fn by_subsystem(snapshot: &Snapshot) -> Vec<Family> {
     let totals: Vec<SubsystemTotals> = Subsystem::ALL
         .iter()
@@ -112,12 +113,12 @@ fn probes(snapshot: &Snapshot) -> Family {
     });
     Family {
         metric: PROBES,
-        help: "Programs that are attached, by purpose and method.",
+        help: "Attached programs, by purpose and method.",
         samples: samples.collect(),
     }
 }
 
-/// The times of the stream; without samples if the stream lacks its wall-clock start.
+/// Returns the times of the stream; without samples if the stream lacks a wall-clock start.
 fn timestamps(snapshot: &Snapshot) -> [Family; 2] {
     let start = Nanos(snapshot.started.wall_ns);
     let known = |moment: Nanos| (start.0 > 0).then(|| unlabelled(moment.as_secs())).into_iter();

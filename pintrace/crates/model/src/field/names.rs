@@ -1,4 +1,4 @@
-//! Every name that users see and scripts depend on: the glossary must explain each of them.
+//! All names that users see and scripts depend on. The glossary must explain each name.
 
 use pintrace_common::counters::Loss;
 use pintrace_events::{Cause, MappingChange};
@@ -9,7 +9,7 @@ use crate::subsystem::Subsystem;
 
 use super::{finding_column, header, metric, process, subsystem, window};
 
-/// Ids of all columns and figures, sorted, without repeats.
+/// Returns the ids of all columns and figures, sorted, without repeats.
 #[must_use]
 pub fn column_ids() -> Vec<&'static str> {
     let ids = process::COLUMNS.iter().map(|column| column.id);
@@ -20,21 +20,21 @@ pub fn column_ids() -> Vec<&'static str> {
     sorted(ids)
 }
 
-/// Names of all metrics, sorted.
+/// Returns the names of all metrics, sorted.
 #[must_use]
 pub fn metrics() -> Vec<&'static str> {
     let families = metric::families(&Snapshot::default());
     sorted(families.iter().map(|family| family.metric.name))
 }
 
-/// Names of all loss counters, sorted.
+/// Returns the names of all loss counters, sorted.
 #[must_use]
 pub fn loss_counters() -> Vec<&'static str> {
     sorted(Loss::ALL.iter().map(|loss| loss.name()))
 }
 
-/// Values of columns, JSON keys and metric labels that come from a fixed list, sorted, without repeats: kinds and
-/// severities of findings, triggers, causes and subsystems.
+/// Returns the values of columns, JSON keys and metric labels that come from a fixed list: kinds and severities of
+/// findings, triggers, causes and subsystems. The values are sorted, without repeats.
 #[must_use]
 pub fn values() -> Vec<&'static str> {
     let causes = || Cause::ALL.iter().copied();

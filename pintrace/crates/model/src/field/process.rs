@@ -11,7 +11,7 @@ use super::{Align, Field, Unit, Value};
 /// A column of a process.
 pub type ProcessColumn = Field<Process>;
 
-/// Every column, in the order in which they stand.
+/// Every column, in display order.
 pub const COLUMNS: &[ProcessColumn] = &[
     ProcessColumn {
         id: "pid",
@@ -37,7 +37,7 @@ pub const COLUMNS: &[ProcessColumn] = &[
         id: "bytes_held",
         title: "BYTES",
         unit: Unit::Bytes,
-        help: "Memory that the pins keep in place: a pin on part of a large folio holds all of it.",
+        help: "Memory that the pins keep in place: a pin on a part of a large folio keeps all of the folio.",
         metric: None,
         align: Align::Right,
         drop_rank: 0,
@@ -62,7 +62,7 @@ pub const COLUMNS: &[ProcessColumn] = &[
         id: "acquired_per_second",
         title: "ACQ/s",
         unit: Unit::PagesPerSecond,
-        help: "Pages pinned a second, over the last interval.",
+        help: "Pages pinned per second, over the last interval.",
         metric: None,
         align: Align::Right,
         drop_rank: 2,
@@ -72,7 +72,7 @@ pub const COLUMNS: &[ProcessColumn] = &[
         id: "released_per_second",
         title: "REL/s",
         unit: Unit::PagesPerSecond,
-        help: "Pages released a second, over the last interval.",
+        help: "Pages released per second, over the last interval.",
         metric: None,
         align: Align::Right,
         drop_rank: 4,
@@ -102,7 +102,8 @@ pub const COLUMNS: &[ProcessColumn] = &[
         id: "extents",
         title: "EXTENTS",
         unit: Unit::Count,
-        help: "Ranges of long-term pins that are open; all short-term pins of one code path count as one.",
+        help: "Ranges of long-term pins that are held; all short-term pins of one thread through one caller count as \
+               one.",
         metric: None,
         align: Align::Right,
         drop_rank: 7,
@@ -112,7 +113,8 @@ pub const COLUMNS: &[ProcessColumn] = &[
         id: "oldest",
         title: "OLDEST",
         unit: Unit::Time,
-        help: "Age of the oldest pin held; of short-term pins, how long some have been held without a break.",
+        help: "Age of the oldest pin held; for short-term pins, the time for which some have been held without a \
+               break.",
         metric: None,
         align: Align::Right,
         drop_rank: 5,
@@ -125,7 +127,7 @@ pub const COLUMNS: &[ProcessColumn] = &[
         id: "subsystem",
         title: "SUBSYSTEM",
         unit: Unit::Name,
-        help: "Kernel subsystem that holds most of the pages; `+` when there are others.",
+        help: "Kernel subsystem that holds most of the pages; `+` if the process also pinned through others.",
         metric: None,
         align: Align::Left,
         drop_rank: 1,
@@ -135,7 +137,7 @@ pub const COLUMNS: &[ProcessColumn] = &[
         id: "state",
         title: "STATE",
         unit: Unit::Name,
-        help: "`live`, or how the process ended.",
+        help: "`live`, or the exit status or signal with which the process ended.",
         metric: None,
         align: Align::Left,
         drop_rank: 6,
@@ -153,17 +155,17 @@ pub const COLUMNS: &[ProcessColumn] = &[
     },
 ];
 
-/// The column that lists are sorted by unless asked otherwise.
+/// The default sort column.
 pub const DEFAULT_SORT: &str = "pages_held";
 
-/// The column of that id.
+/// Returns the column with an id.
 #[must_use]
 pub fn column(id: &str) -> Option<&'static ProcessColumn> {
     COLUMNS.iter().find(|column| column.id == id)
 }
 
-/// Order of two processes by a column: numbers largest first. Ties go to who holds more, then to
-/// who moved more, then to the lower pid.
+/// Compares two processes by a column, numbers largest first; then by pages held and pages acquired, largest first,
+/// then by pid, lowest first.
 #[must_use]
 pub fn rank(column: &ProcessColumn, one: &Process, two: &Process) -> Ordering {
     (column.value)(one)
@@ -173,7 +175,7 @@ pub fn rank(column: &ProcessColumn, one: &Process, two: &Process) -> Ordering {
         .then_with(|| one.pid.cmp(&two.pid))
 }
 
-/// Titles of the columns that only tracing fills, in the order in which they stand.
+/// Returns the titles of the columns that have no values in mode scan, in display order.
 #[must_use]
 pub fn traced_titles() -> Vec<&'static str> {
     let unknown = Process {
@@ -192,12 +194,13 @@ pub fn traced_titles() -> Vec<&'static str> {
         .collect()
 }
 
-/// What only tracing tells.
+/// Returns a value that only mode trace knows; absent for a process that was not traced.
 fn traced<'a>(process: &Process, value: Value<'a>) -> Value<'a> {
     if process.untraced { Value::Absent } else { value }
 }
 
-/// The subsystem that holds most, or that pinned at all while nothing is held.
+/// Returns the subsystem that holds most pages; if the process holds nothing, a subsystem through which it pinned
+/// before.
 fn main_subsystem(process: &Process) -> Value<'static> {
     let by_pages = |(subsystem, pages): &(&Subsystem, &u64)| (**pages, std::cmp::Reverse(**subsystem));
     let Some((main, _)) = process.subsystems.iter().max_by_key(by_pages) else {
@@ -211,7 +214,7 @@ fn main_subsystem(process: &Process) -> Value<'static> {
     })
 }
 
-/// How a process is, in a word.
+/// Returns the state of a process as one short text.
 fn state(process: &Process) -> Cow<'static, str> {
     match process.ended {
         None => "live".into(),
@@ -220,7 +223,7 @@ fn state(process: &Process) -> Cow<'static, str> {
     }
 }
 
-/// A signal's name on Linux, with its number where it has none of its own.
+/// Returns the Linux name of a signal; `signal` and the number for a signal without a name.
 #[must_use]
 pub fn signal_name(signal: u32) -> Cow<'static, str> {
     const NAMES: [&str; 31] = [

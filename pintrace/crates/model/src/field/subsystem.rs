@@ -9,13 +9,13 @@ use super::{Align, Field, Metric, Unit, Value};
 /// A column of a subsystem.
 pub type SubsystemColumn = Field<SubsystemTotals>;
 
-/// Every column, in the order in which they stand.
+/// Every column, in display order.
 pub const COLUMNS: &[SubsystemColumn] = &[
     SubsystemColumn {
         id: "subsystem",
         title: "SUBSYSTEM",
         unit: Unit::Name,
-        help: "Part of the kernel that pins.",
+        help: "Kernel subsystem that pins.",
         metric: None,
         align: Align::Left,
         drop_rank: 0,

@@ -24,15 +24,15 @@ pub enum Value<'a> {
     Span(Nanos),
     /// A part and its whole.
     Share(u64, u64),
-    /// Text of pintrace or of other processes. Text of other processes may contain control characters; [`Value::text`]
-    /// escapes them.
+    /// Text of pintrace or of other processes. Text of other processes may contain control characters, which
+    /// [`Value::text`] escapes.
     Text(Cow<'a, str>),
-    /// Unknown, or without meaning here.
+    /// Unknown or meaningless value.
     Absent,
 }
 
 impl Value<'_> {
-    /// The value as views show it.
+    /// Returns the value as views show it.
     #[must_use]
     pub fn text(&self) -> String {
         match self {
@@ -48,7 +48,7 @@ impl Value<'_> {
         }
     }
 
-    /// The value as a report shows it: counts keep every digit, so that a reader can add them up.
+    /// Returns the value as a report shows it: counts keep every digit, so that sums can be checked.
     #[must_use]
     pub fn exact(&self) -> String {
         match self {
@@ -57,7 +57,7 @@ impl Value<'_> {
         }
     }
 
-    /// The value as a metric exports it: times in seconds, shares as ratios.
+    /// Returns the value as a metric exports it: times in seconds, shares as ratios.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "Prometheus samples are f64")]
     pub fn number(&self) -> Option<f64> {
@@ -71,7 +71,8 @@ impl Value<'_> {
         }
     }
 
-    /// Order in a sorted column: numbers largest first, text by alphabet, absent values last.
+    /// Compares two values of a sorted column: numbers largest first, ids smallest first, text by alphabet, absent
+    /// values last.
     #[must_use]
     pub fn rank(&self, other: &Self) -> Ordering {
         match (self, other) {

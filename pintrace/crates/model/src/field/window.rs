@@ -1,10 +1,10 @@
-//! Columns of pending-flush windows.
+//! Columns of flush windows.
 
 use crate::finding::WindowTotals;
 
 use super::{Align, Field, Unit, Value};
 
-/// A column of the windows.
+/// A column of the flush windows.
 pub type WindowColumn = Field<WindowTotals>;
 
 const fn count(
@@ -26,18 +26,22 @@ const fn count(
     }
 }
 
-/// Every column, in the order in which they stand.
+/// Every column, in display order.
 pub const COLUMNS: &[WindowColumn] = &[
-    count("pid", "PID", Unit::Count, "Process whose memory it is.", |all| {
-        Value::Id(u64::from(all.pid.0))
-    }),
+    count(
+        "pid",
+        "PID",
+        Unit::Count,
+        "Process whose memory was write-protected.",
+        |all| Value::Id(u64::from(all.pid.0)),
+    ),
     WindowColumn {
         align: Align::Left,
         ..count(
             "cause",
             "CAUSE",
             Unit::Name,
-            "Why the range was write-protected.",
+            "Cause of the write protection.",
             |all| Value::Text(all.cause.as_str().into()),
         )
     },
@@ -45,23 +49,31 @@ pub const COLUMNS: &[WindowColumn] = &[
         "windows",
         "WINDOWS",
         Unit::Count,
-        "Windows in which a page was changed.",
+        "Flush windows in which a page was write-protected.",
         |all| Value::Count(all.count),
     ),
-    count("pages", "PAGES", Unit::Pages, "Pages changed in them.", |all| {
-        Value::Count(all.pages)
-    }),
+    count(
+        "pages",
+        "PAGES",
+        Unit::Pages,
+        "Pages write-protected in these windows.",
+        |all| Value::Count(all.pages),
+    ),
     count(
         "p50",
         "P50",
         Unit::Time,
-        "Half of them were no longer; as exact as powers of two are.",
+        "Median length, rounded up to a power of two in nanoseconds.",
         |all| Value::Span(all.p50),
     ),
-    count("p99", "P99", Unit::Time, "99 in 100 were no longer.", |all| {
-        Value::Span(all.p99)
-    }),
-    count("max", "MAX", Unit::Time, "The longest.", |all| {
+    count(
+        "p99",
+        "P99",
+        Unit::Time,
+        "99th percentile of the length, rounded up as well.",
+        |all| Value::Span(all.p99),
+    ),
+    count("max", "MAX", Unit::Time, "Maximum length.", |all| {
         Value::Span(all.max)
     }),
     count(
@@ -75,14 +87,14 @@ pub const COLUMNS: &[WindowColumn] = &[
         "cows",
         "COWS",
         Unit::Count,
-        "Of these, those that copied the page.",
+        "Write faults that copied the page.",
         |all| Value::Count(all.cows),
     ),
     count(
         "pins",
         "PINS",
         Unit::Pages,
-        "Pages pinned in open windows.",
+        "Pages pinned by other threads in open windows.",
         |all| Value::Count(all.pins),
     ),
     WindowColumn {

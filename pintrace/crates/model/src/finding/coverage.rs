@@ -1,4 +1,5 @@
-//! Which kinds of findings a stream can have: not every kernel lets every hook be attached, nor does every user want it.
+//! Coverage: the kinds of findings that a stream can contain. Some kernels refuse hooks, and users can switch hooks
+//! off.
 
 use crate::text::printable;
 use pintrace_events::Started;
@@ -6,7 +7,7 @@ use pintrace_events::Started;
 use super::FindingKind;
 
 impl FindingKind {
-    /// Purposes of probes, each of which it takes at least one of to be found.
+    /// Purposes of probes: at least one probe of each purpose is needed to find this kind.
     #[must_use]
     pub const fn needs(self) -> &'static [&'static str] {
         match self {
@@ -21,7 +22,7 @@ impl FindingKind {
         }
     }
 
-    /// Whether something looks for it.
+    /// Returns true if the attached probes can find this kind.
     #[must_use]
     pub fn is_covered(self, started: &Started) -> bool {
         let has = |purpose: &&str| started.probes.iter().any(|probe| probe.purpose == **purpose);
@@ -29,13 +30,14 @@ impl FindingKind {
     }
 }
 
-/// Which findings are not looked for, and why, in a sentence; `None` if all are, or nothing is known of the stream.
+/// Returns a sentence with the kinds that cannot be found, and the reason. `None` if all kinds can be found, or if the
+/// stream has no header yet.
 #[must_use]
 pub fn not_covered(started: &Started) -> Option<String> {
     let (covered, not): (Vec<_>, Vec<_>) = FindingKind::ALL
         .iter()
         .copied()
-        // Whoever does not ask for it does not miss it.
+        // `--foll-get` asks for this kind; without the option it is not missing.
         .filter(|kind| *kind != FindingKind::GetNotPin)
         .partition(|kind| kind.is_covered(started));
     if not.is_empty() || started.mode.is_empty() {
@@ -45,22 +47,22 @@ pub fn not_covered(started: &Started) -> Option<String> {
         let names: Vec<_> = kinds.iter().map(|kind| kind.as_str()).collect();
         names.join(", ")
     };
-    // Whichever list is shorter.
+    // The shorter of the two lists is shown.
     let which = match (covered.as_slice(), not.len() > covered.len()) {
-        ([], _) => String::new(),
-        (covered, true) => format!(", all but {}", kinds(covered)),
-        (_, false) => format!(": {}", kinds(&not)),
+        ([], _) => "all kinds".to_owned(),
+        (covered, true) => format!("all kinds except {}", kinds(covered)),
+        (_, false) => kinds(&not),
     };
     let (without_trace, without_findings) = (
         printable(&started.without_trace),
         printable(&started.without_findings),
     );
     Some(match (without_trace.as_str(), without_findings.as_str()) {
-        (_, "--no-findings") => format!("Switched off by --no-findings{which}."),
-        ("", "") if started.mode == "scan" => "Not looked for, because nothing is traced.".to_owned(),
-        ("", "") => format!("Not looked for here{which}."),
-        ("", why) => format!("Not looked for here{which} ({why})."),
-        (why, _) => format!("Not looked for, because nothing is traced: {why}"),
+        (_, "--no-findings") => format!("Switched off by --no-findings: {which}."),
+        ("", "") if started.mode == "scan" => "Not covered, because nothing is traced.".to_owned(),
+        ("", "") => format!("Not covered by the attached hooks: {which}."),
+        ("", why) => format!("Not covered ({why}): {which}."),
+        (why, _) => format!("Not covered, because nothing is traced: {why}"),
     })
 }
 
@@ -75,7 +77,7 @@ mod tests {
             ..Probe::default()
         };
         Started {
-            mode: "both".to_owned(),
+            mode: "trace".to_owned(),
             without_findings: why.to_owned(),
             probes: purposes.iter().map(probe).collect(),
             ..Started::default()
@@ -88,27 +90,25 @@ mod tests {
         assert_eq!(not_covered(&started(&all, "")), None);
         assert_eq!(not_covered(&Started::default()), None);
         let off = not_covered(&started(&["acquire"], "--no-findings"));
-        let expected = "Switched off by --no-findings, all but undeclared-longterm.";
+        let expected = "Switched off by --no-findings: all kinds except undeclared-longterm.";
         assert_eq!(off.as_deref(), Some(expected));
         let unknown = not_covered(&started(&["acquire"], "struct vm_fault has no member pte"));
         let expected =
-            "Not looked for here, all but undeclared-longterm (struct vm_fault has no member pte).";
+            "Not covered (struct vm_fault has no member pte): all kinds except undeclared-longterm.";
         assert_eq!(unknown.as_deref(), Some(expected));
         let some = not_covered(&started(&["acquire", "copy", "mapping", "window"], ""));
-        assert_eq!(some.as_deref(), Some("Not looked for here: fork-copied-pinned."));
+        let expected = "Not covered by the attached hooks: fork-copied-pinned.";
+        assert_eq!(some.as_deref(), Some(expected));
     }
 
     #[test]
-    fn a_scan_finds_none() {
+    fn mode_scan_covers_no_kind() {
         let mut started = Started {
             mode: "scan".to_owned(),
             ..Started::default()
         };
         let wanted = not_covered(&started);
-        assert_eq!(
-            wanted.as_deref(),
-            Some("Not looked for, because nothing is traced.")
-        );
+        assert_eq!(wanted.as_deref(), Some("Not covered, because nothing is traced."));
         started.without_trace = "this kernel has no BTF.".to_owned();
         let cannot = not_covered(&started).unwrap();
         assert!(cannot.ends_with("nothing is traced: this kernel has no BTF."));

@@ -5,7 +5,7 @@ use pintrace_events::Cause;
 use super::{FindingKind, Severity, TriggerKind};
 
 impl FindingKind {
-    /// Every kind.
+    /// Every kind of finding.
     pub const ALL: &'static [Self] = &[
         Self::CowAfterPin,
         Self::ForkCopiedPinned,
@@ -18,7 +18,7 @@ impl FindingKind {
         Self::CowInFlushWindow,
     ];
 
-    /// Its name.
+    /// Returns the name of the kind.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -34,31 +34,29 @@ impl FindingKind {
         }
     }
 
-    /// The kind of that name.
+    /// Returns the kind with a name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.as_str() == name)
     }
 
-    /// When it is found, in a sentence.
+    /// Returns one sentence that says when a finding of this kind is reported.
     #[must_use]
     pub const fn help(self) -> &'static str {
         match self {
             Self::CowAfterPin => {
-                "A page that the process holds pinned was copied, and its mapping leads to the copy."
+                "A page that the process holds pinned was copied, and the process now maps the copy."
             }
             Self::ForkCopiedPinned => "fork copied pinned pages for the child at once.",
             Self::MappingTouched => "The mapping of pinned pages was changed.",
-            Self::PinOutlivesMm => "Pages are still pinned a second after their address space has ended.",
+            Self::PinOutlivesMm => "Pages are still pinned one second after the exit of their address space.",
             Self::UndeclaredLongterm => "Pages are held for 10 seconds or more without FOLL_LONGTERM.",
-            Self::GetNotPin => {
-                "A page was copied while somebody had a reference to it that is no pin (with --foll-get alone)."
-            }
+            Self::GetNotPin => "A page with a reference that is no pin was copied (only with --foll-get).",
             Self::PinInFlushWindow => {
                 "Pages were pinned in a range that was being write-protected, before the TLB flush."
             }
             Self::FaultInFlushWindow => {
-                "Another thread's write fault hit a range that was being write-protected, before the TLB flush."
+                "Another thread had a write fault in a range that was being write-protected, before the TLB flush."
             }
             Self::CowInFlushWindow => {
                 "A pinned page was copied in a range that was being write-protected, before the TLB flush."
@@ -77,7 +75,7 @@ impl Severity {
     /// Every severity, worst first.
     pub const ALL: &'static [Self] = &[Self::Alarm, Self::Hazard, Self::Note];
 
-    /// Its name.
+    /// Returns the name of the severity.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -95,7 +93,7 @@ impl std::fmt::Display for Severity {
 }
 
 impl TriggerKind {
-    /// Its name: that of the change to the mapping; `write`, `unshare`, or `pending_` with the cause.
+    /// Returns the name: the name of the mapping change, `write`, `unshare`, or `pending_` with the cause.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! A finding in words, the same in every view.
+//! Text of a finding, the same in every view.
 
 use crate::text::{printable, span};
 use pintrace_events::{Cause, FlushCheck, MappingChange};
@@ -6,7 +6,7 @@ use pintrace_events::{Cause, FlushCheck, MappingChange};
 use super::{Finding, FindingKind, PinSide, Severity, TriggerKind, TriggerSide};
 
 impl Finding {
-    /// Kind, and what was done: `mapping-touched by munmap`.
+    /// Returns the kind and the trigger: `mapping-touched by munmap`.
     #[must_use]
     pub fn title(&self) -> String {
         match self.trigger.as_ref().map(|trigger| trigger.what) {
@@ -18,13 +18,13 @@ impl Finding {
         }
     }
 
-    /// Whose it is: `fio (812)`.
+    /// Returns the process of the finding: `fio (812)`.
     #[must_use]
     pub fn whose(&self) -> String {
         named(&self.comm, self.pid.0)
     }
 
-    /// How many pages, and where.
+    /// Returns the number of pages and their addresses.
     #[must_use]
     pub fn place(&self) -> String {
         let pages = pages(self.pages);
@@ -38,7 +38,7 @@ impl Finding {
         }
     }
 
-    /// How often.
+    /// Returns the number of times.
     #[must_use]
     pub fn times(&self) -> String {
         match self.count {
@@ -48,22 +48,23 @@ impl Finding {
     }
 }
 
-/// That some found no room.
+/// Returns a sentence on dropped findings; `None` if `count` is 0.
 #[must_use]
 pub fn dropped(count: u64) -> Option<String> {
-    (count > 0).then(|| format!("{count} more found no room or gave way to worse ones."))
+    (count > 0).then(|| format!("Findings dropped because the table of findings was full: {count}."))
 }
 
-/// Windows against the kernel's own count, in words.
+/// Returns a sentence that compares the flush windows with the kernel's own count.
 #[must_use]
 pub fn checked(check: FlushCheck) -> String {
     format!(
-        "Write faults in them: {} with a flush pending by the kernel's own count, {} without; {} with one pending elsewhere.",
+        "Write faults in flush windows: {} with a flush pending by the kernel's own count, {} without; outside, {} \
+         with a flush pending.",
         check.agreed, check.covered_only, check.pending_only
     )
 }
 
-/// How many there are of each severity: `1 alarm, 2 hazards`.
+/// Returns the number of findings of each severity: `1 alarm, 2 hazards`.
 #[must_use]
 pub fn counted(findings: &[Finding]) -> String {
     let parts = Severity::ALL.iter().filter_map(|severity| {
@@ -86,13 +87,13 @@ pub fn counted(findings: &[Finding]) -> String {
 }
 
 impl PinSide {
-    /// What was done to hold the pages.
+    /// Returns `Pinned` or `Referenced`.
     #[must_use]
     pub const fn held_how(&self) -> &'static str {
         if self.reference { "Referenced" } else { "Pinned" }
     }
 
-    /// Who pinned what, through what, and when.
+    /// Returns the pages, the thread, the subsystem and the age of the pin.
     #[must_use]
     pub fn sentence(&self) -> String {
         let Self { tid, subsystem, .. } = self;
@@ -117,7 +118,7 @@ impl PinSide {
 }
 
 impl TriggerSide {
-    /// What was done, and by whom.
+    /// Returns the operation and its process and thread.
     #[must_use]
     pub fn sentence(&self) -> String {
         let who = named(&self.comm, self.pid.0);
@@ -129,7 +130,7 @@ impl TriggerSide {
 }
 
 impl TriggerKind {
-    /// What was done, in words.
+    /// Returns the operation in words.
     const fn phrase(self) -> &'static str {
         match self {
             Self::Mapping(MappingChange::Munmap) => "unmapped by munmap",

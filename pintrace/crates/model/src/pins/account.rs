@@ -57,7 +57,7 @@ impl AccountState {
         !self.opened.longterm && !self.opened.from_scan
     }
 
-    /// Pages acquired and released; unknown, and therefore 0, for an account found by a scan.
+    /// Pages acquired and released; 0 for an account found by a scan, which cannot know them.
     pub(crate) fn flow(&self) -> Flow {
         if self.opened.from_scan {
             return Flow::default();
@@ -98,7 +98,7 @@ impl AccountTable {
         );
     }
 
-    /// Takes new totals of an account; false when the account was never opened.
+    /// Takes new totals of an account; returns false if the account is not open.
     pub(crate) fn sample(&mut self, time: Nanos, totals: AccountSampled) -> bool {
         match self.by_id.get_mut(&totals.account) {
             Some(state) => {

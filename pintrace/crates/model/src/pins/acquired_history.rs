@@ -1,29 +1,29 @@
-//! Pages acquired by one account over time: a lower bound for pages that are held for long.
+//! Pages acquired by one account over time, as a lower bound of the pages that are held for long.
 //!
-//! Pages acquired by some moment, less pages released by now, are still held and at least as old as that moment,
-//! whichever pages were released. Both totals only grow, so the difference is a bound and no estimate.
+//! Let A be the pages acquired until a moment, and R the pages released until now. At least A - R pages are still held
+//! and were pinned before that moment, no matter which pages were released.
 
 use std::collections::VecDeque;
 
 use pintrace_events::units::Nanos;
 
-/// Direct I/O that takes longer hangs. A pin that is meant to stay asks for `FOLL_LONGTERM`.
+/// Limit for short-term pins. Direct I/O that takes longer hangs, and a pin that is meant to stay has `FOLL_LONGTERM`.
 const HELD_TOO_LONG: Nanos = Nanos(10_000_000_000);
-/// Samples kept of an account.
+/// Number of samples kept for an account.
 const SAMPLES: usize = 16;
-/// Least time between two kept samples, so that they cover more than [`HELD_TOO_LONG`]. Less than the second between two
-/// samples of the stream.
+/// Minimum time between two kept samples: [`SAMPLES`] of them cover more than [`HELD_TOO_LONG`]. Shorter than the
+/// second between two samples of the stream.
 const STEP: Nanos = Nanos(HELD_TOO_LONG.0 / 12);
 
 /// Samples of the pages that one account has acquired.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AcquiredHistory {
-    /// Oldest first; the last one is the latest sample.
+    /// Oldest sample first.
     samples: VecDeque<(Nanos, u64)>,
 }
 
 impl AcquiredHistory {
-    /// Adds the pages acquired so far.
+    /// Adds a sample of the pages acquired so far.
     pub(super) fn note(&mut self, time: Nanos, acquired: u64) {
         let last_but_one = self
             .samples
@@ -44,7 +44,8 @@ impl AcquiredHistory {
         self.samples.push_back((time, acquired));
     }
 
-    /// A lower bound of the pages held for [`HELD_TOO_LONG`] or longer, and a lower bound of the oldest page's age.
+    /// Returns a lower bound of the pages held for [`HELD_TOO_LONG`] or longer, and a lower bound of the age of the
+    /// oldest page.
     pub(crate) fn held_too_long(&self, now: Nanos, released: u64) -> Option<(u64, Nanos)> {
         let until = Nanos(now.0.checked_sub(HELD_TOO_LONG.0)?);
         let (_, acquired) = self.samples.iter().rev().find(|(time, _)| *time <= until)?;

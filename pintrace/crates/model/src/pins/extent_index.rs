@@ -30,7 +30,7 @@ pub(super) fn in_file(opened: &ExtentOpened) -> Option<Location> {
     })
 }
 
-/// The part that two ranges share.
+/// Returns the part that two ranges share.
 pub(super) fn overlap(one: &Range<u64>, other: &Range<u64>) -> Option<Range<u64>> {
     let shared = one.start.max(other.start)..one.end.min(other.end);
     (!shared.is_empty()).then_some(shared)
@@ -40,7 +40,7 @@ pub(super) fn overlap(one: &Range<u64>, other: &Range<u64>) -> Option<Range<u64>
 #[derive(Clone, Debug, Default)]
 pub(super) struct ExtentIndex {
     begins: BTreeSet<(RangeIn, u64, ExtentId)>,
-    /// Upper bound of the length of extents in an mm or file. A search looks no further back than this.
+    /// Upper bound of the length of extents in an mm or file. A search starts this far before its range.
     longest: BTreeMap<RangeIn, u64>,
 }
 
@@ -66,19 +66,19 @@ impl ExtentIndex {
         }
     }
 
-    /// The extents of an mm or file.
+    /// Returns the extents of an mm or file.
     pub(super) fn of(&self, within: RangeIn) -> impl Iterator<Item = ExtentId> {
         self.between(within, 0, u64::MAX)
     }
 
-    /// The extents of an mm or file that may overlap a range.
+    /// Returns the extents of an mm or file that may overlap a range.
     pub(super) fn near(&self, within: RangeIn, range: &Range<u64>) -> impl Iterator<Item = ExtentId> {
         let longest = self.longest.get(&within).copied().unwrap_or(0);
         self.between(within, range.start.saturating_sub(longest), range.end)
     }
 
     fn between(&self, within: RangeIn, first: u64, last: u64) -> impl Iterator<Item = ExtentId> {
-        // A forged range may be reversed. It is empty, and `BTreeSet::range` panics on it.
+        // A forged range may be reversed: such a range is empty, and `BTreeSet::range` panics on it.
         let (from, to) = ((within, first, ExtentId(0)), (within, last, ExtentId(u32::MAX)));
         let some = (from <= to).then(|| self.begins.range(from..=to));
         some.into_iter().flatten().map(|(_, _, extent)| *extent)
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn adjoining_ranges_share_nothing() {
+    fn adjoining_ranges_do_not_overlap() {
         assert_eq!(overlap(&(0..10), &(10..20)), None);
         assert_eq!(overlap(&(0..10), &(9..20)), Some(9..10));
         let backwards = Range { start: 10, end: 0 };

@@ -15,8 +15,8 @@ use super::extent::{ExtentState, Hit};
 use super::extent_index::{ExtentIndex, in_file, in_memory, overlap};
 use super::ranges::Ranges;
 
-/// The bytes of one extent that no longer lie at the address, or at the file offset, where they were pinned. Ranges are
-/// relative to the start of the extent.
+/// The bytes of one extent that were unmapped from the address, or removed from the file offset, where they were
+/// pinned. Ranges are relative to the start of the extent.
 #[derive(Clone, Debug, Default)]
 struct Unmapped {
     memory: Ranges,
@@ -37,7 +37,7 @@ pub(crate) struct ExtentTable {
 }
 
 impl ExtentTable {
-    /// Opens an extent; false when there is no room. The caller has closed an earlier extent of this id.
+    /// Opens an extent; returns false if there is no room. The caller has closed an earlier extent with the same id.
     pub(crate) fn open(&mut self, time: Nanos, opened: ExtentOpened) -> bool {
         if self.by_id.len() >= limits::EXTENTS {
             return false;
@@ -60,7 +60,7 @@ impl ExtentTable {
         true
     }
 
-    /// Takes a new state of an extent; false when the extent was never opened.
+    /// Takes a new sample of an extent; returns false if the extent is not open.
     pub(crate) fn sample(&mut self, time: Nanos, sample: &ExtentSampled) -> bool {
         let Some(state) = self.by_id.get_mut(&sample.extent) else {
             return false;
@@ -77,7 +77,7 @@ impl ExtentTable {
         true
     }
 
-    /// Notes that some pages of an extent were released; false when the extent was never opened.
+    /// Notes that some pages of an extent were released; returns false if the extent is not open.
     pub(crate) fn partially_released(
         &mut self,
         time: Nanos,
@@ -91,7 +91,8 @@ impl ExtentTable {
         true
     }
 
-    /// Notes the parts of the hits that the change unmapped. A page that left the file left every mapping of it.
+    /// Notes the parts of the hits that the change unmapped. A page that was removed from its file is unmapped
+    /// everywhere.
     pub(crate) fn unmap(&mut self, change: &MappingChanged, hits: &[Hit]) {
         for hit in hits {
             let location = hit
@@ -116,7 +117,7 @@ impl ExtentTable {
         }
     }
 
-    /// Ends an extent and returns it; `None` when it was never opened.
+    /// Ends an extent and returns its state; `None` if the extent is not open.
     pub(crate) fn close(&mut self, extent: ExtentId) -> Option<ExtentState> {
         let state = self.by_id.remove(&extent)?;
         self.by_account.remove(&(state.opened.account, extent));
@@ -134,25 +135,25 @@ impl ExtentTable {
         Some(state)
     }
 
-    /// An open extent.
+    /// Returns an open extent.
     pub(crate) fn get(&self, extent: ExtentId) -> Option<&ExtentState> {
         self.by_id.get(&extent)
     }
 
-    /// The open extents of an account.
+    /// Returns the open extents of an account.
     pub(crate) fn of(&self, account: AccountId) -> impl Iterator<Item = &ExtentState> {
         self.by_account
             .range((account, ExtentId(0))..=(account, ExtentId(u32::MAX)))
             .filter_map(|(_, extent)| self.by_id.get(extent))
     }
 
-    /// Pages that an account's extents hold.
+    /// Returns the number of pages that the extents of an account hold.
     pub(crate) fn pages_held(&self, account: AccountId) -> u64 {
         self.of(account)
             .fold(0, |sum, extent| sum.saturating_add(extent.pages_held))
     }
 
-    /// An account's extent by its first address and its opening time; also one that was closed lately.
+    /// Returns the extent of an account with a first address and an opening time, open or closed lately.
     pub(crate) fn find(&self, account: AccountId, address: u64, since: Nanos) -> Option<ExtentState> {
         let is_it = |state: &&ExtentState| {
             let opened = &state.opened;
@@ -162,7 +163,7 @@ impl ExtentTable {
         self.of(account).find(is_it).or_else(closed).copied()
     }
 
-    /// The extents that held pages of a changed range before the change.
+    /// Returns the extents that held pages of a changed range before the change.
     pub(crate) fn changed(&self, time: Nanos, change: &MappingChanged) -> Vec<Hit> {
         if matches!(
             change.within,
@@ -175,7 +176,7 @@ impl ExtentTable {
         hits
     }
 
-    /// The extents that hold a part of a range.
+    /// Returns the extents that hold a part of a range.
     fn overlapping(&self, within: RangeIn, range: &Range<u64>) -> Vec<Hit> {
         let hit = |extent: ExtentId| {
             let state = self.by_id.get(&extent)?;
@@ -203,7 +204,8 @@ impl ExtentTable {
         self.by_location.near(within, range).filter_map(hit).collect()
     }
 
-    /// Marks the extents of an mm that exited, and removes them from the index: the kernel may reuse the mm's address.
+    /// Marks the extents of an mm that exited, and removes the extents from the index: the kernel may reuse the address
+    /// of the mm.
     pub(crate) fn mm_exited(&mut self, time: Nanos, mm: MmId) -> bool {
         let all: Vec<_> = self.by_location.of(RangeIn::Mm(mm)).collect();
         for extent in all {
@@ -219,7 +221,8 @@ impl ExtentTable {
         true
     }
 
-    /// Marks the extents of a freed file, and removes them from the index: the kernel may reuse its address.
+    /// Marks the extents of a freed address_space, and removes the extents from the index: the kernel may reuse its
+    /// address.
     pub(crate) fn address_space_freed(&mut self, file: AddressSpaceId) -> bool {
         let all: Vec<_> = self.by_location.of(RangeIn::AddressSpace(file)).collect();
         for extent in all {
@@ -234,7 +237,7 @@ impl ExtentTable {
         true
     }
 
-    /// The open extents whose mm exited `ago` before `now` or earlier. Each extent is returned once.
+    /// Returns the open extents whose mm exited `ago` before `now` or earlier, each extent once.
     pub(crate) fn take_mm_exited(&mut self, now: Nanos, ago: Nanos) -> Vec<ExtentState> {
         let Some(until) = now.0.checked_sub(ago.0) else {
             return Vec::new();
@@ -248,7 +251,8 @@ impl ExtentTable {
     }
 }
 
-/// The change unmaps pages for good. `MADV_DONTNEED` on a file's memory does not: the next access maps the same page.
+/// Returns true if the change unmaps pages for good. `MADV_DONTNEED` on file memory does not: the next access maps the
+/// same page.
 fn unmaps(change: MappingChange, in_file: bool) -> bool {
     match change {
         MappingChange::Munmap

@@ -1,4 +1,4 @@
-//! One process and what it pins.
+//! One process and its accounts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +31,8 @@ impl ClosedTotals {
 pub(crate) struct ProcessState {
     /// Identity from `/proc`, if it was read.
     pub(crate) seen: Option<ProcessSeen>,
-    /// Command name of the main thread's account, else of the first account. Views show it if `/proc` was not read.
+    /// Command name of the main thread's account, else of the first account. Views show this name if `/proc` was not
+    /// read.
     pub(crate) account_comm: String,
     /// Ids of the open accounts.
     pub(crate) accounts: BTreeSet<AccountId>,

@@ -1,4 +1,4 @@
-//! All processes, ended ones included. Two processes of one pid stay apart.
+//! All processes, ended ones included. Processes that reuse a pid stay apart.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use super::account::{AccountState, AccountTable, ProcessKey};
 use super::flow::Flow;
 use super::process::ProcessState;
 
-/// All processes, and the totals of forgotten ones.
+/// All processes, and the totals of forgotten processes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ProcessTable {
     pub(crate) by_key: BTreeMap<ProcessKey, ProcessState>,
@@ -27,13 +27,13 @@ impl ProcessTable {
         self.by_key.len() >= limits::PROCESSES
     }
 
-    /// The living process of a pid: the latest one of that pid, unless it has ended.
+    /// Returns the running process of a pid: the latest process with that pid, unless the process has ended.
     pub(crate) fn current(&self, pid: Pid) -> Option<ProcessKey> {
         let (key, state) = self.by_key.range((pid, 0)..=(pid, u32::MAX)).next_back()?;
         state.ended.is_none().then_some(*key)
     }
 
-    /// The living process of a pid, created if there is none.
+    /// Returns the running process of a pid, and creates a process if there is none.
     pub(crate) fn current_or_new(&mut self, pid: Pid) -> ProcessKey {
         self.current(pid).unwrap_or_else(|| {
             let latest = self.by_key.range((pid, 0)..=(pid, u32::MAX)).next_back();
@@ -73,7 +73,7 @@ impl ProcessTable {
             .add(flow.acquired, flow.released);
         let tid = account.opened.tid;
         if account.opened.from_scan {
-            // A scan does not know the pinning thread.
+            // A scan does not know which thread pinned.
         } else if room || state.past.threads.contains_key(&tid) {
             let thread = state.past.threads.entry(tid).or_default();
             thread.0.clone_from(&account.opened.comm);

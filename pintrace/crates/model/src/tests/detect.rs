@@ -1,4 +1,4 @@
-//! Claims about findings: one module per detector, with a common fixture.
+//! Tests of findings: one module per detector, with a common fixture.
 
 mod cow;
 mod finding_table;
@@ -55,7 +55,7 @@ fn pin(builder: &mut EventBuilder, extent: u32, address: u64, pages: u64) {
     }));
 }
 
-/// A kernel that keeps exclusive pages from being copied, or one that does not.
+/// Sets whether the kernel never copies exclusive pages.
 fn exclusive(builder: &mut EventBuilder, exclusive: bool) {
     for event in &mut builder.events {
         if let Body::Started(started) = &mut event.body {

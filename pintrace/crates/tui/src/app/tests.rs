@@ -1,4 +1,4 @@
-//! What keys and snapshots do to the state.
+//! Tests of the effect of keys and snapshots on the state.
 
 use crossterm::event::KeyModifiers;
 use pintrace_events::units::Pid;
@@ -52,7 +52,7 @@ fn a_frozen_display_keeps_its_snapshot_until_it_is_resumed() {
 }
 
 #[test]
-fn escape_closes_one_thing_after_another_and_then_quits() {
+fn escape_closes_one_screen_after_another_and_then_quits() {
     let mut app = app();
     typed(&mut app, "/fio");
     press(&mut app, KeyCode::Enter);
@@ -68,7 +68,7 @@ fn escape_closes_one_thing_after_another_and_then_quits() {
 }
 
 #[test]
-fn a_filter_can_be_taken_back_while_it_is_typed() {
+fn escape_restores_the_filter_while_it_is_edited() {
     let mut app = app();
     typed(&mut app, "/q");
     assert_eq!(app.processes.rows.len(), 1, "q is typed, not quit");
@@ -76,11 +76,11 @@ fn a_filter_can_be_taken_back_while_it_is_typed() {
     assert_eq!(app.processes.rows.len(), 4);
     typed(&mut app, "/q");
     let end = app.press(&KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL));
-    assert_eq!(end, Step::Quit, "Ctrl-C ends it from anywhere");
+    assert_eq!(end, Step::Quit, "Ctrl-C quits on every screen");
 }
 
 #[test]
-fn a_pid_that_is_used_again_is_another_process() {
+fn a_reused_pid_is_another_process() {
     let mut snapshot = fixture::busy();
     let mut again = snapshot.processes[3].clone();
     again.comm = "another".to_owned();
@@ -108,7 +108,7 @@ fn the_screen_of_a_forgotten_process_stays_open() {
 }
 
 #[test]
-fn keys_of_the_table_do_nothing_behind_the_help() {
+fn keys_of_the_table_have_no_effect_while_the_help_is_open() {
     let mut app = app();
     typed(&mut app, "?");
     assert_eq!(press(&mut app, KeyCode::Char('e')), Step::Wait);

@@ -17,7 +17,7 @@ const LABEL: usize = 8;
 /// The age of an event at the moment of the snapshot.
 const NOW: &str = "now";
 
-/// The time since a moment.
+/// Returns the time from `then` to `now` as text.
 pub(super) fn ago(then: Nanos, now: Nanos) -> String {
     match now.since(then) {
         Nanos(0) => NOW.to_owned(),
@@ -25,18 +25,18 @@ pub(super) fn ago(then: Nanos, now: Nanos) -> String {
     }
 }
 
-/// The frame in which a finding is written.
+/// The space and the style for the lines of a finding.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DetailStyle {
     /// Moment of the snapshot.
     pub(super) now: Nanos,
     pub(super) width: usize,
-    /// The most frames of a stack.
+    /// Maximum number of frames of a stack.
     pub(super) frames: usize,
     pub(super) theme: Theme,
 }
 
-/// The lines of a finding.
+/// Returns the lines of a finding.
 pub(super) fn lines(found: &Finding, style: DetailStyle) -> Vec<Line<'static>> {
     let DetailStyle { width, theme, .. } = style;
     let title = format!("{}: {}", found.title(), found.whose());
@@ -62,7 +62,7 @@ pub(super) fn lines(found: &Finding, style: DetailStyle) -> Vec<Line<'static>> {
     lines
 }
 
-/// The lines that have room. Stacks are shortened first.
+/// Returns the lines that fit into `room`. Stacks are shortened first.
 pub(super) fn fitting(found: &Finding, style: DetailStyle, room: usize) -> Vec<Line<'static>> {
     let with = |frames| lines(found, DetailStyle { frames, ..style });
     let most = (0..=style.frames)

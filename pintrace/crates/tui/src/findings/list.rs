@@ -64,7 +64,7 @@ fn list_column(column: &Field<Finding>) -> ListColumn {
         "trigger" => 12,
         "pid" | "comm" => 7,
         "address" => 27,
-        // The longest count and time have 6 characters, as a title with its mark has.
+        // The longest count, the longest time and the longest title with a mark have 6 characters.
         _ => 6,
     };
     ListColumn {
@@ -75,7 +75,7 @@ fn list_column(column: &Field<Finding>) -> ListColumn {
     }
 }
 
-/// Names, pids, addresses and times since the last occurrence rise from the first row on. Others fall.
+/// Returns the mark of the sort column. Names, pids, addresses and times rise from the first row on, other values fall.
 fn sort_mark(order: Order) -> SortMark {
     let index = COLUMNS.iter().position(|column| column.id == order.column)?;
     let rising = match order.column {

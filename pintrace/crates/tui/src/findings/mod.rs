@@ -1,4 +1,5 @@
-//! The screens about findings: the list with the evidence of one, one finding alone, and flush windows.
+//! The screens about findings: the list with the evidence of the selected finding, one finding alone, and flush
+//! windows.
 
 mod finding_detail;
 mod list;

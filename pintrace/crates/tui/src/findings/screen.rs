@@ -1,4 +1,4 @@
-//! Divides the screens about findings: tabs, kinds that are not covered, the list, and the finding under the cursor.
+//! Layout of the screens about findings: tabs, kinds that are not covered, the list, and the finding under the cursor.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -21,7 +21,7 @@ use super::{list, windows};
 
 /// Frames of a stack below the list. The caller of the pin is among the innermost.
 const FRAMES: usize = 8;
-/// With fewer lines than this, the list has all of them.
+/// With fewer lines, only the list is shown.
 const DIVIDED: u16 = 9;
 
 /// Draws the screen and returns how many entries or lines a page has.
@@ -48,7 +48,7 @@ pub(crate) fn draw(
             return view.scroll.draw(lines, area, buffer, theme);
         }
         OpenFinding::Gone => {
-            let gone = "This finding is no longer kept, because worse ones took its place. Esc goes back.";
+            let gone = "This finding was dropped, because the table of findings was full. Esc goes back.";
             view.scroll = ScrollPosition::default();
             message::draw(gone, 0, area, buffer, theme);
             return 0;

@@ -19,7 +19,7 @@ pub(crate) enum FindingsTab {
     FlushWindows,
 }
 
-/// A finding across snapshots: these values do not change when the same finding occurs again.
+/// The identity of a finding across snapshots: values that do not change if the finding repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FindingIdentity {
     found: (FindingKind, Option<TriggerKind>, Pid, Nanos),
@@ -36,14 +36,14 @@ impl FindingIdentity {
     }
 }
 
-/// The finding that has the screen.
+/// The finding that is open.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum OpenFinding<'a> {
-    /// None.
+    /// No finding is open.
     None,
-    /// A finding that the snapshot no longer has.
+    /// The open finding is no longer in the snapshot.
     Gone,
-    /// This finding.
+    /// The open finding.
     Shown(&'a Finding),
 }
 
@@ -60,9 +60,9 @@ pub(crate) struct FindingsView {
     /// Indexes into the flush windows of the snapshot.
     pub(crate) windows: Vec<usize>,
     pub(crate) window: Cursor<(Pid, Cause)>,
-    /// The finding that has the screen, if one has it.
+    /// The open finding, which fills the screen.
     open: Option<FindingIdentity>,
-    /// The position in the lines of that finding.
+    /// The position in the lines of the open finding.
     pub(crate) scroll: ScrollPosition,
 }
 
@@ -98,7 +98,7 @@ impl FindingsView {
         }
     }
 
-    /// Closes the open finding, or else the view. Returns false if neither was open.
+    /// Closes the open finding, else the view. Returns false if no finding and no view was open.
     pub(crate) fn back(&mut self) -> bool {
         self.open.take().is_some() || std::mem::take(&mut self.shown)
     }
@@ -111,7 +111,7 @@ impl FindingsView {
         };
     }
 
-    /// Gives the screen to the finding under the cursor.
+    /// Opens the finding under the cursor.
     pub(crate) fn open(&mut self, snapshot: &Snapshot) {
         self.open = self.under_cursor(snapshot).map(FindingIdentity::of);
         self.scroll = ScrollPosition::default();
@@ -144,12 +144,12 @@ impl FindingsView {
         self.window.arrange(self.windows.len(), identity);
     }
 
-    /// The finding under the cursor.
+    /// Returns the finding under the cursor.
     pub(crate) fn under_cursor<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a Finding> {
         snapshot.findings.get(*self.rows.get(self.cursor.row)?)
     }
 
-    /// The finding that has the screen.
+    /// The finding that is open.
     pub(crate) fn opened<'a>(&self, snapshot: &'a Snapshot) -> OpenFinding<'a> {
         let Some(open) = self.open else {
             return OpenFinding::None;
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cursor_stays_within_what_a_filter_leaves() {
+    fn the_cursor_stays_within_the_rows_that_a_filter_leaves() {
         let snapshot = fixture::found();
         let mut view = shown(&snapshot);
         view.go(isize::MAX, &snapshot);

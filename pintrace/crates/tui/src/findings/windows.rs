@@ -1,4 +1,4 @@
-//! Flush windows by process and cause: a table, and every figure of the row under the cursor.
+//! Flush windows by process and cause: a table, and all figures of the row under the cursor.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -72,7 +72,7 @@ pub(super) fn draw(
     room
 }
 
-/// Every figure of the row, also those without a column there, with every digit.
+/// Returns all figures of the row with every digit, including figures whose column does not fit.
 fn figures(totals: &WindowTotals, width: usize, theme: Theme) -> Vec<Line<'static>> {
     let pairs: Vec<_> = COLUMNS
         .iter()
@@ -108,13 +108,13 @@ fn list_column(column: &Field<WindowTotals>) -> ListColumn {
     }
 }
 
-/// The reason for an empty table.
+/// Returns the reason for an empty table.
 fn empty(snapshot: &Snapshot, filter: &Filter) -> String {
     if !snapshot.windows.is_empty() {
         return filter.nothing_matches("flush window");
     }
     let none = "No write protection has waited for its TLB flush.";
-    // The hooks of flush windows are those of pins in flush windows.
+    // Flush windows need the same hooks as the finding pin-in-flush-window.
     match not_covered(&snapshot.started) {
         Some(why) if !FindingKind::PinInFlushWindow.is_covered(&snapshot.started) => format!("{none} {why}"),
         _ => none.to_owned(),

@@ -15,7 +15,7 @@ use pintrace_model::text;
 use super::super::theme::Theme;
 use super::HeaderItem;
 
-/// Everything below the first line.
+/// Returns the items below the first line.
 pub(super) fn figures(snapshot: &Snapshot, theme: Theme) -> Vec<HeaderItem> {
     let mut items = balance(snapshot, theme);
     items.extend(loss(snapshot, theme));
@@ -39,7 +39,7 @@ pub(super) fn figures(snapshot: &Snapshot, theme: Theme) -> Vec<HeaderItem> {
     items
 }
 
-/// Host, kernel and mode of the trace. The header has one line for them, the most important first.
+/// Returns host, kernel and mode of the trace, for the first line of the header, the most important first.
 pub(super) fn origin(snapshot: &Snapshot, frozen: bool, theme: Theme) -> Vec<HeaderItem> {
     let started = &snapshot.started;
     let item = |text: String, style: Style| HeaderItem::plain(vec![Span::styled(text, style)]);
@@ -73,7 +73,7 @@ pub(super) fn origin(snapshot: &Snapshot, frozen: bool, theme: Theme) -> Vec<Hea
     items
 }
 
-/// The numbers of findings, worst first, with the key that shows them.
+/// Returns the numbers of findings, worst first, with the key that shows the findings.
 fn findings(snapshot: &Snapshot, theme: Theme) -> Option<HeaderItem> {
     let worst = snapshot.findings.iter().map(|found| found.severity).max()?;
     let counted = format!("{} (f)", counted(&snapshot.findings));
@@ -83,7 +83,7 @@ fn findings(snapshot: &Snapshot, theme: Theme) -> Option<HeaderItem> {
     })
 }
 
-/// The columns that only tracing can fill, and the reason why nothing is traced.
+/// Returns the columns that are unknown in mode scan, and the reason why nothing is traced.
 fn untraced(snapshot: &Snapshot, theme: Theme) -> Vec<HeaderItem> {
     let started = &snapshot.started;
     if started.mode != "scan" {
@@ -101,7 +101,7 @@ fn untraced(snapshot: &Snapshot, theme: Theme) -> Vec<HeaderItem> {
     ]
 }
 
-/// The pages held by the vmstat counters and by the ledger, and the difference.
+/// Returns the pages held by vmstat and by the ledger, and the difference.
 fn balance(snapshot: &Snapshot, theme: Theme) -> Vec<HeaderItem> {
     let ranked = [
         ("vmstat_held", 2),
@@ -123,7 +123,7 @@ fn balance(snapshot: &Snapshot, theme: Theme) -> Vec<HeaderItem> {
         .collect()
 }
 
-/// Every kind of loss that is not 0, or `loss 0`.
+/// Returns every loss counter that is not 0, or `loss 0`.
 fn loss(snapshot: &Snapshot, theme: Theme) -> Vec<HeaderItem> {
     let unapplied = ("unapplied_events", snapshot.unapplied_events);
     let mut reasons = snapshot

@@ -1,4 +1,4 @@
-//! The lines above every screen: host, kernel and mode, and the figures that say whether the trace is complete.
+//! The lines above every screen: host, kernel and mode, and the figures that show whether the trace is complete.
 
 mod items;
 
@@ -9,7 +9,7 @@ use pintrace_model::snapshot::Snapshot;
 use super::flow::{self, FlowItem, pair};
 use super::theme::Theme;
 
-/// The header in at most `height` lines of `width` columns.
+/// Returns the header in at most `height` lines of `width` columns.
 pub(super) fn lines(
     snapshot: &Snapshot,
     frozen: bool,
@@ -24,7 +24,7 @@ pub(super) fn lines(
     lines
 }
 
-/// An item of the header. The item with the highest rank is left out first when room is short.
+/// An item of the header. If the header is too small, the item with the highest rank is left out first.
 struct HeaderItem {
     spans: FlowItem,
     rank: u8,
@@ -40,7 +40,7 @@ impl HeaderItem {
         Self { spans, rank }
     }
 
-    /// A figure that should be 0, with a `!`. Never left out unless its rank is changed.
+    /// Returns a figure that should be 0, with a `!` and rank 0.
     fn alarm(label: &str, value: &str, theme: Theme) -> Self {
         Self::plain(vec![Span::styled(format!("! {label} {value}"), theme.alarm())])
     }
@@ -54,7 +54,7 @@ fn flow_lines(items: &[HeaderItem], width: usize) -> Vec<Line<'static>> {
     flow::lines(items.iter().map(|item| &item.spans), width)
 }
 
-/// Leaves out items until the rest fits. An item of rank 1 is an alarm: the header then counts the hidden ones.
+/// Leaves out items until the rest fits. An item of rank 1 is an alarm: the header shows the number of hidden alarms.
 fn fit(mut items: Vec<HeaderItem>, width: usize, height: usize, theme: Theme) -> Vec<Line<'static>> {
     let mut hidden = 0;
     loop {

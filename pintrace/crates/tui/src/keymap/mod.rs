@@ -1,4 +1,4 @@
-//! What keys do on each screen. The input loop, the footer and the help screen read the same list.
+//! The effect of keys on each screen, in one list for the input loop, the footer and the help screen.
 
 mod bindings;
 
@@ -11,7 +11,7 @@ pub(super) use self::bindings::GROUPS;
 pub(super) enum Action {
     /// Leave the program.
     Quit,
-    /// Close the topmost of help, finding, findings, process and filter. Leave the program if none is open.
+    /// Close the topmost of help, finding, findings, process and filter. Leave the program if nothing is open.
     Back,
     /// Move the cursor by lines.
     Move(isize),
@@ -84,13 +84,13 @@ impl BoundKey {
     }
 
     fn matches(self, event: &KeyEvent) -> bool {
-        // Alt makes another key. Shift is already part of the character.
+        // A key with Alt is another key. Shift is already part of the character.
         let control = event.modifiers.contains(KeyModifiers::CONTROL);
         let alt = event.modifiers.contains(KeyModifiers::ALT);
         self.code == event.code && self.control == control && !alt
     }
 
-    /// The name on the screen.
+    /// Returns the name on the screen.
     pub(super) fn label(self) -> String {
         match self.code {
             KeyCode::Char(' ') => "Space".to_owned(),
@@ -106,16 +106,16 @@ impl BoundKey {
     }
 }
 
-/// A key, what it does, and the words for it.
+/// A key, its action, and the texts for help and footer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Binding {
     key: BoundKey,
-    /// Another key that does the same.
+    /// Another key with the same action.
     alternative: Option<BoundKey>,
     pub(super) action: Action,
-    /// For the help screen.
+    /// Text for the help screen.
     pub(super) help: &'static str,
-    /// For the footer, if the footer has it.
+    /// Text for the footer, if the footer shows the binding.
     pub(super) hint: Option<&'static str>,
 }
 
@@ -140,7 +140,7 @@ impl Binding {
         self
     }
 
-    /// Its keys. The footer names the first.
+    /// Returns the keys of the binding. The footer shows the first key.
     pub(super) fn keys(&self) -> impl Iterator<Item = BoundKey> {
         std::iter::once(self.key).chain(self.alternative)
     }
@@ -155,7 +155,7 @@ pub(super) struct BindingGroup {
     pub(super) bindings: &'static [Binding],
 }
 
-/// The bindings that are in force on a screen, in the order of the footer.
+/// Returns the bindings that are in force on a screen, in the order of the footer.
 pub(super) fn in_force(screen: KeyScope) -> impl Iterator<Item = &'static Binding> {
     let groups = GROUPS.iter();
     groups
@@ -163,7 +163,7 @@ pub(super) fn in_force(screen: KeyScope) -> impl Iterator<Item = &'static Bindin
         .flat_map(|group| group.bindings)
 }
 
-/// What a key does on a screen.
+/// Returns the action of a key on a screen.
 pub(super) fn action(event: &KeyEvent, screen: KeyScope) -> Option<Action> {
     in_force(screen)
         .find(|binding| binding.keys().any(|key| key.matches(event)))
@@ -176,7 +176,7 @@ mod tests {
     use KeyScope::{FindingDetail, FindingTable, ProcessDetail, ProcessTable, WindowTable};
 
     #[test]
-    fn no_key_means_two_things_on_one_screen() {
+    fn no_key_has_two_actions_on_one_screen() {
         for screen in [
             ProcessTable,
             ProcessDetail,
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn every_order_is_by_a_column_that_exists() {
+    fn every_sort_key_names_a_column_that_exists() {
         let mut orders = 0;
         for group in GROUPS {
             for binding in group.bindings {
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn sorting_is_of_the_table_alone() {
+    fn sort_keys_work_only_on_the_tables() {
         let key = KeyEvent::new(KeyCode::Char('p'), KeyModifiers::NONE);
         assert_eq!(action(&key, ProcessTable), Some(Action::Sort("pages_held")));
         assert_eq!(action(&key, ProcessDetail), None);

@@ -1,4 +1,4 @@
-//! One process: its name, its figures and its end, above its extents and threads.
+//! One process: name, figures and end, above the lists of extents and threads.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -18,7 +18,7 @@ use super::super::theme::Theme;
 use super::process_lists;
 use super::state::{ProcessTab, ProcessesView};
 
-/// Draws the open process and returns how many entries of its list have room.
+/// Draws the open process and returns how many entries of its list fit.
 pub(crate) fn draw(
     view: &ProcessesView,
     snapshot: &Snapshot,
@@ -48,8 +48,8 @@ pub(crate) fn draw(
     process_lists::draw(process, open, list_area, buffer, theme)
 }
 
-/// Areas for the lines about the process, the tabs, the list and the stack. The stack gets half of what
-/// the list would need, if both do not fit.
+/// Returns the areas for the lines about the process, the tabs, the list and the stack. If list and stack do not both
+/// fit, the stack gets at most half of the space.
 fn divide(area: Rect, about: usize, entries: usize, stack: usize) -> [Rect; 4] {
     let height = usize::from(area.height);
     let most_about = if height < 8 { 1 } else { height / 2 - 1 };
@@ -65,7 +65,7 @@ fn divide(area: Rect, about: usize, entries: usize, stack: usize) -> [Rect; 4] {
     [about, tabs, list, stack]
 }
 
-/// The most important lines first.
+/// Returns the lines about the process, the most important first.
 fn about(process: &Process, now: Nanos, width: usize, theme: Theme) -> Vec<Line<'static>> {
     let mut title = vec![
         Span::styled(text::printable(&process.comm), theme.strong()),
@@ -103,7 +103,7 @@ fn about(process: &Process, now: Nanos, width: usize, theme: Theme) -> Vec<Line<
     lines
 }
 
-/// Every figure of the table, also those without a column there, with every digit.
+/// Returns all figures of the process with every digit, including figures whose column does not fit into the table.
 fn figures(process: &Process, width: usize, theme: Theme) -> Vec<Line<'static>> {
     let numbers = COLUMNS
         .iter()

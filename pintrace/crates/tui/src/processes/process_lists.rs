@@ -1,4 +1,4 @@
-//! The lists of one process: extents with the stack that pinned them, and threads.
+//! The lists of one process: extents with the kernel stack of the pin call, and threads.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -24,7 +24,7 @@ const EXTENT: &[ListColumn] = &[
     ListColumn::left("ADDRESS", 25, 0),
 ];
 
-/// Where a range does not fit, its first address does.
+/// Columns for narrow lists, in which only the first address of a range fits.
 const EXTENT_NARROW: &[ListColumn] = &[
     ListColumn::right("AGE", 7, 0),
     ListColumn::right("HELD", 5, 0),
@@ -32,7 +32,7 @@ const EXTENT_NARROW: &[ListColumn] = &[
     ListColumn::left("ADDRESS", 12, 0),
 ];
 
-/// The least width of a list with whole ranges.
+/// Minimum width of a list with whole ranges.
 const EXTENT_WIDTH: u16 = 50;
 
 const THREAD: &[ListColumn] = &[
@@ -43,7 +43,7 @@ const THREAD: &[ListColumn] = &[
     ListColumn::left("COMMAND", 12, 0),
 ];
 
-/// Draws the list of the open tab and returns how many entries have room.
+/// Draws the list of the open tab and returns how many entries fit.
 pub(super) fn draw(
     process: &Process,
     open: OpenProcess,
@@ -102,7 +102,7 @@ fn of_thread(thread: &Thread, column: &ListColumn) -> String {
     }
 }
 
-/// The stack of the extent under the cursor.
+/// Returns the stack of the extent under the cursor.
 pub(super) fn stack(process: &Process, open: OpenProcess, width: usize, theme: Theme) -> Vec<Line<'static>> {
     let extent = match open.tab {
         ProcessTab::Extents => process.open_extents.get(open.cursor),

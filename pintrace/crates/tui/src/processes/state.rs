@@ -8,7 +8,7 @@ use super::super::filter::Filter;
 use super::super::keymap::KeyScope;
 use super::super::order::{self, Order};
 
-/// A process across snapshots: a pid can be used again, so this is the n-th process of that pid.
+/// The identity of a process across snapshots: the n-th process with a pid, because the kernel reuses pids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ProcessIdentity {
     pid: Pid,
@@ -42,7 +42,7 @@ pub(crate) struct ProcessesView {
 }
 
 impl ProcessesView {
-    /// The screen whose keys are in force.
+    /// Returns the screen whose keys are in force.
     pub(crate) fn scope(&self) -> KeyScope {
         if self.open.is_some() {
             KeyScope::ProcessDetail
@@ -51,7 +51,7 @@ impl ProcessesView {
         }
     }
 
-    /// Closes the open process. Returns false if none was open.
+    /// Closes the open process. Returns false if no process was open.
     pub(crate) fn back(&mut self) -> bool {
         self.open.take().is_some()
     }
@@ -105,14 +105,14 @@ impl ProcessesView {
         }
     }
 
-    /// The open process, if the snapshot still has it.
+    /// Returns the open process, if the snapshot still has the process.
     pub(crate) fn opened<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a Process> {
         let identity = self.open?.process;
         let same_pid = |process: &&Process| process.pid == identity.pid;
         snapshot.processes.iter().filter(same_pid).nth(identity.nth)
     }
 
-    /// Entries in the visible tab of the open process.
+    /// Returns the number of entries in the visible tab of the open process.
     fn entries(&self, snapshot: &Snapshot) -> usize {
         let opened = self.opened(snapshot).zip(self.open);
         opened.map_or(0, |(process, open)| match open.tab {
@@ -124,7 +124,7 @@ impl ProcessesView {
     fn identity(&self, snapshot: &Snapshot, row: usize) -> Option<ProcessIdentity> {
         let index = *self.rows.get(row)?;
         let pid = snapshot.processes.get(index)?.pid;
-        // Processes are in order of pid, so those with the same pid are right before.
+        // Processes are in order of pid, so processes with the same pid are adjacent.
         let before = snapshot.processes.iter().take(index).rev();
         Some(ProcessIdentity {
             pid,

@@ -17,7 +17,7 @@ use super::super::order::Order;
 use super::super::theme::Theme;
 use super::state::ProcessesView;
 
-/// Draws the table and returns how many rows it has room for.
+/// Draws the table and returns how many rows fit.
 pub(crate) fn draw(
     view: &ProcessesView,
     snapshot: &Snapshot,
@@ -57,7 +57,7 @@ pub(crate) fn draw(
 
 fn value(column: &Field<Process>, process: &Process) -> String {
     let text = (column.value)(process).text();
-    // The share of a process that holds nothing.
+    // A process that holds nothing has no share.
     if text.is_empty() {
         Value::Absent.text()
     } else {
@@ -65,7 +65,7 @@ fn value(column: &Field<Process>, process: &Process) -> String {
     }
 }
 
-/// The name, and the arguments if there is room.
+/// Returns the command name, and the arguments if they fit.
 fn command(process: &Process, width: usize) -> String {
     let name = text::printable(&process.comm);
     match process.cmdline.split_once(' ') {
@@ -84,7 +84,7 @@ fn list_column(column: &Field<Process>) -> ListColumn {
         ("scan", _) => 9,
         (_, Unit::Bytes) => 8,
         (_, Unit::Share) => 5,
-        // The longest count has 6 characters. A title and its mark can have more.
+        // The longest count has 6 characters; a title with its mark can be longer.
         _ => (column.title.len() + 1).max(6),
     };
     ListColumn {
@@ -95,7 +95,7 @@ fn list_column(column: &Field<Process>) -> ListColumn {
     }
 }
 
-/// Names rise from the first row on, figures fall.
+/// Returns the mark of the sort column. Names rise from the first row on, figures fall.
 fn sort_mark(order: Order) -> SortMark {
     let index = COLUMNS.iter().position(|column| column.id == order.column)?;
     let column = COLUMNS.get(index)?;
@@ -105,7 +105,7 @@ fn sort_mark(order: Order) -> SortMark {
     Some((index, direction_mark(rising != order.reversed)))
 }
 
-/// The reason for an empty table.
+/// Returns the reason for an empty table.
 fn empty(snapshot: &Snapshot, filter: &Filter) -> String {
     let preexisting = snapshot.balance.preexisting_held;
     if !filter.text.is_empty() {
@@ -114,7 +114,7 @@ fn empty(snapshot: &Snapshot, filter: &Filter) -> String {
     } else if !snapshot.processes.is_empty() {
         "Every process with pins has ended and holds nothing. e shows ended processes.".to_owned()
     } else if preexisting > 0 {
-        format!("No process has pinned memory yet. Pins from before the trace hold {preexisting} pages.")
+        format!("No process has pinned memory yet. Preexisting pins hold {preexisting} pages.")
     } else {
         "No process has pinned memory yet.".to_owned()
     }

@@ -1,4 +1,4 @@
-//! Claims about copies of pinned pages.
+//! Tests of copies of pinned pages.
 
 use pintrace_events::units::{Nanos, Pid};
 use pintrace_events::{Body, CowSampled};
@@ -11,7 +11,7 @@ use crate::tests::snapshot;
 use super::{BUFFER, PAGE, copies, exclusive, only_finding, pinned};
 
 #[test]
-fn a_copy_of_a_pinned_page_is_an_alarm_where_the_kernel_rules_it_out() {
+fn a_copy_of_a_pinned_page_is_an_alarm_if_the_kernel_should_prevent_it() {
     let of = |exclusive: bool, change: fn(&mut CowSampled)| {
         let mut copies = copies();
         change(&mut copies);

@@ -1,4 +1,4 @@
-//! Claims about the table of findings.
+//! Tests of the table of findings.
 
 use pintrace_events::units::{AccountId, ExtentId, Nanos, StackId};
 use pintrace_events::{Body, ExtentOpened, ExtentSampled, MappingChange};

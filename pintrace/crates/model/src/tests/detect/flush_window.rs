@@ -1,4 +1,4 @@
-//! Claims about pending-flush windows.
+//! Tests of flush windows.
 
 use pintrace_events::units::{Nanos, Pid};
 use pintrace_events::{Body, Cause, FlushCheck, WindowsSampled};
@@ -15,7 +15,7 @@ fn sampled() -> WindowsSampled {
         windows: 100,
         pages: 400,
         longest_ns: 900,
-        // 90 below 16 ns, 9 below 512, one below 1024.
+        // 90 below 16 ns, 9 below 512 ns, 1 below 1024 ns.
         durations: vec![0, 0, 0, 0, 90, 0, 0, 0, 0, 9, 1],
         first: Nanos(2 * SECOND),
         last: Nanos(3 * SECOND),
@@ -33,7 +33,7 @@ fn emitted(samples: &[WindowsSampled]) -> crate::snapshot::Snapshot {
 }
 
 #[test]
-fn durations_are_the_upper_bounds_of_their_buckets_and_never_above_the_longest() {
+fn percentiles_are_upper_bounds_of_buckets_and_never_above_the_maximum() {
     let windows = emitted(&[sampled()]).windows;
     assert_eq!(windows.len(), 1);
     let all = &windows[0];
@@ -98,13 +98,13 @@ fn faults_and_pins_in_windows_are_found_and_follow_the_samples() {
     assert_eq!(
         (pins.count, pins.pages, pins.address),
         (8, 8, 0),
-        "the address is a fault's"
+        "the address of the sample is the address of a fault"
     );
     assert_eq!(snapshot.windows.len(), 1);
 }
 
 #[test]
-fn a_reused_pid_has_windows_of_its_own() {
+fn windows_of_a_reused_pid_are_counted_apart() {
     let again = WindowsSampled {
         windows: 1,
         first: Nanos(5 * SECOND),

@@ -1,4 +1,4 @@
-//! Claims about copies of pages that a `FOLL_GET` reference holds.
+//! Tests of copies of pages with a `FOLL_GET` reference.
 
 use pintrace_events::units::{AccountId, Nanos, Pid, StackId, Tid};
 use pintrace_events::{Body, CowSampled, FollGetReference};
@@ -9,7 +9,7 @@ use crate::finding::{FindingKind, Severity};
 use super::{BUFFER, PAGE, copies, only_finding, pinned};
 
 #[test]
-fn a_copy_of_a_referenced_page_is_a_finding_of_its_own() {
+fn a_copy_of_a_referenced_page_is_a_get_not_pin_finding() {
     let mut builder = pinned();
     builder.emit(Body::CowSampled(CowSampled {
         id: 9,

@@ -1,4 +1,4 @@
-//! Claims about pinned pages that fork copied.
+//! Tests of pinned pages that fork copied.
 
 use pintrace_events::MappingChange;
 
@@ -7,7 +7,7 @@ use crate::finding::FindingKind;
 use super::{change_counted, findings, pinned};
 
 #[test]
-fn page_counts_of_the_kernel_are_used() {
+fn the_page_count_of_the_kernel_limits_the_pages_of_a_finding() {
     let mut builder = pinned();
     change_counted(&mut builder, MappingChange::Fork, 0..16, 5);
     change_counted(&mut builder, MappingChange::Mprotect, 0..4, 64);

@@ -1,4 +1,4 @@
-//! Claims about pins whose mapping was changed.
+//! Tests of pins whose mapping was changed.
 
 use pintrace_events::units::{AccountId, ExtentId, Nanos, Pid, Tid};
 use pintrace_events::{
@@ -48,7 +48,7 @@ fn munmap_under_a_pin_is_found_with_pin_and_trigger() {
 }
 
 #[test]
-fn a_change_beside_the_pin_is_no_finding() {
+fn a_change_outside_the_pin_is_no_finding() {
     let mut builder = pinned();
     change(&mut builder, MappingChange::Munmap, 16, 32);
     builder.emit(Body::MappingChanged(MappingChanged {
@@ -138,7 +138,11 @@ fn grown_or_shrunk_extents_count_their_current_pages() {
     assert_eq!(only_finding(&builder).pages, 2);
     builder.emit(sample(BUFFER + 32 * PAGE, 3));
     change(&mut builder, MappingChange::Dontneed, 0, 32);
-    assert_eq!(findings(&builder)[0].pages, 3, "no more than are held");
+    assert_eq!(
+        findings(&builder)[0].pages,
+        3,
+        "no more pages than the extent holds"
+    );
     builder.emit(sample(BUFFER + 32 * PAGE, 0));
     change(&mut builder, MappingChange::Mremap, 0, 32);
     assert_eq!(findings(&builder).len(), 2);

@@ -1,4 +1,4 @@
-//! Claims about short-term pins that are held for long.
+//! Tests of short-term pins that are held too long.
 
 use pintrace_events::Body;
 use pintrace_events::units::Nanos;
@@ -7,7 +7,7 @@ use pintrace_testing::event_builder::{EventBuilder, IO_PIN_PAGES, SECOND};
 use crate::finding::{FindingKind, Severity};
 use crate::tests::snapshot;
 
-/// One tick a second: pages pinned and released so far.
+/// Builds a stream with one tick a second. `seconds` has the pages pinned and released so far at each tick.
 fn short_term(seconds: &[(u64, u64)]) -> EventBuilder {
     let mut builder = EventBuilder::begin();
     builder.account(1, 7, 7, IO_PIN_PAGES, false).process(7, "app");
@@ -46,11 +46,11 @@ fn short_term_pins_held_for_ten_seconds_are_a_finding() {
 }
 
 #[test]
-fn pages_released_since_count_as_the_oldest() {
-    // Eight are held all the time, and none for long.
+fn releases_count_against_the_oldest_pages() {
+    // Eight pages are held at each moment, and no page is held for long.
     let busy: Vec<_> = (0..40).map(|second| (8 + second * 8, second * 8)).collect();
     assert!(snapshot(&short_term(&busy)).findings.is_empty());
-    // Of 1000, at most 20 have been released since.
+    // The first second pins 1000 pages; then each second pins one page and releases one page.
     let leaky: Vec<_> = (0..30).map(|second| (1000 + second, second)).collect();
     let snapshot = snapshot(&short_term(&leaky));
     assert_eq!(snapshot.findings[0].pages, 990);

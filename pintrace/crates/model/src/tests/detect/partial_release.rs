@@ -1,4 +1,4 @@
-//! Claims about changes under extents of which pages were released.
+//! Tests of mapping changes on extents of which some pages were released.
 
 use pintrace_events::units::ExtentId;
 use pintrace_events::{Body, ExtentPartiallyReleased, ExtentSampled, MappingChange, MappingChanged, RangeIn};
@@ -27,7 +27,7 @@ fn shrink(builder: &mut EventBuilder, left: u64) {
 }
 
 #[test]
-fn a_sample_older_than_the_change_proves_nothing() {
+fn pages_are_uncertain_if_the_sample_is_older_than_the_change() {
     let mut builder = pinned();
     shrink(&mut builder, 8);
     builder.wait(1);
@@ -50,7 +50,7 @@ fn only_certain_pages_of_a_partially_released_extent_are_a_hazard() {
         "{}",
         finding.explanation
     );
-    // Eight of 16 pages are left, so at least two of the last ten pages are.
+    // Eight of 16 pages are left, so at least two of the last ten pages are left.
     let mut builder = pinned();
     shrink(&mut builder, 8);
     change(&mut builder, MappingChange::Munmap, 6, 16);

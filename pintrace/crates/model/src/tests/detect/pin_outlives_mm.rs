@@ -1,4 +1,4 @@
-//! Claims about pins that outlive their mm.
+//! Tests of pins that outlive their mm.
 
 use pintrace_events::units::{Nanos, Pid};
 use pintrace_events::{Body, MappingChange};

@@ -1,4 +1,4 @@
-//! Claims about pins on files that were truncated or freed.
+//! Tests of pins on files that were truncated or freed.
 
 use pintrace_events::units::{AccountId, ExtentId};
 use pintrace_events::{Body, ExtentOpened, MappingChange, MappingChanged, RangeIn};
@@ -45,7 +45,7 @@ fn truncation_is_found_by_file_offset() {
 }
 
 #[test]
-fn a_freed_file_is_not_taken_for_a_later_one() {
+fn a_freed_file_is_not_mistaken_for_a_later_file() {
     let mut builder = pinned();
     builder.emit(Body::ExtentOpened(ExtentOpened {
         extent: ExtentId(2),
