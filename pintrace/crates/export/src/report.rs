@@ -89,7 +89,7 @@ fn balance(snapshot: &Snapshot) -> Vec<String> {
     let shown = |id| figure(id).map_or_else(String::new, |figure| (figure.value)(snapshot).exact());
     let row = |name: &str, acquired, released, held| {
         format!(
-            "  {name:<8}{:>12}{:>12}{:>12}",
+            "  {name:<11}{:>12}{:>12}{:>12}",
             shown(acquired),
             shown(released),
             shown(held)
@@ -101,13 +101,13 @@ fn balance(snapshot: &Snapshot) -> Vec<String> {
     };
     vec![
         format!(
-            "{:<10}{:>12}{:>12}{:>12}",
+            "{:<13}{:>12}{:>12}{:>12}",
             "Pages", "acquired", "released", "held"
         ),
         row("vmstat", "vmstat_acquired", "vmstat_released", "vmstat_held"),
         row("ledger", "ledger_acquired", "ledger_released", "ledger_held"),
         format!(
-            "  {:<8}{:>12}{:>12}{:>12}",
+            "  {:<11}{:>12}{:>12}{:>12}",
             "preexisting",
             "",
             shown("preexisting_released"),

@@ -40,9 +40,12 @@ pub struct HeldPages {
 /// Why a map or a program of the ledger cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
-    /// The eBPF object has no map or program of this name.
+    /// The eBPF object has no map of this name.
     #[error("the eBPF object has no map {0}")]
     NoMap(&'static str),
+    /// The eBPF object has no program of this name.
+    #[error("the eBPF object has no program {0}")]
+    NoProgram(&'static str),
     /// bpf(2) failed on a map.
     #[error("cannot use an eBPF map: {0}")]
     Map(#[from] MapError),

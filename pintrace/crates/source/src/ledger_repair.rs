@@ -144,6 +144,6 @@ fn load(ebpf: &mut Ebpf, name: &'static str) -> Result<ProgramFd, LedgerError> {
             let fd = program.fd().map_err(refused)?;
             fd.try_clone().map_err(LedgerError::Run)
         }
-        _ => Err(LedgerError::NoMap(name)),
+        _ => Err(LedgerError::NoProgram(name)),
     }
 }

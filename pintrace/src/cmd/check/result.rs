@@ -101,9 +101,9 @@ fn ruling<'a>(finding: &Finding, rules: &CheckRules<'a>) -> Ruling<'a> {
     let fails = if rules.fail_on.is_empty() {
         finding.severity > Severity::Note
     } else {
-        finding.certain && rules.fail_on.contains(&finding.kind)
+        rules.fail_on.contains(&finding.kind)
     };
-    if fails { Ruling::Fails } else { Ruling::Noted }
+    if finding.certain && fails { Ruling::Fails } else { Ruling::Noted }
 }
 
 fn warnings(snapshot: &Snapshot, allowed: &AllowFile) -> Vec<String> {
