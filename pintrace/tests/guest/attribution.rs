@@ -162,10 +162,10 @@ fn pins_of_processes_threads_and_children_are_distinguished() {
         .iter()
         .map(|thread| (number(&thread["tid"]), number(&thread["pages_held"])))
         .collect();
-    let mut told: Vec<_> = ready.iter().map(|line| (number(&line["tid"]), PAGES)).collect();
+    let mut reported: Vec<_> = ready.iter().map(|line| (number(&line["tid"]), PAGES)).collect();
     shown.sort_unstable();
-    told.sort_unstable();
-    checks.same("pages by thread", shown, told);
+    reported.sort_unstable();
+    checks.same("pages by thread", shown, reported);
     pinload.end();
 
     checks.about("parent and child");

@@ -116,9 +116,9 @@ fn bpftrace_and_pintrace_agree_for_concurrent_threads_or_skipped_calls_are_count
     let known = shown.keys().all(|thread| sums.acquired.contains_key(thread));
     checks.holds(known, "only threads that bpftrace saw");
     // The report contains the number of missing pages and the reason.
-    let told =
+    let reported =
         report.balance("vmstat_acquired") - report.balance("gup_retry") - report.balance("ledger_acquired");
-    checks.same("missing", missing, u64::try_from(told).unwrap());
+    checks.same("missing", missing, u64::try_from(reported).unwrap());
     checks.holds(
         missing <= skipped * CALL,
         "skipped calls explain the missing pages",

@@ -17,7 +17,7 @@ const TABLE: &str = include_str!("../fixtures/findings.json");
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Claim {
     kind: String,
-    touch: String,
+    trigger: String,
     count: u64,
     pages: u64,
     pid: u64,
@@ -25,7 +25,7 @@ struct Claim {
 }
 
 impl Claim {
-    fn read(value: &Value, touch: &Value) -> Self {
+    fn read(value: &Value, trigger: &Value) -> Self {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let kind = text(&value["kind"]);
         // The addresses of short-term pins are unknown.
@@ -35,7 +35,7 @@ impl Claim {
         };
         Self {
             kind,
-            touch: text(touch),
+            trigger: text(trigger),
             count: number(&value["count"]),
             pages: number(&value["pages"]),
             pid: number(&value["pid"]),
@@ -48,8 +48,8 @@ impl Claim {
 impl fmt::Display for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.kind)?;
-        if !self.touch.is_empty() {
-            write!(f, " ({})", self.touch)?;
+        if !self.trigger.is_empty() {
+            write!(f, " ({})", self.trigger)?;
         }
         write!(f, " {}x, {} pages", self.count, self.pages)
     }
@@ -119,8 +119,8 @@ impl Played {
             // Uncertain findings are not compared.
             .filter(|finding| finding["certain"] == true)
             .map(|finding| {
-                let touch = finding["trigger"].get("operation").unwrap_or(&Value::Null);
-                Claim::read(finding, touch)
+                let operation = finding["trigger"].get("operation").unwrap_or(&Value::Null);
+                Claim::read(finding, operation)
             })
             .collect();
         found.sort();

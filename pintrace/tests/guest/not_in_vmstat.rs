@@ -99,13 +99,13 @@ impl DiskFile {
     }
 
     /// Writes a file that the file system is expected to store contiguously.
-    fn whole(path: String, pages: u64) -> Self {
+    fn contiguous(path: String, pages: u64) -> Self {
         fs::write(&path, vec![0; bytes_of(pages)]).unwrap();
         Self::of(path, pages)
     }
 
     /// Writes a file in fragments of six KiB, between which fragments of another file lie.
-    fn torn(path: String, pages: u64) -> Self {
+    fn fragmented(path: String, pages: u64) -> Self {
         let mut between = File::create(format!("{path}.between")).unwrap();
         let mut file = File::create(&path).unwrap();
         let mut left = bytes_of(pages);
@@ -117,7 +117,7 @@ impl DiskFile {
         }
         let file = Self::of(path, pages);
         assert!(file.parts > pages, "the file is not fragmented");
-        pieces
+        file
     }
 
     fn pins(&self) -> u64 {
@@ -137,8 +137,8 @@ fn pins_that_legacy_direct_io_adds_are_counted_as_not_in_vmstat() {
         Err(why) => return skipped(NAME, &why),
     };
     let files = [
-        DiskFile::whole(format!("{FOLDER}/whole"), 1024),
-        DiskFile::torn(format!("{FOLDER}/torn"), 384),
+        DiskFile::contiguous(format!("{FOLDER}/contiguous"), 1024),
+        DiskFile::fragmented(format!("{FOLDER}/fragmented"), 384),
     ];
     let recording = Recording::shared();
     let before = recording.settled();

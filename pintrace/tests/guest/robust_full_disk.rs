@@ -52,8 +52,8 @@ fn a_full_disk_ends_the_recording_and_keeps_the_file_and_the_command() {
     assert_eq!(ended.code, 1, "{}", ended.stderr);
     assert!(went_on.exists(), "the command did not run to its end");
     assert_eq!(ended.stderr.lines().count(), 2, "{}", ended.stderr);
-    let told = format!("pintrace: {}: recording stopped: No space left", file.display());
-    assert!(ended.stderr.starts_with(&told), "{}", ended.stderr);
+    let message = format!("pintrace: {}: recording stopped: No space left", file.display());
+    assert!(ended.stderr.starts_with(&message), "{}", ended.stderr);
     let remedy = "Free some space, or record to another file system with -o FILE";
     assert!(ended.stderr.contains(remedy), "{}", ended.stderr);
     before.assert_nothing_is_left();

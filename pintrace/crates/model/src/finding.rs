@@ -41,7 +41,7 @@ pub enum Severity {
     Note,
     /// Data can be lost, or memory stays in use, if the program relies on the pin.
     Hazard,
-    /// This kernel should prevent it.
+    /// This kernel should prevent the case.
     Alarm,
 }
 

@@ -32,10 +32,10 @@ impl Filter {
             .trigger
             .as_ref()
             .map(|trigger| (trigger.pid, trigger.comm.as_str()));
-        let (toucher, comm) = trigger.unwrap_or((found.pid, ""));
-        (self.pids.is_empty() || self.pids.contains(&found.pid) || self.pids.contains(&toucher))
+        let (trigger_pid, comm) = trigger.unwrap_or((found.pid, ""));
+        (self.pids.is_empty() || self.pids.contains(&found.pid) || self.pids.contains(&trigger_pid))
             && self.matches(
-                &[found.pid, toucher],
+                &[found.pid, trigger_pid],
                 &[&found.comm, comm, found.kind.as_str(), found.severity.as_str()],
             )
     }

@@ -38,8 +38,8 @@ pub const COLUMNS: &[FindingColumn] = &[
         "severity",
         "LEVEL",
         Unit::Name,
-        "alarm: this kernel should prevent it; hazard: data can be lost, or memory stays in use; note: the kernel \
-         handles it.",
+        "alarm: this kernel should prevent the case; hazard: data can be lost, or memory stays in use; note: the \
+         kernel handles the case.",
         (Left, 0),
         |found| Value::Text(found.severity.as_str().into()),
     ),
