@@ -1,4 +1,4 @@
-//! `cargo xtask bench scan`: what one look at all struct pages costs, natively, on a machine that is full and on the
+//! `cargo xtask bench scan`: what one scan of all struct pages costs, natively, on a machine that is full and on the
 //! same machine nine tenths free, beside the floor: a plain loop over as many bytes in user space, in the same run.
 //!
 //! Compare figures of one run only: machines differ, and so do moments of one machine.

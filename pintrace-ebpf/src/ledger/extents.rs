@@ -255,7 +255,7 @@ fn lower(index: u32, extent: MapRef<Extent>, pages: u64) {
         pintrace_extent_close(index);
     } else if pages != Extent::CALL_BIAS {
         // From here on only the struct pages show which pages of the extent are left.
-        partial_release::shrunk(index, extent);
+        partial_release::released_some(index, extent);
     }
     lock.unlock();
 }

@@ -10,7 +10,7 @@ use crate::{ledger::accounts, maps, ring, syscall_args::SyscallArgs};
 /// folios, io_uring releases all pins but one of each folio at once and continues to use the whole buffer
 /// (`io_check_coalesce_buffer`, io_uring/rsrc.c).
 #[inline(always)]
-pub fn shrunk(index: u32, extent: MapRef<Extent>) {
+pub fn released_some(index: u32, extent: MapRef<Extent>) {
     let (flags, account, call) = (get!(extent.flags), get!(extent.account), get!(extent.call));
     if flags & Extent::PARTIALLY_RELEASED != 0 {
         return;

@@ -32,7 +32,7 @@ fn preexisting_pins_and_their_releases_are_attributed() {
     checks.same("ledger_acquired", top.balance("ledger_acquired"), 0);
 
     checks.about("held since before the recording");
-    let recording = Recording::of_ledger("opening");
+    let recording = Recording::of_ledger("preexisting");
     let report = recording.settled();
     report.check(&mut checks);
     checks.same("preexisting_held", report.balance("preexisting_held"), 64);
@@ -42,9 +42,9 @@ fn preexisting_pins_and_their_releases_are_attributed() {
         report.balance("preexisting_attributed"),
         64,
     );
-    let older = number(&ready[0]["pid"]);
+    let preexisting = number(&ready[0]["pid"]);
     let shown = |checks: &mut Checks, report: &Report, pages: u64| {
-        let process = report.process(older);
+        let process = report.process(preexisting);
         checks.same("pages_held", &process["pages_held"], &json!(pages));
         checks.same("mode", &process["mode"], &json!("scan"));
         checks.same("comm", &process["comm"], &json!("pinload"));
@@ -105,15 +105,15 @@ fn pins_taken_during_attaching_are_counted_once() {
     top.wait().unwrap();
     let report = Report { document };
     report.check(&mut checks);
-    let (older, newer) = (report.balance("preexisting_held"), report.balance("ledger_held"));
+    let (preexisting, newer) = (report.balance("preexisting_held"), report.balance("ledger_held"));
     println!(
-        "{} holders; {older} pages pinned before the start, {newer} pages after it",
+        "{} holders; {preexisting} pages pinned before the start, {newer} pages after it",
         holders.len()
     );
-    checks.holds(older > 0 && newer > 0, "pins on both sides of the start");
-    checks.same("pages beyond whole holders", (older % 16, newer % 16), (0, 0));
+    checks.holds(preexisting > 0 && newer > 0, "pins on both sides of the start");
+    checks.same("pages beyond whole holders", (preexisting % 16, newer % 16), (0, 0));
     checks.holds(
-        older + newer <= 16 * i64::try_from(holders.len()).unwrap(),
+        preexisting + newer <= 16 * i64::try_from(holders.len()).unwrap(),
         "no more pages than were pinned",
     );
     for process in report
@@ -432,7 +432,7 @@ fn append(file: &str, text: &str) -> Result<(), String> {
 #[test]
 fn preexisting_pins_are_attributed_to_their_process_until_their_release() {
     let mut checks = Checks::default();
-    let mut older = Vec::new();
+    let mut preexisting = Vec::new();
     // Some kernels cannot fold struct pages.
     let folding = Folding::set(true).ok();
     for (kind, backing) in [
@@ -443,7 +443,7 @@ fn preexisting_pins_are_attributed_to_their_process_until_their_release() {
     ] {
         let words = format!("{kind} --backing {backing} --pages 48 --reserve");
         match Pinload::start(&words, 1) {
-            Started::Ready(pinload, ready) => older.push((words, pinload, ready[0].clone())),
+            Started::Ready(pinload, ready) => preexisting.push((words, pinload, ready[0].clone())),
             Started::Unavailable(why) => left_out(&words, &why),
         }
     }
@@ -454,11 +454,11 @@ fn preexisting_pins_are_attributed_to_their_process_until_their_release() {
     while pinload.line().is_some_and(|line| line["event"] != "outlived") {}
     let mut line = ready[0].clone();
     line["pid"] = line["ring_owner_pid"].clone();
-    older.push((words.to_owned(), pinload, line));
+    preexisting.push((words.to_owned(), pinload, line));
     let held = |line: &Value| number(&line["expected_pins"]["held"]);
     let recording = Recording::of_ledger("preexisting");
-    let mut left: u64 = older.iter().map(|(_, _, line)| held(line)).sum();
-    for (words, pinload, line) in older {
+    let mut left: u64 = preexisting.iter().map(|(_, _, line)| held(line)).sum();
+    for (words, pinload, line) in preexisting {
         let pid = number(&line["pid"]);
         checks.about(format!("{words}, held"));
         let report = recording.settled();

@@ -96,7 +96,7 @@ fn preexisting_mappings_of_folded_hugetlb_pages_are_attributed_to_their_process(
 }
 
 /// A holder that pinned before pintrace starts.
-struct Older {
+struct PreexistingHolder {
     words: String,
     pinload: Pinload,
     ready: Value,
@@ -107,7 +107,7 @@ struct Older {
     bytes: u64,
 }
 
-impl Older {
+impl PreexistingHolder {
     fn begin(
         words: String,
         subsystem: &'static str,
@@ -175,8 +175,8 @@ fn preexisting_mappings(name: &str, folded: bool) {
         Ok(pool) => pool,
         Err(why) => return skipped(name, &why),
     };
-    let mut older = match Older::begin_all(folded) {
-        Ok(older) => older,
+    let mut preexisting = match PreexistingHolder::begin_all(folded) {
+        Ok(preexisting) => preexisting,
         Err(why) => return skipped(name, &why),
     };
     let mut checks = Checks::default();
@@ -186,27 +186,27 @@ fn preexisting_mappings(name: &str, folded: bool) {
     let words = ["top", "--once", "--json", "--interval", "200ms", "--mode", "scan"];
     let top = Report::from_output(Command::new("pintrace").args(words));
     checks.same("balance.unaccounted", top.balance("unaccounted"), 0);
-    for holder in &older {
+    for holder in &preexisting {
         checks.about(format!("{}, by scan", holder.words));
         holder.check_scan(&mut checks, &scan);
         checks.about(format!("{}, by top in mode scan", holder.words));
         holder.check(&mut checks, &top, holder.pages, holder.bytes);
     }
-    let recording = Recording::start(if folded { "vfio-folded" } else { "vfio-older" });
+    let recording = Recording::start(if folded { "vfio-folded" } else { "vfio-preexisting" });
     let mut report = recording.settled();
     let worst = Cell::new(0);
-    while !older.is_empty() {
-        for holder in &older {
+    while !preexisting.is_empty() {
+        for holder in &preexisting {
             checks.about(format!("{}, held", holder.words));
             holder.check(&mut checks, &report, holder.pages, holder.bytes);
         }
         check_whole(
             &mut checks,
             &report,
-            older.iter().map(|holder| holder.pages).sum(),
+            preexisting.iter().map(|holder| holder.pages).sum(),
         );
-        let ending = older.remove(0);
-        let Older {
+        let ending = preexisting.remove(0);
+        let PreexistingHolder {
             words, pinload, pid, ..
         } = ending;
         pinload.end();
