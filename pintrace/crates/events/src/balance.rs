@@ -19,24 +19,19 @@ pub struct BalanceSampled {
     pub preexisting_released: u64,
     /// Pages that the hooks saw pinned and that vmstat counts when they are released, but not when they are acquired
     /// (`folio_add_pin`, mm/gup.c).
-    #[serde(default)]
     pub not_in_vmstat: u64,
     /// Pages that a pin call pinned and released again before it returned.
     pub gup_retry: u64,
     /// Pages released from a folio of several owners: a rule chose the owner.
     pub ambiguous_owner: u64,
     /// Pages of pins taken before the start that are still held and whose owner is known.
-    #[serde(default)]
     pub preexisting_attributed: u64,
     /// Pages that reconciliations added to the ledger's held pages; negative if reconciliations removed pages.
-    #[serde(default)]
     pub reconciled: i64,
     /// Pages that reconciliations added to the pages held by preexisting pins; negative if removed. The hooks take a
     /// release for that of a preexisting pin if the pin is not in the ledger.
-    #[serde(default)]
     pub preexisting_reconciled: i64,
     /// Pages that reconciliation has added or removed since the start.
-    #[serde(default)]
     pub reconciled_pages: u64,
     /// Pages pinned or released while vmstat and ledger were sampled. The difference of vmstat and ledger is known only
     /// to within `in_flight` pages.

@@ -25,13 +25,10 @@ pub struct ExtentOpened {
     /// Stack of the pin call.
     pub stack: Option<StackId>,
     /// The mm of `address`; 0 if the source does not say.
-    #[serde(default)]
     pub mm: MmId,
     /// The file of the first page; 0 for anonymous memory.
-    #[serde(default)]
     pub address_space: AddressSpaceId,
     /// Offset of the first page in the file, in bytes.
-    #[serde(default)]
     pub file_offset: u64,
 }
 

@@ -31,6 +31,5 @@ pub struct ProcessExited {
     /// Exit status when no signal killed the process.
     pub status: u32,
     /// Pages that the process's long-term pins held when it ended; `None` if the source does not say.
-    #[serde(default)]
     pub longterm_pages_held: Option<u64>,
 }
