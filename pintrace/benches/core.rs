@@ -1,7 +1,8 @@
-//! `cargo xtask bench core`: what a pin and its release cost in the ledger, natively, by folio table.
+//! `cargo xtask bench core`: measures the cost of a pin and its release in the ledger, on this machine, for each layout
+//! of the folio table.
 //!
-//! Drives the very functions that the hooks call, over synthetic struct pages. Compare figures of one
-//! run only: machines differ, and so do moments of one machine.
+//! The bench runs the functions that the hooks call, over synthetic struct pages. Compare only figures of one run:
+//! machines differ, and the speed of one machine changes over time.
 
 use anyhow::{Context as _, anyhow};
 use aya::maps::{Array, PerCpuArray};
@@ -13,16 +14,19 @@ use pintrace_kernel::facts::{Kernel, Roots};
 use pintrace_probes::load::{self, Layouts, LoadOptions};
 use pintrace_probes::table;
 
-/// Runs of each measurement; the median counts.
+/// Number of runs of each measurement. The result is the median.
 const RUNS: usize = 7;
 
-/// One workload: its name, pages a pin call, pages a folio, long-term, and turns a run.
+/// One workload.
 struct Workload {
     name: &'static str,
+    /// Number of pages of a pin call.
     pages: u64,
+    /// Number of pages of a folio.
     folio_pages: u64,
     longterm: bool,
-    turns: u64,
+    /// Number of pin calls in a run.
+    iterations: u64,
 }
 
 const WORKLOADS: &[Workload] = &[
@@ -31,38 +35,39 @@ const WORKLOADS: &[Workload] = &[
         pages: 1,
         folio_pages: 1,
         longterm: false,
-        turns: 100_000,
+        iterations: 100_000,
     },
     Workload {
         name: "1 page, long-term",
         pages: 1,
         folio_pages: 1,
         longterm: true,
-        turns: 20_000,
+        iterations: 20_000,
     },
     Workload {
         name: "512 separate pages",
         pages: 512,
         folio_pages: 1,
         longterm: true,
-        turns: 500,
+        iterations: 500,
     },
     Workload {
         name: "one 2 MiB folio",
         pages: 512,
         folio_pages: 512,
         longterm: true,
-        turns: 500,
+        iterations: 500,
     },
     Workload {
         name: "262,144 pages",
         pages: 262_144,
         folio_pages: 1,
         longterm: true,
-        turns: 1,
+        iterations: 1,
     },
 ];
 
+/// The program that measures each layout, and the title of its column.
 const TABLES: &[(&str, &str)] = &[
     ("bench_chunks", "chunks"),
     ("bench_by_folio", "by folio"),
@@ -70,7 +75,7 @@ const TABLES: &[(&str, &str)] = &[
 ];
 
 fn main() -> anyhow::Result<()> {
-    // `cargo bench` passes --bench; a filter makes no sense here.
+    // Arguments are ignored: `cargo bench` passes --bench.
     let roots = Roots::default();
     let kernel = Kernel::read(&roots, table::functions())?;
     let mut layouts = Layouts::of(&kernel)?;
@@ -81,12 +86,12 @@ fn main() -> anyhow::Result<()> {
     bench.load_all()?;
     let longterm = u64::from(layouts.ledger.foll_longterm);
 
-    bench.counts_what_cannot_be_read()?;
+    bench.counts_unreadable_pages()?;
 
     println!("kernel {}; median of {RUNS} runs", kernel.facts.release);
     let empty = bench.nanos("bench_empty", 1_000_000, &[])?;
     let hash = bench.nanos("bench_hash", 100_000, &[])?;
-    println!("empty loop turn {empty:.0} ns; hash update+lookup+delete {hash:.0} ns");
+    println!("empty loop iteration {empty:.0} ns; hash update+lookup+delete {hash:.0} ns");
     println!(
         "{:<22}{:>12}{:>12}{:>12}   ns for pin + unpin",
         "", TABLES[0].1, TABLES[1].1, TABLES[2].1
@@ -102,7 +107,7 @@ fn main() -> anyhow::Result<()> {
         for (program, _) in TABLES {
             let nanos = bench.nanos(
                 program,
-                workload.turns,
+                workload.iterations,
                 &[workload.pages, flags, workload.folio_pages],
             )?;
             print!("{:>12.0}", nanos - empty);
@@ -130,11 +135,12 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// A call over pages of which none can be read: each is counted as lost, once when it is pinned and once when it is
-    /// released, and none enters the ledger. No program can have the kernel make such a call, so it is checked here.
-    fn counts_what_cannot_be_read(&mut self) -> anyhow::Result<()> {
+    /// Makes a pin call and its release over unreadable struct pages. Each page must be counted as lost by the pin and
+    /// by the release, and no page may enter the ledger. User space cannot cause such a call, so the guest tests cannot
+    /// check it.
+    fn counts_unreadable_pages(&mut self) -> anyhow::Result<()> {
         const PAGES: u32 = 64;
-        /// An address that no struct page has.
+        /// An unreadable address.
         const NOT_A_STRUCT_PAGE: u64 = 3;
         let pointers = self
             .ebpf
@@ -153,7 +159,7 @@ impl Bench<'_> {
         let pinned = counted("TOTALS", Total::Acquired.index())?;
         if (lost, pinned) != (2 * u64::from(PAGES), 0) {
             return Err(anyhow!(
-                "of {PAGES} unreadable pages {lost} were counted as lost, and {pinned} as pinned"
+                "{PAGES} unreadable pages: {lost} counted as lost, {pinned} counted as pinned"
             ));
         }
         Ok(())
@@ -166,10 +172,11 @@ impl Bench<'_> {
         }
     }
 
-    /// Runs a program with so many turns; fails if it made fewer.
-    fn run(&mut self, name: &str, turns: u64, rest: &[u64]) -> anyhow::Result<f64> {
+    /// Runs a program with `iterations` and the arguments `rest`, and returns the time in ns. Fails if the program made
+    /// another number of iterations.
+    fn run(&mut self, name: &str, iterations: u64, rest: &[u64]) -> anyhow::Result<f64> {
         let fd = self.program(name)?.fd()?.try_clone()?;
-        let mut arguments = vec![turns];
+        let mut arguments = vec![iterations];
         arguments.extend(rest);
         arguments.resize(4, 0);
         let took = test_run(std::os::fd::AsFd::as_fd(&fd), &arguments)?;
@@ -178,16 +185,16 @@ impl Bench<'_> {
             .map("BENCH_ITERATIONS")
             .context("no map BENCH_ITERATIONS")?;
         let made = Array::<_, u64>::try_from(map)?.get(&0, 0)?;
-        if made != turns {
-            return Err(anyhow!("{name} made {made} of {turns} turns"));
+        if made != iterations {
+            return Err(anyhow!("{name} made {made} of {iterations} iterations"));
         }
         Ok(took.as_secs_f64() * 1e9)
     }
 
-    /// Median ns a turn.
-    fn nanos(&mut self, name: &str, turns: u64, rest: &[u64]) -> anyhow::Result<f64> {
+    /// Returns the median time of an iteration in ns.
+    fn nanos(&mut self, name: &str, iterations: u64, rest: &[u64]) -> anyhow::Result<f64> {
         let mut all = (0..RUNS)
-            .map(|_| Ok(self.run(name, turns, rest)? / f64::from(u32::try_from(turns)?)))
+            .map(|_| Ok(self.run(name, iterations, rest)? / f64::from(u32::try_from(iterations)?)))
             .collect::<anyhow::Result<Vec<f64>>>()?;
         all.sort_by(f64::total_cmp);
         Ok(all[RUNS / 2])

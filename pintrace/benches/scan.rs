@@ -1,7 +1,7 @@
-//! `cargo xtask bench scan`: what one scan of all struct pages costs, natively, on a machine that is full and on the
-//! same machine nine tenths free, beside the floor: a plain loop over as many bytes in user space, in the same run.
+//! `cargo xtask bench scan`: measures the time of one scan of all struct pages on this machine, with full memory and
+//! with nine tenths of memory free. The floor is the time of a plain loop over as many bytes in user space.
 //!
-//! Compare figures of one run only: machines differ, and so do moments of one machine.
+//! Compare only figures of one run: machines differ, and the speed of one machine changes over time.
 
 use std::fs::File;
 use std::hint::black_box;
@@ -15,9 +15,9 @@ use pintrace_kernel::facts::Roots;
 use pintrace_scan::scan_result::MemoryRead;
 use pintrace_scan::scanner::Scanner;
 
-/// Runs of each measurement; the least counts, since anything else on the machine only adds.
+/// Number of runs of each measurement. The result is the least time, because other work on the machine only adds time.
 const RUNS: usize = 9;
-/// Bytes left free on a full machine, for everything else that runs.
+/// Bytes left free on a full machine, for other programs.
 const SPARE: u64 = 1 << 30;
 
 fn main() -> anyhow::Result<()> {
@@ -25,17 +25,18 @@ fn main() -> anyhow::Result<()> {
     let types = KernelTypes::read(&roots.btf)?;
     let mut scanner = Scanner::start(&types, &loader_btf::of(&types), &roots)?;
 
-    // What the page cache holds is not free.
+    // Pages of the page cache do not count as free.
     rustix::fs::sync();
     std::fs::write("/proc/sys/vm/drop_caches", "3").context("this needs root")?;
     let filling = fill(meminfo("MemAvailable:")?.saturating_sub(SPARE))?;
     let full = best(&mut scanner)?;
     let floor = floor(full.read * 64);
-    // With what the kernel keeps for itself, such as the struct pages.
+    // `total` includes memory that the kernel reserves, such as the struct pages.
     let total = full.ram_pages << 12;
     let used = total - meminfo("MemAvailable:")? - filling.metadata()?.len();
     filling.set_len((total / 10).saturating_sub(used))?;
-    // What is left lies wherever there was room; a machine that was never full has it together.
+    // The rest of the filling is scattered over memory. Compaction makes memory look like that of a machine that was
+    // never full.
     let _ = std::fs::write("/proc/sys/vm/compact_memory", "1");
     let empty = best(&mut scanner)?;
     drop(filling);
@@ -69,6 +70,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Returns the fastest of [`RUNS`] scans.
 fn best(scanner: &mut Scanner) -> anyhow::Result<MemoryRead> {
     let mut best: Option<MemoryRead> = None;
     for _ in 0..RUNS {
@@ -80,7 +82,7 @@ fn best(scanner: &mut Scanner) -> anyhow::Result<MemoryRead> {
     best.context("no run")
 }
 
-/// Bytes, by /proc/meminfo.
+/// Returns a value of /proc/meminfo in bytes.
 fn meminfo(name: &str) -> anyhow::Result<u64> {
     let text = std::fs::read_to_string("/proc/meminfo")?;
     let line = text.lines().find_map(|line| line.strip_prefix(name));
@@ -90,7 +92,7 @@ fn meminfo(name: &str) -> anyhow::Result<u64> {
     Ok(kib << 10)
 }
 
-/// A file in memory of so many bytes, on small pages.
+/// Creates a memfd of `bytes` bytes, on small pages.
 fn fill(bytes: u64) -> anyhow::Result<File> {
     let mut file = File::from(rustix::fs::memfd_create(
         "filling",
@@ -102,12 +104,12 @@ fn fill(bytes: u64) -> anyhow::Result<File> {
     }
     ensure!(
         file.metadata()?.len() >= bytes >> 20 << 20,
-        "the filling is too small"
+        "the memfd is smaller than {bytes} bytes: free some memory"
     );
     Ok(file)
 }
 
-/// The least time, in ns, of a loop that adds up so many bytes as words.
+/// Returns the least time, in ns, of a loop that adds up `bytes` bytes as words.
 fn floor(bytes: u64) -> u64 {
     let words = vec![1u64; usize::try_from(bytes / 8).unwrap_or(0)];
     let run = |_| {

@@ -1,7 +1,9 @@
-//! `pintrace top` that panics at SIGUSR1, for a guest test of what remains after a panic. Programs and view are the real ones.
+//! Runs `pintrace top` and panics at SIGUSR1. A guest test checks the terminal and the programs after the panic. The
+//! eBPF programs and the view are those of pintrace.
 //!
-//! `PANICS_IN=beside` runs `pintrace top` itself, and a thread beside it panics. `PANICS_IN=sink` and `PANICS_IN=view` run the
-//! same parts as `pintrace top`: the sink of the traced events panics, or the thread that draws.
+//! With `PANICS_IN=beside`, this program runs `pintrace top`, and another thread panics. With `PANICS_IN=sink` and
+//! `PANICS_IN=view`, this program runs the parts of `pintrace top`, and the sink of the events or the drawing thread
+//! panics.
 
 use std::error::Error;
 use std::future::poll_fn;
@@ -24,12 +26,13 @@ use tokio::sync::watch;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
+/// SIGUSR1 has arrived.
 static ASKED: AtomicBool = AtomicBool::new(false);
 
 fn main() -> Result<ExitCode> {
     let place = std::env::var("PANICS_IN")?;
     let beside = place == "beside";
-    // Before any other thread starts, so that every thread has the signal blocked.
+    // Blocked before any other thread starts, so that every thread inherits the blocked signal.
     let mut on_request = SigSet::empty();
     on_request.add(Signal::SIGUSR1);
     on_request.thread_block()?;
@@ -58,7 +61,7 @@ fn panic_once_asked() {
     assert!(!ASKED.load(Ordering::SeqCst), "a panic on request");
 }
 
-/// As `cmd::top`, with a panic.
+/// Does the work of `cmd::top`, with a panic.
 async fn top(args: &top::Args, in_sink: bool) -> Result<ExitReason> {
     let (mut session, first) = trace_args::start(&args.live, Vec::new())?;
     let (show, shown) = watch::channel(Arc::new(Snapshot::default()));
@@ -72,7 +75,7 @@ async fn top(args: &top::Args, in_sink: bool) -> Result<ExitReason> {
     let interval = args.interval;
     let source = tokio::spawn(async move {
         let stop = async {
-            // An error means that the view has ended without a message, which also stops the session.
+            // An error means that the view ended without a message, which also stops the session.
             let _ = quitting.await;
             Stopped {
                 reason: "quit".to_owned(),
@@ -83,7 +86,7 @@ async fn top(args: &top::Args, in_sink: bool) -> Result<ExitReason> {
     });
     let mut view = pin!(pintrace_tui::run(shown, ViewOptions::default()));
     let exit_reason = poll_fn(|context| {
-        // Before the next snapshot is drawn, while the view uses the terminal.
+        // Panics before the view draws the next snapshot, while the view uses the terminal.
         if !in_sink {
             panic_once_asked();
         }

@@ -9,13 +9,13 @@ use pintrace_model::finding::{
 use pintrace_model::subsystem::Subsystem;
 
 const SECOND: u64 = 1_000_000_000;
-/// Second of the first finding. The demonstration begins at second 1000.
+/// The second of the first finding. The demonstration begins at second 1000.
 const BEGIN: u64 = 970;
 
-/// A finding that occurs again every so many seconds.
+/// A finding that occurs again every `every` seconds.
 struct DemoFinding {
     kind: FindingKind,
-    /// How [`assessment::Verdict::case`] begins.
+    /// A prefix of [`assessment::Assessment::case`].
     case: &'static str,
     severity: Severity,
     who: (u32, &'static str),
@@ -111,7 +111,7 @@ const DEMO_FINDINGS: &[DemoFinding] = &[
     },
 ];
 
-/// Every finding until a moment, in the order of the model.
+/// Returns all findings until `now`, in the order of the model.
 pub(crate) fn findings(now: Nanos) -> Vec<Finding> {
     let mut all: Vec<Finding> = DEMO_FINDINGS.iter().map(|finding| finding.by(now)).collect();
     all.sort_by_key(|found| std::cmp::Reverse((found.severity, found.last)));
@@ -124,9 +124,9 @@ impl DemoFinding {
         let passed = now.0 / SECOND - BEGIN;
         let address = 0x7f12_0000_0000 + u64::from(pid) * 0x20_0000;
         let end = address + self.pages * 4096;
-        let said = assessment::ALL
+        let texts = assessment::ALL
             .iter()
-            .find(|said| said.kind == self.kind && said.case.starts_with(self.case));
+            .find(|texts| texts.kind == self.kind && texts.case.starts_with(self.case));
         let in_window = matches!(self.trigger, Some((TriggerKind::Protected(_), _)));
         Finding {
             kind: self.kind,
@@ -148,8 +148,8 @@ impl DemoFinding {
                 comm: comm.to_owned(),
                 stack: stack.iter().map(|frame| (*frame).to_owned()).collect(),
             }),
-            explanation: said.map_or("", |said| said.explanation),
-            advice: said.map_or("", |said| said.advice),
+            explanation: texts.map_or("", |texts| texts.explanation),
+            advice: texts.map_or("", |texts| texts.advice),
         }
     }
 
@@ -174,7 +174,7 @@ impl DemoFinding {
     }
 }
 
-/// The flush windows until a second.
+/// Returns the flush windows until a second.
 pub(crate) fn windows(second: u64) -> Vec<WindowTotals> {
     let of = |pid, comm: &str, cause, rate| WindowTotals {
         pid: Pid(pid),
@@ -196,7 +196,7 @@ pub(crate) fn windows(second: u64) -> Vec<WindowTotals> {
     ]
 }
 
-/// The faults in those windows, compared with the kernel's own count of pending flushes.
+/// Returns the faults in the flush windows, compared with the kernel's own count of pending flushes.
 pub(crate) fn check(second: u64) -> FlushCheck {
     FlushCheck {
         agreed: second,

@@ -1,8 +1,8 @@
-//! The live view over invented processes, which needs no root, no eBPF and no pins.
+//! Shows the live view with invented processes. The example needs no root, no eBPF and no pins.
 //!
-//! `cargo run -p pintrace --example top_demo [-- --calm | --panic | --panic-main]`. `--calm` shows a host
-//! without losses and findings. With `--panic`, a thread beside the view panics after the first second, with
-//! `--panic-main` the thread that draws.
+//! `cargo run -p pintrace --example top_demo [-- --calm | --panic | --panic-main]`. `--calm` shows a host without
+//! losses and findings. After the first second, `--panic` panics in a thread beside the view, and `--panic-main` panics
+//! in the drawing thread.
 
 mod findings;
 
@@ -59,7 +59,7 @@ async fn panic_after_a_second() {
     panic!("{ON_REQUEST}");
 }
 
-/// The state of the host after so many seconds.
+/// Returns the state of the host after `second` seconds.
 fn scene(second: u64, calm: bool) -> Snapshot {
     let now = Nanos((1000 + second) * SECOND);
     let mut processes = vec![

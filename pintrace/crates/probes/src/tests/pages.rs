@@ -17,25 +17,25 @@ const HEAD: &str = "\
 # Hooks on each kernel
 
 This page is generated from the fixtures that `cargo xtask facts` captures in guests with Debian's
-kernels. `INSTA_UPDATE=always cargo test -p pintrace-probes` writes it, and the tests compare it.
-`cargo xtask test --kernels all` runs the workloads on each kernel.
-`pintrace doctor --explain PURPOSE` explains the hooks of a purpose.
+kernels. `INSTA_UPDATE=always cargo test -p pintrace-probes` rewrites the page, and the tests
+compare the page with the fixtures. `cargo xtask test --kernels all` runs the workloads on each
+kernel. `pintrace doctor --explain PURPOSE` explains the hooks of a purpose.
 ";
 
 /// The text of docs/kernels.md between the table of hooks and the rows on the verifier.
 const LEGEND: &str = "
 - `-`: this kernel has no such function, so nothing is lost.
-- `not_needed`: this hook is needed only where the function that it stands in for cannot be hooked,
-  or is inlined.
+- `not_needed`: another hook sees the events of this hook on this kernel. The hook is attached only
+  where the other function cannot be hooked, or is inlined.
 - `x2`: attached twice, as a primary and a backup program, because this kernel may preempt a thread
   inside a hook and then skips the hook for other threads.
-- `kretprobe+kprobe`: the function has more arguments than a trampoline carries there, or takes a
-  struct.
+- `kretprobe+kprobe`: a trampoline of this kernel cannot pass the arguments of the function, because
+  there are too many arguments or one argument is a struct.
 
 ## Instructions that the verifier follows
 
-The verifier allows 1,000,000 instructions for each program. Kernels before 5.16 do not say how many
-the verifier followed.
+The verifier allows 1,000,000 instructions for each program. Kernels before 5.16 do not report the
+number of instructions that the verifier followed.
 
 | kernel | release | programs | most | on average |
 |---|---|---|---|---|
