@@ -279,6 +279,10 @@ fn take_from<T: CellTable>(head: u64, pins: u32, tgid: u32, bytes: u64) -> Relea
         left,
     };
     loops::repeat::<{ loops::ATTEMPTS }, _>(take_step::<T>, &mut taking);
+    if taking.left != 0 && T::find(head).is_some_and(|word| word.load() != 0) {
+        // The attempts ran out while owners still had pins.
+        count::loss(Loss::CellContended, taking.left);
+    }
     ReleaseOutcome::unknown(taking.left)
 }
 
@@ -311,7 +315,7 @@ extern "C" fn take_step<T: CellTable>(_index: u32, taking: *mut Taking) -> i64 {
     if now == MULTI_OWNER_MARK {
         let taken =
             multi_owner::pintrace_multi_owner_take(taking.head, taking.left as u32, taking.tgid as u32);
-        if taken & multi_owner::EMPTIED != 0 {
+        if taken & multi_owner::ENTRY_DEAD != 0 {
             // The order matters: no other CPU can make a new entry while the dead entry exists.
             word.swap(MULTI_OWNER_MARK, 0);
             multi_owner::remove(taking.head);

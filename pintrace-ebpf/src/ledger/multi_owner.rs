@@ -1,8 +1,9 @@
 //! Folios with several owners.
 //!
-//! The word `pins` of an entry counts the pins of all cells. A pin raises that word first. The release of the last pin
-//! swaps the word from 0 to DEAD, clears the mark in the folio's cell, and only then removes the entry. So no entry is
-//! removed while another CPU adds to the entry.
+//! [`MultiOwnerFolio::pins`] is the sum over the owner cells. An acquire adds to the sum before it changes an owner cell.
+//! The release that brings the sum to 0 exchanges the 0 for DEAD. Then `take_step` (folio_table.rs) replaces
+//! MULTI_OWNER_MARK in the folio table by 0, and deletes the entry. So no entry is deleted after an acquire has added to
+//! its sum. The look-up before that addition is not protected: the hash map may reuse the element for another folio.
 //!
 //! The owner of a release is not known. A rule chooses: an owner of the releasing process before others, a short-term
 //! owner before a long-term one, a later cell before an earlier one.
@@ -32,25 +33,23 @@ impl Entry {
 
     #[inline(always)]
     fn pins(&self) -> Word {
-        // SAFETY: a map value that the running program keeps alive (RCU), accessed atomically only.
-        {
-            let value = self.0;
-            word!(value.pins)
-        }
+        let value = self.0;
+        word!(value.pins)
     }
 
     /// Returns cell `index`, below [`OWNER_CELLS`]. The mask is for the verifier, because the compiler may hide a
-    /// comparison from the verifier. The masked index reaches all words of the entry, whose first word is the common
-    /// count.
+    /// comparison from the verifier. The masked index reaches all words of the entry, whose first word is
+    /// `pins`.
     #[inline(always)]
     fn cell(&self, index: usize) -> Word {
-        // SAFETY: as above. The masked index is inside the entry.
+        // SAFETY: the memory of a map value stays mapped for the RCU section of the program, and the masked index is
+        // inside the entry. The words are accessed atomically only.
         unsafe { Word::at(self.0.as_ptr().cast::<u64>().add((index + 1) & OWNER_CELLS)) }
     }
 
-    /// Raises the common count. Returns false if the entry is dead or keeps changing.
+    /// Adds to the sum `pins`. Returns false if the entry is dead or keeps changing.
     #[inline(always)]
-    fn enter(&self, pins: u32) -> bool {
+    fn add_unless_dead(&self, pins: u32) -> bool {
         for _ in 0..4 {
             let now = self.pins().load();
             if now == MultiOwnerFolio::DEAD {
@@ -81,24 +80,29 @@ pub fn owner(head: u64, index: usize) -> Option<u32> {
     (cell as u32 != 0).then_some((cell >> 32) as u32)
 }
 
-/// Flag: the owner had no pins on the folio before.
+/// Flag of an acquire: the owner had no pins on the folio before.
 pub const FIRST: u64 = 1;
-/// Flag: the owner has no pins left on the folio.
+/// Flag of an acquire: the pins are added. The number of an owner may be 0.
+const HELD: u64 = 2;
+/// Flag of a release: the owner has no pins left on the folio.
 pub const LAST: u64 = 1 << 31;
-/// Flag: no owner has pins left. The entry is dead, and the caller has to remove the entry.
-pub const EMPTIED: u64 = 1 << 30;
+/// Flag of a release: no owner has pins left, and the entry is dead. The caller has to clear MULTI_OWNER_MARK of the folio
+/// and then to remove the entry.
+pub const ENTRY_DEAD: u64 = 1 << 30;
 /// Flag: several owners had pins, and a rule chose the owner.
 pub const AMBIGUOUS: u64 = 1 << 29;
 /// Mask of the number of pins taken.
 pub const PINS: u32 = (1 << 29) - 1;
 
-// The functions below are global, so that the verifier follows each once and not at every call. Arguments and results
-// are therefore plain numbers: owner << 32 | flags | pins. A result of 0 asks the caller to try again.
+// The functions below are global, so that the verifier follows each once and not at every call. On 5.10 a global function
+// takes numbers only. `pintrace_multi_owner_hold` and `pintrace_multi_owner_take` return owner << 32 | flags | pins; 0 asks
+// the caller to try again.
 
-/// Makes the entry of a folio that has had one owner so far. Returns 0 if the entry cannot be made now.
+/// Makes the entry of a folio that has had one owner so far, with the pins of the folio's cell. Returns 0 if the entry cannot
+/// be made now.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_multi_owner_make(head: u64, first: u64) -> u32 {
+pub extern "C" fn pintrace_multi_owner_make(head: u64, cell: u64) -> u32 {
     let empty: &MultiOwnerFolio = &EMPTY;
     if maps::MULTI_OWNER_FOLIOS
         .insert(head, empty, u64::from(BPF_NOEXIST))
@@ -110,12 +114,13 @@ pub extern "C" fn pintrace_multi_owner_make(head: u64, first: u64) -> u32 {
         return 0;
     };
     // No CPU uses the entry before the folio's cell is marked.
-    entry.cell(0).store(first);
-    entry.pins().store(first & u64::from(u32::MAX));
+    entry.cell(0).store(cell);
+    entry.pins().store(cell & u64::from(u32::MAX));
     1
 }
 
-/// The value of a new entry. On the stack the value would take a quarter of the 512 bytes of all frames.
+/// The value of a new entry. Its 128 bytes would take a quarter of the stack (`MAX_BPF_STACK`, 512 bytes for a whole call
+/// chain).
 static EMPTY: MultiOwnerFolio = MultiOwnerFolio {
     pins: 0,
     cells: [0; OWNER_CELLS],
@@ -134,32 +139,34 @@ pub extern "C" fn pintrace_multi_owner_hold(head: u64, owner: u32, pins: u32) ->
     let Some(entry) = Entry::find(head) else {
         return 0;
     };
-    if !entry.enter(pins) {
+    if !entry.add_unless_dead(pins) {
         return 0;
     }
     let Some(zeros) = maps::Zeros::find() else {
         return 0;
     };
     let (owner, pins, done) = (u64::from(owner), u64::from(pins), zeros.next());
-    let mut place = OwnerSearch {
+    let mut adding = AddState {
         entry,
         owner,
         pins,
         done,
     };
-    loops::repeat::<CELLS, _>(own_step, &mut place);
-    if place.done == 0 {
-        loops::repeat::<CELLS, _>(free_step, &mut place);
+    loops::repeat::<CELLS, _>(own_step, &mut adding);
+    if adding.done == 0 {
+        loops::repeat::<CELLS, _>(free_step, &mut adding);
     }
-    if place.done != 0 {
-        return place.done;
+    if adding.done != 0 {
+        return adding.done;
     }
+    // All cells belong to other owners: the pins go to the owner of the first cell.
     count::loss(Loss::OwnerCellsFull, pins);
-    let other = place.entry.cell(0).fetch_add(pins);
-    other >> 32 << 32
+    let other = adding.entry.cell(0).fetch_add(pins);
+    other >> 32 << 32 | HELD
 }
 
-struct OwnerSearch {
+/// State of adding pins to an entry.
+struct AddState {
     entry: Entry,
     owner: u64,
     pins: u64,
@@ -167,28 +174,28 @@ struct OwnerSearch {
 }
 
 /// Adds the pins to a cell that the owner has already.
-extern "C" fn own_step(index: u32, place: *mut OwnerSearch) -> i64 {
+extern "C" fn own_step(index: u32, adding: *mut AddState) -> i64 {
     // SAFETY: the loop passes the state on.
-    let place = unsafe { &mut *place };
-    let word = place.entry.cell(index as usize);
+    let adding = unsafe { &mut *adding };
+    let word = adding.entry.cell(index as usize);
     let now = word.load();
-    if now != 0 && now >> 32 == place.owner && word.swap(now, now + place.pins) {
-        place.done = place.owner << 32;
+    if now != 0 && now >> 32 == adding.owner && word.swap(now, now + adding.pins) {
+        adding.done = adding.owner << 32 | HELD;
         return 1;
     }
     0
 }
 
 /// Puts the pins into a free cell.
-extern "C" fn free_step(index: u32, place: *mut OwnerSearch) -> i64 {
+extern "C" fn free_step(index: u32, adding: *mut AddState) -> i64 {
     // SAFETY: the loop passes the state on.
-    let place = unsafe { &mut *place };
-    if place
+    let adding = unsafe { &mut *adding };
+    if adding
         .entry
         .cell(index as usize)
-        .swap(0, place.owner << 32 | place.pins)
+        .swap(0, adding.owner << 32 | adding.pins)
     {
-        place.done = place.owner << 32 | FIRST;
+        adding.done = adding.owner << 32 | FIRST | HELD;
         return 1;
     }
     0
@@ -239,7 +246,7 @@ pub extern "C" fn pintrace_multi_owner_take(head: u64, pins: u32, tgid: u32) -> 
         count::total(Total::AmbiguousOwner, u64::from(part));
     }
     let ambiguous = if holding > 1 { AMBIGUOUS } else { 0 };
-    let flags = if last { LAST } else { 0 } | if emptied { EMPTIED } else { 0 } | ambiguous;
+    let flags = if last { LAST } else { 0 } | if emptied { ENTRY_DEAD } else { 0 } | ambiguous;
     now >> 32 << 32 | flags | u64::from(part)
 }
 

@@ -111,7 +111,11 @@ fn pins_taken_during_attaching_are_counted_once() {
         holders.len()
     );
     checks.holds(preexisting > 0 && newer > 0, "pins on both sides of the start");
-    checks.same("pages beyond whole holders", (preexisting % 16, newer % 16), (0, 0));
+    checks.same(
+        "pages beyond whole holders",
+        (preexisting % 16, newer % 16),
+        (0, 0),
+    );
     checks.holds(
         preexisting + newer <= 16 * i64::try_from(holders.len()).unwrap(),
         "no more pages than were pinned",

@@ -25,8 +25,8 @@ use crate::{
 /// Hash maps allocate all memory at the start. Allocation on demand is unsafe in a kprobe before 6.1, and the kernel
 /// warns of it (`check_map_prog_compatibility`, kernel/bpf/verifier.c).
 pub const ON_DEMAND: u32 = 0;
-/// Attempts at a cell. With the folio locked ([`crate::compat::locks`]) the first attempt succeeds, and making a
-/// multi-owner entry takes one attempt more.
+/// Attempts at a cell, with the folio locked ([`crate::compat::locks`]). An acquire needs one attempt to make the
+/// multi-owner entry and one to add. A release needs one attempt for each owner; pins of a fourth owner count as contended.
 pub const ATTEMPTS: u32 = 3;
 /// Maximum number of pages of one call that can be walked: 1 GiB.
 pub const MOST_PAGES: u64 = (INNER * MIDDLE * OUTER) as u64;

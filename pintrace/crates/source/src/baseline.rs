@@ -66,10 +66,10 @@ pub struct Baseline {
 impl Baseline {
     /// Computes the baseline from readings taken soon after the start. Returns `None` without a reading.
     ///
-    /// The kernel counts a pin in vmstat before the pin call returns to the hook, so `nr_foll_pin_acquired` can only be
-    /// ahead of the hooks: the least difference is the baseline. The hook counts a release before the kernel counts the
-    /// release in vmstat, so `nr_foll_pin_released` can only be behind: the greatest difference is the baseline. If any
-    /// reading is quiet, only quiet readings count.
+    /// The kernel counts a pin in vmstat before the pin call returns to the hook. So the hooks' total that was read before
+    /// vmstat can only be behind `nr_foll_pin_acquired`: the least difference is the baseline. The hook counts a release
+    /// before the kernel counts the release in vmstat. So the hooks' total that was read after vmstat can only be ahead of
+    /// `nr_foll_pin_released`: the greatest difference is the baseline. If any reading is quiet, only quiet readings count.
     pub fn from_readings(readings: &[Reading]) -> Option<Self> {
         let quiet: Vec<_> = readings.iter().filter(|reading| reading.is_quiet()).collect();
         let chosen = if quiet.is_empty() {
@@ -78,12 +78,12 @@ impl Baseline {
             quiet
         };
         let acquired = chosen.iter().map(|reading| {
-            let totals = &reading.after;
+            let totals = &reading.before;
             let seen = (totals.acquired + totals.gup_retry).saturating_sub(totals.not_in_vmstat);
             reading.vmstat.acquired.saturating_sub(seen)
         });
         let released = chosen.iter().map(|reading| {
-            let totals = &reading.before;
+            let totals = &reading.after;
             let seen = totals.released + totals.preexisting_released + totals.gup_retry;
             reading.vmstat.released.saturating_sub(seen)
         });
@@ -211,6 +211,21 @@ mod tests {
         };
         let readings = [reading((100, 36), seen), reading((100, 40), seen)];
         assert_eq!(Baseline::from_readings(&readings).unwrap().released, 36);
+    }
+
+    #[test]
+    fn calls_between_the_readings_do_not_shift_the_baseline() {
+        // 8 pages are pinned after vmstat is read, 4 are released before.
+        let busy = Reading {
+            after: Totals {
+                acquired: 8,
+                preexisting_released: 4,
+                ..Totals::default()
+            },
+            ..reading((100, 40), Totals::default())
+        };
+        let baseline = Baseline::from_readings(&[busy]).unwrap();
+        assert_eq!((baseline.acquired, baseline.released), (100, 36));
     }
 
     #[test]

@@ -103,7 +103,11 @@ fn ruling<'a>(finding: &Finding, rules: &CheckRules<'a>) -> Ruling<'a> {
     } else {
         rules.fail_on.contains(&finding.kind)
     };
-    if finding.certain && fails { Ruling::Fails } else { Ruling::Noted }
+    if finding.certain && fails {
+        Ruling::Fails
+    } else {
+        Ruling::Noted
+    }
 }
 
 fn warnings(snapshot: &Snapshot, allowed: &AllowFile) -> Vec<String> {
