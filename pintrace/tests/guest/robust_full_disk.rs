@@ -59,7 +59,7 @@ fn a_full_disk_ends_the_recording_and_keeps_the_file_and_the_command() {
     before.assert_nothing_is_left();
 
     // The file has the number of events of the message, also after a remount.
-    let kept = number_before(&ended.stderr, " events before.");
+    let kept = number_before(&ended.stderr, " events written before.");
     disk.remount();
     assert_eq!(disk.names(), ["full.pintrace", "lost+found", "other"]);
     assert!(fs::read(&filler).unwrap().iter().all(|byte| *byte == FILLING[0]));
