@@ -3,11 +3,14 @@
 //! The terminal is restored on drop, on a panic of any thread, and before the process stops. After SIGKILL the terminal
 //! stays in raw mode, and the user can restore it with `reset`.
 
+use std::cell::Cell;
 use std::io::{self, IsTerminal, Stdout, Write};
 use std::mem::ManuallyDrop;
 use std::panic;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crossterm::cursor::{Hide, Show};
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
@@ -44,11 +47,59 @@ pub(super) struct ViewTerminal {
 struct TerminalState {
     taken: AtomicBool,
     panicked: Notify,
+    /// Held while the view draws.
+    drawing: Mutex<()>,
+}
+
+/// Maximum time for which a restore waits for the end of a draw. A terminal that does not read blocks the draw.
+const DRAW_TIME: Duration = Duration::from_secs(1);
+
+thread_local! {
+    /// The thread is inside a draw, and holds [`TerminalState::drawing`].
+    static DRAWS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The permission to draw. Ends when dropped.
+struct Drawing<'a>(#[expect(dead_code, reason = "held until the draw ends")] MutexGuard<'a, ()>);
+
+impl Drop for Drawing<'_> {
+    fn drop(&mut self) {
+        DRAWS.set(false);
+    }
 }
 
 impl TerminalState {
+    /// Returns the permission to draw; `None` if the terminal is restored. A draw after the restore would hide the cursor
+    /// again.
+    fn begin_draw(&self) -> Option<Drawing<'_>> {
+        let guard = self.drawing.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.taken.load(Ordering::SeqCst) {
+            return None;
+        }
+        DRAWS.set(true);
+        Some(Drawing(guard))
+    }
+
+    /// Waits until no other thread draws, at most for [`DRAW_TIME`].
+    fn wait_for_draw(&self) -> Option<MutexGuard<'_, ()>> {
+        if DRAWS.get() {
+            // The draw itself has panicked.
+            return None;
+        }
+        let end = Instant::now() + DRAW_TIME;
+        loop {
+            match self.drawing.try_lock() {
+                Ok(guard) => return Some(guard),
+                Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) if Instant::now() >= end => return None,
+                Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(1)),
+            }
+        }
+    }
+
     /// Restores the terminal, unless it is restored already.
     fn restore(&self) {
+        let _no_draw = self.wait_for_draw();
         if self.taken.swap(false, Ordering::SeqCst) {
             // An error has no remedy here: the terminal may no longer exist.
             let mut stdout = io::stdout();
@@ -93,8 +144,11 @@ impl ViewTerminal {
         self.screen.resize(size.into())
     }
 
-    /// Draws the cells that have changed.
+    /// Draws the cells that have changed. Does nothing after a panic, whose hook has restored the terminal.
     pub(super) fn draw(&mut self, draw: impl FnOnce(&mut ratatui::Frame<'_>)) -> io::Result<()> {
+        let Some(_drawing) = self.state.begin_draw() else {
+            return Ok(());
+        };
         self.screen.draw(draw).map(|_| ())
     }
 
@@ -121,5 +175,50 @@ impl ViewTerminal {
 impl Drop for ViewTerminal {
     fn drop(&mut self) {
         self.state.restore();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    fn taken() -> TerminalState {
+        let state = TerminalState::default();
+        state.taken.store(true, Ordering::SeqCst);
+        state
+    }
+
+    #[test]
+    fn nothing_is_drawn_after_the_restore() {
+        let state = taken();
+        assert!(state.begin_draw().is_some());
+        state.taken.store(false, Ordering::SeqCst);
+        assert!(state.begin_draw().is_none());
+    }
+
+    #[test]
+    fn a_restore_waits_for_the_draw_of_another_thread() {
+        let state = taken();
+        let (drawn, end) = mpsc::channel();
+        thread::scope(|scope| {
+            let drawing = state.begin_draw().unwrap();
+            let state = &state;
+            scope.spawn(move || {
+                let guard = state.wait_for_draw();
+                drawn.send(guard.is_some()).unwrap();
+            });
+            assert!(end.try_recv().is_err());
+            drop(drawing);
+            assert!(end.recv().unwrap());
+        });
+    }
+
+    #[test]
+    fn a_panic_inside_the_draw_does_not_wait() {
+        let state = taken();
+        let _drawing = state.begin_draw().unwrap();
+        assert!(state.wait_for_draw().is_none());
     }
 }
