@@ -1,10 +1,10 @@
-//! Kernel facts, tables and records of the programs behind the findings.
+//! Kernel facts, tables and records of the finding hooks.
 
 use crate::limits;
 use crate::wire::Header;
 
 kernel_facts! {
-    /// Kernel facts for the programs behind the findings, injected beside [`crate::facts::Facts`]. Offsets are in
+    /// Kernel facts for the programs of the finding hooks, injected beside [`crate::facts::Facts`]. Offsets are in
     /// bytes.
     MmEventFacts, read as u64 {
         /// Offset of `vm_fault.vma`.
@@ -15,7 +15,7 @@ kernel_facts! {
         fault_flags,
         /// Offset of `vm_fault.page`, the page that a write is about to copy.
         fault_page,
-        /// `FAULT_FLAG_UNSHARE`; 0 before 5.19, which has no such flag.
+        /// `FAULT_FLAG_UNSHARE`; 0 on kernels without the flag (before 5.19).
         unshare,
         /// Offset of `vm_area_struct.vm_mm`.
         vma_mm,
@@ -27,12 +27,13 @@ kernel_facts! {
         flush_pending,
         /// Offset of `mmu_gather.mm`.
         gather_mm,
-        /// Offset of `page.mapping`, whose lowest bits give the type of the object.
+        /// Offset of `page.mapping`, whose low bits tell file, anonymous, KSM and movable pages apart
+        /// (`PAGE_MAPPING_FLAGS`).
         page_mapping,
         /// Offset of `page.index` or `folio.index`, the offset in the file in pages.
         page_index,
         /// Offset of `pt_regs.orig_ax`, the number of the system call.
-        regs_call,
+        regs_syscall,
         /// Offset of `pt_regs.di`, the first argument of the system call.
         regs_first,
         /// Offset of `pt_regs.si`, the second argument.
@@ -44,25 +45,25 @@ kernel_facts! {
         /// `sizeof(struct pt_regs)`.
         regs_bytes,
         /// One of [`unmap`].
-        unmap_shape,
+        unmap_prototype,
         /// Offset of `unmap_desc.vma_start` (from 7.0 on).
         unmap_start,
         /// Offset of `unmap_desc.vma_end`.
         unmap_end,
         /// One of [`advice`].
-        advice_shape,
-        /// Offset of `madvise_behavior.behavior` (from 6.15 on).
+        advice_prototype,
+        /// Offset of `madvise_behavior.behavior` (from 6.16 on).
         advice_behavior,
         /// Offset of `madvise_behavior.mm` (from 6.17 on).
         advice_mm,
         /// One of [`protect`].
-        protect_shape,
-        /// 1 if `PG_anon_exclusive` exists (5.19), so that the kernel does not copy exclusive pages.
+        protect_prototype,
+        /// 1 if `PG_anon_exclusive` exists (5.19), so that a write fault does not copy an exclusive page.
         exclusive,
         /// Offset of `inode.i_data`, the `address_space` of a file's own pages.
         inode_data,
-        /// Bit number of `PG_lru`: the page is on an LRU list. Without the bit, the code that took the page off the
-        /// list or is about to add the page has a reference.
+        /// Bit number of `PG_lru`: the page is on an LRU list. Without the bit, an LRU batch or the code that
+        /// isolated the page has one reference more.
         pg_lru,
         /// Bit number of `PG_swapcache`: the swap cache has a reference.
         pg_swapcache,
@@ -80,32 +81,33 @@ pub mod unmap {
     /// (tlb, tree, vma, start, end): from 6.1 on.
     pub const TREE: u32 = 1;
     /// (tlb, `unmap_desc`): from 7.0 on.
-    pub const DESCRIPTION: u32 = 2;
+    pub const UNMAP_DESC: u32 = 2;
 }
 
 /// Parameters of `madvise_do_behavior` (mm/madvise.c).
 pub mod advice {
     /// (mm, start, len, `madvise_behavior`): up to 6.16.
-    pub const WITH_SPACE: u32 = 0;
+    pub const WITH_MM: u32 = 0;
     /// (start, len, `madvise_behavior`): from 6.17 on.
-    pub const DESCRIPTION: u32 = 1;
+    pub const WITHOUT_MM: u32 = 1;
 }
 
 /// Parameters of `change_protection` (mm/mprotect.c), and its flags.
 pub mod protect {
     /// (vma, start, end, newprot, flags): up to 5.18. The function flushes before it returns.
-    pub const ALONE: u32 = 0;
+    pub const WITHOUT_TLB: u32 = 0;
     /// (tlb, vma, start, end, newprot, flags): up to about 6.2.
-    pub const WITH_PROTECTION: u32 = 1;
+    pub const TLB_AND_NEWPROT: u32 = 1;
     /// (tlb, vma, start, end, flags).
-    pub const GATHERED: u32 = 2;
+    pub const TLB: u32 = 2;
     /// Flag: NUMA hinting, by which the kernel finds the node that uses the memory (`MM_CP_PROT_NUMA`).
     pub const NUMA: u64 = 1 << 1;
     /// Flag: userfaultfd adds write protection (`MM_CP_UFFD_WP`).
     pub const UFFD_WP: u64 = 1 << 2;
     /// Flag: userfaultfd removes write protection (`MM_CP_UFFD_WP_RESOLVE`).
     pub const RESOLVE: u64 = 1 << 3;
-    /// Flags: another mode of userfaultfd adds or removes protection (7.3, `MM_CP_UFFD_RWP`).
+    /// Flags: userfaultfd sets or resolves read-write protection (7.3, `MM_CP_UFFD_RWP` and
+    /// `MM_CP_UFFD_RWP_RESOLVE`).
     pub const RWP: u64 = 3 << 4;
     /// `VM_WRITE` (include/linux/mm.h).
     pub const VM_WRITE: u64 = 2;
@@ -113,7 +115,7 @@ pub mod protect {
 
 /// Kind of a mapping change, as far as the hook knows the kind.
 pub mod mapping_change {
-    /// `unmap_vmas`; the system call gives the reason.
+    /// `unmap_vmas`, or `move_page_tables` for MREMAP_DONTUNMAP; the system call gives the reason.
     pub const UNMAP: u32 = 1;
     /// `madvise_do_behavior` or `do_madvise`; `detail` is the advice.
     pub const ADVICE: u32 = 2;
@@ -142,7 +144,7 @@ pub mod cause {
     pub const SOFT_DIRTY: u32 = 2;
     /// NUMA hinting.
     pub const NUMA: u32 = 3;
-    /// Another cause.
+    /// A cause of a later version. No program of this version produces it.
     pub const OTHER: u32 = 4;
 }
 
@@ -152,7 +154,7 @@ pub mod cause {
 pub struct MappingChanged {
     /// Header, whose `id` is one of [`mapping_change`].
     pub header: Header,
-    /// Address of the `mm_struct`; for [`mapping_change::FILE`] of the `address_space`.
+    /// Address of the `mm_struct`; for [`mapping_change::FILE`], of the `address_space`.
     pub within: u64,
     /// First byte of the range, an address; for [`mapping_change::FILE`] an offset in the file.
     pub address: u64,
@@ -162,11 +164,12 @@ pub struct MappingChanged {
     pub pages: u64,
     /// tgid << 32 | tid.
     pub pid_tgid: u64,
-    /// Id of the kernel stack, or a negative number.
+    /// Id of the kernel stack, or the negative error of `bpf_get_stackid`.
     pub stack: i64,
-    /// Number of the system call, or a negative number.
+    /// Number of the system call; -1 outside a system call.
     pub call: i64,
-    /// The advice for [`mapping_change::ADVICE`]; for [`mapping_change::UNMAP`] 1 if mremap has moved the pages.
+    /// The advice for [`mapping_change::ADVICE`] and [`mapping_change::ADVICE_FOR_VMA`]; for [`mapping_change::UNMAP`]
+    /// 1 if mremap has moved the pages; for [`mapping_change::FILE`] 1 if the range extends to the end of the file.
     pub detail: u64,
     /// Command name of the thread.
     pub comm: [u8; limits::COMM_BYTES],
@@ -193,14 +196,15 @@ pub const LEVEL_SHIFT: u32 = 5;
 
 /// The approximate ranges of the extents in an mm or file. A range that touches no bucket with an extent touches no
 /// extent. An extent counts in each bucket that it touches, on the finest level on which it touches at most [`BUCKETS`]
-/// buckets. Bucket numbers are modulo [`BUCKETS`]. So additions alone add and remove extents.
+/// buckets. Bucket numbers are modulo [`BUCKETS`]. Each bucket is a counter: an atomic addition of 1 adds an
+/// extent, and of -1 removes it, without a lock (a counting filter).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct RangeFilter {
     /// Number of extents.
     pub extents: u64,
     /// Time when the first extent of the filter was opened (monotonic ns). An older extent belonged to an earlier
-    /// object, because the kernel uses addresses again.
+    /// mm or address_space, which was freed at the same address.
     pub born_ns: u64,
     /// Number of extents by level and bucket.
     pub buckets: [u64; LEVELS * BUCKETS],
@@ -220,7 +224,7 @@ pub struct CowKey {
 
 /// Kind of a copy.
 pub mod cow_kind {
-    /// Copy for a reader that asks for an exclusive page (`FAULT_FLAG_UNSHARE`).
+    /// Copy for a read-only pin, which needs an exclusive anonymous page (`FAULT_FLAG_UNSHARE`).
     pub const UNSHARE: u32 = 1;
     /// Copy of anonymous memory.
     pub const ANONYMOUS: u32 = 2;
@@ -229,7 +233,7 @@ pub mod cow_kind {
     pub const FOLL_GET: u32 = 4;
 }
 
-/// Copies of pinned pages of one owner.
+/// Copies of the pinned pages of one owner, or of the referenced pages of one process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct CowStats {
@@ -249,7 +253,7 @@ pub struct CowStats {
     pub last_ns: u64,
     /// tgid << 32 | tid of the first copy.
     pub pid_tgid: u64,
-    /// Id of the kernel stack of the first copy, or a negative number.
+    /// Id of the kernel stack of the first copy, or the negative error of `bpf_get_stackid`.
     pub stack: i64,
     /// First address of the owner, if the owner is an extent.
     pub extent_address: u64,
@@ -259,7 +263,7 @@ pub struct CowStats {
     pub taken_ns: u64,
     /// tgid << 32 | tid of the thread that took the reference.
     pub taken_by: u64,
-    /// Id of the kernel stack of the reference, or a negative number.
+    /// Id of the kernel stack of the reference, or the negative error of `bpf_get_stackid`.
     pub taken_stack: i64,
     /// Command name of the thread that made the first copy.
     pub comm: [u8; limits::COMM_BYTES],
@@ -277,7 +281,7 @@ pub struct Reference {
     pub taken_ns: u64,
     /// tgid << 32 | tid of the thread that took the reference.
     pub taken_by: u64,
-    /// Id of the kernel stack, or a negative number.
+    /// Id of the kernel stack, or the negative error of `bpf_get_stackid`.
     pub stack: i64,
 }
 
@@ -291,14 +295,15 @@ pub struct WindowKey {
     pub cause: u32,
 }
 
-/// Number of classes of durations. Class n counts the durations of less than 2^n ns that no lower class counts.
+/// Number of buckets of the histogram of durations. Bucket n counts durations from 2^(n-1) to below 2^n ns; the last bucket
+/// counts all longer durations too.
 pub const DURATIONS: usize = 40;
 
 /// Flush windows of one process and cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct WindowStats {
-    /// Number of windows.
+    /// Number of closed windows in which pages changed while other tasks used the mm, and of resets of soft-dirty bits.
     pub windows: u64,
     /// Number of pages changed.
     pub pages: u64,
@@ -306,11 +311,11 @@ pub struct WindowStats {
     pub longest_ns: u64,
     /// Number of write faults of other threads inside a window.
     pub faults: u64,
-    /// Number of these faults that copied a page.
+    /// Number of copies in windows of userfaultfd, made while the flush was pending before and after the copy.
     pub copies: u64,
     /// Number of pages that other threads pinned inside a window.
     pub pins: u64,
-    /// Time when the first window opened (monotonic ns).
+    /// Time when the first window opened, or of the first event in it (monotonic ns).
     pub first_ns: u64,
     /// Time of the latest close of a window, or event inside (monotonic ns).
     pub last_ns: u64,
@@ -318,7 +323,7 @@ pub struct WindowStats {
     pub address: u64,
     /// Command name of the thread that made the entry.
     pub comm: [u8; limits::COMM_BYTES],
-    /// Number of windows by class of duration.
+    /// Number of windows by bucket of duration.
     pub durations: [u64; DURATIONS],
 }
 
@@ -331,8 +336,8 @@ pub const WINDOWS_PER_MM: u32 = 8;
 pub struct ActiveWindowKey {
     /// Address of the `mm_struct`.
     pub mm: u64,
-    /// Number of the window in the mm, below [`WINDOWS_PER_MM`].
-    pub place: u64,
+    /// Slot of the window in the mm, below [`WINDOWS_PER_MM`].
+    pub slot: u64,
 }
 
 /// An open window.
@@ -352,20 +357,20 @@ pub struct ActiveWindow {
     /// One of [`cause`].
     pub cause: u64,
     /// First byte of the latest range protected.
-    pub part: u64,
+    pub latest_start: u64,
     /// End of the latest range protected.
-    pub part_end: u64,
+    pub latest_end: u64,
     /// 1 if other tasks use the mm too and may have stale translations.
     pub exposed: u64,
     /// The process of the mm.
     pub tgid: u64,
-    /// Time when `change_protection` returned (monotonic ns); 0 while the task is inside `change_protection`, which
-    /// gathers and flushes for hugetlb itself.
-    pub left_ns: u64,
+    /// Time when `change_protection` returned (monotonic ns); 0 while the task is inside `change_protection`. For
+    /// hugetlb, `change_protection` calls `tlb_finish_mmu` itself, and that call must not close the window.
+    pub returned_ns: u64,
 }
 
-/// Faults by flush window and by the kernel's own count of pending flushes; see `event::FlushCheck`.
-pub mod check {
+/// Faults by flush window and by the kernel's own count of pending flushes; see `pintrace_events::FlushCheck`.
+pub mod flush_check {
     /// A window covers the fault, and a flush is pending.
     pub const AGREED: u32 = 0;
     /// Only a window covers the fault.

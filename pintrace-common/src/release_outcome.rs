@@ -9,48 +9,53 @@ pub struct ReleaseOutcome(pub u64);
     reason = "the hooks must not pay a call for a shift and a mask"
 )]
 impl ReleaseOutcome {
-    /// Flag: one owner had all the pins, and still has to be debited. The upper half of the word holds the owner.
-    const OWED: u64 = 1 << 31;
+    /// Flag: one owner had all released pins, and the caller still has to subtract them from the owner. The upper half of
+    /// the word holds the owner.
+    const OWNER_TO_DEBIT: u64 = 1 << 31;
     /// Flag: the owner has no pins left on the folio.
-    const EMPTIED: u64 = 1 << 30;
+    const OWNER_EMPTIED: u64 = 1 << 30;
     /// Mask of the number of pins without an owner.
-    const LEFT: u64 = Self::EMPTIED - 1;
+    const WITHOUT_OWNER: u64 = Self::OWNER_EMPTIED - 1;
 
-    /// Returns the result for `pins` pins without an owner.
+    /// Returns the result of a release for which no owner is left to debit: `pins` of the released pins had no owner.
     #[inline(always)]
     #[must_use]
-    pub fn unknown(pins: u64) -> Self {
-        Self(if pins > Self::LEFT { Self::LEFT } else { pins })
+    pub fn without_owner_to_debit(pins: u64) -> Self {
+        Self(if pins > Self::WITHOUT_OWNER {
+            Self::WITHOUT_OWNER
+        } else {
+            pins
+        })
     }
 
-    /// Returns the result for one owner that had all the pins. `emptied` means that the owner has no pins left on the
+    /// Returns the result for one owner that had all released pins. `emptied` means that the owner has no pins left on the
     /// folio.
     #[inline(always)]
     #[must_use]
-    pub fn owed_by(owner: u32, emptied: bool) -> Self {
-        let emptied = if emptied { Self::EMPTIED } else { 0 };
-        Self(u64::from(owner) << 32 | Self::OWED | emptied)
+    pub fn single_owner(owner: u32, emptied: bool) -> Self {
+        let emptied = if emptied { Self::OWNER_EMPTIED } else { 0 };
+        Self(u64::from(owner) << 32 | Self::OWNER_TO_DEBIT | emptied)
     }
 
-    /// Returns the number of pins without an owner.
+    /// Returns the number of released pins without an owner.
     #[inline(always)]
-    pub fn left(self) -> u64 {
-        self.0 & Self::LEFT
+    pub fn without_owner(self) -> u64 {
+        self.0 & Self::WITHOUT_OWNER
     }
 
-    /// Returns the owner that still has to be debited with all the pins.
+    /// Returns the owner from which the caller still has to subtract all released pins.
     #[inline(always)]
-    pub fn debtor(self) -> Option<u32> {
-        if self.0 & Self::OWED == 0 {
+    pub fn owner_to_debit(self) -> Option<u32> {
+        if self.0 & Self::OWNER_TO_DEBIT == 0 {
             return None;
         }
         Some((self.0 >> 32) as u32)
     }
 
-    /// Returns true if that owner has no pins left on the folio.
+    /// Returns true if the owner of [`Self::owner_to_debit`] has no pins left on the folio.
     #[inline(always)]
     pub fn emptied(self) -> bool {
-        self.0 & Self::EMPTIED != 0
+        self.0 & Self::OWNER_EMPTIED != 0
     }
 }
 
@@ -60,18 +65,26 @@ mod tests {
 
     #[test]
     fn pins_without_an_owner_have_no_debtor() {
-        let outcome = ReleaseOutcome::unknown(7);
+        let outcome = ReleaseOutcome::without_owner_to_debit(7);
         assert_eq!(
-            (outcome.left(), outcome.debtor(), outcome.emptied()),
+            (
+                outcome.without_owner(),
+                outcome.owner_to_debit(),
+                outcome.emptied()
+            ),
             (7, None, false)
         );
     }
 
     #[test]
     fn a_pin_count_is_capped_below_the_flags() {
-        let outcome = ReleaseOutcome::unknown(u64::MAX);
+        let outcome = ReleaseOutcome::without_owner_to_debit(u64::MAX);
         assert_eq!(
-            (outcome.left(), outcome.debtor(), outcome.emptied()),
+            (
+                outcome.without_owner(),
+                outcome.owner_to_debit(),
+                outcome.emptied()
+            ),
             ((1 << 30) - 1, None, false)
         );
     }
@@ -79,9 +92,13 @@ mod tests {
     #[test]
     fn an_owner_with_all_bits_set_is_returned_unchanged() {
         for emptied in [false, true] {
-            let outcome = ReleaseOutcome::owed_by(u32::MAX, emptied);
+            let outcome = ReleaseOutcome::single_owner(u32::MAX, emptied);
             assert_eq!(
-                (outcome.left(), outcome.debtor(), outcome.emptied()),
+                (
+                    outcome.without_owner(),
+                    outcome.owner_to_debit(),
+                    outcome.emptied()
+                ),
                 (0, Some(u32::MAX), emptied)
             );
         }

@@ -1,7 +1,8 @@
 //! Atomic words in map values.
 //!
-//! The BPF target declares no read-modify-write, so core's `AtomicU64` has only load and store there. `Word` wraps the
-//! compiler's intrinsics. Operations that return a value depend on the kernel and are in `exchange.rs`.
+//! rustc's BPF target sets `atomic_cas: false`, so core's `AtomicU64` has only load and store there. [`Word`] wraps the
+//! compiler's intrinsics. Read-modify-write operations that return the old value (BPF_FETCH, BPF_CMPXCHG) depend on the
+//! kernel and are in `compat/*/exchange.rs`.
 
 use core::intrinsics::{AtomicOrdering::Relaxed, atomic_xadd};
 
@@ -18,7 +19,7 @@ impl Word {
         Self(word)
     }
 
-    /// Returns the value by a plain aligned load. The BPF back end has no atomic load, and needs none.
+    /// Returns the value by a volatile load, as READ_ONCE() does. The BPF back end has no atomic load, and needs none.
     #[inline(always)]
     pub fn load(self) -> u64 {
         // SAFETY: by the contract of `at`.
@@ -32,7 +33,8 @@ impl Word {
         unsafe { core::ptr::write_volatile(self.0, value) }
     }
 
-    /// Adds `n`. The ordering is relaxed, for which the back end chooses the cheaper instruction without a result.
+    /// Adds `n`. The ordering is relaxed and the result unused, so that LLVM emits BPF_ADD without BPF_FETCH, the only form
+    /// before 5.12.
     #[inline(always)]
     pub fn add(self, n: u64) {
         // SAFETY: by the contract of `at`.

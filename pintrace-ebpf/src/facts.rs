@@ -8,7 +8,7 @@ use crate::kernel;
 #[unsafe(no_mangle)]
 pub static FACTS: Injected<Facts> = Injected::<Facts>::ZERO;
 
-/// Facts for the programs behind the findings, and for system call arguments.
+/// Facts for the programs of the finding hooks, and for system call arguments.
 #[unsafe(no_mangle)]
 pub static MM_EVENT_FACTS: Injected<MmEventFacts> = Injected::<MmEventFacts>::ZERO;
 

@@ -12,7 +12,7 @@ use pintrace_common::{
     limits,
 };
 
-use crate::compat::loops::ON_DEMAND;
+use crate::compat::loops::HASH_FLAGS;
 
 /// The gate. At 0 the hooks return at once; user space sets 1 once all hooks are attached.
 #[map]
@@ -33,16 +33,16 @@ pub static LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(Loss::COUNT 
 /// The folio table: struct page address / (64 * sizeof(struct page)) to 64 cells. The map allocates on demand and never
 /// frees: at worst 8 bytes for each page frame that was ever pinned, and a little.
 #[map]
-pub static CHUNKS: HashMap<u64, Chunk> = HashMap::with_max_entries(limits::FOLIO_CHUNKS, ON_DEMAND);
+pub static CHUNKS: HashMap<u64, Chunk> = HashMap::with_max_entries(limits::FOLIO_CHUNKS, HASH_FLAGS);
 
 /// Folios with several owners, by the address of their head page.
 #[map]
 pub static MULTI_OWNER_FOLIOS: HashMap<u64, MultiOwnerFolio> =
-    HashMap::with_max_entries(limits::MULTI_OWNER_FOLIOS, ON_DEMAND);
+    HashMap::with_max_entries(limits::MULTI_OWNER_FOLIOS, HASH_FLAGS);
 
 /// Account ids by key. User space removes the entries of threads that have ended.
 #[map]
-pub static ACCOUNT_IDS: HashMap<AccountKey, u32> = HashMap::with_max_entries(limits::ACCOUNTS, ON_DEMAND);
+pub static ACCOUNT_IDS: HashMap<AccountKey, u32> = HashMap::with_max_entries(limits::ACCOUNTS, HASH_FLAGS);
 
 /// Accounts by id. Account 0 collects the pins for which no account is free.
 #[map]
@@ -66,7 +66,7 @@ pub static NEXT_IDS: Array<u64> = Array::with_max_entries(2, 0);
 
 /// Tasks inside a long-term pin call, which may migrate pages first, by tgid << 32 | tid.
 #[map]
-pub static LONGTERM_CALLS: HashMap<u64, u64> = HashMap::with_max_entries(limits::LONGTERM_CALLS, ON_DEMAND);
+pub static LONGTERM_CALLS: HashMap<u64, u64> = HashMap::with_max_entries(limits::LONGTERM_CALLS, HASH_FLAGS);
 
 /// Number of long-term pin calls in flight. At 0 a release makes no look-up.
 #[map]
@@ -87,7 +87,7 @@ pub static RECENT: Array<u32> = Array::with_max_entries(limits::RECENT, 0);
 /// Arguments that a kprobe keeps for its kretprobe, by tgid << 32 | tid.
 #[map]
 pub static PROBED: HashMap<u64, crate::ledger::pin_call::PinCall> =
-    HashMap::with_max_entries(limits::LONGTERM_CALLS, ON_DEMAND);
+    HashMap::with_max_entries(limits::LONGTERM_CALLS, HASH_FLAGS);
 
 /// Kernel stacks of long-term pins, and of each account's first pin.
 #[map]
@@ -95,7 +95,7 @@ pub static STACKS: StackTrace = StackTrace::with_max_entries(limits::STACKS, 0);
 
 /// Processes that have an account, by tgid. The exit of other processes is not reported.
 #[map]
-pub static PROCESSES: HashMap<u32, PinningProcess> = HashMap::with_max_entries(limits::ACCOUNTS, ON_DEMAND);
+pub static PROCESSES: HashMap<u32, PinningProcess> = HashMap::with_max_entries(limits::ACCOUNTS, HASH_FLAGS);
 
 #[map]
 static ZERO: Array<u64> = Array::with_max_entries(1, 0);

@@ -23,7 +23,7 @@ impl SyscallArgs {
     /// Returns the number of the system call; -1 for none.
     #[inline(always)]
     pub fn number(self) -> i64 {
-        self.register::<i64>(MM_EVENT_FACTS.regs_call()).unwrap_or(-1)
+        self.register::<i64>(MM_EVENT_FACTS.regs_syscall()).unwrap_or(-1)
     }
 
     /// Returns true if this mremap(old, old_bytes, new_bytes, ..) moves the page at an address. The kernel unmaps the
@@ -58,7 +58,7 @@ impl SyscallArgs {
     /// arguments; 0 for none.
     #[inline(always)]
     pub fn identity(self) -> u64 {
-        let Some(number) = self.register::<u64>(MM_EVENT_FACTS.regs_call()) else {
+        let Some(number) = self.register::<u64>(MM_EVENT_FACTS.regs_syscall()) else {
             return 0;
         };
         let first = self.register::<u64>(MM_EVENT_FACTS.regs_first()).unwrap_or(0);

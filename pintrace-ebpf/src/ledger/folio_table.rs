@@ -251,11 +251,11 @@ impl Taking {
 #[inline(always)]
 fn take_from<T: CellTable>(head: u64, pins: u32, tgid: u32, bytes: u64) -> ReleaseOutcome {
     let Some(word) = T::find(head) else {
-        return ReleaseOutcome::unknown(u64::from(pins));
+        return ReleaseOutcome::without_owner_to_debit(u64::from(pins));
     };
     let now = word.load();
     if now == 0 {
-        return ReleaseOutcome::unknown(u64::from(pins));
+        return ReleaseOutcome::without_owner_to_debit(u64::from(pins));
     }
     // Nearly always the folio has one owner, the owner has enough pins, and no other CPU changes the cell.
     if now != MULTI_OWNER_MARK && now as u32 >= pins {
@@ -264,12 +264,12 @@ fn take_from<T: CellTable>(head: u64, pins: u32, tgid: u32, bytes: u64) -> Relea
             if last {
                 T::emptied(head);
             }
-            return ReleaseOutcome::owed_by((now >> 32) as u32, last);
+            return ReleaseOutcome::single_owner((now >> 32) as u32, last);
         }
     }
     // Hides the bounds of `left` from the verifier, which would see the bounds change on every iteration.
     let Some(zeros) = maps::Zeros::find() else {
-        return ReleaseOutcome::unknown(u64::from(pins));
+        return ReleaseOutcome::without_owner_to_debit(u64::from(pins));
     };
     let left = zeros.next() + u64::from(pins);
     let mut taking = Taking {
@@ -283,7 +283,7 @@ fn take_from<T: CellTable>(head: u64, pins: u32, tgid: u32, bytes: u64) -> Relea
         // The attempts ran out while owners still had pins.
         count::loss(Loss::CellContended, taking.left);
     }
-    ReleaseOutcome::unknown(taking.left)
+    ReleaseOutcome::without_owner_to_debit(taking.left)
 }
 
 /// Makes one attempt on a cell with one owner. Returns false if another CPU changed the cell.

@@ -1,8 +1,8 @@
 //! Marks tasks that are inside a long-term pin call.
 //!
-//! A long-term pin call may pin pages in a zone that forbids long-term pins (CMA, ZONE_MOVABLE), drop the pins through
-//! the exported unpin functions, migrate the pages and pin again (`__gup_longterm_locked`,
-//! `check_and_migrate_movable_pages`). The kernel itself makes such releases.
+//! A long-term pin call may pin pages that must not be pinned long-term (in ZONE_MOVABLE or CMA pageblocks), drop the pins,
+//! migrate the pages and pin again (`__gup_longterm_locked`, `check_and_migrate_movable_pages`). The drop is part of the
+//! pin call: the caller has released nothing.
 
 use core::ffi::c_void;
 
@@ -32,8 +32,8 @@ pub fn mark() -> bool {
             return false;
         }
     }
-    if let Some(open) = maps::LONGTERM_CALLS_ACTIVE.at(0) {
-        open.word().add(1);
+    if let Some(active) = maps::LONGTERM_CALLS_ACTIVE.at(0) {
+        active.word().add(1);
     }
     true
 }
@@ -44,13 +44,13 @@ pub fn unmark() -> bool {
     if maps::LONGTERM_CALLS.remove(bpf_get_current_pid_tgid()).is_err() {
         return false;
     }
-    if let Some(open) = maps::LONGTERM_CALLS_ACTIVE.at(0) {
-        open.word().sub(1);
+    if let Some(active) = maps::LONGTERM_CALLS_ACTIVE.at(0) {
+        active.word().sub(1);
     }
     true
 }
 
-/// Returns true if a release comes from inside a pin call of the same task.
+/// Returns true if a release comes from inside a long-term pin call of the running task, and not from an interrupt.
 #[inline(always)]
 pub fn inside(ctx: *mut c_void) -> bool {
     if maps::LONGTERM_CALLS_ACTIVE.get(0).copied().unwrap_or(0) == 0 {

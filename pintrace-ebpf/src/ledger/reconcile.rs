@@ -124,11 +124,11 @@ pub extern "C" fn pintrace_reconcile_folio(page: u64, account: u32) -> u64 {
     if known > real {
         let surplus = known - real;
         let taken = Chunks::take(page, surplus as u32, 0, folio.bytes());
-        if let Some(owner) = taken.debtor() {
+        if let Some(owner) = taken.owner_to_debit() {
             let bytes = if taken.emptied() { folio.bytes() } else { 0 };
             owners::pintrace_debit(owner, surplus, bytes);
         }
-        return (surplus - taken.left()) << 2 | DROPPED;
+        return (surplus - taken.without_owner()) << 2 | DROPPED;
     }
     let lacking = real - known;
     if lacking == 0 {

@@ -151,7 +151,7 @@ where
             return;
         }
         let taken = T::take(folio.head(), pins, self.tgid as u32, folio.bytes());
-        if let Some(owner) = taken.debtor() {
+        if let Some(owner) = taken.owner_to_debit() {
             if u64::from(owner) != self.owner {
                 self.debit();
                 self.owner = u64::from(owner);
@@ -163,7 +163,7 @@ where
                 self.bytes += folio.bytes();
             }
         }
-        let left = taken.left();
+        let left = taken.without_owner();
         self.released += u64::from(pins) - left;
         if left != 0 {
             count::total(Total::PreexistingReleased, left);

@@ -17,7 +17,7 @@ use pintrace_common::{
 
 use crate::map_ref::{Lookup, get, set, word};
 use crate::{
-    compat::loops::ON_DEMAND,
+    compat::loops::HASH_FLAGS,
     count,
     facts::MM_EVENT_FACTS,
     folio::Folio,
@@ -34,7 +34,7 @@ use crate::{
 
 /// Copies by owner and kind. User space removes an entry after the entry's final report.
 #[map]
-static COWS: HashMap<CowKey, CowStats> = HashMap::with_max_entries(limits::COWS, ON_DEMAND);
+static COWS: HashMap<CowKey, CowStats> = HashMap::with_max_entries(limits::COWS, HASH_FLAGS);
 
 /// In `page.mapping`: anonymous memory (`PAGE_MAPPING_ANON`, include/linux/page-flags.h).
 const ANONYMOUS: u64 = 1;

@@ -18,7 +18,7 @@ use crate::{
     atomic::Word,
     compat::{
         locks::{self, LockTarget},
-        loops::ON_DEMAND,
+        loops::HASH_FLAGS,
     },
     count, maps,
 };
@@ -27,7 +27,7 @@ use crate::{
 /// an address_space with its last extent.
 #[map]
 pub static RANGE_FILTERS: HashMap<u64, RangeFilter> =
-    HashMap::with_max_entries(limits::RANGE_FILTERS, ON_DEMAND);
+    HashMap::with_max_entries(limits::RANGE_FILTERS, HASH_FLAGS);
 
 /// Number of filters. At 0 no hook makes a look-up.
 #[map]

@@ -9,7 +9,7 @@ use pintrace_common::{counters::Loss, limits};
 
 use crate::map_ref::{Lookup, MapRef, get};
 use crate::{
-    compat::loops::ON_DEMAND,
+    compat::loops::HASH_FLAGS,
     count,
     mm_events::per_tgid::{self, COUNTERS, PerTgidCounter},
 };
@@ -55,7 +55,8 @@ pub mod kind {
 /// Contexts by tgid << 32 | tid. If the kernel skips the program that removes a context, the thread's next context
 /// overwrites the old one.
 #[map]
-static TASK_CONTEXTS: HashMap<u64, TaskContext> = HashMap::with_max_entries(limits::TASK_CONTEXTS, ON_DEMAND);
+static TASK_CONTEXTS: HashMap<u64, TaskContext> =
+    HashMap::with_max_entries(limits::TASK_CONTEXTS, HASH_FLAGS);
 
 /// Number of contexts by process. At 0 the hooks on every new page make no look-up.
 #[map]

@@ -273,7 +273,10 @@ fn pins_that_are_held_too_long_are_found() {
 
 #[test]
 fn findings_on_short_term_pins_need_the_option_short_term() {
-    check_with(&["--short-term"], &["short-unmap", "unmap-remap", "quiet-unmap"]);
+    check_with(
+        &["--short-term"],
+        &["short-term-unmap", "unmap-remap", "quiet-unmap"],
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::series::{Flavour, KernelSeries, ON_OFFER, SeriesChoice};
+use super::series::{Flavour, KNOWN_SERIES, KernelSeries, SeriesChoice};
 
 /// A series in a flavour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl KernelTarget {
             (KernelSeries(7, 3), Flavour::Full),
             (KernelSeries(7, 3), Flavour::Rt),
         ];
-        let usual = ON_OFFER.map(|series| (series, Flavour::Cloud));
+        let usual = KNOWN_SERIES.map(|series| (series, Flavour::Cloud));
         usual
             .into_iter()
             .chain(unusual)

@@ -1,4 +1,5 @@
-//! `cargo xtask vm list`: lists the series, with the newest build and the newest cached build of each flavour.
+//! `cargo xtask vm list`: lists the kernel series, with the newest build in Debian's archive and
+//! in the cache, for each flavour.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -6,18 +7,18 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use super::kernel;
-use super::series::{Flavour, KernelBuild, ON_OFFER, SeriesChoice};
+use super::series::{Flavour, KNOWN_SERIES, KernelBuild, SeriesChoice};
 
 /// Prints the table.
 pub(crate) fn run() -> Result<ExitCode> {
     let cached = kernel::cached()?;
     let offered = kernel::on_offer().unwrap_or_else(|error| {
-        eprintln!("xtask: only the cache is listed: {error:#}");
+        eprintln!("xtask: the column `newest` is empty: {error:#}");
         Vec::new()
     });
     let mut out = std::io::stdout();
     writeln!(out, "{:<8}{:<8}{:<34}cached", "series", "flavour", "newest")?;
-    for series in ON_OFFER {
+    for series in KNOWN_SERIES {
         for flavour in [Flavour::Cloud, Flavour::Full, Flavour::Rt] {
             let newest = |builds: &[KernelBuild]| {
                 KernelBuild::newest(builds.iter().cloned(), SeriesChoice::Series(series), flavour)

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::ValueEnum;
 
 /// The series in Debian's archive.
-pub(crate) const ON_OFFER: [KernelSeries; 11] = [
+pub(crate) const KNOWN_SERIES: [KernelSeries; 11] = [
     KernelSeries(5, 10),
     KernelSeries(6, 1),
     KernelSeries(6, 12),
@@ -62,12 +62,12 @@ impl FromStr for SeriesChoice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let known = ON_OFFER.into_iter().find(|series| series.to_string() == text);
+        let known = KNOWN_SERIES.into_iter().find(|series| series.to_string() == text);
         match known {
             Some(series) => Ok(Self::Series(series)),
             None if text == "newest" => Ok(Self::Newest),
             None => {
-                let names = ON_OFFER.map(|series| series.to_string()).join(" ");
+                let names = KNOWN_SERIES.map(|series| series.to_string()).join(" ");
                 Err(format!("unknown kernel series; use one of: {names} newest"))
             }
         }

@@ -7,7 +7,7 @@ use aya_ebpf::{bindings::BPF_F_NO_PREALLOC, helpers::generated::bpf_loop};
 use crate::ledger::walk::{self, Visitor, Walk};
 
 /// Hash maps allocate memory on demand.
-pub const ON_DEMAND: u32 = BPF_F_NO_PREALLOC;
+pub const HASH_FLAGS: u32 = BPF_F_NO_PREALLOC;
 /// Attempts at a cell that is shared or changes meanwhile. Each failure means that another CPU changed the cell.
 pub const ATTEMPTS: u32 = 16;
 /// Maximum number of pages of one call that can be walked (`BPF_MAX_LOOPS`, kernel/bpf/bpf_iter.c).

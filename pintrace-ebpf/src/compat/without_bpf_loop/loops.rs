@@ -1,6 +1,6 @@
 //! Loops for kernels before 5.17, which have no `bpf_loop`. The verifier follows every iteration of a loop with a fixed
 //! bound. So the walk over pages is three nested loops, each in a global function, which the verifier follows once.
-//! Global functions take numbers only, so a map holds the state of the walk.
+//! On 5.10 a global function takes numbers and the context only, so a map holds the state of the walk.
 
 use aya_ebpf::{
     bindings::BPF_NOEXIST,
@@ -24,7 +24,7 @@ use crate::{
 
 /// Hash maps allocate all memory at the start. Allocation on demand is unsafe in a kprobe before 6.1, and the kernel
 /// warns of it (`check_map_prog_compatibility`, kernel/bpf/verifier.c).
-pub const ON_DEMAND: u32 = 0;
+pub const HASH_FLAGS: u32 = 0;
 /// Attempts at a cell, with the folio locked ([`crate::compat::locks`]). An acquire needs one attempt to make the
 /// multi-owner entry and one to add. A release needs one attempt for each owner; pins of a fourth owner count as contended.
 pub const ATTEMPTS: u32 = 3;
@@ -57,13 +57,13 @@ pub fn repeat<const ITERATIONS: u32, S>(body: extern "C" fn(u32, *mut S) -> i64,
 /// Maximum number of walks in flight.
 const WALKS: u32 = 4096;
 
-/// Maximum number of nested walks on a CPU: a thread and three interrupts.
+/// Maximum number of nested walks on a CPU: task, softirq, hardirq and NMI.
 const DEPTH: u64 = 4;
 
 /// The functions and the map that walk the pages for a visitor.
 pub trait Paged: Sized + 'static {
     /// Returns the walks in flight, by CPU, thread and nesting of interrupts.
-    fn under_way() -> &'static HashMap<u64, Walk<Self>>;
+    fn walks_in_flight() -> &'static HashMap<u64, Walk<Self>>;
     /// Walks `iterations` pages of the walk under `key`.
     fn pages(key: u64, iterations: u32);
 }
@@ -78,12 +78,15 @@ pub fn over_pages<V: Visitor>(walk: &mut Walk<V>, iterations: u64) {
     while depth < DEPTH {
         let key = base | depth;
         let state: &Walk<V> = walk;
-        if V::under_way().insert(key, state, u64::from(BPF_NOEXIST)).is_ok() {
+        if V::walks_in_flight()
+            .insert(key, state, u64::from(BPF_NOEXIST))
+            .is_ok()
+        {
             V::pages(key, iterations as u32);
-            if let Some(slot) = V::under_way().at(key) {
+            if let Some(slot) = V::walks_in_flight().at(key) {
                 *walk = slot.copy();
             }
-            let _ = V::under_way().remove(key);
+            let _ = V::walks_in_flight().remove(key);
             return;
         }
         depth += 1;
@@ -98,7 +101,7 @@ macro_rules! paged {
 
         impl Paged for $visitor {
             #[inline(always)]
-            fn under_way() -> &'static HashMap<u64, Walk<Self>> {
+            fn walks_in_flight() -> &'static HashMap<u64, Walk<Self>> {
                 &$walks
             }
 
@@ -147,7 +150,7 @@ macro_rules! paged {
             let Some(walk) = $walks.at(key) else {
                 return 0;
             };
-            // SAFETY: a live map value that only this program uses.
+            // SAFETY: a live map value that only this invocation uses: the key contains CPU, thread and depth.
             let walk = unsafe { &mut *walk.as_ptr() };
             let mut nth = 0;
             while nth < INNER {

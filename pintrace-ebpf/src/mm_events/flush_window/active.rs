@@ -14,7 +14,7 @@ use pintrace_common::{
 
 use crate::map_ref::{Lookup, MapRef, get, set};
 use crate::{
-    compat::loops::ON_DEMAND,
+    compat::loops::HASH_FLAGS,
     count,
     facts::MM_EVENT_FACTS,
     kernel,
@@ -26,10 +26,10 @@ use crate::{
     },
 };
 
-/// Open windows by mm and place.
+/// Open windows by mm and slot.
 #[map]
 static ACTIVE_WINDOWS: HashMap<ActiveWindowKey, ActiveWindow> =
-    HashMap::with_max_entries(limits::OPEN_WINDOWS, ON_DEMAND);
+    HashMap::with_max_entries(limits::OPEN_WINDOWS, HASH_FLAGS);
 
 /// Number of open windows by process. At 0 the hooks make no look-up. Of processes that share an mm without being
 /// threads, which is rare (vfork), one process counts the windows.
@@ -58,28 +58,28 @@ fn any_in(tgid: u32) -> bool {
 }
 
 #[inline(always)]
-fn at(mm: u64, place: u32) -> ActiveWindowKey {
+fn at(mm: u64, slot: u32) -> ActiveWindowKey {
     ActiveWindowKey {
         mm,
-        place: u64::from(place),
+        slot: u64::from(slot),
     }
 }
 
-/// Returns the place of the running task's window in an mm, plus one; 0 if the task has none. The function is global,
+/// Returns the slot of the running task's window in an mm, plus one; 0 if the task has none. The function is global,
 /// so that the verifier follows it once.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_current_window(mm: u64) -> u32 {
     let task = bpf_get_current_pid_tgid();
-    let mut place = 0;
-    while place < WINDOWS_PER_MM {
-        if let Some(window) = ACTIVE_WINDOWS.at(at(mm, place))
+    let mut slot = 0;
+    while slot < WINDOWS_PER_MM {
+        if let Some(window) = ACTIVE_WINDOWS.at(at(mm, slot))
             // Only the task itself changes its window.
             && get!(window.pid_tgid) == task
         {
-            return place + 1;
+            return slot + 1;
         }
-        place += 1;
+        slot += 1;
     }
     0
 }
@@ -89,7 +89,7 @@ pub extern "C" fn pintrace_current_window(mm: u64) -> u32 {
 pub fn mine(mm: u64) -> Option<MapRef<ActiveWindow>> {
     match pintrace_current_window(mm) {
         0 => None,
-        place => ACTIVE_WINDOWS.at(at(mm, place - 1)),
+        slot => ACTIVE_WINDOWS.at(at(mm, slot - 1)),
     }
 }
 
@@ -112,13 +112,13 @@ pub extern "C" fn pintrace_window_open(mm: u64, address: u64, end: u64, cause: u
         // Only mprotect protects several ranges before one flush (`do_mprotect_pkey`, mm/mprotect.c). Any other old
         // window is over: the kernel skipped the program that closes the window.
         let ended = cause != u64::from(cause::PROTECT)
-            || MM_EVENT_FACTS.protect_shape() as u32 == mm_events::protect::ALONE;
+            || MM_EVENT_FACTS.protect_prototype() as u32 == mm_events::protect::WITHOUT_TLB;
         // Only this task changes the window.
         let left = {
             if !ended && now - get!(window.opened_ns) < STALE_NS && get!(window.cause) == cause {
-                set!(window.part = address);
-                set!(window.part_end = end);
-                set!(window.left_ns = 0);
+                set!(window.latest_start = address);
+                set!(window.latest_end = end);
+                set!(window.returned_ns = 0);
                 if address < get!(window.address) {
                     set!(window.address = address);
                 }
@@ -127,7 +127,7 @@ pub extern "C" fn pintrace_window_open(mm: u64, address: u64, end: u64, cause: u
                 }
                 return 0;
             }
-            get!(window.left_ns)
+            get!(window.returned_ns)
         };
         // Only the return of change_protection shows the number of changed pages, and no program saw the return.
         if ended && left == 0 {
@@ -142,21 +142,21 @@ pub extern "C" fn pintrace_window_open(mm: u64, address: u64, end: u64, cause: u
         opened_ns: now,
         pages: 0,
         cause,
-        part: address,
-        part_end: end,
+        latest_start: address,
+        latest_end: end,
         exposed: u64::from(exposed),
         tgid: u64::from(tgid),
-        left_ns: 0,
+        returned_ns: 0,
     };
-    let mut place = 0;
-    while place < WINDOWS_PER_MM {
-        let key = at(mm, place);
+    let mut slot = 0;
+    while slot < WINDOWS_PER_MM {
+        let key = at(mm, slot);
         forget_stale(key, now);
         if ACTIVE_WINDOWS.insert(key, window, u64::from(BPF_NOEXIST)).is_ok() {
             per_tgid::add(&ACTIVE_WINDOWS_PER_TGID, tgid, 1);
             return 0;
         }
-        place += 1;
+        slot += 1;
     }
     count::loss(Loss::MmEventTableFull, 1);
     0
@@ -188,11 +188,11 @@ fn remove(key: ActiveWindowKey, tgid: u64) {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_window_close(mm: u64, over_ns: u64) -> u32 {
-    let place = pintrace_current_window(mm);
-    if place == 0 {
+    let slot = pintrace_current_window(mm);
+    if slot == 0 {
         return 0;
     }
-    let key = at(mm, place - 1);
+    let key = at(mm, slot - 1);
     let Some(window) = ACTIVE_WINDOWS.at(key) else {
         return 0;
     };
@@ -211,9 +211,9 @@ pub extern "C" fn pintrace_window_close(mm: u64, over_ns: u64) -> u32 {
 pub extern "C" fn pintrace_overlapping_window(mm: u64, address: u64, end: u64) -> u64 {
     let task = bpf_get_current_pid_tgid();
     let now = accounts::time();
-    let mut place = 0;
-    while place < WINDOWS_PER_MM {
-        if let Some(window) = ACTIVE_WINDOWS.at(at(mm, place)) {
+    let mut slot = 0;
+    while slot < WINDOWS_PER_MM {
+        if let Some(window) = ACTIVE_WINDOWS.at(at(mm, slot)) {
             // SAFETY: a live map value. The window's task may be about to close the window.
             let window = unsafe { &*window.as_ptr() };
             if window.pid_tgid != task
@@ -224,7 +224,7 @@ pub extern "C" fn pintrace_overlapping_window(mm: u64, address: u64, end: u64) -
                 return stats::id(window);
             }
         }
-        place += 1;
+        slot += 1;
     }
     0
 }

@@ -1,7 +1,7 @@
 //! Events inside the pending-flush windows of other threads: write faults and pins.
 
 use aya_ebpf::{macros::map, maps::PerCpuArray};
-use pintrace_common::mm_events::{cause, check};
+use pintrace_common::mm_events::{cause, flush_check};
 
 use crate::map_ref::Lookup;
 use crate::{
@@ -13,9 +13,9 @@ use crate::{
     },
 };
 
-/// Number of faults by [`check`].
+/// Number of faults by [`flush_check`].
 #[map]
-static FLUSH_CHECK: PerCpuArray<u64> = PerCpuArray::with_max_entries(check::COUNT, 0);
+static FLUSH_CHECK: PerCpuArray<u64> = PerCpuArray::with_max_entries(flush_check::COUNT, 0);
 
 /// Counts a write fault in the window that covers its address, and returns the id of the window. Returns 0 if there is
 /// no such window, or if the kernel's own count of pending flushes is 0. The caller holds the page table lock, under
@@ -25,9 +25,9 @@ pub fn fault(mm: u64, address: u64) -> u64 {
     let pending = kernel::u32_at(mm + MM_EVENT_FACTS.flush_pending()) != 0;
     let window = pintrace_overlapping_window(mm, address, address + 4096);
     let which = match (window != 0, pending) {
-        (true, true) => check::AGREED,
-        (true, false) => check::COVERED,
-        (false, true) => check::PENDING,
+        (true, true) => flush_check::AGREED,
+        (true, false) => flush_check::COVERED,
+        (false, true) => flush_check::PENDING,
         (false, false) => return 0,
     };
     if let Some(counter) = FLUSH_CHECK.at(which) {

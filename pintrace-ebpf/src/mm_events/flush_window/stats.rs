@@ -13,12 +13,12 @@ use pintrace_common::{
 };
 
 use crate::map_ref::{Lookup, MapRef, get, set, word};
-use crate::{atomic::Word, compat::loops::ON_DEMAND, count, facts::FACTS, kernel, ledger::accounts};
+use crate::{atomic::Word, compat::loops::HASH_FLAGS, count, facts::FACTS, kernel, ledger::accounts};
 
 /// Statistics by process and cause. User space removes the entries of processes that have ended.
 #[map]
 static FLUSH_WINDOWS: HashMap<WindowKey, WindowStats> =
-    HashMap::with_max_entries(limits::FLUSH_WINDOWS, ON_DEMAND);
+    HashMap::with_max_entries(limits::FLUSH_WINDOWS, HASH_FLAGS);
 
 /// The value of a new entry, too large for the stack.
 static EMPTY: WindowStats = WindowStats {

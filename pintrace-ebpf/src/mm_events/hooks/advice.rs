@@ -51,7 +51,7 @@ impl Advice {
     /// Reads the arguments of madvise_do_behavior, which madvise and process_madvise call (mm/madvise.c, 6.15).
     #[inline(always)]
     fn described(raw: *mut c_void) -> Self {
-        let described = MM_EVENT_FACTS.advice_shape() as u32 == advice::DESCRIPTION;
+        let described = MM_EVENT_FACTS.advice_prototype() as u32 == advice::WITHOUT_MM;
         let (first, description) = if described {
             (0, trampoline::argument(raw, 2))
         } else {

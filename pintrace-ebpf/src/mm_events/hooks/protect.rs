@@ -27,9 +27,9 @@ use crate::{
 /// Returns the indices of the parameters `vma` and `flags`, by [`protect`].
 #[inline(always)]
 fn parameters() -> (u32, u32) {
-    match MM_EVENT_FACTS.protect_shape() as u32 {
-        protect::ALONE => (0, 4),
-        protect::WITH_PROTECTION => (1, 5),
+    match MM_EVENT_FACTS.protect_prototype() as u32 {
+        protect::WITHOUT_TLB => (0, 4),
+        protect::TLB_AND_NEWPROT => (1, 5),
         _ => (1, 4),
     }
 }
@@ -53,15 +53,15 @@ fn changed(ctx: *mut c_void, mm: u64, pages: u64) {
     // Only this task changes the window.
     let ActiveWindow {
         cause,
-        part,
-        part_end,
+        latest_start,
+        latest_end,
         ..
     } = {
         set!(window.pages = get!(window.pages) + pages);
-        set!(window.left_ns = accounts::time());
+        set!(window.returned_ns = accounts::time());
         window.copy()
     };
-    if MM_EVENT_FACTS.protect_shape() as u32 == protect::ALONE {
+    if MM_EVENT_FACTS.protect_prototype() as u32 == protect::WITHOUT_TLB {
         active::pintrace_window_close(mm, accounts::time());
     }
     let what = match cause as u32 {
@@ -73,8 +73,8 @@ fn changed(ctx: *mut c_void, mm: u64, pages: u64) {
         let change = MappingChange {
             what,
             within: mm,
-            address: part,
-            end: part_end,
+            address: latest_start,
+            end: latest_end,
             pages,
             detail: 0,
             began_ns: 0,
@@ -138,7 +138,7 @@ fn leaves(role: Role, ctx: *mut c_void) -> i32 {
         return 0;
     }
     // Only this task changes the window.
-    let entered = active::mine(mm).is_some_and(|window| get!(window.left_ns) == 0);
+    let entered = active::mine(mm).is_some_and(|window| get!(window.returned_ns) == 0);
     if !entered && skips && pages != 0 {
         // The kernel has skipped all programs on the entry. The window opens late, but counts.
         begun(ctx);
@@ -167,7 +167,7 @@ pub fn probe_change_protection(ctx: ProbeContext) -> u32 {
             (&raw const (*regs).r9).read_volatile(),
         ]
     };
-    let (area, start, end, flags) = if MM_EVENT_FACTS.protect_shape() as u32 == protect::ALONE {
+    let (area, start, end, flags) = if MM_EVENT_FACTS.protect_prototype() as u32 == protect::WITHOUT_TLB {
         (first, second, third, fifth)
     } else {
         (second, third, fourth, sixth)
@@ -210,7 +210,7 @@ fn flushed(role: Role, ctx: *mut c_void) -> i32 {
         return 0;
     }
     // Only this task changes the window.
-    if active::mine(mm).is_some_and(|window| get!(window.left_ns) != 0) {
+    if active::mine(mm).is_some_and(|window| get!(window.returned_ns) != 0) {
         active::pintrace_window_close(mm, accounts::time());
     }
     0

@@ -36,7 +36,7 @@ fn unmaps(role: Role, raw: *mut c_void) -> i32 {
     if kernel::u32_at(mm + MM_EVENT_FACTS.mm_users()) == 0 {
         return 0;
     }
-    let (address, end) = match MM_EVENT_FACTS.unmap_shape() as u32 {
+    let (address, end) = match MM_EVENT_FACTS.unmap_prototype() as u32 {
         unmap::VMA => (trampoline::argument(raw, 2), trampoline::argument(raw, 3)),
         unmap::TREE => (trampoline::argument(raw, 3), trampoline::argument(raw, 4)),
         _ => {

@@ -26,23 +26,23 @@ pub fn mm_event_facts<'a>(
             what: format!("enumerator {name}"),
         })
     };
-    let (unmap_shape, unmap_start, unmap_end) = match parameters("unmap_vmas") {
+    let (unmap_prototype, unmap_start, unmap_end) = match parameters("unmap_vmas") {
         [_, second, ..] if second == "vma" => (unmap::VMA, 0, 0),
         [_, second] if second == "unmap" => (
-            unmap::DESCRIPTION,
+            unmap::UNMAP_DESC,
             offset("unmap_desc", &["vma_start"])?,
             offset("unmap_desc", &["vma_end"])?,
         ),
         _ => (unmap::TREE, 0, 0),
     };
-    let (advice_shape, advice_mm) = match parameters("madvise_do_behavior") {
-        [first, ..] if first == "start" => (advice::DESCRIPTION, offset("madvise_behavior", &["mm"])?),
-        _ => (advice::WITH_SPACE, 0),
+    let (advice_prototype, advice_mm) = match parameters("madvise_do_behavior") {
+        [first, ..] if first == "start" => (advice::WITHOUT_MM, offset("madvise_behavior", &["mm"])?),
+        _ => (advice::WITH_MM, 0),
     };
-    let protect_shape = match parameters("change_protection") {
-        [first, ..] if first == "vma" => protect::ALONE,
-        with if with.iter().any(|name| name == "newprot") => protect::WITH_PROTECTION,
-        _ => protect::GATHERED,
+    let protect_prototype = match parameters("change_protection") {
+        [first, ..] if first == "vma" => protect::WITHOUT_TLB,
+        with if with.iter().any(|name| name == "newprot") => protect::TLB_AND_NEWPROT,
+        _ => protect::TLB,
     };
     Ok(MmEventFacts {
         fault_vma: offset("vm_fault", &["vma"])?,
@@ -59,7 +59,7 @@ pub fn mm_event_facts<'a>(
         page_index: types
             .offset("folio", &["index"])
             .map_or_else(|| offset("page", &["index"]), Ok)?,
-        regs_call: offset("pt_regs", &["orig_ax"])?,
+        regs_syscall: offset("pt_regs", &["orig_ax"])?,
         regs_first: offset("pt_regs", &["di"])?,
         regs_second: offset("pt_regs", &["si"])?,
         regs_third: offset("pt_regs", &["dx"])?,
@@ -67,14 +67,14 @@ pub fn mm_event_facts<'a>(
         regs_bytes: types.size("pt_regs").ok_or_else(|| UnknownLayout {
             what: "size of pt_regs".to_owned(),
         })?,
-        unmap_shape,
+        unmap_prototype,
         unmap_start,
         unmap_end,
-        advice_shape,
+        advice_prototype,
         // Only the hooks on `madvise_do_behavior` read the offset, on kernels that have the struct.
         advice_behavior: types.offset("madvise_behavior", &["behavior"]).unwrap_or(0),
         advice_mm,
-        protect_shape,
+        protect_prototype,
         exclusive: u32::from(enums.contains_key("PG_anon_exclusive")),
         inode_data: offset("inode", &["i_data"])?,
         pg_lru: flag("PG_lru")?,

@@ -1,5 +1,6 @@
 //! Compares the vmstat counters with the ledger: finds the vmstat values at the moment when the hooks began to count,
-//! and bounds the difference that arises because vmstat and ledger cannot be read at the same instant.
+//! and estimates the difference that arises because vmstat and ledger cannot be read at the same instant. Calls that have
+//! not returned are handled by repeated readings ([`Baseline::nearest`]).
 
 use pintrace_events::BalanceSampled;
 
@@ -39,13 +40,14 @@ impl Reading {
         self.before == self.after
     }
 
-    fn in_flight(&self) -> u64 {
+    /// Returns the pages that the hooks counted between the two readings of the totals.
+    fn counted_between(&self) -> u64 {
         let moved = |pick: fn(&Totals) -> u64| pick(&self.after).saturating_sub(pick(&self.before));
         moved(|t| t.acquired) + moved(|t| t.released) + moved(|t| t.preexisting_released)
     }
 }
 
-/// Pages that reconciliations added to the held pages of the hooks' totals; negative if reconciliations removed pages.
+/// Pages that reconciliations added to acquired minus released; negative if reconciliations removed pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Adjustment {
     /// Adjustment of pins taken since the start.
@@ -103,7 +105,7 @@ impl Baseline {
         BalanceSampled {
             vmstat_acquired: Some(reading.vmstat.acquired.saturating_sub(self.acquired)),
             vmstat_released: Some(reading.vmstat.released.saturating_sub(self.released)),
-            in_flight: reading.in_flight(),
+            in_flight: reading.counted_between(),
             ..Self::without_vmstat(self.preexisting_held(), reading.after, adjustment)
         }
     }
@@ -151,7 +153,7 @@ impl Baseline {
 }
 
 /// Returns the balance of a memory scan: `before` and `after` are the vmstat counters around the scan, and the `pinned`
-/// pages that the scan found take the place of the ledger.
+/// pages that the scan found take the place of the ledger. The vmstat fields of the result count since boot.
 pub fn around_scan(before: Vmstat, after: Vmstat, pinned: u64) -> BalanceSampled {
     BalanceSampled {
         vmstat_acquired: Some(after.acquired),
@@ -186,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn on_an_idle_machine_the_baseline_is_the_pinned_pages() {
+    fn on_an_idle_machine_the_preexisting_pages_are_acquired_minus_released() {
         let baseline = Baseline::from_readings(&[reading((100, 36), Totals::default())]).unwrap();
         assert_eq!(baseline.preexisting_held(), 64);
         assert_eq!(difference(baseline, &reading((100, 36), Totals::default())), 0);

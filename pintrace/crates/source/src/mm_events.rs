@@ -2,7 +2,7 @@
 
 use aya::Ebpf;
 use aya::maps::{HashMap, MapData, MapError, PerCpuArray};
-use pintrace_common::mm_events::{CowKey, CowStats, WindowKey, WindowStats, check};
+use pintrace_common::mm_events::{CowKey, CowStats, WindowKey, WindowStats, flush_check};
 
 use pintrace_events::FlushCheck;
 
@@ -33,8 +33,7 @@ impl MmEventTables {
         })
     }
 
-    /// Returns the copies made of pinned or referenced pages, by owner and kind of copy. The result may lack entries
-    /// that are removed during the call.
+    /// Returns the copies made of pinned or referenced pages, by owner and kind of copy.
     pub fn cow(&self) -> Result<Vec<(CowKey, CowStats)>, LedgerError> {
         let entries = self.cows.iter().filter_map(present);
         entries
@@ -51,24 +50,23 @@ impl MmEventTables {
     }
 
     /// Removes the entry of an owner that can have no further copies.
-    pub fn forget_cow(&mut self, key: CowKey) -> Result<(), LedgerError> {
+    pub fn remove_cow(&mut self, key: CowKey) -> Result<(), LedgerError> {
         ignore_absent(self.cows.remove(&PodCowKey(key)))
     }
 
     /// Removes the entry of a process that has ended.
-    pub fn forget_windows(&mut self, key: WindowKey) -> Result<(), LedgerError> {
+    pub fn remove_windows(&mut self, key: WindowKey) -> Result<(), LedgerError> {
         ignore_absent(self.windows.remove(&PodWindowKey(key)))
     }
 
-    /// Returns the write faults inside flush windows, by the hooks' windows and by the kernel's count of pending
-    /// flushes.
+    /// Returns the write faults that a flush window covers, or for which `mm->tlb_flush_pending` is not 0, or both.
     pub fn flush_check(&self) -> Result<FlushCheck, LedgerError> {
         let sum =
             |which: u32| -> Result<u64, LedgerError> { Ok(self.flush_check.get(&which, 0)?.iter().sum()) };
         Ok(FlushCheck {
-            agreed: sum(check::AGREED)?,
-            covered_only: sum(check::COVERED)?,
-            pending_only: sum(check::PENDING)?,
+            agreed: sum(flush_check::AGREED)?,
+            covered_only: sum(flush_check::COVERED)?,
+            pending_only: sum(flush_check::PENDING)?,
         })
     }
 }

@@ -128,7 +128,7 @@ impl MmEvents {
             let changed = self.sample_cow(now, key, &copies, source.ledger(), accounts, out)?;
             if !changed && self.is_over(key, source.ledger())? {
                 self.copies.remove(&key);
-                source.mm_events_mut().forget_cow(key)?;
+                source.mm_events_mut().remove_cow(key)?;
             }
         }
         let mut gone = Vec::new();
@@ -142,7 +142,7 @@ impl MmEvents {
         }
         for key in gone {
             self.windows.remove(&key);
-            source.mm_events_mut().forget_windows(key)?;
+            source.mm_events_mut().remove_windows(key)?;
         }
         let check = source.mm_events_mut().flush_check()?;
         if check != self.check {

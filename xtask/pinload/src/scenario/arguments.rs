@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use crate::choice::Backing;
 use crate::cli::duration;
 
-/// The scenarios: each changes pinned or neighbouring memory.
+/// The scenarios: each pins, references or changes memory in a way that a tracer must report, or must not.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Scenario {
     /// Pin, fork, and write to each page in the parent
@@ -36,9 +36,10 @@ pub(crate) enum Scenario {
     UffdWpStorm(UffdStormArgs),
     /// Pin, write 4 to /proc/self/clear_refs, write to each page
     SoftDirty(MemoryArgs),
-    /// Pin pages of a private file mapping for reading and short-term, and write to each page meanwhile
+    /// Take short-term read-only pins (no FOLL_WRITE) on a private file mapping, and write to each page while they
+    /// are held
     ReadPinWrite(SmallPageArgs),
-    /// Pin pages that KSM could merge, and let KSM scan them
+    /// Control, no finding: pin pages that KSM could merge, let KSM scan them, and write to each page
     Ksm(SmallPageArgs),
     /// Pin pages of a shared file, truncate the file to half, and punch a hole into the second quarter
     Truncate(MemoryArgs),
@@ -47,7 +48,7 @@ pub(crate) enum Scenario {
     /// Pin without FOLL_LONGTERM and hold (a process_vm_readv that waits for a userfault)
     MissingLongterm(MemoryArgs),
     /// Pin without FOLL_LONGTERM, and unmap the second half while the pins are held
-    ShortUnmap(MemoryArgs),
+    ShortTermUnmap(MemoryArgs),
     /// Reference pages without pins (vmsplice into a pipe), fork, and write to each page in the parent
     ReferenceForkWrite(SmallPageArgs),
     /// One thread for each page blocks inside a pin, all at the same time; then each thread pins once more
@@ -76,7 +77,7 @@ pub(crate) struct MemoryArgs {
     /// The kind of pages
     #[arg(long, value_enum, default_value_t = Backing::Small)]
     pub(crate) backing: Backing,
-    /// Reserve huge pages first (root), and restore the setting at the end
+    /// Reserve hugetlb pages, or allow transparent huge pages, first (root); restore the settings at the end
     #[arg(long)]
     pub(crate) reserve: bool,
     #[command(flatten)]
@@ -123,7 +124,7 @@ pub(crate) struct UffdStormArgs {
     /// Threads that write continuously; 0 for none
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=256))]
     pub(crate) writers: u32,
-    /// Additional write-protects by each thread of memory that was never touched, which change no page
+    /// Additional write-protects of never-touched memory, by each thread; they change no page
     #[arg(long, default_value_t = 0)]
     pub(crate) empty: u64,
 }
@@ -167,7 +168,7 @@ impl Scenario {
             Self::Truncate(_) => "truncate",
             Self::ExitInheritedRing(_) => "exit-inherited-ring",
             Self::MissingLongterm(_) => "missing-longterm",
-            Self::ShortUnmap(_) => "short-unmap",
+            Self::ShortTermUnmap(_) => "short-term-unmap",
             Self::ReferenceForkWrite(_) => "reference-fork-write",
             Self::ConcurrentPins(_) => "concurrent-pins",
             Self::QuietFork(_) => "quiet-fork",
@@ -207,7 +208,7 @@ impl Scenario {
             | Self::Truncate(memory)
             | Self::ExitInheritedRing(memory)
             | Self::MissingLongterm(memory)
-            | Self::ShortUnmap(memory)
+            | Self::ShortTermUnmap(memory)
             | Self::QuietFork(memory)
             | Self::QuietUnmap(memory)
             | Self::QuietProtect(memory)

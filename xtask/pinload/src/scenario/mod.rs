@@ -57,7 +57,7 @@ pub(crate) fn run(scenario: &Scenario) -> Result<()> {
         }
         Scenario::ExitInheritedRing(_) => inherited_ring::exit(run),
         Scenario::MissingLongterm(_) => short_term::missing_longterm(run),
-        Scenario::ShortUnmap(_) => short_term::unmap(run),
+        Scenario::ShortTermUnmap(_) => short_term::unmap(run),
         Scenario::ReferenceForkWrite(_) => reference::fork_write(run),
         Scenario::ConcurrentPins(_) => concurrent_pins::play(run),
         Scenario::QuietFork(_) => quiet::fork(run),
