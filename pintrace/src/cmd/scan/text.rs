@@ -73,10 +73,15 @@ fn balance(scan: &Scan) -> String {
         0 => String::new(),
         pages => format!(" (to within {pages} pages in flight)"),
     };
-    format!(
-        "vmstat {vmstat} = scan {found} + unaccounted {}{in_flight}   bytes held {kept}",
-        balance.sums().unaccounted(),
-    )
+    let unaccounted = balance.sums().unaccounted();
+    // A scan compares with what vmstat has counted since boot.
+    let hint = if unaccounted < 0 {
+        "\nunaccounted below 0: since boot, vmstat may have counted releases without their pins. Legacy direct I/O \
+         (FAT, ext2 and others, since Linux 6.5) adds such pins by folio_add_pin."
+    } else {
+        ""
+    };
+    format!("vmstat {vmstat} = scan {found} + unaccounted {unaccounted}{in_flight}   bytes held {kept}{hint}")
 }
 
 /// Writes the parts of memory that could not be read, if any.
@@ -280,4 +285,50 @@ fn implausible(result: &ScanResult, pages: bool, out: &mut dyn Write) -> io::Res
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use pintrace_kernel::vmstat::Vmstat;
+    use pintrace_source::baseline::around_scan;
+
+    use super::*;
+
+    /// Returns the balance line of a machine without pinned pages.
+    fn line(vmstat: Option<Vmstat>) -> String {
+        balance(&Scan {
+            kernel: String::new(),
+            machine: String::new(),
+            result: ScanResult::default(),
+            balance: vmstat.map(|vmstat| around_scan(vmstat, vmstat, 0)),
+            chosen: false,
+        })
+    }
+
+    #[test]
+    fn releases_that_vmstat_counts_without_their_pins_are_explained() {
+        let short = line(Some(Vmstat {
+            acquired: 64,
+            released: 192,
+        }));
+        assert!(
+            short.starts_with("vmstat -128 = scan 0 + unaccounted -128 "),
+            "{short}"
+        );
+        assert!(short.contains("folio_add_pin"), "{short}");
+    }
+
+    #[test]
+    fn a_balance_without_difference_needs_no_explanation() {
+        let even = line(Some(Vmstat {
+            acquired: 64,
+            released: 64,
+        }));
+        assert_eq!(even, "vmstat 0 = scan 0 + unaccounted 0   bytes held 0 B");
+    }
+
+    #[test]
+    fn an_unreadable_vmstat_is_named() {
+        assert_eq!(line(None), "vmstat unreadable   scan 0   bytes held 0 B");
+    }
 }
