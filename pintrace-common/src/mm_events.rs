@@ -62,8 +62,8 @@ kernel_facts! {
         exclusive,
         /// Offset of `inode.i_data`, the `address_space` of a file's own pages.
         inode_data,
-        /// Bit number of `PG_lru`: the page is on an LRU list. Without the bit, an LRU batch or the code that
-        /// isolated the page has one reference more.
+        /// Bit number of `PG_lru`: the page is on an LRU list. If the bit is clear, an LRU batch, or the code that
+        /// isolated the page, holds one of the page's references.
         pg_lru,
         /// Bit number of `PG_swapcache`: the swap cache has a reference.
         pg_swapcache,
@@ -86,7 +86,7 @@ pub mod unmap {
 
 /// Parameters of `madvise_do_behavior` (mm/madvise.c).
 pub mod advice {
-    /// (mm, start, len, `madvise_behavior`): up to 6.16.
+    /// (mm, start, len, `madvise_behavior`): 6.16. In 6.15 the fourth parameter is the advice itself.
     pub const WITH_MM: u32 = 0;
     /// (start, len, `madvise_behavior`): from 6.17 on.
     pub const WITHOUT_MM: u32 = 1;
@@ -109,7 +109,7 @@ pub mod protect {
     /// Flags: userfaultfd sets or resolves read-write protection (7.3, `MM_CP_UFFD_RWP` and
     /// `MM_CP_UFFD_RWP_RESOLVE`).
     pub const RWP: u64 = 3 << 4;
-    /// `VM_WRITE` (include/linux/mm.h).
+    /// A flag of the vma and not of the call: `VM_WRITE` (include/linux/mm.h).
     pub const VM_WRITE: u64 = 2;
 }
 
@@ -191,7 +191,7 @@ pub const LEVELS: usize = 4;
 pub const BUCKETS: usize = 32;
 /// log2 of the bytes of a bucket on the finest level: 2 MiB.
 pub const FINEST_SHIFT: u32 = 21;
-/// log2 of the factor from level to level: 64 MiB, 2 GiB, 64 GiB.
+/// log2 of the factor from level to level, 32: a bucket of the next levels has 64 MiB, 2 GiB and 64 GiB.
 pub const LEVEL_SHIFT: u32 = 5;
 
 /// The approximate ranges of the extents in an mm or file. A range that touches no bucket with an extent touches no
@@ -203,8 +203,8 @@ pub const LEVEL_SHIFT: u32 = 5;
 pub struct RangeFilter {
     /// Number of extents.
     pub extents: u64,
-    /// Time when the first extent of the filter was opened (monotonic ns). An older extent belonged to an earlier
-    /// mm or address_space, which was freed at the same address.
+    /// Time when the first extent of the filter was opened (monotonic ns). An extent that was opened earlier does not
+    /// count here: it belongs to an mm or address_space that was freed, and whose address is used again.
     pub born_ns: u64,
     /// Number of extents by level and bucket.
     pub buckets: [u64; LEVELS * BUCKETS],
@@ -229,7 +229,7 @@ pub mod cow_kind {
     /// Copy of anonymous memory.
     pub const ANONYMOUS: u32 = 2;
     /// Copy of a page without pins that a `FOLL_GET` reference holds. [`super::CowKey::owner`] is then the process that
-    /// took the reference, and [`super::CowKey::opened_ns`] the id of its stack.
+    /// took the reference, and [`super::CowKey::opened_ns`] is not a time but [`super::CowStats::taken_stack`].
     pub const FOLL_GET: u32 = 4;
 }
 
@@ -303,7 +303,8 @@ pub const DURATIONS: usize = 40;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct WindowStats {
-    /// Number of closed windows in which pages changed while other tasks used the mm, and of resets of soft-dirty bits.
+    /// Number of closed windows in which pages changed while other tasks used the mm; for [`cause::SOFT_DIRTY`], of all
+    /// resets.
     pub windows: u64,
     /// Number of pages changed.
     pub pages: u64,
@@ -311,11 +312,12 @@ pub struct WindowStats {
     pub longest_ns: u64,
     /// Number of write faults of other threads inside a window.
     pub faults: u64,
-    /// Number of copies in windows of userfaultfd, made while the flush was pending before and after the copy.
+    /// Number of copies in windows of userfaultfd whose flush was pending before the copy, and still after the copy.
     pub copies: u64,
     /// Number of pages that other threads pinned inside a window.
     pub pins: u64,
-    /// Time when the first window opened, or of the first event in it (monotonic ns).
+    /// Time when the first window opened (monotonic ns); if an event inside the window made the entry, the time of the
+    /// event.
     pub first_ns: u64,
     /// Time of the latest close of a window, or event inside (monotonic ns).
     pub last_ns: u64,

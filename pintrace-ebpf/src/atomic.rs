@@ -19,7 +19,8 @@ impl Word {
         Self(word)
     }
 
-    /// Returns the value by a volatile load, as READ_ONCE() does. The BPF back end has no atomic load, and needs none.
+    /// Returns the value by a volatile load, as READ_ONCE() does, and not by the load of `AtomicU64`: LLVM's BPF back end
+    /// has no atomic load, and a load of an aligned word is one instruction anyway.
     #[inline(always)]
     pub fn load(self) -> u64 {
         // SAFETY: by the contract of `at`.

@@ -82,7 +82,7 @@ pub fn owner(head: u64, index: usize) -> Option<u32> {
 
 /// Flag of an acquire: the owner had no pins on the folio before.
 pub const FIRST: u64 = 1;
-/// Flag of an acquire: the pins are added. The number of an owner may be 0.
+/// Flag of an acquire: the pins are added. The flag distinguishes the result for owner number 0 from the result 0.
 const HELD: u64 = 2;
 /// Flag of a release: the owner has no pins left on the folio.
 pub const LAST: u64 = 1 << 31;
@@ -95,8 +95,8 @@ pub const AMBIGUOUS: u64 = 1 << 29;
 pub const PINS: u32 = (1 << 29) - 1;
 
 // The functions below are global, so that the verifier follows each once and not at every call. On 5.10 a global function
-// takes numbers only. `pintrace_multi_owner_hold` and `pintrace_multi_owner_take` return owner << 32 | flags | pins; 0 asks
-// the caller to try again.
+// takes numbers only. `pintrace_multi_owner_hold` returns owner << 32 | flags, `pintrace_multi_owner_take` returns
+// owner << 32 | flags | pins; 0 asks the caller to try again.
 
 /// Makes the entry of a folio that has had one owner so far, with the pins of the folio's cell. Returns 0 if the entry cannot
 /// be made now.

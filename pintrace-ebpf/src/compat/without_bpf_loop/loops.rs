@@ -26,7 +26,8 @@ use crate::{
 /// warns of it (`check_map_prog_compatibility`, kernel/bpf/verifier.c).
 pub const HASH_FLAGS: u32 = 0;
 /// Attempts at a cell, with the folio locked ([`crate::compat::locks`]). An acquire needs one attempt to make the
-/// multi-owner entry and one to add. A release needs one attempt for each owner; pins of a fourth owner count as contended.
+/// multi-owner entry and one to add. Each attempt of a release takes the pins of one owner. So a release that concerns four
+/// owners leaves the pins of the fourth in the table, and counts them as [`Loss::CellContended`].
 pub const ATTEMPTS: u32 = 3;
 /// Maximum number of pages of one call that can be walked: 1 GiB.
 pub const MOST_PAGES: u64 = (INNER * MIDDLE * OUTER) as u64;

@@ -132,7 +132,7 @@ pub(crate) struct UffdStormArgs {
 /// The waiting time of a scenario, and the name of its process.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct HoldArgs {
-    /// Wait for this time (500ms, 5s, 2m) after pinning, and again before releasing
+    /// Wait for this time (500ms, 5s, 2m) after the line `ready`, and again after the line `changed`
     #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "hold_until_stdin")]
     pub(crate) hold: Option<Duration>,
     /// Wait for a line or end of file on standard input instead
