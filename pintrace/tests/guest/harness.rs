@@ -226,6 +226,11 @@ impl Report {
             if reason == "mm_event_missed" && is_preemptible() {
                 continue;
             }
+            // Before 5.12 the filter of an mm has a lock. An emulated CPU may be paused while it holds the lock, and the
+            // other CPU gives up. All figures of pins stay exact.
+            if reason == "mm_event_table_full" && !kernel_at_least(5, 12) {
+                continue;
+            }
             checks.same(&format!("loss.{reason}"), number(count), 0);
         }
     }
