@@ -51,7 +51,8 @@ pub(crate) enum Scenario {
     ShortTermUnmap(MemoryArgs),
     /// Reference pages without pins (vmsplice into a pipe), fork, and write to each page in the parent
     ReferenceForkWrite(SmallPageArgs),
-    /// One thread for each page blocks inside a pin, all at the same time; then each thread pins once more
+    /// One thread for each page blocks inside a pin call, before the page is pinned, all at the same time; then each
+    /// thread pins its page once more
     ConcurrentPins(SmallPageArgs),
     /// Control, no finding: fork without pins, and write in parent and child
     QuietFork(MemoryArgs),
