@@ -50,7 +50,7 @@ counters! {
         GupRetry = "gup_retry", "kernel", "Pages that the kernel pinned and dropped again inside a pin call.";
         Unpinned = "unpinned", "kernel", "Entries of pages[] that carry no pin, such as the zero page.";
         RecoveredByBackup = "recovered_by_backup", "kernel", "Calls (not pages) for which the kernel skipped the primary program and a backup program did the work.";
-        MmEventRecoveredByBackup = "mm_events_recovered_by_backup", "kernel", "Calls (not pages) that a backup program recovered for the hooks behind the findings.";
+        MmEventRecoveredByBackup = "mm_events_recovered_by_backup", "kernel", "Calls (not pages) that a backup program recovered for the finding hooks.";
         AmbiguousOwner = "ambiguous_owner", "kernel", "Pages unpinned from a folio that several owners had pinned: a rule chose the owner.";
     }
 }
@@ -71,10 +71,10 @@ counters! {
         PinCallUnreadable = "pin_call_unreadable", "kernel", "Pin calls whose arguments or result could not be read. Not pages.";
         CellContended = "cell_contended", "kernel", "Pages whose table cell changed at every attempt to update it.";
         StackLost = "stack_lost", "kernel", "Kernel stacks that could not be stored: the subsystem is taken from the caller alone.";
-        MmEventTableFull = "mm_event_table_full", "kernel", "Extents, page copies or flush windows that found no room in the tables behind the findings: a finding may be missing.";
+        MmEventTableFull = "mm_event_table_full", "kernel", "Extents, page copies or flush windows that found no room in the tables of the finding hooks: a finding may be missing.";
         WindowMissed = "window_missed", "kernel", "Pending-flush windows whose end was missed: the kernel skipped the program that counts the changed pages, or a kretprobe had no free instance.";
         RecursionMissed = "recursion_missed", "attach", "Calls that the kernel skipped because the same program was already running on that CPU, less those that a backup program counted.";
-        MmEventMissed = "mm_event_missed", "attach", "Calls that the kernel skipped for the hooks behind the findings, less those that a backup program counted: a finding may be missing, no page is.";
+        MmEventMissed = "mm_event_missed", "attach", "Calls that the kernel skipped for the finding hooks, less those that a backup program counted: a finding may be missing, no page is.";
         ProbeMissed = "probe_missed", "attach", "Returns of a pin function that a kretprobe missed: no instance of it, or no room for the arguments, was free.";
         RecordUndecodable = "record_undecodable", "source", "Ring-buffer records that could not be decoded.";
         NameUnread = "name_unread", "source", "Processes that exited before their name and cgroup could be read.";

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pins_without_an_owner_have_no_debtor() {
+    fn pins_without_an_owner_debit_no_owner() {
         let outcome = ReleaseOutcome::without_owner_to_debit(7);
         assert_eq!(
             (

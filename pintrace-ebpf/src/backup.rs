@@ -62,7 +62,7 @@ impl Role {
         self.share(ctx, Total::RecoveredByBackup)
     }
 
-    /// Does the same as [`Self::claim`] for a program behind the findings.
+    /// Does the same as [`Self::claim`] for a program of a finding hook.
     #[inline(always)]
     pub fn claim_mm_event(self, ctx: *mut c_void) -> Option<Claim> {
         self.share(ctx, Total::MmEventRecoveredByBackup)

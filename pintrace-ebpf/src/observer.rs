@@ -1,4 +1,4 @@
-//! The interface between the ledger and the modules behind the findings. The ledger uses no other part of these
+//! The interface between the ledger and the modules of the finding hooks. The ledger uses no other part of these
 //! modules.
 
 use crate::{facts::MM_EVENT_FACTS, mm_events};

@@ -1,4 +1,4 @@
-//! The BPF maps behind the findings, read from user space.
+//! The BPF maps of the finding hooks, read from user space.
 
 use aya::Ebpf;
 use aya::maps::{HashMap, MapData, MapError, PerCpuArray};

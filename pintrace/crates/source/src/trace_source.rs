@@ -139,7 +139,7 @@ impl TraceSource {
         &mut self.ledger
     }
 
-    /// Returns the maps behind the findings.
+    /// Returns the maps of the finding hooks.
     pub fn mm_events_mut(&mut self) -> &mut MmEventTables {
         &mut self.mm_events
     }
@@ -274,7 +274,8 @@ impl TraceSource {
             let fd = program.fd().map_err(|error| unread(error.to_string()))?;
             let misses =
                 prog_info::recursion_misses(fd.as_fd()).map_err(|error| unread(error.to_string()))?;
-            // Kernels before 5.12 do not count skipped calls. There the difference to vmstat shows skipped calls.
+            // Before 5.12 the kernel skips no call of a trampoline program. A kprobe may be skipped without a count; the
+            // difference to vmstat shows the call.
             skipped += misses.unwrap_or(0);
         }
         Ok(skipped)
