@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
@@ -10,6 +13,9 @@ use crate::process;
 
 /// The target of binaries for guests: static binaries run on any root file system.
 pub(crate) const GUEST_TARGET: &str = "x86_64-unknown-linux-musl";
+
+/// Time after which a build says that it runs.
+const LONG_BUILD: Duration = Duration::from_secs(3);
 
 /// Returns the top folder of the checkout.
 pub(crate) fn root() -> &'static Path {
@@ -25,16 +31,25 @@ pub(crate) fn cargo(words: &[&str]) -> Command {
     command
 }
 
-/// Runs cargo with the arguments `words` and returns the executable of the target `name`.
+/// Runs cargo with the arguments `words` and returns the executable of the target `name`. Says so if there is something to
+/// build.
 pub(crate) fn build(name: &str, words: &[&str]) -> Result<PathBuf> {
     let mut command = cargo(words);
     command
         .arg("--message-format=json-render-diagnostics")
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());
+    let (built, end) = mpsc::channel::<()>();
+    let message = format!("xtask: building {name} (a first build takes some minutes)");
+    thread::spawn(move || {
+        if end.recv_timeout(LONG_BUILD) == Err(RecvTimeoutError::Timeout) {
+            eprintln!("{message}");
+        }
+    });
     let output = command
         .output()
         .with_context(|| process::cannot_start(&command))?;
+    drop(built);
     if !output.status.success() {
         bail!("{name} does not build: `cargo {}` failed", words.join(" "));
     }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-use crate::{process, setup};
+use crate::{process, setup, workspace};
 
 /// Runs a benchmark. `features` are the cargo options for the features of the benchmark.
 pub(crate) fn run(name: &str, features: &[&str]) -> Result<ExitCode> {
@@ -13,11 +13,19 @@ pub(crate) fn run(name: &str, features: &[&str]) -> Result<ExitCode> {
     }
     setup::rust()?;
     setup::bpf_linker()?;
-    let mut cargo = process::program("cargo");
-    cargo
-        .args(["bench", "--quiet", "--package", "pintrace", "--bench", name])
-        .args(features);
-    let status = cargo.status()?;
+    let bench = [
+        "bench",
+        "--no-run",
+        "--quiet",
+        "--package",
+        "pintrace",
+        "--bench",
+        name,
+    ];
+    let program = workspace::build(name, &[&bench, features].concat())?;
+    let mut command = process::program(program);
+    // As cargo calls a benchmark.
+    let status = command.arg("--bench").current_dir(workspace::root()).status()?;
     Ok(if status.success() {
         ExitCode::SUCCESS
     } else {
