@@ -17,6 +17,10 @@ pub const BLOCK: usize = 128;
 pub const BLOCKS: u32 = RUN_CHUNKS * CHUNK_PAGES as u32 / BLOCK as u32;
 /// Number of bytes that one `probe_read` returns.
 pub const PROBE_READ_BYTES: usize = 64;
+/// Maximum number of words that one `read_block` returns.
+pub const BLOCK_WORDS: usize = 4096;
+/// Maximum number of release functions by which the file iterators select files.
+pub const RELEASES: usize = 8;
 
 /// log2 of the pages of a memory section. A section has struct pages for all its pages or for none. A section is 128
 /// MiB on x86-64 (arch/x86/include/asm/sparsemem.h), and not smaller elsewhere.
@@ -73,6 +77,24 @@ kernel_facts! {
         pg_uptodate,
         /// BTF id of `struct folio`; 0 if the kernel has no such struct.
         folio_type,
+        /// Offset of `task_struct.pid`, the id of the thread.
+        task_pid,
+        /// Offset of `task_struct.io_uring`; 0 if the kernel has no registered rings (before 5.18).
+        task_io_uring,
+        /// Offset of `file.f_op`.
+        file_op,
+        /// Offset of `file_operations.release`.
+        op_release,
+        /// Offset of `file.private_data`.
+        file_private,
+        /// Offset of `socket.sk`.
+        socket_sk,
+        /// Offset of `sock.__sk_common.skc_family`, a u16.
+        sock_family,
+        /// Offset of `vm_area_struct.vm_file`.
+        vma_file,
+        /// Offset of `vm_area_struct.vm_start`.
+        vma_start,
     }
 }
 
@@ -98,8 +120,6 @@ pub struct ScanState {
     pub absent: u64,
     /// Number of the section that was last found to have struct pages.
     pub section: u64,
-    /// Bits of `mm_flags`. The task iterator reports a process if the process has one of the bits; 0 reports all.
-    pub pinned_mask: u64,
 }
 
 /// The page is anonymous (`FOLIO_MAPPING_ANON`).
@@ -152,14 +172,54 @@ pub struct ProbeRead {
     pub words: [u64; PROBE_READ_BYTES / 8],
 }
 
-/// A task whose mm has pinned pages, or may have.
+/// Result of a read of a block of kernel memory.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct ReadBlock {
+    /// 1 if the words could be read.
+    pub readable: u64,
+    /// The words at the address.
+    pub words: [u64; BLOCK_WORDS],
+}
+
+/// A task with an mm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct TaskSeen {
     /// Address of the `task_struct`.
     pub task: u64,
-    /// The process.
-    pub tgid: u64,
+    /// Process and thread: tgid << 32 | tid.
+    pub pid_tgid: u64,
     /// Address of the `mm_struct`, which identifies the mm.
     pub mm: u64,
+    /// The word of the mm that contains the mark of a pin (`ScanFacts::mm_flags`).
+    pub mm_flags: u64,
+    /// Address of the `io_uring_task`; 0 for none.
+    pub io_uring: u64,
+}
+
+/// The release functions by which the file iterators select files. An unused entry is 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct FileFilter {
+    /// Addresses of functions that `file_operations.release` names.
+    pub releases: [u64; RELEASES],
+    /// `sock_close`. A socket is selected only if the family of the socket is `family`.
+    pub socket_release: u64,
+    /// Address family of the sockets to select.
+    pub family: u64,
+}
+
+/// An open file that the filter selects: a descriptor, or a mapping.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct FileSeen {
+    /// Address of the `struct file`.
+    pub file: u64,
+    /// Process and thread: tgid << 32 | tid.
+    pub pid_tgid: u64,
+    /// Number of the descriptor, or the user address of the mapping.
+    pub place: u64,
+    /// The function in `file_operations.release`.
+    pub release: u64,
 }

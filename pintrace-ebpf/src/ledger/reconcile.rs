@@ -51,7 +51,7 @@ pub fn open_account(ctx: RawTracePointContext) -> i32 {
 }
 
 /// Reconciles a series of folios. Arguments: address of the first head page, bytes from one head page to the next,
-/// number of folios, account for the pins that the ledger lacks (0 for none).
+/// number of folios, account for the pins that the ledger lacks (0 for none), most pins of a folio that the account gets.
 #[raw_tracepoint]
 pub fn reconcile(ctx: RawTracePointContext) -> i32 {
     let Some(zeros) = maps::Zeros::find() else {
@@ -62,6 +62,7 @@ pub fn reconcile(ctx: RawTracePointContext) -> i32 {
         stride: ctx.arg(1),
         folios: ctx.arg(2),
         account: ctx.arg(3),
+        most: ctx.arg(4),
         added: zeros.next(),
         missing: zeros.next(),
         dropped: zeros.next(),
@@ -80,6 +81,7 @@ struct Run {
     stride: u64,
     folios: u64,
     account: u64,
+    most: u64,
     added: u64,
     missing: u64,
     dropped: u64,
@@ -92,7 +94,7 @@ extern "C" fn step(index: u32, run: *mut Run) -> i64 {
         return 1;
     }
     let page = run.page + u64::from(index) * run.stride;
-    let done = pintrace_reconcile_folio(page, run.account as u32);
+    let done = pintrace_reconcile_folio(page, run.account as u32, run.most as u32);
     let pins = loops::opaque(done >> 2);
     match done & KIND {
         ADDED => run.added += pins,
@@ -112,7 +114,7 @@ const DROPPED: u64 = 3;
 /// Reconciles one folio. Returns pins << 2 | action. The function is global, so that the verifier follows it once.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_reconcile_folio(page: u64, account: u32) -> u64 {
+pub extern "C" fn pintrace_reconcile_folio(page: u64, account: u32, most: u32) -> u64 {
     let known = pins_known(page);
     let folio = Folio::of(page);
     // A page that has become a tail page has no cell and no pins.
@@ -138,6 +140,12 @@ pub extern "C" fn pintrace_reconcile_folio(page: u64, account: u32) -> u64 {
     if account == 0 || Chunks::find_or_make(page).is_none() {
         return lacking << 2 | MISSING;
     }
+    // The folio may have pins of other holders.
+    let lacking = if lacking > u64::from(most) {
+        u64::from(most)
+    } else {
+        lacking
+    };
     let held = folio_table::pintrace_hold(page, account, lacking as u32);
     let owner = (held >> 32) as u32;
     if owner == 0 {

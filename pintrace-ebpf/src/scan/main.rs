@@ -1,8 +1,9 @@
 //! The programs of scan mode. User space runs the programs; no program is attached.
 //!
 //! `scan` reads all struct pages of a range and returns the pinned folios. `scan_rdonly_cast` does the same faster on
-//! kernels with `bpf_rdonly_cast`. `tasks` lists the tasks whose mm has ever pinned. `probe_read` reads a few bytes of
-//! kernel memory. All programs but `scan_rdonly_cast` run on 5.10 and later.
+//! kernels with `bpf_rdonly_cast`. `tasks` lists the tasks, `descriptors` and `mappings` list the open files that can hold
+//! pins. `probe_read` and `read_block` read kernel memory. All programs but `scan_rdonly_cast` and `mappings` run on 5.10
+//! and later.
 #![no_std]
 #![no_main]
 #![expect(
@@ -17,7 +18,9 @@
 mod blocks;
 mod chunk;
 mod facts;
+mod files;
 mod folio;
+mod iterator;
 mod maps;
 mod probe_read;
 mod probe_read_chunk;

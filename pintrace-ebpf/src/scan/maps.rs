@@ -1,7 +1,9 @@
 //! The maps of the scan. One scan runs at a time: each process that scans loads the object for itself.
 
 use aya_ebpf::{macros::map, maps::Array};
-use pintrace_common::scan::{BLOCKS, Block, CHUNK_PAGES, PAGE_STRUCT, ProbeRead, ScanState};
+use pintrace_common::scan::{
+    BLOCKS, Block, CHUNK_PAGES, FileFilter, PAGE_STRUCT, ProbeRead, ReadBlock, ScanState,
+};
 
 /// Progress of the scan.
 #[map]
@@ -14,6 +16,14 @@ pub static SCAN_FOUND: Array<Block> = Array::with_max_entries(BLOCKS, 0);
 /// Result of the last `probe_read`.
 #[map]
 pub static PROBE_READ: Array<ProbeRead> = Array::with_max_entries(1, 0);
+
+/// Result of the last `read_block`.
+#[map]
+pub static READ_BLOCK: Array<ReadBlock> = Array::with_max_entries(1, 0);
+
+/// The files that the file iterators select.
+#[map]
+pub static FILE_FILTER: Array<FileFilter> = Array::with_max_entries(1, 0);
 
 /// Copy of the chunk of struct pages that the scan reads.
 #[map]

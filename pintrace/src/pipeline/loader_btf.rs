@@ -14,7 +14,7 @@ pub fn of(types: &KernelTypes) -> Btf {
 
 fn functions() -> impl Iterator<Item = &'static str> {
     let hooks = HOOKS.iter().map(|hook| hook.function);
-    hooks.chain([object::TASKS_FUNCTION])
+    hooks.chain(object::ITERATOR_FUNCTIONS)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use pintrace_events::units::AccountId;
 use pintrace_events::{BalanceSampled, Body, Event, Started, Stopped};
 use pintrace_kernel::facts::{Kernel, Roots};
 use pintrace_kernel::vmstat::VmstatReader;
-use pintrace_scan::scanner::{ScanError, Scanner};
+use pintrace_scan::scanner::{Addresses, ScanError, Scanner};
 use pintrace_source::baseline::around_scan;
 use pintrace_tracker::scan_events::ScanEvents;
 
@@ -96,7 +96,7 @@ impl ScanSession {
     fn scan(&mut self) -> Result<Vec<Event>, ScanError> {
         let begin = cpu_time();
         let before = self.vmstat.read();
-        let result = self.scanner.scan(false, &mut |_, _| {})?;
+        let result = self.scanner.scan(Addresses::Skip, &mut |_, _| {})?;
         let after = self.vmstat.read();
         let took = cpu_time().saturating_sub(begin);
         self.next = Instant::now() + pause(took, self.budget);

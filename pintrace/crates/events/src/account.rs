@@ -29,10 +29,32 @@ pub struct AccountOpened {
     /// difference of the account's totals counts: the pages held now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub from_scan: bool,
-    /// The subsystem that the process's open descriptors point at. Empty if they point at none, or if the stack
-    /// names one.
+    /// The subsystem that the evidence of the scan names. Empty if the scan names none, or if a hook saw the pins.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub likely_subsystem: String,
+    /// What showed the scan that the pins belong to the process; `None` if nothing did, or if a hook saw the pins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+}
+
+/// What shows a scan that pins belong to a holder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Evidence {
+    /// The kernel's table of an open file names the pages, and the process has the file open.
+    KernelTable,
+    /// Of all processes that ever pinned, only this process maps the pages. No table that pintrace can read names them.
+    PageTables,
+}
+
+impl Evidence {
+    /// Returns the name in tables.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::KernelTable => "kernel table",
+            Self::PageTables => "page tables",
+        }
+    }
 }
 
 /// Running totals of an account.

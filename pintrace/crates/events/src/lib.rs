@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::{AccountId, Nanos};
 
-pub use account::{AccountOpened, AccountSampled};
+pub use account::{AccountOpened, AccountSampled, Evidence};
 pub use balance::BalanceSampled;
 pub use cow::{CowSampled, FollGetReference};
 pub use extent::{ExtentClosed, ExtentOpened, ExtentPartiallyReleased, ExtentSampled};

@@ -1,6 +1,6 @@
 //! The kernel's symbols: which functions exist, and which function contains an address.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// All function symbols of the kernel and its modules.
@@ -118,6 +118,22 @@ impl Kallsyms {
     }
 }
 
+/// Returns the addresses of all functions with one of these names, by address. The file is searched and not parsed,
+/// because a caller that needs a few addresses should not pay for 150,000 symbols. Empty if addresses are hidden.
+pub fn addresses<'n>(path: &Path, names: &[&'n str]) -> BTreeMap<u64, &'n str> {
+    let text = std::fs::read(path).unwrap_or_default();
+    let mut found = BTreeMap::new();
+    for line in text.split(|byte| *byte == b'\n') {
+        let name = names.iter().find(|name| {
+            let mut words = line.split(|byte| matches!(byte, b' ' | b'\t'));
+            words.nth(2) == Some(name.as_bytes())
+        });
+        let parsed = name.and_then(|name| Some((parse_line(str::from_utf8(line).ok()?)?.0, *name)));
+        found.extend(parsed.filter(|(address, _)| *address != 0));
+    }
+    found
+}
+
 fn parse_line(line: &str) -> Option<(u64, &str, &str)> {
     let mut words = line.split_ascii_whitespace();
     let address = u64::from_str_radix(words.next()?, 16).ok()?;
@@ -155,6 +171,23 @@ mod tests {
             symbols.among(&wanted),
             BTreeSet::from(["ib_umem_get", "pin_user_pages"])
         );
+    }
+
+    #[test]
+    fn addresses_are_found_by_whole_names() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text =
+            format!("{TEXT}ffffffffc0000100 t ib_umem_get\t[other]\nffffffffc0000200 t ib_umem_get_all\n");
+        std::fs::write(file.path(), text).unwrap();
+        let found = addresses(file.path(), &["ib_umem_get", "some_data", "start"]);
+        let expected = [
+            (0xffff_ffff_8100_0000, "start"),
+            (0xffff_ffff_c000_0000, "ib_umem_get"),
+            (0xffff_ffff_c000_0100, "ib_umem_get"),
+        ];
+        assert_eq!(found, BTreeMap::from(expected));
+        std::fs::write(file.path(), "0000000000000000 T start\n").unwrap();
+        assert!(addresses(file.path(), &["start"]).is_empty());
     }
 
     #[test]

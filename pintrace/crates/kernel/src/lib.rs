@@ -16,4 +16,5 @@ pub mod pagemap;
 pub mod preemption;
 pub mod process;
 pub mod scan_layout;
+pub mod table_layout;
 pub mod vmstat;

@@ -36,10 +36,9 @@ pub struct Walked {
     pub skipped: u64,
 }
 
-/// Calls `visit` with the address and the frame number of each page of a process that is in memory, in the order of
-/// addresses.
-pub fn walk(proc: &Path, pid: u32, visit: &mut dyn FnMut(u64, u64)) -> Result<Walked, Unread> {
-    let folder = proc.join(pid.to_string());
+/// Calls `visit` with the address and the frame number of each page of a task that is in memory, in the order of
+/// addresses. `folder` is the folder of the process or of the thread below /proc.
+pub fn walk(folder: &Path, visit: &mut dyn FnMut(u64, u64)) -> Result<Walked, Unread> {
     let maps = std::fs::read(folder.join("maps")).map_err(|error| unread(&error))?;
     let pagemap = File::open(folder.join("pagemap")).map_err(|error| unread(&error))?;
     let mut walked = Walked::default();
@@ -77,6 +76,15 @@ pub fn walk(proc: &Path, pid: u32, visit: &mut dyn FnMut(u64, u64)) -> Result<Wa
         }
     }
     Ok(walked)
+}
+
+/// Returns the frame of the page at an address; `None` if no page is in memory there. `folder` as in [`walk`].
+pub fn frame(folder: &Path, address: u64) -> Option<u64> {
+    let mut word = [0; 8];
+    let pagemap = File::open(folder.join("pagemap")).ok()?;
+    pagemap.read_exact_at(&mut word, address / PAGE * 8).ok()?;
+    let entry = u64::from_ne_bytes(word);
+    (entry & PRESENT != 0).then_some(entry & FRAME)
 }
 
 fn unread(error: &io::Error) -> Unread {
@@ -118,7 +126,7 @@ mod tests {
 
     fn pages(root: &Path) -> (Vec<(u64, u64)>, Result<Walked, Unread>) {
         let mut pages = Vec::new();
-        let walked = walk(root, 7, &mut |address, pfn| pages.push((address, pfn)));
+        let walked = walk(&root.join("7"), &mut |address, pfn| pages.push((address, pfn)));
         (pages, walked)
     }
 

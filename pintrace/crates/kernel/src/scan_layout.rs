@@ -6,6 +6,7 @@ use pintrace_common::scan::{PAGE_STRUCT, ScanFacts, buddy};
 
 use crate::btf::Types;
 use crate::layout::{PIN_BIAS, UnknownLayout, large};
+use crate::table_layout::TableLayouts;
 
 /// Offsets in bytes of the pointers that user space follows from a task to the first page of one of its files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,14 +21,6 @@ pub struct Path {
     pub file_mapping: u32,
     /// `address_space.i_pages.xa_head`.
     pub mapping_first: u32,
-    /// `file.private_data`.
-    pub file_private: u32,
-    /// `socket.sk`.
-    pub socket_sk: u32,
-    /// `sock.__sk_common.skc_family`, a u16.
-    pub sock_family: u32,
-    /// `xdp_sock.umem` (an `xdp_sock` begins with its `sock`) and `xdp_umem.npgs`; `None` without AF_XDP.
-    pub xdp: Option<(u32, u32)>,
 }
 
 /// Offsets in bytes of the pointers that user space follows from a page to the processes that map the page.
@@ -93,6 +86,10 @@ pub struct Layout {
     pub path: Path,
     /// From a page to processes; `None` if BTF lacks one of the offsets.
     pub rmap: Option<Rmap>,
+    /// `mm_struct.mmap` and `vm_area_struct.vm_next`; `None` where the vmas are in a tree (6.1 and later).
+    pub vma_list: Option<(u32, u32)>,
+    /// From an open file to the pages that the file holds.
+    pub tables: TableLayouts,
 }
 
 /// Collects facts and offsets. Fails if BTF lacks a fact, or if `struct page` is not [`PAGE_STRUCT`] bytes long.
@@ -139,6 +136,18 @@ pub fn layout(types: &impl Types) -> Result<Layout, UnknownLayout> {
         pg_uptodate: enumerator("PG_uptodate")?,
         // The loader fills in the number of the type.
         folio_type: 0,
+        task_pid: offset("task_struct", &["pid"])?,
+        task_io_uring: types
+            .offset("io_uring_task", &["registered_rings"])
+            .and_then(|_| types.offset("task_struct", &["io_uring"]))
+            .unwrap_or(0),
+        file_op: offset("file", &["f_op"])?,
+        op_release: offset("file_operations", &["release"])?,
+        file_private: offset("file", &["private_data"])?,
+        socket_sk: offset("socket", &["sk"])?,
+        sock_family: offset("sock", &["__sk_common"])? + offset("sock_common", &["skc_family"])?,
+        vma_file: offset("vm_area_struct", &["vm_file"])?,
+        vma_start: offset("vm_area_struct", &["vm_start"])?,
     };
     let path = Path {
         task_files: offset("task_struct", &["files"])?,
@@ -146,18 +155,16 @@ pub fn layout(types: &impl Types) -> Result<Layout, UnknownLayout> {
         fdt_fd: offset("fdtable", &["fd"])?,
         file_mapping: offset("file", &["f_mapping"])?,
         mapping_first: offset("address_space", &["i_pages"])? + offset("xarray", &["xa_head"])?,
-        file_private: offset("file", &["private_data"])?,
-        socket_sk: offset("socket", &["sk"])?,
-        sock_family: offset("sock", &["__sk_common"])? + offset("sock_common", &["skc_family"])?,
-        xdp: types
-            .offset("xdp_sock", &["umem"])
-            .zip(types.offset("xdp_umem", &["npgs"])),
     };
     Ok(Layout {
         facts,
         pinned_is_a_field: has_pinned.is_some(),
         path,
         rmap: Rmap::of(types),
+        vma_list: types
+            .offset("mm_struct", &["mmap"])
+            .zip(types.offset("vm_area_struct", &["vm_next"])),
+        tables: TableLayouts::of(types),
     })
 }
 

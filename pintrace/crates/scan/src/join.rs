@@ -1,8 +1,5 @@
 //! Joins the pinned folios with the page tables of processes, by frame number.
 
-use std::collections::BTreeMap;
-
-use super::kind::MemoryKind;
 use super::pinned_folios::{FolioRun, Folios};
 
 #[cfg(test)]
@@ -17,6 +14,14 @@ pub struct Amount {
     pub pages: u64,
     /// Bytes that the pins keep in place: the size of the folios.
     pub bytes: u64,
+}
+
+impl std::ops::AddAssign for Amount {
+    fn add_assign(&mut self, other: Self) {
+        self.folios += other.folios;
+        self.pages += other.pages;
+        self.bytes += other.bytes;
+    }
 }
 
 impl Amount {
@@ -48,14 +53,10 @@ pub struct MappedRange {
 pub struct MappedFolios {
     /// Pid of the process.
     pub pid: u32,
-    /// All pinned folios that the process maps.
-    pub all: Amount,
+    /// Folios that no other process maps.
+    pub alone: Amount,
     /// Folios that other processes map as well.
     pub shared: Amount,
-    /// Folios that are counted for this process: each folio counts for the first process of the walk that maps it.
-    pub counted: Amount,
-    /// `all`, by kind and order.
-    pub parts: BTreeMap<(MemoryKind, u8), Amount>,
     /// Addresses at which the folios are mapped; at most `RANGES_KEPT` ranges.
     pub ranges: Vec<MappedRange>,
     /// Number of ranges that found no room in `ranges`.
@@ -149,57 +150,46 @@ impl<'a> Join<'a> {
         }
     }
 
-    /// Returns the number of folios that no process walked so far maps.
-    pub fn unmapped_folios(&self) -> u64 {
-        self.mappers.iter().filter(|mapper| **mapper == UNMAPPED).count() as u64
-    }
-
     /// Ends the walk: adds up the folios of each process, and divides the runs by process.
     pub fn finish(self) -> Joined {
-        let mut processes = self.processes;
-        let (mut owned, mut unmapped_pins) = (Vec::new(), Vec::new());
+        let mut joined = Joined {
+            processes: self.processes,
+            ..Joined::default()
+        };
         for run in self.folios.runs() {
             let mut folio = run.index;
             let end = run.index + run.folios;
             while folio < end {
-                let mapper = self.mappers[usize::try_from(folio).unwrap_or(0)];
-                let same = self.mappers
-                    [usize::try_from(folio).unwrap_or(0)..usize::try_from(end).unwrap_or(0)]
-                    .iter()
-                    .take_while(|other| **other == mapper)
-                    .count() as u64;
+                let mappers =
+                    &self.mappers[usize::try_from(folio).unwrap_or(0)..usize::try_from(end).unwrap_or(0)];
+                let mapper = mappers[0];
+                let same = mappers.iter().take_while(|other| **other == mapper).count() as u64;
                 let part = FolioRun {
                     pfn: run.pfn + ((folio - run.index) << run.order),
                     folios: same,
                     ..*run
                 };
-                let mut add_owned = |number: u32| {
-                    let process = (number as usize)
-                        .checked_sub(1)
-                        .and_then(|index| processes.get(index));
-                    owned.extend(process.map(|process: &MappedFolios| (process.pid, part)));
-                };
                 if mapper == UNMAPPED {
-                    unmapped_pins.push(part);
+                    joined.unmapped.push(part);
                 } else if mapper & LIST != 0 {
-                    let list = &self.lists[(mapper & !LIST) as usize];
-                    add_owned(list[0]);
-                    for (position, number) in list.iter().enumerate() {
-                        add_folios(&mut processes, *number, run, same, true, position == 0);
+                    for number in &self.lists[(mapper & !LIST) as usize] {
+                        if let Some(process) = joined.process(*number) {
+                            process.shared.add(same, run);
+                        }
                     }
-                } else {
-                    add_owned(mapper);
-                    add_folios(&mut processes, mapper, run, same, false, true);
+                    joined.shared.push(part);
+                } else if let Some(process) = joined.process(mapper) {
+                    process.alone.add(same, run);
+                    let pid = process.pid;
+                    joined.owned.push((pid, part));
                 }
                 folio += same;
             }
         }
-        processes.retain(|process| !process.all.is_empty());
-        Joined {
-            processes,
-            owned,
-            unmapped_pins,
-        }
+        joined
+            .processes
+            .retain(|process| !process.alone.is_empty() || !process.shared.is_empty());
+        joined
     }
 }
 
@@ -208,38 +198,18 @@ impl<'a> Join<'a> {
 pub struct Joined {
     /// Processes that map at least one pinned folio.
     pub processes: Vec<MappedFolios>,
-    /// Runs of folios, each with the pid of the process that the folios are counted for.
+    /// Runs of folios that one process alone maps, each with the pid of the process.
     pub owned: Vec<(u32, FolioRun)>,
+    /// Runs of folios that several processes map.
+    pub shared: Vec<FolioRun>,
     /// Runs of folios that no process maps.
-    pub unmapped_pins: Vec<FolioRun>,
+    pub unmapped: Vec<FolioRun>,
 }
 
-/// Adds `folios` folios of a run to the process with this number.
-fn add_folios(
-    processes: &mut [MappedFolios],
-    number: u32,
-    run: &FolioRun,
-    folios: u64,
-    shared: bool,
-    counted: bool,
-) {
-    let Some(process) = (number as usize)
-        .checked_sub(1)
-        .and_then(|index| processes.get_mut(index))
-    else {
-        return;
-    };
-    process.all.add(folios, run);
-    process
-        .parts
-        .entry((run.kind, run.order))
-        .or_default()
-        .add(folios, run);
-    if shared {
-        process.shared.add(folios, run);
-    }
-    if counted {
-        process.counted.add(folios, run);
+impl Joined {
+    /// Returns the process with a number of the walk.
+    fn process(&mut self, number: u32) -> Option<&mut MappedFolios> {
+        self.processes.get_mut((number as usize).checked_sub(1)?)
     }
 }
 

@@ -1,83 +1,172 @@
-//! The open files of a process that can hold pins. Sockets of AF_XDP are found in the kernel's memory.
+//! The open files that can hold pins and whose tables pintrace can read, with the processes that have them open.
 
-use std::path::Path;
+use std::collections::BTreeMap;
 
-use pintrace_kernel::descriptors::{self, Descriptor};
+use pintrace_common::scan::{FileFilter, FileSeen, RELEASES};
+
+use super::kernel_memory::KernelMemory;
+use super::object::{Object, ObjectError};
+use super::tasks::Task;
 use pintrace_kernel::scan_layout::Layout;
 
-use super::has_pinned::ProcessTask;
-use super::object::Object;
-use super::scan_result::Unreadable;
-use super::unmapped::OpenDescriptor;
-
-/// Reads the descriptors of processes, and the kernel's structures behind the descriptors.
-#[derive(Clone, Copy)]
-pub(super) struct OpenFiles<'s> {
-    pub(super) object: &'s Object,
-    pub(super) layout: &'s Layout,
-    pub(super) proc: &'s Path,
+/// The kind of an open file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FileKind {
+    /// An io_uring.
+    IoUring,
+    /// An AF_XDP socket.
+    AfXdp,
+    /// A dma-buf, which is a udmabuf if that driver exports it.
+    DmaBuf,
 }
 
-impl OpenFiles<'_> {
-    /// Appends to `opens` the descriptors of a process that can hold pins.
-    pub(super) fn read(
-        &self,
-        process: ProcessTask,
-        opens: &mut Vec<OpenDescriptor>,
-        unreadable: &mut Unreadable,
-    ) {
-        let Some(found) = descriptors::read(self.proc, process.pid) else {
-            return;
-        };
-        unreadable.descriptors += found.unread;
-        let file = |fd: u32| match process.task {
-            0 => None,
-            task => struct_file(self.object, self.layout, task, u64::from(fd)),
-        };
-        let known = found.known.into_iter().map(|descriptor| OpenDescriptor {
-            pid: process.pid,
-            file: file(descriptor.fd).unwrap_or(0),
-            descriptor,
-        });
-        opens.extend(known);
-        let sockets = found.sockets.into_iter().filter_map(|fd| {
-            let file = file(fd)?;
-            let pages = self.af_xdp_pages(file)?;
-            Some(OpenDescriptor {
-                pid: process.pid,
-                file,
-                descriptor: Descriptor {
-                    kind: "af_xdp".to_owned(),
-                    fd,
-                    pages: Some(pages),
-                },
-            })
-        });
-        opens.extend(sockets);
-    }
-
-    /// Returns the number of pages in the umem of an AF_XDP socket. `None` if the file is not an AF_XDP socket, or the
-    /// socket has no umem.
-    fn af_xdp_pages(&self, file: u64) -> Option<u64> {
-        let path = &self.layout.path;
-        let (umem, pages) = path.xdp?;
-        let read = |address| self.object.read_u64(address);
-        let socket = read(file + u64::from(path.file_private))?;
-        let sock = read(socket + u64::from(path.socket_sk))?;
-        let family = read(sock + u64::from(path.sock_family))? & 0xffff;
-        if family != u64::from(libc::AF_XDP.unsigned_abs()) {
-            return None;
+impl FileKind {
+    /// Returns the subsystem to which the pins of such a file belong.
+    pub const fn subsystem(self) -> &'static str {
+        match self {
+            Self::IoUring => "io_uring",
+            Self::AfXdp => "af_xdp",
+            Self::DmaBuf => "udmabuf",
         }
-        let umem = read(sock + u64::from(umem)).filter(|umem| *umem != 0)?;
-        Some(read(umem + u64::from(pages))? & 0xffff_ffff)
     }
 }
 
-/// Returns the address of the `struct file` behind a descriptor of a task.
-pub(super) fn struct_file(object: &Object, layout: &Layout, task: u64, fd: u64) -> Option<u64> {
-    let path = &layout.path;
-    let files = object.read_u64(task + u64::from(path.task_files))?;
-    let table = object.read_u64(files + u64::from(path.files_fdt))?;
-    let array = object.read_u64(table + u64::from(path.fdt_fd))?;
-    object.read_u64(array + fd * 8).filter(|file| *file != 0)
+/// The way in which a process has a file open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// By a descriptor with this number.
+    Descriptor(u32),
+    /// By a mapping at this user address.
+    Mapping(u64),
+    /// By a slot of the rings that a thread has registered (IORING_REGISTER_RING_FDS).
+    RegisteredRing(u32),
+}
+
+/// A process that has a file open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Opener {
+    /// Pid of the process.
+    pub pid: u32,
+    /// The way in which the process has the file open.
+    pub place: Place,
+}
+
+/// An open file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenFile {
+    /// Address of the `struct file`.
+    pub file: u64,
+    /// Kind of the file.
+    pub kind: FileKind,
+    /// The processes that have the file open, by pid.
+    pub openers: Vec<Opener>,
+}
+
+/// Open files in the order of their addresses.
+#[derive(Default)]
+struct OpenFiles(BTreeMap<u64, OpenFile>);
+
+impl OpenFiles {
+    fn add(&mut self, file: u64, kind: FileKind, opener: Opener) {
+        let entry = self.0.entry(file).or_insert_with(|| OpenFile {
+            file,
+            kind,
+            openers: Vec::new(),
+        });
+        entry.openers.push(opener);
+    }
+
+    fn finish(self) -> Vec<OpenFile> {
+        let mut files: Vec<_> = self.0.into_values().collect();
+        for file in &mut files {
+            file.openers.sort_unstable();
+            file.openers.dedup();
+        }
+        files
+    }
+}
+
+/// Most registered rings of a thread (`IO_RINGFD_REG_MAX`, io_uring/io_uring.h).
+const REGISTERED_RINGS: usize = 16;
+
+/// Returns the open files. `kinds` gives the kind by the address of `file_operations.release`.
+pub(super) fn open_files(
+    object: &mut Object,
+    layout: &Layout,
+    kinds: &BTreeMap<u64, FileKind>,
+    tasks: &[Task],
+) -> Result<Vec<OpenFile>, ObjectError> {
+    let filter = filter(kinds);
+    let mut files = OpenFiles::default();
+    let mut add = |seen: Vec<FileSeen>, place: fn(u64) -> Place| {
+        for seen in seen {
+            if let Some(kind) = kinds.get(&seen.release) {
+                let opener = Opener {
+                    pid: u32::try_from(seen.pid_tgid >> 32).unwrap_or_default(),
+                    place: place(seen.place),
+                };
+                files.add(seen.file, *kind, opener);
+            }
+        }
+    };
+    let descriptors = object.descriptors(filter)?.unwrap_or_default();
+    add(descriptors, |fd| {
+        Place::Descriptor(u32::try_from(fd).unwrap_or_default())
+    });
+    match object.mappings(filter)? {
+        Some(mappings) => add(mappings, Place::Mapping),
+        None => {
+            for mapping in super::vma_list::mapped_files(object, layout, tasks) {
+                if let Some(kind) = kinds.get(&mapping.release) {
+                    let opener = Opener {
+                        pid: mapping.pid,
+                        place: Place::Mapping(mapping.address),
+                    };
+                    files.add(mapping.file, *kind, opener);
+                }
+            }
+        }
+    }
+    for (pid, slot, file) in registered_rings(object, layout, tasks) {
+        let opener = Opener {
+            pid,
+            place: Place::RegisteredRing(slot),
+        };
+        files.add(file, FileKind::IoUring, opener);
+    }
+    Ok(files.finish())
+}
+
+fn filter(kinds: &BTreeMap<u64, FileKind>) -> FileFilter {
+    let mut filter = FileFilter {
+        family: u64::from(libc::AF_XDP.unsigned_abs()),
+        ..FileFilter::default()
+    };
+    let mut next = 0;
+    for (release, kind) in kinds {
+        if *kind == FileKind::AfXdp {
+            filter.socket_release = *release;
+        } else if next < RELEASES {
+            filter.releases[next] = *release;
+            next += 1;
+        }
+    }
+    filter
+}
+
+/// Returns the registered rings: pid, slot and address of the `struct file`.
+fn registered_rings(memory: &dyn KernelMemory, layout: &Layout, tasks: &[Task]) -> Vec<(u32, u32, u64)> {
+    let Some(offset) = layout.tables.registered_rings else {
+        return Vec::new();
+    };
+    let mut rings = Vec::new();
+    for task in tasks.iter().filter(|task| task.io_uring != 0) {
+        let slots = memory.words(task.io_uring.wrapping_add(offset.into()), REGISTERED_RINGS);
+        for (slot, file) in (0..).zip(slots.unwrap_or_default()) {
+            if file != 0 {
+                rings.push((task.pid, slot, file));
+            }
+        }
+    }
+    rings
 }

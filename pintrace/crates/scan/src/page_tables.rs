@@ -1,10 +1,10 @@
 //! Reads the page tables of processes, of each process once, and counts the page tables that cannot be read.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::join::Join;
 use super::scan_result::Unreadable;
+use super::tasks::ProcessTask;
 use pintrace_kernel::pagemap::{self, Unread};
 
 /// The processes whose page tables were read so far.
@@ -14,27 +14,26 @@ pub struct PageTables {
     pub read: u64,
     /// Processes and address ranges that could not be read.
     pub unreadable: Unreadable,
-    /// Pids that are not read again.
-    done: BTreeSet<u32>,
+    /// Pid of the process that is never read.
+    excluded: u32,
 }
 
 impl PageTables {
     /// Creates an empty record. The page tables of process `pid` are never read.
     pub fn excluding(pid: u32) -> Self {
         Self {
-            done: BTreeSet::from([pid]),
+            excluded: pid,
             ..Self::default()
         }
     }
 
-    /// Adds to `join` the pages of each process that has not been read yet.
-    pub fn read(&mut self, proc: &Path, pids: impl IntoIterator<Item = u32>, join: &mut Join<'_>) {
-        for pid in pids {
-            if !self.done.insert(pid) {
-                continue;
-            }
-            join.begin_process(pid);
-            match pagemap::walk(proc, pid, &mut |address, pfn| join.add_page(address, pfn)) {
+    /// Adds to `join` the pages of each process.
+    pub fn read(&mut self, proc: &Path, processes: &[ProcessTask], join: &mut Join<'_>) {
+        for process in processes.iter().filter(|process| process.pid != self.excluded) {
+            join.begin_process(process.pid);
+            match pagemap::walk(&process.folder(proc), &mut |address, pfn| {
+                join.add_page(address, pfn)
+            }) {
                 Ok(walked) => {
                     self.read += 1;
                     self.unreadable.address_pages += walked.skipped;
@@ -61,18 +60,19 @@ mod tests {
     fn proc() -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         for pid in ["1", "3", "4"] {
-            fs::create_dir(root.path().join(pid)).unwrap();
+            fs::create_dir_all(root.path().join(pid).join("task").join(pid)).unwrap();
         }
         let entry = (1u64 << 63 | 9).to_ne_bytes();
         for (pid, maps) in [
             ("1", &b"1000-2000 rw-p 0 0:0 0\n"[..]),
             ("4", b"1000-7ffffffff000 rw-p 0 0:0 0 \xff\xfe\n\xff\xff-\n"),
         ] {
-            fs::write(root.path().join(pid).join("maps"), maps).unwrap();
-            let pagemap = File::create(root.path().join(pid).join("pagemap")).unwrap();
+            let folder = root.path().join(pid).join("task").join(pid);
+            fs::write(folder.join("maps"), maps).unwrap();
+            let pagemap = File::create(folder.join("pagemap")).unwrap();
             pagemap.write_all_at(&entry, 8).unwrap();
         }
-        fs::create_dir(root.path().join("3/maps")).unwrap();
+        fs::create_dir(root.path().join("3/task/3/maps")).unwrap();
         root
     }
 
@@ -91,19 +91,21 @@ mod tests {
         folios.add(&found, |_| false);
         let mut join = Join::new(&folios);
         let mut page_tables = PageTables::excluding(7);
-        page_tables.read(root.path(), [1, 2, 3, 4, 7, 1], &mut join);
+        let processes = [1, 2, 3, 4, 7].map(|pid| ProcessTask { pid, tid: pid });
+        page_tables.read(root.path(), &processes, &mut join);
         assert_eq!(page_tables.read, 2);
         let Unreadable {
             ended,
             refused,
             address_pages,
             descriptors,
+            tables,
         } = page_tables.unreadable;
-        assert_eq!((ended, refused, descriptors), (1, 1, 0));
+        assert_eq!((ended, refused, descriptors, tables), (1, 1, 0, 0));
         assert_eq!(address_pages, 0x7_ffff_fffe);
         let processes = join.finish().processes;
         assert_eq!(
-            (processes.len(), processes[0].pid, processes[0].all.pages),
+            (processes.len(), processes[0].pid, processes[0].alone.pages),
             (1, 1, 1)
         );
     }

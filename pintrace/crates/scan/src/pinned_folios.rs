@@ -124,6 +124,34 @@ impl Folios {
         self.count += 1;
     }
 
+    /// Adds folios behind all others. A run without pins is left out.
+    pub fn add_run(&mut self, run: FolioRun) {
+        if run.pins == 0 || run.folios == 0 {
+            return;
+        }
+        match self.runs.last_mut() {
+            Some(last)
+                if last.order == run.order
+                    && last.pins == run.pins
+                    && last.kind == run.kind
+                    && last.end() == run.pfn =>
+            {
+                last.folios += run.folios;
+            }
+            _ => self.runs.push(FolioRun {
+                index: self.count,
+                ..run
+            }),
+        }
+        self.count += run.folios;
+    }
+
+    /// Returns the first frame of a pinned folio from a frame on.
+    pub fn next_pinned(&self, pfn: u64) -> Option<u64> {
+        let after = self.runs.partition_point(|run| run.end() <= pfn);
+        self.runs.get(after).map(|run| run.pfn.max(pfn))
+    }
+
     /// Returns the runs, by frame.
     pub fn runs(&self) -> &[FolioRun] {
         &self.runs

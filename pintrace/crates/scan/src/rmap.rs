@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::kernel_memory::KernelMemory as _;
 use super::object::Object;
 use pintrace_kernel::scan_layout::Rmap;
 
@@ -68,7 +69,7 @@ fn search(object: &Object, rmap: &Rmap, mapping: u64, index: u64) -> Option<(Ran
     } else {
         return None;
     };
-    let mut nodes = vec![object.read_u64(root)?];
+    let mut nodes = vec![object.word(root)?];
     let mut seen = 0;
     while let Some(node) = nodes.pop() {
         if node == 0 || seen == MOST_NODES {
@@ -76,7 +77,7 @@ fn search(object: &Object, rmap: &Rmap, mapping: u64, index: u64) -> Option<(Ran
         }
         seen += 1;
         let vma = if anonymous {
-            object.read_u64(node - u64::from(rmap.chain_node) + u64::from(rmap.chain_vma))
+            object.word(node - u64::from(rmap.chain_node) + u64::from(rmap.chain_vma))
         } else {
             Some(node - u64::from(rmap.vma_node))
         };
@@ -87,7 +88,7 @@ fn search(object: &Object, rmap: &Rmap, mapping: u64, index: u64) -> Option<(Ran
         nodes.extend(
             [LEFT, RIGHT]
                 .into_iter()
-                .filter_map(|child| object.read_u64(node + child)),
+                .filter_map(|child| object.word(node + child)),
         );
     }
     None
@@ -95,13 +96,13 @@ fn search(object: &Object, rmap: &Rmap, mapping: u64, index: u64) -> Option<(Ran
 
 /// Returns the page indices that a vma covers, and the pid of the owner of its mm.
 fn covered(object: &Object, rmap: &Rmap, vma: u64) -> Option<(Range<u64>, u32)> {
-    let read = |offset: u32| object.read_u64(vma + u64::from(offset));
+    let read = |offset: u32| object.word(vma + u64::from(offset));
     let (start, end) = (read(rmap.vma_start)?, read(rmap.vma_end)?);
     let first = read(rmap.vma_pgoff)?;
     let pages = end.checked_sub(start)? >> 12;
     let mm = read(rmap.vma_mm)?;
-    let task = object.read_u64(mm + u64::from(rmap.mm_owner))?;
-    let pid = object.read_u64(task + u64::from(rmap.task_tgid))?;
+    let task = object.word(mm + u64::from(rmap.mm_owner))?;
+    let pid = object.word(task + u64::from(rmap.task_tgid))?;
     let pid = u32::try_from(pid & 0xffff_ffff).ok().filter(|pid| *pid != 0)?;
     Some((first..first.checked_add(pages)?, pid))
 }

@@ -1,13 +1,15 @@
 //! The result of one scan.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde::Serialize;
 
-use pintrace_events::ProcessSeen;
+use pintrace_events::{Evidence, ProcessSeen};
 
 use super::join::{Amount, MappedRange, sum};
 use super::kind::MemoryKind;
+use super::open_files::Opener;
 use super::pinned_folios::{FolioRun, ImplausiblePin};
 use pintrace_kernel::descriptors::Descriptor;
 
@@ -44,7 +46,7 @@ pub struct KindAmount {
 
 impl KindAmount {
     /// Adds up runs by kind and order.
-    pub fn of_runs(runs: &[FolioRun]) -> Vec<Self> {
+    pub fn of_runs<'a>(runs: impl IntoIterator<Item = &'a FolioRun>) -> Vec<Self> {
         let mut parts: BTreeMap<(MemoryKind, u8), Vec<&FolioRun>> = BTreeMap::new();
         for run in runs {
             parts.entry((run.kind, run.order)).or_default().push(run);
@@ -58,57 +60,83 @@ impl KindAmount {
     }
 }
 
-/// A process that holds pinned pages, according to page tables and descriptors.
+/// A holder of pins: an open file, or what a process maps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PinHolder {
+    /// What shows that the pins belong to the holder.
+    pub evidence: Evidence,
+    /// Subsystem of the pins; empty if unknown.
+    pub subsystem: &'static str,
+    /// The pins of the holder. The folios may have more pins, of other holders.
+    pub amount: Amount,
+    /// The folios, each run with the pins of the holder.
+    pub runs: Vec<FolioRun>,
+    /// All processes that have the file open; empty without a file.
+    pub openers: Vec<Opener>,
+    /// User addresses that were pinned, if known. The process may map other pages there now.
+    pub addresses: Vec<Range<u64>>,
+}
+
+/// A process with its holders.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ScanHolder {
+pub struct ScanProcess {
     /// Pid and names of the process.
     pub process: ProcessSeen,
-    /// Pinned folios that the process maps.
-    pub mapped: Amount,
-    /// Folios in `mapped` that other processes map as well.
-    pub shared: Amount,
-    /// Folios in `mapped` that are counted for this process. Each folio counts for one process only, so that sums do
-    /// not exceed the pinned memory.
-    pub counted: Amount,
-    /// Number of pages that no process maps and that the descriptors of this process explain.
-    pub by_descriptor: u64,
-    /// `mapped`, by kind and order.
-    pub parts: Vec<KindAmount>,
-    /// Addresses at which the folios are mapped.
+    /// Holders that count for the process. A holder that several processes have open counts for one of them.
+    pub holders: Vec<PinHolder>,
+    /// Addresses at which the process maps pinned folios; read on request.
     pub ranges: Vec<MappedRange>,
     /// Number of ranges that found no room in `ranges`.
     pub more_ranges: u64,
-    /// Open descriptors that can hold pins.
-    pub descriptors: Vec<Descriptor>,
 }
 
-impl ScanHolder {
-    /// Returns the number of pinned pages that are counted for the process.
-    pub fn pages(&self) -> u64 {
-        self.counted.pages + self.by_descriptor
+impl ScanProcess {
+    /// Returns the sum of all holders.
+    pub fn amount(&self) -> Amount {
+        let mut all = Amount::default();
+        for holder in &self.holders {
+            all += holder.amount;
+        }
+        all
+    }
+
+    /// Returns the folios of all holders by kind and order.
+    pub fn parts(&self) -> Vec<KindAmount> {
+        KindAmount::of_runs(self.holders.iter().flat_map(|holder| &holder.runs))
     }
 }
 
-/// Pinned pages that no process maps.
+/// Pins whose holder is unknown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct UnmappedPins {
-    /// Pinned folios that no process maps.
+pub struct UnknownPins {
+    /// Pins on folios that no process maps.
     pub unmapped: Amount,
-    /// Number of pages in `unmapped` that the descriptors of processes explain.
-    pub explained: u64,
-    /// `unmapped`, by kind and order.
-    pub parts: Vec<KindAmount>,
-    /// Runs of the folios, by frame.
+    /// Pins on folios that several processes map. Each of these processes has pinned some page before.
+    pub shared: Amount,
+    /// The folios, by frame.
     pub runs: Vec<FolioRun>,
-    /// Processes that hold no pinned page and have descriptors that can hold pins; empty if all pages are explained.
-    pub candidates: Vec<(ProcessSeen, Vec<Descriptor>)>,
+    /// Processes that may be the holder.
+    pub candidates: Vec<Candidate>,
 }
 
-impl UnmappedPins {
-    /// Returns the number of pages that no descriptor explains.
-    pub fn pages(&self) -> u64 {
-        self.unmapped.pages.saturating_sub(self.explained)
+impl UnknownPins {
+    /// Returns all pins whose holder is unknown.
+    pub fn amount(&self) -> Amount {
+        let mut all = self.unmapped;
+        all += self.shared;
+        all
     }
+}
+
+/// A process that may hold pins whose holder is unknown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Candidate {
+    /// Pid and names of the process.
+    pub process: ProcessSeen,
+    /// Number of pins on folios that this process and others map.
+    pub shared_pages: u64,
+    /// Open descriptors of kinds whose tables pintrace cannot read.
+    pub descriptors: Vec<Descriptor>,
 }
 
 /// Page tables and descriptors that a scan could not read.
@@ -122,6 +150,18 @@ pub struct Unreadable {
     pub address_pages: u64,
     /// Number of descriptors that cannot be read.
     pub descriptors: u64,
+    /// Number of open files whose table of pinned pages cannot be read.
+    pub tables: u64,
+}
+
+impl std::ops::AddAssign for Unreadable {
+    fn add_assign(&mut self, other: Self) {
+        self.ended += other.ended;
+        self.refused += other.refused;
+        self.address_pages += other.address_pages;
+        self.descriptors += other.descriptors;
+        self.tables += other.tables;
+    }
 }
 
 /// The result of one scan.
@@ -133,16 +173,19 @@ pub struct ScanResult {
     pub pinned: Amount,
     /// `pinned`, by kind and order.
     pub parts: Vec<KindAmount>,
-    /// Processes that hold the pinned pages; most pages first.
-    pub holders: Vec<ScanHolder>,
-    /// Runs of folios, each with the pid of the process that the folios are counted for; pid 0 if there is no process.
-    pub owned: Vec<(u32, FolioRun)>,
-    /// Pinned pages that no process maps.
-    pub unmapped_pins: UnmappedPins,
+    /// Processes that hold pinned pages; most pages first.
+    pub processes: Vec<ScanProcess>,
+    /// Pins whose holder is unknown.
+    pub unknown: UnknownPins,
+    /// Number of pins on folios for which the kernel's tables name more pins than the folios have, because the tables
+    /// changed during the scan.
+    pub contradicted: u64,
     /// First part of the folios that look pinned and most likely are not.
     pub implausible: Vec<ImplausiblePin>,
     /// Number of all folios that look pinned and most likely are not.
     pub implausible_count: u64,
+    /// Reason why the open files of a kind cannot be recognized.
+    pub hidden_files: Option<&'static str>,
     /// Page tables and descriptors that could not be read.
     pub unreadable: Unreadable,
     /// Number of processes whose page tables were read.

@@ -1,4 +1,4 @@
-//! A scan from end to end: struct pages, page tables, descriptors.
+//! A scan from end to end: struct pages, tables of open files, page tables.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -11,16 +11,19 @@ use pintrace_kernel::btf::KernelTypes;
 use pintrace_kernel::facts::Roots;
 use pintrace_kernel::layout::UnknownLayout;
 
-use super::attribution;
-use super::has_pinned::{self, ProcessTask};
+use super::attribution::{self, Processes};
+use super::claims::{self, Divided, FileTables};
 use super::join::{Join, sum};
 use super::kind::PageFlags;
 use super::object::{Object, ObjectError};
-use super::open_files::OpenFiles;
+use super::open_files::{OpenFile, open_files};
 use super::page_tables::PageTables;
 use super::pinned_folios::Folios;
+use super::releases::{self, Releases};
 use super::rmap::Owners;
 use super::scan_result::{KindAmount, MemoryRead, ScanResult};
+use super::tables::{TableReader, UnknownTable};
+use super::tasks::{self, ProcessTask, Task};
 use super::vmemmap::{self, VmemmapError};
 use pintrace_kernel::iomem::{self, IomemError};
 use pintrace_kernel::scan_layout::{self, Layout};
@@ -52,6 +55,8 @@ pub struct Scanner {
     proc: PathBuf,
     /// Bit of the flags of an mm that marks a pin; `None` if unknown.
     pinned_mask: Option<u64>,
+    /// The functions by which open files are recognized, once a scan has found pins.
+    releases: Option<Releases>,
 }
 
 /// A callback for the progress of a scan: number of frames read, number of all frames.
@@ -63,7 +68,7 @@ impl Scanner {
         let layout = scan_layout::layout(types)?;
         let object = Object::load(layout.facts, types, btf)?;
         let vmemmap = vmemmap::find(&object, &layout, &roots.proc)?;
-        let pinned_mask = has_pinned::pinned_mask(&object, &layout)?;
+        let pinned_mask = tasks::pinned_mask(&object, &layout)?;
         Ok(Self {
             ram_ranges: iomem::ranges(&roots.proc)?,
             object,
@@ -71,6 +76,7 @@ impl Scanner {
             vmemmap,
             proc: roots.proc.clone(),
             pinned_mask,
+            releases: None,
         })
     }
 
@@ -108,41 +114,121 @@ impl Scanner {
         Ok((folios, memory))
     }
 
-    /// Scans once: struct pages, page tables and descriptors. If pinned folios remain that no pinning process maps,
-    /// `thorough` also reads the page tables of the processes that never pinned.
-    pub fn scan(&mut self, thorough: bool, progress: Progress<'_>) -> Result<ScanResult, ScanError> {
+    /// Scans once: struct pages, the tables of open files, page tables.
+    pub fn scan(&mut self, addresses: Addresses, progress: Progress<'_>) -> Result<ScanResult, ScanError> {
         let begin = Instant::now();
-        let (folios, memory) = self.folios(progress)?;
-        let mut result = ScanResult {
-            memory,
-            pinned: sum(folios.runs()),
-            parts: KindAmount::of_runs(folios.runs()),
-            implausible: folios.implausible.clone(),
-            implausible_count: folios.implausible_count,
-            ..ScanResult::default()
-        };
-        let all_processes = self.all_processes()?;
-        let pinning_processes = self.pinning_processes(&mut result, &all_processes)?;
-        let mut join = Join::new(&folios);
-        let mut page_tables = PageTables::excluding(std::process::id());
-        let pids =
-            |processes: &[ProcessTask]| processes.iter().map(|process| process.pid).collect::<Vec<_>>();
-        if !folios.is_empty() {
-            page_tables.read(&self.proc, pids(&pinning_processes), &mut join);
-            if thorough && join.unmapped_folios() != 0 {
-                page_tables.read(&self.proc, pids(&all_processes), &mut join);
-            }
+        let mut read = self.read(progress)?;
+        if read.divided.contradicted > 0 {
+            // A table changed between the struct pages and the table. A second reading settles nearly all cases.
+            read = self.read(progress)?;
         }
-        result.processes_read = page_tables.read;
-        result.unreadable = page_tables.unreadable;
-        let open_files = OpenFiles {
-            object: &self.object,
-            layout: &self.layout,
+        let PinnedRead {
+            folios,
+            memory,
+            tasks,
+            files,
+            divided,
+            mut result,
+        } = read;
+        result.memory = memory;
+        result.contradicted = divided.contradicted;
+        let all = tasks::processes(&tasks, u64::MAX);
+        let processes = Processes {
             proc: &self.proc,
+            all: &all,
         };
-        attribution::attribute(&mut result, join.finish(), &all_processes, &open_files);
+        attribution::add_tables(&mut result, divided.holders, &files, &processes);
+        if !divided.rest.is_empty() {
+            let pinning = tasks::processes(&tasks, self.mask(&mut result));
+            let mut join = Join::new(&divided.rest);
+            let mut page_tables = PageTables::excluding(std::process::id());
+            page_tables.read(&self.proc, &pinning, &mut join);
+            result.processes_read = page_tables.read;
+            result.unreadable += page_tables.unreadable;
+            attribution::add_mapped(&mut result, join.finish(), &processes);
+        }
+        if addresses == Addresses::Read {
+            self.add_ranges(&folios, &all, &mut result);
+        }
+        attribution::sort(&mut result);
         result.memory.took_ns = nanos(begin);
         Ok(result)
+    }
+
+    /// Reads struct pages and the tables of open files.
+    fn read(&mut self, progress: Progress<'_>) -> Result<PinnedRead, ScanError> {
+        let (folios, memory) = self.folios(progress)?;
+        let mut read = PinnedRead {
+            result: ScanResult {
+                pinned: sum(folios.runs()),
+                parts: KindAmount::of_runs(folios.runs()),
+                implausible: folios.implausible.clone(),
+                implausible_count: folios.implausible_count,
+                ..ScanResult::default()
+            },
+            folios,
+            memory,
+            tasks: Vec::new(),
+            files: Vec::new(),
+            divided: Divided::default(),
+        };
+        if read.folios.is_empty() {
+            return Ok(read);
+        }
+        read.tasks = match self.object.tasks()? {
+            Some(tasks) => tasks.into_iter().map(Task::from).collect(),
+            None => tasks::in_proc(&self.proc),
+        };
+        if self.releases.is_none() {
+            self.releases = Some(releases::find(&self.object, &self.layout, &self.proc));
+        }
+        let Some(releases) = &self.releases else {
+            return Ok(read);
+        };
+        if releases.hidden {
+            read.result.hidden_files =
+                Some("kernel.kptr_restrict hides the symbols by which a udmabuf is recognized");
+        }
+        read.files = open_files(&mut self.object, &self.layout, &releases.kinds, &read.tasks)?;
+        let mut reader = TableReader {
+            memory: &self.object,
+            layout: &self.layout,
+            vmemmap: self.vmemmap,
+            budget: memory.ram_pages.saturating_mul(WORDS_PER_PAGE),
+            release_udmabuf: releases.udmabuf,
+        };
+        let mut tables = Vec::new();
+        for (file, open) in read.files.iter().enumerate() {
+            match reader.read(open) {
+                Ok(of_file) => tables.push(FileTables {
+                    file,
+                    tables: of_file,
+                }),
+                Err(UnknownTable) => read.result.unreadable.tables += 1,
+            }
+        }
+        read.divided = claims::divide(&read.folios, tables);
+        Ok(read)
+    }
+
+    /// Adds the addresses at which the holders map pinned pages.
+    fn add_ranges(&self, folios: &Folios, all: &[ProcessTask], result: &mut ScanResult) {
+        let holds = |process: &&ProcessTask| {
+            let mut processes = result.processes.iter();
+            processes.any(|holder| holder.process.pid.0 == process.pid)
+        };
+        let holding: Vec<_> = all.iter().filter(holds).copied().collect();
+        let mut join = Join::new(folios);
+        let mut page_tables = PageTables::excluding(std::process::id());
+        page_tables.read(&self.proc, &holding, &mut join);
+        result.unreadable += page_tables.unreadable;
+        for mapped in join.finish().processes {
+            let mut processes = result.processes.iter_mut();
+            if let Some(process) = processes.find(|process| process.process.pid.0 == mapped.pid) {
+                process.ranges = mapped.ranges;
+                process.more_ranges = mapped.more_ranges;
+            }
+        }
     }
 
     /// Returns the address of a frame's struct page.
@@ -167,45 +253,39 @@ impl Scanner {
             .collect()
     }
 
-    /// Returns all processes: from the task iterator, or from /proc where the task iterator is missing.
-    fn all_processes(&mut self) -> Result<Vec<ProcessTask>, ScanError> {
-        Ok(match has_pinned::processes(&mut self.object, 0)? {
-            Some(processes) => processes,
-            None => processes_in_proc(&self.proc),
-        })
-    }
-
-    /// Returns the processes that ever pinned. If these are unknown, returns all processes and gives the reason in
-    /// `result`.
-    fn pinning_processes(
-        &mut self,
-        result: &mut ScanResult,
-        all_processes: &[ProcessTask],
-    ) -> Result<Vec<ProcessTask>, ScanError> {
+    /// Returns the bits of the mm flags that mark a process that ever pinned. If the bits are unknown, returns all bits,
+    /// and gives the reason in `result`.
+    fn mask(&self, result: &mut ScanResult) -> u64 {
         let why = match (self.pinned_mask, self.object.without_tasks()) {
-            (Some(mask), None) => {
-                if let Some(processes) = has_pinned::processes(&mut self.object, mask)? {
-                    return Ok(processes);
-                }
-                "this kernel has no task iterator".to_owned()
-            }
+            (Some(mask), None) => return mask,
             (_, Some(why)) => format!("the kernel refused the task iterator: {why}"),
             (None, None) => "the mm flag that marks a process that pinned is unknown".to_owned(),
         };
         result.all_processes = Some(why);
-        Ok(all_processes.to_vec())
+        u64::MAX
     }
 }
 
-/// Returns the processes of /proc, without their `task_struct`.
-fn processes_in_proc(proc: &Path) -> Vec<ProcessTask> {
-    let entries = std::fs::read_dir(proc).into_iter().flatten().flatten();
-    let mut processes: Vec<_> = entries
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .map(|pid| ProcessTask { pid, task: 0 })
-        .collect();
-    processes.sort_by_key(|process| process.pid);
-    processes
+/// Whether a scan reads the addresses at which processes map pinned pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Addresses {
+    /// The addresses are read, which takes long for a process with a large address space.
+    Read,
+    /// The addresses are not read.
+    Skip,
+}
+
+/// Words of tables that a scan may read for each page of memory.
+const WORDS_PER_PAGE: u64 = 4;
+
+/// Struct pages, tasks and tables of one reading.
+struct PinnedRead {
+    folios: Folios,
+    memory: MemoryRead,
+    tasks: Vec<Task>,
+    files: Vec<OpenFile>,
+    divided: Divided,
+    result: ScanResult,
 }
 
 fn nanos(since: Instant) -> u64 {

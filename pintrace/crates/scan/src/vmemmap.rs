@@ -11,8 +11,8 @@ use std::path::Path;
 
 use pintrace_common::scan::PAGE_STRUCT;
 
+use super::kernel_memory::KernelMemory;
 use super::object::{Object, ObjectError};
-use super::open_files::struct_file;
 use pintrace_kernel::scan_layout::Layout;
 
 /// The reason why the base of vmemmap cannot be found.
@@ -133,8 +133,8 @@ impl KnownPage {
         let file = struct_file(object, layout, task, fd)
             .ok_or(VmemmapError::NoStructPage("the descriptor has no struct file"))?;
         let first = object
-            .read_u64(file + u64::from(layout.path.file_mapping))
-            .and_then(|mapping| object.read_u64(mapping + u64::from(layout.path.mapping_first)))
+            .word(file + u64::from(layout.path.file_mapping))
+            .and_then(|mapping| object.word(mapping + u64::from(layout.path.mapping_first)))
             .ok_or(VmemmapError::NoStructPage("the file has no page cache"))?;
         // An entry of the page cache that is not a page has one of the low bits set (include/linux/xarray.h).
         if first == 0 || first % PAGE_STRUCT as u64 != 0 {
@@ -149,4 +149,13 @@ impl Drop for KnownPage {
         // SAFETY: `self` owns the mapping, and no reference to the mapping is left.
         unsafe { libc::munmap(self.address, PAGE) };
     }
+}
+
+/// Returns the address of the `struct file` behind a descriptor of a task.
+pub(super) fn struct_file(memory: &dyn KernelMemory, layout: &Layout, task: u64, fd: u64) -> Option<u64> {
+    let path = &layout.path;
+    let files = memory.word(task.wrapping_add(path.task_files.into()))?;
+    let table = memory.word(files.wrapping_add(path.files_fdt.into()))?;
+    let array = memory.word(table.wrapping_add(path.fdt_fd.into()))?;
+    memory.pointer(array.wrapping_add(fd.wrapping_mul(8)))
 }

@@ -169,7 +169,7 @@ impl Ledger {
             let account = self.account(id)?;
             let pages = account.acquired.saturating_sub(account.released);
             held.all += pages;
-            if account.key.caller == caller::PREEXISTING {
+            if caller::origin(account.key.caller) == Some(caller::PREEXISTING) {
                 held.preexisting += pages;
             }
         }

@@ -38,7 +38,7 @@ impl std::ops::AddAssign for RepairedPins {
     }
 }
 
-/// Folios whose head struct pages have equal distances.
+/// Folios whose head struct pages have equal distances, and the number of pins that a holder has on each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stretch {
     /// Address of the first head struct page.
@@ -47,6 +47,8 @@ pub struct Stretch {
     pub stride: u64,
     /// Number of folios.
     pub folios: u64,
+    /// Most pins of one folio that are added to an account.
+    pub pins: u32,
 }
 
 const OPEN: &str = "open_account";
@@ -99,8 +101,8 @@ impl LedgerRepair {
             let folios = (stretch.folios - done).min(u64::from(FOLIOS));
             let page = stretch.page + done * stretch.stride;
             let account = u64::from(account.unwrap_or(0));
-            test_run(self.reconcile.as_fd(), &[page, stretch.stride, folios, account])
-                .map_err(LedgerError::Run)?;
+            let arguments = [page, stretch.stride, folios, account, u64::from(stretch.pins)];
+            test_run(self.reconcile.as_fd(), &arguments).map_err(LedgerError::Run)?;
             let ReconcileRun {
                 added,
                 missing,
@@ -126,6 +128,7 @@ impl LedgerRepair {
                 page: unit? * CHUNK_PAGES as u64 * self.page_struct,
                 stride: self.page_struct,
                 folios: CHUNK_PAGES as u64,
+                pins: 0,
             };
             dropped += self.reconcile(chunk, None)?.dropped;
         }

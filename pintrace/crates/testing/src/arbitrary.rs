@@ -9,8 +9,9 @@ use proptest::prelude::*;
 
 use pintrace_events::units::{AccountId, ExtentId, Nanos, Pid, StackId, Tid};
 use pintrace_events::{
-    AccountOpened, AccountSampled, BalanceSampled, Body, Event, ExtentClosed, ExtentOpened, ExtentSampled,
-    MissingHook, Probe, ProcessExited, ProcessSeen, ScanSampled, StackSeen, Started, Stopped, SymbolSeen,
+    AccountOpened, AccountSampled, BalanceSampled, Body, Event, Evidence, ExtentClosed, ExtentOpened,
+    ExtentSampled, MissingHook, Probe, ProcessExited, ProcessSeen, ScanSampled, StackSeen, Started, Stopped,
+    SymbolSeen,
 };
 
 /// Returns a strategy for streams.
@@ -155,10 +156,24 @@ fn account_opened() -> impl Strategy<Value = Body> {
         number(),
         number(),
         any::<bool>(),
-        (proptest::option::of(stack()), any::<bool>(), name()),
+        (
+            proptest::option::of(stack()),
+            any::<bool>(),
+            name(),
+            proptest::option::of(evidence()),
+        ),
     )
         .prop_map(
-            |(account, pid, tid, comm, mm, caller, longterm, (stack, from_scan, likely_subsystem))| {
+            |(
+                account,
+                pid,
+                tid,
+                comm,
+                mm,
+                caller,
+                longterm,
+                (stack, from_scan, likely_subsystem, evidence),
+            )| {
                 Body::AccountOpened(AccountOpened {
                     account,
                     pid,
@@ -171,9 +186,14 @@ fn account_opened() -> impl Strategy<Value = Body> {
                     stack,
                     from_scan,
                     likely_subsystem,
+                    evidence,
                 })
             },
         )
+}
+
+fn evidence() -> impl Strategy<Value = Evidence> {
+    prop_oneof![Just(Evidence::KernelTable), Just(Evidence::PageTables)]
 }
 
 fn account_sampled() -> impl Strategy<Value = Body> {

@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use pintrace_common::ledger::Account;
-use pintrace_common::reconcile::caller;
+use pintrace_common::reconcile::{HOLDERS, caller};
 
 use pintrace_events::units::{AccountId, Nanos, Pid, Tid};
-use pintrace_events::{AccountOpened, AccountSampled, Body, ProcessSeen};
+use pintrace_events::{AccountOpened, AccountSampled, Body, Evidence, ProcessSeen};
 use pintrace_kernel::process;
 use pintrace_source::ledger::{Ledger, LedgerError};
 
@@ -39,8 +39,6 @@ pub(super) struct Accounts {
     processes: HashSet<u32>,
     /// Exit times of processes with accounts, by pid: an account that opened later belongs to another process.
     ended: HashMap<u32, u64>,
-    /// The subsystem that a process's descriptors point at, by pid.
-    likely_subsystems: HashMap<u32, String>,
     /// Number of processes that ended before their name could be read.
     unread: u64,
 }
@@ -55,22 +53,15 @@ impl Accounts {
             late_stacks: LateStacks::default(),
             processes: HashSet::new(),
             ended: HashMap::new(),
-            likely_subsystems: HashMap::new(),
             unread: 0,
         }
     }
 
-    /// Sets the subsystem that the descriptors of a process point at. Accounts of pins that no hook saw carry the
-    /// subsystem.
-    pub(super) fn set_likely_subsystem(&mut self, pid: u32, subsystem: String) {
-        self.likely_subsystems.insert(pid, subsystem);
-    }
-
-    /// Returns the pages that the accounts of one caller held when last emitted: see [`caller`].
-    pub(super) fn held_by(&self, caller: u64) -> u64 {
+    /// Returns the pages that the accounts of one origin held when last emitted: see [`caller`].
+    pub(super) fn held_by(&self, origin: u64) -> u64 {
         let accounts = self.emitted.values().map(|emitted| &emitted.account);
         accounts
-            .filter(|account| account.key.caller == caller)
+            .filter(|account| caller::origin(account.key.caller) == Some(origin))
             .map(|account| account.acquired.saturating_sub(account.released))
             .sum()
     }
@@ -172,7 +163,7 @@ impl Accounts {
         let time = Nanos(account.opened_ns);
         let pid = account.key.tgid();
         let comm = comm(&account.comm);
-        let from_scan = matches!(account.key.caller, caller::PREEXISTING | caller::RECONCILED);
+        let from_scan = caller::origin(account.key.caller).is_some();
         if id != 0 && pid != 0 && self.processes.insert(pid) {
             let seen = process::read(&self.proc, pid).unwrap_or_else(|| {
                 self.unread += 1;
@@ -201,12 +192,8 @@ impl Accounts {
             cgroup: if from_scan { 0 } else { account.cgroup },
             stack,
             from_scan,
-            likely_subsystem: self
-                .likely_subsystems
-                .get(&pid)
-                .filter(|_| from_scan)
-                .cloned()
-                .unwrap_or_default(),
+            likely_subsystem: likely_subsystem(account).to_owned(),
+            evidence: evidence(account),
         };
         out.push(time, Body::AccountOpened(opened));
         let fresh = Account {
@@ -262,6 +249,26 @@ impl Accounts {
         sampled.stack = late.and_then(|stack| out.stack(now, stack, ledger));
         out.push(now, Body::AccountSampled(sampled));
     }
+}
+
+/// Returns the subsystem that a scan found for an account; empty for an account of a hook.
+fn likely_subsystem(account: &Account) -> &'static str {
+    let caller = account.key.caller;
+    match caller::origin(caller) {
+        Some(_) => HOLDERS.get(caller::holder(caller)).copied().unwrap_or_default(),
+        None => "",
+    }
+}
+
+/// Returns what showed a scan that the pins of an account belong to its process. `None` for an account of a hook, and
+/// for pins that belong to no process.
+fn evidence(account: &Account) -> Option<Evidence> {
+    let caller = account.key.caller;
+    caller::origin(caller).filter(|_| account.key.tgid() != 0)?;
+    Some(match caller::evidence(caller) {
+        caller::KERNEL_TABLE => Evidence::KernelTable,
+        _ => Evidence::PageTables,
+    })
 }
 
 /// Converts a command name of the kernel. A zero byte ends the name unless the name fills the array.

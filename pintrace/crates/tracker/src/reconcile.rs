@@ -14,14 +14,16 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use pintrace_common::counters::Loss;
-use pintrace_events::Event;
-use pintrace_scan::scanner::{ScanError, Scanner};
+use pintrace_common::reconcile::{caller, holder_index};
+use pintrace_events::{Event, Evidence};
+use pintrace_scan::scan_result::ScanResult;
+use pintrace_scan::scanner::{Addresses, ScanError, Scanner};
 use pintrace_source::ledger::LedgerError;
 use pintrace_source::ledger_repair::LedgerRepair;
 
 use crate::sampler::{Sample, Sampler};
-use crate::scan_events::{NOBODY, ScanEvents, likely_subsystem};
-use reconciliation::{NOT_IN_LEDGER, Reconciliation};
+use crate::scan_events::{NOBODY, ScanEvents};
+use reconciliation::{NOT_IN_LEDGER, PreexistingPins, Reconciliation};
 use running::RunningKernel;
 
 /// Why memory could not be compared with the ledger.
@@ -72,17 +74,10 @@ impl Reconciler {
 
     /// Scans for preexisting pins and adds them to the ledger.
     pub fn add_preexisting(&mut self, sampler: &mut Sampler<'_>) -> Result<(), ReconcileError> {
-        let result = self.scanner.scan(false, &mut |_, _| {})?;
-        let mut names: BTreeMap<u32, String> = BTreeMap::from([(0, NOBODY.to_owned())]);
-        for holder in &result.holders {
-            let pid = holder.process.pid.0;
-            sampler
-                .tracker
-                .set_likely_subsystem(pid, likely_subsystem(holder));
-            names.insert(pid, holder.process.comm.clone());
-        }
+        let result = self.scanner.scan(Addresses::Skip, &mut |_, _| {})?;
+        let owned = preexisting(&result);
         let (reconciliation, mut kernel) = self.parts(sampler);
-        reconciliation.add_preexisting(&mut kernel, &result.owned, &names)
+        reconciliation.add_preexisting(&mut kernel, &owned)
     }
 
     /// Takes one sample of the trace. Reconciles the ledger if vmstat and ledger differ, or after a loss.
@@ -122,6 +117,31 @@ impl Reconciler {
         };
         (&mut self.reconciliation, kernel)
     }
+}
+
+/// Returns the preexisting pins by process, subsystem and evidence.
+fn preexisting(result: &ScanResult) -> Vec<PreexistingPins> {
+    let holders = result.processes.iter().flat_map(|process| {
+        process.holders.iter().map(|holder| {
+            let evidence = match holder.evidence {
+                Evidence::KernelTable => caller::KERNEL_TABLE,
+                Evidence::PageTables => caller::PAGE_TABLES,
+            };
+            PreexistingPins {
+                pid: process.process.pid.0,
+                comm: process.process.comm.clone(),
+                caller: caller::of(caller::PREEXISTING, holder_index(holder.subsystem), evidence),
+                runs: holder.runs.clone(),
+            }
+        })
+    });
+    let unknown = PreexistingPins {
+        pid: 0,
+        comm: NOBODY.to_owned(),
+        caller: caller::of(caller::PREEXISTING, 0, caller::PAGE_TABLES),
+        runs: result.unknown.runs.clone(),
+    };
+    holders.chain([unknown]).collect()
 }
 
 /// Returns the sum of the losses that falsify the ledger.

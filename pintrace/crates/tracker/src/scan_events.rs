@@ -1,12 +1,14 @@
-//! Turns scan results into events. Each process with pins has an account for each likely subsystem: opened at the first
-//! scan that finds pins, sampled at each change, and closed when a scan finds no pins.
+//! Turns scan results into events. Each process with pins has an account for each subsystem and kind of evidence: opened
+//! at the first scan that finds pins, sampled at each change, and closed when a scan finds no pins.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use pintrace_events::units::{AccountId, Nanos, Pid, Tid};
-use pintrace_events::{AccountOpened, AccountSampled, Body, Event, ProcessExited, ProcessSeen, ScanSampled};
-use pintrace_scan::scan_result::{ScanHolder, ScanResult};
+use pintrace_events::{
+    AccountOpened, AccountSampled, Body, Event, Evidence, ProcessExited, ProcessSeen, ScanSampled,
+};
+use pintrace_scan::scan_result::ScanResult;
 
 /// The pins of a process as last emitted.
 struct EmittedHolder {
@@ -19,18 +21,29 @@ struct EmittedHolder {
 pub struct HolderSample {
     /// The process that holds the pins.
     pub process: ProcessSeen,
-    /// The subsystem that the descriptors of the process point at; empty if unknown.
-    pub likely_subsystem: String,
+    /// The subsystem that the evidence names; empty if unknown.
+    pub likely_subsystem: &'static str,
+    /// What shows that the pins belong to the process; `None` if nothing does.
+    pub evidence: Option<Evidence>,
     /// Number of pinned pages.
     pub pages: u64,
     /// Bytes that the pins keep in place.
     pub bytes: u64,
 }
 
+/// Identity of an account: process, subsystem and evidence.
+type HolderKey = (Pid, &'static str, Option<Evidence>);
+
+impl HolderSample {
+    fn key(&self) -> HolderKey {
+        (self.process.pid, self.likely_subsystem, self.evidence)
+    }
+}
+
 /// The accounts of scan results as last emitted.
 pub struct ScanEvents {
     proc: PathBuf,
-    emitted: BTreeMap<(Pid, String), EmittedHolder>,
+    emitted: BTreeMap<HolderKey, EmittedHolder>,
     next: u32,
     /// No hook reports the end of a process, so a missing folder in /proc does.
     alone: bool,
@@ -50,19 +63,22 @@ impl ScanEvents {
 
     /// Returns the events of a scan result: changed accounts, and the totals of the scan.
     pub fn emit_scan(&mut self, time: Nanos, result: &ScanResult) -> Vec<Event> {
-        let holders = result.holders.iter().map(|holder| HolderSample {
-            process: holder.process.clone(),
-            likely_subsystem: likely_subsystem(holder),
-            pages: holder.pages(),
-            bytes: holder.counted.bytes,
+        let holders = result.processes.iter().flat_map(|process| {
+            process.holders.iter().map(|holder| HolderSample {
+                process: process.process.clone(),
+                likely_subsystem: holder.subsystem,
+                evidence: Some(holder.evidence),
+                pages: holder.amount.pages,
+                bytes: holder.amount.bytes,
+            })
         });
-        let unmapped_pins = HolderSample {
+        let unknown = HolderSample {
             process: nobody(),
-            likely_subsystem: String::new(),
-            pages: result.unmapped_pins.pages(),
-            bytes: result.unmapped_pins.unmapped.bytes,
+            pages: result.unknown.amount().pages,
+            bytes: result.unknown.amount().bytes,
+            ..HolderSample::default()
         };
-        let mut events = self.emit(time, holders.chain([unmapped_pins]));
+        let mut events = self.emit(time, holders.chain([unknown]));
         events.push(Event {
             time,
             body: Body::ScanSampled(state(result)),
@@ -73,16 +89,22 @@ impl ScanEvents {
     /// Returns the events of changed accounts. An account without a sample is closed.
     pub fn emit(&mut self, time: Nanos, samples: impl IntoIterator<Item = HolderSample>) -> Vec<Event> {
         let mut events = Vec::new();
-        let holding: BTreeMap<(Pid, String), HolderSample> = samples
-            .into_iter()
-            .filter(|sample| sample.pages != 0)
-            .map(|sample| ((sample.process.pid, sample.likely_subsystem.clone()), sample))
-            .collect();
+        let mut holding: BTreeMap<HolderKey, HolderSample> = BTreeMap::new();
+        for sample in samples.into_iter().filter(|sample| sample.pages != 0) {
+            // A process may have several holders of one subsystem.
+            holding
+                .entry(sample.key())
+                .and_modify(|sum| {
+                    sum.pages += sample.pages;
+                    sum.bytes += sample.bytes;
+                })
+                .or_insert(sample);
+        }
         let gone: Vec<_> = self
             .emitted
             .keys()
             .filter(|key| !holding.contains_key(*key))
-            .cloned()
+            .copied()
             .collect();
         for key in gone {
             self.close(time, &key, &mut events);
@@ -106,7 +128,7 @@ impl ScanEvents {
     fn sample(
         &mut self,
         time: Nanos,
-        key: &(Pid, String),
+        key: &HolderKey,
         sample: HolderSample,
         events: &mut Vec<Event>,
     ) -> Option<Body> {
@@ -133,7 +155,8 @@ impl ScanEvents {
                 tid: Tid(key.0.0),
                 comm: process.comm.clone(),
                 from_scan: true,
-                likely_subsystem: key.1.clone(),
+                likely_subsystem: key.1.to_owned(),
+                evidence: key.2,
                 ..AccountOpened::default()
             };
             for body in [Body::ProcessSeen(process.clone()), Body::AccountOpened(opened)] {
@@ -145,7 +168,7 @@ impl ScanEvents {
                 ..AccountSampled::default()
             };
             self.emitted.insert(
-                key.clone(),
+                *key,
                 EmittedHolder {
                     seen: process,
                     totals,
@@ -164,7 +187,7 @@ impl ScanEvents {
     }
 
     /// Closes an account that holds no pages. A process without a folder in /proc has exited.
-    fn close(&mut self, time: Nanos, key: &(Pid, String), events: &mut Vec<Event>) {
+    fn close(&mut self, time: Nanos, key: &HolderKey, events: &mut Vec<Event>) {
         let Some(mut emitted) = self.emitted.remove(key) else {
             return;
         };
@@ -183,27 +206,14 @@ impl ScanEvents {
     }
 }
 
-/// The command name for the holder of pinned pages that no process maps.
+/// The command name for pins whose holder is unknown.
 pub const NOBODY: &str = "(nobody)";
 
-/// Returns the holder of pinned pages that no process maps.
+/// Returns the process for pins whose holder is unknown.
 pub fn nobody() -> ProcessSeen {
     ProcessSeen {
         comm: NOBODY.to_owned(),
         ..ProcessSeen::default()
-    }
-}
-
-/// Returns the subsystem that the descriptors of a process point at; empty if the descriptors point at several or at no
-/// subsystem.
-pub fn likely_subsystem(holder: &ScanHolder) -> String {
-    let mut kinds = holder
-        .descriptors
-        .iter()
-        .map(|descriptor| descriptor.kind.as_str());
-    match kinds.next() {
-        Some(first) if kinds.all(|kind| kind == first) => first.to_owned(),
-        _ => String::new(),
     }
 }
 
@@ -217,9 +227,9 @@ fn state(result: &ScanResult) -> ScanSampled {
         folios: result.pinned.folios,
         pages: result.pinned.pages,
         bytes: result.pinned.bytes,
-        unmapped_pages: result.unmapped_pins.pages(),
+        unmapped_pages: result.unknown.amount().pages,
         implausible: result.implausible_count,
         refused: unreadable.refused,
-        unread: unreadable.address_pages + unreadable.descriptors,
+        unread: unreadable.address_pages + unreadable.descriptors + unreadable.tables,
     }
 }

@@ -40,16 +40,10 @@ impl Tracker {
         }
     }
 
-    /// Sets the subsystem that the descriptors of a process point at. The accounts of pins that no hook saw carry the
-    /// subsystem.
-    pub fn set_likely_subsystem(&mut self, pid: u32, subsystem: String) {
-        self.accounts.set_likely_subsystem(pid, subsystem);
-    }
-
-    /// Returns the pages that the accounts of one caller held when last emitted. `caller` is a constant of
-    /// [`pintrace_common::reconcile::caller`], or a kernel address.
-    pub fn held_by(&self, caller: u64) -> u64 {
-        self.accounts.held_by(caller)
+    /// Returns the pages that the accounts of one origin held when last emitted: see
+    /// [`pintrace_common::reconcile::caller`].
+    pub fn held_by(&self, origin: u64) -> u64 {
+        self.accounts.held_by(origin)
     }
 
     /// Returns the number of accounts and extents whose stack the kernel did not take.

@@ -2,12 +2,15 @@
 
 use serde::Serialize;
 
-use pintrace_events::ProcessSeen;
+use pintrace_events::{Evidence, ProcessSeen};
 use pintrace_export::SCHEMA;
 use pintrace_kernel::descriptors::Descriptor;
 use pintrace_scan::join::{Amount, MappedRange};
+use pintrace_scan::open_files::{Opener, Place};
 use pintrace_scan::pinned_folios::ImplausiblePin;
-use pintrace_scan::scan_result::{KindAmount, MemoryRead, ScanHolder, ScanResult, UnmappedPins, Unreadable};
+use pintrace_scan::scan_result::{
+    Candidate, KindAmount, MemoryRead, PinHolder, ScanProcess, ScanResult, UnknownPins, Unreadable,
+};
 
 use super::Scan;
 
@@ -23,7 +26,9 @@ struct ScanDocument<'a> {
     pinned: Amount,
     parts: &'a [KindAmount],
     processes: Vec<ScanProcessKeys<'a>>,
-    unmapped_pins: UnmappedKeys<'a>,
+    unknown_pins: UnknownKeys<'a>,
+    contradicted: u64,
+    hidden_files: Option<&'static str>,
     heuristic_false_positives: FalsePositiveKeys<'a>,
     unreadable: Unreadable,
     processes_read: u64,
@@ -48,13 +53,10 @@ struct ScanProcessKeys<'a> {
     cmdline: &'a str,
     uid: Option<u32>,
     cgroup: &'a str,
-    pages: u64,
-    mapped: Amount,
-    shared: Amount,
-    counted: Amount,
-    by_descriptor: u64,
-    parts: &'a [KindAmount],
-    descriptors: &'a [Descriptor],
+    #[serde(flatten)]
+    amount: Amount,
+    parts: Vec<KindAmount>,
+    holders: Vec<HolderKeys>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ranges: Option<&'a [MappedRange]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,11 +64,42 @@ struct ScanProcessKeys<'a> {
 }
 
 #[derive(Serialize)]
-struct UnmappedKeys<'a> {
-    pages: u64,
+struct HolderKeys {
+    subsystem: &'static str,
+    evidence: Evidence,
+    #[serde(flatten)]
+    amount: Amount,
+    opened_by: Vec<OpenerKeys>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    addresses: Option<Vec<AddressKeys>>,
+}
+
+/// A process that has the holder's file open, by one of three ways.
+#[derive(Serialize)]
+struct OpenerKeys {
+    pid: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fd: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mapped_at: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registered_ring: Option<u32>,
+}
+
+/// A range of user addresses that was pinned.
+#[derive(Serialize)]
+struct AddressKeys {
+    address: u64,
+    end: u64,
+}
+
+#[derive(Serialize)]
+struct UnknownKeys<'a> {
+    #[serde(flatten)]
+    amount: Amount,
     unmapped: Amount,
-    explained: u64,
-    parts: &'a [KindAmount],
+    shared: Amount,
+    parts: Vec<KindAmount>,
     candidates: Vec<CandidateKeys<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     frames: Option<Vec<FrameKeys>>,
@@ -76,6 +109,7 @@ struct UnmappedKeys<'a> {
 struct CandidateKeys<'a> {
     pid: u32,
     comm: &'a str,
+    shared_pages: u64,
     descriptors: &'a [Descriptor],
 }
 
@@ -117,12 +151,10 @@ pub(super) fn render(scan: &Scan, pages: bool) -> serde_json::Result<String> {
         memory: result.memory,
         pinned: result.pinned,
         parts: &result.parts,
-        processes: result
-            .holders
-            .iter()
-            .map(|holder| process(holder, pages))
-            .collect(),
-        unmapped_pins: unmapped_pins(&result.unmapped_pins, pages),
+        processes: result.processes.iter().map(|one| process(one, pages)).collect(),
+        unknown_pins: unknown_pins(&result.unknown, pages),
+        contradicted: result.contradicted,
+        hidden_files: result.hidden_files,
         heuristic_false_positives: FalsePositiveKeys {
             folios: result.implausible_count,
             frames: pages.then_some(&result.implausible),
@@ -133,20 +165,40 @@ pub(super) fn render(scan: &Scan, pages: bool) -> serde_json::Result<String> {
     })
 }
 
-/// Returns the JSON of an example with a process, a range and a descriptor. The example has all keys that the glossary
-/// explains.
+/// Returns the JSON of an example that has all keys that the glossary explains.
 pub(super) fn example() -> serde_json::Result<String> {
-    let holder = ScanHolder {
+    let openers = [
+        Place::Descriptor(4),
+        Place::Mapping(4096),
+        Place::RegisteredRing(0),
+    ];
+    let holder = PinHolder {
+        evidence: Evidence::KernelTable,
+        subsystem: "io_uring",
+        amount: Amount::default(),
+        runs: Vec::new(),
+        openers: openers.map(|place| Opener { pid: 1, place }).to_vec(),
+        addresses: vec![0..4096],
+    };
+    let process = ScanProcess {
+        holders: vec![holder],
         ranges: vec![MappedRange {
             address: 0,
             end: 4096,
             pfn: 1,
         }],
-        descriptors: vec![Descriptor::default()],
-        ..ScanHolder::default()
+        ..ScanProcess::default()
+    };
+    let candidate = Candidate {
+        descriptors: vec![Descriptor { kind: "vfio", fd: 4 }],
+        ..Candidate::default()
     };
     let result = ScanResult {
-        holders: vec![holder],
+        processes: vec![process],
+        unknown: UnknownPins {
+            candidates: vec![candidate],
+            ..UnknownPins::default()
+        },
         ..ScanResult::default()
     };
     let scan = Scan {
@@ -159,7 +211,7 @@ pub(super) fn example() -> serde_json::Result<String> {
     render(&scan, true)
 }
 
-fn process(holder: &ScanHolder, pages: bool) -> ScanProcessKeys<'_> {
+fn process(process: &ScanProcess, pages: bool) -> ScanProcessKeys<'_> {
     let ProcessSeen {
         pid,
         comm,
@@ -167,28 +219,56 @@ fn process(holder: &ScanHolder, pages: bool) -> ScanProcessKeys<'_> {
         uid,
         cgroup,
         ..
-    } = &holder.process;
+    } = &process.process;
     ScanProcessKeys {
         pid: pid.0,
         comm,
         cmdline,
         uid: *uid,
         cgroup,
-        pages: holder.pages(),
-        mapped: holder.mapped,
-        shared: holder.shared,
-        counted: holder.counted,
-        by_descriptor: holder.by_descriptor,
-        parts: &holder.parts,
-        descriptors: &holder.descriptors,
-        ranges: pages.then_some(&holder.ranges),
-        more_ranges: pages.then_some(holder.more_ranges),
+        amount: process.amount(),
+        parts: process.parts(),
+        holders: process.holders.iter().map(|one| holder(one, pages)).collect(),
+        ranges: pages.then_some(&process.ranges),
+        more_ranges: pages.then_some(process.more_ranges),
     }
 }
 
-fn unmapped_pins(unmapped_pins: &UnmappedPins, pages: bool) -> UnmappedKeys<'_> {
+fn holder(holder: &PinHolder, pages: bool) -> HolderKeys {
+    let addresses = || {
+        let ranges = holder.addresses.iter().map(|range| AddressKeys {
+            address: range.start,
+            end: range.end,
+        });
+        ranges.collect()
+    };
+    HolderKeys {
+        subsystem: holder.subsystem,
+        evidence: holder.evidence,
+        amount: holder.amount,
+        opened_by: holder.openers.iter().map(opener).collect(),
+        addresses: pages.then(addresses),
+    }
+}
+
+fn opener(opener: &Opener) -> OpenerKeys {
+    let mut keys = OpenerKeys {
+        pid: opener.pid,
+        fd: None,
+        mapped_at: None,
+        registered_ring: None,
+    };
+    match opener.place {
+        Place::Descriptor(fd) => keys.fd = Some(fd),
+        Place::Mapping(address) => keys.mapped_at = Some(address),
+        Place::RegisteredRing(slot) => keys.registered_ring = Some(slot),
+    }
+    keys
+}
+
+fn unknown_pins(unknown: &UnknownPins, pages: bool) -> UnknownKeys<'_> {
     let frames = || {
-        let runs = unmapped_pins.runs.iter().map(|run| FrameKeys {
+        let runs = unknown.runs.iter().map(|run| FrameKeys {
             pfn: run.pfn,
             folios: run.folios,
             order: run.order,
@@ -197,18 +277,19 @@ fn unmapped_pins(unmapped_pins: &UnmappedPins, pages: bool) -> UnmappedKeys<'_> 
         });
         runs.collect()
     };
-    UnmappedKeys {
-        pages: unmapped_pins.pages(),
-        unmapped: unmapped_pins.unmapped,
-        explained: unmapped_pins.explained,
-        parts: &unmapped_pins.parts,
-        candidates: unmapped_pins
+    UnknownKeys {
+        amount: unknown.amount(),
+        unmapped: unknown.unmapped,
+        shared: unknown.shared,
+        parts: KindAmount::of_runs(&unknown.runs),
+        candidates: unknown
             .candidates
             .iter()
-            .map(|(process, descriptors)| CandidateKeys {
-                pid: process.pid.0,
-                comm: &process.comm,
-                descriptors,
+            .map(|candidate| CandidateKeys {
+                pid: candidate.process.pid.0,
+                comm: &candidate.process.comm,
+                shared_pages: candidate.shared_pages,
+                descriptors: &candidate.descriptors,
             })
             .collect(),
         frames: pages.then(frames),

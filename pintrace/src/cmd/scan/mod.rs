@@ -13,8 +13,8 @@ use pintrace_events::BalanceSampled;
 use pintrace_kernel::btf::KernelTypes;
 use pintrace_kernel::facts::{self, Roots};
 use pintrace_kernel::vmstat::VmstatReader;
-use pintrace_scan::scan_result::{ScanResult, UnmappedPins};
-use pintrace_scan::scanner::Scanner;
+use pintrace_scan::scan_result::{ScanResult, UnknownPins};
+use pintrace_scan::scanner::{Addresses, Scanner};
 use pintrace_source::baseline::around_scan;
 
 use super::trace_args::CannotTrace;
@@ -28,8 +28,8 @@ pub struct Args {
     /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,
-    /// Also list the addresses of the pinned pages of each process, the page frame numbers of pinned pages that no process
-    /// maps, and the page frame numbers of pages that the kernel's heuristic takes wrongly for pinned.
+    /// Also list the addresses of the pinned pages of each process, the page frame numbers of pins whose holder is unknown,
+    /// and the page frame numbers of pages that the kernel's heuristic takes wrongly for pinned.
     #[arg(long)]
     pub pages: bool,
     /// Read the kernel's types from this raw BTF file instead of /sys/kernel/btf/vmlinux.
@@ -71,9 +71,14 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
         balance: None,
         chosen: !args.pid.is_empty(),
     };
+    let addresses = if args.pages {
+        Addresses::Read
+    } else {
+        Addresses::Skip
+    };
     for _ in 0..SCANS {
         let before = vmstat.read();
-        scan.result = scan_once(&mut scanner)?;
+        scan.result = scan_once(&mut scanner, addresses)?;
         let pinned = scan.result.pinned.pages;
         scan.balance = before
             .zip(vmstat.read())
@@ -87,9 +92,9 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     }
     if scan.chosen {
         scan.result
-            .holders
-            .retain(|holder| args.pid.contains(&holder.process.pid.0));
-        scan.result.unmapped_pins = UnmappedPins::default();
+            .processes
+            .retain(|process| args.pid.contains(&process.process.pid.0));
+        scan.result.unknown = UnknownPins::default();
     }
     if args.json {
         writeln!(out, "{}", json::render(&scan, args.pages)?)?;
@@ -101,7 +106,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
 }
 
 /// Scans once, with a progress bar if stderr is a terminal.
-fn scan_once(scanner: &mut Scanner) -> anyhow::Result<ScanResult> {
+fn scan_once(scanner: &mut Scanner, addresses: Addresses) -> anyhow::Result<ScanResult> {
     /// The number of page frames between two updates of the bar.
     const DRAW_EACH: u64 = 1 << 18;
     let bar = ProgressBar::new(0);
@@ -114,7 +119,7 @@ fn scan_once(scanner: &mut Scanner) -> anyhow::Result<ScanResult> {
         "reading struct pages {bar:30} {percent:>3}% {eta}",
     )?);
     let mut drawn = 0;
-    let result = scanner.scan(true, &mut |done, total| {
+    let result = scanner.scan(addresses, &mut |done, total| {
         if done >= drawn + DRAW_EACH {
             drawn = done;
             bar.set_length(total);

@@ -1,28 +1,33 @@
 //! Renders the result of a scan as text.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use pintrace_events::units::Nanos;
 use pintrace_kernel::descriptors::Descriptor;
 use pintrace_model::text::{bytes, count, printable, span};
+use pintrace_scan::open_files::{Opener, Place};
 use pintrace_scan::pinned_folios::{ImplausiblePin, NotPinned};
-use pintrace_scan::scan_result::{KindAmount, ScanHolder, ScanResult};
+use pintrace_scan::scan_result::{KindAmount, PinHolder, ScanProcess, ScanResult, UnknownPins};
 use pintrace_text::{pad_left, pad_right, width};
 
 use super::Scan;
 
-/// Titles of the columns of processes. The first [`NUMBERS`] columns hold numbers.
-const TITLES: [&str; 7] = [
+/// Titles of the columns of holders. The first [`NUMBERS`] columns hold numbers.
+const TITLES: [&str; 8] = [
     "PID",
     "PAGES",
     "BYTES",
-    "SHARED",
+    "SUBSYSTEM",
+    "OPEN AS",
+    "EVIDENCE",
     "KIND",
-    "DESCRIPTORS",
     "COMMAND",
 ];
 /// The number of columns that are aligned on the right.
-const NUMBERS: usize = 4;
+const NUMBERS: usize = 3;
+/// Most ways in which a file is open that one cell names.
+const MOST_OPENERS: usize = 3;
 
 /// Writes the result. With `pages`, lists ranges of addresses and page frame numbers too.
 pub(super) fn write(scan: &Scan, pages: bool, out: &mut dyn Write) -> io::Result<()> {
@@ -46,7 +51,7 @@ pub(super) fn write(scan: &Scan, pages: bool, out: &mut dyn Write) -> io::Result
     writeln!(out, "{}", balance(scan))?;
     unreadable(result, out)?;
     writeln!(out)?;
-    if result.holders.is_empty() {
+    if result.processes.is_empty() {
         let process = if scan.chosen {
             "No process given by --pid"
         } else {
@@ -54,9 +59,9 @@ pub(super) fn write(scan: &Scan, pages: bool, out: &mut dyn Write) -> io::Result
         };
         writeln!(out, "{process} holds pinned pages.")?;
     } else {
-        holders(&result.holders, pages, out)?;
+        holders(&result.processes, pages, out)?;
     }
-    unmapped_pins(result, pages, out)?;
+    unknown_pins(&result.unknown, pages, out)?;
     implausible(result, pages, out)
 }
 
@@ -100,6 +105,9 @@ fn unreadable(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
     if unreadable.descriptors > 0 {
         reasons.push(format!("{} descriptors", unreadable.descriptors));
     }
+    if unreadable.tables > 0 {
+        reasons.push(format!("the pinned pages of {} open files", unreadable.tables));
+    }
     if unreadable.ended > 0 {
         reasons.push(format!(
             "{} processes that ended during the scan",
@@ -108,6 +116,16 @@ fn unreadable(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
     }
     if !reasons.is_empty() {
         writeln!(out, "not read: {}", reasons.join(", "))?;
+    }
+    if let Some(why) = result.hidden_files {
+        writeln!(out, "not recognized: {why}")?;
+    }
+    if result.contradicted > 0 {
+        writeln!(
+            out,
+            "{} pages changed their holder during the scan, and are shown without a holder from a kernel table",
+            result.contradicted
+        )?;
     }
     if let Some(why) = &result.all_processes {
         writeln!(
@@ -119,10 +137,12 @@ fn unreadable(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes a table of the processes, each column as wide as its longest cell.
-fn holders(holders: &[ScanHolder], pages: bool, out: &mut dyn Write) -> io::Result<()> {
+/// Writes a table of the holders, each column as wide as its longest cell.
+fn holders(processes: &[ScanProcess], pages: bool, out: &mut dyn Write) -> io::Result<()> {
     let mut rows = vec![TITLES.map(str::to_owned)];
-    rows.extend(holders.iter().map(row));
+    for process in processes {
+        rows.extend(process.holders.iter().map(|holder| row(process, holder)));
+    }
     let mut widths = [0; TITLES.len()];
     for row in &rows {
         for (widest, cell) in widths.iter_mut().zip(row) {
@@ -140,9 +160,9 @@ fn holders(holders: &[ScanHolder], pages: bool, out: &mut dyn Write) -> io::Resu
         writeln!(out, "{}", padded.join("  ").trim_end())?;
     }
     if pages {
-        for holder in holders {
-            writeln!(out, "\npid {}: addresses of pinned pages", holder.process.pid.0)?;
-            for range in &holder.ranges {
+        for process in processes {
+            writeln!(out, "\npid {}: addresses of pinned pages", process.process.pid.0)?;
+            for range in &process.ranges {
                 let number = (range.end - range.address) >> 12;
                 writeln!(
                     out,
@@ -150,34 +170,67 @@ fn holders(holders: &[ScanHolder], pages: bool, out: &mut dyn Write) -> io::Resu
                     range.address, range.end, range.pfn
                 )?;
             }
-            if holder.more_ranges > 0 {
-                writeln!(out, "  and {} more ranges", holder.more_ranges)?;
+            if process.more_ranges > 0 {
+                writeln!(out, "  and {} more ranges", process.more_ranges)?;
             }
         }
     }
     Ok(())
 }
 
-fn row(holder: &ScanHolder) -> [String; 7] {
-    let process = &holder.process;
-    let command = if process.cmdline.is_empty() {
-        &process.comm
+fn row(process: &ScanProcess, holder: &PinHolder) -> [String; 8] {
+    let seen = &process.process;
+    let command = if seen.cmdline.is_empty() {
+        &seen.comm
     } else {
-        &process.cmdline
+        &seen.cmdline
     };
-    let mut kinds: Vec<_> = holder.parts.iter().map(kind).collect();
-    if holder.by_descriptor > 0 {
-        kinds.push("unmapped".to_owned());
-    }
+    let subsystem = if holder.subsystem.is_empty() {
+        "-"
+    } else {
+        holder.subsystem
+    };
+    let kinds: Vec<_> = KindAmount::of_runs(&holder.runs).iter().map(kind).collect();
     [
-        process.pid.0.to_string(),
-        count(holder.pages()),
-        bytes(holder.counted.bytes),
-        count(holder.shared.pages),
+        seen.pid.0.to_string(),
+        count(holder.amount.pages),
+        bytes(holder.amount.bytes),
+        subsystem.to_owned(),
+        openers(seen.pid.0, &holder.openers),
+        holder.evidence.name().to_owned(),
         kinds.join(", "),
-        descriptors(&holder.descriptors),
         printable(command),
     ]
+}
+
+/// Returns the ways in which a file is open: first those of process `pid`, then those of others with their pids.
+fn openers(pid: u32, openers: &[Opener]) -> String {
+    let mut sorted: Vec<_> = openers.iter().collect();
+    sorted.sort_by_key(|opener| opener.pid != pid);
+    let mut words: Vec<_> = sorted
+        .iter()
+        .take(MOST_OPENERS)
+        .map(|opener| {
+            let place = match opener.place {
+                Place::Descriptor(fd) => format!("fd {fd}"),
+                Place::Mapping(address) => format!("mapping {address:#x}"),
+                Place::RegisteredRing(slot) => format!("registered ring {slot}"),
+            };
+            if opener.pid == pid {
+                place
+            } else {
+                format!("pid {} {place}", opener.pid)
+            }
+        })
+        .collect();
+    if sorted.len() > MOST_OPENERS {
+        words.push(format!("{} more", sorted.len() - MOST_OPENERS));
+    }
+    if words.is_empty() {
+        "-".to_owned()
+    } else {
+        words.join(", ")
+    }
 }
 
 /// Returns a kind of memory with its folio size, such as `anon 4 KiB`.
@@ -185,61 +238,58 @@ fn kind(part: &KindAmount) -> String {
     format!("{} {}", part.kind.name(), bytes(4096 << part.order.min(40)))
 }
 
-/// Returns the descriptors by kind, such as `io_uring (1024 pages), vfio x2`.
+/// Returns the descriptors by kind, such as `vfio fd 4, 5`.
 fn descriptors(all: &[Descriptor]) -> String {
-    let mut kinds: Vec<&str> = all.iter().map(|descriptor| descriptor.kind.as_str()).collect();
-    kinds.dedup();
-    kinds.sort_unstable();
-    kinds.dedup();
-    let words: Vec<_> = kinds
+    let mut by_kind: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for descriptor in all {
+        by_kind
+            .entry(descriptor.kind)
+            .or_default()
+            .push(descriptor.fd.to_string());
+    }
+    let words: Vec<_> = by_kind
         .into_iter()
-        .map(|kind| {
-            let of_kind = || all.iter().filter(|descriptor| descriptor.kind == kind);
-            let times = match of_kind().count() {
-                1 => String::new(),
-                times => format!(" x{times}"),
-            };
-            let known: Vec<u64> = of_kind().filter_map(|descriptor| descriptor.pages).collect();
-            if known.is_empty() {
-                format!("{kind}{times}")
-            } else {
-                format!("{kind}{times} ({} pages)", known.iter().sum::<u64>())
-            }
-        })
+        .map(|(kind, fds)| format!("{kind} fd {}", fds.join(" ")))
         .collect();
     words.join(", ")
 }
 
-fn unmapped_pins(result: &ScanResult, pages: bool, out: &mut dyn Write) -> io::Result<()> {
-    let unmapped_pins = &result.unmapped_pins;
-    if unmapped_pins.unmapped.is_empty() {
-        return Ok(());
-    }
-    if unmapped_pins.pages() > 0 {
-        let kinds: Vec<_> = unmapped_pins.parts.iter().map(kind).collect();
-        writeln!(
-            out,
-            "\n{} pinned pages that no process maps and no descriptor explains: {}",
-            unmapped_pins.pages(),
-            kinds.join(", ")
-        )?;
-        for (process, open) in &unmapped_pins.candidates {
-            let name = printable(&process.comm);
+fn unknown_pins(unknown: &UnknownPins, pages: bool, out: &mut dyn Write) -> io::Result<()> {
+    for (amount, why) in [
+        (&unknown.unmapped, "no process maps the pages"),
+        (
+            &unknown.shared,
+            "several processes map the pages, and each has pinned before",
+        ),
+    ] {
+        if !amount.is_empty() {
             writeln!(
                 out,
-                "  possible holder: pid {} {name}, {}",
-                process.pid.0,
-                descriptors(open)
+                "\nunknown holder: {} pages, {}: {why}, and no table names them",
+                count(amount.pages),
+                bytes(amount.bytes)
             )?;
         }
     }
-    if pages {
+    for candidate in &unknown.candidates {
+        let mut why = Vec::new();
+        if candidate.shared_pages > 0 {
+            why.push(format!("maps {} of the pages", count(candidate.shared_pages)));
+        }
+        if !candidate.descriptors.is_empty() {
+            why.push(format!("has open {}", descriptors(&candidate.descriptors)));
+        }
         writeln!(
             out,
-            "\npage frame numbers of the {} pinned pages that no process maps",
-            unmapped_pins.unmapped.pages
+            "  possible holder: pid {} {}, {}",
+            candidate.process.pid.0,
+            printable(&candidate.process.comm),
+            why.join(", ")
         )?;
-        for run in &unmapped_pins.runs {
+    }
+    if pages && !unknown.runs.is_empty() {
+        writeln!(out, "\npage frame numbers of the pins with unknown holder")?;
+        for run in &unknown.runs {
             let kind = run.kind.name();
             writeln!(
                 out,

@@ -16,6 +16,7 @@ use super::table::{Candidate, HOOKS, Hook, Method, Purpose};
 use pintrace_kernel::capture::{Answers, Capture};
 use pintrace_kernel::facts::{BESIDE, Kernel, Roots};
 use pintrace_kernel::layout;
+use pintrace_kernel::table_layout::{BufferTable, PinnedFolios, TableLayouts, UdmabufLayout};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kernels")
@@ -236,8 +237,25 @@ fn every_kernel_has_the_facts_for_the_scan() {
             if series < (5, 16) { 2 } else { 1 },
             "{name}"
         );
-        assert!(layout.rmap.is_some() && layout.path.xdp.is_some(), "{name}");
+        assert!(layout.rmap.is_some(), "{name}");
+        assert_eq!(layout.vma_list.is_some(), series < (6, 1), "{name}");
+        check_tables(&name, series, &layout.tables);
     }
+}
+
+/// Checks that the tables of open files are known, each in the form of the kernel's series.
+fn check_tables(name: &str, series: (u32, u32), tables: &TableLayouts) {
+    assert!(tables.umem.is_some(), "{name}");
+    let io_uring = tables.io_uring.unwrap();
+    let nodes = matches!(io_uring.buffers, BufferTable::Nodes { .. });
+    assert_eq!(nodes, series >= (6, 13), "{name}");
+    assert_eq!(io_uring.buffer_rings.is_some(), series >= (5, 19), "{name}");
+    assert_eq!(tables.registered_rings.is_some(), series >= (5, 18), "{name}");
+    // Debian's 6.1 has the memory of a ring in user space, which Linux has since 6.5.
+    assert_eq!(io_uring.ring_memory[0].is_some(), series >= (6, 1), "{name}");
+    let array = |udmabuf: &UdmabufLayout| matches!(udmabuf.folios, PinnedFolios::Array { .. });
+    let expected = (series >= (6, 12)).then_some(series >= (6, 13));
+    assert_eq!(tables.udmabuf.as_ref().map(array), expected, "{name}");
 }
 
 /// Programs without `bpf_loop` read the frame of a trampoline, so the programs have to know the number of arguments in

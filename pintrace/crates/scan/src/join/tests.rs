@@ -21,7 +21,7 @@ fn folios() -> Folios {
 }
 
 #[test]
-fn folios_are_counted_for_the_process_that_maps_them() {
+fn folios_are_counted_for_the_process_that_alone_maps_them() {
     let folios = folios();
     let mut join = Join::new(&folios);
     join.begin_process(1);
@@ -30,49 +30,43 @@ fn folios_are_counted_for_the_process_that_maps_them() {
     join.begin_process(2);
     join.add_page(0x1000, 17);
     join.add_page(0x2000, 18);
-    assert_eq!(join.unmapped_folios(), 1);
-    let Joined {
-        processes,
-        owned,
-        unmapped_pins,
-    } = join.finish();
-    let owned: Vec<_> = owned
+    let joined = join.finish();
+    let owned: Vec<_> = joined
+        .owned
         .iter()
         .map(|(pid, run)| (*pid, run.pfn, run.folios))
         .collect();
     assert_eq!(owned, [(1, 8, 1), (2, 16, 1)]);
-    assert_eq!((processes[0].pid, processes[0].all.pages), (1, 1));
+    let processes = joined.processes;
+    assert_eq!((processes[0].pid, processes[0].alone.pages), (1, 1));
     // The process maps two pages of one folio of four pages: the folio counts once, with all its bytes.
     assert_eq!(
-        (processes[1].pid, processes[1].all.pages, processes[1].all.bytes),
+        (
+            processes[1].pid,
+            processes[1].alone.pages,
+            processes[1].alone.bytes
+        ),
         (2, 3, 16 << 10)
     );
     assert_eq!(processes[1].ranges.len(), 1);
-    assert_eq!(
-        (unmapped_pins.len(), unmapped_pins[0].pfn, unmapped_pins[0].folios),
-        (1, 9, 1)
-    );
+    let unmapped = joined.unmapped;
+    assert_eq!((unmapped.len(), unmapped[0].pfn, unmapped[0].folios), (1, 9, 1));
 }
 
 #[test]
-fn a_folio_that_several_processes_map_is_counted_for_the_first() {
+fn a_folio_that_several_processes_map_is_counted_for_none() {
     let folios = folios();
     let mut join = Join::new(&folios);
     for pid in [1, 2, 3] {
         join.begin_process(pid);
         join.add_page(0x1000, 8);
     }
-    let Joined {
-        processes,
-        unmapped_pins,
-        ..
-    } = join.finish();
-    let pages: Vec<_> = processes
-        .iter()
-        .map(|process| (process.all.pages, process.shared.pages, process.counted.pages))
-        .collect();
-    assert_eq!(pages, [(1, 1, 1), (1, 1, 0), (1, 1, 0)]);
-    assert_eq!(sum(&unmapped_pins).pages, 1 + 3);
+    let joined = join.finish();
+    let pages = |process: &MappedFolios| (process.alone.pages, process.shared.pages);
+    let pages: Vec<_> = joined.processes.iter().map(pages).collect();
+    assert_eq!(pages, [(0, 1), (0, 1), (0, 1)]);
+    assert_eq!((joined.owned, sum(&joined.shared).pages), (vec![], 1));
+    assert_eq!(sum(&joined.unmapped).pages, 1 + 3);
 }
 
 #[test]

@@ -23,10 +23,25 @@ use crate::scan_events::{HolderSample, ScanEvents};
 const SETTLING: u32 = 3;
 /// Longest time that one sample waits for two ledger readings without a pin or release in between.
 const ADJUSTING: Duration = Duration::from_millis(5);
+/// Caller of the accounts for pins that the hooks lost. The reverse map of the page names a process.
+const RECONCILED: u64 = caller::of(caller::RECONCILED, 0, caller::PAGE_TABLES);
 /// Most single folios whose missing pins one reconciliation adds to the ledger.
 const MOST_FOLIOS: usize = 1 << 16;
 /// The first id of accounts outside the ledger. The ids of the ledger's accounts stay below.
 pub(super) const NOT_IN_LEDGER: AccountId = AccountId(1 << 31);
+
+/// The preexisting pins of one process, subsystem and kind of evidence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct PreexistingPins {
+    /// Pid of the process; 0 if the holder is unknown.
+    pub(super) pid: u32,
+    /// Command name of the process.
+    pub(super) comm: String,
+    /// Caller of the account ([`caller::of`]).
+    pub(super) caller: u64,
+    /// The folios, with the number of pins of this holder.
+    pub(super) runs: Vec<FolioRun>,
+}
 
 /// The reconciliations of one trace: past results and pending steps.
 pub(super) struct Reconciliation {
@@ -63,22 +78,21 @@ impl Reconciliation {
         }
     }
 
-    /// Adds the preexisting pins that a scan found to the ledger. `owned` holds folios with the pid of a process that
-    /// maps the folios, and `names` the command names of these pids.
+    /// Adds the preexisting pins that a scan found to the ledger.
     pub(super) fn add_preexisting(
         &mut self,
         kernel: &mut impl TracedKernel,
-        owned: &[(u32, FolioRun)],
-        names: &BTreeMap<u32, String>,
+        found: &[PreexistingPins],
     ) -> Result<(), ReconcileError> {
-        for (pid, run) in owned {
-            let name = names.get(pid).map_or("", String::as_str);
+        for pins in found.iter().filter(|pins| !pins.runs.is_empty()) {
             // The program `open_account` counts a full account table as a loss.
-            let Some(account) = kernel.account(*pid, caller::PREEXISTING, name)? else {
+            let Some(account) = kernel.account(pins.pid, pins.caller, &pins.comm)? else {
                 continue;
             };
-            self.adjuster.preexisting += kernel.repair(run, Some(account))?.added;
-            self.added_at_start.push(*run);
+            for run in &pins.runs {
+                self.adjuster.preexisting += kernel.repair(run, Some(account))?.added;
+                self.added_at_start.push(*run);
+            }
         }
         self.settling = SETTLING;
         Ok(())
@@ -241,7 +255,7 @@ impl Reconciliation {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => {
                     let process = kernel.process(pid);
-                    let account = kernel.account(pid, caller::RECONCILED, &process.comm)?;
+                    let account = kernel.account(pid, RECONCILED, &process.comm)?;
                     new.insert((process, account))
                 }
             };

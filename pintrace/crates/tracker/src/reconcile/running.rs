@@ -82,6 +82,7 @@ impl TracedKernel for RunningKernel<'_, '_> {
             page: self.scanner.struct_page(run.pfn),
             stride: (PAGE_STRUCT as u64) << run.order,
             folios: run.folios,
+            pins: run.pins,
         };
         Ok(self.repair.reconcile(stretch, account)?)
     }

@@ -252,7 +252,15 @@ fn preexisting_pins_settle_for_three_samples() {
     kernel.memory.insert(40, 4);
     let mut reconciliation = reconciliation(&kernel);
     reconciliation
-        .add_preexisting(&mut kernel, &[(7, run(40))], &BTreeMap::new())
+        .add_preexisting(
+            &mut kernel,
+            &[PreexistingPins {
+                pid: 7,
+                comm: String::new(),
+                caller: caller::PREEXISTING,
+                runs: vec![run(40)],
+            }],
+        )
         .unwrap();
     assert_eq!(reconciliation.adjuster.preexisting, 4);
     for left in [3, 2, 1, 1, 1] {
