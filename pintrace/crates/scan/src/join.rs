@@ -24,6 +24,14 @@ impl std::ops::AddAssign for Amount {
     }
 }
 
+impl std::ops::SubAssign for Amount {
+    fn sub_assign(&mut self, other: Self) {
+        self.folios = self.folios.saturating_sub(other.folios);
+        self.pages = self.pages.saturating_sub(other.pages);
+        self.bytes = self.bytes.saturating_sub(other.bytes);
+    }
+}
+
 impl Amount {
     fn add(&mut self, folios: u64, run: &FolioRun) {
         self.folios += folios;

@@ -42,14 +42,6 @@ pub(crate) mod tests {
         pub(crate) fn set(&mut self, address: u64, words: &[u64]) {
             self.0.extend((address..).step_by(8).zip(words.iter().copied()));
         }
-
-        /// Sets the u32 at an address.
-        pub(crate) fn set_half(&mut self, address: u64, value: u32) {
-            let place = address & !7;
-            let shift = (address & 7) * 8;
-            let word = self.0.entry(place).or_default();
-            *word = *word & !(u64::from(u32::MAX) << shift) | u64::from(value) << shift;
-        }
     }
 
     impl KernelMemory for FakeMemory {

@@ -15,6 +15,7 @@ pub mod page_tables;
 pub mod pinned_folios;
 mod releases;
 pub mod rmap;
+mod ruled_out;
 pub mod scan_result;
 pub mod scanner;
 pub mod tables;

@@ -58,6 +58,9 @@ pub enum NotPinned {
     /// The page belongs to the kernel: the page has no mapping, is not mapped, and was never marked up to date. The
     /// fragments of network buffers take many references in this way (`page_frag_cache_refill`).
     Kernel,
+    /// vmstat counts no pin for the folio: `nr_foll_pin_acquired` less `nr_foll_pin_released` is the number of pins that
+    /// tables and large folios explain.
+    Vmstat,
 }
 
 /// The folios that one scan found.

@@ -18,15 +18,17 @@ use super::kind::PageFlags;
 use super::object::{Object, ObjectError};
 use super::open_files::{OpenFile, open_files};
 use super::page_tables::PageTables;
-use super::pinned_folios::Folios;
+use super::pinned_folios::{FolioRun, Folios};
 use super::releases::{self, Releases};
 use super::rmap::Owners;
+use super::ruled_out;
 use super::scan_result::{KindAmount, MemoryRead, ScanResult};
 use super::tables::{TableReader, UnknownTable};
 use super::tasks::{self, ProcessTask, Task};
 use super::vmemmap::{self, VmemmapError};
 use pintrace_kernel::iomem::{self, IomemError};
 use pintrace_kernel::scan_layout::{self, Layout};
+use pintrace_kernel::vmstat::VmstatReader;
 
 /// The reason why a scan failed.
 #[derive(Debug, thiserror::Error)]
@@ -122,6 +124,7 @@ impl Scanner {
             // A table changed between the struct pages and the table. A second reading settles nearly all cases.
             read = self.read(progress)?;
         }
+        self.rule_out(&mut read);
         let PinnedRead {
             folios,
             memory,
@@ -153,6 +156,26 @@ impl Scanner {
         attribution::sort(&mut result);
         result.memory.took_ns = nanos(begin);
         Ok(result)
+    }
+
+    /// Removes the folios that vmstat rules out.
+    fn rule_out(&self, read: &mut PinnedRead) {
+        if !ruled_out::is_possible(&read.divided) {
+            return;
+        }
+        if let Some(vmstat) = VmstatReader::new(&self.proc).read() {
+            let held = i128::from(vmstat.acquired) - i128::from(vmstat.released);
+            let out = ruled_out::remove(&mut read.divided, held);
+            let result = &mut read.result;
+            result.implausible_count += out.count();
+            result.implausible.extend(out.implausible());
+            result.pinned -= sum(&out.runs);
+            for part in &mut result.parts {
+                let of_part = |run: &&FolioRun| run.order == part.order && run.kind == part.kind;
+                part.amount -= sum(out.runs.iter().filter(of_part));
+            }
+            result.parts.retain(|part| !part.amount.is_empty());
+        }
     }
 
     /// Reads struct pages and the tables of open files.

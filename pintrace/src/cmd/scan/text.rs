@@ -326,6 +326,7 @@ fn implausible(result: &ScanResult, pages: bool, out: &mut dyn Write) -> io::Res
             let why = match why {
                 NotPinned::Mapped => "page tables hold the references",
                 NotPinned::Kernel => "the kernel holds the references",
+                NotPinned::Vmstat => "vmstat counts no pin of the page",
             };
             writeln!(
                 out,

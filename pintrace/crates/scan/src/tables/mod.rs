@@ -71,3 +71,6 @@ impl TableReader<'_> {
         Some(Frames::of_pages(self.vmemmap, words))
     }
 }
+
+#[cfg(test)]
+mod tests;
