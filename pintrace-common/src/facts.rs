@@ -64,6 +64,18 @@ kernel_facts! {
         task_start_time,
         /// Offset of `mm_struct.owner`, or [`Facts::ABSENT`] without `CONFIG_MEMCG`.
         mm_owner,
+        /// Offset of `task_struct.files`.
+        task_files,
+        /// Offset of `files_struct.fdt`.
+        files_fdt,
+        /// Offset of `fdtable.fd`.
+        fdt_fd,
+        /// Offset of `fdtable.max_fds`.
+        fdt_max_fds,
+        /// Offset of `task_struct.io_uring`; 0 if the kernel has no registered rings (before 5.18).
+        task_io_uring,
+        /// Offset of `io_uring_task.registered_rings`.
+        registered_rings,
         /// `THREAD_SIZE`, the size of `union thread_union`.
         thread_size,
         /// 1 if backup programs are attached, so that the primary programs have to leave tokens.

@@ -133,6 +133,8 @@ pub struct Extent {
     pub file_offset: u64,
     /// Hash of number and arguments of the system call that pinned last; 0 for none.
     pub call: u64,
+    /// Address of the `struct file` behind the descriptor on which the system call pinned; 0 for none.
+    pub file: u64,
 }
 
 impl Extent {

@@ -42,6 +42,10 @@ kernel_facts! {
         regs_third,
         /// Offset of `pt_regs.r10`, the fourth argument.
         regs_fourth,
+        /// Offset of `pt_regs.cs`.
+        regs_code_segment,
+        /// Offset of `socket.file`.
+        socket_file,
         /// `sizeof(struct pt_regs)`.
         regs_bytes,
         /// One of [`unmap`].

@@ -18,6 +18,10 @@ pub mod kind {
     pub const MAPPING_CHANGED: u32 = 5;
     /// [`crate::mm_events::MmOrAddressSpaceGone`].
     pub const MM_OR_ADDRESS_SPACE_GONE: u32 = 6;
+    /// [`super::FileReleased`].
+    pub const FILE_RELEASED: u32 = 8;
+    /// [`super::ProcessExeced`].
+    pub const PROCESS_EXECED: u32 = 9;
 }
 
 /// The header of every record.
@@ -86,4 +90,22 @@ pub struct ProcessExited {
     pub reserved: u32,
     /// Number of pages that the process held with long-term pins at its exit.
     pub longterm_pages_held: u64,
+}
+
+/// The last reference to an open file is gone, and its subsystem releases its pins later, in a worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct FileReleased {
+    /// Header, whose `id` is 0.
+    pub header: Header,
+    /// Address of the `struct file`.
+    pub file: u64,
+}
+
+/// A process that has an account executed a new program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct ProcessExeced {
+    /// Header, whose `id` is the tgid.
+    pub header: Header,
 }

@@ -26,6 +26,27 @@ impl SyscallArgs {
         self.register::<i64>(MM_EVENT_FACTS.regs_syscall()).unwrap_or(-1)
     }
 
+    /// Returns the first argument.
+    #[inline(always)]
+    pub fn first(self) -> u64 {
+        self.register(MM_EVENT_FACTS.regs_first()).unwrap_or(0)
+    }
+
+    /// Returns the second argument.
+    #[inline(always)]
+    pub fn second(self) -> u64 {
+        self.register(MM_EVENT_FACTS.regs_second()).unwrap_or(0)
+    }
+
+    /// Returns true if 64-bit code made the call. 32-bit code makes calls with other numbers and registers.
+    #[inline(always)]
+    pub fn is_64_bit(self) -> bool {
+        /// `__USER_CS` (arch/x86/include/asm/segment.h).
+        const USER_CS: u64 = 0x33;
+        self.register::<u64>(MM_EVENT_FACTS.regs_code_segment())
+            .is_some_and(|segment| segment & 0xffff == USER_CS)
+    }
+
     /// Returns true if this mremap(old, old_bytes, new_bytes, ..) moves the page at an address. The kernel unmaps the
     /// pages beyond `new_bytes`, and the pages at the destination, like any other pages.
     #[inline(always)]

@@ -3,5 +3,6 @@
 mod longterm;
 mod pin;
 pub mod pin_kprobe;
+mod process_exec;
 mod process_exit;
 mod unpin;

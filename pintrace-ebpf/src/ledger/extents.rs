@@ -13,7 +13,7 @@ use crate::map_ref::{Lookup, MapRef, get, set, word};
 use crate::{
     compat::locks::{self, LockTarget},
     count, folio, kernel,
-    ledger::{accounts, longterm_scope, partial_release, pin_call::PinCall},
+    ledger::{accounts, longterm_scope, open_file, partial_release, pin_call::PinCall},
     maps, observer, ring,
     stacks::Opened,
     syscall_args::SyscallArgs,
@@ -90,7 +90,7 @@ pub extern "C" fn pintrace_extent_open(account: u32, address: u64, flags: u32, s
     u64::from(index) + 1
 }
 
-/// Records the mm and the file of a fresh extent, and registers both with the range filter. `array` is the address of
+/// Records the mm, the mapped file and the open file of a fresh extent, and registers mm and mapped file with the range filter. `array` is the address of
 /// the pages[] entry of the first page.
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -103,6 +103,7 @@ pub extern "C" fn pintrace_extent_locate(index: u32, mm: u64, array: u64) -> u32
     // No other task knows the extent yet.
     let opened_ns = {
         set!(extent.mm = mm);
+        set!(extent.file = open_file::pintrace_open_file());
         set!(extent.address_space = address_space);
         // A call on a memfd may begin inside a folio, so the file offset is the call's own and not the folio's.
         set!(extent.file_offset = if mm == 0 { get!(extent.address) } else { offset });

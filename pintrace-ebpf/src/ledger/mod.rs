@@ -7,6 +7,7 @@ pub mod extents;
 pub mod folio_table;
 pub mod longterm_scope;
 pub mod multi_owner;
+mod open_file;
 pub mod owners;
 pub mod partial_release;
 pub mod pin_call;

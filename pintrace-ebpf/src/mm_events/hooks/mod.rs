@@ -2,6 +2,7 @@
 
 mod advice;
 mod fault;
+mod file_release;
 mod flush;
 mod fork;
 mod protect;

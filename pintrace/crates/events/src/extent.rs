@@ -30,6 +30,23 @@ pub struct ExtentOpened {
     pub address_space: AddressSpaceId,
     /// Offset of the first page in the file, in bytes.
     pub file_offset: u64,
+    /// The open file on which the system call pinned; 0 if the call has none, or if the source does not say.
+    #[serde(default, skip_serializing_if = "FileId::is_none")]
+    pub file: FileId,
+}
+
+/// Identity of an open file: the address of its `struct file`. The kernel uses the address again for another file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FileId(pub u64);
+
+impl FileId {
+    /// Returns true if there is no file.
+    #[must_use]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+    pub const fn is_none(&self) -> bool {
+        self.0 == 0
+    }
 }
 
 /// The state of an open extent.

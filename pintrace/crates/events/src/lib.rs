@@ -19,12 +19,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::units::{AccountId, Nanos};
+use crate::units::{AccountId, Nanos, Pid};
 
 pub use account::{AccountOpened, AccountSampled, Evidence};
 pub use balance::BalanceSampled;
 pub use cow::{CowSampled, FollGetReference};
-pub use extent::{ExtentClosed, ExtentOpened, ExtentPartiallyReleased, ExtentSampled};
+pub use extent::{ExtentClosed, ExtentOpened, ExtentPartiallyReleased, ExtentSampled, FileId};
 pub use flush_window::{Cause, FlushCheck, WindowsSampled};
 pub use mapping::{AddressSpaceId, MappingChange, MappingChanged, MmId, RangeIn};
 pub use process::{ProcessExited, ProcessSeen};
@@ -51,6 +51,10 @@ pub enum Body {
     ProcessSeen(ProcessSeen),
     /// A process ended. Its pins may outlive it.
     ProcessExited(ProcessExited),
+    /// A process executed a new program. Its descriptors stay, and its mm is new.
+    ProcessExeced(Pid),
+    /// The last reference to an open file is gone. Its subsystem releases the pins later, in a worker.
+    FileReleased(FileId),
     /// A thread pinned memory through a caller for the first time.
     AccountOpened(AccountOpened),
     /// Changed totals of an account.

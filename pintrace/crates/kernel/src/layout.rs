@@ -39,6 +39,7 @@ pub fn facts(types: &impl Types, has_backups: bool) -> Result<Facts, UnknownLayo
         });
     }
     let large = large(types, page_bytes)?;
+    let registered_rings = types.offset("io_uring_task", &["registered_rings"]);
     let masked = types.offset("page", &["compound_head"]).is_none()
         && types.offset("page", &["compound_info"]).is_some();
     Ok(Facts {
@@ -69,6 +70,14 @@ pub fn facts(types: &impl Types, has_backups: bool) -> Result<Facts, UnknownLayo
         task_tgid: offset("task_struct", &["tgid"])?,
         task_start_time: offset("task_struct", &["start_time"])?,
         mm_owner: types.offset("mm_struct", &["owner"]).unwrap_or(Facts::ABSENT),
+        task_files: offset("task_struct", &["files"])?,
+        files_fdt: offset("files_struct", &["fdt"])?,
+        fdt_fd: offset("fdtable", &["fd"])?,
+        fdt_max_fds: offset("fdtable", &["max_fds"])?,
+        task_io_uring: registered_rings
+            .and_then(|_| types.offset("task_struct", &["io_uring"]))
+            .unwrap_or(0),
+        registered_rings: registered_rings.unwrap_or(0),
         // Few kernels have `thread_union` in BTF. 16 KiB is THREAD_SIZE of x86-64 without KASAN
         // (arch/x86/include/asm/page_64_types.h), and of arm64.
         thread_size: types.size("thread_union").unwrap_or(16 << 10),

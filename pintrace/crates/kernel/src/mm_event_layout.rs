@@ -64,6 +64,8 @@ pub fn mm_event_facts<'a>(
         regs_second: offset("pt_regs", &["si"])?,
         regs_third: offset("pt_regs", &["dx"])?,
         regs_fourth: offset("pt_regs", &["r10"])?,
+        regs_code_segment: offset("pt_regs", &["cs"])?,
+        socket_file: offset("socket", &["file"])?,
         regs_bytes: types.size("pt_regs").ok_or_else(|| UnknownLayout {
             what: "size of pt_regs".to_owned(),
         })?,

@@ -33,8 +33,10 @@ pub static ALL: &[&Assessment] = &[
     &PROTECTED_COPIES,
     &PROTECTED,
     &SOFT_DIRTY,
+    &RELEASING,
     &UNCERTAIN,
     &OUTLIVES,
+    &KEPT_ACROSS_EXEC,
     &MISSING_LONGTERM,
     &GET_NOT_PIN,
     &PIN_IN_WINDOW,
@@ -171,6 +173,15 @@ static SOFT_DIRTY: Assessment = Assessment {
                   tracked.",
     advice: "Treat pinned pages as always dirty, or release the pin before tracking.",
 };
+/// A change in an extent whose open file is gone.
+pub(crate) static RELEASING: Assessment = Assessment {
+    kind: FindingKind::MappingTouched,
+    case: "any, once the file that holds the pins is closed",
+    severity: Severity::Note,
+    explanation: "The mapping was changed after the last descriptor of the io_uring or AF_XDP socket was closed: the \
+                  kernel releases the pins a moment later, in a worker.",
+    advice: "Nothing: closing the file and then unmapping its buffers is the usual order.",
+};
 /// A change in an extent of which the pinned pages are not known.
 pub(crate) static UNCERTAIN: Assessment = Assessment {
     kind: FindingKind::MappingTouched,
@@ -184,11 +195,20 @@ pub(crate) static UNCERTAIN: Assessment = Assessment {
 /// Pins that stay after the exit of their mm.
 pub(crate) static OUTLIVES: Assessment = Assessment {
     kind: FindingKind::PinOutlivesMm,
-    case: "",
+    case: "the process has ended",
     severity: Severity::Hazard,
     explanation: "The address space is gone and its pages are still pinned: the kernel frees the pages only when the \
                   holder releases the pins.",
     advice: "Find the holder of the pins (a descriptor that is open in another process, or a driver), and close it.",
+};
+/// Pins that a process keeps when it executes a new program.
+pub(crate) static KEPT_ACROSS_EXEC: Assessment = Assessment {
+    kind: FindingKind::PinOutlivesMm,
+    case: "kept across execve",
+    severity: Severity::Note,
+    explanation: "The process executed a new program and kept the descriptor that holds the pins: the old address \
+                  space is gone, and its pages stay pinned.",
+    advice: "Open the descriptor with O_CLOEXEC if the new program does not use it.",
 };
 /// Short-term pins that are held too long.
 pub(crate) static MISSING_LONGTERM: Assessment = Assessment {

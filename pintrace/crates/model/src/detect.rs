@@ -27,7 +27,7 @@ pub(crate) enum Observation<'a> {
     Windows(&'a WindowsSampled, u32),
     /// An extent was closed.
     ExtentClosed(&'a ExtentState),
-    /// A tick ended, and the mm of these open extents exited [`OUTLIVED_AFTER`] ago or earlier.
+    /// A tick ended, and these open extents outlive their mm ([`take_outliving`]).
     Tick(&'a [ExtentState]),
 }
 
@@ -46,7 +46,7 @@ trait Detector: Sync {
     fn detect(&self, observation: Observation<'_>, context: Context<'_>, findings: &mut FindingTable);
 }
 
-pub(crate) use pin_outlives_mm::OUTLIVED_AFTER;
+pub(crate) use pin_outlives_mm::take_outliving;
 
 /// Every detector.
 static DETECTORS: &[&dyn Detector] = &[

@@ -7,7 +7,7 @@ use pintrace_events::{
 };
 
 use crate::balance::balance;
-use crate::detect::{Context, OUTLIVED_AFTER, Observation, detect};
+use crate::detect::{Context, Observation, detect, take_outliving};
 use crate::finding_table::FindingTable;
 use crate::loss::LossState;
 use crate::pins::Pins;
@@ -42,6 +42,8 @@ impl Model {
             Body::Started(started) => self.stream.started(time, started),
             Body::ProcessSeen(seen) => self.pins.process_seen(seen),
             Body::ProcessExited(exited) => self.pins.process_exited(time, *exited),
+            Body::ProcessExeced(pid) => self.pins.process_execed(time, *pid),
+            Body::FileReleased(file) => self.pins.extents.file_released(time, *file),
             Body::AccountOpened(opened) => self.pins.account_opened(opened),
             Body::AccountSampled(sample) => self.account_sampled(event, *sample),
             Body::AccountClosed(account) => self.pins.account_closed(*account),
@@ -142,7 +144,7 @@ impl Model {
 
     fn tick(&mut self) -> bool {
         let now = self.stream.time;
-        let outliving = self.pins.extents.take_mm_exited(now, OUTLIVED_AFTER);
+        let outliving = take_outliving(&mut self.pins, now);
         let context = Context {
             now,
             stream: &self.stream,

@@ -90,6 +90,22 @@ impl Pins {
         true
     }
 
+    /// Notes that a process executed a new program; returns false if the process is unknown.
+    pub(crate) fn process_execed(&mut self, time: Nanos, pid: Pid) -> bool {
+        let key = self.processes.current(pid);
+        let Some(state) = key.and_then(|key| self.processes.by_key.get_mut(&key)) else {
+            return false;
+        };
+        state.execed = Some(time);
+        true
+    }
+
+    /// Returns the state of the process that opened an account; `None` if the account is unknown.
+    pub(crate) fn process_of(&self, account: AccountId) -> Option<&ProcessState> {
+        let account = self.accounts.get(account)?;
+        self.processes.by_key.get(&account.process)
+    }
+
     /// Opens an account; returns false if there is no room.
     pub(crate) fn account_opened(&mut self, opened: &AccountOpened) -> bool {
         // Account ids are unique within a stream. A forged stream may open an id twice: then the first account ends.

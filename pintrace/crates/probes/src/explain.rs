@@ -4,11 +4,12 @@ use super::table::Purpose;
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Acquire,
         Self::Retry,
         Self::Release,
         Self::Exit,
+        Self::Exec,
         Self::Copy,
         Self::Fork,
         Self::Mapping,
@@ -71,6 +72,12 @@ before long-term pins. The released pages are counted as `ambiguous_owner`."
 Pins outlive the process that took them if another process keeps the pinning object open, such as a shared io_uring or
 a VFIO container. A hook on the tracepoint sched_process_exit (kernel/exit.c) sees when the last thread of a process
 ends and with which status, and records how many pages the long-term pins of the process hold at that moment."
+            }
+            Self::Exec => {
+                "\
+A process that executes a new program keeps its descriptors, and with them its pins. A hook on the tracepoint
+sched_process_exec (fs/exec.c) sees the new program of a process with pins, so that pintrace shows the new names, and
+does not take the end of the old mm for the end of the process."
             }
             Self::Copy => {
                 "\

@@ -21,6 +21,10 @@ pub enum Record {
     MappingChanged(mm_events::MappingChanged),
     /// An mm exited, or an `address_space` was freed.
     MmOrAddressSpaceGone(mm_events::MmOrAddressSpaceGone),
+    /// The last reference to an open file is gone.
+    FileReleased(wire::FileReleased),
+    /// A process executed a new program.
+    ProcessExeced(wire::ProcessExeced),
 }
 
 /// Reads native-endian words from the front of a record.
@@ -95,6 +99,7 @@ impl Fields<'_> {
             address_space: self.u64()?,
             file_offset: self.u64()?,
             call: self.u64()?,
+            file: self.u64()?,
         })
     }
 }
@@ -143,6 +148,11 @@ pub fn decode(bytes: &[u8]) -> Option<Record> {
             header,
             within: fields.u64()?,
         }),
+        kind::FILE_RELEASED => Record::FileReleased(wire::FileReleased {
+            header,
+            file: fields.u64()?,
+        }),
+        kind::PROCESS_EXECED => Record::ProcessExeced(wire::ProcessExeced { header }),
         _ => return None,
     };
     fields.0.is_empty().then_some(record)
@@ -191,6 +201,8 @@ mod tests {
                 kind::MM_OR_ADDRESS_SPACE_GONE,
                 size_of::<mm_events::MmOrAddressSpaceGone>(),
             ),
+            (kind::FILE_RELEASED, size_of::<wire::FileReleased>()),
+            (kind::PROCESS_EXECED, size_of::<wire::ProcessExeced>()),
         ] {
             let mut bytes = header(kind);
             bytes.resize(length, 0);

@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use pintrace_events::units::{AccountId, ExtentId, Nanos, Pid, StackId, Tid};
 use pintrace_events::{
     AccountOpened, AccountSampled, BalanceSampled, Body, Event, Evidence, ExtentClosed, ExtentOpened,
-    ExtentSampled, MissingHook, Probe, ProcessExited, ProcessSeen, ScanSampled, StackSeen, Started, Stopped,
-    SymbolSeen,
+    ExtentSampled, FileId, MissingHook, Probe, ProcessExited, ProcessSeen, ScanSampled, StackSeen, Started,
+    Stopped, SymbolSeen,
 };
 
 /// Returns a strategy for streams.
@@ -40,6 +40,8 @@ fn body() -> impl Strategy<Value = Body> {
                 })
             }
         ),
+        pid().prop_map(Body::ProcessExeced),
+        (0..3_u64).prop_map(|file| Body::FileReleased(FileId(file))),
         account_opened(),
         account_sampled(),
         account().prop_map(Body::AccountClosed),
@@ -247,6 +249,7 @@ fn extent_opened() -> impl Strategy<Value = Body> {
                     mm,
                     address_space,
                     file_offset: bytes_held,
+                    file: FileId(bytes_held % 3),
                 })
             },
         )

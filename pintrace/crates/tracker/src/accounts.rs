@@ -82,6 +82,18 @@ impl Accounts {
         self.processes.remove(&pid);
     }
 
+    /// The process executed a new program, which has other names.
+    pub(super) fn process_execed(&mut self, time: Nanos, pid: u32, out: &mut Emitter) {
+        if !self.processes.contains(&pid) {
+            return;
+        }
+        match process::read(&self.proc, pid) {
+            Some(seen) => out.push(time, Body::ProcessSeen(seen)),
+            None => self.unread += 1,
+        }
+        out.push(time, Body::ProcessExeced(Pid(pid)));
+    }
+
     /// Emits each account that changed since the last sample. With `last`, no late stack is waited for.
     pub(super) fn sample(
         &mut self,

@@ -8,7 +8,7 @@ use pintrace_common::wire;
 
 use pintrace_events::units::{ExtentId, Nanos, Pid};
 use pintrace_events::{
-    AddressSpaceId, Body, ExtentClosed, ExtentOpened, ExtentPartiallyReleased, ExtentSampled, MmId,
+    AddressSpaceId, Body, ExtentClosed, ExtentOpened, ExtentPartiallyReleased, ExtentSampled, FileId, MmId,
 };
 use pintrace_source::ledger::{Ledger, LedgerError};
 
@@ -114,6 +114,7 @@ impl Extents {
             mm: MmId(extent.mm),
             address_space: AddressSpaceId(extent.address_space),
             file_offset: extent.file_offset,
+            file: FileId(extent.file),
         };
         out.push(time, Body::ExtentOpened(opened));
         self.changing.opened(index, extent);

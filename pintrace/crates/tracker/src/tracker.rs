@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use pintrace_common::ledger::Extent;
 
 use pintrace_events::units::Nanos;
-use pintrace_events::{AddressSpaceId, Body, Event, MmId};
+use pintrace_events::{AddressSpaceId, Body, Event, FileId, MmId};
 use pintrace_source::decode::Record;
 use pintrace_source::ledger::{Ledger, LedgerError};
 use pintrace_source::trace_source::TraceSource;
@@ -110,6 +110,14 @@ impl Tracker {
                 accounts.process_exited(exited.header.id, exited.header.time_ns);
                 let body = Body::ProcessExited(exit::unpack(exited));
                 out.push(Nanos(exited.header.time_ns), body);
+            }
+            Record::ProcessExeced(execed) => {
+                let time = Nanos(execed.header.time_ns);
+                accounts.process_execed(time, execed.header.id, out);
+            }
+            Record::FileReleased(released) => {
+                let time = Nanos(released.header.time_ns);
+                out.push(time, Body::FileReleased(FileId(released.file)));
             }
             Record::MappingChanged(change) => {
                 extents.mapping_changed(change, ledger, out)?;

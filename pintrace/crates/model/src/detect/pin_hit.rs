@@ -51,7 +51,9 @@ pub(super) fn add(
     let extent = &hit.extent;
     let account = context.pins.accounts.get(extent.opened.account);
     let holder = context.pins.holder(account);
-    let (assessment, pages) = if certain_pages == 0 {
+    let (assessment, pages) = if extent.file_released.is_some() {
+        (&assessment::RELEASING, most_pages)
+    } else if certain_pages == 0 {
         (&assessment::UNCERTAIN, most_pages)
     } else {
         let exclusive = context.stream.keeps_exclusive_pages();
@@ -63,7 +65,7 @@ pub(super) fn add(
         trigger: Some(TriggerKind::Mapping(change.what)),
         pid: holder.pid,
         subject: FindingSubject::Account(extent.opened.account),
-        certain: certain_pages > 0,
+        certain: certain_pages > 0 && extent.file_released.is_none(),
     };
     let (pages, first) = budget.take(key, pages);
     // Other extents of the account have used up the pages that the kernel counted.

@@ -25,6 +25,11 @@ pub(crate) struct ExtentState {
     pub(crate) sampled: Nanos,
     /// Time at which the extent's mm exited.
     pub(crate) mm_exited: Option<Nanos>,
+    /// Time from which on the extent outlives its mm: the exit of the mm, or a later time, because a process closes its
+    /// files after its mm is gone.
+    pub(crate) outlives_from: Option<Nanos>,
+    /// Time at which the last reference to the open file that pinned went away.
+    pub(crate) file_released: Option<Nanos>,
     /// The extent's file was freed.
     pub(crate) file_freed: bool,
 }

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use pintrace_events::units::{AccountId, ExtentId, Nanos};
 use pintrace_events::{
-    AddressSpaceId, ExtentOpened, ExtentPartiallyReleased, ExtentSampled, MappingChange, MappingChanged,
-    MmId, RangeIn,
+    AddressSpaceId, ExtentOpened, ExtentPartiallyReleased, ExtentSampled, FileId, MappingChange,
+    MappingChanged, MmId, RangeIn,
 };
 
 use crate::limits;
@@ -29,9 +29,10 @@ pub(crate) struct ExtentTable {
     by_id: BTreeMap<ExtentId, ExtentState>,
     by_account: BTreeSet<(AccountId, ExtentId)>,
     by_location: ExtentIndex,
+    by_file: BTreeSet<(FileId, ExtentId)>,
     unmapped: BTreeMap<ExtentId, Unmapped>,
-    /// Extents whose mm exited, by the time of the exit, until [`ExtentTable::take_mm_exited`] returns them.
-    mm_exited: BTreeSet<(Nanos, ExtentId)>,
+    /// Extents whose mm exited, by `outlives_from`, until [`ExtentTable::take_outliving`] returns them.
+    outliving: BTreeSet<(Nanos, ExtentId)>,
     /// The latest closed extents, oldest first.
     closed: VecDeque<ExtentState>,
 }
@@ -43,6 +44,9 @@ impl ExtentTable {
             return false;
         }
         self.by_account.insert((opened.account, opened.extent));
+        if !opened.file.is_none() {
+            self.by_file.insert((opened.file, opened.extent));
+        }
         let state = ExtentState {
             opened,
             since: time,
@@ -51,6 +55,8 @@ impl ExtentTable {
             ambiguous_owner: false,
             sampled: time,
             mm_exited: None,
+            outlives_from: None,
+            file_released: None,
             file_freed: false,
         };
         for location in state.locations() {
@@ -121,12 +127,13 @@ impl ExtentTable {
     pub(crate) fn close(&mut self, extent: ExtentId) -> Option<ExtentState> {
         let state = self.by_id.remove(&extent)?;
         self.by_account.remove(&(state.opened.account, extent));
+        self.by_file.remove(&(state.opened.file, extent));
         self.unmapped.remove(&extent);
         for location in state.locations() {
             self.by_location.remove(&location, extent);
         }
-        if let Some(ended) = state.mm_exited {
-            self.mm_exited.remove(&(ended, extent));
+        if let Some(from) = state.outlives_from {
+            self.outliving.remove(&(from, extent));
         }
         if self.closed.len() >= limits::CLOSED_EXTENTS {
             self.closed.pop_front();
@@ -216,7 +223,24 @@ impl ExtentTable {
                 self.by_location.remove(&location, extent);
             }
             state.mm_exited = Some(time);
-            self.mm_exited.insert((time, extent));
+            state.outlives_from = Some(time);
+            self.outliving.insert((time, extent));
+        }
+        true
+    }
+
+    /// Marks the extents that were pinned through an open file whose last reference is gone. Extents that were opened
+    /// later belong to another file at the same address.
+    pub(crate) fn file_released(&mut self, time: Nanos, file: FileId) -> bool {
+        let of_file = self
+            .by_file
+            .range((file, ExtentId(0))..=(file, ExtentId(u32::MAX)));
+        for (_, extent) in of_file {
+            if let Some(state) = self.by_id.get_mut(extent)
+                && state.since <= time
+            {
+                state.file_released = state.file_released.or(Some(time));
+            }
         }
         true
     }
@@ -237,14 +261,22 @@ impl ExtentTable {
         true
     }
 
-    /// Returns the open extents whose mm exited `ago` before `now` or earlier, each extent once.
-    pub(crate) fn take_mm_exited(&mut self, now: Nanos, ago: Nanos) -> Vec<ExtentState> {
+    /// Moves the time from which on an extent outlives its mm. [`Self::take_outliving`] then returns the extent again.
+    pub(crate) fn outlives_from(&mut self, extent: ExtentId, from: Nanos) {
+        if let Some(state) = self.by_id.get_mut(&extent) {
+            state.outlives_from = Some(from);
+            self.outliving.insert((from, extent));
+        }
+    }
+
+    /// Returns the open extents that outlive their mm since `ago` before `now` or earlier, each extent once.
+    pub(crate) fn take_outliving(&mut self, now: Nanos, ago: Nanos) -> Vec<ExtentState> {
         let Some(until) = now.0.checked_sub(ago.0) else {
             return Vec::new();
         };
         let later = (Nanos(until.saturating_add(1)), ExtentId(0));
-        let rest = self.mm_exited.split_off(&later);
-        let due = std::mem::replace(&mut self.mm_exited, rest);
+        let rest = self.outliving.split_off(&later);
+        let due = std::mem::replace(&mut self.outliving, rest);
         due.iter()
             .filter_map(|(_, extent)| self.by_id.get(extent).copied())
             .collect()

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pintrace_events::units::{AccountId, Tid};
+use pintrace_events::units::{AccountId, Nanos, Tid};
 use pintrace_events::{AccountOpened, ProcessSeen};
 
 use crate::limits;
@@ -44,6 +44,8 @@ pub(crate) struct ProcessState {
     pub(crate) traced: bool,
     /// Set when the process ends.
     pub(crate) ended: Option<ProcessEnd>,
+    /// Time at which the process last executed a new program.
+    pub(crate) execed: Option<Nanos>,
     /// Pages acquired and released by the last tick.
     pub(super) at_tick: Flow,
     /// Pages acquired and released a second, over the last full tick.

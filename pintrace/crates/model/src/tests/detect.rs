@@ -13,7 +13,7 @@ mod truncate;
 
 use pintrace_events::units::{AccountId, ExtentId, Nanos, Pid, StackId, Tid};
 use pintrace_events::{
-    AddressSpaceId, Body, CowSampled, ExtentOpened, MappingChange, MappingChanged, MmId, RangeIn,
+    AddressSpaceId, Body, CowSampled, ExtentOpened, FileId, MappingChange, MappingChanged, MmId, RangeIn,
 };
 use pintrace_testing::event_builder::{EventBuilder, IO_PIN_PAGES, SECOND};
 
@@ -24,6 +24,9 @@ const PAGE: u64 = 4096;
 const BUFFER: u64 = 0x10_0000;
 const MM: MmId = MmId(0xffff_8880_1234_0000);
 const FILE: AddressSpaceId = AddressSpaceId(0xffff_8880_5678_0000);
+
+/// The io_uring that pinned.
+const RING: FileId = FileId(0xffff_8880_9abc_0000);
 
 /// A process holds 16 pages at `BUFFER`, pinned by io_uring.
 fn pinned() -> EventBuilder {
@@ -51,6 +54,7 @@ fn pin(builder: &mut EventBuilder, extent: u32, address: u64, pages: u64) {
         bytes_held: pages * PAGE,
         stack: Some(StackId(1)),
         mm: MM,
+        file: RING,
         ..ExtentOpened::default()
     }));
 }

@@ -225,6 +225,20 @@ pub(super) const FINDING_HOOKS: &[Hook] = &[
         "pins that outlive their mm; entries of the range filter are not freed"
     ),
     finding_hook!(
+        "io_uring_release",
+        Mapping,
+        &["inode", "file"],
+        ["enter_io_uring_release" Fentry],
+        "the end of io_urings: pins that a worker is about to release are taken for pins that stay"
+    ),
+    finding_hook!(
+        "xsk_release",
+        Mapping,
+        &["sock"],
+        ["enter_xsk_release" Fentry],
+        "the end of AF_XDP sockets: pins that a worker is about to release are taken for pins that stay"
+    ),
+    finding_hook!(
         "clear_inode",
         Mapping,
         &["inode"],

@@ -199,4 +199,17 @@ pub(super) const LEDGER_HOOKS: &[Hook] = &[
         stands_in_for: None,
         lost: "the times and statuses with which processes end",
     },
+    Hook {
+        function: "sched_process_exec",
+        purposes: &[Purpose::Exec],
+        parameters: &[],
+        or: &[],
+        optional: false,
+        candidates: &[Candidate {
+            attachments: &[without_backup("process_exec", Method::Tracepoint)],
+            lost: "",
+        }],
+        stands_in_for: None,
+        lost: "the new names of processes that execute a new program",
+    },
 ];

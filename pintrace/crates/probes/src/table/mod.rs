@@ -22,6 +22,8 @@ pub enum Purpose {
     Release,
     /// Sees processes end.
     Exit,
+    /// Sees processes execute new programs.
+    Exec,
     /// Sees pages being copied on write.
     Copy,
     /// Sees fork copy pinned pages.
@@ -42,6 +44,7 @@ impl Purpose {
             Self::Retry => "retry",
             Self::Release => "release",
             Self::Exit => "exit",
+            Self::Exec => "exec",
             Self::Copy => "copy",
             Self::Fork => "fork",
             Self::Mapping => "mapping",

@@ -17,7 +17,7 @@ use crate::{ReadError, Reader};
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/format-3.pintrace");
 
 /// The number of kinds of events.
-const KINDS: usize = 23;
+const KINDS: usize = 25;
 
 /// A number for each kind of event. A new kind needs a new [`VERSION`] and an entry in [`events`].
 const fn kind(body: &Body) -> usize {
@@ -45,6 +45,8 @@ const fn kind(body: &Body) -> usize {
         Body::FlushCheckSampled(_) => 20,
         Body::Tick => 21,
         Body::Stopped(_) => 22,
+        Body::ProcessExeced(_) => 23,
+        Body::FileReleased(_) => 24,
     }
 }
 
@@ -58,6 +60,8 @@ fn events() -> Vec<Event> {
         Body::ExtentPartiallyReleased(any()),
         Body::ScanSampled(any()),
         Body::AddressSpaceFreed(any()),
+        Body::ProcessExeced(any()),
+        Body::FileReleased(any()),
     ];
     let mut events = others.map(|body| Event { body, ..tick(1) }).to_vec();
     events.extend(fio_and_others().events);

@@ -9,7 +9,7 @@ use pintrace_testing::event_builder::{IO_PIN_PAGES, SECOND};
 use crate::finding::{FindingKind, Severity, TriggerKind};
 use crate::subsystem::Subsystem;
 
-use super::{BUFFER, FILE, MM, PAGE, change, change_counted, findings, only_finding, pin, pinned};
+use super::{BUFFER, FILE, MM, PAGE, RING, change, change_counted, findings, only_finding, pin, pinned};
 
 #[test]
 fn munmap_under_a_pin_is_found_with_pin_and_trigger() {
@@ -256,4 +256,33 @@ fn a_short_term_pin_with_an_extent_is_shown_as_short_term() {
     let finding = only_finding(&builder);
     assert_eq!((finding.severity, finding.pages), (Severity::Hazard, 2));
     assert!(!finding.pin.unwrap().longterm);
+}
+
+#[test]
+fn an_unmap_after_the_end_of_the_file_that_pinned_is_a_note() {
+    let mut builder = pinned();
+    builder.emit(Body::FileReleased(RING)).wait(1);
+    change(&mut builder, MappingChange::Munmap, 0, 16);
+    let finding = only_finding(&builder);
+    assert_eq!((finding.severity, finding.pages), (Severity::Note, 16));
+    assert!(finding.explanation.contains("releases the pins a moment later"));
+}
+
+#[test]
+fn a_file_at_the_address_of_an_ended_file_is_another_file() {
+    let mut builder = pinned();
+    builder.emit(Body::FileReleased(RING)).wait(1);
+    pin(&mut builder, 2, BUFFER + 32 * PAGE, 4);
+    builder.wait(1);
+    change(&mut builder, MappingChange::Munmap, 32, 36);
+    let finding = only_finding(&builder);
+    assert_eq!((finding.severity, finding.pages), (Severity::Hazard, 4));
+}
+
+#[test]
+fn an_unmap_before_the_end_of_the_file_that_pinned_is_a_hazard() {
+    let mut builder = pinned();
+    change(&mut builder, MappingChange::Munmap, 0, 16);
+    builder.wait(1).emit(Body::FileReleased(RING));
+    assert_eq!(only_finding(&builder).severity, Severity::Hazard);
 }

@@ -1,17 +1,67 @@
 //! Tests of pins that outlive their mm.
 
 use pintrace_events::units::{Nanos, Pid};
-use pintrace_events::{Body, MappingChange};
-use pintrace_testing::event_builder::SECOND;
+use pintrace_events::{Body, MappingChange, ProcessExited};
+use pintrace_testing::event_builder::{EventBuilder, SECOND};
 
 use crate::finding::{FindingKind, Severity};
 
-use super::{BUFFER, MM, change, findings, only_finding, pin, pinned};
+use super::{BUFFER, MM, RING, change, findings, only_finding, pin, pinned};
+
+/// Ends the process of the extents.
+fn exit(builder: &mut EventBuilder) {
+    builder.emit(Body::ProcessExited(ProcessExited {
+        pid: Pid(7),
+        ..ProcessExited::default()
+    }));
+}
+
+#[test]
+fn a_process_whose_mm_is_torn_down_for_long_is_no_finding_before_it_closes_its_files() {
+    let mut builder = pinned();
+    builder.emit(Body::MmExited(MM));
+    for _ in 0..20 {
+        builder.wait(SECOND).tick();
+    }
+    exit(&mut builder);
+    builder.wait(SECOND - 1).tick();
+    assert!(findings(&builder).is_empty());
+    builder.wait(1).tick();
+    assert_eq!(only_finding(&builder).kind, FindingKind::PinOutlivesMm);
+}
+
+#[test]
+fn pins_are_released_later_than_the_last_reference_to_their_file() {
+    let mut builder = pinned();
+    builder.emit(Body::MmExited(MM));
+    exit(&mut builder);
+    builder.wait(SECOND / 2);
+    builder.emit(Body::FileReleased(RING));
+    builder.wait(SECOND - 1).tick();
+    assert!(findings(&builder).is_empty());
+    builder.wait(1).tick();
+    assert_eq!(only_finding(&builder).severity, Severity::Hazard);
+}
+
+#[test]
+fn pins_that_a_process_keeps_across_execve_are_a_note() {
+    let mut builder = pinned();
+    builder.emit(Body::MmExited(MM));
+    builder.emit(Body::ProcessExeced(Pid(7)));
+    builder.wait(SECOND).tick();
+    let finding = only_finding(&builder);
+    assert_eq!(
+        (finding.kind, finding.severity),
+        (FindingKind::PinOutlivesMm, Severity::Note)
+    );
+}
 
 #[test]
 fn a_pin_that_outlives_its_mm_is_found_after_a_second() {
     let mut builder = pinned();
-    builder.emit(Body::MmExited(MM)).wait(SECOND - 1).tick();
+    builder.emit(Body::MmExited(MM));
+    exit(&mut builder);
+    builder.wait(SECOND - 1).tick();
     assert!(findings(&builder).is_empty());
     builder.wait(1).tick();
     let finding = only_finding(&builder);
@@ -46,6 +96,7 @@ fn a_pin_released_soon_after_its_mm_is_no_finding() {
 fn a_later_mm_at_the_same_address_is_another_mm() {
     let mut builder = pinned();
     builder.emit(Body::MmExited(MM));
+    builder.emit(Body::ProcessExeced(Pid(7)));
     pin(&mut builder, 2, BUFFER, 2);
     builder.wait(1);
     change(&mut builder, MappingChange::Munmap, 0, 16);
@@ -61,6 +112,6 @@ fn a_later_mm_at_the_same_address_is_another_mm() {
         .collect();
     assert_eq!(
         kinds,
-        [(FindingKind::PinOutlivesMm, 16), (FindingKind::MappingTouched, 2)]
+        [(FindingKind::MappingTouched, 2), (FindingKind::PinOutlivesMm, 16)]
     );
 }
