@@ -68,6 +68,8 @@ pub struct Account {
     pub stack: i64,
     /// Index of the extent that the account opened last, plus one; 0 for none.
     pub last_extent: u64,
+    /// Kind of the holder, one of [`crate::holder_kind::kind`].
+    pub holder_kind: u64,
     /// Command name of the thread when the account was opened.
     pub comm: [u8; crate::limits::COMM_BYTES],
 }
@@ -135,6 +137,8 @@ pub struct Extent {
     pub call: u64,
     /// Address of the `struct file` behind the descriptor on which the system call pinned; 0 for none.
     pub file: u64,
+    /// Hash of the first bytes of the structure that the system call passed by address; 0 for none.
+    pub argument: u64,
 }
 
 impl Extent {

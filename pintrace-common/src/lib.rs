@@ -10,6 +10,7 @@ mod injected;
 pub mod counters;
 pub mod facts;
 pub mod folio;
+pub mod holder_kind;
 pub mod ledger;
 pub mod limits;
 pub mod mm_events;

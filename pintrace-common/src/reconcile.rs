@@ -21,11 +21,11 @@ pub mod caller {
     /// Bits of the origin.
     const ORIGIN: u64 = 0xff;
 
-    /// Returns the caller of an account. `holder` is an index in [`super::HOLDERS`], `evidence` is [`PAGE_TABLES`] or
+    /// Returns the caller of an account. `holder` is one of [`crate::holder_kind::kind`], `evidence` is [`PAGE_TABLES`] or
     /// [`KERNEL_TABLE`].
     #[must_use]
-    pub const fn of(origin: u64, holder: u8, evidence: u64) -> u64 {
-        origin | (holder as u64) << 8 | evidence << 16
+    pub const fn of(origin: u64, holder: u64, evidence: u64) -> u64 {
+        origin | holder << 8 | evidence << 16
     }
 
     /// Returns the origin of an account; `None` for the address of kernel code.
@@ -37,10 +37,10 @@ pub mod caller {
         }
     }
 
-    /// Returns the index in [`super::HOLDERS`] of an account with an origin.
+    /// Returns the kind of holder of an account with an origin.
     #[must_use]
-    pub const fn holder(caller: u64) -> usize {
-        (caller >> 8 & 0xff) as usize
+    pub const fn holder(caller: u64) -> u64 {
+        caller >> 8 & 0xff
     }
 
     /// Returns the evidence of an account with an origin.
@@ -48,19 +48,6 @@ pub mod caller {
     pub const fn evidence(caller: u64) -> u64 {
         caller >> 16 & 0xff
     }
-}
-
-/// Subsystems to which a scan attributes pins. The first is for an unknown subsystem.
-pub const HOLDERS: [&str; 13] = [
-    "", "io_uring", "af_xdp", "udmabuf", "vfio", "iommufd", "rdma", "kvm", "drm", "nvidia", "vhost", "v4l2",
-    "other",
-];
-
-/// Returns the index of a subsystem in [`HOLDERS`]; 0 for an unknown subsystem.
-#[must_use]
-pub fn holder_index(subsystem: &str) -> u8 {
-    let index = HOLDERS.iter().position(|holder| *holder == subsystem);
-    index.unwrap_or(0) as u8
 }
 
 /// Request and result of one run.
@@ -82,12 +69,13 @@ pub struct ReconcileRun {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::holder_kind::kind;
 
     #[test]
     fn the_caller_of_a_scanned_account_is_told_from_a_kernel_address() {
-        let caller = caller::of(caller::PREEXISTING, holder_index("udmabuf"), caller::KERNEL_TABLE);
+        let caller = caller::of(caller::PREEXISTING, kind::UDMABUF, caller::KERNEL_TABLE);
         assert_eq!(caller::origin(caller), Some(caller::PREEXISTING));
-        assert_eq!(HOLDERS[caller::holder(caller)], "udmabuf");
+        assert_eq!(caller::holder(caller), kind::UDMABUF);
         assert_eq!(caller::evidence(caller), caller::KERNEL_TABLE);
         assert_eq!(caller::origin(0xffff_ffff_8100_0001), None);
         assert_eq!(caller::origin(0), None);

@@ -1,5 +1,7 @@
 //! The number and arguments of the system call that the running task is in.
 
+use aya_ebpf::helpers::generated;
+
 use crate::{compat::pt_regs, facts::MM_EVENT_FACTS, kernel};
 
 /// The registers of a system call, as user space made the call.
@@ -8,6 +10,12 @@ pub struct SyscallArgs {
     registers: Option<*const u8>,
 }
 
+/// `write` of x86-64 (arch/x86/entry/syscalls/syscall_64.tbl).
+pub const WRITE: i64 = 1;
+/// `ioctl` of x86-64.
+pub const IOCTL: i64 = 16;
+/// Words of a structure that count: `vfio_iommu_type1_dma_map` has 4.
+const ARGUMENT_WORDS: usize = 4;
 /// `mremap` of x86-64 (arch/x86/entry/syscalls/syscall_64.tbl).
 pub const MREMAP: i64 = 25;
 
@@ -87,6 +95,35 @@ impl SyscallArgs {
         let third = self.register::<u64>(MM_EVENT_FACTS.regs_third()).unwrap_or(0);
         let all = number ^ first.rotate_left(16) ^ second.rotate_left(32) ^ third.rotate_left(48);
         all | 1 << 63
+    }
+
+    /// Returns a hash of the first bytes of the structure that an ioctl or a write passes by address; 0 for other calls. Two
+    /// calls with the same address may pass different structures.
+    #[inline(always)]
+    pub fn argument(self) -> u64 {
+        let address = match self.number() {
+            WRITE => self.second(),
+            IOCTL => self.register(MM_EVENT_FACTS.regs_third()).unwrap_or(0),
+            _ => return 0,
+        };
+        let mut words = [0u64; ARGUMENT_WORDS];
+        // SAFETY: a valid destination. The helper checks the address, and leaves zeros if it cannot read.
+        unsafe {
+            generated::bpf_probe_read_user(
+                (&raw mut words).cast(),
+                size_of::<[u64; ARGUMENT_WORDS]>() as u32,
+                address as *const _,
+            )
+        };
+        let mut hash = 0u64;
+        let mut index = 0;
+        while index < ARGUMENT_WORDS {
+            hash = (hash ^ words[index])
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                .rotate_left(31);
+            index += 1;
+        }
+        hash
     }
 
     #[inline(always)]

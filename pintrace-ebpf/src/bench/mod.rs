@@ -209,7 +209,7 @@ extern "C" fn pin_unpin<T: CellTable>(_index: u32, run: *mut Run) -> i64 {
     };
     acquire::acquired_by(run.ctx, &call, When::Now, acquire::pin_pages::<T>);
     if !longterm_scope::inside(run.ctx) {
-        release::unpin_pages::<T>(Pages::Array(call.array), run.pages);
+        release::unpin_pages::<T>(Pages::Array(call.array), run.pages, 0);
     }
     0
 }

@@ -15,7 +15,7 @@ fn one(role: Role, ctx: *mut c_void) -> i32 {
     if let Some(_claim) = role.claim(ctx)
         && gate_is_open()
     {
-        release::released_folio(ctx, argument(ctx, 0), 1);
+        release::released_folio(ctx, 1, argument(ctx, 0), 1);
     }
     0
 }
@@ -25,17 +25,23 @@ fn several_of_one(role: Role, ctx: *mut c_void) -> i32 {
     if let Some(_claim) = role.claim(ctx)
         && gate_is_open()
     {
-        release::released_folio(ctx, argument(ctx, 0), argument(ctx, 1));
+        release::released_folio(ctx, 2, argument(ctx, 0), argument(ctx, 1));
     }
     0
 }
 
 #[inline(always)]
 fn array(role: Role, ctx: *mut c_void) -> i32 {
+    array_of(role, ctx, 2)
+}
+
+/// `parameters` is the number of parameters of the unpin function.
+#[inline(always)]
+fn array_of(role: Role, ctx: *mut c_void, parameters: u32) -> i32 {
     if let Some(_claim) = role.claim(ctx)
         && gate_is_open()
     {
-        release::released(ctx, Pages::Array(argument(ctx, 0)), argument(ctx, 1));
+        release::released(ctx, parameters, Pages::Array(argument(ctx, 0)), argument(ctx, 1));
     }
     0
 }
@@ -46,7 +52,7 @@ fn dirty_array(role: Role, ctx: *mut c_void) -> i32 {
     if argument(ctx, 2) as u8 == 0 {
         return 0;
     }
-    array(role, ctx)
+    array_of(role, ctx, 3)
 }
 
 #[inline(always)]
@@ -54,7 +60,7 @@ fn range(role: Role, ctx: *mut c_void) -> i32 {
     if let Some(_claim) = role.claim(ctx)
         && gate_is_open()
     {
-        release::released(ctx, Pages::Range(argument(ctx, 0)), argument(ctx, 1));
+        release::released(ctx, 3, Pages::Range(argument(ctx, 0)), argument(ctx, 1));
     }
     0
 }

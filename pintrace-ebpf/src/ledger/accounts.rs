@@ -15,7 +15,9 @@ use pintrace_common::{
 use crate::map_ref::{Lookup, word};
 use crate::{
     compat::locks::{self, LockTarget},
-    count, maps, ring,
+    count,
+    ledger::code_kind,
+    maps, ring,
     stacks::Opened,
 };
 
@@ -81,6 +83,7 @@ pub extern "C" fn pintrace_account_open(mm: u64, caller: u64, pid_tgid: u64, kin
         cgroup: unsafe { bpf_get_current_cgroup_id() },
         stack,
         last_extent: 0,
+        holder_kind: code_kind::pintrace_code_kind(caller),
         comm: bpf_get_current_comm().unwrap_or([0; limits::COMM_BYTES]),
     });
     if maps::ACCOUNT_IDS.insert(key, id, u64::from(BPF_NOEXIST)).is_err() {

@@ -5,6 +5,7 @@ use core::ffi::c_void;
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use pintrace_common::{
     counters::Loss,
+    holder_kind::kind,
     ledger::{EXTENT_BIT, Extent},
     wire,
 };
@@ -19,8 +20,8 @@ use crate::{
     syscall_args::SyscallArgs,
 };
 
-/// Calls on adjoining addresses within this time make one extent, because drivers pin large regions in batches
-/// (`ib_umem_get` by 512 pages).
+/// Pin calls of one system call on adjoining addresses within this time make one extent, because drivers pin large
+/// regions in batches (`ib_umem_get` by 512 pages).
 const GROW_WITHIN_NS: u64 = 1_000_000_000;
 
 /// An extent to which a pin call is adding pages. The extent cannot close before [`pintrace_extent_finish`].
@@ -47,7 +48,8 @@ pub fn begin(ctx: *mut c_void, account: u32, call: &PinCall, opened: &mut Opened
     let owner = maps::ACCOUNTS.at(account)?;
     let last = get!(owner.last_extent);
     let mm = call.mm();
-    if last != 0 {
+    // io_uring pins each buffer in one call, so two calls are two buffers.
+    if last != 0 && get!(owner.holder_kind) != kind::IO_URING {
         let index = (last - 1) as u32;
         if pintrace_extent_continues(index, account, call.address, mm, call.array) != 0 {
             return Some(GrowingExtent { index, grown: true });
@@ -171,6 +173,11 @@ pub extern "C" fn pintrace_extent_continues(
     if !same_mm || address_space != next_file || !adjoins {
         return 0;
     }
+    // Another system call makes another holder of the pages, which releases its pages separately.
+    let call = SyscallArgs::current();
+    if get!(extent.call) != call.identity() || get!(extent.argument) != call.argument() {
+        return 0;
+    }
     let Some(lock) = locks::lock(LockTarget::Extent(index)) else {
         return 0;
     };
@@ -219,7 +226,9 @@ pub extern "C" fn pintrace_extent_finish(owner: u32, grown: u32, span: u64, page
     filter_range(extent, end, u64::MAX);
     set!(extent.pages = get!(extent.pages) + pages);
     set!(extent.grown_ns = accounts::time());
-    set!(extent.call = SyscallArgs::current().identity());
+    let call = SyscallArgs::current();
+    set!(extent.call = call.identity());
+    set!(extent.argument = call.argument());
     let counter = word!(extent.pages_held);
     // Releases during the call have already been subtracted.
     counter.add(held);

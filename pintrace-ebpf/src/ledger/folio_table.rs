@@ -24,6 +24,16 @@ use crate::{
     maps,
 };
 
+/// The task and the code that release.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Releaser {
+    /// tgid << 32 | tid of the running task, which in an interrupt is not the cause.
+    pub pid_tgid: u64,
+    /// Kind of the code that called the unpin function, one of [`pintrace_common::holder_kind::kind`].
+    pub kind: u64,
+}
+
 /// The storage of the cells. The programs use [`Chunks`]; the bench compares other layouts.
 pub trait CellTable: Copy + 'static {
     /// Returns the cell of a folio, or `None` if the folio has none.
@@ -39,9 +49,9 @@ pub trait CellTable: Copy + 'static {
         hold_in::<Self>(head, owner, pins)
     }
     /// Takes pins off a folio, from one owner after another. The result contains the number of pins without an owner.
-    /// `bytes` is the size of the folio, `tgid` the process that releases.
-    fn take(head: u64, pins: u32, tgid: u32, bytes: u64) -> ReleaseOutcome {
-        take_from::<Self>(head, pins, tgid, bytes)
+    /// `bytes` is the size of the folio, `releaser` the task and the code that release.
+    fn take(head: u64, pins: u32, releaser: Releaser, bytes: u64) -> ReleaseOutcome {
+        take_from::<Self>(head, pins, releaser, bytes)
     }
 }
 
@@ -83,8 +93,8 @@ impl CellTable for Chunks {
     }
 
     #[inline(always)]
-    fn take(head: u64, pins: u32, tgid: u32, bytes: u64) -> ReleaseOutcome {
-        ReleaseOutcome(pintrace_take(head, pins, tgid, bytes))
+    fn take(head: u64, pins: u32, releaser: Releaser, bytes: u64) -> ReleaseOutcome {
+        ReleaseOutcome(pintrace_take(head, pins, releaser.pid_tgid, releaser.kind, bytes))
     }
 }
 
@@ -104,12 +114,12 @@ pub extern "C" fn pintrace_hold(head: u64, owner: u32, pins: u32) -> u64 {
 /// [`CellTable::take`] in a global function.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_take(head: u64, pins: u32, tgid: u32, bytes: u64) -> u64 {
+pub extern "C" fn pintrace_take(head: u64, pins: u32, pid_tgid: u64, kind: u64, bytes: u64) -> u64 {
     let Some(lock) = locks::lock(LockTarget::Folio(head)) else {
         count::loss(Loss::CellContended, u64::from(pins));
         return 0;
     };
-    let taken = take_from::<Chunks>(head, pins, tgid, bytes);
+    let taken = take_from::<Chunks>(head, pins, Releaser { pid_tgid, kind }, bytes);
     lock.unlock();
     taken.0
 }
@@ -232,8 +242,8 @@ struct Taking {
     head: u64,
     /// Size of the folio in bytes.
     bytes: u64,
-    /// The process that releases.
-    tgid: u64,
+    /// The task and the code that release.
+    releaser: Releaser,
     /// Number of pins left to take.
     left: u64,
 }
@@ -249,7 +259,7 @@ impl Taking {
 }
 
 #[inline(always)]
-fn take_from<T: CellTable>(head: u64, pins: u32, tgid: u32, bytes: u64) -> ReleaseOutcome {
+fn take_from<T: CellTable>(head: u64, pins: u32, releaser: Releaser, bytes: u64) -> ReleaseOutcome {
     let Some(word) = T::find(head) else {
         return ReleaseOutcome::without_owner_to_debit(u64::from(pins));
     };
@@ -275,7 +285,7 @@ fn take_from<T: CellTable>(head: u64, pins: u32, tgid: u32, bytes: u64) -> Relea
     let mut taking = Taking {
         head,
         bytes,
-        tgid: u64::from(tgid),
+        releaser,
         left,
     };
     loops::repeat::<{ loops::ATTEMPTS }, _>(take_step::<T>, &mut taking);
@@ -313,8 +323,8 @@ extern "C" fn take_step<T: CellTable>(_index: u32, taking: *mut Taking) -> i64 {
         return 1;
     }
     if now == MULTI_OWNER_MARK {
-        let taken =
-            multi_owner::pintrace_multi_owner_take(taking.head, taking.left as u32, taking.tgid as u32);
+        let Releaser { pid_tgid, kind } = taking.releaser;
+        let taken = multi_owner::pintrace_multi_owner_take(taking.head, taking.left as u32, pid_tgid, kind);
         if taken & multi_owner::ENTRY_DEAD != 0 {
             // The order matters: no other CPU can make a new entry while the dead entry exists.
             word.swap(MULTI_OWNER_MARK, 0);
@@ -324,7 +334,7 @@ extern "C" fn take_step<T: CellTable>(_index: u32, taking: *mut Taking) -> i64 {
             let pins = taken as u32 & multi_owner::PINS;
             taking.settle((taken >> 32) as u32, pins, taken & multi_owner::LAST != 0);
             if taken & multi_owner::AMBIGUOUS != 0 {
-                ambiguous_owner::pintrace_mark_ambiguous_owner(taking.head);
+                ambiguous_owner::pintrace_mark_ambiguous_owner(taking.head, kind);
             }
         }
     } else {

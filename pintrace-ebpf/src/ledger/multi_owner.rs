@@ -5,10 +5,11 @@
 //! MULTI_OWNER_MARK in the folio table by 0, and deletes the entry. So no entry is deleted after an acquire has added to
 //! its sum. The look-up before that addition is not protected: the hash map may reuse the element for another folio.
 //!
-//! The owner of a release is not known. A rule chooses: an owner of the releasing process before others, a short-term
-//! owner before a long-term one, a later cell before an earlier one.
+//! The kind of the code that releases limits the owners of a release: a bio completion does not release what io_uring
+//! registered. Of several owners that are left, a rule chooses: an owner of the releasing thread, then of its process,
+//! before others, a short-term owner before a long-term one, a later cell before an earlier one.
 
-use aya_ebpf::bindings::BPF_NOEXIST;
+use aya_ebpf::{bindings::BPF_NOEXIST, macros::map, maps::Array};
 use pintrace_common::{
     counters::{Loss, Total},
     ledger::{MultiOwnerFolio, OWNER_CELLS},
@@ -110,6 +111,7 @@ pub extern "C" fn pintrace_multi_owner_make(head: u64, cell: u64) -> u32 {
     {
         return 0;
     }
+    count_entries(1);
     let Some(entry) = Entry::find(head) else {
         return 0;
     };
@@ -129,7 +131,26 @@ static EMPTY: MultiOwnerFolio = MultiOwnerFolio {
 /// Removes an entry that no CPU uses: the entry is dead, or the cell was not marked.
 #[inline(always)]
 pub fn remove(head: u64) {
-    let _ = maps::MULTI_OWNER_FOLIOS.remove(head);
+    if maps::MULTI_OWNER_FOLIOS.remove(head).is_ok() {
+        count_entries(u64::MAX);
+    }
+}
+
+/// Number of entries. At 0 a release need not find out what kind of code releases.
+#[map]
+static MULTI_OWNER_COUNT: Array<u64> = Array::with_max_entries(1, 0);
+
+/// Returns true if a folio has several owners.
+#[inline(always)]
+pub fn any() -> bool {
+    MULTI_OWNER_COUNT.get(0).copied().unwrap_or(0) != 0
+}
+
+#[inline(always)]
+fn count_entries(n: u64) {
+    if let Some(count) = MULTI_OWNER_COUNT.at(0) {
+        count.word().add(n);
+    }
 }
 
 /// Adds pins to a folio for an owner.
@@ -204,26 +225,35 @@ extern "C" fn free_step(index: u32, adding: *mut AddState) -> i64 {
 /// Takes up to `pins` pins from the owner that the rule chooses.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_multi_owner_take(head: u64, pins: u32, tgid: u32) -> u64 {
+pub extern "C" fn pintrace_multi_owner_take(head: u64, pins: u32, pid_tgid: u64, kind: u64) -> u64 {
     let Some(entry) = Entry::find(head) else {
         return 0;
     };
     let Some(zeros) = maps::Zeros::find() else {
         return 0;
     };
-    let tgid = u64::from(tgid);
     let mut choice = Choice {
         entry,
-        tgid,
+        pid_tgid,
+        kind,
         best: zeros.next(),
         best_rank: zeros.next(),
         holding: zeros.next(),
+        candidates: zeros.next(),
     };
     loops::repeat::<CELLS, _>(choose_step, &mut choice);
     let Choice {
-        entry, best, holding, ..
+        entry,
+        best,
+        best_rank,
+        holding,
+        candidates,
+        ..
     } = choice;
     let best = best as usize;
+    // Without a candidate the kinds contradict one another, and any owner may be the owner of the release.
+    let owners = if candidates == 0 { holding } else { candidates };
+    let chosen = owners > 1 && best_rank & u64::from(owners::CERTAIN) == 0;
     if holding == 0 {
         return 0;
     }
@@ -242,10 +272,10 @@ pub extern "C" fn pintrace_multi_owner_take(head: u64, pins: u32, tgid: u32) -> 
     }
     let left = entry.pins().fetch_sub(u64::from(part)) - u64::from(part);
     let emptied = left == 0 && entry.pins().swap(0, MultiOwnerFolio::DEAD);
-    if holding > 1 {
+    if chosen {
         count::total(Total::AmbiguousOwner, u64::from(part));
     }
-    let ambiguous = if holding > 1 { AMBIGUOUS } else { 0 };
+    let ambiguous = if chosen { AMBIGUOUS } else { 0 };
     let flags = if last { LAST } else { 0 } | if emptied { ENTRY_DEAD } else { 0 } | ambiguous;
     now >> 32 << 32 | flags | u64::from(part)
 }
@@ -253,10 +283,14 @@ pub extern "C" fn pintrace_multi_owner_take(head: u64, pins: u32, tgid: u32) -> 
 /// State of the search for the owner of a release.
 struct Choice {
     entry: Entry,
-    tgid: u64,
+    pid_tgid: u64,
+    kind: u64,
     best: u64,
     best_rank: u64,
+    /// Number of owners with pins.
     holding: u64,
+    /// Number of these owners to which the release may belong.
+    candidates: u64,
 }
 
 extern "C" fn choose_step(index: u32, choice: *mut Choice) -> i64 {
@@ -265,7 +299,10 @@ extern "C" fn choose_step(index: u32, choice: *mut Choice) -> i64 {
     let now = choice.entry.cell(index as usize).load();
     if now != 0 {
         choice.holding = loops::opaque(choice.holding + 1);
-        let rank = 1 + u64::from(owners::rank((now >> 32) as u32, choice.tgid as u32));
+        let rank = u64::from(owners::rank((now >> 32) as u32, choice.pid_tgid, choice.kind));
+        if rank & u64::from(owners::CANDIDATE) != 0 {
+            choice.candidates = loops::opaque(choice.candidates + 1);
+        }
         if rank >= choice.best_rank {
             choice.best_rank = loops::opaque(rank);
             choice.best = loops::opaque(u64::from(index));

@@ -1,12 +1,15 @@
 //! The open file on which the running system call pins: the file behind the descriptor in its first argument.
 
-use crate::{facts::FACTS, facts::MM_EVENT_FACTS, kernel, syscall_args::SyscallArgs};
+use crate::{
+    facts::FACTS,
+    facts::MM_EVENT_FACTS,
+    kernel,
+    syscall_args::{IOCTL, SyscallArgs, WRITE},
+};
 
 /// System calls of x86-64 whose first argument is a descriptor and that pin for long
 /// (arch/x86/entry/syscalls/syscall_64.tbl). A uverbs context also takes commands by write.
 mod call {
-    pub const WRITE: i64 = 1;
-    pub const IOCTL: i64 = 16;
     pub const SETSOCKOPT: i64 = 54;
     pub const IO_URING_REGISTER: i64 = 427;
 }
@@ -37,7 +40,7 @@ pub extern "C" fn pintrace_open_file() -> u64 {
         return registered_ring(fd);
     }
     match number {
-        call::WRITE | call::IOCTL | call::SETSOCKOPT | call::IO_URING_REGISTER => file_of(fd),
+        WRITE | IOCTL | call::SETSOCKOPT | call::IO_URING_REGISTER => file_of(fd),
         _ => 0,
     }
 }

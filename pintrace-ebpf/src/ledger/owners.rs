@@ -1,6 +1,9 @@
 //! Owners: an owner is an account or an extent, as the number in a cell of the folio table.
 
-use pintrace_common::ledger::{Account, EXTENT_BIT};
+use pintrace_common::{
+    holder_kind::kind,
+    ledger::{Account, EXTENT_BIT},
+};
 
 use crate::map_ref::{Lookup, MapRef, word};
 use crate::{ledger::extents, maps};
@@ -16,15 +19,27 @@ pub fn account_of(owner: u32) -> u32 {
         .map_or(0, |extent| extent.account)
 }
 
-/// Returns how likely a release belongs to the owner: from 0 to 3.
+/// Flag of [`rank`]: code of the releaser's kind may have pinned, so the release may be the owner's.
+pub const CANDIDATE: u32 = 1 << 3;
+/// Flag of [`rank`]: the running thread pinned, and its kind of pins is released by the thread itself.
+pub const CERTAIN: u32 = 1 << 4;
+
+/// Returns how likely a release belongs to the owner: a greater number is more likely. `pid_tgid` is the running task,
+/// `releaser` the kind of the code that releases.
 #[inline(always)]
-pub fn rank(owner: u32, tgid: u32) -> u32 {
+pub fn rank(owner: u32, pid_tgid: u64, releaser: u64) -> u32 {
     let Some(account) = maps::ACCOUNTS.get(account_of(owner)) else {
         return 0;
     };
-    let short_term = u32::from(account.key.longterm == 0);
-    let own = u32::from((account.key.pid_tgid >> 32) as u32 == tgid);
-    short_term + 2 * own
+    let key = &account.key;
+    let pinner = account.holder_kind;
+    let short_term = u32::from(key.longterm == 0);
+    let process = u32::from(key.pid_tgid >> 32 == pid_tgid >> 32) << 1;
+    let thread = u32::from(key.pid_tgid == pid_tgid);
+    let candidate = releaser == pinner || releaser == kind::UNKNOWN || pinner == kind::UNKNOWN;
+    let certain = thread != 0 && releaser == kind::PROCESS_VM && pinner == releaser;
+    let flags = if candidate { CANDIDATE } else { 0 } | if certain { CERTAIN } else { 0 };
+    short_term | process | thread << 2 | flags
 }
 
 /// Subtracts released pages, and the bytes of released folios, from the counts of an owner.

@@ -10,7 +10,10 @@ use aya_ebpf::{
     maps::Array,
     programs::RawTracePointContext,
 };
-use pintrace_common::reconcile::{FOLIOS, ReconcileRun};
+use pintrace_common::{
+    holder_kind::kind,
+    reconcile::{FOLIOS, ReconcileRun},
+};
 
 use crate::map_ref::{Lookup, get, set};
 use crate::{
@@ -18,7 +21,7 @@ use crate::{
     folio::Folio,
     ledger::{
         accounts,
-        folio_table::{self, CellTable, Chunks},
+        folio_table::{self, CellTable, Chunks, Releaser},
         multi_owner, owners,
     },
     maps,
@@ -125,7 +128,11 @@ pub extern "C" fn pintrace_reconcile_folio(page: u64, account: u32, most: u32) -
     };
     if known > real {
         let surplus = known - real;
-        let taken = Chunks::take(page, surplus as u32, 0, folio.bytes());
+        let releaser = Releaser {
+            pid_tgid: 0,
+            kind: kind::UNKNOWN,
+        };
+        let taken = Chunks::take(page, surplus as u32, releaser, folio.bytes());
         if let Some(owner) = taken.owner_to_debit() {
             let bytes = if taken.emptied() { folio.bytes() } else { 0 };
             owners::pintrace_debit(owner, surplus, bytes);

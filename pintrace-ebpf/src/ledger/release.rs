@@ -1,35 +1,51 @@
 //! Takes unpinned pages off their owners.
 //!
-//! The hooks run on entry of the unpin functions, while the pins still exist, and in any context. The running task says
-//! nothing about the owner of the pins.
+//! The hooks run on entry of the unpin functions, while the pins still exist, and in any context. The running task is not always
+//! the owner of the pins.
 
 use core::{ffi::c_void, marker::PhantomData};
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
-use pintrace_common::counters::{Loss, Total};
+use pintrace_common::{
+    counters::{Loss, Total},
+    holder_kind::kind,
+};
 
 use crate::{
-    compat::loops::Paged,
+    compat::{loops::Paged, trampoline},
     count,
     folio::Folio,
     ledger::{
-        folio_table::{CellTable, Chunks},
-        longterm_scope, owners,
+        code_kind,
+        folio_table::{CellTable, Chunks, Releaser},
+        longterm_scope, multi_owner, owners,
         walk::{self, Pages, Visitor},
     },
     log, maps,
 };
 
+/// Returns the kind of the code that called an unpin function with `parameters` parameters. The kind matters only for a
+/// folio with several owners.
+#[inline(always)]
+fn kind_of_caller(ctx: *mut c_void, parameters: u32) -> u64 {
+    if multi_owner::any() {
+        code_kind::pintrace_code_kind(trampoline::caller(ctx, parameters))
+    } else {
+        kind::UNKNOWN
+    }
+}
+
 /// Takes `count` pages off the ledger, unless the release is inside a long-term pin call. [`dropped_inside`] counts
 /// such releases, at the function that the kernel calls for each folio.
 #[inline(always)]
-pub fn released(ctx: *mut c_void, pages: Pages, count: u64) {
+pub fn released(ctx: *mut c_void, parameters: u32, pages: Pages, count: u64) {
     if longterm_scope::inside(ctx) {
         return;
     }
+    let kind = kind_of_caller(ctx, parameters);
     match pages {
-        Pages::Array(base) => pintrace_unpin_array(base, count),
-        Pages::Range(base) => pintrace_unpin_range(base, count),
+        Pages::Array(base) => pintrace_unpin_array(base, count, kind),
+        Pages::Range(base) => pintrace_unpin_range(base, count, kind),
     };
     log::debug!(ctx, "unpinned {} pages", count);
 }
@@ -38,24 +54,24 @@ pub fn released(ctx: *mut c_void, pages: Pages, count: u64) {
 /// once and not on every path.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_unpin_array(base: u64, count: u64) -> u32 {
-    unpin_pages::<Chunks>(Pages::Array(base), count)
+pub extern "C" fn pintrace_unpin_array(base: u64, count: u64, kind: u64) -> u32 {
+    unpin_pages::<Chunks>(Pages::Array(base), count, kind)
 }
 
 /// Does the work of [`released`] for contiguous pages, as a global function.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_unpin_range(base: u64, count: u64) -> u32 {
-    unpin_pages::<Chunks>(Pages::Range(base), count)
+pub extern "C" fn pintrace_unpin_range(base: u64, count: u64, kind: u64) -> u32 {
+    unpin_pages::<Chunks>(Pages::Range(base), count, kind)
 }
 
-/// Takes the pages of a call off a folio table.
+/// Takes the pages of a call off a folio table. `kind` is the kind of the code that releases.
 #[inline(always)]
-pub fn unpin_pages<T: CellTable>(pages: Pages, count: u64) -> u32
+pub fn unpin_pages<T: CellTable>(pages: Pages, count: u64, kind: u64) -> u32
 where
     Take<T>: Paged,
 {
-    let mut take = Take::<T>::new();
+    let mut take = Take::<T>::new(kind);
     walk::walk(pages, count, &mut take);
     take.settle();
     0
@@ -63,11 +79,11 @@ where
 
 /// Takes `pins` pins of one folio off the ledger.
 #[inline(always)]
-pub fn released_folio(ctx: *mut c_void, head: u64, pins: u64) {
+pub fn released_folio(ctx: *mut c_void, parameters: u32, head: u64, pins: u64) {
     if longterm_scope::inside(ctx) {
         return;
     }
-    let mut take = Take::<Chunks>::new();
+    let mut take = Take::<Chunks>::new(kind_of_caller(ctx, parameters));
     let folio = Folio::of(head);
     if folio.is_none() {
         count::loss(Loss::StructPageUnreadable, pins);
@@ -97,7 +113,7 @@ pub fn dropped_inside(head: u64, pins: u64) {
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Take<T> {
-    tgid: u64,
+    releaser: Releaser,
     released: u64,
     /// The owner to be debited with `pages` and `bytes`: neighbouring pages mostly have the same owner.
     owner: u64,
@@ -108,13 +124,16 @@ pub struct Take<T> {
 
 impl<T> Take<T> {
     #[inline(always)]
-    fn new() -> Self {
-        let tgid = bpf_get_current_pid_tgid() >> 32;
+    fn new(kind: u64) -> Self {
+        let releaser = Releaser {
+            pid_tgid: bpf_get_current_pid_tgid(),
+            kind,
+        };
         // The zeros are unknown to the verifier for the same reason as in `walk`.
         let zeros = maps::Zeros::find();
         let zero = || zeros.map_or(0, maps::Zeros::next);
         Self {
-            tgid,
+            releaser,
             released: zero(),
             owner: zero(),
             pages: zero(),
@@ -150,7 +169,7 @@ where
             count::total(Total::Unpinned, u64::from(pins));
             return;
         }
-        let taken = T::take(folio.head(), pins, self.tgid as u32, folio.bytes());
+        let taken = T::take(folio.head(), pins, self.releaser, folio.bytes());
         if let Some(owner) = taken.owner_to_debit() {
             if u64::from(owner) != self.owner {
                 self.debit();

@@ -95,6 +95,13 @@ impl Kallsyms {
             .collect()
     }
 
+    /// Returns the address of each function with the value of its name, in the order of addresses. Empty if addresses are
+    /// hidden.
+    pub fn runs<V>(&self, value: impl Fn(&str) -> V) -> impl Iterator<Item = (u64, V)> {
+        let symbols = self.symbols.iter().filter(|symbol| symbol.address != 0);
+        symbols.map(move |symbol| (symbol.address, value(self.name(symbol))))
+    }
+
     /// Returns the function that contains an address. `None` if addresses are hidden or the address is in no function.
     pub fn locate(&self, address: u64) -> Option<Located<'_>> {
         let after = self.symbols.partition_point(|symbol| symbol.address <= address);

@@ -79,6 +79,7 @@ impl Fields<'_> {
             cgroup: self.u64()?,
             stack: self.i64()?,
             last_extent: self.u64()?,
+            holder_kind: self.u64()?,
             comm: self.bytes()?,
         })
     }
@@ -100,6 +101,7 @@ impl Fields<'_> {
             file_offset: self.u64()?,
             call: self.u64()?,
             file: self.u64()?,
+            argument: self.u64()?,
         })
     }
 }

@@ -4,6 +4,7 @@
 //! the maps of the ledger, and [`baseline`] compares the ledger's totals with the kernel's vmstat counters.
 
 pub mod baseline;
+mod code_kinds;
 pub mod decode;
 pub mod ledger;
 pub mod ledger_repair;

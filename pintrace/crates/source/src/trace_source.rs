@@ -17,6 +17,7 @@ use pintrace_probes::load::{self, Layouts, LoadError, LoadOptions};
 use pintrace_probes::table::Hook;
 
 use super::baseline::{Adjustment, Baseline, Reading, Totals};
+use super::code_kinds;
 use super::decode::{self, Record};
 use super::ledger::{Ledger, LedgerError, ring};
 use super::mm_events::MmEventTables;
@@ -85,6 +86,8 @@ impl TraceSource {
             .bpf_log
             .then(|| pintrace_bpf::bpf_log::BpfLog::open(&mut ebpf))
             .flatten();
+        // Before the first account: an account keeps the kind of its caller.
+        code_kinds::write(&mut ebpf, &kernel.symbols)?;
         let outcomes = apply::attach(
             &mut ebpf,
             btf,

@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
+use pintrace_common::holder_kind;
 use pintrace_common::ledger::Account;
-use pintrace_common::reconcile::{HOLDERS, caller};
+use pintrace_common::reconcile::caller;
 
 use pintrace_events::units::{AccountId, Nanos, Pid, Tid};
 use pintrace_events::{AccountOpened, AccountSampled, Body, Evidence, ProcessSeen};
@@ -267,7 +268,10 @@ impl Accounts {
 fn likely_subsystem(account: &Account) -> &'static str {
     let caller = account.key.caller;
     match caller::origin(caller) {
-        Some(_) => HOLDERS.get(caller::holder(caller)).copied().unwrap_or_default(),
+        Some(_) => {
+            let kind = usize::try_from(caller::holder(caller)).unwrap_or_default();
+            holder_kind::NAMES.get(kind).copied().unwrap_or_default()
+        }
         None => "",
     }
 }

@@ -14,7 +14,8 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use pintrace_common::counters::Loss;
-use pintrace_common::reconcile::{caller, holder_index};
+use pintrace_common::holder_kind;
+use pintrace_common::reconcile::caller;
 use pintrace_events::{Event, Evidence};
 use pintrace_scan::scan_result::ScanResult;
 use pintrace_scan::scanner::{Addresses, ScanError, Scanner};
@@ -130,7 +131,11 @@ fn preexisting(result: &ScanResult) -> Vec<PreexistingPins> {
             PreexistingPins {
                 pid: process.process.pid.0,
                 comm: process.process.comm.clone(),
-                caller: caller::of(caller::PREEXISTING, holder_index(holder.subsystem), evidence),
+                caller: caller::of(
+                    caller::PREEXISTING,
+                    holder_kind::number(holder.subsystem),
+                    evidence,
+                ),
                 runs: holder.runs.clone(),
             }
         })
