@@ -58,6 +58,8 @@ kernel_facts! {
         advice_prototype,
         /// Offset of `madvise_behavior.behavior` (from 6.16 on).
         advice_behavior,
+        /// 1 if hooks see each vma of MADV_DONTNEED.
+        advice_per_vma,
         /// Offset of `madvise_behavior.mm` (from 6.17 on).
         advice_mm,
         /// One of [`protect`].
@@ -133,8 +135,8 @@ pub mod mapping_change {
     pub const FILE: u32 = 6;
     /// `copy_page_range`.
     pub const FORK: u32 = 7;
-    /// A function that `do_madvise` calls for one vma; `detail` is the advice. The record of `do_madvise` follows,
-    /// unless the compiler has inlined `do_madvise` into the system call.
+    /// A function that `do_madvise` calls for one vma; `detail` is the advice. For MADV_FREE the record of `do_madvise`
+    /// follows, unless the compiler has inlined `do_madvise` into the system call.
     pub const ADVICE_FOR_VMA: u32 = 8;
 }
 

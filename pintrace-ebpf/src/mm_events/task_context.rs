@@ -36,6 +36,8 @@ pub struct TaskContext {
     pub window: u64,
     /// Time when the operation began (monotonic ns).
     pub began_ns: u64,
+    /// For madvise, the advice.
+    pub advice: u64,
 }
 
 /// Kinds of operations, by the kernel function that a hook is on.

@@ -88,6 +88,7 @@ fn advises(role: Role, raw: *mut c_void, read: impl Fn(*mut c_void) -> Advice) -
     task_context::enter(&TaskContext {
         kind: kind::ADVICE,
         began_ns: accounts::time(),
+        advice,
         ..TaskContext::default()
     });
     0
@@ -103,7 +104,9 @@ fn advises_by_description(role: Role, raw: *mut c_void) -> i32 {
     advises(role, raw, Advice::described)
 }
 
-/// Runs on return of do_madvise or madvise_do_behavior, whose result shows whether the advice was applied.
+/// Runs on return of do_madvise or madvise_do_behavior, whose result shows whether the advice was applied. Where hooks
+/// see the vmas of MADV_DONTNEED, the hooks have sent the records: the call may drop one vma and then fail at the next,
+/// or succeed without a drop, because a hugetlb page is larger than the range.
 #[inline(always)]
 fn advised_all(role: Role, raw: *mut c_void, read: impl Fn(*mut c_void) -> Advice) -> i32 {
     let Some(_claim) = role.claim_mm_event(raw) else {
@@ -113,8 +116,11 @@ fn advised_all(role: Role, raw: *mut c_void, read: impl Fn(*mut c_void) -> Advic
         return 0;
     };
     // Only this task uses the context.
-    let began_ns = get!(context.began_ns);
+    let (began_ns, kind) = (get!(context.began_ns), get!(context.advice));
     task_context::leave();
+    if kind != FREE && MM_EVENT_FACTS.advice_per_vma() != 0 {
+        return 0;
+    }
     let result = trampoline::result(raw, 4).unwrap_or(0) as i32;
     if result != 0 && result != PARTLY {
         return 0;
@@ -149,6 +155,46 @@ fn advised_by_description(role: Role, raw: *mut c_void) -> i32 {
 fn zaps(role: Role, raw: *mut c_void) -> i32 {
     let address = trampoline::argument(raw, 1);
     advised(role, raw, address + trampoline::argument(raw, 2), DONTNEED)
+}
+
+/// Runs on entry of zap_page_range_single(vma, address, size, details) (mm/memory.c, about 6.2 to 6.15): MADV_DONTNEED
+/// for one vma, if the task is in madvise.
+#[inline(always)]
+fn zaps_one(role: Role, raw: *mut c_void) -> i32 {
+    zaps_in_madvise(role, raw, 0)
+}
+
+/// Runs on entry of zap_page_range_single_batched(tlb, vma, address, size, details) (6.16) or zap_vma_range_batched, the
+/// later name.
+#[inline(always)]
+fn zaps_batched(role: Role, raw: *mut c_void) -> i32 {
+    zaps_in_madvise(role, raw, 1)
+}
+
+/// `vma` is the index of the parameter with the vma. Address and size follow.
+#[inline(always)]
+fn zaps_in_madvise(role: Role, raw: *mut c_void, vma: u32) -> i32 {
+    let Some(_claim) = role.claim_mm_event(raw) else {
+        return 0;
+    };
+    if !gate_is_open() || !range_filter::any() {
+        return 0;
+    }
+    let Some(context) = task_context::current_of(kind::ADVICE) else {
+        return 0;
+    };
+    let address = trampoline::argument(raw, vma + 1);
+    let change = MappingChange {
+        what: mapping_change::ADVICE_FOR_VMA,
+        within: facts::mm_of(trampoline::argument(raw, vma)),
+        address,
+        end: address + trampoline::argument(raw, vma + 2),
+        pages: 0,
+        detail: get!(context.advice),
+        began_ns: 0,
+    };
+    mapping_changes::emit(raw, &change);
+    0
 }
 
 /// Runs on entry of madvise_free_single_vma(vma, start, end) (mm/madvise.c).
@@ -191,5 +237,8 @@ with_backup! {
     fexit FExitContext leave_do_madvise leave_do_madvise_backup => advised_plainly;
     fexit FExitContext leave_madvise_do_behavior leave_madvise_do_behavior_backup => advised_by_description;
     fentry FEntryContext enter_zap_page_range enter_zap_page_range_backup => zaps;
+    fentry FEntryContext enter_zap_single enter_zap_single_backup => zaps_one;
+    fentry FEntryContext enter_zap_single_batched enter_zap_single_batched_backup => zaps_batched;
+    fentry FEntryContext enter_zap_vma_batched enter_zap_vma_batched_backup => zaps_batched;
     fentry FEntryContext enter_madvise_free enter_madvise_free_backup => frees;
 }

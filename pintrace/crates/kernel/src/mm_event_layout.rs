@@ -5,6 +5,14 @@ use pintrace_common::mm_events::{MmEventFacts, advice, protect, unmap};
 use super::btf::Types;
 use super::layout::UnknownLayout;
 
+/// Functions that MADV_DONTNEED calls for each vma, on one kernel or another (mm/memory.c). The table of hooks has each.
+const DROPS_VMA: &[&str] = &[
+    "zap_page_range",
+    "zap_page_range_single",
+    "zap_page_range_single_batched",
+    "zap_vma_range_batched",
+];
+
 /// Collects the facts. `parameters` returns the parameter names of a function; empty if the function does not exist.
 pub fn mm_event_facts<'a>(
     types: &impl Types,
@@ -75,6 +83,7 @@ pub fn mm_event_facts<'a>(
         advice_prototype,
         // Only the hooks on `madvise_do_behavior` read the offset, on kernels that have the struct.
         advice_behavior: types.offset("madvise_behavior", &["behavior"]).unwrap_or(0),
+        advice_per_vma: u32::from(DROPS_VMA.iter().any(|function| !parameters(function).is_empty())),
         advice_mm,
         protect_prototype,
         exclusive: u32::from(enums.contains_key("PG_anon_exclusive")),

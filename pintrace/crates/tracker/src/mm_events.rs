@@ -238,6 +238,8 @@ mod call {
     pub(super) const BRK: i64 = 12;
     pub(super) const MREMAP: i64 = 25;
     pub(super) const MADVISE: i64 = 28;
+    /// `process_madvise`.
+    pub(super) const PROCESS_MADVISE: i64 = 440;
 }
 
 /// Advice to madvise (include/uapi/asm-generic/mman-common.h).
@@ -259,7 +261,9 @@ fn change_of(record: &mm_events::MappingChanged) -> Option<MappingChange> {
             _ => MappingChange::Unmap,
         },
         // Callers other than madvise drop pages through the same kernel function.
-        mapping_change::ADVICE_FOR_VMA if record.call != call::MADVISE => return None,
+        mapping_change::ADVICE_FOR_VMA if ![call::MADVISE, call::PROCESS_MADVISE].contains(&record.call) => {
+            return None;
+        }
         mapping_change::ADVICE | mapping_change::ADVICE_FOR_VMA => match record.detail {
             advice::DONTNEED | advice::DONTNEED_LOCKED => MappingChange::Dontneed,
             advice::FREE => MappingChange::Free,

@@ -4,7 +4,7 @@ use super::{ANY, Attachment, Candidate, Hook, Method, Purpose, with_backup, with
 
 /// A hook with one candidate.
 macro_rules! finding_hook {
-    ($function:literal, $purpose:ident, $parameters:expr, $(or $or:expr,)? [$($program:literal $method:ident),+], $lost:literal) => {
+    ($function:literal, $purpose:ident, $parameters:expr, $(or $or:expr,)? [$($program:literal $method:ident),+], $lost:expr) => {
         Hook {
             function: $function,
             purposes: &[Purpose::$purpose],
@@ -25,6 +25,7 @@ macro_rules! finding_hook {
 
 const NEW_FOLIO: &[&str] = &["folio", "vma", "address"];
 const NEW_PAGE: &[&str] = &["page", "vma", "address"];
+const DROPPED: &str = "pinned ranges that MADV_DONTNEED drops";
 const COPIES: &str = "copies of pinned pages, on write and by fork";
 
 /// Functions that every kernel has, each under one of several names. If a kernel has none of the names of an entry, the
@@ -199,6 +200,28 @@ pub(super) const FINDING_HOOKS: &[Hook] = &[
         &["vma", "start", "size"],
         ["enter_zap_page_range" Fentry],
         "pinned ranges that MADV_DONTNEED drops, where do_madvise is inlined"
+    ),
+    finding_hook!(
+        "zap_page_range_single",
+        Mapping,
+        &["vma", "address", "size"],
+        ["enter_zap_single" Fentry],
+        DROPPED
+    ),
+    finding_hook!(
+        "zap_page_range_single_batched",
+        Mapping,
+        &["tlb", "vma", "address", "size"],
+        ["enter_zap_single_batched" Fentry],
+        DROPPED
+    ),
+    // The later name of zap_page_range_single_batched.
+    finding_hook!(
+        "zap_vma_range_batched",
+        Mapping,
+        &["tlb", "vma", "address", "size"],
+        ["enter_zap_vma_batched" Fentry],
+        DROPPED
     ),
     Hook {
         optional: true,
