@@ -139,6 +139,10 @@ pub struct Extent {
     pub file: u64,
     /// Hash of the first bytes of the structure that the system call passed by address; 0 for none.
     pub argument: u64,
+    /// Address of the struct page of the first page, or of its folio's head page for the pages of a memfd.
+    pub first_page: u64,
+    /// Address of the struct page of the last page, likewise.
+    pub last_page: u64,
 }
 
 impl Extent {
@@ -154,22 +158,37 @@ impl Extent {
     pub const INEXACT_MARKS: u32 = Self::PARTIALLY_RELEASED | Self::AMBIGUOUS_OWNER;
 }
 
-/// Maximum number of owners of one folio.
-pub const OWNER_CELLS: usize = 15;
+/// Number of owners in one block.
+pub const OWNER_CELLS: usize = 13;
 
-/// A folio with several owners. Every word changes by compare-and-swap.
+/// A block of the owners of a multi-owner folio. The first block has the key head, the address of the folio's head page,
+/// and block `n` has the key of [`OwnerBlock::key`]. Every word changes by compare-and-swap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
-pub struct MultiOwnerFolio {
-    /// Number of pins in all cells, or [`MultiOwnerFolio::DEAD`] once the entry is about to be removed.
+pub struct OwnerBlock {
+    /// In the first block: number of pins in all cells of all blocks, plus [`OwnerBlock::MAKING`] while the block is being
+    /// made, or [`OwnerBlock::DEAD`] once the blocks are about to be removed.
     pub pins: u64,
+    /// Address of the folio's head page. The map may use the memory of a removed block for another folio.
+    pub head: u64,
+    /// In the first block: number of the last block.
+    pub last: u64,
     /// Pins by owner, each owner << 32 | pins, or 0.
     pub cells: [u64; OWNER_CELLS],
 }
 
-impl MultiOwnerFolio {
-    /// Value of `pins` of an entry to which no pin may be added any more.
+impl OwnerBlock {
+    /// Value of `pins` of a folio to which no pin may be added any more.
     pub const DEAD: u64 = u64::MAX;
+    /// Part of `pins` of a block that is being made. Nobody can take the sum for 0 meanwhile.
+    pub const MAKING: u64 = 1 << 48;
+
+    /// Returns the key of block `n` below 2^15. The upper bits of a kernel address are all set.
+    #[inline]
+    #[must_use]
+    pub const fn key(head: u64, n: u32) -> u64 {
+        head ^ (n as u64) << 48
+    }
 }
 
 /// Number of struct pages that one chunk of the folio table covers.

@@ -9,9 +9,9 @@ pub const ACCOUNTS: u32 = 16_384;
 pub const FOLIO_CHUNKS: u32 = 1 << 16;
 /// Maximum number of chunks: twice 4 TiB of memory.
 pub const MOST_FOLIO_CHUNKS: u32 = 1 << 25;
-/// Maximum number of folios with more than one owner.
+/// Maximum number of blocks of owners: one for each folio with 2 to 13 owners, and more for a folio with more.
 pub const MULTI_OWNER_FOLIOS: u32 = 262_144;
-/// [`MULTI_OWNER_FOLIOS`] where the map allocates all memory at the start, 128 bytes for each folio.
+/// [`MULTI_OWNER_FOLIOS`] where the map allocates all memory at the start, 128 bytes for each block.
 pub const PREALLOCATED_MULTI_OWNER_FOLIOS: u32 = 16_384;
 /// Maximum number of pin calls with `FOLL_LONGTERM` in flight.
 pub const LONGTERM_CALLS: u32 = 16_384;

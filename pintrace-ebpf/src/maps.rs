@@ -8,7 +8,7 @@ use aya_ebpf::{
 };
 use pintrace_common::{
     counters::{Loss, Total},
-    ledger::{Account, AccountKey, Chunk, Extent, MultiOwnerFolio, PinningProcess, WantedStack},
+    ledger::{Account, AccountKey, Chunk, Extent, OwnerBlock, PinningProcess, WantedStack},
     limits,
 };
 
@@ -35,9 +35,9 @@ pub static LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(Loss::COUNT 
 #[map]
 pub static CHUNKS: HashMap<u64, Chunk> = HashMap::with_max_entries(limits::FOLIO_CHUNKS, HASH_FLAGS);
 
-/// Folios with several owners, by the address of their head page.
+/// Owners of the folios with several owners, by [`OwnerBlock::key`].
 #[map]
-pub static MULTI_OWNER_FOLIOS: HashMap<u64, MultiOwnerFolio> =
+pub static MULTI_OWNER_FOLIOS: HashMap<u64, OwnerBlock> =
     HashMap::with_max_entries(limits::MULTI_OWNER_FOLIOS, HASH_FLAGS);
 
 /// Account ids by key. User space removes the entries of threads that have ended.

@@ -15,7 +15,17 @@ fn one(role: Role, ctx: *mut c_void) -> i32 {
     if let Some(_claim) = role.claim(ctx)
         && gate_is_open()
     {
-        release::released_folio(ctx, 1, argument(ctx, 0), 1);
+        release::released_folio(ctx, 1, argument(ctx, 0), true, 1);
+    }
+    0
+}
+
+#[inline(always)]
+fn one_of_folio(role: Role, ctx: *mut c_void) -> i32 {
+    if let Some(_claim) = role.claim(ctx)
+        && gate_is_open()
+    {
+        release::released_folio(ctx, 1, argument(ctx, 0), false, 1);
     }
     0
 }
@@ -25,7 +35,7 @@ fn several_of_one(role: Role, ctx: *mut c_void) -> i32 {
     if let Some(_claim) = role.claim(ctx)
         && gate_is_open()
     {
-        release::released_folio(ctx, 2, argument(ctx, 0), argument(ctx, 1));
+        release::released_folio(ctx, 2, argument(ctx, 0), false, argument(ctx, 1));
     }
     0
 }
@@ -92,7 +102,7 @@ unpin_entries! {
     /// Runs on entry of unpin_user_page_range_dirty_lock(page, npages, make_dirty), for contiguous frames.
     unpin_user_page_range_dirty_lock unpin_user_page_range_dirty_lock_backup range;
     /// Runs on entry of unpin_folio(folio).
-    unpin_folio unpin_folio_backup one;
+    unpin_folio unpin_folio_backup one_of_folio;
     /// Runs on entry of unpin_folios(folios, nfolios).
     unpin_folios unpin_folios_backup array;
     /// Runs on entry of unpin_user_folio(folio, npages).

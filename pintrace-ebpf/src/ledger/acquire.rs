@@ -110,6 +110,7 @@ where
         owners::keep_bytes(owner, hold.bytes);
     }
     if owner & EXTENT_BIT != 0 {
+        extents::set_last_page(owner, kernel::u64_at(array + (pages - 1) * 8));
         extents::pintrace_extent_finish(owner, (part & 1) as u32, part & !4095, hold.pins, hold.kept);
     }
     0
@@ -155,7 +156,7 @@ where
     Self: Paged,
 {
     #[inline(always)]
-    fn run(&mut self, folio: Folio, pins: u32) {
+    fn run(&mut self, folio: Folio, _page: u64, pins: u32) {
         if !folio.is_pinned() {
             count::total(Total::Unpinned, u64::from(pins));
             return;

@@ -105,6 +105,8 @@ pub extern "C" fn pintrace_extent_locate(index: u32, mm: u64, array: u64) -> u32
     // No other task knows the extent yet.
     let opened_ns = {
         set!(extent.mm = mm);
+        set!(extent.first_page = page);
+        set!(extent.last_page = page);
         set!(extent.file = open_file::pintrace_open_file());
         set!(extent.address_space = address_space);
         // A call on a memfd may begin inside a folio, so the file offset is the call's own and not the folio's.
@@ -208,6 +210,14 @@ fn try_grow(index: u32, extent: MapRef<Extent>, account: u32, address: u64) -> b
         pintrace_extent_close(index);
     }
     false
+}
+
+/// Records the struct page of the last page of a pin call. Only the task that adds to the extent writes the field.
+#[inline(always)]
+pub fn set_last_page(owner: u32, page: u64) {
+    if let Some(extent) = maps::EXTENTS.at(owner & !EXTENT_BIT) {
+        set!(extent.last_page = page);
+    }
 }
 
 /// Ends the growth by a pin call: `held` of its `pages` are held now, and the extent may close. `span` is the number of

@@ -20,19 +20,12 @@ use crate::{
     },
     count,
     facts::FACTS,
-    ledger::{ambiguous_owner, multi_owner, owners},
+    ledger::{
+        ambiguous_owner, multi_owner, owners,
+        releaser::{ReleaseCode, Releaser},
+    },
     maps,
 };
-
-/// The task and the code that release.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub struct Releaser {
-    /// tgid << 32 | tid of the running task, which in an interrupt is not the cause.
-    pub pid_tgid: u64,
-    /// Kind of the code that called the unpin function, one of [`pintrace_common::holder_kind::kind`].
-    pub kind: u64,
-}
 
 /// The storage of the cells. The programs use [`Chunks`]; the bench compares other layouts.
 pub trait CellTable: Copy + 'static {
@@ -94,7 +87,13 @@ impl CellTable for Chunks {
 
     #[inline(always)]
     fn take(head: u64, pins: u32, releaser: Releaser, bytes: u64) -> ReleaseOutcome {
-        ReleaseOutcome(pintrace_take(head, pins, releaser.pid_tgid, releaser.kind, bytes))
+        ReleaseOutcome(pintrace_take(
+            head,
+            pins,
+            releaser.pid_tgid,
+            releaser.code.0,
+            bytes,
+        ))
     }
 }
 
@@ -114,12 +113,16 @@ pub extern "C" fn pintrace_hold(head: u64, owner: u32, pins: u32) -> u64 {
 /// [`CellTable::take`] in a global function.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_take(head: u64, pins: u32, pid_tgid: u64, kind: u64, bytes: u64) -> u64 {
+pub extern "C" fn pintrace_take(head: u64, pins: u32, pid_tgid: u64, code: u64, bytes: u64) -> u64 {
     let Some(lock) = locks::lock(LockTarget::Folio(head)) else {
         count::loss(Loss::CellContended, u64::from(pins));
         return 0;
     };
-    let taken = take_from::<Chunks>(head, pins, Releaser { pid_tgid, kind }, bytes);
+    let releaser = Releaser {
+        pid_tgid,
+        code: ReleaseCode(code),
+    };
+    let taken = take_from::<Chunks>(head, pins, releaser, bytes);
     lock.unlock();
     taken.0
 }
@@ -231,7 +234,7 @@ extern "C" fn hold_step<T: CellTable>(_index: u32, adding: *mut Adding) -> i64 {
     {
         // The cell changed before the new entry was in use. If an entry cannot be made, another CPU is making one or
         // the table is full.
-        multi_owner::remove(adding.head);
+        multi_owner::pintrace_multi_owner_remove(adding.head);
     }
     i64::from(adding.done != 0)
 }
@@ -323,18 +326,18 @@ extern "C" fn take_step<T: CellTable>(_index: u32, taking: *mut Taking) -> i64 {
         return 1;
     }
     if now == MULTI_OWNER_MARK {
-        let Releaser { pid_tgid, kind } = taking.releaser;
-        let taken = multi_owner::pintrace_multi_owner_take(taking.head, taking.left as u32, pid_tgid, kind);
+        let Releaser { pid_tgid, code } = taking.releaser;
+        let taken = multi_owner::pintrace_multi_owner_take(taking.head, taking.left as u32, pid_tgid, code.0);
         if taken & multi_owner::ENTRY_DEAD != 0 {
             // The order matters: no other CPU can make a new entry while the dead entry exists.
             word.swap(MULTI_OWNER_MARK, 0);
-            multi_owner::remove(taking.head);
+            multi_owner::pintrace_multi_owner_remove(taking.head);
         }
         if taken != 0 {
             let pins = taken as u32 & multi_owner::PINS;
             taking.settle((taken >> 32) as u32, pins, taken & multi_owner::LAST != 0);
             if taken & multi_owner::AMBIGUOUS != 0 {
-                ambiguous_owner::pintrace_mark_ambiguous_owner(taking.head, kind);
+                ambiguous_owner::pintrace_mark_ambiguous_owner(taking.head, code.0);
             }
         }
     } else {

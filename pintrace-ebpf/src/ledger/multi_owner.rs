@@ -1,142 +1,150 @@
 //! Folios with several owners.
 //!
-//! [`MultiOwnerFolio::pins`] is the sum over the owner cells. An acquire adds to the sum before it changes an owner cell.
-//! The release that brings the sum to 0 exchanges the 0 for DEAD. Then `take_step` (folio_table.rs) replaces
-//! MULTI_OWNER_MARK in the folio table by 0, and deletes the entry. So no entry is deleted after an acquire has added to
-//! its sum. The look-up before that addition is not protected: the hash map may reuse the element for another folio.
+//! The owners are in blocks ([`crate::ledger::owner_block`]), as many blocks as the folio needs. The `pins` of the first
+//! block are the sum over all cells. An acquire adds to the sum before it changes a cell. The release that brings the sum
+//! to 0 exchanges the 0 for DEAD. Then `take_step` (folio_table.rs) replaces MULTI_OWNER_MARK in the folio table by 0, and
+//! deletes the blocks. So no block is deleted after an acquire has added to the sum. The look-up before that addition is
+//! not protected: the map may use the memory for another folio. So the acquire compares the address of the folio after
+//! the addition, and takes the pins back if the block belongs to another folio.
 //!
 //! The kind of the code that releases limits the owners of a release: a bio completion does not release what io_uring
-//! registered. Of several owners that are left, a rule chooses: an owner of the releasing thread, then of its process,
-//! before others, a short-term owner before a long-term one, a later cell before an earlier one.
+//! registered. The released page limits them too. Of several owners that are left, a rule chooses: an owner of the
+//! releasing thread, then of its process, before others, a short-term owner before a long-term one, a later cell before
+//! an earlier one.
 
 use aya_ebpf::{bindings::BPF_NOEXIST, macros::map, maps::Array};
 use pintrace_common::{
     counters::{Loss, Total},
-    ledger::{MultiOwnerFolio, OWNER_CELLS},
+    ledger::{MULTI_OWNER_MARK, OWNER_CELLS, OwnerBlock},
 };
 
-use crate::map_ref::{Lookup, MapRef, word};
-use crate::{atomic::Word, compat::loops, count, ledger::owners, maps};
+use crate::map_ref::Lookup;
+use crate::{
+    compat::loops,
+    count,
+    ledger::{
+        folio_table::{CellTable, Chunks},
+        owner_block::{self, Best, Block},
+        owners,
+    },
+    maps,
+};
 
-const _: () =
-    assert!(size_of::<MultiOwnerFolio>() == (OWNER_CELLS + 1) * 8 && (OWNER_CELLS + 1).is_power_of_two());
-
-/// [`OWNER_CELLS`] in the type of the loop counters.
-const CELLS: u32 = OWNER_CELLS as u32;
-
-struct Entry(MapRef<MultiOwnerFolio>);
-
-impl Entry {
-    #[inline(always)]
-    fn find(head: u64) -> Option<Self> {
-        maps::MULTI_OWNER_FOLIOS.at(head).map(Self)
-    }
-
-    #[inline(always)]
-    fn pins(&self) -> Word {
-        let value = self.0;
-        word!(value.pins)
-    }
-
-    /// Returns cell `index`, below [`OWNER_CELLS`]. The mask is for the verifier, because the compiler may hide a
-    /// comparison from the verifier. The masked index reaches all words of the entry, whose first word is
-    /// `pins`.
-    #[inline(always)]
-    fn cell(&self, index: usize) -> Word {
-        // SAFETY: the memory of a map value stays mapped for the RCU section of the program, and the masked index is
-        // inside the entry. The words are accessed atomically only.
-        unsafe { Word::at(self.0.as_ptr().cast::<u64>().add((index + 1) & OWNER_CELLS)) }
-    }
-
-    /// Adds to the sum `pins`. Returns false if the entry is dead or keeps changing.
-    #[inline(always)]
-    fn add_unless_dead(&self, pins: u32) -> bool {
-        for _ in 0..4 {
-            let now = self.pins().load();
-            if now == MultiOwnerFolio::DEAD {
-                return false;
-            }
-            let next = now + u64::from(pins);
-            if self.pins().swap(now, next) {
-                return true;
-            }
-        }
-        false
-    }
-}
-
-/// Returns the pins of all owners of a multi-owner folio; 0 if the folio has no entry or a dead entry.
+/// Returns the pins of all owners of a multi-owner folio; 0 if the folio has no block or is dead.
 #[inline(always)]
 pub fn pins(head: u64) -> u64 {
-    match Entry::find(head).map(|entry| entry.pins().load()) {
-        None | Some(MultiOwnerFolio::DEAD) => 0,
-        Some(pins) => pins,
+    match Block::find(head, 0).map(|block| block.pins().load()) {
+        None | Some(OwnerBlock::DEAD) => 0,
+        Some(pins) => pins & (OwnerBlock::MAKING - 1),
     }
 }
 
-/// Returns the owner in cell `index`; `None` if the cell has no pins.
+/// Returns the owner in cell `index` of block `n`; `None` if the cell has no pins.
 #[inline(always)]
-pub fn owner(head: u64, index: usize) -> Option<u32> {
-    let cell = Entry::find(head)?.cell(index).load();
+pub fn owner(head: u64, n: u32, index: u32) -> Option<u32> {
+    let cell = Block::find(head, n)?.cell(index).load();
     (cell as u32 != 0).then_some((cell >> 32) as u32)
 }
 
+/// Returns the number of blocks of a folio.
+#[inline(always)]
+pub fn blocks(head: u64) -> u32 {
+    Block::find(head, 0).map_or(0, |block| block.last().load() as u32 + 1)
+}
+
 /// Flag of an acquire: the owner had no pins on the folio before.
-pub const FIRST: u64 = 1;
+pub const FIRST: u64 = owner_block::FIRST;
 /// Flag of an acquire: the pins are added. The flag distinguishes the result for owner number 0 from the result 0.
-const HELD: u64 = 2;
+const HELD: u64 = owner_block::ADDED;
 /// Flag of a release: the owner has no pins left on the folio.
 pub const LAST: u64 = 1 << 31;
-/// Flag of a release: no owner has pins left, and the entry is dead. The caller has to clear MULTI_OWNER_MARK of the folio
-/// and then to remove the entry.
+/// Flag of a release: no owner has pins left, and the folio is dead. The caller has to clear MULTI_OWNER_MARK of the folio
+/// and then to remove the blocks.
 pub const ENTRY_DEAD: u64 = 1 << 30;
 /// Flag: several owners had pins, and a rule chose the owner.
 pub const AMBIGUOUS: u64 = 1 << 29;
 /// Mask of the number of pins taken.
 pub const PINS: u32 = (1 << 29) - 1;
 
-// The functions below are global, so that the verifier follows each once and not at every call. On 5.10 a global function
-// takes numbers only. `pintrace_multi_owner_hold` returns owner << 32 | flags, `pintrace_multi_owner_take` returns
-// owner << 32 | flags | pins; 0 asks the caller to try again.
+// `pintrace_multi_owner_hold` returns owner << 32 | flags, `pintrace_multi_owner_take` returns owner << 32 | flags | pins;
+// 0 asks the caller to try again.
 
-/// Makes the entry of a folio that has had one owner so far, with the pins of the folio's cell. Returns 0 if the entry cannot
-/// be made now.
+/// Makes the first block of a folio that has had one owner so far, with the pins of the folio's cell. Returns 0 if the
+/// block cannot be made now.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_multi_owner_make(head: u64, cell: u64) -> u32 {
-    let empty: &MultiOwnerFolio = &EMPTY;
-    if maps::MULTI_OWNER_FOLIOS
-        .insert(head, empty, u64::from(BPF_NOEXIST))
-        .is_err()
-    {
+    if !insert(head, 0) {
         return 0;
     }
-    count_entries(1);
-    let Some(entry) = Entry::find(head) else {
+    let Some(block) = Block::find(head, 0) else {
         return 0;
     };
-    // No CPU uses the entry before the folio's cell is marked.
-    entry.cell(0).store(cell);
-    entry.pins().store(cell & u64::from(u32::MAX));
+    // The only other CPU that can use the block took it for the block of the folio that had the memory before.
+    block.cell(0).store(cell);
+    block.head().store(head);
+    let pins = cell & u64::from(u32::MAX);
+    block.pins().fetch_add(pins.wrapping_sub(OwnerBlock::MAKING));
     1
 }
 
-/// The value of a new entry. Its 128 bytes would take a quarter of the stack (`MAX_BPF_STACK`, 512 bytes for a whole call
+/// The value of a new block. Its 128 bytes would take a quarter of the stack (`MAX_BPF_STACK`, 512 bytes for a whole call
 /// chain).
-static EMPTY: MultiOwnerFolio = MultiOwnerFolio {
-    pins: 0,
+static EMPTY: OwnerBlock = OwnerBlock {
+    pins: OwnerBlock::MAKING,
+    head: 0,
+    last: 0,
     cells: [0; OWNER_CELLS],
 };
 
-/// Removes an entry that no CPU uses: the entry is dead, or the cell was not marked.
+/// Inserts an empty block. Returns false if the block exists, or if there is no room.
 #[inline(always)]
-pub fn remove(head: u64) {
-    if maps::MULTI_OWNER_FOLIOS.remove(head).is_ok() {
-        count_entries(u64::MAX);
+fn insert(head: u64, n: u32) -> bool {
+    let empty: &OwnerBlock = &EMPTY;
+    let inserted = maps::MULTI_OWNER_FOLIOS
+        .insert(OwnerBlock::key(head, n), empty, u64::from(BPF_NOEXIST))
+        .is_ok();
+    if inserted && n == 0 {
+        count_folios(1);
     }
+    inserted
 }
 
-/// Number of entries. At 0 a release need not find out what kind of code releases.
+/// Removes the blocks of a folio, which no CPU uses: the folio is dead, or its cell was not marked.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_multi_owner_remove(head: u64) -> u32 {
+    let mut removing = Removing {
+        head,
+        last: Block::find(head, 0).map_or(0, |block| block.last().load()),
+    };
+    if removing.last != 0 {
+        loops::repeat::<{ loops::OWNER_BLOCKS }, _>(remove_step, &mut removing);
+    }
+    if maps::MULTI_OWNER_FOLIOS.remove(head).is_ok() {
+        count_folios(u64::MAX);
+    }
+    0
+}
+
+struct Removing {
+    head: u64,
+    last: u64,
+}
+
+/// Removes a block after the first.
+extern "C" fn remove_step(index: u32, removing: *mut Removing) -> i64 {
+    // SAFETY: the loop passes the state on.
+    let removing = unsafe { &mut *removing };
+    let n = index + 1;
+    if u64::from(n) > removing.last {
+        return 1;
+    }
+    let _ = maps::MULTI_OWNER_FOLIOS.remove(OwnerBlock::key(removing.head, n));
+    0
+}
+
+/// Number of folios with several owners. At 0 a release need not find out what kind of code releases.
 #[map]
 static MULTI_OWNER_COUNT: Array<u64> = Array::with_max_entries(1, 0);
 
@@ -147,9 +155,45 @@ pub fn any() -> bool {
 }
 
 #[inline(always)]
-fn count_entries(n: u64) {
+fn count_folios(n: u64) {
     if let Some(count) = MULTI_OWNER_COUNT.at(0) {
         count.word().add(n);
+    }
+}
+
+/// Adds to the sum of a folio's pins. Returns false if the folio is dead, or keeps changing, or if the block belongs to
+/// another folio.
+#[inline(always)]
+fn add_to_sum(block: Block, head: u64, pins: u32) -> bool {
+    let mut attempt = 0;
+    while attempt < 4 {
+        let now = block.pins().load();
+        if now == OwnerBlock::DEAD || !block.is_of(head) {
+            return false;
+        }
+        if block.pins().swap(now, now + u64::from(pins)) {
+            if block.is_of(head) {
+                return true;
+            }
+            take_back(block, pins);
+            return false;
+        }
+        attempt += 1;
+    }
+    false
+}
+
+/// Takes pins off the sum of another folio, to which they were added by mistake. If the other folio has lost its last
+/// pins meanwhile, its release left the end of the folio to this function.
+#[inline(always)]
+fn take_back(block: Block, pins: u32) {
+    let left = block.pins().fetch_sub(u64::from(pins)) - u64::from(pins);
+    if left == 0 && block.pins().swap(0, OwnerBlock::DEAD) {
+        let head = block.head().load();
+        if let Some(cell) = Chunks::find(head) {
+            cell.swap(MULTI_OWNER_MARK, 0);
+        }
+        pintrace_multi_owner_remove(head);
     }
 }
 
@@ -157,156 +201,191 @@ fn count_entries(n: u64) {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_multi_owner_hold(head: u64, owner: u32, pins: u32) -> u64 {
-    let Some(entry) = Entry::find(head) else {
+    let Some(block) = Block::find(head, 0) else {
         return 0;
     };
-    if !entry.add_unless_dead(pins) {
+    if !add_to_sum(block, head, pins) {
         return 0;
     }
-    let Some(zeros) = maps::Zeros::find() else {
-        return 0;
-    };
-    let (owner, pins, done) = (u64::from(owner), u64::from(pins), zeros.next());
-    let mut adding = AddState {
-        entry,
-        owner,
-        pins,
-        done,
-    };
-    loops::repeat::<CELLS, _>(own_step, &mut adding);
-    if adding.done == 0 {
-        loops::repeat::<CELLS, _>(free_step, &mut adding);
+    let owner_bits = u64::from(owner) << 32;
+    let done = pintrace_multi_owner_put(head, owner, pins);
+    if done != 0 {
+        return owner_bits | done;
     }
-    if adding.done != 0 {
-        return adding.done;
-    }
-    // All cells belong to other owners: the pins go to the owner of the first cell.
-    count::loss(Loss::OwnerCellsFull, pins);
-    let other = adding.entry.cell(0).fetch_add(pins);
+    // No block has room: the pins go to the owner of the first cell.
+    count::loss(Loss::OwnerCellsFull, u64::from(pins));
+    let other = block.cell(0).fetch_add(u64::from(pins));
     other >> 32 << 32 | HELD
 }
 
-/// State of adding pins to an entry.
-struct AddState {
-    entry: Entry,
+/// State of adding pins to one of a folio's blocks.
+struct Putting {
+    head: u64,
     owner: u64,
     pins: u64,
+    last: u64,
     done: u64,
 }
 
-/// Adds the pins to a cell that the owner has already.
-extern "C" fn own_step(index: u32, adding: *mut AddState) -> i64 {
-    // SAFETY: the loop passes the state on.
-    let adding = unsafe { &mut *adding };
-    let word = adding.entry.cell(index as usize);
-    let now = word.load();
-    if now != 0 && now >> 32 == adding.owner && word.swap(now, now + adding.pins) {
-        adding.done = adding.owner << 32 | HELD;
-        return 1;
-    }
-    0
-}
-
-/// Puts the pins into a free cell.
-extern "C" fn free_step(index: u32, adding: *mut AddState) -> i64 {
-    // SAFETY: the loop passes the state on.
-    let adding = unsafe { &mut *adding };
-    if adding
-        .entry
-        .cell(index as usize)
-        .swap(0, adding.owner << 32 | adding.pins)
-    {
-        adding.done = adding.owner << 32 | FIRST | HELD;
-        return 1;
-    }
-    0
-}
-
-/// Takes up to `pins` pins from the owner that the rule chooses.
+/// Adds pins, which are in the sum already, to the cell of their owner, or to a free cell, or to a new block. Returns
+/// flags; 0 if there is no room.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_multi_owner_take(head: u64, pins: u32, pid_tgid: u64, kind: u64) -> u64 {
-    let Some(entry) = Entry::find(head) else {
+pub extern "C" fn pintrace_multi_owner_put(head: u64, owner: u32, pins: u32) -> u64 {
+    let (Some(block), Some(zeros)) = (Block::find(head, 0), maps::Zeros::find()) else {
         return 0;
     };
-    let Some(zeros) = maps::Zeros::find() else {
+    let mut putting = Putting {
+        head,
+        owner: u64::from(owner),
+        pins: u64::from(pins),
+        last: block.last().load(),
+        done: zeros.next(),
+    };
+    loops::repeat::<{ loops::OWNER_BLOCKS }, _>(add_step, &mut putting);
+    if putting.done == 0 {
+        loops::repeat::<{ loops::OWNER_BLOCKS }, _>(put_step, &mut putting);
+    }
+    putting.done
+}
+
+extern "C" fn add_step(index: u32, putting: *mut Putting) -> i64 {
+    // SAFETY: the loop passes the state on.
+    let putting = unsafe { &mut *putting };
+    if u64::from(index) > putting.last {
+        return 1;
+    }
+    let (owner, pins) = (putting.owner as u32, putting.pins as u32);
+    putting.done = owner_block::pintrace_block_add(putting.head, index, owner, pins);
+    i64::from(putting.done != 0)
+}
+
+/// Puts the pins into a free cell. Makes a new block behind the last.
+extern "C" fn put_step(index: u32, putting: *mut Putting) -> i64 {
+    // SAFETY: the loop passes the state on.
+    let putting = unsafe { &mut *putting };
+    if u64::from(index) > putting.last && pintrace_multi_owner_extend(putting.head, index) == 0 {
+        return 1;
+    }
+    let (owner, pins) = (putting.owner as u32, putting.pins as u32);
+    putting.done = owner_block::pintrace_block_put(putting.head, index, owner, pins);
+    i64::from(putting.done != 0)
+}
+
+/// Makes block `n`, the one behind the last, if it does not exist. Returns 0 if there is no room.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_multi_owner_extend(head: u64, n: u32) -> u32 {
+    insert(head, n);
+    let (Some(first), Some(block)) = (Block::find(head, 0), Block::find(head, n)) else {
+        return 0;
+    };
+    block.head().store(head);
+    // Another CPU may have made the block, and a further one.
+    first.last().swap(u64::from(n) - 1, u64::from(n));
+    1
+}
+
+/// Takes up to `pins` pins from the owner that the rule chooses. `code` is a [`ReleaseCode`].
+///
+/// [`ReleaseCode`]: crate::ledger::releaser::ReleaseCode
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_multi_owner_take(head: u64, pins: u32, pid_tgid: u64, code: u64) -> u64 {
+    let (Some(first), Some(zeros)) = (Block::find(head, 0), maps::Zeros::find()) else {
         return 0;
     };
     let mut choice = Choice {
-        entry,
+        head,
         pid_tgid,
-        kind,
+        code,
+        last: first.last().load(),
+        block: zeros.next(),
         best: zeros.next(),
-        best_rank: zeros.next(),
         holding: zeros.next(),
         candidates: zeros.next(),
     };
-    loops::repeat::<CELLS, _>(choose_step, &mut choice);
+    loops::repeat::<{ loops::OWNER_BLOCKS }, _>(choose_step, &mut choice);
     let Choice {
-        entry,
+        block,
         best,
-        best_rank,
         holding,
         candidates,
         ..
     } = choice;
-    let best = best as usize;
-    // Without a candidate the kinds contradict one another, and any owner may be the owner of the release.
-    let owners = if candidates == 0 { holding } else { candidates };
-    let chosen = owners > 1 && best_rank & u64::from(owners::CERTAIN) == 0;
+    let best = Best(best);
     if holding == 0 {
         return 0;
     }
-    let now = entry.cell(best).load();
+    // Without a candidate the evidence contradicts itself, and any owner may be the owner of the release.
+    let owners = if candidates == 0 { holding } else { candidates };
+    let ambiguous = owners > 1 && best.rank() & u64::from(owners::CERTAIN) == 0;
+    let taken = pintrace_multi_owner_debit(head, block as u32, best.cell() as u32, pins);
+    if taken == 0 {
+        return 0;
+    }
+    if ambiguous {
+        count::total(Total::AmbiguousOwner, taken & u64::from(PINS));
+        return taken | AMBIGUOUS;
+    }
+    taken
+}
+
+/// Takes up to `pins` pins from a cell. Returns owner << 32 | flags | pins; 0 if the cell has changed.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_multi_owner_debit(head: u64, n: u32, index: u32, pins: u32) -> u64 {
+    let (Some(first), Some(block)) = (Block::find(head, 0), Block::find(head, n)) else {
+        return 0;
+    };
+    let cell = block.cell(index);
+    let now = cell.load();
     let have = now as u32;
     let part = if pins < have { pins } else { have } & PINS;
-    if part == 0 {
+    if part == 0 || !block.is_of(head) || !first.is_of(head) {
         return 0;
     }
     let last = part == have;
-    if !entry
-        .cell(best)
-        .swap(now, if last { 0 } else { now - u64::from(part) })
-    {
+    if !cell.swap(now, if last { 0 } else { now - u64::from(part) }) {
         return 0;
     }
-    let left = entry.pins().fetch_sub(u64::from(part)) - u64::from(part);
-    let emptied = left == 0 && entry.pins().swap(0, MultiOwnerFolio::DEAD);
-    if chosen {
-        count::total(Total::AmbiguousOwner, u64::from(part));
-    }
-    let ambiguous = if chosen { AMBIGUOUS } else { 0 };
-    let flags = if last { LAST } else { 0 } | if emptied { ENTRY_DEAD } else { 0 } | ambiguous;
+    let left = first.pins().fetch_sub(u64::from(part)) - u64::from(part);
+    let emptied = left == 0 && first.pins().swap(0, OwnerBlock::DEAD);
+    let flags = if last { LAST } else { 0 } | if emptied { ENTRY_DEAD } else { 0 };
     now >> 32 << 32 | flags | u64::from(part)
 }
 
-/// State of the search for the owner of a release.
+/// State of the search for the owner of a release over all blocks.
 struct Choice {
-    entry: Entry,
+    head: u64,
     pid_tgid: u64,
-    kind: u64,
+    code: u64,
+    last: u64,
+    /// Number of the block with the best owner.
+    block: u64,
+    /// The [`Best`] of that block.
     best: u64,
-    best_rank: u64,
-    /// Number of owners with pins.
     holding: u64,
-    /// Number of these owners to which the release may belong.
     candidates: u64,
 }
 
 extern "C" fn choose_step(index: u32, choice: *mut Choice) -> i64 {
     // SAFETY: the loop passes the state on.
     let choice = unsafe { &mut *choice };
-    let now = choice.entry.cell(index as usize).load();
-    if now != 0 {
-        choice.holding = loops::opaque(choice.holding + 1);
-        let rank = u64::from(owners::rank((now >> 32) as u32, choice.pid_tgid, choice.kind));
-        if rank & u64::from(owners::CANDIDATE) != 0 {
-            choice.candidates = loops::opaque(choice.candidates + 1);
-        }
-        if rank >= choice.best_rank {
-            choice.best_rank = loops::opaque(rank);
-            choice.best = loops::opaque(u64::from(index));
-        }
+    if u64::from(index) > choice.last {
+        return 1;
+    }
+    let best = Best(owner_block::pintrace_block_search(
+        choice.head,
+        index,
+        choice.pid_tgid,
+        choice.code,
+    ));
+    choice.holding = loops::opaque(choice.holding + best.holding());
+    choice.candidates = loops::opaque(choice.candidates + best.candidates());
+    if best.holding() != 0 && best.rank() >= Best(choice.best).rank() {
+        choice.best = loops::opaque(best.0);
+        choice.block = loops::opaque(u64::from(index));
     }
     0
 }

@@ -6,7 +6,7 @@ use pintrace_common::{
 };
 
 use crate::map_ref::{Lookup, MapRef, word};
-use crate::{ledger::extents, maps};
+use crate::{folio::Folio, ledger::extents, maps};
 
 /// Returns the id of an owner's account.
 #[inline(always)]
@@ -25,9 +25,9 @@ pub const CANDIDATE: u32 = 1 << 3;
 pub const CERTAIN: u32 = 1 << 4;
 
 /// Returns how likely a release belongs to the owner: a greater number is more likely. `pid_tgid` is the running task,
-/// `releaser` the kind of the code that releases.
+/// `releaser` the kind of the code that releases, `page` the struct page or 0.
 #[inline(always)]
-pub fn rank(owner: u32, pid_tgid: u64, releaser: u64) -> u32 {
+pub fn rank(owner: u32, pid_tgid: u64, releaser: u64, page: u64) -> u32 {
     let Some(account) = maps::ACCOUNTS.get(account_of(owner)) else {
         return 0;
     };
@@ -36,10 +36,27 @@ pub fn rank(owner: u32, pid_tgid: u64, releaser: u64) -> u32 {
     let short_term = u32::from(key.longterm == 0);
     let process = u32::from(key.pid_tgid >> 32 == pid_tgid >> 32) << 1;
     let thread = u32::from(key.pid_tgid == pid_tgid);
-    let candidate = releaser == pinner || releaser == kind::UNKNOWN || pinner == kind::UNKNOWN;
+    let kinds_agree = releaser == pinner || releaser == kind::UNKNOWN || pinner == kind::UNKNOWN;
+    let candidate = kinds_agree && may_contain(owner, page);
     let certain = thread != 0 && releaser == kind::PROCESS_VM && pinner == releaser;
     let flags = if candidate { CANDIDATE } else { 0 } | if certain { CERTAIN } else { 0 };
     short_term | process | thread << 2 | flags
+}
+
+/// Returns true if an owner may have pinned a page. In a folio with the first or the last page of an extent, the pages of
+/// the extent begin or end there.
+#[inline(always)]
+fn may_contain(owner: u32, page: u64) -> bool {
+    if owner & EXTENT_BIT == 0 || page == 0 {
+        return true;
+    }
+    let Some(extent) = maps::EXTENTS.get(owner & !EXTENT_BIT) else {
+        return true;
+    };
+    let folio = Folio::of(page);
+    let inside = |place: u64| place >= folio.head() && place < folio.end();
+    !(inside(extent.first_page) && page < extent.first_page
+        || inside(extent.last_page) && page > extent.last_page)
 }
 
 /// Subtracts released pages, and the bytes of released folios, from the counts of an owner.

@@ -10,10 +10,7 @@ use aya_ebpf::{
     maps::Array,
     programs::RawTracePointContext,
 };
-use pintrace_common::{
-    holder_kind::kind,
-    reconcile::{FOLIOS, ReconcileRun},
-};
+use pintrace_common::reconcile::{FOLIOS, ReconcileRun};
 
 use crate::map_ref::{Lookup, get, set};
 use crate::{
@@ -21,8 +18,9 @@ use crate::{
     folio::Folio,
     ledger::{
         accounts,
-        folio_table::{self, CellTable, Chunks, Releaser},
+        folio_table::{self, CellTable, Chunks},
         multi_owner, owners,
+        releaser::Releaser,
     },
     maps,
 };
@@ -128,11 +126,7 @@ pub extern "C" fn pintrace_reconcile_folio(page: u64, account: u32, most: u32) -
     };
     if known > real {
         let surplus = known - real;
-        let releaser = Releaser {
-            pid_tgid: 0,
-            kind: kind::UNKNOWN,
-        };
-        let taken = Chunks::take(page, surplus as u32, releaser, folio.bytes());
+        let taken = Chunks::take(page, surplus as u32, Releaser::unknown(), folio.bytes());
         if let Some(owner) = taken.owner_to_debit() {
             let bytes = if taken.emptied() { folio.bytes() } else { 0 };
             owners::pintrace_debit(owner, surplus, bytes);

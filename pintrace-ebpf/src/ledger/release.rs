@@ -5,7 +5,6 @@
 
 use core::{ffi::c_void, marker::PhantomData};
 
-use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use pintrace_common::{
     counters::{Loss, Total},
     holder_kind::kind,
@@ -17,8 +16,9 @@ use crate::{
     folio::Folio,
     ledger::{
         code_kind,
-        folio_table::{CellTable, Chunks, Releaser},
+        folio_table::{CellTable, Chunks},
         longterm_scope, multi_owner, owners,
+        releaser::Releaser,
         walk::{self, Pages, Visitor},
     },
     log, maps,
@@ -77,18 +77,19 @@ where
     0
 }
 
-/// Takes `pins` pins of one folio off the ledger.
+/// Takes `pins` pins of one folio off the ledger. `page` is one of the folio's pages. `only` is true if the page itself
+/// is released, and false if any page of the folio may be.
 #[inline(always)]
-pub fn released_folio(ctx: *mut c_void, parameters: u32, head: u64, pins: u64) {
+pub fn released_folio(ctx: *mut c_void, parameters: u32, page: u64, only: bool, pins: u64) {
     if longterm_scope::inside(ctx) {
         return;
     }
     let mut take = Take::<Chunks>::new(kind_of_caller(ctx, parameters));
-    let folio = Folio::of(head);
+    let folio = Folio::of(page);
     if folio.is_none() {
         count::loss(Loss::StructPageUnreadable, pins);
     } else {
-        take.run(folio, pins as u32);
+        take.run(folio, if only { page } else { 0 }, pins as u32);
     }
     take.settle();
     log::debug!(ctx, "unpinned {} pages", pins);
@@ -125,15 +126,11 @@ pub struct Take<T> {
 impl<T> Take<T> {
     #[inline(always)]
     fn new(kind: u64) -> Self {
-        let releaser = Releaser {
-            pid_tgid: bpf_get_current_pid_tgid(),
-            kind,
-        };
         // The zeros are unknown to the verifier for the same reason as in `walk`.
         let zeros = maps::Zeros::find();
         let zero = || zeros.map_or(0, maps::Zeros::next);
         Self {
-            releaser,
+            releaser: Releaser::current(kind),
             released: zero(),
             owner: zero(),
             pages: zero(),
@@ -164,12 +161,16 @@ where
     Self: Paged,
 {
     #[inline(always)]
-    fn run(&mut self, folio: Folio, pins: u32) {
+    fn run(&mut self, folio: Folio, page: u64, pins: u32) {
         if !folio.is_pinned() {
             count::total(Total::Unpinned, u64::from(pins));
             return;
         }
-        let taken = T::take(folio.head(), pins, self.releaser, folio.bytes());
+        let releaser = Releaser {
+            code: self.releaser.code.with_page(folio.head(), page),
+            ..self.releaser
+        };
+        let taken = T::take(folio.head(), pins, releaser, folio.bytes());
         if let Some(owner) = taken.owner_to_debit() {
             if u64::from(owner) != self.owner {
                 self.debit();

@@ -24,8 +24,8 @@ pub enum Pages {
 
 /// The work for each run of pages in one folio.
 pub trait Visitor: Paged + Copy + 'static {
-    /// Handles `pins` neighbouring entries, all in `folio`.
-    fn run(&mut self, folio: Folio, pins: u32);
+    /// Handles `pins` neighbouring entries, all in `folio`. The first is `page`.
+    fn run(&mut self, folio: Folio, page: u64, pins: u32);
 }
 
 /// State of a walk.
@@ -38,8 +38,9 @@ pub struct Walk<V> {
     /// The folio of the present run, and the address after its last struct page (`end`).
     folio: u64,
     end: u64,
-    /// Index of the first entry of the run.
+    /// Index and struct page of the first entry of the run.
     start: u64,
+    first: u64,
     visitor: V,
 }
 
@@ -61,7 +62,7 @@ pub fn walk<V: Visitor>(pages: Pages, count: u64, visitor: &mut V) {
         if folio.is_none() {
             count_unreadable(page);
         } else {
-            visitor.run(folio, 1);
+            visitor.run(folio, page, 1);
         }
         return;
     }
@@ -74,6 +75,7 @@ pub fn walk<V: Visitor>(pages: Pages, count: u64, visitor: &mut V) {
         folio: zeros.next(),
         end: zeros.next(),
         start: zeros.next(),
+        first: zeros.next(),
         visitor: *visitor,
     };
     let iterations = if count > loops::MOST_PAGES {
@@ -108,6 +110,7 @@ pub fn step<V: Visitor>(walk: &mut Walk<V>, index: u64) {
     // No entry continues the run of an entry without a folio.
     walk.end = if folio.is_none() { 0 } else { folio.end() };
     walk.start = index;
+    walk.first = page;
 }
 
 /// Stands for an entry of pages[] that could not be read. No struct page has this address.
@@ -129,6 +132,6 @@ fn count_unreadable(page: u64) {
 fn flush<V: Visitor>(walk: &mut Walk<V>, index: u64) {
     let folio = Folio(walk.folio);
     if !folio.is_none() {
-        walk.visitor.run(folio, (index - walk.start) as u32);
+        walk.visitor.run(folio, walk.first, (index - walk.start) as u32);
     }
 }

@@ -102,6 +102,8 @@ impl Fields<'_> {
             call: self.u64()?,
             file: self.u64()?,
             argument: self.u64()?,
+            first_page: self.u64()?,
+            last_page: self.u64()?,
         })
     }
 }
