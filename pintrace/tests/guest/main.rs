@@ -18,6 +18,7 @@ mod doctor_text;
 mod findings;
 mod follow;
 mod harness;
+mod holders;
 mod hugetlb;
 mod not_in_vmstat;
 mod reconcile;

@@ -50,7 +50,8 @@ impl Scan {
         self.process(pid)["pages"].as_u64().unwrap_or(0)
     }
 
-    fn pinned(&self) -> u64 {
+    /// Returns the pins that the scan found.
+    pub(crate) fn pinned(&self) -> u64 {
         number(&self.document["pinned"]["pages"])
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::choice::{Backing, RangeChange, ReleaseMethod};
+use crate::holder_case::HolderArgs;
 use crate::scenario::Scenario;
 
 /// Pins memory in every way that user space can, and reports exactly these pins as JSON lines on standard output.
@@ -89,6 +90,11 @@ pub(crate) enum PinloadCommand {
         #[command(subcommand)]
         scenario: Scenario,
     },
+    /// Let an open file hold pins in an unusual way, and report the holders to expect
+    Holder(HolderArgs),
+    /// The program that a child of `holder execed` executes
+    #[command(hide = true)]
+    WaitForParent,
     /// Run a mix of workloads until SIGINT or SIGTERM
     Demo(DemoArgs),
 }

@@ -9,6 +9,7 @@ mod demo;
 mod failure;
 mod hold;
 mod holder;
+mod holder_case;
 mod kernel;
 mod memory;
 mod pins;
@@ -59,6 +60,11 @@ fn dispatch(command: PinloadCommand) -> Result<()> {
             identify(name.as_deref(), die_with_parent)?;
             scenario::run(&scenario)
         }
+        PinloadCommand::Holder(arguments) => {
+            identify(arguments.name.as_deref(), arguments.die_with_parent)?;
+            holder_case::run(&arguments)
+        }
+        PinloadCommand::WaitForParent => child::wait_as_new_program(),
         pinning => WorkloadPlan::of(pinning)?.map_or(Ok(()), |plan| {
             identify(plan.common.name.as_deref(), plan.common.die_with_parent)?;
             run::execute(&plan)

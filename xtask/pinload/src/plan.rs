@@ -54,9 +54,11 @@ impl WorkloadPlan {
             PinloadCommand::Vfio { common } => (PinMethod::Vfio, common),
             PinloadCommand::Vmsplice { common } => (PinMethod::Vmsplice, common),
             PinloadCommand::Zerocopy { common } => (PinMethod::Zerocopy, common),
-            PinloadCommand::All(_) | PinloadCommand::Demo(_) | PinloadCommand::Scenario { .. } => {
-                return Ok(None);
-            }
+            PinloadCommand::All(_)
+            | PinloadCommand::Demo(_)
+            | PinloadCommand::Holder(_)
+            | PinloadCommand::Scenario { .. }
+            | PinloadCommand::WaitForParent => return Ok(None),
         };
         let plan = Self { method, common };
         plan.check()?;

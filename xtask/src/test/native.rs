@@ -9,7 +9,7 @@ use crate::results::{ResultTable, TestCounts};
 use crate::{process, setup, workspace};
 
 /// The modules of these tests.
-const MODULES: [&str; 2] = ["scan::", "scan_implausible::"];
+const MODULES: [&str; 3] = ["holders::", "scan::", "scan_implausible::"];
 
 /// Runs the tests and adds a row to the table.
 pub(super) fn run(table: &mut ResultTable) {

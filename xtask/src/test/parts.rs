@@ -8,7 +8,14 @@ use crate::vm::series::Flavour;
 /// Counts of pins and attached hooks: the minimum for every kernel.
 const CORE: &[&str] = &["counts_fio", "counts_pinload", "robust_doctor"];
 /// Other tests that depend on the functions of a kernel.
-const KERNEL: &[&str] = &["doctor_facts", "findings", "scan", "balance", "not_in_vmstat"];
+const KERNEL: &[&str] = &[
+    "doctor_facts",
+    "findings",
+    "holders",
+    "scan",
+    "balance",
+    "not_in_vmstat",
+];
 /// Tests that depend on the eBPF object for the kernel, and on whether the kernel preempts threads.
 const PROGRAMS: &[&str] = &[
     "attribution",

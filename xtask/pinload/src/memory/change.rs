@@ -81,6 +81,13 @@ impl Buffer {
         )
     }
 
+    /// Lets forked children inherit no mapping of the memory (MADV_DONTFORK).
+    pub(crate) fn hide_from_children(&self) -> Result<()> {
+        self.mapped()?
+            .advise(MmapAdvise::MADV_DONTFORK)
+            .failing("cannot hide the range from children", NO_MEMORY)
+    }
+
     /// Truncates the memfd to `bytes`.
     pub(crate) fn truncate(&self, bytes: usize) -> Result<()> {
         let memfd = self.memfd.as_ref().ok_or_else(no_file)?;

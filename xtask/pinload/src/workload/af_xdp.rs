@@ -14,32 +14,42 @@ const NO_SOCKET: &str = "run as root (CAP_NET_RAW) on a kernel with CONFIG_XDP_S
 const NO_MEMLOCK: &str = "raise the limit of locked memory (ulimit -l), or run as root";
 
 /// A socket, and the memory registered as its umem.
-pub(super) struct Umem {
+pub(crate) struct Umem {
     socket: Option<OwnedFd>,
     buffer: Buffer,
 }
 
 impl Umem {
     /// Opens a socket without a umem.
-    pub(super) fn new(buffer: Buffer) -> Result<Self> {
-        // SAFETY: socket(2) takes no pointers.
-        let descriptor = unsafe { libc::socket(libc::AF_XDP, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
-        let descriptor = Errno::result(descriptor).unavailable("cannot open an AF_XDP socket", NO_SOCKET)?;
-        // SAFETY: the descriptor has just been created; nothing else owns it.
-        let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
+    pub(crate) fn new(buffer: Buffer) -> Result<Self> {
         Ok(Self {
-            socket: Some(socket),
+            socket: Some(open_socket()?),
             buffer,
         })
     }
+
+    /// Returns the socket and its memory, which the caller keeps.
+    pub(crate) fn into_parts(self) -> Result<(OwnedFd, Buffer)> {
+        Ok((self.socket.ok_or_else(closed)?, self.buffer))
+    }
+}
+
+/// Opens a socket without a umem.
+pub(crate) fn open_socket() -> Result<OwnedFd> {
+    // SAFETY: socket(2) takes no pointers.
+    let descriptor = unsafe { libc::socket(libc::AF_XDP, libc::SOCK_RAW | libc::SOCK_CLOEXEC, 0) };
+    let descriptor = Errno::result(descriptor).unavailable("cannot open an AF_XDP socket", NO_SOCKET)?;
+    // SAFETY: the descriptor has just been created; nothing else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+fn closed() -> Failure {
+    Failure::failed("the AF_XDP socket is closed", "pin before closing")
 }
 
 impl Workload for Umem {
     fn pin(&mut self) -> Result<PinCounts> {
-        let socket = self
-            .socket
-            .as_ref()
-            .ok_or_else(|| Failure::failed("the AF_XDP socket is closed", "pin before closing"))?;
+        let socket = self.socket.as_ref().ok_or_else(closed)?;
         // The first version of the structure, which every kernel accepts.
         let umem = libc::xdp_umem_reg_v1 {
             addr: self.buffer.address() as u64,

@@ -11,7 +11,9 @@ mod vfio;
 mod vmsplice;
 mod zerocopy;
 
+pub(crate) use self::af_xdp::{Umem, open_socket as open_xdp_socket};
 pub(crate) use self::io_uring::IoUringBuffers;
+pub(crate) use self::udmabuf::Udmabuf;
 pub(crate) use self::vmsplice::Vmsplice;
 
 use crate::choice::Backing;
@@ -62,11 +64,11 @@ pub(crate) fn prepare(plan: &WorkloadPlan, index: u32) -> Result<Box<dyn Workloa
 pub(crate) fn prepare_on(plan: &WorkloadPlan, buffer: Buffer, index: u32) -> Result<Box<dyn Workload>> {
     Ok(match &plan.method {
         PinMethod::IoUring { buffers, .. } => Box::new(IoUringBuffers::new(buffer, *buffers)?),
-        PinMethod::AfXdp => Box::new(af_xdp::Umem::new(buffer)?),
+        PinMethod::AfXdp => Box::new(Umem::new(buffer)?),
         PinMethod::ProcessVm { repeat } => Box::new(process_vm::ProcessVm::new(plan.memory(), *repeat)?),
         PinMethod::DirectRead(arguments) => Box::new(direct::Direct::reading(buffer, arguments, index)?),
         PinMethod::DirectWrite(arguments) => Box::new(direct::Direct::writing(buffer, arguments, index)?),
-        PinMethod::Udmabuf => Box::new(udmabuf::Udmabuf::new(buffer)?),
+        PinMethod::Udmabuf => Box::new(Udmabuf::new(buffer)?),
         PinMethod::Vfio => Box::new(vfio::Vfio::new(buffer)?),
         PinMethod::Vmsplice => Box::new(Vmsplice::new(buffer)),
         PinMethod::Zerocopy => Box::new(zerocopy::Zerocopy::new(buffer)?),

@@ -35,7 +35,7 @@ mod ioctl {
 }
 
 /// The device, the memfd, and the DMA buffer over it.
-pub(super) struct Udmabuf {
+pub(crate) struct Udmabuf {
     dma: Option<OwnedFd>,
     device: OwnedFd,
     buffer: Buffer,
@@ -43,7 +43,7 @@ pub(super) struct Udmabuf {
 
 impl Udmabuf {
     /// Opens the device, and seals the memfd against shrinking, as the driver requires.
-    pub(super) fn new(buffer: Buffer) -> Result<Self> {
+    pub(crate) fn new(buffer: Buffer) -> Result<Self> {
         let device = OpenOptions::new()
             .read(true)
             .write(true)
@@ -56,6 +56,11 @@ impl Udmabuf {
             device: device.into(),
             buffer,
         })
+    }
+
+    /// Returns the DMA buffer alone: closes the device and the memfd, and unmaps the memory.
+    pub(crate) fn into_dma_buffer(self) -> Option<OwnedFd> {
+        self.dma
     }
 }
 

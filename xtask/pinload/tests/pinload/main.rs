@@ -6,7 +6,10 @@
 )]
 
 mod demo;
+mod holder;
+mod holder_failures;
 mod lines;
+mod refusal;
 mod scenario;
 mod session;
 mod vmstat;

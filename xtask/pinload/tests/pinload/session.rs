@@ -82,12 +82,17 @@ impl HoldingPinload {
         }
     }
 
-    /// Reads the next line and checks its event.
-    pub(crate) fn expect(&mut self, event: &str) -> Value {
+    /// Reads the next line.
+    pub(crate) fn line(&mut self) -> Value {
         let mut line = String::new();
         self.lines.read_line(&mut line).unwrap();
-        let value: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"));
-        assert_eq!(value["event"], event, "{line}");
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"))
+    }
+
+    /// Reads the next line and checks its event.
+    pub(crate) fn expect(&mut self, event: &str) -> Value {
+        let value = self.line();
+        assert_eq!(value["event"], event, "{value}");
         value
     }
 

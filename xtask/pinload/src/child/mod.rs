@@ -4,6 +4,11 @@
 //! second pipe. The parent writes a byte and does not close the pipe, because later children inherit the write ends of
 //! earlier pipes.
 
+mod program;
+mod ready;
+
+pub(crate) use self::program::wait_as_new_program;
+
 use std::fs::File;
 use std::io::{Read, Write};
 use std::process;
@@ -55,13 +60,7 @@ impl ForkedChild {
                     resume: wait.into(),
                     messages: sender.into(),
                 });
-                process::exit(i32::from(result.map_or_else(
-                    |failure| {
-                        report::failure(&failure);
-                        failure.code
-                    },
-                    |()| 0,
-                )))
+                exit_with(&result)
             }
         }
     }
@@ -86,6 +85,10 @@ impl ForkedChild {
 
     /// Waits until the child exits.
     pub(crate) fn wait(self) -> Result<u8> {
+        self.await_end()
+    }
+
+    fn await_end(&self) -> Result<u8> {
         match waitpid(self.pid, None).failing("cannot wait for a child", "report this as a bug")? {
             WaitStatus::Exited(_, code) => Ok(u8::try_from(code).unwrap_or(1)),
             WaitStatus::Signaled(_, signal, _) => Ok(128 + u8::try_from(signal as i32).unwrap_or(0)),
@@ -109,6 +112,18 @@ impl ParentLink {
             .read_exact(&mut byte)
             .map_err(|_| Failure::peer_gone())
     }
+}
+
+/// Ends this process with the code of the failure, or with code 0.
+pub(crate) fn exit_with(result: &Result<()>) -> ! {
+    let code = result.as_ref().map_or_else(
+        |failure| {
+            report::failure(failure);
+            failure.code
+        },
+        |()| 0,
+    );
+    process::exit(i32::from(code))
 }
 
 /// Turns the exit code of a child into a failure, without a message, because the child has printed one.

@@ -1,0 +1,144 @@
+//! Open files that hold pins in unusual ways (`pinload holder`): a scan names the holder, and nobody else. The same tests
+//! run in guests and, if permitted, on this machine (`cargo xtask test`).
+
+use serde_json::Value;
+
+use crate::harness::{Checks, Pinload, Started, left_out, number, skipped};
+use crate::scan::{Scan, is_possible};
+
+/// A case of `pinload holder`, and the key by which `opened_by` shows how the holder has the file open.
+type HolderCase = (&'static str, &'static str);
+
+#[test]
+fn pins_belong_to_the_process_that_keeps_the_file_open() {
+    check(
+        "pins_belong_to_the_process_that_keeps_the_file_open",
+        &[
+            ("half-unmapped", "fd"),
+            ("ring-kept-by-mapping", "mapped_at"),
+            ("registered-ring", "registered_ring"),
+            ("passed-ring", "fd"),
+            ("duplicated", "fd"),
+            ("sparse-table", "fd"),
+        ],
+    );
+}
+
+#[test]
+fn pins_of_a_process_are_found_whatever_happens_to_its_memory_and_threads() {
+    check(
+        "pins_of_a_process_are_found_whatever_happens_to_its_memory_and_threads",
+        &[("shared-memory", "fd"), ("zombie-leader", "fd"), ("execed", "fd")],
+    );
+}
+
+#[test]
+fn pins_of_rings_in_user_memory_are_found() {
+    check(
+        "pins_of_rings_in_user_memory_are_found",
+        &[("no-mmap-ring", "fd"), ("buffer-ring", "fd")],
+    );
+}
+
+#[test]
+fn pins_of_several_files_on_the_same_memory_are_counted_once() {
+    check(
+        "pins_of_several_files_on_the_same_memory_are_counted_once",
+        &[("shared-umem", "fd"), ("many-owners", "fd")],
+    );
+}
+
+#[test]
+fn pins_of_a_file_in_an_unread_message_have_no_known_holder() {
+    check(
+        "pins_of_a_file_in_an_unread_message_have_no_known_holder",
+        &[("in-flight-ring", "fd"), ("in-flight-socket", "fd")],
+    );
+}
+
+fn check(name: &str, cases: &[HolderCase]) {
+    if !is_possible(name) {
+        return;
+    }
+    let mut checks = Checks::default();
+    let mut played = 0;
+    for &(case, place) in cases {
+        match Pinload::start(&format!("holder {case}"), 1) {
+            Started::Ready(pinload, ready) => {
+                played += 1;
+                check_case(&mut checks, pinload, &ready[0], place);
+            }
+            Started::Unavailable(why) => left_out(case, &why),
+        }
+    }
+    if played == 0 {
+        skipped(name, &"this system offers no case");
+    }
+    checks.conclude();
+}
+
+fn check_case(checks: &mut Checks, pinload: Pinload, ready: &Value, place: &str) {
+    let case = ready["case"].as_str().unwrap();
+    let held = ready["held"].as_array().unwrap();
+    let innocent: Vec<_> = ready["innocent"].as_array().unwrap().iter().map(number).collect();
+    let holders = held.iter().map(|one| number(&one["pid"]));
+    let pids: Vec<_> = holders.chain(innocent.iter().copied()).collect();
+
+    checks.about(format!("{case}, held"));
+    let pinned = number(&ready["pinned"]);
+    let scan = scan_alone(pinned);
+    scan.check(checks);
+    for expected in held {
+        check_holder(checks, &scan, expected, place, &pids);
+    }
+    for pid in innocent {
+        checks.same("pages of an innocent process", scan.pages(pid), 0);
+    }
+    checks.holds(pinload.end().success(), "pinload's end");
+
+    checks.about(format!("{case}, released"));
+    let rest = scan.pinned().saturating_sub(pinned);
+    let after = Scan::once("the release", |scan| scan.pinned() <= rest);
+    after.check(checks);
+    checks.same(
+        "pages beside those of the case",
+        scan.pinned(),
+        pinned + after.pinned(),
+    );
+    for pid in pids {
+        checks.same("an ended process", after.process(pid), &Value::Null);
+    }
+}
+
+/// Scans until the scan finds only `pinned` pins, at most three times. Other programs on this machine may pin for the
+/// time of one I/O.
+fn scan_alone(pinned: u64) -> Scan {
+    let again = (0..2).map(|_| Scan::now()).find(|scan| scan.pinned() == pinned);
+    again.unwrap_or_else(Scan::now)
+}
+
+/// Checks the pages and the evidence of a process that holds pins. Processes of the case alone have its files open.
+fn check_holder(checks: &mut Checks, scan: &Scan, expected: &Value, place: &str, pids: &[u64]) {
+    let pid = number(&expected["pid"]);
+    checks.same("pages", scan.pages(pid), number(&expected["pages"]));
+    let holders = scan.process(pid)["holders"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let pages = holders.iter().map(|holder| number(&holder["pages"])).sum::<u64>();
+    checks.same("pages of the holders", pages, number(&expected["pages"]));
+    for holder in &holders {
+        checks.same("subsystem", &holder["subsystem"], &expected["subsystem"]);
+        checks.same("evidence", holder["evidence"].as_str(), Some("kernel_table"));
+        let openers = holder["opened_by"].as_array().unwrap();
+        let own = |opener: &&Value| opener["pid"] == pid;
+        checks.holds(
+            openers.iter().any(|one| own(&one)),
+            "the holder has the file open",
+        );
+        let places = openers.iter().filter(own).all(|one| one[place].is_u64());
+        checks.holds(places, &format!("the file is open by {place}"));
+        let known = openers.iter().all(|one| pids.contains(&number(&one["pid"])));
+        checks.holds(known, "only processes of the case have the file open");
+    }
+}
