@@ -16,7 +16,9 @@ const MAP: &str = "CODE_KINDS";
 
 /// Writes the ranges of code to the map. Without addresses in kallsyms, all code is of an unknown kind.
 pub(super) fn write(ebpf: &mut Ebpf, symbols: &Kallsyms) -> Result<(), LedgerError> {
-    let mut map: Array<MapData, PodRange> = ebpf.take_map(MAP).ok_or(LedgerError::NoMap(MAP))?.try_into()?;
+    // The map stays in the object: the kernel frees a map that no descriptor holds before the programs load.
+    let map = ebpf.map_mut(MAP).ok_or(LedgerError::NoMap(MAP))?;
+    let mut map: Array<&mut MapData, PodRange> = map.try_into()?;
     for (index, range) in (0..).zip(ranges(symbols)) {
         map.set(index, PodRange(range), 0)?;
     }
