@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use pintrace_events::{FlushCheck, MissingHook, Probe, ScanSampled};
+use pintrace_events::{Evidence, FlushCheck, MissingHook, Probe, ScanSampled};
 use pintrace_model::snapshot::{Balance, OpenExtent, Process, ProcessEnd, Snapshot, Thread};
 
 use super::SCHEMA;
@@ -104,6 +104,8 @@ struct ProcessKeys<'a> {
     released_per_second: Option<f64>,
     /// Pages held, by subsystem.
     subsystems: BTreeMap<&'static str, u64>,
+    /// Pages of `scan_pages_held`, by evidence.
+    evidence: &'a BTreeMap<Evidence, u64>,
     threads: Vec<ThreadKeys<'a>>,
     extents_held: Vec<ExtentKeys<'a>>,
     ended: Option<EndedKeys>,
@@ -238,6 +240,7 @@ impl<'a> From<&'a Process> for ProcessKeys<'a> {
             acquired_per_second: rate(process.acquired_per_second),
             released_per_second: rate(process.released_per_second),
             subsystems: subsystems.collect(),
+            evidence: &process.evidence,
             threads: process.threads.iter().map(ThreadKeys::from).collect(),
             extents_held: process.open_extents.iter().map(ExtentKeys::from).collect(),
             ended: process.ended.map(EndedKeys::from),

@@ -107,6 +107,10 @@ impl<'a, 'b> ProcessViews<'a, 'b> {
         process.bytes_held = process.bytes_held.saturating_add(account.bytes_held());
         if account.opened.from_scan {
             process.scan_pages_held = process.scan_pages_held.saturating_add(pages_held);
+            if let Some(evidence) = account.opened.evidence.filter(|_| pages_held > 0) {
+                let pages = process.evidence.entry(evidence).or_insert(0);
+                *pages = pages.saturating_add(pages_held);
+            }
             return;
         }
         if account.opened.longterm {

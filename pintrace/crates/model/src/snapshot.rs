@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pintrace_events::units::{Nanos, Pid, Tid};
-use pintrace_events::{FlushCheck, ScanSampled, Started, Stopped};
+use pintrace_events::{Evidence, FlushCheck, ScanSampled, Started, Stopped};
 
 use super::finding::{Finding, FindingKind, Severity, WindowTotals};
 use super::subsystem::Subsystem;
@@ -126,6 +126,8 @@ pub struct Process {
     pub released_per_second: f64,
     /// Pages held by subsystem; 0 for a subsystem that pinned before and holds nothing now.
     pub subsystems: BTreeMap<Subsystem, u64>,
+    /// Pages of `scan_pages_held` by evidence: what showed the scan that the process holds them.
+    pub evidence: BTreeMap<Evidence, u64>,
     /// Totals by thread, in order of tid.
     pub threads: Vec<Thread>,
     /// The extents held, oldest first.

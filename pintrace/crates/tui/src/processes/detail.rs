@@ -94,6 +94,11 @@ fn about(process: &Process, now: Nanos, width: usize, theme: Theme) -> Vec<Line<
         .map(|(subsystem, pages)| pair(&subsystem.to_string(), pages.to_string(), theme))
         .collect();
     lines.extend(flow::lines(&held, width));
+    let evidence = process.evidence.iter();
+    let evidence: Vec<_> = evidence
+        .map(|(evidence, pages)| pair(&format!("by {}", evidence.name()), pages.to_string(), theme))
+        .collect();
+    lines.extend(flow::lines(&evidence, width));
     for words in [&process.cmdline, &process.cgroup] {
         if !words.is_empty() {
             let words = text::printable(words);
