@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod acquire;
 pub mod ambiguous_owner;
+mod area;
 pub mod code_kind;
 pub mod extents;
 pub mod folio_table;
