@@ -4,9 +4,11 @@
 //! second pipe. The parent writes a byte and does not close the pipe, because later children inherit the write ends of
 //! earlier pipes.
 
+use std::env;
 use std::fs::File;
-use std::io::{Read, Write};
-use std::process;
+use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{self, Command};
 
 use nix::fcntl::OFlag;
 use nix::sys::prctl::set_pdeathsig;
@@ -76,6 +78,13 @@ impl ForkedChild {
         &mut self.messages
     }
 
+    /// Lets the child continue after its next wait.
+    pub(crate) fn resume(&mut self) -> Result<()> {
+        self.resume
+            .write_all(&[1])
+            .failing("cannot let a child continue", "see its message")
+    }
+
     /// Lets the child continue, waits for its exit, and returns its exit code (128 plus the signal number if
     /// a signal killed it).
     pub(crate) fn finish(mut self) -> Result<u8> {
@@ -102,6 +111,19 @@ impl ParentLink {
             .failing("cannot send a message to the parent", "report this as a bug")
     }
 
+    /// Executes pinload anew in this process, which then runs [`await_parent`] only. Returns only an error.
+    pub(crate) fn exec(&self) -> Result<()> {
+        const REMEDY: &str = "leave the file of the program in place while pinload runs";
+        let program = env::current_exe().failing("cannot find the program of this process", REMEDY)?;
+        let pipe = |pipe: &File| pipe.try_clone().failing("cannot duplicate a pipe", NO_PROCESS);
+        let error = Command::new(program)
+            .arg("await-parent")
+            .stdin(pipe(&self.resume)?)
+            .stdout(pipe(&self.messages)?)
+            .exec();
+        Err(error).failing("cannot execute pinload anew", REMEDY)
+    }
+
     /// Waits until the parent lets this child continue.
     pub(crate) fn wait(&self) -> Result<()> {
         let mut byte = [0];
@@ -109,6 +131,15 @@ impl ParentLink {
             .read_exact(&mut byte)
             .map_err(|_| Failure::peer_gone())
     }
+}
+
+/// Sends a byte to the parent on standard output, and waits until the parent lets this child continue on standard input.
+pub(crate) fn await_parent() -> Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(b"\n")
+        .and_then(|()| out.flush())
+        .map_err(|_| Failure::peer_gone())?;
+    io::stdin().read_exact(&mut [0]).map_err(|_| Failure::peer_gone())
 }
 
 /// Turns the exit code of a child into a failure, without a message, because the child has printed one.

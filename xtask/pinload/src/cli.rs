@@ -91,6 +91,9 @@ pub(crate) enum PinloadCommand {
     },
     /// Run a mix of workloads until SIGINT or SIGTERM
     Demo(DemoArgs),
+    /// What a child of a scenario executes: answer the parent, and wait for the parent
+    #[command(hide = true)]
+    AwaitParent,
 }
 
 /// Options of direct I/O.

@@ -50,6 +50,7 @@ fn dispatch(command: PinloadCommand) -> Result<()> {
     match command {
         PinloadCommand::All(arguments) => check::run(&arguments),
         PinloadCommand::Demo(arguments) => demo::run(&arguments),
+        PinloadCommand::AwaitParent => child::await_parent(),
         PinloadCommand::Scenario { scenario } => {
             let HoldArgs {
                 name,

@@ -54,7 +54,10 @@ impl WorkloadPlan {
             PinloadCommand::Vfio { common } => (PinMethod::Vfio, common),
             PinloadCommand::Vmsplice { common } => (PinMethod::Vmsplice, common),
             PinloadCommand::Zerocopy { common } => (PinMethod::Zerocopy, common),
-            PinloadCommand::All(_) | PinloadCommand::Demo(_) | PinloadCommand::Scenario { .. } => {
+            PinloadCommand::All(_)
+            | PinloadCommand::Demo(_)
+            | PinloadCommand::Scenario { .. }
+            | PinloadCommand::AwaitParent => {
                 return Ok(None);
             }
         };
