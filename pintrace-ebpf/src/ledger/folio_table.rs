@@ -21,7 +21,7 @@ use crate::{
     count,
     facts::FACTS,
     ledger::{
-        ambiguous_owner, multi_owner, owners,
+        multi_owner, owners,
         releaser::{ReleaseCode, Releaser},
     },
     maps,
@@ -337,7 +337,7 @@ extern "C" fn take_step<T: CellTable>(_index: u32, taking: *mut Taking) -> i64 {
             let pins = taken as u32 & multi_owner::PINS;
             taking.settle((taken >> 32) as u32, pins, taken & multi_owner::LAST != 0);
             if taken & multi_owner::AMBIGUOUS != 0 {
-                ambiguous_owner::pintrace_mark_ambiguous_owner(taking.head, code.0);
+                multi_owner::pintrace_mark_ambiguous_owner(taking.head, code.0);
             }
         }
     } else {

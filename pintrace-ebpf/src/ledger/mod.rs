@@ -2,7 +2,6 @@
 
 pub mod accounts;
 pub mod acquire;
-pub mod ambiguous_owner;
 mod area;
 pub mod code_kind;
 pub mod extents;

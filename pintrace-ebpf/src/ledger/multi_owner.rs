@@ -15,17 +15,20 @@
 use aya_ebpf::{bindings::BPF_NOEXIST, macros::map, maps::Array};
 use pintrace_common::{
     counters::{Loss, Total},
-    ledger::{MULTI_OWNER_MARK, OWNER_CELLS, OwnerBlock},
+    ledger::{EXTENT_BIT, Extent, MULTI_OWNER_MARK, OWNER_CELLS, OwnerBlock},
 };
 
 use crate::map_ref::Lookup;
 use crate::{
+    atomic::Word,
     compat::loops,
     count,
     ledger::{
         folio_table::{CellTable, Chunks},
-        owner_block::{self, Best, Block},
+        owner_block::{Block, Place, Search, Walk},
         owners,
+        partial_release::mark,
+        releaser::ReleaseCode,
     },
     maps,
 };
@@ -39,23 +42,17 @@ pub fn pins(head: u64) -> u64 {
     }
 }
 
-/// Returns the owner in cell `index` of block `n`; `None` if the cell has no pins.
+/// Returns the owner in cell `index` of the first block; `None` if the cell has no pins.
 #[inline(always)]
-pub fn owner(head: u64, n: u32, index: u32) -> Option<u32> {
-    let cell = Block::find(head, n)?.cell(index).load();
+pub fn owner(head: u64, index: u32) -> Option<u32> {
+    let cell = Block::find(head, 0)?.cell(index).load();
     (cell as u32 != 0).then_some((cell >> 32) as u32)
 }
 
-/// Returns the number of blocks of a folio.
-#[inline(always)]
-pub fn blocks(head: u64) -> u32 {
-    Block::find(head, 0).map_or(0, |block| block.last().load() as u32 + 1)
-}
-
 /// Flag of an acquire: the owner had no pins on the folio before.
-pub const FIRST: u64 = owner_block::FIRST;
+pub const FIRST: u64 = 1;
 /// Flag of an acquire: the pins are added. The flag distinguishes the result for owner number 0 from the result 0.
-const HELD: u64 = owner_block::ADDED;
+const HELD: u64 = 2;
 /// Flag of a release: the owner has no pins left on the folio.
 pub const LAST: u64 = 1 << 31;
 /// Flag of a release: no owner has pins left, and the folio is dead. The caller has to clear MULTI_OWNER_MARK of the folio
@@ -201,126 +198,115 @@ fn take_back(block: Block, pins: u32) {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_multi_owner_hold(head: u64, owner: u32, pins: u32) -> u64 {
-    let Some(block) = Block::find(head, 0) else {
+    let (Some(block), Some(zeros)) = (Block::find(head, 0), maps::Zeros::find()) else {
         return 0;
     };
     if !add_to_sum(block, head, pins) {
         return 0;
     }
-    let owner_bits = u64::from(owner) << 32;
-    let done = pintrace_multi_owner_put(head, owner, pins);
-    if done != 0 {
-        return owner_bits | done;
+    let (owner, pins) = (u64::from(owner), u64::from(pins));
+    let done = zeros.next();
+    let mut own = Walk::new(block, head, AddToOwn { owner, pins, done });
+    own.first_block();
+    if own.search.done == 0 {
+        own.further_blocks(false);
+    }
+    if own.search.done != 0 {
+        return owner << 32 | HELD;
+    }
+    let mut free = Walk::new(block, head, AddToFree { owner, pins, done });
+    free.first_block();
+    if free.search.done == 0 {
+        free.further_blocks(true);
+    }
+    if free.search.done != 0 {
+        return owner << 32 | FIRST | HELD;
     }
     // No block has room: the pins go to the owner of the first cell.
-    count::loss(Loss::OwnerCellsFull, u64::from(pins));
-    let other = block.cell(0).fetch_add(u64::from(pins));
+    count::loss(Loss::OwnerCellsFull, pins);
+    let other = block.cell(0).fetch_add(pins);
     other >> 32 << 32 | HELD
 }
 
-/// State of adding pins to one of a folio's blocks.
-struct Putting {
-    head: u64,
+/// Adds pins to the cell that their owner has already.
+struct AddToOwn {
     owner: u64,
     pins: u64,
-    last: u64,
     done: u64,
 }
 
-/// Adds pins, which are in the sum already, to the cell of their owner, or to a free cell, or to a new block. Returns
-/// flags; 0 if there is no room.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn pintrace_multi_owner_put(head: u64, owner: u32, pins: u32) -> u64 {
-    let (Some(block), Some(zeros)) = (Block::find(head, 0), maps::Zeros::find()) else {
-        return 0;
-    };
-    let mut putting = Putting {
-        head,
-        owner: u64::from(owner),
-        pins: u64::from(pins),
-        last: block.last().load(),
-        done: zeros.next(),
-    };
-    loops::repeat::<{ loops::OWNER_BLOCKS }, _>(add_step, &mut putting);
-    if putting.done == 0 {
-        loops::repeat::<{ loops::OWNER_BLOCKS }, _>(put_step, &mut putting);
+impl Search for AddToOwn {
+    #[inline(always)]
+    fn cell(&mut self, cell: Word, _place: Place) -> bool {
+        let now = cell.load();
+        if now != 0 && now >> 32 == self.owner && cell.swap(now, now + self.pins) {
+            self.done = 1;
+        }
+        self.done != 0
     }
-    putting.done
 }
 
-extern "C" fn add_step(index: u32, putting: *mut Putting) -> i64 {
-    // SAFETY: the loop passes the state on.
-    let putting = unsafe { &mut *putting };
-    if u64::from(index) > putting.last {
-        return 1;
-    }
-    let (owner, pins) = (putting.owner as u32, putting.pins as u32);
-    putting.done = owner_block::pintrace_block_add(putting.head, index, owner, pins);
-    i64::from(putting.done != 0)
+/// Puts the pins of a new owner into a free cell, and makes new blocks.
+struct AddToFree {
+    owner: u64,
+    pins: u64,
+    done: u64,
 }
 
-/// Puts the pins into a free cell. Makes a new block behind the last.
-extern "C" fn put_step(index: u32, putting: *mut Putting) -> i64 {
-    // SAFETY: the loop passes the state on.
-    let putting = unsafe { &mut *putting };
-    if u64::from(index) > putting.last && pintrace_multi_owner_extend(putting.head, index) == 0 {
-        return 1;
+impl Search for AddToFree {
+    #[inline(always)]
+    fn cell(&mut self, cell: Word, _place: Place) -> bool {
+        if cell.swap(0, self.owner << 32 | self.pins) {
+            self.done = 1;
+        }
+        self.done != 0
     }
-    let (owner, pins) = (putting.owner as u32, putting.pins as u32);
-    putting.done = owner_block::pintrace_block_put(putting.head, index, owner, pins);
-    i64::from(putting.done != 0)
-}
 
-/// Makes block `n`, the one behind the last, if it does not exist. Returns 0 if there is no room.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn pintrace_multi_owner_extend(head: u64, n: u32) -> u32 {
-    insert(head, n);
-    let (Some(first), Some(block)) = (Block::find(head, 0), Block::find(head, n)) else {
-        return 0;
-    };
-    block.head().store(head);
-    // Another CPU may have made the block, and a further one.
-    first.last().swap(u64::from(n) - 1, u64::from(n));
-    1
+    #[inline(always)]
+    fn extend(&mut self, head: u64, n: u32) -> bool {
+        // Another CPU may have made the block.
+        insert(head, n);
+        let (Some(first), Some(block)) = (Block::find(head, 0), Block::find(head, n)) else {
+            return false;
+        };
+        block.head().store(head);
+        first.last().swap(u64::from(n) - 1, u64::from(n));
+        true
+    }
 }
 
 /// Takes up to `pins` pins from the owner that the rule chooses. `code` is a [`ReleaseCode`].
-///
-/// [`ReleaseCode`]: crate::ledger::releaser::ReleaseCode
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_multi_owner_take(head: u64, pins: u32, pid_tgid: u64, code: u64) -> u64 {
     let (Some(first), Some(zeros)) = (Block::find(head, 0), maps::Zeros::find()) else {
         return 0;
     };
-    let mut choice = Choice {
+    let choice = Choice {
         head,
         pid_tgid,
         code,
-        last: first.last().load(),
-        block: zeros.next(),
         best: zeros.next(),
+        best_rank: zeros.next(),
         holding: zeros.next(),
         candidates: zeros.next(),
     };
-    loops::repeat::<{ loops::OWNER_BLOCKS }, _>(choose_step, &mut choice);
-    let Choice {
-        block,
-        best,
-        holding,
-        candidates,
-        ..
-    } = choice;
-    let best = Best(best);
-    if holding == 0 {
+    let mut walk = Walk::new(first, head, choice);
+    walk.first_block();
+    walk.further_blocks(false);
+    let choice = &walk.search;
+    if choice.holding == 0 {
         return 0;
     }
     // Without a candidate the evidence contradicts itself, and any owner may be the owner of the release.
-    let owners = if candidates == 0 { holding } else { candidates };
-    let ambiguous = owners > 1 && best.rank() & u64::from(owners::CERTAIN) == 0;
-    let taken = pintrace_multi_owner_debit(head, block as u32, best.cell() as u32, pins);
+    let owners = if choice.candidates == 0 {
+        choice.holding
+    } else {
+        choice.candidates
+    };
+    let ambiguous = owners > 1 && choice.best_rank & u64::from(owners::CERTAIN) == 0;
+    let best = Place(choice.best);
+    let taken = pintrace_multi_owner_debit(head, best.block(), best.index(), pins);
     if taken == 0 {
         return 0;
     }
@@ -329,6 +315,76 @@ pub extern "C" fn pintrace_multi_owner_take(head: u64, pins: u32, pid_tgid: u64,
         return taken | AMBIGUOUS;
     }
     taken
+}
+
+/// The search for the owner of a release.
+struct Choice {
+    head: u64,
+    pid_tgid: u64,
+    code: u64,
+    /// The [`Place`] of the best owner.
+    best: u64,
+    best_rank: u64,
+    /// Number of owners with pins.
+    holding: u64,
+    /// Number of these owners to which the release may belong.
+    candidates: u64,
+}
+
+impl Search for Choice {
+    #[inline(always)]
+    fn cell(&mut self, cell: Word, place: Place) -> bool {
+        let now = cell.load();
+        if now == 0 {
+            return false;
+        }
+        self.holding = loops::opaque(self.holding + 1);
+        let code = ReleaseCode(self.code);
+        let page = code.page(self.head);
+        let rank = u64::from(owners::rank((now >> 32) as u32, self.pid_tgid, code.kind(), page));
+        if rank & u64::from(owners::CANDIDATE) != 0 {
+            self.candidates = loops::opaque(self.candidates + 1);
+        }
+        if rank >= self.best_rank {
+            self.best_rank = loops::opaque(rank);
+            self.best = loops::opaque(place.0);
+        }
+        false
+    }
+}
+
+/// Marks the extents that own pins on a multi-owner folio and to which a release may have belonged. A rule chose the
+/// owner of the release, so the pages held of each such extent may be wrong. `code` is a [`ReleaseCode`].
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_mark_ambiguous_owner(head: u64, code: u64) -> u32 {
+    let Some(first) = Block::find(head, 0) else {
+        return 0;
+    };
+    let mut walk = Walk::new(first, head, Marking { head, code });
+    walk.first_block();
+    walk.further_blocks(false);
+    0
+}
+
+struct Marking {
+    head: u64,
+    code: u64,
+}
+
+impl Search for Marking {
+    #[inline(always)]
+    fn cell(&mut self, cell: Word, _place: Place) -> bool {
+        let owner = (cell.load() >> 32) as u32;
+        let code = ReleaseCode(self.code);
+        if owner & EXTENT_BIT != 0
+            && owners::rank(owner, 0, code.kind(), code.page(self.head)) & owners::CANDIDATE != 0
+            && let Some(extent) = maps::EXTENTS.at(owner & !EXTENT_BIT)
+        {
+            mark(owner & !EXTENT_BIT, extent, Extent::INEXACT_MARKS);
+        }
+        false
+    }
 }
 
 /// Takes up to `pins` pins from a cell. Returns owner << 32 | flags | pins; 0 if the cell has changed.
@@ -353,39 +409,4 @@ pub extern "C" fn pintrace_multi_owner_debit(head: u64, n: u32, index: u32, pins
     let emptied = left == 0 && first.pins().swap(0, OwnerBlock::DEAD);
     let flags = if last { LAST } else { 0 } | if emptied { ENTRY_DEAD } else { 0 };
     now >> 32 << 32 | flags | u64::from(part)
-}
-
-/// State of the search for the owner of a release over all blocks.
-struct Choice {
-    head: u64,
-    pid_tgid: u64,
-    code: u64,
-    last: u64,
-    /// Number of the block with the best owner.
-    block: u64,
-    /// The [`Best`] of that block.
-    best: u64,
-    holding: u64,
-    candidates: u64,
-}
-
-extern "C" fn choose_step(index: u32, choice: *mut Choice) -> i64 {
-    // SAFETY: the loop passes the state on.
-    let choice = unsafe { &mut *choice };
-    if u64::from(index) > choice.last {
-        return 1;
-    }
-    let best = Best(owner_block::pintrace_block_search(
-        choice.head,
-        index,
-        choice.pid_tgid,
-        choice.code,
-    ));
-    choice.holding = loops::opaque(choice.holding + best.holding());
-    choice.candidates = loops::opaque(choice.candidates + best.candidates());
-    if best.holding() != 0 && best.rank() >= Best(choice.best).rank() {
-        choice.best = loops::opaque(best.0);
-        choice.block = loops::opaque(u64::from(index));
-    }
-    0
 }

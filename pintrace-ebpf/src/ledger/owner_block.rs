@@ -1,17 +1,12 @@
-//! One block of the owners of a multi-owner folio.
+//! The blocks of the owners of a multi-owner folio, and loops over their cells.
 //!
-//! The functions that search a block are global, so that the verifier follows each once. On 5.10 a global function takes
-//! numbers only.
+//! A loop keeps the first block, which most folios have alone, and looks up each cell of a further block: the call stack
+//! of a program has room for one more loop and not for two (`MAX_CALL_FRAMES`, 8).
 
 use pintrace_common::ledger::{OWNER_CELLS, OwnerBlock};
 
 use crate::map_ref::{Lookup, MapRef, get, word};
-use crate::{
-    atomic::Word,
-    compat::loops,
-    ledger::{owners, releaser::ReleaseCode},
-    maps,
-};
+use crate::{atomic::Word, compat::loops, maps};
 
 /// Words of a block before its cells.
 const BEFORE: usize = 3;
@@ -20,6 +15,8 @@ const _: () = assert!(
 );
 /// [`OWNER_CELLS`] in the type of the loop counters.
 const CELLS: u32 = OWNER_CELLS as u32;
+/// Number of cells of all blocks after the first.
+const FURTHER_CELLS: u32 = (loops::OWNER_BLOCKS - 1) * CELLS;
 
 /// A block.
 #[derive(Clone, Copy)]
@@ -74,156 +71,90 @@ impl Block {
     }
 }
 
-/// Flag of an acquire: the owner had no pins on the folio before.
-pub const FIRST: u64 = 1;
-/// Flag of an acquire: the pins are added.
-pub const ADDED: u64 = 2;
-
-/// State of adding pins to a block.
-struct Adding {
-    block: Block,
-    owner: u64,
-    pins: u64,
-    done: u64,
-}
-
-/// Adds pins to the cell of their owner. Returns flags; 0 if the owner has no cell in the block.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn pintrace_block_add(head: u64, n: u32, owner: u32, pins: u32) -> u64 {
-    add(head, n, owner, pins, own_step)
-}
-
-/// Puts pins of a new owner into a free cell. Returns flags; 0 if the block has no free cell.
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn pintrace_block_put(head: u64, n: u32, owner: u32, pins: u32) -> u64 {
-    add(head, n, owner, pins, free_step)
-}
-
-#[inline(always)]
-fn add(head: u64, n: u32, owner: u32, pins: u32, step: extern "C" fn(u32, *mut Adding) -> i64) -> u64 {
-    let (Some(block), Some(zeros)) = (Block::find(head, n), maps::Zeros::find()) else {
-        return 0;
-    };
-    let mut adding = Adding {
-        block,
-        owner: u64::from(owner),
-        pins: u64::from(pins),
-        done: zeros.next(),
-    };
-    loops::repeat::<CELLS, _>(step, &mut adding);
-    adding.done
-}
-
-extern "C" fn own_step(index: u32, adding: *mut Adding) -> i64 {
-    // SAFETY: the loop passes the state on.
-    let adding = unsafe { &mut *adding };
-    let word = adding.block.cell(index);
-    let now = word.load();
-    if now != 0 && now >> 32 == adding.owner && word.swap(now, now + adding.pins) {
-        adding.done = ADDED;
-        return 1;
-    }
-    0
-}
-
-extern "C" fn free_step(index: u32, adding: *mut Adding) -> i64 {
-    // SAFETY: the loop passes the state on.
-    let adding = unsafe { &mut *adding };
-    if adding.block.cell(index).swap(0, adding.owner << 32 | adding.pins) {
-        adding.done = ADDED | FIRST;
-        return 1;
-    }
-    0
-}
-
-/// The best owner of a block for a release, packed into one number.
+/// The place of a cell: block number << 8 | index.
 #[derive(Clone, Copy)]
-pub struct Best(pub u64);
+pub struct Place(pub u64);
 
-impl Best {
-    /// Returns the rank of the best owner.
+impl Place {
+    /// Returns the block of a folio that contains the cell.
     #[inline(always)]
-    pub fn rank(self) -> u64 {
-        self.0 >> 32
+    pub fn block(self) -> u32 {
+        (self.0 >> 8) as u32
     }
 
-    /// Returns the cell of the best owner.
+    /// Returns the index of the cell in the block.
     #[inline(always)]
-    pub fn cell(self) -> u64 {
-        self.0 >> 16 & 0xff
-    }
-
-    /// Returns the number of owners with pins.
-    #[inline(always)]
-    pub fn holding(self) -> u64 {
-        self.0 >> 8 & 0xff
-    }
-
-    /// Returns the number of owners to which the release may belong.
-    #[inline(always)]
-    pub fn candidates(self) -> u64 {
-        self.0 & 0xff
+    pub fn index(self) -> u32 {
+        (self.0 & 0xff) as u32
     }
 }
 
-/// State of the search for the owner of a release.
-struct Search {
-    block: Block,
+/// A search over the cells of a folio.
+pub trait Search {
+    /// Handles one cell. Returns true to end the search.
+    fn cell(&mut self, cell: Word, place: Place) -> bool;
+    /// Prepares block `n`, the block behind the last. Returns false if the search ends at the last block.
+    fn extend(&mut self, _head: u64, _n: u32) -> bool {
+        false
+    }
+}
+
+/// State of a loop over cells.
+pub struct Walk<S> {
+    first: Block,
     head: u64,
-    pid_tgid: u64,
-    code: u64,
-    best: u64,
-    best_rank: u64,
-    holding: u64,
-    candidates: u64,
+    last: u64,
+    /// The search.
+    pub search: S,
 }
 
-/// Searches a block for the owner of a release. Returns a [`Best`].
-#[unsafe(no_mangle)]
-#[inline(never)]
-pub extern "C" fn pintrace_block_search(head: u64, n: u32, pid_tgid: u64, code: u64) -> u64 {
-    let (Some(block), Some(zeros)) = (Block::find(head, n), maps::Zeros::find()) else {
-        return 0;
-    };
-    let mut search = Search {
-        block,
-        head,
-        pid_tgid,
-        code,
-        best: zeros.next(),
-        best_rank: zeros.next(),
-        holding: zeros.next(),
-        candidates: zeros.next(),
-    };
-    loops::repeat::<CELLS, _>(search_step, &mut search);
-    search.best_rank << 32
-        | (search.best & 0xff) << 16
-        | (search.holding & 0xff) << 8
-        | search.candidates & 0xff
-}
-
-extern "C" fn search_step(index: u32, search: *mut Search) -> i64 {
-    // SAFETY: the loop passes the state on.
-    let search = unsafe { &mut *search };
-    let now = search.block.cell(index).load();
-    if now != 0 {
-        search.holding = loops::opaque(search.holding + 1);
-        let code = ReleaseCode(search.code);
-        let rank = u64::from(owners::rank(
-            (now >> 32) as u32,
-            search.pid_tgid,
-            code.kind(),
-            code.page(search.head),
-        ));
-        if rank & u64::from(owners::CANDIDATE) != 0 {
-            search.candidates = loops::opaque(search.candidates + 1);
-        }
-        if rank >= search.best_rank {
-            search.best_rank = loops::opaque(rank);
-            search.best = loops::opaque(u64::from(index));
+impl<S: Search> Walk<S> {
+    /// Begins at the first block of a folio.
+    #[inline(always)]
+    pub fn new(first: Block, head: u64, search: S) -> Self {
+        Self {
+            first,
+            head,
+            last: first.last().load(),
+            search,
         }
     }
-    0
+
+    /// Searches the first block.
+    #[inline(always)]
+    pub fn first_block(&mut self) {
+        loops::repeat::<CELLS, _>(first_step::<S>, self);
+    }
+
+    /// Searches the further blocks. `extends` is true if the search may make new blocks.
+    #[inline(always)]
+    pub fn further_blocks(&mut self, extends: bool) {
+        if self.last != 0 || extends {
+            loops::repeat::<FURTHER_CELLS, _>(further_step::<S>, self);
+        }
+    }
+}
+
+extern "C" fn first_step<S: Search>(index: u32, walk: *mut Walk<S>) -> i64 {
+    // SAFETY: the loop passes the state on.
+    let walk = unsafe { &mut *walk };
+    let cell = walk.first.cell(index);
+    i64::from(walk.search.cell(cell, Place(u64::from(index))))
+}
+
+extern "C" fn further_step<S: Search>(place: u32, walk: *mut Walk<S>) -> i64 {
+    // SAFETY: the loop passes the state on.
+    let walk = unsafe { &mut *walk };
+    let (n, index) = (place / CELLS + 1, place % CELLS);
+    if u64::from(n) > walk.last {
+        if !walk.search.extend(walk.head, n) {
+            return 1;
+        }
+        walk.last = loops::opaque(u64::from(n));
+    }
+    let Some(block) = Block::find(walk.head, n) else {
+        return 1;
+    };
+    let place = Place(u64::from(n) << 8 | u64::from(index));
+    i64::from(walk.search.cell(block.cell(index), place))
 }

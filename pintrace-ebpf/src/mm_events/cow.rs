@@ -126,7 +126,7 @@ pub extern "C" fn pintrace_owner_in(head: u64, mm: u64, address: u64) -> u64 {
     // Copies are rare, and so are folios with more owners than one block has.
     let mut index = 0;
     while index < OWNER_CELLS as u32 {
-        let owner = multi_owner::owner(head, 0, index);
+        let owner = multi_owner::owner(head, index);
         if let Some(owner) = owner
             && pintrace_holds_at(owner, mm, address) != 0
         {

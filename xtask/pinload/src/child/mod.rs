@@ -75,6 +75,13 @@ impl ForkedChild {
         &mut self.messages
     }
 
+    /// Lets the child continue after its next wait.
+    pub(crate) fn resume(&mut self) -> Result<()> {
+        self.resume
+            .write_all(&[1])
+            .failing("cannot let a child continue", "see its message")
+    }
+
     /// Lets the child continue, waits for its exit, and returns its exit code (128 plus the signal number if
     /// a signal killed it).
     pub(crate) fn finish(mut self) -> Result<u8> {

@@ -69,6 +69,20 @@ impl GuardedRegion {
         Ok(())
     }
 
+    /// Unmaps the region between the guards up to `offset`. Other mappings may then use that part.
+    pub(super) fn unmap_until(&mut self, offset: usize) -> Result<()> {
+        let Some(inner) = self.inner.filter(|_| offset > 0) else {
+            return Ok(());
+        };
+        let length = offset.min(inner.length);
+        Region { length, ..inner }.unmap()?;
+        self.inner = (length < inner.length).then_some(Region {
+            start: inner.start + length,
+            length: inner.length - length,
+        });
+        Ok(())
+    }
+
     /// Returns true if all of `region` is inside one of the guards.
     pub(super) fn guards(&self, region: Region) -> bool {
         let within = |guard: &Region| {
@@ -106,6 +120,22 @@ mod tests {
         let first = Region { length: PAGE, ..all };
         assert_eq!(memory.get(), Some(first));
         memory.unmap_from(0).unwrap();
+        assert_eq!(memory.get(), None);
+    }
+
+    #[test]
+    fn a_range_without_its_begin_keeps_its_end() {
+        let mut memory = GuardedRegion::reserve(4 * PAGE).unwrap();
+        let all = memory.get().unwrap();
+        memory.unmap_until(0).unwrap();
+        assert_eq!(memory.get(), Some(all));
+        memory.unmap_until(3 * PAGE).unwrap();
+        let last = Region {
+            start: all.start + 3 * PAGE,
+            length: PAGE,
+        };
+        assert_eq!(memory.get(), Some(last));
+        memory.unmap_until(PAGE).unwrap();
         assert_eq!(memory.get(), None);
     }
 }

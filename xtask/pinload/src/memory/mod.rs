@@ -5,6 +5,7 @@ mod frames;
 mod guarded;
 mod huge;
 mod neighbour;
+mod part;
 mod region;
 mod setting;
 
@@ -168,7 +169,8 @@ impl Buffer {
 
     /// Returns the address and length of the mapping, in whole pages of the backing; length 0 after an unmap.
     pub(crate) fn extent(&self) -> (usize, usize) {
-        (self.address, self.region.get().map_or(0, |inner| inner.length))
+        let mapped = self.region.get();
+        mapped.map_or((self.address, 0), |inner| (inner.start, inner.length))
     }
 
     /// Returns the memfd, if the memory maps a memfd.

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use nix::errno::Errno;
 use nix::sys::mman::{
-    MRemapFlags, MapFlags, MmapAdvise, ProtFlags, madvise, mmap, mmap_anonymous, mprotect, mremap, munmap,
+    MRemapFlags, MapFlags, MmapAdvise, ProtFlags, madvise, mlock, mmap, mmap_anonymous, mprotect, mremap,
+    munmap,
 };
 use nix::{Result, libc};
 
@@ -86,6 +87,12 @@ impl Region {
             )
         };
         Errno::result(done).map(drop)
+    }
+
+    /// Locks the region in memory.
+    pub(super) fn lock(self) -> Result<()> {
+        // SAFETY: the call changes no contents.
+        unsafe { mlock(pointer(self.start), self.length) }
     }
 
     /// Makes the region read-only or writable.

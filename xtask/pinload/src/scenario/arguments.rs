@@ -43,8 +43,34 @@ pub(crate) enum Scenario {
     Ksm(SmallPageArgs),
     /// Pin pages of a shared file, truncate the file to half, and punch a hole into the second quarter
     Truncate(MemoryArgs),
+    /// Pin, and call MADV_DONTNEED on these pages and on locked pages behind them: the call drops the pinned pages, then
+    /// fails
+    DontneedFailed(SmallPageArgs),
+    /// Control, no finding: pin locked pages, and call MADV_DONTNEED on them, which fails and drops nothing
+    DontneedRefused(SmallPageArgs),
+    /// Control, no finding: pin hugetlb pages, and call MADV_DONTNEED on the first 4 KiB, which drops nothing
+    DontneedPartOfHugetlb(HugetlbArgs),
+    /// Pin, close the io_uring, unmap at once: a note at most, because the kernel releases the pins meanwhile
+    CloseUnmap(MemoryArgs),
+    /// Pin, unmap, close the io_uring
+    UnmapClose(MemoryArgs),
+    /// Pin two adjoining buffers by one system call, release the second, and unmap the first
+    AdjoiningKept(MemoryArgs),
+    /// Pin two adjoining buffers by two system calls with arguments at the same address, release the second, and unmap
+    /// the first
+    AdjoiningCalls(MemoryArgs),
+    /// Pin pages of a transparent huge page, read another of its pages by process_vm_readv, and discard the pinned
+    /// pages
+    ForeignPin(ThpArgs),
+    /// Pin every second page of a transparent huge page as a buffer of its own, and discard the second half of the
+    /// buffers
+    ManyBuffers(ManyBuffersArgs),
     /// A child pins through its parent's io_uring and exits; the pins last until the parent closes the ring
     ExitInheritedRing(MemoryArgs),
+    /// A child pins, and executes a new program that keeps the io_uring; the pins last until the program ends
+    ExecKeep(MemoryArgs),
+    /// Control, no finding: a child pins, and executes a new program without the io_uring (FD_CLOEXEC)
+    ExecCloexec(MemoryArgs),
     /// Pin without FOLL_LONGTERM and hold (a process_vm_readv that waits for a userfault)
     MissingLongterm(MemoryArgs),
     /// Pin without FOLL_LONGTERM, and unmap the second half while the pins are held
@@ -67,6 +93,11 @@ pub(crate) enum Scenario {
     /// Control, no finding: reference pages, drain the pipe that references them, then fork, and write in
     /// parent and child
     QuietReference(MemoryArgs),
+    /// Control, no finding: pin pages of a transparent huge page, read another of its pages by process_vm_readv, and
+    /// discard that page
+    QuietForeignPin(ThpArgs),
+    /// Control, no finding: pin every second page of a transparent huge page, and discard pages in between
+    QuietManyBuffers(ManyBuffersArgs),
 }
 
 /// Memory of any backing.
@@ -91,6 +122,46 @@ pub(crate) struct SmallPageArgs {
     /// Pages of 4 KiB
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     pub(crate) pages: u64,
+    #[command(flatten)]
+    pub(crate) hold: HoldArgs,
+}
+
+/// Pages of one transparent huge page.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ThpArgs {
+    /// Pages of 4 KiB to pin
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=511))]
+    pub(crate) pages: u64,
+    #[command(flatten)]
+    pub(crate) reserve: ReserveArgs,
+}
+
+/// Buffers of one page each in one transparent huge page.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ManyBuffersArgs {
+    /// Buffers, each of one page of 4 KiB
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=256))]
+    pub(crate) pages: u64,
+    #[command(flatten)]
+    pub(crate) reserve: ReserveArgs,
+}
+
+/// Memory of hugetlb pages.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct HugetlbArgs {
+    /// Pages of 4 KiB
+    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    pub(crate) pages: u64,
+    #[command(flatten)]
+    pub(crate) reserve: ReserveArgs,
+}
+
+/// The settings that huge pages need, and the waiting time.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ReserveArgs {
+    /// Reserve hugetlb pages, or allow transparent huge pages, first (root); restore the settings at the end
+    #[arg(long)]
+    pub(crate) reserve: bool,
     #[command(flatten)]
     pub(crate) hold: HoldArgs,
 }
@@ -167,7 +238,18 @@ impl Scenario {
             Self::ReadPinWrite(_) => "read-pin-write",
             Self::Ksm(_) => "ksm",
             Self::Truncate(_) => "truncate",
+            Self::DontneedFailed(_) => "dontneed-failed",
+            Self::DontneedRefused(_) => "dontneed-refused",
+            Self::DontneedPartOfHugetlb(_) => "dontneed-part-of-hugetlb",
+            Self::CloseUnmap(_) => "close-unmap",
+            Self::UnmapClose(_) => "unmap-close",
+            Self::AdjoiningKept(_) => "adjoining-kept",
+            Self::AdjoiningCalls(_) => "adjoining-calls",
+            Self::ForeignPin(_) => "foreign-pin",
+            Self::ManyBuffers(_) => "many-buffers",
             Self::ExitInheritedRing(_) => "exit-inherited-ring",
+            Self::ExecKeep(_) => "exec-keep",
+            Self::ExecCloexec(_) => "exec-cloexec",
             Self::MissingLongterm(_) => "missing-longterm",
             Self::ShortTermUnmap(_) => "short-term-unmap",
             Self::ReferenceForkWrite(_) => "reference-fork-write",
@@ -178,6 +260,8 @@ impl Scenario {
             Self::QuietRelease(_) => "quiet-release",
             Self::QuietPartialRelease(_) => "quiet-partial-release",
             Self::QuietReference(_) => "quiet-reference",
+            Self::QuietForeignPin(_) => "quiet-foreign-pin",
+            Self::QuietManyBuffers(_) => "quiet-many-buffers",
         }
     }
 
@@ -190,6 +274,8 @@ impl Scenario {
             | Self::Ksm(small)
             | Self::ProcessDontneed(small)
             | Self::MremapKeep(small)
+            | Self::DontneedFailed(small)
+            | Self::DontneedRefused(small)
             | Self::ConcurrentPins(small)
             | Self::ReferenceForkWrite(small) => MemoryArgs {
                 pages: small.pages,
@@ -197,6 +283,11 @@ impl Scenario {
                 reserve: false,
                 hold: small.hold.clone(),
             },
+            Self::ForeignPin(thp) | Self::QuietForeignPin(thp) => thp.reserve.memory(thp.pages, Backing::Thp),
+            Self::ManyBuffers(many) | Self::QuietManyBuffers(many) => {
+                many.reserve.memory(many.pages, Backing::Thp)
+            }
+            Self::DontneedPartOfHugetlb(huge) => huge.reserve.memory(huge.pages, Backing::Hugetlb),
             Self::ForkWriteParent(memory)
             | Self::ForkWriteChild(memory)
             | Self::ProtectWrite(memory)
@@ -207,7 +298,13 @@ impl Scenario {
             | Self::MapOver(memory)
             | Self::SoftDirty(memory)
             | Self::Truncate(memory)
+            | Self::CloseUnmap(memory)
+            | Self::UnmapClose(memory)
+            | Self::AdjoiningKept(memory)
+            | Self::AdjoiningCalls(memory)
             | Self::ExitInheritedRing(memory)
+            | Self::ExecKeep(memory)
+            | Self::ExecCloexec(memory)
             | Self::MissingLongterm(memory)
             | Self::ShortTermUnmap(memory)
             | Self::QuietFork(memory)
@@ -216,6 +313,17 @@ impl Scenario {
             | Self::QuietRelease(memory)
             | Self::QuietPartialRelease(memory)
             | Self::QuietReference(memory) => memory.clone(),
+        }
+    }
+}
+
+impl ReserveArgs {
+    fn memory(&self, pages: u64, backing: Backing) -> MemoryArgs {
+        MemoryArgs {
+            pages,
+            backing,
+            reserve: self.reserve,
+            hold: self.hold.clone(),
         }
     }
 }
@@ -235,7 +343,7 @@ mod tests {
             .get_subcommands()
             .map(|command| command.get_name().to_owned())
             .collect();
-        assert_eq!(scenarios.len(), 27);
+        assert_eq!(scenarios.len(), 40);
         for name in scenarios {
             let cli = PinloadCli::try_parse_from(["pinload", "scenario", &name, "--pages", "7"]).unwrap();
             let PinloadCommand::Scenario { scenario } = cli.command else {

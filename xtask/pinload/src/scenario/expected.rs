@@ -16,8 +16,22 @@ pub(super) enum ExpectedKind {
     GetNotPin,
     ForkCopiedPinned,
     MappingTouched,
+    /// The mapping was changed after the close of the file that holds the pins, and perhaps after their release.
+    #[serde(rename = "mapping-touched")]
+    MappingTouchedAfterClose,
     PinOutlivesMm,
+    /// A process executed a new program and kept the file that holds the pins.
+    #[serde(rename = "pin-outlives-mm")]
+    PinKeptAcrossExec,
     UndeclaredLongterm,
+}
+
+/// The severity of a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum ExpectedSeverity {
+    Note,
+    Hazard,
 }
 
 /// The operation that triggers a finding.
@@ -35,6 +49,36 @@ pub(super) enum ExpectedTrigger {
     UffdWp,
     SoftDirty,
     Truncate,
+}
+
+impl ExpectedKind {
+    /// Returns the severity, if it is the same on each kernel.
+    const fn severity(self, trigger: Option<ExpectedTrigger>) -> Option<ExpectedSeverity> {
+        match (self, trigger) {
+            // From 5.19 on, the kernel does not copy a pinned page at a write.
+            (Self::CowAfterPin, _)
+            | (Self::MappingTouched, Some(ExpectedTrigger::Mprotect | ExpectedTrigger::UffdWp)) => None,
+            (
+                Self::MappingTouched,
+                Some(ExpectedTrigger::Mremap | ExpectedTrigger::Free | ExpectedTrigger::SoftDirty),
+            )
+            | (
+                Self::GetNotPin
+                | Self::ForkCopiedPinned
+                | Self::MappingTouchedAfterClose
+                | Self::PinKeptAcrossExec,
+                _,
+            ) => Some(ExpectedSeverity::Note),
+            (Self::MappingTouched | Self::PinOutlivesMm | Self::UndeclaredLongterm, _) => {
+                Some(ExpectedSeverity::Hazard)
+            }
+        }
+    }
+
+    /// Returns true if it depends on timing whether there is anything to find.
+    const fn is_optional(self) -> bool {
+        matches!(self, Self::MappingTouchedAfterClose)
+    }
 }
 
 /// All occurrences of one kind, trigger and process.
@@ -62,6 +106,12 @@ pub(super) struct ExpectedFinding {
     pages: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     trigger: Option<ExpectedTrigger>,
+    /// Absent if the severity differs between kernels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    severity: Option<ExpectedSeverity>,
+    /// A tracer reports at most this, as not certain, or nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    optional: bool,
 }
 
 /// Flush windows in which a page changed.
@@ -121,6 +171,8 @@ impl ExpectedFindings {
             address: format!("{:#x}", entry.pages.first().copied().unwrap_or(0)),
             pages: entry.pages.len() as u64,
             trigger: entry.trigger,
+            severity: entry.kind.severity(entry.trigger),
+            optional: entry.kind.is_optional(),
         };
         self.entries.iter().map(finding).collect()
     }
@@ -169,6 +221,27 @@ mod tests {
         assert_eq!(findings.len(), 2);
         assert_eq!((findings[0].count, findings[0].pages), (3, 2));
         assert_eq!(findings[0].address, "0x1000");
+    }
+
+    #[test]
+    fn a_change_after_the_close_is_an_optional_note() {
+        let mut expected = ExpectedFindings::default();
+        for kind in [
+            ExpectedKind::MappingTouched,
+            ExpectedKind::MappingTouchedAfterClose,
+        ] {
+            expected.note(kind, Some(ExpectedTrigger::Munmap), 7, 1, [0x1000]);
+        }
+        let lines = serde_json::to_value(expected.findings()).unwrap();
+        for line in [&lines[0], &lines[1]] {
+            assert_eq!(line["kind"], "mapping-touched");
+        }
+        assert_eq!(lines[0]["severity"], "hazard");
+        assert!(lines[0].get("optional").is_none());
+        assert_eq!(
+            (&lines[1]["severity"], &lines[1]["optional"]),
+            (&"note".into(), &true.into())
+        );
     }
 
     #[test]

@@ -1,23 +1,18 @@
 //! A child pins through an io_uring of its parent and exits: the child's address space ends, and the pins last.
 
-use std::io::{BufRead, BufReader};
-
 use nix::unistd::getpid;
 
+use super::child_pins::ChildPins;
 use super::expected::ExpectedKind;
 use super::pinned::Pinned;
-use super::scenario_run::{PinnedRange, ScenarioRun};
+use super::scenario_run::ScenarioRun;
 use crate::child::{self, ForkedChild};
 use crate::choice::PinKind;
 use crate::failure::{Failure, Result};
 use crate::memory::{Buffer, Sharing};
-use crate::pins::PinCounts;
 use crate::report;
 use crate::vmstat::PinCounters;
 use crate::workload::IoUringBuffers;
-
-/// The child's message: the address and the pins.
-type InheritedRingMessage = (usize, PinCounts);
 
 /// Runs the scenario.
 pub(super) fn exit(run: &mut ScenarioRun) -> Result<()> {
@@ -36,44 +31,24 @@ pub(super) fn exit(run: &mut ScenarioRun) -> Result<()> {
         // The child did not inherit the mappings of the ring and must not unmap them.
         std::mem::forget(pinned);
         run.ready(held)?;
-        let message: InheritedRingMessage = (held.address, held.pins);
-        parent.send(&serde_json::to_vec(&message).unwrap_or_default())?;
-        parent.send(b"\n")?;
+        ChildPins::send(held, parent)?;
         parent.wait()
     })?;
     let pid = child.pid().as_raw();
-    let message = read_line(&mut child);
-    let waited = if message.is_some() { run.wait() } else { Ok(()) };
+    let pins = ChildPins::receive(&mut child);
+    let waited = if pins.is_some() { run.wait() } else { Ok(()) };
     let began_ns = report::now_ns();
     child::check(child.finish()?)?;
     waited?;
-    let (address, pins) =
-        message.ok_or_else(|| Failure::failed("the child ended without a message", "see its message"))?;
-    run.note_holding(ExpectedKind::PinOutlivesMm, pid, address);
+    let pins = pins.ok_or_else(|| Failure::failed("the child ended without a message", "see its message"))?;
+    run.note_holding(ExpectedKind::PinOutlivesMm, pid, pins.address);
     run.step("exit", &[("child_pid", u64::from(pid.unsigned_abs()))], began_ns)?;
     run.changed()?;
     let vmstat = PinCounters::read()?;
     let began_ns = report::now_ns();
     drop(ring);
     // A work queue releases the pins. Until the release, the huge pages are missing from the pool.
-    let released = PinCounts {
-        released: pins.held,
-        ..PinCounts::default()
-    };
-    let deferred = !released.agrees_with(vmstat.settle(released)?);
-    let held = PinnedRange {
-        kind: Some(PinKind::IoUring),
-        tid: pid,
-        address,
-        pins,
-        began_ns,
-    };
-    run.released(held, deferred, began_ns)?;
+    let deferred = !pins.await_release(vmstat)?;
+    run.released(pins.range(pid, began_ns), deferred, began_ns)?;
     run.end()
-}
-
-fn read_line(child: &mut ForkedChild) -> Option<InheritedRingMessage> {
-    let mut line = String::new();
-    BufReader::new(child.messages()).read_line(&mut line).ok()?;
-    serde_json::from_str(&line).ok()
 }

@@ -3,9 +3,14 @@
 //! Each scenario prints `ready`, waits, changes the memory (`step`), prints `changed`, waits again, releases
 //! the pins (`released`), and prints the findings to expect (`expected`, `done`).
 
+mod adjoining;
 mod arguments;
 mod blocked_read;
+mod child_pins;
+mod close;
 mod concurrent_pins;
+mod discard;
+mod exec;
 mod expected;
 mod fork;
 mod inherited_ring;
@@ -16,6 +21,7 @@ mod pinned;
 mod quiet;
 mod reference;
 mod scenario_run;
+mod shared_folio;
 mod short_term;
 mod uffd;
 mod uffd_writers;
@@ -55,7 +61,24 @@ pub(crate) fn run(scenario: &Scenario) -> Result<()> {
             mapping::check_parts(4, memory.pages, memory.backing)?;
             pinned_on(run, Sharing::Memfd, mapping::truncate)
         }
+        Scenario::DontneedFailed(_) => discard::failed(run),
+        Scenario::DontneedRefused(_) => discard::refused(run),
+        Scenario::DontneedPartOfHugetlb(_) => discard::part_of_hugetlb(run),
+        Scenario::CloseUnmap(_) => close::close_unmap(run),
+        Scenario::UnmapClose(_) => close::unmap_close(run),
+        Scenario::AdjoiningKept(memory) => {
+            mapping::check_parts(2, memory.pages, memory.backing)?;
+            adjoining::kept(run)
+        }
+        Scenario::AdjoiningCalls(memory) => {
+            mapping::check_parts(2, memory.pages, memory.backing)?;
+            adjoining::calls(run)
+        }
+        Scenario::ForeignPin(_) => shared_folio::foreign_pin(run),
+        Scenario::ManyBuffers(_) => shared_folio::many_buffers(run),
         Scenario::ExitInheritedRing(_) => inherited_ring::exit(run),
+        Scenario::ExecKeep(_) => exec::keep(run),
+        Scenario::ExecCloexec(_) => exec::cloexec(run),
         Scenario::MissingLongterm(_) => short_term::missing_longterm(run),
         Scenario::ShortTermUnmap(_) => short_term::unmap(run),
         Scenario::ReferenceForkWrite(_) => reference::fork_write(run),
@@ -69,6 +92,8 @@ pub(crate) fn run(scenario: &Scenario) -> Result<()> {
             partial_release::release(run)
         }
         Scenario::QuietReference(_) => reference::quiet(run),
+        Scenario::QuietForeignPin(_) => shared_folio::quiet_foreign_pin(run),
+        Scenario::QuietManyBuffers(_) => shared_folio::quiet_many_buffers(run),
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) fn release(run: &mut ScenarioRun) -> Result<()> {
     let buffer = Buffer::new(run.wanted(Sharing::Private))?;
     let buffers = IoUringBuffers::new(buffer, 2)?;
     let mut pinned = Pinned::on(PinKind::IoUring, buffers)?.ready(run)?;
-    release_second(run, &pinned)?;
+    release_second(run, &mut pinned)?;
     let began_ns = report::now_ns();
     let from = second_half(pinned.buffer()?);
     pinned.buffer()?.unmap_from(from * PAGE)?;
@@ -39,7 +39,7 @@ pub(super) fn release(run: &mut ScenarioRun) -> Result<()> {
 }
 
 /// Releases the second buffer, and waits for the release of its pins, which the kernel may do from a work queue.
-fn release_second(run: &ScenarioRun, pinned: &Pinned) -> Result<()> {
+pub(super) fn release_second(run: &ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
     let vmstat = PinCounters::read()?;
     // If the number of pins is not known, at least one release is expected.

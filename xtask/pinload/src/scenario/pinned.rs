@@ -25,6 +25,30 @@ impl Pinned {
     pub(super) fn new(run: &ScenarioRun, buffer: Buffer) -> Result<Self> {
         Self::on(PinKind::IoUring, IoUringBuffers::new(buffer, 1)?)?.ready(run)
     }
+
+    /// Pins parts of the buffer, prints `ready`, and waits.
+    pub(super) fn parts(
+        run: &ScenarioRun,
+        buffer: Buffer,
+        parts: impl IntoIterator<Item = Range<usize>>,
+    ) -> Result<Self> {
+        Self::on(PinKind::IoUring, IoUringBuffers::of_parts(buffer, parts)?)?.ready(run)
+    }
+
+    /// Notes a system call by the pinned pages whose frames differ from `before`. Returns the number of these pages.
+    pub(super) fn lost_since(
+        &mut self,
+        run: &mut ScenarioRun,
+        (kind, trigger): (ExpectedKind, ExpectedTrigger),
+        before: &PageFrames,
+    ) -> Result<u64> {
+        let after = frames(self.buffer()?)?;
+        let mut lost = before.changed(&after);
+        lost.retain(|page| self.workload.contains(*page));
+        let (base, count) = (self.buffer()?.address(), lost.len() as u64);
+        run.note(kind, trigger, 1, base, lost);
+        Ok(count)
+    }
 }
 
 impl<W: Workload> Pinned<W> {
@@ -32,12 +56,13 @@ impl<W: Workload> Pinned<W> {
     pub(super) fn on(kind: PinKind, mut workload: W) -> Result<Self> {
         let began_ns = report::now_ns();
         let pins = workload.pin()?;
+        let address = workload.info().address;
         let buffer = buffer_of(workload.buffer())?;
         Ok(Self {
             held: PinnedRange {
                 kind: Some(kind),
                 tid: report::caller().1,
-                address: buffer.address(),
+                address,
                 pins,
                 began_ns,
             },
@@ -55,8 +80,8 @@ impl<W: Workload> Pinned<W> {
     }
 
     /// Returns the workload that holds the memory.
-    pub(super) const fn workload(&self) -> &W {
-        &self.workload
+    pub(super) const fn workload(&mut self) -> &mut W {
+        &mut self.workload
     }
 
     /// Returns the memory.
@@ -69,7 +94,7 @@ impl<W: Workload> Pinned<W> {
         self.held
     }
 
-    /// Returns the indexes of all pages.
+    /// Returns the indexes of all pages of the memory.
     pub(super) const fn all(&self) -> Range<usize> {
         0..self.pages
     }
@@ -115,6 +140,11 @@ impl<W: Workload> Pinned<W> {
     /// Returns the held frames.
     pub(super) fn frames(&self) -> PageFrames {
         self.frames.clone()
+    }
+
+    /// Closes the descriptor that holds the pins. The kernel releases the pins from a work queue.
+    pub(super) fn close(&mut self) -> Result<()> {
+        self.workload.close()
     }
 
     /// Releases the pins, and prints `released`.

@@ -1,10 +1,13 @@
 //! Fixed buffers of an io_uring: pins that last until the buffers are unregistered or the ring is released.
 
-use std::os::fd::{AsRawFd, RawFd};
+use std::ops::Range;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use io_uring::IoUring;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::libc::iovec;
 
+use super::buffer_update::BufferUpdate;
 use super::{Workload, WorkloadInfo, verify_late};
 use crate::choice::Backing;
 use crate::failure::{Explain, Failure, Result};
@@ -14,12 +17,20 @@ use crate::pins::PinCounts;
 
 const NO_RING: &str = "allow io_uring with sysctl kernel.io_uring_disabled=0, or run as root";
 const NO_MEMLOCK: &str = "raise the limit of locked memory (ulimit -l), or run as root";
+const NO_UPDATE: &str = "use kernel 5.13 or later, which can update registered buffers";
+const NO_BUFFER: iovec = iovec {
+    iov_base: std::ptr::null_mut(),
+    iov_len: 0,
+};
 
 /// A ring, and the memory registered with it.
 pub(crate) struct IoUringBuffers {
     ring: Option<IoUring>,
     buffer: Buffer,
-    buffers: usize,
+    /// The registered buffers, as pages of the memory. A buffer without pages was unregistered.
+    parts: Vec<Range<usize>>,
+    /// Each buffer is registered by a system call of its own.
+    one_by_one: bool,
     ring_owner_pid: Option<i32>,
 }
 
@@ -29,13 +40,33 @@ impl IoUringBuffers {
         Ok(Self::on_ring(Self::make_ring()?, buffer, buffers, None))
     }
 
+    /// Creates a ring for parts of the memory, one buffer for each. A part is a range of pages.
+    pub(crate) fn of_parts(buffer: Buffer, parts: impl IntoIterator<Item = Range<usize>>) -> Result<Self> {
+        Ok(Self {
+            parts: parts.into_iter().collect(),
+            ..Self::new(buffer, 1)?
+        })
+    }
+
+    /// Creates a ring that registers each buffer by a system call of its own, with arguments at the same address.
+    pub(crate) fn one_by_one(buffer: Buffer, buffers: u64) -> Result<Self> {
+        Ok(Self {
+            one_by_one: true,
+            ..Self::new(buffer, buffers)?
+        })
+    }
+
     /// Uses a ring that `ring_owner_pid` created and this process inherited.
     pub(crate) fn on_ring(ring: IoUring, buffer: Buffer, buffers: u64, ring_owner_pid: Option<i32>) -> Self {
         let buffers = usize::try_from(buffers).unwrap_or(usize::MAX);
+        let each = buffer.bytes() / PAGE / buffers;
         Self {
             ring: Some(ring),
             buffer,
-            buffers,
+            parts: (0..buffers)
+                .map(|index| index * each..(index + 1) * each)
+                .collect(),
+            one_by_one: false,
             ring_owner_pid,
         }
     }
@@ -58,39 +89,63 @@ impl IoUringBuffers {
 
     /// Unregisters one of the buffers, which leaves an empty slot in the buffer table. Returns the number of its pins,
     /// if known. The kernel may release the pins from a work queue.
-    pub(crate) fn release_one(&self, index: u32) -> Result<Option<u64>> {
-        let none = iovec {
-            iov_base: std::ptr::null_mut(),
-            iov_len: 0,
-        };
+    pub(crate) fn release_one(&mut self, index: u32) -> Result<Option<u64>> {
         // SAFETY: the vector is empty, and no request uses the old buffer.
         unsafe {
             self.ring()?
                 .submitter()
-                .register_buffers_update(index, &[none], None)
+                .register_buffers_update(index, &[NO_BUFFER], None)
         }
-        .unavailable(
-            &format!("cannot unregister buffer {index} alone"),
-            "use kernel 5.13 or later, which can update registered buffers",
-        )?;
-        Ok(self.held_by(KernelRelease::running()?, index as usize))
+        .unavailable(&format!("cannot unregister buffer {index} alone"), NO_UPDATE)?;
+        let released = std::mem::take(&mut self.parts[index as usize]);
+        Ok(self.held_by(KernelRelease::running()?, &released))
+    }
+
+    /// Returns true if a registered buffer contains the page.
+    pub(crate) fn contains(&self, page: usize) -> bool {
+        self.parts.iter().any(|part| part.contains(&page))
+    }
+
+    /// Lets the descriptor of the ring stay open when this process executes a new program.
+    pub(crate) fn keep_across_exec(&self) -> Result<()> {
+        let ring = self.ring()?.as_raw_fd();
+        // SAFETY: the ring is open during the call.
+        let descriptor = unsafe { BorrowedFd::borrow_raw(ring) };
+        fcntl(descriptor, FcntlArg::F_SETFD(FdFlag::empty()))
+            .map(drop)
+            .failing("cannot clear FD_CLOEXEC", "report this as a bug of pinload")
+    }
+
+    /// Registers a table without buffers, and then one buffer after another.
+    fn register_one_by_one(&self, vectors: &[iovec]) -> Result<()> {
+        let ring = self.ring()?;
+        let table = vec![NO_BUFFER; vectors.len()];
+        // SAFETY: the vectors are empty.
+        unsafe { ring.submitter().register_buffers(&table) }
+            .unavailable("cannot register a table without buffers", NO_UPDATE)?;
+        let mut update = BufferUpdate::new();
+        for (index, vector) in (0..).zip(vectors) {
+            // SAFETY: as in `pin`.
+            unsafe { update.register(ring.as_raw_fd(), index, *vector) }
+                .unavailable(&format!("cannot register buffer {index} alone"), NO_UPDATE)?;
+        }
+        Ok(())
     }
 
     /// Returns the number of lasting pins.
     fn held(&self, kernel: KernelRelease) -> Option<u64> {
-        (0..self.buffers).map(|index| self.held_by(kernel, index)).sum()
+        self.parts.iter().map(|part| self.held_by(kernel, part)).sum()
     }
 
     /// Returns the pins of one buffer: one for each page, or one for each large folio.
-    fn held_by(&self, kernel: KernelRelease, index: usize) -> Option<u64> {
-        let each = self.buffer.bytes() / self.buffers;
-        let pages = (each / PAGE) as u64;
+    fn held_by(&self, kernel: KernelRelease, part: &Range<usize>) -> Option<u64> {
+        let pages = part.len() as u64;
         if self.buffer.wanted().backing == Backing::Small {
             return Some(pages);
         }
         kernel.io_uring_coalesces().map(|coalesces| {
             if coalesces {
-                huge_pages_spanned(index * each, each)
+                huge_pages_spanned(part.start * PAGE, part.len() * PAGE)
             } else {
                 pages
             }
@@ -105,25 +160,25 @@ fn huge_pages_spanned(offset: usize, length: usize) -> u64 {
 
 impl Workload for IoUringBuffers {
     fn pin(&mut self) -> Result<PinCounts> {
-        let each = self.buffer.bytes() / self.buffers;
-        let vectors: Vec<iovec> = (0..self.buffers)
-            .map(|index| iovec {
-                iov_base: std::ptr::with_exposed_provenance_mut(self.buffer.address() + index * each),
-                iov_len: each,
-            })
-            .collect();
-        // SAFETY: the buffer outlives the registration. If a change unmaps the buffer, the kernel's pins keep
-        // the pages. No request ever uses the registered buffers.
-        unsafe { self.ring()?.submitter().register_buffers(&vectors) }.failing(
-            &format!("cannot register {} buffers of {each} bytes", self.buffers),
-            NO_MEMLOCK,
-        )?;
+        let vector = |part: &Range<usize>| iovec {
+            iov_base: std::ptr::with_exposed_provenance_mut(self.buffer.address() + part.start * PAGE),
+            iov_len: part.len() * PAGE,
+        };
+        let vectors: Vec<iovec> = self.parts.iter().map(vector).collect();
+        let pages: usize = self.parts.iter().map(Range::len).sum();
+        if self.one_by_one {
+            self.register_one_by_one(&vectors)?;
+        } else {
+            // SAFETY: the buffer outlives the registration. If a change unmaps the buffer, the kernel's pins keep
+            // the pages. No request ever uses the registered buffers.
+            unsafe { self.ring()?.submitter().register_buffers(&vectors) }.failing(
+                &format!("cannot register {pages} pages as {} buffers", vectors.len()),
+                NO_MEMLOCK,
+            )?;
+        }
         verify_late(&self.buffer)?;
         let held = self.held(KernelRelease::running()?);
-        Ok(PinCounts::lasting(
-            Some((self.buffer.bytes() / PAGE) as u64),
-            held,
-        ))
+        Ok(PinCounts::lasting(Some(pages as u64), held))
     }
 
     fn unpin(&mut self) -> Result<()> {
@@ -140,7 +195,7 @@ impl Workload for IoUringBuffers {
 
     fn info(&self) -> WorkloadInfo {
         WorkloadInfo {
-            address: self.buffer.address(),
+            address: self.buffer.address() + self.parts.first().map_or(0, |part| part.start * PAGE),
             ring_owner_pid: self.ring_owner_pid,
             close_is_deferred: true,
             ..WorkloadInfo::default()

@@ -3,6 +3,7 @@
 //! A workload pins, unpins and closes, and knows the counts that /proc/vmstat must show.
 
 mod af_xdp;
+mod buffer_update;
 mod direct;
 mod io_uring;
 mod process_vm;

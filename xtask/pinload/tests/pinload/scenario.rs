@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::session::{HoldingPinload, exclusive, is_alive, pid, root, run, shared, skipped, vmstat};
 
-const ALL: [&str; 27] = [
+const ALL: [&str; 40] = [
     "fork-write-parent",
     "fork-write-child",
     "protect-write",
@@ -24,7 +24,18 @@ const ALL: [&str; 27] = [
     "read-pin-write",
     "ksm",
     "truncate",
+    "dontneed-failed",
+    "dontneed-refused",
+    "dontneed-part-of-hugetlb",
+    "close-unmap",
+    "unmap-close",
+    "adjoining-kept",
+    "adjoining-calls",
+    "foreign-pin",
+    "many-buffers",
     "exit-inherited-ring",
+    "exec-keep",
+    "exec-cloexec",
     "missing-longterm",
     "short-term-unmap",
     "reference-fork-write",
@@ -34,6 +45,16 @@ const ALL: [&str; 27] = [
     "quiet-release",
     "quiet-partial-release",
     "quiet-reference",
+    "quiet-foreign-pin",
+    "quiet-many-buffers",
+];
+
+/// Controls that call MADV_DONTNEED, each on the kind of memory that it is for.
+const DISCARDS: [&str; 4] = [
+    "dontneed-refused",
+    "dontneed-part-of-hugetlb --reserve",
+    "quiet-foreign-pin --reserve",
+    "quiet-many-buffers --reserve",
 ];
 
 /// Runs a scenario and returns its lines, or the reason if the machine does not offer the scenario.
@@ -124,6 +145,19 @@ fn a_system_call_on_pinned_memory_is_one_finding_with_its_pages() {
             ("map-over --pages 7", "mmap_over", 1, 4),
             ("soft-dirty", "soft_dirty", 1, 64),
             ("truncate", "truncate", 2, 48),
+            ("unmap-close", "munmap", 1, 64),
+            ("dontneed-failed", "dontneed", 1, 64),
+            ("adjoining-kept", "munmap", 1, 32),
+            ("adjoining-kept --backing thp --reserve", "munmap", 1, 32),
+            ("adjoining-calls", "munmap", 1, 32),
+            ("foreign-pin --reserve", "dontneed", 1, 64),
+            ("many-buffers --reserve", "dontneed", 8, 8),
+            (
+                "dontneed --backing hugetlb --pages 512 --reserve",
+                "dontneed",
+                1,
+                512,
+            ),
             ("short-term-unmap --pages 7", "munmap", 1, 4),
             ("short-term-unmap --backing thp --reserve", "munmap", 1, 32),
             ("uffd-wp-writers --rounds 9", "uffd_wp", 9, 64),
@@ -245,13 +279,71 @@ fn controls_expect_no_finding() {
         return;
     }
     let _together = shared();
-    let controls = ALL.iter().filter(|name| name.starts_with("quiet"));
+    let discards = |name: &str| DISCARDS.iter().any(|line| line.starts_with(name));
+    let controls = ALL
+        .iter()
+        .filter(|name| name.starts_with("quiet") && !discards(name));
     let cases = controls.flat_map(|name| ["small", "thp"].map(|backing| (name, backing)));
     let line = |(name, backing)| format!("{name} --backing {backing} --reserve");
     for (case, lines) in play_each(cases, line) {
         assert_eq!(expected(&lines)["findings"], json!([]), "{case:?}");
         assert_eq!(expected(&lines)["windows"], json!([]), "{case:?}");
     }
+}
+
+#[test]
+fn a_discard_that_drops_no_pinned_page_is_no_finding() {
+    if !root() {
+        return;
+    }
+    let _together = shared();
+    for (line, lines) in play_each(DISCARDS, str::to_owned) {
+        let steps: Vec<_> = lines.iter().filter(|step| step["step"] == "dontneed").collect();
+        assert!(!steps.is_empty(), "{line}");
+        assert!(
+            steps.iter().all(|step| step["pages_changed"] == 0),
+            "{line}: {lines:#?}"
+        );
+        assert_eq!(expected(&lines)["findings"], json!([]), "{line}");
+    }
+}
+
+#[test]
+fn a_discard_fails_at_locked_pages_after_it_has_dropped_the_pages_before_them() {
+    if !root() {
+        return;
+    }
+    let _together = shared();
+    for ((line, dropped), lines) in play_each([("dontneed-failed", 64), ("dontneed-refused", 0)], |case| {
+        case.0.to_owned()
+    }) {
+        assert_eq!(lines[1]["error"], nix::libc::EINVAL, "{line}");
+        assert_eq!(lines[1]["pages_changed"], dropped, "{line}");
+    }
+}
+
+#[test]
+fn an_unmap_after_the_close_of_the_ring_is_optional() {
+    if !root() {
+        return;
+    }
+    let _alone = exclusive();
+    let Some(lines) = play("close-unmap --pages 9") else {
+        return;
+    };
+    let wanted = (json!("mapping-touched"), json!(1), json!(9));
+    assert_eq!(finding(&lines, "munmap"), Some(wanted), "{lines:#?}");
+    let found = &expected(&lines)["findings"][0];
+    assert_eq!(
+        (&found["optional"], &found["severity"]),
+        (&json!(true), &json!("note"))
+    );
+    let Some(lines) = play("unmap-close") else { return };
+    let found = &expected(&lines)["findings"][0];
+    assert_eq!(
+        (found.get("optional"), &found["severity"]),
+        (None, &json!("hazard"))
+    );
 }
 
 #[test]
@@ -342,6 +434,55 @@ fn pins_of_an_inherited_ring_are_attributed_to_the_exited_child() {
     assert!(pinload.end().success());
 }
 
+/// The process is the same before and after execve, so the test compares what it executes.
+#[test]
+fn a_ring_without_cloexec_outlasts_execve() {
+    if !root() {
+        return;
+    }
+    let _alone = exclusive();
+    for (name, rings) in [("exec-keep", 1), ("exec-cloexec", 0)] {
+        let mut pinload = HoldingPinload::start(&format!("scenario {name}"));
+        let ready = pinload.expect("ready");
+        let executes = || fs::read_to_string(format!("/proc/{}/cmdline", pid(&ready))).unwrap();
+        assert!(executes().contains(name), "{}", executes());
+        pinload.resume();
+        let step = pinload.expect("step");
+        assert_eq!(
+            (&step["child_pid"], &step["open_rings"]),
+            (&ready["pid"], &json!(rings))
+        );
+        let released_early = rings == 0;
+        if released_early {
+            pinload.expect("released");
+        }
+        pinload.expect("changed");
+        assert!(executes().contains("await-parent"), "{}", executes());
+        pinload.resume();
+        if !released_early {
+            pinload.expect("released");
+        }
+        let findings = pinload.expect("expected")["findings"].clone();
+        if released_early {
+            assert_eq!(findings, json!([]));
+        } else {
+            let found = &findings[0];
+            assert_eq!(
+                (&found["kind"], &found["severity"], &found["pid"], &found["pages"]),
+                (
+                    &json!("pin-outlives-mm"),
+                    &json!("note"),
+                    &ready["pid"],
+                    &json!(64)
+                )
+            );
+        }
+        assert!(!is_alive(pid(&ready)), "{name}");
+        pinload.expect("done");
+        assert!(pinload.end().success());
+    }
+}
+
 /// Returns the number of pins that /proc/vmstat shows as held.
 fn held_by_vmstat() -> i64 {
     vmstat("nr_foll_pin_acquired") - vmstat("nr_foll_pin_released")
@@ -401,6 +542,11 @@ fn an_impossible_scenario_is_a_usage_error() {
         "missing-longterm --pages 1025",
         "short-term-unmap --pages 1025",
         "quiet-partial-release --pages 7",
+        "adjoining-kept --pages 7",
+        "adjoining-calls --pages 512 --backing hugetlb",
+        "foreign-pin --pages 512",
+        "foreign-pin --backing small",
+        "many-buffers --pages 257",
         "quiet-partial-release --pages 512 --backing hugetlb",
         "reference-fork-write --backing thp",
         "ksm --backing thp",
