@@ -95,6 +95,8 @@ pub(crate) enum PinloadCommand {
     /// The program that a child of `holder execed` executes
     #[command(hide = true)]
     WaitForParent,
+    /// Run a mix of workloads until SIGINT or SIGTERM
+    Demo(DemoArgs),
 }
 
 /// Options of direct I/O.

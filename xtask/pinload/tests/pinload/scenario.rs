@@ -457,7 +457,7 @@ fn a_ring_without_cloexec_outlasts_execve() {
             pinload.expect("released");
         }
         pinload.expect("changed");
-        assert!(executes().contains("await-parent"), "{}", executes());
+        assert!(executes().contains("wait-for-parent"), "{}", executes());
         pinload.resume();
         if !released_early {
             pinload.expect("released");
