@@ -3,6 +3,8 @@
 //! A loop keeps the first block, which most folios have alone, and looks up each cell of a further block: the call stack
 //! of a program has room for one more loop and not for two (`MAX_CALL_FRAMES`, 8).
 
+use core::arch::asm;
+
 use pintrace_common::ledger::{OWNER_CELLS, OwnerBlock};
 
 use crate::map_ref::{Lookup, MapRef, get, word};
@@ -10,9 +12,7 @@ use crate::{atomic::Word, compat::loops, maps};
 
 /// Words of a block before its cells.
 const BEFORE: usize = 3;
-const _: () = assert!(
-    size_of::<OwnerBlock>() == (OWNER_CELLS + BEFORE) * 8 && (OWNER_CELLS + BEFORE).is_power_of_two()
-);
+const _: () = assert!(size_of::<OwnerBlock>() == (OWNER_CELLS + BEFORE) * 8 && OWNER_CELLS + BEFORE == 16);
 /// [`OWNER_CELLS`] in the type of the loop counters.
 const CELLS: u32 = OWNER_CELLS as u32;
 /// Number of cells of all blocks after the first.
@@ -57,18 +57,24 @@ impl Block {
         word!(block.last)
     }
 
-    /// Returns cell `index`, below [`OWNER_CELLS`]. The mask is for the verifier, because the compiler may hide a
-    /// comparison from the verifier. The masked index reaches all words of the block.
+    /// Returns cell `index`, below [`OWNER_CELLS`].
     #[inline(always)]
     pub fn cell(self, index: u32) -> Word {
-        const WORDS: usize = OWNER_CELLS + BEFORE;
+        let word = masked(u64::from(index) + BEFORE as u64);
         // SAFETY: the memory of a map value stays mapped for the RCU section of the program, and the masked index is
         // inside the block. The words are accessed atomically only.
-        unsafe {
-            let words = self.0.as_ptr().cast::<u64>();
-            Word::at(words.add((index as usize + BEFORE) & (WORDS - 1)))
-        }
+        unsafe { Word::at(self.0.as_ptr().cast::<u64>().add(word as usize)) }
     }
+}
+
+/// Masks the index of a word in a block, by an instruction that the compiler cannot leave out. The compiler knows the
+/// bounds of a remainder, and the verifier does not.
+#[inline(always)]
+fn masked(word: u64) -> u64 {
+    let mut masked = word;
+    // SAFETY: one instruction on one register. The mask is the number of words of a block less 1.
+    unsafe { asm!("{0} &= 15", inlateout(reg) masked, options(pure, nomem, nostack)) };
+    masked
 }
 
 /// The place of a cell: block number << 8 | index.
