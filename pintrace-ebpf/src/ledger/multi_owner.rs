@@ -205,21 +205,27 @@ pub extern "C" fn pintrace_multi_owner_hold(head: u64, owner: u32, pins: u32) ->
         return 0;
     }
     let (owner, pins) = (u64::from(owner), u64::from(pins));
-    let done = zeros.next();
-    let mut own = Walk::new(block, head, AddToOwn { owner, pins, done });
-    own.first_block();
-    if own.search.done == 0 {
-        own.further_blocks(false);
+    let add = Add {
+        owner,
+        pins,
+        old: owner << 32,
+        done: zeros.next(),
+    };
+    // One state serves both searches, because the stack of a call chain has 512 bytes.
+    let mut walk = Walk::new(block, head, add);
+    walk.first_block();
+    if walk.search.done == 0 {
+        walk.further_blocks(false);
     }
-    if own.search.done != 0 {
+    if walk.search.done != 0 {
         return owner << 32 | HELD;
     }
-    let mut free = Walk::new(block, head, AddToFree { owner, pins, done });
-    free.first_block();
-    if free.search.done == 0 {
-        free.further_blocks(true);
+    walk.search.old = FREE;
+    walk.first_block();
+    if walk.search.done == 0 {
+        walk.further_blocks(true);
     }
-    if free.search.done != 0 {
+    if walk.search.done != 0 {
         return owner << 32 | FIRST | HELD;
     }
     // No block has room: the pins go to the owner of the first cell.
@@ -228,35 +234,29 @@ pub extern "C" fn pintrace_multi_owner_hold(head: u64, owner: u32, pins: u32) ->
     other >> 32 << 32 | HELD
 }
 
-/// Adds pins to the cell that their owner has already.
-struct AddToOwn {
+/// Value of [`Add::old`]: a free cell, which has no owner's number.
+const FREE: u64 = u64::MAX;
+
+/// Adds pins to the cell that their owner has already; or puts them into a free cell, and makes new blocks.
+struct Add {
     owner: u64,
     pins: u64,
+    /// Number of the owner << 32, or [`FREE`].
+    old: u64,
     done: u64,
 }
 
-impl Search for AddToOwn {
+impl Search for Add {
     #[inline(always)]
     fn cell(&mut self, cell: Word, _place: Place) -> bool {
         let now = cell.load();
-        if now != 0 && now >> 32 == self.owner && cell.swap(now, now + self.pins) {
-            self.done = 1;
-        }
-        self.done != 0
-    }
-}
-
-/// Puts the pins of a new owner into a free cell, and makes new blocks.
-struct AddToFree {
-    owner: u64,
-    pins: u64,
-    done: u64,
-}
-
-impl Search for AddToFree {
-    #[inline(always)]
-    fn cell(&mut self, cell: Word, _place: Place) -> bool {
-        if cell.swap(0, self.owner << 32 | self.pins) {
+        let found = if self.old == FREE {
+            now == 0
+        } else {
+            now != 0 && now >> 32 << 32 == self.old
+        };
+        let next = if now == 0 { self.owner << 32 } else { now } + self.pins;
+        if found && cell.swap(now, next) {
             self.done = 1;
         }
         self.done != 0
@@ -264,6 +264,9 @@ impl Search for AddToFree {
 
     #[inline(always)]
     fn extend(&mut self, head: u64, n: u32) -> bool {
+        if self.old != FREE {
+            return false;
+        }
         // Another CPU may have made the block.
         insert(head, n);
         let (Some(first), Some(block)) = (Block::find(head, 0), Block::find(head, n)) else {
