@@ -217,7 +217,12 @@ extern "C" fn hold_step<T: CellTable>(_index: u32, adding: *mut Adding) -> i64 {
     let now = word.load();
     if now == MULTI_OWNER_MARK {
         let held = multi_owner::pintrace_multi_owner_hold(adding.head, owner, pins);
-        if held != 0 {
+        if multi_owner::is_dead_folio(held) {
+            if let Some(other) = T::find(held) {
+                other.swap(MULTI_OWNER_MARK, 0);
+            }
+            multi_owner::pintrace_multi_owner_remove(held);
+        } else if held != 0 {
             adding.settle((held >> 32) as u32, held & multi_owner::FIRST != 0);
         }
     } else if now == 0 || (now >> 32) as u32 == owner {

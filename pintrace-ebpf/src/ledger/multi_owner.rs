@@ -15,7 +15,7 @@
 use aya_ebpf::{bindings::BPF_NOEXIST, macros::map, maps::Array};
 use pintrace_common::{
     counters::{Loss, Total},
-    ledger::{EXTENT_BIT, Extent, MULTI_OWNER_MARK, OWNER_CELLS, OwnerBlock},
+    ledger::{EXTENT_BIT, Extent, OWNER_CELLS, OwnerBlock},
 };
 
 use crate::map_ref::Lookup;
@@ -24,7 +24,6 @@ use crate::{
     compat::loops,
     count,
     ledger::{
-        folio_table::{CellTable, Chunks},
         owner_block::{Block, Place, Search, Walk},
         owners,
         partial_release::mark,
@@ -63,8 +62,8 @@ pub const AMBIGUOUS: u64 = 1 << 29;
 /// Mask of the number of pins taken.
 pub const PINS: u32 = (1 << 29) - 1;
 
-// `pintrace_multi_owner_hold` returns owner << 32 | flags, `pintrace_multi_owner_take` returns owner << 32 | flags | pins;
-// 0 asks the caller to try again.
+// `pintrace_multi_owner_hold` returns owner << 32 | flags, or what `is_dead_folio` recognizes.
+// `pintrace_multi_owner_take` returns owner << 32 | flags | pins. 0 asks the caller to try again.
 
 /// Makes the first block of a folio that has had one owner so far, with the pins of the folio's cell. Returns 0 if the
 /// block cannot be made now.
@@ -158,40 +157,47 @@ fn count_folios(n: u64) {
     }
 }
 
-/// Adds to the sum of a folio's pins. Returns false if the folio is dead, or keeps changing, or if the block belongs to
-/// another folio.
+/// Result of an addition to the sum of a folio's pins: done.
+const IN_SUM: u64 = 1;
+
+/// Adds to the sum of a folio's pins. Returns [`IN_SUM`]; 0 if the folio is dead or keeps changing; or the address of
+/// another folio that has lost its last pin ([`take_back`]).
 #[inline(always)]
-fn add_to_sum(block: Block, head: u64, pins: u32) -> bool {
+fn add_to_sum(block: Block, head: u64, pins: u32) -> u64 {
     let mut attempt = 0;
     while attempt < 4 {
         let now = block.pins().load();
         if now == OwnerBlock::DEAD || !block.is_of(head) {
-            return false;
+            return 0;
         }
         if block.pins().swap(now, now + u64::from(pins)) {
             if block.is_of(head) {
-                return true;
+                return IN_SUM;
             }
-            take_back(block, pins);
-            return false;
+            return take_back(block, pins);
         }
         attempt += 1;
     }
-    false
+    0
 }
 
 /// Takes pins off the sum of another folio, to which they were added by mistake. If the other folio has lost its last
-/// pins meanwhile, its release left the end of the folio to this function.
+/// pins meanwhile, its release left the end of the folio to the caller: the function returns the address of its head
+/// page, for [`is_dead_folio`].
 #[inline(always)]
-fn take_back(block: Block, pins: u32) {
+fn take_back(block: Block, pins: u32) -> u64 {
     let left = block.pins().fetch_sub(u64::from(pins)) - u64::from(pins);
     if left == 0 && block.pins().swap(0, OwnerBlock::DEAD) {
-        let head = block.head().load();
-        if let Some(cell) = Chunks::find(head) {
-            cell.swap(MULTI_OWNER_MARK, 0);
-        }
-        pintrace_multi_owner_remove(head);
+        return block.head().load();
     }
+    0
+}
+
+/// Returns true if the result of [`pintrace_multi_owner_hold`] is the address of another folio, whose mark the caller has
+/// to clear and whose blocks the caller has to remove. No owner has a number with the upper bits of a kernel address.
+#[inline(always)]
+pub fn is_dead_folio(held: u64) -> bool {
+    held >> 48 == 0xffff
 }
 
 /// Adds pins to a folio for an owner.
@@ -201,8 +207,9 @@ pub extern "C" fn pintrace_multi_owner_hold(head: u64, owner: u32, pins: u32) ->
     let (Some(block), Some(zeros)) = (Block::find(head, 0), maps::Zeros::find()) else {
         return 0;
     };
-    if !add_to_sum(block, head, pins) {
-        return 0;
+    let sum = add_to_sum(block, head, pins);
+    if sum != IN_SUM {
+        return sum;
     }
     let (owner, pins) = (u64::from(owner), u64::from(pins));
     let add = Add {
