@@ -108,14 +108,14 @@ pub extern "C" fn pintrace_account_open(mm: u64, caller: u64, pid_tgid: u64, kin
     id
 }
 
-/// Adds `pages` pins of `calls` successful pin calls to an account.
+/// Adds a successful pin call with `pages` pins to an account.
 #[inline(always)]
-pub fn credit(id: u32, pages: u64, calls: u64) {
+pub fn credit(id: u32, pages: u64) {
     let Some(account) = maps::ACCOUNTS.at(id) else {
         return;
     };
     let before = word!(account.acquired).fetch_add(pages);
-    word!(account.calls).add(calls);
+    word!(account.calls).add(1);
     if before == word!(account.released).load() {
         word!(account.held_since_ns).store(time());
     }

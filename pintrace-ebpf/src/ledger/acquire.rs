@@ -15,7 +15,7 @@ use crate::{
     folio::Folio,
     kernel,
     ledger::{
-        accounts, area,
+        accounts,
         extents::{self, GrowingExtent},
         folio_table::{CellTable, Chunks},
         multi_owner, owners,
@@ -57,54 +57,26 @@ pub fn acquired_by(
     };
     let mut opened = Opened::new(stack);
     let account = accounts::find_or_open(ctx, &key, &mut opened);
-    if longterm || observer::wants_short_term_extents() {
-        acquired_by_parts(ctx, account, call, &mut opened, pin_pages);
+    let opening = if longterm || observer::wants_short_term_extents() {
+        extents::begin(ctx, account, call, &mut opened)
     } else {
-        pin_pages(account, account, call.span(), call.array, call.pages);
-    }
+        None
+    };
+    let owner = opening.map_or(account, GrowingExtent::owner);
+    let grown = opening.is_some_and(|opening| opening.grown);
+    pin_pages(
+        account,
+        owner,
+        call.span() | u64::from(grown),
+        call.array,
+        call.pages,
+    );
     opened.announce(ctx);
     if call.of_file == 0 {
         observer::on_pin(call.mm, call.address, call.pages);
     }
     log::debug!(ctx, "pinned {} pages at {:x}", call.pages, call.address);
 }
-
-/// Enters the pages of a call that gets extents: one for each area, because a change of one mapping or file concerns the
-/// pages of that area only.
-#[inline(always)]
-fn acquired_by_parts(
-    ctx: *mut c_void,
-    account: u32,
-    call: &PinCall,
-    opened: &mut Opened,
-    pin_pages: extern "C" fn(u32, u32, u64, u64, u64) -> u32,
-) {
-    let mut rest = *call;
-    let mut part = 1;
-    loop {
-        let pages = if rest.of_file != 0 || part == area::MOST_PARTS {
-            rest.pages
-        } else {
-            area::pintrace_area_pages(rest.array, rest.pages)
-        };
-        let this = PinCall { pages, ..rest };
-        let opening = extents::begin(ctx, account, &this, opened);
-        let owner = opening.map_or(account, GrowingExtent::owner);
-        let grown = u64::from(opening.is_some_and(|opening| opening.grown));
-        let continues = if part == 1 { 0 } else { CONTINUES };
-        pin_pages(account, owner, this.span() | grown | continues, this.array, pages);
-        if pages >= rest.pages || part == area::MOST_PARTS {
-            return;
-        }
-        rest.pages -= pages;
-        rest.address += pages << 12;
-        rest.array += pages * 8;
-        part += 1;
-    }
-}
-
-/// Flag of [`pin_pages`]: an earlier part of the call has been entered.
-const CONTINUES: u64 = 2;
 
 /// Calls [`pin_pages`]. The function is global, so that the verifier follows it once and not on every path.
 #[unsafe(no_mangle)]
@@ -114,8 +86,7 @@ pub extern "C" fn pintrace_pin_pages(account: u32, owner: u32, part: u64, array:
 }
 
 /// Adds the pages of a call to the folio table, to the account, and to the extent if `owner` names one. `part` is the
-/// number of bytes that the call covers, in whole pages, plus 1 if the extent existed before the call, plus
-/// [`CONTINUES`].
+/// number of bytes that the call covers, in whole pages, plus 1 if the extent existed before the call.
 #[inline(always)]
 pub extern "C" fn pin_pages<T: CellTable>(account: u32, owner: u32, part: u64, array: u64, pages: u64) -> u32
 where
@@ -134,7 +105,7 @@ where
     };
     walk::walk(Pages::Array(array), pages, &mut hold);
     count::total(Total::Acquired, hold.pins);
-    accounts::credit(account, hold.pins, if part & CONTINUES == 0 { 1 } else { 0 });
+    accounts::credit(account, hold.pins);
     if hold.bytes != 0 {
         owners::keep_bytes(owner, hold.bytes);
     }

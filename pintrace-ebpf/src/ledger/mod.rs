@@ -2,7 +2,6 @@
 
 pub mod accounts;
 pub mod acquire;
-mod area;
 pub mod code_kind;
 pub mod extents;
 pub mod folio_table;
