@@ -96,14 +96,14 @@ where
     let Some(zeros) = maps::Zeros::find() else {
         return 0;
     };
-    let mut hold = Hold::<T> {
+    let hold = Hold::<T> {
         owner: u64::from(owner),
         pins: zeros.next(),
         kept: zeros.next(),
         bytes: zeros.next(),
         table: core::marker::PhantomData,
     };
-    walk::walk(Pages::Array(array), pages, &mut hold);
+    let hold = walk::walk(Pages::Array(array), pages, hold);
     count::total(Total::Acquired, hold.pins);
     accounts::credit(account, hold.pins);
     if hold.bytes != 0 {
@@ -156,7 +156,7 @@ where
     Self: Paged,
 {
     #[inline(always)]
-    fn run(&mut self, folio: Folio, _page: u64, pins: u32) {
+    fn run(&mut self, folio: Folio, pins: u32) {
         if !folio.is_pinned() {
             count::total(Total::Unpinned, u64::from(pins));
             return;

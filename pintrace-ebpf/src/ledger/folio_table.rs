@@ -20,10 +20,7 @@ use crate::{
     },
     count,
     facts::FACTS,
-    ledger::{
-        multi_owner, owners,
-        releaser::{ReleaseCode, Releaser},
-    },
+    ledger::{multi_owner, owners, releaser::ReleaseCode},
     maps,
 };
 
@@ -42,9 +39,9 @@ pub trait CellTable: Copy + 'static {
         hold_in::<Self>(head, owner, pins)
     }
     /// Takes pins off a folio, from one owner after another. The result contains the number of pins without an owner.
-    /// `bytes` is the size of the folio, `releaser` the task and the code that release.
-    fn take(head: u64, pins: u32, releaser: Releaser, bytes: u64) -> ReleaseOutcome {
-        take_from::<Self>(head, pins, releaser, bytes)
+    /// `bytes` is the size of the folio, `code` the code that releases, and the page.
+    fn take(head: u64, pins: u32, code: ReleaseCode, bytes: u64) -> ReleaseOutcome {
+        take_from::<Self>(head, pins, code, bytes)
     }
 }
 
@@ -86,14 +83,8 @@ impl CellTable for Chunks {
     }
 
     #[inline(always)]
-    fn take(head: u64, pins: u32, releaser: Releaser, bytes: u64) -> ReleaseOutcome {
-        ReleaseOutcome(pintrace_take(
-            head,
-            pins,
-            releaser.pid_tgid,
-            releaser.code.0,
-            bytes,
-        ))
+    fn take(head: u64, pins: u32, code: ReleaseCode, bytes: u64) -> ReleaseOutcome {
+        ReleaseOutcome(pintrace_take(head, pins, code.0, bytes))
     }
 }
 
@@ -113,16 +104,12 @@ pub extern "C" fn pintrace_hold(head: u64, owner: u32, pins: u32) -> u64 {
 /// [`CellTable::take`] in a global function.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_take(head: u64, pins: u32, pid_tgid: u64, code: u64, bytes: u64) -> u64 {
+pub extern "C" fn pintrace_take(head: u64, pins: u32, code: u64, bytes: u64) -> u64 {
     let Some(lock) = locks::lock(LockTarget::Folio(head)) else {
         count::loss(Loss::CellContended, u64::from(pins));
         return 0;
     };
-    let releaser = Releaser {
-        pid_tgid,
-        code: ReleaseCode(code),
-    };
-    let taken = take_from::<Chunks>(head, pins, releaser, bytes);
+    let taken = take_from::<Chunks>(head, pins, ReleaseCode(code), bytes);
     lock.unlock();
     taken.0
 }
@@ -250,8 +237,8 @@ struct Taking {
     head: u64,
     /// Size of the folio in bytes.
     bytes: u64,
-    /// The task and the code that release.
-    releaser: Releaser,
+    /// The code that releases, and the page.
+    code: ReleaseCode,
     /// Number of pins left to take.
     left: u64,
 }
@@ -267,7 +254,7 @@ impl Taking {
 }
 
 #[inline(always)]
-fn take_from<T: CellTable>(head: u64, pins: u32, releaser: Releaser, bytes: u64) -> ReleaseOutcome {
+fn take_from<T: CellTable>(head: u64, pins: u32, code: ReleaseCode, bytes: u64) -> ReleaseOutcome {
     let Some(word) = T::find(head) else {
         return ReleaseOutcome::without_owner_to_debit(u64::from(pins));
     };
@@ -293,7 +280,7 @@ fn take_from<T: CellTable>(head: u64, pins: u32, releaser: Releaser, bytes: u64)
     let mut taking = Taking {
         head,
         bytes,
-        releaser,
+        code,
         left,
     };
     loops::repeat::<{ loops::ATTEMPTS }, _>(take_step::<T>, &mut taking);
@@ -331,8 +318,8 @@ extern "C" fn take_step<T: CellTable>(_index: u32, taking: *mut Taking) -> i64 {
         return 1;
     }
     if now == MULTI_OWNER_MARK {
-        let Releaser { pid_tgid, code } = taking.releaser;
-        let taken = multi_owner::pintrace_multi_owner_take(taking.head, taking.left as u32, pid_tgid, code.0);
+        let code = taking.code.0;
+        let taken = multi_owner::pintrace_multi_owner_take(taking.head, taking.left as u32, code);
         if taken & multi_owner::ENTRY_DEAD != 0 {
             // The order matters: no other CPU can make a new entry while the dead entry exists.
             word.swap(MULTI_OWNER_MARK, 0);
@@ -342,7 +329,7 @@ extern "C" fn take_step<T: CellTable>(_index: u32, taking: *mut Taking) -> i64 {
             let pins = taken as u32 & multi_owner::PINS;
             taking.settle((taken >> 32) as u32, pins, taken & multi_owner::LAST != 0);
             if taken & multi_owner::AMBIGUOUS != 0 {
-                multi_owner::pintrace_mark_ambiguous_owner(taking.head, code.0);
+                multi_owner::pintrace_mark_ambiguous_owner(taking.head, code);
             }
         }
     } else {

@@ -255,7 +255,7 @@ struct Add {
 
 impl Search for Add {
     #[inline(always)]
-    fn cell(&mut self, cell: Word, _place: Place) -> bool {
+    fn cell(&mut self, _head: u64, cell: Word, _place: Place) -> bool {
         let now = cell.load();
         let found = if self.old == FREE {
             now == 0
@@ -288,32 +288,27 @@ impl Search for Add {
 /// Takes up to `pins` pins from the owner that the rule chooses. `code` is a [`ReleaseCode`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_multi_owner_take(head: u64, pins: u32, pid_tgid: u64, code: u64) -> u64 {
+pub extern "C" fn pintrace_multi_owner_take(head: u64, pins: u32, code: u64) -> u64 {
     let (Some(first), Some(zeros)) = (Block::find(head, 0), maps::Zeros::find()) else {
         return 0;
     };
     let choice = Choice {
-        head,
-        pid_tgid,
+        pid_tgid: ReleaseCode(code).task(),
         code,
         best: zeros.next(),
         best_rank: zeros.next(),
-        holding: zeros.next(),
-        candidates: zeros.next(),
+        owners: zeros.next(),
     };
     let mut walk = Walk::new(first, head, choice);
     walk.first_block();
     walk.further_blocks(false);
     let choice = &walk.search;
-    if choice.holding == 0 {
+    if choice.owners == 0 {
         return 0;
     }
     // Without a candidate the evidence contradicts itself, and any owner may be the owner of the release.
-    let owners = if choice.candidates == 0 {
-        choice.holding
-    } else {
-        choice.candidates
-    };
+    let (holding, candidates) = (choice.owners >> 32, choice.owners & u64::from(u32::MAX));
+    let owners = if candidates == 0 { holding } else { candidates };
     let ambiguous = owners > 1 && choice.best_rank & u64::from(owners::CERTAIN) == 0;
     let best = Place(choice.best);
     let taken = pintrace_multi_owner_debit(head, best.block(), best.index(), pins);
@@ -329,32 +324,27 @@ pub extern "C" fn pintrace_multi_owner_take(head: u64, pins: u32, pid_tgid: u64,
 
 /// The search for the owner of a release.
 struct Choice {
-    head: u64,
     pid_tgid: u64,
     code: u64,
     /// The [`Place`] of the best owner.
     best: u64,
     best_rank: u64,
-    /// Number of owners with pins.
-    holding: u64,
-    /// Number of these owners to which the release may belong.
-    candidates: u64,
+    /// Number of owners with pins << 32 | number of these owners to which the release may belong.
+    owners: u64,
 }
 
 impl Search for Choice {
     #[inline(always)]
-    fn cell(&mut self, cell: Word, place: Place) -> bool {
+    fn cell(&mut self, head: u64, cell: Word, place: Place) -> bool {
         let now = cell.load();
         if now == 0 {
             return false;
         }
-        self.holding = loops::opaque(self.holding + 1);
         let code = ReleaseCode(self.code);
-        let page = code.page(self.head);
+        let page = code.page(head);
         let rank = u64::from(owners::rank((now >> 32) as u32, self.pid_tgid, code.kind(), page));
-        if rank & u64::from(owners::CANDIDATE) != 0 {
-            self.candidates = loops::opaque(self.candidates + 1);
-        }
+        let candidate = u64::from(rank & u64::from(owners::CANDIDATE) != 0);
+        self.owners = loops::opaque(self.owners + (1 << 32) + candidate);
         if rank >= self.best_rank {
             self.best_rank = loops::opaque(rank);
             self.best = loops::opaque(place.0);
@@ -371,24 +361,23 @@ pub extern "C" fn pintrace_mark_ambiguous_owner(head: u64, code: u64) -> u32 {
     let Some(first) = Block::find(head, 0) else {
         return 0;
     };
-    let mut walk = Walk::new(first, head, Marking { head, code });
+    let mut walk = Walk::new(first, head, Marking { code });
     walk.first_block();
     walk.further_blocks(false);
     0
 }
 
 struct Marking {
-    head: u64,
     code: u64,
 }
 
 impl Search for Marking {
     #[inline(always)]
-    fn cell(&mut self, cell: Word, _place: Place) -> bool {
+    fn cell(&mut self, head: u64, cell: Word, _place: Place) -> bool {
         let owner = (cell.load() >> 32) as u32;
         let code = ReleaseCode(self.code);
         if owner & EXTENT_BIT != 0
-            && owners::rank(owner, 0, code.kind(), code.page(self.head)) & owners::CANDIDATE != 0
+            && owners::rank(owner, 0, code.kind(), code.page(head)) & owners::CANDIDATE != 0
             && let Some(extent) = maps::EXTENTS.at(owner & !EXTENT_BIT)
         {
             mark(owner & !EXTENT_BIT, extent, Extent::INEXACT_MARKS);

@@ -97,8 +97,8 @@ impl Place {
 
 /// A search over the cells of a folio.
 pub trait Search {
-    /// Handles one cell. Returns true to end the search.
-    fn cell(&mut self, cell: Word, place: Place) -> bool;
+    /// Handles one cell of the folio with a head page. Returns true to end the search.
+    fn cell(&mut self, head: u64, cell: Word, place: Place) -> bool;
     /// Prepares block `n`, the block behind the last. Returns false if the search ends at the last block.
     fn extend(&mut self, _head: u64, _n: u32) -> bool {
         false
@@ -135,7 +135,7 @@ impl<S: Search> Walk<S> {
     /// Searches the further blocks. `extends` is true if the search may make new blocks.
     #[inline(always)]
     pub fn further_blocks(&mut self, extends: bool) {
-        if self.last != 0 || extends {
+        if loops::OWNER_BLOCKS > 1 && (self.last != 0 || extends) {
             loops::repeat::<FURTHER_CELLS, _>(further_step::<S>, self);
         }
     }
@@ -145,7 +145,7 @@ extern "C" fn first_step<S: Search>(index: u32, walk: *mut Walk<S>) -> i64 {
     // SAFETY: the loop passes the state on.
     let walk = unsafe { &mut *walk };
     let cell = walk.first.cell(index);
-    i64::from(walk.search.cell(cell, Place(u64::from(index))))
+    i64::from(walk.search.cell(walk.head, cell, Place(u64::from(index))))
 }
 
 extern "C" fn further_step<S: Search>(place: u32, walk: *mut Walk<S>) -> i64 {
@@ -162,5 +162,5 @@ extern "C" fn further_step<S: Search>(place: u32, walk: *mut Walk<S>) -> i64 {
         return 1;
     };
     let place = Place(u64::from(n) << 8 | u64::from(index));
-    i64::from(walk.search.cell(block.cell(index), place))
+    i64::from(walk.search.cell(walk.head, block.cell(index), place))
 }

@@ -20,7 +20,7 @@ use crate::{
         accounts,
         folio_table::{self, CellTable, Chunks},
         multi_owner, owners,
-        releaser::Releaser,
+        releaser::ReleaseCode,
     },
     maps,
 };
@@ -126,7 +126,7 @@ pub extern "C" fn pintrace_reconcile_folio(page: u64, account: u32, most: u32) -
     };
     if known > real {
         let surplus = known - real;
-        let taken = Chunks::take(page, surplus as u32, Releaser::unknown(), folio.bytes());
+        let taken = Chunks::take(page, surplus as u32, ReleaseCode::UNKNOWN, folio.bytes());
         if let Some(owner) = taken.owner_to_debit() {
             let bytes = if taken.emptied() { folio.bytes() } else { 0 };
             owners::pintrace_debit(owner, surplus, bytes);

@@ -18,7 +18,7 @@ use crate::{
         code_kind,
         folio_table::{CellTable, Chunks},
         longterm_scope, multi_owner, owners,
-        releaser::Releaser,
+        releaser::ReleaseCode,
         walk::{self, Pages, Visitor},
     },
     log, maps,
@@ -71,9 +71,7 @@ pub fn unpin_pages<T: CellTable>(pages: Pages, count: u64, kind: u64) -> u32
 where
     Take<T>: Paged,
 {
-    let mut take = Take::<T>::new(kind);
-    walk::walk(pages, count, &mut take);
-    take.settle();
+    walk::walk(pages, count, Take::<T>::new(kind)).settle();
     0
 }
 
@@ -89,7 +87,8 @@ pub fn released_folio(ctx: *mut c_void, parameters: u32, page: u64, only: bool, 
     if folio.is_none() {
         count::loss(Loss::StructPageUnreadable, pins);
     } else {
-        take.run(folio, if only { page } else { 0 }, pins as u32);
+        take.begin(if only { page } else { 0 });
+        take.run(folio, pins as u32);
     }
     take.settle();
     log::debug!(ctx, "unpinned {} pages", pins);
@@ -114,7 +113,10 @@ pub fn dropped_inside(head: u64, pins: u64) {
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Take<T> {
-    releaser: Releaser,
+    /// The kind of the code that releases.
+    code: ReleaseCode,
+    /// The first page of the run; 0 if any page of the folio may be released.
+    page: u64,
     released: u64,
     /// The owner to be debited with `pages` and `bytes`: neighbouring pages mostly have the same owner.
     owner: u64,
@@ -130,7 +132,8 @@ impl<T> Take<T> {
         let zeros = maps::Zeros::find();
         let zero = || zeros.map_or(0, maps::Zeros::next);
         Self {
-            releaser: Releaser::current(kind),
+            code: ReleaseCode::of_kind(kind),
+            page: 0,
             released: zero(),
             owner: zero(),
             pages: zero(),
@@ -161,16 +164,18 @@ where
     Self: Paged,
 {
     #[inline(always)]
-    fn run(&mut self, folio: Folio, page: u64, pins: u32) {
+    fn begin(&mut self, page: u64) {
+        self.page = page;
+    }
+
+    #[inline(always)]
+    fn run(&mut self, folio: Folio, pins: u32) {
         if !folio.is_pinned() {
             count::total(Total::Unpinned, u64::from(pins));
             return;
         }
-        let releaser = Releaser {
-            code: self.releaser.code.with_page(folio.head(), page),
-            ..self.releaser
-        };
-        let taken = T::take(folio.head(), pins, releaser, folio.bytes());
+        let code = self.code.with_page(folio.head(), self.page);
+        let taken = T::take(folio.head(), pins, code, folio.bytes());
         if let Some(owner) = taken.owner_to_debit() {
             if u64::from(owner) != self.owner {
                 self.debit();

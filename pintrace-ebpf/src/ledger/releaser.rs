@@ -1,4 +1,4 @@
-//! What a release shows of the owner of its pins: the running task, the code that releases, the page.
+//! What a release shows of the owner of its pins, beside the running task: the code that releases, and the page.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 
@@ -10,9 +10,22 @@ use crate::facts::FACTS;
 #[repr(C)]
 pub struct ReleaseCode(pub u64);
 
+/// Flag: the running task is not the releaser.
+const NO_TASK: u64 = 1 << 63;
+
 impl ReleaseCode {
-    /// Code of an unknown kind.
-    pub const UNKNOWN: Self = Self(0);
+    /// Returns tgid << 32 | tid of the running task, which in an interrupt is not the cause; 0 if the task has nothing to
+    /// do with the release.
+    #[inline(always)]
+    pub fn task(self) -> u64 {
+        if self.0 & NO_TASK != 0 {
+            return 0;
+        }
+        bpf_get_current_pid_tgid()
+    }
+
+    /// User space reconciles the ledger: neither the running task nor its code has anything to do with the owner.
+    pub const UNKNOWN: Self = Self(NO_TASK);
 
     /// Returns the code for a kind of holder and an unknown page.
     #[inline(always)]
@@ -38,39 +51,9 @@ impl ReleaseCode {
     /// Returns the address of the struct page, or 0.
     #[inline(always)]
     pub fn page(self, head: u64) -> u64 {
-        match self.0 >> 8 {
+        match (self.0 & !NO_TASK) >> 8 {
             0 => 0,
             index => head + ((index - 1) << (FACTS.page_struct_shift() & 31)),
-        }
-    }
-}
-
-/// The running task and the code that release.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub struct Releaser {
-    /// tgid << 32 | tid of the running task, which in an interrupt is not the cause.
-    pub pid_tgid: u64,
-    /// The code that called the unpin function, and the page.
-    pub code: ReleaseCode,
-}
-
-impl Releaser {
-    /// Returns the running task, with code of a kind.
-    #[inline(always)]
-    pub fn current(kind: u64) -> Self {
-        Self {
-            pid_tgid: bpf_get_current_pid_tgid(),
-            code: ReleaseCode::of_kind(kind),
-        }
-    }
-
-    /// Returns a releaser of which nothing is known.
-    #[inline(always)]
-    pub fn unknown() -> Self {
-        Self {
-            pid_tgid: 0,
-            code: ReleaseCode::UNKNOWN,
         }
     }
 }

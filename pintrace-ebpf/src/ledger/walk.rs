@@ -24,59 +24,55 @@ pub enum Pages {
 
 /// The work for each run of pages in one folio.
 pub trait Visitor: Paged + Copy + 'static {
-    /// Handles `pins` neighbouring entries, all in `folio`. The first is `page`.
-    fn run(&mut self, folio: Folio, page: u64, pins: u32);
+    /// Prepares for a run whose first entry is `page`.
+    fn begin(&mut self, _page: u64) {}
+    /// Handles `pins` neighbouring entries, all in `folio`.
+    fn run(&mut self, folio: Folio, pins: u32);
 }
 
 /// State of a walk.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Walk<V> {
+    /// Address of an array of pointers, plus [`ARRAY`]; or of a struct page. The state is as short as possible, because
+    /// the stack of a call chain has 512 bytes.
     base: u64,
-    /// 1 if `base` is an array of pointers, 0 if `base` is a struct page.
-    array: u64,
     /// The folio of the present run, and the address after its last struct page (`end`).
     folio: u64,
     end: u64,
-    /// Index and struct page of the first entry of the run.
+    /// Index of the first entry of the run.
     start: u64,
-    first: u64,
     visitor: V,
 }
 
-/// Visits `count` pages in order.
+/// Visits `count` pages in order, and returns the visitor.
 #[inline(always)]
-pub fn walk<V: Visitor>(pages: Pages, count: u64, visitor: &mut V) {
-    let (base, array) = match pages {
-        Pages::Array(base) => (base, 1),
-        Pages::Range(base) => (base, 0),
+pub fn walk<V: Visitor>(pages: Pages, count: u64, mut visitor: V) -> V {
+    let base = match pages {
+        Pages::Array(base) => base | ARRAY,
+        Pages::Range(base) => base,
     };
     if count == 1 {
         // The commonest call, direct I/O of one page, needs neither a run nor a loop.
-        let page = if array == 1 {
-            kernel::read_u64(base).unwrap_or(UNREADABLE)
-        } else {
-            base
-        };
+        let page = entry(base, 0);
         let folio = Folio::of(page);
         if folio.is_none() {
             count_unreadable(page);
         } else {
-            visitor.run(folio, page, 1);
+            visitor.begin(page);
+            visitor.run(folio, 1);
         }
-        return;
+        return visitor;
     }
     let Some(zeros) = maps::Zeros::find() else {
-        return;
+        return visitor;
     };
     let mut walk = Walk {
         base,
-        array,
         folio: zeros.next(),
         end: zeros.next(),
         start: zeros.next(),
-        first: zeros.next(),
-        visitor: *visitor,
+        visitor,
     };
     let iterations = if count > loops::MOST_PAGES {
         count::loss(Loss::PagesBeyondWalk, count - loops::MOST_PAGES);
@@ -86,17 +82,13 @@ pub fn walk<V: Visitor>(pages: Pages, count: u64, visitor: &mut V) {
     };
     loops::over_pages(&mut walk, iterations);
     flush(&mut walk, iterations);
-    *visitor = walk.visitor;
+    walk.visitor
 }
 
 /// Visits one page of a walk. `index` counts up by one from 0.
 #[inline(always)]
 pub fn step<V: Visitor>(walk: &mut Walk<V>, index: u64) {
-    let page = if walk.array == 1 {
-        kernel::read_u64(walk.base + index * 8).unwrap_or(UNREADABLE)
-    } else {
-        walk.base + (index << (FACTS.page_struct_shift() & 31))
-    };
+    let page = entry(walk.base, index);
     if page >= Folio(walk.folio).head() && page < walk.end {
         return;
     }
@@ -110,7 +102,20 @@ pub fn step<V: Visitor>(walk: &mut Walk<V>, index: u64) {
     // No entry continues the run of an entry without a folio.
     walk.end = if folio.is_none() { 0 } else { folio.end() };
     walk.start = index;
-    walk.first = page;
+    walk.visitor.begin(page);
+}
+
+/// Flag of [`Walk::base`]: an array. Addresses of arrays and of struct pages are even.
+const ARRAY: u64 = 1;
+
+/// Returns the struct page of entry `index`; [`UNREADABLE`] if the entry cannot be read.
+#[inline(always)]
+fn entry(base: u64, index: u64) -> u64 {
+    if base & ARRAY != 0 {
+        kernel::read_u64((base & !ARRAY) + index * 8).unwrap_or(UNREADABLE)
+    } else {
+        base + (index << (FACTS.page_struct_shift() & 31))
+    }
 }
 
 /// Stands for an entry of pages[] that could not be read. No struct page has this address.
@@ -132,6 +137,6 @@ fn count_unreadable(page: u64) {
 fn flush<V: Visitor>(walk: &mut Walk<V>, index: u64) {
     let folio = Folio(walk.folio);
     if !folio.is_none() {
-        walk.visitor.run(folio, walk.first, (index - walk.start) as u32);
+        walk.visitor.run(folio, (index - walk.start) as u32);
     }
 }

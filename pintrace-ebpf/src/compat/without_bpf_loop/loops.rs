@@ -29,8 +29,9 @@ pub const HASH_FLAGS: u32 = 0;
 /// multi-owner entry and one to add. Each attempt of a release takes the pins of one owner. So a release that concerns four
 /// owners leaves the pins of the fourth in the table, and counts them as [`Loss::CellContended`].
 pub const ATTEMPTS: u32 = 3;
-/// Maximum number of blocks of owners of one folio, each of 13 owners. The verifier follows each cell.
-pub const OWNER_BLOCKS: u32 = 4;
+/// Maximum number of blocks of owners of one folio, each of 13 owners. The verifier follows each cell, and the stack has
+/// no room for a second loop.
+pub const OWNER_BLOCKS: u32 = 1;
 /// Maximum number of pages of one call that can be walked: 1 GiB.
 pub const MOST_PAGES: u64 = (INNER * MIDDLE * OUTER) as u64;
 
