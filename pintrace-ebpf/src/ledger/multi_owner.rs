@@ -23,9 +23,10 @@ use crate::{
     atomic::Word,
     compat::loops,
     count,
+    folio::Folio,
     ledger::{
         owner_block::{Block, Place, Search, Walk},
-        owners,
+        owners::{self, ReleasedPage},
         partial_release::mark,
         releaser::ReleaseCode,
     },
@@ -295,6 +296,7 @@ pub extern "C" fn pintrace_multi_owner_take(head: u64, pins: u32, code: u64) -> 
     let choice = Choice {
         pid_tgid: ReleaseCode(code).task(),
         code,
+        end: Folio::of(head).end(),
         best: zeros.next(),
         best_rank: zeros.next(),
         owners: zeros.next(),
@@ -326,6 +328,8 @@ pub extern "C" fn pintrace_multi_owner_take(head: u64, pins: u32, code: u64) -> 
 struct Choice {
     pid_tgid: u64,
     code: u64,
+    /// Address after the struct pages of the folio.
+    end: u64,
     /// The [`Place`] of the best owner.
     best: u64,
     best_rank: u64,
@@ -341,8 +345,17 @@ impl Search for Choice {
             return false;
         }
         let code = ReleaseCode(self.code);
-        let page = code.page(head);
-        let rank = u64::from(owners::rank((now >> 32) as u32, self.pid_tgid, code.kind(), page));
+        let released = ReleasedPage {
+            page: code.page(head),
+            head,
+            end: self.end,
+        };
+        let rank = u64::from(owners::rank(
+            (now >> 32) as u32,
+            self.pid_tgid,
+            code.kind(),
+            released,
+        ));
         let candidate = u64::from(rank & u64::from(owners::CANDIDATE) != 0);
         self.owners = loops::opaque(self.owners + (1 << 32) + candidate);
         if rank >= self.best_rank {
@@ -361,7 +374,14 @@ pub extern "C" fn pintrace_mark_ambiguous_owner(head: u64, code: u64) -> u32 {
     let Some(first) = Block::find(head, 0) else {
         return 0;
     };
-    let mut walk = Walk::new(first, head, Marking { code });
+    let mut walk = Walk::new(
+        first,
+        head,
+        Marking {
+            code,
+            end: Folio::of(head).end(),
+        },
+    );
     walk.first_block();
     walk.further_blocks(false);
     0
@@ -369,6 +389,7 @@ pub extern "C" fn pintrace_mark_ambiguous_owner(head: u64, code: u64) -> u32 {
 
 struct Marking {
     code: u64,
+    end: u64,
 }
 
 impl Search for Marking {
@@ -376,8 +397,13 @@ impl Search for Marking {
     fn cell(&mut self, head: u64, cell: Word, _place: Place) -> bool {
         let owner = (cell.load() >> 32) as u32;
         let code = ReleaseCode(self.code);
+        let released = ReleasedPage {
+            page: code.page(head),
+            head,
+            end: self.end,
+        };
         if owner & EXTENT_BIT != 0
-            && owners::rank(owner, 0, code.kind(), code.page(head)) & owners::CANDIDATE != 0
+            && owners::rank(owner, 0, code.kind(), released) & owners::CANDIDATE != 0
             && let Some(extent) = maps::EXTENTS.at(owner & !EXTENT_BIT)
         {
             mark(owner & !EXTENT_BIT, extent, Extent::INEXACT_MARKS);

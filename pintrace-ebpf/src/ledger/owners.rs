@@ -6,7 +6,7 @@ use pintrace_common::{
 };
 
 use crate::map_ref::{Lookup, MapRef, word};
-use crate::{folio::Folio, ledger::extents, maps};
+use crate::{ledger::extents, maps};
 
 /// Returns the id of an owner's account.
 #[inline(always)]
@@ -25,9 +25,9 @@ pub const CANDIDATE: u32 = 1 << 3;
 pub const CERTAIN: u32 = 1 << 4;
 
 /// Returns how likely a release belongs to the owner: a greater number is more likely. `pid_tgid` is the running task,
-/// `releaser` the kind of the code that releases, `page` the struct page or 0.
+/// `releaser` the kind of the code that releases.
 #[inline(always)]
-pub fn rank(owner: u32, pid_tgid: u64, releaser: u64, page: u64) -> u32 {
+pub fn rank(owner: u32, pid_tgid: u64, releaser: u64, released: ReleasedPage) -> u32 {
     let Some(account) = maps::ACCOUNTS.get(account_of(owner)) else {
         return 0;
     };
@@ -37,24 +37,35 @@ pub fn rank(owner: u32, pid_tgid: u64, releaser: u64, page: u64) -> u32 {
     let process = u32::from(key.pid_tgid >> 32 == pid_tgid >> 32) << 1;
     let thread = u32::from(key.pid_tgid == pid_tgid);
     let kinds_agree = releaser == pinner || releaser == kind::UNKNOWN || pinner == kind::UNKNOWN;
-    let candidate = kinds_agree && may_contain(owner, page);
+    let candidate = kinds_agree && may_contain(owner, released);
     let certain = thread != 0 && releaser == kind::PROCESS_VM && pinner == releaser;
     let flags = if candidate { CANDIDATE } else { 0 } | if certain { CERTAIN } else { 0 };
     short_term | process | thread << 2 | flags
 }
 
+/// A released page and its folio, as addresses of struct pages.
+#[derive(Clone, Copy)]
+pub struct ReleasedPage {
+    /// The page; 0 if any page of the folio may be released.
+    pub page: u64,
+    /// The head page of the folio.
+    pub head: u64,
+    /// The address after the last page of the folio.
+    pub end: u64,
+}
+
 /// Returns true if an owner may have pinned a page. In a folio with the first or the last page of an extent, the pages of
 /// the extent begin or end there.
 #[inline(always)]
-fn may_contain(owner: u32, page: u64) -> bool {
+fn may_contain(owner: u32, released: ReleasedPage) -> bool {
+    let ReleasedPage { page, head, end } = released;
     if owner & EXTENT_BIT == 0 || page == 0 {
         return true;
     }
     let Some(extent) = maps::EXTENTS.get(owner & !EXTENT_BIT) else {
         return true;
     };
-    let folio = Folio::of(page);
-    let inside = |place: u64| place >= folio.head() && place < folio.end();
+    let inside = |place: u64| place >= head && place < end;
     !(inside(extent.first_page) && page < extent.first_page
         || inside(extent.last_page) && page > extent.last_page)
 }
