@@ -23,7 +23,7 @@ use crate::{
     atomic::Word,
     compat::loops,
     count,
-    folio::Folio,
+    facts::FACTS,
     ledger::{
         owner_block::{Block, Place, Search, Walk},
         owners::{self, ReleasedPage},
@@ -286,17 +286,24 @@ impl Search for Add {
     }
 }
 
-/// Takes up to `pins` pins from the owner that the rule chooses. `code` is a [`ReleaseCode`].
+/// Returns the address after the struct pages of a folio of `bytes` bytes.
+#[inline(always)]
+fn end_of(head: u64, bytes: u64) -> u64 {
+    head + ((bytes >> 12) << (FACTS.page_struct_shift() & 31))
+}
+
+/// Takes up to `pins` pins from the owner that the rule chooses. `code` is a [`ReleaseCode`], `bytes` the size of the
+/// folio.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_multi_owner_take(head: u64, pins: u32, code: u64) -> u64 {
+pub extern "C" fn pintrace_multi_owner_take(head: u64, pins: u32, code: u64, bytes: u64) -> u64 {
     let (Some(first), Some(zeros)) = (Block::find(head, 0), maps::Zeros::find()) else {
         return 0;
     };
     let choice = Choice {
         pid_tgid: ReleaseCode(code).task(),
         code,
-        end: Folio::of(head).end(),
+        end: end_of(head, bytes),
         best: zeros.next(),
         best_rank: zeros.next(),
         owners: zeros.next(),
@@ -367,10 +374,11 @@ impl Search for Choice {
 }
 
 /// Marks the extents that own pins on a multi-owner folio and to which a release may have belonged. A rule chose the
-/// owner of the release, so the pages held of each such extent may be wrong. `code` is a [`ReleaseCode`].
+/// owner of the release, so the pages held of each such extent may be wrong. `code` is a [`ReleaseCode`], `bytes` the size of
+/// the folio.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_mark_ambiguous_owner(head: u64, code: u64) -> u32 {
+pub extern "C" fn pintrace_mark_ambiguous_owner(head: u64, code: u64, bytes: u64) -> u32 {
     let Some(first) = Block::find(head, 0) else {
         return 0;
     };
@@ -379,7 +387,7 @@ pub extern "C" fn pintrace_mark_ambiguous_owner(head: u64, code: u64) -> u32 {
         head,
         Marking {
             code,
-            end: Folio::of(head).end(),
+            end: end_of(head, bytes),
         },
     );
     walk.first_block();
