@@ -27,7 +27,7 @@ pub const CERTAIN: u32 = 1 << 4;
 /// Returns how likely a release belongs to the owner: a greater number is more likely. `pid_tgid` is the running task,
 /// `releaser` the kind of the code that releases.
 #[inline(always)]
-pub fn rank(owner: u32, pid_tgid: u64, releaser: u64, released: ReleasedPage) -> u32 {
+pub fn rank(owner: u32, pid_tgid: u64, releaser: u64, at: ReleasedPage) -> u32 {
     let Some(account) = maps::ACCOUNTS.get(account_of(owner)) else {
         return 0;
     };
@@ -37,7 +37,7 @@ pub fn rank(owner: u32, pid_tgid: u64, releaser: u64, released: ReleasedPage) ->
     let process = u32::from(key.pid_tgid >> 32 == pid_tgid >> 32) << 1;
     let thread = u32::from(key.pid_tgid == pid_tgid);
     let kinds_agree = releaser == pinner || releaser == kind::UNKNOWN || pinner == kind::UNKNOWN;
-    let candidate = kinds_agree && may_contain(owner, released);
+    let candidate = kinds_agree && may_contain(owner, at);
     let certain = thread != 0 && releaser == kind::PROCESS_VM && pinner == releaser;
     let flags = if candidate { CANDIDATE } else { 0 } | if certain { CERTAIN } else { 0 };
     short_term | process | thread << 2 | flags

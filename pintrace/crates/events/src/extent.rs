@@ -43,7 +43,6 @@ pub struct FileId(pub u64);
 impl FileId {
     /// Returns true if there is no file.
     #[must_use]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
     pub const fn is_none(&self) -> bool {
         self.0 == 0
     }

@@ -94,7 +94,7 @@ pub fn divide(folios: &Folios, files: Vec<FileTables>) -> Divided {
                         holder.runs.push(FolioRun {
                             pins: claim.pins,
                             ..part
-                        })
+                        });
                     });
             }
             if let (Some(addresses), Some(first)) = (table.addresses, table.frames.runs().first())
@@ -154,7 +154,7 @@ fn claims(frames: &Frames, folios: &Folios) -> Vec<Claim> {
             match claims.last_mut() {
                 // Several buffers' frames in one folio, one after the other.
                 Some(last) if run.order > 0 && last.first == claim.first && last.folios == 1 => {
-                    last.pins += pins
+                    last.pins += pins;
                 }
                 Some(last)
                     if last.run == index && last.first + last.folios == claim.first && last.pins == pins =>

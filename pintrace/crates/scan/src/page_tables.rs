@@ -32,7 +32,7 @@ impl PageTables {
         for process in processes.iter().filter(|process| process.pid != self.excluded) {
             join.begin_process(process.pid);
             match pagemap::walk(&process.folder(proc), &mut |address, pfn| {
-                join.add_page(address, pfn)
+                join.add_page(address, pfn);
             }) {
                 Ok(walked) => {
                     self.read += 1;

@@ -72,6 +72,17 @@ impl AllowFile {
         Self::parse(&text, &name)
     }
 
+    /// Returns the location of an entry that matches by the name of kernel code: by subsystem or symbol. Such an entry
+    /// matches nothing if kernel addresses are hidden.
+    pub(super) fn names_code(&self) -> Option<&str> {
+        let names =
+            |entry: &&AllowEntry| entry.criteria.subsystem.is_some() || entry.criteria.symbol.is_some();
+        self.entries
+            .iter()
+            .find(names)
+            .map(|entry| entry.location.as_str())
+    }
+
     /// Parses the text of the file `name`.
     pub(super) fn parse(text: &str, name: &str) -> Result<Self, String> {
         let location = |offset: usize| format!("{name}:{}", line(text, offset));

@@ -20,6 +20,7 @@ use clap::ValueEnum;
 use crate::exit::Exit;
 use crate::pipeline::sink::{Fold, Sink};
 use crate::pipeline::start::{Mode, SCAN_BUDGET};
+use pintrace_kernel::kallsyms::Kallsyms;
 use pintrace_model::finding::FindingKind;
 use pintrace_model::snapshot::Snapshot;
 use pintrace_record::{Existing, Recording};
@@ -107,6 +108,16 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
+    if let Some(location) = allowed.names_code()
+        && !Kallsyms::read(Path::new("/proc/kallsyms")).has_addresses()
+    {
+        writeln!(
+            messages,
+            "pintrace: {location}: the entry names kernel code, and kernel addresses are hidden, so the entry would \
+             match nothing. Set kernel.kptr_restrict to 1 (sysctl), and run pintrace as root or with CAP_SYSLOG"
+        )?;
+        return Ok(Exit::CannotTrace);
+    }
     // Open the files before privileges are dropped and before the command starts, so that a wrong path fails at once.
     let report = args.report_file.as_deref().map(ReportFile::open).transpose()?;
     let mut recording = args

@@ -178,7 +178,7 @@ pub(super) fn example() -> serde_json::Result<String> {
         amount: Amount::default(),
         runs: Vec::new(),
         openers: openers.map(|place| Opener { pid: 1, place }).to_vec(),
-        addresses: vec![0..4096],
+        addresses: std::iter::once(0..4096).collect(),
     };
     let process = ScanProcess {
         holders: vec![holder],

@@ -1,6 +1,7 @@
 //! The missing hooks, for the header of the stream.
 
 use pintrace_events::MissingHook;
+use pintrace_kernel::kallsyms::Kallsyms;
 use pintrace_probes::apply::{HookOutcome, HookStatus};
 
 /// Returns the functions that could not be hooked and that no attached substitute replaces.
@@ -22,6 +23,16 @@ pub(super) fn missing(outcomes: &[HookOutcome]) -> Vec<MissingHook> {
             _ => None,
         })
         .collect()
+}
+
+/// Returns what is lost if kallsyms hides the addresses of kernel functions.
+pub(super) fn hidden_symbols(symbols: &Kallsyms) -> Option<MissingHook> {
+    (!symbols.has_addresses()).then(|| MissingHook {
+        function: "kallsyms".to_owned(),
+        why: "kernel addresses are hidden: kernel.kptr_restrict is 2, or CAP_SYSLOG is missing".to_owned(),
+        lost: "the names of subsystems and of functions in stacks; udmabufs as holders; the kind of code that releases"
+            .to_owned(),
+    })
 }
 
 /// Returns the reason why no hook looks for findings; empty if a finding hook is attached.
@@ -49,6 +60,16 @@ pub(super) fn without_findings(outcomes: &[HookOutcome], wanted: bool) -> String
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hidden_kernel_addresses_are_a_loss() {
+        assert_eq!(
+            hidden_symbols(&Kallsyms::parse("ffffffff81000000 T start\n")),
+            None
+        );
+        let hidden = hidden_symbols(&Kallsyms::parse("0000000000000000 T start\n")).unwrap();
+        assert!(hidden.why.contains("kptr_restrict"), "{}", hidden.why);
+    }
     use pintrace_model::finding::FindingKind;
     use pintrace_probes::table::{HOOKS, Hook};
 

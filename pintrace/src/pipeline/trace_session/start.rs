@@ -41,6 +41,7 @@ impl TraceSession {
             })
             .collect();
         let mut missing = coverage::missing(source.outcomes());
+        missing.extend(coverage::hidden_symbols(&kernel.symbols));
         let reconciler = match reconciler {
             Some(Ok(reconciler)) => Some(reconciler),
             Some(Err(why)) => {

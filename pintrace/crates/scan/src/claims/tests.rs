@@ -1,3 +1,8 @@
+#![expect(
+    clippy::single_range_in_vec_init,
+    reason = "a table has ranges of frames, often one"
+)]
+
 use pintrace_common::scan::{MAPPING_ANON, PinnedFolio};
 
 use super::*;
