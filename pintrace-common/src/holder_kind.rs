@@ -79,8 +79,8 @@ pub struct CodeRange {
     pub kind: u64,
 }
 
-/// Maximum number of ranges, a power of two.
-pub const CODE_RANGES: u32 = 1024;
+/// Maximum number of ranges, a power of two. Kernels have about 2,000.
+pub const CODE_RANGES: u32 = 4096;
 
 /// Returns the number of a subsystem; [`kind::UNKNOWN`] for a name that is not in [`NAMES`].
 #[must_use]

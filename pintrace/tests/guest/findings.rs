@@ -76,7 +76,7 @@ impl fmt::Display for Claim {
 struct Played {
     pids: Vec<u64>,
     expected: Vec<Claim>,
-    /// Findings of which each may be missing, and that are not certain.
+    /// Findings of which each may be missing.
     optional: Vec<Claim>,
     /// Expected flush windows, by cause.
     windows: BTreeMap<String, u64>,
@@ -155,11 +155,16 @@ impl Played {
         found
     }
 
-    /// Returns true if each uncertain finding is one of the optional findings. The uncertain findings of a scenario
-    /// without optional findings are not compared.
+    /// Returns true if a finding is one of the optional findings.
+    fn covers(&self, claim: &Claim) -> bool {
+        self.optional.iter().any(|optional| optional.covers(claim))
+    }
+
+    /// Returns true if each optional or uncertain finding is one of the optional findings. The uncertain findings of a
+    /// scenario without optional findings are not compared.
     fn allows(&self, uncertain: &[Claim]) -> bool {
-        let covered = |claim: &Claim| self.optional.iter().any(|optional| optional.covers(claim));
-        self.optional.is_empty() || (uncertain.len() <= self.optional.len() && uncertain.iter().all(covered))
+        self.optional.is_empty()
+            || (uncertain.len() <= self.optional.len() && uncertain.iter().all(|claim| self.covers(claim)))
     }
 
     /// Returns the number of flush windows of pinload's processes.
@@ -214,8 +219,11 @@ fn compare(options: &[&str], played: Vec<(&str, Result<Played, String>)>, report
                 "not offered".to_owned()
             }
             Ok(played) => {
-                let found = played.found(report, true);
-                let uncertain = played.found(report, false);
+                let (optional, found): (Vec<_>, Vec<_>) = played
+                    .found(report, true)
+                    .into_iter()
+                    .partition(|claim| played.covers(claim));
+                let uncertain = [optional, played.found(report, false)].concat();
                 let expected = if is_hidden(words) {
                     Vec::new()
                 } else {
@@ -223,7 +231,7 @@ fn compare(options: &[&str], played: Vec<(&str, Result<Played, String>)>, report
                 };
                 checks.same("the findings", found.clone(), expected);
                 if !played.allows(&uncertain) {
-                    checks.same("the uncertain findings", uncertain, played.optional.clone());
+                    checks.same("the optional findings", uncertain, played.optional.clone());
                 }
                 for (cause, count) in &played.windows {
                     let counted = played.counted(report, cause);

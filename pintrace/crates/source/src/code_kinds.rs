@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn more_ranges_than_room_leave_the_last_code_without_a_kind() {
-        let lines = (1..4000u64).map(|n| {
+        let lines = (1..16_000u64).map(|n| {
             let name = if n % 2 == 0 { "io_a" } else { "b" };
             format!("{:016x} t {name}{n}\n", 0xffff_0000_0000_0000 + n * 16)
         });

@@ -65,7 +65,7 @@ pub(super) fn add(
         trigger: Some(TriggerKind::Mapping(change.what)),
         pid: holder.pid,
         subject: FindingSubject::Account(extent.opened.account),
-        certain: certain_pages > 0 && extent.file_released.is_none(),
+        certain: certain_pages > 0,
     };
     let (pages, first) = budget.take(key, pages);
     // Other extents of the account have used up the pages that the kernel counted.
