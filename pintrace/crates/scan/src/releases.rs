@@ -1,5 +1,8 @@
-//! The kinds of open files by the function in `file_operations.release`, which is a symbol of kallsyms. Where kallsyms
-//! hides addresses (kernel.kptr_restrict=2), pintrace opens files of its own and reads the function from them.
+//! The kinds of open files by the function in `file_operations.release`.
+//!
+//! pintrace opens an io_uring and a socket of its own and reads their functions. The functions of a udmabuf are symbols of
+//! kallsyms, which takes longer to read than all struct pages, so a scan reads kallsyms only for pins that no io_uring and
+//! no socket explains. Where kallsyms hides addresses (kernel.kptr_restrict=2), no udmabuf is recognized.
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
@@ -26,47 +29,47 @@ pub(super) struct Releases {
     pub(super) kinds: BTreeMap<u64, FileKind>,
     /// Address of the function that a udmabuf has in `dma_buf_ops.release`.
     pub(super) udmabuf: Option<u64>,
+    /// kallsyms was read.
+    pub(super) complete: bool,
     /// The addresses in kallsyms are hidden, so that a udmabuf cannot be recognized.
     pub(super) hidden: bool,
 }
 
-/// Finds the functions.
-pub(super) fn find(object: &Object, layout: &Layout, proc: &Path) -> Releases {
-    let symbols = kallsyms::addresses(&proc.join("kallsyms"), &[IO_URING, SOCKET, DMA_BUF, UDMABUF]);
-    if symbols.is_empty() {
-        return samples(object, layout);
-    }
-    let mut releases = Releases::default();
-    for (address, name) in symbols {
-        let kind = match name {
-            IO_URING => FileKind::IoUring,
-            SOCKET => FileKind::AfXdp,
-            DMA_BUF => FileKind::DmaBuf,
-            _ => {
-                releases.udmabuf = Some(address);
-                continue;
-            }
+impl Releases {
+    /// Finds the functions by files that this process opens for a moment.
+    pub(super) fn of_samples(object: &Object, layout: &Layout) -> Self {
+        let release = |fd: OwnedFd| {
+            let task = object.probe_read(0).ok()?.task;
+            let file = struct_file(object, layout, task, u64::try_from(fd.as_raw_fd()).ok()?)?;
+            let operations = object.pointer(file + u64::from(layout.facts.file_op))?;
+            object.pointer(operations + u64::from(layout.facts.op_release))
         };
-        releases.kinds.insert(address, kind);
+        let ring = io_uring().and_then(release).map(|at| (at, FileKind::IoUring));
+        let socket = UnixDatagram::unbound().ok().map(OwnedFd::from);
+        let socket = socket.and_then(release).map(|at| (at, FileKind::AfXdp));
+        Self {
+            kinds: ring.into_iter().chain(socket).collect(),
+            ..Self::default()
+        }
     }
-    releases
-}
 
-/// Finds the functions by files that this process opens for a moment.
-fn samples(object: &Object, layout: &Layout) -> Releases {
-    let release = |fd: OwnedFd| {
-        let task = object.probe_read(0).ok()?.task;
-        let file = struct_file(object, layout, task, u64::try_from(fd.as_raw_fd()).ok()?)?;
-        let operations = object.pointer(file + u64::from(layout.facts.file_op))?;
-        object.pointer(operations + u64::from(layout.facts.op_release))
-    };
-    let ring = io_uring().and_then(release).map(|at| (at, FileKind::IoUring));
-    let socket = UnixDatagram::unbound().ok().map(OwnedFd::from);
-    let socket = socket.and_then(release).map(|at| (at, FileKind::AfXdp));
-    Releases {
-        kinds: ring.into_iter().chain(socket).collect(),
-        udmabuf: None,
-        hidden: true,
+    /// Adds the functions that kallsyms names.
+    pub(super) fn add_symbols(&mut self, proc: &Path) {
+        let symbols = kallsyms::addresses(&proc.join("kallsyms"), &[IO_URING, SOCKET, DMA_BUF, UDMABUF]);
+        self.complete = true;
+        self.hidden = symbols.is_empty();
+        for (address, name) in symbols {
+            let kind = match name {
+                IO_URING => FileKind::IoUring,
+                SOCKET => FileKind::AfXdp,
+                DMA_BUF => FileKind::DmaBuf,
+                _ => {
+                    self.udmabuf = Some(address);
+                    continue;
+                }
+            };
+            self.kinds.insert(address, kind);
+        }
     }
 }
 

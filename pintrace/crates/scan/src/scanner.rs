@@ -19,7 +19,7 @@ use super::object::{Object, ObjectError};
 use super::open_files::{OpenFile, open_files};
 use super::page_tables::PageTables;
 use super::pinned_folios::{FolioRun, Folios};
-use super::releases::{self, Releases};
+use super::releases::Releases;
 use super::rmap::Owners;
 use super::ruled_out;
 use super::scan_result::{KindAmount, MemoryRead, ScanResult};
@@ -203,12 +203,25 @@ impl Scanner {
             None => tasks::in_proc(&self.proc),
         };
         if self.releases.is_none() {
-            self.releases = Some(releases::find(&self.object, &self.layout, &self.proc));
+            self.releases = Some(Releases::of_samples(&self.object, &self.layout));
         }
+        self.read_tables(&mut read)?;
+        if let Some(releases) = &mut self.releases
+            && !releases.complete
+            && !read.divided.rest.is_empty()
+        {
+            releases.add_symbols(&self.proc);
+            self.read_tables(&mut read)?;
+        }
+        Ok(read)
+    }
+
+    /// Reads the tables of the open files whose kinds are known.
+    fn read_tables(&mut self, read: &mut PinnedRead) -> Result<(), ScanError> {
         let Some(releases) = &self.releases else {
-            return Ok(read);
+            return Ok(());
         };
-        if releases.hidden {
+        if releases.hidden && self.layout.tables.udmabuf.is_some() {
             read.result.hidden_files =
                 Some("kernel.kptr_restrict hides the symbols by which a udmabuf is recognized");
         }
@@ -217,10 +230,11 @@ impl Scanner {
             memory: &self.object,
             layout: &self.layout,
             vmemmap: self.vmemmap,
-            budget: memory.ram_pages.saturating_mul(WORDS_PER_PAGE),
+            budget: read.memory.ram_pages.saturating_mul(WORDS_PER_PAGE),
             release_udmabuf: releases.udmabuf,
         };
         let mut tables = Vec::new();
+        read.result.unreadable.tables = 0;
         for (file, open) in read.files.iter().enumerate() {
             match reader.read(open) {
                 Ok(of_file) => tables.push(FileTables {
@@ -231,7 +245,7 @@ impl Scanner {
             }
         }
         read.divided = claims::divide(&read.folios, tables);
-        Ok(read)
+        Ok(())
     }
 
     /// Adds the addresses at which the holders map pinned pages.
