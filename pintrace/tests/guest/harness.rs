@@ -258,7 +258,7 @@ pub(crate) struct Pinload {
 
 /// The result of starting pinload.
 pub(crate) enum Started {
-    /// Pinload holds pins. There is one `ready` line for each holder.
+    /// Pinload holds pins. There is one `ready` line for each holder, or the line of a checkpoint.
     Ready(Pinload, Vec<Value>),
     /// This kernel does not offer the kind of pin. The value is the reason.
     Unavailable(String),
@@ -272,11 +272,21 @@ impl Pinload {
 
     /// Like [`Self::start`], with the command line `program` instead of `pinload`.
     pub(crate) fn start_by(program: &str, words: &str, holders: usize) -> Started {
+        let words = format!("{words} --hold-until-stdin");
+        Self::spawn(program, &words).read(&words, "ready", holders)
+    }
+
+    /// Starts `holder churn` and waits until pinload is at the first checkpoint.
+    pub(crate) fn churn() -> Started {
+        let words = "holder churn";
+        Self::spawn("pinload", words).read(words, "checkpoint", 1)
+    }
+
+    fn spawn(program: &str, words: &str) -> Self {
         let mut program = program.split(' ');
         let mut process = Command::new(program.next().unwrap())
             .args(program)
             .args(words.split_whitespace())
-            .arg("--hold-until-stdin")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -284,24 +294,28 @@ impl Pinload {
             .unwrap();
         let stdin = process.stdin.take();
         let lines = BufReader::new(process.stdout.take().unwrap());
-        let mut pinload = Self {
+        Self {
             process,
             stdin,
             lines,
-        };
-        let mut ready = Vec::new();
-        while ready.len() < holders {
-            let line = pinload.line().unwrap_or_else(|| panic!("pinload {words} ended"));
+        }
+    }
+
+    /// Reads the first lines, each with this event.
+    fn read(mut self, words: &str, event: &str, count: usize) -> Started {
+        let mut read = Vec::new();
+        while read.len() < count {
+            let line = self.line().unwrap_or_else(|| panic!("pinload {words} ended"));
             match line["event"].as_str().unwrap() {
-                "ready" => ready.push(line),
+                other if other == event => read.push(line),
                 "error" if line["code"] == 3 => {
-                    pinload.process.wait().unwrap();
+                    self.process.wait().unwrap();
                     return Started::Unavailable(line["what"].as_str().unwrap().to_owned());
                 }
                 _ => panic!("pinload {words}: {line}"),
             }
         }
-        Started::Ready(pinload, ready)
+        Started::Ready(self, read)
     }
 
     /// Like [`Self::start`], for kinds of pins that every tested kernel offers.

@@ -1,11 +1,15 @@
 //! Open files that hold pins in unusual ways (`pinload holder`): a scan names the holder, and nobody else. The same tests
 //! run in guests and, if permitted, on this machine (`cargo xtask test`).
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::harness::{Checks, Pinload, Started, left_out, number, skipped};
 use crate::scan::{Scan, is_possible};
 
+/// The pages of a ring, and the processes that have the ring open.
+type SharedRing = (u64, BTreeSet<u64>);
 /// A case of `pinload holder`, and the key by which `opened_by` shows how the holder has the file open.
 type HolderCase = (&'static str, &'static str);
 
@@ -54,6 +58,36 @@ fn pins_of_a_file_in_an_unread_message_have_no_known_holder() {
         "pins_of_a_file_in_an_unread_message_have_no_known_holder",
         &[("in-flight-ring", "fd"), ("in-flight-socket", "fd")],
     );
+}
+
+/// Workers open, pass, duplicate, inherit and close rings. At each checkpoint, one scan shows each ring with its pages and
+/// with the processes that have it open.
+#[test]
+fn holders_stay_right_under_churn() {
+    if !is_possible("holders_stay_right_under_churn") {
+        return;
+    }
+    let (mut pinload, mut line) = match Pinload::churn() {
+        Started::Ready(pinload, mut lines) => (pinload, lines.remove(0)),
+        Started::Unavailable(why) => return skipped("holders_stay_right_under_churn", &why),
+    };
+    let mut checks = Checks::default();
+    let mut checkpoints = 0;
+    loop {
+        checkpoints += 1;
+        check_churn(&mut checks, &line);
+        pinload.pass_gate();
+        let Some(next) = pinload.line() else {
+            break;
+        };
+        // Pinload ends with a line `error` if the kernel keeps pins that must go.
+        assert_eq!(next["event"], "checkpoint", "{next}");
+        line = next;
+    }
+    checks.about("churn");
+    checks.same("checkpoints", checkpoints, 20);
+    checks.holds(pinload.end().success(), "pinload's end");
+    checks.conclude();
 }
 
 fn check(name: &str, cases: &[HolderCase]) {
@@ -141,4 +175,48 @@ fn check_holder(checks: &mut Checks, scan: &Scan, expected: &Value, place: &str,
         let known = openers.iter().all(|one| pids.contains(&number(&one["pid"])));
         checks.holds(known, "only processes of the case have the file open");
     }
+}
+
+/// Compares one scan with the rings at a checkpoint. Each ring counts for one of the processes that have it open.
+fn check_churn(checks: &mut Checks, line: &Value) {
+    checks.about(format!("churn, after {} steps", line["step"]));
+    let pool = pids(&line["pids"]);
+    let rings = line["rings"].as_array().unwrap().iter();
+    let mut expected: Vec<SharedRing> = rings
+        .map(|ring| (number(&ring["pages"]), pids(&ring["pids"])))
+        .collect();
+    let scan = Scan::now();
+    scan.check(checks);
+    let mut found: Vec<SharedRing> = Vec::new();
+    for process in scan.document["processes"].as_array().unwrap() {
+        let pid = number(&process["pid"]);
+        for holder in process["holders"].as_array().unwrap() {
+            let openers = holder["opened_by"].as_array().unwrap().iter();
+            let openers: BTreeSet<_> = openers.map(|opener| number(&opener["pid"])).collect();
+            if !pool.contains(&pid) && openers.is_disjoint(&pool) {
+                continue;
+            }
+            checks.same("subsystem", holder["subsystem"].as_str(), Some("io_uring"));
+            checks.same("evidence", holder["evidence"].as_str(), Some("kernel_table"));
+            checks.holds(
+                openers.contains(&pid),
+                "a process with the ring open has its pages",
+            );
+            found.push((number(&holder["pages"]), openers));
+        }
+    }
+    let total: u64 = found.iter().map(|(pages, _)| pages).sum();
+    checks.same("pages of all rings", total, number(&line["total"]));
+    checks.same(
+        "pages without a holder",
+        number(&scan.document["unknown_pins"]["pages"]),
+        0,
+    );
+    expected.sort_unstable();
+    found.sort_unstable();
+    checks.same("the rings", found, expected);
+}
+
+fn pids(list: &Value) -> BTreeSet<u64> {
+    list.as_array().unwrap().iter().map(number).collect()
 }

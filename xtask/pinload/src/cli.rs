@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::choice::{Backing, RangeChange, ReleaseMethod};
-use crate::holder_case::HolderArgs;
+use crate::holder_case::{ChurnArgs, HolderArgs};
 use crate::scenario::Scenario;
 
 /// Pins memory in every way that user space can, and reports exactly these pins as JSON lines on standard output.
@@ -91,12 +91,30 @@ pub(crate) enum PinloadCommand {
         scenario: Scenario,
     },
     /// Let an open file hold pins in an unusual way, and report the holders to expect
-    Holder(HolderArgs),
+    #[command(
+        args_conflicts_with_subcommands = true,
+        subcommand_negates_reqs = true,
+        disable_help_subcommand = true
+    )]
+    Holder {
+        /// Many holders, instead of one case
+        #[command(subcommand)]
+        many: Option<ManyHolders>,
+        #[command(flatten)]
+        case: Option<HolderArgs>,
+    },
     /// The program that a child of `holder execed` executes
     #[command(hide = true)]
     WaitForParent,
     /// Run a mix of workloads until SIGINT or SIGTERM
     Demo(DemoArgs),
+}
+
+/// The subcommands of `holder`.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum ManyHolders {
+    /// Let 8 workers open, pass, inherit and close rings at random, and report the holders to expect (root)
+    Churn(ChurnArgs),
 }
 
 /// Options of direct I/O.

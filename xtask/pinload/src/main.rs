@@ -32,8 +32,8 @@ use clap::Parser;
 use nix::sys::prctl::set_name;
 use nix::unistd::Pid;
 
-use crate::cli::{PinloadCli, PinloadCommand};
-use crate::failure::{Explain, Result};
+use crate::cli::{ManyHolders, PinloadCli, PinloadCommand};
+use crate::failure::{Explain, Failure, Result};
 use crate::plan::WorkloadPlan;
 use crate::scenario::HoldArgs;
 
@@ -60,9 +60,14 @@ fn dispatch(command: PinloadCommand) -> Result<()> {
             identify(name.as_deref(), die_with_parent)?;
             scenario::run(&scenario)
         }
-        PinloadCommand::Holder(arguments) => {
-            identify(arguments.name.as_deref(), arguments.die_with_parent)?;
-            holder_case::run(&arguments)
+        PinloadCommand::Holder {
+            many: Some(ManyHolders::Churn(arguments)),
+            ..
+        } => holder_case::churn(&arguments),
+        PinloadCommand::Holder { case, .. } => {
+            let case = case.ok_or_else(|| Failure::usage("no case is given", "see pinload holder --help"))?;
+            identify(case.name.as_deref(), case.die_with_parent)?;
+            holder_case::run(&case)
         }
         PinloadCommand::WaitForParent => child::wait_as_new_program(),
         pinning => WorkloadPlan::of(pinning)?.map_or(Ok(()), |plan| {

@@ -56,7 +56,7 @@ impl WorkloadPlan {
             PinloadCommand::Zerocopy { common } => (PinMethod::Zerocopy, common),
             PinloadCommand::All(_)
             | PinloadCommand::Demo(_)
-            | PinloadCommand::Holder(_)
+            | PinloadCommand::Holder { .. }
             | PinloadCommand::Scenario { .. }
             | PinloadCommand::WaitForParent => return Ok(None),
         };

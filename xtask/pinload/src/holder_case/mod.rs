@@ -4,10 +4,12 @@
 //! or the child reads the end of the pipe from its parent.
 
 mod arguments;
+mod churn;
 mod innocent;
 mod memory;
 mod message;
 mod other_process;
+mod passing;
 mod ring;
 mod ring_parameters;
 mod ring_register;
@@ -18,6 +20,7 @@ mod user_memory;
 mod without_descriptor;
 
 pub(crate) use self::arguments::{HolderArgs, HolderCase};
+pub(crate) use self::churn::{ChurnArgs, run as churn};
 
 use nix::unistd::getpid;
 use serde::Serialize;

@@ -85,6 +85,12 @@ impl AsFd for Ring {
     }
 }
 
+impl From<OwnedFd> for Ring {
+    fn from(descriptor: OwnedFd) -> Self {
+        Self(descriptor)
+    }
+}
+
 impl From<Ring> for OwnedFd {
     fn from(ring: Ring) -> Self {
         ring.0

@@ -12,6 +12,7 @@ use crate::memory::Buffer;
 
 const NO_MEMLOCK: &str = "raise the limit of locked memory (ulimit -l), or run as root";
 const BUFFERS: u32 = 0;
+const NO_BUFFERS: u32 = 1;
 const BUFFERS2: u32 = 15;
 const BUFFERS_UPDATE: u32 = 16;
 const RING_FDS: u32 = 20;
@@ -78,6 +79,13 @@ impl Ring {
         self.call(BUFFERS, parts.as_ptr(), parts.len())
             .map(drop)
             .failing(&format!("cannot register {} buffers", parts.len()), NO_MEMLOCK)
+    }
+
+    /// Removes all buffers.
+    pub(super) fn unregister(&self) -> Result<()> {
+        self.call::<iovec>(NO_BUFFERS, std::ptr::null(), 0)
+            .map(drop)
+            .failing("cannot remove the buffers", "report this as a bug")
     }
 
     /// Registers a table of empty slots.
@@ -161,7 +169,7 @@ impl Ring {
     }
 
     fn call<T>(&self, operation: u32, argument: *const T, count: usize) -> nix::Result<i64> {
-        // SAFETY: each caller passes a structure of the operation, or `count` vectors, which outlive the call. The
+        // SAFETY: each caller passes a structure of the operation, `count` vectors, or nothing. They outlive the call. The
         // memory that a vector names is only given to the kernel, and no request ever uses it.
         let result = unsafe {
             syscall(
