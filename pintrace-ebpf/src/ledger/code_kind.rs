@@ -7,6 +7,7 @@ use pintrace_common::{
 };
 
 use crate::map_ref::{Lookup, get};
+use crate::{compat::loops, maps};
 
 /// The beginnings of ranges, by address. The first begins at 0; unused entries begin at the end of the address space.
 #[map]
@@ -20,19 +21,39 @@ pub extern "C" fn pintrace_code_kind(address: u64) -> u64 {
     if caller::origin(address).is_some() {
         return caller::holder(address);
     }
-    let mut index = 0;
-    let mut step = CODE_RANGES / 2;
-    while step > 0 {
-        let next = index + step;
-        if let Some(range) = CODE_KINDS.at(next)
-            && get!(range.start) <= address
-        {
-            index = next;
-        }
-        step /= 2;
-    }
-    match CODE_KINDS.at(index) {
+    let Some(zeros) = maps::Zeros::find() else {
+        return kind::UNKNOWN;
+    };
+    let mut search = Search {
+        address,
+        index: zeros.next(),
+        step: zeros.next() + u64::from(CODE_RANGES / 2),
+    };
+    loops::repeat::<{ CODE_RANGES.trailing_zeros() }, _>(halve, &mut search);
+    match CODE_KINDS.at(search.index as u32) {
         Some(range) if address != 0 => get!(range.kind),
         _ => kind::UNKNOWN,
     }
+}
+
+/// State of a binary search. The verifier follows a loop over this state once.
+struct Search {
+    address: u64,
+    /// The last range known to begin at or before the address.
+    index: u64,
+    /// Distance to the next range to compare.
+    step: u64,
+}
+
+extern "C" fn halve(_index: u32, search: *mut Search) -> i64 {
+    // SAFETY: the loop passes the state on.
+    let search = unsafe { &mut *search };
+    let next = search.index + search.step;
+    if let Some(range) = CODE_KINDS.at(next as u32)
+        && get!(range.start) <= search.address
+    {
+        search.index = loops::opaque(next);
+    }
+    search.step = loops::opaque(search.step / 2);
+    0
 }
