@@ -347,9 +347,22 @@ fn pins_that_are_left_after_a_release_next_to_them_are_certain() {
         "adjoining-calls",
         "foreign-pin --reserve",
         "quiet-foreign-pin --reserve",
-        "many-buffers --reserve",
-        "quiet-many-buffers --reserve",
+        "many-buffers --pages 12 --reserve",
+        "quiet-many-buffers --pages 12 --reserve",
     ]);
+}
+
+/// Before 5.17 a folio has 13 owners at most.
+#[test]
+fn a_folio_has_as_many_owners_as_it_needs() {
+    if kernel_at_least(5, 17) {
+        check(&["many-buffers --pages 200 --reserve"]);
+    } else {
+        skipped(
+            "a_folio_has_as_many_owners_as_it_needs",
+            &"a folio has 13 owners at most on this kernel",
+        );
+    }
 }
 
 #[test]
