@@ -20,7 +20,7 @@ use crate::{
     },
     count,
     facts::FACTS,
-    ledger::{multi_owner, owners, releaser::ReleaseCode},
+    ledger::{multi_owner, multi_owner_release, owners, releaser::ReleaseCode},
     maps,
 };
 
@@ -319,18 +319,22 @@ extern "C" fn take_step<T: CellTable>(_index: u32, taking: *mut Taking) -> i64 {
     }
     if now == MULTI_OWNER_MARK {
         let code = taking.code.0;
-        let taken =
-            multi_owner::pintrace_multi_owner_take(taking.head, taking.left as u32, code, taking.bytes);
-        if taken & multi_owner::ENTRY_DEAD != 0 {
+        let taken = multi_owner_release::pintrace_multi_owner_take(
+            taking.head,
+            taking.left as u32,
+            code,
+            taking.bytes,
+        );
+        if taken & multi_owner_release::ENTRY_DEAD != 0 {
             // The order matters: no other CPU can make a new entry while the dead entry exists.
             word.swap(MULTI_OWNER_MARK, 0);
             multi_owner::pintrace_multi_owner_remove(taking.head);
         }
         if taken != 0 {
-            let pins = taken as u32 & multi_owner::PINS;
-            taking.settle((taken >> 32) as u32, pins, taken & multi_owner::LAST != 0);
-            if taken & multi_owner::AMBIGUOUS != 0 {
-                multi_owner::pintrace_mark_ambiguous_owner(taking.head, code, taking.bytes);
+            let pins = taken as u32 & multi_owner_release::PINS;
+            taking.settle((taken >> 32) as u32, pins, taken & multi_owner_release::LAST != 0);
+            if taken & multi_owner_release::AMBIGUOUS != 0 {
+                multi_owner_release::pintrace_mark_ambiguous_owner(taking.head, code, taking.bytes);
             }
         }
     } else {

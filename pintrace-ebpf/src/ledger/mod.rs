@@ -7,6 +7,7 @@ pub mod extents;
 pub mod folio_table;
 pub mod longterm_scope;
 pub mod multi_owner;
+mod multi_owner_release;
 mod open_file;
 mod owner_block;
 pub mod owners;
