@@ -3,6 +3,7 @@
 
 pub mod atomic;
 pub mod backup;
+pub mod branchless;
 pub mod count;
 pub mod facts;
 pub mod feature_probe;

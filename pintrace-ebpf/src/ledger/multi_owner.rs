@@ -18,9 +18,7 @@ use crate::{
     atomic::Word,
     compat::loops,
     count,
-    ledger::{
-        owner_block::{Block, Place, Search, Walk},
-    },
+    ledger::owner_block::{Block, Place, Search, Walk},
     maps,
 };
 

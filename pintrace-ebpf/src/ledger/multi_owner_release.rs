@@ -69,7 +69,7 @@ pub extern "C" fn pintrace_multi_owner_take(head: u64, pins: u32, code: u64, byt
     // Without a candidate the evidence contradicts itself, and any owner may be the owner of the release.
     let (holding, candidates) = (choice.owners >> 32, choice.owners & u64::from(u32::MAX));
     let owners = if candidates == 0 { holding } else { candidates };
-    let ambiguous = owners > 1 && choice.best_rank & u64::from(owners::CERTAIN) == 0;
+    let ambiguous = owners > 1 && choice.best_rank & owners::CERTAIN == 0;
     let best = Place(choice.best);
     let taken = pintrace_multi_owner_debit(head, best.block(), best.index(), pins);
     if taken == 0 {
@@ -108,13 +108,8 @@ impl Search for Choice {
             head,
             end: self.end,
         };
-        let rank = u64::from(owners::rank(
-            (now >> 32) as u32,
-            self.pid_tgid,
-            code.kind(),
-            released,
-        ));
-        let candidate = u64::from(rank & u64::from(owners::CANDIDATE) != 0);
+        let rank = owners::rank((now >> 32) as u32, self.pid_tgid, code.kind(), released);
+        let candidate = rank / owners::CANDIDATE & 1;
         self.owners = loops::opaque(self.owners + (1 << 32) + candidate);
         if rank >= self.best_rank {
             self.best_rank = loops::opaque(rank);

@@ -6,7 +6,7 @@ use pintrace_common::{
 };
 
 use crate::map_ref::{Lookup, MapRef, word};
-use crate::{ledger::extents, maps};
+use crate::{branchless::equal, ledger::extents, maps};
 
 /// Returns the id of an owner's account.
 #[inline(always)]
@@ -20,27 +20,27 @@ pub fn account_of(owner: u32) -> u32 {
 }
 
 /// Flag of [`rank`]: code of the releaser's kind may have pinned, so the release may be the owner's.
-pub const CANDIDATE: u32 = 1 << 3;
+pub const CANDIDATE: u64 = 1 << 3;
 /// Flag of [`rank`]: the running thread pinned, and its kind of pins is released by the thread itself.
-pub const CERTAIN: u32 = 1 << 4;
+pub const CERTAIN: u64 = 1 << 4;
 
 /// Returns how likely a release belongs to the owner: a greater number is more likely. `pid_tgid` is the running task,
 /// `releaser` the kind of the code that releases.
 #[inline(always)]
-pub fn rank(owner: u32, pid_tgid: u64, releaser: u64, at: ReleasedPage) -> u32 {
+pub fn rank(owner: u32, pid_tgid: u64, releaser: u64, at: ReleasedPage) -> u64 {
     let Some(account) = maps::ACCOUNTS.get(account_of(owner)) else {
         return 0;
     };
     let key = &account.key;
     let pinner = account.holder_kind;
-    let short_term = u32::from(key.longterm == 0);
-    let process = u32::from(key.pid_tgid >> 32 == pid_tgid >> 32) << 1;
-    let thread = u32::from(key.pid_tgid == pid_tgid);
-    let kinds_agree = releaser == pinner || releaser == kind::UNKNOWN || pinner == kind::UNKNOWN;
-    let candidate = kinds_agree && may_contain(owner, at);
-    let certain = thread != 0 && releaser == kind::PROCESS_VM && pinner == releaser;
-    let flags = if candidate { CANDIDATE } else { 0 } | if certain { CERTAIN } else { 0 };
-    short_term | process | thread << 2 | flags
+    let short_term = equal(key.longterm.into(), 0);
+    let process = equal(key.pid_tgid >> 32, pid_tgid >> 32);
+    let thread = equal(key.pid_tgid, pid_tgid);
+    let unknown = equal(releaser, kind::UNKNOWN) | equal(pinner, kind::UNKNOWN);
+    let kinds_agree = equal(releaser, pinner) | unknown;
+    let certain = thread & equal(releaser, kind::PROCESS_VM) & equal(pinner, kind::PROCESS_VM);
+    let candidate = kinds_agree & u64::from(may_contain(owner, at));
+    short_term | process << 1 | thread << 2 | candidate * CANDIDATE | certain * CERTAIN
 }
 
 /// A released page and its folio, as addresses of struct pages.
