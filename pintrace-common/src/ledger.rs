@@ -143,6 +143,8 @@ pub struct Extent {
     pub first_page: u64,
     /// Address of the struct page of the last page, likewise.
     pub last_page: u64,
+    /// Index plus one of the extent of the next area of the same call; 0 for none.
+    pub next_area: u64,
 }
 
 impl Extent {
@@ -154,8 +156,12 @@ impl Extent {
     /// Bit of `flags`: the extent was one of several owners of a folio when a rule chose the owner of a release. The
     /// number of pages left is not known.
     pub const AMBIGUOUS_OWNER: u32 = 1 << 30;
-    /// [`Self::PARTIALLY_RELEASED`] and [`Self::AMBIGUOUS_OWNER`].
-    pub const INEXACT_MARKS: u32 = Self::PARTIALLY_RELEASED | Self::AMBIGUOUS_OWNER;
+    /// Bit of `flags`: pages of the extent may belong to another file than `address_space`, because the call pinned too
+    /// many areas.
+    pub const AREAS_UNKNOWN: u32 = 1 << 29;
+    /// The marks of an extent about which less is known: [`Self::PARTIALLY_RELEASED`], [`Self::AMBIGUOUS_OWNER`] and
+    /// [`Self::AREAS_UNKNOWN`].
+    pub const INEXACT_MARKS: u32 = Self::PARTIALLY_RELEASED | Self::AMBIGUOUS_OWNER | Self::AREAS_UNKNOWN;
 }
 
 /// Number of owners in one block.

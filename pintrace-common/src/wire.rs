@@ -10,8 +10,8 @@ pub mod kind {
     pub const EXTENT_OPENED: u32 = 2;
     /// [`super::ExtentClosed`].
     pub const EXTENT_CLOSED: u32 = 3;
-    /// [`super::ExtentPartiallyReleased`].
-    pub const EXTENT_PARTIALLY_RELEASED: u32 = 7;
+    /// [`super::ExtentMarked`].
+    pub const EXTENT_MARKED: u32 = 7;
     /// [`super::ProcessExited`].
     pub const PROCESS_EXITED: u32 = 4;
     /// [`crate::mm_events::MappingChanged`].
@@ -68,14 +68,14 @@ pub struct ExtentClosed {
     pub pid_tgid: u64,
 }
 
-/// The first page of an extent was released and others are left, or the number of pages left is no longer known.
+/// Less is known about an extent than before, for example because some of its pages were released.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
-pub struct ExtentPartiallyReleased {
+pub struct ExtentMarked {
     /// Header, whose `id` is the extent's index.
     pub header: Header,
-    /// 1 if the number of pages left is not known.
-    pub ambiguous_owner: u64,
+    /// The new marks, of [`crate::ledger::Extent::INEXACT_MARKS`].
+    pub marks: u64,
 }
 
 /// The last thread of a process that has an account exited.

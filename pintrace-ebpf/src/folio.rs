@@ -177,10 +177,10 @@ fn packed(head: u64, flags: u64, refcount: u32) -> u64 {
 /// In `page.mapping`: the page belongs to no file (`PAGE_MAPPING_FLAGS`, include/linux/page-flags.h).
 const NO_FILE: u64 = 3;
 
-/// Returns the `address_space` of a page and the page's offset in bytes; two zeros if the page belongs to no file.
+/// Returns the `address_space` of a page of a folio, and the page's offset in bytes; two zeros if the page belongs to no
+/// file.
 #[inline(always)]
-pub fn file_of(page: u64) -> (u64, u64) {
-    let folio = Folio::of(page);
+pub fn file_of(folio: Folio, page: u64) -> (u64, u64) {
     if folio.is_none() {
         return (0, 0);
     }

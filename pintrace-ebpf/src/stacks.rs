@@ -17,8 +17,8 @@ use pintrace_common::{
     limits,
 };
 
-use crate::map_ref::{Lookup, set};
-use crate::{backup, count, facts::FACTS, maps};
+use crate::map_ref::{Lookup, get, set};
+use crate::{backup, compat::loops::AREAS, count, facts::FACTS, maps};
 
 /// The time at which a hook takes the stack.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -125,13 +125,23 @@ fn fetch(ctx: *mut c_void) -> i32 {
         // The thread has opened the account, and only `fetch` writes the field.
         set!(account.stack = stack);
     }
-    if extent != 0
-        && let Some(extent) = maps::EXTENTS.at((extent - 1) as u32)
-    {
+    set_stack_of_areas(extent, stack);
+    0
+}
+
+/// Sets the stack of an extent and of the further areas of its call. `number` is the index plus one; 0 for none.
+#[inline(always)]
+fn set_stack_of_areas(mut number: u64, stack: i64) {
+    let mut area = 0;
+    while area < AREAS && number != 0 {
+        let Some(extent) = maps::EXTENTS.at((number - 1) as u32) else {
+            return;
+        };
         // A new extent with the same index waits for a stack as well.
         set!(extent.stack = stack);
+        number = get!(extent.next_area);
+        area += 1;
     }
-    0
 }
 
 /// Stores the present kernel stack and returns its id. Returns a negative number, and counts a loss, on failure.

@@ -5,22 +5,23 @@ use core::ffi::c_void;
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use pintrace_common::{
     counters::{Loss, Total},
-    ledger::{AccountKey, EXTENT_BIT},
+    ledger::AccountKey,
 };
 
 use crate::{
-    compat::loops::Paged,
+    compat::loops::{self, Paged},
     count,
     facts::FACTS,
     folio::Folio,
     kernel,
     ledger::{
         accounts,
+        areas::{self, Part},
         extents::{self, GrowingExtent},
         folio_table::{CellTable, Chunks},
         multi_owner, owners,
         pin_call::PinCall,
-        walk::{self, Pages, Visitor},
+        walk::{self, First, Pages, Visitor},
     },
     log, maps, observer,
     stacks::{Opened, When},
@@ -63,14 +64,7 @@ pub fn acquired_by(
         None
     };
     let owner = opening.map_or(account, GrowingExtent::owner);
-    let grown = opening.is_some_and(|opening| opening.grown);
-    pin_pages(
-        account,
-        owner,
-        call.span() | u64::from(grown),
-        call.array,
-        call.pages,
-    );
+    pin_pages(account, owner, call.span(), call.array, call.pages);
     opened.announce(ctx);
     if call.of_file == 0 {
         observer::on_pin(call.mm, call.address, call.pages);
@@ -81,14 +75,14 @@ pub fn acquired_by(
 /// Calls [`pin_pages`]. The function is global, so that the verifier follows it once and not on every path.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_pin_pages(account: u32, owner: u32, part: u64, array: u64, pages: u64) -> u32 {
-    pin_pages::<Chunks>(account, owner, part, array, pages)
+pub extern "C" fn pintrace_pin_pages(account: u32, owner: u32, span: u64, array: u64, pages: u64) -> u32 {
+    pin_pages::<Chunks>(account, owner, span, array, pages)
 }
 
-/// Adds the pages of a call to the folio table, to the account, and to the extent if `owner` names one. `part` is the
-/// number of bytes that the call covers, in whole pages, plus 1 if the extent existed before the call.
+/// Adds the pages of a call to the folio table, to the account, and to the extent if `owner` names one. `span` is the
+/// number of bytes that the call covers, in whole pages.
 #[inline(always)]
-pub extern "C" fn pin_pages<T: CellTable>(account: u32, owner: u32, part: u64, array: u64, pages: u64) -> u32
+pub extern "C" fn pin_pages<T: CellTable>(account: u32, owner: u32, span: u64, array: u64, pages: u64) -> u32
 where
     Hold<T>: Paged,
 {
@@ -97,23 +91,20 @@ where
         return 0;
     };
     let hold = Hold::<T> {
-        owner: u64::from(owner),
-        pins: zeros.next(),
-        kept: zeros.next(),
+        part: Part::first(owner),
+        account: u64::from(account),
+        counts: zeros.next(),
         bytes: zeros.next(),
         table: core::marker::PhantomData,
     };
     let hold = walk::walk(Pages::Array(array), pages, hold);
-    count::total(Total::Acquired, hold.pins);
-    accounts::credit(account, hold.pins);
-    if hold.bytes != 0 {
-        owners::keep_bytes(owner, hold.bytes);
-    }
-    if owner & EXTENT_BIT != 0 {
-        extents::set_last_page(owner, kernel::u64_at(array + (pages - 1) * 8));
-        extents::pintrace_extent_finish(owner, (part & 1) as u32, part & !4095, hold.pins, hold.kept);
-    }
-    0
+    areas::pintrace_part_end(
+        u64::from(account) << 32 | u64::from(hold.part.owner()),
+        array + (pages - 1) * 8,
+        span - (hold.part.start() << 12),
+        hold.counts,
+        hold.bytes,
+    )
 }
 
 /// Returns the ids and the start time of the task that pins: the running task, or the mm's owner for a kernel thread.
@@ -141,12 +132,11 @@ fn started(task: u64) -> u32 {
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Hold<T> {
-    owner: u64,
-    /// Number of pages that carry a pin.
-    pins: u64,
-    /// Number of these pages that the table records under `owner`.
-    kept: u64,
-    /// Bytes of the folios on which `owner` had no pin before.
+    part: Part,
+    account: u64,
+    /// Number of pages of the part that carry a pin << 32 | number of these pages that the table records under the owner.
+    counts: u64,
+    /// Bytes of the folios on which the owner had no pin before.
     bytes: u64,
     table: core::marker::PhantomData<T>,
 }
@@ -156,17 +146,38 @@ where
     Self: Paged,
 {
     #[inline(always)]
+    fn begin(&mut self, first: First) {
+        if areas::continues(self.part, first) || loops::AREAS == 1 {
+            return;
+        }
+        let next = areas::next(self.part, first);
+        if next.owner() == self.part.owner() {
+            return;
+        }
+        areas::pintrace_part_end(
+            self.account << 32 | u64::from(self.part.owner()),
+            first.address() - 8,
+            (first.index - self.part.start()) << 12,
+            self.counts,
+            self.bytes,
+        );
+        self.part = next;
+        self.counts = 0;
+        self.bytes = 0;
+    }
+
+    #[inline(always)]
     fn run(&mut self, folio: Folio, pins: u32) {
         if !folio.is_pinned() {
             count::total(Total::Unpinned, u64::from(pins));
             return;
         }
-        self.pins += u64::from(pins);
-        let owner = self.owner as u32;
+        self.counts += u64::from(pins) << 32;
+        let owner = self.part.owner();
         let held = T::hold(folio.head(), owner, pins);
         let who = (held >> 32) as u32;
         if who == owner {
-            self.kept += u64::from(pins);
+            self.counts += u64::from(pins);
             if held & multi_owner::FIRST != 0 {
                 self.bytes += folio.bytes();
             }

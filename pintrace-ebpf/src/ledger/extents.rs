@@ -13,7 +13,9 @@ use pintrace_common::{
 use crate::map_ref::{Lookup, MapRef, get, set, word};
 use crate::{
     compat::locks::{self, LockTarget},
-    count, folio, kernel,
+    count,
+    folio::{self, Folio},
+    kernel,
     ledger::{accounts, longterm_scope, open_file, partial_release, pin_call::PinCall},
     maps, observer, ring,
     stacks::Opened,
@@ -29,8 +31,6 @@ const GROW_WITHIN_NS: u64 = 1_000_000_000;
 pub struct GrowingExtent {
     /// Index of the extent.
     pub index: u32,
-    /// True if the extent existed before the call.
-    pub grown: bool,
 }
 
 impl GrowingExtent {
@@ -52,7 +52,7 @@ pub fn begin(ctx: *mut c_void, account: u32, call: &PinCall, opened: &mut Opened
     if last != 0 && get!(owner.holder_kind) != kind::IO_URING {
         let index = (last - 1) as u32;
         if pintrace_extent_continues(index, account, call.address, mm, call.array) != 0 {
-            return Some(GrowingExtent { index, grown: true });
+            return Some(GrowingExtent { index });
         }
     }
     let stack = opened.stack(ctx);
@@ -64,7 +64,7 @@ pub fn begin(ctx: *mut c_void, account: u32, call: &PinCall, opened: &mut Opened
     let index = (number - 1) as u32;
     pintrace_extent_locate(index, mm, call.array);
     opened.extent(index);
-    Some(GrowingExtent { index, grown: false })
+    Some(GrowingExtent { index })
 }
 
 /// Opens an extent. Returns its index plus one, or 0 if the table is full.
@@ -87,6 +87,7 @@ pub extern "C" fn pintrace_extent_open(account: u32, address: u64, flags: u32, s
     set!(extent.flags = flags);
     set!(extent.account = account);
     set!(extent.stack = stack);
+    set!(extent.next_area = 0);
     word!(extent.pages_held).store(Extent::CALL_BIAS);
     set!(owner.last_extent = u64::from(index) + 1);
     u64::from(index) + 1
@@ -101,7 +102,7 @@ pub extern "C" fn pintrace_extent_locate(index: u32, mm: u64, array: u64) -> u32
         return 0;
     };
     let page = kernel::u64_at(array);
-    let (address_space, offset) = folio::file_of(page);
+    let (address_space, offset) = folio::file_of(Folio::of(page), page);
     // No other task knows the extent yet.
     let opened_ns = {
         set!(extent.mm = mm);
@@ -120,6 +121,9 @@ pub extern "C" fn pintrace_extent_locate(index: u32, mm: u64, array: u64) -> u32
     }
     if !observer::on_extent(address_space, opened_ns) {
         set!(extent.address_space = 0);
+        if address_space != 0 {
+            set!(extent.flags = get!(extent.flags) | Extent::AREAS_UNKNOWN);
+        }
     }
     0
 }
@@ -169,7 +173,8 @@ pub extern "C" fn pintrace_extent_continues(
             get!(extent.file_offset).wrapping_add(length),
         )
     };
-    let (next_file, next_offset) = folio::file_of(kernel::u64_at(array));
+    let page = kernel::u64_at(array);
+    let (next_file, next_offset) = folio::file_of(Folio::of(page), page);
     // A call on a memfd (`mm` is 0) may begin inside a folio, so the folio's offset says nothing.
     let adjoins = address_space == 0 || mm == 0 || next_offset == file_offset;
     if !same_mm || address_space != next_file || !adjoins {
@@ -220,11 +225,11 @@ pub fn set_last_page(owner: u32, page: u64) {
     }
 }
 
-/// Ends the growth by a pin call: `held` of its `pages` are held now, and the extent may close. `span` is the number of
-/// bytes that the call covers.
+/// Ends the growth by a part of a pin call: `held` of its `pages` are held now, and the extent may close. `span` is the
+/// number of bytes that the part covers.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_extent_finish(owner: u32, grown: u32, span: u64, pages: u64, held: u64) -> u32 {
+pub extern "C" fn pintrace_extent_finish(owner: u32, span: u64, pages: u64, held: u64) -> u32 {
     let index = owner & !EXTENT_BIT;
     let Some(extent) = maps::EXTENTS.at(index) else {
         return 0;
@@ -234,16 +239,14 @@ pub extern "C" fn pintrace_extent_finish(owner: u32, grown: u32, span: u64, page
     filter_range(extent, end + span, 1);
     set!(extent.end = end + span);
     filter_range(extent, end, u64::MAX);
-    set!(extent.pages = get!(extent.pages) + pages);
-    set!(extent.grown_ns = accounts::time());
-    let call = SyscallArgs::current();
-    set!(extent.call = call.identity());
-    set!(extent.argument = call.argument());
+    let before = get!(extent.pages);
+    set!(extent.pages = before + pages);
+    pintrace_extent_set_call(index);
     let counter = word!(extent.pages_held);
     // Releases during the call have already been subtracted.
     counter.add(held);
     process_holds(get!(extent.account), get!(extent.flags), held);
-    if grown == 0 && pages != 0 {
+    if before == 0 && pages != 0 {
         let header = wire::Header {
             kind: wire::kind::EXTENT_OPENED,
             id: index,
@@ -258,6 +261,20 @@ pub extern "C" fn pintrace_extent_finish(owner: u32, grown: u32, span: u64, page
         });
     }
     lower(index, extent, Extent::CALL_BIAS);
+    0
+}
+
+/// Records the system call that adds to an extent, and the time.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_extent_set_call(index: u32) -> u32 {
+    let Some(extent) = maps::EXTENTS.at(index) else {
+        return 0;
+    };
+    set!(extent.grown_ns = accounts::time());
+    let call = SyscallArgs::current();
+    set!(extent.call = call.identity());
+    set!(extent.argument = call.argument());
     0
 }
 

@@ -143,13 +143,12 @@ fn hold_in<T: CellTable>(head: u64, owner: u32, pins: u32) -> u64 {
         pins: u64::from(pins),
         done: zeros.next(),
         got: zeros.next(),
-        first: zeros.next(),
     };
     loops::repeat::<{ loops::ATTEMPTS }, _>(hold_step::<T>, &mut adding);
     if adding.done == 0 {
         adding.give_up::<T>();
     }
-    adding.got << 32 | adding.first
+    adding.got
 }
 
 /// State of adding pins to a cell that is shared or changes meanwhile. The verifier follows a loop over this state
@@ -163,18 +162,15 @@ struct Adding {
     pins: u64,
     /// 1 once the pins are added.
     done: u64,
-    /// The owner that has the pins now.
+    /// The result of [`CellTable::hold`].
     got: u64,
-    /// 1 if that owner had no pins on the folio before.
-    first: u64,
 }
 
 impl Adding {
     /// Records that `owner` has the pins now.
     #[inline(always)]
     fn settle(&mut self, owner: u32, first: bool) {
-        self.got = u64::from(owner);
-        self.first = u64::from(first);
+        self.got = u64::from(owner) << 32 | if first { multi_owner::FIRST } else { 0 };
         self.done = 1;
     }
 
@@ -186,7 +182,7 @@ impl Adding {
             let now = word.load();
             if now != 0 && now != MULTI_OWNER_MARK && word.swap(now, now + self.pins) {
                 count::loss(Loss::OwnerCellsFull, self.pins);
-                self.got = now >> 32;
+                self.got = now >> 32 << 32;
                 return;
             }
         }

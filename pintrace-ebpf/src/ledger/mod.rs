@@ -1,7 +1,9 @@
 //! The ledger: which account or extent holds how many pins on which folio.
 
 pub mod accounts;
+
 pub mod acquire;
+pub mod areas;
 pub mod code_kind;
 pub mod extents;
 pub mod folio_table;

@@ -160,7 +160,11 @@ impl Search for Marking {
             && owners::rank(owner, 0, code.kind(), released) & owners::CANDIDATE != 0
             && let Some(extent) = maps::EXTENTS.at(owner & !EXTENT_BIT)
         {
-            mark(owner & !EXTENT_BIT, extent, Extent::INEXACT_MARKS);
+            mark(
+                owner & !EXTENT_BIT,
+                extent,
+                Extent::PARTIALLY_RELEASED | Extent::AMBIGUOUS_OWNER,
+            );
         }
         false
     }

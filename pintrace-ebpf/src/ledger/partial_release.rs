@@ -35,13 +35,12 @@ pub fn mark(index: u32, extent: MapRef<Extent>, mark: u32) {
         (&raw mut (*extent.as_ptr()).flags).write_volatile(flags | mark);
     }
     let header = wire::Header {
-        kind: wire::kind::EXTENT_PARTIALLY_RELEASED,
+        kind: wire::kind::EXTENT_MARKED,
         id: index,
         time_ns: accounts::time(),
     };
-    let ambiguous_owner = u64::from(mark & Extent::AMBIGUOUS_OWNER != 0);
-    ring::emit(wire::ExtentPartiallyReleased {
+    ring::emit(wire::ExtentMarked {
         header,
-        ambiguous_owner,
+        marks: u64::from(mark),
     });
 }

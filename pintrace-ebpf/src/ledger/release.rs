@@ -19,7 +19,7 @@ use crate::{
         folio_table::{CellTable, Chunks},
         longterm_scope, multi_owner, owners,
         releaser::ReleaseCode,
-        walk::{self, Pages, Visitor},
+        walk::{self, First, Pages, Visitor},
     },
     log, maps,
 };
@@ -87,7 +87,7 @@ pub fn released_folio(ctx: *mut c_void, parameters: u32, page: u64, only: bool, 
     if folio.is_none() {
         count::loss(Loss::StructPageUnreadable, pins);
     } else {
-        take.begin(if only { page } else { 0 });
+        take.page = if only { page } else { 0 };
         take.run(folio, pins as u32);
     }
     take.settle();
@@ -164,8 +164,8 @@ where
     Self: Paged,
 {
     #[inline(always)]
-    fn begin(&mut self, page: u64) {
-        self.page = page;
+    fn begin(&mut self, first: First) {
+        self.page = first.page;
     }
 
     #[inline(always)]

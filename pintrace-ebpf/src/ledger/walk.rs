@@ -22,10 +22,30 @@ pub enum Pages {
     Range(u64),
 }
 
+/// The first entry of a run.
+#[derive(Clone, Copy)]
+pub struct First {
+    base: u64,
+    /// Index of the entry.
+    pub index: u64,
+    /// The page.
+    pub page: u64,
+    /// The page's folio.
+    pub folio: Folio,
+}
+
+impl First {
+    /// Returns the address of the entry in an array of pointers.
+    #[inline(always)]
+    pub fn address(&self) -> u64 {
+        (self.base & !ARRAY) + self.index * 8
+    }
+}
+
 /// The work for each run of pages in one folio.
 pub trait Visitor: Paged + Copy + 'static {
-    /// Prepares for a run whose first entry is `page`.
-    fn begin(&mut self, _page: u64) {}
+    /// Prepares for a run.
+    fn begin(&mut self, _first: First) {}
     /// Handles `pins` neighbouring entries, all in `folio`.
     fn run(&mut self, folio: Folio, pins: u32);
 }
@@ -59,7 +79,12 @@ pub fn walk<V: Visitor>(pages: Pages, count: u64, mut visitor: V) -> V {
         if folio.is_none() {
             count_unreadable(page);
         } else {
-            visitor.begin(page);
+            visitor.begin(First {
+                base,
+                index: 0,
+                page,
+                folio,
+            });
             visitor.run(folio, 1);
         }
         return visitor;
@@ -102,7 +127,14 @@ pub fn step<V: Visitor>(walk: &mut Walk<V>, index: u64) {
     // No entry continues the run of an entry without a folio.
     walk.end = if folio.is_none() { 0 } else { folio.end() };
     walk.start = index;
-    walk.visitor.begin(page);
+    if !folio.is_none() {
+        walk.visitor.begin(First {
+            base: walk.base,
+            index,
+            page,
+            folio,
+        });
+    }
 }
 
 /// Flag of [`Walk::base`]: an array. Addresses of arrays and of struct pages are even.

@@ -352,6 +352,24 @@ fn pins_that_are_left_after_a_release_next_to_them_are_certain() {
     ]);
 }
 
+/// Before 5.17 a call has one extent, and findings on its files are not certain.
+#[test]
+fn each_part_of_a_buffer_over_several_mappings_has_its_own_file() {
+    if kernel_at_least(5, 17) {
+        check(&[
+            "spanning-punch",
+            "spanning-punch --areas 16",
+            "quiet-spanning-punch",
+            "quiet-spanning-punch --areas 16",
+        ]);
+    } else {
+        skipped(
+            "each_part_of_a_buffer_over_several_mappings_has_its_own_file",
+            &"a pin call has one extent on this kernel",
+        );
+    }
+}
+
 /// Before 5.17 a folio has 13 owners at most.
 #[test]
 fn a_folio_has_as_many_owners_as_it_needs() {

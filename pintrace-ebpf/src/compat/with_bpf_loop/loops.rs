@@ -12,6 +12,8 @@ pub const HASH_FLAGS: u32 = BPF_F_NO_PREALLOC;
 pub const ATTEMPTS: u32 = 16;
 /// Maximum number of blocks of owners of one folio, each of 13 owners.
 pub const OWNER_BLOCKS: u32 = 128;
+/// Maximum number of areas of one call that get an extent each.
+pub const AREAS: u64 = 16;
 /// Maximum number of pages of one call that can be walked (`BPF_MAX_LOOPS`, kernel/bpf/bpf_iter.c).
 pub const MOST_PAGES: u64 = 8 << 20;
 

@@ -32,6 +32,9 @@ pub const ATTEMPTS: u32 = 3;
 /// Maximum number of blocks of owners of one folio, each of 13 owners. The verifier follows each cell, and the stack has
 /// no room for a second loop.
 pub const OWNER_BLOCKS: u32 = 1;
+/// Maximum number of areas of one call that get an extent each. The walk over pages is so many calls deep that no room is
+/// left to open another extent (`MAX_CALL_FRAMES`, 8).
+pub const AREAS: u64 = 1;
 /// Maximum number of pages of one call that can be walked: 1 GiB.
 pub const MOST_PAGES: u64 = (INNER * MIDDLE * OUTER) as u64;
 

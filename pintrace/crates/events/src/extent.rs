@@ -66,13 +66,23 @@ pub struct ExtentSampled {
     pub stack: Option<StackId>,
 }
 
-/// The first partial release of an extent.
+/// Less is known about an extent than before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExtentPartiallyReleased {
+pub struct ExtentMarked {
     /// Id of the extent.
     pub extent: ExtentId,
+    /// Some pages were released. Which pages are left is not known.
+    pub partially_released: bool,
     /// A rule chose this extent among several owners of the released page. The number of pages left is not certain.
     pub ambiguous_owner: bool,
+    /// The pin call covered too many mappings of different files: pages may belong to another file than the first page.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub areas_unknown: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// The end of an extent.

@@ -24,7 +24,7 @@ use crate::units::{AccountId, Nanos, Pid};
 pub use account::{AccountOpened, AccountSampled, Evidence};
 pub use balance::BalanceSampled;
 pub use cow::{CowSampled, FollGetReference};
-pub use extent::{ExtentClosed, ExtentOpened, ExtentPartiallyReleased, ExtentSampled, FileId};
+pub use extent::{ExtentClosed, ExtentMarked, ExtentOpened, ExtentSampled, FileId};
 pub use flush_window::{Cause, FlushCheck, WindowsSampled};
 pub use mapping::{AddressSpaceId, MappingChange, MappingChanged, MmId, RangeIn};
 pub use process::{ProcessExited, ProcessSeen};
@@ -65,9 +65,8 @@ pub enum Body {
     ExtentOpened(ExtentOpened),
     /// Changed state of an open extent.
     ExtentSampled(ExtentSampled),
-    /// The first page of an extent was released and other pages are left. After this event only the number of
-    /// remaining pages is known.
-    ExtentPartiallyReleased(ExtentPartiallyReleased),
+    /// Less is known about an open extent, for example because some of its pages were released.
+    ExtentMarked(ExtentMarked),
     /// The last page of an extent was released.
     ExtentClosed(ExtentClosed),
     /// A kernel stack as addresses, innermost frame first.

@@ -49,7 +49,7 @@ impl Model {
             Body::AccountClosed(account) => self.pins.account_closed(*account),
             Body::ExtentOpened(opened) => self.extent_opened(event, *opened),
             Body::ExtentSampled(sample) => self.extent_sampled(event, sample),
-            Body::ExtentPartiallyReleased(release) => self.pins.extents.partially_released(time, *release),
+            Body::ExtentMarked(marked) => self.pins.extents.mark(time, *marked),
             Body::ExtentClosed(closed) => self.extent_closed(event, closed.extent),
             Body::StackSeen(seen) => self.stacks.stack_seen(seen),
             Body::SymbolSeen(seen) => self.stacks.symbol_seen(seen),

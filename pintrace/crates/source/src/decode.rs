@@ -14,7 +14,7 @@ pub enum Record {
     /// The last page of an extent was released.
     ExtentClosed(wire::ExtentClosed),
     /// A page of an extent was released and other pages are left.
-    ExtentPartiallyReleased(wire::ExtentPartiallyReleased),
+    ExtentMarked(wire::ExtentMarked),
     /// A process ended.
     ProcessExited(wire::ProcessExited),
     /// A mapping near a long-term pin changed.
@@ -104,6 +104,7 @@ impl Fields<'_> {
             argument: self.u64()?,
             first_page: self.u64()?,
             last_page: self.u64()?,
+            next_area: self.u64()?,
         })
     }
 }
@@ -126,9 +127,9 @@ pub fn decode(bytes: &[u8]) -> Option<Record> {
             extent: fields.extent()?,
             pid_tgid: fields.u64()?,
         }),
-        kind::EXTENT_PARTIALLY_RELEASED => Record::ExtentPartiallyReleased(wire::ExtentPartiallyReleased {
+        kind::EXTENT_MARKED => Record::ExtentMarked(wire::ExtentMarked {
             header,
-            ambiguous_owner: fields.u64()?,
+            marks: fields.u64()?,
         }),
         kind::PROCESS_EXITED => Record::ProcessExited(wire::ProcessExited {
             header,
@@ -195,10 +196,7 @@ mod tests {
             (kind::ACCOUNT_OPENED, size_of::<wire::AccountOpened>()),
             (kind::EXTENT_OPENED, size_of::<wire::ExtentOpened>()),
             (kind::EXTENT_CLOSED, size_of::<wire::ExtentClosed>()),
-            (
-                kind::EXTENT_PARTIALLY_RELEASED,
-                size_of::<wire::ExtentPartiallyReleased>(),
-            ),
+            (kind::EXTENT_MARKED, size_of::<wire::ExtentMarked>()),
             (kind::PROCESS_EXITED, size_of::<wire::ProcessExited>()),
             (kind::MAPPING_CHANGED, size_of::<mm_events::MappingChanged>()),
             (

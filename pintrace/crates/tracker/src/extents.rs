@@ -8,7 +8,7 @@ use pintrace_common::wire;
 
 use pintrace_events::units::{ExtentId, Nanos, Pid};
 use pintrace_events::{
-    AddressSpaceId, Body, ExtentClosed, ExtentOpened, ExtentPartiallyReleased, ExtentSampled, FileId, MmId,
+    AddressSpaceId, Body, ExtentClosed, ExtentMarked, ExtentOpened, ExtentSampled, FileId, MmId,
 };
 use pintrace_source::ledger::{Ledger, LedgerError};
 
@@ -126,7 +126,7 @@ impl Extents {
                 ..*extent
             },
         );
-        self.partially_released(time, index, extent.flags & Extent::INEXACT_MARKS, out);
+        self.mark(time, index, extent.flags & Extent::INEXACT_MARKS, out);
         Ok(())
     }
 
@@ -184,11 +184,11 @@ impl Extents {
         };
         out.push(now, Body::ExtentSampled(sampled));
         // The record of the partial release may have been lost.
-        self.partially_released(now, index, extent.flags & Extent::INEXACT_MARKS, out);
+        self.mark(now, index, extent.flags & Extent::INEXACT_MARKS, out);
     }
 
-    /// Emits that pages of an extent were released, once for each of the marks [`Extent::INEXACT_MARKS`].
-    pub(super) fn partially_released(&mut self, time: Nanos, index: u32, marks: u32, out: &mut Emitter) {
+    /// Emits each of the marks [`Extent::INEXACT_MARKS`] of an extent once.
+    pub(super) fn mark(&mut self, time: Nanos, index: u32, marks: u32, out: &mut Emitter) {
         let Some(emitted) = self.emitted.get_mut(&index) else {
             return;
         };
@@ -197,11 +197,14 @@ impl Extents {
         }
         emitted.flags |= marks;
         self.changing.partially_released(index, emitted);
-        let partially_released = ExtentPartiallyReleased {
+        let has = |mark| emitted.flags & mark != 0;
+        let marked = ExtentMarked {
             extent: ExtentId(index),
-            ambiguous_owner: emitted.flags & Extent::AMBIGUOUS_OWNER != 0,
+            partially_released: has(Extent::PARTIALLY_RELEASED),
+            ambiguous_owner: has(Extent::AMBIGUOUS_OWNER),
+            areas_unknown: has(Extent::AREAS_UNKNOWN),
         };
-        out.push(time, Body::ExtentPartiallyReleased(partially_released));
+        out.push(time, Body::ExtentMarked(marked));
     }
 
     /// Emits the end of an extent.

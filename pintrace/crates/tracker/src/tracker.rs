@@ -98,13 +98,9 @@ impl Tracker {
                 extents.open(time, opened.header.id, &extent, ledger, accounts, out)?;
             }
             Record::ExtentClosed(closed) => extents.close(closed, out),
-            Record::ExtentPartiallyReleased(released) => {
-                let marks = if released.ambiguous_owner == 0 {
-                    Extent::PARTIALLY_RELEASED
-                } else {
-                    Extent::INEXACT_MARKS
-                };
-                extents.partially_released(Nanos(released.header.time_ns), released.header.id, marks, out);
+            Record::ExtentMarked(marked) => {
+                let marks = marked.marks as u32 & Extent::INEXACT_MARKS;
+                extents.mark(Nanos(marked.header.time_ns), marked.header.id, marks, out);
             }
             Record::ProcessExited(exited) => {
                 accounts.process_exited(exited.header.id, exited.header.time_ns);

@@ -1,6 +1,9 @@
 //! Changes that a process can make to pinned memory.
 
+use std::fs::File;
+use std::io::Write;
 use std::mem;
+use std::os::fd::OwnedFd;
 
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::mman::{MapFlags, MmapAdvise};
@@ -8,7 +11,7 @@ use nix::unistd::ftruncate;
 
 use super::guarded::GuardedRegion;
 use super::region::Region;
-use super::{Buffer, NO_HUGETLB, NO_MEMORY, PAGE, advise, map};
+use super::{Buffer, NO_HUGETLB, NO_MEMORY, PAGE, advise, make_memfd, map};
 use crate::choice::Backing;
 use crate::failure::{Explain, Failure, Result};
 
@@ -64,6 +67,25 @@ impl Buffer {
         };
         part.map_anonymous(MapFlags::MAP_PRIVATE)
             .failing("cannot map over the range", NO_MEMORY)
+    }
+
+    /// Maps `bytes` of a memfd, from offset `from` of the memfd on, over the buffer from `at` on, and writes to the pages.
+    /// Makes the memfd, as large as the buffer and full of zeros, if there is none.
+    pub(crate) fn map_file_over(&mut self, at: usize, bytes: usize, from: usize) -> Result<()> {
+        let inner = self.mapped()?;
+        let memfd = match self.memfd.take() {
+            Some(memfd) => memfd,
+            None => full_memfd(inner.length)?,
+        };
+        let part = Region {
+            start: inner.start + at,
+            length: bytes,
+        };
+        part.map_file_from(&memfd, offset(from)?, MapFlags::MAP_SHARED)
+            .failing("cannot map the memfd over a part of the range", NO_MEMORY)?;
+        self.memfd = Some(memfd);
+        part.visit(PAGE, true);
+        Ok(())
     }
 
     /// Lets the kernel free the pages under memory pressure (MADV_FREE).
@@ -167,6 +189,15 @@ impl Buffer {
     fn mapped(&self) -> Result<Region> {
         self.region.inner()
     }
+}
+
+/// Returns a memfd of `bytes` zeros, whose pages exist.
+fn full_memfd(bytes: usize) -> Result<OwnedFd> {
+    let memfd = make_memfd(false, bytes)?;
+    let mut file = File::from(memfd);
+    file.write_all(&vec![0; bytes])
+        .failing("cannot fill the memfd", NO_MEMORY)?;
+    Ok(file.into())
 }
 
 fn no_file() -> Failure {

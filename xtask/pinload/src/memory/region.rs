@@ -51,9 +51,15 @@ impl Region {
 
     /// Maps the beginning of a file over the region.
     pub(super) fn map_file(self, file: impl AsFd, flags: MapFlags) -> Result<()> {
+        self.map_file_from(file, 0, flags)
+    }
+
+    /// Maps a file from an offset on over the region.
+    pub(super) fn map_file_from(self, file: impl AsFd, offset: i64, flags: MapFlags) -> Result<()> {
         let (start, length) = (NonZeroUsize::new(self.start), at_least_one(self.length));
+        let flags = flags | MapFlags::MAP_FIXED;
         // SAFETY: as above.
-        unsafe { mmap(start, length, access(true), flags | MapFlags::MAP_FIXED, file, 0) }.map(drop)
+        unsafe { mmap(start, length, access(true), flags, file, offset) }.map(drop)
     }
 
     /// Applies advice that may discard the contents.

@@ -59,6 +59,8 @@ pub(crate) enum Scenario {
     /// Pin two adjoining buffers by two system calls with arguments at the same address, release the second, and unmap
     /// the first
     AdjoiningCalls(MemoryArgs),
+    /// Pin one buffer over private memory and a memfd by turns, and punch out the pages of the memfd
+    SpanningPunch(SpanningArgs),
     /// Pin pages of a transparent huge page, read another of its pages by process_vm_readv, and discard the pinned
     /// pages
     ForeignPin(ThpArgs),
@@ -93,6 +95,9 @@ pub(crate) enum Scenario {
     /// Control, no finding: reference pages, drain the pipe that references them, then fork, and write in
     /// parent and child
     QuietReference(MemoryArgs),
+    /// Control, no finding: pin one buffer that maps the first pages of a memfd several times, and punch out the pages
+    /// behind them
+    QuietSpanningPunch(SpanningArgs),
     /// Control, no finding: pin pages of a transparent huge page, read another of its pages by process_vm_readv, and
     /// discard that page
     QuietForeignPin(ThpArgs),
@@ -122,6 +127,19 @@ pub(crate) struct SmallPageArgs {
     /// Pages of 4 KiB
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     pub(crate) pages: u64,
+    #[command(flatten)]
+    pub(crate) hold: HoldArgs,
+}
+
+/// A buffer over several mappings.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct SpanningArgs {
+    /// Pages of 4 KiB, in all areas
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    pub(crate) pages: u64,
+    /// Number of mappings side by side
+    #[arg(long, default_value_t = 2)]
+    pub(crate) areas: usize,
     #[command(flatten)]
     pub(crate) hold: HoldArgs,
 }
@@ -245,6 +263,8 @@ impl Scenario {
             Self::UnmapClose(_) => "unmap-close",
             Self::AdjoiningKept(_) => "adjoining-kept",
             Self::AdjoiningCalls(_) => "adjoining-calls",
+            Self::SpanningPunch(_) => "spanning-punch",
+            Self::QuietSpanningPunch(_) => "quiet-spanning-punch",
             Self::ForeignPin(_) => "foreign-pin",
             Self::ManyBuffers(_) => "many-buffers",
             Self::ExitInheritedRing(_) => "exit-inherited-ring",
@@ -282,6 +302,12 @@ impl Scenario {
                 backing: Backing::Small,
                 reserve: false,
                 hold: small.hold.clone(),
+            },
+            Self::SpanningPunch(spanning) | Self::QuietSpanningPunch(spanning) => MemoryArgs {
+                pages: spanning.pages,
+                backing: Backing::Small,
+                reserve: false,
+                hold: spanning.hold.clone(),
             },
             Self::ForeignPin(thp) | Self::QuietForeignPin(thp) => thp.reserve.memory(thp.pages, Backing::Thp),
             Self::ManyBuffers(many) | Self::QuietManyBuffers(many) => {

@@ -23,6 +23,7 @@ mod reference;
 mod scenario_run;
 mod shared_folio;
 mod short_term;
+mod spanning;
 mod uffd;
 mod uffd_writers;
 
@@ -74,6 +75,8 @@ pub(crate) fn run(scenario: &Scenario) -> Result<()> {
             mapping::check_parts(2, memory.pages, memory.backing)?;
             adjoining::calls(run)
         }
+        Scenario::SpanningPunch(spanning) => spanning::punch(run, spanning.areas),
+        Scenario::QuietSpanningPunch(spanning) => spanning::punch_behind(run, spanning.areas),
         Scenario::ForeignPin(_) => shared_folio::foreign_pin(run),
         Scenario::ManyBuffers(_) => shared_folio::many_buffers(run),
         Scenario::ExitInheritedRing(_) => inherited_ring::exit(run),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::session::{HoldingPinload, exclusive, is_alive, pid, root, run, shared, skipped, vmstat};
 
-const ALL: [&str; 40] = [
+const ALL: [&str; 42] = [
     "fork-write-parent",
     "fork-write-child",
     "protect-write",
@@ -32,6 +32,7 @@ const ALL: [&str; 40] = [
     "adjoining-kept",
     "adjoining-calls",
     "foreign-pin",
+    "spanning-punch",
     "many-buffers",
     "exit-inherited-ring",
     "exec-keep",
@@ -46,6 +47,7 @@ const ALL: [&str; 40] = [
     "quiet-partial-release",
     "quiet-reference",
     "quiet-foreign-pin",
+    "quiet-spanning-punch",
     "quiet-many-buffers",
 ];
 
@@ -150,6 +152,8 @@ fn a_system_call_on_pinned_memory_is_one_finding_with_its_pages() {
             ("adjoining-kept", "munmap", 1, 32),
             ("adjoining-kept --backing thp --reserve", "munmap", 1, 32),
             ("adjoining-calls", "munmap", 1, 32),
+            ("spanning-punch", "truncate", 1, 32),
+            ("spanning-punch --areas 16", "truncate", 1, 32),
             ("foreign-pin --reserve", "dontneed", 1, 64),
             ("many-buffers --reserve", "dontneed", 8, 8),
             (
@@ -544,6 +548,8 @@ fn an_impossible_scenario_is_a_usage_error() {
         "quiet-partial-release --pages 7",
         "adjoining-kept --pages 7",
         "adjoining-calls --pages 512 --backing hugetlb",
+        "spanning-punch --areas 3",
+        "spanning-punch --pages 63",
         "foreign-pin --pages 512",
         "foreign-pin --backing small",
         "many-buffers --pages 257",

@@ -32,7 +32,7 @@ impl Detector for MappingChangeDetector {
 /// Pages of the hit that were pinned for certain. If the extent was partially released, these are the pages that do not
 /// fit into the rest of the extent.
 fn certain_pages(change: &MappingChanged, hit: &Hit, context: Context<'_>) -> u64 {
-    if hit.extent.ambiguous_owner || change.after_loss {
+    if hit.extent.ambiguous_owner || hit.extent.areas_unknown || change.after_loss {
         return 0;
     }
     let most = most_pages(hit, context);

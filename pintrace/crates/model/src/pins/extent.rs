@@ -21,6 +21,8 @@ pub(crate) struct ExtentState {
     pub(crate) partially_released: Option<Nanos>,
     /// The number of remaining pages is not certain either.
     pub(crate) ambiguous_owner: bool,
+    /// Pages may belong to another file than the first page.
+    pub(crate) areas_unknown: bool,
     /// Time of the latest sample, or of the opening.
     pub(crate) sampled: Nanos,
     /// Time at which the extent's mm exited.

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use pintrace_events::units::{AccountId, ExtentId, Nanos};
 use pintrace_events::{
-    AddressSpaceId, ExtentOpened, ExtentPartiallyReleased, ExtentSampled, FileId, MappingChange,
-    MappingChanged, MmId, RangeIn,
+    AddressSpaceId, ExtentMarked, ExtentOpened, ExtentSampled, FileId, MappingChange, MappingChanged, MmId,
+    RangeIn,
 };
 
 use crate::limits;
@@ -53,6 +53,7 @@ impl ExtentTable {
             pages_held: opened.pages,
             partially_released: None,
             ambiguous_owner: false,
+            areas_unknown: false,
             sampled: time,
             mm_exited: None,
             outlives_from: None,
@@ -83,17 +84,16 @@ impl ExtentTable {
         true
     }
 
-    /// Notes that some pages of an extent were released; returns false if the extent is not open.
-    pub(crate) fn partially_released(
-        &mut self,
-        time: Nanos,
-        partially_released: ExtentPartiallyReleased,
-    ) -> bool {
-        let Some(state) = self.by_id.get_mut(&partially_released.extent) else {
+    /// Notes that less is known about an extent; returns false if the extent is not open.
+    pub(crate) fn mark(&mut self, time: Nanos, marked: ExtentMarked) -> bool {
+        let Some(state) = self.by_id.get_mut(&marked.extent) else {
             return false;
         };
-        state.partially_released = state.partially_released.or(Some(time));
-        state.ambiguous_owner |= partially_released.ambiguous_owner;
+        if marked.partially_released {
+            state.partially_released = state.partially_released.or(Some(time));
+        }
+        state.ambiguous_owner |= marked.ambiguous_owner;
+        state.areas_unknown |= marked.areas_unknown;
         true
     }
 

@@ -31,7 +31,7 @@ const fn kind(body: &Body) -> usize {
         Body::ExtentOpened(_) => 6,
         Body::ExtentSampled(_) => 7,
         Body::ExtentClosed(_) => 8,
-        Body::ExtentPartiallyReleased(_) => 9,
+        Body::ExtentMarked(_) => 9,
         Body::StackSeen(_) => 10,
         Body::SymbolSeen(_) => 11,
         Body::BalanceSampled(_) => 12,
@@ -57,7 +57,7 @@ fn events() -> Vec<Event> {
     }
     let others = [
         Body::ExtentSampled(any()),
-        Body::ExtentPartiallyReleased(any()),
+        Body::ExtentMarked(any()),
         Body::ScanSampled(any()),
         Body::AddressSpaceFreed(any()),
         Body::ProcessExeced(any()),

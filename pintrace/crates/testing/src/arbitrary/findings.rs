@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use pintrace_events::units::{Nanos, Tid};
 use pintrace_events::{
-    AddressSpaceId, Body, Cause, CowSampled, ExtentPartiallyReleased, FlushCheck, FollGetReference,
-    MappingChange, MappingChanged, MmId, RangeIn, WindowsSampled,
+    AddressSpaceId, Body, Cause, CowSampled, ExtentMarked, FlushCheck, FollGetReference, MappingChange,
+    MappingChanged, MmId, RangeIn, WindowsSampled,
 };
 
 use super::{account, extent, name, number, pid, stack};
@@ -18,8 +18,14 @@ pub(super) fn body() -> impl Strategy<Value = Body> {
         3 => mapping_changed(),
         1 => mm().prop_map(Body::MmExited),
         1 => address_space().prop_map(Body::AddressSpaceFreed),
-        1 => (extent(), any::<bool>())
-            .prop_map(|(extent, ambiguous_owner)| Body::ExtentPartiallyReleased(ExtentPartiallyReleased { extent, ambiguous_owner })),
+        1 => (extent(), any::<[bool; 3]>()).prop_map(|(extent, marks)| {
+            Body::ExtentMarked(ExtentMarked {
+                extent,
+                partially_released: marks[0],
+                ambiguous_owner: marks[1],
+                areas_unknown: marks[2],
+            })
+        }),
         2 => cow_sampled(),
         2 => windows_sampled(),
         1 => (number(), number(), number()).prop_map(|(agreed, covered_only, pending_only)| {

@@ -1,7 +1,7 @@
 //! Tests of mapping changes on extents of which some pages were released.
 
 use pintrace_events::units::ExtentId;
-use pintrace_events::{Body, ExtentPartiallyReleased, ExtentSampled, MappingChange, MappingChanged, RangeIn};
+use pintrace_events::{Body, ExtentMarked, ExtentSampled, MappingChange, MappingChanged, RangeIn};
 use pintrace_testing::event_builder::{EventBuilder, SECOND};
 
 use crate::finding::Severity;
@@ -11,9 +11,10 @@ use super::{BUFFER, MM, PAGE, change, findings, only_finding, pinned};
 /// Releases pages of the extent, so that `left` pages remain.
 fn shrink(builder: &mut EventBuilder, left: u64) {
     builder
-        .emit(Body::ExtentPartiallyReleased(ExtentPartiallyReleased {
+        .emit(Body::ExtentMarked(ExtentMarked {
             extent: ExtentId(1),
-            ambiguous_owner: false,
+            partially_released: true,
+            ..ExtentMarked::default()
         }))
         .wait(SECOND)
         .emit(Body::ExtentSampled(ExtentSampled {
@@ -80,14 +81,23 @@ fn certain_and_uncertain_pages_are_two_findings() {
 }
 
 #[test]
-fn nothing_is_certain_after_loss_or_with_an_ambiguous_owner() {
-    let mut builder = pinned();
-    builder.emit(Body::ExtentPartiallyReleased(ExtentPartiallyReleased {
+fn nothing_is_certain_after_loss_or_with_an_ambiguous_owner_or_with_unknown_areas() {
+    let ambiguous_owner = ExtentMarked {
         extent: ExtentId(1),
         ambiguous_owner: true,
-    }));
-    change(&mut builder, MappingChange::Munmap, 0, 16);
-    assert!(!only_finding(&builder).certain);
+        ..ExtentMarked::default()
+    };
+    let areas_unknown = ExtentMarked {
+        extent: ExtentId(1),
+        areas_unknown: true,
+        ..ExtentMarked::default()
+    };
+    for marked in [ambiguous_owner, areas_unknown] {
+        let mut builder = pinned();
+        builder.emit(Body::ExtentMarked(marked));
+        change(&mut builder, MappingChange::Munmap, 0, 16);
+        assert!(!only_finding(&builder).certain);
+    }
     let mut builder = pinned();
     builder.emit(Body::MappingChanged(MappingChanged {
         within: RangeIn::Mm(MM),
