@@ -6,9 +6,10 @@ use core::arch::asm;
 /// Returns 1 if two numbers are equal, else 0.
 #[inline(always)]
 pub fn equal(a: u64, b: u64) -> u64 {
-    let mut difference = a ^ b;
-    // SAFETY: no instruction at all. The compiler does not know the value after it, and so makes no branch of the
-    // arithmetic.
-    unsafe { asm!("/* {0} */", inlateout(reg) difference, options(pure, nomem, nostack)) };
+    let mut difference = a;
+    // One real instruction: LLVM gives also a template that is a comment a line in .BTF.ext, and the kernel refuses two
+    // lines of one instruction ("Invalid line_info", check_btf_line in kernel/bpf/verifier.c).
+    // SAFETY: only computes `a ^ b`. The compiler does not know the result, and so makes no branch of the arithmetic.
+    unsafe { asm!("{0} ^= {1}", inlateout(reg) difference, in(reg) b, options(pure, nomem, nostack)) };
     ((difference | difference.wrapping_neg()) >> 63) ^ 1
 }

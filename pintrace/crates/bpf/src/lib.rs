@@ -10,3 +10,6 @@ pub mod prog_info;
 pub mod rdonly_cast;
 pub mod refusal;
 pub mod test_run;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+mod line_info;
