@@ -38,6 +38,10 @@ kernel_facts! {
         page_refcount,
         /// Bit number of `PG_head`.
         pg_head,
+        /// Bit number of `PG_anon_exclusive`; 0 before 5.19.
+        pg_anon_exclusive,
+        /// Offset of `page.mapping`.
+        page_mapping,
         /// Offset of the folio's number of pages, a u32, from the head page.
         folio_nr_pages,
         /// Offset of `page._mapcount`.

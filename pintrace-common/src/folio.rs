@@ -16,10 +16,31 @@ pub fn pack(head: u64, order: u32, pinned: bool) -> u64 {
     head | u64::from(order) << 1 | u64::from(pinned)
 }
 
+/// Bit that is set in each kernel address.
+const KERNEL: u64 = 1 << 63;
+
+/// Marks a packed folio as anonymous and not exclusive: the kernel may share its pages with another process.
+#[inline(always)]
+pub fn not_exclusive(packed: u64) -> u64 {
+    packed & !KERNEL
+}
+
+/// Returns true if a packed folio is marked by [`not_exclusive`].
+#[inline(always)]
+pub fn is_not_exclusive(packed: u64) -> bool {
+    packed & KERNEL == 0
+}
+
+/// Returns the address of the head page's struct page, with the mark of [`not_exclusive`].
+#[inline(always)]
+pub fn marked_head(packed: u64) -> u64 {
+    packed & !PACKED
+}
+
 /// Returns the address of the head page's struct page.
 #[inline(always)]
 pub fn head(packed: u64) -> u64 {
-    packed & !PACKED
+    packed & !PACKED | KERNEL
 }
 
 /// Returns log2 of the number of pages.
@@ -76,8 +97,13 @@ mod tests {
         for bits in [0, 1, 9, 18, 31] {
             for pinned in [false, true] {
                 let packed = pack(HEAD, bits, pinned);
-                let parts = (head(packed), order(packed), is_pinned(packed));
-                assert_eq!(parts, (HEAD, u64::from(bits), pinned));
+                for (packed, exclusive) in [(packed, true), (not_exclusive(packed), false)] {
+                    let parts = (head(packed), order(packed), is_pinned(packed));
+                    assert_eq!(parts, (HEAD, u64::from(bits), pinned));
+                    assert_eq!(is_not_exclusive(packed), !exclusive);
+                    assert_eq!(head(marked_head(packed)), HEAD);
+                    assert_eq!(is_not_exclusive(marked_head(packed)), !exclusive);
+                }
             }
         }
     }

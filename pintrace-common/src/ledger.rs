@@ -70,6 +70,8 @@ pub struct Account {
     pub last_extent: u64,
     /// Kind of the holder, one of [`crate::holder_kind::kind`].
     pub holder_kind: u64,
+    /// Number of pins and releases of anonymous pages that the kernel may share with another process.
+    pub not_exclusive: u64,
     /// Command name of the thread when the account was opened.
     pub comm: [u8; crate::limits::COMM_BYTES],
 }

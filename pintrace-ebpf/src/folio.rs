@@ -50,6 +50,12 @@ impl Folio {
         folio::is_pinned(self.0)
     }
 
+    /// Returns the address of the head page's struct page, marked by [`folio::not_exclusive`] if the folio is.
+    #[inline(always)]
+    pub fn marked_head(self) -> u64 {
+        folio::marked_head(self.0)
+    }
+
     /// Returns the number of pins on the folio. The number is exact for a large folio; for a small folio it is computed
     /// from the references without those of page tables.
     #[inline(always)]
@@ -91,12 +97,34 @@ pub extern "C" fn pintrace_folio_of(page: u64) -> u64 {
             None => return 0,
         }
     } else {
-        return packed(page, flags, refcount);
+        return audited(packed(page, flags, refcount), flags);
     };
     match kernel::read_u64(head + u64::from(FACTS.page_flags())) {
-        Some(flags) => packed(head, flags, u32::MAX),
+        // A huge page that is mapped as a whole has the flag in its head page, else each page has its own flag.
+        Some(head_flags) => audited(packed(head, head_flags, u32::MAX), flags | head_flags),
         None => 0,
     }
+}
+
+/// Marks a folio that is pinned and anonymous, and that the kernel may share with another process. From 5.19 on, a pinned
+/// anonymous page is exclusive (`sanity_check_pinned_pages`, mm/gup.c). `flags` are those of the page and of its head.
+#[inline(always)]
+fn audited(packed: u64, flags: u64) -> u64 {
+    /// In `page.mapping`: the page is anonymous, and not merged by KSM (`PAGE_MAPPING_ANON`).
+    const ANONYMOUS: u64 = 1;
+    let bit = FACTS.pg_anon_exclusive();
+    if bit == 0 || flags >> (bit & 63) & 1 != 0 || !folio::is_pinned(packed) {
+        return packed;
+    }
+    let head = folio::head(packed);
+    let mapping = match Words::at(head) {
+        Some(words) if FACTS.page_mapping() == 24 => words.word::<3>(),
+        _ => kernel::u64_at(head + u64::from(FACTS.page_mapping())),
+    };
+    if mapping & NO_FILE == ANONYMOUS {
+        return folio::not_exclusive(packed);
+    }
+    packed
 }
 
 /// Bytes of struct pages that one small page of vmemmap holds.

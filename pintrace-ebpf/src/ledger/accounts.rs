@@ -84,6 +84,7 @@ pub extern "C" fn pintrace_account_open(mm: u64, caller: u64, pid_tgid: u64, kin
         stack,
         last_extent: 0,
         holder_kind: code_kind::pintrace_code_kind(caller),
+        not_exclusive: 0,
         comm: bpf_get_current_comm().unwrap_or([0; limits::COMM_BYTES]),
     });
     if maps::ACCOUNT_IDS.insert(key, id, u64::from(BPF_NOEXIST)).is_err() {

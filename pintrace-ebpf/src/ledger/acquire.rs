@@ -174,7 +174,7 @@ where
         }
         self.counts += u64::from(pins) << 32;
         let owner = self.part.owner();
-        let held = T::hold(folio.head(), owner, pins);
+        let held = T::hold(folio.marked_head(), owner, pins);
         let who = (held >> 32) as u32;
         if who == owner {
             self.counts += u64::from(pins);

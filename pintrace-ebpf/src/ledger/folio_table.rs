@@ -7,6 +7,7 @@
 use aya_ebpf::bindings::BPF_NOEXIST;
 use pintrace_common::{
     counters::Loss,
+    folio,
     ledger::{CHUNK_PAGES, Chunk, MULTI_OWNER_MARK},
     release_outcome::ReleaseOutcome,
 };
@@ -32,14 +33,15 @@ pub trait CellTable: Copy + 'static {
     fn find_or_make(head: u64) -> Option<Word>;
     /// Handles the release of the last pin of a folio.
     fn emptied(_head: u64) {}
-    /// Adds pins to a folio for an owner. Returns the number of the owner that has the pins now, << 32, and
+    /// Adds pins to a folio for an owner. `head` may be marked by [`folio::not_exclusive`]. Returns the number of the owner that has the pins now, << 32, and
     /// [`multi_owner::FIRST`]. The number is `owner`, or another owner if the folio has too many, or 0 if the table is
     /// full.
     fn hold(head: u64, owner: u32, pins: u32) -> u64 {
         hold_in::<Self>(head, owner, pins)
     }
     /// Takes pins off a folio, from one owner after another. The result contains the number of pins without an owner.
-    /// `bytes` is the size of the folio, `code` the code that releases, and the page.
+    /// `head` may be marked by [`folio::not_exclusive`], `bytes` is the size of the folio, `code` the code that releases, and
+    /// the page.
     fn take(head: u64, pins: u32, code: ReleaseCode, bytes: u64) -> ReleaseOutcome {
         take_from::<Self>(head, pins, code, bytes)
     }
@@ -92,7 +94,7 @@ impl CellTable for Chunks {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_hold(head: u64, owner: u32, pins: u32) -> u64 {
-    let Some(lock) = locks::lock(LockTarget::Folio(head)) else {
+    let Some(lock) = locks::lock(LockTarget::Folio(folio::head(head))) else {
         count::loss(Loss::CellContended, u64::from(pins));
         return 0;
     };
@@ -105,7 +107,7 @@ pub extern "C" fn pintrace_hold(head: u64, owner: u32, pins: u32) -> u64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_take(head: u64, pins: u32, code: u64, bytes: u64) -> u64 {
-    let Some(lock) = locks::lock(LockTarget::Folio(head)) else {
+    let Some(lock) = locks::lock(LockTarget::Folio(folio::head(head))) else {
         count::loss(Loss::CellContended, u64::from(pins));
         return 0;
     };
@@ -121,7 +123,11 @@ pub const fn cell(owner: u32, pins: u32) -> u64 {
 }
 
 #[inline(always)]
-fn hold_in<T: CellTable>(head: u64, owner: u32, pins: u32) -> u64 {
+fn hold_in<T: CellTable>(marked: u64, owner: u32, pins: u32) -> u64 {
+    if folio::is_not_exclusive(marked) {
+        owners::pintrace_not_exclusive(owner, u64::from(pins));
+    }
+    let head = folio::head(marked);
     let Some(word) = T::find_or_make(head) else {
         count::loss(Loss::FolioTableFull, u64::from(pins));
         return 0;
@@ -250,13 +256,17 @@ impl Taking {
 }
 
 #[inline(always)]
-fn take_from<T: CellTable>(head: u64, pins: u32, code: ReleaseCode, bytes: u64) -> ReleaseOutcome {
+fn take_from<T: CellTable>(marked: u64, pins: u32, code: ReleaseCode, bytes: u64) -> ReleaseOutcome {
+    let head = folio::head(marked);
     let Some(word) = T::find(head) else {
         return ReleaseOutcome::without_owner_to_debit(u64::from(pins));
     };
     let now = word.load();
     if now == 0 {
         return ReleaseOutcome::without_owner_to_debit(u64::from(pins));
+    }
+    if folio::is_not_exclusive(marked) && now != MULTI_OWNER_MARK {
+        owners::pintrace_not_exclusive((now >> 32) as u32, u64::from(pins));
     }
     // Nearly always the folio has one owner, the owner has enough pins, and no other CPU changes the cell.
     if now != MULTI_OWNER_MARK && now as u32 >= pins {

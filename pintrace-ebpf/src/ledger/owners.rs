@@ -85,6 +85,18 @@ pub extern "C" fn pintrace_debit(owner: u32, pages: u64, bytes: u64) -> u32 {
     0
 }
 
+/// Counts pins or releases of pages that are anonymous and not exclusive, for the owner's account.
+///
+/// The function is global, so that the verifier follows it once.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_not_exclusive(owner: u32, pages: u64) -> u32 {
+    if let Some(account) = maps::ACCOUNTS.at(account_of(owner)) {
+        word!(account.not_exclusive).add(pages);
+    }
+    0
+}
+
 /// Adds bytes kept in place to the counts of an owner.
 #[inline(always)]
 pub fn keep_bytes(owner: u32, bytes: u64) {

@@ -175,7 +175,7 @@ where
             return;
         }
         let code = self.code.with_page(folio.head(), self.page);
-        let taken = T::take(folio.head(), pins, code, folio.bytes());
+        let taken = T::take(folio.marked_head(), pins, code, folio.bytes());
         if let Some(owner) = taken.owner_to_debit() {
             if u64::from(owner) != self.owner {
                 self.debit();

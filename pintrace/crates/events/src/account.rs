@@ -72,7 +72,15 @@ pub struct AccountSampled {
     pub calls: u64,
     /// Start of the current unbroken period in which the account has held pages; meaningless when it holds none.
     pub held_since: Nanos,
+    /// Pins and releases of anonymous pages that are not exclusive to one process (`PageAnonExclusive`).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub not_exclusive: u64,
     /// Stack of the account, if it arrived after [`AccountOpened`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack: Option<StackId>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

@@ -31,7 +31,7 @@ pub fn facts(types: &impl Types, has_backups: bool) -> Result<Facts, UnknownLayo
             what: format!("size of {container}"),
         })
     };
-    let enums = types.enumerators(&["FOLL_LONGTERM", "PG_head"]);
+    let enums = types.enumerators(&["FOLL_LONGTERM", "PG_head", "PG_anon_exclusive"]);
     let page_bytes = size("page")?;
     if !page_bytes.is_power_of_two() || page_bytes < PAGE_READ {
         return Err(UnknownLayout {
@@ -57,6 +57,8 @@ pub fn facts(types: &impl Types, has_backups: bool) -> Result<Facts, UnknownLayo
         pg_head: *enums.get("PG_head").ok_or_else(|| UnknownLayout {
             what: "enumerator PG_head".to_owned(),
         })?,
+        pg_anon_exclusive: enums.get("PG_anon_exclusive").copied().unwrap_or(0),
+        page_mapping: offset("page", &["mapping"])?,
         folio_nr_pages: large.nr_pages,
         page_mapcount: offset("page", &["_mapcount"])?,
         folio_pincount: large.pincount,

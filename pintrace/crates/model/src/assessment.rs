@@ -38,6 +38,7 @@ pub static ALL: &[&Assessment] = &[
     &OUTLIVES,
     &KEPT_ACROSS_EXEC,
     &MISSING_LONGTERM,
+    &NOT_EXCLUSIVE,
     &GET_NOT_PIN,
     &PIN_IN_WINDOW,
     &FAULT_IN_WINDOW,
@@ -218,6 +219,16 @@ pub(crate) static MISSING_LONGTERM: Assessment = Assessment {
     explanation: "Pages are held for 10 seconds or more without FOLL_LONGTERM: in memory that must stay movable (CMA, \
                   hotplug), such pages block migration.",
     advice: "Find out whether the I/O hangs; a driver that holds the pages by design has to pin with FOLL_LONGTERM.",
+};
+/// Pinned anonymous pages that are not exclusive.
+pub(crate) static NOT_EXCLUSIVE: Assessment = Assessment {
+    kind: FindingKind::PinnedNotExclusive,
+    case: "",
+    severity: Severity::Alarm,
+    explanation: "At a pin or a release, an anonymous page was not marked as exclusive to one process: a later write \
+                  may copy the page, and the device keeps the old page. This kernel should never pin such a page.",
+    advice: "Report the finding with the stack and the kernel's release: the cause is a kernel bug. A kernel with \
+             CONFIG_DEBUG_VM checks the same (sanity_check_pinned_pages).",
 };
 /// Copies of pages that have a `FOLL_GET` reference.
 pub(crate) static GET_NOT_PIN: Assessment = Assessment {

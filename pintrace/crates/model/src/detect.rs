@@ -6,6 +6,7 @@ mod foll_get;
 mod fork;
 mod mapping_change;
 mod missing_longterm;
+mod not_exclusive;
 mod pin_hit;
 mod pin_outlives_mm;
 
@@ -13,7 +14,7 @@ use pintrace_events::units::Nanos;
 use pintrace_events::{CowSampled, MappingChanged, WindowsSampled};
 
 use crate::finding_table::FindingTable;
-use crate::pins::{ExtentState, Hit, Pins};
+use crate::pins::{AccountState, ExtentState, Hit, Pins};
 use crate::stream::StreamState;
 
 /// An event that concerns pins, with the pins that it concerns.
@@ -25,6 +26,8 @@ pub(crate) enum Observation<'a> {
     Cow(&'a CowSampled),
     /// New totals of pending-flush windows, with the number of earlier processes that had the pid.
     Windows(&'a WindowsSampled, u32),
+    /// New totals of an account.
+    Account(&'a AccountState),
     /// An extent was closed.
     ExtentClosed(&'a ExtentState),
     /// A tick ended, and these open extents outlive their mm ([`take_outliving`]).
@@ -56,6 +59,7 @@ static DETECTORS: &[&dyn Detector] = &[
     &mapping_change::MappingChangeDetector,
     &pin_outlives_mm::PinOutlivesMmDetector,
     &missing_longterm::MissingLongtermDetector,
+    &not_exclusive::NotExclusiveDetector,
     &flush_window::FlushWindowDetector,
 ];
 

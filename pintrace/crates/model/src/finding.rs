@@ -24,6 +24,8 @@ pub enum FindingKind {
     PinOutlivesMm,
     /// Pages are held for long without `FOLL_LONGTERM`.
     UndeclaredLongterm,
+    /// A pinned anonymous page is not exclusive to one process.
+    PinnedNotExclusive,
     /// A page with a `FOLL_GET` reference and without a pin was copied on write.
     GetNotPin,
     /// Another thread pinned pages in an open flush window.

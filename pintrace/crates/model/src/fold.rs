@@ -105,7 +105,16 @@ impl Model {
         if let Some(late) = self.pins.late_account_stack(&sample) {
             self.findings.late_stack(&late);
         }
-        self.pins.accounts.sample(event.time, sample)
+        let applied = self.pins.accounts.sample(event.time, sample);
+        let context = Context {
+            now: event.time,
+            stream: &self.stream,
+            pins: &self.pins,
+        };
+        if let Some(account) = self.pins.accounts.get(sample.account) {
+            detect(Observation::Account(account), context, &mut self.findings);
+        }
+        applied
     }
 
     /// Opens an extent. An open extent with the same id is closed first: its end is missing in the stream.

@@ -80,6 +80,7 @@ impl Fields<'_> {
             stack: self.i64()?,
             last_extent: self.u64()?,
             holder_kind: self.u64()?,
+            not_exclusive: self.u64()?,
             comm: self.bytes()?,
         })
     }

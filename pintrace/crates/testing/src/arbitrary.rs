@@ -206,10 +206,11 @@ fn account_sampled() -> impl Strategy<Value = Body> {
         number(),
         number(),
         number(),
+        number(),
         option::of(stack()),
     )
         .prop_map(
-            |(account, acquired, released, bytes_held, calls, held_since, stack)| {
+            |(account, acquired, released, bytes_held, calls, held_since, not_exclusive, stack)| {
                 let held_since = Nanos(held_since);
                 let sample = AccountSampled {
                     account,
@@ -218,6 +219,7 @@ fn account_sampled() -> impl Strategy<Value = Body> {
                     bytes_held,
                     calls,
                     held_since,
+                    not_exclusive,
                     stack,
                 };
                 Body::AccountSampled(sample)

@@ -112,7 +112,7 @@ impl EventBuilder {
             bytes_held: acquired.saturating_sub(released) * 4096,
             calls: 1,
             held_since: Nanos(self.now),
-            stack: None,
+            ..AccountSampled::default()
         }))
     }
 

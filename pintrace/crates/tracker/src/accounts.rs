@@ -257,6 +257,7 @@ impl Accounts {
             bytes_held: account.bytes_held,
             calls: account.calls,
             held_since: Nanos(account.held_since_ns),
+            not_exclusive: account.not_exclusive,
             stack: None,
         };
         sampled.stack = late.and_then(|stack| out.stack(now, stack, ledger));

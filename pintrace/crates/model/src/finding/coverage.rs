@@ -14,7 +14,7 @@ impl FindingKind {
             Self::CowAfterPin => &["acquire", "copy"],
             Self::ForkCopiedPinned => &["acquire", "copy", "fork"],
             Self::MappingTouched | Self::PinOutlivesMm => &["acquire", "mapping"],
-            Self::UndeclaredLongterm => &["acquire"],
+            Self::UndeclaredLongterm | Self::PinnedNotExclusive => &["acquire"],
             Self::GetNotPin => &["copy", "reference"],
             Self::PinInFlushWindow => &["acquire", "window"],
             Self::FaultInFlushWindow => &["copy", "window"],

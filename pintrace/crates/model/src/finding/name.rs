@@ -12,6 +12,7 @@ impl FindingKind {
         Self::MappingTouched,
         Self::PinOutlivesMm,
         Self::UndeclaredLongterm,
+        Self::PinnedNotExclusive,
         Self::GetNotPin,
         Self::PinInFlushWindow,
         Self::FaultInFlushWindow,
@@ -27,6 +28,7 @@ impl FindingKind {
             Self::MappingTouched => "mapping-touched",
             Self::PinOutlivesMm => "pin-outlives-mm",
             Self::UndeclaredLongterm => "undeclared-longterm",
+            Self::PinnedNotExclusive => "pinned-not-exclusive",
             Self::GetNotPin => "get-not-pin",
             Self::PinInFlushWindow => "pin-in-flush-window",
             Self::FaultInFlushWindow => "fault-in-flush-window",
@@ -51,6 +53,9 @@ impl FindingKind {
             Self::MappingTouched => "The mapping of pinned pages was changed.",
             Self::PinOutlivesMm => "Pages are still pinned one second after the exit of their address space.",
             Self::UndeclaredLongterm => "Pages are held for 10 seconds or more without FOLL_LONGTERM.",
+            Self::PinnedNotExclusive => {
+                "A pinned anonymous page is not marked as exclusive to one process (since 5.19)."
+            }
             Self::GetNotPin => "A page with a reference that is no pin was copied (only with --foll-get).",
             Self::PinInFlushWindow => {
                 "Pages were pinned in a range that was being write-protected, before the TLB flush."

@@ -7,6 +7,7 @@ mod foll_get;
 mod fork;
 mod mapping_change;
 mod missing_longterm;
+mod not_exclusive;
 mod partial_release;
 mod pin_outlives_mm;
 mod truncate;
