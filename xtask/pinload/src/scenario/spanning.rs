@@ -35,7 +35,7 @@ fn divided(run: &ScenarioRun, areas: usize) -> Result<(Buffer, usize)> {
     let pages = buffer.bytes() / PAGE;
     if !areas.is_multiple_of(2) || !pages.is_multiple_of(areas) {
         return Err(Failure::usage(
-            &format!("{pages} pages do not divide into {areas} areas in pairs"),
+            format!("{pages} pages do not divide into {areas} areas in pairs"),
             "give an even number of --areas, and a multiple of it as --pages",
         ));
     }
