@@ -198,7 +198,7 @@ pub struct TaskSeen {
     pub io_uring: u64,
 }
 
-/// The release functions by which the file iterators select files. An unused entry is 0.
+/// What the file iterators select: one file, or files by their release functions. An unused entry is 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct FileFilter {
@@ -208,6 +208,8 @@ pub struct FileFilter {
     pub socket_release: u64,
     /// Address family of the sockets to select.
     pub family: u64,
+    /// Address of the `struct file` to select; 0 to select by functions.
+    pub file: u64,
 }
 
 /// An open file that the filter selects: a descriptor, or a mapping.

@@ -66,10 +66,13 @@ fn select(seq: *mut seq_file, task: u64, file: u64, place: u64) {
     };
     let operations = read_u64(file, SCAN_FACTS.file_op());
     let release = read_u64(operations, SCAN_FACTS.op_release());
-    if release == 0 {
+    if filter.file != 0 {
+        if file != filter.file {
+            return;
+        }
+    } else if release == 0 {
         return;
-    }
-    if release == filter.socket_release {
+    } else if release == filter.socket_release {
         let socket = read_u64(file, SCAN_FACTS.file_private());
         let sock = read_u64(socket, SCAN_FACTS.socket_sk());
         if read_u64(sock, SCAN_FACTS.sock_family()) & 0xffff != filter.family {

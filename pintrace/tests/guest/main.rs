@@ -33,6 +33,7 @@ mod robust_privileges;
 mod robust_record;
 mod robust_serve;
 mod scan;
+mod scan_explain;
 mod scan_far;
 mod scan_implausible;
 mod soak;

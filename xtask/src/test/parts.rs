@@ -13,6 +13,7 @@ const KERNEL: &[&str] = &[
     "findings",
     "holders",
     "scan",
+    "scan_explain",
     "balance",
     "not_in_vmstat",
 ];

@@ -64,14 +64,18 @@ pub fn read(folder: &Path) -> Option<Descriptors> {
             seen.unread += 1;
             continue;
         };
-        let link = link.to_string_lossy();
-        let kind = KINDS
-            .iter()
-            .find(|(_, begins)| begins.iter().any(|begin| link.starts_with(begin)));
-        seen.known.extend(kind.map(|(kind, _)| Descriptor { kind, fd }));
+        let kind = kind_of(&link.to_string_lossy());
+        seen.known.extend(kind.map(|kind| Descriptor { kind, fd }));
     }
     seen.known.sort_by_key(|descriptor| descriptor.fd);
     Some(seen)
+}
+
+/// Returns the kind of a descriptor that can hold pins, by the link in /proc/PID/fd. `None` for other descriptors.
+pub fn kind_of(link: &str) -> Option<&'static str> {
+    let mut kinds = KINDS.iter();
+    let kind = kinds.find(|(_, begins)| begins.iter().any(|begin| link.starts_with(begin)));
+    kind.map(|(kind, _)| *kind)
 }
 
 #[cfg(test)]

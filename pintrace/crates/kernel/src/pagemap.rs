@@ -13,6 +13,8 @@ const ENTRIES: usize = 16 << 10;
 const PRESENT: u64 = 1 << 63;
 /// Bits of an entry that hold the frame number.
 const FRAME: u64 = (1 << 55) - 1;
+/// Bit of an entry: the page is in swap, or is being migrated.
+const SWAPPED: u64 = 1 << 62;
 /// Most entries read for one process: 4 TiB of address space. Mappings beyond that are counted as skipped.
 const MOST_ENTRIES: u64 = 1 << 30;
 
@@ -85,6 +87,40 @@ pub fn frame(folder: &Path, address: u64) -> Option<u64> {
     pagemap.read_exact_at(&mut word, address / PAGE * 8).ok()?;
     let entry = u64::from_ne_bytes(word);
     (entry & PRESENT != 0).then_some(entry & FRAME)
+}
+
+/// The entry of a page table for one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A page is mapped. The number is the frame.
+    Present(u64),
+    /// A page is mapped, and the kernel hides its frame: the reader lacks CAP_SYS_ADMIN (`pagemap_read`,
+    /// fs/proc/task_mmu.c).
+    Hidden,
+    /// The page is in swap, or is being migrated.
+    Swapped,
+    /// No page is mapped.
+    Empty,
+}
+
+/// Returns the entry for an address. `folder` as in [`walk`]. An address beyond user addresses has an empty entry.
+pub fn entry(folder: &Path, address: u64) -> Result<Entry, Unread> {
+    let pagemap = File::open(folder.join("pagemap")).map_err(|error| unread(&error))?;
+    let mut word = [0; 8];
+    let got = pagemap
+        .read_at(&mut word, address / PAGE * 8)
+        .map_err(|error| unread(&error))?;
+    let entry = if got == word.len() {
+        u64::from_ne_bytes(word)
+    } else {
+        0
+    };
+    Ok(match (entry & PRESENT != 0, entry & FRAME) {
+        (true, 0) => Entry::Hidden,
+        (true, frame) => Entry::Present(frame),
+        (false, _) if entry & SWAPPED != 0 => Entry::Swapped,
+        (false, _) => Entry::Empty,
+    })
 }
 
 fn unread(error: &io::Error) -> Unread {
@@ -161,6 +197,25 @@ mod tests {
         let root = proc_with(b"1000-7ffffffff000 rw-p 0 0:0 0\n", &[]);
         let (_, walked) = pages(root.path());
         assert_eq!(walked.unwrap().skipped, 0x7_ffff_fffe);
+    }
+
+    #[test]
+    fn the_entry_of_an_address_says_where_the_page_is() {
+        let entries = [
+            (0x1000, PRESENT | 5),
+            (0x2000, PRESENT),
+            (0x3000, SWAPPED | 64),
+            (0x4000, 0),
+        ];
+        let root = proc_with(b"", &entries);
+        let of = |address| entry(&root.path().join("7"), address);
+        assert_eq!(of(0x1fff), Ok(Entry::Present(5)));
+        assert_eq!(of(0x2000), Ok(Entry::Hidden));
+        assert_eq!(of(0x3000), Ok(Entry::Swapped));
+        assert_eq!(of(0x4000), Ok(Entry::Empty));
+        // Beyond the end of the file.
+        assert_eq!(of(0x9000), Ok(Entry::Empty));
+        assert_eq!(entry(&root.path().join("8"), 0), Err(Unread::Gone));
     }
 
     #[test]

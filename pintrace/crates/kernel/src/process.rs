@@ -1,6 +1,6 @@
 //! Reads parent, names, user and cgroup of a process from /proc while the process lives.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use pintrace_events::ProcessSeen;
 use pintrace_events::units::Pid;
@@ -30,6 +30,23 @@ pub fn read(proc: &Path, pid: u32) -> Option<ProcessSeen> {
             .map(cgroup)
             .unwrap_or_default(),
     })
+}
+
+/// Returns the folder below `proc` by which the memory and the descriptors of a process can be read: the folder of the
+/// process, or of another thread if the first thread has ended. The folder may not exist.
+pub fn folder(proc: &Path, pid: u32) -> PathBuf {
+    let folder = proc.join(pid.to_string());
+    // An ended thread has neither memory nor descriptors.
+    let has_memory = |folder: &Path| std::fs::read(folder.join("maps")).is_ok_and(|maps| !maps.is_empty());
+    if has_memory(&folder) {
+        return folder;
+    }
+    let threads = std::fs::read_dir(folder.join("task"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut threads = threads.map(|entry| entry.path());
+    threads.find(|thread| has_memory(thread)).unwrap_or(folder)
 }
 
 fn read_lossy(path: &Path) -> Option<String> {
@@ -85,6 +102,19 @@ mod tests {
     fn invalid_utf8_is_replaced() {
         let root = proc_with(&[("status", b"Name:\t\xff\n"), ("comm", b"\xff\xfe\n")]);
         assert_eq!(read(root.path(), 7).unwrap().comm, "\u{fffd}\u{fffd}");
+    }
+
+    #[test]
+    fn a_process_whose_first_thread_has_ended_is_read_by_another_thread() {
+        let root = proc_with(&[("maps", b"")]);
+        let of = || folder(root.path(), 7);
+        assert_eq!(of(), root.path().join("7"));
+        let thread = root.path().join("7/task/9");
+        std::fs::create_dir_all(&thread).unwrap();
+        std::fs::write(thread.join("maps"), "1000-2000 rw-p 0 0:0 0").unwrap();
+        assert_eq!(of(), thread);
+        std::fs::write(root.path().join("7/maps"), "1000-2000 rw-p 0 0:0 0").unwrap();
+        assert_eq!(of(), root.path().join("7"));
     }
 
     #[test]

@@ -43,6 +43,7 @@ pub(super) fn add_tables(
                 evidence: Evidence::KernelTable,
                 subsystem: open().next().map_or("", |file| file.kind.subsystem()),
                 amount: sum(&holder.runs),
+                files: open().map(|file| file.file).collect(),
                 runs: holder.runs,
                 openers,
                 addresses: holder.addresses.into_iter().map(|(range, _)| range).collect(),
@@ -64,6 +65,7 @@ pub(super) fn add_mapped(result: &mut ScanResult, joined: Joined, processes: &Pr
             subsystem: processes.likely_subsystem(pid),
             amount: sum(&runs),
             runs,
+            files: Vec::new(),
             openers: Vec::new(),
             addresses: Vec::new(),
         };

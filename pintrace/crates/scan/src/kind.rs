@@ -46,7 +46,7 @@ impl MemoryKind {
 /// `KPF_HUGE` (include/uapi/linux/kernel-page-flags.h).
 const KPF_HUGE: u64 = 1 << 17;
 
-/// Distinguishes hugetlb pages from other large folios, by /proc/kpageflags.
+/// The flags of pages in /proc/kpageflags, which distinguish hugetlb pages from other large folios.
 pub struct PageFlags {
     file: Option<std::fs::File>,
 }
@@ -59,16 +59,17 @@ impl PageFlags {
         }
     }
 
-    /// Returns true if the frame is part of a hugetlb page.
-    pub fn is_hugetlb(&self, pfn: u64) -> bool {
+    /// Returns the flags of a frame; `None` if they cannot be read.
+    pub fn of(&self, pfn: u64) -> Option<u64> {
         use std::os::unix::fs::FileExt as _;
         let mut word = [0; 8];
-        let Some(offset) = pfn.checked_mul(8) else {
-            return false;
-        };
-        self.file
-            .as_ref()
-            .is_some_and(|file| file.read_exact_at(&mut word, offset).is_ok())
-            && u64::from_ne_bytes(word) & KPF_HUGE != 0
+        let file = self.file.as_ref()?;
+        file.read_exact_at(&mut word, pfn.checked_mul(8)?).ok()?;
+        Some(u64::from_ne_bytes(word))
+    }
+
+    /// Returns true if the frame is part of a hugetlb page.
+    pub fn is_hugetlb(&self, pfn: u64) -> bool {
+        self.of(pfn).is_some_and(|flags| flags & KPF_HUGE != 0)
     }
 }

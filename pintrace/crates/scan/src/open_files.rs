@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pintrace_common::scan::{FileFilter, FileSeen, RELEASES};
 
-use super::kernel_memory::KernelMemory;
+use super::kernel_memory::{KernelMemory, low_half};
 use super::object::{Object, ObjectError};
 use super::tasks::Task;
 use pintrace_kernel::scan_layout::Layout;
@@ -135,6 +135,45 @@ pub(super) fn open_files(
         files.add(file, FileKind::IoUring, opener);
     }
     Ok(files.finish())
+}
+
+/// Returns the ways in which processes have open the one file that `filter` selects. Before 5.13, mappings are listed for
+/// io_urings and dma-bufs alone.
+pub(crate) fn openers(
+    object: &mut Object,
+    layout: &Layout,
+    filter: FileFilter,
+    tasks: &[Task],
+) -> Result<Vec<Opener>, ObjectError> {
+    let mut openers = Vec::new();
+    let descriptors = object.descriptors(filter)?.unwrap_or_default();
+    openers.extend(descriptors.iter().map(|seen| Opener {
+        pid: low_half(seen.pid_tgid >> 32),
+        place: Place::Descriptor(low_half(seen.place)),
+    }));
+    match object.mappings(filter)? {
+        Some(mappings) => openers.extend(mappings.iter().map(|seen| Opener {
+            pid: low_half(seen.pid_tgid >> 32),
+            place: Place::Mapping(seen.place),
+        })),
+        None => {
+            let mapped = super::vma_list::mapped_files(object, layout, tasks);
+            let of_file = mapped.iter().filter(|mapping| mapping.file == filter.file);
+            openers.extend(of_file.map(|mapping| Opener {
+                pid: mapping.pid,
+                place: Place::Mapping(mapping.address),
+            }));
+        }
+    }
+    let rings = registered_rings(object, layout, tasks).into_iter();
+    let of_file = rings.filter(|(_, _, file)| *file == filter.file);
+    openers.extend(of_file.map(|(pid, slot, _)| Opener {
+        pid,
+        place: Place::RegisteredRing(slot),
+    }));
+    openers.sort_unstable();
+    openers.dedup();
+    Ok(openers)
 }
 
 fn filter(kinds: &BTreeMap<u64, FileKind>) -> FileFilter {

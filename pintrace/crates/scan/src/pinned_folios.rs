@@ -188,7 +188,7 @@ fn maps(found: &PinnedFolio) -> u32 {
 }
 
 /// Returns the number of pins on a folio, or the reason why the folio counts as not pinned.
-fn pins(found: &PinnedFolio) -> Result<u32, NotPinned> {
+pub(crate) fn pins(found: &PinnedFolio) -> Result<u32, NotPinned> {
     if found.order > 0 {
         return Ok(found.pins);
     }

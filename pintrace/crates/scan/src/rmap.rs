@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::kernel_memory::KernelMemory as _;
+use super::kernel_memory::KernelMemory;
 use super::object::Object;
 use pintrace_kernel::scan_layout::Rmap;
 
@@ -59,50 +59,82 @@ impl<'o> Owners<'o> {
     }
 }
 
+/// A vma that the search found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Covered {
+    /// The page indices that the vma covers.
+    pub(crate) indices: Range<u64>,
+    /// User address of the first page.
+    pub(crate) start: u64,
+    /// Pid of the owner of the mm.
+    pub(crate) pid: u32,
+}
+
 /// Searches the tree of vmas of an `anon_vma` or of a file for a vma that covers page `index`.
 fn search(object: &Object, rmap: &Rmap, mapping: u64, index: u64) -> Option<(Range<u64>, u32)> {
+    let mut found = None;
+    visit(object, rmap, mapping, MOST_NODES, &mut |vma| {
+        if vma.indices.contains(&index) {
+            found = Some((vma.indices.clone(), vma.pid));
+        }
+        found.is_some()
+    });
+    found
+}
+
+/// Calls `take` with each vma of the tree of an `anon_vma` or of a file, until `take` returns true. Returns false if the
+/// tree has more than `most` vmas.
+pub(crate) fn visit(
+    memory: &dyn KernelMemory,
+    rmap: &Rmap,
+    mapping: u64,
+    most: usize,
+    take: &mut dyn FnMut(&Covered) -> bool,
+) -> bool {
     let anonymous = mapping & FLAGS == ANON;
     let root = if anonymous {
         (mapping & !FLAGS) + u64::from(rmap.anon_root)
     } else if mapping != 0 && mapping & FLAGS == 0 {
         mapping + u64::from(rmap.file_root)
     } else {
-        return None;
+        return true;
     };
-    let mut nodes = vec![object.word(root)?];
+    let mut nodes: Vec<u64> = memory.pointer(root).into_iter().collect();
     let mut seen = 0;
     while let Some(node) = nodes.pop() {
-        if node == 0 || seen == MOST_NODES {
-            continue;
+        if seen == most {
+            return false;
         }
         seen += 1;
         let vma = if anonymous {
-            object.word(node - u64::from(rmap.chain_node) + u64::from(rmap.chain_vma))
+            let chain = node.wrapping_sub(u64::from(rmap.chain_node));
+            memory.word(chain.wrapping_add(u64::from(rmap.chain_vma)))
         } else {
-            Some(node - u64::from(rmap.vma_node))
+            Some(node.wrapping_sub(u64::from(rmap.vma_node)))
         };
-        let covered = vma.and_then(|vma| covered(object, rmap, vma));
-        if let Some((indices, pid)) = covered.filter(|(indices, _)| indices.contains(&index)) {
-            return Some((indices, pid));
+        if let Some(covered) = vma.and_then(|vma| covered(memory, rmap, vma))
+            && take(&covered)
+        {
+            return true;
         }
-        nodes.extend(
-            [LEFT, RIGHT]
-                .into_iter()
-                .filter_map(|child| object.word(node + child)),
-        );
+        let children = [LEFT, RIGHT].into_iter();
+        nodes.extend(children.filter_map(|child| memory.pointer(node.wrapping_add(child))));
     }
-    None
+    true
 }
 
 /// Returns the page indices that a vma covers, and the pid of the owner of its mm.
-fn covered(object: &Object, rmap: &Rmap, vma: u64) -> Option<(Range<u64>, u32)> {
-    let read = |offset: u32| object.word(vma + u64::from(offset));
+fn covered(memory: &dyn KernelMemory, rmap: &Rmap, vma: u64) -> Option<Covered> {
+    let read = |offset: u32| memory.word(vma.wrapping_add(u64::from(offset)));
     let (start, end) = (read(rmap.vma_start)?, read(rmap.vma_end)?);
     let first = read(rmap.vma_pgoff)?;
     let pages = end.checked_sub(start)? >> 12;
     let mm = read(rmap.vma_mm)?;
-    let task = object.word(mm + u64::from(rmap.mm_owner))?;
-    let pid = object.word(task + u64::from(rmap.task_tgid))?;
-    let pid = u32::try_from(pid & 0xffff_ffff).ok().filter(|pid| *pid != 0)?;
-    Some((first..first.checked_add(pages)?, pid))
+    let task = memory.word(mm.wrapping_add(u64::from(rmap.mm_owner)))?;
+    let pid = memory.half(task.wrapping_add(u64::from(rmap.task_tgid)))?;
+    Some(Covered {
+        indices: first..first.checked_add(pages)?,
+        start,
+        pid: Some(pid).filter(|pid| *pid != 0)?,
+    })
 }

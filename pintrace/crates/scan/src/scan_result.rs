@@ -11,6 +11,7 @@ use super::join::{Amount, MappedRange, sum};
 use super::kind::MemoryKind;
 use super::open_files::Opener;
 use super::pinned_folios::{FolioRun, ImplausiblePin};
+use super::tables::FrameRun;
 use pintrace_kernel::descriptors::Descriptor;
 
 /// The amount of memory that a scan read, in pages, and the time that the scan took.
@@ -71,6 +72,8 @@ pub struct PinHolder {
     pub amount: Amount,
     /// The folios, each run with the pins of the holder.
     pub runs: Vec<FolioRun>,
+    /// Addresses of the `struct file` of the open files that share the pins; empty without a file.
+    pub files: Vec<u64>,
     /// All processes that have the file open; empty without a file.
     pub openers: Vec<Opener>,
     /// User addresses that were pinned, if known. The process may map other pages there now.
@@ -192,4 +195,67 @@ pub struct ScanResult {
     pub processes_read: u64,
     /// Reason why the processes that ever pinned are unknown, so that the scan read all processes.
     pub all_processes: Option<String>,
+}
+
+impl ScanResult {
+    /// Returns how many frames of `frames` are part of folios with pins.
+    pub fn pinned_frames(&self, frames: &[FrameRun]) -> u64 {
+        let holders = self.processes.iter().flat_map(|process| &process.holders);
+        let runs = holders.flat_map(|holder| &holder.runs).chain(&self.unknown.runs);
+        let mut pinned: Vec<Range<u64>> = runs.map(|run| run.pfn..run.end()).collect();
+        pinned.sort_unstable_by_key(|range| range.start);
+        // Runs of several holders on one folio overlap.
+        let mut merged: Vec<Range<u64>> = Vec::new();
+        for range in pinned {
+            match merged.last_mut() {
+                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+                _ => merged.push(range),
+            }
+        }
+        let overlap = |frames: &FrameRun| -> u64 {
+            let (first, end) = (frames.pfn, frames.pfn + frames.frames);
+            let from = merged.partition_point(|range| range.end <= first);
+            let near = merged[from..].iter().take_while(|range| range.start < end);
+            near.map(|range| range.end.min(end) - range.start.max(first))
+                .sum()
+        };
+        frames.iter().map(overlap).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_of_pinned_folios_are_counted_once_for_each_occurrence() {
+        let run = |pfn, folios, order| FolioRun {
+            pfn,
+            folios,
+            order,
+            kind: MemoryKind::Anon,
+            pins: 1,
+            index: 0,
+        };
+        let holder = |run| PinHolder {
+            evidence: Evidence::KernelTable,
+            subsystem: "",
+            amount: Amount::default(),
+            runs: vec![run],
+            files: Vec::new(),
+            openers: Vec::new(),
+            addresses: Vec::new(),
+        };
+        let mut result = ScanResult::default();
+        result.processes.push(ScanProcess {
+            holders: vec![holder(run(8, 4, 0)), holder(run(8, 2, 0))],
+            ..ScanProcess::default()
+        });
+        result.unknown.runs.push(run(512, 1, 9));
+        let frames = |pfn, frames| FrameRun { pfn, frames };
+        assert_eq!(result.pinned_frames(&[frames(6, 4), frames(8, 1)]), 3);
+        assert_eq!(result.pinned_frames(&[frames(0, 8), frames(12, 100)]), 0);
+        assert_eq!(result.pinned_frames(&[frames(1000, 100)]), 24);
+        assert_eq!(result.pinned_frames(&[frames(0, 4096)]), 516);
+    }
 }

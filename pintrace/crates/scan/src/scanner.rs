@@ -49,16 +49,16 @@ pub enum ScanError {
 
 /// The loaded programs and the facts that each scan needs.
 pub struct Scanner {
-    object: Object,
-    layout: Layout,
+    pub(crate) object: Object,
+    pub(crate) layout: Layout,
     /// Address of the struct page of frame 0.
-    vmemmap: u64,
-    ram_ranges: Vec<Range<u64>>,
-    proc: PathBuf,
+    pub(crate) vmemmap: u64,
+    pub(crate) ram_ranges: Vec<Range<u64>>,
+    pub(crate) proc: PathBuf,
     /// Bit of the flags of an mm that marks a pin; `None` if unknown.
     pinned_mask: Option<u64>,
     /// The functions by which open files are recognized, once a scan has found pins.
-    releases: Option<Releases>,
+    pub(crate) releases: Option<Releases>,
 }
 
 /// A callback for the progress of a scan: number of frames read, number of all frames.
@@ -230,7 +230,7 @@ impl Scanner {
             memory: &self.object,
             layout: &self.layout,
             vmemmap: self.vmemmap,
-            budget: read.memory.ram_pages.saturating_mul(WORDS_PER_PAGE),
+            budget: self.table_budget(),
             release_udmabuf: releases.udmabuf,
         };
         let mut tables = Vec::new();
@@ -246,6 +246,12 @@ impl Scanner {
         }
         read.divided = claims::divide(&read.folios, tables);
         Ok(())
+    }
+
+    /// Returns the number of words that the tables of one scan may take.
+    pub(crate) fn table_budget(&self) -> u64 {
+        let pages: u64 = self.ram_ranges.iter().map(|range| range.end - range.start).sum();
+        pages.saturating_mul(WORDS_PER_PAGE)
     }
 
     /// Adds the addresses at which the holders map pinned pages.

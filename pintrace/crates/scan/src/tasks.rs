@@ -18,6 +18,8 @@ pub struct Task {
     pub pid: u32,
     /// Id of the thread.
     pub tid: u32,
+    /// Address of the `task_struct`; 0 if unknown.
+    pub address: u64,
     /// Address of the `mm_struct`; 0 if unknown.
     pub mm: u64,
     /// The word of the mm that contains the mark of a pin.
@@ -31,6 +33,7 @@ impl From<TaskSeen> for Task {
         Self {
             pid: low_half(seen.pid_tgid >> 32),
             tid: low_half(seen.pid_tgid),
+            address: seen.task,
             mm: seen.mm,
             mm_flags: seen.mm_flags,
             io_uring: seen.io_uring,
@@ -101,6 +104,7 @@ pub fn in_proc(proc: &Path) -> Vec<Task> {
     pids.map(|pid| Task {
         pid,
         tid: pid,
+        address: 0,
         // Each process counts as a process of its own.
         mm: pid.into(),
         mm_flags: u64::MAX,
@@ -119,7 +123,7 @@ mod tests {
             tid,
             mm,
             mm_flags,
-            io_uring: 0,
+            ..Task::default()
         }
     }
 

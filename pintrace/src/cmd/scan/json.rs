@@ -76,7 +76,7 @@ struct HolderKeys {
 
 /// A process that has the holder's file open, by one of three ways.
 #[derive(Serialize)]
-struct OpenerKeys {
+pub(super) struct OpenerKeys {
     pid: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     fd: Option<u32>,
@@ -88,9 +88,9 @@ struct OpenerKeys {
 
 /// A range of user addresses that was pinned.
 #[derive(Serialize)]
-struct AddressKeys {
-    address: u64,
-    end: u64,
+pub(super) struct AddressKeys {
+    pub(super) address: u64,
+    pub(super) end: u64,
 }
 
 #[derive(Serialize)]
@@ -106,7 +106,7 @@ struct UnknownKeys<'a> {
 }
 
 #[derive(Serialize)]
-struct CandidateKeys<'a> {
+pub(super) struct CandidateKeys<'a> {
     pid: u32,
     comm: &'a str,
     shared_pages: u64,
@@ -177,6 +177,7 @@ pub(super) fn example() -> serde_json::Result<String> {
         subsystem: "io_uring",
         amount: Amount::default(),
         runs: Vec::new(),
+        files: Vec::new(),
         openers: openers.map(|place| Opener { pid: 1, place }).to_vec(),
         addresses: std::iter::once(0..4096).collect(),
     };
@@ -251,7 +252,7 @@ fn holder(holder: &PinHolder, pages: bool) -> HolderKeys {
     }
 }
 
-fn opener(opener: &Opener) -> OpenerKeys {
+pub(super) fn opener(opener: &Opener) -> OpenerKeys {
     let mut keys = OpenerKeys {
         pid: opener.pid,
         fd: None,
@@ -282,16 +283,16 @@ fn unknown_pins(unknown: &UnknownPins, pages: bool) -> UnknownKeys<'_> {
         unmapped: unknown.unmapped,
         shared: unknown.shared,
         parts: KindAmount::of_runs(&unknown.runs),
-        candidates: unknown
-            .candidates
-            .iter()
-            .map(|candidate| CandidateKeys {
-                pid: candidate.process.pid.0,
-                comm: &candidate.process.comm,
-                shared_pages: candidate.shared_pages,
-                descriptors: &candidate.descriptors,
-            })
-            .collect(),
+        candidates: unknown.candidates.iter().map(candidate).collect(),
         frames: pages.then(frames),
+    }
+}
+
+pub(super) fn candidate(candidate: &Candidate) -> CandidateKeys<'_> {
+    CandidateKeys {
+        pid: candidate.process.pid.0,
+        comm: &candidate.process.comm,
+        shared_pages: candidate.shared_pages,
+        descriptors: &candidate.descriptors,
     }
 }

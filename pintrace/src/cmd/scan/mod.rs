@@ -1,6 +1,8 @@
 //! `pintrace scan`: scans all memory once and finds pins of any age. The command attaches no hooks.
 
+mod explain;
 mod json;
+mod subject;
 mod text;
 
 use std::io::{IsTerminal as _, Write};
@@ -14,9 +16,10 @@ use pintrace_kernel::btf::KernelTypes;
 use pintrace_kernel::facts::{self, Roots};
 use pintrace_kernel::vmstat::VmstatReader;
 use pintrace_scan::scan_result::{ScanResult, UnknownPins};
-use pintrace_scan::scanner::{Addresses, Scanner};
+use pintrace_scan::scanner::{Addresses, Progress, Scanner};
 use pintrace_source::baseline::around_scan;
 
+use self::subject::Subject;
 use super::trace_args::CannotTrace;
 
 /// The command line of `scan`.
@@ -32,6 +35,16 @@ pub struct Args {
     /// and the page frame numbers of pages that the kernel's heuristic takes wrongly for pinned.
     #[arg(long)]
     pub pages: bool,
+    /// Explain the page with this page frame number (0x for hexadecimal): its references, pins and holders.
+    #[arg(long, value_name = "N", value_parser = subject::number, group = "subject", conflicts_with_all = ["pid", "pages"])]
+    pub pfn: Option<u64>,
+    /// Explain the page at an address of a process, such as 1234:0x7f00deadb000.
+    #[arg(long, value_name = "PID:ADDR", value_parser = subject::address, group = "subject", conflicts_with_all = ["pid", "pages"])]
+    pub address: Option<(u32, u64)>,
+    /// Explain a descriptor of a process, such as 1234:5: the open file, the pages that the file holds, and who else has
+    /// the file open.
+    #[arg(long, value_name = "PID:FD", value_parser = subject::descriptor, group = "subject", conflicts_with_all = ["pid", "pages"])]
+    pub fd: Option<(u32, u32)>,
     /// Read the kernel's types from this raw BTF file instead of /sys/kernel/btf/vmlinux.
     #[arg(long, value_name = "PATH")]
     pub btf: Option<std::path::PathBuf>,
@@ -63,6 +76,11 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let types = KernelTypes::read(&roots.btf).map_err(|error| CannotTrace::because(&error))?;
     let btf = loader_btf::of(&types);
     let mut scanner = Scanner::start(&types, &btf, &roots).map_err(|error| CannotTrace::because(&error))?;
+    if let Some(subject) = Subject::of(args) {
+        explain::run(subject, args.json, &mut scanner, &types, &roots.proc, out)?;
+        out.flush()?;
+        return Ok(Exit::Done);
+    }
     let vmstat = VmstatReader::new(&roots.proc);
     let mut scan = Scan {
         kernel: facts::release(&roots.proc),
@@ -105,8 +123,13 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Scans once, with a progress bar if stderr is a terminal.
+/// Scans once.
 fn scan_once(scanner: &mut Scanner, addresses: Addresses) -> anyhow::Result<ScanResult> {
+    Ok(with_progress(|progress| scanner.scan(addresses, progress))??)
+}
+
+/// Calls `work` with a progress bar, if stderr is a terminal.
+fn with_progress<T>(work: impl FnOnce(Progress<'_>) -> T) -> anyhow::Result<T> {
     /// The number of page frames between two updates of the bar.
     const DRAW_EACH: u64 = 1 << 18;
     let bar = ProgressBar::new(0);
@@ -119,7 +142,11 @@ fn scan_once(scanner: &mut Scanner, addresses: Addresses) -> anyhow::Result<Scan
         "reading struct pages {bar:30} {percent:>3}% {eta}",
     )?);
     let mut drawn = 0;
-    let result = scanner.scan(addresses, &mut |done, total| {
+    let result = work(&mut |done, total| {
+        // A second reading begins anew.
+        if done < drawn {
+            drawn = 0;
+        }
         if done >= drawn + DRAW_EACH {
             drawn = done;
             bar.set_length(total);
@@ -127,5 +154,5 @@ fn scan_once(scanner: &mut Scanner, addresses: Addresses) -> anyhow::Result<Scan
         }
     });
     bar.finish_and_clear();
-    Ok(result?)
+    Ok(result)
 }

@@ -204,18 +204,14 @@ fn row(process: &ScanProcess, holder: &PinHolder) -> [String; 8] {
 }
 
 /// Returns the ways in which a file is open: first those of process `pid`, then those of others with their pids.
-fn openers(pid: u32, openers: &[Opener]) -> String {
+pub(super) fn openers(pid: u32, openers: &[Opener]) -> String {
     let mut sorted: Vec<_> = openers.iter().collect();
     sorted.sort_by_key(|opener| opener.pid != pid);
     let mut words: Vec<_> = sorted
         .iter()
         .take(MOST_OPENERS)
         .map(|opener| {
-            let place = match opener.place {
-                Place::Descriptor(fd) => format!("fd {fd}"),
-                Place::Mapping(address) => format!("mapping {address:#x}"),
-                Place::RegisteredRing(slot) => format!("registered ring {slot}"),
-            };
+            let place = place(opener.place);
             if opener.pid == pid {
                 place
             } else {
@@ -233,13 +229,22 @@ fn openers(pid: u32, openers: &[Opener]) -> String {
     }
 }
 
+/// Returns the way in which a process has a file open.
+pub(super) fn place(place: Place) -> String {
+    match place {
+        Place::Descriptor(fd) => format!("fd {fd}"),
+        Place::Mapping(address) => format!("mapping {address:#x}"),
+        Place::RegisteredRing(slot) => format!("registered ring {slot}"),
+    }
+}
+
 /// Returns a kind of memory with its folio size, such as `anon 4 KiB`.
 fn kind(part: &KindAmount) -> String {
     format!("{} {}", part.kind.name(), bytes(4096 << part.order.min(40)))
 }
 
 /// Returns the descriptors by kind, such as `vfio fd 4, 5`.
-fn descriptors(all: &[Descriptor]) -> String {
+pub(super) fn descriptors(all: &[Descriptor]) -> String {
     let mut by_kind: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for descriptor in all {
         by_kind

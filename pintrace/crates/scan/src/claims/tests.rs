@@ -26,6 +26,7 @@ fn folio(folios: &mut Folios, pfn: u64, order: u8, pins: u32) {
 fn table(object: u64, ranges: &[std::ops::Range<u64>]) -> PinTable {
     let pages = ranges.iter().cloned().flatten().map(|pfn| 64 + pfn * 64);
     PinTable {
+        purpose: "",
         object,
         addresses: None,
         frames: Frames::of_pages(64, pages),

@@ -21,6 +21,8 @@ pub(super) fn tables(reader: &mut TableReader<'_>, ring: u64) -> Result<Vec<PinT
     for array in layout.ring_memory.into_iter().flatten() {
         let frames = reader.page_array(ring, array).ok_or(UnknownTable)?;
         tables.push(PinTable {
+            // Pinned only if user space provides the memory (IORING_SETUP_NO_MMAP).
+            purpose: "memory of the ring",
             // The array is part of the ring, and a ring has several arrays.
             object: ring.wrapping_add(u64::from(array.pages)),
             addresses: None,
@@ -82,6 +84,7 @@ fn registered_buffer(reader: &mut TableReader<'_>, buffer: u64, layout: BufferLa
     let words = reader.array(buffer.wrapping_add(u64::from(layout.bvec)), bvecs * 2)?;
     // The pages of a large folio may share one bvec, and then keep one pin (`io_coalesce_buffer`).
     Some(PinTable {
+        purpose: "registered buffer",
         object: buffer,
         addresses: (start < end).then_some(start..end),
         frames: Frames::of_pages(reader.vmemmap, words.into_iter().step_by(2)),
@@ -99,6 +102,7 @@ fn buffer_rings(reader: &mut TableReader<'_>, ring: u64, layout: BufferRings) ->
     }
     let table = |list: u64| {
         Some(PinTable {
+            purpose: "provided-buffer ring",
             object: list,
             addresses: None,
             frames: reader.page_array(list, layout.pages)?,

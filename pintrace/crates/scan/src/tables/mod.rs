@@ -18,6 +18,8 @@ pub use frames::{FrameRun, Frames};
 /// The pages that one kernel object holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PinTable {
+    /// What the pages are for, such as `registered buffer`.
+    pub purpose: &'static str,
     /// Address of the kernel object. Two files with the same object share its pins.
     pub object: u64,
     /// The user addresses that were pinned, if the object keeps them.
@@ -73,4 +75,4 @@ impl TableReader<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -20,7 +20,7 @@ const PAGES: PageArray = PageArray {
     nr_bytes: 4,
 };
 
-fn layout(buffers: BufferTable) -> Layout {
+pub(crate) fn layout(buffers: BufferTable) -> Layout {
     let facts = pintrace_common::scan::ScanFacts {
         file_private: 8,
         socket_sk: 16,

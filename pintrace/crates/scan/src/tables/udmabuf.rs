@@ -34,6 +34,7 @@ pub(super) fn tables(reader: &mut TableReader<'_>, dma_buf: u64) -> Result<Vec<P
         }
     };
     Ok(vec![PinTable {
+        purpose: "udmabuf",
         object: udmabuf,
         addresses: None,
         frames: frames.ok_or(UnknownTable)?,

@@ -16,6 +16,7 @@ pub(super) fn tables(reader: &mut TableReader<'_>, socket: u64) -> Result<Vec<Pi
     };
     let frames = reader.page_array(umem, layout.pages).ok_or(UnknownTable)?;
     Ok(vec![PinTable {
+        purpose: "umem",
         object: umem,
         addresses: None,
         frames,
