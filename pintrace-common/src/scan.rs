@@ -75,6 +75,8 @@ kernel_facts! {
         mm_flags,
         /// Bit number of `PG_uptodate`.
         pg_uptodate,
+        /// Bit number of `PG_anon_exclusive`; [`Facts::ABSENT`](crate::facts::Facts::ABSENT) before 5.19.
+        pg_anon_exclusive,
         /// BTF id of `struct folio`; 0 if the kernel has no such struct.
         folio_type,
         /// Offset of `task_struct.pid`, the id of the thread.
@@ -129,6 +131,11 @@ pub const MAPPING_KSM: u8 = 3;
 /// The page belongs to a file.
 pub const MAPPING_FILE: u8 = 4;
 
+/// The head page is exclusive (`PG_anon_exclusive`).
+pub const EXCLUSIVE_YES: u8 = 1;
+/// The head page is not exclusive.
+pub const EXCLUSIVE_NO: u8 = 2;
+
 /// A folio that is pinned or seems pinned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
@@ -148,8 +155,8 @@ pub struct PinnedFolio {
     pub mapping: u8,
     /// 1 if the content is valid (`PG_uptodate`), as for each page of a file that user space can map.
     pub uptodate: u8,
-    /// Keeps the size a multiple of 8.
-    pub unused: u8,
+    /// 0, or one of `EXCLUSIVE_*`: whether the head page of an anonymous folio is exclusive.
+    pub exclusive: u8,
 }
 
 /// A block of entries, the value of the map.

@@ -1,8 +1,10 @@
 //! The check of a page that may be pinned.
 
+use pintrace_common::facts::Facts;
 use pintrace_common::folio::order_of;
 use pintrace_common::scan::{
-    BLOCK, CHUNK_PAGES, MAPPING_ANON, MAPPING_FILE, MAPPING_KSM, PAGE_STRUCT, PinnedFolio,
+    BLOCK, CHUNK_PAGES, EXCLUSIVE_NO, EXCLUSIVE_YES, MAPPING_ANON, MAPPING_FILE, MAPPING_KSM, PAGE_STRUCT,
+    PinnedFolio,
 };
 
 use crate::{
@@ -60,9 +62,22 @@ pub extern "C" fn pintrace_scan_folio(first: u64, index: u32) -> u32 {
         order: order as u8,
         mapping,
         uptodate: (flags >> (SCAN_FACTS.pg_uptodate() & 63) & 1) as u8,
-        unused: 0,
+        exclusive: exclusive(flags, mapping),
     });
     0
+}
+
+/// Returns whether the page with these flags is exclusive; 0 for other than anonymous memory.
+#[inline(always)]
+fn exclusive(flags: u64, mapping: u8) -> u8 {
+    let bit = SCAN_FACTS.pg_anon_exclusive();
+    if bit == Facts::ABSENT || mapping & MAPPING_ANON == 0 {
+        0
+    } else if flags >> (bit & 63) & 1 == 1 {
+        EXCLUSIVE_YES
+    } else {
+        EXCLUSIVE_NO
+    }
 }
 
 #[inline(always)]

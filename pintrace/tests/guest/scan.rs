@@ -11,7 +11,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::counts_fio::{THP, fio, lay_out};
-use crate::harness::{Checks, PAGE, Pinload, Report, Started, expected, left_out, number, skipped, wait_for};
+use crate::harness::{
+    Checks, PAGE, Pinload, Report, Started, expected, kernel_at_least, left_out, number, skipped, wait_for,
+};
 use crate::hugetlb::Folding;
 use crate::not_in_vmstat::RELEASED_ONLY;
 
@@ -71,6 +73,19 @@ impl Scan {
             self.pinned(),
         );
         checks.same("all_processes", &self.document["all_processes"], &Value::Null);
+        let audit = &self.document["exclusivity"];
+        checks.same(
+            "an audit of exclusive pages",
+            audit.is_object(),
+            kernel_at_least(5, 19),
+        );
+        if audit.is_object() {
+            checks.same(
+                "folios that are not exclusive",
+                number(&audit["not_exclusive"]),
+                0,
+            );
+        }
         for (what, count) in self.document["unreadable"].as_object().unwrap() {
             // Other processes may end during the scan.
             if what != "ended" {
@@ -162,6 +177,17 @@ fn every_kind(name: &str, backing: &str, pages: u64) {
         let process = scan.process(pid);
         checks.same("comm", process["comm"].as_str(), Some("pinload"));
         checks.same("holders", &holders(process), &vec![(subsystem, "kernel_table")]);
+        let anonymous = process["parts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|part| part["kind"] == "anon");
+        let anonymous: u64 = anonymous.map(|part| number(&part["folios"])).sum();
+        let audited = scan.document["exclusivity"]["checked"].as_u64();
+        checks.holds(
+            audited.is_none_or(|checked| checked >= anonymous),
+            "anonymous folios are checked",
+        );
         check_parts(&mut checks, process, backing);
         check_ranges(&mut checks, process, &ready, pages);
         checks.holds(pinload.end().success(), "pinload's end");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pintrace_common::facts::Facts;
 use pintrace_common::scan::{PAGE_STRUCT, ScanFacts, buddy};
 
 use crate::btf::Types;
@@ -105,7 +106,13 @@ pub fn layout(types: &impl Types) -> Result<Layout, UnknownLayout> {
             what: format!("struct page of {PAGE_STRUCT} bytes (its size is {bytes})"),
         });
     }
-    let enums = types.enumerators(&["PG_head", "PG_uptodate", "PGTY_buddy", "PG_buddy"]);
+    let enums = types.enumerators(&[
+        "PG_head",
+        "PG_uptodate",
+        "PG_anon_exclusive",
+        "PGTY_buddy",
+        "PG_buddy",
+    ]);
     let enumerator = |name: &str| {
         enums.get(name).copied().ok_or_else(|| UnknownLayout {
             what: format!("enumerator {name}"),
@@ -134,6 +141,7 @@ pub fn layout(types: &impl Types) -> Result<Layout, UnknownLayout> {
             None => offset("mm_struct", &["flags"])?,
         },
         pg_uptodate: enumerator("PG_uptodate")?,
+        pg_anon_exclusive: enums.get("PG_anon_exclusive").copied().unwrap_or(Facts::ABSENT),
         // The loader fills in the number of the type.
         folio_type: 0,
         task_pid: offset("task_struct", &["pid"])?,

@@ -6,6 +6,7 @@
 
 mod attribution;
 pub mod claims;
+pub mod exclusivity;
 pub mod explain;
 pub mod join;
 pub mod kernel_memory;

@@ -1,7 +1,7 @@
 //! The pinned folios of one scan, as runs of equal folios, with a search by frame.
 
 use pintrace_common::folio;
-use pintrace_common::scan::PinnedFolio;
+use pintrace_common::scan::{EXCLUSIVE_NO, EXCLUSIVE_YES, PinnedFolio};
 
 use pintrace_kernel::layout::PIN_BIAS;
 
@@ -23,6 +23,9 @@ pub struct FolioRun {
     pub kind: MemoryKind,
     /// Number of pins on each folio.
     pub pins: u32,
+    /// The head page of each folio is exclusive (`PG_anon_exclusive`); `None` for other than anonymous memory, and before
+    /// 5.19.
+    pub exclusive: Option<bool>,
     /// Number of folios in the runs before this run.
     pub index: u64,
 }
@@ -104,12 +107,14 @@ impl Folios {
         } else {
             kind
         };
+        let exclusive = exclusive(found);
         if let Some(last) = self.runs.last_mut() {
             // The last run already covers the frame: the kernel made the last folio during the scan.
             if found.pfn < last.end() {
                 return;
             }
-            let alike = last.order == order && last.pins == pins && last.kind == kind;
+            let alike =
+                last.order == order && last.pins == pins && last.kind == kind && last.exclusive == exclusive;
             if alike && last.end() == found.pfn && (order == 0 || last.kind != MemoryKind::Other) {
                 last.folios += 1;
                 self.count += 1;
@@ -122,6 +127,7 @@ impl Folios {
             order,
             kind,
             pins,
+            exclusive,
             index: self.count,
         });
         self.count += 1;
@@ -137,6 +143,7 @@ impl Folios {
                 if last.order == run.order
                     && last.pins == run.pins
                     && last.kind == run.kind
+                    && last.exclusive == run.exclusive
                     && last.end() == run.pfn =>
             {
                 last.folios += run.folios;
@@ -179,6 +186,15 @@ impl Folios {
         let after = self.runs.partition_point(|run| run.pfn <= pfn);
         let index = after.checked_sub(1)?;
         holds(&self.runs[index]).then_some(index)
+    }
+}
+
+/// Returns whether the head page of a folio is exclusive.
+fn exclusive(found: &PinnedFolio) -> Option<bool> {
+    match found.exclusive {
+        EXCLUSIVE_YES => Some(true),
+        EXCLUSIVE_NO => Some(false),
+        _ => None,
     }
 }
 

@@ -80,6 +80,7 @@ mod tests {
             order,
             kind: MemoryKind::Anon,
             pins,
+            exclusive: None,
             index: 0,
         }
     }

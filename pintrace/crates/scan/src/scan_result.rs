@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use pintrace_events::{Evidence, ProcessSeen};
 
+use super::exclusivity::Exclusivity;
 use super::join::{Amount, MappedRange, sum};
 use super::kind::MemoryKind;
 use super::open_files::Opener;
@@ -187,6 +188,8 @@ pub struct ScanResult {
     pub implausible: Vec<ImplausiblePin>,
     /// Number of all folios that look pinned and most likely are not.
     pub implausible_count: u64,
+    /// The audit of exclusive pages; `None` before 5.19.
+    pub exclusivity: Option<Exclusivity>,
     /// Reason why the open files of a kind cannot be recognized.
     pub hidden_files: Option<&'static str>,
     /// Page tables and descriptors that could not be read.
@@ -235,6 +238,7 @@ mod tests {
             order,
             kind: MemoryKind::Anon,
             pins: 1,
+            exclusive: None,
             index: 0,
         };
         let holder = |run| PinHolder {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use aya::Btf;
+use pintrace_common::facts::Facts;
 use pintrace_common::scan::PAGE_STRUCT;
 
 use pintrace_kernel::btf::KernelTypes;
@@ -13,6 +14,8 @@ use pintrace_kernel::layout::UnknownLayout;
 
 use super::attribution::{self, Processes};
 use super::claims::{self, Divided, FileTables};
+use super::exclusivity::{self, Exclusivity};
+use super::explain::folio::mark;
 use super::join::{Join, sum};
 use super::kind::PageFlags;
 use super::object::{Object, ObjectError};
@@ -154,8 +157,16 @@ impl Scanner {
             self.add_ranges(&folios, &all, &mut result);
         }
         attribution::sort(&mut result);
+        result.exclusivity = self.audit(&result);
         result.memory.took_ns = nanos(begin);
         Ok(result)
+    }
+
+    /// Checks that pinned anonymous folios are exclusive. `None` if the kernel does not mark exclusive pages.
+    fn audit(&self, result: &ScanResult) -> Option<Exclusivity> {
+        let bit = self.layout.facts.pg_anon_exclusive;
+        let mut look = |pfn, order| mark(&self.object, &self.layout, self.vmemmap, pfn, order, bit);
+        (bit != Facts::ABSENT).then(|| exclusivity::audit(result, &mut look))
     }
 
     /// Removes the folios that vmstat rules out.

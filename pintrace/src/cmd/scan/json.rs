@@ -5,6 +5,7 @@ use serde::Serialize;
 use pintrace_events::{Evidence, ProcessSeen};
 use pintrace_export::SCHEMA;
 use pintrace_kernel::descriptors::Descriptor;
+use pintrace_scan::exclusivity::{Exclusivity, NotExclusiveHolder};
 use pintrace_scan::join::{Amount, MappedRange};
 use pintrace_scan::open_files::{Opener, Place};
 use pintrace_scan::pinned_folios::ImplausiblePin;
@@ -28,6 +29,7 @@ struct ScanDocument<'a> {
     processes: Vec<ScanProcessKeys<'a>>,
     unknown_pins: UnknownKeys<'a>,
     contradicted: u64,
+    exclusivity: Option<&'a Exclusivity>,
     hidden_files: Option<&'static str>,
     heuristic_false_positives: FalsePositiveKeys<'a>,
     unreadable: Unreadable,
@@ -154,6 +156,7 @@ pub(super) fn render(scan: &Scan, pages: bool) -> serde_json::Result<String> {
         processes: result.processes.iter().map(|one| process(one, pages)).collect(),
         unknown_pins: unknown_pins(&result.unknown, pages),
         contradicted: result.contradicted,
+        exclusivity: result.exclusivity.as_ref(),
         hidden_files: result.hidden_files,
         heuristic_false_positives: FalsePositiveKeys {
             folios: result.implausible_count,
@@ -200,6 +203,10 @@ pub(super) fn example() -> serde_json::Result<String> {
             candidates: vec![candidate],
             ..UnknownPins::default()
         },
+        exclusivity: Some(Exclusivity {
+            holders: vec![NotExclusiveHolder { pid: 1, folios: 1 }],
+            ..Exclusivity::default()
+        }),
         ..ScanResult::default()
     };
     let scan = Scan {

@@ -49,6 +49,9 @@ pub(super) fn write(scan: &Scan, pages: bool, out: &mut dyn Write) -> io::Result
         span(Nanos(memory.took_ns)),
     )?;
     writeln!(out, "{}", balance(scan))?;
+    if let Some(line) = exclusivity(result) {
+        writeln!(out, "{line}")?;
+    }
     unreadable(result, out)?;
     writeln!(out)?;
     if result.processes.is_empty() {
@@ -87,6 +90,28 @@ fn balance(scan: &Scan) -> String {
         ""
     };
     format!("vmstat {vmstat} = scan {found} + unaccounted {unaccounted}{in_flight}   bytes held {kept}{hint}")
+}
+
+/// Returns the outcome of the audit of exclusive pages; `None` if no folio was checked.
+fn exclusivity(result: &ScanResult) -> Option<String> {
+    let audit = result.exclusivity.as_ref().filter(|audit| audit.checked > 0)?;
+    let (checked, wrong) = (audit.checked, audit.not_exclusive);
+    if wrong == 0 {
+        return Some(format!(
+            "exclusive: all {checked} pinned anonymous folios that kernel tables name"
+        ));
+    }
+    let holders: Vec<_> = audit
+        .holders
+        .iter()
+        .map(|one| format!("pid {} ({})", one.pid, one.folios))
+        .collect();
+    Some(format!(
+        "ALARM: {wrong} of {checked} pinned anonymous folios are not exclusive, held by {}. The next write of the \
+         process copies such a page, and the device keeps the old page. The kernel should prevent this \
+         (PG_anon_exclusive): report it with the kernel's release.",
+        holders.join(", ")
+    ))
 }
 
 /// Writes the parts of memory that could not be read, if any.
@@ -346,6 +371,7 @@ fn implausible(result: &ScanResult, pages: bool, out: &mut dyn Write) -> io::Res
 #[cfg(test)]
 mod tests {
     use pintrace_kernel::vmstat::Vmstat;
+    use pintrace_scan::exclusivity::{Exclusivity, NotExclusiveHolder};
     use pintrace_source::baseline::around_scan;
 
     use super::*;
@@ -381,6 +407,27 @@ mod tests {
             released: 64,
         }));
         assert_eq!(even, "vmstat 0 = scan 0 + unaccounted 0   bytes held 0 B");
+    }
+
+    #[test]
+    fn pinned_pages_that_are_not_exclusive_are_an_alarm() {
+        let line = |not_exclusive, checked| {
+            exclusivity(&ScanResult {
+                exclusivity: Some(Exclusivity {
+                    checked,
+                    not_exclusive,
+                    holders: vec![NotExclusiveHolder { pid: 7, folios: 2 }],
+                }),
+                ..ScanResult::default()
+            })
+        };
+        let alarm = line(2, 64).unwrap();
+        assert!(
+            alarm.starts_with("ALARM: 2 of 64") && alarm.contains("pid 7 (2)"),
+            "{alarm}"
+        );
+        assert!(line(0, 64).unwrap().starts_with("exclusive: all 64"));
+        assert_eq!((line(0, 0), exclusivity(&ScanResult::default())), (None, None));
     }
 
     #[test]

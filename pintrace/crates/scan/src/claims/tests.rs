@@ -17,7 +17,7 @@ fn folio(folios: &mut Folios, pfn: u64, order: u8, pins: u32) {
         order,
         mapping: MAPPING_ANON,
         uptodate: 1,
-        unused: 0,
+        exclusive: 0,
     };
     folios.add(&found, |_| false);
 }

@@ -5,6 +5,7 @@ use pintrace_common::scan::{MAPPING_ANON, MAPPING_FILE, MAPPING_KSM, PAGE_STRUCT
 use pintrace_kernel::folio_layout::LargeMaps;
 use pintrace_kernel::scan_layout::Layout;
 
+use crate::exclusivity::Mark;
 use crate::kernel_memory::{KernelMemory, low_half};
 
 /// Words of a struct page.
@@ -91,7 +92,7 @@ pub(super) fn read(memory: &dyn KernelMemory, layout: &Layout, vmemmap: u64, pfn
             _ => 0,
         },
         uptodate: u8::from(word(&words, facts.page_flags)? >> (facts.pg_uptodate & 63) & 1 == 1),
-        unused: 0,
+        exclusive: 0,
     };
     let index = layout.rmap.and_then(|rmap| word(&words, rmap.page_index));
     Some(FolioRead {
@@ -148,6 +149,38 @@ impl FolioRead {
             return all.checked_sub(pages);
         }
         Some(all)
+    }
+}
+
+/// Reads the folio with this order that begins at a frame once more, for the audit of exclusive pages. `bit` is the number
+/// of `PG_anon_exclusive`.
+pub(crate) fn mark(
+    memory: &dyn KernelMemory,
+    layout: &Layout,
+    vmemmap: u64,
+    pfn: u64,
+    order: u8,
+    bit: u32,
+) -> Mark {
+    let is_pinned = |folio: &FolioRead| {
+        let anonymous = folio.found.mapping & MAPPING_ANON != 0;
+        anonymous && folio.place.order == order && folio.place.page == 0 && folio.found.pins > 0
+    };
+    if !read(memory, layout, vmemmap, pfn).is_some_and(|folio| is_pinned(&folio)) {
+        return Mark::Exclusive;
+    }
+    let address = vmemmap.wrapping_add(pfn.wrapping_mul(PAGE_STRUCT as u64));
+    let pages = usize::try_from(1u64 << order.min(MOST_ORDER)).unwrap_or(1);
+    let Some(words) = memory.words(address, pages * WORDS) else {
+        return Mark::Exclusive;
+    };
+    let mut flags = words
+        .chunks_exact(WORDS)
+        .filter_map(|page| word(page, layout.facts.page_flags));
+    if flags.any(|flags| flags >> (bit & 63) & 1 == 1) {
+        Mark::Exclusive
+    } else {
+        Mark::Missing
     }
 }
 

@@ -4,7 +4,7 @@
 
 mod descriptor;
 mod flags;
-mod folio;
+pub(crate) mod folio;
 mod mappers;
 mod page;
 mod references;

@@ -13,7 +13,7 @@ fn folios() -> Folios {
             order,
             mapping: MAPPING_ANON,
             uptodate: 1,
-            unused: 0,
+            exclusive: 0,
         };
         folios.add(&found, |_| false);
     }

@@ -11,7 +11,7 @@ fn small(pfn: u64, refcount: u32, mapcount: u32) -> PinnedFolio {
         order: 0,
         mapping: MAPPING_ANON,
         uptodate: 1,
-        unused: 0,
+        exclusive: 0,
     }
 }
 

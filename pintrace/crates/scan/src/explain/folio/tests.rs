@@ -189,3 +189,29 @@ fn a_frame_without_struct_page_has_no_folio() {
     set(&mut memory, 7, u64::MAX, 0, 0, 0);
     assert!(super::read(&memory, &layout(), VMEMMAP, 7).is_none());
 }
+
+#[test]
+fn the_mark_of_any_page_makes_a_folio_exclusive() {
+    const BIT: u32 = 17;
+    let mark = |memory: &FakeMemory, order| super::mark(memory, &layout(), VMEMMAP, 512, order, BIT);
+    let mut memory = large(512, 2, 0x1001, [1, 1, 2]);
+    assert_eq!(mark(&memory, 2), Mark::Missing);
+    memory.0.insert(address(515), 1 << BIT);
+    assert_eq!(mark(&memory, 2), Mark::Exclusive);
+    // The folio was split meanwhile, or is no longer pinned, or has become memory of a file.
+    assert_eq!(mark(&large(512, 2, 0x1001, [1, 1, 2]), 0), Mark::Exclusive);
+    assert_eq!(mark(&large(512, 2, 0x1001, [1, 0, 2]), 2), Mark::Exclusive);
+    assert_eq!(mark(&large(512, 2, 0x1000, [1, 1, 2]), 2), Mark::Exclusive);
+}
+
+#[test]
+fn a_small_pinned_page_without_the_mark_violates() {
+    let mut memory = FakeMemory::default();
+    set(&mut memory, 9, 1 << UPTODATE, 0x1001, 1, 1025);
+    assert_eq!(super::mark(&memory, &layout(), VMEMMAP, 9, 0, 17), Mark::Missing);
+    set(&mut memory, 9, 1 << 17, 0x1001, 1, 1025);
+    assert_eq!(
+        super::mark(&memory, &layout(), VMEMMAP, 9, 0, 17),
+        Mark::Exclusive
+    );
+}

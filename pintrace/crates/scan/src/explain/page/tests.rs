@@ -45,6 +45,7 @@ fn pins_on_a_folio_are_found_by_holder() {
         order,
         kind: MemoryKind::Anon,
         pins,
+        exclusive: None,
         index: 0,
     };
     let runs = [run(8, 4, 0, 1), run(9, 1, 0, 2), run(512, 1, 9, 64)];

@@ -176,6 +176,7 @@ fn run(pfn: u64) -> FolioRun {
         order: 0,
         kind: MemoryKind::Anon,
         pins: 1,
+        exclusive: None,
         index: 0,
     }
 }
