@@ -130,8 +130,8 @@ fn guest(kernel: KernelTarget, program: &[GuestFile]) -> Result<Guest> {
             options.qemu_arg.extend(["-device", device].map(str::to_owned));
         }
         options.qemu_arg.extend(far_memory(&options.mem));
-        // hugetlb pages with folded struct pages.
-        let append = ["intel_iommu=on", "hugetlb_free_vmemmap=on"];
+        // hugetlb pages with folded struct pages, and persistent memory, which a scan does not read.
+        let append = ["intel_iommu=on", "hugetlb_free_vmemmap=on", "memmap=16M!1G"];
         options.append.extend(append.map(str::to_owned));
         options
             .modules

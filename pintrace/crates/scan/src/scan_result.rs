@@ -14,6 +14,7 @@ use super::open_files::Opener;
 use super::pinned_folios::{FolioRun, ImplausiblePin};
 use super::tables::FrameRun;
 use pintrace_kernel::descriptors::Descriptor;
+use pintrace_kernel::iomem::NotScanned;
 
 /// The amount of memory that a scan read, in pages, and the time that the scan took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -173,6 +174,8 @@ impl std::ops::AddAssign for Unreadable {
 pub struct ScanResult {
     /// Amount of memory read.
     pub memory: MemoryRead,
+    /// Memory that is not read: persistent memory and memory of devices.
+    pub not_scanned: Vec<NotScanned>,
     /// All pinned folios.
     pub pinned: Amount,
     /// `pinned`, by kind and order.

@@ -157,6 +157,7 @@ impl Scanner {
             self.add_ranges(&folios, &all, &mut result);
         }
         attribution::sort(&mut result);
+        result.not_scanned = iomem::not_scanned(&self.proc);
         result.exclusivity = self.audit(&result);
         result.memory.took_ns = nanos(begin);
         Ok(result)

@@ -5,6 +5,7 @@ use serde::Serialize;
 use pintrace_events::{Evidence, ProcessSeen};
 use pintrace_export::SCHEMA;
 use pintrace_kernel::descriptors::Descriptor;
+use pintrace_kernel::iomem::NotScanned;
 use pintrace_scan::exclusivity::{Exclusivity, NotExclusiveHolder};
 use pintrace_scan::join::{Amount, MappedRange};
 use pintrace_scan::open_files::{Opener, Place};
@@ -24,6 +25,7 @@ struct ScanDocument<'a> {
     machine: &'a str,
     balance: ScanBalance,
     memory: MemoryRead,
+    not_scanned: &'a [NotScanned],
     pinned: Amount,
     parts: &'a [KindAmount],
     processes: Vec<ScanProcessKeys<'a>>,
@@ -151,6 +153,7 @@ pub(super) fn render(scan: &Scan, pages: bool) -> serde_json::Result<String> {
             unaccounted: sums.map(|sums| sums.unaccounted()),
         },
         memory: result.memory,
+        not_scanned: &result.not_scanned,
         pinned: result.pinned,
         parts: &result.parts,
         processes: result.processes.iter().map(|one| process(one, pages)).collect(),
@@ -198,6 +201,7 @@ pub(super) fn example() -> serde_json::Result<String> {
         ..Candidate::default()
     };
     let result = ScanResult {
+        not_scanned: vec![NotScanned::default()],
         processes: vec![process],
         unknown: UnknownPins {
             candidates: vec![candidate],

@@ -117,7 +117,11 @@ fn exclusivity(result: &ScanResult) -> Option<String> {
 /// Writes the parts of memory that could not be read, if any.
 fn unreadable(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
     let unreadable = &result.unreadable;
-    let mut reasons = Vec::new();
+    let mut reasons: Vec<_> = result
+        .not_scanned
+        .iter()
+        .map(|memory| format!("{} of {}", bytes(memory.pages << 12), printable(&memory.name)))
+        .collect();
     if unreadable.refused > 0 {
         reasons.push(format!("page tables of {} processes", unreadable.refused));
     }

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::facts::{Kernel, Roots};
+use super::iomem;
 
 pub use capabilities::{CAPABILITIES, Capability};
 use capabilities::{SYS_ADMIN, SYS_RESOURCE, has};
@@ -83,7 +84,22 @@ pub fn checks(roots: &Roots, kernel: Option<&Kernel>) -> Vec<Check> {
         checks.extend(perf(&roots.proc, kernel));
     }
     checks.push(vmstat(&roots.proc));
+    checks.extend(device_memory(&roots.proc));
     checks
+}
+
+/// Reports the memory that a scan does not read. `None` on most machines, which have none.
+fn device_memory(proc: &Path) -> Option<Check> {
+    let all = iomem::not_scanned(proc);
+    let words: Vec<_> = all.iter().map(|one| format!("{} ({} MiB)", one.name, one.pages >> 8)).collect();
+    (!words.is_empty()).then(|| {
+        Check::new(
+            "device memory",
+            CheckState::Unknown,
+            format!("{}: pins on this memory are traced, and not scanned", words.join(", ")),
+            "to have such memory scanned, add it to the system: daxctl reconfigure-device --mode=system-ram",
+        )
+    })
 }
 
 fn btf(path: &Path) -> Check {
@@ -295,6 +311,19 @@ mod tests {
         assert_eq!(of(&checks, "CAP_BPF").state, CheckState::Good);
         assert_eq!(of(&checks, "CAP_PERFMON").state, CheckState::Good);
         assert_eq!(of(&checks, "CAP_SYSLOG").state, CheckState::Weak);
+    }
+
+    #[test]
+    fn memory_that_is_not_scanned_is_named_where_there_is_some() {
+        let text = "100000000-13fffffff : Persistent Memory\n";
+        let (_folder, roots) = system(&[("proc/iomem", text)]);
+        let checks = super::checks(&roots, None);
+        let check = of(&checks, "device memory");
+        assert!(check.found.starts_with("Persistent Memory (1024 MiB)"), "{check:?}");
+        assert!(check.remedy.contains("daxctl"), "{check:?}");
+        let (_folder, roots) = system(&[("proc/iomem", "00001000-0009fbff : System RAM\n")]);
+        let checks = super::checks(&roots, None);
+        assert!(checks.iter().all(|check| check.name != "device memory"));
     }
 
     #[test]
