@@ -21,6 +21,7 @@ mod harness;
 mod holders;
 mod hugetlb;
 mod not_in_vmstat;
+mod pid_namespace;
 mod reconcile;
 mod recording;
 mod robust_doctor;

@@ -50,7 +50,10 @@ fn pins_on_a_second_node_at_high_addresses_are_found() {
 
 /// Returns the check of `doctor` on memory that is not scanned; `Null` if there is none.
 fn doctor_check() -> Value {
-    let output = Command::new("pintrace").args(["doctor", "--json"]).output().unwrap();
+    let output = Command::new("pintrace")
+        .args(["doctor", "--json"])
+        .output()
+        .unwrap();
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     let checks = document["environment"].as_array().unwrap().iter();
     let mut of_memory = checks.filter(|check| check["name"] == "device memory");
@@ -61,8 +64,14 @@ fn doctor_check() -> Value {
 #[test]
 fn persistent_memory_is_counted_as_not_scanned() {
     let mut checks = Checks::default();
-    let has_some = fs::read_to_string("/proc/iomem").unwrap().contains("Persistent Memory");
-    checks.about(if has_some { "with persistent memory" } else { "without" });
+    let has_some = fs::read_to_string("/proc/iomem")
+        .unwrap()
+        .contains("Persistent Memory");
+    checks.about(if has_some {
+        "with persistent memory"
+    } else {
+        "without"
+    });
     let scan = Scan::now();
     let expected = if has_some {
         json!([{"name": "Persistent Memory (legacy)", "pages": 4096}])
@@ -76,6 +85,10 @@ fn persistent_memory_is_counted_as_not_scanned() {
     checks.same("the line of the text", text.contains(line), has_some);
     let check = doctor_check();
     let found = check["found"].as_str().unwrap_or_default();
-    checks.same("the check of doctor", found.starts_with("Persistent Memory (legacy) (16 MiB)"), has_some);
+    checks.same(
+        "the check of doctor",
+        found.starts_with("Persistent Memory (legacy) (16 MiB)"),
+        has_some,
+    );
     checks.conclude();
 }

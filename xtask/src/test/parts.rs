@@ -14,6 +14,7 @@ const KERNEL: &[&str] = &[
     "holders",
     "scan",
     "scan_explain",
+    "pid_namespace",
     "balance",
     "not_in_vmstat",
 ];

@@ -178,7 +178,10 @@ mod tests {
                     100000000-13fffffff : namespace0.0\n  \
                     140000000-17fffffff : dax0.1\n    \
                     148000000-17fffffff : System RAM (kmem)\n";
-        assert_eq!(names_and_pages(text), [("Persistent Memory".to_owned(), 0x4_8000)]);
+        assert_eq!(
+            names_and_pages(text),
+            [("Persistent Memory".to_owned(), 0x4_8000)]
+        );
         assert_eq!(parse(text).unwrap(), [0x14_8000..0x18_0000]);
     }
 

@@ -14,6 +14,7 @@ pub mod layout;
 pub mod mm_event_layout;
 pub mod own_page;
 pub mod pagemap;
+pub mod pid_namespace;
 pub mod preemption;
 pub mod process;
 pub mod scan_layout;

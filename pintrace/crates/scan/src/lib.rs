@@ -14,6 +14,7 @@ pub mod kind;
 pub mod object;
 pub mod open_files;
 pub mod page_tables;
+mod pids;
 pub mod pinned_folios;
 mod releases;
 pub mod rmap;

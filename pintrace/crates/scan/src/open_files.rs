@@ -6,6 +6,7 @@ use pintrace_common::scan::{FileFilter, FileSeen, RELEASES};
 
 use super::kernel_memory::{KernelMemory, low_half};
 use super::object::{Object, ObjectError};
+use super::pids::Pids;
 use super::tasks::Task;
 use pintrace_kernel::scan_layout::Layout;
 
@@ -95,17 +96,17 @@ pub(super) fn open_files(
     layout: &Layout,
     kinds: &BTreeMap<u64, FileKind>,
     tasks: &[Task],
+    pids: &Pids,
 ) -> Result<Vec<OpenFile>, ObjectError> {
     let filter = filter(kinds);
     let mut files = OpenFiles::default();
     let mut add = |seen: Vec<FileSeen>, place: fn(u64) -> Place| {
         for seen in seen {
-            if let Some(kind) = kinds.get(&seen.release) {
-                let opener = Opener {
-                    pid: u32::try_from(seen.pid_tgid >> 32).unwrap_or_default(),
-                    place: place(seen.place),
-                };
-                files.add(seen.file, *kind, opener);
+            if let Some(kind) = kinds.get(&seen.release)
+                && let Some(pid) = pids.of_record(seen.pid_tgid)
+            {
+                let place = place(seen.place);
+                files.add(seen.file, *kind, Opener { pid, place });
             }
         }
     };
@@ -144,18 +145,21 @@ pub(crate) fn openers(
     layout: &Layout,
     filter: FileFilter,
     tasks: &[Task],
+    pids: &Pids,
 ) -> Result<Vec<Opener>, ObjectError> {
+    let opener = |seen: &FileSeen, place: Place| {
+        let pid = pids.of_record(seen.pid_tgid)?;
+        Some(Opener { pid, place })
+    };
     let mut openers = Vec::new();
     let descriptors = object.descriptors(filter)?.unwrap_or_default();
-    openers.extend(descriptors.iter().map(|seen| Opener {
-        pid: low_half(seen.pid_tgid >> 32),
-        place: Place::Descriptor(low_half(seen.place)),
-    }));
+    let descriptors = descriptors.iter();
+    openers.extend(descriptors.filter_map(|seen| opener(seen, Place::Descriptor(low_half(seen.place)))));
     match object.mappings(filter)? {
-        Some(mappings) => openers.extend(mappings.iter().map(|seen| Opener {
-            pid: low_half(seen.pid_tgid >> 32),
-            place: Place::Mapping(seen.place),
-        })),
+        Some(mappings) => {
+            let mappings = mappings.iter();
+            openers.extend(mappings.filter_map(|seen| opener(seen, Place::Mapping(seen.place))));
+        }
         None => {
             let mapped = super::vma_list::mapped_files(object, layout, tasks);
             let of_file = mapped.iter().filter(|mapping| mapping.file == filter.file);

@@ -195,6 +195,8 @@ pub struct ScanResult {
     pub exclusivity: Option<Exclusivity>,
     /// Reason why the open files of a kind cannot be recognized.
     pub hidden_files: Option<&'static str>,
+    /// Reason why some processes are not seen.
+    pub hidden_processes: Option<&'static str>,
     /// Page tables and descriptors that could not be read.
     pub unreadable: Unreadable,
     /// Number of processes whose page tables were read.

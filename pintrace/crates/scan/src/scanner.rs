@@ -21,6 +21,7 @@ use super::kind::PageFlags;
 use super::object::{Object, ObjectError};
 use super::open_files::{OpenFile, open_files};
 use super::page_tables::PageTables;
+use super::pids::{self, Pids, ProcNamespace};
 use super::pinned_folios::{FolioRun, Folios};
 use super::releases::Releases;
 use super::rmap::Owners;
@@ -30,6 +31,7 @@ use super::tables::{TableReader, UnknownTable};
 use super::tasks::{self, ProcessTask, Task};
 use super::vmemmap::{self, VmemmapError};
 use pintrace_kernel::iomem::{self, IomemError};
+use pintrace_kernel::pid_namespace::{self, PidLayout};
 use pintrace_kernel::scan_layout::{self, Layout};
 use pintrace_kernel::vmstat::VmstatReader;
 
@@ -58,6 +60,10 @@ pub struct Scanner {
     pub(crate) vmemmap: u64,
     pub(crate) ram_ranges: Vec<Range<u64>>,
     pub(crate) proc: PathBuf,
+    /// The pid namespace of /proc, if it is not the initial one.
+    pub(crate) namespace: Option<ProcNamespace>,
+    /// This process and /proc belong to the initial pid namespace.
+    is_initial: bool,
     /// Bit of the flags of an mm that marks a pin; `None` if unknown.
     pinned_mask: Option<u64>,
     /// The functions by which open files are recognized, once a scan has found pins.
@@ -74,7 +80,12 @@ impl Scanner {
         let object = Object::load(layout.facts, types, btf)?;
         let vmemmap = vmemmap::find(&object, &layout, &roots.proc)?;
         let pinned_mask = tasks::pinned_mask(&object, &layout)?;
+        let own = object.probe_read(0)?.task;
+        let namespace =
+            PidLayout::of(types).and_then(|layout| ProcNamespace::find(&object, layout, own, &roots.proc));
         Ok(Self {
+            namespace,
+            is_initial: pid_namespace::is_initial(&roots.proc),
             ram_ranges: iomem::ranges(&roots.proc)?,
             object,
             layout,
@@ -147,7 +158,7 @@ impl Scanner {
         if !divided.rest.is_empty() {
             let pinning = tasks::processes(&tasks, self.mask(&mut result));
             let mut join = Join::new(&divided.rest);
-            let mut page_tables = PageTables::excluding(std::process::id());
+            let mut page_tables = PageTables::excluding(pid_namespace::own_pid(&self.proc));
             page_tables.read(&self.proc, &pinning, &mut join);
             result.processes_read = page_tables.read;
             result.unreadable += page_tables.unreadable;
@@ -157,6 +168,7 @@ impl Scanner {
             self.add_ranges(&folios, &all, &mut result);
         }
         attribution::sort(&mut result);
+        result.hidden_processes = (!self.is_initial).then_some(pid_namespace::OUTSIDE);
         result.not_scanned = iomem::not_scanned(&self.proc);
         result.exclusivity = self.audit(&result);
         result.memory.took_ns = nanos(begin);
@@ -211,7 +223,7 @@ impl Scanner {
             return Ok(read);
         }
         read.tasks = match self.object.tasks()? {
-            Some(tasks) => tasks.into_iter().map(Task::from).collect(),
+            Some(seen) => pids::tasks(&self.object, self.namespace.as_ref(), seen),
             None => tasks::in_proc(&self.proc),
         };
         if self.releases.is_none() {
@@ -237,7 +249,14 @@ impl Scanner {
             read.result.hidden_files =
                 Some("kernel.kptr_restrict hides the symbols by which a udmabuf is recognized");
         }
-        read.files = open_files(&mut self.object, &self.layout, &releases.kinds, &read.tasks)?;
+        let pids = Pids::of_tasks(self.namespace.as_ref(), &read.tasks);
+        read.files = open_files(
+            &mut self.object,
+            &self.layout,
+            &releases.kinds,
+            &read.tasks,
+            &pids,
+        )?;
         let mut reader = TableReader {
             memory: &self.object,
             layout: &self.layout,
@@ -274,7 +293,7 @@ impl Scanner {
         };
         let holding: Vec<_> = all.iter().filter(holds).copied().collect();
         let mut join = Join::new(folios);
-        let mut page_tables = PageTables::excluding(std::process::id());
+        let mut page_tables = PageTables::excluding(pid_namespace::own_pid(&self.proc));
         page_tables.read(&self.proc, &holding, &mut join);
         result.unreadable += page_tables.unreadable;
         for mapped in join.finish().processes {

@@ -18,6 +18,8 @@ pub struct Task {
     pub pid: u32,
     /// Id of the thread.
     pub tid: u32,
+    /// Pid of the process in the initial pid namespace; 0 if unknown.
+    pub initial_pid: u32,
     /// Address of the `task_struct`; 0 if unknown.
     pub address: u64,
     /// Address of the `mm_struct`; 0 if unknown.
@@ -33,6 +35,7 @@ impl From<TaskSeen> for Task {
         Self {
             pid: low_half(seen.pid_tgid >> 32),
             tid: low_half(seen.pid_tgid),
+            initial_pid: low_half(seen.pid_tgid >> 32),
             address: seen.task,
             mm: seen.mm,
             mm_flags: seen.mm_flags,
@@ -104,6 +107,7 @@ pub fn in_proc(proc: &Path) -> Vec<Task> {
     pids.map(|pid| Task {
         pid,
         tid: pid,
+        initial_pid: 0,
         address: 0,
         // Each process counts as a process of its own.
         mm: pid.into(),

@@ -12,6 +12,7 @@ use tokio::io::unix::AsyncFd;
 use pintrace_events::BalanceSampled;
 use pintrace_kernel::facts::{Kernel, Roots};
 use pintrace_kernel::layout::UnknownLayout;
+use pintrace_kernel::pid_namespace;
 use pintrace_probes::apply::{self, HookOutcome, HookStatus};
 use pintrace_probes::load::{self, Layouts, LoadError, LoadOptions};
 use pintrace_probes::table::Hook;
@@ -37,6 +38,12 @@ pub enum StartError {
     /// A map of the object cannot be used.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The programs report pids that /proc does not know.
+    #[error(
+        "pids and names of traced processes would be wrong: {}",
+        pid_namespace::OUTSIDE
+    )]
+    PidNamespace,
     /// No hook on a pin or unpin function could be attached.
     #[error("no pin or unpin function can be traced on this kernel: {reason}")]
     NothingAttached {

@@ -33,6 +33,7 @@ struct ScanDocument<'a> {
     contradicted: u64,
     exclusivity: Option<&'a Exclusivity>,
     hidden_files: Option<&'static str>,
+    hidden_processes: Option<&'static str>,
     heuristic_false_positives: FalsePositiveKeys<'a>,
     unreadable: Unreadable,
     processes_read: u64,
@@ -161,6 +162,7 @@ pub(super) fn render(scan: &Scan, pages: bool) -> serde_json::Result<String> {
         contradicted: result.contradicted,
         exclusivity: result.exclusivity.as_ref(),
         hidden_files: result.hidden_files,
+        hidden_processes: result.hidden_processes,
         heuristic_false_positives: FalsePositiveKeys {
             folios: result.implausible_count,
             frames: pages.then_some(&result.implausible),

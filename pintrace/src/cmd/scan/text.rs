@@ -149,6 +149,9 @@ fn unreadable(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
     if let Some(why) = result.hidden_files {
         writeln!(out, "not recognized: {why}")?;
     }
+    if let Some(why) = result.hidden_processes {
+        writeln!(out, "not seen: {why}")?;
+    }
     if result.contradicted > 0 {
         writeln!(
             out,

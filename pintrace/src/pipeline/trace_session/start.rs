@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use pintrace_common::scan::PAGE_STRUCT;
 use pintrace_events::{Body, Event, MissingHook, Probe, Started};
 use pintrace_kernel::facts::{Kernel, Roots};
+use pintrace_kernel::pid_namespace;
 use pintrace_probes::apply;
 use pintrace_scan::scanner::Scanner;
 use pintrace_source::ledger_repair::LedgerRepair;
-use pintrace_source::trace_source::TraceSource;
+use pintrace_source::trace_source::{StartError, TraceSource};
 use pintrace_tracker::names::Names;
 use pintrace_tracker::reconcile::Reconciler;
 use pintrace_tracker::tracker::Tracker;
@@ -25,6 +26,9 @@ impl TraceSession {
         roots: &Roots,
         options: &SessionOptions,
     ) -> Result<(Self, Vec<Event>), SessionError> {
+        if !pid_namespace::is_initial(&roots.proc) {
+            return Err(StartError::PidNamespace.into());
+        }
         let btf = loader_btf::of(&kernel.types);
         // The scanner starts before the trace, because the scanner pins a page of this process.
         let scanner = match options.mode {

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::facts::{Kernel, Roots};
 use super::iomem;
+use super::pid_namespace;
 
 pub use capabilities::{CAPABILITIES, Capability};
 use capabilities::{SYS_ADMIN, SYS_RESOURCE, has};
@@ -84,19 +85,38 @@ pub fn checks(roots: &Roots, kernel: Option<&Kernel>) -> Vec<Check> {
         checks.extend(perf(&roots.proc, kernel));
     }
     checks.push(vmstat(&roots.proc));
+    checks.extend(namespace(&roots.proc));
     checks.extend(device_memory(&roots.proc));
     checks
+}
+
+/// Reports a pid namespace other than the initial one. `None` in the initial one.
+fn namespace(proc: &Path) -> Option<Check> {
+    (!pid_namespace::is_initial(proc)).then(|| {
+        Check::new(
+            "pid namespace",
+            CheckState::Bad,
+            "not the initial one: nothing is traced, and processes outside of the namespace are not seen",
+            "run pintrace on the host, or in a container with --pid=host",
+        )
+    })
 }
 
 /// Reports the memory that a scan does not read. `None` on most machines, which have none.
 fn device_memory(proc: &Path) -> Option<Check> {
     let all = iomem::not_scanned(proc);
-    let words: Vec<_> = all.iter().map(|one| format!("{} ({} MiB)", one.name, one.pages >> 8)).collect();
+    let words: Vec<_> = all
+        .iter()
+        .map(|one| format!("{} ({} MiB)", one.name, one.pages >> 8))
+        .collect();
     (!words.is_empty()).then(|| {
         Check::new(
             "device memory",
             CheckState::Unknown,
-            format!("{}: pins on this memory are traced, and not scanned", words.join(", ")),
+            format!(
+                "{}: pins on this memory are traced, and not scanned",
+                words.join(", ")
+            ),
             "to have such memory scanned, add it to the system: daxctl reconfigure-device --mode=system-ram",
         )
     })
@@ -314,12 +334,26 @@ mod tests {
     }
 
     #[test]
+    fn a_pid_namespace_is_named_with_the_remedy() {
+        let (_folder, roots) = system(&[("proc/1/x", "")]);
+        std::fs::create_dir_all(roots.proc.join("1/ns")).unwrap();
+        std::os::unix::fs::symlink("pid:[4026532178]", roots.proc.join("1/ns/pid")).unwrap();
+        let checks = super::checks(&roots, None);
+        let check = of(&checks, "pid namespace");
+        assert_eq!(check.state, CheckState::Bad);
+        assert!(check.remedy.contains("--pid=host"), "{check:?}");
+    }
+
+    #[test]
     fn memory_that_is_not_scanned_is_named_where_there_is_some() {
         let text = "100000000-13fffffff : Persistent Memory\n";
         let (_folder, roots) = system(&[("proc/iomem", text)]);
         let checks = super::checks(&roots, None);
         let check = of(&checks, "device memory");
-        assert!(check.found.starts_with("Persistent Memory (1024 MiB)"), "{check:?}");
+        assert!(
+            check.found.starts_with("Persistent Memory (1024 MiB)"),
+            "{check:?}"
+        );
         assert!(check.remedy.contains("daxctl"), "{check:?}");
         let (_folder, roots) = system(&[("proc/iomem", "00001000-0009fbff : System RAM\n")]);
         let checks = super::checks(&roots, None);

@@ -10,11 +10,11 @@ use super::Explainer;
 use crate::join::Amount;
 use crate::kernel_memory::KernelMemory as _;
 use crate::open_files::{self, FileKind, OpenFile, Opener};
+use crate::pids::{self, Pids};
 use crate::releases::Releases;
 use crate::scan_result::ScanResult;
 use crate::scanner::{Addresses, Progress, ScanError};
 use crate::tables::TableReader;
-use crate::tasks::Task;
 use crate::vmemmap::struct_file;
 
 /// The reason why a descriptor cannot be explained.
@@ -108,7 +108,9 @@ impl Explainer<'_> {
             let why = self.scanner.object.without_tasks().unwrap_or_default();
             return Err(no_file(&format!("the kernel refused the task iterator: {why}")));
         };
-        let tasks: Vec<Task> = seen.into_iter().map(Task::from).collect();
+        let namespace = self.scanner.namespace;
+        let tasks = pids::tasks(&self.scanner.object, namespace.as_ref(), seen);
+        let all_pids = Pids::of_tasks(namespace.as_ref(), &tasks);
         // The threads of a process share the descriptors. The first thread may have ended.
         let task = tasks.iter().find(|task| task.pid == pid).ok_or_else(|| {
             no_file("the process has no memory; a kernel thread or a zombie has no open files")
@@ -133,8 +135,14 @@ impl Explainer<'_> {
             file,
             ..FileFilter::default()
         };
-        let openers = open_files::openers(&mut self.scanner.object, &self.scanner.layout, filter, &tasks)
-            .map_err(ScanError::from)?;
+        let openers = open_files::openers(
+            &mut self.scanner.object,
+            &self.scanner.layout,
+            filter,
+            &tasks,
+            &all_pids,
+        )
+        .map_err(ScanError::from)?;
         let (tables, without_tables) = match known {
             Some(kind) => self.tables(file, kind, &result),
             None => (None, Some(without_table(&link))),

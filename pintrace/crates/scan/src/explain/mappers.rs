@@ -33,12 +33,13 @@ pub(super) struct Mappers {
 /// Most vmas of a file that are read.
 const MOST_VMAS: usize = 4096;
 
-/// Finds the mappings of page `folio.place.page` of a folio. `folder` returns the folder of a process below /proc.
+/// Finds the mappings of page `folio.place.page` of a folio. `process` returns the pid and the folder below
+/// /proc of the process with a pid of the initial namespace; `None` if the process is outside of the namespace of /proc.
 pub(super) fn find(
     memory: &dyn KernelMemory,
     layout: &Rmap,
     folio: &FolioRead,
-    folder: impl Fn(u32) -> PathBuf,
+    process: impl Fn(u32) -> Option<(u32, PathBuf)>,
 ) -> Mappers {
     let pfn = folio.place.pfn + folio.place.page;
     let mut mappers = Mappers::default();
@@ -57,11 +58,13 @@ pub(super) fn find(
                 continue;
             }
             let address = vma.start + (page << 12);
-            let folder = folder(vma.pid);
+            let Some((pid, folder)) = process(vma.pid) else {
+                continue;
+            };
             if pagemap::entry(&folder, address) == Ok(Entry::Present(pfn)) {
                 let name = vma::find(&folder, address).ok().flatten().map(|vma| vma.name);
                 mappers.found.push(Mapper {
-                    pid: vma.pid,
+                    pid,
                     address,
                     name: name.unwrap_or_default(),
                 });

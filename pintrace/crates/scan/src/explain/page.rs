@@ -10,6 +10,7 @@ use super::{Explainer, flags};
 use crate::kernel_memory::KernelMemory as _;
 use crate::kind::{MemoryKind, PageFlags};
 use crate::open_files::Opener;
+use crate::pids::{self, Pids};
 use crate::pinned_folios::{self, FolioRun, NotPinned};
 use crate::scan_result::{Candidate, ScanResult};
 use crate::scanner::{Addresses, Progress, ScanError};
@@ -116,10 +117,19 @@ const ATTEMPTS: usize = 3;
 impl Explainer<'_> {
     /// Scans, and explains the page with a frame number.
     pub fn page(&mut self, pfn: u64, progress: Progress<'_>) -> Result<PageExplained, PageError> {
+        let namespace = self.scanner.namespace;
         let mut last = None;
         for _ in 0..ATTEMPTS {
             let result = self.scanner.scan(Addresses::Skip, progress)?;
-            let explained = self.page_of(pfn, &result)?;
+            let pids = match namespace {
+                None => Pids::Same,
+                Some(namespace) => {
+                    let seen = self.scanner.object.tasks().map_err(ScanError::from)?;
+                    let tasks = pids::tasks(&self.scanner.object, Some(&namespace), seen.unwrap_or_default());
+                    Pids::of_tasks(Some(&namespace), &tasks)
+                }
+            };
+            let explained = self.page_of(pfn, &result, &pids)?;
             if !explained.changed {
                 return Ok(explained);
             }
@@ -134,7 +144,7 @@ impl Explainer<'_> {
     }
 
     /// Explains a page by the result of a scan.
-    fn page_of(&self, pfn: u64, result: &ScanResult) -> Result<PageExplained, PageError> {
+    fn page_of(&self, pfn: u64, result: &ScanResult, pids: &Pids) -> Result<PageExplained, PageError> {
         let scanner = &*self.scanner;
         let (memory, vmemmap) = (&scanner.object, scanner.vmemmap);
         let in_ram = scanner.ram_ranges.iter().any(|range| range.contains(&pfn));
@@ -173,8 +183,11 @@ impl Explainer<'_> {
         let references = References::of(&folio, pins, maps, head_flags);
         let mappers = match &scanner.layout.rmap {
             Some(rmap) if !of_kernel => {
-                let folder = |pid| pintrace_kernel::process::folder(&scanner.proc, pid);
-                mappers::find(memory, rmap, &folio, folder)
+                let process = |initial| {
+                    let pid = pids.get(initial)?;
+                    Some((pid, pintrace_kernel::process::folder(&scanner.proc, pid)))
+                };
+                mappers::find(memory, rmap, &folio, process)
             }
             _ => Mappers::default(),
         };
