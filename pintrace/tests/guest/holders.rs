@@ -52,6 +52,15 @@ fn pins_of_several_files_on_the_same_memory_are_counted_once() {
     );
 }
 
+/// No false accusation: a descriptor that can hold pins, and that holds none, gives its process nothing.
+#[test]
+fn idle_descriptors_of_every_kind_give_their_processes_nothing() {
+    check(
+        "idle_descriptors_of_every_kind_give_their_processes_nothing",
+        &[("idle-descriptors", "fd")],
+    );
+}
+
 #[test]
 fn pins_of_a_file_in_an_unread_message_have_no_known_holder() {
     check(

@@ -60,6 +60,8 @@ pub(crate) enum HolderCase {
     Duplicated,
     /// A process that has executed another program since it registered its memory
     Execed,
+    /// A umem and a udmabuf that nobody maps, beside processes with every kind of idle descriptor
+    IdleDescriptors,
     /// 48 buffers of two rings on one huge page
     ManyOwners,
 }

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod churn;
+mod idle_descriptors;
 mod innocent;
 mod memory;
 mod message;
@@ -100,6 +101,7 @@ fn set_up(case: HolderCase) -> Result<Situation> {
         HolderCase::InFlightSocket => message::in_flight_socket(),
         HolderCase::Duplicated => without_descriptor::duplicated(),
         HolderCase::Execed => other_process::execed(),
+        HolderCase::IdleDescriptors => idle_descriptors::idle_descriptors(),
         HolderCase::ManyOwners => several_buffers::many_owners(),
     }
 }

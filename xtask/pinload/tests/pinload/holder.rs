@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::session::{HoldingPinload, command, exclusive, is_alive, pid, root, run, shared, wait_for};
 
-pub(crate) const ALL: [&str; 15] = [
+pub(crate) const ALL: [&str; 16] = [
     "half-unmapped",
     "ring-kept-by-mapping",
     "registered-ring",
@@ -21,6 +21,7 @@ pub(crate) const ALL: [&str; 15] = [
     "in-flight-socket",
     "duplicated",
     "execed",
+    "idle-descriptors",
     "many-owners",
 ];
 
@@ -142,6 +143,7 @@ fn a_ring_is_open_where_the_case_says() {
         ("in-flight-ring", 0, &[0]),
         ("duplicated", 2, &[2]),
         ("execed", 1, &[]),
+        ("idle-descriptors", 0, &[0, 1]),
         ("many-owners", 2, &[]),
     ] {
         let Some((pinload, ready)) = start(case) else {
