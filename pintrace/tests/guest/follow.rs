@@ -15,6 +15,7 @@ use pintrace_model::Model;
 use pintrace_record::{ReadError, Reader};
 
 use crate::harness::{PATIENCE, Report, STEP, wait_for};
+use crate::tick_sums::TickSums;
 
 /// Reads a recording in a separate thread, like `pintrace report`.
 pub(crate) struct Follower {
@@ -29,6 +30,7 @@ pub(crate) struct Follower {
 struct Folded {
     model: Model,
     ticks: u64,
+    sums: TickSums,
 }
 
 impl Follower {
@@ -61,6 +63,7 @@ impl Follower {
         let mut folded = mutex.lock().unwrap();
         let mut seen = None;
         loop {
+            folded.sums.assert_agree();
             if folded.ticks >= tick && seen != Some(folded.ticks) {
                 let report = Report::from_json(&json::render(&folded.model.snapshot(), false).unwrap());
                 if claim(&report) {
@@ -79,7 +82,9 @@ impl Follower {
     pub(crate) fn finish(self) -> Report {
         self.is_whole.store(true, Ordering::Release);
         self.thread.join().unwrap().unwrap();
-        let model = &self.folded.0.lock().unwrap().model;
+        let folded = self.folded.0.lock().unwrap();
+        folded.sums.assert_agree();
+        let model = &folded.model;
         Report::from_json(&json::render(&model.snapshot(), true).unwrap())
     }
 }
@@ -98,6 +103,8 @@ fn fold(input: Growing, to: &(Mutex<Folded>, Condvar)) -> Result<(), ReadError> 
                 folded.model.apply(&event);
             }
             folded.ticks += u64::from(is_tick);
+            let snapshot = folded.model.snapshot();
+            folded.sums.add(&snapshot);
             drop(folded);
             to.1.notify_all();
         }

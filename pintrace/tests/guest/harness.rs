@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::sums;
+
 /// Bound of a wait. Under emulation, attaching alone takes seconds.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 /// Time between two checks of an awaited condition.
@@ -128,12 +130,16 @@ impl Report {
         let output = command.stderr(Stdio::piped()).output().unwrap();
         let document = serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
-        Self { document }
+        Self::new(document)
     }
 
     /// Parses the output of `report --json`.
     pub(crate) fn from_json(text: &str) -> Self {
-        let document = serde_json::from_str(text).unwrap();
+        Self::new(serde_json::from_str(text).unwrap())
+    }
+
+    fn new(document: Value) -> Self {
+        assert_sums_agree(&document);
         Self { document }
     }
 
@@ -173,7 +179,7 @@ impl Report {
 
     /// Checks the sums that must agree at each moment without a pin call in progress.
     pub(crate) fn check(&self, checks: &mut Checks) {
-        checks.same("balance.unaccounted", self.balance("unaccounted"), 0);
+        self.check_held(checks);
         let pinned =
             self.balance("ledger_acquired") + self.balance("gup_retry") - self.balance("not_in_vmstat");
         checks.same("balance.vmstat_acquired", self.balance("vmstat_acquired"), pinned);
@@ -185,29 +191,39 @@ impl Report {
             self.balance("vmstat_released"),
             released,
         );
-        let held = self.balance("ledger_held") + self.balance("preexisting_held");
-        checks.same("balance.vmstat_held", self.balance("vmstat_held"), held);
         self.check_loss(checks);
-        checks.same("unapplied_events", number(&self.document["unapplied_events"]), 0);
         for (total, key) in [
             ("acquired", "acquired"),
             ("released", "released"),
             ("held", "pages_held"),
         ] {
-            let mut total = self.balance(&format!("ledger_{total}"));
-            // Attributed preexisting pins count as held pages of a process, and their releases not as its releases.
-            if key == "pages_held" {
-                total += self.balance("preexisting_attributed");
-            }
-            checks.same(&format!("the processes' {key}"), self.sum(key), total);
-            let subsystems = self.document["subsystems"].as_object().unwrap().values();
-            let sum: u64 = subsystems.map(|subsystem| number(&subsystem[key])).sum();
-            checks.same(
-                &format!("the subsystems' {key}"),
-                i64::try_from(sum).unwrap(),
-                total,
-            );
+            self.check_sum(checks, key, self.balance(&format!("ledger_{total}")));
         }
+    }
+
+    /// Checks the pages held, which agree also after a loss that was corrected.
+    pub(crate) fn check_held(&self, checks: &mut Checks) {
+        checks.same("balance.unaccounted", self.balance("unaccounted"), 0);
+        let held = self.balance("ledger_held") + self.balance("preexisting_held");
+        checks.same("balance.vmstat_held", self.balance("vmstat_held"), held);
+        checks.same("unapplied_events", number(&self.document["unapplied_events"]), 0);
+        self.check_sum(checks, "pages_held", self.balance("ledger_held"));
+    }
+
+    /// Checks a figure summed over processes and over subsystems.
+    fn check_sum(&self, checks: &mut Checks, key: &str, mut total: i64) {
+        // Attributed preexisting pins count as held pages of a process, and their releases not as its releases.
+        if key == "pages_held" {
+            total += self.balance("preexisting_attributed");
+        }
+        checks.same(&format!("the processes' {key}"), self.sum(key), total);
+        let subsystems = self.document["subsystems"].as_object().unwrap().values();
+        let sum: u64 = subsystems.map(|subsystem| number(&subsystem[key])).sum();
+        checks.same(
+            &format!("the subsystems' {key}"),
+            i64::try_from(sum).unwrap(),
+            total,
+        );
     }
 
     /// Checks that nothing was lost that makes a figure wrong.
@@ -243,6 +259,16 @@ impl Report {
     }
 }
 
+/// Fails if the sums over processes, over subsystems and of the ledger disagree in the JSON of `report` or `top`. Every such
+/// document that a test reads passes through here.
+pub(crate) fn assert_sums_agree(document: &Value) {
+    let found = sums::disagreements(document);
+    assert!(
+        found.is_empty(),
+        "the sums of a document disagree: {found:?}\n{document}"
+    );
+}
+
 /// Returns a JSON number. Fails if the value is no number.
 pub(crate) fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or_else(|| panic!("{value} is no number"))
@@ -276,10 +302,14 @@ impl Pinload {
         Self::spawn(program, &words).read(&words, "ready", holders)
     }
 
-    /// Starts `holder churn` and waits until pinload is at the first checkpoint.
-    pub(crate) fn churn() -> Started {
-        let words = "holder churn";
-        Self::spawn("pinload", words).read(words, "checkpoint", 1)
+    /// Starts pinload and waits until pinload is at its first checkpoint.
+    pub(crate) fn at_checkpoint(words: &str) -> Started {
+        Self::at_first(words, "checkpoint")
+    }
+
+    /// Starts pinload and waits for its first line, which has this event.
+    pub(crate) fn at_first(words: &str, event: &str) -> Started {
+        Self::spawn("pinload", words).read(words, event, 1)
     }
 
     fn spawn(program: &str, words: &str) -> Self {

@@ -76,7 +76,7 @@ fn holders_stay_right_under_churn() {
     if !is_possible("holders_stay_right_under_churn") {
         return;
     }
-    let (mut pinload, mut line) = match Pinload::churn() {
+    let (mut pinload, mut line) = match Pinload::at_checkpoint("holder churn") {
         Started::Ready(pinload, mut lines) => (pinload, lines.remove(0)),
         Started::Unavailable(why) => return skipped("holders_stay_right_under_churn", &why),
     };

@@ -22,8 +22,10 @@ mod holders;
 mod hugetlb;
 mod not_in_vmstat;
 mod pid_namespace;
+mod one_folio;
 mod reconcile;
 mod recording;
+mod refused;
 mod robust_doctor;
 mod robust_endings;
 mod robust_full_disk;
@@ -38,4 +40,7 @@ mod scan_explain;
 mod scan_far;
 mod scan_implausible;
 mod soak;
+#[path = "../support/sums.rs"]
+mod sums;
+mod tick_sums;
 mod vfio;

@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 use serde_json::Value;
 
-use crate::harness::{PATIENCE, wait_for, wait_within};
+use crate::harness::{PATIENCE, assert_sums_agree, wait_for, wait_within};
 use crate::recording::end_idle;
 
 /// Time in which the kernel frees programs and maps, after grace periods, in workers.
@@ -231,7 +231,16 @@ pub(crate) fn pintrace(words: &[&str]) -> Ended {
 pub(crate) fn json_of(words: &[&str]) -> Value {
     let ended = pintrace(words);
     assert_eq!(ended.code, 0, "{words:?}: {}", ended.stderr);
-    serde_json::from_str(&ended.stdout).unwrap()
+    document(&ended.stdout)
+}
+
+/// Parses a JSON document. A document with a balance has the sums of a report.
+pub(crate) fn document(text: &str) -> Value {
+    let document: Value = serde_json::from_str(text).unwrap();
+    if document.get("balance").is_some() && document.get("subsystems").is_some() {
+        assert_sums_agree(&document);
+    }
+    document
 }
 
 /// Returns the report of a recording.

@@ -9,6 +9,7 @@ use rustix::process::Signal;
 
 use super::harness::wait_for;
 use super::robust_kit::{Before, Running, pintrace};
+use super::sums::disagreements_of_metrics;
 
 const ADDRESS: &str = "127.0.0.1:9964";
 
@@ -22,6 +23,8 @@ fn get(path: &str) -> (String, String) {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let found = disagreements_of_metrics(body);
+    assert!(found.is_empty(), "{found:?}\n{body}");
     (head.to_owned(), body.to_owned())
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::choice::{Backing, RangeChange, ReleaseMethod};
-use crate::holder_case::{ChurnArgs, HolderArgs};
+use crate::holder_case::{ChurnArgs, HolderArgs, OneFolioArgs};
+use crate::refused::RefusedArgs;
 use crate::scenario::Scenario;
 
 /// Pins memory in every way that user space can, and reports exactly these pins as JSON lines on standard output.
@@ -103,6 +104,8 @@ pub(crate) enum PinloadCommand {
         #[command(flatten)]
         case: Option<HolderArgs>,
     },
+    /// Registrations of io_uring buffers that the kernel refuses after it has pinned pages (root)
+    Refused(RefusedArgs),
     /// The program that a child of `holder execed` executes
     #[command(hide = true)]
     WaitForParent,
@@ -115,6 +118,9 @@ pub(crate) enum PinloadCommand {
 pub(crate) enum ManyHolders {
     /// Let 8 workers open, pass, inherit and close rings at random, and report the holders to expect (root)
     Churn(ChurnArgs),
+    /// Pin one huge page through 1 to 1000 owners (buffers, rings, threads) beside direct I/O, and report the owners
+    /// (root)
+    OneFolio(OneFolioArgs),
 }
 
 /// Options of direct I/O.

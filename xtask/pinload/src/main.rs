@@ -16,6 +16,7 @@ mod pins;
 mod pipe_lock;
 mod plan;
 mod range_change;
+mod refused;
 mod report;
 mod run;
 mod scenario;
@@ -64,11 +65,16 @@ fn dispatch(command: PinloadCommand) -> Result<()> {
             many: Some(ManyHolders::Churn(arguments)),
             ..
         } => holder_case::churn(&arguments),
+        PinloadCommand::Holder {
+            many: Some(ManyHolders::OneFolio(arguments)),
+            ..
+        } => holder_case::one_folio(&arguments),
         PinloadCommand::Holder { case, .. } => {
             let case = case.ok_or_else(|| Failure::usage("no case is given", "see pinload holder --help"))?;
             identify(case.name.as_deref(), case.die_with_parent)?;
             holder_case::run(&case)
         }
+        PinloadCommand::Refused(arguments) => refused::run(&arguments),
         PinloadCommand::WaitForParent => child::wait_as_new_program(),
         pinning => WorkloadPlan::of(pinning)?.map_or(Ok(()), |plan| {
             identify(plan.common.name.as_deref(), plan.common.die_with_parent)?;

@@ -12,6 +12,8 @@ const KERNEL: &[&str] = &[
     "doctor_facts",
     "findings",
     "holders",
+    "one_folio",
+    "refused",
     "scan",
     "scan_explain",
     "pid_namespace",
@@ -102,6 +104,7 @@ mod tests {
         "main",
         "recording",
         "robust_kit",
+        "tick_sums",
     ];
 
     #[test]

@@ -6,9 +6,11 @@
 mod arguments;
 mod churn;
 mod idle_descriptors;
+mod generator;
 mod innocent;
 mod memory;
 mod message;
+mod one_folio;
 mod other_process;
 mod passing;
 mod ring;
@@ -22,6 +24,7 @@ mod without_descriptor;
 
 pub(crate) use self::arguments::{HolderArgs, HolderCase};
 pub(crate) use self::churn::{ChurnArgs, run as churn};
+pub(crate) use self::one_folio::{OneFolioArgs, run as one_folio};
 
 use nix::unistd::getpid;
 use serde::Serialize;

@@ -117,7 +117,27 @@ impl Ring {
 
     /// Puts a buffer into a slot.
     pub(super) fn fill_slot(&self, slot: u32, buffer: &Buffer) -> Result<()> {
-        let vector = whole(buffer);
+        self.update_slot(slot, whole(buffer))
+            .failing(&format!("cannot fill slot {slot}"), NO_MEMLOCK)
+    }
+
+    /// Puts a part of a buffer into a slot.
+    pub(super) fn fill_slot_with(&self, slot: u32, part: iovec) -> Result<()> {
+        self.update_slot(slot, part)
+            .failing(&format!("cannot fill slot {slot}"), NO_MEMLOCK)
+    }
+
+    /// Removes the buffer in a slot.
+    pub(super) fn empty_slot(&self, slot: u32) -> Result<()> {
+        let none = iovec {
+            iov_base: std::ptr::null_mut(),
+            iov_len: 0,
+        };
+        self.update_slot(slot, none)
+            .failing(&format!("cannot empty slot {slot}"), "report this as a bug")
+    }
+
+    fn update_slot(&self, slot: u32, vector: iovec) -> nix::Result<()> {
         let update = SlotUpdate {
             slot,
             reserved: 0,
@@ -128,7 +148,6 @@ impl Ring {
         };
         self.call(BUFFERS_UPDATE, &raw const update, size_of::<SlotUpdate>())
             .map(drop)
-            .failing(&format!("cannot fill slot {slot}"), NO_MEMLOCK)
     }
 
     /// Registers the ring with the calling thread, which keeps the ring until the thread ends.

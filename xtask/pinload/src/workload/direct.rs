@@ -132,8 +132,9 @@ fn sibling(path: &Path, index: u32) -> PathBuf {
     name.into()
 }
 
-/// Opens the existing file, or creates a file of `bytes` and unlinks it.
-fn open(path: &Path, index: u32, bytes: usize, writes: bool, overwrite: bool) -> Result<File> {
+/// Opens the existing file with O_DIRECT, or creates a file of `bytes` and unlinks it. `index` distinguishes the files of a
+/// run.
+pub(crate) fn open(path: &Path, index: u32, bytes: usize, writes: bool, overwrite: bool) -> Result<File> {
     let made = sibling(path, index);
     let direct = |path: &Path| {
         OpenOptions::new()

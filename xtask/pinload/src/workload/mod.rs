@@ -13,6 +13,7 @@ mod vmsplice;
 mod zerocopy;
 
 pub(crate) use self::af_xdp::{Umem, open_socket as open_xdp_socket};
+pub(crate) use self::direct::open as open_direct;
 pub(crate) use self::io_uring::IoUringBuffers;
 pub(crate) use self::udmabuf::Udmabuf;
 pub(crate) use self::vmsplice::Vmsplice;

@@ -3,7 +3,6 @@
 //! After some steps the controller waits until the kernel has released all that must go, prints one line, `checkpoint`,
 //! and waits for a line on standard input. All processes end with the controller.
 
-mod generator;
 mod pool;
 mod request;
 mod step;
@@ -84,7 +83,7 @@ pub(crate) fn run(arguments: &ChurnArgs) -> Result<()> {
 }
 
 /// Waits for a line on standard input. Returns false at its end.
-fn next_line() -> Result<bool> {
+pub(super) fn next_line() -> Result<bool> {
     let length = io::stdin().read_line(&mut String::new());
     length.map(|length| length > 0).failing(
         "cannot read standard input",

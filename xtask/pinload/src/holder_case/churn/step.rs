@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::generator::Generator;
 use super::pool::Pool;
 use super::request::Request;
 use super::truth::{RingId, Truth};
 use crate::failure::Result;
+use crate::holder_case::generator::Generator;
 
 /// Descriptors of a worker from which on the worker only closes descriptors.
 const MANY_DESCRIPTORS: u64 = 8;
