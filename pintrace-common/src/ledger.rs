@@ -76,6 +76,33 @@ pub struct Account {
     pub comm: [u8; crate::limits::COMM_BYTES],
 }
 
+/// Pages that were released from another owner of the same folio, where a rule chose the owner, and that may have been an
+/// account's. The count is for one period in which the account has held pages without a break: the upper half is the
+/// period, the lower half the number of pages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct UnclearReleases(pub u64);
+
+impl UnclearReleases {
+    /// Returns the period that began at [`Account::held_since_ns`], in units of 65,536 ns.
+    #[inline]
+    #[must_use]
+    pub const fn period(held_since_ns: u64) -> u64 {
+        held_since_ns >> 16 << 32
+    }
+
+    /// Returns the pages of the period that began at [`Account::held_since_ns`].
+    #[inline]
+    #[must_use]
+    pub const fn pages(self, held_since_ns: u64) -> u64 {
+        if self.0 >> 32 << 32 == Self::period(held_since_ns) {
+            self.0 & u32::MAX as u64
+        } else {
+            0
+        }
+    }
+}
+
 /// Stands for the id of a stack that another program has yet to take.
 pub const STACK_LATER: i64 = -4096;
 

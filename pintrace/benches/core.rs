@@ -74,6 +74,9 @@ const TABLES: &[(&str, &str)] = &[
     ("bench_by_frame", "by frame"),
 ];
 
+/// Numbers of owners that a folio has while one more owner pins a page of it and releases the page.
+const OWNERS: [u64; 4] = [0, 10, 100, 1000];
+
 fn main() -> anyhow::Result<()> {
     // Arguments are ignored: `cargo bench` passes --bench.
     let roots = Roots::default();
@@ -114,7 +117,7 @@ fn main() -> anyhow::Result<()> {
         }
         println!();
     }
-    Ok(())
+    bench.measure_owners(empty)
 }
 
 struct Bench<'e> {
@@ -123,7 +126,13 @@ struct Bench<'e> {
 
 impl Bench<'_> {
     fn load_all(&mut self) -> anyhow::Result<()> {
-        let own = ["bench_setup", "bench_empty", "bench_hash"];
+        let own = [
+            "bench_setup",
+            "bench_empty",
+            "bench_hash",
+            "bench_add_owners",
+            "bench_remove_owners",
+        ];
         for name in own.into_iter().chain(TABLES.iter().map(|(name, _)| *name)) {
             let program = self.program(name)?;
             program
@@ -151,18 +160,37 @@ impl Bench<'_> {
             pointers.set(page, NOT_A_STRUCT_PAGE, 0)?;
         }
         self.run("bench_chunks", 1, &[u64::from(PAGES), 0, 1])?;
-        let counted = |map: &str, index: u32| -> anyhow::Result<u64> {
-            let map = self.ebpf.map(map).with_context(|| format!("no map {map}"))?;
-            Ok(PerCpuArray::<_, u64>::try_from(map)?.get(&index, 0)?.iter().sum())
-        };
-        let lost = counted("LOSSES", Loss::StructPageUnreadable.index())?;
-        let pinned = counted("TOTALS", Total::Acquired.index())?;
+        let lost = self.counted("LOSSES", Loss::StructPageUnreadable.index())?;
+        let pinned = self.counted("TOTALS", Total::Acquired.index())?;
         if (lost, pinned) != (2 * u64::from(PAGES), 0) {
             return Err(anyhow!(
                 "{PAGES} unreadable pages: {lost} counted as lost, {pinned} counted as pinned"
             ));
         }
         Ok(())
+    }
+
+    /// Measures one short-term page of a 2 MiB folio that has other owners.
+    fn measure_owners(&mut self, empty: f64) -> anyhow::Result<()> {
+        println!("{:<22}{:>12}   ns for pin + unpin", "other owners", TABLES[0].1);
+        for owners in OWNERS {
+            self.run("bench_setup", 512, &[0, 0, 512])?;
+            self.run("bench_add_owners", owners, &[])?;
+            let nanos = self.nanos(TABLES[0].0, 1000, &[1, 0, 512])?;
+            println!("{owners:<22}{:>12.0}", nanos - empty);
+            self.run("bench_remove_owners", owners, &[])?;
+        }
+        let lost = self.counted("LOSSES", Loss::OwnerCellsFull.index())?;
+        if lost != 0 {
+            return Err(anyhow!("{lost} pins found no cell"));
+        }
+        Ok(())
+    }
+
+    /// Returns a counter of the programs, summed over all CPUs.
+    fn counted(&self, map: &str, index: u32) -> anyhow::Result<u64> {
+        let map = self.ebpf.map(map).with_context(|| format!("no map {map}"))?;
+        Ok(PerCpuArray::<_, u64>::try_from(map)?.get(&index, 0)?.iter().sum())
     }
 
     fn program(&mut self, name: &str) -> anyhow::Result<&mut RawTracePoint> {

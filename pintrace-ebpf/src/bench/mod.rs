@@ -24,6 +24,7 @@ use crate::{
         longterm_scope,
         pin_call::PinCall,
         release,
+        releaser::ReleaseCode,
         walk::Pages,
     },
     stacks::When,
@@ -119,6 +120,10 @@ bench! {
     bench_by_folio = pin_unpin::<ByFolio>;
     /// Measures the same calls in an array indexed by page frame number.
     bench_by_frame = pin_unpin::<ByFrame>;
+    /// Gives the first folio `iterations` owners, each with one pin.
+    bench_add_owners = add_owner;
+    /// Releases the pins of these owners.
+    bench_remove_owners = remove_owner;
 }
 
 extern "C" fn empty(_index: u32, _run: *mut Run) -> i64 {
@@ -132,6 +137,30 @@ extern "C" fn hash(index: u32, _run: *mut Run) -> i64 {
         let _ = BENCH_HASH.remove(key);
     }
     0
+}
+
+/// Owner numbers from which on no account is in use: a bench has few accounts.
+const FIRST_OWNER: u32 = 1000;
+
+extern "C" fn add_owner(index: u32, _run: *mut Run) -> i64 {
+    if let Some(page) = first_page() {
+        Chunks::hold(page, FIRST_OWNER + index, 1);
+    }
+    0
+}
+
+extern "C" fn remove_owner(_index: u32, _run: *mut Run) -> i64 {
+    if let Some(page) = first_page() {
+        Chunks::take(page, 1, ReleaseCode::UNKNOWN, 4096);
+    }
+    0
+}
+
+/// Returns the address of the first synthetic struct page.
+#[inline(always)]
+fn first_page() -> Option<u64> {
+    let first = BENCH_POINTERS.get_ptr(0)? as u64;
+    kernel::read_u64(first)
 }
 
 extern "C" fn setup(index: u32, run: *mut Run) -> i64 {

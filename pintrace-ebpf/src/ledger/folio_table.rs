@@ -340,7 +340,7 @@ extern "C" fn take_step<T: CellTable>(_index: u32, taking: *mut Taking) -> i64 {
             let pins = taken as u32 & multi_owner_release::PINS;
             taking.settle((taken >> 32) as u32, pins, taken & multi_owner_release::LAST != 0);
             if taken & multi_owner_release::AMBIGUOUS != 0 {
-                multi_owner_release::pintrace_mark_ambiguous_owner(taking.head, code, taking.bytes);
+                multi_owner_release::pintrace_mark_ambiguous_owner(taking.head, code, taking.bytes, taken);
             }
         }
     } else {

@@ -5,12 +5,14 @@
 //! releasing thread, then of its process, before others, a short-term owner before a long-term one, a later cell before
 //! an earlier one.
 
+use aya_ebpf::{macros::map, maps::Array};
 use pintrace_common::{
     counters::Total,
-    ledger::{EXTENT_BIT, Extent, OwnerBlock},
+    ledger::{EXTENT_BIT, Extent, OwnerBlock, UnclearReleases},
+    limits,
 };
 
-use crate::map_ref::Lookup;
+use crate::map_ref::{Lookup, get};
 use crate::{
     atomic::Word,
     compat::loops,
@@ -119,12 +121,16 @@ impl Search for Choice {
     }
 }
 
-/// Marks the extents that own pins on a multi-owner folio and to which a release may have belonged. A rule chose the
-/// owner of the release, so the pages held of each such extent may be wrong. `code` is a [`ReleaseCode`], `bytes` the size of
-/// the folio.
+/// Pages of each account that were released from another owner and may have been the account's, as [`UnclearReleases`].
+#[map]
+static UNCLEAR_RELEASES: Array<u64> = Array::with_max_entries(limits::ACCOUNTS, 0);
+
+/// Marks the owners of a multi-owner folio to which a release may have belonged. A rule chose the owner of the release, so
+/// the pages held of each such owner may be wrong: an extent is marked, and for an account the pages are counted. `code` is
+/// a [`ReleaseCode`], `bytes` the size of the folio, `taken` the result of [`pintrace_multi_owner_take`].
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_mark_ambiguous_owner(head: u64, code: u64, bytes: u64) -> u32 {
+pub extern "C" fn pintrace_mark_ambiguous_owner(head: u64, code: u64, bytes: u64, taken: u64) -> u32 {
     let Some(first) = Block::find(head, 0) else {
         return 0;
     };
@@ -134,6 +140,7 @@ pub extern "C" fn pintrace_mark_ambiguous_owner(head: u64, code: u64, bytes: u64
         Marking {
             code,
             end: end_of(head, bytes),
+            taken,
         },
     );
     walk.first_block();
@@ -144,6 +151,25 @@ pub extern "C" fn pintrace_mark_ambiguous_owner(head: u64, code: u64, bytes: u64
 struct Marking {
     code: u64,
     end: u64,
+    taken: u64,
+}
+
+/// Counts pages for an account that may have released them. An account that has held none since the last count begins
+/// anew.
+#[inline(always)]
+fn count_unclear(account: u32, pages: u64) {
+    let (Some(held), Some(word)) = (maps::ACCOUNTS.at(account), UNCLEAR_RELEASES.at(account)) else {
+        return;
+    };
+    let (word, period) = (word.word(), UnclearReleases::period(get!(held.held_since_ns)));
+    let before = UnclearReleases(word.load());
+    let so_far = if before.0 >> 32 << 32 == period {
+        before.0
+    } else {
+        period
+    };
+    // If another CPU changes the word meanwhile, its pages and these overwrite one another.
+    word.store(so_far + pages);
 }
 
 impl Search for Marking {
@@ -156,10 +182,14 @@ impl Search for Marking {
             head,
             end: self.end,
         };
-        if owner & EXTENT_BIT != 0
-            && owners::rank(owner, 0, code.kind(), released) & owners::CANDIDATE != 0
-            && let Some(extent) = maps::EXTENTS.at(owner & !EXTENT_BIT)
-        {
+        if owner == 0 || owners::rank(owner, 0, code.kind(), released) & owners::CANDIDATE == 0 {
+            return false;
+        }
+        if owner & EXTENT_BIT == 0 {
+            if owner != (self.taken >> 32) as u32 {
+                count_unclear(owner, self.taken & u64::from(PINS));
+            }
+        } else if let Some(extent) = maps::EXTENTS.at(owner & !EXTENT_BIT) {
             mark(
                 owner & !EXTENT_BIT,
                 extent,

@@ -24,12 +24,13 @@ use crate::{
     log, maps,
 };
 
-/// Returns the kind of the code that called an unpin function with `parameters` parameters. The kind matters only for a
-/// folio with several owners.
+/// Returns the [`ReleaseCode`] of the code that called an unpin function with `parameters` parameters. The code matters only
+/// for a folio with several owners.
 #[inline(always)]
-fn kind_of_caller(ctx: *mut c_void, parameters: u32) -> u64 {
+fn code_of_caller(ctx: *mut c_void, parameters: u32) -> u64 {
     if multi_owner::any() {
-        code_kind::pintrace_code_kind(trampoline::caller(ctx, parameters))
+        let kind = code_kind::pintrace_code_kind(trampoline::caller(ctx, parameters));
+        ReleaseCode::of_kind(ctx, kind).0
     } else {
         kind::UNKNOWN
     }
@@ -42,10 +43,10 @@ pub fn released(ctx: *mut c_void, parameters: u32, pages: Pages, count: u64) {
     if longterm_scope::inside(ctx) {
         return;
     }
-    let kind = kind_of_caller(ctx, parameters);
+    let code = code_of_caller(ctx, parameters);
     match pages {
-        Pages::Array(base) => pintrace_unpin_array(base, count, kind),
-        Pages::Range(base) => pintrace_unpin_range(base, count, kind),
+        Pages::Array(base) => pintrace_unpin_array(base, count, code),
+        Pages::Range(base) => pintrace_unpin_range(base, count, code),
     };
     log::debug!(ctx, "unpinned {} pages", count);
 }
@@ -54,24 +55,24 @@ pub fn released(ctx: *mut c_void, parameters: u32, pages: Pages, count: u64) {
 /// once and not on every path.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_unpin_array(base: u64, count: u64, kind: u64) -> u32 {
-    unpin_pages::<Chunks>(Pages::Array(base), count, kind)
+pub extern "C" fn pintrace_unpin_array(base: u64, count: u64, code: u64) -> u32 {
+    unpin_pages::<Chunks>(Pages::Array(base), count, code)
 }
 
 /// Does the work of [`released`] for contiguous pages, as a global function.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_unpin_range(base: u64, count: u64, kind: u64) -> u32 {
-    unpin_pages::<Chunks>(Pages::Range(base), count, kind)
+pub extern "C" fn pintrace_unpin_range(base: u64, count: u64, code: u64) -> u32 {
+    unpin_pages::<Chunks>(Pages::Range(base), count, code)
 }
 
-/// Takes the pages of a call off a folio table. `kind` is the kind of the code that releases.
+/// Takes the pages of a call off a folio table. `code` is a [`ReleaseCode`].
 #[inline(always)]
-pub fn unpin_pages<T: CellTable>(pages: Pages, count: u64, kind: u64) -> u32
+pub fn unpin_pages<T: CellTable>(pages: Pages, count: u64, code: u64) -> u32
 where
     Take<T>: Paged,
 {
-    walk::walk(pages, count, Take::<T>::new(kind)).settle();
+    walk::walk(pages, count, Take::<T>::new(code)).settle();
     0
 }
 
@@ -82,7 +83,7 @@ pub fn released_folio(ctx: *mut c_void, parameters: u32, page: u64, only: bool, 
     if longterm_scope::inside(ctx) {
         return;
     }
-    let mut take = Take::<Chunks>::new(kind_of_caller(ctx, parameters));
+    let mut take = Take::<Chunks>::new(code_of_caller(ctx, parameters));
     let folio = Folio::of(page);
     if folio.is_none() {
         count::loss(Loss::StructPageUnreadable, pins);
@@ -113,7 +114,7 @@ pub fn dropped_inside(head: u64, pins: u64) {
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Take<T> {
-    /// The kind of the code that releases.
+    /// The code that releases, and whether the running task does.
     code: ReleaseCode,
     /// The first page of the run; 0 if any page of the folio may be released.
     page: u64,
@@ -127,12 +128,12 @@ pub struct Take<T> {
 
 impl<T> Take<T> {
     #[inline(always)]
-    fn new(kind: u64) -> Self {
+    fn new(code: u64) -> Self {
         // The zeros are unknown to the verifier for the same reason as in `walk`.
         let zeros = maps::Zeros::find();
         let zero = || zeros.map_or(0, maps::Zeros::next);
         Self {
-            code: ReleaseCode::of_kind(kind),
+            code: ReleaseCode(code),
             page: 0,
             released: zero(),
             owner: zero(),

@@ -1,8 +1,10 @@
 //! What a release shows of the owner of its pins, beside the running task: the code that releases, and the page.
 
+use core::ffi::c_void;
+
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 
-use crate::facts::FACTS;
+use crate::{facts::FACTS, kernel};
 
 /// The kind of the code that releases, and the page, packed into one number: kind | (index of the page in its folio + 1)
 /// << 8. The index is 0 if the page is unknown.
@@ -27,10 +29,16 @@ impl ReleaseCode {
     /// User space reconciles the ledger: neither the running task nor its code has anything to do with the owner.
     pub const UNKNOWN: Self = Self(NO_TASK);
 
-    /// Returns the code for a kind of holder and an unknown page.
+    /// Returns the code for a kind of holder and an unknown page. In an interrupt, the running task has nothing to do with
+    /// the release: a bio ends while any thread runs.
     #[inline(always)]
-    pub fn of_kind(kind: u64) -> Self {
-        Self(kind & 0xff)
+    pub fn of_kind(ctx: *mut c_void, kind: u64) -> Self {
+        let kind = kind & 0xff;
+        if kernel::on_task_stack(ctx) {
+            Self(kind)
+        } else {
+            Self(kind | NO_TASK)
+        }
     }
 
     /// Returns the code for a page of the folio with a head page. 0 stands for an unknown page.

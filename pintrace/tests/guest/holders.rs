@@ -95,6 +95,8 @@ fn holders_stay_right_under_churn() {
     }
     checks.about("churn");
     checks.same("checkpoints", checkpoints, 20);
+    checks.same("rings opened", number(&line["opened"]), 1000);
+    println!("churn: {} operations", line["steps"]);
     checks.holds(pinload.end().success(), "pinload's end");
     checks.conclude();
 }
@@ -188,7 +190,7 @@ fn check_holder(checks: &mut Checks, scan: &Scan, expected: &Value, place: &str,
 
 /// Compares one scan with the rings at a checkpoint. Each ring counts for one of the processes that have it open.
 fn check_churn(checks: &mut Checks, line: &Value) {
-    checks.about(format!("churn, after {} steps", line["step"]));
+    checks.about(format!("churn, after {} steps", line["steps"]));
     let pool = pids(&line["pids"]);
     let rings = line["rings"].as_array().unwrap().iter();
     let mut expected: Vec<SharedRing> = rings

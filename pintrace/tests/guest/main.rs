@@ -13,6 +13,7 @@ mod check;
 mod compare_bpftrace;
 mod counts_fio;
 mod counts_pinload;
+mod delayed_reads;
 mod doctor_facts;
 mod doctor_text;
 mod findings;

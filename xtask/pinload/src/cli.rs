@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::choice::{Backing, RangeChange, ReleaseMethod};
+use crate::delayed_reads::DelayedReadsArgs;
 use crate::holder_case::{ChurnArgs, HolderArgs, OneFolioArgs};
 use crate::refused::RefusedArgs;
 use crate::scenario::Scenario;
@@ -104,6 +105,8 @@ pub(crate) enum PinloadCommand {
         #[command(flatten)]
         case: Option<HolderArgs>,
     },
+    /// Two processes read into one huge page by asynchronous direct I/O; one read takes much longer (root, null_blk)
+    DelayedReads(DelayedReadsArgs),
     /// Registrations of io_uring buffers that the kernel refuses after it has pinned pages (root)
     Refused(RefusedArgs),
     /// The program that a child of `holder execed` executes

@@ -5,6 +5,7 @@ mod check;
 mod child;
 mod choice;
 mod cli;
+mod delayed_reads;
 mod demo;
 mod failure;
 mod hold;
@@ -74,6 +75,7 @@ fn dispatch(command: PinloadCommand) -> Result<()> {
             identify(case.name.as_deref(), case.die_with_parent)?;
             holder_case::run(&case)
         }
+        PinloadCommand::DelayedReads(arguments) => delayed_reads::run(&arguments),
         PinloadCommand::Refused(arguments) => refused::run(&arguments),
         PinloadCommand::WaitForParent => child::wait_as_new_program(),
         pinning => WorkloadPlan::of(pinning)?.map_or(Ok(()), |plan| {

@@ -58,6 +58,7 @@ impl WorkloadPlan {
             | PinloadCommand::Demo(_)
             | PinloadCommand::Holder { .. }
             | PinloadCommand::Scenario { .. }
+            | PinloadCommand::DelayedReads(_)
             | PinloadCommand::Refused(_)
             | PinloadCommand::WaitForParent => return Ok(None),
         };

@@ -13,6 +13,7 @@ const KERNEL: &[&str] = &[
     "findings",
     "holders",
     "one_folio",
+    "delayed_reads",
     "refused",
     "scan",
     "scan_explain",

@@ -78,6 +78,15 @@ pub struct AccountSampled {
     /// Stack of the account, if it arrived after [`AccountOpened`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack: Option<StackId>,
+    /// Pages that a rule counted as released by other owners of the same folio, and that may have been released by this
+    /// account, since the account last held no pages.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unclear_releases: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

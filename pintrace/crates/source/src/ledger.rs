@@ -3,7 +3,7 @@
 use aya::Ebpf;
 use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, Queue, RingBuf, StackTraceMap};
 use pintrace_common::counters::{Loss, Total};
-use pintrace_common::ledger::{Account, AccountKey, Extent};
+use pintrace_common::ledger::{Account, AccountKey, Extent, UnclearReleases};
 use pintrace_common::reconcile::caller;
 
 use super::baseline::Totals;
@@ -22,6 +22,7 @@ pub struct Ledger {
     losses: PerCpuArray<MapData, u64>,
     account_ids: HashMap<MapData, PodKey, u32>,
     accounts: Array<MapData, PodAccount>,
+    unclear_releases: Array<MapData, u64>,
     extents: Array<MapData, PodExtent>,
     free_accounts: Queue<MapData, u32>,
     next_ids: Array<MapData, u64>,
@@ -88,6 +89,7 @@ impl Ledger {
             losses: take(ebpf, "LOSSES")?.try_into()?,
             account_ids: take(ebpf, "ACCOUNT_IDS")?.try_into()?,
             accounts: take(ebpf, "ACCOUNTS")?.try_into()?,
+            unclear_releases: take(ebpf, "UNCLEAR_RELEASES")?.try_into()?,
             extents: take(ebpf, "EXTENTS")?.try_into()?,
             free_accounts: take(ebpf, "FREE_ACCOUNTS")?.try_into()?,
             next_ids: take(ebpf, "NEXT_IDS")?.try_into()?,
@@ -159,6 +161,13 @@ impl Ledger {
     /// Reads one account.
     pub fn account(&self, id: u32) -> Result<Account, LedgerError> {
         Ok(self.accounts.get(&id, 0)?.0)
+    }
+
+    /// Returns the pages that were counted as released by other owners and that may have been this account's, since the
+    /// account last held no pages.
+    pub fn unclear_releases(&self, id: u32, account: &Account) -> Result<u64, LedgerError> {
+        let counted = UnclearReleases(self.unclear_releases.get(&id, 0)?);
+        Ok(counted.pages(account.held_since_ns))
     }
 
     /// Returns the pages that all accounts hold. The accounts are read one by one, so the sum is exact only if no page

@@ -208,9 +208,10 @@ fn account_sampled() -> impl Strategy<Value = Body> {
         number(),
         number(),
         option::of(stack()),
+        number(),
     )
         .prop_map(
-            |(account, acquired, released, bytes_held, calls, held_since, not_exclusive, stack)| {
+            |(account, acquired, released, bytes_held, calls, held_since, not_exclusive, stack, unclear_releases)| {
                 let held_since = Nanos(held_since);
                 let sample = AccountSampled {
                     account,
@@ -221,6 +222,7 @@ fn account_sampled() -> impl Strategy<Value = Body> {
                     held_since,
                     not_exclusive,
                     stack,
+                    unclear_releases,
                 };
                 Body::AccountSampled(sample)
             },

@@ -116,6 +116,19 @@ impl EventBuilder {
         }))
     }
 
+    /// The totals of an account are sampled, in pages, with releases that may have been the account's.
+    pub fn unclear_totals(&mut self, account: u32, acquired: u64, unclear_releases: u64) -> &mut Self {
+        self.emit(Body::AccountSampled(AccountSampled {
+            account: AccountId(account),
+            acquired,
+            bytes_held: acquired * 4096,
+            calls: 1,
+            held_since: Nanos(self.now),
+            unclear_releases,
+            ..AccountSampled::default()
+        }))
+    }
+
     /// A long-term extent is opened.
     pub fn extent(&mut self, extent: u32, account: u32, pages: u64, stack: Option<u32>) -> &mut Self {
         let address = 0x7f00_0000_0000 + u64::from(extent) * (1 << 21);

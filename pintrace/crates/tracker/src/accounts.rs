@@ -19,6 +19,8 @@ use super::late_stacks::LateStacks;
 struct EmittedAccount {
     id: AccountId,
     account: Account,
+    /// See [`AccountSampled::unclear_releases`].
+    unclear_releases: u64,
 }
 
 impl EmittedAccount {
@@ -103,6 +105,7 @@ impl Accounts {
         ledger: &Ledger,
         out: &mut Emitter,
     ) -> Result<(), LedgerError> {
+        let any_unclear = ledger.totals()?.ambiguous_owner != 0;
         for id in ledger.account_ids()? {
             let account = ledger.account(id)?;
             let unused = account.opened_ns == 0 && account.acquired == 0;
@@ -110,7 +113,12 @@ impl Accounts {
                 continue;
             }
             self.open(id, &account, ledger, out);
-            self.sample_one(now, last, id, &account, ledger, out);
+            let unclear = if any_unclear {
+                ledger.unclear_releases(id, &account)?
+            } else {
+                0
+            };
+            self.sample_one(now, last, id, (&account, unclear), ledger, out);
         }
         Ok(())
     }
@@ -221,6 +229,7 @@ impl Accounts {
             EmittedAccount {
                 id: emitted,
                 account: fresh,
+                unclear_releases: 0,
             },
         );
         emitted
@@ -231,7 +240,7 @@ impl Accounts {
         now: Nanos,
         last: bool,
         id: u32,
-        account: &Account,
+        (account, unclear_releases): (&Account, u64),
         ledger: &Ledger,
         out: &mut Emitter,
     ) {
@@ -239,7 +248,7 @@ impl Accounts {
             return;
         };
         let age = Nanos(now.0.saturating_sub(account.opened_ns));
-        let before = emitted.account;
+        let before = (emitted.account, emitted.unclear_releases);
         let late = self
             .late_stacks
             .update(&mut emitted.account.stack, account.stack, age, last);
@@ -247,7 +256,8 @@ impl Accounts {
             stack: emitted.account.stack,
             ..*account
         };
-        if before == emitted.account {
+        emitted.unclear_releases = unclear_releases;
+        if before == (emitted.account, emitted.unclear_releases) {
             return;
         }
         let mut sampled = AccountSampled {
@@ -259,6 +269,7 @@ impl Accounts {
             held_since: Nanos(account.held_since_ns),
             not_exclusive: account.not_exclusive,
             stack: None,
+            unclear_releases,
         };
         sampled.stack = late.and_then(|stack| out.stack(now, stack, ledger));
         out.push(now, Body::AccountSampled(sampled));

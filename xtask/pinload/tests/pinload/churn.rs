@@ -23,15 +23,14 @@ fn a_checkpoint_has_the_rings_of_the_workers() {
         return;
     }
     let _alone = exclusive();
-    let (output, lines) = run("holder churn --steps 60");
+    let (output, lines) = run("holder churn --rings 40");
     assert!(output.status.success(), "{lines:#?}");
     // The input is at its end, so there is one checkpoint.
     assert_eq!(lines.len(), 1, "{lines:#?}");
     let (line, pool) = (&lines[0], pids(&lines[0]["pids"]));
-    assert_eq!(
-        (&line["event"], &line["step"]),
-        (&"checkpoint".into(), &50.into())
-    );
+    assert_eq!(line["event"], "checkpoint");
+    // The first of 20 checkpoints follows one or two of 40 rings.
+    assert!((1..=2).contains(&line["opened"].as_u64().unwrap()), "{line}");
     let rings = line["rings"].as_array().unwrap();
     let pages = rings.iter().map(|ring| ring["pages"].as_u64().unwrap());
     assert_eq!(pages.sum::<u64>(), line["total"].as_u64().unwrap());

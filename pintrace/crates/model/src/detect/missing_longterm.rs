@@ -18,7 +18,11 @@ impl Detector for MissingLongtermDetector {
             return;
         }
         for account in context.pins.accounts.short_term() {
-            let released = account.totals.released;
+            // A release that a rule counted for another owner may have been this account's.
+            let released = account
+                .totals
+                .released
+                .saturating_add(account.totals.unclear_releases);
             let Some((pages, age)) = account.history.held_too_long(context.now, released) else {
                 continue;
             };

@@ -17,6 +17,7 @@ use serde::Serialize;
 use self::pool::Pool;
 use self::step::Churn;
 use self::truth::HeldRing;
+use super::generator::Generator;
 use super::holding;
 use crate::failure::{Explain, Result};
 use crate::holder::compare;
@@ -25,8 +26,8 @@ use crate::vmstat::PinCounters;
 
 /// Number of workers.
 const WORKERS: usize = 8;
-/// Steps between two checkpoints.
-const INTERVAL: u64 = 50;
+/// Number of checkpoints.
+const CHECKPOINTS: u64 = 20;
 
 /// Options of `holder churn`.
 #[derive(Args, Clone, Debug)]
@@ -34,9 +35,9 @@ pub(crate) struct ChurnArgs {
     /// Determines the operations
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Number of operations; a checkpoint follows each 50, and the last
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
-    steps: u64,
+    /// Number of rings to open, one after another; 20 checkpoints follow at random moments, the last at the end
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(CHECKPOINTS..))]
+    rings: u64,
 }
 
 /// All operations so far are complete, and their releases too.
@@ -44,7 +45,9 @@ pub(crate) struct ChurnArgs {
 struct CheckpointLine {
     event: &'static str,
     /// Operations so far.
-    step: u64,
+    steps: u64,
+    /// Rings opened so far.
+    opened: u64,
     /// The rings with pins.
     rings: Vec<HeldRing>,
     /// Pages of all rings.
@@ -60,15 +63,14 @@ pub(crate) fn run(arguments: &ChurnArgs) -> Result<()> {
     let begin = PinCounters::read()?;
     let settle = |pins| compare(holding(pins), Some(begin.settle(holding(pins))?));
     let mut churn = Churn::new(Pool::new(WORKERS)?, arguments.seed);
-    for step in 1..=arguments.steps {
-        churn.step()?;
-        if step % INTERVAL != 0 && step != arguments.steps {
-            continue;
-        }
+    for checkpoint in 0..CHECKPOINTS {
+        let moment = moment(&mut churn.generator, checkpoint, arguments.rings);
+        churn.open_until(moment)?;
         settle(churn.truth.pinned())?;
         report::print(&CheckpointLine {
             event: "checkpoint",
-            step,
+            steps: churn.steps,
+            opened: churn.opened(),
             rings: churn.truth.held(),
             total: churn.truth.pinned(),
             pids: churn.pids(),
@@ -82,6 +84,16 @@ pub(crate) fn run(arguments: &ChurnArgs) -> Result<()> {
     settle(0)
 }
 
+/// Returns the number of rings opened before a checkpoint: a random number in each part of the run, and all at the end.
+const fn moment(generator: &mut Generator, checkpoint: u64, rings: u64) -> u64 {
+    if checkpoint + 1 == CHECKPOINTS {
+        return rings;
+    }
+    let begin = checkpoint * rings / CHECKPOINTS;
+    let end = (checkpoint + 1) * rings / CHECKPOINTS;
+    begin + 1 + generator.below(end - begin)
+}
+
 /// Waits for a line on standard input. Returns false at its end.
 pub(super) fn next_line() -> Result<bool> {
     let length = io::stdin().read_line(&mut String::new());
@@ -89,4 +101,22 @@ pub(super) fn next_line() -> Result<bool> {
         "cannot read standard input",
         "give pinload a pipe or /dev/null as standard input",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_moments_are_random_and_ascend_to_the_end() {
+        let moments = |seed| {
+            let mut generator = Generator::new(seed);
+            (0..CHECKPOINTS)
+                .map(|checkpoint| moment(&mut generator, checkpoint, 1000))
+                .collect::<Vec<_>>()
+        };
+        assert!(moments(1).is_sorted());
+        assert_eq!(moments(1).last(), Some(&1000));
+        assert_ne!(moments(1), moments(2));
+    }
 }

@@ -10,6 +10,8 @@ use crate::holder_case::generator::Generator;
 
 /// Descriptors of a worker from which on the worker only closes descriptors.
 const MANY_DESCRIPTORS: u64 = 8;
+/// Limit of the operations between the last opened ring and a checkpoint.
+const MOST_AFTERWARDS: u64 = 4;
 /// Most pages of a buffer.
 const MOST_PAGES: u64 = 16;
 
@@ -17,7 +19,9 @@ const MOST_PAGES: u64 = 16;
 pub(super) struct Churn {
     pub(super) pool: Pool,
     pub(super) truth: Truth,
-    generator: Generator,
+    pub(super) generator: Generator,
+    /// Operations so far.
+    pub(super) steps: u64,
     /// The child of each worker that has one, by the index of the worker.
     children: BTreeMap<usize, i32>,
     next_ring: RingId,
@@ -30,6 +34,7 @@ impl Churn {
             pool,
             truth: Truth::default(),
             generator: Generator::new(seed),
+            steps: 0,
             children: BTreeMap::new(),
             next_ring: 0,
         }
@@ -40,26 +45,55 @@ impl Churn {
         self.pool.pids().chain(self.children.values().copied()).collect()
     }
 
+    /// Returns the number of rings opened so far.
+    pub(super) fn opened(&self) -> u64 {
+        u64::from(self.next_ring)
+    }
+
+    /// Lets random workers carry out random operations until `rings` rings have been opened, and some more operations that
+    /// open none.
+    pub(super) fn open_until(&mut self, rings: u64) -> Result<()> {
+        while self.opened() < rings {
+            self.step()?;
+        }
+        for _ in 0..self.generator.below(MOST_AFTERWARDS) {
+            self.change()?;
+        }
+        Ok(())
+    }
+
     /// Lets a random worker carry out a random operation.
-    pub(super) fn step(&mut self) -> Result<()> {
+    fn step(&mut self) -> Result<()> {
+        if self.generator.below(4) == 0 {
+            let worker = self.worker();
+            if self.truth.descriptors(self.pool.pid(worker)) < MANY_DESCRIPTORS {
+                self.steps += 1;
+                return self.open(worker);
+            }
+        }
+        self.change()
+    }
+
+    /// Lets a random worker carry out a random operation on one of its rings, or nothing if the worker has none.
+    fn change(&mut self) -> Result<()> {
         let worker = self.worker();
         let pid = self.pool.pid(worker);
         let rings = self.truth.rings(pid);
         let Some(ring) = self.generator.pick(&rings) else {
-            return self.open(worker);
+            return Ok(());
         };
-        let die = self.generator.below(12);
+        self.steps += 1;
+        let die = self.generator.below(9);
         match die {
             _ if self.truth.descriptors(pid) >= MANY_DESCRIPTORS => self.close(worker, ring),
-            0..3 => self.open(worker),
-            3 => {
+            0 => {
                 self.truth.opened(ring, pid);
                 self.ask(worker, Request::Duplicate { ring })
             }
-            4 | 5 => self.pass(worker, ring),
-            6..9 => self.close(worker, ring),
-            9 => self.change_buffer(worker, ring),
-            _ => self.change_child(worker, die == 10),
+            1 | 2 => self.pass(worker, ring),
+            3..6 => self.close(worker, ring),
+            6 => self.change_buffer(worker, ring),
+            _ => self.change_child(worker, die == 7),
         }
     }
 

@@ -46,6 +46,25 @@ fn short_term_pins_held_for_ten_seconds_are_a_finding() {
 }
 
 #[test]
+fn pages_that_may_have_been_released_are_not_held_for_certain() {
+    let held = |unclear| {
+        let mut builder = EventBuilder::begin();
+        builder.account(1, 7, 7, IO_PIN_PAGES, false).process(7, "app");
+        builder.unclear_totals(1, 8, unclear);
+        for _ in 0..12 {
+            builder.tick().wait(SECOND);
+        }
+        let pages: Vec<_> = snapshot(&builder)
+            .findings
+            .iter()
+            .map(|finding| finding.pages)
+            .collect();
+        pages
+    };
+    assert_eq!((held(0), held(3), held(8)), (vec![8], vec![5], vec![]));
+}
+
+#[test]
 fn releases_count_against_the_oldest_pages() {
     // Eight pages are held at each moment, and no page is held for long.
     let busy: Vec<_> = (0..40).map(|second| (8 + second * 8, second * 8)).collect();
