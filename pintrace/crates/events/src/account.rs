@@ -88,8 +88,3 @@ pub struct AccountSampled {
 const fn is_zero(count: &u64) -> bool {
     *count == 0
 }
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
-}

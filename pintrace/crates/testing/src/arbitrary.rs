@@ -211,7 +211,17 @@ fn account_sampled() -> impl Strategy<Value = Body> {
         number(),
     )
         .prop_map(
-            |(account, acquired, released, bytes_held, calls, held_since, not_exclusive, stack, unclear_releases)| {
+            |(
+                account,
+                acquired,
+                released,
+                bytes_held,
+                calls,
+                held_since,
+                not_exclusive,
+                stack,
+                unclear_releases,
+            )| {
                 let held_since = Nanos(held_since);
                 let sample = AccountSampled {
                     account,

@@ -5,8 +5,8 @@
 
 mod arguments;
 mod churn;
-mod idle_descriptors;
 mod generator;
+mod idle_descriptors;
 mod innocent;
 mod memory;
 mod message;
