@@ -11,6 +11,7 @@ use crate::pipeline::sink::Fold;
 use pintrace_events::MissingHook;
 use pintrace_model::snapshot::Snapshot;
 use pintrace_record::{Existing, Recording};
+use pintrace_text::counted;
 
 use super::run_session::{SessionEnd, SessionRun, exit};
 use super::trace_args::{TraceArgs, duration};
@@ -65,8 +66,10 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
     write!(messages, "{}", summary(&last))?;
     writeln!(
         messages,
-        "{}: {events} events, {bytes} bytes",
-        args.output.display()
+        "{}: {}, {}",
+        args.output.display(),
+        counted(events, "event"),
+        counted(bytes, "byte")
     )
     .context("cannot print the summary")?;
     Ok(exit(&stopped))
@@ -77,8 +80,10 @@ fn summary(snapshot: &Snapshot) -> String {
     let balance = &snapshot.balance;
     let seconds = snapshot.duration.as_secs();
     let pins = format!(
-        "{seconds:.1} s: {} pages pinned, {} released, {} held",
-        balance.ledger_acquired, balance.ledger_released, balance.ledger_held
+        "{seconds:.1} s: {} pinned, {} released, {} held",
+        counted(balance.ledger_acquired, "page"),
+        balance.ledger_released,
+        balance.ledger_held
     );
     let vmstat = if balance.vmstat_readable {
         format!(
@@ -100,7 +105,8 @@ fn summary(snapshot: &Snapshot) -> String {
     let mut lines = vec![pins, vmstat, format!("lost: {lost}")];
     let started = &snapshot.started;
     if started.mode == "scan" {
-        lines[0] = format!("{seconds:.1} s: {} pages held at the end", balance.ledger_held);
+        let held = counted(balance.ledger_held.unsigned_abs(), "page");
+        lines[0] = format!("{seconds:.1} s: {held} held at the end");
         if balance.vmstat_readable {
             lines[1] = format!(
                 "vmstat: {} held; unaccounted {}",

@@ -10,6 +10,7 @@ use crate::exit::Exit;
 use pintrace_export::{json, report};
 use pintrace_model::Model;
 use pintrace_record::{ReadError, Reader};
+use pintrace_text::counted;
 
 /// The width of a report in columns. The width is fixed, because reports are mailed and pasted.
 const WIDTH: usize = 100;
@@ -51,7 +52,8 @@ pub fn run(args: &Args, out: &mut dyn Write, warnings: &mut dyn Write) -> anyhow
             let events = reader.events_read();
             writeln!(
                 warnings,
-                "pintrace: {name}: cut short after {events} events: the report ends there"
+                "pintrace: {name}: cut short after {}: the report ends there",
+                counted(events, "event")
             )?;
             Ok(Exit::Done)
         }

@@ -14,8 +14,14 @@ pub struct FindingKeys<'a> {
     certain: bool,
     pid: u32,
     comm: &'a str,
-    address: String,
-    end: String,
+    /// User addresses; `null` if the addresses are unknown, or if the finding is about a file.
+    address: Option<String>,
+    end: Option<String>,
+    /// Offsets in the file in bytes, for a finding about a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_offset: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_offset_end: Option<u64>,
     pages: u64,
     count: u64,
     first_ns: u64,
@@ -78,14 +84,18 @@ impl<'a> FindingKeys<'a> {
 
     /// Returns a finding of a stream that began at `start`.
     pub fn new(found: &'a Finding, start: Nanos) -> Self {
+        let offsets = found.is_in_file();
+        let addresses = !offsets && found.end != 0;
         Self {
             kind: found.kind.as_str(),
             severity: found.severity.as_str(),
             certain: found.certain,
             pid: found.pid.0,
             comm: &found.comm,
-            address: hex(found.address),
-            end: hex(found.end),
+            address: addresses.then(|| hex(found.address)),
+            end: addresses.then(|| hex(found.end)),
+            file_offset: offsets.then_some(found.address),
+            file_offset_end: offsets.then_some(found.end),
             pages: found.pages,
             count: found.count,
             first_ns: found.first.since(start).0,

@@ -5,6 +5,7 @@ use pintrace_model::field::process::{ProcessColumn, column, rank, signal_name};
 use pintrace_model::field::subsystem;
 use pintrace_model::snapshot::{Process, Snapshot, SubsystemTotals};
 use pintrace_model::text;
+use pintrace_text::counted;
 
 use super::{findings, grid, header};
 
@@ -173,8 +174,8 @@ fn ends(snapshot: &Snapshot) -> Vec<String> {
         .collect();
     if ended.len() > ENDS {
         lines.push(format!(
-            "... and {} more processes ended while holding pages.",
-            ended.len() - ENDS
+            "... and {} ended while holding pages.",
+            counted((ended.len() - ENDS) as u64, "more process")
         ));
     }
     if !lines.is_empty() {
@@ -191,20 +192,12 @@ fn end(process: &Process) -> Option<String> {
     };
     let after = match process.pages_held {
         0 => "all pages were released later".into(),
-        held => format!("still held: {}", pages(held)),
+        held => format!("still held: {}", counted(held, "page")),
     };
     let comm = text::printable(&process.comm);
     Some(format!(
         "{comm} ({}) {how} while holding {}; {after}.",
         process.pid.0,
-        pages(ended.pages_held)
+        counted(ended.pages_held, "page")
     ))
-}
-
-fn pages(count: u64) -> String {
-    if count == 1 {
-        "1 page".into()
-    } else {
-        format!("{count} pages")
-    }
 }

@@ -16,6 +16,7 @@ pub mod own_page;
 pub mod pagemap;
 pub mod pid_namespace;
 pub mod preemption;
+pub mod private_files;
 pub mod process;
 pub mod scan_layout;
 pub mod table_layout;

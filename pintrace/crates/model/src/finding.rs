@@ -60,9 +60,9 @@ pub struct Finding {
     pub pid: Pid,
     /// Command name of that process.
     pub comm: String,
-    /// Lowest user address concerned; an offset in the file for [`MappingChange::Truncate`].
+    /// Lowest user address concerned; the lowest offset in the file, in bytes, if [`Finding::is_in_file`].
     pub address: u64,
-    /// Address after the highest address concerned.
+    /// Address or offset after the highest one concerned; 0 if unknown.
     pub end: u64,
     /// Number of distinct pages concerned: an upper bound, or a lower bound for [`FindingKind::UndeclaredLongterm`].
     pub pages: u64,

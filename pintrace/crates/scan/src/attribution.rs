@@ -47,6 +47,7 @@ pub(super) fn add_tables(
                 runs: holder.runs,
                 openers,
                 addresses: holder.addresses.into_iter().map(|(range, _)| range).collect(),
+                private_copies: Vec::new(),
             },
             processes.proc,
         );
@@ -68,6 +69,7 @@ pub(super) fn add_mapped(result: &mut ScanResult, joined: Joined, processes: &Pr
             files: Vec::new(),
             openers: Vec::new(),
             addresses: Vec::new(),
+            private_copies: Vec::new(),
         };
         add(result, pid, holder, processes.proc);
     }
@@ -132,7 +134,7 @@ impl Processes<'_> {
     }
 
     /// Returns the folder of a thread of the process below /proc.
-    fn folder(&self, pid: u32) -> std::path::PathBuf {
+    pub(super) fn folder(&self, pid: u32) -> std::path::PathBuf {
         let index = self.all.binary_search_by_key(&pid, |process| process.pid);
         let process = index.map_or(ProcessTask { pid, tid: pid }, |index| self.all[index]);
         process.folder(self.proc)

@@ -1,5 +1,8 @@
 //! Joins the pinned folios with the page tables of processes, by frame number.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
+
 use super::pinned_folios::{FolioRun, Folios};
 
 #[cfg(test)]
@@ -215,6 +218,15 @@ pub struct Joined {
 }
 
 impl Joined {
+    /// Returns the addresses at which each process maps pinned folios, by pid.
+    pub fn addresses(&self) -> BTreeMap<u32, Vec<Range<u64>>> {
+        let of = |process: &MappedFolios| {
+            let ranges = process.ranges.iter().map(|range| range.address..range.end);
+            (process.pid, ranges.collect())
+        };
+        self.processes.iter().map(of).collect()
+    }
+
     /// Returns the process with a number of the walk.
     fn process(&mut self, number: u32) -> Option<&mut MappedFolios> {
         self.processes.get_mut((number as usize).checked_sub(1)?)

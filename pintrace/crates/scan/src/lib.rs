@@ -16,6 +16,7 @@ pub mod open_files;
 pub mod page_tables;
 mod pids;
 pub mod pinned_folios;
+pub mod private_copies;
 mod releases;
 pub mod rmap;
 mod ruled_out;

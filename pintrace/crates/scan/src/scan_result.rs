@@ -13,6 +13,7 @@ use super::kind::MemoryKind;
 use super::open_files::Opener;
 use super::pinned_folios::{FolioRun, ImplausiblePin};
 use super::tables::FrameRun;
+use super::private_copies::PrivateCopies;
 use pintrace_kernel::descriptors::Descriptor;
 use pintrace_kernel::iomem::NotScanned;
 
@@ -80,6 +81,8 @@ pub struct PinHolder {
     pub openers: Vec<Opener>,
     /// User addresses that were pinned, if known. The process may map other pages there now.
     pub addresses: Vec<Range<u64>>,
+    /// Pinned anonymous pages in private mappings of files, by file.
+    pub private_copies: Vec<PrivateCopies>,
 }
 
 /// A process with its holders.

@@ -1,5 +1,6 @@
 //! A scan from end to end: struct pages, tables of open files, page tables.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -23,6 +24,7 @@ use super::open_files::{OpenFile, open_files};
 use super::page_tables::PageTables;
 use super::pids::{self, Pids, ProcNamespace};
 use super::pinned_folios::{FolioRun, Folios};
+use super::private_copies;
 use super::releases::Releases;
 use super::rmap::Owners;
 use super::ruled_out;
@@ -155,6 +157,7 @@ impl Scanner {
             all: &all,
         };
         attribution::add_tables(&mut result, divided.holders, &files, &processes);
+        let mut mapped = BTreeMap::new();
         if !divided.rest.is_empty() {
             let pinning = tasks::processes(&tasks, self.mask(&mut result));
             let mut join = Join::new(&divided.rest);
@@ -162,8 +165,11 @@ impl Scanner {
             page_tables.read(&self.proc, &pinning, &mut join);
             result.processes_read = page_tables.read;
             result.unreadable += page_tables.unreadable;
-            attribution::add_mapped(&mut result, join.finish(), &processes);
+            let joined = join.finish();
+            mapped = joined.addresses();
+            attribution::add_mapped(&mut result, joined, &processes);
         }
+        private_copies::add(&mut result, &mapped, &processes);
         if addresses == Addresses::Read {
             self.add_ranges(&folios, &all, &mut result);
         }

@@ -1,7 +1,11 @@
-//! Text measured in terminal columns: cut, padded and wrapped.
+//! Text measured in terminal columns: cut, padded and wrapped. Counts with their nouns.
 //!
 //! A character takes 0, 1 or 2 columns of a terminal. `unicode-width` counts columns and `textwrap` breaks lines.
 //! Callers must escape names of other processes with `printable` of the model first.
+
+mod number;
+
+pub use number::{counted, noun};
 
 use std::borrow::Cow;
 

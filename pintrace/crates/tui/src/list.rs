@@ -136,6 +136,17 @@ pub(crate) fn address_range(address: u64, end: u64, width: usize) -> String {
     }
 }
 
+/// Returns a range of offsets in a file, or only the first offset if the range does not fit. The word `offset`
+/// distinguishes the range from addresses.
+pub(crate) fn offset_range(offset: u64, end: u64, width: usize) -> String {
+    let range = format!("offset {offset:#x}-{end:#x}");
+    if range.len() > width {
+        format!("offset {offset:#x}")
+    } else {
+        range
+    }
+}
+
 /// Returns the first row on the screen. The row under the cursor is in the middle if possible.
 fn first_visible(cursor: usize, rows: usize, room: usize) -> usize {
     cursor.saturating_sub(room / 2).min(rows.saturating_sub(room))

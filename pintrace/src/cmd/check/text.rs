@@ -2,6 +2,7 @@
 
 use pintrace_model::finding::{Finding, PinSide, TriggerSide};
 use pintrace_model::text::{printable, span};
+use pintrace_text::counted;
 
 use super::result::{CheckResult, RuledFinding, Ruling};
 
@@ -46,10 +47,9 @@ pub(super) fn summary(result: &CheckResult<'_>) -> String {
         return format!("check passed{code}");
     }
     let mut why = Vec::new();
-    match result.failing().count() {
-        0 => {}
-        1 => why.push("1 finding".to_owned()),
-        count => why.push(format!("{count} findings")),
+    let failing = result.failing().count() as u64;
+    if failing > 0 {
+        why.push(counted(failing, "finding"));
     }
     if result.loss_fails() {
         why.push("events were lost, so findings may be missing".to_owned());
@@ -67,19 +67,11 @@ pub(super) fn headline(finding: &Finding) -> String {
     let Finding {
         kind,
         severity,
-        pages,
         count,
-        address,
-        end,
         ..
     } = finding;
-    let pages = if *pages == 1 {
-        "1 page".to_owned()
-    } else {
-        format!("{pages} pages")
-    };
-    let pid = finding.pid.0;
-    format!("{severity} {kind}{trigger}: {comm}[{pid}], {pages} at {address:#x}-{end:#x}, {count}x")
+    let (pid, place) = (finding.pid.0, finding.place());
+    format!("{severity} {kind}{trigger}: {comm}[{pid}], {place}, {count}x")
 }
 
 /// Returns all facts about a finding, one fact a line, with control characters escaped.
@@ -109,8 +101,8 @@ fn pin_lines(pin: &PinSide) -> Vec<String> {
     } else {
         let declared = if pin.longterm { "long-term" } else { "short-term" };
         format!(
-            "pinned by thread {thread} through {subsystem}, {declared}, {} pages, {age} earlier",
-            pin.pages
+            "pinned by thread {thread} through {subsystem}, {declared}, {}, {age} earlier",
+            counted(pin.pages, "page")
         )
     };
     std::iter::once(by).chain(stack(&pin.stack)).collect()

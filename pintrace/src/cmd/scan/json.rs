@@ -10,6 +10,7 @@ use pintrace_scan::exclusivity::{Exclusivity, NotExclusiveHolder};
 use pintrace_scan::join::{Amount, MappedRange};
 use pintrace_scan::open_files::{Opener, Place};
 use pintrace_scan::pinned_folios::ImplausiblePin;
+use pintrace_scan::private_copies::PrivateCopies;
 use pintrace_scan::scan_result::{
     Candidate, KindAmount, MemoryRead, PinHolder, ScanProcess, ScanResult, UnknownPins, Unreadable,
 };
@@ -61,7 +62,7 @@ struct ScanProcessKeys<'a> {
     #[serde(flatten)]
     amount: Amount,
     parts: Vec<KindAmount>,
-    holders: Vec<HolderKeys>,
+    holders: Vec<HolderKeys<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ranges: Option<&'a [MappedRange]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,12 +70,14 @@ struct ScanProcessKeys<'a> {
 }
 
 #[derive(Serialize)]
-struct HolderKeys {
+struct HolderKeys<'a> {
     subsystem: &'static str,
     evidence: Evidence,
     #[serde(flatten)]
     amount: Amount,
     opened_by: Vec<OpenerKeys>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    private_copies: &'a [PrivateCopies],
     #[serde(skip_serializing_if = "Option::is_none")]
     addresses: Option<Vec<AddressKeys>>,
 }
@@ -188,6 +191,10 @@ pub(super) fn example() -> serde_json::Result<String> {
         files: Vec::new(),
         openers: openers.map(|place| Opener { pid: 1, place }).to_vec(),
         addresses: std::iter::once(0..4096).collect(),
+        private_copies: vec![PrivateCopies {
+            file: String::new(),
+            pages: 1,
+        }],
     };
     let process = ScanProcess {
         holders: vec![holder],
@@ -248,7 +255,7 @@ fn process(process: &ScanProcess, pages: bool) -> ScanProcessKeys<'_> {
     }
 }
 
-fn holder(holder: &PinHolder, pages: bool) -> HolderKeys {
+fn holder(holder: &PinHolder, pages: bool) -> HolderKeys<'_> {
     let addresses = || {
         let ranges = holder.addresses.iter().map(|range| AddressKeys {
             address: range.start,
@@ -261,6 +268,7 @@ fn holder(holder: &PinHolder, pages: bool) -> HolderKeys {
         evidence: holder.evidence,
         amount: holder.amount,
         opened_by: holder.openers.iter().map(opener).collect(),
+        private_copies: &holder.private_copies,
         addresses: pages.then(addresses),
     }
 }

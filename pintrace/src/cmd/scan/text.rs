@@ -6,10 +6,11 @@ use std::io::{self, Write};
 use pintrace_events::units::Nanos;
 use pintrace_kernel::descriptors::Descriptor;
 use pintrace_model::text::{bytes, count, printable, span};
+use pintrace_scan::kind::MemoryKind;
 use pintrace_scan::open_files::{Opener, Place};
 use pintrace_scan::pinned_folios::{ImplausiblePin, NotPinned};
 use pintrace_scan::scan_result::{KindAmount, PinHolder, ScanProcess, ScanResult, UnknownPins};
-use pintrace_text::{pad_left, pad_right, width};
+use pintrace_text::{counted, noun, pad_left, pad_right, width};
 
 use super::Scan;
 
@@ -79,7 +80,7 @@ fn balance(scan: &Scan) -> String {
     };
     let in_flight = match balance.in_flight {
         0 => String::new(),
-        pages => format!(" (to within {pages} pages in flight)"),
+        pages => format!(" (to within {} in flight)", counted(pages, "page")),
     };
     let unaccounted = balance.sums().unaccounted();
     // A scan compares with what vmstat has counted since boot.
@@ -123,7 +124,8 @@ fn unreadable(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
         .map(|memory| format!("{} of {}", bytes(memory.pages << 12), printable(&memory.name)))
         .collect();
     if unreadable.refused > 0 {
-        reasons.push(format!("page tables of {} processes", unreadable.refused));
+        let processes = counted(unreadable.refused, "process");
+        reasons.push(format!("page tables of {processes}"));
     }
     if unreadable.address_pages > 0 {
         reasons.push(format!(
@@ -132,15 +134,16 @@ fn unreadable(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
         ));
     }
     if unreadable.descriptors > 0 {
-        reasons.push(format!("{} descriptors", unreadable.descriptors));
+        reasons.push(counted(unreadable.descriptors, "descriptor"));
     }
     if unreadable.tables > 0 {
-        reasons.push(format!("the pinned pages of {} open files", unreadable.tables));
+        let files = counted(unreadable.tables, "open file");
+        reasons.push(format!("the pinned pages of {files}"));
     }
     if unreadable.ended > 0 {
         reasons.push(format!(
-            "{} processes that ended during the scan",
-            unreadable.ended
+            "{} that ended during the scan",
+            counted(unreadable.ended, "process")
         ));
     }
     if !reasons.is_empty() {
@@ -155,14 +158,15 @@ fn unreadable(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
     if result.contradicted > 0 {
         writeln!(
             out,
-            "{} pages changed their holder during the scan, and are shown without a holder from a kernel table",
-            result.contradicted
+            "{} changed holders during the scan, and no kernel table names a holder for {}",
+            counted(result.contradicted, "page"),
+            if result.contradicted == 1 { "it" } else { "them" }
         )?;
     }
     if let Some(why) = &result.all_processes {
         writeln!(
             out,
-            "read the page tables of all {} processes: {why}",
+            "read the page tables of all processes ({}): {why}",
             result.processes_read
         )?;
     }
@@ -198,12 +202,15 @@ fn holders(processes: &[ScanProcess], pages: bool, out: &mut dyn Write) -> io::R
                 let number = (range.end - range.address) >> 12;
                 writeln!(
                     out,
-                    "  {:#x}-{:#x}  {number} pages, the first is frame {:#x}",
-                    range.address, range.end, range.pfn
+                    "  {:#x}-{:#x}  {}, the first is frame {:#x}",
+                    range.address,
+                    range.end,
+                    counted(number, "page"),
+                    range.pfn
                 )?;
             }
             if process.more_ranges > 0 {
-                writeln!(out, "  and {} more ranges", process.more_ranges)?;
+                writeln!(out, "  and {}", counted(process.more_ranges, "more range"))?;
             }
         }
     }
@@ -222,7 +229,6 @@ fn row(process: &ScanProcess, holder: &PinHolder) -> [String; 8] {
     } else {
         holder.subsystem
     };
-    let kinds: Vec<_> = KindAmount::of_runs(&holder.runs).iter().map(kind).collect();
     [
         seen.pid.0.to_string(),
         count(holder.amount.pages),
@@ -230,7 +236,7 @@ fn row(process: &ScanProcess, holder: &PinHolder) -> [String; 8] {
         subsystem.to_owned(),
         openers(seen.pid.0, &holder.openers),
         holder.evidence.name().to_owned(),
-        kinds.join(", "),
+        kinds(holder),
         printable(command),
     ]
 }
@@ -275,6 +281,29 @@ fn kind(part: &KindAmount) -> String {
     format!("{} {}", part.kind.name(), bytes(4096 << part.order.min(40)))
 }
 
+/// Returns the kinds of memory, such as `anon 4 KiB (private copy of /usr/lib/name)`. The number of pages is added where
+/// only a part of the anonymous pages is a copy of the file.
+fn kinds(holder: &PinHolder) -> String {
+    let parts = KindAmount::of_runs(&holder.runs);
+    let anon = parts.iter().filter(|part| part.kind == MemoryKind::Anon);
+    let anon: u64 = anon.map(|part| part.amount.bytes >> 12).sum();
+    let kinds = parts.iter().map(kind).collect::<Vec<_>>().join(", ");
+    let copies = holder.private_copies.iter().map(|copies| {
+        let file = printable(&copies.file);
+        if copies.pages == anon {
+            format!("private copy of {file}")
+        } else {
+            format!("{}: private copy of {file}", counted(copies.pages, "page"))
+        }
+    });
+    let copies: Vec<_> = copies.collect();
+    if copies.is_empty() {
+        kinds
+    } else {
+        format!("{kinds} ({})", copies.join(", "))
+    }
+}
+
 /// Returns the descriptors by kind, such as `vfio fd 4, 5`.
 pub(super) fn descriptors(all: &[Descriptor]) -> String {
     let mut by_kind: BTreeMap<&str, Vec<String>> = BTreeMap::new();
@@ -302,8 +331,9 @@ fn unknown_pins(unknown: &UnknownPins, pages: bool, out: &mut dyn Write) -> io::
         if !amount.is_empty() {
             writeln!(
                 out,
-                "\nunknown holder: {} pages, {}: {why}, and no table names them",
+                "\nunknown holder: {} {}, {}: {why}, and no table names them",
                 count(amount.pages),
+                noun(amount.pages, "page"),
                 bytes(amount.bytes)
             )?;
         }
@@ -330,11 +360,11 @@ fn unknown_pins(unknown: &UnknownPins, pages: bool, out: &mut dyn Write) -> io::
             let kind = run.kind.name();
             writeln!(
                 out,
-                "  {:#x}-{:#x}  {kind}, order {}, {} pins each",
+                "  {:#x}-{:#x}  {kind}, order {}, {} each",
                 run.pfn,
                 run.end(),
                 run.order,
-                run.pins
+                counted(run.pins.into(), "pin")
             )?;
         }
     }
@@ -347,9 +377,9 @@ fn implausible(result: &ScanResult, pages: bool, out: &mut dyn Write) -> io::Res
     }
     writeln!(
         out,
-        "\nheuristic false positives: {} folios are not pinned and have 1024 references or more, \
-         so page_maybe_dma_pinned takes them for pinned",
-        result.implausible_count
+        "\nheuristic false positives: {} not pinned, with 1024 references or more, so that \
+         page_maybe_dma_pinned returns true",
+        counted(result.implausible_count, "folio")
     )?;
     if pages {
         for ImplausiblePin {
@@ -367,8 +397,10 @@ fn implausible(result: &ScanResult, pages: bool, out: &mut dyn Write) -> io::Res
             };
             writeln!(
                 out,
-                "  frame {pfn:#x}  {}, {references} references, mapped {maps} times: {why}",
-                kind.name()
+                "  frame {pfn:#x}  {}, {}, mapped {}: {why}",
+                kind.name(),
+                counted((*references).into(), "reference"),
+                counted((*maps).into(), "time")
             )?;
         }
     }

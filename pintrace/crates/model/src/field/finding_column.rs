@@ -83,7 +83,7 @@ pub const COLUMNS: &[FindingColumn] = &[
         "address",
         "ADDRESS",
         Unit::Name,
-        "Address range of these pages; for truncate, offsets in the file.",
+        "Address range of these pages; for truncate, the range of offsets in the file, marked as such.",
         (Left, 7),
         |found| match found.end {
             0 => Value::Absent,

@@ -2,6 +2,7 @@
 
 use crate::text::{printable, span};
 use pintrace_events::{Cause, FlushCheck, MappingChange};
+use pintrace_text::counted as counted_noun;
 
 use super::{Finding, FindingKind, PinSide, Severity, TriggerKind, TriggerSide};
 
@@ -24,16 +25,23 @@ impl Finding {
         named(&self.comm, self.pid.0)
     }
 
-    /// Returns the number of pages and their addresses.
+    /// Returns true if the range of the finding consists of offsets in a file, and not of user addresses.
+    #[must_use]
+    pub fn is_in_file(&self) -> bool {
+        let trigger = self.trigger.as_ref().map(|trigger| trigger.what);
+        trigger == Some(TriggerKind::Mapping(MappingChange::Truncate))
+    }
+
+    /// Returns the number of pages, and their addresses or their offsets in the file.
     #[must_use]
     pub fn place(&self) -> String {
         let pages = pages(self.pages);
-        let in_file = self.trigger.as_ref().map(|trigger| trigger.what)
-            == Some(TriggerKind::Mapping(MappingChange::Truncate));
         match (self.kind, self.end) {
             (FindingKind::UndeclaredLongterm, _) => format!("{pages} or more"),
             (_, 0) => pages,
-            _ if in_file => format!("{pages} at {:#x}-{:#x} of the file", self.address, self.end),
+            _ if self.is_in_file() => {
+                format!("{pages} at file offset {:#x}-{:#x}", self.address, self.end)
+            }
             _ => format!("{pages} at {:#x}-{:#x}", self.address, self.end),
         }
     }
@@ -74,8 +82,7 @@ pub fn counted(findings: &[Finding]) -> String {
             .count();
         match count {
             0 => None,
-            1 => Some(format!("1 {severity}")),
-            count => Some(format!("{count} {severity}s")),
+            count => Some(counted_noun(count as u64, severity.as_str())),
         }
     });
     let parts: Vec<_> = parts.collect();
@@ -167,8 +174,5 @@ fn named(comm: &str, pid: u32) -> String {
 }
 
 fn pages(count: u64) -> String {
-    match count {
-        1 => "1 page".to_owned(),
-        count => format!("{count} pages"),
-    }
+    counted_noun(count, "page")
 }

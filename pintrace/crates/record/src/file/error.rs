@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use pintrace_text::counted;
+
 use crate::writer::EncodeError;
 
 /// Why a recording could not be created.
@@ -29,8 +31,9 @@ pub enum CreateError {
 pub enum WriteError {
     /// Writing failed. The events that are in the file remain a valid recording.
     #[error(
-        "{}: recording stopped: {source}; the file keeps the {events} events written before. {}",
+        "{}: recording stopped: {source}; the file keeps {} written before. {}",
         path.display(),
+        counted(*events, "event"),
         remedy(source)
     )]
     Output {

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use pintrace_text::counted;
+
 use crate::format::VERSION;
 
 /// Why a recording cannot be read to its end.
@@ -25,8 +27,9 @@ pub enum ReadError {
     TooNew(u16),
     /// The content is not the content that was written.
     #[error(
-        "damaged in frame {frame} at byte {offset} ({what}): the {events} events before it are good; \
-         copy the file again from where it was recorded"
+        "damaged in frame {frame} at byte {offset} ({what}), after {} that can be read; \
+         copy the file again from where it was recorded",
+        counted(*events, "event")
     )]
     Damaged {
         /// The number of the frame, from 0.
@@ -39,7 +42,7 @@ pub enum ReadError {
         events: u64,
     },
     /// The input failed.
-    #[error("cannot be read further, after {events} events: {source}")]
+    #[error("cannot be read further, after {}: {source}", counted(*events, "event"))]
     Input {
         /// Number of events read before.
         events: u64,

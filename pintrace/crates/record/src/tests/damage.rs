@@ -56,7 +56,7 @@ fn damage_is_reported_with_its_offset_and_the_events_before() {
         "{message}"
     );
     assert!(
-        message.contains(&format!("the {} events before it are good", header.events)),
+        message.contains(&format!("after {} events that can be read", header.events)),
         "{message}"
     );
 }

@@ -11,7 +11,7 @@ use pintrace_model::finding::Finding;
 use pintrace_model::snapshot::Snapshot;
 
 use super::super::columns::ListColumn;
-use super::super::list::{List, RowStyle, SortMark, address_range, direction_mark};
+use super::super::list::{List, RowStyle, SortMark, address_range, direction_mark, offset_range};
 use super::super::order::Order;
 use super::super::theme::Theme;
 use super::finding_detail::ago;
@@ -52,6 +52,7 @@ pub(super) fn draw(
 fn value(column: &Field<Finding>, found: &Finding, now: Nanos, width: usize) -> String {
     match column.id {
         "last" => ago(found.last, now),
+        "address" if found.end > 0 && found.is_in_file() => offset_range(found.address, found.end, width),
         "address" if found.end > 0 => address_range(found.address, found.end, width),
         _ => (column.value)(found).text(),
     }

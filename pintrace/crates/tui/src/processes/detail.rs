@@ -10,7 +10,7 @@ use pintrace_model::field::process::{COLUMNS, signal_name};
 use pintrace_model::field::{Unit, Value};
 use pintrace_model::snapshot::{Process, Snapshot};
 use pintrace_model::text;
-use pintrace_text::cut;
+use pintrace_text::{counted, cut};
 
 use super::super::flow::{self, pair};
 use super::super::tabs::tabs;
@@ -81,15 +81,16 @@ fn about(process: &Process, now: Nanos, width: usize, theme: Theme) -> Vec<Line<
             signal_name(ended.signal).into()
         };
         let ago = text::span(now.since(ended.time));
-        let held = ended.pages_held;
+        let held = counted(ended.pages_held, "page");
         title.push(Span::styled(
-            format!("  † ended {ago} ago, {how}, held {held} pages then"),
+            format!("  † ended {ago} ago, {how}, held {held} then"),
             theme.strong(),
         ));
     }
     let mut lines = vec![Line::from(title)];
     lines.extend(figures(process, width, theme));
-    let held = process.subsystems.iter();
+    // A subsystem through which the process pinned before, and that holds nothing now, is not a holder.
+    let held = process.subsystems.iter().filter(|(_, pages)| **pages > 0);
     let held: Vec<_> = held
         .map(|(subsystem, pages)| pair(&subsystem.to_string(), pages.to_string(), theme))
         .collect();

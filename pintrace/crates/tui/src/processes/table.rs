@@ -8,6 +8,7 @@ use pintrace_model::field::process::COLUMNS;
 use pintrace_model::field::{Field, Unit, Value};
 use pintrace_model::snapshot::{Process, Snapshot};
 use pintrace_model::text;
+use pintrace_text::counted;
 
 use super::super::columns::ListColumn;
 use super::super::filter::Filter;
@@ -114,7 +115,8 @@ fn empty(snapshot: &Snapshot, filter: &Filter) -> String {
     } else if !snapshot.processes.is_empty() {
         "Every process with pins has ended and holds nothing. e shows ended processes.".to_owned()
     } else if preexisting > 0 {
-        format!("No process has pinned memory yet. Preexisting pins hold {preexisting} pages.")
+        let pages = counted(preexisting.unsigned_abs(), "page");
+        format!("No process has pinned memory yet. Preexisting pins hold {pages}.")
     } else {
         "No process has pinned memory yet.".to_owned()
     }
