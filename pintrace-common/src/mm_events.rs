@@ -42,8 +42,8 @@ kernel_facts! {
         regs_third,
         /// Offset of `pt_regs.r10`, the fourth argument.
         regs_fourth,
-        /// Offset of `pt_regs.cs`.
-        regs_code_segment,
+        /// Offset of `task_struct.thread_info.status` (x86), which tells 32-bit system calls.
+        thread_status,
         /// Offset of `socket.file`.
         socket_file,
         /// `sizeof(struct pt_regs)`.

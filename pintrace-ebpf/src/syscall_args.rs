@@ -28,9 +28,13 @@ impl SyscallArgs {
         }
     }
 
-    /// Returns the number of the system call; -1 for none.
+    /// Returns the number of the system call among the calls of x86-64; -1 for none, and for a call of 32-bit x86, whose
+    /// numbers mean other calls. The numbers of x32 have a bit that no other number has (`__X32_SYSCALL_BIT`).
     #[inline(always)]
     pub fn number(self) -> i64 {
+        if Self::is_32_bit() {
+            return -1;
+        }
         self.register::<i64>(MM_EVENT_FACTS.regs_syscall()).unwrap_or(-1)
     }
 
@@ -46,13 +50,15 @@ impl SyscallArgs {
         self.register(MM_EVENT_FACTS.regs_second()).unwrap_or(0)
     }
 
-    /// Returns true if 64-bit code made the call. 32-bit code makes calls with other numbers and registers.
+    /// Returns true if the call is one of 32-bit x86, with the numbers and registers of 32-bit x86: made by 32-bit code, or
+    /// by 64-bit code with `int 0x80` (`in_ia32_syscall`, arch/x86/include/asm/compat.h).
     #[inline(always)]
-    pub fn is_64_bit(self) -> bool {
-        /// `__USER_CS` (arch/x86/include/asm/segment.h).
-        const USER_CS: u64 = 0x33;
-        self.register::<u64>(MM_EVENT_FACTS.regs_code_segment())
-            .is_some_and(|segment| segment & 0xffff == USER_CS)
+    fn is_32_bit() -> bool {
+        /// `TS_COMPAT` (arch/x86/include/asm/thread_info.h).
+        const COMPAT: u32 = 2;
+        let task = kernel::current_task();
+        let status = kernel::u32_at(task + u64::from(MM_EVENT_FACTS.thread_status()));
+        status & COMPAT != 0
     }
 
     /// Returns true if this mremap(old, old_bytes, new_bytes, ..) moves the page at an address. The kernel unmaps the

@@ -30,10 +30,7 @@ pub extern "C" fn pintrace_open_file() -> u64 {
         return 0;
     }
     let call = SyscallArgs::current();
-    // The numbers of 32-bit calls mean other calls.
-    if !call.is_64_bit() {
-        return 0;
-    }
+    // -1 for a call of 32-bit x86, whose file is unknown.
     let number = call.number();
     let (fd, second) = (call.first(), call.second());
     if number == call::IO_URING_REGISTER && second & REGISTERED_RING != 0 {

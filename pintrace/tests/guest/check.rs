@@ -1,5 +1,6 @@
 //! `pintrace check` with pinload's scenarios as the command: exit codes and reports.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::Value;
@@ -46,6 +47,47 @@ fn unmapping_a_pinned_buffer_fails_unless_it_is_allowed() {
         ":6: matches no finding",
     ] {
         assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
+    }
+}
+
+/// On kernels whose functions jump to trampolines, the pin function has no frame of its own on the stack.
+#[test]
+fn a_stack_begins_at_the_pin_function_and_an_allow_file_may_name_it() {
+    let report = path("stack-report.json");
+    let words = ["--format", "json", "--report-file", report.to_str().unwrap()];
+    let ended = check(&words, "unmap-remap");
+    assert_eq!(ended.code, 4, "{}", ended.stderr);
+    let json: Value = serde_json::from_str(&fs::read_to_string(&report).unwrap()).unwrap();
+    let findings = json["findings"].as_array().unwrap().iter();
+    let touched: Vec<_> = findings
+        .filter(|finding| finding["kind"] == "mapping-touched")
+        .collect();
+    assert!(!touched.is_empty(), "{json}");
+    let mut functions = BTreeSet::new();
+    for finding in touched {
+        let stack = finding["pin"]["stack"].as_array().unwrap();
+        let first = stack[0].as_str().unwrap();
+        let function = first.split('+').next().unwrap();
+        assert!(function.starts_with("pin_user_pages"), "{stack:?}");
+        // Only return addresses into code without a symbol have no name, and a kernel has no such callers of pins.
+        let bare = stack
+            .iter()
+            .filter(|frame| frame.as_str().unwrap().starts_with("0x"));
+        assert_eq!(bare.count(), 0, "{stack:?}");
+        functions.insert(function.to_owned());
+    }
+
+    let allowed = path("allow-symbol.toml");
+    for (symbols, code) in [
+        (functions, 0),
+        (BTreeSet::from(["pin_user_pages_nowhere".to_owned()]), 4),
+    ] {
+        let entries = symbols
+            .iter()
+            .map(|symbol| format!("[[allow]]\nsymbol = '{symbol}'\nreason = 'the test pins'\n"));
+        fs::write(&allowed, entries.collect::<String>()).unwrap();
+        let ended = check(&["--allow", allowed.to_str().unwrap()], "unmap-remap");
+        assert_eq!(ended.code, code, "{symbols:?}: {}", ended.stderr);
     }
 }
 

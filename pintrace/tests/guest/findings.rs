@@ -331,6 +331,13 @@ fn an_unmap_after_the_close_of_the_ring_is_a_note_at_most() {
     check(&["close-unmap", "unmap-close"]);
 }
 
+/// The open ring holds the pins, although a 64-bit call would have the closed ring in its first argument. Control:
+/// `close-unmap`, in which the ring of the pins is closed.
+#[test]
+fn pins_by_a_32_bit_call_belong_to_no_other_file() {
+    check(&["compat-call-unmap"]);
+}
+
 #[test]
 fn only_pages_that_madvise_has_dropped_are_found() {
     check(&[

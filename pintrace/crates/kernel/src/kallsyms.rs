@@ -95,6 +95,14 @@ impl Kallsyms {
             .collect()
     }
 
+    /// Returns the address of the function with a name. `None` if addresses are hidden, or if no function or several
+    /// functions have the name.
+    pub fn address_of(&self, name: &str) -> Option<u64> {
+        let mut found = self.symbols.iter().filter(|symbol| self.name(symbol) == name);
+        let address = found.next()?.address;
+        (address != 0 && found.next().is_none()).then_some(address)
+    }
+
     /// Returns the address of each function with the value of its name, in the order of addresses. Empty if addresses are
     /// hidden.
     pub fn runs<V>(&self, value: impl Fn(&str) -> V) -> impl Iterator<Item = (u64, V)> {
@@ -167,6 +175,16 @@ mod tests {
             (located.symbol, located.offset, located.module),
             ("pin_user_pages", 0x42, "")
         );
+    }
+
+    #[test]
+    fn a_name_of_several_functions_has_no_address() {
+        let symbols = Kallsyms::parse(&format!(
+            "{TEXT}ffffffff81000200 t twice\nffffffff81000300 t twice\n"
+        ));
+        assert_eq!(symbols.address_of("pin_user_pages"), Some(0xffff_ffff_8100_0100));
+        assert_eq!(symbols.address_of("twice"), None);
+        assert_eq!(symbols.address_of("some_data"), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod apply;
 pub mod explain;
 pub mod load;
 pub mod plan;
+pub mod program_code;
 pub mod table;
 
 #[cfg(test)]

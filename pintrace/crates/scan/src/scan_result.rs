@@ -12,8 +12,8 @@ use super::join::{Amount, MappedRange, sum};
 use super::kind::MemoryKind;
 use super::open_files::Opener;
 use super::pinned_folios::{FolioRun, ImplausiblePin};
-use super::tables::FrameRun;
 use super::private_copies::PrivateCopies;
+use super::tables::FrameRun;
 use pintrace_kernel::descriptors::Descriptor;
 use pintrace_kernel::iomem::NotScanned;
 
@@ -255,6 +255,7 @@ mod tests {
             amount: Amount::default(),
             runs: vec![run],
             files: Vec::new(),
+            private_copies: Vec::new(),
             openers: Vec::new(),
             addresses: Vec::new(),
         };

@@ -13,14 +13,18 @@ use pintrace_common::scan::PAGE_STRUCT;
 
 use super::kernel_memory::KernelMemory;
 use super::object::{Object, ObjectError};
+use pintrace_kernel::page_size::{self, UnsupportedPageSize};
 use pintrace_kernel::scan_layout::Layout;
 
 /// The reason why the base of vmemmap cannot be found.
 #[derive(Debug, thiserror::Error)]
 pub enum VmemmapError {
-    /// The machine has an architecture or a page size that a scan does not support.
-    #[error("a scan supports x86-64 and 64-bit ARM with pages of 4096 bytes; this machine is {0}")]
-    Machine(String),
+    /// The machine has an architecture that a scan does not support.
+    #[error("a scan supports x86-64 and 64-bit ARM; this machine is {0}")]
+    Machine(&'static str),
+    /// The pages of the kernel have an unsupported size.
+    #[error(transparent)]
+    PageSize(#[from] UnsupportedPageSize),
     /// The page cannot be created, or its frame cannot be read.
     #[error("cannot create a page with a known frame number: {0}")]
     Page(#[source] std::io::Error),
@@ -45,12 +49,9 @@ const ATTEMPTS: usize = 8;
 
 /// Returns the address of the struct page of frame 0.
 pub fn find(object: &Object, layout: &Layout, proc: &Path) -> Result<u64, VmemmapError> {
-    let page = rustix::param::page_size();
-    if page != PAGE || !matches!(std::env::consts::ARCH, "x86_64" | "aarch64") {
-        return Err(VmemmapError::Machine(format!(
-            "{} with pages of {page} bytes",
-            std::env::consts::ARCH
-        )));
+    page_size::check(page_size::of_machine())?;
+    if !matches!(std::env::consts::ARCH, "x86_64" | "aarch64") {
+        return Err(VmemmapError::Machine(std::env::consts::ARCH));
     }
     let (first, second) = (base(object, layout, proc)?, base(object, layout, proc)?);
     if first == second {

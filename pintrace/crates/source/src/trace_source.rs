@@ -12,9 +12,11 @@ use tokio::io::unix::AsyncFd;
 use pintrace_events::BalanceSampled;
 use pintrace_kernel::facts::{Kernel, Roots};
 use pintrace_kernel::layout::UnknownLayout;
+use pintrace_kernel::page_size::{self, UnsupportedPageSize};
 use pintrace_kernel::pid_namespace;
 use pintrace_probes::apply::{self, HookOutcome, HookStatus};
 use pintrace_probes::load::{self, Layouts, LoadError, LoadOptions};
+use pintrace_probes::program_code::{self, ProgramCode};
 use pintrace_probes::table::Hook;
 
 use super::baseline::{Adjustment, Baseline, Reading, Totals};
@@ -29,6 +31,9 @@ use pintrace_kernel::vmstat::VmstatReader;
 /// Why the kernel cannot be traced.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The pages of the kernel have an unsupported size.
+    #[error(transparent)]
+    PageSize(#[from] UnsupportedPageSize),
     /// A structure of the kernel has an unknown layout.
     #[error(transparent)]
     Layout(#[from] UnknownLayout),
@@ -85,6 +90,7 @@ impl TraceSource {
         roots: &Roots,
         options: &LoadOptions,
     ) -> Result<Self, StartError> {
+        page_size::check(page_size::of_machine())?;
         let has_backups = kernel.facts.preemption;
         let layouts = Layouts::of(kernel)?;
         let mut ebpf = load::load(&kernel.facts, &layouts, btf, options)?;
@@ -137,6 +143,11 @@ impl TraceSource {
     /// Returns the outcome of each hook: attached or not, and why.
     pub fn outcomes(&self) -> &[HookOutcome] {
         &self.outcomes
+    }
+
+    /// Returns the machine code of the attached programs.
+    pub fn program_code(&self) -> Vec<ProgramCode> {
+        program_code::of_attached(&self.ebpf, &self.outcomes)
     }
 
     /// Returns the maps of the ledger.

@@ -69,9 +69,10 @@ impl TraceSession {
             command: options.command.clone(),
             ..stream_header::started(&kernel.facts, roots)
         };
+        let names = Names::new(kernel.symbols, source.program_code());
         let mut session = Self {
             source,
-            tracker: Tracker::new(roots.proc.clone(), Names::new(kernel.symbols)),
+            tracker: Tracker::new(roots.proc.clone(), names),
             emitted_losses: BTreeMap::new(),
             resynced_at: 0,
             unwritten: 0,

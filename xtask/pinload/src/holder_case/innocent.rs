@@ -3,7 +3,7 @@
 use std::fs::OpenOptions;
 use std::os::fd::OwnedFd;
 
-use nix::sys::memfd::{MemFdCreateFlag, memfd_create};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use super::memory::{PAGES, small};
 use super::ring::Ring;
@@ -37,7 +37,7 @@ pub(super) fn add_children(situation: &mut Situation) -> Result<()> {
     }
     add(situation, Some(Ring::new()?.into()))?;
     add(situation, workload::open_xdp_socket().ok())?;
-    let memfd = memfd_create(c"idle", MemFdCreateFlag::MFD_CLOEXEC).ok();
+    let memfd = memfd_create(c"idle", MFdFlags::MFD_CLOEXEC).ok();
     add(situation, memfd)?;
     let child = ForkedChild::holding(ring_after_release)?;
     situation.is_innocent(child.pid());

@@ -61,6 +61,9 @@ pub(crate) enum Scenario {
     AdjoiningCalls(MemoryArgs),
     /// Pin one buffer over private memory and a memfd by turns, and punch out the pages of the memfd
     SpanningPunch(SpanningArgs),
+    /// Pin by a system call of 32-bit x86 (int 0x80), close an io_uring without pins whose descriptor is in the first
+    /// register of a 64-bit call, and unmap
+    CompatCallUnmap(SmallPageArgs),
     /// Pin pages of a transparent huge page, read another of its pages by process_vm_readv, and discard the pinned
     /// pages
     ForeignPin(ThpArgs),
@@ -265,6 +268,7 @@ impl Scenario {
             Self::AdjoiningCalls(_) => "adjoining-calls",
             Self::SpanningPunch(_) => "spanning-punch",
             Self::QuietSpanningPunch(_) => "quiet-spanning-punch",
+            Self::CompatCallUnmap(_) => "compat-call-unmap",
             Self::ForeignPin(_) => "foreign-pin",
             Self::ManyBuffers(_) => "many-buffers",
             Self::ExitInheritedRing(_) => "exit-inherited-ring",
@@ -297,6 +301,7 @@ impl Scenario {
             | Self::DontneedFailed(small)
             | Self::DontneedRefused(small)
             | Self::ConcurrentPins(small)
+            | Self::CompatCallUnmap(small)
             | Self::ReferenceForkWrite(small) => MemoryArgs {
                 pages: small.pages,
                 backing: Backing::Small,
@@ -369,7 +374,7 @@ mod tests {
             .get_subcommands()
             .map(|command| command.get_name().to_owned())
             .collect();
-        assert_eq!(scenarios.len(), 40);
+        assert_eq!(scenarios.len(), 43);
         for name in scenarios {
             let cli = PinloadCli::try_parse_from(["pinload", "scenario", &name, "--pages", "7"]).unwrap();
             let PinloadCommand::Scenario { scenario } = cli.command else {

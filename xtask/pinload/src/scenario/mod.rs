@@ -8,6 +8,7 @@ mod arguments;
 mod blocked_read;
 mod child_pins;
 mod close;
+mod compat_call;
 mod concurrent_pins;
 mod discard;
 mod exec;
@@ -77,6 +78,7 @@ pub(crate) fn run(scenario: &Scenario) -> Result<()> {
         }
         Scenario::SpanningPunch(spanning) => spanning::punch(run, spanning.areas),
         Scenario::QuietSpanningPunch(spanning) => spanning::punch_behind(run, spanning.areas),
+        Scenario::CompatCallUnmap(_) => compat_call::unmap(run),
         Scenario::ForeignPin(_) => shared_folio::foreign_pin(run),
         Scenario::ManyBuffers(_) => shared_folio::many_buffers(run),
         Scenario::ExitInheritedRing(_) => inherited_ring::exit(run),

@@ -8,7 +8,7 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::libc::iovec;
 
 use super::buffer_update::BufferUpdate;
-use super::{Workload, WorkloadInfo, verify_late};
+use super::{Workload, WorkloadInfo, compat_register, verify_late};
 use crate::choice::Backing;
 use crate::failure::{Explain, Failure, Result};
 use crate::kernel::KernelRelease;
@@ -31,6 +31,9 @@ pub(crate) struct IoUringBuffers {
     parts: Vec<Range<usize>>,
     /// Each buffer is registered by a system call of its own.
     one_by_one: bool,
+    /// The only buffer is registered by a call of 32-bit x86, with this other descriptor in the first register of a
+    /// 64-bit call.
+    compat_decoy: Option<RawFd>,
     ring_owner_pid: Option<i32>,
 }
 
@@ -56,6 +59,15 @@ impl IoUringBuffers {
         })
     }
 
+    /// Creates a ring that registers the memory by a call of 32-bit x86. The first register of a 64-bit call then holds the
+    /// descriptor of `decoy`.
+    pub(crate) fn by_compat_call(buffer: Buffer, decoy: &IoUring) -> Result<Self> {
+        Ok(Self {
+            compat_decoy: Some(decoy.as_raw_fd()),
+            ..Self::new(buffer, 1)?
+        })
+    }
+
     /// Uses a ring that `ring_owner_pid` created and this process inherited.
     pub(crate) fn on_ring(ring: IoUring, buffer: Buffer, buffers: u64, ring_owner_pid: Option<i32>) -> Self {
         let buffers = usize::try_from(buffers).unwrap_or(usize::MAX);
@@ -67,6 +79,7 @@ impl IoUringBuffers {
                 .map(|index| index * each..(index + 1) * each)
                 .collect(),
             one_by_one: false,
+            compat_decoy: None,
             ring_owner_pid,
         }
     }
@@ -168,6 +181,9 @@ impl Workload for IoUringBuffers {
         let pages: usize = self.parts.iter().map(Range::len).sum();
         if self.one_by_one {
             self.register_one_by_one(&vectors)?;
+        } else if let ([vector], Some(decoy)) = (&vectors[..], self.compat_decoy) {
+            // SAFETY: as below.
+            unsafe { compat_register::register(self.ring()?.as_raw_fd(), decoy, *vector) }?;
         } else {
             // SAFETY: the buffer outlives the registration. If a change unmaps the buffer, the kernel's pins keep
             // the pages. No request ever uses the registered buffers.

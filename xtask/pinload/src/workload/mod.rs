@@ -4,6 +4,7 @@
 
 mod af_xdp;
 mod buffer_update;
+mod compat_register;
 mod direct;
 mod io_uring;
 mod process_vm;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::session::{HoldingPinload, exclusive, is_alive, pid, root, run, shared, skipped, vmstat};
 
-const ALL: [&str; 42] = [
+const ALL: [&str; 43] = [
     "fork-write-parent",
     "fork-write-child",
     "protect-write",
@@ -31,6 +31,7 @@ const ALL: [&str; 42] = [
     "unmap-close",
     "adjoining-kept",
     "adjoining-calls",
+    "compat-call-unmap",
     "foreign-pin",
     "spanning-punch",
     "many-buffers",

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::facts::{Kernel, Roots};
 use super::iomem;
+use super::page_size;
 use super::pid_namespace;
 
 pub use capabilities::{CAPABILITIES, Capability};
@@ -66,7 +67,12 @@ impl Check {
 
 /// Runs all checks, in the order in which tracing depends on the results.
 pub fn checks(roots: &Roots, kernel: Option<&Kernel>) -> Vec<Check> {
-    let mut checks = vec![btf(&roots.btf), jit(&roots.proc), lockdown(&roots.security)];
+    let mut checks = vec![
+        page_size(page_size::of_machine()),
+        btf(&roots.btf),
+        jit(&roots.proc),
+        lockdown(&roots.security),
+    ];
     checks.extend(capabilities::checks(&roots.proc).into_iter().map(|check| {
         if check.name == capabilities::SYS_RESOURCE_NAME && maps_are_free(kernel) {
             Check::new(
@@ -120,6 +126,15 @@ fn device_memory(proc: &Path) -> Option<Check> {
             "to have such memory scanned, add it to the system: daxctl reconfigure-device --mode=system-ram",
         )
     })
+}
+
+fn page_size(bytes: u64) -> Check {
+    let state = match page_size::check(bytes) {
+        Ok(()) => CheckState::Good,
+        Err(_) => CheckState::Bad,
+    };
+    let remedy = "use a kernel with pages of 4096 bytes: pintrace counts in pages of that size";
+    Check::new("page size", state, format!("{bytes} bytes"), remedy)
 }
 
 fn btf(path: &Path) -> Check {
@@ -305,7 +320,18 @@ mod tests {
         for check in &checks {
             assert_eq!((check.state, check.remedy), (CheckState::Good, ""), "{check:?}");
         }
-        assert_eq!(checks.len(), 3 + CAPABILITIES.len() + 2);
+        assert_eq!(checks.len(), 4 + CAPABILITIES.len() + 2);
+    }
+
+    #[test]
+    fn a_page_size_other_than_4_kib_is_bad() {
+        let check = page_size(64 << 10);
+        assert_eq!(
+            (check.state, check.found.as_str()),
+            (CheckState::Bad, "65536 bytes")
+        );
+        assert!(check.remedy.contains("4096"), "{check:?}");
+        assert_eq!(page_size(4096).state, CheckState::Good);
     }
 
     #[test]

@@ -34,6 +34,7 @@ fn process(pid: u32, evidence: Evidence, found: &[(u64, u8, u8)]) -> ScanProcess
             amount: Amount::default(),
             runs: folios.runs().to_vec(),
             files: Vec::new(),
+            private_copies: Vec::new(),
             openers: Vec::new(),
             addresses: Vec::new(),
         }],

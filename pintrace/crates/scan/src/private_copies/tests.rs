@@ -15,6 +15,7 @@ fn run(pfn: u64, folios: u64, kind: MemoryKind) -> FolioRun {
         order: 0,
         kind,
         pins: 1,
+        exclusive: None,
         index: 0,
     }
 }
