@@ -130,6 +130,8 @@ pub struct PinningProcess {
     /// Time when the process opened its first account (monotonic ns). An older account with the same tgid belongs to an
     /// earlier process.
     pub since_ns: u64,
+    /// Address of the process's own `mm_struct`.
+    pub mm: u64,
 }
 
 /// One contiguous range of long-term pins. Counts are pages.

@@ -31,8 +31,8 @@ pub const COWS: u32 = 4096;
 pub const FOLL_GET_FOLIOS: u32 = 65_536;
 /// Entries of a table that is not used.
 pub const UNUSED: u32 = 64;
-/// Processes that take FOLL_GET references. New processes replace the oldest.
-pub const FOLL_GET_PROCESSES: u32 = 4096;
+/// Maximum number of mms with pins or FOLL_GET references.
+pub const PINNED_MMS: u32 = 16_384;
 /// Maximum number of pages of one call whose references are followed; direct I/O has 256 in a bio (`BIO_MAX_VECS`).
 pub const FOLL_GET_PAGES_PER_CALL: u32 = 256;
 /// Maximum number of processes with flush windows, by cause.

@@ -73,6 +73,8 @@ kernel_facts! {
         pg_lru,
         /// Bit number of `PG_swapcache`: the swap cache has a reference.
         pg_swapcache,
+        /// 1 if the finding hooks are attached. The value is an option and no kernel fact.
+        findings,
         /// 1 if short-term pins get extents too. The value is an option and no kernel fact.
         short_term,
         /// 1 if `FOLL_GET` references are followed. The value is an option and no kernel fact.

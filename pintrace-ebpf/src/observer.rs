@@ -15,6 +15,13 @@ pub fn on_pin(mm: u64, address: u64, pages: u64) {
     mm_events::pinned(mm, address, pages);
 }
 
+/// Runs when an account of pins into an mm is opened, and when a process with an account executes a new program; 0 is the
+/// running task's mm.
+#[inline(always)]
+pub fn on_account(mm: u64) {
+    mm_events::pinned_mms::add(mm);
+}
+
 /// Runs when an extent was opened `within` an `mm_struct` or `address_space`. Returns false if changes there cannot be
 /// reported.
 #[inline(always)]

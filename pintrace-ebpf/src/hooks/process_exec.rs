@@ -3,10 +3,11 @@
 use aya_ebpf::{helpers::bpf_get_current_pid_tgid, macros::raw_tracepoint, programs::RawTracePointContext};
 use pintrace_common::wire;
 
-use crate::map_ref::Lookup;
+use crate::map_ref::{Lookup, set};
 use crate::{
+    kernel,
     ledger::{accounts, acquire::gate_is_open},
-    maps, ring,
+    maps, observer, ring,
 };
 
 /// Runs on sched:sched_process_exec, in exec_binprm (fs/exec.c), when the task has the new mm and the new name.
@@ -16,9 +17,12 @@ pub fn process_exec(_ctx: RawTracePointContext) -> i32 {
         return 0;
     }
     let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
-    if maps::PROCESSES.at(tgid).is_none() {
+    let Some(process) = maps::PROCESSES.at(tgid) else {
         return 0;
-    }
+    };
+    // The accounts of the process's own mm stay.
+    set!(process.mm = kernel::current_mm());
+    observer::on_account(0);
     let header = wire::Header {
         kind: wire::kind::PROCESS_EXECED,
         id: tgid,

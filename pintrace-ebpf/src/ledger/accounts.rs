@@ -15,9 +15,9 @@ use pintrace_common::{
 use crate::map_ref::{Lookup, word};
 use crate::{
     compat::locks::{self, LockTarget},
-    count,
+    count, kernel,
     ledger::code_kind,
-    maps, ring,
+    maps, observer, ring,
     stacks::Opened,
 };
 
@@ -96,8 +96,13 @@ pub extern "C" fn pintrace_account_open(mm: u64, caller: u64, pid_tgid: u64, kin
     let owner = PinningProcess {
         longterm_pages_held: 0,
         since_ns: now,
+        mm: match kernel::current_mm() {
+            0 => mm,
+            own => own,
+        },
     };
     let _ = maps::PROCESSES.insert(key.tgid(), owner, u64::from(BPF_NOEXIST));
+    observer::on_account(mm);
     let header = wire::Header {
         kind: wire::kind::ACCOUNT_OPENED,
         id,

@@ -56,6 +56,10 @@ pub fn acquired_by(
         longterm: u32::from(longterm),
         started,
     };
+    // The key of an account of another process's mm may be that of an mm that has ended, at the same address.
+    if call.mm != 0 {
+        observer::on_account(call.mm);
+    }
     let mut opened = Opened::new(stack);
     let account = accounts::find_or_open(ctx, &key, &mut opened);
     let opening = if longterm || observer::wants_short_term_extents() {

@@ -53,7 +53,7 @@ pub fn copy_committed(ctx: *mut c_void, context: &TaskContext, page: u64) {
     if folio.pins() == 0 {
         // The page cache has a reference to a file's page, so only anonymous pages are examined.
         let own = mapping & ANONYMOUS != 0 && !huge && context.unshare == 0;
-        if own && foll_get::may_concern() {
+        if own && MM_EVENT_FACTS.foll_get() != 0 {
             referenced(ctx, context, folio);
         }
         return;
@@ -154,12 +154,13 @@ pub extern "C" fn pintrace_holds_at(owner: u32, mm: u64, address: u64) -> u32 {
         return 0;
     };
     let key = get!(account.key);
-    let same = if key.mm != 0 {
-        key.mm == mm
+    // The running task may belong to another process: the writer need not be the process that pinned.
+    let pinned = if key.mm != 0 {
+        key.mm
     } else {
-        key.tgid() == (bpf_get_current_pid_tgid() >> 32) as u32 && mm == kernel::current_mm()
+        maps::PROCESSES.at(key.tgid()).map_or(0, |process| get!(process.mm))
     };
-    u32::from(same)
+    u32::from(pinned == mm)
 }
 
 /// Returns the time when an owner was opened, which distinguishes owners that had the same number.
@@ -249,13 +250,4 @@ fn stack(ctx: *mut c_void, key: &CowKey) {
             set!(copies.stack = stacks::take(ctx));
         }
     }
-}
-
-/// Returns true if the process of the running task has pinned memory or taken FOLL_GET references.
-#[inline(always)]
-pub fn may_concern() -> bool {
-    // No account was ever opened.
-    let none = maps::NEXT_IDS.get(0).copied().unwrap_or(0) == 0;
-    let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
-    !none && maps::PROCESSES.at(tgid).is_some() || foll_get::may_concern()
 }

@@ -25,26 +25,13 @@ use crate::{
     folio::Folio,
     kernel,
     ledger::{accounts, acquire::gate_is_open},
-    mm_events::with_backup,
+    mm_events::{pinned_mms, with_backup},
     stacks,
 };
 
 /// References by the address of the head page. The loader makes the map small if references are not followed.
 #[map]
 static FOLL_GET_FOLIOS: LruHashMap<u64, Reference> = LruHashMap::with_max_entries(limits::FOLL_GET_FOLIOS, 0);
-
-/// Processes that have taken references. For other processes no copy needs a look-up in the table of folios.
-#[map]
-static FOLL_GET_PROCESSES: LruHashMap<u32, u64> = LruHashMap::with_max_entries(limits::FOLL_GET_PROCESSES, 0);
-
-/// Returns true if the process of the running task has taken references.
-#[inline(always)]
-pub fn may_concern() -> bool {
-    MM_EVENT_FACTS.foll_get() != 0
-        && FOLL_GET_PROCESSES
-            .at((bpf_get_current_pid_tgid() >> 32) as u32)
-            .is_some()
-}
 
 /// Runs on return of get_user_pages_fast(start, nr_pages, gup_flags, pages) (mm/gup.c).
 #[inline(always)]
@@ -59,8 +46,7 @@ fn taken(role: Role, raw: *mut c_void) -> i32 {
     if pages <= 0 {
         return 0;
     }
-    let now = accounts::time();
-    let _ = FOLL_GET_PROCESSES.insert((bpf_get_current_pid_tgid() >> 32) as u32, now, 0);
+    pinned_mms::add(0);
     refer(
         trampoline::argument(raw, 0) & !4095,
         trampoline::argument(raw, 3),

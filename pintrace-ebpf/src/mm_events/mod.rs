@@ -11,6 +11,7 @@ mod foll_get;
 mod hooks;
 mod mapping_changes;
 mod per_tgid;
+pub mod pinned_mms;
 pub mod range_filter;
 mod task_context;
 mod with_backup;

@@ -23,6 +23,7 @@ use crate::{
     mm_events::{
         cow,
         flush_window::{active, events},
+        pinned_mms,
         task_context::{self, TaskContext, kind},
         with_backup,
     },
@@ -39,12 +40,15 @@ fn writes(role: Role, ctx: *mut c_void) -> i32 {
     if !gate_is_open() {
         return 0;
     }
-    let concerns = cow::may_concern();
-    if !concerns && !active::any() {
+    if !pinned_mms::any() && !active::any() {
         return 0;
     }
     let fault = trampoline::argument(ctx, 0);
     let mm = facts::mm_of(kernel::u64_at(fault + MM_EVENT_FACTS.fault_vma()));
+    let concerns = pinned_mms::holds(mm);
+    if !concerns && !active::any() {
+        return 0;
+    }
     let address = kernel::u64_at(fault + MM_EVENT_FACTS.fault_address()) & PAGE_MASK;
     let window = if active::any() {
         events::fault(mm, address)
@@ -83,13 +87,17 @@ fn faults_huge(role: Role, ctx: *mut c_void) -> i32 {
     let Some(_claim) = role.claim_mm_event(ctx) else {
         return 0;
     };
-    if !gate_is_open() || !cow::may_concern() {
+    if !gate_is_open() || !pinned_mms::any() {
+        return 0;
+    }
+    let mm = trampoline::argument(ctx, 0);
+    if !pinned_mms::holds(mm) {
         return 0;
     }
     let flags = trampoline::argument(ctx, 3);
     task_context::enter(&TaskContext {
         kind: kind::HUGE,
-        mm: trampoline::argument(ctx, 0),
+        mm,
         address: trampoline::argument(ctx, 2) & PAGE_MASK,
         unshare: flags & MM_EVENT_FACTS.unshare(),
         began_ns: accounts::time(),

@@ -18,8 +18,8 @@ use crate::{
     folio::Folio,
     ledger::{accounts, acquire::gate_is_open},
     mm_events::{
-        cow,
         mapping_changes::{self, MappingChange},
+        pinned_mms,
         task_context::{self, TaskContext, kind},
         with_backup,
     },
@@ -31,12 +31,16 @@ fn forks(role: Role, ctx: *mut c_void) -> i32 {
     let Some(_claim) = role.claim_mm_event(ctx) else {
         return 0;
     };
-    if !gate_is_open() || !cow::may_concern() {
+    if !gate_is_open() || !pinned_mms::any() {
+        return 0;
+    }
+    let mm = mm_of(trampoline::argument(ctx, 1));
+    if !pinned_mms::holds(mm) {
         return 0;
     }
     task_context::enter(&TaskContext {
         kind: kind::FORK,
-        mm: mm_of(trampoline::argument(ctx, 1)),
+        mm,
         address: u64::MAX,
         began_ns: accounts::time(),
         ..TaskContext::default()

@@ -16,7 +16,7 @@ use crate::{
     ledger::{accounts, acquire::gate_is_open},
     mm_events::{
         mapping_changes::{self, MappingChange},
-        range_filter, with_backup,
+        pinned_mms, range_filter, with_backup,
     },
     ring,
     syscall_args::SyscallArgs,
@@ -123,10 +123,11 @@ fn exits(role: Role, raw: *mut c_void) -> i32 {
     let Some(_claim) = role.claim_mm_event(raw) else {
         return 0;
     };
-    if !range_filter::any() {
-        return 0;
+    let mm = trampoline::argument(raw, 0);
+    pinned_mms::forget(mm);
+    if range_filter::any() {
+        ended(mm, 0);
     }
-    ended(trampoline::argument(raw, 0), 0);
     0
 }
 

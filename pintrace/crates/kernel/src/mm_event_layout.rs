@@ -90,6 +90,7 @@ pub fn mm_event_facts<'a>(
         inode_data: offset("inode", &["i_data"])?,
         pg_lru: flag("PG_lru")?,
         pg_swapcache: flag("PG_swapcache")?,
+        findings: 0,
         short_term: 0,
         foll_get: 0,
     })

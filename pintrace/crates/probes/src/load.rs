@@ -140,6 +140,7 @@ fn load_object(
     let facts = FactsGlobal(facts);
     let wanted = options.findings.unwrap_or_default();
     let mm_events = MmEventGlobal(MmEventFacts {
+        findings: u32::from(options.findings.is_some()),
         short_term: u32::from(wanted.short_term),
         foll_get: u32::from(wanted.foll_get),
         ..layouts.mm_events.clone().unwrap_or_default()
@@ -160,7 +161,6 @@ fn load_object(
     }
     if !wanted.foll_get {
         loader.map_max_entries("FOLL_GET_FOLIOS", limits::UNUSED);
-        loader.map_max_entries("FOLL_GET_PROCESSES", limits::UNUSED);
     }
     for (map, entries) in &options.map_entries {
         loader.map_max_entries(map, *entries);
