@@ -72,6 +72,7 @@ counters! {
         CellContended = "cell_contended", "kernel", "Pages whose table cell changed at every attempt to update it.";
         StackLost = "stack_lost", "kernel", "Kernel stacks that could not be stored: the subsystem is taken from the caller alone.";
         MmEventTableFull = "mm_event_table_full", "kernel", "Extents, page copies or flush windows that found no room in the tables of the finding hooks: a finding may be missing.";
+        ChangesSuppressed = "changes_suppressed", "kernel", "Mapping changes near pinned memory that one process made faster than the limit: its findings may have too low a count, or be missing.";
         WindowMissed = "window_missed", "kernel", "Pending-flush windows whose end was missed: the kernel skipped the program that counts the changed pages, or a kretprobe had no free instance.";
         RecursionMissed = "recursion_missed", "attach", "Calls that the kernel skipped because the same program was already running on that CPU, less those that a backup program counted.";
         MmEventMissed = "mm_event_missed", "attach", "Calls that the kernel skipped for the finding hooks, less those that a backup program counted: a finding may be missing, no page is.";

@@ -25,6 +25,8 @@ pub const RECENT: u32 = 4096;
 pub const RANGE_FILTERS: u32 = 4096;
 /// Maximum number of tasks inside a fault, a fork, clear_refs or madvise.
 pub const TASK_CONTEXTS: u32 = 4096;
+/// Maximum number of processes with suppressed records of mapping changes.
+pub const SUPPRESSED_CHANGES: u32 = 1024;
 /// Maximum number of owners whose pages were copied, by kind of copy.
 pub const COWS: u32 = 4096;
 /// Small folios whose latest FOLL_GET reference is kept. New references replace the oldest.

@@ -68,11 +68,25 @@ kernel_facts! {
         exclusive,
         /// Offset of `inode.i_data`, the `address_space` of a file's own pages.
         inode_data,
+        /// Offset of `inode.i_count`, which is 0 while the kernel frees the inode.
+        inode_count,
+        /// Offset of `inode.i_blkbits`, log2 of the file's block size, one byte.
+        inode_block_bits,
+        /// Offset of `address_space.host`, the inode.
+        address_space_host,
+        /// 1 if `page.index` of a hugetlb page counts huge pages (up to 6.6).
+        hugetlb_index,
         /// Bit number of `PG_lru`: the page is on an LRU list. If the bit is clear, an LRU batch, or the code that
         /// isolated the page, holds one of the page's references.
         pg_lru,
         /// Bit number of `PG_swapcache`: the swap cache has a reference.
         pg_swapcache,
+        /// Offset of `bio.bi_io_vec`, the array of `bio_vec`.
+        bio_vecs,
+        /// Offset of `bio.bi_vcnt`, the number of entries of the array, two bytes.
+        bio_vec_count,
+        /// 1 if hooks see that direct I/O drops the references of a bio.
+        bio_releases,
         /// 1 if the finding hooks are attached. The value is an option and no kernel fact.
         findings,
         /// 1 if short-term pins get extents too. The value is an option and no kernel fact.
@@ -140,6 +154,8 @@ pub mod mapping_change {
     /// A function that `do_madvise` calls for one vma; `detail` is the advice. For MADV_FREE the record of `do_madvise`
     /// follows, unless the compiler has inlined `do_madvise` into the system call.
     pub const ADVICE_FOR_VMA: u32 = 8;
+    /// A power of two above every kind.
+    pub const COUNT: usize = 16;
 }
 
 /// Cause of a flush window.
@@ -179,6 +195,8 @@ pub struct MappingChanged {
     /// The advice for [`mapping_change::ADVICE`] and [`mapping_change::ADVICE_FOR_VMA`]; for [`mapping_change::UNMAP`]
     /// 1 if mremap has moved the pages; for [`mapping_change::FILE`] 1 if the range extends to the end of the file.
     pub detail: u64,
+    /// 1 if records of unmapped ranges of the mm were suppressed before.
+    pub unmaps_suppressed: u64,
     /// Command name of the thread.
     pub comm: [u8; limits::COMM_BYTES],
 }
@@ -214,8 +232,30 @@ pub struct RangeFilter {
     /// Time when the first extent of the filter was opened (monotonic ns). An extent that was opened earlier does not
     /// count here: it belongs to an mm or address_space that was freed, and whose address is used again.
     pub born_ns: u64,
+    /// Records of the current interval by kind of change, each interval << 32 | records ([`RangeFilter::MOST_RECORDS`]).
+    pub records: [u64; mapping_change::COUNT],
+    /// Number of suppressed records of kind [`mapping_change::UNMAP`]. If it is not 0, later changes may be at addresses
+    /// that no longer map pinned pages.
+    pub unmaps_suppressed: u64,
     /// Number of extents by level and bucket.
     pub buckets: [u64; LEVELS * BUCKETS],
+}
+
+impl RangeFilter {
+    /// log2 of the length of an interval in ns: about a second.
+    pub const INTERVAL_SHIFT: u32 = 30;
+    /// Most records of one kind for one mm or file in one interval. The ring has room for 25 times as many.
+    pub const MOST_RECORDS: u64 = 1000;
+}
+
+/// Mapping changes of one process that have no record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct SuppressedChanges {
+    /// Number of changes.
+    pub changes: u64,
+    /// Command name of the thread that made the first change.
+    pub comm: [u8; limits::COMM_BYTES],
 }
 
 /// Identity of the copies that are counted together.
@@ -239,6 +279,8 @@ pub mod cow_kind {
     /// Copy of a page without pins that a `FOLL_GET` reference holds. [`super::CowKey::owner`] is then the process that
     /// took the reference, and [`super::CowKey::opened_ns`] is not a time but [`super::CowStats::taken_stack`].
     pub const FOLL_GET: u32 = 4;
+    /// With [`FOLL_GET`]: direct I/O that writes to the page (`FOLL_WRITE`) is under way.
+    pub const READ_UNDER_WAY: u32 = 8;
 }
 
 /// Copies of the pinned pages of one owner, or of the referenced pages of one process.
@@ -291,6 +333,10 @@ pub struct Reference {
     pub taken_by: u64,
     /// Id of the kernel stack, or the negative error of `bpf_get_stackid`.
     pub stack: i64,
+    /// `FOLL_WRITE` of the flags of the call.
+    pub for_writing: u64,
+    /// 1 once the page is in a bio, so that a hook sees the end of the reference.
+    pub in_bio: u64,
 }
 
 /// Identity of the flush windows that are counted together.

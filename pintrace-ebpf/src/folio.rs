@@ -219,5 +219,18 @@ pub fn file_of(folio: Folio, page: u64) -> (u64, u64) {
     }
     let index = kernel::u64_at(head + MM_EVENT_FACTS.page_index());
     let inside = (page - head) >> (FACTS.page_struct_shift() & 31);
-    (mapping, (index + inside) << 12)
+    (mapping, (index << index_shift(folio, mapping)) + (inside << 12))
+}
+
+/// Returns log2 of the bytes that one unit of `page.index` stands for. Up to 6.6 the index of a hugetlb page counts huge
+/// pages, whose size is the block size of the file (`hugetlbfs_fill_super`, fs/hugetlbfs/inode.c).
+#[inline(always)]
+fn index_shift(folio: Folio, mapping: u64) -> u64 {
+    if MM_EVENT_FACTS.hugetlb_index() == 0 || folio.order() == 0 {
+        return 12;
+    }
+    let inode = kernel::u64_at(mapping + MM_EVENT_FACTS.address_space_host());
+    let bits = u64::from(kernel::u32_at(inode + MM_EVENT_FACTS.inode_block_bits()) & 0xff);
+    // The blocks of all other files are small pages at most, before 6.15.
+    if bits > 12 && bits < 48 { bits } else { 12 }
 }

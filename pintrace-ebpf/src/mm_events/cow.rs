@@ -92,7 +92,11 @@ fn referenced(ctx: *mut c_void, context: &TaskContext, folio: Folio) {
     let key = CowKey {
         opened_ns: reference.stack as u64,
         owner: (reference.taken_by >> 32) as u32,
-        kind: cow_kind::FOLL_GET,
+        kind: if reference.for_writing != 0 && reference.in_bio != 0 {
+            cow_kind::FOLL_GET | cow_kind::READ_UNDER_WAY
+        } else {
+            cow_kind::FOLL_GET
+        },
     };
     let fresh = CowStats {
         taken_ns: reference.taken_ns,
@@ -158,7 +162,9 @@ pub extern "C" fn pintrace_holds_at(owner: u32, mm: u64, address: u64) -> u32 {
     let pinned = if key.mm != 0 {
         key.mm
     } else {
-        maps::PROCESSES.at(key.tgid()).map_or(0, |process| get!(process.mm))
+        maps::PROCESSES
+            .at(key.tgid())
+            .map_or(0, |process| get!(process.mm))
     };
     u32::from(pinned == mm)
 }

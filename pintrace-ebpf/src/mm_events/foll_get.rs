@@ -1,22 +1,23 @@
 //! References by `FOLL_GET`, which are no pins: vmsplice, MSG_ZEROCOPY, and direct I/O up to 6.4. The hooks follow
 //! references only on request.
 //!
-//! The kernel drops such a reference like any other, and no hook sees the drop. So the table keeps the latest reference
-//! to each small folio. When the folio is copied, its reference count shows whether a holder other than the kernel is
-//! left.
+//! The kernel drops such a reference like any other, and in general no hook sees the drop. So the table keeps the latest
+//! reference to each small folio. When the folio is copied, its reference count shows whether a holder other than the
+//! kernel is left. Direct I/O drops the references of a bio in one function, which has a hook: such a reference is in
+//! the table exactly as long as the I/O is under way.
 
 use core::ffi::c_void;
 
 use aya_ebpf::{
     EbpfContext,
     helpers::bpf_get_current_pid_tgid,
-    macros::{fexit, map},
+    macros::{fentry, fexit, map},
     maps::LruHashMap,
-    programs::FExitContext,
+    programs::{FEntryContext, FExitContext},
 };
 use pintrace_common::{counters::Loss, limits, mm_events::Reference};
 
-use crate::map_ref::Lookup;
+use crate::map_ref::{Lookup, set};
 use crate::{
     backup::Role,
     compat::trampoline,
@@ -47,8 +48,10 @@ fn taken(role: Role, raw: *mut c_void) -> i32 {
         return 0;
     }
     pinned_mms::add(0);
+    // The flag is bit 0 of the address, which is page-aligned.
+    let for_writing = trampoline::argument(raw, 2) & FOLL_WRITE;
     refer(
-        trampoline::argument(raw, 0) & !4095,
+        trampoline::argument(raw, 0) & !4095 | for_writing,
         trampoline::argument(raw, 3),
         pages as u32,
         stacks::take(raw),
@@ -56,7 +59,10 @@ fn taken(role: Role, raw: *mut c_void) -> i32 {
     0
 }
 
-/// Records the references of one call.
+/// `FOLL_WRITE` (include/linux/mm_types.h), on all kernels.
+const FOLL_WRITE: u64 = 1;
+
+/// Records the references of one call. Bit 0 of `address` is [`FOLL_WRITE`].
 #[inline(always)]
 fn refer(address: u64, array: u64, pages: u32, stack: i64) {
     let mut index = 0;
@@ -73,7 +79,7 @@ fn refer(address: u64, array: u64, pages: u32, stack: i64) {
     }
 }
 
-/// Records one reference. The function is global, so that the verifier follows it once.
+/// Records one reference. Bit 0 of `address` is [`FOLL_WRITE`]. The function is global, so that the verifier follows it once.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_remember_reference(address: u64, slot: u64, stack: i64) -> u32 {
@@ -84,12 +90,100 @@ pub extern "C" fn pintrace_remember_reference(address: u64, slot: u64, stack: i6
     }
     let reference = Reference {
         mm: kernel::current_mm(),
-        address,
+        address: address & !4095,
         taken_ns: accounts::time(),
         taken_by: bpf_get_current_pid_tgid(),
         stack,
+        for_writing: address & FOLL_WRITE,
+        in_bio: 0,
     };
     let _ = FOLL_GET_FOLIOS.insert(folio.head(), reference, 0);
+    0
+}
+
+/// What is to be done with the references to the pages of a bio.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OfBio {
+    /// Mark the references: their end will be seen.
+    Mark,
+    /// Remove the references.
+    Remove,
+}
+
+/// Runs on return of bio_iov_iter_get_pages(bio, iter) (block/bio.c), which has put the referenced pages into the bio.
+#[inline(always)]
+fn filled(role: Role, raw: *mut c_void) -> i32 {
+    if let Some(_claim) = role.claim_mm_event(raw)
+        && gate_is_open()
+        && MM_EVENT_FACTS.bio_releases() != 0
+        && pinned_mms::holds(kernel::current_mm())
+    {
+        each_page(trampoline::argument(raw, 0), OfBio::Mark);
+    }
+    0
+}
+
+/// Runs on entry of __bio_release_pages(bio, mark_dirty) or bio_release_pages(bio, mark_dirty) (block/bio.c): direct I/O
+/// drops its references, so the I/O on these pages is over.
+#[inline(always)]
+fn dropped(role: Role, raw: *mut c_void) -> i32 {
+    if let Some(_claim) = role.claim_mm_event(raw)
+        && gate_is_open()
+        && pinned_mms::any()
+    {
+        each_page(trampoline::argument(raw, 0), OfBio::Remove);
+    }
+    0
+}
+
+/// Does one thing with the reference to each page of a bio.
+#[inline(always)]
+fn each_page(bio: u64, what: OfBio) {
+    let mut entry = kernel::u64_at(bio + MM_EVENT_FACTS.bio_vecs());
+    let mut left = kernel::u32_at(bio + MM_EVENT_FACTS.bio_vec_count()) & 0xffff;
+    let (mut page, mut bytes) = (0, 0);
+    let mut index = 0;
+    while index < limits::FOLL_GET_PAGES_PER_CALL {
+        if bytes == 0 {
+            if left == 0 {
+                return;
+            }
+            // struct bio_vec (include/linux/bvec.h): page, length, offset. The pages of an entry adjoin.
+            page = kernel::u64_at(entry);
+            bytes = u64::from(kernel::u32_at(entry + 8)) + u64::from(kernel::u32_at(entry + 12));
+            entry += BIO_VEC_BYTES;
+            left -= 1;
+        }
+        pintrace_reference_of_bio(page, u32::from(what == OfBio::Remove));
+        page += 1 << (FACTS.page_struct_shift() & 31);
+        bytes = if bytes > 4096 { bytes - 4096 } else { 0 };
+        index += 1;
+    }
+    // References that stay in the table look held for longer.
+    if what == OfBio::Remove && (left != 0 || bytes != 0) {
+        count::loss(Loss::MmEventTableFull, 1);
+    }
+}
+
+/// Bytes of a `struct bio_vec`.
+const BIO_VEC_BYTES: u64 = 16;
+
+/// Marks or removes the reference to a page.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_reference_of_bio(page: u64, remove: u32) -> u32 {
+    let folio = Folio::of(page);
+    if folio.is_none() {
+        return 0;
+    }
+    let Some(reference) = FOLL_GET_FOLIOS.at(folio.head()) else {
+        return 0;
+    };
+    if remove == 0 {
+        set!(reference.in_bio = 1);
+    } else {
+        let _ = FOLL_GET_FOLIOS.remove(folio.head());
+    }
     0
 }
 
@@ -119,4 +213,7 @@ fn references(head: u64) -> Option<u32> {
 
 with_backup! {
     fexit FExitContext leave_get_user_pages_fast leave_get_user_pages_fast_backup => taken;
+    fexit FExitContext leave_bio_iov_iter_get_pages leave_bio_iov_iter_get_pages_backup => filled;
+    fentry FEntryContext enter_bio_release_pages enter_bio_release_pages_backup => dropped;
+    fentry FEntryContext enter___bio_release_pages enter___bio_release_pages_backup => dropped;
 }

@@ -2,16 +2,25 @@
 
 use core::ffi::c_void;
 
-use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid};
+use aya_ebpf::{
+    bindings::BPF_NOEXIST,
+    helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid},
+    macros::map,
+    maps::HashMap,
+};
 use pintrace_common::{
+    counters::Loss,
     limits,
-    mm_events::{MappingChanged, mapping_change},
+    mm_events::{MappingChanged, SuppressedChanges, mapping_change},
     wire,
 };
 
+use crate::map_ref::{Lookup, word};
 use crate::{
+    compat::loops::HASH_FLAGS,
+    count,
     ledger::accounts,
-    mm_events::range_filter,
+    mm_events::range_filter::{self, allowed},
     ring, stacks,
     syscall_args::{MREMAP, SyscallArgs},
 };
@@ -35,12 +44,43 @@ pub struct MappingChange {
     pub began_ns: u64,
 }
 
+/// Changes without a record, by process. User space removes the entries of processes that have ended.
+#[map]
+static SUPPRESSED_CHANGES: HashMap<u32, SuppressedChanges> =
+    HashMap::with_max_entries(limits::SUPPRESSED_CHANGES, HASH_FLAGS);
+
+/// Counts a change without a record for the running process.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_suppress() -> u32 {
+    count::loss(Loss::ChangesSuppressed, 1);
+    let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
+    if SUPPRESSED_CHANGES.at(tgid).is_none() {
+        let fresh = SuppressedChanges {
+            changes: 0,
+            comm: bpf_get_current_comm().unwrap_or([0; limits::COMM_BYTES]),
+        };
+        // Another thread may make the entry first.
+        let _ = SUPPRESSED_CHANGES.insert(tgid, fresh, u64::from(BPF_NOEXIST));
+    }
+    match SUPPRESSED_CHANGES.at(tgid) {
+        Some(suppressed) => word!(suppressed.changes).add(1),
+        None => count::loss(Loss::MmEventTableFull, 1),
+    }
+    0
+}
+
 /// Sends a record of a change if extents are near.
 #[inline(always)]
 pub fn emit(ctx: *mut c_void, change: &MappingChange) {
     if !range_filter::any()
         || range_filter::pintrace_filter_overlaps(change.within, change.address, change.end) == 0
     {
+        return;
+    }
+    let allowed = range_filter::pintrace_allow_record(change.within, change.what);
+    if allowed == allowed::NO {
+        pintrace_suppress();
         return;
     }
     let header = wire::Header {
@@ -69,6 +109,7 @@ pub fn emit(ctx: *mut c_void, change: &MappingChange) {
         stack: stacks::take(ctx),
         call: number,
         detail,
+        unmaps_suppressed: u64::from(allowed == allowed::AFTER_UNMAP),
         comm: bpf_get_current_comm().unwrap_or([0; limits::COMM_BYTES]),
     });
 }

@@ -9,7 +9,7 @@ use aya_ebpf::{
 use pintrace_common::{
     counters::Loss,
     limits,
-    mm_events::{BUCKETS, LEVELS, RangeFilter},
+    mm_events::{BUCKETS, LEVELS, RangeFilter, mapping_change},
     range_filter::{index, level, shift},
 };
 
@@ -20,7 +20,9 @@ use crate::{
         locks::{self, LockTarget},
         loops::HASH_FLAGS,
     },
-    count, maps,
+    count,
+    ledger::accounts,
+    maps,
 };
 
 /// Filters by address of the `mm_struct` or `address_space`. The filter of an mm is removed with the mm, the filter of
@@ -41,6 +43,8 @@ static EMPTY: RangeFilter = RangeFilter {
     extents: 0,
     // The first extent lowers the value to its own time.
     born_ns: u64::MAX,
+    records: [0; mapping_change::COUNT],
+    unmaps_suppressed: 0,
     buckets: [0; LEVELS * BUCKETS],
 };
 
@@ -208,6 +212,51 @@ pub extern "C" fn pintrace_filter_overlaps(within: u64, start: u64, end: u64) ->
         level += 1;
     }
     0
+}
+
+/// Returned by [`pintrace_allow_record`].
+pub mod allowed {
+    /// No record: the process changes mappings too fast.
+    pub const NO: u32 = 0;
+    /// A record.
+    pub const YES: u32 = 1;
+    /// A record, after a record of an unmapped range was suppressed.
+    pub const AFTER_UNMAP: u32 = 2;
+}
+
+/// Returns one of [`allowed`] for a record of a change of kind `what`, and counts the record. The bound holds for each mm
+/// and kind, so that one process cannot fill the ring, and cannot hide its own changes of another kind.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_allow_record(within: u64, what: u32) -> u32 {
+    let Some(filter) = RANGE_FILTERS.at(within) else {
+        return allowed::YES;
+    };
+    let interval = accounts::time() >> RangeFilter::INTERVAL_SHIFT << 32;
+    // SAFETY: a live map value, and the mask keeps the index inside.
+    let records = unsafe {
+        Word::at(
+            (&raw mut (*filter.as_ptr()).records)
+                .cast::<u64>()
+                .add(what as usize & (mapping_change::COUNT - 1)),
+        )
+    };
+    let before = records.load();
+    // Threads that begin an interval at the same moment may count too few records, which moves the bound a little.
+    if before >> 32 << 32 != interval {
+        records.store(interval + 1);
+    } else if before - interval >= RangeFilter::MOST_RECORDS {
+        if what == mapping_change::UNMAP {
+            word!(filter.unmaps_suppressed).add(1);
+        }
+        return allowed::NO;
+    } else {
+        records.add(1);
+    }
+    if word!(filter.unmaps_suppressed).load() != 0 {
+        return allowed::AFTER_UNMAP;
+    }
+    allowed::YES
 }
 
 /// Removes the filter of an mm or address_space that ends. Returns true if extents are left.

@@ -1,4 +1,4 @@
-//! The operation that a task is in: a fault that may copy, a fork, clear_refs or madvise.
+//! The operation that a task is in: a fault that may copy, a fork, clear_refs, madvise or a scan of page tables.
 
 use aya_ebpf::{
     helpers::bpf_get_current_pid_tgid,
@@ -52,6 +52,8 @@ pub mod kind {
     pub const CLEAR: u64 = 4;
     /// `do_madvise`.
     pub const ADVICE: u64 = 5;
+    /// `do_pagemap_cmd`.
+    pub const SCAN: u64 = 6;
 }
 
 /// Contexts by tgid << 32 | tid. If the kernel skips the program that removes a context, the thread's next context

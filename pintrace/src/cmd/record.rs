@@ -10,6 +10,7 @@ use crate::exit::Exit;
 use crate::pipeline::sink::Fold;
 use pintrace_events::MissingHook;
 use pintrace_model::snapshot::Snapshot;
+use pintrace_model::suppressed;
 use pintrace_record::{Existing, Recording};
 use pintrace_text::counted;
 
@@ -103,6 +104,9 @@ fn summary(snapshot: &Snapshot) -> String {
             .join(", ")
     };
     let mut lines = vec![pins, vmstat, format!("lost: {lost}")];
+    if let Some(processes) = suppressed::processes(&snapshot.suppressed) {
+        lines.push(format!("changes_suppressed: {processes}"));
+    }
     let started = &snapshot.started;
     if started.mode == "scan" {
         let held = counted(balance.ledger_held.unsigned_abs(), "page");

@@ -78,6 +78,8 @@ struct Played {
     expected: Vec<Claim>,
     /// Findings of which each may be missing.
     optional: Vec<Claim>,
+    /// The process that floods, in the scenarios `flood` and `quiet-flood`.
+    flooder: Option<u64>,
     /// Expected flush windows, by cause.
     windows: BTreeMap<String, u64>,
 }
@@ -125,6 +127,7 @@ fn play(words: &str) -> Result<Played, String> {
     let mut pids: Vec<_> = lines.iter().filter_map(|line| line["pid"].as_u64()).collect();
     pids.extend(lines.iter().filter_map(|line| line["child_pid"].as_u64()));
     Ok(Played {
+        flooder: lines.iter().find_map(|line| line["flooder_pid"].as_u64()),
         pids,
         expected: claims(false),
         optional: claims(true),
@@ -401,6 +404,83 @@ fn findings_on_short_term_pins_need_the_option_short_term() {
 #[test]
 fn copies_of_referenced_pages_need_the_option_foll_get() {
     check_with(&["--foll-get"], &["reference-fork-write", "quiet-reference"]);
+}
+
+#[test]
+fn copies_are_found_whichever_process_writes() {
+    check(&[
+        "read-pin-write --writer sibling",
+        "read-pin-write --writer proc-mem",
+        "quiet-read-pin-write",
+        "quiet-read-pin-write --writer sibling",
+        "quiet-read-pin-write --writer proc-mem",
+    ]);
+}
+
+#[test]
+fn a_copy_of_a_page_into_which_direct_io_reads_is_a_hazard() {
+    check_with(&["--foll-get"], &["read-fork-write", "quiet-read-fork-write"]);
+}
+
+#[test]
+fn guard_regions_page_scans_and_remapped_files_are_found() {
+    check(&[
+        "guard-install",
+        "quiet-guard-install",
+        "scan-protect",
+        "quiet-scan",
+        "remap-file-pages",
+        "mremap --backing hugetlb --pages 512 --reserve",
+    ]);
+}
+
+#[test]
+fn truncations_of_a_part_of_a_file_are_found() {
+    check(&[
+        "truncate-part",
+        "quiet-truncate",
+        "truncate --backing hugetlb --pages 2048 --reserve",
+        "truncate-part --backing hugetlb --pages 2048 --reserve",
+        "quiet-truncate --backing hugetlb --pages 2048 --reserve",
+    ]);
+}
+
+/// One process changes its mapping tens of thousands of times. Its records are limited, and the findings on the other
+/// process stay certain.
+#[test]
+fn one_process_does_not_degrade_the_findings_on_another() {
+    for words in ["flood", "quiet-flood"] {
+        let recording = Recording::start("flood");
+        let played = play(words).unwrap();
+        let report = recording.finish();
+        let mut checks = Checks::default();
+        checks.about(words);
+        let found = played.found(&report, true);
+        println!("finding\t{}\t{words}\t{}", series(), cell(&found, &[]));
+        checks.same("the findings", found, played.expected.clone());
+        checks.same("uncertain findings", played.found(&report, false), Vec::new());
+        let loss = &report.document["loss"];
+        println!(
+            "{words}: loss {loss}, suppressed {}",
+            report.document["suppressed"]
+        );
+        checks.same("lost records", number(&loss["ring_full"]), 0);
+        let suppressed = report.document["suppressed"].as_array().unwrap();
+        let pids: Vec<_> = suppressed.iter().map(|total| number(&total["pid"])).collect();
+        checks.same(
+            "processes with suppressed changes",
+            pids,
+            vec![played.flooder.unwrap()],
+        );
+        let sum: u64 = suppressed.iter().map(|total| number(&total["changes"])).sum();
+        checks.holds(sum > 0, "changes are suppressed");
+        checks.same(
+            "suppressed changes by process",
+            sum,
+            number(&loss["changes_suppressed"]),
+        );
+        checks.conclude();
+    }
 }
 
 #[test]

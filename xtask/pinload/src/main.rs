@@ -13,6 +13,8 @@ mod holder;
 mod holder_case;
 mod kernel;
 mod memory;
+mod network_disk;
+mod page_scan;
 mod pins;
 mod pipe_lock;
 mod plan;

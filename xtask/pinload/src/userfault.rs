@@ -35,6 +35,8 @@ pub(crate) enum UffdFeature {
     WriteProtect = 1,
     /// `UFFD_FEATURE_PAGEFAULT_FLAG_WP` and `UFFD_FEATURE_WP_HUGETLBFS_SHMEM` (5.19).
     WriteProtectHugetlb = 1 | 1 << 12,
+    /// `UFFD_FEATURE_PAGEFAULT_FLAG_WP` and `UFFD_FEATURE_WP_ASYNC` (6.7): writes go on without a fault message.
+    WriteProtectAsync = 1 | 1 << 15,
 }
 
 #[repr(C)]

@@ -25,9 +25,9 @@ const PACKAGES: [&str; 6] = [
     "numactl",
     "util-linux",
 ];
-/// Modules for a small disk that fills up, for a file system with legacy direct I/O, and for a disk with delayed
-/// completions.
-const MODULES: [&str; 5] = ["loop", "vfat", "nls_cp437", "nls_ascii", "null_blk"];
+/// Modules for a small disk that fills up, for a file system with legacy direct I/O, for a disk with delayed
+/// completions, and for a disk that the test serves.
+const MODULES: [&str; 6] = ["nbd", "loop", "vfat", "nls_cp437", "nls_ascii", "null_blk"];
 /// Three times the duration on the slowest kernel with two other guests running on two cores.
 const LIMIT: Duration = Duration::from_mins(45);
 

@@ -82,7 +82,7 @@ fn advises(role: Role, raw: *mut c_void, read: impl Fn(*mut c_void) -> Advice) -
     }
     // Other advice removes no page, and some advice causes faults, which need the task's context.
     let advice = read(raw).kind;
-    if advice != DONTNEED && advice != FREE && advice != DONTNEED_LOCKED {
+    if advice != DONTNEED && advice != FREE && advice != DONTNEED_LOCKED && advice != GUARD_INSTALL {
         return 0;
     }
     task_context::enter(&TaskContext {
@@ -209,6 +209,8 @@ const DONTNEED: u64 = 4;
 const FREE: u64 = 8;
 /// `MADV_DONTNEED_LOCKED`.
 const DONTNEED_LOCKED: u64 = 24;
+/// `MADV_GUARD_INSTALL` (6.13), which drops the pages of the range.
+const GUARD_INSTALL: u64 = 102;
 
 #[inline(always)]
 fn advised(role: Role, raw: *mut c_void, end: u64, advice: u64) -> i32 {

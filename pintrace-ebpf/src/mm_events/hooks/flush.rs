@@ -58,6 +58,11 @@ fn flushes(role: Role, raw: *mut c_void) -> i32 {
                 set!(context.pages = get!(context.pages) + 1);
             }
         }
+        kind::SCAN => super::pagemap_scan::protected(
+            raw,
+            trampoline::argument(raw, 0),
+            (trampoline::argument(raw, 1), trampoline::argument(raw, 2)),
+        ),
         _ => {}
     }
     0

@@ -5,5 +5,6 @@ mod fault;
 mod file_release;
 mod flush;
 mod fork;
+mod pagemap_scan;
 mod protect;
 mod unmap;

@@ -114,6 +114,36 @@ fn cuts(role: Role, raw: *mut c_void) -> i32 {
     0
 }
 
+/// Runs on entry of remove_inode_hugepages(inode, lstart, lend) (fs/hugetlbfs/inode.c): truncation of a hugetlbfs file, or
+/// a hole. hugetlbfs does not call unmap_mapping_range.
+#[inline(always)]
+fn cuts_huge(role: Role, raw: *mut c_void) -> i32 {
+    let Some(_claim) = role.claim_mm_event(raw) else {
+        return 0;
+    };
+    if !gate_is_open() || !range_filter::any() {
+        return 0;
+    }
+    let inode = trampoline::argument(raw, 0);
+    // At 0 references the kernel frees the inode (`hugetlbfs_evict_inode`), and no process has the file any more.
+    if kernel::u32_at(inode + MM_EVENT_FACTS.inode_count()) == 0 {
+        return 0;
+    }
+    let end = trampoline::argument(raw, 2);
+    let change = MappingChange {
+        what: mapping_change::FILE,
+        within: inode + MM_EVENT_FACTS.inode_data(),
+        address: trampoline::argument(raw, 1),
+        end: if end > END_OF_FILE { END_OF_FILE } else { end },
+        pages: 0,
+        // Only `unmap_mapping_range` runs twice for one truncation.
+        detail: 0,
+        began_ns: 0,
+    };
+    mapping_changes::emit(raw, &change);
+    0
+}
+
 /// An offset beyond the end of any file.
 const END_OF_FILE: u64 = 1 << 62;
 
@@ -158,6 +188,7 @@ with_backup! {
     fentry FEntryContext enter_unmap_vmas enter_unmap_vmas_backup => unmaps;
     fentry FEntryContext enter_move_page_tables enter_move_page_tables_backup => moves;
     fentry FEntryContext enter_unmap_mapping_range enter_unmap_mapping_range_backup => cuts;
+    fentry FEntryContext enter_remove_inode_hugepages enter_remove_inode_hugepages_backup => cuts_huge;
     fentry FEntryContext enter_clear_inode enter_clear_inode_backup => clears_file;
     fentry FEntryContext enter_exit_mmap enter_exit_mmap_backup => exits;
 }

@@ -56,4 +56,7 @@ pub struct FollGetReference {
     pub pid: Pid,
     /// Kernel stack of the call that took the reference.
     pub stack: Option<StackId>,
+    /// Direct I/O that writes to the page was under way at the copy.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub read_under_way: bool,
 }

@@ -26,7 +26,7 @@ pub use balance::BalanceSampled;
 pub use cow::{CowSampled, FollGetReference};
 pub use extent::{ExtentClosed, ExtentMarked, ExtentOpened, ExtentSampled, FileId};
 pub use flush_window::{Cause, FlushCheck, WindowsSampled};
-pub use mapping::{AddressSpaceId, MappingChange, MappingChanged, MmId, RangeIn};
+pub use mapping::{AddressSpaceId, ChangesSuppressed, MappingChange, MappingChanged, MmId, RangeIn};
 pub use process::{ProcessExited, ProcessSeen};
 pub use scan::ScanSampled;
 pub use stack::{StackSeen, SymbolSeen};
@@ -89,6 +89,8 @@ pub enum Body {
     CowSampled(CowSampled),
     /// Changed totals of the pending-flush windows of one process and cause.
     WindowsSampled(WindowsSampled),
+    /// Changed total of the mapping changes of one process that have no event.
+    ChangesSuppressed(ChangesSuppressed),
     /// Write faults inside windows since the start: the hooks' count against the kernel's own count.
     FlushCheckSampled(FlushCheck),
     /// All samples of one moment precede this event, so views may draw.

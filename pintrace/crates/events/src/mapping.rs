@@ -47,6 +47,8 @@ pub enum MappingChange {
     Dontneed,
     /// `MADV_FREE` marked the pages as droppable.
     Free,
+    /// `MADV_GUARD_INSTALL` dropped the pages and made the range inaccessible.
+    GuardInstall,
     /// mprotect(2) removed write permission.
     Mprotect,
     /// userfaultfd write-protected the range.
@@ -69,6 +71,7 @@ impl MappingChange {
         Self::Unmap,
         Self::Dontneed,
         Self::Free,
+        Self::GuardInstall,
         Self::Mprotect,
         Self::UffdWp,
         Self::SoftDirty,
@@ -87,6 +90,7 @@ impl MappingChange {
             Self::Unmap => "unmap",
             Self::Dontneed => "dontneed",
             Self::Free => "free",
+            Self::GuardInstall => "guard_install",
             Self::Mprotect => "mprotect",
             Self::UffdWp => "uffd_wp",
             Self::SoftDirty => "soft_dirty",
@@ -120,6 +124,18 @@ pub struct MappingChanged {
     /// Records were lost just before the change, so the pins in the range at the change are uncertain.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub after_loss: bool,
+}
+
+/// Changed total of the mapping changes near pinned memory that have no [`MappingChanged`], because a process made too
+/// many in a short time.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangesSuppressed {
+    /// Process that changed mappings.
+    pub pid: Pid,
+    /// Command name of its thread at the first such change.
+    pub comm: String,
+    /// Number of changes since the start.
+    pub changes: u64,
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use pintrace_events::units::Nanos;
 use pintrace_model::field::header::figure;
 use pintrace_model::field::process::traced_titles;
 use pintrace_model::snapshot::Snapshot;
-use pintrace_model::text;
+use pintrace_model::{suppressed, text};
 
 /// Returns a figure of the header as text; empty for an unknown id.
 pub(super) fn shown(snapshot: &Snapshot, id: &str) -> String {
@@ -63,9 +63,12 @@ pub(super) fn lost(snapshot: &Snapshot) -> String {
         .filter(|(_, count)| *count > 0);
     let reasons: Vec<_> = reasons.map(|(name, count)| format!("{name} {count}")).collect();
     if reasons.is_empty() {
-        "lost 0".into()
-    } else {
-        format!("lost {}", reasons.join(", "))
+        return "lost 0".into();
+    }
+    let lost = format!("lost {}", reasons.join(", "));
+    match suppressed::processes(&snapshot.suppressed) {
+        Some(processes) => format!("{lost}   changes of {processes}"),
+        None => lost,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use pintrace_events::{Evidence, FlushCheck, MissingHook, Probe, ScanSampled};
+use pintrace_events::{ChangesSuppressed, Evidence, FlushCheck, MissingHook, Probe, ScanSampled};
 use pintrace_model::snapshot::{Balance, OpenExtent, Process, ProcessEnd, Snapshot, Thread};
 
 use super::SCHEMA;
@@ -37,6 +37,8 @@ struct Document<'a> {
     /// The latest memory scan; `null` without a scan.
     scan: Option<ScanSampled>,
     loss: BTreeMap<&'static str, u64>,
+    /// Number of mapping changes that were not examined, by process (`changes_suppressed` of `loss`).
+    suppressed: &'a [ChangesSuppressed],
     /// Number of events that the model could not apply.
     unapplied_events: u64,
     probes: &'a [Probe],
@@ -173,6 +175,7 @@ impl<'a> Document<'a> {
             balance: BalanceKeys::from(&snapshot.balance),
             scan: snapshot.scan,
             loss: snapshot.loss.iter().copied().collect(),
+            suppressed: &snapshot.suppressed,
             unapplied_events: snapshot.unapplied_events,
             probes: &started.probes,
             missing: &started.missing,

@@ -23,8 +23,11 @@ pub struct FunctionFacts {
     pub prototype: Option<Prototype>,
 }
 
-/// Functions that no hook uses. Captures record these functions to show why the table of hooks leaves them out.
+/// Functions that no hook uses. Captures record these functions to show why the table of hooks leaves them out, or to
+/// show what a kernel does.
 pub const BESIDE: &[&str] = &[
+    // Exists where `page.index` of a hugetlb page counts huge pages.
+    "hugetlb_basepage_index",
     // In lib/, which is built without ftrace's entry call.
     "iov_iter_extract_pages",
     // `static inline`, although BTF lists the function.

@@ -88,8 +88,20 @@ pub fn mm_event_facts<'a>(
         protect_prototype,
         exclusive: u32::from(enums.contains_key("PG_anon_exclusive")),
         inode_data: offset("inode", &["i_data"])?,
+        inode_count: offset("inode", &["i_count"])?,
+        inode_block_bits: offset("inode", &["i_blkbits"])?,
+        address_space_host: offset("address_space", &["host"])?,
+        // 6.7 changed the unit of the index, and removed this function, which computed the index in small pages.
+        hugetlb_index: u32::from(!parameters("hugetlb_basepage_index").is_empty()),
         pg_lru: flag("PG_lru")?,
         pg_swapcache: flag("PG_swapcache")?,
+        bio_vecs: offset("bio", &["bi_io_vec"])?,
+        bio_vec_count: offset("bio", &["bi_vcnt"])?,
+        bio_releases: u32::from(
+            ["__bio_release_pages", "bio_release_pages"]
+                .iter()
+                .any(|function| !parameters(function).is_empty()),
+        ),
         findings: 0,
         short_term: 0,
         foll_get: 0,

@@ -39,6 +39,7 @@ pub static ALL: &[&Assessment] = &[
     &KEPT_ACROSS_EXEC,
     &MISSING_LONGTERM,
     &NOT_EXCLUSIVE,
+    &READ_LOST,
     &GET_NOT_PIN,
     &PIN_IN_WINDOW,
     &FAULT_IN_WINDOW,
@@ -55,6 +56,7 @@ pub(crate) fn of_change(trigger: MappingChange, exclusive: bool, file: bool) -> 
         MappingChange::Munmap
         | MappingChange::MmapOver
         | MappingChange::Dontneed
+        | MappingChange::GuardInstall
         | MappingChange::Brk
         | MappingChange::Unmap => &UNMAPPED,
         MappingChange::Truncate => &TRUNCATED,
@@ -114,7 +116,7 @@ static FORKED: Assessment = Assessment {
 };
 static UNMAPPED: Assessment = Assessment {
     kind: FindingKind::MappingTouched,
-    case: "munmap, mmap_over, dontneed, brk, unmap",
+    case: "munmap, mmap_over, dontneed, guard_install, brk, unmap",
     severity: Severity::Hazard,
     explanation: "Pages were unmapped while pinned: the device still uses the pages, and the address no longer maps \
                   them.",
@@ -230,10 +232,20 @@ pub(crate) static NOT_EXCLUSIVE: Assessment = Assessment {
     advice: "Report the finding with the stack and the kernel's release: the cause is a kernel bug. A kernel with \
              CONFIG_DEBUG_VM checks the same (sanity_check_pinned_pages).",
 };
-/// Copies of pages that have a `FOLL_GET` reference.
+/// Copies of pages into which direct I/O reads by a `FOLL_GET` reference.
+pub(crate) static READ_LOST: Assessment = Assessment {
+    kind: FindingKind::GetNotPin,
+    case: "direct I/O that reads into the memory",
+    severity: Severity::Hazard,
+    explanation: "A write copied a page while direct I/O was reading into the page, which this kernel takes without a \
+                  pin (FOLL_GET): the program continues with the copy, and the data that arrives later is lost.",
+    advice: "Do not fork, and do not write to the pages of the buffer, before the end of the read; or use a path that \
+             pins (direct I/O since 6.5, io_uring's registered buffers).",
+};
+/// Copies of pages that have another `FOLL_GET` reference.
 pub(crate) static GET_NOT_PIN: Assessment = Assessment {
     kind: FindingKind::GetNotPin,
-    case: "",
+    case: "other references",
     severity: Severity::Note,
     explanation: "A write copied a page that was taken without a pin (FOLL_GET) and, by its reference count, was \
                   still in use: the program continues with the copy, and the owner of the reference keeps the old \

@@ -16,6 +16,7 @@ use crate::resolve::Resolver;
 use crate::snapshot::Snapshot;
 use crate::stack::StackTable;
 use crate::stream::StreamState;
+use crate::suppressed::SuppressedTable;
 use crate::windows::WindowTable;
 
 /// The state after the events so far.
@@ -29,6 +30,7 @@ pub struct Model {
     loss: LossState,
     windows: WindowTable,
     flush_check: FlushCheck,
+    suppressed: SuppressedTable,
     findings: FindingTable,
     unapplied_events: u64,
 }
@@ -61,6 +63,7 @@ impl Model {
             Body::AddressSpaceFreed(file) => self.pins.extents.address_space_freed(*file),
             Body::CowSampled(cow) => self.detect(event, Observation::Cow(cow)),
             Body::WindowsSampled(sample) => self.windows_sampled(event, sample),
+            Body::ChangesSuppressed(total) => self.suppressed.sample(total),
             Body::FlushCheckSampled(check) => replace(&mut self.flush_check, *check),
             Body::Tick => self.tick(),
             Body::Stopped(stopped) => self.stream.stopped(stopped),
@@ -90,6 +93,7 @@ impl Model {
             balance: balance(&self.balance),
             scan: self.scan,
             loss: self.loss.list(),
+            suppressed: self.suppressed.list(),
             processes,
             subsystems,
             findings,

@@ -20,6 +20,7 @@ pub mod snapshot;
 mod stack;
 mod stream;
 pub mod subsystem;
+pub mod suppressed;
 pub mod text;
 mod windows;
 

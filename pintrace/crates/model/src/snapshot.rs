@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pintrace_events::units::{Nanos, Pid, Tid};
-use pintrace_events::{Evidence, FlushCheck, ScanSampled, Started, Stopped};
+use pintrace_events::{ChangesSuppressed, Evidence, FlushCheck, ScanSampled, Started, Stopped};
 
 use super::finding::{Finding, FindingKind, Severity, WindowTotals};
 use super::subsystem::Subsystem;
@@ -31,6 +31,9 @@ pub struct Snapshot {
     pub scan: Option<ScanSampled>,
     /// Every loss counter by name, zeroes included, in catalogue order.
     pub loss: Vec<(&'static str, u64)>,
+    /// Processes that changed mappings faster than the limit, with the number of changes that were not examined; the
+    /// largest number first.
+    pub suppressed: Vec<ChangesSuppressed>,
     /// Every process that has pinned, ended processes included; by pid, then by order of appearance.
     pub processes: Vec<Process>,
     /// Totals by subsystem, largest holder first.

@@ -148,6 +148,7 @@ pub fn decode(bytes: &[u8]) -> Option<Record> {
             stack: fields.i64()?,
             call: fields.i64()?,
             detail: fields.u64()?,
+            unmaps_suppressed: fields.u64()?,
             comm: fields.bytes()?,
         }),
         kind::MM_OR_ADDRESS_SPACE_GONE => Record::MmOrAddressSpaceGone(mm_events::MmOrAddressSpaceGone {

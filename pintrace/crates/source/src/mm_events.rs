@@ -2,7 +2,7 @@
 
 use aya::Ebpf;
 use aya::maps::{HashMap, MapData, MapError, PerCpuArray};
-use pintrace_common::mm_events::{CowKey, CowStats, WindowKey, WindowStats, flush_check};
+use pintrace_common::mm_events::{CowKey, CowStats, SuppressedChanges, WindowKey, WindowStats, flush_check};
 
 use pintrace_events::FlushCheck;
 
@@ -14,6 +14,7 @@ pod! {
     PodCowStats(CowStats);
     PodWindowKey(WindowKey);
     PodWindowStats(WindowStats);
+    PodSuppressedChanges(SuppressedChanges);
 }
 
 /// The maps of the finding hooks of one loaded eBPF object.
@@ -21,6 +22,7 @@ pub struct MmEventTables {
     cows: HashMap<MapData, PodCowKey, PodCowStats>,
     windows: HashMap<MapData, PodWindowKey, PodWindowStats>,
     flush_check: PerCpuArray<MapData, u64>,
+    suppressed: HashMap<MapData, u32, PodSuppressedChanges>,
 }
 
 impl MmEventTables {
@@ -30,6 +32,7 @@ impl MmEventTables {
             cows: take(ebpf, "COWS")?.try_into()?,
             windows: take(ebpf, "FLUSH_WINDOWS")?.try_into()?,
             flush_check: take(ebpf, "FLUSH_CHECK")?.try_into()?,
+            suppressed: take(ebpf, "SUPPRESSED_CHANGES")?.try_into()?,
         })
     }
 
@@ -47,6 +50,19 @@ impl MmEventTables {
         entries
             .map(|entry| entry.map(|(key, value)| (key.0, value.0)))
             .collect()
+    }
+
+    /// Returns the mapping changes without a record, by process.
+    pub fn suppressed(&self) -> Result<Vec<(u32, SuppressedChanges)>, LedgerError> {
+        let entries = self.suppressed.iter().filter_map(present);
+        entries
+            .map(|entry| entry.map(|(key, value)| (key, value.0)))
+            .collect()
+    }
+
+    /// Removes the entry of a process that has ended.
+    pub fn remove_suppressed(&mut self, tgid: u32) -> Result<(), LedgerError> {
+        ignore_absent(self.suppressed.remove(&tgid))
     }
 
     /// Removes the entry of an owner that can have no further copies.

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use pintrace_common::ledger::EXTENT_BIT;
 use pintrace_common::mm_events::{
-    self, CowKey, CowStats, WindowKey, WindowStats, cause, cow_kind, mapping_change,
+    self, CowKey, CowStats, SuppressedChanges, WindowKey, WindowStats, cause, cow_kind, mapping_change,
 };
 
 use pintrace_events::units::{AccountId, Nanos, Pid, Tid};
 use pintrace_events::{
-    AddressSpaceId, Body, Cause, CowSampled, FlushCheck, FollGetReference, MappingChange, MappingChanged,
-    MmId, RangeIn, WindowsSampled,
+    AddressSpaceId, Body, Cause, ChangesSuppressed, CowSampled, FlushCheck, FollGetReference, MappingChange,
+    MappingChanged, MmId, RangeIn, WindowsSampled,
 };
 use pintrace_source::ledger::{Ledger, LedgerError};
 use pintrace_source::trace_source::TraceSource;
@@ -26,6 +26,7 @@ pub(super) struct MmEvents {
     copies: HashMap<CowKey, (u32, CowStats)>,
     windows: HashMap<WindowKey, WindowStats>,
     check: FlushCheck,
+    suppressed: HashMap<u32, SuppressedChanges>,
     next: u32,
     /// Truncations whose first record was emitted, by thread: `address_space` and offset.
     truncated: HashMap<u64, (u64, u64)>,
@@ -51,6 +52,7 @@ impl MmEvents {
             copies: HashMap::new(),
             windows: HashMap::new(),
             check: FlushCheck::default(),
+            suppressed: HashMap::new(),
             next: 0,
             truncated: HashMap::new(),
             advised: HashMap::new(),
@@ -111,7 +113,7 @@ impl MmEvents {
             tid,
             comm: comm(&record.comm),
             stack,
-            after_loss,
+            after_loss: after_loss || record.unmaps_suppressed != 0,
         };
         out.push(time, Body::MappingChanged(event));
     }
@@ -144,10 +146,35 @@ impl MmEvents {
             self.windows.remove(&key);
             source.mm_events_mut().remove_windows(key)?;
         }
+        self.sample_suppressed(now, source, out)?;
         let check = source.mm_events_mut().flush_check()?;
         if check != self.check {
             self.check = check;
             out.push(now, Body::FlushCheckSampled(check));
+        }
+        Ok(())
+    }
+
+    /// Emits the totals of suppressed changes that changed.
+    fn sample_suppressed(
+        &mut self,
+        now: Nanos,
+        source: &mut TraceSource,
+        out: &mut Emitter,
+    ) -> Result<(), LedgerError> {
+        for (tgid, suppressed) in source.mm_events_mut().suppressed()? {
+            if self.suppressed.get(&tgid) != Some(&suppressed) {
+                self.suppressed.insert(tgid, suppressed);
+                let event = ChangesSuppressed {
+                    pid: Pid(tgid),
+                    comm: comm(&suppressed.comm),
+                    changes: suppressed.changes,
+                };
+                out.push(now, Body::ChangesSuppressed(event));
+            } else if !self.proc.join(tgid.to_string()).exists() {
+                self.suppressed.remove(&tgid);
+                source.mm_events_mut().remove_suppressed(tgid)?;
+            }
         }
         Ok(())
     }
@@ -194,6 +221,7 @@ impl MmEvents {
                 tid,
                 pid,
                 stack: out.stack(now, copies.taken_stack, ledger),
+                read_under_way: key.kind & cow_kind::READ_UNDER_WAY != 0,
             }
         });
         let account = if reference.is_some() {
@@ -238,6 +266,8 @@ mod call {
     pub(super) const BRK: i64 = 12;
     pub(super) const MREMAP: i64 = 25;
     pub(super) const MADVISE: i64 = 28;
+    /// `remap_file_pages`, which the kernel carries out like mmap.
+    pub(super) const REMAP_FILE_PAGES: i64 = 216;
     /// `process_madvise`.
     pub(super) const PROCESS_MADVISE: i64 = 440;
 }
@@ -247,6 +277,7 @@ mod advice {
     pub(super) const DONTNEED: u64 = 4;
     pub(super) const FREE: u64 = 8;
     pub(super) const DONTNEED_LOCKED: u64 = 24;
+    pub(super) const GUARD_INSTALL: u64 = 102;
 }
 
 /// Returns the kind of change; `None` if the record is no mapping change.
@@ -254,7 +285,7 @@ fn change_of(record: &mm_events::MappingChanged) -> Option<MappingChange> {
     let change = match record.header.id {
         mapping_change::UNMAP => match record.call {
             call::MUNMAP => MappingChange::Munmap,
-            call::MMAP => MappingChange::MmapOver,
+            call::MMAP | call::REMAP_FILE_PAGES => MappingChange::MmapOver,
             // mremap moves pages only if `detail` is 1. The range that mremap cuts off or replaces is unmapped.
             call::MREMAP if record.detail == 1 => MappingChange::Mremap,
             call::BRK => MappingChange::Brk,
@@ -267,6 +298,7 @@ fn change_of(record: &mm_events::MappingChanged) -> Option<MappingChange> {
         mapping_change::ADVICE | mapping_change::ADVICE_FOR_VMA => match record.detail {
             advice::DONTNEED | advice::DONTNEED_LOCKED => MappingChange::Dontneed,
             advice::FREE => MappingChange::Free,
+            advice::GUARD_INSTALL => MappingChange::GuardInstall,
             // A hole in a file has a record of kind FILE.
             _ => return None,
         },
@@ -363,6 +395,7 @@ mod tests {
             (call::MMAP, MappingChange::MmapOver),
             (call::MREMAP, MappingChange::Unmap),
             (call::BRK, MappingChange::Brk),
+            (call::REMAP_FILE_PAGES, MappingChange::MmapOver),
             (-1, MappingChange::Unmap),
         ] {
             unmapped.call = call;

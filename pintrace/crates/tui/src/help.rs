@@ -5,6 +5,7 @@ use ratatui::text::Line;
 
 use pintrace_model::field::{finding_column, header, process, window};
 use pintrace_model::snapshot::Snapshot;
+use pintrace_model::suppressed;
 use pintrace_text::cut;
 
 use super::keymap::{Binding, BoundKey, GROUPS};
@@ -21,7 +22,17 @@ pub(super) fn lines(snapshot: &Snapshot, width: usize, theme: Theme) -> Vec<Line
     let lost: Vec<(String, &str)> = lost
         .map(|(name, count)| (format!("! {name} {count}"), meaning(name)))
         .collect();
-    section(&mut lines, "Losses of this trace", lost, width, theme);
+    let whose = suppressed::processes(&snapshot.suppressed);
+    let whose = whose
+        .as_deref()
+        .map(|processes| ("changes of".to_owned(), processes));
+    section(
+        &mut lines,
+        "Losses of this trace",
+        lost.into_iter().chain(whose),
+        width,
+        theme,
+    );
     for group in GROUPS {
         section(
             &mut lines,

@@ -16,7 +16,7 @@ struct CheckDocument<'a> {
     command_exit_code: Option<i32>,
     kernel: &'a str,
     findings: Vec<RuledKeys<'a>>,
-    losses: Vec<LossKeys>,
+    losses: Vec<LossKeys<'a>>,
     warnings: &'a [String],
 }
 
@@ -32,11 +32,11 @@ struct RuledKeys<'a> {
 }
 
 #[derive(Serialize)]
-struct LossKeys {
+struct LossKeys<'a> {
     name: &'static str,
     amount: i128,
     fails: bool,
-    meaning: &'static str,
+    meaning: &'a str,
 }
 
 /// Returns the report, with a line end.
@@ -59,7 +59,7 @@ pub(super) fn render(result: &CheckResult<'_>) -> serde_json::Result<String> {
         name: loss.name,
         amount: loss.amount,
         fails: !result.allow_loss,
-        meaning: loss.meaning,
+        meaning: &loss.meaning,
     });
     let document = CheckDocument {
         schema: SCHEMA,

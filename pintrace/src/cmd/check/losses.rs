@@ -1,19 +1,22 @@
 //! Collects the losses because of which a finding may be missing.
 
+use std::borrow::Cow;
+
 use pintrace_common::counters;
 use pintrace_events::MissingHook;
 use pintrace_model::snapshot::Snapshot;
+use pintrace_model::suppressed;
 use pintrace_probes::table::{HOOKS, Purpose};
 
 /// One loss.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LossEntry {
     /// A loss counter, or `unaccounted`, `not_hooked`, `unapplied_events` or `findings_dropped`.
     pub(super) name: &'static str,
     /// The number of lost events, calls or pages.
     pub(super) amount: i128,
     /// The meaning of the loss as a sentence.
-    pub(super) meaning: &'static str,
+    pub(super) meaning: Cow<'static, str>,
 }
 
 /// Losses that hide no finding: a lost name or stack changes no figure.
@@ -27,7 +30,15 @@ pub(super) fn losses(snapshot: &Snapshot) -> Vec<LossEntry> {
     let counted = counted.map(|&(name, count)| LossEntry {
         name,
         amount: count.into(),
-        meaning: help(name).map_or("A loss unknown to this version.", |loss| loss.help()),
+        meaning: match (suppressed::processes(&snapshot.suppressed), help(name)) {
+            (Some(processes), Some(&counters::Loss::ChangesSuppressed)) => {
+                let help = counters::Loss::ChangesSuppressed.help();
+                Cow::Owned(format!("{help} The processes: {processes}."))
+            }
+            (_, loss) => loss
+                .map_or("A loss unknown to this version.", |loss| loss.help())
+                .into(),
+        },
     });
     let balance = &snapshot.balance;
     let own = [
@@ -36,25 +47,27 @@ pub(super) fn losses(snapshot: &Snapshot) -> Vec<LossEntry> {
             // 0 where /proc/vmstat cannot be read, because the difference is unknown there.
             amount: i128::from(balance.unaccounted) * i128::from(balance.vmstat_readable),
             meaning: if balance.unaccounted < 0 {
-                "Pages that the ledger holds beyond /proc/vmstat: some releases were not seen."
+                "Pages that the ledger holds beyond /proc/vmstat: some releases were not seen.".into()
             } else {
-                "Pages that /proc/vmstat holds beyond the ledger: some pins were not seen."
+                "Pages that /proc/vmstat holds beyond the ledger: some pins were not seen.".into()
             },
         },
         LossEntry {
             name: "not_hooked",
             amount: snapshot.started.missing.iter().filter(|one| hides(one)).count() as i128,
-            meaning: "Kernel functions that could not be hooked: their calls are not seen (see the warnings).",
+            meaning:
+                "Kernel functions that could not be hooked: their calls are not seen (see the warnings)."
+                    .into(),
         },
         LossEntry {
             name: "unapplied_events",
             amount: snapshot.unapplied_events.into(),
-            meaning: "Events that the model could not apply.",
+            meaning: "Events that the model could not apply.".into(),
         },
         LossEntry {
             name: "findings_dropped",
             amount: snapshot.findings_dropped.into(),
-            meaning: "Findings that found no room, or gave way to a more severe finding.",
+            meaning: "Findings that found no room, or gave way to a more severe finding.".into(),
         },
     ];
     let mut losses: Vec<_> = counted.chain(own).collect();

@@ -6,8 +6,10 @@
 
 mod program;
 mod ready;
+mod sibling;
 
 pub(crate) use self::program::wait_as_new_program;
+pub(crate) use self::sibling::run_as_sibling;
 
 use std::fs::File;
 use std::io::{Read, Write};

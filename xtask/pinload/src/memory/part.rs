@@ -24,6 +24,22 @@ impl Buffer {
         Ok(answer.map_or_else(|errno| u64::from((errno as i32).unsigned_abs()), |()| 0))
     }
 
+    /// Drops a part, and makes each access to the part fault (MADV_GUARD_INSTALL).
+    pub(crate) fn install_guards(&self, pages: Range<usize>) -> Result<()> {
+        self.part(pages)?.install_guards().unavailable(
+            "cannot install guard regions",
+            "MADV_GUARD_INSTALL needs kernel 6.13, and no hugetlb",
+        )
+    }
+
+    /// Maps the beginning of the file to a part (remap_file_pages).
+    pub(crate) fn remap_file_pages(&self, pages: Range<usize>) -> Result<()> {
+        self.part(pages)?.remap_file_pages(0).unavailable(
+            "cannot remap a part of the range",
+            "remap_file_pages needs shared memory",
+        )
+    }
+
     /// Unmaps the first pages. The buffer keeps its address and length, so that its frames show which pages are gone.
     pub(crate) fn unmap_first(&mut self, pages: usize) -> Result<()> {
         self.region

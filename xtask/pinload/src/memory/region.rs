@@ -13,6 +13,9 @@ use nix::sys::mman::{
 };
 use nix::{Result, libc};
 
+/// `MADV_GUARD_INSTALL` (6.13).
+const GUARD_INSTALL: i32 = 102;
+
 /// A region that its owner has mapped. No other part of the process refers to the region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Region {
@@ -89,6 +92,29 @@ impl Region {
                 vector,
                 1,
                 advice,
+                0,
+            )
+        };
+        Errno::result(done).map(drop)
+    }
+
+    /// Drops the pages, and makes each access to the region fault (MADV_GUARD_INSTALL).
+    pub(super) fn install_guards(self) -> Result<()> {
+        // SAFETY: the region belongs to the caller, and no reference into it exists.
+        let done = unsafe { libc::madvise(pointer(self.start).as_ptr(), self.length, GUARD_INSTALL) };
+        Errno::result(done).map(drop)
+    }
+
+    /// Maps the page `file_page` of the mapped file, and the pages after it, to the region (remap_file_pages).
+    pub(super) fn remap_file_pages(self, file_page: usize) -> Result<()> {
+        // SAFETY: as above.
+        let done = unsafe {
+            libc::syscall(
+                libc::SYS_remap_file_pages,
+                self.start,
+                self.length,
+                0,
+                file_page,
                 0,
             )
         };

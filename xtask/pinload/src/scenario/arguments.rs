@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::choice::Backing;
 use crate::cli::duration;
@@ -38,7 +38,7 @@ pub(crate) enum Scenario {
     SoftDirty(MemoryArgs),
     /// Take short-term read-only pins (no FOLL_WRITE) on a private file mapping, and write to each page while they
     /// are held
-    ReadPinWrite(SmallPageArgs),
+    ReadPinWrite(WriterArgs),
     /// Control, no finding: pin pages that KSM could merge, let KSM scan them, and write to each page
     Ksm(SmallPageArgs),
     /// Pin pages of a shared file, truncate the file to half, and punch a hole into the second quarter
@@ -85,6 +85,31 @@ pub(crate) enum Scenario {
     /// One thread for each page blocks inside a pin call, before the page is pinned, all at the same time; then each
     /// thread pins its page once more
     ConcurrentPins(SmallPageArgs),
+    /// Read by direct I/O from a network block device that does not answer, fork, write to each page in the parent, and
+    /// let the device answer
+    ReadForkWrite(SmallPageArgs),
+    /// Pin, and install guard regions over the pages (MADV_GUARD_INSTALL)
+    GuardInstall(SmallPageArgs),
+    /// Pin, and write-protect by the ioctl PAGEMAP_SCAN
+    ScanProtect(SmallPageArgs),
+    /// Pin the second half of a shared file, and truncate the file to three quarters
+    TruncatePart(MemoryArgs),
+    /// Pin pages of a shared file, and map other pages of the file over the second half (remap_file_pages)
+    RemapFilePages(SmallPageArgs),
+    /// A child protects its pinned pages again and again; meanwhile pin, unmap, map new memory at the same address
+    Flood(MemoryArgs),
+    /// Control, no finding: take pins as in read-pin-write, and write to other memory
+    QuietReadPinWrite(WriterArgs),
+    /// Control, no finding: read as in read-fork-write, and write after the end of the read
+    QuietReadForkWrite(SmallPageArgs),
+    /// Control, no finding: pin a half, and install guard regions over the other half
+    QuietGuardInstall(SmallPageArgs),
+    /// Control, no finding: pin, and scan by PAGEMAP_SCAN without write protection
+    QuietScan(SmallPageArgs),
+    /// Control, no finding: pin the second half of a shared file, and punch a hole into the second quarter
+    QuietTruncate(MemoryArgs),
+    /// Control, no finding of this process: as in flood, without a change of the own mapping
+    QuietFlood(MemoryArgs),
     /// Control, no finding: fork without pins, and write in parent and child
     QuietFork(MemoryArgs),
     /// Control, no finding: pin, then discard, protect and unmap the memory on both sides of the pinned range
@@ -145,6 +170,27 @@ pub(crate) struct SpanningArgs {
     pub(crate) areas: usize,
     #[command(flatten)]
     pub(crate) hold: HoldArgs,
+}
+
+/// Memory of small pages, and the process that writes to it.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct WriterArgs {
+    #[command(flatten)]
+    pub(crate) memory: SmallPageArgs,
+    /// The process that writes
+    #[arg(long, value_enum, default_value_t = Writer::Own)]
+    pub(crate) writer: Writer,
+}
+
+/// A process that writes to memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Writer {
+    /// The process itself
+    Own,
+    /// A process that shares the memory (CLONE_VM)
+    Sibling,
+    /// Another process, through /proc/PID/mem
+    ProcMem,
 }
 
 /// Pages of one transparent huge page.
@@ -278,6 +324,18 @@ impl Scenario {
             Self::ShortTermUnmap(_) => "short-term-unmap",
             Self::ReferenceForkWrite(_) => "reference-fork-write",
             Self::ConcurrentPins(_) => "concurrent-pins",
+            Self::ReadForkWrite(_) => "read-fork-write",
+            Self::GuardInstall(_) => "guard-install",
+            Self::ScanProtect(_) => "scan-protect",
+            Self::TruncatePart(_) => "truncate-part",
+            Self::RemapFilePages(_) => "remap-file-pages",
+            Self::Flood(_) => "flood",
+            Self::QuietReadPinWrite(_) => "quiet-read-pin-write",
+            Self::QuietReadForkWrite(_) => "quiet-read-fork-write",
+            Self::QuietGuardInstall(_) => "quiet-guard-install",
+            Self::QuietScan(_) => "quiet-scan",
+            Self::QuietTruncate(_) => "quiet-truncate",
+            Self::QuietFlood(_) => "quiet-flood",
             Self::QuietFork(_) => "quiet-fork",
             Self::QuietUnmap(_) => "quiet-unmap",
             Self::QuietProtect(_) => "quiet-protect",
@@ -294,8 +352,20 @@ impl Scenario {
         match self {
             Self::UffdWpWriters(writing) => writing.memory.clone(),
             Self::UffdWpStorm(storm) => storm.memory.clone(),
-            Self::ReadPinWrite(small)
-            | Self::Ksm(small)
+            Self::ReadPinWrite(writing) | Self::QuietReadPinWrite(writing) => MemoryArgs {
+                pages: writing.memory.pages,
+                backing: Backing::Small,
+                reserve: false,
+                hold: writing.memory.hold.clone(),
+            },
+            Self::Ksm(small)
+            | Self::ReadForkWrite(small)
+            | Self::GuardInstall(small)
+            | Self::ScanProtect(small)
+            | Self::RemapFilePages(small)
+            | Self::QuietReadForkWrite(small)
+            | Self::QuietGuardInstall(small)
+            | Self::QuietScan(small)
             | Self::ProcessDontneed(small)
             | Self::MremapKeep(small)
             | Self::DontneedFailed(small)
@@ -329,6 +399,10 @@ impl Scenario {
             | Self::MapOver(memory)
             | Self::SoftDirty(memory)
             | Self::Truncate(memory)
+            | Self::TruncatePart(memory)
+            | Self::QuietTruncate(memory)
+            | Self::Flood(memory)
+            | Self::QuietFlood(memory)
             | Self::CloseUnmap(memory)
             | Self::UnmapClose(memory)
             | Self::AdjoiningKept(memory)
@@ -374,7 +448,7 @@ mod tests {
             .get_subcommands()
             .map(|command| command.get_name().to_owned())
             .collect();
-        assert_eq!(scenarios.len(), 43);
+        assert_eq!(scenarios.len(), 55);
         for name in scenarios {
             let cli = PinloadCli::try_parse_from(["pinload", "scenario", &name, "--pages", "7"]).unwrap();
             let PinloadCommand::Scenario { scenario } = cli.command else {

@@ -1,4 +1,5 @@
-//! MADV_DONTNEED calls that fail, or that drop fewer pages than the call names.
+//! Calls of madvise that drop pages: MADV_DONTNEED calls that fail, or that drop fewer pages than the call names, and
+//! MADV_GUARD_INSTALL.
 
 use std::iter::once;
 use std::ops::Range;
@@ -29,6 +30,34 @@ pub(super) fn refused(run: &mut ScenarioRun) -> Result<()> {
 pub(super) fn part_of_hugetlb(run: &mut ScenarioRun) -> Result<()> {
     let pinned = Pinned::new(run, Buffer::new(run.wanted(Sharing::Private))?)?;
     discard_and_finish(run, pinned, once(0..1))
+}
+
+/// Installs guard regions over the pinned pages.
+pub(super) fn guards(run: &mut ScenarioRun) -> Result<()> {
+    let buffer = Buffer::new(run.wanted(Sharing::Private))?;
+    let pages = buffer.bytes() / PAGE;
+    install_guards(run, Pinned::new(run, buffer)?, 0..pages)
+}
+
+/// Control: only the first half is pinned, and the guard regions are in the second half.
+pub(super) fn quiet_guards(run: &mut ScenarioRun) -> Result<()> {
+    let buffer = Buffer::new(run.wanted(Sharing::Private))?;
+    let pages = buffer.bytes() / PAGE;
+    let half = pages / 2;
+    install_guards(run, Pinned::parts(run, buffer, once(0..half))?, half..pages)
+}
+
+/// Installs guard regions, notes the pinned pages that are gone, and releases.
+fn install_guards(run: &mut ScenarioRun, mut pinned: Pinned, part: Range<usize>) -> Result<()> {
+    let before = frames(pinned.buffer()?)?;
+    let began_ns = report::now_ns();
+    pinned.buffer()?.install_guards(part)?;
+    let what = (ExpectedKind::MappingTouched, ExpectedTrigger::GuardInstall);
+    let lost = pinned.lost_since(run, what, &before)?;
+    run.step("guard_install", &[("pages_changed", lost)], began_ns)?;
+    run.changed()?;
+    pinned.release(run)?;
+    run.end()
 }
 
 /// Maps twice the wanted pages and locks the second half. Returns the pages of one half.

@@ -14,6 +14,9 @@ pub(super) enum ExpectedKind {
     CowAfterPin,
     /// The copied page was referenced (FOLL_GET) and not pinned.
     GetNotPin,
+    /// The copied page was referenced, and direct I/O was reading into the page.
+    #[serde(rename = "get-not-pin")]
+    ReadLost,
     ForkCopiedPinned,
     MappingTouched,
     /// The mapping was changed after the close of the file that holds the pins, and perhaps after their release.
@@ -44,6 +47,7 @@ pub(super) enum ExpectedTrigger {
     MmapOver,
     Mremap,
     Dontneed,
+    GuardInstall,
     Free,
     Mprotect,
     UffdWp,
@@ -69,7 +73,7 @@ impl ExpectedKind {
                 | Self::PinKeptAcrossExec,
                 _,
             ) => Some(ExpectedSeverity::Note),
-            (Self::MappingTouched | Self::PinOutlivesMm | Self::UndeclaredLongterm, _) => {
+            (Self::MappingTouched | Self::ReadLost | Self::PinOutlivesMm | Self::UndeclaredLongterm, _) => {
                 Some(ExpectedSeverity::Hazard)
             }
         }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::expected::{ExpectedKind, ExpectedTrigger};
+use super::expected::ExpectedTrigger;
 use super::pinned::{Pinned, frames};
 use super::scenario_run::ScenarioRun;
 use crate::choice::Backing;
@@ -125,35 +125,13 @@ pub(super) fn soft_dirty(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<(
     pinned.write(run)
 }
 
-/// Truncates the file to half, and punches a hole into its second quarter.
-pub(super) fn truncate(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
-    let pages = pinned.all().end;
-    let (quarter, half) = (pages / 4, pages / 2);
-    let buffer = pinned.buffer()?;
-    let end = buffer.extent().1 / PAGE;
+/// Maps the first half of the file over the second half of the range.
+pub(super) fn remap_file_pages(run: &mut ScenarioRun, pinned: &mut Pinned) -> Result<()> {
     let began_ns = report::now_ns();
-    buffer.truncate(half * PAGE)?;
-    // Findings on a file have offsets instead of addresses.
-    run.note(
-        ExpectedKind::MappingTouched,
-        ExpectedTrigger::Truncate,
-        1,
-        0,
-        half..pages,
-    );
-    run.step("ftruncate", &[("file_pages_cut", (end - half) as u64)], began_ns)?;
-    let began_ns = report::now_ns();
-    pinned
-        .buffer()?
-        .punch_hole(quarter * PAGE, (half - quarter) * PAGE)?;
-    run.note(
-        ExpectedKind::MappingTouched,
-        ExpectedTrigger::Truncate,
-        1,
-        0,
-        quarter..half,
-    );
-    run.step("fallocate", &[], began_ns)
+    let half = second_half(pinned.buffer()?)..pinned.all().end;
+    pinned.buffer()?.remap_file_pages(half.clone())?;
+    pinned.changed_by(run, ExpectedTrigger::MmapOver, half);
+    run.step("remap_file_pages", &[], began_ns)
 }
 
 /// Fails unless the memory divides into `parts` parts of whole pages.

@@ -13,20 +13,25 @@ mod concurrent_pins;
 mod discard;
 mod exec;
 mod expected;
+mod flood;
 mod fork;
 mod inherited_ring;
 mod ksm;
 mod mapping;
+mod page_scan;
 mod partial_release;
 mod pinned;
 mod quiet;
+mod read_fork;
 mod reference;
 mod scenario_run;
 mod shared_folio;
 mod short_term;
 mod spanning;
+mod truncate;
 mod uffd;
 mod uffd_writers;
+mod writer;
 
 pub(crate) use self::arguments::{HoldArgs, Scenario};
 
@@ -57,12 +62,30 @@ pub(crate) fn run(scenario: &Scenario) -> Result<()> {
         Scenario::UffdWpWriters(writing) => pinned(run, |run, pinned| uffd::writers(run, pinned, writing)),
         Scenario::UffdWpStorm(storm) => uffd::storm(run, storm),
         Scenario::SoftDirty(_) => pinned(run, mapping::soft_dirty),
-        Scenario::ReadPinWrite(_) => short_term::read_pin_write(run),
+        Scenario::ReadPinWrite(writing) => short_term::read_pin_write(run, writing.writer),
+        Scenario::QuietReadPinWrite(writing) => short_term::quiet_write(run, writing.writer),
         Scenario::Ksm(_) => pinned(run, ksm::scan),
         Scenario::Truncate(memory) => {
             mapping::check_parts(4, memory.pages, memory.backing)?;
-            pinned_on(run, Sharing::Memfd, mapping::truncate)
+            pinned_on(run, Sharing::Memfd, truncate::truncate)
         }
+        Scenario::TruncatePart(memory) => {
+            mapping::check_parts(4, memory.pages, memory.backing)?;
+            truncate::part(run)
+        }
+        Scenario::QuietTruncate(memory) => {
+            mapping::check_parts(4, memory.pages, memory.backing)?;
+            truncate::quiet(run)
+        }
+        Scenario::RemapFilePages(_) => pinned_on(run, Sharing::Memfd, mapping::remap_file_pages),
+        Scenario::GuardInstall(_) => discard::guards(run),
+        Scenario::QuietGuardInstall(_) => discard::quiet_guards(run),
+        Scenario::ScanProtect(_) => pinned(run, page_scan::protect),
+        Scenario::QuietScan(_) => pinned(run, page_scan::quiet),
+        Scenario::ReadForkWrite(_) => read_fork::write_during(run),
+        Scenario::QuietReadForkWrite(_) => read_fork::write_after(run),
+        Scenario::Flood(_) => flood::with_victim(run),
+        Scenario::QuietFlood(_) => flood::alone(run),
         Scenario::DontneedFailed(_) => discard::failed(run),
         Scenario::DontneedRefused(_) => discard::refused(run),
         Scenario::DontneedPartOfHugetlb(_) => discard::part_of_hugetlb(run),
@@ -125,8 +148,11 @@ fn pinned_on(
 
 const fn sharing(scenario: &Scenario) -> Sharing {
     match scenario {
-        Scenario::Truncate(_) => Sharing::Memfd,
-        Scenario::ReadPinWrite(_) => Sharing::Copied,
+        Scenario::Truncate(_)
+        | Scenario::TruncatePart(_)
+        | Scenario::QuietTruncate(_)
+        | Scenario::RemapFilePages(_) => Sharing::Memfd,
+        Scenario::ReadPinWrite(_) | Scenario::QuietReadPinWrite(_) => Sharing::Copied,
         _ => Sharing::Private,
     }
 }
@@ -135,7 +161,11 @@ const fn sharing(scenario: &Scenario) -> Sharing {
 fn buffers(scenario: &Scenario) -> usize {
     match scenario {
         Scenario::UffdWpStorm(storm) => usize::try_from(storm.threads).unwrap_or(usize::MAX),
-        Scenario::QuietUnmap(_) | Scenario::QuietProtect(_) | Scenario::QuietReference(_) => 2,
+        Scenario::Flood(_)
+        | Scenario::QuietFlood(_)
+        | Scenario::QuietUnmap(_)
+        | Scenario::QuietProtect(_)
+        | Scenario::QuietReference(_) => 2,
         _ => 1,
     }
 }

@@ -2,11 +2,13 @@
 
 use nix::unistd::getpid;
 
+use super::arguments::Writer;
 use super::blocked_read::start;
 use super::expected::{ExpectedKind, ExpectedTrigger};
 use super::mapping::second_half;
 use super::pinned::frames;
 use super::scenario_run::ScenarioRun;
+use super::writer::ReadyWriter;
 use crate::failure::Result;
 use crate::memory::{Buffer, PAGE, Sharing};
 use crate::report;
@@ -26,12 +28,13 @@ pub(super) fn missing_longterm(run: &mut ScenarioRun) -> Result<()> {
 }
 
 /// Pages of a file, pinned for reading: each write puts a copy into the memory of the process.
-pub(super) fn read_pin_write(run: &mut ScenarioRun) -> Result<()> {
+pub(super) fn read_pin_write(run: &mut ScenarioRun, writer: Writer) -> Result<()> {
     let buffer = Buffer::new(run.wanted(Sharing::Copied))?;
+    let writer = ReadyWriter::new(writer, &buffer)?;
     let before = frames(&buffer)?;
     let waiting = start(run, &buffer)?;
     let began_ns = report::now_ns();
-    buffer.write_pages();
+    writer.write(&buffer)?;
     let copied = before.moved(&frames(&buffer)?);
     let count = copied.len() as u64;
     run.note(
@@ -42,6 +45,22 @@ pub(super) fn read_pin_write(run: &mut ScenarioRun) -> Result<()> {
         copied,
     );
     run.step("write", &[("pages_copied", count)], began_ns)?;
+    run.changed()?;
+    waiting.finish(run)?;
+    run.end()
+}
+
+/// Control: the writes go to other pages of a file, which are copied too, and which nobody has pinned.
+pub(super) fn quiet_write(run: &ScenarioRun, writer: Writer) -> Result<()> {
+    let buffer = Buffer::new(run.wanted(Sharing::Copied))?;
+    let other = Buffer::new(run.wanted(Sharing::Copied))?;
+    let writer = ReadyWriter::new(writer, &other)?;
+    let before = frames(&other)?;
+    let waiting = start(run, &buffer)?;
+    let began_ns = report::now_ns();
+    writer.write(&other)?;
+    let copied = before.moved(&frames(&other)?).len() as u64;
+    run.step("write", &[("pages_copied", copied)], began_ns)?;
     run.changed()?;
     waiting.finish(run)?;
     run.end()

@@ -24,7 +24,11 @@ impl Detector for FollGetDetector {
             return;
         };
         let finding = FindingState {
-            assessment: &assessment::GET_NOT_PIN,
+            assessment: if reference.read_under_way {
+                &assessment::READ_LOST
+            } else {
+                &assessment::GET_NOT_PIN
+            },
             holder: holder(cow, reference, context),
             address: cow.address,
             end: cow.end,

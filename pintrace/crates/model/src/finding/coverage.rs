@@ -45,7 +45,11 @@ pub fn not_covered(started: &Started) -> Option<String> {
     }
     let kinds = |kinds: &[FindingKind]| {
         let names: Vec<_> = kinds.iter().map(|kind| kind.as_str()).collect();
-        names.join(", ")
+        match names.split_last() {
+            Some((last, [])) => (*last).to_owned(),
+            Some((last, others)) => format!("{} and {last}", others.join(", ")),
+            None => String::new(),
+        }
     };
     // The shorter of the two lists is shown.
     let which = match (covered.as_slice(), not.len() > covered.len()) {
@@ -90,11 +94,11 @@ mod tests {
         assert_eq!(not_covered(&started(&all, "")), None);
         assert_eq!(not_covered(&Started::default()), None);
         let off = not_covered(&started(&["acquire"], "--no-findings"));
-        let expected = "Switched off by --no-findings: all kinds except undeclared-longterm.";
+        let expected =
+            "Switched off by --no-findings: all kinds except undeclared-longterm and pinned-not-exclusive.";
         assert_eq!(off.as_deref(), Some(expected));
         let unknown = not_covered(&started(&["acquire"], "struct vm_fault has no member pte"));
-        let expected =
-            "Not covered (struct vm_fault has no member pte): all kinds except undeclared-longterm.";
+        let expected = "Not covered (struct vm_fault has no member pte): all kinds except undeclared-longterm and pinned-not-exclusive.";
         assert_eq!(unknown.as_deref(), Some(expected));
         let some = not_covered(&started(&["acquire", "copy", "mapping", "window"], ""));
         let expected = "Not covered by the attached hooks: fork-copied-pinned.";

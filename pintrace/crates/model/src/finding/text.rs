@@ -146,6 +146,7 @@ impl TriggerKind {
             Self::Mapping(MappingChange::Brk) => "unmapped by brk",
             Self::Mapping(MappingChange::Unmap) => "unmapped",
             Self::Mapping(MappingChange::Dontneed) => "dropped by MADV_DONTNEED",
+            Self::Mapping(MappingChange::GuardInstall) => "dropped by MADV_GUARD_INSTALL",
             Self::Mapping(MappingChange::Free) => "given up by MADV_FREE",
             Self::Mapping(MappingChange::Mprotect) | Self::Protected(Cause::Mprotect) => {
                 "write-protected by mprotect"

@@ -292,6 +292,7 @@ fn unmaps(change: MappingChange, in_file: bool) -> bool {
         | MappingChange::Mremap
         | MappingChange::Brk
         | MappingChange::Unmap
+        | MappingChange::GuardInstall
         | MappingChange::Truncate => true,
         MappingChange::Dontneed => !in_file,
         MappingChange::Free

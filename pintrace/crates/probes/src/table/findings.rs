@@ -26,6 +26,7 @@ macro_rules! finding_hook {
 const NEW_FOLIO: &[&str] = &["folio", "vma", "address"];
 const NEW_PAGE: &[&str] = &["page", "vma", "address"];
 const DROPPED: &str = "pinned ranges that MADV_DONTNEED drops";
+const RELEASES: &str = "the end of direct I/O without pins";
 const COPIES: &str = "copies of pinned pages, on write and by fork";
 
 /// Functions that every kernel has, each under one of several names. If a kernel has none of the names of an entry, the
@@ -152,6 +153,28 @@ pub(super) const FINDING_HOOKS: &[Hook] = &[
         "copies of pages that are held by a reference without a pin"
     ),
     finding_hook!(
+        "bio_iov_iter_get_pages",
+        Reference,
+        &["bio"],
+        ["leave_bio_iov_iter_get_pages" Fexit],
+        RELEASES
+    ),
+    Hook {
+        optional: true,
+        ..finding_hook!(
+        "__bio_release_pages",
+        Reference,
+        &["bio"],
+        ["enter___bio_release_pages" Fentry],
+        RELEASES
+        )
+    },
+    // The name of __bio_release_pages up to about 5.15.
+    Hook {
+        optional: true,
+        ..finding_hook!("bio_release_pages", Reference, &["bio"], ["enter_bio_release_pages" Fentry], RELEASES)
+    },
+    finding_hook!(
         "copy_page_range",
         Fork,
         &["dst_vma", "src_vma"],
@@ -239,6 +262,23 @@ pub(super) const FINDING_HOOKS: &[Hook] = &[
         &["mapping", "holebegin", "holelen", "even_cows"],
         ["enter_unmap_mapping_range" Fentry],
         "truncation of files with pinned pages"
+    ),
+    Hook {
+        optional: true,
+        ..finding_hook!(
+        "remove_inode_hugepages",
+        Mapping,
+        &["inode", "lstart", "lend"],
+        ["enter_remove_inode_hugepages" Fentry],
+        "truncation of hugetlbfs files with pinned pages"
+        )
+    },
+    finding_hook!(
+        "do_pagemap_cmd",
+        Mapping,
+        &[ANY, ANY, ANY],
+        ["leave_do_pagemap_cmd" Fexit, "enter_do_pagemap_cmd" Fentry],
+        "pinned ranges that the ioctl PAGEMAP_SCAN write-protects"
     ),
     finding_hook!(
         "exit_mmap",

@@ -17,7 +17,7 @@ use crate::{ReadError, Reader};
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/format-3.pintrace");
 
 /// The number of kinds of events.
-const KINDS: usize = 25;
+const KINDS: usize = 26;
 
 /// A number for each kind of event. A new kind needs a new [`VERSION`] and an entry in [`events`].
 const fn kind(body: &Body) -> usize {
@@ -47,6 +47,7 @@ const fn kind(body: &Body) -> usize {
         Body::Stopped(_) => 22,
         Body::ProcessExeced(_) => 23,
         Body::FileReleased(_) => 24,
+        Body::ChangesSuppressed(_) => 25,
     }
 }
 
@@ -62,6 +63,7 @@ fn events() -> Vec<Event> {
         Body::AddressSpaceFreed(any()),
         Body::ProcessExeced(any()),
         Body::FileReleased(any()),
+        Body::ChangesSuppressed(any()),
     ];
     let mut events = others.map(|body| Event { body, ..tick(1) }).to_vec();
     events.extend(fio_and_others().events);

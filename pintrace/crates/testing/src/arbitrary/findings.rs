@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use pintrace_events::units::{Nanos, Tid};
 use pintrace_events::{
-    AddressSpaceId, Body, Cause, CowSampled, ExtentMarked, FlushCheck, FollGetReference, MappingChange,
-    MappingChanged, MmId, RangeIn, WindowsSampled,
+    AddressSpaceId, Body, Cause, ChangesSuppressed, CowSampled, ExtentMarked, FlushCheck, FollGetReference,
+    MappingChange, MappingChanged, MmId, RangeIn, WindowsSampled,
 };
 
 use super::{account, extent, name, number, pid, stack};
@@ -28,6 +28,8 @@ pub(super) fn body() -> impl Strategy<Value = Body> {
         }),
         2 => cow_sampled(),
         2 => windows_sampled(),
+        1 => (pid(), name(), number())
+            .prop_map(|(pid, comm, changes)| Body::ChangesSuppressed(ChangesSuppressed { pid, comm, changes })),
         1 => (number(), number(), number()).prop_map(|(agreed, covered_only, pending_only)| {
             Body::FlushCheckSampled(FlushCheck {
                 agreed,
@@ -59,6 +61,7 @@ fn mapping_changed() -> impl Strategy<Value = Body> {
     let what = prop::sample::select(vec![
         MappingChange::Munmap,
         MappingChange::Dontneed,
+        MappingChange::GuardInstall,
         MappingChange::Mremap,
         MappingChange::UffdWp,
         MappingChange::Truncate,
@@ -101,12 +104,15 @@ fn cow_sampled() -> impl Strategy<Value = Body> {
     let flags = (any::<bool>(), any::<bool>());
     let range = (number(), number());
     let counts = (number(), number(), number());
-    let reference = (number(), pid(), option::of(stack())).prop_map(|(taken, pid, stack)| FollGetReference {
-        taken: Nanos(taken),
-        tid: Tid(pid.0),
-        pid,
-        stack,
-    });
+    let reference = (number(), pid(), option::of(stack()), any::<bool>()).prop_map(
+        |(taken, pid, stack, read_under_way)| FollGetReference {
+            taken: Nanos(taken),
+            tid: Tid(pid.0),
+            pid,
+            stack,
+            read_under_way,
+        },
+    );
     let moments = (number(), number(), option::of(stack()), option::of(reference));
     (whose, flags, range, counts, moments).prop_map(|(whose, flags, range, counts, moments)| {
         let (id, account, extent, pid, comm) = whose;

@@ -10,7 +10,7 @@ use pintrace_model::field::{self, Value};
 use pintrace_model::finding::Severity;
 use pintrace_model::finding::text::counted;
 use pintrace_model::snapshot::Snapshot;
-use pintrace_model::text;
+use pintrace_model::{suppressed, text};
 
 use super::super::theme::Theme;
 use super::HeaderItem;
@@ -145,6 +145,9 @@ fn loss(snapshot: &Snapshot, theme: Theme) -> Vec<HeaderItem> {
         };
         let item = HeaderItem::alarm(&label, &count.to_string(), theme);
         items.push(item.with_rank(u8::from(index != 0)));
+    }
+    if let Some(processes) = suppressed::processes(&snapshot.suppressed) {
+        items.push(HeaderItem::alarm("changes of", &processes, theme).with_rank(1));
     }
     items
 }

@@ -8,17 +8,17 @@ use crate::finding::{FindingKind, Severity};
 
 use super::{BUFFER, PAGE, copies, only_finding, pinned};
 
-#[test]
-fn a_copy_of_a_referenced_page_is_a_get_not_pin_finding() {
-    let mut builder = pinned();
-    builder.emit(Body::CowSampled(CowSampled {
-        id: 9,
+/// Four copies of pages with a reference of thread 8.
+fn referenced(id: u32, read_under_way: bool) -> Body {
+    Body::CowSampled(CowSampled {
+        id,
         account: AccountId(0),
         reference: Some(FollGetReference {
             taken: Nanos(SECOND),
             tid: Tid(8),
             pid: Pid(7),
             stack: Some(StackId(1)),
+            read_under_way,
         }),
         extent: None,
         address: BUFFER,
@@ -27,7 +27,13 @@ fn a_copy_of_a_referenced_page_is_a_get_not_pin_finding() {
         pages: 4,
         first: Nanos(2 * SECOND),
         ..copies()
-    }));
+    })
+}
+
+#[test]
+fn a_copy_of_a_referenced_page_is_a_get_not_pin_finding() {
+    let mut builder = pinned();
+    builder.emit(referenced(9, false));
     let finding = only_finding(&builder);
     assert_eq!(
         (finding.kind, finding.severity),
@@ -44,4 +50,17 @@ fn a_copy_of_a_referenced_page_is_a_get_not_pin_finding() {
         pin.sentence()
     );
     assert_eq!(*pin.stack, ["io_pin_pages+0x42"]);
+}
+
+/// Control: the test above, with a reference that may have been dropped.
+#[test]
+fn a_copy_of_a_page_into_which_direct_io_reads_is_a_hazard() {
+    let mut builder = pinned();
+    builder.emit(referenced(9, true));
+    let finding = only_finding(&builder);
+    assert_eq!(
+        (finding.kind, finding.severity, finding.certain),
+        (FindingKind::GetNotPin, Severity::Hazard, true)
+    );
+    assert_eq!((finding.count, finding.pages), (4, 4));
 }
