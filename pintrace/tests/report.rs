@@ -179,7 +179,7 @@ fn damage_is_reported_after_the_readable_events() {
     assert!(out(&output).contains("CUT SHORT"));
     let message = message(&output);
     assert!(
-        message.contains("damaged in frame ") && message.contains("are good"),
+        message.contains("damaged in frame ") && message.contains("events that can be read"),
         "{message}"
     );
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::session::{HoldingPinload, exclusive, is_alive, pid, root, run, shared, skipped, vmstat};
 
-const ALL: [&str; 43] = [
+const ALL: [&str; 55] = [
     "fork-write-parent",
     "fork-write-child",
     "protect-write",
@@ -41,6 +41,12 @@ const ALL: [&str; 43] = [
     "missing-longterm",
     "short-term-unmap",
     "reference-fork-write",
+    "flood",
+    "guard-install",
+    "read-fork-write",
+    "remap-file-pages",
+    "scan-protect",
+    "truncate-part",
     "quiet-fork",
     "quiet-unmap",
     "quiet-protect",
@@ -50,6 +56,12 @@ const ALL: [&str; 43] = [
     "quiet-foreign-pin",
     "quiet-spanning-punch",
     "quiet-many-buffers",
+    "quiet-flood",
+    "quiet-guard-install",
+    "quiet-read-fork-write",
+    "quiet-read-pin-write",
+    "quiet-scan",
+    "quiet-truncate",
 ];
 
 /// Controls that call MADV_DONTNEED, each on the kind of memory that it is for.
@@ -58,6 +70,18 @@ const DISCARDS: [&str; 4] = [
     "dontneed-part-of-hugetlb --reserve",
     "quiet-foreign-pin --reserve",
     "quiet-many-buffers --reserve",
+];
+
+/// Controls that choose their memory themselves.
+const OWN_MEMORY: [&str; 8] = [
+    "quiet-spanning-punch",
+    "quiet-spanning-punch --areas 16",
+    "quiet-flood",
+    "quiet-guard-install",
+    "quiet-read-fork-write",
+    "quiet-read-pin-write",
+    "quiet-scan",
+    "quiet-truncate",
 ];
 
 /// Runs a scenario and returns its lines, or the reason if the machine does not offer the scenario.
@@ -284,13 +308,19 @@ fn controls_expect_no_finding() {
         return;
     }
     let _together = shared();
-    let discards = |name: &str| DISCARDS.iter().any(|line| line.starts_with(name));
+    let apart = |name: &str| {
+        DISCARDS
+            .iter()
+            .chain(&OWN_MEMORY)
+            .any(|line| line.starts_with(name))
+    };
     let controls = ALL
         .iter()
-        .filter(|name| name.starts_with("quiet") && !discards(name));
-    let cases = controls.flat_map(|name| ["small", "thp"].map(|backing| (name, backing)));
-    let line = |(name, backing)| format!("{name} --backing {backing} --reserve");
-    for (case, lines) in play_each(cases, line) {
+        .filter(|name| name.starts_with("quiet") && !apart(name));
+    let cases = controls
+        .flat_map(|name| ["small", "thp"].map(|backing| format!("{name} --backing {backing} --reserve")));
+    let cases = cases.chain(OWN_MEMORY.map(str::to_owned));
+    for (case, lines) in play_each(cases, |line| line) {
         assert_eq!(expected(&lines)["findings"], json!([]), "{case:?}");
         assert_eq!(expected(&lines)["windows"], json!([]), "{case:?}");
     }
