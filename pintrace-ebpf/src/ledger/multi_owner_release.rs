@@ -111,7 +111,7 @@ impl Search for Choice {
             end: self.end,
         };
         let rank = owners::rank((now >> 32) as u32, self.pid_tgid, code.kind(), released);
-        let candidate = rank / owners::CANDIDATE & 1;
+        let candidate = (rank / owners::CANDIDATE) & 1;
         self.owners = loops::opaque(self.owners + (1 << 32) + candidate);
         if rank >= self.best_rank {
             self.best_rank = loops::opaque(rank);

@@ -40,7 +40,7 @@ pub fn rank(owner: u32, pid_tgid: u64, releaser: u64, at: ReleasedPage) -> u64 {
     let kinds_agree = equal(releaser, pinner) | unknown;
     let certain = thread & equal(releaser, kind::PROCESS_VM) & equal(pinner, kind::PROCESS_VM);
     let candidate = kinds_agree & u64::from(may_contain(owner, at));
-    short_term | process << 1 | thread << 2 | candidate * CANDIDATE | certain * CERTAIN
+    short_term | (process << 1) | (thread << 2) | (candidate * CANDIDATE) | (certain * CERTAIN)
 }
 
 /// A released page and its folio, as addresses of struct pages.

@@ -30,7 +30,7 @@ fn owners_of_one_hugetlb_page_are_shown_with_their_pins() {
 }
 
 fn play(name: &str, words: &str) {
-    let stats = RunTimes::enable();
+    let _stats = RunTimes::enable();
     let recording = Recording::of_ledger("one-folio");
     let before = recording.settled();
     let words = format!("holder one-folio {words}");
@@ -45,11 +45,11 @@ fn play(name: &str, words: &str) {
             report.balance("vmstat_held") == held && report.balance("ledger_held") == held
         });
         steps.check(&report, &line);
-        let (begin, calls) = (stats.read(recording.pid()), number(&line["owners"]));
+        let (begin, calls) = (RunTimes::of(recording.pid()), number(&line["owners"]));
         pinload.pass_gate();
         let measured = pinload.line().unwrap();
         assert_eq!(measured["event"], "measured", "{measured}");
-        print_cost(calls, &measured, stats.read(recording.pid()) - begin);
+        print_cost(calls, &measured, RunTimes::of(recording.pid()) - begin);
         pinload.pass_gate();
         let Some(next) = pinload.line() else {
             break;
@@ -225,7 +225,7 @@ impl RunTimes {
     }
 
     /// Returns the time of all BPF programs of which a process has a descriptor, in ns.
-    fn read(&self, pid: u64) -> u64 {
+    fn of(pid: u64) -> u64 {
         let files = fs::read_dir(format!("/proc/{pid}/fdinfo")).unwrap().flatten();
         let texts = files.filter_map(|file| fs::read_to_string(file.path()).ok());
         let times = texts.filter_map(|text| {

@@ -151,7 +151,7 @@ fn a_page_without_pins_has_no_holder_and_can_be_migrated() {
     }
     let mut checks = Checks::default();
     let pid = std::process::id();
-    let memory = vec![1u8; 3 * PAGE as usize];
+    let memory = vec![1u8; 3 * usize::try_from(PAGE).unwrap()];
     let at = (memory.as_ptr() as u64).next_multiple_of(PAGE);
     drain_lists();
     checks.about("anonymous memory");
@@ -276,7 +276,7 @@ fn what_cannot_be_explained_is_an_error_with_a_remedy() {
     let at = unsafe {
         rustix::mm::mmap_anonymous(
             std::ptr::null_mut(),
-            PAGE as usize,
+            usize::try_from(PAGE).unwrap(),
             rustix::mm::ProtFlags::READ,
             rustix::mm::MapFlags::PRIVATE,
         )

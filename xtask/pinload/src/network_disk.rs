@@ -16,6 +16,7 @@ use nix::libc;
 
 use crate::child::{self, ForkedChild, ParentLink};
 use crate::failure::{Explain, Failure, Result};
+use crate::memory::PAGE;
 use crate::wait::wait_for;
 
 /// The device.
@@ -26,8 +27,8 @@ pub(crate) const HELD: u64 = 1 << 20;
 pub(crate) const CONTENT: u8 = 0x5a;
 
 const BUG: &str = "report this as a bug of pinload";
-const BLOCK: u64 = 4096;
-const BLOCKS: u64 = 4096;
+/// Number of blocks of [`PAGE`] bytes.
+const BLOCKS: i32 = 4096;
 /// `NBD_REQUEST_MAGIC` and `NBD_REPLY_MAGIC` (include/uapi/linux/nbd.h).
 const REQUEST: u32 = 0x2560_9513;
 const REPLY: u32 = 0x6744_6698;
@@ -110,36 +111,36 @@ fn run(parent: &ParentLink) -> Result<()> {
     // SAFETY: these ioctls take numbers only.
     unsafe {
         ready(raw::set_socket(descriptor, kernel.as_raw_fd()))?;
-        ready(raw::set_block_size(descriptor, i32::try_from(BLOCK).unwrap_or(0)))?;
-        ready(raw::set_blocks(descriptor, i32::try_from(BLOCKS).unwrap_or(0)))?;
+        ready(raw::set_block_size(descriptor, i32::try_from(PAGE).unwrap_or(0)))?;
+        ready(raw::set_blocks(descriptor, BLOCKS))?;
     }
     let (held, arrival) = channel();
-    let (allow, allowed) = channel();
+    let (permit, allowed) = channel();
     thread::scope(|scope| {
         // SAFETY: the ioctl takes no argument, and returns at the disconnect.
         let kernel_side = scope.spawn(|| unsafe { raw::serve(descriptor) });
         let server_side = scope.spawn(move || serve(server, &held, &allowed));
-        let played = follow(parent, &arrival, &allow);
-        drop(allow);
+        let played = follow(parent, &arrival, &permit);
+        drop(permit);
         // SAFETY: these ioctls take no argument.
         let _ = unsafe { raw::disconnect(descriptor) };
-        let served = server_side.join();
+        let outcome = server_side.join();
         let _ = kernel_side.join();
         // SAFETY: as above.
         let _ = unsafe { raw::clear_socket(descriptor) };
         played?;
-        match served {
-            Ok(served) => served.failing("cannot serve the device", BUG),
+        match outcome {
+            Ok(result) => result.failing("cannot serve the device", BUG),
             Err(_) => Err(Failure::failed("the server has panicked", BUG)),
         }
     })
 }
 
 /// Tells the parent that the device is ready and that the held read has arrived, and passes on the answers.
-fn follow(parent: &ParentLink, arrival: &Receiver<()>, allow: &Sender<()>) -> Result<()> {
+fn follow(parent: &ParentLink, arrival: &Receiver<()>, permit: &Sender<()>) -> Result<()> {
     let readable = wait_for(Duration::from_secs(30), Duration::from_millis(5), || {
         let device = NetworkDisk::open()?;
-        let mut page = Page([0; BLOCK as usize]);
+        let mut page = Page([0; PAGE]);
         Ok(device.read_exact_at(&mut page.0, 0).is_ok())
     })?;
     if !readable {
@@ -149,13 +150,13 @@ fn follow(parent: &ParentLink, arrival: &Receiver<()>, allow: &Sender<()>) -> Re
     arrival.recv().failing("no read has arrived", BUG)?;
     parent.send(&[1])?;
     parent.wait()?;
-    let _ = allow.send(());
+    let _ = permit.send(());
     parent.wait()
 }
 
 /// Memory for direct I/O.
 #[repr(align(4096))]
-struct Page([u8; BLOCK as usize]);
+struct Page([u8; PAGE]);
 
 /// Answers requests until the kernel disconnects. The first read of the held range waits.
 fn serve(mut socket: UnixStream, held: &Sender<()>, allowed: &Receiver<()>) -> std::io::Result<()> {

@@ -182,7 +182,10 @@ mod tests {
             names_and_pages(text),
             [("Persistent Memory".to_owned(), 0x4_8000)]
         );
-        assert_eq!(parse(text).unwrap(), [0x14_8000..0x18_0000]);
+        assert_eq!(
+            parse(text).unwrap(),
+            std::slice::from_ref(&(0x14_8000..0x18_0000))
+        );
     }
 
     /// CXL memory: the first region is memory of the system, the second is a device (device dax). The rest of the window

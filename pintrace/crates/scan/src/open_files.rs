@@ -155,19 +155,16 @@ pub(crate) fn openers(
     let descriptors = object.descriptors(filter)?.unwrap_or_default();
     let descriptors = descriptors.iter();
     openers.extend(descriptors.filter_map(|seen| opener(seen, Place::Descriptor(low_half(seen.place)))));
-    match object.mappings(filter)? {
-        Some(mappings) => {
-            let mappings = mappings.iter();
-            openers.extend(mappings.filter_map(|seen| opener(seen, Place::Mapping(seen.place))));
-        }
-        None => {
-            let mapped = super::vma_list::mapped_files(object, layout, tasks);
-            let of_file = mapped.iter().filter(|mapping| mapping.file == filter.file);
-            openers.extend(of_file.map(|mapping| Opener {
-                pid: mapping.pid,
-                place: Place::Mapping(mapping.address),
-            }));
-        }
+    if let Some(mappings) = object.mappings(filter)? {
+        let mappings = mappings.iter();
+        openers.extend(mappings.filter_map(|seen| opener(seen, Place::Mapping(seen.place))));
+    } else {
+        let mapped = super::vma_list::mapped_files(object, layout, tasks);
+        let of_file = mapped.iter().filter(|mapping| mapping.file == filter.file);
+        openers.extend(of_file.map(|mapping| Opener {
+            pid: mapping.pid,
+            place: Place::Mapping(mapping.address),
+        }));
     }
     let rings = registered_rings(object, layout, tasks).into_iter();
     let of_file = rings.filter(|(_, _, file)| *file == filter.file);

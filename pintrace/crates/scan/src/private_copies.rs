@@ -44,7 +44,7 @@ pub(super) fn add(
         for holder in &mut process.holders {
             let addresses = match holder.evidence {
                 Evidence::PageTables => mapped.get(&pid).map_or(&[][..], Vec::as_slice),
-                _ => &holder.addresses,
+                Evidence::KernelTable => &holder.addresses,
             };
             holder.private_copies = copies(&folder, &mappings, addresses, &holder.runs);
         }

@@ -99,7 +99,8 @@ impl Tracker {
             }
             Record::ExtentClosed(closed) => extents.close(closed, out),
             Record::ExtentMarked(marked) => {
-                let marks = marked.marks as u32 & Extent::INEXACT_MARKS;
+                let marks =
+                    u32::try_from(marked.marks).unwrap_or(Extent::INEXACT_MARKS) & Extent::INEXACT_MARKS;
                 extents.mark(Nanos(marked.header.time_ns), marked.header.id, marks, out);
             }
             Record::ProcessExited(exited) => {

@@ -73,8 +73,8 @@ pub(crate) fn run(arguments: &DelayedReadsArgs) -> Result<()> {
         DelayedDevice::new("pinload_second", arguments.second)?,
     ];
     let buffer = Buffer::new(wanted)?;
-    let mut first = Reader::start(devices[0].open()?, buffer.address(), Duration::ZERO)?;
-    let mut second = Reader::start(devices[1].open()?, buffer.address() + PAGE, arguments.first * 2)?;
+    let mut first = Reader::start(&devices[0].open()?, buffer.address(), Duration::ZERO)?;
+    let mut second = Reader::start(&devices[1].open()?, buffer.address() + PAGE, arguments.first * 2)?;
     let pids = [&first, &second].map(|reader| reader.0.pid().as_raw());
     let print = |event, reads| {
         report::print(&ReadsLine {
@@ -99,7 +99,7 @@ pub(crate) fn run(arguments: &DelayedReadsArgs) -> Result<()> {
 
 impl Reader {
     /// Forks a process that reads one page, and keeps all CPUs busy for some time. Returns once the read has begun.
-    fn start(file: File, target: usize, busy: Duration) -> Result<Self> {
+    fn start(file: &File, target: usize, busy: Duration) -> Result<Self> {
         let child = ForkedChild::fork(|parent| {
             let mut ring = IoUringBuffers::make_ring()?;
             let pointer = std::ptr::with_exposed_provenance_mut(target);

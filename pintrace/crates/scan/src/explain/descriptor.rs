@@ -249,9 +249,6 @@ fn pinned_by(result: &ScanResult, file: u64) -> Amount {
 
 /// Returns the kind of a file by its link.
 fn kind_of_link(link: &str) -> &'static str {
-    if let Some(kind) = descriptors::kind_of(link) {
-        return kind;
-    }
     const KINDS: [(&str, &str); 5] = [
         ("/memfd:", "memfd"),
         ("socket:", "socket"),
@@ -259,6 +256,9 @@ fn kind_of_link(link: &str) -> &'static str {
         ("anon_inode:", "anon_inode"),
         ("/dev/", "device"),
     ];
+    if let Some(kind) = descriptors::kind_of(link) {
+        return kind;
+    }
     let mut kinds = KINDS.iter().filter(|(begin, _)| link.starts_with(begin));
     kinds.next().map_or("file", |(_, kind)| kind)
 }

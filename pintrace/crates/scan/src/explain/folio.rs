@@ -62,7 +62,11 @@ pub(super) fn read(memory: &dyn KernelMemory, layout: &Layout, vmemmap: u64, pfn
         let is_head = flags != u64::MAX && flags >> (facts.pg_head & 63) & 1 == 1;
         let of_folio = u8::try_from(order_of(half(&words, facts.folio_nr_pages)?)).ok()?;
         let size = 1u64 << of_folio.min(MOST_ORDER);
-        (is_head && of_folio > 0 && of_folio <= MOST_ORDER && first % size == 0 && pfn < first + size)
+        (is_head
+            && of_folio > 0
+            && of_folio <= MOST_ORDER
+            && first.is_multiple_of(size)
+            && pfn < first + size)
             .then_some((first, of_folio, words))
     });
     let (first, order, words) = head.unwrap_or((pfn, 0, own));

@@ -144,7 +144,12 @@ impl Explainer<'_> {
     }
 
     /// Explains a page by the result of a scan.
-    fn page_of(&self, pfn: u64, result: &ScanResult, pids: &Pids) -> Result<PageExplained, PageError> {
+    fn page_of(
+        &self,
+        pfn: u64,
+        result: &ScanResult,
+        by_initial_pid: &Pids,
+    ) -> Result<PageExplained, PageError> {
         let scanner = &*self.scanner;
         let (memory, vmemmap) = (&scanner.object, scanner.vmemmap);
         let in_ram = scanner.ram_ranges.iter().any(|range| range.contains(&pfn));
@@ -184,20 +189,21 @@ impl Explainer<'_> {
         let mappers = match &scanner.layout.rmap {
             Some(rmap) if !of_kernel => {
                 let process = |initial| {
-                    let pid = pids.get(initial)?;
+                    let pid = by_initial_pid.get(initial)?;
                     Some((pid, pintrace_kernel::process::folder(&scanner.proc, pid)))
                 };
                 mappers::find(memory, rmap, &folio, process)
             }
             _ => Mappers::default(),
         };
-        let kind = (!of_kernel && folio.found.refcount > 0).then(|| match folio.found.mapping {
-            _ if hugetlb => MemoryKind::Hugetlb,
-            MAPPING_ANON => MemoryKind::Anon,
-            MAPPING_FILE => MemoryKind::File,
-            MAPPING_KSM => MemoryKind::Ksm,
-            _ => MemoryKind::Other,
-        });
+        let kind = match folio.found.mapping {
+            _ if of_kernel || folio.found.refcount == 0 => None,
+            _ if hugetlb => Some(MemoryKind::Hugetlb),
+            MAPPING_ANON => Some(MemoryKind::Anon),
+            MAPPING_FILE => Some(MemoryKind::File),
+            MAPPING_KSM => Some(MemoryKind::Ksm),
+            _ => Some(MemoryKind::Other),
+        };
         Ok(PageExplained {
             pfn,
             folio: folio.place,

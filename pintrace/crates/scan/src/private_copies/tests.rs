@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
+use std::slice;
 
 use super::*;
 
@@ -27,7 +28,7 @@ fn process() -> tempfile::TempDir {
     let maps = "1000-5000 rw-p 00000000 08:01 12 /tmp/data\n8000-9000 rw-p 00000000 00:00 0 [heap]\n";
     fs::write(root.path().join("maps"), maps).unwrap();
     let pagemap = File::create(root.path().join("pagemap")).unwrap();
-    for (page, entry) in [(1, 11), (2, 12), (3, OF_FILE | 20), (4, 30), (8, 13)] {
+    for (page, entry) in [(1, 11), (2, 12), (3, OF_FILE + 20), (4, 30), (8, 13)] {
         let entry: u64 = PRESENT | entry;
         pagemap.write_all_at(&entry.to_ne_bytes(), page * 8).unwrap();
     }
@@ -55,10 +56,22 @@ fn only_pinned_copies_are_counted_and_each_once() {
 /// Control: anonymous memory is no private copy.
 #[test]
 fn the_heap_has_no_private_copies() {
-    assert_eq!(found(&[0x8000..0x9000], &[run(13, 1, MemoryKind::Anon)]), []);
+    assert_eq!(
+        found(
+            slice::from_ref(&(0x8000..0x9000)),
+            &[run(13, 1, MemoryKind::Anon)]
+        ),
+        []
+    );
 }
 
 #[test]
 fn addresses_where_the_process_maps_other_pages_now_do_not_count() {
-    assert_eq!(found(&[0x1000..0x5000], &[run(40, 4, MemoryKind::Anon)]), []);
+    assert_eq!(
+        found(
+            slice::from_ref(&(0x1000..0x5000)),
+            &[run(40, 4, MemoryKind::Anon)]
+        ),
+        []
+    );
 }

@@ -18,7 +18,7 @@ use super::subject::Subject;
 use super::with_progress;
 
 /// An address of a process, with the page behind the address.
-pub(super) struct Address {
+pub(super) struct Located {
     pid: u32,
     address: u64,
     vma: Vma,
@@ -52,16 +52,16 @@ pub(super) fn run(
     let mut explainer = Explainer::new(scanner, types);
     match subject {
         Subject::Frame(pfn) => {
-            let explained = page_of(&mut explainer, pfn)?;
-            page::write(None, Some(&explained), json, out)
+            let found = page_of(&mut explainer, pfn)?;
+            page::write(None, Some(&found), json, out)
         }
         Subject::Address { pid, address } => {
-            let (address, explained) = at_address(&mut explainer, proc, pid, address)?;
-            page::write(Some(&address), explained.as_ref(), json, out)
+            let (address, found) = at_address(&mut explainer, proc, pid, address)?;
+            page::write(Some(&address), found.as_ref(), json, out)
         }
         Subject::Descriptor { pid, fd } => {
-            let explained = with_progress(|progress| explainer.descriptor(pid, fd, progress))??;
-            descriptor::write(&explained, json, out)
+            let found = with_progress(|progress| explainer.descriptor(pid, fd, progress))??;
+            descriptor::write(&found, json, out)
         }
     }
 }
@@ -76,22 +76,22 @@ fn at_address(
     proc: &Path,
     pid: u32,
     address: u64,
-) -> anyhow::Result<(Address, Option<PageExplained>)> {
+) -> anyhow::Result<(Located, Option<PageExplained>)> {
     for _ in 0..ATTEMPTS {
         let (found, pfn) = locate(proc, pid, address)?;
         let Some(pfn) = pfn else {
             return Ok((found, None));
         };
-        let explained = page_of(explainer, pfn)?;
+        let page = page_of(explainer, pfn)?;
         if locate(proc, pid, address)?.1 == Some(pfn) {
-            return Ok((found, Some(explained)));
+            return Ok((found, Some(page)));
         }
     }
     bail!("the page at {address:#x} of process {pid} was replaced during each of {ATTEMPTS} scans: try again")
 }
 
 /// Finds the mapping that covers an address, and the frame of the page there.
-fn locate(proc: &Path, pid: u32, address: u64) -> anyhow::Result<(Address, Option<u64>)> {
+fn locate(proc: &Path, pid: u32, address: u64) -> anyhow::Result<(Located, Option<u64>)> {
     if !proc.join(pid.to_string()).exists() {
         bail!("no process has the pid {pid}: `ps` lists the processes");
     }
@@ -113,7 +113,7 @@ fn locate(proc: &Path, pid: u32, address: u64) -> anyhow::Result<(Address, Optio
             bail!("/proc/{pid}/pagemap shows no frame numbers: run pintrace as root or with CAP_SYS_ADMIN")
         }
     };
-    let found = Address {
+    let found = Located {
         pid,
         address,
         vma,

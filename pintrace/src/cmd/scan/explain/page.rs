@@ -1,5 +1,6 @@
 //! Renders the explanation of a page.
 
+use std::fmt::Write as _;
 use std::io::Write;
 
 use serde::Serialize;
@@ -11,11 +12,12 @@ use pintrace_model::text::{bytes, printable};
 use pintrace_scan::explain::{
     FileIdentity, FolioPlace, Mapper, Migration, PageExplained, PinsOnPage, References,
 };
+use pintrace_scan::kind::MemoryKind;
 use pintrace_scan::pinned_folios::NotPinned;
 
 use super::super::json::{self, CandidateKeys, OpenerKeys};
 use super::super::text::{descriptors, openers};
-use super::{Address, State};
+use super::{Located, State};
 
 #[derive(Serialize)]
 struct PageDocument<'a> {
@@ -66,7 +68,7 @@ struct HolderKeys<'a> {
 
 /// Writes the explanation of a page. The page is `None` if none is in memory at the address.
 pub(super) fn write(
-    address: Option<&Address>,
+    address: Option<&Located>,
     page: Option<&PageExplained>,
     json: bool,
     out: &mut dyn Write,
@@ -103,7 +105,7 @@ fn keys(page: &PageExplained) -> PageKeys<'_> {
         pfn: page.pfn,
         folio: page.folio,
         flags: page.flags.as_deref(),
-        kind: page.kind.map(|kind| kind.name()),
+        kind: page.kind.map(MemoryKind::name),
         exclusive: page.exclusive,
         file: page.file.as_ref(),
         references: page.references,
@@ -130,7 +132,7 @@ fn holder_keys(holder: &PinsOnPage) -> HolderKeys<'_> {
     }
 }
 
-fn address_line(found: &Address) -> String {
+fn address_line(found: &Located) -> String {
     let vma = &found.vma;
     let name = if vma.name.is_empty() {
         "anonymous memory"
@@ -226,12 +228,13 @@ fn memory(page: &PageExplained, kind: &str) -> String {
             Some(0) => "which no process maps",
             _ => "path unknown",
         });
-        text.push_str(&format!(
+        let _ = write!(
+            text,
             ", {} (device {}, inode {})",
             printable(path),
             file.device,
             file.inode
-        ));
+        );
     }
     text
 }

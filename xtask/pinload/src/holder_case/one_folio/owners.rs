@@ -40,7 +40,7 @@ struct Owner {
 /// The huge page and its owners.
 pub(super) struct Owners {
     folio: Buffer,
-    owners: Vec<Owner>,
+    all: Vec<Owner>,
     /// Number of owners so far.
     made: usize,
     /// The ring with many slots; `None` before 5.13.
@@ -65,7 +65,7 @@ impl Owners {
         };
         Ok(Self {
             folio,
-            owners: Vec::new(),
+            all: Vec::new(),
             made: 0,
             common,
             threads: BlockedThreads::new(most)?,
@@ -82,11 +82,11 @@ impl Owners {
 
     /// Adds owners, or ends random owners, until there are `number`.
     pub(super) fn become_many(&mut self, number: usize) -> Result<()> {
-        while self.owners.len() < number {
+        while self.all.len() < number {
             self.add()?;
         }
-        while self.owners.len() > number {
-            let index = self.generator.below(self.owners.len() as u64);
+        while self.all.len() > number {
+            let index = self.generator.below(self.all.len() as u64);
             self.end(usize::try_from(index).unwrap_or(0))?;
         }
         Ok(())
@@ -106,7 +106,7 @@ impl Owners {
                 tid,
             }
         };
-        self.owners.iter().map(live).collect()
+        self.all.iter().map(live).collect()
     }
 
     /// Returns the releases so far whose owner cannot be known.
@@ -132,7 +132,7 @@ impl Owners {
         if !matches!(holder, Holder::Thread(_)) {
             self.buffers.add(page);
         }
-        self.owners.push(Owner { page, holder });
+        self.all.push(Owner { page, holder });
         Ok(())
     }
 
@@ -151,7 +151,7 @@ impl Owners {
     }
 
     fn end(&mut self, index: usize) -> Result<()> {
-        let owner = self.owners.swap_remove(index);
+        let owner = self.all.swap_remove(index);
         match owner.holder {
             Holder::Thread(thread) => return self.threads.end(thread),
             Holder::Ring { _ring: ring } => ring.unregister()?,

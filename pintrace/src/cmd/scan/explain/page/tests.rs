@@ -97,7 +97,7 @@ fn a_free_page_of_a_folio_is_explained() {
 
 #[test]
 fn an_address_without_page_has_a_reason() {
-    let address = Address {
+    let address = Located {
         pid: 7,
         address: 0x1000,
         vma: Vma {
