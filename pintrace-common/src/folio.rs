@@ -16,7 +16,7 @@ pub fn pack(head: u64, order: u32, pinned: bool) -> u64 {
     head | u64::from(order) << 1 | u64::from(pinned)
 }
 
-/// Bit that is set in each kernel address.
+/// Bit that is set in each kernel address, as is the bit below it.
 const KERNEL: u64 = 1 << 63;
 
 /// Marks a packed folio as anonymous and not exclusive: the kernel may share its pages with another process.
@@ -40,7 +40,9 @@ pub fn marked_head(packed: u64) -> u64 {
 /// Returns the address of the head page's struct page.
 #[inline(always)]
 pub fn head(packed: u64) -> u64 {
-    packed & !PACKED | KERNEL
+    // Copies bit 62 into bit 63. An OR would give the address bounds, with which the verifier follows each comparison of
+    // addresses separately.
+    ((packed << 1).cast_signed() >> 1).cast_unsigned() & !PACKED
 }
 
 /// Returns log2 of the number of pages.

@@ -57,7 +57,7 @@ impl SyscallArgs {
         /// `TS_COMPAT` (arch/x86/include/asm/thread_info.h).
         const COMPAT: u32 = 2;
         let task = kernel::current_task();
-        let status = kernel::u32_at(task + u64::from(MM_EVENT_FACTS.thread_status()));
+        let status = kernel::u32_at(task + MM_EVENT_FACTS.thread_status());
         status & COMPAT != 0
     }
 

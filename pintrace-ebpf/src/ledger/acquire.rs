@@ -108,7 +108,7 @@ where
         span - (hold.part.start() << 12),
         hold.counts,
         hold.bytes,
-    )
+    ) as u32
 }
 
 /// Returns the ids and the start time of the task that pins: the running task, or the mm's owner for a kernel thread.
@@ -158,7 +158,7 @@ where
         if next.owner() == self.part.owner() {
             return;
         }
-        areas::pintrace_part_end(
+        let zero = areas::pintrace_part_end(
             self.account << 32 | u64::from(self.part.owner()),
             first.address() - 8,
             (first.index - self.part.start()) << 12,
@@ -166,8 +166,8 @@ where
             self.bytes,
         );
         self.part = next;
-        self.counts = 0;
-        self.bytes = 0;
+        self.counts = zero;
+        self.bytes = zero;
     }
 
     #[inline(always)]

@@ -119,10 +119,10 @@ pub extern "C" fn pintrace_next_area(part: u64, entry: u64, index: u64) -> u64 {
 /// Adds a part of a call to the counts of its account and its owner. `owners` is the account << 32 | the owner, `last` the
 /// address of the part's last entry in pages[], `span` the number of bytes that the part covers, `counts` the number of
 /// pages with a pin << 32 | the number of these pages that the folio table records under the owner, `bytes` the size of
-/// the folios on which the owner had no pin before.
+/// the folios on which the owner had no pin before. Returns 0, which the verifier does not know.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_part_end(owners: u64, last: u64, span: u64, counts: u64, bytes: u64) -> u32 {
+pub extern "C" fn pintrace_part_end(owners: u64, last: u64, span: u64, counts: u64, bytes: u64) -> u64 {
     let (account, owner) = ((owners >> 32) as u32, owners as u32);
     let (pins, kept) = (counts >> 32, counts & 0xffff_ffff);
     count::total(Total::Acquired, pins);

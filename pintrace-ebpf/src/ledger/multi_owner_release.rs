@@ -15,12 +15,13 @@ use pintrace_common::{
 use crate::map_ref::{Lookup, get};
 use crate::{
     atomic::Word,
+    branchless::equal,
     compat::loops,
     count,
     facts::FACTS,
     ledger::{
         owner_block::{Block, Place, Search, Walk},
-        owners::{self, ReleasedPage},
+        owners,
         partial_release::mark,
         releaser::ReleaseCode,
     },
@@ -104,13 +105,7 @@ impl Search for Choice {
         if now == 0 {
             return false;
         }
-        let code = ReleaseCode(self.code);
-        let released = ReleasedPage {
-            page: code.page(head),
-            head,
-            end: self.end,
-        };
-        let rank = owners::rank((now >> 32) as u32, self.pid_tgid, code.kind(), released);
+        let rank = owners::pintrace_rank((now >> 32) as u32, self.pid_tgid, self.code, head, self.end);
         let candidate = (rank / owners::CANDIDATE) & 1;
         self.owners = loops::opaque(self.owners + (1 << 32) + candidate);
         if rank >= self.best_rank {
@@ -163,32 +158,21 @@ fn count_unclear(account: u32, pages: u64) {
     };
     let (word, period) = (word.word(), UnclearReleases::period(get!(held.held_since_ns)));
     let before = UnclearReleases(word.load());
-    let so_far = if before.0 >> 32 << 32 == period {
-        before.0
-    } else {
-        period
-    };
+    let so_far = (before.0 & u64::from(u32::MAX)) * equal(before.0 >> 32 << 32, period);
     // If another CPU changes the word meanwhile, its pages and these overwrite one another.
-    word.store(so_far + pages);
+    word.store(period + so_far + pages);
 }
 
 impl Search for Marking {
     #[inline(always)]
     fn cell(&mut self, head: u64, cell: Word, _place: Place) -> bool {
         let owner = (cell.load() >> 32) as u32;
-        let code = ReleaseCode(self.code);
-        let released = ReleasedPage {
-            page: code.page(head),
-            head,
-            end: self.end,
-        };
-        if owner == 0 || owners::rank(owner, 0, code.kind(), released) & owners::CANDIDATE == 0 {
+        if owner == 0 || owners::pintrace_rank(owner, 0, self.code, head, self.end) & owners::CANDIDATE == 0 {
             return false;
         }
         if owner & EXTENT_BIT == 0 {
-            if owner != (self.taken >> 32) as u32 {
-                count_unclear(owner, self.taken & u64::from(PINS));
-            }
+            let other = equal(owner.into(), self.taken >> 32) ^ 1;
+            count_unclear(owner, (self.taken & u64::from(PINS)) * other);
         } else if let Some(extent) = maps::EXTENTS.at(owner & !EXTENT_BIT) {
             mark(
                 owner & !EXTENT_BIT,

@@ -6,7 +6,11 @@ use pintrace_common::{
 };
 
 use crate::map_ref::{Lookup, MapRef, word};
-use crate::{branchless::equal, ledger::extents, maps};
+use crate::{
+    branchless::equal,
+    ledger::{extents, releaser::ReleaseCode},
+    maps,
+};
 
 /// Returns the id of an owner's account.
 #[inline(always)]
@@ -19,46 +23,37 @@ pub fn account_of(owner: u32) -> u32 {
         .map_or(0, |extent| extent.account)
 }
 
-/// Flag of [`rank`]: code of the releaser's kind may have pinned, so the release may be the owner's.
+/// Flag of [`pintrace_rank`]: code of the releaser's kind may have pinned, so the release may be the owner's.
 pub const CANDIDATE: u64 = 1 << 3;
-/// Flag of [`rank`]: the running thread pinned, and its kind of pins is released by the thread itself.
+/// Flag of [`pintrace_rank`]: the running thread pinned, and its kind of pins is released by the thread itself.
 pub const CERTAIN: u64 = 1 << 4;
 
-/// Returns how likely a release belongs to the owner: a greater number is more likely. `pid_tgid` is the running task,
-/// `releaser` the kind of the code that releases.
-#[inline(always)]
-pub fn rank(owner: u32, pid_tgid: u64, releaser: u64, at: ReleasedPage) -> u64 {
+/// Returns how likely a release belongs to the owner: a greater number is more likely. `task` is the releasing task, `code`
+/// a [`ReleaseCode`], `head` the head page of the folio, `end` the address after its struct pages.
+///
+/// The function is global, so that the verifier follows it once and not for each cell of a block.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_rank(owner: u32, task: u64, code: u64, head: u64, end: u64) -> u64 {
     let Some(account) = maps::ACCOUNTS.get(account_of(owner)) else {
         return 0;
     };
     let key = &account.key;
-    let pinner = account.holder_kind;
+    let (pinner, releaser) = (account.holder_kind, ReleaseCode(code).kind());
     let short_term = equal(key.longterm.into(), 0);
-    let process = equal(key.pid_tgid >> 32, pid_tgid >> 32);
-    let thread = equal(key.pid_tgid, pid_tgid);
+    let process = equal(key.pid_tgid >> 32, task >> 32);
+    let thread = equal(key.pid_tgid, task);
     let unknown = equal(releaser, kind::UNKNOWN) | equal(pinner, kind::UNKNOWN);
     let kinds_agree = equal(releaser, pinner) | unknown;
     let certain = thread & equal(releaser, kind::PROCESS_VM) & equal(pinner, kind::PROCESS_VM);
-    let candidate = kinds_agree & u64::from(may_contain(owner, at));
+    let candidate = kinds_agree & u64::from(may_contain(owner, ReleaseCode(code).page(head), head, end));
     short_term | (process << 1) | (thread << 2) | (candidate * CANDIDATE) | (certain * CERTAIN)
 }
 
-/// A released page and its folio, as addresses of struct pages.
-#[derive(Clone, Copy)]
-pub struct ReleasedPage {
-    /// The page; 0 if any page of the folio may be released.
-    pub page: u64,
-    /// The head page of the folio.
-    pub head: u64,
-    /// The address after the last page of the folio.
-    pub end: u64,
-}
-
-/// Returns true if an owner may have pinned a page. In a folio with the first or the last page of an extent, the pages of
-/// the extent begin or end there.
+/// Returns true if an owner may have pinned a page of a folio; 0 is an unknown page. In a folio with the first or the last
+/// page of an extent, the pages of the extent begin or end there.
 #[inline(always)]
-fn may_contain(owner: u32, released: ReleasedPage) -> bool {
-    let ReleasedPage { page, head, end } = released;
+fn may_contain(owner: u32, page: u64, head: u64, end: u64) -> bool {
     if owner & EXTENT_BIT == 0 || page == 0 {
         return true;
     }
@@ -70,12 +65,13 @@ fn may_contain(owner: u32, released: ReleasedPage) -> bool {
         || inside(extent.last_page) && page > extent.last_page)
 }
 
-/// Subtracts released pages, and the bytes of released folios, from the counts of an owner.
+/// Subtracts released pages, and the bytes of released folios, from the counts of an owner. Returns 0, which the verifier
+/// does not know.
 ///
 /// The function is global, so that the verifier follows it once and not at every call.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_debit(owner: u32, pages: u64, bytes: u64) -> u32 {
+pub extern "C" fn pintrace_debit(owner: u32, pages: u64, bytes: u64) -> u64 {
     if let Some(account) = maps::ACCOUNTS.at(account_of(owner)) {
         released(account, pages, bytes);
     }

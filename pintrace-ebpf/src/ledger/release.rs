@@ -143,16 +143,18 @@ impl<T> Take<T> {
         }
     }
 
-    /// Subtracts the collected pages and bytes from the counts of the owner.
+    /// Subtracts the collected pages and bytes from the counts of the owner, and empties them.
     #[inline(always)]
-    fn debit(&self) {
+    fn debit(&mut self) {
         if self.pages != 0 {
-            owners::pintrace_debit(self.owner as u32, self.pages, self.bytes);
+            let zero = owners::pintrace_debit(self.owner as u32, self.pages, self.bytes);
+            self.pages = zero;
+            self.bytes = zero;
         }
     }
 
     #[inline(always)]
-    fn settle(&self) {
+    fn settle(&mut self) {
         self.debit();
         if self.released != 0 {
             count::total(Total::Released, self.released);
@@ -181,8 +183,6 @@ where
             if u64::from(owner) != self.owner {
                 self.debit();
                 self.owner = u64::from(owner);
-                self.pages = 0;
-                self.bytes = 0;
             }
             self.pages += u64::from(pins);
             if taken.emptied() {

@@ -156,7 +156,7 @@ fn each_page(bio: u64, what: OfBio) {
         }
         pintrace_reference_of_bio(page, u32::from(what == OfBio::Remove));
         page += 1 << (FACTS.page_struct_shift() & 31);
-        bytes = if bytes > 4096 { bytes - 4096 } else { 0 };
+        bytes = bytes.saturating_sub(4096);
         index += 1;
     }
     // References that stay in the table look held for longer.
@@ -215,5 +215,5 @@ with_backup! {
     fexit FExitContext leave_get_user_pages_fast leave_get_user_pages_fast_backup => taken;
     fexit FExitContext leave_bio_iov_iter_get_pages leave_bio_iov_iter_get_pages_backup => filled;
     fentry FEntryContext enter_bio_release_pages enter_bio_release_pages_backup => dropped;
-    fentry FEntryContext enter___bio_release_pages enter___bio_release_pages_backup => dropped;
+    fentry FEntryContext enter_inner_bio_release_pages enter_inner_bio_release_pages_backup => dropped;
 }

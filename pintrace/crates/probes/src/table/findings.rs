@@ -165,7 +165,7 @@ pub(super) const FINDING_HOOKS: &[Hook] = &[
         "__bio_release_pages",
         Reference,
         &["bio"],
-        ["enter___bio_release_pages" Fentry],
+        ["enter_inner_bio_release_pages" Fentry],
         RELEASES
         )
     },
