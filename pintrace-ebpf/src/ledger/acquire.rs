@@ -151,11 +151,8 @@ where
 {
     #[inline(always)]
     fn begin(&mut self, first: First) {
-        if areas::continues(self.part, first) || loops::AREAS == 1 {
-            return;
-        }
-        let next = areas::next(self.part, first);
-        if next.owner() == self.part.owner() {
+        let next = areas::of(self.part, first);
+        if next.owner() == self.part.owner() || loops::AREAS == 1 {
             return;
         }
         let zero = areas::pintrace_part_end(

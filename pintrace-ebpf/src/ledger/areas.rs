@@ -54,45 +54,49 @@ impl Part {
 
 const _: () = assert!(loops::MOST_PAGES <= 0xff_ffff && loops::AREAS < 256);
 
-/// Returns true if the pins of a page go to the owner of the part: the page belongs to the same area, the part has no
-/// area, or the call has too many areas.
+/// Returns the part that a page belongs to: the same part if the page belongs to the same area, if the part has no area, or
+/// if the call has too many areas; else a part with a new extent.
 #[inline(always)]
-pub fn continues(part: Part, first: First) -> bool {
-    part.owner() & EXTENT_BIT == 0
-        || pintrace_area_continues(part.0, first.index, first.folio.0, first.page) != 0
+pub fn of(part: Part, first: First) -> Part {
+    if part.owner() & EXTENT_BIT == 0 {
+        return part;
+    }
+    Part(pintrace_area_of(
+        part.0,
+        first.address(),
+        first.index,
+        first.folio.0,
+        first.page,
+    ))
 }
 
-/// Does the work of [`continues`]. The function is global, so that its variables are on no longer chain of calls.
+/// Does the work of [`of`]. `entry` is the address of the entry in pages[]. The function is global, so that its variables
+/// are on no longer chain of calls.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_area_continues(part: u64, index: u64, folio: u64, page: u64) -> u32 {
+pub extern "C" fn pintrace_area_of(part: u64, entry: u64, index: u64, folio: u64, page: u64) -> u64 {
+    let same = part;
     let part = Part(part);
     let Some(extent) = maps::EXTENTS.at(part.owner() & !EXTENT_BIT) else {
-        return 1;
+        return same;
     };
     // The entries of a call on a memfd (no mm) are folios of one file.
     if get!(extent.mm) == 0 || get!(extent.flags) & Extent::AREAS_UNKNOWN != 0 {
-        return 1;
+        return same;
     }
     let (file, offset) = folio::file_of(Folio(folio), page);
     let before = get!(extent.end) - get!(extent.address) + ((index - part.start()) << 12);
     if file == get!(extent.address_space) && (file == 0 || offset == get!(extent.file_offset) + before) {
-        return 1;
+        return same;
     }
     if part.areas_before() + 1 >= loops::AREAS {
         mark(part.owner() & !EXTENT_BIT, extent, Extent::AREAS_UNKNOWN);
-        return 1;
+        return same;
     }
-    0
+    pintrace_next_area(same, entry, index)
 }
 
-/// Opens an extent for the area that begins with an entry.
-#[inline(always)]
-pub fn next(part: Part, first: First) -> Part {
-    Part(pintrace_next_area(part.0, first.address(), first.index))
-}
-
-/// Does the work of [`next`]. `entry` is the address of the entry in pages[].
+/// Opens an extent for the area that begins with an entry. `entry` is the address of the entry in pages[].
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_next_area(part: u64, entry: u64, index: u64) -> u64 {

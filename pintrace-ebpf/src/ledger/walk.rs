@@ -120,21 +120,23 @@ pub fn step<V: Visitor>(walk: &mut Walk<V>, index: u64) {
     flush(walk, index);
     // The unpin functions skip entries that are NULL (6.12 and later).
     let folio = Folio::of(page);
-    if folio.is_none() && page != 0 {
-        count_unreadable(page);
-    }
     walk.folio = folio.0;
-    // No entry continues the run of an entry without a folio.
-    walk.end = if folio.is_none() { 0 } else { folio.end() };
     walk.start = index;
-    if !folio.is_none() {
-        walk.visitor.begin(First {
-            base: walk.base,
-            index,
-            page,
-            folio,
-        });
+    if folio.is_none() {
+        if page != 0 {
+            count_unreadable(page);
+        }
+        // No entry continues the run of an entry without a folio.
+        walk.end = 0;
+        return;
     }
+    walk.end = folio.end();
+    walk.visitor.begin(First {
+        base: walk.base,
+        index,
+        page,
+        folio,
+    });
 }
 
 /// Flag of [`Walk::base`]: an array. Addresses of arrays and of struct pages are even.
