@@ -101,15 +101,6 @@ pub extern "C" fn pintrace_remember_reference(address: u64, slot: u64, stack: i6
     0
 }
 
-/// What is to be done with the references to the pages of a bio.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum OfBio {
-    /// Mark the references: their end will be seen.
-    Mark,
-    /// Remove the references.
-    Remove,
-}
-
 /// Runs on return of bio_iov_iter_get_pages(bio, iter) (block/bio.c), which has put the referenced pages into the bio.
 #[inline(always)]
 fn filled(role: Role, raw: *mut c_void) -> i32 {
@@ -118,7 +109,7 @@ fn filled(role: Role, raw: *mut c_void) -> i32 {
         && MM_EVENT_FACTS.bio_releases() != 0
         && pinned_mms::holds(kernel::current_mm())
     {
-        each_page(trampoline::argument(raw, 0), OfBio::Mark);
+        each_page(trampoline::argument(raw, 0), false);
     }
     0
 }
@@ -131,42 +122,59 @@ fn dropped(role: Role, raw: *mut c_void) -> i32 {
         && gate_is_open()
         && pinned_mms::any()
     {
-        each_page(trampoline::argument(raw, 0), OfBio::Remove);
+        each_page(trampoline::argument(raw, 0), true);
     }
     0
 }
 
-/// Does one thing with the reference to each page of a bio.
+/// Marks or removes the reference to each page of a bio.
 #[inline(always)]
-fn each_page(bio: u64, what: OfBio) {
+fn each_page(bio: u64, remove: bool) {
+    let entries = kernel::u32_at(bio + MM_EVENT_FACTS.bio_vec_count()) & 0xffff;
     let mut entry = kernel::u64_at(bio + MM_EVENT_FACTS.bio_vecs());
-    let mut left = kernel::u32_at(bio + MM_EVENT_FACTS.bio_vec_count()) & 0xffff;
-    let (mut page, mut bytes) = (0, 0);
     let mut index = 0;
-    while index < limits::FOLL_GET_PAGES_PER_CALL {
-        if bytes == 0 {
-            if left == 0 {
-                return;
-            }
-            // struct bio_vec (include/linux/bvec.h): page, length, offset. The pages of an entry adjoin.
-            page = kernel::u64_at(entry);
-            bytes = u64::from(kernel::u32_at(entry + 8)) + u64::from(kernel::u32_at(entry + 12));
-            entry += BIO_VEC_BYTES;
-            left -= 1;
+    while index < BIO_VECS {
+        if index >= entries {
+            return;
         }
-        pintrace_reference_of_bio(page, u32::from(what == OfBio::Remove));
-        page += 1 << (FACTS.page_struct_shift() & 31);
-        bytes = bytes.saturating_sub(4096);
+        pintrace_references_of_bio_vec(entry, u32::from(remove));
+        entry += BIO_VEC_BYTES;
         index += 1;
     }
-    // References that stay in the table look held for longer.
-    if what == OfBio::Remove && (left != 0 || bytes != 0) {
+    if entries > index {
         count::loss(Loss::MmEventTableFull, 1);
     }
 }
 
+/// Most entries of a bio (`BIO_MAX_VECS`, include/linux/bio.h).
+const BIO_VECS: u32 = 256;
 /// Bytes of a `struct bio_vec`.
 const BIO_VEC_BYTES: u64 = 16;
+
+/// Marks or removes the reference to each page of an entry of a bio. The function is global, so that the verifier follows
+/// it once.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_references_of_bio_vec(entry: u64, remove: u32) -> u32 {
+    // struct bio_vec (include/linux/bvec.h): page, length, offset. The pages of an entry adjoin.
+    let page = kernel::u64_at(entry);
+    let (bytes, offset) = (kernel::u32_at(entry + 8), kernel::u32_at(entry + 12));
+    let (first, end) = (offset >> 12, (offset + bytes + 4095) >> 12);
+    let mut index = 0;
+    while index < limits::FOLL_GET_PAGES_PER_CALL {
+        if first + index >= end {
+            return 0;
+        }
+        let place = u64::from(first + index);
+        pintrace_reference_of_bio(page + (place << (FACTS.page_struct_shift() & 31)), remove);
+        index += 1;
+    }
+    // References that stay in the table look held for longer.
+    if first + index < end {
+        count::loss(Loss::MmEventTableFull, 1);
+    }
+    0
+}
 
 /// Marks or removes the reference to a page.
 #[unsafe(no_mangle)]
