@@ -1,5 +1,7 @@
 //! The number and arguments of the system call that the running task is in.
 
+use core::ptr;
+
 use aya_ebpf::helpers::generated;
 
 use crate::{compat::pt_regs, facts::MM_EVENT_FACTS, kernel};
@@ -7,7 +9,9 @@ use crate::{compat::pt_regs, facts::MM_EVENT_FACTS, kernel};
 /// The registers of a system call, as user space made the call.
 #[derive(Clone, Copy)]
 pub struct SyscallArgs {
-    registers: Option<*const u8>,
+    /// Null in a kernel thread. No `Option`, whose absent value the compiler may copy: the verifier refuses to read a
+    /// register that was never written.
+    registers: *const u8,
 }
 
 /// `write` of x86-64 (arch/x86/entry/syscalls/syscall_64.tbl).
@@ -24,7 +28,7 @@ impl SyscallArgs {
     #[inline(always)]
     pub fn current() -> Self {
         Self {
-            registers: pt_regs::registers(),
+            registers: pt_regs::registers().unwrap_or(ptr::null()),
         }
     }
 
@@ -134,6 +138,9 @@ impl SyscallArgs {
 
     #[inline(always)]
     fn register<T>(self, offset: u64) -> Option<T> {
-        kernel::read_at(self.registers?.wrapping_add(offset as usize))
+        if self.registers.is_null() {
+            return None;
+        }
+        kernel::read_at(self.registers.wrapping_add(offset as usize))
     }
 }
