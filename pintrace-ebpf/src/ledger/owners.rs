@@ -35,6 +35,8 @@ pub const CERTAIN: u64 = 1 << 4;
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_rank(owner: u32, task: u64, code: u64, head: u64, end: u64) -> u64 {
+    // First, because a chain of calls has a stack of 512 bytes, and `head` and `end` need no room afterwards.
+    let contains = u64::from(may_contain(owner, ReleaseCode(code).page(head), head, end));
     let Some(account) = maps::ACCOUNTS.get(account_of(owner)) else {
         return 0;
     };
@@ -46,7 +48,7 @@ pub extern "C" fn pintrace_rank(owner: u32, task: u64, code: u64, head: u64, end
     let unknown = equal(releaser, kind::UNKNOWN) | equal(pinner, kind::UNKNOWN);
     let kinds_agree = equal(releaser, pinner) | unknown;
     let certain = thread & equal(releaser, kind::PROCESS_VM) & equal(pinner, kind::PROCESS_VM);
-    let candidate = kinds_agree & u64::from(may_contain(owner, ReleaseCode(code).page(head), head, end));
+    let candidate = kinds_agree & contains;
     short_term | (process << 1) | (thread << 2) | (candidate * CANDIDATE) | (certain * CERTAIN)
 }
 
