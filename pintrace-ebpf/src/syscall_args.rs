@@ -1,7 +1,5 @@
 //! The number and arguments of the system call that the running task is in.
 
-use core::ptr;
-
 use aya_ebpf::helpers::generated;
 
 use crate::{compat::pt_regs, facts::MM_EVENT_FACTS, kernel};
@@ -28,7 +26,7 @@ impl SyscallArgs {
     #[inline(always)]
     pub fn current() -> Self {
         Self {
-            registers: pt_regs::registers().unwrap_or(ptr::null()),
+            registers: pt_regs::registers().unwrap_or_default(),
         }
     }
 
