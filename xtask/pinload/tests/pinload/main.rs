@@ -5,6 +5,7 @@
     reason = "helpers of tests are tests as well"
 )]
 
+mod attribution_page;
 mod churn;
 mod demo;
 mod holder;
