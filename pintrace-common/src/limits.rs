@@ -43,6 +43,8 @@ pub const FLUSH_WINDOWS: u32 = 8192;
 pub const OPEN_WINDOWS: u32 = 4096;
 /// Maximum number of kernel stacks.
 pub const STACKS: u32 = 16_384;
+/// Maximum number of kernel stacks whose place among [`STACKS`] another stack has.
+pub const MORE_STACKS: u32 = 1024;
 /// Maximum number of frames of a kernel stack.
 pub const STACK_FRAMES: u32 = 32;
 /// Bytes of the ring buffer.

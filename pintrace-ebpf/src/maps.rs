@@ -93,6 +93,11 @@ pub static PROBED: HashMap<u64, crate::ledger::pin_call::PinCall> =
 #[map]
 pub static STACKS: StackTrace = StackTrace::with_max_entries(limits::STACKS, 0);
 
+/// Stacks with the hash of a stack in [`STACKS`]. The kernel gives a stack one place, by its hash
+/// (`__bpf_get_stackid`, kernel/bpf/stackmap.c), so that of 30 stacks two have the same place once in 40 runs.
+#[map]
+pub static MORE_STACKS: StackTrace = StackTrace::with_max_entries(limits::MORE_STACKS, 0);
+
 /// Processes that have an account, by tgid. The exit of other processes is not reported.
 #[map]
 pub static PROCESSES: HashMap<u32, PinningProcess> = HashMap::with_max_entries(limits::ACCOUNTS, HASH_FLAGS);

@@ -144,12 +144,16 @@ fn set_stack_of_areas(mut number: u64, stack: i64) {
     }
 }
 
-/// Stores the present kernel stack and returns its id. Returns a negative number, and counts a loss, on failure.
+/// Stores the present kernel stack and returns its id: the index in `STACKS`, or [`limits::STACKS`] plus the index in
+/// `MORE_STACKS`. Returns a negative number, and counts a loss, on failure.
 #[inline(always)]
 pub fn take(ctx: *mut c_void) -> i64 {
     // The helper is the same for every kind of program, so the wrapper's type does not matter.
-    if let Ok(id) = FExitContext::new(ctx).get_stackid(&maps::STACKS, 0) {
+    let context = FExitContext::new(ctx);
+    if let Ok(id) = context.get_stackid(&maps::STACKS, 0) {
         id
+    } else if let Ok(id) = context.get_stackid(&maps::MORE_STACKS, 0) {
+        id + i64::from(limits::STACKS)
     } else {
         count::loss(Loss::StackLost, 1);
         -1

@@ -30,9 +30,10 @@ impl Claim {
     fn read(value: &Value, trigger: &Value) -> Self {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let kind = text(&value["kind"]);
-        // The addresses of short-term pins are unknown.
-        let address = match kind.as_str() {
-            "undeclared-longterm" => String::new(),
+        // The addresses of short-term pins are unknown. A change of a file has offsets, which pinload calls addresses.
+        let address = match (kind.as_str(), value["file_offset"].as_u64()) {
+            ("undeclared-longterm", _) => String::new(),
+            (_, Some(offset)) => format!("{offset:#x}"),
             _ => text(&value["address"]),
         };
         Self {

@@ -72,7 +72,7 @@ pub fn mm_event_facts<'a>(
         regs_second: offset("pt_regs", &["si"])?,
         regs_third: offset("pt_regs", &["dx"])?,
         regs_fourth: offset("pt_regs", &["r10"])?,
-        thread_status: offset("task_struct", &["thread_info", "status"])?,
+        thread_status: offset("task_struct", &["thread_info"])? + offset("thread_info", &["status"])?,
         socket_file: offset("socket", &["file"])?,
         regs_bytes: types.size("pt_regs").ok_or_else(|| UnknownLayout {
             what: "size of pt_regs".to_owned(),

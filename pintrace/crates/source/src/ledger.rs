@@ -4,6 +4,7 @@ use aya::Ebpf;
 use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, Queue, RingBuf, StackTraceMap};
 use pintrace_common::counters::{Loss, Total};
 use pintrace_common::ledger::{Account, AccountKey, Extent, UnclearReleases};
+use pintrace_common::limits;
 use pintrace_common::reconcile::caller;
 
 use super::baseline::Totals;
@@ -27,6 +28,7 @@ pub struct Ledger {
     free_accounts: Queue<MapData, u32>,
     next_ids: Array<MapData, u64>,
     stacks: StackTraceMap<MapData>,
+    more_stacks: StackTraceMap<MapData>,
 }
 
 /// Pages that accounts hold.
@@ -94,6 +96,7 @@ impl Ledger {
             free_accounts: take(ebpf, "FREE_ACCOUNTS")?.try_into()?,
             next_ids: take(ebpf, "NEXT_IDS")?.try_into()?,
             stacks: take(ebpf, "STACKS")?.try_into()?,
+            more_stacks: take(ebpf, "MORE_STACKS")?.try_into()?,
         })
     }
 
@@ -224,9 +227,12 @@ impl Ledger {
         Ok(self.free_accounts.push(id, 0)?)
     }
 
-    /// Returns the return addresses of a stack, innermost first; empty if the map has no such stack.
+    /// Returns the return addresses of a stack, innermost first; empty if the maps have no such stack.
     pub fn stack(&self, id: u32) -> Vec<u64> {
-        let trace = self.stacks.get(&id, 0);
+        let trace = match id.checked_sub(limits::STACKS) {
+            None => self.stacks.get(&id, 0),
+            Some(more) => self.more_stacks.get(&more, 0),
+        };
         trace
             .map(|trace| trace.frames().iter().map(|frame| frame.ip).collect())
             .unwrap_or_default()

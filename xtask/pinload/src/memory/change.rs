@@ -88,6 +88,11 @@ impl Buffer {
         Ok(())
     }
 
+    /// Returns true if parts of the private buffer map a memfd.
+    pub(crate) fn has_parts_of_file(&self) -> bool {
+        self.memfd.is_some() && self.wanted.sharing == super::Sharing::Private
+    }
+
     /// Lets the kernel free the pages under memory pressure (MADV_FREE).
     pub(crate) fn madvise_free(&self) -> Result<()> {
         self.mapped()?

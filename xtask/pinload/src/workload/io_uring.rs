@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 
 use io_uring::IoUring;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use nix::libc::iovec;
+use nix::libc::{self, iovec};
 
 use super::buffer_update::BufferUpdate;
 use super::{Workload, WorkloadInfo, compat_register, verify_late};
@@ -187,10 +187,20 @@ impl Workload for IoUringBuffers {
         } else {
             // SAFETY: the buffer outlives the registration. If a change unmaps the buffer, the kernel's pins keep
             // the pages. No request ever uses the registered buffers.
-            unsafe { self.ring()?.submitter().register_buffers(&vectors) }.failing(
-                &format!("cannot register {pages} pages as {} buffers", vectors.len()),
-                NO_MEMLOCK,
-            )?;
+            let registered = unsafe { self.ring()?.submitter().register_buffers(&vectors) };
+            let what = format!("cannot register {pages} pages as {} buffers", vectors.len());
+            match registered {
+                // Older kernels demand one file for a buffer (6.1: `io_pin_pages`, io_uring/rsrc.c).
+                Err(error)
+                    if error.raw_os_error() == Some(libc::EINVAL) && self.buffer.has_parts_of_file() =>
+                {
+                    return Err(Failure::unavailable(
+                        format!("{what}: this kernel refuses a buffer over mappings of different files"),
+                        "use a newer kernel, such as 6.12",
+                    ));
+                }
+                other => other.failing(&what, NO_MEMLOCK)?,
+            }
         }
         verify_late(&self.buffer)?;
         let held = self.held(KernelRelease::running()?);
