@@ -11,7 +11,7 @@ pub mod longterm_scope;
 pub mod multi_owner;
 mod multi_owner_release;
 mod open_file;
-mod owner_block;
+pub mod owner_block;
 pub mod owners;
 pub mod partial_release;
 pub mod pin_call;

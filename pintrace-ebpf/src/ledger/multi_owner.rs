@@ -31,13 +31,6 @@ pub fn pins(head: u64) -> u64 {
     }
 }
 
-/// Returns the owner in cell `index` of the first block; `None` if the cell has no pins.
-#[inline(always)]
-pub fn owner(head: u64, index: u32) -> Option<u32> {
-    let cell = Block::find(head, 0)?.cell(index).load();
-    (cell as u32 != 0).then_some((cell >> 32) as u32)
-}
-
 /// Flag of an acquire: the owner had no pins on the folio before.
 pub const FIRST: u64 = 1;
 /// Flag of an acquire: the pins are added. The flag distinguishes the result for owner number 0 from the result 0.

@@ -10,13 +10,14 @@ use aya_ebpf::{
 };
 use pintrace_common::{
     counters::Loss,
-    ledger::{EXTENT_BIT, MULTI_OWNER_MARK, OWNER_CELLS},
+    ledger::{EXTENT_BIT, MULTI_OWNER_MARK},
     limits,
     mm_events::{CowKey, CowStats, cow_kind},
 };
 
 use crate::map_ref::{Lookup, get, set, word};
 use crate::{
+    atomic::Word,
     compat::loops::HASH_FLAGS,
     count,
     facts::MM_EVENT_FACTS,
@@ -25,7 +26,8 @@ use crate::{
     ledger::{
         accounts,
         folio_table::{CellTable, Chunks},
-        multi_owner, owners,
+        owner_block::{Block, Place, Search, Walk},
+        owners,
     },
     maps,
     mm_events::{flush_window::stats, foll_get, task_context::TaskContext},
@@ -127,18 +129,41 @@ pub extern "C" fn pintrace_owner_in(head: u64, mm: u64, address: u64) -> u64 {
             0
         };
     }
-    // Copies are rare, and so are folios with more owners than one block has.
-    let mut index = 0;
-    while index < OWNER_CELLS as u32 {
-        let owner = multi_owner::owner(head, index);
-        if let Some(owner) = owner
-            && pintrace_holds_at(owner, mm, address) != 0
-        {
-            return u64::from(owner) + 1;
-        }
-        index += 1;
+    let (Some(first), Some(zeros)) = (Block::find(head, 0), maps::Zeros::find()) else {
+        return 0;
+    };
+    let holding = Holding {
+        mm,
+        address,
+        found: zeros.next(),
+    };
+    let mut walk = Walk::new(first, head, holding);
+    walk.first_block();
+    if walk.search.found == 0 {
+        walk.further_blocks(false);
     }
-    0
+    walk.search.found
+}
+
+/// The search for an owner of pins on a multi-owner folio in an mm.
+struct Holding {
+    mm: u64,
+    address: u64,
+    /// The owner plus one; 0 if none is found.
+    found: u64,
+}
+
+impl Search for Holding {
+    #[inline(always)]
+    fn cell(&mut self, _head: u64, cell: Word, _place: Place) -> bool {
+        let now = cell.load();
+        let owner = (now >> 32) as u32;
+        if now as u32 == 0 || pintrace_holds_at(owner, self.mm, self.address) == 0 {
+            return false;
+        }
+        self.found = u64::from(owner) + 1;
+        true
+    }
 }
 
 /// Returns 1 if an owner belongs to the mm and, if the owner is an extent, contains the address.

@@ -385,7 +385,11 @@ fn each_part_of_a_buffer_over_several_mappings_has_its_own_file() {
 #[test]
 fn a_folio_has_as_many_owners_as_it_needs() {
     if kernel_at_least(5, 17) {
-        check(&["many-buffers --pages 200 --reserve"]);
+        check(&[
+            "many-buffers --pages 200 --reserve",
+            "read-pin-write --others 14",
+            "quiet-read-pin-write --others 14",
+        ]);
     } else {
         skipped(
             "a_folio_has_as_many_owners_as_it_needs",

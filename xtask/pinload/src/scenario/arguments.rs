@@ -180,6 +180,9 @@ pub(crate) struct WriterArgs {
     /// The process that writes
     #[arg(long, value_enum, default_value_t = Writer::Own)]
     pub(crate) writer: Writer,
+    /// Number of children that have pinned the written pages, through shared mappings of the file
+    #[arg(long, default_value_t = 0)]
+    pub(crate) others: u64,
 }
 
 /// A process that writes to memory.

@@ -18,6 +18,7 @@ mod fork;
 mod inherited_ring;
 mod ksm;
 mod mapping;
+mod other_owners;
 mod page_scan;
 mod partial_release;
 mod pinned;
@@ -62,8 +63,8 @@ pub(crate) fn run(scenario: &Scenario) -> Result<()> {
         Scenario::UffdWpWriters(writing) => pinned(run, |run, pinned| uffd::writers(run, pinned, writing)),
         Scenario::UffdWpStorm(storm) => uffd::storm(run, storm),
         Scenario::SoftDirty(_) => pinned(run, mapping::soft_dirty),
-        Scenario::ReadPinWrite(writing) => short_term::read_pin_write(run, writing.writer),
-        Scenario::QuietReadPinWrite(writing) => short_term::quiet_write(run, writing.writer),
+        Scenario::ReadPinWrite(writing) => short_term::read_pin_write(run, writing.writer, writing.others),
+        Scenario::QuietReadPinWrite(writing) => short_term::quiet_write(run, writing.writer, writing.others),
         Scenario::Ksm(_) => pinned(run, ksm::scan),
         Scenario::Truncate(memory) => {
             mapping::check_parts(4, memory.pages, memory.backing)?;

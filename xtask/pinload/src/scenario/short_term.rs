@@ -6,6 +6,7 @@ use super::arguments::Writer;
 use super::blocked_read::start;
 use super::expected::{ExpectedKind, ExpectedTrigger};
 use super::mapping::second_half;
+use super::other_owners::OtherOwners;
 use super::pinned::frames;
 use super::scenario_run::ScenarioRun;
 use super::writer::ReadyWriter;
@@ -28,8 +29,9 @@ pub(super) fn missing_longterm(run: &mut ScenarioRun) -> Result<()> {
 }
 
 /// Pages of a file, pinned for reading: each write puts a copy into the memory of the process.
-pub(super) fn read_pin_write(run: &mut ScenarioRun, writer: Writer) -> Result<()> {
+pub(super) fn read_pin_write(run: &mut ScenarioRun, writer: Writer, others: u64) -> Result<()> {
     let buffer = Buffer::new(run.wanted(Sharing::Copied))?;
+    let others = OtherOwners::fork(&buffer, others)?;
     let writer = ReadyWriter::new(writer, &buffer)?;
     let before = frames(&buffer)?;
     let waiting = start(run, &buffer)?;
@@ -47,13 +49,15 @@ pub(super) fn read_pin_write(run: &mut ScenarioRun, writer: Writer) -> Result<()
     run.step("write", &[("pages_copied", count)], began_ns)?;
     run.changed()?;
     waiting.finish(run)?;
+    others.end()?;
     run.end()
 }
 
 /// Control: the writes go to other pages of a file, which are copied too, and which nobody has pinned.
-pub(super) fn quiet_write(run: &ScenarioRun, writer: Writer) -> Result<()> {
+pub(super) fn quiet_write(run: &ScenarioRun, writer: Writer, others: u64) -> Result<()> {
     let buffer = Buffer::new(run.wanted(Sharing::Copied))?;
     let other = Buffer::new(run.wanted(Sharing::Copied))?;
+    let others = OtherOwners::fork(&other, others)?;
     let writer = ReadyWriter::new(writer, &other)?;
     let before = frames(&other)?;
     let waiting = start(run, &buffer)?;
@@ -63,6 +67,7 @@ pub(super) fn quiet_write(run: &ScenarioRun, writer: Writer) -> Result<()> {
     run.step("write", &[("pages_copied", copied)], began_ns)?;
     run.changed()?;
     waiting.finish(run)?;
+    others.end()?;
     run.end()
 }
 
