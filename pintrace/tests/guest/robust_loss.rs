@@ -212,6 +212,7 @@ fn full_tables_of_other_kinds_are_counted_by_name_and_all_totals_stay_exact() {
             "LONGTERM_CALLS=1",
             "MULTI_OWNER_FOLIOS=1",
             "STACKS=1",
+            "MORE_STACKS=1",
         ],
         script,
     );

@@ -12,12 +12,16 @@ const INITIAL: &str = "pid:[4026531836]";
 pub const OUTSIDE: &str = "pintrace runs in a pid namespace of its own, and processes outside of the namespace are not \
                            seen; run pintrace on the host, or in a container with --pid=host";
 
-/// Returns true if this process and /proc belong to the initial pid namespace. An unreadable link counts as initial.
+/// Returns true if this process and /proc belong to the initial pid namespace. A link that cannot be read, or that names no
+/// namespace, counts as initial.
 pub fn is_initial(proc: &Path) -> bool {
     // The first process of the namespace to which the mount of /proc belongs.
     ["self", "1"].iter().all(|process| {
         let link = std::fs::read_link(proc.join(process).join("ns/pid"));
-        link.map_or(true, |link| link.as_os_str() == INITIAL)
+        let named = |link: &std::path::PathBuf| link.as_os_str().as_encoded_bytes().starts_with(b"pid:[");
+        link.ok()
+            .filter(named)
+            .is_none_or(|link| link.as_os_str() == INITIAL)
     })
 }
 
