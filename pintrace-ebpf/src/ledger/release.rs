@@ -29,7 +29,12 @@ use crate::{
 #[inline(always)]
 fn code_of_caller(ctx: *mut c_void, parameters: u32) -> u64 {
     if multi_owner::any() {
-        let kind = code_kind::pintrace_code_kind(trampoline::caller(ctx, parameters));
+        let [first, second] = trampoline::callers_at_entry(ctx, parameters);
+        // The code of the unpin functions has no kind.
+        let kind = match code_kind::pintrace_code_kind(first) {
+            kind::UNKNOWN if first != second => code_kind::pintrace_code_kind(second),
+            kind => kind,
+        };
         ReleaseCode::of_kind(ctx, kind).0
     } else {
         kind::UNKNOWN

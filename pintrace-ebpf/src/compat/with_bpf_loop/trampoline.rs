@@ -39,6 +39,12 @@ pub fn caller(ctx: *mut c_void, _arguments: u32) -> u64 {
     }
 }
 
+/// Returns the same for a program on entry, twice: on kernels before 5.17 there are two candidates.
+#[inline(always)]
+pub fn callers_at_entry(ctx: *mut c_void, arguments: u32) -> [u64; 2] {
+    [caller(ctx, arguments); 2]
+}
+
 /// Returns the result of a traced function.
 #[inline(always)]
 pub fn result(ctx: *mut c_void, _arguments: u32) -> Option<u64> {

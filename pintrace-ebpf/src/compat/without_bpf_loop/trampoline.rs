@@ -22,10 +22,18 @@ pub fn argument(ctx: *mut c_void, n: u32) -> u64 {
     word(ctx, n).unwrap_or(0)
 }
 
-/// Returns the return address in the caller of a traced function with `arguments` arguments; 0 if unreadable.
+/// Returns the return address in the caller of a traced function with `arguments` arguments, for a program on return; 0 if
+/// unreadable.
 #[inline(always)]
 pub fn caller(ctx: *mut c_void, arguments: u32) -> u64 {
     word(ctx, arguments + 3).unwrap_or(0)
+}
+
+/// Returns two addresses for a program on entry: the return address in the caller is the first of them that is not in the
+/// traced function. The frame has no return value unless a program on return is attached to the function as well.
+#[inline(always)]
+pub fn callers_at_entry(ctx: *mut c_void, arguments: u32) -> [u64; 2] {
+    [2, 3].map(|behind| word(ctx, arguments + behind).unwrap_or(0))
 }
 
 /// Returns the result of a traced function with `arguments` arguments.

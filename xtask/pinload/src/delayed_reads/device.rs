@@ -49,6 +49,11 @@ impl DelayedDevice {
         } else {
             PathBuf::from(format!("/dev/nullb{}", index.trim()))
         };
+        // null_blk lets a request time out after 5 seconds (`null_init_global_tag_set`, drivers/block/null_blk/main.c).
+        let disk = device.path.file_name().unwrap_or_default();
+        let timeout = Path::new("/sys/block").join(disk).join("queue/io_timeout");
+        let ms = (delay * 2 + Duration::from_secs(30)).as_millis().to_string();
+        fs::write(timeout, ms).unavailable("cannot set the timeout of a null_blk device", REMEDY)?;
         Ok(device)
     }
 
