@@ -376,6 +376,9 @@ pub(crate) fn traceable() -> BTreeSet<String> {
     names.map(str::to_owned).collect()
 }
 
+/// The hist trigger of each function.
+const TRIGGER: &str = "hist:keys=common_pid:vals=pages if pages > 0";
+
 /// Sums of the return values of the pin functions, by thread, in hist triggers of the kernel's tracing.
 struct Histograms(Vec<&'static str>);
 
@@ -390,8 +393,8 @@ impl Histograms {
             let probe = format!("r:source/{function} {function} pages=$retval:{width}\n");
             append(&format!("{TRACING}/kprobe_events"), &probe)?;
             made.0.push(function);
-            let trigger = "hist:keys=common_pid:vals=pages if pages > 0\n";
-            append(&format!("{TRACING}/events/source/{function}/trigger"), trigger)?;
+            let trigger = format!("{TRIGGER}\n");
+            append(&format!("{TRACING}/events/source/{function}/trigger"), &trigger)?;
         }
         Ok(made)
     }
@@ -415,12 +418,20 @@ impl Histograms {
 
 impl Drop for Histograms {
     fn drop(&mut self) {
-        for function in &self.0 {
-            let _ = append(&format!("{TRACING}/events/source/{function}/trigger"), "!hist\n");
-            let _ = append(
+        // A kretprobe that stays hides the callers of the pin functions from the tests that follow.
+        let removals = self.0.iter().map(|function| {
+            append(
+                &format!("{TRACING}/events/source/{function}/trigger"),
+                &format!("!{TRIGGER}\n"),
+            )?;
+            append(
                 &format!("{TRACING}/kprobe_events"),
                 &format!("-:source/{function}\n"),
-            );
+            )
+        });
+        let failed: Vec<_> = removals.filter_map(Result::err).collect();
+        if !std::thread::panicking() {
+            assert!(failed.is_empty(), "{failed:?}");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Checks, Pinload, Report, Started, kernel_at_least, number, skipped};
+use crate::harness::{Checks, Pinload, Report, Started, is_preemptible, kernel_at_least, number, skipped};
 use crate::recording::Recording;
 
 /// Owners of a folio before 5.17.
@@ -30,6 +30,10 @@ fn owners_of_one_hugetlb_page_are_shown_with_their_pins() {
 }
 
 fn play(name: &str, words: &str) {
+    if is_preemptible() {
+        // The kernel skips programs for calls of other threads (`recursion_missed`), so not every owner is exact.
+        return skipped(name, &"this kernel preempts threads inside programs");
+    }
     let _stats = RunTimes::enable();
     let recording = Recording::of_ledger("one-folio");
     let before = recording.settled();

@@ -53,7 +53,9 @@ fn hooks_have_backup_programs_on_preemptible_kernels() {
         .iter()
         .filter(|hook| hook["status"] == "attached")
     {
-        let probes = hook["methods"].to_string().contains("kprobe");
+        // A skipped hook on an execve leaves the old name of the process until the next sample, and loses no page.
+        let is_exec = hook["function"] == "sched_process_exec";
+        let probes = is_exec || hook["methods"].to_string().contains("kprobe");
         assert_eq!(hook["has_backups"], preemption && !probes, "{hook}");
     }
 }
