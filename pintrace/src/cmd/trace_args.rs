@@ -63,6 +63,7 @@ const SIZABLE: &[&str] = &[
     "EXTENTS",
     "LONGTERM_CALLS",
     "STACKS",
+    "MORE_STACKS",
 ];
 
 /// Parses a map and its number of entries.

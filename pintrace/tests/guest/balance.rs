@@ -420,10 +420,12 @@ impl Drop for Histograms {
     fn drop(&mut self) {
         // A kretprobe that stays hides the callers of the pin functions from the tests that follow.
         let removals = self.0.iter().map(|function| {
-            append(
-                &format!("{TRACING}/events/source/{function}/trigger"),
-                &format!("!{TRIGGER}\n"),
-            )?;
+            let file = format!("{TRACING}/events/source/{function}/trigger");
+            // Some kernels want the trigger as they print it, with all defaults.
+            let printed = fs::read_to_string(&file).unwrap_or_default();
+            let printed = printed.lines().next().unwrap_or_default();
+            let printed = printed.trim_end_matches(" [active]").to_owned();
+            append(&file, &format!("!{TRIGGER}\n")).or_else(|_| append(&file, &format!("!{printed}\n")))?;
             append(
                 &format!("{TRACING}/kprobe_events"),
                 &format!("-:source/{function}\n"),
