@@ -431,9 +431,9 @@ impl Drop for Histograms {
                 &format!("-:source/{function}\n"),
             )
         });
-        let failed: Vec<_> = removals.filter_map(Result::err).collect();
-        if !std::thread::panicking() {
-            assert!(failed.is_empty(), "{failed:?}");
+        for error in removals.filter_map(Result::err) {
+            // 5.10 refuses to remove the trigger of one function.
+            left_out("removal of a hist trigger", &error);
         }
     }
 }
