@@ -93,8 +93,8 @@ pub extern "C" fn pintrace_extent_open(account: u32, address: u64, flags: u32, s
     u64::from(index) + 1
 }
 
-/// Records the mm, the mapped file and the open file of a fresh extent, and registers mm and mapped file with the range filter. `array` is the address of
-/// the pages[] entry of the first page.
+/// Records the mm, the mapped file and the open file of a fresh extent, and registers mm and mapped file with the range
+/// filter. `array` is the address of the pages[] entry of the first page.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_extent_locate(index: u32, mm: u64, array: u64) -> u32 {

@@ -33,9 +33,9 @@ pub trait CellTable: Copy + 'static {
     fn find_or_make(head: u64) -> Option<Word>;
     /// Handles the release of the last pin of a folio.
     fn emptied(_head: u64) {}
-    /// Adds pins to a folio for an owner. `head` may be marked by [`folio::not_exclusive`]. Returns the number of the owner that has the pins now, << 32, and
-    /// [`multi_owner::FIRST`]. The number is `owner`, or another owner if the folio has too many, or 0 if the table is
-    /// full.
+    /// Adds pins to a folio for an owner. `head` may be marked by [`folio::not_exclusive`]. Returns the number of the
+    /// owner that has the pins now, << 32, and [`multi_owner::FIRST`]. The number is `owner`, or another owner if the
+    /// folio has too many, or 0 if the table is full.
     fn hold(head: u64, owner: u32, pins: u32) -> u64 {
         hold_in::<Self>(head, owner, pins)
     }

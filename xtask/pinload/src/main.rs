@@ -23,6 +23,7 @@ mod refused;
 mod report;
 mod run;
 mod scenario;
+mod self_read;
 mod shared_ring;
 mod userfault;
 mod vmstat;

@@ -1,7 +1,9 @@
 //! `pintrace scan`: scans all memory once and finds pins of any age. The command attaches no hooks.
 
 mod explain;
+mod holder_table;
 mod json;
+mod openers;
 mod subject;
 mod text;
 

@@ -1,34 +1,16 @@
 //! Renders the result of a scan as text.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use pintrace_events::units::Nanos;
-use pintrace_kernel::descriptors::Descriptor;
 use pintrace_model::text::{bytes, count, printable, span};
-use pintrace_scan::kind::MemoryKind;
-use pintrace_scan::open_files::{Opener, Place};
 use pintrace_scan::pinned_folios::{ImplausiblePin, NotPinned};
-use pintrace_scan::scan_result::{KindAmount, PinHolder, ScanProcess, ScanResult, UnknownPins};
-use pintrace_text::{counted, noun, pad_left, pad_right, width};
+use pintrace_scan::scan_result::{ScanResult, UnknownPins};
+use pintrace_text::{counted, noun};
 
 use super::Scan;
-
-/// Titles of the columns of holders. The first [`NUMBERS`] columns hold numbers.
-const TITLES: [&str; 8] = [
-    "PID",
-    "PAGES",
-    "BYTES",
-    "SUBSYSTEM",
-    "OPEN AS",
-    "EVIDENCE",
-    "KIND",
-    "COMMAND",
-];
-/// The number of columns that are aligned on the right.
-const NUMBERS: usize = 3;
-/// Most ways in which a file is open that one cell names.
-const MOST_OPENERS: usize = 3;
+use super::holder_table;
+use super::openers::descriptors;
 
 /// Writes the result. With `pages`, lists ranges of addresses and page frame numbers too.
 pub(super) fn write(scan: &Scan, pages: bool, out: &mut dyn Write) -> io::Result<()> {
@@ -63,7 +45,7 @@ pub(super) fn write(scan: &Scan, pages: bool, out: &mut dyn Write) -> io::Result
         };
         writeln!(out, "{process} holds pinned pages.")?;
     } else {
-        holders(&result.processes, pages, out)?;
+        holder_table::write(&result.processes, pages, out)?;
     }
     unknown_pins(&result.unknown, pages, out)?;
     implausible(result, pages, out)
@@ -171,153 +153,6 @@ fn unreadable(result: &ScanResult, out: &mut dyn Write) -> io::Result<()> {
         )?;
     }
     Ok(())
-}
-
-/// Writes a table of the holders, each column as wide as its longest cell.
-fn holders(processes: &[ScanProcess], pages: bool, out: &mut dyn Write) -> io::Result<()> {
-    let mut rows = vec![TITLES.map(str::to_owned)];
-    for process in processes {
-        rows.extend(process.holders.iter().map(|holder| row(process, holder)));
-    }
-    let mut widths = [0; TITLES.len()];
-    for row in &rows {
-        for (widest, cell) in widths.iter_mut().zip(row) {
-            *widest = (*widest).max(width(cell));
-        }
-    }
-    for row in &rows {
-        let cells = row.iter().zip(widths).enumerate();
-        let padded: Vec<_> = cells
-            .map(|(column, (cell, width))| match column {
-                0..NUMBERS => pad_left(cell, width),
-                _ => pad_right(cell, width),
-            })
-            .collect();
-        writeln!(out, "{}", padded.join("  ").trim_end())?;
-    }
-    if pages {
-        for process in processes {
-            writeln!(out, "\npid {}: addresses of pinned pages", process.process.pid.0)?;
-            for range in &process.ranges {
-                let number = (range.end - range.address) >> 12;
-                writeln!(
-                    out,
-                    "  {:#x}-{:#x}  {}, the first is frame {:#x}",
-                    range.address,
-                    range.end,
-                    counted(number, "page"),
-                    range.pfn
-                )?;
-            }
-            if process.more_ranges > 0 {
-                writeln!(out, "  and {}", counted(process.more_ranges, "more range"))?;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn row(process: &ScanProcess, holder: &PinHolder) -> [String; 8] {
-    let seen = &process.process;
-    let command = if seen.cmdline.is_empty() {
-        &seen.comm
-    } else {
-        &seen.cmdline
-    };
-    let subsystem = if holder.subsystem.is_empty() {
-        "-"
-    } else {
-        holder.subsystem
-    };
-    [
-        seen.pid.0.to_string(),
-        count(holder.amount.pages),
-        bytes(holder.amount.bytes),
-        subsystem.to_owned(),
-        openers(seen.pid.0, &holder.openers),
-        holder.evidence.name().to_owned(),
-        kinds(holder),
-        printable(command),
-    ]
-}
-
-/// Returns the ways in which a file is open: first those of process `pid`, then those of others with their pids.
-pub(super) fn openers(pid: u32, openers: &[Opener]) -> String {
-    let mut sorted: Vec<_> = openers.iter().collect();
-    sorted.sort_by_key(|opener| opener.pid != pid);
-    let mut words: Vec<_> = sorted
-        .iter()
-        .take(MOST_OPENERS)
-        .map(|opener| {
-            let place = place(opener.place);
-            if opener.pid == pid {
-                place
-            } else {
-                format!("pid {} {place}", opener.pid)
-            }
-        })
-        .collect();
-    if sorted.len() > MOST_OPENERS {
-        words.push(format!("{} more", sorted.len() - MOST_OPENERS));
-    }
-    if words.is_empty() {
-        "-".to_owned()
-    } else {
-        words.join(", ")
-    }
-}
-
-/// Returns the way in which a process has a file open.
-pub(super) fn place(place: Place) -> String {
-    match place {
-        Place::Descriptor(fd) => format!("fd {fd}"),
-        Place::Mapping(address) => format!("mapping {address:#x}"),
-        Place::RegisteredRing(slot) => format!("registered ring {slot}"),
-    }
-}
-
-/// Returns a kind of memory with its folio size, such as `anon 4 KiB`.
-fn kind(part: &KindAmount) -> String {
-    format!("{} {}", part.kind.name(), bytes(4096 << part.order.min(40)))
-}
-
-/// Returns the kinds of memory, such as `anon 4 KiB (private copy of /usr/lib/name)`. The number of pages is added where
-/// only a part of the anonymous pages is a copy of the file.
-fn kinds(holder: &PinHolder) -> String {
-    let parts = KindAmount::of_runs(&holder.runs);
-    let anon = parts.iter().filter(|part| part.kind == MemoryKind::Anon);
-    let anon: u64 = anon.map(|part| part.amount.bytes >> 12).sum();
-    let kinds = parts.iter().map(kind).collect::<Vec<_>>().join(", ");
-    let copies = holder.private_copies.iter().map(|copies| {
-        let file = printable(&copies.file);
-        if copies.pages == anon {
-            format!("private copy of {file}")
-        } else {
-            format!("{}: private copy of {file}", counted(copies.pages, "page"))
-        }
-    });
-    let copies: Vec<_> = copies.collect();
-    if copies.is_empty() {
-        kinds
-    } else {
-        format!("{kinds} ({})", copies.join(", "))
-    }
-}
-
-/// Returns the descriptors by kind, such as `vfio fd 4, 5`.
-pub(super) fn descriptors(all: &[Descriptor]) -> String {
-    let mut by_kind: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for descriptor in all {
-        by_kind
-            .entry(descriptor.kind)
-            .or_default()
-            .push(descriptor.fd.to_string());
-    }
-    let words: Vec<_> = by_kind
-        .into_iter()
-        .map(|(kind, fds)| format!("{kind} fd {}", fds.join(" ")))
-        .collect();
-    words.join(", ")
 }
 
 fn unknown_pins(unknown: &UnknownPins, pages: bool, out: &mut dyn Write) -> io::Result<()> {

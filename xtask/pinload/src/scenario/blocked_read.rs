@@ -3,14 +3,11 @@
 //! process_vm_readv pins the pages to read (up to 1024 pages at once), then copies. The destination of the copy is a
 //! missing page registered with a userfaultfd, so the call blocks with its pins until the page is mapped.
 
-use std::io::IoSliceMut;
 use std::os::fd::AsFd;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::uio::{RemoteIoVec, process_vm_readv};
-use nix::unistd::getpid;
 
 use super::scenario_run::{PinnedRange, ScenarioRun};
 use crate::choice::{Backing, PinKind};
@@ -18,6 +15,7 @@ use crate::failure::{Explain, Failure, Result};
 use crate::memory::{Buffer, FirstTouch, MemorySpec, PAGE, Sharing};
 use crate::pins::PinCounts;
 use crate::report;
+use crate::self_read::read_page;
 use crate::userfault::{FaultMode, UffdFeature, Userfault};
 
 /// Pages that one process_vm_readv pins at a time (`PVM_MAX_KMALLOC_PAGES` of pointers).
@@ -49,14 +47,7 @@ impl BlockedRead {
         let thread = thread::spawn(move || {
             // The receiver is waiting for the thread id.
             let _ = sender.send(report::caller().1);
-            let pointer: *mut u8 = std::ptr::with_exposed_provenance_mut(target);
-            // SAFETY: the page is mapped until this thread has ended, and nothing else refers to it.
-            let local = unsafe { std::slice::from_raw_parts_mut(pointer, PAGE) };
-            let remote = [RemoteIoVec {
-                base: address,
-                len: bytes,
-            }];
-            process_vm_readv(getpid(), &mut [IoSliceMut::new(local)], &remote)
+            read_page(target, address, bytes)
         });
         let tid = receiver.recv().failing("the reading thread has ended", BUG)?;
         let pins = (bytes / PAGE) as u64;

@@ -18,6 +18,7 @@ mod fork;
 mod inherited_ring;
 mod ksm;
 mod mapping;
+mod memory_arguments;
 mod other_owners;
 mod page_scan;
 mod partial_release;
@@ -34,7 +35,8 @@ mod uffd;
 mod uffd_writers;
 mod writer;
 
-pub(crate) use self::arguments::{HoldArgs, Scenario};
+pub(crate) use self::arguments::Scenario;
+pub(crate) use self::memory_arguments::HoldArgs;
 
 use self::pinned::Pinned;
 use self::scenario_run::ScenarioRun;

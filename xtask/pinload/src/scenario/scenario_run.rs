@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use nix::unistd::getpid;
 use serde::Serialize;
 
-use super::arguments::{MemoryArgs, Scenario};
+use super::arguments::Scenario;
 use super::expected::{ExpectedFinding, ExpectedFindings, ExpectedKind, ExpectedTrigger, ExpectedWindows};
+use super::memory_arguments::MemoryArgs;
 use crate::choice::{Backing, PinKind};
 use crate::failure::Result;
 use crate::hold::HoldCondition;

@@ -2,10 +2,10 @@
 
 use nix::unistd::getpid;
 
-use super::arguments::Writer;
 use super::blocked_read::start;
 use super::expected::{ExpectedKind, ExpectedTrigger};
 use super::mapping::second_half;
+use super::memory_arguments::Writer;
 use super::other_owners::OtherOwners;
 use super::pinned::frames;
 use super::scenario_run::ScenarioRun;

@@ -3,8 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use super::arguments::{UffdStormArgs, UffdWritersArgs};
 use super::expected::ExpectedTrigger;
+use super::memory_arguments::{UffdStormArgs, UffdWritersArgs};
 use super::pinned::Pinned;
 use super::scenario_run::{PinnedRange, ScenarioRun};
 use super::uffd_writers::UffdWriters;

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 
 use nix::unistd::getppid;
 
-use super::arguments::Writer;
+use super::memory_arguments::Writer;
 use crate::child::{self, ForkedChild, run_as_sibling};
 use crate::failure::{Explain, Result};
 use crate::memory::{Buffer, PAGE};

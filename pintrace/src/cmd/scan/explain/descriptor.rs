@@ -10,7 +10,7 @@ use pintrace_scan::explain::DescriptorExplained;
 use pintrace_scan::join::Amount;
 
 use super::super::json::{self, AddressKeys, OpenerKeys};
-use super::super::text::place;
+use super::super::openers::place;
 
 #[derive(Serialize)]
 struct DescriptorDocument<'a> {

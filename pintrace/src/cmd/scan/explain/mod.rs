@@ -97,13 +97,15 @@ fn locate(proc: &Path, pid: u32, address: u64) -> anyhow::Result<(Located, Optio
     }
     let folder = pintrace_kernel::process::folder(proc, pid);
     let vma = vma::find(&folder, address)
-        .map_err(|error| anyhow!("cannot read the mappings of process {pid}: {error}; run pintrace as root"))?
+        .map_err(|error| anyhow!("cannot read the mappings of process {pid}: {error}; run pintrace as root, with CAP_SYS_PTRACE"))?
         .ok_or_else(|| {
             anyhow!("process {pid} maps nothing at {address:#x}: /proc/{pid}/maps lists its mappings")
         })?;
     let entry = pagemap::entry(&folder, address).map_err(|unread| match unread {
         Unread::Gone => anyhow!("process {pid} has ended"),
-        Unread::Refused => anyhow!("cannot read the page tables of process {pid}: run pintrace as root"),
+        Unread::Refused => {
+            anyhow!("cannot read the page tables of process {pid}: run pintrace as root, with CAP_SYS_PTRACE")
+        }
     })?;
     let (state, pfn) = match entry {
         Entry::Present(pfn) => (State::Present, Some(pfn)),

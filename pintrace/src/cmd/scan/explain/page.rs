@@ -16,7 +16,7 @@ use pintrace_scan::kind::MemoryKind;
 use pintrace_scan::pinned_folios::NotPinned;
 
 use super::super::json::{self, CandidateKeys, OpenerKeys};
-use super::super::text::{descriptors, openers};
+use super::super::openers::{descriptors, openers};
 use super::{Located, State};
 
 #[derive(Serialize)]

@@ -1,18 +1,16 @@
 //! Threads inside process_vm_readv, each of which holds one short-term pin until pinload lets the thread continue.
 
-use std::io::IoSliceMut;
 use std::os::fd::AsFd;
 use std::sync::mpsc;
 use std::thread::{Builder, JoinHandle};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::uio::{RemoteIoVec, process_vm_readv};
-use nix::unistd::getpid;
 
 use crate::choice::Backing;
 use crate::failure::{Explain, Failure, Result};
 use crate::memory::{Buffer, FirstTouch, MemorySpec, PAGE, Sharing};
 use crate::report;
+use crate::self_read::read_page;
 use crate::userfault::{FaultMode, UffdFeature, Userfault};
 
 const BUG: &str = "report this as a bug of pinload";
@@ -60,7 +58,7 @@ impl BlockedThreads {
         let thread = Builder::new().stack_size(STACK).spawn(move || {
             // The receiver is waiting for the thread id.
             let _ = sender.send(report::caller().1);
-            read_into(address, source)
+            read_page(address, source, PAGE)
         });
         let thread = thread.failing("cannot start a thread", "raise ulimit -u")?;
         let tid = receiver.recv().failing("a thread has ended", BUG)?;
@@ -82,18 +80,6 @@ impl BlockedThreads {
         let read = blocked.thread.join().unwrap_or(Ok(0));
         check(read)
     }
-}
-
-/// Reads one page of this process by process_vm_readv, which pins the page during the call.
-pub(super) fn read_into(target: usize, source: usize) -> nix::Result<usize> {
-    let pointer: *mut u8 = std::ptr::with_exposed_provenance_mut(target);
-    // SAFETY: each caller passes a mapped page that nothing else refers to during the call.
-    let local = unsafe { std::slice::from_raw_parts_mut(pointer, PAGE) };
-    let remote = [RemoteIoVec {
-        base: source,
-        len: PAGE,
-    }];
-    process_vm_readv(getpid(), &mut [IoSliceMut::new(local)], &remote)
 }
 
 /// Fails unless a whole page was read.

@@ -3,13 +3,14 @@
 use serde::Serialize;
 
 use super::ambiguity::{Ambiguity, BuffersByPage};
-use super::blocked_threads::{BlockedThread, BlockedThreads, check, read_into};
+use super::blocked_threads::{BlockedThread, BlockedThreads, check};
 use super::{HUGE, PAGE, STEPS};
 use crate::failure::{Failure, Result};
 use crate::holder_case::generator::Generator;
 use crate::holder_case::memory::{page, small};
 use crate::holder_case::ring::Ring;
 use crate::memory::{Buffer, Sharing};
+use crate::self_read::read_page;
 
 /// One owner, as the checkpoints name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -116,7 +117,7 @@ impl Owners {
 
     /// Pins and unpins the first page of the huge page.
     pub(super) fn pin_and_unpin(&self) -> Result<()> {
-        check(read_into(self.copy.address(), self.folio.address()))
+        check(read_page(self.copy.address(), self.folio.address(), PAGE))
     }
 
     /// Adds an owner. Of four owners, one is a ring, one is a thread, and two are slots of the common ring.
