@@ -19,6 +19,7 @@ pub mod rdonly_cast;
 pub mod reconcile;
 pub mod release_outcome;
 pub mod scan;
+pub mod test_pins;
 pub mod wire;
 
 pub use injected::Injected;

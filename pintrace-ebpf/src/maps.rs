@@ -14,7 +14,7 @@ use pintrace_common::{
 
 use crate::compat::loops::HASH_FLAGS;
 
-/// The gate. At 0 the hooks return at once; user space sets 1 once all hooks are attached.
+/// The gate. At 0 the hooks count nothing but test pins; user space sets 1 once all hooks are attached.
 #[map]
 pub static GATE: Array<u64> = Array::with_max_entries(1, 0);
 

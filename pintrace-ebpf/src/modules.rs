@@ -20,3 +20,4 @@ pub mod rdonly_cast;
 pub mod ring;
 pub mod stacks;
 pub mod syscall_args;
+pub mod test_pins;

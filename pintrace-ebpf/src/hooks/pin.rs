@@ -11,6 +11,7 @@ use crate::{
     facts::FACTS,
     ledger::{acquire, longterm_scope, pin_call::PinCall},
     stacks::When,
+    test_pins,
 };
 
 /// The index of each argument in the prototype of a pin function.
@@ -60,6 +61,9 @@ fn returned(role: Role, ctx: *mut c_void, shape: Shape, pages: i64) -> i32 {
         return 0;
     };
     if !acquire::gate_is_open() {
+        if pages > 0 {
+            test_pins::pintrace_test_pinned(trampoline::argument(ctx, shape.pages), pages as u64);
+        }
         return 0;
     }
     let flags = trampoline::argument(ctx, shape.flags);

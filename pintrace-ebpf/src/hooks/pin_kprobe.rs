@@ -15,12 +15,13 @@ use crate::{
     ledger::{acquire, longterm_scope, pin_call::PinCall},
     maps,
     stacks::When,
+    test_pins,
 };
 
 /// Runs on entry of pin_user_pages_remote(mm, start, nr, flags, pages, ...), and keeps the arguments for the return.
 #[kprobe]
 pub fn probe_pin_user_pages_remote(ctx: ProbeContext) -> u32 {
-    if !acquire::gate_is_open() {
+    if !acquire::gate_is_open() && !test_pins::is_running_thread() {
         return 0;
     }
     let flags = ctx.arg::<u64>(3).unwrap_or(0) & u64::from(u32::MAX);
@@ -62,6 +63,10 @@ pub fn probe_return_pin_user_pages_remote(ctx: RetProbeContext) -> u32 {
     let pages: i64 = ctx.ret();
     if pages > 0 {
         call.pages = pages as u64;
+        if !acquire::gate_is_open() {
+            test_pins::pintrace_test_pinned(call.array, call.pages);
+            return 0;
+        }
         acquire::acquired(ctx.as_ptr(), &call, When::Now);
     }
     0

@@ -8,34 +8,41 @@ use crate::{
     backup::Role,
     compat::trampoline::argument,
     ledger::{acquire::gate_is_open, release, walk::Pages},
+    test_pins,
 };
 
 #[inline(always)]
 fn one(role: Role, ctx: *mut c_void) -> i32 {
-    if let Some(_claim) = role.claim(ctx)
-        && gate_is_open()
-    {
-        release::released_folio(ctx, 1, argument(ctx, 0), true, 1);
+    if let Some(_claim) = role.claim(ctx) {
+        if gate_is_open() {
+            release::released_folio(ctx, 1, argument(ctx, 0), true, 1);
+        } else {
+            test_pins::pintrace_test_released(argument(ctx, 0), 1);
+        }
     }
     0
 }
 
 #[inline(always)]
 fn one_of_folio(role: Role, ctx: *mut c_void) -> i32 {
-    if let Some(_claim) = role.claim(ctx)
-        && gate_is_open()
-    {
-        release::released_folio(ctx, 1, argument(ctx, 0), false, 1);
+    if let Some(_claim) = role.claim(ctx) {
+        if gate_is_open() {
+            release::released_folio(ctx, 1, argument(ctx, 0), false, 1);
+        } else {
+            test_pins::pintrace_test_released(argument(ctx, 0), 1);
+        }
     }
     0
 }
 
 #[inline(always)]
 fn several_of_one(role: Role, ctx: *mut c_void) -> i32 {
-    if let Some(_claim) = role.claim(ctx)
-        && gate_is_open()
-    {
-        release::released_folio(ctx, 2, argument(ctx, 0), false, argument(ctx, 1));
+    if let Some(_claim) = role.claim(ctx) {
+        if gate_is_open() {
+            release::released_folio(ctx, 2, argument(ctx, 0), false, argument(ctx, 1));
+        } else {
+            test_pins::pintrace_test_released(argument(ctx, 0), argument(ctx, 1));
+        }
     }
     0
 }
@@ -48,10 +55,12 @@ fn array(role: Role, ctx: *mut c_void) -> i32 {
 /// `parameters` is the number of parameters of the unpin function.
 #[inline(always)]
 fn array_of(role: Role, ctx: *mut c_void, parameters: u32) -> i32 {
-    if let Some(_claim) = role.claim(ctx)
-        && gate_is_open()
-    {
-        release::released(ctx, parameters, Pages::Array(argument(ctx, 0)), argument(ctx, 1));
+    if let Some(_claim) = role.claim(ctx) {
+        if gate_is_open() {
+            release::released(ctx, parameters, Pages::Array(argument(ctx, 0)), argument(ctx, 1));
+        } else {
+            test_pins::released_array(argument(ctx, 0), argument(ctx, 1));
+        }
     }
     0
 }
@@ -67,10 +76,12 @@ fn dirty_array(role: Role, ctx: *mut c_void) -> i32 {
 
 #[inline(always)]
 fn range(role: Role, ctx: *mut c_void) -> i32 {
-    if let Some(_claim) = role.claim(ctx)
-        && gate_is_open()
-    {
-        release::released(ctx, 3, Pages::Range(argument(ctx, 0)), argument(ctx, 1));
+    if let Some(_claim) = role.claim(ctx) {
+        if gate_is_open() {
+            release::released(ctx, 3, Pages::Range(argument(ctx, 0)), argument(ctx, 1));
+        } else {
+            test_pins::pintrace_test_released(argument(ctx, 0), argument(ctx, 1));
+        }
     }
     0
 }

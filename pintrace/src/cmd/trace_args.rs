@@ -177,6 +177,7 @@ pub fn start(args: &TraceArgs, command: Vec<String>) -> Result<(Session, Vec<Eve
             foll_get: args.extra.foll_get,
         }),
         map_entries: args.map_entries.clone(),
+        left_out: Vec::new(),
         #[cfg(feature = "bpf-log")]
         bpf_log: args.bpf_log,
         #[cfg(not(feature = "bpf-log"))]

@@ -44,6 +44,7 @@ pub fn plan(kernel: &KernelFacts, layouts: &Layouts, options: &LoadOptions) -> V
         None => !line.hook.is_for_findings(),
         Some(wanted) => wanted.foll_get || !line.hook.purposes.contains(&Purpose::Reference),
     });
+    plan.retain(|line| !options.left_out.contains(&line.hook.function));
     if let Err(unknown) = &layouts.mm_events {
         let finding_hooks = plan.iter_mut().filter(|line| line.hook.is_for_findings());
         for line in finding_hooks.filter(|line| matches!(line.choice, PlanChoice::Try(_))) {

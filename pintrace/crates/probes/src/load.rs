@@ -69,6 +69,8 @@ pub struct LoadOptions {
     pub findings: Option<WantedFindings>,
     /// Other numbers of entries, by map name; tests use small numbers.
     pub map_entries: Vec<(&'static str, u32)>,
+    /// Kernel functions that get no hook, as if the kernel called them nowhere; for tests.
+    pub left_out: Vec<&'static str>,
     /// Let the programs send debug messages (needs the feature `bpf-log`).
     pub bpf_log: bool,
 }
@@ -78,6 +80,7 @@ impl Default for LoadOptions {
         Self {
             findings: Some(WantedFindings::default()),
             map_entries: Vec::new(),
+            left_out: Vec::new(),
             bpf_log: false,
         }
     }

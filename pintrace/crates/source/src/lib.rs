@@ -2,6 +2,7 @@
 //!
 //! [`trace_source`] loads and attaches the programs. [`decode`] turns ring-buffer bytes into records, [`ledger`] reads
 //! the maps of the ledger, and [`baseline`] compares the ledger's totals with the kernel's vmstat counters.
+//! [`test_pins`] finds out whether pins and releases reach the hooks.
 
 pub mod baseline;
 mod code_kinds;
@@ -10,4 +11,5 @@ pub mod ledger;
 pub mod ledger_repair;
 pub mod mm_events;
 mod skipped;
+pub mod test_pins;
 pub mod trace_source;

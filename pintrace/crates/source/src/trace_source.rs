@@ -25,6 +25,7 @@ use super::decode::{self, Record};
 use super::ledger::{Ledger, LedgerError, ring};
 use super::mm_events::MmEventTables;
 use super::skipped::Skipped;
+use super::test_pins::{self, TestPins};
 use pintrace_bpf::prog_info;
 use pintrace_kernel::vmstat::VmstatReader;
 
@@ -71,6 +72,7 @@ pub struct TraceSource {
     ring: RingBuf<MapData>,
     mm_events: MmEventTables,
     outcomes: Vec<HookOutcome>,
+    test_pins: Vec<TestPins>,
     vmstat: VmstatReader,
     baseline: Option<Baseline>,
     undecodable: u64,
@@ -83,7 +85,7 @@ pub struct TraceSource {
 }
 
 impl TraceSource {
-    /// Loads and attaches the programs, opens the gate and finds the baseline.
+    /// Loads and attaches the programs, takes test pins, opens the gate and finds the baseline.
     pub fn start(
         kernel: &Kernel,
         btf: &Btf,
@@ -113,12 +115,15 @@ impl TraceSource {
                 outcomes,
             });
         }
+        let vmstat = VmstatReader::new(&roots.proc);
+        let test_pins = test_pins::run(&mut ebpf, &vmstat)?;
         let mut source = Self {
             ledger: Ledger::take(&mut ebpf)?,
             ring: ring(&mut ebpf)?,
             mm_events: MmEventTables::take(&mut ebpf)?,
             outcomes,
-            vmstat: VmstatReader::new(&roots.proc),
+            test_pins,
+            vmstat,
             baseline: None,
             undecodable: 0,
             skipped: Skipped::default(),
@@ -143,6 +148,11 @@ impl TraceSource {
     /// Returns the outcome of each hook: attached or not, and why.
     pub fn outcomes(&self) -> &[HookOutcome] {
         &self.outcomes
+    }
+
+    /// Returns the tests of the paths on which pins and releases must reach a hook.
+    pub fn test_pins(&self) -> &[TestPins] {
+        &self.test_pins
     }
 
     /// Returns the machine code of the attached programs.
