@@ -8,7 +8,6 @@ use anyhow::Context as _;
 
 use crate::exit::Exit;
 use crate::pipeline::sink::Fold;
-use pintrace_events::MissingHook;
 use pintrace_model::snapshot::Snapshot;
 use pintrace_model::suppressed;
 use pintrace_record::{Existing, Recording};
@@ -123,8 +122,6 @@ fn summary(snapshot: &Snapshot) -> String {
         );
     }
     let missing = snapshot.started.missing.iter();
-    lines.extend(missing.map(|MissingHook { function, why, lost }| {
-        format!("not seen: {lost} ({function} could not be hooked: {why})")
-    }));
+    lines.extend(missing.map(|hook| format!("not seen: {} ({})", hook.lost, hook.reason())));
     lines.join("\n") + "\n"
 }

@@ -10,6 +10,7 @@ use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use pintrace_probes::apply::HookOutcome;
+use pintrace_source::test_pins::TestPins;
 use pintrace_source::trace_source::TraceSource;
 use pintrace_tracker::reconcile::Reconciler;
 use pintrace_tracker::sampler::Sampler;
@@ -36,6 +37,11 @@ impl TraceSession {
     /// Returns the outcome of each hook.
     pub fn outcomes(&self) -> &[HookOutcome] {
         self.source.outcomes()
+    }
+
+    /// Returns the tests of the paths on which pins and releases must reach a hook.
+    pub fn test_pins(&self) -> &[TestPins] {
+        self.source.test_pins()
     }
 
     /// Returns a descriptor that is readable while the ring buffer holds records.

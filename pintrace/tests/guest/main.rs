@@ -43,5 +43,6 @@ mod scan_implausible;
 mod soak;
 #[path = "../support/sums.rs"]
 mod sums;
+mod test_pins;
 mod tick_sums;
 mod vfio;

@@ -6,7 +6,7 @@ use crate::vm::kernel_target::KernelTarget;
 use crate::vm::series::Flavour;
 
 /// Counts of pins and attached hooks: the minimum for every kernel.
-const CORE: &[&str] = &["counts_fio", "counts_pinload", "robust_doctor"];
+const CORE: &[&str] = &["counts_fio", "counts_pinload", "robust_doctor", "test_pins"];
 /// Other tests that depend on the functions of a kernel.
 const KERNEL: &[&str] = &[
     "doctor_facts",

@@ -27,7 +27,8 @@ pub struct Started {
     pub without_findings: String,
     /// The attached programs.
     pub probes: Vec<Probe>,
-    /// Functions that the kernel has and pintrace could not hook. pintrace does not see calls of such functions.
+    /// Functions that the kernel has and pintrace could not hook, and paths whose calls reach no hook. pintrace does not see
+    /// such calls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<MissingHook>,
     /// The command run by `record -- COMMAND`, if any.
@@ -48,15 +49,26 @@ pub struct Probe {
     pub method: String,
 }
 
-/// A function that the kernel has and pintrace could not hook.
+/// A function that the kernel has and pintrace could not hook, or a path of the kernel whose calls reach no hook.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissingHook {
-    /// Kernel function or tracepoint.
+    /// Kernel function or tracepoint. Empty if test pins on a path were not seen although each function is hooked.
     pub function: String,
-    /// The kernel's error.
+    /// The kernel's error, or the figures of the test pins.
     pub why: String,
-    /// The events that pintrace does not see because the function is not hooked.
+    /// The events that pintrace does not see for this reason.
     pub lost: String,
+}
+
+impl MissingHook {
+    /// Returns the reason as a clause.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self.function.as_str() {
+            "" => self.why.clone(),
+            function => format!("{function} could not be hooked: {}", self.why),
+        }
+    }
 }
 
 /// The end of a stream.

@@ -77,10 +77,9 @@ fn origin(snapshot: &Snapshot, complete: bool) -> Vec<String> {
     ));
     for missing in &started.missing {
         lines.push(format!(
-            "Not seen: {} ({} could not be hooked: {})",
+            "Not seen: {} ({})",
             text::printable(&missing.lost),
-            text::printable(&missing.function),
-            text::printable(&missing.why)
+            text::printable(&missing.reason())
         ));
     }
     lines

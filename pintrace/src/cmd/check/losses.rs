@@ -56,7 +56,7 @@ pub(super) fn losses(snapshot: &Snapshot) -> Vec<LossEntry> {
             name: "not_hooked",
             amount: snapshot.started.missing.iter().filter(|one| hides(one)).count() as i128,
             meaning:
-                "Kernel functions that could not be hooked: their calls are not seen (see the warnings)."
+                "Kernel functions that could not be hooked, and paths whose calls reach no hook: their calls are not seen (see the warnings)."
                     .into(),
         },
         LossEntry {
@@ -76,10 +76,12 @@ pub(super) fn losses(snapshot: &Snapshot) -> Vec<LossEntry> {
 }
 
 /// Returns true if a finding may be missing because a function could not be hooked. A missing hook of the purpose
-/// `retry` hides no finding: such hooks only make figures exact, and `unaccounted` shows inexact figures.
+/// `retry` hides no finding: such hooks only make figures exact, and `unaccounted` shows inexact figures. An entry without
+/// a function stands for a path whose pins or releases reach no hook.
 fn hides(missing: &MissingHook) -> bool {
-    HOOKS
-        .iter()
-        .filter(|hook| hook.function == missing.function)
-        .any(|hook| hook.purposes.iter().any(|&purpose| purpose != Purpose::Retry))
+    missing.function.is_empty()
+        || HOOKS
+            .iter()
+            .filter(|hook| hook.function == missing.function)
+            .any(|hook| hook.purposes.iter().any(|&purpose| purpose != Purpose::Retry))
 }

@@ -1,6 +1,5 @@
 //! The result of a check: the findings that fail the check, the losses, and the warnings.
 
-use pintrace_events::MissingHook;
 use pintrace_events::units::Nanos;
 use pintrace_model::finding::{Finding, FindingKind, Severity};
 use pintrace_model::snapshot::Snapshot;
@@ -121,9 +120,7 @@ fn warnings(snapshot: &Snapshot, allowed: &AllowFile) -> Vec<String> {
         .started
         .missing
         .iter()
-        .map(|MissingHook { function, why, lost }| {
-            format!("not seen: {lost} ({function} could not be hooked: {why})")
-        });
+        .map(|hook| format!("not seen: {} ({})", hook.lost, hook.reason()));
     let unread = (!snapshot.balance.vmstat_readable).then(|| {
         "the pin counters of /proc/vmstat cannot be read, so the ledger was not compared with vmstat"
             .to_owned()

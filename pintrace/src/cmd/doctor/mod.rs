@@ -1,7 +1,9 @@
 //! `pintrace doctor`: reports the abilities of this system, the hook on each function, the missing hooks and the events
-//! that are not seen without these hooks, and whether the hooks see a pin of this process.
+//! that are not seen without these hooks, whether the hooks see a pin of this process, and whether pins and releases on
+//! each path reach a hook.
 
 mod hooks;
+mod paths;
 mod self_test;
 mod text;
 mod try_hooks;
@@ -25,6 +27,7 @@ use pintrace_scan::scanner::Scanner;
 use pintrace_source::trace_source::StartError;
 
 use hooks::HookLine;
+use paths::PathLine;
 use self_test::SelfTest;
 
 /// The command line of `doctor`.
@@ -75,6 +78,8 @@ struct Diagnosis {
     environment: Vec<Check>,
     /// Absent if the kernel cannot be traced.
     self_test: Option<SelfTest>,
+    /// The tests of the paths on which pins and releases must reach a hook; empty if the kernel cannot be traced.
+    paths: Vec<PathLine>,
     problems: Vec<String>,
     hooks: Vec<HookLine>,
 }
@@ -88,6 +93,7 @@ impl Diagnosis {
             && self.problems.is_empty()
             && !self.environment.iter().any(weak)
             && self.self_test.as_ref().is_some_and(|test| test.passed)
+            && !self.paths.iter().any(|path| path.is_unseen)
             && !self.hooks.iter().any(|hook| hook.status == "missing")
     }
 }
@@ -158,6 +164,7 @@ fn diagnose(roots: &Roots) -> Diagnosis {
             diagnosis.tried = true;
             diagnosis.can_trace = true;
             diagnosis.hooks = session.outcomes().iter().map(hooks::tried).collect();
+            diagnosis.paths = session.test_pins().iter().map(paths::line).collect();
             diagnosis.self_test = Some(self_test::run(&mut session, &first));
         }
         Err(SessionError::Start(StartError::NothingAttached { outcomes, .. })) => {

@@ -31,6 +31,9 @@ pub(super) fn write(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<()
         let result = if test.passed { "passed" } else { "failed" };
         writeln!(out, "test     {result}: {}", test.text)?;
     }
+    for path in &diagnosis.paths {
+        writeln!(out, "path     {}: {}", path.path, path.text)?;
+    }
     for problem in &diagnosis.problems {
         writeln!(out, "problem  {problem}")?;
     }

@@ -3,6 +3,7 @@
 use pintrace_events::MissingHook;
 use pintrace_kernel::kallsyms::Kallsyms;
 use pintrace_probes::apply::{HookOutcome, HookStatus};
+use pintrace_source::test_pins::TestPins;
 
 /// Returns the functions that could not be hooked and that no attached substitute replaces.
 pub(super) fn missing(outcomes: &[HookOutcome]) -> Vec<MissingHook> {
@@ -23,6 +24,17 @@ pub(super) fn missing(outcomes: &[HookOutcome]) -> Vec<MissingHook> {
             _ => None,
         })
         .collect()
+}
+
+/// Returns the paths whose test pins did not reach a hook.
+pub(super) fn unseen_paths(tests: &[TestPins]) -> impl Iterator<Item = MissingHook> {
+    tests.iter().filter_map(|test| {
+        Some(MissingHook {
+            function: String::new(),
+            why: test.figures.text(),
+            lost: test.outcome.lost(test.path)?,
+        })
+    })
 }
 
 /// Returns what is lost if kallsyms hides the addresses of kernel functions.
@@ -72,6 +84,7 @@ mod tests {
     }
     use pintrace_model::finding::FindingKind;
     use pintrace_probes::table::{HOOKS, Hook};
+    use pintrace_source::test_pins::{Figures, Outcome, Path};
 
     /// Returns an outcome for each hook: `finding_hooks` gives the status of finding hooks, and all other hooks are
     /// attached.
@@ -87,6 +100,34 @@ mod tests {
             refused: Vec::new(),
         };
         HOOKS.iter().enumerate().map(status).collect()
+    }
+
+    #[test]
+    fn a_path_whose_releases_reach_no_hook_is_named_with_the_figures() {
+        let test = |outcome| TestPins {
+            path: Path::ProcessVm,
+            figures: Figures {
+                expected: 4,
+                acquired: 4,
+                released: 0,
+            },
+            outcome,
+            took: std::time::Duration::ZERO,
+        };
+        let tests = [
+            test(Outcome::Seen),
+            test(Outcome::ReleaseNotSeen),
+            test(Outcome::Skipped("io_uring_setup: refused".to_owned())),
+        ];
+        let unseen: Vec<_> = unseen_paths(&tests).collect();
+        let [unseen] = unseen.as_slice() else {
+            panic!("{unseen:?}")
+        };
+        assert_eq!(
+            format!("{} ({})", unseen.lost, unseen.reason()),
+            "releases by process_vm_readv do not reach a hook on this kernel: such pins are shown although they are gone \
+             (pages pinned and released: 4; the hooks saw 4 pinned, 0 released)"
+        );
     }
 
     #[test]

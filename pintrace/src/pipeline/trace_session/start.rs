@@ -45,6 +45,7 @@ impl TraceSession {
             })
             .collect();
         let mut missing = coverage::missing(source.outcomes());
+        missing.extend(coverage::unseen_paths(source.test_pins()));
         missing.extend(coverage::hidden_symbols(&kernel.symbols));
         let reconciler = match reconciler {
             Some(Ok(reconciler)) => Some(reconciler),
