@@ -82,6 +82,15 @@ kernel_facts! {
         registered_rings,
         /// `THREAD_SIZE`, the size of `union thread_union`.
         thread_size,
+        /// 1 if the fields of struct page have the offsets of all known kernels and can be read in place, and the flags
+        /// of the next two facts are in the lower half of the flags word.
+        plain_pages,
+        /// The bit of `pg_head` in the flags word.
+        pg_head_mask,
+        /// The bit of `pg_anon_exclusive`; 0 if the kernel has no such flag.
+        pg_anon_exclusive_mask,
+        /// Number of slots for chunks of the folio table, less one.
+        chunk_slot_mask,
         /// 1 if backup programs are attached, so that the primary programs have to leave tokens.
         has_backups,
         /// BTF id of a struct of plain words as which the programs may load kernel memory (`rdonly_cast`); 0 if they

@@ -44,6 +44,42 @@ impl AccountKey {
     }
 }
 
+/// The words that every program looks at first, in one global variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct HookState {
+    /// The gate. At 0 the hooks count nothing but test pins.
+    pub gate: u64,
+    /// Number of long-term pin calls in flight.
+    pub longterm_calls: u64,
+    /// Number of folios with several owners.
+    pub multi_owner_folios: u64,
+    /// Number of mms with pins.
+    pub pinned_mms: u64,
+    /// Number of mms and files with extents.
+    pub range_filters: u64,
+    /// 1 if a chunk is in the hash table, because its slot has another chunk.
+    pub hashed_chunks: u64,
+    /// The timer tick in which `coarse_ns` was read.
+    pub coarse_tick: u64,
+    /// The time that some program read in that tick (monotonic ns).
+    pub coarse_ns: u64,
+}
+
+impl HookState {
+    /// The state before user space opens the gate.
+    pub const ZERO: Self = Self {
+        gate: 0,
+        longterm_calls: 0,
+        multi_owner_folios: 0,
+        pinned_mms: 0,
+        range_filters: 0,
+        hashed_chunks: 0,
+        coarse_tick: 0,
+        coarse_ns: 0,
+    };
+}
+
 /// Running totals of one account. Counts are pages, as the kernel counts pins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
@@ -240,6 +276,16 @@ pub const CHUNK_PAGES: usize = 64;
 pub struct Chunk {
     /// Pins by struct page.
     pub cells: [u64; CHUNK_PAGES],
+}
+
+/// A chunk in the array of chunks, where a look-up costs a fifth of one in a hash table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct ChunkSlot {
+    /// Address of the first struct page / (64 * sizeof(struct page)), or 0. The first chunk that needs the slot keeps it.
+    pub unit: u64,
+    /// The chunk.
+    pub chunk: Chunk,
 }
 
 /// Value of a cell whose folio has an entry among the multi-owner folios.

@@ -9,6 +9,8 @@ pub const ACCOUNTS: u32 = 16_384;
 pub const FOLIO_CHUNKS: u32 = 1 << 16;
 /// Maximum number of chunks: twice 4 TiB of memory.
 pub const MOST_FOLIO_CHUNKS: u32 = 1 << 25;
+/// Slots for chunks that are found without hashing; a power of two. They take 8 MiB, and cover 4 GiB of memory.
+pub const CHUNK_SLOTS: u32 = 1 << 14;
 /// Maximum number of blocks of owners: one for each folio with 2 to 13 owners, and more for a folio with more.
 pub const MULTI_OWNER_FOLIOS: u32 = 262_144;
 /// [`MULTI_OWNER_FOLIOS`] where the map allocates all memory at the start, 128 bytes for each block.

@@ -110,8 +110,6 @@ pub extern "C" fn pintrace_folio_of(page: u64) -> u64 {
 /// anonymous page is exclusive (`sanity_check_pinned_pages`, mm/gup.c). `flags` are those of the page and of its head.
 #[inline(always)]
 fn audited(packed: u64, flags: u64) -> u64 {
-    /// In `page.mapping`: the page is anonymous, and not merged by KSM (`PAGE_MAPPING_ANON`).
-    const ANONYMOUS: u64 = 1;
     let bit = FACTS.pg_anon_exclusive();
     if bit == 0 || flags >> (bit & 63) & 1 != 0 || !folio::is_pinned(packed) {
         return packed;
@@ -121,10 +119,16 @@ fn audited(packed: u64, flags: u64) -> u64 {
         Some(words) if FACTS.page_mapping() == 24 => words.word::<3>(),
         _ => kernel::u64_at(head + u64::from(FACTS.page_mapping())),
     };
-    if mapping & NO_FILE == ANONYMOUS {
+    if is_anonymous(mapping) {
         return folio::not_exclusive(packed);
     }
     packed
+}
+
+/// Returns true if `page.mapping` is that of an anonymous page that is not merged by KSM (`PAGE_MAPPING_ANON`).
+#[inline(always)]
+pub fn is_anonymous(mapping: u64) -> bool {
+    mapping & NO_FILE == 1
 }
 
 /// Bytes of struct pages that one small page of vmemmap holds.

@@ -68,10 +68,10 @@ macro_rules! word {
 
 /// Reads a field of a map value: `get!(account.stack)`.
 macro_rules! get {
-    ($value:ident.$field:ident) => {{
+    ($value:ident.$field:ident $(.$inner:ident)?) => {{
         let value: $crate::map_ref::MapRef<_> = $value;
         // SAFETY: a field of a live, aligned map value of plain data.
-        unsafe { (*value.as_ptr()).$field }
+        unsafe { (*value.as_ptr()).$field $(.$inner)? }
     }};
 }
 

@@ -8,15 +8,11 @@ use aya_ebpf::{
 };
 use pintrace_common::{
     counters::{Loss, Total},
-    ledger::{Account, AccountKey, Chunk, Extent, OwnerBlock, PinningProcess, WantedStack},
+    ledger::{Account, AccountKey, Chunk, ChunkSlot, Extent, OwnerBlock, PinningProcess, WantedStack},
     limits,
 };
 
 use crate::compat::loops::HASH_FLAGS;
-
-/// The gate. At 0 the hooks count nothing but test pins; user space sets 1 once all hooks are attached.
-#[map]
-pub static GATE: Array<u64> = Array::with_max_entries(1, 0);
 
 /// Records to user space.
 #[map]
@@ -34,6 +30,11 @@ pub static LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(Loss::COUNT 
 /// frees: at worst 8 bytes for each page frame that was ever pinned, and a little.
 #[map]
 pub static CHUNKS: HashMap<u64, Chunk> = HashMap::with_max_entries(limits::FOLIO_CHUNKS, HASH_FLAGS);
+
+/// The chunks that need no hashing, by the low bits of the key of [`CHUNKS`]. A chunk whose slot has another chunk is in
+/// [`CHUNKS`].
+#[map]
+pub static CHUNK_SLOTS: Array<ChunkSlot> = Array::with_max_entries(limits::CHUNK_SLOTS, 0);
 
 /// Owners of the folios with several owners, by [`OwnerBlock::key`].
 #[map]
@@ -67,10 +68,6 @@ pub static NEXT_IDS: Array<u64> = Array::with_max_entries(2, 0);
 /// Tasks inside a long-term pin call, which may migrate pages first, by tgid << 32 | tid.
 #[map]
 pub static LONGTERM_CALLS: HashMap<u64, u64> = HashMap::with_max_entries(limits::LONGTERM_CALLS, HASH_FLAGS);
-
-/// Number of long-term pin calls in flight. At 0 a release makes no look-up.
-#[map]
-pub static LONGTERM_CALLS_ACTIVE: Array<u64> = Array::with_max_entries(1, 0);
 
 /// Tokens that primary programs leave for their backups ([`crate::backup`]).
 #[map]

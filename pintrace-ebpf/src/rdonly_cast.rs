@@ -9,19 +9,25 @@ use pintrace_common::rdonly_cast;
 use crate::facts::FACTS;
 
 /// Kernel memory as an array of words.
-pub struct Words(*const u64);
+pub struct Words(pub(crate) *const u64);
 
 impl Words {
     /// Returns the words at an address.
     #[inline(always)]
     pub fn at(address: u64) -> Option<Self> {
+        Self::at_pointer(address as *const u8)
+    }
+
+    /// Returns the words at a pointer of the program, for instance into the context.
+    #[inline(always)]
+    pub fn at_pointer(pointer: *const u8) -> Option<Self> {
         if FACTS.rdonly_cast_type() == 0 {
             return None;
         }
         // SAFETY: the verifier checks the call, and allows only reads through the result.
-        let function: extern "C" fn(u64, u32) -> *const u64 =
+        let function: extern "C" fn(*const u8, u32) -> *const u64 =
             unsafe { core::mem::transmute(rdonly_cast::PLACEHOLDER as usize) };
-        Some(Self(function(address, FACTS.rdonly_cast_type())))
+        Some(Self(function(pointer, FACTS.rdonly_cast_type())))
     }
 
     /// Returns the word at an index.

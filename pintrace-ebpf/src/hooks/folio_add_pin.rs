@@ -17,9 +17,10 @@ use crate::{
     folio::Folio,
     ledger::{
         accounts,
-        acquire::{gate_is_open, pinner},
+        acquire::pinner,
         folio_table::{CellTable, Chunks},
         multi_owner, owners,
+        state::gate_is_open,
     },
     stacks::{Opened, When},
 };

@@ -15,7 +15,7 @@ use aya_ebpf::{
 use crate::{
     backup::Role,
     compat::trampoline::argument,
-    ledger::{acquire::gate_is_open, longterm_scope, release},
+    ledger::{longterm_scope, release, state::gate_is_open},
 };
 
 /// Index of the flags in __gup_longterm_locked(mm, start, nr_pages, pages, vmas or locked, gup_flags).

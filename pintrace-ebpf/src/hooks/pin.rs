@@ -9,7 +9,8 @@ use crate::{
     backup::Role,
     compat::trampoline,
     facts::FACTS,
-    ledger::{acquire, longterm_scope, pin_call::PinCall},
+    ledger::{acquire, longterm_scope, pin_call::PinCall, small_folio, state::gate_is_open},
+    observer,
     stacks::When,
     test_pins,
 };
@@ -60,18 +61,30 @@ fn returned(role: Role, ctx: *mut c_void, shape: Shape, pages: i64) -> i32 {
     let Some(_claim) = role.claim(ctx) else {
         return 0;
     };
-    if !acquire::gate_is_open() {
+    if !gate_is_open() {
         if pages > 0 {
             test_pins::pintrace_test_pinned(trampoline::argument(ctx, shape.pages), pages as u64);
         }
         return 0;
     }
-    let flags = trampoline::argument(ctx, shape.flags);
-    if longterm_scope::is_longterm(flags) {
+    let flags = trampoline::integer(ctx, shape.flags);
+    let longterm = longterm_scope::is_longterm(flags);
+    if longterm {
         // Where `__gup_longterm_locked` is hooked, its return has already cleared the mark.
         longterm_scope::unmark();
     }
     if pages <= 0 {
+        return 0;
+    }
+    let caller = trampoline::caller(ctx, shape.parameters);
+    let array = trampoline::argument(ctx, shape.pages);
+    if pages == 1
+        && shape.mm < 0
+        && !longterm
+        && !observer::wants_short_term_extents()
+        && small_folio::acquired(array, caller)
+    {
+        observer::on_pin(0, trampoline::integer(ctx, shape.start) & !4095, 1);
         return 0;
     }
     let call = PinCall {
@@ -80,11 +93,11 @@ fn returned(role: Role, ctx: *mut c_void, shape: Shape, pages: i64) -> i32 {
         } else {
             trampoline::argument(ctx, shape.mm as u32)
         },
-        address: trampoline::argument(ctx, shape.start) & !4095,
+        address: trampoline::integer(ctx, shape.start) & !4095,
         flags,
-        array: trampoline::argument(ctx, shape.pages),
+        array,
         pages: pages as u64,
-        caller: trampoline::caller(ctx, shape.parameters),
+        caller,
         of_file: 0,
     };
     acquire::acquired(ctx, &call, When::in_trampoline());
@@ -131,7 +144,7 @@ fn returned_memfd(role: Role, ctx: &FExitContext) -> i32 {
     let Some(_claim) = role.claim(raw) else {
         return 0;
     };
-    if !acquire::gate_is_open() {
+    if !gate_is_open() {
         return 0;
     }
     longterm_scope::unmark();

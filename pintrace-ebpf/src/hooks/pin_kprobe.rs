@@ -12,7 +12,7 @@ use pintrace_common::counters::Loss;
 use crate::map_ref::Lookup;
 use crate::{
     count, kernel,
-    ledger::{acquire, longterm_scope, pin_call::PinCall},
+    ledger::{acquire, longterm_scope, pin_call::PinCall, state::gate_is_open},
     maps,
     stacks::When,
     test_pins,
@@ -21,7 +21,7 @@ use crate::{
 /// Runs on entry of pin_user_pages_remote(mm, start, nr, flags, pages, ...), and keeps the arguments for the return.
 #[kprobe]
 pub fn probe_pin_user_pages_remote(ctx: ProbeContext) -> u32 {
-    if !acquire::gate_is_open() && !test_pins::is_running_thread() {
+    if !gate_is_open() && !test_pins::is_running_thread() {
         return 0;
     }
     let flags = ctx.arg::<u64>(3).unwrap_or(0) & u64::from(u32::MAX);
@@ -63,7 +63,7 @@ pub fn probe_return_pin_user_pages_remote(ctx: RetProbeContext) -> u32 {
     let pages: i64 = ctx.ret();
     if pages > 0 {
         call.pages = pages as u64;
-        if !acquire::gate_is_open() {
+        if !gate_is_open() {
             test_pins::pintrace_test_pinned(call.array, call.pages);
             return 0;
         }

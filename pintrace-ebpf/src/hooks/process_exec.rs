@@ -6,7 +6,7 @@ use pintrace_common::wire;
 use crate::map_ref::{Lookup, set};
 use crate::{
     kernel,
-    ledger::{accounts, acquire::gate_is_open},
+    ledger::{accounts, state::gate_is_open},
     maps, observer, ring,
 };
 

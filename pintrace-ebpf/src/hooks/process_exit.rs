@@ -10,7 +10,7 @@ use crate::{
     facts::FACTS,
     hooks::pin_kprobe,
     kernel,
-    ledger::{accounts, acquire::gate_is_open},
+    ledger::{accounts, state::gate_is_open},
     maps, ring,
 };
 

@@ -6,8 +6,8 @@ use aya_ebpf::{EbpfContext, macros::fentry, programs::FEntryContext};
 
 use crate::{
     backup::Role,
-    compat::trampoline::argument,
-    ledger::{acquire::gate_is_open, release, walk::Pages},
+    compat::trampoline::{address, argument, integer},
+    ledger::{release, state::gate_is_open, walk::Pages},
     test_pins,
 };
 
@@ -15,9 +15,9 @@ use crate::{
 fn one(role: Role, ctx: *mut c_void) -> i32 {
     if let Some(_claim) = role.claim(ctx) {
         if gate_is_open() {
-            release::released_folio(ctx, 1, argument(ctx, 0), true, 1);
+            release::released_folio(ctx, 1, address(ctx, 0), true, 1);
         } else {
-            test_pins::pintrace_test_released(argument(ctx, 0), 1);
+            test_pins::pintrace_test_released(address(ctx, 0), 1);
         }
     }
     0
@@ -27,9 +27,9 @@ fn one(role: Role, ctx: *mut c_void) -> i32 {
 fn one_of_folio(role: Role, ctx: *mut c_void) -> i32 {
     if let Some(_claim) = role.claim(ctx) {
         if gate_is_open() {
-            release::released_folio(ctx, 1, argument(ctx, 0), false, 1);
+            release::released_folio(ctx, 1, address(ctx, 0), false, 1);
         } else {
-            test_pins::pintrace_test_released(argument(ctx, 0), 1);
+            test_pins::pintrace_test_released(address(ctx, 0), 1);
         }
     }
     0
@@ -39,9 +39,9 @@ fn one_of_folio(role: Role, ctx: *mut c_void) -> i32 {
 fn several_of_one(role: Role, ctx: *mut c_void) -> i32 {
     if let Some(_claim) = role.claim(ctx) {
         if gate_is_open() {
-            release::released_folio(ctx, 2, argument(ctx, 0), false, argument(ctx, 1));
+            release::released_folio(ctx, 2, address(ctx, 0), false, integer(ctx, 1));
         } else {
-            test_pins::pintrace_test_released(argument(ctx, 0), argument(ctx, 1));
+            test_pins::pintrace_test_released(address(ctx, 0), integer(ctx, 1));
         }
     }
     0
@@ -57,9 +57,9 @@ fn array(role: Role, ctx: *mut c_void) -> i32 {
 fn array_of(role: Role, ctx: *mut c_void, parameters: u32) -> i32 {
     if let Some(_claim) = role.claim(ctx) {
         if gate_is_open() {
-            release::released(ctx, parameters, Pages::Array(argument(ctx, 0)), argument(ctx, 1));
+            release::released(ctx, parameters, Pages::Array(argument(ctx, 0)), integer(ctx, 1));
         } else {
-            test_pins::released_array(argument(ctx, 0), argument(ctx, 1));
+            test_pins::released_array(argument(ctx, 0), integer(ctx, 1));
         }
     }
     0
@@ -78,9 +78,9 @@ fn dirty_array(role: Role, ctx: *mut c_void) -> i32 {
 fn range(role: Role, ctx: *mut c_void) -> i32 {
     if let Some(_claim) = role.claim(ctx) {
         if gate_is_open() {
-            release::released(ctx, 3, Pages::Range(argument(ctx, 0)), argument(ctx, 1));
+            release::released(ctx, 3, Pages::Range(address(ctx, 0)), integer(ctx, 1));
         } else {
-            test_pins::pintrace_test_released(argument(ctx, 0), argument(ctx, 1));
+            test_pins::pintrace_test_released(address(ctx, 0), integer(ctx, 1));
         }
     }
     0

@@ -4,7 +4,10 @@ use core::ffi::c_void;
 
 use aya_ebpf::{
     bindings::BPF_NOEXIST,
-    helpers::{bpf_get_current_comm, bpf_ktime_get_ns, generated::bpf_get_current_cgroup_id},
+    helpers::{
+        bpf_get_current_comm, bpf_ktime_get_ns,
+        generated::{bpf_get_current_cgroup_id, bpf_jiffies64},
+    },
 };
 use pintrace_common::{
     counters::Loss,
@@ -16,7 +19,7 @@ use crate::map_ref::{Lookup, word};
 use crate::{
     compat::locks::{self, LockTarget},
     count, kernel,
-    ledger::code_kind,
+    ledger::{code_kind, state},
     maps, observer, ring,
     stacks::Opened,
 };
@@ -132,6 +135,21 @@ pub fn credit(id: u32, pages: u64) {
 pub fn time() -> u64 {
     // SAFETY: no arguments.
     unsafe { bpf_ktime_get_ns() }
+}
+
+/// Returns the monotonic time in ns, late by a timer tick at most. A program reads the clock once in each tick.
+#[inline(always)]
+pub fn coarse_time() -> u64 {
+    // SAFETY: no arguments.
+    let tick = unsafe { bpf_jiffies64() };
+    if state::coarse_tick().load() == tick {
+        return state::coarse_ns().load();
+    }
+    let now = time();
+    // In this order: a program that sees the tick sees its time, or a later one.
+    state::coarse_ns().store(now);
+    state::coarse_tick().store(tick);
+    now
 }
 
 #[inline(always)]

@@ -27,12 +27,6 @@ use crate::{
     stacks::{Opened, When},
 };
 
-/// Returns true if the hooks count. User space opens the gate once all hooks are attached.
-#[inline(always)]
-pub fn gate_is_open() -> bool {
-    maps::GATE.get(0).copied().unwrap_or(0) != 0
-}
-
 /// Enters a successful pin call into the ledger.
 #[inline(always)]
 pub fn acquired(ctx: *mut c_void, call: &PinCall, stack: When) {

@@ -4,15 +4,8 @@
 //! ([`crate::ledger::multi_owner`]), and the cell is marked. Every change is a compare-and-swap, because interrupts and
 //! other CPUs release pins at any moment.
 
-use aya_ebpf::bindings::BPF_NOEXIST;
-use pintrace_common::{
-    counters::Loss,
-    folio,
-    ledger::{CHUNK_PAGES, Chunk, MULTI_OWNER_MARK},
-    release_outcome::ReleaseOutcome,
-};
+use pintrace_common::{counters::Loss, folio, ledger::MULTI_OWNER_MARK, release_outcome::ReleaseOutcome};
 
-use crate::map_ref::Lookup;
 use crate::{
     atomic::Word,
     compat::{
@@ -20,8 +13,7 @@ use crate::{
         loops,
     },
     count,
-    facts::FACTS,
-    ledger::{multi_owner, multi_owner_release, owners, releaser::ReleaseCode},
+    ledger::{chunks, multi_owner, multi_owner_release, owners, releaser::ReleaseCode},
     maps,
 };
 
@@ -47,36 +39,19 @@ pub trait CellTable: Copy + 'static {
     }
 }
 
-/// Cells in chunks. A chunk covers an aligned run of struct pages and is made on demand.
+/// Cells in chunks ([`chunks`]).
 #[derive(Clone, Copy)]
 pub struct Chunks;
-
-/// The value of a new chunk. A chunk is too large for the stack.
-static EMPTY: Chunk = Chunk {
-    cells: [0; CHUNK_PAGES],
-};
 
 impl CellTable for Chunks {
     #[inline(always)]
     fn find(head: u64) -> Option<Word> {
-        let unit = head >> (FACTS.page_struct_shift() & 31);
-        let chunk = maps::CHUNKS.at(unit / CHUNK_PAGES as u64)?;
-        let index = unit as usize & (CHUNK_PAGES - 1);
-        // SAFETY: a live map value (entries are never removed), the index is masked to its length,
-        // and the cells are only ever accessed atomically.
-        Some(unsafe { Word::at((&raw mut (*chunk.as_ptr()).cells).cast::<u64>().add(index)) })
+        chunks::find(head)
     }
 
     #[inline(always)]
     fn find_or_make(head: u64) -> Option<Word> {
-        if let Some(cell) = Self::find(head) {
-            return Some(cell);
-        }
-        let unit = head >> (FACTS.page_struct_shift() & 31);
-        // Another CPU may have made the chunk first. The second look-up finds either chunk.
-        let empty: &Chunk = &EMPTY;
-        let _ = maps::CHUNKS.insert(unit / CHUNK_PAGES as u64, empty, u64::from(BPF_NOEXIST));
-        Self::find(head)
+        chunks::find(head).or_else(|| chunks::make(head))
     }
 
     #[inline(always)]

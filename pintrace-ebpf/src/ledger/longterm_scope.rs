@@ -10,7 +10,7 @@ use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_get_current_pid_tgid};
 use pintrace_common::counters::Loss;
 
 use crate::map_ref::Lookup;
-use crate::{count, facts::FACTS, kernel, maps};
+use crate::{count, facts::FACTS, kernel, ledger::state, maps};
 
 /// Error of an insertion whose key exists.
 const EEXIST: i32 = -17;
@@ -32,9 +32,7 @@ pub fn mark() -> bool {
             return false;
         }
     }
-    if let Some(active) = maps::LONGTERM_CALLS_ACTIVE.at(0) {
-        active.word().add(1);
-    }
+    state::longterm_calls().add(1);
     true
 }
 
@@ -44,16 +42,14 @@ pub fn unmark() -> bool {
     if maps::LONGTERM_CALLS.remove(bpf_get_current_pid_tgid()).is_err() {
         return false;
     }
-    if let Some(active) = maps::LONGTERM_CALLS_ACTIVE.at(0) {
-        active.word().sub(1);
-    }
+    state::longterm_calls().sub(1);
     true
 }
 
 /// Returns true if a release comes from inside a long-term pin call of the running task, and not from an interrupt.
 #[inline(always)]
 pub fn inside(ctx: *mut c_void) -> bool {
-    if maps::LONGTERM_CALLS_ACTIVE.get(0).copied().unwrap_or(0) == 0 {
+    if state::longterm_calls().load() == 0 {
         return false;
     }
     maps::LONGTERM_CALLS.at(bpf_get_current_pid_tgid()).is_some() && kernel::on_task_stack(ctx)

@@ -4,6 +4,7 @@ pub mod accounts;
 
 pub mod acquire;
 pub mod areas;
+pub mod chunks;
 pub mod code_kind;
 pub mod extents;
 pub mod folio_table;
@@ -18,4 +19,6 @@ pub mod pin_call;
 mod reconcile;
 pub mod release;
 pub mod releaser;
+pub mod small_folio;
+pub mod state;
 pub mod walk;

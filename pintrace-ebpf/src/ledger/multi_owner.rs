@@ -7,18 +7,20 @@
 //! not protected: the map may use the memory for another folio. So the acquire compares the address of the folio after
 //! the addition, and takes the pins back if the block belongs to another folio.
 
-use aya_ebpf::{bindings::BPF_NOEXIST, macros::map, maps::Array};
+use aya_ebpf::bindings::BPF_NOEXIST;
 use pintrace_common::{
     counters::Loss,
     ledger::{OWNER_CELLS, OwnerBlock},
 };
 
-use crate::map_ref::Lookup;
 use crate::{
     atomic::Word,
     compat::loops,
     count,
-    ledger::owner_block::{Block, Place, Search, Walk},
+    ledger::{
+        owner_block::{Block, Place, Search, Walk},
+        state,
+    },
     maps,
 };
 
@@ -74,7 +76,7 @@ fn insert(head: u64, n: u32) -> bool {
         .insert(OwnerBlock::key(head, n), empty, u64::from(BPF_NOEXIST))
         .is_ok();
     if inserted && n == 0 {
-        count_folios(1);
+        state::multi_owner_folios().add(1);
     }
     inserted
 }
@@ -91,7 +93,7 @@ pub extern "C" fn pintrace_multi_owner_remove(head: u64) -> u32 {
         loops::repeat::<{ loops::OWNER_BLOCKS }, _>(remove_step, &mut removing);
     }
     if maps::MULTI_OWNER_FOLIOS.remove(head).is_ok() {
-        count_folios(u64::MAX);
+        state::multi_owner_folios().sub(1);
     }
     0
 }
@@ -111,23 +113,6 @@ extern "C" fn remove_step(index: u32, removing: *mut Removing) -> i64 {
     }
     let _ = maps::MULTI_OWNER_FOLIOS.remove(OwnerBlock::key(removing.head, n));
     0
-}
-
-/// Number of folios with several owners. At 0 a release need not find out what kind of code releases.
-#[map]
-static MULTI_OWNER_COUNT: Array<u64> = Array::with_max_entries(1, 0);
-
-/// Returns true if a folio has several owners.
-#[inline(always)]
-pub fn any() -> bool {
-    MULTI_OWNER_COUNT.get(0).copied().unwrap_or(0) != 0
-}
-
-#[inline(always)]
-fn count_folios(n: u64) {
-    if let Some(count) = MULTI_OWNER_COUNT.at(0) {
-        count.word().add(n);
-    }
 }
 
 /// Result of an addition to the sum of a folio's pins: done.

@@ -17,8 +17,9 @@ use crate::{
     ledger::{
         code_kind,
         folio_table::{CellTable, Chunks},
-        longterm_scope, multi_owner, owners,
+        longterm_scope, owners,
         releaser::ReleaseCode,
+        small_folio, state,
         walk::{self, First, Pages, Visitor},
     },
     log, maps,
@@ -28,7 +29,7 @@ use crate::{
 /// for a folio with several owners.
 #[inline(always)]
 fn code_of_caller(ctx: *mut c_void, parameters: u32) -> u64 {
-    if multi_owner::any() {
+    if state::multi_owner_folios().load() != 0 {
         let [first, second] = trampoline::callers_at_entry(ctx, parameters);
         // The code of the unpin functions has no kind.
         let kind = match code_kind::pintrace_code_kind(first) {
@@ -45,6 +46,12 @@ fn code_of_caller(ctx: *mut c_void, parameters: u32) -> u64 {
 /// such releases, at the function that the kernel calls for each folio.
 #[inline(always)]
 pub fn released(ctx: *mut c_void, parameters: u32, pages: Pages, count: u64) {
+    if count == 1
+        && let Some(page) = pages.first()
+        && small_folio::released(page)
+    {
+        return;
+    }
     if longterm_scope::inside(ctx) {
         return;
     }
@@ -85,6 +92,9 @@ where
 /// is released, and false if any page of the folio may be.
 #[inline(always)]
 pub fn released_folio(ctx: *mut c_void, parameters: u32, page: u64, only: bool, pins: u64) {
+    if pins == 1 && small_folio::released(page) {
+        return;
+    }
     if longterm_scope::inside(ctx) {
         return;
     }

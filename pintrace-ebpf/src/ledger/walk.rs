@@ -10,7 +10,7 @@ use crate::{
     count,
     facts::FACTS,
     folio::Folio,
-    kernel, maps,
+    kernel, maps, rdonly_cast,
 };
 
 /// The form in which a call names its pages.
@@ -20,6 +20,17 @@ pub enum Pages {
     Array(u64),
     /// Address of the first of contiguous struct pages.
     Range(u64),
+}
+
+impl Pages {
+    /// Returns the first page, if memory can be read in place.
+    #[inline(always)]
+    pub fn first(self) -> Option<u64> {
+        match self {
+            Self::Array(base) => rdonly_cast::u64_at(base),
+            Self::Range(base) => Some(base),
+        }
+    }
 }
 
 /// The first entry of a run.

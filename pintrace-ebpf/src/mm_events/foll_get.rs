@@ -25,7 +25,7 @@ use crate::{
     facts::{FACTS, MM_EVENT_FACTS},
     folio::Folio,
     kernel,
-    ledger::{accounts, acquire::gate_is_open},
+    ledger::{accounts, state::gate_is_open},
     mm_events::{pinned_mms, with_backup},
     stacks,
 };

@@ -10,7 +10,7 @@ use aya_ebpf::{
 use pintrace_common::{counters::Loss, limits};
 
 use crate::map_ref::Lookup;
-use crate::{compat::loops::HASH_FLAGS, count, facts::MM_EVENT_FACTS, kernel};
+use crate::{compat::loops::HASH_FLAGS, count, facts::MM_EVENT_FACTS, kernel, ledger::state};
 
 /// The mms. An entry is removed with the mm.
 #[map]
@@ -20,10 +20,6 @@ static PINNED_MMS: HashMap<u64, u32> = HashMap::with_max_entries(limits::PINNED_
 /// look-up in a hash table.
 #[map]
 static PINNED_MM_SLOTS: Array<u64> = Array::with_max_entries(SLOTS, 0);
-
-/// Number of mms. At 0 no hook reads the mm of a vma.
-#[map]
-static PINNED_MM_COUNT: Array<u64> = Array::with_max_entries(1, 0);
 
 /// Number of slots; a power of two.
 const SLOTS: u32 = 1 << 12;
@@ -37,14 +33,14 @@ fn slot(mm: u64) -> u32 {
 /// Returns true if there is an mm.
 #[inline(always)]
 pub fn any() -> bool {
-    PINNED_MM_COUNT.get(0).copied().unwrap_or(0) != 0
+    state::pinned_mms().load() != 0
 }
 
 /// Adds `n`, which may be -1, to the number of mms and to the number in the slot of an mm.
 #[inline(always)]
 fn count_mm(mm: u64, n: u64) {
-    if let (Some(all), Some(mms)) = (PINNED_MM_COUNT.at(0), PINNED_MM_SLOTS.at(slot(mm))) {
-        all.word().add(n);
+    state::pinned_mms().add(n);
+    if let Some(mms) = PINNED_MM_SLOTS.at(slot(mm)) {
         mms.word().add(n);
     }
 }

@@ -1,11 +1,7 @@
 //! A counting filter over the ranges of extents, by `mm_struct` or `address_space`. The filter shows which mapping
 //! changes need a record.
 
-use aya_ebpf::{
-    bindings::BPF_NOEXIST,
-    macros::map,
-    maps::{Array, HashMap},
-};
+use aya_ebpf::{bindings::BPF_NOEXIST, macros::map, maps::HashMap};
 use pintrace_common::{
     counters::Loss,
     limits,
@@ -21,7 +17,7 @@ use crate::{
         loops::HASH_FLAGS,
     },
     count,
-    ledger::accounts,
+    ledger::{accounts, state},
     maps,
 };
 
@@ -30,10 +26,6 @@ use crate::{
 #[map]
 pub static RANGE_FILTERS: HashMap<u64, RangeFilter> =
     HashMap::with_max_entries(limits::RANGE_FILTERS, HASH_FLAGS);
-
-/// Number of filters. At 0 no hook makes a look-up.
-#[map]
-static RANGE_FILTER_COUNT: Array<u64> = Array::with_max_entries(1, 0);
 
 /// Added to `extents` while the filter of an address_space is being removed.
 const LEAVING: u64 = 1 << 63;
@@ -51,14 +43,7 @@ static EMPTY: RangeFilter = RangeFilter {
 /// Returns true if there is a filter.
 #[inline(always)]
 pub fn any() -> bool {
-    RANGE_FILTER_COUNT.get(0).copied().unwrap_or(0) != 0
-}
-
-#[inline(always)]
-fn count_filters(n: u64) {
-    if let Some(count_filters) = RANGE_FILTER_COUNT.at(0) {
-        count_filters.word().add(n);
-    }
+    state::range_filters().load() != 0
 }
 
 /// Returns the filter of an mm or address_space, and makes the filter if there is none.
@@ -75,7 +60,7 @@ fn find_or_make(within: u64) -> Option<MapRef<RangeFilter>> {
     {
         return RANGE_FILTERS.at(within);
     }
-    count_filters(1);
+    state::range_filters().add(1);
     RANGE_FILTERS.at(within)
 }
 
@@ -135,7 +120,7 @@ pub fn remove_extent(within: u64, start: u64, end: u64, opened_ns: u64, last_goe
 #[inline(always)]
 fn remove(within: u64) {
     if RANGE_FILTERS.remove(within).is_ok() {
-        count_filters(u64::MAX);
+        state::range_filters().sub(1);
     }
 }
 

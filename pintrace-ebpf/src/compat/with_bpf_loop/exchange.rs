@@ -4,6 +4,9 @@ use core::intrinsics::{AtomicOrdering::SeqCst, atomic_cxchg, atomic_xadd, atomic
 
 use crate::atomic::Word;
 
+/// Words are exchanged by one instruction.
+pub const WITHOUT_LOCK: bool = true;
+
 impl Word {
     /// Adds `n` and returns the old value.
     #[inline(always)]

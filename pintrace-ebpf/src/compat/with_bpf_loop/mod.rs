@@ -1,6 +1,6 @@
 //! Kernel interfaces that only kernels since 5.17 offer.
 
-mod exchange;
+pub mod exchange;
 pub mod locks;
 pub mod loops;
 pub mod pt_regs;

@@ -1,12 +1,12 @@
 //! Arguments and results of traced functions, by the helpers that kernels have since 5.17.
 
-use core::ffi::c_void;
+use core::{arch::asm, ffi::c_void};
 
 use aya_ebpf::helpers::generated::{
     bpf_get_func_arg, bpf_get_func_arg_cnt, bpf_get_func_ip, bpf_get_func_ret,
 };
 
-use crate::kernel;
+use crate::{kernel, rdonly_cast::Words};
 
 /// Returns argument `n` of a traced function, as a number. The verifier would track a pointer that is loaded from the
 /// context itself, and forbid the arithmetic that pages need.
@@ -16,6 +16,30 @@ pub fn argument(ctx: *mut c_void, n: u32) -> u64 {
     // SAFETY: the context of a tracing program and a valid destination. An index out of range leaves 0 in place.
     unsafe { bpf_get_func_arg(ctx, n, &raw mut value) };
     value
+}
+
+/// Returns argument `n`, whose type is an integer in every kernel, by a plain load.
+#[inline(always)]
+pub fn integer(ctx: *mut c_void, n: u32) -> u64 {
+    // SAFETY: the verifier knows the function's arguments, and checks the load.
+    unsafe { ctx.cast::<u64>().add(n as usize).read_volatile() }
+}
+
+/// Returns argument `n`, whose type is a pointer to a struct in every kernel, as a number.
+#[inline(always)]
+pub fn address(ctx: *mut c_void, n: u32) -> u64 {
+    match Words::at(0) {
+        Some(Words(null)) => {
+            // SAFETY: the verifier knows the function's arguments, and checks the load.
+            let pointer = unsafe { ctx.cast::<*const u64>().add(n as usize).read_volatile() };
+            let mut number = pointer as u64;
+            // The difference of two pointers is a number to the verifier, so an address is its difference from null.
+            // SAFETY: a subtraction.
+            unsafe { asm!("{} -= {}", inout(reg) number, in(reg) null, options(pure, readonly, nostack)) };
+            number
+        }
+        None => argument(ctx, n),
+    }
 }
 
 /// Returns the return address in the caller of the traced function, or 0.
@@ -32,10 +56,14 @@ pub fn caller(ctx: *mut c_void, _arguments: u32) -> u64 {
     // SAFETY: as above.
     let function = unsafe { bpf_get_func_ip(ctx) };
     let frame = (ctx as *const u8).wrapping_add(arguments as usize * 8 + 16);
-    match kernel::read_at::<[u64; 2]>(frame) {
-        Some([into, caller]) if into.wrapping_sub(function) < 64 => caller,
-        Some([caller, _]) => caller,
-        None => 0,
+    let [first, second] = match Words::at_pointer(frame) {
+        Some(words) => [words.word::<0>(), words.word::<1>()],
+        None => kernel::read_at::<[u64; 2]>(frame).unwrap_or([0; 2]),
+    };
+    if first.wrapping_sub(function) < 64 {
+        second
+    } else {
+        first
     }
 }
 

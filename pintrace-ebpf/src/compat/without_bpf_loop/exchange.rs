@@ -3,6 +3,9 @@
 
 use crate::atomic::Word;
 
+/// Words are exchanged under a lock.
+pub const WITHOUT_LOCK: bool = false;
+
 impl Word {
     /// Adds `n` and returns the old value.
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! Substitutes for the kernel interfaces that `with_bpf_loop` uses.
 
-mod exchange;
+pub mod exchange;
 pub mod locks;
 pub mod loops;
 pub mod pt_regs;

@@ -22,6 +22,18 @@ pub fn argument(ctx: *mut c_void, n: u32) -> u64 {
     word(ctx, n).unwrap_or(0)
 }
 
+/// Returns argument `n`, whose type is an integer.
+#[inline(always)]
+pub fn integer(ctx: *mut c_void, n: u32) -> u64 {
+    argument(ctx, n)
+}
+
+/// Returns argument `n`, whose type is a pointer to a struct, as a number.
+#[inline(always)]
+pub fn address(ctx: *mut c_void, n: u32) -> u64 {
+    argument(ctx, n)
+}
+
 /// Returns the return address in the caller of a traced function with `arguments` arguments, for a program on return; 0 if
 /// unreadable.
 #[inline(always)]

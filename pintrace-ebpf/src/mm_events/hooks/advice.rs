@@ -15,7 +15,7 @@ use crate::{
     compat::trampoline,
     facts::{self, MM_EVENT_FACTS},
     kernel,
-    ledger::{accounts, acquire::gate_is_open},
+    ledger::{accounts, state::gate_is_open},
     mm_events::{
         mapping_changes::{self, MappingChange},
         range_filter,

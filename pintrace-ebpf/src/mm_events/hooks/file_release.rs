@@ -10,7 +10,7 @@ use crate::{
     compat::trampoline,
     facts::MM_EVENT_FACTS,
     kernel,
-    ledger::{accounts, acquire::gate_is_open},
+    ledger::{accounts, state::gate_is_open},
     mm_events::{range_filter, with_backup},
     ring,
 };

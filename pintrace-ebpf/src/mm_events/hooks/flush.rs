@@ -13,7 +13,7 @@ use crate::map_ref::{get, set};
 use crate::{
     backup::Role,
     compat::trampoline,
-    ledger::{accounts, acquire::gate_is_open},
+    ledger::{accounts, state::gate_is_open},
     mm_events::{
         flush_window::stats,
         mapping_changes::{self, MappingChange},

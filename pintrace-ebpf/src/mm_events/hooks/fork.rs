@@ -16,7 +16,7 @@ use crate::{
     compat::trampoline,
     facts::mm_of,
     folio::Folio,
-    ledger::{accounts, acquire::gate_is_open},
+    ledger::{accounts, state::gate_is_open},
     mm_events::{
         mapping_changes::{self, MappingChange},
         pinned_mms,

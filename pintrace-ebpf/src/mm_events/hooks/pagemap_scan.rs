@@ -11,7 +11,7 @@ use pintrace_common::mm_events::mapping_change;
 
 use crate::{
     backup::Role,
-    ledger::{accounts, acquire::gate_is_open},
+    ledger::{accounts, state::gate_is_open},
     mm_events::{
         mapping_changes::{self, MappingChange},
         range_filter,

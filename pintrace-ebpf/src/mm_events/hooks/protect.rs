@@ -16,7 +16,7 @@ use crate::{
     compat::trampoline,
     facts::{self, FACTS, MM_EVENT_FACTS},
     kernel,
-    ledger::{accounts, acquire::gate_is_open},
+    ledger::{accounts, state::gate_is_open},
     mm_events::{
         flush_window::active,
         mapping_changes::{self, MappingChange},

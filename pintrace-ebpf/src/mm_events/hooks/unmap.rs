@@ -13,7 +13,7 @@ use crate::{
     compat::trampoline,
     facts::MM_EVENT_FACTS,
     kernel,
-    ledger::{accounts, acquire::gate_is_open},
+    ledger::{accounts, state::gate_is_open},
     mm_events::{
         mapping_changes::{self, MappingChange},
         pinned_mms, range_filter, with_backup,

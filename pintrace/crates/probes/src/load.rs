@@ -140,7 +140,14 @@ fn load_object(
     btf: &Btf,
     options: &LoadOptions,
 ) -> Result<Ebpf, LoadError> {
-    let facts = FactsGlobal(facts);
+    let chunk_slots = chunk_slots(kernel, options);
+    let facts = FactsGlobal(Facts {
+        plain_pages: u32::from(has_plain_pages(&facts)),
+        pg_head_mask: bit(facts.pg_head),
+        pg_anon_exclusive_mask: bit(facts.pg_anon_exclusive),
+        chunk_slot_mask: chunk_slots - 1,
+        ..facts
+    });
     let wanted = options.findings.unwrap_or_default();
     let mm_events = MmEventGlobal(MmEventFacts {
         findings: u32::from(options.findings.is_some()),
@@ -155,7 +162,8 @@ fn load_object(
         .override_global("FACTS", &facts, true)
         .override_global("MM_EVENT_FACTS", &mm_events, true)
         .override_global("AYA_LOG_LEVEL", &log_level, false)
-        .map_max_entries("CHUNKS", folio_chunks(kernel.bpf_loop));
+        .map_max_entries("CHUNKS", folio_chunks(kernel.bpf_loop))
+        .map_max_entries("CHUNK_SLOTS", chunk_slots);
     if !kernel.bpf_loop {
         loader.map_max_entries("MULTI_OWNER_FOLIOS", limits::PREALLOCATED_MULTI_OWNER_FOLIOS);
     }
@@ -186,6 +194,35 @@ fn folio_chunks(on_demand: bool) -> u32 {
     u32::try_from(chunks)
         .unwrap_or(most)
         .clamp(limits::FOLIO_CHUNKS, most)
+}
+
+/// Returns true if the short way through the ledger can read struct pages ([`Facts::plain_pages`]).
+fn has_plain_pages(facts: &Facts) -> bool {
+    let offsets = [
+        facts.page_flags,
+        facts.page_compound_head,
+        facts.page_mapping,
+        facts.page_refcount,
+    ];
+    let flags_are_low = facts.pg_head < 32 && facts.pg_anon_exclusive < 32;
+    offsets == [0, 8, 24, 52] && flags_are_low && facts.rdonly_cast_type != 0
+}
+
+/// Returns the mask of a flag, or 0 for flag 0, which stands for a flag that the kernel does not have.
+fn bit(flag: u32) -> u32 {
+    1u32.checked_shl(flag).unwrap_or(0) & !1
+}
+
+/// Returns the number of slots for chunks of the folio table: half the chunks of this machine's memory at most, or as many
+/// as the option for the map of chunks says.
+fn chunk_slots(kernel: &KernelFacts, options: &LoadOptions) -> u32 {
+    if !kernel.bpf_loop {
+        return 1;
+    }
+    let wanted = options.map_entries.iter().find(|(map, _)| *map == "CHUNKS");
+    let most = wanted.map_or(limits::CHUNK_SLOTS, |(_, entries)| *entries);
+    let slots = folio_chunks(true).min(most).max(1);
+    1 << slots.ilog2()
 }
 
 /// Number of the level debug in aya-log; 0 disables all messages.

@@ -3,7 +3,7 @@
 use aya::Ebpf;
 use aya::maps::{Array, HashMap, MapData, MapError, PerCpuArray, Queue, RingBuf, StackTraceMap};
 use pintrace_common::counters::{Loss, Total};
-use pintrace_common::ledger::{Account, AccountKey, Extent, UnclearReleases};
+use pintrace_common::ledger::{Account, AccountKey, Extent, HookState, UnclearReleases};
 use pintrace_common::limits;
 use pintrace_common::reconcile::caller;
 
@@ -14,11 +14,12 @@ pod! {
     PodAccount(Account);
     PodKey(AccountKey);
     PodExtent(Extent);
+    PodHookState(HookState);
 }
 
 /// The ledger maps of one loaded eBPF object.
 pub struct Ledger {
-    gate: Array<MapData, u64>,
+    state: Array<MapData, PodHookState>,
     totals: PerCpuArray<MapData, u64>,
     losses: PerCpuArray<MapData, u64>,
     account_ids: HashMap<MapData, PodKey, u32>,
@@ -86,7 +87,7 @@ impl Ledger {
     /// Takes the ledger maps out of a loaded object.
     pub fn take(ebpf: &mut Ebpf) -> Result<Self, LedgerError> {
         Ok(Self {
-            gate: take(ebpf, "GATE")?.try_into()?,
+            state: take(ebpf, ".bss")?.try_into()?,
             totals: take(ebpf, "TOTALS")?.try_into()?,
             losses: take(ebpf, "LOSSES")?.try_into()?,
             account_ids: take(ebpf, "ACCOUNT_IDS")?.try_into()?,
@@ -102,7 +103,12 @@ impl Ledger {
 
     /// Opens the gate: the hooks count from now on.
     pub fn open_gate(&mut self) -> Result<(), LedgerError> {
-        Ok(self.gate.set(0, 1, 0)?)
+        // While the gate is closed no hook changes the other words.
+        let open = HookState {
+            gate: 1,
+            ..HookState::ZERO
+        };
+        Ok(self.state.set(0, PodHookState(open), 0)?)
     }
 
     /// Returns the hooks' page totals, summed over all CPUs.

@@ -6,7 +6,7 @@ use std::os::fd::AsFd as _;
 use aya::Ebpf;
 use aya::maps::{Array, HashMap, MapData};
 use aya::programs::{Program, ProgramFd};
-use pintrace_common::ledger::{CHUNK_PAGES, Chunk};
+use pintrace_common::ledger::{CHUNK_PAGES, Chunk, ChunkSlot};
 use pintrace_common::limits::COMM_BYTES;
 use pintrace_common::reconcile::{FOLIOS, ReconcileRun};
 
@@ -17,6 +17,7 @@ use pintrace_bpf::test_run::test_run;
 pod! {
     PodReconcileRun(ReconcileRun);
     PodChunk(Chunk);
+    PodChunkSlot(ChunkSlot);
 }
 
 /// The number of pins that a repair changed or could not change.
@@ -60,6 +61,7 @@ pub struct LedgerRepair {
     reconcile: ProgramFd,
     map: Array<MapData, PodReconcileRun>,
     chunks: HashMap<MapData, u64, PodChunk>,
+    chunk_slots: Array<MapData, PodChunkSlot>,
     /// Size of a struct page in bytes.
     page_struct: u64,
 }
@@ -76,6 +78,7 @@ impl LedgerRepair {
             reconcile: load(ebpf, RECONCILE)?,
             map: map(ebpf, "RECONCILE")?.try_into()?,
             chunks: map(ebpf, "CHUNKS")?.try_into()?,
+            chunk_slots: map(ebpf, "CHUNK_SLOTS")?.try_into()?,
             page_struct,
         })
     }
@@ -124,15 +127,25 @@ impl LedgerRepair {
     pub fn drop_stale(&self) -> Result<u64, LedgerError> {
         let mut dropped = 0;
         for unit in self.chunks.keys() {
-            let chunk = Stretch {
-                page: unit? * CHUNK_PAGES as u64 * self.page_struct,
-                stride: self.page_struct,
-                folios: CHUNK_PAGES as u64,
-                pins: 0,
-            };
-            dropped += self.reconcile(chunk, None)?.dropped;
+            dropped += self.drop_stale_of_chunk(unit?)?;
+        }
+        for slot in 0..self.chunk_slots.len() {
+            let unit = self.chunk_slots.get(&slot, 0)?.0.unit;
+            if unit != 0 {
+                dropped += self.drop_stale_of_chunk(unit)?;
+            }
         }
         Ok(dropped)
+    }
+
+    fn drop_stale_of_chunk(&self, unit: u64) -> Result<u64, LedgerError> {
+        let chunk = Stretch {
+            page: unit * CHUNK_PAGES as u64 * self.page_struct,
+            stride: self.page_struct,
+            folios: CHUNK_PAGES as u64,
+            pins: 0,
+        };
+        Ok(self.reconcile(chunk, None)?.dropped)
     }
 }
 

@@ -1,0 +1,129 @@
+//! The short way through the ledger for one page in a folio of its own: the page of a 4 KiB direct read or write.
+//!
+//! Each function does its work only if nothing but the ordinary has to be done, else it changes nothing and returns
+//! false, and the caller takes the way that handles everything. The ordinary: the thread used the same account last, the
+//! page is pinned, small, and exclusive or not anonymous, its cell exists, and no other owner is involved.
+//!
+//! This way has no calls of functions, no loops, and reads memory in place. Kernels that cannot read in place
+//! ([`crate::rdonly_cast`]) do not pin for direct I/O, and always take the other way.
+
+use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+use pintrace_common::{
+    counters::Total,
+    ledger::{Account, EXTENT_BIT, MULTI_OWNER_MARK},
+    limits,
+};
+
+use crate::map_ref::{Lookup, MapRef, get, word};
+use crate::{
+    count,
+    facts::FACTS,
+    folio, kernel,
+    ledger::{
+        accounts,
+        folio_table::{self, CellTable, Chunks},
+        state,
+    },
+    maps,
+    rdonly_cast::{self, Words},
+};
+
+/// Bytes of a small folio.
+const BYTES: u64 = 4096;
+
+/// Enters a short-term pin call of the running task for one page, whose address is at `array`. `caller` is the return
+/// address in the caller.
+#[inline(always)]
+pub fn acquired(array: u64, caller: u64) -> bool {
+    if FACTS.plain_pages() == 0 {
+        return false;
+    }
+    let Some(page) = rdonly_cast::u64_at(array) else {
+        return false;
+    };
+    let thread = bpf_get_current_pid_tgid();
+    let Some(recent) = maps::RECENT.at(thread as u32 & (limits::RECENT - 1)) else {
+        return false;
+    };
+    let id = recent.load();
+    let Some(found) = maps::ACCOUNTS.at(id) else {
+        return false;
+    };
+    if !is_short_term_account(found, thread, caller) || !is_ordinary(page) {
+        return false;
+    }
+    let Some(word) = Chunks::find(page) else {
+        return false;
+    };
+    if !word.swap(0, folio_table::cell(id, 1)) {
+        return false;
+    }
+    let before = word!(found.acquired).fetch_add(1);
+    word!(found.calls).add(1);
+    word!(found.bytes_held).add(BYTES);
+    if before == word!(found.released).load() {
+        word!(found.held_since_ns).store(accounts::coarse_time());
+    }
+    count::total(Total::Acquired, 1);
+    true
+}
+
+/// Takes one pin off the owner of a page or of a small folio.
+#[inline(always)]
+pub fn released(page: u64) -> bool {
+    if FACTS.plain_pages() == 0 {
+        return false;
+    }
+    if state::longterm_calls().load() | state::multi_owner_folios().load() != 0 || !is_ordinary(page) {
+        return false;
+    }
+    let Some(word) = Chunks::find(page) else {
+        return false;
+    };
+    let now = word.load();
+    let owner = (now >> 32) as u32;
+    // An owner with more pins on the page, or an extent, has more to be done.
+    if now as u32 != 1 || owner & EXTENT_BIT != 0 || now == MULTI_OWNER_MARK {
+        return false;
+    }
+    let Some(found) = maps::ACCOUNTS.at(owner) else {
+        return false;
+    };
+    if !word.swap(now, 0) {
+        return false;
+    }
+    word!(found.released).add(1);
+    word!(found.bytes_held).sub(BYTES);
+    count::total(Total::Released, 1);
+    true
+}
+
+/// Returns true if an account is that of the running thread's short-term pins through a caller into its own mm.
+#[inline(always)]
+fn is_short_term_account(account: MapRef<Account>, thread: u64, caller: u64) -> bool {
+    let (mm, by, of) = (
+        get!(account.key.mm),
+        get!(account.key.caller),
+        get!(account.key.pid_tgid),
+    );
+    if mm != 0 || by != caller || of != thread || get!(account.key.longterm) != 0 {
+        return false;
+    }
+    let started = kernel::u64_at(kernel::current_task() + u64::from(FACTS.task_start_time())) >> 16;
+    get!(account.key.started) == started as u32
+}
+
+/// Returns true if a page is a small folio that carries a pin, and is exclusive or not anonymous.
+#[inline(always)]
+fn is_ordinary(page: u64) -> bool {
+    let Some(words) = Words::at(page) else {
+        return false;
+    };
+    let (flags, link) = (words.word::<0>(), words.word::<1>());
+    let refcount = (words.word::<6>() >> 32) as u32;
+    if flags as u32 & FACTS.pg_head_mask() != 0 || link & 1 != 0 || refcount < FACTS.pin_bias() {
+        return false;
+    }
+    let exclusive = FACTS.pg_anon_exclusive_mask();
+    flags as u32 & exclusive != 0 || exclusive == 0 || !folio::is_anonymous(words.word::<3>())
+}
