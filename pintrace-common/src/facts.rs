@@ -82,6 +82,8 @@ kernel_facts! {
         registered_rings,
         /// `THREAD_SIZE`, the size of `union thread_union`.
         thread_size,
+        /// Offset of `pages_or_folios.nr_entries`; 0 if the kernel has no such type (before 6.12).
+        pofs_nr_entries,
         /// 1 if the fields of struct page have the offsets of all known kernels and can be read in place, and the flags
         /// of the next two facts are in the lower half of the flags word.
         plain_pages,

@@ -52,6 +52,8 @@ pub struct HookState {
     pub gate: u64,
     /// Number of long-term pin calls in flight.
     pub longterm_calls: u64,
+    /// 1 if a hook counts the pins that are dropped for a migration, so that none is needed on `gup_put_folio`.
+    pub counts_migrations: u64,
     /// Number of folios with several owners.
     pub multi_owner_folios: u64,
     /// Number of mms with pins.
@@ -71,6 +73,7 @@ impl HookState {
     pub const ZERO: Self = Self {
         gate: 0,
         longterm_calls: 0,
+        counts_migrations: 0,
         multi_owner_folios: 0,
         pinned_mms: 0,
         range_filters: 0,

@@ -29,6 +29,9 @@ mod compat;
 // Kernels without bpf_loop have no folio_add_pin.
 #[path = "hooks/folio_add_pin.rs"]
 mod folio_add_pin;
+// Nor have they a function that migrates and can be hooked.
+#[path = "hooks/migration.rs"]
+mod migration;
 #[path = "modules.rs"]
 mod modules;
 mod object;

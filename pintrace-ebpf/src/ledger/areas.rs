@@ -5,6 +5,8 @@
 //! [`loops::AREAS`] areas. The pages after the last area are counted in the extent of that area, and the extent is
 //! marked [`Extent::AREAS_UNKNOWN`].
 
+use core::arch::asm;
+
 use pintrace_common::{
     counters::Total,
     ledger::{EXTENT_BIT, Extent},
@@ -75,6 +77,9 @@ pub fn of(part: Part, first: First) -> Part {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_area_of(part: u64, entry: u64, index: u64, folio: u64, page: u64) -> u64 {
+    // With one area the entry is not used, the compiler would leave its register undefined, and 5.10 refuses the call.
+    // SAFETY: a register move.
+    unsafe { asm!("{0} = {0}", inout(reg) entry => _, options(nomem, nostack, preserves_flags)) };
     let same = part;
     let part = Part(part);
     let Some(extent) = maps::EXTENTS.at(part.owner() & !EXTENT_BIT) else {

@@ -46,11 +46,41 @@ pub fn unmark() -> bool {
     true
 }
 
+/// Where a release comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// From code that releases pins.
+    Outside,
+    /// From a long-term pin call of the running task. A hook on another function counts the dropped pins.
+    Counted,
+    /// From a long-term pin call of the running task that drops pins although it migrates nothing: it fails.
+    Failing,
+}
+
+/// Value of a mark: the call migrates pages.
+pub const MIGRATES: u64 = 2;
+
+/// Returns where a release of the running task comes from.
+#[inline(always)]
+pub fn of_release(ctx: *mut c_void) -> Scope {
+    if state::longterm_calls().load() == 0 {
+        return Scope::Outside;
+    }
+    let Some(mark) = maps::LONGTERM_CALLS.at(bpf_get_current_pid_tgid()) else {
+        return Scope::Outside;
+    };
+    // An interrupt's releases have nothing to do with the task.
+    if !kernel::on_task_stack(ctx) {
+        Scope::Outside
+    } else if state::counts_migrations() && mark.load() != MIGRATES {
+        Scope::Failing
+    } else {
+        Scope::Counted
+    }
+}
+
 /// Returns true if a release comes from inside a long-term pin call of the running task, and not from an interrupt.
 #[inline(always)]
 pub fn inside(ctx: *mut c_void) -> bool {
-    if state::longterm_calls().load() == 0 {
-        return false;
-    }
-    maps::LONGTERM_CALLS.at(bpf_get_current_pid_tgid()).is_some() && kernel::on_task_stack(ctx)
+    of_release(ctx) != Scope::Outside
 }

@@ -11,13 +11,14 @@ use pintrace_common::{
 };
 
 use crate::{
-    compat::{loops::Paged, trampoline},
+    compat::{loops::Paged, retries, trampoline},
     count,
     folio::Folio,
     ledger::{
         code_kind,
         folio_table::{CellTable, Chunks},
-        longterm_scope, owners,
+        longterm_scope::{self, Scope},
+        owners,
         releaser::ReleaseCode,
         small_folio, state,
         walk::{self, First, Pages, Visitor},
@@ -52,8 +53,15 @@ pub fn released(ctx: *mut c_void, parameters: u32, pages: Pages, count: u64) {
     {
         return;
     }
-    if longterm_scope::inside(ctx) {
-        return;
+    match longterm_scope::of_release(ctx) {
+        Scope::Outside => {}
+        Scope::Counted => return,
+        Scope::Failing => {
+            if let Pages::Array(base) = pages {
+                retries::drop_array(base, count);
+            }
+            return;
+        }
     }
     let code = code_of_caller(ctx, parameters);
     match pages {
@@ -95,8 +103,13 @@ pub fn released_folio(ctx: *mut c_void, parameters: u32, page: u64, only: bool, 
     if pins == 1 && small_folio::released(page) {
         return;
     }
-    if longterm_scope::inside(ctx) {
-        return;
+    match longterm_scope::of_release(ctx) {
+        Scope::Outside => {}
+        Scope::Counted => return,
+        Scope::Failing => {
+            dropped_inside(page, pins);
+            return;
+        }
     }
     let mut take = Take::<Chunks>::new(code_of_caller(ctx, parameters));
     let folio = Folio::of(page);
@@ -118,11 +131,20 @@ pub fn dropped_inside(head: u64, pins: u64) {
     let folio = Folio::of(head);
     if folio.is_none() {
         count::loss(Loss::StructPageUnreadable, pins);
-    } else if folio.is_pinned() {
-        count::total(Total::GupRetry, pins);
     } else {
-        count::total(Total::Unpinned, pins);
+        count_dropped(folio, pins);
     }
+}
+
+/// Counts `pins` pins of a folio that a pin call drops again.
+#[inline(always)]
+pub fn count_dropped(folio: Folio, pins: u64) {
+    let total = if folio.is_pinned() {
+        Total::GupRetry
+    } else {
+        Total::Unpinned
+    };
+    count::total(total, pins);
 }
 
 /// State of a walk that takes pages off the folio table.

@@ -28,6 +28,12 @@ pub fn longterm_calls() -> Word {
     state!(longterm_calls)
 }
 
+/// Returns true if a hook counts the pins that are dropped for a migration.
+#[inline(always)]
+pub fn counts_migrations() -> bool {
+    state!(counts_migrations).load() != 0
+}
+
 /// Returns the number of folios with several owners. At 0 a release need not find out what kind of code releases.
 #[inline(always)]
 pub fn multi_owner_folios() -> Word {

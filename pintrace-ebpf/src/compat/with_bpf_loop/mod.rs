@@ -4,4 +4,5 @@ pub mod exchange;
 pub mod locks;
 pub mod loops;
 pub mod pt_regs;
+pub mod retries;
 pub mod trampoline;

@@ -84,6 +84,7 @@ pub fn facts(types: &impl Types, has_backups: bool) -> Result<Facts, UnknownLayo
         // (arch/x86/include/asm/page_64_types.h), and of arm64.
         thread_size: types.size("thread_union").unwrap_or(16 << 10),
         has_backups: u32::from(has_backups),
+        pofs_nr_entries: types.offset("pages_or_folios", &["nr_entries"]).unwrap_or(0),
         // The loader sets the number if the kernel accepts `bpf_rdonly_cast`, and the facts that follow from others.
         rdonly_cast_type: 0,
         plain_pages: 0,

@@ -102,10 +102,11 @@ impl Ledger {
     }
 
     /// Opens the gate: the hooks count from now on.
-    pub fn open_gate(&mut self) -> Result<(), LedgerError> {
+    pub fn open_gate(&mut self, counts_migrations: bool) -> Result<(), LedgerError> {
         // While the gate is closed no hook changes the other words.
         let open = HookState {
             gate: 1,
+            counts_migrations: u64::from(counts_migrations),
             ..HookState::ZERO
         };
         Ok(self.state.set(0, PodHookState(open), 0)?)

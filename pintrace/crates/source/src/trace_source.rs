@@ -17,7 +17,7 @@ use pintrace_kernel::pid_namespace;
 use pintrace_probes::apply::{self, HookOutcome, HookStatus};
 use pintrace_probes::load::{self, Layouts, LoadError, LoadOptions};
 use pintrace_probes::program_code::{self, ProgramCode};
-use pintrace_probes::table::Hook;
+use pintrace_probes::table::{Hook, MIGRATION};
 
 use super::baseline::{Adjustment, Baseline, Reading, Totals};
 use super::code_kinds;
@@ -140,7 +140,10 @@ impl TraceSource {
             source.skipped_by(Hook::is_for_findings)?,
             source.ledger.mm_events_recovered_by_backup()?,
         );
-        source.ledger.open_gate()?;
+        let counts_migrations = source.outcomes.iter().any(|outcome| {
+            outcome.hook.function == MIGRATION && matches!(outcome.status, HookStatus::Attached(_))
+        });
+        source.ledger.open_gate(counts_migrations)?;
         source.calibrate()?;
         Ok(source)
     }

@@ -7,6 +7,9 @@ use super::TraceSession;
 use crate::pipeline::start::SessionError;
 use crate::pipeline::stream_header::now;
 
+/// Most samples at the end of a trace; on a machine that pins without a break none of them agrees with itself.
+const MOST_SAMPLES: u32 = 4;
+
 impl TraceSession {
     /// Takes a sample and allows one more reconciliation. While [`Self::is_reconciling`], the caller takes further
     /// samples before [`Self::stop`].
@@ -31,11 +34,24 @@ impl TraceSession {
         if let Some(reconciler) = &mut self.reconciler {
             reconciler.close();
         }
-        let mut events = self.tick()?;
-        events.push(Event {
-            time: now(),
-            body: Body::Stopped(stopped),
-        });
+        let mut events = self.settled_sample()?;
+        for body in [Body::Tick, Body::Stopped(stopped)] {
+            events.push(Event { time: now(), body });
+        }
+        Ok(events)
+    }
+
+    /// Takes samples until no page was pinned or released during one, or until there are [`MOST_SAMPLES`]. The totals
+    /// and the accounts are read one after the other, so they agree in such a sample only.
+    fn settled_sample(&mut self) -> Result<Vec<Event>, SessionError> {
+        let mut events = Vec::new();
+        for _ in 0..MOST_SAMPLES {
+            let before = self.activity()?;
+            events.extend(self.sample()?);
+            if self.activity()? == before {
+                break;
+            }
+        }
         Ok(events)
     }
 

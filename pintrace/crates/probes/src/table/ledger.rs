@@ -73,11 +73,14 @@ macro_rules! dropped {
                 attachments: &[with_backup!($function, Fentry)],
                 lost: "",
             }],
-            stands_in_for: None,
-            lost: "the number of pages that were pinned and dropped again inside a pin call (gup_retry stays 0)",
+            stands_in_for: Some(MIGRATION),
+            lost: DROPPED_LOST,
         }
     };
 }
+
+const DROPPED_LOST: &str =
+    "the number of pages that were pinned and dropped again inside a pin call (gup_retry stays 0)";
 
 const PLAIN: &[&str] = &["start", "nr_pages", "gup_flags", "pages"];
 const REMOTE: &[&str] = &["mm", "start", "nr_pages", "gup_flags", "pages"];
@@ -85,6 +88,9 @@ const UNLOCKED: &[&str] = &["start", "nr_pages", "pages", "gup_flags"];
 
 /// The function in which long-term calls pin, check, drop, migrate and pin again (mm/gup.c).
 pub const LONGTERM: &str = "__gup_longterm_locked";
+
+/// The function that drops all pins of a long-term call and migrates pages (mm/gup.c).
+pub const MIGRATION: &str = "migrate_longterm_unpinnable_folios";
 
 /// The hooks that keep the ledger. The exported pin functions (mm/gup.c) never call one another, and the hooks on the
 /// exported unpin functions together see every release once. So all these functions need a hook, if they exist.
@@ -183,6 +189,24 @@ pub(super) const LEDGER_HOOKS: &[Hook] = &[
         "releases by udmabuf and iommufd"
     ),
     unpin!("unpin_user_folio", &["folio", "npages"], "releases by direct I/O"),
+    // Up to 6.12 each release of direct I/O passes gup_put_folio, which costs as much as the hook that counts it.
+    Hook {
+        function: MIGRATION,
+        purposes: &[Purpose::Retry],
+        parameters: &["movable_folio_list", "pofs"],
+        or: &[],
+        optional: true,
+        candidates: &[Candidate {
+            // The return comes first: a mark of an entry program that is attached alone would stay.
+            attachments: &[
+                with_backup!("leave_migration", Fexit),
+                with_backup!("enter_migration", Fentry),
+            ],
+            lost: "",
+        }],
+        stands_in_for: None,
+        lost: "nothing: a hook on gup_put_folio stands in, at more cost per release",
+    },
     dropped!("gup_put_folio", &["folio", "refs", "flags"]),
     // The name of gup_put_folio before folios existed.
     dropped!("put_compound_head", &["page", "refs", "flags"]),

@@ -2,7 +2,7 @@
 //! in order of preference, and the loss without the hook. Only this table names kernel functions to attach to.
 
 pub use findings::{ONE_OF, OneOf};
-pub use ledger::LONGTERM;
+pub use ledger::{LONGTERM, MIGRATION};
 
 use findings::FINDING_HOOKS;
 use ledger::LEDGER_HOOKS;
