@@ -87,6 +87,8 @@ kernel_facts! {
         /// 1 if the fields of struct page have the offsets of all known kernels and can be read in place, and the flags
         /// of the next two facts are in the lower half of the flags word.
         plain_pages,
+        /// 1 if `plain_pages`, short-term pins have no extents, and `pin_user_pages_fast` has four parameters.
+        short_pins,
         /// The bit of `pg_head` in the flags word.
         pg_head_mask,
         /// The bit of `pg_anon_exclusive`; 0 if the kernel has no such flag.

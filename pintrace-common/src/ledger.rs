@@ -62,6 +62,10 @@ pub struct HookState {
     pub range_filters: u64,
     /// 1 if a chunk is in the hash table, because its slot has another chunk.
     pub hashed_chunks: u64,
+    /// Fills the cache line: the words above hardly ever change, those below often do.
+    pub rest_of_the_line: u64,
+    /// Number of open flush windows.
+    pub open_windows: u64,
     /// The timer tick in which `coarse_ns` was read.
     pub coarse_tick: u64,
     /// The time that some program read in that tick (monotonic ns).
@@ -78,6 +82,8 @@ impl HookState {
         pinned_mms: 0,
         range_filters: 0,
         hashed_chunks: 0,
+        rest_of_the_line: 0,
+        open_windows: 0,
         coarse_tick: 0,
         coarse_ns: 0,
     };

@@ -24,10 +24,16 @@ impl Words {
         if FACTS.rdonly_cast_type() == 0 {
             return None;
         }
+        Some(Self::readable(pointer))
+    }
+
+    /// Returns the words at a pointer, where the caller knows that the kernel has `bpf_rdonly_cast`.
+    #[inline(always)]
+    pub fn readable(pointer: *const u8) -> Self {
         // SAFETY: the verifier checks the call, and allows only reads through the result.
         let function: extern "C" fn(*const u8, u32) -> *const u64 =
             unsafe { core::mem::transmute(rdonly_cast::PLACEHOLDER as usize) };
-        Some(Self(function(pointer, FACTS.rdonly_cast_type())))
+        Self(function(pointer, FACTS.rdonly_cast_type()))
     }
 
     /// Returns the word at an index.

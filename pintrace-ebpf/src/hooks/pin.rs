@@ -11,6 +11,7 @@ use crate::{
     facts::FACTS,
     ledger::{acquire, longterm_scope, pin_call::PinCall, small_folio, state::gate_is_open},
     observer,
+    rdonly_cast::Words,
     stacks::When,
     test_pins,
 };
@@ -34,6 +35,8 @@ const PLAIN: Shape = Shape {
     flags: 2,
     pages: 3,
 };
+/// The same, for the function that direct I/O calls.
+const FAST: Shape = PLAIN;
 /// long (start, nr, flags, pages, vmas or locked), up to 6.4.
 const PLAIN_AND_ONE: Shape = Shape {
     parameters: 5,
@@ -68,23 +71,11 @@ fn returned(role: Role, ctx: *mut c_void, shape: Shape, pages: i64) -> i32 {
         return 0;
     }
     let flags = trampoline::integer(ctx, shape.flags);
-    let longterm = longterm_scope::is_longterm(flags);
-    if longterm {
+    if longterm_scope::is_longterm(flags) {
         // Where `__gup_longterm_locked` is hooked, its return has already cleared the mark.
         longterm_scope::unmark();
     }
     if pages <= 0 {
-        return 0;
-    }
-    let caller = trampoline::caller(ctx, shape.parameters);
-    let array = trampoline::argument(ctx, shape.pages);
-    if pages == 1
-        && shape.mm < 0
-        && !longterm
-        && !observer::wants_short_term_extents()
-        && small_folio::acquired(array, caller)
-    {
-        observer::on_pin(0, trampoline::integer(ctx, shape.start) & !4095, 1);
         return 0;
     }
     let call = PinCall {
@@ -95,13 +86,33 @@ fn returned(role: Role, ctx: *mut c_void, shape: Shape, pages: i64) -> i32 {
         },
         address: trampoline::integer(ctx, shape.start) & !4095,
         flags,
-        array,
+        array: trampoline::argument(ctx, shape.pages),
         pages: pages as u64,
-        caller,
+        caller: trampoline::caller(ctx, shape.parameters),
         of_file: 0,
     };
     acquire::acquired(ctx, &call, When::in_trampoline());
     0
+}
+
+/// Handles a call of pin_user_pages_fast that pins one page for one I/O, if nothing but the ordinary has to be done
+/// ([`small_folio`]). The frame of the trampoline is read as words: four arguments, the return value, the saved frame
+/// pointer, and the return addresses ([`trampoline::caller`]).
+#[inline(always)]
+fn took_short_way(ctx: *mut c_void) -> bool {
+    if FACTS.short_pins() == 0 || !gate_is_open() {
+        return false;
+    }
+    if trampoline::integer(ctx, 4) as u32 != 1 || longterm_scope::is_longterm(trampoline::integer(ctx, 2)) {
+        return false;
+    }
+    let frame = Words::readable(ctx.cast());
+    let caller = trampoline::caller_of(ctx, [frame.word::<6>(), frame.word::<7>()]);
+    if !small_folio::acquired(frame.word::<3>(), caller) {
+        return false;
+    }
+    observer::on_pin(0, trampoline::integer(ctx, 0) & !4095, 1);
+    true
 }
 
 macro_rules! pin_returns {
@@ -111,9 +122,16 @@ macro_rules! pin_returns {
             pin_returns!(@ $backup LastBackup $shape $result);
         )+
     };
+    (@short Primary FAST $ctx:ident) => {
+        if took_short_way($ctx.as_ptr()) {
+            return 0;
+        }
+    };
+    (@short $role:ident $shape:ident $ctx:ident) => {};
     (@ $name:ident $role:ident $shape:ident $result:ty) => {
         #[fexit]
         pub fn $name(ctx: FExitContext) -> i32 {
+            pin_returns!(@short $role $shape ctx);
             match trampoline::result(ctx.as_ptr(), $shape.parameters) {
                 Some(pages) => returned(Role::$role, ctx.as_ptr(), $shape, i64::from(pages as $result)),
                 None => {
@@ -128,7 +146,7 @@ macro_rules! pin_returns {
 pin_returns! {
     return_pin_user_pages return_pin_user_pages_backup PLAIN_AND_ONE i64;
     return_pin_user_pages_locked return_pin_user_pages_locked_backup PLAIN_AND_ONE i64;
-    return_pin_user_pages_fast return_pin_user_pages_fast_backup PLAIN i32;
+    return_pin_user_pages_fast return_pin_user_pages_fast_backup FAST i32;
     return_pin_user_pages_fast_only return_pin_user_pages_fast_only_backup PLAIN i32;
     return_pin_user_pages_remote return_pin_user_pages_remote_backup REMOTE i64;
     return_pin_user_pages_unlocked return_pin_user_pages_unlocked_backup UNLOCKED i64;

@@ -25,22 +25,17 @@ use crate::{
         state,
     },
     maps,
-    rdonly_cast::{self, Words},
+    rdonly_cast::Words,
 };
 
 /// Bytes of a small folio.
 const BYTES: u64 = 4096;
 
 /// Enters a short-term pin call of the running task for one page, whose address is at `array`. `caller` is the return
-/// address in the caller.
+/// address in the caller. For kernels with `plain_pages` ([`FACTS`]).
 #[inline(always)]
 pub fn acquired(array: u64, caller: u64) -> bool {
-    if FACTS.plain_pages() == 0 {
-        return false;
-    }
-    let Some(page) = rdonly_cast::u64_at(array) else {
-        return false;
-    };
+    let page = Words::readable(array as *const u8).word::<0>();
     let thread = bpf_get_current_pid_tgid();
     let Some(recent) = maps::RECENT.at(thread as u32 & (limits::RECENT - 1)) else {
         return false;
@@ -109,16 +104,15 @@ fn is_short_term_account(account: MapRef<Account>, thread: u64, caller: u64) -> 
     if mm != 0 || by != caller || of != thread || get!(account.key.longterm) != 0 {
         return false;
     }
-    let started = kernel::u64_at(kernel::current_task() + u64::from(FACTS.task_start_time())) >> 16;
+    let start_time = kernel::current_task() + u64::from(FACTS.task_start_time());
+    let started = Words::readable(start_time as *const u8).word::<0>() >> 16;
     get!(account.key.started) == started as u32
 }
 
 /// Returns true if a page is a small folio that carries a pin, and is exclusive or not anonymous.
 #[inline(always)]
 fn is_ordinary(page: u64) -> bool {
-    let Some(words) = Words::at(page) else {
-        return false;
-    };
+    let words = Words::readable(page as *const u8);
     let (flags, link) = (words.word::<0>(), words.word::<1>());
     let refcount = (words.word::<6>() >> 32) as u32;
     if flags as u32 & FACTS.pg_head_mask() != 0 || link & 1 != 0 || refcount < FACTS.pin_bias() {

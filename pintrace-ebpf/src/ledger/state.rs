@@ -58,6 +58,12 @@ pub fn hashed_chunks() -> Word {
     state!(hashed_chunks)
 }
 
+/// Returns the number of open flush windows. At 0 no pin is looked up among them.
+#[inline(always)]
+pub fn open_windows() -> Word {
+    state!(open_windows)
+}
+
 /// Returns the timer tick in which [`coarse_ns`] was read, as the kernel's `jiffies_64`.
 #[inline(always)]
 pub fn coarse_tick() -> Word {

@@ -53,13 +53,19 @@ pub fn address(ctx: *mut c_void, n: u32) -> u64 {
 pub fn caller(ctx: *mut c_void, _arguments: u32) -> u64 {
     // SAFETY: the context of a tracing program.
     let arguments = unsafe { bpf_get_func_arg_cnt(ctx) } as u64 & 15;
-    // SAFETY: as above.
-    let function = unsafe { bpf_get_func_ip(ctx) };
     let frame = (ctx as *const u8).wrapping_add(arguments as usize * 8 + 16);
-    let [first, second] = match Words::at_pointer(frame) {
+    let addresses = match Words::at_pointer(frame) {
         Some(words) => [words.word::<0>(), words.word::<1>()],
         None => kernel::read_at::<[u64; 2]>(frame).unwrap_or([0; 2]),
     };
+    caller_of(ctx, addresses)
+}
+
+/// Returns the one of the two words above the saved frame pointer that is the return address in the caller.
+#[inline(always)]
+pub fn caller_of(ctx: *mut c_void, [first, second]: [u64; 2]) -> u64 {
+    // SAFETY: the context of a tracing program.
+    let function = unsafe { bpf_get_func_ip(ctx) };
     if first.wrapping_sub(function) < 64 {
         second
     } else {

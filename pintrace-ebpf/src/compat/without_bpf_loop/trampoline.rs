@@ -41,6 +41,12 @@ pub fn caller(ctx: *mut c_void, arguments: u32) -> u64 {
     word(ctx, arguments + 3).unwrap_or(0)
 }
 
+/// Returns the return address in the caller of the two words above the saved frame pointer.
+#[inline(always)]
+pub fn caller_of(_ctx: *mut c_void, [_, caller]: [u64; 2]) -> u64 {
+    caller
+}
+
 /// Returns two addresses for a program on entry: the return address in the caller is the first of them that is not in the
 /// traced function. The frame has no return value unless a program on return is attached to the function as well.
 #[inline(always)]

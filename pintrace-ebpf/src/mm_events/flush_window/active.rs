@@ -18,7 +18,7 @@ use crate::{
     count,
     facts::MM_EVENT_FACTS,
     kernel,
-    ledger::accounts,
+    ledger::{accounts, state},
     mm_events::{
         flush_window::stats,
         per_tgid::{self, COUNTERS, PerTgidCounter},
@@ -153,7 +153,7 @@ pub extern "C" fn pintrace_window_open(mm: u64, address: u64, end: u64, cause: u
         let key = at(mm, slot);
         forget_stale(key, now);
         if ACTIVE_WINDOWS.insert(key, window, u64::from(BPF_NOEXIST)).is_ok() {
-            per_tgid::add(&ACTIVE_WINDOWS_PER_TGID, tgid, 1);
+            count_windows(tgid, 1);
             return 0;
         }
         slot += 1;
@@ -176,10 +176,17 @@ fn forget_stale(key: ActiveWindowKey, now: u64) {
     }
 }
 
+/// Adds `n`, which may be -1, to the number of open windows of a process.
+#[inline(always)]
+fn count_windows(tgid: u32, n: u64) {
+    state::open_windows().add(n);
+    per_tgid::add(&ACTIVE_WINDOWS_PER_TGID, tgid, n);
+}
+
 #[inline(always)]
 fn remove(key: ActiveWindowKey, tgid: u64) {
     if ACTIVE_WINDOWS.remove(key).is_ok() {
-        per_tgid::add(&ACTIVE_WINDOWS_PER_TGID, tgid as u32, u64::MAX);
+        count_windows(tgid as u32, u64::MAX);
     }
 }
 

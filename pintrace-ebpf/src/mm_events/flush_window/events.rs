@@ -7,6 +7,7 @@ use crate::map_ref::Lookup;
 use crate::{
     facts::MM_EVENT_FACTS,
     kernel,
+    ledger::state,
     mm_events::flush_window::{
         active::{any, any_of, pintrace_overlapping_window},
         stats,
@@ -58,6 +59,9 @@ pub fn still(mm: u64, address: u64) -> bool {
 /// Counts pages that were pinned inside a window of another thread.
 #[inline(always)]
 pub fn pinned(mm: u64, address: u64, pages: u64) {
+    if state::open_windows().load() == 0 {
+        return;
+    }
     if mm == 0 && any() || mm != 0 && any_of(mm) {
         pintrace_pinned_in_window(mm, address, pages);
     }

@@ -88,6 +88,7 @@ pub fn facts(types: &impl Types, has_backups: bool) -> Result<Facts, UnknownLayo
         // The loader sets the number if the kernel accepts `bpf_rdonly_cast`, and the facts that follow from others.
         rdonly_cast_type: 0,
         plain_pages: 0,
+        short_pins: 0,
         pg_head_mask: 0,
         pg_anon_exclusive_mask: 0,
         chunk_slot_mask: 0,

@@ -140,15 +140,17 @@ fn load_object(
     btf: &Btf,
     options: &LoadOptions,
 ) -> Result<Ebpf, LoadError> {
+    let wanted = options.findings.unwrap_or_default();
+    let plain_pages = has_plain_pages(&facts);
     let chunk_slots = chunk_slots(kernel, options);
     let facts = FactsGlobal(Facts {
-        plain_pages: u32::from(has_plain_pages(&facts)),
+        plain_pages: u32::from(plain_pages),
+        short_pins: u32::from(plain_pages && !wanted.short_term && fast_has_four_parameters(kernel)),
         pg_head_mask: bit(facts.pg_head),
         pg_anon_exclusive_mask: bit(facts.pg_anon_exclusive),
         chunk_slot_mask: chunk_slots - 1,
         ..facts
     });
-    let wanted = options.findings.unwrap_or_default();
     let mm_events = MmEventGlobal(MmEventFacts {
         findings: u32::from(options.findings.is_some()),
         short_term: u32::from(wanted.short_term),
@@ -206,6 +208,13 @@ fn has_plain_pages(facts: &Facts) -> bool {
     ];
     let flags_are_low = facts.pg_head < 32 && facts.pg_anon_exclusive < 32;
     offsets == [0, 8, 24, 52] && flags_are_low && facts.rdonly_cast_type != 0
+}
+
+/// Returns true if the return value of `pin_user_pages_fast` is the fifth word of a trampoline's frame.
+fn fast_has_four_parameters(kernel: &KernelFacts) -> bool {
+    let function = kernel.functions.get("pin_user_pages_fast");
+    let prototype = function.and_then(|function| function.prototype.as_ref());
+    prototype.is_some_and(|prototype| prototype.parameters.len() == 4)
 }
 
 /// Returns the mask of a flag, or 0 for flag 0, which stands for a flag that the kernel does not have.
