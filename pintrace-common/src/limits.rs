@@ -17,8 +17,10 @@ pub const MULTI_OWNER_FOLIOS: u32 = 262_144;
 pub const PREALLOCATED_MULTI_OWNER_FOLIOS: u32 = 16_384;
 /// Maximum number of pin calls with `FOLL_LONGTERM` in flight.
 pub const LONGTERM_CALLS: u32 = 16_384;
-/// Tokens for calls that are between primary program and backup; a power of two.
-pub const BACKUP_TOKENS: u32 = 131_072;
+/// Buckets of tokens for calls that are between primary program and backup; a power of two.
+pub const TOKEN_BUCKETS: u32 = 32_768;
+/// Tokens of one bucket.
+pub const TOKENS_PER_BUCKET: usize = 4;
 /// Slots for calls whose stack has yet to be taken; a power of two.
 pub const WANTED_STACKS: u32 = 4096;
 /// Threads whose account is found without a look-up by key; a power of two.

@@ -23,7 +23,7 @@ use crate::{
     count,
     facts::FACTS,
     map_ref::{Lookup, MapRef},
-    maps,
+    maps, preemption,
 };
 
 /// The program of a hook that is running.
@@ -47,9 +47,8 @@ impl Drop for Claim {
     fn drop(&mut self) {
         if let Some(ctx) = self.0
             && FACTS.has_backups() != 0
-            && let Some(token) = token_of(ctx)
         {
-            token.store(ctx as u64);
+            leave_token(ctx);
         }
     }
 }
@@ -60,6 +59,21 @@ impl Role {
     #[inline(always)]
     pub fn claim(self, ctx: *mut c_void) -> Option<Claim> {
         self.share(ctx, Total::RecoveredByBackup)
+    }
+
+    /// Does a call's work on one CPU ([`crate::preemption`]), if the work is this program's. A backup looks for the token
+    /// before, so that it costs little when nothing was skipped.
+    #[inline(always)]
+    pub fn count(self, ctx: *mut c_void, work: impl FnOnce()) -> i32 {
+        if matches!(self, Self::Primary) {
+            preemption::on_one_cpu(|| {
+                let _claim = Claim(Some(ctx));
+                work();
+            });
+        } else if let Some(_claim) = self.claim(ctx) {
+            preemption::on_one_cpu(work);
+        }
+        0
     }
 
     /// Does the same as [`Self::claim`] for a program of a finding hook.
@@ -74,12 +88,7 @@ impl Role {
             Self::Primary => Some(Claim(Some(ctx))),
             Self::FirstBackup | Self::LastBackup => {
                 let is_last = matches!(self, Self::LastBackup);
-                if let Some(token) = token_of(ctx)
-                    && token.load() == ctx as u64
-                {
-                    if is_last {
-                        token.store(0);
-                    }
+                if has_token(ctx, is_last) {
                     return None;
                 }
                 count::total(recovered, 1);
@@ -98,13 +107,58 @@ impl Role {
     }
 }
 
-/// Returns the word for the token of a call. If two calls that are both between primary and backup shared a word, the
-/// work of one call would be done twice, and counted as recovered. The number of words makes a shared word unlikely.
+/// Tokens of the calls that share a bucket.
+type Bucket = MapRef<[u64; limits::TOKENS_PER_BUCKET]>;
+
+/// Returns the bucket for the token of a call. A thread may be switched away between primary and backup, so the bucket
+/// may have tokens of other calls.
 #[inline(always)]
-fn token_of(ctx: *mut c_void) -> Option<Word> {
-    maps::BACKUP_TOKENS
-        .at(slot_of(ctx, limits::BACKUP_TOKENS))
-        .map(MapRef::word)
+fn bucket_of(ctx: *mut c_void) -> Option<Bucket> {
+    maps::BACKUP_TOKENS.at(slot_of(ctx, limits::TOKEN_BUCKETS))
+}
+
+#[inline(always)]
+fn token(bucket: Bucket, index: usize) -> Word {
+    // SAFETY: an aligned word inside a live map value.
+    unsafe { Word::at(bucket.as_ptr().cast::<u64>().add(index)) }
+}
+
+/// Leaves the token of a call. A token that stayed, because the kernel skipped the backup of an earlier call, gives way if
+/// the bucket is full.
+#[inline(always)]
+fn leave_token(ctx: *mut c_void) {
+    let Some(bucket) = bucket_of(ctx) else {
+        return;
+    };
+    let mut index = 0;
+    while index < limits::TOKENS_PER_BUCKET {
+        let now = token(bucket, index).load();
+        if now == ctx as u64 || now == 0 && token(bucket, index).swap(0, ctx as u64) {
+            return;
+        }
+        index += 1;
+    }
+    token(bucket, 0).store(ctx as u64);
+}
+
+/// Returns true if the primary has left the token of a call; `takes` removes the token.
+#[inline(always)]
+fn has_token(ctx: *mut c_void, takes: bool) -> bool {
+    let Some(bucket) = bucket_of(ctx) else {
+        return false;
+    };
+    let mut index = 0;
+    while index < limits::TOKENS_PER_BUCKET {
+        let word = token(bucket, index);
+        if word.load() == ctx as u64 {
+            if takes {
+                word.store(0);
+            }
+            return true;
+        }
+        index += 1;
+    }
+    false
 }
 
 /// Returns the slot of a call among `slots`, a power of two.

@@ -71,7 +71,8 @@ pub static LONGTERM_CALLS: HashMap<u64, u64> = HashMap::with_max_entries(limits:
 
 /// Tokens that primary programs leave for their backups ([`crate::backup`]).
 #[map]
-pub static BACKUP_TOKENS: Array<u64> = Array::with_max_entries(limits::BACKUP_TOKENS, 0);
+pub static BACKUP_TOKENS: Array<[u64; limits::TOKENS_PER_BUCKET]> =
+    Array::with_max_entries(limits::TOKEN_BUCKETS, 0);
 
 /// Calls whose stack is to be taken ([`crate::stacks`]).
 #[map]

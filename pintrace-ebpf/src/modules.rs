@@ -16,6 +16,7 @@ pub mod map_ref;
 pub mod maps;
 pub mod mm_events;
 pub mod observer;
+pub mod preemption;
 pub mod rdonly_cast;
 pub mod ring;
 pub mod stacks;

@@ -4,7 +4,7 @@
 //! matters. If the kernel has no `bpf_rdonly_cast`, every function here returns `None`, and the verifier drops the
 //! code.
 
-use pintrace_common::rdonly_cast;
+use pintrace_common::kfuncs::RDONLY_CAST;
 
 use crate::facts::FACTS;
 
@@ -32,7 +32,7 @@ impl Words {
     pub fn readable(pointer: *const u8) -> Self {
         // SAFETY: the verifier checks the call, and allows only reads through the result.
         let function: extern "C" fn(*const u8, u32) -> *const u64 =
-            unsafe { core::mem::transmute(rdonly_cast::PLACEHOLDER as usize) };
+            unsafe { core::mem::transmute(RDONLY_CAST.placeholder as usize) };
         Self(function(pointer, FACTS.rdonly_cast_type()))
     }
 

@@ -60,15 +60,12 @@ const UNLOCKED: Shape = Shape {
 };
 
 #[inline(always)]
-fn returned(role: Role, ctx: *mut c_void, shape: Shape, pages: i64) -> i32 {
-    let Some(_claim) = role.claim(ctx) else {
-        return 0;
-    };
+fn returned(ctx: *mut c_void, shape: Shape, pages: i64) {
     if !gate_is_open() {
         if pages > 0 {
             test_pins::pintrace_test_pinned(trampoline::argument(ctx, shape.pages), pages as u64);
         }
-        return 0;
+        return;
     }
     let flags = trampoline::integer(ctx, shape.flags);
     if longterm_scope::is_longterm(flags) {
@@ -76,7 +73,7 @@ fn returned(role: Role, ctx: *mut c_void, shape: Shape, pages: i64) -> i32 {
         longterm_scope::unmark();
     }
     if pages <= 0 {
-        return 0;
+        return;
     }
     let call = PinCall {
         mm: if shape.mm < 0 {
@@ -92,7 +89,6 @@ fn returned(role: Role, ctx: *mut c_void, shape: Shape, pages: i64) -> i32 {
         of_file: 0,
     };
     acquire::acquired(ctx, &call, When::in_trampoline());
-    0
 }
 
 /// Handles a call of pin_user_pages_fast that pins one page for one I/O, if nothing but the ordinary has to be done
@@ -122,23 +118,21 @@ macro_rules! pin_returns {
             pin_returns!(@ $backup LastBackup $shape $result);
         )+
     };
-    (@short Primary FAST $ctx:ident) => {
-        if took_short_way($ctx.as_ptr()) {
-            return 0;
-        }
-    };
-    (@short $role:ident $shape:ident $ctx:ident) => {};
+    (@short FAST $ctx:ident) => { took_short_way($ctx) };
+    (@short $shape:ident $ctx:ident) => { false };
     (@ $name:ident $role:ident $shape:ident $result:ty) => {
         #[fexit]
         pub fn $name(ctx: FExitContext) -> i32 {
-            pin_returns!(@short $role $shape ctx);
-            match trampoline::result(ctx.as_ptr(), $shape.parameters) {
-                Some(pages) => returned(Role::$role, ctx.as_ptr(), $shape, i64::from(pages as $result)),
-                None => {
-                    acquire::count_unreadable_call();
-                    0
+            let raw = ctx.as_ptr();
+            Role::$role.count(raw, || {
+                if pin_returns!(@short $shape raw) {
+                    return;
                 }
-            }
+                match trampoline::result(raw, $shape.parameters) {
+                    Some(pages) => returned(raw, $shape, i64::from(pages as $result)),
+                    None => acquire::count_unreadable_call(),
+                }
+            })
         }
     };
 }
@@ -157,18 +151,14 @@ const MEMFD_PARAMETERS: u32 = 6;
 /// Handles memfd_pin_folios(file, start, end, folios, max, offset), which always pins long-term and takes one pin for
 /// each folio. The address of the extent is the offset in the file, because the call concerns no mm.
 #[inline(always)]
-fn returned_memfd(role: Role, ctx: &FExitContext) -> i32 {
-    let raw = ctx.as_ptr();
-    let Some(_claim) = role.claim(raw) else {
-        return 0;
-    };
+fn returned_memfd(raw: *mut c_void) {
     if !gate_is_open() {
-        return 0;
+        return;
     }
     longterm_scope::unmark();
     let Some(folios) = trampoline::result(raw, MEMFD_PARAMETERS) else {
         acquire::count_unreadable_call();
-        return 0;
+        return;
     };
     let folios = folios as i64;
     if folios > 0 {
@@ -186,17 +176,16 @@ fn returned_memfd(role: Role, ctx: &FExitContext) -> i32 {
         };
         acquire::acquired(raw, &call, When::in_trampoline());
     }
-    0
 }
 
 /// Runs on return of memfd_pin_folios.
 #[fexit]
 pub fn return_memfd_pin_folios(ctx: FExitContext) -> i32 {
-    returned_memfd(Role::Primary, &ctx)
+    Role::Primary.count(ctx.as_ptr(), || returned_memfd(ctx.as_ptr()))
 }
 
 /// Is the backup of [`return_memfd_pin_folios`].
 #[fexit]
 pub fn return_memfd_pin_folios_backup(ctx: FExitContext) -> i32 {
-    returned_memfd(Role::LastBackup, &ctx)
+    Role::LastBackup.count(ctx.as_ptr(), || returned_memfd(ctx.as_ptr()))
 }

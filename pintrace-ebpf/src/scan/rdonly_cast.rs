@@ -5,7 +5,7 @@ use aya_ebpf::{
     helpers::generated::bpf_probe_read_kernel, macros::raw_tracepoint, programs::RawTracePointContext,
 };
 use pintrace_common::{
-    rdonly_cast,
+    kfuncs::RDONLY_CAST,
     scan::{CHUNK_PAGES, PAGE_STRUCT, SECTION_ORDER, ScanState},
 };
 
@@ -119,7 +119,7 @@ pub extern "C" fn pintrace_rdonly_cast_candidates(address: u64) -> u64 {
 fn cast(address: u64) -> *const u8 {
     // SAFETY: the verifier checks the call and refuses a write through the result.
     let function: extern "C" fn(u64, u32) -> *const u8 =
-        unsafe { core::mem::transmute(rdonly_cast::PLACEHOLDER as usize) };
+        unsafe { core::mem::transmute(RDONLY_CAST.placeholder as usize) };
     function(address, SCAN_FACTS.folio_type())
 }
 

@@ -337,11 +337,12 @@ pub(crate) const RETURNS: [(&str, &str); 6] = [
 #[test]
 fn the_kernels_kprobe_histograms_agree_for_each_thread() {
     const NAME: &str = "the_kernels_kprobe_histograms_agree_for_each_thread";
+    // The recording comes first: a thread of its own takes test pins while it starts.
+    let recording = Recording::of_ledger("histograms");
     let histograms = match Histograms::make() {
         Ok(histograms) => histograms,
         Err(why) => return skipped(NAME, &why),
     };
-    let recording = Recording::of_ledger("histograms");
     let mut checks = Checks::default();
     for words in [
         "io-uring",

@@ -3,11 +3,11 @@
 mod bpf_call;
 #[cfg(feature = "bpf-log")]
 pub mod bpf_log;
+pub mod kfuncs;
 pub mod loader_btf;
 pub mod objects;
 mod pod;
 pub mod prog_info;
-pub mod rdonly_cast;
 pub mod refusal;
 pub mod test_run;
 

@@ -3,12 +3,13 @@
 use aya::programs::Program;
 use aya::{Btf, Ebpf, EbpfLoader};
 use pintrace_common::facts::Facts;
+use pintrace_common::kfuncs::PREEMPTION;
 use pintrace_common::ledger::CHUNK_PAGES;
 use pintrace_common::limits;
 use pintrace_common::mm_events::MmEventFacts;
 
+use pintrace_bpf::kfuncs::{self, FoundKfunc, RdonlyCast};
 use pintrace_bpf::objects;
-use pintrace_bpf::rdonly_cast::RdonlyCast;
 use pintrace_bpf::refusal::root_cause;
 use pintrace_kernel::facts::{Kernel, KernelFacts};
 use pintrace_kernel::layout::{self, UnknownLayout};
@@ -47,6 +48,8 @@ pub struct Layouts {
     pub mm_events: Result<MmEventFacts, UnknownLayout>,
     /// BTF ids for reading kernel memory in place, if the kernel has `bpf_rdonly_cast`.
     pub rdonly_cast: Option<RdonlyCast>,
+    /// The functions by which counting programs stay on their CPU, if the kernel has them and can preempt the programs.
+    pub preemption: Option<Vec<FoundKfunc>>,
 }
 
 impl Layouts {
@@ -58,6 +61,7 @@ impl Layouts {
                 kernel.facts.parameters(function)
             }),
             rdonly_cast: RdonlyCast::find(&kernel.types, RdonlyCast::WORDS),
+            preemption: kfuncs::find(&kernel.types, &PREEMPTION).filter(|_| kernel.facts.preemption),
         })
     }
 }
@@ -95,8 +99,8 @@ pub struct WantedFindings {
     pub foll_get: bool,
 }
 
-/// Loads the object that suits the kernel, with the facts injected. The object reads kernel memory in place if the
-/// kernel accepts `bpf_rdonly_cast`.
+/// Loads the object that suits the kernel, with the facts injected. The programs use kernel functions as far as the
+/// kernel accepts that.
 pub fn load(
     kernel: &KernelFacts,
     layouts: &Layouts,
@@ -109,20 +113,35 @@ pub fn load(
         objects::LEDGER_WITHOUT_BPF_LOOP
     };
     if let Some(rdonly_cast) = layouts.rdonly_cast {
-        let facts = Facts {
+        let mut functions = vec![rdonly_cast.function()];
+        let mut facts = Facts {
             rdonly_cast_type: rdonly_cast.read_as,
             ..layouts.ledger
         };
-        let mut ebpf = load_object(&rdonly_cast.patch(object), facts, kernel, layouts, btf, options)?;
-        if accepts(&mut ebpf, RDONLY_CAST) {
+        let load = |functions: &[FoundKfunc], facts, probe| -> Result<Option<Ebpf>, LoadError> {
+            let object = kfuncs::patch(object, functions);
+            let mut ebpf = load_object(&object, facts, kernel, layouts, btf, options)?;
+            Ok(accepts(&mut ebpf, probe).then_some(ebpf))
+        };
+        if let Some(preemption) = &layouts.preemption {
+            functions.extend(preemption);
+            facts.stays_on_cpu = 1;
+            if let Some(ebpf) = load(&functions, facts, PREEMPTION_PROBE)? {
+                return Ok(ebpf);
+            }
+            facts.stays_on_cpu = 0;
+        }
+        if let Some(ebpf) = load(&functions[..1], facts, RDONLY_CAST_PROBE)? {
             return Ok(ebpf);
         }
     }
     load_object(object, layouts.ledger, kernel, layouts, btf, options)
 }
 
+/// A feature probe: a program that stays on its CPU and reads memory in place, which the kernel may not accept.
+const PREEMPTION_PROBE: &str = "probe_preemption";
 /// A feature probe: a program that reads memory in place, which the kernel may not accept.
-const RDONLY_CAST: &str = "probe_rdonly_cast";
+const RDONLY_CAST_PROBE: &str = "probe_rdonly_cast";
 
 /// Returns true if the kernel accepts a program. The program is unloaded at once.
 fn accepts(ebpf: &mut Ebpf, name: &str) -> bool {

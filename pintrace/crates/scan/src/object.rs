@@ -11,9 +11,9 @@ use pintrace_common::scan::{
     ScanFacts, ScanState, TaskSeen,
 };
 
+use pintrace_bpf::kfuncs::{self, RdonlyCast};
 use pintrace_bpf::objects;
 use pintrace_bpf::pod;
-use pintrace_bpf::rdonly_cast::RdonlyCast;
 use pintrace_bpf::refusal::root_cause;
 use pintrace_bpf::test_run::test_run;
 use pintrace_kernel::btf::KernelTypes;
@@ -91,7 +91,7 @@ impl Object {
         let rdonly_cast = RdonlyCast::find(types, "folio");
         let object = rdonly_cast.map_or_else(
             || objects::SCAN.to_vec(),
-            |rdonly_cast| rdonly_cast.patch(objects::SCAN),
+            |rdonly_cast| kfuncs::patch(objects::SCAN, &[rdonly_cast.function()]),
         );
         let facts = PodFacts(ScanFacts {
             folio_type: rdonly_cast.map_or(0, |rdonly_cast| rdonly_cast.read_as),
