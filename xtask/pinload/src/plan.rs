@@ -60,6 +60,7 @@ impl WorkloadPlan {
             | PinloadCommand::Scenario { .. }
             | PinloadCommand::DelayedReads(_)
             | PinloadCommand::Refused(_)
+            | PinloadCommand::Bench(_)
             | PinloadCommand::WaitForParent => return Ok(None),
         };
         let plan = Self { method, common };
