@@ -1,8 +1,16 @@
 //! `cargo xtask bench`: measures the cost of pintrace.
 
-mod findings;
+mod attach;
+mod compare;
+mod figure;
+mod guest;
+mod median;
 mod native;
+mod options;
 mod overhead;
+mod result;
+mod sample;
+mod table;
 
 use std::process::ExitCode;
 
@@ -16,10 +24,10 @@ pub(crate) enum BenchTask {
     Core,
     /// One scan of all struct pages, on this machine, compared with a plain loop over as many bytes
     Scan,
-    /// Direct I/O in a guest: the rate under a recording, relative to the rate without pintrace
+    /// Programs that pin and programs that pin nothing, in a guest, under each kind of session
     Overhead(overhead::OverheadBench),
-    /// Forks and faults in a guest, with and without the finding hooks
-    Findings(findings::FindingsBench),
+    /// The time to attach and to detach all hooks, in a guest, and what both cost a bystander
+    Attach(attach::AttachBench),
 }
 
 impl BenchTask {
@@ -29,7 +37,7 @@ impl BenchTask {
             Self::Core => native::run("core", &["--features", "bench"]),
             Self::Scan => native::run("scan", &[]),
             Self::Overhead(overhead) => overhead.run(),
-            Self::Findings(findings) => findings.run(),
+            Self::Attach(attach) => attach.run(),
         }
     }
 }
