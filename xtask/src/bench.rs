@@ -8,14 +8,19 @@ mod median;
 mod native;
 mod options;
 mod overhead;
+mod report;
 mod result;
 mod sample;
+mod stages;
 mod table;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Subcommand;
+
+use native::NativeBench;
+use result::Member;
 
 /// The cost to measure.
 #[derive(Subcommand)]
@@ -28,16 +33,35 @@ pub(crate) enum BenchTask {
     Overhead(overhead::OverheadBench),
     /// The time to attach and to detach all hooks, in a guest, and what both cost a bystander
     Attach(attach::AttachBench),
+    /// The work of user space on each event, on this machine: time and allocated bytes
+    User(stages::StageBench),
+    /// One frame of the live view, on this machine: time and allocated bytes
+    Tui(stages::StageBench),
+    /// Write docs/performance.md and its plots from the committed figures
+    Report,
 }
 
 impl BenchTask {
     /// Runs the benchmark.
     pub(crate) fn run(self) -> Result<ExitCode> {
         match self {
-            Self::Core => native::run("core", &["--features", "bench"]),
-            Self::Scan => native::run("scan", &[]),
+            Self::Core => NativeBench {
+                name: "core",
+                features: &["--features", "bench"],
+                needs_root: true,
+            }
+            .run(),
+            Self::Scan => NativeBench {
+                name: "scan",
+                features: &[],
+                needs_root: true,
+            }
+            .run(),
             Self::Overhead(overhead) => overhead.run(),
             Self::Attach(attach) => attach.run(),
+            Self::User(user) => user.run(Member::User),
+            Self::Tui(tui) => tui.run(Member::Tui),
+            Self::Report => report::run(),
         }
     }
 }

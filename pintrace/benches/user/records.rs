@@ -50,11 +50,7 @@ pub(crate) fn measure() -> anyhow::Result<()> {
     let mut ebpf = load::load(&kernel.facts, &layouts, &btf, &LoadOptions::default())
         .context("the tracker reads BPF maps: run the bench as root")?;
     let ledger = Ledger::take(&mut ebpf)?;
-    let mut symbols = Some(kernel.symbols);
-    let mut tracker = Tracker::new(
-        PathBuf::from("/proc"),
-        Names::new(symbols.take().unwrap_or_default(), Vec::new()),
-    );
+    let mut tracker = Tracker::new(PathBuf::from("/proc"), Names::new(kernel.symbols, Vec::new()));
     let records = records()?;
     stage(
         "track",

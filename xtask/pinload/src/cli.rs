@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::bench::BenchArgs;
+use crate::bench::{BenchArgs, BusyArgs};
 use crate::choice::{Backing, RangeChange, ReleaseMethod};
 use crate::delayed_reads::DelayedReadsArgs;
 use crate::holder_case::{ChurnArgs, HolderArgs, OneFolioArgs};
@@ -112,6 +112,8 @@ pub(crate) enum PinloadCommand {
     Refused(RefusedArgs),
     /// Repeat one operation and report the time
     Bench(BenchArgs),
+    /// Keep the processors busy with threads of the lowest priority, until a signal arrives
+    Busy(BusyArgs),
     /// The program that a child of `holder execed` executes
     #[command(hide = true)]
     WaitForParent,

@@ -82,6 +82,7 @@ fn dispatch(command: PinloadCommand) -> Result<()> {
         PinloadCommand::DelayedReads(arguments) => delayed_reads::run(&arguments),
         PinloadCommand::Refused(arguments) => refused::run(&arguments),
         PinloadCommand::Bench(arguments) => bench::run(&arguments),
+        PinloadCommand::Busy(arguments) => bench::run_busy(&arguments),
         PinloadCommand::WaitForParent => child::wait_as_new_program(),
         pinning => WorkloadPlan::of(pinning)?.map_or(Ok(()), |plan| {
             identify(plan.common.name.as_deref(), plan.common.die_with_parent)?;

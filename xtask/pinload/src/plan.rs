@@ -61,6 +61,7 @@ impl WorkloadPlan {
             | PinloadCommand::DelayedReads(_)
             | PinloadCommand::Refused(_)
             | PinloadCommand::Bench(_)
+            | PinloadCommand::Busy(_)
             | PinloadCommand::WaitForParent => return Ok(None),
         };
         let plan = Self { method, common };

@@ -142,18 +142,24 @@ fn middle(values: impl Iterator<Item = f64>, state: &str, workload: &str) -> Res
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use super::*;
 
     fn samples(states: &[&str]) -> GuestSamples {
         let mut text = "kernel\t7.3.1-cloud-amd64\n".to_owned();
         for state in states {
             for (number, duration) in DURATIONS.iter().enumerate() {
-                text += &format!("sample\t{state}\t{{\"workload\":\"{duration}\",\"seconds\":{number}.5}}\n");
+                let _ = writeln!(
+                    text,
+                    "sample\t{state}\t{{\"workload\":\"{duration}\",\"seconds\":{number}.5}}"
+                );
             }
             for (workload, elapsed) in [(QUIET, 1_000_000_000_u64), (RECORDED, 3_000_000_000)] {
-                text += &format!(
+                let _ = writeln!(
+                    text,
                     "sample\t{state}\t{{\"workload\":\"{workload}\",\"operations\":1000,\"elapsed_ns\":{elapsed},\
-                     \"longest_ns\":5000000}}\n"
+                     \"longest_ns\":5000000}}"
                 );
             }
         }

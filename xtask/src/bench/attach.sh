@@ -46,12 +46,11 @@ for number in $(seq "$RUNS"); do
 	state=idle
 	measure
 	state='64 busy threads'
-	busy=
-	# The busy threads have the lowest priority and so leave half of the processor to pintrace.
-	for thread in $(seq 64); do
-		nice -n 19 sh -c 'while :; do :; done' &
-		busy="$busy $!"
-	done
+	# The threads have the lowest priority and so leave half of the processor to pintrace.
+	pinload busy --threads 64 &
+	busy=$!
+	sleep 0.2
+	kill -0 $busy
 	measure
 	kill $busy
 	wait $busy || true

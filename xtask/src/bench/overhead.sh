@@ -1,16 +1,23 @@
 # Runs each workload without pintrace, under each kind of pintrace session, and under a script for bpftrace. null_blk
 # completes each request inside the submission, so the rates do not depend on the host. RUNS is set before this line.
 set -e
-fio_rate() { # iodepth
+fio_rate() { # options
 	# The eighth field of the terse output is the rate of reads.
-	fio --name=bench --filename=/dev/nullb0 --size=80M --bs=4k --rw=randread --direct=1 --ioengine=io_uring \
-		--iodepth="$1" --minimal | cut -d';' -f8
+	fio --name=bench --filename=/dev/nullb0 --size=80M --bs=4k --rw=randread --direct=1 --ioengine=io_uring "$@" \
+		--minimal | cut -d';' -f8
+}
+fio_sample() { # variant, name, options
+	variant=$1
+	name=$2
+	shift 2
+	printf 'sample\t%s\t{"workload":"fio randread, %s","per_second":%s}\n' "$variant" "$name" "$(fio_rate "$@")"
 }
 if [ "$1" = measure ]; then
 	for number in $(seq "$RUNS"); do
-		for depth in 1 32; do
-			printf 'sample\t%s\t{"workload":"fio randread, iodepth %s","per_second":%s}\n' "$2" $depth "$(fio_rate $depth)"
-		done
+		fio_sample "$2" 'iodepth 1' --iodepth=1
+		fio_sample "$2" 'iodepth 32' --iodepth=32
+		# One system call submits 32 requests, so a request costs less, and a hook costs relatively more.
+		fio_sample "$2" 'iodepth 32, batches of 32' --iodepth=32 --iodepth_batch=32 --iodepth_batch_complete_min=32
 		for operation in register-buffers anonymous-fault cow-fault map-touch-unmap discard-touch protect-pair \
 			system-call fork; do
 			printf 'sample\t%s\t%s\n' "$2" "$(pinload bench $operation)"
@@ -31,7 +38,7 @@ printf 'kernel\t%s\n' "$(uname -r)"
 rmmod null_blk
 insmod /etc/guest/modules.d/null_blk nr_devices=1 irqmode=0 queue_mode=2 gb=1 bs=4096
 # The first run fills caches and does not count.
-fio_rate 32 >/dev/null
+fio_rate --iodepth=32 >/dev/null
 sh "$0" measure bare
 pintrace record -o /tmp/a.pintrace -- sh "$0" measure record
 pintrace record --no-findings -o /tmp/b.pintrace -- sh "$0" measure 'record --no-findings'

@@ -1,6 +1,7 @@
 //! `bench`: repeats one operation and reports the time, so that `cargo xtask bench` can compare the cost of the operation
 //! with and without a tracer. Only `register-buffers` pins memory.
 
+mod busy;
 mod memory;
 mod process;
 mod timer;
@@ -8,6 +9,7 @@ mod timer;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+pub(crate) use self::busy::{BusyArgs, run as run_busy};
 use self::timer::Timer;
 use crate::failure::{Failure, Result};
 use crate::report;

@@ -1,0 +1,119 @@
+//! `cargo xtask bench user` and `bench tui`: the work of user space, on this machine. The benchmarks print a line for each
+//! stage: `stage`, name, operations, ns, allocated bytes, separated by tabs.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use super::figure::{Better, Figure};
+use super::native::{self, NativeBench};
+use super::options::CheckArgs;
+use super::result::{BenchResult, Member};
+
+/// The place of figures of this machine.
+const NATIVE: &str = "native";
+/// The stage that all times are compared with.
+const REFERENCE: &str = "reference";
+/// The speed of a busy machine changes within one run, also relative to the reference.
+const TIME_MARGIN: f64 = 0.5;
+/// Allocations are the same in each run, except for the growth of hash tables with random seeds.
+const BYTES_MARGIN: f64 = 0.05;
+
+/// The options of `bench user` and `bench tui`.
+#[derive(Args)]
+pub(crate) struct StageBench {
+    #[command(flatten)]
+    check: CheckArgs,
+}
+
+impl StageBench {
+    /// Runs the benchmark.
+    pub(crate) fn run(&self, member: Member) -> Result<ExitCode> {
+        self.check.prepare(member)?;
+        let bench = match member {
+            Member::Tui => NativeBench {
+                name: "tui",
+                features: &["--features", "bench"],
+                needs_root: false,
+            },
+            _ => NativeBench {
+                name: "user",
+                features: &[],
+                needs_root: true,
+            },
+        };
+        let result = BenchResult {
+            machine: native::machine(),
+            kernels: Vec::new(),
+            figures: figures(&bench.output()?)?,
+        };
+        self.check.conclude(member, &result)
+    }
+}
+
+/// Returns the time, the rate and the allocated bytes of each stage.
+fn figures(output: &str) -> Result<Vec<Figure>> {
+    let mut stages = Vec::new();
+    for line in output.lines() {
+        let mut fields = line.split('\t');
+        if fields.next() != Some("stage") {
+            continue;
+        }
+        let name = fields.next().unwrap_or_default();
+        let numbers: Vec<f64> = fields.filter_map(|field| field.parse().ok()).collect();
+        let [operations, nanos, bytes] = numbers[..] else {
+            bail!("no stage: {line}");
+        };
+        stages.push((name, nanos / operations, bytes / operations));
+    }
+    let reference = stages.iter().find(|(name, ..)| *name == REFERENCE);
+    let reference = reference.context("the benchmark printed no reference")?.1;
+    let mut figures = Vec::new();
+    for (name, nanos, bytes) in stages {
+        let is_compared = name != REFERENCE;
+        let figure = |variant: &str, value: f64, unit: &str, better| Figure {
+            place: NATIVE.to_owned(),
+            workload: name.to_owned(),
+            variant: variant.to_owned(),
+            value,
+            unit: unit.to_owned(),
+            ratio: None,
+            better,
+            margin: None,
+        };
+        figures.push(Figure {
+            ratio: is_compared.then_some(nanos / reference),
+            margin: is_compared.then_some(TIME_MARGIN),
+            ..figure("time", nanos, "ns", Better::Lower)
+        });
+        figures.push(figure("rate", 1e9 / nanos, "per s", Better::Higher));
+        figures.push(Figure {
+            margin: is_compared.then_some(BYTES_MARGIN),
+            ..figure("allocated", bytes, "bytes", Better::Lower)
+        });
+    }
+    Ok(figures)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_compared_with_the_reference() {
+        let output = "noise\nstage\treference\t10\t2000\t0\nstage\tdecode\t100\t5000\t400\n";
+        let figures = figures(output).unwrap();
+        assert_eq!(figures.len(), 6);
+        assert_eq!((figures[0].value, figures[0].margin), (200.0, None));
+        assert_eq!((figures[3].value, figures[3].ratio), (50.0, Some(0.25)));
+        assert_eq!((figures[4].value, figures[4].margin), (2e7, None));
+        assert_eq!((figures[5].value, figures[5].compared()), (4.0, 4.0));
+    }
+
+    #[test]
+    fn incomplete_output_is_an_error() {
+        assert!(figures("stage\tdecode\t100\t5000\t400\n").is_err());
+        assert!(figures("stage\treference\t10\n").is_err());
+    }
+}
