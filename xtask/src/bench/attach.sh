@@ -4,14 +4,6 @@ uptime() { cut -d' ' -f1 /proc/uptime; }
 seconds() { # workload, begin, end
 	printf 'sample\t%s\t{"workload":"%s","seconds":%s}\n' "$state" "$1" "$(echo "$2 $3" | awk '{ print $2 - $1 }')"
 }
-wait_for() { # text, file
-	waited=0
-	until grep -q "$1" "$2"; do
-		[ $waited -lt 6000 ] || { echo "not ready:"; cat "$2"; exit 1; }
-		waited=$((waited + 1))
-		sleep 0.02
-	done
-}
 beside() { # workload, command
 	workload=$1
 	shift
@@ -28,18 +20,24 @@ measure() {
 	begin=$(uptime)
 	pintrace serve >/tmp/serve 2>&1 &
 	server=$!
-	wait_for serving /tmp/serve
+	# Reading the pipe costs nothing while pintrace starts.
+	exec 3</tmp/serve
+	until read -r line <&3 && [ "${line#*serving http}" != "$line" ]; do
+		kill -0 $server
+	done
 	ready=$(uptime)
 	sleep 1
 	stop=$(uptime)
 	kill -INT $server
 	wait $server
+	exec 3<&-
 	seconds 'serve, start until it serves' "$begin" "$ready"
 	seconds 'serve, SIGINT until exit' "$stop" "$(uptime)"
 	beside quiet sleep 3
 	beside record pintrace record -o /tmp/x.pintrace -- true
 }
 printf 'kernel\t%s\n' "$(uname -r)"
+mkfifo /tmp/serve
 # The first run fills caches and does not count.
 pintrace record -o /tmp/x.pintrace -- true
 for number in $(seq "$RUNS"); do
