@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The place of figures of this machine.
+pub(crate) const NATIVE: &str = "native";
+
 /// The direction in which a figure improves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,6 +1,6 @@
 //! Benchmarks that run on this machine.
 
-use std::process::{Command, ExitCode};
+use std::process::Command;
 
 use anyhow::{Result, bail};
 
@@ -17,16 +17,6 @@ pub(crate) struct NativeBench {
 }
 
 impl NativeBench {
-    /// Runs the benchmark on the standard streams of this process.
-    pub(crate) fn run(&self) -> Result<ExitCode> {
-        let status = self.command()?.status()?;
-        Ok(if status.success() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        })
-    }
-
     /// Runs the benchmark and returns its output.
     pub(crate) fn output(&self) -> Result<String> {
         process::stdout(&mut self.command()?)

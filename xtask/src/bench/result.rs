@@ -19,6 +19,10 @@ pub(crate) enum Member {
     Overhead,
     /// `bench attach`.
     Attach,
+    /// `bench core`.
+    Core,
+    /// `bench scan`.
+    Scan,
     /// `bench user`.
     User,
     /// `bench tui`.
@@ -38,13 +42,22 @@ pub(crate) struct BenchResult {
 
 impl Member {
     /// Each member, in the order of the report.
-    pub(crate) const ALL: [Self; 4] = [Self::Overhead, Self::Attach, Self::User, Self::Tui];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Overhead,
+        Self::Attach,
+        Self::Core,
+        Self::User,
+        Self::Scan,
+        Self::Tui,
+    ];
 
     /// Returns the name of the subcommand.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Overhead => "overhead",
             Self::Attach => "attach",
+            Self::Core => "core",
+            Self::Scan => "scan",
             Self::User => "user",
             Self::Tui => "tui",
         }

@@ -1,18 +1,10 @@
-//! `cargo xtask bench user` and `bench tui`: the work of user space, on this machine. The benchmarks print a line for each
-//! stage: `stage`, name, operations, ns, allocated bytes, separated by tabs.
-
-use std::process::ExitCode;
+//! The output of `bench user` and `bench tui`: a line for each stage, `stage`, name, operations, ns, allocated bytes,
+//! separated by tabs.
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
 
-use super::figure::{Better, Figure};
-use super::native::{self, NativeBench};
-use super::options::CheckArgs;
-use super::result::{BenchResult, Member};
+use super::figure::{Better, Figure, NATIVE};
 
-/// The place of figures of this machine.
-const NATIVE: &str = "native";
 /// The stage that all times are compared with.
 const REFERENCE: &str = "reference";
 /// The speed of a busy machine changes within one run, also relative to the reference.
@@ -20,40 +12,8 @@ const TIME_MARGIN: f64 = 0.5;
 /// Allocations are the same in each run, except for the growth of hash tables with random seeds.
 const BYTES_MARGIN: f64 = 0.05;
 
-/// The options of `bench user` and `bench tui`.
-#[derive(Args)]
-pub(crate) struct StageBench {
-    #[command(flatten)]
-    check: CheckArgs,
-}
-
-impl StageBench {
-    /// Runs the benchmark.
-    pub(crate) fn run(&self, member: Member) -> Result<ExitCode> {
-        self.check.prepare(member)?;
-        let bench = match member {
-            Member::Tui => NativeBench {
-                name: "tui",
-                features: &["--features", "bench"],
-                needs_root: false,
-            },
-            _ => NativeBench {
-                name: "user",
-                features: &[],
-                needs_root: true,
-            },
-        };
-        let result = BenchResult {
-            machine: native::machine(),
-            kernels: Vec::new(),
-            figures: figures(&bench.output()?)?,
-        };
-        self.check.conclude(member, &result)
-    }
-}
-
 /// Returns the time, the rate and the allocated bytes of each stage.
-fn figures(output: &str) -> Result<Vec<Figure>> {
+pub(super) fn figures(output: &str) -> Result<Vec<Figure>> {
     let mut stages = Vec::new();
     for line in output.lines() {
         let mut fields = line.split('\t');

@@ -25,9 +25,10 @@ kinds of runs of one kernel happen in one guest. Each figure is the median of th
 run that is slower than the fastest run of its kind by a factor of more than 2 has waited for a timer
 of a device: the rule drops such a run, and the command says so.
 
-The figures of this machine are times of the fastest of 15 runs, because other work on the machine
-only slows runs down. Their reference is one insertion into and one removal from a `BTreeMap` of
-100,000 numbers in the same run.
+`core`, `scan`, `user` and `tui` run on this machine. The speed of a busy machine changes, so compare
+only ratios, whose reference was measured in the same run. The times of `user` and `tui` are those of
+the fastest of 15 runs, because other work on the machine only slows runs down; their reference is
+one insertion into and one removal from a `BTreeMap` of 100,000 numbers.
 ";
 
 /// Returns the page. A benchmark without figures is not measured.
@@ -110,6 +111,19 @@ each call, so `register-buffers` costs the script less than it would cost a comp
 The guest is idle, or 64 threads of the lowest priority compute. The bystander maps, touches and
 unmaps a page again and again. The time lost is the time that its operations took longer than without
 pintrace; on the single processor of the guest, this includes the time in which pintrace ran.",
+        ),
+        Member::Core => (
+            "The ledger",
+            "\
+The bench runs the functions that the hooks call, over synthetic struct pages. A row is one pin call
+with its release. `chunks` is the table of pintrace, and the other columns are tables for
+comparison. Each figure is the median of 7 runs; the reference is one update, lookup and deletion of
+a BPF hash map in the same run.",
+        ),
+        Member::Scan => (
+            "Scan of memory",
+            "\
+One scan of all struct pages. The reference is a plain loop over as many bytes in the same run.",
         ),
         Member::User => (
             "User space",
