@@ -88,9 +88,12 @@ pub(crate) fn markdown(result: &BenchResult, place: &str) -> String {
 
 fn cell(figure: &Figure) -> String {
     let value = shown(figure.value);
-    figure
-        .ratio
-        .map_or_else(|| value.clone(), |ratio| format!("{value} ({ratio:.3})"))
+    match figure.ratio {
+        None => value,
+        // Three decimals compare ratios near 1.
+        Some(ratio) if ratio < 10.0 => format!("{value} ({ratio:.3})"),
+        Some(ratio) => format!("{value} ({})", shown(ratio)),
+    }
 }
 
 /// Returns the unit that all of these figures share.
@@ -129,6 +132,12 @@ mod tests {
              fork, ns   1,000  1,250 (1.250)\n\
              fault, ns      -  2,000 (2.000)\n\n"
         );
+    }
+
+    #[test]
+    fn large_ratios_have_fewer_digits() {
+        let large = figure("fork", "record", 12_345.678, Better::Lower);
+        assert_eq!(cell(&large), "12,345,678 (12,346)");
     }
 
     #[test]
