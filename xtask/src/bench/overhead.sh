@@ -48,6 +48,8 @@ wait_for serving /tmp/serve
 sh "$0" measure serve
 kill -INT $server
 wait $server
+# Kernels before 6.12 release pages by other functions.
+grep -q '^unpin_user_folio$' /sys/kernel/tracing/available_filter_functions || exit 0
 bpftrace /tmp/pins.bt >/tmp/bpftrace 2>&1 &
 tracer=$!
 wait_for attached /tmp/bpftrace

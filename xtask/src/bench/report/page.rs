@@ -103,7 +103,8 @@ registers 64 MiB as a buffer of an io_uring and removes the buffer: 16,384 long-
 workloads pin nothing: one process with an idle second thread makes the operation, and the time is
 that of one operation. The script for bpftrace (`xtask/src/bench/pins.bt`) keeps time, process and
 kernel stack of each pinned page and a histogram of hold times. The script sees at most 64 pages of
-each call, so `register-buffers` costs the script less than it would cost a complete one.",
+each call, so `register-buffers` costs the script less than it would cost a complete one. A kind of
+run without a column has no figure on that kernel.",
         ),
         Member::Attach => (
             "Attach and detach",
