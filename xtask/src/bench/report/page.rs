@@ -25,10 +25,10 @@ kinds of runs of one kernel happen in one guest. Each figure is the median of th
 run that is slower than the fastest run of its kind by a factor of more than 2 has waited for a timer
 of a device: the rule drops such a run, and the command says so.
 
-`core`, `scan`, `user` and `tui` run on this machine. The speed of a busy machine changes, so compare
-only ratios, whose reference was measured in the same run. The times of `user` and `tui` are those of
-the fastest of 15 runs, because other work on the machine only slows runs down; their reference is
-one insertion into and one removal from a `BTreeMap` of 100,000 numbers.
+`core`, `scan`, `user` and `tui` run on the machine itself, five times, and each figure is the best
+value of the five runs, because other work on the machine makes figures only worse. Compare only
+ratios: their reference was measured in the same runs. The reference of `user` and `tui` is one
+insertion into and one removal from a `BTreeMap` of 100,000 numbers.
 ";
 
 /// Returns the page. A benchmark without figures is not measured.
@@ -118,13 +118,12 @@ pintrace; on the single processor of the guest, this includes the time in which 
             "\
 The bench runs the functions that the hooks call, over synthetic struct pages. A row is one pin call
 with its release. `chunks` is the table of pintrace, and the other columns are tables for
-comparison. Each figure is the median of 7 runs; the reference is one update, lookup and deletion of
-a BPF hash map in the same run.",
+comparison. The reference is one update, lookup and deletion of a BPF hash map.",
         ),
         Member::Scan => (
             "Scan of memory",
             "\
-One scan of all struct pages. The reference is a plain loop over as many bytes in the same run.",
+One scan of all struct pages. The reference is a plain loop over as many bytes.",
         ),
         Member::User => (
             "User space",
