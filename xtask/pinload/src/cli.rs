@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench::{BenchArgs, BusyArgs};
 use crate::choice::{Backing, RangeChange, ReleaseMethod};
 use crate::delayed_reads::DelayedReadsArgs;
 use crate::holder_case::{ChurnArgs, HolderArgs, OneFolioArgs};
@@ -109,6 +110,10 @@ pub(crate) enum PinloadCommand {
     DelayedReads(DelayedReadsArgs),
     /// Registrations of io_uring buffers that the kernel refuses after it has pinned pages (root)
     Refused(RefusedArgs),
+    /// Repeat one operation and report the time
+    Bench(BenchArgs),
+    /// Keep the processors busy with threads of the lowest priority, until a signal arrives
+    Busy(BusyArgs),
     /// The program that a child of `holder execed` executes
     #[command(hide = true)]
     WaitForParent,

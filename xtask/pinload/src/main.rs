@@ -1,6 +1,7 @@
 //! pinload pins memory in every way that user space can, and reports exactly these pins, so that the figures of a
 //! tracer can be compared with the report.
 
+mod bench;
 mod check;
 mod child;
 mod choice;
@@ -80,6 +81,8 @@ fn dispatch(command: PinloadCommand) -> Result<()> {
         }
         PinloadCommand::DelayedReads(arguments) => delayed_reads::run(&arguments),
         PinloadCommand::Refused(arguments) => refused::run(&arguments),
+        PinloadCommand::Bench(arguments) => bench::run(&arguments),
+        PinloadCommand::Busy(arguments) => bench::run_busy(&arguments),
         PinloadCommand::WaitForParent => child::wait_as_new_program(),
         pinning => WorkloadPlan::of(pinning)?.map_or(Ok(()), |plan| {
             identify(plan.common.name.as_deref(), plan.common.die_with_parent)?;

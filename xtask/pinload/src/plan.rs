@@ -60,6 +60,8 @@ impl WorkloadPlan {
             | PinloadCommand::Scenario { .. }
             | PinloadCommand::DelayedReads(_)
             | PinloadCommand::Refused(_)
+            | PinloadCommand::Bench(_)
+            | PinloadCommand::Busy(_)
             | PinloadCommand::WaitForParent => return Ok(None),
         };
         let plan = Self { method, common };

@@ -1,112 +1,178 @@
-//! `cargo xtask bench overhead`: the rate of fio in one guest, bare, under `pintrace record` and without findings. The
-//! clock of the guest counts instructions, and fio reads from null_blk, so the rates are the same on a busy host.
+//! `cargo xtask bench overhead`: what pintrace costs programs that pin and programs that pin nothing. The workloads run in
+//! a guest without pintrace, under each kind of session, and under a script for bpftrace.
 
-use std::fs;
-use std::io;
-use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
-use serde_json::Value;
 
-use crate::vm::guest::GuestExit;
-use crate::vm::series::SeriesChoice;
-use crate::vm::{self, GuestOptions};
+use super::figure::{Better, Figure};
+use super::guest::{self, GuestScript};
+use super::median::{self, Median};
+use super::options::CheckArgs;
+use super::result::{BenchResult, Member};
+use super::sample::{GuestSamples, Measure};
+use crate::test::{KernelList, kernels};
 
 const SCRIPT: &str = include_str!("overhead.sh");
-/// The files of a kind of run, and the kind as shown.
-const RECORDED: [(&str, &str); 2] = [("record", "record"), ("no-findings", "record --no-findings")];
+/// The script for bpftrace that answers the same question.
+const BPFTRACE: &str = include_str!("pins.bt");
+/// The kind of run that all others are compared with.
+const REFERENCE: &str = "bare";
+/// The kinds of runs, in the order of the table.
+const VARIANTS: [&str; 5] = [REFERENCE, "record", "record --no-findings", "serve", SCRIPTED];
+/// The kind of run that the guest leaves out on a kernel without the functions that the script for bpftrace hooks.
+const SCRIPTED: &str = "bpftrace";
+/// Runs in a guest whose clock counts instructions differ by 1 to 2 per cent.
+const MARGIN: f64 = 0.03;
+/// Forks and new mappings depend on the memory that earlier processes have left behind, and differ by up to 6 per cent.
+const MEMORY_MARGIN: f64 = 0.08;
 
 /// The options of `bench overhead`.
 #[derive(Args)]
 pub(crate) struct OverheadBench {
-    /// Kernel series
-    #[arg(long, value_name = "SERIES", default_value = "6.12")]
-    kernel: SeriesChoice,
-    /// Number of runs of each kind
+    /// Kernels, such as 6.12 or 7.3-rt
+    #[arg(long, value_name = "KERNEL,...", value_parser = kernels, default_value = "6.12,newest")]
+    kernels: KernelList,
+    /// Number of runs of each workload in each kind of run; the figure is the median
     #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
-    /// Minimum ratio of each recorded rate to the bare rate
-    #[arg(long, value_name = "RATIO", default_value_t = 0.80)]
-    min: f64,
+    #[command(flatten)]
+    check: CheckArgs,
 }
 
 impl OverheadBench {
-    /// Runs the benchmark.
-    pub(crate) fn run(self) -> Result<ExitCode> {
-        let out = tempfile::tempdir().context("cannot write a temporary folder")?;
-        let mut options = GuestOptions::new(self.kernel);
-        options.icount = true;
-        options.package.push("fio".to_owned());
-        options.modules.push("null_blk".to_owned());
-        options.out = Some(out.path().to_owned());
-        let outcome = options
-            .prepare()?
-            .run(&format!("RUNS={}\n{SCRIPT}", self.runs), &mut io::stderr())?;
-        if !matches!(outcome, GuestExit::Exited(0)) {
-            bail!(
-                "the benchmark ended early with exit code {}",
-                vm::explain(&outcome)
-            );
-        }
-        let bare = self.median(out.path(), "bare")?;
-        println!("{:<22}{:>12}{:>8}", "fio 4 KiB randread", "I/O per s", "ratio");
-        println!("{:<22}{bare:>12.0}{:>8.3}", "bare", 1.0);
-        let mut enough = true;
-        for (kind, shown) in RECORDED {
-            let rate = self.median(out.path(), kind)?;
-            let ratio = rate / bare;
-            println!("{shown:<22}{rate:>12.0}{ratio:>8.3}");
-            enough &= ratio >= self.min;
-        }
-        if enough {
-            return Ok(ExitCode::SUCCESS);
-        }
-        println!("below the minimum ratio {:.2}", self.min);
-        Ok(ExitCode::FAILURE)
-    }
-
-    /// Returns the median rate of a kind of run, in I/Os per second of the guest.
-    fn median(&self, folder: &Path, kind: &str) -> Result<f64> {
-        let read = |number| {
-            let file = folder.join(format!("{kind}-{number}.json"));
-            let text = fs::read_to_string(&file)
-                .with_context(|| format!("the guest wrote no {kind}-{number}.json"))?;
-            rate(&text).with_context(|| format!("{kind}-{number}.json is no output of fio"))
+    /// Runs the benchmark, in one guest for each kernel, one after another.
+    pub(crate) fn run(&self) -> Result<ExitCode> {
+        self.check.prepare(Member::Overhead)?;
+        let mut result = BenchResult {
+            machine: guest::machine()?,
+            ..BenchResult::default()
         };
-        let rates = (1..=self.runs).map(read).collect::<Result<Vec<f64>>>()?;
-        Ok(middle(&rates))
+        // The quotes keep the shell from expanding the script for bpftrace.
+        let text = format!(
+            "RUNS={}\ncat >/tmp/pins.bt <<'BPFTRACE'\n{BPFTRACE}BPFTRACE\n{SCRIPT}",
+            self.runs
+        );
+        let script = GuestScript {
+            text: &text,
+            packages: &["fio", "bpftrace"],
+            modules: &["null_blk"],
+        };
+        for kernel in &self.kernels.0 {
+            let samples = guest::run(*kernel, &script)?;
+            result
+                .kernels
+                .push(format!("{}: {}", samples.place(), samples.release));
+            result.figures.extend(figures(&samples)?);
+        }
+        self.check.conclude(Member::Overhead, &result)
     }
 }
 
-fn rate(text: &str) -> Option<f64> {
-    // fio may print notes before its JSON.
-    let json: Value = serde_json::from_str(&text[text.find('{')?..]).ok()?;
-    json["jobs"][0]["read"]["iops"].as_f64()
+/// Returns the median of each workload in each kind of run, and the ratio to the bare run.
+fn figures(samples: &GuestSamples) -> Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    let is_scripted = samples.samples.iter().any(|sample| sample.variant == SCRIPTED);
+    for workload in samples.workloads() {
+        let (reference, better) = median(samples, REFERENCE, workload)?;
+        for variant in VARIANTS {
+            if variant == SCRIPTED && !is_scripted {
+                continue;
+            }
+            let (Median { value, dropped }, _) = median(samples, variant, workload)?;
+            if dropped != 0 {
+                eprintln!("xtask: {workload}, {variant}: dropped {dropped} stalled runs");
+            }
+            let is_compared = variant != REFERENCE;
+            figures.push(Figure {
+                place: samples.place(),
+                workload: workload.to_owned(),
+                variant: variant.to_owned(),
+                value,
+                unit: if better == Better::Higher {
+                    "I/O per s"
+                } else {
+                    "ns"
+                }
+                .to_owned(),
+                ratio: is_compared.then_some(value / reference.value),
+                better,
+                // The cost of bpftrace is not a property of pintrace.
+                margin: (is_compared && variant != SCRIPTED).then(|| margin(workload)),
+            });
+        }
+    }
+    Ok(figures)
 }
 
-/// Returns the median.
-pub(super) fn middle(rates: &[f64]) -> f64 {
-    let mut sorted = rates.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let half = sorted.len() / 2;
-    match sorted.len() % 2 {
-        1 => sorted[half],
-        _ => f64::midpoint(sorted[half - 1], sorted[half]),
+fn margin(workload: &str) -> f64 {
+    match workload {
+        "fork" | "map-touch-unmap" => MEMORY_MARGIN,
+        _ => MARGIN,
     }
+}
+
+fn median(samples: &GuestSamples, variant: &str, workload: &str) -> Result<(Median, Better)> {
+    let mut rates = Vec::new();
+    let mut times = Vec::new();
+    for measure in samples.of(variant, workload) {
+        match measure {
+            Measure::Rate(rate) => rates.push(rate),
+            Measure::Repeated(repeated) => times.push(repeated.each_ns()),
+            Measure::Seconds(seconds) => times.push(seconds * 1e9),
+        }
+    }
+    let of_rates = median::of_rates(&rates).map(|median| (median, Better::Higher));
+    let of_times = || median::of_times(&times).map(|median| (median, Better::Lower));
+    of_rates
+        .or_else(of_times)
+        .with_context(|| format!("the guest did not measure {workload} in the run {variant}"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use super::*;
 
+    fn samples(left_out: &str) -> GuestSamples {
+        let mut text = "kernel\t6.12.118+deb13-cloud-amd64\n".to_owned();
+        for (number, variant) in VARIANTS
+            .iter()
+            .enumerate()
+            .filter(|(_, variant)| **variant != left_out)
+        {
+            let (rate, time) = (1000 - 100 * number, 1000 + 100 * number);
+            let _ = writeln!(
+                text,
+                "sample\t{variant}\t{{\"workload\":\"fio\",\"per_second\":{rate}}}"
+            );
+            let _ = writeln!(
+                text,
+                "sample\t{variant}\t{{\"workload\":\"fork\",\"operations\":10,\"elapsed_ns\":{time}}}"
+            );
+        }
+        GuestSamples::parse(&text).unwrap()
+    }
+
     #[test]
-    fn the_rate_is_read_from_fios_json() {
-        assert_eq!(
-            rate("fio: note\n{\"jobs\":[{\"read\":{\"iops\":45000.5}}]}"),
-            Some(45000.5)
-        );
-        assert_eq!(rate("no json"), None);
+    fn ratios_are_to_the_bare_run() {
+        let figures = figures(&samples("")).unwrap();
+        assert_eq!(figures.len(), 10);
+        let (bare, record, fork) = (&figures[0], &figures[1], &figures[6]);
+        assert_eq!((bare.value, bare.ratio, bare.margin), (1000.0, None, None));
+        assert_eq!((record.ratio, record.better), (Some(0.9), Better::Higher));
+        assert_eq!(record.margin, Some(MARGIN));
+        assert_eq!((fork.ratio, fork.better), (Some(1.1), Better::Lower));
+        assert_eq!(fork.margin, Some(MEMORY_MARGIN));
+        assert_eq!(figures[4].margin, None);
+    }
+
+    #[test]
+    fn a_kind_of_run_that_was_not_measured_is_an_error() {
+        let error = figures(&samples("serve")).unwrap_err().to_string();
+        assert!(error.contains("fio in the run serve"), "{error}");
+        assert_eq!(figures(&samples(SCRIPTED)).unwrap().len(), 8);
     }
 }

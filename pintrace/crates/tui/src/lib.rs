@@ -4,6 +4,8 @@
 //! views.
 
 mod app;
+#[cfg(feature = "bench")]
+pub mod bench;
 mod columns;
 mod cursor;
 mod filter;

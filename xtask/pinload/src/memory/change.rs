@@ -21,6 +21,19 @@ impl Buffer {
         self.wanted_region().visit(PAGE, true);
     }
 
+    /// Writes to one page of 4 KiB.
+    pub(crate) fn write_page(&self, page: u64) {
+        let offset = usize::try_from(page).unwrap_or(usize::MAX).saturating_mul(PAGE);
+        let wanted = self.wanted_region();
+        if offset < wanted.length {
+            Region {
+                start: wanted.start + offset,
+                length: PAGE,
+            }
+            .visit(PAGE, true);
+        }
+    }
+
     /// Writes to each page with atomics, so that several threads may write at once.
     pub(crate) fn write_concurrently(&self) {
         self.wanted_region().visit_atomically(PAGE);

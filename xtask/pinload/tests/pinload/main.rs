@@ -6,6 +6,7 @@
 )]
 
 mod attribution_page;
+mod bench;
 mod churn;
 mod demo;
 mod holder;

@@ -1,0 +1,80 @@
+//! `cargo xtask bench report`: writes docs/performance.md and its plots from the committed figures.
+
+mod page;
+mod plot;
+mod plots;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use super::result::{BenchResult, FOLDER, Member};
+use crate::workspace;
+
+/// A file that the report consists of.
+struct ReportFile {
+    /// The path from the root of the checkout.
+    path: String,
+    text: String,
+}
+
+/// Writes the files.
+pub(crate) fn run() -> Result<ExitCode> {
+    for file in files(&Member::committed)? {
+        let path = file.path();
+        fs::write(&path, &file.text).with_context(|| format!("cannot write {}", path.display()))?;
+        println!("{}", file.path);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the page and its plots. `committed` returns the figures of a benchmark.
+fn files(committed: &dyn Fn(Member) -> Result<Option<BenchResult>>) -> Result<Vec<ReportFile>> {
+    let mut results = Vec::new();
+    let mut files = Vec::new();
+    for member in Member::ALL {
+        let result = committed(member)?;
+        for (name, text) in result.iter().flat_map(|result| plots::of(member, result)) {
+            let path = format!("{FOLDER}/{name}.svg");
+            files.push(ReportFile { path, text });
+        }
+        results.push((member, result));
+    }
+    files.push(ReportFile {
+        path: "docs/performance.md".to_owned(),
+        text: page::text(&results),
+    });
+    Ok(files)
+}
+
+impl ReportFile {
+    fn path(&self) -> PathBuf {
+        workspace::root().join(&self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_report_is_current() {
+        for file in files(&Member::committed).unwrap() {
+            let stored = fs::read_to_string(file.path()).unwrap_or_default();
+            assert!(
+                stored == file.text,
+                "{} is not current: run `cargo xtask bench report`",
+                file.path
+            );
+        }
+    }
+
+    #[test]
+    fn a_benchmark_without_figures_is_not_measured() {
+        let files = files(&|_| Ok(None)).unwrap();
+        assert_eq!(files.len(), 1);
+        assert_eq!(files[0].text.matches("not measured").count(), Member::ALL.len());
+    }
+}

@@ -1,0 +1,142 @@
+//! The text of docs/performance.md.
+
+use std::fmt::Write;
+
+use super::super::figure::Figure;
+use super::super::result::{BenchResult, Member};
+use super::super::table;
+use super::plots;
+
+const BEGIN: &str = "\
+# Performance
+
+`cargo xtask bench report` generates this page from the figures in `docs/performance`. The command
+below each heading measures the figures of that section. Without `--update`, the command prints the
+figures. With `--update`, the command replaces the stored figures. With `--check`, the command
+compares the measured figures with the stored figures, and fails if one is worse than its margin
+allows. A number in parentheses is the ratio to the reference of the same run.
+
+## Method
+
+The guests run under QEMU's emulator with `-icount`: the clock of the guest advances by 2 ns for
+each instruction. A time in a guest is therefore a count of instructions, and is the same on a busy
+host. Such a time does not show the effects of caches, branch prediction and several processors. All
+kinds of runs of one kernel happen in one guest. Each figure is the median of the runs (`--runs`). A
+run that is slower than the fastest run of its kind by a factor of more than 2 has waited for a timer
+of a device: the rule drops such a run, and the command says so.
+
+`core`, `scan`, `user` and `tui` run on the machine itself, five times, and each figure is the best
+value of the five runs, because other work on the machine makes figures only worse. Compare only
+ratios: their reference was measured in the same runs. The reference of `user` and `tui` is one
+insertion into and one removal from a `BTreeMap` of 100,000 numbers.
+";
+
+/// Returns the page. A benchmark without figures is not measured.
+pub(super) fn text(results: &[(Member, Option<BenchResult>)]) -> String {
+    let mut page = BEGIN.to_owned();
+    for (member, result) in results {
+        let (title, explanation) = section(*member);
+        let _ = write!(
+            page,
+            "\n## {title}\n\n```sh\ncargo xtask bench {} --update\n```\n\n{explanation}\n",
+            member.name()
+        );
+        match result {
+            None => page.push_str("\nnot measured\n"),
+            Some(result) => add(&mut page, *member, result),
+        }
+    }
+    page
+}
+
+fn add(page: &mut String, member: Member, result: &BenchResult) {
+    let _ = writeln!(page, "\nMachine: {}.", result.machine);
+    let _ = writeln!(page, "\nMargin of `--check`: {}.", margins(result));
+    for place in result.distinct(|figure| &figure.place) {
+        let kernel = result
+            .kernels
+            .iter()
+            .find_map(|kernel| kernel.strip_prefix(place)?.strip_prefix(": "));
+        if let Some(kernel) = kernel {
+            let _ = write!(page, "\n### {place}\n\nKernel {kernel}.\n");
+        }
+        let _ = write!(page, "\n{}", table::markdown(result, place));
+        if let Some(name) = plots::name(member, place) {
+            let _ = write!(page, "\n![{name}](performance/{name}.svg)\n");
+        }
+    }
+}
+
+/// Returns the margins of the compared figures.
+fn margins(result: &BenchResult) -> String {
+    let mut margins: Vec<String> = Vec::new();
+    for figure in &result.figures {
+        let Some(margin) = figure.margin else {
+            continue;
+        };
+        let margin = format!("{:.0} % ({})", margin * 100.0, compared(figure));
+        if !margins.contains(&margin) {
+            margins.push(margin);
+        }
+    }
+    margins.join(", ")
+}
+
+/// Returns the number of a figure that is compared.
+fn compared(figure: &Figure) -> String {
+    if figure.ratio.is_some() {
+        "ratios".to_owned()
+    } else {
+        format!("values in {}", figure.unit)
+    }
+}
+
+/// Returns the title and the explanation of a section.
+const fn section(member: Member) -> (&'static str, &'static str) {
+    match member {
+        Member::Overhead => (
+            "Programs under a session",
+            "\
+fio reads from null_blk, which completes each request inside the submission: without batches, a
+second request is never in flight, and the depths 1 and 32 cost the same. `register-buffers`
+registers 64 MiB as a buffer of an io_uring and removes the buffer: 16,384 long-term pins. All other
+workloads pin nothing: one process with an idle second thread makes the operation, and the time is
+that of one operation. The script for bpftrace (`xtask/src/bench/pins.bt`) keeps time, process and
+kernel stack of each pinned page and a histogram of hold times. The script sees at most 64 pages of
+each call, so `register-buffers` costs the script less than it would cost a complete one. A kind of
+run without a column has no figure on that kernel.",
+        ),
+        Member::Attach => (
+            "Attach and detach",
+            "\
+The guest is idle, or 64 threads of the lowest priority compute. The bystander maps, touches and
+unmaps a page again and again. The time lost is the time that its operations took longer than without
+pintrace; on the single processor of the guest, this includes the time in which pintrace ran.",
+        ),
+        Member::Core => (
+            "The ledger",
+            "\
+The bench runs the functions that the hooks call, over synthetic struct pages. A row is one pin call
+with its release. `chunks` is the table of pintrace, and the other columns are tables for
+comparison. The reference is one update, lookup and deletion of a BPF hash map.",
+        ),
+        Member::Scan => (
+            "Scan of memory",
+            "\
+One scan of all struct pages. The reference is a plain loop over as many bytes.",
+        ),
+        Member::User => (
+            "User space",
+            "\
+`decode` reads a record of the ring buffer, `track` turns a record into an event (with the reads of
+BPF maps), `fold` applies an event to the model. A snapshot includes the fold of the changes since
+the last snapshot. `encode` compresses events, `write` also writes the file, `read` decompresses and
+decodes. The time and the allocated bytes are those of one record, event or snapshot.",
+        ),
+        Member::Tui => (
+            "Live view",
+            "\
+The time and the allocated bytes of one frame, each after a new snapshot.",
+        ),
+    }
+}
