@@ -23,7 +23,8 @@ use crate::{
     count,
     facts::FACTS,
     map_ref::{Lookup, MapRef},
-    maps, preemption,
+    maps,
+    preemption::Stay,
 };
 
 /// The program of a hook that is running.
@@ -39,6 +40,9 @@ pub enum Role {
 
 /// The right to do a call's work. The drop of the claim leaves the token.
 pub struct Claim(Option<*mut c_void>);
+
+/// A claim of a thread that stays on its CPU. The fields drop in order: the token is left before the thread may go.
+pub struct ClaimOnCpu(#[expect(dead_code, reason = "for its drop")] Claim, Stay);
 
 impl Drop for Claim {
     // The program leaves the token at its end. A token left at the beginning would be exposed for longer: a thread
@@ -61,19 +65,12 @@ impl Role {
         self.share(ctx, Total::RecoveredByBackup)
     }
 
-    /// Does a call's work on one CPU ([`crate::preemption`]), if the work is this program's. A backup looks for the token
-    /// before, so that it costs little when nothing was skipped.
+    /// Returns the right to do a call's work without being switched away ([`crate::preemption`]), if the work is this
+    /// program's. A backup looks for the token before, so that it costs little when nothing was skipped.
     #[inline(always)]
-    pub fn count(self, ctx: *mut c_void, work: impl FnOnce()) -> i32 {
-        if matches!(self, Self::Primary) {
-            preemption::on_one_cpu(|| {
-                let _claim = Claim(Some(ctx));
-                work();
-            });
-        } else if let Some(_claim) = self.claim(ctx) {
-            preemption::on_one_cpu(work);
-        }
-        0
+    pub fn claim_on_cpu(self, ctx: *mut c_void) -> Option<ClaimOnCpu> {
+        let claim = self.claim(ctx)?;
+        Some(ClaimOnCpu(claim, Stay::begin()))
     }
 
     /// Does the same as [`Self::claim`] for a program of a finding hook.

@@ -3,7 +3,7 @@
 
 use aya_ebpf::{EbpfContext, macros::raw_tracepoint, programs::RawTracePointContext};
 
-use crate::{folio::Folio, kernel, preemption};
+use crate::{folio::Folio, kernel, preemption::Stay};
 
 /// Loads words and half words of kernel memory, inline and in a global function, and also from the task's stack.
 #[raw_tracepoint]
@@ -17,7 +17,6 @@ pub fn probe_rdonly_cast(ctx: RawTracePointContext) -> i32 {
 #[raw_tracepoint]
 pub fn probe_preemption(ctx: RawTracePointContext) -> i32 {
     let address: u64 = ctx.arg(0);
-    let mut folio = Folio(0);
-    preemption::on_one_cpu(|| folio = Folio::of(address));
-    (folio.0 & 1) as i32
+    let _stay = Stay::begin();
+    (Folio::of(address).0 & 1) as i32
 }

@@ -28,19 +28,28 @@ fn call_with(function: Kfunc, flags: &mut MaybeUninit<u64>) {
     }
 }
 
-/// Does the work without being switched away, if the kernel can do that ([`FACTS`]).
-#[inline(always)]
-pub fn on_one_cpu(work: impl FnOnce()) {
-    // The work is in one place, so that the compiler inlines it.
-    let stays = FACTS.stays_on_cpu() != 0;
-    if stays {
-        call(PREEMPT_DISABLE);
+/// Keeps the thread on its CPU until the drop, if the kernel can do that ([`FACTS`]).
+pub struct Stay;
+
+impl Stay {
+    /// Begins.
+    #[inline(always)]
+    pub fn begin() -> Self {
+        if FACTS.stays_on_cpu() != 0 {
+            call(PREEMPT_DISABLE);
+        }
+        Self
     }
-    work();
-    if stays {
-        let mut flags = MaybeUninit::uninit();
-        call_with(LOCAL_IRQ_SAVE, &mut flags);
-        call(PREEMPT_ENABLE);
-        call_with(LOCAL_IRQ_RESTORE, &mut flags);
+}
+
+impl Drop for Stay {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if FACTS.stays_on_cpu() != 0 {
+            let mut flags = MaybeUninit::uninit();
+            call_with(LOCAL_IRQ_SAVE, &mut flags);
+            call(PREEMPT_ENABLE);
+            call_with(LOCAL_IRQ_RESTORE, &mut flags);
+        }
     }
 }

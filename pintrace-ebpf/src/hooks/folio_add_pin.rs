@@ -71,22 +71,25 @@ fn more(ctx: *mut c_void, parameters: u32, pins: u64) -> bool {
 /// counts only when the pin is released.
 #[inline(always)]
 fn one_more(role: Role, ctx: *mut c_void) -> i32 {
-    role.count(ctx, || {
-        if gate_is_open() && more(ctx, 1, 1) {
-            count::total(Total::NotInVmstat, 1);
-        }
-    })
+    if let Some(_claim) = role.claim_on_cpu(ctx)
+        && gate_is_open()
+        && more(ctx, 1, 1)
+    {
+        count::total(Total::NotInVmstat, 1);
+    }
+    0
 }
 
 /// Handles folio_add_pins(folio, pins), for iommufd (`batch_from_folios`, drivers/iommu/iommufd/pages.c). vmstat counts
 /// these pins.
 #[inline(always)]
 fn several_more(role: Role, ctx: *mut c_void) -> i32 {
-    role.count(ctx, || {
-        if gate_is_open() {
-            more(ctx, 2, argument(ctx, 1) & 0xffff_ffff);
-        }
-    })
+    if let Some(_claim) = role.claim_on_cpu(ctx)
+        && gate_is_open()
+    {
+        more(ctx, 2, argument(ctx, 1) & 0xffff_ffff);
+    }
+    0
 }
 
 /// Runs on return of folio_add_pin.

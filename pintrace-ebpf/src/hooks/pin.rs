@@ -124,15 +124,15 @@ macro_rules! pin_returns {
         #[fexit]
         pub fn $name(ctx: FExitContext) -> i32 {
             let raw = ctx.as_ptr();
-            Role::$role.count(raw, || {
-                if pin_returns!(@short $shape raw) {
-                    return;
-                }
+            if let Some(_claim) = Role::$role.claim_on_cpu(raw)
+                && !pin_returns!(@short $shape raw)
+            {
                 match trampoline::result(raw, $shape.parameters) {
                     Some(pages) => returned(raw, $shape, i64::from(pages as $result)),
                     None => acquire::count_unreadable_call(),
                 }
-            })
+            }
+            0
         }
     };
 }
@@ -151,14 +151,17 @@ const MEMFD_PARAMETERS: u32 = 6;
 /// Handles memfd_pin_folios(file, start, end, folios, max, offset), which always pins long-term and takes one pin for
 /// each folio. The address of the extent is the offset in the file, because the call concerns no mm.
 #[inline(always)]
-fn returned_memfd(raw: *mut c_void) {
+fn returned_memfd(role: Role, raw: *mut c_void) -> i32 {
+    let Some(_claim) = role.claim_on_cpu(raw) else {
+        return 0;
+    };
     if !gate_is_open() {
-        return;
+        return 0;
     }
     longterm_scope::unmark();
     let Some(folios) = trampoline::result(raw, MEMFD_PARAMETERS) else {
         acquire::count_unreadable_call();
-        return;
+        return 0;
     };
     let folios = folios as i64;
     if folios > 0 {
@@ -176,16 +179,17 @@ fn returned_memfd(raw: *mut c_void) {
         };
         acquire::acquired(raw, &call, When::in_trampoline());
     }
+    0
 }
 
 /// Runs on return of memfd_pin_folios.
 #[fexit]
 pub fn return_memfd_pin_folios(ctx: FExitContext) -> i32 {
-    Role::Primary.count(ctx.as_ptr(), || returned_memfd(ctx.as_ptr()))
+    returned_memfd(Role::Primary, ctx.as_ptr())
 }
 
 /// Is the backup of [`return_memfd_pin_folios`].
 #[fexit]
 pub fn return_memfd_pin_folios_backup(ctx: FExitContext) -> i32 {
-    Role::LastBackup.count(ctx.as_ptr(), || returned_memfd(ctx.as_ptr()))
+    returned_memfd(Role::LastBackup, ctx.as_ptr())
 }

@@ -13,35 +13,38 @@ use crate::{
 
 #[inline(always)]
 fn one(role: Role, ctx: *mut c_void) -> i32 {
-    role.count(ctx, || {
+    if let Some(_claim) = role.claim_on_cpu(ctx) {
         if gate_is_open() {
             release::released_folio(ctx, 1, address(ctx, 0), true, 1);
         } else {
             test_pins::pintrace_test_released(address(ctx, 0), 1);
         }
-    })
+    }
+    0
 }
 
 #[inline(always)]
 fn one_of_folio(role: Role, ctx: *mut c_void) -> i32 {
-    role.count(ctx, || {
+    if let Some(_claim) = role.claim_on_cpu(ctx) {
         if gate_is_open() {
             release::released_folio(ctx, 1, address(ctx, 0), false, 1);
         } else {
             test_pins::pintrace_test_released(address(ctx, 0), 1);
         }
-    })
+    }
+    0
 }
 
 #[inline(always)]
 fn several_of_one(role: Role, ctx: *mut c_void) -> i32 {
-    role.count(ctx, || {
+    if let Some(_claim) = role.claim_on_cpu(ctx) {
         if gate_is_open() {
             release::released_folio(ctx, 2, address(ctx, 0), false, integer(ctx, 1));
         } else {
             test_pins::pintrace_test_released(address(ctx, 0), integer(ctx, 1));
         }
-    })
+    }
+    0
 }
 
 #[inline(always)]
@@ -52,13 +55,14 @@ fn array(role: Role, ctx: *mut c_void) -> i32 {
 /// `parameters` is the number of parameters of the unpin function.
 #[inline(always)]
 fn array_of(role: Role, ctx: *mut c_void, parameters: u32) -> i32 {
-    role.count(ctx, || {
+    if let Some(_claim) = role.claim_on_cpu(ctx) {
         if gate_is_open() {
             release::released(ctx, parameters, Pages::Array(argument(ctx, 0)), integer(ctx, 1));
         } else {
             test_pins::released_array(argument(ctx, 0), integer(ctx, 1));
         }
-    })
+    }
+    0
 }
 
 /// With `make_dirty` unset, the function calls unpin_user_pages, whose hook counts the release.
@@ -72,13 +76,14 @@ fn dirty_array(role: Role, ctx: *mut c_void) -> i32 {
 
 #[inline(always)]
 fn range(role: Role, ctx: *mut c_void) -> i32 {
-    role.count(ctx, || {
+    if let Some(_claim) = role.claim_on_cpu(ctx) {
         if gate_is_open() {
             release::released(ctx, 3, Pages::Range(address(ctx, 0)), integer(ctx, 1));
         } else {
             test_pins::pintrace_test_released(address(ctx, 0), integer(ctx, 1));
         }
-    })
+    }
+    0
 }
 
 macro_rules! unpin_entries {
