@@ -350,13 +350,14 @@ fn each_hook_was_attached_with_a_planned_candidate() {
     }
 }
 
-/// The verifier refuses a program once it has followed a million instructions (`BPF_COMPLEXITY_LIMIT_INSNS`).
+/// The verifier refuses a program once it has followed a million instructions (`BPF_COMPLEXITY_LIMIT_INSNS`). That of
+/// 6.19 follows five times as many as that of 6.18.
 #[test]
 fn every_program_is_far_from_the_limit_of_the_verifier() {
     for (name, capture) in all() {
         assert_eq!(capture.verified.is_empty(), series(&name) < (5, 16), "{name}");
         for (program, instructions) in capture.verified {
-            assert!(instructions < 100_000, "{name}: {program}: {instructions}");
+            assert!(instructions < 150_000, "{name}: {program}: {instructions}");
         }
     }
 }
