@@ -93,6 +93,8 @@ kernel_facts! {
         short_term,
         /// 1 if `FOLL_GET` references are followed. The value is an option and no kernel fact.
         foll_get,
+        /// 1 if the flush windows of mms without pins count too. The value is an option and no kernel fact.
+        all_windows,
     }
 }
 

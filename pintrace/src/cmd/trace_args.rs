@@ -25,7 +25,7 @@ pub struct TraceArgs {
     pub scan_budget: f64,
     /// Do not look for findings: attach no hooks on faults, forks, mapping changes and TLB flushes, and save the cost of
     /// these hooks.
-    #[arg(long, conflicts_with_all = ["short_term", "foll_get"])]
+    #[arg(long, conflicts_with_all = ["short_term", "foll_get", "all_windows"])]
     pub no_findings: bool,
     /// Findings that need extra hooks.
     #[command(flatten)]
@@ -51,6 +51,10 @@ pub struct ExtraFindings {
     /// call that takes FOLL_GET references, and 4 MiB of memory.
     #[arg(long)]
     pub foll_get: bool,
+    /// Count the flush windows of processes that have not pinned memory too. Each mprotect of such a process then takes
+    /// twice as long.
+    #[arg(long)]
+    pub all_windows: bool,
 }
 
 /// The maps whose size may be set.
@@ -175,6 +179,7 @@ pub fn start(args: &TraceArgs, command: Vec<String>) -> Result<(Session, Vec<Eve
         findings: (!args.no_findings).then_some(WantedFindings {
             short_term: args.extra.short_term,
             foll_get: args.extra.foll_get,
+            all_windows: args.extra.all_windows,
         }),
         map_entries: args.map_entries.clone(),
         left_out: Vec::new(),

@@ -16,11 +16,14 @@ use crate::{
     compat::trampoline,
     facts::{self, FACTS, MM_EVENT_FACTS},
     kernel,
-    ledger::{accounts, state::gate_is_open},
+    ledger::{
+        accounts,
+        state::{self, gate_is_open},
+    },
     mm_events::{
         flush_window::active,
         mapping_changes::{self, MappingChange},
-        with_backup,
+        pinned_mms, with_backup,
     },
 };
 
@@ -37,9 +40,23 @@ fn parameters() -> (u32, u32) {
 /// Opens a window on entry, for the protection of a range of `mm`.
 #[inline(always)]
 fn begins(mm: u64, vma: u64, address: u64, end: u64, flags: u64) {
-    if let Some(cause) = active::cause_of(flags, vma) {
+    if is_watched(mm)
+        && let Some(cause) = active::cause_of(flags, vma)
+    {
         active::pintrace_window_open(mm, address, end, u64::from(cause));
     }
+}
+
+/// Returns true if the windows of an mm count. A window of an mm without pins endangers no pin.
+#[inline(always)]
+fn is_watched(mm: u64) -> bool {
+    MM_EVENT_FACTS.all_windows() != 0 || pinned_mms::any() && pinned_mms::holds(mm)
+}
+
+/// Returns true if no window of any mm counts.
+#[inline(always)]
+fn none_is_watched() -> bool {
+    MM_EVENT_FACTS.all_windows() == 0 && !pinned_mms::any()
 }
 
 /// Adds the number of changed pages to the window on return.
@@ -89,7 +106,7 @@ fn enters(role: Role, ctx: *mut c_void) -> i32 {
     let Some(_claim) = role.claim_mm_event(ctx) else {
         return 0;
     };
-    if !gate_is_open() {
+    if !gate_is_open() || none_is_watched() {
         return 0;
     }
     begun(ctx);
@@ -123,7 +140,7 @@ fn leaves(role: Role, ctx: *mut c_void) -> i32 {
     let Some(_claim) = role.claim_mm_event(ctx) else {
         return 0;
     };
-    if !gate_is_open() {
+    if !gate_is_open() || none_is_watched() {
         return 0;
     }
     let (_, flags) = parameters();
@@ -131,7 +148,7 @@ fn leaves(role: Role, ctx: *mut c_void) -> i32 {
     let mm = facts::mm_of(area);
     let pages = trampoline::result(ctx, flags + 1).unwrap_or(0);
     let skips = FACTS.has_backups() != 0;
-    if !active::any_of(mm) && (!skips || pages == 0) {
+    if !active::any_of(mm) && (!skips || pages == 0 || !is_watched(mm)) {
         return 0;
     }
     if active::cause_of(trampoline::argument(ctx, flags), area).is_none() {
@@ -151,7 +168,7 @@ fn leaves(role: Role, ctx: *mut c_void) -> i32 {
 /// (`btf_distill_func_proto`).
 #[kprobe]
 pub fn probe_change_protection(ctx: ProbeContext) -> u32 {
-    if !gate_is_open() {
+    if !gate_is_open() || none_is_watched() {
         return 0;
     }
     // SAFETY: the registers of the probed function. The loads are volatile, because the compiler would merge loads from
@@ -201,7 +218,7 @@ fn flushed(role: Role, ctx: *mut c_void) -> i32 {
     let Some(_claim) = role.claim_mm_event(ctx) else {
         return 0;
     };
-    if !gate_is_open() {
+    if !gate_is_open() || state::open_windows().load() == 0 {
         return 0;
     }
     let gather = trampoline::argument(ctx, 0);

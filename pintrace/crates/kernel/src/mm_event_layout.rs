@@ -105,5 +105,6 @@ pub fn mm_event_facts<'a>(
         findings: 0,
         short_term: 0,
         foll_get: 0,
+        all_windows: 0,
     })
 }

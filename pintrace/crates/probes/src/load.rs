@@ -97,6 +97,8 @@ pub struct WantedFindings {
     pub short_term: bool,
     /// Findings on references without a pin (FOLL_GET).
     pub foll_get: bool,
+    /// The flush windows of processes that have not pinned memory.
+    pub all_windows: bool,
 }
 
 /// Loads the object that suits the kernel, with the facts injected. The programs use kernel functions as far as the
@@ -174,6 +176,7 @@ fn load_object(
         findings: u32::from(options.findings.is_some()),
         short_term: u32::from(wanted.short_term),
         foll_get: u32::from(wanted.foll_get),
+        all_windows: u32::from(wanted.all_windows),
         ..layouts.mm_events.clone().unwrap_or_default()
     });
     let log_level = u8::from(options.bpf_log) * LOG_DEBUG;

@@ -32,6 +32,7 @@ pub(super) fn run(capture: &mut Capture, kernel: &Kernel) -> Result<(), TryHooks
     let options = LoadOptions {
         findings: Some(WantedFindings {
             foll_get: true,
+            all_windows: true,
             ..WantedFindings::default()
         }),
         ..LoadOptions::default()
