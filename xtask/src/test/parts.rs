@@ -10,7 +10,6 @@ const CORE: &[&str] = &["counts_fio", "counts_pinload", "robust_doctor", "test_p
 /// Other tests that depend on the functions of a kernel.
 const KERNEL: &[&str] = &[
     "doctor_facts",
-    "findings",
     "holders",
     "one_folio",
     "delayed_reads",
@@ -21,6 +20,8 @@ const KERNEL: &[&str] = &[
     "balance",
     "not_in_vmstat",
 ];
+/// All scenarios of findings, which take as long as half of the other tests.
+const FINDINGS: &[&str] = &["findings"];
 /// Tests that depend on the eBPF object for the kernel, and on whether the kernel preempts threads.
 const PROGRAMS: &[&str] = &[
     "attribution",
@@ -51,6 +52,8 @@ pub(crate) enum TestPart {
     Core,
     /// Other tests that depend on the functions of a kernel
     Kernel,
+    /// All scenarios of findings
+    Findings,
     /// Tests that depend on the eBPF programs, which differ on old kernels and on kernels that preempt
     Programs,
     /// Tests that depend only on pintrace
@@ -59,16 +62,23 @@ pub(crate) enum TestPart {
 
 impl TestPart {
     /// All parts.
-    pub(crate) const EVERYTHING: &[Self] = &[Self::Core, Self::Kernel, Self::Programs, Self::Tool];
+    pub(crate) const EVERYTHING: &[Self] = &[
+        Self::Core,
+        Self::Kernel,
+        Self::Findings,
+        Self::Programs,
+        Self::Tool,
+    ];
 
     /// Returns the parts to run for a change: every part on at least one kernel, and on each kernel the parts that
     /// depend on the kernel.
     pub(crate) fn of_change(target: KernelTarget) -> &'static [Self] {
         match target.to_string().as_str() {
+            // `cargo xtask findings` plays the scenarios on 6.1 too.
             "6.1" => &[Self::Core, Self::Kernel],
             // Of the kernels with the object with_bpf_loop, pintrace starts fastest on 6.12.
-            "6.12" => &[Self::Core, Self::Kernel, Self::Tool],
-            _ => &[Self::Core, Self::Kernel, Self::Programs],
+            "6.12" => &[Self::Core, Self::Kernel, Self::Findings, Self::Tool],
+            _ => &[Self::Core, Self::Kernel, Self::Findings, Self::Programs],
         }
     }
 
@@ -76,6 +86,7 @@ impl TestPart {
         match self {
             Self::Core => CORE,
             Self::Kernel => KERNEL,
+            Self::Findings => FINDINGS,
             Self::Programs => PROGRAMS,
             Self::Tool => TOOL,
         }
@@ -116,7 +127,7 @@ mod tests {
             name.trim_end_matches(".rs").to_owned()
         });
         let mut there: Vec<_> = files.filter(|name| !SHARED.contains(&name.as_str())).collect();
-        let mut listed = [CORE, KERNEL, PROGRAMS, TOOL, DEVICE].concat();
+        let mut listed = [CORE, KERNEL, FINDINGS, PROGRAMS, TOOL, DEVICE].concat();
         there.sort_unstable();
         listed.sort_unstable();
         assert_eq!(there, listed);
