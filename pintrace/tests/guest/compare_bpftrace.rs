@@ -30,14 +30,12 @@ fn compared(workloads: impl Fn()) -> (Report, Sums, Checks) {
 
 /// Runs the workloads once under bpftrace and pintrace.
 fn one_run(workloads: impl Fn()) -> (Report, Sums, Checks) {
-    let bpftrace = Bpftrace::attach();
+    // The recording comes first: pintrace takes test pins while it starts.
     let recording = Recording::of_ledger("bpftrace");
+    let bpftrace = Bpftrace::attach();
     workloads();
-    let own = recording.pid();
     let report = recording.finish();
-    let mut sums = bpftrace.detach();
-    // The page that pintrace pinned and released before it began to count.
-    sums.released -= sums.acquired.remove(&own).unwrap_or(0);
+    let sums = bpftrace.detach();
     let acquired = sums.acquired.values().sum();
     println!(
         "{} threads acquired {acquired} pages; {} pages were released",
