@@ -57,6 +57,7 @@ pub fn released(ctx: *mut c_void, parameters: u32, pages: Pages, count: u64) {
         Scope::Outside => {}
         Scope::Counted => return,
         Scope::Failing => {
+            // No code of mm/gup.c drops contiguous pages by the function for ranges.
             if let Pages::Array(base) = pages {
                 retries::drop_array(base, count);
             }

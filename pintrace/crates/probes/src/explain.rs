@@ -48,7 +48,8 @@ Not seen: references without a pin (FOLL_GET: vmsplice, MSG_ZEROCOPY, and direct
 A long-term pin must not keep pages where they block others (CMA, ZONE_MOVABLE). So __gup_longterm_locked pins the
 pages and checks where each page is. If one page must move, __gup_longterm_locked drops all pins, migrates pages, and
 pins again. vmstat counts each round; the caller sees the last round only. Hooks on __gup_longterm_locked mark the task
-while it is inside. A hook on gup_put_folio (put_compound_head before 5.16) counts the pages that are dropped there:
+while it is inside. Where it can be hooked, a hook on migrate_longterm_unpinnable_folios, which drops each pin of the call
+once, counts the dropped pages. Elsewhere a hook on gup_put_folio (put_compound_head before 5.16) counts them, at more cost:
 `gup_retry`. So nr_foll_pin_acquired equals the acquired pages of the ledger plus `gup_retry`, and nr_foll_pin_released
 equals the released pages of the ledger plus `gup_retry`.
 

@@ -244,16 +244,15 @@ fn bit(flag: u32) -> u32 {
     1u32.checked_shl(flag).unwrap_or(0) & !1
 }
 
-/// Returns the number of slots for chunks of the folio table: half the chunks of this machine's memory at most, or as many
-/// as the option for the map of chunks says.
+/// Returns the number of slots for chunks of the folio table: as many as the option for the map of chunks says, and
+/// [`limits::CHUNK_SLOTS`] at most.
 fn chunk_slots(kernel: &KernelFacts, options: &LoadOptions) -> u32 {
     if !kernel.bpf_loop {
         return 1;
     }
     let wanted = options.map_entries.iter().find(|(map, _)| *map == "CHUNKS");
-    let most = wanted.map_or(limits::CHUNK_SLOTS, |(_, entries)| *entries);
-    let slots = folio_chunks(true).min(most).max(1);
-    1 << slots.ilog2()
+    let slots = wanted.map_or(limits::CHUNK_SLOTS, |(_, entries)| *entries);
+    1 << slots.clamp(1, limits::CHUNK_SLOTS).ilog2()
 }
 
 /// Number of the level debug in aya-log; 0 disables all messages.
