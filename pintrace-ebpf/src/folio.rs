@@ -209,6 +209,12 @@ fn packed(head: u64, flags: u64, refcount: u32) -> u64 {
 /// In `page.mapping`: the page belongs to no file (`PAGE_MAPPING_FLAGS`, include/linux/page-flags.h).
 const NO_FILE: u64 = 3;
 
+/// Returns true if a page with this `page.mapping` belongs to no file.
+#[inline(always)]
+pub fn has_no_file(mapping: u64) -> bool {
+    mapping == 0 || mapping & NO_FILE != 0
+}
+
 /// Returns the `address_space` of a page of a folio, and the page's offset in bytes; two zeros if the page belongs to no
 /// file.
 #[inline(always)]
@@ -218,7 +224,7 @@ pub fn file_of(folio: Folio, page: u64) -> (u64, u64) {
     }
     let head = folio.head();
     let mapping = kernel::u64_at(head + MM_EVENT_FACTS.page_mapping());
-    if mapping == 0 || mapping & NO_FILE != 0 {
+    if has_no_file(mapping) {
         return (0, 0);
     }
     let index = kernel::u64_at(head + MM_EVENT_FACTS.page_index());

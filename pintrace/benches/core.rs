@@ -180,9 +180,11 @@ impl Bench<'_> {
             println!("{owners:<22}{:>12.0}", nanos - empty);
             self.run("bench_remove_owners", owners, &[])?;
         }
-        let lost = self.counted("LOSSES", Loss::OwnerCellsFull.index())?;
-        if lost != 0 {
-            return Err(anyhow!("{lost} pins found no cell"));
+        for loss in [Loss::OwnerCellsFull, Loss::CellContended] {
+            let lost = self.counted("LOSSES", loss.index())?;
+            if lost != 0 {
+                return Err(anyhow!("{lost} pins were lost ({loss:?})"));
+            }
         }
         Ok(())
     }

@@ -14,8 +14,11 @@ use aya_ebpf::{
 
 mod tables;
 
+use pintrace_common::counters::Loss;
+
 use crate::{
     bench::tables::{BENCH_ORIGIN, ByFolio, ByFrame},
+    count,
     facts::FACTS,
     kernel,
     ledger::{
@@ -25,8 +28,10 @@ use crate::{
         pin_call::PinCall,
         release,
         releaser::ReleaseCode,
+        small_folio,
         walk::Pages,
     },
+    rdonly_cast::Words,
     stacks::When,
 };
 
@@ -115,7 +120,7 @@ bench! {
     /// Measures one hash update, look-up and delete.
     bench_hash = hash;
     /// Measures a pin call and its release, in the shipped folio table.
-    bench_chunks = pin_unpin::<Chunks>;
+    bench_chunks = pin_unpin_as_hooks;
     /// Measures the same calls in a hash keyed by folio.
     bench_by_folio = pin_unpin::<ByFolio>;
     /// Measures the same calls in an array indexed by page frame number.
@@ -218,7 +223,40 @@ extern "C" fn setup(index: u32, run: *mut Run) -> i64 {
 
 extern "C" fn pin_unpin<T: CellTable>(_index: u32, run: *mut Run) -> i64 {
     // SAFETY: bpf_loop passes the state on.
+    pin_and_unpin::<T>(unsafe { *run })
+}
+
+/// Handles a call as the hooks do, with the short way for one page.
+extern "C" fn pin_unpin_as_hooks(_index: u32, run: *mut Run) -> i64 {
+    // SAFETY: bpf_loop passes the state on.
     let run = unsafe { *run };
+    if FACTS.short_pins() != 0 && run.pages == 1 && took_short_way(run.flags) {
+        return 0;
+    }
+    pin_and_unpin::<Chunks>(run)
+}
+
+/// Pins and unpins the first page by the short way. Returns false if the short way cannot pin the page.
+#[inline(always)]
+fn took_short_way(flags: u64) -> bool {
+    let Some(array) = BENCH_POINTERS.get_ptr(0) else {
+        return false;
+    };
+    if longterm_scope::is_longterm(flags) || !small_folio::acquired(array as u64, CALLER) {
+        return false;
+    }
+    let page = Words::readable(array.cast()).word::<0>();
+    if !small_folio::released(page) {
+        count::loss(Loss::CellContended, 1);
+    }
+    true
+}
+
+/// Stands for the return address in the caller of the pin function.
+const CALLER: u64 = 1;
+
+#[inline(always)]
+fn pin_and_unpin<T: CellTable>(run: Run) -> i64 {
     let Some(first) = BENCH_POINTERS.get_ptr(0) else {
         return 1;
     };
@@ -228,12 +266,12 @@ extern "C" fn pin_unpin<T: CellTable>(_index: u32, run: *mut Run) -> i64 {
         return 1;
     };
     let call = PinCall {
-        mm: 1,
+        mm: 0,
         address: 0x1000,
         flags: run.flags,
         array,
         pages: run.pages,
-        caller: 1,
+        caller: CALLER,
         of_file: 0,
     };
     acquire::acquired_by(run.ctx, &call, When::Now, acquire::pin_pages::<T>);

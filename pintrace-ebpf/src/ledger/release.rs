@@ -181,6 +181,17 @@ impl<T> Take<T> {
         }
     }
 
+    /// Collects pages and bytes that `owner` no longer holds.
+    #[inline(always)]
+    fn collect(&mut self, owner: u32, pages: u64, bytes: u64) {
+        if u64::from(owner) != self.owner {
+            self.debit();
+            self.owner = u64::from(owner);
+        }
+        self.pages += pages;
+        self.bytes += bytes;
+    }
+
     /// Subtracts the collected pages and bytes from the counts of the owner, and empties them.
     #[inline(always)]
     fn debit(&mut self) {
@@ -205,6 +216,19 @@ where
     Self: Paged,
 {
     #[inline(always)]
+    fn small(&mut self, page: u64) -> bool {
+        if small_folio::ordinary(page).is_none() {
+            return false;
+        }
+        let Some(owner) = small_folio::take::<T>(page) else {
+            return false;
+        };
+        self.collect(owner, 1, small_folio::BYTES);
+        self.released += 1;
+        true
+    }
+
+    #[inline(always)]
     fn begin(&mut self, first: First) {
         self.page = first.page;
     }
@@ -218,14 +242,8 @@ where
         let code = self.code.with_page(folio.head(), self.page);
         let taken = T::take(folio.marked_head(), pins, code, folio.bytes());
         if let Some(owner) = taken.owner_to_debit() {
-            if u64::from(owner) != self.owner {
-                self.debit();
-                self.owner = u64::from(owner);
-            }
-            self.pages += u64::from(pins);
-            if taken.emptied() {
-                self.bytes += folio.bytes();
-            }
+            let bytes = if taken.emptied() { folio.bytes() } else { 0 };
+            self.collect(owner, u64::from(pins), bytes);
         }
         let left = taken.without_owner();
         self.released += u64::from(pins) - left;

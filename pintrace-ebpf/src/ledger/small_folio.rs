@@ -1,4 +1,5 @@
-//! The short way through the ledger for one page in a folio of its own: the page of a 4 KiB direct read or write.
+//! The short way through the ledger for a page in a folio of its own: the page of a 4 KiB direct read or write, or each
+//! page of a larger buffer of small pages.
 //!
 //! Each function does its work only if nothing but the ordinary has to be done, else it changes nothing and returns
 //! false, and the caller takes the way that handles everything. The ordinary: the thread used the same account last, the
@@ -16,6 +17,7 @@ use pintrace_common::{
 
 use crate::map_ref::{Lookup, MapRef, get, word};
 use crate::{
+    atomic::Word,
     count,
     facts::FACTS,
     folio, kernel,
@@ -29,7 +31,7 @@ use crate::{
 };
 
 /// Bytes of a small folio.
-const BYTES: u64 = 4096;
+pub const BYTES: u64 = 4096;
 
 /// Enters a short-term pin call of the running task for one page, whose address is at `array`. `caller` is the return
 /// address in the caller. For kernels with `plain_pages` ([`FACTS`]).
@@ -44,13 +46,7 @@ pub fn acquired(array: u64, caller: u64) -> bool {
     let Some(found) = maps::ACCOUNTS.at(id) else {
         return false;
     };
-    if !is_short_term_account(found, thread, caller) || !is_ordinary(page) {
-        return false;
-    }
-    let Some(word) = Chunks::find(page) else {
-        return false;
-    };
-    if !word.swap(0, folio_table::cell(id, 1)) {
+    if !is_short_term_account(found, thread, caller) || !is_ordinary(page) || !hold::<Chunks>(page, id) {
         return false;
     }
     let before = word!(found.acquired).fetch_add(1);
@@ -72,13 +68,12 @@ pub fn released(page: u64) -> bool {
     if state::longterm_calls().load() | state::multi_owner_folios().load() != 0 || !is_ordinary(page) {
         return false;
     }
-    let Some(word) = Chunks::find(page) else {
+    let Some((word, now)) = single_pin::<Chunks>(page) else {
         return false;
     };
-    let now = word.load();
     let owner = (now >> 32) as u32;
-    // An owner with more pins on the page, or an extent, has more to be done.
-    if now as u32 != 1 || owner & EXTENT_BIT != 0 || now == MULTI_OWNER_MARK {
+    // An extent has more to be done.
+    if owner & EXTENT_BIT != 0 {
         return false;
     }
     let Some(found) = maps::ACCOUNTS.at(owner) else {
@@ -91,6 +86,35 @@ pub fn released(page: u64) -> bool {
     word!(found.bytes_held).sub(BYTES);
     count::total(Total::Released, 1);
     true
+}
+
+/// Adds the only pin of an ordinary page ([`is_ordinary`]) for an owner. The page's cell must exist and be empty.
+#[inline(always)]
+pub fn hold<T: CellTable>(page: u64, owner: u32) -> bool {
+    T::find(page).is_some_and(|word| word.swap(0, folio_table::cell(owner, 1)))
+}
+
+/// Takes the only pin of an ordinary page ([`is_ordinary`]) off its owner, and returns the owner. `None` if the table
+/// records no pin or several pins on the page.
+#[inline(always)]
+pub fn take<T: CellTable>(page: u64) -> Option<u32> {
+    let (word, now) = single_pin::<T>(page)?;
+    if !word.swap(now, 0) {
+        return None;
+    }
+    T::emptied(page);
+    Some((now >> 32) as u32)
+}
+
+/// Returns the cell of a page and the cell's content, if the content is one pin of one owner.
+#[inline(always)]
+fn single_pin<T: CellTable>(page: u64) -> Option<(Word, u64)> {
+    let word = T::find(page)?;
+    let now = word.load();
+    if now as u32 != 1 || now == MULTI_OWNER_MARK {
+        return None;
+    }
+    Some((word, now))
 }
 
 /// Returns true if an account is that of the running thread's short-term pins through a caller into its own mm.
@@ -112,12 +136,22 @@ fn is_short_term_account(account: MapRef<Account>, thread: u64, caller: u64) -> 
 /// Returns true if a page is a small folio that carries a pin, and is exclusive or not anonymous.
 #[inline(always)]
 fn is_ordinary(page: u64) -> bool {
+    ordinary(page).is_some()
+}
+
+/// Returns `page.mapping` of a page, if [`is_ordinary`].
+#[inline(always)]
+pub fn ordinary(page: u64) -> Option<u64> {
     let words = Words::readable(page as *const u8);
     let (flags, link) = (words.word::<0>(), words.word::<1>());
     let refcount = (words.word::<6>() >> 32) as u32;
     if flags as u32 & FACTS.pg_head_mask() != 0 || link & 1 != 0 || refcount < FACTS.pin_bias() {
-        return false;
+        return None;
     }
+    let mapping = words.word::<3>();
     let exclusive = FACTS.pg_anon_exclusive_mask();
-    flags as u32 & exclusive != 0 || exclusive == 0 || !folio::is_anonymous(words.word::<3>())
+    if flags as u32 & exclusive == 0 && exclusive != 0 && folio::is_anonymous(mapping) {
+        return None;
+    }
+    Some(mapping)
 }

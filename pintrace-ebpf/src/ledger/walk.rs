@@ -55,6 +55,11 @@ impl First {
 
 /// The work for each run of pages in one folio.
 pub trait Visitor: Paged + Copy + 'static {
+    /// Handles a page that makes a run of its own, if nothing but the ordinary has to be done ([`crate::ledger::small_folio`]). Returns
+    /// false if the page has to be handled by [`Visitor::begin`] and [`Visitor::run`].
+    fn small(&mut self, _page: u64) -> bool {
+        false
+    }
     /// Prepares for a run.
     fn begin(&mut self, _first: First) {}
     /// Handles `pins` neighbouring entries, all in `folio`.
@@ -129,6 +134,11 @@ pub fn step<V: Visitor>(walk: &mut Walk<V>, index: u64) {
         return;
     }
     flush(walk, index);
+    walk.folio = 0;
+    walk.end = 0;
+    if FACTS.plain_pages() != 0 && walk.visitor.small(page) {
+        return;
+    }
     // The unpin functions skip entries that are NULL (6.12 and later).
     let folio = Folio::of(page);
     walk.folio = folio.0;
@@ -138,7 +148,6 @@ pub fn step<V: Visitor>(walk: &mut Walk<V>, index: u64) {
             count_unreadable(page);
         }
         // No entry continues the run of an entry without a folio.
-        walk.end = 0;
         return;
     }
     walk.end = folio.end();
