@@ -97,7 +97,9 @@ kernel_facts! {
         chunk_slot_mask,
         /// 1 if backup programs are attached, so that the primary programs have to leave tokens.
         has_backups,
-        /// 1 if the counting programs keep their thread on the CPU ([`crate::kfuncs::PREEMPTION`]).
+        /// 1 if the finding hooks have backup programs as well.
+        mm_event_backups,
+        /// 1 if the programs keep their thread on the CPU ([`crate::kfuncs::PREEMPTION`]).
         stays_on_cpu,
         /// BTF id of a struct of plain words as which the programs may load kernel memory (`rdonly_cast`); 0 if they
         /// may not.

@@ -73,10 +73,17 @@ impl Role {
         Some(ClaimOnCpu(claim, Stay::begin()))
     }
 
-    /// Does the same as [`Self::claim`] for a program of a finding hook.
+    /// Does the same as [`Self::claim_on_cpu`] for a program of a finding hook. Where programs stay on their CPU, finding
+    /// hooks have no backups: a second program would cost every process of the machine as much as the first, and the
+    /// few skipped calls are counted.
     #[inline(always)]
-    pub fn claim_mm_event(self, ctx: *mut c_void) -> Option<Claim> {
-        self.share(ctx, Total::MmEventRecoveredByBackup)
+    pub fn claim_mm_event(self, ctx: *mut c_void) -> Option<ClaimOnCpu> {
+        let claim = if FACTS.mm_event_backups() == 0 {
+            Claim(None)
+        } else {
+            self.share(ctx, Total::MmEventRecoveredByBackup)?
+        };
+        Some(ClaimOnCpu(claim, Stay::begin()))
     }
 
     #[inline(always)]

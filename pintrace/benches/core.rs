@@ -84,7 +84,7 @@ fn main() -> anyhow::Result<()> {
     let mut layouts = Layouts::of(&kernel)?;
     layouts.ledger.has_backups = 0;
     let btf = loader_btf::of(&kernel.types);
-    let mut ebpf = load::load(&kernel.facts, &layouts, &btf, &LoadOptions::default())?;
+    let load::Loaded { mut ebpf, .. } = load::load(&kernel.facts, &layouts, &btf, &LoadOptions::default())?;
     let mut bench = Bench { ebpf: &mut ebpf };
     bench.load_all()?;
     let longterm = u64::from(layouts.ledger.foll_longterm);

@@ -47,7 +47,7 @@ pub(crate) fn measure() -> anyhow::Result<()> {
     let kernel = Kernel::read(&roots, table::functions())?;
     let layouts = Layouts::of(&kernel)?;
     let btf = loader_btf::of(&kernel.types);
-    let mut ebpf = load::load(&kernel.facts, &layouts, &btf, &LoadOptions::default())
+    let load::Loaded { mut ebpf, .. } = load::load(&kernel.facts, &layouts, &btf, &LoadOptions::default())
         .context("the tracker reads BPF maps: run the bench as root")?;
     let ledger = Ledger::take(&mut ebpf)?;
     let mut tracker = Tracker::new(PathBuf::from("/proc"), Names::new(kernel.symbols, Vec::new()));

@@ -87,6 +87,7 @@ pub fn facts(types: &impl Types, has_backups: bool) -> Result<Facts, UnknownLayo
         pofs_nr_entries: types.offset("pages_or_folios", &["nr_entries"]).unwrap_or(0),
         // The loader sets the number if the kernel accepts `bpf_rdonly_cast`, and the facts that follow from others.
         rdonly_cast_type: 0,
+        mm_event_backups: u32::from(has_backups),
         stays_on_cpu: 0,
         plain_pages: 0,
         short_pins: 0,

@@ -1,10 +1,13 @@
 //! Attaches the planned hooks on the running kernel, and keeps the reason of each refusal. The attempt decides, not a
 //! list of functions.
 
+use std::collections::HashMap;
+
 use aya::programs::Program;
 use aya::{Btf, Ebpf};
 
-use super::load::{Layouts, LoadOptions};
+use super::load::{Backups, Layouts, LoadOptions};
+use super::load_programs::{self, Loaded};
 use super::plan::{self, PlanChoice, PlannedHook};
 use super::table::{Attachment, Candidate, HOOKS, Hook, Method, Purpose};
 use pintrace_bpf::refusal::root_cause;
@@ -54,8 +57,9 @@ pub fn plan(kernel: &KernelFacts, layouts: &Layouts, options: &LoadOptions) -> V
     plan
 }
 
-/// Tries every hook of the plan, with backup programs if `has_backups`. The links live as long as `ebpf`.
-pub fn attach(ebpf: &mut Ebpf, btf: &Btf, plan: Vec<PlannedHook>, has_backups: bool) -> Vec<HookOutcome> {
+/// Tries every hook of the plan, with backup programs as `backups` says. The links live as long as `ebpf`.
+pub fn attach(ebpf: &mut Ebpf, btf: &Btf, plan: Vec<PlannedHook>, backups: Backups) -> Vec<HookOutcome> {
+    let mut loaded = load_programs::load_all(ebpf, btf, &first_choices(&plan, backups));
     let mut outcomes: Vec<HookOutcome> = Vec::new();
     for line in plan {
         let needed = line.hook.stands_in_for.is_none_or(|other| {
@@ -63,7 +67,8 @@ pub fn attach(ebpf: &mut Ebpf, btf: &Btf, plan: Vec<PlannedHook>, has_backups: b
             tried.is_none_or(|outcome| !matches!(outcome.status, HookStatus::Attached(_)))
         });
         let outcome = if needed || matches!(line.choice, PlanChoice::NotHere) {
-            attach_line(ebpf, btf, line, has_backups)
+            let has_backups = backups.of(line.hook);
+            attach_line(ebpf, btf, line, has_backups, &mut loaded)
         } else {
             HookOutcome::without(line.hook, HookStatus::NotNeeded)
         };
@@ -84,7 +89,13 @@ impl HookOutcome {
     }
 }
 
-fn attach_line(ebpf: &mut Ebpf, btf: &Btf, line: PlannedHook, has_backups: bool) -> HookOutcome {
+fn attach_line(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    line: PlannedHook,
+    has_backups: bool,
+    loaded: &mut Loaded,
+) -> HookOutcome {
     let hook = line.hook;
     let candidates = match line.choice {
         PlanChoice::NotHere => return HookOutcome::without(hook, HookStatus::NotHere),
@@ -94,7 +105,7 @@ fn attach_line(ebpf: &mut Ebpf, btf: &Btf, line: PlannedHook, has_backups: bool)
     };
     let mut refused = Vec::new();
     for candidate in candidates {
-        match attach_candidate(ebpf, btf, hook, candidate, has_backups) {
+        match attach_candidate(ebpf, btf, hook, candidate, has_backups, loaded) {
             Ok(has_backups) => {
                 return HookOutcome {
                     hook,
@@ -120,21 +131,14 @@ fn attach_candidate(
     ebpf: &mut Ebpf,
     btf: &Btf,
     hook: &Hook,
-    candidate: &Candidate,
+    candidate: &'static Candidate,
     has_backups: bool,
+    loaded: &mut Loaded,
 ) -> Result<bool, String> {
-    let has_backups = has_backups
-        && candidate
-            .attachments
-            .iter()
-            .all(|attachment| !attachment.backups.is_empty());
-    let programs: Vec<_> = candidate
-        .attachments
-        .iter()
-        .flat_map(|attachment| in_order(attachment, has_backups).map(|name| (attachment.method, name)))
-        .collect();
+    let has_backups = has_backups && can_have_backups(candidate);
+    let programs = programs_of(candidate, has_backups);
     for (method, name) in &programs {
-        load_program(ebpf, btf, hook, name).map_err(|why| {
+        load_program(ebpf, btf, hook, name, loaded).map_err(|why| {
             format!(
                 "the kernel refused to load the {} program: {why}",
                 method.as_str()
@@ -156,6 +160,35 @@ fn attach_candidate(
     Ok(has_backups)
 }
 
+/// Returns the programs of the first candidate of each hook that is certain to be needed.
+fn first_choices(plan: &[PlannedHook], backups: Backups) -> HashMap<&'static str, &'static Hook> {
+    let certain = plan.iter().filter(|line| line.hook.stands_in_for.is_none());
+    certain
+        .filter_map(|line| match &line.choice {
+            PlanChoice::Try(candidates) => Some((line.hook, *candidates.first()?)),
+            _ => None,
+        })
+        .flat_map(|(hook, candidate)| {
+            let has_backups = backups.of(hook) && can_have_backups(candidate);
+            let programs = programs_of(candidate, has_backups);
+            programs.into_iter().map(move |(_, name)| (name, hook))
+        })
+        .collect()
+}
+
+fn can_have_backups(candidate: &Candidate) -> bool {
+    let mut attachments = candidate.attachments.iter();
+    attachments.all(|attachment| !attachment.backups.is_empty())
+}
+
+/// Returns the programs of a candidate in the order in which to attach them.
+fn programs_of(candidate: &'static Candidate, has_backups: bool) -> Vec<(Method, &'static str)> {
+    let attachments = candidate.attachments.iter();
+    attachments
+        .flat_map(|attachment| in_order(attachment, has_backups).map(|name| (attachment.method, name)))
+        .collect()
+}
+
 /// Returns the programs of an attachment in the order in which to attach them, so that the programs run in the order of
 /// the table.
 fn in_order(attachment: &'static Attachment, has_backups: bool) -> impl Iterator<Item = &'static str> {
@@ -169,20 +202,18 @@ fn in_order(attachment: &'static Attachment, has_backups: bool) -> impl Iterator
     all.into_iter()
 }
 
-fn load_program(ebpf: &mut Ebpf, btf: &Btf, hook: &Hook, name: &str) -> Result<(), String> {
-    match program(ebpf, name)? {
-        Program::FEntry(program) => program.load(hook.function, btf),
-        Program::FExit(program) => program.load(hook.function, btf),
-        Program::KProbe(program) => program.load(),
-        Program::RawTracePoint(program) => program.load(),
-        other => {
-            return Err(format!(
-                "program {name} has the unexpected type {:?}",
-                other.prog_type()
-            ));
-        }
+/// Loads a program, unless an attempt has been made already.
+fn load_program(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    hook: &Hook,
+    name: &str,
+    loaded: &mut Loaded,
+) -> Result<(), String> {
+    match loaded.remove(name) {
+        Some(outcome) => outcome,
+        None => load_programs::load(program(ebpf, name)?, hook, btf),
     }
-    .map_err(|error| root_cause(&error))
 }
 
 fn attach_program(ebpf: &mut Ebpf, hook: &Hook, name: &str) -> Result<(), String> {

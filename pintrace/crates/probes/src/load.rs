@@ -8,6 +8,7 @@ use pintrace_common::ledger::CHUNK_PAGES;
 use pintrace_common::limits;
 use pintrace_common::mm_events::MmEventFacts;
 
+use super::table::Hook;
 use pintrace_bpf::kfuncs::{self, FoundKfunc, RdonlyCast};
 use pintrace_bpf::objects;
 use pintrace_bpf::refusal::root_cause;
@@ -108,7 +109,11 @@ pub fn load(
     layouts: &Layouts,
     btf: &Btf,
     options: &LoadOptions,
-) -> Result<Ebpf, LoadError> {
+) -> Result<Loaded, LoadError> {
+    let backups = Backups {
+        ledger: layouts.ledger.has_backups != 0,
+        mm_events: layouts.ledger.has_backups != 0,
+    };
     let object = if kernel.bpf_loop {
         objects::LEDGER
     } else {
@@ -128,16 +133,54 @@ pub fn load(
         if let Some(preemption) = &layouts.preemption {
             functions.extend(preemption);
             facts.stays_on_cpu = 1;
+            facts.mm_event_backups = 0;
             if let Some(ebpf) = load(&functions, facts, PREEMPTION_PROBE)? {
-                return Ok(ebpf);
+                return Ok(Loaded {
+                    ebpf,
+                    backups: Backups {
+                        mm_events: false,
+                        ..backups
+                    },
+                });
             }
             facts.stays_on_cpu = 0;
+            facts.mm_event_backups = layouts.ledger.mm_event_backups;
         }
         if let Some(ebpf) = load(&functions[..1], facts, RDONLY_CAST_PROBE)? {
-            return Ok(ebpf);
+            return Ok(Loaded { ebpf, backups });
         }
     }
-    load_object(object, layouts.ledger, kernel, layouts, btf, options)
+    let ebpf = load_object(object, layouts.ledger, kernel, layouts, btf, options)?;
+    Ok(Loaded { ebpf, backups })
+}
+
+/// The loaded object.
+pub struct Loaded {
+    /// The object. No program is loaded yet.
+    pub ebpf: Ebpf,
+    /// The hooks that need backup programs.
+    pub backups: Backups,
+}
+
+/// The hooks that need backup programs, because the kernel may preempt their programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backups {
+    /// Hooks of the ledger.
+    pub ledger: bool,
+    /// Finding hooks.
+    pub mm_events: bool,
+}
+
+impl Backups {
+    /// Returns true if a hook needs backup programs.
+    #[must_use]
+    pub fn of(self, hook: &Hook) -> bool {
+        if hook.is_for_findings() {
+            self.mm_events
+        } else {
+            self.ledger
+        }
+    }
 }
 
 /// A feature probe: a program that stays on its CPU and reads memory in place, which the kernel may not accept.

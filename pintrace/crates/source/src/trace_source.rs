@@ -15,7 +15,7 @@ use pintrace_kernel::layout::UnknownLayout;
 use pintrace_kernel::page_size::{self, UnsupportedPageSize};
 use pintrace_kernel::pid_namespace;
 use pintrace_probes::apply::{self, HookOutcome, HookStatus};
-use pintrace_probes::load::{self, Layouts, LoadError, LoadOptions};
+use pintrace_probes::load::{self, Layouts, LoadError, LoadOptions, Loaded};
 use pintrace_probes::program_code::{self, ProgramCode};
 use pintrace_probes::table::{Hook, MIGRATION};
 
@@ -93,9 +93,8 @@ impl TraceSource {
         options: &LoadOptions,
     ) -> Result<Self, StartError> {
         page_size::check(page_size::of_machine())?;
-        let has_backups = kernel.facts.preemption;
         let layouts = Layouts::of(kernel)?;
-        let mut ebpf = load::load(&kernel.facts, &layouts, btf, options)?;
+        let Loaded { mut ebpf, backups } = load::load(&kernel.facts, &layouts, btf, options)?;
         #[cfg(feature = "bpf-log")]
         let log = options
             .bpf_log
@@ -107,7 +106,7 @@ impl TraceSource {
             &mut ebpf,
             btf,
             apply::plan(&kernel.facts, &layouts, options),
-            has_backups,
+            backups,
         );
         if !apply::sees_pins(&outcomes) {
             return Err(StartError::NothingAttached {

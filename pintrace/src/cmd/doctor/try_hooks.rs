@@ -10,7 +10,7 @@ use pintrace_kernel::capture::{Capture, TriedHook};
 use pintrace_kernel::facts::Kernel;
 use pintrace_kernel::layout;
 use pintrace_probes::apply::{self, HookOutcome, HookStatus};
-use pintrace_probes::load::{self, Layouts, LoadError, LoadOptions, WantedFindings};
+use pintrace_probes::load::{self, Layouts, LoadError, LoadOptions, Loaded, WantedFindings};
 
 /// Why the hooks could not be tried.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +25,6 @@ pub(super) enum TryHooksError {
 
 /// Attaches all hooks, fills in the outcomes, and detaches.
 pub(super) fn run(capture: &mut Capture, kernel: &Kernel) -> Result<(), TryHooksError> {
-    let has_backups = kernel.facts.preemption;
     let layouts = Layouts::of(kernel)?;
     let btf = loader_btf::of(&kernel.types);
     // Load also the programs that an option enables.
@@ -37,9 +36,9 @@ pub(super) fn run(capture: &mut Capture, kernel: &Kernel) -> Result<(), TryHooks
         }),
         ..LoadOptions::default()
     };
-    let mut ebpf = load::load(&kernel.facts, &layouts, &btf, &options)?;
+    let Loaded { mut ebpf, backups } = load::load(&kernel.facts, &layouts, &btf, &options)?;
     let plan = apply::plan(&kernel.facts, &layouts, &options);
-    let outcomes = apply::attach(&mut ebpf, &btf, plan, has_backups);
+    let outcomes = apply::attach(&mut ebpf, &btf, plan, backups);
     capture.hooks = outcomes.iter().map(tried).collect();
     capture.verified = outcomes
         .iter()
