@@ -2,6 +2,7 @@
 
 pub mod check;
 mod child;
+mod detach;
 pub mod doctor;
 mod privileges;
 pub mod record;

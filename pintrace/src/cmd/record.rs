@@ -13,6 +13,7 @@ use pintrace_model::suppressed;
 use pintrace_record::{Existing, Recording};
 use pintrace_text::counted;
 
+use super::detach::detach;
 use super::run_session::{SessionEnd, SessionRun, exit};
 use super::trace_args::{TraceArgs, duration};
 
@@ -55,8 +56,8 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
         interval: args.interval,
         limit: args.duration,
     };
-    let stopped = match session.run(&mut [&mut recording, &mut fold], messages)? {
-        SessionEnd::Ended(stopped) => stopped,
+    let (stopped, session) = match session.run(&mut [&mut recording, &mut fold], messages)? {
+        SessionEnd::Ended(stopped, session) => (stopped, session),
         SessionEnd::Failed(exit) => return Ok(exit),
     };
     drop(fold);
@@ -72,6 +73,7 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
         counted(bytes, "byte")
     )
     .context("cannot print the summary")?;
+    detach(*session, messages);
     Ok(exit(&stopped))
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::exit::Exit;
 use crate::pipeline::run::{RunError, run as run_session};
+use crate::pipeline::session::Session;
 use crate::pipeline::sink::Sink;
 use pintrace_events::Stopped;
 
@@ -27,8 +28,8 @@ pub(super) struct SessionRun<'a> {
 
 /// The end of a session.
 pub(super) enum SessionEnd {
-    /// The session ended in order.
-    Ended(Stopped),
+    /// The session ended in order. Its programs are still attached ([`super::detach`]).
+    Ended(Stopped, Box<Session>),
     /// The command could not be run, or a sink failed. The message is already printed.
     Failed(Exit),
 }
@@ -70,7 +71,7 @@ impl SessionRun<'_> {
         privileges::give_up(uses)?;
         let stop = until_done(self.limit, command.as_mut(), &mut stops);
         match run_session(&mut session, first, self.interval, sinks, stop).await {
-            Ok(stopped) => Ok(SessionEnd::Ended(stopped)),
+            Ok(stopped) => Ok(SessionEnd::Ended(stopped, Box::new(session))),
             Err(RunError::Sink(error)) => {
                 writeln!(messages, "pintrace: {error}")?;
                 // Detaches the hooks, which would slow down the command without a recording.

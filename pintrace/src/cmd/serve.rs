@@ -15,6 +15,7 @@ use pintrace_metrics::server::{DEFAULT_ADDRESS, Limits, Server};
 use pintrace_model::Model;
 use pintrace_model::snapshot::Snapshot;
 
+use super::detach::detach;
 use super::privileges::{self, Uses};
 use super::signals::Stops;
 use super::trace_args::{TraceArgs, duration, start};
@@ -74,13 +75,14 @@ async fn serve(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
         let _ = quitting.wait_for(|quit| *quit).await;
     };
     let mut sinks: [&mut dyn Sink; 1] = [&mut fold];
-    let session = async {
+    let run = async {
         let stopped = run_session(&mut session, first, args.interval, &mut sinks, stop).await;
         // The server ends with the session, because the metrics change no more.
         let _ = quit.send(true);
         stopped
     };
-    let (stopped, ()) = tokio::join!(session, server.run(shown, shutdown));
+    let (stopped, ()) = tokio::join!(run, server.run(shown, shutdown));
     stopped?;
+    detach(session, messages);
     Ok(Exit::Done)
 }

@@ -15,6 +15,7 @@ use pintrace_events::{Event, Stopped};
 use pintrace_export::{json, table};
 use pintrace_model::snapshot::Snapshot;
 
+use super::detach::detach;
 use super::privileges::{self, Uses};
 use super::trace_args::{TraceArgs, duration, start};
 
@@ -96,6 +97,7 @@ async fn once(
     };
     out.write_all(text.as_bytes())?;
     out.flush()?;
+    detach(session, &mut std::io::stderr());
     Ok(Exit::Done)
 }
 
@@ -116,12 +118,14 @@ async fn live((mut session, first): (Session, Vec<Event>), args: &Args) -> anyho
                 exit_code: None,
             }
         };
-        run_session(&mut session, first, interval, &mut [&mut fold], stop).await
+        let stopped = run_session(&mut session, first, interval, &mut [&mut fold], stop).await;
+        stopped.map(|_| session)
     });
     let pids = args.pid.iter().copied().map(Pid).collect();
     let exit_reason = pintrace_tui::run(shown, pintrace_tui::ViewOptions::from_env(pids)).await;
     let _ = quit.send(());
-    source.await??;
+    // The terminal is restored.
+    detach(source.await??, &mut std::io::stderr());
     Ok(match exit_reason? {
         pintrace_tui::ExitReason::Signal(number) => Exit::Command(u8::try_from(128 + number).unwrap_or(1)),
         pintrace_tui::ExitReason::Quit => Exit::Done,

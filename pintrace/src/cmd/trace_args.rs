@@ -7,7 +7,7 @@ use crate::pipeline::session::Session;
 use crate::pipeline::start::{Mode, SessionError, SessionOptions};
 use pintrace_events::Event;
 use pintrace_kernel::facts::Roots;
-use pintrace_probes::load::{LoadOptions, WantedFindings};
+use pintrace_probes::load::{FindingsFrom, LoadOptions, WantedFindings};
 
 /// Options of each command that traces.
 #[derive(Clone, Debug, clap::Args)]
@@ -27,6 +27,11 @@ pub struct TraceArgs {
     /// these hooks.
     #[arg(long, conflicts_with_all = ["short_term", "foll_get", "all_windows"])]
     pub no_findings: bool,
+    /// The time from which the hooks of findings are attached. `start`: with all other hooks. `pins`: when memory is pinned;
+    /// until then the hooks cost nothing, and events during their attachment are not seen. Default: `start` with a command,
+    /// else `pins`.
+    #[arg(long, value_name = "WHEN", value_parser = findings_from, conflicts_with = "no_findings")]
+    pub findings_from: Option<FindingsFrom>,
     /// Findings that need extra hooks.
     #[command(flatten)]
     pub extra: ExtraFindings,
@@ -117,6 +122,14 @@ fn mode(name: &str) -> Result<Mode, String> {
     }
 }
 
+fn findings_from(name: &str) -> Result<FindingsFrom, String> {
+    match name {
+        "start" => Ok(FindingsFrom::Start),
+        "pins" => Ok(FindingsFrom::Pins),
+        _ => Err("the hooks of findings are attached from start or pins".to_owned()),
+    }
+}
+
 /// Parses a share in per cent, with or without the sign %. Returns a number from 0 to 1.
 fn percent(text: &str) -> Result<f64, String> {
     let number: f64 = text
@@ -175,12 +188,20 @@ impl From<SessionError> for CannotTrace {
 
 /// Starts a session. The error says why the session cannot start, and names a remedy.
 pub fn start(args: &TraceArgs, command: Vec<String>) -> Result<(Session, Vec<Event>), CannotTrace> {
+    // A command may pin and then fork at once. References and the windows of other processes do not wait for pins.
+    let at_once = !command.is_empty() || args.extra.foll_get || args.extra.all_windows;
+    let default_from = if at_once {
+        FindingsFrom::Start
+    } else {
+        FindingsFrom::Pins
+    };
     let load = LoadOptions {
         findings: (!args.no_findings).then_some(WantedFindings {
             short_term: args.extra.short_term,
             foll_get: args.extra.foll_get,
             all_windows: args.extra.all_windows,
         }),
+        findings_from: args.findings_from.unwrap_or(default_from),
         map_entries: args.map_entries.clone(),
         left_out: Vec::new(),
         #[cfg(feature = "bpf-log")]

@@ -55,6 +55,18 @@ impl Session {
         Ok((Self::Scan(Box::new(session)), first))
     }
 
+    /// Returns the number of kernel functions to which programs are attached.
+    pub fn hooked_functions(&self) -> usize {
+        match self {
+            Self::Trace(session) => session
+                .outcomes()
+                .iter()
+                .filter(|outcome| outcome.is_attached())
+                .count(),
+            Self::Scan(_) => 0,
+        }
+    }
+
     /// Returns true if the session reads page tables and /proc files of other processes, which needs privileges.
     pub fn reads_processes(&self) -> bool {
         matches!(self, Self::Scan(_))

@@ -4,12 +4,14 @@ mod coverage;
 mod start;
 mod stop;
 mod tick;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::time::Instant;
 
-use pintrace_probes::apply::HookOutcome;
+use pintrace_events::units::Nanos;
+use pintrace_probes::outcome::HookOutcome;
 use pintrace_source::test_pins::TestPins;
 use pintrace_source::trace_source::TraceSource;
 use pintrace_tracker::reconcile::Reconciler;
@@ -26,6 +28,8 @@ pub struct TraceSession {
     emitted_losses: BTreeMap<String, u64>,
     /// Number of lost records at the last [`Tracker::resync`].
     resynced_at: u64,
+    /// The time of the last reading of the ring buffer.
+    drained_at: Nanos,
     /// Number of events that could not be written to a recording.
     unwritten: u64,
     stopping: bool,

@@ -46,3 +46,4 @@ mod sums;
 mod test_pins;
 mod tick_sums;
 mod vfio;
+mod waiting_hooks;

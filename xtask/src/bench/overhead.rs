@@ -20,7 +20,16 @@ const BPFTRACE: &str = include_str!("pins.bt");
 /// The kind of run that all others are compared with.
 const REFERENCE: &str = "bare";
 /// The kinds of runs, in the order of the table.
-const VARIANTS: [&str; 5] = [REFERENCE, "record", "record --no-findings", "serve", SCRIPTED];
+const VARIANTS: [&str; 6] = [
+    REFERENCE,
+    "record",
+    "record --no-findings",
+    UNPINNED,
+    "serve",
+    SCRIPTED,
+];
+/// The kind of run in which only bystanders run, and the finding hooks wait for pins.
+const UNPINNED: &str = "serve, no pins";
 /// The kind of run that the guest leaves out on a kernel without the functions that the script for bpftrace hooks.
 const SCRIPTED: &str = "bpftrace";
 /// Runs in a guest whose clock counts instructions differ by 1 to 2 per cent.
@@ -78,6 +87,9 @@ fn figures(samples: &GuestSamples) -> Result<Vec<Figure>> {
         let (reference, better) = median(samples, REFERENCE, workload)?;
         for variant in VARIANTS {
             if variant == SCRIPTED && !is_scripted {
+                continue;
+            }
+            if variant == UNPINNED && samples.of(variant, workload).next().is_none() {
                 continue;
             }
             let (Median { value, dropped }, _) = median(samples, variant, workload)?;
@@ -159,20 +171,21 @@ mod tests {
     #[test]
     fn ratios_are_to_the_bare_run() {
         let figures = figures(&samples("")).unwrap();
-        assert_eq!(figures.len(), 10);
-        let (bare, record, fork) = (&figures[0], &figures[1], &figures[6]);
+        assert_eq!(figures.len(), 12);
+        let (bare, record, fork) = (&figures[0], &figures[1], &figures[7]);
         assert_eq!((bare.value, bare.ratio, bare.margin), (1000.0, None, None));
         assert_eq!((record.ratio, record.better), (Some(0.9), Better::Higher));
         assert_eq!(record.margin, Some(MARGIN));
         assert_eq!((fork.ratio, fork.better), (Some(1.1), Better::Lower));
         assert_eq!(fork.margin, Some(MEMORY_MARGIN));
-        assert_eq!(figures[4].margin, None);
+        assert_eq!(figures[5].margin, None);
     }
 
     #[test]
     fn a_kind_of_run_that_was_not_measured_is_an_error() {
         let error = figures(&samples("serve")).unwrap_err().to_string();
         assert!(error.contains("fio in the run serve"), "{error}");
-        assert_eq!(figures(&samples(SCRIPTED)).unwrap().len(), 8);
+        assert_eq!(figures(&samples(SCRIPTED)).unwrap().len(), 10);
+        assert_eq!(figures(&samples(UNPINNED)).unwrap().len(), 10);
     }
 }

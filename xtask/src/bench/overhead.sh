@@ -12,16 +12,19 @@ fio_sample() { # variant, name, options
 	shift 2
 	printf 'sample\t%s\t{"workload":"fio randread, %s","per_second":%s}\n' "$variant" "$name" "$(fio_rate "$@")"
 }
+bystanders() { # variant
+	for operation in anonymous-fault cow-fault map-touch-unmap discard-touch protect-pair system-call fork; do
+		printf 'sample\t%s\t%s\n' "$1" "$(pinload bench $operation)"
+	done
+}
 if [ "$1" = measure ]; then
 	for number in $(seq "$RUNS"); do
 		fio_sample "$2" 'iodepth 1' --iodepth=1
 		fio_sample "$2" 'iodepth 32' --iodepth=32
 		# One system call submits 32 requests, so a request costs less, and a hook costs relatively more.
 		fio_sample "$2" 'iodepth 32, batches of 32' --iodepth=32 --iodepth_batch=32 --iodepth_batch_complete_min=32
-		for operation in register-buffers anonymous-fault cow-fault map-touch-unmap discard-touch protect-pair \
-			system-call fork; do
-			printf 'sample\t%s\t%s\n' "$2" "$(pinload bench $operation)"
-		done
+		printf 'sample\t%s\t%s\n' "$2" "$(pinload bench register-buffers)"
+		bystanders "$2"
 	done
 	exit
 fi
@@ -45,6 +48,10 @@ pintrace record --no-findings -o /tmp/b.pintrace -- sh "$0" measure 'record --no
 pintrace serve >/tmp/serve 2>&1 &
 server=$!
 wait_for serving /tmp/serve
+# No memory has been pinned yet, so the finding hooks wait.
+for number in $(seq "$RUNS"); do
+	bystanders 'serve, no pins'
+done
 sh "$0" measure serve
 kill -INT $server
 wait $server

@@ -7,6 +7,7 @@ mod account;
 pub mod balance;
 mod cow;
 mod extent;
+mod finding_hooks;
 mod flush_window;
 mod mapping;
 mod process;
@@ -25,6 +26,7 @@ pub use account::{AccountOpened, AccountSampled, Evidence};
 pub use balance::BalanceSampled;
 pub use cow::{CowSampled, FollGetReference};
 pub use extent::{ExtentClosed, ExtentMarked, ExtentOpened, ExtentSampled, FileId};
+pub use finding_hooks::FindingHooksAttached;
 pub use flush_window::{Cause, FlushCheck, WindowsSampled};
 pub use mapping::{AddressSpaceId, ChangesSuppressed, MappingChange, MappingChanged, MmId, RangeIn};
 pub use process::{ProcessExited, ProcessSeen};
@@ -93,6 +95,8 @@ pub enum Body {
     ChangesSuppressed(ChangesSuppressed),
     /// Write faults inside windows since the start: the hooks' count against the kernel's own count.
     FlushCheckSampled(FlushCheck),
+    /// Finding hooks that had waited for pins are attached.
+    FindingHooksAttached(FindingHooksAttached),
     /// All samples of one moment precede this event, so views may draw.
     Tick,
     /// Last event of a stream that ended in order.

@@ -36,6 +36,9 @@ pub struct Started {
     /// The kernel does not copy exclusive anonymous pages on write (`PG_anon_exclusive`, since 5.19).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub exclusive_pages: bool,
+    /// Finding hooks are attached once memory is pinned ([`super::FindingHooksAttached`]).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub findings_wait: bool,
 }
 
 /// One attached program.

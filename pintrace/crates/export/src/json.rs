@@ -51,6 +51,7 @@ struct Document<'a> {
     /// Totals of the pending-flush windows, by process and cause.
     windows: Vec<WindowKeys<'a>>,
     flush_check: FlushCheck,
+    finding_hooks: FindingHookKeys,
 }
 
 /// The balance in pages. An `Option` is `null` where the kernel's vmstat counters cannot be read.
@@ -185,8 +186,21 @@ impl<'a> Document<'a> {
             findings_dropped: snapshot.findings_dropped,
             windows: snapshot.windows.iter().map(WindowKeys::from).collect(),
             flush_check: snapshot.flush_check,
+            finding_hooks: FindingHookKeys {
+                wait: snapshot.finding_hooks.wait,
+                late_ns: snapshot.finding_hooks.late.map(|late| late.0),
+            },
         }
     }
+}
+
+/// Keys of the finding hooks that are attached once memory is pinned.
+#[derive(Serialize)]
+struct FindingHookKeys {
+    /// Hooks wait for pins.
+    wait: bool,
+    /// The longest time from a first pin to the attachment of the hooks that waited for it.
+    late_ns: Option<u64>,
 }
 
 impl From<&Balance> for BalanceKeys {

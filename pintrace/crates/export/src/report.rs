@@ -75,6 +75,7 @@ fn origin(snapshot: &Snapshot, complete: bool) -> Vec<String> {
         text::printable(&started.mode),
         header::probes(snapshot)
     ));
+    lines.extend(snapshot.finding_hooks.note());
     for missing in &started.missing {
         lines.push(format!(
             "Not seen: {} ({})",

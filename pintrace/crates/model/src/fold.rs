@@ -65,6 +65,7 @@ impl Model {
             Body::WindowsSampled(sample) => self.windows_sampled(event, sample),
             Body::ChangesSuppressed(total) => self.suppressed.sample(total),
             Body::FlushCheckSampled(check) => replace(&mut self.flush_check, *check),
+            Body::FindingHooksAttached(attached) => self.stream.finding_hooks_attached(time, attached),
             Body::Tick => self.tick(),
             Body::Stopped(stopped) => self.stream.stopped(stopped),
         };
@@ -101,6 +102,7 @@ impl Model {
             findings_dropped: self.findings.dropped,
             windows: self.windows.list(),
             flush_check: self.flush_check,
+            finding_hooks: self.stream.finding_hooks,
             unapplied_events: self.unapplied_events,
         }
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use pintrace_events::units::{Nanos, Pid, Tid};
 use pintrace_events::{ChangesSuppressed, Evidence, FlushCheck, ScanSampled, Started, Stopped};
 
+use super::finding::coverage::FindingHooks;
 use super::finding::{Finding, FindingKind, Severity, WindowTotals};
 use super::subsystem::Subsystem;
 
@@ -48,6 +49,8 @@ pub struct Snapshot {
     pub windows: Vec<WindowTotals>,
     /// Write faults in flush windows, compared with the kernel's own count of pending flushes.
     pub flush_check: FlushCheck,
+    /// The finding hooks that wait for pins.
+    pub finding_hooks: FindingHooks,
     /// Events that could not be applied, because their id was never opened or a table of the model was full. 0 for
     /// every stream of this version of pintrace.
     pub unapplied_events: u64,

@@ -4,7 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use pintrace_events::units::Nanos;
-use pintrace_events::{Started, Stopped};
+use pintrace_events::{FindingHooksAttached, Started, Stopped};
+
+use crate::finding::coverage::FindingHooks;
 
 /// Bytes of a page if the stream header does not say.
 const DEFAULT_PAGE_SIZE: u64 = 4096;
@@ -19,6 +21,8 @@ pub(crate) struct StreamState {
     pub(crate) header: Option<Arc<Started>>,
     pub(crate) ending: Option<Stopped>,
     last_tick: Option<Nanos>,
+    /// The finding hooks that wait for pins.
+    pub(crate) finding_hooks: FindingHooks,
 }
 
 impl StreamState {
@@ -35,7 +39,21 @@ impl StreamState {
         }
         self.start = Some(time);
         self.last_tick = Some(time);
+        self.finding_hooks.wait = started.findings_wait;
         self.header = Some(Arc::new(started.clone()));
+        true
+    }
+
+    /// Takes the attachment of finding hooks that have waited, at `time`.
+    pub(crate) fn finding_hooks_attached(&mut self, time: Nanos, attached: &FindingHooksAttached) -> bool {
+        let late = time.since(attached.first_pin);
+        self.finding_hooks = FindingHooks {
+            wait: attached.others_wait,
+            late: Some(self.finding_hooks.late.map_or(late, |before| before.max(late))),
+        };
+        if let Some(header) = &mut self.header {
+            Arc::make_mut(header).missing.extend_from_slice(&attached.missing);
+        }
         true
     }
 

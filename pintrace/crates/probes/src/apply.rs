@@ -6,38 +6,13 @@ use std::collections::HashMap;
 use aya::programs::Program;
 use aya::{Btf, Ebpf};
 
-use super::load::{Backups, Layouts, LoadOptions};
+use super::load::{Backups, FindingsFrom, Layouts, LoadOptions};
 use super::load_programs::{self, Loaded};
+use super::outcome::{HookOutcome, HookStatus};
 use super::plan::{self, PlanChoice, PlannedHook};
-use super::table::{Attachment, Candidate, HOOKS, Hook, Method, Purpose};
+use super::table::{Attachment, Candidate, HOOKS, Hook, Method, Purpose, WaitsFor};
 use pintrace_bpf::refusal::root_cause;
 use pintrace_kernel::facts::KernelFacts;
-
-/// The outcome of one hook.
-#[derive(Clone, Debug)]
-pub struct HookOutcome {
-    /// The hook.
-    pub hook: &'static Hook,
-    /// Status after the attempt.
-    pub status: HookStatus,
-    /// Backup programs are attached as well.
-    pub has_backups: bool,
-    /// Why earlier candidates were refused, in order.
-    pub refused: Vec<String>,
-}
-
-/// The status of one hook.
-#[derive(Clone, Debug)]
-pub enum HookStatus {
-    /// This candidate is attached.
-    Attached(&'static Candidate),
-    /// The kernel has no such function.
-    NotHere,
-    /// The hook that this hook stands in for is attached, or another hook sees the same events on this kernel.
-    NotNeeded,
-    /// The function exists, and nothing could be attached to it, for this reason.
-    Missing(String),
-}
 
 /// Plans the hooks for a kernel. Finding hooks are left out if `options` does not ask for findings, and missing if
 /// their facts are unknown.
@@ -57,18 +32,29 @@ pub fn plan(kernel: &KernelFacts, layouts: &Layouts, options: &LoadOptions) -> V
     plan
 }
 
-/// Tries every hook of the plan, with backup programs as `backups` says. The links live as long as `ebpf`.
-pub fn attach(ebpf: &mut Ebpf, btf: &Btf, plan: Vec<PlannedHook>, backups: Backups) -> Vec<HookOutcome> {
+/// Tries every hook of the plan, with backup programs as `backups` says. With [`FindingsFrom::Pins`], hooks that have
+/// nothing to see until memory is pinned are only loaded. The links live as long as `ebpf`.
+pub fn attach(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    plan: Vec<PlannedHook>,
+    backups: Backups,
+    from: FindingsFrom,
+) -> Vec<HookOutcome> {
     let mut loaded = load_programs::load_all(ebpf, btf, &first_choices(&plan, backups));
     let mut outcomes: Vec<HookOutcome> = Vec::new();
     for line in plan {
         let needed = line.hook.stands_in_for.is_none_or(|other| {
             let tried = outcomes.iter().find(|outcome| outcome.hook.function == other);
-            tried.is_none_or(|outcome| !matches!(outcome.status, HookStatus::Attached(_)))
+            tried.is_none_or(|outcome| outcome.candidate().is_none())
         });
         let outcome = if needed || matches!(line.choice, PlanChoice::NotHere) {
-            let has_backups = backups.of(line.hook);
-            attach_line(ebpf, btf, line, has_backups, &mut loaded)
+            let waits = from == FindingsFrom::Pins && line.hook.waits_for().is_some();
+            let attempt = Attempt {
+                has_backups: backups.of(line.hook),
+                waits,
+            };
+            attach_line(ebpf, btf, line, attempt, &mut loaded)
         } else {
             HookOutcome::without(line.hook, HookStatus::NotNeeded)
         };
@@ -77,23 +63,20 @@ pub fn attach(ebpf: &mut Ebpf, btf: &Btf, plan: Vec<PlannedHook>, backups: Backu
     outcomes
 }
 
-impl HookOutcome {
-    /// Returns the outcome of a hook that was not tried.
-    const fn without(hook: &'static Hook, status: HookStatus) -> Self {
-        Self {
-            hook,
-            status,
-            has_backups: false,
-            refused: Vec::new(),
-        }
-    }
+/// How to attach a hook.
+#[derive(Clone, Copy)]
+struct Attempt {
+    /// With backup programs, where the table has them.
+    has_backups: bool,
+    /// Load the programs only.
+    waits: bool,
 }
 
 fn attach_line(
     ebpf: &mut Ebpf,
     btf: &Btf,
     line: PlannedHook,
-    has_backups: bool,
+    attempt: Attempt,
     loaded: &mut Loaded,
 ) -> HookOutcome {
     let hook = line.hook;
@@ -105,11 +88,20 @@ fn attach_line(
     };
     let mut refused = Vec::new();
     for candidate in candidates {
-        match attach_candidate(ebpf, btf, hook, candidate, has_backups, loaded) {
-            Ok(has_backups) => {
+        let has_backups = attempt.has_backups && can_have_backups(candidate);
+        let programs = programs_of(candidate, has_backups);
+        let outcome = load_candidate(ebpf, btf, hook, &programs, loaded).and_then(|()| {
+            if attempt.waits {
+                return Ok(HookStatus::Waiting(candidate));
+            }
+            attach_candidate(ebpf, hook, &programs)?;
+            Ok(HookStatus::Attached(candidate))
+        });
+        match outcome {
+            Ok(status) => {
                 return HookOutcome {
                     hook,
-                    status: HookStatus::Attached(candidate),
+                    status,
                     has_backups,
                     refused,
                 };
@@ -126,29 +118,49 @@ fn attach_line(
     }
 }
 
-/// Loads all programs of a candidate, and then attaches them. Returns true if backup programs are among the programs.
-fn attach_candidate(
+/// Attaches the waiting hooks that `due` names. The outcome of each becomes attached or missing.
+pub fn attach_waiting(ebpf: &mut Ebpf, outcomes: &mut [HookOutcome], due: impl Fn(WaitsFor) -> bool) {
+    for outcome in outcomes {
+        let HookStatus::Waiting(candidate) = outcome.status else {
+            continue;
+        };
+        if !outcome.hook.waits_for().is_none_or(&due) {
+            continue;
+        }
+        let programs = programs_of(candidate, outcome.has_backups);
+        outcome.status = match attach_candidate(ebpf, outcome.hook, &programs) {
+            Ok(()) => HookStatus::Attached(candidate),
+            Err(why) => HookStatus::Missing(why),
+        };
+    }
+}
+
+/// Programs with their methods, in the order in which to attach them.
+type Programs = Vec<(Method, &'static str)>;
+
+fn load_candidate(
     ebpf: &mut Ebpf,
     btf: &Btf,
     hook: &Hook,
-    candidate: &'static Candidate,
-    has_backups: bool,
+    programs: &Programs,
     loaded: &mut Loaded,
-) -> Result<bool, String> {
-    let has_backups = has_backups && can_have_backups(candidate);
-    let programs = programs_of(candidate, has_backups);
-    for (method, name) in &programs {
-        load_program(ebpf, btf, hook, name, loaded).map_err(|why| {
-            format!(
-                "the kernel refused to load the {} program: {why}",
-                method.as_str()
-            )
-        })?;
-    }
-    for (method, name) in &programs {
+) -> Result<(), String> {
+    programs.iter().try_for_each(|(method, name)| {
+        let outcome = match loaded.remove(name) {
+            Some(outcome) => outcome,
+            None => program(ebpf, name).and_then(|program| load_programs::load(program, hook, btf)),
+        };
+        let method = method.as_str();
+        outcome.map_err(|why| format!("the kernel refused to load the {method} program: {why}"))
+    })
+}
+
+/// Attaches the loaded programs of a candidate: all or none.
+fn attach_candidate(ebpf: &mut Ebpf, hook: &Hook, programs: &Programs) -> Result<(), String> {
+    for (method, name) in programs {
         if let Err(why) = attach_program(ebpf, hook, name) {
             // Some programs of this candidate and the next candidate together would count events twice.
-            for (_, name) in &programs {
+            for (_, name) in programs {
                 unload_program(ebpf, name);
             }
             return Err(format!(
@@ -157,7 +169,7 @@ fn attach_candidate(
             ));
         }
     }
-    Ok(has_backups)
+    Ok(())
 }
 
 /// Returns the programs of the first candidate of each hook that is certain to be needed.
@@ -182,7 +194,7 @@ fn can_have_backups(candidate: &Candidate) -> bool {
 }
 
 /// Returns the programs of a candidate in the order in which to attach them.
-fn programs_of(candidate: &'static Candidate, has_backups: bool) -> Vec<(Method, &'static str)> {
+fn programs_of(candidate: &'static Candidate, has_backups: bool) -> Programs {
     let attachments = candidate.attachments.iter();
     attachments
         .flat_map(|attachment| in_order(attachment, has_backups).map(|name| (attachment.method, name)))
@@ -200,20 +212,6 @@ fn in_order(attachment: &'static Attachment, has_backups: bool) -> impl Iterator
         all.reverse();
     }
     all.into_iter()
-}
-
-/// Loads a program, unless an attempt has been made already.
-fn load_program(
-    ebpf: &mut Ebpf,
-    btf: &Btf,
-    hook: &Hook,
-    name: &str,
-    loaded: &mut Loaded,
-) -> Result<(), String> {
-    match loaded.remove(name) {
-        Some(outcome) => outcome,
-        None => load_programs::load(program(ebpf, name)?, hook, btf),
-    }
 }
 
 fn attach_program(ebpf: &mut Ebpf, hook: &Hook, name: &str) -> Result<(), String> {
@@ -246,34 +244,4 @@ fn unload_program(ebpf: &mut Ebpf, name: &str) {
 fn program<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut Program, String> {
     ebpf.program_mut(name)
         .ok_or_else(|| format!("program {name} is not in the eBPF object"))
-}
-
-/// Returns true if at least one hook sees pins and one hook sees releases. Otherwise nothing can be traced.
-pub fn sees_pins(outcomes: &[HookOutcome]) -> bool {
-    [Purpose::Acquire, Purpose::Release].into_iter().all(|purpose| {
-        outcomes.iter().any(|outcome| {
-            outcome.hook.purposes.contains(&purpose) && matches!(outcome.status, HookStatus::Attached(_))
-        })
-    })
-}
-
-/// Returns the attached programs with their hooks, without backup programs.
-pub fn attachments(outcomes: &[HookOutcome]) -> impl Iterator<Item = (&'static Hook, &'static Attachment)> {
-    outcomes.iter().flat_map(|outcome| {
-        let candidate = match outcome.status {
-            HookStatus::Attached(candidate) => candidate.attachments,
-            _ => &[],
-        };
-        candidate.iter().map(|attachment| (outcome.hook, attachment))
-    })
-}
-
-/// Returns the purpose of an attachment: the second purpose for the entry program of a ledger hook with two purposes,
-/// which marks retries; else the first purpose.
-pub fn purpose_of(hook: &Hook, attachment: &Attachment) -> Purpose {
-    match (hook.purposes, attachment.method) {
-        ([first, ..], _) if first.is_for_findings() => *first,
-        ([_, second, ..], Method::Fentry) => *second,
-        (all, _) => all.first().copied().unwrap_or(Purpose::Acquire),
-    }
 }

@@ -72,6 +72,8 @@ impl Layouts {
 pub struct LoadOptions {
     /// Attach the finding hooks, with these options.
     pub findings: Option<WantedFindings>,
+    /// The time from which the finding hooks are attached.
+    pub findings_from: FindingsFrom,
     /// Other numbers of entries, by map name; tests use small numbers.
     pub map_entries: Vec<(&'static str, u32)>,
     /// Kernel functions that get no hook, as if the kernel called them nowhere; for tests.
@@ -84,11 +86,22 @@ impl Default for LoadOptions {
     fn default() -> Self {
         Self {
             findings: Some(WantedFindings::default()),
+            findings_from: FindingsFrom::default(),
             map_entries: Vec::new(),
             left_out: Vec::new(),
             bpf_log: false,
         }
     }
+}
+
+/// The time from which the finding hooks are attached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FindingsFrom {
+    /// The start of the session.
+    #[default]
+    Start,
+    /// The first pins for which a hook waits ([`Hook::waits_for`]). Until then the hooks cost nothing.
+    Pins,
 }
 
 /// Findings that an option asks for.

@@ -6,7 +6,7 @@ use std::os::fd::AsFd as _;
 use aya::Ebpf;
 use pintrace_bpf::prog_info;
 
-use super::apply::{HookOutcome, HookStatus};
+use super::outcome::HookOutcome;
 use super::table::Method;
 
 /// The machine code of a part of a program. Trampolines run the program.
@@ -18,13 +18,13 @@ pub struct ProgramCode {
     pub function: &'static str,
 }
 
-/// Returns the code of the attached programs that run in a trampoline, by address. Programs whose code the kernel does
+/// Returns the code of the programs that run or will run in a trampoline, by address. Programs whose code the kernel does
 /// not show are left out: without CAP_SYSLOG, or with kptr_restrict, the kernel shows no addresses
 /// (`bpf_dump_raw_ok`, include/linux/filter.h).
 pub fn of_attached(ebpf: &Ebpf, outcomes: &[HookOutcome]) -> Vec<ProgramCode> {
     let mut all = Vec::new();
     for outcome in outcomes {
-        let HookStatus::Attached(candidate) = outcome.status else {
+        let Some(candidate) = outcome.candidate() else {
             continue;
         };
         let trampolines = candidate

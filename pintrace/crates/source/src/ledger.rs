@@ -112,6 +112,12 @@ impl Ledger {
         Ok(self.state.set(0, PodHookState(open), 0)?)
     }
 
+    /// Returns true if an mm has pins, and true if an mm or a file has extents.
+    pub fn has_pins(&self) -> Result<(bool, bool), LedgerError> {
+        let state = self.state.get(&0, 0)?.0;
+        Ok((state.pinned_mms != 0, state.range_filters != 0))
+    }
+
     /// Returns the hooks' page totals, summed over all CPUs.
     pub fn totals(&self) -> Result<Totals, LedgerError> {
         let total = |which: Total| -> Result<u64, LedgerError> {

@@ -14,8 +14,9 @@ use pintrace_kernel::facts::{Kernel, Roots};
 use pintrace_kernel::layout::UnknownLayout;
 use pintrace_kernel::page_size::{self, UnsupportedPageSize};
 use pintrace_kernel::pid_namespace;
-use pintrace_probes::apply::{self, HookOutcome, HookStatus};
+use pintrace_probes::apply;
 use pintrace_probes::load::{self, Layouts, LoadError, LoadOptions, Loaded};
+use pintrace_probes::outcome::{self, HookOutcome, HookStatus};
 use pintrace_probes::program_code::{self, ProgramCode};
 use pintrace_probes::table::{Hook, MIGRATION};
 
@@ -28,6 +29,10 @@ use super::skipped::Skipped;
 use super::test_pins::{self, TestPins};
 use pintrace_bpf::prog_info;
 use pintrace_kernel::vmstat::VmstatReader;
+
+mod waiting;
+
+pub use waiting::Due;
 
 /// Why the kernel cannot be traced.
 #[derive(Debug, thiserror::Error)]
@@ -107,8 +112,9 @@ impl TraceSource {
             btf,
             apply::plan(&kernel.facts, &layouts, options),
             backups,
+            options.findings_from,
         );
-        if !apply::sees_pins(&outcomes) {
+        if !outcome::sees_pins(&outcomes) {
             return Err(StartError::NothingAttached {
                 reason: first_reason(&outcomes),
                 outcomes,
@@ -144,6 +150,9 @@ impl TraceSource {
         });
         source.ledger.open_gate(counts_migrations)?;
         source.calibrate()?;
+        if source.preexisting_held() != Some(0) {
+            source.attach_all();
+        }
         Ok(source)
     }
 
@@ -294,7 +303,7 @@ impl TraceSource {
     /// program whose counter cannot be read is an error, because the number of its skipped calls is then unknown.
     fn skipped_by(&self, which: impl Fn(&Hook) -> bool) -> Result<u64, LedgerError> {
         let mut skipped = 0;
-        for (hook, attachment) in apply::attachments(&self.outcomes) {
+        for (hook, attachment) in outcome::attachments(&self.outcomes) {
             if !which(hook) {
                 continue;
             }

@@ -130,6 +130,7 @@ fn started() -> impl Strategy<Value = Body> {
                 }],
                 command,
                 exclusive_pages: page_size % 2 == 0,
+                findings_wait: page_size % 3 == 0,
             })
         })
 }

@@ -49,6 +49,7 @@ impl EventBuilder {
             mode: "trace".into(),
             without_trace: String::new(),
             without_findings: String::new(),
+            findings_wait: false,
             probes: vec![
                 probe("acquire", "pin_user_pages_fast", "fexit"),
                 probe("acquire", "pin_user_pages_remote", "kretprobe"),

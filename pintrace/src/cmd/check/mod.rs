@@ -28,6 +28,7 @@ use pintrace_record::{Existing, Recording};
 use self::allow::AllowFile;
 use self::file::ReportFile;
 use self::result::{CheckResult, CheckRules};
+use super::detach::detach;
 use super::run_session::{SessionEnd, SessionRun, exit};
 use super::trace_args::{ExtraFindings, TraceArgs, map_entries};
 
@@ -136,8 +137,8 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
         interval: INTERVAL,
         limit: None,
     };
-    let stopped = match session.run(&mut sinks, messages)? {
-        SessionEnd::Ended(stopped) => stopped,
+    let (stopped, session) = match session.run(&mut sinks, messages)? {
+        SessionEnd::Ended(stopped, session) => (stopped, session),
         SessionEnd::Failed(exit) => return Ok(exit),
     };
     drop(sinks);
@@ -156,6 +157,7 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
         report.write(&render(&result, args.format)?)?;
     }
     messages.write_all(text::render(&result).as_bytes())?;
+    detach(*session, messages);
     Ok(if result.passed() {
         exit(&stopped)
     } else {
@@ -179,6 +181,7 @@ fn live(args: &Args) -> TraceArgs {
         btf: args.btf.clone(),
         mode: Mode::Trace,
         scan_budget: SCAN_BUDGET,
+        findings_from: None,
         no_findings: false,
         extra: args.extra,
         #[cfg(feature = "bpf-log")]

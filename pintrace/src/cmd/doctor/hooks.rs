@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use pintrace_probes::apply::{HookOutcome, HookStatus};
+use pintrace_probes::outcome::{HookOutcome, HookStatus};
 use pintrace_probes::plan::{PlanChoice, PlannedHook};
 use pintrace_probes::table::{Candidate, Hook};
 
@@ -25,7 +25,7 @@ pub(super) struct HookLine {
 /// Returns the line of a hook that was tried.
 pub(super) fn tried(outcome: &HookOutcome) -> HookLine {
     match &outcome.status {
-        HookStatus::Attached(candidate) => {
+        HookStatus::Attached(candidate) | HookStatus::Waiting(candidate) => {
             let why = outcome.refused.join("; ");
             HookLine {
                 has_backups: outcome.has_backups,

@@ -9,8 +9,9 @@ use crate::pipeline::loader_btf;
 use pintrace_kernel::capture::{Capture, TriedHook};
 use pintrace_kernel::facts::Kernel;
 use pintrace_kernel::layout;
-use pintrace_probes::apply::{self, HookOutcome, HookStatus};
-use pintrace_probes::load::{self, Layouts, LoadError, LoadOptions, Loaded, WantedFindings};
+use pintrace_probes::apply;
+use pintrace_probes::load::{self, FindingsFrom, Layouts, LoadError, LoadOptions, Loaded, WantedFindings};
+use pintrace_probes::outcome::{HookOutcome, HookStatus};
 
 /// Why the hooks could not be tried.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +39,7 @@ pub(super) fn run(capture: &mut Capture, kernel: &Kernel) -> Result<(), TryHooks
     };
     let Loaded { mut ebpf, backups } = load::load(&kernel.facts, &layouts, &btf, &options)?;
     let plan = apply::plan(&kernel.facts, &layouts, &options);
-    let outcomes = apply::attach(&mut ebpf, &btf, plan, backups);
+    let outcomes = apply::attach(&mut ebpf, &btf, plan, backups, FindingsFrom::Start);
     capture.hooks = outcomes.iter().map(tried).collect();
     capture.verified = outcomes
         .iter()
@@ -63,7 +64,7 @@ pub(super) fn run(capture: &mut Capture, kernel: &Kernel) -> Result<(), TryHooks
 
 fn tried(outcome: &HookOutcome) -> TriedHook {
     let how = match &outcome.status {
-        HookStatus::Attached(candidate) => {
+        HookStatus::Attached(candidate) | HookStatus::Waiting(candidate) => {
             let methods = candidate.attachments.iter().map(|one| one.method.as_str());
             let methods = methods.collect::<Vec<_>>().join("+");
             if outcome.has_backups {
@@ -91,7 +92,7 @@ fn tried(outcome: &HookOutcome) -> TriedHook {
 
 /// Returns all attached programs of a hook.
 fn programs(outcome: &HookOutcome) -> Vec<&'static str> {
-    let HookStatus::Attached(candidate) = outcome.status else {
+    let Some(candidate) = outcome.candidate() else {
         return Vec::new();
     };
     let backups = |all: &'static [&'static str]| if outcome.has_backups { all } else { &[] };

@@ -2,15 +2,15 @@
 
 use pintrace_events::MissingHook;
 use pintrace_kernel::kallsyms::Kallsyms;
-use pintrace_probes::apply::{HookOutcome, HookStatus};
+use pintrace_probes::outcome::{HookOutcome, HookStatus};
 use pintrace_source::test_pins::TestPins;
 
 /// Returns the functions that could not be hooked and that no attached substitute replaces.
 pub(super) fn missing(outcomes: &[HookOutcome]) -> Vec<MissingHook> {
     let has_substitute = |function: &str| {
-        outcomes.iter().any(|outcome| {
-            outcome.hook.stands_in_for == Some(function) && matches!(outcome.status, HookStatus::Attached(_))
-        })
+        outcomes
+            .iter()
+            .any(|outcome| outcome.hook.stands_in_for == Some(function) && outcome.candidate().is_some())
     };
     outcomes
         .iter()
@@ -47,7 +47,7 @@ pub(super) fn hidden_symbols(symbols: &Kallsyms) -> Option<MissingHook> {
     })
 }
 
-/// Returns the reason why no hook looks for findings; empty if a finding hook is attached.
+/// Returns the reason why no hook looks for findings; empty if a finding hook is attached or waits.
 pub(super) fn without_findings(outcomes: &[HookOutcome], wanted: bool) -> String {
     if !wanted {
         return "--no-findings".to_owned();
@@ -55,7 +55,7 @@ pub(super) fn without_findings(outcomes: &[HookOutcome], wanted: bool) -> String
     let mut finding_hooks = outcomes.iter().filter(|outcome| outcome.hook.is_for_findings());
     let mut first = String::new();
     let attached = finding_hooks.any(|outcome| match &outcome.status {
-        HookStatus::Attached(_) => true,
+        HookStatus::Attached(_) | HookStatus::Waiting(_) => true,
         HookStatus::Missing(why) if first.is_empty() => {
             first.clone_from(why);
             false

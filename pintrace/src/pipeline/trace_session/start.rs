@@ -6,7 +6,7 @@ use pintrace_common::scan::PAGE_STRUCT;
 use pintrace_events::{Body, Event, MissingHook, Probe, Started};
 use pintrace_kernel::facts::{Kernel, Roots};
 use pintrace_kernel::pid_namespace;
-use pintrace_probes::apply;
+use pintrace_probes::outcome;
 use pintrace_scan::scanner::Scanner;
 use pintrace_source::ledger_repair::LedgerRepair;
 use pintrace_source::trace_source::{StartError, TraceSource};
@@ -37,9 +37,9 @@ impl TraceSession {
         };
         let mut source = TraceSource::start(&kernel, &btf, roots, &options.load)?;
         let reconciler = scanner.map(|scanner| reconciler(scanner?, &mut source, options));
-        let probes = apply::attachments(source.outcomes())
+        let probes = outcome::loaded(source.outcomes())
             .map(|(hook, attachment)| Probe {
-                purpose: apply::purpose_of(hook, attachment).as_str().to_owned(),
+                purpose: outcome::purpose_of(hook, attachment).as_str().to_owned(),
                 function: hook.function.to_owned(),
                 method: attachment.method.as_str().to_owned(),
             })
@@ -67,6 +67,7 @@ impl TraceSession {
             exclusive_pages: kernel.types.has_enumerator("pageflags", "PG_anon_exclusive"),
             probes,
             missing,
+            findings_wait: source.waits(),
             command: options.command.clone(),
             ..stream_header::started(&kernel.facts, roots)
         };
@@ -76,6 +77,7 @@ impl TraceSession {
             tracker: Tracker::new(roots.proc.clone(), names),
             emitted_losses: BTreeMap::new(),
             resynced_at: 0,
+            drained_at: now(),
             unwritten: 0,
             stopping: false,
             reconciler,

@@ -4,21 +4,33 @@ use pintrace_common::counters::Loss;
 use pintrace_events::{Body, Event};
 use pintrace_source::baseline::Adjustment;
 
-use super::TraceSession;
+use super::{TraceSession, waiting};
 use crate::pipeline::start::SessionError;
 use crate::pipeline::stream_header::now;
 
 impl TraceSession {
     /// Returns the events of the records in the ring buffer.
     pub fn drain(&mut self) -> Result<Vec<Event>, SessionError> {
-        let now = now();
+        let drained_at = now();
         let records = self.source.drain();
+        // Before the records become events, which takes time.
+        let due = self.source.attach_due()?;
+        let attached_at = now();
         let lost = self.source.ledger().loss(Loss::RingFull)?;
-        self.tracker.reading(now, lost != self.resynced_at);
+        self.tracker.reading(drained_at, lost != self.resynced_at);
         for record in records {
             self.tracker.record(&record, self.source.ledger())?;
         }
-        Ok(self.tracker.take_events())
+        let mut events = self.tracker.take_events();
+        if let Some(due) = due {
+            let attached = waiting::attached(&due, &events, self.drained_at, self.source.outcomes());
+            events.push(Event {
+                time: attached_at,
+                body: Body::FindingHooksAttached(attached),
+            });
+        }
+        self.drained_at = drained_at;
+        Ok(events)
     }
 
     /// Returns the events of [`Self::sample`], with a tick at the end.

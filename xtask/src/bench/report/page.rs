@@ -101,7 +101,9 @@ fio reads from null_blk, which completes each request inside the submission: wit
 second request is never in flight, and the depths 1 and 32 cost the same. `register-buffers`
 registers 64 MiB as a buffer of an io_uring and removes the buffer: 16,384 long-term pins. All other
 workloads pin nothing: one process with an idle second thread makes the operation, and the time is
-that of one operation. The script for bpftrace (`xtask/src/bench/pins.bt`) keeps time, process and
+that of one operation. `record` runs with a command, so its finding hooks are attached from the
+start. The finding hooks of `serve` wait until memory is pinned: in `serve, no pins` they wait, and
+in `serve` fio and `register-buffers` have pinned memory before. The script for bpftrace (`xtask/src/bench/pins.bt`) keeps time, process and
 kernel stack of each pinned page and a histogram of hold times. The script sees at most 64 pages of
 each call, so `register-buffers` costs the script less than it would cost a complete one. A kind of
 run without a column has no figure on that kernel.",

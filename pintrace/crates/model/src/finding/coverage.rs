@@ -3,6 +3,7 @@
 
 use crate::text::printable;
 use pintrace_events::Started;
+use pintrace_events::units::Nanos;
 
 use super::FindingKind;
 
@@ -27,6 +28,30 @@ impl FindingKind {
     pub fn is_covered(self, started: &Started) -> bool {
         let has = |purpose: &&str| started.probes.iter().any(|probe| probe.purpose == **purpose);
         self.needs().iter().all(has)
+    }
+}
+
+/// The finding hooks that are attached once memory is pinned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FindingHooks {
+    /// Hooks wait for pins.
+    pub wait: bool,
+    /// The longest time from a first pin to the attachment of the hooks that waited for it.
+    pub late: Option<Nanos>,
+}
+
+impl FindingHooks {
+    /// Returns a sentence about hooks that wait, or that were attached after the first pin.
+    #[must_use]
+    pub fn note(self) -> Option<String> {
+        match (self.late, self.wait) {
+            (None, false) => None,
+            (None, true) => Some("The hooks of findings are attached when memory is pinned.".to_owned()),
+            (Some(late), _) => Some(format!(
+                "The hooks of findings were attached {} ms after the first pin, and saw no event before.",
+                late.0.div_ceil(1_000_000)
+            )),
+        }
     }
 }
 
@@ -103,6 +128,15 @@ mod tests {
         let some = not_covered(&started(&["acquire", "copy", "mapping", "window"], ""));
         let expected = "Not covered by the attached hooks: fork-copied-pinned.";
         assert_eq!(some.as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn hooks_that_wait_or_came_late_have_a_note() {
+        let note = |wait, late| FindingHooks { wait, late }.note();
+        assert_eq!(note(false, None), None);
+        assert!(note(true, None).unwrap().contains("when memory is pinned"));
+        let late = note(true, Some(Nanos(12_000_001))).unwrap();
+        assert!(late.contains("attached 13 ms after the first pin"), "{late}");
     }
 
     #[test]

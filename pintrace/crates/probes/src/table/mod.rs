@@ -140,7 +140,32 @@ impl Hook {
     pub fn is_for_findings(&self) -> bool {
         self.purposes.iter().any(|purpose| purpose.is_for_findings())
     }
+
+    /// Returns the pins without which the hook has nothing to see; `None` for a hook that is always attached.
+    pub fn waits_for(&self) -> Option<WaitsFor> {
+        let serves = |purpose: Purpose| self.purposes.contains(&purpose);
+        if serves(Purpose::Copy) || serves(Purpose::Fork) || serves(Purpose::Window) {
+            Some(WaitsFor::Pin)
+        } else if serves(Purpose::Mapping) && !KEEPS_STATE.contains(&self.function) {
+            Some(WaitsFor::Extent)
+        } else {
+            None
+        }
+    }
 }
+
+/// The pins for which a finding hook waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// The first pin into an mm.
+    Pin,
+    /// The first extent.
+    Extent,
+}
+
+/// Finding hooks that remove entries of the programs' tables, and so never wait. The kernel calls these functions
+/// rarely.
+const KEEPS_STATE: &[&str] = &["exit_mmap", "clear_inode", "io_uring_release", "xsk_release"];
 
 /// Stands for a parameter of any name, which no program reads.
 pub const ANY: &str = "_";

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use pintrace_events::units::{Nanos, Tid};
 use pintrace_events::{
-    AddressSpaceId, Body, Cause, ChangesSuppressed, CowSampled, ExtentMarked, FlushCheck, FollGetReference,
-    MappingChange, MappingChanged, MmId, RangeIn, WindowsSampled,
+    AddressSpaceId, Body, Cause, ChangesSuppressed, CowSampled, ExtentMarked, FindingHooksAttached,
+    FlushCheck, FollGetReference, MappingChange, MappingChanged, MmId, RangeIn, WindowsSampled,
 };
 
 use super::{account, extent, name, number, pid, stack};
@@ -30,6 +30,13 @@ pub(super) fn body() -> impl Strategy<Value = Body> {
         2 => windows_sampled(),
         1 => (pid(), name(), number())
             .prop_map(|(pid, comm, changes)| Body::ChangesSuppressed(ChangesSuppressed { pid, comm, changes })),
+        1 => (number(), any::<bool>()).prop_map(|(first_pin, others_wait)| {
+            Body::FindingHooksAttached(FindingHooksAttached {
+                first_pin: Nanos(first_pin),
+                others_wait,
+                missing: Vec::new(),
+            })
+        }),
         1 => (number(), number(), number()).prop_map(|(agreed, covered_only, pending_only)| {
             Body::FlushCheckSampled(FlushCheck {
                 agreed,

@@ -75,7 +75,11 @@ fn findings(
     (area, buffer): (Rect, &mut Buffer),
     theme: Theme,
 ) -> usize {
-    let notes = [not_covered(&snapshot.started), dropped(snapshot.findings_dropped)];
+    let notes = [
+        not_covered(&snapshot.started),
+        snapshot.finding_hooks.note(),
+        dropped(snapshot.findings_dropped),
+    ];
     let notes: Vec<String> = notes.into_iter().flatten().collect();
     let Some(found) = view.under_cursor(snapshot) else {
         let empty = if snapshot.findings.is_empty() {

@@ -1,0 +1,63 @@
+//! Attaches the finding hooks that wait until memory is pinned ([`pintrace_probes::table::Hook::waits_for`]).
+//!
+//! Each attached program costs every process that calls the function some 200 instructions (`__bpf_prog_enter_recur`,
+//! kernel/bpf/trampoline.c). Faults, unmappings and forks are frequent on machines that pin nothing.
+
+use pintrace_probes::apply;
+use pintrace_probes::outcome::HookStatus;
+use pintrace_probes::table::WaitsFor;
+
+use super::TraceSource;
+use crate::ledger::LedgerError;
+
+/// The finding hooks that were due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// The kernel functions of the hooks.
+    pub functions: Vec<&'static str>,
+    /// Other hooks still wait.
+    pub others_wait: bool,
+}
+
+impl TraceSource {
+    /// Returns true if a finding hook waits for pins.
+    pub fn waits(&self) -> bool {
+        let mut outcomes = self.outcomes.iter();
+        outcomes.any(|outcome| matches!(outcome.status, HookStatus::Waiting(_)))
+    }
+
+    /// Attaches the hooks whose pins have come. Returns `None` if no hook was due. The outcomes tell which of the hooks
+    /// the kernel refused.
+    pub fn attach_due(&mut self) -> Result<Option<Due>, LedgerError> {
+        if !self.waits() {
+            return Ok(None);
+        }
+        let (pinned, extents) = self.ledger.has_pins()?;
+        let functions = self.attach_for(|pins| match pins {
+            WaitsFor::Pin => pinned,
+            WaitsFor::Extent => extents,
+        });
+        Ok((!functions.is_empty()).then(|| Due {
+            functions,
+            others_wait: self.waits(),
+        }))
+    }
+
+    /// Attaches all hooks that wait.
+    pub(super) fn attach_all(&mut self) {
+        self.attach_for(|_| true);
+    }
+
+    /// Attaches the hooks that wait for pins that `came` names, and returns the functions of these hooks.
+    fn attach_for(&mut self, came: impl Fn(WaitsFor) -> bool) -> Vec<&'static str> {
+        let waiting = self.outcomes.iter().filter(|outcome| {
+            let waits = matches!(outcome.status, HookStatus::Waiting(_));
+            waits && outcome.hook.waits_for().is_some_and(&came)
+        });
+        let functions: Vec<_> = waiting.map(|outcome| outcome.hook.function).collect();
+        if !functions.is_empty() {
+            apply::attach_waiting(&mut self.ebpf, &mut self.outcomes, came);
+        }
+        functions
+    }
+}
