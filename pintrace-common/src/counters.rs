@@ -45,7 +45,7 @@ counters! {
     Total {
         Acquired = "acquired", "kernel", "Pages pinned through the exported pin functions since the start.";
         Released = "released", "kernel", "Pages unpinned whose pin is in the ledger.";
-        PreexistingReleased = "preexisting_released", "kernel", "Pages unpinned whose pin was taken before the start.";
+        PreexistingReleased = "preexisting_released", "kernel", "Pages unpinned whose pin is not in the ledger: the pin was taken before the start, or the pin call was lost.";
         NotInVmstat = "not_in_vmstat", "kernel", "Pages pinned by folio_add_pin, which vmstat counts only when they are released (legacy direct I/O).";
         GupRetry = "gup_retry", "kernel", "Pages that the kernel pinned and dropped again inside a pin call.";
         Unpinned = "unpinned", "kernel", "Entries of pages[] that carry no pin, such as the zero page.";

@@ -17,6 +17,9 @@ pub struct BalanceSampled {
     pub ledger_released: u64,
     /// Pages that the hooks saw released whose pin was taken before the start.
     pub preexisting_released: u64,
+    /// Pages that the hooks saw released whose pin was taken since the start and seen by no hook: the pin call was lost.
+    #[serde(default)]
+    pub lost_pin_released: u64,
     /// Pages that the hooks saw pinned and that vmstat counts when they are released, but not when they are acquired
     /// (`folio_add_pin`, mm/gup.c).
     pub not_in_vmstat: u64,
@@ -51,6 +54,17 @@ pub struct PageSums {
 }
 
 impl BalanceSampled {
+    /// Separates the releases of pins that were lost from those of preexisting pins. To the hooks both are releases
+    /// without an owner, but no more than `most` such pages can be of preexisting pins. The sums stay the same.
+    pub fn separate_lost_pins(&mut self, most: u64) {
+        let lost = self.preexisting_released.saturating_sub(most);
+        self.preexisting_released -= lost;
+        self.lost_pin_released += lost;
+        self.preexisting_reconciled = self
+            .preexisting_reconciled
+            .saturating_sub(i64::try_from(lost).unwrap_or(i64::MAX));
+    }
+
     /// Returns the held pages of this sample.
     pub fn sums(&self) -> PageSums {
         let wide = |count: u64| i128::from(count);
@@ -112,6 +126,23 @@ mod tests {
         let sums = reconciled.sums();
         assert_eq!((sums.ledger, sums.preexisting), (75, 15));
         assert_eq!(sums.difference(), 0);
+    }
+
+    #[test]
+    fn releases_beyond_the_preexisting_pins_are_those_of_lost_pins() {
+        let mut separated = BalanceSampled {
+            preexisting_released: 25,
+            ..sample()
+        };
+        let before = separated.sums();
+        separated.separate_lost_pins(20);
+        assert_eq!(
+            (separated.preexisting_released, separated.lost_pin_released),
+            (20, 5)
+        );
+        assert_eq!(separated.sums(), before);
+        separated.separate_lost_pins(20);
+        assert_eq!(separated.lost_pin_released, 5);
     }
 
     #[test]

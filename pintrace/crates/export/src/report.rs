@@ -96,6 +96,10 @@ fn balance(snapshot: &Snapshot) -> Vec<String> {
             shown(held)
         )
     };
+    let lost_pins = match snapshot.balance.lost_pin_released {
+        0 => String::new(),
+        _ => format!(", lost_pin_released {}", shown("lost_pin_released")),
+    };
     let not_in_vmstat = match snapshot.balance.not_in_vmstat {
         0 => String::new(),
         _ => format!(", not_in_vmstat {}", shown("not_in_vmstat")),
@@ -115,7 +119,7 @@ fn balance(snapshot: &Snapshot) -> Vec<String> {
             shown("preexisting_held")
         ),
         format!(
-            "  unaccounted {}, gup_retry {}, ambiguous_owner {}{not_in_vmstat}",
+            "  unaccounted {}, gup_retry {}, ambiguous_owner {}{not_in_vmstat}{lost_pins}",
             shown("unaccounted"),
             shown("gup_retry"),
             shown("ambiguous_owner")

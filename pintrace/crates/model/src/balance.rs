@@ -20,6 +20,7 @@ pub(crate) fn balance(sample: &BalanceSampled) -> Balance {
         gup_retry: sample.gup_retry,
         preexisting_held: clamp(sums.preexisting),
         preexisting_released: sample.preexisting_released,
+        lost_pin_released: sample.lost_pin_released,
         unaccounted: clamp(unaccounted),
         in_flight: clamp(sums.difference() - unaccounted),
         ambiguous_owner: sample.ambiguous_owner,

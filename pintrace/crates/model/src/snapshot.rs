@@ -82,6 +82,8 @@ pub struct Balance {
     pub preexisting_held: i64,
     /// Pages released of pins taken before the start.
     pub preexisting_released: u64,
+    /// Pages released since the start whose pin was taken since the start and was lost.
+    pub lost_pin_released: u64,
     /// `vmstat_held - preexisting_held - ledger_held - in_flight`.
     pub unaccounted: i64,
     /// Difference between vmstat and ledger that comes only from pins and releases between the two readings:

@@ -283,6 +283,7 @@ fn balance_sampled() -> impl Strategy<Value = Body> {
                 ledger_acquired,
                 ledger_released,
                 preexisting_released,
+                lost_pin_released: in_flight,
                 not_in_vmstat: ambiguous_owner,
                 gup_retry,
                 ambiguous_owner,

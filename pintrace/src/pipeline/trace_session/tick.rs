@@ -48,13 +48,17 @@ impl TraceSession {
         // The ring buffer is read before the maps, so that the opening of an account or extent precedes its samples.
         let mut events = self.drain()?;
         let (reconciler, mut sampler) = self.sampling();
-        let sample = match reconciler {
-            Some(reconciler) => {
-                let (sample, outside_ledger) = reconciler.reconcile(&mut sampler)?;
-                events.extend(outside_ledger);
-                sample
+        let sample = if let Some(reconciler) = reconciler {
+            let (sample, outside_ledger) = reconciler.reconcile(&mut sampler)?;
+            events.extend(outside_ledger);
+            sample
+        } else {
+            let mut sample = sampler.sample(Adjustment::default())?;
+            if sample.balance.vmstat_acquired.is_some() {
+                let preexisting = sample.balance.preexisting_held;
+                sample.balance.separate_lost_pins(preexisting);
             }
-            None => sampler.sample(Adjustment::default())?,
+            sample
         };
         // A loss of 0 has no entry.
         let lost_records = sample.losses.get(Loss::RingFull.name()).copied().unwrap_or(0);

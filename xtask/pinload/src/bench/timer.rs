@@ -156,14 +156,19 @@ mod tests {
 
     #[test]
     fn a_command_ends_the_repetition() {
-        let words = ["sh", "-c", "exit 3"].map(str::to_owned);
+        // The command waits for the first operation, however busy the machine is.
+        let began = std::env::temp_dir().join(format!("pinload-timer-{}", std::process::id()));
+        let script = format!("until [ -e '{}' ]; do :; done; exit 3", began.display());
+        let words = ["sh", "-c", &script].map(str::to_owned);
         let mut timer = Timer::command(&words).unwrap();
         timer
             .repeat(|| {
                 std::thread::sleep(std::time::Duration::from_micros(100));
+                std::fs::write(&began, "").unwrap();
                 Ok(())
             })
             .unwrap();
+        std::fs::remove_file(&began).unwrap();
         assert_eq!(timer.command_code(), Some(3));
         assert!(timer.operations() > 0 && timer.longest_ns() >= Some(100_000));
     }

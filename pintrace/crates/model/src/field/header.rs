@@ -92,6 +92,13 @@ pub const FIGURES: &[Figure] = &[
         |snapshot| Value::Count(snapshot.balance.preexisting_released),
     ),
     pages(
+        "lost_pin_released",
+        "lost pin released",
+        Some(Metric::counter("pintrace_lost_pin_released_pages_total")),
+        "Pages released since the start whose pin no hook saw, although the pin was taken since the start.",
+        |snapshot| Value::Count(snapshot.balance.lost_pin_released),
+    ),
+    pages(
         "not_in_vmstat",
         "not_in_vmstat",
         Some(Metric::counter("pintrace_not_in_vmstat_pages_total")),

@@ -145,6 +145,11 @@ impl Reconciliation {
     /// Sets the preexisting pins and the reconciled pages of a sample.
     fn apply_to(&self, sample: &mut Sample) {
         let balance = &mut sample.balance;
+        // The ledger has the preexisting pins that the scan at the start found, so all other releases without an owner
+        // are those of preexisting pins that it did not find, or of pins that were lost.
+        if balance.vmstat_acquired.is_some() && self.settling == 0 {
+            balance.separate_lost_pins(balance.preexisting_held.saturating_sub(self.adjuster.preexisting));
+        }
         let known = sample.preexisting_in_accounts.min(self.adjuster.preexisting);
         // The hooks counted releases of these preexisting pins as releases of pins in the ledger.
         let released = (self.adjuster.preexisting - known).min(balance.ledger_released);
