@@ -19,6 +19,46 @@ pub fn stream() -> impl Strategy<Value = Vec<Event>> {
     vec(event(), 0..40)
 }
 
+/// Returns a strategy for streams in which the pins change more often.
+pub fn long_stream() -> impl Strategy<Value = Vec<Event>> {
+    let pins = (number(), pins()).prop_map(|(time, body)| Event {
+        time: Nanos(time),
+        body,
+    });
+    vec(prop_oneof![1 => event(), 3 => pins], 0..120)
+}
+
+/// Events that change the rows of a snapshot.
+fn pins() -> impl Strategy<Value = Body> {
+    prop_oneof![
+        account_opened(),
+        account_sampled(),
+        account().prop_map(Body::AccountClosed),
+        extent_opened(),
+        extent().prop_map(|extent| {
+            Body::ExtentClosed(ExtentClosed {
+                extent,
+                ..ExtentClosed::default()
+            })
+        }),
+        (extent(), number(), option::of(stack())).prop_map(|(extent, pages_held, stack)| {
+            Body::ExtentSampled(ExtentSampled {
+                extent,
+                pages_held,
+                stack,
+                ..ExtentSampled::default()
+            })
+        }),
+        pid().prop_map(|pid| {
+            Body::ProcessExited(ProcessExited {
+                pid,
+                ..ProcessExited::default()
+            })
+        }),
+        Just(Body::Tick),
+    ]
+}
+
 fn event() -> impl Strategy<Value = Event> {
     (number(), body()).prop_map(|(time, body)| Event {
         time: Nanos(time),

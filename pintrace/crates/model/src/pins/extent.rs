@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use pintrace_events::ExtentOpened;
-use pintrace_events::units::Nanos;
+use pintrace_events::units::{AccountId, ExtentId, Nanos};
 
 use super::extent_index::{Location, in_file, in_memory};
 
@@ -34,7 +34,21 @@ pub(crate) struct ExtentState {
     pub(crate) file_released: Option<Nanos>,
     /// The extent's file was freed.
     pub(crate) file_freed: bool,
+    pub(crate) shown: Shown,
 }
+
+/// The extent in the last snapshot.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Shown {
+    /// The extent is in the list of changes since then.
+    pub(crate) changed: bool,
+    /// The process of the extent's account lists the extent.
+    pub(crate) listed: bool,
+}
+
+/// The place of an extent among the extents of its process: oldest first, then by address, so that a live session and its
+/// replay agree.
+pub(crate) type ExtentOrder = (Nanos, u64, AccountId, ExtentId);
 
 /// The part of a range that one extent holds.
 #[derive(Clone, Debug)]
@@ -45,6 +59,12 @@ pub(crate) struct Hit {
 }
 
 impl ExtentState {
+    /// The place of the extent among the extents of its process. It never changes.
+    pub(crate) fn order(&self) -> ExtentOrder {
+        let opened = &self.opened;
+        (self.since, opened.address, opened.account, opened.extent)
+    }
+
     /// The locations of the extent in a living mm and in an existing file.
     pub(super) fn locations(&self) -> impl Iterator<Item = Location> {
         let memory = in_memory(&self.opened).filter(|_| self.mm_exited.is_none());

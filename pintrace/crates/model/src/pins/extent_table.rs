@@ -11,7 +11,7 @@ use pintrace_events::{
 
 use crate::limits;
 
-use super::extent::{ExtentState, Hit};
+use super::extent::{ExtentState, Hit, Shown};
 use super::extent_index::{ExtentIndex, in_file, in_memory, overlap};
 use super::ranges::Ranges;
 
@@ -38,10 +38,11 @@ pub(crate) struct ExtentTable {
 }
 
 impl ExtentTable {
-    /// Opens an extent; returns false if there is no room. The caller has closed an earlier extent with the same id.
-    pub(crate) fn open(&mut self, time: Nanos, opened: ExtentOpened) -> bool {
+    /// Opens an extent, and returns the extent; `None` if there is no room. The caller has closed an earlier extent with
+    /// the same id.
+    pub(super) fn open(&mut self, time: Nanos, opened: ExtentOpened) -> Option<&mut ExtentState> {
         if self.by_id.len() >= limits::EXTENTS {
-            return false;
+            return None;
         }
         self.by_account.insert((opened.account, opened.extent));
         if !opened.file.is_none() {
@@ -59,19 +60,17 @@ impl ExtentTable {
             outlives_from: None,
             file_released: None,
             file_freed: false,
+            shown: Shown::default(),
         };
         for location in state.locations() {
             self.by_location.insert(&location, opened.extent);
         }
-        self.by_id.insert(opened.extent, state);
-        true
+        Some(self.by_id.entry(opened.extent).or_insert(state))
     }
 
-    /// Takes a new sample of an extent; returns false if the extent is not open.
-    pub(crate) fn sample(&mut self, time: Nanos, sample: &ExtentSampled) -> bool {
-        let Some(state) = self.by_id.get_mut(&sample.extent) else {
-            return false;
-        };
+    /// Takes a new sample of an extent, and returns the extent; `None` if the extent is not open.
+    pub(super) fn sample(&mut self, time: Nanos, sample: &ExtentSampled) -> Option<&mut ExtentState> {
+        let state = self.by_id.get_mut(&sample.extent)?;
         state.sampled = time;
         state.opened.end = sample.end;
         state.opened.pages = sample.pages;
@@ -81,7 +80,7 @@ impl ExtentTable {
         for location in state.locations() {
             self.by_location.grow(&location);
         }
-        true
+        Some(state)
     }
 
     /// Notes that less is known about an extent; returns false if the extent is not open.
@@ -124,7 +123,7 @@ impl ExtentTable {
     }
 
     /// Ends an extent and returns its state; `None` if the extent is not open.
-    pub(crate) fn close(&mut self, extent: ExtentId) -> Option<ExtentState> {
+    pub(super) fn close(&mut self, extent: ExtentId) -> Option<ExtentState> {
         let state = self.by_id.remove(&extent)?;
         self.by_account.remove(&(state.opened.account, extent));
         self.by_file.remove(&(state.opened.file, extent));
@@ -145,6 +144,25 @@ impl ExtentTable {
     /// Returns an open extent.
     pub(crate) fn get(&self, extent: ExtentId) -> Option<&ExtentState> {
         self.by_id.get(&extent)
+    }
+
+    pub(crate) fn get_mut(&mut self, extent: ExtentId) -> Option<&mut ExtentState> {
+        self.by_id.get_mut(&extent)
+    }
+
+    /// Returns all open extents.
+    pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut ExtentState> {
+        self.by_id.values_mut()
+    }
+
+    /// Calls `each` for each open extent of an account.
+    pub(super) fn each_of(&mut self, account: AccountId, mut each: impl FnMut(&mut ExtentState)) {
+        let of_account = (account, ExtentId(0))..=(account, ExtentId(u32::MAX));
+        for (_, extent) in self.by_account.range(of_account) {
+            if let Some(state) = self.by_id.get_mut(extent) {
+                each(state);
+            }
+        }
     }
 
     /// Returns the open extents of an account.
