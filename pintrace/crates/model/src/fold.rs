@@ -64,7 +64,7 @@ impl Model {
                 self.names.symbol_seen(seen.address);
                 self.stacks.symbol_seen(seen)
             }
-            Body::BalanceSampled(sample) => replace(&mut self.balance, *sample),
+            Body::BalanceSampled(sample) => replace(&mut self.balance, **sample),
             Body::LossSampled(sample) => self.loss.sample(sample),
             Body::ScanSampled(sample) => replace(&mut self.scan, Some(*sample)),
             Body::MappingChanged(change) => self.mapping_changed(event, change),

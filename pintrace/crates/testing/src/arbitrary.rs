@@ -153,7 +153,7 @@ fn started() -> impl Strategy<Value = Body> {
         vec(name(), 0..3),
     )
         .prop_map(|(kernel, mode, wall_ns, page_size, probes, command)| {
-            Body::Started(Started {
+            Body::Started(Box::new(Started {
                 tool: "0".into(),
                 machine: "x86_64".into(),
                 host: "h".into(),
@@ -170,7 +170,7 @@ fn started() -> impl Strategy<Value = Body> {
                 }],
                 command,
                 exclusive_pages: page_size % 2 == 0,
-            })
+            }))
         })
 }
 
@@ -315,7 +315,7 @@ fn balance_sampled() -> impl Strategy<Value = Body> {
     (vmstat, ledger, number(), number(), number()).prop_map(
         |((vmstat_acquired, vmstat_released), ledger, gup_retry, ambiguous_owner, in_flight)| {
             let (preexisting_held, ledger_acquired, ledger_released, preexisting_released) = ledger;
-            Body::BalanceSampled(BalanceSampled {
+            Body::BalanceSampled(Box::new(BalanceSampled {
                 vmstat_acquired,
                 vmstat_released,
                 preexisting_held,
@@ -330,7 +330,7 @@ fn balance_sampled() -> impl Strategy<Value = Body> {
                 preexisting_reconciled: i64::from_ne_bytes(ambiguous_owner.to_ne_bytes()),
                 reconciled_pages: in_flight,
                 in_flight,
-            })
+            }))
         },
     )
 }

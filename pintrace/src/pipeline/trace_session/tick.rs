@@ -9,8 +9,8 @@ use crate::pipeline::start::SessionError;
 use crate::pipeline::stream_header::now;
 
 impl TraceSession {
-    /// Returns the events of the records in the ring buffer.
-    pub fn drain(&mut self) -> Result<Vec<Event>, SessionError> {
+    /// Appends the events of the records in the ring buffer to `events`.
+    pub fn drain(&mut self, events: &mut Vec<Event>) -> Result<(), SessionError> {
         let now = now();
         let records = self.source.drain();
         let lost = self.source.ledger().loss(Loss::RingFull)?;
@@ -18,7 +18,8 @@ impl TraceSession {
         for record in records {
             self.tracker.record(&record, self.source.ledger())?;
         }
-        Ok(self.tracker.take_events())
+        self.tracker.take_events(events);
+        Ok(())
     }
 
     /// Returns the events of [`Self::sample`], with a tick at the end.
@@ -34,7 +35,8 @@ impl TraceSession {
     /// Returns the changes since the last sample, the balance and the losses. A sample without a tick changes no rate.
     pub fn sample(&mut self) -> Result<Vec<Event>, SessionError> {
         // The ring buffer is read before the maps, so that the opening of an account or extent precedes its samples.
-        let mut events = self.drain()?;
+        let mut events = Vec::new();
+        self.drain(&mut events)?;
         let (reconciler, mut sampler) = self.sampling();
         let sample = match reconciler {
             Some(reconciler) => {
@@ -52,14 +54,14 @@ impl TraceSession {
         }
         self.tracker
             .close_accounts(sample.time, self.source.ledger_mut())?;
-        events.extend(self.tracker.take_events());
+        self.tracker.take_events(&mut events);
         let mut push = |body| {
             events.push(Event {
                 time: sample.time,
                 body,
             });
         };
-        push(Body::BalanceSampled(sample.balance));
+        push(Body::BalanceSampled(Box::new(sample.balance)));
         if sample.losses != self.emitted_losses {
             self.emitted_losses.clone_from(&sample.losses);
             push(Body::LossSampled(sample.losses));
