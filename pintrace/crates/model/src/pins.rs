@@ -5,6 +5,7 @@ mod acquired_history;
 mod changes;
 mod extent;
 mod extent_index;
+mod extent_slots;
 mod extent_table;
 mod flow;
 mod process;
@@ -21,7 +22,7 @@ use crate::snapshot::ProcessEnd;
 
 pub(crate) use account::{AccountState, AccountTable, ProcessKey};
 pub(crate) use changes::Changes;
-pub(crate) use extent::{ExtentOrder, ExtentState, Hit};
+pub(crate) use extent::{ExtentOrder, ExtentState, Hit, Shown};
 pub(crate) use extent_table::ExtentTable;
 pub(crate) use flow::Flow;
 pub(crate) use process::ProcessState;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::pins::{AccountState, Changes, ExtentOrder, ExtentState, Pins, ProcessKey};
+use crate::pins::{AccountState, Changes, ExtentOrder, ExtentState, Pins, ProcessKey, Shown};
 use crate::process_view;
 use crate::resolve::Resolver;
 use crate::shared_list::SharedList;
@@ -96,25 +96,30 @@ impl PinsView {
         stale
     }
 
-    /// Fills the lists of extents, and clears the marks of the changes.
+    /// Fills the lists of extents, process by process, and clears the marks of the changes.
     fn list_all_extents(&mut self, pins: &mut Pins, resolver: &mut Resolver<'_>) {
-        let mut by_process: BTreeMap<ProcessKey, Vec<OpenExtent>> = BTreeMap::new();
-        for account in pins.accounts.all_mut() {
-            account.changed = false;
-        }
-        for extent in pins.extents.all_mut() {
-            let account = pins.accounts.get(extent.opened.account);
-            let account = account.filter(|account| !account.opened.from_scan);
-            extent.shown.changed = false;
-            extent.shown.listed = account.is_some();
-            if let Some(account) = account {
-                let open = open_extent(account, extent, resolver);
-                by_process.entry(account.process).or_default().push(open);
+        let Pins {
+            processes,
+            accounts,
+            extents,
+            ..
+        } = pins;
+        extents
+            .all_mut()
+            .for_each(|extent| extent.shown = Shown::default());
+        accounts.all_mut().for_each(|account| account.changed = false);
+        for (key, state) in &processes.by_key {
+            let mut open: Vec<OpenExtent> = Vec::new();
+            for account in state.open(accounts).filter(|account| !account.opened.from_scan) {
+                extents.each_of(account.opened.account, |extent| {
+                    extent.shown.listed = true;
+                    open.push(open_extent(account, extent, resolver));
+                });
             }
-        }
-        for (process, mut extents) in by_process {
-            extents.sort_unstable_by_key(order);
-            self.parts.entry(process).or_default().extents = extents.into();
+            if !open.is_empty() {
+                open.sort_unstable_by_key(order);
+                self.parts.entry(*key).or_default().extents = open.into();
+            }
         }
     }
 
