@@ -2,10 +2,10 @@
 
 use std::hint::black_box;
 
-use pintrace_events::units::{AccountId, ExtentId, StackId};
-use pintrace_events::{Body, ExtentOpened, FileId, MmId};
+use pintrace_events::units::{AccountId, ExtentId, Nanos, StackId};
+use pintrace_events::{Body, Event, ExtentOpened, FileId, MmId};
 use pintrace_model::Model;
-use pintrace_testing::event_builder::EventBuilder;
+use pintrace_testing::event_builder::{EventBuilder, SECOND};
 
 use super::events::{model, processes};
 use crate::measure::{memory, stage};
@@ -78,9 +78,21 @@ fn of_processes(count: u32) -> anyhow::Result<()> {
     }
     let mut model = memory(&format!("model, {count} processes"), || model(&builder.events));
     black_box(model.snapshot());
-    let mut tick = EventBuilder::default();
-    tick.tick();
-    fold(&format!("tick, {count} processes"), 1, &mut model, &tick)?;
+    // Rates need time between two ticks.
+    let mut now = Nanos(0);
+    stage(
+        &format!("tick, {count} processes"),
+        1,
+        || Ok(()),
+        |()| {
+            now = Nanos(now.0 + SECOND);
+            model.apply(&Event {
+                time: now,
+                body: Body::Tick,
+            });
+            Ok(())
+        },
+    )?;
     let mut changes = EventBuilder::default();
     for change in 0..CHANGED {
         changes.totals(1 + change * (count / CHANGED), 64, 0);
