@@ -125,7 +125,7 @@ mod tests {
         };
         let svg = plot.svg();
         assert!(
-            svg.contains(r#"points="90.0,260.0 245.0,148.0 400.0,36.0""#),
+            svg.contains(r#"points="90.0,260.0 290.0,148.0 490.0,36.0""#),
             "{svg}"
         );
         assert!(

@@ -138,10 +138,11 @@ of the time of `track, stacks that come later`. A `sample` reads all open extent
 call, and happens once in a tick. The call is the floor of both rows: a batch of reads
 (`BPF_MAP_LOOKUP_BATCH`) or a mapped array (`BPF_F_MMAPABLE`) would share it among extents, and
 pintrace uses neither yet. `fold, with N extents open` has extents with an mm and an open file, which
-the model finds by both; the extents of `fold, extents opened and closed` have neither. A snapshot includes the fold of the changes since the last
-snapshot. `encode` compresses events, `write` also writes the file, `read` decompresses and decodes.
-The time and the allocated bytes are those of one record, event, sample or snapshot. The memory is
-that of the heap; `resident` is the memory of a process with tracker, model and a snapshot.",
+the model finds by both; the extents of `fold, extents opened and closed` have neither. A snapshot
+includes the fold of the changes since the last snapshot. `encode` compresses events, `write` also
+writes the file, `read` decompresses and decodes. The time and the allocated bytes are those of one
+record, event, sample or snapshot. The memory is that of the heap; `resident` is the memory of a
+process with tracker, model and a snapshot.",
         ),
         Member::Tui => (
             "Live view",
