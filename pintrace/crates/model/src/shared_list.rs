@@ -7,7 +7,7 @@ use std::sync::Arc;
 /// Most elements of a chunk.
 const CHUNK: usize = 64;
 
-/// A list in an order that the caller chooses. A copy costs one reference for each [`CHUNK`] elements.
+/// A list in an order that the caller chooses. A copy costs one reference for each 64 elements.
 #[derive(Clone, Debug)]
 pub struct SharedList<T> {
     chunks: Vec<Chunk<T>>,
