@@ -1,4 +1,5 @@
-//! Measures the time of an operation and the bytes that the operation allocates, and prints both for `cargo xtask bench`.
+//! Measures the time of an operation, the bytes that the operation allocates, and the memory of a value. Prints the figures
+//! for `cargo xtask bench`.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::BTreeMap;
@@ -14,16 +15,21 @@ const REFERENCE_ENTRIES: u64 = 100_000;
 /// Operations of one run of the reference.
 const REFERENCE_OPERATIONS: u64 = 100_000;
 
-/// The allocator of the system, which also counts the allocated bytes.
+/// The allocator of the system, which also counts the allocated and the freed bytes.
 struct CountingAllocator;
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 static ALLOCATED_BYTES: AtomicU64 = AtomicU64::new(0);
+static FREED_BYTES: AtomicU64 = AtomicU64::new(0);
 
 fn count(bytes: usize) {
     ALLOCATED_BYTES.fetch_add(bytes as u64, Ordering::Relaxed);
+}
+
+fn count_freed(bytes: usize) {
+    FREED_BYTES.fetch_add(bytes as u64, Ordering::Relaxed);
 }
 
 // SAFETY: each method passes its arguments to the allocator of the system, and returns its result.
@@ -35,6 +41,7 @@ unsafe impl GlobalAlloc for CountingAllocator {
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count_freed(layout.size());
         // SAFETY: as above.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -48,6 +55,7 @@ unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // Memory that moves is allocated anew.
         count(size.saturating_sub(layout.size()));
+        count_freed(layout.size().saturating_sub(size));
         // SAFETY: as above.
         unsafe { System.realloc(pointer, layout, size) }
     }
@@ -99,4 +107,13 @@ pub(crate) fn stage<T>(
     }
     println!("stage\t{name}\t{operations}\t{}\t{bytes}", fastest.as_nanos());
     Ok(())
+}
+
+/// Measures the memory that the heap of a value takes, and prints: `memory`, name, bytes. `build` makes the value.
+pub(crate) fn memory<T>(name: &str, build: impl FnOnce() -> T) -> T {
+    let used = || ALLOCATED_BYTES.load(Ordering::Relaxed) - FREED_BYTES.load(Ordering::Relaxed);
+    let before = used();
+    let value = build();
+    println!("memory\t{name}\t{}", used() - before);
+    value
 }

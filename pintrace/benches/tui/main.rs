@@ -2,6 +2,7 @@
 //! number of processes.
 
 #[path = "../measure/mod.rs"]
+#[expect(dead_code, reason = "only the benchmark of user space measures memory")]
 mod measure;
 
 use std::sync::Arc;

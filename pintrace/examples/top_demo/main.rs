@@ -19,6 +19,10 @@ use pintrace_tui::{ExitReason, ViewOptions};
 use tokio::sync::watch;
 
 const SECOND: u64 = 1_000_000_000;
+/// Seconds of the clock at the start of the invented session.
+const START: u64 = 1000;
+/// Seconds of the clock at which the oldest pin was taken.
+const OLDEST: u64 = START - 192;
 const ON_REQUEST: &str = "a panic on request";
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
@@ -61,9 +65,9 @@ async fn panic_after_a_second() {
 
 /// Returns the state of the host after `second` seconds.
 fn scene(second: u64, calm: bool) -> Snapshot {
-    let now = Nanos((1000 + second) * SECOND);
+    let now = Nanos((START + second) * SECOND);
     let mut processes = vec![
-        vm(second),
+        vm(),
         short(
             880,
             "fio",
@@ -81,11 +85,11 @@ fn scene(second: u64, calm: bool) -> Snapshot {
             second,
         ),
         short(1204, "nginx", Subsystem::Other, 0, second % 2 * 3, second),
-        long(1330, "ib_write_bw", Subsystem::Rdma, 16_384, second),
-        long(1377, "suricata", Subsystem::AfXdp, 4096, second),
-        long(2001, "日本語サーバ", Subsystem::IoUring, 512, second),
-        long(2002, "evil\x1b[2J\u{202e}name", Subsystem::IoUring, 256, second),
-        killed(now),
+        long(1330, "ib_write_bw", Subsystem::Rdma, 16_384),
+        long(1377, "suricata", Subsystem::AfXdp, 4096),
+        long(2001, "日本語サーバ", Subsystem::IoUring, 512),
+        long(2002, "evil\x1b[2J\u{202e}name", Subsystem::IoUring, 256),
+        killed(),
     ];
     processes.extend((0..40).map(|index| {
         short(
@@ -114,7 +118,7 @@ fn scene(second: u64, calm: bool) -> Snapshot {
             ..Balance::default()
         },
         loss: vec![("ring_full", lost), ("folio_table_full", lost / 2)],
-        processes,
+        processes: processes.into_iter().map(Arc::new).collect(),
         findings: if calm { Vec::new() } else { findings::findings(now) },
         windows: if calm {
             Vec::new()
@@ -146,23 +150,23 @@ fn started() -> Started {
     }
 }
 
-fn vm(second: u64) -> Process {
-    let extents: Vec<OpenExtent> = (0..200).map(|index| extent(4242, index, second)).collect();
+fn vm() -> Process {
+    let extents: Vec<OpenExtent> = (0..200).map(|index| extent(4242, index)).collect();
     Process {
         cmdline: "qemu-system-x86_64 -name guest-seven -m 100G -device vfio-pci,host=0000:65:00.0".to_owned(),
         uid: Some(64_055),
         cgroup: "/machine.slice/guest-seven.scope".to_owned(),
         extents: 200,
-        open_extents: extents,
+        open_extents: extents.into(),
         threads: vec![
             thread(4242, "qemu-system-x86", 262_144),
             thread(4250, "CPU 0/KVM", 0),
         ],
-        ..long(4242, "qemu-system-x86", Subsystem::Vfio, 262_144, second)
+        ..long(4242, "qemu-system-x86", Subsystem::Vfio, 262_144)
     }
 }
 
-fn killed(now: Nanos) -> Process {
+fn killed() -> Process {
     let ended = ProcessEnd {
         time: Nanos(995 * SECOND),
         signal: 9,
@@ -171,11 +175,11 @@ fn killed(now: Nanos) -> Process {
     };
     Process {
         ended: Some(ended),
-        ..long(911, "rdma-server", Subsystem::Rdma, 512, now.0 / SECOND)
+        ..long(911, "rdma-server", Subsystem::Rdma, 512)
     }
 }
 
-fn long(pid: u32, comm: &str, subsystem: Subsystem, pages: u64, second: u64) -> Process {
+fn long(pid: u32, comm: &str, subsystem: Subsystem, pages: u64) -> Process {
     Process {
         pid: Pid(pid),
         comm: comm.to_owned(),
@@ -183,11 +187,11 @@ fn long(pid: u32, comm: &str, subsystem: Subsystem, pages: u64, second: u64) -> 
         pages_held: pages,
         bytes_held: pages * 4096,
         longterm_pages_held: pages,
-        oldest: Nanos((192 + second) * SECOND),
+        oldest_since: Some(Nanos(OLDEST * SECOND)),
         acquired: pages,
         subsystems: BTreeMap::from([(subsystem, pages)]),
         threads: vec![thread(pid, comm, pages)],
-        open_extents: vec![extent(pid, 0, second)],
+        open_extents: vec![extent(pid, 0)].into(),
         ..Process::default()
     }
 }
@@ -199,7 +203,7 @@ fn short(pid: u32, comm: &str, subsystem: Subsystem, pages: u64, rate: u64, seco
         comm: comm.to_owned(),
         pages_held: pages,
         bytes_held: pages * 4096,
-        oldest: Nanos(900_000),
+        oldest_since: Some(Nanos((START + second) * SECOND - 900_000)),
         acquired: rate * second + pages,
         released: rate * second,
         acquired_per_second: rate as f64,
@@ -220,7 +224,7 @@ fn thread(tid: u32, comm: &str, pages: u64) -> Thread {
     }
 }
 
-fn extent(tid: u32, index: u64, second: u64) -> OpenExtent {
+fn extent(tid: u32, index: u64) -> OpenExtent {
     let frames = [
         "pin_user_pages_remote+0x5a",
         "vaddr_get_pfns+0x77 [vfio_iommu_type1]",
@@ -237,8 +241,9 @@ fn extent(tid: u32, index: u64, second: u64) -> OpenExtent {
         pages: 512,
         pages_held: 512,
         bytes_held: 512 * 4096,
-        age: Nanos((192 + second).saturating_sub(index) * SECOND),
+        since: Nanos((OLDEST + index) * SECOND),
         subsystem: Subsystem::Vfio,
         stack: frames.map(str::to_owned).into(),
+        ..OpenExtent::default()
     }
 }

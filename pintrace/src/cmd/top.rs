@@ -144,6 +144,8 @@ fn width() -> usize {
 /// Keeps only the processes given by --pid. Without --pid, keeps all processes.
 fn keep(snapshot: &mut Snapshot, pids: &[u32]) {
     if !pids.is_empty() {
-        snapshot.processes.retain(|process| pids.contains(&process.pid.0));
+        let kept = snapshot.processes.iter();
+        let kept = kept.filter(|process| pids.contains(&process.pid.0)).cloned();
+        snapshot.processes = kept.collect();
     }
 }

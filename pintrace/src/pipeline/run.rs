@@ -51,6 +51,8 @@ pub async fn run(
     let mut ticks = interval_at(Instant::now() + interval, interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut stop = std::pin::pin!(stop);
+    // One buffer for all events, so that the records of the steady state allocate nothing.
+    let mut drained = Vec::new();
     let stopped = loop {
         tokio::select! {
             biased;
@@ -65,8 +67,9 @@ pub async fn run(
             }
             ready = readable(ring.as_ref()) => {
                 ready.map_err(RunError::Ring)?;
-                let events = session.drain()?;
-                deliver(sinks, &events)?;
+                drained.clear();
+                session.drain(&mut drained)?;
+                deliver(sinks, &drained)?;
             }
         }
     };

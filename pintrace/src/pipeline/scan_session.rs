@@ -57,7 +57,7 @@ impl ScanSession {
         };
         let mut events = vec![Event {
             time: now(),
-            body: Body::Started(started),
+            body: Body::Started(Box::new(started)),
         }];
         events.extend(session.tick()?);
         Ok((session, events))
@@ -112,7 +112,7 @@ impl ScanSession {
         );
         events.push(Event {
             time,
-            body: Body::BalanceSampled(balance),
+            body: Body::BalanceSampled(Box::new(balance)),
         });
         Ok(self.with_tick(events))
     }

@@ -89,11 +89,11 @@ impl Session {
         }
     }
 
-    /// Returns the events of the records in the ring buffer.
-    pub fn drain(&mut self) -> Result<Vec<Event>, SessionError> {
+    /// Appends the events of the records in the ring buffer to `events`.
+    pub fn drain(&mut self, events: &mut Vec<Event>) -> Result<(), SessionError> {
         match self {
-            Self::Trace(session) => session.drain(),
-            Self::Scan(_) => Ok(Vec::new()),
+            Self::Trace(session) => session.drain(events),
+            Self::Scan(_) => Ok(()),
         }
     }
 

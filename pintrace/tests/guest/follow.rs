@@ -82,9 +82,9 @@ impl Follower {
     pub(crate) fn finish(self) -> Report {
         self.is_whole.store(true, Ordering::Release);
         self.thread.join().unwrap().unwrap();
-        let folded = self.folded.0.lock().unwrap();
+        let mut folded = self.folded.0.lock().unwrap();
         folded.sums.assert_agree();
-        let model = &folded.model;
+        let model = &mut folded.model;
         Report::from_json(&json::render(&model.snapshot(), true).unwrap())
     }
 }

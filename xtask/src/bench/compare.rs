@@ -71,6 +71,7 @@ impl Comparison {
 #[cfg(test)]
 mod tests {
     use super::super::figure::tests::figure;
+    use super::super::result::Member;
     use super::*;
 
     fn result(figures: &[Figure]) -> BenchResult {
@@ -99,6 +100,33 @@ mod tests {
             assert!(
                 comparison.failures[0].starts_with("6.12, fork, record: "),
                 "{comparison:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn each_compared_figure_of_user_space_fails_when_it_is_worse() {
+        let committed = Member::User.committed().unwrap().unwrap();
+        assert_eq!(compare(&committed, &committed).failures, [""; 0]);
+        let compared: Vec<_> = committed
+            .figures
+            .iter()
+            .filter(|figure| figure.margin.is_some())
+            .collect();
+        assert!(compared.len() > 50, "{}", compared.len());
+        for figure in compared {
+            let mut worse = committed.clone();
+            let changed = worse
+                .figures
+                .iter_mut()
+                .find(|other| other.is_same_as(figure))
+                .unwrap();
+            changed.value = changed.value * 2.0 + 1.0;
+            changed.ratio = changed.ratio.map(|ratio| ratio * 2.0);
+            let failures = compare(&committed, &worse).failures;
+            assert!(
+                matches!(&failures[..], [one] if one.starts_with(&figure.name())),
+                "{failures:?}"
             );
         }
     }

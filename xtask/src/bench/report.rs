@@ -1,5 +1,9 @@
 //! `cargo xtask bench report`: writes docs/performance.md and its plots from the committed figures.
 
+mod curves;
+mod growth;
+mod kernel_maps;
+mod line_plot;
 mod page;
 mod plot;
 mod plots;

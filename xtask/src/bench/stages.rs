@@ -1,5 +1,5 @@
-//! The output of `bench user` and `bench tui`: a line for each stage, `stage`, name, operations, ns, allocated bytes,
-//! separated by tabs.
+//! The output of `bench user` and `bench tui`: a line for each stage, `stage`, name, operations, ns, allocated bytes; and
+//! a line for each measured memory, `memory`, name, bytes; separated by tabs.
 
 use anyhow::{Result, bail};
 
@@ -7,13 +7,40 @@ use super::figure::{Better, Figure, NATIVE};
 
 /// The stage that all times are compared with.
 const REFERENCE: &str = "reference";
+/// The variant of measured memory.
+pub(super) const MEMORY: &str = "memory";
 /// The speed of a busy machine changes within one run, also relative to the reference.
 const TIME_MARGIN: f64 = 0.5;
 /// Allocations are the same in each run, except for the growth of hash tables with random seeds.
 const BYTES_MARGIN: f64 = 0.05;
 
-/// Returns the time, the rate and the allocated bytes of each stage, the reference first.
+/// Returns the time, the rate and the allocated bytes of each stage, the reference first, and then the measured memory.
 pub(super) fn figures(output: &str) -> Result<Vec<Figure>> {
+    let mut figures = of_stages(output)?;
+    for line in output.lines() {
+        let mut fields = line.split('\t');
+        if fields.next() != Some("memory") {
+            continue;
+        }
+        let (Some(name), Some(bytes)) = (fields.next(), fields.next().and_then(|bytes| bytes.parse().ok()))
+        else {
+            bail!("no memory: {line}");
+        };
+        figures.push(Figure {
+            place: NATIVE.to_owned(),
+            workload: name.to_owned(),
+            variant: MEMORY.to_owned(),
+            value: bytes,
+            unit: "bytes".to_owned(),
+            ratio: None,
+            better: Better::Lower,
+            margin: Some(BYTES_MARGIN),
+        });
+    }
+    Ok(figures)
+}
+
+fn of_stages(output: &str) -> Result<Vec<Figure>> {
     let mut stages = Vec::new();
     for line in output.lines() {
         let mut fields = line.split('\t');
@@ -62,9 +89,15 @@ mod tests {
 
     #[test]
     fn each_stage_has_three_figures() {
-        let output = "noise\nstage\treference\t10\t2000\t0\nstage\tdecode\t100\t5000\t400\n";
+        let output =
+            "noise\nstage\treference\t10\t2000\t0\nmemory\tmodel\t77\nstage\tdecode\t100\t5000\t400\n";
         let figures = figures(output).unwrap();
-        assert_eq!(figures.len(), 6);
+        assert_eq!(figures.len(), 7);
+        let memory = &figures[6];
+        assert_eq!(
+            (memory.name().as_str(), memory.value),
+            ("native, model, memory", 77.0)
+        );
         assert_eq!((figures[0].value, figures[0].margin), (200.0, None));
         assert_eq!((figures[3].value, figures[3].margin), (50.0, Some(TIME_MARGIN)));
         assert_eq!((figures[4].value, figures[4].margin), (2e7, None));
@@ -75,5 +108,6 @@ mod tests {
     fn incomplete_output_is_an_error() {
         assert!(figures("stage\tdecode\t100\t5000\t400\n").is_err());
         assert!(figures("stage\treference\t10\n").is_err());
+        assert!(figures("stage\treference\t10\t2000\t0\nmemory\tmodel\n").is_err());
     }
 }

@@ -43,12 +43,12 @@ pub struct Event {
     pub body: Body,
 }
 
-/// The kinds of events.
+/// The kinds of events. Large and rare events are boxed, so that the frequent ones stay small.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Body {
     /// First event of every stream: all hooks are attached and counting has begun.
-    Started(Started),
+    Started(Box<Started>),
     /// pintrace saw a process for the first time.
     ProcessSeen(ProcessSeen),
     /// A process ended. Its pins may outlive it.
@@ -76,7 +76,7 @@ pub enum Body {
     /// The symbol of a kernel address.
     SymbolSeen(SymbolSeen),
     /// The kernel's vmstat counters and the ledger's totals, sampled together.
-    BalanceSampled(BalanceSampled),
+    BalanceSampled(Box<BalanceSampled>),
     /// Loss counters since the start, by [`pintrace_common::counters::Loss`] name. Zeroes may be absent.
     LossSampled(BTreeMap<String, u64>),
     /// The totals of one memory scan.
@@ -88,9 +88,9 @@ pub enum Body {
     /// A file's `address_space` was freed. The kernel may give its address to the `address_space` of another file.
     AddressSpaceFreed(AddressSpaceId),
     /// Changed totals of copies made of pinned pages.
-    CowSampled(CowSampled),
+    CowSampled(Box<CowSampled>),
     /// Changed totals of the pending-flush windows of one process and cause.
-    WindowsSampled(WindowsSampled),
+    WindowsSampled(Box<WindowsSampled>),
     /// Changed total of the mapping changes of one process that have no event.
     ChangesSuppressed(ChangesSuppressed),
     /// Write faults inside windows since the start: the hooks' count against the kernel's own count.

@@ -110,7 +110,13 @@ pub(super) fn windows(snapshot: &Snapshot, width: usize) -> Vec<String> {
         String::new(),
         "Flush windows, from a write protection to the end of its TLB flush:".to_owned(),
     ];
-    lines.extend(grid::lines(&columns, &rows, width, grid::Digits::All));
+    lines.extend(grid::lines(
+        &columns,
+        &rows,
+        snapshot.time,
+        width,
+        grid::Digits::All,
+    ));
     lines.extend(wrap(&checked(snapshot.flush_check), width));
     lines
 }

@@ -1,5 +1,6 @@
 //! Lays out rows and columns as text: widths, alignment, and the columns that are left out if the width is too small.
 
+use pintrace_events::units::Nanos;
 use pintrace_model::field::{Align, Field};
 use pintrace_text::{pad_left, pad_right, width as columns_of, wrap};
 
@@ -25,10 +26,17 @@ struct Laid {
     width: usize,
 }
 
-/// Returns the lines of a table, the heading first, no wider than `width`. A table that is too wide loses columns in
+/// Returns the lines of a table at `now`, the heading first, no wider than `width`. A table that is too wide loses columns in
 /// the order of `drop_rank`, the highest first; columns of rank 0 stay. Then the last column is cut to fit.
-pub(super) fn lines<T>(columns: &[&Field<T>], rows: &[&T], width: usize, digits: Digits) -> Vec<String> {
-    let mut laid: Vec<Laid> = columns.iter().map(|column| lay(column, rows, digits)).collect();
+pub(super) fn lines<T>(
+    columns: &[&Field<T>],
+    rows: &[&T],
+    now: Nanos,
+    width: usize,
+    digits: Digits,
+) -> Vec<String> {
+    let lay = |column: &&Field<T>| lay(column, rows, now, digits);
+    let mut laid: Vec<Laid> = columns.iter().map(lay).collect();
     while needed(&laid) > width {
         let droppable = laid
             .iter()
@@ -42,10 +50,10 @@ pub(super) fn lines<T>(columns: &[&Field<T>], rows: &[&T], width: usize, digits:
     (0..=rows.len()).map(|row| line(&laid, row)).collect()
 }
 
-fn lay<T>(column: &Field<T>, rows: &[&T], digits: Digits) -> Laid {
+fn lay<T>(column: &Field<T>, rows: &[&T], now: Nanos, digits: Digits) -> Laid {
     let values = rows.iter().map(|row| match digits {
-        Digits::Few => (column.value)(row).text(),
-        Digits::All => (column.value)(row).exact(),
+        Digits::Few => (column.value)(row).at(now).text(),
+        Digits::All => (column.value)(row).at(now).exact(),
     });
     let cells: Vec<String> = std::iter::once(column.title.to_owned()).chain(values).collect();
     let width = cells.iter().map(|cell| columns_of(cell)).max().unwrap_or(0);

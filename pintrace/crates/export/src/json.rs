@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use pintrace_events::units::Nanos;
 use pintrace_events::{ChangesSuppressed, Evidence, FlushCheck, MissingHook, Probe, ScanSampled};
 use pintrace_model::snapshot::{Balance, OpenExtent, Process, ProcessEnd, Snapshot, Thread};
 
@@ -159,6 +160,8 @@ impl<'a> Document<'a> {
             };
             (totals.subsystem.as_str(), keys)
         });
+        let processes = snapshot.processes.iter();
+        let processes = processes.map(|process| ProcessKeys::at(snapshot.time, process));
         Self {
             schema: SCHEMA,
             version: &started.tool,
@@ -182,7 +185,7 @@ impl<'a> Document<'a> {
             probes: &started.probes,
             missing: &started.missing,
             subsystems: subsystems.collect(),
-            processes: snapshot.processes.iter().map(ProcessKeys::from).collect(),
+            processes: processes.collect(),
             findings: FindingKeys::all(snapshot),
             findings_dropped: snapshot.findings_dropped,
             windows: snapshot.windows.iter().map(WindowKeys::from).collect(),
@@ -228,8 +231,9 @@ impl From<&Balance> for BalanceKeys {
     }
 }
 
-impl<'a> From<&'a Process> for ProcessKeys<'a> {
-    fn from(process: &'a Process) -> Self {
+impl<'a> ProcessKeys<'a> {
+    /// Returns the keys of a process in a snapshot of the time `now`.
+    fn at(now: Nanos, process: &'a Process) -> Self {
         let subsystems = process
             .subsystems
             .iter()
@@ -241,6 +245,8 @@ impl<'a> From<&'a Process> for ProcessKeys<'a> {
         };
         let traced = |value: u64| (!process.untraced).then_some(value);
         let rate = |value: f64| (!process.untraced).then_some(value);
+        let extents = process.open_extents.iter();
+        let extents = extents.map(|extent| ExtentKeys::at(now, extent));
         Self {
             pid: process.pid.0,
             comm: &process.comm,
@@ -253,7 +259,7 @@ impl<'a> From<&'a Process> for ProcessKeys<'a> {
             bytes_held: process.bytes_held,
             longterm_pages_held: traced(process.longterm_pages_held),
             scan_pages_held: process.scan_pages_held,
-            oldest_ns: traced(process.oldest.0),
+            oldest_ns: traced(process.oldest(now).0),
             acquired: traced(process.acquired),
             released: traced(process.released),
             acquired_per_second: rate(process.acquired_per_second),
@@ -261,7 +267,7 @@ impl<'a> From<&'a Process> for ProcessKeys<'a> {
             subsystems: subsystems.collect(),
             evidence: &process.evidence,
             threads: process.threads.iter().map(ThreadKeys::from).collect(),
-            extents_held: process.open_extents.iter().map(ExtentKeys::from).collect(),
+            extents_held: extents.collect(),
             ended: process.ended.map(EndedKeys::from),
         }
     }
@@ -279,8 +285,9 @@ impl<'a> From<&'a Thread> for ThreadKeys<'a> {
     }
 }
 
-impl<'a> From<&'a OpenExtent> for ExtentKeys<'a> {
-    fn from(extent: &'a OpenExtent) -> Self {
+impl<'a> ExtentKeys<'a> {
+    /// Returns the keys of an extent in a snapshot of the time `now`.
+    fn at(now: Nanos, extent: &'a OpenExtent) -> Self {
         Self {
             tid: extent.tid.0,
             address: format!("{:#x}", extent.address),
@@ -288,7 +295,7 @@ impl<'a> From<&'a OpenExtent> for ExtentKeys<'a> {
             pages: extent.pages,
             pages_held: extent.pages_held,
             bytes_held: extent.bytes_held,
-            age_ns: extent.age.0,
+            age_ns: now.since(extent.since).0,
             subsystem: extent.subsystem.as_str(),
             stack: &extent.stack,
         }

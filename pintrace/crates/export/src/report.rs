@@ -1,5 +1,7 @@
 //! Renders the text of `report`.
 
+use std::sync::Arc;
+
 use pintrace_model::field::header::figure;
 use pintrace_model::field::process::{ProcessColumn, column, rank, signal_name};
 use pintrace_model::field::subsystem;
@@ -143,13 +145,19 @@ fn subsystems(snapshot: &Snapshot, width: usize) -> Vec<String> {
     let columns: Vec<&subsystem::SubsystemColumn> = subsystem::COLUMNS.iter().collect();
     let rows: Vec<&SubsystemTotals> = snapshot.subsystems.iter().collect();
     let mut lines = vec![String::new()];
-    lines.extend(grid::lines(&columns, &rows, width, grid::Digits::All));
+    lines.extend(grid::lines(
+        &columns,
+        &rows,
+        snapshot.time,
+        width,
+        grid::Digits::All,
+    ));
     lines
 }
 
 fn processes(snapshot: &Snapshot, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
-    let mut rows: Vec<&Process> = snapshot.processes.iter().collect();
+    let mut rows: Vec<&Process> = snapshot.processes.iter().map(Arc::as_ref).collect();
     if rows.is_empty() {
         lines.push("No process pinned memory.".into());
         return lines;
@@ -158,7 +166,13 @@ fn processes(snapshot: &Snapshot, width: usize) -> Vec<String> {
         rows.sort_by(|one, two| rank(by, one, two));
     }
     let columns: Vec<&ProcessColumn> = COLUMNS.iter().filter_map(|id| column(id)).collect();
-    lines.extend(grid::lines(&columns, &rows, width, grid::Digits::All));
+    lines.extend(grid::lines(
+        &columns,
+        &rows,
+        snapshot.time,
+        width,
+        grid::Digits::All,
+    ));
     lines
 }
 
@@ -167,6 +181,7 @@ fn ends(snapshot: &Snapshot) -> Vec<String> {
     let mut ended: Vec<(u64, &Process)> = snapshot
         .processes
         .iter()
+        .map(Arc::as_ref)
         .filter_map(|process| Some((process.ended?.pages_held, process)))
         .filter(|(pages_held, _)| *pages_held > 0)
         .collect();

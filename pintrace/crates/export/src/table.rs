@@ -1,5 +1,7 @@
 //! Renders the table of `top --once`: header lines, then one row for each process.
 
+use std::sync::Arc;
+
 use pintrace_model::field::process::{COLUMNS, DEFAULT_SORT, ProcessColumn, column, rank};
 use pintrace_model::snapshot::{Process, Snapshot};
 use pintrace_model::text;
@@ -57,14 +59,21 @@ pub fn render(snapshot: &Snapshot, options: TableOptions) -> String {
         lines.push(message.into());
     } else {
         let columns: Vec<&ProcessColumn> = COLUMNS.iter().collect();
-        lines.extend(grid::lines(&columns, &rows, options.width, grid::Digits::Few));
+        lines.extend(grid::lines(
+            &columns,
+            &rows,
+            snapshot.time,
+            options.width,
+            grid::Digits::Few,
+        ));
     }
     lines.join("\n") + "\n"
 }
 
 fn rows(snapshot: &Snapshot, options: TableOptions) -> Vec<&Process> {
     let shown = |process: &&Process| process.pages_held > 0 || process.ended.is_none();
-    let mut rows: Vec<&Process> = snapshot.processes.iter().filter(shown).collect();
+    let processes = snapshot.processes.iter().map(Arc::as_ref);
+    let mut rows: Vec<&Process> = processes.filter(shown).collect();
     if let Some(by) = options.sort.or_else(|| column(DEFAULT_SORT)) {
         rows.sort_by(|one, two| rank(by, one, two));
     }

@@ -90,13 +90,15 @@ mod tests {
                 acquired: 600,
                 released: 88,
             }],
-            processes: vec![Process {
+            processes: vec![Arc::new(Process {
                 pid: Pid(1),
                 comm: "unbounded".to_owned(),
                 pages_held: 512,
-                oldest: Nanos(90_250_000_000),
+                oldest_since: Some(Nanos(1_250_000_000)),
                 ..Process::default()
-            }],
+            })]
+            .into(),
+            time: Nanos(91_500_000_000),
             ..Snapshot::default()
         }
     }
@@ -153,9 +155,11 @@ mod tests {
         let one = snapshot();
         let mut many = one.clone();
         many.processes = (0..1000)
-            .map(|pid| Process {
-                pid: Pid(pid),
-                ..one.processes[0].clone()
+            .map(|pid| {
+                Arc::new(Process {
+                    pid: Pid(pid),
+                    ..Process::clone(&one.processes[0])
+                })
             })
             .collect();
         assert_eq!(render(&one).lines().count(), render(&many).lines().count());

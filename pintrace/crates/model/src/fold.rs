@@ -11,8 +11,8 @@ use crate::detect::{Context, Observation, detect, take_outliving};
 use crate::finding_table::FindingTable;
 use crate::loss::LossState;
 use crate::pins::Pins;
-use crate::process_view::ProcessViews;
-use crate::resolve::Resolver;
+use crate::pins_view::PinsView;
+use crate::resolve::{Names, Resolver};
 use crate::snapshot::Snapshot;
 use crate::stack::StackTable;
 use crate::stream::StreamState;
@@ -23,7 +23,7 @@ use crate::windows::WindowTable;
 #[derive(Clone, Debug, Default)]
 pub struct Model {
     stream: StreamState,
-    pins: Pins,
+    pub(crate) pins: Pins,
     stacks: StackTable,
     balance: BalanceSampled,
     scan: Option<ScanSampled>,
@@ -33,6 +33,9 @@ pub struct Model {
     suppressed: SuppressedTable,
     findings: FindingTable,
     unapplied_events: u64,
+    /// The names and the rows that the latest snapshot shows.
+    names: Names,
+    view: PinsView,
 }
 
 impl Model {
@@ -53,9 +56,15 @@ impl Model {
             Body::ExtentSampled(sample) => self.extent_sampled(event, sample),
             Body::ExtentMarked(marked) => self.pins.extents.mark(time, *marked),
             Body::ExtentClosed(closed) => self.extent_closed(event, closed.extent),
-            Body::StackSeen(seen) => self.stacks.stack_seen(seen),
-            Body::SymbolSeen(seen) => self.stacks.symbol_seen(seen),
-            Body::BalanceSampled(sample) => replace(&mut self.balance, *sample),
+            Body::StackSeen(seen) => {
+                self.names.stack_seen(seen.stack);
+                self.stacks.stack_seen(seen)
+            }
+            Body::SymbolSeen(seen) => {
+                self.names.symbol_seen(seen.address);
+                self.stacks.symbol_seen(seen)
+            }
+            Body::BalanceSampled(sample) => replace(&mut self.balance, **sample),
             Body::LossSampled(sample) => self.loss.sample(sample),
             Body::ScanSampled(sample) => replace(&mut self.scan, Some(*sample)),
             Body::MappingChanged(change) => self.mapping_changed(event, change),
@@ -78,13 +87,14 @@ impl Model {
         self.pins.forget_ended(keep);
     }
 
-    /// Returns the state at this moment.
+    /// Returns the state at this moment. The time depends on the changes since the last snapshot: the snapshot shares with
+    /// it what has not changed.
     #[must_use]
-    pub fn snapshot(&self) -> Snapshot {
-        let mut resolver = Resolver::new(&self.stacks);
+    pub fn snapshot(&mut self) -> Snapshot {
+        let anew = self.names.forget_stale();
+        let mut resolver = Resolver::new(&self.stacks, &mut self.names);
         let findings = self.findings.list(&mut resolver);
-        let views = ProcessViews::new(&self.pins, self.stream.time, &mut resolver);
-        let (processes, subsystems) = views.finish();
+        self.view.update(&mut self.pins, anew, &mut resolver);
         Snapshot {
             time: self.stream.time,
             duration: self.stream.time.since(self.stream.start.unwrap_or_default()),
@@ -95,8 +105,8 @@ impl Model {
             scan: self.scan,
             loss: self.loss.list(),
             suppressed: self.suppressed.list(),
-            processes,
-            subsystems,
+            processes: self.view.processes.clone(),
+            subsystems: self.view.subsystems.list(),
             findings,
             finding_counts: self.findings.counts(),
             findings_dropped: self.findings.dropped,
@@ -111,7 +121,7 @@ impl Model {
         if let Some(late) = self.pins.late_account_stack(&sample) {
             self.findings.late_stack(&late);
         }
-        let applied = self.pins.accounts.sample(event.time, sample);
+        let applied = self.pins.account_sampled(event.time, sample);
         let context = Context {
             now: event.time,
             stream: &self.stream,
@@ -126,18 +136,18 @@ impl Model {
     /// Opens an extent. An open extent with the same id is closed first: its end is missing in the stream.
     fn extent_opened(&mut self, event: &Event, opened: ExtentOpened) -> bool {
         self.extent_closed(event, opened.extent);
-        self.pins.extents.open(event.time, opened)
+        self.pins.extent_opened(event.time, opened)
     }
 
     fn extent_sampled(&mut self, event: &Event, sample: &ExtentSampled) -> bool {
         if let Some(late) = self.pins.late_extent_stack(sample) {
             self.findings.late_stack(&late);
         }
-        self.pins.extents.sample(event.time, sample)
+        self.pins.extent_sampled(event.time, sample)
     }
 
     fn extent_closed(&mut self, event: &Event, extent: ExtentId) -> bool {
-        let Some(closed) = self.pins.extents.close(extent) else {
+        let Some(closed) = self.pins.extent_closed(extent) else {
             return false;
         };
         self.detect(event, Observation::ExtentClosed(&closed))

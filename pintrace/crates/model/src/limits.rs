@@ -7,7 +7,7 @@ pub(crate) const PROCESSES: usize = 1 << 17;
 /// Accounts alive at one time; the kernel side has room for 16,384.
 pub(crate) const ACCOUNTS: usize = 1 << 16;
 /// Extents open at one time; the kernel side has room for 65,536.
-pub(crate) const EXTENTS: usize = 1 << 17;
+pub(crate) const EXTENTS: usize = 1 << 20;
 /// Kernel stacks; the kernel side has room for 16,384.
 pub(crate) const STACKS: usize = 1 << 16;
 /// Frames kept of a stack; the kernel side gives 32.

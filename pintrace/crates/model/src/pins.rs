@@ -2,22 +2,27 @@
 
 mod account;
 mod acquired_history;
+mod changes;
 mod extent;
 mod extent_index;
+mod extent_slots;
 mod extent_table;
 mod flow;
 mod process;
 mod process_table;
 mod ranges;
 
-use pintrace_events::units::{AccountId, Nanos, Pid, StackId};
-use pintrace_events::{AccountOpened, AccountSampled, ExtentSampled, ProcessExited, ProcessSeen};
+use pintrace_events::units::{AccountId, ExtentId, Nanos, Pid, StackId};
+use pintrace_events::{
+    AccountOpened, AccountSampled, ExtentOpened, ExtentSampled, ProcessExited, ProcessSeen,
+};
 
 use crate::limits;
 use crate::snapshot::ProcessEnd;
 
 pub(crate) use account::{AccountState, AccountTable, ProcessKey};
-pub(crate) use extent::{ExtentState, Hit};
+pub(crate) use changes::Changes;
+pub(crate) use extent::{ExtentOrder, ExtentState, Hit, Shown};
 pub(crate) use extent_table::ExtentTable;
 pub(crate) use flow::Flow;
 pub(crate) use process::ProcessState;
@@ -29,6 +34,8 @@ pub(crate) struct Pins {
     pub(crate) processes: ProcessTable,
     pub(crate) accounts: AccountTable,
     pub(crate) extents: ExtentTable,
+    /// The pins that have changed since the last snapshot.
+    pub(crate) changes: Changes,
     /// Processes that ended since the model last forgot processes to make room.
     ended_since: usize,
 }
@@ -56,7 +63,7 @@ impl Pins {
             return false;
         }
         let key = self.processes.current_or_new(seen.pid);
-        self.processes.seen(key, seen);
+        self.processes.seen(key, seen, &mut self.changes);
         true
     }
 
@@ -87,6 +94,7 @@ impl Pins {
             status,
             pages_held,
         });
+        self.changes.process(key, state);
         true
     }
 
@@ -116,8 +124,12 @@ impl Pins {
         let key = self.processes.current_or_new(opened.pid);
         if let Some(state) = self.processes.by_key.get_mut(&key) {
             state.account_opened(opened);
+            self.changes.process(key, state);
         }
         self.accounts.insert(opened.clone(), key);
+        // Extents may arrive before their account.
+        let Self { extents, changes, .. } = self;
+        extents.each_of(opened.account, |extent| changes.extent(extent));
         true
     }
 
@@ -126,8 +138,51 @@ impl Pins {
         let Some(account) = self.accounts.remove(account) else {
             return false;
         };
-        self.processes.retire(&account);
+        self.unlist_extents(&account);
+        self.processes.retire(&account, &mut self.changes);
         true
+    }
+
+    /// Takes new totals of an account; returns false if the account is not open.
+    pub(crate) fn account_sampled(&mut self, time: Nanos, sample: AccountSampled) -> bool {
+        let Self {
+            accounts,
+            extents,
+            changes,
+            ..
+        } = self;
+        let Some(account) = accounts.sample(time, sample) else {
+            return false;
+        };
+        changes.account(account);
+        if sample.stack.is_some() {
+            // Extents without a stack have the stack of their account.
+            extents.each_of(sample.account, |extent| changes.extent(extent));
+        }
+        true
+    }
+
+    /// Opens an extent; returns false if there is no room. The caller has closed an earlier extent with the same id.
+    pub(crate) fn extent_opened(&mut self, time: Nanos, opened: ExtentOpened) -> bool {
+        let extent = self.extents.open(time, opened);
+        extent.map(|extent| self.changes.extent(extent)).is_some()
+    }
+
+    /// Takes a new sample of an extent; returns false if the extent is not open.
+    pub(crate) fn extent_sampled(&mut self, time: Nanos, sample: &ExtentSampled) -> bool {
+        let extent = self.extents.sample(time, sample);
+        extent.map(|extent| self.changes.extent(extent)).is_some()
+    }
+
+    /// Ends an extent and returns its state; `None` if the extent is not open.
+    pub(crate) fn extent_closed(&mut self, extent: ExtentId) -> Option<ExtentState> {
+        let closed = self.extents.close(extent)?;
+        if closed.shown.listed
+            && let Some(account) = self.accounts.get(closed.opened.account)
+        {
+            self.changes.gone(account.process, closed.order());
+        }
+        Some(closed)
     }
 
     /// Returns the stack of a sample if the account has no stack yet.
@@ -154,15 +209,30 @@ impl Pins {
 
     /// Sets the rates of every process over a tick of `seconds`.
     pub(crate) fn tick(&mut self, seconds: f64) {
-        self.processes.tick(&self.accounts, seconds);
+        self.processes.tick(&self.accounts, seconds, &mut self.changes);
     }
 
     /// Forgets the processes that ended longest ago and hold nothing, until `keep` such processes are left. The pages
     /// of forgotten processes stay in the totals by subsystem.
     pub(crate) fn forget_ended(&mut self, keep: usize) {
-        for account in self.processes.forget_ended(&self.accounts, keep) {
-            self.accounts.remove(account);
+        let forgotten = self
+            .processes
+            .forget_ended(&self.accounts, keep, &mut self.changes);
+        for account in forgotten {
+            if let Some(account) = self.accounts.remove(account) {
+                self.unlist_extents(&account);
+            }
         }
+    }
+
+    /// The process of a removed account no longer lists the extents of the account.
+    fn unlist_extents(&mut self, account: &AccountState) {
+        let Self { extents, changes, .. } = self;
+        extents.each_of(account.opened.account, |extent| {
+            if std::mem::take(&mut extent.shown.listed) {
+                changes.gone(account.process, extent.order());
+            }
+        });
     }
 
     /// Returns the process that owns an account; the default if the account is unknown.

@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pintrace_events::units::{Nanos, Pid, Tid};
+use pintrace_events::units::{AccountId, ExtentId, Nanos, Pid, Tid};
 use pintrace_events::{ChangesSuppressed, Evidence, FlushCheck, ScanSampled, Started, Stopped};
 
 use super::finding::coverage::FindingHooks;
 use super::finding::{Finding, FindingKind, Severity, WindowTotals};
+use super::shared_list::SharedList;
 use super::subsystem::Subsystem;
 
 /// The model's state at one moment.
@@ -36,7 +37,7 @@ pub struct Snapshot {
     /// largest number first.
     pub suppressed: Vec<ChangesSuppressed>,
     /// Every process that has pinned, ended processes included; by pid, then by order of appearance.
-    pub processes: Vec<Process>,
+    pub processes: SharedList<Arc<Process>>,
     /// Totals by subsystem, largest holder first.
     pub subsystems: Vec<SubsystemTotals>,
     /// Findings, worst first, then latest first.
@@ -102,6 +103,8 @@ pub struct Balance {
 pub struct Process {
     /// Thread group id.
     pub pid: Pid,
+    /// Number of earlier processes with the same pid.
+    pub earlier_processes: u32,
     /// Command name.
     pub comm: String,
     /// Command line; empty if unread.
@@ -122,8 +125,9 @@ pub struct Process {
     pub scan_pages_held: u64,
     /// The hooks never saw the process pin or release: only the pages held are known.
     pub untraced: bool,
-    /// Age of the oldest pin held; for short-term pins, the time for which the account has held some without a break.
-    pub oldest: Nanos,
+    /// Time of the oldest pin held; for short-term pins, the time since which the account has held some without a break.
+    /// `None` without a traced pin. See [`Process::oldest`].
+    pub oldest_since: Option<Nanos>,
     /// Pages pinned since the start.
     pub acquired: u64,
     /// Pages released since the start.
@@ -139,7 +143,7 @@ pub struct Process {
     /// Totals by thread, in order of tid.
     pub threads: Vec<Thread>,
     /// The extents held, oldest first.
-    pub open_extents: Vec<OpenExtent>,
+    pub open_extents: SharedList<OpenExtent>,
     /// Set when the process has ended.
     pub ended: Option<ProcessEnd>,
 }
@@ -162,6 +166,10 @@ pub struct Thread {
 /// One long-term extent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpenExtent {
+    /// Account that pinned it.
+    pub account: AccountId,
+    /// Id of the extent.
+    pub extent: ExtentId,
     /// Thread that pinned it.
     pub tid: Tid,
     /// User address of the first page.
@@ -174,8 +182,8 @@ pub struct OpenExtent {
     pub pages_held: u64,
     /// Bytes kept in place now.
     pub bytes_held: u64,
-    /// Time since the first pin call of the extent.
-    pub age: Nanos,
+    /// Time of the first pin call of the extent.
+    pub since: Nanos,
     /// Subsystem that pinned the extent.
     pub subsystem: Subsystem,
     /// Kernel stack of the pin call, innermost frame first, as `symbol+0xoffset [module]`. Extents share stacks.
@@ -208,6 +216,14 @@ pub struct SubsystemTotals {
     pub acquired: u64,
     /// Pages released since the start.
     pub released: u64,
+}
+
+impl Process {
+    /// Returns the age of the oldest pin held at `now`; 0 without a traced pin.
+    #[must_use]
+    pub fn oldest(&self, now: Nanos) -> Nanos {
+        self.oldest_since.map_or(Nanos(0), |since| now.since(since))
+    }
 }
 
 impl Snapshot {

@@ -84,6 +84,11 @@ impl StackTable {
             .collect()
     }
 
+    /// Returns the addresses of a stack, innermost frame first; nothing for an unknown stack.
+    pub(crate) fn frames(&self, stack: StackId) -> impl Iterator<Item = u64> + use<'_> {
+        self.stacks.get(&stack).into_iter().flatten().copied()
+    }
+
     fn name(&self, address: u64) -> Option<&str> {
         self.symbols.get(&address).map(|symbol| &*symbol.name)
     }

@@ -1,6 +1,7 @@
 //! Tests of the model.
 
 mod detect;
+mod snapshot_sharing;
 
 use pintrace_common::counters::Loss;
 use proptest::prelude::*;
@@ -69,7 +70,7 @@ fn held_pages_are_counted_by_process_thread_and_subsystem() {
         (1024, 1024 * 4096, 1024)
     );
     assert_eq!((fio.extents, fio.acquired, fio.released), (1, 1024, 0));
-    assert_eq!(fio.oldest, Nanos(3 * SECOND));
+    assert_eq!(fio.oldest(snapshot.time), Nanos(3 * SECOND));
     assert_eq!(fio.subsystems[&Subsystem::IoUring], 1024);
     assert_eq!(fio.threads.len(), 1);
     assert_eq!(fio.threads[0].pages_held, 1024);
@@ -225,7 +226,11 @@ fn short_term_pins_count_as_one_extent_of_the_accounts_age() {
     let snapshot = snapshot(&builder);
     let process = process(&snapshot, 7);
     assert_eq!(
-        (process.extents, process.oldest, process.longterm_pages_held),
+        (
+            process.extents,
+            process.oldest(snapshot.time),
+            process.longterm_pages_held
+        ),
         (1, Nanos(SECOND), 0)
     );
 }
@@ -305,7 +310,7 @@ proptest! {
             }
             let snapshot = model.snapshot();
             prop_assert_eq!(&snapshot, &model.snapshot());
-            for process in &snapshot.processes {
+            for process in snapshot.processes.iter() {
                 prop_assert!(process.acquired_per_second.is_finite());
             }
         }

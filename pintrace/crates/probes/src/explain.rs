@@ -62,9 +62,8 @@ shows the difference in `unaccounted`."
 The holder of a pin releases the pin by unpin_user_page, unpin_user_pages or a variant (mm/gup.c), often in another
 task or in an interrupt, when the device has finished. Each variant has a hook on its entry, while the pins still exist.
 The running task does not show whose pins are released. The folio table does: it has the owner of each folio that was
-pinned since the start. A release of a folio that is not in the table is a release of a preexisting pin:
-`preexisting_released`. Releases beyond the number of preexisting pins are those of pins that were lost:
-`lost_pin_released`.
+pinned since the start. A release of a folio that is not in the table is that of a preexisting pin
+(`preexisting_released`), or, beyond the number of preexisting pins, that of a lost pin (`lost_pin_released`).
 
 A release from a folio with several owners goes to the pins of the releasing process first, and to short-term pins
 before long-term pins. The released pages are counted as `ambiguous_owner`."

@@ -19,6 +19,46 @@ pub fn stream() -> impl Strategy<Value = Vec<Event>> {
     vec(event(), 0..40)
 }
 
+/// Returns a strategy for streams in which the pins change more often.
+pub fn long_stream() -> impl Strategy<Value = Vec<Event>> {
+    let pins = (number(), pins()).prop_map(|(time, body)| Event {
+        time: Nanos(time),
+        body,
+    });
+    vec(prop_oneof![1 => event(), 3 => pins], 0..120)
+}
+
+/// Events that change the rows of a snapshot.
+fn pins() -> impl Strategy<Value = Body> {
+    prop_oneof![
+        account_opened(),
+        account_sampled(),
+        account().prop_map(Body::AccountClosed),
+        extent_opened(),
+        extent().prop_map(|extent| {
+            Body::ExtentClosed(ExtentClosed {
+                extent,
+                ..ExtentClosed::default()
+            })
+        }),
+        (extent(), number(), option::of(stack())).prop_map(|(extent, pages_held, stack)| {
+            Body::ExtentSampled(ExtentSampled {
+                extent,
+                pages_held,
+                stack,
+                ..ExtentSampled::default()
+            })
+        }),
+        pid().prop_map(|pid| {
+            Body::ProcessExited(ProcessExited {
+                pid,
+                ..ProcessExited::default()
+            })
+        }),
+        Just(Body::Tick),
+    ]
+}
+
 fn event() -> impl Strategy<Value = Event> {
     (number(), body()).prop_map(|(time, body)| Event {
         time: Nanos(time),
@@ -113,7 +153,7 @@ fn started() -> impl Strategy<Value = Body> {
         vec(name(), 0..3),
     )
         .prop_map(|(kernel, mode, wall_ns, page_size, probes, command)| {
-            Body::Started(Started {
+            Body::Started(Box::new(Started {
                 tool: "0".into(),
                 machine: "x86_64".into(),
                 host: "h".into(),
@@ -131,7 +171,7 @@ fn started() -> impl Strategy<Value = Body> {
                 command,
                 exclusive_pages: page_size % 2 == 0,
                 findings_wait: page_size % 3 == 0,
-            })
+            }))
         })
 }
 
@@ -276,7 +316,7 @@ fn balance_sampled() -> impl Strategy<Value = Body> {
     (vmstat, ledger, number(), number(), number()).prop_map(
         |((vmstat_acquired, vmstat_released), ledger, gup_retry, ambiguous_owner, in_flight)| {
             let (preexisting_held, ledger_acquired, ledger_released, preexisting_released) = ledger;
-            Body::BalanceSampled(BalanceSampled {
+            Body::BalanceSampled(Box::new(BalanceSampled {
                 vmstat_acquired,
                 vmstat_released,
                 preexisting_held,
@@ -292,7 +332,7 @@ fn balance_sampled() -> impl Strategy<Value = Body> {
                 preexisting_reconciled: i64::from_ne_bytes(ambiguous_owner.to_ne_bytes()),
                 reconciled_pages: in_flight,
                 in_flight,
-            })
+            }))
         },
     )
 }

@@ -39,7 +39,7 @@ impl EventBuilder {
             function: function.into(),
             method: method.into(),
         };
-        builder.emit(Body::Started(Started {
+        builder.emit(Body::Started(Box::new(Started {
             tool: "0.1.0".into(),
             kernel: "6.12.107+deb13-cloud-amd64".into(),
             machine: "x86_64".into(),
@@ -58,7 +58,7 @@ impl EventBuilder {
             missing: Vec::new(),
             command: vec!["fio".into(), "job.fio".into()],
             exclusive_pages: false,
-        }));
+        })));
         builder
     }
 
@@ -191,7 +191,7 @@ impl EventBuilder {
 
     /// vmstat and the ledger agree, and 20 of 30 preexisting pages are still held.
     pub fn balance(&mut self, acquired: u64, released: u64) -> &mut Self {
-        self.emit(Body::BalanceSampled(BalanceSampled {
+        self.emit(Body::BalanceSampled(Box::new(BalanceSampled {
             vmstat_acquired: Some(acquired + 8),
             vmstat_released: Some(released + 8 + 10),
             preexisting_held: 30,
@@ -200,7 +200,7 @@ impl EventBuilder {
             preexisting_released: 10,
             gup_retry: 8,
             ..BalanceSampled::default()
-        }))
+        })))
     }
 
     /// The loss counters are sampled.

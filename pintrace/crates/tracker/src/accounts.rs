@@ -1,7 +1,8 @@
 //! Follows the accounts of the ledger: emits the opening of each account once, each change, and the end once.
 
-use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+
+use hashbrown::{HashMap, HashSet};
 
 use pintrace_common::holder_kind;
 use pintrace_common::ledger::Account;
@@ -166,6 +167,12 @@ impl Accounts {
         self.emitted
             .values()
             .any(|emitted| self.has_ended(emitted) && emitted.account.acquired != emitted.account.released)
+    }
+
+    /// Returns the id in the stream of an account that was emitted, and not freed since. The kernel gives an account id to
+    /// another account only after this process has freed the id.
+    pub(super) fn emitted(&self, id: u32) -> Option<AccountId> {
+        self.emitted.get(&id).map(|emitted| emitted.id)
     }
 
     /// Emits the opening of an account if the account is new. Returns the id of the account in the stream.

@@ -40,9 +40,9 @@ impl Emitter {
         self.push_all(time, named);
     }
 
-    /// Takes the events emitted since the last call.
-    pub(super) fn take(&mut self) -> Vec<Event> {
-        std::mem::take(&mut self.events)
+    /// Appends the events emitted since the last call to `events`. The buffer of this emitter keeps its memory.
+    pub(super) fn take(&mut self, events: &mut Vec<Event>) {
+        events.append(&mut self.events);
     }
 
     fn push_all(&mut self, time: Nanos, bodies: Vec<Body>) {

@@ -1,6 +1,6 @@
 //! Follows the extents of long-term pins: emits the opening of each extent once, each change, and the end once.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use pintrace_common::ledger::Extent;
 use pintrace_common::mm_events::{MappingChanged, mapping_change};
@@ -13,7 +13,8 @@ use pintrace_events::{
 use pintrace_source::ledger::{Ledger, LedgerError};
 
 use super::accounts::Accounts;
-use super::changing::Changing;
+use super::changing::{Changing, Within};
+use super::emitted_extents::{EmittedExtent, EmittedExtents};
 use super::emitter::Emitter;
 use super::late_stacks::LateStacks;
 
@@ -31,8 +32,7 @@ enum Occasion {
 /// Extents as last emitted.
 #[derive(Default)]
 pub(super) struct Extents {
-    /// By the kernel's extent index, which is reused.
-    emitted: HashMap<u32, Extent>,
+    emitted: EmittedExtents,
     changing: Changing,
     late_stacks: LateStacks,
     /// Time at which the ring buffer was last read: the records of later pins may still be in the ring buffer.
@@ -59,8 +59,10 @@ impl Extents {
         out: &mut Emitter,
     ) -> Result<(), LedgerError> {
         let occasion = if last { Occasion::End } else { Occasion::Tick };
-        let open: Vec<u32> = self.emitted.keys().copied().collect();
-        for index in open {
+        for index in 0..self.emitted.bound() {
+            if self.emitted.get(index).is_none() {
+                continue;
+            }
             let extent = ledger.extent(index)?;
             self.sample_one(now, occasion, index, &extent, ledger, out);
         }
@@ -78,7 +80,7 @@ impl Extents {
     ) -> Result<(), LedgerError> {
         for index in ledger.extent_indices()? {
             let extent = ledger.extent(index)?;
-            let known = self.emitted.get(&index).map(|emitted| emitted.opened_ns);
+            let known = self.emitted.get(index).map(|emitted| emitted.opened_ns);
             if known.is_some() && (extent.pages_held == 0 || known != Some(extent.opened_ns)) {
                 self.forget(now, index, out);
             }
@@ -99,8 +101,12 @@ impl Extents {
         accounts: &mut Accounts,
         out: &mut Emitter,
     ) -> Result<(), LedgerError> {
-        let account = ledger.account(extent.account)?;
-        let account = accounts.open(extent.account, &account, ledger, out);
+        let account = if let Some(account) = accounts.emitted(extent.account) {
+            account
+        } else {
+            let account = ledger.account(extent.account)?;
+            accounts.open(extent.account, &account, ledger, out)
+        };
         let stack = out.stack(time, extent.stack, ledger);
         let opened = ExtentOpened {
             extent: ExtentId(index),
@@ -117,15 +123,8 @@ impl Extents {
             file: FileId(extent.file),
         };
         out.push(time, Body::ExtentOpened(opened));
-        self.changing.opened(index, extent);
-        self.emitted.insert(
-            index,
-            Extent {
-                pages_held: extent.pages,
-                flags: extent.flags & !Extent::INEXACT_MARKS,
-                ..*extent
-            },
-        );
+        self.changing.opened(index, Within::of(extent));
+        self.emitted.insert(index, EmittedExtent::opened(extent));
         self.mark(time, index, extent.flags & Extent::INEXACT_MARKS, out);
         Ok(())
     }
@@ -146,15 +145,17 @@ impl Extents {
         if early
             && self
                 .emitted
-                .get(&index)
+                .get(index)
                 .is_some_and(|emitted| emitted.end != extent.end)
         {
             return;
         }
-        self.changing.sampled(now, index, extent);
-        let Some(emitted) = self.emitted.get_mut(&index) else {
+        let Some(emitted) = self.emitted.get_mut(index) else {
             return;
         };
+        if emitted.grows {
+            emitted.grows = self.changing.sampled(now, index, emitted.within, extent.grown_ns);
+        }
         // The records of an extent that was closed, or of a new extent under the same index, are still in the ring
         // buffer.
         if emitted.opened_ns != extent.opened_ns || extent.pages_held == 0 {
@@ -164,16 +165,10 @@ impl Extents {
         let late = self
             .late_stacks
             .update(&mut emitted.stack, extent.stack, age, occasion == Occasion::End);
-        let changed = (emitted.end, emitted.pages, emitted.pages_held, emitted.bytes_held)
-            != (extent.end, extent.pages, extent.pages_held, extent.bytes_held);
+        let changed = emitted.sampled(extent);
         if !changed && late.is_none() && occasion != Occasion::MappingChange {
             return;
         }
-        *emitted = Extent {
-            stack: emitted.stack,
-            flags: emitted.flags,
-            ..*extent
-        };
         let sampled = ExtentSampled {
             extent: ExtentId(index),
             end: extent.end,
@@ -189,15 +184,15 @@ impl Extents {
 
     /// Emits each of the marks [`Extent::INEXACT_MARKS`] of an extent once.
     pub(super) fn mark(&mut self, time: Nanos, index: u32, marks: u32, out: &mut Emitter) {
-        let Some(emitted) = self.emitted.get_mut(&index) else {
+        let Some(emitted) = self.emitted.get_mut(index) else {
             return;
         };
-        if emitted.flags & marks == marks {
+        if emitted.marks & marks == marks {
             return;
         }
-        emitted.flags |= marks;
-        self.changing.partially_released(index, emitted);
-        let has = |mark| emitted.flags & mark != 0;
+        emitted.marks |= marks;
+        self.changing.partially_released(index, emitted.within);
+        let has = |mark| emitted.marks & mark != 0;
         let marked = ExtentMarked {
             extent: ExtentId(index),
             partially_released: has(Extent::PARTIALLY_RELEASED),
@@ -210,10 +205,10 @@ impl Extents {
     /// Emits the end of an extent.
     pub(super) fn close(&mut self, closed: &wire::ExtentClosed, out: &mut Emitter) {
         let index = closed.header.id;
-        let Some(emitted) = self.emitted.remove(&index) else {
+        let Some(emitted) = self.emitted.remove(index) else {
             return;
         };
-        self.changing.closed(index, &emitted);
+        self.changing.closed(index, emitted.within);
         let body = ExtentClosed {
             extent: ExtentId(index),
             pages: closed.extent.pages,
@@ -225,8 +220,8 @@ impl Extents {
 
     /// Emits the end of an extent whose closing record was lost.
     fn forget(&mut self, now: Nanos, index: u32, out: &mut Emitter) {
-        if let Some(emitted) = self.emitted.remove(&index) {
-            self.changing.closed(index, &emitted);
+        if let Some(emitted) = self.emitted.remove(index) {
+            self.changing.closed(index, emitted.within);
             let body = ExtentClosed {
                 extent: ExtentId(index),
                 pages: emitted.pages,
@@ -254,7 +249,7 @@ impl Extents {
             .chain(shrinking.iter().copied())
             .collect();
         for index in all {
-            let Some(emitted) = self.emitted.get(&index).copied() else {
+            let Some(emitted) = self.emitted.get(index).copied() else {
                 continue;
             };
             if !in_file && emitted.address >= change.end {

@@ -4,6 +4,7 @@
 mod accounts;
 pub mod budget;
 mod changing;
+mod emitted_extents;
 mod emitter;
 mod exit;
 mod extents;

@@ -1,7 +1,8 @@
 //! Events of the finding hooks: each mapping change, and the totals of copies and flush windows that changed.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
+
+use hashbrown::HashMap;
 
 use pintrace_common::ledger::EXTENT_BIT;
 use pintrace_common::mm_events::{
@@ -136,7 +137,7 @@ impl MmEvents {
         let mut gone = Vec::new();
         for (key, windows) in source.mm_events_mut().windows()? {
             if self.windows.get(&key) != Some(&windows) {
-                out.push(now, Body::WindowsSampled(windows_event(key, &windows)));
+                out.push(now, Body::WindowsSampled(Box::new(windows_event(key, &windows))));
                 self.windows.insert(key, windows);
             } else if !self.proc.join(key.tgid.to_string()).exists() {
                 gone.push(key);
@@ -254,7 +255,7 @@ impl MmEvents {
             stack,
             reference,
         };
-        out.push(now, Body::CowSampled(event));
+        out.push(now, Body::CowSampled(Box::new(event)));
         Ok(true)
     }
 }

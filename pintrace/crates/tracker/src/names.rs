@@ -1,6 +1,6 @@
 //! Symbols of stacks and addresses, emitted once per stream.
 
-use std::collections::HashSet;
+use hashbrown::HashSet;
 
 use pintrace_events::units::StackId;
 use pintrace_events::{Body, StackSeen, SymbolSeen};

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use pintrace_common::ledger::Extent;
+use pintrace_common::ledger::{Extent, STACK_LATER};
 
 use pintrace_events::units::Nanos;
 use pintrace_events::{AddressSpaceId, Body, Event, FileId, MmId};
@@ -56,9 +56,9 @@ impl Tracker {
         self.accounts.unread()
     }
 
-    /// Takes the events emitted since the last call.
-    pub fn take_events(&mut self) -> Vec<Event> {
-        self.out.take()
+    /// Appends the events emitted since the last call to `events`.
+    pub fn take_events(&mut self, events: &mut Vec<Event>) {
+        self.out.take(events);
     }
 
     /// The caller reads the ring buffer at `now`. `after_loss` is true if records were lost and no [`Tracker::resync`]
@@ -90,9 +90,12 @@ impl Tracker {
             }
             Record::ExtentOpened(opened) => {
                 let mut extent = opened.extent;
-                let now = ledger.extent(opened.header.id)?;
-                if now.opened_ns == extent.opened_ns {
-                    extent.stack = now.stack;
+                // Only a stack that was to come later can have changed, so most records need no look-up in the map.
+                if extent.stack == STACK_LATER {
+                    let now = ledger.extent(opened.header.id)?;
+                    if now.opened_ns == extent.opened_ns {
+                        extent.stack = now.stack;
+                    }
                 }
                 let time = Nanos(opened.header.time_ns);
                 extents.open(time, opened.header.id, &extent, ledger, accounts, out)?;

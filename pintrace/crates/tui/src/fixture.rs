@@ -11,6 +11,8 @@ use pintrace_model::snapshot::{Balance, OpenExtent, Process, ProcessEnd, Snapsho
 use pintrace_model::subsystem::Subsystem;
 
 const SECOND: u64 = 1_000_000_000;
+/// The time of the snapshots.
+const NOW: Nanos = Nanos(1000 * SECOND);
 
 /// Returns a trace without pins and losses.
 pub(super) fn empty() -> Snapshot {
@@ -20,7 +22,7 @@ pub(super) fn empty() -> Snapshot {
         ..Probe::default()
     };
     Snapshot {
-        time: Nanos(1000 * SECOND),
+        time: NOW,
         duration: Nanos(3 * SECOND),
         started: Arc::new(Started {
             host: "vmhost-17".to_owned(),
@@ -56,7 +58,8 @@ pub(super) fn busy() -> Snapshot {
         open_extents: vec![
             extent(4242, 0x7f12_0000_0000, 26_214_400),
             extent(4242, 0x7f10_0000_0000, 512),
-        ],
+        ]
+        .into(),
         longterm_pages_held: 26_214_912,
         ..process(
             4242,
@@ -71,7 +74,7 @@ pub(super) fn busy() -> Snapshot {
         released: 8_999_968,
         acquired_per_second: 251_000.0,
         released_per_second: 250_968.4,
-        oldest: Nanos(900_000),
+        oldest_since: Some(Nanos(NOW.0 - 900_000)),
         ..process(
             880,
             "fio",
@@ -99,7 +102,7 @@ pub(super) fn busy() -> Snapshot {
     };
     let mut snapshot = empty();
     snapshot.duration = Nanos(751 * SECOND);
-    snapshot.processes = vec![fio, killed, done, vm];
+    snapshot.processes = [fio, killed, done, vm].map(Arc::new).into_iter().collect();
     let held = 26_214_912 + 32 + 512;
     snapshot.balance = Balance {
         vmstat_readable: true,
@@ -147,7 +150,7 @@ pub(super) fn hostile() -> Snapshot {
     });
     snapshot.processes = (1..)
         .zip(names)
-        .map(|(pid, name)| process(pid, name, 100 - u64::from(pid), &[]))
+        .map(|(pid, name)| Arc::new(process(pid, name, 100 - u64::from(pid), &[])))
         .collect();
     snapshot
 }
@@ -158,7 +161,7 @@ fn process(pid: u32, comm: &str, pages: u64, subsystems: &[(Subsystem, u64)]) ->
         comm: comm.to_owned(),
         pages_held: pages,
         bytes_held: pages * 4096,
-        oldest: Nanos(192 * SECOND),
+        oldest_since: Some(Nanos(NOW.0 - 192 * SECOND)),
         acquired: pages,
         subsystems: subsystems.iter().copied().collect::<BTreeMap<_, _>>(),
         ..Process::default()
@@ -188,9 +191,10 @@ fn extent(tid: u32, address: u64, pages: u64) -> OpenExtent {
         pages,
         pages_held: pages,
         bytes_held: pages * 4096,
-        age: Nanos(192 * SECOND),
+        since: Nanos(NOW.0 - 192 * SECOND),
         subsystem: Subsystem::Vfio,
         stack: frames.map(str::to_owned).into(),
+        ..OpenExtent::default()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The order of processes, findings and flush windows.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use pintrace_model::field::finding_column;
 use pintrace_model::field::{Field, process};
@@ -46,6 +47,7 @@ pub(super) fn processes(snapshot: &Snapshot, filter: &Filter, order: Order) -> V
     let mut rows: Vec<(usize, &Process)> = snapshot
         .processes
         .iter()
+        .map(Arc::as_ref)
         .enumerate()
         .filter(|(_, process)| filter.admits(process))
         .collect();

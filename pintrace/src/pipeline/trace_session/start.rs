@@ -84,7 +84,7 @@ impl TraceSession {
         };
         let mut events = vec![Event {
             time: now(),
-            body: Body::Started(started),
+            body: Body::Started(Box::new(started)),
         }];
         if session.source.preexisting_held() != Some(0)
             && let (Some(reconciler), mut sampler) = session.sampling()

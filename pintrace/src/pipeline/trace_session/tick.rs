@@ -9,8 +9,8 @@ use crate::pipeline::start::SessionError;
 use crate::pipeline::stream_header::now;
 
 impl TraceSession {
-    /// Returns the events of the records in the ring buffer.
-    pub fn drain(&mut self) -> Result<Vec<Event>, SessionError> {
+    /// Appends the events of the records in the ring buffer to `events`.
+    pub fn drain(&mut self, events: &mut Vec<Event>) -> Result<(), SessionError> {
         let drained_at = now();
         let records = self.source.drain();
         // Before the records become events, which takes time.
@@ -21,16 +21,18 @@ impl TraceSession {
         for record in records {
             self.tracker.record(&record, self.source.ledger())?;
         }
-        let mut events = self.tracker.take_events();
+        let new = events.len();
+        self.tracker.take_events(events);
         if let Some(due) = due {
-            let attached = waiting::attached(&due, &events, self.drained_at, self.source.outcomes());
+            let new = events.get(new..).unwrap_or_default();
+            let attached = waiting::attached(&due, new, self.drained_at, self.source.outcomes());
             events.push(Event {
                 time: attached_at,
                 body: Body::FindingHooksAttached(attached),
             });
         }
         self.drained_at = drained_at;
-        Ok(events)
+        Ok(())
     }
 
     /// Returns the events of [`Self::sample`], with a tick at the end.
@@ -46,7 +48,8 @@ impl TraceSession {
     /// Returns the changes since the last sample, the balance and the losses. A sample without a tick changes no rate.
     pub fn sample(&mut self) -> Result<Vec<Event>, SessionError> {
         // The ring buffer is read before the maps, so that the opening of an account or extent precedes its samples.
-        let mut events = self.drain()?;
+        let mut events = Vec::new();
+        self.drain(&mut events)?;
         let (reconciler, mut sampler) = self.sampling();
         let sample = if let Some(reconciler) = reconciler {
             let (sample, outside_ledger) = reconciler.reconcile(&mut sampler)?;
@@ -68,14 +71,14 @@ impl TraceSession {
         }
         self.tracker
             .close_accounts(sample.time, self.source.ledger_mut())?;
-        events.extend(self.tracker.take_events());
+        self.tracker.take_events(&mut events);
         let mut push = |body| {
             events.push(Event {
                 time: sample.time,
                 body,
             });
         };
-        push(Body::BalanceSampled(sample.balance));
+        push(Body::BalanceSampled(Box::new(sample.balance)));
         if sample.losses != self.emitted_losses {
             self.emitted_losses.clone_from(&sample.losses);
             push(Body::LossSampled(sample.losses));

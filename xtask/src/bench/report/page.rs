@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::super::figure::Figure;
 use super::super::result::{BenchResult, Member};
 use super::super::table;
-use super::plots;
+use super::{growth, plots};
 
 const BEGIN: &str = "\
 # Performance
@@ -44,6 +44,9 @@ pub(super) fn text(results: &[(Member, Option<BenchResult>)]) -> String {
         match result {
             None => page.push_str("\nnot measured\n"),
             Some(result) => add(&mut page, *member, result),
+        }
+        if let (Member::User, Some(result)) = (member, result) {
+            page.push_str(&growth::text(result));
         }
     }
     page
@@ -130,10 +133,18 @@ One scan of all struct pages. The reference is a plain loop over as many bytes."
         Member::User => (
             "User space",
             "\
-`decode` reads a record of the ring buffer, `track` turns a record into an event (with the reads of
-BPF maps), `fold` applies an event to the model. A snapshot includes the fold of the changes since
-the last snapshot. `encode` compresses events, `write` also writes the file, `read` decompresses and
-decodes. The time and the allocated bytes are those of one record, event or snapshot.",
+`decode` reads a record of the ring buffer, `track` turns a record into an event, `fold` applies an
+event to the model. On preemptible kernels, a separate program stores the stack of a pin after the
+record, so `track` reads one BPF map for each opened extent. This read is one bpf(2) call, and most
+of the time of `track, stacks that come later`. A `sample` reads all open extents, each by one bpf(2)
+call, and happens once in a tick. The call is the floor of both rows: a batch of reads
+(`BPF_MAP_LOOKUP_BATCH`) or a mapped array (`BPF_F_MMAPABLE`) would share it among extents, and
+pintrace uses neither yet. `fold, with N extents open` has extents with an mm and an open file, which
+the model finds by both; the extents of `fold, extents opened and closed` have neither. A snapshot
+includes the fold of the changes since the last snapshot. `encode` compresses events, `write` also
+writes the file, `read` decompresses and decodes. The time and the allocated bytes are those of one
+record, event, sample or snapshot. The memory is that of the heap; `resident` is the memory of a
+process with tracker, model and a snapshot.",
         ),
         Member::Tui => (
             "Live view",

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::super::figure::shown;
 
 /// Colours of the series, which differ for colour-blind readers too (Okabe and Ito).
-const COLOURS: [&str; 4] = ["#0072b2", "#56b4e9", "#009e73", "#e69f00"];
+pub(super) const COLOURS: [&str; 4] = ["#0072b2", "#56b4e9", "#009e73", "#e69f00"];
 const LABEL_WIDTH: usize = 320;
 const BARS_WIDTH: u32 = 420;
 const WIDTH: usize = 820;
@@ -111,7 +111,8 @@ impl BarPlot {
     }
 }
 
-fn escaped(text: &str) -> String {
+/// Escapes text for SVG.
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")

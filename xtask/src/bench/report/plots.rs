@@ -2,6 +2,9 @@
 
 use super::super::figure::{Better, Figure};
 use super::super::result::{BenchResult, Member};
+use super::super::stages;
+use super::curves::{self, Curve};
+use super::line_plot::LinePlot;
 use super::plot::{Bar, BarGroup, BarPlot};
 
 /// Returns the name of the plot; `None` if the benchmark has no plots.
@@ -16,7 +19,39 @@ pub(super) fn name(member: Member, place: &str) -> Option<String> {
 pub(super) fn of(member: Member, result: &BenchResult) -> Vec<(String, String)> {
     let places = result.distinct(|figure| &figure.place);
     let plot = |place: &&str| Some((name(member, place)?, plot(member, result, place).svg()));
-    places.iter().filter_map(plot).collect()
+    let bars = places.iter().filter_map(plot);
+    bars.chain(lines(member, result)).collect()
+}
+
+/// Returns the curves of the plots of `bench user`: the name, the title, and the curves.
+pub(super) fn grown(member: Member, result: &BenchResult) -> Vec<(String, String, Vec<Curve>)> {
+    let mut plots: Vec<(String, String, Vec<Curve>)> = Vec::new();
+    if member != Member::User {
+        return plots;
+    }
+    for variant in ["time", stages::MEMORY] {
+        for curve in curves::of(&result.figures, variant) {
+            let name = format!("user-{}-{variant}", curve.of);
+            if let Some((.., curves)) = plots.iter_mut().find(|(other, ..)| *other == name) {
+                curves.push(curve);
+            } else {
+                let title = format!("{variant} in {}, by number N of {}", curve.unit, curve.of);
+                plots.push((name, title, vec![curve]));
+            }
+        }
+    }
+    plots
+}
+
+fn lines(member: Member, result: &BenchResult) -> impl Iterator<Item = (String, String)> {
+    grown(member, result).into_iter().map(|(name, title, curves)| {
+        let curves = curves.into_iter().map(|curve| (curve.label, curve.points));
+        let plot = LinePlot {
+            title,
+            curves: curves.collect(),
+        };
+        (name, plot.svg())
+    })
 }
 
 fn plot(member: Member, result: &BenchResult, place: &str) -> BarPlot {

@@ -36,7 +36,7 @@ fn certain_pages(change: &MappingChanged, hit: &Hit, context: Context<'_>) -> u6
         return 0;
     }
     let most = most_pages(hit, context);
-    if hit.extent.partially_released.is_none() {
+    if hit.extent.partially_released.get().is_none() {
         return most;
     }
     // A sample older than the change may count pages that were released before the change. A later sample counts fewer.

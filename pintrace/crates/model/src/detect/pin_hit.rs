@@ -51,7 +51,7 @@ pub(super) fn add(
     let extent = &hit.extent;
     let account = context.pins.accounts.get(extent.opened.account);
     let holder = context.pins.holder(account);
-    let (assessment, pages) = if extent.file_released.is_some() {
+    let (assessment, pages) = if extent.file_released.get().is_some() {
         (&assessment::RELEASING, most_pages)
     } else if certain_pages == 0 {
         (&assessment::UNCERTAIN, most_pages)

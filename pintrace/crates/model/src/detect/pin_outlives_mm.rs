@@ -35,7 +35,7 @@ pub(crate) fn take_outliving(pins: &mut Pins, now: Nanos) -> Vec<ExtentState> {
 /// Returns the time from which on an extent outlives its mm. A running process that has not executed a new program is
 /// still tearing down the mm.
 fn outlives_from(extent: &ExtentState, pins: &Pins, now: Nanos) -> Option<Nanos> {
-    let exited = extent.mm_exited?;
+    let exited = extent.mm_exited.get()?;
     let process = pins.process_of(extent.opened.account);
     let ended = process.and_then(|process| Some(process.ended.as_ref()?.time));
     let running = process.is_some() && ended.is_none() && execed_since(extent, pins).is_none();
@@ -44,7 +44,7 @@ fn outlives_from(extent: &ExtentState, pins: &Pins, now: Nanos) -> Option<Nanos>
     } else {
         ended
     };
-    [Some(exited), ended, extent.file_released]
+    [Some(exited), ended, extent.file_released.get()]
         .into_iter()
         .flatten()
         .max()
@@ -67,7 +67,7 @@ impl Detector for PinOutlivesMmDetector {
                     outlives(extent, context, findings);
                 }
             }
-            Observation::ExtentClosed(extent) if extent.mm_exited.is_some() => {
+            Observation::ExtentClosed(extent) if extent.mm_exited.get().is_some() => {
                 findings.lasted(&key(extent, context), context.now);
             }
             _ => {}
@@ -76,7 +76,9 @@ impl Detector for PinOutlivesMmDetector {
 }
 
 fn outlives(extent: &ExtentState, context: Context<'_>, findings: &mut FindingTable) {
-    let Some(exited) = extent.mm_exited else { return };
+    let Some(exited) = extent.mm_exited.get() else {
+        return;
+    };
     let account = context.pins.accounts.get(extent.opened.account);
     let kept = execed_since(extent, context.pins).is_some();
     let fresh = FindingState {

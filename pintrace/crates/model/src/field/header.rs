@@ -164,7 +164,12 @@ pub const FIGURES: &[Figure] = &[
         drop_rank: 0,
         value: |snapshot| {
             let holding = snapshot.processes.iter().filter(|process| process.pages_held > 0);
-            Value::Span(holding.map(|process| process.oldest).max().unwrap_or_default())
+            Value::Span(
+                holding
+                    .map(|process| process.oldest(snapshot.time))
+                    .max()
+                    .unwrap_or_default(),
+            )
         },
     },
     Figure {

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use pintrace_events::units::Nanos;
+
 use crate::snapshot::Process;
 use crate::subsystem::Subsystem;
 
@@ -120,7 +122,11 @@ pub const COLUMNS: &[ProcessColumn] = &[
         drop_rank: 5,
         value: |process| match process.pages_held {
             0 => Value::Absent,
-            _ => traced(process, Value::Span(process.oldest)),
+            // A pin without a known time is as young as can be.
+            _ => traced(
+                process,
+                Value::Since(process.oldest_since.unwrap_or(Nanos(u64::MAX))),
+            ),
         },
     },
     ProcessColumn {

@@ -22,6 +22,8 @@ pub enum Value<'a> {
     Rate(f64),
     /// A time span.
     Span(Nanos),
+    /// A moment. Views show the time that has passed since then: see [`Value::at`].
+    Since(Nanos),
     /// A part and its whole.
     Share(u64, u64),
     /// Text of pintrace or of other processes. Text of other processes may contain control characters, which
@@ -32,6 +34,15 @@ pub enum Value<'a> {
 }
 
 impl Value<'_> {
+    /// Returns the value as it is at `now`, the time of the snapshot.
+    #[must_use]
+    pub fn at(self, now: Nanos) -> Self {
+        match self {
+            Self::Since(since) => Self::Span(now.since(since)),
+            other => other,
+        }
+    }
+
     /// Returns the value as views show it.
     #[must_use]
     pub fn text(&self) -> String {
@@ -42,6 +53,7 @@ impl Value<'_> {
             Self::Signed(count) => text::signed(*count),
             Self::Rate(rate) => text::rate(*rate),
             Self::Span(span) => text::span(*span),
+            Self::Since(since) => text::span(*since),
             Self::Share(part, whole) => text::share(*part, *whole),
             Self::Text(text) => text::printable(text),
             Self::Absent => "-".into(),
@@ -66,18 +78,21 @@ impl Value<'_> {
             Self::Signed(count) => Some(*count as f64),
             Self::Rate(rate) => Some(*rate),
             Self::Span(span) => Some(span.as_secs()),
-            Self::Share(_, 0) | Self::Text(_) | Self::Absent => None,
+            Self::Since(_) | Self::Share(_, 0) | Self::Text(_) | Self::Absent => None,
             Self::Share(part, whole) => Some(*part as f64 / *whole as f64),
         }
     }
 
-    /// Compares two values of a sorted column: numbers largest first, ids smallest first, text by alphabet, absent
-    /// values last.
+    /// Compares two values of a sorted column: numbers largest first, ids and moments smallest first, text by alphabet,
+    /// absent values last.
     #[must_use]
     pub fn rank(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Text(one), Self::Text(two)) => one.cmp(two),
             (Self::Id(one), Self::Id(two)) => one.cmp(two),
+            (Self::Since(one), Self::Since(two)) => one.cmp(two),
+            (Self::Since(_), Self::Absent) => Ordering::Less,
+            (Self::Absent, Self::Since(_)) => Ordering::Greater,
             (Self::Count(one), Self::Count(two)) | (Self::Bytes(one), Self::Bytes(two)) => two.cmp(one),
             _ => {
                 let number = |value: &Self| value.number().unwrap_or(f64::NEG_INFINITY);

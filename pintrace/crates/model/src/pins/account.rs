@@ -26,6 +26,8 @@ pub(crate) struct AccountState {
     pub(crate) process: ProcessKey,
     /// Pages acquired over time; empty for long-term pins and for pins found by a scan.
     pub(crate) history: AcquiredHistory,
+    /// The account is in the list of changes since the last snapshot.
+    pub(crate) changed: bool,
 }
 
 impl AccountState {
@@ -94,27 +96,33 @@ impl AccountTable {
                 totals,
                 process,
                 history: AcquiredHistory::default(),
+                changed: false,
             },
         );
     }
 
-    /// Takes new totals of an account; returns false if the account is not open.
-    pub(crate) fn sample(&mut self, time: Nanos, totals: AccountSampled) -> bool {
-        match self.by_id.get_mut(&totals.account) {
-            Some(state) => {
-                state.totals = totals;
-                state.opened.stack = totals.stack.or(state.opened.stack);
-                if state.is_short_term() {
-                    state.history.note(time, totals.acquired);
-                }
-                true
-            }
-            None => false,
+    /// Takes new totals of an account, and returns the account; `None` if the account is not open.
+    pub(super) fn sample(&mut self, time: Nanos, totals: AccountSampled) -> Option<&mut AccountState> {
+        let state = self.by_id.get_mut(&totals.account)?;
+        state.totals = totals;
+        state.opened.stack = totals.stack.or(state.opened.stack);
+        if state.is_short_term() {
+            state.history.note(time, totals.acquired);
         }
+        Some(state)
     }
 
     pub(crate) fn get(&self, account: AccountId) -> Option<&AccountState> {
         self.by_id.get(&account)
+    }
+
+    pub(crate) fn get_mut(&mut self, account: AccountId) -> Option<&mut AccountState> {
+        self.by_id.get_mut(&account)
+    }
+
+    /// All open accounts.
+    pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut AccountState> {
+        self.by_id.values_mut()
     }
 
     /// The accounts that hold traced short-term pins now.

@@ -1,5 +1,6 @@
 //! Locations of extents: the index finds extents by a range of an mm or of a file.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -36,52 +37,67 @@ pub(super) fn overlap(one: &Range<u64>, other: &Range<u64>) -> Option<Range<u64>
     (!shared.is_empty()).then_some(shared)
 }
 
-/// Start of every extent. The index holds no ends, because samples change them.
+/// The extents of one mm or file.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ExtentIndex {
-    begins: BTreeSet<(RangeIn, u64, ExtentId)>,
-    /// Upper bound of the length of extents in an mm or file. A search starts this far before its range.
-    longest: BTreeMap<RangeIn, u64>,
+struct Starts {
+    /// Start of each extent. The index holds no ends, because samples change them.
+    starts: BTreeSet<(u64, ExtentId)>,
+    /// Upper bound of the length of the extents. A search begins this far before its range.
+    longest: u64,
 }
+
+/// All extents, by mm and by file.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ExtentIndex(BTreeMap<RangeIn, Starts>);
 
 impl ExtentIndex {
     pub(super) fn insert(&mut self, location: &Location, extent: ExtentId) {
-        self.begins
-            .insert((location.within, location.range.start, extent));
-        self.grow(location);
+        let within = self.0.entry(location.within).or_default();
+        within.starts.insert((location.range.start, extent));
+        within.grow(location);
     }
 
     /// Notes that an extent of the index may have grown.
     pub(super) fn grow(&mut self, location: &Location) {
-        let length = location.range.end.saturating_sub(location.range.start);
-        let longest = self.longest.entry(location.within).or_default();
-        *longest = (*longest).max(length);
+        if let Some(within) = self.0.get_mut(&location.within) {
+            within.grow(location);
+        }
     }
 
     pub(super) fn remove(&mut self, location: &Location, extent: ExtentId) {
-        self.begins
-            .remove(&(location.within, location.range.start, extent));
-        if self.of(location.within).next().is_none() {
-            self.longest.remove(&location.within);
+        if let Entry::Occupied(mut within) = self.0.entry(location.within) {
+            within.get_mut().starts.remove(&(location.range.start, extent));
+            if within.get().starts.is_empty() {
+                within.remove();
+            }
         }
     }
 
     /// Returns the extents of an mm or file.
     pub(super) fn of(&self, within: RangeIn) -> impl Iterator<Item = ExtentId> {
-        self.between(within, 0, u64::MAX)
+        let starts = self.0.get(&within).into_iter();
+        starts.flat_map(|within| within.starts.iter().map(|(_, extent)| *extent))
     }
 
     /// Returns the extents of an mm or file that may overlap a range.
     pub(super) fn near(&self, within: RangeIn, range: &Range<u64>) -> impl Iterator<Item = ExtentId> {
-        let longest = self.longest.get(&within).copied().unwrap_or(0);
-        self.between(within, range.start.saturating_sub(longest), range.end)
+        let (start, last) = (range.start, range.end);
+        let starts = self.0.get(&within).into_iter();
+        starts.flat_map(move |within| within.between(start.saturating_sub(within.longest), last))
+    }
+}
+
+impl Starts {
+    fn grow(&mut self, location: &Location) {
+        let length = location.range.end.saturating_sub(location.range.start);
+        self.longest = self.longest.max(length);
     }
 
-    fn between(&self, within: RangeIn, first: u64, last: u64) -> impl Iterator<Item = ExtentId> {
+    fn between(&self, first: u64, last: u64) -> impl Iterator<Item = ExtentId> {
         // A forged range may be reversed: such a range is empty, and `BTreeSet::range` panics on it.
-        let (from, to) = ((within, first, ExtentId(0)), (within, last, ExtentId(u32::MAX)));
-        let some = (from <= to).then(|| self.begins.range(from..=to));
-        some.into_iter().flatten().map(|(_, _, extent)| *extent)
+        let (from, to) = ((first, ExtentId(0)), (last, ExtentId(u32::MAX)));
+        let some = (from <= to).then(|| self.starts.range(from..=to));
+        some.into_iter().flatten().map(|(_, extent)| *extent)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The open long-term extents, by id, by account and by location.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 
@@ -11,8 +12,9 @@ use pintrace_events::{
 
 use crate::limits;
 
-use super::extent::{ExtentState, Hit};
+use super::extent::{ExtentState, Hit, Moment};
 use super::extent_index::{ExtentIndex, in_file, in_memory, overlap};
+use super::extent_slots::ExtentSlots;
 use super::ranges::Ranges;
 
 /// The bytes of one extent that were unmapped from the address, or removed from the file offset, where they were
@@ -26,10 +28,10 @@ struct Unmapped {
 /// All open extents, and the latest closed ones. An extent may arrive before its account.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ExtentTable {
-    by_id: BTreeMap<ExtentId, ExtentState>,
+    by_id: ExtentSlots,
     by_account: BTreeSet<(AccountId, ExtentId)>,
     by_location: ExtentIndex,
-    by_file: BTreeSet<(FileId, ExtentId)>,
+    by_file: BTreeMap<FileId, BTreeSet<ExtentId>>,
     unmapped: BTreeMap<ExtentId, Unmapped>,
     /// Extents whose mm exited, by `outlives_from`, until [`ExtentTable::take_outliving`] returns them.
     outliving: BTreeSet<(Nanos, ExtentId)>,
@@ -38,40 +40,26 @@ pub(crate) struct ExtentTable {
 }
 
 impl ExtentTable {
-    /// Opens an extent; returns false if there is no room. The caller has closed an earlier extent with the same id.
-    pub(crate) fn open(&mut self, time: Nanos, opened: ExtentOpened) -> bool {
-        if self.by_id.len() >= limits::EXTENTS {
-            return false;
+    /// Opens an extent, and returns the extent; `None` if there is no room. The caller has closed an earlier extent with
+    /// the same id.
+    pub(super) fn open(&mut self, time: Nanos, opened: ExtentOpened) -> Option<&mut ExtentState> {
+        if !self.by_id.has_room(opened.extent) {
+            return None;
         }
         self.by_account.insert((opened.account, opened.extent));
         if !opened.file.is_none() {
-            self.by_file.insert((opened.file, opened.extent));
+            self.by_file.entry(opened.file).or_default().insert(opened.extent);
         }
-        let state = ExtentState {
-            opened,
-            since: time,
-            pages_held: opened.pages,
-            partially_released: None,
-            ambiguous_owner: false,
-            areas_unknown: false,
-            sampled: time,
-            mm_exited: None,
-            outlives_from: None,
-            file_released: None,
-            file_freed: false,
-        };
+        let state = ExtentState::opened(time, opened);
         for location in state.locations() {
             self.by_location.insert(&location, opened.extent);
         }
-        self.by_id.insert(opened.extent, state);
-        true
+        Some(self.by_id.insert(opened.extent, state))
     }
 
-    /// Takes a new sample of an extent; returns false if the extent is not open.
-    pub(crate) fn sample(&mut self, time: Nanos, sample: &ExtentSampled) -> bool {
-        let Some(state) = self.by_id.get_mut(&sample.extent) else {
-            return false;
-        };
+    /// Takes a new sample of an extent, and returns the extent; `None` if the extent is not open.
+    pub(super) fn sample(&mut self, time: Nanos, sample: &ExtentSampled) -> Option<&mut ExtentState> {
+        let state = self.by_id.get_mut(sample.extent)?;
         state.sampled = time;
         state.opened.end = sample.end;
         state.opened.pages = sample.pages;
@@ -81,16 +69,16 @@ impl ExtentTable {
         for location in state.locations() {
             self.by_location.grow(&location);
         }
-        true
+        Some(state)
     }
 
     /// Notes that less is known about an extent; returns false if the extent is not open.
     pub(crate) fn mark(&mut self, time: Nanos, marked: ExtentMarked) -> bool {
-        let Some(state) = self.by_id.get_mut(&marked.extent) else {
+        let Some(state) = self.by_id.get_mut(marked.extent) else {
             return false;
         };
         if marked.partially_released {
-            state.partially_released = state.partially_released.or(Some(time));
+            state.partially_released = state.partially_released.or_at(time);
         }
         state.ambiguous_owner |= marked.ambiguous_owner;
         state.areas_unknown |= marked.areas_unknown;
@@ -124,15 +112,20 @@ impl ExtentTable {
     }
 
     /// Ends an extent and returns its state; `None` if the extent is not open.
-    pub(crate) fn close(&mut self, extent: ExtentId) -> Option<ExtentState> {
-        let state = self.by_id.remove(&extent)?;
+    pub(super) fn close(&mut self, extent: ExtentId) -> Option<ExtentState> {
+        let state = self.by_id.remove(extent)?;
         self.by_account.remove(&(state.opened.account, extent));
-        self.by_file.remove(&(state.opened.file, extent));
+        if let Entry::Occupied(mut of_file) = self.by_file.entry(state.opened.file) {
+            of_file.get_mut().remove(&extent);
+            if of_file.get().is_empty() {
+                of_file.remove();
+            }
+        }
         self.unmapped.remove(&extent);
         for location in state.locations() {
             self.by_location.remove(&location, extent);
         }
-        if let Some(from) = state.outlives_from {
+        if let Some(from) = state.outlives_from.get() {
             self.outliving.remove(&(from, extent));
         }
         if self.closed.len() >= limits::CLOSED_EXTENTS {
@@ -144,14 +137,33 @@ impl ExtentTable {
 
     /// Returns an open extent.
     pub(crate) fn get(&self, extent: ExtentId) -> Option<&ExtentState> {
-        self.by_id.get(&extent)
+        self.by_id.get(extent)
+    }
+
+    pub(crate) fn get_mut(&mut self, extent: ExtentId) -> Option<&mut ExtentState> {
+        self.by_id.get_mut(extent)
+    }
+
+    /// Returns all open extents.
+    pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut ExtentState> {
+        self.by_id.all_mut()
+    }
+
+    /// Calls `each` for each open extent of an account.
+    pub(crate) fn each_of(&mut self, account: AccountId, mut each: impl FnMut(&mut ExtentState)) {
+        let of_account = (account, ExtentId(0))..=(account, ExtentId(u32::MAX));
+        for (_, extent) in self.by_account.range(of_account) {
+            if let Some(state) = self.by_id.get_mut(*extent) {
+                each(state);
+            }
+        }
     }
 
     /// Returns the open extents of an account.
     pub(crate) fn of(&self, account: AccountId) -> impl Iterator<Item = &ExtentState> {
         self.by_account
             .range((account, ExtentId(0))..=(account, ExtentId(u32::MAX)))
-            .filter_map(|(_, extent)| self.by_id.get(extent))
+            .filter_map(|(_, extent)| self.by_id.get(*extent))
     }
 
     /// Returns the number of pages that the extents of an account hold.
@@ -186,7 +198,7 @@ impl ExtentTable {
     /// Returns the extents that hold a part of a range.
     fn overlapping(&self, within: RangeIn, range: &Range<u64>) -> Vec<Hit> {
         let hit = |extent: ExtentId| {
-            let state = self.by_id.get(&extent)?;
+            let state = self.by_id.get(extent)?;
             let location = state.locations().find(|location| location.within == within)?;
             let shared = overlap(&location.range, range)?;
             let start = location.range.start;
@@ -216,15 +228,16 @@ impl ExtentTable {
     pub(crate) fn mm_exited(&mut self, time: Nanos, mm: MmId) -> bool {
         let all: Vec<_> = self.by_location.of(RangeIn::Mm(mm)).collect();
         for extent in all {
-            let Some(state) = self.by_id.get_mut(&extent) else {
+            let Some(state) = self.by_id.get_mut(extent) else {
                 continue;
             };
             if let Some(location) = in_memory(&state.opened) {
                 self.by_location.remove(&location, extent);
             }
-            state.mm_exited = Some(time);
-            state.outlives_from = Some(time);
-            self.outliving.insert((time, extent));
+            state.mm_exited = Moment::at(time);
+            state.outlives_from = Moment::at(time);
+            self.outliving
+                .extend(state.outlives_from.get().map(|from| (from, extent)));
         }
         true
     }
@@ -232,14 +245,11 @@ impl ExtentTable {
     /// Marks the extents that were pinned through an open file whose last reference is gone. Extents that were opened
     /// later belong to another file at the same address.
     pub(crate) fn file_released(&mut self, time: Nanos, file: FileId) -> bool {
-        let of_file = self
-            .by_file
-            .range((file, ExtentId(0))..=(file, ExtentId(u32::MAX)));
-        for (_, extent) in of_file {
-            if let Some(state) = self.by_id.get_mut(extent)
+        for extent in self.by_file.get(&file).into_iter().flatten() {
+            if let Some(state) = self.by_id.get_mut(*extent)
                 && state.since <= time
             {
-                state.file_released = state.file_released.or(Some(time));
+                state.file_released = state.file_released.or_at(time);
             }
         }
         true
@@ -250,7 +260,7 @@ impl ExtentTable {
     pub(crate) fn address_space_freed(&mut self, file: AddressSpaceId) -> bool {
         let all: Vec<_> = self.by_location.of(RangeIn::AddressSpace(file)).collect();
         for extent in all {
-            let Some(state) = self.by_id.get_mut(&extent) else {
+            let Some(state) = self.by_id.get_mut(extent) else {
                 continue;
             };
             if let Some(location) = in_file(&state.opened) {
@@ -263,9 +273,10 @@ impl ExtentTable {
 
     /// Moves the time from which on an extent outlives its mm. [`Self::take_outliving`] then returns the extent again.
     pub(crate) fn outlives_from(&mut self, extent: ExtentId, from: Nanos) {
-        if let Some(state) = self.by_id.get_mut(&extent) {
-            state.outlives_from = Some(from);
-            self.outliving.insert((from, extent));
+        if let Some(state) = self.by_id.get_mut(extent) {
+            state.outlives_from = Moment::at(from);
+            self.outliving
+                .extend(state.outlives_from.get().map(|from| (from, extent)));
         }
     }
 
@@ -278,7 +289,7 @@ impl ExtentTable {
         let rest = self.outliving.split_off(&later);
         let due = std::mem::replace(&mut self.outliving, rest);
         due.iter()
-            .filter_map(|(_, extent)| self.by_id.get(extent).copied())
+            .filter_map(|(_, extent)| self.by_id.get(*extent).copied())
             .collect()
     }
 }

@@ -38,6 +38,8 @@ pub(crate) struct ProcessState {
     pub(crate) accounts: BTreeSet<AccountId>,
     /// Totals of the closed accounts.
     pub(crate) past: ClosedTotals,
+    /// The process is in the list of changes since the last snapshot.
+    pub(crate) changed: bool,
     /// The process has had an account. Views show only such processes.
     pub(crate) has_pinned: bool,
     /// The hooks have seen the process pin. False if only a scan found its pins.

@@ -9,6 +9,7 @@ use crate::limits::{self, clip};
 use crate::stack::Origin;
 
 use super::account::{AccountState, AccountTable, ProcessKey};
+use super::changes::Changes;
 use super::flow::Flow;
 use super::process::ProcessState;
 
@@ -44,8 +45,9 @@ impl ProcessTable {
     }
 
     /// Takes the identity of a process.
-    pub(crate) fn seen(&mut self, key: ProcessKey, seen: &ProcessSeen) {
+    pub(super) fn seen(&mut self, key: ProcessKey, seen: &ProcessSeen, changes: &mut Changes) {
         if let Some(state) = self.by_key.get_mut(&key) {
+            changes.process(key, state);
             state.seen = Some(ProcessSeen {
                 comm: clip(&seen.comm, limits::COMM_CHARS),
                 cmdline: clip(&seen.cmdline, limits::LINE_CHARS),
@@ -56,11 +58,12 @@ impl ProcessTable {
     }
 
     /// Adds a closed account to the totals of its process.
-    pub(crate) fn retire(&mut self, account: &AccountState) {
+    pub(super) fn retire(&mut self, account: &AccountState, changes: &mut Changes) {
         let room = self.past_entries < limits::PAST_ENTRIES;
         let Some(state) = self.by_key.get_mut(&account.process) else {
             return;
         };
+        changes.process(account.process, state);
         state.accounts.remove(&account.opened.account);
         let before = state.past.entries();
         let origin = if room { account.origin() } else { Origin::default() };
@@ -83,25 +86,34 @@ impl ProcessTable {
     }
 
     /// Sets the rates over a tick of `seconds`.
-    pub(crate) fn tick(&mut self, accounts: &AccountTable, seconds: f64) {
-        for state in self.by_key.values_mut() {
+    pub(super) fn tick(&mut self, accounts: &AccountTable, seconds: f64, changes: &mut Changes) {
+        for (key, state) in &mut self.by_key {
             let idle = state.accounts.is_empty() && state.ended.is_some();
             if idle && state.rates == (0.0, 0.0) {
                 continue;
             }
             let flow = state.flow(accounts);
             let rate = |now: u64, before: u64| as_float(now.saturating_sub(before)) / seconds;
-            state.rates = (
+            let rates = (
                 rate(flow.acquired, state.at_tick.acquired),
                 rate(flow.released, state.at_tick.released),
             );
+            if rates != state.rates {
+                changes.process(*key, state);
+            }
+            state.rates = rates;
             state.at_tick = flow;
         }
     }
 
     /// Forgets the processes that ended longest ago and hold nothing, until `keep` such processes are left. Returns the
     /// accounts of the forgotten processes.
-    pub(crate) fn forget_ended(&mut self, accounts: &AccountTable, keep: usize) -> Vec<AccountId> {
+    pub(super) fn forget_ended(
+        &mut self,
+        accounts: &AccountTable,
+        keep: usize,
+        changes: &mut Changes,
+    ) -> Vec<AccountId> {
         let mut ended: Vec<(Nanos, ProcessKey)> = self
             .by_key
             .iter()
@@ -112,7 +124,10 @@ impl ProcessTable {
         ended.truncate(ended.len().saturating_sub(keep));
         ended
             .iter()
-            .flat_map(|(_, key)| self.forget(accounts, *key))
+            .flat_map(|(_, key)| {
+                changes.forgotten(*key);
+                self.forget(accounts, *key)
+            })
             .collect()
     }
 

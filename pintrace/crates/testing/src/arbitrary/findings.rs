@@ -127,7 +127,7 @@ fn cow_sampled() -> impl Strategy<Value = Body> {
         let (address, end) = range;
         let (copies, pages, in_window) = counts;
         let (first, last, stack, reference) = moments;
-        Body::CowSampled(CowSampled {
+        Body::CowSampled(Box::new(CowSampled {
             id,
             account,
             extent: extent.map(|(address, since)| (address, Nanos(since))),
@@ -145,7 +145,7 @@ fn cow_sampled() -> impl Strategy<Value = Body> {
             comm,
             stack,
             reference,
-        })
+        }))
     })
 }
 
@@ -157,7 +157,7 @@ fn windows_sampled() -> impl Strategy<Value = Body> {
         let (pid, comm, cause) = whose;
         let (windows, pages, faults, copies, pins) = counts;
         let (longest_ns, first, last, address) = moments;
-        Body::WindowsSampled(WindowsSampled {
+        Body::WindowsSampled(Box::new(WindowsSampled {
             pid,
             comm,
             cause,
@@ -171,6 +171,6 @@ fn windows_sampled() -> impl Strategy<Value = Body> {
             first: Nanos(first),
             last: Nanos(last),
             address,
-        })
+        }))
     })
 }

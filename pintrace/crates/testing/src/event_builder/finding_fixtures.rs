@@ -48,8 +48,8 @@ pub fn finding_fixtures() -> EventBuilder {
     mapping_changed(&mut builder, MappingChange::Munmap, 8, 0);
     mapping_changed(&mut builder, MappingChange::Fork, 4, 3);
     builder
-        .emit(Body::CowSampled(cow_sampled()))
-        .emit(Body::WindowsSampled(windows_sampled()))
+        .emit(Body::CowSampled(Box::new(cow_sampled())))
+        .emit(Body::WindowsSampled(Box::new(windows_sampled())))
         .emit(Body::FlushCheckSampled(FlushCheck {
             agreed: 2,
             covered_only: 1,

@@ -2,6 +2,7 @@
 
 use crossterm::event::KeyModifiers;
 use pintrace_events::units::Pid;
+use pintrace_model::snapshot::Process;
 
 use super::super::fixture;
 use super::super::order::Order;
@@ -82,10 +83,13 @@ fn escape_restores_the_filter_while_it_is_edited() {
 #[test]
 fn a_reused_pid_is_another_process() {
     let mut snapshot = fixture::busy();
-    let mut again = snapshot.processes[3].clone();
-    again.comm = "another".to_owned();
-    again.pages_held = 1;
-    snapshot.processes.push(again);
+    let again = Process {
+        comm: "another".to_owned(),
+        pages_held: 1,
+        ..Process::clone(&snapshot.processes[3])
+    };
+    let processes = snapshot.processes.iter().cloned();
+    snapshot.processes = processes.chain([Arc::new(again)]).collect();
     let mut app = App::new(Arc::new(snapshot), vec![Pid(4242)]);
     typed(&mut app, "G");
     press(&mut app, KeyCode::Enter);

@@ -45,7 +45,7 @@ pub(crate) fn draw(
     ];
     tabs(names, selected, theme).render(tabs_area, buffer);
     Paragraph::new(stack).render(stack_area, buffer);
-    process_lists::draw(process, open, list_area, buffer, theme)
+    process_lists::draw(process, open, snapshot.time, (list_area, buffer), theme)
 }
 
 /// Returns the areas for the lines about the process, the tabs, the list and the stack. If list and stack do not both
@@ -88,7 +88,7 @@ fn about(process: &Process, now: Nanos, width: usize, theme: Theme) -> Vec<Line<
         ));
     }
     let mut lines = vec![Line::from(title)];
-    lines.extend(figures(process, width, theme));
+    lines.extend(figures(process, now, width, theme));
     // A subsystem through which the process pinned before, and that holds nothing now, is not a holder.
     let held = process.subsystems.iter().filter(|(_, pages)| **pages > 0);
     let held: Vec<_> = held
@@ -110,13 +110,13 @@ fn about(process: &Process, now: Nanos, width: usize, theme: Theme) -> Vec<Line<
 }
 
 /// Returns all figures of the process with every digit, including figures whose column does not fit into the table.
-fn figures(process: &Process, width: usize, theme: Theme) -> Vec<Line<'static>> {
+fn figures(process: &Process, now: Nanos, width: usize, theme: Theme) -> Vec<Line<'static>> {
     let numbers = COLUMNS
         .iter()
         .filter(|column| column.unit != Unit::Name && column.id != "pid");
     let pairs: Vec<_> = numbers
         .map(|column| {
-            let value = match (column.value)(process) {
+            let value = match (column.value)(process).at(now) {
                 Value::Count(count) => count.to_string(),
                 value => value.text(),
             };

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
 
+use pintrace_events::units::Nanos;
 use pintrace_model::snapshot::{OpenExtent, Process, Thread};
 use pintrace_model::text;
 
@@ -47,8 +48,8 @@ const THREAD: &[ListColumn] = &[
 pub(super) fn draw(
     process: &Process,
     open: OpenProcess,
-    area: Rect,
-    buffer: &mut Buffer,
+    now: Nanos,
+    (area, buffer): (Rect, &mut Buffer),
     theme: Theme,
 ) -> usize {
     let (columns, entries) = match open.tab {
@@ -72,7 +73,7 @@ pub(super) fn draw(
                 ProcessTab::Extents => process
                     .open_extents
                     .get(entry)
-                    .map(|extent| of_extent(extent, column)),
+                    .map(|extent| of_extent(extent, now, column)),
                 ProcessTab::Threads => process.threads.get(entry).map(|thread| of_thread(thread, column)),
             };
             (text.unwrap_or_default(), Style::new())
@@ -80,9 +81,9 @@ pub(super) fn draw(
     )
 }
 
-fn of_extent(extent: &OpenExtent, column: &ListColumn) -> String {
+fn of_extent(extent: &OpenExtent, now: Nanos, column: &ListColumn) -> String {
     match column.title {
-        "AGE" => text::span(extent.age),
+        "AGE" => text::span(now.since(extent.since)),
         "HELD" => text::count(extent.pages_held),
         "OF" => text::count(extent.pages),
         "BYTES" => text::bytes(extent.bytes_held),

@@ -1,5 +1,7 @@
 //! The listed processes, the cursor, and the open process.
 
+use std::sync::Arc;
+
 use pintrace_events::units::Pid;
 use pintrace_model::snapshot::{Process, Snapshot};
 
@@ -109,7 +111,8 @@ impl ProcessesView {
     pub(crate) fn opened<'a>(&self, snapshot: &'a Snapshot) -> Option<&'a Process> {
         let identity = self.open?.process;
         let same_pid = |process: &&Process| process.pid == identity.pid;
-        snapshot.processes.iter().filter(same_pid).nth(identity.nth)
+        let processes = snapshot.processes.iter().map(Arc::as_ref);
+        processes.filter(same_pid).nth(identity.nth)
     }
 
     /// Returns the number of entries in the visible tab of the open process.
@@ -125,7 +128,7 @@ impl ProcessesView {
         let index = *self.rows.get(row)?;
         let pid = snapshot.processes.get(index)?.pid;
         // Processes are in order of pid, so processes with the same pid are adjacent.
-        let before = snapshot.processes.iter().take(index).rev();
+        let before = (0..index).rev().map_while(|index| snapshot.processes.get(index));
         Some(ProcessIdentity {
             pid,
             nth: before.take_while(|process| process.pid == pid).count(),

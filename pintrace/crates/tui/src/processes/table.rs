@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use pintrace_events::units::Nanos;
 use pintrace_model::field::process::COLUMNS;
 use pintrace_model::field::{Field, Unit, Value};
 use pintrace_model::snapshot::{Process, Snapshot};
@@ -49,15 +50,15 @@ pub(crate) fn draw(
             if column.id == "comm" {
                 command(process, list_column.width)
             } else {
-                value(column, process)
+                value(column, process, snapshot.time)
             }
         });
         (text.unwrap_or_default(), Style::new())
     })
 }
 
-fn value(column: &Field<Process>, process: &Process) -> String {
-    let text = (column.value)(process).text();
+fn value(column: &Field<Process>, process: &Process, now: Nanos) -> String {
+    let text = (column.value)(process).at(now).text();
     // A process that holds nothing has no share.
     if text.is_empty() {
         Value::Absent.text()

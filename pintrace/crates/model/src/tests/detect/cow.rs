@@ -17,7 +17,7 @@ fn a_copy_of_a_pinned_page_is_an_alarm_if_the_kernel_should_prevent_it() {
         change(&mut copies);
         let mut builder = pinned();
         self::exclusive(&mut builder, exclusive);
-        builder.emit(Body::CowSampled(copies));
+        builder.emit(Body::CowSampled(Box::new(copies)));
         let finding = only_finding(&builder);
         (finding.severity, finding.trigger.unwrap().what)
     };
@@ -36,7 +36,9 @@ fn a_copy_of_a_pinned_page_is_an_alarm_if_the_kernel_should_prevent_it() {
 #[test]
 fn a_copy_has_the_evidence_of_a_closed_extent() {
     let mut builder = pinned();
-    builder.extent_closed(1, 16, 7).emit(Body::CowSampled(copies()));
+    builder
+        .extent_closed(1, 16, 7)
+        .emit(Body::CowSampled(Box::new(copies())));
     let finding = only_finding(&builder);
     assert_eq!(
         (finding.pid, finding.comm.as_str(), finding.count, finding.pages),
@@ -57,15 +59,15 @@ fn a_copy_has_the_evidence_of_a_closed_extent() {
 fn a_later_sample_of_copies_keeps_the_evidence() {
     let mut builder = pinned();
     builder
-        .emit(Body::CowSampled(copies()))
+        .emit(Body::CowSampled(Box::new(copies())))
         .extent_closed(1, 16, 7)
         .totals(1, 16, 16)
         .account_closed(1)
-        .emit(Body::CowSampled(CowSampled {
+        .emit(Body::CowSampled(Box::new(CowSampled {
             copies: 5,
             in_window: 1,
             ..copies()
-        }));
+        })));
     let snapshot = snapshot(&builder);
     let [window, cow] = &snapshot.findings[..] else {
         panic!("{:#?}", snapshot.findings);

@@ -58,7 +58,7 @@ fn a_full_table_drops_notes_for_alarms_and_counts_them() {
         (full.findings.len(), full.findings_dropped),
         (limits::FINDINGS, 10)
     );
-    let alarm = Body::CowSampled(copies());
+    let alarm = Body::CowSampled(Box::new(copies()));
     model.apply(&pintrace_events::Event {
         time: Nanos(9 * SECOND),
         body: alarm,

@@ -27,7 +27,7 @@ fn sampled() -> WindowsSampled {
 fn emitted(samples: &[WindowsSampled]) -> crate::snapshot::Snapshot {
     let mut builder = EventBuilder::begin();
     for sample in samples {
-        builder.emit(Body::WindowsSampled(sample.clone()));
+        builder.emit(Body::WindowsSampled(Box::new(sample.clone())));
     }
     snapshot(&builder)
 }

@@ -10,7 +10,7 @@ use super::{BUFFER, PAGE, copies, only_finding, pinned};
 
 /// Four copies of pages with a reference of thread 8.
 fn referenced(id: u32, read_under_way: bool) -> Body {
-    Body::CowSampled(CowSampled {
+    Body::CowSampled(Box::new(CowSampled {
         id,
         account: AccountId(0),
         reference: Some(FollGetReference {
@@ -27,7 +27,7 @@ fn referenced(id: u32, read_under_way: bool) -> Body {
         pages: 4,
         first: Nanos(2 * SECOND),
         ..copies()
-    })
+    }))
 }
 
 #[test]
