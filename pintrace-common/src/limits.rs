@@ -1,7 +1,10 @@
 //! Sizes of the bounded tables. Each overflow is counted under a name of [`crate::counters::Loss`].
 
-/// Maximum number of open extents.
+/// Maximum number of open extents on a machine with up to 16 GiB. The loader makes room for one extent for each 256 KiB
+/// of memory, which is 0.06 % of the memory.
 pub const EXTENTS: u32 = 65_536;
+/// Maximum number of open extents on any machine.
+pub const MOST_EXTENTS: u32 = 1 << 20;
 /// Maximum number of accounts: one for each thread, mm, caller and kind of pin.
 pub const ACCOUNTS: u32 = 16_384;
 /// Chunks of the folio table, each for the struct pages of one 4 KiB of vmemmap. The loader makes room for twice the

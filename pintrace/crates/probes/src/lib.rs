@@ -7,6 +7,7 @@ pub mod apply;
 pub mod explain;
 pub mod load;
 mod load_programs;
+mod map_sizes;
 pub mod outcome;
 pub mod plan;
 pub mod program_code;

@@ -4,10 +4,10 @@ use aya::programs::Program;
 use aya::{Btf, Ebpf, EbpfLoader};
 use pintrace_common::facts::Facts;
 use pintrace_common::kfuncs::PREEMPTION;
-use pintrace_common::ledger::CHUNK_PAGES;
 use pintrace_common::limits;
 use pintrace_common::mm_events::MmEventFacts;
 
+use super::map_sizes::{chunk_slots, extents_for, folio_chunks, pages_of_memory};
 use super::table::Hook;
 use pintrace_bpf::kfuncs::{self, FoundKfunc, RdonlyCast};
 use pintrace_bpf::objects;
@@ -220,6 +220,7 @@ fn load_object(
     let wanted = options.findings.unwrap_or_default();
     let plain_pages = has_plain_pages(&facts);
     let chunk_slots = chunk_slots(kernel, options);
+    let extents = extents_for(pages_of_memory());
     let facts = FactsGlobal(Facts {
         plain_pages: u32::from(plain_pages),
         short_pins: u32::from(plain_pages && !wanted.short_term && fast_has_four_parameters(kernel)),
@@ -243,6 +244,8 @@ fn load_object(
         .override_global("MM_EVENT_FACTS", &mm_events, true)
         .override_global("AYA_LOG_LEVEL", &log_level, false)
         .map_max_entries("CHUNKS", folio_chunks(kernel.bpf_loop))
+        .map_max_entries("EXTENTS", extents)
+        .map_max_entries("FREE_EXTENTS", extents)
         .map_max_entries("CHUNK_SLOTS", chunk_slots);
     if !kernel.bpf_loop {
         loader.map_max_entries("MULTI_OWNER_FOLIOS", limits::PREALLOCATED_MULTI_OWNER_FOLIOS);
@@ -255,25 +258,11 @@ fn load_object(
     }
     for (map, entries) in &options.map_entries {
         loader.map_max_entries(map, *entries);
+        if *map == "EXTENTS" {
+            loader.map_max_entries("FREE_EXTENTS", *entries);
+        }
     }
     Ok(loader.load(object)?)
-}
-
-/// Returns the number of chunks of the folio table for the memory of this machine: twice as many as needed if chunks
-/// are allocated on demand, else a little more than needed.
-fn folio_chunks(on_demand: bool) -> u32 {
-    let memory = rustix::system::sysinfo();
-    let pages = memory.totalram.saturating_mul(u64::from(memory.mem_unit)) >> 12;
-    let chunks = pages / CHUNK_PAGES as u64;
-    if !on_demand {
-        let chunks = u32::try_from(chunks + chunks / 4 + 1024);
-        return chunks.unwrap_or(limits::MOST_FOLIO_CHUNKS);
-    }
-    let chunks = (2 * chunks).next_power_of_two();
-    let most = limits::MOST_FOLIO_CHUNKS;
-    u32::try_from(chunks)
-        .unwrap_or(most)
-        .clamp(limits::FOLIO_CHUNKS, most)
 }
 
 /// Returns true if the short way through the ledger can read struct pages ([`Facts::plain_pages`]).
@@ -298,17 +287,6 @@ fn fast_has_four_parameters(kernel: &KernelFacts) -> bool {
 /// Returns the mask of a flag, or 0 for flag 0, which stands for a flag that the kernel does not have.
 fn bit(flag: u32) -> u32 {
     1u32.checked_shl(flag).unwrap_or(0) & !1
-}
-
-/// Returns the number of slots for chunks of the folio table: as many as the option for the map of chunks says, and
-/// [`limits::CHUNK_SLOTS`] at most.
-fn chunk_slots(kernel: &KernelFacts, options: &LoadOptions) -> u32 {
-    if !kernel.bpf_loop {
-        return 1;
-    }
-    let wanted = options.map_entries.iter().find(|(map, _)| *map == "CHUNKS");
-    let slots = wanted.map_or(limits::CHUNK_SLOTS, |(_, entries)| *entries);
-    1 << slots.clamp(1, limits::CHUNK_SLOTS).ilog2()
 }
 
 /// Number of the level debug in aya-log; 0 disables all messages.

@@ -69,9 +69,9 @@ fn estimate(result: &BenchResult) -> String {
 Nothing here ran on such a machine. The sizes of the maps are those of `pintrace-common` for a kernel
 with `bpf_loop` (5.17), on which elements of hash maps are allocated on demand. The kernel rounds an
 element of the folio table from 576 to 1,024 bytes. The times are those of the machine above, and the
-time of a scan is taken from the design pages. A session has room for 65,536 extents: further extents
-are counted under a loss counter, and the rows for 1,000,000 extents assume a larger map. Accounts
-are limited to 16,384, and their maps are in the first row.
+time of a scan is taken from the design pages. A session has room for one extent
+for each 256 KiB of memory, at least for 65,536 and at most for 1,048,576: further extents are counted
+under a loss counter. Accounts are limited to 16,384, and their maps are in the first row.
 
 | | formula | estimate |
 |---|---|--:|
