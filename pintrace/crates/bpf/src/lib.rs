@@ -5,6 +5,7 @@ mod bpf_call;
 pub mod bpf_log;
 pub mod kfuncs;
 pub mod loader_btf;
+pub mod map_batch;
 pub mod objects;
 mod pod;
 pub mod prog_info;

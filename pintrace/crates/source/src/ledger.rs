@@ -8,6 +8,7 @@ use pintrace_common::limits;
 use pintrace_common::reconcile::caller;
 
 use super::baseline::Totals;
+use pintrace_bpf::map_batch::Batch;
 use pintrace_bpf::pod;
 
 pod! {
@@ -69,6 +70,9 @@ pub enum LedgerError {
         /// The kernel's reason.
         why: String,
     },
+    /// `BPF_MAP_LOOKUP_BATCH` failed.
+    #[error("the kernel does not read many extents at once: {0}")]
+    Batch(#[source] std::io::Error),
     /// `BPF_PROG_TEST_RUN` failed.
     #[error("the kernel does not run a program: {0}")]
     Run(#[source] std::io::Error),
@@ -218,14 +222,19 @@ impl Ledger {
 
     /// Reads one extent, without the [`Extent::CALL_BIAS`] that a pin call in flight has added to `pages_held`.
     pub fn extent(&self, index: u32) -> Result<Extent, LedgerError> {
-        let mut extent = self.extents.get(&index, 0)?.0;
-        if extent.pages_held >= Extent::CALL_BIAS / 2 {
-            extent.pages_held = extent.pages_held.wrapping_sub(Extent::CALL_BIAS);
-            if extent.pages_held > u64::MAX / 2 {
-                extent.pages_held = 0;
-            }
-        }
-        Ok(extent)
+        Ok(without_bias(self.extents.get(&index, 0)?.0))
+    }
+
+    /// Reads the extents from index `first` on, [`ExtentBatch::EXTENTS`] at most, like [`Self::extent`] but in one
+    /// system call.
+    pub fn extents_from<'b>(
+        &self,
+        first: u32,
+        batch: &'b mut ExtentBatch,
+    ) -> Result<impl Iterator<Item = Extent> + 'b, LedgerError> {
+        let extents = batch.0.read(&self.extents, first);
+        let extents = extents.map_err(LedgerError::Batch)?;
+        Ok(extents.iter().map(|extent| without_bias(extent.0)))
     }
 
     /// Frees the id of an account. The thread of the account must have ended: a living thread could still pin under
@@ -250,4 +259,29 @@ impl Ledger {
             .map(|trace| trace.frames().iter().map(|frame| frame.ip).collect())
             .unwrap_or_default()
     }
+}
+
+/// Extents that were read together.
+pub struct ExtentBatch(Batch<PodExtent>);
+
+impl ExtentBatch {
+    /// Number of extents that one system call reads.
+    pub const EXTENTS: u32 = 512;
+}
+
+impl Default for ExtentBatch {
+    fn default() -> Self {
+        Self(Batch::of(Self::EXTENTS))
+    }
+}
+
+/// Takes off the [`Extent::CALL_BIAS`] that a pin call in flight has added.
+fn without_bias(mut extent: Extent) -> Extent {
+    if extent.pages_held >= Extent::CALL_BIAS / 2 {
+        extent.pages_held = extent.pages_held.wrapping_sub(Extent::CALL_BIAS);
+        if extent.pages_held > u64::MAX / 2 {
+            extent.pages_held = 0;
+        }
+    }
+    extent
 }

@@ -10,7 +10,7 @@ use pintrace_events::units::{ExtentId, Nanos, Pid};
 use pintrace_events::{
     AddressSpaceId, Body, ExtentClosed, ExtentMarked, ExtentOpened, ExtentSampled, FileId, MmId,
 };
-use pintrace_source::ledger::{Ledger, LedgerError};
+use pintrace_source::ledger::{ExtentBatch, Ledger, LedgerError};
 
 use super::accounts::Accounts;
 use super::changing::{Changing, Within};
@@ -29,12 +29,17 @@ enum Occasion {
     MappingChange,
 }
 
+/// Least number of open extents among [`ExtentBatch::EXTENTS`] for which one system call costs less than one for each.
+const BATCHED: u32 = 32;
+
 /// Extents as last emitted.
 #[derive(Default)]
 pub(super) struct Extents {
     emitted: EmittedExtents,
     changing: Changing,
     late_stacks: LateStacks,
+    /// The memory for extents that are read together.
+    batch: ExtentBatch,
     /// Time at which the ring buffer was last read: the records of later pins may still be in the ring buffer.
     read: Nanos,
 }
@@ -59,13 +64,29 @@ impl Extents {
         out: &mut Emitter,
     ) -> Result<(), LedgerError> {
         let occasion = if last { Occasion::End } else { Occasion::Tick };
-        for index in 0..self.emitted.bound() {
-            if self.emitted.get(index).is_none() {
+        let bound = self.emitted.bound();
+        let mut batch = std::mem::take(&mut self.batch);
+        for first in (0..bound).step_by(ExtentBatch::EXTENTS as usize) {
+            let indices = first..bound.min(first.saturating_add(ExtentBatch::EXTENTS));
+            let open = indices.clone().filter(|index| self.emitted.get(*index).is_some());
+            let open = u32::try_from(open.count()).unwrap_or(u32::MAX);
+            if open == 0 {
                 continue;
             }
-            let extent = ledger.extent(index)?;
-            self.sample_one(now, occasion, index, &extent, ledger, out);
+            if open < BATCHED {
+                for index in indices {
+                    if self.emitted.get(index).is_some() {
+                        let extent = ledger.extent(index)?;
+                        self.sample_one(now, occasion, index, &extent, ledger, out);
+                    }
+                }
+                continue;
+            }
+            for (index, extent) in indices.zip(ledger.extents_from(first, &mut batch)?) {
+                self.sample_one(now, occasion, index, &extent, ledger, out);
+            }
         }
+        self.batch = batch;
         Ok(())
     }
 
