@@ -9,6 +9,7 @@ use pintrace_model::snapshot::{Balance, OpenExtent, Process, ProcessEnd, Snapsho
 
 use super::SCHEMA;
 use super::json_findings::{FindingKeys, WindowKeys};
+use super::json_own_cost::OwnCostKeys;
 
 /// Returns a snapshot as one line of JSON, with a line end. `complete` is false for a stream without a last event.
 pub fn render(snapshot: &Snapshot, complete: bool) -> serde_json::Result<String> {
@@ -51,6 +52,8 @@ struct Document<'a> {
     /// Totals of the pending-flush windows, by process and cause.
     windows: Vec<WindowKeys<'a>>,
     flush_check: FlushCheck,
+    /// What pintrace itself takes of the host; `null` for a recording.
+    own_cost: Option<OwnCostKeys<'a>>,
 }
 
 /// The balance in pages. An `Option` is `null` where the kernel's vmstat counters cannot be read.
@@ -185,6 +188,7 @@ impl<'a> Document<'a> {
             findings_dropped: snapshot.findings_dropped,
             windows: snapshot.windows.iter().map(WindowKeys::from).collect(),
             flush_check: snapshot.flush_check,
+            own_cost: OwnCostKeys::of(snapshot),
         }
     }
 }

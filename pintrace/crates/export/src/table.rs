@@ -4,7 +4,7 @@ use pintrace_model::field::process::{COLUMNS, DEFAULT_SORT, ProcessColumn, colum
 use pintrace_model::snapshot::{Process, Snapshot};
 use pintrace_model::text;
 
-use super::{grid, header};
+use super::{grid, header, own_cost};
 
 /// Options of a table.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +59,7 @@ pub fn render(snapshot: &Snapshot, options: TableOptions) -> String {
         let columns: Vec<&ProcessColumn> = COLUMNS.iter().collect();
         lines.extend(grid::lines(&columns, &rows, options.width, grid::Digits::Few));
     }
+    lines.extend(own_cost::lines(snapshot, options.width));
     lines.join("\n") + "\n"
 }
 

@@ -1,5 +1,7 @@
 //! The fold: each event updates one part of the model. Any events in any order give a state, never a panic.
 
+use std::sync::Arc;
+
 use pintrace_events::units::ExtentId;
 use pintrace_events::{
     AccountSampled, BalanceSampled, Body, Event, ExtentOpened, ExtentSampled, FlushCheck, MappingChanged,
@@ -10,6 +12,7 @@ use crate::balance::balance;
 use crate::detect::{Context, Observation, detect, take_outliving};
 use crate::finding_table::FindingTable;
 use crate::loss::LossState;
+use crate::own_cost::OwnCost;
 use crate::pins::Pins;
 use crate::process_view::ProcessViews;
 use crate::resolve::Resolver;
@@ -33,6 +36,7 @@ pub struct Model {
     suppressed: SuppressedTable,
     findings: FindingTable,
     unapplied_events: u64,
+    own_cost: Option<Arc<OwnCost>>,
 }
 
 impl Model {
@@ -77,6 +81,11 @@ impl Model {
         self.pins.forget_ended(keep);
     }
 
+    /// Takes the own cost, which snapshots have from now on.
+    pub fn set_own_cost(&mut self, cost: Option<Arc<OwnCost>>) {
+        self.own_cost = cost;
+    }
+
     /// Returns the state at this moment.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
@@ -102,6 +111,7 @@ impl Model {
             windows: self.windows.list(),
             flush_check: self.flush_check,
             unapplied_events: self.unapplied_events,
+            own_cost: self.own_cost.clone(),
         }
     }
 
