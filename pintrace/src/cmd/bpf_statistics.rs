@@ -1,6 +1,7 @@
 //! The hidden command `pintrace bpf-statistics`: enables the kernel's BPF statistics for a session that has dropped the
 //! privilege to do so. See [`crate::pipeline::own_cost::statistics`].
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -12,10 +13,15 @@ use super::privileges;
 use crate::exit::Exit;
 use crate::pipeline::own_cost::statistics::{MOST_ENABLED, OFF, ON};
 
+/// The name of the process, at most 15 characters.
+const NAME: &CStr = c"pintrace-stats";
+
 /// Answers requests from standard input until its end. Each request is one byte. Each answer is an error number of the
 /// kernel, or 0, as four bytes.
 pub fn run() -> anyhow::Result<Exit> {
     privileges::keep_statistics()?;
+    // Without a name, the process would have the name of the link by which it was started.
+    rustix::thread::set_name(NAME)?;
     let limit = Timespec::try_from(MOST_ENABLED)?;
     let mut enabled: Option<OwnedFd> = None;
     loop {

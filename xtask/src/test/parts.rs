@@ -19,6 +19,7 @@ const KERNEL: &[&str] = &[
     "pid_namespace",
     "balance",
     "not_in_vmstat",
+    "own_cost",
 ];
 /// All scenarios of findings, which take as long as half of the other tests.
 const FINDINGS: &[&str] = &["findings"];

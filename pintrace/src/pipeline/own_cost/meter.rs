@@ -33,7 +33,8 @@ pub struct Meter {
     ring: Option<Arc<RingFill>>,
     objects: Vec<OwnObject>,
     listed: Option<Instant>,
-    /// Time and CPU time at the last sample.
+    /// Time and CPU time at the first and at the last sample.
+    first: Option<(Nanos, Nanos)>,
     last: Option<(Nanos, Nanos)>,
     cost: OwnCost,
 }
@@ -50,6 +51,7 @@ impl Meter {
             ring: session.ring_fill(),
             objects: Vec::new(),
             listed: None,
+            first: None,
             last: None,
             cost: OwnCost {
                 cpus: own_process::online_cpus(&proc),
@@ -76,11 +78,13 @@ impl Meter {
         self.complete(at.now)
     }
 
-    /// Takes the last sample, which ends a measurement in progress.
+    /// Takes the last sample, which ends a measurement in progress. Its share of CPU time is that of all samples, because
+    /// the time since the sample before may be short.
     pub fn end(&mut self) -> OwnCost {
         let now = now();
         let read = || self.programs.counts(&self.objects);
         self.run_time.end(now, read);
+        self.last = self.first;
         self.complete(now)
     }
 
@@ -109,6 +113,7 @@ impl Meter {
 
     fn process(&mut self, now: Nanos) -> ProcessCost {
         let cpu = cpu_time();
+        self.first.get_or_insert((now, cpu));
         let (then, cpu_then) = self.last.replace((now, cpu)).unwrap_or((now, cpu));
         ProcessCost {
             cpu,
