@@ -53,6 +53,7 @@ struct RunsKeys {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "a key of the JSON names its unit")]
 struct RingKeys {
     size_bytes: u64,
     used_bytes: u64,
@@ -61,6 +62,7 @@ struct RingKeys {
 
 /// CPU time of the process.
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "a key of the JSON names its unit")]
 struct CpuKeys {
     /// Since the start of the process.
     total_ns: u64,

@@ -1,5 +1,6 @@
 //! The memory of the BPF maps, by name.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use pintrace_bpf::map_info;
@@ -28,13 +29,13 @@ impl Maps {
     }
 
     fn name(&mut self, map: &OwnObject) -> Option<&String> {
-        if !self.names.contains_key(&map.id) {
-            let info = map_info::read(map.descriptor).ok()?;
-            if info.id != map.id {
-                return None;
+        match self.names.entry(map.id) {
+            Entry::Occupied(known) => Some(known.into_mut()),
+            Entry::Vacant(unknown) => {
+                let info = map_info::read(map.descriptor).ok()?;
+                // The descriptor may have been closed and belong to another map now.
+                (info.id == map.id).then(|| &*unknown.insert(info.name))
             }
-            self.names.insert(map.id, info.name);
         }
-        self.names.get(&map.id)
     }
 }
