@@ -2,6 +2,7 @@
 //! session hands it to the model, and a recording has none.
 
 mod purpose;
+mod share;
 pub mod text;
 
 use std::collections::BTreeMap;

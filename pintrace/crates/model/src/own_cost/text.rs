@@ -3,6 +3,7 @@
 use pintrace_events::units::Nanos;
 use pintrace_text::counted;
 
+use super::share::{as_float, percent, ratio, shares};
 use super::{OwnCost, ProgramPurpose, Runs, SAMPLED_EVERY, SAMPLED_FOR, Statistics};
 use crate::snapshot::Snapshot;
 use crate::text::{bytes, printable, rate, span};
@@ -177,33 +178,6 @@ fn skipped(snapshot: &Snapshot) -> Entry {
     let counts = snapshot.loss.iter().filter(|(name, _)| SKIPPED.contains(name));
     let counts: Vec<_> = counts.map(|(name, count)| format!("{name} {count}")).collect();
     Entry::new("skipped", format!("{} (see the losses)", counts.join(", ")))
-}
-
-fn shares(share: f64, cpus: u32) -> String {
-    let of_one = format!("{} of one CPU", percent(share));
-    match cpus {
-        0 => of_one,
-        cpus => format!("{of_one}, {} of this machine", percent(share / f64::from(cpus))),
-    }
-}
-
-/// Returns a share, from 0 to the number of CPUs, in per cent.
-fn percent(share: f64) -> String {
-    match share * 100.0 {
-        none if none <= 0.0 || !none.is_finite() => "0%".to_owned(),
-        little if little < 0.01 => "<0.01%".to_owned(),
-        some if some < 9.995 => format!("{some:.2}%"),
-        many => format!("{many:.1}%"),
-    }
-}
-
-fn ratio(part: Nanos, whole: Nanos) -> Option<f64> {
-    (whole.0 > 0).then(|| as_float(part.0) / as_float(whole.0))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "figures with three digits")]
-fn as_float(number: u64) -> f64 {
-    number as f64
 }
 
 #[cfg(test)]
