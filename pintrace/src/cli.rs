@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::cmd;
 use crate::exit::Exit;
+use crate::pipeline::own_cost::statistics::COMMAND as STATISTICS_COMMAND;
 
 /// Shows who holds pinned memory, and since when: an eBPF tracer for the kernel's pin functions.
 #[derive(Debug, Parser)]
@@ -39,6 +40,9 @@ pub enum Command {
     Report(cmd::report::Args),
     /// Serve metrics to Prometheus.
     Serve(cmd::serve::Args),
+    /// Enable the kernel's BPF statistics on request of another process of pintrace.
+    #[command(name = STATISTICS_COMMAND, hide = true)]
+    BpfStatistics,
     /// Report the abilities of this kernel, the chosen hooks, and the missing hooks.
     Doctor(cmd::doctor::Args),
 }
@@ -53,6 +57,7 @@ pub fn main() -> Exit {
         Command::Record(args) => cmd::record::run(&args, &mut io::stderr()),
         Command::Check(args) => cmd::check::run(&args, &mut io::stderr()),
         Command::Serve(args) => cmd::serve::run(&args, &mut io::stderr()),
+        Command::BpfStatistics => cmd::bpf_statistics::run(),
         Command::Doctor(args) => cmd::doctor::run(&args, &mut io::stdout()),
         Command::Report(args) => cmd::report::run(&args, &mut io::stdout().lock(), &mut io::stderr()),
     };

@@ -87,12 +87,16 @@ fn every_metric_of_the_alerts_exists() {
 }
 
 #[test]
-fn every_metric_of_findings_and_flush_windows_has_a_panel() {
+fn every_metric_of_findings_flush_windows_and_the_own_cost_has_a_panel() {
     let shown: BTreeSet<String> = expressions().iter().flat_map(|text| mentioned(text)).collect();
-    let about = |name: &&String| name.starts_with("pintrace_find") || name.starts_with("pintrace_flush");
+    let beginnings = ["find", "flush", "program_", "map_", "ring_", "process_"];
+    let about = |name: &&String| {
+        let rest = name.strip_prefix("pintrace_").unwrap();
+        beginnings.iter().any(|beginning| rest.starts_with(beginning))
+    };
     let known = known();
     let wanted: Vec<_> = known.iter().filter(about).collect();
-    assert!(wanted.len() > 5, "{wanted:?}");
+    assert!(wanted.len() > 14, "{wanted:?}");
     for name in wanted {
         assert!(shown.contains(name), "{name} has no panel");
     }

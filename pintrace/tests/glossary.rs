@@ -9,12 +9,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use pintrace_common::counters::{Loss, Total};
+use pintrace_events::units::Nanos;
 use pintrace_events::{Body, ScanSampled};
 use pintrace_export::json;
 use pintrace_model::Model;
 use pintrace_model::field::{finding_column, header, metric, process, subsystem, window};
+use pintrace_model::own_cost::{Measurement, OwnCost, ProgramPurpose, RingFill, RunTime, Runs};
 use pintrace_testing::event_builder::{EventBuilder, finding_fixtures, fio_and_others};
 use serde_json::Value;
 
@@ -81,10 +84,27 @@ fn catalogue() -> BTreeSet<String> {
         .collect()
 }
 
+/// Returns an own cost with a measurement and a ring buffer.
+fn own_cost() -> OwnCost {
+    let total = Measurement {
+        over: Nanos(1),
+        runs: [(ProgramPurpose::Pins, Runs::default())].into(),
+    };
+    OwnCost {
+        run_time: RunTime {
+            total,
+            ..RunTime::default()
+        },
+        ring: Some(RingFill::default()),
+        ..OwnCost::default()
+    }
+}
+
 /// Returns the JSON of `report` for streams with pins, a scan and findings.
 fn reports() -> [Value; 2] {
     let report = |stream: EventBuilder| {
         let mut model = Model::default();
+        model.set_own_cost(Some(Arc::new(own_cost())));
         for event in &stream.events {
             model.apply(event);
         }

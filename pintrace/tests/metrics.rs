@@ -11,9 +11,13 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use pintrace_events::units::Nanos;
 use pintrace_metrics::server::{BindError, Limits, Server};
 use pintrace_metrics::{CONTENT_TYPE, render};
 use pintrace_model::Model;
+use pintrace_model::own_cost::{
+    MapMemory, Measurement, OwnCost, ProcessCost, ProgramPurpose, RingFill, RunTime, Runs,
+};
 use pintrace_model::snapshot::{Balance, Snapshot};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -234,6 +238,81 @@ async fn shutdown_does_not_wait_for_open_connections() {
     assert!(TcpStream::connect(endpoint.address).await.is_err());
 }
 
+/// Returns an own cost with every figure.
+fn own_cost() -> OwnCost {
+    let total = Measurement {
+        over: Nanos(1_000_000_000),
+        runs: ProgramPurpose::ALL
+            .map(|purpose| (purpose, Runs::default()))
+            .into(),
+    };
+    OwnCost {
+        run_time: RunTime {
+            total,
+            ..RunTime::default()
+        },
+        maps: [(".bss".to_owned(), MapMemory { maps: 1, bytes: 4096 })].into(),
+        ring: Some(RingFill::default()),
+        process: ProcessCost {
+            cpu: Nanos(1_250_000_000),
+            resident: Some(4096),
+            ..ProcessCost::default()
+        },
+        ..OwnCost::default()
+    }
+}
+
+#[test]
+fn the_own_cost_is_exported_if_it_is_known() {
+    let names = [
+        "pintrace_program_run_seconds_total",
+        "pintrace_program_runs_total",
+        "pintrace_program_measured_seconds_total",
+        "pintrace_map_memory_bytes",
+        "pintrace_ring_buffer_size_bytes",
+        "pintrace_ring_buffer_used_bytes",
+        "pintrace_ring_buffer_max_used_bytes",
+        "pintrace_process_cpu_seconds_total",
+        "pintrace_process_resident_memory_bytes",
+    ];
+    let mut snapshot = Model::default().snapshot();
+    let without = render(&snapshot);
+    assert!(names.iter().all(|name| !without.contains(name)), "{without}");
+    let mut cost = own_cost();
+    snapshot.own_cost = Some(Arc::new(cost.clone()));
+    let with = render(&snapshot);
+    for name in names {
+        assert!(with.contains(&format!("# TYPE {name} ")), "{name}");
+    }
+    for line in [
+        "pintrace_program_runs_total{purpose=\"scan\"} 0",
+        "pintrace_program_measured_seconds_total 1",
+        "pintrace_map_memory_bytes{map=\".bss\"} 4096",
+        "pintrace_process_cpu_seconds_total 1.25",
+    ] {
+        assert!(with.lines().any(|have| have == line), "{line}\n{with}");
+    }
+    // Without a measurement, no share can be computed: a 0 would be wrong.
+    cost.run_time = RunTime::default();
+    snapshot.own_cost = Some(Arc::new(cost));
+    assert!(!render(&snapshot).contains("pintrace_program"));
+}
+
+#[tokio::test]
+async fn a_read_of_the_metrics_is_seen_and_other_reads_are_not() {
+    let server = Server::bind("127.0.0.1:0".parse().unwrap(), Limits::default())
+        .await
+        .unwrap();
+    let (address, reads) = (server.address().unwrap(), server.reads());
+    let (_snapshots, receiver) = watch::channel(Arc::new(Model::default().snapshot()));
+    tokio::spawn(server.run(receiver, std::future::pending()));
+    get(address, "/healthz").await;
+    get(address, "/").await;
+    assert!(reads.borrow().is_none());
+    get(address, "/metrics").await;
+    assert!(reads.borrow().is_some());
+}
+
 #[test]
 #[ignore = "needs promtool, of Debian's prometheus package, on the PATH or in $PINTRACE_PROMTOOL"]
 fn promtool_accepts_the_metrics() {
@@ -250,6 +329,7 @@ fn promtool_accepts_the_metrics() {
         wall_ns: 1,
         ..Default::default()
     });
+    snapshot.own_cost = Some(Arc::new(own_cost()));
     check
         .stdin
         .take()

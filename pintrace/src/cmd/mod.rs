@@ -1,5 +1,6 @@
 //! The commands, one file or folder each. `Args` is the command line, and `run` runs the command.
 
+pub mod bpf_statistics;
 pub mod check;
 mod child;
 mod detach;

@@ -12,6 +12,14 @@ pub(super) fn give_up(use_of: Uses) -> anyhow::Result<()> {
     drop_capabilities(use_of).context("cannot give up privileges after attaching")
 }
 
+/// Keeps only CAP_SYS_ADMIN, for the process that enables the kernel's BPF statistics.
+pub(super) fn keep_statistics() -> anyhow::Result<()> {
+    let have = capabilities(None)
+        .context("cannot read the privileges")?
+        .permitted;
+    keep(have & CapabilitySet::SYS_ADMIN).context("cannot give up privileges")
+}
+
 /// The work of the session after all hooks are attached.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Uses {
@@ -24,7 +32,10 @@ pub(super) struct Uses {
 
 fn drop_capabilities(uses: Uses) -> std::io::Result<()> {
     let have = capabilities(None)?.permitted;
-    let kept = have & kept(have, uses);
+    keep(have & kept(have, uses))
+}
+
+fn keep(kept: CapabilitySet) -> std::io::Result<()> {
     set_capabilities(
         None,
         CapabilitySets {

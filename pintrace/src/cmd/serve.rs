@@ -8,9 +8,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::exit::Exit;
+use crate::pipeline::own_cost::Meter;
+use crate::pipeline::own_cost::attention::Attention;
+use crate::pipeline::own_cost::watch::Watch;
 use crate::pipeline::run::run as run_session;
 use crate::pipeline::sink::{Fold, Sink};
 use pintrace_events::Stopped;
+use pintrace_kernel::facts::Roots;
 use pintrace_metrics::server::{DEFAULT_ADDRESS, Limits, Server};
 use pintrace_model::Model;
 use pintrace_model::snapshot::Snapshot;
@@ -52,13 +56,18 @@ async fn serve(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
     // Bind before hooks are attached, so that a port in use fails early.
     let server = Server::bind(args.listen, Limits::default()).await?;
     let (mut session, first) = start(&args.live, Vec::new())?;
+    let attention = Attention::Reads(server.reads());
+    let meter = Meter::of(&session, Roots::default().proc, attention);
     privileges::give_up(Uses {
         command: false,
         processes: session.reads_processes(),
     })?;
+    let own_cost = Watch::start(meter);
+    let latest_cost = own_cost.latest();
     let (show, shown) = watch::channel(Arc::new(Snapshot::default()));
     let mut fold = Fold::new(move |model: &mut Model| {
         model.forget_ended(ENDED_KEPT);
+        model.set_own_cost(latest_cost.borrow().clone());
         show.send_replace(Arc::new(model.snapshot()));
     });
     writeln!(messages, "pintrace: serving http://{}/metrics", server.address()?)?;
@@ -82,6 +91,7 @@ async fn serve(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
         stopped
     };
     let (stopped, ()) = tokio::join!(run, server.run(shown, shutdown));
+    own_cost.end().await?;
     stopped?;
     detach(session, messages);
     Ok(Exit::Done)

@@ -7,12 +7,16 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::exit::Exit;
+use crate::pipeline::own_cost::Meter;
+use crate::pipeline::own_cost::attention::Attention;
+use crate::pipeline::own_cost::watch::Watch;
 use crate::pipeline::run::run as run_session;
 use crate::pipeline::session::Session;
 use crate::pipeline::sink::Fold;
 use pintrace_events::units::Pid;
 use pintrace_events::{Event, Stopped};
 use pintrace_export::{json, table};
+use pintrace_kernel::facts::Roots;
 use pintrace_model::snapshot::Snapshot;
 
 use super::detach::detach;
@@ -49,8 +53,15 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
             "standard output is not a terminal: use --once for one table, --once --json for one JSON object"
         );
     }
+    let (open, view) = watch::channel(false);
+    let attention = if args.once {
+        Attention::Always
+    } else {
+        Attention::View(view)
+    };
     // Privileges are dropped before other threads start, because a running thread would keep its privileges.
     let started = start(&args.live, Vec::new())?;
+    let meter = Meter::of(&started.0, Roots::default().proc, attention);
     privileges::give_up(Uses {
         command: false,
         processes: started.0.reads_processes(),
@@ -60,17 +71,19 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
         .enable_all()
         .build()?;
     if args.once {
-        runtime.block_on(once(started, args, out))
+        runtime.block_on(once(started, meter, args, out))
     } else {
-        runtime.block_on(live(started, args))
+        runtime.block_on(live(started, (meter, open), args))
     }
 }
 
 async fn once(
     (mut session, first): (Session, Vec<Event>),
+    meter: Meter,
     args: &Args,
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
+    let own_cost = Watch::start(meter);
     let mut last = Snapshot::default();
     let mut fold = Fold::new(|model| last = model.snapshot());
     let quit = async {
@@ -83,6 +96,7 @@ async fn once(
     // No tick falls into the interval: the only sample is the last, and its rates cover the whole interval.
     run_session(&mut session, first, args.interval * 2, &mut [&mut fold], quit).await?;
     drop(fold);
+    last.own_cost = Some(Arc::new(own_cost.end().await?));
     keep(&mut last, &args.pid);
     let text = if args.json {
         json::render(&last, true)?
@@ -101,10 +115,17 @@ async fn once(
     Ok(Exit::Done)
 }
 
-async fn live((mut session, first): (Session, Vec<Event>), args: &Args) -> anyhow::Result<Exit> {
+async fn live(
+    (mut session, first): (Session, Vec<Event>),
+    (meter, open): (Meter, watch::Sender<bool>),
+    args: &Args,
+) -> anyhow::Result<Exit> {
+    let own_cost = Watch::start(meter);
+    let latest_cost = own_cost.latest();
     let (show, shown) = watch::channel(Arc::new(Snapshot::default()));
     let mut fold = Fold::new(move |model: &mut pintrace_model::Model| {
         model.forget_ended(ENDED_KEPT);
+        model.set_own_cost(latest_cost.borrow().clone());
         show.send_replace(Arc::new(model.snapshot()));
     });
     let (quit, quitting) = tokio::sync::oneshot::channel::<()>();
@@ -122,10 +143,16 @@ async fn live((mut session, first): (Session, Vec<Event>), args: &Args) -> anyho
         stopped.map(|_| session)
     });
     let pids = args.pid.iter().copied().map(Pid).collect();
-    let exit_reason = pintrace_tui::run(shown, pintrace_tui::ViewOptions::from_env(pids)).await;
+    let options = pintrace_tui::ViewOptions {
+        own_cost_open: Some(open),
+        ..pintrace_tui::ViewOptions::from_env(pids)
+    };
+    let exit_reason = pintrace_tui::run(shown, options).await;
     let _ = quit.send(());
+    let session = source.await??;
+    own_cost.end().await?;
     // The terminal is restored.
-    detach(source.await??, &mut std::io::stderr());
+    detach(session, &mut std::io::stderr());
     Ok(match exit_reason? {
         pintrace_tui::ExitReason::Signal(number) => Exit::Command(u8::try_from(128 + number).unwrap_or(1)),
         pintrace_tui::ExitReason::Quit => Exit::Done,

@@ -4,6 +4,7 @@
 //! model of a live view gets the same events as a recording.
 
 pub mod loader_btf;
+pub mod own_cost;
 pub mod run;
 pub mod scan_session;
 pub mod session;

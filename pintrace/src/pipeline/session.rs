@@ -1,13 +1,15 @@
 //! Turns the running kernel into a stream of events, from `Started` to `Stopped`, in mode trace or scan.
 
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::io::unix::AsyncFd;
 
+use pintrace_bpf::ring_fill::RingFill;
 use pintrace_events::{Event, Stopped};
 use pintrace_kernel::facts::{Kernel, Roots};
-use pintrace_probes::table;
+use pintrace_probes::table::{self, Purpose};
 use pintrace_scan::scanner::ScanError;
 
 use super::scan_session::ScanSession;
@@ -64,6 +66,22 @@ impl Session {
                 .filter(|outcome| outcome.is_attached())
                 .count(),
             Self::Scan(_) => 0,
+        }
+    }
+
+    /// Returns the id and the purpose of each attached program.
+    pub fn programs(&self) -> Vec<(u32, Purpose)> {
+        match self {
+            Self::Trace(session) => session.programs(),
+            Self::Scan(_) => Vec::new(),
+        }
+    }
+
+    /// Returns the fill of the ring buffer; `None` for a session without a ring buffer.
+    pub fn ring_fill(&self) -> Option<Arc<RingFill>> {
+        match self {
+            Self::Trace(session) => session.ring_fill(),
+            Self::Scan(_) => None,
         }
     }
 

@@ -8,10 +8,13 @@ mod waiting;
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Instant;
 
+use pintrace_bpf::ring_fill::RingFill;
 use pintrace_events::units::Nanos;
 use pintrace_probes::outcome::HookOutcome;
+use pintrace_probes::table::Purpose;
 use pintrace_source::test_pins::TestPins;
 use pintrace_source::trace_source::TraceSource;
 use pintrace_tracker::reconcile::Reconciler;
@@ -46,6 +49,16 @@ impl TraceSession {
     /// Returns the tests of the paths on which pins and releases must reach a hook.
     pub fn test_pins(&self) -> &[TestPins] {
         self.source.test_pins()
+    }
+
+    /// Returns the id and the purpose of each attached program.
+    pub fn programs(&self) -> Vec<(u32, Purpose)> {
+        self.source.programs()
+    }
+
+    /// Returns the fill of the ring buffer; `None` if it cannot be read.
+    pub fn ring_fill(&self) -> Option<Arc<RingFill>> {
+        self.source.ring_fill()
     }
 
     /// Returns a descriptor that is readable while the ring buffer holds records.

@@ -23,6 +23,7 @@ mod holders;
 mod hugetlb;
 mod not_in_vmstat;
 mod one_folio;
+mod own_cost;
 mod pid_namespace;
 mod reconcile;
 mod recording;

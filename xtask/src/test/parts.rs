@@ -20,6 +20,7 @@ const KERNEL: &[&str] = &[
     "balance",
     "not_in_vmstat",
     "waiting_hooks",
+    "own_cost",
 ];
 /// All scenarios of findings, which take as long as half of the other tests.
 const FINDINGS: &[&str] = &["findings"];

@@ -6,10 +6,14 @@ pub mod bpf_log;
 pub mod kfuncs;
 pub mod loader_btf;
 pub mod map_batch;
+pub mod map_info;
 pub mod objects;
+pub mod own_objects;
 mod pod;
 pub mod prog_info;
 pub mod refusal;
+pub mod ring_fill;
+pub mod statistics;
 pub mod test_run;
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::io;
 use std::mem::{offset_of, size_of};
 use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::time::Duration;
 
 use aya_obj::generated::bpf_prog_info;
 
@@ -38,6 +39,33 @@ pub fn recursion_misses(program: BorrowedFd<'_>) -> io::Result<Option<u64>> {
     Ok(misses(&info, length))
 }
 
+/// Runs of a program, as the kernel counts them while its BPF statistics are enabled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProgramRuns {
+    /// The id of the program.
+    pub id: u32,
+    /// Number of runs.
+    pub count: u64,
+    /// The time that the runs took.
+    pub time: Duration,
+}
+
+/// Returns the runs of the program that has this descriptor.
+///
+/// A number that is no descriptor of a program gives an error. The descriptor may have been closed and belong to
+/// another program now, so the caller compares the id.
+pub fn runs(descriptor: i32) -> io::Result<ProgramRuns> {
+    // SAFETY: as in `recursion_misses`.
+    let mut info: bpf_prog_info = unsafe { std::mem::zeroed() };
+    // SAFETY: as in `recursion_misses`.
+    unsafe { object_info(descriptor, &mut info) }?;
+    Ok(ProgramRuns {
+        id: info.id,
+        count: info.run_cnt,
+        time: Duration::from_nanos(info.run_time_ns),
+    })
+}
+
 /// Returns the addresses of the machine code of a program, one range for each of its functions. Empty if the kernel shows
 /// no addresses to this process (`bpf_dump_raw_ok`), or if the program is not compiled.
 pub fn code(program: BorrowedFd<'_>) -> io::Result<Vec<Range<u64>>> {
@@ -66,9 +94,21 @@ pub fn code(program: BorrowedFd<'_>) -> io::Result<Vec<Range<u64>>> {
 ///
 /// Each address in `info` must be 0, or the address of writable memory for as many elements as `info` says.
 unsafe fn fill(program: BorrowedFd<'_>, info: &mut bpf_prog_info) -> io::Result<usize> {
+    // SAFETY: as the caller guarantees.
+    unsafe { object_info(program.as_raw_fd(), info) }
+}
+
+/// Fills in the information about the object with this descriptor, and returns the number of bytes that the kernel
+/// knows. The kernel checks the number and the type of the object.
+///
+/// # Safety
+///
+/// `T` must be the struct of the kernel for objects of this type. Each address in `info` must be 0, or the address of
+/// writable memory for as many elements as `info` says.
+pub(crate) unsafe fn object_info<T>(descriptor: i32, info: &mut T) -> io::Result<usize> {
     let mut attr = InfoAttr {
-        bpf_fd: u32::try_from(program.as_raw_fd()).map_err(io::Error::other)?,
-        info_len: u32::try_from(size_of::<bpf_prog_info>()).map_err(io::Error::other)?,
+        bpf_fd: u32::try_from(descriptor).map_err(io::Error::other)?,
+        info_len: u32::try_from(size_of::<T>()).map_err(io::Error::other)?,
         info: &raw mut *info as u64,
     };
     // SAFETY: the attribute has the layout of the command; `info` is alive and `info_len` bytes long. The caller
@@ -93,6 +133,7 @@ mod tests {
     fn a_failed_system_call_is_an_error_and_not_zero() {
         assert!(recursion_misses(std::io::stdin().as_fd()).is_err());
         assert!(code(std::io::stdin().as_fd()).is_err());
+        assert!(runs(0).is_err() && runs(-1).is_err());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use pintrace_model::snapshot::{Balance, OpenExtent, Process, ProcessEnd, Snapsho
 
 use super::SCHEMA;
 use super::json_findings::{FindingKeys, WindowKeys};
+use super::json_own_cost::OwnCostKeys;
 
 /// Returns a snapshot as one line of JSON, with a line end. `complete` is false for a stream without a last event.
 pub fn render(snapshot: &Snapshot, complete: bool) -> serde_json::Result<String> {
@@ -53,6 +54,8 @@ struct Document<'a> {
     windows: Vec<WindowKeys<'a>>,
     flush_check: FlushCheck,
     finding_hooks: FindingHookKeys,
+    /// What pintrace itself takes of the host; `null` for a recording.
+    own_cost: Option<OwnCostKeys<'a>>,
 }
 
 /// The balance in pages. An `Option` is `null` where the kernel's vmstat counters cannot be read.
@@ -194,6 +197,7 @@ impl<'a> Document<'a> {
                 wait: snapshot.finding_hooks.wait,
                 late_ns: snapshot.finding_hooks.late.map(|late| late.0),
             },
+            own_cost: OwnCostKeys::of(snapshot),
         }
     }
 }

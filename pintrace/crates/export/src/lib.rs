@@ -6,9 +6,13 @@ mod grid;
 mod header;
 pub mod json;
 pub mod json_findings;
+mod json_own_cost;
+mod own_cost;
 pub mod report;
 pub mod table;
 
+#[cfg(test)]
+mod own_cost_tests;
 #[cfg(test)]
 mod tests;
 

@@ -6,7 +6,7 @@ use pintrace_model::field::process::{COLUMNS, DEFAULT_SORT, ProcessColumn, colum
 use pintrace_model::snapshot::{Process, Snapshot};
 use pintrace_model::text;
 
-use super::{grid, header};
+use super::{grid, header, own_cost};
 
 /// Options of a table.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +67,7 @@ pub fn render(snapshot: &Snapshot, options: TableOptions) -> String {
             grid::Digits::Few,
         ));
     }
+    lines.extend(own_cost::lines(snapshot, options.width));
     lines.join("\n") + "\n"
 }
 

@@ -13,6 +13,7 @@ pub mod kallsyms;
 pub mod layout;
 pub mod mm_event_layout;
 pub mod own_page;
+pub mod own_process;
 pub mod page_size;
 pub mod pagemap;
 pub mod pid_namespace;

@@ -9,6 +9,9 @@ use pintrace_model::snapshot::Snapshot;
 
 use super::exposition;
 
+/// The path of the metrics.
+pub(super) const METRICS: &str = "/metrics";
+
 const PLAIN: &str = "text/plain; charset=utf-8";
 
 const INDEX: &str = "\
@@ -32,7 +35,7 @@ pub(super) fn answer(method: &Method, path: &str, snapshot: &Snapshot) -> Respon
         return refusal;
     }
     match path {
-        "/metrics" => page(
+        METRICS => page(
             StatusCode::OK,
             exposition::CONTENT_TYPE,
             exposition::render(snapshot),

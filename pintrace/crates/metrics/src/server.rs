@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hyper::Request;
 use hyper::body::Incoming;
@@ -69,6 +69,8 @@ pub enum BindError {
 pub struct Server {
     listener: TcpListener,
     limits: Limits,
+    /// The time of the latest read of /metrics.
+    reads: watch::Sender<Option<Instant>>,
 }
 
 impl Server {
@@ -81,12 +83,21 @@ impl Server {
                 io::ErrorKind::AddrNotAvailable => BindError::NotHere(address),
                 _ => BindError::Other(address, error),
             })?;
-        Ok(Self { listener, limits })
+        Ok(Self {
+            listener,
+            limits,
+            reads: watch::Sender::new(None),
+        })
     }
 
     /// Returns the address of the endpoint, with the port that the kernel chose if port 0 was given.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// Returns the time of the latest read of /metrics; `None` before the first read.
+    pub fn reads(&self) -> watch::Receiver<Option<Instant>> {
+        self.reads.subscribe()
     }
 
     /// Answers with the latest snapshot until `shutdown` is ready.
@@ -104,10 +115,11 @@ impl Server {
                 continue;
             };
             let snapshots = snapshots.clone();
+            let reads = self.reads.clone();
             let limits = self.limits;
             connections.spawn(async move {
                 // A client that disconnects or is too slow gets no answer, which is no error of the server.
-                let _ = timeout(limits.connection, converse(stream, snapshots, limits)).await;
+                let _ = timeout(limits.connection, converse(stream, (snapshots, reads), limits)).await;
                 drop(permit);
             });
         }
@@ -135,11 +147,14 @@ async fn accept(
 /// would count towards the limit.
 async fn converse(
     stream: TcpStream,
-    snapshots: watch::Receiver<Arc<Snapshot>>,
+    (snapshots, reads): (watch::Receiver<Arc<Snapshot>>, watch::Sender<Option<Instant>>),
     limits: Limits,
 ) -> Result<(), hyper::Error> {
     let service = service_fn(move |request: Request<Incoming>| {
         let snapshot = snapshots.borrow().clone();
+        if request.uri().path() == pages::METRICS {
+            reads.send_replace(Some(Instant::now()));
+        }
         let response = pages::answer(request.method(), request.uri().path(), &snapshot);
         std::future::ready(Ok::<_, Infallible>(response))
     });

@@ -9,6 +9,7 @@ pub mod finding_metric;
 pub mod header;
 pub mod metric;
 pub mod names;
+mod own_cost_metric;
 pub mod process;
 pub mod subsystem;
 mod value;

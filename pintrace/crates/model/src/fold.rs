@@ -1,5 +1,7 @@
 //! The fold: each event updates one part of the model. Any events in any order give a state, never a panic.
 
+use std::sync::Arc;
+
 use pintrace_events::units::ExtentId;
 use pintrace_events::{
     AccountSampled, BalanceSampled, Body, Event, ExtentOpened, ExtentSampled, FlushCheck, MappingChanged,
@@ -10,6 +12,7 @@ use crate::balance::balance;
 use crate::detect::{Context, Observation, detect, take_outliving};
 use crate::finding_table::FindingTable;
 use crate::loss::LossState;
+use crate::own_cost::OwnCost;
 use crate::pins::Pins;
 use crate::pins_view::PinsView;
 use crate::resolve::{Names, Resolver};
@@ -36,6 +39,7 @@ pub struct Model {
     /// The names and the rows that the latest snapshot shows.
     names: Names,
     view: PinsView,
+    own_cost: Option<Arc<OwnCost>>,
 }
 
 impl Model {
@@ -89,6 +93,12 @@ impl Model {
 
     /// Returns the state at this moment. The time depends on the changes since the last snapshot: the snapshot shares with
     /// it what has not changed.
+    /// Takes the own cost, which snapshots have from now on.
+    pub fn set_own_cost(&mut self, cost: Option<Arc<OwnCost>>) {
+        self.own_cost = cost;
+    }
+
+    /// Returns the state at this moment.
     #[must_use]
     pub fn snapshot(&mut self) -> Snapshot {
         let anew = self.names.forget_stale();
@@ -114,6 +124,7 @@ impl Model {
             flush_check: self.flush_check,
             finding_hooks: self.stream.finding_hooks,
             unapplied_events: self.unapplied_events,
+            own_cost: self.own_cost.clone(),
         }
     }
 

@@ -13,6 +13,7 @@ mod finding_table;
 mod fold;
 mod limits;
 mod loss;
+pub mod own_cost;
 mod pins;
 mod pins_view;
 mod process_view;

@@ -11,6 +11,7 @@ use pintrace_events::{ChangesSuppressed, Evidence, FlushCheck, ScanSampled, Star
 
 use super::finding::coverage::FindingHooks;
 use super::finding::{Finding, FindingKind, Severity, WindowTotals};
+use super::own_cost::OwnCost;
 use super::shared_list::SharedList;
 use super::subsystem::Subsystem;
 
@@ -55,6 +56,8 @@ pub struct Snapshot {
     /// Events that could not be applied, because their id was never opened or a table of the model was full. 0 for
     /// every stream of this version of pintrace.
     pub unapplied_events: u64,
+    /// What pintrace itself takes of the host; `None` for a recording, and before the first sample.
+    pub own_cost: Option<Arc<OwnCost>>,
 }
 
 /// The balance of vmstat and ledger, which shows whether the figures can be trusted.

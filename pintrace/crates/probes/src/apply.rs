@@ -91,7 +91,7 @@ fn attach_line(
         let has_backups = attempt.has_backups && can_have_backups(candidate);
         let programs = programs_of(candidate, has_backups);
         let outcome = load_candidate(ebpf, btf, hook, &programs, loaded).and_then(|()| {
-            if attempt.waits {
+            if attempt.waits && candidate.can_wait() {
                 return Ok(HookStatus::Waiting(candidate));
             }
             attach_candidate(ebpf, hook, &programs)?;

@@ -4,6 +4,7 @@
 //! facts about a kernel. [`load`] and [`apply`] try the plan on the running kernel.
 
 pub mod apply;
+pub mod attached;
 pub mod explain;
 pub mod load;
 mod load_programs;

@@ -1,6 +1,7 @@
 //! Traces the running kernel: loads and attaches the programs, finds the vmstat baseline, and reads records and maps.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aya::maps::{MapData, RingBuf};
@@ -15,10 +16,11 @@ use pintrace_kernel::layout::UnknownLayout;
 use pintrace_kernel::page_size::{self, UnsupportedPageSize};
 use pintrace_kernel::pid_namespace;
 use pintrace_probes::apply;
+use pintrace_probes::attached;
 use pintrace_probes::load::{self, Layouts, LoadError, LoadOptions, Loaded};
 use pintrace_probes::outcome::{self, HookOutcome, HookStatus};
 use pintrace_probes::program_code::{self, ProgramCode};
-use pintrace_probes::table::{Hook, MIGRATION};
+use pintrace_probes::table::{Hook, MIGRATION, Purpose};
 
 use super::baseline::{Adjustment, Baseline, Reading, Totals};
 use super::code_kinds;
@@ -28,6 +30,7 @@ use super::mm_events::MmEventTables;
 use super::skipped::Skipped;
 use super::test_pins::{self, TestPins};
 use pintrace_bpf::prog_info;
+use pintrace_bpf::ring_fill::RingFill;
 use pintrace_kernel::vmstat::VmstatReader;
 
 mod waiting;
@@ -75,6 +78,8 @@ const SAMPLE_READINGS: usize = 4;
 pub struct TraceSource {
     ledger: Ledger,
     ring: RingBuf<MapData>,
+    /// `None` if the positions of the ring buffer cannot be read.
+    ring_fill: Option<Arc<RingFill>>,
     mm_events: MmEventTables,
     outcomes: Vec<HookOutcome>,
     test_pins: Vec<TestPins>,
@@ -122,9 +127,11 @@ impl TraceSource {
         }
         let vmstat = VmstatReader::new(&roots.proc);
         let test_pins = test_pins::run(&mut ebpf, &vmstat)?;
+        let ring = ring(&mut ebpf)?;
         let mut source = Self {
             ledger: Ledger::take(&mut ebpf)?,
-            ring: ring(&mut ebpf)?,
+            ring_fill: RingFill::of(ring.as_fd()).ok().map(Arc::new),
+            ring,
             mm_events: MmEventTables::take(&mut ebpf)?,
             outcomes,
             test_pins,
@@ -171,6 +178,16 @@ impl TraceSource {
         program_code::of_attached(&self.ebpf, &self.outcomes)
     }
 
+    /// Returns the id and the purpose of each attached program.
+    pub fn programs(&self) -> Vec<(u32, Purpose)> {
+        attached::programs(&self.ebpf, &self.outcomes)
+    }
+
+    /// Returns the fill of the ring buffer; `None` if the positions of the ring buffer cannot be read.
+    pub fn ring_fill(&self) -> Option<Arc<RingFill>> {
+        self.ring_fill.clone()
+    }
+
     /// Returns the maps of the ledger.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
@@ -203,6 +220,9 @@ impl TraceSource {
         #[cfg(feature = "bpf-log")]
         if let Some(log) = &mut self.log {
             log.print();
+        }
+        if let Some(fill) = &self.ring_fill {
+            fill.note();
         }
         let mut records = Vec::new();
         while let Some(bytes) = self.ring.next() {

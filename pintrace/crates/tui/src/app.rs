@@ -46,6 +46,8 @@ pub(super) struct App {
     pub(super) processes: ProcessesView,
     /// The findings, which cover the processes while they are shown.
     pub(super) findings: FindingsView,
+    /// The position in the own cost, while it is shown. It covers the processes and the findings.
+    pub(super) own_cost: Option<ScrollPosition>,
     /// The position in the help, while the help is open. The help covers all other screens.
     pub(super) help: Option<ScrollPosition>,
     /// Lines of a page at the last draw.
@@ -91,7 +93,9 @@ impl App {
 
     /// Returns the screen whose keys are in force.
     pub(super) fn scope(&self) -> KeyScope {
-        if self.findings.shown {
+        if self.own_cost.is_some() {
+            KeyScope::OwnCost
+        } else if self.findings.shown {
             self.findings.scope()
         } else {
             self.processes.scope()
@@ -113,7 +117,14 @@ impl App {
                 self.frozen = !self.frozen;
                 self.take(self.latest.clone());
             }
-            Action::Findings if self.help.take().is_some() => self.findings.shown = true,
+            Action::Findings if self.help.take().is_some() || self.own_cost.take().is_some() => {
+                self.own_cost = None;
+                self.findings.shown = true;
+            }
+            Action::OwnCost if self.help.take().is_some() || self.own_cost.is_none() => {
+                self.own_cost = Some(ScrollPosition::default());
+            }
+            Action::OwnCost => self.own_cost = None,
             // The actions below change a screen that the help covers.
             _ if self.help.is_some() => return Step::Wait,
             Action::Findings => self.findings.toggle(),
@@ -148,7 +159,11 @@ impl App {
     }
 
     fn back(&mut self) -> Step {
-        if self.help.take().is_some() || self.findings.back() || self.processes.back() {
+        if self.help.take().is_some()
+            || self.own_cost.take().is_some()
+            || self.findings.back()
+            || self.processes.back()
+        {
             return Step::Draw;
         }
         if self.filter.text.is_empty() {
@@ -163,6 +178,8 @@ impl App {
     fn go(&mut self, lines: isize) {
         if let Some(help) = &mut self.help {
             help.go(lines);
+        } else if let Some(own_cost) = &mut self.own_cost {
+            own_cost.go(lines);
         } else if self.findings.shown {
             self.findings.go(lines, &self.shown);
         } else {

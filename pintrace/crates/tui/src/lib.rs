@@ -22,6 +22,9 @@ mod labelled;
 mod list;
 mod message;
 mod order;
+mod own_cost;
+#[cfg(test)]
+mod own_cost_tests;
 mod processes;
 mod screen;
 #[cfg(test)]
@@ -57,6 +60,8 @@ pub struct ViewOptions {
     pub pids: Vec<Pid>,
     /// Use no colour.
     pub monochrome: bool,
+    /// Tells whether the screen of the own cost is open.
+    pub own_cost_open: Option<watch::Sender<bool>>,
 }
 
 impl ViewOptions {
@@ -64,7 +69,11 @@ impl ViewOptions {
     #[must_use]
     pub fn from_env(pids: Vec<Pid>) -> Self {
         let monochrome = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { pids, monochrome }
+        Self {
+            pids,
+            monochrome,
+            own_cost_open: None,
+        }
     }
 }
 
@@ -115,6 +124,9 @@ pub async fn run(
                     Err(_) => return Ok(ExitReason::SourceGone),
                 },
             };
+            if let Some(open) = &options.own_cost_open {
+                open.send_replace(app.own_cost.is_some());
+            }
             match step {
                 Step::Wait => {}
                 Step::Draw => break,

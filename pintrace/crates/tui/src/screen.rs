@@ -7,7 +7,7 @@ use ratatui::widgets::{Paragraph, Widget, Wrap};
 
 use super::app::App;
 use super::theme::Theme;
-use super::{findings, footer, header, help, processes};
+use super::{findings, footer, header, help, own_cost, processes};
 
 /// Minimum number of columns and lines.
 const SMALLEST: (u16, u16) = (40, 10);
@@ -37,6 +37,9 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, theme: Theme) {
     let canvas = (body, &mut *buffer);
     app.page = if let Some(position) = &mut app.help {
         let lines = |width| help::lines(&app.shown, width, theme);
+        position.draw(lines, body, buffer, theme)
+    } else if let Some(position) = &mut app.own_cost {
+        let lines = |width| own_cost::lines(&app.shown, width, theme);
         position.draw(lines, body, buffer, theme)
     } else if app.findings.shown {
         findings::draw(&mut app.findings, &app.shown, &app.filter, canvas, theme)

@@ -14,7 +14,7 @@ use super::theme::Theme;
 use super::{fixture, screen};
 
 /// Returns the screen after some keys. `⏎`, `⎋` and `⇥` are Enter, Escape and Tab.
-fn screen(snapshot: Snapshot, (width, height): (u16, u16), keys: &str, color: bool) -> Buffer {
+pub(super) fn screen(snapshot: Snapshot, (width, height): (u16, u16), keys: &str, color: bool) -> Buffer {
     let mut app = App::new(Arc::new(snapshot), Vec::new());
     let mut terminal = ratatui::Terminal::new(TestBackend::new(width, height)).unwrap();
     let theme = Theme::new(color);
@@ -36,7 +36,7 @@ fn screen(snapshot: Snapshot, (width, height): (u16, u16), keys: &str, color: bo
     terminal.backend().buffer().clone()
 }
 
-fn rows(buffer: &Buffer) -> Vec<String> {
+pub(super) fn rows(buffer: &Buffer) -> Vec<String> {
     let width = usize::from(buffer.area.width);
     let row = |cells: &[ratatui::buffer::Cell]| {
         let mut text = String::new();
@@ -54,16 +54,16 @@ fn rows(buffer: &Buffer) -> Vec<String> {
     buffer.content().chunks(width).map(row).collect()
 }
 
-fn assert_screen(name: &str, buffer: &Buffer) {
+pub(super) fn assert_screen(name: &str, buffer: &Buffer) {
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.bind(|| insta::assert_snapshot!(name, rows(buffer).join("\n")));
 }
 
-const CLASSIC: (u16, u16) = (80, 24);
+pub(super) const CLASSIC: (u16, u16) = (80, 24);
 const NARROW: (u16, u16) = (60, 20);
-const SMALL: (u16, u16) = (40, 10);
+pub(super) const SMALL: (u16, u16) = (40, 10);
 const LARGE: (u16, u16) = (200, 50);
 
 #[test]

@@ -9,7 +9,7 @@ use crate::subsystem::Subsystem;
 use pintrace_events::units::Nanos;
 
 use super::family::{as_float, unlabelled};
-use super::{Metric, finding_metric, header, subsystem};
+use super::{Metric, finding_metric, header, own_cost_metric, subsystem};
 
 pub use super::family::{Family, Sample};
 
@@ -36,6 +36,7 @@ pub fn families(snapshot: &Snapshot) -> Vec<Family> {
     families.push(probes(snapshot));
     families.extend(timestamps(snapshot));
     families.extend(info(snapshot));
+    families.extend(own_cost_metric::families(snapshot));
     families
 }
 

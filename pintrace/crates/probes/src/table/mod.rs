@@ -113,6 +113,15 @@ pub struct Candidate {
     pub lost: &'static str,
 }
 
+impl Candidate {
+    /// Returns true if the programs can be attached after pintrace has dropped the capabilities that a start needs: a
+    /// kprobe needs CAP_PERFMON (`perf_kprobe_event_init`, kernel/events/core.c).
+    pub fn can_wait(&self) -> bool {
+        let mut methods = self.attachments.iter().map(|attachment| attachment.method);
+        methods.all(|method| !matches!(method, Method::Kprobe | Method::Kretprobe))
+    }
+}
+
 /// One kernel function or tracepoint, with the programs for it.
 #[derive(Clone, Copy, Debug)]
 pub struct Hook {

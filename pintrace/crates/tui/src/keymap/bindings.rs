@@ -74,6 +74,12 @@ const OTHER: &[Binding] = &[
     bind('z', Action::Freeze, "freeze or resume the display")
         .or(BoundKey::char(' '))
         .hint("freeze"),
+    bind(
+        'u',
+        Action::OwnCost,
+        "show or hide the own cost: what pintrace itself uses",
+    )
+    .hint("own cost"),
     Binding::new(BoundKey::control('z'), Action::Suspend, "suspend; fg continues"),
 ];
 

@@ -11,7 +11,7 @@ pub(super) use self::bindings::GROUPS;
 pub(super) enum Action {
     /// Leave the program.
     Quit,
-    /// Close the topmost of help, finding, findings, process and filter. Leave the program if nothing is open.
+    /// Close the topmost of help, own cost, finding, findings, process and filter. Leave the program if nothing is open.
     Back,
     /// Move the cursor by lines.
     Move(isize),
@@ -27,6 +27,8 @@ pub(super) enum Action {
     Switch,
     /// Show or hide the findings.
     Findings,
+    /// Show or hide the own cost.
+    OwnCost,
     /// Type a filter.
     Filter,
     /// Stop or resume taking new snapshots.
@@ -58,6 +60,8 @@ pub(super) enum KeyScope {
     WindowTable,
     /// One finding.
     FindingDetail,
+    /// The own cost.
+    OwnCost,
 }
 
 /// A key, with or without Ctrl.
@@ -173,7 +177,7 @@ pub(super) fn action(event: &KeyEvent, screen: KeyScope) -> Option<Action> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use KeyScope::{FindingDetail, FindingTable, ProcessDetail, ProcessTable, WindowTable};
+    use KeyScope::{FindingDetail, FindingTable, OwnCost, ProcessDetail, ProcessTable, WindowTable};
 
     #[test]
     fn no_key_has_two_actions_on_one_screen() {
@@ -183,6 +187,7 @@ mod tests {
             FindingTable,
             WindowTable,
             FindingDetail,
+            OwnCost,
         ] {
             let keys: Vec<BoundKey> = in_force(screen).flat_map(Binding::keys).collect();
             for (index, key) in keys.iter().enumerate() {
