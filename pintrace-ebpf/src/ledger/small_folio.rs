@@ -3,7 +3,8 @@
 //!
 //! Each function does its work only if nothing but the ordinary has to be done, else it changes nothing and returns
 //! false, and the caller takes the way that handles everything. The ordinary: the thread used the same account last, the
-//! page is pinned, small, and exclusive or not anonymous, its cell exists, and no other owner is involved.
+//! page is pinned, small, and exclusive or not anonymous, its cell exists, no other owner is involved,
+//! and an extent has lost pages before.
 //!
 //! This way has no calls of functions, no loops, and reads memory in place. Kernels that cannot read in place
 //! ([`crate::rdonly_cast`]) do not pin for direct I/O, and always take the other way.
@@ -22,7 +23,7 @@ use crate::{
     facts::FACTS,
     folio, kernel,
     ledger::{
-        accounts,
+        accounts, extents,
         folio_table::{self, CellTable, Chunks},
         state,
     },
@@ -72,11 +73,15 @@ pub fn released(page: u64) -> bool {
         return false;
     };
     let owner = (now >> 32) as u32;
-    // An extent has more to be done.
-    if owner & EXTENT_BIT != 0 {
-        return false;
-    }
-    let Some(found) = maps::ACCOUNTS.at(owner) else {
+    let (extent, account) = if owner & EXTENT_BIT == 0 {
+        (None, owner)
+    } else {
+        let Some(extent) = extents::shrinks_shortly(owner & !EXTENT_BIT) else {
+            return false;
+        };
+        (Some(extent), get!(extent.account))
+    };
+    let Some(found) = maps::ACCOUNTS.at(account) else {
         return false;
     };
     if !word.swap(now, 0) {
@@ -84,6 +89,9 @@ pub fn released(page: u64) -> bool {
     }
     word!(found.released).add(1);
     word!(found.bytes_held).sub(BYTES);
+    if let Some(extent) = extent {
+        extents::shrink_shortly(owner & !EXTENT_BIT, extent, BYTES);
+    }
     count::total(Total::Released, 1);
     true
 }
