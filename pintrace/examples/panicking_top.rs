@@ -82,7 +82,7 @@ async fn top(args: &top::Args, in_sink: bool) -> Result<ExitReason> {
                 exit_code: None,
             }
         };
-        run_session(&mut session, first, interval, &mut [&mut fold], stop).await
+        run_session(&mut session, first, interval, None, &mut [&mut fold], stop).await
     });
     let mut view = pin!(pintrace_tui::run(shown, ViewOptions::default()));
     let exit_reason = poll_fn(|context| {

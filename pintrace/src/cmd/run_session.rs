@@ -4,10 +4,15 @@ use std::io::Write;
 use std::time::Duration;
 
 use crate::exit::Exit;
+use crate::pipeline::budget::Budget;
+use crate::pipeline::own_cost::Meter;
+use crate::pipeline::own_cost::attention::Attention;
+use crate::pipeline::own_cost::watch::Watch;
 use crate::pipeline::run::{RunError, run as run_session};
 use crate::pipeline::session::Session;
 use crate::pipeline::sink::Sink;
 use pintrace_events::Stopped;
+use pintrace_kernel::facts::Roots;
 
 use super::child::{self, Child};
 use super::privileges::{self, Uses};
@@ -63,14 +68,26 @@ impl SessionRun<'_> {
                 return Ok(SessionEnd::Failed(Exit::Command(error.exit_code())));
             }
         };
+        let meter = self.live.budget.map(|limit| {
+            let meter = Meter::of(&session, Roots::default().proc, Attention::Always);
+            (limit, meter)
+        });
         // Drop capabilities after the command has started, because the command must have all capabilities of its user.
         let uses = Uses {
             command: command.is_some(),
             processes: session.reads_processes(),
         };
         privileges::give_up(uses)?;
+        let watched = meter.map(|(limit, meter)| (limit, Watch::start(meter)));
+        let budget = watched
+            .as_ref()
+            .map(|(limit, watch)| Budget::new(*limit, watch.latest()));
         let stop = until_done(self.limit, command.as_mut(), &mut stops);
-        match run_session(&mut session, first, self.interval, sinks, stop).await {
+        let ended = run_session(&mut session, first, self.interval, budget, sinks, stop).await;
+        if let Some((_, watch)) = watched {
+            watch.end().await?;
+        }
+        match ended {
             Ok(stopped) => Ok(SessionEnd::Ended(stopped, Box::new(session))),
             Err(RunError::Sink(error)) => {
                 writeln!(messages, "pintrace: {error}")?;

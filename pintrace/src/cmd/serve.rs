@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::exit::Exit;
+use crate::pipeline::budget::Budget;
 use crate::pipeline::own_cost::Meter;
 use crate::pipeline::own_cost::attention::Attention;
 use crate::pipeline::own_cost::watch::Watch;
@@ -56,7 +57,11 @@ async fn serve(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
     // Bind before hooks are attached, so that a port in use fails early.
     let server = Server::bind(args.listen, Limits::default()).await?;
     let (mut session, first) = start(&args.live, Vec::new())?;
-    let attention = Attention::Reads(server.reads());
+    // A budget needs the cost all the time.
+    let attention = match args.live.budget {
+        Some(_) => Attention::Always,
+        None => Attention::Reads(server.reads()),
+    };
     let meter = Meter::of(&session, Roots::default().proc, attention);
     privileges::give_up(Uses {
         command: false,
@@ -64,6 +69,10 @@ async fn serve(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
     })?;
     let own_cost = Watch::start(meter);
     let latest_cost = own_cost.latest();
+    let budget = args
+        .live
+        .budget
+        .map(|limit| Budget::new(limit, own_cost.latest()));
     let (show, shown) = watch::channel(Arc::new(Snapshot::default()));
     let mut fold = Fold::new(move |model: &mut Model| {
         model.forget_ended(ENDED_KEPT);
@@ -85,7 +94,7 @@ async fn serve(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
     };
     let mut sinks: [&mut dyn Sink; 1] = [&mut fold];
     let run = async {
-        let stopped = run_session(&mut session, first, args.interval, &mut sinks, stop).await;
+        let stopped = run_session(&mut session, first, args.interval, budget, &mut sinks, stop).await;
         // The server ends with the session, because the metrics change no more.
         let _ = quit.send(true);
         stopped

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::exit::Exit;
+use crate::pipeline::budget::Budget;
 use crate::pipeline::own_cost::Meter;
 use crate::pipeline::own_cost::attention::Attention;
 use crate::pipeline::own_cost::watch::Watch;
@@ -54,7 +55,8 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
         );
     }
     let (open, view) = watch::channel(false);
-    let attention = if args.once {
+    // A budget needs the cost all the time.
+    let attention = if args.once || args.live.budget.is_some() {
         Attention::Always
     } else {
         Attention::View(view)
@@ -94,7 +96,15 @@ async fn once(
         }
     };
     // No tick falls into the interval: the only sample is the last, and its rates cover the whole interval.
-    run_session(&mut session, first, args.interval * 2, &mut [&mut fold], quit).await?;
+    run_session(
+        &mut session,
+        first,
+        args.interval * 2,
+        None,
+        &mut [&mut fold],
+        quit,
+    )
+    .await?;
     drop(fold);
     last.own_cost = Some(Arc::new(own_cost.end().await?));
     keep(&mut last, &args.pid);
@@ -130,6 +140,10 @@ async fn live(
     });
     let (quit, quitting) = tokio::sync::oneshot::channel::<()>();
     let interval = args.interval;
+    let budget = args
+        .live
+        .budget
+        .map(|limit| Budget::new(limit, own_cost.latest()));
     let source = tokio::spawn(async move {
         let stop = async {
             // An error means that the view has ended without a message, which also stops the session.
@@ -139,7 +153,7 @@ async fn live(
                 exit_code: None,
             }
         };
-        let stopped = run_session(&mut session, first, interval, &mut [&mut fold], stop).await;
+        let stopped = run_session(&mut session, first, interval, budget, &mut [&mut fold], stop).await;
         stopped.map(|_| session)
     });
     let pids = args.pid.iter().copied().map(Pid).collect();

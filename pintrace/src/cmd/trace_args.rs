@@ -23,6 +23,11 @@ pub struct TraceArgs {
     /// The share of one CPU that scans may take: a longer scan is repeated less often.
     #[arg(long, value_name = "PERCENT", default_value = "5", value_parser = percent)]
     pub scan_budget: f64,
+    /// The share of one CPU that pintrace may take, its BPF programs included, such as 1%. Above the budget pintrace gives up
+    /// detail until it ends, and says so: first samples are further apart, then the hooks of findings that the kernel calls
+    /// often are detached. The totals stay exact.
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub budget: Option<f64>,
     /// Do not look for findings: attach no hooks on faults, forks, mapping changes and TLB flushes, and save the cost of
     /// these hooks.
     #[arg(long, conflicts_with_all = ["short_term", "foll_get", "all_windows"])]

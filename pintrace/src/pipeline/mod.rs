@@ -3,6 +3,7 @@
 //! [`session`] produces events from the running kernel, and [`run`] delivers the events to the [`sink`]s in order. The
 //! model of a live view gets the same events as a recording.
 
+pub mod budget;
 pub mod loader_btf;
 pub mod own_cost;
 pub mod run;

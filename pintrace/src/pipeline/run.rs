@@ -5,13 +5,15 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use tokio::io::unix::AsyncFd;
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-use pintrace_events::{Event, Stopped};
+use pintrace_events::{Body, Detail, Event, Stopped};
 
+use super::budget::{Budget, longer};
 use super::session::Session;
 use super::sink::{Sink, SinkError};
 use super::start::SessionError;
+use super::stream_header::now;
 
 /// Why a session ended early.
 #[derive(Debug, thiserror::Error)]
@@ -37,19 +39,19 @@ const QUIET: Duration = Duration::from_millis(200);
 /// totals are adjusted exactly only at a sample during which no page is pinned or released.
 const CLOSING: Duration = Duration::from_millis(500);
 
-/// Runs a session until `stop` completes. Then waits for releases and for a last reconciliation, and delivers the last
-/// events.
+/// Runs a session until `stop` completes, within a budget if there is one. Then waits for releases and for a last
+/// reconciliation, and delivers the last events.
 pub async fn run(
     session: &mut Session,
     first: Vec<Event>,
     interval: Duration,
+    mut budget: Option<Budget>,
     sinks: &mut [&mut dyn Sink],
     stop: impl Future<Output = Stopped>,
 ) -> Result<Stopped, RunError> {
     deliver(sinks, &first)?;
     let ring = session.poll_ring().map_err(RunError::Ring)?;
-    let mut ticks = interval_at(Instant::now() + interval, interval);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = ticks_every(interval);
     let mut stop = std::pin::pin!(stop);
     // One buffer for all events, so that the records of the steady state allocate nothing.
     let mut drained = Vec::new();
@@ -58,7 +60,15 @@ pub async fn run(
             biased;
             stopped = &mut stop => break stopped,
             _ = ticks.tick() => {
-                let events = session.tick()?;
+                let mut events = session.tick()?;
+                let time = now();
+                if let Some(shed) = budget.as_mut().and_then(|budget| budget.exceeded(time)) {
+                    events.push(Event { time, body: Body::DetailShed(shed) });
+                    match shed.detail {
+                        Detail::Samples => ticks = ticks_every(longer(interval)),
+                        Detail::Findings => session.shed_findings(),
+                    }
+                }
                 deliver(sinks, &events)?;
             }
             () = reach(session.due()) => {
@@ -80,6 +90,12 @@ pub async fn run(
     let events = session.stop(stopped.clone())?;
     deliver(sinks, &events)?;
     Ok(stopped)
+}
+
+fn ticks_every(time: Duration) -> Interval {
+    let mut ticks = interval_at(Instant::now() + time, time);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
 /// Waits until the ring buffer holds records; forever without a ring buffer.

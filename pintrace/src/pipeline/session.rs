@@ -69,6 +69,13 @@ impl Session {
         }
     }
 
+    /// Detaches the finding hooks that the kernel calls often, one at each tick from now on.
+    pub fn shed_findings(&mut self) {
+        if let Self::Trace(session) = self {
+            session.shed_findings();
+        }
+    }
+
     /// Returns the id and the purpose of each attached program.
     pub fn programs(&self) -> Vec<(u32, Purpose)> {
         match self {

@@ -31,6 +31,8 @@ pub struct TraceSession {
     emitted_losses: BTreeMap<String, u64>,
     /// Number of lost records at the last [`Tracker::resync`].
     resynced_at: u64,
+    /// Finding hooks are being detached, one at each tick.
+    sheds: bool,
     /// The time of the last reading of the ring buffer.
     drained_at: Nanos,
     /// Number of events that could not be written to a recording.

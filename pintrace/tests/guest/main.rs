@@ -9,6 +9,7 @@
 mod attribution;
 mod balance;
 mod bpftrace;
+mod budget;
 mod check;
 mod compare_bpftrace;
 mod counts_fio;

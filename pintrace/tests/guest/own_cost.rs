@@ -23,10 +23,10 @@ const LOADS: u32 = 20;
 const RUNS_PER_LOAD: f64 = 2.0;
 
 /// Statistics that the administrator has enabled; disabled at the end of a test.
-struct Enabled;
+pub(crate) struct Enabled;
 
 impl Enabled {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         fs::write(STATISTICS, "1").unwrap();
         Self
     }

@@ -12,6 +12,7 @@ mod flush_window;
 mod mapping;
 mod process;
 mod scan;
+mod shed;
 mod stack;
 mod stream_header;
 pub mod units;
@@ -31,6 +32,7 @@ pub use flush_window::{Cause, FlushCheck, WindowsSampled};
 pub use mapping::{AddressSpaceId, ChangesSuppressed, MappingChange, MappingChanged, MmId, RangeIn};
 pub use process::{ProcessExited, ProcessSeen};
 pub use scan::ScanSampled;
+pub use shed::{Detail, DetailShed};
 pub use stack::{StackSeen, SymbolSeen};
 pub use stream_header::{MissingHook, Probe, Started, Stopped};
 
@@ -97,6 +99,8 @@ pub enum Body {
     FlushCheckSampled(FlushCheck),
     /// Finding hooks that had waited for pins are attached.
     FindingHooksAttached(FindingHooksAttached),
+    /// The session took more than its budget, and gives up a detail.
+    DetailShed(DetailShed),
     /// All samples of one moment precede this event, so views may draw.
     Tick,
     /// Last event of a stream that ended in order.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use pintrace_events::units::Nanos;
-use pintrace_events::{ChangesSuppressed, Evidence, FlushCheck, MissingHook, Probe, ScanSampled};
+use pintrace_events::{ChangesSuppressed, DetailShed, Evidence, FlushCheck, MissingHook, Probe, ScanSampled};
 use pintrace_model::snapshot::{Balance, OpenExtent, Process, ProcessEnd, Snapshot, Thread};
 
 use super::SCHEMA;
@@ -54,6 +54,8 @@ struct Document<'a> {
     windows: Vec<WindowKeys<'a>>,
     flush_check: FlushCheck,
     finding_hooks: FindingHookKeys,
+    /// The details that the session gave up to keep within its budget.
+    shed: &'a [DetailShed],
     /// What pintrace itself takes of the host; `null` for a recording.
     own_cost: Option<OwnCostKeys<'a>>,
 }
@@ -193,6 +195,7 @@ impl<'a> Document<'a> {
             findings_dropped: snapshot.findings_dropped,
             windows: snapshot.windows.iter().map(WindowKeys::from).collect(),
             flush_check: snapshot.flush_check,
+            shed: &snapshot.shed,
             finding_hooks: FindingHookKeys {
                 wait: snapshot.finding_hooks.wait,
                 late_ns: snapshot.finding_hooks.late.map(|late| late.0),

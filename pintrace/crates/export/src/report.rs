@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pintrace_model::field::header::figure;
 use pintrace_model::field::process::{ProcessColumn, column, rank, signal_name};
 use pintrace_model::field::subsystem;
+use pintrace_model::shed;
 use pintrace_model::snapshot::{Process, Snapshot, SubsystemTotals};
 use pintrace_model::text;
 use pintrace_text::counted;
@@ -78,6 +79,7 @@ fn origin(snapshot: &Snapshot, complete: bool) -> Vec<String> {
         header::probes(snapshot)
     ));
     lines.extend(snapshot.finding_hooks.note());
+    lines.extend(shed::note(&snapshot.shed));
     for missing in &started.missing {
         lines.push(format!(
             "Not seen: {} ({})",

@@ -79,6 +79,7 @@ impl Model {
             Body::ChangesSuppressed(total) => self.suppressed.sample(total),
             Body::FlushCheckSampled(check) => replace(&mut self.flush_check, *check),
             Body::FindingHooksAttached(attached) => self.stream.finding_hooks_attached(time, attached),
+            Body::DetailShed(shed) => self.stream.detail_shed(*shed),
             Body::Tick => self.tick(),
             Body::Stopped(stopped) => self.stream.stopped(stopped),
         };
@@ -123,6 +124,7 @@ impl Model {
             windows: self.windows.list(),
             flush_check: self.flush_check,
             finding_hooks: self.stream.finding_hooks,
+            shed: self.stream.shed.clone(),
             unapplied_events: self.unapplied_events,
             own_cost: self.own_cost.clone(),
         }

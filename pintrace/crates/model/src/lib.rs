@@ -19,6 +19,7 @@ mod pins_view;
 mod process_view;
 mod resolve;
 pub mod shared_list;
+pub mod shed;
 pub mod snapshot;
 mod stack;
 mod stream;

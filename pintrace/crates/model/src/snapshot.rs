@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pintrace_events::units::{AccountId, ExtentId, Nanos, Pid, Tid};
-use pintrace_events::{ChangesSuppressed, Evidence, FlushCheck, ScanSampled, Started, Stopped};
+use pintrace_events::{ChangesSuppressed, DetailShed, Evidence, FlushCheck, ScanSampled, Started, Stopped};
 
 use super::finding::coverage::FindingHooks;
 use super::finding::{Finding, FindingKind, Severity, WindowTotals};
@@ -53,6 +53,8 @@ pub struct Snapshot {
     pub flush_check: FlushCheck,
     /// The finding hooks that wait for pins.
     pub finding_hooks: FindingHooks,
+    /// The details that the session gave up to keep within its budget, in order.
+    pub shed: Vec<DetailShed>,
     /// Events that could not be applied, because their id was never opened or a table of the model was full. 0 for
     /// every stream of this version of pintrace.
     pub unapplied_events: u64,

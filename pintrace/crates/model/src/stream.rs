@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use pintrace_events::units::Nanos;
-use pintrace_events::{FindingHooksAttached, Started, Stopped};
+use pintrace_events::{DetailShed, FindingHooksAttached, Started, Stopped};
 
 use crate::finding::coverage::FindingHooks;
 
@@ -23,6 +23,8 @@ pub(crate) struct StreamState {
     last_tick: Option<Nanos>,
     /// The finding hooks that wait for pins.
     pub(crate) finding_hooks: FindingHooks,
+    /// The details that the session gave up, in order.
+    pub(crate) shed: Vec<DetailShed>,
 }
 
 impl StreamState {
@@ -42,6 +44,15 @@ impl StreamState {
         self.finding_hooks.wait = started.findings_wait;
         self.header = Some(Arc::new(started.clone()));
         true
+    }
+
+    /// Takes a detail that the session gives up. Returns false for a detail that was given up before.
+    pub(crate) fn detail_shed(&mut self, shed: DetailShed) -> bool {
+        let is_new = !self.shed.iter().any(|before| before.detail == shed.detail);
+        if is_new {
+            self.shed.push(shed);
+        }
+        is_new
     }
 
     /// Takes the attachment of finding hooks that have waited, at `time`.

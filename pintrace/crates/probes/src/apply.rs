@@ -135,6 +135,31 @@ pub fn attach_waiting(ebpf: &mut Ebpf, outcomes: &mut [HookOutcome], due: impl F
     }
 }
 
+/// Detaches the first attached hook that [`Hook::waits_for`] pins. All such hooks that wait are given up. Returns true if
+/// another such hook is attached.
+pub fn shed_one(ebpf: &mut Ebpf, outcomes: &mut [HookOutcome]) -> bool {
+    let mut detached = false;
+    for outcome in outcomes {
+        let Some(candidate) = outcome.candidate() else {
+            continue;
+        };
+        if outcome.hook.waits_for().is_none() {
+            continue;
+        }
+        if outcome.is_attached() {
+            if detached {
+                return true;
+            }
+            for (_, name) in programs_of(candidate, outcome.has_backups) {
+                unload_program(ebpf, name);
+            }
+            detached = true;
+        }
+        outcome.status = HookStatus::Shed;
+    }
+    false
+}
+
 /// Programs with their methods, in the order in which to attach them.
 type Programs = Vec<(Method, &'static str)>;
 

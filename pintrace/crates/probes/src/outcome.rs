@@ -26,6 +26,8 @@ pub enum HookStatus {
     NotHere,
     /// The hook that this hook stands in for is attached, or another hook sees the same events on this kernel.
     NotNeeded,
+    /// The hook was detached to keep within the budget.
+    Shed,
     /// The function exists, and nothing could be attached to it, for this reason.
     Missing(String),
 }
@@ -36,7 +38,7 @@ impl HookOutcome {
     pub const fn candidate(&self) -> Option<&'static Candidate> {
         match self.status {
             HookStatus::Attached(candidate) | HookStatus::Waiting(candidate) => Some(candidate),
-            HookStatus::NotHere | HookStatus::NotNeeded | HookStatus::Missing(_) => None,
+            HookStatus::NotHere | HookStatus::NotNeeded | HookStatus::Shed | HookStatus::Missing(_) => None,
         }
     }
 

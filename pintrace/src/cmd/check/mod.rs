@@ -181,6 +181,7 @@ fn live(args: &Args) -> TraceArgs {
         btf: args.btf.clone(),
         mode: Mode::Trace,
         scan_budget: SCAN_BUDGET,
+        budget: None,
         findings_from: None,
         no_findings: false,
         extra: args.extra,

@@ -32,7 +32,7 @@ pub(super) fn tried(outcome: &HookOutcome) -> HookLine {
                 ..line(outcome.hook, "attached", Some(candidate), why, candidate.lost)
             }
         }
-        HookStatus::NotNeeded => line(outcome.hook, "not_needed", None, String::new(), ""),
+        HookStatus::NotNeeded | HookStatus::Shed => line(outcome.hook, "not_needed", None, String::new(), ""),
         HookStatus::NotHere => line(outcome.hook, "absent", None, String::new(), ""),
         HookStatus::Missing(why) => line(outcome.hook, "missing", None, why.clone(), outcome.hook.lost),
     }

@@ -74,7 +74,7 @@ fn tried(outcome: &HookOutcome) -> TriedHook {
             }
         }
         HookStatus::NotHere => "absent".to_owned(),
-        HookStatus::NotNeeded => "not_needed".to_owned(),
+        HookStatus::NotNeeded | HookStatus::Shed => "not_needed".to_owned(),
         HookStatus::Missing(_) => "missing".to_owned(),
     };
     TriedHook {

@@ -77,6 +77,7 @@ impl TraceSession {
             tracker: Tracker::new(roots.proc.clone(), names),
             emitted_losses: BTreeMap::new(),
             resynced_at: 0,
+            sheds: false,
             drained_at: now(),
             unwritten: 0,
             stopping: false,

@@ -38,11 +38,20 @@ impl TraceSession {
     /// Returns the events of [`Self::sample`], with a tick at the end.
     pub fn tick(&mut self) -> Result<Vec<Event>, SessionError> {
         let mut events = self.sample()?;
+        if self.sheds {
+            self.sheds = self.source.shed_one();
+        }
         events.push(Event {
             time: now(),
             body: Body::Tick,
         });
         Ok(events)
+    }
+
+    /// Detaches the finding hooks that the kernel calls often, one at each tick from now on: a detachment takes the kernel
+    /// up to 0.1 s, and meanwhile nobody reads the ring buffer.
+    pub fn shed_findings(&mut self) {
+        self.sheds = true;
     }
 
     /// Returns the changes since the last sample, the balance and the losses. A sample without a tick changes no rate.

@@ -1,5 +1,6 @@
 //! Metrics of the own cost. The label `map` has the names of the maps of the eBPF objects.
 
+use pintrace_events::Detail;
 use pintrace_events::units::Nanos;
 
 use crate::own_cost::{Measurement, OwnCost, Runs};
@@ -63,6 +64,7 @@ pub(super) fn families(snapshot: &Snapshot) -> Vec<Family> {
             |runs| as_float(runs.count),
         ),
         map_memory(cost),
+        shed(snapshot),
     ];
     families.extend(FIGURES.iter().map(|(metric, help, value)| Family {
         metric: *metric,
@@ -87,6 +89,18 @@ fn by_purpose(cost: Option<&OwnCost>, metric: Metric, help: &'static str, value:
         metric,
         help,
         samples: samples.collect(),
+    }
+}
+
+fn shed(snapshot: &Snapshot) -> Family {
+    let samples = Detail::ALL.map(|detail| Sample {
+        labels: vec![("detail", detail.as_str().to_owned())],
+        value: f64::from(u8::from(snapshot.shed.iter().any(|shed| shed.detail == detail))),
+    });
+    Family {
+        metric: Metric::gauge("pintrace_detail_shed"),
+        help: "1 if the detail was given up to keep within --budget.",
+        samples: samples.into(),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{ReadError, Reader};
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/format-3.pintrace");
 
 /// The number of kinds of events.
-const KINDS: usize = 27;
+const KINDS: usize = 28;
 
 /// A number for each kind of event. A new kind needs a new [`VERSION`] and an entry in [`events`].
 const fn kind(body: &Body) -> usize {
@@ -49,6 +49,7 @@ const fn kind(body: &Body) -> usize {
         Body::FileReleased(_) => 24,
         Body::ChangesSuppressed(_) => 25,
         Body::FindingHooksAttached(_) => 26,
+        Body::DetailShed(_) => 27,
     }
 }
 
@@ -66,6 +67,7 @@ fn events() -> Vec<Event> {
         Body::FileReleased(any()),
         Body::ChangesSuppressed(any()),
         Body::FindingHooksAttached(any()),
+        Body::DetailShed(any()),
     ];
     let mut events = others.map(|body| Event { body, ..tick(1) }).to_vec();
     events.extend(fio_and_others().events);

@@ -43,6 +43,11 @@ impl TraceSource {
         }))
     }
 
+    /// Detaches one of the finding hooks that could have waited, to save its cost. Returns true if others are attached.
+    pub fn shed_one(&mut self) -> bool {
+        apply::shed_one(&mut self.ebpf, &mut self.outcomes)
+    }
+
     /// Attaches all hooks that wait.
     pub(super) fn attach_all(&mut self) {
         self.attach_for(|_| true);

@@ -6,8 +6,9 @@ use proptest::prelude::*;
 
 use pintrace_events::units::{Nanos, Tid};
 use pintrace_events::{
-    AddressSpaceId, Body, Cause, ChangesSuppressed, CowSampled, ExtentMarked, FindingHooksAttached,
-    FlushCheck, FollGetReference, MappingChange, MappingChanged, MmId, RangeIn, WindowsSampled,
+    AddressSpaceId, Body, Cause, ChangesSuppressed, CowSampled, Detail, DetailShed, ExtentMarked,
+    FindingHooksAttached, FlushCheck, FollGetReference, MappingChange, MappingChanged, MmId, RangeIn,
+    WindowsSampled,
 };
 
 use super::{account, extent, name, number, pid, stack};
@@ -30,6 +31,13 @@ pub(super) fn body() -> impl Strategy<Value = Body> {
         2 => windows_sampled(),
         1 => (pid(), name(), number())
             .prop_map(|(pid, comm, changes)| Body::ChangesSuppressed(ChangesSuppressed { pid, comm, changes })),
+        1 => (any::<bool>(), number()).prop_map(|(findings, cost_ppm)| {
+            Body::DetailShed(DetailShed {
+                detail: if findings { Detail::Findings } else { Detail::Samples },
+                cost_ppm,
+                budget_ppm: 10_000,
+            })
+        }),
         1 => (number(), any::<bool>()).prop_map(|(first_pin, others_wait)| {
             Body::FindingHooksAttached(FindingHooksAttached {
                 first_pin: Nanos(first_pin),

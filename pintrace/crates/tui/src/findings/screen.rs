@@ -7,6 +7,7 @@ use ratatui::widgets::{Paragraph, Widget};
 
 use pintrace_model::finding::coverage::not_covered;
 use pintrace_model::finding::text::dropped;
+use pintrace_model::shed;
 use pintrace_model::snapshot::Snapshot;
 use pintrace_text::cut;
 
@@ -78,6 +79,7 @@ fn findings(
     let notes = [
         not_covered(&snapshot.started),
         snapshot.finding_hooks.note(),
+        shed::note(&snapshot.shed),
         dropped(snapshot.findings_dropped),
     ];
     let notes: Vec<String> = notes.into_iter().flatten().collect();
