@@ -185,7 +185,8 @@ impl Report {
         checks.same("balance.vmstat_acquired", self.balance("vmstat_acquired"), pinned);
         let released = self.balance("ledger_released")
             + self.balance("gup_retry")
-            + self.balance("preexisting_released");
+            + self.balance("preexisting_released")
+            + self.balance("lost_pin_released");
         checks.same(
             "balance.vmstat_released",
             self.balance("vmstat_released"),

@@ -31,7 +31,7 @@ fi
 wait_for() { # text, file
 	waited=0
 	until grep -q "$1" "$2"; do
-		[ $waited -lt 600 ] || { echo "not ready after 60 s:"; cat "$2"; exit 1; }
+		[ $waited -lt 3000 ] || { echo "not ready after 5 minutes:"; cat "$2"; exit 1; }
 		waited=$((waited + 1))
 		sleep 0.1
 	done

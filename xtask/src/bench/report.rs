@@ -7,6 +7,7 @@ mod line_plot;
 mod page;
 mod plot;
 mod plots;
+mod targets;
 
 use std::fs;
 use std::path::PathBuf;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::super::figure::Figure;
 use super::super::result::{BenchResult, Member};
 use super::super::table;
-use super::{growth, plots};
+use super::{growth, plots, targets};
 
 const BEGIN: &str = "\
 # Performance
@@ -34,6 +34,7 @@ insertion into and one removal from a `BTreeMap` of 100,000 numbers.
 /// Returns the page. A benchmark without figures is not measured.
 pub(super) fn text(results: &[(Member, Option<BenchResult>)]) -> String {
     let mut page = BEGIN.to_owned();
+    page.push_str(&targets::text(results));
     for (member, result) in results {
         let (title, explanation) = section(*member);
         let _ = write!(
