@@ -52,6 +52,14 @@ wait_for serving /tmp/serve
 for number in $(seq "$RUNS"); do
 	bystanders 'serve, no pins'
 done
+# The first pins attach the hooks, which takes a while and does not count.
+pinload bench register-buffers >/dev/null
+waited=0
+until grep -q '^tlb_finish_mmu ' /sys/kernel/tracing/enabled_functions; do
+	[ $waited -lt 3000 ] || { echo "the finding hooks are not attached after 5 minutes"; exit 1; }
+	waited=$((waited + 1))
+	sleep 0.1
+done
 sh "$0" measure serve
 kill -INT $server
 wait $server
