@@ -126,18 +126,21 @@ pub fn walk<V: Visitor>(pages: Pages, count: u64, mut visitor: V) -> V {
     walk.visitor
 }
 
-/// Visits one page of a walk. `index` counts up by one from 0.
+/// Visits one page of a walk. `index` counts up by one from 0. `SHORT` tries [`Visitor::small`] first: only for kernels
+/// with `plain_pages` ([`FACTS`]), because the variables of the short way need room on the stack on each kernel.
 #[inline(always)]
-pub fn step<V: Visitor>(walk: &mut Walk<V>, index: u64) {
+pub fn step<V: Visitor, const SHORT: bool>(walk: &mut Walk<V>, index: u64) {
     let page = entry(walk.base, index);
     if page >= Folio(walk.folio).head() && page < walk.end {
         return;
     }
     flush(walk, index);
-    walk.folio = 0;
-    walk.end = 0;
-    if FACTS.plain_pages() != 0 && walk.visitor.small(page) {
-        return;
+    if SHORT {
+        walk.folio = 0;
+        walk.end = 0;
+        if walk.visitor.small(page) {
+            return;
+        }
     }
     // The unpin functions skip entries that are NULL (6.12 and later).
     let folio = Folio::of(page);
@@ -148,6 +151,7 @@ pub fn step<V: Visitor>(walk: &mut Walk<V>, index: u64) {
             count_unreadable(page);
         }
         // No entry continues the run of an entry without a folio.
+        walk.end = 0;
         return;
     }
     walk.end = folio.end();

@@ -4,6 +4,7 @@ use core::ffi::c_void;
 
 use aya_ebpf::{bindings::BPF_F_NO_PREALLOC, helpers::generated::bpf_loop};
 
+use crate::facts::FACTS;
 use crate::ledger::walk::{self, Visitor, Walk};
 
 /// Hash maps allocate memory on demand.
@@ -33,20 +34,33 @@ pub fn repeat<const ITERATIONS: u32, S>(body: extern "C" fn(u32, *mut S) -> i64,
 /// Walks `iterations` pages.
 #[inline(always)]
 pub fn over_pages<V: Visitor>(walk: &mut Walk<V>, iterations: u64) {
-    // SAFETY: as above.
-    unsafe {
-        bpf_loop(
-            iterations as u32,
-            step::<V> as *mut c_void,
-            (&raw mut *walk).cast(),
-            0,
-        )
-    };
+    // The verifier follows only the loop that the kernel takes.
+    if FACTS.plain_pages() != 0 {
+        // SAFETY: as above.
+        unsafe {
+            bpf_loop(
+                iterations as u32,
+                step::<V, true> as *mut c_void,
+                (&raw mut *walk).cast(),
+                0,
+            )
+        };
+    } else {
+        // SAFETY: as above.
+        unsafe {
+            bpf_loop(
+                iterations as u32,
+                step::<V, false> as *mut c_void,
+                (&raw mut *walk).cast(),
+                0,
+            )
+        };
+    }
 }
 
-extern "C" fn step<V: Visitor>(index: u32, walk: *mut Walk<V>) -> i64 {
+extern "C" fn step<V: Visitor, const SHORT: bool>(index: u32, walk: *mut Walk<V>) -> i64 {
     // SAFETY: bpf_loop passes on the pointer from `over_pages`.
-    walk::step(unsafe { &mut *walk }, u64::from(index));
+    walk::step::<V, SHORT>(unsafe { &mut *walk }, u64::from(index));
     0
 }
 

@@ -165,7 +165,7 @@ macro_rules! paged {
                 if index >= iterations {
                     break;
                 }
-                walk::step(walk, u64::from(index));
+                walk::step::<_, false>(walk, u64::from(index));
                 nth += 1;
             }
             0
