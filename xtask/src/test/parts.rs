@@ -20,7 +20,6 @@ const KERNEL: &[&str] = &[
     "balance",
     "not_in_vmstat",
     "waiting_hooks",
-    "own_cost",
 ];
 /// All scenarios of findings, which take as long as half of the other tests.
 const FINDINGS: &[&str] = &["findings"];
@@ -38,6 +37,7 @@ const TOOL: &[&str] = &[
     "budget",
     "check",
     "doctor_text",
+    "own_cost",
     "robust_endings",
     "robust_full_disk",
     "robust_panic",

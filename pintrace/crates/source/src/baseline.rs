@@ -100,6 +100,12 @@ impl Baseline {
         self.acquired.saturating_sub(self.released)
     }
 
+    /// Returns true if as many pages were released as acquired. More released pages mean pins that vmstat has not counted
+    /// (`folio_add_pin`), and then others may be held.
+    pub fn shows_no_pins(&self) -> bool {
+        self.acquired == self.released
+    }
+
     /// Returns the balance of a reading.
     pub fn sample(&self, reading: &Reading, adjustment: Adjustment) -> BalanceSampled {
         BalanceSampled {

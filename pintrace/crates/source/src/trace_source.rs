@@ -157,7 +157,7 @@ impl TraceSource {
         });
         source.ledger.open_gate(counts_migrations)?;
         source.calibrate()?;
-        if source.preexisting_held() != Some(0) {
+        if source.baseline.is_none_or(|baseline| !baseline.shows_no_pins()) {
             source.attach_all();
         }
         Ok(source)
