@@ -5,14 +5,14 @@ use core::ffi::c_void;
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use pintrace_common::{
     counters::{Loss, Total},
-    ledger::{AccountKey, EXTENT_BIT},
+    ledger::AccountKey,
 };
 
 use crate::{
     compat::loops::{self, Paged},
     count,
     facts::FACTS,
-    folio::{self, Folio},
+    folio::Folio,
     kernel,
     ledger::{
         accounts,
@@ -21,7 +21,6 @@ use crate::{
         folio_table::{CellTable, Chunks},
         multi_owner, owners,
         pin_call::PinCall,
-        small_folio,
         walk::{self, First, Pages, Visitor},
     },
     log, maps, observer,
@@ -143,41 +142,20 @@ pub struct Hold<T> {
 
 /// In [`Hold::account`]: the last page of the walk belongs to no file, and the present part contains the page. So a next
 /// page without a file belongs to the same part.
-const NO_FILE_AREA: u64 = 1 << 32;
-
-impl<T> Hold<T> {
-    /// Returns true if a page whose `page.mapping` is given belongs to the present part for certain. `None` stands for
-    /// a page of which nothing is known.
-    #[inline(always)]
-    fn stays_in_part(&mut self, mapping: Option<u64>) -> bool {
-        if self.part.owner() & EXTENT_BIT == 0 {
-            return true;
-        }
-        let before = self.account;
-        self.account &= !NO_FILE_AREA;
-        if mapping.is_some_and(folio::has_no_file) {
-            self.account |= NO_FILE_AREA;
-        }
-        self.account & before & NO_FILE_AREA != 0
-    }
-}
+pub const NO_FILE_AREA: u64 = 1 << 32;
 
 impl<T: CellTable> Visitor for Hold<T>
 where
     Self: Paged,
 {
     #[inline(always)]
-    fn small(&mut self, page: u64) -> bool {
-        let mapping = small_folio::ordinary(page);
-        if !self.stays_in_part(mapping) || mapping.is_none() {
-            return false;
-        }
-        if !small_folio::hold::<T>(page, self.part.owner()) {
-            return false;
-        }
-        self.counts += 1 << 32 | 1;
-        self.bytes += small_folio::BYTES;
-        true
+    fn small(&mut self, page: u64) -> u64 {
+        let held = T::hold_small(page, self.part.owner(), self.account & NO_FILE_AREA);
+        let pins = held & walk::SMALL;
+        self.counts += pins << 32 | pins;
+        self.bytes += pins << 12;
+        self.account = self.account & 0xffff_ffff | held & NO_FILE_AREA;
+        held & !NO_FILE_AREA
     }
 
     #[inline(always)]

@@ -13,7 +13,7 @@ use crate::{
         loops,
     },
     count,
-    ledger::{chunks, multi_owner, multi_owner_release, owners, releaser::ReleaseCode},
+    ledger::{chunks, multi_owner, multi_owner_release, owners, releaser::ReleaseCode, small_folio},
     maps,
 };
 
@@ -25,6 +25,14 @@ pub trait CellTable: Copy + 'static {
     fn find_or_make(head: u64) -> Option<Word>;
     /// Handles the release of the last pin of a folio.
     fn emptied(_head: u64) {}
+    /// Adds the only pin of a small page for an owner by the short way ([`small_folio::hold_in_walk`]).
+    fn hold_small(page: u64, owner: u32, in_no_file: u64) -> u64 {
+        small_folio::hold_in_walk::<Self>(page, owner, in_no_file)
+    }
+    /// Takes the only pin of a small page by the short way ([`small_folio::take_in_walk`]).
+    fn take_small(page: u64) -> u64 {
+        small_folio::take_in_walk::<Self>(page)
+    }
     /// Adds pins to a folio for an owner. `head` may be marked by [`folio::not_exclusive`]. Returns the number of the
     /// owner that has the pins now, << 32, and [`multi_owner::FIRST`]. The number is `owner`, or another owner if the
     /// folio has too many, or 0 if the table is full.
@@ -55,6 +63,16 @@ impl CellTable for Chunks {
     }
 
     #[inline(always)]
+    fn hold_small(page: u64, owner: u32, in_no_file: u64) -> u64 {
+        pintrace_hold_small(page, owner, in_no_file)
+    }
+
+    #[inline(always)]
+    fn take_small(page: u64) -> u64 {
+        pintrace_take_small(page)
+    }
+
+    #[inline(always)]
     fn hold(head: u64, owner: u32, pins: u32) -> u64 {
         pintrace_hold(head, owner, pins)
     }
@@ -63,6 +81,20 @@ impl CellTable for Chunks {
     fn take(head: u64, pins: u32, code: ReleaseCode, bytes: u64) -> ReleaseOutcome {
         ReleaseOutcome(pintrace_take(head, pins, code.0, bytes))
     }
+}
+
+/// [`CellTable::hold_small`] in a global function, so that its paths do not multiply those of the loop over pages.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_hold_small(page: u64, owner: u32, in_no_file: u64) -> u64 {
+    small_folio::hold_in_walk::<Chunks>(page, owner, in_no_file)
+}
+
+/// [`CellTable::take_small`] in a global function, for the same reason.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_take_small(page: u64) -> u64 {
+    small_folio::take_in_walk::<Chunks>(page)
 }
 
 /// [`CellTable::hold`] in a global function, which the verifier follows once and not at every call.

@@ -216,16 +216,14 @@ where
     Self: Paged,
 {
     #[inline(always)]
-    fn small(&mut self, page: u64) -> bool {
-        if small_folio::ordinary(page).is_none() {
-            return false;
+    fn small(&mut self, page: u64) -> u64 {
+        let taken = T::take_small(page);
+        let pins = taken & walk::SMALL;
+        if pins != 0 {
+            self.collect((taken >> 32) as u32, pins, pins << 12);
+            self.released += pins;
         }
-        let Some(owner) = small_folio::take::<T>(page) else {
-            return false;
-        };
-        self.collect(owner, 1, small_folio::BYTES);
-        self.released += 1;
-        true
+        taken & 0xffff_ffff
     }
 
     #[inline(always)]

@@ -23,9 +23,12 @@ use crate::{
     facts::FACTS,
     folio, kernel,
     ledger::{
-        accounts, extents,
+        accounts,
+        acquire::NO_FILE_AREA,
+        extents,
         folio_table::{self, CellTable, Chunks},
         state,
+        walk::SMALL,
     },
     maps,
     rdonly_cast::Words,
@@ -98,20 +101,47 @@ pub fn released(page: u64) -> bool {
 
 /// Adds the only pin of an ordinary page ([`is_ordinary`]) for an owner. The page's cell must exist and be empty.
 #[inline(always)]
-pub fn hold<T: CellTable>(page: u64, owner: u32) -> bool {
+fn hold<T: CellTable>(page: u64, owner: u32) -> bool {
     T::find(page).is_some_and(|word| word.swap(0, folio_table::cell(owner, 1)))
 }
 
-/// Takes the only pin of an ordinary page ([`is_ordinary`]) off its owner, and returns the owner. `None` if the table
-/// records no pin or several pins on the page.
+/// Does the work of [`hold`] in a walk. `in_no_file` is [`NO_FILE_AREA`] if the page before belongs to no file and to the
+/// present part of the call. Returns [`SMALL`] if the pin was added, and [`NO_FILE_AREA`] if this page belongs to no
+/// file. A page of an extent is left to the other way unless it belongs to the present part for certain.
 #[inline(always)]
-pub fn take<T: CellTable>(page: u64) -> Option<u32> {
-    let (word, now) = single_pin::<T>(page)?;
+pub fn hold_in_walk<T: CellTable>(page: u64, owner: u32, in_no_file: u64) -> u64 {
+    if FACTS.plain_pages() == 0 {
+        return 0;
+    }
+    let Some(mapping) = ordinary(page) else {
+        return 0;
+    };
+    let area = if folio::has_no_file(mapping) {
+        NO_FILE_AREA
+    } else {
+        0
+    };
+    if owner & EXTENT_BIT != 0 && area & in_no_file == 0 || !hold::<T>(page, owner) {
+        return area;
+    }
+    area | SMALL
+}
+
+/// Takes the only pin of an ordinary page ([`is_ordinary`]) off its owner. Returns the owner << 32 and [`SMALL`]; 0 if the
+/// table records no pin or several pins on the page.
+#[inline(always)]
+pub fn take_in_walk<T: CellTable>(page: u64) -> u64 {
+    if FACTS.plain_pages() == 0 || !is_ordinary(page) {
+        return 0;
+    }
+    let Some((word, now)) = single_pin::<T>(page) else {
+        return 0;
+    };
     if !word.swap(now, 0) {
-        return None;
+        return 0;
     }
     T::emptied(page);
-    Some((now >> 32) as u32)
+    now & !0xffff_ffff | SMALL
 }
 
 /// Returns the cell of a page and the cell's content, if the content is one pin of one owner.
