@@ -308,24 +308,6 @@ pub fn shrink(index: u32, pages: u64, bytes: u64) {
     lower(index, extent, pages);
 }
 
-/// Returns an extent if the release of one of its pages only changes counts: the extent is marked as partially released
-/// already. For kernels on which [`locks`] are empty.
-#[inline(always)]
-pub fn shrinks_shortly(index: u32) -> Option<MapRef<Extent>> {
-    let extent = maps::EXTENTS.at(index)?;
-    (get!(extent.flags) & Extent::PARTIALLY_RELEASED != 0).then_some(extent)
-}
-
-/// Does the work of [`shrink`] for one page of an extent that [`shrinks_shortly`] has returned.
-#[inline(always)]
-pub fn shrink_shortly(index: u32, extent: MapRef<Extent>, bytes: u64) {
-    word!(extent.bytes_held).sub(bytes);
-    process_holds(get!(extent.account), get!(extent.flags), 1u64.wrapping_neg());
-    if word!(extent.pages_held).fetch_sub(1) == 1 {
-        pintrace_extent_close(index);
-    }
-}
-
 /// Adds to the pages that a process holds with long-term pins, unless the process has ended.
 #[inline(always)]
 fn process_holds(account: u32, flags: u32, pages: u64) {

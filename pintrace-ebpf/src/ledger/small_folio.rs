@@ -1,12 +1,11 @@
 //! The short way through the ledger for a page in a folio of its own: the page of a 4 KiB direct read or write, or each
 //! page of a larger buffer of small pages.
 //!
-//! Each function does its work only if nothing but the ordinary has to be done, else it changes nothing and returns
-//! false, and the caller takes the way that handles everything. The ordinary: the thread used the same account last, the
-//! page is pinned, small, and exclusive or not anonymous, its cell exists, no other owner is involved,
-//! and an extent has lost pages before.
+//! Each function does its work only if nothing but the ordinary has to be done, else it changes no cell and no count, and
+//! the caller takes the way that handles everything. The ordinary: the thread used the same account last, the page is
+//! pinned, small, and exclusive or not anonymous, its cell exists, and no other owner is involved.
 //!
-//! This way has no calls of functions, no loops, and reads memory in place. Kernels that cannot read in place
+//! This way has no loops, no calls of functions but one for the page of an extent, and reads memory in place. Kernels that cannot read in place
 //! ([`crate::rdonly_cast`]) do not pin for direct I/O, and always take the other way.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
@@ -25,9 +24,8 @@ use crate::{
     ledger::{
         accounts,
         acquire::NO_FILE_AREA,
-        extents,
         folio_table::{self, CellTable, Chunks},
-        state,
+        owners, state,
         walk::SMALL,
     },
     maps,
@@ -35,7 +33,7 @@ use crate::{
 };
 
 /// Bytes of a small folio.
-pub const BYTES: u64 = 4096;
+const BYTES: u64 = 4096;
 
 /// Enters a short-term pin call of the running task for one page, whose address is at `array`. `caller` is the return
 /// address in the caller. For kernels with `plain_pages` ([`FACTS`]).
@@ -76,24 +74,14 @@ pub fn released(page: u64) -> bool {
         return false;
     };
     let owner = (now >> 32) as u32;
-    let (extent, account) = if owner & EXTENT_BIT == 0 {
-        (None, owner)
-    } else {
-        let Some(extent) = extents::shrinks_shortly(owner & !EXTENT_BIT) else {
-            return false;
-        };
-        (Some(extent), get!(extent.account))
-    };
-    let Some(found) = maps::ACCOUNTS.at(account) else {
-        return false;
-    };
     if !word.swap(now, 0) {
         return false;
     }
-    word!(found.released).add(1);
-    word!(found.bytes_held).sub(BYTES);
-    if let Some(extent) = extent {
-        extents::shrink_shortly(owner & !EXTENT_BIT, extent, BYTES);
+    if owner & EXTENT_BIT != 0 {
+        owners::pintrace_debit(owner, 1, BYTES);
+    } else if let Some(found) = maps::ACCOUNTS.at(owner) {
+        word!(found.released).add(1);
+        word!(found.bytes_held).sub(BYTES);
     }
     count::total(Total::Released, 1);
     true
@@ -179,7 +167,7 @@ fn is_ordinary(page: u64) -> bool {
 
 /// Returns `page.mapping` of a page, if [`is_ordinary`].
 #[inline(always)]
-pub fn ordinary(page: u64) -> Option<u64> {
+fn ordinary(page: u64) -> Option<u64> {
     let words = Words::readable(page as *const u8);
     let (flags, link) = (words.word::<0>(), words.word::<1>());
     let refcount = (words.word::<6>() >> 32) as u32;

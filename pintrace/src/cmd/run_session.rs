@@ -4,7 +4,6 @@ use std::io::Write;
 use std::time::Duration;
 
 use crate::exit::Exit;
-use crate::pipeline::budget::Budget;
 use crate::pipeline::own_cost::Meter;
 use crate::pipeline::own_cost::attention::Attention;
 use crate::pipeline::own_cost::watch::Watch;
@@ -68,24 +67,23 @@ impl SessionRun<'_> {
                 return Ok(SessionEnd::Failed(Exit::Command(error.exit_code())));
             }
         };
-        let meter = self.live.budget.map(|limit| {
-            let meter = Meter::of(&session, Roots::default().proc, Attention::Always);
-            (limit, meter)
-        });
+        let meter = self
+            .live
+            .budget
+            .map(|_| Meter::of(&session, Roots::default().proc, Attention::Always));
         // Drop capabilities after the command has started, because the command must have all capabilities of its user.
         let uses = Uses {
             command: command.is_some(),
             processes: session.reads_processes(),
         };
         privileges::give_up(uses)?;
-        let watched = meter.map(|(limit, meter)| (limit, Watch::start(meter)));
-        let budget = watched
-            .as_ref()
-            .map(|(limit, watch)| Budget::new(*limit, watch.latest()));
+        let own_cost = meter.map(Watch::start);
+        let latest = own_cost.as_ref().map(Watch::latest);
+        let budget = latest.and_then(|latest| self.live.budget(self.interval, latest));
         let stop = until_done(self.limit, command.as_mut(), &mut stops);
         let ended = run_session(&mut session, first, self.interval, budget, sinks, stop).await;
-        if let Some((_, watch)) = watched {
-            watch.end().await?;
+        if let Some(own_cost) = own_cost {
+            own_cost.end().await?;
         }
         match ended {
             Ok(stopped) => Ok(SessionEnd::Ended(stopped, Box::new(session))),

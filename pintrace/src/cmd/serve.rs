@@ -8,7 +8,6 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::exit::Exit;
-use crate::pipeline::budget::Budget;
 use crate::pipeline::own_cost::Meter;
 use crate::pipeline::own_cost::attention::Attention;
 use crate::pipeline::own_cost::watch::Watch;
@@ -69,10 +68,7 @@ async fn serve(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
     })?;
     let own_cost = Watch::start(meter);
     let latest_cost = own_cost.latest();
-    let budget = args
-        .live
-        .budget
-        .map(|limit| Budget::new(limit, own_cost.latest()));
+    let budget = args.live.budget(args.interval, own_cost.latest());
     let (show, shown) = watch::channel(Arc::new(Snapshot::default()));
     let mut fold = Fold::new(move |model: &mut Model| {
         model.forget_ended(ENDED_KEPT);

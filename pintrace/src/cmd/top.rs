@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::exit::Exit;
-use crate::pipeline::budget::Budget;
 use crate::pipeline::own_cost::Meter;
 use crate::pipeline::own_cost::attention::Attention;
 use crate::pipeline::own_cost::watch::Watch;
@@ -140,10 +139,7 @@ async fn live(
     });
     let (quit, quitting) = tokio::sync::oneshot::channel::<()>();
     let interval = args.interval;
-    let budget = args
-        .live
-        .budget
-        .map(|limit| Budget::new(limit, own_cost.latest()));
+    let budget = args.live.budget(args.interval, own_cost.latest());
     let source = tokio::spawn(async move {
         let stop = async {
             // An error means that the view has ended without a message, which also stops the session.

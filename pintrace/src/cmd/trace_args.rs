@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::pipeline::budget::{Budget, longer};
+use crate::pipeline::own_cost::watch::LatestCost;
 use crate::pipeline::session::Session;
 use crate::pipeline::start::{Mode, SessionError, SessionOptions};
-use pintrace_events::Event;
+use pintrace_events::{Detail, Event};
 use pintrace_kernel::facts::Roots;
 use pintrace_probes::load::{FindingsFrom, LoadOptions, WantedFindings};
 
@@ -47,6 +49,18 @@ pub struct TraceArgs {
     /// Set the number of entries of a map (bytes for RING), such as RING=4096: for tests.
     #[arg(long, value_name = "MAP=N", hide = true, value_parser = map_entries)]
     pub map_entries: Vec<(&'static str, u32)>,
+}
+
+impl TraceArgs {
+    /// Returns the budget of a session that samples every `interval`, if there is one.
+    pub(super) fn budget(&self, interval: Duration, cost: LatestCost) -> Option<Budget> {
+        let has = |detail: &Detail| match detail {
+            Detail::Samples => longer(interval) > interval,
+            Detail::Findings => !self.no_findings,
+        };
+        let details = Detail::ALL.into_iter().filter(has).collect();
+        Some(Budget::new(self.budget?, cost, details))
+    }
 }
 
 /// Findings that cost more than all other findings.
@@ -131,7 +145,7 @@ fn findings_from(name: &str) -> Result<FindingsFrom, String> {
     match name {
         "start" => Ok(FindingsFrom::Start),
         "pins" => Ok(FindingsFrom::Pins),
-        _ => Err("the hooks of findings are attached from start or pins".to_owned()),
+        _ => Err("expected start or pins".to_owned()),
     }
 }
 

@@ -22,19 +22,21 @@ const MOST: Duration = Duration::from_secs(10);
 pub struct Budget {
     judge: Judge,
     latest: LatestCost,
-    next: std::slice::Iter<'static, Detail>,
+    /// The details that can still be given up, in order.
+    next: std::vec::IntoIter<Detail>,
 }
 
 impl Budget {
-    /// Compares the latest cost with `limit`, a share of one CPU.
-    pub fn new(limit: f64, latest: LatestCost) -> Self {
+    /// Compares the latest cost with `limit`, a share of one CPU. `details` are the details that the session has, in the
+    /// order in which to give them up.
+    pub fn new(limit: f64, latest: LatestCost, details: Vec<Detail>) -> Self {
         Self {
             judge: Judge {
                 limit,
                 ..Judge::default()
             },
             latest,
-            next: const { &Detail::ALL }.iter(),
+            next: details.into_iter(),
         }
     }
 
@@ -46,7 +48,7 @@ impl Budget {
             return None;
         }
         Some(DetailShed {
-            detail: *self.next.next()?,
+            detail: self.next.next()?,
             cost_ppm: millionths(share),
             budget_ppm: millionths(self.judge.limit),
         })
@@ -174,7 +176,7 @@ mod tests {
     #[test]
     fn details_go_in_order_and_only_above_the_budget() {
         let (show, latest) = watch::channel(None);
-        let mut budget = Budget::new(0.01, latest);
+        let mut budget = Budget::new(0.01, latest, Detail::ALL.to_vec());
         assert_eq!(budget.exceeded(Nanos(0)), None);
         let mut at = |second: u64, programs: u64| {
             show.send_replace(Some(Arc::new(cost(programs, 0, second))));

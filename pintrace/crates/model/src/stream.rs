@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use pintrace_events::units::Nanos;
-use pintrace_events::{DetailShed, FindingHooksAttached, Started, Stopped};
+use pintrace_events::{Detail, DetailShed, FindingHooksAttached, Started, Stopped};
 
 use crate::finding::coverage::FindingHooks;
 
@@ -51,6 +51,9 @@ impl StreamState {
         let is_new = !self.shed.iter().any(|before| before.detail == shed.detail);
         if is_new {
             self.shed.push(shed);
+        }
+        if shed.detail == Detail::Findings {
+            self.finding_hooks.wait = false;
         }
         is_new
     }

@@ -7,7 +7,7 @@ use aya::programs::Program;
 use aya::{Btf, Ebpf};
 
 use super::load::{Backups, FindingsFrom, Layouts, LoadOptions};
-use super::load_programs::{self, Loaded};
+use super::load_programs::{self, LoadOutcomes};
 use super::outcome::{HookOutcome, HookStatus};
 use super::plan::{self, PlanChoice, PlannedHook};
 use super::table::{Attachment, Candidate, HOOKS, Hook, Method, Purpose, WaitsFor};
@@ -77,7 +77,7 @@ fn attach_line(
     btf: &Btf,
     line: PlannedHook,
     attempt: Attempt,
-    loaded: &mut Loaded,
+    loaded: &mut LoadOutcomes,
 ) -> HookOutcome {
     let hook = line.hook;
     let candidates = match line.choice {
@@ -168,7 +168,7 @@ fn load_candidate(
     btf: &Btf,
     hook: &Hook,
     programs: &Programs,
-    loaded: &mut Loaded,
+    loaded: &mut LoadOutcomes,
 ) -> Result<(), String> {
     programs.iter().try_for_each(|(method, name)| {
         let outcome = match loaded.remove(name) {

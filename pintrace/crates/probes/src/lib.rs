@@ -4,7 +4,6 @@
 //! facts about a kernel. [`load`] and [`apply`] try the plan on the running kernel.
 
 pub mod apply;
-pub mod attached;
 pub mod explain;
 pub mod load;
 mod load_programs;
@@ -12,6 +11,7 @@ mod map_sizes;
 pub mod outcome;
 pub mod plan;
 pub mod program_code;
+pub mod program_ids;
 pub mod table;
 
 #[cfg(test)]

@@ -18,10 +18,14 @@ use pintrace_bpf::refusal::root_cause;
 const MOST_THREADS: usize = 16;
 
 /// The outcome of loading, by program name. The error is the reason of the refusal.
-pub(super) type Loaded = HashMap<&'static str, Result<(), String>>;
+pub(super) type LoadOutcomes = HashMap<&'static str, Result<(), String>>;
 
 /// Loads the programs in parallel. Programs that are not in the object are left out.
-pub(super) fn load_all(ebpf: &mut Ebpf, btf: &Btf, wanted: &HashMap<&'static str, &'static Hook>) -> Loaded {
+pub(super) fn load_all(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    wanted: &HashMap<&'static str, &'static Hook>,
+) -> LoadOutcomes {
     let programs: Vec<_> = ebpf
         .programs_mut()
         .filter_map(|(name, program)| {

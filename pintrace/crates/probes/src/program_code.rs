@@ -21,7 +21,7 @@ pub struct ProgramCode {
 /// Returns the code of the programs that run or will run in a trampoline, by address. Programs whose code the kernel does
 /// not show are left out: without CAP_SYSLOG, or with kptr_restrict, the kernel shows no addresses
 /// (`bpf_dump_raw_ok`, include/linux/filter.h).
-pub fn of_attached(ebpf: &Ebpf, outcomes: &[HookOutcome]) -> Vec<ProgramCode> {
+pub fn of_loaded(ebpf: &Ebpf, outcomes: &[HookOutcome]) -> Vec<ProgramCode> {
     let mut all = Vec::new();
     for outcome in outcomes {
         let Some(candidate) = outcome.candidate() else {

@@ -16,10 +16,10 @@ use pintrace_kernel::layout::UnknownLayout;
 use pintrace_kernel::page_size::{self, UnsupportedPageSize};
 use pintrace_kernel::pid_namespace;
 use pintrace_probes::apply;
-use pintrace_probes::attached;
 use pintrace_probes::load::{self, Layouts, LoadError, LoadOptions, Loaded};
 use pintrace_probes::outcome::{self, HookOutcome, HookStatus};
 use pintrace_probes::program_code::{self, ProgramCode};
+use pintrace_probes::program_ids;
 use pintrace_probes::table::{Hook, MIGRATION, Purpose};
 
 use super::baseline::{Adjustment, Baseline, Reading, Totals};
@@ -175,12 +175,12 @@ impl TraceSource {
 
     /// Returns the machine code of the attached programs.
     pub fn program_code(&self) -> Vec<ProgramCode> {
-        program_code::of_attached(&self.ebpf, &self.outcomes)
+        program_code::of_loaded(&self.ebpf, &self.outcomes)
     }
 
-    /// Returns the id and the purpose of each attached program.
+    /// Returns the id and the purpose of each program that is attached or waits.
     pub fn programs(&self) -> Vec<(u32, Purpose)> {
-        attached::programs(&self.ebpf, &self.outcomes)
+        program_ids::of_loaded(&self.ebpf, &self.outcomes)
     }
 
     /// Returns the fill of the ring buffer; `None` if the positions of the ring buffer cannot be read.

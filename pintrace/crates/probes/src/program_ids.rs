@@ -1,4 +1,4 @@
-//! Lists the programs that a hook runs or will run, backup programs included.
+//! The kernel's ids of the programs that hooks run or will run, backup programs included, with their purposes.
 
 use std::os::fd::{AsFd as _, AsRawFd as _};
 
@@ -8,8 +8,9 @@ use pintrace_bpf::prog_info;
 use super::outcome::{self, HookOutcome};
 use super::table::Purpose;
 
-/// Returns the id and the purpose of each program that is attached or waits. A program that the kernel does not describe is left out.
-pub fn programs(ebpf: &Ebpf, outcomes: &[HookOutcome]) -> Vec<(u32, Purpose)> {
+/// Returns the id and the purpose of each program that is attached or waits. A program that the kernel does not describe
+/// is left out.
+pub fn of_loaded(ebpf: &Ebpf, outcomes: &[HookOutcome]) -> Vec<(u32, Purpose)> {
     let attachments = outcome::loaded(outcomes);
     let names = attachments.flat_map(|(hook, attachment)| {
         let purpose = outcome::purpose_of(hook, attachment);
