@@ -10,6 +10,7 @@ const CORE: &[&str] = &["counts_fio", "counts_pinload", "robust_doctor", "test_p
 /// Other tests that depend on the functions of a kernel.
 const KERNEL: &[&str] = &[
     "doctor_facts",
+    "finding_hooks",
     "holders",
     "one_folio",
     "delayed_reads",
@@ -19,7 +20,6 @@ const KERNEL: &[&str] = &[
     "pid_namespace",
     "balance",
     "not_in_vmstat",
-    "waiting_hooks",
 ];
 /// All scenarios of findings, which take as long as half of the other tests.
 const FINDINGS: &[&str] = &["findings"];

@@ -1,15 +1,20 @@
 //! The finding hooks of a session without a command wait for pins. The kernel's list of traced functions shows which
 //! hooks are attached.
+//!
+//! Tests run by name. These must run before `not_in_vmstat`, after which the hooks of no session wait.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
+use std::sync::atomic::Ordering;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
 use super::follow::Follower;
 use super::harness::{Pinload, Report, number};
+use super::not_in_vmstat::RELEASED_ONLY;
+use super::recording::end_idle;
 use super::robust_kit::{Before, Running, path};
 
 /// Functions that a machine without pins calls all the time.
@@ -31,6 +36,8 @@ fn hooks(report: &Report) -> &Value {
 
 #[test]
 fn finding_hooks_wait_for_pins_and_then_find() {
+    assert_eq!(RELEASED_ONLY.load(Ordering::Relaxed), 0, "pins in no counter");
+    end_idle();
     let before = Before::now();
     assert_eq!(traced(), BTreeSet::new());
     let file = path("waiting").with_extension("pintrace");
