@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: measures the cost of pintrace.
 
+mod amounts;
 mod attach;
 mod compare;
 mod core;
@@ -36,6 +37,12 @@ pub(crate) enum BenchTask {
     Overhead(overhead::OverheadBench),
     /// The time to attach and to detach all hooks, in a guest, and what both cost a bystander
     Attach(attach::AttachBench),
+    /// Calls that the kernel skips where 20 threads read at once, in a guest
+    LostCalls(amounts::AmountsTask),
+    /// Single programs that have nothing to do, in a guest, compared with an empty program
+    Programs(amounts::AmountsTask),
+    /// CPU time and memory of `serve` at rest and with a million extents, in a guest
+    Daemon(amounts::AmountsTask),
     /// The work of user space on each event, on this machine: time and allocated bytes
     User(NativeTask),
     /// One frame of the live view, on this machine: time and allocated bytes
@@ -52,6 +59,9 @@ impl BenchTask {
             Self::Scan(scan) => scan.run(Member::Scan),
             Self::Overhead(overhead) => overhead.run(),
             Self::Attach(attach) => attach.run(),
+            Self::LostCalls(task) => task.run(Member::LostCalls),
+            Self::Programs(task) => task.run(Member::Programs),
+            Self::Daemon(task) => task.run(Member::Daemon),
             Self::User(user) => user.run(Member::User),
             Self::Tui(tui) => tui.run(Member::Tui),
             Self::Report => report::run(),

@@ -12,6 +12,9 @@ use crate::recording::Recording;
 
 /// Owners of a folio before 5.17.
 const FEW_OWNERS: u64 = 13;
+/// Pins that may go to another owner, counted as `owner_cells_full`. An emulated CPU may be paused while it makes the
+/// second owner's entry of the folio, and the other CPU gives up after its attempts.
+const MOST_GIVEN_UP: u64 = 2;
 
 #[test]
 fn each_of_a_thousand_owners_of_one_folio_is_shown_with_its_pins() {
@@ -101,11 +104,15 @@ impl Steps {
             };
             let thread = thread(report, pid, number(&reader["tid"]));
             let figures = (thread["acquired"].as_u64(), thread["released"].as_u64());
+            let given_up = given_up(report);
             let expected = (pages > 0).then_some(pages);
-            self.checks.same(
-                "pages that a reader pinned and released",
-                figures,
-                (expected, expected),
+            let near = |figure: Option<u64>| match (figure, expected) {
+                (Some(figure), Some(expected)) => figure.abs_diff(expected) <= given_up,
+                (figure, expected) => figure == expected,
+            };
+            self.checks.holds(
+                near(figures.0) && near(figures.1),
+                &format!("pages that a reader pinned and released: {figures:?}, not {expected:?}"),
             );
         }
         if self.is_beyond_room() {
@@ -189,16 +196,26 @@ impl Steps {
         !kernel_at_least(5, 17) && self.most > FEW_OWNERS
     }
 
-    /// Checks that all sums agree and that nothing was lost, except for owners for which a kernel before 5.17 has no room.
+    /// Checks that all sums agree and that nothing was lost, except for counted pins that went to another owner.
     fn sums(&mut self, report: &Report) {
-        if !self.is_beyond_room() {
-            return report.check(&mut self.checks);
+        let lost = given_up(report);
+        if self.is_beyond_room() {
+            report.check_held(&mut self.checks);
+            self.checks
+                .holds(lost >= self.most - FEW_OWNERS, "owners without room are counted");
+        } else if lost == 0 {
+            report.check(&mut self.checks);
+        } else {
+            report.check_held(&mut self.checks);
+            self.checks
+                .holds(lost <= MOST_GIVEN_UP, &format!("{lost} pins have another owner"));
         }
-        report.check_held(&mut self.checks);
-        let lost = number(&report.document["loss"]["owner_cells_full"]);
-        self.checks
-            .holds(lost >= self.most - FEW_OWNERS, "owners without room are counted");
     }
+}
+
+/// Returns the number of pins that the ledger gave to another owner.
+fn given_up(report: &Report) -> u64 {
+    number(&report.document["loss"]["owner_cells_full"])
 }
 
 fn thread(report: &Report, pid: u64, tid: u64) -> Value {

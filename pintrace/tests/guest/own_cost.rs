@@ -18,7 +18,7 @@ use crate::robust_kit::{Before, OnTerminal, Running, children, document, json_of
 const ADDRESS: &str = "127.0.0.1:9967";
 const STATISTICS: &str = "/proc/sys/kernel/bpf_stats_enabled";
 /// Runs of pinload in a test.
-const LOADS: u32 = 20;
+const LOADS: u32 = 5;
 /// Programs that run at least once for each run of pinload: one for the pins, one for the releases.
 const RUNS_PER_LOAD: f64 = 2.0;
 
@@ -177,25 +177,7 @@ fn statistics_are_off_after_a_measurement_and_after_the_session() {
     checks.same("statistics", run_time["statistics"].as_str(), Some("sampled"));
     checks.holds(number(&run_time["latest"]["over_ns"]) > 0, "a measurement");
     let file = path("off.pintrace");
-    let recording = Running::start(&[
-        "record",
-        "-o",
-        file.to_str().unwrap(),
-        "--",
-        "pinload",
-        "process-vm",
-    ]);
-    before.wait_for_probes();
-    checks.same("record's exit", recording.end().code, 0);
-    let recording = Running::start(&[
-        "record",
-        "--force",
-        "-o",
-        file.to_str().unwrap(),
-        "--",
-        "sleep",
-        "1000",
-    ]);
+    let recording = Running::start(&["record", "-o", file.to_str().unwrap(), "--", "sleep", "1000"]);
     wait_for("the command", || {
         (!children(recording.pid()).is_empty()).then_some(())
     });

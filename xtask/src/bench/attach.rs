@@ -7,10 +7,10 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use super::figure::{Better, Figure};
-use super::guest::{self, GuestScript};
+use super::guest::{self, GuestClock, GuestScript};
 use super::median;
 use super::options::CheckArgs;
-use super::result::{BenchResult, Member};
+use super::result::Member;
 use super::sample::{GuestSamples, Measure, Repeated};
 use crate::test::{KernelList, kernels};
 
@@ -48,23 +48,15 @@ impl AttachBench {
     /// Runs the benchmark, in one guest for each kernel, one after another.
     pub(crate) fn run(&self) -> Result<ExitCode> {
         self.check.prepare(Member::Attach)?;
-        let mut result = BenchResult {
-            machine: guest::machine()?,
-            ..BenchResult::default()
-        };
         let text = format!("RUNS={}\n{SCRIPT}", self.runs);
         let script = GuestScript {
             text: &text,
             packages: &[],
             modules: &[],
+            memory: 2,
+            clock: GuestClock::Instructions,
         };
-        for kernel in &self.kernels.0 {
-            let samples = guest::run(*kernel, &script)?;
-            result
-                .kernels
-                .push(format!("{}: {}", samples.place(), samples.release));
-            result.figures.extend(figures(&samples)?);
-        }
+        let result = guest::measure(&self.kernels.0, &script, figures)?;
         self.check.conclude(Member::Attach, &result)
     }
 }

@@ -44,7 +44,7 @@ for number in $(seq "$RUNS"); do
 	state=idle
 	measure
 	state='64 busy threads'
-	# The threads have the lowest priority and so leave half of the processor to pintrace.
+	# The threads have the lowest priority and so leave half of the processor to pintrace, and they pause now and then.
 	pinload busy --threads 64 &
 	busy=$!
 	sleep 0.2

@@ -1,10 +1,12 @@
-//! Runs a benchmark script in a guest whose clock counts instructions, so that the times are the same on a busy host.
+//! Runs a benchmark script in one guest for each kernel.
 
 use std::io::{self, Write};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use super::figure::Figure;
+use super::result::BenchResult;
 use super::sample::GuestSamples;
 use crate::process;
 use crate::vm::guest::GuestExit;
@@ -22,6 +24,19 @@ pub(crate) struct GuestScript<'a> {
     pub(crate) packages: &'a [&'a str],
     /// Kernel modules.
     pub(crate) modules: &'a [&'a str],
+    /// Memory of the guest in GiB.
+    pub(crate) memory: u32,
+    /// The clock of the guest.
+    pub(crate) clock: GuestClock,
+}
+
+/// The clock of a guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GuestClock {
+    /// Counts instructions, with one processor: times are the same on a busy host.
+    Instructions,
+    /// The clock of the host, with two processors.
+    Host,
 }
 
 /// Keeps the output, and prints each measurement to standard error as soon as it is made.
@@ -31,12 +46,32 @@ struct OutputReader {
     shown: usize,
 }
 
-/// Runs the script on a kernel and returns the measurements.
-pub(crate) fn run(kernel: KernelTarget, script: &GuestScript<'_>) -> Result<GuestSamples> {
+/// Runs the script on each kernel, one after another, and returns the figures.
+pub(crate) fn measure(
+    kernels: &[KernelTarget],
+    script: &GuestScript<'_>,
+    figures: impl Fn(&GuestSamples) -> Result<Vec<Figure>>,
+) -> Result<BenchResult> {
+    let mut result = BenchResult {
+        machine: machine(script)?,
+        ..BenchResult::default()
+    };
+    for kernel in kernels {
+        let samples = run(*kernel, script)?;
+        result
+            .kernels
+            .push(format!("{}: {}", samples.place(), samples.release));
+        result.figures.extend(figures(&samples)?);
+    }
+    Ok(result)
+}
+
+fn run(kernel: KernelTarget, script: &GuestScript<'_>) -> Result<GuestSamples> {
     eprintln!("xtask: measures on {kernel}; this takes some minutes");
     let mut options = GuestOptions::new(kernel.kernel);
     options.flavour = kernel.flavour;
-    options.icount = true;
+    options.icount = script.clock == GuestClock::Instructions;
+    options.mem = format!("{}G", script.memory);
     options.timeout = LIMIT;
     let owned = |words: &[&str]| words.iter().copied().map(str::to_owned).collect();
     options.package = owned(script.packages);
@@ -52,13 +87,17 @@ pub(crate) fn run(kernel: KernelTarget, script: &GuestScript<'_>) -> Result<Gues
 }
 
 /// Returns the emulator and its clock, which take the place of the machine in results of guests.
-pub(crate) fn machine() -> Result<String> {
+fn machine(script: &GuestScript<'_>) -> Result<String> {
     let version = process::stdout(process::program("qemu-system-x86_64").arg("--version"))?;
     let version = version.lines().next().unwrap_or_default();
     let version = version.split(" (").next().unwrap_or_default();
-    Ok(format!(
-        "{version}, TCG, one processor, 2 GiB, clock of 2 ns per instruction (-icount shift=1,sleep=off)"
-    ))
+    let clock = match script.clock {
+        GuestClock::Instructions => {
+            "one processor, clock of 2 ns per instruction (-icount shift=1,sleep=off)"
+        }
+        GuestClock::Host => "two processors, clock of the host",
+    };
+    Ok(format!("{version}, TCG, {} GiB, {clock}", script.memory))
 }
 
 impl Write for OutputReader {

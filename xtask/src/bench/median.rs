@@ -25,6 +25,11 @@ pub(crate) fn of_rates(rates: &[f64]) -> Option<Median> {
     of_kept(rates, |rate| rate * STALLED >= fastest)
 }
 
+/// Returns the median of all values; `None` without values.
+pub(crate) fn of_all(values: &[f64]) -> Option<f64> {
+    of_kept(values, |_| true).map(|median| median.value)
+}
+
 fn of_kept(values: &[f64], is_kept: impl Fn(f64) -> bool) -> Option<Median> {
     let mut kept: Vec<f64> = values.iter().copied().filter(|value| is_kept(*value)).collect();
     kept.sort_by(f64::total_cmp);

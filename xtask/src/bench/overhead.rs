@@ -7,10 +7,10 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use super::figure::{Better, Figure};
-use super::guest::{self, GuestScript};
+use super::guest::{self, GuestClock, GuestScript};
 use super::median::{self, Median};
 use super::options::CheckArgs;
-use super::result::{BenchResult, Member};
+use super::result::Member;
 use super::sample::{GuestSamples, Measure};
 use crate::test::{KernelList, kernels};
 
@@ -54,10 +54,6 @@ impl OverheadBench {
     /// Runs the benchmark, in one guest for each kernel, one after another.
     pub(crate) fn run(&self) -> Result<ExitCode> {
         self.check.prepare(Member::Overhead)?;
-        let mut result = BenchResult {
-            machine: guest::machine()?,
-            ..BenchResult::default()
-        };
         // The quotes keep the shell from expanding the script for bpftrace.
         let text = format!(
             "RUNS={}\ncat >/tmp/pins.bt <<'BPFTRACE'\n{BPFTRACE}BPFTRACE\n{SCRIPT}",
@@ -67,14 +63,10 @@ impl OverheadBench {
             text: &text,
             packages: &["fio", "bpftrace"],
             modules: &["null_blk"],
+            memory: 2,
+            clock: GuestClock::Instructions,
         };
-        for kernel in &self.kernels.0 {
-            let samples = guest::run(*kernel, &script)?;
-            result
-                .kernels
-                .push(format!("{}: {}", samples.place(), samples.release));
-            result.figures.extend(figures(&samples)?);
-        }
+        let result = guest::measure(&self.kernels.0, &script, figures)?;
         self.check.conclude(Member::Overhead, &result)
     }
 }
@@ -133,6 +125,7 @@ fn median(samples: &GuestSamples, variant: &str, workload: &str) -> Result<(Medi
             Measure::Rate(rate) => rates.push(rate),
             Measure::Repeated(repeated) => times.push(repeated.each_ns()),
             Measure::Seconds(seconds) => times.push(seconds * 1e9),
+            Measure::Amount(_) => {}
         }
     }
     let of_rates = median::of_rates(&rates).map(|median| (median, Better::Higher));

@@ -19,6 +19,12 @@ pub(crate) enum Member {
     Overhead,
     /// `bench attach`.
     Attach,
+    /// `bench lost-calls`.
+    LostCalls,
+    /// `bench programs`.
+    Programs,
+    /// `bench daemon`.
+    Daemon,
     /// `bench core`.
     Core,
     /// `bench scan`.
@@ -42,9 +48,12 @@ pub(crate) struct BenchResult {
 
 impl Member {
     /// Each member, in the order of the report.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Overhead,
         Self::Attach,
+        Self::LostCalls,
+        Self::Programs,
+        Self::Daemon,
         Self::Core,
         Self::User,
         Self::Scan,
@@ -56,6 +65,9 @@ impl Member {
         match self {
             Self::Overhead => "overhead",
             Self::Attach => "attach",
+            Self::LostCalls => "lost-calls",
+            Self::Programs => "programs",
+            Self::Daemon => "daemon",
             Self::Core => "core",
             Self::Scan => "scan",
             Self::User => "user",

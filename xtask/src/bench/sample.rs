@@ -26,6 +26,8 @@ pub(crate) enum Measure {
     Seconds(f64),
     /// Repeated operations.
     Repeated(Repeated),
+    /// A value in the unit of the variant.
+    Amount(f64),
 }
 
 /// The operations that `pinload bench` repeated.
@@ -57,6 +59,7 @@ struct SampleJson {
     workload: String,
     per_second: Option<f64>,
     seconds: Option<f64>,
+    amount: Option<f64>,
     #[serde(flatten)]
     repeated: Option<Repeated>,
 }
@@ -126,13 +129,15 @@ fn sample(variant: &str, json: &str) -> Result<Sample> {
         workload,
         per_second,
         seconds,
+        amount,
         repeated,
     } = serde_json::from_str(json)?;
     let measure = per_second
         .map(Measure::Rate)
         .or(seconds.map(Measure::Seconds))
+        .or(amount.map(Measure::Amount))
         .or(repeated.map(Measure::Repeated))
-        .context("neither a rate nor a time")?;
+        .context("no rate, time or amount")?;
     Ok(Sample {
         variant: variant.to_owned(),
         workload,
@@ -147,7 +152,8 @@ mod tests {
     const OUTPUT: &str = "kernel\t6.12.118+deb13-cloud-amd64\r\nnoise\n\
         sample\tbare\t{\"workload\":\"randread\",\"per_second\":45000}\n\
         sample\tbare\t{\"event\":\"measured\",\"workload\":\"fork\",\"operations\":4,\"elapsed_ns\":1000}\n\
-        sample\tidle\t{\"workload\":\"record\",\"seconds\":1.5}\n";
+        sample\tidle\t{\"workload\":\"record\",\"seconds\":1.5}\n\
+        sample\tmaps\t{\"workload\":\"record\",\"amount\":12}\n";
 
     #[test]
     fn rates_and_times_are_read() {
@@ -157,6 +163,7 @@ mod tests {
         let one = |variant, workload| output.of(variant, workload).next();
         assert_eq!(one("bare", "randread"), Some(Measure::Rate(45000.0)));
         assert_eq!(one("idle", "record"), Some(Measure::Seconds(1.5)));
+        assert_eq!(one("maps", "record"), Some(Measure::Amount(12.0)));
         assert_eq!(one("idle", "fork"), None);
         let Some(Measure::Repeated(fork)) = one("bare", "fork") else {
             panic!("{output:?}");

@@ -42,7 +42,8 @@ fn test() -> Result<TestCounts> {
     path.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
     let mut command = process::program(&tests);
     command
-        .args(["--test-threads=1", "--show-output"])
+        // Here the long tests of these modules are short enough.
+        .args(["--test-threads=1", "--show-output", "--include-ignored"])
         .args(MODULES)
         .env("PATH", std::env::join_paths(path)?)
         .env("PINTRACE_TEST_DISK", workspace::root().join("target"));

@@ -1,6 +1,10 @@
-//! Threads that only compute, at the lowest priority, until the process is killed.
+//! Threads that compute and pause in turn, at the lowest priority, until the process is killed.
+//!
+//! Threads that never pause would keep pintrace from detaching: a grace period of RCU tasks waits until each thread has
+//! given up its processor or was seen in user mode, and 64 threads on one processor take many turns of the scheduler.
 
 use std::thread;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use nix::errno::Errno;
@@ -10,6 +14,11 @@ use crate::failure::{Explain, Result};
 
 /// The lowest priority: beside 64 such threads, a thread of the usual priority gets half of one processor.
 const LOWEST: i32 = 19;
+
+/// Computing time of a thread between two pauses, as of a server between two requests.
+const WORK: Duration = Duration::from_millis(1);
+/// Duration of a pause.
+const PAUSE: Duration = Duration::from_micros(100);
 
 /// Options of `busy`.
 #[derive(Args, Clone, Debug)]
@@ -35,6 +44,10 @@ pub(crate) fn run(arguments: &BusyArgs) -> Result<()> {
 
 fn compute() -> ! {
     loop {
-        std::hint::spin_loop();
+        let begin = Instant::now();
+        while begin.elapsed() < WORK {
+            std::hint::spin_loop();
+        }
+        thread::sleep(PAUSE);
     }
 }

@@ -11,7 +11,7 @@ use super::plot::{Bar, BarGroup, BarPlot};
 pub(super) fn name(member: Member, place: &str) -> Option<String> {
     match member {
         Member::Overhead | Member::Attach => Some(format!("{}-{place}", member.name())),
-        Member::Core | Member::Scan | Member::User | Member::Tui => None,
+        _ => None,
     }
 }
 

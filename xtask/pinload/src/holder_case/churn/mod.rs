@@ -19,25 +19,25 @@ use self::step::Churn;
 use self::truth::HeldRing;
 use super::generator::Generator;
 use super::holding;
-use crate::failure::{Explain, Result};
+use crate::failure::{Explain, Failure, Result};
 use crate::holder::compare;
 use crate::report;
 use crate::vmstat::PinCounters;
 
 /// Number of workers.
 const WORKERS: usize = 8;
-/// Number of checkpoints.
-const CHECKPOINTS: u64 = 20;
-
 /// Options of `holder churn`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ChurnArgs {
     /// Determines the operations
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Number of rings to open, one after another; 20 checkpoints follow at random moments, the last at the end
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(CHECKPOINTS..))]
+    /// Number of rings to open, one after another, and at least as many as checkpoints
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..))]
     rings: u64,
+    /// Number of checkpoints at random moments, of which the last is at the end
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..))]
+    checkpoints: u64,
 }
 
 /// All operations so far are complete, and their releases too.
@@ -59,12 +59,23 @@ struct CheckpointLine {
 
 /// Carries out the operations, with a checkpoint after each interval. Ends early at the end of standard input.
 pub(crate) fn run(arguments: &ChurnArgs) -> Result<()> {
+    let &ChurnArgs {
+        seed,
+        rings,
+        checkpoints,
+    } = arguments;
+    if rings < checkpoints {
+        return Err(Failure::usage(
+            format!("{checkpoints} checkpoints for {rings} rings"),
+            "choose --rings at least as large as --checkpoints",
+        ));
+    }
     PinCounters::wait_until_stable()?;
     let begin = PinCounters::read()?;
     let settle = |pins| compare(holding(pins), Some(begin.settle(holding(pins))?));
-    let mut churn = Churn::new(Pool::new(WORKERS)?, arguments.seed);
-    for checkpoint in 0..CHECKPOINTS {
-        let moment = moment(&mut churn.generator, checkpoint, arguments.rings);
+    let mut churn = Churn::new(Pool::new(WORKERS)?, seed);
+    for checkpoint in 0..checkpoints {
+        let moment = moment(&mut churn.generator, checkpoint, checkpoints, rings);
         churn.open_until(moment)?;
         settle(churn.truth.pinned())?;
         report::print(&CheckpointLine {
@@ -85,12 +96,12 @@ pub(crate) fn run(arguments: &ChurnArgs) -> Result<()> {
 }
 
 /// Returns the number of rings opened before a checkpoint: a random number in each part of the run, and all at the end.
-const fn moment(generator: &mut Generator, checkpoint: u64, rings: u64) -> u64 {
-    if checkpoint + 1 == CHECKPOINTS {
+const fn moment(generator: &mut Generator, checkpoint: u64, checkpoints: u64, rings: u64) -> u64 {
+    if checkpoint + 1 == checkpoints {
         return rings;
     }
-    let begin = checkpoint * rings / CHECKPOINTS;
-    let end = (checkpoint + 1) * rings / CHECKPOINTS;
+    let begin = checkpoint * rings / checkpoints;
+    let end = (checkpoint + 1) * rings / checkpoints;
     begin + 1 + generator.below(end - begin)
 }
 
@@ -111,8 +122,8 @@ mod tests {
     fn the_moments_are_random_and_ascend_to_the_end() {
         let moments = |seed| {
             let mut generator = Generator::new(seed);
-            (0..CHECKPOINTS)
-                .map(|checkpoint| moment(&mut generator, checkpoint, 1000))
+            (0..20)
+                .map(|checkpoint| moment(&mut generator, checkpoint, 20, 1000))
                 .collect::<Vec<_>>()
         };
         assert!(moments(1).is_sorted());
