@@ -5,8 +5,8 @@
 //! the caller takes the way that handles everything. The ordinary: the thread used the same account last, the page is
 //! pinned, small, and exclusive or not anonymous, its cell exists, and no other owner is involved.
 //!
-//! This way has no loops, no calls of functions but one for the page of an extent, and reads memory in place. Kernels that cannot read in place
-//! ([`crate::rdonly_cast`]) do not pin for direct I/O, and always take the other way.
+//! This way has no loops, no calls of functions but one for the page of an extent, and reads memory in place. Kernels
+//! that cannot read in place ([`crate::rdonly_cast`]) do not pin for direct I/O, and always take the other way.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use pintrace_common::{
@@ -61,7 +61,7 @@ pub fn acquired(array: u64, caller: u64) -> bool {
     true
 }
 
-/// Takes one pin off the owner of a page or of a small folio.
+/// Takes one pin off the owner of a page or of a small folio, or counts the release of a pin that the table does not have.
 #[inline(always)]
 pub fn released(page: u64) -> bool {
     if FACTS.plain_pages() == 0 {
@@ -70,11 +70,16 @@ pub fn released(page: u64) -> bool {
     if state::longterm_calls().load() | state::multi_owner_folios().load() != 0 || !is_ordinary(page) {
         return false;
     }
-    let Some((word, now)) = single_pin::<Chunks>(page) else {
-        return false;
+    let Some((word, now)) = Chunks::find(page).map(|word| (word, word.load())) else {
+        count::total(Total::PreexistingReleased, 1);
+        return true;
     };
+    if now == 0 {
+        count::total(Total::PreexistingReleased, 1);
+        return true;
+    }
     let owner = (now >> 32) as u32;
-    if !word.swap(now, 0) {
+    if !is_single_pin(now) || !word.swap(now, 0) {
         return false;
     }
     if owner & EXTENT_BIT != 0 {
@@ -137,10 +142,13 @@ pub fn take_in_walk<T: CellTable>(page: u64) -> u64 {
 fn single_pin<T: CellTable>(page: u64) -> Option<(Word, u64)> {
     let word = T::find(page)?;
     let now = word.load();
-    if now as u32 != 1 || now == MULTI_OWNER_MARK {
-        return None;
-    }
-    Some((word, now))
+    is_single_pin(now).then_some((word, now))
+}
+
+/// Returns true if the content of a cell is one pin of one owner.
+#[inline(always)]
+fn is_single_pin(now: u64) -> bool {
+    now as u32 == 1 && now != MULTI_OWNER_MARK
 }
 
 /// Returns true if an account is that of the running thread's short-term pins through a caller into its own mm.

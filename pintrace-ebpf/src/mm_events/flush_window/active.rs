@@ -42,7 +42,7 @@ const STALE_NS: u64 = 10_000_000_000;
 /// Returns true if a window is open in the running task's process.
 #[inline(always)]
 pub fn any() -> bool {
-    any_in((bpf_get_current_pid_tgid() >> 32) as u32)
+    state::open_windows().load() != 0 && any_in((bpf_get_current_pid_tgid() >> 32) as u32)
 }
 
 /// Returns true if a window is open in the process of an mm.
