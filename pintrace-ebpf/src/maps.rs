@@ -3,6 +3,7 @@
 //! The loader may lower or raise the bounds before the maps are created.
 
 use aya_ebpf::{
+    bindings::BPF_F_MMAPABLE,
     macros::map,
     maps::{Array, HashMap, PerCpuArray, Queue, RingBuf, StackTrace},
 };
@@ -52,6 +53,11 @@ pub static ACCOUNTS: Array<Account> = Array::with_max_entries(limits::ACCOUNTS, 
 /// Extents by index.
 #[map]
 pub static EXTENTS: Array<Extent> = Array::with_max_entries(limits::EXTENTS, 0);
+
+/// One byte for each extent, which is not 0 if the extent has changed since user space last looked. User space maps the
+/// array.
+#[map]
+pub static CHANGED_EXTENTS: Array<[u8; 8]> = Array::with_max_entries(limits::EXTENTS / 8, BPF_F_MMAPABLE);
 
 /// Account ids that were used before and are free again.
 #[map]

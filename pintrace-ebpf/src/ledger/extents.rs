@@ -261,6 +261,7 @@ pub extern "C" fn pintrace_extent_finish(owner: u32, span: u64, pages: u64, held
         });
     }
     lower(index, extent, Extent::CALL_BIAS);
+    changed(index);
     0
 }
 
@@ -276,6 +277,16 @@ pub extern "C" fn pintrace_extent_set_call(index: u32) -> u32 {
     set!(extent.call = call.identity());
     set!(extent.argument = call.argument());
     0
+}
+
+/// Tells user space that an extent has changed. The change comes first.
+#[inline(always)]
+pub fn changed(index: u32) {
+    if let Some(flags) = maps::CHANGED_EXTENTS.at(index >> 3) {
+        let flag = flags.as_ptr().cast::<u8>();
+        // SAFETY: one of the eight bytes of a live map value. A store of one byte needs no atomic operation.
+        unsafe { flag.add((index & 7) as usize).write_volatile(1) };
+    }
 }
 
 /// Subtracts pages, or the bias of a call, from the pages held of an extent, and closes the extent at 0.
@@ -306,6 +317,7 @@ pub fn shrink(index: u32, pages: u64, bytes: u64) {
     word!(extent.bytes_held).sub(bytes);
     process_holds(get!(extent.account), get!(extent.flags), pages.wrapping_neg());
     lower(index, extent, pages);
+    changed(index);
 }
 
 /// Adds to the pages that a process holds with long-term pins, unless the process has ended.

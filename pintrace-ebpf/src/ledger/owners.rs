@@ -105,6 +105,7 @@ pub fn keep_bytes(owner: u32, bytes: u64) {
         && let Some(extent) = maps::EXTENTS.at(owner & !EXTENT_BIT)
     {
         word!(extent.bytes_held).add(bytes);
+        extents::changed(owner & !EXTENT_BIT);
     }
 }
 
@@ -142,5 +143,6 @@ pub fn lend(owner: u32, pages: u64) {
         && let Some(extent) = maps::EXTENTS.at(owner & !EXTENT_BIT)
     {
         word!(extent.pages_held).add(pages);
+        extents::changed(owner & !EXTENT_BIT);
     }
 }

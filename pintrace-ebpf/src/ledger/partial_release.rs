@@ -4,7 +4,11 @@ use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use pintrace_common::{ledger::Extent, wire};
 
 use crate::map_ref::{MapRef, get};
-use crate::{ledger::accounts, maps, ring, syscall_args::SyscallArgs};
+use crate::{
+    ledger::{accounts, extents},
+    maps, ring,
+    syscall_args::SyscallArgs,
+};
 
 /// Marks an extent as partially released, unless the release is in the system call that pinned. For a buffer in large
 /// folios, io_uring releases all pins but one of each folio at once and continues to use the whole buffer
@@ -34,6 +38,7 @@ pub fn mark(index: u32, extent: MapRef<Extent>, mark: u32) {
         }
         (&raw mut (*extent.as_ptr()).flags).write_volatile(flags | mark);
     }
+    extents::changed(index);
     let header = wire::Header {
         kind: wire::kind::EXTENT_MARKED,
         id: index,

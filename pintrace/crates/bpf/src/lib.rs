@@ -7,6 +7,7 @@ pub mod kfuncs;
 pub mod loader_btf;
 pub mod map_batch;
 pub mod map_info;
+pub mod mapped_flags;
 pub mod objects;
 pub mod own_objects;
 mod pod;

@@ -246,6 +246,7 @@ fn load_object(
         .map_max_entries("CHUNKS", folio_chunks(kernel.bpf_loop))
         .map_max_entries("EXTENTS", extents)
         .map_max_entries("FREE_EXTENTS", extents)
+        .map_max_entries("CHANGED_EXTENTS", extents.div_ceil(8))
         .map_max_entries("CHUNK_SLOTS", chunk_slots);
     if !kernel.bpf_loop {
         loader.map_max_entries("MULTI_OWNER_FOLIOS", limits::PREALLOCATED_MULTI_OWNER_FOLIOS);
@@ -260,6 +261,7 @@ fn load_object(
         loader.map_max_entries(map, *entries);
         if *map == "EXTENTS" {
             loader.map_max_entries("FREE_EXTENTS", *entries);
+            loader.map_max_entries("CHANGED_EXTENTS", entries.div_ceil(8));
         }
     }
     Ok(loader.load(object)?)

@@ -9,6 +9,7 @@ use pintrace_common::reconcile::caller;
 
 use super::baseline::Totals;
 use pintrace_bpf::map_batch::Batch;
+use pintrace_bpf::mapped_flags::MappedFlags;
 use pintrace_bpf::pod;
 
 pod! {
@@ -27,6 +28,9 @@ pub struct Ledger {
     accounts: Array<MapData, PodAccount>,
     unclear_releases: Array<MapData, u64>,
     extents: Array<MapData, PodExtent>,
+    changed_extents: MappedFlags,
+    /// Programs that are loaded later need the descriptor.
+    _changed_extents: Array<MapData, u64>,
     free_accounts: Queue<MapData, u32>,
     next_ids: Array<MapData, u64>,
     stacks: StackTraceMap<MapData>,
@@ -73,6 +77,9 @@ pub enum LedgerError {
     /// `BPF_MAP_LOOKUP_BATCH` failed.
     #[error("the kernel does not read many extents at once: {0}")]
     Batch(#[source] std::io::Error),
+    /// mmap(2) of a map failed.
+    #[error("the kernel does not share a map: {0}")]
+    Flags(#[source] std::io::Error),
     /// `BPF_PROG_TEST_RUN` failed.
     #[error("the kernel does not run a program: {0}")]
     Run(#[source] std::io::Error),
@@ -90,6 +97,7 @@ pub fn ring(ebpf: &mut Ebpf) -> Result<RingBuf<MapData>, LedgerError> {
 impl Ledger {
     /// Takes the ledger maps out of a loaded object.
     pub fn take(ebpf: &mut Ebpf) -> Result<Self, LedgerError> {
+        let changed_extents: Array<_, _> = take(ebpf, "CHANGED_EXTENTS")?.try_into()?;
         Ok(Self {
             state: take(ebpf, ".bss")?.try_into()?,
             totals: take(ebpf, "TOTALS")?.try_into()?,
@@ -98,6 +106,8 @@ impl Ledger {
             accounts: take(ebpf, "ACCOUNTS")?.try_into()?,
             unclear_releases: take(ebpf, "UNCLEAR_RELEASES")?.try_into()?,
             extents: take(ebpf, "EXTENTS")?.try_into()?,
+            changed_extents: MappedFlags::of(&changed_extents).map_err(LedgerError::Flags)?,
+            _changed_extents: changed_extents,
             free_accounts: take(ebpf, "FREE_ACCOUNTS")?.try_into()?,
             next_ids: take(ebpf, "NEXT_IDS")?.try_into()?,
             stacks: take(ebpf, "STACKS")?.try_into()?,
@@ -218,6 +228,12 @@ impl Ledger {
     pub fn extent_indices(&self) -> Result<std::ops::Range<u32>, LedgerError> {
         let given = self.next_ids.get(&1, 0)?.min(u64::from(self.extents.len()));
         Ok(0..u32::try_from(given).unwrap_or(u32::MAX))
+    }
+
+    /// Appends the indices of the extents that have changed since the last call, in ascending order. Read the extents
+    /// after the call.
+    pub fn take_changed_extents(&self, indices: &mut Vec<u32>) {
+        self.changed_extents.take(indices);
     }
 
     /// Reads one extent, without the [`Extent::CALL_BIAS`] that a pin call in flight has added to `pages_held`.

@@ -72,11 +72,6 @@ impl EmittedExtents {
     pub(super) fn remove(&mut self, index: u32) -> Option<EmittedExtent> {
         self.0.get_mut(index as usize)?.take()
     }
-
-    /// Returns an upper bound of the indices: no extent has this index or a higher one.
-    pub(super) fn bound(&self) -> u32 {
-        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
-    }
 }
 
 #[cfg(test)]
@@ -91,7 +86,6 @@ mod tests {
         });
         let mut extents = EmittedExtents::default();
         extents.insert(2, extent);
-        assert_eq!(extents.bound(), 3);
         assert!(extents.get(1).is_none() && extents.get(9).is_none() && extents.remove(9).is_none());
         assert_eq!(extents.get(2).map(|extent| extent.pages_held), Some(3));
         assert!(extents.remove(2).is_some() && extents.get(2).is_none());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pintrace_common::ledger::Extent;
+use pintrace_common::ledger::{Extent, STACK_LATER};
 use pintrace_common::mm_events::{MappingChanged, mapping_change};
 use pintrace_common::wire;
 
@@ -29,13 +29,29 @@ enum Occasion {
     MappingChange,
 }
 
-/// Least number of open extents among [`ExtentBatch::EXTENTS`] for which one system call costs less than one for each.
-const BATCHED: u32 = 32;
+/// Least number of extents to sample among [`ExtentBatch::EXTENTS`] for which one system call costs less than one for each.
+const BATCHED: usize = 32;
+
+/// What is left to do with an extent after a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// Nothing, until a program tells of a change.
+    Settled,
+    /// The next tick samples the extent again.
+    Again,
+}
+
+/// Returns the number of the batch in which an extent is read.
+const fn place(index: u32) -> u32 {
+    index / ExtentBatch::EXTENTS
+}
 
 /// Extents as last emitted.
 #[derive(Default)]
 pub(super) struct Extents {
     emitted: EmittedExtents,
+    /// The extents to sample at the next tick beside those that change: the programs tell of each change once.
+    due: Vec<u32>,
     changing: Changing,
     late_stacks: LateStacks,
     /// The memory for extents that are read together.
@@ -64,30 +80,50 @@ impl Extents {
         out: &mut Emitter,
     ) -> Result<(), LedgerError> {
         let occasion = if last { Occasion::End } else { Occasion::Tick };
-        let bound = self.emitted.bound();
+        let mut due = std::mem::take(&mut self.due);
+        ledger.take_changed_extents(&mut due);
+        due.sort_unstable();
+        due.dedup();
         let mut batch = std::mem::take(&mut self.batch);
-        for first in (0..bound).step_by(ExtentBatch::EXTENTS as usize) {
-            let indices = first..bound.min(first.saturating_add(ExtentBatch::EXTENTS));
-            let open = indices.clone().filter(|index| self.emitted.get(*index).is_some());
-            let open = u32::try_from(open.count()).unwrap_or(u32::MAX);
-            if open == 0 {
-                continue;
-            }
-            if open < BATCHED {
-                for index in indices {
-                    if self.emitted.get(index).is_some() {
-                        let extent = ledger.extent(index)?;
-                        self.sample_one(now, occasion, index, &extent, ledger, out);
-                    }
+        for near in due.chunk_by(|one, other| place(*one) == place(*other)) {
+            if near.len() < BATCHED {
+                for &index in near {
+                    let extent = ledger.extent(index)?;
+                    self.sample_in_tick(now, occasion, index, &extent, ledger, out);
                 }
                 continue;
             }
-            for (index, extent) in indices.zip(ledger.extents_from(first, &mut batch)?) {
-                self.sample_one(now, occasion, index, &extent, ledger, out);
+            let first = place(near[0]) * ExtentBatch::EXTENTS;
+            let mut wanted = near.iter().copied().peekable();
+            for (index, extent) in (first..).zip(ledger.extents_from(first, &mut batch)?) {
+                if wanted.next_if_eq(&index).is_some() {
+                    self.sample_in_tick(now, occasion, index, &extent, ledger, out);
+                }
             }
         }
         self.batch = batch;
+        due.clear();
+        // The memory of the longer list is kept.
+        if due.capacity() > self.due.capacity() {
+            due.append(&mut self.due);
+            self.due = due;
+        }
         Ok(())
+    }
+
+    /// Samples an extent, and again at the next tick if the extent is not settled.
+    fn sample_in_tick(
+        &mut self,
+        now: Nanos,
+        occasion: Occasion,
+        index: u32,
+        extent: &Extent,
+        ledger: &Ledger,
+        out: &mut Emitter,
+    ) {
+        if self.sample_one(now, occasion, index, extent, ledger, out) == Outcome::Again {
+            self.due.push(index);
+        }
     }
 
     /// Emits extents whose opening or closing record was lost. Reads the whole extent table, so this runs only after a
@@ -146,11 +182,14 @@ impl Extents {
         out.push(time, Body::ExtentOpened(opened));
         self.changing.opened(index, Within::of(extent));
         self.emitted.insert(index, EmittedExtent::opened(extent));
+        // A tick before the opening was read had no extent to sample.
+        self.due.push(index);
         self.mark(time, index, extent.flags & Extent::INEXACT_MARKS, out);
         Ok(())
     }
 
-    /// Emits the state of an extent if the state has changed, or if the occasion is a mapping change.
+    /// Emits the state of an extent if the state has changed, or if the occasion is a mapping change. Returns
+    /// [`Outcome::Again`] if there may be more to emit although no program tells of a change.
     fn sample_one(
         &mut self,
         now: Nanos,
@@ -159,7 +198,7 @@ impl Extents {
         extent: &Extent,
         ledger: &Ledger,
         out: &mut Emitter,
-    ) {
+    ) -> Outcome {
         // A pin call that extended the extent after the ring buffer was read may be later than a mapping change whose
         // record is still in the ring buffer. The new end is emitted after that record.
         let early = occasion == Occasion::Tick && extent.grown_ns > self.read.0;
@@ -169,10 +208,10 @@ impl Extents {
                 .get(index)
                 .is_some_and(|emitted| emitted.end != extent.end)
         {
-            return;
+            return Outcome::Again;
         }
         let Some(emitted) = self.emitted.get_mut(index) else {
-            return;
+            return Outcome::Settled;
         };
         if emitted.grows {
             emitted.grows = self.changing.sampled(now, index, emitted.within, extent.grown_ns);
@@ -180,15 +219,20 @@ impl Extents {
         // The records of an extent that was closed, or of a new extent under the same index, are still in the ring
         // buffer.
         if emitted.opened_ns != extent.opened_ns || extent.pages_held == 0 {
-            return;
+            return Outcome::Settled;
         }
         let age = Nanos(now.0.saturating_sub(extent.opened_ns));
         let late = self
             .late_stacks
             .update(&mut emitted.stack, extent.stack, age, occasion == Occasion::End);
         let changed = emitted.sampled(extent);
+        let outcome = if emitted.grows || emitted.stack == STACK_LATER {
+            Outcome::Again
+        } else {
+            Outcome::Settled
+        };
         if !changed && late.is_none() && occasion != Occasion::MappingChange {
-            return;
+            return outcome;
         }
         let sampled = ExtentSampled {
             extent: ExtentId(index),
@@ -201,6 +245,7 @@ impl Extents {
         out.push(now, Body::ExtentSampled(sampled));
         // The record of the partial release may have been lost.
         self.mark(now, index, extent.flags & Extent::INEXACT_MARKS, out);
+        outcome
     }
 
     /// Emits each of the marks [`Extent::INEXACT_MARKS`] of an extent once.
@@ -284,6 +329,7 @@ impl Extents {
             }
             let hit = in_file || emitted.end > change.address;
             if grown || hit && shrinking.contains(&index) {
+                // The next tick still samples the extent: what the programs told is not taken here.
                 self.sample_one(Nanos(time), Occasion::MappingChange, index, &extent, ledger, out);
             }
         }

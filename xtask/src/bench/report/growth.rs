@@ -32,7 +32,7 @@ pub(super) fn text(result: &BenchResult) -> String {
 ### Growth
 
 The slope is the exponent of the growth: 0 does not depend on the number N, and 1 is proportional to
-N. A tick costs each open extent a bpf(2) call, and each process the sum of its accounts. Fold and snapshot
+N. A tick costs each possible extent a look at one byte, and each process the sum of its accounts. Fold and snapshot
 follow the changes; their slopes come from deeper trees and colder caches. User space reads no owners
 of a folio: their cost is that of the BPF programs (`cargo xtask bench core`).
 
@@ -162,7 +162,7 @@ fn user_rows(result: &BenchResult) -> Vec<Row> {
         ),
         (
             "tick, reads of 1,000,000 extents",
-            "N × one bpf(2) call",
+            "a look at N bytes",
             sample.map(in_ms),
         ),
         ("tick, rates of 50,000 processes", "measured", tick.map(in_ms)),
@@ -224,7 +224,7 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("| tick, reads of 1,000,000 extents | N × one bpf(2) call | 1,000 ms |"),
+            text.contains("| tick, reads of 1,000,000 extents | a look at N bytes | 1,000 ms |"),
             "{text}"
         );
         assert!(!text.contains("50,000 processes |"), "{text}");

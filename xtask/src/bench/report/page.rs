@@ -160,10 +160,9 @@ One scan of all struct pages. The reference is a plain loop over as many bytes."
 `decode` reads a record of the ring buffer, `track` turns a record into an event, `fold` applies an
 event to the model. On preemptible kernels, a separate program stores the stack of a pin after the
 record, so `track` reads one BPF map for each opened extent. This read is one bpf(2) call, and most
-of the time of `track, stacks that come later`. A `sample` reads all open extents, each by one bpf(2)
-call, and happens once in a tick. The call is the floor of both rows: a batch of reads
-(`BPF_MAP_LOOKUP_BATCH`) or a mapped array (`BPF_F_MMAPABLE`) would share it among extents, and
-pintrace uses neither yet. `fold, with N extents open` has extents with an mm and an open file, which
+of the time of `track, stacks that come later`. A `sample` happens once in a tick: the programs set a
+byte for each extent that has changed, in a map that user space shares, and a sample looks at the
+bytes and reads the extents that have changed, which are none here. `fold, with N extents open` has extents with an mm and an open file, which
 the model finds by both; the extents of `fold, extents opened and closed` have neither. A snapshot
 includes the fold of the changes since the last snapshot. `encode` compresses events, `write` also
 writes the file, `read` decompresses and decodes. The time and the allocated bytes are those of one
