@@ -107,15 +107,16 @@ registers 64 MiB as a buffer of an io_uring and removes the buffer: 16,384 long-
 workloads pin nothing: one process with an idle second thread makes the operation, and the time is
 that of one operation. `record` runs with a command, so its finding hooks are attached from the
 start. The finding hooks of `serve` wait until memory is pinned: in `serve, no pins` they wait, and
-in `serve` fio and `register-buffers` have pinned memory before. The script for bpftrace (`xtask/src/bench/pins.bt`) keeps time, process and
-kernel stack of each pinned page and a histogram of hold times. The script sees at most 64 pages of
-each call, so `register-buffers` costs the script less than it would cost a complete one. A kind of
+in `serve` fio and `register-buffers` have pinned memory before. The script for bpftrace
+(`xtask/src/bench/pins.bt`) keeps time, process and kernel stack of each pinned page and a histogram
+of hold times. The script sees at most 64 pages of each call, so `register-buffers` costs the script
+less than it would cost a complete one. A kind of
 run without a column has no figure on that kernel.",
         ),
         Member::Attach => (
             "Attach and detach",
             "\
-The guest is idle, or 64 threads of the lowest priority compute. The bystander maps, touches and
+The guest is idle, or 64 threads of the lowest priority compute and pause in turn. The bystander maps, touches and
 unmaps a page again and again. The time lost is the time that its operations took longer than without
 pintrace; on the single processor of the guest, this includes the time in which pintrace ran.",
         ),
