@@ -200,6 +200,16 @@ fn memory_agrees_with_proc() {
     let serve = serve();
     // Memory that was used once is resident from then on.
     load();
+    // A long-term pin makes records.
+    let pinload = Command::new("pinload")
+        .arg("io-uring")
+        .stdout(Stdio::null())
+        .status();
+    assert!(pinload.unwrap().success());
+    wait_for("a record in the ring buffer", || {
+        let most = series(&metrics(), "pintrace_ring_buffer_max_used_bytes")?;
+        (most > 0.0).then_some(())
+    });
     let mut checks = Checks::default();
     let text = metrics();
     let value = |name: &str| series(&text, name).unwrap_or_else(|| panic!("no {name} in {text}"));

@@ -18,6 +18,12 @@ calls=$(echo "$reads" | awk '{ print 2 * $1 }')
 lost=$(value recursion_missed)
 sample 'pin and release calls' "$calls"
 sample 'lost, per million' "$(echo "$lost $calls" | awk '{ print $1 / $2 * 1e6 }')"
-# Each lost call leaves its 64 pages out of the ledger until the ledger is corrected.
-pages=$(value unaccounted | tr -d -)
-sample 'in no counter' "$(echo "$pages $lost" | awk '{ rest = $1 / 64 - $2; print rest > 0 ? rest : 0 }')"
+# Pages that vmstat counted as pinned or released and that no program saw; each lost call has 64.
+missing=0
+for key in vmstat_acquired vmstat_released; do
+	missing=$((missing + $(value $key)))
+done
+for key in ledger_acquired ledger_released preexisting_released lost_pin_released gup_retry gup_retry; do
+	missing=$((missing - $(value $key)))
+done
+sample 'in no counter' "$(echo "$missing $lost" | awk '{ rest = $1 / 64 - $2; print (rest > 0 ? rest : 0) }')"

@@ -11,6 +11,10 @@ runs() { # name
 		{ for (i = 1; i < NF; i++) if (meant) { if ($i == "run_time_ns") t += $(i + 1); if ($i == "run_cnt") n += $(i + 1) } }
 		END { print t + 0, n + 0 }'
 }
+# Prints the names of the programs on unpin functions, without their backups.
+unpin_programs() {
+	bpftool prog show | sed -n 's/.* name \(unpin_[a-z_]*\) .*/\1/p' | grep -v backup
+}
 sample() { # row, name of the program, runs before
 	echo "$3 $(runs "$2")" | awk -v row="$1" '{
 		if ($4 - $2 < 1000) { print "too few runs of " row; exit 1 }
@@ -40,7 +44,8 @@ until [ "$(pinned)" -ge $PAGES ]; do
 	kill -0 $pinload
 	sleep 0.1
 done
-pintrace serve --findings-from start >/tmp/serve 2>&1 &
+# Without a scan at the start, the ledger has no preexisting pins.
+pintrace serve --mode trace --findings-from start >/tmp/serve 2>&1 &
 server=$!
 until grep -q 'serving http' /tmp/serve; do
 	kill -0 $server || { cat /tmp/serve; exit 1; }
@@ -51,14 +56,14 @@ for side in enter leave; do
 	pinload bench cow-fault >/dev/null
 	sample "copy hook, $side, no pins in the mm" ${side}_do_wp_page "$before"
 done
-for program in $(bpftool prog show | sed -n 's/.* name \(unpin_[a-z_]*\) .*/\1/p'); do
+for program in $(unpin_programs); do
 	eval "before_$program='$(runs "$program")'"
 done
 echo >&3
 until [ "$(pinned)" -eq 0 ]; do
 	sleep 0.1
 done
-for program in $(bpftool prog show | sed -n 's/.* name \(unpin_[a-z_]*\) .*/\1/p'); do
+for program in $(unpin_programs); do
 	eval "before=\$before_$program"
 	set -- $before $(runs "$program")
 	if [ $(($4 - $2)) -ge $PAGES ]; then

@@ -1,4 +1,5 @@
-//! `cargo xtask bench report`: writes docs/performance.md and its plots from the committed figures.
+//! `cargo xtask bench report`: writes docs/performance.md, its plots, and the table of the costs in README.md from the
+//! committed figures.
 
 mod curves;
 mod growth;
@@ -7,6 +8,7 @@ mod line_plot;
 mod page;
 mod plot;
 mod plots;
+mod readme;
 mod targets;
 
 use std::fs;
@@ -17,6 +19,8 @@ use anyhow::{Context, Result};
 
 use super::result::{BenchResult, FOLDER, Member};
 use crate::workspace;
+
+const README: &str = "README.md";
 
 /// A file that the report consists of.
 struct ReportFile {
@@ -51,6 +55,11 @@ fn files(committed: &dyn Fn(Member) -> Result<Option<BenchResult>>) -> Result<Ve
         path: "docs/performance.md".to_owned(),
         text: page::text(&results),
     });
+    let page = fs::read_to_string(workspace::root().join(README)).context("cannot read README.md")?;
+    files.push(ReportFile {
+        path: README.to_owned(),
+        text: readme::text(&page, &results).context("README.md has no place for the table of the costs")?,
+    });
     Ok(files)
 }
 
@@ -79,7 +88,7 @@ mod tests {
     #[test]
     fn a_benchmark_without_figures_is_not_measured() {
         let files = files(&|_| Ok(None)).unwrap();
-        assert_eq!(files.len(), 1);
+        assert_eq!(files.len(), 2);
         // The targets have a cell of the table each, and the sections a line.
         let lines = files[0].text.lines().filter(|line| *line == "not measured");
         assert_eq!(lines.count(), Member::ALL.len());
