@@ -32,9 +32,9 @@ pub(super) fn text(result: &BenchResult) -> String {
 ### Growth
 
 The slope is the exponent of the growth: 0 does not depend on the number N, and 1 is proportional to
-N. A tick costs each possible extent a look at one byte, and each process the sum of its accounts. Fold and snapshot
-follow the changes; their slopes come from deeper trees and colder caches. User space reads no owners
-of a folio: their cost is that of the BPF programs (`cargo xtask bench core`).
+N. A tick costs each possible extent a look at one byte, and each process the sum of its accounts.
+Fold and snapshot follow the changes; their slopes come from deeper trees and colder caches. User
+space reads no owners of a folio: their cost is that of the BPF programs (`cargo xtask bench core`).
 
 | curve | values | slope |
 |---|---|--:|

@@ -92,6 +92,8 @@ fn compared(figure: &Figure) -> String {
         "ratios".to_owned()
     } else {
         format!("values in {}", figure.unit)
+            .trim_end_matches(" in ")
+            .to_owned()
     }
 }
 
@@ -116,24 +118,27 @@ run without a column has no figure on that kernel.",
         Member::Attach => (
             "Attach and detach",
             "\
-The guest is idle, or 64 threads of the lowest priority compute and pause in turn. The bystander maps, touches and
-unmaps a page again and again. The time lost is the time that its operations took longer than without
-pintrace; on the single processor of the guest, this includes the time in which pintrace ran.",
+The guest is idle, or 64 threads of the lowest priority compute and pause in turn. The bystander
+maps, touches and unmaps a page again and again. The time lost is the time that its operations took
+longer than without pintrace; on the single processor of the guest, this includes the time in which
+pintrace ran.",
         ),
         Member::LostCalls => (
             "Skipped calls",
             "\
-20 threads of fio read 64 pages a call from the emulated disk for 10 seconds. A kernel that preempts
-itself skips a program while the same program is interrupted on the same CPU. A lost call is a pin or
-release call that neither a program nor its backup saw; the loss counter `recursion_missed` counts
-it. A call in no counter would be one that only the counters of vmstat show. How many calls are lost
-depends on how the host schedules the two processors of the guest.",
+20 threads of fio read 64 pages a call from the emulated disk for 10 seconds. Each figure is the
+median of three runs. A kernel that preempts itself skips a program while the same program is
+interrupted on the same CPU. A lost call is a pin or release call that neither a program nor its
+backup saw; the loss counter `recursion_missed` counts it. A call in no counter would be one that only
+the counters of vmstat show. How many calls are lost depends on how the host schedules the two
+processors of the guest.",
         ),
         Member::Programs => (
             "Programs that have nothing to do",
             "\
 The run time of one run of a program, by the kernel's BPF statistics, which include a reading of the
-clock in each row. The empty program is one of bpftrace on `do_wp_page` whose body is empty.",
+clock in each row. The empty program is one of bpftrace on `do_wp_page` whose body is empty. While the
+copy hook is measured, another process has pinned a page.",
         ),
         Member::Daemon => (
             "The daemon",
@@ -141,7 +146,7 @@ clock in each row. The empty program is one of bpftrace on `do_wp_page` whose bo
 `pintrace serve` over a minute: at rest, and with a million registered buffers of one page each, of
 which each is an extent. The CPU time is that of all threads. The guest has 7 GiB, so the room for
 extents is set to that of a machine of 256 GiB. The memory of the maps is `memlock` of their
-descriptors, and does not contain the entries that hash maps allocate on demand before Linux 6.4.",
+descriptors.",
         ),
         Member::Core => (
             "The ledger",

@@ -125,7 +125,7 @@ const TARGETS: &[Target] = &[
         figures: &[("7.3", "20 threads, 64 pages a call", "lost, per million")],
         value: Value::Sum,
         limit: Limit::AtMost(200.0),
-        floor: "",
+        floor: "both copies of a program were preempted; how often depends on how the host schedules the two processors",
     },
     Target {
         what: "the same: lost calls in no counter",
