@@ -138,7 +138,8 @@ impl Report {
         Self::new(serde_json::from_str(text).unwrap())
     }
 
-    fn new(document: Value) -> Self {
+    /// Returns the report of a document. Fails if its sums disagree.
+    pub(crate) fn new(document: Value) -> Self {
         assert_sums_agree(&document);
         Self { document }
     }
