@@ -55,7 +55,7 @@ pub(super) struct Extents {
     changing: Changing,
     late_stacks: LateStacks,
     /// The memory for extents that are read together.
-    batch: ExtentBatch,
+    batch: Option<ExtentBatch>,
     /// Time at which the ring buffer was last read: the records of later pins may still be in the ring buffer.
     read: Nanos,
 }
@@ -84,7 +84,7 @@ impl Extents {
         ledger.take_changed_extents(&mut due);
         due.sort_unstable();
         due.dedup();
-        let mut batch = std::mem::take(&mut self.batch);
+        let mut batch = self.batch.take().unwrap_or_default();
         for near in due.chunk_by(|one, other| place(*one) == place(*other)) {
             if near.len() < BATCHED {
                 for &index in near {
@@ -101,13 +101,7 @@ impl Extents {
                 }
             }
         }
-        self.batch = batch;
-        due.clear();
-        // The memory of the longer list is kept.
-        if due.capacity() > self.due.capacity() {
-            due.append(&mut self.due);
-            self.due = due;
-        }
+        self.batch = Some(batch);
         Ok(())
     }
 
