@@ -24,7 +24,9 @@ measure() { # state
 		/^map_id:/ { maps[$2] = memory }
 		END { for (id in maps) sum += maps[id]; print sum / 1048576 }')"
 	# The read lets pintrace measure its own cost for some minutes, so it comes last.
-	sample losses "$(wget -qO- http://127.0.0.1:9895/metrics | awk '/^pintrace_lost_total/ { sum += $2 } END { print sum + 0 }')"
+	wget -qO /tmp/metrics http://127.0.0.1:9895/metrics
+	grep -q '^pintrace_vmstat' /tmp/metrics
+	sample losses "$(awk '/^pintrace_lost_total/ { sum += $2 } END { print sum + 0 }' /tmp/metrics)"
 }
 printf 'kernel\t%s\n' "$(uname -r)"
 start() { # options
