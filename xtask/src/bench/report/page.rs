@@ -91,9 +91,10 @@ fn compared(figure: &Figure) -> String {
     if figure.ratio.is_some() {
         "ratios".to_owned()
     } else {
-        format!("values in {}", figure.unit)
-            .trim_end_matches(" in ")
-            .to_owned()
+        match figure.unit.as_str() {
+            "" => "values".to_owned(),
+            unit => format!("values in {unit}"),
+        }
     }
 }
 

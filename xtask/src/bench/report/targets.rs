@@ -45,7 +45,7 @@ const MILLION: &str = "999424 extents";
 const COPY_HOOK_612: [(&str, &str, &str); 2] = copy_hook("6.12");
 const COPY_HOOK_73: [(&str, &str, &str); 2] = copy_hook("7.3");
 const ATTACH_FLOOR: &str = "the target is half of what a guest took whose clock is that of the host; here a second is 500 million \
-                            instructions of the emulator. The kernel takes up to 0.1 s for each function that it detaches";
+                            instructions of the emulator. The kernel takes up to 0.1 s for each function that it detaches. By the clock of the host, a guest misses the target too";
 
 const fn copy_hook(place: &'static str) -> [(&'static str, &'static str, &'static str); 2] {
     [
@@ -213,7 +213,7 @@ const TARGETS: &[Target] = &[
         figures: &[("6.12", MILLION, "resident memory")],
         value: Value::Sum,
         limit: Limit::AtMost(400.0),
-        floor: "tracker, model and snapshot take 382 MiB (the row below), and pintrace without extents 30 MiB",
+        floor: "tracker, model and snapshot take 382 MiB (the last row), and pintrace without extents 30 MiB",
     },
     Target {
         what: "the same: losses",
