@@ -1,6 +1,7 @@
 //! Reads the open descriptors of a process that can hold pins. Such descriptors may explain unmapped pins.
 
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 /// Kinds of descriptors that can hold pins, as `--json` names the kinds, with prefixes of the links in /proc/PID/fd.
 const KINDS: &[(&str, &[&str])] = &[
@@ -60,9 +61,13 @@ pub fn read(folder: &Path) -> Option<Descriptors> {
         else {
             continue;
         };
-        let Ok(link) = std::fs::read_link(entry.path()) else {
-            seen.unread += 1;
-            continue;
+        let link = match link_of(&entry.path()) {
+            Ok(Some(link)) => link,
+            Ok(None) => continue,
+            Err(_) => {
+                seen.unread += 1;
+                continue;
+            }
         };
         let kind = kind_of(&link.to_string_lossy());
         seen.known.extend(kind.map(|kind| Descriptor { kind, fd }));
@@ -70,6 +75,17 @@ pub fn read(folder: &Path) -> Option<Descriptors> {
     seen.known.sort_by_key(|descriptor| descriptor.fd);
     Some(seen)
 }
+
+/// Reads the link of a descriptor; `None` if the descriptor was closed since it was listed, or its process ended.
+fn link_of(path: &Path) -> std::io::Result<Option<PathBuf>> {
+    match std::fs::read_link(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(ESRCH) => Ok(None),
+        link => link.map(Some),
+    }
+}
+
+/// "No such process", which /proc answers for a process that has ended.
+const ESRCH: i32 = 3;
 
 /// Returns the kind of a descriptor that can hold pins, by the link in /proc/PID/fd. `None` for other descriptors.
 pub fn kind_of(link: &str) -> Option<&'static str> {
@@ -103,6 +119,13 @@ mod tests {
         let known: Vec<_> = seen.known.iter().map(|one| (one.fd, one.kind)).collect();
         assert_eq!((known, seen.unread), (vec![(4, "io_uring"), (9, "kvm")], 1));
         assert!(seen.known[0].has_table() && !seen.known[1].has_table());
+    }
+
+    #[test]
+    fn a_descriptor_that_was_closed_after_it_was_listed_is_not_unread() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(link_of(&root.path().join("4")).unwrap(), None);
+        assert!(link_of(root.path()).is_err());
     }
 
     #[test]
