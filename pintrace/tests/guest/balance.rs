@@ -258,10 +258,11 @@ fn pages_that_the_kernel_migrates_before_a_long_term_pin_are_counted_as_gup_retr
         let report = recording.once(words, |report| report.figure(pid, "pages_held") == 0);
         report.check(&mut checks);
     }
+    checks.about("afterwards");
+    checks.same("the memory as before", movable.restore(), Ok(()));
     // 5.10 migrates only pages of CMA (`check_and_migrate_cma_pages`), and Debian's kernel has no CMA.
     checks.same("pages were migrated", moved > 0, kernel_at_least(5, 13));
     recording.finish().check(&mut checks);
-    drop(movable);
     checks.conclude();
 }
 
@@ -295,15 +296,36 @@ impl Movable {
     }
 }
 
+impl Movable {
+    /// Takes the blocks out of the movable zone. With a movable zone, the kernel would migrate pages in later tests too.
+    fn restore(mut self) -> Result<(), String> {
+        let blocks = std::mem::take(&mut self.0);
+        blocks.iter().try_for_each(|state| restore(state))
+    }
+}
+
 impl Drop for Movable {
     fn drop(&mut self) {
         for state in &self.0 {
-            // A block with pages in use stays in the movable zone.
-            let _ = switch(state, "offline");
-            let _ = switch(state, "online_kernel");
-            let _ = switch(state, "online");
+            // The test has failed already.
+            let _ = restore(state);
         }
     }
+}
+
+/// Takes a block out of the movable zone. The kernel first moves all pages in use to other blocks.
+fn restore(state: &Path) -> Result<(), String> {
+    const ATTEMPTS: usize = 9;
+    let mut refusal = Ok(());
+    for _ in 0..ATTEMPTS {
+        // Not every page of the page cache can be moved.
+        fs::write("/proc/sys/vm/drop_caches", "3").map_err(|error| error.to_string())?;
+        refusal = switch(state, "offline");
+        if refusal.is_ok() {
+            return switch(state, "online_kernel").or_else(|_| switch(state, "online"));
+        }
+    }
+    refusal
 }
 
 /// Sets the state of a memory block. The kernel tries to empty the block until a signal arrives (`offline_pages`,
