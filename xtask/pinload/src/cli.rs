@@ -11,6 +11,7 @@ use crate::delayed_reads::DelayedReadsArgs;
 use crate::holder_case::{ChurnArgs, HolderArgs, OneFolioArgs};
 use crate::refused::RefusedArgs;
 use crate::scenario::Scenario;
+use crate::slow_registration::SlowRegistrationArgs;
 
 /// Pins memory in every way that user space can, and reports exactly these pins as JSON lines on standard output.
 ///
@@ -108,6 +109,8 @@ pub(crate) enum PinloadCommand {
     },
     /// Two processes read into one huge page by asynchronous direct I/O; one read takes much longer (root, null_blk)
     DelayedReads(DelayedReadsArgs),
+    /// A registration of io_uring buffers that takes long, because the memory is in slow swap (root, null_blk)
+    SlowRegistration(SlowRegistrationArgs),
     /// Registrations of io_uring buffers that the kernel refuses after it has pinned pages (root)
     Refused(RefusedArgs),
     /// Repeat one operation and report the time

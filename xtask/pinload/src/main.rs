@@ -6,6 +6,7 @@ mod check;
 mod child;
 mod choice;
 mod cli;
+mod delayed_device;
 mod delayed_reads;
 mod demo;
 mod failure;
@@ -26,6 +27,8 @@ mod run;
 mod scenario;
 mod self_read;
 mod shared_ring;
+mod slow_registration;
+mod slow_swap;
 mod userfault;
 mod vmstat;
 mod wait;
@@ -80,6 +83,7 @@ fn dispatch(command: PinloadCommand) -> Result<()> {
             holder_case::run(&case)
         }
         PinloadCommand::DelayedReads(arguments) => delayed_reads::run(&arguments),
+        PinloadCommand::SlowRegistration(arguments) => slow_registration::run(&arguments),
         PinloadCommand::Refused(arguments) => refused::run(&arguments),
         PinloadCommand::Bench(arguments) => bench::run(&arguments),
         PinloadCommand::Busy(arguments) => bench::run_busy(&arguments),

@@ -59,6 +59,7 @@ impl WorkloadPlan {
             | PinloadCommand::Holder { .. }
             | PinloadCommand::Scenario { .. }
             | PinloadCommand::DelayedReads(_)
+            | PinloadCommand::SlowRegistration(_)
             | PinloadCommand::Refused(_)
             | PinloadCommand::Bench(_)
             | PinloadCommand::Busy(_)

@@ -2,8 +2,6 @@
 //! earlier than the second, in a timer interrupt, while threads of the second process run on all CPUs. The interrupt does
 //! not show whose read has ended.
 
-mod device;
-
 use std::fs::File;
 use std::hint::spin_loop;
 use std::os::fd::AsRawFd;
@@ -14,10 +12,10 @@ use clap::Args;
 use io_uring::{opcode, types};
 use serde::Serialize;
 
-use self::device::DelayedDevice;
 use crate::child::{self, ForkedChild};
 use crate::choice::Backing;
 use crate::cli::duration;
+use crate::delayed_device::DelayedDevice;
 use crate::failure::{Explain, Failure, Result};
 use crate::hold::HoldCondition;
 use crate::kernel::KernelRelease;

@@ -16,14 +16,24 @@ const REMEDY: &str = "load the module null_blk, and run as root";
 const IN_TIMER: &str = "2";
 
 /// A device, removed when dropped.
-pub(super) struct DelayedDevice {
+pub(crate) struct DelayedDevice {
     folder: PathBuf,
     path: PathBuf,
 }
 
 impl DelayedDevice {
-    /// Makes a device.
-    pub(super) fn new(name: &str, delay: Duration) -> Result<Self> {
+    /// Makes a device of 64 MiB that keeps nothing: a read gives zeros.
+    pub(crate) fn new(name: &str, delay: Duration) -> Result<Self> {
+        Self::make(name, delay, &[("size", "64")])
+    }
+
+    /// Makes a device of `mib` MiB that keeps its contents in memory.
+    pub(crate) fn in_memory(name: &str, delay: Duration, mib: u64) -> Result<Self> {
+        let size = mib.to_string();
+        Self::make(name, delay, &[("size", &size), ("memory_backed", "1")])
+    }
+
+    fn make(name: &str, delay: Duration, attributes: &[(&str, &str)]) -> Result<Self> {
         let nullb = Path::new(CONFIG).join("nullb");
         if !nullb.exists() {
             let flags = MsFlags::empty();
@@ -36,7 +46,9 @@ impl DelayedDevice {
             folder,
             path: PathBuf::new(),
         };
-        device.set("size", "64")?;
+        for (attribute, value) in attributes {
+            device.set(attribute, value)?;
+        }
         device.set("irqmode", IN_TIMER)?;
         device.set("completion_nsec", &delay.as_nanos().to_string())?;
         device.set("power", "1")?;
@@ -57,8 +69,13 @@ impl DelayedDevice {
         Ok(device)
     }
 
+    /// Returns the path of the device.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Opens the device for direct I/O.
-    pub(super) fn open(&self) -> Result<File> {
+    pub(crate) fn open(&self) -> Result<File> {
         let mut options = OpenOptions::new();
         options.read(true).custom_flags(libc::O_DIRECT);
         let opened = options.open(&self.path);
