@@ -64,6 +64,8 @@ counters! {
         ExtentTableFull = "extent_table_full", "kernel", "Long-term pin calls that found no free extent: counted in their account, without address and age.";
         AccountTableFull = "account_table_full", "kernel", "Pin calls that found no free account: counted, shown under no process.";
         LongtermCallsFull = "longterm_calls_full", "kernel", "Pin calls that could not be marked as in flight: releases inside such a call count as releases by its caller.";
+        PinFailuresFull = "pin_failures_full", "kernel", "Failed pin calls that found no room in the table of failures: counted under no process and error.";
+        RegistrationsFull = "registrations_full", "kernel", "Failed registrations of memory that found no room in their table: not shown.";
         StructPageUnreadable = "struct_page_unreadable", "kernel", "Pages whose struct page could not be read.";
         PagesArrayUnreadable = "pages_array_unreadable", "kernel", "Entries of pages[] that could not be read.";
         PagesBeyondWalk = "pages_beyond_walk", "kernel", "Pages of one call beyond the 8388608 that a program can walk (262144 before Linux 5.17).";
@@ -76,6 +78,7 @@ counters! {
         WindowMissed = "window_missed", "kernel", "Pending-flush windows whose end was missed: the kernel skipped the program that counts the changed pages, or a kretprobe had no free instance.";
         RecursionMissed = "recursion_missed", "attach", "Calls that the kernel skipped because the same program was already running on that CPU, less those that a backup program counted.";
         MmEventMissed = "mm_event_missed", "attach", "Calls that the kernel skipped for the finding hooks, less those that a backup program counted: a finding may be missing, no page is.";
+        CallsMissed = "calls_missed", "attach", "Calls that the kernel skipped for the hooks on refused registrations and on entries of pin calls: a refusal or a duration may be missing, no page is.";
         ProbeMissed = "probe_missed", "attach", "Returns of a pin function that a kretprobe missed: no instance of it, or no room for the arguments, was free.";
         RecordUndecodable = "record_undecodable", "source", "Ring-buffer records that could not be decoded.";
         NameUnread = "name_unread", "source", "Processes that exited before their name and cgroup could be read.";

@@ -68,6 +68,26 @@ kernel_facts! {
         task_start_time,
         /// Offset of `mm_struct.owner`, or [`Facts::ABSENT`] without `CONFIG_MEMCG`.
         mm_owner,
+        /// Offset of `signal_struct.rlim`.
+        signal_rlim,
+        /// Offset of `mm_struct.pinned_vm`.
+        mm_pinned_vm,
+        /// Offset of `mm_struct.locked_vm`.
+        mm_locked_vm,
+        /// Offset of `task_struct.cred`.
+        task_cred,
+        /// Offset of `cred.uid`.
+        cred_uid,
+        /// Offset of `cred.cap_effective`.
+        cred_cap_effective,
+        /// Offset of `cred.user`.
+        cred_user,
+        /// Offset of `cred.user_ns`.
+        cred_user_ns,
+        /// Offset of `user_namespace.level`, which is 0 for the initial namespace.
+        user_ns_level,
+        /// Offset of `user_struct.locked_vm`, or [`Facts::ABSENT`] without perf, io_uring and sockets.
+        user_locked_vm,
         /// Offset of `task_struct.files`.
         task_files,
         /// Offset of `files_struct.fdt`.

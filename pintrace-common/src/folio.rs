@@ -88,6 +88,36 @@ pub fn maps(references: u32, mapcount: u32) -> u32 {
     if mapcount > references { 0 } else { mapcount }
 }
 
+/// Bytes that an owner keeps in place, and how many of them are in folios of 2 MiB and more, in one word, so that the sum over
+/// a call has the sums of both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeptBytes(pub u64);
+
+impl KeptBytes {
+    /// log2 of the size from which on a folio is huge.
+    const HUGE_SHIFT: u32 = 21;
+    /// First bit of the number of huge pages of 2 MiB. The bits below hold 16 TiB, more than one call can pin.
+    const SHIFT: u32 = 44;
+
+    /// Returns the bytes of one folio.
+    #[inline]
+    #[must_use]
+    pub const fn of_folio(bytes: u64) -> Self {
+        Self(bytes | (bytes >> Self::HUGE_SHIFT) << Self::SHIFT)
+    }
+
+    /// Returns all bytes, and the bytes in folios of 2 MiB and more.
+    #[inline]
+    #[must_use]
+    pub const fn split(self) -> (u64, u64) {
+        // Mostly there is no huge folio. The hooks make one comparison then.
+        match self.0 >> Self::SHIFT {
+            0 => (self.0, 0),
+            huge => (self.0 & ((1 << Self::SHIFT) - 1), huge << Self::HUGE_SHIFT),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,5 +167,16 @@ mod tests {
         assert_eq!(maps(1025, 1), 1);
         assert_eq!(maps(1025, 1025), 1025);
         assert_eq!(maps(1024, 0xf000_0001), 0);
+    }
+
+    #[test]
+    fn kept_bytes_of_small_and_huge_folios_add_up() {
+        let folios = [4096, 64 << 10, 1 << 20, 2 << 20, 1 << 30, 1 << 30];
+        let sum = folios
+            .iter()
+            .fold(0, |sum, bytes| sum + KeptBytes::of_folio(*bytes).0);
+        let huge = (2 << 20) + (2 << 30);
+        assert_eq!(KeptBytes(sum).split(), (folios.iter().sum::<u64>(), huge));
+        assert_eq!(KeptBytes::of_folio(1 << 20).split(), (1 << 20, 0));
     }
 }

@@ -62,8 +62,9 @@ pub struct HookState {
     pub range_filters: u64,
     /// 1 if a chunk is in the hash table, because its slot has another chunk.
     pub hashed_chunks: u64,
-    /// Fills the cache line: the words above hardly ever change, those below often do.
-    pub rest_of_the_line: u64,
+    /// Number of long-term pin calls whose entry no hook saw. The words up to this one, a cache line, hardly ever change;
+    /// those below often do.
+    pub untimed_calls: u64,
     /// Number of open flush windows.
     pub open_windows: u64,
     /// The timer tick in which `coarse_ns` was read.
@@ -82,7 +83,7 @@ impl HookState {
         pinned_mms: 0,
         range_filters: 0,
         hashed_chunks: 0,
-        rest_of_the_line: 0,
+        untimed_calls: 0,
         open_windows: 0,
         coarse_tick: 0,
         coarse_ns: 0,
@@ -101,8 +102,12 @@ pub struct Account {
     pub released: u64,
     /// Bytes kept in place: whole folios, each counted once for each owner.
     pub bytes_held: u64,
+    /// Bytes of `bytes_held` in folios of 2 MiB and more.
+    pub huge_bytes_held: u64,
     /// Number of pin calls that succeeded.
     pub calls: u64,
+    /// Number of pin calls that failed, and of long-term calls that pinned fewer pages than they asked for.
+    pub failed: u64,
     /// Time when the account last changed from no pages held to some (monotonic ns).
     pub held_since_ns: u64,
     /// Time when the account was opened (monotonic ns).

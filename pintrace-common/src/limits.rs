@@ -20,6 +20,10 @@ pub const MULTI_OWNER_FOLIOS: u32 = 262_144;
 pub const PREALLOCATED_MULTI_OWNER_FOLIOS: u32 = 16_384;
 /// Maximum number of pin calls with `FOLL_LONGTERM` in flight.
 pub const LONGTERM_CALLS: u32 = 16_384;
+/// Maximum number of counts of failed pin calls, by account and error number.
+pub const PIN_FAILURES: u32 = 4096;
+/// Maximum number of processes with failed registrations, by call and error number.
+pub const FAILED_REGISTRATIONS: u32 = 1024;
 /// Buckets of tokens for calls that are between primary program and backup; a power of two.
 pub const TOKEN_BUCKETS: u32 = 32_768;
 /// Tokens of one bucket.

@@ -1,6 +1,6 @@
 //! From a struct page to its folio: head page, size, and pins.
 
-use pintrace_common::folio;
+use pintrace_common::folio::{self, KeptBytes};
 
 use crate::{
     facts::{FACTS, MM_EVENT_FACTS},
@@ -41,6 +41,12 @@ impl Folio {
     #[inline(always)]
     pub fn bytes(self) -> u64 {
         1u64 << (self.order() + 12)
+    }
+
+    /// Returns the bytes that a pin on the folio keeps in place, as [`KeptBytes`].
+    #[inline(always)]
+    pub fn kept(self) -> u64 {
+        KeptBytes::of_folio(self.bytes()).0
     }
 
     /// Returns true if the folio may carry a pin. A small folio whose reference count is below the pin bias carries

@@ -11,6 +11,8 @@ use pintrace_common::{
     counters::{Loss, Total},
     ledger::{Account, AccountKey, Chunk, ChunkSlot, Extent, OwnerBlock, PinningProcess, WantedStack},
     limits,
+    pin_calls::{FailureKey, LongtermCall, PinCalls},
+    registrations::{self, FailedRegistration},
 };
 
 use crate::compat::loops::HASH_FLAGS;
@@ -71,9 +73,24 @@ pub static FREE_EXTENTS: Queue<u32> = Queue::with_max_entries(limits::EXTENTS, 0
 #[map]
 pub static NEXT_IDS: Array<u64> = Array::with_max_entries(2, 0);
 
-/// Tasks inside a long-term pin call, which may migrate pages first, by tgid << 32 | tid.
+/// Long-term pin calls in flight, by tgid << 32 | tid.
 #[map]
-pub static LONGTERM_CALLS: HashMap<u64, u64> = HashMap::with_max_entries(limits::LONGTERM_CALLS, HASH_FLAGS);
+pub static LONGTERM_CALLS: HashMap<u64, LongtermCall> =
+    HashMap::with_max_entries(limits::LONGTERM_CALLS, HASH_FLAGS);
+
+/// What the long-term pin calls of each account took, by the id of the account.
+#[map]
+pub static PIN_CALLS: Array<PinCalls> = Array::with_max_entries(limits::ACCOUNTS, 0);
+
+/// Number of failed pin calls by account and error number. User space removes the entries of freed accounts.
+#[map]
+pub static PIN_FAILURES: HashMap<FailureKey, u64> =
+    HashMap::with_max_entries(limits::PIN_FAILURES, HASH_FLAGS);
+
+/// Registrations that failed. User space removes the entries of processes that have ended.
+#[map]
+pub static FAILED_REGISTRATIONS: HashMap<registrations::FailureKey, FailedRegistration> =
+    HashMap::with_max_entries(limits::FAILED_REGISTRATIONS, HASH_FLAGS);
 
 /// Tokens that primary programs leave for their backups ([`crate::backup`]).
 #[map]

@@ -14,6 +14,8 @@ pub struct SyscallArgs {
 
 /// `write` of x86-64 (arch/x86/entry/syscalls/syscall_64.tbl).
 pub const WRITE: i64 = 1;
+/// `io_uring_register` of x86-64.
+pub const IO_URING_REGISTER: i64 = 427;
 /// `ioctl` of x86-64.
 pub const IOCTL: i64 = 16;
 /// Words of a structure that count: `vfio_iommu_type1_dma_map` has 4.
@@ -50,6 +52,18 @@ impl SyscallArgs {
     #[inline(always)]
     pub fn second(self) -> u64 {
         self.register(MM_EVENT_FACTS.regs_second()).unwrap_or(0)
+    }
+
+    /// Returns the third argument.
+    #[inline(always)]
+    pub fn third(self) -> u64 {
+        self.register(MM_EVENT_FACTS.regs_third()).unwrap_or(0)
+    }
+
+    /// Returns the fourth argument.
+    #[inline(always)]
+    pub fn fourth(self) -> u64 {
+        self.register(MM_EVENT_FACTS.regs_fourth()).unwrap_or(0)
     }
 
     /// Returns true if the call is one of 32-bit x86, with the numbers and registers of 32-bit x86: made by 32-bit code, or

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use pintrace_model::Model;
 use pintrace_model::field::metric::families;
+use pintrace_model::field::{Metric, MetricKind};
 use pintrace_model::finding::{FindingKind, Severity};
 use serde_json::Value;
 
@@ -39,8 +40,18 @@ fn mentioned(text: &str) -> BTreeSet<String> {
 fn known() -> BTreeSet<String> {
     families(&Model::default().snapshot())
         .iter()
-        .map(|family| family.metric.name.to_owned())
+        .flat_map(|family| series(family.metric))
         .collect()
+}
+
+/// Returns the names of the series of a metric.
+fn series(metric: Metric) -> Vec<String> {
+    let suffixes: &[&str] = match metric.kind {
+        MetricKind::Counter | MetricKind::Gauge => &[""],
+        MetricKind::Histogram => &["_bucket", "_sum", "_count"],
+    };
+    let name = metric.name;
+    suffixes.iter().map(|suffix| format!("{name}{suffix}")).collect()
 }
 
 /// Collects the strings of all fields with a name, at any depth.

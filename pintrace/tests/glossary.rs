@@ -16,9 +16,10 @@ use pintrace_events::units::Nanos;
 use pintrace_events::{Body, ScanSampled};
 use pintrace_export::json;
 use pintrace_model::Model;
-use pintrace_model::field::{finding_column, header, metric, process, subsystem, window};
+use pintrace_model::field::metric;
+use pintrace_model::field::names::column_ids;
 use pintrace_model::own_cost::{Measurement, OwnCost, ProgramPurpose, RingFill, RunTime, Runs};
-use pintrace_testing::event_builder::{EventBuilder, finding_fixtures, fio_and_others};
+use pintrace_testing::event_builder::{EventBuilder, finding_fixtures, fio_and_others, pin_call_fixtures};
 use serde_json::Value;
 
 /// One row of the glossary.
@@ -68,11 +69,7 @@ fn listed(cell: &str) -> Vec<String> {
 /// Returns the names of columns, figures of the header, metrics and counters.
 fn catalogue() -> BTreeSet<String> {
     let snapshot = Model::default().snapshot();
-    let columns = (process::COLUMNS.iter().map(|column| column.id))
-        .chain(subsystem::COLUMNS.iter().map(|column| column.id))
-        .chain(finding_column::COLUMNS.iter().map(|column| column.id))
-        .chain(window::COLUMNS.iter().map(|column| column.id))
-        .chain(header::FIGURES.iter().map(|figure| figure.id));
+    let columns = column_ids().into_iter();
     let metrics = metric::families(&snapshot);
     let metrics = metrics.iter().map(|family| family.metric.name);
     let counters =
@@ -100,8 +97,8 @@ fn own_cost() -> OwnCost {
     }
 }
 
-/// Returns the JSON of `report` for streams with pins, a scan and findings.
-fn reports() -> [Value; 2] {
+/// Returns the JSON of `report` for streams with pins, a scan, findings and pin calls.
+fn reports() -> [Value; 3] {
     let report = |stream: EventBuilder| {
         let mut model = Model::default();
         model.set_own_cost(Some(Arc::new(own_cost())));
@@ -112,7 +109,11 @@ fn reports() -> [Value; 2] {
     };
     let mut with_scan = fio_and_others();
     with_scan.emit(Body::ScanSampled(ScanSampled::default()));
-    [report(with_scan), report(finding_fixtures())]
+    [
+        report(with_scan),
+        report(finding_fixtures()),
+        report(pin_call_fixtures()),
+    ]
 }
 
 /// Collects all keys, at any depth.

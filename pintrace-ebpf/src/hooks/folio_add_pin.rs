@@ -60,7 +60,7 @@ fn more(ctx: *mut c_void, parameters: u32, pins: u64) -> bool {
     if who != 0 {
         owners::lend(who, pins);
         if held & multi_owner::FIRST != 0 {
-            owners::keep_bytes(who, folio.bytes());
+            owners::keep_bytes(who, folio.kept());
         }
     }
     opened.announce(ctx);

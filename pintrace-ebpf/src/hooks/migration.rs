@@ -5,31 +5,36 @@ use core::ffi::c_void;
 
 use aya_ebpf::{
     EbpfContext,
-    helpers::bpf_get_current_pid_tgid,
     macros::{fentry, fexit},
     programs::{FEntryContext, FExitContext},
 };
+use pintrace_common::pin_calls::phase;
 
-use crate::map_ref::Lookup;
+use crate::map_ref::{get, word};
 use crate::{
     backup::Role,
     compat::{retries, trampoline},
     facts::FACTS,
     kernel,
     ledger::{longterm_scope, state::gate_is_open},
-    maps,
 };
 
 /// Records that the running task's long-term call begins or ends to migrate pages. Returns false if that is recorded
 /// already, or if the task is in no such call.
 #[inline(always)]
 fn set_migrating(migrates: bool) -> bool {
-    let Some(mark) = maps::LONGTERM_CALLS.at(bpf_get_current_pid_tgid()) else {
+    let Some(call) = longterm_scope::of_task() else {
         return false;
     };
-    let value = if migrates { longterm_scope::MIGRATES } else { 1 };
-    let changes = mark.word().load() != value;
-    mark.word().store(value);
+    let (from, to) = if migrates {
+        (phase::SLOW, phase::MIGRATES)
+    } else {
+        (phase::MIGRATES, phase::SLOW)
+    };
+    let changes = get!(call.phase) == from;
+    if changes {
+        word!(call.phase).store(to);
+    }
     changes
 }
 

@@ -5,4 +5,5 @@ mod pin;
 pub mod pin_kprobe;
 mod process_exec;
 mod process_exit;
+mod registration;
 mod unpin;

@@ -9,7 +9,13 @@ use crate::{
     backup::Role,
     compat::trampoline,
     facts::FACTS,
-    ledger::{acquire, longterm_scope, pin_call::PinCall, small_folio, state::gate_is_open},
+    ledger::{
+        acquire, longterm_scope,
+        pin_call::PinCall,
+        pin_calls::{self, Outcome},
+        small_folio,
+        state::gate_is_open,
+    },
     observer,
     rdonly_cast::Words,
     stacks::When,
@@ -25,6 +31,8 @@ struct Shape {
     start: u32,
     flags: u32,
     pages: u32,
+    /// The function is `pin_user_pages_fast`.
+    fast: bool,
 }
 
 /// long (start, nr, flags, pages[, vmas]) and int (start, nr, flags, pages).
@@ -34,9 +42,10 @@ const PLAIN: Shape = Shape {
     start: 0,
     flags: 2,
     pages: 3,
+    fast: false,
 };
 /// The same, for the function that direct I/O calls.
-const FAST: Shape = PLAIN;
+const FAST: Shape = Shape { fast: true, ..PLAIN };
 /// long (start, nr, flags, pages, vmas or locked), up to 6.4.
 const PLAIN_AND_ONE: Shape = Shape {
     parameters: 5,
@@ -49,6 +58,7 @@ const REMOTE: Shape = Shape {
     start: 1,
     flags: 3,
     pages: 4,
+    fast: false,
 };
 /// long (start, nr, pages, flags).
 const UNLOCKED: Shape = Shape {
@@ -57,6 +67,7 @@ const UNLOCKED: Shape = Shape {
     start: 0,
     flags: 3,
     pages: 2,
+    fast: false,
 };
 
 #[inline(always)]
@@ -68,11 +79,8 @@ fn returned(ctx: *mut c_void, shape: Shape, pages: i64) {
         return;
     }
     let flags = trampoline::integer(ctx, shape.flags);
-    if longterm_scope::is_longterm(flags) {
-        // Where `__gup_longterm_locked` is hooked, its return has already cleared the mark.
-        longterm_scope::unmark();
-    }
-    if pages <= 0 {
+    // A short-term call of no pages has failed by no error, and pinned nothing.
+    if pages == 0 && !longterm_scope::is_longterm(flags) {
         return;
     }
     let call = PinCall {
@@ -84,11 +92,24 @@ fn returned(ctx: *mut c_void, shape: Shape, pages: i64) {
         address: trampoline::integer(ctx, shape.start) & !4095,
         flags,
         array: trampoline::argument(ctx, shape.pages),
-        pages: pages as u64,
+        pages: pages.max(0) as u64,
         caller: trampoline::caller(ctx, shape.parameters),
         of_file: 0,
     };
-    acquire::acquired(ctx, &call, When::in_trampoline());
+    let account = acquire::acquired(ctx, &call, When::in_trampoline());
+    let outcome = Outcome {
+        wanted: trampoline::integer(ctx, shape.start + 1) & 0xffff_ffff,
+        pinned: pages.max(0) as u64,
+        errno: errno(pages),
+        fast: shape.fast,
+    };
+    pin_calls::ended(account, longterm_scope::is_longterm(flags), outcome);
+}
+
+/// Returns the error number of a result; 0 for a number of pages.
+#[inline(always)]
+fn errno(result: i64) -> u64 {
+    if result < 0 { result.unsigned_abs() } else { 0 }
 }
 
 /// Handles a call of pin_user_pages_fast that pins one page for one I/O, if nothing but the ordinary has to be done
@@ -158,27 +179,32 @@ fn returned_memfd(role: Role, raw: *mut c_void) -> i32 {
     if !gate_is_open() {
         return 0;
     }
-    longterm_scope::unmark();
     let Some(folios) = trampoline::result(raw, MEMFD_PARAMETERS) else {
         acquire::count_unreadable_call();
         return 0;
     };
     let folios = folios as i64;
-    if folios > 0 {
-        let address = trampoline::argument(raw, 1) & !4095;
-        // `end` is the offset of the last byte.
-        let end = (trampoline::argument(raw, 2) | 4095) + 1;
-        let call = PinCall {
-            mm: 0,
-            address,
-            flags: u64::from(FACTS.foll_longterm()),
-            array: trampoline::argument(raw, 3),
-            pages: folios as u64,
-            caller: trampoline::caller(raw, MEMFD_PARAMETERS),
-            of_file: end - address,
-        };
-        acquire::acquired(raw, &call, When::in_trampoline());
-    }
+    let address = trampoline::argument(raw, 1) & !4095;
+    // `end` is the offset of the last byte.
+    let end = (trampoline::argument(raw, 2) | 4095) + 1;
+    let call = PinCall {
+        mm: 0,
+        address,
+        flags: u64::from(FACTS.foll_longterm()),
+        array: trampoline::argument(raw, 3),
+        pages: folios.max(0) as u64,
+        caller: trampoline::caller(raw, MEMFD_PARAMETERS),
+        of_file: end - address,
+    };
+    let account = acquire::acquired(raw, &call, When::in_trampoline());
+    let wanted = (end - address) >> 12;
+    let outcome = Outcome {
+        wanted,
+        pinned: if folios > 0 { wanted } else { 0 },
+        errno: errno(folios),
+        fast: false,
+    };
+    pin_calls::ended(account, true, outcome);
     0
 }
 

@@ -12,7 +12,12 @@ use pintrace_common::counters::Loss;
 use crate::map_ref::Lookup;
 use crate::{
     count, kernel,
-    ledger::{acquire, longterm_scope, pin_call::PinCall, state::gate_is_open},
+    ledger::{
+        acquire, longterm_scope,
+        pin_call::PinCall,
+        pin_calls::{self, Outcome},
+        state::gate_is_open,
+    },
     maps,
     stacks::When,
     test_pins,
@@ -42,7 +47,7 @@ pub fn probe_pin_user_pages_remote(ctx: ProbeContext) -> u32 {
         // The return finds no arguments, so this call must leave no mark.
         count::loss(Loss::ProbeMissed, 1);
     } else if longterm_scope::is_longterm(flags) {
-        longterm_scope::mark();
+        longterm_scope::enter_slow(ctx.as_ptr(), ctx.arg(2).unwrap_or(0));
     }
     0
 }
@@ -57,18 +62,29 @@ pub fn probe_return_pin_user_pages_remote(ctx: RetProbeContext) -> u32 {
     // Only this task uses the entry.
     let mut call = kept.copy();
     let _ = maps::PROBED.remove(key);
-    if longterm_scope::is_longterm(call.flags) {
-        longterm_scope::unmark();
-    }
     let pages: i64 = ctx.ret();
-    if pages > 0 {
-        call.pages = pages as u64;
-        if !gate_is_open() {
-            test_pins::pintrace_test_pinned(call.array, call.pages);
-            return 0;
+    if !gate_is_open() {
+        if longterm_scope::is_longterm(call.flags) {
+            longterm_scope::forget();
         }
-        acquire::acquired(ctx.as_ptr(), &call, When::Now);
+        if pages > 0 {
+            test_pins::pintrace_test_pinned(call.array, pages as u64);
+        }
+        return 0;
     }
+    if pages == 0 && !longterm_scope::is_longterm(call.flags) {
+        return 0;
+    }
+    call.pages = pages.max(0) as u64;
+    let account = acquire::acquired(ctx.as_ptr(), &call, When::Now);
+    let outcome = Outcome {
+        // The registers of the entry are gone. The mark of a long-term call has the number.
+        wanted: 0,
+        pinned: call.pages,
+        errno: if pages < 0 { pages.unsigned_abs() } else { 0 },
+        fast: false,
+    };
+    pin_calls::ended(account, longterm_scope::is_longterm(call.flags), outcome);
     0
 }
 
@@ -83,7 +99,7 @@ pub fn forget() {
         if maps::PROBED.remove(key).is_ok() {
             count::loss(Loss::ProbeMissed, 1);
             if longterm {
-                longterm_scope::unmark();
+                longterm_scope::forget();
             }
         }
     }

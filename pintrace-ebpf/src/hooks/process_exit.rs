@@ -10,7 +10,7 @@ use crate::{
     facts::FACTS,
     hooks::pin_kprobe,
     kernel,
-    ledger::{accounts, state::gate_is_open},
+    ledger::{accounts, longterm_scope, state::gate_is_open},
     maps, ring,
 };
 
@@ -32,6 +32,8 @@ fn exited(role: Role) -> i32 {
         return 0;
     }
     pin_kprobe::forget();
+    // An entry is left only if the kernel skipped a return.
+    longterm_scope::forget();
     let task = kernel::current_task();
     let Some(signal) = kernel::read_u64(task + u64::from(FACTS.task_signal())) else {
         return 0;

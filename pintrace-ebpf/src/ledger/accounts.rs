@@ -15,7 +15,7 @@ use pintrace_common::{
     limits, wire,
 };
 
-use crate::map_ref::{Lookup, word};
+use crate::map_ref::{Lookup, get, word};
 use crate::{
     compat::locks::{self, LockTarget},
     count, kernel,
@@ -56,6 +56,18 @@ pub fn find_or_open(ctx: *mut c_void, key: &AccountKey, opened: &mut Opened) -> 
     id
 }
 
+/// Returns true if the account that a thread used last is one of its long-term accounts.
+#[inline(always)]
+pub fn pins_longterm(thread: u64) -> bool {
+    let Some(recent) = maps::RECENT.at(thread as u32 & (limits::RECENT - 1)) else {
+        return false;
+    };
+    let Some(account) = maps::ACCOUNTS.at(recent.load()) else {
+        return false;
+    };
+    get!(account.key.pid_tgid) == thread && get!(account.key.longterm) != 0
+}
+
 /// Opens an account and returns its id, or [`UNATTRIBUTED`] if a table is full. `kind` is [`AccountKey::kind`]. The
 /// function is global, so that the verifier follows it once and not at every call.
 #[unsafe(no_mangle)]
@@ -79,7 +91,9 @@ pub extern "C" fn pintrace_account_open(mm: u64, caller: u64, pid_tgid: u64, kin
         acquired: 0,
         released: 0,
         bytes_held: 0,
+        huge_bytes_held: 0,
         calls: 0,
+        failed: 0,
         held_since_ns: now,
         opened_ns: now,
         // SAFETY: no arguments.

@@ -1,4 +1,4 @@
-//! Adds the pages of a successful pin call to the folio table and to the counts of its account.
+//! Adds the pages of a pin call to the folio table and to the counts of its account.
 
 use core::ffi::c_void;
 
@@ -19,7 +19,7 @@ use crate::{
         areas::{self, Part},
         extents::{self, GrowingExtent},
         folio_table::{CellTable, Chunks},
-        multi_owner, owners,
+        longterm_scope, multi_owner, owners,
         pin_call::PinCall,
         walk::{self, First, Pages, Visitor},
     },
@@ -27,10 +27,10 @@ use crate::{
     stacks::{Opened, When},
 };
 
-/// Enters a successful pin call into the ledger.
+/// Enters a pin call into the ledger, and returns its account. A call without pages only gets its account.
 #[inline(always)]
-pub fn acquired(ctx: *mut c_void, call: &PinCall, stack: When) {
-    acquired_by(ctx, call, stack, pintrace_pin_pages);
+pub fn acquired(ctx: *mut c_void, call: &PinCall, stack: When) -> u32 {
+    acquired_by(ctx, call, stack, pintrace_pin_pages)
 }
 
 /// Finds or opens the account and the extent of a pin call. `pin_pages` then enters the pages.
@@ -40,7 +40,7 @@ pub fn acquired_by(
     call: &PinCall,
     stack: When,
     pin_pages: extern "C" fn(u32, u32, u64, u64, u64) -> u32,
-) {
+) -> u32 {
     let longterm = call.flags as u32 & FACTS.foll_longterm() != 0;
     let (pid_tgid, started) = pinner(call.mm);
     let key = AccountKey {
@@ -56,6 +56,13 @@ pub fn acquired_by(
     }
     let mut opened = Opened::new(stack);
     let account = accounts::find_or_open(ctx, &key, &mut opened);
+    if call.pages == 0 {
+        opened.announce(ctx);
+        return account;
+    }
+    if longterm {
+        longterm_scope::returned();
+    }
     let opening = if longterm || observer::wants_short_term_extents() {
         extents::begin(ctx, account, call, &mut opened)
     } else {
@@ -68,6 +75,7 @@ pub fn acquired_by(
         observer::on_pin(call.mm, call.address, call.pages);
     }
     log::debug!(ctx, "pinned {} pages at {:x}", call.pages, call.address);
+    account
 }
 
 /// Calls [`pin_pages`]. The function is global, so that the verifier follows it once and not on every path.
@@ -135,7 +143,7 @@ pub struct Hold<T> {
     account: u64,
     /// Number of pages of the part that carry a pin << 32 | number of these pages that the table records under the owner.
     counts: u64,
-    /// Bytes of the folios on which the owner had no pin before.
+    /// [`KeptBytes`](pintrace_common::folio::KeptBytes) of the folios on which the owner had no pin before.
     bytes: u64,
     table: core::marker::PhantomData<T>,
 }
@@ -189,7 +197,7 @@ where
         if who == owner {
             self.counts += u64::from(pins);
             if held & multi_owner::FIRST != 0 {
-                self.bytes += folio.bytes();
+                self.bytes += folio.kept();
             }
         } else {
             owners::pintrace_misplaced(owner, who, u64::from(pins));

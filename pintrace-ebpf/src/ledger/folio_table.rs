@@ -4,7 +4,12 @@
 //! ([`crate::ledger::multi_owner`]), and the cell is marked. Every change is a compare-and-swap, because interrupts and
 //! other CPUs release pins at any moment.
 
-use pintrace_common::{counters::Loss, folio, ledger::MULTI_OWNER_MARK, release_outcome::ReleaseOutcome};
+use pintrace_common::{
+    counters::Loss,
+    folio::{self, KeptBytes},
+    ledger::MULTI_OWNER_MARK,
+    release_outcome::ReleaseOutcome,
+};
 
 use crate::{
     atomic::Word,
@@ -257,7 +262,11 @@ impl Taking {
     #[inline(always)]
     fn settle(&mut self, owner: u32, pins: u32, last: bool) {
         self.left -= u64::from(pins);
-        let bytes = if last { self.bytes } else { 0 };
+        let bytes = if last {
+            KeptBytes::of_folio(self.bytes).0
+        } else {
+            0
+        };
         owners::pintrace_debit(owner, u64::from(pins), bytes);
     }
 }

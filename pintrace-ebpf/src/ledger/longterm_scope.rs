@@ -1,19 +1,29 @@
-//! Marks tasks that are inside a long-term pin call.
+//! Long-term pin calls in flight: which tasks are inside one, since when, and where in the call.
 //!
 //! A long-term pin call may pin pages that must not be pinned long-term (in ZONE_MOVABLE or CMA pageblocks), drop the pins,
 //! migrate the pages and pin again (`__gup_longterm_locked`, `check_and_migrate_movable_pages`). The drop is part of the
 //! pin call: the caller has released nothing.
+//!
+//! An entry begins when the pin function or `__gup_longterm_locked` is entered, whichever a hook sees first, and ends when
+//! the pin function returns. The pin functions do not nest on a task. So an entry that the entry of a pin function finds, or
+//! one in the phase DONE, is left of a call whose return the kernel skipped, and gives way.
 
 use core::ffi::c_void;
 
-use aya_ebpf::{bindings::BPF_NOEXIST, helpers::bpf_get_current_pid_tgid};
-use pintrace_common::counters::Loss;
+use aya_ebpf::helpers::{bpf_get_current_pid_tgid, generated::bpf_get_current_cgroup_id};
+use pintrace_common::{
+    counters::Loss,
+    pin_calls::{LongtermCall, NO_DESCRIPTOR, phase},
+};
 
-use crate::map_ref::Lookup;
-use crate::{count, facts::FACTS, kernel, ledger::state, maps};
-
-/// Error of an insertion whose key exists.
-const EEXIST: i32 = -17;
+use crate::map_ref::{Lookup, MapRef, get, set, word};
+use crate::{
+    count,
+    facts::FACTS,
+    kernel,
+    ledger::{accounts, open_file, state},
+    maps, stacks,
+};
 
 /// Returns true if the `gup_flags` contain `FOLL_LONGTERM`.
 #[inline(always)]
@@ -21,29 +31,125 @@ pub fn is_longterm(flags: u64) -> bool {
     flags as u32 & FACTS.foll_longterm() != 0
 }
 
-/// Marks the running task on entry of a long-term call. Returns false if the task is marked already or the map is full.
+/// Records on entry of a pin function that the running task makes a long-term call for `wanted` pages.
 #[inline(always)]
-pub fn mark() -> bool {
-    match maps::LONGTERM_CALLS.insert(bpf_get_current_pid_tgid(), 1, u64::from(BPF_NOEXIST)) {
-        Ok(()) => {}
-        Err(EEXIST) => return false,
-        Err(_) => {
-            count::loss(Loss::LongtermCallsFull, 1);
-            return false;
-        }
+pub fn begin(wanted: u64) {
+    if of_task().is_some_and(is_slow) {
+        state::longterm_calls().sub(1);
+    }
+    insert(phase::FAST, wanted);
+}
+
+/// Records that the running task's long-term call enters `__gup_longterm_locked`, or the only function that does the work.
+/// Returns false if that is recorded already or the map is full.
+#[inline(always)]
+pub fn enter_slow(ctx: *mut c_void, wanted: u64) -> bool {
+    let found = of_task();
+    let now = found.map_or(phase::DONE, |call| word!(call.phase).load());
+    if now == phase::SLOW || now == phase::MIGRATES {
+        return false;
+    }
+    match found {
+        Some(call) if now == phase::FAST => word!(call.phase).store(phase::SLOW),
+        _ if insert(phase::SLOW, wanted) => {}
+        _ => return false,
     }
     state::longterm_calls().add(1);
+    // Last: unwinding takes long, and the kernel may skip the program for other threads meanwhile.
+    if let Some(call) = of_task() {
+        set!(call.file = open_file::pintrace_open_file());
+        set!(call.descriptor = open_file::descriptor());
+        set!(call.stack = stack_of_first_call(ctx));
+    }
     true
 }
 
-/// Removes the mark on return of a long-term call. Returns false if the task is not marked.
+/// Records that the running task's long-term call leaves `__gup_longterm_locked`. Returns false if the task is not there.
 #[inline(always)]
-pub fn unmark() -> bool {
-    if maps::LONGTERM_CALLS.remove(bpf_get_current_pid_tgid()).is_err() {
+pub fn leave_slow() -> bool {
+    let Some(call) = of_task() else {
+        return false;
+    };
+    if !is_slow(call) {
         return false;
     }
+    word!(call.phase).store(phase::DONE);
     state::longterm_calls().sub(1);
     true
+}
+
+/// Records that the running task's long-term call has returned. Its pages are not in the ledger yet.
+#[inline(always)]
+pub fn returned() {
+    if let Some(call) = of_task() {
+        if is_slow(call) {
+            state::longterm_calls().sub(1);
+        }
+        word!(call.phase).store(phase::COUNTED);
+    }
+}
+
+/// Removes the entry of a call, once its pages are in the ledger: until then they are the pages of a call in flight.
+#[inline(always)]
+pub fn forget() {
+    if of_task().is_some_and(is_slow) {
+        state::longterm_calls().sub(1);
+    }
+    let _ = maps::LONGTERM_CALLS.remove(bpf_get_current_pid_tgid());
+}
+
+/// Adds pins that the running task's long-term call has dropped again.
+#[inline(always)]
+pub fn count_dropped(pins: u64) {
+    if let Some(call) = of_task() {
+        word!(call.dropped).add(pins);
+    }
+}
+
+/// Returns the long-term call of the running task.
+#[inline(always)]
+pub fn of_task() -> Option<MapRef<LongtermCall>> {
+    maps::LONGTERM_CALLS.at(bpf_get_current_pid_tgid())
+}
+
+#[inline(always)]
+fn is_slow(call: MapRef<LongtermCall>) -> bool {
+    let phase = get!(call.phase);
+    phase == phase::SLOW || phase == phase::MIGRATES
+}
+
+#[inline(always)]
+fn insert(phase: u64, wanted: u64) -> bool {
+    let call = LongtermCall {
+        phase,
+        began_ns: accounts::time(),
+        wanted,
+        dropped: 0,
+        file: 0,
+        descriptor: NO_DESCRIPTOR,
+        stack: -1,
+        // SAFETY: no arguments.
+        cgroup: unsafe { bpf_get_current_cgroup_id() },
+    };
+    if maps::LONGTERM_CALLS
+        .insert(bpf_get_current_pid_tgid(), call, 0)
+        .is_err()
+    {
+        count::loss(Loss::LongtermCallsFull, 1);
+        return false;
+    }
+    true
+}
+
+/// Takes the stack of a call in flight, unless the thread's latest account is a long-term one, which names the code: unwinding
+/// takes as long as pinning some hundred pages.
+#[inline(always)]
+fn stack_of_first_call(ctx: *mut c_void) -> i64 {
+    if accounts::pins_longterm(bpf_get_current_pid_tgid()) {
+        -1
+    } else {
+        stacks::take(ctx)
+    }
 }
 
 /// Where a release comes from.
@@ -57,22 +163,19 @@ pub enum Scope {
     Failing,
 }
 
-/// Value of a mark: the call migrates pages.
-pub const MIGRATES: u64 = 2;
-
 /// Returns where a release of the running task comes from.
 #[inline(always)]
 pub fn of_release(ctx: *mut c_void) -> Scope {
     if state::longterm_calls().load() == 0 {
         return Scope::Outside;
     }
-    let Some(mark) = maps::LONGTERM_CALLS.at(bpf_get_current_pid_tgid()) else {
+    let Some(call) = of_task() else {
         return Scope::Outside;
     };
     // An interrupt's releases have nothing to do with the task.
-    if !kernel::on_task_stack(ctx) {
+    if !is_slow(call) || !kernel::on_task_stack(ctx) {
         Scope::Outside
-    } else if state::counts_migrations() && mark.load() != MIGRATES {
+    } else if state::counts_migrations() && get!(call.phase) != phase::MIGRATES {
         Scope::Failing
     } else {
         Scope::Counted

@@ -1,17 +1,18 @@
 //! The open file on which the running system call pins: the file behind the descriptor in its first argument.
 
+use pintrace_common::pin_calls::NO_DESCRIPTOR;
+
 use crate::{
     facts::FACTS,
     facts::MM_EVENT_FACTS,
     kernel,
-    syscall_args::{IOCTL, SyscallArgs, WRITE},
+    syscall_args::{IO_URING_REGISTER, IOCTL, SyscallArgs, WRITE},
 };
 
 /// System calls of x86-64 whose first argument is a descriptor and that pin for long
 /// (arch/x86/entry/syscalls/syscall_64.tbl). A uverbs context also takes commands by write.
 mod call {
     pub const SETSOCKOPT: i64 = 54;
-    pub const IO_URING_REGISTER: i64 = 427;
 }
 
 /// Flag of the second argument of io_uring_register: the first argument is a slot of the thread's registered rings
@@ -33,12 +34,27 @@ pub extern "C" fn pintrace_open_file() -> u64 {
     // -1 for a call of 32-bit x86, whose file is unknown.
     let number = call.number();
     let (fd, second) = (call.first(), call.second());
-    if number == call::IO_URING_REGISTER && second & REGISTERED_RING != 0 {
+    if number == IO_URING_REGISTER && second & REGISTERED_RING != 0 {
         return registered_ring(fd);
     }
     match number {
-        WRITE | IOCTL | call::SETSOCKOPT | call::IO_URING_REGISTER => file_of(fd),
+        WRITE | IOCTL | call::SETSOCKOPT | IO_URING_REGISTER => file_of(fd),
         _ => 0,
+    }
+}
+
+/// Returns the descriptor on which the running system call pins; [`NO_DESCRIPTOR`] if there is none, or if it is a slot of
+/// the thread's registered rings.
+#[inline(always)]
+pub fn descriptor() -> u64 {
+    if MM_EVENT_FACTS.regs_bytes() == 0 {
+        return NO_DESCRIPTOR;
+    }
+    let call = SyscallArgs::current();
+    match call.number() {
+        IO_URING_REGISTER if call.second() & REGISTERED_RING != 0 => NO_DESCRIPTOR,
+        WRITE | IOCTL | call::SETSOCKOPT | IO_URING_REGISTER => call.first() & 0xffff_ffff,
+        _ => NO_DESCRIPTOR,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Owners: an owner is an account or an extent, as the number in a cell of the folio table.
 
 use pintrace_common::{
+    folio::KeptBytes,
     holder_kind::kind,
     ledger::{Account, EXTENT_BIT},
 };
@@ -67,15 +68,19 @@ fn may_contain(owner: u32, page: u64, head: u64, end: u64) -> bool {
         || inside(extent.last_page) && page > extent.last_page)
 }
 
-/// Subtracts released pages, and the bytes of released folios, from the counts of an owner. Returns 0, which the verifier
+/// Subtracts released pages, and the [`KeptBytes`] of released folios, from the counts of an owner. Returns 0, which the verifier
 /// does not know.
 ///
 /// The function is global, so that the verifier follows it once and not at every call.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn pintrace_debit(owner: u32, pages: u64, bytes: u64) -> u64 {
+pub extern "C" fn pintrace_debit(owner: u32, pages: u64, kept: u64) -> u64 {
+    let (bytes, huge) = KeptBytes(kept).split();
     if let Some(account) = maps::ACCOUNTS.at(account_of(owner)) {
         released(account, pages, bytes);
+        if huge != 0 {
+            word!(account.huge_bytes_held).sub(huge);
+        }
     }
     if owner & EXTENT_BIT != 0 {
         extents::shrink(owner & !EXTENT_BIT, pages, bytes);
@@ -95,11 +100,15 @@ pub extern "C" fn pintrace_not_exclusive(owner: u32, pages: u64) -> u32 {
     0
 }
 
-/// Adds bytes kept in place to the counts of an owner.
+/// Adds bytes kept in place, as [`KeptBytes`], to the counts of an owner.
 #[inline(always)]
-pub fn keep_bytes(owner: u32, bytes: u64) {
+pub fn keep_bytes(owner: u32, kept: u64) {
+    let (bytes, huge) = KeptBytes(kept).split();
     if let Some(account) = maps::ACCOUNTS.at(account_of(owner)) {
         word!(account.bytes_held).add(bytes);
+        if huge != 0 {
+            word!(account.huge_bytes_held).add(huge);
+        }
     }
     if owner & EXTENT_BIT != 0
         && let Some(extent) = maps::EXTENTS.at(owner & !EXTENT_BIT)

@@ -2,7 +2,7 @@
 
 use crate::kernel;
 
-/// One successful call of a pin function.
+/// One call of a pin function that has returned.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct PinCall {
@@ -14,7 +14,7 @@ pub struct PinCall {
     pub flags: u64,
     /// Address of pages[] or folios[].
     pub array: u64,
-    /// Number of valid entries in the array.
+    /// Number of valid entries in the array; 0 if the call failed.
     pub pages: u64,
     /// Return address in the caller.
     pub caller: u64,

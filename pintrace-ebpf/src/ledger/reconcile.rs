@@ -128,7 +128,7 @@ pub extern "C" fn pintrace_reconcile_folio(page: u64, account: u32, most: u32) -
         let surplus = known - real;
         let taken = Chunks::take(page, surplus as u32, ReleaseCode::UNKNOWN, folio.bytes());
         if let Some(owner) = taken.owner_to_debit() {
-            let bytes = if taken.emptied() { folio.bytes() } else { 0 };
+            let bytes = if taken.emptied() { folio.kept() } else { 0 };
             owners::pintrace_debit(owner, surplus, bytes);
         }
         return (surplus - taken.without_owner()) << 2 | DROPPED;
@@ -154,7 +154,7 @@ pub extern "C" fn pintrace_reconcile_folio(page: u64, account: u32, most: u32) -
     }
     owners::lend(owner, lacking);
     if owner == account && held & multi_owner::FIRST != 0 {
-        owners::keep_bytes(owner, folio.bytes());
+        owners::keep_bytes(owner, folio.kept());
     }
     lacking << 2 | ADDED
 }

@@ -146,6 +146,7 @@ pub fn count_dropped(folio: Folio, pins: u64) {
         Total::Unpinned
     };
     count::total(total, pins);
+    longterm_scope::count_dropped(pins);
 }
 
 /// State of a walk that takes pages off the folio table.
@@ -240,7 +241,7 @@ where
         let code = self.code.with_page(folio.head(), self.page);
         let taken = T::take(folio.marked_head(), pins, code, folio.bytes());
         if let Some(owner) = taken.owner_to_debit() {
-            let bytes = if taken.emptied() { folio.bytes() } else { 0 };
+            let bytes = if taken.emptied() { folio.kept() } else { 0 };
             self.collect(owner, u64::from(pins), bytes);
         }
         let left = taken.without_owner();

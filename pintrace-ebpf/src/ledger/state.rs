@@ -58,6 +58,12 @@ pub fn hashed_chunks() -> Word {
     state!(hashed_chunks)
 }
 
+/// Returns the number of long-term pin calls whose entry no hook saw.
+#[inline(always)]
+pub fn untimed_calls() -> Word {
+    state!(untimed_calls)
+}
+
 /// Returns the number of open flush windows. At 0 no pin is looked up among them.
 #[inline(always)]
 pub fn open_windows() -> Word {

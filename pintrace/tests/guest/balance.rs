@@ -243,6 +243,11 @@ fn pages_that_the_kernel_migrates_before_a_long_term_pin_are_counted_as_gup_retr
         println!("{words}: {gup_retry} pages were pinned and unpinned first");
         moved += gup_retry;
         let pid = number(&ready["pid"]);
+        let all = report.document["pin_calls"].as_array().unwrap();
+        let row = all.iter().find(|row| row["pid"] == pid).unwrap();
+        let dropped = i64::try_from(number(&row["dropped_pages"])).unwrap();
+        checks.same("dropped pages of the calls", dropped, gup_retry);
+        checks.same("retried calls", number(&row["retried"]) != 0, gup_retry != 0);
         for (key, figure) in [
             ("held", "pages_held"),
             ("acquired", "acquired"),

@@ -241,7 +241,7 @@ impl Report {
                 continue;
             }
             // The kernel may skip both the primary and the backup of a finding program. All figures of pins stay exact.
-            if reason == "mm_event_missed" && is_preemptible() {
+            if (reason == "mm_event_missed" || reason == "calls_missed") && is_preemptible() {
                 continue;
             }
             // Before 5.12 the filter of an mm has a lock. An emulated CPU may be paused while it holds the lock, and the

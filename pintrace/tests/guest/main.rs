@@ -27,6 +27,7 @@ mod not_in_vmstat;
 mod one_folio;
 mod own_cost;
 mod pid_namespace;
+mod pin_calls;
 mod reconcile;
 mod recording;
 mod refused;

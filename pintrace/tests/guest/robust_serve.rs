@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
-use super::harness::wait_for;
+use super::harness::{Pinload, Started, skipped, wait_for};
 use super::robust_kit::{Before, Running, pintrace};
 use super::sums::disagreements_of_metrics;
 
@@ -117,4 +117,50 @@ fn killing_serve_leaves_nothing() {
     serve.signal(Signal::KILL);
     assert_eq!(serve.end().code, 137);
     before.assert_nothing_is_left();
+}
+
+#[test]
+fn a_long_registration_has_series_with_its_process_while_it_is_in_flight() {
+    const NAME: &str = "a_long_registration_has_series_with_its_process_while_it_is_in_flight";
+    const AGE: &str = "pintrace_pin_registration_age_seconds{";
+    let serve = Running::start(&["serve", "--interval", "200ms", "--no-findings"]);
+    serve.wait_for_stderr("serving http://127.0.0.1:9964/metrics");
+    // At 10 ms a page, the call takes 8 s. A series begins after 5 s.
+    let words = "slow-registration --pages 800";
+    let (mut pinload, line) = match Pinload::at_first(words, "registering") {
+        Started::Ready(pinload, mut lines) => (pinload, lines.remove(0)),
+        Started::Unavailable(why) => return skipped(NAME, &why),
+    };
+    let series = |metric: &str| {
+        let (_, body) = get("/metrics");
+        let found = body.lines().find(|line| line.starts_with(metric));
+        found.map(ToOwned::to_owned)
+    };
+    let age = wait_for("the series of the registration", || series(AGE));
+    let labels = format!(
+        r#"subsystem="io_uring",pid="{0}",tid="{0}",comm="pinload",descriptor=""#,
+        line["pid"]
+    );
+    assert!(age.contains(&labels), "{age}");
+    let seconds: f64 = age.rsplit(' ').next().unwrap().parse().unwrap();
+    assert!((5.0..600.0).contains(&seconds), "{age}");
+    let speed = series("pintrace_pin_registration_bytes_per_second{").unwrap();
+    assert!(speed.contains(&labels), "{speed}");
+    let in_progress = series(r#"pintrace_pin_calls_in_progress{subsystem="io_uring"}"#).unwrap();
+    assert!(in_progress.ends_with(" 1"), "{in_progress}");
+    let end = pinload.line().unwrap();
+    assert_eq!(end["event"], "registered", "{end}");
+    wait_for("the end of the series", || series(AGE).is_none().then_some(()));
+    let (_, body) = get("/metrics");
+    assert_eq!(remarks_on(&body), "");
+    for line in [
+        r#"pintrace_pin_call_duration_seconds_count{subsystem="io_uring"} 1"#,
+        r#"pintrace_pin_call_pinned_bytes_total{subsystem="io_uring"} 3276800"#,
+        r#"pintrace_pin_calls_in_progress{subsystem="io_uring"} 0"#,
+    ] {
+        assert!(body.lines().any(|have| have == line), "{line}\n{body}");
+    }
+    assert!(pinload.end().success());
+    serve.signal(Signal::INT);
+    assert_eq!(serve.end().code, 0);
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Checks, HUGE, PAGE, Pinload, Report, Started, kernel_at_least, number, skipped};
 use crate::hugetlb::Pool;
+use crate::pin_calls;
 use crate::recording::Recording;
 use crate::scan::{Scan, check_parts, check_ranges, holders};
 
@@ -62,6 +63,11 @@ fn a_mapping_is_held_by_the_process_that_mapped_it() {
         checks.same("bytes_held", report.figure(pid, "bytes_held"), bytes);
         let subsystems = &report.process(pid)["subsystems"];
         checks.same("subsystems", subsystems, &json!({ "vfio": pages }));
+        let row = pin_calls::calls(&report, pid, "vfio");
+        let most = number(&ready["time_ns"]) - number(&ready["began_ns"]);
+        pin_calls::check_times(&mut checks, &row, most);
+        checks.same("registrations", number(&row["registrations"]), 1);
+        checks.same("pages pinned by calls", number(&row["pinned_pages"]), acquired);
         let scan = Scan::now();
         scan.check(&mut checks);
         checks.same("pages by scan", scan.pages(pid), pages);

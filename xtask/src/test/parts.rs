@@ -19,6 +19,7 @@ const KERNEL: &[&str] = &[
     "scan_explain",
     "pid_namespace",
     "balance",
+    "pin_calls",
     "not_in_vmstat",
 ];
 /// All scenarios of findings, which take as long as half of the other tests.

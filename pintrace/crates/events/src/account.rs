@@ -68,6 +68,9 @@ pub struct AccountSampled {
     pub released: u64,
     /// Bytes that the account's pins keep in place now: whole folios.
     pub bytes_held: u64,
+    /// Bytes of `bytes_held` in folios of 2 MiB and more.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub huge_bytes_held: u64,
     /// Successful pin calls since the account was opened.
     pub calls: u64,
     /// Start of the current unbroken period in which the account has held pages; meaningless when it holds none.

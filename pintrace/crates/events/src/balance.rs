@@ -36,6 +36,10 @@ pub struct BalanceSampled {
     pub preexisting_reconciled: i64,
     /// Pages that reconciliation has added or removed since the start.
     pub reconciled_pages: u64,
+    /// Pages that long-term pin calls in flight ask for. vmstat has counted those that the calls have pinned so far; the
+    /// ledger counts them when the calls return.
+    #[serde(default)]
+    pub wanted_in_flight: u64,
     /// Pages pinned or released while vmstat and ledger were sampled. The difference of vmstat and ledger is known only
     /// to within `in_flight` pages.
     pub in_flight: u64,
@@ -51,6 +55,7 @@ pub struct PageSums {
     /// Pages held by pins taken before the start, reconciled after losses.
     pub preexisting: i128,
     in_flight: i128,
+    wanted_in_flight: i128,
 }
 
 impl BalanceSampled {
@@ -78,6 +83,7 @@ impl BalanceSampled {
             preexisting: preexisting - wide(self.preexisting_released)
                 + i128::from(self.preexisting_reconciled),
             in_flight: wide(self.in_flight),
+            wanted_in_flight: wide(self.wanted_in_flight),
         }
     }
 }
@@ -93,7 +99,13 @@ impl PageSums {
     /// Returns the difference less the pages in flight: the least difference that the pages in flight allow.
     pub fn unaccounted(&self) -> i128 {
         let difference = self.difference();
-        difference.signum() * (difference.abs() - self.in_flight).max(0)
+        // Calls in flight can only make vmstat greater.
+        let explained = if difference > 0 {
+            self.in_flight + self.wanted_in_flight
+        } else {
+            self.in_flight
+        };
+        difference.signum() * (difference.abs() - explained).max(0)
     }
 }
 
@@ -160,6 +172,19 @@ mod tests {
             ..sample()
         };
         assert_eq!(early.sums().unaccounted(), -2);
+    }
+
+    #[test]
+    fn pages_of_a_pin_call_that_has_not_returned_are_not_unaccounted() {
+        let of_call = |acquired, ledger_acquired| BalanceSampled {
+            vmstat_acquired: Some(acquired),
+            ledger_acquired,
+            wanted_in_flight: 512,
+            ..sample()
+        };
+        assert_eq!(of_call(110 + 512, 110).sums().unaccounted(), 0);
+        assert_eq!(of_call(110 + 513, 110).sums().unaccounted(), 1);
+        assert_eq!(of_call(110, 111).sums().unaccounted(), -1);
     }
 
     #[test]

@@ -10,7 +10,9 @@ mod extent;
 mod finding_hooks;
 mod flush_window;
 mod mapping;
+mod pin_calls;
 mod process;
+mod registrations;
 mod scan;
 mod shed;
 mod stack;
@@ -30,7 +32,9 @@ pub use extent::{ExtentClosed, ExtentMarked, ExtentOpened, ExtentSampled, FileId
 pub use finding_hooks::FindingHooksAttached;
 pub use flush_window::{Cause, FlushCheck, WindowsSampled};
 pub use mapping::{AddressSpaceId, ChangesSuppressed, MappingChange, MappingChanged, MmId, RangeIn};
+pub use pin_calls::{CallInFlight, CallsInFlight, PinCallsSampled, Registration};
 pub use process::{ProcessExited, ProcessSeen};
+pub use registrations::RegistrationFailed;
 pub use scan::ScanSampled;
 pub use shed::{Detail, DetailShed};
 pub use stack::{StackSeen, SymbolSeen};
@@ -65,6 +69,12 @@ pub enum Body {
     AccountSampled(AccountSampled),
     /// The thread of an account has ended and the account holds nothing. Its last totals precede this event.
     AccountClosed(AccountId),
+    /// Changed totals of the pin calls of an account.
+    PinCallsSampled(Box<PinCallsSampled>),
+    /// The long-term pin calls in flight, longest first. An empty list ends a list that was not empty.
+    CallsInFlight(CallsInFlight),
+    /// The kernel refused registrations of memory.
+    RegistrationFailed(Box<RegistrationFailed>),
     /// A long-term pin call created an extent.
     ExtentOpened(ExtentOpened),
     /// Changed state of an open extent.

@@ -1,14 +1,13 @@
 //! Renders findings and pending-flush windows as text.
 
 use pintrace_events::units::Nanos;
+use pintrace_model::field::grid;
 use pintrace_model::field::window::{COLUMNS, WindowColumn};
 use pintrace_model::finding::text::{checked, counted, dropped};
 use pintrace_model::finding::{Finding, WindowTotals};
 use pintrace_model::snapshot::Snapshot;
 use pintrace_model::text;
 use pintrace_text::{cut, wrap, wrap_after};
-
-use super::grid;
 
 /// Most findings that a report describes; `--json` lists all findings.
 const MOST_FINDINGS: usize = 20;

@@ -11,6 +11,8 @@ use pintrace_model::snapshot::{Balance, OpenExtent, Process, ProcessEnd, Snapsho
 use super::SCHEMA;
 use super::json_findings::{FindingKeys, WindowKeys};
 use super::json_own_cost::OwnCostKeys;
+use super::json_pin_calls::{InFlightKeys, PinCallKeys};
+use super::json_registrations::FailedRegistrationKeys;
 
 /// Returns a snapshot as one line of JSON, with a line end. `complete` is false for a stream without a last event.
 pub fn render(snapshot: &Snapshot, complete: bool) -> serde_json::Result<String> {
@@ -47,6 +49,12 @@ struct Document<'a> {
     missing: &'a [MissingHook],
     subsystems: BTreeMap<&'static str, SubsystemKeys>,
     processes: Vec<ProcessKeys<'a>>,
+    /// Pin calls by process and subsystem. Short-term calls are only counted if they fail.
+    pin_calls: Vec<PinCallKeys<'a>>,
+    /// Long-term pin calls in flight; the registration that began first is first.
+    calls_in_flight: Vec<InFlightKeys<'a>>,
+    /// Registrations of memory that the kernel refused, the latest first.
+    failed_registrations: Vec<FailedRegistrationKeys<'a>>,
     /// All findings: the most severe first, then the latest first.
     findings: Vec<FindingKeys<'a>>,
     findings_dropped: u64,
@@ -104,6 +112,8 @@ struct ProcessKeys<'a> {
     extents: Option<u64>,
     pages_held: u64,
     bytes_held: u64,
+    /// Bytes of `bytes_held` in folios of 2 MiB and more.
+    huge_bytes_held: u64,
     longterm_pages_held: Option<u64>,
     /// Pages of `pages_held` that only a scan found.
     scan_pages_held: u64,
@@ -191,6 +201,9 @@ impl<'a> Document<'a> {
             missing: &started.missing,
             subsystems: subsystems.collect(),
             processes: processes.collect(),
+            pin_calls: PinCallKeys::all(snapshot),
+            calls_in_flight: InFlightKeys::all(snapshot),
+            failed_registrations: FailedRegistrationKeys::all(snapshot),
             findings: FindingKeys::all(snapshot),
             findings_dropped: snapshot.findings_dropped,
             windows: snapshot.windows.iter().map(WindowKeys::from).collect(),
@@ -264,6 +277,7 @@ impl<'a> ProcessKeys<'a> {
             extents: traced(process.extents),
             pages_held: process.pages_held,
             bytes_held: process.bytes_held,
+            huge_bytes_held: process.huge_bytes_held,
             longterm_pages_held: traced(process.longterm_pages_held),
             scan_pages_held: process.scan_pages_held,
             oldest_ns: traced(process.oldest(now).0),

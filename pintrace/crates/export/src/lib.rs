@@ -2,12 +2,14 @@
 
 pub mod catalogue;
 pub mod findings;
-mod grid;
 mod header;
 pub mod json;
 pub mod json_findings;
 mod json_own_cost;
+mod json_pin_calls;
+mod json_registrations;
 mod own_cost;
+mod pin_calls;
 pub mod report;
 pub mod table;
 

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use pintrace_model::field::header::figure;
 use pintrace_model::field::process::{ProcessColumn, column, rank, signal_name};
-use pintrace_model::field::subsystem;
+use pintrace_model::field::{grid, subsystem};
 use pintrace_model::shed;
 use pintrace_model::snapshot::{Process, Snapshot, SubsystemTotals};
 use pintrace_model::text;
 use pintrace_text::counted;
 
-use super::{findings, grid, header};
+use super::{findings, header, pin_calls};
 
 /// Columns of the table of processes: totals, and no rates.
 const COLUMNS: [&str; 10] = [
@@ -38,6 +38,7 @@ pub fn render(snapshot: &Snapshot, complete: bool, width: usize) -> String {
     lines.extend(subsystems(snapshot, width));
     lines.extend(processes(snapshot, width));
     lines.extend(ends(snapshot));
+    lines.extend(pin_calls::section(snapshot, width));
     lines.extend(findings::section(snapshot, width));
     lines.extend(findings::windows(snapshot, width));
     lines.join("\n") + "\n"

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use pintrace_model::field::grid;
 use pintrace_model::field::process::{COLUMNS, DEFAULT_SORT, ProcessColumn, column, rank};
 use pintrace_model::snapshot::{Process, Snapshot};
 use pintrace_model::text;
 
-use super::{grid, header, own_cost};
+use super::{header, own_cost};
 
 /// Options of a table.
 #[derive(Clone, Copy, Debug)]

@@ -7,7 +7,9 @@ use pintrace_events::{Body, MissingHook};
 use pintrace_model::Model;
 use pintrace_model::field::process::{COLUMNS, column};
 use pintrace_model::snapshot::Snapshot;
-use pintrace_testing::event_builder::{EventBuilder, SECOND, finding_fixtures, fio_and_others};
+use pintrace_testing::event_builder::{
+    EventBuilder, SECOND, finding_fixtures, fio_and_others, pin_call_fixtures,
+};
 
 use super::{json, report, table};
 
@@ -143,6 +145,28 @@ fn the_report_describes_each_finding() {
     assert_snapshot!(
         "report_findings",
         &report::render(&snapshot(&finding_fixtures()), true, 100),
+    );
+}
+
+#[test]
+fn the_report_shows_pin_calls_in_flight_slow_and_failed() {
+    assert_snapshot!(
+        "report_pin_calls",
+        &report::render(&snapshot(&pin_call_fixtures()), true, 120),
+    );
+}
+
+#[test]
+fn the_json_lists_pin_calls() {
+    let text = json::render(&snapshot(&pin_call_fixtures()), true).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let part: serde_json::Map<_, _> = ["pin_calls", "calls_in_flight"]
+        .iter()
+        .map(|key| ((*key).to_owned(), value[*key].clone()))
+        .collect();
+    assert_snapshot!(
+        "pin_calls_json",
+        &(serde_json::to_string_pretty(&part).unwrap() + "\n"),
     );
 }
 

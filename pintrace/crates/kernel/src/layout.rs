@@ -72,6 +72,18 @@ pub fn facts(types: &impl Types, has_backups: bool) -> Result<Facts, UnknownLayo
         task_tgid: offset("task_struct", &["tgid"])?,
         task_start_time: offset("task_struct", &["start_time"])?,
         mm_owner: types.offset("mm_struct", &["owner"]).unwrap_or(Facts::ABSENT),
+        signal_rlim: offset("signal_struct", &["rlim"])?,
+        mm_pinned_vm: offset("mm_struct", &["pinned_vm"])?,
+        mm_locked_vm: offset("mm_struct", &["locked_vm"])?,
+        task_cred: offset("task_struct", &["cred"])?,
+        cred_uid: offset("cred", &["uid"])?,
+        cred_cap_effective: offset("cred", &["cap_effective"])?,
+        cred_user: offset("cred", &["user"])?,
+        cred_user_ns: offset("cred", &["user_ns"])?,
+        user_ns_level: offset("user_namespace", &["level"])?,
+        user_locked_vm: types
+            .offset("user_struct", &["locked_vm"])
+            .unwrap_or(Facts::ABSENT),
         task_files: offset("task_struct", &["files"])?,
         files_fdt: offset("files_struct", &["fdt"])?,
         fdt_fd: offset("fdtable", &["fd"])?,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use pintrace_model::field::metric::{Family, Sample, families};
+use pintrace_model::field::metric::{Family, Histogram, families};
 use pintrace_model::snapshot::Snapshot;
 
 /// The content type of the text that [`render`] returns.
@@ -13,7 +13,7 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub fn render(snapshot: &Snapshot) -> String {
     let mut text = String::with_capacity(16 * 1024);
     for family in families(snapshot) {
-        if !family.samples.is_empty() {
+        if !family.is_empty() {
             write_family(&mut text, &family);
         }
     }
@@ -26,16 +26,36 @@ fn write_family(text: &mut String, family: &Family) {
     let _ = writeln!(text, "# HELP {name} {}", escaped(family.help, false));
     let _ = writeln!(text, "# TYPE {name} {kind}");
     for sample in &family.samples {
-        let _ = writeln!(text, "{name}{} {}", labels(sample), sample.value);
+        let _ = writeln!(text, "{name}{} {}", labels(&sample.labels), sample.value);
+    }
+    for histogram in &family.histograms {
+        write_histogram(text, name, histogram);
     }
 }
 
-fn labels(sample: &Sample) -> String {
-    if sample.labels.is_empty() {
+fn write_histogram(text: &mut String, name: &str, histogram: &Histogram) {
+    let Histogram {
+        labels: own,
+        buckets,
+        count,
+        sum,
+    } = histogram;
+    let bounds = buckets.iter().map(|(bound, calls)| (bound.to_string(), calls));
+    for (bound, calls) in bounds.chain([("+Inf".to_owned(), count)]) {
+        let mut with_bound = own.clone();
+        with_bound.push(("le", bound));
+        let _ = writeln!(text, "{name}_bucket{} {calls}", labels(&with_bound));
+    }
+    let labels = labels(own);
+    let _ = writeln!(text, "{name}_sum{labels} {sum}");
+    let _ = writeln!(text, "{name}_count{labels} {count}");
+}
+
+fn labels(labels: &[(&'static str, String)]) -> String {
+    if labels.is_empty() {
         return String::new();
     }
-    let pairs: Vec<String> = sample
-        .labels
+    let pairs: Vec<String> = labels
         .iter()
         .map(|(name, value)| format!("{name}=\"{}\"", escaped(value, true)))
         .collect();

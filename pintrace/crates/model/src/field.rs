@@ -6,10 +6,13 @@
 mod family;
 pub mod finding_column;
 pub mod finding_metric;
+pub mod grid;
 pub mod header;
 pub mod metric;
 pub mod names;
 mod own_cost_metric;
+pub mod pin_call;
+mod pin_call_metric;
 pub mod process;
 pub mod subsystem;
 mod value;
@@ -72,6 +75,8 @@ pub enum MetricKind {
     Counter,
     /// The value rises and falls.
     Gauge,
+    /// Counts of values up to each bound.
+    Histogram,
 }
 
 impl MetricKind {
@@ -81,6 +86,7 @@ impl MetricKind {
         match self {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
         }
     }
 }

@@ -13,8 +13,10 @@ use crate::detect::{Context, Observation, detect, take_outliving};
 use crate::finding_table::FindingTable;
 use crate::loss::LossState;
 use crate::own_cost::OwnCost;
+use crate::pin_calls::{CallsInFlight, PinCallTable};
 use crate::pins::Pins;
 use crate::pins_view::PinsView;
+use crate::registrations::RegistrationTable;
 use crate::resolve::{Names, Resolver};
 use crate::snapshot::Snapshot;
 use crate::stack::StackTable;
@@ -34,6 +36,9 @@ pub struct Model {
     windows: WindowTable,
     flush_check: FlushCheck,
     suppressed: SuppressedTable,
+    pin_calls: PinCallTable,
+    calls_in_flight: CallsInFlight,
+    registrations: RegistrationTable,
     findings: FindingTable,
     unapplied_events: u64,
     /// The names and the rows that the latest snapshot shows.
@@ -49,13 +54,29 @@ impl Model {
         self.stream.advance(time);
         let applied = match &event.body {
             Body::Started(started) => self.stream.started(time, started),
-            Body::ProcessSeen(seen) => self.pins.process_seen(seen),
-            Body::ProcessExited(exited) => self.pins.process_exited(time, *exited),
+            Body::ProcessSeen(seen) => {
+                self.pin_calls.processes_changed();
+                self.pins.process_seen(seen)
+            }
+            Body::ProcessExited(exited) => {
+                self.pin_calls.processes_changed();
+                self.pins.process_exited(time, *exited)
+            }
             Body::ProcessExeced(pid) => self.pins.process_execed(time, *pid),
             Body::FileReleased(file) => self.pins.extents.file_released(time, *file),
-            Body::AccountOpened(opened) => self.pins.account_opened(opened),
+            Body::AccountOpened(opened) => {
+                self.pin_calls.close(opened.account, &mut self.pins);
+                self.pin_calls.processes_changed();
+                self.pins.account_opened(opened)
+            }
             Body::AccountSampled(sample) => self.account_sampled(event, *sample),
-            Body::AccountClosed(account) => self.pins.account_closed(*account),
+            Body::AccountClosed(account) => {
+                self.pin_calls.close(*account, &mut self.pins);
+                self.pins.account_closed(*account)
+            }
+            Body::PinCallsSampled(sample) => self.pin_calls.sample(sample, &self.pins),
+            Body::RegistrationFailed(failed) => self.registrations.sample(failed, &self.pins, &self.stacks),
+            Body::CallsInFlight(calls) => self.calls_in_flight.sample(time, calls),
             Body::ExtentOpened(opened) => self.extent_opened(event, *opened),
             Body::ExtentSampled(sample) => self.extent_sampled(event, sample),
             Body::ExtentMarked(marked) => self.pins.extents.mark(time, *marked),
@@ -90,29 +111,35 @@ impl Model {
     /// of forgotten processes stay in the totals by subsystem. Endless sessions need this call.
     pub fn forget_ended(&mut self, keep: usize) {
         self.pins.forget_ended(keep);
+        self.pin_calls.processes_changed();
     }
 
-    /// Returns the state at this moment. The time depends on the changes since the last snapshot: the snapshot shares with
-    /// it what has not changed.
     /// Takes the own cost, which snapshots have from now on.
     pub fn set_own_cost(&mut self, cost: Option<Arc<OwnCost>>) {
         self.own_cost = cost;
     }
 
-    /// Returns the state at this moment.
+    /// Returns the state at this moment. The time depends on the changes since the last snapshot: the snapshot shares with
+    /// it what has not changed.
     #[must_use]
     pub fn snapshot(&mut self) -> Snapshot {
         let anew = self.names.forget_stale();
         let mut resolver = Resolver::new(&self.stacks, &mut self.names);
         let findings = self.findings.list(&mut resolver);
         self.view.update(&mut self.pins, anew, &mut resolver);
+        self.pin_calls.update(&self.pins, anew, &mut resolver);
+        let balance = balance(&self.balance);
+        let pinned = u64::try_from(balance.in_flight).unwrap_or(0);
+        let calls_in_flight = self
+            .calls_in_flight
+            .list(pinned, &self.pins, &self.pin_calls, &mut resolver);
         Snapshot {
             time: self.stream.time,
             duration: self.stream.time.since(self.stream.start.unwrap_or_default()),
             started: self.stream.header.clone().unwrap_or_default(),
             stopped: self.stream.ending.is_some(),
             ending: self.stream.ending.clone(),
-            balance: balance(&self.balance),
+            balance,
             scan: self.scan,
             loss: self.loss.list(),
             suppressed: self.suppressed.list(),
@@ -122,6 +149,12 @@ impl Model {
             finding_counts: self.findings.counts(),
             findings_dropped: self.findings.dropped,
             windows: self.windows.list(),
+            pin_calls: self.pin_calls.rows(),
+            pin_call_totals: self.pin_calls.by_subsystem(),
+            calls_in_flight,
+            number_in_flight: self.calls_in_flight.number,
+            failed_registrations: self.registrations.list(),
+            registration_failures: self.registrations.totals(),
             flush_check: self.flush_check,
             finding_hooks: self.stream.finding_hooks,
             shed: self.stream.shed.clone(),
@@ -131,6 +164,7 @@ impl Model {
     }
 
     fn account_sampled(&mut self, event: &Event, sample: AccountSampled) -> bool {
+        self.pin_calls.account_changed(sample.account);
         if let Some(late) = self.pins.late_account_stack(&sample) {
             self.findings.late_stack(&late);
         }

@@ -14,7 +14,7 @@ pub(crate) const STACKS: usize = 1 << 16;
 pub(crate) const FRAMES: usize = 128;
 /// Named kernel addresses.
 pub(crate) const SYMBOLS: usize = 1 << 18;
-/// Totals of closed accounts, by thread and origin, over all processes.
+/// Totals of closed accounts, by thread and origin, and of their pin calls, over all processes.
 pub(crate) const PAST_ENTRIES: usize = 1 << 19;
 /// Unmapped ranges kept for one extent.
 pub(crate) const RANGES: usize = 1 << 4;
@@ -24,6 +24,10 @@ pub(crate) const FINDINGS: usize = 1 << 12;
 pub(crate) const WINDOWS: usize = 1 << 13;
 /// Closed extents that the model keeps, because copies of their pages are reported later.
 pub(crate) const CLOSED_EXTENTS: usize = 1 << 10;
+/// Failed registrations, by process, call and error number.
+pub(crate) const FAILED_REGISTRATIONS: usize = 1 << 12;
+/// Pin calls in flight.
+pub(crate) const CALLS_IN_FLIGHT: usize = 1 << 12;
 /// Characters kept of a command name; the kernel has 15.
 pub(crate) const COMM_CHARS: usize = 64;
 /// Characters kept of a command line or a cgroup path.

@@ -240,16 +240,26 @@ impl Pins {
         let Some(account) = account else {
             return PinHolder::default();
         };
-        let process = self.processes.by_key.get(&account.process);
-        let names = process.map(|process| {
-            let seen = process.seen.as_ref().map(|seen| seen.comm.as_str());
-            [seen.unwrap_or_default(), process.account_comm.as_str()]
-        });
-        let comm = names.iter().flatten().find(|name| !name.is_empty());
+        let comm = self.comm_of(account.process);
         PinHolder {
             pid: account.process.0,
-            comm: comm.map_or_else(|| account.opened.comm.clone(), |name| (*name).to_owned()),
+            comm: if comm.is_empty() {
+                account.opened.comm.clone()
+            } else {
+                comm
+            },
         }
+    }
+
+    /// Returns the command name of a process, from `/proc` if it was read, else from its accounts; empty if unknown.
+    pub(crate) fn comm_of(&self, process: ProcessKey) -> String {
+        let state = self.processes.by_key.get(&process);
+        let names = state.map(|state| {
+            let seen = state.seen.as_ref().map(|seen| seen.comm.as_str());
+            [seen.unwrap_or_default(), state.account_comm.as_str()]
+        });
+        let comm = names.iter().flatten().find(|name| !name.is_empty());
+        comm.copied().unwrap_or_default().to_owned()
     }
 
     /// Returns true if there is room for a process, if necessary by forgetting ended processes. Forgetting walks all

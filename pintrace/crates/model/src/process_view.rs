@@ -63,6 +63,7 @@ fn add_to_process(process: &mut Process, account: &AccountState, pins: &Pins) {
     let pages_held = account.pages_held();
     process.pages_held = process.pages_held.saturating_add(pages_held);
     process.bytes_held = process.bytes_held.saturating_add(account.bytes_held());
+    process.huge_bytes_held = process.huge_bytes_held.saturating_add(account.huge_bytes_held());
     if account.opened.from_scan {
         process.scan_pages_held = process.scan_pages_held.saturating_add(pages_held);
         if let Some(evidence) = account.opened.evidence.filter(|_| pages_held > 0) {

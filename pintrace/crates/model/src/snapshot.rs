@@ -3,6 +3,7 @@
 //! Every figure of a view is a field of the snapshot or is derived in [`super::field`]. Counts are pages, counted as
 //! the kernel counts pins, unless a field says bytes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -12,6 +13,8 @@ use pintrace_events::{ChangesSuppressed, DetailShed, Evidence, FlushCheck, ScanS
 use super::finding::coverage::FindingHooks;
 use super::finding::{Finding, FindingKind, Severity, WindowTotals};
 use super::own_cost::OwnCost;
+use super::pin_calls::{CallTotals, InFlight, PinCallRow};
+use super::registrations::FailedRegistration;
 use super::shared_list::SharedList;
 use super::subsystem::Subsystem;
 
@@ -49,6 +52,18 @@ pub struct Snapshot {
     pub findings_dropped: u64,
     /// Flush windows, by process and cause.
     pub windows: Vec<WindowTotals>,
+    /// Pin calls by process and subsystem. Short-term calls are only counted if they fail.
+    pub pin_calls: Arc<[PinCallRow]>,
+    /// Pin calls by subsystem since the start, processes that the model has forgotten included.
+    pub pin_call_totals: Arc<BTreeMap<Subsystem, CallTotals>>,
+    /// Long-term pin calls in flight; the registration that began first is first.
+    pub calls_in_flight: Vec<InFlight>,
+    /// Number of all long-term pin calls in flight.
+    pub number_in_flight: u64,
+    /// Registrations of memory that the kernel refused, the latest first.
+    pub failed_registrations: Vec<FailedRegistration>,
+    /// Number of refused registrations by call and error number.
+    pub registration_failures: BTreeMap<(Cow<'static, str>, u32), u64>,
     /// Write faults in flush windows, compared with the kernel's own count of pending flushes.
     pub flush_check: FlushCheck,
     /// The finding hooks that wait for pins.
@@ -124,6 +139,8 @@ pub struct Process {
     pub pages_held: u64,
     /// Bytes kept in place now: a pin on a part of a large folio keeps all of the folio.
     pub bytes_held: u64,
+    /// Bytes of `bytes_held` in folios of 2 MiB and more.
+    pub huge_bytes_held: u64,
     /// Pages of `pages_held` that were pinned with `FOLL_LONGTERM`.
     pub longterm_pages_held: u64,
     /// Pages of `pages_held` that a scan found, of which only the number is known.

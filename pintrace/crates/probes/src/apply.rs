@@ -49,7 +49,11 @@ pub fn attach(
             tried.is_none_or(|outcome| outcome.candidate().is_none())
         });
         let outcome = if needed || matches!(line.choice, PlanChoice::NotHere) {
-            let waits = from == FindingsFrom::Pins && line.hook.waits_for().is_some();
+            let waits = match line.hook.waits_for() {
+                Some(WaitsFor::UntimedCall) => true,
+                Some(WaitsFor::Pin | WaitsFor::Extent) => from == FindingsFrom::Pins,
+                None => false,
+            };
             let attempt = Attempt {
                 has_backups: backups.of(line.hook),
                 waits,
@@ -135,7 +139,7 @@ pub fn attach_waiting(ebpf: &mut Ebpf, outcomes: &mut [HookOutcome], due: impl F
     }
 }
 
-/// Detaches the first attached hook that [`Hook::waits_for`] pins. All such hooks that wait are given up. Returns true if
+/// Detaches the first attached finding hook that [`Hook::waits_for`] pins. All such hooks that wait are given up. Returns true if
 /// another such hook is attached.
 pub fn shed_one(ebpf: &mut Ebpf, outcomes: &mut [HookOutcome]) -> bool {
     let mut detached = false;
@@ -143,7 +147,7 @@ pub fn shed_one(ebpf: &mut Ebpf, outcomes: &mut [HookOutcome]) -> bool {
         let Some(candidate) = outcome.candidate() else {
             continue;
         };
-        if outcome.hook.waits_for().is_none() {
+        if outcome.hook.waits_for().is_none() || !outcome.hook.is_for_findings() {
             continue;
         }
         if outcome.is_attached() {

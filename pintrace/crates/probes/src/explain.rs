@@ -2,9 +2,44 @@
 
 use super::table::Purpose;
 
+/// The explanation of [`Purpose::Retry`].
+const RETRY: &str = "\
+A long-term pin must not keep pages where they block others (CMA, ZONE_MOVABLE). So __gup_longterm_locked pins the
+pages and checks where each page is. If one page must move, __gup_longterm_locked drops all pins, migrates pages, and
+pins again. vmstat counts each round; the caller sees the last round only. Hooks on __gup_longterm_locked mark the task
+while it is inside. Where it can be hooked, a hook on migrate_longterm_unpinnable_folios, which drops each pin of the call
+once, counts the dropped pages. Elsewhere a hook on gup_put_folio (put_compound_head before 5.16) counts them, at more cost:
+`gup_retry`. So nr_foll_pin_acquired equals the acquired pages of the ledger plus `gup_retry`, and nr_foll_pin_released
+equals the released pages of the ledger plus `gup_retry`.
+
+gup_put_folio is inlined into most of its callers from 6.16 on, so a hook on it cannot see all releases. Inside
+__gup_longterm_locked, gup_put_folio is called on every kernel measured. A kernel on which it is inlined there as well
+shows the difference in `unaccounted`.";
+
+/// The explanation of [`Purpose::Time`].
+const TIME: &str = "\
+A long-term pin call can take minutes: it faults in each page, and moves pages out of CMA and ZONE_MOVABLE. The hook on
+__gup_longterm_locked that serves the purpose `retry` takes the time of its entry, and the hook on the return of the pin
+function takes the difference. All long-term calls but those of pin_user_pages_fast and memfd_pin_folios do all their work in
+__gup_longterm_locked. memfd_pin_folios has a hook on its entry.
+
+pin_user_pages_fast pins the pages that are present by gup-fast, before it calls __gup_longterm_locked for the rest. A hook
+on its entry would cost each direct read or write some hundred instructions. io_uring's calls begin in io_pin_pages, which
+direct I/O does not pass. For other drivers the hook is attached after the first long-term call without a known beginning:
+that call has no known duration (`untimed`).";
+
+/// The explanation of [`Purpose::Register`].
+const REGISTER: &str = "\
+A process registers memory by io_uring_register, by setsockopt with XDP_UMEM_REG, or by an ioctl of VFIO or RDMA. The kernel
+may refuse before it pins a page: the memory would exceed RLIMIT_MEMLOCK (ENOMEM, ENOBUFS). The hooks on the returns of
+io_uring_register, io_uring_setup and xdp_umem_create count the failures, with the limit and what is used of it.
+
+Not seen: refusals of VFIO and RDMA before the first pin. Their code is in modules, and the entry of ioctl is too busy for
+a hook.";
+
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Acquire,
         Self::Retry,
         Self::Release,
@@ -15,6 +50,8 @@ impl Purpose {
         Self::Mapping,
         Self::Window,
         Self::Reference,
+        Self::Time,
+        Self::Register,
     ];
 
     /// Returns the purpose of this name.
@@ -43,20 +80,9 @@ FAT, for example), does not raise nr_foll_pin_acquired, but the release of such 
 Not seen: references without a pin (FOLL_GET: vmsplice, MSG_ZEROCOPY, and direct I/O before about 6.5); see
 `--explain reference`."
             }
-            Self::Retry => {
-                "\
-A long-term pin must not keep pages where they block others (CMA, ZONE_MOVABLE). So __gup_longterm_locked pins the
-pages and checks where each page is. If one page must move, __gup_longterm_locked drops all pins, migrates pages, and
-pins again. vmstat counts each round; the caller sees the last round only. Hooks on __gup_longterm_locked mark the task
-while it is inside. Where it can be hooked, a hook on migrate_longterm_unpinnable_folios, which drops each pin of the call
-once, counts the dropped pages. Elsewhere a hook on gup_put_folio (put_compound_head before 5.16) counts them, at more cost:
-`gup_retry`. So nr_foll_pin_acquired equals the acquired pages of the ledger plus `gup_retry`, and nr_foll_pin_released
-equals the released pages of the ledger plus `gup_retry`.
-
-gup_put_folio is inlined into most of its callers from 6.16 on, so a hook on it cannot see all releases. Inside
-__gup_longterm_locked, gup_put_folio is called on every kernel measured. A kernel on which it is inlined there as well
-shows the difference in `unaccounted`."
-            }
+            Self::Time => TIME,
+            Self::Register => REGISTER,
+            Self::Retry => RETRY,
             Self::Release => {
                 "\
 The holder of a pin releases the pin by unpin_user_page, unpin_user_pages or a variant (mm/gup.c), often in another

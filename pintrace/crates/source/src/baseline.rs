@@ -30,6 +30,8 @@ pub struct Reading {
     pub before: Totals,
     /// The vmstat counters.
     pub vmstat: Vmstat,
+    /// Pages that the long-term calls in flight ask for, read after vmstat and before `after`.
+    pub wanted_in_flight: u64,
     /// Totals read after vmstat.
     pub after: Totals,
 }
@@ -112,6 +114,7 @@ impl Baseline {
             vmstat_acquired: Some(reading.vmstat.acquired.saturating_sub(self.acquired)),
             vmstat_released: Some(reading.vmstat.released.saturating_sub(self.released)),
             in_flight: reading.counted_between(),
+            wanted_in_flight: reading.wanted_in_flight,
             ..Self::without_vmstat(self.preexisting_held(), reading.after, adjustment)
         }
     }
@@ -150,7 +153,8 @@ impl Baseline {
             if nearest.as_ref().is_none_or(|(least, _)| difference < *least) {
                 nearest = Some((difference, sample));
             }
-            if difference == 0 {
+            // A long call stays in flight at every reading.
+            if difference == 0 || reading.wanted_in_flight != 0 && sample.sums().unaccounted() == 0 {
                 break;
             }
         }
@@ -182,6 +186,7 @@ mod tests {
                 acquired: vmstat.0,
                 released: vmstat.1,
             },
+            wanted_in_flight: 0,
             after: totals,
         }
     }

@@ -8,6 +8,8 @@ use pintrace_common::limits;
 use pintrace_common::reconcile::caller;
 
 use super::baseline::Totals;
+use super::pin_calls::PinCallTables;
+use super::registrations::FailedRegistrations;
 use pintrace_bpf::map_batch::Batch;
 use pintrace_bpf::mapped_flags::MappedFlags;
 use pintrace_bpf::pod;
@@ -35,6 +37,19 @@ pub struct Ledger {
     next_ids: Array<MapData, u64>,
     stacks: StackTraceMap<MapData>,
     more_stacks: StackTraceMap<MapData>,
+    pin_calls: PinCallTables,
+    failed_registrations: FailedRegistrations,
+}
+
+/// The pins for which hooks wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pins {
+    /// An mm has pins.
+    pub pin: bool,
+    /// An mm or a file has extents.
+    pub extent: bool,
+    /// A long-term call has ended whose entry no hook saw.
+    pub untimed_call: bool,
 }
 
 /// Pages that accounts hold.
@@ -112,6 +127,8 @@ impl Ledger {
             next_ids: take(ebpf, "NEXT_IDS")?.try_into()?,
             stacks: take(ebpf, "STACKS")?.try_into()?,
             more_stacks: take(ebpf, "MORE_STACKS")?.try_into()?,
+            pin_calls: PinCallTables::take(ebpf)?,
+            failed_registrations: FailedRegistrations::take(ebpf)?,
         })
     }
 
@@ -126,10 +143,14 @@ impl Ledger {
         Ok(self.state.set(0, PodHookState(open), 0)?)
     }
 
-    /// Returns true if an mm has pins, and true if an mm or a file has extents.
-    pub fn has_pins(&self) -> Result<(bool, bool), LedgerError> {
+    /// Returns the pins for which hooks wait.
+    pub fn has_pins(&self) -> Result<Pins, LedgerError> {
         let state = self.state.get(&0, 0)?.0;
-        Ok((state.pinned_mms != 0, state.range_filters != 0))
+        Ok(Pins {
+            pin: state.pinned_mms != 0,
+            extent: state.range_filters != 0,
+            untimed_call: state.untimed_calls != 0,
+        })
     }
 
     /// Returns the hooks' page totals, summed over all CPUs.
@@ -181,6 +202,21 @@ impl Ledger {
             .get(&0, 0)?
             .min(u64::from(self.accounts.len()).saturating_sub(1));
         Ok(0..=u32::try_from(given).unwrap_or(u32::MAX))
+    }
+
+    /// Returns the tables of the pin calls.
+    pub fn pin_calls(&self) -> &PinCallTables {
+        &self.pin_calls
+    }
+
+    /// Returns the registrations that failed.
+    pub fn failed_registrations(&self) -> &FailedRegistrations {
+        &self.failed_registrations
+    }
+
+    /// Returns the registrations that failed, to remove some.
+    pub fn failed_registrations_mut(&mut self) -> &mut FailedRegistrations {
+        &mut self.failed_registrations
     }
 
     /// Returns the number of accounts that fit into the table.
@@ -259,6 +295,7 @@ impl Ledger {
         // The key in the account is cleared first: programs compare that key with their own before they search
         // ACCOUNT_IDS.
         let mut account = self.account(id)?;
+        self.pin_calls.forget(id, &account)?;
         account.key = AccountKey::default();
         self.accounts.set(id, PodAccount(account), 0)?;
         self.account_ids.remove(&PodKey(key))?;

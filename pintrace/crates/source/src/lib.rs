@@ -10,6 +10,8 @@ pub mod decode;
 pub mod ledger;
 pub mod ledger_repair;
 pub mod mm_events;
+pub mod pin_calls;
+pub mod registrations;
 mod skipped;
 pub mod test_pins;
 pub mod trace_source;

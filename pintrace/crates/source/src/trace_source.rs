@@ -145,7 +145,7 @@ impl TraceSource {
             ebpf,
         };
         source.skipped = Skipped::since(
-            source.skipped_by(|hook| !hook.is_for_findings())?,
+            source.skipped_by(Hook::counts_pages)?,
             source.ledger.recovered_by_backup()?,
         );
         source.mm_event_skipped = Skipped::since(
@@ -265,12 +265,14 @@ impl TraceSource {
         let mm_event_missed = self.skipped_by(Hook::is_for_findings)?;
         let recovered_by_backup = self.ledger.mm_events_recovered_by_backup()?;
         let mm_event_missed = self.mm_event_skipped.read(mm_event_missed, recovered_by_backup);
+        let calls_missed = self.skipped_by(|hook| !hook.counts_pages() && !hook.is_for_findings())?;
         Loss::ALL
             .iter()
             .map(|&loss| {
                 let count = match loss {
                     Loss::RecursionMissed => skipped,
                     Loss::MmEventMissed => mm_event_missed,
+                    Loss::CallsMissed => calls_missed,
                     Loss::RecordUndecodable => self.undecodable,
                     _ => self.ledger.loss(loss)?,
                 };
@@ -308,13 +310,14 @@ impl TraceSource {
         Ok(Some(Reading {
             before,
             vmstat,
+            wanted_in_flight: self.ledger.pin_calls().wanted_in_flight()?,
             after: self.ledger.totals()?,
         }))
     }
 
     /// Returns the calls of pin and unpin hooks that the kernel skipped and no backup program counted.
     fn skipped(&mut self) -> Result<u64, LedgerError> {
-        let skipped = self.skipped_by(|hook| !hook.is_for_findings())?;
+        let skipped = self.skipped_by(Hook::counts_pages)?;
         let recovered_by_backup = self.ledger.recovered_by_backup()?;
         Ok(self.skipped.read(skipped, recovered_by_backup))
     }

@@ -2,6 +2,7 @@
 //! id, and any numbers and names.
 
 mod findings;
+mod pin_calls;
 
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -33,6 +34,7 @@ fn pins() -> impl Strategy<Value = Body> {
     prop_oneof![
         account_opened(),
         account_sampled(),
+        pin_calls::sampled(),
         account().prop_map(Body::AccountClosed),
         extent_opened(),
         extent().prop_map(|extent| {
@@ -124,6 +126,9 @@ fn body() -> impl Strategy<Value = Body> {
         }),
         balance_sampled(),
         btree_map(name(), number(), 0..4).prop_map(Body::LossSampled),
+        pin_calls::sampled(),
+        pin_calls::in_flight(),
+        pin_calls::registration_failed(),
         (number(), number()).prop_map(|(pages, implausible)| {
             Body::ScanSampled(ScanSampled {
                 pages,
@@ -269,6 +274,7 @@ fn account_sampled() -> impl Strategy<Value = Body> {
                     acquired,
                     released,
                     bytes_held,
+                    huge_bytes_held: bytes_held / 2,
                     calls,
                     held_since,
                     not_exclusive,
@@ -331,6 +337,7 @@ fn balance_sampled() -> impl Strategy<Value = Body> {
                 reconciled: i64::from_ne_bytes(in_flight.to_ne_bytes()),
                 preexisting_reconciled: i64::from_ne_bytes(ambiguous_owner.to_ne_bytes()),
                 reconciled_pages: in_flight,
+                wanted_in_flight: gup_retry,
                 in_flight,
             }))
         },

@@ -1,16 +1,18 @@
 //! A builder of synthetic streams, with one short method for each event.
 
 mod finding_fixtures;
+mod pin_call_fixtures;
 
 use std::collections::BTreeMap;
 
 use pintrace_events::units::{AccountId, ExtentId, Nanos, Pid, StackId, Tid};
 use pintrace_events::{
-    AccountOpened, AccountSampled, BalanceSampled, Body, Event, ExtentClosed, ExtentOpened, Probe,
-    ProcessExited, ProcessSeen, StackSeen, Started, Stopped, SymbolSeen,
+    AccountOpened, AccountSampled, BalanceSampled, Body, Event, ExtentClosed, ExtentOpened, PinCallsSampled,
+    Probe, ProcessExited, ProcessSeen, StackSeen, Started, Stopped, SymbolSeen,
 };
 
 pub use finding_fixtures::finding_fixtures;
+pub use pin_call_fixtures::{PINNING, pin_call_fixtures};
 
 /// One second.
 pub const SECOND: u64 = 1_000_000_000;
@@ -128,6 +130,11 @@ impl EventBuilder {
             unclear_releases,
             ..AccountSampled::default()
         }))
+    }
+
+    /// The pin calls of an account are sampled.
+    pub fn pin_calls(&mut self, sample: PinCallsSampled) -> &mut Self {
+        self.emit(Body::PinCallsSampled(Box::new(sample)))
     }
 
     /// A long-term extent is opened.

@@ -45,6 +45,8 @@ pub(super) struct Accounts {
     ended: HashMap<u32, u64>,
     /// Number of processes that ended before their name could be read.
     unread: u64,
+    /// Accounts whose pin calls have changed since the last sample, by the kernel's account id.
+    called: Vec<u32>,
 }
 
 impl Accounts {
@@ -58,7 +60,29 @@ impl Accounts {
             processes: HashSet::new(),
             ended: HashMap::new(),
             unread: 0,
+            called: Vec::new(),
         }
+    }
+
+    /// Returns the accounts whose pin calls have changed since the last call, by the kernel's account id. Short-term calls
+    /// that succeed are left out.
+    pub(super) fn take_called(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.called)
+    }
+
+    /// Returns the id in the stream of the long-term account that a thread opened last.
+    pub(super) fn longterm_of(&self, pid_tgid: u64) -> Option<AccountId> {
+        let of_thread = self.emitted.values().filter(|emitted| {
+            let key = emitted.account.key;
+            key.pid_tgid == pid_tgid && key.longterm != 0 && caller::origin(key.caller).is_none()
+        });
+        let latest = of_thread.max_by_key(|emitted| emitted.account.opened_ns);
+        latest.map(|emitted| emitted.id)
+    }
+
+    /// Returns the command name of a process, which may have no account yet; empty if the process has ended.
+    pub(super) fn comm_of(&self, pid: u32) -> String {
+        process::read(&self.proc, pid).unwrap_or_default().comm
     }
 
     /// Returns the pages that the accounts of one origin held when last emitted: see [`caller`].
@@ -175,6 +199,16 @@ impl Accounts {
         self.emitted.get(&id).map(|emitted| emitted.id)
     }
 
+    /// Returns the ids in the stream of the accounts that were emitted and not freed since.
+    pub(super) fn open_ids(&self) -> HashSet<AccountId> {
+        self.emitted.values().map(|emitted| emitted.id).collect()
+    }
+
+    /// Returns the number of accounts that were emitted and not freed since.
+    pub(super) fn open_accounts(&self) -> usize {
+        self.emitted.len()
+    }
+
     /// Emits the opening of an account if the account is new. Returns the id of the account in the stream.
     pub(super) fn open(
         &mut self,
@@ -264,6 +298,14 @@ impl Accounts {
             ..*account
         };
         emitted.unclear_releases = unclear_releases;
+        // Account 0 has the calls for which no account was free.
+        let calls = |account: &Account| match account.key.longterm {
+            0 if id != 0 => (0, account.failed),
+            _ => (account.calls, account.failed),
+        };
+        if calls(&before.0) != calls(account) {
+            self.called.push(id);
+        }
         if before == (emitted.account, emitted.unclear_releases) {
             return;
         }
@@ -272,6 +314,7 @@ impl Accounts {
             acquired: account.acquired,
             released: account.released,
             bytes_held: account.bytes_held,
+            huge_bytes_held: account.huge_bytes_held,
             calls: account.calls,
             held_since: Nanos(account.held_since_ns),
             not_exclusive: account.not_exclusive,

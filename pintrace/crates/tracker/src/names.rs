@@ -111,7 +111,11 @@ impl Names {
     fn trim_to_hooked_function(&self, frames: Vec<u64>) -> Vec<u64> {
         let hooked = |address: &u64| {
             let located = self.symbols.locate(*address);
-            located.is_some_and(|at| HOOKS.iter().any(|hook| hook.function == at.symbol))
+            // The other hooks take no stack, and their functions call the pin functions.
+            let mut takes_stacks = HOOKS
+                .iter()
+                .filter(|hook| hook.counts_pages() || hook.is_for_findings());
+            located.is_some_and(|at| takes_stacks.any(|hook| hook.function == at.symbol))
         };
         match frames.iter().position(hooked) {
             Some(start) => frames[start..].to_vec(),

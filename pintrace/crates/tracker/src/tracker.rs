@@ -17,11 +17,15 @@ use super::exit;
 use super::extents::Extents;
 use super::mm_events::MmEvents;
 use super::names::Names;
+use super::pin_calls::PinCallEvents;
+use super::registrations::Registrations;
 
 /// Accounts, extents and mm events as last emitted.
 pub struct Tracker {
     accounts: Accounts,
     extents: Extents,
+    pin_calls: PinCallEvents,
+    registrations: Registrations,
     mm_events: MmEvents,
     /// Records were lost, and no [`Tracker::resync`] has followed.
     after_loss: bool,
@@ -34,6 +38,8 @@ impl Tracker {
         Self {
             accounts: Accounts::new(proc.clone()),
             extents: Extents::default(),
+            pin_calls: PinCallEvents::default(),
+            registrations: Registrations::new(proc.clone()),
             mm_events: MmEvents::new(proc),
             after_loss: false,
             out: Emitter::new(names),
@@ -76,6 +82,7 @@ impl Tracker {
             mm_events,
             after_loss,
             out,
+            ..
         } = self;
         match record {
             Record::AccountOpened(opened) => {
@@ -137,6 +144,9 @@ impl Tracker {
     /// Emits each account and extent that changed since the last sample. With `last`, no late stack is waited for.
     pub fn sample(&mut self, now: Nanos, last: bool, ledger: &Ledger) -> Result<(), LedgerError> {
         self.accounts.sample(now, last, ledger, &mut self.out)?;
+        self.pin_calls
+            .sample(now, ledger, &mut self.accounts, &mut self.out)?;
+        self.registrations.sample(now, ledger, &mut self.out)?;
         self.extents.sample(now, last, ledger, &mut self.out)
     }
 
@@ -156,7 +166,8 @@ impl Tracker {
 
     /// Frees the accounts of exited processes that hold no pages, and emits the end of these accounts.
     pub fn close_accounts(&mut self, now: Nanos, ledger: &mut Ledger) -> Result<(), LedgerError> {
-        self.accounts.close(now, ledger, &mut self.out)
+        self.accounts.close(now, ledger, &mut self.out)?;
+        self.registrations.close(ledger)
     }
 
     /// Returns true if an exited process held pins at the last sample.

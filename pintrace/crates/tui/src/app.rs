@@ -48,6 +48,8 @@ pub(super) struct App {
     pub(super) findings: FindingsView,
     /// The position in the own cost, while it is shown. It covers the processes and the findings.
     pub(super) own_cost: Option<ScrollPosition>,
+    /// The position in the pin calls, while they are shown. They cover the processes and the findings.
+    pub(super) pin_calls: Option<ScrollPosition>,
     /// The position in the help, while the help is open. The help covers all other screens.
     pub(super) help: Option<ScrollPosition>,
     /// Lines of a page at the last draw.
@@ -95,6 +97,8 @@ impl App {
     pub(super) fn scope(&self) -> KeyScope {
         if self.own_cost.is_some() {
             KeyScope::OwnCost
+        } else if self.pin_calls.is_some() {
+            KeyScope::PinCalls
         } else if self.findings.shown {
             self.findings.scope()
         } else {
@@ -117,14 +121,17 @@ impl App {
                 self.frozen = !self.frozen;
                 self.take(self.latest.clone());
             }
-            Action::Findings if self.help.take().is_some() || self.own_cost.take().is_some() => {
-                self.own_cost = None;
-                self.findings.shown = true;
-            }
-            Action::OwnCost if self.help.take().is_some() || self.own_cost.is_none() => {
+            Action::Findings if self.uncover() => self.findings.shown = true,
+            Action::OwnCost if self.own_cost.is_none() || self.help.is_some() => {
+                self.uncover();
                 self.own_cost = Some(ScrollPosition::default());
             }
             Action::OwnCost => self.own_cost = None,
+            Action::PinCalls if self.pin_calls.is_none() || self.help.is_some() => {
+                self.uncover();
+                self.pin_calls = Some(ScrollPosition::default());
+            }
+            Action::PinCalls => self.pin_calls = None,
             // The actions below change a screen that the help covers.
             _ if self.help.is_some() => return Step::Wait,
             Action::Findings => self.findings.toggle(),
@@ -149,6 +156,16 @@ impl App {
         Step::Draw
     }
 
+    /// Closes the screens that cover processes and findings. Returns true if any was open.
+    fn uncover(&mut self) -> bool {
+        let open = [
+            self.help.take().is_some(),
+            self.own_cost.take().is_some(),
+            self.pin_calls.take().is_some(),
+        ];
+        open.contains(&true)
+    }
+
     /// Returns the order of the list on the screen.
     fn order_mut(&mut self) -> &mut Order {
         if self.findings.shown {
@@ -161,6 +178,7 @@ impl App {
     fn back(&mut self) -> Step {
         if self.help.take().is_some()
             || self.own_cost.take().is_some()
+            || self.pin_calls.take().is_some()
             || self.findings.back()
             || self.processes.back()
         {
@@ -180,6 +198,8 @@ impl App {
             help.go(lines);
         } else if let Some(own_cost) = &mut self.own_cost {
             own_cost.go(lines);
+        } else if let Some(pin_calls) = &mut self.pin_calls {
+            pin_calls.go(lines);
         } else if self.findings.shown {
             self.findings.go(lines, &self.shown);
         } else {

@@ -45,6 +45,11 @@ impl Filter {
             && self.matches(&[all.pid], &[&all.comm, all.cause.as_str()])
     }
 
+    /// Returns true for the pin calls of a process to show.
+    pub(super) fn admits_calls(&self, pid: Pid, comm: &str, subsystem: &str) -> bool {
+        (self.pids.is_empty() || self.pids.contains(&pid)) && self.matches(&[pid], &[comm, subsystem])
+    }
+
     /// Returns the message for a list with entries of which no entry matches.
     pub(super) fn nothing_matches(&self, noun: &str) -> String {
         if self.text.is_empty() {

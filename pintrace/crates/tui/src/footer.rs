@@ -69,12 +69,12 @@ fn status(app: &App) -> String {
     if let Some(position) = app.help {
         return position.status(app.page);
     }
-    if let Some(position) = app.own_cost {
+    if let Some(position) = app.own_cost.or(app.pin_calls) {
         return position.status(app.page);
     }
     let (shown, all, nouns) = match app.scope() {
         KeyScope::FindingDetail => return app.findings.scroll.status(app.page),
-        KeyScope::ProcessDetail | KeyScope::OwnCost => return String::new(),
+        KeyScope::ProcessDetail | KeyScope::OwnCost | KeyScope::PinCalls => return String::new(),
         KeyScope::FindingTable => (
             app.findings.rows.len(),
             app.shown.findings.len(),

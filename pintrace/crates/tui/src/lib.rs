@@ -25,6 +25,9 @@ mod order;
 mod own_cost;
 #[cfg(test)]
 mod own_cost_tests;
+mod pin_calls;
+#[cfg(test)]
+mod pin_calls_tests;
 mod processes;
 mod screen;
 #[cfg(test)]

@@ -7,7 +7,7 @@ use ratatui::widgets::{Paragraph, Widget, Wrap};
 
 use super::app::App;
 use super::theme::Theme;
-use super::{findings, footer, header, help, own_cost, processes};
+use super::{findings, footer, header, help, own_cost, pin_calls, processes};
 
 /// Minimum number of columns and lines.
 const SMALLEST: (u16, u16) = (40, 10);
@@ -40,6 +40,9 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, theme: Theme) {
         position.draw(lines, body, buffer, theme)
     } else if let Some(position) = &mut app.own_cost {
         let lines = |width| own_cost::lines(&app.shown, width, theme);
+        position.draw(lines, body, buffer, theme)
+    } else if let Some(position) = &mut app.pin_calls {
+        let lines = |width| pin_calls::lines(&app.shown, &app.filter, width, theme);
         position.draw(lines, body, buffer, theme)
     } else if app.findings.shown {
         findings::draw(&mut app.findings, &app.shown, &app.filter, canvas, theme)

@@ -76,12 +76,16 @@ pub(super) fn losses(snapshot: &Snapshot) -> Vec<LossEntry> {
 }
 
 /// Returns true if a finding may be missing because a function could not be hooked. A missing hook of the purpose
-/// `retry` hides no finding: such hooks only make figures exact, and `unaccounted` shows inexact figures. An entry without
+/// `retry`, `time` or `register` hides no finding: such hooks only make figures exact, and `unaccounted` shows inexact figures. An entry without
 /// a function stands for a path whose pins or releases reach no hook.
 fn hides(missing: &MissingHook) -> bool {
     missing.function.is_empty()
         || HOOKS
             .iter()
             .filter(|hook| hook.function == missing.function)
-            .any(|hook| hook.purposes.iter().any(|&purpose| purpose != Purpose::Retry))
+            .any(|hook| {
+                hook.purposes
+                    .iter()
+                    .any(|purpose| !matches!(purpose, Purpose::Retry | Purpose::Time | Purpose::Register))
+            })
 }

@@ -58,7 +58,9 @@ pub(super) fn between(before: &Counts, after: &Counts) -> BTreeMap<ProgramPurpos
 
 const fn of_hook(purpose: Purpose) -> ProgramPurpose {
     match purpose {
-        Purpose::Acquire | Purpose::Retry | Purpose::Release => ProgramPurpose::Pins,
+        Purpose::Acquire | Purpose::Retry | Purpose::Release | Purpose::Time | Purpose::Register => {
+            ProgramPurpose::Pins
+        }
         Purpose::Exit | Purpose::Exec => ProgramPurpose::Processes,
         Purpose::Copy | Purpose::Fork | Purpose::Mapping | Purpose::Window | Purpose::Reference => {
             ProgramPurpose::Findings

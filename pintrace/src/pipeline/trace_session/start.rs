@@ -67,7 +67,7 @@ impl TraceSession {
             exclusive_pages: kernel.types.has_enumerator("pageflags", "PG_anon_exclusive"),
             probes,
             missing,
-            findings_wait: source.waits(),
+            findings_wait: source.findings_wait(),
             command: options.command.clone(),
             ..stream_header::started(&kernel.facts, roots)
         };

@@ -62,6 +62,7 @@ pub(super) fn families(snapshot: &Snapshot) -> Vec<Family> {
             |sum, totals| sum.saturating_add(value(totals)),
             as_float,
         ),
+        histograms: Vec::new(),
     }));
     families.push(Family {
         metric: LONGEST,
@@ -71,6 +72,7 @@ pub(super) fn families(snapshot: &Snapshot) -> Vec<Family> {
             |longest, totals| longest.max(totals.max.0),
             |nanos| Nanos(nanos).as_secs(),
         ),
+        histograms: Vec::new(),
     });
     families.push(flush_check(snapshot));
     families
@@ -84,11 +86,11 @@ fn findings(snapshot: &Snapshot) -> Family {
             labels: vec![("kind", kind.to_string()), ("severity", severity.to_string())],
             value: as_float(*count),
         });
-    Family {
-        metric: FINDINGS,
-        help: "Findings since the start, repeats included, by kind and severity.",
-        samples: samples.collect(),
-    }
+    Family::of(
+        FINDINGS,
+        "Findings since the start, repeats included, by kind and severity.",
+        samples.collect(),
+    )
 }
 
 fn dropped(snapshot: &Snapshot) -> Family {
@@ -99,6 +101,7 @@ fn dropped(snapshot: &Snapshot) -> Family {
             labels: Vec::new(),
             value: as_float(snapshot.findings_dropped),
         }],
+        histograms: Vec::new(),
     }
 }
 
@@ -137,5 +140,6 @@ fn flush_check(snapshot: &Snapshot) -> Family {
                 value: as_float(count),
             })
             .into(),
+        histograms: Vec::new(),
     }
 }

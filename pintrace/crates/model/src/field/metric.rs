@@ -1,4 +1,5 @@
-//! The metrics: every family with its samples. Each label has a bounded set of values: no label is a pid.
+//! The metrics: every family with its samples. The number of series is bounded. No label is a pid, but for the few
+//! registrations that take long.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +10,9 @@ use crate::subsystem::Subsystem;
 use pintrace_events::units::Nanos;
 
 use super::family::{as_float, unlabelled};
-use super::{Metric, finding_metric, header, own_cost_metric, subsystem};
+use super::{Metric, finding_metric, header, own_cost_metric, pin_call_metric, subsystem};
 
-pub use super::family::{Family, Sample};
+pub use super::family::{Family, Histogram, Sample};
 
 /// Losses by stage and reason.
 pub const LOST: Metric = Metric::counter("pintrace_lost_total");
@@ -31,6 +32,7 @@ pub const LAST_SAMPLE: Metric = Metric::gauge("pintrace_last_sample_timestamp_se
 pub fn families(snapshot: &Snapshot) -> Vec<Family> {
     let mut families = by_subsystem(snapshot);
     families.extend(of_host(snapshot));
+    families.extend(pin_call_metric::families(snapshot));
     families.extend(finding_metric::families(snapshot));
     families.push(lost(snapshot));
     families.push(probes(snapshot));
@@ -56,11 +58,7 @@ fn by_subsystem(snapshot: &Snapshot) -> Vec<Family> {
             })
         });
         let samples = samples.collect();
-        Some(Family {
-            metric: column.metric?,
-            help: column.help,
-            samples,
-        })
+        Some(Family::of(column.metric?, column.help, samples))
     };
     subsystem::COLUMNS.iter().filter_map(family).collect()
 }
@@ -69,11 +67,7 @@ fn of_host(snapshot: &Snapshot) -> impl Iterator<Item = Family> + '_ {
     header::FIGURES.iter().filter_map(|figure| {
         let value = (figure.value)(snapshot).number();
         let samples = value.into_iter().map(unlabelled).collect();
-        Some(Family {
-            metric: figure.metric?,
-            help: figure.help,
-            samples,
-        })
+        Some(Family::of(figure.metric?, figure.help, samples))
     })
 }
 
@@ -96,11 +90,11 @@ fn lost(snapshot: &Snapshot) -> Family {
             value: as_float(count),
         }
     });
-    Family {
-        metric: LOST,
-        help: "Events, pages or names that were lost, by stage and reason.",
-        samples: samples.collect(),
-    }
+    Family::of(
+        LOST,
+        "Events, pages or names that were lost, by stage and reason.",
+        samples.collect(),
+    )
 }
 
 fn probes(snapshot: &Snapshot) -> Family {
@@ -112,11 +106,11 @@ fn probes(snapshot: &Snapshot) -> Family {
         labels: vec![("purpose", purpose.to_owned()), ("method", method.to_owned())],
         value: as_float(count),
     });
-    Family {
-        metric: PROBES,
-        help: "Attached programs, by purpose and method.",
-        samples: samples.collect(),
-    }
+    Family::of(
+        PROBES,
+        "Attached programs, by purpose and method.",
+        samples.collect(),
+    )
 }
 
 /// Returns the times of the stream; without samples if the stream lacks a wall-clock start.
@@ -124,16 +118,16 @@ fn timestamps(snapshot: &Snapshot) -> [Family; 2] {
     let start = Nanos(snapshot.started.wall_ns);
     let known = |moment: Nanos| (start.0 > 0).then(|| unlabelled(moment.as_secs())).into_iter();
     [
-        Family {
-            metric: START,
-            help: "Time at which counting began, in seconds since 1970.",
-            samples: known(start).collect(),
-        },
-        Family {
-            metric: LAST_SAMPLE,
-            help: "Time of the last sample, in seconds since 1970.",
-            samples: known(Nanos(start.0.saturating_add(snapshot.duration.0))).collect(),
-        },
+        Family::of(
+            START,
+            "Time at which counting began, in seconds since 1970.",
+            known(start).collect(),
+        ),
+        Family::of(
+            LAST_SAMPLE,
+            "Time of the last sample, in seconds since 1970.",
+            known(Nanos(start.0.saturating_add(snapshot.duration.0))).collect(),
+        ),
     ]
 }
 
@@ -141,11 +135,11 @@ fn info(snapshot: &Snapshot) -> [Family; 2] {
     let started = &snapshot.started;
     let one = |labels| vec![Sample { labels, value: 1.0 }];
     [
-        Family {
-            metric: BUILD_INFO,
-            help: "Always 1: the version of pintrace.",
-            samples: one(vec![("version", started.tool.clone())]),
-        },
+        Family::of(
+            BUILD_INFO,
+            "Always 1: the version of pintrace.",
+            one(vec![("version", started.tool.clone())]),
+        ),
         Family {
             metric: KERNEL_INFO,
             help: "Always 1: the labels name the kernel release, the machine and the mode of the session.",
@@ -154,6 +148,7 @@ fn info(snapshot: &Snapshot) -> [Family; 2] {
                 ("machine", started.machine.clone()),
                 ("mode", started.mode.clone()),
             ]),
+            histograms: Vec::new(),
         },
     ]
 }

@@ -7,7 +7,7 @@ use crate::finding::{FindingKind, Severity, TriggerKind};
 use crate::snapshot::Snapshot;
 use crate::subsystem::Subsystem;
 
-use super::{finding_column, header, metric, process, subsystem, window};
+use super::{finding_column, header, metric, pin_call, process, subsystem, window};
 
 /// Returns the ids of all columns and figures, sorted, without repeats.
 #[must_use]
@@ -16,6 +16,8 @@ pub fn column_ids() -> Vec<&'static str> {
     let ids = ids.chain(subsystem::COLUMNS.iter().map(|column| column.id));
     let ids = ids.chain(finding_column::COLUMNS.iter().map(|column| column.id));
     let ids = ids.chain(window::COLUMNS.iter().map(|column| column.id));
+    let ids = ids.chain(pin_call::COLUMNS.iter().map(|column| column.id));
+    let ids = ids.chain(pin_call::IN_FLIGHT.iter().map(|column| column.id));
     let ids = ids.chain(header::FIGURES.iter().map(|figure| figure.id));
     sorted(ids)
 }

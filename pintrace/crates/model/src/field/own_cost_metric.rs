@@ -70,6 +70,7 @@ pub(super) fn families(snapshot: &Snapshot) -> Vec<Family> {
         metric: *metric,
         help,
         samples: cost.and_then(value).into_iter().map(unlabelled).collect(),
+        histograms: Vec::new(),
     }));
     families
 }
@@ -89,6 +90,7 @@ fn by_purpose(cost: Option<&OwnCost>, metric: Metric, help: &'static str, value:
         metric,
         help,
         samples: samples.collect(),
+        histograms: Vec::new(),
     }
 }
 
@@ -97,11 +99,11 @@ fn shed(snapshot: &Snapshot) -> Family {
         labels: vec![("detail", detail.as_str().to_owned())],
         value: f64::from(u8::from(snapshot.shed.iter().any(|shed| shed.detail == detail))),
     });
-    Family {
-        metric: Metric::gauge("pintrace_detail_shed"),
-        help: "1 if the detail was given up to keep within --budget.",
-        samples: samples.into(),
-    }
+    Family::of(
+        Metric::gauge("pintrace_detail_shed"),
+        "1 if the detail was given up to keep within --budget.",
+        samples.into(),
+    )
 }
 
 fn map_memory(cost: Option<&OwnCost>) -> Family {
@@ -112,9 +114,9 @@ fn map_memory(cost: Option<&OwnCost>) -> Family {
         labels: vec![("map", name.clone())],
         value: as_float(map.bytes),
     });
-    Family {
-        metric: Metric::gauge("pintrace_map_memory_bytes"),
-        help: "Memory of the BPF maps, by the name that the kernel keeps.",
-        samples: samples.collect(),
-    }
+    Family::of(
+        Metric::gauge("pintrace_map_memory_bytes"),
+        "Memory of the BPF maps, by the name that the kernel keeps.",
+        samples.collect(),
+    )
 }

@@ -46,6 +46,16 @@ pub const COLUMNS: &[ProcessColumn] = &[
         value: |process| Value::Bytes(process.bytes_held),
     },
     ProcessColumn {
+        id: "huge_share",
+        title: "HUGE",
+        unit: Unit::Share,
+        help: "Share of the held bytes in folios of 2 MiB and more. Large folios are faster to pin, to map for a device and to release.",
+        metric: None,
+        align: Align::Right,
+        drop_rank: 10,
+        value: |process| traced(process, Value::Share(process.huge_bytes_held, process.bytes_held)),
+    },
+    ProcessColumn {
         id: "longterm_share",
         title: "LONG",
         unit: Unit::Share,

@@ -45,6 +45,11 @@ impl AccountState {
         }
     }
 
+    /// Bytes of them in folios of 2 MiB and more.
+    pub(crate) fn huge_bytes_held(&self) -> u64 {
+        self.totals.huge_bytes_held.min(self.bytes_held())
+    }
+
     /// The code path of the account's pins.
     pub(crate) fn origin(&self) -> Origin {
         Origin {
@@ -123,6 +128,14 @@ impl AccountTable {
     /// All open accounts.
     pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut AccountState> {
         self.by_id.values_mut()
+    }
+
+    /// The accounts that hold traced long-term pins now.
+    pub(crate) fn longterm(&self) -> impl Iterator<Item = &AccountState> {
+        let holds = |account: &&AccountState| {
+            account.opened.longterm && !account.opened.from_scan && account.pages_held() > 0
+        };
+        self.by_id.values().filter(holds)
     }
 
     /// The accounts that hold traced short-term pins now.

@@ -6,6 +6,7 @@ use pintrace_events::units::{AccountId, Nanos, Tid};
 use pintrace_events::{AccountOpened, ProcessSeen};
 
 use crate::limits;
+use crate::pin_calls::CallTotals;
 use crate::snapshot::ProcessEnd;
 use crate::stack::Origin;
 
@@ -18,11 +19,13 @@ pub(crate) struct ClosedTotals {
     pub(crate) origins: BTreeMap<Origin, Flow>,
     /// Command name and pages of each thread.
     pub(crate) threads: BTreeMap<Tid, (String, Flow)>,
+    /// Pin calls by code path.
+    pub(crate) calls: BTreeMap<Origin, CallTotals>,
 }
 
 impl ClosedTotals {
     pub(super) fn entries(&self) -> usize {
-        self.origins.len() + self.threads.len()
+        self.origins.len() + self.threads.len() + self.calls.len()
     }
 }
 

@@ -6,6 +6,7 @@ use pintrace_events::ProcessSeen;
 use pintrace_events::units::{AccountId, Nanos, Pid};
 
 use crate::limits::{self, clip};
+use crate::pin_calls::CallTotals;
 use crate::stack::Origin;
 
 use super::account::{AccountState, AccountTable, ProcessKey};
@@ -82,6 +83,18 @@ impl ProcessTable {
             thread.0.clone_from(&account.opened.comm);
             thread.1.add(flow.acquired, flow.released);
         }
+        self.past_entries += state.past.entries() - before;
+    }
+
+    /// Adds the pin calls of an account that is about to be closed to the totals of its process.
+    pub(crate) fn retire_calls(&mut self, account: &AccountState, calls: &CallTotals) {
+        let Some(state) = self.by_key.get_mut(&account.process) else {
+            return;
+        };
+        let room = self.past_entries < limits::PAST_ENTRIES;
+        let origin = if room { account.origin() } else { Origin::default() };
+        let before = state.past.entries();
+        state.past.calls.entry(origin).or_default().add(calls);
         self.past_entries += state.past.entries() - before;
     }
 

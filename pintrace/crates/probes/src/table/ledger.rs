@@ -164,6 +164,35 @@ pub(super) const LEDGER_HOOKS: &[Hook] = &[
         stands_in_for: None,
         lost: "nothing: hooks on the entries of the pin functions stand in, at more cost per call",
     },
+    // io_uring pins the memory of each buffer in this function (io_uring/memmap.c), since 5.19.
+    Hook {
+        function: "io_pin_pages",
+        purposes: &[Purpose::Time],
+        parameters: &[ANY, "len"],
+        or: &[],
+        optional: false,
+        candidates: &[Candidate {
+            attachments: &[without_backup("time_io_pin_pages", Method::Fentry)],
+            lost: "",
+        }],
+        stands_in_for: None,
+        lost: "the durations of io_uring's pin calls whose pages are all present",
+    },
+    // Only long-term calls of other drivers need the hook. Each direct read or write passes the function, so the hook waits.
+    // The other pin functions do all their work in __gup_longterm_locked.
+    Hook {
+        function: "pin_user_pages_fast",
+        purposes: &[Purpose::Time],
+        parameters: PLAIN,
+        or: &[],
+        optional: false,
+        candidates: &[Candidate {
+            attachments: &[without_backup("time_pin_user_pages_fast", Method::Fentry)],
+            lost: "",
+        }],
+        stands_in_for: None,
+        lost: "the durations of long-term calls whose pages were all present",
+    },
     entry!("pin_user_pages", PLAIN),
     entry!("pin_user_pages_fast", PLAIN),
     entry!("pin_user_pages_fast_only", PLAIN),
@@ -210,6 +239,45 @@ pub(super) const LEDGER_HOOKS: &[Hook] = &[
     dropped!("gup_put_folio", &["folio", "refs", "flags"]),
     // The name of gup_put_folio before folios existed.
     dropped!("put_compound_head", &["page", "refs", "flags"]),
+    Hook {
+        function: "__x64_sys_io_uring_register",
+        purposes: &[Purpose::Register],
+        parameters: &[ANY],
+        or: &[],
+        optional: false,
+        candidates: &[Candidate {
+            attachments: &[without_backup("leave_io_uring_register", Method::Fexit)],
+            lost: "",
+        }],
+        stands_in_for: None,
+        lost: "registrations by io_uring that the kernel refuses",
+    },
+    Hook {
+        function: "__x64_sys_io_uring_setup",
+        purposes: &[Purpose::Register],
+        parameters: &[ANY],
+        or: &[],
+        optional: false,
+        candidates: &[Candidate {
+            attachments: &[without_backup("leave_io_uring_setup", Method::Fexit)],
+            lost: "",
+        }],
+        stands_in_for: None,
+        lost: "rings of io_uring that the kernel refuses",
+    },
+    Hook {
+        function: "xdp_umem_create",
+        purposes: &[Purpose::Register],
+        parameters: &["mr"],
+        or: &[],
+        optional: false,
+        candidates: &[Candidate {
+            attachments: &[without_backup("leave_xdp_umem_create", Method::Fexit)],
+            lost: "",
+        }],
+        stands_in_for: None,
+        lost: "registrations by AF_XDP that the kernel refuses",
+    },
     Hook {
         function: "sched_process_exit",
         purposes: &[Purpose::Exit],

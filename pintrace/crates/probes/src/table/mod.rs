@@ -34,6 +34,10 @@ pub enum Purpose {
     Window,
     /// Sees references being taken without a pin (FOLL_GET).
     Reference,
+    /// Takes the time of long-term pin calls.
+    Time,
+    /// Sees registrations of memory that fail.
+    Register,
 }
 
 impl Purpose {
@@ -50,6 +54,8 @@ impl Purpose {
             Self::Mapping => "mapping",
             Self::Window => "window",
             Self::Reference => "reference",
+            Self::Time => "time",
+            Self::Register => "register",
         }
     }
 
@@ -150,10 +156,18 @@ impl Hook {
         self.purposes.iter().any(|purpose| purpose.is_for_findings())
     }
 
+    /// Returns true if a call that the kernel skips for the hook is missing in the sums of the ledger.
+    pub fn counts_pages(&self) -> bool {
+        let counts = |purpose: &Purpose| !matches!(purpose, Purpose::Time | Purpose::Register);
+        !self.is_for_findings() && self.purposes.iter().any(counts)
+    }
+
     /// Returns the pins without which the hook has nothing to see; `None` for a hook that is always attached.
     pub fn waits_for(&self) -> Option<WaitsFor> {
         let serves = |purpose: Purpose| self.purposes.contains(&purpose);
-        if serves(Purpose::Copy) || serves(Purpose::Fork) || serves(Purpose::Window) {
+        if serves(Purpose::Time) && self.function == PASSED_BY_DIRECT_IO {
+            Some(WaitsFor::UntimedCall)
+        } else if serves(Purpose::Copy) || serves(Purpose::Fork) || serves(Purpose::Window) {
             Some(WaitsFor::Pin)
         } else if serves(Purpose::Mapping) && !KEEPS_STATE.contains(&self.function) {
             Some(WaitsFor::Extent)
@@ -163,14 +177,19 @@ impl Hook {
     }
 }
 
-/// The pins for which a finding hook waits.
+/// The pins for which a hook waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitsFor {
     /// The first pin into an mm.
     Pin,
     /// The first extent.
     Extent,
+    /// The first long-term call whose entry no hook saw, also in a session that attaches the finding hooks at the start.
+    UntimedCall,
 }
+
+/// The pin function that direct I/O calls.
+const PASSED_BY_DIRECT_IO: &str = "pin_user_pages_fast";
 
 /// Finding hooks that remove entries of the programs' tables, and so never wait. The kernel calls these functions
 /// rarely.

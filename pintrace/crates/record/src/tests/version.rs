@@ -17,7 +17,7 @@ use crate::{ReadError, Reader};
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/format-3.pintrace");
 
 /// The number of kinds of events.
-const KINDS: usize = 28;
+const KINDS: usize = 31;
 
 /// A number for each kind of event. A new kind needs a new [`VERSION`] and an entry in [`events`].
 const fn kind(body: &Body) -> usize {
@@ -50,6 +50,9 @@ const fn kind(body: &Body) -> usize {
         Body::ChangesSuppressed(_) => 25,
         Body::FindingHooksAttached(_) => 26,
         Body::DetailShed(_) => 27,
+        Body::PinCallsSampled(_) => 28,
+        Body::CallsInFlight(_) => 29,
+        Body::RegistrationFailed(_) => 30,
     }
 }
 
@@ -68,6 +71,12 @@ fn events() -> Vec<Event> {
         Body::ChangesSuppressed(any()),
         Body::FindingHooksAttached(any()),
         Body::DetailShed(any()),
+        Body::PinCallsSampled(any()),
+        Body::CallsInFlight(pintrace_events::CallsInFlight {
+            calls: vec![any()],
+            number: 1,
+        }),
+        Body::RegistrationFailed(any()),
     ];
     let mut events = others.map(|body| Event { body, ..tick(1) }).to_vec();
     events.extend(fio_and_others().events);

@@ -1,11 +1,11 @@
-//! Attaches the finding hooks that wait until memory is pinned ([`pintrace_probes::table::Hook::waits_for`]).
+//! Attaches the hooks that wait until memory is pinned ([`pintrace_probes::table::Hook::waits_for`]).
 //!
 //! Each attached program costs every process that calls the function some 200 instructions (`__bpf_prog_enter_recur`,
 //! kernel/bpf/trampoline.c). Faults, unmappings and forks are frequent on machines that pin nothing.
 
 use pintrace_probes::apply;
 use pintrace_probes::outcome::HookStatus;
-use pintrace_probes::table::WaitsFor;
+use pintrace_probes::table::{Hook, WaitsFor};
 
 use super::TraceSource;
 use crate::ledger::LedgerError;
@@ -21,25 +21,33 @@ pub struct Due {
 
 impl TraceSource {
     /// Returns true if a finding hook waits for pins.
-    pub fn waits(&self) -> bool {
-        let mut outcomes = self.outcomes.iter();
-        outcomes.any(|outcome| matches!(outcome.status, HookStatus::Waiting(_)))
+    pub fn findings_wait(&self) -> bool {
+        self.waiting().any(Hook::is_for_findings)
     }
 
-    /// Attaches the hooks whose pins have come. Returns `None` if no hook was due. The outcomes tell which of the hooks
-    /// the kernel refused.
+    fn waiting(&self) -> impl Iterator<Item = &'static Hook> {
+        let waiting = self
+            .outcomes
+            .iter()
+            .filter(|outcome| matches!(outcome.status, HookStatus::Waiting(_)));
+        waiting.map(|outcome| outcome.hook)
+    }
+
+    /// Attaches the hooks whose pins have come. Returns `None` if no finding hook was due. The outcomes tell which of the
+    /// hooks the kernel refused.
     pub fn attach_due(&mut self) -> Result<Option<Due>, LedgerError> {
-        if !self.waits() {
+        if self.waiting().next().is_none() {
             return Ok(None);
         }
-        let (pinned, extents) = self.ledger.has_pins()?;
+        let came = self.ledger.has_pins()?;
         let functions = self.attach_for(|pins| match pins {
-            WaitsFor::Pin => pinned,
-            WaitsFor::Extent => extents,
+            WaitsFor::Pin => came.pin,
+            WaitsFor::Extent => came.extent,
+            WaitsFor::UntimedCall => came.untimed_call,
         });
         Ok((!functions.is_empty()).then(|| Due {
             functions,
-            others_wait: self.waits(),
+            others_wait: self.findings_wait(),
         }))
     }
 
@@ -48,21 +56,21 @@ impl TraceSource {
         apply::shed_one(&mut self.ebpf, &mut self.outcomes)
     }
 
-    /// Attaches all hooks that wait.
+    /// Attaches all hooks that wait for pins, since there are pins older than the hooks.
     pub(super) fn attach_all(&mut self) {
-        self.attach_for(|_| true);
+        self.attach_for(|pins| pins != WaitsFor::UntimedCall);
     }
 
-    /// Attaches the hooks that wait for pins that `came` names, and returns the functions of these hooks.
+    /// Attaches the hooks that wait for pins that `came` names, and returns the functions of the finding hooks among them.
     fn attach_for(&mut self, came: impl Fn(WaitsFor) -> bool) -> Vec<&'static str> {
-        let waiting = self.outcomes.iter().filter(|outcome| {
-            let waits = matches!(outcome.status, HookStatus::Waiting(_));
-            waits && outcome.hook.waits_for().is_some_and(&came)
-        });
-        let functions: Vec<_> = waiting.map(|outcome| outcome.hook.function).collect();
-        if !functions.is_empty() {
+        let due: Vec<_> = self
+            .waiting()
+            .filter(|hook| hook.waits_for().is_some_and(&came))
+            .collect();
+        if !due.is_empty() {
             apply::attach_waiting(&mut self.ebpf, &mut self.outcomes, came);
         }
-        functions
+        let findings = due.into_iter().filter(|hook| hook.is_for_findings());
+        findings.map(|hook| hook.function).collect()
     }
 }

@@ -31,6 +31,8 @@ pub(super) trait TracedKernel {
 
     /// Returns the pages that were pinned when tracing began, by vmstat.
     fn preexisting_held(&self) -> u64;
+    /// Returns true if a long-term pin call is in flight. The ledger counts its pages when the call returns.
+    fn has_calls_in_flight(&self) -> Result<bool, ReconcileError>;
     /// Reads the hooks' totals, then the pages that the accounts hold.
     fn read_ledger(&self) -> Result<LedgerReading, ReconcileError>;
     /// Returns the account of a process for pins of this caller, and opens the account if necessary. Returns `None` if

@@ -54,6 +54,8 @@ pub(super) struct Reconciliation {
     pub(super) schedule: Schedule,
     /// Folios with pins that the ledger lacked at the first comparison.
     missing_folios: Vec<FolioRun>,
+    /// Number of times that the comparison of these folios was postponed.
+    postponed: u32,
     /// CPU time that the reconciliation in progress has taken.
     took: Duration,
     reconciled_pages: u64,
@@ -61,6 +63,9 @@ pub(super) struct Reconciliation {
     /// ledger.
     not_in_ledger: ScanEvents,
 }
+
+/// Most times that a comparison is postponed, a second each, because a long-term call is in flight.
+const MOST_POSTPONED: u32 = 10;
 
 impl Reconciliation {
     /// Starts without a reconciliation. The first account of `not_in_ledger` has the id [`NOT_IN_LEDGER`].
@@ -72,6 +77,7 @@ impl Reconciliation {
             adjuster: Adjuster::default(),
             schedule: Schedule::new(now),
             missing_folios: Vec::new(),
+            postponed: 0,
             took: Duration::ZERO,
             reconciled_pages: 0,
             not_in_ledger,
@@ -186,10 +192,20 @@ impl Reconciliation {
         Ok(Vec::new())
     }
 
-    /// Adds the pins that the ledger still lacks, once the wait that [`Self::begin`] set has passed.
+    /// Adds the pins that the ledger still lacks, once the wait that [`Self::begin`] set has passed. Waits longer while a
+    /// long-term call is in flight, whose pins may be among them.
     fn resume(&mut self, kernel: &mut impl TracedKernel, time: Nanos) -> Result<Vec<Event>, ReconcileError> {
         if self.schedule.due().is_none_or(|due| kernel.now() < due) {
             return Ok(Vec::new());
+        }
+        if self.postponed < MOST_POSTPONED && kernel.has_calls_in_flight()? {
+            self.postponed += 1;
+            self.schedule.postpone(kernel.now());
+            return Ok(Vec::new());
+        }
+        // A call may be in flight for as long as a process likes. Then its pins are left to the next reconciliation.
+        if std::mem::take(&mut self.postponed) == MOST_POSTPONED {
+            self.missing_folios = Vec::new();
         }
         let begin = kernel.cpu_time();
         let missing = std::mem::take(&mut self.missing_folios);

@@ -57,6 +57,10 @@ impl TracedKernel for RunningKernel<'_, '_> {
         self.sampler.source.preexisting_held().unwrap_or(0)
     }
 
+    fn has_calls_in_flight(&self) -> Result<bool, ReconcileError> {
+        Ok(!self.sampler.source.ledger().pin_calls().in_flight()?.is_empty())
+    }
+
     fn read_ledger(&self) -> Result<LedgerReading, ReconcileError> {
         let ledger = self.sampler.source.ledger();
         Ok(LedgerReading {

@@ -11,6 +11,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Longest time that a pin is in flight. A pin that the ledger still lacks after this time was lost.
 const IN_FLIGHT: Duration = Duration::from_millis(20);
 
+/// Time after which the ledger is compared again while a long-term call is in flight.
+const POSTPONED: Duration = Duration::from_secs(1);
+
 /// The stage of a reconciliation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ReconcileStage {
@@ -84,6 +87,13 @@ impl Schedule {
     pub(super) fn wait(&mut self, now: Instant) {
         self.stage = ReconcileStage::Waiting {
             until: now + IN_FLIGHT,
+        };
+    }
+
+    /// A long-term call is in flight, whose pins the ledger may lack: waits longer.
+    pub(super) fn postpone(&mut self, now: Instant) {
+        self.stage = ReconcileStage::Waiting {
+            until: now + POSTPONED,
         };
     }
 

@@ -35,8 +35,23 @@ pub(super) fn figures(snapshot: &Snapshot, theme: Theme) -> Vec<HeaderItem> {
     if missing > 0 {
         items.push(HeaderItem::alarm("probes missing", &missing.to_string(), theme).with_rank(1));
     }
+    items.extend(calls_in_flight(snapshot, theme));
     items.extend(findings(snapshot, theme));
     items
+}
+
+/// Returns the age of the registration in flight that began first, with the key that shows the pin calls, once it takes
+/// longer than a second.
+fn calls_in_flight(snapshot: &Snapshot, theme: Theme) -> Option<HeaderItem> {
+    const NOTICEABLE: Nanos = Nanos(1_000_000_000);
+    let began = snapshot.calls_in_flight.first()?.registration_began();
+    let age = snapshot.time.since(began);
+    let calls = snapshot.calls_in_flight.len();
+    let text = match calls {
+        1 => format!("{} (P)", text::span(age)),
+        _ => format!("{} and {} more (P)", text::span(age), calls - 1),
+    };
+    (age >= NOTICEABLE).then(|| HeaderItem::figure("pinning for", text, 2, theme))
 }
 
 /// Returns host, kernel and mode of the trace, for the first line of the header, the most important first.

@@ -12,6 +12,7 @@ pub(crate) const GROUPS: &[BindingGroup] = &[
     group("Keys of the findings", KeyScope::FindingTable, FINDINGS),
     group("Keys of the flush windows", KeyScope::WindowTable, WINDOWS),
     group("Keys of one finding", KeyScope::FindingDetail, FINDING),
+    group("Keys of the pin calls", KeyScope::PinCalls, PIN_CALLS),
     group("Other screens", KeyScope::Everywhere, OTHER),
     group("Rows of the processes", KeyScope::ProcessTable, TABLE_ROWS),
     group("Rows of the findings", KeyScope::FindingTable, FINDINGS_ROWS),
@@ -69,8 +70,19 @@ const WINDOWS: &[Binding] = &[
 
 const FINDING: &[Binding] = &[Binding::new(ENTER, Action::Back, "back to the findings").hint("back")];
 
+const PIN_CALLS: &[Binding] = &[
+    bind('/', Action::Filter, "filter by command, pid or subsystem").hint("filter"),
+    bind('e', Action::Ended, "show or hide processes that have ended").hint("ended"),
+];
+
 const OTHER: &[Binding] = &[
     bind('f', Action::Findings, "show or hide findings and flush windows").hint("findings"),
+    bind(
+        'P',
+        Action::PinCalls,
+        "show or hide the pin calls: how long they take, which are in flight, which fail",
+    )
+    .hint("pin calls"),
     bind('z', Action::Freeze, "freeze or resume the display")
         .or(BoundKey::char(' '))
         .hint("freeze"),

@@ -11,7 +11,7 @@ pub(super) use self::bindings::GROUPS;
 pub(super) enum Action {
     /// Leave the program.
     Quit,
-    /// Close the topmost of help, own cost, finding, findings, process and filter. Leave the program if nothing is open.
+    /// Close the topmost of help, own cost, pin calls, finding, findings, process and filter. Leave the program if nothing is open.
     Back,
     /// Move the cursor by lines.
     Move(isize),
@@ -29,6 +29,8 @@ pub(super) enum Action {
     Findings,
     /// Show or hide the own cost.
     OwnCost,
+    /// Show or hide the pin calls.
+    PinCalls,
     /// Type a filter.
     Filter,
     /// Stop or resume taking new snapshots.
@@ -62,6 +64,8 @@ pub(super) enum KeyScope {
     FindingDetail,
     /// The own cost.
     OwnCost,
+    /// The pin calls.
+    PinCalls,
 }
 
 /// A key, with or without Ctrl.
@@ -177,7 +181,9 @@ pub(super) fn action(event: &KeyEvent, screen: KeyScope) -> Option<Action> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use KeyScope::{FindingDetail, FindingTable, OwnCost, ProcessDetail, ProcessTable, WindowTable};
+    use KeyScope::{
+        FindingDetail, FindingTable, OwnCost, PinCalls, ProcessDetail, ProcessTable, WindowTable,
+    };
 
     #[test]
     fn no_key_has_two_actions_on_one_screen() {
@@ -188,6 +194,7 @@ mod tests {
             WindowTable,
             FindingDetail,
             OwnCost,
+            PinCalls,
         ] {
             let keys: Vec<BoundKey> = in_force(screen).flat_map(Binding::keys).collect();
             for (index, key) in keys.iter().enumerate() {

@@ -14,6 +14,7 @@ use super::*;
 
 const TICK: Duration = Duration::from_millis(100);
 const IN_FLIGHT_WAIT: Duration = Duration::from_millis(20);
+const SECOND: Duration = Duration::from_secs(1);
 
 /// A simulated kernel with one folio per page frame: the pins by memory and by the ledger, each by page frame number.
 struct Simulated {
@@ -26,6 +27,8 @@ struct Simulated {
     preexisting: u64,
     losses: BTreeMap<String, u64>,
     accounts_full: bool,
+    /// Pages that a call in flight asks for.
+    in_flight: u64,
     /// Pages pinned by other processes during the ledger readings so far.
     busy: Cell<u64>,
     /// Pages that other processes pin during each ledger reading.
@@ -44,6 +47,7 @@ impl Simulated {
             preexisting: 0,
             losses: BTreeMap::new(),
             accounts_full: false,
+            in_flight: 0,
             busy: Cell::default(),
             grows: 0,
             readings: Cell::default(),
@@ -100,6 +104,10 @@ impl TracedKernel for Simulated {
 
     fn preexisting_held(&self) -> u64 {
         0
+    }
+
+    fn has_calls_in_flight(&self) -> Result<bool, ReconcileError> {
+        Ok(self.in_flight != 0)
     }
 
     fn read_ledger(&self) -> Result<LedgerReading, ReconcileError> {
@@ -161,6 +169,7 @@ impl TracedKernel for Simulated {
             vmstat_released: Some(0),
             ledger_acquired: self.totals.acquired,
             ledger_released: self.totals.released,
+            wanted_in_flight: self.in_flight,
             reconciled: adjustment.ledger,
             preexisting_reconciled: adjustment.preexisting,
             ..pintrace_events::BalanceSampled::default()
@@ -217,6 +226,48 @@ fn a_missed_pin_is_added_20_ms_after_two_samples_that_differ() {
     assert_eq!((kernel.held(), unaccounted(&sample)), (2, 0));
     assert_eq!(sample.balance.reconciled_pages, 2);
     assert!(events.is_empty() && !reconciliation.schedule.is_running());
+}
+
+#[test]
+fn pins_of_a_call_in_flight_are_not_added() {
+    let mut kernel = missed_pin();
+    kernel.lose();
+    let mut reconciliation = reconciliation(&kernel);
+    kernel.in_flight = 2;
+    reconciliation.reconcile(&mut kernel).unwrap();
+    for _ in 0..3 {
+        kernel.pass(SECOND);
+        reconciliation.reconcile(&mut kernel).unwrap();
+        assert_eq!(reconciliation.schedule.due(), Some(kernel.now() + SECOND));
+        assert_eq!(kernel.held(), 0);
+    }
+    kernel.in_flight = 0;
+    kernel.pass(SECOND);
+    reconciliation.reconcile(&mut kernel).unwrap();
+    assert_eq!(kernel.held(), 2);
+}
+
+#[test]
+fn a_call_that_never_returns_does_not_stop_reconciliations() {
+    let mut kernel = missed_pin();
+    kernel.lose();
+    let mut reconciliation = reconciliation(&kernel);
+    kernel.in_flight = 2;
+    reconciliation.reconcile(&mut kernel).unwrap();
+    for _ in 0..MOST_POSTPONED {
+        assert!(reconciliation.schedule.due().is_some());
+        kernel.pass(SECOND);
+        reconciliation.reconcile(&mut kernel).unwrap();
+    }
+    kernel.pass(SECOND);
+    reconciliation.reconcile(&mut kernel).unwrap();
+    assert_eq!((reconciliation.schedule.due(), kernel.held()), (None, 0));
+    // A missed release is still dropped.
+    kernel.ledger.insert(41, 3);
+    kernel.lose();
+    kernel.pass(SECOND);
+    reconciliation.reconcile(&mut kernel).unwrap();
+    assert_eq!(kernel.held(), 0);
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Lays out rows and columns as text: widths, alignment, and the columns that are left out if the width is too small.
 
 use pintrace_events::units::Nanos;
-use pintrace_model::field::{Align, Field};
 use pintrace_text::{pad_left, pad_right, width as columns_of, wrap};
+
+use super::{Align, Field};
 
 /// Spaces between two columns.
 const GAP: usize = 2;
@@ -11,7 +12,7 @@ const LAST_MIN: usize = 8;
 
 /// The format of counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Digits {
+pub enum Digits {
     /// Large counts with a unit prefix, such as 315M.
     Few,
     /// All digits.
@@ -28,13 +29,8 @@ struct Laid {
 
 /// Returns the lines of a table at `now`, the heading first, no wider than `width`. A table that is too wide loses columns in
 /// the order of `drop_rank`, the highest first; columns of rank 0 stay. Then the last column is cut to fit.
-pub(super) fn lines<T>(
-    columns: &[&Field<T>],
-    rows: &[&T],
-    now: Nanos,
-    width: usize,
-    digits: Digits,
-) -> Vec<String> {
+#[must_use]
+pub fn lines<T>(columns: &[&Field<T>], rows: &[&T], now: Nanos, width: usize, digits: Digits) -> Vec<String> {
     let lay = |column: &&Field<T>| lay(column, rows, now, digits);
     let mut laid: Vec<Laid> = columns.iter().map(lay).collect();
     while needed(&laid) > width {
@@ -97,7 +93,8 @@ fn line(laid: &[Laid], row: usize) -> String {
 }
 
 /// Returns the line unchanged if the line fits, and else the words of the line on several lines.
-pub(super) fn fitted(line: &str, width: usize) -> Vec<String> {
+#[must_use]
+pub fn fitted(line: &str, width: usize) -> Vec<String> {
     if columns_of(line) <= width {
         vec![line.to_owned()]
     } else {
