@@ -40,8 +40,10 @@ pub fn ended(account: u32, longterm: bool, outcome: Outcome) {
     }
 }
 
-/// Does the work of [`ended`]. `who` is the id of the account << 32, [`FAST`], the error number << 1, and 1 for a long-term call. The
-/// function is global, so that the verifier follows it once and not on every path.
+/// Does the work of [`ended`]. `who` holds four parts: the id of the account from bit 32 up, [`FAST`], the error number
+/// from bit 1 up, and 1 in bit 0 for a long-term call.
+///
+/// The function is global, so that the verifier follows it once and not on every path.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_pin_call_ended(who: u64, wanted: u64, pinned: u64) -> u32 {

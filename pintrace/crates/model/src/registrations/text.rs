@@ -89,7 +89,7 @@ fn reason(one: &FailedRegistration) -> String {
     format!("RLIMIT_MEMLOCK is {limit_text}, of which {}{room}", used(one))
 }
 
-/// Returns what is used of the limit, and by whom.
+/// Returns the used part of the limit, and its users.
 fn used(one: &FailedRegistration) -> String {
     let failed = &one.failed;
     let uid = failed.uid;
