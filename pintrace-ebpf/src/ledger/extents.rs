@@ -6,7 +6,7 @@ use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use pintrace_common::{
     counters::Loss,
     holder_kind::kind,
-    ledger::{EXTENT_BIT, Extent},
+    ledger::{Account, EXTENT_BIT, Extent},
     wire,
 };
 
@@ -245,7 +245,9 @@ pub extern "C" fn pintrace_extent_finish(owner: u32, span: u64, pages: u64, held
     let counter = word!(extent.pages_held);
     // Releases during the call have already been subtracted.
     counter.add(held);
-    process_holds(get!(extent.account), get!(extent.flags), held);
+    if let Some(account) = maps::ACCOUNTS.at(get!(extent.account)) {
+        process_holds(account, get!(extent.flags), held);
+    }
     if before == 0 && pages != 0 {
         let header = wire::Header {
             kind: wire::kind::EXTENT_OPENED,
@@ -314,26 +316,50 @@ pub fn shrink(index: u32, pages: u64, bytes: u64) {
     let Some(extent) = maps::EXTENTS.at(index) else {
         return;
     };
+    if let Some(account) = maps::ACCOUNTS.at(get!(extent.account)) {
+        process_holds(account, get!(extent.flags), pages.wrapping_neg());
+    }
+    take_off(index, extent, pages, bytes);
+}
+
+/// Subtracts one released small page from an extent and from its account: each page of a buffer of io_uring is released
+/// by a call of its own, and each table is looked up once here.
+///
+/// The function is global, so that the verifier follows it once and not at every call.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_extent_release_page(index: u32) -> u32 {
+    const BYTES: u64 = 4096;
+    let Some(extent) = maps::EXTENTS.at(index) else {
+        return 0;
+    };
+    if let Some(account) = maps::ACCOUNTS.at(get!(extent.account)) {
+        word!(account.released).add(1);
+        word!(account.bytes_held).sub(BYTES);
+        process_holds(account, get!(extent.flags), u64::MAX);
+    }
+    take_off(index, extent, 1, BYTES);
+    0
+}
+
+#[inline(always)]
+fn take_off(index: u32, extent: MapRef<Extent>, pages: u64, bytes: u64) {
     word!(extent.bytes_held).sub(bytes);
-    process_holds(get!(extent.account), get!(extent.flags), pages.wrapping_neg());
     lower(index, extent, pages);
     changed(index);
 }
 
-/// Adds to the pages that a process holds with long-term pins, unless the process has ended.
+/// Adds to the pages that an account's process holds with long-term pins, unless the process has ended.
 #[inline(always)]
-fn process_holds(account: u32, flags: u32, pages: u64) {
+fn process_holds(account: MapRef<Account>, flags: u32, pages: u64) {
     if !longterm_scope::is_longterm(u64::from(flags)) {
         return;
     }
-    let Some(account) = maps::ACCOUNTS.get(account) else {
+    let Some(process) = maps::PROCESSES.at((get!(account.key.pid_tgid) >> 32) as u32) else {
         return;
     };
-    let Some(owner) = maps::PROCESSES.at(account.key.tgid()) else {
-        return;
-    };
-    if account.opened_ns >= get!(owner.since_ns) {
-        word!(owner.longterm_pages_held).add(pages);
+    if get!(account.opened_ns) >= get!(process.since_ns) {
+        word!(process.longterm_pages_held).add(pages);
     }
 }
 

@@ -24,8 +24,9 @@ use crate::{
     ledger::{
         accounts,
         acquire::NO_FILE_AREA,
+        extents,
         folio_table::{self, CellTable, Chunks},
-        owners, state,
+        state,
         walk::SMALL,
     },
     maps,
@@ -83,7 +84,7 @@ pub fn released(page: u64) -> bool {
         return false;
     }
     if owner & EXTENT_BIT != 0 {
-        owners::pintrace_debit(owner, 1, BYTES);
+        extents::pintrace_extent_release_page(owner & !EXTENT_BIT);
     } else if let Some(found) = maps::ACCOUNTS.at(owner) {
         word!(found.released).add(1);
         word!(found.bytes_held).sub(BYTES);

@@ -27,7 +27,12 @@ pub(crate) const HUGE: u64 = 2 << 20;
 /// Waits until `ready` returns a value. Fails after [`PATIENCE`], with a message that contains `what`.
 #[track_caller]
 pub(crate) fn wait_for<T>(what: &str, ready: impl FnMut() -> Option<T>) -> T {
-    wait_within(PATIENCE, ready).unwrap_or_else(|| panic!("waited {PATIENCE:?} for {what}"))
+    wait_for_within(PATIENCE, what, ready)
+}
+
+/// Waits until `ready` returns a value, and panics after `limit`.
+pub(crate) fn wait_for_within<T>(limit: Duration, what: &str, ready: impl FnMut() -> Option<T>) -> T {
+    wait_within(limit, ready).unwrap_or_else(|| panic!("waited {limit:?} for {what}"))
 }
 
 /// Waits until `ready` returns a value. Returns `None` after `limit`.

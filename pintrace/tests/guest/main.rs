@@ -28,6 +28,7 @@ mod one_folio;
 mod own_cost;
 mod pid_namespace;
 mod pin_calls;
+mod pin_storm;
 mod reconcile;
 mod recording;
 mod refused;

@@ -40,7 +40,9 @@ pub(crate) fn run(
     table: &mut ResultTable,
 ) {
     let start = Instant::now();
-    let program = match build() {
+    // Only ignored tests need Prometheus, which is large.
+    let ignored = |kernel: &KernelTarget| filters(*kernel).iter().any(|word| word.contains("ignored"));
+    let program = match build(kernels.iter().any(ignored)) {
         Ok(program) => program,
         Err(error) => {
             eprintln!("xtask: the guest tests could not be built: {error:#}");
@@ -64,7 +66,7 @@ pub(crate) fn run(
 
 /// Runs the tests of one module on each kernel, and returns their output if all pass.
 pub(crate) fn printed(kernels: &[KernelTarget], module: &str) -> Result<Vec<(KernelTarget, Result<String>)>> {
-    let program = build()?;
+    let program = build(false)?;
     let script = script(&[module.to_owned()]);
     let outputs = parallel::each(kernels, |kernel| match test(kernel, &program, &script) {
         (counts, text) if counts.failed == 0 && counts.passed != 0 => Ok(text),
@@ -78,8 +80,8 @@ fn script(filters: &[String]) -> String {
     format!("guest --test-threads=1 --show-output {}\n", words.join(" "))
 }
 
-/// Returns the test program and the other files that each guest needs.
-fn build() -> Result<Vec<GuestFile>> {
+/// Returns the test program and the other files that each guest needs, with Prometheus if a test runs it.
+fn build(with_prometheus: bool) -> Result<Vec<GuestFile>> {
     let static_pintrace = [
         "--quiet",
         "--release",
@@ -92,11 +94,18 @@ fn build() -> Result<Vec<GuestFile>> {
         let program = workspace::build(name, &[words, &static_pintrace].concat())?;
         Ok(GuestFile::new(program, &format!("usr/local/bin/{name}")))
     };
-    Ok(vec![
+    let mut files = vec![
         build("guest", &["test", "--no-run", "--test", "guest"])?,
         build("panicking_top", &["build", "--example", "panicking_top"])?,
         GuestFile::new(promtool::obtain()?, "usr/local/bin/promtool"),
-    ])
+    ];
+    if with_prometheus {
+        files.push(GuestFile::new(
+            promtool::prometheus()?,
+            "usr/local/bin/prometheus",
+        ));
+    }
+    Ok(files)
 }
 
 /// Runs a script and returns its results and its output.

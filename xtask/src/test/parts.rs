@@ -38,6 +38,7 @@ const TOOL: &[&str] = &[
     "check",
     "doctor_text",
     "own_cost",
+    "pin_storm",
     "robust_endings",
     "robust_full_disk",
     "robust_panic",

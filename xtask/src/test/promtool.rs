@@ -18,6 +18,11 @@ pub(super) fn obtain() -> Result<PathBuf> {
     package::program("prometheus", "usr/bin/promtool")
 }
 
+/// Returns Prometheus itself, likewise.
+pub(super) fn prometheus() -> Result<PathBuf> {
+    package::program("prometheus", "usr/bin/prometheus")
+}
+
 /// Runs the ignored tests that need promtool, and adds a row to the table.
 pub(super) fn run(table: &mut ResultTable) -> Result<()> {
     let start = Instant::now();

@@ -19,8 +19,15 @@ pub(super) struct LossEntry {
     pub(super) meaning: Cow<'static, str>,
 }
 
-/// Losses that hide no finding: a lost name or stack changes no figure.
-const HARMLESS: [counters::Loss; 2] = [counters::Loss::NameUnread, counters::Loss::StackLost];
+/// Losses that hide no finding: a lost name or stack changes no figure, and the others concern only the times, the failures
+/// and the refusals of pin calls.
+const HARMLESS: [counters::Loss; 5] = [
+    counters::Loss::NameUnread,
+    counters::Loss::StackLost,
+    counters::Loss::PinFailuresFull,
+    counters::Loss::RegistrationsFull,
+    counters::Loss::CallsMissed,
+];
 
 /// Returns the losses that are not 0.
 pub(super) fn losses(snapshot: &Snapshot) -> Vec<LossEntry> {
