@@ -104,6 +104,11 @@ kernel_facts! {
         thread_size,
         /// Offset of `pages_or_folios.nr_entries`; 0 if the kernel has no such type (before 6.12).
         pofs_nr_entries,
+        /// Index of `reason` among the arguments of the tracepoint mm_migrate_pages; [`Facts::ABSENT`] without the tracepoint.
+        migrate_reason,
+        /// `MR_LONGTERM_PIN`, or before 5.14 `MR_CONTIG_RANGE`: the reason of migrations for long-term pin calls
+        /// (`enum migrate_reason`).
+        longterm_migration,
         /// 1 if the fields of struct page have the offsets of all known kernels and can be read in place, and the flags
         /// of the next two facts are in the lower half of the flags word.
         plain_pages,

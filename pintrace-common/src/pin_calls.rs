@@ -12,6 +12,8 @@ pub struct LongtermCall {
     pub wanted: u64,
     /// Number of pages that the call has pinned and dropped again.
     pub dropped: u64,
+    /// Number of pages that the kernel has migrated for the call.
+    pub moved: u64,
     /// Address of the open file on which the call pins; 0 if unknown.
     pub file: u64,
     /// Descriptor of that file in the task; [`NO_DESCRIPTOR`] if unknown.
@@ -58,6 +60,8 @@ pub struct PinCalls {
     pub pinned: u64,
     /// Number of pages that the calls pinned and dropped again, to migrate pages or because the call failed.
     pub dropped: u64,
+    /// Number of pages that the kernel migrated for the calls, out of ZONE_MOVABLE and CMA pageblocks.
+    pub moved: u64,
     /// Number of calls that dropped pins and pinned again.
     pub retried: u64,
     /// Number of registrations.

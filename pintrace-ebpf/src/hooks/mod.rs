@@ -1,6 +1,7 @@
 //! The programs that keep the ledger: each reads the arguments of one kernel function and calls the ledger.
 
 mod longterm;
+mod moved_pages;
 mod pin;
 pub mod pin_kprobe;
 mod process_exec;

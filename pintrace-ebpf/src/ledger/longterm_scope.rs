@@ -106,6 +106,16 @@ pub fn count_dropped(pins: u64) {
     }
 }
 
+/// Adds pages that the kernel has migrated for the running task's long-term call.
+#[inline(always)]
+pub fn count_moved(pages: u64) {
+    if let Some(call) = of_task()
+        && is_slow(call)
+    {
+        word!(call.moved).add(pages);
+    }
+}
+
 /// Returns the long-term call of the running task.
 #[inline(always)]
 pub fn of_task() -> Option<MapRef<LongtermCall>> {
@@ -125,6 +135,7 @@ fn insert(phase: u64, wanted: u64) -> bool {
         began_ns: accounts::time(),
         wanted,
         dropped: 0,
+        moved: 0,
         file: 0,
         descriptor: NO_DESCRIPTOR,
         stack: -1,

@@ -53,9 +53,14 @@ pub extern "C" fn pintrace_pin_call_ended(who: u64, wanted: u64, pinned: u64) ->
         count_failure(account, errno);
         return 0;
     }
-    let (began, dropped, known) = match longterm_scope::of_task() {
-        Some(call) => (get!(call.began_ns), get!(call.dropped), get!(call.wanted)),
-        None => (0, 0, 0),
+    let (began, dropped, moved, known) = match longterm_scope::of_task() {
+        Some(call) => (
+            get!(call.began_ns),
+            get!(call.dropped),
+            get!(call.moved),
+            get!(call.wanted),
+        ),
+        None => (0, 0, 0, 0),
     };
     longterm_scope::forget();
     // gup-fast had pinned a part of the pages before the entry that a hook saw (`gup_fast_fallback`, mm/gup.c).
@@ -81,6 +86,7 @@ pub extern "C" fn pintrace_pin_call_ended(who: u64, wanted: u64, pinned: u64) ->
     word!(calls.wanted).add(wanted);
     word!(calls.pinned).add(pinned);
     word!(calls.dropped).add(dropped);
+    word!(calls.moved).add(moved);
     if dropped != 0 && pinned != 0 {
         word!(calls.retried).add(1);
     }

@@ -248,6 +248,12 @@ fn pages_that_the_kernel_migrates_before_a_long_term_pin_are_counted_as_gup_retr
         let dropped = i64::try_from(number(&row["dropped_pages"])).unwrap();
         checks.same("dropped pages of the calls", dropped, gup_retry);
         checks.same("retried calls", number(&row["retried"]) != 0, gup_retry != 0);
+        let wanted = number(&row["wanted_pages"]);
+        checks.same(
+            "pages that the kernel moved",
+            number(&row["moved_pages"]),
+            if gup_retry == 0 { 0 } else { wanted },
+        );
         for (key, figure) in [
             ("held", "pages_held"),
             ("acquired", "acquired"),

@@ -26,6 +26,9 @@ pub struct PinCallsSampled {
     pub pinned: u64,
     /// Pages that the calls pinned and dropped again, to migrate pages or because the call failed.
     pub dropped: u64,
+    /// Pages that the kernel migrated for the calls, out of ZONE_MOVABLE and CMA pageblocks.
+    #[serde(default)]
+    pub moved: u64,
     /// Calls that dropped pins and pinned again.
     pub retried: u64,
     /// Registrations: calls of the account without a gap of a second.

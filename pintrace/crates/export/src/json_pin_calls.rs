@@ -32,6 +32,8 @@ pub(super) struct PinCallKeys<'a> {
     pinned_pages: u64,
     /// Pages that were pinned and dropped again.
     dropped_pages: u64,
+    /// Pages that the kernel migrated first.
+    moved_pages: u64,
     retried: u64,
     /// Failed calls by error; `short` for long-term calls that pinned fewer pages than asked for.
     failures: BTreeMap<Cow<'static, str>, u64>,
@@ -108,6 +110,7 @@ impl<'a> PinCallKeys<'a> {
             wanted_pages: totals.wanted,
             pinned_pages: totals.pinned,
             dropped_pages: totals.dropped,
+            moved_pages: totals.moved,
             retried: totals.retried,
             failures: failures.collect(),
             registrations: totals.registrations,

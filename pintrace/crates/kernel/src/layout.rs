@@ -31,7 +31,13 @@ pub fn facts(types: &impl Types, has_backups: bool) -> Result<Facts, UnknownLayo
             what: format!("size of {container}"),
         })
     };
-    let enums = types.enumerators(&["FOLL_LONGTERM", "PG_head", "PG_anon_exclusive"]);
+    let enums = types.enumerators(&[
+        "FOLL_LONGTERM",
+        "PG_head",
+        "PG_anon_exclusive",
+        "MR_LONGTERM_PIN",
+        "MR_CONTIG_RANGE",
+    ]);
     let page_bytes = size("page")?;
     if !page_bytes.is_power_of_two() || page_bytes < PAGE_READ {
         return Err(UnknownLayout {
@@ -97,6 +103,11 @@ pub fn facts(types: &impl Types, has_backups: bool) -> Result<Facts, UnknownLayo
         thread_size: types.size("thread_union").unwrap_or(16 << 10),
         has_backups: u32::from(has_backups),
         pofs_nr_entries: types.offset("pages_or_folios", &["nr_entries"]).unwrap_or(0),
+        migrate_reason: migrate_reason(types),
+        longterm_migration: *enums
+            .get("MR_LONGTERM_PIN")
+            .or_else(|| enums.get("MR_CONTIG_RANGE"))
+            .unwrap_or(&Facts::ABSENT),
         // The loader sets the number if the kernel accepts `bpf_rdonly_cast`, and the facts that follow from others.
         rdonly_cast_type: 0,
         mm_event_backups: u32::from(has_backups),
@@ -107,6 +118,21 @@ pub fn facts(types: &impl Types, has_backups: bool) -> Result<Facts, UnknownLayo
         pg_anon_exclusive_mask: 0,
         chunk_slot_mask: 0,
     })
+}
+
+/// Returns the index of `reason` among the arguments of the tracepoint mm_migrate_pages, or [`Facts::ABSENT`]. The record of
+/// the tracepoint has a member for each argument (include/trace/events/migrate.h), and `reason` is the last.
+fn migrate_reason(types: &impl Types) -> u32 {
+    let has = |member: &str| {
+        types
+            .offset("trace_event_raw_mm_migrate_pages", &[member])
+            .is_some()
+    };
+    match (has("large_folio_split"), has("thp_split")) {
+        (true, _) => 7,
+        (false, true) => 6,
+        (false, false) => Facts::ABSENT,
+    }
 }
 
 /// Offsets in bytes of the counts of a large folio, from its head page.

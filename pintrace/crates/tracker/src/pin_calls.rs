@@ -76,6 +76,7 @@ impl PinCallEvents {
             wanted: calls.wanted,
             pinned: calls.pinned,
             dropped: calls.dropped,
+            moved: calls.moved,
             retried: calls.retried,
             registrations: calls.registrations,
             latest: registration(&calls.latest),

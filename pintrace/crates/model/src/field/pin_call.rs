@@ -134,6 +134,15 @@ pub const COLUMNS: &[PinCallColumn] = &[
         |row| Value::Count(row.totals.retried)
     ),
     column!(
+        "moved",
+        "MOVED",
+        Bytes,
+        Right,
+        7,
+        "Memory that the kernel moved out of CMA or ZONE_MOVABLE before it pinned the memory.",
+        |row| Value::Bytes(row.totals.moved.saturating_mul(4096))
+    ),
+    column!(
         "subsystem",
         "SUBSYSTEM",
         Name,
@@ -141,6 +150,18 @@ pub const COLUMNS: &[PinCallColumn] = &[
         0,
         "Kernel subsystem that makes the calls.",
         |row| Value::Text(row.subsystem.as_str().into())
+    ),
+    column!(
+        "cgroup",
+        "CGROUP",
+        Name,
+        Left,
+        8,
+        "cgroup v2 path of the process.",
+        |row| match &*row.cgroup {
+            "" => Value::Absent,
+            path => Value::Text(path.into()),
+        }
     ),
     column!("comm", "COMMAND", Name, Left, 0, "Command name.", |row| {
         Value::Text((&*row.comm).into())

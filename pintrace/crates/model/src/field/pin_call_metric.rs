@@ -21,6 +21,7 @@ const IN_PROGRESS: Metric = Metric::gauge("pintrace_pin_calls_in_progress");
 const OLDEST: Metric = Metric::gauge("pintrace_pin_oldest_call_age_seconds");
 const PINNED: Metric = Metric::counter("pintrace_pin_call_pinned_bytes_total");
 const RETRIED: Metric = Metric::counter("pintrace_pin_retried_calls_total");
+const MOVED: Metric = Metric::counter("pintrace_pin_moved_bytes_total");
 const FAILURES: Metric = Metric::counter("pintrace_pin_failures_total");
 const REFUSED: Metric = Metric::counter("pintrace_registration_failures_total");
 const AGE: Metric = Metric::gauge("pintrace_pin_registration_age_seconds");
@@ -76,6 +77,12 @@ pub(super) fn families(snapshot: &Snapshot) -> Vec<Family> {
             RETRIED,
             "Long-term pin calls that dropped their pins and pinned again, to move pages, by subsystem.",
             |totals| totals.retried,
+        ),
+        totals(
+            snapshot,
+            MOVED,
+            "Memory that the kernel moved out of CMA or ZONE_MOVABLE before it pinned the memory, by subsystem.",
+            |totals| totals.moved.saturating_mul(4096),
         ),
         failures(snapshot),
         refused(snapshot),

@@ -26,6 +26,8 @@ pub struct CallTotals {
     pub pinned: u64,
     /// Pages that the calls pinned and dropped again.
     pub dropped: u64,
+    /// Pages that the kernel migrated for the calls.
+    pub moved: u64,
     /// Calls that dropped pins and pinned again.
     pub retried: u64,
     /// Registrations: calls of one thread by one code path without a gap of a second.
@@ -55,6 +57,7 @@ impl CallTotals {
             wanted: sample.wanted,
             pinned: sample.pinned,
             dropped: sample.dropped,
+            moved: sample.moved,
             retried: sample.retried,
             registrations: sample.registrations,
             latest: sample.latest,
@@ -79,6 +82,7 @@ impl CallTotals {
             (&mut self.wanted, other.wanted),
             (&mut self.pinned, other.pinned),
             (&mut self.dropped, other.dropped),
+            (&mut self.moved, other.moved),
             (&mut self.retried, other.retried),
             (&mut self.registrations, other.registrations),
         ];

@@ -236,6 +236,19 @@ pub(super) const LEDGER_HOOKS: &[Hook] = &[
         stands_in_for: None,
         lost: "nothing: a hook on gup_put_folio stands in, at more cost per release",
     },
+    Hook {
+        function: "mm_migrate_pages",
+        purposes: &[Purpose::Time],
+        parameters: &[],
+        or: &[],
+        optional: true,
+        candidates: &[Candidate {
+            attachments: &[without_backup("migrated_pages", Method::Tracepoint)],
+            lost: "",
+        }],
+        stands_in_for: None,
+        lost: "the number of pages that the kernel moves before it pins them long-term",
+    },
     dropped!("gup_put_folio", &["folio", "refs", "flags"]),
     // The name of gup_put_folio before folios existed.
     dropped!("put_compound_head", &["page", "refs", "flags"]),

@@ -32,6 +32,7 @@ pub(super) fn sampled() -> BoxedStrategy<Body> {
                     wanted,
                     pinned: dropped,
                     dropped,
+                    moved: count,
                     retried: count,
                     registrations: count,
                     latest,

@@ -75,6 +75,7 @@ fn registered() -> PinCallsSampled {
         wanted: 1 << 18,
         pinned: 1 << 18,
         dropped: 1024,
+        moved: 512,
         retried: 2,
         registrations: 1,
         latest: registration,
