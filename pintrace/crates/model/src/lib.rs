@@ -5,6 +5,8 @@
 
 pub mod assessment;
 mod balance;
+mod caller;
+pub mod descriptors;
 mod detect;
 mod evidence;
 pub mod field;

@@ -14,6 +14,7 @@ use crate::subsystem::Subsystem;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Names {
     subsystem_of: BTreeMap<Origin, Subsystem>,
+    caller_of: BTreeMap<Origin, Arc<str>>,
     text_of: BTreeMap<StackId, Arc<[String]>>,
     /// Stacks that were asked for, known or not.
     stacks: BTreeSet<StackId>,
@@ -36,8 +37,9 @@ impl Names {
     /// Forgets all names if they are stale, and also if forged origins have filled the tables. Returns true if the names
     /// were forgotten.
     pub(crate) fn forget_stale(&mut self) -> bool {
-        let full =
-            self.addresses.len() > 2 * limits::SYMBOLS || self.subsystem_of.len() > 2 * limits::SYMBOLS;
+        let full = self.addresses.len() > 2 * limits::SYMBOLS
+            || self.subsystem_of.len() > 2 * limits::SYMBOLS
+            || self.caller_of.len() > 2 * limits::SYMBOLS;
         let forget = self.stale || full;
         if forget {
             *self = Self::default();
@@ -69,6 +71,20 @@ impl<'a> Resolver<'a> {
         let subsystem = self.stacks.subsystem(origin);
         self.names.subsystem_of.insert(origin, subsystem);
         subsystem
+    }
+
+    /// Returns the function that called the pin function, as `symbol [module]`; empty if unknown.
+    pub(crate) fn caller(&mut self, origin: Origin) -> Arc<str> {
+        if let Some(caller) = self.names.caller_of.get(&origin) {
+            return Arc::clone(caller);
+        }
+        self.names.addresses.insert(origin.caller);
+        if let Some(stack) = origin.stack {
+            self.ask(stack);
+        }
+        let caller: Arc<str> = self.stacks.caller(origin).into();
+        self.names.caller_of.insert(origin, Arc::clone(&caller));
+        caller
     }
 
     /// Returns a stack as text; empty for `None`.
