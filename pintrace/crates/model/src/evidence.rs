@@ -98,6 +98,7 @@ impl PinState {
     pub(crate) fn resolve(&self, resolver: &mut Resolver<'_>) -> PinSide {
         PinSide {
             subsystem: resolver.subsystem(self.origin),
+            caller: resolver.caller(self.origin),
             stack: resolver.text(self.origin.stack),
             ..self.side.clone()
         }

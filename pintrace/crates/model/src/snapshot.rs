@@ -300,6 +300,15 @@ impl Snapshot {
         counters.fold(self.unapplied_events, u64::saturating_add)
     }
 
+    /// Returns the descriptor under which a process has open the file of an extent; `None` if unknown.
+    #[must_use]
+    pub fn descriptor(&self, extent: &OpenExtent, pid: Pid) -> Option<u32> {
+        if extent.file.is_none() || extent.file_released {
+            return None;
+        }
+        self.descriptors.get(&(extent.file, pid)).copied()
+    }
+
     /// Returns the totals of a subsystem; zeroes if it never pinned.
     #[must_use]
     pub fn subsystem(&self, subsystem: Subsystem) -> SubsystemTotals {
