@@ -1,3 +1,7 @@
+//! Tests of the history and of the ring of snapshots.
+
+use std::sync::Arc;
+
 use super::*;
 
 /// A snapshot at a time, with the pages of processes by pid.

@@ -67,6 +67,7 @@ fn large(time: u64) -> Snapshot {
 fn a_hundred_thousand_extents_build_each_view() {
     let snapshot = large(1);
     let all = u64::from(PROCESSES * EXTENTS);
+    let of_processes = snapshot.processes.len();
     let mut pins = pin_list::of(&snapshot);
     assert_eq!(pins.len() as u64, all);
     let column = pin::column("address").unwrap();
@@ -75,8 +76,8 @@ fn a_hundred_thousand_extents_build_each_view() {
 
     let rows = holders::of(&snapshot);
     // The shared file, the files of single extents, and the pins of each process without a file.
-    assert_eq!(rows.len() as u32, 1 + PROCESSES * 5 + PROCESSES);
-    assert_eq!(rows[0].processes.len() as u32, PROCESSES);
+    assert_eq!(rows.len(), 1 + of_processes * 5 + of_processes);
+    assert_eq!(rows[0].processes.len(), of_processes);
     let column = holder::column(holder::DEFAULT_SORT).unwrap();
     assert!(rows.is_sorted_by(|one, two| holder::rank(column, one, two).is_le() || one.sums == two.sums));
 
@@ -87,12 +88,12 @@ fn a_hundred_thousand_extents_build_each_view() {
 
     let rows = cgroups::of(&snapshot);
     assert_eq!(rows[0].subtree.pages_held, all);
-    assert_eq!(rows.len() as u32, 2 + (PROCESSES / 10 + 1) + PROCESSES);
+    assert_eq!(rows.len(), 2 + (of_processes / 10 + 1) + of_processes);
     let column = cgroup::column(cgroup::DEFAULT_SORT).unwrap();
     assert!(cgroup::rank(column, &rows[0], &rows[1]).is_le());
 
-    assert_eq!(ended::of(&snapshot).shown.len() as u32, PROCESSES);
-    assert_eq!(difference::of(&snapshot, &large(2)).len() as u32, PROCESSES);
+    assert_eq!(ended::of(&snapshot).shown.len(), of_processes);
+    assert_eq!(difference::of(&snapshot, &large(2)).len(), of_processes);
     let mut history = History::default();
     for time in 1..20 {
         history.record(&Snapshot {

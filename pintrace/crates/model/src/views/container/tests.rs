@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::forms::unescape;
 use super::*;
 
 const ID: &str = "4a5f0e6cb1d3c7f1a2b39c8d7e6f5a4b3c2d1e0f9a8b7c6d5e4f3a2b1c0d9e8f";
@@ -82,6 +83,15 @@ const PATHS: &[(&str, &str)] = &[
     // Services, sessions and users.
     ("/system.slice/postgresql.service", "service postgresql"),
     ("/system.slice/ssh.service (deleted)", "service ssh"),
+    (
+        "/system.slice/system-getty.slice/getty@tty1.service",
+        "service getty@tty1",
+    ),
+    ("/database.slice/mysqld.service/worker", "service mysqld"),
+    (
+        "/user.slice/user-1000.slice/user@1000.service/app.slice/obs.service",
+        "service obs",
+    ),
     ("/user.slice/user-1000.slice/session-3.scope", "session 3"),
     (
         "/user.slice/user-1000.slice/user@1000.service/app.slice/foot.scope",
