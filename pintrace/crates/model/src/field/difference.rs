@@ -27,7 +27,7 @@ pub const COLUMNS: &[DifferenceColumn] = &[
         Pages,
         Right,
         0,
-        "Pages held now, less those held at the baseline.",
+        "Pages held now, less those held at the time of the earlier snapshot.",
         |row| Value::Signed(row.pages_held)
     ),
     column!(
@@ -36,7 +36,7 @@ pub const COLUMNS: &[DifferenceColumn] = &[
         Bytes,
         Right,
         1,
-        "Bytes kept in place now, less those of the baseline.",
+        "Bytes kept in place now, less those of the earlier snapshot.",
         |row| Value::Signed(row.bytes_held)
     ),
     column!(
@@ -45,7 +45,7 @@ pub const COLUMNS: &[DifferenceColumn] = &[
         Pages,
         Right,
         2,
-        "Pages pinned since the baseline.",
+        "Pages pinned since the earlier snapshot.",
         |row| Value::Signed(row.acquired)
     ),
     column!(
@@ -54,7 +54,7 @@ pub const COLUMNS: &[DifferenceColumn] = &[
         Pages,
         Right,
         3,
-        "Pages released since the baseline.",
+        "Pages released since the earlier snapshot.",
         |row| Value::Signed(row.released)
     ),
     column!(
@@ -63,7 +63,7 @@ pub const COLUMNS: &[DifferenceColumn] = &[
         Name,
         Left,
         0,
-        "`new`: the process has pinned since the baseline for the first time; `ended`: the process has ended since; `gone`: the process ended, holds nothing and was forgotten.",
+        "`new`: the process has pinned since the earlier snapshot for the first time; `ended`: the process has ended since; `gone`: the process ended, holds nothing and was forgotten.",
         |row| super::name(row.change.as_str())
     ),
     column!("comm", "COMMAND", Name, Left, 0, "Command name.", |row| {

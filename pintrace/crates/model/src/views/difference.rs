@@ -8,28 +8,28 @@ use crate::snapshot::{Process, Snapshot};
 /// The changes of one process.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DifferenceRow {
-    /// The process in the later snapshot; in the baseline if the later snapshot lacks the process.
+    /// The process in the later snapshot; in the earlier one if the later snapshot lacks the process.
     pub process: Arc<Process>,
     /// Whether the process is new or gone.
     pub change: Change,
-    /// Pages held now, less those of the baseline.
+    /// Pages held in the later snapshot, less those of the earlier one.
     pub pages_held: i64,
-    /// Bytes held now, less those of the baseline.
+    /// Bytes kept in place in the later snapshot, less those of the earlier one.
     pub bytes_held: i64,
-    /// Pages pinned since the baseline; 0 for a process that was forgotten, whose later pins are not known.
+    /// Pages pinned between the snapshots; 0 for a process that was forgotten, whose later pins are not known.
     pub acquired: i64,
-    /// Pages released since the baseline; 0 for a process that was forgotten.
+    /// Pages released between the snapshots; 0 for a process that was forgotten.
     pub released: i64,
 }
 
 /// Whether a process is new or gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
-    /// The baseline lacks the process: it has pinned since for the first time.
+    /// The earlier snapshot lacks the process: the process has pinned since for the first time.
     New,
-    /// The process lived at the baseline and has ended since.
+    /// The process lived in the earlier snapshot and has ended since.
     Ended,
-    /// The later snapshot lacks the process: it ended, holds nothing, and was forgotten.
+    /// The later snapshot lacks the process: the process ended, holds nothing, and was forgotten.
     Gone,
     /// The process is in both snapshots.
     Same,
@@ -57,13 +57,12 @@ impl DifferenceRow {
     }
 }
 
-/// Returns the changes of every process of either snapshot, by pid. The caller takes both snapshots from one stream, the
-/// baseline first.
+/// Returns the changes of every process of either snapshot, by pid. Both snapshots are of one stream.
 #[must_use]
-pub fn of(baseline: &Snapshot, now: &Snapshot) -> Vec<DifferenceRow> {
-    let mut rows = Vec::with_capacity(now.processes.len());
-    let mut before = baseline.processes.iter().peekable();
-    let mut after = now.processes.iter().peekable();
+pub fn of(earlier: &Snapshot, later: &Snapshot) -> Vec<DifferenceRow> {
+    let mut rows = Vec::with_capacity(later.processes.len());
+    let mut before = earlier.processes.iter().peekable();
+    let mut after = later.processes.iter().peekable();
     loop {
         let order = match (before.peek(), after.peek()) {
             (None, None) => return rows,
