@@ -154,11 +154,11 @@ fn order(extent: &OpenExtent) -> ExtentOrder {
 fn open_extent(account: &AccountState, extent: &ExtentState, resolver: &mut Resolver<'_>) -> OpenExtent {
     let opened = &extent.opened;
     let stack = opened.stack.or(account.opened.stack);
-    let origin = Origin {
+    let (subsystem, caller) = resolver.of_origin(Origin {
         caller: account.opened.caller,
         stack,
         likely_subsystem: None,
-    };
+    });
     OpenExtent {
         account: opened.account,
         extent: opened.extent,
@@ -172,8 +172,8 @@ fn open_extent(account: &AccountState, extent: &ExtentState, resolver: &mut Reso
         partially_released: extent.partially_released.get().is_some(),
         file: opened.file,
         file_released: extent.file_released.get().is_some(),
-        subsystem: resolver.subsystem(origin),
-        caller: resolver.caller(origin),
+        subsystem,
+        caller,
         stack: resolver.text(stack),
     }
 }

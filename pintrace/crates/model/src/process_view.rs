@@ -98,6 +98,7 @@ fn held_account(account: &AccountState, pins: &Pins, resolver: &mut Resolver<'_>
         return None;
     }
     let origin = account.origin();
+    let (subsystem, caller) = resolver.of_origin(origin);
     Some(HeldAccount {
         account: opened.account,
         tid: opened.tid,
@@ -107,8 +108,8 @@ fn held_account(account: &AccountState, pins: &Pins, resolver: &mut Resolver<'_>
         from_scan: opened.from_scan,
         evidence: opened.evidence,
         since: (!opened.from_scan).then_some(account.totals.held_since),
-        subsystem: resolver.subsystem(origin),
-        caller: resolver.caller(origin),
+        subsystem,
+        caller,
         stack: resolver.text(origin.stack),
     })
 }

@@ -109,21 +109,22 @@ pub fn column(id: &str) -> Option<&'static PinColumn> {
 /// Compares two extents by a column, then by pages held, largest first, then oldest first, then by pid and address.
 #[must_use]
 pub fn rank(column: &PinColumn, one: &PinRow, two: &PinRow) -> Ordering {
-    (column.value)(one)
-        .rank(&(column.value)(two))
+    // The text of an address is made anew for each comparison.
+    let by_column = match column.id {
+        "address" => one.extent.address.cmp(&two.extent.address),
+        _ => (column.value)(one).rank(&(column.value)(two)),
+    };
+    by_column
         .then_with(|| two.extent.pages_held.cmp(&one.extent.pages_held))
         .then_with(|| one.extent.since.cmp(&two.extent.since))
         .then_with(|| one.process.pid.cmp(&two.process.pid))
         .then_with(|| one.extent.address.cmp(&two.extent.address))
 }
 
-/// Returns the address range. Equal widths make the order of the text that of the addresses.
+/// Returns the address range.
 fn address(row: &PinRow) -> Value<'static> {
     let extent = &row.extent;
-    Value::Text(Cow::Owned(format!(
-        "{:#014x}-{:#014x}",
-        extent.address, extent.end
-    )))
+    Value::Text(Cow::Owned(format!("{:#x}-{:#x}", extent.address, extent.end)))
 }
 
 fn state(row: &PinRow) -> Value<'static> {

@@ -8,6 +8,8 @@ use pintrace_events::units::{Nanos, Pid};
 
 use crate::snapshot::{Process, Snapshot};
 
+pub use self::tree::sorted;
+
 use self::tree::Tree;
 use super::container::Container;
 use super::ended::is_over;

@@ -108,6 +108,28 @@ fn a_finding_of_a_reused_pid_is_of_the_process_with_its_name() {
 }
 
 #[test]
+fn cgroups_sorted_by_another_column_stay_a_tree() {
+    let rows = cgroups::of(&snapshot(vec![
+        holding(1, "/b", 8),
+        holding(2, "/b/x", 1),
+        holding(3, "/b/y", 2),
+        holding(4, "/a/z", 5),
+    ]));
+    let column = cgroup::column("cgroup").unwrap();
+    let sorted = cgroups::sorted(rows, |one, two| cgroup::rank(column, one, two));
+    let paths: Vec<_> = sorted.iter().map(|row| (row.path.as_str(), row.parent)).collect();
+    let expected = [
+        ("/", None),
+        ("/a", Some(0)),
+        ("/a/z", Some(1)),
+        ("/b", Some(0)),
+        ("/b/x", Some(3)),
+        ("/b/y", Some(3)),
+    ];
+    assert_eq!(paths, expected);
+}
+
+#[test]
 fn a_very_deep_path_ends_at_the_last_level() {
     let deep = "/a".repeat(200);
     let rows = cgroups::of(&snapshot(vec![holding(1, &deep, 1)]));
