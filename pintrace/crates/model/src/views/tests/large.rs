@@ -14,7 +14,7 @@ use crate::views::{call_sites, cgroups, difference, ended, holders, pin_list};
 const PROCESSES: u32 = 10_000;
 const EXTENTS: u32 = 10;
 
-fn extent(pid: u32, index: u32, stacks: &[Arc<[String]>]) -> OpenExtent {
+fn extent(pid: u32, index: u32, caller: &Arc<str>, stacks: &[Arc<[String]>]) -> OpenExtent {
     let id = pid * EXTENTS + index;
     OpenExtent {
         extent: ExtentId(id),
@@ -32,7 +32,7 @@ fn extent(pid: u32, index: u32, stacks: &[Arc<[String]>]) -> OpenExtent {
             1..6 => u64::from(id) + 2,
             _ => 0,
         }),
-        caller: "io_pin_pages".into(),
+        caller: Arc::clone(caller),
         stack: Arc::clone(&stacks[id as usize % stacks.len()]),
         ..OpenExtent::default()
     }
@@ -42,8 +42,11 @@ fn large(time: u64) -> Snapshot {
     let stacks: Vec<Arc<[String]>> = (0..100)
         .map(|stack| (0..30).map(|frame| format!("frame_{frame}_of_{stack}")).collect())
         .collect();
+    let caller: Arc<str> = "io_pin_pages".into();
     let processes = (1..=PROCESSES).map(|pid| {
-        let extents: Vec<_> = (0..EXTENTS).map(|index| extent(pid, index, &stacks)).collect();
+        let extents: Vec<_> = (0..EXTENTS)
+            .map(|index| extent(pid, index, &caller, &stacks))
+            .collect();
         Arc::new(Process {
             pid: Pid(pid),
             comm: format!("worker-{}", pid % 50),
