@@ -169,6 +169,7 @@ impl DemoFinding {
             longterm,
             reference: false,
             age: Nanos(72 * SECOND),
+            caller: "io_pin_pages".into(),
             stack: frames.map(str::to_owned).into(),
         }
     }

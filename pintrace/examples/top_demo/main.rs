@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pintrace_events::units::{Nanos, Pid, Tid};
-use pintrace_events::{Probe, Started};
+use pintrace_events::{FileId, Probe, Started};
 use pintrace_model::snapshot::{Balance, OpenExtent, Process, ProcessEnd, Snapshot, Thread};
 use pintrace_model::subsystem::Subsystem;
 use pintrace_tui::{ExitReason, ViewOptions};
@@ -126,6 +126,7 @@ fn scene(second: u64, calm: bool) -> Snapshot {
             findings::windows(second)
         },
         flush_check: findings::check(second),
+        descriptors: Arc::new([((FileId(4242), Pid(4242)), 31)].into()),
         ..Snapshot::default()
     }
 }
@@ -242,7 +243,9 @@ fn extent(tid: u32, index: u64) -> OpenExtent {
         pages_held: 512,
         bytes_held: 512 * 4096,
         since: Nanos((OLDEST + index) * SECOND),
+        file: FileId(u64::from(tid)),
         subsystem: Subsystem::Vfio,
+        caller: "vaddr_get_pfns [vfio_iommu_type1]".into(),
         stack: frames.map(str::to_owned).into(),
         ..OpenExtent::default()
     }

@@ -96,8 +96,10 @@ impl PinState {
     }
 
     pub(crate) fn resolve(&self, resolver: &mut Resolver<'_>) -> PinSide {
+        let (subsystem, caller) = resolver.of_origin(self.origin);
         PinSide {
-            subsystem: resolver.subsystem(self.origin),
+            subsystem,
+            caller,
             stack: resolver.text(self.origin.stack),
             ..self.side.clone()
         }

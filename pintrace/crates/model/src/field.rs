@@ -3,20 +3,46 @@
 //! Text columns, TUI columns, metrics, `--help` and the README's tables come from the catalogue. The catalogue takes
 //! values from a snapshot and leaves the layout to the views.
 
+/// A column without a metric.
+macro_rules! column {
+    ($id:literal, $title:literal, $unit:ident, $align:ident, $rank:literal, $help:literal, $value:expr) => {
+        $crate::field::Field {
+            id: $id,
+            title: $title,
+            unit: $crate::field::Unit::$unit,
+            help: $help,
+            metric: None,
+            align: $crate::field::Align::$align,
+            drop_rank: $rank,
+            value: $value,
+        }
+    };
+}
+
+pub mod call_site;
+pub mod cgroup;
+pub mod difference;
 mod family;
 pub mod finding_column;
 pub mod finding_metric;
+pub mod folded_finding;
 pub mod grid;
 pub mod header;
+pub mod holder;
 pub mod metric;
 pub mod names;
 mod own_cost_metric;
+pub mod pin;
 pub mod pin_call;
 mod pin_call_metric;
 pub mod process;
 pub mod subsystem;
 mod value;
 pub mod window;
+
+use std::collections::BTreeMap;
+
+use crate::subsystem::Subsystem;
 
 pub use value::Value;
 
@@ -133,4 +159,26 @@ pub enum Align {
     Left,
     /// Numbers.
     Right,
+}
+
+/// Returns the subsystem that holds most pages; if nothing is held, a subsystem that pinned before. `+` stands for others.
+fn main_subsystem(pages_held: &BTreeMap<Subsystem, u64>) -> Value<'static> {
+    let by_pages = |(subsystem, pages): &(&Subsystem, &u64)| (**pages, std::cmp::Reverse(**subsystem));
+    let Some((main, _)) = pages_held.iter().max_by_key(by_pages) else {
+        return Value::Absent;
+    };
+    let others = pages_held.len() > 1;
+    Value::Text(if others {
+        format!("{main}+").into()
+    } else {
+        main.as_str().into()
+    })
+}
+
+/// Returns a name; absent if it is empty.
+fn name(name: &str) -> Value<'_> {
+    match name {
+        "" => Value::Absent,
+        name => Value::Text(name.into()),
+    }
 }

@@ -101,6 +101,8 @@ pub struct PinSide {
     pub reference: bool,
     /// Age of the pin at the time of the finding.
     pub age: Nanos,
+    /// Function that called the pin function, as `symbol [module]`; empty if unknown.
+    pub caller: Arc<str>,
     /// Kernel stack of the pin call.
     pub stack: Arc<[String]>,
 }

@@ -5,14 +5,17 @@
 
 pub mod assessment;
 mod balance;
+mod caller;
+pub mod descriptors;
 mod detect;
 mod evidence;
 pub mod field;
 pub mod finding;
 mod finding_table;
 mod fold;
+pub mod history;
 mod limits;
-mod loss;
+pub mod loss;
 pub mod own_cost;
 pub mod pin_calls;
 mod pins;
@@ -29,6 +32,7 @@ pub mod subsystem;
 mod subsystem_sums;
 pub mod suppressed;
 pub mod text;
+pub mod views;
 mod windows;
 
 #[cfg(test)]

@@ -8,6 +8,31 @@ use pintrace_common::counters::Loss;
 /// Name of the sum of all counters without a name in this version.
 const UNNAMED: &str = "unnamed";
 
+/// Returns the stage that counts a loss counter of [`crate::snapshot::Snapshot::loss`]: `model` for `unapplied_events`, and
+/// `unknown` for a counter that this version does not know.
+#[must_use]
+pub fn stage(name: &str) -> &'static str {
+    let known = Loss::ALL.iter().find(|loss| loss.name() == name);
+    match (known, name) {
+        (Some(loss), _) => loss.stage(),
+        (None, "unapplied_events") => "model",
+        (None, _) => "unknown",
+    }
+}
+
+/// Returns the meaning of a loss counter of [`crate::snapshot::Snapshot::loss`], or of `unapplied_events`.
+#[must_use]
+pub fn help(name: &str) -> &'static str {
+    let known = Loss::ALL.iter().find(|loss| loss.name() == name);
+    match (known, name) {
+        (Some(loss), _) => loss.help(),
+        (None, "unapplied_events") => {
+            "Events that could not be applied: an id was never opened, or a table of the model was full."
+        }
+        (None, _) => "A loss that this version does not know.",
+    }
+}
+
 /// The latest value of each counter.
 #[derive(Clone, Debug)]
 pub(crate) struct LossState {

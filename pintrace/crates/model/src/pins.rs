@@ -14,7 +14,8 @@ mod ranges;
 
 use pintrace_events::units::{AccountId, ExtentId, Nanos, Pid, StackId};
 use pintrace_events::{
-    AccountOpened, AccountSampled, ExtentOpened, ExtentSampled, ProcessExited, ProcessSeen,
+    AccountOpened, AccountSampled, ExtentMarked, ExtentOpened, ExtentSampled, FileId, ProcessExited,
+    ProcessSeen,
 };
 
 use crate::limits;
@@ -172,6 +173,19 @@ impl Pins {
     pub(crate) fn extent_sampled(&mut self, time: Nanos, sample: &ExtentSampled) -> bool {
         let extent = self.extents.sample(time, sample);
         extent.map(|extent| self.changes.extent(extent)).is_some()
+    }
+
+    /// Notes that less is known about an extent; returns false if the extent is not open.
+    pub(crate) fn extent_marked(&mut self, time: Nanos, marked: ExtentMarked) -> bool {
+        let extent = self.extents.mark(time, marked);
+        extent.map(|extent| self.changes.extent(extent)).is_some()
+    }
+
+    /// Notes that the last reference to an open file is gone.
+    pub(crate) fn file_released(&mut self, time: Nanos, file: FileId) -> bool {
+        let Self { extents, changes, .. } = self;
+        extents.file_released(time, file, |extent| changes.extent(extent));
+        true
     }
 
     /// Ends an extent and returns its state; `None` if the extent is not open.

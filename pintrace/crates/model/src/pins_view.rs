@@ -154,6 +154,11 @@ fn order(extent: &OpenExtent) -> ExtentOrder {
 fn open_extent(account: &AccountState, extent: &ExtentState, resolver: &mut Resolver<'_>) -> OpenExtent {
     let opened = &extent.opened;
     let stack = opened.stack.or(account.opened.stack);
+    let (subsystem, caller) = resolver.of_origin(Origin {
+        caller: account.opened.caller,
+        stack,
+        likely_subsystem: None,
+    });
     OpenExtent {
         account: opened.account,
         extent: opened.extent,
@@ -164,11 +169,11 @@ fn open_extent(account: &AccountState, extent: &ExtentState, resolver: &mut Reso
         pages_held: extent.pages_held,
         bytes_held: opened.bytes_held,
         since: extent.since,
-        subsystem: resolver.subsystem(Origin {
-            caller: account.opened.caller,
-            stack,
-            likely_subsystem: None,
-        }),
+        partially_released: extent.partially_released.get().is_some(),
+        file: opened.file,
+        file_released: extent.file_released.get().is_some(),
+        subsystem,
+        caller,
         stack: resolver.text(stack),
     }
 }

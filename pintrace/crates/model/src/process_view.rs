@@ -7,7 +7,7 @@ use pintrace_events::units::Tid;
 use crate::pins::{AccountState, Pins, ProcessKey, ProcessState};
 use crate::resolve::Resolver;
 use crate::shared_list::SharedList;
-use crate::snapshot::{OpenExtent, Process, Thread};
+use crate::snapshot::{HeldAccount, OpenExtent, Process, Thread};
 use crate::subsystem_sums::SubsystemSums;
 
 /// Returns the row of a process that holds `extents`, and its part of the totals by subsystem.
@@ -37,6 +37,9 @@ pub(crate) fn process(
         let by_subsystem = process.subsystems.entry(subsystem).or_insert(0);
         *by_subsystem = by_subsystem.saturating_add(account.pages_held());
         add_to_process(&mut process, account, pins);
+        process
+            .held_accounts
+            .extend(held_account(account, pins, resolver));
         if account.opened.from_scan {
             continue;
         }
@@ -75,12 +78,40 @@ fn add_to_process(process: &mut Process, account: &AccountState, pins: &Pins) {
     if account.opened.longterm {
         process.longterm_pages_held = process.longterm_pages_held.saturating_add(pages_held);
     }
-    // Short-term pins have no extents. Long-term pins have no extent if the extent table was full.
-    if pages_held > 0 && pins.extents.of(account.opened.account).next().is_none() {
+    if pages_held > 0 && has_no_extent(account, pins) {
         process.extents = process.extents.saturating_add(1);
         let since = account.totals.held_since;
         process.oldest_since = process.oldest_since.into_iter().chain([since]).min();
     }
+}
+
+/// Returns true for short-term pins, which have no extents, and for long-term pins if the extent table was full.
+fn has_no_extent(account: &AccountState, pins: &Pins) -> bool {
+    pins.extents.of(account.opened.account).next().is_none()
+}
+
+/// Returns the pins of an account that holds pages of which no extent is known.
+fn held_account(account: &AccountState, pins: &Pins, resolver: &mut Resolver<'_>) -> Option<HeldAccount> {
+    let opened = &account.opened;
+    let pages_held = account.pages_held();
+    if pages_held == 0 || !(opened.from_scan || has_no_extent(account, pins)) {
+        return None;
+    }
+    let origin = account.origin();
+    let (subsystem, caller) = resolver.of_origin(origin);
+    Some(HeldAccount {
+        account: opened.account,
+        tid: opened.tid,
+        pages_held,
+        bytes_held: account.bytes_held(),
+        longterm: opened.longterm,
+        from_scan: opened.from_scan,
+        evidence: opened.evidence,
+        since: (!opened.from_scan).then_some(account.totals.held_since),
+        subsystem,
+        caller,
+        stack: resolver.text(origin.stack),
+    })
 }
 
 /// Returns the identity of a process, from `/proc` if it was read, else from its accounts.

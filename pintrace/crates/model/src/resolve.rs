@@ -13,7 +13,8 @@ use crate::subsystem::Subsystem;
 /// stale, and all that shows names is resolved anew.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Names {
-    subsystem_of: BTreeMap<Origin, Subsystem>,
+    /// Subsystem and caller.
+    of_origin: BTreeMap<Origin, (Subsystem, Arc<str>)>,
     text_of: BTreeMap<StackId, Arc<[String]>>,
     /// Stacks that were asked for, known or not.
     stacks: BTreeSet<StackId>,
@@ -36,8 +37,7 @@ impl Names {
     /// Forgets all names if they are stale, and also if forged origins have filled the tables. Returns true if the names
     /// were forgotten.
     pub(crate) fn forget_stale(&mut self) -> bool {
-        let full =
-            self.addresses.len() > 2 * limits::SYMBOLS || self.subsystem_of.len() > 2 * limits::SYMBOLS;
+        let full = self.addresses.len() > 2 * limits::SYMBOLS || self.of_origin.len() > 2 * limits::SYMBOLS;
         let forget = self.stale || full;
         if forget {
             *self = Self::default();
@@ -59,16 +59,22 @@ impl<'a> Resolver<'a> {
 
     /// Returns the subsystem of an origin.
     pub(crate) fn subsystem(&mut self, origin: Origin) -> Subsystem {
-        if let Some(subsystem) = self.names.subsystem_of.get(&origin) {
-            return *subsystem;
+        self.of_origin(origin).0
+    }
+
+    /// Returns the subsystem of an origin, and the function that called the pin function, as `symbol [module]`: empty if
+    /// unknown.
+    pub(crate) fn of_origin(&mut self, origin: Origin) -> (Subsystem, Arc<str>) {
+        if let Some(known) = self.names.of_origin.get(&origin) {
+            return known.clone();
         }
         self.names.addresses.insert(origin.caller);
         if let Some(stack) = origin.stack {
             self.ask(stack);
         }
-        let subsystem = self.stacks.subsystem(origin);
-        self.names.subsystem_of.insert(origin, subsystem);
-        subsystem
+        let resolved = (self.stacks.subsystem(origin), self.stacks.caller(origin).into());
+        self.names.of_origin.insert(origin, resolved.clone());
+        resolved
     }
 
     /// Returns a stack as text; empty for `None`.

@@ -8,8 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pintrace_events::units::{AccountId, ExtentId, Nanos, Pid, Tid};
-use pintrace_events::{ChangesSuppressed, DetailShed, Evidence, FlushCheck, ScanSampled, Started, Stopped};
+use pintrace_events::{
+    ChangesSuppressed, DetailShed, Evidence, FileId, FlushCheck, ScanSampled, Started, Stopped,
+};
 
+use super::descriptors::Descriptors;
 use super::finding::coverage::FindingHooks;
 use super::finding::{Finding, FindingKind, Severity, WindowTotals};
 use super::own_cost::OwnCost;
@@ -60,6 +63,9 @@ pub struct Snapshot {
     pub calls_in_flight: Vec<InFlight>,
     /// Number of all long-term pin calls in flight.
     pub number_in_flight: u64,
+    /// The descriptors of open files, by file and process, as the pin calls in flight have named them. A file whose calls
+    /// were never found in flight is missing.
+    pub descriptors: Arc<Descriptors>,
     /// Registrations of memory that the kernel refused, the latest first.
     pub failed_registrations: Vec<FailedRegistration>,
     /// Number of refused registrations by call and error number.
@@ -166,6 +172,9 @@ pub struct Process {
     pub threads: Vec<Thread>,
     /// The extents held, oldest first.
     pub open_extents: SharedList<OpenExtent>,
+    /// The accounts that hold pages of which no extent is known: short-term pins, pins that a scan found, and long-term pins
+    /// that found no room in the extent table. In order of account.
+    pub held_accounts: Vec<HeldAccount>,
     /// Set when the process has ended.
     pub ended: Option<ProcessEnd>,
 }
@@ -206,9 +215,44 @@ pub struct OpenExtent {
     pub bytes_held: u64,
     /// Time of the first pin call of the extent.
     pub since: Nanos,
+    /// Some pages were released, and the addresses of the remaining pages are not known.
+    pub partially_released: bool,
+    /// The open file on which the system call pinned; 0 if the call has none, or if the source does not say.
+    pub file: FileId,
+    /// The last reference to `file` is gone, and the kernel has not released the pages yet.
+    pub file_released: bool,
     /// Subsystem that pinned the extent.
     pub subsystem: Subsystem,
+    /// Function that called the pin function, as `symbol [module]`; empty if unknown. Extents share callers.
+    pub caller: Arc<str>,
     /// Kernel stack of the pin call, innermost frame first, as `symbol+0xoffset [module]`. Extents share stacks.
+    pub stack: Arc<[String]>,
+}
+
+/// The pins of one account of which no extent is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeldAccount {
+    /// Id of the account.
+    pub account: AccountId,
+    /// Thread that pinned; the process if a scan found the pins.
+    pub tid: Tid,
+    /// Pages held now.
+    pub pages_held: u64,
+    /// Bytes kept in place now.
+    pub bytes_held: u64,
+    /// The pages were pinned with `FOLL_LONGTERM`.
+    pub longterm: bool,
+    /// A scan found the pins.
+    pub from_scan: bool,
+    /// What showed the scan that the process holds the pins.
+    pub evidence: Option<Evidence>,
+    /// Time since which the account has held pages without a break; `None` if a scan found the pins.
+    pub since: Option<Nanos>,
+    /// Subsystem that pinned.
+    pub subsystem: Subsystem,
+    /// Function that called the pin function, as `symbol [module]`; empty if unknown.
+    pub caller: Arc<str>,
+    /// Kernel stack of the first pin, innermost frame first.
     pub stack: Arc<[String]>,
 }
 
@@ -254,6 +298,15 @@ impl Snapshot {
     pub fn lost(&self) -> u64 {
         let counters = self.loss.iter().map(|(_, count)| *count);
         counters.fold(self.unapplied_events, u64::saturating_add)
+    }
+
+    /// Returns the descriptor under which a process has open the file of an extent; `None` if unknown.
+    #[must_use]
+    pub fn descriptor(&self, extent: &OpenExtent, pid: Pid) -> Option<u32> {
+        if extent.file.is_none() || extent.file_released {
+            return None;
+        }
+        self.descriptors.get(&(extent.file, pid)).copied()
     }
 
     /// Returns the totals of a subsystem; zeroes if it never pinned.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use pintrace_events::units::StackId;
 use pintrace_events::{StackSeen, SymbolSeen};
 
+use crate::caller;
 use crate::limits;
 use crate::subsystem::Subsystem;
 
@@ -72,6 +73,25 @@ impl StackTable {
             .or_else(|| Subsystem::of_stack(&self.name(origin.caller).into_iter()))
             .or(origin.likely_subsystem)
             .unwrap_or_default()
+    }
+
+    /// Returns the function that called the pin function, as `symbol [module]`: by the caller of the origin, else by the
+    /// innermost frame of its stack that is not one of mm/gup.c. An address without a symbol stands for itself. Empty if
+    /// nothing is known.
+    pub(crate) fn caller(&self, origin: Origin) -> String {
+        let frames = || origin.stack.into_iter().flat_map(|stack| self.frames(stack));
+        let named = [origin.caller]
+            .into_iter()
+            .chain(frames())
+            .filter_map(|address| self.symbols.get(&address))
+            .find(|symbol| !caller::is_pin_function(&symbol.name));
+        match (named, origin.caller) {
+            (Some(symbol), _) => caller::place(&symbol.name, &symbol.module),
+            (None, 0) => frames()
+                .next()
+                .map_or_else(String::new, |frame| format!("{frame:#x}")),
+            (None, address) => format!("{address:#x}"),
+        }
     }
 
     /// Returns a stack as text, innermost frame first.

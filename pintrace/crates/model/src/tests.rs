@@ -1,6 +1,7 @@
 //! Tests of the model.
 
 mod detect;
+mod extent_facts;
 mod snapshot_sharing;
 
 use pintrace_common::counters::Loss;

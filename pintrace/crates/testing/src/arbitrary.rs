@@ -181,7 +181,7 @@ fn started() -> impl Strategy<Value = Body> {
 }
 
 fn process_seen() -> impl Strategy<Value = Body> {
-    (pid(), pid(), name(), name(), any::<Option<u32>>(), name()).prop_map(
+    (pid(), pid(), name(), name(), any::<Option<u32>>(), cgroup()).prop_map(
         |(pid, parent, comm, cmdline, uid, cgroup)| {
             Body::ProcessSeen(ProcessSeen {
                 pid,
@@ -347,6 +347,16 @@ fn balance_sampled() -> impl Strategy<Value = Body> {
 /// Small numbers most of the time, so that values coincide, and any number else.
 fn number() -> impl Strategy<Value = u64> {
     prop_oneof![4 => 0..8_u64, 2 => any::<u64>(), 1 => Just(u64::MAX)]
+}
+
+/// Paths of cgroups inside one another, and any text.
+fn cgroup() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("/a".to_owned()),
+        Just("/a/b".to_owned()),
+        Just("/a/b/c".to_owned()),
+        name(),
+    ]
 }
 
 /// Symbols, the name of a loss counter, and any text.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pintrace_common::counters::Loss;
 
 use pintrace_events::units::{Nanos, Pid, Tid};
-use pintrace_events::{Probe, Started};
+use pintrace_events::{FileId, Probe, Started};
 use pintrace_model::snapshot::{Balance, OpenExtent, Process, ProcessEnd, Snapshot, Thread};
 use pintrace_model::subsystem::Subsystem;
 
@@ -192,7 +192,9 @@ fn extent(tid: u32, address: u64, pages: u64) -> OpenExtent {
         pages_held: pages,
         bytes_held: pages * 4096,
         since: Nanos(NOW.0 - 192 * SECOND),
+        file: FileId(u64::from(tid)),
         subsystem: Subsystem::Vfio,
+        caller: "vaddr_get_pfns [vfio_iommu_type1]".into(),
         stack: frames.map(str::to_owned).into(),
         ..OpenExtent::default()
     }

@@ -3,8 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use pintrace_common::counters::Loss;
-
+use crate::loss::stage;
 use crate::snapshot::{Snapshot, SubsystemTotals};
 use crate::subsystem::Subsystem;
 use pintrace_events::units::Nanos;
@@ -72,19 +71,10 @@ fn of_host(snapshot: &Snapshot) -> impl Iterator<Item = Family> + '_ {
 }
 
 fn lost(snapshot: &Snapshot) -> Family {
-    let stage = |name: &str| {
-        let known = Loss::ALL.iter().find(|loss| loss.name() == name);
-        known.map_or("unknown", |loss| loss.stage())
-    };
     let unapplied_events = [("unapplied_events", snapshot.unapplied_events)];
     let all = snapshot.loss.iter().chain(&unapplied_events);
     let samples = all.map(|&(name, count)| {
-        let stage = if name == "unapplied_events" {
-            "model"
-        } else {
-            stage(name)
-        };
-        let labels = vec![("stage", stage.to_owned()), ("reason", name.to_owned())];
+        let labels = vec![("stage", stage(name).to_owned()), ("reason", name.to_owned())];
         Sample {
             labels,
             value: as_float(count),
@@ -159,6 +149,7 @@ mod tests {
 
     use super::super::MetricKind;
     use super::*;
+    use pintrace_common::counters::Loss;
 
     #[test]
     fn names_follow_the_conventions_and_are_unique() {

@@ -7,7 +7,10 @@ use crate::finding::{FindingKind, Severity, TriggerKind};
 use crate::snapshot::Snapshot;
 use crate::subsystem::Subsystem;
 
-use super::{finding_column, header, metric, pin_call, process, subsystem, window};
+use super::{
+    call_site, cgroup, difference, finding_column, folded_finding, header, holder, metric, pin, pin_call,
+    process, subsystem, window,
+};
 
 /// Returns the ids of all columns and figures, sorted, without repeats.
 #[must_use]
@@ -18,6 +21,12 @@ pub fn column_ids() -> Vec<&'static str> {
     let ids = ids.chain(window::COLUMNS.iter().map(|column| column.id));
     let ids = ids.chain(pin_call::COLUMNS.iter().map(|column| column.id));
     let ids = ids.chain(pin_call::IN_FLIGHT.iter().map(|column| column.id));
+    let ids = ids.chain(cgroup::COLUMNS.iter().map(|column| column.id));
+    let ids = ids.chain(pin::COLUMNS.iter().map(|column| column.id));
+    let ids = ids.chain(holder::COLUMNS.iter().map(|column| column.id));
+    let ids = ids.chain(call_site::COLUMNS.iter().map(|column| column.id));
+    let ids = ids.chain(folded_finding::COLUMNS.iter().map(|column| column.id));
+    let ids = ids.chain(difference::COLUMNS.iter().map(|column| column.id));
     let ids = ids.chain(header::FIGURES.iter().map(|figure| figure.id));
     sorted(ids)
 }

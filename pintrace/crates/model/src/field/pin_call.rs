@@ -2,29 +2,13 @@
 
 use crate::pin_calls::{InFlight, PinCallRow, text};
 
-use super::{Align, Field, Unit, Value};
+use super::{Field, Value};
 
 /// A column of the pin calls of a process through one subsystem.
 pub type PinCallColumn = Field<PinCallRow>;
 
 /// A column of the pin calls in flight.
 pub type InFlightColumn = Field<InFlight>;
-
-/// A column without a metric.
-macro_rules! column {
-    ($id:literal, $title:literal, $unit:ident, $align:ident, $rank:literal, $help:literal, $value:expr) => {
-        Field {
-            id: $id,
-            title: $title,
-            unit: Unit::$unit,
-            help: $help,
-            metric: None,
-            align: Align::$align,
-            drop_rank: $rank,
-            value: $value,
-        }
-    };
-}
 
 /// Every column of the pin calls, in display order.
 pub const COLUMNS: &[PinCallColumn] = &[

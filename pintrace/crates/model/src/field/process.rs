@@ -6,7 +6,6 @@ use std::cmp::Ordering;
 use pintrace_events::units::Nanos;
 
 use crate::snapshot::Process;
-use crate::subsystem::Subsystem;
 
 use super::{Align, Field, Unit, Value};
 
@@ -147,7 +146,7 @@ pub const COLUMNS: &[ProcessColumn] = &[
         metric: None,
         align: Align::Left,
         drop_rank: 1,
-        value: |process| main_subsystem(process),
+        value: |process| super::main_subsystem(&process.subsystems),
     },
     ProcessColumn {
         id: "state",
@@ -213,21 +212,6 @@ pub fn traced_titles() -> Vec<&'static str> {
 /// Returns a value that only mode trace knows; absent for a process that was not traced.
 fn traced<'a>(process: &Process, value: Value<'a>) -> Value<'a> {
     if process.untraced { Value::Absent } else { value }
-}
-
-/// Returns the subsystem that holds most pages; if the process holds nothing, a subsystem through which it pinned
-/// before.
-fn main_subsystem(process: &Process) -> Value<'static> {
-    let by_pages = |(subsystem, pages): &(&Subsystem, &u64)| (**pages, std::cmp::Reverse(**subsystem));
-    let Some((main, _)) = process.subsystems.iter().max_by_key(by_pages) else {
-        return Value::Absent;
-    };
-    let others = process.subsystems.len() > 1;
-    Value::Text(if others {
-        format!("{main}+").into()
-    } else {
-        main.as_str().into()
-    })
 }
 
 /// Returns the state of a process as one short text.

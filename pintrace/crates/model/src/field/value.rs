@@ -34,6 +34,23 @@ pub enum Value<'a> {
 }
 
 impl Value<'_> {
+    /// Returns the value with a text of its own.
+    #[must_use]
+    pub fn into_owned(self) -> Value<'static> {
+        match self {
+            Self::Count(count) => Value::Count(count),
+            Self::Id(id) => Value::Id(id),
+            Self::Bytes(bytes) => Value::Bytes(bytes),
+            Self::Signed(count) => Value::Signed(count),
+            Self::Rate(rate) => Value::Rate(rate),
+            Self::Span(span) => Value::Span(span),
+            Self::Since(since) => Value::Since(since),
+            Self::Share(part, whole) => Value::Share(part, whole),
+            Self::Text(text) => Value::Text(text.into_owned().into()),
+            Self::Absent => Value::Absent,
+        }
+    }
+
     /// Returns the value as it is at `now`, the time of the snapshot.
     #[must_use]
     pub fn at(self, now: Nanos) -> Self {

@@ -72,17 +72,15 @@ impl ExtentTable {
         Some(state)
     }
 
-    /// Notes that less is known about an extent; returns false if the extent is not open.
-    pub(crate) fn mark(&mut self, time: Nanos, marked: ExtentMarked) -> bool {
-        let Some(state) = self.by_id.get_mut(marked.extent) else {
-            return false;
-        };
+    /// Notes that less is known about an extent, and returns the extent; `None` if the extent is not open.
+    pub(super) fn mark(&mut self, time: Nanos, marked: ExtentMarked) -> Option<&mut ExtentState> {
+        let state = self.by_id.get_mut(marked.extent)?;
         if marked.partially_released {
             state.partially_released = state.partially_released.or_at(time);
         }
         state.ambiguous_owner |= marked.ambiguous_owner;
         state.areas_unknown |= marked.areas_unknown;
-        true
+        Some(state)
     }
 
     /// Notes the parts of the hits that the change unmapped. A page that was removed from its file is unmapped
@@ -243,16 +241,28 @@ impl ExtentTable {
     }
 
     /// Marks the extents that were pinned through an open file whose last reference is gone. Extents that were opened
-    /// later belong to another file at the same address.
-    pub(crate) fn file_released(&mut self, time: Nanos, file: FileId) -> bool {
+    /// later belong to another file at the same address. Calls `each` for each marked extent.
+    pub(super) fn file_released(
+        &mut self,
+        time: Nanos,
+        file: FileId,
+        mut each: impl FnMut(&mut ExtentState),
+    ) {
         for extent in self.by_file.get(&file).into_iter().flatten() {
             if let Some(state) = self.by_id.get_mut(*extent)
                 && state.since <= time
             {
                 state.file_released = state.file_released.or_at(time);
+                each(state);
             }
         }
-        true
+    }
+
+    /// Returns true if an extent is open that was pinned through an open file, and the file was not released since.
+    pub(crate) fn holds_through(&self, file: FileId) -> bool {
+        let of_file = self.by_file.get(&file).into_iter().flatten();
+        let mut states = of_file.filter_map(|extent| self.by_id.get(*extent));
+        states.any(|state| state.file_released.get().is_none())
     }
 
     /// Marks the extents of a freed address_space, and removes the extents from the index: the kernel may reuse its

@@ -1,0 +1,60 @@
+//! Every term of the balance, in the order of the equation, then the sums behind the terms.
+
+use crate::field::header::{Figure, figure};
+use crate::field::{Value, header};
+use crate::snapshot::Snapshot;
+
+use super::{SystemGroup, SystemRow};
+
+/// The terms: vmstat = preexisting + ledger + `in_flight` + unaccounted.
+const TERMS: [(&str, &str); 5] = [
+    ("", "vmstat_held"),
+    ("= ", "preexisting_held"),
+    ("+ ", "ledger_held"),
+    ("+ ", IN_FLIGHT),
+    ("+ ", "unaccounted"),
+];
+/// The term that is no figure of the header.
+const IN_FLIGHT: &str = "in_flight";
+/// Figures of the header that are no part of the balance.
+const OTHERS: [&str; 4] = ["duration", "processes", "oldest", "lost"];
+
+pub(super) fn rows(snapshot: &Snapshot) -> Vec<SystemRow> {
+    let is_term = |id: &str| TERMS.iter().any(|(_, term)| *term == id);
+    let sums = header::FIGURES
+        .iter()
+        .filter(|sum| !is_term(sum.id) && !OTHERS.contains(&sum.id));
+    let terms = TERMS.iter().filter_map(|(sign, id)| term(sign, id, snapshot));
+    terms
+        .chain(sums.map(|sum| row("", sum, snapshot).part()))
+        .collect()
+}
+
+fn term(sign: &str, id: &str, snapshot: &Snapshot) -> Option<SystemRow> {
+    let balance = &snapshot.balance;
+    if id == IN_FLIGHT {
+        let value = if balance.vmstat_readable {
+            Value::Signed(balance.in_flight)
+        } else {
+            Value::Absent
+        };
+        let help = "Difference that comes only from calls in flight, and from pins and releases between the two readings.";
+        return Some(SystemRow::new(
+            SystemGroup::Balance,
+            format!("{sign}{IN_FLIGHT}"),
+            value,
+            help,
+        ));
+    }
+    let is_alarm = id == "unaccounted" && (!balance.vmstat_readable || balance.unaccounted != 0);
+    Some(row(sign, figure(id)?, snapshot).alarm_if(is_alarm))
+}
+
+fn row(sign: &str, figure: &Figure, snapshot: &Snapshot) -> SystemRow {
+    SystemRow::new(
+        SystemGroup::Balance,
+        format!("{sign}{}", figure.title),
+        (figure.value)(snapshot).into_owned(),
+        figure.help,
+    )
+}
