@@ -9,6 +9,7 @@ pub mod finding_metric;
 pub mod grid;
 pub mod header;
 pub mod metric;
+pub mod more;
 pub mod names;
 mod own_cost_metric;
 pub mod pin_call;
@@ -106,6 +107,8 @@ pub enum Unit {
     Share,
     /// Number of objects.
     Count,
+    /// Address in user space.
+    Address,
     /// Text.
     Name,
 }
@@ -121,6 +124,7 @@ impl Unit {
             Self::Time => "time",
             Self::Share => "%",
             Self::Count => "count",
+            Self::Address => "address",
             Self::Name => "name",
         }
     }

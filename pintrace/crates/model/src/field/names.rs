@@ -7,12 +7,14 @@ use crate::finding::{FindingKind, Severity, TriggerKind};
 use crate::snapshot::Snapshot;
 use crate::subsystem::Subsystem;
 
-use super::{finding_column, header, metric, pin_call, process, subsystem, window};
+use super::{finding_column, header, metric, more, pin_call, process, subsystem, window};
 
 /// Returns the ids of all columns and figures, sorted, without repeats.
 #[must_use]
 pub fn column_ids() -> Vec<&'static str> {
-    let ids = process::COLUMNS.iter().map(|column| column.id);
+    let ids = process::all().map(|column| column.id);
+    let ids = ids.chain(more::FINDING.iter().map(|column| column.id));
+    let ids = ids.chain(more::PIN_CALL.iter().map(|column| column.id));
     let ids = ids.chain(subsystem::COLUMNS.iter().map(|column| column.id));
     let ids = ids.chain(finding_column::COLUMNS.iter().map(|column| column.id));
     let ids = ids.chain(window::COLUMNS.iter().map(|column| column.id));

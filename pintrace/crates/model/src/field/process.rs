@@ -147,7 +147,7 @@ pub const COLUMNS: &[ProcessColumn] = &[
         metric: None,
         align: Align::Left,
         drop_rank: 1,
-        value: |process| main_subsystem(process),
+        value: |process| marked_subsystem(process),
     },
     ProcessColumn {
         id: "state",
@@ -174,7 +174,12 @@ pub const COLUMNS: &[ProcessColumn] = &[
 /// The default sort column.
 pub const DEFAULT_SORT: &str = "pages_held";
 
-/// Returns the column with an id.
+/// Returns every column of the table, and then every column of [`super::more::PROCESS`].
+pub fn all() -> impl Iterator<Item = &'static ProcessColumn> {
+    COLUMNS.iter().chain(super::more::PROCESS)
+}
+
+/// Returns the column of the table with an id.
 #[must_use]
 pub fn column(id: &str) -> Option<&'static ProcessColumn> {
     COLUMNS.iter().find(|column| column.id == id)
@@ -211,15 +216,22 @@ pub fn traced_titles() -> Vec<&'static str> {
 }
 
 /// Returns a value that only mode trace knows; absent for a process that was not traced.
-fn traced<'a>(process: &Process, value: Value<'a>) -> Value<'a> {
+pub(super) fn traced<'a>(process: &Process, value: Value<'a>) -> Value<'a> {
     if process.untraced { Value::Absent } else { value }
 }
 
 /// Returns the subsystem that holds most pages; if the process holds nothing, a subsystem through which it pinned
 /// before.
-fn main_subsystem(process: &Process) -> Value<'static> {
+#[must_use]
+pub fn main_subsystem(process: &Process) -> Option<Subsystem> {
     let by_pages = |(subsystem, pages): &(&Subsystem, &u64)| (**pages, std::cmp::Reverse(**subsystem));
-    let Some((main, _)) = process.subsystems.iter().max_by_key(by_pages) else {
+    let main = process.subsystems.iter().max_by_key(by_pages);
+    main.map(|(subsystem, _)| *subsystem)
+}
+
+/// Returns the main subsystem, with `+` if the process also pinned through others.
+fn marked_subsystem(process: &Process) -> Value<'static> {
+    let Some(main) = main_subsystem(process) else {
         return Value::Absent;
     };
     let others = process.subsystems.len() > 1;
