@@ -88,8 +88,13 @@ impl QueryError {
     /// Returns the mistake, its column and the possibilities in one line.
     #[must_use]
     pub fn one_line(&self) -> String {
-        let column = self.column();
-        let wrong = format!("column {column}: {}", printable(&self.wrong));
+        format!("column {}: {}", self.column(), self.summary())
+    }
+
+    /// Returns the mistake and the possibilities in one line.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let wrong = printable(&self.wrong);
         match self.listed() {
             Some(possible) => format!("{wrong}; possible: {possible}"),
             None => wrong,

@@ -45,6 +45,15 @@ impl<T> RowFields<T> {
             .or_else(|| self.fields().find(|field| is(field.title)))
     }
 
+    /// Returns true if an id, an alias or a title begins with a part, in any case.
+    #[must_use]
+    pub fn begins_name(&self, part: &str) -> bool {
+        let part = part.to_lowercase();
+        let titles = self.fields().map(|field| field.title);
+        let mut names = self.names().into_iter().chain(titles);
+        names.any(|name| name.to_lowercase().starts_with(&part))
+    }
+
     /// Returns the ids and the aliases.
     pub(crate) fn names(&self) -> Vec<&'static str> {
         let ids = self.all().into_iter().map(|field| field.id);
