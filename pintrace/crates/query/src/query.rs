@@ -28,6 +28,15 @@ impl<T> Clone for Query<T> {
     }
 }
 
+/// Queries over rows of one kind are equal if their texts are.
+impl<T> PartialEq for Query<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl<T> Eq for Query<T> {}
+
 impl<T> Query<T> {
     /// Parses a query. An empty text matches every row.
     pub fn parse(text: &str, rows: &RowFields<T>) -> Result<Self, QueryError> {
@@ -50,6 +59,12 @@ impl<T> Query<T> {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Returns true if the query compares the field with this id.
+    #[must_use]
+    pub fn uses(&self, id: &str) -> bool {
+        self.test.uses(id)
     }
 
     /// Returns true if the query has no condition.

@@ -42,6 +42,18 @@ impl<T> Test<T> {
     }
 }
 
+impl<T> Test<T> {
+    /// Returns true if the field with an id is compared.
+    pub(crate) fn uses(&self, id: &str) -> bool {
+        match self {
+            Self::Word(_) => false,
+            Self::Field(field, _) => field.id == id,
+            Self::Not(inner) => inner.uses(id),
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(|part| part.uses(id)),
+        }
+    }
+}
+
 impl Comparison {
     /// Returns false for an unknown value, whatever the operator is.
     fn holds(&self, value: &Value<'_>, unit: Unit) -> bool {
