@@ -2,7 +2,7 @@
 //!
 //! A query is text: comparisons `field op value` and bare words, combined by `and`, `or`, `not` and parentheses
 //! (docs/queries.md). [`Query::parse`] checks the text against the fields of one kind of row, [`Query::matches`] tests a
-//! row, and [`complete`] lists what can stand at the cursor. A query holds no row and does no I/O.
+//! row, and [`complete()`] lists what can stand at the cursor. A query holds no row and does no I/O.
 
 mod check;
 mod complete;
