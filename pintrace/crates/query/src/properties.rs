@@ -6,6 +6,7 @@ use super::MAX_BYTES;
 use super::expression::{Expression, KEYWORDS, Located, Operator};
 use super::parse::parse;
 use super::rows::PROCESSES;
+use super::token::tokens;
 use super::{Query, complete};
 
 fn located<T>(is: T) -> Located<T> {
@@ -61,6 +62,16 @@ proptest! {
         let text = expression.to_string();
         prop_assume!(text.len() <= MAX_BYTES);
         prop_assert_eq!(parse(&text), Ok(expression), "{}", text);
+    }
+
+    #[test]
+    fn tokens_cover_any_text_up_to_its_last_word(text in prop_oneof![any::<String>(), query_like()]) {
+        let all = tokens(&text);
+        let end = all.last().map_or(0, |placed| placed.span.end);
+        prop_assert_eq!(text[end..].trim(), "");
+        for pair in all.windows(2) {
+            prop_assert_eq!(text[pair[0].span.end..pair[1].span.start].trim(), "");
+        }
     }
 
     #[test]
