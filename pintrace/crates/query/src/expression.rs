@@ -97,6 +97,13 @@ impl Operator {
 /// The words that combine terms.
 pub(crate) const KEYWORDS: [&str; 3] = ["and", "or", "not"];
 
+/// Returns true if a keyword begins with a part, in any case.
+#[must_use]
+pub fn begins_keyword(part: &str) -> bool {
+    let part = part.to_lowercase();
+    KEYWORDS.into_iter().any(|keyword| keyword.starts_with(&part))
+}
+
 /// Returns the keyword that a word is, in any case.
 pub(crate) fn keyword(word: &str) -> Option<&'static str> {
     KEYWORDS

@@ -28,7 +28,7 @@ mod tests;
 
 pub use complete::{Completions, complete, values_of};
 pub use error::QueryError;
-pub use expression::Operator;
+pub use expression::{Operator, begins_keyword};
 pub use query::Query;
 pub use row_fields::{RowFields, WordsOf};
 

@@ -8,7 +8,7 @@ use pintrace_model::snapshot::{Process, Snapshot};
 use pintrace_model::text;
 use pintrace_query::{Query, QueryError};
 
-use super::queries::{Queries, RowKind, begins_field};
+use super::queries::{Queries, RowKind, begins_more};
 
 /// The rows to show.
 #[derive(Clone, Debug)]
@@ -66,12 +66,12 @@ impl Filter {
         };
     }
 
-    /// Takes a text while it is typed. The last query also stays in force while the text ends in the beginning of a name
-    /// of a field, which is a bare word up to its operator, and matches no row.
+    /// Takes a text while it is typed. The last query also stays in force while the text matches no row and ends in the
+    /// beginning of a keyword or of a field, which is a bare word until it is complete.
     pub(super) fn set_typed(&mut self, text: String, (kind, snapshot): (RowKind, &Snapshot)) {
         let before = self.in_force.clone();
         self.set(text);
-        if self.mistaken.is_none() && begins_field(&self.text, kind) && !self.shows_any(kind, snapshot) {
+        if self.mistaken.is_none() && begins_more(&self.text, kind) && !self.shows_any(kind, snapshot) {
             self.in_force = before;
         }
     }

@@ -7,7 +7,7 @@ use pintrace_model::pin_calls::{InFlight, PinCallRow};
 use pintrace_model::registrations::FailedRegistration;
 use pintrace_model::snapshot::{Process, Snapshot};
 use pintrace_query::rows::{CALLS_IN_FLIGHT, FAILED_REGISTRATIONS, FINDINGS, PIN_CALLS, PROCESSES, WINDOWS};
-use pintrace_query::{Completions, Query, QueryError, complete, values_of};
+use pintrace_query::{Completions, Query, QueryError, begins_keyword, complete, values_of};
 
 /// A query for rows of one kind, or the reason why these rows cannot be asked.
 type Parsed<T> = Result<Query<T>, QueryError>;
@@ -39,7 +39,7 @@ pub(super) struct Queries {
 impl Queries {
     pub(super) fn parse(text: &str) -> Self {
         Self {
-            text: text.to_owned(),
+            text: text.trim().to_owned(),
             processes: Query::parse(text, &PROCESSES),
             findings: Query::parse(text, &FINDINGS),
             windows: Query::parse(text, &WINDOWS),
@@ -72,8 +72,8 @@ impl Queries {
     }
 }
 
-/// Returns true if the text ends in the beginning of a name of a field, and not in a value.
-pub(super) fn begins_field(text: &str, kind: RowKind) -> bool {
+/// Returns true if the text ends in the beginning of a keyword or of a name of a field, and not in a value.
+pub(super) fn begins_more(text: &str, kind: RowKind) -> bool {
     let text = text.trim_end();
     let (before, word) = match text
         .char_indices()
@@ -85,6 +85,9 @@ pub(super) fn begins_field(text: &str, kind: RowKind) -> bool {
     let word = word.trim_start_matches(|one: char| one.is_whitespace() || one == '(');
     if word.is_empty() || before.ends_with(['=', '<', '>', '~']) {
         return false;
+    }
+    if begins_keyword(word) {
+        return true;
     }
     match kind {
         RowKind::Process => PROCESSES.begins_name(word),
