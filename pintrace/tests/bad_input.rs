@@ -379,8 +379,31 @@ fn an_address_in_use_fails_before_hooks_are_attached() {
 }
 
 #[test]
+fn a_mistake_in_a_query_has_a_caret_below_it_and_what_is_possible() {
+    let query = "fio and pagse_held > 3";
+    let commands: [&[&str]; 3] = [
+        &["report", "/nonexistent/x.pintrace", "--where", query],
+        &["top", "--once", "--where", query],
+        &["top", "--once", "--json", "--where", query],
+    ];
+    for command in commands {
+        let output = pintrace(command);
+        let message = stderr(&output);
+        assert_eq!(code(&output), 2, "{message}");
+        assert!(output.stdout.is_empty());
+        let lines: Vec<&str> = message.lines().collect();
+        assert!(
+            lines[0].ends_with("column 9: processes have no field `pagse_held`"),
+            "{message}"
+        );
+        assert_eq!(lines[1..3], ["  fio and pagse_held > 3", "          ^"]);
+        assert!(lines[3].starts_with("possible: pages_held, "), "{message}");
+    }
+}
+
+#[test]
 fn a_wrong_command_line_is_a_usage_error() {
-    let commands: [&[&str]; 24] = [
+    let commands: [&[&str]; 26] = [
         &[],
         &["watch"],
         &["top", "--json"],
@@ -390,6 +413,8 @@ fn a_wrong_command_line_is_a_usage_error() {
         &["top", "--once", "--map-entries", "NOSUCH=1"],
         &["top", "--once", "--mode", "nobody"],
         &["top", "--once", "--scan-budget", "0"],
+        &["top", "--once", "--where", "pid = init"],
+        &["report", "x.pintrace", "--where"],
         &["scan", "--pid", "init"],
         &["top", "extra"],
         &["record"],

@@ -105,6 +105,47 @@ fn findings_are_in_the_recording() {
 }
 
 #[test]
+fn a_query_chooses_processes_and_leaves_the_totals() {
+    let file = TestFile::file(&good());
+    let whole = file.report(&[]);
+    let output = file.report(&["--where", "comm = fio"]);
+    assert_eq!((code(&output), message(&output).as_str()), (0, ""));
+    let processes = snapshot(&fio_and_others()).processes.len();
+    let sentence = format!("\n1 of {processes} processes matches “comm = fio”.");
+    let (above, below) = out(&output).split_once(&sentence).unwrap();
+    assert!(out(&whole).starts_with(above), "the totals are those of the host");
+    let rows = below
+        .lines()
+        .filter(|line| line.ends_with("  live     fio") || line.contains(" fio"));
+    assert_eq!(rows.count(), 1, "{below}");
+    let none = file.report(&["--where", "pid = 0"]);
+    assert!(out(&none).contains(&format!("\n0 of {processes} processes match ")));
+}
+
+#[test]
+fn a_query_is_in_the_json_with_both_numbers() {
+    let file = TestFile::file(&recording(&finding_fixtures()));
+    let json = |query: &str| -> serde_json::Value {
+        let output = file.report(&["--json", "--where", query]);
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        serde_json::from_str(out(&output)).unwrap()
+    };
+    let all = json("");
+    let count = |document: &serde_json::Value, key: &str| document[key].as_array().unwrap().len();
+    assert!(count(&all, "findings") > 1);
+    let pid = all["findings"][0]["pid"].as_u64().unwrap();
+    let one = json(&format!("pid = {pid}"));
+    assert_eq!(one["selection"]["query"], format!("pid = {pid}"));
+    assert_eq!(one["selection"]["matching"], count(&one, "processes"));
+    assert_eq!(one["selection"]["of"], count(&all, "processes"));
+    let findings = one["findings"].as_array().unwrap();
+    assert!(!findings.is_empty() && findings.iter().all(|found| found["pid"] == pid));
+    assert_eq!(one["balance"], all["balance"]);
+    let none = json("pid = 0");
+    assert_eq!((count(&none, "processes"), count(&none, "findings")), (0, 0));
+}
+
+#[test]
 fn a_file_that_is_missing_is_named() {
     let output = pintrace(&["report", "/nonexistent/x.pintrace"]);
     refused(&output, "/nonexistent/x.pintrace", "No such file");

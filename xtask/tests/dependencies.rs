@@ -6,7 +6,12 @@ use std::path::Path;
 use std::process::Command;
 
 /// Crates below which no I/O happens.
-const PURE: [&str; 3] = ["pintrace-events", "pintrace-model", "pintrace-record"];
+const PURE: [&str; 4] = [
+    "pintrace-events",
+    "pintrace-model",
+    "pintrace-query",
+    "pintrace-record",
+];
 /// Crates, and families of crates (`aya-obj`), that do I/O.
 const IMPURE: [&str; 3] = ["aya", "ratatui", "tokio"];
 
@@ -37,7 +42,7 @@ fn is_impure(name: &str) -> bool {
 }
 
 #[test]
-fn events_model_and_record_depend_on_no_loader_terminal_or_runtime() {
+fn events_model_query_and_record_depend_on_no_loader_terminal_or_runtime() {
     for package in PURE {
         let dependencies = dependencies(package);
         assert!(

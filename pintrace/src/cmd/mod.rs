@@ -14,3 +14,4 @@ pub mod serve;
 mod signals;
 pub mod top;
 pub mod trace_args;
+mod where_query;

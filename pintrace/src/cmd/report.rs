@@ -9,8 +9,12 @@ use anyhow::Context as _;
 use crate::exit::Exit;
 use pintrace_export::{json, report};
 use pintrace_model::Model;
+use pintrace_model::snapshot::Process;
+use pintrace_query::Query;
 use pintrace_record::{ReadError, Reader};
 use pintrace_text::counted;
+
+use super::where_query::{process_query, select};
 
 /// The width of a report in columns. The width is fixed, because reports are mailed and pasted.
 const WIDTH: usize = 100;
@@ -24,6 +28,10 @@ pub struct Args {
     /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,
+    /// Show only processes that match, such as 'oldest > 5m and not comm = fio' (docs/queries.md). Findings, flush windows
+    /// and pin calls are shown if their process matches. Totals stay those of the whole machine.
+    #[arg(long = "where", value_name = "QUERY", value_parser = process_query)]
+    pub query: Option<Query<Process>>,
 }
 
 /// Writes the report to `out` and warnings to `warnings`.
@@ -32,7 +40,8 @@ pub fn run(args: &Args, out: &mut dyn Write, warnings: &mut dyn Write) -> anyhow
     let mut reader = Reader::new(BufReader::new(file)).with_context(|| named(&args.file))?;
     let mut model = Model::default();
     let failure = fold(&mut reader, &mut model);
-    let snapshot = model.snapshot();
+    let mut snapshot = model.snapshot();
+    select(&mut snapshot, args.query.as_ref());
     let complete = failure.is_none() && reader.is_complete();
     let text = if args.json {
         json::render(&snapshot, complete)?

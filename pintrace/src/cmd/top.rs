@@ -17,11 +17,13 @@ use pintrace_events::units::Pid;
 use pintrace_events::{Event, Stopped};
 use pintrace_export::{json, table};
 use pintrace_kernel::facts::Roots;
-use pintrace_model::snapshot::Snapshot;
+use pintrace_model::snapshot::{Process, Snapshot};
+use pintrace_query::Query;
 
 use super::detach::detach;
 use super::privileges::{self, Uses};
 use super::trace_args::{TraceArgs, duration, start};
+use super::where_query::{process_query, select};
 
 /// The command line of `top`.
 #[derive(Clone, Debug, clap::Args)]
@@ -38,6 +40,11 @@ pub struct Args {
     /// Show only these processes.
     #[arg(long, value_name = "PID", value_delimiter = ',')]
     pub pid: Vec<u32>,
+    /// Show only processes that match, such as 'oldest > 5m and not comm = fio' (docs/queries.md). With --json, findings,
+    /// flush windows and pin calls are shown if their process matches. Totals stay those of the whole machine. The live
+    /// view begins with this query as its filter.
+    #[arg(long = "where", value_name = "QUERY", value_parser = process_query)]
+    pub query: Option<Query<Process>>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on its own type")]
     pub live: TraceArgs,
@@ -106,7 +113,8 @@ async fn once(
     .await?;
     drop(fold);
     last.own_cost = Some(Arc::new(own_cost.end().await?));
-    keep(&mut last, &args.pid);
+    keep(&mut last, args);
+    select(&mut last, args.query.as_ref());
     let text = if args.json {
         json::render(&last, true)?
     } else {
@@ -154,6 +162,11 @@ async fn live(
     });
     let pids = args.pid.iter().copied().map(Pid).collect();
     let options = pintrace_tui::ViewOptions {
+        filter: args
+            .query
+            .as_ref()
+            .map(|query| query.text().to_owned())
+            .unwrap_or_default(),
         own_cost_open: Some(open),
         ..pintrace_tui::ViewOptions::from_env(pids)
     };
@@ -178,11 +191,12 @@ fn width() -> usize {
     }
 }
 
-/// Keeps only the processes given by --pid. Without --pid, keeps all processes.
-fn keep(snapshot: &mut Snapshot, pids: &[u32]) {
-    if !pids.is_empty() {
-        let kept = snapshot.processes.iter();
-        let kept = kept.filter(|process| pids.contains(&process.pid.0)).cloned();
-        snapshot.processes = kept.collect();
-    }
+/// Keeps only the processes given by --pid. Without --pid, keeps all processes. Before a query chooses rows of the table,
+/// keeps only processes that the table lists, so that the numbers are those of the table.
+fn keep(snapshot: &mut Snapshot, args: &Args) {
+    let listed = |process: &Process| args.json || args.query.is_none() || table::is_listed(process);
+    let given = |process: &Process| args.pid.is_empty() || args.pid.contains(&process.pid.0);
+    let kept = snapshot.processes.iter();
+    let kept = kept.filter(|process| given(process) && listed(process)).cloned();
+    snapshot.processes = kept.collect();
 }

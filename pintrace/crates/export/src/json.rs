@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use pintrace_events::units::Nanos;
 use pintrace_events::{ChangesSuppressed, DetailShed, Evidence, FlushCheck, MissingHook, Probe, ScanSampled};
+use pintrace_model::selection::Selection;
 use pintrace_model::snapshot::{Balance, OpenExtent, Process, ProcessEnd, Snapshot, Thread};
 
 use super::SCHEMA;
@@ -48,6 +49,8 @@ struct Document<'a> {
     probes: &'a [Probe],
     missing: &'a [MissingHook],
     subsystems: BTreeMap<&'static str, SubsystemKeys>,
+    /// The query that chose the processes; `null` if these are all processes.
+    selection: Option<SelectionKeys<'a>>,
     processes: Vec<ProcessKeys<'a>>,
     /// Pin calls by process and subsystem. Short-term calls are only counted if they fail.
     pin_calls: Vec<PinCallKeys<'a>>,
@@ -90,6 +93,14 @@ struct BalanceKeys {
     preexisting_attributed: u64,
     /// Pages that reconciliations added or removed.
     reconciled: u64,
+}
+
+/// Number of processes that match a query, of all processes.
+#[derive(Serialize)]
+struct SelectionKeys<'a> {
+    query: &'a str,
+    matching: usize,
+    of: usize,
 }
 
 #[derive(Serialize)]
@@ -200,6 +211,7 @@ impl<'a> Document<'a> {
             probes: &started.probes,
             missing: &started.missing,
             subsystems: subsystems.collect(),
+            selection: snapshot.selection.as_deref().map(SelectionKeys::from),
             processes: processes.collect(),
             pin_calls: PinCallKeys::all(snapshot),
             calls_in_flight: InFlightKeys::all(snapshot),
@@ -214,6 +226,16 @@ impl<'a> Document<'a> {
                 late_ns: snapshot.finding_hooks.late.map(|late| late.0),
             },
             own_cost: OwnCostKeys::of(snapshot),
+        }
+    }
+}
+
+impl<'a> From<&'a Selection> for SelectionKeys<'a> {
+    fn from(selection: &'a Selection) -> Self {
+        Self {
+            query: &selection.query,
+            matching: selection.matching,
+            of: selection.of,
         }
     }
 }

@@ -161,6 +161,13 @@ fn subsystems(snapshot: &Snapshot, width: usize) -> Vec<String> {
 fn processes(snapshot: &Snapshot, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut rows: Vec<&Process> = snapshot.processes.iter().map(Arc::as_ref).collect();
+    if let Some(selection) = &snapshot.selection {
+        lines.extend(grid::fitted(&selection.sentence(), width));
+        if rows.is_empty() {
+            return lines;
+        }
+        lines.push(String::new());
+    }
     if rows.is_empty() {
         lines.push("No process pinned memory.".into());
         return lines;

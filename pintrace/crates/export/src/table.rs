@@ -51,7 +51,13 @@ pub fn render(snapshot: &Snapshot, options: TableOptions) -> String {
         .collect();
     lines.push(String::new());
     let rows = rows(snapshot, options);
-    if rows.is_empty() {
+    if let Some(selection) = &snapshot.selection {
+        lines.extend(grid::fitted(&selection.sentence(), options.width));
+        lines.push(String::new());
+    }
+    if rows.is_empty() && snapshot.selection.is_some() {
+        lines.pop();
+    } else if rows.is_empty() {
         let message = if snapshot.started.mode == "scan" {
             "No process holds pinned memory."
         } else {
@@ -72,10 +78,15 @@ pub fn render(snapshot: &Snapshot, options: TableOptions) -> String {
     lines.join("\n") + "\n"
 }
 
+/// Returns true for a process that the table lists.
+#[must_use]
+pub fn is_listed(process: &Process) -> bool {
+    process.pages_held > 0 || process.ended.is_none()
+}
+
 fn rows(snapshot: &Snapshot, options: TableOptions) -> Vec<&Process> {
-    let shown = |process: &&Process| process.pages_held > 0 || process.ended.is_none();
     let processes = snapshot.processes.iter().map(Arc::as_ref);
-    let mut rows: Vec<&Process> = processes.filter(shown).collect();
+    let mut rows: Vec<&Process> = processes.filter(|process| is_listed(process)).collect();
     if let Some(by) = options.sort.or_else(|| column(DEFAULT_SORT)) {
         rows.sort_by(|one, two| rank(by, one, two));
     }

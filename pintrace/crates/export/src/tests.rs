@@ -63,6 +63,25 @@ fn a_table_without_pins_says_that_no_process_has_pinned_memory() {
 }
 
 #[test]
+fn a_table_of_chosen_processes_says_how_many_match() {
+    let mut some = snapshot(&fio_and_others());
+    let of = some.processes.len();
+    some.select("comm = fio", |process| process.comm == "fio");
+    let text = table::render(&some, table::TableOptions::default());
+    assert!(
+        text.contains(&format!("\n1 of {of} processes matches “comm = fio”. ")),
+        "{text}"
+    );
+    assert!(text.contains("PID"), "{text}");
+    some.select("pid = 0", |_| false);
+    let text = table::render(&some, table::TableOptions::default());
+    assert!(
+        text.contains("\n0 of 1 process match “pid = 0”. ") && !text.contains("PID"),
+        "{text}"
+    );
+}
+
+#[test]
 fn no_line_is_wider_than_the_terminal() {
     let snapshot = snapshot(&crowd());
     for width in 60..200 {

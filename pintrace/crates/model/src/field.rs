@@ -30,6 +30,7 @@ pub mod grid;
 pub mod header;
 pub mod holder;
 pub mod metric;
+pub mod more;
 pub mod names;
 mod own_cost_metric;
 pub mod pin;
@@ -132,6 +133,8 @@ pub enum Unit {
     Share,
     /// Number of objects.
     Count,
+    /// Address in user space.
+    Address,
     /// Text.
     Name,
 }
@@ -147,6 +150,7 @@ impl Unit {
             Self::Time => "time",
             Self::Share => "%",
             Self::Count => "count",
+            Self::Address => "address",
             Self::Name => "name",
         }
     }
@@ -161,10 +165,16 @@ pub enum Align {
     Right,
 }
 
-/// Returns the subsystem that holds most pages; if nothing is held, a subsystem that pinned before. `+` stands for others.
-fn main_subsystem(pages_held: &BTreeMap<Subsystem, u64>) -> Value<'static> {
+/// Returns the subsystem that holds most pages; if nothing is held, a subsystem that pinned before.
+#[must_use]
+pub fn main_subsystem(pages_held: &BTreeMap<Subsystem, u64>) -> Option<Subsystem> {
     let by_pages = |(subsystem, pages): &(&Subsystem, &u64)| (**pages, std::cmp::Reverse(**subsystem));
-    let Some((main, _)) = pages_held.iter().max_by_key(by_pages) else {
+    pages_held.iter().max_by_key(by_pages).map(|(main, _)| *main)
+}
+
+/// Returns the main subsystem; `+` stands for others.
+fn marked_subsystem(pages_held: &BTreeMap<Subsystem, u64>) -> Value<'static> {
+    let Some(main) = main_subsystem(pages_held) else {
         return Value::Absent;
     };
     let others = pages_held.len() > 1;

@@ -169,6 +169,7 @@ impl Model {
             shed: self.stream.shed.clone(),
             unapplied_events: self.unapplied_events,
             own_cost: self.own_cost.clone(),
+            selection: None,
         }
     }
 

@@ -23,6 +23,7 @@ mod pins_view;
 mod process_view;
 pub mod registrations;
 mod resolve;
+pub mod selection;
 pub mod shared_list;
 pub mod shed;
 pub mod snapshot;

@@ -18,6 +18,7 @@ use super::finding::{Finding, FindingKind, Severity, WindowTotals};
 use super::own_cost::OwnCost;
 use super::pin_calls::{CallTotals, InFlight, PinCallRow};
 use super::registrations::FailedRegistration;
+use super::selection::Selection;
 use super::shared_list::SharedList;
 use super::subsystem::Subsystem;
 
@@ -81,6 +82,8 @@ pub struct Snapshot {
     pub unapplied_events: u64,
     /// What pintrace itself takes of the host; `None` for a recording, and before the first sample.
     pub own_cost: Option<Arc<OwnCost>>,
+    /// The query that chose the processes of the snapshot; `None` if these are all processes. See [`Snapshot::select`].
+    pub selection: Option<Arc<Selection>>,
 }
 
 /// The balance of vmstat and ledger, which shows whether the figures can be trusted.

@@ -7,7 +7,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::KeyEvent;
 
 use pintrace_events::units::Pid;
 use pintrace_model::snapshot::Snapshot;
@@ -17,6 +17,8 @@ use super::findings::FindingsView;
 use super::keymap::{self, Action, KeyScope};
 use super::order::Order;
 use super::processes::ProcessesView;
+use super::queries::RowKind;
+use super::query_line::{Edited, QueryLine};
 use super::scroll::ScrollPosition;
 
 /// The next step of the loop after an event.
@@ -41,8 +43,8 @@ pub(super) struct App {
     latest: Arc<Snapshot>,
     pub(super) frozen: bool,
     pub(super) filter: Filter,
-    /// The text of the filter before the edit, while the filter is edited.
-    pub(super) editing: Option<String>,
+    /// The line on which the filter is edited.
+    pub(super) editing: Option<QueryLine>,
     pub(super) processes: ProcessesView,
     /// The findings, which cover the processes while they are shown.
     pub(super) findings: FindingsView,
@@ -58,10 +60,7 @@ pub(super) struct App {
 
 impl App {
     pub(super) fn new(snapshot: Arc<Snapshot>, pids: Vec<Pid>) -> Self {
-        let filter = Filter {
-            pids,
-            ..Filter::default()
-        };
+        let filter = Filter::of_pids(pids);
         let mut app = Self {
             shown: snapshot.clone(),
             latest: snapshot,
@@ -70,6 +69,12 @@ impl App {
         };
         app.arrange();
         app
+    }
+
+    /// Begins with a filter.
+    pub(super) fn set_filter(&mut self, text: String) {
+        self.filter.set(text);
+        self.arrange();
     }
 
     /// Takes a new snapshot. Returns true if the screen changes.
@@ -85,10 +90,14 @@ impl App {
 
     /// Acts on a key.
     pub(super) fn press(&mut self, key: &KeyEvent) -> Step {
-        if self.editing.is_some()
-            && let Some(step) = self.edit(key)
-        {
-            return step;
+        if let Some(mut line) = self.editing.take() {
+            let rows = (self.row_kind(), &*self.shown);
+            let edited = line.press(key, &mut self.filter, rows);
+            self.editing = (edited != Edited::Done).then_some(line);
+            if edited != Edited::NotForFilter {
+                self.arrange();
+                return Step::Draw;
+            }
         }
         keymap::action(key, self.scope()).map_or(Step::Wait, |action| self.act(action))
     }
@@ -103,6 +112,18 @@ impl App {
             self.findings.scope()
         } else {
             self.processes.scope()
+        }
+    }
+
+    /// Returns the kind of the rows on the screen.
+    pub(super) fn row_kind(&self) -> RowKind {
+        match self.scope() {
+            KeyScope::FindingTable | KeyScope::FindingDetail => RowKind::Finding,
+            KeyScope::WindowTable => RowKind::Window,
+            KeyScope::PinCalls => RowKind::PinCall,
+            KeyScope::ProcessTable | KeyScope::ProcessDetail | KeyScope::OwnCost | KeyScope::Everywhere => {
+                RowKind::Process
+            }
         }
     }
 
@@ -139,7 +160,7 @@ impl App {
             Action::Open => self.processes.open(&self.shown),
             Action::Switch if self.findings.shown => self.findings.switch(),
             Action::Switch => self.processes.switch(),
-            Action::Filter => self.editing = Some(self.filter.text.clone()),
+            Action::Filter => self.editing = Some(QueryLine::begin(&self.filter)),
             Action::Ended => self.filter.without_ended = !self.filter.without_ended,
             Action::Sort(column) => {
                 *self.order_mut() = Order {
@@ -184,10 +205,10 @@ impl App {
         {
             return Step::Draw;
         }
-        if self.filter.text.is_empty() {
+        if self.filter.text().is_empty() {
             return Step::Quit;
         }
-        self.filter.text.clear();
+        self.filter.set(String::new());
         self.arrange();
         Step::Draw
     }
@@ -205,22 +226,6 @@ impl App {
         } else {
             self.processes.go(lines, &self.shown);
         }
-    }
-
-    /// Edits the filter. Returns `None` if the key is not for the filter.
-    fn edit(&mut self, key: &KeyEvent) -> Option<Step> {
-        let control = key.modifiers.contains(KeyModifiers::CONTROL);
-        match key.code {
-            KeyCode::Enter => self.editing = None,
-            KeyCode::Esc => self.filter.text = self.editing.take().unwrap_or_default(),
-            KeyCode::Backspace if self.filter.text.pop().is_none() => self.editing = None,
-            KeyCode::Backspace => {}
-            KeyCode::Char('u') if control => self.filter.text.clear(),
-            KeyCode::Char(char) if !control && !char.is_control() => self.filter.text.push(char),
-            _ => return None,
-        }
-        self.arrange();
-        Some(Step::Draw)
     }
 
     /// Chooses and orders the rows of every list for the snapshot on the screen.

@@ -3,7 +3,7 @@
 use ratatui::text::{Line, Span};
 
 use pintrace_model::text;
-use pintrace_text::{cut, tail, width};
+use pintrace_text::{cut, pad_left, tail, width};
 
 use super::app::App;
 use super::keymap::{self, KeyScope};
@@ -12,16 +12,28 @@ use super::theme::Theme;
 /// Spaces between two items.
 const GAP: usize = 2;
 
-/// Returns the footer, `columns` wide.
-pub(super) fn line(app: &App, columns: usize, theme: Theme) -> Line<'static> {
+/// Returns the number of lines of the footer.
+pub(super) fn height(app: &App) -> u16 {
+    1 + u16::from(app.editing.is_some() && app.filter.error(app.row_kind()).is_some())
+}
+
+/// Returns the lines of the footer, `columns` wide: a second one with the mistake of the edited query.
+pub(super) fn lines(app: &App, columns: usize, theme: Theme) -> Vec<Line<'static>> {
+    let first = line(app, columns, theme);
+    std::iter::once(first)
+        .chain(mistake(app, columns, theme))
+        .collect()
+}
+
+fn line(app: &App, columns: usize, theme: Theme) -> Line<'static> {
     let status = status(app);
     let status = cut(&status, columns).into_owned();
     let room = columns.saturating_sub(width(&status));
-    let gap = if status.is_empty() { 0 } else { GAP };
+    let free = prompt_room(app, columns);
     let mut spans = if app.editing.is_some() {
-        prompt(app, room.saturating_sub(gap), theme)
+        prompt(app, free, theme)
     } else {
-        hints(app, room.saturating_sub(gap), theme)
+        hints(app, free, theme)
     };
     let used: usize = spans.iter().map(Span::width).sum();
     spans.push(Span::raw(" ".repeat(room.saturating_sub(used))));
@@ -29,14 +41,50 @@ pub(super) fn line(app: &App, columns: usize, theme: Theme) -> Line<'static> {
     Line::from(spans)
 }
 
+/// Returns the columns before the number of entries.
+fn prompt_room(app: &App, columns: usize) -> usize {
+    let status = width(&status(app));
+    let gap = if status == 0 { 0 } else { GAP };
+    columns.saturating_sub(status + gap)
+}
+
 /// Returns the edited filter, with its end visible.
 fn prompt(app: &App, room: usize, theme: Theme) -> Vec<Span<'static>> {
-    let end = tail(&app.filter.text, room.saturating_sub(2)).to_owned();
+    let text = text::printable(app.filter.text());
+    let end = tail(&text, room.saturating_sub(2)).to_owned();
     vec![
         Span::styled("/", theme.accent()),
         Span::styled(end, theme.plain()),
         Span::styled(" ", theme.selected()),
     ]
+}
+
+/// Returns a caret under the mistake of the edited query, beside what is wrong and what is possible. The text stands on
+/// the side of the caret that has more room.
+fn mistake(app: &App, columns: usize, theme: Theme) -> Option<Line<'static>> {
+    app.editing.as_ref()?;
+    let error = app.filter.error(app.row_kind())?;
+    let query: Vec<char> = app.filter.text().chars().collect();
+    let before: String = query.iter().take(error.column() - 1).collect();
+    let all = width(&text::printable(app.filter.text()));
+    // The prompt shows the end of a long query.
+    let hidden = all.saturating_sub(prompt_room(app, columns).saturating_sub(2));
+    let caret = (1 + width(&text::printable(&before)).saturating_sub(hidden)).min(columns.saturating_sub(1));
+    let words = error.summary();
+    let right = columns.saturating_sub(caret + 2);
+    let spans = if right >= caret || right >= width(&words) {
+        vec![
+            Span::raw(" ".repeat(caret)),
+            Span::styled("^ ", theme.alarm()),
+            Span::styled(cut(&words, right).into_owned(), theme.plain()),
+        ]
+    } else {
+        vec![
+            Span::styled(pad_left(&words, caret.saturating_sub(1)), theme.plain()),
+            Span::styled(" ^", theme.alarm()),
+        ]
+    };
+    Some(Line::from(spans))
 }
 
 /// Returns the keys that fit.
@@ -93,7 +141,7 @@ fn status(app: &App) -> String {
     };
     let noun = nouns[usize::from(all != 1)];
     // A filter in force stays visible.
-    let filter = match (&app.editing, app.filter.text.as_str()) {
+    let filter = match (&app.editing, app.filter.text()) {
         (None, text) if !text.is_empty() => format!("/{}  ", cut(&text::printable(text), 20)),
         _ => String::new(),
     };

@@ -29,6 +29,8 @@ mod pin_calls;
 #[cfg(test)]
 mod pin_calls_tests;
 mod processes;
+mod queries;
+mod query_line;
 mod screen;
 #[cfg(test)]
 mod screen_tests;
@@ -61,6 +63,8 @@ pub use self::terminal::TerminalError;
 pub struct ViewOptions {
     /// Show only these processes. Empty shows all.
     pub pids: Vec<Pid>,
+    /// The query with which the view begins. Empty shows all.
+    pub filter: String,
     /// Use no colour.
     pub monochrome: bool,
     /// Tells whether the screen of the own cost is open.
@@ -75,7 +79,7 @@ impl ViewOptions {
         Self {
             pids,
             monochrome,
-            own_cost_open: None,
+            ..Self::default()
         }
     }
 }
@@ -102,6 +106,7 @@ pub async fn run(
     let theme = Theme::new(!options.monochrome);
     let first = snapshots.borrow_and_update().clone();
     let mut app = App::new(first, options.pids);
+    app.set_filter(options.filter);
     let mut terminal = ViewTerminal::take()?;
     let mut keys = Keys::new();
     let mut connected = true;

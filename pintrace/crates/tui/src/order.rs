@@ -49,7 +49,7 @@ pub(super) fn processes(snapshot: &Snapshot, filter: &Filter, order: Order) -> V
         .iter()
         .map(Arc::as_ref)
         .enumerate()
-        .filter(|(_, process)| filter.admits(process))
+        .filter(|(_, process)| filter.admits(process, snapshot.time))
         .collect();
     if let Some(column) = process::column(order.column) {
         rows.sort_by(|(_, one), (_, two)| order.compare(column, one, two));
@@ -63,7 +63,7 @@ pub(super) fn findings(snapshot: &Snapshot, filter: &Filter, order: Order) -> Ve
         .findings
         .iter()
         .enumerate()
-        .filter(|(_, found)| filter.admits_finding(found))
+        .filter(|(_, found)| filter.admits_finding(found, snapshot.time))
         .collect();
     if let Some(column) = finding_column::named(order.column) {
         rows.sort_by(|(_, one), (_, two)| {
@@ -77,7 +77,7 @@ pub(super) fn findings(snapshot: &Snapshot, filter: &Filter, order: Order) -> Ve
 /// Returns indexes into [`Snapshot::windows`], filtered.
 pub(super) fn windows(snapshot: &Snapshot, filter: &Filter) -> Vec<usize> {
     let rows = snapshot.windows.iter().enumerate();
-    rows.filter(|(_, all)| filter.admits_windows(all))
+    rows.filter(|(_, all)| filter.admits_windows(all, snapshot.time))
         .map(|(index, _)| index)
         .collect()
 }

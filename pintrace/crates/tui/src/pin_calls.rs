@@ -6,11 +6,12 @@ use pintrace_model::field::Field;
 use pintrace_model::field::grid::{self, Digits};
 use pintrace_model::field::pin_call::{COLUMNS, IN_FLIGHT};
 use pintrace_model::pin_calls::{InFlight, PinCallRow, text};
-use pintrace_model::registrations::{self, call_name};
+use pintrace_model::registrations;
 use pintrace_model::snapshot::Snapshot;
 use pintrace_text::wrap;
 
 use super::filter::Filter;
+use super::queries::RowKind;
 use super::theme::Theme;
 
 /// Returns the lines of the screen, `width` columns wide.
@@ -18,15 +19,17 @@ pub(super) fn lines(snapshot: &Snapshot, filter: &Filter, width: usize, theme: T
     let in_flight: Vec<&InFlight> = snapshot
         .calls_in_flight
         .iter()
-        .filter(|call| filter.admits_calls(call.pid, &call.comm, call.subsystem.as_str()))
+        .filter(|call| filter.admits_in_flight(call, snapshot.time))
         .collect();
     let mut rows: Vec<&PinCallRow> = snapshot
         .pin_calls
         .iter()
-        .filter(|row| filter.admits_calls(row.pid, &row.comm, row.subsystem.as_str()))
-        .filter(|row| !filter.without_ended || !row.ended)
+        .filter(|row| filter.admits_pin_calls(row, snapshot.time))
         .collect();
-    let mut lines = Vec::new();
+    let mut lines: Vec<_> = lacking(snapshot, filter)
+        .iter()
+        .flat_map(|words| sentence(words, width, theme))
+        .collect();
     if !in_flight.is_empty() {
         lines.push(Line::styled("Pin calls in flight", theme.strong()));
         lines.extend(table(IN_FLIGHT, &in_flight, snapshot, width, theme));
@@ -35,13 +38,7 @@ pub(super) fn lines(snapshot: &Snapshot, filter: &Filter, width: usize, theme: T
     let refused: Vec<Line<'static>> = snapshot
         .failed_registrations
         .iter()
-        .filter(|one| {
-            filter.admits_calls(
-                one.failed.pid,
-                &one.failed.comm,
-                &call_name(one.failed.kind, one.failed.operation),
-            )
-        })
+        .filter(|one| filter.admits_failed_registration(one, snapshot.time))
         .flat_map(|one| sentence(&registrations::sentence(one), width, theme))
         .collect();
     if !refused.is_empty() {
@@ -53,7 +50,7 @@ pub(super) fn lines(snapshot: &Snapshot, filter: &Filter, width: usize, theme: T
         let empty = if snapshot.pin_calls.is_empty() {
             text::none(snapshot).to_owned()
         } else {
-            filter.nothing_matches("pin call")
+            filter.nothing_matches("pin call", RowKind::PinCall)
         };
         if lines.is_empty() {
             lines.extend(sentence(&empty, width, theme));
@@ -72,6 +69,20 @@ pub(super) fn lines(snapshot: &Snapshot, filter: &Filter, width: usize, theme: T
             .flat_map(|words| sentence(&words, width, theme)),
     );
     lines
+}
+
+/// Returns a sentence for each list whose rows lack a field of the query.
+fn lacking(snapshot: &Snapshot, filter: &Filter) -> Vec<String> {
+    let lists = [
+        (RowKind::InFlight, snapshot.calls_in_flight.is_empty()),
+        (
+            RowKind::FailedRegistration,
+            snapshot.failed_registrations.is_empty(),
+        ),
+        (RowKind::PinCall, snapshot.pin_calls.is_empty()),
+    ];
+    let full = lists.into_iter().filter(|(_, is_empty)| !is_empty);
+    full.filter_map(|(kind, _)| filter.lacks(kind)).collect()
 }
 
 fn table<T>(

@@ -66,6 +66,23 @@ fn a_filter_chooses_the_calls() {
 }
 
 #[test]
+fn each_list_of_pin_calls_says_which_field_its_rows_lack() {
+    let text = |query: &str| rows(&screen(calls(), WIDE, &format!("P/{query}⏎"), true)).join("\n");
+    let lacks = |text: &str, noun: &str| text.contains(&format!("{noun} have no field `"));
+    let by_calls = text("pin_calls > 0");
+    assert!(
+        !lacks(&by_calls, "Pin calls") && lacks(&by_calls, "Calls in flight"),
+        "{by_calls}"
+    );
+    let by_age = text("call_age > 0s");
+    assert!(
+        lacks(&by_age, "Pin calls") && !lacks(&by_age, "Calls in flight"),
+        "{by_age}"
+    );
+    assert!(by_age.contains("Pin calls in flight"), "{by_age}");
+}
+
+#[test]
 fn the_screen_can_be_drawn_at_every_size() {
     for width in (40..130).step_by(7) {
         screen(calls(), (width, 10), "PG", true);

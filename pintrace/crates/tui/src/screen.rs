@@ -30,7 +30,7 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, theme: Theme) {
         Constraint::Length(header_height),
         Constraint::Length(gap),
         Constraint::Fill(1),
-        Constraint::Length(1),
+        Constraint::Length(footer::height(app)),
     ])
     .areas(area);
     Paragraph::new(header).render(header_area, buffer);
@@ -51,7 +51,7 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, theme: Theme) {
     } else {
         processes::draw_table(&app.processes, &app.shown, &app.filter, canvas, theme)
     };
-    footer::line(app, width, theme).render(footer_area, buffer);
+    Paragraph::new(footer::lines(app, width, theme)).render(footer_area, buffer);
 }
 
 fn too_small(area: Rect, buffer: &mut Buffer, theme: Theme) {

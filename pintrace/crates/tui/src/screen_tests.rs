@@ -200,6 +200,32 @@ fn the_footer_shows_the_filter() {
 }
 
 #[test]
+fn a_mistake_in_the_filter_has_a_caret_below_it() {
+    let text = "/fio and pagse_held > 3";
+    assert_screen(
+        "filter-mistake-80x24",
+        &screen(fixture::busy(), CLASSIC, text, true),
+    );
+    assert_screen(
+        "filter-mistake-40x10",
+        &screen(fixture::busy(), SMALL, text, true),
+    );
+    let late = "/fio and oldest > 5s and comm ~ \"^(fio|dd)$\" and pid";
+    assert_screen(
+        "filter-mistake-late-80x24",
+        &screen(fixture::busy(), CLASSIC, &format!("{late} < init"), true),
+    );
+}
+
+#[test]
+fn a_list_whose_rows_lack_a_field_says_so() {
+    assert_screen(
+        "filter-lacks-80x24",
+        &screen(fixture::found(), CLASSIC, "f/severity = alarm⏎f", true),
+    );
+}
+
+#[test]
 fn control_and_wide_characters_in_names_stay_in_their_cell() {
     let buffer = screen(fixture::hostile(), CLASSIC, "", true);
     assert_screen("hostile-80x24", &buffer);
@@ -241,7 +267,7 @@ fn every_size_can_be_drawn() {
     // Every width at which a column can appear.
     for width in (1..40).step_by(13).chain(40..90).chain([120, 250]) {
         for height in [1, 9, 10, 11, 16, 30] {
-            for keys in ["", "j⏎", "⏎⇥", "?", "/x"] {
+            for keys in ["", "j⏎", "⏎⇥", "?", "/x", "/(日本 or pid = x"] {
                 screen(fixture::lossy(), (width, height), keys, true);
             }
             for keys in ["f", "f⏎G", "f⇥"] {

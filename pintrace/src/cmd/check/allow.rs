@@ -6,9 +6,12 @@ use std::sync::Arc;
 use serde::Deserialize;
 use toml::Spanned;
 
+use pintrace_events::units::Nanos;
 use pintrace_model::finding::{Finding, FindingKind};
 use pintrace_model::subsystem::Subsystem;
 use pintrace_model::text::printable;
+use pintrace_query::rows::FINDINGS;
+use pintrace_query::{Query, QueryError};
 
 /// The content of an allow file.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +37,7 @@ struct Criteria {
     subsystem: Option<Subsystem>,
     comm: Option<String>,
     symbol: Option<String>,
+    query: Option<Query<Finding>>,
 }
 
 #[derive(Deserialize)]
@@ -50,6 +54,8 @@ struct EntryToml {
     subsystem: Option<Spanned<String>>,
     comm: Option<String>,
     symbol: Option<String>,
+    #[serde(rename = "where")]
+    query: Option<Spanned<String>>,
     reason: String,
 }
 
@@ -72,11 +78,16 @@ impl AllowFile {
         Self::parse(&text, &name)
     }
 
-    /// Returns the location of an entry that matches by the name of kernel code: by subsystem or symbol. Such an entry
-    /// matches nothing if kernel addresses are hidden.
+    /// Returns the location of an entry that matches by the name of kernel code: by subsystem or symbol, also in a query. Such an
+    /// entry matches nothing if kernel addresses are hidden.
     pub(super) fn names_code(&self) -> Option<&str> {
-        let names =
-            |entry: &&AllowEntry| entry.criteria.subsystem.is_some() || entry.criteria.symbol.is_some();
+        let by_query = |query: &Query<Finding>| query.uses("subsystem");
+        let names = |entry: &&AllowEntry| {
+            let criteria = &entry.criteria;
+            criteria.subsystem.is_some()
+                || criteria.symbol.is_some()
+                || criteria.query.as_ref().is_some_and(by_query)
+        };
         self.entries
             .iter()
             .find(names)
@@ -107,10 +118,12 @@ impl AllowFile {
                 })?,
                 comm: entry.comm,
                 symbol: entry.symbol,
+                query: query(entry.query)
+                    .map_err(|(at, error)| format!("{}: {}", location(at), error.one_line()))?,
             };
             if criteria == Criteria::NONE {
                 return Err(wrong(
-                    "the entry would allow everything: give a kind, subsystem, comm or symbol",
+                    "the entry would allow everything: give a kind, subsystem, comm, symbol or where",
                 ));
             }
             if entry.reason.trim().is_empty() {
@@ -132,6 +145,16 @@ fn named<T>(name: Option<Spanned<String>>, parse: fn(&str) -> Option<T>) -> Resu
         .transpose()
 }
 
+/// Parses a query. The error has its offset. A query without a condition is none.
+fn query(text: Option<Spanned<String>>) -> Result<Option<Query<Finding>>, (usize, QueryError)> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let start = text.span().start;
+    let query = Query::parse(text.get_ref(), &FINDINGS).map_err(|error| (start, error))?;
+    Ok((!query.is_empty()).then_some(query))
+}
+
 fn line(text: &str, offset: usize) -> usize {
     let before = text.as_bytes().iter().take(offset);
     1 + before.filter(|byte| **byte == b'\n').count()
@@ -143,23 +166,26 @@ impl Criteria {
         subsystem: None,
         comm: None,
         symbol: None,
+        query: None,
     };
 }
 
 impl AllowEntry {
-    /// Returns true if a finding matches.
-    pub(super) fn matches(&self, finding: &Finding) -> bool {
+    /// Returns true if a finding matches at `now`, the time of the snapshot.
+    pub(super) fn matches(&self, finding: &Finding, now: Nanos) -> bool {
         let Criteria {
             kind,
             subsystem,
             comm,
             symbol,
+            query,
         } = &self.criteria;
         let pin = finding.pin.as_ref();
         kind.is_none_or(|kind| kind == finding.kind)
             && subsystem.is_none_or(|subsystem| pin.is_some_and(|pin| pin.subsystem == subsystem))
             && comm.as_ref().is_none_or(|comm| *comm == finding.comm)
             && symbol.as_ref().is_none_or(|symbol| has(finding, symbol))
+            && query.as_ref().is_none_or(|query| query.matches(finding, now))
     }
 }
 

@@ -54,7 +54,7 @@ impl<'a> CheckResult<'a> {
     pub(super) fn reach(snapshot: &'a Snapshot, rules: &CheckRules<'a>) -> Self {
         let findings = snapshot.findings.iter().map(|finding| RuledFinding {
             finding,
-            ruling: ruling(finding, rules),
+            ruling: ruling(finding, snapshot.time, rules),
         });
         Self {
             snapshot,
@@ -92,9 +92,9 @@ impl<'a> CheckResult<'a> {
     }
 }
 
-fn ruling<'a>(finding: &Finding, rules: &CheckRules<'a>) -> Ruling<'a> {
+fn ruling<'a>(finding: &Finding, now: Nanos, rules: &CheckRules<'a>) -> Ruling<'a> {
     let mut entries = rules.allowed.entries.iter();
-    if let Some(entry) = entries.find(|entry| entry.matches(finding)) {
+    if let Some(entry) = entries.find(|entry| entry.matches(finding, now)) {
         return Ruling::Allowed(entry);
     }
     let fails = if rules.fail_on.is_empty() {
@@ -110,7 +110,13 @@ fn ruling<'a>(finding: &Finding, rules: &CheckRules<'a>) -> Ruling<'a> {
 }
 
 fn warnings(snapshot: &Snapshot, allowed: &AllowFile) -> Vec<String> {
-    let unused = |entry: &&AllowEntry| !snapshot.findings.iter().any(|finding| entry.matches(finding));
+    let now = snapshot.time;
+    let unused = |entry: &&AllowEntry| {
+        !snapshot
+            .findings
+            .iter()
+            .any(|finding| entry.matches(finding, now))
+    };
     let unused = allowed
         .entries
         .iter()

@@ -31,8 +31,7 @@ const fn column(
 
 use Align::{Left, Right};
 
-/// Every column, in display order. The value of `address` is the start of the range, and the value of `last` is a time
-/// of the stream; views show a range and an age instead.
+/// Every column, in display order. The value of `address` is the start of the range; views show the range instead.
 pub const COLUMNS: &[FindingColumn] = &[
     column(
         "severity",
@@ -82,7 +81,7 @@ pub const COLUMNS: &[FindingColumn] = &[
     column(
         "address",
         "ADDRESS",
-        Unit::Name,
+        Unit::Address,
         "Address range of these pages; for truncate, the range of offsets in the file, marked as such.",
         (Left, 7),
         |found| match found.end {
@@ -104,7 +103,7 @@ pub const COLUMNS: &[FindingColumn] = &[
         Unit::Time,
         "Time since the finding was last seen.",
         (Right, 2),
-        |found| Value::Span(found.last),
+        |found| Value::Since(found.last),
     ),
     column(
         "comm",
@@ -128,8 +127,12 @@ pub fn named(id: &str) -> Option<&'static FindingColumn> {
 /// Compares two findings by a column, then worst first, then latest first.
 #[must_use]
 pub fn rank(column: &FindingColumn, one: &Finding, two: &Finding) -> Ordering {
-    (column.value)(one)
-        .rank(&(column.value)(two))
+    let by_column = match column.id {
+        // The latest finding comes first, unlike the pin that is oldest.
+        "last" => two.last.cmp(&one.last),
+        _ => (column.value)(one).rank(&(column.value)(two)),
+    };
+    by_column
         .then_with(|| two.severity.cmp(&one.severity))
         .then_with(|| two.last.cmp(&one.last))
         .then_with(|| one.kind.cmp(&two.kind))

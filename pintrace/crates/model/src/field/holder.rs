@@ -104,7 +104,7 @@ pub const COLUMNS: &[HolderColumn] = &[
         Left,
         1,
         "Kernel subsystem that pinned most of the pages; `+` if others pinned too.",
-        |row| super::main_subsystem(&row.subsystems)
+        |row| super::marked_subsystem(&row.subsystems)
     ),
     column!(
         "comm",

@@ -8,14 +8,15 @@ use crate::snapshot::Snapshot;
 use crate::subsystem::Subsystem;
 
 use super::{
-    call_site, cgroup, difference, finding_column, folded_finding, header, holder, metric, pin, pin_call,
+    call_site, cgroup, difference, finding_column, folded_finding, header, holder, metric, more, pin, pin_call,
     process, subsystem, window,
 };
 
 /// Returns the ids of all columns and figures, sorted, without repeats.
 #[must_use]
 pub fn column_ids() -> Vec<&'static str> {
-    let ids = process::COLUMNS.iter().map(|column| column.id);
+    let ids = process::all().map(|column| column.id);
+    let ids = ids.chain(more::FINDING.iter().map(|column| column.id));
     let ids = ids.chain(subsystem::COLUMNS.iter().map(|column| column.id));
     let ids = ids.chain(finding_column::COLUMNS.iter().map(|column| column.id));
     let ids = ids.chain(window::COLUMNS.iter().map(|column| column.id));

@@ -146,7 +146,7 @@ pub const COLUMNS: &[ProcessColumn] = &[
         metric: None,
         align: Align::Left,
         drop_rank: 1,
-        value: |process| super::main_subsystem(&process.subsystems),
+        value: |process| super::marked_subsystem(&process.subsystems),
     },
     ProcessColumn {
         id: "state",
@@ -173,7 +173,12 @@ pub const COLUMNS: &[ProcessColumn] = &[
 /// The default sort column.
 pub const DEFAULT_SORT: &str = "pages_held";
 
-/// Returns the column with an id.
+/// Returns every column of the table, and then every column of [`super::more::PROCESS`].
+pub fn all() -> impl Iterator<Item = &'static ProcessColumn> {
+    COLUMNS.iter().chain(super::more::PROCESS)
+}
+
+/// Returns the column of the table with an id.
 #[must_use]
 pub fn column(id: &str) -> Option<&'static ProcessColumn> {
     COLUMNS.iter().find(|column| column.id == id)
@@ -210,7 +215,7 @@ pub fn traced_titles() -> Vec<&'static str> {
 }
 
 /// Returns a value that only mode trace knows; absent for a process that was not traced.
-fn traced<'a>(process: &Process, value: Value<'a>) -> Value<'a> {
+pub(super) fn traced<'a>(process: &Process, value: Value<'a>) -> Value<'a> {
     if process.untraced { Value::Absent } else { value }
 }
 

@@ -1,6 +1,6 @@
 //! Tests of the effect of keys and snapshots on the state.
 
-use crossterm::event::KeyModifiers;
+use crossterm::event::{KeyCode, KeyModifiers};
 use pintrace_events::units::Pid;
 use pintrace_model::snapshot::Process;
 
@@ -62,9 +62,9 @@ fn escape_closes_one_screen_after_another_and_then_quits() {
     assert_eq!(press(&mut app, KeyCode::Esc), Step::Draw);
     assert!(app.help.is_none() && app.processes.open.is_some());
     assert_eq!(press(&mut app, KeyCode::Esc), Step::Draw);
-    assert!(app.processes.open.is_none() && app.filter.text == "fio");
+    assert!(app.processes.open.is_none() && app.filter.text() == "fio");
     assert_eq!(press(&mut app, KeyCode::Esc), Step::Draw);
-    assert!(app.filter.text.is_empty());
+    assert!(app.filter.text().is_empty());
     assert_eq!(press(&mut app, KeyCode::Esc), Step::Quit);
 }
 
@@ -78,6 +78,80 @@ fn escape_restores_the_filter_while_it_is_edited() {
     typed(&mut app, "/q");
     let end = app.press(&KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL));
     assert_eq!(end, Step::Quit, "Ctrl-C quits on every screen");
+}
+
+#[test]
+fn enter_keeps_only_a_query_and_escape_restores_the_one_before() {
+    let mut app = app();
+    typed(&mut app, "/pid = 880 or");
+    assert_eq!(app.processes.rows.len(), 1, "the rows of the last query");
+    press(&mut app, KeyCode::Enter);
+    assert!(app.editing.is_some(), "the text is no query");
+    typed(&mut app, " fio");
+    press(&mut app, KeyCode::Enter);
+    assert!(app.editing.is_none() && app.filter.text() == "pid = 880 or fio");
+    typed(&mut app, "/ x=");
+    press(&mut app, KeyCode::Esc);
+    assert!(app.editing.is_none() && app.filter.text() == "pid = 880 or fio");
+    assert_eq!(app.processes.rows.len(), 1);
+}
+
+#[test]
+fn rows_stay_while_the_name_of_a_field_is_typed() {
+    let mut app = app();
+    typed(&mut app, "/");
+    for key in "pages_held > 1 and pid > 1".chars() {
+        typed(&mut app, &key.to_string());
+        assert!(!app.processes.rows.is_empty(), "{}", app.filter.text());
+    }
+    assert_eq!(app.processes.rows.len(), 3);
+    press(&mut app, KeyCode::Esc);
+    typed(&mut app, "/acquired");
+    assert!(!app.processes.rows.is_empty());
+    press(&mut app, KeyCode::Enter);
+    assert!(app.processes.rows.is_empty(), "a word that no command contains");
+}
+
+#[test]
+fn tab_moves_between_the_candidates_and_a_typed_key_ends_the_cycle() {
+    let mut app = app();
+    typed(&mut app, "/subsystem = v");
+    press(&mut app, KeyCode::Tab);
+    assert_eq!(app.filter.text(), "subsystem = vfio ");
+    assert_eq!(app.processes.rows.len(), 1);
+    typed(&mut app, "and pag");
+    press(&mut app, KeyCode::Tab);
+    assert_eq!(app.filter.text(), "subsystem = vfio and pages_held ");
+    press(&mut app, KeyCode::Tab);
+    let second = app.filter.text().to_owned();
+    assert!(second != "subsystem = vfio and pages_held ", "{second}");
+    press(&mut app, KeyCode::BackTab);
+    assert_eq!(app.filter.text(), "subsystem = vfio and pages_held ");
+    typed(&mut app, "> 4");
+    press(&mut app, KeyCode::Tab);
+    assert_eq!(app.filter.text(), "subsystem = vfio and pages_held > 4k ");
+}
+
+#[test]
+fn tab_completes_values_that_the_rows_have_and_nothing_where_nothing_is_known() {
+    let mut app = app();
+    typed(&mut app, "/comm=rd");
+    press(&mut app, KeyCode::Tab);
+    assert_eq!(app.filter.text(), "comm=rdma-server ");
+    typed(&mut app, "nosuchfield = ");
+    press(&mut app, KeyCode::Tab);
+    assert_eq!(app.filter.text(), "comm=rdma-server nosuchfield = ");
+}
+
+#[test]
+fn a_query_of_the_findings_is_completed_on_their_screen() {
+    let mut app = App::new(Arc::new(fixture::found()), Vec::new());
+    typed(&mut app, "f/sev");
+    press(&mut app, KeyCode::Tab);
+    typed(&mut app, "= al");
+    press(&mut app, KeyCode::Tab);
+    assert_eq!(app.filter.text(), "severity = alarm ");
+    assert_eq!(app.findings.rows.len(), 2);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use pintrace_text::cut;
 
 use super::super::filter::Filter;
 use super::super::message;
+use super::super::queries::RowKind;
 use super::super::scroll::ScrollPosition;
 use super::super::tabs::tabs;
 use super::super::theme::Theme;
@@ -87,7 +88,7 @@ fn findings(
         let empty = if snapshot.findings.is_empty() {
             format!("No findings. {}", notes.join(" "))
         } else {
-            filter.nothing_matches("finding")
+            filter.nothing_matches("finding", RowKind::Finding)
         };
         message::draw(&empty, 1, area, buffer, theme);
         return 0;

@@ -234,19 +234,10 @@ mod tests {
         let snapshot = fixture::found();
         let mut view = shown(&snapshot);
         view.go(isize::MAX, &snapshot);
-        let filter = Filter {
-            text: "cow-".to_owned(),
-            ..Filter::default()
-        };
+        let filter = Filter::of_text("cow-");
         view.arrange(&snapshot, &filter);
         assert!(view.cursor.row < view.rows.len());
-        view.arrange(
-            &snapshot,
-            &Filter {
-                pids: vec![Pid(1)],
-                ..Filter::default()
-            },
-        );
+        view.arrange(&snapshot, &Filter::of_pids(vec![Pid(1)]));
         assert!(view.rows.is_empty() && view.under_cursor(&snapshot).is_none());
     }
 }

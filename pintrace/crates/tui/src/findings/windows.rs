@@ -19,6 +19,7 @@ use super::super::filter::Filter;
 use super::super::flow::{self, pair};
 use super::super::list::{List, RowStyle};
 use super::super::message;
+use super::super::queries::RowKind;
 use super::super::theme::Theme;
 use super::state::FindingsView;
 
@@ -111,7 +112,7 @@ fn list_column(column: &Field<WindowTotals>) -> ListColumn {
 /// Returns the reason for an empty table.
 fn empty(snapshot: &Snapshot, filter: &Filter) -> String {
     if !snapshot.windows.is_empty() {
-        return filter.nothing_matches("flush window");
+        return filter.nothing_matches("flush window", RowKind::Window);
     }
     let none = "No write protection has waited for its TLB flush.";
     // Flush windows need the same hooks as the finding pin-in-flush-window.

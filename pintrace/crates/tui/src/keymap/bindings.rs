@@ -39,7 +39,12 @@ const GENERAL: &[Binding] = &[
 
 const TABLE: &[Binding] = &[
     Binding::new(ENTER, Action::Open, "extents, stacks and threads of the process").hint("detail"),
-    bind('/', Action::Filter, "filter by command or pid").hint("filter"),
+    bind(
+        '/',
+        Action::Filter,
+        "filter by a word or a query: oldest > 5m; Tab completes",
+    )
+    .hint("filter"),
 ];
 
 const DETAIL: &[Binding] = &[
@@ -60,18 +65,33 @@ const FINDINGS: &[Binding] = &[
         "flush windows: write protections that wait for their TLB flush",
     )
     .hint("windows"),
-    bind('/', Action::Filter, "filter by command, pid, finding or severity").hint("filter"),
+    bind(
+        '/',
+        Action::Filter,
+        "filter by a word or a query: severity = alarm; Tab completes",
+    )
+    .hint("filter"),
 ];
 
 const WINDOWS: &[Binding] = &[
     Binding::new(TAB, Action::Switch, "back to the findings").hint("findings"),
-    bind('/', Action::Filter, "filter by command, pid or cause").hint("filter"),
+    bind(
+        '/',
+        Action::Filter,
+        "filter by a word or a query: max > 1ms; Tab completes",
+    )
+    .hint("filter"),
 ];
 
 const FINDING: &[Binding] = &[Binding::new(ENTER, Action::Back, "back to the findings").hint("back")];
 
 const PIN_CALLS: &[Binding] = &[
-    bind('/', Action::Filter, "filter by command, pid or subsystem").hint("filter"),
+    bind(
+        '/',
+        Action::Filter,
+        "filter by a word or a query: call_p99 > 1s; Tab completes",
+    )
+    .hint("filter"),
     bind('e', Action::Ended, "show or hide processes that have ended").hint("ended"),
 ];
 

@@ -16,6 +16,7 @@ use super::super::filter::Filter;
 use super::super::list::{List, RowStyle, SortMark, direction_mark};
 use super::super::message;
 use super::super::order::Order;
+use super::super::queries::RowKind;
 use super::super::theme::Theme;
 use super::state::ProcessesView;
 
@@ -110,8 +111,10 @@ fn sort_mark(order: Order) -> SortMark {
 /// Returns the reason for an empty table.
 fn empty(snapshot: &Snapshot, filter: &Filter) -> String {
     let preexisting = snapshot.balance.preexisting_held;
-    if !filter.text.is_empty() {
-        let text = text::printable(&filter.text);
+    if let Some(lacks) = filter.lacks(RowKind::Process) {
+        lacks
+    } else if !filter.query().is_empty() {
+        let text = text::printable(filter.query());
         format!("No process matches “{text}”. Esc clears the filter.")
     } else if !snapshot.processes.is_empty() {
         "Every process with pins has ended and holds nothing. e shows ended processes.".to_owned()

@@ -28,6 +28,9 @@ fn an_entry_matches_a_finding_that_meets_all_its_criteria() {
             true,
         ),
         ("kind = 'mapping-touched'\ncomm = 'other'", false),
+        ("where = 'subsystem = io_uring and pages >= 1'", true),
+        ("where = 'kind ~ ^cow- or severity = alarm'", false),
+        ("comm = 'other'\nwhere = 'kind ~ touched'", false),
     ] {
         let allowed = allow(&format!("[[allow]]\n{entry}\nreason = 'known'\n"));
         let found = snapshot(vec![mapping_change()]);
@@ -41,6 +44,16 @@ fn a_finding_without_a_pin_is_allowed_by_no_subsystem() {
     found.pin = None;
     let allowed = allow("[[allow]]\nsubsystem = 'io_uring'\nreason = 'known'\n");
     assert!(!passes(&snapshot(vec![found]), &[], &allowed, false));
+}
+
+#[test]
+fn an_entry_whose_query_names_a_subsystem_names_code() {
+    let names = |query: &str| {
+        let allowed = allow(&format!("[[allow]]\nwhere = '{query}'\nreason = 'known'\n"));
+        allowed.names_code().is_some()
+    };
+    assert!(names("job or not (subsystem = rdma)"));
+    assert!(!names("job or kind = subsystem"));
 }
 
 #[test]
@@ -74,6 +87,12 @@ fn an_error_in_an_allow_file_names_the_line() {
         ("[[allow]]\ncomn = 'job'\nreason = 'x'\n", 2, "comn"),
         ("[[allow]]\nreason = 'x'\n", 1, "allow everything"),
         ("[[allow]]\ncomm = 'job'\nreason = ' '\n", 1, "reason is empty"),
+        (
+            "[[allow]]\nreason = 'x'\nwhere = 'pagse > 1'\n",
+            3,
+            "column 1: findings have no field `pagse`; possible: pages",
+        ),
+        ("[[allow]]\nreason = 'x'\nwhere = '  '\n", 1, "allow everything"),
         ("[[allow]]\ncomm = 5\nreason = 'x'\n", 2, "string"),
         ("[allow]\ncomm = 'job'\n", 1, "sequence"),
         ("[[allowed]]\n", 1, "allowed"),

@@ -1,0 +1,212 @@
+//! Values of a query, parsed by the unit of the field.
+
+use pintrace_model::field::Unit;
+use winnow::combinator::repeat;
+use winnow::prelude::*;
+use winnow::token::{rest, take_while};
+
+use super::number::{Number, decimal};
+
+/// Decimal suffixes of counts and rates, without regard to case.
+const DECIMAL: [(&str, u128); 7] = [
+    ("", 1),
+    ("k", 1_000),
+    ("m", 1_000_000),
+    ("g", 1_000_000_000),
+    ("t", 1_000_000_000_000),
+    ("p", 1_000_000_000_000_000),
+    ("e", 1_000_000_000_000_000_000),
+];
+
+/// Units of bytes, without regard to case. KB is none of them, because it means 1000 bytes to some.
+const BYTES: [(&str, u32); 7] = [
+    ("", 0),
+    ("k", 10),
+    ("m", 20),
+    ("g", 30),
+    ("t", 40),
+    ("p", 50),
+    ("e", 60),
+];
+
+/// Units of time, in nanoseconds.
+const TIME: [(&str, u128); 8] = [
+    ("ns", 1),
+    ("us", 1_000),
+    ("µs", 1_000),
+    ("ms", 1_000_000),
+    ("s", 1_000_000_000),
+    ("m", 60_000_000_000),
+    ("h", 3_600_000_000_000),
+    ("d", 86_400_000_000_000),
+];
+
+/// Parses a value of a field that is no name. `None` if it is no such value.
+pub(crate) fn number(text: &str, unit: Unit) -> Option<Number> {
+    match unit {
+        Unit::Pages | Unit::Count => scaled(text, |suffix| looked_up(&DECIMAL, suffix)),
+        Unit::PagesPerSecond => {
+            let text = text.strip_suffix("/s").unwrap_or(text);
+            scaled(text, |suffix| looked_up(&DECIMAL, suffix))
+        }
+        Unit::Bytes => scaled(text, bytes),
+        Unit::Time => time(text),
+        Unit::Share => share(text),
+        Unit::Address => address(text),
+        Unit::Name => None,
+    }
+}
+
+/// Returns what a value of a unit can be, with examples.
+pub(crate) const fn accepted(unit: Unit) -> &'static [&'static str] {
+    match unit {
+        Unit::Pages | Unit::Count => &["a number: 12, 10k, 2M"],
+        Unit::PagesPerSecond => &["a number a second: 0.5, 350, 10k"],
+        Unit::Bytes => &["bytes: 4096, 4K, 64KiB, 1.5GiB"],
+        Unit::Time => &["a time: 500ms, 5s, 2m30s, 1h, 3d"],
+        Unit::Share => &["a share: 50%, 0.5"],
+        Unit::Address => &["an address: 0x7f0000001000"],
+        Unit::Name => &["text"],
+    }
+}
+
+/// Returns the suffixes that turn digits into a value of a unit, for completion.
+pub(crate) const fn suffixes(unit: Unit) -> &'static [&'static str] {
+    match unit {
+        Unit::Pages | Unit::Count | Unit::PagesPerSecond => &["k", "M", "G"],
+        Unit::Bytes => &["KiB", "MiB", "GiB", "TiB"],
+        Unit::Time => &["s", "ms", "m", "h", "d"],
+        Unit::Share => &["%"],
+        Unit::Address | Unit::Name => &[],
+    }
+}
+
+/// Parses a number and its suffix.
+fn scaled(text: &str, factor: impl Fn(&str) -> Option<u128>) -> Option<Number> {
+    let (number, suffix) = (decimal, rest).parse(text).ok()?;
+    number.times(factor(suffix)?)
+}
+
+fn looked_up(units: &[(&str, u128)], suffix: &str) -> Option<u128> {
+    let suffix = suffix.to_lowercase();
+    units
+        .iter()
+        .find(|(name, _)| *name == suffix)
+        .map(|(_, factor)| *factor)
+}
+
+fn bytes(suffix: &str) -> Option<u128> {
+    let suffix = suffix.to_lowercase();
+    let of = |(letter, shift): &(&str, u32)| {
+        let names = [(*letter).to_owned(), format!("{letter}i"), format!("{letter}ib")];
+        let fits = names.contains(&suffix) && !suffix.starts_with('i') || (*shift == 0 && suffix == "b");
+        fits.then_some(1u128 << shift)
+    };
+    BYTES.iter().find_map(of)
+}
+
+/// Parses one or more numbers with units, such as 2m30s.
+fn time(text: &str) -> Option<Number> {
+    let unit = take_while(1.., char::is_alphabetic);
+    let part =
+        (decimal, unit).verify_map(|(number, unit): (Number, &str)| number.times(looked_up(&TIME, unit)?));
+    let parts: Vec<Number> = repeat(1.., part).parse(text).ok()?;
+    parts
+        .into_iter()
+        .try_fold(Number::ZERO, |sum: Number, part| sum.plus(part))
+}
+
+/// Parses 50% or 0.5. A number above 1 without a percent sign is refused: it would match nothing.
+fn share(text: &str) -> Option<Number> {
+    let (number, sign) = (decimal, rest).parse(text).ok()?;
+    match sign {
+        "%" => number.percent(),
+        "" if number.order_of(1).is_ge() => Some(number),
+        _ => None,
+    }
+}
+
+/// Parses digits, or hexadecimal digits after 0x. A sign, which `from_str_radix` takes, is refused.
+fn address(text: &str) -> Option<Number> {
+    let hexadecimal = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    let (digits, radix) = hexadecimal.map_or((text, 10), |digits| (digits, 16));
+    if digits.starts_with('+') {
+        return None;
+    }
+    u64::from_str_radix(digits, radix).ok().map(Number::whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cmp::Ordering;
+
+    fn is(text: &str, unit: Unit, value: u64) {
+        let number = number(text, unit);
+        assert_eq!(
+            number.map(|number| number.order_of(value)),
+            Some(Ordering::Equal),
+            "{text}"
+        );
+    }
+
+    fn are_refused(unit: Unit, texts: &[&str]) {
+        for text in texts {
+            assert_eq!(number(text, unit), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn counts_have_decimal_suffixes() {
+        is("12", Unit::Count, 12);
+        is("10k", Unit::Pages, 10_000);
+        is("1.5M", Unit::Pages, 1_500_000);
+        is("18446744073709551615", Unit::Count, u64::MAX);
+        are_refused(
+            Unit::Count,
+            &["", "-1", "1Ki", "k", "1e3x", "0x10", "1.", ".5", "1 0"],
+        );
+    }
+
+    #[test]
+    fn bytes_have_binary_units() {
+        is("4096", Unit::Bytes, 4096);
+        is("4K", Unit::Bytes, 4096);
+        is("64KiB", Unit::Bytes, 65_536);
+        is("1.5GiB", Unit::Bytes, 3 << 29);
+        is("100b", Unit::Bytes, 100);
+        is("15eib", Unit::Bytes, 15 << 60);
+        are_refused(Unit::Bytes, &["4KB", "4iB", "4i", "4KiBs", "KiB", "4 KiB"]);
+    }
+
+    #[test]
+    fn times_are_sums_of_parts() {
+        is("500ms", Unit::Time, 500_000_000);
+        is("2m30s", Unit::Time, 150_000_000_000);
+        is("1.5h", Unit::Time, 5_400_000_000_000);
+        is("3d", Unit::Time, 259_200_000_000_000);
+        is("12d03h", Unit::Time, 1_047_600_000_000_000);
+        is("1us1ns", Unit::Time, 1_001);
+        are_refused(Unit::Time, &["5", "5x", "s", "5s3", "5 s", "5min"]);
+    }
+
+    #[test]
+    fn shares_are_percentages_or_parts_of_one() {
+        let share = |text| number(text, Unit::Share).map(|number| number.order_of_share(1, 2));
+        assert_eq!(share("50%"), Some(Ordering::Equal));
+        assert_eq!(share("0.5"), Some(Ordering::Equal));
+        assert_eq!(share("50.1%"), Some(Ordering::Less));
+        assert_eq!(share("1"), Some(Ordering::Less));
+        are_refused(Unit::Share, &["50", "1.01", "50%%", "%", "half"]);
+    }
+
+    #[test]
+    fn addresses_are_hexadecimal_or_decimal() {
+        is("0x1000", Unit::Address, 4096);
+        is("4096", Unit::Address, 4096);
+        are_refused(
+            Unit::Address,
+            &["0x", "1000h", "0x10000000000000000", "+1", "0x+1"],
+        );
+    }
+}
