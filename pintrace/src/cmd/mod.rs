@@ -9,6 +9,7 @@ mod privileges;
 pub mod record;
 pub mod report;
 mod run_session;
+mod save_snapshot;
 pub mod scan;
 pub mod serve;
 mod signals;

@@ -168,6 +168,7 @@ async fn live(
             .map(|query| query.text().to_owned())
             .unwrap_or_default(),
         own_cost_open: Some(open),
+        save: Some(super::save_snapshot::save),
         ..pintrace_tui::ViewOptions::from_env(pids)
     };
     let exit_reason = pintrace_tui::run(shown, options).await;

@@ -325,13 +325,13 @@ fn the_view_of_top_measures_while_it_is_open() {
     top.key(b"u");
     // The terminal gets only the characters that change, so that a sentence may arrive in parts.
     wait_for("the name of a map", || {
-        top.output().contains("EXTENTS").then_some(())
+        top.output().contains("CHUNK_SLOTS").then_some(())
     });
     wait_for("a measurement", || {
         load();
         (runs_of_all() > runs).then_some(())
     });
-    top.key(b"u");
+    top.key(b"1");
     wait_for("the end of the measurement", || {
         let runs = runs_of_all();
         load();

@@ -165,6 +165,7 @@ fn open_extent(account: &AccountState, extent: &ExtentState, resolver: &mut Reso
         tid: account.opened.tid,
         address: opened.address,
         end: opened.end,
+        is_in_file: opened.mm.0 == 0 && opened.address_space.0 != 0,
         pages: opened.pages,
         pages_held: extent.pages_held,
         bytes_held: opened.bytes_held,

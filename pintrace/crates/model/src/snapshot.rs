@@ -206,10 +206,12 @@ pub struct OpenExtent {
     pub extent: ExtentId,
     /// Thread that pinned it.
     pub tid: Tid,
-    /// User address of the first page.
+    /// User address of the first page; of the pages of a memfd, the offset in the file.
     pub address: u64,
-    /// User address after the last page.
+    /// User address, or offset in the file, after the last page.
     pub end: u64,
+    /// The extent is of pages of a memfd, which belong to no mm (`memfd_pin_folios`, mm/gup.c).
+    pub is_in_file: bool,
     /// Pages pinned by the extent in total.
     pub pages: u64,
     /// Pages held now.

@@ -6,8 +6,8 @@ use std::path::Path;
 use pintrace_testing::expected_file::{assert_file, with_block};
 
 use super::rows::{
-    CALL_SITES, CALLS_IN_FLIGHT, CGROUPS, FAILED_REGISTRATIONS, FINDINGS, HOLDERS, PIN_CALLS, PINS, PROCESSES,
-    WINDOWS,
+    CALL_SITES, CALLS_IN_FLIGHT, CGROUPS, FAILED_REGISTRATIONS, FINDINGS, HOLDERS, PIN_CALLS, PINS,
+    PROCESSES, WINDOWS,
 };
 use super::{Query, RowFields};
 

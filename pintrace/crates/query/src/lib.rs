@@ -29,6 +29,7 @@ mod tests;
 pub use complete::{Completions, complete, values_of};
 pub use error::QueryError;
 pub use expression::{Operator, begins_keyword};
+pub use literal::duration;
 pub use query::Query;
 pub use row_fields::{RowFields, WordsOf};
 

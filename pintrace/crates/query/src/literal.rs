@@ -1,5 +1,6 @@
 //! Values of a query, parsed by the unit of the field.
 
+use pintrace_events::units::Nanos;
 use pintrace_model::field::Unit;
 use winnow::combinator::repeat;
 use winnow::prelude::*;
@@ -55,6 +56,12 @@ pub(crate) fn number(text: &str, unit: Unit) -> Option<Number> {
         Unit::Address => address(text),
         Unit::Name => None,
     }
+}
+
+/// Parses a time such as `90s` or `2m30s`, as queries write it. `None` if it is no time, or too long.
+#[must_use]
+pub fn duration(text: &str) -> Option<Nanos> {
+    time(text)?.whole_part().map(Nanos)
 }
 
 /// Returns what a value of a unit can be, with examples.

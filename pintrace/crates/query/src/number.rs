@@ -52,6 +52,11 @@ impl Number {
         })
     }
 
+    /// Returns the number without its fraction; `None` if it is too large.
+    pub(crate) fn whole_part(self) -> Option<u64> {
+        u64::try_from(self.numerator / self.denominator).ok()
+    }
+
     /// Compares a whole number with this number.
     pub(crate) fn order_of(self, value: u64) -> Ordering {
         (u128::from(value) * self.denominator).cmp(&self.numerator)

@@ -1,25 +1,33 @@
-//! The state of the view: the snapshot, the open screens, the filter.
+//! The state of `top`: the moment, the filter, the views, and what covers them.
 //!
-//! This module turns keys into state. It must know neither the terminal nor the layout of a screen.
+//! This module turns keys and clicks into state. It must know neither the terminal nor the layout of a screen.
 
+mod actions;
+mod commands;
+pub(super) use self::commands::COMMANDS;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyCode, KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 
 use pintrace_events::units::Pid;
 use pintrace_model::snapshot::Snapshot;
 
+use super::clicks::{Click, Clicks};
 use super::filter::Filter;
-use super::findings::FindingsView;
-use super::keymap::{self, Action, KeyScope};
-use super::order::Order;
-use super::processes::ProcessesView;
-use super::queries::RowKind;
+use super::help::HelpScreen;
+use super::keymap::{KeyScreen, Remapped};
+use super::palette::{Palette, PaletteStep};
 use super::query_line::{Edited, QueryLine};
-use super::scroll::ScrollPosition;
+use super::time::Timeline;
+use super::view::View;
+use super::views::Views;
+
+/// Lines by which the wheel of the mouse scrolls.
+const WHEEL: isize = 3;
 
 /// The next step of the loop after an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,40 +42,49 @@ pub(super) enum Step {
     Quit,
 }
 
-/// The state of the view.
+/// What the loop has to do outside the state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Copy a text to the clipboard of the terminal.
+    Copy(String),
+    /// Write the snapshot on the screen to a file; to a file with a name of its own without a path.
+    Save(Option<PathBuf>),
+}
+
+/// The state.
 #[derive(Debug, Default)]
 pub(super) struct App {
     /// The snapshot on the screen.
     pub(super) shown: Arc<Snapshot>,
-    /// The last snapshot. It is on the screen unless the display is frozen.
-    latest: Arc<Snapshot>,
-    pub(super) frozen: bool,
+    pub(super) time: Timeline,
     pub(super) filter: Filter,
+    pub(super) views: Views,
     /// The line on which the filter is edited.
     pub(super) editing: Option<QueryLine>,
-    pub(super) processes: ProcessesView,
-    /// The findings, which cover the processes while they are shown.
-    pub(super) findings: FindingsView,
-    /// The position in the own cost, while it is shown. It covers the processes and the findings.
-    pub(super) own_cost: Option<ScrollPosition>,
-    /// The position in the pin calls, while they are shown. They cover the processes and the findings.
-    pub(super) pin_calls: Option<ScrollPosition>,
-    /// The position in the help, while the help is open. The help covers all other screens.
-    pub(super) help: Option<ScrollPosition>,
+    pub(super) palette: Palette,
+    /// The cursor in the chooser of columns, while it is open.
+    pub(super) chooser: Option<usize>,
+    /// The help, while it is open. It covers the view.
+    pub(super) help: Option<HelpScreen>,
+    /// The keys of the configuration.
+    pub(super) keys: Remapped,
+    /// The places that react to the mouse, of the last draw.
+    pub(super) clicks: Clicks,
+    /// A line for the user, until the next key.
+    pub(super) notice: Option<String>,
+    /// What the loop has to do.
+    pub(super) effect: Option<Effect>,
     /// Lines of a page at the last draw.
     pub(super) page: usize,
 }
 
 impl App {
     pub(super) fn new(snapshot: Arc<Snapshot>, pids: Vec<Pid>) -> Self {
-        let filter = Filter::of_pids(pids);
         let mut app = Self {
-            shown: snapshot.clone(),
-            latest: snapshot,
-            filter,
+            filter: Filter::of_pids(pids),
             ..Self::default()
         };
-        app.arrange();
+        app.take(snapshot);
         app
     }
 
@@ -79,158 +96,109 @@ impl App {
 
     /// Takes a new snapshot. Returns true if the screen changes.
     pub(super) fn take(&mut self, snapshot: Arc<Snapshot>) -> bool {
-        self.latest = snapshot;
-        if self.frozen {
-            return false;
+        let changes = self.time.take(snapshot);
+        if changes {
+            self.arrange();
         }
-        self.shown = self.latest.clone();
-        self.arrange();
-        true
+        changes
     }
 
     /// Acts on a key.
     pub(super) fn press(&mut self, key: &KeyEvent) -> Step {
+        self.notice = None;
+        if let Some(step) = self.edit(key) {
+            return step;
+        }
+        let action = self.keys.action(key, self.screen());
+        action.map_or(Step::Wait, |action| self.act(action))
+    }
+
+    /// Hands a key to the line that is edited or to the chooser. Returns `None` if the key is for the view.
+    fn edit(&mut self, key: &KeyEvent) -> Option<Step> {
+        if self.palette.is_open() {
+            match self.palette.press(key, self.screen(), &self.keys) {
+                PaletteStep::Open => return Some(Step::Draw),
+                PaletteStep::Run(command) => return Some(self.run(&command)),
+                PaletteStep::NotForPalette => return None,
+            }
+        }
+        if let Some(help) = &mut self.help
+            && help.edit(key)
+        {
+            return Some(Step::Draw);
+        }
         if let Some(mut line) = self.editing.take() {
-            let rows = (self.row_kind(), &*self.shown);
+            let rows = (self.views.shown.row_kind(), &*self.shown);
             let edited = line.press(key, &mut self.filter, rows);
             self.editing = (edited != Edited::Done).then_some(line);
             if edited != Edited::NotForFilter {
                 self.arrange();
-                return Step::Draw;
+                return Some(Step::Draw);
             }
         }
-        keymap::action(key, self.scope()).map_or(Step::Wait, |action| self.act(action))
+        let cursor = self.chooser?;
+        if matches!(key.code, KeyCode::Enter | KeyCode::Char(' ')) {
+            let column = self.views.columns().get(cursor).map(|choice| choice.id);
+            if let Some(column) = column {
+                self.views.toggle_column(column);
+            }
+            return Some(Step::Draw);
+        }
+        None
+    }
+
+    /// Acts on the mouse.
+    pub(super) fn click(&mut self, event: MouseEvent) -> Step {
+        self.notice = None;
+        match event.kind {
+            MouseEventKind::ScrollDown => self.go(WHEEL),
+            MouseEventKind::ScrollUp => self.go(-WHEEL),
+            MouseEventKind::Down(MouseButton::Left) => match self.clicks.at(event.column, event.row) {
+                Some(Click::Act(action)) => return self.act(action),
+                Some(Click::Row(row)) => {
+                    if self.views.point(row) {
+                        self.views.open();
+                    }
+                }
+                Some(Click::Column(column)) => self.views.sort(column),
+                None => return Step::Wait,
+            },
+            _ => return Step::Wait,
+        }
+        self.arrange();
+        Step::Draw
     }
 
     /// Returns the screen whose keys are in force.
-    pub(super) fn scope(&self) -> KeyScope {
-        if self.own_cost.is_some() {
-            KeyScope::OwnCost
-        } else if self.pin_calls.is_some() {
-            KeyScope::PinCalls
-        } else if self.findings.shown {
-            self.findings.scope()
-        } else {
-            self.processes.scope()
+    pub(super) fn screen(&self) -> KeyScreen {
+        KeyScreen {
+            view: self.views.shown,
+            is_open: self.views.is_open(),
         }
     }
 
-    /// Returns the kind of the rows on the screen.
-    pub(super) fn row_kind(&self) -> RowKind {
-        match self.scope() {
-            KeyScope::FindingTable | KeyScope::FindingDetail => RowKind::Finding,
-            KeyScope::WindowTable => RowKind::Window,
-            KeyScope::PinCalls => RowKind::PinCall,
-            KeyScope::ProcessTable | KeyScope::ProcessDetail | KeyScope::OwnCost | KeyScope::Everywhere => {
-                RowKind::Process
-            }
-        }
+    /// Shows a view.
+    fn show(&mut self, view: View) {
+        self.help = None;
+        self.chooser = None;
+        self.views.shown = view;
     }
 
-    fn act(&mut self, action: Action) -> Step {
-        match action {
-            Action::Quit => return Step::Quit,
-            Action::Suspend => return Step::Suspend,
-            Action::Back => return self.back(),
-            Action::Help if self.help.is_some() => self.help = None,
-            Action::Help => self.help = Some(ScrollPosition::default()),
-            Action::Move(lines) => self.go(lines),
-            Action::Page(pages) => self.go(pages.saturating_mul(self.page.max(1).cast_signed())),
-            Action::First => self.go(isize::MIN),
-            Action::Last => self.go(isize::MAX),
-            Action::Freeze => {
-                self.frozen = !self.frozen;
-                self.take(self.latest.clone());
-            }
-            Action::Findings if self.uncover() => self.findings.shown = true,
-            Action::OwnCost if self.own_cost.is_none() || self.help.is_some() => {
-                self.uncover();
-                self.own_cost = Some(ScrollPosition::default());
-            }
-            Action::OwnCost => self.own_cost = None,
-            Action::PinCalls if self.pin_calls.is_none() || self.help.is_some() => {
-                self.uncover();
-                self.pin_calls = Some(ScrollPosition::default());
-            }
-            Action::PinCalls => self.pin_calls = None,
-            // The actions below change a screen that the help covers.
-            _ if self.help.is_some() => return Step::Wait,
-            Action::Findings => self.findings.toggle(),
-            Action::Open if self.findings.shown => self.findings.open(&self.shown),
-            Action::Open => self.processes.open(&self.shown),
-            Action::Switch if self.findings.shown => self.findings.switch(),
-            Action::Switch => self.processes.switch(),
-            Action::Filter => self.editing = Some(QueryLine::begin(&self.filter)),
-            Action::Ended => self.filter.without_ended = !self.filter.without_ended,
-            Action::Sort(column) => {
-                *self.order_mut() = Order {
-                    column,
-                    reversed: false,
-                }
-            }
-            Action::Reverse => {
-                let order = self.order_mut();
-                order.reversed = !order.reversed;
-            }
-        }
-        self.arrange();
-        Step::Draw
-    }
-
-    /// Closes the screens that cover processes and findings. Returns true if any was open.
-    fn uncover(&mut self) -> bool {
-        let open = [
-            self.help.take().is_some(),
-            self.own_cost.take().is_some(),
-            self.pin_calls.take().is_some(),
-        ];
-        open.contains(&true)
-    }
-
-    /// Returns the order of the list on the screen.
-    fn order_mut(&mut self) -> &mut Order {
-        if self.findings.shown {
-            &mut self.findings.order
-        } else {
-            &mut self.processes.order
-        }
-    }
-
-    fn back(&mut self) -> Step {
-        if self.help.take().is_some()
-            || self.own_cost.take().is_some()
-            || self.pin_calls.take().is_some()
-            || self.findings.back()
-            || self.processes.back()
-        {
-            return Step::Draw;
-        }
-        if self.filter.text().is_empty() {
-            return Step::Quit;
-        }
-        self.filter.set(String::new());
-        self.arrange();
-        Step::Draw
-    }
-
-    /// Moves the cursor or scrolls on the visible screen.
+    /// Moves the cursor, or scrolls what is open.
     fn go(&mut self, lines: isize) {
         if let Some(help) = &mut self.help {
-            help.go(lines);
-        } else if let Some(own_cost) = &mut self.own_cost {
-            own_cost.go(lines);
-        } else if let Some(pin_calls) = &mut self.pin_calls {
-            pin_calls.go(lines);
-        } else if self.findings.shown {
-            self.findings.go(lines, &self.shown);
+            help.position.go(lines);
+        } else if let Some(cursor) = &mut self.chooser {
+            *cursor = super::cursor::moved(*cursor, lines, self.views.columns().len());
         } else {
-            self.processes.go(lines, &self.shown);
+            self.views.go(lines);
         }
     }
 
-    /// Chooses and orders the rows of every list for the snapshot on the screen.
-    fn arrange(&mut self) {
-        self.findings.arrange(&self.shown, &self.filter);
-        self.processes.arrange(&self.shown, &self.filter);
+    /// Chooses and orders the rows of the view for the snapshot on the screen.
+    pub(super) fn arrange(&mut self) {
+        self.shown = self.time.shown();
+        let baseline = self.time.baseline.as_deref();
+        self.views.arrange(&self.shown, baseline, &self.filter);
     }
 }

@@ -21,6 +21,7 @@ pub(crate) struct ListColumn {
     pub(crate) align: Align,
 }
 
+#[cfg(test)]
 impl ListColumn {
     /// Returns a right-aligned column, for figures.
     pub(crate) const fn right(title: &'static str, width: usize, rank: u8) -> Self {

@@ -1,7 +1,7 @@
 //! A cursor in a list whose entries move from one snapshot to the next.
 
 /// The cursor, and the entry that it follows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Cursor<I> {
     pub(crate) row: usize,
     /// `None` until the cursor is moved. Without a followed entry, the cursor stays on the first row.
@@ -17,7 +17,7 @@ impl<I> Default for Cursor<I> {
     }
 }
 
-impl<I: Copy + PartialEq> Cursor<I> {
+impl<I: Clone + PartialEq> Cursor<I> {
     /// Moves the cursor by `lines`. `identity` returns the entry in a row.
     pub(crate) fn go(&mut self, lines: isize, rows: usize, identity: impl Fn(usize) -> Option<I>) {
         self.row = moved(self.row, lines, rows);
@@ -30,15 +30,17 @@ impl<I: Copy + PartialEq> Cursor<I> {
 
     /// Follows the entry under the cursor from now on.
     pub(crate) fn follow(&mut self, entry: Option<I>) {
-        self.followed = entry.or(self.followed);
+        if entry.is_some() {
+            self.followed = entry;
+        }
     }
 
     /// Moves the cursor to the followed entry in new rows.
     pub(crate) fn arrange(&mut self, rows: usize, identity: impl Fn(usize) -> Option<I>) {
-        self.row = match self.followed {
+        self.row = match &self.followed {
             None => 0,
             Some(followed) => {
-                let row = (0..rows).find(|row| identity(*row) == Some(followed));
+                let row = (0..rows).find(|row| identity(*row).as_ref() == Some(followed));
                 moved(row.unwrap_or(self.row), 0, rows)
             }
         };

@@ -1,14 +1,14 @@
-//! Decides which processes, findings, flush windows and pin calls are shown.
+//! Decides which rows are shown.
 
 use pintrace_events::units::{Nanos, Pid};
-use pintrace_model::finding::{Finding, WindowTotals};
-use pintrace_model::pin_calls::{InFlight, PinCallRow};
-use pintrace_model::registrations::FailedRegistration;
+use pintrace_model::finding::Finding;
 use pintrace_model::snapshot::{Process, Snapshot};
 use pintrace_model::text;
-use pintrace_query::{Query, QueryError};
+use pintrace_model::views::ended::is_over;
+use pintrace_model::views::{call_sites, cgroups, holders, pin_list};
+use pintrace_query::QueryError;
 
-use super::queries::{Queries, RowKind, begins_more};
+use super::queries::{Parsed, Queries, RowKind, begins_more};
 
 /// The rows to show.
 #[derive(Clone, Debug)]
@@ -21,8 +21,8 @@ pub(super) struct Filter {
     mistaken: Option<Queries>,
     /// Pids from the command line. Empty shows all.
     pids: Vec<Pid>,
-    /// Hide processes that have ended and hold nothing.
-    pub(super) without_ended: bool,
+    /// Show processes that have ended and hold nothing.
+    pub(super) with_ended: bool,
 }
 
 impl Default for Filter {
@@ -32,7 +32,7 @@ impl Default for Filter {
             in_force: Queries::parse(""),
             mistaken: None,
             pids: Vec::new(),
-            without_ended: false,
+            with_ended: false,
         }
     }
 }
@@ -77,19 +77,19 @@ impl Filter {
     }
 
     fn shows_any(&self, kind: RowKind, snapshot: &Snapshot) -> bool {
-        let now = snapshot.time;
-        let mut processes = snapshot.processes.iter();
+        let (now, asked) = (snapshot.time, &self.in_force);
         match kind {
-            RowKind::Process => processes.any(|process| self.admits(process, now)),
-            RowKind::Finding => snapshot
-                .findings
-                .iter()
-                .any(|found| self.admits_finding(found, now)),
-            RowKind::Window => snapshot.windows.iter().any(|all| self.admits_windows(all, now)),
-            _ => snapshot
-                .pin_calls
-                .iter()
-                .any(|row| self.admits_pin_calls(row, now)),
+            RowKind::Process => {
+                let mut processes = snapshot.processes.iter();
+                processes.any(|process| self.admits(process, now))
+            }
+            RowKind::Cgroup => any(&asked.cgroups, cgroups::of(snapshot).iter(), now),
+            RowKind::Holder => any(&asked.holders, holders::of(snapshot).iter(), now),
+            RowKind::Pin => any(&asked.pins, pin_list::of(snapshot).iter(), now),
+            RowKind::CallSite => any(&asked.call_sites, call_sites::of(snapshot).iter(), now),
+            RowKind::Finding => any(&asked.findings, snapshot.findings.iter(), now),
+            RowKind::Window => any(&asked.windows, snapshot.windows.iter(), now),
+            RowKind::PinCall => any(&asked.pin_calls, snapshot.pin_calls.iter(), now),
         }
     }
 
@@ -108,39 +108,34 @@ impl Filter {
         self.mistaken.as_ref()?.error(kind)
     }
 
-    /// Returns true for a process to show. An ended process that still holds pins is never hidden by `without_ended`.
+    /// Returns the queries in force.
+    pub(super) fn queries(&self) -> &Queries {
+        &self.in_force
+    }
+
+    /// Returns true for a process to show. A process that has ended and holds nothing is shown only with `with_ended`.
     pub(super) fn admits(&self, process: &Process, now: Nanos) -> bool {
-        let gone = process.ended.is_some() && process.pages_held == 0;
-        self.has_pid(process.pid)
-            && !(self.without_ended && gone)
-            && matches(&self.in_force.processes, process, now)
+        (self.with_ended || !is_over(process))
+            && self.admits_row(&self.in_force.processes, process, &[process.pid], now)
     }
 
     /// Returns true for a finding to show. `--pid` chooses a finding by the process of the pin and by the process of the
     /// trigger.
     pub(super) fn admits_finding(&self, found: &Finding, now: Nanos) -> bool {
-        let trigger = found.trigger.as_ref().map(|trigger| trigger.pid);
-        (self.has_pid(found.pid) || trigger.is_some_and(|pid| self.has_pid(pid)))
-            && matches(&self.in_force.findings, found, now)
+        let trigger = found.trigger.as_ref().map_or(found.pid, |trigger| trigger.pid);
+        self.admits_row(&self.in_force.findings, found, &[found.pid, trigger], now)
     }
 
-    pub(super) fn admits_windows(&self, all: &WindowTotals, now: Nanos) -> bool {
-        self.has_pid(all.pid) && matches(&self.in_force.windows, all, now)
+    /// Returns true for a row to show. `pids` are the processes of the row.
+    pub(super) fn admits_row<T>(&self, query: &Parsed<T>, row: &T, pids: &[Pid], now: Nanos) -> bool {
+        let chosen = |pid: &Pid| self.pids.contains(pid);
+        (self.pids.is_empty() || pids.iter().any(chosen)) && matches(query, row, now)
     }
 
-    /// Returns true for the pin calls of a process to show.
-    pub(super) fn admits_pin_calls(&self, row: &PinCallRow, now: Nanos) -> bool {
-        self.has_pid(row.pid)
-            && !(self.without_ended && row.ended)
-            && matches(&self.in_force.pin_calls, row, now)
-    }
-
-    pub(super) fn admits_in_flight(&self, call: &InFlight, now: Nanos) -> bool {
-        self.has_pid(call.pid) && matches(&self.in_force.in_flight, call, now)
-    }
-
-    pub(super) fn admits_failed_registration(&self, one: &FailedRegistration, now: Nanos) -> bool {
-        self.has_pid(one.failed.pid) && matches(&self.in_force.failed_registrations, one, now)
+    /// Returns true for a row to show that is not of single processes.
+    #[expect(clippy::unused_self, reason = "the filter decides")]
+    pub(super) fn admits_any<T>(&self, query: &Parsed<T>, row: &T, now: Nanos) -> bool {
+        matches(query, row, now)
     }
 
     /// Returns the message for a list with entries of which no entry matches.
@@ -165,32 +160,34 @@ impl Filter {
         }
         Some(format!("{reason}. / changes the filter."))
     }
-
-    fn has_pid(&self, pid: Pid) -> bool {
-        self.pids.is_empty() || self.pids.contains(&pid)
-    }
 }
 
-fn matches<T>(query: &Result<Query<T>, QueryError>, row: &T, now: Nanos) -> bool {
+fn any<'a, T: 'a>(query: &Parsed<T>, mut rows: impl Iterator<Item = &'a T>, now: Nanos) -> bool {
+    rows.any(|row| matches(query, row, now))
+}
+
+fn matches<T>(query: &Parsed<T>, row: &T, now: Nanos) -> bool {
     query.as_ref().is_ok_and(|query| query.matches(row, now))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::fixture;
-    use super::super::order::{self, Order};
+    use super::super::rows::{FindingTableRow, ProcessTableRow, WindowTableRow};
+    use super::super::table::TableView;
     use super::*;
 
-    fn pids(filter: &Filter, order: Order) -> Vec<u32> {
-        let snapshot = fixture::busy();
-        order::processes(&snapshot, filter, order)
-            .into_iter()
-            .map(|row| snapshot.processes[row].pid.0)
-            .collect()
+    fn pids(filter: &Filter) -> Vec<u32> {
+        let mut table = TableView::<ProcessTableRow>::default();
+        table.arrange(&fixture::busy(), None, filter);
+        table.rows.iter().map(|row| row.0.pid.0).collect()
     }
 
     fn by(text: &str) -> Vec<u32> {
-        pids(&Filter::of_text(text), Order::default())
+        pids(&Filter {
+            with_ended: true,
+            ..Filter::of_text(text)
+        })
     }
 
     #[test]
@@ -216,7 +213,7 @@ mod tests {
             ("pid = 880 or pagse > 3", Some(14)),
         ] {
             filter.set(text.to_owned());
-            assert_eq!(pids(&filter, Order::default()), [880], "{text}");
+            assert_eq!(pids(&filter), [880], "{text}");
             assert_eq!(
                 filter.error(RowKind::Process).map(QueryError::column),
                 wrong,
@@ -237,20 +234,12 @@ mod tests {
             "Processes have no field `severity`. / changes the filter."
         );
         assert_eq!(filter.lacks(RowKind::Finding), None);
-        let snapshot = fixture::found();
-        assert_eq!(order::findings(&snapshot, &filter, Order::of_findings()).len(), 2);
-        assert!(pids(&filter, Order::default()).is_empty());
+        assert!(pids(&filter).is_empty());
     }
 
     #[test]
     fn an_ended_process_that_still_holds_pins_cannot_be_hidden() {
-        let shown = pids(
-            &Filter {
-                without_ended: true,
-                ..Filter::default()
-            },
-            Order::default(),
-        );
+        let shown = pids(&Filter::default());
         assert!(shown.contains(&911), "ended, still holds pages");
         assert!(!shown.contains(&912), "ended, holds nothing");
     }
@@ -259,9 +248,10 @@ mod tests {
     fn a_pid_given_by_the_user_is_shown_alone() {
         let filter = Filter {
             pids: vec![Pid(912)],
+            with_ended: true,
             ..Filter::default()
         };
-        assert_eq!(pids(&filter, Order::default()), [912]);
+        assert_eq!(pids(&filter), [912]);
     }
 
     #[test]
@@ -273,17 +263,21 @@ mod tests {
                 ..Filter::default()
             };
             filter.set(text.to_owned());
-            let rows = order::findings(&snapshot, &filter, Order::of_findings());
-            (rows.len(), order::windows(&snapshot, &filter).len())
+            let mut findings = TableView::<FindingTableRow>::default();
+            findings.arrange(&snapshot, None, &filter);
+            let mut windows = TableView::<WindowTableRow>::default();
+            windows.arrange(&snapshot, None, &filter);
+            (findings.rows.len(), windows.rows.len())
         };
-        assert_eq!(found("", &[]), (7, 1));
+        let all = found("", &[]);
         assert_eq!(found("ALARM", &[]), (2, 0));
         assert_eq!(
-            found("toucher", &[]),
-            (2, 0),
+            found("toucher", &[]).1,
+            0,
             "the process that unmapped, not the process that pinned"
         );
-        assert_eq!(found("", &[7]), (7, 1));
+        assert!(found("toucher", &[]).0 > 0);
+        assert_eq!(found("", &[7]), all);
         assert_eq!(found("", &[8]), (0, 0));
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use pintrace_common::counters::Loss;
 
-use pintrace_events::units::{Nanos, Pid, Tid};
-use pintrace_events::{FileId, Probe, Started};
-use pintrace_model::snapshot::{Balance, OpenExtent, Process, ProcessEnd, Snapshot, Thread};
+use pintrace_events::units::{ExtentId, Nanos, Pid, Tid};
+use pintrace_events::{Evidence, FileId, Probe, Started};
+use pintrace_model::snapshot::{Balance, HeldAccount, OpenExtent, Process, ProcessEnd, Snapshot, Thread};
 use pintrace_model::subsystem::Subsystem;
 
 const SECOND: u64 = 1_000_000_000;
@@ -215,6 +215,133 @@ pub(super) fn found() -> Snapshot {
     snapshot.windows = folded.windows;
     snapshot.flush_check = folded.flush_check;
     snapshot.started = Arc::new(watched(&["copy", "fork", "mapping", "window"]));
+    snapshot
+}
+
+/// Returns the host with findings, pin calls, cgroups, open files and descriptors.
+pub(super) fn full() -> Snapshot {
+    let mut model = pintrace_model::Model::default();
+    for event in &pintrace_testing::event_builder::pin_call_fixtures().events {
+        model.apply(event);
+    }
+    let calls = model.snapshot();
+    let mut snapshot = found();
+    snapshot.pin_calls = calls.pin_calls;
+    snapshot.failed_registrations = calls.failed_registrations;
+    snapshot.calls_in_flight = calls.calls_in_flight;
+    for call in &mut snapshot.calls_in_flight {
+        call.began = Nanos(snapshot.time.0.saturating_sub(3 * SECOND));
+        call.sampled = snapshot.time;
+        call.before = None;
+    }
+    // The ages of these pins count from the time of the findings.
+    let since = Nanos(snapshot.time.0.saturating_sub(2 * SECOND));
+    let frames = [
+        "pin_user_pages_fast+0x1e",
+        "io_pin_pages+0x8b",
+        "io_sqe_buffer_register+0xa2",
+    ];
+    let database = Process {
+        cgroup: "/system.slice/docker-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.scope"
+            .to_owned(),
+        cmdline: "database --listen 5432".to_owned(),
+        uid: Some(1000),
+        extents: 1,
+        longterm_pages_held: 1024,
+        oldest_since: Some(since),
+        open_extents: vec![OpenExtent {
+            extent: ExtentId(9),
+            file: FileId(0xffff_8881_0000_0000),
+            caller: "io_pin_pages".into(),
+            stack: frames.map(str::to_owned).into(),
+            subsystem: Subsystem::IoUring,
+            since,
+            ..extent(200, 0x7f20_0000_0000, 1024)
+        }]
+        .into(),
+        ..process(200, "database", 1024, &[(Subsystem::IoUring, 1024)])
+    };
+    snapshot.descriptors = Arc::new([((FileId(0xffff_8881_0000_0000), Pid(200)), 7)].into());
+    let mut processes: Vec<Arc<Process>> = snapshot.processes.iter().cloned().collect();
+    processes.push(Arc::new(database));
+    for process in &mut processes {
+        let process = Arc::make_mut(process);
+        process.oldest_since = process.oldest_since.map(|_| since);
+        process.open_extents = process
+            .open_extents
+            .iter()
+            .map(|extent| OpenExtent {
+                since,
+                ..extent.clone()
+            })
+            .collect::<Vec<_>>()
+            .into();
+    }
+    processes.sort_by_key(|process| process.pid);
+    snapshot.processes = processes.into_iter().collect();
+    snapshot
+}
+
+/// Returns a host on which `count` processes hold an extent each.
+pub(super) fn many(count: u32) -> Snapshot {
+    let mut snapshot = empty();
+    snapshot.processes = (1..=count)
+        .map(|pid| {
+            let pages = u64::from(pid % 97 + 1);
+            Arc::new(Process {
+                cgroup: format!(
+                    "/kubepods.slice/kubepods-pod{}.slice/cri-containerd-{pid:064x}.scope",
+                    pid / 10
+                ),
+                extents: 1,
+                longterm_pages_held: pages,
+                open_extents: vec![OpenExtent {
+                    extent: ExtentId(pid),
+                    ..extent(pid, 0x7f00_0000_0000 + (u64::from(pid) << 20), pages)
+                }]
+                .into(),
+                ..process(
+                    pid,
+                    &format!("worker-{}", pid % 50),
+                    pages,
+                    &[(Subsystem::Vfio, pages)],
+                )
+            })
+        })
+        .collect();
+    snapshot
+}
+
+/// Returns a host whose memory is scanned while nothing is traced.
+pub(super) fn scanned() -> Snapshot {
+    let mut snapshot = empty();
+    let mut started = Started::clone(&snapshot.started);
+    started.mode = "scan".to_owned();
+    started.without_trace = "this kernel refuses fexit programs (EPERM)".to_owned();
+    started.probes.clear();
+    snapshot.started = Arc::new(started);
+    snapshot.scan = Some(pintrace_events::ScanSampled {
+        took_ns: 41_000_000,
+        ..pintrace_events::ScanSampled::default()
+    });
+    let found = |subsystem, evidence, pages| HeldAccount {
+        pages_held: pages,
+        bytes_held: pages * 4096,
+        longterm: true,
+        from_scan: true,
+        evidence: Some(evidence),
+        subsystem,
+        ..HeldAccount::default()
+    };
+    let ring = Process {
+        untraced: true,
+        scan_pages_held: 512,
+        oldest_since: None,
+        evidence: [(Evidence::KernelTable, 512)].into(),
+        held_accounts: vec![found(Subsystem::IoUring, Evidence::KernelTable, 512)],
+        ..process(77, "database", 512, &[(Subsystem::IoUring, 512)])
+    };
+    snapshot.processes = [Arc::new(ring)].into_iter().collect();
     snapshot
 }
 

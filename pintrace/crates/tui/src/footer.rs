@@ -1,59 +1,87 @@
-//! The last line: the keys of the screen or the edited filter, and the number of entries.
+//! The last lines: the keys of the screen or the line that is typed, the number of rows, and what is wrong with a query.
 
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
+use ratatui::widgets::Widget;
 
 use pintrace_model::text;
 use pintrace_text::{cut, pad_left, tail, width};
 
 use super::app::App;
-use super::keymap::{self, KeyScope};
+use super::clicks::Click;
+use super::keymap;
 use super::theme::Theme;
+use super::views::RowCount;
 
 /// Spaces between two items.
 const GAP: usize = 2;
 
 /// Returns the number of lines of the footer.
 pub(super) fn height(app: &App) -> u16 {
-    1 + u16::from(app.editing.is_some() && app.filter.error(app.row_kind()).is_some())
+    1 + u16::from(app.editing.is_some() && app.filter.error(app.views.shown.row_kind()).is_some())
 }
 
-/// Returns the lines of the footer, `columns` wide: a second one with the mistake of the edited query.
-pub(super) fn lines(app: &App, columns: usize, theme: Theme) -> Vec<Line<'static>> {
-    let first = line(app, columns, theme);
-    std::iter::once(first)
-        .chain(mistake(app, columns, theme))
-        .collect()
-}
-
-fn line(app: &App, columns: usize, theme: Theme) -> Line<'static> {
-    let status = status(app);
-    let status = cut(&status, columns).into_owned();
-    let room = columns.saturating_sub(width(&status));
-    let free = prompt_room(app, columns);
-    let mut spans = if app.editing.is_some() {
-        prompt(app, free, theme)
+/// Draws the footer: a second line has the mistake of the edited query.
+pub(super) fn draw(app: &mut App, area: Rect, buffer: &mut Buffer, theme: Theme) {
+    let columns = usize::from(area.width);
+    let first = Rect { height: 1, ..area };
+    let status = cut(&status(app), columns).into_owned();
+    let room = prompt_room(app, columns);
+    let typed = typed(app);
+    let spans = if let Some((sign, text)) = typed {
+        prompt(sign, &text, room, theme)
+    } else if let Some(notice) = &app.notice {
+        vec![Span::styled(cut(notice, room).into_owned(), theme.accent())]
     } else {
-        hints(app, free, theme)
+        hints(app, room, first, theme)
     };
-    let used: usize = spans.iter().map(Span::width).sum();
-    spans.push(Span::raw(" ".repeat(room.saturating_sub(used))));
-    spans.push(Span::styled(status, theme.dim()));
-    Line::from(spans)
+    Line::from(spans).render(first, buffer);
+    let status_columns = u16::try_from(width(&status)).unwrap_or(u16::MAX).min(area.width);
+    let status_area = Rect {
+        x: area.x + area.width - status_columns,
+        width: status_columns,
+        ..first
+    };
+    Line::styled(status, theme.dim()).render(status_area, buffer);
+    if let Some(mistake) = mistake(app, columns, theme)
+        && area.height > 1
+    {
+        let below = Rect {
+            y: area.y + 1,
+            height: 1,
+            ..area
+        };
+        mistake.render(below, buffer);
+    }
 }
 
-/// Returns the columns before the number of entries.
+/// Returns the line that is typed, after its sign.
+fn typed(app: &App) -> Option<(&'static str, String)> {
+    let search = app.help.as_ref().and_then(|help| help.search());
+    if app.palette.is_open() {
+        Some((":", text::printable(app.palette.text())))
+    } else if let Some(search) = search {
+        Some(("/", text::printable(search)))
+    } else if app.editing.is_some() {
+        Some(("/", text::printable(app.filter.text())))
+    } else {
+        None
+    }
+}
+
+/// Returns the columns before the number of rows.
 fn prompt_room(app: &App, columns: usize) -> usize {
     let status = width(&status(app));
     let gap = if status == 0 { 0 } else { GAP };
     columns.saturating_sub(status + gap)
 }
 
-/// Returns the edited filter, with its end visible.
-fn prompt(app: &App, room: usize, theme: Theme) -> Vec<Span<'static>> {
-    let text = text::printable(app.filter.text());
-    let end = tail(&text, room.saturating_sub(2)).to_owned();
+/// Returns a typed line, with its end visible.
+fn prompt(sign: &'static str, typed: &str, room: usize, theme: Theme) -> Vec<Span<'static>> {
+    let end = tail(typed, room.saturating_sub(2)).to_owned();
     vec![
-        Span::styled("/", theme.accent()),
+        Span::styled(sign, theme.accent()),
         Span::styled(end, theme.plain()),
         Span::styled(" ", theme.selected()),
     ]
@@ -63,7 +91,7 @@ fn prompt(app: &App, room: usize, theme: Theme) -> Vec<Span<'static>> {
 /// the side of the caret that has more room.
 fn mistake(app: &App, columns: usize, theme: Theme) -> Option<Line<'static>> {
     app.editing.as_ref()?;
-    let error = app.filter.error(app.row_kind())?;
+    let error = app.filter.error(app.views.shown.row_kind())?;
     let query: Vec<char> = app.filter.text().chars().collect();
     let before: String = query.iter().take(error.column() - 1).collect();
     let all = width(&text::printable(app.filter.text()));
@@ -87,25 +115,28 @@ fn mistake(app: &App, columns: usize, theme: Theme) -> Option<Line<'static>> {
     Some(Line::from(spans))
 }
 
-/// Returns the keys that fit.
-fn hints(app: &App, room: usize, theme: Theme) -> Vec<Span<'static>> {
-    let screen = if app.help.is_some() {
-        KeyScope::Everywhere
-    } else {
-        app.scope()
-    };
+/// Returns the keys that fit, and makes them react to the mouse.
+fn hints(app: &mut App, room: usize, place: Rect, theme: Theme) -> Vec<Span<'static>> {
     let mut spans = Vec::new();
     let mut used = 0;
-    for binding in keymap::in_force(screen) {
-        let (Some(hint), Some(key)) = (binding.hint, binding.keys().next()) else {
+    for binding in keymap::in_force(app.screen()) {
+        let (Some(hint), Some(key)) = (binding.hint, app.keys.keys_of(binding).first().copied()) else {
             continue;
         };
         let key = key.label();
         let gap = if spans.is_empty() { 0 } else { GAP };
-        used += gap + width(&key) + 1 + width(hint);
-        if used > room {
+        let columns = width(&key) + 1 + width(hint);
+        if used + gap + columns > room {
             break;
         }
+        let at = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
+        let area = Rect {
+            x: place.x + at(used + gap),
+            width: at(columns),
+            ..place
+        };
+        app.clicks.add(area, Click::Act(binding.action));
+        used += gap + columns;
         spans.push(Span::raw(" ".repeat(gap)));
         spans.push(Span::styled(key, theme.strong()));
         spans.push(Span::styled(format!(" {hint}"), theme.dim()));
@@ -114,31 +145,16 @@ fn hints(app: &App, room: usize, theme: Theme) -> Vec<Span<'static>> {
 }
 
 fn status(app: &App) -> String {
-    if let Some(position) = app.help {
-        return position.status(app.page);
+    if let Some(help) = &app.help {
+        return help.position.status(app.page);
     }
-    if let Some(position) = app.own_cost.or(app.pin_calls) {
-        return position.status(app.page);
+    if let Some(position) = app.views.position(app.page) {
+        return position;
     }
-    let (shown, all, nouns) = match app.scope() {
-        KeyScope::FindingDetail => return app.findings.scroll.status(app.page),
-        KeyScope::ProcessDetail | KeyScope::OwnCost | KeyScope::PinCalls => return String::new(),
-        KeyScope::FindingTable => (
-            app.findings.rows.len(),
-            app.shown.findings.len(),
-            ["finding", "findings"],
-        ),
-        KeyScope::WindowTable => (
-            app.findings.windows.len(),
-            app.shown.windows.len(),
-            ["row", "rows"],
-        ),
-        KeyScope::ProcessTable | KeyScope::Everywhere => (
-            app.processes.rows.len(),
-            app.shown.processes.len(),
-            ["process", "processes"],
-        ),
+    let Some(RowCount { shown, all }) = app.views.count() else {
+        return String::new();
     };
+    let nouns = app.views.shown.nouns();
     let noun = nouns[usize::from(all != 1)];
     // A filter in force stays visible.
     let filter = match (&app.editing, app.filter.text()) {

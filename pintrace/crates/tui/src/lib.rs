@@ -6,10 +6,13 @@
 mod app;
 #[cfg(feature = "bench")]
 pub mod bench;
+mod chooser;
+mod clicks;
 mod columns;
+mod copy;
 mod cursor;
+mod effects;
 mod filter;
-mod findings;
 #[cfg(test)]
 mod fixture;
 mod flow;
@@ -21,27 +24,27 @@ mod keys;
 mod labelled;
 mod list;
 mod message;
-mod order;
-mod own_cost;
-#[cfg(test)]
-mod own_cost_tests;
-mod pin_calls;
-#[cfg(test)]
-mod pin_calls_tests;
-mod processes;
+mod palette;
 mod queries;
 mod query_line;
+mod rows;
 mod screen;
 #[cfg(test)]
 mod screen_tests;
 mod scroll;
 mod signals;
 mod stack;
+mod system;
+mod table;
 mod tabs;
 mod terminal;
 mod theme;
+mod time;
+mod view;
+mod views;
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crossterm::event::{Event, KeyEventKind};
@@ -55,6 +58,7 @@ use self::keys::Keys;
 use self::signals::{Received, Signals};
 use self::terminal::ViewTerminal;
 use self::theme::Theme;
+use self::view::View;
 
 pub use self::terminal::TerminalError;
 
@@ -67,9 +71,14 @@ pub struct ViewOptions {
     pub filter: String,
     /// Use no colour.
     pub monochrome: bool,
-    /// Tells whether the screen of the own cost is open.
+    /// Tells whether the view with the own cost is open.
     pub own_cost_open: Option<watch::Sender<bool>>,
+    /// Writes a snapshot to a file.
+    pub save: Option<SaveSnapshot>,
 }
+
+/// Writes a snapshot to a new file, and returns its path. Without a path, the function chooses one.
+pub type SaveSnapshot = fn(&Snapshot, Option<&Path>) -> io::Result<PathBuf>;
 
 impl ViewOptions {
     /// Uses no colour if `NO_COLOR` is set and not empty.
@@ -133,8 +142,9 @@ pub async fn run(
                 },
             };
             if let Some(open) = &options.own_cost_open {
-                open.send_replace(app.own_cost.is_some());
+                open.send_replace(app.views.shown == View::System);
             }
+            effects::apply(&mut app, options.save)?;
             match step {
                 Step::Wait => {}
                 Step::Draw => break,
@@ -154,6 +164,7 @@ fn react(app: &mut App, event: Option<io::Result<Event>>) -> io::Result<Step> {
         None => Ok(Step::Quit),
         Some(Err(error)) => Err(error),
         Some(Ok(Event::Key(key))) if key.kind != KeyEventKind::Release => Ok(app.press(&key)),
+        Some(Ok(Event::Mouse(mouse))) => Ok(app.click(mouse)),
         Some(Ok(Event::Resize(..))) => Ok(Step::Draw),
         Some(Ok(_)) => Ok(Step::Wait),
     }

@@ -40,8 +40,35 @@ pub(crate) struct RowStyle {
     pub(crate) style: Style,
 }
 
+/// The places of a list on the screen.
+#[derive(Debug)]
+pub(crate) struct DrawnList {
+    /// Number of entries that fit.
+    pub(crate) room: usize,
+    /// The place of the title of each column, by the index of the column.
+    pub(crate) titles: Vec<(usize, Rect)>,
+    /// The place of each visible entry.
+    pub(crate) rows: Vec<(usize, Rect)>,
+}
+
+/// Returns the places of the titles.
+fn places_of_titles(fitting: &FittingColumns, area: Rect) -> Vec<(usize, Rect)> {
+    // The first column has the mark of the row before its text, and the cursor before the mark.
+    let mut x = area.x.saturating_add(1);
+    let columns = fitting.columns.iter().enumerate();
+    let place = |(place, (index, column)): (usize, &(usize, ListColumn))| {
+        let mark = if place == 0 { GUTTER - 1 } else { 0 };
+        let width = u16::try_from(column.width + mark).unwrap_or(u16::MAX);
+        let title = Rect::new(x, area.y, width, 1).intersection(area);
+        let gap = u16::try_from(fitting.gap).unwrap_or(1);
+        x = x.saturating_add(width).saturating_add(gap);
+        (*index, title)
+    };
+    columns.map(place).collect()
+}
+
 impl List<'_> {
-    /// Draws the list and returns how many entries fit. `cell` returns the text of an entry in a column, which may be
+    /// Draws the list and returns where its parts are. `cell` returns the text of an entry in a column, which may be
     /// shorter in a narrow column.
     pub(crate) fn draw(
         &self,
@@ -49,7 +76,7 @@ impl List<'_> {
         buffer: &mut Buffer,
         row: impl Fn(usize) -> RowStyle,
         cell: impl Fn(usize, usize, &ListColumn) -> (String, Style),
-    ) -> usize {
+    ) -> DrawnList {
         let room = usize::from(area.height.saturating_sub(1));
         let first = first_visible(self.cursor, self.entries, room);
         let entries_area = Rect {
@@ -86,7 +113,11 @@ impl List<'_> {
         let mut state = TableState::new().with_selected(self.cursor.checked_sub(first));
         StatefulWidget::render(table, area, buffer, &mut state);
         scroll::bar(entries_area, (first, self.entries), buffer, self.theme);
-        room
+        DrawnList {
+            room,
+            titles: places_of_titles(&fitting, area),
+            rows: (first..self.entries).zip(entries_area.rows()).collect(),
+        }
     }
 
     /// Returns the headings. The heading of the sort column has a mark.

@@ -6,21 +6,30 @@ use pintrace_model::finding::{Finding, WindowTotals};
 use pintrace_model::pin_calls::{InFlight, PinCallRow};
 use pintrace_model::registrations::FailedRegistration;
 use pintrace_model::snapshot::{Process, Snapshot};
-use pintrace_query::rows::{CALLS_IN_FLIGHT, FAILED_REGISTRATIONS, FINDINGS, PIN_CALLS, PROCESSES, WINDOWS};
+use pintrace_model::views::call_sites::{self, CallSiteRow};
+use pintrace_model::views::cgroups::{self, CgroupRow};
+use pintrace_model::views::holders::{self, HolderRow};
+use pintrace_model::views::pin_list::{self, PinRow};
+use pintrace_query::rows::{
+    CALL_SITES, CALLS_IN_FLIGHT, CGROUPS, FAILED_REGISTRATIONS, FINDINGS, HOLDERS, PIN_CALLS, PINS,
+    PROCESSES, WINDOWS,
+};
 use pintrace_query::{Completions, Query, QueryError, begins_keyword, complete, values_of};
 
 /// A query for rows of one kind, or the reason why these rows cannot be asked.
-type Parsed<T> = Result<Query<T>, QueryError>;
+pub(super) type Parsed<T> = Result<Query<T>, QueryError>;
 
 /// A kind of row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RowKind {
     Process,
+    Cgroup,
+    Holder,
+    Pin,
+    CallSite,
     Finding,
     Window,
     PinCall,
-    InFlight,
-    FailedRegistration,
 }
 
 /// One query for all kinds of rows. A kind that lacks a field of the query has an error instead.
@@ -29,6 +38,10 @@ pub(super) struct Queries {
     /// The text of the query.
     pub(super) text: String,
     pub(super) processes: Parsed<Process>,
+    pub(super) cgroups: Parsed<CgroupRow>,
+    pub(super) holders: Parsed<HolderRow>,
+    pub(super) pins: Parsed<PinRow>,
+    pub(super) call_sites: Parsed<CallSiteRow>,
     pub(super) findings: Parsed<Finding>,
     pub(super) windows: Parsed<WindowTotals>,
     pub(super) pin_calls: Parsed<PinCallRow>,
@@ -41,6 +54,10 @@ impl Queries {
         Self {
             text: text.trim().to_owned(),
             processes: Query::parse(text, &PROCESSES),
+            cgroups: Query::parse(text, &CGROUPS),
+            holders: Query::parse(text, &HOLDERS),
+            pins: Query::parse(text, &PINS),
+            call_sites: Query::parse(text, &CALL_SITES),
             findings: Query::parse(text, &FINDINGS),
             windows: Query::parse(text, &WINDOWS),
             pin_calls: Query::parse(text, &PIN_CALLS),
@@ -52,6 +69,10 @@ impl Queries {
     /// Returns true if the text is a query for rows of at least one kind.
     pub(super) fn is_query(&self) -> bool {
         self.processes.is_ok()
+            || self.cgroups.is_ok()
+            || self.holders.is_ok()
+            || self.pins.is_ok()
+            || self.call_sites.is_ok()
             || self.findings.is_ok()
             || self.windows.is_ok()
             || self.pin_calls.is_ok()
@@ -63,11 +84,13 @@ impl Queries {
     pub(super) fn error(&self, kind: RowKind) -> Option<&QueryError> {
         match kind {
             RowKind::Process => self.processes.as_ref().err(),
+            RowKind::Cgroup => self.cgroups.as_ref().err(),
+            RowKind::Holder => self.holders.as_ref().err(),
+            RowKind::Pin => self.pins.as_ref().err(),
+            RowKind::CallSite => self.call_sites.as_ref().err(),
             RowKind::Finding => self.findings.as_ref().err(),
             RowKind::Window => self.windows.as_ref().err(),
             RowKind::PinCall => self.pin_calls.as_ref().err(),
-            RowKind::InFlight => self.in_flight.as_ref().err(),
-            RowKind::FailedRegistration => self.failed_registrations.as_ref().err(),
         }
     }
 }
@@ -91,11 +114,13 @@ pub(super) fn begins_more(text: &str, kind: RowKind) -> bool {
     }
     match kind {
         RowKind::Process => PROCESSES.begins_name(word),
+        RowKind::Cgroup => CGROUPS.begins_name(word),
+        RowKind::Holder => HOLDERS.begins_name(word),
+        RowKind::Pin => PINS.begins_name(word),
+        RowKind::CallSite => CALL_SITES.begins_name(word),
         RowKind::Finding => FINDINGS.begins_name(word),
         RowKind::Window => WINDOWS.begins_name(word),
         RowKind::PinCall => PIN_CALLS.begins_name(word),
-        RowKind::InFlight => CALLS_IN_FLIGHT.begins_name(word),
-        RowKind::FailedRegistration => FAILED_REGISTRATIONS.begins_name(word),
     }
 }
 
@@ -106,6 +131,22 @@ pub(super) fn completions(text: &str, kind: RowKind, snapshot: &Snapshot) -> Com
         RowKind::Process => complete(text, end, &PROCESSES, &|field| {
             values_of(field, snapshot.processes.iter().map(Arc::as_ref), now)
         }),
+        RowKind::Cgroup => {
+            let rows = cgroups::of(snapshot);
+            complete(text, end, &CGROUPS, &|field| values_of(field, &rows, now))
+        }
+        RowKind::Holder => {
+            let rows = holders::of(snapshot);
+            complete(text, end, &HOLDERS, &|field| values_of(field, &rows, now))
+        }
+        RowKind::Pin => {
+            let rows = pin_list::of(snapshot);
+            complete(text, end, &PINS, &|field| values_of(field, &rows, now))
+        }
+        RowKind::CallSite => {
+            let rows = call_sites::of(snapshot);
+            complete(text, end, &CALL_SITES, &|field| values_of(field, &rows, now))
+        }
         RowKind::Finding => complete(text, end, &FINDINGS, &|field| {
             values_of(field, &snapshot.findings, now)
         }),
@@ -114,12 +155,6 @@ pub(super) fn completions(text: &str, kind: RowKind, snapshot: &Snapshot) -> Com
         }),
         RowKind::PinCall => complete(text, end, &PIN_CALLS, &|field| {
             values_of(field, snapshot.pin_calls.iter(), now)
-        }),
-        RowKind::InFlight => complete(text, end, &CALLS_IN_FLIGHT, &|field| {
-            values_of(field, &snapshot.calls_in_flight, now)
-        }),
-        RowKind::FailedRegistration => complete(text, end, &FAILED_REGISTRATIONS, &|field| {
-            values_of(field, &snapshot.failed_registrations, now)
         }),
     }
 }

@@ -11,9 +11,10 @@ use pintrace_model::snapshot::Snapshot;
 
 use super::app::App;
 use super::theme::Theme;
+use super::view::View;
 use super::{fixture, screen};
 
-/// Returns the screen after some keys. `⏎`, `⎋` and `⇥` are Enter, Escape and Tab.
+/// Returns the screen after some keys. `⏎`, `⎋`, `⇥` and the arrows are keys.
 pub(super) fn screen(snapshot: Snapshot, (width, height): (u16, u16), keys: &str, color: bool) -> Buffer {
     let mut app = App::new(Arc::new(snapshot), Vec::new());
     let mut terminal = ratatui::Terminal::new(TestBackend::new(width, height)).unwrap();
@@ -26,6 +27,8 @@ pub(super) fn screen(snapshot: Snapshot, (width, height): (u16, u16), keys: &str
             '⏎' => KeyCode::Enter,
             '⎋' => KeyCode::Esc,
             '⇥' => KeyCode::Tab,
+            '←' => KeyCode::Left,
+            '→' => KeyCode::Right,
             char => KeyCode::Char(char),
         };
         app.press(&KeyEvent::new(code, KeyModifiers::NONE));
@@ -62,34 +65,70 @@ pub(super) fn assert_screen(name: &str, buffer: &Buffer) {
 }
 
 pub(super) const CLASSIC: (u16, u16) = (80, 24);
-const NARROW: (u16, u16) = (60, 20);
-pub(super) const SMALL: (u16, u16) = (40, 10);
-const LARGE: (u16, u16) = (200, 50);
+const SMALL: (u16, u16) = (40, 10);
+const WIDE: (u16, u16) = (120, 40);
+/// The sizes at which every view is compared.
+const SIZES: [(u16, u16); 4] = [SMALL, CLASSIC, WIDE, (200, 60)];
 
-#[test]
-fn the_table_fits_every_size() {
-    assert_screen("table-80x24", &screen(fixture::busy(), CLASSIC, "", true));
-    assert_screen("table-40x10", &screen(fixture::busy(), SMALL, "", true));
-    assert_screen("table-200x50", &screen(fixture::busy(), LARGE, "", true));
+/// Returns the text of a screen.
+pub(super) fn text(snapshot: Snapshot, size: (u16, u16), keys: &str) -> String {
+    rows(&screen(snapshot, size, keys, true)).join("\n")
+}
+
+/// Compares the screens at every size with one snapshot.
+fn assert_sizes(name: &str, snapshot: &Snapshot, keys: &str) {
+    let screens = SIZES.map(|(width, height)| {
+        let text = text(snapshot.clone(), (width, height), keys);
+        format!(
+            "{width}x{height}\n{}\n{}\n",
+            "=".repeat(usize::from(width)),
+            text.trim_end()
+        )
+    });
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, screens.join("\n")));
+}
+
+/// Compares every view of a snapshot at every size.
+fn assert_views(name: &str, snapshot: &Snapshot) {
+    for view in View::ALL {
+        let title = view.title().to_lowercase().replace(' ', "-");
+        assert_sizes(&format!("{title}-{name}"), snapshot, &view.digit().to_string());
+    }
 }
 
 #[test]
-fn an_empty_table_says_that_nothing_is_pinned() {
-    assert_screen("empty-80x24", &screen(fixture::empty(), CLASSIC, "", true));
-    assert_screen("empty-40x10", &screen(fixture::empty(), SMALL, "", true));
+fn every_view_of_a_busy_host_fits_every_size() {
+    assert_views("busy", &fixture::full());
 }
 
 #[test]
-fn every_loss_is_shown_by_name() {
-    assert_screen("loss-80x24", &screen(fixture::lossy(), CLASSIC, "", true));
-    assert_screen("loss-40x10", &screen(fixture::lossy(), SMALL, "", true));
+fn every_view_says_why_it_is_empty() {
+    assert_views("empty", &fixture::empty());
+}
+
+#[test]
+fn every_view_of_ten_thousand_processes_fits_every_size() {
+    assert_views("many", &fixture::many(10_000));
+}
+
+#[test]
+fn every_view_says_what_a_scan_does_not_know() {
+    assert_views("scan", &fixture::scanned());
+}
+
+#[test]
+fn every_view_shows_losses() {
+    assert_views("lossy", &fixture::lossy());
 }
 
 #[test]
 fn unaccounted_and_the_first_loss_are_always_shown() {
     let mut snapshot = fixture::lossy();
     snapshot.loss.iter_mut().for_each(|(_, count)| *count = u64::MAX);
-    let text = rows(&screen(snapshot, SMALL, "", true)).join("\n");
+    let text = text(snapshot, SMALL, "");
     assert!(text.contains("! unaccounted -17"), "{text}");
     assert!(text.contains("! loss ring_full"), "{text}");
     assert!(text.contains("more (?)"), "{text}");
@@ -99,46 +138,67 @@ fn unaccounted_and_the_first_loss_are_always_shown() {
 fn unreadable_vmstat_counters_are_not_zero() {
     let mut snapshot = fixture::busy();
     snapshot.balance.vmstat_readable = false;
-    let text = rows(&screen(snapshot, CLASSIC, "", true)).join("\n");
+    let text = text(snapshot, CLASSIC, "");
     assert!(text.contains("! unaccounted unknown"), "{text}");
 }
 
 #[test]
-fn the_detail_shows_extents_stack_and_threads() {
-    assert_screen("detail-80x24", &screen(fixture::busy(), CLASSIC, "⏎j", true));
-    assert_screen("detail-40x10", &screen(fixture::busy(), SMALL, "⏎", true));
-    assert_screen(
-        "detail-threads-80x24",
-        &screen(fixture::busy(), CLASSIC, "⏎⇥", true),
+fn an_open_row_shows_all_that_is_known_of_it() {
+    for (name, keys) in [
+        ("open-process", "⏎"),
+        ("open-cgroup", "2j⏎"),
+        ("open-holder", "3⏎"),
+        ("open-pin", "4⏎"),
+        ("open-call-site", "5⏎"),
+        ("open-finding", "6⏎"),
+        ("open-flush-window", "7⏎"),
+        ("open-pin-call", "8⏎"),
+    ] {
+        assert_sizes(name, &fixture::full(), keys);
+    }
+    assert_screen("open-ended-80x24", &screen(fixture::busy(), CLASSIC, "j⏎", true));
+}
+
+#[test]
+fn cgroups_are_folded_and_zoomed() {
+    let all = text(fixture::full(), CLASSIC, "2");
+    assert!(
+        all.contains("guest-seven") && all.contains("- machine.slice"),
+        "{all}"
     );
-    assert_screen(
-        "detail-ended-80x24",
-        &screen(fixture::busy(), CLASSIC, "j⏎", true),
+    let folded = text(fixture::full(), CLASSIC, "2j←");
+    assert!(
+        !folded.contains("guest-seven") && folded.contains("+ machine.slice"),
+        "{folded}"
+    );
+    assert_eq!(
+        text(fixture::full(), CLASSIC, "2j←→"),
+        text(fixture::full(), CLASSIC, "2j")
+    );
+    let zoomed = text(fixture::full(), CLASSIC, "2jx");
+    assert!(
+        !zoomed.contains("system.slice") && zoomed.contains("guest-seven"),
+        "{zoomed}"
+    );
+    assert_eq!(
+        text(fixture::full(), CLASSIC, "2jx⎋"),
+        text(fixture::full(), CLASSIC, "2j")
     );
 }
 
 #[test]
-fn the_list_of_findings_is_above_the_evidence_of_the_selected_finding() {
-    assert_screen("findings-80x24", &screen(fixture::found(), CLASSIC, "f", true));
-    assert_screen("findings-60x20", &screen(fixture::found(), NARROW, "fj", true));
-    assert_screen("findings-40x10", &screen(fixture::found(), SMALL, "f", true));
-    assert_screen("findings-200x50", &screen(fixture::found(), LARGE, "fjjj", true));
-    assert_screen(
-        "findings-filter-80x24",
-        &screen(fixture::found(), CLASSIC, "f/fork⏎", true),
+fn ended_processes_are_one_line_until_they_are_opened() {
+    let folded = text(fixture::busy(), CLASSIC, "");
+    assert!(!folded.contains(" dd"), "{folded}");
+    assert!(
+        folded.contains("† 1 ended process, acquired 77 pages; e shows them"),
+        "{folded}"
     );
-}
-
-#[test]
-fn one_finding_fills_the_screen_with_both_stacks() {
-    assert_screen("finding-80x24", &screen(fixture::found(), CLASSIC, "fjjj⏎", true));
-    assert_screen("finding-60x20", &screen(fixture::found(), NARROW, "f⏎G", true));
-}
-
-#[test]
-fn flush_windows_are_a_tab_of_the_findings() {
-    assert_screen("windows-80x24", &screen(fixture::found(), CLASSIC, "f⇥", true));
-    assert_screen("windows-60x20", &screen(fixture::found(), NARROW, "f⇥", true));
+    let opened = text(fixture::busy(), CLASSIC, "e");
+    assert!(
+        opened.contains(" dd") && opened.contains("e hides them"),
+        "{opened}"
+    );
 }
 
 #[test]
@@ -164,10 +224,10 @@ fn without_findings_the_screen_names_the_kinds_that_are_not_covered() {
         "  No findings. Not covered by the attached hooks: pin-in-flush-window,",
     );
     has(
-        &text(&all, "", "f⇥"),
+        &text(&all, "", "7"),
         "  No write protection has waited for its TLB flush.",
     );
-    let none = text(&[], "--no-findings", "f⇥").join("\n");
+    let none = text(&[], "--no-findings", "7").join("\n");
     assert!(none.contains("flush. Switched off by"), "{none}");
 }
 
@@ -179,15 +239,24 @@ fn severities_are_shown_as_words_and_colour_only_repeats_them() {
     assert!(!colours(&plain) && colours(&coloured));
     assert_eq!(rows(&plain), rows(&coloured));
     let text = rows(&plain).join("\n");
-    for word in ["alarm   cow-", "hazard  mapping-", "note    fork-"] {
+    for word in ["alarm ", "hazard ", "note "] {
         assert!(text.contains(word), "{text}");
     }
 }
 
 #[test]
-fn the_help_names_every_key() {
+fn the_help_names_every_key_of_the_view() {
     assert_screen("help-80x24", &screen(fixture::busy(), CLASSIC, "?", true));
-    assert_screen("help-80x140", &screen(fixture::lossy(), (80, 140), "?", true));
+    assert_screen("help-80x160", &screen(fixture::lossy(), (80, 160), "?", true));
+    let found = text(fixture::busy(), CLASSIC, "?/mark this⏎");
+    assert!(
+        found.contains("mark this moment") && !found.contains("one line down"),
+        "{found}"
+    );
+    assert_eq!(
+        text(fixture::busy(), CLASSIC, "?/mark this⏎⎋"),
+        text(fixture::busy(), CLASSIC, "?")
+    );
 }
 
 #[test]
@@ -218,26 +287,44 @@ fn a_mistake_in_the_filter_has_a_caret_below_it() {
 }
 
 #[test]
-fn a_list_whose_rows_lack_a_field_says_so() {
-    assert_screen(
-        "filter-lacks-80x24",
-        &screen(fixture::found(), CLASSIC, "f/severity = alarm⏎f", true),
+fn a_table_whose_rows_lack_a_field_says_so() {
+    let text = text(fixture::found(), CLASSIC, "f/severity = alarm⏎1");
+    assert!(text.contains("Processes have no field `severity`."), "{text}");
+}
+
+#[test]
+fn the_palette_lists_commands_and_keys() {
+    assert_screen("palette-80x24", &screen(fixture::busy(), CLASSIC, ":view", true));
+    assert_screen("palette-40x10", &screen(fixture::busy(), SMALL, ":sort", true));
+}
+
+#[test]
+fn the_chooser_shows_and_hides_columns() {
+    assert_screen("columns-80x24", &screen(fixture::busy(), CLASSIC, "cj", true));
+    let hidden = text(fixture::busy(), CLASSIC, "cjj⏎⎋");
+    let titles = hidden.lines().find(|line| line.contains("PAGES▾")).unwrap();
+    assert!(!titles.contains("BYTES"), "{hidden}");
+    assert_eq!(
+        text(fixture::busy(), CLASSIC, "cjj⏎⏎⎋"),
+        text(fixture::busy(), CLASSIC, "")
     );
 }
 
 #[test]
 fn control_and_wide_characters_in_names_stay_in_their_cell() {
-    let buffer = screen(fixture::hostile(), CLASSIC, "", true);
-    assert_screen("hostile-80x24", &buffer);
-    let all: String = buffer
-        .content()
-        .iter()
-        .map(ratatui::buffer::Cell::symbol)
-        .collect();
-    assert!(!all.chars().any(char::is_control));
-    for row in rows(&buffer) {
-        assert!(pintrace_text::width(&row) <= 80, "{row}");
+    for keys in ["", "2", "3", "4", "5", "6", "8", "⏎"] {
+        let buffer = screen(fixture::hostile(), CLASSIC, keys, true);
+        let all: String = buffer
+            .content()
+            .iter()
+            .map(ratatui::buffer::Cell::symbol)
+            .collect();
+        assert!(!all.chars().any(char::is_control), "{keys}");
+        for row in rows(&buffer) {
+            assert!(pintrace_text::width(&row) <= 80, "{row}");
+        }
     }
+    assert_screen("hostile-80x24", &screen(fixture::hostile(), CLASSIC, "", true));
 }
 
 #[test]
@@ -257,7 +344,7 @@ fn without_colour_every_mark_is_still_there() {
 #[test]
 fn a_terminal_that_is_too_small_says_so() {
     for size in [(39, 24), (80, 9), (20, 2), (3, 1)] {
-        let text = rows(&screen(fixture::busy(), size, "", true)).join("\n");
+        let text = text(fixture::busy(), size, "");
         assert!(text.starts_with("ter"), "{text}");
     }
 }
@@ -265,13 +352,17 @@ fn a_terminal_that_is_too_small_says_so() {
 #[test]
 fn every_size_can_be_drawn() {
     // Every width at which a column can appear.
-    for width in (1..40).step_by(13).chain(40..90).chain([120, 250]) {
-        for height in [1, 9, 10, 11, 16, 30] {
-            for keys in ["", "j⏎", "⏎⇥", "?", "/x", "/(日本 or pid = x"] {
-                screen(fixture::lossy(), (width, height), keys, true);
+    let full = fixture::full();
+    for width in (1..40).step_by(13).chain((40..90).step_by(7)).chain([120, 300]) {
+        for height in [1, 10, 11, 16, 100] {
+            for view in View::ALL {
+                for keys in ["", "j⏎G"] {
+                    let keys = format!("{}{keys}", view.digit());
+                    screen(full.clone(), (width, height), &keys, true);
+                }
             }
-            for keys in ["f", "f⏎G", "f⇥"] {
-                screen(fixture::found(), (width, height), keys, true);
+            for keys in ["c", ":v", "/日(", "?G"] {
+                screen(full.clone(), (width, height), keys, true);
             }
         }
     }

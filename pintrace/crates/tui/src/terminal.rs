@@ -13,6 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossterm::cursor::{Hide, Show};
+use crossterm::event::{DisableMouseCapture, EnableMouseCapture};
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{ExecutableCommand, QueueableCommand};
 use ratatui::backend::CrosstermBackend;
@@ -104,7 +105,8 @@ impl TerminalState {
             // An error has no remedy here: the terminal may no longer exist.
             let mut stdout = io::stdout();
             let _ = stdout
-                .queue(LeaveAlternateScreen)
+                .queue(DisableMouseCapture)
+                .and_then(|stdout| stdout.queue(LeaveAlternateScreen))
                 .and_then(|stdout| stdout.queue(Show))
                 .and_then(Write::flush);
             let _ = disable_raw_mode();
@@ -138,7 +140,10 @@ impl ViewTerminal {
         // Set before the first step, so that drop restores the terminal after a failure between the steps.
         self.state.taken.store(true, Ordering::SeqCst);
         enable_raw_mode()?;
-        io::stdout().execute(EnterAlternateScreen)?.execute(Hide)?;
+        io::stdout()
+            .execute(EnterAlternateScreen)?
+            .execute(EnableMouseCapture)?
+            .execute(Hide)?;
         // Clears the screen. `clear` would query the cursor position, and some terminals do not answer.
         let size = self.screen.size()?;
         self.screen.resize(size.into())

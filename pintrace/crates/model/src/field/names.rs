@@ -8,8 +8,8 @@ use crate::snapshot::Snapshot;
 use crate::subsystem::Subsystem;
 
 use super::{
-    call_site, cgroup, difference, finding_column, folded_finding, header, holder, metric, more, pin, pin_call,
-    process, subsystem, window,
+    call_site, cgroup, difference, finding_column, folded_finding, header, holder, metric, more, pin,
+    pin_call, process, subsystem, window,
 };
 
 /// Returns the ids of all columns and figures, sorted, without repeats.

@@ -39,7 +39,12 @@ const HOLDER_SUBSYSTEM: &[Field<HolderRow>] = &[Field {
 pub const HOLDERS: RowFields<HolderRow> = RowFields {
     noun: "Holders",
     columns: &[HOLDER_SUBSYSTEM, holder::COLUMNS],
-    aliases: &[("age", "oldest"), ("name", "comm"), ("kind", "holder"), ("fd", "descriptor")],
+    aliases: &[
+        ("age", "oldest"),
+        ("name", "comm"),
+        ("kind", "holder"),
+        ("fd", "descriptor"),
+    ],
     words: |row, take| {
         take(row.kind())
             || row

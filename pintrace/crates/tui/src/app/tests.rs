@@ -1,11 +1,11 @@
-//! Tests of the effect of keys and snapshots on the state.
+//! Tests of the effect of keys, clicks, commands and snapshots on the state.
 
-use crossterm::event::{KeyCode, KeyModifiers};
-use pintrace_events::units::Pid;
+use crossterm::event::KeyModifiers;
+use pintrace_events::units::Nanos;
 use pintrace_model::snapshot::Process;
 
 use super::super::fixture;
-use super::super::order::Order;
+use super::super::keymap;
 use super::*;
 
 fn app() -> App {
@@ -18,14 +18,24 @@ fn press(app: &mut App, code: KeyCode) -> Step {
 
 fn typed(app: &mut App, keys: &str) {
     for key in keys.chars() {
-        press(app, KeyCode::Char(key));
+        let code = match key {
+            '⏎' => KeyCode::Enter,
+            '⎋' => KeyCode::Esc,
+            key => KeyCode::Char(key),
+        };
+        press(app, code);
     }
 }
 
 fn under_cursor(app: &App) -> u32 {
-    app.shown.processes[app.processes.rows[app.processes.cursor.row]]
-        .pid
-        .0
+    app.views.processes.selected().unwrap().0.pid.0
+}
+
+fn at(seconds: u64) -> Arc<Snapshot> {
+    Arc::new(Snapshot {
+        time: Nanos(seconds * 1_000_000_000),
+        ..fixture::busy()
+    })
 }
 
 #[test]
@@ -38,120 +48,99 @@ fn the_cursor_follows_its_process_unless_it_is_at_the_top() {
     typed(&mut app, "g");
     let first = under_cursor(&app);
     typed(&mut app, "R");
-    assert_eq!(app.processes.cursor.row, 0);
+    assert_eq!(app.views.processes.cursor.row, 0);
     assert_ne!(under_cursor(&app), first);
 }
 
 #[test]
-fn a_frozen_display_keeps_its_snapshot_until_it_is_resumed() {
-    let mut app = app();
+fn a_paused_display_keeps_its_moment_until_it_is_resumed() {
+    let mut app = App::new(at(1000), Vec::new());
     typed(&mut app, "z");
-    assert!(!app.take(Arc::new(fixture::lossy())));
-    assert_eq!(*app.shown, fixture::busy());
+    assert!(!app.take(at(1001)));
+    assert_eq!(app.shown.time, Nanos(1_000_000_000_000));
     typed(&mut app, "z");
-    assert_eq!(*app.shown, fixture::lossy());
+    assert_eq!(app.shown.time, Nanos(1_001_000_000_000));
 }
 
 #[test]
-fn escape_closes_one_screen_after_another_and_then_quits() {
+fn steps_and_commands_move_through_the_last_minutes() {
+    let mut app = App::new(at(1000), Vec::new());
+    for second in 1001..=1100 {
+        app.take(at(second));
+    }
+    let seconds = |app: &App| app.shown.time.0 / 1_000_000_000;
+    typed(&mut app, "[[");
+    assert_eq!(seconds(&app), 1098);
+    typed(&mut app, "]");
+    assert_eq!(seconds(&app), 1099);
+    typed(&mut app, ":at -90s⏎");
+    assert_eq!(seconds(&app), 1010);
+    typed(&mut app, ":at -2x⏎");
+    assert_eq!(
+        app.notice.as_deref(),
+        Some("“-2x” is no time: use at -90s or at -2m.")
+    );
+    assert_eq!(seconds(&app), 1010);
+    typed(&mut app, ":at -1h⏎");
+    assert_eq!(seconds(&app), 1000);
+    assert_eq!(app.notice.as_deref(), Some("The nearest snapshot is 1m40s old."));
+    typed(&mut app, ":at now⏎");
+    assert_eq!(seconds(&app), 1100);
+}
+
+#[test]
+fn a_baseline_shows_what_has_changed_since() {
+    let mut app = App::new(at(1000), Vec::new());
+    typed(&mut app, "B");
+    let mut later = Snapshot::clone(&at(1005));
+    later.processes = later
+        .processes
+        .iter()
+        .filter(|process| process.pid.0 != 911)
+        .cloned()
+        .collect();
+    app.take(Arc::new(later));
+    typed(&mut app, "0");
+    let gone: Vec<_> = app
+        .views
+        .changes
+        .rows
+        .iter()
+        .map(|row| format!("{row:?}"))
+        .collect();
+    assert!(gone.len() == 1 && gone[0].contains("rdma-server"), "{gone:?}");
+    typed(&mut app, "B");
+    assert_eq!(app.views.shown, View::Processes);
+}
+
+#[test]
+fn escape_closes_one_thing_after_another_and_never_quits() {
     let mut app = app();
-    typed(&mut app, "/fio");
-    press(&mut app, KeyCode::Enter);
-    press(&mut app, KeyCode::Enter);
-    typed(&mut app, "?");
-    assert_eq!(press(&mut app, KeyCode::Esc), Step::Draw);
-    assert!(app.help.is_none() && app.processes.open.is_some());
-    assert_eq!(press(&mut app, KeyCode::Esc), Step::Draw);
-    assert!(app.processes.open.is_none() && app.filter.text() == "fio");
-    assert_eq!(press(&mut app, KeyCode::Esc), Step::Draw);
+    typed(&mut app, "/fio⏎⏎?");
+    press(&mut app, KeyCode::Esc);
+    assert!(app.help.is_none() && app.views.is_open());
+    press(&mut app, KeyCode::Esc);
+    assert!(!app.views.is_open() && app.filter.text() == "fio");
+    press(&mut app, KeyCode::Esc);
     assert!(app.filter.text().is_empty());
-    assert_eq!(press(&mut app, KeyCode::Esc), Step::Quit);
+    for _ in 0..3 {
+        assert_eq!(press(&mut app, KeyCode::Esc), Step::Draw);
+    }
+    assert_eq!(app.notice.as_deref(), Some("Nothing is open. q quits."));
+    assert_eq!(press(&mut app, KeyCode::Char('q')), Step::Quit);
 }
 
 #[test]
 fn escape_restores_the_filter_while_it_is_edited() {
     let mut app = app();
+    let all = app.views.processes.rows.len();
     typed(&mut app, "/q");
-    assert_eq!(app.processes.rows.len(), 1, "q is typed, not quit");
+    assert_eq!(app.views.processes.rows.len(), 1, "q is typed, not quit");
     press(&mut app, KeyCode::Esc);
-    assert_eq!(app.processes.rows.len(), 4);
+    assert_eq!(app.views.processes.rows.len(), all);
     typed(&mut app, "/q");
     let end = app.press(&KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL));
     assert_eq!(end, Step::Quit, "Ctrl-C quits on every screen");
-}
-
-#[test]
-fn enter_keeps_only_a_query_and_escape_restores_the_one_before() {
-    let mut app = app();
-    typed(&mut app, "/pid = 880 or");
-    assert_eq!(app.processes.rows.len(), 1, "the rows of the last query");
-    press(&mut app, KeyCode::Enter);
-    assert!(app.editing.is_some(), "the text is no query");
-    typed(&mut app, " fio");
-    press(&mut app, KeyCode::Enter);
-    assert!(app.editing.is_none() && app.filter.text() == "pid = 880 or fio");
-    typed(&mut app, "/ x=");
-    press(&mut app, KeyCode::Esc);
-    assert!(app.editing.is_none() && app.filter.text() == "pid = 880 or fio");
-    assert_eq!(app.processes.rows.len(), 1);
-}
-
-#[test]
-fn rows_stay_while_the_name_of_a_field_is_typed() {
-    let mut app = app();
-    typed(&mut app, "/");
-    for key in "pages_held > 1 and pid > 1".chars() {
-        typed(&mut app, &key.to_string());
-        assert!(!app.processes.rows.is_empty(), "{}", app.filter.text());
-    }
-    assert_eq!(app.processes.rows.len(), 3);
-    press(&mut app, KeyCode::Esc);
-    typed(&mut app, "/acquired");
-    assert!(!app.processes.rows.is_empty());
-    press(&mut app, KeyCode::Enter);
-    assert!(app.processes.rows.is_empty(), "a word that no command contains");
-}
-
-#[test]
-fn tab_moves_between_the_candidates_and_a_typed_key_ends_the_cycle() {
-    let mut app = app();
-    typed(&mut app, "/subsystem = v");
-    press(&mut app, KeyCode::Tab);
-    assert_eq!(app.filter.text(), "subsystem = vfio ");
-    assert_eq!(app.processes.rows.len(), 1);
-    typed(&mut app, "and pag");
-    press(&mut app, KeyCode::Tab);
-    assert_eq!(app.filter.text(), "subsystem = vfio and pages_held ");
-    press(&mut app, KeyCode::Tab);
-    let second = app.filter.text().to_owned();
-    assert!(second != "subsystem = vfio and pages_held ", "{second}");
-    press(&mut app, KeyCode::BackTab);
-    assert_eq!(app.filter.text(), "subsystem = vfio and pages_held ");
-    typed(&mut app, "> 4");
-    press(&mut app, KeyCode::Tab);
-    assert_eq!(app.filter.text(), "subsystem = vfio and pages_held > 4k ");
-}
-
-#[test]
-fn tab_completes_values_that_the_rows_have_and_nothing_where_nothing_is_known() {
-    let mut app = app();
-    typed(&mut app, "/comm=rd");
-    press(&mut app, KeyCode::Tab);
-    assert_eq!(app.filter.text(), "comm=rdma-server ");
-    typed(&mut app, "nosuchfield = ");
-    press(&mut app, KeyCode::Tab);
-    assert_eq!(app.filter.text(), "comm=rdma-server nosuchfield = ");
-}
-
-#[test]
-fn a_query_of_the_findings_is_completed_on_their_screen() {
-    let mut app = App::new(Arc::new(fixture::found()), Vec::new());
-    typed(&mut app, "f/sev");
-    press(&mut app, KeyCode::Tab);
-    typed(&mut app, "= al");
-    press(&mut app, KeyCode::Tab);
-    assert_eq!(app.filter.text(), "severity = alarm ");
-    assert_eq!(app.findings.rows.len(), 2);
 }
 
 #[test]
@@ -160,29 +149,30 @@ fn a_reused_pid_is_another_process() {
     let again = Process {
         comm: "another".to_owned(),
         pages_held: 1,
+        earlier_processes: 1,
         ..Process::clone(&snapshot.processes[3])
     };
     let processes = snapshot.processes.iter().cloned();
     snapshot.processes = processes.chain([Arc::new(again)]).collect();
     let mut app = App::new(Arc::new(snapshot), vec![Pid(4242)]);
-    typed(&mut app, "G");
-    press(&mut app, KeyCode::Enter);
-    assert_eq!(
-        app.processes
-            .opened(&app.shown)
-            .map(|process| process.comm.as_str()),
-        Some("another")
-    );
+    typed(&mut app, "G⏎");
+    let opened = app.views.processes.opened().map(|row| row.0.comm.clone());
+    assert_eq!(opened.as_deref(), Some("another"));
 }
 
 #[test]
 fn the_screen_of_a_forgotten_process_stays_open() {
     let mut app = app();
     press(&mut app, KeyCode::Enter);
-    app.take(Arc::new(fixture::empty()));
-    assert!(app.processes.open.is_some() && app.processes.opened(&app.shown).is_none());
+    let later = Snapshot {
+        time: Nanos(2_000_000_000_000),
+        ..fixture::empty()
+    };
+    app.take(Arc::new(later));
+    assert!(app.views.is_open() && app.views.processes.opened().is_none());
     press(&mut app, KeyCode::Down);
-    assert_eq!(press(&mut app, KeyCode::Esc), Step::Draw);
+    press(&mut app, KeyCode::Esc);
+    assert!(!app.views.is_open());
 }
 
 #[test]
@@ -190,25 +180,164 @@ fn keys_of_the_table_have_no_effect_while_the_help_is_open() {
     let mut app = app();
     typed(&mut app, "?");
     assert_eq!(press(&mut app, KeyCode::Char('e')), Step::Wait);
-    assert!(!app.filter.without_ended);
+    assert!(!app.filter.with_ended);
 }
 
 #[test]
-fn findings_cover_the_open_screen_and_have_their_own_order() {
-    let mut app = App::new(Arc::new(fixture::found()), Vec::new());
-    press(&mut app, KeyCode::Enter);
-    typed(&mut app, "fcR");
-    assert_eq!(app.processes.order, Order::default());
-    assert!(app.findings.order.column == "count" && app.findings.order.reversed);
-    press(&mut app, KeyCode::Enter);
-    assert_eq!(app.scope(), KeyScope::FindingDetail);
+fn each_view_has_its_own_order_and_cursor() {
+    let mut app = App::new(Arc::new(fixture::full()), Vec::new());
+    typed(&mut app, "j6pR1");
+    assert_eq!(app.views.processes.cursor.row, 1);
+    assert_eq!(app.views.processes.order.column, "pages_held");
+    assert_eq!(app.views.findings.order.column, "count");
+    assert!(app.views.findings.order.reversed && !app.views.processes.order.reversed);
+}
+
+#[test]
+fn the_mark_of_a_process_leads_to_its_findings() {
+    let mut app = App::new(Arc::new(fixture::full()), Vec::new());
+    typed(&mut app, "jF");
+    let pid = under_cursor(&app);
+    assert_eq!(app.views.shown, View::Findings);
+    assert_eq!(app.filter.text(), format!("pid = {pid}"));
+}
+
+#[test]
+fn copies_are_of_the_row_under_the_cursor() {
+    let mut app = app();
+    typed(&mut app, "Y");
+    let Some(Effect::Copy(text)) = app.effect.take() else {
+        panic!("nothing is copied");
+    };
+    let row: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(row["pid"], under_cursor(&app));
+    assert_eq!(row["pages_held"], 26_214_912);
+    typed(&mut app, "/nobody⏎y");
+    assert!(app.effect.is_none());
+    assert_eq!(app.notice.as_deref(), Some("There is no row to copy."));
+}
+
+#[test]
+fn clicks_move_the_cursor_open_rows_order_columns_and_choose_views() {
+    use ratatui::backend::TestBackend;
+    let mut app = app();
+    let mut terminal = ratatui::Terminal::new(TestBackend::new(120, 40)).unwrap();
+    let mut click = |app: &mut App, word: &str| {
+        let theme = super::super::theme::Theme::new(true);
+        let frame = terminal
+            .draw(|frame| super::super::screen::draw(app, frame, theme))
+            .unwrap();
+        let width = usize::from(frame.buffer.area.width);
+        let rows: Vec<String> = frame
+            .buffer
+            .content()
+            .chunks(width)
+            .map(|cells| cells.iter().map(ratatui::buffer::Cell::symbol).collect())
+            .collect();
+        let (row, text) = rows
+            .iter()
+            .enumerate()
+            .find(|(_, row)| row.contains(word))
+            .unwrap_or_else(|| panic!("{word} is not on the screen"));
+        let column = text.split(word).next().unwrap().chars().count();
+        app.click(MouseEvent {
+            kind: MouseEventKind::Down(MouseButton::Left),
+            column: u16::try_from(column).unwrap(),
+            row: u16::try_from(row).unwrap(),
+            modifiers: KeyModifiers::NONE,
+        })
+    };
+    click(&mut app, "rdma-server");
+    assert_eq!(under_cursor(&app), 911);
+    click(&mut app, "rdma-server");
+    assert!(app.views.is_open());
     press(&mut app, KeyCode::Esc);
-    assert_eq!(app.scope(), KeyScope::FindingTable);
-    typed(&mut app, "?f");
+    click(&mut app, "OLDEST");
+    assert_eq!(app.views.processes.order.column, "oldest");
+    click(&mut app, "OLDEST");
+    assert!(app.views.processes.order.reversed);
+    click(&mut app, "Call sites");
+    assert_eq!(app.views.shown, View::CallSites);
+    assert_eq!(click(&mut app, "quit"), Step::Quit);
+}
+
+/// Every command of the palette can be typed on the screens on which its key is in force.
+#[test]
+fn every_binding_can_be_run_as_a_command() {
+    for view in View::ALL {
+        for is_open in [false, true] {
+            let screen = keymap::KeyScreen { view, is_open };
+            for binding in keymap::in_force(screen) {
+                let prepared = || {
+                    let mut app = App::new(Arc::new(fixture::full()), Vec::new());
+                    app.show(view);
+                    app.arrange();
+                    if is_open {
+                        app.views.open();
+                    }
+                    app
+                };
+                let (mut by_key, mut by_command) = (prepared(), prepared());
+                let step = by_key.act(binding.action);
+                assert_eq!(by_command.run(binding.command), step, "{}", binding.command);
+                let state = |app: &App| {
+                    let cursor = (app.views.processes.cursor.row, app.views.pins.cursor.row);
+                    let open = (
+                        app.help.is_some(),
+                        app.palette.is_open(),
+                        app.editing.is_some(),
+                        app.chooser,
+                    );
+                    let order = (
+                        app.views.processes.order,
+                        app.views.findings.order,
+                        app.views.holders.order,
+                    );
+                    (
+                        app.screen(),
+                        cursor,
+                        open,
+                        order,
+                        app.time.paused_since(),
+                        app.effect.clone(),
+                    )
+                };
+                assert_eq!(state(&by_command), state(&by_key), "{}", binding.command);
+            }
+        }
+    }
+}
+
+#[test]
+fn commands_take_arguments_and_say_what_is_wrong() {
+    let mut app = app();
+    typed(&mut app, ":sort oldest⏎");
+    assert_eq!(app.views.processes.order.column, "oldest");
+    typed(&mut app, ":sort nothing⏎");
     assert!(
-        app.help.is_none() && app.findings.shown,
-        "from the help to the findings"
+        app.notice
+            .as_deref()
+            .unwrap()
+            .starts_with("No column “nothing”. There are: pid, ")
     );
-    typed(&mut app, "f");
-    assert_eq!(app.scope(), KeyScope::ProcessDetail);
+    typed(&mut app, ":filter comm = fio⏎");
+    assert_eq!(app.views.processes.rows.len(), 1);
+    typed(&mut app, ":filter comm =⏎");
+    assert!(app.notice.is_some() && app.views.processes.rows.len() == 1);
+    typed(&mut app, ":column comm⏎");
+    assert!(
+        app.views
+            .columns()
+            .iter()
+            .any(|choice| choice.id == "comm" && !choice.shown)
+    );
+    typed(&mut app, ":save /tmp/x.json⏎");
+    assert_eq!(app.effect, Some(Effect::Save(Some("/tmp/x.json".into()))));
+    typed(&mut app, ":frobnicate⏎");
+    assert_eq!(
+        app.notice.as_deref(),
+        Some("“frobnicate” is no command. : and Tab list them.")
+    );
+    typed(&mut app, ":zoom⏎");
+    assert_eq!(app.notice.as_deref(), Some("“zoom” is no command of Processes."));
 }

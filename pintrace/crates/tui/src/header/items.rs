@@ -54,13 +54,13 @@ fn calls_in_flight(snapshot: &Snapshot, theme: Theme) -> Option<HeaderItem> {
     (age >= NOTICEABLE).then(|| HeaderItem::figure("pinning for", text, 2, theme))
 }
 
-/// Returns host, kernel and mode of the trace, for the first line of the header, the most important first.
-pub(super) fn origin(snapshot: &Snapshot, frozen: bool, theme: Theme) -> Vec<HeaderItem> {
+/// Returns host, kernel and mode of the session, for the first line of the header, the most important first.
+pub(super) fn origin(snapshot: &Snapshot, paused: Option<&str>, theme: Theme) -> Vec<HeaderItem> {
     let started = &snapshot.started;
     let item = |text: String, style: Style| HeaderItem::plain(vec![Span::styled(text, style)]);
     let mut items = vec![item("pintrace".to_owned(), theme.strong())];
-    if frozen {
-        items.push(item("FROZEN".to_owned(), theme.accent()));
+    if let Some(age) = paused {
+        items.push(item(format!("PAUSED {age} ago (z)"), theme.accent()));
     }
     if snapshot.stopped {
         items.push(item("ENDED".to_owned(), theme.accent()));

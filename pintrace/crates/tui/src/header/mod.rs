@@ -12,12 +12,12 @@ use super::theme::Theme;
 /// Returns the header in at most `height` lines of `width` columns.
 pub(super) fn lines(
     snapshot: &Snapshot,
-    frozen: bool,
+    paused: Option<&str>,
     width: usize,
     height: usize,
     theme: Theme,
 ) -> Vec<Line<'static>> {
-    let mut lines = flow_lines(&items::origin(snapshot, frozen, theme), width);
+    let mut lines = flow_lines(&items::origin(snapshot, paused, theme), width);
     lines.truncate(1);
     let room = height.saturating_sub(lines.len());
     lines.extend(fit(items::figures(snapshot, theme), width, room, theme));
@@ -92,13 +92,13 @@ mod tests {
         for event in &finding_fixtures().events {
             model.apply(event);
         }
-        let lines = lines(&model.snapshot(), false, 120, 6, Theme::new(false));
+        let lines = lines(&model.snapshot(), None, 120, 6, Theme::new(false));
         let text: String = lines.iter().map(ToString::to_string).collect();
         assert!(
             text.contains("! found 2 alarms, 2 hazards, 3 notes (f)"),
             "{text}"
         );
-        let none = super::lines(&Snapshot::default(), false, 120, 6, Theme::new(false));
+        let none = super::lines(&Snapshot::default(), None, 120, 6, Theme::new(false));
         assert!(none.iter().all(|line| !line.to_string().contains("found")));
     }
 }

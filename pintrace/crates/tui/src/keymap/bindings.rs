@@ -2,148 +2,338 @@
 
 use crossterm::event::KeyCode;
 
+use super::super::view::View;
 use super::{Action, Binding, BindingGroup, BoundKey, KeyScope};
 
 /// Every binding.
 pub(crate) const GROUPS: &[BindingGroup] = &[
     group("Keys on every screen", KeyScope::Everywhere, GENERAL),
-    group("Keys of the processes", KeyScope::ProcessTable, TABLE),
-    group("Keys of one process", KeyScope::ProcessDetail, DETAIL),
-    group("Keys of the findings", KeyScope::FindingTable, FINDINGS),
-    group("Keys of the flush windows", KeyScope::WindowTable, WINDOWS),
-    group("Keys of one finding", KeyScope::FindingDetail, FINDING),
-    group("Keys of the pin calls", KeyScope::PinCalls, PIN_CALLS),
-    group("Other screens", KeyScope::Everywhere, OTHER),
-    group("Rows of the processes", KeyScope::ProcessTable, TABLE_ROWS),
-    group("Rows of the findings", KeyScope::FindingTable, FINDINGS_ROWS),
+    group("Keys of a table", KeyScope::Tables, TABLE),
+    group("Keys of an open row", KeyScope::OpenRow, OPEN),
+    group("Keys of the cgroups", KeyScope::Of(View::Cgroups), CGROUPS),
+    group("Views", KeyScope::Everywhere, VIEWS),
+    group("Time", KeyScope::Everywhere, TIME),
+    group("Ended processes", KeyScope::Of(View::Processes), ENDED),
+    group("Order of the processes", KeyScope::Of(View::Processes), PROCESSES),
+    group("Order of the cgroups", KeyScope::Of(View::Cgroups), BY_PAGES_TREE),
+    group("Order of the holders", KeyScope::Of(View::Holders), HOLDERS),
+    group("Order of the pins", KeyScope::Of(View::Pins), PINS),
+    group(
+        "Order of the call sites",
+        KeyScope::Of(View::CallSites),
+        CALL_SITES,
+    ),
+    group("Order of the findings", KeyScope::Of(View::Findings), FINDINGS),
+    group("Order of the pin calls", KeyScope::Of(View::PinCalls), PIN_CALLS),
+    group("Actions", KeyScope::Everywhere, ACTIONS),
 ];
 
-const ENTER: BoundKey = BoundKey::code(KeyCode::Enter);
-const TAB: BoundKey = BoundKey::code(KeyCode::Tab);
-
 const GENERAL: &[Binding] = &[
-    bind('q', Action::Quit, "quit")
+    bind("quit", 'q', Action::Quit, "quit")
         .or(BoundKey::control('c'))
         .hint("quit"),
-    special(KeyCode::Esc, Action::Back, "go back, clear the filter, or quit"),
-    bind('?', Action::Help, "show or hide this help")
+    special(
+        "back",
+        KeyCode::Esc,
+        Action::Back,
+        "close what is open, or clear the filter; never quits",
+    ),
+    bind("help", '?', Action::Help, "show or hide this help")
         .or(BoundKey::code(KeyCode::F(1)))
         .hint("help"),
-    special(KeyCode::Down, Action::Move(1), "one line down").or(BoundKey::char('j')),
-    special(KeyCode::Up, Action::Move(-1), "one line up").or(BoundKey::char('k')),
-    special(KeyCode::PageDown, Action::Page(1), "one screen down").or(BoundKey::control('f')),
-    special(KeyCode::PageUp, Action::Page(-1), "one screen up").or(BoundKey::control('b')),
-    special(KeyCode::Home, Action::First, "to the first line, and stay there").or(BoundKey::char('g')),
-    special(KeyCode::End, Action::Last, "to the last line").or(BoundKey::char('G')),
+    bind(
+        "palette",
+        ':',
+        Action::Palette,
+        "type a command; every key has one",
+    )
+    .hint("command"),
+    special("down", KeyCode::Down, Action::Move(1), "one line down").or(BoundKey::char('j')),
+    special("up", KeyCode::Up, Action::Move(-1), "one line up").or(BoundKey::char('k')),
+    special("page down", KeyCode::PageDown, Action::Page(1), "one screen down").or(BoundKey::control('f')),
+    special("page up", KeyCode::PageUp, Action::Page(-1), "one screen up").or(BoundKey::control('b')),
+    special(
+        "first",
+        KeyCode::Home,
+        Action::First,
+        "to the first line, and stay there",
+    )
+    .or(BoundKey::char('g')),
+    special("last", KeyCode::End, Action::Last, "to the last line").or(BoundKey::char('G')),
 ];
 
 const TABLE: &[Binding] = &[
-    Binding::new(ENTER, Action::Open, "extents, stacks and threads of the process").hint("detail"),
+    special(
+        "open",
+        KeyCode::Enter,
+        Action::Open,
+        "all that is known of the row",
+    )
+    .hint("detail"),
     bind(
+        "filter",
         '/',
         Action::Filter,
-        "filter by a word or a query: oldest > 5m; Tab completes",
+        "show only rows that match a query, such as bytes > 1GiB",
     )
     .hint("filter"),
+    bind(
+        "sort left",
+        '<',
+        Action::SortBeside(-1),
+        "order by the column to the left",
+    ),
+    bind(
+        "sort right",
+        '>',
+        Action::SortBeside(1),
+        "order by the column to the right",
+    )
+    .hint("sort"),
+    bind("reverse", 'R', Action::Reverse, "reverse the order"),
+    bind("columns", 'c', Action::Columns, "choose the columns").hint("columns"),
 ];
 
-const DETAIL: &[Binding] = &[
-    Binding::new(ENTER, Action::Back, "back to the processes").hint("back"),
-    Binding::new(TAB, Action::Switch, "extents or threads").hint("switch"),
+const OPEN: &[Binding] = &[special("close", KeyCode::Enter, Action::Open, "back to the table").hint("back")];
+
+const CGROUPS: &[Binding] = &[
+    special(
+        "fold",
+        KeyCode::Left,
+        Action::Fold(true),
+        "hide the cgroups inside",
+    )
+    .or(BoundKey::char('-')),
+    special(
+        "unfold",
+        KeyCode::Right,
+        Action::Fold(false),
+        "show the cgroups inside",
+    )
+    .or(BoundKey::char('+'))
+    .hint("unfold"),
+    bind(
+        "zoom",
+        'x',
+        Action::Zoom,
+        "show this cgroup alone, or the whole tree",
+    )
+    .hint("zoom"),
+];
+
+const VIEWS: &[Binding] = &[
+    bind(
+        "view processes",
+        '1',
+        Action::Show(View::Processes),
+        "processes that pin",
+    ),
+    bind(
+        "view cgroups",
+        '2',
+        Action::Show(View::Cgroups),
+        "cgroups and containers",
+    ),
+    bind(
+        "view holders",
+        '3',
+        Action::Show(View::Holders),
+        "open files that hold pins: rings, sockets, containers",
+    ),
+    bind(
+        "view pins",
+        '4',
+        Action::Show(View::Pins),
+        "ranges of long-term pins",
+    ),
+    bind(
+        "view call-sites",
+        '5',
+        Action::Show(View::CallSites),
+        "kernel code that pins, by call stack",
+    ),
+    bind(
+        "view findings",
+        '6',
+        Action::Show(View::Findings),
+        "what is dangerous, and what to do",
+    )
+    .or(BoundKey::char('f')),
+    bind(
+        "view flush-windows",
+        '7',
+        Action::Show(View::FlushWindows),
+        "write protections that wait for their TLB flush",
+    ),
+    bind(
+        "view pin-calls",
+        '8',
+        Action::Show(View::PinCalls),
+        "how long pin calls take, which are in flight, which fail",
+    )
+    .or(BoundKey::char('P')),
+    bind(
+        "view system",
+        '9',
+        Action::Show(View::System),
+        "whether the figures can be trusted, and what pintrace uses",
+    )
+    .or(BoundKey::char('u')),
+    bind(
+        "view changes",
+        '0',
+        Action::Show(View::Changes),
+        "changes of processes since the baseline (B)",
+    ),
+    special("view next", KeyCode::Tab, Action::Beside(1), "the next view").hint("view"),
+    special(
+        "view previous",
+        KeyCode::BackTab,
+        Action::Beside(-1),
+        "the view before",
+    ),
+];
+
+const TIME: &[Binding] = &[
+    bind(
+        "pause",
+        'z',
+        Action::Freeze,
+        "stop at this moment, or return to the present",
+    )
+    .or(BoundKey::char(' '))
+    .hint("pause"),
+    bind("step back", '[', Action::Step(-1), "one snapshot back in time"),
+    bind(
+        "step forward",
+        ']',
+        Action::Step(1),
+        "one snapshot forward in time",
+    ),
+    bind(
+        "baseline",
+        'B',
+        Action::Baseline,
+        "mark this moment, and show the differences since; again: forget it",
+    ),
+];
+
+const ENDED: &[Binding] = &[bind(
+    "ended",
+    'e',
+    Action::Ended,
+    "show or hide ended processes that hold nothing",
+)
+.hint("ended")];
+
+const PROCESSES: &[Binding] = &[
+    sort("sort pages_held", 'p', "pages_held", "by pages held"),
+    sort("sort bytes_held", 'b', "bytes_held", "by bytes held"),
+    sort(
+        "sort longterm_share",
+        'l',
+        "longterm_share",
+        "by share of long-term pins",
+    ),
+    sort(
+        "sort acquired_per_second",
+        'a',
+        "acquired_per_second",
+        "by pages acquired per second",
+    ),
+    sort(
+        "sort released_per_second",
+        'r',
+        "released_per_second",
+        "by pages released per second",
+    ),
+    sort("sort oldest", 'o', "oldest", "by the oldest pin"),
+    sort("sort comm", 'n', "comm", "by command name"),
+    sort("sort pid", 'i', "pid", "by pid"),
+    sort("sort subsystem", 's', "subsystem", "by main subsystem"),
+];
+
+const BY_PAGES_TREE: &[Binding] = &[
+    sort("sort tree", 't', "tree", "as a tree"),
+    sort("sort pages_held", 'p', "pages_held", "by pages held"),
+    sort("sort bytes_held", 'b', "bytes_held", "by bytes held"),
+    sort("sort oldest", 'o', "oldest", "by the oldest pin"),
+    sort("sort findings", 'd', "findings", "by number of findings"),
+];
+
+const HOLDERS: &[Binding] = &[
+    sort("sort pages_held", 'p', "pages_held", "by pages held"),
+    sort("sort bytes_held", 'b', "bytes_held", "by bytes held"),
+    sort("sort oldest", 'o', "oldest", "by the oldest pin"),
+    sort("sort holder", 'd', "holder", "by kind of holder"),
+    sort("sort comm", 'n', "comm", "by command name"),
+    sort("sort pid", 'i', "pid", "by pid"),
+];
+
+const PINS: &[Binding] = &[
+    sort("sort pages_held", 'p', "pages_held", "by pages held"),
+    sort("sort bytes_held", 'b', "bytes_held", "by bytes held"),
+    sort("sort pin_age", 'o', "pin_age", "oldest first"),
+    sort("sort address", 'a', "address", "by address"),
+    sort("sort subsystem", 's', "subsystem", "by subsystem"),
+    sort("sort comm", 'n', "comm", "by command name"),
+    sort("sort pid", 'i', "pid", "by pid"),
+];
+
+const CALL_SITES: &[Binding] = &[
+    sort("sort pages_held", 'p', "pages_held", "by pages held"),
+    sort("sort bytes_held", 'b', "bytes_held", "by bytes held"),
+    sort("sort oldest", 'o', "oldest", "by the oldest pin"),
+    sort("sort caller", 'd', "caller", "by caller"),
+    sort("sort subsystem", 's', "subsystem", "by subsystem"),
 ];
 
 const FINDINGS: &[Binding] = &[
-    Binding::new(
-        ENTER,
-        Action::Open,
-        "all of the finding, with both stacks and advice",
-    )
-    .hint("detail"),
-    Binding::new(
-        TAB,
-        Action::Switch,
-        "flush windows: write protections that wait for their TLB flush",
-    )
-    .hint("windows"),
-    bind(
-        '/',
-        Action::Filter,
-        "filter by a word or a query: severity = alarm; Tab completes",
-    )
-    .hint("filter"),
+    sort("sort severity", 's', "severity", "worst first, then latest first"),
+    sort("sort last", 't', "last", "latest first"),
+    sort("sort count", 'p', "count", "by number of times"),
+    sort("sort kind", 'd', "kind", "by kind of finding"),
+    sort("sort comm", 'n', "comm", "by command name"),
 ];
-
-const WINDOWS: &[Binding] = &[
-    Binding::new(TAB, Action::Switch, "back to the findings").hint("findings"),
-    bind(
-        '/',
-        Action::Filter,
-        "filter by a word or a query: max > 1ms; Tab completes",
-    )
-    .hint("filter"),
-];
-
-const FINDING: &[Binding] = &[Binding::new(ENTER, Action::Back, "back to the findings").hint("back")];
 
 const PIN_CALLS: &[Binding] = &[
-    bind(
-        '/',
-        Action::Filter,
-        "filter by a word or a query: call_p99 > 1s; Tab completes",
-    )
-    .hint("filter"),
-    bind('e', Action::Ended, "show or hide processes that have ended").hint("ended"),
+    sort(
+        "sort registration_longest",
+        's',
+        "registration_longest",
+        "slowest registration first",
+    ),
+    sort("sort call_longest", 'l', "call_longest", "longest call first"),
+    sort("sort comm", 'n', "comm", "by command name"),
+    sort("sort pid", 'i', "pid", "by pid"),
 ];
 
-const OTHER: &[Binding] = &[
-    bind('f', Action::Findings, "show or hide findings and flush windows").hint("findings"),
+const ACTIONS: &[Binding] = &[
     bind(
-        'P',
-        Action::PinCalls,
-        "show or hide the pin calls: how long they take, which are in flight, which fail",
-    )
-    .hint("pin calls"),
-    bind('z', Action::Freeze, "freeze or resume the display")
-        .or(BoundKey::char(' '))
-        .hint("freeze"),
+        "findings of row",
+        'F',
+        Action::FindingsOfRow,
+        "the findings of the process under the cursor",
+    ),
     bind(
-        'u',
-        Action::OwnCost,
-        "show or hide the own cost: what pintrace itself uses",
-    )
-    .hint("own cost"),
-    Binding::new(BoundKey::control('z'), Action::Suspend, "suspend; fg continues"),
-];
-
-const TABLE_ROWS: &[Binding] = &[
+        "copy text",
+        'y',
+        Action::CopyText,
+        "copy the row to the clipboard of the terminal (OSC 52)",
+    ),
+    bind("copy json", 'Y', Action::CopyJson, "copy the row as JSON"),
     bind(
-        'e',
-        Action::Ended,
-        "show or hide ended processes that hold nothing",
-    )
-    .hint("ended"),
-    sort('p', "pages_held", "by pages held"),
-    sort('b', "bytes_held", "by bytes held"),
-    sort('l', "longterm_share", "by share of long-term pins"),
-    sort('a', "acquired_per_second", "by pages acquired per second"),
-    sort('r', "released_per_second", "by pages released per second"),
-    sort('o', "oldest", "by the oldest pin"),
-    sort('n', "comm", "by command name"),
-    sort('i', "pid", "by pid"),
-    sort('s', "subsystem", "by main subsystem"),
-    bind('R', Action::Reverse, "reverse the order"),
-];
-
-const FINDINGS_ROWS: &[Binding] = &[
-    sort('s', "severity", "worst first, then latest first"),
-    sort('t', "last", "latest first"),
-    sort('p', "pages", "by pages"),
-    sort('c', "count", "by number of times"),
-    sort('d', "kind", "by kind of finding"),
-    sort('a', "address", "by address"),
-    sort('n', "comm", "by command name"),
-    sort('i', "pid", "by pid"),
-    bind('R', Action::Reverse, "reverse the order"),
+        "save",
+        'S',
+        Action::Save,
+        "write the snapshot on the screen to a file as JSON",
+    ),
+    Binding::new(
+        "suspend",
+        BoundKey::control('z'),
+        Action::Suspend,
+        "suspend; fg continues",
+    ),
 ];
 
 const fn group(title: &'static str, scope: KeyScope, bindings: &'static [Binding]) -> BindingGroup {
@@ -154,14 +344,14 @@ const fn group(title: &'static str, scope: KeyScope, bindings: &'static [Binding
     }
 }
 
-const fn bind(key: char, action: Action, help: &'static str) -> Binding {
-    Binding::new(BoundKey::char(key), action, help)
+const fn bind(command: &'static str, key: char, action: Action, help: &'static str) -> Binding {
+    Binding::new(command, BoundKey::char(key), action, help)
 }
 
-const fn special(key: KeyCode, action: Action, help: &'static str) -> Binding {
-    Binding::new(BoundKey::code(key), action, help)
+const fn special(command: &'static str, key: KeyCode, action: Action, help: &'static str) -> Binding {
+    Binding::new(command, BoundKey::code(key), action, help)
 }
 
-const fn sort(key: char, column: &'static str, help: &'static str) -> Binding {
-    bind(key, Action::Sort(column), help)
+const fn sort(command: &'static str, key: char, column: &'static str, help: &'static str) -> Binding {
+    bind(command, key, Action::Sort(column), help)
 }

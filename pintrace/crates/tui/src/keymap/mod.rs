@@ -1,17 +1,20 @@
-//! The effect of keys on each screen, in one list for the input loop, the footer and the help screen.
+//! The effect of keys on each screen, in one list for the input loop, the footer, the help and the palette.
 
 mod bindings;
+mod bound_key;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::KeyEvent;
 
 pub(super) use self::bindings::GROUPS;
+pub(super) use self::bound_key::BoundKey;
+use super::view::View;
 
 /// The effect of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     /// Leave the program.
     Quit,
-    /// Close the topmost of help, own cost, pin calls, finding, findings, process and filter. Leave the program if nothing is open.
+    /// Close what is open: help, chooser, open row, zoom, filter. Never leaves the program.
     Back,
     /// Move the cursor by lines.
     Move(isize),
@@ -21,105 +24,89 @@ pub(super) enum Action {
     First,
     /// Go to the last line.
     Last,
-    /// Show the process or finding under the cursor.
+    /// Show all of the row under the cursor, or close the open row.
     Open,
-    /// Show the other tab.
-    Switch,
-    /// Show or hide the findings.
-    Findings,
-    /// Show or hide the own cost.
-    OwnCost,
-    /// Show or hide the pin calls.
-    PinCalls,
-    /// Type a filter.
+    /// Show a view.
+    Show(View),
+    /// Show the view that is some tabs to the right.
+    Beside(isize),
+    /// Type a query for the rows, or a text to find in the help.
     Filter,
+    /// Type a command.
+    Palette,
     /// Stop or resume taking new snapshots.
     Freeze,
+    /// Show a snapshot that is some steps later, and stop taking new ones.
+    Step(isize),
+    /// Mark the snapshot on the screen as baseline, or forget the baseline.
+    Baseline,
     /// Show or hide processes that have ended.
     Ended,
-    /// Order by the column with this id.
+    /// Order by the column with this id, or reverse the order if the column is the sort column.
     Sort(&'static str),
+    /// Order by the column that is some columns to the right.
+    SortBeside(isize),
     /// Reverse the order.
     Reverse,
+    /// Choose the columns.
+    Columns,
+    /// Hide or show the cgroups inside the cgroup under the cursor.
+    Fold(bool),
+    /// Show the cgroup under the cursor alone, or the whole tree.
+    Zoom,
+    /// Show the findings of the process under the cursor.
+    FindingsOfRow,
+    /// Copy the row under the cursor to the clipboard of the terminal, as text.
+    CopyText,
+    /// The same, as JSON.
+    CopyJson,
+    /// Write the snapshot to a file.
+    Save,
     /// Show or hide the help.
     Help,
     /// Stop the process until the shell continues it.
     Suspend,
 }
 
-/// The screen on which a binding is in force.
+/// Where a binding is in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeyScope {
     /// Every screen.
     Everywhere,
-    /// The table of processes.
-    ProcessTable,
-    /// One process.
-    ProcessDetail,
-    /// The list of findings.
-    FindingTable,
-    /// The list of flush windows.
-    WindowTable,
-    /// One finding.
-    FindingDetail,
-    /// The own cost.
-    OwnCost,
-    /// The pin calls.
-    PinCalls,
+    /// Every table.
+    Tables,
+    /// An open row.
+    OpenRow,
+    /// The table of one view.
+    Of(View),
 }
 
-/// A key, with or without Ctrl.
+impl KeyScope {
+    /// Returns true if bindings of the scope are in force on a screen.
+    pub(super) fn contains(self, screen: KeyScreen) -> bool {
+        match self {
+            Self::Everywhere => true,
+            Self::Tables => !screen.is_open && screen.view != View::System,
+            Self::OpenRow => screen.is_open,
+            Self::Of(view) => !screen.is_open && screen.view == view,
+        }
+    }
+}
+
+/// The screen on which keys are pressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct BoundKey {
-    code: KeyCode,
-    control: bool,
+pub(super) struct KeyScreen {
+    pub(super) view: View,
+    /// A row fills the screen.
+    pub(super) is_open: bool,
 }
 
-impl BoundKey {
-    const fn char(char: char) -> Self {
-        Self::code(KeyCode::Char(char))
-    }
-
-    const fn code(code: KeyCode) -> Self {
-        Self { code, control: false }
-    }
-
-    const fn control(char: char) -> Self {
-        Self {
-            code: KeyCode::Char(char),
-            control: true,
-        }
-    }
-
-    fn matches(self, event: &KeyEvent) -> bool {
-        // A key with Alt is another key. Shift is already part of the character.
-        let control = event.modifiers.contains(KeyModifiers::CONTROL);
-        let alt = event.modifiers.contains(KeyModifiers::ALT);
-        self.code == event.code && self.control == control && !alt
-    }
-
-    /// Returns the name on the screen.
-    pub(super) fn label(self) -> String {
-        match self.code {
-            KeyCode::Char(' ') => "Space".to_owned(),
-            KeyCode::Char(char) if self.control => format!("Ctrl-{}", char.to_ascii_uppercase()),
-            KeyCode::Char(char) => char.to_string(),
-            KeyCode::Up => "↑".to_owned(),
-            KeyCode::Down => "↓".to_owned(),
-            KeyCode::PageUp => "PgUp".to_owned(),
-            KeyCode::PageDown => "PgDn".to_owned(),
-            KeyCode::F(number) => format!("F{number}"),
-            code => format!("{code:?}"),
-        }
-    }
-}
-
-/// A key, its action, and the texts for help and footer.
+/// A key, its action, the command with the same effect, and the texts for help and footer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Binding {
-    key: BoundKey,
-    /// Another key with the same action.
-    alternative: Option<BoundKey>,
+    /// The words of the palette.
+    pub(super) command: &'static str,
+    keys: [Option<BoundKey>; 2],
     pub(super) action: Action,
     /// Text for the help screen.
     pub(super) help: &'static str,
@@ -128,10 +115,10 @@ pub(super) struct Binding {
 }
 
 impl Binding {
-    const fn new(key: BoundKey, action: Action, help: &'static str) -> Self {
+    const fn new(command: &'static str, key: BoundKey, action: Action, help: &'static str) -> Self {
         Self {
-            key,
-            alternative: None,
+            command,
+            keys: [Some(key), None],
             action,
             help,
             hint: None,
@@ -139,7 +126,7 @@ impl Binding {
     }
 
     const fn or(mut self, key: BoundKey) -> Self {
-        self.alternative = Some(key);
+        self.keys[1] = Some(key);
         self
     }
 
@@ -150,7 +137,7 @@ impl Binding {
 
     /// Returns the keys of the binding. The footer shows the first key.
     pub(super) fn keys(&self) -> impl Iterator<Item = BoundKey> {
-        std::iter::once(self.key).chain(self.alternative)
+        self.keys.into_iter().flatten()
     }
 }
 
@@ -164,80 +151,44 @@ pub(super) struct BindingGroup {
 }
 
 /// Returns the bindings that are in force on a screen, in the order of the footer.
-pub(super) fn in_force(screen: KeyScope) -> impl Iterator<Item = &'static Binding> {
+pub(super) fn in_force(screen: KeyScreen) -> impl Iterator<Item = &'static Binding> {
     let groups = GROUPS.iter();
     groups
-        .filter(move |group| group.scope == KeyScope::Everywhere || group.scope == screen)
+        .filter(move |group| group.scope.contains(screen))
         .flat_map(|group| group.bindings)
 }
 
-/// Returns the action of a key on a screen.
-pub(super) fn action(event: &KeyEvent, screen: KeyScope) -> Option<Action> {
-    in_force(screen)
-        .find(|binding| binding.keys().any(|key| key.matches(event)))
-        .map(|binding| binding.action)
+/// The keys that the configuration gives to commands, beside those of the list.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Remapped(pub(super) Vec<(BoundKey, &'static str)>);
+
+impl Remapped {
+    /// Returns the action of a key on a screen. A key that is remapped has no other action.
+    pub(super) fn action(&self, event: &KeyEvent, screen: KeyScreen) -> Option<Action> {
+        let mut own = self.0.iter().filter(|(key, _)| key.matches(event)).peekable();
+        if own.peek().is_some() {
+            return own.find_map(|(_, command)| {
+                in_force(screen)
+                    .find(|binding| binding.command == *command)
+                    .map(|binding| binding.action)
+            });
+        }
+        in_force(screen)
+            .find(|binding| binding.keys().any(|key| key.matches(event)))
+            .map(|binding| binding.action)
+    }
+
+    /// Returns the keys of a binding, those of the configuration first.
+    pub(super) fn keys_of(&self, binding: &Binding) -> Vec<BoundKey> {
+        let own = self.0.iter().filter(|(_, command)| *command == binding.command);
+        let own: Vec<BoundKey> = own.map(|(key, _)| *key).collect();
+        let taken = |key: &BoundKey| self.0.iter().any(|(own, _)| own == key);
+        own.iter()
+            .copied()
+            .chain(binding.keys().filter(|key| !taken(key)))
+            .collect()
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use KeyScope::{
-        FindingDetail, FindingTable, OwnCost, PinCalls, ProcessDetail, ProcessTable, WindowTable,
-    };
-
-    #[test]
-    fn no_key_has_two_actions_on_one_screen() {
-        for screen in [
-            ProcessTable,
-            ProcessDetail,
-            FindingTable,
-            WindowTable,
-            FindingDetail,
-            OwnCost,
-            PinCalls,
-        ] {
-            let keys: Vec<BoundKey> = in_force(screen).flat_map(Binding::keys).collect();
-            for (index, key) in keys.iter().enumerate() {
-                assert!(!keys[index + 1..].contains(key), "{key:?} on {screen:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn control_and_shift_make_different_keys() {
-        let press = |char, modifiers| action(&KeyEvent::new(KeyCode::Char(char), modifiers), ProcessTable);
-        assert_eq!(press('c', KeyModifiers::CONTROL), Some(Action::Quit));
-        assert_eq!(press('c', KeyModifiers::NONE), None);
-        assert_eq!(
-            press('r', KeyModifiers::NONE),
-            Some(Action::Sort("released_per_second"))
-        );
-        assert_eq!(press('R', KeyModifiers::SHIFT), Some(Action::Reverse));
-        assert_eq!(press('q', KeyModifiers::ALT), None);
-    }
-
-    #[test]
-    fn every_sort_key_names_a_column_that_exists() {
-        let mut orders = 0;
-        for group in GROUPS {
-            for binding in group.bindings {
-                if let Action::Sort(column) = binding.action {
-                    orders += 1;
-                    let known = match group.scope {
-                        FindingTable => pintrace_model::field::finding_column::named(column).is_some(),
-                        _ => pintrace_model::field::process::column(column).is_some(),
-                    };
-                    assert!(known, "{column}");
-                }
-            }
-        }
-        assert_eq!(orders, 17);
-    }
-
-    #[test]
-    fn sort_keys_work_only_on_the_tables() {
-        let key = KeyEvent::new(KeyCode::Char('p'), KeyModifiers::NONE);
-        assert_eq!(action(&key, ProcessTable), Some(Action::Sort("pages_held")));
-        assert_eq!(action(&key, ProcessDetail), None);
-    }
-}
+mod tests;

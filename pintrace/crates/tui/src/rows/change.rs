@@ -1,0 +1,93 @@
+//! The table of changes: what each process holds more or less than at the baseline.
+
+use std::cmp::Ordering;
+
+use ratatui::text::Line;
+
+use pintrace_events::units::{Nanos, Pid};
+use pintrace_model::field::Field;
+use pintrace_model::field::difference;
+use pintrace_model::snapshot::Snapshot;
+use pintrace_model::text;
+use pintrace_model::views::difference::{self as changes, DifferenceRow};
+
+use super::super::filter::Filter;
+use super::super::table::{self, Scene, TableRow};
+use super::super::view::View;
+use super::process_detail;
+
+/// The changes of a process.
+#[derive(Clone, Debug)]
+pub(crate) struct ChangeTableRow(DifferenceRow);
+
+impl TableRow for ChangeTableRow {
+    type Item = DifferenceRow;
+    type Identity = (Pid, u32);
+
+    const VIEW: View = View::Changes;
+    const DEFAULT_SORT: &'static str = difference::DEFAULT_SORT;
+
+    fn columns() -> Vec<&'static Field<DifferenceRow>> {
+        difference::COLUMNS.iter().collect()
+    }
+
+    fn rows(snapshot: &Snapshot, baseline: Option<&Snapshot>) -> Vec<Self> {
+        let Some(baseline) = baseline else {
+            return Vec::new();
+        };
+        // The moment on the screen may be before the baseline.
+        let (earlier, later) = if baseline.time <= snapshot.time {
+            (baseline, snapshot)
+        } else {
+            (snapshot, baseline)
+        };
+        let rows = changes::of(earlier, later).into_iter();
+        rows.filter(DifferenceRow::has_changed).map(Self).collect()
+    }
+
+    fn item(&self) -> &DifferenceRow {
+        &self.0
+    }
+
+    fn identity(&self) -> Self::Identity {
+        (self.0.process.pid, self.0.process.earlier_processes)
+    }
+
+    fn rank(column: &Field<DifferenceRow>, one: &DifferenceRow, two: &DifferenceRow) -> Ordering {
+        difference::rank(column, one, two)
+    }
+
+    /// The filter asks the process, and not its changes.
+    fn admits(&self, filter: &Filter, snapshot: &Snapshot) -> bool {
+        let process = &*self.0.process;
+        filter.admits_row(
+            &filter.queries().processes,
+            process,
+            &[process.pid],
+            snapshot.time,
+        )
+    }
+
+    fn cell(&self, column: &Field<DifferenceRow>, _width: usize, now: Nanos) -> String {
+        table::text(&(column.value)(&self.0).at(now))
+    }
+
+    fn preface(scene: &Scene<'_>, _width: usize) -> Vec<Line<'static>> {
+        let Some(baseline) = scene.baseline else {
+            return Vec::new();
+        };
+        let age = text::span(scene.snapshot.time.since(baseline.time));
+        vec![Line::styled(
+            format!("Changes since the baseline, {age} before this moment. B forgets the baseline."),
+            scene.theme.dim(),
+        )]
+    }
+
+    fn detail(&self, scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
+        process_detail::lines(&self.0.process, scene, width)
+    }
+
+    fn empty(_snapshot: &Snapshot) -> String {
+        "No process has changed what it holds since the baseline. B marks the moment on the screen as baseline.".to_owned()
+    }
+}
