@@ -4,6 +4,7 @@
 #[path = "../measure/mod.rs"]
 #[expect(dead_code, reason = "only the benchmark of user space measures memory")]
 mod measure;
+mod percentile;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use pintrace_testing::event_builder::{EventBuilder, IO_PIN_PAGES, finding_fixtur
 use pintrace_tui::bench::MemoryView;
 
 use measure::stage;
+use percentile::percentile;
 
 /// Sizes of terminals: columns and rows.
 const SIZES: [(u16, u16); 4] = [(40, 10), (80, 24), (200, 50), (400, 100)];
@@ -37,7 +39,87 @@ fn main() -> anyhow::Result<()> {
     }
     let findings = snapshot(&finding_fixtures());
     frames("200x50, findings", &[findings.clone(), findings], (200, 50), "f")?;
-    frames("200x50, help", &holders(1000), (200, 50), "?")
+    frames("200x50, help", &holders(1000), (200, 50), "?")?;
+    large()
+}
+
+/// Extents of each of the 10,000 processes of [`large`].
+const EXTENTS: u32 = 10;
+/// Frames of one percentile.
+const MANY_FRAMES: usize = 200;
+
+/// Measures each view of 100,000 extents in 10,000 processes, of which 1,000 change between two snapshots.
+fn large() -> anyhow::Result<()> {
+    let mut model = Model::default();
+    let mut stream = EventBuilder::begin();
+    stream.symbol(IO_PIN_PAGES, "io_pin_pages", "");
+    let numbers = 1..=10_000_u32;
+    for number in numbers.clone() {
+        stream
+            .account(number, 1000 + number, 1000 + number, IO_PIN_PAGES, true)
+            .process(1000 + number, "worker");
+        for extent in 0..EXTENTS {
+            stream.extent(number * EXTENTS + extent, number, 4, None);
+        }
+        stream.totals(number, 40, 0);
+    }
+    stream.balance(400_000, 0).tick();
+    let first = fold(&mut model, &mut stream);
+    for number in numbers.filter(|number| number % 10 == 0) {
+        stream.totals(number, 41, 1);
+    }
+    stream.balance(401_000, 1_000).tick();
+    let second = fold(&mut model, &mut stream);
+    for (digit, name) in VIEWS {
+        let mut view = MemoryView::new(first.clone(), 200, 50)?;
+        view.press(digit);
+        percentile(
+            &format!("{name}, 100,000 extents: frame, p99"),
+            MANY_FRAMES,
+            || {
+                view.press('j');
+                Ok(view.draw()?)
+            },
+        )?;
+        percentile(
+            &format!("{name}, 100,000 extents: key to picture, p99"),
+            20,
+            || {
+                view.press('9');
+                view.press(digit);
+                Ok(view.draw()?)
+            },
+        )?;
+        let mut snapshots = [&second, &first].into_iter().cycle();
+        percentile(&format!("{name}, 100,000 extents: tick, p99"), 20, || {
+            if let Some(snapshot) = snapshots.next() {
+                view.take(Arc::clone(snapshot));
+            }
+            Ok(view.draw()?)
+        })?;
+    }
+    Ok(())
+}
+
+/// The views, by their keys.
+const VIEWS: [(char, &str); 9] = [
+    ('1', "processes"),
+    ('2', "cgroups"),
+    ('3', "holders"),
+    ('4', "pins"),
+    ('5', "call sites"),
+    ('6', "findings"),
+    ('7', "flush windows"),
+    ('8', "pin calls"),
+    ('9', "system"),
+];
+
+/// Applies the events of a stream to a model, and returns the snapshot.
+fn fold(model: &mut Model, stream: &mut EventBuilder) -> Arc<Snapshot> {
+    for event in std::mem::take(&mut stream.events) {
+        model.apply(&event);
+    }
+    Arc::new(model.snapshot())
 }
 
 /// Measures frames, each of a new snapshot, after some keys.

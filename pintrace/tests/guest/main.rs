@@ -50,4 +50,5 @@ mod soak;
 mod sums;
 mod test_pins;
 mod tick_sums;
+mod top_views;
 mod vfio;

@@ -19,7 +19,7 @@ const PROMETHEUS: &str = "127.0.0.1:9090";
 /// At 10 ms a page, the call takes at least 64 s. The alert fires after 30 s.
 const PAGES: u64 = 6400;
 /// Longer than the whole registration, in a guest that the host runs slowly.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A Prometheus that scrapes pintrace each second.
 struct Prometheus(Child);
@@ -123,7 +123,7 @@ fn a_registration_of_a_minute_is_on_every_screen_and_fires_the_alert() {
     let end = pinload.line().unwrap();
     assert_eq!(end["event"], "registered", "{end}");
     let took = Duration::from_nanos(number(&end["time_ns"]) - number(&line["time_ns"]));
-    assert!(took >= Duration::from_secs(60), "{took:?}");
+    assert!(took >= Duration::from_mins(1), "{took:?}");
     println!("the registration took {took:?}; the alert: {alert}");
     wait_for_within(PATIENCE, "the end of the alert", || {
         Prometheus::pin_storm().is_none().then_some(())

@@ -46,6 +46,7 @@ const TOOL: &[&str] = &[
     "robust_record",
     "robust_serve",
     "scan_implausible",
+    "top_views",
 ];
 /// Tests that need a device behind an IOMMU, or memory on a second node, as in guests of the full flavours.
 const DEVICE: &[&str] = &["scan_far", "vfio"];

@@ -38,7 +38,7 @@ pub struct AccountOpened {
 }
 
 /// What shows a scan that pins belong to a holder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Evidence {
     /// The kernel's table of an open file names the pages, and the process has the file open.

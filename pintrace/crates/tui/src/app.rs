@@ -160,12 +160,14 @@ impl App {
                         self.views.open();
                     }
                 }
-                Some(Click::Column(column)) => self.views.sort(column),
+                Some(Click::Column(column)) => {
+                    self.views.sort(column);
+                    self.arrange();
+                }
                 None => return Step::Wait,
             },
             _ => return Step::Wait,
         }
-        self.arrange();
         Step::Draw
     }
 

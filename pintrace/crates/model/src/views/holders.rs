@@ -2,7 +2,7 @@
 //! call that took them, and are left out.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use pintrace_events::{Evidence, FileId};
@@ -26,7 +26,7 @@ pub struct HolderRow {
 }
 
 /// The object that keeps pins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Holder {
     /// The open file on which the system call pinned.
     File {
@@ -110,8 +110,26 @@ pub const fn file_kind(subsystem: Subsystem) -> &'static str {
 /// Returns the holders, those with most pages first.
 #[must_use]
 pub fn of(snapshot: &Snapshot) -> Vec<HolderRow> {
+    of_processes(snapshot, snapshot.processes.iter().enumerate())
+}
+
+/// Returns the holders of the pins of one process, those with most pages first. Pins of other processes through the same
+/// open files are left out.
+#[must_use]
+pub fn of_process(snapshot: &Snapshot, process: &Process) -> Vec<HolderRow> {
+    let is_it = |other: &Process| {
+        (other.pid, other.earlier_processes) == (process.pid, process.earlier_processes)
+    };
+    let processes = snapshot.processes.iter().enumerate();
+    of_processes(snapshot, processes.filter(|(_, other)| is_it(other)))
+}
+
+fn of_processes<'a>(
+    snapshot: &'a Snapshot,
+    processes: impl Iterator<Item = (usize, &'a Arc<Process>)>,
+) -> Vec<HolderRow> {
     let mut rows = Rows::default();
-    for (position, process) in snapshot.processes.iter().enumerate() {
+    for (position, process) in processes {
         for extent in process.open_extents.iter() {
             let descriptor = snapshot.descriptor(extent, process.pid);
             let row = rows.row(key(position, extent), process, descriptor);
@@ -151,7 +169,7 @@ fn key(position: usize, extent: &OpenExtent) -> Key {
 #[derive(Default)]
 struct Rows {
     list: Vec<HolderRow>,
-    by_key: BTreeMap<Key, usize>,
+    by_key: HashMap<Key, usize>,
 }
 
 impl Rows {

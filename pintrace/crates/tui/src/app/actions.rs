@@ -13,6 +13,15 @@ use super::{App, Effect, Step};
 impl App {
     /// Does an action.
     pub(super) fn act(&mut self, action: Action) -> Step {
+        let step = self.change(action);
+        // Rows are chosen anew only if they may be others: there may be very many.
+        if step == Step::Draw && changes_rows(action) {
+            self.arrange();
+        }
+        step
+    }
+
+    fn change(&mut self, action: Action) -> Step {
         match action {
             Action::Quit => return Step::Quit,
             Action::Suspend => return Step::Suspend,
@@ -50,7 +59,6 @@ impl App {
             Action::CopyJson => self.copy(copy::json),
             Action::Save => self.effect = Some(Effect::Save(None)),
         }
-        self.arrange();
         Step::Draw
     }
 
@@ -112,5 +120,38 @@ impl App {
     pub(in super::super) fn moment(&self) -> (&Snapshot, Option<String>) {
         let age = self.time.paused_since();
         (&self.shown, age.map(text::span))
+    }
+}
+
+/// Returns true if an action can change which rows are shown, or their order.
+const fn changes_rows(action: Action) -> bool {
+    match action {
+        Action::Quit
+        | Action::Suspend
+        | Action::Help
+        | Action::Move(_)
+        | Action::Page(_)
+        | Action::First
+        | Action::Last
+        | Action::Open
+        | Action::Palette
+        | Action::Filter
+        | Action::Columns
+        | Action::CopyText
+        | Action::CopyJson
+        | Action::Save => false,
+        Action::Back
+        | Action::Show(_)
+        | Action::Beside(_)
+        | Action::Freeze
+        | Action::Step(_)
+        | Action::Baseline
+        | Action::Ended
+        | Action::Sort(_)
+        | Action::SortBeside(_)
+        | Action::Reverse
+        | Action::Fold(_)
+        | Action::Zoom
+        | Action::FindingsOfRow => true,
     }
 }

@@ -112,15 +112,10 @@ fn shares(process: &Process, width: usize, theme: Theme) -> Vec<Line<'static>> {
 
 /// Returns the holders of the process's long-term pins.
 fn held_through(process: &Process, snapshot: &Snapshot, width: usize, theme: Theme) -> Vec<Line<'static>> {
-    let of_process = |row: &HolderRow| {
-        row.processes.iter().any(|one| {
-            (one.process.pid, one.process.earlier_processes) == (process.pid, process.earlier_processes)
-        })
-    };
     if process.open_extents.is_empty() && process.held_accounts.is_empty() {
         return Vec::new();
     }
-    let rows: Vec<HolderRow> = holders::of(snapshot).into_iter().filter(of_process).collect();
+    let rows: Vec<HolderRow> = holders::of_process(snapshot, process);
     let rows: Vec<&HolderRow> = rows.iter().take(MOST).collect();
     let columns: Vec<_> = holder::COLUMNS
         .iter()
@@ -161,7 +156,8 @@ fn extents(process: &Process, snapshot: &Snapshot, width: usize, theme: Theme) -
 fn stacks(process: &Process, width: usize, theme: Theme) -> Vec<Line<'static>> {
     let mut stacks: Vec<(&[String], u64, u64)> = Vec::new();
     for extent in process.open_extents.iter() {
-        let known = stacks.iter_mut().find(|(frames, ..)| *frames == &*extent.stack);
+        let is_known = |frames: &[String]| std::ptr::eq(frames, &*extent.stack) || *frames == *extent.stack;
+        let known = stacks.iter_mut().find(|(frames, ..)| is_known(frames));
         if let Some((_, extents, pages)) = known {
             *extents += 1;
             *pages = pages.saturating_add(extent.pages_held);
