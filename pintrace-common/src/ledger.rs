@@ -225,12 +225,17 @@ pub struct Extent {
     /// Address of the struct page of the last page, likewise.
     pub last_page: u64,
     /// Index plus one of the extent of the next area of the same call; 0 for none.
-    pub next_area: u64,
+    pub next_area: u32,
+    /// Descriptor on which the first system call pinned, in the process that made the call; [`Extent::NO_DESCRIPTOR`] if
+    /// unknown.
+    pub descriptor: u32,
 }
 
 impl Extent {
     /// Added to `pages_held` while a pin call adds pages, so that no release closes the extent meanwhile.
     pub const CALL_BIAS: u64 = 1 << 40;
+    /// Stands for an unknown descriptor. It is the lower half of [`crate::pin_calls::NO_DESCRIPTOR`].
+    pub const NO_DESCRIPTOR: u32 = u32::MAX;
     /// Bit of `flags` beside those of the call: some pages were released, and the hooks do not know which pages are
     /// left.
     pub const PARTIALLY_RELEASED: u32 = 1 << 31;

@@ -140,7 +140,7 @@ fn set_stack_of_areas(mut number: u64, stack: i64) {
         // A new extent with the same index waits for a stack as well.
         set!(extent.stack = stack);
         extents::changed((number - 1) as u32);
-        number = get!(extent.next_area);
+        number = u64::from(get!(extent.next_area));
         area += 1;
     }
 }

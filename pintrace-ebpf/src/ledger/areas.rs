@@ -121,7 +121,7 @@ pub extern "C" fn pintrace_next_area(part: u64, entry: u64, index: u64) -> u64 {
         extents::pintrace_extent_locate((number - 1) as u32, get!(extent.mm), entry);
         (number - 1) as u32 | EXTENT_BIT
     };
-    set!(extent.next_area = number);
+    set!(extent.next_area = number as u32);
     u64::from(owner) | index << 32 | (part.areas_before() + 1) << 56
 }
 

@@ -109,6 +109,8 @@ pub extern "C" fn pintrace_extent_locate(index: u32, mm: u64, array: u64) -> u32
         set!(extent.first_page = page);
         set!(extent.last_page = page);
         set!(extent.file = open_file::pintrace_open_file());
+        // An unknown descriptor is all ones in either width.
+        set!(extent.descriptor = open_file::pintrace_descriptor() as u32);
         set!(extent.address_space = address_space);
         // A call on a memfd may begin inside a folio, so the file offset is the call's own and not the folio's.
         set!(extent.file_offset = if mm == 0 { get!(extent.address) } else { offset });

@@ -58,7 +58,7 @@ pub fn enter_slow(ctx: *mut c_void, wanted: u64) -> bool {
     // Last: unwinding takes long, and the kernel may skip the program for other threads meanwhile.
     if let Some(call) = of_task() {
         set!(call.file = open_file::pintrace_open_file());
-        set!(call.descriptor = open_file::descriptor());
+        set!(call.descriptor = open_file::pintrace_descriptor());
         set!(call.stack = stack_of_first_call(ctx));
     }
     true

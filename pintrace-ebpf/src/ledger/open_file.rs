@@ -44,9 +44,10 @@ pub extern "C" fn pintrace_open_file() -> u64 {
 }
 
 /// Returns the descriptor on which the running system call pins; [`NO_DESCRIPTOR`] if there is none, or if it is a slot of
-/// the thread's registered rings.
-#[inline(always)]
-pub fn descriptor() -> u64 {
+/// the thread's registered rings. The function is global, so that the verifier follows it once.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_descriptor() -> u64 {
     if MM_EVENT_FACTS.regs_bytes() == 0 {
         return NO_DESCRIPTOR;
     }

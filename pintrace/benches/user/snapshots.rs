@@ -119,6 +119,7 @@ fn open(builder: &mut EventBuilder, extent: u32) {
         stack: Some(StackId(1)),
         mm: MmId(0xffff_8880_0000_0000 + process * 4096),
         file: FileId(0xffff_8881_0000_0000 + process * 4096),
+        descriptor: Some(5),
         ..ExtentOpened::default()
     }));
 }

@@ -126,7 +126,6 @@ fn scene(second: u64, calm: bool) -> Snapshot {
             findings::windows(second)
         },
         flush_check: findings::check(second),
-        descriptors: Arc::new([((FileId(4242), Pid(4242)), 31)].into()),
         ..Snapshot::default()
     }
 }
@@ -244,6 +243,7 @@ fn extent(tid: u32, index: u64) -> OpenExtent {
         bytes_held: 512 * 4096,
         since: Nanos((OLDEST + index) * SECOND),
         file: FileId(u64::from(tid)),
+        descriptor: (tid == 4242).then_some(31),
         subsystem: Subsystem::Vfio,
         caller: "vaddr_get_pfns [vfio_iommu_type1]".into(),
         stack: frames.map(str::to_owned).into(),

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use pintrace_events::{Body, Event};
 use pintrace_export::json;
 use pintrace_model::Model;
+use pintrace_model::snapshot::Snapshot;
 use pintrace_record::{ReadError, Reader};
 
 use crate::harness::{PATIENCE, Report, STEP, wait_for};
@@ -88,6 +89,11 @@ impl Follower {
             assert!(waiting, "waited for {what} until tick {}", folded.ticks);
             folded = grown.wait_timeout(folded, left).unwrap().0;
         }
+    }
+
+    /// Returns the state at the latest tick.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.folded.0.lock().unwrap().model.snapshot()
     }
 
     /// Reads the rest of a recording that has ended, and returns its report.

@@ -15,6 +15,7 @@ mod compare_bpftrace;
 mod counts_fio;
 mod counts_pinload;
 mod delayed_reads;
+mod descriptors;
 mod doctor_facts;
 mod doctor_text;
 mod finding_hooks;

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Mutex;
 
+use pintrace_model::snapshot::Snapshot;
+
 use crate::follow::Follower;
 use crate::harness::{Report, number};
 
@@ -88,6 +90,11 @@ impl Recording {
         // The sampling of the next tick may have begun before this moment; the sampling of the tick after that has not.
         let tick = follower.ticks() + 2;
         follower.once(tick, what, |_| true)
+    }
+
+    /// Returns the state at the latest tick.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.follower.as_ref().unwrap().snapshot()
     }
 
     /// Ends the recording normally, and returns the report of the whole recording.

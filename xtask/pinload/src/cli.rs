@@ -36,6 +36,9 @@ pub(crate) enum PinloadCommand {
         /// Let a forked child register its memory through a ring that its parent created
         #[arg(long, conflicts_with_all = ["threads", "fork_child", "shared_memory", "change"])]
         shared_ring: bool,
+        /// Name the ring by a slot of the thread's registered rings and not by its descriptor (6.3 and later)
+        #[arg(long, conflicts_with = "shared_ring")]
+        registered_ring: bool,
         #[command(flatten)]
         common: CommonArgs,
     },

@@ -142,6 +142,7 @@ impl<'a> WorkloadHolder<'a> {
             pages: self.plan.common.pages,
             expected_pins: self.expected,
             vmstat: self.counted,
+            descriptor: info.descriptor,
             target_pid: info.target_pid,
             ring_owner_pid: info.ring_owner_pid,
             release: None,

@@ -8,8 +8,13 @@ use crate::memory::{FirstTouch, MemorySpec, Sharing};
 /// The options that differ between the kinds.
 #[derive(Clone, Debug)]
 pub(crate) enum PinMethod {
-    /// io_uring with a number of registered buffers, which a child registers if `shared_ring`.
-    IoUring { buffers: u64, shared_ring: bool },
+    /// io_uring with a number of registered buffers, which a child registers if `shared_ring`, and a slot of the
+    /// thread's registered rings names the ring if `registered_ring`.
+    IoUring {
+        buffers: u64,
+        shared_ring: bool,
+        registered_ring: bool,
+    },
     /// An AF_XDP umem.
     AfXdp,
     /// Number of process_vm_readv calls.
@@ -44,8 +49,16 @@ impl WorkloadPlan {
             PinloadCommand::IoUring {
                 buffers,
                 shared_ring,
+                registered_ring,
                 common,
-            } => (PinMethod::IoUring { buffers, shared_ring }, common),
+            } => {
+                let method = PinMethod::IoUring {
+                    buffers,
+                    shared_ring,
+                    registered_ring,
+                };
+                (method, common)
+            }
             PinloadCommand::AfXdp { common } => (PinMethod::AfXdp, common),
             PinloadCommand::ProcessVm { repeat, common } => (PinMethod::ProcessVm { repeat }, common),
             PinloadCommand::DirectRead { direct, common } => (PinMethod::DirectRead(direct), common),

@@ -34,6 +34,9 @@ pub(crate) struct HolderLine {
     /// The counts of /proc/vmstat (`--verify`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) vmstat: Option<PinCounts>,
+    /// The descriptor on which the pins were taken, while it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) descriptor: Option<i32>,
     /// The process whose memory was pinned, if it is another process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) target_pid: Option<i32>,

@@ -59,6 +59,7 @@ fn perform(plan: &WorkloadPlan) -> Result<()> {
         PinMethod::IoUring {
             shared_ring: true,
             buffers,
+            ..
         } => shared_ring::run(plan, buffers, lock.as_ref(), hold),
         _ if plan.common.fork_child || plan.common.shared_memory => with_child(plan, lock.as_ref(), hold),
         _ if plan.common.threads > 1 => threads(plan, lock.as_ref(), hold),

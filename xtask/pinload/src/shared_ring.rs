@@ -130,6 +130,7 @@ impl ChildReporter<'_> {
             pages: self.plan.common.pages,
             expected_pins: expected,
             vmstat,
+            descriptor: None,
             target_pid: None,
             ring_owner_pid: Some(self.owner),
             release: Some(self.plan.common.release),

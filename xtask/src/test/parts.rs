@@ -14,6 +14,7 @@ const KERNEL: &[&str] = &[
     "holders",
     "one_folio",
     "delayed_reads",
+    "descriptors",
     "refused",
     "scan",
     "scan_explain",

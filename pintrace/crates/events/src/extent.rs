@@ -33,6 +33,10 @@ pub struct ExtentOpened {
     /// The open file on which the system call pinned; 0 if the call has none, or if the source does not say.
     #[serde(default, skip_serializing_if = "FileId::is_none")]
     pub file: FileId,
+    /// The descriptor of that file in the process at the time of the system call; `None` if unknown, as for a registered
+    /// ring.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub descriptor: Option<u32>,
 }
 
 /// Identity of an open file: the address of its `struct file`. The kernel uses the address again for another file.

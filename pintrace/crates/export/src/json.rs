@@ -162,6 +162,8 @@ struct ExtentKeys<'a> {
     bytes_held: u64,
     age_ns: u64,
     subsystem: &'static str,
+    /// The descriptor on which the process pinned.
+    descriptor: Option<u32>,
     stack: &'a [String],
 }
 
@@ -340,6 +342,7 @@ impl<'a> ExtentKeys<'a> {
             bytes_held: extent.bytes_held,
             age_ns: now.since(extent.since).0,
             subsystem: extent.subsystem.as_str(),
+            descriptor: extent.descriptor,
             stack: &extent.stack,
         }
     }

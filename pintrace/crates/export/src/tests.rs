@@ -3,7 +3,8 @@
 
 use insta::assert_snapshot;
 
-use pintrace_events::{Body, MissingHook};
+use pintrace_events::units::{AccountId, ExtentId};
+use pintrace_events::{Body, ExtentOpened, FileId, MissingHook};
 use pintrace_model::Model;
 use pintrace_model::field::process::{COLUMNS, column};
 use pintrace_model::snapshot::Snapshot;
@@ -173,6 +174,28 @@ fn the_report_shows_pin_calls_in_flight_slow_and_failed() {
         "report_pin_calls",
         &report::render(&snapshot(&pin_call_fixtures()), true, 120),
     );
+}
+
+#[test]
+fn the_json_has_the_descriptor_of_an_extent() {
+    let mut events = EventBuilder::begin();
+    events.account(1, 7, 7, 0, true);
+    for (extent, descriptor) in [(1, Some(5)), (2, None)] {
+        events.emit(Body::ExtentOpened(ExtentOpened {
+            extent: ExtentId(extent),
+            account: AccountId(1),
+            address: u64::from(extent) << 12,
+            pages: 1,
+            file: FileId(40),
+            descriptor,
+            ..ExtentOpened::default()
+        }));
+    }
+    let text = json::render(&snapshot(&events), true).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let extents = value["processes"][0]["extents_held"].as_array().unwrap();
+    let descriptors: Vec<_> = extents.iter().map(|extent| &extent["descriptor"]).collect();
+    assert_eq!(descriptors, [&5.into(), &serde_json::Value::Null]);
 }
 
 #[test]

@@ -9,7 +9,6 @@ use pintrace_events::{
 };
 
 use crate::balance::balance;
-use crate::descriptors::DescriptorTable;
 use crate::detect::{Context, Observation, detect, take_outliving};
 use crate::finding_table::FindingTable;
 use crate::loss::LossState;
@@ -39,7 +38,6 @@ pub struct Model {
     suppressed: SuppressedTable,
     pin_calls: PinCallTable,
     calls_in_flight: CallsInFlight,
-    descriptors: DescriptorTable,
     registrations: RegistrationTable,
     findings: FindingTable,
     unapplied_events: u64,
@@ -65,10 +63,7 @@ impl Model {
                 self.pins.process_exited(time, *exited)
             }
             Body::ProcessExeced(pid) => self.pins.process_execed(time, *pid),
-            Body::FileReleased(file) => {
-                self.descriptors.file_released(*file);
-                self.pins.file_released(time, *file)
-            }
+            Body::FileReleased(file) => self.pins.file_released(time, *file),
             Body::AccountOpened(opened) => {
                 self.pin_calls.close(opened.account, &mut self.pins);
                 self.pin_calls.processes_changed();
@@ -81,10 +76,7 @@ impl Model {
             }
             Body::PinCallsSampled(sample) => self.pin_calls.sample(sample, &self.pins),
             Body::RegistrationFailed(failed) => self.registrations.sample(failed, &self.pins, &self.stacks),
-            Body::CallsInFlight(calls) => {
-                self.descriptors.sample(calls, &self.pins.extents);
-                self.calls_in_flight.sample(time, calls)
-            }
+            Body::CallsInFlight(calls) => self.calls_in_flight.sample(time, calls),
             Body::ExtentOpened(opened) => self.extent_opened(event, *opened),
             Body::ExtentSampled(sample) => self.extent_sampled(event, sample),
             Body::ExtentMarked(marked) => self.pins.extent_marked(time, *marked),
@@ -161,7 +153,6 @@ impl Model {
             pin_call_totals: self.pin_calls.by_subsystem(),
             calls_in_flight,
             number_in_flight: self.calls_in_flight.number,
-            descriptors: self.descriptors.known(),
             failed_registrations: self.registrations.list(),
             registration_failures: self.registrations.totals(),
             flush_check: self.flush_check,

@@ -6,7 +6,6 @@
 pub mod assessment;
 mod balance;
 mod caller;
-pub mod descriptors;
 mod detect;
 mod evidence;
 pub mod field;

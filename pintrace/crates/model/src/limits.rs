@@ -28,8 +28,6 @@ pub(crate) const CLOSED_EXTENTS: usize = 1 << 10;
 pub(crate) const FAILED_REGISTRATIONS: usize = 1 << 12;
 /// Pin calls in flight.
 pub(crate) const CALLS_IN_FLIGHT: usize = 1 << 12;
-/// Descriptors of open files, by file and process.
-pub(crate) const DESCRIPTORS: usize = 1 << 14;
 /// Characters kept of a command name; the kernel has 15.
 pub(crate) const COMM_CHARS: usize = 64;
 /// Characters kept of a command line or a cgroup path.

@@ -172,6 +172,7 @@ fn open_extent(account: &AccountState, extent: &ExtentState, resolver: &mut Reso
         since: extent.since,
         partially_released: extent.partially_released.get().is_some(),
         file: opened.file,
+        descriptor: opened.descriptor,
         file_released: extent.file_released.get().is_some(),
         subsystem,
         caller,

@@ -12,7 +12,6 @@ use pintrace_events::{
     ChangesSuppressed, DetailShed, Evidence, FileId, FlushCheck, ScanSampled, Started, Stopped,
 };
 
-use super::descriptors::Descriptors;
 use super::finding::coverage::FindingHooks;
 use super::finding::{Finding, FindingKind, Severity, WindowTotals};
 use super::own_cost::OwnCost;
@@ -64,9 +63,6 @@ pub struct Snapshot {
     pub calls_in_flight: Vec<InFlight>,
     /// Number of all long-term pin calls in flight.
     pub number_in_flight: u64,
-    /// The descriptors of open files, by file and process, as the pin calls in flight have named them. A file whose calls
-    /// were never found in flight is missing.
-    pub descriptors: Arc<Descriptors>,
     /// Registrations of memory that the kernel refused, the latest first.
     pub failed_registrations: Vec<FailedRegistration>,
     /// Number of refused registrations by call and error number.
@@ -224,6 +220,9 @@ pub struct OpenExtent {
     pub partially_released: bool,
     /// The open file on which the system call pinned; 0 if the call has none, or if the source does not say.
     pub file: FileId,
+    /// The descriptor of `file` in the process when the process pinned, if known. The process may have closed it since, or
+    /// given the file another one.
+    pub descriptor: Option<u32>,
     /// The last reference to `file` is gone, and the kernel has not released the pages yet.
     pub file_released: bool,
     /// Subsystem that pinned the extent.
@@ -303,15 +302,6 @@ impl Snapshot {
     pub fn lost(&self) -> u64 {
         let counters = self.loss.iter().map(|(_, count)| *count);
         counters.fold(self.unapplied_events, u64::saturating_add)
-    }
-
-    /// Returns the descriptor under which a process has open the file of an extent; `None` if unknown.
-    #[must_use]
-    pub fn descriptor(&self, extent: &OpenExtent, pid: Pid) -> Option<u32> {
-        if extent.file.is_none() || extent.file_released {
-            return None;
-        }
-        self.descriptors.get(&(extent.file, pid)).copied()
     }
 
     /// Returns the totals of a subsystem; zeroes if it never pinned.

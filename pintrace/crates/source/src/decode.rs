@@ -107,7 +107,8 @@ impl Fields<'_> {
             argument: self.u64()?,
             first_page: self.u64()?,
             last_page: self.u64()?,
-            next_area: self.u64()?,
+            next_area: self.u32()?,
+            descriptor: self.u32()?,
         })
     }
 }
@@ -169,6 +170,8 @@ pub fn decode(bytes: &[u8]) -> Option<Record> {
 
 #[cfg(test)]
 mod tests {
+    use std::mem::offset_of;
+
     use super::*;
 
     fn header(kind: u32) -> Vec<u8> {
@@ -192,6 +195,30 @@ mod tests {
             (exit.header.id, exit.exit_code, exit.longterm_pages_held),
             (7, 137, 64)
         );
+    }
+
+    #[test]
+    fn the_fields_of_an_extent_are_read_at_their_offsets() {
+        let mut bytes = header(kind::EXTENT_OPENED);
+        let start = bytes.len();
+        bytes.resize(size_of::<wire::ExtentOpened>(), 0);
+        for (offset, value) in [
+            (offset_of!(Extent, account), 1_u32),
+            (offset_of!(Extent, next_area), 2),
+            (offset_of!(Extent, descriptor), 3),
+        ] {
+            bytes[start + offset..][..4].copy_from_slice(&value.to_ne_bytes());
+        }
+        let Some(Record::ExtentOpened(opened)) = decode(&bytes) else {
+            panic!("not decoded")
+        };
+        let expected = Extent {
+            account: 1,
+            next_area: 2,
+            descriptor: 3,
+            ..Extent::default()
+        };
+        assert_eq!(opened.extent, expected);
     }
 
     #[test]

@@ -293,11 +293,18 @@ fn extent_opened() -> impl Strategy<Value = Body> {
         account(),
         range,
         any::<u32>(),
-        proptest::option::of(stack()),
+        (proptest::option::of(stack()), proptest::option::of(any::<u32>())),
         (findings::mm(), findings::address_space()),
     )
         .prop_map(
-            |(extent, account, (address, end, pages, bytes_held), flags, stack, (mm, address_space))| {
+            |(
+                extent,
+                account,
+                (address, end, pages, bytes_held),
+                flags,
+                (stack, descriptor),
+                (mm, address_space),
+            )| {
                 Body::ExtentOpened(ExtentOpened {
                     extent,
                     account,
@@ -311,6 +318,7 @@ fn extent_opened() -> impl Strategy<Value = Body> {
                     address_space,
                     file_offset: bytes_held,
                     file: FileId(bytes_held % 3),
+                    descriptor,
                 })
             },
         )

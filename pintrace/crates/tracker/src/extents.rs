@@ -46,6 +46,11 @@ const fn place(index: u32) -> u32 {
     index / ExtentBatch::EXTENTS
 }
 
+/// Returns the descriptor on which an extent was pinned.
+fn descriptor(extent: &Extent) -> Option<u32> {
+    Some(extent.descriptor).filter(|descriptor| *descriptor != Extent::NO_DESCRIPTOR)
+}
+
 /// Extents as last emitted.
 #[derive(Default)]
 pub(super) struct Extents {
@@ -172,6 +177,7 @@ impl Extents {
             address_space: AddressSpaceId(extent.address_space),
             file_offset: extent.file_offset,
             file: FileId(extent.file),
+            descriptor: descriptor(extent),
         };
         out.push(time, Body::ExtentOpened(opened));
         self.changing.opened(index, Within::of(extent));
@@ -328,5 +334,25 @@ impl Extents {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pintrace_common::pin_calls;
+
+    use super::*;
+
+    #[test]
+    #[expect(clippy::cast_possible_truncation, reason = "the programs keep the lower half")]
+    fn an_unknown_descriptor_is_none_and_descriptor_0_is_some() {
+        let on = |descriptor| {
+            super::descriptor(&Extent {
+                descriptor,
+                ..Extent::default()
+            })
+        };
+        assert_eq!(on(pin_calls::NO_DESCRIPTOR as u32), None);
+        assert_eq!((on(0), on(7)), (Some(0), Some(7)));
     }
 }

@@ -193,6 +193,7 @@ fn extent(tid: u32, address: u64, pages: u64) -> OpenExtent {
         bytes_held: pages * 4096,
         since: Nanos(NOW.0 - 192 * SECOND),
         file: FileId(u64::from(tid)),
+        descriptor: Some(31),
         subsystem: Subsystem::Vfio,
         caller: "vaddr_get_pfns [vfio_iommu_type1]".into(),
         stack: frames.map(str::to_owned).into(),

@@ -86,6 +86,7 @@ impl Workload for Umem {
     fn info(&self) -> WorkloadInfo {
         WorkloadInfo {
             address: self.buffer.address(),
+            descriptor: self.socket.as_ref().map(AsRawFd::as_raw_fd),
             unpin_is_deferred: true,
             close_is_deferred: true,
             ..WorkloadInfo::default()

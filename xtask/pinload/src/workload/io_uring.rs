@@ -8,7 +8,7 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::libc::{self, iovec};
 
 use super::buffer_update::BufferUpdate;
-use super::{Workload, WorkloadInfo, compat_register, verify_late};
+use super::{Workload, WorkloadInfo, compat_register, registered_ring, verify_late};
 use crate::choice::Backing;
 use crate::failure::{Explain, Failure, Result};
 use crate::kernel::KernelRelease;
@@ -34,6 +34,8 @@ pub(crate) struct IoUringBuffers {
     /// The only buffer is registered by a call of 32-bit x86, with this other descriptor in the first register of a
     /// 64-bit call.
     compat_decoy: Option<RawFd>,
+    /// The buffers are registered by a slot of the thread's registered rings.
+    by_registered_ring: bool,
     ring_owner_pid: Option<i32>,
 }
 
@@ -68,6 +70,14 @@ impl IoUringBuffers {
         })
     }
 
+    /// Registers the buffers by a slot of the thread's registered rings, if `yes`.
+    pub(crate) fn by_registered_ring(self, yes: bool) -> Self {
+        Self {
+            by_registered_ring: yes,
+            ..self
+        }
+    }
+
     /// Uses a ring that `ring_owner_pid` created and this process inherited.
     pub(crate) fn on_ring(ring: IoUring, buffer: Buffer, buffers: u64, ring_owner_pid: Option<i32>) -> Self {
         let buffers = usize::try_from(buffers).unwrap_or(usize::MAX);
@@ -80,6 +90,7 @@ impl IoUringBuffers {
                 .collect(),
             one_by_one: false,
             compat_decoy: None,
+            by_registered_ring: false,
             ring_owner_pid,
         }
     }
@@ -181,6 +192,9 @@ impl Workload for IoUringBuffers {
         let pages: usize = self.parts.iter().map(Range::len).sum();
         if self.one_by_one {
             self.register_one_by_one(&vectors)?;
+        } else if self.by_registered_ring {
+            // SAFETY: as below.
+            unsafe { registered_ring::register(self.ring()?.as_raw_fd(), &vectors) }?;
         } else if let ([vector], Some(decoy)) = (&vectors[..], self.compat_decoy) {
             // SAFETY: as below.
             unsafe { compat_register::register(self.ring()?.as_raw_fd(), decoy, *vector) }?;
@@ -222,6 +236,7 @@ impl Workload for IoUringBuffers {
     fn info(&self) -> WorkloadInfo {
         WorkloadInfo {
             address: self.buffer.address() + self.parts.first().map_or(0, |part| part.start * PAGE),
+            descriptor: self.descriptor(),
             ring_owner_pid: self.ring_owner_pid,
             close_is_deferred: true,
             ..WorkloadInfo::default()

@@ -8,6 +8,7 @@ mod compat_register;
 mod direct;
 mod io_uring;
 mod process_vm;
+mod registered_ring;
 mod udmabuf;
 mod vfio;
 mod vmsplice;
@@ -18,6 +19,8 @@ pub(crate) use self::direct::open as open_direct;
 pub(crate) use self::io_uring::IoUringBuffers;
 pub(crate) use self::udmabuf::Udmabuf;
 pub(crate) use self::vmsplice::Vmsplice;
+
+use std::os::fd::RawFd;
 
 use crate::choice::Backing;
 use crate::failure::Result;
@@ -45,6 +48,8 @@ pub(crate) trait Workload: Send {
 pub(crate) struct WorkloadInfo {
     /// First byte of the pinned range.
     pub(crate) address: usize,
+    /// The descriptor on which the pins are taken, while it is open.
+    pub(crate) descriptor: Option<RawFd>,
     /// The process that owns the memory, if it is another process.
     pub(crate) target_pid: Option<i32>,
     /// The process that created the ring, if it is another process.
@@ -66,7 +71,14 @@ pub(crate) fn prepare(plan: &WorkloadPlan, index: u32) -> Result<Box<dyn Workloa
 /// Creates the workload of `plan` on existing memory.
 pub(crate) fn prepare_on(plan: &WorkloadPlan, buffer: Buffer, index: u32) -> Result<Box<dyn Workload>> {
     Ok(match &plan.method {
-        PinMethod::IoUring { buffers, .. } => Box::new(IoUringBuffers::new(buffer, *buffers)?),
+        PinMethod::IoUring {
+            buffers,
+            registered_ring,
+            ..
+        } => {
+            let workload = IoUringBuffers::new(buffer, *buffers)?;
+            Box::new(workload.by_registered_ring(*registered_ring))
+        }
         PinMethod::AfXdp => Box::new(Umem::new(buffer)?),
         PinMethod::ProcessVm { repeat } => Box::new(process_vm::ProcessVm::new(plan.memory(), *repeat)?),
         PinMethod::DirectRead(arguments) => Box::new(direct::Direct::reading(buffer, arguments, index)?),

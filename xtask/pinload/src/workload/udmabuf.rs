@@ -108,6 +108,7 @@ impl Workload for Udmabuf {
     fn info(&self) -> WorkloadInfo {
         WorkloadInfo {
             address: self.buffer.address(),
+            descriptor: Some(self.device.as_raw_fd()),
             ..WorkloadInfo::default()
         }
     }

@@ -28,7 +28,7 @@ pub const COLUMNS: &[HolderColumn] = &[
         Name,
         Left,
         4,
-        "Descriptors of the open file, if known.",
+        "Descriptors on which the processes pinned last, if known; a process may have closed or duplicated its descriptor since.",
         |row| descriptors(row)
     ),
     column!(

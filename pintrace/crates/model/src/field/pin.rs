@@ -69,8 +69,9 @@ pub const COLUMNS: &[PinColumn] = &[
         Count,
         Right,
         7,
-        "Descriptor of the open file on which the extent was pinned, if known.",
+        "Descriptor on which the process pinned, if known; the process may have closed or duplicated it since.",
         |row| row
+            .extent
             .descriptor
             .map_or(Value::Absent, |descriptor| Value::Id(descriptor.into()))
     ),

@@ -258,13 +258,6 @@ impl ExtentTable {
         }
     }
 
-    /// Returns true if an extent is open that was pinned through an open file, and the file was not released since.
-    pub(crate) fn holds_through(&self, file: FileId) -> bool {
-        let of_file = self.by_file.get(&file).into_iter().flatten();
-        let mut states = of_file.filter_map(|extent| self.by_id.get(*extent));
-        states.any(|state| state.file_released.get().is_none())
-    }
-
     /// Marks the extents of a freed address_space, and removes the extents from the index: the kernel may reuse its
     /// address.
     pub(crate) fn address_space_freed(&mut self, file: AddressSpaceId) -> bool {

@@ -1,9 +1,7 @@
 //! Tests of what a snapshot says about one extent, and about accounts without extents.
 
-use pintrace_events::units::{AccountId, ExtentId, Pid, StackId, Tid};
-use pintrace_events::{
-    AccountOpened, AccountSampled, Body, CallInFlight, CallsInFlight, ExtentMarked, ExtentOpened, FileId,
-};
+use pintrace_events::units::{AccountId, ExtentId, Pid, StackId};
+use pintrace_events::{AccountOpened, AccountSampled, Body, ExtentMarked, ExtentOpened, FileId};
 use pintrace_testing::event_builder::{EventBuilder, IO_PIN_PAGES, PROCESS_VM_RW, SECOND};
 
 use super::{fold, process, snapshot};
@@ -12,7 +10,21 @@ use super::{fold, process, snapshot};
 const PIN_FUNCTION: u64 = 0xffff_ffff_8100_0010;
 const MY_IOCTL: u64 = 0xffff_ffff_c000_0010;
 
-/// Process 7 pins 8 pages on file 40 by extent 1.
+/// The account of process 7 pins 8 pages on file 40.
+fn on_file(extent: u32, descriptor: Option<u32>) -> Body {
+    Body::ExtentOpened(ExtentOpened {
+        extent: ExtentId(extent),
+        account: AccountId(1),
+        address: 0x1000 * u64::from(extent),
+        end: 0x1000 * u64::from(extent + 8),
+        pages: 8,
+        file: FileId(40),
+        descriptor,
+        ..ExtentOpened::default()
+    })
+}
+
+/// Process 7 pins 8 pages on descriptor 5 of file 40 by extent 1.
 fn pinned_on_a_file() -> EventBuilder {
     let mut builder = EventBuilder::begin();
     builder
@@ -21,30 +33,9 @@ fn pinned_on_a_file() -> EventBuilder {
         .symbol(IO_PIN_PAGES, "io_pin_pages", "")
         .stack(3, &[PIN_FUNCTION, MY_IOCTL])
         .account(1, 7, 7, IO_PIN_PAGES, true)
-        .emit(Body::ExtentOpened(ExtentOpened {
-            extent: ExtentId(1),
-            account: AccountId(1),
-            address: 0x1000,
-            end: 0x9000,
-            pages: 8,
-            file: FileId(40),
-            ..ExtentOpened::default()
-        }))
+        .emit(on_file(1, Some(5)))
         .totals(1, 8, 0);
     builder
-}
-
-fn call_on_file(descriptor: u32) -> Body {
-    Body::CallsInFlight(CallsInFlight {
-        calls: vec![CallInFlight {
-            pid: Pid(7),
-            tid: Tid(7),
-            file: FileId(40),
-            descriptor: Some(descriptor),
-            ..CallInFlight::default()
-        }],
-        number: 1,
-    })
 }
 
 #[test]
@@ -70,26 +61,16 @@ fn a_mark_and_a_released_file_reach_an_extent_that_was_shown() {
 }
 
 #[test]
-fn the_descriptor_of_a_file_outlasts_the_call_and_ends_with_the_file() {
+fn an_extent_keeps_the_descriptor_on_which_it_was_pinned() {
     let mut builder = pinned_on_a_file();
     builder
-        .emit(call_on_file(5))
-        .emit(Body::CallsInFlight(CallsInFlight::default()));
-    let known = snapshot(&builder).descriptors;
-    assert_eq!(known.get(&(FileId(40), Pid(7))), Some(&5));
-    builder.emit(Body::FileReleased(FileId(40)));
-    assert!(snapshot(&builder).descriptors.is_empty());
-}
-
-/// Control: the next sample forgets a file on which nothing is pinned.
-#[test]
-fn the_descriptor_of_a_file_without_pins_is_forgotten() {
-    let mut builder = pinned_on_a_file();
-    builder
-        .emit(call_on_file(5))
-        .extent_closed(1, 8, 7)
-        .emit(Body::CallsInFlight(CallsInFlight::default()));
-    assert!(snapshot(&builder).descriptors.is_empty());
+        .emit(on_file(2, Some(7)))
+        .emit(on_file(3, None))
+        .emit(Body::FileReleased(FileId(40)));
+    let snapshot = snapshot(&builder);
+    let extents = process(&snapshot, 7).open_extents.iter();
+    let descriptors: Vec<_> = extents.map(|extent| extent.descriptor).collect();
+    assert_eq!(descriptors, [Some(5), Some(7), None]);
 }
 
 #[test]

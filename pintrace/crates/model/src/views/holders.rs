@@ -46,7 +46,8 @@ pub enum Holder {
 pub struct HolderProcess {
     /// The process.
     pub process: Arc<Process>,
-    /// The descriptor of the file in the process, if known.
+    /// The descriptor on which the process pinned last, if known. The process may have closed it since, or given the file
+    /// another one.
     pub descriptor: Option<u32>,
 }
 
@@ -73,7 +74,7 @@ impl HolderRow {
         }
     }
 
-    /// Returns the descriptors of the file, by process; empty if none is known.
+    /// Returns the descriptors on which the processes pinned last; empty if none is known.
     pub fn descriptors(&self) -> impl Iterator<Item = u32> {
         self.processes.iter().filter_map(|one| one.descriptor)
     }
@@ -131,8 +132,7 @@ fn of_processes<'a>(
     let mut rows = Rows::default();
     for (position, process) in processes {
         for extent in process.open_extents.iter() {
-            let descriptor = snapshot.descriptor(extent, process.pid);
-            let row = rows.row(key(position, extent), process, descriptor);
+            let row = rows.row(key(position, extent), process, extent.descriptor);
             row.sums.add_extent(extent);
             add(row, extent.subsystem, extent.pages_held);
         }
@@ -173,7 +173,8 @@ struct Rows {
 }
 
 impl Rows {
-    /// Returns the row of a key, with the process among the processes of the row.
+    /// Returns the row of a key, with the process among the processes of the row. The caller passes the extents of a
+    /// process oldest first, so the latest known descriptor stays.
     fn row(&mut self, key: Key, process: &Arc<Process>, descriptor: Option<u32>) -> &mut HolderRow {
         let Self { list, by_key } = self;
         let index = *by_key.entry(key).or_insert_with(|| {
@@ -187,12 +188,14 @@ impl Rows {
         });
         let row = &mut list[index];
         // The rows are filled process by process.
-        let last = row.processes.last();
-        if last.is_none_or(|last| !Arc::ptr_eq(&last.process, process)) {
-            row.processes.push(HolderProcess {
+        match row.processes.last_mut() {
+            Some(last) if Arc::ptr_eq(&last.process, process) => {
+                last.descriptor = descriptor.or(last.descriptor);
+            }
+            _ => row.processes.push(HolderProcess {
                 process: Arc::clone(process),
                 descriptor,
-            });
+            }),
         }
         row
     }

@@ -13,8 +13,6 @@ pub struct PinRow {
     pub process: Arc<Process>,
     /// The extent.
     pub extent: OpenExtent,
-    /// The descriptor of [`OpenExtent::file`] in the process, if known.
-    pub descriptor: Option<u32>,
 }
 
 impl PinRow {
@@ -36,7 +34,6 @@ pub fn of(snapshot: &Snapshot) -> Vec<PinRow> {
     for process in snapshot.processes.iter() {
         rows.extend(process.open_extents.iter().map(|extent| PinRow {
             process: Arc::clone(process),
-            descriptor: snapshot.descriptor(extent, process.pid),
             extent: extent.clone(),
         }));
     }

@@ -6,6 +6,7 @@ use pintrace_testing::arbitrary;
 
 use super::snapshot;
 use crate::snapshot::{HeldAccount, OpenExtent, Process, Snapshot};
+use crate::views::holders::Holder;
 use crate::views::{call_sites, cgroups, difference, ended, folded_findings, holders, pin_list, system};
 
 fn total(counts: impl Iterator<Item = u64>) -> u64 {
@@ -40,6 +41,7 @@ proptest! {
         the_roots_of_the_cgroups_have_the_sums_of_the_processes(&snapshot)?;
         each_cgroup_follows_its_parent_with_the_cgroups_inside(&snapshot)?;
         pins_holders_and_call_sites_have_the_sums_of_extents_and_accounts(&snapshot)?;
+        holders_have_the_latest_known_descriptor_of_each_process(&snapshot)?;
         accounts_without_extents_have_the_pages_of_the_scans(&snapshot)?;
         each_finding_is_in_one_folded_finding(&snapshot)?;
         each_process_is_shown_or_ended(&snapshot)?;
@@ -113,6 +115,21 @@ fn pins_holders_and_call_sites_have_the_sums_of_extents_and_accounts(snapshot: &
     prop_assert_eq!(pages, of_extents.saturating_add(all));
     let number = extents(snapshot).count() + accounts(snapshot).count();
     prop_assert_eq!(total(rows.iter().map(|row| row.sums.extents)), number as u64);
+    Ok(())
+}
+
+fn holders_have_the_latest_known_descriptor_of_each_process(snapshot: &Snapshot) -> Checked {
+    for row in holders::of(snapshot) {
+        let Holder::File { file, released } = row.holder else {
+            continue;
+        };
+        for one in &row.processes {
+            let extents = one.process.open_extents.iter();
+            let of_file = extents.filter(|extent| (extent.file, extent.file_released) == (file, released));
+            let latest = of_file.filter_map(|extent| extent.descriptor).next_back();
+            prop_assert_eq!(one.descriptor, latest);
+        }
+    }
     Ok(())
 }
 

@@ -28,28 +28,34 @@ fn of_holder(row: &HolderRow) -> Vec<String> {
     texts(row, holder::COLUMNS, &ids)
 }
 
+/// An extent that was pinned on a descriptor.
+fn on_descriptor(descriptor: u32, extent: OpenExtent) -> OpenExtent {
+    OpenExtent {
+        descriptor: Some(descriptor),
+        ..extent
+    }
+}
+
 #[test]
 fn an_open_file_is_one_holder_for_all_processes() {
-    let mut snapshot = snapshot(vec![
+    let snapshot = snapshot(vec![
         process(
             1,
             "",
             vec![
-                extent(8, 40, 10, Subsystem::IoUring),
-                extent(4, 40, 20, Subsystem::IoUring),
+                on_descriptor(5, extent(8, 40, 10, Subsystem::IoUring)),
+                on_descriptor(5, extent(4, 40, 20, Subsystem::IoUring)),
             ],
         ),
         process(
             2,
             "",
             vec![
-                extent(3, 40, 30, Subsystem::IoUring),
+                on_descriptor(7, extent(3, 40, 30, Subsystem::IoUring)),
                 extent(1, 41, 40, Subsystem::AfXdp),
             ],
         ),
     ]);
-    let known = [((FileId(40), Pid(1)), 5), ((FileId(40), Pid(2)), 7)];
-    snapshot.descriptors = Arc::new(known.into());
     let rows = holders::of(&snapshot);
     let ring = ["io_uring", "5, 7", "1", "2", "3", "15", "990ns", "io_uring"];
     let socket = ["AF_XDP socket", "-", "2", "1", "1", "1", "960ns", "af_xdp"];
@@ -64,20 +70,16 @@ fn an_open_file_is_one_holder_for_all_processes() {
 fn pins_of_a_released_file_are_apart_from_those_of_a_file_at_the_same_address() {
     let released = OpenExtent {
         file_released: true,
-        ..extent(8, 40, 10, Subsystem::Vfio)
+        ..on_descriptor(9, extent(8, 40, 10, Subsystem::Vfio))
     };
-    let mut snapshot = snapshot(vec![process(
-        1,
-        "",
-        vec![released, extent(4, 40, 20, Subsystem::IoUring)],
-    )]);
-    snapshot.descriptors = Arc::new([((FileId(40), Pid(1)), 5)].into());
+    let open = on_descriptor(5, extent(4, 40, 20, Subsystem::IoUring));
+    let snapshot = snapshot(vec![process(1, "", vec![released, open])]);
     let rows = holders::of(&snapshot);
     let ids = ["holder", "descriptor", "pin_state"];
     let shown: Vec<_> = rows.iter().map(|row| texts(row, holder::COLUMNS, &ids)).collect();
     assert_eq!(
         shown,
-        [["VFIO container", "-", "being released"], ["io_uring", "5", "-"]]
+        [["VFIO container", "9", "being released"], ["io_uring", "5", "-"]]
     );
     let pins = pin_list::of(&snapshot);
     let shown = texts(
@@ -85,7 +87,22 @@ fn pins_of_a_released_file_are_apart_from_those_of_a_file_at_the_same_address() 
         pin::COLUMNS,
         &["pid", "descriptor", "pin_state", "pin_age"],
     );
-    assert_eq!(shown, ["1", "-", "being released", "990ns"]);
+    assert_eq!(shown, ["1", "9", "being released", "990ns"]);
+}
+
+#[test]
+fn a_holder_has_the_latest_known_descriptor_of_each_process() {
+    let at = |since| extent(1, 40, since, Subsystem::IoUring);
+    let extents = vec![on_descriptor(5, at(10)), on_descriptor(7, at(20)), at(30)];
+    let snapshot = snapshot(vec![process(1, "", extents), process(2, "", vec![at(10)])]);
+    let rows = holders::of(&snapshot);
+    let known = rows[0].processes.iter().map(|one| one.descriptor);
+    assert_eq!((rows.len(), known.collect()), (1, vec![Some(7), None]));
+    let pins = pin_list::of(&snapshot);
+    let shown = pins
+        .iter()
+        .flat_map(|pin| texts(pin, pin::COLUMNS, &["descriptor"]));
+    assert_eq!(shown.collect::<Vec<_>>(), ["5", "7", "-", "-"]);
 }
 
 #[test]
