@@ -253,6 +253,7 @@ pub(super) fn full() -> Snapshot {
         open_extents: vec![OpenExtent {
             extent: ExtentId(9),
             file: FileId(0xffff_8881_0000_0000),
+            descriptor: Some(7),
             caller: "io_pin_pages".into(),
             stack: frames.map(str::to_owned).into(),
             subsystem: Subsystem::IoUring,
@@ -262,7 +263,6 @@ pub(super) fn full() -> Snapshot {
         .into(),
         ..process(200, "database", 1024, &[(Subsystem::IoUring, 1024)])
     };
-    snapshot.descriptors = Arc::new([((FileId(0xffff_8881_0000_0000), Pid(200)), 7)].into());
     let mut processes: Vec<Arc<Process>> = snapshot.processes.iter().cloned().collect();
     processes.push(Arc::new(database));
     for process in &mut processes {

@@ -111,24 +111,20 @@ pub const fn file_kind(subsystem: Subsystem) -> &'static str {
 /// Returns the holders, those with most pages first.
 #[must_use]
 pub fn of(snapshot: &Snapshot) -> Vec<HolderRow> {
-    of_processes(snapshot, snapshot.processes.iter().enumerate())
+    of_processes(snapshot.processes.iter().enumerate())
 }
 
 /// Returns the holders of the pins of one process, those with most pages first. Pins of other processes through the same
 /// open files are left out.
 #[must_use]
 pub fn of_process(snapshot: &Snapshot, process: &Process) -> Vec<HolderRow> {
-    let is_it = |other: &Process| {
-        (other.pid, other.earlier_processes) == (process.pid, process.earlier_processes)
-    };
+    let is_it =
+        |other: &Process| (other.pid, other.earlier_processes) == (process.pid, process.earlier_processes);
     let processes = snapshot.processes.iter().enumerate();
-    of_processes(snapshot, processes.filter(|(_, other)| is_it(other)))
+    of_processes(processes.filter(|(_, other)| is_it(other)))
 }
 
-fn of_processes<'a>(
-    snapshot: &'a Snapshot,
-    processes: impl Iterator<Item = (usize, &'a Arc<Process>)>,
-) -> Vec<HolderRow> {
+fn of_processes<'a>(processes: impl Iterator<Item = (usize, &'a Arc<Process>)>) -> Vec<HolderRow> {
     let mut rows = Rows::default();
     for (position, process) in processes {
         for extent in process.open_extents.iter() {

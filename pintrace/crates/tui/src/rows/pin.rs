@@ -115,7 +115,7 @@ impl TableRow for PinTableRow {
             );
             lines.extend(paragraph("released", &words, width, theme));
         }
-        let through = match self.0.descriptor {
+        let through = match extent.descriptor {
             Some(descriptor) => format!("{} on descriptor {descriptor}", extent.subsystem),
             None => extent.subsystem.to_string(),
         };

@@ -135,7 +135,6 @@ fn extents(process: &Process, snapshot: &Snapshot, width: usize, theme: Theme) -
         .take(MOST)
         .map(|extent| PinRow {
             process: owner.clone(),
-            descriptor: snapshot.descriptor(extent, process.pid),
             extent: extent.clone(),
         })
         .collect();
