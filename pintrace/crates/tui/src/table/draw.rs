@@ -33,7 +33,11 @@ impl<R: TableRow> TableView<R> {
         let width = usize::from(area.width);
         let mut preface = R::preface(scene, width);
         // The rows get at least half of the space.
-        preface.truncate(usize::from(area.height / 2));
+        let most = usize::from(area.height / 2);
+        if preface.len() > most {
+            preface.truncate(most.saturating_sub(1));
+            preface.push(Line::styled("… a taller terminal shows more", scene.theme.dim()));
+        }
         let [preface_area, body] = Layout::vertical([height(preface.len()), Constraint::Fill(1)]).areas(area);
         Paragraph::new(preface).render(preface_area, buffer);
         if self.rows.is_empty() {
