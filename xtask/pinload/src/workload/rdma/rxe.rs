@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::fd::AsRawFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ const DEVICE: &str = "pinload_rxe";
 const DRIVER: &str = "rxe";
 const INTERFACE: &str = "lo";
 const CLASS: &str = "/sys/class/infiniband_verbs";
-const NO_RXE: &str = "run as root with the module rdma_rxe (Debian: the full flavour)";
+const NO_RXE: &str = "run as root with the modules ib_uverbs and rdma_rxe (Debian: the full flavour)";
 /// The kernel's worker creates the device node within milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -42,6 +42,12 @@ mod rdma {
 pub(crate) fn make_device() -> Result<()> {
     if node().is_some() {
         return Ok(());
+    }
+    if !Path::new(CLASS).exists() {
+        return Err(Failure::unavailable(
+            "this kernel has no RDMA devices for user space",
+            NO_RXE,
+        ));
     }
     let protocol = SockProtocol::NetlinkRDMA;
     let socket = socket(
