@@ -19,7 +19,8 @@ pub struct FunctionFacts {
     pub in_kallsyms: Option<bool>,
     /// ftrace can trace the function; `None` if the list of ftrace could not be read ([`ftrace::traceable`]).
     pub traceable: Option<bool>,
-    /// Prototype, if BTF has exactly one function of the name.
+    /// Prototype, if BTF has exactly one function of the name, or several that agree while kallsyms has one
+    /// ([`KernelTypes::common_prototype`]).
     pub prototype: Option<Prototype>,
 }
 
@@ -151,7 +152,10 @@ impl Kernel {
                 let facts = FunctionFacts {
                     in_kallsyms: listed.then(|| there.contains(function)),
                     traceable: traceable.as_ref().map(|list| list.contains(function)),
-                    prototype: types.prototype(function),
+                    prototype: types.prototype(function).or_else(|| {
+                        let common = types.common_prototype(function)?;
+                        symbols.has_one(function).then_some(common)
+                    }),
                 };
                 (function.to_owned(), facts)
             })

@@ -95,6 +95,12 @@ impl Kallsyms {
             .collect()
     }
 
+    /// Returns true if exactly one function has a name.
+    pub fn has_one(&self, name: &str) -> bool {
+        let mut found = self.symbols.iter().filter(|symbol| self.name(symbol) == name);
+        found.next().is_some() && found.next().is_none()
+    }
+
     /// Returns the address of the function with a name. `None` if addresses are hidden, or if no function or several
     /// functions have the name.
     pub fn address_of(&self, name: &str) -> Option<u64> {
@@ -184,6 +190,8 @@ mod tests {
         ));
         assert_eq!(symbols.address_of("pin_user_pages"), Some(0xffff_ffff_8100_0100));
         assert_eq!(symbols.address_of("twice"), None);
+        let one = ["pin_user_pages", "twice", "absent"].map(|name| symbols.has_one(name));
+        assert_eq!(one, [true, false, false]);
         assert_eq!(symbols.address_of("some_data"), None);
     }
 
