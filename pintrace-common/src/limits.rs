@@ -24,6 +24,8 @@ pub const LONGTERM_CALLS: u32 = 16_384;
 pub const PIN_FAILURES: u32 = 4096;
 /// Maximum number of processes with failed registrations, by call and error number.
 pub const FAILED_REGISTRATIONS: u32 = 1024;
+/// Registrations in flight whose size is kept. New registrations replace the oldest.
+pub const REGISTRATIONS_IN_FLIGHT: u32 = 1024;
 /// Buckets of tokens for calls that are between primary program and backup; a power of two.
 pub const TOKEN_BUCKETS: u32 = 32_768;
 /// Tokens of one bucket.

@@ -1,6 +1,6 @@
-//! Registrations of memory that a system call refuses: what was asked for, and which limit was how full.
+//! Registrations of memory that the kernel refuses: what was asked for, and which limit was how full.
 
-/// The system call or function that refuses.
+/// The function that refuses.
 pub mod kind {
     /// `io_uring_register` (io_uring/register.c).
     pub const IO_URING_REGISTER: u32 = 1;
@@ -8,6 +8,10 @@ pub mod kind {
     pub const IO_URING_SETUP: u32 = 2;
     /// `xdp_umem_create` (net/xdp/xdp_umem.c): setsockopt with `XDP_UMEM_REG`.
     pub const XDP_UMEM_REG: u32 = 3;
+    /// `ib_umem_get`, `__ib_umem_get_va` on newer kernels (drivers/infiniband/core/umem.c): `ibv_reg_mr`.
+    pub const RDMA: u32 = 4;
+    /// `vfio_iommu_type1_ioctl` (drivers/vfio/vfio_iommu_type1.c): `VFIO_IOMMU_MAP_DMA`.
+    pub const VFIO_MAP_DMA: u32 = 5;
 }
 
 /// Operations of `io_uring_register` (include/uapi/linux/io_uring.h) that pin memory or charge it to a limit.

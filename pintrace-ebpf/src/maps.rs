@@ -5,7 +5,7 @@
 use aya_ebpf::{
     bindings::BPF_F_MMAPABLE,
     macros::map,
-    maps::{Array, HashMap, PerCpuArray, Queue, RingBuf, StackTrace},
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, Queue, RingBuf, StackTrace},
 };
 use pintrace_common::{
     counters::{Loss, Total},
@@ -91,6 +91,12 @@ pub static PIN_FAILURES: HashMap<FailureKey, u64> =
 #[map]
 pub static FAILED_REGISTRATIONS: HashMap<registrations::FailureKey, FailedRegistration> =
     HashMap::with_max_entries(limits::FAILED_REGISTRATIONS, HASH_FLAGS);
+
+/// Bytes that the registrations in flight ask for, by tgid << 32 | tid. A return that the kernel skips leaves its entry, which
+/// the next registration of the thread replaces, or any other if the map is full.
+#[map]
+pub static REGISTRATIONS_IN_FLIGHT: LruHashMap<u64, u64> =
+    LruHashMap::with_max_entries(limits::REGISTRATIONS_IN_FLIGHT, 0);
 
 /// Tokens that primary programs leave for their backups ([`crate::backup`]).
 #[map]

@@ -18,6 +18,9 @@ use crate::{setup, workspace};
 
 const SCRIPT: &str = "pintrace doctor --facts\n";
 
+/// Modules with functions that have hooks.
+const MODULES: [&str; 2] = ["ib_uverbs", "vfio_iommu_type1"];
+
 /// The options of `facts`.
 #[derive(Args)]
 pub(crate) struct FactsTask {
@@ -60,7 +63,11 @@ fn capture(kernel: KernelTarget, pintrace: &GuestFile) -> Result<PathBuf> {
     options.flavour = kernel.flavour;
     options.bare = true;
     options.add.push(pintrace.clone());
-    let guest = options.prepare()?;
+    let mut guest = options.prepare()?;
+    // Superseded kernels have no modules.
+    if guest.kernel.modules().is_some() {
+        guest.modules.extend(MODULES.map(str::to_owned));
+    }
     let mut printed = Vec::new();
     let outcome = guest.run(SCRIPT, &mut printed)?;
     let text = String::from_utf8_lossy(&printed);

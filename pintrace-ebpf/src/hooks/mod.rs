@@ -7,4 +7,5 @@ pub mod pin_kprobe;
 mod process_exec;
 mod process_exit;
 mod registration;
+mod registration_kprobe;
 mod unpin;

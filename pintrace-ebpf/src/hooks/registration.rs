@@ -58,14 +58,11 @@ pub fn leave_xdp_umem_create(ctx: FExitContext) -> i32 {
     0
 }
 
-/// Returns the error number that a function returned; `None` for success. Errors are -4095 to -1, also for functions that
-/// return a pointer (`IS_ERR`, include/linux/err.h).
+/// Returns the error number that a function returned; `None` for success.
 #[inline(always)]
 fn failed(ctx: *mut c_void, parameters: u32) -> Option<u32> {
-    const MOST_ERRNO: u64 = 4095;
     if !gate_is_open() {
         return None;
     }
-    let error = trampoline::result(ctx, parameters)?.wrapping_neg();
-    (error.wrapping_sub(1) < MOST_ERRNO).then_some(error as u32)
+    registrations::errno_of(trampoline::result(ctx, parameters)? as i64)
 }

@@ -24,6 +24,15 @@ const RLIMIT_BYTES: u64 = 16;
 /// The bit of CAP_IPC_LOCK (include/uapi/linux/capability.h).
 const CAP_IPC_LOCK: u32 = 1 << 14;
 
+/// Returns the error number in the result of a function; `None` for success. Errors are -4095 to -1, also for functions that
+/// return a pointer (`IS_ERR`, include/linux/err.h).
+#[inline(always)]
+pub fn errno_of(result: i64) -> Option<u32> {
+    const MOST_ERRNO: u64 = 4095;
+    let error = (result as u64).wrapping_neg();
+    (error.wrapping_sub(1) < MOST_ERRNO).then_some(error as u32)
+}
+
 /// Counts a registration that failed. `wanted` is the number of bytes, and 1 if the call asked for more.
 #[inline(always)]
 pub fn count(kind: u32, operation: u32, errno: u32, wanted: (u64, u64)) {
@@ -102,7 +111,7 @@ fn lengths(array: u64, entries: u32) -> (u64, u64) {
 
 /// Returns a u64 of user memory; 0 if the memory cannot be read.
 #[inline(always)]
-fn user_u64(address: u64) -> u64 {
+pub fn user_u64(address: u64) -> u64 {
     let mut value = 0u64;
     // SAFETY: a valid destination. The helper checks the address, and leaves zeros if it cannot read.
     unsafe { bpf_probe_read_user((&raw mut value).cast(), 8, address as *const _) };

@@ -16,7 +16,7 @@ pub(crate) fn calls(report: &Report, pid: u64, subsystem: &str) -> Value {
 }
 
 /// Returns the failed registrations of a process.
-fn refused(report: &Report, pid: u64) -> Vec<Value> {
+pub(crate) fn refused(report: &Report, pid: u64) -> Vec<Value> {
     let all = report.document["failed_registrations"].as_array().unwrap();
     all.iter().filter(|one| one["pid"] == pid).cloned().collect()
 }

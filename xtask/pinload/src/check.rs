@@ -10,7 +10,7 @@ use crate::cli::AllArgs;
 use crate::failure::{Explain, Failure, Result};
 use crate::report;
 
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 10] = [
     "io-uring",
     "af-xdp",
     "process-vm",
@@ -18,6 +18,7 @@ const KINDS: [&str; 9] = [
     "direct-write",
     "udmabuf",
     "vfio",
+    "rdma",
     "vmsplice",
     "zerocopy",
 ];

@@ -14,6 +14,7 @@ pub(crate) enum PinKind {
     DirectWrite,
     Udmabuf,
     Vfio,
+    Rdma,
     Vmsplice,
     Zerocopy,
 }

@@ -79,6 +79,11 @@ pub(crate) enum PinloadCommand {
         #[command(flatten)]
         common: CommonArgs,
     },
+    /// A memory region of a software RDMA device, which is made if there is none (rdma_rxe)
+    Rdma {
+        #[command(flatten)]
+        common: CommonArgs,
+    },
     /// Pages spliced into pipes: references (FOLL_GET), no pins
     Vmsplice {
         #[command(flatten)]
@@ -114,7 +119,7 @@ pub(crate) enum PinloadCommand {
     DelayedReads(DelayedReadsArgs),
     /// A registration of io_uring buffers that takes long, because the memory is in slow swap (root, null_blk)
     SlowRegistration(SlowRegistrationArgs),
-    /// Registrations of io_uring buffers that the kernel refuses after it has pinned pages (root)
+    /// Registrations that the kernel refuses: io_uring buffers, VFIO mappings or RDMA regions (root)
     Refused(RefusedArgs),
     /// Repeat one operation and report the time
     Bench(BenchArgs),

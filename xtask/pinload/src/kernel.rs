@@ -67,6 +67,12 @@ impl KernelRelease {
         }
     }
 
+    /// Returns the pages that VFIO pins before it compares with the limit of locked memory. 5.10 pins page by page, and
+    /// one page more at each end of adjoining pages.
+    pub(crate) const fn vfio_batch(self) -> Option<u64> {
+        if self.at_least(5, 12) { Some(512) } else { None }
+    }
+
     /// Returns true if a pin of the 4 KiB zero page is counted: true in 5.10, false since 6.5. The series between 5.10
     /// and 6.5 changed in stable releases (Debian's 6.1.176 does not count the zero page), so the series number does
     /// not decide.

@@ -27,6 +27,8 @@ pub(crate) enum PinMethod {
     Udmabuf,
     /// A DMA mapping for a device.
     Vfio,
+    /// A memory region of an RDMA device.
+    Rdma,
     /// Pages referenced by pipes.
     Vmsplice,
     /// Pages referenced by sockets.
@@ -65,6 +67,7 @@ impl WorkloadPlan {
             PinloadCommand::DirectWrite { direct, common } => (PinMethod::DirectWrite(direct), common),
             PinloadCommand::Udmabuf { common } => (PinMethod::Udmabuf, common),
             PinloadCommand::Vfio { common } => (PinMethod::Vfio, common),
+            PinloadCommand::Rdma { common } => (PinMethod::Rdma, common),
             PinloadCommand::Vmsplice { common } => (PinMethod::Vmsplice, common),
             PinloadCommand::Zerocopy { common } => (PinMethod::Zerocopy, common),
             PinloadCommand::All(_)
@@ -93,6 +96,7 @@ impl WorkloadPlan {
             PinMethod::DirectWrite(_) => PinKind::DirectWrite,
             PinMethod::Udmabuf => PinKind::Udmabuf,
             PinMethod::Vfio => PinKind::Vfio,
+            PinMethod::Rdma => PinKind::Rdma,
             PinMethod::Vmsplice => PinKind::Vmsplice,
             PinMethod::Zerocopy => PinKind::Zerocopy,
         }

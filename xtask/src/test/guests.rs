@@ -136,7 +136,7 @@ fn guest(kernel: KernelTarget, program: &[GuestFile]) -> Result<Guest> {
     options.package.extend(PACKAGES.map(str::to_owned));
     options.timeout = LIMIT;
     if kernel.flavour == Flavour::Full {
-        // Idle devices for VFIO behind an IOMMU. VFIO assigns a device to one process at a time.
+        // Software RDMA, and idle devices for VFIO behind an IOMMU. VFIO assigns a device to one process at a time.
         for device in ["intel-iommu,intremap=on", "edu", "edu", "edu"] {
             options.qemu_arg.extend(["-device", device].map(str::to_owned));
         }
@@ -146,7 +146,7 @@ fn guest(kernel: KernelTarget, program: &[GuestFile]) -> Result<Guest> {
         options.append.extend(append.map(str::to_owned));
         options
             .modules
-            .extend(["vfio-pci", "vfio_iommu_type1"].map(str::to_owned));
+            .extend(["vfio-pci", "vfio_iommu_type1", "ib_uverbs", "rdma_rxe"].map(str::to_owned));
     }
     let mut guest = options.prepare()?;
     // Superseded kernels have no modules, and the tests that need modules are skipped.

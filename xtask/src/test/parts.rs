@@ -49,8 +49,9 @@ const TOOL: &[&str] = &[
     "scan_implausible",
     "top_views",
 ];
-/// Tests that need a device behind an IOMMU, or memory on a second node, as in guests of the full flavours.
-const DEVICE: &[&str] = &["scan_far", "vfio"];
+/// Tests that need a device behind an IOMMU, a software RDMA device, or memory on a second node, as in guests of the full
+/// flavours.
+const DEVICE: &[&str] = &["rdma", "scan_far", "vfio"];
 
 /// A part of the guest tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -120,6 +121,7 @@ mod tests {
     /// Modules that the tests share and that contain no tests.
     const SHARED: &[&str] = &[
         "bpftrace",
+        "device_pins",
         "follow",
         "harness",
         "hugetlb",

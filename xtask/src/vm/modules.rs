@@ -44,6 +44,9 @@ impl KernelModule {
 /// at run time.
 const FOR_THE_DISK: [&str; 3] = ["nvme", "crc32c_generic", "ext4"];
 
+/// Modules that another module requests by name at run time, on the kernels that have them.
+const REQUESTED: [(&str, &str); 1] = [("rdma_rxe", "crc32_generic")];
+
 /// Returns the named modules, the modules of the disk, and all dependencies, each module after its own dependencies.
 /// Built-in modules are left out.
 pub(crate) fn with_dependencies(kernel: &KernelImage, names: &[String]) -> Result<Vec<KernelModule>> {
@@ -70,6 +73,10 @@ pub(crate) fn with_dependencies(kernel: &KernelImage, names: &[String]) -> Resul
         add(line, &folder, &mut order);
     }
     for name in names {
+        let requested = REQUESTED.iter().filter(|(by, _)| is_called(by, name));
+        for line in requested.filter_map(|(_, module)| find(module)) {
+            add(line, &folder, &mut order);
+        }
         match find(name) {
             Some(line) => add(line, &folder, &mut order),
             None if builtin.lines().any(|line| is_called(line, name)) => {}

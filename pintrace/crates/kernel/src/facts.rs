@@ -17,9 +17,14 @@ use super::preemption;
 pub struct FunctionFacts {
     /// kallsyms lists the function; `None` if kallsyms could not be read.
     pub in_kallsyms: Option<bool>,
+    /// The function is in a module. The types and the list of ftrace that pintrace reads have only the functions of the kernel
+    /// proper.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_module: bool,
     /// ftrace can trace the function; `None` if the list of ftrace could not be read ([`ftrace::traceable`]).
     pub traceable: Option<bool>,
-    /// Prototype, if BTF has exactly one function of the name.
+    /// Prototype, if BTF has exactly one function of the name, or several that agree while kallsyms has one
+    /// ([`KernelTypes::common_prototype`]).
     pub prototype: Option<Prototype>,
 }
 
@@ -142,6 +147,7 @@ impl Kernel {
         let symbols = Kallsyms::read(&roots.proc.join("kallsyms"));
         let functions: BTreeSet<_> = functions.into_iter().chain(BESIDE.iter().copied()).collect();
         let there = symbols.among(&functions.iter().copied().chain([EVERYWHERE, KPROBES]).collect());
+        let in_modules = symbols.only_in_modules(&functions);
         let listed = there.contains(EVERYWHERE) || symbols.has_addresses();
         let folders = [&*roots.tracing, &roots.debug.join("tracing")];
         let traceable = ftrace::traceable(&folders, &functions);
@@ -150,8 +156,12 @@ impl Kernel {
             .map(|function| {
                 let facts = FunctionFacts {
                     in_kallsyms: listed.then(|| there.contains(function)),
+                    in_module: in_modules.contains(function),
                     traceable: traceable.as_ref().map(|list| list.contains(function)),
-                    prototype: types.prototype(function),
+                    prototype: types.prototype(function).or_else(|| {
+                        let common = types.common_prototype(function)?;
+                        symbols.has_one(function).then_some(common)
+                    }),
                 };
                 (function.to_owned(), facts)
             })

@@ -95,6 +95,29 @@ impl Kallsyms {
             .collect()
     }
 
+    /// Returns true if exactly one function has a name.
+    pub fn has_one(&self, name: &str) -> bool {
+        let mut found = self.symbols.iter().filter(|symbol| self.name(symbol) == name);
+        found.next().is_some() && found.next().is_none()
+    }
+
+    /// Returns those of `names` that exist as functions of modules alone.
+    pub fn only_in_modules<'n>(&self, names: &BTreeSet<&'n str>) -> BTreeSet<&'n str> {
+        let mut found = BTreeSet::new();
+        let mut proper = BTreeSet::new();
+        for symbol in &self.symbols {
+            if let Some(name) = names.get(self.name(symbol)) {
+                let set = if symbol.module == 0 {
+                    &mut proper
+                } else {
+                    &mut found
+                };
+                set.insert(*name);
+            }
+        }
+        &found - &proper
+    }
+
     /// Returns the address of the function with a name. `None` if addresses are hidden, or if no function or several
     /// functions have the name.
     pub fn address_of(&self, name: &str) -> Option<u64> {
@@ -184,6 +207,8 @@ mod tests {
         ));
         assert_eq!(symbols.address_of("pin_user_pages"), Some(0xffff_ffff_8100_0100));
         assert_eq!(symbols.address_of("twice"), None);
+        let one = ["pin_user_pages", "twice", "absent"].map(|name| symbols.has_one(name));
+        assert_eq!(one, [true, false, false]);
         assert_eq!(symbols.address_of("some_data"), None);
     }
 
@@ -196,6 +221,13 @@ mod tests {
             symbols.among(&wanted),
             BTreeSet::from(["ib_umem_get", "pin_user_pages"])
         );
+    }
+
+    #[test]
+    fn a_function_that_the_kernel_proper_has_too_is_not_only_in_modules() {
+        let symbols = Kallsyms::parse(&format!("{TEXT}ffffffffc0000100 t start\t[ib_core]\n"));
+        let wanted = BTreeSet::from(["start", "ib_umem_get", "pin_user_pages"]);
+        assert_eq!(symbols.only_in_modules(&wanted), BTreeSet::from(["ib_umem_get"]));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::pins::{Pins, ProcessKey};
 use crate::stack::StackTable;
 use crate::subsystem::Subsystem;
 
+use text::ChargedTo;
 pub use text::{call_name, sentence};
 
 /// Most processes named as users of a limit: those that hold most.
@@ -84,7 +85,9 @@ impl RegistrationTable {
 
 fn with_holders(failed: &RegistrationFailed, pins: &Pins, stacks: &StackTable) -> FailedRegistration {
     let mut held: BTreeMap<ProcessKey, u64> = BTreeMap::new();
-    for account in pins.accounts.longterm() {
+    // The kernel charges other registrations to the process alone.
+    let of_user = ChargedTo::of(failed.kind) == ChargedTo::User;
+    for account in pins.accounts.longterm().filter(|_| of_user) {
         let process = pins.processes.by_key.get(&account.process);
         let uid = process.and_then(|process| process.seen.as_ref()?.uid);
         let charged = [Subsystem::IoUring, Subsystem::AfXdp];

@@ -132,6 +132,7 @@ const OWNERS: &[(Pattern, Subsystem)] = &[
     (Prefix("io_import_umem"), Subsystem::IoUring),
     (Prefix("io_zcrx_"), Subsystem::IoUring),
     (Prefix("ib_umem_"), Subsystem::Rdma),
+    (Prefix("__ib_umem_"), Subsystem::Rdma),
     (Exact("siw_umem_get"), Subsystem::Rdma),
     (Prefix("hfi1_"), Subsystem::Rdma),
     (Prefix("qib_"), Subsystem::Rdma),
@@ -207,6 +208,14 @@ mod tests {
             "__io_uring_register",
         ];
         assert_eq!(of(&stack), Some(Subsystem::IoUring));
+    }
+
+    /// In 7.2 `__ib_umem_get_va` calls `pin_user_pages_fast`. A caller alone is known where the stack was lost.
+    #[test]
+    fn each_caller_of_the_pin_functions_in_umem_c_belongs_to_rdma() {
+        for caller in ["ib_umem_get", "__ib_umem_get_va"] {
+            assert_eq!(of(&[caller]), Some(Subsystem::Rdma), "{caller}");
+        }
     }
 
     #[test]

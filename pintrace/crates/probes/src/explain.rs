@@ -34,8 +34,12 @@ A process registers memory by io_uring_register, by setsockopt with XDP_UMEM_REG
 may refuse before it pins a page: the memory would exceed RLIMIT_MEMLOCK (ENOMEM, ENOBUFS). The hooks on the returns of
 io_uring_register, io_uring_setup and xdp_umem_create count the failures, with the limit and what is used of it.
 
-Not seen: refusals of VFIO and RDMA before the first pin. Their code is in modules, and the entry of ioctl is too busy for
-a hook.";
+The code of RDMA and VFIO is in modules. A kprobe and a kretprobe on ib_umem_get (__ib_umem_get_va on newer kernels) and on
+vfio_iommu_type1_ioctl count the failures there. ib_umem_get compares VmPin of the process with the limit before it pins.
+VFIO pins up to 512 pages, compares VmLck of the process, and drops the pages.
+
+Not seen: refusals by a module that is loaded after the start of the session, by iommufd, and by drivers of RDMA that pin on
+their own (hfi1, qib, usnic, mthca).";
 
 impl Purpose {
     /// Every purpose.

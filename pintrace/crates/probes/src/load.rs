@@ -8,7 +8,7 @@ use pintrace_common::limits;
 use pintrace_common::mm_events::MmEventFacts;
 
 use super::map_sizes::{chunk_slots, extents_for, folio_chunks, pages_of_memory};
-use super::table::Hook;
+use super::table::{HOOKS, Hook};
 use pintrace_bpf::kfuncs::{self, FoundKfunc, RdonlyCast};
 use pintrace_bpf::objects;
 use pintrace_bpf::refusal::root_cause;
@@ -257,6 +257,9 @@ fn load_object(
     if !wanted.foll_get {
         loader.map_max_entries("FOLL_GET_FOLIOS", limits::UNUSED);
     }
+    if !registers_in_modules(kernel) {
+        loader.map_max_entries("REGISTRATIONS_IN_FLIGHT", limits::UNUSED);
+    }
     for (map, entries) in &options.map_entries {
         loader.map_max_entries(map, *entries);
         if *map == "EXTENTS" {
@@ -265,6 +268,15 @@ fn load_object(
         }
     }
     Ok(loader.load(object)?)
+}
+
+/// Returns true if a hook on a function of a module needs the sizes of registrations in flight.
+fn registers_in_modules(kernel: &KernelFacts) -> bool {
+    let mut hooks = HOOKS.iter().filter(|hook| hook.is_for_modules());
+    hooks.any(|hook| {
+        let function = kernel.functions.get(hook.function);
+        function.is_some_and(|function| function.in_kallsyms == Some(true))
+    })
 }
 
 /// Returns true if the short way through the ledger can read struct pages ([`Facts::plain_pages`]).

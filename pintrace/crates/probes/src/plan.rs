@@ -33,6 +33,8 @@ const KPROBE_ARGUMENTS: usize = 6;
 const UNTRACEABLE: &str =
     "BTF lists the function, but ftrace cannot trace it: inlined, or built without ftrace";
 
+const NO_KPROBES: &str = "this kernel has no kprobes";
+
 /// Plans every hook. Functions of [`ONE_OF`] are missing if the kernel has no function of the entry.
 pub fn plan(hooks: &'static [Hook], facts: &KernelFacts) -> Vec<PlannedHook> {
     let lines = hooks.iter().map(|hook| PlannedHook {
@@ -63,9 +65,13 @@ fn choose(hook: &'static Hook, facts: &KernelFacts) -> PlanChoice {
     let function = facts.functions.get(hook.function).cloned().unwrap_or_default();
     let FunctionFacts {
         in_kallsyms,
+        in_module,
         traceable,
         prototype,
     } = function;
+    if in_module && hook.is_for_modules() {
+        return in_a_module(hook, facts);
+    }
     let Some(prototype) = prototype else {
         return match in_kallsyms {
             Some(true) => {
@@ -98,9 +104,7 @@ fn choose(hook: &'static Hook, facts: &KernelFacts) -> PlanChoice {
         // on such functions (`within_notrace_func`, kernel/trace/trace_kprobe.c).
         _ if traceable == Some(false) => Some(UNTRACEABLE),
         Method::Fentry | Method::Fexit => None,
-        Method::Kprobe | Method::Kretprobe if facts.kprobes == Some(false) => {
-            Some("this kernel has no kprobes")
-        }
+        Method::Kprobe | Method::Kretprobe if facts.kprobes == Some(false) => Some(NO_KPROBES),
         Method::Kprobe | Method::Kretprobe => (hook.parameters.len() > KPROBE_ARGUMENTS)
             .then_some("a kprobe cannot read more than six arguments"),
     };
@@ -115,6 +119,14 @@ fn choose(hook: &'static Hook, facts: &KernelFacts) -> PlanChoice {
         Some(why) if usable.is_empty() => PlanChoice::Missing(why.to_owned()),
         _ => PlanChoice::Try(usable),
     }
+}
+
+/// Returns the choice for a function of a module. The attempt decides whether a kprobe reaches the function.
+fn in_a_module(hook: &'static Hook, facts: &KernelFacts) -> PlanChoice {
+    if facts.kprobes == Some(false) {
+        return PlanChoice::Missing(NO_KPROBES.to_owned());
+    }
+    PlanChoice::Try(hook.candidates.iter().collect())
 }
 
 #[cfg(test)]
@@ -133,6 +145,7 @@ mod tests {
                 };
                 let facts = FunctionFacts {
                     in_kallsyms: Some(true),
+                    in_module: false,
                     traceable: Some(true),
                     prototype: Some(prototype),
                 };
@@ -197,11 +210,35 @@ mod tests {
         let mut facts = kernel(&[]);
         let function = FunctionFacts {
             in_kallsyms: Some(true),
+            in_module: false,
             traceable: Some(true),
             prototype: None,
         };
         facts.functions.insert("pin_user_pages".to_owned(), function);
         assert!(matches!(choice(&facts, "pin_user_pages"), PlanChoice::Missing(_)));
+    }
+
+    #[test]
+    fn a_function_of_a_module_is_hooked_by_kprobes_alone() {
+        let mut facts = kernel(&[]);
+        let function = FunctionFacts {
+            in_kallsyms: Some(true),
+            in_module: true,
+            traceable: Some(false),
+            prototype: None,
+        };
+        for name in ["ib_umem_get", "pin_user_pages"] {
+            facts.functions.insert(name.to_owned(), function.clone());
+        }
+        assert!(matches!(choice(&facts, "ib_umem_get"), PlanChoice::Try(ways) if ways.len() == 1));
+        // Its programs are trampolines.
+        assert!(matches!(choice(&facts, "pin_user_pages"), PlanChoice::Missing(_)));
+        assert!(matches!(choice(&facts, "__ib_umem_get_va"), PlanChoice::NotHere));
+        facts.kprobes = Some(false);
+        let PlanChoice::Missing(why) = choice(&facts, "ib_umem_get") else {
+            panic!("tried")
+        };
+        assert_eq!(why, NO_KPROBES);
     }
 
     #[test]

@@ -8,9 +8,10 @@ mod compat_register;
 mod direct;
 mod io_uring;
 mod process_vm;
+pub(crate) mod rdma;
 mod registered_ring;
 mod udmabuf;
-mod vfio;
+pub(crate) mod vfio;
 mod vmsplice;
 mod zerocopy;
 
@@ -85,6 +86,7 @@ pub(crate) fn prepare_on(plan: &WorkloadPlan, buffer: Buffer, index: u32) -> Res
         PinMethod::DirectWrite(arguments) => Box::new(direct::Direct::writing(buffer, arguments, index)?),
         PinMethod::Udmabuf => Box::new(Udmabuf::new(buffer)?),
         PinMethod::Vfio => Box::new(vfio::Vfio::new(buffer)?),
+        PinMethod::Rdma => Box::new(rdma::Rdma::new(buffer)?),
         PinMethod::Vmsplice => Box::new(Vmsplice::new(buffer)),
         PinMethod::Zerocopy => Box::new(zerocopy::Zerocopy::new(buffer)?),
     })

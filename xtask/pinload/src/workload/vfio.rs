@@ -55,16 +55,16 @@ mod ioctl {
     nix::ioctl_readwrite_bad!(unmap_dma, request_code_none!(b';', 114), super::Unmap);
 }
 
-/// A container with the group of the device and the mapped memory.
-pub(super) struct Vfio {
-    /// The group and the container, which are closed in this order.
-    open: Option<(File, File)>,
-    buffer: Buffer,
+/// A container with the group of a device.
+pub(crate) struct VfioContainer {
+    /// Closed before the container.
+    _group: File,
+    container: File,
 }
 
-impl Vfio {
+impl VfioContainer {
     /// Assigns a device to VFIO, and opens a container for its group.
-    pub(super) fn new(buffer: Buffer) -> Result<Self> {
+    pub(crate) fn open() -> Result<Self> {
         let container =
             open(Path::new(CONTAINER)).unavailable(&format!("cannot open {CONTAINER}"), NO_VFIO)?;
         let group = free_group()?;
@@ -75,15 +75,55 @@ impl Vfio {
         // SAFETY: the argument is an integer.
         unsafe { ioctl::set_iommu(number, TYPE1V2) }.unavailable("there is no type 1 IOMMU", NO_VFIO)?;
         Ok(Self {
-            open: Some((group, container)),
+            _group: group,
+            container,
+        })
+    }
+
+    /// Maps memory at the device's address 0.
+    pub(crate) fn map(&self, address: usize, bytes: usize) -> nix::Result<()> {
+        let map = Map {
+            argsz: MAP_BYTES,
+            flags: READ_AND_WRITE,
+            vaddr: address as u64,
+            iova: 0,
+            size: bytes as u64,
+        };
+        // SAFETY: the pointer is to a `vfio_iommu_type1_dma_map` that the kernel only reads.
+        unsafe { ioctl::map_dma(self.container.as_raw_fd(), &raw const map) }.map(drop)
+    }
+
+    /// Removes the mapping of `bytes` bytes.
+    pub(crate) fn unmap(&self, bytes: usize) -> nix::Result<()> {
+        let mut unmap = Unmap {
+            argsz: UNMAP_BYTES,
+            flags: 0,
+            iova: 0,
+            size: bytes as u64,
+        };
+        // SAFETY: the pointer is to a `vfio_iommu_type1_dma_unmap`, which the kernel reads and writes.
+        unsafe { ioctl::unmap_dma(self.container.as_raw_fd(), &raw mut unmap) }.map(drop)
+    }
+}
+
+/// A container and the mapped memory.
+pub(super) struct Vfio {
+    open: Option<VfioContainer>,
+    buffer: Buffer,
+}
+
+impl Vfio {
+    /// Opens a container without a mapping.
+    pub(super) fn new(buffer: Buffer) -> Result<Self> {
+        Ok(Self {
+            open: Some(VfioContainer::open()?),
             buffer,
         })
     }
 
-    fn container(&self) -> Result<&File> {
+    fn container(&self) -> Result<&VfioContainer> {
         let open = self.open.as_ref();
-        open.map(|(_, container)| container)
-            .ok_or_else(|| Failure::failed("the container is closed", BUG))
+        open.ok_or_else(|| Failure::failed("the container is closed", BUG))
     }
 }
 
@@ -136,33 +176,20 @@ fn group_of(device: &Path) -> Result<PathBuf> {
 
 impl Workload for Vfio {
     fn pin(&mut self) -> Result<PinCounts> {
-        let map = Map {
-            argsz: MAP_BYTES,
-            flags: READ_AND_WRITE,
-            vaddr: self.buffer.address() as u64,
-            iova: 0,
-            size: self.buffer.bytes() as u64,
-        };
-        // SAFETY: the pointer is to a `vfio_iommu_type1_dma_map` that the kernel only reads.
-        unsafe { ioctl::map_dma(self.container()?.as_raw_fd(), &raw const map) }.failing(
-            "cannot map the memory",
-            "raise the limit of locked memory (ulimit -l)",
-        )?;
+        self.container()?
+            .map(self.buffer.address(), self.buffer.bytes())
+            .failing(
+                "cannot map the memory",
+                "raise the limit of locked memory (ulimit -l)",
+            )?;
         let pages = Some((self.buffer.bytes() / PAGE) as u64);
         Ok(PinCounts::lasting(pages, pages))
     }
 
     fn unpin(&mut self) -> Result<()> {
-        let mut unmap = Unmap {
-            argsz: UNMAP_BYTES,
-            flags: 0,
-            iova: 0,
-            size: self.buffer.bytes() as u64,
-        };
-        // SAFETY: the pointer is to a `vfio_iommu_type1_dma_unmap`, which the kernel reads and writes.
-        unsafe { ioctl::unmap_dma(self.container()?.as_raw_fd(), &raw mut unmap) }
-            .failing("cannot unmap the memory", BUG)?;
-        Ok(())
+        self.container()?
+            .unmap(self.buffer.bytes())
+            .failing("cannot unmap the memory", BUG)
     }
 
     fn close(&mut self) -> Result<()> {

@@ -85,7 +85,34 @@ impl KernelTypes {
         if found.next().is_some() {
             return None;
         }
-        let prototype = self.raw.entry(entry.size_or_type)?;
+        self.prototype_at(entry.size_or_type)
+    }
+
+    /// Returns what the prototypes of all functions of a name have in common. `None` if the numbers of parameters or the sizes
+    /// of the results differ. A parameter has the name `_` if its names differ.
+    ///
+    /// BTF of some kernels lists a weak function twice, with the parameters of its definition and of its stub
+    /// (`COND_SYSCALL`, kernel/sys_ni.c), although the kernel has one of them.
+    pub fn common_prototype(&self, function: &str) -> Option<Prototype> {
+        let mut found = self.named(function, BtfKind::Function);
+        let mut common = self.prototype_at(found.next()?.1.size_or_type)?;
+        for (_, entry) in found {
+            let other = self.prototype_at(entry.size_or_type)?;
+            if other.parameters.len() != common.parameters.len() || other.result_bytes != common.result_bytes
+            {
+                return None;
+            }
+            for (name, other) in common.parameters.iter_mut().zip(other.parameters) {
+                if *name != other {
+                    "_".clone_into(name);
+                }
+            }
+        }
+        Some(common)
+    }
+
+    fn prototype_at(&self, number: u32) -> Option<Prototype> {
+        let prototype = self.raw.entry(number)?;
         let parameters = self.raw.parts(&prototype);
         (prototype.kind == BtfKind::Prototype).then(|| Prototype {
             parameters: parameters.map(|part| part.name.to_owned()).collect(),

@@ -175,6 +175,27 @@ fn a_name_of_two_functions_has_no_prototype() {
 }
 
 #[test]
+fn functions_of_one_name_and_shape_have_a_common_prototype() {
+    let stub = [Name("__unused"), Number(1), Name("where"), Number(2)];
+    let twice = some_types()
+        .add("", kind::PROTOTYPE, 2, 1, &stub)
+        .add("work", kind::FUNCTION, 1, 13, &[]);
+    let common = types(&twice).common_prototype("work").unwrap();
+    assert_eq!(common.parameters, ["_", "where"]);
+    assert_eq!(common.result_bytes, 4);
+    let shorter =
+        some_types()
+            .add("", kind::PROTOTYPE, 1, 1, &stub[..2])
+            .add("work", kind::FUNCTION, 1, 13, &[]);
+    assert_eq!(types(&shorter).common_prototype("work"), None);
+    let without_result =
+        some_types()
+            .add("", kind::PROTOTYPE, 2, 0, &stub)
+            .add("work", kind::FUNCTION, 1, 13, &[]);
+    assert_eq!(types(&without_result).common_prototype("work"), None);
+}
+
+#[test]
 fn enumerators_of_all_enums_are_found() {
     let types = types(&some_types());
     let found = types.enumerators(&["TWO", "BIG", "THREE"]);

@@ -182,7 +182,7 @@ fn refused(snapshot: &Snapshot) -> Family {
         });
     Family::of(
         REFUSED,
-        "Registrations of memory that a system call refused, by call and error.",
+        "Registrations of memory that the kernel refused, by call and error.",
         samples.collect(),
     )
 }

@@ -15,6 +15,32 @@ use super::FailedRegistration;
 const LIMIT_ERRORS: [u32; 2] = [12, 105];
 /// EPERM.
 const EPERM: u32 = 1;
+/// ENOSPC.
+const ENOSPC: u32 = 28;
+const PAGE: u64 = 4096;
+const NO_LIMIT: &str = "no limit causes this error";
+
+/// The count that the kernel compares with RLIMIT_MEMLOCK.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum ChargedTo {
+    /// `user_struct.locked_vm`: of all processes of the user.
+    User,
+    /// `mm_struct.pinned_vm`, of the process alone (`ib_umem_get`, drivers/infiniband/core/umem.c).
+    PinnedOfProcess,
+    /// `mm_struct.locked_vm`, of the process alone (`vfio_pin_pages_remote`, drivers/vfio/vfio_iommu_type1.c).
+    LockedOfProcess,
+}
+
+impl ChargedTo {
+    /// Returns the count for a kind of registration.
+    pub(super) const fn of(kind: u32) -> Self {
+        match kind {
+            kind::RDMA => Self::PinnedOfProcess,
+            kind::VFIO_MAP_DMA => Self::LockedOfProcess,
+            _ => Self::User,
+        }
+    }
+}
 
 /// Returns the name of the call that failed.
 #[must_use]
@@ -35,6 +61,8 @@ pub fn call_name(kind: u32, operation: u32) -> Cow<'static, str> {
         kind::IO_URING_REGISTER => format!("io_uring_register({name})").into(),
         kind::IO_URING_SETUP => "io_uring_setup".into(),
         kind::XDP_UMEM_REG => "setsockopt(XDP_UMEM_REG)".into(),
+        kind::RDMA => "ibv_reg_mr (ib_umem_get)".into(),
+        kind::VFIO_MAP_DMA => "ioctl(VFIO_IOMMU_MAP_DMA)".into(),
         kind => format!("registration {kind}").into(),
     }
 }
@@ -64,29 +92,66 @@ pub fn sentence(one: &FailedRegistration) -> String {
 
 fn reason(one: &FailedRegistration) -> String {
     let failed = &one.failed;
-    if failed.errno == EPERM {
-        return "no limit causes this error; kernel.io_uring_disabled or a security policy may".to_owned();
-    }
-    if !LIMIT_ERRORS.contains(&failed.errno) {
-        return "no limit causes this error".to_owned();
+    let charged_to = ChargedTo::of(failed.kind);
+    match (failed.kind, failed.errno) {
+        // `can_do_mlock` (mm/mlock.c).
+        (kind::RDMA, EPERM) if failed.limit == Some(0) && !failed.exempt => {
+            return "RLIMIT_MEMLOCK is 0 B, and the process has no CAP_IPC_LOCK".to_owned();
+        }
+        (kind::IO_URING_REGISTER | kind::IO_URING_SETUP | kind::XDP_UMEM_REG, EPERM) => {
+            return format!("{NO_LIMIT}; kernel.io_uring_disabled or a security policy may");
+        }
+        (kind::VFIO_MAP_DMA, ENOSPC) => {
+            return "the container has as many mappings as the parameter dma_entry_limit of vfio_iommu_type1 \
+                    allows"
+                .to_owned();
+        }
+        (_, errno) if !LIMIT_ERRORS.contains(&errno) => return NO_LIMIT.to_owned(),
+        _ => {}
     }
     if failed.exempt {
-        return "the process has CAP_IPC_LOCK, which lifts RLIMIT_MEMLOCK unless the ring was made without it".to_owned();
+        let unless = if charged_to == ChargedTo::User {
+            " unless the ring was made without it"
+        } else {
+            ""
+        };
+        return format!("the process has CAP_IPC_LOCK, which lifts RLIMIT_MEMLOCK{unless}");
     }
     let Some(limit) = failed.limit else {
         return "RLIMIT_MEMLOCK is unlimited".to_owned();
     };
     let limit_text = text::bytes(limit);
-    let needed = failed
-        .user_locked
-        .saturating_mul(4096)
-        .saturating_add(failed.wanted.unwrap_or(0));
-    let room = if failed.wanted.is_some() && !failed.wants_more && needed <= limit {
-        "; that leaves room for the request, unless it is in large folios, which the kernel charges whole"
-    } else {
-        ""
+    let (charged, what) = match charged_to {
+        ChargedTo::User => (failed.user_locked, ""),
+        ChargedTo::PinnedOfProcess => (failed.mm_pinned, "VmPin"),
+        ChargedTo::LockedOfProcess => (failed.mm_locked, "VmLck"),
     };
-    format!("RLIMIT_MEMLOCK is {limit_text}, of which {}{room}", used(one))
+    let room = match failed.wanted {
+        Some(wanted) if !failed.wants_more && has_room(charged_to, charged, wanted, limit) => {
+            if charged_to == ChargedTo::User {
+                "; that leaves room for the request, unless it is in large folios, which the kernel charges whole"
+            } else {
+                "; that leaves room for the request, unless other threads were registering memory"
+            }
+        }
+        _ => "",
+    };
+    let used = match (charged_to, charged) {
+        (ChargedTo::User, _) => used(one),
+        (_, 0) => format!("the process used nothing ({what})"),
+        (_, charged) => format!("the process used {} ({what})", pages(charged)),
+    };
+    format!("RLIMIT_MEMLOCK is {limit_text}, of which {used}{room}")
+}
+
+/// Returns true if the limit leaves room for a request.
+const fn has_room(charged_to: ChargedTo, charged: u64, wanted: u64, limit: u64) -> bool {
+    let wanted = match charged_to {
+        ChargedTo::User => wanted,
+        // Memory that begins inside a page needs one page more.
+        _ => wanted.div_ceil(PAGE).saturating_add(1).saturating_mul(PAGE),
+    };
+    charged.saturating_mul(PAGE).saturating_add(wanted) <= limit
 }
 
 /// Returns the used part of the limit, and its users.
@@ -117,7 +182,7 @@ fn used(one: &FailedRegistration) -> String {
 }
 
 fn pages(pages: u64) -> String {
-    text::bytes(pages.saturating_mul(4096))
+    text::bytes(pages.saturating_mul(PAGE))
 }
 
 #[cfg(test)]
@@ -184,6 +249,54 @@ mod tests {
             reason_of(|one| one.failed.errno = 14),
             "no limit causes this error"
         );
+    }
+
+    #[test]
+    fn registrations_that_are_charged_to_the_process_name_its_count_alone() {
+        let mut one = refused();
+        one.failed.mm_locked = 3;
+        one.failed.count = 1;
+        one.failed.kind = kind::RDMA;
+        one.failed.operation = 0;
+        assert_eq!(
+            sentence(&one),
+            "database (42) was refused ibv_reg_mr (ib_umem_get) for 256 KiB with ENOMEM: RLIMIT_MEMLOCK is 64 KiB, of \
+             which the process used 32 KiB (VmPin)."
+        );
+        one.failed.kind = kind::VFIO_MAP_DMA;
+        assert_eq!(
+            sentence(&one),
+            "database (42) was refused ioctl(VFIO_IOMMU_MAP_DMA) for 256 KiB with ENOMEM: RLIMIT_MEMLOCK is 64 KiB, of \
+             which the process used 12 KiB (VmLck)."
+        );
+        one.failed.mm_locked = 0;
+        assert!(reason(&one).ends_with("the process used nothing (VmLck)"));
+        // 60 KiB that begin inside a page need 64 KiB.
+        one.failed.wanted = Some(60 << 10);
+        assert!(reason(&one).ends_with("unless other threads were registering memory"));
+        one.failed.mm_locked = 1;
+        assert!(!reason(&one).contains("room"), "{}", reason(&one));
+        one.failed.exempt = true;
+        assert_eq!(
+            reason(&one),
+            "the process has CAP_IPC_LOCK, which lifts RLIMIT_MEMLOCK"
+        );
+    }
+
+    #[test]
+    fn other_limits_than_memlock_are_named() {
+        let mut one = refused();
+        (one.failed.kind, one.failed.errno, one.failed.limit) = (kind::RDMA, EPERM, Some(0));
+        assert_eq!(
+            reason(&one),
+            "RLIMIT_MEMLOCK is 0 B, and the process has no CAP_IPC_LOCK"
+        );
+        one.failed.limit = Some(4096);
+        assert_eq!(reason(&one), NO_LIMIT);
+        (one.failed.kind, one.failed.errno) = (kind::VFIO_MAP_DMA, ENOSPC);
+        assert!(reason(&one).contains("dma_entry_limit"));
+        one.failed.kind = kind::RDMA;
+        assert_eq!(reason(&one), NO_LIMIT);
     }
 
     #[test]

@@ -79,6 +79,28 @@ macro_rules! dropped {
     };
 }
 
+/// A hook on a function of a module that registers memory. The return comes first: an entry without a return would be kept.
+macro_rules! module_registration {
+    ($function:literal, $parameters:expr, $entry:literal, $return:literal, $lost:literal) => {
+        Hook {
+            function: $function,
+            purposes: &[Purpose::Register],
+            parameters: $parameters,
+            or: &[],
+            optional: false,
+            candidates: &[Candidate {
+                attachments: &[
+                    without_backup($return, Method::Kretprobe),
+                    without_backup($entry, Method::Kprobe),
+                ],
+                lost: "",
+            }],
+            stands_in_for: None,
+            lost: $lost,
+        }
+    };
+}
+
 const DROPPED_LOST: &str =
     "the number of pages that were pinned and dropped again inside a pin call (gup_retry stays 0)";
 
@@ -291,6 +313,28 @@ pub(super) const LEDGER_HOOKS: &[Hook] = &[
         stands_in_for: None,
         lost: "registrations by AF_XDP that the kernel refuses",
     },
+    module_registration!(
+        "ib_umem_get",
+        &[ANY, ANY, "size"],
+        "probe_ib_umem_get",
+        "probe_return_ib_umem_get",
+        "registrations by RDMA that the kernel refuses"
+    ),
+    // 6.18 has ib_umem_get, 7.2 has __ib_umem_get_va.
+    module_registration!(
+        "__ib_umem_get_va",
+        &[ANY, ANY, "size"],
+        "probe_ib_umem_get_va",
+        "probe_return_ib_umem_get_va",
+        "registrations by RDMA that the kernel refuses"
+    ),
+    module_registration!(
+        "vfio_iommu_type1_ioctl",
+        &[ANY, "cmd", "arg"],
+        "probe_vfio_ioctl",
+        "probe_return_vfio_ioctl",
+        "mappings by VFIO that the kernel refuses"
+    ),
     Hook {
         function: "sched_process_exit",
         purposes: &[Purpose::Exit],

@@ -156,6 +156,12 @@ impl Hook {
         self.purposes.iter().any(|purpose| purpose.is_for_findings())
     }
 
+    /// Returns true if only kprobes serve the hook, which reach functions of modules too.
+    pub fn is_for_modules(&self) -> bool {
+        let mut attachments = self.candidates.iter().flat_map(|candidate| candidate.attachments);
+        attachments.all(|attachment| matches!(attachment.method, Method::Kprobe | Method::Kretprobe))
+    }
+
     /// Returns true if a call that the kernel skips for the hook is missing in the sums of the ledger.
     pub fn counts_pages(&self) -> bool {
         let counts = |purpose: &Purpose| !matches!(purpose, Purpose::Time | Purpose::Register);

@@ -125,6 +125,25 @@ fn functions_with_seven_arguments_fall_back_on_kprobes() {
     }
 }
 
+/// Debian has dropped the modules of 6.19, 7.0 and 7.1.
+#[test]
+fn functions_of_modules_that_register_memory_are_hooked_by_kprobes() {
+    for (name, capture) in all() {
+        let series = series(&name);
+        let has_modules = !((6, 19)..=(7, 1)).contains(&series);
+        for (function, there) in [
+            ("ib_umem_get", has_modules && series < (7, 2)),
+            ("__ib_umem_get_va", has_modules && series >= (7, 2)),
+            ("vfio_iommu_type1_ioctl", has_modules),
+        ] {
+            let ways = tried(&capture, function, Purpose::Register);
+            let kprobes = vec![Method::Kretprobe, Method::Kprobe];
+            let expected: &[_] = if there { &[kprobes] } else { &[] };
+            assert_eq!(ways, expected, "{name}: {function}");
+        }
+    }
+}
+
 /// The pin functions call `__gup_longterm_locked`: a count at its return too would count pins twice.
 #[test]
 fn only_the_outermost_functions_count_pins() {

@@ -30,7 +30,9 @@ const LEGEND: &str = "
 - `x2`: attached twice, as a primary and a backup program, because this kernel may preempt a thread
   inside a hook and then skips the hook for other threads.
 - `kretprobe+kprobe`: a trampoline of this kernel cannot pass the arguments of the function, because
-  there are too many arguments or one argument is a struct.
+  there are too many arguments or one argument is a struct; or the function is in a module, and is
+  hooked if the module is loaded at the start of a session. The fixtures of kernels whose modules
+  Debian has dropped (6.19 to 7.1) have no modules.
 
 ## Instructions that the verifier follows
 

@@ -1,10 +1,12 @@
-//! Registrations of io_uring buffers that the kernel refuses after it has pinned pages, and drops these pins.
+//! Registrations that the kernel refuses, and the pins that it takes and drops on the way.
 //!
-//! `io_sqe_buffer_register` (io_uring/rsrc.c) pins the pages, and then charges them to RLIMIT_MEMLOCK. `io_pin_pages` drops
-//! the pins of a call that stops at a hole.
+//! `io_sqe_buffer_register` (io_uring/rsrc.c) and `vfio_pin_pages_remote` (drivers/vfio/vfio_iommu_type1.c) pin pages, and
+//! then compare with RLIMIT_MEMLOCK. `ib_umem_get` (drivers/infiniband/core/umem.c) compares first, and pins nothing. All
+//! drop the pins of a call that stops at a hole.
+
+mod registrar;
 
 use clap::{Args, ValueEnum};
-use io_uring::IoUring;
 use nix::errno::Errno;
 use nix::libc::iovec;
 use nix::sys::resource::{Resource, setrlimit};
@@ -16,11 +18,13 @@ use crate::choice::Backing;
 use crate::failure::{Explain, Failure, Result};
 use crate::hold::HoldCondition;
 use crate::holder::compare;
+use crate::kernel::KernelRelease;
 use crate::memory::{Buffer, FirstTouch, MemorySpec, PAGE, Sharing};
 use crate::pins::PinCounts;
 use crate::report;
 use crate::vmstat::PinCounters;
-use crate::workload::IoUringBuffers;
+
+use self::registrar::{Prepared, RegistrationKind};
 
 /// RLIMIT_MEMLOCK of the refused process, in bytes.
 const LIMIT: u64 = 64 << 10;
@@ -35,6 +39,9 @@ pub(crate) struct RefusedArgs {
     /// Why the kernel refuses the registration
     #[arg(value_enum)]
     case: RefusedCase,
+    /// What registers the memory
+    #[arg(long, value_enum, default_value_t = RegistrationKind::IoUring)]
+    by: RegistrationKind,
     /// Pages of 4 KiB of each registration
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(41..=1 << 16))]
     pages: u64,
@@ -77,13 +84,14 @@ pub(crate) fn run(arguments: &RefusedArgs) -> Result<()> {
     PinCounters::wait_until_stable()?;
     let begin = PinCounters::read()?;
     let parent = getpid();
+    let prepared = arguments.by.prepare()?;
     let child = ForkedChild::fork(|link| {
         if arguments.case == RefusedCase::Memlock {
             become_limited()?;
             // A change of the user clears the signal that the child gets when its parent dies.
             child::die_with(parent);
         }
-        let expected = register(arguments)?;
+        let expected = register(arguments, prepared)?;
         report::print(&CallsLine {
             event: "calls",
             pid: getpid().as_raw(),
@@ -95,7 +103,7 @@ pub(crate) fn run(arguments: &RefusedArgs) -> Result<()> {
         })?;
         link.wait()
     })?;
-    let expected = PinCounts::transient(Some(arguments.pinned()));
+    let expected = PinCounts::transient(arguments.pinned()?);
     let counted = begin.settle(expected);
     HoldCondition::new(None, arguments.hold_until_stdin).wait()?;
     child.finish().and_then(child::check)?;
@@ -103,7 +111,7 @@ pub(crate) fn run(arguments: &RefusedArgs) -> Result<()> {
 }
 
 /// Makes all registrations. Fails if the kernel does not answer as the case demands.
-fn register(arguments: &RefusedArgs) -> Result<PinCounts> {
+fn register(arguments: &RefusedArgs, prepared: Prepared) -> Result<PinCounts> {
     let mut buffer = Buffer::new(MemorySpec {
         pages: arguments.pages,
         backing: Backing::Small,
@@ -117,20 +125,11 @@ fn register(arguments: &RefusedArgs) -> Result<PinCounts> {
     if arguments.case == RefusedCase::Efault {
         buffer.unmap_from(usize::try_from(BEFORE_HOLE).unwrap_or(0) * PAGE)?;
     }
-    let ring = IoUringBuffers::make_ring()?;
+    let registrar = prepared.open()?;
     for _ in 0..arguments.calls {
-        arguments.case.check(register_once(&ring, whole))?;
+        arguments.case.check(registrar.register_once(whole))?;
     }
-    Ok(PinCounts::transient(Some(arguments.pinned())))
-}
-
-/// Registers memory, and removes the buffer if the kernel has accepted it. Returns the error of the kernel.
-fn register_once(ring: &IoUring, whole: iovec) -> std::result::Result<(), Errno> {
-    let errno = |error: std::io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(0));
-    let submitter = ring.submitter();
-    // SAFETY: the memory outlives the registration, and no request uses the buffer. The kernel checks the range.
-    unsafe { submitter.register_buffers(&[whole]) }.map_err(errno)?;
-    submitter.unregister_buffers().map_err(errno)
+    Ok(PinCounts::transient(arguments.pinned()?))
 }
 
 /// Gives up root, and with it the right to lock memory beyond the limit.
@@ -143,13 +142,20 @@ fn become_limited() -> Result<()> {
 }
 
 impl RefusedArgs {
-    /// Returns the pages that all calls pin.
-    const fn pinned(&self) -> u64 {
-        let pages = match self.case {
-            RefusedCase::Efault => BEFORE_HOLE,
-            RefusedCase::Memlock | RefusedCase::Quiet => self.pages,
+    /// Returns the pages that all calls pin; `None` if they were never counted on this kernel.
+    fn pinned(&self) -> Result<Option<u64>> {
+        let pages = match (self.case, self.by) {
+            (RefusedCase::Memlock, RegistrationKind::Rdma) => Some(0),
+            (RefusedCase::Memlock, RegistrationKind::Vfio) => KernelRelease::running()?
+                .vfio_batch()
+                .map(|batch| batch.min(self.pages)),
+            (RefusedCase::Efault, RegistrationKind::Vfio) => {
+                KernelRelease::running()?.vfio_batch().map(|_| BEFORE_HOLE)
+            }
+            (RefusedCase::Efault, _) => Some(BEFORE_HOLE),
+            (RefusedCase::Memlock | RefusedCase::Quiet, _) => Some(self.pages),
         };
-        self.calls * pages
+        Ok(pages.map(|pages| self.calls * pages))
     }
 }
 
