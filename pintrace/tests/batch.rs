@@ -1,4 +1,4 @@
-//! `top --batch` and `report --view`: mistakes on the command line, and the rows of a recording.
+//! `top --batch` and `report --view`: mistakes on the command line, the rows of a recording, and the ends of `--batch`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -7,12 +7,13 @@ mod command;
 #[path = "support/recording.rs"]
 mod recording;
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 
 use pintrace_testing::event_builder::{finding_fixtures, fio_and_others};
 
-use command::{code, pintrace, stderr};
+use command::{PINTRACE, code, pintrace, stderr, wait};
 use recording::recording;
 
 /// The message of a command with a mistake.
@@ -145,4 +146,80 @@ fn a_view_of_a_recording_that_is_cut_short_has_the_same_warning_as_the_report() 
         "{}",
         stderr(&views)
     );
+}
+
+/// Returns true if this machine can be traced or scanned. If not, `top --batch` says so.
+fn can_run() -> bool {
+    let doctor = pintrace(&["doctor", "--json"]);
+    let diagnosis: serde_json::Value = serde_json::from_slice(&doctor.stdout).unwrap();
+    let possible = diagnosis["can_trace"] == true || diagnosis["can_scan"] == true;
+    if !possible {
+        assert_eq!(code(&pintrace(&["top", "--batch", "-n", "1"])), 3);
+    }
+    possible
+}
+
+#[test]
+fn batch_prints_as_often_as_asked() {
+    if !can_run() {
+        return;
+    }
+    let output = pintrace(&[
+        "top",
+        "--batch",
+        "-n",
+        "2",
+        "--interval",
+        "100ms",
+        "--view",
+        "system",
+        "--csv",
+    ]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let mut lines = out(&output).lines();
+    assert_eq!(lines.next(), Some("time,group,label,value,explanation,unit"));
+    let times: BTreeSet<&str> = lines.map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!(times.len(), 2, "{times:?}");
+}
+
+#[test]
+fn a_closed_pipe_ends_batch_and_is_no_failure() {
+    if !can_run() {
+        return;
+    }
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(PINTRACE);
+    command
+        .args(["top", "--batch", "--interval", "100ms"])
+        .stdout(writer);
+    let output = command::output(command);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+}
+
+#[test]
+fn a_signal_ends_batch_while_its_pipe_is_full() {
+    if !can_run() {
+        return;
+    }
+    let mut command = Command::new(PINTRACE);
+    command.args([
+        "top",
+        "--batch",
+        "--interval",
+        "20ms",
+        "--view",
+        "system",
+        "--json",
+    ]);
+    let mut running = command.stdout(Stdio::piped()).spawn().unwrap();
+    let pipe = running.stdout.take().unwrap();
+    // A pipe holds 64 KiB.
+    wait::until("a full pipe", || {
+        (rustix::io::ioctl_fionread(&pipe).unwrap() > 60_000).then_some(())
+    });
+    let pid = nix::unistd::Pid::from_raw(running.id().try_into().unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    let status = wait::until("the end of top --batch", || running.try_wait().unwrap());
+    assert_eq!(status.code(), Some(0));
 }
