@@ -70,6 +70,10 @@ fn failed(error: &anyhow::Error) -> Exit {
         return Exit::Done;
     }
     // If stderr is closed too, the exit code is the only message.
+    if error.is::<cmd::view_rows::Mistake>() {
+        let _ = writeln!(io::stderr(), "error: {error}");
+        return Exit::Usage;
+    }
     let _ = writeln!(io::stderr(), "pintrace: {}", describe(error));
     if error.is::<cmd::trace_args::CannotTrace>() {
         return Exit::CannotTrace;

@@ -15,4 +15,5 @@ pub mod serve;
 mod signals;
 pub mod top;
 pub mod trace_args;
+pub(crate) mod view_rows;
 mod where_query;

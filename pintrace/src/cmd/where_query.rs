@@ -1,12 +1,15 @@
 //! The option `--where`: a query that chooses processes.
 
 use pintrace_model::snapshot::{Process, Snapshot};
+use pintrace_query::Query;
 use pintrace_query::rows::PROCESSES;
-use pintrace_query::{Query, QueryError};
 
-/// Parses the value of `--where`.
-pub(super) fn process_query(text: &str) -> Result<Query<Process>, QueryError> {
-    Query::parse(text, &PROCESSES)
+use super::view_rows::Mistake;
+
+/// Parses the value of `--where`, if there is one.
+pub(super) fn process_query(text: Option<&str>) -> Result<Option<Query<Process>>, Mistake> {
+    let parse = |text| Query::parse(text, &PROCESSES).map_err(|error| Mistake::query(text, &error));
+    text.map(parse).transpose()
 }
 
 /// Keeps the processes that match, with what belongs to them. Without a query, keeps all.

@@ -1,6 +1,6 @@
 //! Runs the program pintrace.
 
-mod wait;
+pub(crate) mod wait;
 
 use std::process::{Command, Output, Stdio};
 use std::thread;

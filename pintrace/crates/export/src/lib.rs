@@ -11,6 +11,7 @@ mod json_registrations;
 mod own_cost;
 mod pin_calls;
 pub mod report;
+pub mod rows;
 pub mod table;
 
 #[cfg(test)]

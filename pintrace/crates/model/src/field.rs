@@ -38,6 +38,7 @@ pub mod pin_call;
 mod pin_call_metric;
 pub mod process;
 pub mod subsystem;
+pub mod system;
 mod value;
 pub mod window;
 

@@ -8,9 +8,12 @@ pub mod difference;
 pub mod ended;
 pub mod folded_findings;
 pub mod holders;
+mod name;
 pub mod pin_list;
 mod sums;
 pub mod system;
+
+pub use name::ViewName;
 
 #[cfg(test)]
 mod tests;

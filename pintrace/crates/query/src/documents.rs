@@ -7,7 +7,7 @@ use pintrace_testing::expected_file::{assert_file, with_block};
 
 use super::rows::{
     CALL_SITES, CALLS_IN_FLIGHT, CGROUPS, FAILED_REGISTRATIONS, FINDINGS, HOLDERS, PIN_CALLS, PINS,
-    PROCESSES, WINDOWS,
+    PROCESSES, SYSTEM, WINDOWS,
 };
 use super::{Query, RowFields};
 
@@ -54,6 +54,7 @@ fn the_tables_of_fields_match_the_catalogue() {
         ("holders", table(&HOLDERS)),
         ("pins", table(&PINS)),
         ("call sites", table(&CALL_SITES)),
+        ("system", table(&SYSTEM)),
         ("refused registrations", table(&FAILED_REGISTRATIONS)),
     ];
     let text = fs::read_to_string(&path).unwrap();

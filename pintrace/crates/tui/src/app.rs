@@ -88,8 +88,9 @@ impl App {
         app
     }
 
-    /// Begins with a filter.
-    pub(super) fn set_filter(&mut self, text: String) {
+    /// Begins with a view and a filter.
+    pub(super) fn begin(&mut self, view: View, text: String) {
+        self.views.shown = view;
         self.filter.set(text);
         self.arrange();
     }

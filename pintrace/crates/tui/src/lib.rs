@@ -52,6 +52,7 @@ use tokio::sync::watch;
 
 use pintrace_events::units::Pid;
 use pintrace_model::snapshot::Snapshot;
+use pintrace_model::views::ViewName;
 
 use self::app::{App, Step};
 use self::keys::Keys;
@@ -69,6 +70,8 @@ pub struct ViewOptions {
     pub pids: Vec<Pid>,
     /// The query with which the view begins. Empty shows all.
     pub filter: String,
+    /// The view that is shown first.
+    pub view: ViewName,
     /// Use no colour.
     pub monochrome: bool,
     /// Tells whether the view with the own cost is open.
@@ -115,7 +118,7 @@ pub async fn run(
     let theme = Theme::new(!options.monochrome);
     let first = snapshots.borrow_and_update().clone();
     let mut app = App::new(first, options.pids);
-    app.set_filter(options.filter);
+    app.begin(options.view.into(), options.filter);
     let mut terminal = ViewTerminal::take()?;
     let mut keys = Keys::new();
     let mut connected = true;

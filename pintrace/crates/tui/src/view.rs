@@ -1,5 +1,7 @@
 //! The views of `top`, in the order of their keys.
 
+use pintrace_model::views::ViewName;
+
 use super::queries::RowKind;
 
 /// One view.
@@ -122,9 +124,37 @@ impl View {
     }
 }
 
+impl From<ViewName> for View {
+    fn from(name: ViewName) -> Self {
+        match name {
+            ViewName::Processes => Self::Processes,
+            ViewName::Cgroups => Self::Cgroups,
+            ViewName::Holders => Self::Holders,
+            ViewName::Pins => Self::Pins,
+            ViewName::CallSites => Self::CallSites,
+            ViewName::Findings => Self::Findings,
+            ViewName::FlushWindows => Self::FlushWindows,
+            ViewName::PinCalls => Self::PinCalls,
+            ViewName::System => Self::System,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_name_is_the_title_of_its_tab() {
+        for name in ViewName::ALL {
+            let title = View::from(name).title().to_lowercase();
+            assert_eq!(name.as_str(), title.replace(' ', "-"));
+        }
+        assert!(
+            ViewName::ALL.map(View::from).iter().eq(&View::ALL[..9]),
+            "order of the tabs"
+        );
+    }
 
     #[test]
     fn the_tabs_form_a_ring() {

@@ -3,7 +3,9 @@
 use pintrace_events::units::Pid;
 
 use super::finding_column::FindingColumn;
+use super::folded_finding::FoldedFindingColumn;
 use super::process::{ProcessColumn, traced};
+use super::system::{self, SystemColumn};
 use super::{Align, Field, Unit, Value};
 use crate::subsystem::Subsystem;
 
@@ -113,6 +115,26 @@ pub const FINDING: &[FindingColumn] = &[
     ),
 ];
 
+/// More columns of a folded finding.
+pub const FOLDED_FINDING: &[FoldedFindingColumn] = &[column!(
+    "pids",
+    "PIDS",
+    Name,
+    Left,
+    "Processes of the findings, with a space between two.",
+    |row| joined(row.pids.iter().map(|pid| pid.0.to_string()))
+)];
+
+/// More columns of a figure of the host.
+pub const SYSTEM: &[SystemColumn] = &[column!(
+    "unit",
+    "UNIT",
+    Name,
+    Left,
+    "Unit of the value: count, bytes, pages/s, time or %.",
+    |row| system::unit(row)
+)];
+
 /// Returns a text; empty text is unknown.
 fn text(text: &str) -> Value<'_> {
     if text.is_empty() {
@@ -123,7 +145,11 @@ fn text(text: &str) -> Value<'_> {
 }
 
 fn names<'a>(subsystems: impl Iterator<Item = &'a Subsystem>) -> Value<'static> {
-    let names: Vec<_> = subsystems.map(|subsystem| subsystem.as_str()).collect();
+    joined(subsystems.map(|subsystem| subsystem.as_str().to_owned()))
+}
+
+fn joined(names: impl Iterator<Item = String>) -> Value<'static> {
+    let names: Vec<_> = names.collect();
     if names.is_empty() {
         Value::Absent
     } else {

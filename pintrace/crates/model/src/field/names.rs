@@ -9,7 +9,7 @@ use crate::subsystem::Subsystem;
 
 use super::{
     call_site, cgroup, difference, finding_column, folded_finding, header, holder, metric, more, pin,
-    pin_call, process, subsystem, window,
+    pin_call, process, subsystem, system, window,
 };
 
 /// Returns the ids of all columns and figures, sorted, without repeats.
@@ -27,6 +27,9 @@ pub fn column_ids() -> Vec<&'static str> {
     let ids = ids.chain(holder::COLUMNS.iter().map(|column| column.id));
     let ids = ids.chain(call_site::COLUMNS.iter().map(|column| column.id));
     let ids = ids.chain(folded_finding::COLUMNS.iter().map(|column| column.id));
+    let ids = ids.chain(more::FOLDED_FINDING.iter().map(|column| column.id));
+    let ids = ids.chain(system::COLUMNS.iter().map(|column| column.id));
+    let ids = ids.chain(more::SYSTEM.iter().map(|column| column.id));
     let ids = ids.chain(difference::COLUMNS.iter().map(|column| column.id));
     let ids = ids.chain(header::FIGURES.iter().map(|figure| figure.id));
     sorted(ids)

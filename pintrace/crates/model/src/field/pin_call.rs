@@ -153,6 +153,9 @@ pub const COLUMNS: &[PinCallColumn] = &[
 ];
 
 /// Every column of the calls in flight, in display order. A call that continues a registration has the figures of the
+/// The default sort column.
+pub const DEFAULT_SORT: &str = "registration_longest";
+
 /// registration.
 pub const IN_FLIGHT: &[InFlightColumn] = &[
     column!(

@@ -104,3 +104,6 @@ pub const COLUMNS: &[WindowColumn] = &[
         })
     },
 ];
+
+/// The default sort column.
+pub const DEFAULT_SORT: &str = "max";

@@ -5,6 +5,7 @@ mod finding;
 mod pin_call;
 mod pins;
 mod process;
+mod system;
 mod window;
 
 pub use cgroup::CGROUPS;
@@ -12,6 +13,7 @@ pub use finding::FINDINGS;
 pub use pin_call::{CALLS_IN_FLIGHT, FAILED_REGISTRATIONS, PIN_CALLS};
 pub use pins::{CALL_SITES, HOLDERS, PINS};
 pub use process::PROCESSES;
+pub use system::SYSTEM;
 pub use window::WINDOWS;
 
 use pintrace_events::units::Pid;

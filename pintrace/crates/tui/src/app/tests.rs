@@ -39,6 +39,14 @@ fn at(seconds: u64) -> Arc<Snapshot> {
 }
 
 #[test]
+fn the_first_view_and_the_first_filter_are_those_of_the_options() {
+    let mut app = app();
+    app.begin(View::Pins, "pid = 0".to_owned());
+    assert_eq!(app.screen().view, View::Pins);
+    assert!(app.views.pins.rows.is_empty() && app.views.pins.all > 0);
+}
+
+#[test]
 fn the_cursor_follows_its_process_unless_it_is_at_the_top() {
     let mut app = app();
     typed(&mut app, "j");

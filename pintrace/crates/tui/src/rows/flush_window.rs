@@ -5,7 +5,7 @@ use ratatui::text::Line;
 use pintrace_events::Cause;
 use pintrace_events::units::Pid;
 use pintrace_model::field::Field;
-use pintrace_model::field::window::COLUMNS;
+use pintrace_model::field::window::{COLUMNS, DEFAULT_SORT};
 use pintrace_model::finding::coverage::not_covered;
 use pintrace_model::finding::text::checked;
 use pintrace_model::finding::{FindingKind, WindowTotals};
@@ -25,7 +25,7 @@ impl TableRow for WindowTableRow {
     type Identity = (Pid, Cause);
 
     const VIEW: View = View::FlushWindows;
-    const DEFAULT_SORT: &'static str = "max";
+    const DEFAULT_SORT: &'static str = DEFAULT_SORT;
 
     fn columns() -> Vec<&'static Field<WindowTotals>> {
         COLUMNS.iter().collect()

@@ -6,7 +6,7 @@ use pintrace_common::pin_calls::{BUCKETS, FIRST_BUCKET_SHIFT};
 use pintrace_events::units::{Nanos, Pid};
 use pintrace_model::field::Field;
 use pintrace_model::field::grid::{self, Digits};
-use pintrace_model::field::pin_call::{COLUMNS, IN_FLIGHT};
+use pintrace_model::field::pin_call::{COLUMNS, DEFAULT_SORT, IN_FLIGHT};
 use pintrace_model::pin_calls::{InFlight, PinCallRow, text as words};
 use pintrace_model::registrations::{self, FailedRegistration};
 use pintrace_model::snapshot::Snapshot;
@@ -30,7 +30,7 @@ impl TableRow for PinCallTableRow {
     type Identity = (Pid, Subsystem, bool);
 
     const VIEW: View = View::PinCalls;
-    const DEFAULT_SORT: &'static str = "registration_longest";
+    const DEFAULT_SORT: &'static str = DEFAULT_SORT;
 
     fn columns() -> Vec<&'static Field<PinCallRow>> {
         COLUMNS.iter().collect()

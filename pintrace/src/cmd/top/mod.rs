@@ -1,8 +1,11 @@
-//! `pintrace top`: shows the processes that hold pins now, as a live view on a terminal, one table or one JSON object.
+//! `pintrace top`: shows the processes that hold pins now, as a live view on a terminal, one table, one JSON object, or rows
+//! at each interval.
+
+mod args;
+mod batch;
 
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -13,56 +16,37 @@ use crate::pipeline::own_cost::watch::Watch;
 use crate::pipeline::run::run as run_session;
 use crate::pipeline::session::Session;
 use crate::pipeline::sink::Fold;
-use pintrace_events::units::Pid;
 use pintrace_events::{Event, Stopped};
 use pintrace_export::{json, table};
 use pintrace_kernel::facts::Roots;
 use pintrace_model::snapshot::{Process, Snapshot};
 use pintrace_query::Query;
 
+use self::batch::Batch;
 use super::detach::detach;
 use super::privileges::{self, Uses};
-use super::trace_args::{TraceArgs, duration, start};
+use super::trace_args::start;
+use super::view_rows::check_query;
 use super::where_query::{process_query, select};
 
-/// The command line of `top`.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Args {
-    /// Print one table after one interval and exit.
-    #[arg(long)]
-    pub once: bool,
-    /// With --once: print one JSON object instead of a table.
-    #[arg(long, requires = "once")]
-    pub json: bool,
-    /// The time between two samples, such as 500ms or 2s.
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
-    pub interval: Duration,
-    /// Show only these processes.
-    #[arg(long, value_name = "PID", value_delimiter = ',')]
-    pub pid: Vec<u32>,
-    /// Show only processes that match, such as 'oldest > 5m and not comm = fio' (docs/queries.md). With --json, findings,
-    /// flush windows and pin calls are shown if their process matches. Totals stay those of the whole machine. The live
-    /// view begins with this query as its filter.
-    #[arg(long = "where", value_name = "QUERY", value_parser = process_query)]
-    pub query: Option<Query<Process>>,
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "documented on its own type")]
-    pub live: TraceArgs,
-}
+pub use self::args::Args;
 
 /// The number of ended processes without pins that stay in the table.
 const ENDED_KEPT: usize = 100;
 
 /// Runs `pintrace top`.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
-    if !args.once && !std::io::stdout().is_terminal() {
+    let batch = if args.batch { Some(Batch::of(args)?) } else { None };
+    check_query(args.view(), args.query.as_deref())?;
+    if !args.once && batch.is_none() && !std::io::stdout().is_terminal() {
         anyhow::bail!(
-            "standard output is not a terminal: use --once for one table, --once --json for one JSON object"
+            "standard output is not a terminal: use --once for one table, --once --json for one JSON object, --batch for rows \
+             at each interval"
         );
     }
     let (open, view) = watch::channel(false);
     // A budget needs the cost all the time.
-    let attention = if args.once || args.live.budget.is_some() {
+    let attention = if args.live.budget.is_some() || args.needs_own_cost() {
         Attention::Always
     } else {
         Attention::View(view)
@@ -78,10 +62,15 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
         .worker_threads(2)
         .enable_all()
         .build()?;
-    if args.once {
-        runtime.block_on(once(started, meter, args, out))
-    } else {
-        runtime.block_on(live(started, (meter, open), args))
+    match batch {
+        Some(batch) => {
+            let printed = runtime.block_on(batch::run(started, meter, args, batch));
+            // A write to a pipe that nobody reads does not end.
+            runtime.shutdown_background();
+            printed
+        }
+        None if args.once => runtime.block_on(once(started, meter, args, out)),
+        None => runtime.block_on(live(started, (meter, open), args)),
     }
 }
 
@@ -113,8 +102,9 @@ async fn once(
     .await?;
     drop(fold);
     last.own_cost = Some(Arc::new(own_cost.end().await?));
-    keep(&mut last, args);
-    select(&mut last, args.query.as_ref());
+    let query = process_query(args.query.as_deref())?;
+    keep(&mut last, args, query.as_ref());
+    select(&mut last, query.as_ref());
     let text = if args.json {
         json::render(&last, true)?
     } else {
@@ -160,16 +150,16 @@ async fn live(
         let stopped = run_session(&mut session, first, interval, budget, &mut [&mut fold], stop).await;
         stopped.map(|_| session)
     });
-    let pids = args.pid.iter().copied().map(Pid).collect();
     let options = pintrace_tui::ViewOptions {
         filter: args
             .query
-            .as_ref()
-            .map(|query| query.text().to_owned())
+            .as_deref()
+            .map(|query| query.trim().to_owned())
             .unwrap_or_default(),
+        view: args.view(),
         own_cost_open: Some(open),
         save: Some(super::save_snapshot::save),
-        ..pintrace_tui::ViewOptions::from_env(pids)
+        ..pintrace_tui::ViewOptions::from_env(args.pids())
     };
     let exit_reason = pintrace_tui::run(shown, options).await;
     let _ = quit.send(());
@@ -194,8 +184,8 @@ fn width() -> usize {
 
 /// Keeps only the processes given by --pid. Without --pid, keeps all processes. Before a query chooses rows of the table,
 /// keeps only processes that the table lists, so that the numbers are those of the table.
-fn keep(snapshot: &mut Snapshot, args: &Args) {
-    let listed = |process: &Process| args.json || args.query.is_none() || table::is_listed(process);
+fn keep(snapshot: &mut Snapshot, args: &Args, query: Option<&Query<Process>>) {
+    let listed = |process: &Process| args.json || query.is_none() || table::is_listed(process);
     let given = |process: &Process| args.pid.is_empty() || args.pid.contains(&process.pid.0);
     let kept = snapshot.processes.iter();
     let kept = kept.filter(|process| given(process) && listed(process)).cloned();

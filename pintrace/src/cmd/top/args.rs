@@ -1,0 +1,85 @@
+//! The command line of `top`.
+
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use pintrace_events::units::Pid;
+use pintrace_model::views::ViewName;
+
+use super::super::trace_args::{TraceArgs, duration};
+use super::super::view_rows::{Format, view_name};
+
+/// The command line of `top`.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option")]
+pub struct Args {
+    /// Print one table after one interval and exit.
+    #[arg(long, group = "printing")]
+    pub once: bool,
+    /// Print the rows of a view after each interval, for scripts (docs/batch.md): as a table, with --csv or with --json.
+    /// Ends at a signal, at a broken pipe or after -n times.
+    #[arg(short, long, group = "printing")]
+    pub batch: bool,
+    /// With --batch: print this many times and exit.
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "N",
+        requires = "batch",
+        conflicts_with = "once"
+    )]
+    pub count: Option<NonZeroU64>,
+    /// With --once: print one JSON object instead of a table. With --batch: print one JSON object in a line each time.
+    #[arg(long, requires = "printing")]
+    pub json: bool,
+    /// With --batch: print CSV, with the names of the columns in the first line.
+    #[arg(long, requires = "batch", conflicts_with_all = ["once", "json"])]
+    pub csv: bool,
+    /// The view: of --batch, or the first one of the live view.
+    #[arg(long, value_name = "VIEW", conflicts_with = "once", value_parser = view_name())]
+    pub view: Option<ViewName>,
+    /// With --batch: order the rows by a column, given by its id or title.
+    #[arg(long, value_name = "COLUMN", requires = "batch", conflicts_with = "once")]
+    pub sort: Option<String>,
+    /// The time between two samples, such as 500ms or 2s.
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
+    pub interval: Duration,
+    /// Show only these processes.
+    #[arg(long, value_name = "PID", value_delimiter = ',')]
+    pub pid: Vec<u32>,
+    /// Show only rows of the view that match, without --view processes, such as 'oldest > 5m and not comm = fio'
+    /// (docs/queries.md). With --once --json, findings, flush windows and pin calls are shown if their process matches.
+    /// Totals stay those of the whole machine. The live view begins with this query as its filter.
+    #[arg(long = "where", value_name = "QUERY")]
+    pub query: Option<String>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on its own type")]
+    pub live: TraceArgs,
+}
+
+impl Args {
+    /// Returns the view.
+    pub(super) fn view(&self) -> ViewName {
+        self.view.unwrap_or_default()
+    }
+
+    /// Returns the processes given by --pid.
+    pub(super) fn pids(&self) -> Vec<Pid> {
+        self.pid.iter().copied().map(Pid).collect()
+    }
+
+    /// Returns the format of --batch, with tables of this width.
+    pub(super) fn format(&self, width: usize) -> Format {
+        match (self.csv, self.json) {
+            (true, _) => Format::Csv,
+            (false, true) => Format::JsonLines,
+            (false, false) => Format::Text(width),
+        }
+    }
+
+    /// Returns true if what is printed has the own cost.
+    pub(super) fn needs_own_cost(&self) -> bool {
+        self.once || self.batch && self.view() == ViewName::System
+    }
+}
