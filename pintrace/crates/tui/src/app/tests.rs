@@ -341,3 +341,34 @@ fn commands_take_arguments_and_say_what_is_wrong() {
     typed(&mut app, ":zoom⏎");
     assert_eq!(app.notice.as_deref(), Some("“zoom” is no command of Processes."));
 }
+
+#[test]
+fn the_options_choose_what_the_view_begins_with() {
+    let key = |key, command| KeyBinding::parse(key, command).unwrap();
+    let sort = crate::Sort {
+        column: "pid",
+        reversed: true,
+    };
+    let options = ViewOptions {
+        filter: "pages_held > 1".to_owned(),
+        with_ended: true,
+        view: View::Holders,
+        columns: vec![(View::Processes, vec!["pid", "comm"])],
+        sort: vec![(View::Processes, sort)],
+        keys: vec![key("x", "view processes"), key("X", "filter comm = fio")],
+        ..ViewOptions::default()
+    };
+    let mut app = app();
+    app.configure(&options);
+    assert_eq!(app.views.shown, View::Holders);
+    assert!(app.filter.with_ended && app.filter.text() == "pages_held > 1");
+    typed(&mut app, "x");
+    assert_eq!(app.views.shown, View::Processes);
+    let shown = app.views.processes.shown_columns();
+    let ids: Vec<&str> = shown.iter().map(|column| column.id).collect();
+    assert_eq!(ids, ["pid", "comm"]);
+    let pids = app.views.processes.rows.iter().map(|row| row.0.pid.0);
+    assert!(pids.is_sorted_by(|one, other| one >= other));
+    typed(&mut app, "X");
+    assert_eq!(app.filter.text(), "comm = fio");
+}
