@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::config::{Configuration, Environment, ViewFlags};
 use crate::exit::Exit;
 use crate::pipeline::own_cost::Meter;
 use crate::pipeline::own_cost::attention::Attention;
@@ -22,21 +23,18 @@ use pintrace_query::Query;
 
 use super::detach::detach;
 use super::privileges::{self, Uses};
-use super::trace_args::{TraceArgs, duration, start};
+use super::trace_args::{TraceArgs, start};
 use super::where_query::{process_query, select};
 
 /// The command line of `top`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// Print one table after one interval and exit.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["view", "colours", "palette", "no_mouse", "config"])]
     pub once: bool,
     /// With --once: print one JSON object instead of a table.
     #[arg(long, requires = "once")]
     pub json: bool,
-    /// The time between two samples, such as 500ms or 2s.
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
-    pub interval: Duration,
     /// Show only these processes.
     #[arg(long, value_name = "PID", value_delimiter = ',')]
     pub pid: Vec<u32>,
@@ -47,8 +45,14 @@ pub struct Args {
     pub query: Option<Query<Process>>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on its own type")]
+    pub view: ViewFlags,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on its own type")]
     pub live: TraceArgs,
 }
+
+/// The time between two samples of `--once`.
+const INTERVAL: Duration = Duration::from_secs(1);
 
 /// The number of ended processes without pins that stay in the table.
 const ENDED_KEPT: usize = 100;
@@ -60,6 +64,12 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
             "standard output is not a terminal: use --once for one table, --once --json for one JSON object"
         );
     }
+    // One table depends on no file. A mistake in a file is shown before hooks are attached.
+    let configuration = if args.once {
+        None
+    } else {
+        Some(Configuration::load(&args.view, Environment::of_process())?)
+    };
     let (open, view) = watch::channel(false);
     // A budget needs the cost all the time.
     let attention = if args.once || args.live.budget.is_some() {
@@ -78,10 +88,9 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
         .worker_threads(2)
         .enable_all()
         .build()?;
-    if args.once {
-        runtime.block_on(once(started, meter, args, out))
-    } else {
-        runtime.block_on(live(started, (meter, open), args))
+    match configuration {
+        None => runtime.block_on(once(started, meter, args, out)),
+        Some(configuration) => runtime.block_on(live(started, (meter, open), args, &configuration)),
     }
 }
 
@@ -92,25 +101,18 @@ async fn once(
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
     let own_cost = Watch::start(meter);
+    let interval = args.view.interval.unwrap_or(INTERVAL);
     let mut last = Snapshot::default();
     let mut fold = Fold::new(|model| last = model.snapshot());
     let quit = async {
-        tokio::time::sleep(args.interval).await;
+        tokio::time::sleep(interval).await;
         Stopped {
             reason: "once".to_owned(),
             exit_code: None,
         }
     };
     // No tick falls into the interval: the only sample is the last, and its rates cover the whole interval.
-    run_session(
-        &mut session,
-        first,
-        args.interval * 2,
-        None,
-        &mut [&mut fold],
-        quit,
-    )
-    .await?;
+    run_session(&mut session, first, interval * 2, None, &mut [&mut fold], quit).await?;
     drop(fold);
     last.own_cost = Some(Arc::new(own_cost.end().await?));
     keep(&mut last, args);
@@ -136,6 +138,7 @@ async fn live(
     (mut session, first): (Session, Vec<Event>),
     (meter, open): (Meter, watch::Sender<bool>),
     args: &Args,
+    configuration: &Configuration,
 ) -> anyhow::Result<Exit> {
     let own_cost = Watch::start(meter);
     let latest_cost = own_cost.latest();
@@ -146,8 +149,8 @@ async fn live(
         show.send_replace(Arc::new(model.snapshot()));
     });
     let (quit, quitting) = tokio::sync::oneshot::channel::<()>();
-    let interval = args.interval;
-    let budget = args.live.budget(args.interval, own_cost.latest());
+    let interval = configuration.interval();
+    let budget = args.live.budget(interval, own_cost.latest());
     let source = tokio::spawn(async move {
         let stop = async {
             // An error means that the view has ended without a message, which also stops the session.
@@ -160,17 +163,13 @@ async fn live(
         let stopped = run_session(&mut session, first, interval, budget, &mut [&mut fold], stop).await;
         stopped.map(|_| session)
     });
-    let pids = args.pid.iter().copied().map(Pid).collect();
-    let options = pintrace_tui::ViewOptions {
-        filter: args
-            .query
-            .as_ref()
-            .map(|query| query.text().to_owned())
-            .unwrap_or_default(),
-        own_cost_open: Some(open),
-        save: Some(super::save_snapshot::save),
-        ..pintrace_tui::ViewOptions::from_env(pids)
-    };
+    let mut options = configuration.view_options();
+    options.pids = args.pid.iter().copied().map(Pid).collect();
+    if let Some(query) = &args.query {
+        query.text().clone_into(&mut options.filter);
+    }
+    options.own_cost_open = Some(open);
+    options.save = Some(super::save_snapshot::save);
     let exit_reason = pintrace_tui::run(shown, options).await;
     let _ = quit.send(());
     let session = source.await??;

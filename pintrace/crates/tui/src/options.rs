@@ -10,7 +10,7 @@ use pintrace_model::snapshot::Snapshot;
 
 use super::app::COMMANDS;
 use super::keymap::{self, BoundKey};
-use super::look::{ColourDepth, ColourPalette, GraphCharacters, Look};
+use super::look::Look;
 use super::view::View;
 
 /// The options of the view.
@@ -57,25 +57,6 @@ impl Default for ViewOptions {
             mouse: true,
             own_cost_open: None,
             save: None,
-        }
-    }
-}
-
-impl ViewOptions {
-    /// Uses no colour if `NO_COLOR` is set and not empty.
-    #[must_use]
-    pub fn from_env(pids: Vec<Pid>) -> Self {
-        let has_none = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let depth = if has_none {
-            ColourDepth::Never
-        } else {
-            ColourDepth::Sixteen
-        };
-        let look = Look::new(ColourPalette::Default, depth, &[], GraphCharacters::Braille);
-        Self {
-            pids,
-            look,
-            ..Self::default()
         }
     }
 }
