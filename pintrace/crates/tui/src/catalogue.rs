@@ -1,7 +1,9 @@
 //! What a configuration of the view can name: columns, orders, commands and their keys.
 
+use pintrace_model::text::printable;
+
 use super::app::COMMANDS;
-use super::keymap::{self, BoundKey, GROUPS, Remapped};
+use super::keymap::{BoundKey, GROUPS, Remapped};
 use super::options::{KeyBinding, Sort};
 use super::queries::Queries;
 use super::view::View;
@@ -89,12 +91,9 @@ pub fn commands(own: &[KeyBinding]) -> Vec<CommandEntry> {
         argument: command.argument,
         help: command.help,
         keys: own
-            .0
-            .iter()
-            .filter(|(_, text)| {
-                !keymap::is_command(text) && text.split_whitespace().next() == Some(command.name)
-            })
-            .map(|(key, text)| format!("{} ({text})", key.label()))
+            .with_argument()
+            .filter(|(_, text)| text.split_whitespace().next() == Some(command.name))
+            .map(|(key, text)| format!("{} ({})", key.label(), printable(text)))
             .collect(),
     });
     bound.chain(with_argument).collect()
@@ -133,6 +132,7 @@ mod tests {
         let own = [
             KeyBinding::parse("x", "view pins").unwrap(),
             KeyBinding::parse("F9", "filter bytes > 1GiB").unwrap(),
+            KeyBinding::parse("F8", "filter \u{1b}[31m").unwrap(),
         ];
         let commands = commands(&own);
         let keys = |name: &str| {
@@ -145,7 +145,7 @@ mod tests {
         assert!(
             commands
                 .iter()
-                .any(|entry| entry.keys == ["F9 (filter bytes > 1GiB)"])
+                .any(|entry| entry.keys == ["F9 (filter bytes > 1GiB)", "F8 (filter \\u{1b}[31m)"])
         );
     }
 }

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use pintrace_events::units::Pid;
 use pintrace_model::snapshot::Snapshot;
+use pintrace_model::text::printable;
 
 use super::app::COMMANDS;
 use super::keymap::{self, BoundKey};
@@ -94,6 +95,10 @@ pub enum KeyMistake {
 impl KeyBinding {
     /// Binds a key to a command of the palette.
     pub fn parse(key: &str, command: &str) -> Result<Self, KeyMistake> {
+        // A character that cannot be seen would spoil the lists of keys.
+        if printable(key) != key {
+            return Err(KeyMistake::Key);
+        }
         let key = key.parse::<BoundKey>().map_err(|_| KeyMistake::Key)?;
         let command = command.trim();
         if !keymap::is_command(command) {
@@ -136,6 +141,7 @@ mod tests {
     fn a_key_is_bound_only_to_a_command() {
         let mistake = |key, command| KeyBinding::parse(key, command).unwrap_err();
         assert_eq!(mistake("Escape", "quit"), KeyMistake::Key);
+        assert_eq!(mistake("\u{202e}", "quit"), KeyMistake::Key);
         assert_eq!(mistake("x", "view everything"), KeyMistake::Command);
         assert_eq!(mistake("x", "sort"), KeyMistake::NoArgument("sort", "COLUMN"));
         assert_eq!(KeyBinding::parse("Up", "up").unwrap().key(), "↑");

@@ -371,4 +371,16 @@ fn the_options_choose_what_the_view_begins_with() {
     assert!(pids.is_sorted_by(|one, other| one >= other));
     typed(&mut app, "X");
     assert_eq!(app.filter.text(), "comm = fio");
+    typed(&mut app, "?/comm = fio⏎");
+    let backend = ratatui::backend::TestBackend::new(80, 24);
+    let mut terminal = ratatui::Terminal::new(backend).unwrap();
+    let theme = super::super::theme::Theme::new(false);
+    terminal
+        .draw(|frame| super::super::screen::draw(&mut app, frame, theme))
+        .unwrap();
+    let text = super::super::screen_tests::rows(terminal.backend().buffer()).join("\n");
+    assert!(
+        text.contains("  X") && text.contains("filter comm = fio"),
+        "{text}"
+    );
 }

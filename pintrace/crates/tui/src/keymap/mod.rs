@@ -192,6 +192,12 @@ impl Remapped {
             .map(|binding| KeyEffect::Act(binding.action))
     }
 
+    /// Returns the keys that run a command with its argument.
+    pub(super) fn with_argument(&self) -> impl Iterator<Item = (BoundKey, &str)> {
+        let own = self.0.iter().filter(|(_, command)| !is_command(command));
+        own.map(|(key, command)| (*key, command.as_str()))
+    }
+
     /// Returns the keys of a binding, those of the configuration first.
     pub(super) fn keys_of(&self, binding: &Binding) -> Vec<BoundKey> {
         let own = self.0.iter().filter(|(_, command)| *command == binding.command);
