@@ -72,7 +72,7 @@ async fn top(args: &top::Args, in_sink: bool) -> Result<ExitReason> {
         show.send_replace(Arc::new(model.snapshot()));
     });
     let (quit, quitting) = tokio::sync::oneshot::channel::<()>();
-    let interval = args.interval;
+    let interval = args.view.interval.unwrap_or(std::time::Duration::from_secs(1));
     let source = tokio::spawn(async move {
         let stop = async {
             // An error means that the view ended without a message, which also stops the session.

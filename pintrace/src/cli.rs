@@ -45,6 +45,8 @@ pub enum Command {
     BpfStatistics,
     /// Report the abilities of this kernel, the chosen hooks, and the missing hooks.
     Doctor(cmd::doctor::Args),
+    /// Show the configuration of the live view, its files, or its commands and keys.
+    Config(cmd::config::Args),
 }
 
 /// Runs the command line of this process.
@@ -59,6 +61,7 @@ pub fn main() -> Exit {
         Command::Serve(args) => cmd::serve::run(&args, &mut io::stderr()),
         Command::BpfStatistics => cmd::bpf_statistics::run(),
         Command::Doctor(args) => cmd::doctor::run(&args, &mut io::stdout()),
+        Command::Config(args) => cmd::config::run(&args, &mut io::stdout()),
         Command::Report(args) => cmd::report::run(&args, &mut io::stdout().lock(), &mut io::stderr()),
     };
     result.unwrap_or_else(|error| failed(&error))

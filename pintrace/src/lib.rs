@@ -1,9 +1,10 @@
 //! pintrace shows which processes hold pinned memory, and since when.
 //!
-//! This crate holds the commands, and the pipeline that connects a source of events to its sinks. All other code is in
+//! This crate holds the commands, the configuration, and the pipeline that connects a source of events to its sinks. All other code is in
 //! the crates below `pintrace/crates`.
 
 pub mod cli;
 pub mod cmd;
+pub mod config;
 pub mod exit;
 pub mod pipeline;

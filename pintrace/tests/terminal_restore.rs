@@ -38,6 +38,21 @@ fn quitting_restores() {
 }
 
 #[test]
+fn a_view_without_the_mouse_leaves_it_to_the_terminal() {
+    /// The terminal reports clicks after the first of the modes.
+    const MOUSE: &str = "\x1b[?1000h";
+    for (arguments, takes) in [(&[][..], true), (&["--no-mouse"][..], false)] {
+        let mut session = Session::start(arguments);
+        session.press("q");
+        assert_eq!(session.end(), 0);
+        session.assert_restored();
+        let output = session.output();
+        assert_eq!(output.contains(MOUSE), takes, "{arguments:?}");
+        assert_eq!(output.contains(&MOUSE.replace('h', "l")), takes, "{arguments:?}");
+    }
+}
+
+#[test]
 fn signals_that_end_the_program_restore() {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
         let mut session = Session::start(&[]);

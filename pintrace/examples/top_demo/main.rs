@@ -1,6 +1,6 @@
 //! Shows the live view with invented processes. The example needs no root, no eBPF and no pins.
 //!
-//! `cargo run -p pintrace --example top_demo [-- --calm | --panic | --panic-main]`. `--calm` shows a host without
+//! `cargo run -p pintrace --example top_demo [-- --calm | --no-mouse | --panic | --panic-main]`. `--calm` shows a host without
 //! losses and findings. After the first second, `--panic` panics in a thread beside the view, and `--panic-main` panics
 //! in the drawing thread.
 
@@ -40,7 +40,11 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
                 }
             }
         });
-        let view = pintrace_tui::run(receiver, ViewOptions::from_env(Vec::new()));
+        let options = ViewOptions {
+            mouse: !has("--no-mouse"),
+            ..ViewOptions::default()
+        };
+        let view = pintrace_tui::run(receiver, options);
         if main_panics {
             tokio::select! {
                 exit_reason = view => exit_reason,

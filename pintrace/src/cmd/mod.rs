@@ -3,6 +3,7 @@
 pub mod bpf_statistics;
 pub mod check;
 mod child;
+pub mod config;
 mod detach;
 pub mod doctor;
 mod privileges;

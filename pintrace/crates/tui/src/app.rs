@@ -19,7 +19,8 @@ use pintrace_model::snapshot::Snapshot;
 use super::clicks::{Click, Clicks};
 use super::filter::Filter;
 use super::help::HelpScreen;
-use super::keymap::{KeyScreen, Remapped};
+use super::keymap::{KeyEffect, KeyScreen, Remapped};
+use super::options::{KeyBinding, ViewOptions};
 use super::palette::{Palette, PaletteStep};
 use super::query_line::{Edited, QueryLine};
 use super::time::Timeline;
@@ -88,10 +89,18 @@ impl App {
         app
     }
 
-    /// Begins with a view and a filter.
-    pub(super) fn begin(&mut self, view: View, text: String) {
-        self.views.shown = view;
-        self.filter.set(text);
+    /// Takes what the options say of the beginning.
+    pub(super) fn configure(&mut self, options: &ViewOptions) {
+        self.filter.set(options.filter.clone());
+        self.filter.with_ended = options.with_ended;
+        self.keys = Remapped(options.keys.iter().map(KeyBinding::remapped).collect());
+        for (view, columns) in &options.columns {
+            self.views.show_columns(*view, columns);
+        }
+        for (view, sort) in &options.sort {
+            self.views.begin_sorted(*view, *sort);
+        }
+        self.views.shown = options.view;
         self.arrange();
     }
 
@@ -110,8 +119,14 @@ impl App {
         if let Some(step) = self.edit(key) {
             return step;
         }
-        let action = self.keys.action(key, self.screen());
-        action.map_or(Step::Wait, |action| self.act(action))
+        match self.keys.effect(key, self.screen()) {
+            None => Step::Wait,
+            Some(KeyEffect::Act(action)) => self.act(action),
+            Some(KeyEffect::Run(command)) => {
+                let command = command.to_owned();
+                self.run(&command)
+            }
+        }
     }
 
     /// Hands a key to the line that is edited or to the chooser. Returns `None` if the key is for the view.

@@ -11,6 +11,7 @@ use pintrace_model::field::{
 use pintrace_model::loss;
 use pintrace_model::snapshot::Snapshot;
 use pintrace_model::suppressed;
+use pintrace_model::text;
 use pintrace_text::cut;
 
 use super::app::COMMANDS;
@@ -119,6 +120,12 @@ fn lines(view: View, snapshot: &Snapshot, keys: &Remapped, width: usize, theme: 
     let commands = COMMANDS.iter();
     let commands = commands.map(|command| (format!(":{} {}", command.name, command.argument), command.help));
     section(&mut lines, "Commands with an argument", commands, width, theme);
+    let own = keys.with_argument();
+    let own: Vec<(String, String)> = own
+        .map(|(key, command)| (key.label(), text::printable(command)))
+        .collect();
+    let own = own.iter().map(|(key, command)| (key.clone(), command.as_str()));
+    section(&mut lines, "Keys of the configuration", own, width, theme);
     let figures = header::FIGURES
         .iter()
         .take(4)

@@ -6,6 +6,7 @@
 mod app;
 #[cfg(feature = "bench")]
 pub mod bench;
+pub mod catalogue;
 mod chooser;
 mod clicks;
 mod columns;
@@ -23,7 +24,9 @@ mod keymap;
 mod keys;
 mod labelled;
 mod list;
+pub mod look;
 mod message;
+mod options;
 mod palette;
 mod queries;
 mod query_line;
@@ -44,57 +47,21 @@ mod view;
 mod views;
 
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crossterm::event::{Event, KeyEventKind};
 use tokio::sync::watch;
 
-use pintrace_events::units::Pid;
 use pintrace_model::snapshot::Snapshot;
-use pintrace_model::views::ViewName;
 
 use self::app::{App, Step};
 use self::keys::Keys;
 use self::signals::{Received, Signals};
 use self::terminal::ViewTerminal;
-use self::theme::Theme;
-use self::view::View;
 
+pub use self::options::{KeyBinding, KeyMistake, SaveSnapshot, Sort, ViewOptions};
 pub use self::terminal::TerminalError;
-
-/// The options of the view.
-#[derive(Clone, Debug, Default)]
-pub struct ViewOptions {
-    /// Show only these processes. Empty shows all.
-    pub pids: Vec<Pid>,
-    /// The query with which the view begins. Empty shows all.
-    pub filter: String,
-    /// The view that is shown first.
-    pub view: ViewName,
-    /// Use no colour.
-    pub monochrome: bool,
-    /// Tells whether the view with the own cost is open.
-    pub own_cost_open: Option<watch::Sender<bool>>,
-    /// Writes a snapshot to a file.
-    pub save: Option<SaveSnapshot>,
-}
-
-/// Writes a snapshot to a new file, and returns its path. Without a path, the function chooses one.
-pub type SaveSnapshot = fn(&Snapshot, Option<&Path>) -> io::Result<PathBuf>;
-
-impl ViewOptions {
-    /// Uses no colour if `NO_COLOR` is set and not empty.
-    #[must_use]
-    pub fn from_env(pids: Vec<Pid>) -> Self {
-        let monochrome = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self {
-            pids,
-            monochrome,
-            ..Self::default()
-        }
-    }
-}
+pub use self::view::View;
 
 /// The reason for the end of the view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,11 +82,13 @@ pub async fn run(
     options: ViewOptions,
 ) -> Result<ExitReason, TerminalError> {
     let mut signals = Signals::new()?;
-    let theme = Theme::new(!options.monochrome);
+    let theme = options.look.theme;
+    // The options say whether there are colours. crossterm would ask the environment once more.
+    crossterm::style::force_color_output(true);
     let first = snapshots.borrow_and_update().clone();
-    let mut app = App::new(first, options.pids);
-    app.begin(options.view.into(), options.filter);
-    let mut terminal = ViewTerminal::take()?;
+    let mut app = App::new(first, options.pids.clone());
+    app.configure(&options);
+    let mut terminal = ViewTerminal::take(options.mouse)?;
     let mut keys = Keys::new();
     let mut connected = true;
     loop {

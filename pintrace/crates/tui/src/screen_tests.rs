@@ -10,15 +10,19 @@ use ratatui::style::Color;
 use pintrace_model::snapshot::Snapshot;
 
 use super::app::App;
+use super::look::{ColourDepth, ColourPalette, GraphCharacters, Look};
 use super::theme::Theme;
 use super::view::View;
 use super::{fixture, screen};
 
 /// Returns the screen after some keys. `⏎`, `⎋`, `⇥` and the arrows are keys.
-pub(super) fn screen(snapshot: Snapshot, (width, height): (u16, u16), keys: &str, color: bool) -> Buffer {
+pub(super) fn screen(snapshot: Snapshot, size: (u16, u16), keys: &str, color: bool) -> Buffer {
+    screen_of(snapshot, size, keys, Theme::new(color))
+}
+
+fn screen_of(snapshot: Snapshot, (width, height): (u16, u16), keys: &str, theme: Theme) -> Buffer {
     let mut app = App::new(Arc::new(snapshot), Vec::new());
     let mut terminal = ratatui::Terminal::new(TestBackend::new(width, height)).unwrap();
-    let theme = Theme::new(color);
     terminal
         .draw(|frame| screen::draw(&mut app, frame, theme))
         .unwrap();
@@ -339,6 +343,62 @@ fn without_colour_every_mark_is_still_there() {
     let coloured = screen(fixture::lossy(), CLASSIC, "j", true);
     assert!(coloured.content().iter().any(|cell| cell.fg == Color::Red));
     assert_eq!(rows(&plain), rows(&coloured));
+}
+
+#[test]
+fn palettes_differ_in_colours_and_not_in_text() {
+    for keys in ["j", "f", "⏎", "6⏎", "?", "cj", ":view", "9"] {
+        let plain = screen(fixture::full(), WIDE, keys, false);
+        let mut pictures = Vec::new();
+        for palette in ColourPalette::ALL {
+            for depth in ColourDepth::ALL {
+                let look = Look::new(palette, depth, &[], GraphCharacters::Braille);
+                let shown = screen_of(fixture::full(), WIDE, keys, look.theme);
+                let cells = shown.content().iter().zip(plain.content());
+                for (cell, other) in cells {
+                    assert_eq!(cell.symbol(), other.symbol(), "{palette:?} {keys}");
+                    assert_eq!(cell.modifier, other.modifier, "{palette:?} {keys}");
+                    assert_eq!(cell.bg, Color::Reset);
+                }
+                let colours: Vec<Color> = shown.content().iter().map(|cell| cell.fg).collect();
+                let has_none = colours.iter().all(|colour| *colour == Color::Reset);
+                let is_plain = palette == ColourPalette::Monochrome || depth == ColourDepth::Never;
+                assert_eq!(has_none, is_plain, "{palette:?} {depth:?} {keys}");
+                if depth == ColourDepth::Full {
+                    pictures.push(colours);
+                }
+            }
+        }
+        pictures.dedup();
+        assert_eq!(pictures.len(), ColourPalette::ALL.len(), "{keys}");
+    }
+}
+
+#[test]
+fn ascii_graphs_take_the_place_of_braille_ones() {
+    let look = Look::new(
+        ColourPalette::Default,
+        ColourDepth::Sixteen,
+        &[],
+        GraphCharacters::Ascii,
+    );
+    let mut app = App::new(Arc::new(fixture::full()), Vec::new());
+    for second in 1..40 {
+        let mut later = fixture::full();
+        later.time.0 += second * 1_000_000_000;
+        app.take(Arc::new(later));
+    }
+    let mut shown = |theme: Theme| {
+        let mut terminal = ratatui::Terminal::new(TestBackend::new(120, 40)).unwrap();
+        terminal
+            .draw(|frame| screen::draw(&mut app, frame, theme))
+            .unwrap();
+        rows(terminal.backend().buffer()).join("\n")
+    };
+    let is_braille = |char: char| ('\u{2800}'..='\u{28ff}').contains(&char);
+    assert!(shown(Theme::new(true)).contains(is_braille));
+    let ascii = shown(look.theme);
+    assert!(!ascii.contains(is_braille) && ascii.contains("####"), "{ascii}");
 }
 
 #[test]

@@ -47,6 +47,8 @@ pub(super) struct ViewTerminal {
 #[derive(Debug, Default)]
 struct TerminalState {
     taken: AtomicBool,
+    /// The terminal reports the mouse while it is taken.
+    mouse: bool,
     panicked: Notify,
     /// Held while the view draws.
     drawing: Mutex<()>,
@@ -104,9 +106,11 @@ impl TerminalState {
         if self.taken.swap(false, Ordering::SeqCst) {
             // An error has no remedy here: the terminal may no longer exist.
             let mut stdout = io::stdout();
+            if self.mouse {
+                let _ = stdout.queue(DisableMouseCapture);
+            }
             let _ = stdout
-                .queue(DisableMouseCapture)
-                .and_then(|stdout| stdout.queue(LeaveAlternateScreen))
+                .queue(LeaveAlternateScreen)
                 .and_then(|stdout| stdout.queue(Show))
                 .and_then(Write::flush);
             let _ = disable_raw_mode();
@@ -115,12 +119,15 @@ impl TerminalState {
 }
 
 impl ViewTerminal {
-    /// Takes the terminal.
-    pub(super) fn take() -> Result<Self, TerminalError> {
+    /// Takes the terminal, and the mouse if `mouse`. Without the mouse, the terminal itself selects text.
+    pub(super) fn take(mouse: bool) -> Result<Self, TerminalError> {
         if !io::stdout().is_terminal() {
             return Err(TerminalError::NoTerminal);
         }
-        let state = Arc::new(TerminalState::default());
+        let state = Arc::new(TerminalState {
+            mouse,
+            ..TerminalState::default()
+        });
         let hooked = state.clone();
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
@@ -140,10 +147,12 @@ impl ViewTerminal {
         // Set before the first step, so that drop restores the terminal after a failure between the steps.
         self.state.taken.store(true, Ordering::SeqCst);
         enable_raw_mode()?;
-        io::stdout()
-            .execute(EnterAlternateScreen)?
-            .execute(EnableMouseCapture)?
-            .execute(Hide)?;
+        let mut stdout = io::stdout();
+        stdout.execute(EnterAlternateScreen)?;
+        if self.state.mouse {
+            stdout.execute(EnableMouseCapture)?;
+        }
+        stdout.execute(Hide)?;
         // Clears the screen. `clear` would query the cursor position, and some terminals do not answer.
         let size = self.screen.size()?;
         self.screen.resize(size.into())

@@ -4,20 +4,35 @@ use ratatui::style::{Color, Modifier, Style};
 
 use pintrace_model::finding::Severity;
 
-/// The styles of the screen.
+use super::look::GraphCharacters;
+#[cfg(any(test, feature = "bench"))]
+use super::look::{ColourDepth, ColourPalette, Look};
+
+/// The styles of the screen. Without colours, bold, dim and reversed text remain.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Theme {
-    color: bool,
+    pub(super) accent: Option<Color>,
+    pub(super) alarm: Option<Color>,
+    pub(super) hazard: Option<Color>,
+    pub(super) selected: Option<Color>,
+    /// The characters of the graphs.
+    pub(super) graph: GraphCharacters,
+}
+
+fn tinted(style: Style, color: Option<Color>) -> Style {
+    color.map_or(style, |color| style.fg(color))
 }
 
 impl Theme {
-    /// Returns the styles. Without colour, bold, dim and reversed text remain.
-    pub(super) const fn new(color: bool) -> Self {
-        Self { color }
-    }
-
-    fn tinted(self, style: Style, color: Color) -> Style {
-        if self.color { style.fg(color) } else { style }
+    /// Returns the styles of the terminal's own colours, or of none.
+    #[cfg(any(test, feature = "bench"))]
+    pub(super) fn new(color: bool) -> Self {
+        let depth = if color {
+            ColourDepth::Sixteen
+        } else {
+            ColourDepth::Never
+        };
+        Look::new(ColourPalette::Default, depth, &[], GraphCharacters::Braille).theme
     }
 
     /// Ordinary text.
@@ -38,25 +53,25 @@ impl Theme {
 
     /// The column that orders a list, the selected tab, a state of the display.
     pub(super) fn accent(self) -> Style {
-        self.tinted(self.strong(), Color::Cyan)
+        tinted(self.strong(), self.accent)
     }
 
     /// Losses and alarms, always with a `!` or a word.
     pub(super) fn alarm(self) -> Style {
-        self.tinted(self.strong(), Color::Red)
+        tinted(self.strong(), self.alarm)
     }
 
     /// The severity of a finding, only on the word of the severity.
     pub(super) fn severity(self, severity: Severity) -> Style {
         match severity {
             Severity::Alarm => self.alarm(),
-            Severity::Hazard => self.tinted(self.strong(), Color::Yellow),
+            Severity::Hazard => tinted(self.strong(), self.hazard),
             Severity::Note => self.plain(),
         }
     }
 
     /// The row under the cursor, always with a `>`.
     pub(super) fn selected(self) -> Style {
-        self.plain().add_modifier(Modifier::REVERSED)
+        tinted(self.plain().add_modifier(Modifier::REVERSED), self.selected)
     }
 }

@@ -5,8 +5,8 @@ use pintrace_model::views::ViewName;
 use super::queries::RowKind;
 
 /// One view.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum View {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum View {
     /// Processes that pin.
     #[default]
     Processes,
@@ -32,7 +32,7 @@ pub(crate) enum View {
 
 impl View {
     /// Every view, in the order of the tabs.
-    pub(crate) const ALL: [Self; 10] = [
+    pub const ALL: [Self; 10] = [
         Self::Processes,
         Self::Cgroups,
         Self::Holders,
@@ -44,6 +44,23 @@ impl View {
         Self::System,
         Self::Changes,
     ];
+
+    /// Returns the name in commands and in the configuration.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Processes => "processes",
+            Self::Cgroups => "cgroups",
+            Self::Holders => "holders",
+            Self::Pins => "pins",
+            Self::CallSites => "call-sites",
+            Self::Findings => "findings",
+            Self::FlushWindows => "flush-windows",
+            Self::PinCalls => "pin-calls",
+            Self::System => "system",
+            Self::Changes => "changes",
+        }
+    }
 
     /// Returns the title of the tab.
     pub(crate) const fn title(self) -> &'static str {

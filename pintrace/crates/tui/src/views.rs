@@ -8,13 +8,14 @@ use pintrace_model::snapshot::Snapshot;
 
 use super::clicks::Clicks;
 use super::filter::Filter;
+use super::options::Sort;
 use super::rows::{
     CallSiteTableRow, CgroupTableRow, ChangeTableRow, FindingTableRow, HolderTableRow, PinCallTableRow,
     PinTableRow, ProcessTableRow, WindowTableRow,
 };
 use super::scroll::ScrollPosition;
 use super::system;
-use super::table::{ColumnChoice, Scene, TableView};
+use super::table::{ColumnChoice, Order, Scene, TableView};
 use super::view::View;
 
 /// The state of every view.
@@ -192,6 +193,29 @@ impl Views {
     /// Shows or hides a column.
     pub(super) fn toggle_column(&mut self, id: &'static str) {
         of_shown!(self, table => table.toggle_column(id), ());
+    }
+
+    /// Shows only some columns of a view.
+    pub(super) fn show_columns(&mut self, view: View, ids: &[&'static str]) {
+        let before = std::mem::replace(&mut self.shown, view);
+        of_shown!(self, table => table.show_columns(ids), ());
+        self.shown = before;
+    }
+
+    /// Orders a view from the beginning.
+    pub(super) fn begin_sorted(&mut self, view: View, sort: Sort) {
+        let before = std::mem::replace(&mut self.shown, view);
+        let order = Order {
+            column: sort.column,
+            reversed: sort.reversed,
+        };
+        of_shown!(self, table => table.order = order, ());
+        self.shown = before;
+    }
+
+    /// Returns the order of the shown view; `None` for a view without rows.
+    pub(super) fn order(&self) -> Option<Order> {
+        of_shown!(ref self, table => Some(table.order), None)
     }
 
     /// Returns the number of rows; `None` for a view without rows.

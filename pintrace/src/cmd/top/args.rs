@@ -6,8 +6,9 @@ use std::time::Duration;
 use pintrace_events::units::Pid;
 use pintrace_model::views::ViewName;
 
-use super::super::trace_args::{TraceArgs, duration};
-use super::super::view_rows::{Format, view_name};
+use super::super::trace_args::TraceArgs;
+use super::super::view_rows::Format;
+use crate::config::ViewFlags;
 
 /// The command line of `top`.
 #[derive(Clone, Debug, clap::Args)]
@@ -15,11 +16,11 @@ use super::super::view_rows::{Format, view_name};
 #[expect(clippy::struct_excessive_bools, reason = "each is an option")]
 pub struct Args {
     /// Print one table after one interval and exit.
-    #[arg(long, group = "printing")]
+    #[arg(long, group = "printing", conflicts_with_all = ["view", "colours", "palette", "no_mouse", "config"])]
     pub once: bool,
     /// Print the rows of a view after each interval, for scripts (docs/batch.md): as a table, with --csv or with --json.
     /// Ends at a signal, at a broken pipe or after -n times.
-    #[arg(short, long, group = "printing")]
+    #[arg(short, long, group = "printing", conflicts_with_all = ["colours", "palette", "no_mouse", "config"])]
     pub batch: bool,
     /// With --batch: print this many times and exit.
     #[arg(
@@ -36,15 +37,9 @@ pub struct Args {
     /// With --batch: print CSV, with the names of the columns in the first line.
     #[arg(long, requires = "batch", conflicts_with_all = ["once", "json"])]
     pub csv: bool,
-    /// The view: of --batch, or the first one of the live view.
-    #[arg(long, value_name = "VIEW", conflicts_with = "once", value_parser = view_name())]
-    pub view: Option<ViewName>,
     /// With --batch: order the rows by a column, given by its id or title.
     #[arg(long, value_name = "COLUMN", requires = "batch", conflicts_with = "once")]
     pub sort: Option<String>,
-    /// The time between two samples, such as 500ms or 2s.
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
-    pub interval: Duration,
     /// Show only these processes.
     #[arg(long, value_name = "PID", value_delimiter = ',')]
     pub pid: Vec<u32>,
@@ -55,13 +50,21 @@ pub struct Args {
     pub query: Option<String>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on its own type")]
+    pub view: ViewFlags,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented on its own type")]
     pub live: TraceArgs,
 }
 
 impl Args {
     /// Returns the view.
     pub(super) fn view(&self) -> ViewName {
-        self.view.unwrap_or_default()
+        self.view.view.unwrap_or_default()
+    }
+
+    /// Returns the time between two samples of --once and --batch.
+    pub(super) fn interval(&self) -> Duration {
+        self.view.interval.unwrap_or(Duration::from_secs(1))
     }
 
     /// Returns the processes given by --pid.

@@ -87,7 +87,7 @@ fn session(
         model.set_own_cost(latest_cost.borrow().clone());
         show.send_replace(Arc::new(model.snapshot()));
     });
-    let interval = args.interval;
+    let interval = args.interval();
     let budget = args.live.budget(interval, own_cost.latest());
     tokio::spawn(async move {
         let stop = async {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::config::{Configuration, Environment};
 use crate::exit::Exit;
 use crate::pipeline::own_cost::Meter;
 use crate::pipeline::own_cost::attention::Attention;
@@ -44,6 +45,12 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
              at each interval"
         );
     }
+    // What scripts read depends on no file. A mistake in a file is shown before hooks are attached.
+    let configuration = if args.once || args.batch {
+        None
+    } else {
+        Some(Configuration::load(&args.view, Environment::of_process())?)
+    };
     let (open, view) = watch::channel(false);
     // A budget needs the cost all the time.
     let attention = if args.live.budget.is_some() || args.needs_own_cost() {
@@ -62,15 +69,15 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
         .worker_threads(2)
         .enable_all()
         .build()?;
-    match batch {
-        Some(batch) => {
+    match (batch, configuration) {
+        (Some(batch), _) => {
             let printed = runtime.block_on(batch::run(started, meter, args, batch));
             // A write to a pipe that nobody reads does not end.
             runtime.shutdown_background();
             printed
         }
-        None if args.once => runtime.block_on(once(started, meter, args, out)),
-        None => runtime.block_on(live(started, (meter, open), args)),
+        (None, None) => runtime.block_on(once(started, meter, args, out)),
+        (None, Some(configuration)) => runtime.block_on(live(started, (meter, open), args, &configuration)),
     }
 }
 
@@ -81,25 +88,18 @@ async fn once(
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
     let own_cost = Watch::start(meter);
+    let interval = args.interval();
     let mut last = Snapshot::default();
     let mut fold = Fold::new(|model| last = model.snapshot());
     let quit = async {
-        tokio::time::sleep(args.interval).await;
+        tokio::time::sleep(interval).await;
         Stopped {
             reason: "once".to_owned(),
             exit_code: None,
         }
     };
     // No tick falls into the interval: the only sample is the last, and its rates cover the whole interval.
-    run_session(
-        &mut session,
-        first,
-        args.interval * 2,
-        None,
-        &mut [&mut fold],
-        quit,
-    )
-    .await?;
+    run_session(&mut session, first, interval * 2, None, &mut [&mut fold], quit).await?;
     drop(fold);
     last.own_cost = Some(Arc::new(own_cost.end().await?));
     let query = process_query(args.query.as_deref())?;
@@ -126,6 +126,7 @@ async fn live(
     (mut session, first): (Session, Vec<Event>),
     (meter, open): (Meter, watch::Sender<bool>),
     args: &Args,
+    configuration: &Configuration,
 ) -> anyhow::Result<Exit> {
     let own_cost = Watch::start(meter);
     let latest_cost = own_cost.latest();
@@ -136,8 +137,8 @@ async fn live(
         show.send_replace(Arc::new(model.snapshot()));
     });
     let (quit, quitting) = tokio::sync::oneshot::channel::<()>();
-    let interval = args.interval;
-    let budget = args.live.budget(args.interval, own_cost.latest());
+    let interval = configuration.interval();
+    let budget = args.live.budget(interval, own_cost.latest());
     let source = tokio::spawn(async move {
         let stop = async {
             // An error means that the view has ended without a message, which also stops the session.
@@ -150,17 +151,13 @@ async fn live(
         let stopped = run_session(&mut session, first, interval, budget, &mut [&mut fold], stop).await;
         stopped.map(|_| session)
     });
-    let options = pintrace_tui::ViewOptions {
-        filter: args
-            .query
-            .as_deref()
-            .map(|query| query.trim().to_owned())
-            .unwrap_or_default(),
-        view: args.view(),
-        own_cost_open: Some(open),
-        save: Some(super::save_snapshot::save),
-        ..pintrace_tui::ViewOptions::from_env(args.pids())
-    };
+    let mut options = configuration.view_options();
+    options.pids = args.pids();
+    if let Some(query) = &args.query {
+        query.trim().clone_into(&mut options.filter);
+    }
+    options.own_cost_open = Some(open);
+    options.save = Some(super::save_snapshot::save);
     let exit_reason = pintrace_tui::run(shown, options).await;
     let _ = quit.send(());
     let session = source.await??;

@@ -19,7 +19,8 @@ use pintrace_text::counted;
 
 use self::kind::RowKind;
 pub(crate) use self::options::Mistake;
-pub(super) use self::options::{check_query, view_name};
+pub(super) use self::options::check_query;
+pub(crate) use self::options::view_name;
 
 /// The format of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -44,7 +44,7 @@ impl Mistake {
 }
 
 /// Returns the parser of `--view`.
-pub(in super::super) fn view_name() -> impl TypedValueParser<Value = ViewName> {
+pub(crate) fn view_name() -> impl TypedValueParser<Value = ViewName> {
     let names = PossibleValuesParser::new(ViewName::ALL.map(ViewName::as_str));
     // The parser has checked the name.
     names.map(|name| ViewName::named(&name).unwrap_or_default())

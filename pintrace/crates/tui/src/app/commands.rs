@@ -80,9 +80,7 @@ impl App {
 
     /// Returns the message for a text that is no command here.
     fn unknown(&self, text: &str) -> String {
-        let elsewhere = keymap::GROUPS
-            .iter()
-            .any(|group| group.bindings.iter().any(|binding| binding.command == text));
+        let elsewhere = keymap::is_command(text);
         let text = text::printable(text);
         if elsewhere {
             format!("“{text}” is no command of {}.", self.views.shown.title())

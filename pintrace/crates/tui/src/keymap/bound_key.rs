@@ -82,6 +82,11 @@ impl FromStr for BoundKey {
 
     fn from_str(name: &str) -> Result<Self, UnknownKey> {
         let unknown = || UnknownKey(name.to_owned());
+        let arrow = ARROWS.iter().find(|(typed, _)| *typed == name);
+        let name = arrow.map_or(name, |(_, shown)| shown);
+        if let Some((_, code)) = NAMED.iter().find(|(known, _)| *known == name) {
+            return Ok(Self::code(*code));
+        }
         let mut chars = name.chars();
         if let (Some(char), None) = (chars.next(), chars.next())
             && !char.is_control()
@@ -103,10 +108,7 @@ impl FromStr for BoundKey {
                 _ => Err(unknown()),
             };
         }
-        let arrow = ARROWS.iter().find(|(typed, _)| *typed == name);
-        let name = arrow.map_or(name, |(_, shown)| shown);
-        let named = NAMED.iter().find(|(known, _)| *known == name);
-        named.map(|(_, code)| Self::code(*code)).ok_or_else(unknown)
+        Err(unknown())
     }
 }
 
@@ -123,6 +125,7 @@ mod tests {
             assert_eq!(name.parse::<BoundKey>().unwrap().label(), name);
         }
         assert_eq!("Up".parse::<BoundKey>().unwrap().label(), "↑");
+        assert_eq!("↑".parse(), "Up".parse::<BoundKey>());
     }
 
     #[test]

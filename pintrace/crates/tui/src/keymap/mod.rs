@@ -158,24 +158,44 @@ pub(super) fn in_force(screen: KeyScreen) -> impl Iterator<Item = &'static Bindi
         .flat_map(|group| group.bindings)
 }
 
+/// Returns true for a command of the list, on any screen.
+pub(super) fn is_command(text: &str) -> bool {
+    let mut groups = GROUPS.iter();
+    groups.any(|group| group.bindings.iter().any(|binding| binding.command == text))
+}
+
 /// The keys that the configuration gives to commands, beside those of the list.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Remapped(pub(super) Vec<(BoundKey, &'static str)>);
+pub(super) struct Remapped(pub(super) Vec<(BoundKey, String)>);
+
+/// The effect of a key on a screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KeyEffect<'a> {
+    /// An action of the list.
+    Act(Action),
+    /// A command that the list lacks: a command with its argument.
+    Run(&'a str),
+}
 
 impl Remapped {
-    /// Returns the action of a key on a screen. A key that is remapped has no other action.
-    pub(super) fn action(&self, event: &KeyEvent, screen: KeyScreen) -> Option<Action> {
-        let mut own = self.0.iter().filter(|(key, _)| key.matches(event)).peekable();
-        if own.peek().is_some() {
-            return own.find_map(|(_, command)| {
-                in_force(screen)
-                    .find(|binding| binding.command == *command)
-                    .map(|binding| binding.action)
-            });
+    /// Returns the effect of a key on a screen. A key that is remapped has no other effect.
+    pub(super) fn effect(&self, event: &KeyEvent, screen: KeyScreen) -> Option<KeyEffect<'_>> {
+        if let Some((_, command)) = self.0.iter().find(|(key, _)| key.matches(event)) {
+            return match in_force(screen).find(|binding| binding.command == *command) {
+                Some(binding) => Some(KeyEffect::Act(binding.action)),
+                None if is_command(command) => None,
+                None => Some(KeyEffect::Run(command)),
+            };
         }
         in_force(screen)
             .find(|binding| binding.keys().any(|key| key.matches(event)))
-            .map(|binding| binding.action)
+            .map(|binding| KeyEffect::Act(binding.action))
+    }
+
+    /// Returns the keys that run a command with its argument.
+    pub(super) fn with_argument(&self) -> impl Iterator<Item = (BoundKey, &str)> {
+        let own = self.0.iter().filter(|(_, command)| !is_command(command));
+        own.map(|(key, command)| (*key, command.as_str()))
     }
 
     /// Returns the keys of a binding, those of the configuration first.

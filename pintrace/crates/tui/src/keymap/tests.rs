@@ -14,7 +14,14 @@ fn screens() -> impl Iterator<Item = KeyScreen> {
 
 fn action(event: &KeyEvent, view: View) -> Option<Action> {
     let screen = KeyScreen { view, is_open: false };
-    Remapped::default().action(event, screen)
+    acted(&Remapped::default(), event, screen)
+}
+
+fn acted(keys: &Remapped, event: &KeyEvent, screen: KeyScreen) -> Option<Action> {
+    match keys.effect(event, screen)? {
+        KeyEffect::Act(action) => Some(action),
+        KeyEffect::Run(command) => panic!("{command} is no action"),
+    }
 }
 
 #[test]
@@ -83,20 +90,26 @@ fn sort_keys_work_only_on_the_tables() {
         view: View::Processes,
         is_open: true,
     };
-    assert_eq!(Remapped::default().action(&key, open), None);
+    assert_eq!(acted(&Remapped::default(), &key, open), None);
 }
 
 #[test]
 fn a_key_of_the_configuration_replaces_the_key_of_the_list() {
     let keys = Remapped(vec![
-        ("x".parse().unwrap(), "view pins"),
-        ("p".parse().unwrap(), "reverse"),
+        ("x".parse().unwrap(), "view pins".to_owned()),
+        ("p".parse().unwrap(), "reverse".to_owned()),
     ]);
     let screen = KeyScreen {
         view: View::Processes,
         is_open: false,
     };
-    let press = |char| keys.action(&KeyEvent::new(KeyCode::Char(char), KeyModifiers::NONE), screen);
+    let press = |char| {
+        acted(
+            &keys,
+            &KeyEvent::new(KeyCode::Char(char), KeyModifiers::NONE),
+            screen,
+        )
+    };
     assert_eq!(press('x'), Some(Action::Show(View::Pins)));
     assert_eq!(press('p'), Some(Action::Reverse));
     assert_eq!(press('4'), Some(Action::Show(View::Pins)), "the old key stays");
@@ -104,4 +117,33 @@ fn a_key_of_the_configuration_replaces_the_key_of_the_list() {
         .find(|binding| binding.command == "sort pages_held")
         .unwrap();
     assert!(keys.keys_of(sort).is_empty(), "its key is another command's");
+}
+
+#[test]
+fn a_key_of_the_configuration_runs_a_command_with_its_argument() {
+    let keys = Remapped(vec![
+        ("x".parse().unwrap(), "filter bytes > 1GiB".to_owned()),
+        ("y".parse().unwrap(), "fold".to_owned()),
+    ]);
+    let screen = KeyScreen {
+        view: View::Processes,
+        is_open: false,
+    };
+    let press = |char| keys.effect(&KeyEvent::new(KeyCode::Char(char), KeyModifiers::NONE), screen);
+    assert_eq!(press('x'), Some(KeyEffect::Run("filter bytes > 1GiB")));
+    assert_eq!(press('y'), None, "the command of another view");
+}
+
+#[test]
+fn the_command_of_a_view_has_its_id() {
+    for view in View::ALL {
+        let command = format!("view {}", view.id());
+        let bindings = GROUPS.iter().flat_map(|group| group.bindings);
+        let mut shown = bindings.filter(|binding| binding.command == command);
+        assert_eq!(
+            shown.next().map(|binding| binding.action),
+            Some(Action::Show(view)),
+            "{command}"
+        );
+    }
 }

@@ -12,7 +12,7 @@ use super::super::flow::{self, pair};
 use super::super::labelled::labelled;
 use super::super::table;
 use super::super::theme::Theme;
-use super::braille;
+use super::graph;
 
 /// Columns of the labels.
 pub(super) const LABEL: usize = 9;
@@ -82,7 +82,7 @@ pub(super) fn over_time(
     );
     Some(Line::from(vec![
         Span::styled(pintrace_text::pad_right("held", LABEL), theme.dim()),
-        Span::styled(braille::line(&values), theme.accent()),
+        Span::styled(graph::line(&values, theme.graph), theme.accent()),
         Span::styled(words, theme.plain()),
     ]))
 }

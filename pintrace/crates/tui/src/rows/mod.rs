@@ -1,6 +1,5 @@
 //! The rows of each table.
 
-mod braille;
 mod call_site;
 mod cgroup;
 mod change;
@@ -8,6 +7,7 @@ mod figures;
 mod finding;
 mod finding_detail;
 mod flush_window;
+mod graph;
 mod holder;
 mod pin;
 mod pin_call;

@@ -6,6 +6,7 @@ mod row;
 mod state;
 mod tree;
 
+pub(crate) use order::Order;
 pub(crate) use row::{Scene, TableRow, default_width, text};
 pub(crate) use state::{ColumnChoice, TableView};
 pub(crate) use tree::TreeState;

@@ -113,6 +113,12 @@ impl<R: TableRow> TableView<R> {
         }
     }
 
+    /// Shows only some columns.
+    pub(crate) fn show_columns(&mut self, ids: &[&'static str]) {
+        let columns = R::columns().into_iter().map(|column| column.id);
+        self.hidden = columns.filter(|id| !ids.contains(id)).collect();
+    }
+
     /// Moves the sort column by `steps` among the shown columns.
     pub(crate) fn sort_beside(&mut self, steps: isize) {
         let columns = self.shown_columns();
