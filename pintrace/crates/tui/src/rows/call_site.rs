@@ -103,7 +103,7 @@ impl TableRow for CallSiteTableRow {
 fn is_of(row: &CallSiteRow, process: &Process) -> bool {
     let same = |subsystem: Subsystem, caller: &str, stack: &[String]| {
         // Most pins share the text of their stack, so that the frames need no comparison.
-        let same_stack = std::ptr::eq(stack, &*row.stack) || *stack == *row.stack;
+        let same_stack = std::ptr::eq(stack, &raw const *row.stack) || *stack == *row.stack;
         subsystem == row.subsystem && *caller == *row.caller && same_stack
     };
     let mut extents = process.open_extents.iter();

@@ -155,7 +155,8 @@ fn extents(process: &Process, snapshot: &Snapshot, width: usize, theme: Theme) -
 fn stacks(process: &Process, width: usize, theme: Theme) -> Vec<Line<'static>> {
     let mut stacks: Vec<(&[String], u64, u64)> = Vec::new();
     for extent in process.open_extents.iter() {
-        let is_known = |frames: &[String]| std::ptr::eq(frames, &*extent.stack) || *frames == *extent.stack;
+        let is_known =
+            |frames: &[String]| std::ptr::eq(frames, &raw const *extent.stack) || *frames == *extent.stack;
         let known = stacks.iter_mut().find(|(frames, ..)| is_known(frames));
         if let Some((_, extents, pages)) = known {
             *extents += 1;

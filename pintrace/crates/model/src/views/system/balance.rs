@@ -23,7 +23,9 @@ pub(super) fn rows(snapshot: &Snapshot) -> Vec<SystemRow> {
     let is_term = |id: &str| TERMS.iter().any(|(_, term)| *term == id);
     let sums = header::FIGURES
         .iter()
-        .filter(|sum| !is_term(sum.id) && !OTHERS.contains(&sum.id));
+        .filter(|sum| !is_term(sum.id) && !OTHERS.contains(&sum.id))
+        // A scan counts no pins and releases, and the counters of the kernel are then those since boot.
+        .filter(|_| snapshot.started.mode != "scan");
     let terms = TERMS.iter().filter_map(|(sign, id)| term(sign, id, snapshot));
     terms
         .chain(sums.map(|sum| row("", sum, snapshot).part()))
