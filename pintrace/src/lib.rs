@@ -1,9 +1,11 @@
 //! pintrace shows which processes hold pinned memory, and since when.
 //!
-//! This crate holds the commands, and the pipeline that connects a source of events to its sinks. All other code is in
+//! This crate holds the commands, the pipeline that connects a source of events to its sinks, and the replay of recordings.
+//! All other code is in
 //! the crates below `pintrace/crates`.
 
 pub mod cli;
 pub mod cmd;
 pub mod exit;
 pub mod pipeline;
+pub mod replay;
