@@ -38,6 +38,8 @@ pub enum Command {
     Check(cmd::check::Args),
     /// Report the content of a recording.
     Report(cmd::report::Args),
+    /// Show a recording in the view of `top`, at any moment of it.
+    Replay(cmd::replay::Args),
     /// Serve metrics to Prometheus.
     Serve(cmd::serve::Args),
     /// Enable the kernel's BPF statistics on request of another process of pintrace.
@@ -62,6 +64,7 @@ pub fn main() -> Exit {
         Command::BpfStatistics => cmd::bpf_statistics::run(),
         Command::Doctor(args) => cmd::doctor::run(&args, &mut io::stdout()),
         Command::Config(args) => cmd::config::run(&args, &mut io::stdout()),
+        Command::Replay(args) => cmd::replay::run(&args, &mut io::stderr()),
         Command::Report(args) => cmd::report::run(&args, &mut io::stdout().lock(), &mut io::stderr()),
     };
     result.unwrap_or_else(|error| failed(&error))

@@ -1,6 +1,7 @@
 //! pintrace shows which processes hold pinned memory, and since when.
 //!
-//! This crate holds the commands, the configuration, and the pipeline that connects a source of events to its sinks. All other code is in
+//! This crate holds the commands, the configuration, the pipeline that connects a source of events to its sinks, and the
+//! replay of recordings. All other code is in
 //! the crates below `pintrace/crates`.
 
 pub mod cli;
@@ -8,3 +9,4 @@ pub mod cmd;
 pub mod config;
 pub mod exit;
 pub mod pipeline;
+pub mod replay;

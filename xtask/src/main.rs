@@ -9,6 +9,7 @@ mod lint;
 mod process;
 mod results;
 mod run;
+mod screenshots;
 mod setup;
 mod test;
 mod test_output;
@@ -41,6 +42,8 @@ enum Task {
     Run(run::RunTask),
     /// Open `pintrace top` in a guest in which processes pin memory
     Demo(demo::DemoTask),
+    /// Draw the pictures of docs/tour.md from a recording, or compare them
+    Screenshots(screenshots::ScreenshotsTask),
     /// Check format, clippy, documentation and licences
     Lint,
     /// Run the tests, on this machine and on each kernel
@@ -65,6 +68,7 @@ impl Task {
             Self::Vm(vm) => vm.run(),
             Self::Run(run) => run.run(),
             Self::Demo(demo) => demo.run(),
+            Self::Screenshots(screenshots) => screenshots.run(),
             Self::Lint => lint::run(),
             Self::Test(test) => test.run(),
             Self::Facts(facts) => facts.run(),

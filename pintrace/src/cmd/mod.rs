@@ -8,6 +8,8 @@ mod detach;
 pub mod doctor;
 mod privileges;
 pub mod record;
+mod recording_file;
+pub mod replay;
 pub mod report;
 mod run_session;
 mod save_snapshot;

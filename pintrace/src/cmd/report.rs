@@ -1,8 +1,7 @@
 //! `pintrace report`: reports the content of a recording. The command needs no privileges and runs on any kernel.
 
-use std::fs::File;
 use std::io::{BufReader, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 
@@ -15,6 +14,7 @@ use pintrace_query::Query;
 use pintrace_record::{ReadError, Reader};
 use pintrace_text::counted;
 
+use super::recording_file::{named, open};
 use super::view_rows::{Choice, Format, RowPrinter, printer, view_name};
 use super::where_query::{process_query, select};
 
@@ -136,18 +136,4 @@ fn fold(reader: &mut Reader<impl Read>, model: &mut Model) -> Option<ReadError> 
         }
     }
     None
-}
-
-fn open(path: &Path) -> anyhow::Result<File> {
-    let remedy = "give a file that `pintrace record -o FILE` wrote";
-    let file = File::open(path).with_context(|| format!("{}: cannot be opened; {remedy}", named(path)))?;
-    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
-        anyhow::bail!("{}: is a folder; {remedy}", named(path));
-    }
-    Ok(file)
-}
-
-/// Returns a path with control characters escaped.
-fn named(path: &Path) -> String {
-    pintrace_model::text::printable(&path.display().to_string())
 }

@@ -114,6 +114,13 @@ impl Model {
         self.pin_calls.processes_changed();
     }
 
+    /// Returns the number of objects in the state, of which each takes some hundred bytes: processes, accounts, extents, stacks
+    /// and symbols. Copies of the state are limited by this number.
+    #[must_use]
+    pub fn objects(&self) -> usize {
+        self.pins.objects() + self.stacks.objects()
+    }
+
     /// Takes the own cost, which snapshots have from now on.
     pub fn set_own_cost(&mut self, cost: Option<Arc<OwnCost>>) {
         self.own_cost = cost;

@@ -58,6 +58,11 @@ pub(crate) struct LateStack {
 }
 
 impl Pins {
+    /// Returns the number of processes, accounts and extents.
+    pub(crate) fn objects(&self) -> usize {
+        self.processes.number() + self.accounts.number() + self.extents.number()
+    }
+
     /// Takes the identity of a process; returns false if there is no room.
     pub(crate) fn process_seen(&mut self, seen: &ProcessSeen) -> bool {
         if !self.room_for_process() {

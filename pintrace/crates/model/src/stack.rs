@@ -38,6 +38,11 @@ pub(crate) struct StackTable {
 }
 
 impl StackTable {
+    /// Returns the number of stacks and symbols.
+    pub(crate) fn objects(&self) -> usize {
+        self.stacks.len() + self.symbols.len()
+    }
+
     /// Takes a stack; returns false if there is no room.
     pub(crate) fn stack_seen(&mut self, seen: &StackSeen) -> bool {
         if self.stacks.len() >= limits::STACKS && !self.stacks.contains_key(&seen.stack) {

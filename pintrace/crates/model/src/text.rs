@@ -40,6 +40,13 @@ pub fn signed(count: i64) -> String {
     count.to_string()
 }
 
+/// Returns a difference of bytes: `4 KiB`, `-1.5 MiB`. A difference is shown as 0 only if it is 0.
+#[must_use]
+pub fn signed_bytes(difference: i64) -> String {
+    let sign = if difference < 0 { "-" } else { "" };
+    format!("{sign}{}", bytes(difference.unsigned_abs()))
+}
+
 /// Returns a rate: `0`, `0.4`, `350`, `12k`.
 #[must_use]
 pub fn rate(rate: f64) -> String {
@@ -145,6 +152,12 @@ fn as_float(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_difference_of_bytes_has_its_sign() {
+        let texts = [0, 1, -4096, 3 << 19, i64::MIN].map(signed_bytes);
+        assert_eq!(texts, ["0 B", "1 B", "-4 KiB", "1.5 MiB", "-8 EiB"]);
+    }
 
     #[test]
     fn bytes_have_at_most_three_digits() {

@@ -12,5 +12,5 @@ pub mod writer;
 mod tests;
 
 pub use file::{CreateError, Existing, Recording, WriteError};
-pub use reader::{ReadError, Reader};
+pub use reader::{Place, ReadError, Reader};
 pub use writer::{EncodeError, Writer};

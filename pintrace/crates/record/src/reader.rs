@@ -2,6 +2,7 @@
 
 mod error;
 mod frames;
+mod place;
 
 use std::io::Read;
 
@@ -11,6 +12,8 @@ use pintrace_events::{Body, Event};
 
 pub use self::error::ReadError;
 use self::frames::{Frames, Payload};
+use self::place::FramePlace;
+pub use self::place::Place;
 
 /// Reads a recording from any input. The iterator ends after the last whole frame or the first error.
 pub struct Reader<R: Read> {
@@ -21,6 +24,8 @@ pub struct Reader<R: Read> {
     decoded: usize,
     /// Number of events of the current frame that are not decoded yet.
     remaining: u32,
+    /// The current frame; `None` before the first.
+    frame: Option<FramePlace>,
     saw_stop: bool,
     has_ended: bool,
 }
@@ -34,6 +39,7 @@ impl<R: Read> Reader<R> {
             plain: Vec::new(),
             decoded: 0,
             remaining: 0,
+            frame: None,
             saw_stop: false,
             has_ended: false,
         })
@@ -59,6 +65,10 @@ impl<R: Read> Reader<R> {
                 return Ok(None);
             };
             (self.plain, self.decoded, self.remaining) = (plain, 0, events);
+            self.frame = Some(FramePlace {
+                at: self.frames.current(),
+                before: self.frames.events,
+            });
         }
         let mut rest = &self.plain[self.decoded..];
         let event = Event::deserialize(&mut rmp_serde::Deserializer::new(&mut rest));

@@ -23,6 +23,7 @@ use super::keymap::{KeyEffect, KeyScreen, Remapped};
 use super::options::{KeyBinding, ViewOptions};
 use super::palette::{Palette, PaletteStep};
 use super::query_line::{Edited, QueryLine};
+use super::replay::ReplayFrame;
 use super::time::Timeline;
 use super::view::View;
 use super::views::Views;
@@ -80,11 +81,17 @@ pub(super) struct App {
 }
 
 impl App {
-    pub(super) fn new(snapshot: Arc<Snapshot>, pids: Vec<Pid>) -> Self {
-        let mut app = Self {
+    /// Returns the state before the first snapshot.
+    pub(super) fn of_pids(pids: Vec<Pid>) -> Self {
+        Self {
             filter: Filter::of_pids(pids),
             ..Self::default()
-        };
+        }
+    }
+
+    #[cfg(any(test, feature = "bench"))]
+    pub(super) fn new(snapshot: Arc<Snapshot>, pids: Vec<Pid>) -> Self {
+        let mut app = Self::of_pids(pids);
         app.take(snapshot);
         app
     }
@@ -111,6 +118,12 @@ impl App {
             self.arrange();
         }
         changes
+    }
+
+    /// Takes a moment of a replay.
+    pub(super) fn take_frame(&mut self, frame: ReplayFrame) {
+        self.time.take_frame(frame);
+        self.arrange();
     }
 
     /// Acts on a key.

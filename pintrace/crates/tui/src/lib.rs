@@ -1,4 +1,4 @@
-//! The live view of `pintrace top`: one loop over keys, snapshots and signals.
+//! The view of `pintrace top` and `pintrace replay`: one loop over keys, snapshots and signals.
 //!
 //! The view reads only snapshots and the catalogue of the model. It must know neither the source of events nor other
 //! views.
@@ -30,12 +30,14 @@ mod options;
 mod palette;
 mod queries;
 mod query_line;
+mod replay;
 mod rows;
 mod screen;
 #[cfg(test)]
 mod screen_tests;
 mod scroll;
 mod signals;
+mod source;
 mod stack;
 mod system;
 mod table;
@@ -47,19 +49,18 @@ mod view;
 mod views;
 
 use std::io;
-use std::sync::Arc;
 
 use crossterm::event::{Event, KeyEventKind};
-use tokio::sync::watch;
-
-use pintrace_model::snapshot::Snapshot;
 
 use self::app::{App, Step};
 use self::keys::Keys;
 use self::signals::{Received, Signals};
+use self::source::Changed;
 use self::terminal::ViewTerminal;
 
 pub use self::options::{KeyBinding, KeyMistake, SaveSnapshot, Sort, ViewOptions};
+pub use self::replay::{ReplayFrame, ReplayRequest, ReplaySource, ReplayState, ReplayTarget, ReplayWork};
+pub use self::source::Source;
 pub use self::terminal::TerminalError;
 pub use self::view::View;
 
@@ -77,16 +78,14 @@ pub enum ExitReason {
 }
 
 /// Shows snapshots until the user or a signal ends the view. Restores the terminal before it returns.
-pub async fn run(
-    mut snapshots: watch::Receiver<Arc<Snapshot>>,
-    options: ViewOptions,
-) -> Result<ExitReason, TerminalError> {
+pub async fn run(source: impl Into<Source>, options: ViewOptions) -> Result<ExitReason, TerminalError> {
     let mut signals = Signals::new()?;
     let theme = options.look.theme;
     // The options say whether there are colours. crossterm would ask the environment once more.
     crossterm::style::force_color_output(true);
-    let first = snapshots.borrow_and_update().clone();
-    let mut app = App::new(first, options.pids.clone());
+    let mut source = source.into();
+    let mut app = App::of_pids(options.pids.clone());
+    source.begin(&mut app);
     app.configure(&options);
     let mut terminal = ViewTerminal::take(options.mouse)?;
     let mut keys = Keys::new();
@@ -105,12 +104,12 @@ pub async fn run(
                     Received::Continue => { terminal.resume()?; Step::Draw }
                 },
                 event = keys.next() => react(&mut app, event)?,
-                changed = snapshots.changed(), if connected => match changed {
-                    Ok(()) if app.take(snapshots.borrow_and_update().clone()) => Step::Draw,
-                    Ok(()) => Step::Wait,
+                is_alive = source.changed(), if connected => match source.update(is_alive, &mut app) {
+                    Changed::Screen => Step::Draw,
+                    Changed::Nothing => Step::Wait,
                     // The last snapshot of a trace that has stopped remains on the screen.
-                    Err(_) if snapshots.borrow().stopped => { connected = false; Step::Wait }
-                    Err(_) => return Ok(ExitReason::SourceGone),
+                    Changed::Gone if source.has_ended() => { connected = false; Step::Wait }
+                    Changed::Gone => return Ok(ExitReason::SourceGone),
                 },
             };
             if let Some(open) = &options.own_cost_open {

@@ -30,14 +30,8 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, theme: Theme) {
         return;
     }
     let width = usize::from(area.width);
-    let (snapshot, paused) = app.moment();
-    let header = header::lines(
-        snapshot,
-        paused.as_deref(),
-        width,
-        usize::from(area.height / 3),
-        theme,
-    );
+    let (snapshot, moment) = app.moment();
+    let header = header::lines(snapshot, &moment, width, usize::from(area.height / 3), theme);
     let footer_height = footer::height(app);
     let [header_area, tabs_area, _, body, footer_area] = Layout::vertical([
         Constraint::Length(u16::try_from(header.len()).unwrap_or(u16::MAX)),
@@ -73,7 +67,7 @@ fn draw_body(app: &mut App, body: Rect, buffer: &mut Buffer, theme: Theme) -> us
     let scene = Scene {
         snapshot: &app.shown,
         filter: &app.filter,
-        history: &app.time.history,
+        history: app.time.history(),
         baseline: app.time.baseline.as_deref(),
         theme,
     };

@@ -1,10 +1,14 @@
-//! The moment on the screen: the present, or one of the last snapshots.
+//! The moment on the screen: the present, one of the last snapshots, or a moment of a recording.
 
 use std::sync::Arc;
 
 use pintrace_events::units::Nanos;
 use pintrace_model::history::{History, SnapshotRing};
 use pintrace_model::snapshot::Snapshot;
+use pintrace_model::text;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::replay::{Replay, ReplayFrame, ReplayRequest, ReplayTarget};
 
 /// Snapshots that are kept, ten minutes at one a second. They share the rows that have not changed between them.
 const KEPT: usize = 600;
@@ -14,11 +18,27 @@ const KEPT: usize = 600;
 pub(super) struct Timeline {
     ring: SnapshotRing,
     /// The pages of processes over time, up to the present.
-    pub(super) history: History,
+    history: History,
     /// The snapshot on the screen, if the display does not follow the present.
     paused: Option<Arc<Snapshot>>,
     /// The snapshot with which the others are compared.
     pub(super) baseline: Option<Arc<Snapshot>>,
+    /// The recording, if the snapshots come from one.
+    replay: Option<Replay>,
+}
+
+/// The moment on the screen in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum MomentWords {
+    /// The latest snapshot of a session.
+    Present,
+    /// How old the snapshot is.
+    Paused(String),
+    /// The place in a recording, and why the recording ends early.
+    Replay {
+        words: String,
+        early_end: Option<Arc<str>>,
+    },
 }
 
 impl Default for Timeline {
@@ -28,6 +48,7 @@ impl Default for Timeline {
             history: History::default(),
             paused: None,
             baseline: None,
+            replay: None,
         }
     }
 }
@@ -40,8 +61,57 @@ impl Timeline {
         self.paused.is_none()
     }
 
+    /// Shows a recording from now on.
+    pub(super) fn replay(&mut self, requests: UnboundedSender<ReplayRequest>) {
+        self.replay = Some(Replay::new(requests));
+    }
+
+    pub(super) fn is_replay(&self) -> bool {
+        self.replay.is_some()
+    }
+
+    /// Takes a moment of the recording.
+    pub(super) fn take_frame(&mut self, frame: ReplayFrame) {
+        if let Some(replay) = &mut self.replay {
+            replay.frame = frame;
+        }
+    }
+
+    /// Leaves the work of a replay that takes long. Returns false if there is none.
+    pub(super) fn leave(&self) -> bool {
+        let works = |replay: &&Replay| replay.frame.state.work.is_some();
+        let Some(replay) = self.replay.as_ref().filter(works) else {
+            return false;
+        };
+        replay.ask(ReplayRequest::Leave);
+        true
+    }
+
+    /// Returns the pages of processes over time.
+    pub(super) fn history(&self) -> &History {
+        let of_replay = self.replay.as_ref().map(|replay| &*replay.frame.history);
+        of_replay.unwrap_or(&self.history)
+    }
+
+    /// Returns the moment in words.
+    pub(super) fn words(&self) -> MomentWords {
+        match &self.replay {
+            Some(replay) => MomentWords::Replay {
+                words: replay.frame.state.words(),
+                early_end: replay.frame.state.early_end.clone(),
+            },
+            None => match self.paused_since() {
+                Some(age) => MomentWords::Paused(text::span(age)),
+                None => MomentWords::Present,
+            },
+        }
+    }
+
     /// Returns the snapshot on the screen.
     pub(super) fn shown(&self) -> Arc<Snapshot> {
+        if let Some(replay) = &self.replay {
+            return replay.frame.snapshot.clone();
+        }
         let latest = || self.ring.latest().cloned();
         self.paused.clone().or_else(latest).unwrap_or_default()
     }
@@ -52,8 +122,11 @@ impl Timeline {
         Some(self.now().since(paused.time))
     }
 
-    /// Stops at the snapshot on the screen, or returns to the present.
+    /// Stops at the snapshot on the screen, or returns to the present. In a replay, plays or pauses.
     pub(super) fn toggle(&mut self) {
+        if let Some(replay) = &self.replay {
+            return replay.ask(ReplayRequest::Toggle);
+        }
         self.paused = match self.paused {
             Some(_) => None,
             None => self.ring.latest().cloned(),
@@ -62,6 +135,9 @@ impl Timeline {
 
     /// Shows the snapshot that is `steps` later. The step after the latest snapshot returns to the present.
     pub(super) fn step(&mut self, steps: isize) {
+        if let Some(replay) = &self.replay {
+            return replay.ask(ReplayRequest::Step(steps));
+        }
         let at = self.shown().time;
         let mut back = 0;
         while self.ring.back(back).is_some_and(|snapshot| snapshot.time > at) {
@@ -77,8 +153,24 @@ impl Timeline {
         };
     }
 
+    /// Goes to a moment. Returns a message if the nearest snapshot is far from it.
+    pub(super) fn go_to(&mut self, target: ReplayTarget) -> Option<String> {
+        if let Some(replay) = &self.replay {
+            replay.ask(ReplayRequest::To(target));
+            return None;
+        }
+        let age = match target {
+            ReplayTarget::Start => Nanos(u64::MAX),
+            ReplayTarget::End => Nanos(0),
+            ReplayTarget::After(age) | ReplayTarget::BeforeEnd(age) => age,
+        };
+        let shown = self.at(age);
+        let is_far = target != ReplayTarget::Start && shown.0.abs_diff(age.0) > age.0 / 4;
+        is_far.then(|| format!("The nearest snapshot is {} old.", text::span(shown)))
+    }
+
     /// Shows the snapshot of a time ago; the present for 0. Returns the age of the snapshot.
-    pub(super) fn at(&mut self, age: Nanos) -> Nanos {
+    fn at(&mut self, age: Nanos) -> Nanos {
         self.paused = if age == Nanos(0) {
             None
         } else {

@@ -83,6 +83,10 @@ pub(crate) struct AccountTable {
 }
 
 impl AccountTable {
+    pub(crate) fn number(&self) -> usize {
+        self.by_id.len()
+    }
+
     pub(crate) fn is_full(&self) -> bool {
         self.by_id.len() >= limits::ACCOUNTS
     }

@@ -40,6 +40,11 @@ pub(crate) struct ExtentTable {
 }
 
 impl ExtentTable {
+    /// Returns the number of extents, open and closed.
+    pub(super) fn number(&self) -> usize {
+        self.by_account.len() + self.closed.len()
+    }
+
     /// Opens an extent, and returns the extent; `None` if there is no room. The caller has closed an earlier extent with
     /// the same id.
     pub(super) fn open(&mut self, time: Nanos, opened: ExtentOpened) -> Option<&mut ExtentState> {

@@ -25,6 +25,11 @@ pub(crate) struct ProcessTable {
 }
 
 impl ProcessTable {
+    /// Returns the number of processes and of totals of closed accounts.
+    pub(super) fn number(&self) -> usize {
+        self.by_key.len() + self.past_entries
+    }
+
     pub(crate) fn is_full(&self) -> bool {
         self.by_key.len() >= limits::PROCESSES
     }

@@ -1,6 +1,6 @@
 //! Reads the file header and the frames of a recording.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 
 use super::error::ReadError;
 use crate::format::{
@@ -8,17 +8,30 @@ use crate::format::{
     checksum,
 };
 
+/// The number and the offset of a frame.
+pub(super) type FrameAt = (u64, u64);
+
 /// The frames of a recording.
 pub(super) struct Frames<R> {
     input: R,
-    /// The number of the current frame.
+    /// The number of the next frame.
     number: u64,
     /// The offset of the current frame.
     offset: u64,
     /// Number of bytes read so far.
-    position: u64,
+    pub(super) position: u64,
     /// Number of events decoded from the frames so far.
     pub(super) events: u64,
+}
+
+impl<R: Seek> Frames<R> {
+    /// Goes to a frame of events, with the number of events before it.
+    pub(super) fn seek(&mut self, (number, offset): FrameAt, events: u64) -> Result<(), ReadError> {
+        (self.number, self.offset, self.position, self.events) = (number, offset, offset, events);
+        let sought = self.input.seek(SeekFrom::Start(offset));
+        sought.map_err(|source| ReadError::Input { events, source })?;
+        Ok(())
+    }
 }
 
 /// The decompressed payload of a frame of events.
@@ -56,6 +69,11 @@ impl<R: Read> Frames<R> {
             older if older < VERSION => Err(ReadError::TooOld(older)),
             newer => Err(ReadError::TooNew(newer)),
         }
+    }
+
+    /// Returns the frame of events that was read last.
+    pub(super) fn current(&self) -> FrameAt {
+        (self.number.saturating_sub(1), self.offset)
     }
 
     /// Reads the next frame of events. Returns `None` at the end of the input and before a partial frame.

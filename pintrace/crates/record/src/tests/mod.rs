@@ -3,6 +3,7 @@
 mod damage;
 mod file;
 mod format;
+mod place;
 mod stream;
 mod version;
 

@@ -1,12 +1,12 @@
 //! The effects of the actions that keys, clicks and commands name.
 
 use pintrace_model::snapshot::Snapshot;
-use pintrace_model::text;
 
 use super::super::copy;
 use super::super::help::HelpScreen;
 use super::super::keymap::Action;
 use super::super::query_line::QueryLine;
+use super::super::time::MomentWords;
 use super::super::view::View;
 use super::{App, Effect, Step};
 
@@ -64,7 +64,11 @@ impl App {
 
     /// Closes the topmost of what is open. Nothing is left to close if the notice says so.
     fn back(&mut self) {
-        if self.help.take().is_some() || self.chooser.take().is_some() || self.views.back() {
+        if self.help.take().is_some()
+            || self.chooser.take().is_some()
+            || self.time.leave()
+            || self.views.back()
+        {
             return;
         }
         if !self.filter.text().is_empty() {
@@ -116,10 +120,9 @@ impl App {
         self.notice = Some("Copied, if the terminal allows OSC 52.".to_owned());
     }
 
-    /// Returns the snapshot on the screen, and how old it is in words.
-    pub(in super::super) fn moment(&self) -> (&Snapshot, Option<String>) {
-        let age = self.time.paused_since();
-        (&self.shown, age.map(text::span))
+    /// Returns the snapshot on the screen, and its place in time.
+    pub(in super::super) fn moment(&self) -> (&Snapshot, MomentWords) {
+        (&self.shown, self.time.words())
     }
 }
 

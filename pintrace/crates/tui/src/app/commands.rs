@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use pintrace_events::units::Nanos;
 use pintrace_model::text;
 use pintrace_query::duration;
 
 use super::super::keymap::{self, Action};
+use super::super::replay::ReplayTarget;
 use super::super::view::View;
 use super::{App, Effect, Step};
 
@@ -24,8 +24,9 @@ pub(in super::super) struct ArgumentCommand {
 pub(in super::super) const COMMANDS: &[ArgumentCommand] = &[
     ArgumentCommand {
         name: "at",
-        argument: "-TIME",
-        help: "show the snapshot of a time ago, such as at -90s; at now returns to the present",
+        argument: "TIME",
+        help: "show the snapshot of a time ago, such as at -90s, or the oldest one (at start); at end returns to the \
+               present. In a replay, at 90s is a time after the start, and at -90s a time before the end",
         run: at,
     },
     ArgumentCommand {
@@ -106,22 +107,25 @@ impl App {
 }
 
 fn at(app: &mut App, argument: &str) -> Result<(), String> {
-    let age = match argument {
-        "" | "now" => Nanos(0),
+    let target = match argument {
+        "" | "now" | "end" => ReplayTarget::End,
+        "start" => ReplayTarget::Start,
         argument => {
             let time = argument.strip_prefix('-').unwrap_or(argument);
-            duration(time).ok_or_else(|| {
+            let time = duration(time).ok_or_else(|| {
                 format!(
-                    "“{}” is no time: use at -90s or at -2m.",
+                    "“{}” is no time: use at -90s, at -2m, at start or at end.",
                     text::printable(argument)
                 )
-            })?
+            })?;
+            if argument.starts_with('-') || !app.time.is_replay() {
+                ReplayTarget::BeforeEnd(time)
+            } else {
+                ReplayTarget::After(time)
+            }
         }
     };
-    let shown = app.time.at(age);
-    if age != Nanos(0) && shown.0.abs_diff(age.0) > age.0 / 4 {
-        app.notice = Some(format!("The nearest snapshot is {} old.", text::span(shown)));
-    }
+    app.notice = app.time.go_to(target);
     Ok(())
 }
 

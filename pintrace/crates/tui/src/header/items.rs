@@ -13,6 +13,7 @@ use pintrace_model::snapshot::Snapshot;
 use pintrace_model::{suppressed, text};
 
 use super::super::theme::Theme;
+use super::super::time::MomentWords;
 use super::HeaderItem;
 
 /// Returns the items below the first line.
@@ -55,20 +56,25 @@ fn calls_in_flight(snapshot: &Snapshot, theme: Theme) -> Option<HeaderItem> {
 }
 
 /// Returns host, kernel and mode of the session, for the first line of the header, the most important first.
-pub(super) fn origin(snapshot: &Snapshot, paused: Option<&str>, theme: Theme) -> Vec<HeaderItem> {
+pub(super) fn origin(snapshot: &Snapshot, moment: &MomentWords, theme: Theme) -> Vec<HeaderItem> {
     let started = &snapshot.started;
     let item = |text: String, style: Style| HeaderItem::plain(vec![Span::styled(text, style)]);
     let mut items = vec![item("pintrace".to_owned(), theme.strong())];
-    if let Some(age) = paused {
-        items.push(item(format!("PAUSED {age} ago (z)"), theme.accent()));
+    match moment {
+        MomentWords::Present => {}
+        MomentWords::Paused(age) => items.push(item(format!("PAUSED {age} ago (z)"), theme.accent())),
+        MomentWords::Replay { words, .. } => items.push(item(words.clone(), theme.accent())),
     }
     if snapshot.stopped {
         items.push(item("ENDED".to_owned(), theme.accent()));
     }
-    items.push(item(
-        format!("up {}", text::span(snapshot.duration)),
-        theme.plain(),
-    ));
+    // A replay has the time since the start already.
+    if !matches!(moment, MomentWords::Replay { .. }) {
+        items.push(item(
+            format!("up {}", text::span(snapshot.duration)),
+            theme.plain(),
+        ));
+    }
     let kernel = if started.kernel.is_empty() {
         String::new()
     } else {

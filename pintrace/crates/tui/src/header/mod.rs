@@ -8,19 +8,27 @@ use pintrace_model::snapshot::Snapshot;
 
 use super::flow::{self, FlowItem, pair};
 use super::theme::Theme;
+use super::time::MomentWords;
 
 /// Returns the header in at most `height` lines of `width` columns.
 pub(super) fn lines(
     snapshot: &Snapshot,
-    paused: Option<&str>,
+    moment: &MomentWords,
     width: usize,
     height: usize,
     theme: Theme,
 ) -> Vec<Line<'static>> {
-    let mut lines = flow_lines(&items::origin(snapshot, paused, theme), width);
+    let mut lines = flow_lines(&items::origin(snapshot, moment, theme), width);
     lines.truncate(1);
     let room = height.saturating_sub(lines.len());
-    lines.extend(fit(items::figures(snapshot, theme), width, room, theme));
+    let mut figures = items::figures(snapshot, theme);
+    if let MomentWords::Replay {
+        early_end: Some(why), ..
+    } = moment
+    {
+        figures.insert(0, HeaderItem::alarm("recording", why, theme));
+    }
+    lines.extend(fit(figures, width, room, theme));
     lines
 }
 
@@ -92,13 +100,25 @@ mod tests {
         for event in &finding_fixtures().events {
             model.apply(event);
         }
-        let lines = lines(&model.snapshot(), None, 120, 6, Theme::new(false));
+        let lines = lines(
+            &model.snapshot(),
+            &MomentWords::Present,
+            120,
+            6,
+            Theme::new(false),
+        );
         let text: String = lines.iter().map(ToString::to_string).collect();
         assert!(
             text.contains("! found 2 alarms, 2 hazards, 3 notes (f)"),
             "{text}"
         );
-        let none = super::lines(&Snapshot::default(), None, 120, 6, Theme::new(false));
+        let none = super::lines(
+            &Snapshot::default(),
+            &MomentWords::Present,
+            120,
+            6,
+            Theme::new(false),
+        );
         assert!(none.iter().all(|line| !line.to_string().contains("found")));
     }
 }

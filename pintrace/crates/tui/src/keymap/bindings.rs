@@ -199,7 +199,7 @@ const TIME: &[Binding] = &[
         "pause",
         'z',
         Action::Freeze,
-        "stop at this moment, or return to the present",
+        "stop at this moment, or return to the present; in a replay, play or pause",
     )
     .or(BoundKey::char(' '))
     .hint("pause"),
@@ -209,6 +209,13 @@ const TIME: &[Binding] = &[
         ']',
         Action::Step(1),
         "one snapshot forward in time",
+    ),
+    bind("jump back", '{', Action::Step(-10), "ten snapshots back in time"),
+    bind(
+        "jump forward",
+        '}',
+        Action::Step(10),
+        "ten snapshots forward in time",
     ),
     bind(
         "baseline",

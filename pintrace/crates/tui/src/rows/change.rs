@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use ratatui::text::Line;
 
 use pintrace_events::units::{Nanos, Pid};
-use pintrace_model::field::Field;
 use pintrace_model::field::difference;
+use pintrace_model::field::{Field, Unit, Value};
 use pintrace_model::snapshot::Snapshot;
 use pintrace_model::text;
 use pintrace_model::views::difference::{self as changes, DifferenceRow};
@@ -69,7 +69,10 @@ impl TableRow for ChangeTableRow {
     }
 
     fn cell(&self, column: &Field<DifferenceRow>, _width: usize, now: Nanos) -> String {
-        table::text(&(column.value)(&self.0).at(now))
+        match ((column.value)(&self.0).at(now), column.unit) {
+            (Value::Signed(bytes), Unit::Bytes) => text::signed_bytes(bytes),
+            (value, _) => table::text(&value),
+        }
     }
 
     fn preface(scene: &Scene<'_>, _width: usize) -> Vec<Line<'static>> {

@@ -33,7 +33,8 @@ pub(super) fn lines(process: &Process, scene: &Scene<'_>, width: usize) -> Vec<L
     let now = snapshot.time;
     let mut lines = vec![title(process, snapshot, theme)];
     lines.extend(findings(process, snapshot, width, theme));
-    lines.extend(over_time(history.of_process(process), width, theme));
+    let until_now = history.of_process(process).filter(|sample| sample.time <= now);
+    lines.extend(over_time(until_now, width, theme));
     let columns: Vec<_> = COLUMNS.iter().collect();
     lines.extend(figures(&columns, process, now, width, theme));
     lines.extend(shares(process, width, theme));

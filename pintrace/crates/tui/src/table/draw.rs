@@ -100,10 +100,16 @@ impl<R: TableRow> TableView<R> {
             buffer,
             |row| self.rows.get(row).map(|row| row.style(scene)).unwrap_or_default(),
             |row, index, list_column| {
+                let is_selected = row == self.cursor.row;
                 let cell = self.rows.get(row).zip(columns.get(index));
                 cell.map(|(row, column)| {
                     let text = row.cell(column, list_column.width, scene.snapshot.time);
-                    (text, row.cell_style(column, scene.theme))
+                    let mut style = row.cell_style(column, scene.theme);
+                    if is_selected {
+                        // A reversed colour would be a patch in the row under the cursor.
+                        style.fg = None;
+                    }
+                    (text, style)
                 })
                 .unwrap_or_default()
             },
