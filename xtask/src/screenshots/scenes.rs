@@ -30,7 +30,7 @@ pub(super) const SCENES: &[Scene] = &[
     scene(
         "changes",
         &[
-            go(":at 10s\r", "REPLAY 9.9s"),
+            go(":at 10s\r", "REPLAY 9.1s"),
             go("B", "Baseline"),
             go(AT_34, "REPLAY 34"),
             show("0", "REPLAY 34"),
@@ -46,11 +46,11 @@ pub(super) const SCENES: &[Scene] = &[
     scene(
         "replay",
         &[
-            show("", "REPLAY 2.7s"),
-            show(":at 7s\r", "REPLAY 5.2s"),
-            show(":at 14s\r", "REPLAY 9.9s"),
-            show(":at 21s\r", "REPLAY 19s"),
-            show(":at 28s\r", "REPLAY 24s"),
+            show("", "REPLAY 77ms"),
+            show(":at 7s\r", "REPLAY 6.1s"),
+            show(":at 14s\r", "REPLAY 13s"),
+            show(":at 21s\r", "REPLAY 20s"),
+            show(":at 28s\r", "REPLAY 27s"),
             show(":at 35s\r", "REPLAY 34s"),
         ],
     ),

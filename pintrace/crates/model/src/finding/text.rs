@@ -111,9 +111,11 @@ impl PinSide {
                 span(self.age)
             );
         }
-        let held = match self.end {
-            0 => pages(self.pages),
-            end => format!("{} at {:#x}-{end:#x}", pages(self.pages), self.address),
+        let held = match (self.end, self.pages) {
+            // The figures of the account are those of the sample that showed the finding.
+            (0, 0) => "pages of which none is held any more".to_owned(),
+            (0, held) => pages(held),
+            (end, _) => format!("{} at {:#x}-{end:#x}", pages(self.pages), self.address),
         };
         let term = if self.longterm { "long-term" } else { "short-term" };
         format!(
