@@ -33,6 +33,10 @@ impl App {
             Action::First => self.go(isize::MIN),
             Action::Last => self.go(isize::MAX),
             Action::Show(view) => self.show(view),
+            Action::OwnCost => {
+                self.show(View::System);
+                self.go(isize::MAX);
+            }
             Action::Beside(steps) => self.show(self.views.shown.beside(steps)),
             Action::Palette => self.palette.open(),
             Action::Freeze => self.time.toggle(),
@@ -145,6 +149,7 @@ const fn changes_rows(action: Action) -> bool {
         | Action::Save => false,
         Action::Back
         | Action::Show(_)
+        | Action::OwnCost
         | Action::Beside(_)
         | Action::Freeze
         | Action::Step(_)

@@ -177,8 +177,13 @@ const VIEWS: &[Binding] = &[
         '9',
         Action::Show(View::System),
         "whether the figures can be trusted, and what pintrace uses",
-    )
-    .or(BoundKey::char('u')),
+    ),
+    bind(
+        "view own-cost",
+        'u',
+        Action::OwnCost,
+        "what pintrace itself uses: the end of the view of the system",
+    ),
     bind(
         "view changes",
         '0',

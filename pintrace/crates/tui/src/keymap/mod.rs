@@ -28,6 +28,8 @@ pub(super) enum Action {
     Open,
     /// Show a view.
     Show(View),
+    /// Show the own cost, at the end of the view of the system.
+    OwnCost,
     /// Show the view that is some tabs to the right.
     Beside(isize),
     /// Type a query for the rows, or a text to find in the help.
