@@ -51,7 +51,7 @@ fn remarks_on(body: &str) -> String {
     let output = check.wait_with_output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
-    assert!(output.status.success(), "{said}");
+    assert!(output.status.success(), "{}: {said}", output.status);
     said
 }
 

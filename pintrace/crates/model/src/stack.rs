@@ -101,12 +101,29 @@ impl StackTable {
 
     /// Returns a stack as text, innermost frame first.
     pub(crate) fn text(&self, stack: StackId) -> Arc<[String]> {
-        let frames = self.stacks.get(&stack);
-        frames
-            .iter()
-            .flat_map(|frames| frames.iter())
-            .map(|frame| self.frame(*frame))
-            .collect()
+        let Some(frames) = self.stacks.get(&stack) else {
+            return Arc::default();
+        };
+        let mut text = Vec::with_capacity(frames.len());
+        let mut index = 0;
+        while let Some(frame) = frames.get(index) {
+            if self.is_trampoline(frames, index) {
+                // The next frame is the function's own call of the trampoline, whose body has its frame already.
+                index += 2;
+                continue;
+            }
+            text.push(self.frame(*frame));
+            index += 1;
+        }
+        text.into()
+    }
+
+    /// Returns true for the frame of a BPF trampoline: code without a symbol that a function calls at its entry, and that
+    /// calls the body of the same function (arch/x86/net/bpf_jit_comp.c).
+    fn is_trampoline(&self, frames: &[u64], index: usize) -> bool {
+        let name = |index: usize| frames.get(index).and_then(|frame| self.name(*frame));
+        let inner = index.checked_sub(1).and_then(name);
+        name(index).is_none() && inner.is_some() && inner == name(index + 1)
     }
 
     /// Returns the addresses of a stack, innermost frame first; nothing for an unknown stack.
@@ -126,5 +143,39 @@ impl StackTable {
             }
             Some(FrameSymbol { name, offset, module }) => format!("{name}+{offset:#x} [{module}]"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trampoline_of_bpf_is_no_frame() {
+        let mut table = StackTable::default();
+        for (address, name) in [(1, "body"), (3, "body"), (4, "caller")] {
+            table.symbol_seen(&SymbolSeen {
+                address,
+                symbol: name.to_owned(),
+                offset: address,
+                module: String::new(),
+            });
+        }
+        let text = |table: &mut StackTable, frames: &[u64]| {
+            let stack = StackId(1);
+            table.stack_seen(&StackSeen {
+                stack,
+                frames: frames.to_vec(),
+            });
+            table.text(stack).join(" ")
+        };
+        assert_eq!(text(&mut table, &[1, 2, 3, 4]), "body+0x1 caller+0x4");
+        assert_eq!(
+            text(&mut table, &[1, 2, 4]),
+            "body+0x1 0x2 caller+0x4",
+            "other code without a name"
+        );
+        assert_eq!(text(&mut table, &[2, 3, 4]), "0x2 body+0x3 caller+0x4");
+        assert_eq!(text(&mut table, &[4, 2]), "caller+0x4 0x2");
     }
 }

@@ -298,6 +298,34 @@ const TARGETS: &[Target] = &[
         limit: Limit::AtMost(400.0 * 1024.0 * 1024.0),
         floor: "",
     },
+    Target {
+        what: "live view with 100,000 extents in 10,000 processes: slowest view, frame, 99th percentile, in ns",
+        member: Member::Tui,
+        figures: &[("native", "call sites, 100,000 extents: frame, p99", "time")],
+        value: Value::Sum,
+        limit: Limit::AtMost(8e6),
+        floor: "",
+    },
+    Target {
+        what: "the same, from the key to the picture of a view",
+        member: Member::Tui,
+        figures: &[(
+            "native",
+            "call sites, 100,000 extents: key to picture, p99",
+            "time",
+        )],
+        value: Value::Sum,
+        limit: Limit::AtMost(50e6),
+        floor: "",
+    },
+    Target {
+        what: "the same, a refresh each second: 10 % of a core",
+        member: Member::Tui,
+        figures: &[("native", "call sites, 100,000 extents: tick, p99", "time")],
+        value: Value::Sum,
+        limit: Limit::AtMost(100e6),
+        floor: "",
+    },
 ];
 
 impl Target {
