@@ -53,5 +53,4 @@ mod soak;
 mod sums;
 mod test_pins;
 mod tick_sums;
-mod top_views;
 mod vfio;

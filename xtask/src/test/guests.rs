@@ -16,14 +16,13 @@ use crate::{test_output, workspace};
 use super::promtool;
 
 /// Packages that the tests use in addition to pintrace and pinload. On 5.10, bpftrace takes types that BTF lacks from
-/// the headers of `linux-libc-dev`. `util-linux` has setpriv, and `tmux` is the terminal of `top`.
-const PACKAGES: [&str; 7] = [
+/// the headers of `linux-libc-dev`. `util-linux` has setpriv.
+const PACKAGES: [&str; 6] = [
     "fio",
     "bpftrace",
     "dosfstools",
     "linux-libc-dev",
     "numactl",
-    "tmux",
     "util-linux",
 ];
 /// Modules for a small disk that fills up, for a file system with legacy direct I/O, for a disk with delayed
