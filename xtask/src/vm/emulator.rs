@@ -13,8 +13,9 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::process;
 
-/// Options for few devices, no self-tests, and an end of the guest at a panic or oops.
-const KERNEL_OPTIONS: &str = "console=ttyS0 quiet panic=-1 oops=panic reboot=t no_timer_check \
+/// Options for few devices, no self-tests, and an end of the guest at a panic or oops. The files of the guest are in a ramfs:
+/// a tmpfs holds half of the memory, and cuts the last files of a large initramfs.
+const KERNEL_OPTIONS: &str = "console=ttyS0 quiet rootfstype=ramfs panic=-1 oops=panic reboot=t no_timer_check \
     mitigations=off audit=0 random.trust_cpu=on cryptomgr.notests";
 /// A clock that stays correct under load. The kernel measures the time-stamp counter at boot, and the result is wrong
 /// by up to four times if the emulator waits for a CPU during the measurement.
