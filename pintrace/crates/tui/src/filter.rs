@@ -132,12 +132,6 @@ impl Filter {
         (self.pids.is_empty() || pids.iter().any(chosen)) && matches(query, row, now)
     }
 
-    /// Returns true for a row to show that is not of single processes.
-    #[expect(clippy::unused_self, reason = "the filter decides")]
-    pub(super) fn admits_any<T>(&self, query: &Parsed<T>, row: &T, now: Nanos) -> bool {
-        matches(query, row, now)
-    }
-
     /// Returns the message for a list with entries of which no entry matches.
     pub(super) fn nothing_matches(&self, noun: &str, kind: RowKind) -> String {
         if let Some(lacks) = self.lacks(kind) {
@@ -166,7 +160,8 @@ fn any<'a, T: 'a>(query: &Parsed<T>, mut rows: impl Iterator<Item = &'a T>, now:
     rows.any(|row| matches(query, row, now))
 }
 
-fn matches<T>(query: &Parsed<T>, row: &T, now: Nanos) -> bool {
+/// Returns true for a row that matches. Rows that lack a field of the query match nothing.
+pub(super) fn matches<T>(query: &Parsed<T>, row: &T, now: Nanos) -> bool {
     query.as_ref().is_ok_and(|query| query.matches(row, now))
 }
 

@@ -1,19 +1,8 @@
 //! Processes that have ended and hold nothing, folded into one row.
 
-use std::sync::Arc;
-
 use pintrace_text::counted;
 
 use crate::snapshot::{Process, Snapshot};
-
-/// The processes of a snapshot.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Processes {
-    /// Processes that live or hold pages, in the order of the snapshot.
-    pub shown: Vec<Arc<Process>>,
-    /// Sums over the other processes.
-    pub ended: EndedProcesses,
-}
 
 /// Sums over processes that have ended and hold nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,23 +34,14 @@ pub fn is_over(process: &Process) -> bool {
     process.ended.is_some() && process.pages_held == 0
 }
 
-/// Splits the processes of a snapshot into those that live or hold pages and the others.
+/// Returns the sums over the processes of a snapshot that have ended and hold nothing.
 #[must_use]
-pub fn of(snapshot: &Snapshot) -> Processes {
-    let mut split = Processes::default();
-    for process in snapshot.processes.iter() {
-        if is_over(process) {
-            let EndedProcesses {
-                processes,
-                acquired,
-                released,
-            } = &mut split.ended;
-            *processes += 1;
-            *acquired = acquired.saturating_add(process.acquired);
-            *released = released.saturating_add(process.released);
-        } else {
-            split.shown.push(Arc::clone(process));
-        }
+pub fn of(snapshot: &Snapshot) -> EndedProcesses {
+    let mut sums = EndedProcesses::default();
+    for process in snapshot.processes.iter().filter(|process| is_over(process)) {
+        sums.processes += 1;
+        sums.acquired = sums.acquired.saturating_add(process.acquired);
+        sums.released = sums.released.saturating_add(process.released);
     }
-    split
+    sums
 }

@@ -12,7 +12,7 @@ use pintrace_model::subsystem::Subsystem;
 use pintrace_model::text;
 use pintrace_model::views::call_sites::{self, CallSiteRow};
 
-use super::super::filter::Filter;
+use super::super::filter::{Filter, matches};
 use super::super::stack;
 use super::super::table::{self, Scene, TableRow};
 use super::super::view::View;
@@ -54,7 +54,7 @@ impl TableRow for CallSiteTableRow {
 
     /// `--pid` chooses processes, and no call sites.
     fn admits(&self, filter: &Filter, snapshot: &Snapshot) -> bool {
-        filter.admits_any(&filter.queries().call_sites, &self.0, snapshot.time)
+        matches(&filter.queries().call_sites, &self.0, snapshot.time)
     }
 
     fn width(column: &Field<CallSiteRow>) -> usize {

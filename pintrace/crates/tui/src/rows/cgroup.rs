@@ -7,18 +7,17 @@ use ratatui::text::Line;
 use pintrace_events::units::Nanos;
 use pintrace_model::field::Field;
 use pintrace_model::field::cgroup;
-use pintrace_model::field::grid::{self, Digits};
 use pintrace_model::field::process;
 use pintrace_model::snapshot::{Process, Snapshot};
 use pintrace_model::text;
 use pintrace_model::views::cgroups::{self, CgroupRow, UNKNOWN};
 use pintrace_text::cut;
 
-use super::super::filter::Filter;
+use super::super::filter::{Filter, matches};
 use super::super::list::RowStyle;
 use super::super::table::{self, Scene, TableRow, TreeState};
 use super::super::view::View;
-use super::figures::{figures, heading};
+use super::figures::{self, figures, heading};
 
 /// Most processes that are listed.
 const MOST: usize = 50;
@@ -62,7 +61,7 @@ impl TableRow for CgroupTableRow {
 
     /// `--pid` chooses processes, and no cgroups.
     fn admits(&self, filter: &Filter, snapshot: &Snapshot) -> bool {
-        filter.admits_any(&filter.queries().cgroups, &self.row, snapshot.time)
+        matches(&filter.queries().cgroups, &self.row, snapshot.time)
     }
 
     fn arrange_tree(rows: Vec<Self>, tree: &TreeState) -> Vec<Self> {
@@ -151,13 +150,7 @@ impl TableRow for CgroupTableRow {
         if !inside.is_empty() {
             lines.extend(heading("Processes", theme));
             let columns: Vec<_> = process::COLUMNS.iter().collect();
-            let grid = grid::lines(&columns, &inside, snapshot.time, width, Digits::Few);
-            let styles = std::iter::once(theme.dim()).chain(std::iter::repeat(theme.plain()));
-            lines.extend(
-                grid.into_iter()
-                    .zip(styles)
-                    .map(|(line, style)| Line::styled(cut(&line, width).into_owned(), style)),
-            );
+            lines.extend(figures::table(&columns, &inside, snapshot.time, width, theme));
         }
         lines
     }

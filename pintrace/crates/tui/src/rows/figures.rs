@@ -1,16 +1,17 @@
-//! Lines that several details have: the figures of a row, a heading, a paragraph, and the pages over time.
+//! Lines that several details have: the figures of a row, a heading, a table, a paragraph, and the pages over time.
 
 use ratatui::text::{Line, Span};
 
 use pintrace_events::units::Nanos;
+use pintrace_model::field::grid::{self, Digits};
 use pintrace_model::field::{Field, Unit, Value};
 use pintrace_model::history::HistorySample;
 use pintrace_model::text;
-use pintrace_text::wrap;
+use pintrace_text::{cut, wrap};
 
 use super::super::flow::{self, pair};
 use super::super::labelled::labelled;
-use super::super::table;
+use super::super::table::text as value_text;
 use super::super::theme::Theme;
 use super::graph;
 
@@ -32,7 +33,7 @@ pub(super) fn figures<T>(
         .map(|column| {
             let value = match (column.value)(object).at(now) {
                 Value::Count(count) => count.to_string(),
-                value => table::text(&value),
+                value => value_text(&value),
             };
             pair(&column.title.to_lowercase(), value, theme)
         })
@@ -43,6 +44,22 @@ pub(super) fn figures<T>(
 /// Returns a heading after an empty line.
 pub(super) fn heading(words: &str, theme: Theme) -> [Line<'static>; 2] {
     [Line::default(), Line::styled(words.to_owned(), theme.strong())]
+}
+
+/// Returns a small table with dim titles, as wide as its cells need.
+pub(super) fn table<T>(
+    columns: &[&'static Field<T>],
+    rows: &[&T],
+    now: Nanos,
+    width: usize,
+    theme: Theme,
+) -> Vec<Line<'static>> {
+    let lines = grid::lines(columns, rows, now, width, Digits::Few).into_iter();
+    let styles = std::iter::once(theme.dim()).chain(std::iter::repeat(theme.plain()));
+    lines
+        .zip(styles)
+        .map(|(line, style)| Line::styled(cut(&line, width).into_owned(), style))
+        .collect()
 }
 
 /// Returns words after a label.

@@ -5,7 +5,6 @@ use ratatui::text::{Line, Span};
 use pintrace_common::pin_calls::{BUCKETS, FIRST_BUCKET_SHIFT};
 use pintrace_events::units::{Nanos, Pid};
 use pintrace_model::field::Field;
-use pintrace_model::field::grid::{self, Digits};
 use pintrace_model::field::pin_call::{COLUMNS, DEFAULT_SORT, IN_FLIGHT};
 use pintrace_model::pin_calls::{InFlight, PinCallRow, text as words};
 use pintrace_model::registrations::{self, FailedRegistration};
@@ -19,7 +18,7 @@ use super::super::list::RowStyle;
 use super::super::table::{self, Scene, TableRow};
 use super::super::theme::Theme;
 use super::super::view::View;
-use super::figures::{LABEL, figures, heading, sentence};
+use super::figures::{self, LABEL, figures, heading, sentence};
 
 /// The pin calls of a process through one subsystem.
 #[derive(Clone, Debug)]
@@ -117,13 +116,7 @@ fn in_flight(scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
     }
     let mut lines = vec![Line::styled("Pin calls in flight", theme.strong())];
     let columns: Vec<&Field<InFlight>> = IN_FLIGHT.iter().collect();
-    let grid = grid::lines(&columns, &calls, now, width, Digits::Few);
-    let styles = std::iter::once(theme.dim()).chain(std::iter::repeat(theme.plain()));
-    lines.extend(
-        grid.into_iter()
-            .zip(styles)
-            .map(|(line, style)| Line::styled(cut(&line, width).into_owned(), style)),
-    );
+    lines.extend(figures::table(&columns, &calls, now, width, theme));
     lines.push(Line::default());
     lines
 }

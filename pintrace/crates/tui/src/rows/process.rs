@@ -97,7 +97,7 @@ impl TableRow for ProcessTableRow {
     }
 
     fn summary(scene: &Scene<'_>) -> Option<String> {
-        let words = ended::of(scene.snapshot).ended.text()?;
+        let words = ended::of(scene.snapshot).text()?;
         let action = if scene.filter.with_ended {
             "e hides them"
         } else {

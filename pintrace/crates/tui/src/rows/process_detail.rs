@@ -1,11 +1,12 @@
 //! One process: name, figures, pages over time, findings, holders, call sites, extents and threads.
 
+use std::sync::Arc;
+
 use ratatui::text::{Line, Span};
 
-use pintrace_model::field::grid::{self, Digits};
 use pintrace_model::field::process::{COLUMNS, signal_name};
-use pintrace_model::field::{holder, pin};
-use pintrace_model::snapshot::{Process, Snapshot};
+use pintrace_model::field::{Field, holder, pin};
+use pintrace_model::snapshot::{Process, Snapshot, Thread};
 use pintrace_model::text;
 use pintrace_model::views::holders::{self, HolderRow};
 use pintrace_model::views::pin_list::PinRow;
@@ -15,7 +16,7 @@ use super::super::flow::{self, pair};
 use super::super::stack;
 use super::super::table::Scene;
 use super::super::theme::Theme;
-use super::figures::{figures, heading, over_time, paragraph};
+use super::figures::{self, figures, heading, over_time, paragraph};
 
 /// Most extents, threads and stacks that are listed.
 const MOST: usize = 50;
@@ -23,7 +24,7 @@ const MOST: usize = 50;
 const FRAMES: usize = 12;
 
 /// Returns the lines about a process, the most important first.
-pub(super) fn lines(process: &Process, scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
+pub(super) fn lines(process: &Arc<Process>, scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
     let Scene {
         snapshot,
         history,
@@ -125,17 +126,13 @@ fn held_through(process: &Process, snapshot: &Snapshot, width: usize, theme: The
     table("Holders", &columns, &rows, snapshot, width, theme)
 }
 
-fn extents(process: &Process, snapshot: &Snapshot, width: usize, theme: Theme) -> Vec<Line<'static>> {
-    let owner = std::sync::Arc::new(Process {
-        open_extents: Vec::new().into(),
-        ..process.clone()
-    });
+fn extents(process: &Arc<Process>, snapshot: &Snapshot, width: usize, theme: Theme) -> Vec<Line<'static>> {
     let rows: Vec<PinRow> = process
         .open_extents
         .iter()
         .take(MOST)
         .map(|extent| PinRow {
-            process: owner.clone(),
+            process: Arc::clone(process),
             extent: extent.clone(),
         })
         .collect();
@@ -184,7 +181,7 @@ fn stacks(process: &Process, width: usize, theme: Theme) -> Vec<Line<'static>> {
 }
 
 fn threads(process: &Process, width: usize, theme: Theme) -> Vec<Line<'static>> {
-    let pinning = |thread: &&pintrace_model::snapshot::Thread| thread.acquired > 0 || thread.pages_held > 0;
+    let pinning = |thread: &&Thread| thread.acquired > 0 || thread.pages_held > 0;
     let threads: Vec<_> = process.threads.iter().filter(pinning).take(MOST).collect();
     if threads.is_empty() {
         return Vec::new();
@@ -203,9 +200,10 @@ fn threads(process: &Process, width: usize, theme: Theme) -> Vec<Line<'static>> 
     lines
 }
 
+/// Returns a table under a heading; nothing without rows.
 fn table<T>(
     title: &str,
-    columns: &[&'static pintrace_model::field::Field<T>],
+    columns: &[&'static Field<T>],
     rows: &[&T],
     snapshot: &Snapshot,
     width: usize,
@@ -215,12 +213,6 @@ fn table<T>(
         return Vec::new();
     }
     let mut lines: Vec<Line<'static>> = heading(title, theme).into();
-    let grid = grid::lines(columns, rows, snapshot.time, width, Digits::Few);
-    let styles = std::iter::once(theme.dim()).chain(std::iter::repeat(theme.plain()));
-    lines.extend(
-        grid.into_iter()
-            .zip(styles)
-            .map(|(line, style)| Line::styled(cut(&line, width).into_owned(), style)),
-    );
+    lines.extend(figures::table(columns, rows, snapshot.time, width, theme));
     lines
 }

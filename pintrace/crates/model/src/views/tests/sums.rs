@@ -161,13 +161,14 @@ fn each_finding_is_in_one_folded_finding(snapshot: &Snapshot) -> Checked {
 }
 
 fn each_process_is_shown_or_ended(snapshot: &Snapshot) -> Checked {
-    let split = ended::of(snapshot);
-    let number = split.shown.len() as u64 + split.ended.processes;
+    let ended = ended::of(snapshot);
+    let shown = || snapshot.processes.iter().filter(|one| !ended::is_over(one));
+    let number = shown().count() as u64 + ended.processes;
     prop_assert_eq!(number, snapshot.processes.len() as u64);
-    let pages = total(split.shown.iter().map(|process| process.pages_held));
+    let pages = total(shown().map(|process| process.pages_held));
     prop_assert_eq!(pages, over_processes(snapshot, |one| one.pages_held));
-    let acquired = total(split.shown.iter().map(|process| process.acquired));
-    let acquired = acquired.saturating_add(split.ended.acquired);
+    let acquired = total(shown().map(|process| process.acquired));
+    let acquired = acquired.saturating_add(ended.acquired);
     prop_assert_eq!(acquired, over_processes(snapshot, |one| one.acquired));
     Ok(())
 }

@@ -150,15 +150,20 @@ fn processes_that_ended_and_hold_nothing_are_one_row() {
         ended_process(holding(3, "/a", 5)),
         process(4, "/a", Vec::new()),
     ];
-    let split = ended::of(&snapshot(all));
-    let shown: Vec<_> = split.shown.iter().map(|process| process.pid.0).collect();
+    let snapshot_of_all = snapshot(all);
+    let shown = snapshot_of_all
+        .processes
+        .iter()
+        .filter(|one| !ended::is_over(one));
+    let shown: Vec<_> = shown.map(|process| process.pid.0).collect();
     assert_eq!(shown, [3, 4]);
-    assert_eq!(split.ended.released, 20);
+    let ended = ended::of(&snapshot_of_all);
+    assert_eq!(ended.released, 20);
     assert_eq!(
-        split.ended.text().as_deref(),
+        ended.text().as_deref(),
         Some("2 ended processes, acquired 20 pages")
     );
-    let one = ended::of(&snapshot(vec![past(1)])).ended;
+    let one = ended::of(&snapshot(vec![past(1)]));
     assert_eq!(one.text().as_deref(), Some("1 ended process, acquired 10 pages"));
     assert_eq!(ended::EndedProcesses::default().text(), None);
 }
