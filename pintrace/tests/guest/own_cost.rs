@@ -12,8 +12,9 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::harness::{Checks, number, wait_for};
+use crate::on_terminal::OnTerminal;
 use crate::recording::end_idle;
-use crate::robust_kit::{Before, OnTerminal, Running, children, document, json_of, path};
+use crate::robust_kit::{Before, Running, children, document, json_of, path};
 
 const ADDRESS: &str = "127.0.0.1:9967";
 const STATISTICS: &str = "/proc/sys/kernel/bpf_stats_enabled";

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::harness::{Checks, Pinload, Report, Started, left_out, number, skipped, wait_for};
+use crate::on_terminal::OnTerminal;
 use crate::recording::Recording;
-use crate::robust_kit::OnTerminal;
 
 /// Returns the pin calls of the last process with an id through one subsystem; `Null` if it has made none.
 pub(crate) fn calls(report: &Report, pid: u64, subsystem: &str) -> Value {

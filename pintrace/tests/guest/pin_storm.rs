@@ -11,7 +11,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use super::harness::{Pinload, Started, number, skipped, wait_for_within};
-use super::robust_kit::{OnTerminal, Running, path};
+use super::on_terminal::OnTerminal;
+use super::robust_kit::{Running, path};
 
 const ALERTS: &str = include_str!("../../../dashboards/alerts.yml");
 const PINTRACE: &str = "127.0.0.1:9964";

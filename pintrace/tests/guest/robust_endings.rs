@@ -4,7 +4,8 @@
 use rustix::process::Signal;
 
 use super::harness::wait_for;
-use super::robust_kit::{Before, OnTerminal, Running, path, pintrace, report, signal};
+use super::on_terminal::OnTerminal;
+use super::robust_kit::{Before, Running, path, pintrace, report, signal};
 
 /// Starts `top` on a terminal, lets `end` end it, and checks the exit code and the kernel's BPF objects.
 fn top_ends(end: impl FnOnce(&OnTerminal), code: i32) -> OnTerminal {

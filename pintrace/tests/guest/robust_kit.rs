@@ -1,21 +1,16 @@
-//! Common parts of the robustness tests: the kernel's BPF objects before and after, pintrace as a process, and pintrace
-//! on a pseudo-terminal.
+//! Common parts of the robustness tests: the kernel's BPF objects before and after, and pintrace as a process.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::Read as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aya::maps::loaded_maps;
 use aya::programs::{loaded_links, loaded_programs};
-use rustix::fd::OwnedFd;
 use rustix::process::{Pid, Signal, kill_process};
-use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 use serde_json::Value;
 
 use crate::harness::{PATIENCE, assert_sums_agree, wait_for, wait_within};
@@ -206,7 +201,7 @@ impl Drop for Running {
 }
 
 /// Kills processes with all their children, so that a failed test does not disturb other tests.
-fn kill_all(processes: Vec<u32>) {
+pub(crate) fn kill_all(processes: Vec<u32>) {
     for process in processes {
         kill_all(children(process));
         if let Some(pid) = i32::try_from(process).ok().and_then(Pid::from_raw) {
@@ -264,124 +259,4 @@ pub(crate) fn children(parent: u32) -> Vec<u32> {
 /// Sends a signal to a process.
 pub(crate) fn signal(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap();
-}
-
-/// pintrace on a pseudo-terminal, started by a shell that outlives pintrace.
-pub(crate) struct OnTerminal {
-    // The terminal exists until this descriptor is closed.
-    controller: OwnedFd,
-    terminal: OwnedFd,
-    before: Termios,
-    shell: Child,
-    output: Arc<Mutex<Vec<u8>>>,
-    code: PathBuf,
-}
-
-impl OnTerminal {
-    /// Starts pintrace with a shell command line and waits for its view.
-    pub(crate) fn start(line: &str) -> Self {
-        use rustix::fs::{Mode, OFlags};
-        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-        let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-        grantpt(&controller).unwrap();
-        unlockpt(&controller).unwrap();
-        let name = ptsname(&controller, Vec::new()).unwrap();
-        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let terminal = rustix::fs::open(&name, flags, Mode::empty()).unwrap();
-        let size = Winsize {
-            ws_row: 24,
-            ws_col: 100,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        tcsetwinsize(&terminal, size).unwrap();
-        let before = tcgetattr(&terminal).unwrap();
-        let code = path("code");
-        let end = || Stdio::from(terminal.try_clone().unwrap());
-        // The shell survives signals of the keyboard; a trap, unlike an ignored signal, is reset to the default for
-        // pintrace.
-        let script = format!("trap : INT; {line}; echo $? >{}; exec sleep 1000", code.display());
-        let shell = Command::new("setsid")
-            .args(["-c", "sh", "-c", &script])
-            .env("TERM", "xterm")
-            .stdin(end())
-            .stdout(end())
-            .stderr(end())
-            .spawn()
-            .unwrap();
-        let output = Arc::default();
-        let session = Self {
-            controller,
-            terminal,
-            before,
-            shell,
-            output,
-            code,
-        };
-        session.collect();
-        wait_for("the view", || {
-            let output = session.output();
-            (output.contains("\x1b[?1049h") && output.contains("pintrace")).then_some(())
-        });
-        session
-    }
-
-    /// Collects the output until the terminal is closed.
-    fn collect(&self) {
-        let mut source = File::from(self.controller.try_clone().unwrap());
-        let output = self.output.clone();
-        std::thread::spawn(move || {
-            let mut part = [0; 4096];
-            while let Ok(length @ 1..) = source.read(&mut part) {
-                output.lock().unwrap().extend_from_slice(&part[..length]);
-            }
-        });
-    }
-
-    /// Returns the output to the terminal so far.
-    pub(crate) fn output(&self) -> String {
-        String::from_utf8_lossy(&self.output.lock().unwrap()).into_owned()
-    }
-
-    /// Presses a key.
-    pub(crate) fn key(&self, key: &[u8]) {
-        rustix::io::write(&self.controller, key).unwrap();
-    }
-
-    /// Returns the process that the shell started.
-    pub(crate) fn program(&self) -> u32 {
-        children(self.shell.id())[0]
-    }
-
-    /// Waits until pintrace has ended, and returns the exit code.
-    pub(crate) fn end(&self) -> i32 {
-        let line = wait_for("the exit code", || {
-            let line = fs::read_to_string(&self.code).unwrap_or_default();
-            line.ends_with('\n').then_some(line)
-        });
-        line.trim().parse().unwrap()
-    }
-
-    /// Waits until the terminal is restored: the old modes, the main screen, a visible cursor.
-    pub(crate) fn assert_restored(&self) {
-        wait_for("the terminal to be restored", || {
-            let output = self.output();
-            let last = |sequence| output.rfind(sequence);
-            let now = tcgetattr(&self.terminal).unwrap();
-            let same = now.local_modes == self.before.local_modes
-                && now.input_modes == self.before.input_modes
-                && now.output_modes == self.before.output_modes
-                && now.control_modes == self.before.control_modes;
-            let shown = last("\x1b[?1049l") > last("\x1b[?1049h") && last("\x1b[?25h") > last("\x1b[?25l");
-            (same && shown).then_some(())
-        });
-    }
-}
-
-impl Drop for OnTerminal {
-    fn drop(&mut self) {
-        kill_all(children(self.shell.id()));
-        let _ = self.shell.kill();
-        let _ = self.shell.wait();
-    }
 }

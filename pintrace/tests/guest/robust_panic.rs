@@ -3,7 +3,8 @@
 
 use rustix::process::Signal;
 
-use super::robust_kit::{Before, OnTerminal, signal};
+use super::on_terminal::OnTerminal;
+use super::robust_kit::{Before, signal};
 
 /// Leaves the alternate screen. Text written before this sequence is no longer visible.
 const LEAVE: &str = "\x1b[?1049l";

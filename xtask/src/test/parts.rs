@@ -47,6 +47,7 @@ const TOOL: &[&str] = &[
     "robust_record",
     "robust_serve",
     "scan_implausible",
+    "top_views",
 ];
 /// Tests that need a device behind an IOMMU, a software RDMA device, or memory on a second node, as in guests of the full
 /// flavours.

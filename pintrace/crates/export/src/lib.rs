@@ -7,6 +7,7 @@ pub mod json;
 pub mod json_findings;
 mod json_own_cost;
 mod json_pin_calls;
+mod json_processes;
 mod json_registrations;
 mod own_cost;
 mod pin_calls;

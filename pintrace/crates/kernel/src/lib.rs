@@ -11,6 +11,7 @@ pub mod ftrace;
 pub mod iomem;
 pub mod kallsyms;
 pub mod layout;
+pub mod memlock;
 pub mod mm_event_layout;
 pub mod own_page;
 pub mod own_process;

@@ -202,7 +202,7 @@ impl Model {
     }
 
     fn extent_closed(&mut self, event: &Event, extent: ExtentId) -> bool {
-        let Some(closed) = self.pins.extent_closed(extent) else {
+        let Some(closed) = self.pins.extent_closed(event.time, extent) else {
             return false;
         };
         self.detect(event, Observation::ExtentClosed(&closed))

@@ -194,11 +194,16 @@ impl Pins {
     }
 
     /// Ends an extent and returns its state; `None` if the extent is not open.
-    pub(crate) fn extent_closed(&mut self, extent: ExtentId) -> Option<ExtentState> {
+    pub(crate) fn extent_closed(&mut self, time: Nanos, extent: ExtentId) -> Option<ExtentState> {
         let closed = self.extents.close(extent)?;
-        if closed.shown.listed
-            && let Some(account) = self.accounts.get(closed.opened.account)
-        {
+        let Some(account) = self.accounts.get(closed.opened.account) else {
+            return Some(closed);
+        };
+        if let Some(process) = self.processes.by_key.get_mut(&account.process) {
+            process.hold_times.add(time.since(closed.since));
+            self.changes.process(account.process, process);
+        }
+        if closed.shown.listed {
             self.changes.gone(account.process, closed.order());
         }
         Some(closed)

@@ -133,6 +133,7 @@ fn identity(key: ProcessKey, state: &ProcessState) -> Process {
         released_per_second: state.rates.1,
         ended: state.ended,
         untraced: !state.traced,
+        hold_times: state.hold_times,
         ..Process::default()
     }
 }

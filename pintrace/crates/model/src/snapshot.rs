@@ -14,6 +14,7 @@ use pintrace_events::{
 
 use super::finding::coverage::FindingHooks;
 use super::finding::{Finding, FindingKind, Severity, WindowTotals};
+use super::hold_times::HoldTimes;
 use super::own_cost::OwnCost;
 use super::pin_calls::{CallTotals, InFlight, PinCallRow};
 use super::registrations::FailedRegistration;
@@ -174,6 +175,8 @@ pub struct Process {
     /// The accounts that hold pages of which no extent is known: short-term pins, pins that a scan found, and long-term pins
     /// that found no room in the extent table. In order of account.
     pub held_accounts: Vec<HeldAccount>,
+    /// How long the extents were held that have been released.
+    pub hold_times: HoldTimes,
     /// Set when the process has ended.
     pub ended: Option<ProcessEnd>,
 }

@@ -20,7 +20,7 @@ use super::clicks::{Click, Clicks};
 use super::filter::Filter;
 use super::help::HelpScreen;
 use super::keymap::{KeyEffect, KeyScreen, Remapped};
-use super::options::{KeyBinding, ViewOptions};
+use super::options::{KeyBinding, ReadLockedMemory, ViewOptions};
 use super::palette::{Palette, PaletteStep};
 use super::query_line::{Edited, QueryLine};
 use super::replay::ReplayFrame;
@@ -76,6 +76,8 @@ pub(super) struct App {
     pub(super) notice: Option<String>,
     /// What the loop has to do.
     pub(super) effect: Option<Effect>,
+    /// Reads what a process may still pin.
+    pub(super) locked_memory: Option<ReadLockedMemory>,
     /// Lines of a page at the last draw.
     pub(super) page: usize,
 }
@@ -98,6 +100,7 @@ impl App {
 
     /// Takes what the options say of the beginning.
     pub(super) fn configure(&mut self, options: &ViewOptions) {
+        self.locked_memory = options.locked_memory;
         self.filter.set(options.filter.clone());
         self.filter.with_ended = options.with_ended;
         self.keys = Remapped(options.keys.iter().map(KeyBinding::remapped).collect());

@@ -58,7 +58,7 @@ use self::signals::{Received, Signals};
 use self::source::Changed;
 use self::terminal::ViewTerminal;
 
-pub use self::options::{KeyBinding, KeyMistake, SaveSnapshot, Sort, ViewOptions};
+pub use self::options::{KeyBinding, KeyMistake, ReadLockedMemory, SaveSnapshot, Sort, ViewOptions};
 pub use self::replay::{ReplayFrame, ReplayRequest, ReplaySource, ReplayState, ReplayTarget, ReplayWork};
 pub use self::source::Source;
 pub use self::terminal::TerminalError;

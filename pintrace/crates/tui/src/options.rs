@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use tokio::sync::watch;
 
 use pintrace_events::units::Pid;
+use pintrace_model::locked_memory::LockedMemory;
 use pintrace_model::snapshot::Snapshot;
 use pintrace_model::text::printable;
 
@@ -37,9 +38,14 @@ pub struct ViewOptions {
     pub mouse: bool,
     /// Tells whether the view with the own cost is open.
     pub own_cost_open: Option<watch::Sender<bool>>,
+    /// Reads what a process may still pin.
+    pub locked_memory: Option<ReadLockedMemory>,
     /// Writes a snapshot to a file.
     pub save: Option<SaveSnapshot>,
 }
+
+/// Reads the limit of a process that lives and what is used of it; `None` if the process has ended.
+pub type ReadLockedMemory = fn(Pid) -> Option<LockedMemory>;
 
 /// Writes a snapshot to a new file, and returns its path. Without a path, the function chooses one.
 pub type SaveSnapshot = fn(&Snapshot, Option<&Path>) -> io::Result<PathBuf>;
@@ -57,6 +63,7 @@ impl Default for ViewOptions {
             look: Look::default(),
             mouse: true,
             own_cost_open: None,
+            locked_memory: None,
             save: None,
         }
     }

@@ -11,6 +11,7 @@ use pintrace_text::{cut, pad_right};
 use super::app::App;
 use super::table::Scene;
 use super::theme::Theme;
+use super::time::MomentWords;
 use super::{chooser, footer, header, tabs};
 
 /// Minimum number of columns and lines.
@@ -69,6 +70,10 @@ fn draw_body(app: &mut App, body: Rect, buffer: &mut Buffer, theme: Theme) -> us
         filter: &app.filter,
         history: app.time.history(),
         baseline: app.time.baseline.as_deref(),
+        // The limit is read now, so it says nothing about another moment.
+        locked_memory: app
+            .locked_memory
+            .filter(|_| app.time.words() == MomentWords::Present),
         theme,
     };
     app.views.draw(&scene, body, buffer, &mut app.clicks)

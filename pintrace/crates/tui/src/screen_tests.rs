@@ -7,6 +7,8 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::style::Color;
 
+use pintrace_events::units::Pid;
+use pintrace_model::locked_memory::LockedMemory;
 use pintrace_model::snapshot::Snapshot;
 
 use super::app::App;
@@ -20,8 +22,19 @@ pub(super) fn screen(snapshot: Snapshot, size: (u16, u16), keys: &str, color: bo
     screen_of(snapshot, size, keys, Theme::new(color))
 }
 
+/// Returns the same limit for each process.
+#[expect(clippy::unnecessary_wraps, reason = "a reader has one type")]
+fn locked_memory(_: Pid) -> Option<LockedMemory> {
+    Some(LockedMemory {
+        limit: Some(64 << 20),
+        pinned: 4 << 20,
+        ..LockedMemory::default()
+    })
+}
+
 fn screen_of(snapshot: Snapshot, (width, height): (u16, u16), keys: &str, theme: Theme) -> Buffer {
     let mut app = App::new(Arc::new(snapshot), Vec::new());
+    app.locked_memory = Some(locked_memory);
     let mut terminal = ratatui::Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal
         .draw(|frame| screen::draw(&mut app, frame, theme))

@@ -17,9 +17,12 @@ use crate::pipeline::own_cost::watch::Watch;
 use crate::pipeline::run::run as run_session;
 use crate::pipeline::session::Session;
 use crate::pipeline::sink::Fold;
+use pintrace_events::units::Pid;
 use pintrace_events::{Event, Stopped};
 use pintrace_export::{json, table};
 use pintrace_kernel::facts::Roots;
+use pintrace_kernel::memlock;
+use pintrace_model::locked_memory::LockedMemory;
 use pintrace_model::snapshot::{Process, Snapshot};
 use pintrace_query::Query;
 
@@ -157,6 +160,7 @@ async fn live(
         query.trim().clone_into(&mut options.filter);
     }
     options.own_cost_open = Some(open);
+    options.locked_memory = Some(locked_memory);
     options.save = Some(super::save_snapshot::save);
     let exit_reason = pintrace_tui::run(shown, options).await;
     let _ = quit.send(());
@@ -168,6 +172,17 @@ async fn live(
         pintrace_tui::ExitReason::Signal(number) => Exit::Command(u8::try_from(128 + number).unwrap_or(1)),
         pintrace_tui::ExitReason::Quit => Exit::Done,
         pintrace_tui::ExitReason::SourceGone | pintrace_tui::ExitReason::Panicked => Exit::Failed,
+    })
+}
+
+/// Reads what a process may still pin.
+fn locked_memory(pid: Pid) -> Option<LockedMemory> {
+    let memlock = memlock::read(&Roots::default().proc, pid.0)?;
+    Some(LockedMemory {
+        limit: memlock.limit,
+        exempt: memlock.ipc_lock,
+        pinned: memlock.pinned,
+        locked: memlock.locked,
     })
 }
 

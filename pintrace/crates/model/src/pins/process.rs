@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pintrace_events::units::{AccountId, Nanos, Tid};
 use pintrace_events::{AccountOpened, ProcessSeen};
 
+use crate::hold_times::HoldTimes;
 use crate::limits;
 use crate::pin_calls::CallTotals;
 use crate::snapshot::ProcessEnd;
@@ -51,6 +52,8 @@ pub(crate) struct ProcessState {
     pub(crate) ended: Option<ProcessEnd>,
     /// Time at which the process last executed a new program.
     pub(crate) execed: Option<Nanos>,
+    /// How long the extents were held that have been released.
+    pub(crate) hold_times: HoldTimes,
     /// Pages acquired and released by the last tick.
     pub(super) at_tick: Flow,
     /// Pages acquired and released a second, over the last full tick.

@@ -8,6 +8,7 @@ mod finding;
 mod finding_detail;
 mod flush_window;
 mod graph;
+mod hold_times;
 mod holder;
 mod pin;
 mod pin_call;

@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 
 use pintrace_model::field::process::{COLUMNS, signal_name};
 use pintrace_model::field::{Field, holder, pin};
+use pintrace_model::locked_memory;
 use pintrace_model::snapshot::{Process, Snapshot, Thread};
 use pintrace_model::text;
 use pintrace_model::views::holders::{self, HolderRow};
@@ -17,6 +18,7 @@ use super::super::stack;
 use super::super::table::Scene;
 use super::super::theme::Theme;
 use super::figures::{self, figures, heading, over_time, paragraph};
+use super::hold_times;
 
 /// Most extents, threads and stacks that are listed.
 const MOST: usize = 50;
@@ -45,8 +47,10 @@ pub(super) fn lines(process: &Arc<Process>, scene: &Scene<'_>, width: usize) -> 
             lines.push(Line::styled(cut(&words, width).into_owned(), theme.dim()));
         }
     }
+    lines.extend(limit(process, scene, width));
     lines.extend(held_through(process, snapshot, width, theme));
     lines.extend(extents(process, snapshot, width, theme));
+    lines.extend(hold_times::lines(process, now, width, theme));
     lines.extend(stacks(process, width, theme));
     lines.extend(threads(process, width, theme));
     lines
@@ -110,6 +114,16 @@ fn shares(process: &Process, width: usize, theme: Theme) -> Vec<Line<'static>> {
     let mut lines = flow::lines(&held, width);
     lines.extend(flow::lines(&evidence, width));
     lines
+}
+
+/// Returns what the process may still pin; nothing for an ended process, and for a moment of the past.
+fn limit(process: &Process, scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
+    let read = scene.locked_memory.filter(|_| process.ended.is_none());
+    let Some(memory) = read.and_then(|read| read(process.pid)) else {
+        return Vec::new();
+    };
+    let words = locked_memory::words(memory, process, scene.snapshot);
+    paragraph("memlock", &words, width, scene.theme)
 }
 
 /// Returns the holders of the process's long-term pins.

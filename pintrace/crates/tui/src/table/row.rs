@@ -12,6 +12,7 @@ use pintrace_model::snapshot::Snapshot;
 
 use super::super::filter::Filter;
 use super::super::list::RowStyle;
+use super::super::options::ReadLockedMemory;
 use super::super::theme::Theme;
 use super::super::view::View;
 use super::tree::TreeState;
@@ -24,6 +25,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) history: &'a History,
     /// The snapshot with which this one is compared.
     pub(crate) baseline: Option<&'a Snapshot>,
+    /// Reads what a process may still pin, if the screen shows the present.
+    pub(crate) locked_memory: Option<ReadLockedMemory>,
     pub(crate) theme: Theme,
 }
 
