@@ -17,7 +17,7 @@ pub(super) fn save(snapshot: &Snapshot, path: Option<&Path>) -> io::Result<PathB
     if let Some(path) = path {
         return write(path, &document);
     }
-    let name = file_name();
+    let name = file_name("json");
     match write(Path::new(&name), &document) {
         Err(error)
             if [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem].contains(&error.kind()) =>
@@ -34,12 +34,12 @@ fn write(path: &Path, document: &str) -> io::Result<PathBuf> {
     Ok(path.to_owned())
 }
 
-/// Returns a name with the time in UTC.
-fn file_name() -> String {
+/// Returns a name with the time in UTC and an extension.
+pub(super) fn file_name(extension: &str) -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let nanoseconds = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
     let time = text::utc(nanoseconds).replace([' ', ':'], "-");
-    format!("pintrace-{time}.json")
+    format!("pintrace-{time}.{extension}")
 }
 
 #[cfg(test)]
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn the_name_has_no_character_that_shells_treat_specially() {
-        let name = file_name();
+        let name = file_name("json");
         let plain = |char: char| char.is_ascii_alphanumeric() || "-.".contains(char);
         assert!(name.chars().all(plain), "{name}");
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::harness::{Checks, Pinload, Started, number, skipped, wait_for};
 use super::on_terminal::OnTerminal;
-use super::robust_kit::{json_of, path};
+use super::robust_kit::{json_of, path, report};
 
 /// The workload, and its pages: so few that each view shows every digit.
 const WORDS: &str = "io-uring --pages 321";
@@ -102,6 +102,31 @@ fn the_figures_on_the_screen_are_those_of_the_saved_snapshot_and_of_once() {
     top.assert_restored();
     checks.holds(pinload.end().success(), "pinload's end");
     checks.conclude();
+}
+
+#[test]
+fn a_recording_from_the_view_begins_with_the_session() {
+    let top = OnTerminal::start(TOP);
+    let (pinload, ready) = Pinload::hold(WORDS, 1);
+    let pid = ready[0]["pid"].clone();
+    screen_with(&top, &pid.to_string());
+    assert!(pinload.end().success());
+    // The pins are gone before the recording begins.
+    let file = path("late.pintrace");
+    command(&top, &format!("record {}", file.display()));
+    screen_with(&top, "RECORDING");
+    top.key(b"w");
+    screen_with(&top, "Recorded");
+    top.key(b"q");
+    assert_eq!(top.end(), 0);
+    let report = report(&file);
+    let processes = report["processes"].as_array().unwrap();
+    let process = processes.iter().find(|one| one["pid"] == pid).unwrap();
+    assert_eq!(
+        (number(&process["acquired"]), number(&process["released"])),
+        (PAGES, PAGES)
+    );
+    assert_eq!(report["complete"], true);
 }
 
 #[test]

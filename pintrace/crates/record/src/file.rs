@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use pintrace_events::Event;
 
 pub use self::error::{CreateError, WriteError};
-use self::output::{Output, is_replaceable, open};
+pub(crate) use self::output::Output;
+use self::output::{is_replaceable, open};
 use super::writer::{EncodeError, Writer};
 
 /// The treatment of a file that exists already.
@@ -41,27 +42,11 @@ pub struct Recording {
 impl Recording {
     /// Opens the file. Its content does not change before the first frame.
     pub fn create(path: &Path, existing: Existing) -> Result<Self, CreateError> {
-        let open_error = |source| CreateError::Open {
+        let (output, created) = create(path, existing)?;
+        let writer = Writer::new(output).map_err(|source| CreateError::Open {
             path: path.into(),
             source,
-        };
-        let (mut file, created) = open(path).map_err(open_error)?;
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => return Err(CreateError::Busy(path.into())),
-            // A recording on a file system without locks is allowed.
-            Ok(()) | Err(TryLockError::Error(_)) => {}
-        }
-        let is_regular = file.metadata().map_err(open_error)?.is_file();
-        let keep = is_regular && existing == Existing::KeepForeign;
-        if keep && !created && !is_replaceable(&mut file).map_err(open_error)? {
-            return Err(CreateError::Foreign(path.into()));
-        }
-        let writer = Writer::new(Output {
-            file,
-            is_regular,
-            has_begun: false,
-        })
-        .map_err(open_error)?;
+        })?;
         Ok(Self {
             path: path.into(),
             writer,
@@ -138,6 +123,32 @@ impl Recording {
             events: self.writer.written_events(),
         }
     }
+}
+
+/// Opens and locks the file of a recording. Returns also whether the file was created. The content of a file does not
+/// change before the first write.
+pub(crate) fn create(path: &Path, existing: Existing) -> Result<(Output, bool), CreateError> {
+    let open_error = |source| CreateError::Open {
+        path: path.into(),
+        source,
+    };
+    let (mut file, created) = open(path).map_err(open_error)?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => return Err(CreateError::Busy(path.into())),
+        // A recording on a file system without locks is allowed.
+        Ok(()) | Err(TryLockError::Error(_)) => {}
+    }
+    let is_regular = file.metadata().map_err(open_error)?.is_file();
+    let keep = is_regular && existing == Existing::KeepForeign;
+    if keep && !created && !is_replaceable(&mut file).map_err(open_error)? {
+        return Err(CreateError::Foreign(path.into()));
+    }
+    let output = Output {
+        file,
+        is_regular,
+        has_begun: false,
+    };
+    Ok((output, created))
 }
 
 impl Drop for Recording {

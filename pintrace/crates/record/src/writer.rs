@@ -86,6 +86,17 @@ impl<W: Write> Writer<W> {
         &self.output
     }
 
+    pub(crate) fn output_mut(&mut self) -> &mut W {
+        &mut self.output
+    }
+
+    /// Returns a frame with one event, as it would follow the frames so far, and writes nothing. No event may be pending.
+    pub(crate) fn frame_of(&mut self, event: &Event) -> Result<Vec<u8>, EncodeError> {
+        let mut plain = Vec::new();
+        event.serialize(&mut rmp_serde::Serializer::new(&mut plain).with_struct_map())?;
+        self.frame(&plain, 1)
+    }
+
     /// Writes the current frame and returns the output.
     pub fn finish(mut self) -> Result<W, EncodeError> {
         self.flush()?;
@@ -112,12 +123,27 @@ impl<W: Write> Writer<W> {
         if self.pending_events == 0 {
             return Ok(());
         }
-        let payload = self.compressor.compress(&self.pending[..plain_bytes])?;
+        let plain = std::mem::take(&mut self.pending);
+        let bytes = self.frame(&plain[..plain_bytes], self.pending_events);
+        self.pending = plain;
+        let bytes = bytes?;
+        self.output.write_all(&bytes)?;
+        self.output.flush()?;
+        self.written_bytes += u64::from(length(&bytes));
+        self.written_events += u64::from(self.pending_events);
+        self.pending.drain(..plain_bytes);
+        self.pending_events = 0;
+        Ok(())
+    }
+
+    /// Returns the frame that follows, with the file header if it is the first.
+    fn frame(&mut self, plain: &[u8], events: u32) -> Result<Vec<u8>, EncodeError> {
+        let payload = self.compressor.compress(plain)?;
         let header = FrameHeader {
             payload_bytes: length(&payload),
-            plain_bytes: length(&self.pending[..plain_bytes]),
+            plain_bytes: length(plain),
             kind: KIND_EVENTS,
-            events: self.pending_events,
+            events,
             first: self.written_events,
             payload_crc: checksum(&payload),
         };
@@ -127,13 +153,7 @@ impl<W: Write> Writer<W> {
         }
         bytes.extend_from_slice(&header.encode());
         bytes.extend_from_slice(&payload);
-        self.output.write_all(&bytes)?;
-        self.output.flush()?;
-        self.written_bytes += u64::from(length(&bytes));
-        self.written_events += u64::from(self.pending_events);
-        self.pending.drain(..plain_bytes);
-        self.pending_events = 0;
-        Ok(())
+        Ok(bytes)
     }
 }
 

@@ -23,6 +23,7 @@ use super::keymap::{KeyEffect, KeyScreen, Remapped};
 use super::options::{KeyBinding, ReadLockedMemory, ViewOptions};
 use super::palette::{Palette, PaletteStep};
 use super::query_line::{Edited, QueryLine};
+use super::recorder::RecordedFile;
 use super::replay::ReplayFrame;
 use super::time::Timeline;
 use super::view::View;
@@ -51,6 +52,8 @@ pub(super) enum Effect {
     Copy(String),
     /// Write the snapshot on the screen to a file; to a file with a name of its own without a path.
     Save(Option<PathBuf>),
+    /// Begin a recording, or end the one that is being written.
+    Record(Option<PathBuf>),
 }
 
 /// The state.
@@ -78,6 +81,8 @@ pub(super) struct App {
     pub(super) effect: Option<Effect>,
     /// Reads what a process may still pin.
     pub(super) locked_memory: Option<ReadLockedMemory>,
+    /// The recording that is being written.
+    pub(super) recording: Option<RecordedFile>,
     /// Lines of a page at the last draw.
     pub(super) page: usize,
 }

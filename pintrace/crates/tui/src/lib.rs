@@ -30,6 +30,7 @@ mod options;
 mod palette;
 mod queries;
 mod query_line;
+mod recorder;
 mod replay;
 mod rows;
 mod screen;
@@ -59,6 +60,7 @@ use self::source::Changed;
 use self::terminal::ViewTerminal;
 
 pub use self::options::{KeyBinding, KeyMistake, ReadLockedMemory, SaveSnapshot, Sort, ViewOptions};
+pub use self::recorder::{RecordedFile, Recorder};
 pub use self::replay::{ReplayFrame, ReplayRequest, ReplaySource, ReplayState, ReplayTarget, ReplayWork};
 pub use self::source::Source;
 pub use self::terminal::TerminalError;
@@ -115,7 +117,7 @@ pub async fn run(source: impl Into<Source>, options: ViewOptions) -> Result<Exit
             if let Some(open) = &options.own_cost_open {
                 open.send_replace(app.views.shown == View::System);
             }
-            effects::apply(&mut app, options.save)?;
+            effects::apply(&mut app, &options)?;
             match step {
                 Step::Wait => {}
                 Step::Draw => break,

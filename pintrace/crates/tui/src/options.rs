@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
@@ -13,6 +14,7 @@ use pintrace_model::text::printable;
 use super::app::COMMANDS;
 use super::keymap::{self, BoundKey};
 use super::look::Look;
+use super::recorder::Recorder;
 use super::view::View;
 
 /// The options of the view.
@@ -42,6 +44,8 @@ pub struct ViewOptions {
     pub locked_memory: Option<ReadLockedMemory>,
     /// Writes a snapshot to a file.
     pub save: Option<SaveSnapshot>,
+    /// Records the session.
+    pub recorder: Option<Arc<dyn Recorder>>,
 }
 
 /// Reads the limit of a process that lives and what is used of it; `None` if the process has ended.
@@ -65,6 +69,7 @@ impl Default for ViewOptions {
             own_cost_open: None,
             locked_memory: None,
             save: None,
+            recorder: None,
         }
     }
 }

@@ -32,7 +32,14 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, theme: Theme) {
     }
     let width = usize::from(area.width);
     let (snapshot, moment) = app.moment();
-    let header = header::lines(snapshot, &moment, width, usize::from(area.height / 3), theme);
+    let header = header::lines(
+        snapshot,
+        &moment,
+        app.recording.as_ref().map(|file| file.bytes),
+        width,
+        usize::from(area.height / 3),
+        theme,
+    );
     let footer_height = footer::height(app);
     let [header_area, tabs_area, _, body, footer_area] = Layout::vertical([
         Constraint::Length(u16::try_from(header.len()).unwrap_or(u16::MAX)),

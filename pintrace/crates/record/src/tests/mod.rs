@@ -3,6 +3,7 @@
 mod damage;
 mod file;
 mod format;
+mod log;
 mod place;
 mod stream;
 mod version;

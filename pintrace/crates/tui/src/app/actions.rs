@@ -62,6 +62,7 @@ impl App {
             Action::CopyText => self.copy(copy::text),
             Action::CopyJson => self.copy(copy::json),
             Action::Save => self.effect = Some(Effect::Save(None)),
+            Action::Record => self.effect = Some(Effect::Record(None)),
         }
         Step::Draw
     }
@@ -146,7 +147,8 @@ const fn changes_rows(action: Action) -> bool {
         | Action::Columns
         | Action::CopyText
         | Action::CopyJson
-        | Action::Save => false,
+        | Action::Save
+        | Action::Record => false,
         Action::Back
         | Action::Show(_)
         | Action::OwnCost

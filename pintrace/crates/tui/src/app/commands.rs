@@ -53,6 +53,12 @@ pub(in super::super) const COMMANDS: &[ArgumentCommand] = &[
         help: "write the snapshot on the screen to a new file as JSON",
         run: save,
     },
+    ArgumentCommand {
+        name: "record",
+        argument: "FILE",
+        help: "record the session into a file, from its start on",
+        run: record,
+    },
 ];
 
 impl App {
@@ -154,6 +160,12 @@ fn sort(app: &mut App, argument: &str) -> Result<(), String> {
 fn column(app: &mut App, argument: &str) -> Result<(), String> {
     let column = app.column_named(argument)?;
     app.views.toggle_column(column);
+    Ok(())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "commands have one type")]
+fn record(app: &mut App, argument: &str) -> Result<(), String> {
+    app.effect = Some(Effect::Record(Some(PathBuf::from(argument))));
     Ok(())
 }
 

@@ -56,7 +56,12 @@ fn calls_in_flight(snapshot: &Snapshot, theme: Theme) -> Option<HeaderItem> {
 }
 
 /// Returns host, kernel and mode of the session, for the first line of the header, the most important first.
-pub(super) fn origin(snapshot: &Snapshot, moment: &MomentWords, theme: Theme) -> Vec<HeaderItem> {
+pub(super) fn origin(
+    snapshot: &Snapshot,
+    moment: &MomentWords,
+    recording: Option<u64>,
+    theme: Theme,
+) -> Vec<HeaderItem> {
     let started = &snapshot.started;
     let item = |text: String, style: Style| HeaderItem::plain(vec![Span::styled(text, style)]);
     let mut items = vec![item("pintrace".to_owned(), theme.strong())];
@@ -64,6 +69,12 @@ pub(super) fn origin(snapshot: &Snapshot, moment: &MomentWords, theme: Theme) ->
         MomentWords::Present => {}
         MomentWords::Paused(age) => items.push(item(format!("PAUSED {age} ago (z)"), theme.accent())),
         MomentWords::Replay { words, .. } => items.push(item(words.clone(), theme.accent())),
+    }
+    if let Some(bytes) = recording {
+        items.push(item(
+            format!("RECORDING {} (w)", text::bytes(bytes)),
+            theme.accent(),
+        ));
     }
     if snapshot.stopped {
         items.push(item("ENDED".to_owned(), theme.accent()));

@@ -10,15 +10,17 @@ use super::flow::{self, FlowItem, pair};
 use super::theme::Theme;
 use super::time::MomentWords;
 
-/// Returns the header in at most `height` lines of `width` columns.
+/// Returns the header in at most `height` lines of `width` columns. `recording` is the size of the recording that is being
+/// written, in bytes.
 pub(super) fn lines(
     snapshot: &Snapshot,
     moment: &MomentWords,
+    recording: Option<u64>,
     width: usize,
     height: usize,
     theme: Theme,
 ) -> Vec<Line<'static>> {
-    let mut lines = flow_lines(&items::origin(snapshot, moment, theme), width);
+    let mut lines = flow_lines(&items::origin(snapshot, moment, recording, theme), width);
     lines.truncate(1);
     let room = height.saturating_sub(lines.len());
     let mut figures = items::figures(snapshot, theme);
@@ -103,6 +105,7 @@ mod tests {
         let lines = lines(
             &model.snapshot(),
             &MomentWords::Present,
+            None,
             120,
             6,
             Theme::new(false),
@@ -115,6 +118,7 @@ mod tests {
         let none = super::lines(
             &Snapshot::default(),
             &MomentWords::Present,
+            None,
             120,
             6,
             Theme::new(false),

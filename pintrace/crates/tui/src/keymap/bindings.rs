@@ -340,6 +340,12 @@ const ACTIONS: &[Binding] = &[
         Action::Save,
         "write the snapshot on the screen to a file as JSON",
     ),
+    bind(
+        "record",
+        'w',
+        Action::Record,
+        "record the session into a file, from its start on, or end the recording",
+    ),
     Binding::new(
         "suspend",
         BoundKey::control('z'),

@@ -64,6 +64,8 @@ pub(super) enum Action {
     CopyJson,
     /// Write the snapshot to a file.
     Save,
+    /// Begin or end a recording.
+    Record,
     /// Show or hide the help.
     Help,
     /// Stop the process until the shell continues it.

@@ -75,6 +75,13 @@ fn commands_take_arguments_and_say_what_is_wrong() {
     );
     typed(&mut app, ":save /tmp/x.json⏎");
     assert_eq!(app.effect, Some(Effect::Save(Some("/tmp/x.json".into()))));
+    typed(&mut app, ":record /tmp/x.pintrace⏎");
+    assert_eq!(
+        app.effect.take(),
+        Some(Effect::Record(Some("/tmp/x.pintrace".into())))
+    );
+    typed(&mut app, "w");
+    assert_eq!(app.effect, Some(Effect::Record(None)));
     typed(&mut app, ":frobnicate⏎");
     assert_eq!(
         app.notice.as_deref(),

@@ -70,7 +70,7 @@ fn the_header_says_where_a_replay_is_and_why_it_ends_early() {
     let header = |state: ReplayState| {
         let (app, _asked) = replay(state);
         let (snapshot, words) = app.moment();
-        let lines = super::super::super::header::lines(snapshot, &words, 100, 8, Theme::new(false));
+        let lines = super::super::super::header::lines(snapshot, &words, None, 100, 8, Theme::new(false));
         let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
         lines.join("\n")
     };
