@@ -77,7 +77,7 @@ pub const KEYS: &[KeyEntry] = &[
         name: "columns.VIEW",
         values: "a list of columns",
         default: "of the view",
-        help: "the columns to show of a view, in the order of the table",
+        help: "the columns to show of a view, in this order",
         flag: "",
     },
     KeyEntry {

@@ -144,7 +144,10 @@ fn columns(name: Name<'_, '_>, value: Value<'_, '_>) -> Result<Setting, Mistake>
             all.iter().copied(),
             |id| id,
         );
-        shown.push(named(entry, column)?);
+        let column = named(entry, column)?;
+        if !shown.contains(&column) {
+            shown.push(column);
+        }
     }
     if shown.is_empty() {
         return Err(Mistake::new(
@@ -152,8 +155,7 @@ fn columns(name: Name<'_, '_>, value: Value<'_, '_>) -> Result<Setting, Mistake>
             "the list is empty: a view shows one column at least",
         ));
     }
-    let in_order = all.into_iter().filter(|id| shown.contains(id)).collect();
-    Ok(Setting::Columns(view, in_order))
+    Ok(Setting::Columns(view, shown))
 }
 
 fn sort(name: Name<'_, '_>, value: Value<'_, '_>) -> Result<Setting, Mistake> {

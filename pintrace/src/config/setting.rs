@@ -27,7 +27,7 @@ pub enum Setting {
     Palette(ColourPalette),
     /// The colour of a style.
     Style(StyleName, Colour),
-    /// The columns of a view, in the order of the table.
+    /// The columns to show of a view, in order.
     Columns(View, Vec<&'static str>),
     /// The order of a view.
     Sort(View, Sort),

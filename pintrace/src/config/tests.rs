@@ -70,7 +70,7 @@ fn every_key_is_taken() {
     assert!(options.with_ended && !options.mouse);
     assert_eq!(configuration.depth(), ColourDepth::Indexed);
     let (_, processes) = &options.columns[0];
-    assert_eq!(processes, &["pid", "bytes_held"], "the order of the table");
+    assert_eq!(processes, &["bytes_held", "pid"], "the order of the list");
     let keys: Vec<(String, &str)> = options
         .keys
         .iter()

@@ -181,7 +181,16 @@ impl App {
             }
             return Some(Step::Draw);
         }
-        None
+        let steps = match key.code {
+            KeyCode::Left | KeyCode::Char('<') => -1,
+            KeyCode::Right | KeyCode::Char('>') => 1,
+            _ => return None,
+        };
+        if let Some(column) = self.views.columns().get(cursor).map(|choice| choice.id) {
+            self.views.move_column(column, steps);
+            self.go(steps);
+        }
+        Some(Step::Draw)
     }
 
     /// Acts on the mouse.

@@ -15,7 +15,7 @@ pub(super) fn lines(
     theme: Theme,
 ) -> Vec<Line<'static>> {
     let mut lines = vec![Line::styled(
-        "Columns: Enter or Space shows or hides one, Esc closes",
+        "Columns: Enter shows or hides one, ← → move it, Esc closes",
         theme.strong(),
     )];
     for (index, choice) in choices.iter().enumerate() {

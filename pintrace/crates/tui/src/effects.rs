@@ -30,7 +30,7 @@ pub(super) fn apply(app: &mut App, options: &ViewOptions) -> io::Result<()> {
             });
         }
         Some(Effect::Record(path)) => {
-            app.notice = Some(record(app.recording.is_some(), path.as_deref(), recorder));
+            app.notice = Some(record(app, path.as_deref(), recorder));
         }
     }
     match recorder.map(Recorder::file).transpose() {
@@ -44,13 +44,16 @@ pub(super) fn apply(app: &mut App, options: &ViewOptions) -> io::Result<()> {
 }
 
 /// Begins a recording, or ends the one that is being written, and returns the words for the user.
-fn record(is_recording: bool, path: Option<&Path>, recorder: Option<&dyn Recorder>) -> String {
+fn record(app: &App, path: Option<&Path>, recorder: Option<&dyn Recorder>) -> String {
     let Some(recorder) = recorder else {
         return "Only a live session can be recorded.".to_owned();
     };
     let name = |path: &Path| text::printable(&path.display().to_string());
-    match (is_recording, path) {
-        (true, Some(_)) => "A recording is being written: w ends it.".to_owned(),
+    match (app.recording.is_some(), path) {
+        (true, Some(_)) => format!(
+            "A recording is being written: {} ends it.",
+            app.keys.key_of("record")
+        ),
         (true, None) => match recorder.stop() {
             Ok(file) => format!(
                 "Recorded {} ({}). `pintrace replay` shows it.",

@@ -91,11 +91,16 @@ impl ReplayState {
             text::span(self.length)
         );
         match self.work {
-            Some(ReplayWork::Reading(done)) => format!("{place}, reading {done} % (Esc)"),
-            Some(ReplayWork::Going(done)) => format!("{place}, going there {done} % (Esc)"),
-            None if self.plays => format!("{place}, playing (z)"),
-            None => format!("{place}, paused (z)"),
+            Some(ReplayWork::Reading(done)) => format!("{place}, reading {done} %"),
+            Some(ReplayWork::Going(done)) => format!("{place}, going there {done} %"),
+            None if self.plays => format!("{place}, playing"),
+            None => format!("{place}, paused"),
         }
+    }
+
+    /// Returns the command that leaves the work, plays or pauses.
+    pub(super) fn command(&self) -> &'static str {
+        if self.work.is_some() { "back" } else { "pause" }
     }
 }
 

@@ -9,6 +9,7 @@ use ratatui::widgets::{Clear, Paragraph, Widget, Wrap};
 use pintrace_text::{cut, pad_right};
 
 use super::app::App;
+use super::header::HeaderScene;
 use super::table::Scene;
 use super::theme::Theme;
 use super::time::MomentWords;
@@ -32,14 +33,14 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, theme: Theme) {
     }
     let width = usize::from(area.width);
     let (snapshot, moment) = app.moment();
-    let header = header::lines(
+    let scene = HeaderScene {
         snapshot,
-        &moment,
-        app.recording.as_ref().map(|file| file.bytes),
-        width,
-        usize::from(area.height / 3),
+        moment: &moment,
+        recording: app.recording.as_ref().map(|file| file.bytes),
+        keys: &app.keys,
         theme,
-    );
+    };
+    let header = header::lines(scene, width, usize::from(area.height / 3));
     let footer_height = footer::height(app);
     let [header_area, tabs_area, _, body, footer_area] = Layout::vertical([
         Constraint::Length(u16::try_from(header.len()).unwrap_or(u16::MAX)),
@@ -77,6 +78,7 @@ fn draw_body(app: &mut App, body: Rect, buffer: &mut Buffer, theme: Theme) -> us
         filter: &app.filter,
         history: app.time.history(),
         baseline: app.time.baseline.as_deref(),
+        keys: &app.keys,
         // The limit is read now, so it says nothing about another moment.
         locked_memory: app
             .locked_memory

@@ -328,6 +328,20 @@ fn the_chooser_shows_and_hides_columns() {
 }
 
 #[test]
+fn the_chooser_moves_columns() {
+    let titles = |keys| {
+        let text = text(fixture::busy(), WIDE, keys);
+        let line = text.lines().find(|line| line.contains("PAGES▾")).unwrap();
+        line.split_whitespace().map(ToOwned::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(titles("")[..3], ["PID", "PAGES▾", "BYTES"]);
+    // The cursor follows the column.
+    assert_eq!(titles("cj→⎋")[..3], ["PID", "BYTES", "PAGES▾"]);
+    assert_eq!(titles("cj→←←⎋")[..3], ["PAGES▾", "PID", "BYTES"]);
+    assert_eq!(titles("cj←←←⎋")[..3], ["PAGES▾", "PID", "BYTES"]);
+}
+
+#[test]
 fn control_and_wide_characters_in_names_stay_in_their_cell() {
     for keys in ["", "2", "3", "4", "5", "6", "8", "⏎"] {
         let buffer = screen(fixture::hostile(), CLASSIC, keys, true);

@@ -37,6 +37,8 @@ pub(super) enum MomentWords {
     /// The place in a recording, and why the recording ends early.
     Replay {
         words: String,
+        /// The command that goes on, or leaves work that takes long.
+        key: &'static str,
         early_end: Option<Arc<str>>,
     },
 }
@@ -98,6 +100,7 @@ impl Timeline {
         match &self.replay {
             Some(replay) => MomentWords::Replay {
                 words: replay.frame.state.words(),
+                key: replay.frame.state.command(),
                 early_end: replay.frame.state.early_end.clone(),
             },
             None => match self.paused_since() {

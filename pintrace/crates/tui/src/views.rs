@@ -195,7 +195,12 @@ impl Views {
         of_shown!(self, table => table.toggle_column(id), ());
     }
 
-    /// Shows only some columns of a view.
+    /// Moves a column by `steps` in the order of display.
+    pub(super) fn move_column(&mut self, id: &'static str, steps: isize) {
+        of_shown!(self, table => table.move_column(id, steps), ());
+    }
+
+    /// Shows only some columns of a view, in this order.
     pub(super) fn show_columns(&mut self, view: View, ids: &[&'static str]) {
         let before = std::mem::replace(&mut self.shown, view);
         of_shown!(self, table => table.show_columns(ids), ());

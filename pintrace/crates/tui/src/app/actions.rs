@@ -81,14 +81,17 @@ impl App {
         } else if self.time.paused_since().is_some() {
             self.time.toggle();
         } else {
-            self.notice = Some("Nothing is open. q quits.".to_owned());
+            self.notice = Some(format!("Nothing is open. {} quits.", self.keys.key_of("quit")));
         }
     }
 
     fn baseline(&mut self) {
         self.time.toggle_baseline();
         if self.time.baseline.is_some() {
-            self.notice = Some("Baseline marked. 0 shows the changes since.".to_owned());
+            self.notice = Some(format!(
+                "Baseline marked. {} shows the changes since.",
+                self.keys.key_of("view changes")
+            ));
         } else if self.views.shown == View::Changes {
             self.show(View::Processes);
         }

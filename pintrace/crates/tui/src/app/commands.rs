@@ -92,7 +92,10 @@ impl App {
         if elsewhere {
             format!("“{text}” is no command of {}.", self.views.shown.title())
         } else {
-            format!("“{text}” is no command. : and Tab list them.")
+            format!(
+                "“{text}” is no command. {} and Tab list them.",
+                self.keys.key_of("palette")
+            )
         }
     }
 

@@ -14,10 +14,11 @@ use pintrace_model::{suppressed, text};
 
 use super::super::theme::Theme;
 use super::super::time::MomentWords;
-use super::HeaderItem;
+use super::{HeaderItem, HeaderScene};
 
 /// Returns the items below the first line.
-pub(super) fn figures(snapshot: &Snapshot, theme: Theme) -> Vec<HeaderItem> {
+pub(super) fn figures(scene: HeaderScene<'_>) -> Vec<HeaderItem> {
+    let HeaderScene { snapshot, theme, .. } = scene;
     let mut items = balance(snapshot, theme);
     items.extend(loss(snapshot, theme));
     match snapshot.scan {
@@ -36,43 +37,53 @@ pub(super) fn figures(snapshot: &Snapshot, theme: Theme) -> Vec<HeaderItem> {
     if missing > 0 {
         items.push(HeaderItem::alarm("probes missing", &missing.to_string(), theme).with_rank(1));
     }
-    items.extend(calls_in_flight(snapshot, theme));
-    items.extend(findings(snapshot, theme));
+    items.extend(calls_in_flight(scene));
+    items.extend(findings(scene));
     items
 }
 
 /// Returns the age of the registration in flight that began first, with the key that shows the pin calls, once it takes
 /// longer than a second.
-fn calls_in_flight(snapshot: &Snapshot, theme: Theme) -> Option<HeaderItem> {
+fn calls_in_flight(scene: HeaderScene<'_>) -> Option<HeaderItem> {
+    let HeaderScene { snapshot, theme, .. } = scene;
     const NOTICEABLE: Nanos = Nanos(1_000_000_000);
     let began = snapshot.calls_in_flight.first()?.registration_began();
     let age = snapshot.time.since(began);
     let calls = snapshot.calls_in_flight.len();
+    let key = scene.keys.key_of("view pin-calls");
     let text = match calls {
-        1 => format!("{} (P)", text::span(age)),
-        _ => format!("{} and {} more (P)", text::span(age), calls - 1),
+        1 => format!("{} ({key})", text::span(age)),
+        _ => format!("{} and {} more ({key})", text::span(age), calls - 1),
     };
     (age >= NOTICEABLE).then(|| HeaderItem::figure("pinning for", text, 2, theme))
 }
 
 /// Returns host, kernel and mode of the session, for the first line of the header, the most important first.
-pub(super) fn origin(
-    snapshot: &Snapshot,
-    moment: &MomentWords,
-    recording: Option<u64>,
-    theme: Theme,
-) -> Vec<HeaderItem> {
+pub(super) fn origin(scene: HeaderScene<'_>) -> Vec<HeaderItem> {
+    let HeaderScene {
+        snapshot,
+        moment,
+        recording,
+        keys,
+        theme,
+    } = scene;
     let started = &snapshot.started;
     let item = |text: String, style: Style| HeaderItem::plain(vec![Span::styled(text, style)]);
     let mut items = vec![item("pintrace".to_owned(), theme.strong())];
     match moment {
         MomentWords::Present => {}
-        MomentWords::Paused(age) => items.push(item(format!("PAUSED {age} ago (z)"), theme.accent())),
-        MomentWords::Replay { words, .. } => items.push(item(words.clone(), theme.accent())),
+        MomentWords::Paused(age) => items.push(item(
+            format!("PAUSED {age} ago ({})", keys.key_of("pause")),
+            theme.accent(),
+        )),
+        MomentWords::Replay { words, key, .. } => {
+            let key = keys.key_of(key);
+            items.push(item(format!("{words} ({key})"), theme.accent()));
+        }
     }
     if let Some(bytes) = recording {
         items.push(item(
-            format!("RECORDING {} (w)", text::bytes(bytes)),
+            format!("RECORDING {} ({})", text::bytes(bytes), keys.key_of("record")),
             theme.accent(),
         ));
     }
@@ -106,9 +117,14 @@ pub(super) fn origin(
 }
 
 /// Returns the numbers of findings, worst first, with the key that shows the findings.
-fn findings(snapshot: &Snapshot, theme: Theme) -> Option<HeaderItem> {
+fn findings(scene: HeaderScene<'_>) -> Option<HeaderItem> {
+    let HeaderScene { snapshot, theme, .. } = scene;
     let worst = snapshot.findings.iter().map(|found| found.severity).max()?;
-    let counted = format!("{} (f)", counted(&snapshot.findings));
+    let counted = format!(
+        "{} ({})",
+        counted(&snapshot.findings),
+        scene.keys.key_of("view findings")
+    );
     Some(match worst {
         Severity::Note => HeaderItem::figure("found", counted, 3, theme),
         Severity::Hazard | Severity::Alarm => HeaderItem::alarm("found", &counted, theme).with_rank(1),

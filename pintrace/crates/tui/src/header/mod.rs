@@ -7,30 +7,35 @@ use ratatui::text::{Line, Span};
 use pintrace_model::snapshot::Snapshot;
 
 use super::flow::{self, FlowItem, pair};
+use super::keymap::Remapped;
 use super::theme::Theme;
 use super::time::MomentWords;
 
-/// Returns the header in at most `height` lines of `width` columns. `recording` is the size of the recording that is being
-/// written, in bytes.
-pub(super) fn lines(
-    snapshot: &Snapshot,
-    moment: &MomentWords,
-    recording: Option<u64>,
-    width: usize,
-    height: usize,
-    theme: Theme,
-) -> Vec<Line<'static>> {
-    let mut lines = flow_lines(&items::origin(snapshot, moment, recording, theme), width);
+/// What the header shows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HeaderScene<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) moment: &'a MomentWords,
+    /// Size of the recording that is being written, in bytes.
+    pub(super) recording: Option<u64>,
+    pub(super) keys: &'a Remapped,
+    pub(super) theme: Theme,
+}
+
+/// Returns the header in at most `height` lines of `width` columns.
+pub(super) fn lines(scene: HeaderScene<'_>, width: usize, height: usize) -> Vec<Line<'static>> {
+    let HeaderScene { moment, theme, .. } = scene;
+    let mut lines = flow_lines(&items::origin(scene), width);
     lines.truncate(1);
     let room = height.saturating_sub(lines.len());
-    let mut figures = items::figures(snapshot, theme);
+    let mut figures = items::figures(scene);
     if let MomentWords::Replay {
         early_end: Some(why), ..
     } = moment
     {
         figures.insert(0, HeaderItem::alarm("recording", why, theme));
     }
-    lines.extend(fit(figures, width, room, theme));
+    lines.extend(fit(figures, width, room, scene));
     lines
 }
 
@@ -65,7 +70,12 @@ fn flow_lines(items: &[HeaderItem], width: usize) -> Vec<Line<'static>> {
 }
 
 /// Leaves out items until the rest fits. An item of rank 1 is an alarm: the header shows the number of hidden alarms.
-fn fit(mut items: Vec<HeaderItem>, width: usize, height: usize, theme: Theme) -> Vec<Line<'static>> {
+fn fit(
+    mut items: Vec<HeaderItem>,
+    width: usize,
+    height: usize,
+    scene: HeaderScene<'_>,
+) -> Vec<Line<'static>> {
     let mut hidden = 0;
     loop {
         let lines = flow_lines(&items, width);
@@ -85,7 +95,11 @@ fn fit(mut items: Vec<HeaderItem>, width: usize, height: usize, theme: Theme) ->
                 items.remove(note);
             }
             hidden += 1;
-            items.push(HeaderItem::alarm(&format!("{hidden} more"), "(?)", theme));
+            items.push(HeaderItem::alarm(
+                &format!("{hidden} more"),
+                &format!("({})", scene.keys.key_of("help")),
+                scene.theme,
+            ));
         }
     }
 }
@@ -102,27 +116,23 @@ mod tests {
         for event in &finding_fixtures().events {
             model.apply(event);
         }
-        let lines = lines(
-            &model.snapshot(),
-            &MomentWords::Present,
-            None,
-            120,
-            6,
-            Theme::new(false),
-        );
+        let shown = |snapshot: &Snapshot| {
+            let scene = HeaderScene {
+                snapshot,
+                moment: &MomentWords::Present,
+                recording: None,
+                keys: &Remapped::default(),
+                theme: Theme::new(false),
+            };
+            lines(scene, 120, 6)
+        };
+        let lines = shown(&model.snapshot());
         let text: String = lines.iter().map(ToString::to_string).collect();
         assert!(
-            text.contains("! found 2 alarms, 2 hazards, 3 notes (f)"),
+            text.contains("! found 2 alarms, 2 hazards, 3 notes (6)"),
             "{text}"
         );
-        let none = super::lines(
-            &Snapshot::default(),
-            &MomentWords::Present,
-            None,
-            120,
-            6,
-            Theme::new(false),
-        );
+        let none = shown(&Snapshot::default());
         assert!(none.iter().all(|line| !line.to_string().contains("found")));
     }
 }

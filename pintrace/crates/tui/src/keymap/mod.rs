@@ -202,6 +202,14 @@ impl Remapped {
         own.map(|(key, command)| (*key, command.as_str()))
     }
 
+    /// Returns the first key of a command of the list, for texts that name a key; the command itself if it has no key.
+    pub(super) fn key_of(&self, command: &str) -> String {
+        let mut bindings = GROUPS.iter().flat_map(|group| group.bindings);
+        let binding = bindings.find(|binding| binding.command == command);
+        let key = binding.and_then(|binding| self.keys_of(binding).first().copied());
+        key.map_or_else(|| format!(":{command}"), BoundKey::label)
+    }
+
     /// Returns the keys of a binding, those of the configuration first.
     pub(super) fn keys_of(&self, binding: &Binding) -> Vec<BoundKey> {
         let own = self.0.iter().filter(|(_, command)| *command == binding.command);

@@ -147,3 +147,16 @@ fn the_command_of_a_view_has_its_id() {
         );
     }
 }
+
+#[test]
+fn texts_name_the_key_that_is_in_force() {
+    let none = Remapped::default();
+    assert_eq!(none.key_of("pause"), "z");
+    assert_eq!(none.key_of("back"), "Esc");
+    let own = |key: &str, command: &str| (key.parse::<BoundKey>().unwrap(), command.to_owned());
+    let remapped = Remapped(vec![own("F5", "pause"), own("w", "quit")]);
+    assert_eq!(remapped.key_of("pause"), "F5");
+    // Its only key has another command.
+    assert_eq!(remapped.key_of("record"), ":record");
+    assert_eq!(remapped.key_of("quit"), "w");
+}

@@ -35,7 +35,7 @@ pub(super) fn lines(process: &Arc<Process>, scene: &Scene<'_>, width: usize) -> 
     } = *scene;
     let now = snapshot.time;
     let mut lines = vec![title(process, snapshot, theme)];
-    lines.extend(findings(process, snapshot, width, theme));
+    lines.extend(findings(process, scene, width));
     let until_now = history.of_process(process).filter(|sample| sample.time <= now);
     lines.extend(over_time(until_now, width, theme));
     let columns: Vec<_> = COLUMNS.iter().collect();
@@ -49,7 +49,7 @@ pub(super) fn lines(process: &Arc<Process>, scene: &Scene<'_>, width: usize) -> 
     }
     lines.extend(limit(process, scene, width));
     lines.extend(held_through(process, snapshot, width, theme));
-    lines.extend(extents(process, snapshot, width, theme));
+    lines.extend(extents(process, scene, width));
     lines.extend(hold_times::lines(process, now, width, theme));
     lines.extend(stacks(process, width, theme));
     lines.extend(threads(process, width, theme));
@@ -81,14 +81,16 @@ fn title(process: &Process, snapshot: &Snapshot, theme: Theme) -> Line<'static> 
 }
 
 /// Returns a line for each kind of finding about the process.
-fn findings(process: &Process, snapshot: &Snapshot, width: usize, theme: Theme) -> Vec<Line<'static>> {
+fn findings(process: &Process, scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
+    let Scene { snapshot, theme, .. } = *scene;
+    let key = scene.keys.key_of("findings of row");
     let of_process = snapshot.findings.iter().filter(|found| found.pid == process.pid);
     let mut titles: Vec<(String, Line<'static>)> = Vec::new();
     for found in of_process {
         let title = found.title();
         if titles.iter().all(|(shown, _)| *shown != title) {
             let severity = found.severity.as_str();
-            let words = format!(" {title} (F)");
+            let words = format!(" {title} ({key})");
             let words = cut(&words, width.saturating_sub(severity.len() + 2)).into_owned();
             let line = Line::from(vec![
                 Span::styled(format!("! {severity}"), theme.severity(found.severity)),
@@ -140,7 +142,8 @@ fn held_through(process: &Process, snapshot: &Snapshot, width: usize, theme: The
     table("Holders", &columns, &rows, snapshot, width, theme)
 }
 
-fn extents(process: &Arc<Process>, snapshot: &Snapshot, width: usize, theme: Theme) -> Vec<Line<'static>> {
+fn extents(process: &Arc<Process>, scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
+    let Scene { snapshot, theme, .. } = *scene;
     let rows: Vec<PinRow> = process
         .open_extents
         .iter()
@@ -157,7 +160,11 @@ fn extents(process: &Arc<Process>, snapshot: &Snapshot, width: usize, theme: The
         .collect();
     let mut lines = table("Extents", &columns, &rows, snapshot, width, theme);
     if process.open_extents.len() > MOST {
-        let more = format!("… {} more (4 shows all pins)", process.open_extents.len() - MOST);
+        let key = scene.keys.key_of("view pins");
+        let more = format!(
+            "… {} more ({key} shows all pins)",
+            process.open_extents.len() - MOST
+        );
         lines.push(Line::styled(more, theme.dim()));
     }
     lines

@@ -70,7 +70,8 @@ impl<R: TableRow> TableView<R> {
             scroll.draw(|width| row.detail(scene, width), area, buffer, scene.theme)
         } else {
             let [noun, _] = R::VIEW.nouns();
-            let gone = format!("This {noun} is no longer there. Esc goes back.");
+            let back = scene.keys.key_of("back");
+            let gone = format!("This {noun} is no longer there. {back} goes back.");
             message::draw(&gone, 0, area, buffer, scene.theme);
             0
         };
@@ -171,7 +172,10 @@ fn list_column<R: TableRow>(column: &Field<R::Item>) -> ListColumn {
 fn fitting(mut lines: Vec<Line<'static>>, room: usize, scene: &Scene<'_>) -> Vec<Line<'static>> {
     if lines.len() > room {
         lines.truncate(room.saturating_sub(1));
-        lines.push(Line::styled("… Enter shows all of it", scene.theme.dim()));
+        lines.push(Line::styled(
+            format!("… {} shows all of it", scene.keys.key_of("open")),
+            scene.theme.dim(),
+        ));
     }
     lines
 }

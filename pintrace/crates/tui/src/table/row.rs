@@ -11,6 +11,7 @@ use pintrace_model::history::History;
 use pintrace_model::snapshot::Snapshot;
 
 use super::super::filter::Filter;
+use super::super::keymap::Remapped;
 use super::super::list::RowStyle;
 use super::super::options::ReadLockedMemory;
 use super::super::theme::Theme;
@@ -25,6 +26,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) history: &'a History,
     /// The snapshot with which this one is compared.
     pub(crate) baseline: Option<&'a Snapshot>,
+    pub(crate) keys: &'a Remapped,
     /// Reads what a process may still pin, if the screen shows the present.
     pub(crate) locked_memory: Option<ReadLockedMemory>,
     pub(crate) theme: Theme,

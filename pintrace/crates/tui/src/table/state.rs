@@ -23,6 +23,8 @@ pub(crate) struct TableView<R: TableRow> {
     pub(crate) all: usize,
     pub(crate) cursor: Cursor<R::Identity>,
     pub(crate) tree: TreeState,
+    /// Ids of all columns, in the order of display.
+    sequence: Vec<&'static str>,
     /// Ids of the hidden columns.
     hidden: BTreeSet<&'static str>,
     /// The open row, which fills the screen.
@@ -49,6 +51,7 @@ impl<R: TableRow> Default for TableView<R> {
             all: 0,
             cursor: Cursor::default(),
             tree: TreeState::default(),
+            sequence: R::columns().into_iter().map(|column| column.id).collect(),
             hidden: hidden.map(|column| column.id).collect(),
             open: None,
             scroll: ScrollPosition::default(),
@@ -88,15 +91,22 @@ impl<R: TableRow> TableView<R> {
 
     /// Returns the columns to show.
     pub(crate) fn shown_columns(&self) -> Vec<&'static Field<R::Item>> {
-        let columns = R::columns().into_iter();
+        let mut columns = self.columns();
+        columns.retain(|column| !self.hidden.contains(column.id));
         columns
-            .filter(|column| !self.hidden.contains(column.id))
-            .collect()
+    }
+
+    /// Returns every column in the order of display.
+    fn columns(&self) -> Vec<&'static Field<R::Item>> {
+        let mut columns = R::columns();
+        let place = |id| self.sequence.iter().position(|other| *other == id);
+        columns.sort_by_key(|column| place(column.id));
+        columns
     }
 
     /// Returns every column, for the chooser.
     pub(crate) fn choices(&self) -> Vec<ColumnChoice> {
-        let columns = R::columns().into_iter();
+        let columns = self.columns().into_iter();
         let choice = |column: &'static Field<R::Item>| ColumnChoice {
             id: column.id,
             title: column.title,
@@ -113,10 +123,23 @@ impl<R: TableRow> TableView<R> {
         }
     }
 
-    /// Shows only some columns.
+    /// Moves a column by `steps` in the order of display.
+    pub(crate) fn move_column(&mut self, id: &'static str, steps: isize) {
+        let Some(from) = self.sequence.iter().position(|other| *other == id) else {
+            return;
+        };
+        let last = self.sequence.len().saturating_sub(1);
+        let to = from.saturating_add_signed(steps).min(last);
+        self.sequence.remove(from);
+        self.sequence.insert(to, id);
+    }
+
+    /// Shows only some columns, in this order.
     pub(crate) fn show_columns(&mut self, ids: &[&'static str]) {
         let columns = R::columns().into_iter().map(|column| column.id);
         self.hidden = columns.filter(|id| !ids.contains(id)).collect();
+        let place = |id: &str| ids.iter().position(|other| *other == id).unwrap_or(ids.len());
+        self.sequence.sort_by_key(|id| place(id));
     }
 
     /// Moves the sort column by `steps` among the shown columns.

@@ -2,6 +2,7 @@
 
 use tokio::sync::mpsc;
 
+use super::super::super::header::{self, HeaderScene};
 use super::super::super::replay::{ReplayFrame, ReplayRequest, ReplayState, ReplayTarget, ReplayWork};
 use super::super::super::theme::Theme;
 use super::*;
@@ -70,7 +71,14 @@ fn the_header_says_where_a_replay_is_and_why_it_ends_early() {
     let header = |state: ReplayState| {
         let (app, _asked) = replay(state);
         let (snapshot, words) = app.moment();
-        let lines = super::super::super::header::lines(snapshot, &words, None, 100, 8, Theme::new(false));
+        let scene = HeaderScene {
+            snapshot,
+            moment: &words,
+            recording: None,
+            keys: &app.keys,
+            theme: Theme::new(false),
+        };
+        let lines = header::lines(scene, 100, 8);
         let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
         lines.join("\n")
     };
