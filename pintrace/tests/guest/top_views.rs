@@ -130,7 +130,7 @@ fn a_recording_from_the_view_begins_with_the_session() {
 }
 
 #[test]
-fn the_screen_follows_the_size_of_the_terminal_and_a_stop_by_the_shell() {
+fn the_screen_follows_the_size_of_the_terminal() {
     let top = OnTerminal::start(TOP);
     screen_with(&top, "unaccounted 0");
     for (columns, rows) in [(40, 10), (200, 50), (41, 11), (100, 24)] {
@@ -140,7 +140,7 @@ fn the_screen_follows_the_size_of_the_terminal_and_a_stop_by_the_shell() {
         top.resize(columns, rows);
         // The key comes after the sizes, so the picture of the help has the last size.
         top.key(b"?");
-        let help = screen_with(&top, "search");
+        let help = screen_with(&top, "Keys on every screen");
         assert!(
             help.lines().count() <= usize::from(rows),
             "{columns} x {rows}:\n{help}"

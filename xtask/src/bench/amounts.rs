@@ -54,7 +54,8 @@ const DAEMON: AmountsBench = AmountsBench {
     member: Member::Daemon,
     script: GuestScript {
         text: include_str!("daemon.sh"),
-        packages: &[],
+        // `script` has the terminal of `top`.
+        packages: &["bsdutils"],
         modules: &[],
         memory: 7,
         clock: GuestClock::Instructions,

@@ -39,7 +39,7 @@ fn named<T>(name: &Located<String>, rows: &RowFields<T>) -> Result<&'static Fiel
         let wrong = format!("{} have no field `{}`", rows.noun.to_lowercase(), name.is);
         Fault {
             unknown_field: Some(name.is.clone()),
-            ..Fault::new(name.at, wrong, nearest(&name.is, rows.names()))
+            ..Fault::new(name.at, wrong, nearest(&name.is, rows.spellings()))
         }
     })
 }

@@ -1,13 +1,22 @@
 //! The nearest names of a misspelt one.
 
-/// Returns names, nearest first: those that begin with the text, then by edit distance, then by alphabet.
-pub(crate) fn nearest(text: &str, mut names: Vec<&'static str>) -> Vec<&'static str> {
+/// A name that a user may write, and the name to suggest for it.
+pub(crate) type Spelling = (&'static str, &'static str);
+
+/// Returns the names to suggest, each once, nearest first: those with a spelling that begins with the text, then by edit
+/// distance, then by alphabet.
+pub(crate) fn nearest(text: &str, mut spellings: Vec<Spelling>) -> Vec<&'static str> {
     let text = text.to_lowercase();
-    names.sort_by_cached_key(|name| {
-        let lower = name.to_lowercase();
+    spellings.sort_by_cached_key(|(spelling, name)| {
+        let lower = spelling.to_lowercase();
         (!lower.starts_with(&text), distance(&text, &lower), *name)
     });
-    names.dedup();
+    let mut names = Vec::new();
+    for (_, name) in spellings {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
     names
 }
 
@@ -48,8 +57,18 @@ mod tests {
 
     #[test]
     fn names_with_the_same_beginning_come_first() {
-        let names = vec!["comm", "pages_held", "pid", "acquired"];
-        assert_eq!(nearest("PAGES", names)[0], "pages_held");
-        assert_eq!(nearest("com", vec!["pid", "comm"])[0], "comm");
+        let names = ["comm", "pages_held", "pid", "acquired"].map(|name| (name, name));
+        assert_eq!(nearest("PAGES", names.to_vec())[0], "pages_held");
+        assert_eq!(nearest("com", names.to_vec())[0], "comm");
+    }
+
+    #[test]
+    fn a_misspelt_title_suggests_the_name_of_its_field_once() {
+        let spellings = vec![
+            ("pages_held", "pages_held"),
+            ("pid", "pid"),
+            ("PAGES", "pages_held"),
+        ];
+        assert_eq!(nearest("pagse", spellings), ["pages_held", "pid"]);
     }
 }

@@ -4,6 +4,8 @@ use std::fmt::{self, Debug, Formatter};
 
 use pintrace_model::field::Field;
 
+use super::distance::Spelling;
+
 /// The fields of a `T` and the texts that bare words match.
 pub struct RowFields<T: 'static> {
     /// The rows, as in “Processes have no field severity”.
@@ -58,6 +60,13 @@ impl<T> RowFields<T> {
     pub(crate) fn names(&self) -> Vec<&'static str> {
         let ids = self.all().into_iter().map(|field| field.id);
         ids.chain(self.aliases.iter().map(|(alias, _)| *alias)).collect()
+    }
+
+    /// Returns the ids, the aliases and the titles, each with the name to suggest for it.
+    pub(crate) fn spellings(&self) -> Vec<Spelling> {
+        let names = self.names().into_iter().map(|name| (name, name));
+        let titles = self.fields().map(|field| (field.title, field.id));
+        names.chain(titles).collect()
     }
 
     fn fields(&self) -> impl Iterator<Item = &'static Field<T>> {

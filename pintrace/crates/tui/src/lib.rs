@@ -4,6 +4,7 @@
 //! views.
 
 mod app;
+mod ascii;
 #[cfg(feature = "bench")]
 pub mod bench;
 pub mod catalogue;

@@ -10,10 +10,11 @@ use pintrace_text::{cut, pad_right};
 
 use super::app::App;
 use super::header::HeaderScene;
+use super::look::GraphCharacters;
 use super::table::Scene;
 use super::theme::Theme;
 use super::time::MomentWords;
-use super::{chooser, footer, header, tabs};
+use super::{ascii, chooser, footer, header, tabs};
 
 /// Minimum number of columns and lines.
 const SMALLEST: (u16, u16) = (40, 10);
@@ -58,6 +59,9 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>, theme: Theme) {
         draw_candidates(app, body, buffer, theme);
     }
     footer::draw(app, footer_area, buffer, theme);
+    if theme.graph == GraphCharacters::Ascii {
+        ascii::replace(buffer);
+    }
 }
 
 /// Draws the help, the chooser of columns or the view, and returns how many lines or rows fit.

@@ -328,6 +328,25 @@ fn the_chooser_shows_and_hides_columns() {
 }
 
 #[test]
+fn the_console_of_linux_gets_ascii_alone() {
+    let look = Look::new(
+        ColourPalette::Default,
+        ColourDepth::Sixteen,
+        &[],
+        GraphCharacters::Ascii,
+    );
+    for view in View::ALL {
+        for keys in ["", "⏎", "c", "?", ":v", "Re", "/pagse > 3"] {
+            let keys = format!("{}{keys}", view.digit());
+            let buffer = screen_of(fixture::busy(), WIDE, &keys, look.theme);
+            let text = rows(&buffer).join("\n");
+            let other: String = text.chars().filter(|char| !char.is_ascii()).collect();
+            assert_eq!(other, "", "after {keys}:\n{text}");
+        }
+    }
+}
+
+#[test]
 fn the_chooser_moves_columns() {
     let titles = |keys| {
         let text = text(fixture::busy(), WIDE, keys);

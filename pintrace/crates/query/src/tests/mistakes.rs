@@ -30,6 +30,7 @@ fn an_unknown_field_has_its_column_and_the_nearest_names() {
         "processes have no field `pagse_held`",
         "pages_held",
     );
+    mistake("pagse > 3", 1, "no field `pagse`", "pages_held");
     mistake("sub = vfio", 1, "no field `sub`", "subsystem");
     mistake("日本 or severity = alarm", 7, "no field `severity`", "extents");
     assert_eq!(error("severity = alarm").unknown_field(), Some("severity"));
