@@ -29,8 +29,8 @@ pub(super) fn draw(app: &mut App, area: Rect, buffer: &mut Buffer, theme: Theme)
     let status = cut(&status(app), columns).into_owned();
     let room = prompt_room(app, columns);
     let typed = typed(app);
-    let spans = if let Some((sign, text)) = typed {
-        prompt(sign, &text, room, theme)
+    let spans = if let Some((sign, line)) = typed {
+        prompt(sign, &line, room, theme)
     } else if let Some(notice) = &app.notice {
         vec![Span::styled(cut(notice, room).into_owned(), theme.accent())]
     } else {
@@ -56,17 +56,37 @@ pub(super) fn draw(app: &mut App, area: Rect, buffer: &mut Buffer, theme: Theme)
     }
 }
 
+/// A line that is typed, as it is shown.
+struct Shown {
+    before_cursor: String,
+    after_cursor: String,
+}
+
+impl Shown {
+    fn of(text: &str, before_cursor: &str) -> Self {
+        let after = text.get(before_cursor.len()..).unwrap_or_default();
+        Self {
+            before_cursor: text::printable(before_cursor),
+            after_cursor: text::printable(after),
+        }
+    }
+
+    /// Returns the columns of the line that are left of the screen, which shows the cursor.
+    fn hidden(&self, room: usize) -> usize {
+        width(&self.before_cursor).saturating_sub(room.saturating_sub(2))
+    }
+}
+
 /// Returns the line that is typed, after its sign.
-fn typed(app: &App) -> Option<(&'static str, String)> {
+fn typed(app: &App) -> Option<(&'static str, Shown)> {
     let search = app.help.as_ref().and_then(|help| help.search());
     if app.palette.is_open() {
-        Some((":", text::printable(app.palette.text())))
+        Some((":", Shown::of(app.palette.text(), app.palette.before_cursor())))
     } else if let Some(search) = search {
-        Some(("/", text::printable(search)))
-    } else if app.editing.is_some() {
-        Some(("/", text::printable(app.filter.text())))
+        Some(("/", Shown::of(search.text(), search.before_cursor())))
     } else {
-        None
+        let line = app.editing.as_ref()?;
+        Some(("/", Shown::of(app.filter.text(), line.before_cursor())))
     }
 }
 
@@ -77,26 +97,29 @@ fn prompt_room(app: &App, columns: usize) -> usize {
     columns.saturating_sub(status + gap)
 }
 
-/// Returns a typed line, with its end visible.
-fn prompt(sign: &'static str, typed: &str, room: usize, theme: Theme) -> Vec<Span<'static>> {
-    let end = tail(typed, room.saturating_sub(2)).to_owned();
+/// Returns a typed line, with its cursor visible.
+fn prompt(sign: &'static str, line: &Shown, room: usize, theme: Theme) -> Vec<Span<'static>> {
+    let before = tail(&line.before_cursor, room.saturating_sub(2)).to_owned();
+    let mut after = line.after_cursor.chars();
+    let under = after.next().unwrap_or(' ').to_string();
+    let left = room.saturating_sub(1 + width(&before) + width(&under));
     vec![
         Span::styled(sign, theme.accent()),
-        Span::styled(end, theme.plain()),
-        Span::styled(" ", theme.selected()),
+        Span::styled(before, theme.plain()),
+        Span::styled(under, theme.selected()),
+        Span::styled(cut(after.as_str(), left).into_owned(), theme.plain()),
     ]
 }
 
 /// Returns a caret under the mistake of the edited query, beside what is wrong and what is possible. The text stands on
 /// the side of the caret that has more room.
 fn mistake(app: &App, columns: usize, theme: Theme) -> Option<Line<'static>> {
-    app.editing.as_ref()?;
+    let line = app.editing.as_ref()?;
     let error = app.filter.error(app.views.shown.row_kind())?;
     let query: Vec<char> = app.filter.text().chars().collect();
     let before: String = query.iter().take(error.column() - 1).collect();
-    let all = width(&text::printable(app.filter.text()));
-    // The prompt shows the end of a long query.
-    let hidden = all.saturating_sub(prompt_room(app, columns).saturating_sub(2));
+    let shown = Shown::of(app.filter.text(), line.before_cursor());
+    let hidden = shown.hidden(prompt_room(app, columns));
     let caret = (1 + width(&text::printable(&before)).saturating_sub(hidden)).min(columns.saturating_sub(1));
     let words = error.summary();
     let right = columns.saturating_sub(caret + 2);

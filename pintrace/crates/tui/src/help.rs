@@ -1,6 +1,6 @@
 //! The help screen, made from the keymap, the field catalogue and the loss counters.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -19,6 +19,7 @@ use super::keymap::{Binding, GROUPS, KeyScope, Remapped};
 use super::labelled::labelled;
 use super::scroll::ScrollPosition;
 use super::theme::Theme;
+use super::typed_line::TypedLine;
 use super::view::View;
 
 /// Columns of the term of an entry, with its margin.
@@ -29,26 +30,25 @@ const TERM: usize = 17;
 pub(super) struct HelpScreen {
     pub(super) position: ScrollPosition,
     /// The text to find, and whether it is still typed.
-    search: Option<(String, bool)>,
+    search: Option<(TypedLine, bool)>,
 }
 
 impl HelpScreen {
     /// Begins to type a text to find.
     pub(super) fn begin_search(&mut self) {
-        self.search = Some((String::new(), true));
+        self.search = Some((TypedLine::default(), true));
         self.position = ScrollPosition::default();
     }
 
     /// Returns the text that is typed.
-    pub(super) fn search(&self) -> Option<&str> {
-        let (text, typed) = self.search.as_ref()?;
-        typed.then_some(text)
+    pub(super) fn search(&self) -> Option<&TypedLine> {
+        let (line, typed) = self.search.as_ref()?;
+        typed.then_some(line)
     }
 
     /// Edits the text to find. Returns false if the key is not for the text.
     pub(super) fn edit(&mut self, key: &KeyEvent) -> bool {
-        let control = key.modifiers.contains(KeyModifiers::CONTROL);
-        let Some((text, typed)) = &mut self.search else {
+        let Some((line, typed)) = &mut self.search else {
             return false;
         };
         match key.code {
@@ -56,10 +56,8 @@ impl HelpScreen {
             KeyCode::Esc => self.search = None,
             _ if !*typed => return false,
             KeyCode::Enter => *typed = false,
-            KeyCode::Backspace if text.pop().is_none() => self.search = None,
-            KeyCode::Backspace => {}
-            KeyCode::Char(char) if !control && !char.is_control() => text.push(char),
-            _ => return false,
+            KeyCode::Backspace if line.text().is_empty() => self.search = None,
+            _ => return line.press(key),
         }
         true
     }
@@ -74,7 +72,7 @@ impl HelpScreen {
         buffer: &mut Buffer,
         theme: Theme,
     ) -> usize {
-        let wanted = self.search.as_ref().map(|(text, _)| text.to_lowercase());
+        let wanted = self.search.as_ref().map(|(line, _)| line.text().to_lowercase());
         let lines = |width| {
             let lines = lines(view, snapshot, keys, width, theme);
             match &wanted {

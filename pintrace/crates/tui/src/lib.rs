@@ -47,6 +47,7 @@ mod tabs;
 mod terminal;
 mod theme;
 mod time;
+mod typed_line;
 mod view;
 mod views;
 

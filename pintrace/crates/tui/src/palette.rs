@@ -1,9 +1,10 @@
 //! The palette: a line on which commands are typed, with completion and history.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent};
 
 use super::app::COMMANDS;
 use super::keymap::{self, BoundKey, KeyScreen, Remapped};
+use super::typed_line::TypedLine;
 
 /// Commands that are remembered.
 const REMEMBERED: usize = 100;
@@ -11,8 +12,8 @@ const REMEMBERED: usize = 100;
 /// The palette.
 #[derive(Debug, Default)]
 pub(super) struct Palette {
-    /// The typed text, while the palette is open.
-    text: Option<String>,
+    /// The typed line, while the palette is open.
+    line: Option<TypedLine>,
     /// The selected candidate.
     pub(super) cursor: usize,
     /// The commands that were run, the latest last.
@@ -46,35 +47,39 @@ pub(super) struct Candidate {
 impl Palette {
     /// Opens the palette.
     pub(super) fn open(&mut self) {
-        self.text = Some(String::new());
+        self.line = Some(TypedLine::default());
         self.cursor = 0;
         self.recalled = 0;
     }
 
     /// Returns true while commands are typed.
     pub(super) fn is_open(&self) -> bool {
-        self.text.is_some()
+        self.line.is_some()
     }
 
     /// Returns the typed text.
     pub(super) fn text(&self) -> &str {
-        self.text.as_deref().unwrap_or_default()
+        self.line.as_ref().map_or("", TypedLine::text)
+    }
+
+    /// Returns the text before the cursor.
+    pub(super) fn before_cursor(&self) -> &str {
+        self.line.as_ref().map_or("", TypedLine::before_cursor)
     }
 
     /// Acts on a key.
     pub(super) fn press(&mut self, key: &KeyEvent, screen: KeyScreen, keys: &Remapped) -> PaletteStep {
-        let control = key.modifiers.contains(KeyModifiers::CONTROL);
-        let mut text = self.text().to_owned();
+        let mut line = self.line.clone().unwrap_or_default();
         match key.code {
             KeyCode::Esc => {
-                self.text = None;
+                self.line = None;
                 return PaletteStep::Run(String::new());
             }
             KeyCode::Enter => return PaletteStep::Run(self.finish(screen, keys)),
             KeyCode::Tab => {
                 if let Some(candidate) = self.candidates(screen, keys).get(self.cursor) {
                     let space = if candidate.argument.is_empty() { "" } else { " " };
-                    text = format!("{}{space}", candidate.command);
+                    line = TypedLine::new(format!("{}{space}", candidate.command));
                 }
             }
             KeyCode::Down => {
@@ -87,27 +92,27 @@ impl Palette {
                 return PaletteStep::Open;
             }
             KeyCode::Up => match self.recall() {
-                Some(command) => text = command,
+                Some(command) => line = TypedLine::new(command),
                 None => return PaletteStep::Open,
             },
-            KeyCode::Backspace if text.pop().is_none() => {
-                self.text = None;
+            KeyCode::Backspace if line.text().is_empty() => {
+                self.line = None;
                 return PaletteStep::Run(String::new());
             }
-            KeyCode::Backspace => {}
-            KeyCode::Char('u') if control => text.clear(),
-            KeyCode::Char(char) if !control && !char.is_control() => text.push(char),
+            _ if line.press(key) => {}
             _ => return PaletteStep::NotForPalette,
         }
-        self.text = Some(text);
-        self.cursor = 0;
+        if line.text() != self.text() {
+            self.cursor = 0;
+        }
+        self.line = Some(line);
         PaletteStep::Open
     }
 
     /// Closes the palette and returns the command: the typed text if it is one, else the selected candidate.
     fn finish(&mut self, screen: KeyScreen, keys: &Remapped) -> String {
         let candidates = self.candidates(screen, keys);
-        let typed = self.text.take().unwrap_or_default().trim().to_owned();
+        let typed = self.line.take().unwrap_or_default().text().trim().to_owned();
         let name = typed.split_whitespace().next().unwrap_or_default();
         let takes_argument = COMMANDS.iter().any(|command| command.name == name);
         let is_command = takes_argument || candidates.iter().any(|candidate| candidate.command == typed);
@@ -177,6 +182,8 @@ fn has_letters(command: &str, typed: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use crossterm::event::KeyModifiers;
+
     use super::super::view::View;
     use super::*;
 

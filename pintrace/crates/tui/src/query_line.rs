@@ -1,18 +1,20 @@
 //! The line on which the filter is edited: typing, and completion by Tab.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent};
 
 use pintrace_model::snapshot::Snapshot;
 use pintrace_query::Completions;
 
 use super::filter::Filter;
 use super::queries::{RowKind, completions};
+use super::typed_line::TypedLine;
 
 /// The edit of a filter.
 #[derive(Debug)]
 pub(super) struct QueryLine {
     /// The text of the filter before the edit.
     before: String,
+    line: TypedLine,
     /// The candidates between which Tab moves.
     cycle: Option<Cycle>,
 }
@@ -42,8 +44,14 @@ impl QueryLine {
     pub(super) fn begin(filter: &Filter) -> Self {
         Self {
             before: filter.text().to_owned(),
+            line: TypedLine::new(filter.text().to_owned()),
             cycle: None,
         }
+    }
+
+    /// Returns the text before the cursor.
+    pub(super) fn before_cursor(&self) -> &str {
+        self.line.before_cursor()
     }
 
     /// Acts on a key. Enter keeps only a text that is a query.
@@ -53,8 +61,6 @@ impl QueryLine {
         filter: &mut Filter,
         (kind, snapshot): (RowKind, &Snapshot),
     ) -> Edited {
-        let control = key.modifiers.contains(KeyModifiers::CONTROL);
-        let mut text = filter.text().to_owned();
         match key.code {
             KeyCode::Tab | KeyCode::BackTab => {
                 self.complete(key.code == KeyCode::Tab, filter, (kind, snapshot));
@@ -62,21 +68,23 @@ impl QueryLine {
             }
             KeyCode::Enter if filter.error(kind).is_some() => return Edited::Open,
             KeyCode::Enter => {
-                filter.set(text);
+                filter.set(self.line.text().to_owned());
                 return Edited::Done;
             }
             KeyCode::Esc => {
                 filter.set(std::mem::take(&mut self.before));
                 return Edited::Done;
             }
-            KeyCode::Backspace if text.pop().is_none() => return Edited::Done,
-            KeyCode::Backspace => {}
-            KeyCode::Char('u') if control => text.clear(),
-            KeyCode::Char(char) if !control && !char.is_control() => text.push(char),
-            _ => return Edited::NotForFilter,
+            KeyCode::Backspace if self.line.text().is_empty() => return Edited::Done,
+            _ => {}
         }
-        self.cycle = None;
-        filter.set_typed(text, (kind, snapshot));
+        if !self.line.press(key) {
+            return Edited::NotForFilter;
+        }
+        if self.line.text() != filter.text() {
+            self.cycle = None;
+            filter.set_typed(self.line.text().to_owned(), (kind, snapshot));
+        }
         Edited::Open
     }
 
@@ -86,6 +94,7 @@ impl QueryLine {
             let count = cycle.found.candidates.len();
             let step = if forward { 1 } else { count - 1 };
             cycle.index = (cycle.index + step) % count;
+            self.line = TypedLine::new(cycle.text());
             filter.set_typed(cycle.text(), (kind, snapshot));
             return;
         }
@@ -97,6 +106,7 @@ impl QueryLine {
         }
         let index = if forward { 0 } else { count - 1 };
         let cycle = Cycle { typed, found, index };
+        self.line = TypedLine::new(cycle.text());
         filter.set_typed(cycle.text(), (kind, snapshot));
         // After the only candidate, Tab completes what follows.
         self.cycle = (count > 1).then_some(cycle);

@@ -45,8 +45,8 @@ pub(super) fn figures(scene: HeaderScene<'_>) -> Vec<HeaderItem> {
 /// Returns the age of the registration in flight that began first, with the key that shows the pin calls, once it takes
 /// longer than a second.
 fn calls_in_flight(scene: HeaderScene<'_>) -> Option<HeaderItem> {
-    let HeaderScene { snapshot, theme, .. } = scene;
     const NOTICEABLE: Nanos = Nanos(1_000_000_000);
+    let HeaderScene { snapshot, theme, .. } = scene;
     let began = snapshot.calls_in_flight.first()?.registration_began();
     let age = snapshot.time.since(began);
     let calls = snapshot.calls_in_flight.len();
