@@ -14,6 +14,7 @@ capture=$pod/cri-containerd-a07d3c11e5f2489b6c80d1e2f3a4b5c6d7e8f901122334455667
 render=$pod/cri-containerd-c39e8b24f6013a7d5e91f2a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7.scope
 ln -s /usr/local/bin/pinload /usr/local/bin/model-loader
 ln -s /usr/local/bin/pinload /usr/local/bin/kv-store
+ln -s /usr/local/bin/pinload /usr/local/bin/vm-snapshot
 
 # Pins that are older than the recording.
 inside $docker pinload io-uring --name db-cache --pages 4096 --buffers 16 --hold 5m
@@ -34,6 +35,7 @@ sleep 4
 inside $docker pinload io-uring --name forker --pages 64 --change fork-write --hold 30s
 sleep 3
 inside system.slice/kv-store.service kv-store scenario read-pin-write
+inside system.slice/vm-snapshot.service vm-snapshot scenario uffd-wp-writers
 inside system.slice/forgetful.service pinload io-uring --name forgetful --pages 64 --change munmap --hold 20s
 sleep 2
 inside user.slice kv-store refused memlock
