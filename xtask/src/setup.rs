@@ -11,6 +11,8 @@ use crate::{process, workspace};
 const BPF_LINKER: &str = "0.10.3";
 /// Version of the checker of licences and sources.
 const CARGO_DENY: &str = "0.20.2";
+/// Version of the program that builds the book.
+const MDBOOK: &str = "0.5.4";
 
 /// The compiler for the C code in static binaries.
 pub(crate) const MUSL_COMPILER: &str = "x86_64-linux-musl-gcc";
@@ -38,6 +40,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     bpf_linker()?;
     guests()?;
     cargo_deny()?;
+    mdbook()?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -64,7 +67,7 @@ pub(crate) fn rust() -> Result<()> {
 
 /// Installs the linker for BPF programs at exactly the pinned version.
 pub(crate) fn bpf_linker() -> Result<()> {
-    cargo_tool("bpf-linker", BPF_LINKER)
+    cargo_tool("bpf-linker", BPF_LINKER, &[])
 }
 
 /// Installs the emulator and the tools for guests, from Debian.
@@ -94,17 +97,23 @@ pub(crate) fn native() -> Result<()> {
 
 /// Installs the checker of licences and sources.
 pub(crate) fn cargo_deny() -> Result<()> {
-    cargo_tool("cargo-deny", CARGO_DENY)
+    cargo_tool("cargo-deny", CARGO_DENY, &[])
 }
 
-fn cargo_tool(name: &str, version: &str) -> Result<()> {
+/// Installs the program that builds the book, without its web server.
+pub(crate) fn mdbook() -> Result<()> {
+    cargo_tool("mdbook", MDBOOK, &["--no-default-features", "--features", "search"])
+}
+
+fn cargo_tool(name: &str, version: &str, options: &[&str]) -> Result<()> {
     let found = process::stdout(process::program(name).arg("--version")).unwrap_or_default();
-    if found.split_whitespace().nth(1) == Some(version) {
+    let found = found.split_whitespace().nth(1).unwrap_or_default();
+    if found.trim_start_matches('v') == version {
         return Ok(());
     }
     eprintln!("xtask: installing {name} {version} (takes some minutes)");
     let mut install = workspace::cargo(&["install", "--quiet", "--force", "--locked", "--version", version]);
-    process::run(install.arg(name))
+    process::run(install.args(options).arg(name))
 }
 
 fn install(packages: &[&str]) -> Result<()> {
