@@ -105,7 +105,10 @@ fn each_alert_has_its_section_of_the_page_as_runbook() {
     for alert in alerts {
         let name = alert.lines().next().unwrap();
         let runbook = format!("runbook: docs/alerts.md#{}", name.to_lowercase());
-        assert!(alert.lines().any(|line| line.trim() == runbook), "{name}: {runbook}");
+        assert!(
+            alert.lines().any(|line| line.trim() == runbook),
+            "{name}: {runbook}"
+        );
         let page = read("../docs/alerts.md");
         assert!(page.lines().any(|line| line == format!("## {name}")), "{name}");
     }

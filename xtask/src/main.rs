@@ -134,8 +134,12 @@ mod tests {
     #[test]
     fn each_task_in_a_shell_block_of_the_pages_is_accepted() {
         let documents = documents::all().unwrap();
-        let all = documents.iter().flat_map(|document| shell::commands(document).unwrap());
-        let tasks: Vec<_> = all.filter(|command| command.begins_with(&["cargo", "xtask"])).collect();
+        let all = documents
+            .iter()
+            .flat_map(|document| shell::commands(document).unwrap());
+        let tasks: Vec<_> = all
+            .filter(|command| command.begins_with(&["cargo", "xtask"]))
+            .collect();
         assert!(tasks.len() > 30, "only {} tasks", tasks.len());
         for task in tasks {
             if is_skipped(&task.place, task.words.get(2).map(String::as_str)) {

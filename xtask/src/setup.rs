@@ -102,7 +102,11 @@ pub(crate) fn cargo_deny() -> Result<()> {
 
 /// Installs the program that builds the book, without its web server.
 pub(crate) fn mdbook() -> Result<()> {
-    cargo_tool("mdbook", MDBOOK, &["--no-default-features", "--features", "search"])
+    cargo_tool(
+        "mdbook",
+        MDBOOK,
+        &["--no-default-features", "--features", "search"],
+    )
 }
 
 fn cargo_tool(name: &str, version: &str, options: &[&str]) -> Result<()> {

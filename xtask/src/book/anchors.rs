@@ -52,6 +52,9 @@ mod tests {
     #[test]
     fn an_anchor_is_the_heading_without_punctuation() {
         let text = "# A `code`, and more!\n\ntext\n\n## pin-outlives-mm\n\n## Twice\n\n## Twice\n";
-        assert_eq!(of(text), ["a-code-and-more", "pin-outlives-mm", "twice", "twice-1"]);
+        assert_eq!(
+            of(text),
+            ["a-code-and-more", "pin-outlives-mm", "twice", "twice-1"]
+        );
     }
 }

@@ -15,7 +15,7 @@ const NOT_CHECKED: [&str; 2] = ["print.html", "404.html"];
 /// Returns the number of internal links, and a line for each broken one.
 pub(super) fn check(book: &Path) -> Result<(usize, Vec<String>)> {
     let mut pages = BTreeMap::new();
-    read(book, book, &mut pages)?;
+    read(book, &mut pages)?;
     let mut count = 0;
     let mut broken = Vec::new();
     for (path, html) in &pages {
@@ -48,13 +48,17 @@ fn mistake(book: &Path, pages: &BTreeMap<PathBuf, String>, page: &Path, link: &s
     (!is_right).then_some("no such anchor")
 }
 
-fn read(book: &Path, folder: &Path, pages: &mut BTreeMap<PathBuf, String>) -> Result<()> {
+fn read(folder: &Path, pages: &mut BTreeMap<PathBuf, String>) -> Result<()> {
     for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         let path = entry.with_context(|| folder.display().to_string())?.path();
         if path.is_dir() {
-            read(book, &path, pages)?;
+            read(&path, pages)?;
         } else if path.extension().is_some_and(|end| end == "html") {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
             if !NOT_CHECKED.contains(&name.as_str()) {
                 let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
                 pages.insert(path, text);

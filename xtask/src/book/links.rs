@@ -57,7 +57,9 @@ fn mistake(root: &Path, pages: &[Page], page: &Page, link: &str) -> Option<Strin
         return Some("no such file".to_owned());
     }
     if is_in_book(&page.path) && !is_in_book(&target) {
-        return Some(format!("a page of the book cannot link to a file outside of {SOURCE}"));
+        return Some(format!(
+            "a page of the book cannot link to a file outside of {SOURCE}"
+        ));
     }
     if anchor.is_empty() {
         return None;
@@ -101,10 +103,18 @@ fn pages_outside_of_the_book(pages: &[Page]) -> Vec<String> {
     let Some(summary) = pages.iter().find(|page| page.path == SUMMARY) else {
         return vec![format!("{SUMMARY}: no such file")];
     };
-    let named: Vec<_> = summary.links.iter().filter_map(|link| target(summary, link)).collect();
-    let in_book = pages.iter().filter(|page| is_in_book(&page.path) && page.path != SUMMARY);
+    let named: Vec<_> = summary
+        .links
+        .iter()
+        .filter_map(|link| target(summary, link))
+        .collect();
+    let in_book = pages
+        .iter()
+        .filter(|page| is_in_book(&page.path) && page.path != SUMMARY);
     let missing = in_book.filter(|page| !named.contains(&page.path));
-    missing.map(|page| format!("{SUMMARY}: {} is missing", page.path)).collect()
+    missing
+        .map(|page| format!("{SUMMARY}: {} is missing", page.path))
+        .collect()
 }
 
 #[cfg(test)]
@@ -132,7 +142,10 @@ mod tests {
 
     #[test]
     fn links_to_files_and_headings_are_right() {
-        assert_eq!(broken("# A\n\n[b](b.md#here) [a](#a) [b](./b.md)"), Vec::<String>::new());
+        assert_eq!(
+            broken("# A\n\n[b](b.md#here) [a](#a) [b](./b.md)"),
+            Vec::<String>::new()
+        );
     }
 
     #[test]

@@ -70,7 +70,9 @@ impl Page {
 
     /// Returns the pages that the alerts name.
     fn from_alerts(text: &str) -> Self {
-        let links = text.lines().filter_map(|line| line.trim().strip_prefix("runbook: "));
+        let links = text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("runbook: "));
         Self {
             path: ALERTS.to_owned(),
             links: links.map(|link| link.trim_matches('"').to_owned()).collect(),
@@ -86,7 +88,11 @@ pub(super) fn of_html(html: &str) -> Vec<String> {
         let parts = html.split(begin).skip(1);
         parts.filter_map(|part| part.split('"').next())
     };
-    ATTRIBUTES.into_iter().flat_map(values).map(str::to_owned).collect()
+    ATTRIBUTES
+        .into_iter()
+        .flat_map(values)
+        .map(str::to_owned)
+        .collect()
 }
 
 fn below(root: &Path, folder: &str, found: &mut Vec<String>) -> Result<()> {
@@ -110,14 +116,19 @@ mod tests {
 
     #[test]
     fn links_images_and_html_are_links_and_code_is_not() {
-        let text = "[a](b.md#c) ![d](e.svg)\n\n<img src=\"f.svg\">\n\n`[g](h.md)`\n\n| x |\n|---|\n| [i](j.md) |\n";
+        let text =
+            "[a](b.md#c) ![d](e.svg)\n\n<img src=\"f.svg\">\n\n`[g](h.md)`\n\n| x |\n|---|\n| [i](j.md) |\n";
         let page = Page::from_markdown("x.md".to_owned(), text);
         assert_eq!(page.links, ["b.md#c", "e.svg", "f.svg", "j.md"]);
     }
 
     #[test]
     fn the_runbooks_of_alerts_are_links_from_the_root() {
-        let page = Page::from_alerts("  annotations:\n    runbook: docs/alerts.md#a\n    summary: \"runbook\"\n");
-        assert_eq!((page.links, page.from_root), (vec!["docs/alerts.md#a".to_owned()], true));
+        let page =
+            Page::from_alerts("  annotations:\n    runbook: docs/alerts.md#a\n    summary: \"runbook\"\n");
+        assert_eq!(
+            (page.links, page.from_root),
+            (vec!["docs/alerts.md#a".to_owned()], true)
+        );
     }
 }

@@ -41,7 +41,12 @@ pub struct ShellCommand {
 impl ShellCommand {
     /// Returns true if the command begins with these words.
     pub fn begins_with(&self, words: &[&str]) -> bool {
-        self.words.iter().zip(words).filter(|(one, other)| one == other).count() == words.len()
+        self.words
+            .iter()
+            .zip(words)
+            .filter(|(one, other)| one == other)
+            .count()
+            == words.len()
     }
 }
 
@@ -97,7 +102,11 @@ fn line_commands(place: &str, line: &str, found: &mut Vec<ShellCommand>) -> Resu
     let words: Vec<String> = words.into_iter().flat_map(without_semicolon).collect();
     for part in words.split(|word| SEPARATORS.contains(&word.as_str())) {
         let words = without_wrappers(&without_redirections(part));
-        let Some(passed) = words.iter().position(|word| word == "--").map(|at| &words[at + 1..]) else {
+        let Some(passed) = words
+            .iter()
+            .position(|word| word == "--")
+            .map(|at| &words[at + 1..])
+        else {
             push(place, words, found);
             continue;
         };
@@ -153,7 +162,11 @@ fn without_wrappers(words: &[String]) -> Vec<String> {
     };
     let mut rest = &words[1..];
     while let Some(option) = rest.first().filter(|word| word.starts_with('-')) {
-        let taken = if with_value.contains(&option.as_str()) { 2 } else { 1 };
+        let taken = if with_value.contains(&option.as_str()) {
+            2
+        } else {
+            1
+        };
         rest = rest.get(taken..).unwrap_or_default();
     }
     without_wrappers(rest)
@@ -219,6 +232,10 @@ mod tests {
 
     #[test]
     fn a_line_with_an_open_quote_is_an_error() {
-        assert!(commands(&document("```sh\necho 'a\n```\n")).unwrap_err().contains("x.md"));
+        assert!(
+            commands(&document("```sh\necho 'a\n```\n"))
+                .unwrap_err()
+                .contains("x.md")
+        );
     }
 }

@@ -53,9 +53,10 @@ fn is_option(word: &str, command: &Command) -> bool {
     let arguments = || command.get_arguments();
     match name.strip_prefix("--") {
         Some(long) => arguments().any(|argument| argument.get_long() == Some(long)),
-        None => name.chars().nth(1).is_some_and(|short| {
-            arguments().any(|argument| argument.get_short() == Some(short))
-        }),
+        None => name
+            .chars()
+            .nth(1)
+            .is_some_and(|short| arguments().any(|argument| argument.get_short() == Some(short))),
     }
 }
 
@@ -75,7 +76,14 @@ mod tests {
 
     #[test]
     fn known_commands_and_options_pass() {
-        for span in ["top", "top --once", "top [--once] -n N", "--version", "VIEW", "top -- --other"] {
+        for span in [
+            "top",
+            "top --once",
+            "top [--once] -n N",
+            "--version",
+            "VIEW",
+            "top -- --other",
+        ] {
             assert_eq!(unknown_word(span, &root()), None, "{span}");
         }
     }
@@ -84,7 +92,10 @@ mod tests {
     fn an_unknown_command_or_option_is_returned() {
         assert_eq!(unknown_word("tpo", &root()).as_deref(), Some("tpo"));
         assert_eq!(unknown_word("top --all", &root()).as_deref(), Some("--all"));
-        assert_eq!(unknown_word("top [--once|--all]", &root()).as_deref(), Some("--all"));
+        assert_eq!(
+            unknown_word("top [--once|--all]", &root()).as_deref(),
+            Some("--all")
+        );
         assert_eq!(unknown_word("top -q", &root()).as_deref(), Some("-q"));
     }
 
