@@ -88,11 +88,19 @@ pub fn blocks(document: &Document) -> Vec<Block> {
 pub fn commands(document: &Document) -> Result<Vec<ShellCommand>, String> {
     let mut found = Vec::new();
     for block in blocks(document).iter().filter(|block| block.language == SHELL) {
-        let text = block.text.replace("\\\n", " ");
-        for line in text.lines().filter(|line| !line.trim().is_empty()) {
-            let place = format!("{}, block at line {}", document.path, block.line);
-            line_commands(&place, line, &mut found)?;
+        let place = format!("{}, block at line {}", document.path, block.line);
+        let mut command = String::new();
+        for line in block.text.replace("\\\n", " ").lines() {
+            command += line;
+            // A quote may go on in the next line.
+            if shlex::split(&command).is_some() {
+                line_commands(&place, &command, &mut found)?;
+                command.clear();
+            } else {
+                command.push('\n');
+            }
         }
+        line_commands(&place, &command, &mut found)?;
     }
     Ok(found)
 }
@@ -227,6 +235,14 @@ mod tests {
                 "pintrace top --once",
                 "cargo xtask run -- top --once"
             ]
+        );
+    }
+
+    #[test]
+    fn a_quote_may_span_lines() {
+        assert_eq!(
+            found("```sh\nx 'a\nb' c\npintrace top\n```\n"),
+            ["x a\nb c", "pintrace top"]
         );
     }
 
