@@ -92,6 +92,23 @@ fn each_block_has_a_language() {
 }
 
 #[test]
+fn the_names_of_packages_have_the_version_of_this_build() {
+    let mut count = 0;
+    for document in documents::all().unwrap() {
+        let names = ["pintrace_", "pintrace-"].map(|begin| document.text.split(begin).skip(1));
+        for rest in names.into_iter().flatten() {
+            let is_part = |char: char| char.is_ascii_digit() || char == '.';
+            let version = rest.split(|char| !is_part(char)).next().unwrap();
+            if version.matches('.').count() == 2 {
+                assert_eq!(version, env!("CARGO_PKG_VERSION"), "{}", document.path);
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 5, "only {count} names");
+}
+
+#[test]
 fn a_command_with_an_unknown_option_is_refused() {
     assert!(Cli::try_parse_from(["pintrace", "top", "--no-such-option"]).is_err());
 }
