@@ -3,6 +3,7 @@
 mod anchors;
 mod built;
 mod links;
+pub(crate) mod mdbook;
 mod page;
 
 use std::path::Path;
@@ -13,7 +14,7 @@ use clap::Args;
 
 use self::links::Checked;
 use self::page::Page;
-use crate::{process, setup, workspace};
+use crate::workspace;
 
 /// The folder of the book's pages.
 const SOURCE: &str = "docs";
@@ -34,18 +35,11 @@ impl BookTask {
 
     /// Builds the book.
     pub(crate) fn run(self) -> Result<ExitCode> {
-        setup::mdbook()?;
-        let root = workspace::root();
-        let mut mdbook = process::program("mdbook");
-        mdbook
-            .args(["build", SOURCE, "--dest-dir"])
-            .arg(root.join(TARGET))
-            .current_dir(root)
-            .env("MDBOOK_LOG", "warn");
-        process::run(&mut mdbook)?;
+        mdbook::install()?;
+        mdbook::build(SOURCE, TARGET)?;
         println!("{TARGET}/index.html");
         if self.check {
-            check(root)?;
+            check(workspace::root())?;
         }
         Ok(ExitCode::SUCCESS)
     }

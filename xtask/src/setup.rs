@@ -5,14 +5,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
+use crate::book::mdbook;
 use crate::{process, workspace};
 
 /// Version of the linker for BPF programs; later versions need a newer LLVM than the LLVM of the pinned compiler.
 const BPF_LINKER: &str = "0.10.3";
 /// Version of the checker of licences and sources.
 const CARGO_DENY: &str = "0.20.2";
-/// Version of the program that builds the book.
-const MDBOOK: &str = "0.5.4";
 
 /// The compiler for the C code in static binaries.
 pub(crate) const MUSL_COMPILER: &str = "x86_64-linux-musl-gcc";
@@ -37,10 +36,10 @@ const GUEST_TOOLS: [(&str, &str); 13] = [
 /// Installs the tools of all tasks.
 pub(crate) fn run() -> Result<ExitCode> {
     rust()?;
+    mdbook::install()?;
     bpf_linker()?;
     guests()?;
     cargo_deny()?;
-    mdbook()?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -67,7 +66,7 @@ pub(crate) fn rust() -> Result<()> {
 
 /// Installs the linker for BPF programs at exactly the pinned version.
 pub(crate) fn bpf_linker() -> Result<()> {
-    cargo_tool("bpf-linker", BPF_LINKER, &[])
+    cargo_tool("bpf-linker", BPF_LINKER)
 }
 
 /// Installs the emulator and the tools for guests, from Debian.
@@ -97,27 +96,17 @@ pub(crate) fn native() -> Result<()> {
 
 /// Installs the checker of licences and sources.
 pub(crate) fn cargo_deny() -> Result<()> {
-    cargo_tool("cargo-deny", CARGO_DENY, &[])
+    cargo_tool("cargo-deny", CARGO_DENY)
 }
 
-/// Installs the program that builds the book, without its web server.
-pub(crate) fn mdbook() -> Result<()> {
-    cargo_tool(
-        "mdbook",
-        MDBOOK,
-        &["--no-default-features", "--features", "search"],
-    )
-}
-
-fn cargo_tool(name: &str, version: &str, options: &[&str]) -> Result<()> {
+fn cargo_tool(name: &str, version: &str) -> Result<()> {
     let found = process::stdout(process::program(name).arg("--version")).unwrap_or_default();
-    let found = found.split_whitespace().nth(1).unwrap_or_default();
-    if found.trim_start_matches('v') == version {
+    if found.split_whitespace().nth(1) == Some(version) {
         return Ok(());
     }
     eprintln!("xtask: installing {name} {version} (takes some minutes)");
     let mut install = workspace::cargo(&["install", "--quiet", "--force", "--locked", "--version", version]);
-    process::run(install.args(options).arg(name))
+    process::run(install.arg(name))
 }
 
 fn install(packages: &[&str]) -> Result<()> {
