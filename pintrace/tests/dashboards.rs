@@ -98,6 +98,23 @@ fn every_metric_of_the_alerts_exists() {
 }
 
 #[test]
+fn each_alert_has_its_section_of_the_page_as_runbook() {
+    let rules = read("alerts.yml");
+    let alerts: Vec<_> = rules.split("- alert: ").skip(1).collect();
+    assert!(alerts.len() > 5, "{}", alerts.len());
+    for alert in alerts {
+        let name = alert.lines().next().unwrap();
+        let runbook = format!("runbook: docs/alerts.md#{}", name.to_lowercase());
+        assert!(
+            alert.lines().any(|line| line.trim() == runbook),
+            "{name}: {runbook}"
+        );
+        let page = read("../docs/alerts.md");
+        assert!(page.lines().any(|line| line == format!("## {name}")), "{name}");
+    }
+}
+
+#[test]
 fn every_metric_of_findings_flush_windows_and_the_own_cost_has_a_panel() {
     let shown: BTreeSet<String> = expressions().iter().flat_map(|text| mentioned(text)).collect();
     let beginnings = ["find", "flush", "program_", "map_", "ring_", "process_"];

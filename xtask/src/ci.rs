@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
+use crate::book::BookTask;
 use crate::results::{ResultTable, TestCounts};
 use crate::screenshots::ScreenshotsTask;
 use crate::test::{self, TestTask};
@@ -15,21 +16,22 @@ pub(crate) fn run() -> Result<ExitCode> {
     setup::run()?;
     let mut table = ResultTable::default();
     lint::fill(&mut table)?;
-    pictures(&mut table);
+    step(&mut table, "pictures", || ScreenshotsTask::CHECK.run());
+    step(&mut table, "book, links", || BookTask::CHECK.run());
     TestTask::everything()?.fill(&mut table)?;
     Ok(test::close(&table))
 }
 
-/// Compares the pictures of docs/tour.md with the view.
-fn pictures(table: &mut ResultTable) {
-    eprintln!("xtask: pictures");
+/// Runs one check and adds its result to the table.
+fn step(table: &mut ResultTable, name: &str, check: impl FnOnce() -> Result<ExitCode>) {
+    eprintln!("xtask: {name}");
     let start = Instant::now();
-    let counts = match ScreenshotsTask::CHECK.run() {
+    let counts = match check() {
         Ok(_) => TestCounts::PASSED,
         Err(error) => {
             eprintln!("xtask: {error:#}");
             TestCounts::FAILED
         }
     };
-    table.add("pictures", counts, start.elapsed());
+    table.add(name, counts, start.elapsed());
 }

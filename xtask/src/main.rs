@@ -1,6 +1,7 @@
 //! The project's own tasks: `cargo xtask COMMAND`.
 
 mod bench;
+mod book;
 mod ci;
 mod demo;
 mod facts;
@@ -44,6 +45,8 @@ enum Task {
     Demo(demo::DemoTask),
     /// Draw the pictures of docs/tour.md from a recording, or compare them
     Screenshots(screenshots::ScreenshotsTask),
+    /// Build the pages of docs as a book
+    Book(book::BookTask),
     /// Check format, clippy, documentation and licences
     Lint,
     /// Run the tests, on this machine and on each kernel
@@ -69,6 +72,7 @@ impl Task {
             Self::Run(run) => run.run(),
             Self::Demo(demo) => demo.run(),
             Self::Screenshots(screenshots) => screenshots.run(),
+            Self::Book(book) => book.run(),
             Self::Lint => lint::run(),
             Self::Test(test) => test.run(),
             Self::Facts(facts) => facts.run(),
@@ -94,4 +98,79 @@ fn main() -> ExitCode {
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let cause = error.root_cause().downcast_ref::<io::Error>();
     cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+    use clap::error::ErrorKind;
+    use pintrace_testing::documents::shell;
+    use pintrace_testing::documents::{self, spans};
+
+    use super::*;
+
+    /// Tasks of the pages that this build may lack. A line with a task that the build lacks is printed as skipped; a line
+    /// with a task that the build has is checked.
+    const OF_OTHER_BUILDS: [&str; 2] = ["dist", "fuzz"];
+
+    /// Returns true if the build lacks the task of these words, and may lack it. Says so.
+    fn is_skipped(place: &str, task: Option<&str>) -> bool {
+        let lacks = |name: &str| Arguments::command().find_subcommand(name).is_none();
+        let skipped = task.is_some_and(|name| OF_OTHER_BUILDS.contains(&name) && lacks(name));
+        if skipped {
+            println!(
+                "skipped, because this build has no such task: {place}: {}",
+                task.unwrap_or_default()
+            );
+        }
+        skipped
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn each_task_in_a_shell_block_of_the_pages_is_accepted() {
+        let documents = documents::all().unwrap();
+        let all = documents
+            .iter()
+            .flat_map(|document| shell::commands(document).unwrap());
+        let tasks: Vec<_> = all
+            .filter(|command| command.begins_with(&["cargo", "xtask"]))
+            .collect();
+        assert!(tasks.len() > 30, "only {} tasks", tasks.len());
+        for task in tasks {
+            if is_skipped(&task.place, task.words.get(2).map(String::as_str)) {
+                continue;
+            }
+            let Err(error) = Arguments::try_parse_from(&task.words[1..]) else {
+                continue;
+            };
+            assert_eq!(
+                error.kind(),
+                ErrorKind::DisplayHelp,
+                "{}: `{}`\n{error}",
+                task.place,
+                task.words.join(" ")
+            );
+        }
+    }
+
+    #[test]
+    fn each_task_in_the_text_of_the_pages_has_known_options() {
+        let mut count = 0;
+        for document in documents::all().unwrap() {
+            for span in spans::beginning_with(&document, "cargo xtask") {
+                if is_skipped(&document.path, span.split(' ').next()) {
+                    continue;
+                }
+                let unknown = spans::unknown_word(&span, &Arguments::command());
+                assert_eq!(unknown, None, "{}: `cargo xtask {span}`", document.path);
+                count += 1;
+            }
+        }
+        assert!(count > 10, "only {count} tasks");
+    }
 }

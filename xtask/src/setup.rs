@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
+use crate::book::mdbook;
 use crate::{process, workspace};
 
 /// Version of the linker for BPF programs; later versions need a newer LLVM than the LLVM of the pinned compiler.
@@ -35,6 +36,7 @@ const GUEST_TOOLS: [(&str, &str); 13] = [
 /// Installs the tools of all tasks.
 pub(crate) fn run() -> Result<ExitCode> {
     rust()?;
+    mdbook::install()?;
     bpf_linker()?;
     guests()?;
     cargo_deny()?;

@@ -1,6 +1,7 @@
-//! `cargo xtask bench report`: writes docs/performance.md, its plots, and the table of the costs in README.md from the
-//! committed figures.
+//! `cargo xtask bench report`: writes docs/performance.md, its plots, and the table of the costs in docs/own-cost.md
+//! from the committed figures.
 
+mod cost_table;
 mod curves;
 mod growth;
 mod kernel_maps;
@@ -8,7 +9,6 @@ mod line_plot;
 mod page;
 mod plot;
 mod plots;
-mod readme;
 mod targets;
 
 use std::fs;
@@ -20,7 +20,8 @@ use anyhow::{Context, Result};
 use super::result::{BenchResult, FOLDER, Member};
 use crate::workspace;
 
-const README: &str = "README.md";
+/// The page with the table of the costs.
+const COST_PAGE: &str = "docs/own-cost.md";
 
 /// A file that the report consists of.
 struct ReportFile {
@@ -55,10 +56,11 @@ fn files(committed: &dyn Fn(Member) -> Result<Option<BenchResult>>) -> Result<Ve
         path: "docs/performance.md".to_owned(),
         text: page::text(&results),
     });
-    let page = fs::read_to_string(workspace::root().join(README)).context("cannot read README.md")?;
+    let page = fs::read_to_string(workspace::root().join(COST_PAGE)).context(COST_PAGE)?;
+    let text = cost_table::text(&page, &results);
     files.push(ReportFile {
-        path: README.to_owned(),
-        text: readme::text(&page, &results).context("README.md has no place for the table of the costs")?,
+        path: COST_PAGE.to_owned(),
+        text: text.with_context(|| format!("{COST_PAGE} has no place for the table of the costs"))?,
     });
     Ok(files)
 }

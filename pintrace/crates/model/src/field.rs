@@ -1,6 +1,6 @@
 //! The field catalogue: all columns and metrics, each defined once.
 //!
-//! Text columns, TUI columns, metrics, `--help` and the README's tables come from the catalogue. The catalogue takes
+//! Text columns, TUI columns, metrics, `--help` and the tables in docs come from the catalogue. The catalogue takes
 //! values from a snapshot and leaves the layout to the views.
 
 /// A column without a metric.

@@ -1,5 +1,7 @@
-//! Streams for the tests of other crates, built by hand or arbitrary, and comparison of generated files.
+//! Streams for the tests of other crates, built by hand or arbitrary, comparison of generated files, and the commands in the
+//! pages of the project.
 
 pub mod arbitrary;
+pub mod documents;
 pub mod event_builder;
 pub mod expected_file;

@@ -1,4 +1,4 @@
-//! The table of the costs in README.md.
+//! The table of the costs in docs/own-cost.md.
 
 use std::fmt::Write;
 
@@ -141,9 +141,9 @@ impl Row {
     }
 }
 
-/// Returns the text of README.md with a new table; `None` if the text has no place for the table.
-pub(super) fn text(readme: &str, results: &[(Member, Option<BenchResult>)]) -> Option<String> {
-    let (before, rest) = readme.split_once(BEGIN)?;
+/// Returns the text of the page with a new table; `None` if the text has no place for the table.
+pub(super) fn text(page: &str, results: &[(Member, Option<BenchResult>)]) -> Option<String> {
+    let (before, rest) = page.split_once(BEGIN)?;
     let (_, after) = rest.split_once(END)?;
     let mut text = format!("{before}{BEGIN}|  | {} |\n|---|--:|--:|\n", PLACES.join(" | "));
     for row in ROWS {
@@ -169,8 +169,8 @@ mod tests {
             figures: vec![at("fork", 1.021), at("cow-fault", 0.99)],
             ..BenchResult::default()
         };
-        let readme = format!("a\n{BEGIN}old\n{END}\nb\n");
-        let text = text(&readme, &[(Member::Overhead, Some(result))]).unwrap();
+        let page = format!("a\n{BEGIN}old\n{END}\nb\n");
+        let text = text(&page, &[(Member::Overhead, Some(result))]).unwrap();
         assert!(
             text.contains("takes longer by | 2.1 % | not measured |"),
             "{text}"
