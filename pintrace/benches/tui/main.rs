@@ -40,58 +40,50 @@ fn main() -> anyhow::Result<()> {
     let findings = snapshot(&finding_fixtures());
     frames("200x50, findings", &[findings.clone(), findings], (200, 50), "f")?;
     frames("200x50, help", &holders(1000), (200, 50), "?")?;
-    large()
+    large("100,000 extents", 10_000, 10)?;
+    large("6 processes of 16,384 extents", 6, 16_384)
 }
 
-/// Extents of each of the 10,000 processes of [`large`].
-const EXTENTS: u32 = 10;
 /// Frames of one percentile.
 const MANY_FRAMES: usize = 200;
 
-/// Measures each view of 100,000 extents in 10,000 processes, of which 1,000 change between two snapshots.
-fn large() -> anyhow::Result<()> {
+/// Measures each view of `processes` with `extents` each. Of ten processes, one changes between two snapshots.
+fn large(what: &str, processes: u32, extents: u32) -> anyhow::Result<()> {
     let mut model = Model::default();
     let mut stream = EventBuilder::begin();
     stream.symbol(IO_PIN_PAGES, "io_pin_pages", "");
-    let numbers = 1..=10_000_u32;
+    let numbers = 1..=processes;
     for number in numbers.clone() {
         stream
             .account(number, 1000 + number, 1000 + number, IO_PIN_PAGES, true)
             .process(1000 + number, "worker");
-        for extent in 0..EXTENTS {
-            stream.extent(number * EXTENTS + extent, number, 4, None);
+        for extent in 0..extents {
+            stream.extent(number * extents + extent, number, 4, None);
         }
-        stream.totals(number, 40, 0);
+        stream.totals(number, 4 * u64::from(extents), 0);
     }
-    stream.balance(400_000, 0).tick();
+    let held = 4 * u64::from(extents) * u64::from(processes);
+    stream.balance(held, 0).tick();
     let first = fold(&mut model, &mut stream);
     for number in numbers.filter(|number| number % 10 == 0) {
-        stream.totals(number, 41, 1);
+        stream.totals(number, 4 * u64::from(extents) + 1, 1);
     }
-    stream.balance(401_000, 1_000).tick();
+    stream.balance(held + 1_000, 1_000).tick();
     let second = fold(&mut model, &mut stream);
     for (digit, name) in VIEWS {
         let mut view = MemoryView::new(first.clone(), 200, 50)?;
         view.press(digit);
-        percentile(
-            &format!("{name}, 100,000 extents: frame, p99"),
-            MANY_FRAMES,
-            || {
-                view.press('j');
-                Ok(view.draw()?)
-            },
-        )?;
-        percentile(
-            &format!("{name}, 100,000 extents: key to picture, p99"),
-            20,
-            || {
-                view.press('9');
-                view.press(digit);
-                Ok(view.draw()?)
-            },
-        )?;
+        percentile(&format!("{name}, {what}: frame, p99"), MANY_FRAMES, || {
+            view.press('j');
+            Ok(view.draw()?)
+        })?;
+        percentile(&format!("{name}, {what}: key to picture, p99"), 20, || {
+            view.press('9');
+            view.press(digit);
+            Ok(view.draw()?)
+        })?;
         let mut snapshots = [&second, &first].into_iter().cycle();
-        percentile(&format!("{name}, 100,000 extents: tick, p99"), 20, || {
+        percentile(&format!("{name}, {what}: tick, p99"), 20, || {
             if let Some(snapshot) = snapshots.next() {
                 view.take(Arc::clone(snapshot));
             }

@@ -53,7 +53,7 @@ pub(super) fn spawn(command: &[String]) -> Result<Option<Child>, SpawnError> {
 }
 
 /// Returns the user and group that called sudo, if this process runs as root under sudo.
-fn sudo_user() -> Option<(u32, u32)> {
+pub(super) fn sudo_user() -> Option<(u32, u32)> {
     let id = |name: &str| std::env::var(name).ok()?.parse().ok();
     rustix::process::geteuid()
         .is_root()

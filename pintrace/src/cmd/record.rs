@@ -7,12 +7,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::exit::Exit;
-use crate::pipeline::sink::Fold;
+use crate::pipeline::redact::Redact;
+use crate::pipeline::sink::{Fold, Sink};
 use pintrace_model::snapshot::Snapshot;
 use pintrace_model::suppressed;
 use pintrace_record::{Existing, Recording};
 use pintrace_text::counted;
 
+use super::child::sudo_user;
 use super::detach::detach;
 use super::run_session::{SessionEnd, SessionRun, exit};
 use super::trace_args::{TraceArgs, duration};
@@ -26,6 +28,10 @@ pub struct Args {
     /// Replace FILE even if it is no recording.
     #[arg(long)]
     pub force: bool,
+    /// Leave kernel addresses, command lines and the name of the host out of the file, which can then be shown to others.
+    /// Names of commands, cgroups and kernel functions stay.
+    #[arg(long)]
+    pub redact: bool,
     /// Stop after this time, such as 30s or 10m.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub duration: Option<Duration>,
@@ -48,6 +54,11 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
         Existing::KeepForeign
     };
     let mut recording = Recording::create(&args.output, existing)?;
+    if let Some((uid, gid)) = sudo_user() {
+        recording
+            .give_to(uid, gid)
+            .with_context(|| format!("{}: cannot be given to the user of sudo", args.output.display()))?;
+    }
     let mut last = Snapshot::default();
     let mut fold = Fold::new(|model| last = model.snapshot());
     let session = SessionRun {
@@ -56,7 +67,14 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
         interval: args.interval,
         limit: args.duration,
     };
-    let (stopped, session) = match session.run(&mut [&mut recording, &mut fold], messages)? {
+    let mut redacted;
+    let file: &mut dyn Sink = if args.redact {
+        redacted = Redact::new(&mut recording);
+        &mut redacted
+    } else {
+        &mut recording
+    };
+    let (stopped, session) = match session.run(&mut [file, &mut fold], messages)? {
         SessionEnd::Ended(stopped, session) => (stopped, session),
         SessionEnd::Failed(exit) => return Ok(exit),
     };

@@ -6,6 +6,7 @@
 pub mod budget;
 pub mod loader_btf;
 pub mod own_cost;
+pub mod redact;
 pub mod run;
 pub mod scan_session;
 pub mod session;

@@ -57,6 +57,15 @@ impl Recording {
         })
     }
 
+    /// Gives a file that this process created to a user: only its owner can read a recording.
+    pub fn give_to(&self, uid: u32, gid: u32) -> std::io::Result<()> {
+        let Output { file, is_regular, .. } = self.writer.output();
+        if self.created && *is_regular {
+            std::os::unix::fs::fchown(file, Some(uid), Some(gid))?;
+        }
+        Ok(())
+    }
+
     /// Appends an event.
     pub fn append(&mut self, event: &Event) -> Result<(), WriteError> {
         self.appended += 1;

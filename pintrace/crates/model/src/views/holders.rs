@@ -166,22 +166,28 @@ fn key(position: usize, extent: &OpenExtent) -> Key {
 struct Rows {
     list: Vec<HolderRow>,
     by_key: HashMap<Key, usize>,
+    /// The key that was used last, with its row: most extents of a process have one holder.
+    latest: Option<(Key, usize)>,
 }
 
 impl Rows {
     /// Returns the row of a key, with the process among the processes of the row. The caller passes the extents of a
     /// process oldest first, so the latest known descriptor stays.
     fn row(&mut self, key: Key, process: &Arc<Process>, descriptor: Option<u32>) -> &mut HolderRow {
-        let Self { list, by_key } = self;
-        let index = *by_key.entry(key).or_insert_with(|| {
-            list.push(HolderRow {
-                holder: key.0,
-                processes: Vec::new(),
-                subsystems: BTreeMap::new(),
-                sums: PinSums::default(),
-            });
-            list.len() - 1
-        });
+        let Self { list, by_key, latest } = self;
+        let index = match *latest {
+            Some((known, index)) if known == key => index,
+            _ => *by_key.entry(key).or_insert_with(|| {
+                list.push(HolderRow {
+                    holder: key.0,
+                    processes: Vec::new(),
+                    subsystems: BTreeMap::new(),
+                    sums: PinSums::default(),
+                });
+                list.len() - 1
+            }),
+        };
+        *latest = Some((key, index));
         let row = &mut list[index];
         // The rows are filled process by process.
         match row.processes.last_mut() {

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use crate::format::MAGIC;
@@ -28,11 +29,12 @@ impl Write for Output {
     }
 }
 
-/// Opens a file. Returns also whether the file was created. A regular file is opened for reading and writing, and a
+/// Opens a file. Returns also whether the file was created. Only the owner can read a created file, because a recording has
+/// kernel addresses and command lines. A regular file is opened for reading and writing, and a
 /// pipe or a device only for writing, because some pipes and devices cannot be read.
 pub(super) fn open(path: &Path) -> io::Result<(File, bool)> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true);
+    options.read(true).write(true).mode(0o600);
     match options.clone().create_new(true).open(path) {
         Ok(file) => return Ok((file, true)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

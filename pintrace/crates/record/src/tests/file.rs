@@ -16,6 +16,19 @@ fn a_recording_that_never_began_leaves_no_file() {
 }
 
 #[test]
+fn only_the_owner_can_read_a_new_recording() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new.pin");
+    let mut recording = Recording::create(&path, Existing::KeepForeign).unwrap();
+    let before = fs::metadata(&path).unwrap();
+    recording.give_to(before.uid(), before.gid()).unwrap();
+    recording.append(&tick(1)).unwrap();
+    recording.finish().unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
 fn an_older_recording_stays_until_the_first_frame() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("old.pin");

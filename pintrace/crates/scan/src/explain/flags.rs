@@ -58,13 +58,18 @@ pub(super) const KERNEL: u64 = 1 << 7 | 1 << 20 | 1 << 23 | 1 << 26;
 
 /// The page is no longer, or never was, managed by the allocator of pages.
 pub(super) const RESERVED: u64 = 1 << 32;
+/// The page is one of KSM. Some kernels show the flag on each anonymous page: `stable_page_flags` (fs/proc/page.c) of 6.12 tests
+/// only one of the two bits of `PAGE_MAPPING_KSM`.
+const KSM: u64 = 1 << 21;
 /// The page is anonymous.
 const ANON: u64 = 1 << 12;
 /// The page is mapped to disk, or is an exclusive anonymous page: the kernel uses one bit for both.
 const MAPPED_TO_DISK: u64 = 1 << 34;
 
-/// Returns the names of the flags of a page. With `exclusive`, the kernel marks exclusive anonymous pages (5.19).
-pub(super) fn names(flags: u64, exclusive: bool) -> Vec<&'static str> {
+/// Returns the names of the flags of a page. With `exclusive`, the kernel marks exclusive anonymous pages (5.19). With `merged`,
+/// the mapping of the page says that KSM has merged the page.
+pub(super) fn names(flags: u64, exclusive: bool, merged: bool) -> Vec<&'static str> {
+    let flags = if merged { flags } else { flags & !KSM };
     let is_exclusive = exclusive && flags & ANON != 0 && flags & MAPPED_TO_DISK != 0;
     let shown = if is_exclusive {
         flags & !MAPPED_TO_DISK
@@ -86,19 +91,28 @@ mod tests {
     #[test]
     fn flags_have_the_names_of_page_types() {
         assert_eq!(
-            names(1 << 3 | ANON | HUGE, true),
+            names(1 << 3 | ANON | HUGE, true, false),
             ["uptodate", "anonymous", "huge"]
         );
-        assert_eq!(names(0, true), Vec::<&str>::new());
+        assert_eq!(names(0, true, false), Vec::<&str>::new());
     }
 
     #[test]
     fn an_exclusive_page_is_not_mapped_to_disk() {
         assert_eq!(
-            names(ANON | MAPPED_TO_DISK, true),
+            names(ANON | MAPPED_TO_DISK, true, false),
             ["anonymous", "anon_exclusive"]
         );
-        assert_eq!(names(ANON | MAPPED_TO_DISK, false), ["anonymous", "mappedtodisk"]);
-        assert_eq!(names(MAPPED_TO_DISK, true), ["mappedtodisk"]);
+        assert_eq!(
+            names(ANON | MAPPED_TO_DISK, false, false),
+            ["anonymous", "mappedtodisk"]
+        );
+        assert_eq!(names(MAPPED_TO_DISK, true, false), ["mappedtodisk"]);
+    }
+
+    #[test]
+    fn a_page_that_ksm_has_not_merged_is_none_of_ksm() {
+        assert_eq!(names(ANON | KSM, true, false), ["anonymous"]);
+        assert_eq!(names(ANON | KSM, true, true), ["anonymous", "ksm"]);
     }
 }

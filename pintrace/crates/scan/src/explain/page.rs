@@ -207,7 +207,10 @@ impl Explainer<'_> {
         Ok(PageExplained {
             pfn,
             folio: folio.place,
-            flags: own_flags.map(|flags| flags::names(flags, self.layout.pg_anon_exclusive.is_some())),
+            flags: own_flags.map(|flags| {
+                let merged = folio.found.mapping == MAPPING_KSM;
+                flags::names(flags, self.layout.pg_anon_exclusive.is_some(), merged)
+            }),
             kind,
             exclusive: kind.and_then(|_| self.exclusive(&folio)),
             file: self.file(&folio, of_kernel, &mappers.found),
