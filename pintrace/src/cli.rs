@@ -84,7 +84,7 @@ fn failed(error: &anyhow::Error) -> Exit {
         return Exit::Usage;
     }
     let _ = writeln!(io::stderr(), "pintrace: {}", describe(error));
-    if error.is::<cmd::trace_args::CannotTrace>() {
+    if error.is::<cmd::cannot_trace::CannotTrace>() {
         return Exit::CannotTrace;
     }
     Exit::Failed

@@ -3,6 +3,7 @@
 mod bench;
 mod ci;
 mod demo;
+mod dist;
 mod facts;
 mod findings;
 mod lint;
@@ -57,6 +58,8 @@ enum Task {
     /// Measure the cost of pintrace
     #[command(subcommand)]
     Bench(bench::BenchTask),
+    /// Make the files of a release: tarball, packages, debug file, list of components
+    Dist(dist::DistTask),
     /// Run everything that a change must pass
     Ci,
 }
@@ -75,6 +78,7 @@ impl Task {
             Self::Findings(findings) => findings.run(),
             Self::ThirdParty(third_party) => third_party.run(),
             Self::Bench(bench) => bench.run(),
+            Self::Dist(dist) => dist.run(),
             Self::Ci => ci::run(),
         }
     }

@@ -50,7 +50,7 @@ pub(crate) fn obtain(name: &str) -> Result<PathBuf> {
         if !others.is_empty() {
             apt.unpack(&format!("the libraries of {name}"), &others, rest.path())?;
         }
-        add_libraries(folder, rest.path())
+        add_libraries(name, folder, rest.path())
     })
     .with_context(missing)?;
     Ok(folder)
@@ -82,13 +82,18 @@ pub(crate) fn program(package: &str, path: &str) -> Result<PathBuf> {
     Ok(program)
 }
 
-fn add_libraries(folder: &Path, rest: &Path) -> Result<()> {
+fn add_libraries(name: &str, folder: &Path, rest: &Path) -> Result<()> {
     let mut index = libraries::below(rest)?;
     index.extend(libraries::below(folder)?);
     // Packages also contain binaries as data, whose libraries may be missing.
     let mut files = libraries::files(folder)?;
     files.retain(|file| is_loaded(file));
-    for (path, source) in libraries::needed(&files, &index)? {
+    let (needed, missing) = libraries::found_and_missing(&files, &index)?;
+    // Some programs of a package need a library that the package only suggests.
+    for missing in missing {
+        eprintln!("xtask: warning: package {name}: {missing}; the program does not run in the guest");
+    }
+    for (path, source) in needed {
         let target = folder.join(path);
         if let Some(parent) = target.parent() {
             cache::folder(parent)?;
