@@ -1,4 +1,4 @@
-//! `cargo xtask dist`: the files of a release, in target/dist/ARCHITECTURE: a tarball with a static program, its debug file,
+//! `cargo xtask dist`: the files of a release, in target/dist/x86_64 or target/dist/aarch64: a tarball with a static program, its debug file,
 //! packages for Debian and for RPM systems, a list of components, and SHA256SUMS.
 
 mod build;
@@ -45,8 +45,8 @@ impl DistTask {
     pub(crate) fn run(self) -> Result<ExitCode> {
         tools::install(self.arch)?;
         let release = Release::of_checkout(self.arch)?;
-        let files = make(&release, &release.folder("build"), &release.folder("files"))?;
-        println!("{}", release.folder("files").display());
+        let files = make(&release, &release.build_folder(), &release.folder())?;
+        println!("{}", release.folder().display());
         for file in &files {
             let bytes = fs::metadata(file)?.len();
             println!("{:>12}  {}", sums::grouped(bytes), name(file));
@@ -71,7 +71,7 @@ fn make(release: &Release, build: &Path, output: &Path) -> Result<Vec<PathBuf>> 
         program.clone()
     } else {
         step("program of this machine, which generates the man pages", || {
-            build::program(&own, &own.folder("build"))
+            build::program(&own, &own.build_folder())
         })?
     };
     for folder in [output, &stage::folder(), &stage::beside()] {
@@ -103,9 +103,9 @@ fn make(release: &Release, build: &Path, output: &Path) -> Result<Vec<PathBuf>> 
 
 /// Makes all files again, and prints which of them differ.
 fn verify(release: &Release, files: &[PathBuf]) -> Result<bool> {
-    let build = release.folder("build-again");
+    let build = release::folder("build-again");
     empty(&build)?;
-    let again = make(release, &build, &release.folder("files-again"))?;
+    let again = make(release, &build, &release::folder("files-again"))?;
     fs::remove_dir_all(&build).with_context(|| format!("cannot remove {}", build.display()))?;
     compare::print(files, &again)
 }

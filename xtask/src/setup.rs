@@ -111,7 +111,12 @@ pub(crate) fn cargo_deny() -> Result<()> {
 
 /// Installs a tool from crates.io at exactly this version.
 pub(crate) fn cargo_tool(name: &str, version: &str) -> Result<()> {
-    let found = process::stdout(process::program(name).arg("--version")).unwrap_or_default();
+    // Some subcommands of cargo take no options unless cargo runs them.
+    let mut version_command = match name.strip_prefix("cargo-") {
+        Some(subcommand) => workspace::cargo(&[subcommand]),
+        None => process::program(name),
+    };
+    let found = process::stdout(version_command.arg("--version")).unwrap_or_default();
     if found.split_whitespace().any(|word| word == version) {
         return Ok(());
     }

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 
 use crate::process;
+use crate::vm::architecture::Architecture;
 
 /// The target of binaries for guests: static binaries run on any root file system.
 pub(crate) const GUEST_TARGET: &str = "x86_64-unknown-linux-musl";
@@ -38,7 +39,11 @@ pub(crate) fn cargo(words: &[&str]) -> Command {
 /// progress. Elsewhere a build that takes longer than a moment prints a line when it begins, a line each minute, and a line
 /// with its time when it has ended.
 pub(crate) fn build(name: &str, words: &[&str]) -> Result<PathBuf> {
-    let mut command = cargo(words);
+    built(name, cargo(words))
+}
+
+/// Runs a command of cargo, as [`build`] does.
+fn built(name: &str, mut command: Command) -> Result<PathBuf> {
     command
         .arg("--message-format=json-render-diagnostics")
         .stdin(Stdio::null())
@@ -57,11 +62,11 @@ pub(crate) fn build(name: &str, words: &[&str]) -> Result<PathBuf> {
     };
     let output = output.with_context(|| process::cannot_start(&command))?;
     if !output.status.success() {
-        bail!("{name} does not build: `cargo {}` failed", words.join(" "));
+        bail!("{name} does not build: `{}` failed", process::line(&command));
     }
     let text = String::from_utf8_lossy(&output.stdout);
     let artifact = text.lines().filter_map(|line| executable(line, name)).next_back();
-    artifact.ok_or_else(|| anyhow!("`cargo {}` built no executable {name}", words.join(" ")))
+    artifact.ok_or_else(|| anyhow!("`{}` built no executable {name}", process::line(&command)))
 }
 
 /// Prints that the build of `name` runs, until the result is dropped.
@@ -80,21 +85,22 @@ fn report(name: String) -> mpsc::Sender<()> {
     built
 }
 
-/// Builds a package's binary in release for guests.
-pub(crate) fn build_for_guest(name: &str) -> Result<PathBuf> {
-    build(
+/// Builds a package's binary in release for guests with this processor.
+pub(crate) fn build_for_guest(name: &str, architecture: Architecture) -> Result<PathBuf> {
+    let target = architecture.target();
+    let words = [
+        "build",
+        "--release",
+        "--target",
+        target,
+        "--package",
         name,
-        &[
-            "build",
-            "--release",
-            "--target",
-            GUEST_TARGET,
-            "--package",
-            name,
-            "--bin",
-            name,
-        ],
-    )
+        "--bin",
+        name,
+    ];
+    let mut command = cargo(&words);
+    architecture.set_compiler(&mut command);
+    built(name, command)
 }
 
 /// Returns the folder of the pinned compiler.

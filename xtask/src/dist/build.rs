@@ -8,7 +8,6 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use super::release::Release;
-use super::tools::ARM_COMPILER;
 use crate::vm::architecture::Architecture;
 use crate::{process, workspace};
 
@@ -96,12 +95,7 @@ fn compiler(architecture: Architecture, remaps: &[Remap], command: &mut Command)
         .collect();
     let target = architecture.target().replace('-', "_");
     command.env(format!("CFLAGS_{target}"), flags.join(" "));
-    if architecture == Architecture::Arm {
-        command.env(format!("CC_{target}"), ARM_COMPILER).env(
-            format!("CARGO_TARGET_{}_LINKER", target.to_uppercase()),
-            ARM_COMPILER,
-        );
-    }
+    architecture.set_compiler(command);
 }
 
 /// Returns the folder of cargo's downloads and programs.

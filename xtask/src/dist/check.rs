@@ -46,7 +46,7 @@ pub(super) fn run(release: &Release, files: &[PathBuf]) -> Result<bool> {
         found.with_context(|| format!("the release has no file {end}"))
     };
     let (deb, rpm) = (file(".deb")?, file(".rpm")?);
-    let tarball = release.folder("files").join(format!("{}.tar.xz", release.name()));
+    let tarball = release.folder().join(format!("{}.tar.xz", release.name()));
     let own = release.for_this_machine().architecture == release.architecture;
     let mut checks: Vec<(&str, Result<String>)> = vec![
         ("deb, content", deb_content(deb)),

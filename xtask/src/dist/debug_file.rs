@@ -1,6 +1,8 @@
 //! Takes the debug information out of the program: users who want source lines in a debugger fetch it separately.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::Result;
 
@@ -24,24 +26,26 @@ pub(super) fn split(program: &Path) -> Result<SplitProgram> {
     for file in [&split.program, &split.debug] {
         super::copy(program, file)?;
     }
-    // The compiler's own objcopy reads programs of each processor.
-    let objcopy = workspace::sysroot()?
-        .join("lib/rustlib")
-        .join(host()?)
-        .join("bin/rust-objcopy");
-    let mut keep = process::program(&objcopy);
-    process::run(keep.arg("--only-keep-debug").arg(program).arg(&split.debug))?;
-    let mut link = std::ffi::OsString::from("--add-gnu-debuglink=");
+    process::run(objcopy()?.arg("--only-keep-debug").arg(program).arg(&split.debug))?;
+    let mut link = OsString::from("--add-gnu-debuglink=");
     link.push(&split.debug);
-    let mut strip = process::program(&objcopy);
     process::run(
-        strip
+        objcopy()?
             .arg("--strip-all")
             .arg(link)
             .arg(program)
             .arg(&split.program),
     )?;
     Ok(split)
+}
+
+/// Returns the compiler's own objcopy, which reads programs for each processor. It needs the libraries of the compiler.
+fn objcopy() -> Result<Command> {
+    let sysroot = workspace::sysroot()?;
+    let program = sysroot.join("lib/rustlib").join(host()?).join("bin/rust-objcopy");
+    let mut command = process::program(program);
+    command.env("LD_LIBRARY_PATH", sysroot.join("lib"));
+    Ok(command)
 }
 
 /// Returns the target of this machine.

@@ -36,13 +36,8 @@ impl Release {
 
     /// Returns the same release for the processor of this machine.
     pub(super) fn for_this_machine(&self) -> Self {
-        let architecture = if cfg!(target_arch = "aarch64") {
-            Architecture::Arm
-        } else {
-            Architecture::X86
-        };
         Self {
-            architecture,
+            architecture: Architecture::of_this_machine(),
             ..self.clone()
         }
     }
@@ -52,11 +47,24 @@ impl Release {
         format!("pintrace-{}-{}", self.version, self.architecture.target())
     }
 
-    /// Returns a folder of this release.
-    pub(super) fn folder(&self, name: &str) -> PathBuf {
-        let folder = workspace::root().join("target/dist");
-        folder.join(self.architecture.as_str()).join(name)
+    /// Returns the folder of the build. The folder is kept, so that a second build takes less time.
+    pub(super) fn build_folder(&self) -> PathBuf {
+        if self.architecture == Architecture::of_this_machine() {
+            folder("build")
+        } else {
+            folder(&format!("build-{}", self.architecture))
+        }
     }
+
+    /// Returns the folder of the files.
+    pub(super) fn folder(&self) -> PathBuf {
+        folder(self.architecture.as_str())
+    }
+}
+
+/// Returns a folder of `dist`.
+pub(super) fn folder(name: &str) -> PathBuf {
+    workspace::root().join("target/dist").join(name)
 }
 
 fn time_of_commit() -> Result<u64> {

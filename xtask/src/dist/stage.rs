@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::release::Release;
+use super::release::{self, Release};
 use crate::{process, workspace};
 
 /// The maintainer of the packages, as in the manifest of `pintrace`.
@@ -33,12 +33,12 @@ const COMPLETIONS: [(&str, &str); 3] = [
 
 /// Returns the folder.
 pub(super) fn folder() -> PathBuf {
-    workspace::root().join("target/dist/stage")
+    release::folder("stage")
 }
 
 /// Returns the folder of the files that only one of the files of a release contains.
 pub(super) fn beside() -> PathBuf {
-    workspace::root().join("target/dist/beside")
+    release::folder("beside")
 }
 
 /// Fills the folder, in which the program lies already. `generator` is the same program for this machine.

@@ -1,7 +1,5 @@
 //! The tools of `dist`, at pinned versions. `cargo xtask setup` does not install them, because only a release needs them.
 
-use std::path::Path;
-
 use anyhow::Result;
 
 use crate::setup;
@@ -14,15 +12,8 @@ const CARGO_TOOLS: [(&str, &str); 3] = [
     ("cargo-cyclonedx", "0.5.9"),
 ];
 
-/// The compiler for the C code in programs for 64-bit Arm.
-pub(super) const ARM_COMPILER: &str = "aarch64-linux-gnu-gcc";
-
-/// A header of the C library for 64-bit Arm.
-const ARM_HEADERS: &str = "/usr/aarch64-linux-gnu/include/stdio.h";
-
 /// Programs with their Debian packages.
-const DEBIAN_TOOLS: [(&str, &str); 9] = [
-    (setup::MUSL_COMPILER, "musl-tools"),
+const DEBIAN_TOOLS: [(&str, &str); 8] = [
     ("git", "git"),
     ("tar", "tar"),
     ("xz", "xz-utils"),
@@ -38,13 +29,8 @@ pub(super) fn install(architecture: Architecture) -> Result<()> {
     setup::rust()?;
     setup::bpf_linker()?;
     setup::programs(&DEBIAN_TOOLS)?;
-    if architecture == Architecture::Arm {
-        setup::rust_target(architecture.target())?;
-        setup::programs(&[(ARM_COMPILER, "gcc-aarch64-linux-gnu")])?;
-        if !Path::new(ARM_HEADERS).exists() {
-            setup::install(&["libc6-dev-arm64-cross"])?;
-        }
-    }
+    Architecture::of_this_machine().install_compiler()?;
+    architecture.install_compiler()?;
     for (name, version) in CARGO_TOOLS {
         setup::cargo_tool(name, version)?;
     }
