@@ -29,7 +29,7 @@ const COMMON: [&str; 11] = [
 const DEB: [&str; 3] = [
     "/usr/share/zsh/vendor-completions/_pintrace",
     "/usr/share/doc/pintrace/copyright",
-    "/usr/share/doc/pintrace/LICENSE-APACHE",
+    "/usr/share/doc/pintrace/changelog.Debian",
 ];
 /// The other files of the rpm.
 const RPM: [&str; 3] = [
@@ -55,19 +55,21 @@ pub(super) fn run(release: &Release, files: &[PathBuf]) -> Result<bool> {
         ("tarball, names", tarball_content(release, &tarball)),
     ];
     if own {
+        let busybox = Chroot::new(Kind::Busybox);
         checks.push((
             "tarball in busybox",
-            in_chroot(Kind::Busybox, |root| root.try_tarball(&tarball)),
+            try_in(&busybox, |root| root.try_tarball(&tarball)),
         ));
+        let debian = Chroot::new(Kind::Debian);
         checks.push((
             "tarball in Debian",
-            in_chroot(Kind::Debian, |root| root.try_tarball(&tarball)),
+            try_in(&debian, |root| root.try_tarball(&tarball)),
         ));
-        checks.push(("deb in Debian", in_chroot(Kind::Debian, |root| root.try_deb(deb))));
+        checks.push(("deb in Debian", try_in(&debian, |root| root.try_deb(deb))));
     } else {
         println!(
             "skipped: chroots: this machine cannot run programs for {}",
-            release.architecture.as_str()
+            release.architecture
         );
     }
     let mut passed = true;
@@ -83,8 +85,11 @@ pub(super) fn run(release: &Release, files: &[PathBuf]) -> Result<bool> {
     Ok(passed)
 }
 
-fn in_chroot(kind: Kind, check: impl FnOnce(&Chroot) -> Result<String>) -> Result<String> {
-    check(&Chroot::new(kind)?)
+fn try_in(chroot: &Result<Chroot>, check: impl FnOnce(&Chroot) -> Result<String>) -> Result<String> {
+    match chroot {
+        Ok(chroot) => check(chroot),
+        Err(error) => bail!("{error:#}"),
+    }
 }
 
 /// Fails if a package lacks one of the files. A deb compresses man pages.

@@ -64,7 +64,7 @@ impl Chroot {
     fn fill_with_debian(&self) -> Result<()> {
         let mut command = process::program("mmdebstrap");
         command
-            .args(["--quiet", "--variant=essential", "stable"])
+            .args(["--quiet", "--variant=essential", &suite()?])
             .arg(self.folder.path());
         process::stdout(&mut command)?;
         Ok(())
@@ -161,4 +161,13 @@ impl Chroot {
         ))?;
         Ok(text.lines().map(str::to_owned).collect())
     }
+}
+
+/// Returns Debian's suite of this system, whose keys are installed.
+fn suite() -> Result<String> {
+    let text = fs::read_to_string("/etc/os-release").context("cannot read /etc/os-release")?;
+    let name = text
+        .lines()
+        .find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+    Ok(name.unwrap_or("stable").trim_matches('"').to_owned())
 }

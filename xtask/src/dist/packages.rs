@@ -21,7 +21,8 @@ pub(super) fn deb(release: &Release, output: &Path) -> Result<PathBuf> {
             "--output",
         ])
         .arg(&file);
-    process::run(&mut command)?;
+    // cargo-deb prints the path of the package.
+    process::stdout(&mut command)?;
     Ok(file)
 }
 

@@ -107,7 +107,10 @@ fn add_libraries(name: &str, folder: &Path, rest: &Path) -> Result<()> {
     let (needed, missing) = libraries::found_and_missing(&files, &index)?;
     // Some programs of a package need a library that the package only suggests.
     for missing in missing {
-        eprintln!("xtask: warning: package {name}: {missing}; the program does not run in the guest");
+        eprintln!(
+            "xtask: warning: package {name}: {missing}; {} does not work in the guest",
+            missing.user
+        );
     }
     for (path, source) in needed {
         let target = folder.join(path);
