@@ -10,6 +10,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::test::{KernelList, kernels};
+use crate::vm::architecture::Architecture;
 use crate::vm::guest::GuestExit;
 use crate::vm::kernel_target::KernelTarget;
 use crate::vm::series::{Flavour, KernelBuild};
@@ -35,7 +36,10 @@ impl FactsTask {
     pub(crate) fn run(self) -> Result<ExitCode> {
         setup::rust()?;
         setup::bpf_linker()?;
-        let pintrace = GuestFile::new(workspace::build_for_guest("pintrace")?, "usr/local/bin/pintrace");
+        let pintrace = GuestFile::new(
+            workspace::build_for_guest("pintrace", Architecture::X86)?,
+            "usr/local/bin/pintrace",
+        );
         let mut code = ExitCode::SUCCESS;
         let usual = || {
             let mut all = KernelTarget::all();

@@ -4,6 +4,7 @@ mod bench;
 mod book;
 mod ci;
 mod demo;
+mod dist;
 mod facts;
 mod findings;
 mod lint;
@@ -60,6 +61,8 @@ enum Task {
     /// Measure the cost of pintrace
     #[command(subcommand)]
     Bench(bench::BenchTask),
+    /// Make the files of a release: tarball, packages, debug file, list of components
+    Dist(dist::DistTask),
     /// Run everything that a change must pass
     Ci,
 }
@@ -79,6 +82,7 @@ impl Task {
             Self::Findings(findings) => findings.run(),
             Self::ThirdParty(third_party) => third_party.run(),
             Self::Bench(bench) => bench.run(),
+            Self::Dist(dist) => dist.run(),
             Self::Ci => ci::run(),
         }
     }

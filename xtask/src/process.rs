@@ -62,7 +62,8 @@ pub(crate) fn cannot_start(command: &Command) -> String {
     format!("cannot run `{name}`; `cargo xtask setup` installs what the project needs")
 }
 
-fn line(command: &Command) -> String {
+/// Returns the command as a line of text.
+pub(crate) fn line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ")
 }

@@ -23,15 +23,7 @@ impl RunTask {
         setup::bpf_linker()?;
         let pintrace = workspace::build(
             "pintrace",
-            &[
-                "build",
-                "--quiet",
-                "--release",
-                "--package",
-                "pintrace",
-                "--bin",
-                "pintrace",
-            ],
+            &["build", "--release", "--package", "pintrace", "--bin", "pintrace"],
         )?;
         let mut command = if rustix::process::geteuid().is_root() {
             process::program(pintrace)

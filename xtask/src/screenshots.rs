@@ -53,7 +53,7 @@ impl ScreenshotsTask {
         if self.record {
             record::run(&recording)?;
         }
-        let words = ["build", "--quiet", "--package", "pintrace", "--bin", "pintrace"];
+        let words = ["build", "--package", "pintrace", "--bin", "pintrace"];
         let pintrace = workspace::build("pintrace", &words)?;
         let mut differing = Vec::new();
         for scene in SCENES {

@@ -1,5 +1,6 @@
 //! `cargo xtask setup`: installs missing tools and prints their names.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -45,21 +46,21 @@ pub(crate) fn run() -> Result<ExitCode> {
 
 /// Installs the standard library's source, for eBPF programs, and its musl build, for guests.
 pub(crate) fn rust() -> Result<()> {
-    let toolchain = toolchain()?;
-    let mut sysroot = process::program("rustc");
-    sysroot
-        .args(["--print", "sysroot"])
-        .current_dir(workspace::root());
-    let lib = PathBuf::from(process::stdout(&mut sysroot)?.trim()).join("lib/rustlib");
-    let parts = [
-        ("src/rust/library/Cargo.lock", "component", "rust-src"),
-        ("x86_64-unknown-linux-musl/lib", "target", workspace::GUEST_TARGET),
-    ];
-    for (file, kind, name) in parts {
-        if !lib.join(file).exists() {
-            eprintln!("xtask: installing the Rust {kind} {name}");
-            process::run(process::program("rustup").args([kind, "add", name, "--toolchain", &toolchain]))?;
-        }
+    rust_part("src/rust/library/Cargo.lock", "component", "rust-src")?;
+    rust_target(workspace::GUEST_TARGET)
+}
+
+/// Installs the standard library of a target.
+pub(crate) fn rust_target(target: &str) -> Result<()> {
+    rust_part(&format!("{target}/lib"), "target", target)
+}
+
+/// Installs a part of the toolchain unless its file is there.
+fn rust_part(file: &str, kind: &str, name: &str) -> Result<()> {
+    if !workspace::sysroot()?.join("lib/rustlib").join(file).exists() {
+        eprintln!("xtask: installing the Rust {kind} {name}");
+        let toolchain = toolchain()?;
+        process::run(process::program("rustup").args([kind, "add", name, "--toolchain", &toolchain]))?;
     }
     Ok(())
 }
@@ -71,11 +72,7 @@ pub(crate) fn bpf_linker() -> Result<()> {
 
 /// Installs the emulator and the tools for guests, from Debian.
 pub(crate) fn guests() -> Result<()> {
-    let mut missing: Vec<&str> = GUEST_TOOLS
-        .iter()
-        .filter(|(program, _)| !process::exists(program))
-        .map(|(_, package)| *package)
-        .collect();
+    let mut missing = missing(&GUEST_TOOLS);
     if !PathBuf::from("/usr/share/qemu/bios-microvm.bin").exists() && !missing.contains(&"qemu-system-x86") {
         missing.push("qemu-system-x86");
     }
@@ -88,10 +85,25 @@ pub(crate) fn native() -> Result<()> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());
     }
-    let tools = [("fio", "fio"), (MUSL_COMPILER, "musl-tools")];
+    let tools = [
+        ("fio", "fio"),
+        (MUSL_COMPILER, "musl-tools"),
+        ("man", "man-db"),
+        ("groff", "groff-base"),
+        ("zsh", "zsh"),
+        ("fish", "fish"),
+    ];
+    programs(&tools)
+}
+
+/// Installs the Debian packages of the programs that are missing: the name of the program, and its package.
+pub(crate) fn programs(tools: &[(&str, &str)]) -> Result<()> {
+    install(&missing(tools))
+}
+
+fn missing<'a>(tools: &[(&str, &'a str)]) -> Vec<&'a str> {
     let missing = tools.iter().filter(|(program, _)| !process::exists(program));
-    let missing: Vec<&str> = missing.map(|(_, package)| *package).collect();
-    install(&missing)
+    missing.map(|(_, package)| *package).collect()
 }
 
 /// Installs the checker of licences and sources.
@@ -99,17 +111,27 @@ pub(crate) fn cargo_deny() -> Result<()> {
     cargo_tool("cargo-deny", CARGO_DENY)
 }
 
-fn cargo_tool(name: &str, version: &str) -> Result<()> {
-    let found = process::stdout(process::program(name).arg("--version")).unwrap_or_default();
-    if found.split_whitespace().nth(1) == Some(version) {
+/// Installs a tool from crates.io at exactly this version.
+pub(crate) fn cargo_tool(name: &str, version: &str) -> Result<()> {
+    // Some subcommands of cargo take no options unless cargo runs them.
+    let mut version_command = match name.strip_prefix("cargo-") {
+        Some(subcommand) => workspace::cargo(&[subcommand]),
+        None => process::program(name),
+    };
+    let found = process::stdout(version_command.arg("--version")).unwrap_or_default();
+    if found.split_whitespace().any(|word| word == version) {
         return Ok(());
     }
     eprintln!("xtask: installing {name} {version} (takes some minutes)");
-    let mut install = workspace::cargo(&["install", "--quiet", "--force", "--locked", "--version", version]);
+    let mut install = workspace::cargo(&["install", "--force", "--locked", "--version", version]);
+    if !std::io::stderr().is_terminal() {
+        install.arg("--quiet");
+    }
     process::run(install.arg(name))
 }
 
-fn install(packages: &[&str]) -> Result<()> {
+/// Installs Debian packages.
+pub(crate) fn install(packages: &[&str]) -> Result<()> {
     if packages.is_empty() {
         return Ok(());
     }

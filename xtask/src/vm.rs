@@ -7,6 +7,7 @@
 //! and drops the modules of superseded kernels.
 
 pub(crate) mod apt;
+pub(crate) mod architecture;
 pub(crate) mod cache;
 mod cpio;
 mod disk;

@@ -1,5 +1,17 @@
 //! Builds the eBPF programs.
 
+/// Returns the flags of the compiler of the eBPF programs. The paths of this machine are replaced as in the program that
+/// embeds the objects, because the BTF of the objects names source files.
+fn rustflags() -> String {
+    println!("cargo:rerun-if-env-changed=CARGO_ENCODED_RUSTFLAGS");
+    let outer = std::env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    let remaps = outer
+        .split('\x1f')
+        .filter(|flag| flag.starts_with("--remap-path-prefix="));
+    let flags: Vec<&str> = std::iter::once("-Ctarget-cpu=v3").chain(remaps).collect();
+    flags.join(" ")
+}
+
 fn main() -> aya_build::Result<()> {
     // The programs need core for a BPF target, which a stable toolchain builds only with RUSTC_BOOTSTRAP.
     // Without CARGO_TERM_QUIET, the progress of the inner cargo would appear as warnings of this package.
@@ -11,7 +23,7 @@ fn main() -> aya_build::Result<()> {
         // return a value. Without it, each comparison of 32-bit numbers takes five instructions more. aya-build takes no
         // flags for the compiler, but the inner cargo takes them from the profile.
         std::env::set_var("CARGO_UNSTABLE_PROFILE_RUSTFLAGS", "true");
-        std::env::set_var("CARGO_PROFILE_RELEASE_RUSTFLAGS", "-Ctarget-cpu=v3");
+        std::env::set_var("CARGO_PROFILE_RELEASE_RUSTFLAGS", rustflags());
         std::env::set_var("CARGO_PROFILE_RELEASE_BUILD_OVERRIDE_RUSTFLAGS", "");
     }
     let mut features = Vec::new();

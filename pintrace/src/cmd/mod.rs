@@ -1,11 +1,13 @@
 //! The commands, one file or folder each. `Args` is the command line, and `run` runs the command.
 
 pub mod bpf_statistics;
+pub mod cannot_trace;
 pub mod check;
 mod child;
 pub mod config;
 mod detach;
 pub mod doctor;
+pub mod generate;
 mod privileges;
 pub mod record;
 mod recording_file;

@@ -6,10 +6,12 @@ use std::time::Duration;
 use crate::pipeline::budget::{Budget, longer};
 use crate::pipeline::own_cost::watch::LatestCost;
 use crate::pipeline::session::Session;
-use crate::pipeline::start::{Mode, SessionError, SessionOptions};
+use crate::pipeline::start::{Mode, SessionOptions};
 use pintrace_events::{Detail, Event};
 use pintrace_kernel::facts::Roots;
 use pintrace_probes::load::{FindingsFrom, LoadOptions, WantedFindings};
+
+use super::cannot_trace::CannotTrace;
 
 /// Options of each command that traces.
 #[derive(Clone, Debug, clap::Args)]
@@ -159,49 +161,6 @@ fn percent(text: &str) -> Result<f64, String> {
         Ok(number / 100.0)
     } else {
         Err("expected a share above 0 and up to 100 per cent".to_owned())
-    }
-}
-
-/// Neither tracing nor scanning is possible here: exit code 3.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot trace here: {reason}\n{remedy}")]
-pub struct CannotTrace {
-    reason: String,
-    remedy: &'static str,
-}
-
-/// The remedy for a user who is root already.
-const DOCTOR_AND_DEMO: &str =
-    "To see the abilities of this kernel: pintrace doctor. To try pintrace in a guest: cargo xtask demo";
-
-impl CannotTrace {
-    /// Returns the error for a failed scan.
-    pub(super) fn because(error: &dyn std::error::Error) -> Self {
-        let remedy = if rustix::process::geteuid().is_root() {
-            DOCTOR_AND_DEMO
-        } else {
-            "A scan needs root: run the command again with sudo"
-        };
-        Self {
-            reason: error.to_string(),
-            remedy,
-        }
-    }
-}
-
-impl From<SessionError> for CannotTrace {
-    fn from(error: SessionError) -> Self {
-        let remedy = match &error {
-            SessionError::Btf(_) => "To see the abilities of this kernel: pintrace doctor",
-            _ if !rustix::process::geteuid().is_root() => {
-                "Tracing needs root: run the command again with sudo. To see missing privileges: pintrace doctor"
-            }
-            _ => DOCTOR_AND_DEMO,
-        };
-        Self {
-            reason: error.to_string(),
-            remedy,
-        }
     }
 }
 

@@ -33,15 +33,7 @@ impl NativeBench {
         }
         setup::rust()?;
         setup::bpf_linker()?;
-        let words = [
-            "bench",
-            "--no-run",
-            "--quiet",
-            "--package",
-            "pintrace",
-            "--bench",
-            name,
-        ];
+        let words = ["bench", "--no-run", "--package", "pintrace", "--bench", name];
         let program = workspace::build(name, &[&words, *features].concat())?;
         let mut command = process::program(program);
         // As cargo calls a benchmark.

@@ -83,7 +83,6 @@ fn script(filters: &[String]) -> String {
 /// Returns the test program and the other files that each guest needs, with Prometheus if a test runs it.
 fn build(with_prometheus: bool) -> Result<Vec<GuestFile>> {
     let static_pintrace = [
-        "--quiet",
         "--release",
         "--target",
         workspace::GUEST_TARGET,

@@ -30,7 +30,7 @@ fn test() -> Result<TestCounts> {
     } else {
         &[]
     };
-    let build = |name: &str, words: &[&str]| workspace::build(name, &[words, &["--quiet"], target].concat());
+    let build = |name: &str, words: &[&str]| workspace::build(name, &[words, target].concat());
     let tests = ["test", "--no-run", "--package", "pintrace", "--test", "guest"];
     let tests = build("guest", &tests)?;
     let folder = |name: &str| -> Result<_> {

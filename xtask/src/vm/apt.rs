@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use super::architecture::Architecture;
 use super::{cache, progress};
 use crate::process;
 use sources::SOURCES_VARIABLE;
@@ -22,8 +23,20 @@ const INDEX_AGE: Duration = Duration::from_hours(24);
 pub(crate) enum AptScope {
     /// All suites with kernels, independent of the system's suite.
     Kernels,
+    /// The same for 64-bit Arm.
+    ArmKernels,
     /// The suites of this system, so that a package and its libraries match.
     Packages,
+}
+
+impl AptScope {
+    /// Returns the suites with kernels for a processor.
+    pub(crate) const fn kernels(architecture: Architecture) -> Self {
+        match architecture {
+            Architecture::X86 => Self::Kernels,
+            Architecture::Arm => Self::ArmKernels,
+        }
+    }
 }
 
 /// A package as apt would fetch it.
@@ -45,6 +58,7 @@ impl Apt {
     pub(crate) fn open(scope: AptScope) -> Result<Self> {
         let folder = cache::root()?.join(match scope {
             AptScope::Kernels => "apt-kernels",
+            AptScope::ArmKernels => "apt-kernels-arm64",
             AptScope::Packages => "apt-packages",
         });
         for part in ["lists/partial", "archives/partial"] {

@@ -11,11 +11,12 @@ use anyhow::{Context, Result, anyhow};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use super::architecture::Architecture;
 use crate::process;
 
 /// Options for few devices, no self-tests, and an end of the guest at a panic or oops. The files of the guest are in a ramfs:
 /// a tmpfs holds half of the memory, and cuts the last files of a large initramfs.
-const KERNEL_OPTIONS: &str = "console=ttyS0 quiet rootfstype=ramfs panic=-1 oops=panic reboot=t no_timer_check \
+const KERNEL_OPTIONS: &str = "quiet rootfstype=ramfs panic=-1 oops=panic reboot=t no_timer_check \
     mitigations=off audit=0 random.trust_cpu=on cryptomgr.notests";
 /// A clock that stays correct under load. The kernel measures the time-stamp counter at boot, and the result is wrong
 /// by up to four times if the emulator waits for a CPU during the measurement.
@@ -24,9 +25,47 @@ const STEADY_CLOCK: &str = "tsc=unstable clocksource=acpi_pm";
 /// read.
 const COUNTER_CLOCK: &str = "tsc=reliable";
 
+/// Processor, board and firmware of a machine, and the names of its serial lines.
+struct Board {
+    qemu: &'static str,
+    options: &'static [&'static str],
+    /// The line of the kernel's console.
+    console: &'static str,
+    /// The device of the second serial line, unless the board has one.
+    second_serial: Option<&'static str>,
+}
+
+const fn board(architecture: Architecture) -> Board {
+    match architecture {
+        Architecture::X86 => Board {
+            qemu: "qemu-system-x86_64",
+            options: &["-M", "q35", "-cpu", "max", "-bios", "bios-microvm.bin"],
+            console: "ttyS0",
+            second_serial: None,
+        },
+        // QEMU emulates the usual pointer authentication slowly.
+        Architecture::Arm => Board {
+            qemu: "qemu-system-aarch64",
+            options: &["-M", "virt", "-cpu", "max,pauth-impdef=on"],
+            console: "ttyAMA0",
+            second_serial: Some("pci-serial"),
+        },
+    }
+}
+
+/// Returns the guest's device of the command's serial line.
+pub(super) const fn command_serial(architecture: Architecture) -> &'static str {
+    match architecture {
+        Architecture::X86 => "/dev/ttyS1",
+        Architecture::Arm => "/dev/ttyS0",
+    }
+}
+
 /// The configuration of the virtual machine.
 #[derive(Clone, Debug)]
 pub(crate) struct VirtualMachine {
+    /// The processor.
+    pub(crate) architecture: Architecture,
     /// Memory, as QEMU's `-m` takes it.
     pub(crate) memory: String,
     /// Number of processors.
@@ -73,23 +112,16 @@ pub(crate) enum EmulatorExit {
 /// Returns the command line. The kernel kills QEMU if this process dies.
 pub(crate) fn command(machine: &VirtualMachine, parts: &MachineFiles<'_>, terminal: bool) -> Command {
     let mut command = process::program("setpriv");
-    command.args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"]);
+    let board = board(machine.architecture);
+    command.args(["--pdeathsig", "KILL", "--", board.qemu]);
     let threads = if machine.multi_threaded { "multi" } else { "single" };
     let accelerator = if machine.kvm {
         "kvm".to_owned()
     } else {
         format!("tcg,thread={threads}")
     };
-    command.args([
-        "-accel",
-        &accelerator,
-        "-M",
-        "q35",
-        "-cpu",
-        "max",
-        "-m",
-        &machine.memory,
-    ]);
+    command.args(["-accel", &accelerator, "-m", &machine.memory]);
+    command.args(board.options);
     let cpus = if machine.count_instructions {
         1
     } else {
@@ -99,36 +131,38 @@ pub(crate) fn command(machine: &VirtualMachine, parts: &MachineFiles<'_>, termin
     if machine.count_instructions {
         command.args(["-icount", "shift=1,sleep=off"]);
     }
-    command.args([
-        "-nodefaults",
-        "-no-user-config",
-        "-nographic",
-        "-no-reboot",
-        "-bios",
-        "bios-microvm.bin",
-    ]);
+    command.args(["-nodefaults", "-no-user-config", "-nographic", "-no-reboot"]);
     command
         .arg("-kernel")
         .arg(parts.vmlinux)
         .arg("-initrd")
         .arg(parts.initramfs);
-    let clock = if machine.count_instructions {
-        COUNTER_CLOCK
-    } else {
-        STEADY_CLOCK
+    let clock = match machine.architecture {
+        Architecture::Arm => "",
+        Architecture::X86 if machine.count_instructions => COUNTER_CLOCK,
+        Architecture::X86 => STEADY_CLOCK,
     };
-    command
-        .arg("-append")
-        .arg(format!("{KERNEL_OPTIONS} {clock} {}", machine.append.join(" ")));
+    command.arg("-append").arg(format!(
+        "console={} {KERNEL_OPTIONS} {clock} {}",
+        board.console,
+        machine.append.join(" ")
+    ));
     command
         .arg("-serial")
         .arg(format!("file:{}", parts.console.display()));
-    command.args([
-        "-serial",
-        if terminal { "mon:stdio" } else { "stdio" },
-        "-device",
-        "nvme,id=nvme,serial=guest",
-    ]);
+    let stdio = if terminal { "mon:stdio" } else { "stdio" };
+    match board.second_serial {
+        None => command.args(["-serial", stdio]),
+        Some(device) => {
+            let mux = if terminal { "on" } else { "off" };
+            command
+                .arg("-chardev")
+                .arg(format!("stdio,id=command,signal=off,mux={mux}"))
+                .arg("-device")
+                .arg(format!("{device},chardev=command"))
+        }
+    };
+    command.args(["-device", "nvme,id=nvme,serial=guest"]);
     for (number, disk) in [parts.disk, parts.report].into_iter().enumerate() {
         command.arg("-drive").arg(format!(
             "file={},format=raw,if=none,id=d{number},cache=unsafe",

@@ -133,6 +133,8 @@ impl Guest {
             }
             None => "MODE=run\nexport TERM=dumb\n".to_owned(),
         };
+        let serial = emulator::command_serial(self.machine.architecture);
+        let settings = format!("SERIAL={serial}\n{settings}");
         let root = Initramfs {
             kernel: &self.kernel,
             command: script,

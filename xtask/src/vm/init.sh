@@ -1,6 +1,7 @@
 #!/bin/busybox sh
 # PID 1 of a guest: mounts the usual file systems, runs the command, writes its exit code to the second disk,
-# and reboots, which ends the emulator. The kernel's console is ttyS0, the command's ttyS1.
+# and reboots, which ends the emulator. SERIAL is the serial line of the command. The kernel's
+# console is another.
 
 /bin/busybox --install -s /bin
 export PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin HOME=/root LANG=C.UTF-8
@@ -26,11 +27,11 @@ hostname guest
 . /etc/guest/settings
 
 # The descriptor stays open, because a serial line loses its window size when the last user closes the line.
-exec 5<>/dev/ttyS1
-stty -F /dev/ttyS1 115200 -opost
+exec 5<>"$SERIAL"
+stty -F "$SERIAL" 115200 -opost
 for module in $(cat /etc/guest/modules); do
 	insmod "/etc/guest/modules.d/$module" 2>/tmp/insmod && continue
-	echo "guest: cannot load module $module: $(cat /tmp/insmod)" >/dev/ttyS1
+	echo "guest: cannot load module $module: $(cat /tmp/insmod)" >"$SERIAL"
 	broken=yes
 done
 
@@ -56,7 +57,7 @@ finish() {
 
 [ -z "$broken" ] || finish 1
 if ! mount -t ext4 -o noatime,noinit_itable "$disk" /mnt; then
-	echo "guest: cannot mount the disk at /mnt" >/dev/ttyS1
+	echo "guest: cannot mount the disk at /mnt" >"$SERIAL"
 	finish 1
 fi
 report started
@@ -64,14 +65,14 @@ report started
 cd /root || finish 1
 case $MODE in
 terminal)
-	stty -F /dev/ttyS1 sane rows "$ROWS" cols "$COLUMNS"
-	setsid -c sh /etc/guest/command </dev/ttyS1 >/dev/ttyS1 2>&1 5>&-
+	stty -F "$SERIAL" sane rows "$ROWS" cols "$COLUMNS"
+	setsid -c sh /etc/guest/command <"$SERIAL" >"$SERIAL" 2>&1 5>&-
 	code=$?
 	;;
 *)
 	# The output goes through a pipe, so that programs see no terminal.
 	mkfifo /run/output
-	cat /run/output >/dev/ttyS1 &
+	cat /run/output >"$SERIAL" &
 	writer=$!
 	setsid sh /etc/guest/command </dev/null >/run/output 2>&1 5>&-
 	code=$?

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use super::architecture::Architecture;
 use super::cpio::CpioArchive;
 use super::kernel::KernelImage;
-use super::{libraries, modules};
+use super::{libraries, modules, package};
 
 const INIT: &str = include_str!("init.sh");
 const FOLDERS: [&str; 17] = [
@@ -95,7 +96,11 @@ impl Initramfs<'_> {
         }
         archive.character_device("dev/console", 5, 1)?;
         archive.character_device("dev/null", 1, 3)?;
-        archive.file("bin/busybox", 0o755, &fs::read(busybox()?)?)?;
+        let busybox = match self.kernel.build.architecture {
+            Architecture::X86 => busybox()?,
+            Architecture::Arm => package::arm_busybox()?,
+        };
+        archive.file("bin/busybox", 0o755, &fs::read(busybox)?)?;
         archive.file("init", 0o755, INIT.as_bytes())?;
         archive.file("etc/passwd", 0o644, USERS.as_bytes())?;
         archive.file("etc/group", 0o644, GROUPS.as_bytes())?;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::apt::{Apt, AptScope};
+use super::architecture::Architecture;
 use super::cache;
 use super::series::{Flavour, KernelBuild, SeriesChoice};
 use super::vmlinux;
@@ -20,7 +21,8 @@ pub(crate) struct KernelImage {
 }
 
 impl KernelImage {
-    /// Returns the path of the uncompressed kernel, which has a PVH entry point.
+    /// Returns the path of the uncompressed kernel, which QEMU boots: for x86-64 with a PVH entry point, for 64-bit Arm an
+    /// `Image`.
     pub(crate) fn vmlinux(&self) -> PathBuf {
         self.folder.join("vmlinux")
     }
@@ -38,16 +40,20 @@ impl KernelImage {
 }
 
 /// Returns the newest matching kernel, from the cache or else from Debian's archive.
-pub(crate) fn obtain(wanted: SeriesChoice, flavour: Flavour) -> Result<KernelImage> {
+pub(crate) fn obtain(
+    wanted: SeriesChoice,
+    flavour: Flavour,
+    architecture: Architecture,
+) -> Result<KernelImage> {
     let _lock = cache::lock("kernels")?;
-    if let Some(build) = KernelBuild::newest(cached()?, wanted, flavour)
+    if let Some(build) = KernelBuild::newest(cached()?, wanted, flavour, architecture)
         && wanted != SeriesChoice::Newest
     {
         return open(build);
     }
-    match fetch(wanted, flavour) {
+    match fetch(wanted, flavour, architecture) {
         Ok(kernel) => Ok(kernel),
-        Err(error) => match KernelBuild::newest(cached()?, wanted, flavour) {
+        Err(error) => match KernelBuild::newest(cached()?, wanted, flavour, architecture) {
             Some(build) => {
                 eprintln!(
                     "xtask: using the newest cached kernel, {}: {error:#}",
@@ -56,7 +62,7 @@ pub(crate) fn obtain(wanted: SeriesChoice, flavour: Flavour) -> Result<KernelIma
                 open(build)
             }
             None => Err(error.context(format!(
-                "kernel {wanted} ({flavour}) is not in the cache and could not be fetched"
+                "kernel {wanted} ({flavour}, {architecture}) is not in the cache and could not be fetched"
             ))),
         },
     }
@@ -106,10 +112,10 @@ fn builds(names: &[String]) -> Vec<KernelBuild> {
     releases.filter_map(KernelBuild::parse).collect()
 }
 
-fn fetch(wanted: SeriesChoice, flavour: Flavour) -> Result<KernelImage> {
-    let apt = Apt::open(AptScope::Kernels)?;
+fn fetch(wanted: SeriesChoice, flavour: Flavour, architecture: Architecture) -> Result<KernelImage> {
+    let apt = Apt::open(AptScope::kernels(architecture))?;
     let names = names(&apt)?;
-    let build = KernelBuild::newest(builds(&names), wanted, flavour).with_context(|| {
+    let build = KernelBuild::newest(builds(&names), wanted, flavour, architecture).with_context(|| {
         format!("Debian offers no {wanted} ({flavour}) any more; `cargo xtask vm list` shows the available kernels")
     })?;
     let kernel = open(build)?;
@@ -144,7 +150,7 @@ fn keep(unpacked: &Path, folder: &Path, release: &str) -> Result<()> {
     let Some(image) = images.iter().find(|image| image.is_file()) else {
         bail!("Debian's packages of {release} contain no vmlinuz");
     };
-    vmlinux::extract(image, &folder.join("vmlinux"))?;
+    vmlinux::obtain(image, &folder.join("vmlinux"))?;
     let configs = [
         unpacked.join(format!("boot/config-{release}")),
         modules[1].join("config"),

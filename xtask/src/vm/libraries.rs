@@ -1,6 +1,7 @@
 //! Finds the shared libraries that dynamic binaries need, without running the binaries.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -53,8 +54,41 @@ pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Returns the loader and libraries that files need directly or indirectly: guest path (without leading `/`) to file.
+/// Fails if a library is missing.
 pub(crate) fn needed(binaries: &[PathBuf], index: &LibraryIndex) -> Result<BTreeMap<String, PathBuf>> {
+    let (found, missing) = found_and_missing(binaries, index)?;
+    match missing.first() {
+        None => Ok(found),
+        Some(missing) => bail!("{missing}"),
+    }
+}
+
+/// A library that was not found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MissingLibrary {
+    /// The file name of the program or library that needs the library.
+    pub(crate) user: String,
+    /// The name of the library.
+    pub(crate) library: String,
+}
+
+impl fmt::Display for MissingLibrary {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            out,
+            "{} needs the library {}, which was not found",
+            self.user, self.library
+        )
+    }
+}
+
+/// Returns the loader and libraries that files need, as [`needed`] does, and the libraries that are missing.
+pub(crate) fn found_and_missing(
+    binaries: &[PathBuf],
+    index: &LibraryIndex,
+) -> Result<(BTreeMap<String, PathBuf>, Vec<MissingLibrary>)> {
     let mut found = BTreeMap::new();
+    let mut missing = Vec::new();
     let mut queue = binaries.to_vec();
     while let Some(file) = queue.pop() {
         let Some(needs) = needs(&file)? else { continue };
@@ -77,13 +111,21 @@ pub(crate) fn needed(binaries: &[PathBuf], index: &LibraryIndex) -> Result<BTree
                 .map(|folder| folder.join(&name))
                 .find(|path| path.is_file());
             let Some(source) = beside.or_else(|| index.get(&name).cloned()) else {
-                bail!("{} needs {name}, which was not found", file.display());
+                missing.push(MissingLibrary {
+                    user: file
+                        .file_name()
+                        .unwrap_or_default()
+                        .to_string_lossy()
+                        .into_owned(),
+                    library: name,
+                });
+                continue;
             };
             found.insert(guest, source.clone());
             queue.push(source);
         }
     }
-    Ok(found)
+    Ok((found, missing))
 }
 
 struct ElfDependencies {
@@ -142,6 +184,26 @@ mod tests {
         assert!(
             error.contains("libc.so.6") || error.contains("libgcc_s"),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn missing_libraries_are_listed_and_the_others_found() {
+        let this = std::env::current_exe().unwrap();
+        let mut index = of_this_machine().unwrap();
+        index.remove("libc.so.6");
+        let (found, missing) = found_and_missing(std::slice::from_ref(&this), &index).unwrap();
+        assert!(found.contains_key("lib64/ld-linux-x86-64.so.2"), "{found:?}");
+        let name = this.file_name().unwrap().to_string_lossy();
+        assert!(
+            missing
+                .iter()
+                .any(|one| one.user == name && one.library == "libc.so.6"),
+            "{missing:?}"
+        );
+        assert!(
+            missing.iter().all(|one| !one.to_string().contains('/')),
+            "{missing:?}"
         );
     }
 

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use super::architecture::Architecture;
 use super::kernel;
 use super::series::{Flavour, KNOWN_SERIES, KernelBuild, SeriesChoice};
 
@@ -21,7 +22,8 @@ pub(crate) fn run() -> Result<ExitCode> {
     for series in KNOWN_SERIES {
         for flavour in [Flavour::Cloud, Flavour::Full, Flavour::Rt] {
             let newest = |builds: &[KernelBuild]| {
-                KernelBuild::newest(builds.iter().cloned(), SeriesChoice::Series(series), flavour)
+                let (builds, wanted) = (builds.iter().cloned(), SeriesChoice::Series(series));
+                KernelBuild::newest(builds, wanted, flavour, Architecture::X86)
             };
             let name =
                 |build: Option<KernelBuild>| build.map_or_else(|| "-".to_owned(), |build| build.release);

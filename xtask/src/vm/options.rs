@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
+use super::architecture::Architecture;
 use super::emulator::VirtualMachine;
 use super::guest::Guest;
 use super::initramfs::GuestFile;
@@ -19,6 +20,9 @@ pub(crate) struct GuestOptions {
     /// Kernel series (`cargo xtask vm list` shows them), or `newest`
     #[arg(long, value_name = "SERIES")]
     pub(crate) kernel: SeriesChoice,
+    /// The processor that QEMU emulates. A guest for aarch64 has pintrace and no pinload
+    #[arg(long, value_enum, default_value_t, value_name = "ARCH")]
+    pub(crate) arch: Architecture,
     /// Debian's configuration of the kernel
     #[arg(long, value_enum, default_value_t)]
     pub(crate) flavour: Flavour,
@@ -87,6 +91,7 @@ impl GuestOptions {
     pub(crate) fn new(kernel: SeriesChoice) -> Self {
         Self {
             kernel,
+            arch: Architecture::default(),
             flavour: Flavour::default(),
             mem: "2G".to_owned(),
             cpus: 2,
@@ -109,21 +114,31 @@ impl GuestOptions {
     /// Sets up this machine, builds the binaries and fetches the kernel.
     pub(crate) fn prepare(&self) -> Result<Guest> {
         setup::guests()?;
+        if self.arch == Architecture::Arm {
+            setup::programs(&[("qemu-system-aarch64", "qemu-system-arm")])?;
+        }
         let mut additions = Vec::new();
         if !self.bare {
             setup::rust()?;
             setup::bpf_linker()?;
-            for name in ["pintrace", "pinload"] {
+            self.arch.install_compiler()?;
+            let names: &[&str] = match self.arch {
+                Architecture::X86 => &["pintrace", "pinload"],
+                // The system calls of pinload are those of x86-64.
+                Architecture::Arm => &["pintrace"],
+            };
+            for name in names {
                 additions.push(GuestFile::new(
-                    workspace::build_for_guest(name)?,
+                    workspace::build_for_guest(name, self.arch)?,
                     &format!("usr/local/bin/{name}"),
                 ));
             }
         }
         additions.extend(self.add.iter().cloned());
         Ok(Guest {
-            kernel: kernel::obtain(self.kernel, self.flavour)?,
+            kernel: kernel::obtain(self.kernel, self.flavour, self.arch)?,
             machine: VirtualMachine {
+                architecture: self.arch,
                 memory: self.mem.clone(),
                 cpus: self.cpus,
                 multi_threaded: self.threads == EmulationThreads::Multi,

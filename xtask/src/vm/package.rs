@@ -50,7 +50,7 @@ pub(crate) fn obtain(name: &str) -> Result<PathBuf> {
         if !others.is_empty() {
             apt.unpack(&format!("the libraries of {name}"), &others, rest.path())?;
         }
-        add_libraries(folder, rest.path())
+        add_libraries(name, folder, rest.path())
     })
     .with_context(missing)?;
     Ok(folder)
@@ -59,16 +59,32 @@ pub(crate) fn obtain(name: &str) -> Result<PathBuf> {
 /// Returns one program of a package that is not installed on this machine, to run on this machine. The rest of the
 /// package is not kept.
 pub(crate) fn program(package: &str, path: &str) -> Result<PathBuf> {
+    program_of(AptScope::Packages, package, path, "")
+}
+
+/// Returns the static busybox for guests with 64-bit Arm.
+pub(crate) fn arm_busybox() -> Result<PathBuf> {
+    program_of(
+        AptScope::ArmKernels,
+        "busybox-static",
+        "usr/bin/busybox",
+        "-arm64",
+    )
+}
+
+fn program_of(scope: AptScope, package: &str, path: &str, suffix: &str) -> Result<PathBuf> {
     let _lock = cache::lock("packages")?;
     let name = Path::new(path).file_name().context("the path names no program")?;
-    let folder = cache::root()?.join("programs").join(name);
+    let mut entry = name.to_owned();
+    entry.push(suffix);
+    let folder = cache::root()?.join("programs").join(entry);
     let program = folder.join(name);
     if program.is_file() {
         return Ok(program);
     }
     let missing =
         || format!("{path} of Debian package {package} is not in the cache and could not be fetched");
-    let apt = Apt::open(AptScope::Packages).with_context(missing)?;
+    let apt = Apt::open(scope).with_context(missing)?;
     let candidates = apt.candidates(&[package.to_owned()]).with_context(missing)?;
     cache::enter(&folder, |folder| {
         let whole = folder.join("package");
@@ -82,13 +98,21 @@ pub(crate) fn program(package: &str, path: &str) -> Result<PathBuf> {
     Ok(program)
 }
 
-fn add_libraries(folder: &Path, rest: &Path) -> Result<()> {
+fn add_libraries(name: &str, folder: &Path, rest: &Path) -> Result<()> {
     let mut index = libraries::below(rest)?;
     index.extend(libraries::below(folder)?);
     // Packages also contain binaries as data, whose libraries may be missing.
     let mut files = libraries::files(folder)?;
     files.retain(|file| is_loaded(file));
-    for (path, source) in libraries::needed(&files, &index)? {
+    let (needed, missing) = libraries::found_and_missing(&files, &index)?;
+    // Some programs of a package need a library that the package only suggests.
+    for missing in missing {
+        eprintln!(
+            "xtask: warning: package {name}: {missing}; {} does not work in the guest",
+            missing.user
+        );
+    }
+    for (path, source) in needed {
         let target = folder.join(path);
         if let Some(parent) = target.parent() {
             cache::folder(parent)?;

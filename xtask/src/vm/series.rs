@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use clap::ValueEnum;
 
+use super::architecture::Architecture;
+
 /// The series in Debian's archive.
 pub(crate) const KNOWN_SERIES: [KernelSeries; 11] = [
     KernelSeries(5, 10),
@@ -115,6 +117,8 @@ pub(crate) struct KernelBuild {
     pub(crate) series: KernelSeries,
     /// Debian's configuration.
     pub(crate) flavour: Flavour,
+    /// The processor.
+    pub(crate) architecture: Architecture,
     order: Vec<u32>,
 }
 
@@ -122,7 +126,9 @@ impl KernelBuild {
     /// Parses a release string. Returns `None` for the name of a meta package (`6.12-cloud-amd64`) and for any other
     /// text.
     pub(crate) fn parse(release: &str) -> Option<Self> {
-        let name = release.strip_suffix("-amd64")?;
+        let (name, architecture) = [Architecture::X86, Architecture::Arm]
+            .into_iter()
+            .find_map(|one| Some((release.strip_suffix(&format!("-{}", one.debian()))?, one)))?;
         let (version, flavour) = [Flavour::Cloud, Flavour::Rt, Flavour::Full]
             .into_iter()
             .find_map(|flavour| Some((name.strip_suffix(flavour.infix())?, flavour)))?;
@@ -137,6 +143,7 @@ impl KernelBuild {
             release: release.to_owned(),
             series: KernelSeries(major, minor),
             flavour,
+            architecture,
             order,
         })
     }
@@ -146,10 +153,11 @@ impl KernelBuild {
         builds: impl IntoIterator<Item = Self>,
         wanted: SeriesChoice,
         flavour: Flavour,
+        architecture: Architecture,
     ) -> Option<Self> {
-        let fitting = builds
-            .into_iter()
-            .filter(|build| wanted.matches(build) && build.flavour == flavour);
+        let fitting = builds.into_iter().filter(|build| {
+            wanted.matches(build) && build.flavour == flavour && build.architecture == architecture
+        });
         fitting.max_by(|a, b| a.order.cmp(&b.order))
     }
 }
@@ -160,7 +168,21 @@ mod tests {
 
     fn newest(names: &[&str], wanted: &str, flavour: Flavour) -> Option<String> {
         let builds = names.iter().filter_map(|name| KernelBuild::parse(name));
-        KernelBuild::newest(builds, wanted.parse().unwrap(), flavour).map(|build| build.release)
+        let architecture = Architecture::default();
+        KernelBuild::newest(builds, wanted.parse().unwrap(), flavour, architecture).map(|build| build.release)
+    }
+
+    #[test]
+    fn builds_for_another_processor_are_apart() {
+        let build = KernelBuild::parse("6.12.118+deb13-cloud-arm64").unwrap();
+        assert_eq!(
+            (build.architecture, build.flavour),
+            (Architecture::Arm, Flavour::Cloud)
+        );
+        let (wanted, flavour) = ("6.12".parse().unwrap(), Flavour::Cloud);
+        let newest = |architecture| KernelBuild::newest([build.clone()], wanted, flavour, architecture);
+        assert_eq!(newest(Architecture::X86), None);
+        assert_eq!(newest(Architecture::Arm), Some(build.clone()));
     }
 
     #[test]

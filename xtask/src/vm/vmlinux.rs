@@ -15,8 +15,26 @@ const MAGIC: usize = 0x202;
 const PAYLOAD_OFFSET: usize = 0x248;
 const PAYLOAD_LENGTH: usize = 0x24c;
 
+/// The magic number of an `Image` for 64-bit Arm, and its place (Documentation/arch/arm64/booting.rst).
+const ARM_MAGIC: &[u8] = b"ARMd";
+const ARM_MAGIC_PLACE: usize = 0x38;
+
+/// Makes the file `kernel`, which QEMU boots, from the image file. Debian does not compress images for 64-bit Arm.
+pub(crate) fn obtain(image: &Path, kernel: &Path) -> Result<()> {
+    let content = fs::read(image).with_context(|| format!("cannot read {}", image.display()))?;
+    if is_arm(&content) {
+        fs::write(kernel, content).with_context(|| format!("cannot write {}", kernel.display()))
+    } else {
+        extract(image, kernel)
+    }
+}
+
+fn is_arm(image: &[u8]) -> bool {
+    image.get(ARM_MAGIC_PLACE..ARM_MAGIC_PLACE + ARM_MAGIC.len()) == Some(ARM_MAGIC)
+}
+
 /// Extracts the kernel from the image file (`vmlinuz`) into the file `kernel` (`vmlinux`).
-pub(crate) fn extract(image: &Path, kernel: &Path) -> Result<()> {
+fn extract(image: &Path, kernel: &Path) -> Result<()> {
     let content = fs::read(image).with_context(|| format!("cannot read {}", image.display()))?;
     let stream = payload(&content).with_context(|| format!("{} is no bzImage", image.display()))?;
     let (tool, options): (&str, &[&str]) = match stream {
@@ -78,6 +96,18 @@ mod tests {
         assert_eq!(payload(&image), Some(&b"\xfd7zXsize"[..]));
         image.truncate(1030);
         assert_eq!(payload(&image), None);
+    }
+
+    #[test]
+    fn an_image_for_arm_is_taken_as_it_is() {
+        let mut image = vec![0; 64];
+        assert!(!is_arm(&image) && !is_arm(b"short"));
+        image[ARM_MAGIC_PLACE..].copy_from_slice(b"ARMd\0\0\0\0");
+        let folder = tempfile::tempdir().unwrap();
+        let [from, to] = ["vmlinuz", "vmlinux"].map(|name| folder.path().join(name));
+        fs::write(&from, &image).unwrap();
+        obtain(&from, &to).unwrap();
+        assert_eq!(fs::read(to).unwrap(), image);
     }
 
     #[test]

@@ -77,11 +77,14 @@ pub(super) fn untraced(snapshot: &Snapshot) -> Option<String> {
     let started = &snapshot.started;
     (started.mode == "scan").then(|| {
         let why = match started.without_trace.as_str() {
-            "" => String::new(),
-            why => format!(" ({})", text::printable(why)),
+            "" => " (--mode scan)".to_owned(),
+            why => format!(", because {}", text::printable(why)),
         };
         let columns = traced_titles().join(", ");
-        format!("memory is scanned and nothing is traced{why}; unknown: {columns}")
+        format!(
+            "Memory is scanned and nothing is traced{why}. Only tracing knows rates, ages and call stacks, so these columns are \
+             unknown (-): {columns}. `pintrace doctor` shows what this system allows."
+        )
     })
 }
 

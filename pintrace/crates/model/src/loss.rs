@@ -33,6 +33,12 @@ pub fn help(name: &str) -> &'static str {
     }
 }
 
+/// Returns true if a loss can make a figure wrong. A process without a name has all of its figures.
+#[must_use]
+pub fn changes_figures(name: &str) -> bool {
+    name != Loss::NameUnread.name()
+}
+
 /// The latest value of each counter.
 #[derive(Clone, Debug)]
 pub(crate) struct LossState {
@@ -76,6 +82,16 @@ impl LossState {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_an_unread_name_changes_no_figure() {
+        let harmless: Vec<_> = Loss::ALL
+            .iter()
+            .filter(|loss| !changes_figures(loss.name()))
+            .collect();
+        assert_eq!(harmless, [&Loss::NameUnread]);
+        assert!(changes_figures("gremlins") && changes_figures("unapplied_events"));
+    }
 
     #[test]
     fn counters_unknown_to_this_version_are_summed() {

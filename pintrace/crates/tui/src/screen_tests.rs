@@ -152,6 +152,31 @@ fn unaccounted_and_the_first_loss_are_always_shown() {
 }
 
 #[test]
+fn a_process_without_a_name_is_no_alarm() {
+    let with = |losses: &[&str]| {
+        let mut snapshot = fixture::busy();
+        for (name, count) in &mut snapshot.loss {
+            *count = if losses.contains(name) { 7 } else { 0 };
+        }
+        text(snapshot, CLASSIC, "")
+    };
+    let unnamed = with(&["name_unread"]);
+    assert!(
+        unnamed.contains("loss 0") && unnamed.contains("name_unread 7"),
+        "{unnamed}"
+    );
+    assert!(
+        !unnamed.contains("! name_unread") && !unnamed.contains("! loss"),
+        "{unnamed}"
+    );
+    let lost = with(&["name_unread", "ring_full"]);
+    assert!(
+        lost.contains("! loss ring_full 7") && !lost.contains("! name_unread"),
+        "{lost}"
+    );
+}
+
+#[test]
 fn unreadable_vmstat_counters_are_not_zero() {
     let mut snapshot = fixture::busy();
     snapshot.balance.vmstat_readable = false;

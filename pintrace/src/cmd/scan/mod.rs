@@ -22,7 +22,7 @@ use pintrace_scan::scanner::{Addresses, Progress, Scanner};
 use pintrace_source::baseline::around_scan;
 
 use self::subject::Subject;
-use super::trace_args::CannotTrace;
+use super::cannot_trace::CannotTrace;
 
 /// The command line of `scan`.
 #[derive(Clone, Debug, clap::Args)]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use super::super::architecture::Architecture;
 use super::AptScope;
 use crate::process;
 
@@ -50,6 +51,13 @@ pub(super) fn configuration(folder: &Path, scope: AptScope) -> Result<String> {
          Acquire::Languages \"none\";\nAcquire::Retries \"2\";\nAcquire::http::Timeout \"20\";\n\
          Acquire::ForceHash \"SHA256\";\nAPT::Sandbox::User \"root\";\nAPT::Update::Error-Mode \"any\";\n"
     );
+    let text = match scope {
+        AptScope::ArmKernels => {
+            let name = Architecture::Arm.debian();
+            format!("{text}APT::Architecture \"{name}\";\nAPT::Architectures {{ \"{name}\"; }};\n")
+        }
+        AptScope::Kernels | AptScope::Packages => text,
+    };
     let list = match std::env::var_os(SOURCES_VARIABLE) {
         Some(list) => PathBuf::from(list),
         None if scope == AptScope::Packages => return Ok(text),

@@ -10,7 +10,7 @@ use pintrace_model::field::{self, Value};
 use pintrace_model::finding::Severity;
 use pintrace_model::finding::text::counted;
 use pintrace_model::snapshot::Snapshot;
-use pintrace_model::{suppressed, text};
+use pintrace_model::{loss, suppressed, text};
 
 use super::super::theme::Theme;
 use super::super::time::MomentWords;
@@ -20,7 +20,7 @@ use super::{HeaderItem, HeaderScene};
 pub(super) fn figures(scene: HeaderScene<'_>) -> Vec<HeaderItem> {
     let HeaderScene { snapshot, theme, .. } = scene;
     let mut items = balance(snapshot, theme);
-    items.extend(loss(snapshot, theme));
+    items.extend(losses(snapshot, theme));
     match snapshot.scan {
         Some(state) if snapshot.started.probes.is_empty() => {
             let took = text::span(Nanos(state.took_ns));
@@ -138,14 +138,14 @@ fn untraced(snapshot: &Snapshot, theme: Theme) -> Vec<HeaderItem> {
         return Vec::new();
     }
     let why = if started.without_trace.is_empty() {
-        "nothing is traced".to_owned()
+        "--mode scan".to_owned()
     } else {
         text::printable(&started.without_trace)
     };
     let columns = field::process::traced_titles().join(" ");
     vec![
-        HeaderItem::figure("unknown", columns, 2, theme),
-        HeaderItem::figure("reason", why, 3, theme),
+        HeaderItem::figure("nothing is traced:", why, 2, theme),
+        HeaderItem::figure("unknown", columns, 3, theme),
     ]
 }
 
@@ -171,28 +171,28 @@ fn balance(snapshot: &Snapshot, theme: Theme) -> Vec<HeaderItem> {
         .collect()
 }
 
-/// Returns every loss counter that is not 0, or `loss 0`.
-fn loss(snapshot: &Snapshot, theme: Theme) -> Vec<HeaderItem> {
+/// Returns every loss counter that is not 0, or `loss 0`. A loss that changes no figure is no alarm.
+fn losses(snapshot: &Snapshot, theme: Theme) -> Vec<HeaderItem> {
     let unapplied = ("unapplied_events", snapshot.unapplied_events);
-    let mut reasons = snapshot
-        .loss
-        .iter()
-        .copied()
-        .chain([unapplied])
+    let losses = snapshot.loss.iter().copied().chain([unapplied]);
+    let (alarms, notes): (Vec<_>, Vec<_>) = losses
         .filter(|(_, count)| *count > 0)
-        .peekable();
-    if reasons.peek().is_none() {
-        return vec![HeaderItem::figure("loss", "0".to_owned(), 0, theme)];
-    }
+        .partition(|(reason, _)| loss::changes_figures(reason));
     let mut items = Vec::new();
-    for (index, (reason, count)) in reasons.enumerate() {
+    if alarms.is_empty() {
+        items.push(HeaderItem::figure("loss", "0".to_owned(), 0, theme));
+    }
+    for (index, (reason, count)) in alarms.iter().enumerate() {
         let label = if index == 0 {
             format!("loss {reason}")
         } else {
-            reason.to_owned()
+            (*reason).to_owned()
         };
         let item = HeaderItem::alarm(&label, &count.to_string(), theme);
         items.push(item.with_rank(u8::from(index != 0)));
+    }
+    for (reason, count) in notes {
+        items.push(HeaderItem::figure(reason, count.to_string(), 4, theme));
     }
     if let Some(processes) = suppressed::processes(&snapshot.suppressed) {
         items.push(HeaderItem::alarm("changes of", &processes, theme).with_rank(1));

@@ -18,9 +18,13 @@ pub(super) fn rows(snapshot: &Snapshot) -> Vec<SystemRow> {
     for stage in stages {
         let lost = losses().filter(|(name, count)| *count > 0 && loss::stage(name) == stage);
         let lost: Vec<_> = lost.map(|(name, count)| row(name, count)).collect();
-        let sum = lost.len();
-        let none = if sum == 0 { "None lost at this stage." } else { "" };
-        rows.push(SystemRow::new(SystemGroup::Loss, stage, Value::Absent, none).alarm_if(sum > 0));
+        let none = if lost.is_empty() {
+            "None lost at this stage."
+        } else {
+            ""
+        };
+        let is_alarm = lost.iter().any(|row| row.is_alarm);
+        rows.push(SystemRow::new(SystemGroup::Loss, stage, Value::Absent, none).alarm_if(is_alarm));
         rows.extend(lost);
     }
     rows.extend(suppressed::processes(&snapshot.suppressed).map(|processes| {
@@ -37,5 +41,5 @@ pub(super) fn rows(snapshot: &Snapshot) -> Vec<SystemRow> {
 fn row(name: &'static str, count: u64) -> SystemRow {
     SystemRow::new(SystemGroup::Loss, name, Value::Count(count), loss::help(name))
         .part()
-        .alarm_if(true)
+        .alarm_if(loss::changes_figures(name))
 }

@@ -1,0 +1,146 @@
+//! `cargo xtask dist`: the files of a release, in target/dist/x86_64 or target/dist/aarch64: a tarball with a static program, its debug file,
+//! packages for Debian and for RPM systems, a list of components, and SHA256SUMS.
+
+mod build;
+mod check;
+mod chroot;
+mod compare;
+mod debug_file;
+mod own_paths;
+mod packages;
+mod release;
+mod sbom;
+mod stage;
+mod sums;
+mod tarball;
+mod tools;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::vm::architecture::Architecture;
+use release::Release;
+
+/// The options of `dist`.
+#[derive(Args)]
+pub(crate) struct DistTask {
+    /// The processor of the program
+    #[arg(long, value_name = "ARCH", value_enum, default_value_t)]
+    arch: Architecture,
+    /// Build everything a second time, in another folder, and compare the files byte by byte
+    #[arg(long)]
+    verify: bool,
+    /// Check the packages with the tools of their systems, and run the program in file systems without its build
+    #[arg(long)]
+    check: bool,
+}
+
+impl DistTask {
+    /// Makes the files.
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        tools::install(self.arch)?;
+        let release = Release::of_checkout(self.arch)?;
+        let files = make(&release, &release.build_folder(), &release.folder())?;
+        println!("{}", release.folder().display());
+        for file in &files {
+            let bytes = fs::metadata(file)?.len();
+            println!("{:>12}  {}", sums::grouped(bytes), name(file));
+        }
+        let mut code = ExitCode::SUCCESS;
+        if self.verify && !verify(&release, &files)? {
+            code = ExitCode::FAILURE;
+        }
+        if self.check && !check::run(&release, &files)? {
+            code = ExitCode::FAILURE;
+        }
+        Ok(code)
+    }
+}
+
+/// Makes the files of a release in `output`, from a program that is built in the folder `build`.
+fn make(release: &Release, build: &Path, output: &Path) -> Result<Vec<PathBuf>> {
+    let program = step("program", || build::program(release, build))?;
+    // The pages and completions come from a program that runs here.
+    let own = release.for_this_machine();
+    let runs_here = if own.architecture == release.architecture {
+        program.clone()
+    } else {
+        step("program of this machine, which generates the man pages", || {
+            build::program(&own, &own.build_folder())
+        })?
+    };
+    for folder in [output, &stage::folder(), &stage::beside()] {
+        empty(folder)?;
+    }
+    let split = step("debug file", || debug_file::split(&program))?;
+    own_paths::check(&split.program)?;
+    own_paths::check(&split.debug)?;
+    stage::fill(
+        release,
+        if runs_here == program {
+            &split.program
+        } else {
+            &runs_here
+        },
+    )?;
+    let mut files = vec![
+        step("tarball", || tarball::program(release, output))?,
+        step("tarball of the debug file", || {
+            tarball::debug(release, &split.debug, output)
+        })?,
+        step("deb", || packages::deb(release, output))?,
+        step("rpm", || packages::rpm(release, output))?,
+        step("list of components", || sbom::write(release, output))?,
+    ];
+    files.push(sums::write(&files, output)?);
+    Ok(files)
+}
+
+/// Makes all files again, and prints which of them differ.
+fn verify(release: &Release, files: &[PathBuf]) -> Result<bool> {
+    let build = release::folder("build-again");
+    empty(&build)?;
+    let again = make(release, &build, &release::folder("files-again"))?;
+    fs::remove_dir_all(&build).with_context(|| format!("cannot remove {}", build.display()))?;
+    compare::print(files, &again)
+}
+
+/// Says what is done, and how long it took.
+fn step<T>(name: &str, action: impl FnOnce() -> Result<T>) -> Result<T> {
+    eprintln!("xtask: {name}");
+    let start = Instant::now();
+    let done = action().with_context(|| format!("the {name} failed"))?;
+    let seconds = start.elapsed().as_secs();
+    if seconds > 0 {
+        eprintln!("xtask: {name}: {seconds} s");
+    }
+    Ok(done)
+}
+
+/// Creates the folder, without the files of an earlier run.
+fn empty(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    }
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))
+}
+
+/// Copies a file, with its mode.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let Some(folder) = to.parent() else {
+        bail!("{} has no folder", to.display());
+    };
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    fs::copy(from, to).with_context(|| format!("cannot copy {} to {}", from.display(), to.display()))?;
+    Ok(())
+}
+
+fn name(file: &Path) -> String {
+    let name = file.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
