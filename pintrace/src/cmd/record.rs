@@ -55,6 +55,7 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
         command: &args.command,
         interval: args.interval,
         limit: args.duration,
+        files: &[&args.output],
     };
     let (stopped, session) = match session.run(&mut [&mut recording, &mut fold], messages)? {
         SessionEnd::Ended(stopped, session) => (stopped, session),

@@ -1,6 +1,7 @@
 //! Runs a session and delivers its events to sinks, until a command ends, a signal arrives or a time limit passes.
 
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::exit::Exit;
@@ -17,6 +18,7 @@ use super::child::{self, Child};
 use super::privileges::{self, Uses};
 use super::signals::Stops;
 use super::trace_args::{TraceArgs, start};
+use crate::sandbox::{Writes, folder_of};
 
 /// The options of a session, and the conditions that end the session.
 pub(super) struct SessionRun<'a> {
@@ -28,6 +30,8 @@ pub(super) struct SessionRun<'a> {
     pub(super) interval: Duration,
     /// The time after which the session ends, unless the command or a signal ends the session earlier.
     pub(super) limit: Option<Duration>,
+    /// The files that are removed at the end if they stay empty.
+    pub(super) files: &'a [&'a Path],
 }
 
 /// The end of a session.
@@ -67,14 +71,24 @@ impl SessionRun<'_> {
                 return Ok(SessionEnd::Failed(Exit::Command(error.exit_code())));
             }
         };
-        let meter = self
-            .live
-            .budget
-            .map(|_| Meter::of(&session, Roots::default().proc, Attention::Always));
+        let meter = self.live.budget.map(|_| {
+            Meter::of(
+                &session,
+                Roots::default().proc,
+                Attention::Always,
+                self.live.no_sandbox,
+            )
+        });
         // Drop capabilities after the command has started, because the command must have all capabilities of its user.
+        let folders: Vec<_> = self.files.iter().map(|file| folder_of(file)).collect();
         let uses = Uses {
             command: command.is_some(),
             processes: session.reads_processes(),
+            writes: Writes {
+                removes_in: &folders,
+                ..Writes::default()
+            },
+            no_sandbox: self.live.no_sandbox,
         };
         privileges::give_up(uses)?;
         let own_cost = meter.map(Watch::start);

@@ -61,10 +61,11 @@ async fn serve(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
         Some(_) => Attention::Always,
         None => Attention::Reads(server.reads()),
     };
-    let meter = Meter::of(&session, Roots::default().proc, attention);
-    privileges::give_up(Uses {
-        command: false,
+    let meter = Meter::of(&session, Roots::default().proc, attention, args.live.no_sandbox);
+    let restrictions = privileges::give_up(Uses {
         processes: session.reads_processes(),
+        no_sandbox: args.live.no_sandbox,
+        ..Uses::default()
     })?;
     let own_cost = Watch::start(meter);
     let latest_cost = own_cost.latest();
@@ -75,6 +76,7 @@ async fn serve(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
         model.set_own_cost(latest_cost.borrow().clone());
         show.send_replace(Arc::new(model.snapshot()));
     });
+    writeln!(messages, "pintrace: sandbox: {restrictions}")?;
     writeln!(messages, "pintrace: serving http://{}/metrics", server.address()?)?;
     let (quit, mut quitting) = watch::channel(false);
     let stop = async move {

@@ -17,6 +17,7 @@ use crate::exit::Exit;
 use crate::pipeline::loader_btf;
 use crate::pipeline::start::{Mode, SessionError, SessionOptions};
 use crate::pipeline::trace_session::TraceSession;
+use crate::sandbox;
 use pintrace_export::SCHEMA;
 use pintrace_kernel::capture::Capture;
 use pintrace_kernel::environment::{self, Check, CheckState};
@@ -57,6 +58,26 @@ fn purpose(name: &str) -> Result<Purpose, String> {
     })
 }
 
+/// The restrictions that this kernel offers, as `--json` prints them.
+#[derive(Debug, Default, Serialize)]
+struct SandboxLine {
+    /// Version of the Landlock interface.
+    landlock: Option<i32>,
+    seccomp: bool,
+    text: String,
+}
+
+impl SandboxLine {
+    fn of_kernel() -> Self {
+        let offered = sandbox::offered();
+        Self {
+            landlock: offered.landlock.as_ref().ok().copied(),
+            seccomp: offered.seccomp.is_ok(),
+            text: offered.to_string(),
+        }
+    }
+}
+
 /// The diagnosis, as `--json` prints it.
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 #[derive(Debug, Default, Serialize)]
@@ -75,6 +96,8 @@ struct Diagnosis {
     programs: &'static str,
     /// The kernel may preempt a thread inside a hook, so backup programs are attached.
     preemption: bool,
+    /// The restrictions of a session once its hooks are attached.
+    sandbox: SandboxLine,
     environment: Vec<Check>,
     /// Absent if the kernel cannot be traced.
     self_test: Option<SelfTest>,
@@ -131,6 +154,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
 fn diagnose(roots: &Roots) -> Diagnosis {
     let mut diagnosis = Diagnosis {
         schema: SCHEMA,
+        sandbox: SandboxLine::of_kernel(),
         ..Diagnosis::default()
     };
     let kernel = match Kernel::read(roots, table::functions()) {

@@ -27,6 +27,11 @@ pub(super) fn write(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<()
         Some(why) => format!("memory cannot be scanned: {why}"),
     };
     writeln!(out, "scan     {scan}")?;
+    writeln!(
+        out,
+        "sandbox  {}: restricts top, record, check and serve once hooks are attached",
+        diagnosis.sandbox.text
+    )?;
     if let Some(test) = &diagnosis.self_test {
         let result = if test.passed { "passed" } else { "failed" };
         writeln!(out, "test     {result}: {}", test.text)?;
