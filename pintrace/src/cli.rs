@@ -49,6 +49,8 @@ pub enum Command {
     Doctor(cmd::doctor::Args),
     /// Show the configuration of the live view, its files, or its commands and keys.
     Config(cmd::config::Args),
+    /// Generate man pages, shell completions, systemd units and the configuration of the system.
+    Generate(cmd::generate::Args),
 }
 
 /// Runs the command line of this process.
@@ -64,6 +66,7 @@ pub fn main() -> Exit {
         Command::BpfStatistics(args) => cmd::bpf_statistics::run(args),
         Command::Doctor(args) => cmd::doctor::run(&args, &mut io::stdout()),
         Command::Config(args) => cmd::config::run(&args, &mut io::stdout()),
+        Command::Generate(args) => cmd::generate::run(&args, &mut io::stdout()),
         Command::Replay(args) => cmd::replay::run(&args, &mut io::stderr()),
         Command::Report(args) => cmd::report::run(&args, &mut io::stdout().lock(), &mut io::stderr()),
     };

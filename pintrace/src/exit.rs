@@ -33,6 +33,23 @@ impl Exit {
             Self::Command(code) => code,
         }
     }
+
+    /// Returns what the code means, as one sentence.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "The command succeeded. A closed pipe counts as success.",
+            Self::Failed => "The command failed at run time.",
+            Self::Usage => "The command line is wrong.",
+            Self::CannotTrace => {
+                "Neither tracing nor scanning is possible with this kernel or these privileges."
+            }
+            Self::IssuesFound => "check or doctor found issues.",
+            Self::Command(_) => {
+                "The exit code of the command that record or check ran, or 128 + n if signal n killed the command."
+            }
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {

@@ -86,7 +86,14 @@ pub(crate) fn native() -> Result<()> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());
     }
-    let tools = [("fio", "fio"), (MUSL_COMPILER, "musl-tools")];
+    let tools = [
+        ("fio", "fio"),
+        (MUSL_COMPILER, "musl-tools"),
+        ("man", "man-db"),
+        ("groff", "groff-base"),
+        ("zsh", "zsh"),
+        ("fish", "fish"),
+    ];
     let missing = tools.iter().filter(|(program, _)| !process::exists(program));
     let missing: Vec<&str> = missing.map(|(_, package)| *package).collect();
     install(&missing)

@@ -6,6 +6,7 @@ mod child;
 pub mod config;
 mod detach;
 pub mod doctor;
+pub mod generate;
 mod privileges;
 pub mod record;
 mod recording_file;

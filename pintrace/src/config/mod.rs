@@ -2,6 +2,7 @@
 //!
 //! A value of an earlier source of this list wins. Tables are merged key by key.
 
+mod commented_out;
 mod defaults;
 mod environment;
 mod flags;
@@ -26,6 +27,7 @@ use anyhow::anyhow;
 
 use pintrace_tui::look::ColourDepth;
 
+pub use self::commented_out::commented_out;
 pub use self::environment::Environment;
 pub use self::flags::{FileFlags, ViewFlags};
 pub use self::key_list::{KEYS, KeyEntry};

@@ -102,15 +102,15 @@ mod tests {
 
     #[test]
     fn the_documents_name_exactly_these_capabilities() {
-        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs");
-        let read = |name: &str| std::fs::read_to_string(docs.join(name)).unwrap();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
+        let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
         let names: Vec<_> = CAPABILITIES.iter().map(|capability| capability.name).collect();
-        let unit = read("pintrace.service");
+        let unit = read("packaging/systemd/pintrace.service");
         for line in ["AmbientCapabilities=", "CapabilityBoundingSet="] {
             let found = unit.lines().find_map(|found| found.strip_prefix(line)).unwrap();
             assert_eq!(found.split_whitespace().collect::<Vec<_>>(), names);
         }
-        let page = read("privileges.md");
+        let page = read("docs/privileges.md");
         let table = page
             .lines()
             .filter_map(|line| line.strip_prefix("| CAP_")?.split(' ').next());
