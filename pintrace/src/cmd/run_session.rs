@@ -16,6 +16,7 @@ use pintrace_kernel::facts::Roots;
 
 use super::child::{self, Child};
 use super::privileges::{self, Uses};
+use super::service_manager::ServiceManager;
 use super::signals::Stops;
 use super::trace_args::{TraceArgs, start};
 use crate::sandbox::{Writes, folder_of};
@@ -61,6 +62,7 @@ impl SessionRun<'_> {
         messages: &mut dyn Write,
     ) -> anyhow::Result<SessionEnd> {
         // Listen before the session starts, so that a signal ends the session in order.
+        let manager = ServiceManager::connect();
         let mut stops = Stops::listen()?;
         let (mut session, first) = start(self.live, self.command.to_vec())?;
         // Start the command after all hooks are attached, so that the hooks see each call of the command.
@@ -94,7 +96,16 @@ impl SessionRun<'_> {
         let own_cost = meter.map(Watch::start);
         let latest = own_cost.as_ref().map(Watch::latest);
         let budget = latest.and_then(|latest| self.live.budget(self.interval, latest));
-        let stop = until_done(self.limit, command.as_mut(), &mut stops);
+        manager.ready("Hooks are attached, and events are collected.");
+        let done = until_done(self.limit, command.as_mut(), &mut stops);
+        let stop = async {
+            let stopped = tokio::select! {
+                stopped = done => stopped,
+                () = manager.keep_alive() => std::future::pending().await,
+            };
+            manager.stopping();
+            stopped
+        };
         let ended = run_session(&mut session, first, self.interval, budget, sinks, stop).await;
         if let Some(own_cost) = own_cost {
             own_cost.end().await?;

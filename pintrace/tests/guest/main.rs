@@ -43,6 +43,7 @@ mod robust_loss;
 mod robust_panic;
 mod robust_privileges;
 mod robust_record;
+mod robust_sandbox;
 mod robust_serve;
 mod scan;
 mod scan_explain;

@@ -45,6 +45,7 @@ const TOOL: &[&str] = &[
     "robust_panic",
     "robust_privileges",
     "robust_record",
+    "robust_sandbox",
     "robust_serve",
     "scan_implausible",
 ];

@@ -37,6 +37,9 @@ pub struct Args {
     /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,
+    /// Print only the results, and what is missing with its remedy: for the log of a service.
+    #[arg(long, conflicts_with_all = ["json", "explain"])]
+    pub brief: bool,
     /// Explain the hooks of a purpose, such as acquire or release, and list their kernel functions.
     #[arg(long, value_name = "PURPOSE", conflicts_with = "json", value_parser = purpose)]
     pub explain: Option<Purpose>,
@@ -110,15 +113,18 @@ struct Diagnosis {
 impl Diagnosis {
     /// Returns true if no issue was found.
     fn has_no_issue(&self) -> bool {
-        let weak = |check: &Check| matches!(check.state, CheckState::Weak | CheckState::Bad);
         self.can_trace
             && self.can_scan
             && self.problems.is_empty()
-            && !self.environment.iter().any(weak)
+            && !self.environment.iter().any(is_issue)
             && self.self_test.as_ref().is_some_and(|test| test.passed)
             && !self.paths.iter().any(|path| path.is_unseen)
-            && !self.hooks.iter().any(|hook| hook.status == "missing")
+            && !self.hooks.iter().any(HookLine::is_missing)
     }
+}
+
+fn is_issue(check: &Check) -> bool {
+    matches!(check.state, CheckState::Weak | CheckState::Bad)
 }
 
 /// Diagnoses this kernel.
@@ -140,7 +146,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&diagnosis)?)?;
     } else {
-        text::write(&diagnosis, out)?;
+        text::write(&diagnosis, args.brief, out)?;
     }
     out.flush()?;
     let can_something = diagnosis.can_trace || diagnosis.can_scan;
