@@ -24,6 +24,7 @@ mod findings;
 mod follow;
 mod harness;
 mod holders;
+mod hostile;
 mod hugetlb;
 mod not_in_vmstat;
 mod one_folio;
@@ -52,6 +53,7 @@ mod scan_implausible;
 mod soak;
 #[path = "../support/sums.rs"]
 mod sums;
+mod systemd_unit;
 mod test_pins;
 mod tick_sums;
 mod vfio;
