@@ -44,7 +44,7 @@ pub enum Command {
     Serve(cmd::serve::Args),
     /// Enable the kernel's BPF statistics on request of another process of pintrace.
     #[command(name = STATISTICS_COMMAND, hide = true)]
-    BpfStatistics,
+    BpfStatistics(cmd::bpf_statistics::Args),
     /// Report the abilities of this kernel, the chosen hooks, and the missing hooks.
     Doctor(cmd::doctor::Args),
     /// Show the configuration of the live view, its files, or its commands and keys.
@@ -63,7 +63,7 @@ pub fn main() -> Exit {
         Command::Record(args) => cmd::record::run(&args, &mut io::stderr()),
         Command::Check(args) => cmd::check::run(&args, &mut io::stderr()),
         Command::Serve(args) => cmd::serve::run(&args, &mut io::stderr()),
-        Command::BpfStatistics => cmd::bpf_statistics::run(),
+        Command::BpfStatistics(args) => cmd::bpf_statistics::run(args),
         Command::Doctor(args) => cmd::doctor::run(&args, &mut io::stdout()),
         Command::Config(args) => cmd::config::run(&args, &mut io::stdout()),
         Command::Generate(args) => cmd::generate::run(&args, &mut io::stdout()),

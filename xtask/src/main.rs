@@ -7,6 +7,7 @@ mod demo;
 mod dist;
 mod facts;
 mod findings;
+mod fuzz;
 mod lint;
 mod process;
 mod results;
@@ -56,6 +57,8 @@ enum Task {
     Facts(facts::FactsTask),
     /// Capture the findings of each scenario on each kernel
     Findings(findings::FindingsTask),
+    /// Run the fuzz targets of the parsers, each for some time
+    Fuzz(fuzz::FuzzTask),
     /// Run third-party programs and check their findings
     ThirdParty(third_party::ThirdPartyTask),
     /// Measure the cost of pintrace
@@ -80,6 +83,7 @@ impl Task {
             Self::Test(test) => test.run(),
             Self::Facts(facts) => facts.run(),
             Self::Findings(findings) => findings.run(),
+            Self::Fuzz(fuzz) => fuzz.run(),
             Self::ThirdParty(third_party) => third_party.run(),
             Self::Bench(bench) => bench.run(),
             Self::Dist(dist) => dist.run(),

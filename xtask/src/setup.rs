@@ -14,6 +14,9 @@ const BPF_LINKER: &str = "0.10.3";
 /// Version of the checker of licences and sources.
 const CARGO_DENY: &str = "0.20.2";
 
+/// Version of the tool that builds and runs fuzz targets.
+const CARGO_FUZZ: &str = "0.13.2";
+
 /// The compiler for the C code in static binaries.
 pub(crate) const MUSL_COMPILER: &str = "x86_64-linux-musl-gcc";
 
@@ -106,9 +109,26 @@ fn missing<'a>(tools: &[(&str, &'a str)]) -> Vec<&'a str> {
     missing.map(|(_, package)| *package).collect()
 }
 
+/// Installs the tool that makes a root file system of Debian.
+pub(crate) fn debian_root() -> Result<()> {
+    if process::exists("mmdebstrap") {
+        return Ok(());
+    }
+    install(&["mmdebstrap"])
+}
+
 /// Installs the checker of licences and sources.
 pub(crate) fn cargo_deny() -> Result<()> {
     cargo_tool("cargo-deny", CARGO_DENY)
+}
+
+/// Installs the tool that builds and runs fuzz targets, and the C++ compiler for its library.
+pub(crate) fn cargo_fuzz() -> Result<()> {
+    rust()?;
+    if !process::exists("c++") {
+        install(&["g++"])?;
+    }
+    cargo_tool("cargo-fuzz", CARGO_FUZZ)
 }
 
 /// Installs a tool from crates.io at exactly this version.

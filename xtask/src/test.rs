@@ -36,6 +36,10 @@ pub(crate) struct TestTask {
     /// default kernels, else all parts
     #[arg(long, value_enum, value_name = "PART,...", value_delimiter = ',')]
     part: Vec<TestPart>,
+    /// Run only the tests of the systemd units, in guests with Debian's user space and systemd. A root file system of Debian
+    /// is made first, which needs root
+    #[arg(long, conflicts_with_all = ["no_vm", "part"])]
+    systemd: bool,
     /// Arguments for the test program in the guests, such as a part of a test's name
     #[arg(last = true)]
     arguments: Vec<String>,
@@ -57,6 +61,7 @@ impl TestTask {
             only_vm: false,
             kernels,
             part: Vec::new(),
+            systemd: false,
             arguments: Vec::new(),
         })
     }
@@ -72,6 +77,11 @@ impl TestTask {
     pub(crate) fn fill(&self, table: &mut ResultTable) -> Result<()> {
         setup::rust()?;
         setup::bpf_linker()?;
+        if self.systemd {
+            setup::guests()?;
+            guests::run_systemd(&self.kernels.0, &self.arguments, table);
+            return Ok(());
+        }
         if !self.only_vm {
             if let Err(error) = setup::native() {
                 eprintln!("xtask: tests that need missing tools are skipped: {error:#}");

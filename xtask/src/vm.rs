@@ -10,6 +10,7 @@ pub(crate) mod apt;
 pub(crate) mod architecture;
 pub(crate) mod cache;
 mod cpio;
+mod debian_root;
 mod disk;
 mod emulator;
 pub(crate) mod guest;

@@ -16,10 +16,18 @@ use crate::pipeline::own_cost::statistics::{MOST_ENABLED, OFF, ON};
 /// The name of the process, at most 15 characters.
 const NAME: &CStr = c"pintrace-stats";
 
+/// The command line of `bpf-statistics`.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Args {
+    /// Do not restrict the process.
+    #[arg(long)]
+    pub no_sandbox: bool,
+}
+
 /// Answers requests from standard input until its end. Each request is one byte. Each answer is an error number of the
 /// kernel, or 0, as four bytes.
-pub fn run() -> anyhow::Result<Exit> {
-    privileges::keep_statistics()?;
+pub fn run(args: Args) -> anyhow::Result<Exit> {
+    privileges::keep_statistics(args.no_sandbox)?;
     // Without a name, the process would have the name of the link by which it was started.
     rustix::thread::set_name(NAME)?;
     let limit = Timespec::try_from(MOST_ENABLED)?;

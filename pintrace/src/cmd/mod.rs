@@ -17,6 +17,7 @@ mod run_session;
 mod save_snapshot;
 pub mod scan;
 pub mod serve;
+mod service_manager;
 mod signals;
 pub mod top;
 pub mod trace_args;

@@ -1,36 +1,52 @@
-//! Drops the capabilities that only attaching hooks needs.
+//! Drops the capabilities that only attaching hooks needs, and restricts what the process can do from then on.
 
 use anyhow::Context as _;
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities, set_no_new_privs};
 
+use crate::sandbox::{self, Restrictions, Work, Writes};
 use pintrace_kernel::environment::CAPABILITIES;
 
-/// Keeps the capabilities that reading maps needs, and drops all other capabilities permanently. The caller has to be the
-/// only thread of the process: each thread has its own capabilities, and a later thread inherits the capabilities of the
-/// caller.
-pub(super) fn give_up(use_of: Uses) -> anyhow::Result<()> {
-    drop_capabilities(use_of).context("cannot give up privileges after attaching")
+/// Keeps the capabilities that reading maps needs, drops all other capabilities permanently, and restricts the files and
+/// system calls of the process ([`sandbox`]). The caller has to be the only thread of the process: each thread has its own
+/// capabilities and restrictions, and a later thread inherits those of the caller.
+pub(super) fn give_up(uses: Uses<'_>) -> anyhow::Result<Restrictions> {
+    drop_capabilities(uses).context("cannot give up privileges after attaching")?;
+    if uses.no_sandbox {
+        return Ok(sandbox::off());
+    }
+    Ok(sandbox::enter(Work::Session {
+        writes: uses.writes,
+        processes: uses.processes,
+    }))
 }
 
-/// Keeps only CAP_SYS_ADMIN, for the process that enables the kernel's BPF statistics.
-pub(super) fn keep_statistics() -> anyhow::Result<()> {
+/// Keeps only CAP_SYS_ADMIN, for the process that enables the kernel's BPF statistics, and restricts the process to that.
+pub(super) fn keep_statistics(no_sandbox: bool) -> anyhow::Result<()> {
     let have = capabilities(None)
         .context("cannot read the privileges")?
         .permitted;
-    keep(have & CapabilitySet::SYS_ADMIN).context("cannot give up privileges")
+    keep(have & CapabilitySet::SYS_ADMIN).context("cannot give up privileges")?;
+    if !no_sandbox {
+        sandbox::enter(Work::Statistics);
+    }
+    Ok(())
 }
 
 /// The work of the session after all hooks are attached.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Uses {
+pub(super) struct Uses<'a> {
     /// The session passes signals on to a command that may run as another user, which needs CAP_KILL.
     pub(super) command: bool,
     /// The session scans memory. Reading the frame numbers in page tables needs CAP_SYS_ADMIN. Processes of other users
     /// need CAP_SYS_PTRACE, and their files in /proc CAP_DAC_READ_SEARCH.
     pub(super) processes: bool,
+    /// The files that the session writes.
+    pub(super) writes: Writes<'a>,
+    /// The user wants no sandbox (`--no-sandbox`).
+    pub(super) no_sandbox: bool,
 }
 
-fn drop_capabilities(uses: Uses) -> std::io::Result<()> {
+fn drop_capabilities(uses: Uses<'_>) -> std::io::Result<()> {
     let have = capabilities(None)?.permitted;
     keep(have & kept(have, uses))
 }
@@ -47,7 +63,7 @@ fn keep(kept: CapabilitySet) -> std::io::Result<()> {
     Ok(set_no_new_privs(true)?)
 }
 
-fn kept(have: CapabilitySet, uses: Uses) -> CapabilitySet {
+fn kept(have: CapabilitySet, uses: Uses<'_>) -> CapabilitySet {
     let lasting = CAPABILITIES
         .iter()
         .filter(|capability| !capability.at_start_only)

@@ -66,6 +66,7 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
         command: &args.command,
         interval: args.interval,
         limit: args.duration,
+        files: &[&args.output],
     };
     let mut redacted;
     let file: &mut dyn Sink = if args.redact {

@@ -1,6 +1,7 @@
 //! Runs a session and delivers its events to sinks, until a command ends, a signal arrives or a time limit passes.
 
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::exit::Exit;
@@ -15,8 +16,10 @@ use pintrace_kernel::facts::Roots;
 
 use super::child::{self, Child};
 use super::privileges::{self, Uses};
+use super::service_manager::ServiceManager;
 use super::signals::Stops;
 use super::trace_args::{TraceArgs, start};
+use crate::sandbox::{Writes, folder_of};
 
 /// The options of a session, and the conditions that end the session.
 pub(super) struct SessionRun<'a> {
@@ -28,6 +31,8 @@ pub(super) struct SessionRun<'a> {
     pub(super) interval: Duration,
     /// The time after which the session ends, unless the command or a signal ends the session earlier.
     pub(super) limit: Option<Duration>,
+    /// The files that are removed at the end if they stay empty.
+    pub(super) files: &'a [&'a Path],
 }
 
 /// The end of a session.
@@ -57,6 +62,7 @@ impl SessionRun<'_> {
         messages: &mut dyn Write,
     ) -> anyhow::Result<SessionEnd> {
         // Listen before the session starts, so that a signal ends the session in order.
+        let manager = ServiceManager::connect();
         let mut stops = Stops::listen()?;
         let (mut session, first) = start(self.live, self.command.to_vec())?;
         // Start the command after all hooks are attached, so that the hooks see each call of the command.
@@ -67,20 +73,39 @@ impl SessionRun<'_> {
                 return Ok(SessionEnd::Failed(Exit::Command(error.exit_code())));
             }
         };
-        let meter = self
-            .live
-            .budget
-            .map(|_| Meter::of(&session, Roots::default().proc, Attention::Always));
+        let meter = self.live.budget.map(|_| {
+            Meter::of(
+                &session,
+                Roots::default().proc,
+                Attention::Always,
+                self.live.no_sandbox,
+            )
+        });
         // Drop capabilities after the command has started, because the command must have all capabilities of its user.
+        let folders: Vec<_> = self.files.iter().map(|file| folder_of(file)).collect();
         let uses = Uses {
             command: command.is_some(),
             processes: session.reads_processes(),
+            writes: Writes {
+                removes_in: &folders,
+                ..Writes::default()
+            },
+            no_sandbox: self.live.no_sandbox,
         };
         privileges::give_up(uses)?;
         let own_cost = meter.map(Watch::start);
         let latest = own_cost.as_ref().map(Watch::latest);
         let budget = latest.and_then(|latest| self.live.budget(self.interval, latest));
-        let stop = until_done(self.limit, command.as_mut(), &mut stops);
+        manager.ready("Hooks are attached, and events are collected.");
+        let done = until_done(self.limit, command.as_mut(), &mut stops);
+        let stop = async {
+            let stopped = tokio::select! {
+                stopped = done => stopped,
+                () = manager.keep_alive() => std::future::pending().await,
+            };
+            manager.stopping();
+            stopped
+        };
         let ended = run_session(&mut session, first, self.interval, budget, sinks, stop).await;
         if let Some(own_cost) = own_cost {
             own_cost.end().await?;

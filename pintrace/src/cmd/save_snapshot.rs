@@ -28,6 +28,25 @@ pub(super) fn save(snapshot: &Snapshot, path: Option<&Path>) -> io::Result<PathB
     }
 }
 
+/// Like [`save`], for a process that may create files only in the current folder and in the folder for temporary files.
+pub(super) fn save_in_sandbox(snapshot: &Snapshot, path: Option<&Path>) -> io::Result<PathBuf> {
+    save(snapshot, path).map_err(|error| {
+        if error.kind() == ErrorKind::PermissionDenied {
+            io::Error::new(ErrorKind::PermissionDenied, format!("{error}; {}", sandbox_remedy()))
+        } else {
+            error
+        }
+    })
+}
+
+/// Returns where a process in the sandbox may create files, and the remedy.
+pub(super) fn sandbox_remedy() -> String {
+    format!(
+        "pintrace may create files in the current folder and in {} only (`--no-sandbox` lifts this)",
+        std::env::temp_dir().display()
+    )
+}
+
 fn write(path: &Path, document: &str) -> io::Result<PathBuf> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
     file.write_all(document.as_bytes())?;

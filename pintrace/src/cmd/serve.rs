@@ -18,9 +18,11 @@ use pintrace_kernel::facts::Roots;
 use pintrace_metrics::server::{DEFAULT_ADDRESS, Limits, Server};
 use pintrace_model::Model;
 use pintrace_model::snapshot::Snapshot;
+use pintrace_text::counted;
 
 use super::detach::detach;
 use super::privileges::{self, Uses};
+use super::service_manager::ServiceManager;
 use super::signals::Stops;
 use super::trace_args::{TraceArgs, duration, start};
 
@@ -52,6 +54,7 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
 }
 
 async fn serve(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
+    let manager = ServiceManager::connect();
     let mut stops = Stops::listen()?;
     // Bind before hooks are attached, so that a port in use fails early.
     let server = Server::bind(args.listen, Limits::default()).await?;
@@ -61,24 +64,33 @@ async fn serve(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
         Some(_) => Attention::Always,
         None => Attention::Reads(server.reads()),
     };
-    let meter = Meter::of(&session, Roots::default().proc, attention);
-    privileges::give_up(Uses {
-        command: false,
+    let meter = Meter::of(&session, Roots::default().proc, attention, args.live.no_sandbox);
+    let restrictions = privileges::give_up(Uses {
         processes: session.reads_processes(),
+        no_sandbox: args.live.no_sandbox,
+        ..Uses::default()
     })?;
     let own_cost = Watch::start(meter);
     let latest_cost = own_cost.latest();
     let budget = args.live.budget(args.interval, own_cost.latest());
     let (show, shown) = watch::channel(Arc::new(Snapshot::default()));
-    let mut fold = Fold::new(move |model: &mut Model| {
+    let mut status = Status::new(&manager);
+    let mut fold = Fold::new(|model: &mut Model| {
         model.forget_ended(ENDED_KEPT);
         model.set_own_cost(latest_cost.borrow().clone());
-        show.send_replace(Arc::new(model.snapshot()));
+        let snapshot = Arc::new(model.snapshot());
+        status.show(&snapshot);
+        show.send_replace(snapshot);
     });
+    writeln!(messages, "pintrace: sandbox: {restrictions}")?;
     writeln!(messages, "pintrace: serving http://{}/metrics", server.address()?)?;
     let (quit, mut quitting) = watch::channel(false);
-    let stop = async move {
-        stops.next().await;
+    let stop = async {
+        tokio::select! {
+            _ = stops.next() => {}
+            () = manager.keep_alive() => {}
+        }
+        manager.stopping();
         Stopped {
             reason: "signal".to_owned(),
             exit_code: None,
@@ -100,4 +112,52 @@ async fn serve(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
     stopped?;
     detach(session, messages);
     Ok(Exit::Done)
+}
+
+/// The sentence about the session for the service manager.
+struct Status<'a> {
+    manager: &'a ServiceManager,
+    told: String,
+}
+
+impl<'a> Status<'a> {
+    fn new(manager: &'a ServiceManager) -> Self {
+        Self {
+            manager,
+            told: String::new(),
+        }
+    }
+
+    /// Sends the sentence if it has changed. The first sentence says that the service is ready: the first snapshot is there,
+    /// so a scrape finds the figures.
+    fn show(&mut self, snapshot: &Snapshot) {
+        let sentence = sentence(snapshot);
+        if self.told.is_empty() {
+            self.manager.ready(&sentence);
+        } else if self.told != sentence {
+            self.manager.status(&sentence);
+        }
+        self.told = sentence;
+    }
+}
+
+fn sentence(snapshot: &Snapshot) -> String {
+    let holding = snapshot
+        .processes
+        .iter()
+        .filter(|process| process.pages_held > 0)
+        .count();
+    let holding = u64::try_from(holding).unwrap_or(u64::MAX);
+    let (noun, verb) = if holding == 1 {
+        ("process", "holds")
+    } else {
+        ("processes", "hold")
+    };
+    let mode = if snapshot.started.mode == "scan" {
+        "Scanning memory"
+    } else {
+        "Tracing"
+    };
+    let pages = snapshot.processes.iter().map(|process| process.pages_held).sum();
+    format!("{mode}: {holding} {noun} {verb} {}", counted(pages, "page"))
 }

@@ -44,6 +44,11 @@ pub struct TraceArgs {
     /// Findings that need extra hooks.
     #[command(flatten)]
     pub extra: ExtraFindings,
+    /// Do not restrict pintrace once its hooks are attached. Without this option, the kernel then refuses pintrace all files
+    /// but those of /proc and /sys, new sockets and programs, and dangerous system calls (docs/privileges.md). For a system
+    /// on which these restrictions break something: please report it.
+    #[arg(long)]
+    pub no_sandbox: bool,
     /// Print the debug messages of the eBPF programs to stderr.
     #[cfg(feature = "bpf-log")]
     #[arg(long)]

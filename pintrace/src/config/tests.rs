@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use pintrace_tui::look::{ColourDepth, ColourPalette};
+use proptest::prelude::*;
 
 use super::*;
 
@@ -251,5 +252,42 @@ fn each_key_of_the_list_is_a_key_of_the_file() {
             None => format!("\n{} = ", key.name),
         };
         assert!(shown.contains(&line), "{line}");
+    }
+}
+
+/// Edits of a text: the place, the characters that are removed there, and the text that is inserted.
+fn edits() -> impl Strategy<Value = Vec<(prop::sample::Index, usize, String)>> {
+    let inserted = prop_oneof![
+        any::<String>(),
+        "[\\[\\]{}=\"'#.\\\\\n]{1,4}",
+        prop::sample::select(vec![
+            "top",
+            "keys",
+            "styles",
+            "[[",
+            "\u{1b}[2J",
+            "\u{202e}",
+            "99999999999h"
+        ])
+        .prop_map(str::to_owned),
+    ];
+    prop::collection::vec((any::<prop::sample::Index>(), 0..6_usize, inserted), 0..8)
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_parsed_or_refused_at_a_place_in_plain_text(edits in edits(), whole in any::<String>(), keep in any::<bool>()) {
+        let mut text: Vec<char> = if keep { FULL.chars().collect() } else { whole.chars().collect() };
+        for (place, removed, inserted) in edits {
+            let start = place.index(text.len() + 1);
+            let end = text.len().min(start + removed);
+            text.splice(start..end, inserted.chars());
+        }
+        let text: String = text.into_iter().collect();
+        if let Err(mistake) = parse::parse(&text) {
+            let said = mistake.describe(&text, Path::new("/f"));
+            prop_assert!(said.starts_with("/f:"), "{said:?}");
+            prop_assert!(!said.chars().any(char::is_control), "{said:?}");
+        }
     }
 }

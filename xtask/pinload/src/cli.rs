@@ -9,6 +9,7 @@ use crate::bench::{BenchArgs, BusyArgs};
 use crate::choice::{Backing, RangeChange, ReleaseMethod};
 use crate::delayed_reads::DelayedReadsArgs;
 use crate::holder_case::{ChurnArgs, HolderArgs, OneFolioArgs};
+use crate::hostile::HostileArgs;
 use crate::refused::RefusedArgs;
 use crate::scenario::Scenario;
 use crate::slow_registration::SlowRegistrationArgs;
@@ -121,6 +122,8 @@ pub(crate) enum PinloadCommand {
     SlowRegistration(SlowRegistrationArgs),
     /// Registrations that the kernel refuses: io_uring buffers, VFIO mappings or RDMA regions (root)
     Refused(RefusedArgs),
+    /// What a hostile user can do to a tracer: operations, names, threads and processes without end
+    Hostile(HostileArgs),
     /// Repeat one operation and report the time
     Bench(BenchArgs),
     /// Keep the processors busy with threads of the lowest priority, until a signal arrives

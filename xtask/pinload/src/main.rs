@@ -13,6 +13,7 @@ mod failure;
 mod hold;
 mod holder;
 mod holder_case;
+mod hostile;
 mod kernel;
 mod memory;
 mod network_disk;
@@ -85,6 +86,7 @@ fn dispatch(command: PinloadCommand) -> Result<()> {
         PinloadCommand::DelayedReads(arguments) => delayed_reads::run(&arguments),
         PinloadCommand::SlowRegistration(arguments) => slow_registration::run(&arguments),
         PinloadCommand::Refused(arguments) => refused::run(&arguments),
+        PinloadCommand::Hostile(arguments) => hostile::run(&arguments),
         PinloadCommand::Bench(arguments) => bench::run(&arguments),
         PinloadCommand::Busy(arguments) => bench::run_busy(&arguments),
         PinloadCommand::WaitForParent => child::wait_as_new_program(),

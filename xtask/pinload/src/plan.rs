@@ -77,6 +77,7 @@ impl WorkloadPlan {
             | PinloadCommand::DelayedReads(_)
             | PinloadCommand::SlowRegistration(_)
             | PinloadCommand::Refused(_)
+            | PinloadCommand::Hostile(_)
             | PinloadCommand::Bench(_)
             | PinloadCommand::Busy(_)
             | PinloadCommand::WaitForParent => return Ok(None),

@@ -13,6 +13,7 @@ use crate::vm::series::Flavour;
 use crate::vm::{self, GuestFile, GuestOptions, parallel};
 use crate::{test_output, workspace};
 
+use super::parts::SYSTEMD;
 use super::promtool;
 
 /// Packages that the tests use in addition to pintrace and pinload. On 5.10, bpftrace takes types that BTF lacks from
@@ -28,6 +29,8 @@ const PACKAGES: [&str; 6] = [
 /// Modules for a small disk that fills up, for a file system with legacy direct I/O, for a disk with delayed
 /// completions, and for a disk that the test serves.
 const MODULES: [&str; 6] = ["nbd", "loop", "vfat", "nls_cp437", "nls_ascii", "null_blk"];
+/// The folder with the units in a guest with systemd.
+const UNITS: &str = "usr/local/share/pintrace-units";
 /// Three times the duration on the slowest kernel with two other guests running on two cores.
 const LIMIT: Duration = Duration::from_mins(45);
 
@@ -56,7 +59,7 @@ pub(crate) fn run(
     kernels.sort_by_key(|kernel| Reverse(filters(*kernel).len()));
     let rows = parallel::each(&kernels, |kernel| {
         let start = Instant::now();
-        let (counts, _) = test(kernel, &program, &script(kernel));
+        let (counts, _) = test(kernel, guest(kernel, &program), &script(kernel));
         (counts, start.elapsed())
     });
     for (kernel, (counts, time)) in rows {
@@ -64,13 +67,42 @@ pub(crate) fn run(
     }
 }
 
+/// Runs the tests of the units on each kernel, with systemd as PID 1.
+pub(crate) fn run_systemd(kernels: &[KernelTarget], arguments: &[String], table: &mut ResultTable) {
+    let mut files = match build(false) {
+        Ok(files) => files,
+        Err(error) => {
+            eprintln!("xtask: the guest tests could not be built: {error:#}");
+            return table.add("guest tests", TestCounts::FAILED, Duration::ZERO);
+        }
+    };
+    files.push(GuestFile::new(workspace::root().join("packaging/systemd"), UNITS));
+    let mut filters = vec!["--ignored".to_owned()];
+    filters.extend(SYSTEMD.iter().map(|module| format!("{module}::")));
+    filters.extend(arguments.iter().cloned());
+    let script = script(&filters);
+    for &kernel in kernels {
+        let start = Instant::now();
+        let mut options = GuestOptions::new(kernel.kernel);
+        options.flavour = kernel.flavour;
+        options.add.clone_from(&files);
+        options.systemd = true;
+        "2G".clone_into(&mut options.disk);
+        options.timeout = LIMIT;
+        let (counts, _) = test(kernel, options.prepare(), &script);
+        table.add(&format!("systemd {kernel}"), counts, start.elapsed());
+    }
+}
+
 /// Runs the tests of one module on each kernel, and returns their output if all pass.
 pub(crate) fn printed(kernels: &[KernelTarget], module: &str) -> Result<Vec<(KernelTarget, Result<String>)>> {
     let program = build(false)?;
     let script = script(&[module.to_owned()]);
-    let outputs = parallel::each(kernels, |kernel| match test(kernel, &program, &script) {
-        (counts, text) if counts.failed == 0 && counts.passed != 0 => Ok(text),
-        _ => bail!("not all tests pass"),
+    let outputs = parallel::each(kernels, |kernel| {
+        match test(kernel, guest(kernel, &program), &script) {
+            (counts, text) if counts.failed == 0 && counts.passed != 0 => Ok(text),
+            _ => bail!("not all tests pass"),
+        }
     });
     Ok(outputs)
 }
@@ -108,9 +140,9 @@ fn build(with_prometheus: bool) -> Result<Vec<GuestFile>> {
 }
 
 /// Runs a script and returns its results and its output.
-fn test(kernel: KernelTarget, program: &[GuestFile], script: &str) -> (TestCounts, String) {
+fn test(kernel: KernelTarget, guest: Result<Guest>, script: &str) -> (TestCounts, String) {
     let mut output = GuestOutput::new(kernel);
-    let outcome = guest(kernel, program).and_then(|guest| guest.run(script, &mut output));
+    let outcome = guest.and_then(|guest| guest.run(script, &mut output));
     let code = match &outcome {
         Ok(outcome) => {
             if !matches!(outcome, GuestExit::Exited(_)) {

@@ -38,6 +38,7 @@ const TOOL: &[&str] = &[
     "budget",
     "check",
     "doctor_text",
+    "hostile",
     "own_cost",
     "pin_storm",
     "robust_endings",
@@ -45,6 +46,7 @@ const TOOL: &[&str] = &[
     "robust_panic",
     "robust_privileges",
     "robust_record",
+    "robust_sandbox",
     "robust_serve",
     "scan_implausible",
     "top_views",
@@ -52,6 +54,9 @@ const TOOL: &[&str] = &[
 /// Tests that need a device behind an IOMMU, a software RDMA device, or memory on a second node, as in guests of the full
 /// flavours.
 const DEVICE: &[&str] = &["rdma", "scan_far", "vfio"];
+
+/// Tests that need systemd as PID 1 (`cargo xtask test --systemd`); ignored in all other guests.
+pub(super) const SYSTEMD: &[&str] = &["systemd_unit"];
 
 /// A part of the guest tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -139,7 +144,7 @@ mod tests {
             name.trim_end_matches(".rs").to_owned()
         });
         let mut there: Vec<_> = files.filter(|name| !SHARED.contains(&name.as_str())).collect();
-        let mut listed = [CORE, KERNEL, FINDINGS, PROGRAMS, TOOL, DEVICE].concat();
+        let mut listed = [CORE, KERNEL, FINDINGS, PROGRAMS, TOOL, DEVICE, SYSTEMD].concat();
         there.sort_unstable();
         listed.sort_unstable();
         assert_eq!(there, listed);

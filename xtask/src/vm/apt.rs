@@ -13,7 +13,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use super::architecture::Architecture;
 use super::{cache, progress};
 use crate::process;
-use sources::SOURCES_VARIABLE;
+pub(super) use sources::SOURCES_VARIABLE;
 
 /// Maximum age of an index. An older index is fetched again before use.
 const INDEX_AGE: Duration = Duration::from_hours(24);

@@ -27,13 +27,14 @@ pub(crate) enum GuestProgress {
     Exited(u8),
 }
 
-/// Creates a disk with an empty ext4.
-pub(crate) fn make_ext4(path: &Path, size: &str) -> Result<()> {
+/// Creates a disk with an ext4 that contains the files of a folder, or nothing.
+pub(crate) fn make_ext4(path: &Path, size: &str, content: Option<&Path>) -> Result<()> {
     let mut command = process::program("mke2fs");
-    command
-        .args(["-q", "-F", "-t", "ext4", "-E", "lazy_itable_init=1,nodiscard"])
-        .arg(path)
-        .arg(size);
+    command.args(["-q", "-F", "-t", "ext4", "-E", "lazy_itable_init=1,nodiscard"]);
+    if let Some(content) = content {
+        command.arg("-d").arg(content);
+    }
+    command.arg(path).arg(size);
     process::stdout(&mut command)?;
     Ok(())
 }

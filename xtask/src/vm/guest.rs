@@ -11,7 +11,7 @@ use super::disk::{self, GuestProgress};
 use super::emulator::{self, EmulatorExit, MachineFiles, VirtualMachine};
 use super::initramfs::{GuestFile, Initramfs};
 use super::kernel::KernelImage;
-use super::{cache, package};
+use super::{cache, debian_root, package};
 
 /// Under emulation, a CPU sometimes executes an instruction in the middle of text patching. No other fault prints this
 /// line.
@@ -25,6 +25,8 @@ pub(crate) struct Guest {
     pub(crate) kernel: KernelImage,
     /// The virtual machine.
     pub(crate) machine: VirtualMachine,
+    /// systemd of Debian is PID 1, with the disk as its root file system.
+    pub(crate) systemd: bool,
     /// Size of the disk at /mnt, as mke2fs takes it.
     pub(crate) disk: String,
     /// Kernel modules to load.
@@ -77,6 +79,9 @@ impl Guest {
 
     /// Runs a shell script on the user's terminal, without a time limit.
     pub(crate) fn run_on_terminal(&self, script: &str, terminal: &TerminalSize) -> Result<GuestExit> {
+        if self.systemd {
+            bail!("--systemd works with `vm run` only");
+        }
         self.run_once(script, Some(terminal), &mut std::io::sink())
     }
 
@@ -91,7 +96,12 @@ impl Guest {
         let (initramfs, disk, report, console) =
             (file("initramfs"), file("disk"), file("report"), file("console"));
         self.root(script, terminal, &initramfs)?;
-        disk::make_ext4(&disk, &self.disk)?;
+        let debian = if self.systemd {
+            Some(debian_root::obtain(&self.kernel.build)?)
+        } else {
+            None
+        };
+        disk::make_ext4(&disk, &self.disk, debian.as_deref())?;
         disk::make_report(&report)?;
         fs::write(&console, "")?;
         let vmlinux = self.kernel.vmlinux();
@@ -131,6 +141,7 @@ impl Guest {
                     term.replace('\'', "")
                 )
             }
+            None if self.systemd => "MODE=systemd\nexport TERM=dumb\n".to_owned(),
             None => "MODE=run\nexport TERM=dumb\n".to_owned(),
         };
         let serial = emulator::command_serial(self.machine.architecture);

@@ -60,7 +60,52 @@ if ! mount -t ext4 -o noatime,noinit_itable "$disk" /mnt; then
 	echo "guest: cannot mount the disk at /mnt" >"$SERIAL"
 	finish 1
 fi
-report started
+[ "$MODE" = systemd ] || report started
+
+# systemd becomes PID 1 in the root file system on the disk. The command is a unit there, which reports as this script does.
+boot_systemd() {
+	cp -a /usr/local/. /mnt/usr/local/
+	cp -a /root/. /mnt/root/
+	mkdir -p /mnt/out /mnt/mnt /mnt/etc/guest
+	cp /etc/guest/command /etc/guest/settings /mnt/etc/guest/
+	# Without an id, the first boot asks questions.
+	echo 0123456789abcdef0123456789abcdef >/mnt/etc/machine-id
+	ln -sf /dev/null /mnt/etc/systemd/system/serial-getty@ttyS0.service
+	cat >/mnt/etc/guest/run <<-END
+		. /etc/guest/settings
+		export PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin HOME=/root LANG=C.UTF-8
+		printf 'started\n' | dd of=$report bs=4096 conv=sync,fsync,notrunc 2>/dev/null
+		cd /root
+		{ setsid sh /etc/guest/command </dev/null 2>&1; echo \$? >/run/guest-code; } | cat >/dev/ttyS1
+		code=\$(cat /run/guest-code)
+		if [ -n "\$(ls -A /out)" ]; then
+			tar -C /out -cf - . | dd of=$report bs=1M seek=1 conv=fsync,notrunc 2>/dev/null
+		fi
+		printf 'exit %s\n' \$code | dd of=$report bs=4096 conv=sync,fsync,notrunc 2>/dev/null
+		exec systemctl reboot --force --force
+	END
+	cat >/mnt/etc/systemd/system/guest.service <<-END
+		[Unit]
+		After=multi-user.target
+		[Service]
+		Type=exec
+		StandardOutput=file:/dev/ttyS1
+		StandardError=file:/dev/ttyS1
+		ExecStart=/bin/sh /etc/guest/run
+		[Install]
+		WantedBy=graphical.target
+	END
+	mkdir -p /mnt/etc/systemd/system/default.target.wants
+	ln -sf /etc/systemd/system/guest.service /mnt/etc/systemd/system/default.target.wants/guest.service
+	ln -sf /lib/systemd/system/graphical.target /mnt/etc/systemd/system/default.target
+	umount /tmp
+	for mount in proc sys dev run; do
+		mount --move /$mount /mnt/$mount
+	done
+	exec switch_root /mnt /lib/systemd/systemd
+}
+
+[ "$MODE" = systemd ] && boot_systemd
 
 cd /root || finish 1
 case $MODE in

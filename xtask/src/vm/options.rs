@@ -16,6 +16,7 @@ use crate::{setup, workspace};
 
 /// A guest as described on the command line.
 #[derive(Args, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option")]
 pub(crate) struct GuestOptions {
     /// Kernel series (`cargo xtask vm list` shows them), or `newest`
     #[arg(long, value_name = "SERIES")]
@@ -71,6 +72,9 @@ pub(crate) struct GuestOptions {
     /// File for the kernel's console
     #[arg(long, value_name = "FILE")]
     pub(crate) console: Option<PathBuf>,
+    /// Let systemd of Debian be PID 1: bookworm up to kernel 6.11, else trixie. The command runs as the unit `guest`
+    #[arg(long)]
+    pub(crate) systemd: bool,
     /// Do not build pintrace and pinload, and leave them out of the guest
     #[arg(long)]
     pub(crate) bare: bool,
@@ -107,6 +111,7 @@ impl GuestOptions {
             timeout: Duration::from_mins(10),
             out: None,
             console: None,
+            systemd: false,
             bare: false,
         }
     }
@@ -147,6 +152,7 @@ impl GuestOptions {
                 qemu_args: self.qemu_arg.clone(),
                 append: self.append.clone(),
             },
+            systemd: self.systemd,
             disk: self.disk.clone(),
             modules: self.modules.clone(),
             additions,

@@ -12,8 +12,7 @@ use std::path::{Path, PathBuf};
 use pintrace_events::Event;
 
 pub use self::error::{CreateError, WriteError};
-pub(crate) use self::output::Output;
-use self::output::{is_replaceable, open};
+use self::output::{Output, is_replaceable, open};
 use super::writer::{EncodeError, Writer};
 
 /// The treatment of a file that exists already.
@@ -136,7 +135,7 @@ impl Recording {
 
 /// Opens and locks the file of a recording. Returns also whether the file was created. The content of a file does not
 /// change before the first write.
-pub(crate) fn create(path: &Path, existing: Existing) -> Result<(Output, bool), CreateError> {
+fn create(path: &Path, existing: Existing) -> Result<(Output, bool), CreateError> {
     let open_error = |source| CreateError::Open {
         path: path.into(),
         source,

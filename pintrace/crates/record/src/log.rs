@@ -3,12 +3,14 @@
 //! A recording that begins in the middle of a session would say nothing about its past. The log keeps the frames from the
 //! first event on, up to a limit, so that the file is the same as that of a recording from the start.
 
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use pintrace_events::Event;
 
-use crate::file::{CreateError, Existing, Output, WriteError, create};
+use crate::file::WriteError;
 use crate::writer::{EncodeError, Writer};
 
 /// The frames of a session, and the file that takes them while there is one.
@@ -40,9 +42,14 @@ pub enum LogError {
         /// The limit in bytes.
         limit: usize,
     },
-    /// The file cannot be created.
-    #[error(transparent)]
-    Create(#[from] CreateError),
+    /// The file cannot be created. A file that exists is never replaced.
+    #[error("{}: cannot be created: {source}", path.display())]
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
     /// The file could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -63,7 +70,7 @@ struct LogOutput {
 
 struct OpenFile {
     path: PathBuf,
-    output: Output,
+    output: File,
     bytes: u64,
     events: u64,
 }
@@ -100,9 +107,12 @@ impl EventLog {
         self.refused
     }
 
-    /// Begins a file with all events so far. Events that follow are appended to it, and still kept. A file that is being
+    /// Begins a new file with all events so far. Events that follow are appended to it, and still kept. A file that is being
     /// written already goes on.
-    pub fn record(&mut self, path: &Path, existing: Existing) -> Result<(), LogError> {
+    ///
+    /// The file needs no right but that to create it and to write to it: a session that writes it may have given up all
+    /// others.
+    pub fn record(&mut self, path: &Path) -> Result<(), LogError> {
         if self.file().is_some() {
             return Ok(());
         }
@@ -112,12 +122,13 @@ impl EventLog {
         log.failure = None;
         let limit = log.limit;
         let kept = log.kept.as_ref().ok_or(LogError::Overflow { limit })?;
-        let (mut output, created) = create(path, existing)?;
+        let mut output = create(path).map_err(|source| LogError::Create {
+            path: path.to_owned(),
+            source,
+        })?;
         if let Err(source) = output.write_all(kept) {
-            if created {
-                // The file holds no frame that a reader could use.
-                let _ = std::fs::remove_file(path);
-            }
+            // Whatever the file holds, a reader stops before the partial frame.
+            let _ = std::fs::remove_file(path);
             return Err(failed(path, source, 0).into());
         }
         let bytes = u64::try_from(kept.len()).unwrap_or(u64::MAX);
@@ -151,10 +162,8 @@ impl EventLog {
         let Some(file) = log.file.take() else {
             return Err(LogError::Idle);
         };
-        if file.output.is_regular {
-            let synced = file.output.file.sync_all();
-            synced.map_err(|source| failed(&file.path, source, file.events))?;
-        }
+        let synced = file.output.sync_all();
+        synced.map_err(|source| failed(&file.path, source, file.events))?;
         Ok(LogFile {
             path: file.path,
             bytes: file.bytes,
@@ -176,6 +185,14 @@ impl EventLog {
         self.writer.output_mut().failure.take()
     }
 
+    /// Puts the full device in the place of the file.
+    #[cfg(test)]
+    pub(crate) fn fill_disk(&mut self) {
+        if let Some(file) = &mut self.writer.output_mut().file {
+            file.output = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        }
+    }
+
     fn encode(&self, path: &Path, source: EncodeError) -> WriteError {
         let path = path.to_owned();
         match source {
@@ -183,6 +200,12 @@ impl EventLog {
             source => WriteError::Event { path, source },
         }
     }
+}
+
+/// Creates a file that only its owner can read.
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600).open(path)
 }
 
 fn failed(path: &Path, source: io::Error, events: u64) -> WriteError {
@@ -202,10 +225,8 @@ impl LogOutput {
         match file.output.write_all(frame) {
             Ok(()) => file.bytes += u64::try_from(frame.len()).unwrap_or(0),
             Err(source) => {
-                if file.output.is_regular {
-                    // If truncation fails too, a reader still stops before the partial frame.
-                    let _ = file.output.file.set_len(file.bytes);
-                }
+                // If truncation fails too, a reader still stops before the partial frame.
+                let _ = file.output.set_len(file.bytes);
                 self.failure = Some(failed(&file.path, source, file.events));
                 self.file = None;
             }

@@ -62,6 +62,7 @@ pub struct Scanner {
     pub(crate) vmemmap: u64,
     pub(crate) ram_ranges: Vec<Range<u64>>,
     pub(crate) proc: PathBuf,
+    vmstat: VmstatReader,
     /// The pid namespace of /proc, if it is not the initial one.
     pub(crate) namespace: Option<ProcNamespace>,
     /// This process and /proc belong to the initial pid namespace.
@@ -93,6 +94,7 @@ impl Scanner {
             layout,
             vmemmap,
             proc: roots.proc.clone(),
+            vmstat: VmstatReader::new(&roots.proc),
             pinned_mask,
             releases: None,
         })
@@ -193,7 +195,7 @@ impl Scanner {
         if !ruled_out::is_possible(&read.divided) {
             return;
         }
-        if let Some(vmstat) = VmstatReader::new(&self.proc).read() {
+        if let Some(vmstat) = self.vmstat.read() {
             let held = i128::from(vmstat.acquired) - i128::from(vmstat.released);
             let out = ruled_out::remove(&mut read.divided, held);
             let result = &mut read.result;

@@ -74,6 +74,9 @@ pub struct Args {
     /// Read the kernel's types from this raw BTF file instead of /sys/kernel/btf/vmlinux.
     #[arg(long, value_name = "PATH")]
     pub btf: Option<PathBuf>,
+    /// Do not restrict pintrace once its hooks are attached (docs/privileges.md).
+    #[arg(long)]
+    pub no_sandbox: bool,
     /// Set the number of entries of a map (bytes for RING), such as RING=4096: for tests.
     #[arg(long, value_name = "MAP=N", hide = true, value_parser = map_entries)]
     pub map_entries: Vec<(&'static str, u32)>,
@@ -131,11 +134,17 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
     let mut sinks: Vec<&mut dyn Sink> = vec![&mut fold];
     sinks.extend(recording.as_mut().map(|recording| recording as &mut dyn Sink));
     let live = live(args);
+    let files: Vec<_> = [&args.report_file, &args.output]
+        .into_iter()
+        .flatten()
+        .map(PathBuf::as_path)
+        .collect();
     let session = SessionRun {
         live: &live,
         command: &args.command,
         interval: INTERVAL,
         limit: None,
+        files: &files,
     };
     let (stopped, session) = match session.run(&mut sinks, messages)? {
         SessionEnd::Ended(stopped, session) => (stopped, session),
@@ -187,6 +196,7 @@ fn live(args: &Args) -> TraceArgs {
         extra: args.extra,
         #[cfg(feature = "bpf-log")]
         bpf_log: false,
+        no_sandbox: args.no_sandbox,
         map_entries: args.map_entries.clone(),
     }
 }

@@ -22,6 +22,13 @@ pub(super) struct HookLine {
     pub(super) lost: &'static str,
 }
 
+impl HookLine {
+    /// Returns true if events are lost because the hook is missing.
+    pub(super) fn is_missing(&self) -> bool {
+        self.status == "missing"
+    }
+}
+
 /// Returns the line of a hook that was tried.
 pub(super) fn tried(outcome: &HookOutcome) -> HookLine {
     match &outcome.status {

@@ -17,6 +17,7 @@ use crate::exit::Exit;
 use crate::pipeline::loader_btf;
 use crate::pipeline::start::{Mode, SessionError, SessionOptions};
 use crate::pipeline::trace_session::TraceSession;
+use crate::sandbox;
 use pintrace_export::SCHEMA;
 use pintrace_kernel::capture::Capture;
 use pintrace_kernel::environment::{self, Check, CheckState};
@@ -36,6 +37,9 @@ pub struct Args {
     /// Print one JSON object instead of text.
     #[arg(long)]
     pub json: bool,
+    /// Print only the results, and what is missing with its remedy: for the log of a service.
+    #[arg(long, conflicts_with_all = ["json", "explain"])]
+    pub brief: bool,
     /// Explain the hooks of a purpose, such as acquire or release, and list their kernel functions.
     #[arg(long, value_name = "PURPOSE", conflicts_with = "json", value_parser = purpose)]
     pub explain: Option<Purpose>,
@@ -57,6 +61,26 @@ fn purpose(name: &str) -> Result<Purpose, String> {
     })
 }
 
+/// The restrictions that this kernel offers, as `--json` prints them.
+#[derive(Debug, Default, Serialize)]
+struct SandboxLine {
+    /// Version of the Landlock interface.
+    landlock: Option<i32>,
+    seccomp: bool,
+    text: String,
+}
+
+impl SandboxLine {
+    fn of_kernel() -> Self {
+        let offered = sandbox::offered();
+        Self {
+            landlock: offered.landlock.as_ref().ok().copied(),
+            seccomp: offered.seccomp.is_ok(),
+            text: offered.to_string(),
+        }
+    }
+}
+
 /// The diagnosis, as `--json` prints it.
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of its own")]
 #[derive(Debug, Default, Serialize)]
@@ -75,6 +99,8 @@ struct Diagnosis {
     programs: &'static str,
     /// The kernel may preempt a thread inside a hook, so backup programs are attached.
     preemption: bool,
+    /// The restrictions of a session once its hooks are attached.
+    sandbox: SandboxLine,
     environment: Vec<Check>,
     /// Absent if the kernel cannot be traced.
     self_test: Option<SelfTest>,
@@ -87,15 +113,18 @@ struct Diagnosis {
 impl Diagnosis {
     /// Returns true if no issue was found.
     fn has_no_issue(&self) -> bool {
-        let weak = |check: &Check| matches!(check.state, CheckState::Weak | CheckState::Bad);
         self.can_trace
             && self.can_scan
             && self.problems.is_empty()
-            && !self.environment.iter().any(weak)
+            && !self.environment.iter().any(is_issue)
             && self.self_test.as_ref().is_some_and(|test| test.passed)
             && !self.paths.iter().any(|path| path.is_unseen)
-            && !self.hooks.iter().any(|hook| hook.status == "missing")
+            && !self.hooks.iter().any(HookLine::is_missing)
     }
+}
+
+fn is_issue(check: &Check) -> bool {
+    matches!(check.state, CheckState::Weak | CheckState::Bad)
 }
 
 /// Diagnoses this kernel.
@@ -117,7 +146,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&diagnosis)?)?;
     } else {
-        text::write(&diagnosis, out)?;
+        text::write(&diagnosis, args.brief, out)?;
     }
     out.flush()?;
     let can_something = diagnosis.can_trace || diagnosis.can_scan;
@@ -131,6 +160,7 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
 fn diagnose(roots: &Roots) -> Diagnosis {
     let mut diagnosis = Diagnosis {
         schema: SCHEMA,
+        sandbox: SandboxLine::of_kernel(),
         ..Diagnosis::default()
     };
     let kernel = match Kernel::read(roots, table::functions()) {

@@ -4,9 +4,10 @@ use std::io::{self, Write};
 
 use pintrace_probes::table::{HOOKS, LONGTERM, Purpose};
 
-use super::Diagnosis;
+use super::{Diagnosis, is_issue};
 
-pub(super) fn write(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<()> {
+/// Writes the report. With `brief`, writes of the settings, paths and hooks only those with an issue.
+pub(super) fn write(diagnosis: &Diagnosis, brief: bool, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "kernel   {} ({})", diagnosis.kernel, diagnosis.machine)?;
     match diagnosis.programs {
         "without_bpf_loop" => writeln!(out, "programs without bpf_loop, for kernels before 5.17")?,
@@ -27,15 +28,23 @@ pub(super) fn write(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<()
         Some(why) => format!("memory cannot be scanned: {why}"),
     };
     writeln!(out, "scan     {scan}")?;
+    writeln!(
+        out,
+        "sandbox  {}: restricts top, record, check and serve once hooks are attached",
+        diagnosis.sandbox.text
+    )?;
     if let Some(test) = &diagnosis.self_test {
         let result = if test.passed { "passed" } else { "failed" };
         writeln!(out, "test     {result}: {}", test.text)?;
     }
-    for path in &diagnosis.paths {
+    for path in diagnosis.paths.iter().filter(|path| !brief || path.is_unseen) {
         writeln!(out, "path     {}: {}", path.path, path.text)?;
     }
     for problem in &diagnosis.problems {
         writeln!(out, "problem  {problem}")?;
+    }
+    if brief {
+        return write_issues(diagnosis, out);
     }
     write_environment(diagnosis, out)?;
     if diagnosis.hooks.is_empty() {
@@ -72,6 +81,29 @@ pub(super) fn write(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<()
             ""
         }
     )
+}
+
+/// Writes the settings and hooks that lose something, in a line each.
+fn write_issues(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<()> {
+    for check in diagnosis.environment.iter().filter(|check| is_issue(check)) {
+        let state = check.state.as_str();
+        writeln!(
+            out,
+            "{state:<9}{}: {}; remedy: {}",
+            check.name, check.found, check.remedy
+        )?;
+    }
+    let missing: Vec<_> = diagnosis.hooks.iter().filter(|hook| hook.is_missing()).collect();
+    // Where nothing can be traced, the first reason is the reason of all.
+    let shown = if diagnosis.can_trace { missing.len() } else { 1 };
+    for hook in missing.into_iter().take(shown) {
+        writeln!(
+            out,
+            "missing  {}: {}; lost: {}",
+            hook.function, hook.why, hook.lost
+        )?;
+    }
+    Ok(())
 }
 
 fn write_environment(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<()> {

@@ -21,7 +21,7 @@ use crate::pipeline::sink::Fold;
 
 use super::super::detach::detach;
 use super::super::recording_file::named;
-use super::super::save_snapshot::save;
+use super::super::save_snapshot::{save, save_in_sandbox};
 use super::recorder::SessionLog;
 use super::{Args, ENDED_KEPT};
 
@@ -43,7 +43,7 @@ pub(super) async fn run(
     let (quit, quitting) = tokio::sync::oneshot::channel::<()>();
     let interval = configuration.interval();
     let budget = args.live.budget(interval, own_cost.latest());
-    let log = SessionLog::new()?;
+    let log = SessionLog::new(args.live.no_sandbox)?;
     let mut sink = log.clone();
     let source = tokio::spawn(async move {
         let stop = async {
@@ -72,7 +72,7 @@ pub(super) async fn run(
     }
     options.own_cost_open = Some(open);
     options.locked_memory = Some(locked_memory);
-    options.save = Some(save);
+    options.save = Some(if args.live.no_sandbox { save } else { save_in_sandbox });
     options.recorder = Some(Arc::new(log.clone()));
     let exit_reason = pintrace_tui::run(shown, options).await;
     let _ = quit.send(());

@@ -7,6 +7,7 @@ mod live;
 mod recorder;
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -19,6 +20,7 @@ use crate::pipeline::own_cost::watch::Watch;
 use crate::pipeline::run::run as run_session;
 use crate::pipeline::session::Session;
 use crate::pipeline::sink::Fold;
+use crate::sandbox::Writes;
 use pintrace_events::{Event, Stopped};
 use pintrace_export::{json, table};
 use pintrace_kernel::facts::Roots;
@@ -28,6 +30,7 @@ use pintrace_query::Query;
 use self::batch::Batch;
 use super::detach::detach;
 use super::privileges::{self, Uses};
+use super::save_snapshot;
 use super::trace_args::start;
 use super::view_rows::check_query;
 use super::where_query::{process_query, select};
@@ -62,10 +65,18 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     };
     // Privileges are dropped before other threads start, because a running thread would keep its privileges.
     let started = start(&args.live, Vec::new())?;
-    let meter = Meter::of(&started.0, Roots::default().proc, attention);
+    let meter = Meter::of(&started.0, Roots::default().proc, attention, args.live.no_sandbox);
+    // A saved snapshot is a file in one of these folders.
+    let temporary = std::env::temp_dir();
+    let folders = [Path::new("."), &temporary];
     privileges::give_up(Uses {
-        command: false,
         processes: started.0.reads_processes(),
+        writes: Writes {
+            creates_in: if configuration.is_some() { &folders } else { &[] },
+            ..Writes::default()
+        },
+        no_sandbox: args.live.no_sandbox,
+        ..Uses::default()
     })?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

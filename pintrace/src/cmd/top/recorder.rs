@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pintrace_events::units::Nanos;
 use pintrace_events::{Body, Event, Stopped};
-use pintrace_record::{CreateError, EventLog, Existing, LogError, LogFile};
+use pintrace_record::{EventLog, LogError, LogFile};
 use pintrace_tui::{RecordedFile, Recorder};
 
-use super::super::save_snapshot::file_name;
+use super::super::save_snapshot::{file_name, sandbox_remedy};
 use crate::pipeline::sink::{Sink, SinkError};
 
 /// Bytes of compressed events that are kept for a recording that begins later. A day of an idle host takes about 10 MiB.
@@ -23,14 +23,17 @@ struct Shared {
     log: EventLog,
     /// Time of the last event.
     latest: Nanos,
+    /// The session may create files everywhere.
+    no_sandbox: bool,
 }
 
 impl SessionLog {
     /// Creates an empty log.
-    pub(super) fn new() -> std::io::Result<Self> {
+    pub(super) fn new(no_sandbox: bool) -> std::io::Result<Self> {
         Ok(Self(Arc::new(Mutex::new(Shared {
             log: EventLog::new(KEPT)?,
             latest: Nanos(0),
+            no_sandbox,
         }))))
     }
 
@@ -62,24 +65,18 @@ impl Sink for SessionLog {
 impl Recorder for SessionLog {
     fn start(&self, path: Option<&Path>) -> Result<PathBuf, String> {
         let mut shared = self.lock();
-        let mut record = |path: &Path| {
-            let recorded = shared.log.record(path, Existing::KeepForeign);
-            recorded.map(|()| path.to_owned())
-        };
+        let no_sandbox = shared.no_sandbox;
+        let mut record = |path: &Path| shared.log.record(path).map(|()| path.to_owned());
         let chosen = file_name("pintrace");
-        let first = record(path.unwrap_or(Path::new(&chosen)));
-        let path = match first {
+        let recorded = match (path, record(path.unwrap_or(Path::new(&chosen)))) {
             // The session has given up the right to write everywhere.
-            Err(LogError::Create(CreateError::Open { source, .. }))
-                if path.is_none()
-                    && [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem]
-                        .contains(&source.kind()) =>
-            {
-                record(&std::env::temp_dir().join(chosen))
-            }
-            first => first,
+            (None, Err(error)) if is_refused(&error) => record(&std::env::temp_dir().join(chosen)),
+            (_, recorded) => recorded,
         };
-        path.map_err(|error| error.to_string())
+        recorded.map_err(|error| match is_refused(&error) {
+            true if !no_sandbox => format!("{error}; {}", sandbox_remedy()),
+            _ => error.to_string(),
+        })
     }
 
     fn stop(&self) -> Result<RecordedFile, String> {
@@ -108,6 +105,12 @@ impl std::fmt::Debug for SessionLog {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("SessionLog")
     }
+}
+
+/// Returns true if no file may be created there.
+fn is_refused(error: &LogError) -> bool {
+    let refused = [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem];
+    matches!(error, LogError::Create { source, .. } if refused.contains(&source.kind()))
 }
 
 fn recorded(file: LogFile) -> RecordedFile {

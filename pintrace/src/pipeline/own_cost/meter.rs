@@ -41,12 +41,13 @@ pub struct Meter {
 
 impl Meter {
     /// Measures the programs and maps of a session and this process. Starts the process that enables the kernel's BPF
-    /// statistics, so the caller has not dropped its privileges yet.
-    pub fn of(session: &Session, proc: PathBuf, attention: Attention) -> Self {
+    /// statistics, so the caller has not dropped its privileges yet. With
+    /// `no_sandbox`, that process is not restricted.
+    pub fn of(session: &Session, proc: PathBuf, attention: Attention, no_sandbox: bool) -> Self {
         Self {
             attention,
             programs: Programs::new(session.programs()),
-            run_time: RunTimeMeter::new(StatisticsProcess::start()),
+            run_time: RunTimeMeter::new(StatisticsProcess::start(no_sandbox)),
             maps: Maps::default(),
             ring: session.ring_fill(),
             objects: Vec::new(),

@@ -13,6 +13,8 @@ use rustix::thread::{CapabilitySet, capabilities};
 
 /// The name of the command that runs the switch.
 pub const COMMAND: &str = "bpf-statistics";
+/// The option by which the switch does not restrict itself.
+const NO_SANDBOX: &str = "--no-sandbox";
 /// The request to enable the statistics.
 pub const ON: u8 = b'1';
 /// The request to disable the statistics.
@@ -44,8 +46,8 @@ struct Ends {
 
 impl StatisticsProcess {
     /// Starts the process, which inherits the privileges of this process. Starts none without CAP_SYS_ADMIN.
-    pub fn start() -> Self {
-        Self(may_enable().and_then(|()| spawn().map_err(|error| failed(&error))))
+    pub fn start(no_sandbox: bool) -> Self {
+        Self(may_enable().and_then(|()| spawn(no_sandbox).map_err(|error| failed(&error))))
     }
 }
 
@@ -105,12 +107,13 @@ fn may_enable() -> Result<(), String> {
     )
 }
 
-fn spawn() -> std::io::Result<Ends> {
+fn spawn(no_sandbox: bool) -> std::io::Result<Ends> {
     // The file of this process, also after another version was installed in its place. A group of its own keeps the
     // signals of the keyboard away.
     let mut process = Command::new("/proc/self/exe")
         .arg0("pintrace")
         .arg(COMMAND)
+        .args(no_sandbox.then_some(NO_SANDBOX))
         .env_clear()
         .current_dir("/")
         .process_group(0)

@@ -10,7 +10,7 @@ use super::AptScope;
 use crate::process;
 
 /// The variable with the path of a sources.list that replaces the system's sources.
-pub(crate) const SOURCES_VARIABLE: &str = "PINTRACE_APT_SOURCES";
+pub(in crate::vm) const SOURCES_VARIABLE: &str = "PINTRACE_APT_SOURCES";
 
 /// The suites that together have every series.
 const KERNEL_SUITES: [&str; 6] = [

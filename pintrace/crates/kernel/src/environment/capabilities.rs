@@ -106,9 +106,19 @@ mod tests {
         let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
         let names: Vec<_> = CAPABILITIES.iter().map(|capability| capability.name).collect();
         let unit = read("packaging/systemd/pintrace.service");
-        for line in ["AmbientCapabilities=", "CapabilityBoundingSet="] {
-            let found = unit.lines().find_map(|found| found.strip_prefix(line)).unwrap();
-            assert_eq!(found.split_whitespace().collect::<Vec<_>>(), names);
+        let record = read("packaging/systemd/pintrace-record@.service");
+        // The units raise the limit of locked memory themselves, and add what a scan needs.
+        let mut of_unit: Vec<_> = names
+            .iter()
+            .copied()
+            .filter(|name| *name != SYS_RESOURCE_NAME)
+            .collect();
+        of_unit.extend(["CAP_SYS_ADMIN", "CAP_SYS_PTRACE"]);
+        for unit in [unit, record] {
+            let value = |key| unit.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+            let found = value("CapabilityBoundingSet=").split_whitespace();
+            assert_eq!(found.collect::<Vec<_>>(), of_unit);
+            assert_eq!(value("LimitMEMLOCK="), "infinity");
         }
         let page = read("docs/privileges.md");
         let table = page

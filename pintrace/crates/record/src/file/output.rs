@@ -8,10 +8,10 @@ use std::path::Path;
 use crate::format::MAGIC;
 
 /// An open file that loses its old content with the first write.
-pub(crate) struct Output {
-    pub(crate) file: File,
-    pub(crate) is_regular: bool,
-    pub(crate) has_begun: bool,
+pub(super) struct Output {
+    pub(super) file: File,
+    pub(super) is_regular: bool,
+    pub(super) has_begun: bool,
 }
 
 impl Write for Output {

@@ -7,7 +7,7 @@ use pintrace_events::{Body, Event, Stopped};
 use pintrace_testing::event_builder::fio_and_others;
 
 use super::{read, tick};
-use crate::{CreateError, EventLog, Existing, LogError, WriteError};
+use crate::{EventLog, LogError, WriteError};
 
 const LIMIT: usize = 1 << 20;
 
@@ -29,7 +29,7 @@ fn a_file_has_the_events_from_the_start_of_the_session() {
     for event in before {
         log.append(event);
     }
-    log.record(&first, Existing::KeepForeign).unwrap();
+    log.record(&first).unwrap();
     for event in after {
         log.append(event);
     }
@@ -41,7 +41,7 @@ fn a_file_has_the_events_from_the_start_of_the_session() {
     assert_eq!(read(&fs::read(&first).unwrap()).0, all);
     // The end of a file is no event of the session.
     log.append(&tick(10));
-    log.record(&second, Existing::KeepForeign).unwrap();
+    log.record(&second).unwrap();
     log.append(&tick(11));
     log.finish().unwrap();
     events.extend([tick(10), tick(11)]);
@@ -55,39 +55,50 @@ fn a_log_beyond_its_limit_begins_no_file_and_ends_none() {
     let path = folder.path().join("begun");
     let mut log = EventLog::new(200).unwrap();
     log.append(&tick(1));
-    log.record(&path, Existing::KeepForeign).unwrap();
+    log.record(&path).unwrap();
     (2..100).for_each(|time| log.append(&tick(time)));
     log.stop(&stopped()).unwrap();
     assert_eq!(read(&fs::read(&path).unwrap()).0.len(), 100);
-    let late = log.record(&folder.path().join("late"), Existing::KeepForeign);
+    let late = log.record(&folder.path().join("late"));
     assert!(matches!(late, Err(LogError::Overflow { limit: 200 })));
     assert!(!folder.path().join("late").exists());
 }
 
 #[test]
-fn a_foreign_file_is_kept() {
+fn a_file_that_exists_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("thesis.txt");
     fs::write(&path, "three years of work").unwrap();
     let mut log = EventLog::new(LIMIT).unwrap();
     log.append(&tick(1));
-    let refused = log.record(&path, Existing::KeepForeign);
-    assert!(matches!(refused, Err(LogError::Create(CreateError::Foreign(_)))));
+    let refused = log.record(&path);
+    assert!(matches!(refused, Err(LogError::Create { .. })));
     assert_eq!(fs::read(&path).unwrap(), b"three years of work");
 }
 
 #[test]
-fn a_full_disk_ends_the_file_and_not_the_log() {
+fn only_the_owner_can_read_a_file() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new");
     let mut log = EventLog::new(LIMIT).unwrap();
-    let full = std::path::Path::new("/dev/full");
-    log.record(full, Existing::KeepForeign).unwrap();
+    log.record(&path).unwrap();
+    let mode = fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_full_disk_ends_the_file_and_not_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let [full, later] = ["full", "later"].map(|name| folder.path().join(name));
+    let mut log = EventLog::new(LIMIT).unwrap();
+    log.record(&full).unwrap();
+    log.fill_disk();
     log.append(&tick(1));
     let failure = log.take_failure();
     assert!(matches!(failure, Some(WriteError::Output { .. })), "{failure:?}");
     assert_eq!(log.file(), None);
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("later");
-    log.record(&path, Existing::KeepForeign).unwrap();
+    log.record(&later).unwrap();
     log.finish().unwrap();
-    assert_eq!(read(&fs::read(&path).unwrap()).0, [tick(1)]);
+    assert_eq!(read(&fs::read(&later).unwrap()).0, [tick(1)]);
 }
