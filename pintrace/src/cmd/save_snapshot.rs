@@ -32,7 +32,10 @@ pub(super) fn save(snapshot: &Snapshot, path: Option<&Path>) -> io::Result<PathB
 pub(super) fn save_in_sandbox(snapshot: &Snapshot, path: Option<&Path>) -> io::Result<PathBuf> {
     save(snapshot, path).map_err(|error| {
         if error.kind() == ErrorKind::PermissionDenied {
-            io::Error::new(ErrorKind::PermissionDenied, format!("{error}; {}", sandbox_remedy()))
+            io::Error::new(
+                ErrorKind::PermissionDenied,
+                format!("{error}; {}", sandbox_remedy()),
+            )
         } else {
             error
         }

@@ -72,7 +72,11 @@ pub(super) async fn run(
     }
     options.own_cost_open = Some(open);
     options.locked_memory = Some(locked_memory);
-    options.save = Some(if args.live.no_sandbox { save } else { save_in_sandbox });
+    options.save = Some(if args.live.no_sandbox {
+        save
+    } else {
+        save_in_sandbox
+    });
     options.recorder = Some(Arc::new(log.clone()));
     let exit_reason = pintrace_tui::run(shown, options).await;
     let _ = quit.send(());
