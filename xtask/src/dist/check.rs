@@ -123,8 +123,10 @@ fn deb_content(deb: &Path) -> Result<String> {
     for script in ["postinst", "prerm", "postrm"] {
         control(script)?;
     }
-    if control("control")?.contains("\nDepends:") {
-        bail!("the package depends on others, and the program is static");
+    let control = control("control")?;
+    let depends = control.lines().find_map(|line| line.strip_prefix("Depends:"));
+    if let Some(library) = depends.filter(|depends| depends.contains("lib")) {
+        bail!("the package depends on{library}, and the program is static");
     }
     Ok(said)
 }

@@ -118,7 +118,7 @@ impl Chroot {
                 process::error_output(&doctor)
             )
         })?;
-        if !matches!(code, Some(0 | 3 | 4)) || report["kernel"]["release"].is_null() {
+        if !matches!(code, Some(0 | 3 | 4)) || report["kernel"].as_str().is_none_or(str::is_empty) {
             bail!("`pintrace doctor --json` ended with {}", doctor.status);
         }
         let code = code.unwrap_or_default();
