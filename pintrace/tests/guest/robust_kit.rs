@@ -53,6 +53,8 @@ fn objects() -> BTreeSet<String> {
         .chain(links)
         .chain(traced)
         .chain(pinned)
+        // Programs of systemd, which come and go with its units.
+        .filter(|object| !object.contains(" sd_"))
         .collect()
 }
 

@@ -134,7 +134,7 @@ impl Accounts {
         for id in ledger.account_ids()? {
             let account = ledger.account(id)?;
             let unused = account.opened_ns == 0 && account.acquired == 0;
-            if unused || self.free.get(&id) == Some(&account.opened_ns) {
+            if unused || self.was_freed(id, account.opened_ns) {
                 continue;
             }
             self.open(id, &account, ledger, out);
@@ -209,6 +209,12 @@ impl Accounts {
         self.emitted.len()
     }
 
+    /// Returns true if an account was emitted and freed. A record about the account may arrive later: of an account that
+    /// opened after the ring buffer was read, that a sample found in the map, and whose thread has ended.
+    pub(super) fn was_freed(&self, id: u32, opened_ns: u64) -> bool {
+        self.free.get(&id) == Some(&opened_ns)
+    }
+
     /// Emits the opening of an account if the account is new. Returns the id of the account in the stream.
     pub(super) fn open(
         &mut self,
@@ -258,11 +264,16 @@ impl Accounts {
             evidence: evidence(account),
         };
         out.push(time, Body::AccountOpened(opened));
-        let fresh = Account {
-            key: account.key,
-            opened_ns: account.opened_ns,
-            stack: account.stack,
-            ..Account::default()
+        let fresh = if self.was_freed(id, account.opened_ns) {
+            // Its pages were emitted before it was freed, and count once.
+            *account
+        } else {
+            Account {
+                key: account.key,
+                opened_ns: account.opened_ns,
+                stack: account.stack,
+                ..Account::default()
+            }
         };
         self.free.remove(&id);
         self.emitted.insert(

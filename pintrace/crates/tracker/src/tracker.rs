@@ -85,6 +85,8 @@ impl Tracker {
             ..
         } = self;
         match record {
+            Record::AccountOpened(opened)
+                if accounts.was_freed(opened.header.id, opened.account.opened_ns) => {}
             Record::AccountOpened(opened) => {
                 let mut account = opened.account;
                 let now = ledger.account(opened.header.id)?;
