@@ -10,23 +10,6 @@ use pintrace::cli::Cli;
 use pintrace_testing::documents::shell::{self, ShellCommand};
 use pintrace_testing::documents::{self, spans};
 
-/// Commands of the pages that this build may lack. A line with a command that the build lacks is printed as skipped; a
-/// line with a command that the build has is checked.
-const OF_OTHER_BUILDS: [&str; 1] = ["generate"];
-
-/// Returns true if the build lacks the command of these words, and may lack it. Says so.
-fn is_skipped(place: &str, command: Option<&str>) -> bool {
-    let lacks = |name: &str| Cli::command().find_subcommand(name).is_none();
-    let skipped = command.is_some_and(|name| OF_OTHER_BUILDS.contains(&name) && lacks(name));
-    if skipped {
-        println!(
-            "skipped, because this build has no such command: {place}: {}",
-            command.unwrap_or_default()
-        );
-    }
-    skipped
-}
-
 /// Returns the commands of all shell blocks that run pintrace.
 fn commands() -> Vec<ShellCommand> {
     let documents = documents::all().unwrap();
@@ -45,9 +28,6 @@ fn each_command_in_a_shell_block_is_accepted() {
     let commands = commands();
     assert!(commands.len() > 30, "only {} commands", commands.len());
     for command in commands {
-        if is_skipped(&command.place, command.words.get(1).map(String::as_str)) {
-            continue;
-        }
         let Err(error) = Cli::try_parse_from(&command.words) else {
             continue;
         };
@@ -67,9 +47,6 @@ fn each_command_in_the_text_has_known_options() {
     let mut count = 0;
     for document in documents::all().unwrap() {
         for span in spans::beginning_with(&document, "pintrace") {
-            if is_skipped(&document.path, span.split(' ').next()) {
-                continue;
-            }
             let unknown = spans::unknown_word(&span, &root);
             assert_eq!(unknown, None, "{}: `pintrace {span}`", document.path);
             count += 1;

@@ -43,6 +43,8 @@ pub(crate) enum BenchTask {
     Programs(amounts::AmountsTask),
     /// CPU time and memory of `serve` at rest and with a million extents, in a guest
     Daemon(amounts::AmountsTask),
+    /// Measure `top` with 98,304 extents, in guests
+    Top(amounts::AmountsTask),
     /// The work of user space on each event, on this machine: time and allocated bytes
     User(NativeTask),
     /// One frame of the live view, on this machine: time and allocated bytes
@@ -62,6 +64,7 @@ impl BenchTask {
             Self::LostCalls(task) => task.run(Member::LostCalls),
             Self::Programs(task) => task.run(Member::Programs),
             Self::Daemon(task) => task.run(Member::Daemon),
+            Self::Top(task) => task.run(Member::Top),
             Self::User(user) => user.run(Member::User),
             Self::Tui(tui) => tui.run(Member::Tui),
             Self::Report => report::run(),

@@ -117,23 +117,6 @@ mod tests {
 
     use super::*;
 
-    /// Tasks of the pages that this build may lack. A line with a task that the build lacks is printed as skipped; a line
-    /// with a task that the build has is checked.
-    const OF_OTHER_BUILDS: [&str; 2] = ["dist", "fuzz"];
-
-    /// Returns true if the build lacks the task of these words, and may lack it. Says so.
-    fn is_skipped(place: &str, task: Option<&str>) -> bool {
-        let lacks = |name: &str| Arguments::command().find_subcommand(name).is_none();
-        let skipped = task.is_some_and(|name| OF_OTHER_BUILDS.contains(&name) && lacks(name));
-        if skipped {
-            println!(
-                "skipped, because this build has no such task: {place}: {}",
-                task.unwrap_or_default()
-            );
-        }
-        skipped
-    }
-
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
@@ -150,9 +133,6 @@ mod tests {
             .collect();
         assert!(tasks.len() > 30, "only {} tasks", tasks.len());
         for task in tasks {
-            if is_skipped(&task.place, task.words.get(2).map(String::as_str)) {
-                continue;
-            }
             let Err(error) = Arguments::try_parse_from(&task.words[1..]) else {
                 continue;
             };
@@ -171,9 +151,6 @@ mod tests {
         let mut count = 0;
         for document in documents::all().unwrap() {
             for span in spans::beginning_with(&document, "cargo xtask") {
-                if is_skipped(&document.path, span.split(' ').next()) {
-                    continue;
-                }
                 let unknown = spans::unknown_word(&span, &Arguments::command());
                 assert_eq!(unknown, None, "{}: `cargo xtask {span}`", document.path);
                 count += 1;

@@ -53,7 +53,7 @@ fn a_kernel_without_network_is_a_failure_with_a_remedy_and_leaves_nothing() {
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let stderr = stderr(&output);
     assert!(
-        stderr.contains("kernel 6.12 (cloud) is not in the cache and could not be fetched"),
+        stderr.contains("kernel 6.12 (cloud, x86_64) is not in the cache and could not be fetched"),
         "{stderr}"
     );
     assert!(

@@ -1,8 +1,6 @@
-# Measures the CPU time and the memory of `pintrace serve` at rest, and with a million open extents, and of `pintrace top` with
-# 98,304 extents.
+# Measures the CPU time and the memory of `pintrace serve` at rest, and with a million open extents.
 set -e
 RINGS=61
-TOP_RINGS=6
 PAGES=16384 # as many buffers as one ring can register, of one page each
 SECONDS_AT_REST=60
 cpu_ns() {
@@ -25,22 +23,10 @@ measure() { # state
 		/^memlock:/ { memory = $2 }
 		/^map_id:/ { maps[$2] = memory }
 		END { for (id in maps) sum += maps[id]; print sum / 1048576 }')"
-	sample losses "$($losses)"
-}
-# The read lets pintrace measure its own cost for some minutes, so it comes last.
-losses_of_serve() {
+	# The read lets pintrace measure its own cost for some minutes, so it comes last.
 	wget -qO /tmp/metrics http://127.0.0.1:9895/metrics
 	grep -q '^pintrace_vmstat' /tmp/metrics
-	awk '/^pintrace_lost_total/ { sum += $2 } END { print sum + 0 }' /tmp/metrics
-}
-losses_of_top() {
-	rm -f /tmp/saved
-	printf ':save /tmp/saved\r' >&3
-	until grep -q '"loss"' /tmp/saved 2>/dev/null; do
-		kill -0 $viewer
-		sleep 0.1
-	done
-	grep -o '"loss":{[^}]*}' /tmp/saved | grep -o ':[0-9]*' | tr -d : | awk '{ sum += $1 } END { print sum + 0 }'
+	sample losses "$(awk '/^pintrace_lost_total/ { sum += $2 } END { print sum + 0 }' /tmp/metrics)"
 }
 printf 'kernel\t%s\n' "$(uname -r)"
 start() { # options
@@ -51,37 +37,6 @@ start() { # options
 		kill -0 $server || { cat /tmp/serve; exit 1; }
 		sleep 0.1
 	done
-	losses=losses_of_serve
-}
-start_top() { # options
-	mkfifo /tmp/keys
-	exec 3<>/tmp/keys
-	script -qfc "stty rows 40 cols 120; exec pintrace top $*" /tmp/screen </tmp/keys >/dev/null 2>&1 &
-	viewer=$!
-	until grep -q unaccounted /tmp/screen 2>/dev/null; do
-		kill -0 $viewer
-		sleep 0.1
-	done
-	for process in $(pidof pintrace); do
-		grep -qzx top /proc/$process/cmdline && server=$process
-	done
-	losses=losses_of_top
-}
-stop_top() {
-	printf q >&3
-	wait $viewer
-}
-register() { # number of rings
-	number=0
-	until [ $number -eq $1 ]; do
-		number=$((number + 1))
-		pinload io-uring --pages $PAGES --buffers $PAGES --hold 1h >/dev/null &
-		pinload=$!
-		until [ "$(pinned)" -ge $((number * PAGES)) ]; do
-			kill -0 $pinload
-			sleep 0.1
-		done
-	done
 }
 stop() {
 	kill -INT $server
@@ -90,18 +45,17 @@ stop() {
 start
 measure 'at rest, no pins'
 stop
-start_top --map-entries EXTENTS=131072
-register $TOP_RINGS
-measure "top, $((TOP_RINGS * PAGES)) extents"
-while true; do pinload io-uring --pages 1 >/dev/null; done &
-busy=$!
-measure "top, $((TOP_RINGS * PAGES)) extents, processes that pin one after another"
-kill $busy
-stop_top
-killall pinload
-until [ "$(pinned)" -eq 0 ]; do sleep 0.1; done
 # On a machine of 256 GiB the map has this size without the option.
 start --map-entries EXTENTS=1048576
-register $RINGS
+number=0
+until [ $number -eq $RINGS ]; do
+	number=$((number + 1))
+	pinload io-uring --pages $PAGES --buffers $PAGES --hold 1h >/dev/null &
+	pinload=$!
+	until [ "$(pinned)" -ge $((number * PAGES)) ]; do
+		kill -0 $pinload
+		sleep 0.1
+	done
+done
 measure "$((RINGS * PAGES)) extents"
 stop

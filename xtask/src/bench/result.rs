@@ -25,6 +25,8 @@ pub(crate) enum Member {
     Programs,
     /// `bench daemon`.
     Daemon,
+    /// `bench top`.
+    Top,
     /// `bench core`.
     Core,
     /// `bench scan`.
@@ -48,12 +50,13 @@ pub(crate) struct BenchResult {
 
 impl Member {
     /// Each member, in the order of the report.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Overhead,
         Self::Attach,
         Self::LostCalls,
         Self::Programs,
         Self::Daemon,
+        Self::Top,
         Self::Core,
         Self::User,
         Self::Scan,
@@ -68,6 +71,7 @@ impl Member {
             Self::LostCalls => "lost-calls",
             Self::Programs => "programs",
             Self::Daemon => "daemon",
+            Self::Top => "top",
             Self::Core => "core",
             Self::Scan => "scan",
             Self::User => "user",

@@ -131,6 +131,7 @@ mod tests {
         "harness",
         "hugetlb",
         "main",
+        "on_terminal",
         "recording",
         "robust_kit",
         "tick_sums",

@@ -30,7 +30,6 @@ use pintrace_query::Query;
 use self::batch::Batch;
 use super::detach::detach;
 use super::privileges::{self, Uses};
-use super::save_snapshot;
 use super::trace_args::start;
 use super::view_rows::check_query;
 use super::where_query::{process_query, select};

@@ -145,10 +145,16 @@ copy hook is measured, another process has pinned a page.",
             "The daemon",
             "\
 `pintrace serve` over a minute: at rest, and with a million registered buffers of one page each, of
-which each is an extent. `pintrace top` shows 98,304 extents on a terminal of 120 by 40 once a second: at
-rest, and while processes that pin one page follow one another. The CPU time is that of all threads. The guest has 7 GiB, so the room for
+which each is an extent. The CPU time is that of all threads. The guest has 7 GiB, so the room for
 extents is set to that of a machine of 256 GiB. The memory of the maps is `memlock` of their
 descriptors.",
+        ),
+        Member::Top => (
+            "The live view in a guest",
+            "\
+`pintrace top` shows 98,304 extents in six processes on a terminal of 120 by 40, once a second: without
+changes, and while short processes that pin one page follow one another. The CPU time is that of all threads. A
+second of this clock is 500 million instructions, about a sixth of what a processor does.",
         ),
         Member::Core => (
             "The ledger",
