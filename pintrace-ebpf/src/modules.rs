@@ -10,6 +10,7 @@ pub mod feature_probe;
 pub mod folio;
 pub mod hooks;
 pub mod kernel;
+pub mod kprobe_registers;
 pub mod ledger;
 pub mod log;
 pub mod map_ref;

@@ -11,7 +11,7 @@ use pintrace_common::counters::Loss;
 
 use crate::map_ref::Lookup;
 use crate::{
-    count, kernel,
+    count, kprobe_registers,
     ledger::{
         acquire, longterm_scope,
         pin_call::PinCall,
@@ -30,15 +30,13 @@ pub fn probe_pin_user_pages_remote(ctx: ProbeContext) -> u32 {
         return 0;
     }
     let flags = ctx.arg::<u64>(3).unwrap_or(0) & u64::from(u32::MAX);
-    // SAFETY: the registers of the probed function.
-    let stack = unsafe { (*ctx.regs).rsp };
     let call = PinCall {
         mm: ctx.arg(0).unwrap_or(0),
         address: ctx.arg::<u64>(1).unwrap_or(0) & !4095,
         flags,
         array: ctx.arg(4).unwrap_or(0),
         pages: 0,
-        caller: kernel::u64_at(stack),
+        caller: kprobe_registers::caller(&ctx),
         of_file: 0,
     };
     // The function does not nest on a task, so an entry is left of a return that the kretprobe missed.

@@ -6,10 +6,10 @@ use rustix::thread::{CapabilitySet, capabilities};
 
 use crate::pipeline::start::SessionError;
 
-/// The remedy for a user who has the privileges.
+/// The remedy for root.
 const DOCTOR_AND_DEMO: &str = "`pintrace doctor` shows what this system allows. In a checkout of pintrace, \
                                `cargo xtask demo` shows pintrace in a guest";
-/// The remedy for a user without the privileges.
+/// The remedy for another user.
 const SUDO: &str =
     "To trace and scan, run the command again with sudo. `pintrace doctor` shows the missing privileges";
 
@@ -34,11 +34,12 @@ impl CannotTrace {
         }
     }
 
-    /// Returns the error for a user who may not load BPF programs.
+    /// Returns the error for a process that may not load BPF programs. Root lacks the privilege in a container.
     fn without_privileges(error: &dyn Error) -> Self {
+        let is_root = rustix::process::geteuid().is_root();
         Self {
-            reason: format!("this user may not load BPF programs, which tracing and scanning need ({error})"),
-            remedy: SUDO,
+            reason: format!("this process may not load BPF programs, which tracing and scanning need ({error})"),
+            remedy: if is_root { DOCTOR_AND_DEMO } else { SUDO },
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     backup::Role,
     compat::trampoline,
     facts::{self, FACTS, MM_EVENT_FACTS},
-    kernel,
+    kernel, kprobe_registers,
     ledger::{
         accounts,
         state::{self, gate_is_open},
@@ -171,19 +171,7 @@ pub fn probe_change_protection(ctx: ProbeContext) -> u32 {
     if !gate_is_open() || none_is_watched() {
         return 0;
     }
-    // SAFETY: the registers of the probed function. The loads are volatile, because the compiler would merge loads from
-    // two fixed places into one load from a variable place, which the verifier forbids.
-    let [first, second, third, fourth, fifth, sixth] = unsafe {
-        let regs = ctx.regs;
-        [
-            (&raw const (*regs).rdi).read_volatile(),
-            (&raw const (*regs).rsi).read_volatile(),
-            (&raw const (*regs).rdx).read_volatile(),
-            (&raw const (*regs).rcx).read_volatile(),
-            (&raw const (*regs).r8).read_volatile(),
-            (&raw const (*regs).r9).read_volatile(),
-        ]
-    };
+    let [first, second, third, fourth, fifth, sixth] = kprobe_registers::arguments(&ctx);
     let (area, start, end, flags) = if MM_EVENT_FACTS.protect_prototype() as u32 == protect::WITHOUT_TLB {
         (first, second, third, fifth)
     } else {

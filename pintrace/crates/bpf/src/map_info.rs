@@ -27,7 +27,7 @@ pub fn read(descriptor: i32) -> io::Result<MapInfo> {
     unsafe { object_info(descriptor, &mut info) }?;
     Ok(MapInfo {
         id: info.id,
-        name: text(info.name.map(i8::cast_unsigned)),
+        name: text(info.name.map(|byte| byte.to_ne_bytes()[0])),
         max_entries: info.max_entries,
     })
 }
