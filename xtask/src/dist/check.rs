@@ -11,8 +11,11 @@ use super::release::Release;
 use super::tools;
 use crate::process;
 
+/// The configuration files of both packages, in the order of the packages.
+const CONFIGURATION: [&str; 2] = ["/etc/default/pintrace", "/etc/pintrace/config.toml"];
 /// The files of both packages. The man pages of the commands come on top.
-const COMMON: [&str; 11] = [
+const COMMON: [&str; 12] = [
+    "/etc/default/pintrace",
     "/etc/pintrace/config.toml",
     "/usr/bin/pintrace",
     "/usr/lib/systemd/system/pintrace.service",
@@ -117,7 +120,7 @@ fn deb_content(deb: &Path) -> Result<String> {
     let said = require(&listed, &DEB)?;
     let control = |file: &str| process::stdout(process::program("dpkg-deb").arg("-I").arg(deb).arg(file));
     let conffiles = control("conffiles")?;
-    if conffiles.trim() != "/etc/pintrace/config.toml" {
+    if !is_configuration(&conffiles) {
         bail!("the configuration files are {conffiles}");
     }
     for script in ["postinst", "prerm", "postrm"] {
@@ -129,6 +132,13 @@ fn deb_content(deb: &Path) -> Result<String> {
         bail!("the package depends on{library}, and the program is static");
     }
     Ok(said)
+}
+
+/// Returns true if a list has exactly the configuration files.
+fn is_configuration(list: &str) -> bool {
+    let mut listed: Vec<&str> = list.split_whitespace().collect();
+    listed.sort_unstable();
+    listed == CONFIGURATION
 }
 
 /// Runs Debian's checker of packages. Its errors fail the check, and its warnings are shown.
@@ -160,8 +170,9 @@ fn rpm_content(rpm: &Path) -> Result<String> {
             bail!("`rpm -qip` prints no {fact:?}:\n{facts}");
         }
     }
-    if query("-qcp")?.trim() != "/etc/pintrace/config.toml" {
-        bail!("/etc/pintrace/config.toml is not marked as configuration");
+    let configuration = query("-qcp")?;
+    if !is_configuration(&configuration) {
+        bail!("the configuration files are {configuration}");
     }
     let scripts = process::stdout(process::program("rpm").args(["-qp", "--scripts"]).arg(rpm))?;
     for script in ["postinstall", "preuninstall", "postuninstall"] {

@@ -14,7 +14,7 @@ use crate::{process, workspace};
 const MAINTAINER: &str = "The pintrace authors <pintrace@pintrace.invalid>";
 
 /// Files of the checkout, and their names in the folder.
-const COPIED: [(&str, &str); 7] = [
+const COPIED: [(&str, &str); 8] = [
     ("README.md", "README.md"),
     ("CHANGELOG.md", "CHANGELOG.md"),
     ("LICENSE-APACHE", "LICENSE-APACHE"),
@@ -22,6 +22,7 @@ const COPIED: [(&str, &str); 7] = [
     ("dashboards/pintrace.json", "dashboards/pintrace.json"),
     ("dashboards/alerts.yml", "dashboards/alerts.yml"),
     ("packaging/Containerfile", "Containerfile"),
+    ("packaging/pintrace.default", "pintrace.default"),
 ];
 
 /// The shells, and the names of their completions.
