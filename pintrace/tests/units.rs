@@ -1,12 +1,6 @@
 //! The systemd units, without a running systemd: the exposure that `systemd-analyze security` computes, and options that
 //! `pintrace` has.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that cannot go on has failed"
-)]
-
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;

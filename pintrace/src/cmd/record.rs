@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use crate::exit::Exit;
 use crate::pipeline::redact::Redact;
 use crate::pipeline::sink::{Fold, Sink};
+use pintrace_model::Model;
 use pintrace_model::snapshot::Snapshot;
 use pintrace_model::suppressed;
 use pintrace_record::{Existing, Recording};
@@ -60,7 +61,11 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
             .with_context(|| format!("{}: cannot be given to the user of sudo", args.output.display()))?;
     }
     let mut last = Snapshot::default();
-    let mut fold = Fold::new(|model| last = model.snapshot());
+    let mut fold = Fold::new(|model: &mut Model| {
+        // The summary needs totals only. A recording without an end must not grow with the number of processes.
+        model.forget_ended(0);
+        last = model.snapshot();
+    });
     let session = SessionRun {
         live: &args.live,
         command: &args.command,

@@ -41,7 +41,10 @@ fn files() -> [(String, &'static str); 4] {
             unit("pintrace-record@.service"),
             "/usr/lib/systemd/system/pintrace-record@.service",
         ),
-        (unit("pintrace.default"), "/etc/default/pintrace"),
+        (
+            "/usr/local/share/pintrace.default".to_owned(),
+            "/etc/default/pintrace",
+        ),
     ]
 }
 

@@ -31,6 +31,8 @@ const PACKAGES: [&str; 6] = [
 const MODULES: [&str; 6] = ["nbd", "loop", "vfat", "nls_cp437", "nls_ascii", "null_blk"];
 /// The folder with the units in a guest with systemd.
 const UNITS: &str = "usr/local/share/pintrace-units";
+/// The options of the units in a guest.
+const OPTIONS: &str = "usr/local/share/pintrace.default";
 /// Three times the duration on the slowest kernel with two other guests running on two cores.
 const LIMIT: Duration = Duration::from_mins(45);
 
@@ -76,7 +78,9 @@ pub(crate) fn run_systemd(kernels: &[KernelTarget], arguments: &[String], table:
             return table.add("guest tests", TestCounts::FAILED, Duration::ZERO);
         }
     };
-    files.push(GuestFile::new(workspace::root().join("packaging/systemd"), UNITS));
+    let packaging = workspace::root().join("packaging");
+    files.push(GuestFile::new(packaging.join("systemd"), UNITS));
+    files.push(GuestFile::new(packaging.join("pintrace.default"), OPTIONS));
     let mut filters = vec!["--ignored".to_owned()];
     filters.extend(SYSTEMD.iter().map(|module| format!("{module}::")));
     filters.extend(arguments.iter().cloned());
