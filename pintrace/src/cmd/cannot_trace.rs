@@ -38,7 +38,9 @@ impl CannotTrace {
     fn without_privileges(error: &dyn Error) -> Self {
         let is_root = rustix::process::geteuid().is_root();
         Self {
-            reason: format!("this process may not load BPF programs, which tracing and scanning need ({error})"),
+            reason: format!(
+                "this process may not load BPF programs, which tracing and scanning need ({error})"
+            ),
             remedy: if is_root { DOCTOR_AND_DEMO } else { SUDO },
         }
     }
