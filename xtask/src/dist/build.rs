@@ -1,4 +1,4 @@
-//! The release build: a static program that names no path of this machine, so that each machine builds the same.
+//! The release build: a static program that names no path of this machine.
 
 use std::ffi::OsString;
 use std::fs;
