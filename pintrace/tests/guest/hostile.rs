@@ -19,7 +19,7 @@ const VICTIM: u64 = 512;
 /// Limit of the attacks of many operations; under emulation an operation takes milliseconds.
 const LIMIT: &str = "100s";
 /// Most memory by which an attack may enlarge pintrace, in KiB.
-const GROWTH: u64 = 24 << 10;
+const GROWTH: u64 = 64 << 10;
 
 /// Returns the resident memory of a process in KiB, and its peak.
 fn resident(pid: u32) -> (u64, u64) {
