@@ -70,7 +70,7 @@ fn each_example_is_a_query_over_processes() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/queries.md");
     let text = fs::read_to_string(path).unwrap();
     let (_, rest) = text.split_once("## Examples").unwrap();
-    let (_, block) = rest.split_once("```\n").unwrap();
+    let (_, block) = rest.split_once("```text\n").unwrap();
     let (block, _) = block.split_once("```").unwrap();
     assert!(block.lines().count() > 5);
     for line in block.lines() {
