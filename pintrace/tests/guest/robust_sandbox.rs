@@ -11,7 +11,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use super::harness::{Checks, Pinload, Report, kernel_at_least, left_out, wait_for};
-use super::robust_kit::{OnTerminal, Running, children, json_of, path};
+use super::on_terminal::OnTerminal;
+use super::robust_kit::{Running, children, json_of, path};
 
 /// The mode of a seccomp filter in /proc/PID/status.
 const FILTERED: &str = "2";

@@ -204,7 +204,7 @@ fn the_service_starts_is_scraped_is_restarted_with_the_same_pins_and_leaves_noth
     assert_eq!(held(), Some(PAGES), "{}", journal());
     assert_confined(first);
     let arguments = fs::read_to_string(format!("/proc/{first}/cmdline")).unwrap();
-    assert_eq!(arguments, "/usr/bin/pintrace\0serve\0--interval\0500ms\0");
+    assert_eq!(arguments, "/usr/bin/pintrace\x00serve\x00--interval\x00500ms\x00");
     wait_for("the status", || {
         let status = systemctl(&["status", "pintrace"]);
         status

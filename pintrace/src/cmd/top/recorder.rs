@@ -73,9 +73,12 @@ impl Recorder for SessionLog {
             (None, Err(error)) if is_refused(&error) => record(&std::env::temp_dir().join(chosen)),
             (_, recorded) => recorded,
         };
-        recorded.map_err(|error| match is_refused(&error) {
-            true if !no_sandbox => format!("{error}; {}", sandbox_remedy()),
-            _ => error.to_string(),
+        recorded.map_err(|error| {
+            if is_refused(&error) && !no_sandbox {
+                format!("{error}; {}", sandbox_remedy())
+            } else {
+                error.to_string()
+            }
         })
     }
 
