@@ -26,17 +26,17 @@ while [ ! -s /out/demo.pintrace ] && kill -0 $recorder 2>/dev/null; do
 	sleep 0.5
 done
 sleep 2
-inside $capture pinload af-xdp --name packet-pump --pages 512 --hold 25s
+inside $capture pinload af-xdp --name packet-pump --pages 512 --hold 40s
 inside system.slice/journal.service pinload direct-write --name db-journal --pages 256 --block 4096 --hold 40s --file /mnt/journal
 sleep 3
-inside $render pinload udmabuf --name gpu-share --pages 1024 --hold 30s
+inside $render pinload udmabuf --name gpu-share --pages 1024 --hold 40s
 inside system.slice/backup.service sh -c 'for turn in 1 2 3 4; do pinload direct-read --name backup --pages 2048 --block 1048576 --hold 1s --file /mnt/backup.$turn; sleep 4; done'
 sleep 4
 inside $docker pinload io-uring --name forker --pages 64 --change fork-write --hold 30s
 sleep 3
 inside system.slice/kv-store.service kv-store scenario read-pin-write
 inside system.slice/vm-snapshot.service vm-snapshot scenario uffd-wp-writers
-inside system.slice/forgetful.service pinload io-uring --name forgetful --pages 64 --change munmap --hold 20s
+inside system.slice/forgetful.service pinload io-uring --name forgetful --pages 64 --change munmap --hold 30s
 sleep 2
 inside user.slice kv-store refused memlock
 inside $render sh -c 'sleep 60 | model-loader slow-registration --pages 1800 --delay 10ms'

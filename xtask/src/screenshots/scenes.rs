@@ -42,11 +42,11 @@ pub(super) const SCENES: &[Scene] = &[
         "finding",
         &[go(AT_34, "REPLAY 34"), go("6", "LEVEL"), show("\r", "REPLAY 34")],
     ),
-    scene("past", &[show(":at -40s\r", "REPLAY 19s")]),
+    scene("past", &[show(":at -40s\r", "REPLAY 20s")]),
     scene(
         "replay",
         &[
-            show("", "REPLAY 77ms"),
+            show("", "ms of"),
             show(":at 7s\r", "REPLAY 6.1s"),
             show(":at 14s\r", "REPLAY 13s"),
             show(":at 21s\r", "REPLAY 20s"),
