@@ -26,7 +26,10 @@ pub(super) const SCENES: &[Scene] = &[
     scene("findings", &[go(AT_34, "REPLAY 34"), show("6", "LEVEL")]),
     scene("flush-windows", &[go(AT_34, "REPLAY 34"), show("7", "REPLAY 34")]),
     // The registration of one process is in flight.
-    scene("pin-calls", &[go(":at 30s\r", "pinning for"), show("8", "in flight")]),
+    scene(
+        "pin-calls",
+        &[go(":at 30s\r", "pinning for"), show("8", "in flight")],
+    ),
     scene("system", &[go(AT_34, "REPLAY 34"), show("9", "REPLAY 34")]),
     scene(
         "changes",

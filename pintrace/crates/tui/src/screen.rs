@@ -83,6 +83,7 @@ fn draw_body(app: &mut App, body: Rect, buffer: &mut Buffer, theme: Theme) -> us
         history: app.time.history(),
         baseline: app.time.baseline.as_deref(),
         keys: &app.keys,
+        visible: usize::MAX,
         // The limit is read now, so it says nothing about another moment.
         locked_memory: app
             .locked_memory

@@ -48,11 +48,20 @@ pub(super) fn lines(process: &Arc<Process>, scene: &Scene<'_>, width: usize) -> 
         }
     }
     lines.extend(limit(process, scene, width));
-    lines.extend(held_through(process, snapshot, width, theme));
-    lines.extend(extents(process, scene, width));
-    lines.extend(hold_times::lines(process, now, width, theme));
-    lines.extend(stacks(process, width, theme));
-    lines.extend(threads(process, width, theme));
+    // A process may hold very many extents, and each of these parts looks at all of them.
+    let parts: [&dyn Fn() -> Vec<Line<'static>>; 5] = [
+        &|| held_through(process, snapshot, width, theme),
+        &|| extents(process, scene, width),
+        &|| hold_times::lines(process, now, width, theme),
+        &|| stacks(process, width, theme),
+        &|| threads(process, width, theme),
+    ];
+    for part in parts {
+        // A note takes the place of the last visible line if there are more.
+        if lines.len() <= scene.visible {
+            lines.extend(part());
+        }
+    }
     lines
 }
 

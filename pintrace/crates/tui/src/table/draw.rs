@@ -48,9 +48,13 @@ impl<R: TableRow> TableView<R> {
         if body.height < DIVIDED {
             return self.draw_table(scene, body, buffer, clicks);
         }
+        let part = Scene {
+            visible: usize::from(body.height),
+            ..*scene
+        };
         let below = self
             .selected()
-            .map(|row| row.detail(scene, width))
+            .map(|row| row.detail(&part, width))
             .unwrap_or_default();
         let summary = usize::from(R::summary(scene).is_some());
         // Titles, rows, the line below them and an empty line.

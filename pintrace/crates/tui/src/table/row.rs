@@ -27,6 +27,8 @@ pub(crate) struct Scene<'a> {
     /// The snapshot with which this one is compared.
     pub(crate) baseline: Option<&'a Snapshot>,
     pub(crate) keys: &'a Remapped,
+    /// Lines of a detail that can be seen. A detail may leave out what follows them.
+    pub(crate) visible: usize,
     /// Reads what a process may still pin, if the screen shows the present.
     pub(crate) locked_memory: Option<ReadLockedMemory>,
     pub(crate) theme: Theme,
