@@ -32,7 +32,7 @@ pub(crate) struct DistTask {
     /// The processor of the program
     #[arg(long, value_name = "ARCH", value_enum, default_value_t)]
     arch: Architecture,
-    /// Build everything a second time, in another folder, and compare the files byte by byte
+    /// Build everything a second time, from nothing, and compare the files byte by byte
     #[arg(long)]
     verify: bool,
     /// Check the packages with the tools of their systems, and run the program in file systems without its build
@@ -103,10 +103,9 @@ fn make(release: &Release, build: &Path, output: &Path) -> Result<Vec<PathBuf>> 
 
 /// Makes all files again, and prints which of them differ.
 fn verify(release: &Release, files: &[PathBuf]) -> Result<bool> {
-    let build = release::folder("build-again");
-    empty(&build)?;
-    let again = make(release, &build, &release::folder("files-again"))?;
-    fs::remove_dir_all(&build).with_context(|| format!("cannot remove {}", build.display()))?;
+    // The compiler derives the names of symbols from its flags, and these name the folder: it has to be the same one.
+    empty(&release.build_folder())?;
+    let again = make(release, &release.build_folder(), &release::folder("files-again"))?;
     compare::print(files, &again)
 }
 
