@@ -111,6 +111,7 @@ fn a_recording_from_the_view_begins_with_the_session() {
     let pid = ready[0]["pid"].clone();
     screen_with(&top, &pid.to_string());
     assert!(pinload.end().success());
+    screen_with(&top, "1 ended process, acquired 321 pages");
     // The pins are gone before the recording begins.
     let file = path("late.pintrace");
     command(&top, &format!("record {}", file.display()));
@@ -145,8 +146,11 @@ fn the_screen_follows_the_size_of_the_terminal() {
             help.lines().count() <= usize::from(rows),
             "{columns} x {rows}:\n{help}"
         );
+        // A key that follows Escape at once would be Alt with that key.
         top.key(b"\x1b");
-        screen_with(&top, "unaccounted 0");
+        wait_for("the end of the help", || {
+            (!top.screen().contains("Keys on every screen")).then_some(())
+        });
     }
     top.key(b"q");
     assert_eq!(top.end(), 0);
