@@ -127,6 +127,7 @@ impl Scene {
 }
 
 #[test]
+#[ignore = "takes minutes"]
 fn other_users_are_shown_exactly_during_each_attack() {
     // The kernel may pin twice for a direct read of a page that it has not yet written to the disk.
     let mut file = File::create("/mnt/hostile.dat").unwrap();
@@ -221,6 +222,7 @@ fn hostile_character(text: &str) -> Option<char> {
 }
 
 #[test]
+#[ignore = "takes minutes"]
 fn the_memory_of_serve_does_not_grow_with_the_processes_of_a_hostile_user() {
     let serve = Running::start(&[
         "serve",
