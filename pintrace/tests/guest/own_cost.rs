@@ -324,9 +324,8 @@ fn the_view_of_top_measures_while_it_is_open() {
     load();
     assert_eq!(runs_of_all(), runs, "nobody looks");
     top.key(b"u");
-    // The terminal gets only the characters that change, so that a sentence may arrive in parts.
     wait_for("the name of a map", || {
-        top.output().contains("CHUNK_SLOTS").then_some(())
+        top.screen().contains("CHUNK_SLOTS").then_some(())
     });
     wait_for("a measurement", || {
         load();

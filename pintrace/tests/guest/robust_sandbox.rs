@@ -105,7 +105,7 @@ fn top_writes_only_into_its_folder_and_the_folder_for_temporary_files() {
     });
     if has_landlock() {
         top.key(b":save /root/outside.json\r");
-        wait_for("the refusal", || top.output().contains("Not saved").then_some(()));
+        wait_for("the refusal", || top.screen().contains("Not saved").then_some(()));
         assert!(!Path::new("/root/outside.json").exists());
     } else {
         left_out("a file in another folder", &"this kernel has no Landlock");

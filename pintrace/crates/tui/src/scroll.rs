@@ -14,17 +14,20 @@ pub(crate) struct ScrollPosition {
     pub(crate) first: usize,
     /// Number of lines at the last draw.
     lines: usize,
+    /// The position stays at the end when lines are added.
+    at_end: bool,
 }
 
 impl ScrollPosition {
-    /// Moves the position by `lines`. Drawing clamps the position, because the number of lines is known only then.
+    /// Moves the position by `lines`; `isize::MAX` moves it to the end, where it stays. Drawing clamps the position, because the number of lines is known only then.
     pub(crate) fn go(&mut self, lines: isize) {
+        self.at_end = lines == isize::MAX || (self.at_end && lines >= 0);
         self.first = self.first.saturating_add_signed(lines);
     }
 
     /// Returns the range of visible lines, for the footer.
     pub(crate) fn status(&self, page: usize) -> String {
-        let Self { first, lines } = *self;
+        let Self { first, lines, .. } = *self;
         format!(
             "{}-{} of {lines} lines",
             (first + 1).min(lines),
@@ -49,7 +52,8 @@ impl ScrollPosition {
             text = lines(usize::from(width));
         }
         self.lines = text.len();
-        self.first = self.first.min(text.len().saturating_sub(room));
+        let last = text.len().saturating_sub(room);
+        self.first = if self.at_end { last } else { self.first.min(last) };
         bar(area, (self.first, text.len()), buffer, theme);
         let visible: Vec<_> = text.into_iter().skip(self.first).take(room).collect();
         Paragraph::new(visible).render(Rect { width, ..area }, buffer);
