@@ -27,6 +27,8 @@ pub struct LogFile {
     pub path: PathBuf,
     /// Size in bytes.
     pub bytes: u64,
+    /// Number of events of the session that could not be encoded: the file lacks them.
+    pub missing: u64,
 }
 
 /// Why a file cannot take the log.
@@ -101,12 +103,6 @@ impl EventLog {
         }
     }
 
-    /// Returns the number of events that could not be encoded: no file has them.
-    #[must_use]
-    pub fn refused_events(&self) -> u64 {
-        self.refused
-    }
-
     /// Begins a new file with all events so far. Events that follow are appended to it, and still kept. A file that is being
     /// written already goes on.
     ///
@@ -155,6 +151,7 @@ impl EventLog {
 
     /// Ends the file without a further event, waits until it is on disk, and returns it.
     pub fn finish(&mut self) -> Result<LogFile, LogError> {
+        let missing = self.refused;
         let log = self.writer.output_mut();
         if let Some(failure) = log.failure.take() {
             return Err(failure.into());
@@ -167,6 +164,7 @@ impl EventLog {
         Ok(LogFile {
             path: file.path,
             bytes: file.bytes,
+            missing,
         })
     }
 
@@ -177,6 +175,7 @@ impl EventLog {
         Some(LogFile {
             path: file.path.clone(),
             bytes: file.bytes,
+            missing: self.refused,
         })
     }
 

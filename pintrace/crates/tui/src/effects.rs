@@ -7,6 +7,7 @@ use crossterm::QueueableCommand;
 use crossterm::clipboard::CopyToClipboard;
 
 use pintrace_model::text;
+use pintrace_text::counted;
 
 use super::app::{App, Effect};
 use super::options::ViewOptions;
@@ -55,6 +56,11 @@ fn record(app: &App, path: Option<&Path>, recorder: Option<&dyn Recorder>) -> St
             app.keys.key_of("record")
         ),
         (true, None) => match recorder.stop() {
+            Ok(file) if file.missing != 0 => format!(
+                "Recorded {}, without {} that could not be written.",
+                name(&file.path),
+                counted(file.missing, "event")
+            ),
             Ok(file) => format!(
                 "Recorded {} ({}). `pintrace replay` shows it.",
                 name(&file.path),

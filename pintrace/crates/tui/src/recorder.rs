@@ -23,4 +23,6 @@ pub struct RecordedFile {
     pub path: PathBuf,
     /// Size in bytes.
     pub bytes: u64,
+    /// Number of events of the session that the file lacks.
+    pub missing: u64,
 }

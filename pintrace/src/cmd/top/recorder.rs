@@ -121,5 +121,6 @@ fn recorded(file: LogFile) -> RecordedFile {
     RecordedFile {
         path: file.path,
         bytes: file.bytes,
+        missing: file.missing,
     }
 }

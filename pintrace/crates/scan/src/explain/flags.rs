@@ -58,8 +58,8 @@ pub(super) const KERNEL: u64 = 1 << 7 | 1 << 20 | 1 << 23 | 1 << 26;
 
 /// The page is no longer, or never was, managed by the allocator of pages.
 pub(super) const RESERVED: u64 = 1 << 32;
-/// The page is one of KSM. Some kernels show the flag on each anonymous page: `stable_page_flags` (fs/proc/page.c) of 6.12 tests
-/// only one of the two bits of `PAGE_MAPPING_KSM`.
+/// The page is one of KSM. Some kernels show the flag on each anonymous page: in `stable_page_flags`
+/// (fs/proc/page.c) of 6.12, one of the two bits of `PAGE_MAPPING_KSM` is enough, and `PAGE_MAPPING_ANON` is one of them.
 const KSM: u64 = 1 << 21;
 /// The page is anonymous.
 const ANON: u64 = 1 << 12;
