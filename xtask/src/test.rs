@@ -5,6 +5,7 @@ pub(crate) mod guests;
 mod native;
 mod parts;
 mod promtool;
+mod test_times;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};

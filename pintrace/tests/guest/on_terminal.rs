@@ -103,6 +103,11 @@ impl OnTerminal {
         tcsetwinsize(&self.terminal, size(columns, rows)).unwrap();
     }
 
+    /// Takes all text off the screen, as another program that writes on the terminal does.
+    pub(crate) fn wipe(&self) {
+        self.screen.lock().unwrap().process(b"\x1b[H\x1b[2J");
+    }
+
     /// Presses a key.
     pub(crate) fn key(&self, key: &[u8]) {
         rustix::io::write(&self.controller, key).unwrap();

@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::harness::{Checks, Pinload, Started, number, skipped, wait_for};
@@ -152,6 +153,26 @@ fn the_screen_follows_the_size_of_the_terminal() {
             (!top.screen().contains("Keys on every screen")).then_some(())
         });
     }
+    top.key(b"q");
+    assert_eq!(top.end(), 0);
+    top.assert_restored();
+}
+
+/// A size that changes and changes back before the next drawing is a signal and the same size as before, and the terminal
+/// has lost the cells that the size in between did not have.
+#[test]
+fn the_whole_screen_is_drawn_after_each_change_of_size_and_on_request() {
+    let top = OnTerminal::start(TOP);
+    screen_with(&top, "unaccounted 0");
+    top.key(b"?");
+    screen_with(&top, "Keys on every screen");
+    let pid = Pid::from_raw(top.program().cast_signed()).unwrap();
+    top.wipe();
+    kill_process(pid, Signal::WINCH).unwrap();
+    screen_with(&top, "Keys on every screen");
+    top.wipe();
+    top.key(b"\x0c");
+    screen_with(&top, "Keys on every screen");
     top.key(b"q");
     assert_eq!(top.end(), 0);
     top.assert_restored();

@@ -15,6 +15,7 @@ use crate::{test_output, workspace};
 
 use super::parts::SYSTEMD;
 use super::promtool;
+use super::test_times::TestTimes;
 
 /// Packages that the tests use in addition to pintrace and pinload. On 5.10, bpftrace takes types that BTF lacks from
 /// the headers of `linux-libc-dev`. `util-linux` has setpriv.
@@ -159,6 +160,7 @@ fn test(kernel: KernelTarget, guest: Result<Guest>, script: &str) -> (TestCounts
             1
         }
     };
+    println!("{kernel}: {}", output.times);
     let counts = test_output::count(&output.text, code == 0);
     (counts, output.text)
 }
@@ -211,17 +213,22 @@ fn far_memory(near: &str) -> impl Iterator<Item = String> + use<> {
     words.map(str::to_owned).into_iter()
 }
 
-/// The output of a guest; each line is printed with the kernel's name.
+/// The output of a guest; each line is printed with the kernel's name and the seconds since the start.
 struct GuestOutput {
     kernel: KernelTarget,
+    start: Instant,
+    times: TestTimes,
     text: String,
     shown: usize,
 }
 
 impl GuestOutput {
-    const fn new(kernel: KernelTarget) -> Self {
+    fn new(kernel: KernelTarget) -> Self {
+        let start = Instant::now();
         Self {
             kernel,
+            start,
+            times: TestTimes::new(start),
             text: String::new(),
             shown: 0,
         }
@@ -232,11 +239,11 @@ impl Write for GuestOutput {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.text.push_str(&String::from_utf8_lossy(bytes));
         while let Some(length) = self.text[self.shown..].find('\n') {
-            println!(
-                "{:>9} | {}",
-                self.kernel,
-                &self.text[self.shown..self.shown + length]
-            );
+            let line = &self.text[self.shown..self.shown + length];
+            let now = Instant::now();
+            self.times.line(line, now);
+            let seconds = now.duration_since(self.start).as_secs();
+            println!("{:>9} {seconds:>4} | {line}", self.kernel);
             self.shown += length + 1;
         }
         Ok(bytes.len())

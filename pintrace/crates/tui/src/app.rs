@@ -39,6 +39,8 @@ pub(super) enum Step {
     Wait,
     /// Draw again.
     Draw,
+    /// Draw every cell again: the terminal may no longer show what was drawn.
+    Redraw,
     /// Stop the process until the shell continues it.
     Suspend,
     /// Leave.

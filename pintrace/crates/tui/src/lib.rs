@@ -123,6 +123,10 @@ pub async fn run(source: impl Into<Source>, options: ViewOptions) -> Result<Exit
             match step {
                 Step::Wait => {}
                 Step::Draw => break,
+                Step::Redraw => {
+                    terminal.clear()?;
+                    break;
+                }
                 Step::Quit => return Ok(ExitReason::Quit),
                 Step::Suspend => {
                     terminal.suspend()?;
@@ -140,7 +144,8 @@ fn react(app: &mut App, event: Option<io::Result<Event>>) -> io::Result<Step> {
         Some(Err(error)) => Err(error),
         Some(Ok(Event::Key(key))) if key.kind != KeyEventKind::Release => Ok(app.press(&key)),
         Some(Ok(Event::Mouse(mouse))) => Ok(app.click(mouse)),
-        Some(Ok(Event::Resize(..))) => Ok(Step::Draw),
+        // Another size in between may have taken cells from the screen, also if the last drawing had the size of now.
+        Some(Ok(Event::Resize(..))) => Ok(Step::Redraw),
         Some(Ok(_)) => Ok(Step::Wait),
     }
 }

@@ -153,7 +153,15 @@ impl ViewTerminal {
             stdout.execute(EnableMouseCapture)?;
         }
         stdout.execute(Hide)?;
-        // Clears the screen. `clear` would query the cursor position, and some terminals do not answer.
+        self.clear()
+    }
+
+    /// Clears the screen, so that the next draw draws every cell. Does nothing after a panic.
+    pub(super) fn clear(&mut self) -> io::Result<()> {
+        let Some(_drawing) = self.state.begin_draw() else {
+            return Ok(());
+        };
+        // `clear` would query the cursor position, and some terminals do not answer.
         let size = self.screen.size()?;
         self.screen.resize(size.into())
     }

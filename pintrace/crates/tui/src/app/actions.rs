@@ -25,6 +25,7 @@ impl App {
         match action {
             Action::Quit => return Step::Quit,
             Action::Suspend => return Step::Suspend,
+            Action::Redraw => return Step::Redraw,
             Action::Back => self.back(),
             Action::Help if self.help.is_some() => self.help = None,
             Action::Help => self.help = Some(HelpScreen::default()),
@@ -139,6 +140,7 @@ const fn changes_rows(action: Action) -> bool {
     match action {
         Action::Quit
         | Action::Suspend
+        | Action::Redraw
         | Action::Help
         | Action::Move(_)
         | Action::Page(_)

@@ -347,6 +347,12 @@ const ACTIONS: &[Binding] = &[
         "record the session into a file, from its start on, or end the recording",
     ),
     Binding::new(
+        "redraw",
+        BoundKey::control('l'),
+        Action::Redraw,
+        "draw the whole screen again, after other programs have written on it",
+    ),
+    Binding::new(
         "suspend",
         BoundKey::control('z'),
         Action::Suspend,

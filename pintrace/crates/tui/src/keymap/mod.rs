@@ -68,6 +68,8 @@ pub(super) enum Action {
     Record,
     /// Show or hide the help.
     Help,
+    /// Draw every cell again.
+    Redraw,
     /// Stop the process until the shell continues it.
     Suspend,
 }
