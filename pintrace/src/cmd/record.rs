@@ -23,7 +23,7 @@ use super::trace_args::{TraceArgs, duration};
 /// The command line of `record`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Write the recording into this file.
+    /// Write the recording into this file. An earlier recording in FILE is moved to FILE.old.
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
     /// Replace FILE even if it is no recording.

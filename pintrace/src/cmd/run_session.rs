@@ -65,6 +65,16 @@ impl SessionRun<'_> {
         let manager = ServiceManager::connect();
         let mut stops = Stops::listen()?;
         let (mut session, first) = start(self.live, self.command.to_vec())?;
+        for sink in sinks.iter_mut() {
+            match sink.begin() {
+                Ok(None) => {}
+                Ok(Some(note)) => writeln!(messages, "pintrace: {note}")?,
+                Err(error) => {
+                    writeln!(messages, "pintrace: {error}")?;
+                    return Ok(SessionEnd::Failed(Exit::Failed));
+                }
+            }
+        }
         // Start the command after all hooks are attached, so that the hooks see each call of the command.
         let mut command = match child::spawn(self.command) {
             Ok(command) => command,

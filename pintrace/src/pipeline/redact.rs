@@ -29,6 +29,10 @@ impl<'a> Redact<'a> {
 }
 
 impl Sink for Redact<'_> {
+    fn begin(&mut self) -> Result<Option<String>, SinkError> {
+        self.sink.begin()
+    }
+
     fn take(&mut self, events: &[Event]) -> Result<(), SinkError> {
         self.redacted.clear();
         self.redacted.extend_from_slice(events);

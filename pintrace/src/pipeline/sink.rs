@@ -9,6 +9,11 @@ pub type SinkError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Takes events in order.
 pub trait Sink: Send {
+    /// Prepares the sink when the session has started and has still all its rights. Returns what the user has to know.
+    fn begin(&mut self) -> Result<Option<String>, SinkError> {
+        Ok(None)
+    }
+
     /// Takes the next events. An error ends the session.
     fn take(&mut self, events: &[Event]) -> Result<(), SinkError>;
 }
@@ -45,6 +50,11 @@ impl<F: FnMut(&mut Model) + Send> Sink for Fold<F> {
 
 /// Appends to a recording. An event that cannot be encoded does not end the session: the recording counts such events.
 impl Sink for Recording {
+    fn begin(&mut self) -> Result<Option<String>, SinkError> {
+        let earlier = Self::begin(self)?;
+        Ok(earlier.map(|earlier| format!("the earlier recording is now {}", earlier.display())))
+    }
+
     fn take(&mut self, events: &[Event]) -> Result<(), SinkError> {
         for event in events {
             match self.append(event) {

@@ -1,8 +1,9 @@
 //! A recording in a file: decides which files may be replaced, and keeps the recording valid when the disk is full.
 //!
-//! The file is opened before tracing begins, so that a wrong path fails early. The file is emptied only when the first
-//! frame is written, so that a session that does not start destroys nothing.
+//! The file is opened before tracing begins, so that a wrong path fails early. An earlier recording in the file is moved
+//! aside only when the session has started, so that a session that does not start changes nothing.
 
+mod earlier;
 mod error;
 mod output;
 
@@ -12,16 +13,16 @@ use std::path::{Path, PathBuf};
 use pintrace_events::Event;
 
 pub use self::error::{CreateError, WriteError};
-use self::output::{Output, is_replaceable, open};
+use self::output::{Content, Output, content, open};
 use super::writer::{EncodeError, Writer};
 
 /// The treatment of a file that exists already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Existing {
-    /// Replace a recording or an empty file, and keep any other file.
+    /// Move a recording aside, replace an empty file, and keep any other file.
     #[default]
     KeepForeign,
-    /// Replace any file.
+    /// Move a recording aside, and replace any other file.
     Replace,
 }
 
@@ -31,6 +32,10 @@ pub struct Recording {
     writer: Writer<Output>,
     /// This process created the file, so the file is removed if it stays empty.
     created: bool,
+    /// The file has an earlier recording, which goes to this path when the session has started.
+    earlier: Option<PathBuf>,
+    /// The user who gets a file that this process creates.
+    owner: Option<(u32, u32)>,
     stopped: bool,
     /// Number of events given to [`Self::append`].
     appended: u64,
@@ -39,9 +44,9 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Opens the file. Its content does not change before the first frame.
+    /// Opens the file. Its content does not change before [`Self::begin`] or the first frame.
     pub fn create(path: &Path, existing: Existing) -> Result<Self, CreateError> {
-        let (output, created) = create(path, existing)?;
+        let (output, created, earlier) = create(path, existing)?;
         let writer = Writer::new(output).map_err(|source| CreateError::Open {
             path: path.into(),
             source,
@@ -50,6 +55,8 @@ impl Recording {
             path: path.into(),
             writer,
             created,
+            earlier,
+            owner: None,
             stopped: false,
             appended: 0,
             refused: 0,
@@ -57,12 +64,34 @@ impl Recording {
     }
 
     /// Gives a file that this process created to a user: only its owner can read a recording.
-    pub fn give_to(&self, uid: u32, gid: u32) -> std::io::Result<()> {
+    pub fn give_to(&mut self, uid: u32, gid: u32) -> std::io::Result<()> {
+        self.owner = Some((uid, gid));
         let Output { file, is_regular, .. } = self.writer.output();
         if self.created && *is_regular {
             std::os::unix::fs::fchown(file, Some(uid), Some(gid))?;
         }
         Ok(())
+    }
+
+    /// Moves an earlier recording in the file aside, and creates the file anew. Returns the new path of the earlier
+    /// recording. Needs the rights in the folder that [`Self::create`] has had.
+    pub fn begin(&mut self) -> Result<Option<PathBuf>, CreateError> {
+        let Some(earlier) = self.earlier.take() else {
+            return Ok(None);
+        };
+        let path = self.path.clone();
+        let open_error = |source| CreateError::Open {
+            path: path.clone(),
+            source,
+        };
+        std::fs::rename(&self.path, &earlier).map_err(open_error)?;
+        let (output, created, _) = create(&self.path, Existing::KeepForeign)?;
+        *self.writer.output_mut() = output;
+        self.created = created;
+        if let Some((uid, gid)) = self.owner {
+            self.give_to(uid, gid).map_err(open_error)?;
+        }
+        Ok(Some(earlier))
     }
 
     /// Appends an event.
@@ -133,9 +162,9 @@ impl Recording {
     }
 }
 
-/// Opens and locks the file of a recording. Returns also whether the file was created. The content of a file does not
-/// change before the first write.
-fn create(path: &Path, existing: Existing) -> Result<(Output, bool), CreateError> {
+/// Opens and locks the file of a recording. Returns also whether the file was created, and the path to which an earlier
+/// recording in the file has to go. The content of a file does not change before the first write.
+fn create(path: &Path, existing: Existing) -> Result<(Output, bool, Option<PathBuf>), CreateError> {
     let open_error = |source| CreateError::Open {
         path: path.into(),
         source,
@@ -147,16 +176,23 @@ fn create(path: &Path, existing: Existing) -> Result<(Output, bool), CreateError
         Ok(()) | Err(TryLockError::Error(_)) => {}
     }
     let is_regular = file.metadata().map_err(open_error)?.is_file();
-    let keep = is_regular && existing == Existing::KeepForeign;
-    if keep && !created && !is_replaceable(&mut file).map_err(open_error)? {
-        return Err(CreateError::Foreign(path.into()));
-    }
+    let content = if is_regular && !created {
+        content(&mut file).map_err(open_error)?
+    } else {
+        Content::Nothing
+    };
+    let earlier = match content {
+        Content::Nothing => None,
+        Content::Recording => Some(earlier::place(path)?),
+        Content::Foreign if existing == Existing::Replace => None,
+        Content::Foreign => return Err(CreateError::Foreign(path.into())),
+    };
     let output = Output {
         file,
         is_regular,
         has_begun: false,
     };
-    Ok((output, created))
+    Ok((output, created, earlier))
 }
 
 impl Drop for Recording {

@@ -13,6 +13,18 @@ pub enum CreateError {
     /// The file exists and is no recording.
     #[error("{}: exists and is no recording, so it is not replaced: choose another file, or pass --force", .0.display())]
     Foreign(PathBuf),
+    /// The file has an earlier recording, and there is a file that is no recording at the path to which it would go.
+    #[error(
+        "{}: has an earlier recording, which would go to {}, and that is no recording: choose another file with -o FILE",
+        path.display(),
+        place.display()
+    )]
+    NoPlace {
+        /// The file.
+        path: PathBuf,
+        /// The path for the earlier recording.
+        place: PathBuf,
+    },
     /// Another process is writing to the file.
     #[error("{}: another pintrace is writing to this file: choose another file", .0.display())]
     Busy(PathBuf),

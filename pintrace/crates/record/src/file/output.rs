@@ -46,9 +46,25 @@ pub(super) fn open(path: &Path) -> io::Result<(File, bool)> {
     Ok((OpenOptions::new().write(true).open(path)?, false))
 }
 
-/// Returns true if a file is empty or a recording.
-pub(super) fn is_replaceable(file: &mut File) -> io::Result<bool> {
+/// What a file has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    Nothing,
+    /// A recording, of any version.
+    Recording,
+    /// Anything else.
+    Foreign,
+}
+
+/// Returns what a file has, by its first bytes.
+pub(super) fn content(file: &mut File) -> io::Result<Content> {
     let mut head = Vec::new();
     file.take(8).read_to_end(&mut head)?;
-    Ok(head.is_empty() || head == MAGIC)
+    Ok(if head.is_empty() {
+        Content::Nothing
+    } else if head == MAGIC {
+        Content::Recording
+    } else {
+        Content::Foreign
+    })
 }

@@ -29,7 +29,7 @@ fn only_the_owner_can_read_a_new_recording() {
 }
 
 #[test]
-fn an_older_recording_stays_until_the_first_frame() {
+fn an_earlier_recording_is_moved_aside_when_the_session_has_begun() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("old.pin");
     let old = written(&fio_and_others().events);
@@ -37,12 +37,36 @@ fn an_older_recording_stays_until_the_first_frame() {
     drop(Recording::create(&path, Existing::KeepForeign).unwrap());
     assert_eq!(fs::read(&path).unwrap(), old);
     let mut recording = Recording::create(&path, Existing::KeepForeign).unwrap();
+    let aside = folder.path().join("old.pin.old");
+    assert_eq!(recording.begin().unwrap(), Some(aside.clone()));
     let tick = tick(1);
     recording.append(&tick).unwrap();
     recording.finish().unwrap();
     let new = fs::read(&path).unwrap();
     assert_eq!(read(&new).0, [tick]);
     assert_eq!(recording.written_bytes(), u64::try_from(new.len()).unwrap());
+    assert_eq!(fs::read(&aside).unwrap(), old);
+    drop(recording);
+
+    // The next recording takes its place, also with the wish to replace any file.
+    let mut third = Recording::create(&path, Existing::Replace).unwrap();
+    assert_eq!(third.begin().unwrap(), Some(aside.clone()));
+    assert_eq!(fs::read(&aside).unwrap(), new);
+    // A session without a frame leaves no file, and the earlier recording.
+    drop(third);
+    assert!(!path.exists() && aside.exists());
+}
+
+#[test]
+fn an_earlier_recording_never_replaces_a_file_that_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("old.pin");
+    let old = written(&fio_and_others().events);
+    fs::write(&path, &old).unwrap();
+    fs::write(folder.path().join("old.pin.old"), "notes").unwrap();
+    let refused = Recording::create(&path, Existing::Replace).err().unwrap();
+    assert!(refused.to_string().contains("old.pin.old"), "{refused}");
+    assert_eq!(fs::read(&path).unwrap(), old);
 }
 
 #[test]
