@@ -110,6 +110,21 @@ fn a_pinned_page_is_taken_apart_into_its_holders_and_mappings() {
             &explain(&format!("--pfn {}", page["pfn"]))["page"]["holders"],
             &page["holders"],
         );
+        // The range of the folio, and of as many frames on both sides.
+        let (head, pages) = (
+            number(&page["folio"]["pfn"]),
+            1 << number(&page["folio"]["order"]),
+        );
+        let around = explain(&format!("--pfn {}-{}", head - pages, head + 2 * pages - 1));
+        let folios = around["range"]["folios"].as_array().unwrap();
+        let row = folios.iter().find(|row| number(&row["last"]) >= head);
+        let row = row.unwrap_or(&Value::Null);
+        checks.same("holder in the range", number(&row["holder"]["pid"]), pid);
+        checks.same("pins in the range", number(&row["pins"]), pins);
+        checks.holds(
+            number(&around["range"]["pinned_frames"]) >= pages,
+            "frames that are pinned in the range",
+        );
         checks.holds(pinload.end().success(), "pinload's end");
     }
     checks.conclude();
@@ -261,6 +276,12 @@ fn what_cannot_be_explained_is_an_error_with_a_remedy() {
     for (words, code, part) in [
         ("--pfn 0xffffffffff".to_owned(), 1, "has no struct page"),
         ("--pfn 1f".to_owned(), 2, "after 0x"),
+        ("--pfn 0x20-0x10".to_owned(), 2, "no frame"),
+        (
+            "--pfn 0xfffffffff0-0xffffffffff".to_owned(),
+            1,
+            "has no struct page",
+        ),
         ("--address 4194999:0x1000".to_owned(), 1, "no process has the pid"),
         (format!("--address {pid}:0x10"), 1, "maps nothing at 0x10"),
         (format!("--fd {pid}:9999"), 1, "has no descriptor 9999"),

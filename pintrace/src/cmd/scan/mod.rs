@@ -21,6 +21,7 @@ use pintrace_scan::scan_result::{ScanResult, UnknownPins};
 use pintrace_scan::scanner::{Addresses, Progress, Scanner};
 use pintrace_source::baseline::around_scan;
 
+pub use self::subject::Frames;
 use self::subject::Subject;
 use super::cannot_trace::CannotTrace;
 
@@ -37,9 +38,10 @@ pub struct Args {
     /// and the page frame numbers of pages that the kernel's heuristic takes wrongly for pinned.
     #[arg(long)]
     pub pages: bool,
-    /// Explain the page with this page frame number (0x for hexadecimal): its references, pins and holders.
-    #[arg(long, value_name = "N", value_parser = subject::number, group = "subject", conflicts_with_all = ["pid", "pages"])]
-    pub pfn: Option<u64>,
+    /// Explain the page with this page frame number (0x for hexadecimal): its references, pins and holders. For a range,
+    /// list the pinned folios with their holders. A range is FIRST-LAST, or as in the kernel's log: '[1a3000, 1a3200)'.
+    #[arg(long, value_name = "N", value_parser = subject::frames, group = "subject", conflicts_with_all = ["pid", "pages"])]
+    pub pfn: Option<Frames>,
     /// Explain the page at an address of a process, such as 1234:0x7f00deadb000.
     #[arg(long, value_name = "PID:ADDR", value_parser = subject::address, group = "subject", conflicts_with_all = ["pid", "pages"])]
     pub address: Option<(u32, u64)>,

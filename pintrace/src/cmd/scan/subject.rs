@@ -1,12 +1,25 @@
 //! What `scan --pfn`, `--address` and `--fd` are to explain.
 
+use std::ops::Range;
+
 use super::Args;
 
-/// A page, or a descriptor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The page frame numbers of a command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frames {
+    /// One frame.
+    One(u64),
+    /// Adjoining frames.
+    Range(Range<u64>),
+}
+
+/// A page, a range of pages, or a descriptor.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Subject {
     /// The page with a page frame number.
     Frame(u64),
+    /// The pages with these page frame numbers.
+    Frames(Range<u64>),
     /// The page at an address of a process.
     Address {
         /// Pid of the process.
@@ -26,7 +39,10 @@ pub(super) enum Subject {
 impl Subject {
     /// Returns the subject of a command line; `None` for a scan of all memory.
     pub(super) fn of(args: &Args) -> Option<Self> {
-        let frame = args.pfn.map(Self::Frame);
+        let frame = args.pfn.clone().map(|frames| match frames {
+            Frames::One(pfn) => Self::Frame(pfn),
+            Frames::Range(range) => Self::Frames(range),
+        });
         let address = args.address.map(|(pid, address)| Self::Address { pid, address });
         let descriptor = args.fd.map(|(pid, fd)| Self::Descriptor { pid, fd });
         frame.or(address).or(descriptor)
@@ -40,6 +56,27 @@ pub(super) fn number(text: &str) -> Result<u64, String> {
         None => text.parse(),
     };
     parsed.map_err(|_| format!("`{text}` is no number; write decimal digits, or hexadecimal digits after 0x"))
+}
+
+/// Parses `N`, `FIRST-LAST`, or the form of the kernel's log: `[1a3000, 1a3200)`, hexadecimal and without the end.
+pub(super) fn frames(text: &str) -> Result<Frames, String> {
+    let in_log = text.trim().strip_prefix('[');
+    let range = if let Some(in_log) = in_log {
+        let digits = |text: &str| u64::from_str_radix(text.trim(), 16).ok();
+        let parts = in_log.strip_suffix(')').and_then(|parts| parts.split_once(','));
+        let range = parts.and_then(|(first, end)| Some(digits(first)?..digits(end)?));
+        range.ok_or_else(|| format!("`{text}` is no range of the kernel's log, such as [1a3000, 1a3200)"))?
+    } else if let Some((first, last)) = text.split_once('-').filter(|(first, _)| !first.is_empty()) {
+        number(first)?..number(last)?.saturating_add(1)
+    } else {
+        return number(text).map(Frames::One);
+    };
+    if range.is_empty() {
+        return Err(format!(
+            "the range `{text}` has no frame: its end comes before its beginning"
+        ));
+    }
+    Ok(Frames::Range(range))
 }
 
 /// Parses `PID:ADDR`.
@@ -78,6 +115,20 @@ mod tests {
         for text in ["", "0x", "1f", "-1", "0x1ffffffffffffffff"] {
             assert!(number(text).unwrap_err().contains("0x"), "{text}");
         }
+    }
+
+    #[test]
+    fn ranges_have_both_ends_or_the_form_of_the_log() {
+        assert_eq!(frames("0x1f"), Ok(Frames::One(31)));
+        assert_eq!(frames("0x10-0x1f"), Ok(Frames::Range(16..32)));
+        assert_eq!(frames("5-5"), Ok(Frames::Range(5..6)));
+        // From "alloc_contig_range: [1a3000, 1a3200) PFNs busy" (mm/page_alloc.c).
+        assert_eq!(frames("[1a3000, 1a3200)"), Ok(Frames::Range(0x1a3000..0x1a3200)));
+        assert!(frames("9-3").unwrap_err().contains("no frame"));
+        assert!(frames("[3, 3)").unwrap_err().contains("no frame"));
+        assert!(frames("[3, 4]").unwrap_err().contains("[1a3000, 1a3200)"));
+        assert!(frames("1-x").unwrap_err().contains("`x` is no number"));
+        assert!(frames("-1").unwrap_err().contains("`-1` is no number"));
     }
 
     #[test]

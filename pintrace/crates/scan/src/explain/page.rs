@@ -138,7 +138,7 @@ impl Explainer<'_> {
         last.ok_or_else(|| self.no_struct_page(pfn))
     }
 
-    fn no_struct_page(&self, pfn: u64) -> PageError {
+    pub(super) fn no_struct_page(&self, pfn: u64) -> PageError {
         let end = self.scanner.ram_ranges.last().map_or(0, |range| range.end);
         PageError::NoStructPage { pfn, end }
     }

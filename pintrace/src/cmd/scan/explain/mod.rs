@@ -1,6 +1,7 @@
-//! `pintrace scan --pfn`, `--address` and `--fd`: explains one page, or one descriptor.
+//! `pintrace scan --pfn`, `--address` and `--fd`: explains one page, a range of pages, or one descriptor.
 
 mod descriptor;
+mod frames;
 mod page;
 
 use std::io::Write;
@@ -54,6 +55,10 @@ pub(super) fn run(
         Subject::Frame(pfn) => {
             let found = page_of(&mut explainer, pfn)?;
             page::write(None, Some(&found), json, out)
+        }
+        Subject::Frames(range) => {
+            let found = with_progress(|progress| explainer.frames(&range, progress))??;
+            frames::write(&range, &found, json, out)
         }
         Subject::Address { pid, address } => {
             let (address, found) = at_address(&mut explainer, proc, pid, address)?;

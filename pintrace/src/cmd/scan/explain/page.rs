@@ -14,6 +14,7 @@ use pintrace_scan::explain::{
 };
 use pintrace_scan::kind::MemoryKind;
 use pintrace_scan::pinned_folios::NotPinned;
+use pintrace_scan::scan_result::Candidate;
 
 use super::super::json::{self, CandidateKeys, OpenerKeys};
 use super::super::openers::{descriptors, openers};
@@ -55,8 +56,9 @@ struct PageKeys<'a> {
     changed: bool,
 }
 
+/// The pins of a holder.
 #[derive(Serialize)]
-struct HolderKeys<'a> {
+pub(super) struct HolderKeys<'a> {
     pid: u32,
     comm: &'a str,
     cmdline: &'a str,
@@ -120,7 +122,7 @@ fn keys(page: &PageExplained) -> PageKeys<'_> {
     }
 }
 
-fn holder_keys(holder: &PinsOnPage) -> HolderKeys<'_> {
+pub(super) fn holder_keys(holder: &PinsOnPage) -> HolderKeys<'_> {
     HolderKeys {
         pid: holder.process.pid.0,
         comm: &holder.process.comm,
@@ -181,23 +183,26 @@ fn text(page: &PageExplained) -> Vec<String> {
             "  not pinned, although it looks pinned (page_maybe_dma_pinned): {why}"
         ));
     }
-    for candidate in &page.candidates {
-        let descriptors = if candidate.descriptors.is_empty() {
-            String::new()
-        } else {
-            format!(", has open {}", descriptors(&candidate.descriptors))
-        };
-        lines.push(format!(
-            "  possible holder of the pins with unknown holder: pid {} {}{descriptors}",
-            candidate.process.pid.0,
-            printable(&candidate.process.comm)
-        ));
-    }
+    lines.extend(page.candidates.iter().map(candidate_line));
     if page.changed {
         lines.push("  the pins changed during the scan: run the command again".to_owned());
     }
     lines.push(format!("  migration and unplug: {}", migration(page)));
     lines
+}
+
+/// Returns the line of a process that may hold the pins whose holder is unknown.
+pub(super) fn candidate_line(candidate: &Candidate) -> String {
+    let descriptors = if candidate.descriptors.is_empty() {
+        String::new()
+    } else {
+        format!(", has open {}", descriptors(&candidate.descriptors))
+    };
+    format!(
+        "  possible holder of the pins with unknown holder: pid {} {}{descriptors}",
+        candidate.process.pid.0,
+        printable(&candidate.process.comm)
+    )
 }
 
 fn folio(page: &PageExplained) -> String {
@@ -295,7 +300,7 @@ fn references(page: &PageExplained) -> Vec<String> {
     lines
 }
 
-fn holder_text(holder: &PinsOnPage) -> String {
+pub(super) fn holder_text(holder: &PinsOnPage) -> String {
     let process = &holder.process;
     let subsystem = if holder.subsystem.is_empty() {
         "unknown subsystem"
