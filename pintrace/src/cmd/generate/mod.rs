@@ -35,7 +35,7 @@ pub enum What {
     Man(ManArgs),
     /// Generate the completions of a shell.
     Completions(CompletionArgs),
-    /// Generate a systemd unit.
+    /// Generate a systemd unit that runs this program.
     Unit(UnitArgs),
     /// Generate a configuration of the live view in which each key is commented out.
     Config,
@@ -81,7 +81,13 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
             clap_complete::generate(completions.shell, &mut Cli::command(), "pintrace", &mut text);
             out.write_all(&text)?;
         }
-        What::Unit(unit) => out.write_all(unit.unit.text().as_bytes())?,
+        What::Unit(unit) => {
+            let program = std::env::current_exe().context("the path of this program is unknown")?;
+            out.write_all(unit.unit.text(&program)?.as_bytes())?;
+            if let Some(warning) = units::hidden(&program) {
+                eprintln!("pintrace: {warning}");
+            }
+        }
         What::Config => out.write_all(config::commented_out().as_bytes())?,
     }
     out.flush()?;
