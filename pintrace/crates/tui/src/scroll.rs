@@ -19,7 +19,8 @@ pub(crate) struct ScrollPosition {
 }
 
 impl ScrollPosition {
-    /// Moves the position by `lines`; `isize::MAX` moves it to the end, where it stays. Drawing clamps the position, because the number of lines is known only then.
+    /// Moves the position by `lines`; `isize::MAX` moves it to the end, where it stays. Drawing clamps the position, because
+    /// the number of lines is known only then.
     pub(crate) fn go(&mut self, lines: isize) {
         self.at_end = lines == isize::MAX || (self.at_end && lines >= 0);
         self.first = self.first.saturating_add_signed(lines);
@@ -79,4 +80,45 @@ pub(crate) fn bar(area: Rect, (first, entries): (usize, usize), buffer: &mut Buf
         .track_style(theme.dim())
         .thumb_style(theme.plain());
     bar.render(area, buffer, &mut state);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Draws this number of lines on three, and returns the first line on the screen, from 0 on.
+    fn first(position: &mut ScrollPosition, lines: usize) -> usize {
+        let area = Rect::new(0, 0, 20, 3);
+        let numbered = |_: usize| (0..lines).map(|line| Line::raw(line.to_string())).collect();
+        let mut buffer = Buffer::empty(area);
+        position.draw(numbered, area, &mut buffer, Theme::new(false));
+        let symbols = (0..2).map(|column| buffer[(column, 0)].symbol().trim().to_owned());
+        let shown: String = symbols.collect();
+        assert_eq!(shown, position.first.to_string());
+        position.first
+    }
+
+    #[test]
+    fn a_position_at_the_end_stays_there_while_lines_are_added() {
+        let mut position = ScrollPosition::default();
+        assert_eq!(first(&mut position, 10), 0);
+        position.go(isize::MAX);
+        assert_eq!(first(&mut position, 10), 7);
+        assert_eq!(first(&mut position, 15), 12);
+        // Further down than the end is still the end.
+        position.go(1);
+        assert_eq!(first(&mut position, 20), 17);
+    }
+
+    #[test]
+    fn a_position_that_moved_up_stays_at_its_line() {
+        let mut position = ScrollPosition::default();
+        position.go(isize::MAX);
+        first(&mut position, 10);
+        position.go(-2);
+        assert_eq!(first(&mut position, 10), 5);
+        assert_eq!(first(&mut position, 15), 5);
+        // A line that no longer exists is the last one.
+        assert_eq!(first(&mut position, 6), 3);
+    }
 }

@@ -50,7 +50,7 @@ fn calls_in_flight(scene: HeaderScene<'_>) -> Option<HeaderItem> {
     let began = snapshot.calls_in_flight.first()?.registration_began();
     let age = snapshot.time.since(began);
     let calls = snapshot.calls_in_flight.len();
-    let key = scene.keys.key_of("view pin-calls");
+    let key = scene.keys.named_key_of("view pin-calls");
     let text = match calls {
         1 => format!("{} ({key})", text::span(age)),
         _ => format!("{} and {} more ({key})", text::span(age), calls - 1),
@@ -123,7 +123,7 @@ fn findings(scene: HeaderScene<'_>) -> Option<HeaderItem> {
     let counted = format!(
         "{} ({})",
         counted(&snapshot.findings),
-        scene.keys.key_of("view findings")
+        scene.keys.named_key_of("view findings")
     );
     Some(match worst {
         Severity::Note => HeaderItem::figure("found", counted, 3, theme),

@@ -129,7 +129,7 @@ mod tests {
         let lines = shown(&model.snapshot());
         let text: String = lines.iter().map(ToString::to_string).collect();
         assert!(
-            text.contains("! found 2 alarms, 2 hazards, 3 notes (6)"),
+            text.contains("! found 2 alarms, 2 hazards, 3 notes (key 6)"),
             "{text}"
         );
         let none = shown(&Snapshot::default());

@@ -212,6 +212,16 @@ impl Remapped {
         key.map_or_else(|| format!(":{command}"), BoundKey::label)
     }
 
+    /// Returns the same after the word `key`, for a text in which a digit alone would be taken for a figure.
+    pub(super) fn named_key_of(&self, command: &str) -> String {
+        let key = self.key_of(command);
+        if key.len() > 1 && key.starts_with(':') {
+            key
+        } else {
+            format!("key {key}")
+        }
+    }
+
     /// Returns the keys of a binding, those of the configuration first.
     pub(super) fn keys_of(&self, binding: &Binding) -> Vec<BoundKey> {
         let own = self.0.iter().filter(|(_, command)| *command == binding.command);

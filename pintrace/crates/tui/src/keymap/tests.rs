@@ -158,5 +158,7 @@ fn texts_name_the_key_that_is_in_force() {
     assert_eq!(remapped.key_of("pause"), "F5");
     // Its only key has another command.
     assert_eq!(remapped.key_of("record"), ":record");
+    assert_eq!(remapped.named_key_of("record"), ":record");
+    assert_eq!(remapped.named_key_of("view findings"), "key 6");
     assert_eq!(remapped.key_of("quit"), "w");
 }
