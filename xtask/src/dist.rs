@@ -24,6 +24,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::vm::architecture::Architecture;
+use debug_file::SplitProgram;
 use release::Release;
 
 /// The options of `dist`.
@@ -62,8 +63,34 @@ impl DistTask {
     }
 }
 
+/// Makes the package for Debian of this checkout, for the processor of this machine, and returns its file.
+pub(crate) fn deb() -> Result<PathBuf> {
+    let architecture = Architecture::of_this_machine();
+    tools::install(architecture)?;
+    let release = Release::of_checkout(architecture)?;
+    let output = release.folder();
+    prepare(&release, &release.build_folder(), &output)?;
+    step("deb", || packages::deb(&release, &output))
+}
+
 /// Makes the files of a release in `output`, from a program that is built in the folder `build`.
 fn make(release: &Release, build: &Path, output: &Path) -> Result<Vec<PathBuf>> {
+    let split = prepare(release, build, output)?;
+    let mut files = vec![
+        step("tarball", || tarball::program(release, output))?,
+        step("tarball of the debug file", || {
+            tarball::debug(release, &split.debug, output)
+        })?,
+        step("deb", || packages::deb(release, output))?,
+        step("rpm", || packages::rpm(release, output))?,
+        step("list of components", || sbom::write(release, output))?,
+    ];
+    files.push(sums::write(&files, output)?);
+    Ok(files)
+}
+
+/// Builds the program, empties `output`, and fills the folder from which the files are made.
+fn prepare(release: &Release, build: &Path, output: &Path) -> Result<SplitProgram> {
     let program = step("program", || build::program(release, build))?;
     // The pages and completions come from a program that runs here.
     let own = release.for_this_machine();
@@ -88,17 +115,7 @@ fn make(release: &Release, build: &Path, output: &Path) -> Result<Vec<PathBuf>> 
             &runs_here
         },
     )?;
-    let mut files = vec![
-        step("tarball", || tarball::program(release, output))?,
-        step("tarball of the debug file", || {
-            tarball::debug(release, &split.debug, output)
-        })?,
-        step("deb", || packages::deb(release, output))?,
-        step("rpm", || packages::rpm(release, output))?,
-        step("list of components", || sbom::write(release, output))?,
-    ];
-    files.push(sums::write(&files, output)?);
-    Ok(files)
+    Ok(split)
 }
 
 /// Makes all files again, and prints which of them differ.

@@ -8,6 +8,7 @@
 
 mod attribution;
 mod balance;
+mod book_commands;
 mod bpftrace;
 mod budget;
 mod check;

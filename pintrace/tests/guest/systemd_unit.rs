@@ -1,4 +1,4 @@
-//! The systemd units on Debian with systemd as PID 1: `cargo xtask test --systemd`.
+//! The package for Debian and its units, on Debian with systemd as PID 1: `cargo xtask test --systemd`.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use super::harness::{Pinload, number, wait_for, wait_within};
 use super::robust_kit::{Before, json_of};
 
-/// The folder with packaging/systemd.
-const UNITS: &str = "/usr/local/share/pintrace-units";
+/// The package for Debian that `cargo xtask dist` makes.
+const DEB: &str = "/usr/local/share/package.deb";
+/// The folder of the drop-ins of an administrator.
+const DROP_INS: &str = "/etc/systemd/system/pintrace.service.d";
 const SERVICE: &str = "/usr/lib/systemd/system/pintrace.service";
 const ADDRESS: &str = "127.0.0.1:9964";
 /// Bound of a restart: `doctor` and the service load and attach all programs, each of which takes most of a minute under
@@ -31,38 +33,24 @@ const CAPABILITIES: [(&str, u32); 6] = [
     ("CAP_BPF", 39),
 ];
 
-/// The files of an installation, each with its file here.
-fn files() -> [(String, &'static str); 4] {
-    let unit = |name: &str| format!("{UNITS}/{name}");
-    [
-        ("/usr/local/bin/pintrace".to_owned(), "/usr/bin/pintrace"),
-        (unit("pintrace.service"), SERVICE),
-        (
-            unit("pintrace-record@.service"),
-            "/usr/lib/systemd/system/pintrace-record@.service",
-        ),
-        (
-            "/usr/local/share/pintrace.default".to_owned(),
-            "/etc/default/pintrace",
-        ),
-    ]
+/// Installs the package, as `apt install` of the file does after it has fetched what the package needs.
+fn install() {
+    let (installed, text) = run("dpkg", &["--install", DEB]);
+    assert!(installed, "{text}");
 }
 
-/// Puts the files where the packages put them.
-fn install() {
-    for (source, target) in files() {
-        fs::copy(&source, target).unwrap_or_else(|error| panic!("{source}: {error}"));
-    }
+/// Removes the package with its configuration and its recordings, and what an administrator has made beside it.
+fn purge() {
+    let (purged, text) = run("dpkg", &["--purge", "pintrace"]);
+    assert!(purged && !text.contains("warning"), "{text}");
+    let _ = fs::remove_dir_all(DROP_INS);
     systemctl(&["daemon-reload"]);
 }
 
-fn uninstall() {
-    systemctl(&["disable", "--now", "pintrace"]);
-    for (_, target) in files() {
-        fs::remove_file(target).unwrap();
-    }
-    fs::remove_dir_all("/etc/systemd/system/pintrace.service.d").unwrap();
-    fs::remove_dir_all("/var/lib/pintrace").unwrap();
+/// Adds a drop-in to the unit, as `systemctl edit` does.
+fn drop_in(text: &str) {
+    fs::create_dir_all(DROP_INS).unwrap();
+    fs::write(Path::new(DROP_INS).join("test.conf"), text).unwrap();
     systemctl(&["daemon-reload"]);
 }
 
@@ -94,6 +82,11 @@ fn journal() -> String {
 fn property(unit: &str, name: &str) -> String {
     let value = systemctl(&["show", unit, "--value", "-p", name]);
     value.trim().to_owned()
+}
+
+/// Returns whether the service starts with the system.
+fn enabled() -> String {
+    run("systemctl", &["is-enabled", "pintrace"]).1.trim().to_owned()
 }
 
 fn main_pid() -> u32 {
@@ -191,14 +184,11 @@ fn the_service_starts_is_scraped_is_restarted_with_the_same_pins_and_leaves_noth
     let before = Before::now();
     assert_eq!(left_behind(), "");
     install();
+    assert_eq!(enabled(), "disabled", "no package enables a service by itself");
     let (pinload, _) = Pinload::hold(&format!("io-uring --pages {PAGES}"), 1);
-    // A drop-in, as `systemctl edit` writes it.
-    let folder = Path::new("/etc/systemd/system/pintrace.service.d");
-    fs::create_dir(folder).unwrap();
-    fs::write(folder.join("test.conf"), "[Service]\nWatchdogSec=20s\n").unwrap();
+    drop_in("[Service]\nWatchdogSec=20s\n");
     fs::write("/etc/default/pintrace", "PINTRACE_OPTIONS=\"--interval 500ms\"\n").unwrap();
-    systemctl(&["daemon-reload"]);
-    systemctl(&["start", "pintrace"]);
+    systemctl(&["enable", "--now", "pintrace"]);
     // systemctl returns when the service is ready.
     let first = main_pid();
     assert_eq!(held(), Some(PAGES), "{}", journal());
@@ -231,12 +221,29 @@ fn the_service_starts_is_scraped_is_restarted_with_the_same_pins_and_leaves_noth
     assert_eq!(held(), Some(PAGES), "{}", journal());
     assert_confined(third);
 
+    // The same package once more is an upgrade, which restarts the service and keeps changed files.
+    install();
+    let fourth = wait_for_another(third);
+    assert_eq!(held(), Some(PAGES), "{}", journal());
+    let arguments = fs::read_to_string(format!("/proc/{fourth}/cmdline")).unwrap();
+    assert!(arguments.contains("500ms"), "{arguments}");
+
     systemctl(&["stop", "pintrace"]);
     assert_eq!(property("pintrace", "Result"), "success", "{}", journal());
     before.assert_nothing_is_left();
-    pinload.kill();
     record();
-    uninstall();
+
+    // A removal stops the service, and leaves the configuration and the recordings.
+    systemctl(&["start", "pintrace"]);
+    let (removed, text) = run("dpkg", &["--remove", "pintrace"]);
+    assert!(removed, "{text}");
+    assert_eq!(scrape(), None);
+    before.assert_nothing_is_left();
+    for kept in ["/etc/default/pintrace", "/var/lib/pintrace/night.pintrace"] {
+        assert!(Path::new(kept).exists(), "{kept}");
+    }
+    pinload.kill();
+    purge();
     assert_eq!(left_behind(), "");
 }
 
@@ -245,12 +252,10 @@ fn the_service_starts_is_scraped_is_restarted_with_the_same_pins_and_leaves_noth
 #[ignore = "needs systemd: cargo xtask test --systemd"]
 fn the_service_runs_without_root_by_the_documented_drop_in() {
     install();
-    let folder = Path::new("/etc/systemd/system/pintrace.service.d");
-    fs::create_dir(folder).unwrap();
     let names = CAPABILITIES.map(|(name, _)| name).join(" ");
-    let text = format!("[Service]\nDynamicUser=yes\nAmbientCapabilities={names}\n");
-    fs::write(folder.join("user.conf"), text).unwrap();
-    systemctl(&["daemon-reload"]);
+    drop_in(&format!(
+        "[Service]\nDynamicUser=yes\nAmbientCapabilities={names}\n"
+    ));
     let (pinload, _) = Pinload::hold(&format!("io-uring --pages {PAGES}"), 1);
     systemctl(&["start", "pintrace"]);
     let pid = main_pid();
@@ -263,8 +268,7 @@ fn the_service_runs_without_root_by_the_documented_drop_in() {
     );
     assert!(journal().contains("vm.stat_refresh"), "{}", journal());
     pinload.kill();
-    fs::create_dir_all("/var/lib/pintrace").unwrap();
-    uninstall();
+    purge();
     assert_eq!(left_behind(), "");
 }
 
@@ -286,11 +290,13 @@ fn record() {
 #[test]
 #[ignore = "needs systemd: cargo xtask test --systemd"]
 fn the_exposure_of_the_units_is_at_most_3() {
+    install();
     for unit in ["pintrace.service", "pintrace-record@.service"] {
         let words = ["security", "--offline=true", "--threshold=30", "--no-pager"];
-        let file = format!("{UNITS}/{unit}");
+        let file = format!("/usr/lib/systemd/system/{unit}");
         let (passed, text) = run("systemd-analyze", &[&words[..], &[&file]].concat());
         println!("{}", text.lines().last().unwrap_or_default());
         assert!(passed, "{text}");
     }
+    purge();
 }

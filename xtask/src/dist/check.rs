@@ -14,7 +14,7 @@ use crate::process;
 /// The configuration files of both packages, in the order of the packages.
 const CONFIGURATION: [&str; 2] = ["/etc/default/pintrace", "/etc/pintrace/config.toml"];
 /// The files of both packages. The man pages of the commands come on top.
-const COMMON: [&str; 12] = [
+const COMMON: [&str; 15] = [
     "/etc/default/pintrace",
     "/etc/pintrace/config.toml",
     "/usr/bin/pintrace",
@@ -25,6 +25,9 @@ const COMMON: [&str; 12] = [
     "/usr/share/pintrace/alerts.yml",
     "/usr/share/pintrace/dashboards/pintrace.json",
     "/usr/share/doc/pintrace/README.md",
+    "/usr/share/doc/pintrace/docs/alerts.md",
+    "/usr/share/doc/pintrace/docs/tasks/memlock.md",
+    "/usr/share/doc/pintrace/docs/pictures/demo.pintrace",
     "/usr/share/man/man1/pintrace.1",
     "/usr/share/man/man1/pintrace-top.1",
 ];

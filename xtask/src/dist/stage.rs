@@ -25,6 +25,9 @@ const COPIED: [(&str, &str); 8] = [
     ("packaging/pintrace.default", "pintrace.default"),
 ];
 
+/// The ends of the files of the book that are copied.
+const PAGES: [&str; 3] = ["md", "svg", "pintrace"];
+
 /// The shells, and the names of their completions.
 const COMPLETIONS: [(&str, &str); 3] = [
     ("bash", "pintrace.bash"),
@@ -48,6 +51,7 @@ pub(super) fn fill(release: &Release, generator: &Path) -> Result<()> {
     for (source, name) in COPIED {
         super::copy(&workspace::root().join(source), &stage.join(name))?;
     }
+    copy_pages(&workspace::root().join("docs"), &stage.join("docs"))?;
     let units = workspace::root().join("packaging/systemd");
     let entries = fs::read_dir(&units).with_context(|| format!("cannot read {}", units.display()))?;
     for unit in entries {
@@ -64,6 +68,22 @@ pub(super) fn fill(release: &Release, generator: &Path) -> Result<()> {
     write(&stage.join("config.toml"), &configuration)?;
     write(&beside().join("changelog.Debian"), &changelog(release)?)?;
     set_modes(&stage)
+}
+
+/// Copies the pages of the book, their pictures, and the recording of the pictures.
+fn copy_pages(from: &Path, to: &Path) -> Result<()> {
+    let entries = fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        let name = super::name(&path);
+        let end = path.extension().and_then(|end| end.to_str()).unwrap_or_default();
+        if path.is_dir() {
+            copy_pages(&path, &to.join(name))?;
+        } else if PAGES.contains(&end) {
+            super::copy(&path, &to.join(name))?;
+        }
+    }
+    Ok(())
 }
 
 /// Returns a changelog in Debian's format, which names the version of the package.

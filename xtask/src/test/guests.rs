@@ -11,7 +11,7 @@ use crate::vm::guest::{Guest, GuestExit};
 use crate::vm::kernel_target::KernelTarget;
 use crate::vm::series::Flavour;
 use crate::vm::{self, GuestFile, GuestOptions, parallel};
-use crate::{test_output, workspace};
+use crate::{dist, test_output, workspace};
 
 use super::parts::SYSTEMD;
 use super::promtool;
@@ -19,10 +19,11 @@ use super::test_times::TestTimes;
 
 /// Packages that the tests use in addition to pintrace and pinload. On 5.10, bpftrace takes types that BTF lacks from
 /// the headers of `linux-libc-dev`. `util-linux` has setpriv.
-const PACKAGES: [&str; 6] = [
+const PACKAGES: [&str; 7] = [
     "fio",
     "bpftrace",
     "dosfstools",
+    "jq",
     "linux-libc-dev",
     "numactl",
     "util-linux",
@@ -30,10 +31,10 @@ const PACKAGES: [&str; 6] = [
 /// Modules for a small disk that fills up, for a file system with legacy direct I/O, for a disk with delayed
 /// completions, and for a disk that the test serves.
 const MODULES: [&str; 6] = ["nbd", "loop", "vfat", "nls_cp437", "nls_ascii", "null_blk"];
-/// The folder with the units in a guest with systemd.
-const UNITS: &str = "usr/local/share/pintrace-units";
-/// The options of the units in a guest.
-const OPTIONS: &str = "usr/local/share/pintrace.default";
+/// The folder of README.md and the book, whose commands a test runs.
+const BOOK: &str = "usr/local/share/book";
+/// The package for Debian in a guest with systemd.
+const DEB: &str = "usr/local/share/package.deb";
 /// Three times the duration on the slowest kernel with two other guests running on two cores.
 const LIMIT: Duration = Duration::from_mins(45);
 
@@ -70,18 +71,19 @@ pub(crate) fn run(
     }
 }
 
-/// Runs the tests of the units on each kernel, with systemd as PID 1.
+/// Runs the tests of the package and its units on each kernel, with systemd as PID 1.
 pub(crate) fn run_systemd(kernels: &[KernelTarget], arguments: &[String], table: &mut ResultTable) {
-    let mut files = match build(false) {
+    let built = build(false).and_then(|mut files| {
+        files.push(GuestFile::new(dist::deb()?, DEB));
+        Ok(files)
+    });
+    let files = match built {
         Ok(files) => files,
         Err(error) => {
             eprintln!("xtask: the guest tests could not be built: {error:#}");
             return table.add("guest tests", TestCounts::FAILED, Duration::ZERO);
         }
     };
-    let packaging = workspace::root().join("packaging");
-    files.push(GuestFile::new(packaging.join("systemd"), UNITS));
-    files.push(GuestFile::new(packaging.join("pintrace.default"), OPTIONS));
     let mut filters = vec!["--ignored".to_owned()];
     filters.extend(SYSTEMD.iter().map(|module| format!("{module}::")));
     filters.extend(arguments.iter().cloned());
@@ -134,6 +136,8 @@ fn build(with_prometheus: bool) -> Result<Vec<GuestFile>> {
         build("guest", &["test", "--no-run", "--test", "guest"])?,
         build("panicking_top", &["build", "--example", "panicking_top"])?,
         GuestFile::new(promtool::obtain()?, "usr/local/bin/promtool"),
+        GuestFile::new(workspace::root().join("README.md"), &format!("{BOOK}/README.md")),
+        GuestFile::new(workspace::root().join("docs"), &format!("{BOOK}/docs")),
     ];
     if with_prometheus {
         files.push(GuestFile::new(

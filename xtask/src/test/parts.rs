@@ -35,6 +35,7 @@ const PROGRAMS: &[&str] = &[
 ];
 /// Tests that depend only on pintrace: its start, output and exit.
 const TOOL: &[&str] = &[
+    "book_commands",
     "budget",
     "check",
     "doctor_text",

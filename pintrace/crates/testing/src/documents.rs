@@ -33,8 +33,17 @@ pub fn root() -> PathBuf {
 /// Returns all pages: those of the root, and those of `docs`.
 pub fn all() -> io::Result<Vec<Document>> {
     let root = root();
-    let mut paths: Vec<String> = OUTSIDE.map(str::to_owned).to_vec();
-    pages_below(&root, "docs", &mut paths)?;
+    read(&root, OUTSIDE.map(str::to_owned).to_vec())
+}
+
+/// Returns the pages of the book in a folder with README.md and `docs`.
+pub fn of_book(root: &Path) -> io::Result<Vec<Document>> {
+    read(root, vec!["README.md".to_owned()])
+}
+
+/// Reads pages with these paths, and all pages of `docs`.
+fn read(root: &Path, mut paths: Vec<String>) -> io::Result<Vec<Document>> {
+    pages_below(root, "docs", &mut paths)?;
     paths.sort();
     let read = |path: String| {
         let text = fs::read_to_string(root.join(&path))

@@ -79,6 +79,52 @@ pub fn blocks(document: &Document) -> Vec<Block> {
     found
 }
 
+/// A line of a shell block, as a reader copies it: with pipes, redirections, and the lines that continue it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShellLine {
+    /// Page and line of the block, for messages.
+    pub place: String,
+    /// The text.
+    pub text: String,
+}
+
+impl ShellLine {
+    /// Returns the commands of the line.
+    ///
+    /// # Errors
+    ///
+    /// Returns a message if quotes are not closed.
+    pub fn commands(&self) -> Result<Vec<ShellCommand>, String> {
+        let mut found = Vec::new();
+        line_commands(&self.place, &self.text, &mut found)?;
+        Ok(found)
+    }
+}
+
+/// Returns the lines of the shell blocks of a page.
+pub fn lines(document: &Document) -> Vec<ShellLine> {
+    let mut found = Vec::new();
+    for block in blocks(document).iter().filter(|block| block.language == SHELL) {
+        let place = format!("{}, block at line {}", document.path, block.line);
+        let mut text = String::new();
+        for line in block.text.replace("\\\n", " ").lines() {
+            text += line;
+            // A quote may go on in the next line.
+            if shlex::split(&text).is_some() {
+                let place = place.clone();
+                found.push(ShellLine { place, text });
+                text = String::new();
+            } else {
+                text.push('\n');
+            }
+        }
+        if !text.is_empty() {
+            found.push(ShellLine { place, text });
+        }
+    }
+    found
+}
+
 /// Returns the commands of the shell blocks of a page. A text that `cargo xtask vm run` passes to a shell is included, and
 /// so are the arguments that `cargo xtask run` passes to pintrace.
 ///
@@ -87,20 +133,8 @@ pub fn blocks(document: &Document) -> Vec<Block> {
 /// Returns a message with the place of a line whose quotes are not closed.
 pub fn commands(document: &Document) -> Result<Vec<ShellCommand>, String> {
     let mut found = Vec::new();
-    for block in blocks(document).iter().filter(|block| block.language == SHELL) {
-        let place = format!("{}, block at line {}", document.path, block.line);
-        let mut command = String::new();
-        for line in block.text.replace("\\\n", " ").lines() {
-            command += line;
-            // A quote may go on in the next line.
-            if shlex::split(&command).is_some() {
-                line_commands(&place, &command, &mut found)?;
-                command.clear();
-            } else {
-                command.push('\n');
-            }
-        }
-        line_commands(&place, &command, &mut found)?;
+    for line in lines(document) {
+        found.extend(line.commands()?);
     }
     Ok(found)
 }
@@ -244,6 +278,13 @@ mod tests {
             found("```sh\nx 'a\nb' c\npintrace top\n```\n"),
             ["x a\nb c", "pintrace top"]
         );
+    }
+
+    #[test]
+    fn a_line_keeps_pipes_and_redirections() {
+        let document = document("```sh\npintrace top --json | jq . > f\nls \\\n  -l\n```\n");
+        let texts: Vec<_> = lines(&document).into_iter().map(|line| line.text).collect();
+        assert_eq!(texts, ["pintrace top --json | jq . > f", "ls    -l"]);
     }
 
     #[test]
