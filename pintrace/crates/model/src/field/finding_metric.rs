@@ -133,7 +133,7 @@ fn flush_check(snapshot: &Snapshot) -> Family {
     ];
     Family {
         metric: FLUSH_CHECK,
-        help: "Write faults in an open flush window, with a flush pending by the kernel's own count, or both.",
+        help: "Write faults by what says that a flush is pending: the hooks, the kernel's count, or both.",
         samples: samples
             .map(|(result, count)| Sample {
                 labels: vec![("result", result.to_owned())],
