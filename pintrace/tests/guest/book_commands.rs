@@ -32,8 +32,9 @@ impl ReaderSystem {
         let (pinload, ready) = Pinload::hold("io-uring --pages 64", 1);
         let pid = &ready[0]["pid"];
         let scan = json_of(&["scan", "--json", "--pages"]);
-        let range = scan["ranges"].as_array().and_then(|ranges| ranges.first());
-        let pfn = range.unwrap_or_else(|| panic!("{scan}"))["pfn"].clone();
+        let processes = scan["processes"].as_array().unwrap();
+        let process = processes.iter().find(|one| one["pid"] == *pid).unwrap();
+        let pfn = process["ranges"][0]["pfn"].as_u64().unwrap();
         let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
         let ring = descriptors
             .filter(|one| fs::read_link(one.path()).is_ok_and(|link| link.ends_with("anon_inode:[io_uring]")))
@@ -43,7 +44,9 @@ impl ReaderSystem {
         Self {
             pinload,
             examples: vec![
-                ("0x1a3014", format!("{:#x}", pfn.as_u64().unwrap())),
+                ("0x1a3000-0x1a31ff", format!("{pfn:#x}-{:#x}", pfn + 511)),
+                ("[1a3000, 1a3200)", format!("[{pfn:x}, {:x})", pfn + 512)),
+                ("0x1a3014", format!("{pfn:#x}")),
                 ("1234:5", format!("{pid}:{ring}")),
             ],
         }

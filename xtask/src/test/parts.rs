@@ -12,16 +12,19 @@ const KERNEL: &[&str] = &[
     "doctor_facts",
     "finding_hooks",
     "holders",
-    "one_folio",
-    "delayed_reads",
     "descriptors",
     "refused",
     "scan",
     "scan_explain",
-    "pid_namespace",
-    "balance",
-    "pin_calls",
     "not_in_vmstat",
+];
+/// Figures under load, with many owners, and of each kind of pin call: as long as all tests of the kernel.
+const SUMS: &[&str] = &[
+    "balance",
+    "delayed_reads",
+    "one_folio",
+    "pid_namespace",
+    "pin_calls",
 ];
 /// All scenarios of findings, which take as long as half of the other tests.
 const FINDINGS: &[&str] = &["findings"];
@@ -66,6 +69,8 @@ pub(crate) enum TestPart {
     Core,
     /// Other tests that depend on the functions of a kernel
     Kernel,
+    /// Figures under load, with many owners, and of each kind of pin call
+    Sums,
     /// All scenarios of findings
     Findings,
     /// Tests that depend on the eBPF programs, which differ on old kernels and on kernels that preempt
@@ -79,6 +84,7 @@ impl TestPart {
     pub(crate) const EVERYTHING: &[Self] = &[
         Self::Core,
         Self::Kernel,
+        Self::Sums,
         Self::Findings,
         Self::Programs,
         Self::Tool,
@@ -89,9 +95,9 @@ impl TestPart {
     pub(crate) fn of_change(target: KernelTarget) -> &'static [Self] {
         match target.to_string().as_str() {
             // The tests of each part run on the kernels on which they take the least time, so that the guests end at about
-            // the same time. `cargo xtask findings` plays the scenarios on 6.1 too.
+            // the same time. `cargo xtask findings` plays the scenarios on 6.1 too, and `--kernels 6.1` runs all parts.
             "6.1" => &[Self::Core, Self::Kernel, Self::Tool],
-            "6.12" => &[Self::Core, Self::Kernel, Self::Findings],
+            "6.12" => &[Self::Core, Self::Kernel, Self::Sums, Self::Findings],
             "5.10" => &[Self::Core, Self::Kernel, Self::Findings, Self::Programs],
             // On the newest kernels the verifier takes four times as long, so each session starts late in a guest. The
             // scenarios take as long as all other tests; `--kernels newest` plays them.
@@ -103,6 +109,7 @@ impl TestPart {
         match self {
             Self::Core => CORE,
             Self::Kernel => KERNEL,
+            Self::Sums => SUMS,
             Self::Findings => FINDINGS,
             Self::Programs => PROGRAMS,
             Self::Tool => TOOL,
@@ -146,7 +153,7 @@ mod tests {
             name.trim_end_matches(".rs").to_owned()
         });
         let mut there: Vec<_> = files.filter(|name| !SHARED.contains(&name.as_str())).collect();
-        let mut listed = [CORE, KERNEL, FINDINGS, PROGRAMS, TOOL, DEVICE, SYSTEMD].concat();
+        let mut listed = [CORE, KERNEL, SUMS, FINDINGS, PROGRAMS, TOOL, DEVICE, SYSTEMD].concat();
         there.sort_unstable();
         listed.sort_unstable();
         assert_eq!(there, listed);
