@@ -46,7 +46,8 @@ impl OnTerminal {
         let end = || Stdio::from(terminal.try_clone().unwrap());
         // The shell survives signals of the keyboard; a trap, unlike an ignored signal, is reset to the default for
         // pintrace.
-        let script = format!("trap : INT; {line}; echo $? >{}; exec sleep 1000", code.display());
+        // The line may end in a comment.
+        let script = format!("trap : INT; {line}\necho $? >{}; exec sleep 1000", code.display());
         let shell = Command::new("setsid")
             .args(["-c", "sh", "-c", &script])
             .env("TERM", "xterm")

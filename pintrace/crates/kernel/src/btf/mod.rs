@@ -206,8 +206,7 @@ impl Types for KernelTypes {
     }
 
     fn enumerators(&self, wanted: &[&str]) -> BTreeMap<String, u32> {
-        let enums = self.raw.types().filter(|(_, entry)| is_enum(entry));
-        let parts = enums.flat_map(|(_, entry)| self.raw.parts(&entry));
+        let parts = self.raw.enums().flat_map(|entry| self.raw.parts(&entry));
         parts
             .filter(|part| wanted.contains(&part.name))
             .map(|part| (part.name.to_owned(), part.type_or_value))

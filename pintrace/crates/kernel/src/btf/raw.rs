@@ -95,6 +95,8 @@ pub struct Raw {
     strings: Range<usize>,
     /// Hashes of type names, with the numbers of the types; sorted.
     names: Vec<(u64, u32)>,
+    /// Numbers of the enums, a hundredth of all types.
+    enums: Vec<u32>,
 }
 
 impl Raw {
@@ -125,18 +127,21 @@ impl Raw {
             starts,
             strings,
             names: Vec::new(),
+            enums: Vec::new(),
         };
-        raw.names = raw
-            .types()
-            .filter_map(|(number, entry)| {
-                let looked_up = matches!(
-                    entry.kind,
-                    BtfKind::Struct | BtfKind::Enum | BtfKind::Enum64 | BtfKind::Function
-                );
-                (looked_up && !entry.name.is_empty()).then(|| (hash(entry.name), number))
-            })
-            .collect();
-        raw.names.sort_unstable();
+        let (mut names, mut enums) = (Vec::new(), Vec::new());
+        for (number, entry) in raw.types() {
+            let is_enum = matches!(entry.kind, BtfKind::Enum | BtfKind::Enum64);
+            if is_enum {
+                enums.push(number);
+            }
+            let is_named = is_enum || matches!(entry.kind, BtfKind::Struct | BtfKind::Function);
+            if is_named && !entry.name.is_empty() {
+                names.push((hash(entry.name), number));
+            }
+        }
+        names.sort_unstable();
+        (raw.names, raw.enums) = (names, enums);
         Ok(raw)
     }
 
@@ -150,6 +155,11 @@ impl Raw {
     /// Returns all types with their numbers.
     pub fn types(&self) -> impl Iterator<Item = (u32, BtfEntry<'_>)> {
         (1..self.numbers()).filter_map(|number| Some((number, self.entry(number)?)))
+    }
+
+    /// Returns all enums.
+    pub fn enums(&self) -> impl Iterator<Item = BtfEntry<'_>> {
+        self.enums.iter().filter_map(|number| self.entry(*number))
     }
 
     /// Returns the type of a number. `None` for `void` and for numbers without a type.
