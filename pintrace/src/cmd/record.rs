@@ -9,9 +9,11 @@ use anyhow::Context as _;
 use crate::exit::Exit;
 use crate::pipeline::redact::Redact;
 use crate::pipeline::sink::{Fold, Sink};
+use pintrace_events::units::Nanos;
 use pintrace_model::Model;
 use pintrace_model::snapshot::Snapshot;
 use pintrace_model::suppressed;
+use pintrace_model::text::span;
 use pintrace_record::{Existing, Recording};
 use pintrace_text::counted;
 
@@ -72,6 +74,7 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
         interval: args.interval,
         limit: args.duration,
         files: &[&args.output],
+        running: args.command.is_empty().then(|| running(args)),
     };
     let mut redacted;
     let file: &mut dyn Sink = if args.redact {
@@ -99,6 +102,18 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
     .context("cannot print the summary")?;
     detach(*session, messages);
     Ok(exit(&stopped))
+}
+
+/// Returns the line for a recording without a command, which shows nothing else before its end.
+fn running(args: &Args) -> String {
+    let end = match args.duration {
+        Some(duration) => {
+            let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+            format!("for {}, or until Ctrl-C", span(Nanos(nanoseconds)))
+        }
+        None => "until Ctrl-C".to_owned(),
+    };
+    format!("recording into {} {end}", args.output.display())
 }
 
 /// Returns the pages pinned, the comparison with vmstat, and the losses.

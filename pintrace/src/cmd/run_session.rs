@@ -33,6 +33,8 @@ pub(super) struct SessionRun<'a> {
     pub(super) limit: Option<Duration>,
     /// The files that are removed at the end if they stay empty.
     pub(super) files: &'a [&'a Path],
+    /// What to say when the hooks are attached and events are collected.
+    pub(super) running: Option<String>,
 }
 
 /// The end of a session.
@@ -107,6 +109,9 @@ impl SessionRun<'_> {
         let latest = own_cost.as_ref().map(Watch::latest);
         let budget = latest.and_then(|latest| self.live.budget(self.interval, latest));
         manager.ready("Hooks are attached, and events are collected.");
+        if let Some(running) = &self.running {
+            writeln!(messages, "pintrace: {running}")?;
+        }
         let done = until_done(self.limit, command.as_mut(), &mut stops);
         let stop = async {
             let stopped = tokio::select! {

@@ -145,6 +145,7 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
         interval: INTERVAL,
         limit: None,
         files: &files,
+        running: None,
     };
     let (stopped, session) = match session.run(&mut sinks, messages)? {
         SessionEnd::Ended(stopped, session) => (stopped, session),
