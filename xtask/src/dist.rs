@@ -6,6 +6,7 @@ mod check;
 mod chroot;
 mod compare;
 mod debug_file;
+mod image;
 mod own_paths;
 mod packages;
 mod release;

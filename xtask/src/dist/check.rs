@@ -66,6 +66,7 @@ pub(super) fn run(release: &Release, files: &[PathBuf]) -> Result<bool> {
             "tarball in busybox",
             try_in(&busybox, |root| root.try_tarball(&tarball)),
         ));
+        checks.push(("container image", super::image::check(&tarball)));
         let debian = Chroot::new(Kind::Debian);
         checks.push((
             "tarball in Debian",

@@ -39,5 +39,9 @@ pub(super) fn install(architecture: Architecture) -> Result<()> {
 
 /// Installs the tools that only `--check` needs.
 pub(super) fn install_checkers() -> Result<()> {
-    setup::programs(&[("lintian", "lintian"), ("mmdebstrap", "mmdebstrap")])
+    setup::programs(&[
+        ("lintian", "lintian"),
+        ("mmdebstrap", "mmdebstrap"),
+        ("buildah", "buildah"),
+    ])
 }

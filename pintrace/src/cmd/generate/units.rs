@@ -5,8 +5,8 @@ use std::path::Path;
 
 /// The program that the packages install.
 const PACKAGED: &str = "/usr/bin/pintrace";
-/// Folders that the units hide from the service (`ProtectHome=`, systemd.exec(5)).
-const HIDDEN: [&str; 3] = ["/home", "/root", "/run/user"];
+/// Folders of the root folder that the units hide from the service (`ProtectHome=`, systemd.exec(5)).
+const HIDDEN: [&str; 3] = ["home", "root", "run/user"];
 
 /// A unit of packaging/systemd.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -44,9 +44,10 @@ impl Unit {
 
 /// Returns what has to be said of a program that the unit cannot see.
 pub(super) fn hidden(program: &Path) -> Option<String> {
-    let folder = HIDDEN.iter().find(|folder| program.starts_with(folder))?;
+    let inside = program.strip_prefix("/").ok()?;
+    let folder = HIDDEN.iter().find(|folder| inside.starts_with(folder))?;
     Some(format!(
-        "{}: the unit hides {folder} from the service (ProtectHome=): install the program, for example as \
+        "{}: the unit hides /{folder} from the service (ProtectHome=): install the program, for example as \
          /usr/local/bin/pintrace, and let it print the unit there",
         program.display()
     ))
