@@ -18,8 +18,8 @@ pub struct AccountKey {
     pub pid_tgid: u64,
     /// 1 for `FOLL_LONGTERM`, else 0.
     pub longterm: u32,
-    /// Start time of the thread in units of 65,536 ns, because another thread may have had the id before. 0 for pins
-    /// that no hook saw.
+    /// Start time of the thread in units of 65,536 ns, because another thread may have had the id before. For pins that no
+    /// hook saw, a number that tells the open files of the process apart; 0 for none.
     pub started: u32,
 }
 

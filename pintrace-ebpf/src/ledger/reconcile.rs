@@ -30,7 +30,8 @@ use crate::{
 static RECONCILE: Array<ReconcileRun> = Array::with_max_entries(1, 0);
 
 /// Opens an account for pins that no hook has seen. The first argument is the process, the second a value of
-/// `pintrace_common::reconcile::caller`. The map holds the command name.
+/// `pintrace_common::reconcile::caller`, the third a number that tells the open files of the process apart. The map holds
+/// the command name.
 #[raw_tracepoint]
 pub fn open_account(ctx: RawTracePointContext) -> i32 {
     let Some(reconcile) = RECONCILE.at(0) else {
@@ -38,9 +39,10 @@ pub fn open_account(ctx: RawTracePointContext) -> i32 {
     };
     let tgid: u64 = ctx.arg(0);
     let caller: u64 = ctx.arg(1);
+    let file: u64 = ctx.arg(2);
     // If the table is full, user space reports the pins outside the ledger. No loss is counted, because no hook lost a
     // pin.
-    let id = accounts::pintrace_account_open(0, caller, tgid << 32 | tgid, 0, -1);
+    let id = accounts::pintrace_account_open(0, caller, tgid << 32 | tgid, file << 32, -1);
     // Live map values. User space makes one run at a time, and no other task knows the account yet.
     set!(reconcile.account = u64::from(id));
     if id != accounts::UNATTRIBUTED

@@ -59,6 +59,7 @@ fn redact(body: &mut Body, key: &RandomState) {
         Body::AccountOpened(opened) => {
             hide(&mut opened.mm);
             hide(&mut opened.caller);
+            hide(&mut opened.file.0);
         }
         Body::CallsInFlight(calls) => {
             for call in &mut calls.calls {

@@ -2,6 +2,8 @@
 //! run in guests and, if permitted, on this machine (`cargo xtask test`).
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -67,6 +69,49 @@ fn pins_of_a_file_in_an_unread_message_have_no_known_holder() {
         "pins_of_a_file_in_an_unread_message_have_no_known_holder",
         &[("in-flight-ring", "fd"), ("in-flight-socket", "fd")],
     );
+}
+
+/// The live view names the open file and the descriptor of pins that are older than the view.
+#[test]
+fn an_open_file_that_pinned_before_the_view_is_a_holder_with_its_descriptor() {
+    const NAME: &str = "an_open_file_that_pinned_before_the_view_is_a_holder_with_its_descriptor";
+    if !is_possible(NAME) {
+        return;
+    }
+    let mut checks = Checks::default();
+    let mut held = Vec::new();
+    for (words, link, holder) in [
+        ("io-uring --pages 64", "anon_inode:[io_uring]", "io_uring"),
+        ("io-uring --pages 32", "anon_inode:[io_uring]", "io_uring"),
+        ("af-xdp --pages 16", "socket:", "AF_XDP socket"),
+    ] {
+        match Pinload::start(words, 1) {
+            Started::Ready(pinload, ready) => held.push((pinload, ready[0].clone(), link, holder)),
+            Started::Unavailable(why) => left_out(words, &why),
+        }
+    }
+    let words = ["top", "--batch", "-n", "1", "--view", "holders", "--json"];
+    let output = Command::new("pintrace").args(words).output().unwrap();
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows = document["rows"].as_array().unwrap();
+    for (pinload, ready, link, holder) in held {
+        let pid = &ready["pid"];
+        checks.about(format!("{holder} of {pid}"));
+        let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+        let mut named = descriptors.filter(|one| {
+            let target = fs::read_link(one.path()).unwrap_or_default();
+            target.to_string_lossy().starts_with(link)
+        });
+        let expected = named.next().unwrap().file_name().into_string().unwrap();
+        let row = rows.iter().find(|row| row["pid"] == *pid).unwrap_or(&Value::Null);
+        checks.same("holder", row["holder"].as_str(), Some(holder));
+        checks.same("descriptor", row["descriptor"].as_str(), Some(expected.as_str()));
+        checks.same("evidence", row["evidence"].as_str(), Some("kernel table"));
+        let pages = ready["expected_pins"]["held"].as_u64();
+        checks.same("pages", row["pages_held"].as_u64(), pages);
+        checks.holds(pinload.end().success(), "pinload's end");
+    }
+    checks.conclude();
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::FileId;
 use crate::units::{AccountId, Nanos, Pid, StackId, Tid};
 
 /// A new account: one thread, one mm, one caller.
@@ -35,6 +36,12 @@ pub struct AccountOpened {
     /// What showed the scan that the pins belong to the process; `None` if nothing did, or if a hook saw the pins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
+    /// The open file whose table names the pages, if the scan found them in the table of one file; else 0.
+    #[serde(default, skip_serializing_if = "FileId::is_none")]
+    pub file: FileId,
+    /// The descriptor of that file in the process at the time of the scan; `None` if unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub descriptor: Option<u32>,
 }
 
 /// What shows a scan that pins belong to a holder.

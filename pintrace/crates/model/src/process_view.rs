@@ -107,6 +107,8 @@ fn held_account(account: &AccountState, pins: &Pins, resolver: &mut Resolver<'_>
         longterm: opened.longterm,
         from_scan: opened.from_scan,
         evidence: opened.evidence,
+        file: opened.file,
+        descriptor: opened.descriptor,
         since: (!opened.from_scan).then_some(account.totals.held_since),
         subsystem,
         caller,

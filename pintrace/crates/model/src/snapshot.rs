@@ -253,6 +253,10 @@ pub struct HeldAccount {
     pub from_scan: bool,
     /// What showed the scan that the process holds the pins.
     pub evidence: Option<Evidence>,
+    /// The open file in whose table the scan found the pins; 0 if there is none.
+    pub file: FileId,
+    /// The descriptor of that file in the process at the time of the scan; `None` if unknown.
+    pub descriptor: Option<u32>,
     /// Time since which the account has held pages without a break; `None` if a scan found the pins.
     pub since: Option<Nanos>,
     /// Subsystem that pinned.

@@ -84,13 +84,20 @@ impl LedgerRepair {
     }
 
     /// Opens an account of a process for pins that no hook saw. `caller` is one of the constants of
-    /// [`pintrace_common::reconcile::caller`]. Returns `None` if the account table is full.
-    pub fn open_account(&mut self, tgid: u32, caller: u64, comm: &str) -> Result<Option<u32>, LedgerError> {
+    /// [`pintrace_common::reconcile::caller`], and `file` tells the open files of the process apart. Returns `None` if the
+    /// account table is full.
+    pub fn open_account(
+        &mut self,
+        tgid: u32,
+        caller: u64,
+        file: u32,
+        comm: &str,
+    ) -> Result<Option<u32>, LedgerError> {
         let mut request = ReconcileRun::default();
         let length = comm.len().min(COMM_BYTES - 1);
         request.comm[..length].copy_from_slice(&comm.as_bytes()[..length]);
         self.map.set(0, PodReconcileRun(request), 0)?;
-        test_run(self.open.as_fd(), &[u64::from(tgid), caller]).map_err(LedgerError::Run)?;
+        test_run(self.open.as_fd(), &[u64::from(tgid), caller, u64::from(file)]).map_err(LedgerError::Run)?;
         let account = self.map.get(&0, 0)?.0.account;
         Ok(u32::try_from(account).ok().filter(|account| *account != 0))
     }

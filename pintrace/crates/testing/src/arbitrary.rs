@@ -209,6 +209,8 @@ fn account_opened() -> impl Strategy<Value = Body> {
             any::<bool>(),
             name(),
             proptest::option::of(evidence()),
+            number(),
+            any::<Option<u32>>(),
         ),
     )
         .prop_map(
@@ -220,7 +222,7 @@ fn account_opened() -> impl Strategy<Value = Body> {
                 mm,
                 caller,
                 longterm,
-                (stack, from_scan, likely_subsystem, evidence),
+                (stack, from_scan, likely_subsystem, evidence, file, descriptor),
             )| {
                 Body::AccountOpened(AccountOpened {
                     account,
@@ -235,6 +237,8 @@ fn account_opened() -> impl Strategy<Value = Body> {
                     from_scan,
                     likely_subsystem,
                     evidence,
+                    file: FileId(file),
+                    descriptor,
                 })
             },
         )

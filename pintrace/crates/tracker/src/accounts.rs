@@ -15,6 +15,7 @@ use pintrace_source::ledger::{Ledger, LedgerError};
 
 use super::emitter::Emitter;
 use super::late_stacks::LateStacks;
+use super::preexisting_file::PreexistingFile;
 
 /// One account as last emitted.
 struct EmittedAccount {
@@ -47,6 +48,8 @@ pub(super) struct Accounts {
     unread: u64,
     /// Accounts whose pin calls have changed since the last sample, by the kernel's account id.
     called: Vec<u32>,
+    /// The open files of preexisting pins, by process and number.
+    preexisting_files: HashMap<(u32, u32), PreexistingFile>,
 }
 
 impl Accounts {
@@ -61,7 +64,13 @@ impl Accounts {
             ended: HashMap::new(),
             unread: 0,
             called: Vec::new(),
+            preexisting_files: HashMap::new(),
         }
+    }
+
+    /// Says which open file of a process the number in the key of an account stands for ([`Account::key`]).
+    pub(super) fn name_file(&mut self, pid: u32, number: u32, file: PreexistingFile) {
+        self.preexisting_files.insert((pid, number), file);
     }
 
     /// Returns the accounts whose pin calls have changed since the last call, by the kernel's account id. Short-term calls
@@ -249,6 +258,12 @@ impl Accounts {
         }
         let emitted = AccountId(self.next_account);
         self.next_account += 1;
+        let found = if from_scan {
+            let file = self.preexisting_files.get(&(pid, account.key.started));
+            file.copied().unwrap_or_default()
+        } else {
+            PreexistingFile::default()
+        };
         let opened = AccountOpened {
             account: emitted,
             pid: Pid(pid),
@@ -262,6 +277,8 @@ impl Accounts {
             from_scan,
             likely_subsystem: likely_subsystem(account).to_owned(),
             evidence: evidence(account),
+            file: found.file,
+            descriptor: found.descriptor,
         };
         out.push(time, Body::AccountOpened(opened));
         let fresh = if self.was_freed(id, account.opened_ns) {

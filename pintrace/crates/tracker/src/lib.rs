@@ -12,6 +12,7 @@ mod late_stacks;
 mod mm_events;
 pub mod names;
 mod pin_calls;
+mod preexisting_file;
 pub mod reconcile;
 mod registrations;
 pub mod sampler;

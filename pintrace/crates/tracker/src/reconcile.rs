@@ -22,6 +22,7 @@ use pintrace_scan::scanner::{Addresses, ScanError, Scanner};
 use pintrace_source::ledger::LedgerError;
 use pintrace_source::ledger_repair::LedgerRepair;
 
+use crate::preexisting_file::{MOST_FILES, PreexistingFile};
 use crate::sampler::{Sample, Sampler};
 use crate::scan_events::{NOBODY, ScanEvents};
 use reconciliation::{NOT_IN_LEDGER, PreexistingPins, Reconciliation};
@@ -120,10 +121,15 @@ impl Reconciler {
     }
 }
 
-/// Returns the preexisting pins by process, subsystem and evidence.
+/// Returns the preexisting pins by process, subsystem, evidence and open file.
 fn preexisting(result: &ScanResult) -> Vec<PreexistingPins> {
     let holders = result.processes.iter().flat_map(|process| {
-        process.holders.iter().map(|holder| {
+        let mut files = 0;
+        process.holders.iter().map(move |holder| {
+            let file = PreexistingFile::of(process.process.pid, holder).and_then(|file| {
+                files += 1;
+                (files <= MOST_FILES).then_some((files, file))
+            });
             let evidence = match holder.evidence {
                 Evidence::KernelTable => caller::KERNEL_TABLE,
                 Evidence::PageTables => caller::PAGE_TABLES,
@@ -136,6 +142,7 @@ fn preexisting(result: &ScanResult) -> Vec<PreexistingPins> {
                     holder_kind::number(holder.subsystem),
                     evidence,
                 ),
+                file,
                 runs: holder.runs.clone(),
             }
         })
@@ -144,6 +151,7 @@ fn preexisting(result: &ScanResult) -> Vec<PreexistingPins> {
         pid: 0,
         comm: NOBODY.to_owned(),
         caller: caller::of(caller::PREEXISTING, 0, caller::PAGE_TABLES),
+        file: None,
         runs: result.unknown.runs.clone(),
     };
     holders.chain([unknown]).collect()

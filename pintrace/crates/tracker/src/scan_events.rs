@@ -1,14 +1,16 @@
-//! Turns scan results into events. Each process with pins has an account for each subsystem and kind of evidence: opened
-//! at the first scan that finds pins, sampled at each change, and closed when a scan finds no pins.
+//! Turns scan results into events. Each process with pins has an account for each subsystem, kind of evidence and open file:
+//! opened at the first scan that finds pins, sampled at each change, and closed when a scan finds no pins.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use pintrace_events::units::{AccountId, Nanos, Pid, Tid};
 use pintrace_events::{
-    AccountOpened, AccountSampled, Body, Event, Evidence, ProcessExited, ProcessSeen, ScanSampled,
+    AccountOpened, AccountSampled, Body, Event, Evidence, FileId, ProcessExited, ProcessSeen, ScanSampled,
 };
-use pintrace_scan::scan_result::ScanResult;
+use pintrace_scan::scan_result::{PinHolder, ScanResult};
+
+use super::preexisting_file::{MOST_FILES, PreexistingFile};
 
 /// The pins of a process as last emitted.
 struct EmittedHolder {
@@ -29,14 +31,30 @@ pub struct HolderSample {
     pub pages: u64,
     /// Bytes that the pins keep in place.
     pub bytes: u64,
+    /// The open file whose table names the pages; 0 if there is none, or if there are several.
+    pub file: FileId,
+    /// The descriptor of the file in the process, if it has one.
+    pub descriptor: Option<u32>,
 }
 
-/// Identity of an account: process, subsystem and evidence.
-type HolderKey = (Pid, &'static str, Option<Evidence>);
+/// Identity of an account: process, subsystem, evidence and open file.
+type HolderKey = (Pid, &'static str, Option<Evidence>, FileId);
 
 impl HolderSample {
+    /// Returns the pins of a holder that a scan found, without its open file.
+    fn of(process: &ProcessSeen, holder: &PinHolder) -> Self {
+        Self {
+            process: process.clone(),
+            likely_subsystem: holder.subsystem,
+            evidence: Some(holder.evidence),
+            pages: holder.amount.pages,
+            bytes: holder.amount.bytes,
+            ..Self::default()
+        }
+    }
+
     fn key(&self) -> HolderKey {
-        (self.process.pid, self.likely_subsystem, self.evidence)
+        (self.process.pid, self.likely_subsystem, self.evidence, self.file)
     }
 }
 
@@ -64,12 +82,16 @@ impl ScanEvents {
     /// Returns the events of a scan result: changed accounts, and the totals of the scan.
     pub fn emit_scan(&mut self, time: Nanos, result: &ScanResult) -> Vec<Event> {
         let holders = result.processes.iter().flat_map(|process| {
-            process.holders.iter().map(|holder| HolderSample {
-                process: process.process.clone(),
-                likely_subsystem: holder.subsystem,
-                evidence: Some(holder.evidence),
-                pages: holder.amount.pages,
-                bytes: holder.amount.bytes,
+            let mut files = 0;
+            process.holders.iter().map(move |holder| {
+                let mut sample = HolderSample::of(&process.process, holder);
+                if let Some(found) = PreexistingFile::of(process.process.pid, holder) {
+                    files += 1;
+                    if files <= MOST_FILES {
+                        (sample.file, sample.descriptor) = (found.file, found.descriptor);
+                    }
+                }
+                sample
             })
         });
         let unknown = HolderSample {
@@ -91,7 +113,7 @@ impl ScanEvents {
         let mut events = Vec::new();
         let mut holding: BTreeMap<HolderKey, HolderSample> = BTreeMap::new();
         for sample in samples.into_iter().filter(|sample| sample.pages != 0) {
-            // A process may have several holders of one subsystem.
+            // A process may have several holders of one subsystem without a known file.
             holding
                 .entry(sample.key())
                 .and_modify(|sum| {
@@ -136,6 +158,7 @@ impl ScanEvents {
             process,
             pages,
             bytes,
+            descriptor,
             ..
         } = sample;
         // Another process has the pid now.
@@ -157,6 +180,8 @@ impl ScanEvents {
                 from_scan: true,
                 likely_subsystem: key.1.to_owned(),
                 evidence: key.2,
+                file: key.3,
+                descriptor,
                 ..AccountOpened::default()
             };
             for body in [Body::ProcessSeen(process.clone()), Body::AccountOpened(opened)] {
@@ -231,5 +256,84 @@ fn state(result: &ScanResult) -> ScanSampled {
         implausible: result.implausible_count,
         refused: unreadable.refused,
         unread: unreadable.address_pages + unreadable.descriptors + unreadable.tables,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pintrace_scan::join::Amount;
+    use pintrace_scan::open_files::{Opener, Place};
+    use pintrace_scan::scan_result::ScanProcess;
+
+    use super::*;
+
+    /// A process whose open files hold a page each, on the descriptors from 3 on.
+    fn result(files: u64) -> ScanResult {
+        let holder = |file: u64| PinHolder {
+            evidence: Evidence::KernelTable,
+            subsystem: "io_uring",
+            amount: Amount {
+                pages: 1,
+                ..Amount::default()
+            },
+            runs: Vec::new(),
+            files: vec![0xffff_8880_0000_0000 + file],
+            openers: [1, 7].map(|pid| opener(pid, file)).to_vec(),
+            addresses: Vec::new(),
+            private_copies: Vec::new(),
+        };
+        ScanResult {
+            processes: vec![ScanProcess {
+                process: ProcessSeen {
+                    pid: Pid(7),
+                    comm: "rings".to_owned(),
+                    ..ProcessSeen::default()
+                },
+                holders: (0..files).map(holder).collect(),
+                ..ScanProcess::default()
+            }],
+            ..ScanResult::default()
+        }
+    }
+
+    fn opener(pid: u32, file: u64) -> Opener {
+        Opener {
+            pid,
+            place: Place::Descriptor(if pid == 7 { 3 + file as u32 } else { 0 }),
+        }
+    }
+
+    fn opened(events: &[Event]) -> Vec<&AccountOpened> {
+        let opened = events.iter().filter_map(|event| match &event.body {
+            Body::AccountOpened(opened) => Some(opened),
+            _ => None,
+        });
+        opened.collect()
+    }
+
+    #[test]
+    fn each_open_file_has_an_account_with_the_descriptor_of_the_holder() {
+        let mut scans = ScanEvents::new("/proc".into(), AccountId(0), true);
+        let events = scans.emit_scan(Nanos(1), &result(2));
+        let accounts: Vec<_> = opened(&events)
+            .iter()
+            .map(|opened| (opened.file.0 & 0xff, opened.descriptor))
+            .collect();
+        assert_eq!(accounts, [(0, Some(3)), (1, Some(4))]);
+        assert_eq!(scans.pages(), 2);
+        // A closed file closes its account.
+        scans.emit_scan(Nanos(2), &result(1));
+        assert_eq!(scans.pages(), 1);
+    }
+
+    #[test]
+    fn the_files_beyond_the_limit_have_one_account() {
+        let mut scans = ScanEvents::new("/proc".into(), AccountId(0), true);
+        let events = scans.emit_scan(Nanos(1), &result(u64::from(MOST_FILES) + 9));
+        let accounts = opened(&events);
+        assert_eq!(accounts.len(), MOST_FILES as usize + 1);
+        let shared: Vec<_> = accounts.iter().filter(|opened| opened.file.is_none()).collect();
+        assert_eq!((shared.len(), shared[0].descriptor), (1, None));
+        assert_eq!(scans.pages(), u64::from(MOST_FILES) + 9);
     }
 }

@@ -18,6 +18,7 @@ use super::extents::Extents;
 use super::mm_events::MmEvents;
 use super::names::Names;
 use super::pin_calls::PinCallEvents;
+use super::preexisting_file::PreexistingFile;
 use super::registrations::Registrations;
 
 /// Accounts, extents and mm events as last emitted.
@@ -50,6 +51,11 @@ impl Tracker {
     /// [`pintrace_common::reconcile::caller`].
     pub fn held_by(&self, origin: u64) -> u64 {
         self.accounts.held_by(origin)
+    }
+
+    /// Says which open file of a process the number in the key of an account of preexisting pins stands for.
+    pub(super) fn name_file(&mut self, pid: u32, number: u32, file: PreexistingFile) {
+        self.accounts.name_file(pid, number, file);
     }
 
     /// Returns the number of accounts and extents whose stack the kernel did not take.

@@ -1,5 +1,7 @@
 //! The counts that pinload expects, compared with the counts of the kernel.
 
+use serde_json::Value;
+
 use crate::session::{command, exclusive, file, root, run, vmstat, wait_for};
 
 /// Other programs on this machine may pin during the test, so the test repeats a run with a difference.
@@ -40,11 +42,14 @@ fn a_vmstat_mismatch_ends_with_code_4() {
         .unwrap();
     let before = vmstat("nr_foll_pin_acquired");
     assert!(wait_for(|| vmstat("nr_foll_pin_acquired") > before));
-    let (output, lines) = run("vmsplice --verify");
+    // On a busy machine the other process may not run between the two readings of a short workload.
+    let differs = |lines: &[Value]| lines[0]["vmstat"] != lines[0]["expected_pins"];
+    let attempts = std::iter::repeat_with(|| run("vmsplice --verify")).take(50);
+    let seen = attempts.into_iter().find(|(_, lines)| differs(lines));
     other.kill().unwrap();
     other.wait().unwrap();
+    let (output, lines) = seen.expect("the other process has pinned during a workload");
     assert_eq!(output.status.code(), Some(4), "{lines:#?}");
-    assert_ne!(lines[0]["vmstat"], lines[0]["expected_pins"]);
     assert_eq!(lines.last().unwrap()["event"], "error");
     assert_eq!(lines.last().unwrap()["code"], 4);
 }

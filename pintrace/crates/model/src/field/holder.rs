@@ -28,7 +28,7 @@ pub const COLUMNS: &[HolderColumn] = &[
         Name,
         Left,
         4,
-        "Descriptors on which the processes pinned last, if known; a process may have closed or duplicated its descriptor since.",
+        "Descriptors on which the processes pinned last, or that they had when a scan found the pins, if known; a process may have closed or duplicated its descriptor since.",
         |row| descriptors(row)
     ),
     column!(
@@ -94,7 +94,7 @@ pub const COLUMNS: &[HolderColumn] = &[
         Name,
         Left,
         7,
-        "What showed a scan that the process holds the pins.",
+        "What showed a scan that the holder has the pins.",
         |row| evidence(row)
     ),
     column!(
@@ -166,8 +166,6 @@ fn state(row: &HolderRow) -> Value<'static> {
 }
 
 fn evidence(row: &HolderRow) -> Value<'static> {
-    match row.holder {
-        Holder::Scan(Some(evidence)) => Value::Text(evidence.name().into()),
-        _ => Value::Absent,
-    }
+    row.evidence
+        .map_or(Value::Absent, |evidence| Value::Text(evidence.name().into()))
 }

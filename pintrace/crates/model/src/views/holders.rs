@@ -19,6 +19,8 @@ pub struct HolderRow {
     pub holder: Holder,
     /// The processes that pinned through the holder, by pid.
     pub processes: Vec<HolderProcess>,
+    /// What showed a scan that the pins belong to the holder; `None` if hooks saw all of them.
+    pub evidence: Option<Evidence>,
     /// Pages held by subsystem.
     pub subsystems: BTreeMap<Subsystem, u64>,
     /// Sums over the pins.
@@ -28,7 +30,7 @@ pub struct HolderRow {
 /// The object that keeps pins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Holder {
-    /// The open file on which the system call pinned.
+    /// The open file on which the system call pinned, or whose table names the pages.
     File {
         /// Identity of the file.
         file: FileId,
@@ -37,7 +39,7 @@ pub enum Holder {
     },
     /// The pins of one process through one subsystem, on no file or on a file that is not known.
     Process,
-    /// The pins of one process that a scan found.
+    /// The pins of one process that a scan found, and of which no open file is known.
     Scan(Option<Evidence>),
 }
 
@@ -46,8 +48,8 @@ pub enum Holder {
 pub struct HolderProcess {
     /// The process.
     pub process: Arc<Process>,
-    /// The descriptor on which the process pinned last, if known. The process may have closed it since, or given the file
-    /// another one.
+    /// The descriptor on which the process pinned last, or that it had when a scan found the pins; `None` if unknown. The
+    /// process may have closed it since, or given the file another one.
     pub descriptor: Option<u32>,
 }
 
@@ -134,12 +136,13 @@ fn of_processes<'a>(processes: impl Iterator<Item = (usize, &'a Arc<Process>)>) 
         }
         let longterm = |account: &&HeldAccount| account.longterm || account.from_scan;
         for account in process.held_accounts.iter().filter(longterm) {
-            let holder = if account.from_scan {
-                Holder::Scan(account.evidence)
-            } else {
-                Holder::Process
-            };
-            let row = rows.row((holder, Some((position, account.subsystem))), process, None);
+            let key = key_of_account(position, account);
+            let row = rows.row(key, process, None);
+            // The scan was before the pin calls that hooks saw.
+            if let Some(last) = row.processes.last_mut() {
+                last.descriptor = last.descriptor.or(account.descriptor);
+            }
+            row.evidence = row.evidence.or(account.evidence);
             row.sums.add_account(account);
             add(row, account.subsystem, account.pages_held);
         }
@@ -158,6 +161,21 @@ fn key(position: usize, extent: &OpenExtent) -> Key {
     let holder = Holder::File {
         file: extent.file,
         released: extent.file_released,
+    };
+    (holder, None)
+}
+
+fn key_of_account(position: usize, account: &HeldAccount) -> Key {
+    let of_process = Some((position, account.subsystem));
+    if !account.from_scan {
+        return (Holder::Process, of_process);
+    }
+    if account.file.is_none() {
+        return (Holder::Scan(account.evidence), of_process);
+    }
+    let holder = Holder::File {
+        file: account.file,
+        released: false,
     };
     (holder, None)
 }
@@ -181,6 +199,7 @@ impl Rows {
                 list.push(HolderRow {
                     holder: key.0,
                     processes: Vec::new(),
+                    evidence: None,
                     subsystems: BTreeMap::new(),
                     sums: PinSums::default(),
                 });

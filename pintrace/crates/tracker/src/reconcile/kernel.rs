@@ -11,6 +11,7 @@ use pintrace_source::ledger_repair::RepairedPins;
 
 use super::ReconcileError;
 use super::adjustment::LedgerReading;
+use crate::preexisting_file::PreexistingFile;
 use crate::sampler::Sample;
 
 /// Clocks, scan and ledger of a traced kernel.
@@ -35,9 +36,17 @@ pub(super) trait TracedKernel {
     fn has_calls_in_flight(&self) -> Result<bool, ReconcileError>;
     /// Reads the hooks' totals, then the pages that the accounts hold.
     fn read_ledger(&self) -> Result<LedgerReading, ReconcileError>;
-    /// Returns the account of a process for pins of this caller, and opens the account if necessary. Returns `None` if
-    /// the account table is full.
-    fn account(&mut self, pid: u32, caller: u64, comm: &str) -> Result<Option<u32>, ReconcileError>;
+    /// Says which open file of a process a number stands for, before an account with the number is opened.
+    fn name_file(&mut self, pid: u32, number: u32, file: PreexistingFile);
+    /// Returns the account of a process for pins of this caller and of the open file with this number (0 for none), and
+    /// opens the account if necessary. Returns `None` if the account table is full.
+    fn account(
+        &mut self,
+        pid: u32,
+        caller: u64,
+        file: u32,
+        comm: &str,
+    ) -> Result<Option<u32>, ReconcileError>;
     /// Drops pins that the ledger has and the folios do not have. Adds pins that the ledger lacks to `account`, if
     /// given.
     fn repair(&mut self, run: &FolioRun, account: Option<u32>) -> Result<RepairedPins, ReconcileError>;

@@ -15,6 +15,7 @@ use super::kernel::TracedKernel;
 use super::schedule::Schedule;
 use super::{ReconcileError, ledger_losses};
 use crate::budget::pause;
+use crate::preexisting_file::PreexistingFile;
 use crate::sampler::Sample;
 use crate::scan_events::{HolderSample, ScanEvents};
 
@@ -30,7 +31,7 @@ const MOST_FOLIOS: usize = 1 << 16;
 /// The first id of accounts outside the ledger. The ids of the ledger's accounts stay below.
 pub(super) const NOT_IN_LEDGER: AccountId = AccountId(1 << 31);
 
-/// The preexisting pins of one process, subsystem and kind of evidence.
+/// The preexisting pins of one process, subsystem, kind of evidence and open file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PreexistingPins {
     /// Pid of the process; 0 if the holder is unknown.
@@ -39,6 +40,8 @@ pub(super) struct PreexistingPins {
     pub(super) comm: String,
     /// Caller of the account ([`caller::of`]).
     pub(super) caller: u64,
+    /// The open file whose table names the pages, with a number that tells the files of the process apart, from 1 on.
+    pub(super) file: Option<(u32, PreexistingFile)>,
     /// The folios, with the number of pins of this holder.
     pub(super) runs: Vec<FolioRun>,
 }
@@ -92,7 +95,11 @@ impl Reconciliation {
     ) -> Result<(), ReconcileError> {
         for pins in found.iter().filter(|pins| !pins.runs.is_empty()) {
             // The program `open_account` counts a full account table as a loss.
-            let Some(account) = kernel.account(pins.pid, pins.caller, &pins.comm)? else {
+            let number = pins.file.map_or(0, |(number, file)| {
+                kernel.name_file(pins.pid, number, file);
+                number
+            });
+            let Some(account) = kernel.account(pins.pid, pins.caller, number, &pins.comm)? else {
                 continue;
             };
             for run in &pins.runs {
@@ -276,7 +283,7 @@ impl Reconciliation {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => {
                     let process = kernel.process(pid);
-                    let account = kernel.account(pid, RECONCILED, &process.comm)?;
+                    let account = kernel.account(pid, RECONCILED, 0, &process.comm)?;
                     new.insert((process, account))
                 }
             };

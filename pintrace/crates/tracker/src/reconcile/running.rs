@@ -16,6 +16,7 @@ use super::ReconcileError;
 use super::adjustment::LedgerReading;
 use super::kernel::TracedKernel;
 use crate::budget;
+use crate::preexisting_file::PreexistingFile;
 use crate::sampler::{Sample, Sampler};
 use crate::scan_events::nobody;
 
@@ -69,15 +70,26 @@ impl TracedKernel for RunningKernel<'_, '_> {
         })
     }
 
-    fn account(&mut self, pid: u32, caller: u64, comm: &str) -> Result<Option<u32>, ReconcileError> {
+    fn name_file(&mut self, pid: u32, number: u32, file: PreexistingFile) {
+        self.sampler.tracker.name_file(pid, number, file);
+    }
+
+    fn account(
+        &mut self,
+        pid: u32,
+        caller: u64,
+        file: u32,
+        comm: &str,
+    ) -> Result<Option<u32>, ReconcileError> {
         let key = AccountKey {
             caller,
+            started: file,
             pid_tgid: u64::from(pid) << 32 | u64::from(pid),
             ..AccountKey::default()
         };
         Ok(match self.sampler.source.ledger().account_of(key)? {
             Some(account) => Some(account),
-            None => self.repair.open_account(pid, caller, comm)?,
+            None => self.repair.open_account(pid, caller, file, comm)?,
         })
     }
 

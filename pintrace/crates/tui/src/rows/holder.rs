@@ -129,6 +129,11 @@ fn meaning(row: &HolderRow) -> &'static str {
         Holder::File { released: true, .. } => {
             "The last reference to the file is gone, and the kernel has not released the pages yet."
         }
+        Holder::File { .. } if row.evidence.is_some() && row.sums.oldest_since.is_none() => {
+            "A scan found the pins in the kernel's table of this open file: they are older than this session, and their age \
+             and call stack are not known. The pins stay until the program unregisters the memory, or until the last \
+             reference to the file is gone. `pintrace scan` lists every process that has the file open."
+        }
         Holder::File { .. } => {
             "The pins stay until the program unregisters the memory, or until the last reference to this open file is \
              gone: a child or another process may have a reference too. `pintrace scan` lists every process that has the \

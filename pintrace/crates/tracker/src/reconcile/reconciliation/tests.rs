@@ -126,7 +126,9 @@ impl TracedKernel for Simulated {
         })
     }
 
-    fn account(&mut self, _: u32, _: u64, _: &str) -> Result<Option<u32>, ReconcileError> {
+    fn name_file(&mut self, _: u32, _: u32, _: PreexistingFile) {}
+
+    fn account(&mut self, _: u32, _: u64, _: u32, _: &str) -> Result<Option<u32>, ReconcileError> {
         Ok((!self.accounts_full).then_some(1))
     }
 
@@ -310,6 +312,7 @@ fn preexisting_pins_settle_for_three_samples() {
                 pid: 7,
                 comm: String::new(),
                 caller: caller::PREEXISTING,
+                file: None,
                 runs: vec![run(40)],
             }],
         )

@@ -67,6 +67,32 @@ fn an_open_file_is_one_holder_for_all_processes() {
 }
 
 #[test]
+fn older_pins_of_an_open_file_are_in_the_row_of_the_file() {
+    let found = HeldAccount {
+        from_scan: true,
+        evidence: Some(Evidence::KernelTable),
+        file: FileId(40),
+        descriptor: Some(5),
+        since: None,
+        ..account(6, false, Subsystem::IoUring)
+    };
+    let mut older = process(1, "", Vec::new());
+    older.held_accounts = vec![found.clone()];
+    let mut both = process(
+        1,
+        "",
+        vec![on_descriptor(7, extent(8, 40, 10, Subsystem::IoUring))],
+    );
+    both.held_accounts = vec![found];
+    for (process, descriptor, pages, oldest) in [(older, "5", "6", "-"), (both, "7", "14", "990ns")] {
+        let rows = holders::of(&snapshot(vec![process]));
+        let ids = ["holder", "descriptor", "pages_held", "oldest", "evidence"];
+        let shown: Vec<_> = rows.iter().map(|row| texts(row, holder::COLUMNS, &ids)).collect();
+        assert_eq!(shown, [["io_uring", descriptor, pages, oldest, "kernel table"]]);
+    }
+}
+
+#[test]
 fn pins_of_a_released_file_are_apart_from_those_of_a_file_at_the_same_address() {
     let released = OpenExtent {
         file_released: true,
