@@ -84,7 +84,7 @@ impl Terminal {
                 Err(RecvTimeoutError::Timeout) => {
                     let is_late = Instant::now() >= end;
                     let screen = self.parser.screen();
-                    let has_text = screen.contents().contains(until);
+                    let has_text = until.split('|').any(|text| screen.contents().contains(text));
                     // Keys may change nothing.
                     let has_settled = has_changed || begin.elapsed() >= SLOW;
                     if has_text && has_settled && (is_wanted(screen) || is_late) {
