@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use object::build::elf::{Builder, SectionData};
+use object::build::elf::{Builder, Section, SectionData};
 use object::elf::SHT_STRTAB;
 
 /// Returns the flags of the compiler of the eBPF programs. The paths of this machine are replaced as in the program that
@@ -29,7 +29,7 @@ fn strip(path: &Path) -> Result<(), Box<dyn Error>> {
     let mut object = Builder::read(bytes.as_slice())?;
     let is_dwarf = |name: &[u8]| name.starts_with(b".debug_") || name.starts_with(b".rel.debug_");
     let dwarf = object.sections.iter().filter(|section| is_dwarf(&section.name));
-    let dwarf: Vec<_> = dwarf.map(|section| section.id()).collect();
+    let dwarf: Vec<_> = dwarf.map(Section::id).collect();
     for symbol in &mut object.symbols {
         symbol.delete = symbol.section.is_some_and(|section| dwarf.contains(&section));
     }

@@ -268,8 +268,8 @@ mod tests {
     use super::*;
 
     /// A process whose open files hold a page each, on the descriptors from 3 on.
-    fn result(files: u64) -> ScanResult {
-        let holder = |file: u64| PinHolder {
+    fn result(files: u32) -> ScanResult {
+        let holder = |file: u32| PinHolder {
             evidence: Evidence::KernelTable,
             subsystem: "io_uring",
             amount: Amount {
@@ -277,7 +277,7 @@ mod tests {
                 ..Amount::default()
             },
             runs: Vec::new(),
-            files: vec![0xffff_8880_0000_0000 + file],
+            files: vec![0xffff_8880_0000_0000 + u64::from(file)],
             openers: [1, 7].map(|pid| opener(pid, file)).to_vec(),
             addresses: Vec::new(),
             private_copies: Vec::new(),
@@ -296,10 +296,10 @@ mod tests {
         }
     }
 
-    fn opener(pid: u32, file: u64) -> Opener {
+    fn opener(pid: u32, file: u32) -> Opener {
         Opener {
             pid,
-            place: Place::Descriptor(if pid == 7 { 3 + file as u32 } else { 0 }),
+            place: Place::Descriptor(if pid == 7 { 3 + file } else { 0 }),
         }
     }
 
@@ -329,7 +329,7 @@ mod tests {
     #[test]
     fn the_files_beyond_the_limit_have_one_account() {
         let mut scans = ScanEvents::new("/proc".into(), AccountId(0), true);
-        let events = scans.emit_scan(Nanos(1), &result(u64::from(MOST_FILES) + 9));
+        let events = scans.emit_scan(Nanos(1), &result(MOST_FILES + 9));
         let accounts = opened(&events);
         assert_eq!(accounts.len(), MOST_FILES as usize + 1);
         let shared: Vec<_> = accounts.iter().filter(|opened| opened.file.is_none()).collect();

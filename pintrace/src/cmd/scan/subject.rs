@@ -123,7 +123,10 @@ mod tests {
         assert_eq!(frames("0x10-0x1f"), Ok(Frames::Range(16..32)));
         assert_eq!(frames("5-5"), Ok(Frames::Range(5..6)));
         // From "alloc_contig_range: [1a3000, 1a3200) PFNs busy" (mm/page_alloc.c).
-        assert_eq!(frames("[1a3000, 1a3200)"), Ok(Frames::Range(0x1a3000..0x1a3200)));
+        assert_eq!(
+            frames("[1a3000, 1a3200)"),
+            Ok(Frames::Range(0x1a_3000..0x1a_3200))
+        );
         assert!(frames("9-3").unwrap_err().contains("no frame"));
         assert!(frames("[3, 3)").unwrap_err().contains("no frame"));
         assert!(frames("[3, 4]").unwrap_err().contains("[1a3000, 1a3200)"));
