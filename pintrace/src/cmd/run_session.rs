@@ -67,16 +67,6 @@ impl SessionRun<'_> {
         let manager = ServiceManager::connect();
         let mut stops = Stops::listen()?;
         let (mut session, first) = start(self.live, self.command.to_vec())?;
-        for sink in sinks.iter_mut() {
-            match sink.begin() {
-                Ok(None) => {}
-                Ok(Some(note)) => writeln!(messages, "pintrace: {note}")?,
-                Err(error) => {
-                    writeln!(messages, "pintrace: {error}")?;
-                    return Ok(SessionEnd::Failed(Exit::Failed));
-                }
-            }
-        }
         // Start the command after all hooks are attached, so that the hooks see each call of the command.
         let mut command = match child::spawn(self.command) {
             Ok(command) => command,
@@ -85,6 +75,17 @@ impl SessionRun<'_> {
                 return Ok(SessionEnd::Failed(Exit::Command(error.exit_code())));
             }
         };
+        // After the command has started, so that a command that cannot be run changes no file.
+        for sink in sinks.iter_mut() {
+            match sink.begin() {
+                Ok(note) => say(note.as_deref(), messages),
+                Err(error) => {
+                    writeln!(messages, "pintrace: {error}")?;
+                    unrecorded(session, command, &mut stops, messages).await?;
+                    return Ok(SessionEnd::Failed(Exit::Failed));
+                }
+            }
+        }
         let meter = self.live.budget.map(|_| {
             Meter::of(
                 &session,
@@ -109,9 +110,7 @@ impl SessionRun<'_> {
         let latest = own_cost.as_ref().map(Watch::latest);
         let budget = latest.and_then(|latest| self.live.budget(self.interval, latest));
         manager.ready("Hooks are attached, and events are collected.");
-        if let Some(running) = &self.running {
-            writeln!(messages, "pintrace: {running}")?;
-        }
+        say(self.running.as_deref(), messages);
         let done = until_done(self.limit, command.as_mut(), &mut stops);
         let stop = async {
             let stopped = tokio::select! {
@@ -129,21 +128,38 @@ impl SessionRun<'_> {
             Ok(stopped) => Ok(SessionEnd::Ended(stopped, Box::new(session))),
             Err(RunError::Sink(error)) => {
                 writeln!(messages, "pintrace: {error}")?;
-                // Detaches the hooks, which would slow down the command without a recording.
-                drop(session);
-                // pintrace does not kill the command.
-                if let Some(command) = &mut command {
-                    writeln!(
-                        messages,
-                        "pintrace: the command continues and is no longer recorded"
-                    )?;
-                    command.finish(&mut stops).await;
-                }
+                unrecorded(session, command, &mut stops, messages).await?;
                 Ok(SessionEnd::Failed(Exit::Failed))
             }
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// Prints a note. A reader that has gone does not end the session.
+fn say(note: Option<&str>, messages: &mut dyn Write) {
+    if let Some(note) = note {
+        let _ = writeln!(messages, "pintrace: {note}");
+    }
+}
+
+/// Lets the command run to its end without a session. pintrace does not kill the command.
+async fn unrecorded(
+    session: Session,
+    command: Option<Child>,
+    stops: &mut Stops,
+    messages: &mut dyn Write,
+) -> anyhow::Result<()> {
+    // Detaches the hooks, which would slow down the command without a recording.
+    drop(session);
+    if let Some(mut command) = command {
+        writeln!(
+            messages,
+            "pintrace: the command continues and is no longer recorded"
+        )?;
+        command.finish(stops).await;
+    }
+    Ok(())
 }
 
 /// Returns the exit code of the command, or 0 without a command.

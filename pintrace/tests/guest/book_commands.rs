@@ -125,7 +125,7 @@ fn run(line: &str, folder: &Path) -> (i32, String) {
     let running =
         Running::start_with(command.args(["-c", &format!("{prepared}; set -o pipefail; {first}{line}")]));
     if runs_until_stopped {
-        running.wait_for_stderr("recording");
+        running.wait_for_stderr("recording into");
         running.signal(Signal::INT);
     }
     let ended = running.end();

@@ -12,6 +12,7 @@ const KERNEL: &[&str] = &[
     "doctor_facts",
     "finding_hooks",
     "holders",
+    "one_folio",
     "descriptors",
     "refused",
     "scan",
@@ -19,13 +20,7 @@ const KERNEL: &[&str] = &[
     "not_in_vmstat",
 ];
 /// Figures under load, with many owners, and of each kind of pin call: as long as all tests of the kernel.
-const SUMS: &[&str] = &[
-    "balance",
-    "delayed_reads",
-    "one_folio",
-    "pid_namespace",
-    "pin_calls",
-];
+const SUMS: &[&str] = &["balance", "delayed_reads", "pid_namespace", "pin_calls"];
 /// All scenarios of findings, which take as long as half of the other tests.
 const FINDINGS: &[&str] = &["findings"];
 /// Tests that depend on the eBPF object for the kernel, and on whether the kernel preempts threads.

@@ -188,8 +188,14 @@ impl Pins {
 
     /// Notes that the last reference to an open file is gone.
     pub(crate) fn file_released(&mut self, time: Nanos, file: FileId) -> bool {
-        let Self { extents, changes, .. } = self;
+        let Self {
+            extents,
+            accounts,
+            changes,
+            ..
+        } = self;
         extents.file_released(time, file, |extent| changes.extent(extent));
+        accounts.file_released(file, |account| changes.account(account));
         true
     }
 

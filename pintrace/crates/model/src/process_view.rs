@@ -108,6 +108,7 @@ fn held_account(account: &AccountState, pins: &Pins, resolver: &mut Resolver<'_>
         from_scan: opened.from_scan,
         evidence: opened.evidence,
         file: opened.file,
+        file_released: account.file_released,
         descriptor: opened.descriptor,
         since: (!opened.from_scan).then_some(account.totals.held_since),
         subsystem,

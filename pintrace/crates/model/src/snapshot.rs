@@ -255,6 +255,8 @@ pub struct HeldAccount {
     pub evidence: Option<Evidence>,
     /// The open file in whose table the scan found the pins; 0 if there is none.
     pub file: FileId,
+    /// The last reference to that file is gone, and the kernel has not released the pages yet.
+    pub file_released: bool,
     /// The descriptor of that file in the process at the time of the scan; `None` if unknown.
     pub descriptor: Option<u32>,
     /// Time since which the account has held pages without a break; `None` if a scan found the pins.

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use pintrace_events::Event;
 
+use self::earlier::EarlierRecording;
 pub use self::error::{CreateError, WriteError};
 use self::output::{Content, Output, content, open};
 use super::writer::{EncodeError, Writer};
@@ -32,8 +33,8 @@ pub struct Recording {
     writer: Writer<Output>,
     /// This process created the file, so the file is removed if it stays empty.
     created: bool,
-    /// The file has an earlier recording, which goes to this path when the session has started.
-    earlier: Option<PathBuf>,
+    /// The file has an earlier recording, which is moved aside when the session has started.
+    earlier: Option<EarlierRecording>,
     /// The user who gets a file that this process creates.
     owner: Option<(u32, u32)>,
     stopped: bool,
@@ -79,19 +80,16 @@ impl Recording {
         let Some(earlier) = self.earlier.take() else {
             return Ok(None);
         };
-        let path = self.path.clone();
-        let open_error = |source| CreateError::Open {
-            path: path.clone(),
-            source,
-        };
-        std::fs::rename(&self.path, &earlier).map_err(open_error)?;
-        let (output, created, _) = create(&self.path, Existing::KeepForeign)?;
+        earlier.move_aside(&self.path, &self.writer.output().file)?;
+        let created = create(&earlier.file, Existing::KeepForeign);
+        let (output, created, _) = created.inspect_err(|_| earlier.move_back())?;
         *self.writer.output_mut() = output;
         self.created = created;
         if let Some((uid, gid)) = self.owner {
-            self.give_to(uid, gid).map_err(open_error)?;
+            // The recording stays root's, and goes on.
+            let _ = self.give_to(uid, gid);
         }
-        Ok(Some(earlier))
+        Ok(Some(earlier.place))
     }
 
     /// Appends an event.
@@ -162,9 +160,9 @@ impl Recording {
     }
 }
 
-/// Opens and locks the file of a recording. Returns also whether the file was created, and the path to which an earlier
-/// recording in the file has to go. The content of a file does not change before the first write.
-fn create(path: &Path, existing: Existing) -> Result<(Output, bool, Option<PathBuf>), CreateError> {
+/// Opens and locks the file of a recording. Returns also whether the file was created, and the earlier recording in the
+/// file. The content of a file does not change before the first write.
+fn create(path: &Path, existing: Existing) -> Result<(Output, bool, Option<EarlierRecording>), CreateError> {
     let open_error = |source| CreateError::Open {
         path: path.into(),
         source,
@@ -183,7 +181,7 @@ fn create(path: &Path, existing: Existing) -> Result<(Output, bool, Option<PathB
     };
     let earlier = match content {
         Content::Nothing => None,
-        Content::Recording => Some(earlier::place(path)?),
+        Content::Recording => Some(EarlierRecording::find(path)?),
         Content::Foreign if existing == Existing::Replace => None,
         Content::Foreign => return Err(CreateError::Foreign(path.into())),
     };

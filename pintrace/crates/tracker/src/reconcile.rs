@@ -22,7 +22,7 @@ use pintrace_scan::scanner::{Addresses, ScanError, Scanner};
 use pintrace_source::ledger::LedgerError;
 use pintrace_source::ledger_repair::LedgerRepair;
 
-use crate::preexisting_file::{MOST_FILES, PreexistingFile};
+use crate::preexisting_file::{MOST_FILES, PreexistingFile, share_folios};
 use crate::sampler::{Sample, Sampler};
 use crate::scan_events::{NOBODY, ScanEvents};
 use reconciliation::{NOT_IN_LEDGER, PreexistingPins, Reconciliation};
@@ -125,8 +125,10 @@ impl Reconciler {
 fn preexisting(result: &ScanResult) -> Vec<PreexistingPins> {
     let holders = result.processes.iter().flat_map(|process| {
         let mut files = 0;
-        process.holders.iter().map(move |holder| {
-            let file = PreexistingFile::of(process.process.pid, holder).and_then(|file| {
+        let shared = share_folios(&process.holders);
+        process.holders.iter().zip(shared).map(move |(holder, shared)| {
+            let found = PreexistingFile::of(process.process.pid, holder).filter(|_| !shared);
+            let file = found.and_then(|file| {
                 files += 1;
                 (files <= MOST_FILES).then_some((files, file))
             });

@@ -37,8 +37,8 @@ pub struct HolderSample {
     pub descriptor: Option<u32>,
 }
 
-/// Identity of an account: process, subsystem, evidence and open file.
-type HolderKey = (Pid, &'static str, Option<Evidence>, FileId);
+/// Identity of an account: process, subsystem, evidence, open file and descriptor.
+type HolderKey = (Pid, &'static str, Option<Evidence>, FileId, Option<u32>);
 
 impl HolderSample {
     /// Returns the pins of a holder that a scan found, without its open file.
@@ -54,7 +54,14 @@ impl HolderSample {
     }
 
     fn key(&self) -> HolderKey {
-        (self.process.pid, self.likely_subsystem, self.evidence, self.file)
+        let Self { file, descriptor, .. } = *self;
+        (
+            self.process.pid,
+            self.likely_subsystem,
+            self.evidence,
+            file,
+            descriptor,
+        )
     }
 }
 
@@ -158,7 +165,6 @@ impl ScanEvents {
             process,
             pages,
             bytes,
-            descriptor,
             ..
         } = sample;
         // Another process has the pid now.
@@ -181,7 +187,7 @@ impl ScanEvents {
                 likely_subsystem: key.1.to_owned(),
                 evidence: key.2,
                 file: key.3,
-                descriptor,
+                descriptor: key.4,
                 ..AccountOpened::default()
             };
             for body in [Body::ProcessSeen(process.clone()), Body::AccountOpened(opened)] {

@@ -15,6 +15,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::ValueEnum;
 
 use crate::exit::Exit;
@@ -28,6 +29,7 @@ use pintrace_record::{Existing, Recording};
 use self::allow::AllowFile;
 use self::file::ReportFile;
 use self::result::{CheckResult, CheckRules};
+use super::child::sudo_user;
 use super::detach::detach;
 use super::run_session::{SessionEnd, SessionRun, exit};
 use super::trace_args::{ExtraFindings, TraceArgs, map_entries};
@@ -181,7 +183,13 @@ fn recording(path: &Path, force: bool) -> anyhow::Result<Recording> {
     } else {
         Existing::KeepForeign
     };
-    Ok(Recording::create(path, existing)?)
+    let mut recording = Recording::create(path, existing)?;
+    if let Some((uid, gid)) = sudo_user() {
+        recording
+            .give_to(uid, gid)
+            .with_context(|| format!("{}: cannot be given to the user of sudo", path.display()))?;
+    }
+    Ok(recording)
 }
 
 /// Returns the options of the session: mode trace only, because a scan makes no findings, and each check would pass in

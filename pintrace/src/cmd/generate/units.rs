@@ -5,8 +5,8 @@ use std::path::Path;
 
 /// The program that the packages install.
 const PACKAGED: &str = "/usr/bin/pintrace";
-/// Folders of the root folder that the units hide from the service (`ProtectHome=`, systemd.exec(5)).
-const HIDDEN: [&str; 3] = ["home", "root", "run/user"];
+/// Folders of the root folder that the units hide from the service (`ProtectHome=` and `PrivateTmp=`, systemd.exec(5)).
+const HIDDEN: [&str; 5] = ["home", "root", "run/user", "tmp", "var/tmp"];
 
 /// A unit of packaging/systemd.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -47,7 +47,7 @@ pub(super) fn hidden(program: &Path) -> Option<String> {
     let inside = program.strip_prefix("/").ok()?;
     let folder = HIDDEN.iter().find(|folder| inside.starts_with(folder))?;
     Some(format!(
-        "{}: the unit hides /{folder} from the service (ProtectHome=): install the program, for example as \
+        "{}: the unit hides /{folder} from the service (ProtectHome=, PrivateTmp=): install the program, for example as \
          /usr/local/bin/pintrace, and let it print the unit there",
         program.display()
     ))

@@ -1,9 +1,9 @@
 //! The open accounts and their totals.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pintrace_events::units::{AccountId, Nanos, Pid};
-use pintrace_events::{AccountOpened, AccountSampled};
+use pintrace_events::{AccountOpened, AccountSampled, FileId};
 
 use crate::limits;
 use crate::stack::Origin;
@@ -26,6 +26,8 @@ pub(crate) struct AccountState {
     pub(crate) process: ProcessKey,
     /// Pages acquired over time; empty for long-term pins and for pins found by a scan.
     pub(crate) history: AcquiredHistory,
+    /// The last reference to the open file of the account's preexisting pins is gone.
+    pub(crate) file_released: bool,
     /// The account is in the list of changes since the last snapshot.
     pub(crate) changed: bool,
 }
@@ -80,6 +82,8 @@ impl AccountState {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AccountTable {
     by_id: BTreeMap<AccountId, AccountState>,
+    /// Accounts of preexisting pins, by their open file.
+    by_file: BTreeSet<(FileId, AccountId)>,
 }
 
 impl AccountTable {
@@ -98,6 +102,9 @@ impl AccountTable {
             account: opened.account,
             ..AccountSampled::default()
         };
+        if !opened.file.is_none() {
+            self.by_file.insert((opened.file, opened.account));
+        }
         self.by_id.insert(
             opened.account,
             AccountState {
@@ -105,6 +112,7 @@ impl AccountTable {
                 totals,
                 process,
                 history: AcquiredHistory::default(),
+                file_released: false,
                 changed: false,
             },
         );
@@ -129,6 +137,19 @@ impl AccountTable {
         self.by_id.get_mut(&account)
     }
 
+    /// Notes that the last reference to an open file is gone. Calls `changed` with each account of its preexisting pins.
+    pub(super) fn file_released(&mut self, file: FileId, mut changed: impl FnMut(&mut AccountState)) {
+        let of_file = self
+            .by_file
+            .range((file, AccountId(0))..=(file, AccountId(u32::MAX)));
+        for (_, account) in of_file {
+            if let Some(state) = self.by_id.get_mut(account) {
+                state.file_released = true;
+                changed(state);
+            }
+        }
+    }
+
     /// All open accounts.
     pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut AccountState> {
         self.by_id.values_mut()
@@ -149,6 +170,8 @@ impl AccountTable {
     }
 
     pub(crate) fn remove(&mut self, account: AccountId) -> Option<AccountState> {
-        self.by_id.remove(&account)
+        let removed = self.by_id.remove(&account)?;
+        self.by_file.remove(&(removed.opened.file, account));
+        Some(removed)
     }
 }

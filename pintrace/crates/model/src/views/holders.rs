@@ -175,7 +175,7 @@ fn key_of_account(position: usize, account: &HeldAccount) -> Key {
     }
     let holder = Holder::File {
         file: account.file,
-        released: false,
+        released: account.file_released,
     };
     (holder, None)
 }

@@ -15,7 +15,8 @@ pub enum CreateError {
     Foreign(PathBuf),
     /// The file has an earlier recording, and there is a file that is no recording at the path to which it would go.
     #[error(
-        "{}: has an earlier recording, which would go to {}, and that is no recording: choose another file with -o FILE",
+        "{}: has an earlier recording, which cannot go to {}, because that is no recording: choose another file with \
+         -o FILE",
         path.display(),
         place.display()
     )]

@@ -129,3 +129,54 @@ fn a_recording_can_go_to_a_device() {
     recording.append(&tick(1)).unwrap();
     recording.finish().unwrap();
 }
+
+#[test]
+fn the_recording_behind_a_symbolic_link_is_moved_and_the_link_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, link) = (folder.path().join("big-disk"), folder.path().join("link"));
+    let old = written(&fio_and_others().events);
+    fs::write(&file, &old).unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let mut recording = Recording::create(&link, Existing::KeepForeign).unwrap();
+    let aside = recording.begin().unwrap().unwrap();
+    recording.append(&tick(1)).unwrap();
+    recording.finish().unwrap();
+    assert_eq!(aside.file_name().unwrap(), "big-disk.old");
+    assert_eq!(fs::read(&aside).unwrap(), old);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(read(&fs::read(&link).unwrap()).0, [tick(1)]);
+}
+
+#[test]
+fn a_recording_that_is_being_written_is_not_replaced_by_an_earlier_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, aside) = (folder.path().join("x"), folder.path().join("x.old"));
+    let old = written(&fio_and_others().events);
+    fs::write(&path, &old).unwrap();
+    let mut live = Recording::create(&aside, Existing::KeepForeign).unwrap();
+    live.append(&tick(1)).unwrap();
+    assert!(matches!(
+        Recording::create(&path, Existing::KeepForeign),
+        Err(CreateError::Busy(_))
+    ));
+    drop(live);
+    // A file that appears after the start of the session.
+    let mut recording = Recording::create(&path, Existing::KeepForeign).unwrap();
+    fs::write(&aside, "notes").unwrap();
+    assert!(matches!(recording.begin(), Err(CreateError::NoPlace { .. })));
+    drop(recording);
+    assert_eq!(fs::read(&path).unwrap(), old);
+}
+
+#[test]
+fn a_fifo_at_the_place_of_an_earlier_recording_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x");
+    fs::write(&path, written(&fio_and_others().events)).unwrap();
+    let fifo = folder.path().join("x.old");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RUSR).unwrap();
+    assert!(matches!(
+        Recording::create(&path, Existing::KeepForeign),
+        Err(CreateError::NoPlace { .. })
+    ));
+}

@@ -27,6 +27,8 @@ pub struct PinnedFrames {
 /// What a scan knows of a range of frames.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RangeExplained {
+    /// Number of frames in the range that are no System RAM, and were not read.
+    pub not_read: u64,
     /// Number of frames in the range that are pinned.
     pub pinned_frames: u64,
     /// The pinned folios, by frame. A folio with several holders is in one row for each.
@@ -46,15 +48,19 @@ impl Explainer<'_> {
         range: &Range<u64>,
         progress: Progress<'_>,
     ) -> Result<RangeExplained, PageError> {
-        let ram = &self.scanner.ram_ranges;
-        if !ram
-            .iter()
-            .any(|part| part.start < range.end && range.start < part.end)
-        {
+        let ram = self.scanner.ram_ranges.iter().map(|part| {
+            let end = part.end.min(range.end);
+            end.saturating_sub(part.start.max(range.start))
+        });
+        let ram: u64 = ram.sum();
+        if ram == 0 {
             return Err(self.no_struct_page(range.start));
         }
         let result = self.scanner.scan(Addresses::Skip, progress)?;
-        Ok(in_range(&result, range))
+        Ok(RangeExplained {
+            not_read: (range.end - range.start).saturating_sub(ram),
+            ..in_range(&result, range)
+        })
     }
 }
 
@@ -91,6 +97,7 @@ fn in_range(result: &ScanResult, range: &Range<u64>) -> RangeExplained {
     };
     rows.sort_by_key(|row| (row.frames.start, row.frames.end));
     RangeExplained {
+        not_read: 0,
         pinned_frames: frames_covered(&rows, range),
         rows,
         candidates,

@@ -25,6 +25,7 @@ struct RangeDocument<'a> {
 struct RangeKeys<'a> {
     first: u64,
     last: u64,
+    not_read: u64,
     pinned_frames: u64,
     folios: Vec<FoliosKeys<'a>>,
     candidates: Vec<CandidateKeys<'a>>,
@@ -55,6 +56,7 @@ pub(super) fn write(
             range: RangeKeys {
                 first: range.start,
                 last: range.end - 1,
+                not_read: found.not_read,
                 pinned_frames: found.pinned_frames,
                 folios: found.rows.iter().map(keys).collect(),
                 candidates: found.candidates.iter().map(json::candidate).collect(),
@@ -89,6 +91,12 @@ fn text(range: &Range<u64>, found: &RangeExplained) -> Vec<String> {
         span(range),
         counted(frames, "frame")
     )];
+    if found.not_read > 0 {
+        lines.push(format!(
+            "  {} not read: no System RAM (/proc/iomem)",
+            counted(found.not_read, "frame")
+        ));
+    }
     let cells: Vec<_> = found.rows.iter().map(cells).collect();
     let width = |column: usize| cells.iter().map(|row| row[column].len()).max().unwrap_or(0);
     let widths = [width(0), width(1), width(2)];
@@ -157,6 +165,7 @@ mod tests {
             pins,
         };
         RangeExplained {
+            not_read: 0,
             pinned_frames: 7,
             rows: vec![row(20..26, 0, Some(holder), 1), row(512..1024, 9, None, 3)],
             candidates: vec![Candidate::default()],
@@ -180,6 +189,14 @@ mod tests {
 
     #[test]
     fn a_range_without_pins_says_what_to_do() {
+        let hole = RangeExplained {
+            not_read: 3,
+            ..RangeExplained::default()
+        };
+        assert_eq!(
+            text(&(16..20), &hole)[1],
+            "  3 frames not read: no System RAM (/proc/iomem)"
+        );
         let lines = text(&(16..17), &RangeExplained::default());
         assert_eq!(
             lines,

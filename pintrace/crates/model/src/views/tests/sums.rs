@@ -127,11 +127,9 @@ fn holders_have_the_latest_known_descriptor_of_each_process(snapshot: &Snapshot)
             let extents = one.process.open_extents.iter();
             let of_file = extents.filter(|extent| (extent.file, extent.file_released) == (file, released));
             let latest = of_file.filter_map(|extent| extent.descriptor).next_back();
-            let mut found = one
-                .process
-                .held_accounts
-                .iter()
-                .filter(|account| account.from_scan && !released && account.file == file);
+            let mut found = one.process.held_accounts.iter().filter(|account| {
+                account.from_scan && (account.file, account.file_released) == (file, released)
+            });
             let found = found.find_map(|account| account.descriptor);
             prop_assert_eq!(one.descriptor, latest.or(found));
         }
