@@ -1,13 +1,16 @@
 //! The open files that hold preexisting pins.
 
+use pintrace_common::limits;
 use pintrace_events::FileId;
 use pintrace_events::units::Pid;
 use pintrace_scan::open_files::Place;
-use pintrace_scan::scan_result::PinHolder;
+use pintrace_scan::scan_result::{PinHolder, ScanProcess};
 
 /// Most open files of a process that have an account each. The pins of further files are in one account, so that a process
 /// with very many files cannot fill the tables.
 pub(super) const MOST_FILES: u32 = 64;
+/// The same for all processes: an eighth of the account table.
+const MOST_FILES_IN_ALL: u32 = limits::ACCOUNTS / 8;
 
 /// The open file in whose table a scan found pins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +37,30 @@ impl PreexistingFile {
             file: FileId(*file),
             descriptor: descriptors.min(),
         })
+    }
+}
+
+/// Gives the open files of processes numbers, up to the limits.
+#[derive(Debug, Default)]
+pub(super) struct FileNumbers {
+    all: u32,
+}
+
+impl FileNumbers {
+    /// Returns the open file of each holder of a process, with a number that tells the files of the process apart, from 1
+    /// on.
+    pub(super) fn of_process(&mut self, process: &ScanProcess) -> Vec<Option<(u32, PreexistingFile)>> {
+        let mut number = 0;
+        let files = process.holders.iter().map(|holder| {
+            let file = PreexistingFile::of(process.process.pid, holder)?;
+            if number >= MOST_FILES || self.all >= MOST_FILES_IN_ALL {
+                return None;
+            }
+            number += 1;
+            self.all += 1;
+            Some((number, file))
+        });
+        files.collect()
     }
 }
 
@@ -92,6 +119,22 @@ mod tests {
             addresses: Vec::new(),
             private_copies: Vec::new(),
         }
+    }
+
+    #[test]
+    fn files_have_numbers_up_to_the_limits() {
+        let process = ScanProcess {
+            holders: vec![holder(&[]); MOST_FILES as usize + 1],
+            ..ScanProcess::default()
+        };
+        let mut numbers = FileNumbers::default();
+        let first = numbers.of_process(&process);
+        assert_eq!(first[0].unwrap().0, 1);
+        assert_eq!(first[63].unwrap().0, MOST_FILES);
+        assert!(first[64].is_none());
+        let with_file = |files: Vec<Option<_>>| files.into_iter().flatten().count();
+        let rest: usize = (0..100).map(|_| with_file(numbers.of_process(&process))).sum();
+        assert_eq!(with_file(first) + rest, MOST_FILES_IN_ALL as usize);
     }
 
     #[test]

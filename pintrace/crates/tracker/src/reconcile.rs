@@ -22,7 +22,7 @@ use pintrace_scan::scanner::{Addresses, ScanError, Scanner};
 use pintrace_source::ledger::LedgerError;
 use pintrace_source::ledger_repair::LedgerRepair;
 
-use crate::preexisting_file::{MOST_FILES, PreexistingFile, share_folios};
+use crate::preexisting_file::{FileNumbers, share_folios};
 use crate::sampler::{Sample, Sampler};
 use crate::scan_events::{NOBODY, ScanEvents};
 use reconciliation::{NOT_IN_LEDGER, PreexistingPins, Reconciliation};
@@ -123,15 +123,12 @@ impl Reconciler {
 
 /// Returns the preexisting pins by process, subsystem, evidence and open file.
 fn preexisting(result: &ScanResult) -> Vec<PreexistingPins> {
+    let mut numbers = FileNumbers::default();
     let holders = result.processes.iter().flat_map(|process| {
-        let mut files = 0;
+        let files = numbers.of_process(process);
         let shared = share_folios(&process.holders);
-        process.holders.iter().zip(shared).map(move |(holder, shared)| {
-            let found = PreexistingFile::of(process.process.pid, holder).filter(|_| !shared);
-            let file = found.and_then(|file| {
-                files += 1;
-                (files <= MOST_FILES).then_some((files, file))
-            });
+        let holders = process.holders.iter().zip(files).zip(shared);
+        holders.map(|((holder, file), shared)| {
             let evidence = match holder.evidence {
                 Evidence::KernelTable => caller::KERNEL_TABLE,
                 Evidence::PageTables => caller::PAGE_TABLES,
@@ -144,7 +141,7 @@ fn preexisting(result: &ScanResult) -> Vec<PreexistingPins> {
                     holder_kind::number(holder.subsystem),
                     evidence,
                 ),
-                file,
+                file: file.filter(|_| !shared),
                 runs: holder.runs.clone(),
             }
         })

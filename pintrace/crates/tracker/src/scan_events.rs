@@ -10,7 +10,7 @@ use pintrace_events::{
 };
 use pintrace_scan::scan_result::{PinHolder, ScanResult};
 
-use super::preexisting_file::{MOST_FILES, PreexistingFile};
+use super::preexisting_file::FileNumbers;
 
 /// The pins of a process as last emitted.
 struct EmittedHolder {
@@ -88,15 +88,13 @@ impl ScanEvents {
 
     /// Returns the events of a scan result: changed accounts, and the totals of the scan.
     pub fn emit_scan(&mut self, time: Nanos, result: &ScanResult) -> Vec<Event> {
+        let mut numbers = FileNumbers::default();
         let holders = result.processes.iter().flat_map(|process| {
-            let mut files = 0;
-            process.holders.iter().map(move |holder| {
+            let files = numbers.of_process(process);
+            process.holders.iter().zip(files).map(|(holder, file)| {
                 let mut sample = HolderSample::of(&process.process, holder);
-                if let Some(found) = PreexistingFile::of(process.process.pid, holder) {
-                    files += 1;
-                    if files <= MOST_FILES {
-                        (sample.file, sample.descriptor) = (found.file, found.descriptor);
-                    }
+                if let Some((_, found)) = file {
+                    (sample.file, sample.descriptor) = (found.file, found.descriptor);
                 }
                 sample
             })
@@ -271,6 +269,7 @@ mod tests {
     use pintrace_scan::open_files::{Opener, Place};
     use pintrace_scan::scan_result::ScanProcess;
 
+    use super::super::preexisting_file::MOST_FILES;
     use super::*;
 
     /// A process whose open files hold a page each, on the descriptors from 3 on.

@@ -94,12 +94,12 @@ impl Reconciliation {
         found: &[PreexistingPins],
     ) -> Result<(), ReconcileError> {
         for pins in found.iter().filter(|pins| !pins.runs.is_empty()) {
-            // The program `open_account` counts a full account table as a loss.
             let number = pins.file.map_or(0, |(number, file)| {
                 kernel.name_file(pins.pid, number, file);
                 number
             });
             let Some(account) = kernel.account(pins.pid, pins.caller, number, &pins.comm)? else {
+                // The account table is full. The next reconciliation reports the pins outside of the ledger.
                 continue;
             };
             for run in &pins.runs {
