@@ -14,8 +14,7 @@ const DEPTH: u64 = 32;
 /// Reads of each job in the test with a fixed number of reads.
 const READS: u64 = 8000;
 
-/// Each read makes one pin call, and one release call in an interrupt. Calls seen and calls counted as skipped must add
-/// up to all calls.
+/// Each read makes one pin call, and one release call in an interrupt. Each call is seen, or counted as skipped.
 #[test]
 fn every_call_of_direct_io_is_seen_or_counted_as_skipped() {
     let recording = Recording::of_ledger("soak");
@@ -33,7 +32,11 @@ fn every_call_of_direct_io_is_seen_or_counted_as_skipped() {
     println!("{reads} reads, {seen} calls seen, {skipped} calls skipped by the kernel");
     let mut checks = Checks::default();
     let calls = if kernel_at_least(6, 5) { 2 * reads } else { 0 };
-    checks.same("calls seen or counted as skipped", seen + skipped, calls);
+    // The count of skipped calls also has calls of other programs, such as those of the shell that starts fio.
+    checks.holds(
+        seen <= calls && calls <= seen + skipped,
+        &format!("{calls} calls: {seen} seen, {skipped} skipped"),
+    );
     checks.same(
         "pages pinned, by the vmstat counters",
         since("vmstat_acquired") * 2,
