@@ -14,11 +14,10 @@ use pintrace_model::Model;
 use pintrace_model::snapshot::Snapshot;
 use pintrace_model::suppressed;
 use pintrace_model::text::span;
-use pintrace_record::{Existing, Recording};
 use pintrace_text::counted;
 
-use super::child::sudo_user;
 use super::detach::detach;
+use super::recording_file;
 use super::run_session::{SessionEnd, SessionRun, exit};
 use super::trace_args::{TraceArgs, duration};
 
@@ -51,17 +50,7 @@ pub struct Args {
 
 /// Records a session, and writes a summary to `messages`.
 pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
-    let existing = if args.force {
-        Existing::Replace
-    } else {
-        Existing::KeepForeign
-    };
-    let mut recording = Recording::create(&args.output, existing)?;
-    if let Some((uid, gid)) = sudo_user() {
-        recording
-            .give_to(uid, gid)
-            .with_context(|| format!("{}: cannot be given to the user of sudo", args.output.display()))?;
-    }
+    let mut recording = recording_file::create(&args.output, args.force)?;
     let mut last = Snapshot::default();
     let mut fold = Fold::new(|model: &mut Model| {
         // The summary needs totals only. A recording without an end must not grow with the number of processes.

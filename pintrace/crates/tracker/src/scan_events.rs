@@ -10,7 +10,7 @@ use pintrace_events::{
 };
 use pintrace_scan::scan_result::{PinHolder, ScanResult};
 
-use super::preexisting_file::FileNumbers;
+use super::preexisting_file::{FileNumbers, PreexistingFile};
 
 /// The pins of a process as last emitted.
 struct EmittedHolder {
@@ -41,15 +41,16 @@ pub struct HolderSample {
 type HolderKey = (Pid, &'static str, Option<Evidence>, FileId, Option<u32>);
 
 impl HolderSample {
-    /// Returns the pins of a holder that a scan found, without its open file.
-    fn of(process: &ProcessSeen, holder: &PinHolder) -> Self {
+    /// Returns the pins of a holder that a scan found.
+    fn of(process: &ProcessSeen, holder: &PinHolder, file: PreexistingFile) -> Self {
         Self {
             process: process.clone(),
             likely_subsystem: holder.subsystem,
             evidence: Some(holder.evidence),
             pages: holder.amount.pages,
             bytes: holder.amount.bytes,
-            ..Self::default()
+            file: file.file,
+            descriptor: file.descriptor,
         }
     }
 
@@ -92,11 +93,8 @@ impl ScanEvents {
         let holders = result.processes.iter().flat_map(|process| {
             let files = numbers.of_process(process);
             process.holders.iter().zip(files).map(|(holder, file)| {
-                let mut sample = HolderSample::of(&process.process, holder);
-                if let Some((_, found)) = file {
-                    (sample.file, sample.descriptor) = (found.file, found.descriptor);
-                }
-                sample
+                let file = file.map(|(_, file)| file).unwrap_or_default();
+                HolderSample::of(&process.process, holder, file)
             })
         });
         let unknown = HolderSample {

@@ -15,7 +15,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use clap::ValueEnum;
 
 use crate::exit::Exit;
@@ -24,13 +23,12 @@ use crate::pipeline::start::{Mode, SCAN_BUDGET};
 use pintrace_kernel::kallsyms::Kallsyms;
 use pintrace_model::finding::FindingKind;
 use pintrace_model::snapshot::Snapshot;
-use pintrace_record::{Existing, Recording};
 
 use self::allow::AllowFile;
 use self::file::ReportFile;
 use self::result::{CheckResult, CheckRules};
-use super::child::sudo_user;
 use super::detach::detach;
+use super::recording_file;
 use super::run_session::{SessionEnd, SessionRun, exit};
 use super::trace_args::{ExtraFindings, TraceArgs, map_entries};
 
@@ -129,7 +127,7 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
     let mut recording = args
         .output
         .as_deref()
-        .map(|path| recording(path, args.force))
+        .map(|path| recording_file::create(path, args.force))
         .transpose()?;
     let mut last = Snapshot::default();
     let mut fold = Fold::new(|model| last = model.snapshot());
@@ -175,21 +173,6 @@ pub fn run(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
     } else {
         Exit::IssuesFound
     })
-}
-
-fn recording(path: &Path, force: bool) -> anyhow::Result<Recording> {
-    let existing = if force {
-        Existing::Replace
-    } else {
-        Existing::KeepForeign
-    };
-    let mut recording = Recording::create(path, existing)?;
-    if let Some((uid, gid)) = sudo_user() {
-        recording
-            .give_to(uid, gid)
-            .with_context(|| format!("{}: cannot be given to the user of sudo", path.display()))?;
-    }
-    Ok(recording)
 }
 
 /// Returns the options of the session: mode trace only, because a scan makes no findings, and each check would pass in

@@ -66,7 +66,7 @@ pub(super) fn frames(text: &str) -> Result<Frames, String> {
         let parts = in_log.strip_suffix(')').and_then(|parts| parts.split_once(','));
         let range = parts.and_then(|(first, end)| Some(digits(first)?..digits(end)?));
         range.ok_or_else(|| format!("`{text}` is no range of the kernel's log, such as [1a3000, 1a3200)"))?
-    } else if let Some((first, last)) = text.split_once('-').filter(|(first, _)| !first.is_empty()) {
+    } else if let Some((first, last)) = ends(text) {
         number(first)?..number(last)?.saturating_add(1)
     } else {
         return number(text).map(Frames::One);
@@ -77,6 +77,12 @@ pub(super) fn frames(text: &str) -> Result<Frames, String> {
         ));
     }
     Ok(Frames::Range(range))
+}
+
+/// Returns the two ends of `FIRST-LAST`.
+fn ends(text: &str) -> Option<(&str, &str)> {
+    let (first, last) = text.split_once('-')?;
+    (!first.is_empty() && !last.is_empty()).then_some((first, last))
 }
 
 /// Parses `PID:ADDR`.
