@@ -10,6 +10,7 @@ use pintrace_model::Model;
 use pintrace_model::field::metric::families;
 use pintrace_model::field::{Metric, MetricKind};
 use pintrace_model::finding::{FindingKind, Severity};
+use pintrace_tui::View;
 use serde_json::Value;
 
 fn folder() -> PathBuf {
@@ -200,6 +201,24 @@ fn panels_have_unique_ids_descriptions_and_separate_places() {
                 assert!(cells.insert((x, y)), "{title}: covers another panel");
             }
         }
+    }
+}
+
+#[test]
+fn the_texts_name_keys_of_the_views_that_they_mean() {
+    let findings = View::Findings.digit();
+    let pin_calls = View::PinCalls.digit();
+    for (file, expected) in [
+        ("alerts.yml", [findings, pin_calls].as_slice()),
+        ("alerts_test.yml", &[findings, pin_calls]),
+        ("pintrace.json", &[findings]),
+    ] {
+        let text = read(file);
+        let named: BTreeSet<char> = text
+            .match_indices(", key ")
+            .filter_map(|(start, before)| text[start + before.len()..].chars().next())
+            .collect();
+        assert_eq!(named, expected.iter().copied().collect(), "{file}");
     }
 }
 

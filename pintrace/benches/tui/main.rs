@@ -70,6 +70,8 @@ fn large(what: &str, processes: u32, extents: u32) -> anyhow::Result<()> {
     }
     stream.balance(held + 1_000, 1_000).tick();
     let second = fold(&mut model, &mut stream);
+    stream.balance(held + 1_000, 1_000).tick();
+    let third = fold(&mut model, &mut stream);
     for (digit, name) in VIEWS {
         let mut view = MemoryView::new(first.clone(), 200, 50)?;
         view.press(digit);
@@ -82,13 +84,16 @@ fn large(what: &str, processes: u32, extents: u32) -> anyhow::Result<()> {
             view.press(digit);
             Ok(view.draw()?)
         })?;
-        let mut snapshots = [&second, &first].into_iter().cycle();
-        percentile(&format!("{name}, {what}: tick, p99"), 20, || {
-            if let Some(snapshot) = snapshots.next() {
-                view.take(Arc::clone(snapshot));
-            }
-            Ok(view.draw()?)
-        })?;
+        let ticks = [("tick", [&second, &first]), ("tick without changes", [&second, &third])];
+        for (tick, snapshots) in ticks {
+            let mut snapshots = snapshots.into_iter().cycle();
+            percentile(&format!("{name}, {what}: {tick}, p99"), 20, || {
+                if let Some(snapshot) = snapshots.next() {
+                    view.take(Arc::clone(snapshot));
+                }
+                Ok(view.draw()?)
+            })?;
+        }
     }
     Ok(())
 }

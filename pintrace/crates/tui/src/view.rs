@@ -124,7 +124,8 @@ impl View {
     }
 
     /// Returns the digit of the key that shows the view.
-    pub(crate) fn digit(self) -> char {
+    #[must_use]
+    pub fn digit(self) -> char {
         // 0 is the last digit of the keyboard.
         let digits = ('1'..='9').chain(['0']);
         let mut tabs = digits.zip(Self::ALL);

@@ -352,6 +352,18 @@ const TARGETS: &[Target] = &[
         limit: Limit::AtMost(100e6),
         floor: "",
     },
+    Target {
+        what: "the same without changes: 1 % of a core",
+        member: Member::Tui,
+        figures: &[(
+            "native",
+            "call sites, 100,000 extents: tick without changes, p99",
+            "time",
+        )],
+        value: Value::Sum,
+        limit: Limit::AtMost(10e6),
+        floor: "",
+    },
 ];
 
 impl Target {

@@ -4,10 +4,10 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::snapshot::Snapshot;
+use crate::snapshot::{OpenExtent, Snapshot};
 use crate::subsystem::Subsystem;
 
-use super::sums::PinSums;
+use super::sums::{PinSums, runs};
 
 /// The pins of one call site.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,10 +31,10 @@ pub struct CallSiteRow {
 pub fn of(snapshot: &Snapshot) -> Vec<CallSiteRow> {
     let mut rows = Rows::default();
     for (position, process) in snapshot.processes.iter().enumerate() {
-        for extent in process.open_extents.iter() {
-            let row = rows.row(extent.subsystem, &extent.caller, &extent.stack);
+        for (first, sums) in runs(process.open_extents.iter(), share_texts) {
+            let row = rows.row(first.subsystem, &first.caller, &first.stack);
             row.count(position);
-            row.sums.add_extent(extent);
+            row.sums.add(sums);
         }
         for account in &process.held_accounts {
             let row = rows.row(account.subsystem, &account.caller, &account.stack);
@@ -44,6 +44,13 @@ pub fn of(snapshot: &Snapshot) -> Vec<CallSiteRow> {
     }
     rows.list.sort_by_key(|row| Reverse(row.sums.pages_held));
     rows.list
+}
+
+/// Returns true if two extents have the same subsystem, and share the texts of caller and stack.
+fn share_texts(extent: &OpenExtent, other: &OpenExtent) -> bool {
+    extent.subsystem == other.subsystem
+        && Arc::ptr_eq(&extent.caller, &other.caller)
+        && Arc::ptr_eq(&extent.stack, &other.stack)
 }
 
 impl CallSiteRow {

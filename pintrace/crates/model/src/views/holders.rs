@@ -10,7 +10,7 @@ use pintrace_events::{Evidence, FileId};
 use crate::snapshot::{HeldAccount, OpenExtent, Process, Snapshot};
 use crate::subsystem::Subsystem;
 
-use super::sums::PinSums;
+use super::sums::{PinSums, runs};
 
 /// One holder.
 #[derive(Clone, Debug, PartialEq)]
@@ -129,10 +129,10 @@ pub fn of_process(snapshot: &Snapshot, process: &Process) -> Vec<HolderRow> {
 fn of_processes<'a>(processes: impl Iterator<Item = (usize, &'a Arc<Process>)>) -> Vec<HolderRow> {
     let mut rows = Rows::default();
     for (position, process) in processes {
-        for extent in process.open_extents.iter() {
-            let row = rows.row(key(position, extent), process, extent.descriptor);
-            row.sums.add_extent(extent);
-            add(row, extent.subsystem, extent.pages_held);
+        for (first, sums) in runs(process.open_extents.iter(), have_one_holder) {
+            let row = rows.row(key(position, first), process, first.descriptor);
+            row.sums.add(sums);
+            add(row, first.subsystem, sums.pages_held);
         }
         let longterm = |account: &&HeldAccount| account.longterm || account.from_scan;
         for account in process.held_accounts.iter().filter(longterm) {
@@ -149,6 +149,19 @@ fn of_processes<'a>(processes: impl Iterator<Item = (usize, &'a Arc<Process>)>) 
     }
     rows.list.sort_by_key(|row| Reverse(row.sums.pages_held));
     rows.list
+}
+
+/// Returns true if two extents of a process have the same holder, subsystem and descriptor.
+fn have_one_holder(extent: &OpenExtent, other: &OpenExtent) -> bool {
+    let facts = |extent: &OpenExtent| {
+        (
+            extent.file,
+            extent.file_released,
+            extent.subsystem,
+            extent.descriptor,
+        )
+    };
+    facts(extent) == facts(other)
 }
 
 /// The holder, and for a holder without a file the process and its subsystem.
@@ -184,29 +197,23 @@ fn key_of_account(position: usize, account: &HeldAccount) -> Key {
 struct Rows {
     list: Vec<HolderRow>,
     by_key: HashMap<Key, usize>,
-    /// The key that was used last, with its row: most extents of a process have one holder.
-    latest: Option<(Key, usize)>,
 }
 
 impl Rows {
     /// Returns the row of a key, with the process among the processes of the row. The caller passes the extents of a
     /// process oldest first, so the latest known descriptor stays.
     fn row(&mut self, key: Key, process: &Arc<Process>, descriptor: Option<u32>) -> &mut HolderRow {
-        let Self { list, by_key, latest } = self;
-        let index = match *latest {
-            Some((known, index)) if known == key => index,
-            _ => *by_key.entry(key).or_insert_with(|| {
-                list.push(HolderRow {
-                    holder: key.0,
-                    processes: Vec::new(),
-                    evidence: None,
-                    subsystems: BTreeMap::new(),
-                    sums: PinSums::default(),
-                });
-                list.len() - 1
-            }),
-        };
-        *latest = Some((key, index));
+        let Self { list, by_key } = self;
+        let index = *by_key.entry(key).or_insert_with(|| {
+            list.push(HolderRow {
+                holder: key.0,
+                processes: Vec::new(),
+                evidence: None,
+                subsystems: BTreeMap::new(),
+                sums: PinSums::default(),
+            });
+            list.len() - 1
+        });
         let row = &mut list[index];
         // The rows are filled process by process.
         match row.processes.last_mut() {

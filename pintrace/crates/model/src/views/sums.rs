@@ -18,20 +18,87 @@ pub struct PinSums {
 }
 
 impl PinSums {
-    /// Adds an extent.
-    pub(super) fn add_extent(&mut self, extent: &OpenExtent) {
-        self.add(extent.pages_held, extent.bytes_held, Some(extent.since));
-    }
-
     /// Adds an account of which no extent is known.
     pub(super) fn add_account(&mut self, account: &HeldAccount) {
-        self.add(account.pages_held, account.bytes_held, account.since);
+        self.add(Self {
+            extents: 1,
+            pages_held: account.pages_held,
+            bytes_held: account.bytes_held,
+            oldest_since: account.since,
+        });
     }
 
-    fn add(&mut self, pages: u64, bytes: u64, since: Option<Nanos>) {
-        self.extents = self.extents.saturating_add(1);
-        self.pages_held = self.pages_held.saturating_add(pages);
-        self.bytes_held = self.bytes_held.saturating_add(bytes);
-        self.oldest_since = self.oldest_since.into_iter().chain(since).min();
+    /// Adds other sums.
+    pub(super) fn add(&mut self, other: Self) {
+        self.extents = self.extents.saturating_add(other.extents);
+        self.pages_held = self.pages_held.saturating_add(other.pages_held);
+        self.bytes_held = self.bytes_held.saturating_add(other.bytes_held);
+        self.oldest_since = match (self.oldest_since, other.oldest_since) {
+            (Some(known), Some(since)) => Some(known.min(since)),
+            (known, since) => known.or(since),
+        };
+    }
+
+    fn of_extent(extent: &OpenExtent) -> Self {
+        Self {
+            extents: 1,
+            pages_held: extent.pages_held,
+            bytes_held: extent.bytes_held,
+            oldest_since: Some(extent.since),
+        }
+    }
+}
+
+/// Returns the first extent and the sums of each run of extents that belong together. A process may hold very many
+/// extents, and most of them belong to the row of the extent before.
+pub(super) fn runs<'a>(
+    extents: impl Iterator<Item = &'a OpenExtent>,
+    belong_together: impl Fn(&OpenExtent, &OpenExtent) -> bool,
+) -> impl Iterator<Item = (&'a OpenExtent, PinSums)> {
+    let mut extents = extents.peekable();
+    std::iter::from_fn(move || {
+        let first = extents.next()?;
+        let mut sums = PinSums::of_extent(first);
+        while let Some(next) = extents.next_if(|next| belong_together(first, next)) {
+            sums.add(PinSums::of_extent(next));
+        }
+        Some((first, sums))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn since(times: &[u64]) -> Vec<OpenExtent> {
+        let extent = |time: &u64| OpenExtent {
+            since: Nanos(*time),
+            pages_held: 2,
+            bytes_held: 8192,
+            ..OpenExtent::default()
+        };
+        times.iter().map(extent).collect()
+    }
+
+    #[test]
+    fn a_run_ends_where_an_extent_does_not_belong_to_the_first_one() {
+        let extents = since(&[14, 11, 12, 25, 19]);
+        let same_ten = |one: &OpenExtent, other: &OpenExtent| one.since.0 / 10 == other.since.0 / 10;
+        let runs: Vec<_> = runs(extents.iter(), same_ten)
+            .map(|(first, sums)| (first.since.0, sums.extents, sums.pages_held, sums.oldest_since))
+            .collect();
+        assert_eq!(
+            runs,
+            [
+                (14, 3, 6, Some(Nanos(11))),
+                (25, 1, 2, Some(Nanos(25))),
+                (19, 1, 2, Some(Nanos(19)))
+            ]
+        );
+    }
+
+    #[test]
+    fn no_extents_are_no_run() {
+        assert_eq!(runs([].iter(), |_, _| true).count(), 0);
     }
 }

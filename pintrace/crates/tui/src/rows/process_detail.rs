@@ -48,18 +48,19 @@ pub(super) fn lines(process: &Arc<Process>, scene: &Scene<'_>, width: usize) -> 
         }
     }
     lines.extend(limit(process, scene, width));
-    // A process may hold very many extents, and each of these parts looks at all of them.
-    let parts: [&dyn Fn() -> Vec<Line<'static>>; 5] = [
-        &|| held_through(process, snapshot, width, theme),
-        &|| extents(process, scene, width),
-        &|| hold_times::lines(process, now, width, theme),
-        &|| stacks(process, width, theme),
-        &|| threads(process, width, theme),
+    // A process may hold very many extents, and each of these parts looks at all of them. Rows that do not fit are not
+    // made.
+    let parts: [&dyn Fn(usize) -> Vec<Line<'static>>; 5] = [
+        &|rows| held_through(process, snapshot, rows, width, theme),
+        &|rows| extents(process, scene, rows, width),
+        &|_| hold_times::lines(process, now, width, theme),
+        &|_| stacks(process, width, theme),
+        &|_| threads(process, width, theme),
     ];
     for part in parts {
         // A note takes the place of the last visible line if there are more.
-        if lines.len() <= scene.visible {
-            lines.extend(part());
+        if let Some(room) = scene.visible.checked_sub(lines.len()) {
+            lines.extend(part(MOST.min(room.saturating_add(1))));
         }
     }
     lines
@@ -138,12 +139,18 @@ fn limit(process: &Process, scene: &Scene<'_>, width: usize) -> Vec<Line<'static
 }
 
 /// Returns the holders of the process's long-term pins.
-fn held_through(process: &Process, snapshot: &Snapshot, width: usize, theme: Theme) -> Vec<Line<'static>> {
+fn held_through(
+    process: &Process,
+    snapshot: &Snapshot,
+    most: usize,
+    width: usize,
+    theme: Theme,
+) -> Vec<Line<'static>> {
     if process.open_extents.is_empty() && process.held_accounts.is_empty() {
         return Vec::new();
     }
     let rows: Vec<HolderRow> = holders::of_process(snapshot, process);
-    let rows: Vec<&HolderRow> = rows.iter().take(MOST).collect();
+    let rows: Vec<&HolderRow> = rows.iter().take(most).collect();
     let columns: Vec<_> = holder::COLUMNS
         .iter()
         .filter(|column| !["pid", "comm"].contains(&column.id))
@@ -151,12 +158,12 @@ fn held_through(process: &Process, snapshot: &Snapshot, width: usize, theme: The
     table("Holders", &columns, &rows, snapshot, width, theme)
 }
 
-fn extents(process: &Arc<Process>, scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {
+fn extents(process: &Arc<Process>, scene: &Scene<'_>, most: usize, width: usize) -> Vec<Line<'static>> {
     let Scene { snapshot, theme, .. } = *scene;
     let rows: Vec<PinRow> = process
         .open_extents
         .iter()
-        .take(MOST)
+        .take(most)
         .map(|extent| PinRow {
             process: Arc::clone(process),
             extent: extent.clone(),
