@@ -84,7 +84,10 @@ fn large(what: &str, processes: u32, extents: u32) -> anyhow::Result<()> {
             view.press(digit);
             Ok(view.draw()?)
         })?;
-        let ticks = [("tick", [&second, &first]), ("tick without changes", [&second, &third])];
+        let ticks = [
+            ("tick", [&second, &first]),
+            ("tick without changes", [&second, &third]),
+        ];
         for (tick, snapshots) in ticks {
             let mut snapshots = snapshots.into_iter().cycle();
             percentile(&format!("{name}, {what}: {tick}, p99"), 20, || {

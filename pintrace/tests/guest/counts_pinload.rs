@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use crate::harness::{Checks, HUGE, PAGE, Pinload, Report, Started, expected, left_out, number, skipped};
+use crate::harness::{
+    Checks, HUGE, PAGE, Pinload, Report, Started, expected, hexadecimal, left_out, number, skipped,
+};
 use crate::hugetlb::Folding;
 use crate::recording::Recording;
 
@@ -161,10 +163,6 @@ fn check_released(report: &Report, ready: &Value, checks: &mut Checks) {
     for key in ["pages_held", "bytes_held", "longterm_pages_held", "extents"] {
         checks.same(key, report.figure(pid, key), 0);
     }
-}
-
-fn hexadecimal(value: &Value) -> u64 {
-    u64::from_str_radix(value.as_str().unwrap().trim_start_matches("0x"), 16).unwrap()
 }
 
 #[test]

@@ -281,6 +281,13 @@ pub(crate) fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or_else(|| panic!("{value} is no number"))
 }
 
+/// Returns the number of a JSON string such as "0x7f00". Fails if the value is none.
+pub(crate) fn hexadecimal(value: &Value) -> u64 {
+    let digits = value.as_str().and_then(|text| text.strip_prefix("0x"));
+    let number = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    number.unwrap_or_else(|| panic!("{value} is no hexadecimal number"))
+}
+
 /// A pinload process that pins and then waits for input at each of its gates.
 pub(crate) struct Pinload {
     process: Child,

@@ -7,7 +7,9 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Checks, Pinload, Report, Started, is_preemptible, kernel_at_least, number, skipped};
+use crate::harness::{
+    Checks, Pinload, Report, Started, hexadecimal, is_preemptible, kernel_at_least, number, skipped,
+};
 use crate::recording::Recording;
 
 /// Owners of a folio before 5.17.
@@ -178,8 +180,7 @@ impl Steps {
         let mut expected: Vec<_> = buffers.map(|owner| number(&owner["address"])).collect();
         let mut found = Vec::new();
         for extent in process["extents_held"].as_array().unwrap() {
-            let text = extent["address"].as_str().unwrap().trim_start_matches("0x");
-            let address = u64::from_str_radix(text, 16).unwrap();
+            let address = hexadecimal(&extent["address"]);
             found.extend((0..number(&extent["pages_held"])).map(|_| address));
         }
         expected.sort_unstable();

@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use crate::counts_fio::{THP, fio, lay_out};
 use crate::harness::{
-    Checks, PAGE, Pinload, Report, Started, expected, kernel_at_least, left_out, number, skipped, wait_for,
+    Checks, PAGE, Pinload, Report, Started, expected, hexadecimal, kernel_at_least, left_out, number,
+    skipped, wait_for,
 };
 use crate::hugetlb::Folding;
 use crate::not_in_vmstat::RELEASED_ONLY;
@@ -229,8 +230,7 @@ pub(crate) fn check_parts(checks: &mut Checks, process: &Value, backing: &str) {
 
 /// Checks that one range covers all pages that pinload pinned, if pinload reports an address.
 pub(crate) fn check_ranges(checks: &mut Checks, process: &Value, ready: &Value, pages: u64) {
-    let text = ready["address"].as_str().unwrap();
-    let address = u64::from_str_radix(text.trim_start_matches("0x"), 16).unwrap();
+    let address = hexadecimal(&ready["address"]);
     if address == 0 {
         return;
     }

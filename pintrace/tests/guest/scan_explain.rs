@@ -7,7 +7,9 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Checks, PAGE, Pinload, Started, expected, kernel_at_least, left_out, number};
+use crate::harness::{
+    Checks, PAGE, Pinload, Started, expected, hexadecimal, kernel_at_least, left_out, number,
+};
 use crate::scan::is_possible;
 
 /// Runs `pintrace scan` with these words and `--json`.
@@ -26,11 +28,6 @@ fn explain(words: &str) -> Value {
 /// drains the lists).
 fn drain_lists() {
     fs::write("/proc/sys/vm/compact_memory", "1").unwrap();
-}
-
-fn address(ready: &Value) -> u64 {
-    let text = ready["address"].as_str().unwrap();
-    u64::from_str_radix(text.trim_start_matches("0x"), 16).unwrap()
 }
 
 /// Returns the descriptors of a process whose links begin with `begin`.
@@ -71,7 +68,7 @@ fn a_pinned_page_is_taken_apart_into_its_holders_and_mappings() {
         };
         checks.about(words.as_str());
         drain_lists();
-        let (pid, at) = (number(&ready["pid"]), address(&ready));
+        let (pid, at) = (number(&ready["pid"]), hexadecimal(&ready["address"]));
         let document = explain(&format!("--address {pid}:{at:#x}"));
         checks.same("state", text(&document["address"]["state"]), "present");
         let page = &document["page"];
@@ -140,7 +137,7 @@ fn the_holders_of_a_shared_page_are_told_apart() {
     let (pinload, ready) = Pinload::hold("io-uring --shared-memory", 2);
     drain_lists();
     let pids: BTreeSet<u64> = ready.iter().map(|line| number(&line["pid"])).collect();
-    let (pid, at) = (number(&ready[0]["pid"]), address(&ready[0]));
+    let (pid, at) = (number(&ready[0]["pid"]), hexadecimal(&ready[0]["address"]));
     let page = &explain(&format!("--address {pid}:{at:#x}"))["page"];
     let references = &page["references"];
     let parts = [
