@@ -4,7 +4,10 @@ use core::ffi::c_void;
 
 use aya_ebpf::helpers::{bpf_get_current_task, bpf_probe_read_kernel, generated};
 
-use crate::{facts::FACTS, rdonly_cast};
+use crate::{
+    facts::{FACTS, MM_EVENT_FACTS},
+    rdonly_cast,
+};
 
 /// Reads kernel memory. `T` consists of plain numbers.
 #[inline(always)]
@@ -63,6 +66,12 @@ pub fn u32_at(address: u64) -> u32 {
     // SAFETY: as above.
     unsafe { generated::bpf_probe_read_kernel((&raw mut value).cast(), 4, address as *const _) };
     value
+}
+
+/// Returns the `mm_struct` of a `vm_area_struct`.
+#[inline(always)]
+pub fn mm_of(vma: u64) -> u64 {
+    u64_at(vma + MM_EVENT_FACTS.vma_mm())
 }
 
 /// Returns the `mm_struct` of the running task; 0 for a kernel thread.

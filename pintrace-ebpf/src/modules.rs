@@ -4,6 +4,7 @@
 pub mod atomic;
 pub mod backup;
 pub mod branchless;
+pub mod clock;
 pub mod count;
 pub mod facts;
 pub mod feature_probe;

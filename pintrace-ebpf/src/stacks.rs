@@ -18,7 +18,7 @@ use pintrace_common::{
 };
 
 use crate::map_ref::{Lookup, get, set};
-use crate::{backup, compat::loops::AREAS, count, facts::FACTS, ledger::extents, maps};
+use crate::{backup, compat::loops::AREAS, count, facts::FACTS, ledger::changed_extents, maps};
 
 /// The time at which a hook takes the stack.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -139,7 +139,7 @@ fn set_stack_of_areas(mut number: u64, stack: i64) {
         };
         // A new extent with the same index waits for a stack as well.
         set!(extent.stack = stack);
-        extents::changed((number - 1) as u32);
+        changed_extents::mark((number - 1) as u32);
         number = u64::from(get!(extent.next_area));
         area += 1;
     }

@@ -11,7 +11,8 @@ use pintrace::pipeline::loader_btf;
 use pintrace_bpf::test_run::test_run;
 use pintrace_common::counters::{Loss, Total};
 use pintrace_kernel::facts::{Kernel, Roots};
-use pintrace_probes::load::{self, Layouts, LoadOptions};
+use pintrace_probes::load::{self, Layouts};
+use pintrace_probes::options::LoadOptions;
 use pintrace_probes::table;
 
 /// Number of runs of each measurement. The result is the median.

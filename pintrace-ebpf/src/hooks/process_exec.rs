@@ -4,11 +4,7 @@ use aya_ebpf::{helpers::bpf_get_current_pid_tgid, macros::raw_tracepoint, progra
 use pintrace_common::wire;
 
 use crate::map_ref::{Lookup, set};
-use crate::{
-    kernel,
-    ledger::{accounts, state::gate_is_open},
-    maps, observer, ring,
-};
+use crate::{clock, kernel, ledger::state::gate_is_open, maps, observer, ring};
 
 /// Runs on sched:sched_process_exec, in exec_binprm (fs/exec.c), when the task has the new mm and the new name.
 #[raw_tracepoint(tracepoint = "sched_process_exec")]
@@ -26,7 +22,7 @@ pub fn process_exec(_ctx: RawTracePointContext) -> i32 {
     let header = wire::Header {
         kind: wire::kind::PROCESS_EXECED,
         id: tgid,
-        time_ns: accounts::time(),
+        time_ns: clock::time(),
     };
     ring::emit(wire::ProcessExeced { header });
     0

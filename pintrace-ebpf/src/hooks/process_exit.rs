@@ -7,10 +7,11 @@ use pintrace_common::wire;
 use crate::map_ref::{Lookup, word};
 use crate::{
     backup::Role,
+    clock,
     facts::FACTS,
     hooks::pin_kprobe,
     kernel,
-    ledger::{accounts, longterm_scope, state::gate_is_open},
+    ledger::{longterm_scope, state::gate_is_open},
     maps, ring,
 };
 
@@ -56,7 +57,7 @@ fn exited(role: Role) -> i32 {
     let header = wire::Header {
         kind: wire::kind::PROCESS_EXITED,
         id: tgid,
-        time_ns: accounts::time(),
+        time_ns: clock::time(),
     };
     let exit_code = if group != 0 { group } else { own };
     ring::emit(wire::ProcessExited {

@@ -4,10 +4,7 @@ use core::ffi::c_void;
 
 use aya_ebpf::{
     bindings::BPF_NOEXIST,
-    helpers::{
-        bpf_get_current_comm, bpf_ktime_get_ns,
-        generated::{bpf_get_current_cgroup_id, bpf_jiffies64},
-    },
+    helpers::{bpf_get_current_comm, generated::bpf_get_current_cgroup_id},
 };
 use pintrace_common::{
     counters::Loss,
@@ -17,9 +14,10 @@ use pintrace_common::{
 
 use crate::map_ref::{Lookup, get, word};
 use crate::{
+    clock,
     compat::locks::{self, LockTarget},
     count, kernel,
-    ledger::{code_kind, state},
+    ledger::code_kind,
     maps, observer, ring,
     stacks::Opened,
 };
@@ -84,7 +82,7 @@ pub extern "C" fn pintrace_account_open(mm: u64, caller: u64, pid_tgid: u64, kin
         longterm: kind as u32,
         started: (kind >> 32) as u32,
     };
-    let now = time();
+    let now = clock::time();
     // The id is fresh, so no other task knows the account yet.
     account.write(Account {
         key,
@@ -140,30 +138,8 @@ pub fn credit(id: u32, pages: u64) {
     let before = word!(account.acquired).fetch_add(pages);
     word!(account.calls).add(1);
     if before == word!(account.released).load() {
-        word!(account.held_since_ns).store(time());
+        word!(account.held_since_ns).store(clock::time());
     }
-}
-
-/// Returns the monotonic time in ns.
-#[inline(always)]
-pub fn time() -> u64 {
-    // SAFETY: no arguments.
-    unsafe { bpf_ktime_get_ns() }
-}
-
-/// Returns the monotonic time in ns, late by a timer tick at most. A program reads the clock once in each tick.
-#[inline(always)]
-pub fn coarse_time() -> u64 {
-    // SAFETY: no arguments.
-    let tick = unsafe { bpf_jiffies64() };
-    if state::coarse_tick().load() == tick {
-        return state::coarse_ns().load();
-    }
-    let now = time();
-    // In this order: a program that sees the tick sees its time, or a later one.
-    state::coarse_ns().store(now);
-    state::coarse_tick().store(tick);
-    now
 }
 
 #[inline(always)]

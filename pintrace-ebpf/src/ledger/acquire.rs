@@ -16,7 +16,7 @@ use crate::{
     kernel,
     ledger::{
         accounts,
-        areas::{self, Part},
+        areas::{self, NO_FILE_AREA, Part},
         extents::{self, GrowingExtent},
         folio_table::{CellTable, Chunks},
         longterm_scope, multi_owner, owners,
@@ -147,10 +147,6 @@ pub struct Hold<T> {
     bytes: u64,
     table: core::marker::PhantomData<T>,
 }
-
-/// In [`Hold::account`]: the last page of the walk belongs to no file, and the present part contains the page. So a next
-/// page without a file belongs to the same part.
-pub const NO_FILE_AREA: u64 = 1 << 32;
 
 impl<T: CellTable> Visitor for Hold<T>
 where

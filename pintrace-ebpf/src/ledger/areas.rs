@@ -56,6 +56,10 @@ impl Part {
 
 const _: () = assert!(loops::MOST_PAGES <= 0xff_ffff && loops::AREAS < 256);
 
+/// In the account of a walk: the last page of the walk belongs to no file, and the present part contains the page. So a next
+/// page without a file belongs to the same part.
+pub const NO_FILE_AREA: u64 = 1 << 32;
+
 /// Returns the part that a page belongs to: the same part if the page belongs to the same area, if the part has no area, or
 /// if the call has too many areas; else a part with a new extent.
 #[inline(always)]

@@ -12,11 +12,12 @@ use pintrace_common::{
 
 use crate::map_ref::{Lookup, MapRef, get, set, word};
 use crate::{
+    clock,
     compat::locks::{self, LockTarget},
     count,
     folio::{self, Folio},
     kernel,
-    ledger::{accounts, longterm_scope, open_file, partial_release, pin_call::PinCall},
+    ledger::{changed_extents, longterm_scope, open_file, partial_release, pin_call::PinCall},
     maps, observer, ring,
     stacks::Opened,
     syscall_args::SyscallArgs,
@@ -71,7 +72,7 @@ pub fn begin(ctx: *mut c_void, account: u32, call: &PinCall, opened: &mut Opened
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_extent_open(account: u32, address: u64, flags: u32, stack: i64) -> u64 {
-    let now = accounts::time();
+    let now = clock::time();
     let slot = next_index().and_then(|index| Some((index, maps::EXTENTS.at(index)?)));
     let (Some((index, extent)), Some(owner)) = (slot, maps::ACCOUNTS.at(account)) else {
         count::loss(Loss::ExtentTableFull, 1);
@@ -197,7 +198,7 @@ pub extern "C" fn pintrace_extent_continues(
 
 #[inline(always)]
 fn try_grow(index: u32, extent: MapRef<Extent>, account: u32, address: u64) -> bool {
-    let now = accounts::time();
+    let now = clock::time();
     // The index may belong to a new extent by now. The account then differs, before or after the swap, and the swap is
     // undone.
     let held = word!(extent.pages_held);
@@ -265,7 +266,7 @@ pub extern "C" fn pintrace_extent_finish(owner: u32, span: u64, pages: u64, held
         });
     }
     lower(index, extent, Extent::CALL_BIAS);
-    changed(index);
+    changed_extents::mark(index);
     0
 }
 
@@ -276,21 +277,11 @@ pub extern "C" fn pintrace_extent_set_call(index: u32) -> u32 {
     let Some(extent) = maps::EXTENTS.at(index) else {
         return 0;
     };
-    set!(extent.grown_ns = accounts::time());
+    set!(extent.grown_ns = clock::time());
     let call = SyscallArgs::current();
     set!(extent.call = call.identity());
     set!(extent.argument = call.argument());
     0
-}
-
-/// Tells user space that an extent has changed. The change comes first.
-#[inline(always)]
-pub fn changed(index: u32) {
-    if let Some(flags) = maps::CHANGED_EXTENTS.at(index >> 3) {
-        let flag = flags.as_ptr().cast::<u8>();
-        // SAFETY: one of the eight bytes of a live map value. A store of one byte needs no atomic operation.
-        unsafe { flag.add((index & 7) as usize).write_volatile(1) };
-    }
 }
 
 /// Subtracts pages, or the bias of a call, from the pages held of an extent, and closes the extent at 0.
@@ -348,7 +339,7 @@ pub extern "C" fn pintrace_extent_release_page(index: u32) -> u32 {
 fn take_off(index: u32, extent: MapRef<Extent>, pages: u64, bytes: u64) {
     word!(extent.bytes_held).sub(bytes);
     lower(index, extent, pages);
-    changed(index);
+    changed_extents::mark(index);
 }
 
 /// Adds to the pages that an account's process holds with long-term pins, unless the process has ended.
@@ -375,7 +366,7 @@ pub extern "C" fn pintrace_extent_close(index: u32) -> u32 {
     let header = wire::Header {
         kind: wire::kind::EXTENT_CLOSED,
         id: index,
-        time_ns: accounts::time(),
+        time_ns: clock::time(),
     };
     // Only the task that released the last page closes the extent. No other task writes until the index is free.
     if get!(extent.pages) != 0 {

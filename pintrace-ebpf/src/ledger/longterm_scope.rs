@@ -18,7 +18,7 @@ use pintrace_common::{
 
 use crate::map_ref::{Lookup, MapRef, get, set, word};
 use crate::{
-    count,
+    clock, count,
     facts::FACTS,
     kernel,
     ledger::{accounts, open_file, state},
@@ -132,7 +132,7 @@ fn is_slow(call: MapRef<LongtermCall>) -> bool {
 fn insert(phase: u64, wanted: u64) -> bool {
     let call = LongtermCall {
         phase,
-        began_ns: accounts::time(),
+        began_ns: clock::time(),
         wanted,
         dropped: 0,
         moved: 0,

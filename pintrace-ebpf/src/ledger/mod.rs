@@ -4,6 +4,7 @@ pub mod accounts;
 
 pub mod acquire;
 pub mod areas;
+pub mod changed_extents;
 pub mod chunks;
 pub mod code_kind;
 pub mod extents;

@@ -9,7 +9,7 @@ use pintrace_common::{
 use crate::map_ref::{Lookup, MapRef, word};
 use crate::{
     branchless::equal,
-    ledger::{extents, releaser::ReleaseCode},
+    ledger::{changed_extents, extents, releaser::ReleaseCode},
     maps,
 };
 
@@ -114,7 +114,7 @@ pub fn keep_bytes(owner: u32, kept: u64) {
         && let Some(extent) = maps::EXTENTS.at(owner & !EXTENT_BIT)
     {
         word!(extent.bytes_held).add(bytes);
-        extents::changed(owner & !EXTENT_BIT);
+        changed_extents::mark(owner & !EXTENT_BIT);
     }
 }
 
@@ -152,6 +152,6 @@ pub fn lend(owner: u32, pages: u64) {
         && let Some(extent) = maps::EXTENTS.at(owner & !EXTENT_BIT)
     {
         word!(extent.pages_held).add(pages);
-        extents::changed(owner & !EXTENT_BIT);
+        changed_extents::mark(owner & !EXTENT_BIT);
     }
 }

@@ -4,11 +4,7 @@ use aya_ebpf::helpers::bpf_get_current_pid_tgid;
 use pintrace_common::{ledger::Extent, wire};
 
 use crate::map_ref::{MapRef, get};
-use crate::{
-    ledger::{accounts, extents},
-    maps, ring,
-    syscall_args::SyscallArgs,
-};
+use crate::{clock, ledger::changed_extents, maps, ring, syscall_args::SyscallArgs};
 
 /// Marks an extent as partially released, unless the release is in the system call that pinned. For a buffer in large
 /// folios, io_uring releases all pins but one of each folio at once and continues to use the whole buffer
@@ -38,11 +34,11 @@ pub fn mark(index: u32, extent: MapRef<Extent>, mark: u32) {
         }
         (&raw mut (*extent.as_ptr()).flags).write_volatile(flags | mark);
     }
-    extents::changed(index);
+    changed_extents::mark(index);
     let header = wire::Header {
         kind: wire::kind::EXTENT_MARKED,
         id: index,
-        time_ns: accounts::time(),
+        time_ns: clock::time(),
     };
     ring::emit(wire::ExtentMarked {
         header,

@@ -9,8 +9,8 @@ use pintrace_common::{
 use crate::map_ref::{Lookup, MapRef, get, set, word};
 use crate::{
     atomic::Word,
-    count,
-    ledger::{accounts, longterm_scope, state},
+    clock, count,
+    ledger::{longterm_scope, state},
     maps,
 };
 
@@ -74,7 +74,7 @@ pub extern "C" fn pintrace_pin_call_ended(who: u64, wanted: u64, pinned: u64) ->
     let Some(calls) = maps::PIN_CALLS.at(account) else {
         return 0;
     };
-    let now = accounts::time();
+    let now = clock::time();
     if began == 0 {
         word!(calls.untimed).add(1);
         if who & FAST != 0 {

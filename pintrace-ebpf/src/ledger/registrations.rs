@@ -15,7 +15,7 @@ use pintrace_common::{
 };
 
 use crate::map_ref::{Lookup, set, word};
-use crate::{count, facts::FACTS, kernel, ledger::accounts, maps};
+use crate::{clock, count, facts::FACTS, kernel, maps};
 
 /// `RLIMIT_MEMLOCK` (include/uapi/asm-generic/resource.h).
 const MEMLOCK: u64 = 8;
@@ -75,7 +75,7 @@ pub fn count(kind: u32, operation: u32, errno: u32, wanted: (u64, u64)) {
     if FACTS.user_locked_vm() != Facts::ABSENT {
         set!(failed.user_locked = kernel::u64_at(user + u64::from(FACTS.user_locked_vm())));
     }
-    set!(failed.last_ns = accounts::time());
+    set!(failed.last_ns = clock::time());
     // Last: user space takes an entry without a count for one that is being written.
     word!(failed.count).add(1);
 }

@@ -18,12 +18,11 @@ use pintrace_common::{
 use crate::map_ref::{Lookup, MapRef, get, word};
 use crate::{
     atomic::Word,
-    count,
+    clock, count,
     facts::FACTS,
     folio, kernel,
     ledger::{
-        accounts,
-        acquire::NO_FILE_AREA,
+        areas::NO_FILE_AREA,
         extents,
         folio_table::{self, CellTable, Chunks},
         state,
@@ -56,7 +55,7 @@ pub fn acquired(array: u64, caller: u64) -> bool {
     word!(found.calls).add(1);
     word!(found.bytes_held).add(BYTES);
     if before == word!(found.released).load() {
-        word!(found.held_since_ns).store(accounts::coarse_time());
+        word!(found.held_since_ns).store(clock::coarse_time());
     }
     count::total(Total::Acquired, 1);
     true

@@ -18,13 +18,13 @@ use pintrace_common::{
 use crate::map_ref::{Lookup, get, set, word};
 use crate::{
     atomic::Word,
+    clock,
     compat::loops::HASH_FLAGS,
     count,
     facts::MM_EVENT_FACTS,
     folio::Folio,
     kernel,
     ledger::{
-        accounts,
         folio_table::{CellTable, Chunks},
         owner_block::{Block, Place, Search, Walk},
         owners,
@@ -237,7 +237,7 @@ pub extern "C" fn pintrace_cow(owner: u32, kind: u32, address: u64, bytes: u64, 
 /// Adds a copy to the entry of a key. The first copy makes the entry from `fresh`.
 #[inline(always)]
 fn add(key: &CowKey, fresh: CowStats, address: u64, bytes: u64, window: u32) {
-    let now = accounts::time();
+    let now = clock::time();
     if COWS.at(key).is_none() {
         let fresh = CowStats {
             address,

@@ -20,12 +20,13 @@ use pintrace_common::{counters::Loss, limits, mm_events::Reference};
 use crate::map_ref::{Lookup, set};
 use crate::{
     backup::Role,
+    clock,
     compat::trampoline,
     count,
     facts::{FACTS, MM_EVENT_FACTS},
     folio::Folio,
     kernel,
-    ledger::{accounts, state::gate_is_open},
+    ledger::state::gate_is_open,
     mm_events::{pinned_mms, with_backup},
     stacks,
 };
@@ -91,7 +92,7 @@ pub extern "C" fn pintrace_remember_reference(address: u64, slot: u64, stack: i6
     let reference = Reference {
         mm: kernel::current_mm(),
         address: address & !4095,
-        taken_ns: accounts::time(),
+        taken_ns: clock::time(),
         taken_by: bpf_get_current_pid_tgid(),
         stack,
         for_writing: address & FOLL_WRITE,

@@ -17,9 +17,9 @@ use pintrace_common::{
 
 use crate::map_ref::{Lookup, word};
 use crate::{
+    clock,
     compat::loops::HASH_FLAGS,
     count,
-    ledger::accounts,
     mm_events::range_filter::{self, allowed},
     ring, stacks,
     syscall_args::{MREMAP, SyscallArgs},
@@ -87,7 +87,7 @@ pub fn emit(ctx: *mut c_void, change: &MappingChange) {
         kind: wire::kind::MAPPING_CHANGED,
         id: change.what,
         time_ns: if change.began_ns == 0 {
-            accounts::time()
+            clock::time()
         } else {
             change.began_ns
         },

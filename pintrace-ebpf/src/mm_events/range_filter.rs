@@ -12,12 +12,13 @@ use pintrace_common::{
 use crate::map_ref::{Lookup, MapRef, get, set, word};
 use crate::{
     atomic::Word,
+    clock,
     compat::{
         locks::{self, LockTarget},
         loops::HASH_FLAGS,
     },
     count,
-    ledger::{accounts, state},
+    ledger::state,
     maps,
 };
 
@@ -217,7 +218,7 @@ pub extern "C" fn pintrace_allow_record(within: u64, what: u32) -> u32 {
     let Some(filter) = RANGE_FILTERS.at(within) else {
         return allowed::YES;
     };
-    let interval = accounts::time() >> RangeFilter::INTERVAL_SHIFT << 32;
+    let interval = clock::time() >> RangeFilter::INTERVAL_SHIFT << 32;
     // SAFETY: a live map value, and the mask keeps the index inside.
     let records = unsafe {
         Word::at(

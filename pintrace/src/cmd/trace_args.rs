@@ -9,7 +9,7 @@ use crate::pipeline::session::Session;
 use crate::pipeline::start::{Mode, SessionOptions};
 use pintrace_events::{Detail, Event};
 use pintrace_kernel::facts::Roots;
-use pintrace_probes::load::{FindingsFrom, LoadOptions, WantedFindings};
+use pintrace_probes::options::{FindingsFrom, LoadOptions, WantedFindings};
 
 use super::cannot_trace::CannotTrace;
 

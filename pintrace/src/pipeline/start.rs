@@ -1,7 +1,7 @@
 //! The options of a session, and the errors of its start.
 
 use pintrace_kernel::btf::BtfError;
-use pintrace_probes::load::LoadOptions;
+use pintrace_probes::options::LoadOptions;
 use pintrace_scan::scanner::ScanError;
 use pintrace_source::ledger::LedgerError;
 use pintrace_source::trace_source::StartError;

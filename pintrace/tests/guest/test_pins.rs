@@ -9,7 +9,7 @@ use pintrace::pipeline::trace_session::TraceSession;
 use pintrace_events::{Body, Event, MissingHook};
 use pintrace_kernel::facts::{Kernel, Roots};
 use pintrace_model::Model;
-use pintrace_probes::load::LoadOptions;
+use pintrace_probes::options::LoadOptions;
 use pintrace_probes::table;
 use pintrace_source::test_pins::{Outcome, Path, TestPins};
 use serde_json::Value;

@@ -14,11 +14,12 @@ use pintrace_common::{
 
 use crate::map_ref::{Lookup, MapRef, get, set};
 use crate::{
+    clock,
     compat::loops::HASH_FLAGS,
     count,
     facts::MM_EVENT_FACTS,
     kernel,
-    ledger::{accounts, state},
+    ledger::state,
     mm_events::{
         flush_window::stats,
         per_tgid::{self, COUNTERS, PerTgidCounter},
@@ -104,7 +105,7 @@ pub extern "C" fn pintrace_window_open(mm: u64, address: u64, end: u64, cause: u
     if !exposed && range_filter::pintrace_filter_overlaps(mm, address, end) == 0 {
         return 0;
     }
-    let now = accounts::time();
+    let now = clock::time();
     let tgid = stats::tgid_of(mm);
     if any_in(tgid)
         && let Some(window) = mine(mm)
@@ -217,7 +218,7 @@ pub extern "C" fn pintrace_window_close(mm: u64, over_ns: u64) -> u32 {
 #[inline(never)]
 pub extern "C" fn pintrace_overlapping_window(mm: u64, address: u64, end: u64) -> u64 {
     let task = bpf_get_current_pid_tgid();
-    let now = accounts::time();
+    let now = clock::time();
     let mut slot = 0;
     while slot < WINDOWS_PER_MM {
         if let Some(window) = ACTIVE_WINDOWS.at(at(mm, slot)) {

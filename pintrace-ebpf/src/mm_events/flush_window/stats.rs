@@ -13,7 +13,7 @@ use pintrace_common::{
 };
 
 use crate::map_ref::{Lookup, MapRef, get, set, word};
-use crate::{atomic::Word, compat::loops::HASH_FLAGS, count, facts::FACTS, kernel, ledger::accounts};
+use crate::{atomic::Word, clock, compat::loops::HASH_FLAGS, count, facts::FACTS, kernel};
 
 /// Statistics by process and cause. User space removes the entries of processes that have ended.
 #[map]
@@ -123,7 +123,7 @@ pub fn add_event(window: u64, what: WindowEvent, address: u64) {
         tgid: (window >> 32) as u32,
         cause: window as u32,
     };
-    let now = accounts::time();
+    let now = clock::time();
     let Some(windows) = entry(&key, now) else {
         return;
     };
@@ -164,5 +164,5 @@ pub fn soft_dirty(mm: u64, opened_ns: u64) {
         tgid: u64::from(tgid_of(mm)),
         ..ActiveWindow::default()
     };
-    closed(&window, accounts::time());
+    closed(&window, clock::time());
 }

@@ -12,10 +12,11 @@ use pintrace_common::mm_events::{advice, mapping_change};
 use crate::map_ref::get;
 use crate::{
     backup::Role,
+    clock,
     compat::trampoline,
-    facts::{self, MM_EVENT_FACTS},
+    facts::MM_EVENT_FACTS,
     kernel,
-    ledger::{accounts, state::gate_is_open},
+    ledger::state::gate_is_open,
     mm_events::{
         mapping_changes::{self, MappingChange},
         range_filter,
@@ -87,7 +88,7 @@ fn advises(role: Role, raw: *mut c_void, read: impl Fn(*mut c_void) -> Advice) -
     }
     task_context::enter(&TaskContext {
         kind: kind::ADVICE,
-        began_ns: accounts::time(),
+        began_ns: clock::time(),
         advice,
         ..TaskContext::default()
     });
@@ -186,7 +187,7 @@ fn zaps_in_madvise(role: Role, raw: *mut c_void, vma: u32) -> i32 {
     let address = trampoline::argument(raw, vma + 1);
     let change = MappingChange {
         what: mapping_change::ADVICE_FOR_VMA,
-        within: facts::mm_of(trampoline::argument(raw, vma)),
+        within: kernel::mm_of(trampoline::argument(raw, vma)),
         address,
         end: address + trampoline::argument(raw, vma + 2),
         pages: 0,
@@ -222,7 +223,7 @@ fn advised(role: Role, raw: *mut c_void, end: u64, advice: u64) -> i32 {
     }
     let change = MappingChange {
         what: mapping_change::ADVICE_FOR_VMA,
-        within: facts::mm_of(trampoline::argument(raw, 0)),
+        within: kernel::mm_of(trampoline::argument(raw, 0)),
         address: trampoline::argument(raw, 1),
         end,
         pages: 0,

@@ -16,10 +16,11 @@ use aya_ebpf::{
 use crate::map_ref::set;
 use crate::{
     backup::Role,
+    clock,
     compat::trampoline,
-    facts::{self, MM_EVENT_FACTS},
+    facts::MM_EVENT_FACTS,
     kernel,
-    ledger::{accounts, state::gate_is_open},
+    ledger::state::gate_is_open,
     mm_events::{
         cow,
         flush_window::{active, events},
@@ -44,7 +45,7 @@ fn writes(role: Role, ctx: *mut c_void) -> i32 {
         return 0;
     }
     let fault = trampoline::argument(ctx, 0);
-    let mm = facts::mm_of(kernel::u64_at(fault + MM_EVENT_FACTS.fault_vma()));
+    let mm = kernel::mm_of(kernel::u64_at(fault + MM_EVENT_FACTS.fault_vma()));
     let concerns = pinned_mms::holds(mm);
     if !concerns && !active::any() {
         return 0;
@@ -66,7 +67,7 @@ fn writes(role: Role, ctx: *mut c_void) -> i32 {
         fault,
         unshare: u64::from(flags) & MM_EVENT_FACTS.unshare(),
         window,
-        began_ns: accounts::time(),
+        began_ns: clock::time(),
         ..TaskContext::default()
     });
     0
@@ -100,7 +101,7 @@ fn faults_huge(role: Role, ctx: *mut c_void) -> i32 {
         mm,
         address: trampoline::argument(ctx, 2) & PAGE_MASK,
         unshare: flags & MM_EVENT_FACTS.unshare(),
-        began_ns: accounts::time(),
+        began_ns: clock::time(),
         ..TaskContext::default()
     });
     0

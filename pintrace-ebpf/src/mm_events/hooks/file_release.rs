@@ -7,10 +7,11 @@ use pintrace_common::wire;
 
 use crate::{
     backup::Role,
+    clock,
     compat::trampoline,
     facts::MM_EVENT_FACTS,
     kernel,
-    ledger::{accounts, state::gate_is_open},
+    ledger::state::gate_is_open,
     mm_events::{range_filter, with_backup},
     ring,
 };
@@ -40,7 +41,7 @@ fn released(role: Role, raw: *mut c_void, file: impl Fn() -> u64) -> i32 {
     let header = wire::Header {
         kind: wire::kind::FILE_RELEASED,
         id: 0,
-        time_ns: accounts::time(),
+        time_ns: clock::time(),
     };
     ring::emit(wire::FileReleased { header, file: file() });
     0

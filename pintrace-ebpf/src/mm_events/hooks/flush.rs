@@ -12,8 +12,9 @@ use pintrace_common::mm_events::mapping_change;
 use crate::map_ref::{get, set};
 use crate::{
     backup::Role,
+    clock,
     compat::trampoline,
-    ledger::{accounts, state::gate_is_open},
+    ledger::state::gate_is_open,
     mm_events::{
         flush_window::stats,
         mapping_changes::{self, MappingChange},
@@ -31,7 +32,7 @@ fn clears(role: Role, raw: *mut c_void) -> i32 {
     {
         task_context::enter(&TaskContext {
             kind: kind::CLEAR,
-            began_ns: accounts::time(),
+            began_ns: clock::time(),
             ..TaskContext::default()
         });
     }

@@ -13,10 +13,11 @@ use pintrace_common::mm_events::mapping_change;
 use crate::map_ref::{MapRef, get, set};
 use crate::{
     backup::Role,
+    clock,
     compat::trampoline,
-    facts::mm_of,
     folio::Folio,
-    ledger::{accounts, state::gate_is_open},
+    kernel::mm_of,
+    ledger::state::gate_is_open,
     mm_events::{
         mapping_changes::{self, MappingChange},
         pinned_mms,
@@ -42,7 +43,7 @@ fn forks(role: Role, ctx: *mut c_void) -> i32 {
         kind: kind::FORK,
         mm,
         address: u64::MAX,
-        began_ns: accounts::time(),
+        began_ns: clock::time(),
         ..TaskContext::default()
     });
     0

@@ -11,7 +11,8 @@ use pintrace_common::mm_events::mapping_change;
 
 use crate::{
     backup::Role,
-    ledger::{accounts, state::gate_is_open},
+    clock,
+    ledger::state::gate_is_open,
     mm_events::{
         mapping_changes::{self, MappingChange},
         range_filter,
@@ -31,7 +32,7 @@ fn scans(role: Role, raw: *mut c_void) -> i32 {
     {
         task_context::enter(&TaskContext {
             kind: kind::SCAN,
-            began_ns: accounts::time(),
+            began_ns: clock::time(),
             ..TaskContext::default()
         });
     }

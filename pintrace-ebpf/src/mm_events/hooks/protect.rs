@@ -13,13 +13,11 @@ use pintrace_common::mm_events::{ActiveWindow, cause, mapping_change, protect};
 use crate::map_ref::{get, set};
 use crate::{
     backup::Role,
+    clock,
     compat::trampoline,
-    facts::{self, FACTS, MM_EVENT_FACTS},
+    facts::{FACTS, MM_EVENT_FACTS},
     kernel, kprobe_registers,
-    ledger::{
-        accounts,
-        state::{self, gate_is_open},
-    },
+    ledger::state::{self, gate_is_open},
     mm_events::{
         flush_window::active,
         mapping_changes::{self, MappingChange},
@@ -75,11 +73,11 @@ fn changed(ctx: *mut c_void, mm: u64, pages: u64) {
         ..
     } = {
         set!(window.pages = get!(window.pages) + pages);
-        set!(window.returned_ns = accounts::time());
+        set!(window.returned_ns = clock::time());
         window.copy()
     };
     if MM_EVENT_FACTS.protect_prototype() as u32 == protect::WITHOUT_TLB {
-        active::pintrace_window_close(mm, accounts::time());
+        active::pintrace_window_close(mm, clock::time());
     }
     let what = match cause as u32 {
         cause::UFFD_WP => mapping_change::UFFD_WP,
@@ -126,7 +124,7 @@ fn begun(ctx: *mut c_void) {
     let (vma, flags) = parameters();
     let area = area(ctx);
     begins(
-        facts::mm_of(area),
+        kernel::mm_of(area),
         area,
         trampoline::argument(ctx, vma + 1),
         trampoline::argument(ctx, vma + 2),
@@ -145,7 +143,7 @@ fn leaves(role: Role, ctx: *mut c_void) -> i32 {
     }
     let (_, flags) = parameters();
     let area = area(ctx);
-    let mm = facts::mm_of(area);
+    let mm = kernel::mm_of(area);
     let pages = trampoline::result(ctx, flags + 1).unwrap_or(0);
     let skips = FACTS.has_backups() != 0;
     if !active::any_of(mm) && (!skips || pages == 0 || !is_watched(mm)) {
@@ -177,7 +175,7 @@ pub fn probe_change_protection(ctx: ProbeContext) -> u32 {
     } else {
         (second, third, fourth, sixth)
     };
-    let mm = facts::mm_of(area);
+    let mm = kernel::mm_of(area);
     // The return does not know the parameters, so only the running task's own mm can be handled.
     if mm == kernel::current_mm() {
         begins(mm, area, start, end, flags);
@@ -216,7 +214,7 @@ fn flushed(role: Role, ctx: *mut c_void) -> i32 {
     }
     // Only this task changes the window.
     if active::mine(mm).is_some_and(|window| get!(window.returned_ns) != 0) {
-        active::pintrace_window_close(mm, accounts::time());
+        active::pintrace_window_close(mm, clock::time());
     }
     0
 }

@@ -10,10 +10,11 @@ use pintrace_common::{
 
 use crate::{
     backup::Role,
+    clock,
     compat::trampoline,
     facts::MM_EVENT_FACTS,
     kernel,
-    ledger::{accounts, state::gate_is_open},
+    ledger::state::gate_is_open,
     mm_events::{
         mapping_changes::{self, MappingChange},
         pinned_mms, range_filter, with_backup,
@@ -178,7 +179,7 @@ fn ended(within: u64, id: u32) {
         let header = wire::Header {
             kind: wire::kind::MM_OR_ADDRESS_SPACE_GONE,
             id,
-            time_ns: accounts::time(),
+            time_ns: clock::time(),
         };
         ring::emit(MmOrAddressSpaceGone { header, within });
     }

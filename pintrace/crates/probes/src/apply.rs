@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use aya::programs::Program;
 use aya::{Btf, Ebpf};
 
-use super::load::{Backups, FindingsFrom, Layouts, LoadOptions};
+use super::load::{Backups, Layouts};
 use super::load_programs::{self, LoadOutcomes};
+use super::options::{FindingsFrom, LoadOptions};
 use super::outcome::{HookOutcome, HookStatus};
 use super::plan::{self, PlanChoice, PlannedHook};
 use super::table::{Attachment, Candidate, HOOKS, Hook, Method, Purpose, WaitsFor};

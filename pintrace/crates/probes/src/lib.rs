@@ -8,6 +8,7 @@ pub mod explain;
 pub mod load;
 mod load_programs;
 mod map_sizes;
+pub mod options;
 pub mod outcome;
 pub mod plan;
 pub mod program_code;

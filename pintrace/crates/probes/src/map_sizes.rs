@@ -4,7 +4,7 @@ use pintrace_common::ledger::CHUNK_PAGES;
 use pintrace_common::limits;
 use pintrace_kernel::facts::KernelFacts;
 
-use super::load::LoadOptions;
+use super::options::LoadOptions;
 
 /// Returns the number of pages of 4 KiB of the memory of this machine.
 pub(super) fn pages_of_memory() -> u64 {

@@ -10,7 +10,8 @@ use pintrace_kernel::capture::{Capture, TriedHook};
 use pintrace_kernel::facts::Kernel;
 use pintrace_kernel::layout;
 use pintrace_probes::apply;
-use pintrace_probes::load::{self, FindingsFrom, Layouts, LoadError, LoadOptions, Loaded, WantedFindings};
+use pintrace_probes::load::{self, Layouts, LoadError, Loaded};
+use pintrace_probes::options::{FindingsFrom, LoadOptions, WantedFindings};
 use pintrace_probes::outcome::{HookOutcome, HookStatus};
 
 /// Why the hooks could not be tried.
