@@ -34,6 +34,19 @@ fn a_recording_with_a_duration_ends_by_itself_and_is_complete() {
     let seconds = json["duration_ns"].as_f64().unwrap() / 1e9;
     assert!((1.9..20.0).contains(&seconds), "{seconds}");
     before.assert_nothing_is_left();
+    a_mounted_file_is_refused_before_the_session(&file);
+}
+
+/// Mounts the file of a recording, as a container may get it, and records into the file again.
+fn a_mounted_file_is_refused_before_the_session(file: &Path) {
+    let bytes = fs::read(file).unwrap();
+    rustix::mount::mount_bind(file, file).unwrap();
+    let ended = pintrace(&["record", "-o", file.to_str().unwrap(), "--duration", "2s"]);
+    rustix::mount::unmount(file, rustix::mount::UnmountFlags::empty()).unwrap();
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert!(ended.stderr.contains("is a mount point"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("detaching"), "{}", ended.stderr);
+    assert!(fs::read(file).unwrap() == bytes);
 }
 
 #[test]

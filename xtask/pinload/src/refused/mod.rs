@@ -152,6 +152,9 @@ impl RefusedArgs {
             (RefusedCase::Efault, RegistrationKind::Vfio) => {
                 KernelRelease::running()?.vfio_batch().map(|_| BEFORE_HOLE)
             }
+            (RefusedCase::Quiet, RegistrationKind::Vfio) => {
+                KernelRelease::running()?.vfio_batch().map(|_| self.pages)
+            }
             (RefusedCase::Efault, _) => Some(BEFORE_HOLE),
             (RefusedCase::Memlock | RefusedCase::Quiet, _) => Some(self.pages),
         };

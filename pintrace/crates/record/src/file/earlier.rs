@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::StatxAttributes;
+
 use super::error::CreateError;
 use super::output::{Content, content};
 
@@ -22,8 +24,8 @@ impl EarlierRecording {
     ///
     /// # Errors
     ///
-    /// Returns an error if nothing may be moved there: the folder cannot be written, another pintrace writes FILE.old, or
-    /// FILE.old is no recording.
+    /// Returns an error if nothing may be moved there: the folder cannot be written, the file is a mount point, another
+    /// pintrace writes FILE.old, or FILE.old is no recording.
     pub(super) fn find(path: &Path) -> Result<Self, CreateError> {
         let open_error = |source| CreateError::Open {
             path: path.into(),
@@ -33,6 +35,9 @@ impl EarlierRecording {
         let folder = file.parent().unwrap_or(Path::new("/"));
         let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
         rustix::fs::access(folder, access).map_err(|error| open_error(error.into()))?;
+        if is_mount_point(&file) {
+            return Err(CreateError::MountPoint(path.into()));
+        }
         let mut name = file.clone().into_os_string();
         name.push(".old");
         let earlier = Self {
@@ -89,4 +94,15 @@ impl EarlierRecording {
         // If this fails too, the recording is at FILE.old.
         let _ = fs::rename(&self.place, &self.file);
     }
+}
+
+/// Returns true if a file is mounted at the path, as `docker run -v FILE:FILE` does. Kernels before 5.8 do not tell.
+fn is_mount_point(path: &Path) -> bool {
+    let found = rustix::fs::statx(
+        rustix::fs::CWD,
+        path,
+        rustix::fs::AtFlags::empty(),
+        rustix::fs::StatxFlags::empty(),
+    );
+    found.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }

@@ -26,6 +26,13 @@ pub enum CreateError {
         /// The path for the earlier recording.
         place: PathBuf,
     },
+    /// The file has an earlier recording, and the file itself is a mount point, which cannot be renamed.
+    #[error(
+        "{}: has an earlier recording, which cannot be moved aside, because the file is a mount point: mount its folder, or \
+         choose another file with -o FILE",
+        .0.display()
+    )]
+    MountPoint(PathBuf),
     /// Another process is writing to the file.
     #[error("{}: another pintrace is writing to this file: choose another file", .0.display())]
     Busy(PathBuf),
