@@ -5,8 +5,10 @@
 #[path = "support/wait.rs"]
 mod wait;
 
+use std::fs::File;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +17,12 @@ use pintrace_events::units::Nanos;
 use pintrace_metrics::server::{BindError, Limits, Server};
 use pintrace_metrics::{CONTENT_TYPE, render};
 use pintrace_model::Model;
+use pintrace_model::field::metric::families;
 use pintrace_model::own_cost::{
     MapMemory, Measurement, OwnCost, ProcessCost, ProgramPurpose, RingFill, RunTime, Runs,
 };
 use pintrace_model::snapshot::{Balance, Snapshot};
+use pintrace_record::Reader;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{oneshot, watch};
@@ -313,6 +317,35 @@ async fn a_read_of_the_metrics_is_seen_and_other_reads_are_not() {
     assert!(reads.borrow().is_some());
 }
 
+/// Returns the end of the demo recording, as a service that measures its own cost would show it.
+fn demo() -> Snapshot {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/pictures/demo.pintrace");
+    let mut model = Model::default();
+    for event in Reader::new(File::open(file).unwrap()).unwrap() {
+        model.apply(&event.unwrap());
+    }
+    let mut snapshot = model.snapshot();
+    snapshot.own_cost = Some(Arc::new(own_cost()));
+    snapshot
+}
+
+#[test]
+fn each_sample_has_the_labels_of_its_metric() {
+    for family in families(&demo()) {
+        let samples = family.samples.iter().map(|sample| &sample.labels);
+        let all = samples.chain(family.histograms.iter().map(|histogram| &histogram.labels));
+        for labels in all {
+            let names: Vec<_> = labels.iter().map(|(name, _)| *name).collect();
+            assert_eq!(names, family.metric.labels, "{}", family.metric.name);
+        }
+        // The demo has no failed call and none that takes long. The unit tests of these families have.
+        let name = family.metric.name;
+        let unit_tested =
+            name == "pintrace_pin_failures_total" || name.starts_with("pintrace_pin_registration_");
+        assert_eq!(family.is_empty(), unit_tested, "{name}");
+    }
+}
+
 #[test]
 #[ignore = "needs promtool, of Debian's prometheus package, on the PATH or in $PINTRACE_PROMTOOL"]
 fn promtool_accepts_the_metrics() {
@@ -323,19 +356,8 @@ fn promtool_accepts_the_metrics() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut snapshot = Model::default().snapshot();
-    snapshot.balance.vmstat_readable = true;
-    snapshot.started = Arc::new(pintrace_events::Started {
-        wall_ns: 1,
-        ..Default::default()
-    });
-    snapshot.own_cost = Some(Arc::new(own_cost()));
-    check
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(render(&snapshot).as_bytes())
-        .unwrap();
+    let text = render(&demo());
+    check.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let output = check.wait_with_output().unwrap();
     // promtool exits with 0 even if it prints remarks.
     let remarks = String::from_utf8_lossy(&output.stderr);

@@ -64,14 +64,18 @@ impl DistTask {
     }
 }
 
-/// Makes the package for Debian of this checkout, for the processor of this machine, and returns its file.
-pub(crate) fn deb() -> Result<PathBuf> {
+/// Makes the package for Debian and the tarball of this checkout, for the processor of this machine, and returns these
+/// files and their checksums.
+pub(crate) fn deb_and_tarball() -> Result<[PathBuf; 3]> {
     let architecture = Architecture::of_this_machine();
     tools::install(architecture)?;
     let release = Release::of_checkout(architecture)?;
     let output = release.folder();
     prepare(&release, &release.build_folder(), &output)?;
-    step("deb", || packages::deb(&release, &output))
+    let deb = step("deb", || packages::deb(&release, &output))?;
+    let tarball = step("tarball", || tarball::program(&release, &output))?;
+    let sums = sums::write(&[deb.clone(), tarball.clone()], &output)?;
+    Ok([deb, tarball, sums])
 }
 
 /// Makes the files of a release in `output`, from a program that is built in the folder `build`.

@@ -9,6 +9,7 @@
 mod attribution;
 mod balance;
 mod book_commands;
+mod book_install;
 mod bpftrace;
 mod budget;
 mod check;

@@ -35,6 +35,9 @@ const MODULES: [&str; 6] = ["nbd", "loop", "vfat", "nls_cp437", "nls_ascii", "nu
 const BOOK: &str = "usr/local/share/book";
 /// The package for Debian in a guest with systemd.
 const DEB: &str = "usr/local/share/package.deb";
+/// The folder of the packages in a guest with systemd, and what the lines of docs/install.md run beside them.
+const DIST: &str = "usr/local/share/dist";
+const INSTALL_PACKAGES: [&str; 2] = ["curl", "xz-utils"];
 /// Three times the duration on the slowest kernel with two other guests running on two cores.
 const LIMIT: Duration = Duration::from_mins(45);
 
@@ -74,7 +77,17 @@ pub(crate) fn run(
 /// Runs the tests of the package and its units on each kernel, with systemd as PID 1.
 pub(crate) fn run_systemd(kernels: &[KernelTarget], arguments: &[String], table: &mut ResultTable) {
     let built = build(false).and_then(|mut files| {
-        files.push(GuestFile::new(dist::deb()?, DEB));
+        let packages = dist::deb_and_tarball()?;
+        let [deb, ..] = &packages;
+        files.push(GuestFile::new(deb.clone(), DEB));
+        files.extend(packages.into_iter().map(|file| {
+            let name = file
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            GuestFile::new(file, &format!("{DIST}/{name}"))
+        }));
         Ok(files)
     });
     let files = match built {
@@ -94,6 +107,7 @@ pub(crate) fn run_systemd(kernels: &[KernelTarget], arguments: &[String], table:
         options.flavour = kernel.flavour;
         options.add.clone_from(&files);
         options.systemd = true;
+        options.package.extend(INSTALL_PACKAGES.map(str::to_owned));
         "2G".clone_into(&mut options.disk);
         options.timeout = LIMIT;
         let (counts, _) = test(kernel, options.prepare(), &script);

@@ -55,7 +55,7 @@ const TOOL: &[&str] = &[
 const DEVICE: &[&str] = &["rdma", "scan_far", "vfio"];
 
 /// Tests that need systemd as PID 1 (`cargo xtask test --systemd`); ignored in all other guests.
-pub(super) const SYSTEMD: &[&str] = &["systemd_unit"];
+pub(super) const SYSTEMD: &[&str] = &["book_install", "systemd_unit"];
 
 /// A part of the guest tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

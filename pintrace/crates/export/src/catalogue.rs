@@ -3,6 +3,7 @@
 use pintrace_common::counters::Loss;
 
 use pintrace_model::assessment;
+use pintrace_model::field::Metric;
 use pintrace_model::field::metric::families;
 use pintrace_model::field::process::COLUMNS;
 use pintrace_model::finding::{FindingKind, Severity};
@@ -29,10 +30,17 @@ pub fn metrics() -> String {
         [
             format!("`{}`", family.metric.name),
             family.metric.kind.as_str().into(),
+            labels(family.metric),
             family.help.into(),
         ]
     });
-    table(["metric", "type", "meaning"], rows)
+    table(["metric", "type", "labels", "meaning"], rows)
+}
+
+/// Returns the labels of a metric, between commas.
+fn labels(metric: Metric) -> String {
+    let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+    labels.join(", ")
 }
 
 /// Returns the table of the loss counters.

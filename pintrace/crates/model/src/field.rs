@@ -76,6 +76,8 @@ pub struct Metric {
     pub name: &'static str,
     /// Type.
     pub kind: MetricKind,
+    /// Names of the labels of each sample.
+    pub labels: &'static [&'static str],
 }
 
 impl Metric {
@@ -84,6 +86,7 @@ impl Metric {
         Self {
             name,
             kind: MetricKind::Counter,
+            labels: &[],
         }
     }
 
@@ -92,7 +95,13 @@ impl Metric {
         Self {
             name,
             kind: MetricKind::Gauge,
+            labels: &[],
         }
+    }
+
+    /// The metric with these labels.
+    const fn by(self, labels: &'static [&'static str]) -> Self {
+        Self { labels, ..self }
     }
 }
 

@@ -11,11 +11,11 @@ use super::Metric;
 use super::family::{Family, Sample, as_float};
 
 /// Findings by kind and severity.
-pub const FINDINGS: Metric = Metric::counter("pintrace_findings_total");
+pub const FINDINGS: Metric = Metric::counter("pintrace_findings_total").by(&["kind", "severity"]);
 /// Findings that were replaced or found no room.
 pub const DROPPED: Metric = Metric::counter("pintrace_findings_dropped_total");
 /// Write faults by two criteria: an open flush window covers the fault, and `mm_tlb_flush_pending` is true.
-pub const FLUSH_CHECK: Metric = Metric::counter("pintrace_flush_check_faults_total");
+pub const FLUSH_CHECK: Metric = Metric::counter("pintrace_flush_check_faults_total").by(&["result"]);
 
 /// A metric with its help and its value.
 type WindowFigure = (Metric, &'static str, fn(&WindowTotals) -> u64);
@@ -23,33 +23,33 @@ type WindowFigure = (Metric, &'static str, fn(&WindowTotals) -> u64);
 /// Metrics of windows, by cause.
 const WINDOWS: &[WindowFigure] = &[
     (
-        Metric::counter("pintrace_flush_windows_total"),
+        Metric::counter("pintrace_flush_windows_total").by(&["cause"]),
         "Flush windows (from the write protection of pages to the end of the TLB flush), by cause.",
         |totals| totals.count,
     ),
     (
-        Metric::counter("pintrace_flush_window_pages_total"),
+        Metric::counter("pintrace_flush_window_pages_total").by(&["cause"]),
         "Pages write-protected in flush windows, by cause.",
         |totals| totals.pages,
     ),
     (
-        Metric::counter("pintrace_flush_window_faults_total"),
+        Metric::counter("pintrace_flush_window_faults_total").by(&["cause"]),
         "Write faults of other threads in open flush windows, by cause.",
         |totals| totals.faults,
     ),
     (
-        Metric::counter("pintrace_flush_window_cows_total"),
+        Metric::counter("pintrace_flush_window_cows_total").by(&["cause"]),
         "Write faults of other threads in open flush windows that copied the page, by cause.",
         |totals| totals.cows,
     ),
     (
-        Metric::counter("pintrace_flush_window_pins_total"),
+        Metric::counter("pintrace_flush_window_pins_total").by(&["cause"]),
         "Pages pinned by other threads in open flush windows, by cause.",
         |totals| totals.pins,
     ),
 ];
 /// The longest flush window, by cause.
-const LONGEST: Metric = Metric::gauge("pintrace_flush_window_longest_seconds");
+const LONGEST: Metric = Metric::gauge("pintrace_flush_window_longest_seconds").by(&["cause"]);
 
 /// Returns every family of this module.
 pub(super) fn families(snapshot: &Snapshot) -> Vec<Family> {

@@ -14,13 +14,13 @@ use super::{Metric, finding_metric, header, own_cost_metric, pin_call_metric, su
 pub use super::family::{Family, Histogram, Sample};
 
 /// Losses by stage and reason.
-pub const LOST: Metric = Metric::counter("pintrace_lost_total");
+pub const LOST: Metric = Metric::counter("pintrace_lost_total").by(&["stage", "reason"]);
 /// Attached programs by purpose and method.
-pub const PROBES: Metric = Metric::gauge("pintrace_probes");
+pub const PROBES: Metric = Metric::gauge("pintrace_probes").by(&["purpose", "method"]);
 /// Always 1: the version of pintrace.
-pub const BUILD_INFO: Metric = Metric::gauge("pintrace_build_info");
+pub const BUILD_INFO: Metric = Metric::gauge("pintrace_build_info").by(&["version"]);
 /// Always 1: the kernel, the machine and the mode.
-pub const KERNEL_INFO: Metric = Metric::gauge("pintrace_kernel_info");
+pub const KERNEL_INFO: Metric = Metric::gauge("pintrace_kernel_info").by(&["release", "machine", "mode"]);
 /// Wall-clock time at which counting began.
 pub const START: Metric = Metric::gauge("pintrace_start_timestamp_seconds");
 /// Wall-clock time of the snapshot; constant while sampling is stopped.
@@ -157,7 +157,7 @@ mod tests {
         let names: BTreeSet<_> = families.iter().map(|family| family.metric.name).collect();
         assert_eq!(names.len(), families.len());
         for family in &families {
-            let Metric { name, kind } = family.metric;
+            let Metric { name, kind, .. } = family.metric;
             assert!(name.starts_with("pintrace_"), "{name}");
             assert_eq!(name.ends_with("_total"), kind == MetricKind::Counter, "{name}");
             assert!(family.help.ends_with('.'), "{name}");

@@ -53,13 +53,13 @@ pub(super) fn families(snapshot: &Snapshot) -> Vec<Family> {
     let mut families = vec![
         by_purpose(
             cost,
-            Metric::counter("pintrace_program_run_seconds_total"),
+            Metric::counter("pintrace_program_run_seconds_total").by(&["purpose"]),
             "Run time of the BPF programs while it was measured, by purpose.",
             |runs| runs.time.as_secs(),
         ),
         by_purpose(
             cost,
-            Metric::counter("pintrace_program_runs_total"),
+            Metric::counter("pintrace_program_runs_total").by(&["purpose"]),
             "Runs of the BPF programs while they were measured, by purpose.",
             |runs| as_float(runs.count),
         ),
@@ -100,7 +100,7 @@ fn shed(snapshot: &Snapshot) -> Family {
         value: f64::from(u8::from(snapshot.shed.iter().any(|shed| shed.detail == detail))),
     });
     Family::of(
-        Metric::gauge("pintrace_detail_shed"),
+        Metric::gauge("pintrace_detail_shed").by(&["detail"]),
         "1 if the detail was given up to keep within --budget.",
         samples.into(),
     )
@@ -115,7 +115,7 @@ fn map_memory(cost: Option<&OwnCost>) -> Family {
         value: as_float(map.bytes),
     });
     Family::of(
-        Metric::gauge("pintrace_map_memory_bytes"),
+        Metric::gauge("pintrace_map_memory_bytes").by(&["map"]),
         "Memory of the BPF maps, by the name that the kernel keeps.",
         samples.collect(),
     )

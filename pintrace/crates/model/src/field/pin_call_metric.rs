@@ -16,16 +16,20 @@ use super::{Metric, MetricKind};
 const DURATION: Metric = Metric {
     name: "pintrace_pin_call_duration_seconds",
     kind: MetricKind::Histogram,
+    labels: &["subsystem"],
 };
-const IN_PROGRESS: Metric = Metric::gauge("pintrace_pin_calls_in_progress");
-const OLDEST: Metric = Metric::gauge("pintrace_pin_oldest_call_age_seconds");
-const PINNED: Metric = Metric::counter("pintrace_pin_call_pinned_bytes_total");
-const RETRIED: Metric = Metric::counter("pintrace_pin_retried_calls_total");
-const MOVED: Metric = Metric::counter("pintrace_pin_moved_bytes_total");
-const FAILURES: Metric = Metric::counter("pintrace_pin_failures_total");
-const REFUSED: Metric = Metric::counter("pintrace_registration_failures_total");
-const AGE: Metric = Metric::gauge("pintrace_pin_registration_age_seconds");
-const SPEED: Metric = Metric::gauge("pintrace_pin_registration_bytes_per_second");
+const IN_PROGRESS: Metric = Metric::gauge("pintrace_pin_calls_in_progress").by(&["subsystem"]);
+const OLDEST: Metric = Metric::gauge("pintrace_pin_oldest_call_age_seconds").by(&["subsystem"]);
+const PINNED: Metric = Metric::counter("pintrace_pin_call_pinned_bytes_total").by(&["subsystem"]);
+const RETRIED: Metric = Metric::counter("pintrace_pin_retried_calls_total").by(&["subsystem"]);
+const MOVED: Metric = Metric::counter("pintrace_pin_moved_bytes_total").by(&["subsystem"]);
+const FAILURES: Metric = Metric::counter("pintrace_pin_failures_total").by(&["subsystem", "errno"]);
+const REFUSED: Metric = Metric::counter("pintrace_registration_failures_total").by(&["call", "errno"]);
+const AGE: Metric = Metric::gauge("pintrace_pin_registration_age_seconds").by(LABELS);
+const SPEED: Metric = Metric::gauge("pintrace_pin_registration_bytes_per_second").by(LABELS);
+
+/// The labels of the series of one registration.
+const LABELS: &[&str] = &["subsystem", "pid", "tid", "comm", "descriptor"];
 
 /// Most registrations with a series of their own: those that began first.
 const MOST_REGISTRATIONS: usize = 8;
@@ -274,8 +278,27 @@ mod tests {
         };
         let [ages, speeds] = registrations(&snapshot);
         assert_eq!(ages.samples.len(), 1);
-        assert_eq!(ages.samples[0].labels[1], ("pid", "1".to_owned()));
+        let labels = &ages.samples[0].labels;
+        assert_eq!(labels[1], ("pid", "1".to_owned()));
+        let names: Vec<_> = labels.iter().map(|(name, _)| *name).collect();
+        assert_eq!((names.as_slice(), AGE.labels), (SPEED.labels, LABELS));
         assert!((ages.samples[0].value - 5.0).abs() < f64::EPSILON);
         assert!(speeds.samples.is_empty());
+    }
+
+    #[test]
+    fn a_failure_has_the_subsystem_and_the_name_of_the_error() {
+        let totals = CallTotals {
+            failures: BTreeMap::from([(12, 3)]),
+            ..CallTotals::default()
+        };
+        let snapshot = Snapshot {
+            pin_call_totals: Arc::new(BTreeMap::from([(Subsystem::IoUring, totals)])),
+            ..Snapshot::default()
+        };
+        let family = failures(&snapshot);
+        let values = ["io_uring", "ENOMEM"].map(str::to_owned);
+        let expected: Vec<_> = FAILURES.labels.iter().copied().zip(values).collect();
+        assert_eq!(family.samples[0].labels, expected);
     }
 }
