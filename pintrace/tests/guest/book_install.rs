@@ -136,7 +136,7 @@ fn the_lines_about_the_package_install_start_and_remove() {
 fn the_lines_about_the_static_binary_install_start_and_remove() {
     let before = Before::now();
     let reader = Reader::new();
-    let of_guest = path("pintrace-of-the-guest");
+    let of_guest = path("program-of-the-guest");
     fs::copy(PROGRAM, &of_guest).unwrap();
     let said = reader.type_section("Static binary");
     assert!(said.contains("pins and releases can be traced"), "{said}");

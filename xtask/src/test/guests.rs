@@ -35,9 +35,8 @@ const MODULES: [&str; 6] = ["nbd", "loop", "vfat", "nls_cp437", "nls_ascii", "nu
 const BOOK: &str = "usr/local/share/book";
 /// The package for Debian in a guest with systemd.
 const DEB: &str = "usr/local/share/package.deb";
-/// The folder of the packages in a guest with systemd, and what the lines of docs/install.md run beside them.
+/// The folder of the packages that `cargo xtask dist` makes, in a guest with systemd.
 const DIST: &str = "usr/local/share/dist";
-const INSTALL_PACKAGES: [&str; 2] = ["curl", "xz-utils"];
 /// Three times the duration on the slowest kernel with two other guests running on two cores.
 const LIMIT: Duration = Duration::from_mins(45);
 
@@ -107,7 +106,6 @@ pub(crate) fn run_systemd(kernels: &[KernelTarget], arguments: &[String], table:
         options.flavour = kernel.flavour;
         options.add.clone_from(&files);
         options.systemd = true;
-        options.package.extend(INSTALL_PACKAGES.map(str::to_owned));
         "2G".clone_into(&mut options.disk);
         options.timeout = LIMIT;
         let (counts, _) = test(kernel, options.prepare(), &script);

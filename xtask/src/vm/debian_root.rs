@@ -10,8 +10,11 @@ use super::cache;
 use super::series::KernelBuild;
 use crate::{process, setup};
 
-/// Packages beside the essential packages: systemd, and what the tests of the units use.
-const PACKAGES: &str = "systemd,systemd-sysv,dbus,procps,util-linux";
+/// Packages beside the essential packages: systemd, what the tests of the units use, and what the lines of
+/// docs/install.md run.
+const PACKAGES: &str = "systemd,systemd-sysv,dbus,procps,util-linux,curl,xz-utils";
+/// Number of the list of packages. A new list needs a new number, because the cache keeps the file system of the old one.
+const LIST: u32 = 2;
 /// Parts of packages that no test reads.
 const LEFT_OUT: [&str; 3] = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*"];
 /// The first series of the suite after bookworm.
@@ -22,7 +25,7 @@ pub(crate) fn obtain(kernel: &KernelBuild) -> Result<PathBuf> {
     let series = (kernel.series.0, kernel.series.1);
     let suite = if series < TRIXIE { "bookworm" } else { "trixie" };
     let _lock = cache::lock("roots")?;
-    let folder = cache::root()?.join("roots").join(suite);
+    let folder = cache::root()?.join("roots").join(format!("{suite}-{LIST}"));
     if folder.is_dir() {
         return Ok(folder);
     }

@@ -36,6 +36,15 @@ pub(super) fn balance(snapshot: &Snapshot) -> String {
             shown("preexisting_held")
         );
     }
+    if snapshot.started.mode == "scan" {
+        // A scan does not know which pins are older than the session.
+        return format!(
+            "vmstat {} = scan {} + unaccounted {}",
+            shown("vmstat_held"),
+            shown("ledger_held"),
+            shown("unaccounted"),
+        );
+    }
     let in_flight = match snapshot.balance.in_flight {
         0 => String::new(),
         pages => format!(" + in flight {pages}"),

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use pintrace_events::units::Nanos;
 use pintrace_events::{ChangesSuppressed, DetailShed, FlushCheck, MissingHook, Probe, ScanSampled};
 use pintrace_model::selection::Selection;
-use pintrace_model::snapshot::{Balance, Snapshot};
+use pintrace_model::snapshot::Snapshot;
 
 use super::SCHEMA;
 use super::json_findings::{FindingKeys, WindowKeys};
@@ -124,7 +125,8 @@ impl<'a> Document<'a> {
             (totals.subsystem.as_str(), keys)
         });
         let processes = snapshot.processes.iter();
-        let processes = processes.map(|process| ProcessKeys::at(snapshot.time, process));
+        let start = Nanos(snapshot.time.0.saturating_sub(snapshot.duration.0));
+        let processes = processes.map(|process| ProcessKeys::at(snapshot.time, start, process));
         Self {
             schema: SCHEMA,
             version: &started.tool,
@@ -140,7 +142,7 @@ impl<'a> Document<'a> {
             page_size: started.page_size,
             duration_ns: snapshot.duration.0,
             complete,
-            balance: BalanceKeys::from(&snapshot.balance),
+            balance: BalanceKeys::of(snapshot),
             scan: snapshot.scan,
             loss: snapshot.loss.iter().copied().collect(),
             suppressed: &snapshot.suppressed,
@@ -186,12 +188,15 @@ struct FindingHookKeys {
     late_ns: Option<u64>,
 }
 
-impl From<&Balance> for BalanceKeys {
-    fn from(balance: &Balance) -> Self {
+impl BalanceKeys {
+    fn of(snapshot: &Snapshot) -> Self {
+        let balance = &snapshot.balance;
         let readable = balance.vmstat_readable;
+        // In mode scan, the kernel's counters are those since boot.
+        let counted = readable && snapshot.started.mode != "scan";
         Self {
-            vmstat_acquired: readable.then_some(balance.vmstat_acquired),
-            vmstat_released: readable.then_some(balance.vmstat_released),
+            vmstat_acquired: counted.then_some(balance.vmstat_acquired),
+            vmstat_released: counted.then_some(balance.vmstat_released),
             vmstat_held: readable.then_some(balance.vmstat_held),
             ledger_acquired: balance.ledger_acquired,
             ledger_released: balance.ledger_released,

@@ -89,13 +89,13 @@ struct EndedKeys {
     signal: u32,
     status: u32,
     pages_held: u64,
-    /// Time of the exit by the monotonic clock of the stream.
-    time_ns: u64,
+    /// Time of the exit, from the start of counting on.
+    after_start_ns: u64,
 }
 
 impl<'a> ProcessKeys<'a> {
-    /// Returns the keys of a process in a snapshot of the time `now`.
-    pub(super) fn at(now: Nanos, process: &'a Process) -> Self {
+    /// Returns the keys of a process in a snapshot of the time `now`. Counting began at `start`.
+    pub(super) fn at(now: Nanos, start: Nanos, process: &'a Process) -> Self {
         let subsystems = process
             .subsystems
             .iter()
@@ -107,6 +107,9 @@ impl<'a> ProcessKeys<'a> {
         };
         let traced = |value: u64| (!process.untraced).then_some(value);
         let rate = |value: f64| (!process.untraced).then_some(value);
+        let oldest = process
+            .oldest_since
+            .filter(|_| !process.untraced && process.older_than.is_none());
         let extents = process.open_extents.iter();
         let extents = extents.map(|extent| ExtentKeys::at(now, extent));
         let hold_times = process.hold_times.classes().filter(|class| class.extents != 0);
@@ -123,7 +126,7 @@ impl<'a> ProcessKeys<'a> {
             huge_bytes_held: process.huge_bytes_held,
             longterm_pages_held: traced(process.longterm_pages_held),
             scan_pages_held: process.scan_pages_held,
-            oldest_ns: traced(process.oldest(now).0),
+            oldest_ns: oldest.map(|since| now.since(since).0),
             acquired: traced(process.acquired),
             released: traced(process.released),
             acquired_per_second: rate(process.acquired_per_second),
@@ -133,7 +136,7 @@ impl<'a> ProcessKeys<'a> {
             threads: process.threads.iter().map(ThreadKeys::from).collect(),
             extents_held: extents.collect(),
             hold_times: hold_times.map(HoldTimeKeys::from).collect(),
-            ended: process.ended.map(EndedKeys::from),
+            ended: process.ended.map(|ended| EndedKeys::of(ended, start)),
         }
     }
 }
@@ -168,13 +171,13 @@ impl<'a> ExtentKeys<'a> {
     }
 }
 
-impl From<ProcessEnd> for EndedKeys {
-    fn from(ended: ProcessEnd) -> Self {
+impl EndedKeys {
+    fn of(ended: ProcessEnd, start: Nanos) -> Self {
         Self {
             signal: ended.signal,
             status: ended.status,
             pages_held: ended.pages_held,
-            time_ns: ended.time.0,
+            after_start_ns: ended.time.since(start).0,
         }
     }
 }

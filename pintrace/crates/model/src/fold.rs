@@ -53,7 +53,10 @@ impl Model {
         let time = event.time;
         self.stream.advance(time);
         let applied = match &event.body {
-            Body::Started(started) => self.stream.started(time, started),
+            Body::Started(started) => {
+                self.pins.scan_only = started.mode == "scan";
+                self.stream.started(time, started)
+            }
             Body::ProcessSeen(seen) => {
                 self.pin_calls.processes_changed();
                 self.pins.process_seen(seen)

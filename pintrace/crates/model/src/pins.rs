@@ -37,6 +37,8 @@ pub(crate) struct Pins {
     pub(crate) extents: ExtentTable,
     /// The pins that have changed since the last snapshot.
     pub(crate) changes: Changes,
+    /// The session traces nothing: each scan finds the pins anew.
+    pub(crate) scan_only: bool,
     /// Processes that ended since the model last forgot processes to make room.
     ended_since: usize,
 }

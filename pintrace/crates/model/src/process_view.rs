@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pintrace_events::units::Tid;
+use pintrace_events::units::{Nanos, Tid};
 
 use crate::pins::{AccountState, Pins, ProcessKey, ProcessState};
 use crate::resolve::Resolver;
@@ -73,6 +73,8 @@ fn add_to_process(process: &mut Process, account: &AccountState, pins: &Pins) {
             let pages = process.evidence.entry(evidence).or_insert(0);
             *pages = pages.saturating_add(pages_held);
         }
+        let older_than = older_than(account, pins).filter(|_| pages_held > 0);
+        process.older_than = process.older_than.into_iter().chain(older_than).min();
         return;
     }
     if account.opened.longterm {
@@ -88,6 +90,12 @@ fn add_to_process(process: &mut Process, account: &AccountState, pins: &Pins) {
 /// Returns true for short-term pins, which have no extents, and for long-term pins if the extent table was full.
 fn has_no_extent(account: &AccountState, pins: &Pins) -> bool {
     pins.extents.of(account.opened.account).next().is_none()
+}
+
+/// Returns the time before which the pins of an account were taken, if the scan at the start of a trace found them.
+fn older_than(account: &AccountState, pins: &Pins) -> Option<Nanos> {
+    let is_older = account.opened.from_scan && !pins.scan_only;
+    is_older.then_some(account.totals.held_since)
 }
 
 /// Returns the pins of an account that holds pages of which no extent is known.
@@ -111,6 +119,7 @@ fn held_account(account: &AccountState, pins: &Pins, resolver: &mut Resolver<'_>
         file_released: account.file_released,
         descriptor: opened.descriptor,
         since: (!opened.from_scan).then_some(account.totals.held_since),
+        older_than: older_than(account, pins),
         subsystem,
         caller,
         stack: resolver.text(origin.stack),

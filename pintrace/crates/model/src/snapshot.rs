@@ -156,6 +156,9 @@ pub struct Process {
     /// Time of the oldest pin held; for short-term pins, the time since which the account has held some without a break.
     /// `None` without a traced pin. See [`Process::oldest`].
     pub oldest_since: Option<Nanos>,
+    /// The process holds pins that are older than this: a scan found them when the session began. `None` without such pins,
+    /// and in mode scan, where a later scan may find other pins of the same holder.
+    pub older_than: Option<Nanos>,
     /// Pages pinned since the start.
     pub acquired: u64,
     /// Pages released since the start.
@@ -261,6 +264,8 @@ pub struct HeldAccount {
     pub descriptor: Option<u32>,
     /// Time since which the account has held pages without a break; `None` if a scan found the pins.
     pub since: Option<Nanos>,
+    /// The pins are older than this; `None` as for [`Process::older_than`].
+    pub older_than: Option<Nanos>,
     /// Subsystem that pinned.
     pub subsystem: Subsystem,
     /// Function that called the pin function, as `symbol [module]`; empty if unknown.

@@ -93,7 +93,14 @@ fn order(value: &Value<'_>, number: Number) -> Option<Ordering> {
             Some(u64::try_from(*count).map_or(Ordering::Less, |count| number.order_of(count)))
         }
         Value::Rate(rate) => number.order_of_rate(*rate),
-        Value::Share(_, 0) | Value::Since(_) | Value::Text(_) | Value::Absent => None,
+        // Longer than the shortest that is possible. Whether it is shorter than a longer time is not known.
+        Value::MoreThan(span) if number.order_of(span.0).is_ge() => Some(Ordering::Greater),
+        Value::Share(_, 0)
+        | Value::Since(_)
+        | Value::Before(_)
+        | Value::MoreThan(_)
+        | Value::Text(_)
+        | Value::Absent => None,
         Value::Share(part, whole) => Some(number.order_of_share(*part, *whole)),
     }
 }

@@ -63,30 +63,27 @@ impl FittingColumns {
         let fitting = choices.find(|(rank, gap)| {
             let crowded = *gap == 1 && *rank > HIGHEST_CROWDED_RANK;
             let spare = if *gap == 2 { 4 } else { 0 };
-            !crowded && needed(columns, *rank, *gap) + spare <= width
+            let kept = columns.iter().filter(|column| column.rank <= *rank);
+            !crowded && needed(kept, *gap) + spare <= width
         });
         let (rank, gap) = fitting.unwrap_or((0, 1));
-        let left = width.saturating_sub(needed(columns, rank, gap));
         let last = columns.len().saturating_sub(1);
-        let kept = columns
-            .iter()
-            .enumerate()
-            .filter(|(_, column)| column.rank <= rank);
-        let sized = kept.map(|(index, column)| {
-            let extra = if index == last { left } else { 0 };
-            let width = column.width + extra;
-            (index, ListColumn { width, ..*column })
-        });
-        Self {
-            columns: sized.collect(),
-            gap,
+        let mut kept: Vec<(usize, ListColumn)> = columns.iter().copied().enumerate().collect();
+        kept.retain(|(_, column)| column.rank <= rank);
+        // A number that is cut would be another number.
+        while kept.len() > 2 && needed(kept.iter().map(|(_, column)| column), gap) > width {
+            kept.remove(kept.len() - 2);
         }
+        let left = width.saturating_sub(needed(kept.iter().map(|(_, column)| column), gap));
+        for (_, column) in kept.iter_mut().filter(|(index, _)| *index == last) {
+            column.width += left;
+        }
+        Self { columns: kept, gap }
     }
 }
 
-fn needed(columns: &[ListColumn], rank: u8, gap: usize) -> usize {
-    let kept = columns.iter().filter(|column| column.rank <= rank);
-    let (count, width) = kept.fold((0, 0), |(count, width), column| (count + 1, width + column.width));
+fn needed<'a>(columns: impl Iterator<Item = &'a ListColumn>, gap: usize) -> usize {
+    let (count, width) = columns.fold((0, 0), |(count, width), column| (count + 1, width + column.width));
     GUTTER + width + gap * usize::saturating_sub(count, 1)
 }
 
@@ -117,5 +114,21 @@ mod tests {
         assert_eq!(chosen(30), (vec![0, 2, 3], 2, 8 + 4));
         assert_eq!(chosen(20), (vec![0, 3], 1, 8 + 3));
         assert_eq!(chosen(10), (vec![0, 3], 1, 8));
+    }
+
+    #[test]
+    fn a_column_that_does_not_fit_is_left_out_and_not_cut() {
+        let columns = ["A", "B", "C", "D"].map(|title| ListColumn::right(title, 6, 0));
+        let indexes = |width| {
+            let fitting = FittingColumns::choose(&columns, width);
+            fitting
+                .columns
+                .iter()
+                .map(|(index, _)| *index)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(indexes(29), [0, 1, 2, 3]);
+        assert_eq!(indexes(28), [0, 1, 3]);
+        assert_eq!(indexes(21), [0, 3]);
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn json(values: &[(&'static str, Value<'_>)]) -> String {
         Value::Span(span) | Value::Since(span) => span.0.into(),
         Value::Text(text) => text.as_ref().into(),
         Value::Rate(_) | Value::Share(..) => value.number().map_or(serde_json::Value::Null, Into::into),
-        Value::Absent => serde_json::Value::Null,
+        Value::Before(_) | Value::MoreThan(_) | Value::Absent => serde_json::Value::Null,
     };
     let object: serde_json::Map<String, serde_json::Value> = values
         .iter()

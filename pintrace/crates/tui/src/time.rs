@@ -58,8 +58,11 @@ impl Default for Timeline {
 impl Timeline {
     /// Takes a new snapshot. Returns true if the snapshot on the screen changes.
     pub(super) fn take(&mut self, snapshot: Arc<Snapshot>) -> bool {
-        self.history.record(&snapshot);
-        self.ring.push(snapshot);
+        // Before the first sample, the snapshot is empty and has no time.
+        if snapshot.time > Nanos(0) {
+            self.history.record(&snapshot);
+            self.ring.push(snapshot);
+        }
         self.paused.is_none()
     }
 

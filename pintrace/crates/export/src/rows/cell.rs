@@ -31,7 +31,9 @@ impl<'a> Cell<'a> {
             Value::Rate(rate) if rate.is_finite() => Self::Real(*rate),
             Value::Span(time) | Value::Since(time) => Self::Time(time.0),
             Value::Text(text) => Self::Text(text.clone()),
-            Value::Rate(_) | Value::Share(_, 0) | Value::Absent => Self::Unknown,
+            Value::Rate(_) | Value::Share(_, 0) | Value::Before(_) | Value::MoreThan(_) | Value::Absent => {
+                Self::Unknown
+            }
             Value::Share(part, whole) => Self::Real(*part as f64 / *whole as f64),
         }
     }

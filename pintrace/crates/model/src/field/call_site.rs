@@ -36,7 +36,10 @@ pub const COLUMNS: &[CallSiteColumn] = &[
         Right,
         3,
         "Ranges of long-term pins that are held; all short-term pins of one thread count as one.",
-        |row| Value::Count(row.sums.extents)
+        |row| match row.sums.extents {
+            0 => Value::Absent,
+            extents => Value::Count(extents),
+        }
     ),
     column!(
         "processes",
@@ -54,7 +57,7 @@ pub const COLUMNS: &[CallSiteColumn] = &[
         Right,
         4,
         "Age of the oldest pin held.",
-        |row| row.sums.oldest_since.map_or(Value::Absent, Value::Since)
+        |row| Value::oldest(row.sums.oldest_since, row.sums.older_than)
     ),
     column!(
         "subsystem",

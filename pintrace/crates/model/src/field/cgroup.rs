@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use crate::views::cgroups::CgroupRow;
+use crate::views::cgroups::{CgroupRow, CgroupSums};
 
 use super::{Field, Value};
 
@@ -36,8 +36,11 @@ pub const COLUMNS: &[CgroupColumn] = &[
         Share,
         Right,
         3,
-        "Share of the held pages that were pinned with FOLL_LONGTERM.",
-        |row| Value::Share(row.subtree.longterm_pages_held, row.subtree.pages_held)
+        "Share that was pinned with FOLL_LONGTERM, of the held pages whose pins hooks saw.",
+        |row| match row.subtree.traced_pages_held {
+            0 if row.subtree.pages_held > 0 => Value::Absent,
+            pages => Value::Share(row.subtree.longterm_pages_held, pages),
+        }
     ),
     column!(
         "acquired_per_second",
@@ -46,7 +49,7 @@ pub const COLUMNS: &[CgroupColumn] = &[
         Right,
         4,
         "Pages pinned per second, over the last interval.",
-        |row| Value::Rate(row.subtree.acquired_per_second)
+        |row| row.subtree.rate(row.subtree.acquired_per_second)
     ),
     column!(
         "released_per_second",
@@ -55,7 +58,7 @@ pub const COLUMNS: &[CgroupColumn] = &[
         Right,
         5,
         "Pages released per second, over the last interval.",
-        |row| Value::Rate(row.subtree.released_per_second)
+        |row| row.subtree.rate(row.subtree.released_per_second)
     ),
     column!(
         "processes",
@@ -73,7 +76,7 @@ pub const COLUMNS: &[CgroupColumn] = &[
         Right,
         6,
         "Age of the oldest pin held.",
-        |row| row.subtree.oldest_since.map_or(Value::Absent, Value::Since)
+        |row| Value::oldest(row.subtree.oldest_since, row.subtree.older_than)
     ),
     column!(
         "findings",
@@ -114,6 +117,17 @@ pub fn rank(column: &CgroupColumn, one: &CgroupRow, two: &CgroupRow) -> Ordering
         .rank(&(column.value)(two))
         .then_with(|| two.subtree.pages_held.cmp(&one.subtree.pages_held))
         .then_with(|| one.path.cmp(&two.path))
+}
+
+impl CgroupSums {
+    /// Returns a rate; absent if hooks have not seen any of the processes.
+    const fn rate(&self, rate: f64) -> Value<'static> {
+        if self.untraced_processes > 0 && self.untraced_processes == self.processes {
+            Value::Absent
+        } else {
+            Value::Rate(rate)
+        }
+    }
 }
 
 fn container(row: &CgroupRow) -> Value<'_> {

@@ -50,10 +50,17 @@ pub const FIGURES: &[Figure] = &[
         |snapshot| Value::Signed(snapshot.balance.ledger_held),
     ),
     pages(
+        "in_flight",
+        "in_flight",
+        Some(Metric::gauge("pintrace_in_flight_pages")),
+        "Difference that comes only from calls in flight, and from pins and releases between the two readings.",
+        |snapshot| of_vmstat(snapshot, |balance| Value::Signed(balance.in_flight)),
+    ),
+    pages(
         "unaccounted",
         "unaccounted",
         Some(Metric::gauge("pintrace_unaccounted_pages")),
-        "Pages that vmstat holds beyond the ledger and the preexisting pins: 0 unless something was lost.",
+        "Pages that vmstat holds beyond the ledger, the preexisting pins and the calls in flight: 0 unless something was lost.",
         |snapshot| of_vmstat(snapshot, |balance| Value::Signed(balance.unaccounted)),
     ),
     pages(
@@ -61,28 +68,38 @@ pub const FIGURES: &[Figure] = &[
         "vmstat acquired",
         Some(Metric::counter("pintrace_vmstat_acquired_pages_total")),
         "Pages pinned since the start, by the kernel's vmstat counters (nr_foll_pin_acquired).",
-        |snapshot| of_vmstat(snapshot, |balance| Value::Count(balance.vmstat_acquired)),
+        |snapshot| {
+            since_start(
+                snapshot,
+                of_vmstat(snapshot, |balance| Value::Count(balance.vmstat_acquired)),
+            )
+        },
     ),
     pages(
         "vmstat_released",
         "vmstat released",
         Some(Metric::counter("pintrace_vmstat_released_pages_total")),
         "Pages released since the start, by the kernel's vmstat counters (nr_foll_pin_released).",
-        |snapshot| of_vmstat(snapshot, |balance| Value::Count(balance.vmstat_released)),
+        |snapshot| {
+            since_start(
+                snapshot,
+                of_vmstat(snapshot, |balance| Value::Count(balance.vmstat_released)),
+            )
+        },
     ),
     pages(
         "ledger_acquired",
         "ledger acquired",
         Some(Metric::counter("pintrace_ledger_acquired_pages_total")),
         "Pages pinned since the start, as pintrace saw them.",
-        |snapshot| Value::Count(snapshot.balance.ledger_acquired),
+        |snapshot| since_start(snapshot, Value::Count(snapshot.balance.ledger_acquired)),
     ),
     pages(
         "ledger_released",
         "ledger released",
         Some(Metric::counter("pintrace_ledger_released_pages_total")),
         "Pages released since the start, of pins that pintrace saw.",
-        |snapshot| Value::Count(snapshot.balance.ledger_released),
+        |snapshot| since_start(snapshot, Value::Count(snapshot.balance.ledger_released)),
     ),
     pages(
         "preexisting_released",
@@ -164,12 +181,8 @@ pub const FIGURES: &[Figure] = &[
         drop_rank: 0,
         value: |snapshot| {
             let holding = snapshot.processes.iter().filter(|process| process.pages_held > 0);
-            Value::Span(
-                holding
-                    .map(|process| process.oldest(snapshot.time))
-                    .max()
-                    .unwrap_or_default(),
-            )
+            let oldest = holding.map(|process| process.oldest(snapshot.time)).max();
+            since_start(snapshot, Value::Span(oldest.unwrap_or_default()))
         },
     },
     Figure {
@@ -188,6 +201,16 @@ pub const FIGURES: &[Figure] = &[
 #[must_use]
 pub fn figure(id: &str) -> Option<&'static Figure> {
     FIGURES.iter().find(|figure| figure.id == id)
+}
+
+/// Returns a count of pins or releases since the start; absent in mode scan, which counts none, and for which the kernel's
+/// counters are those since boot.
+fn since_start(snapshot: &Snapshot, value: Value<'static>) -> Value<'static> {
+    if snapshot.started.mode == "scan" {
+        Value::Absent
+    } else {
+        value
+    }
 }
 
 /// Returns a figure of the vmstat counters; absent if the counters cannot be read.

@@ -56,7 +56,10 @@ pub const COLUMNS: &[HolderColumn] = &[
         Right,
         3,
         "Ranges of long-term pins that are held.",
-        |row| Value::Count(row.sums.extents)
+        |row| match row.sums.extents {
+            0 => Value::Absent,
+            extents => Value::Count(extents),
+        }
     ),
     column!("pages_held", "PAGES", Pages, Right, 0, "Pages held now.", |row| {
         Value::Count(row.sums.pages_held)
@@ -77,7 +80,7 @@ pub const COLUMNS: &[HolderColumn] = &[
         Right,
         2,
         "Age of the oldest pin held.",
-        |row| row.sums.oldest_since.map_or(Value::Absent, Value::Since)
+        |row| Value::oldest(row.sums.oldest_since, row.sums.older_than)
     ),
     column!(
         "pin_state",

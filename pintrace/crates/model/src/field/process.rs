@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use pintrace_events::units::Nanos;
-
 use crate::snapshot::Process;
 
 use super::{Align, Field, Unit, Value};
@@ -58,15 +56,16 @@ pub const COLUMNS: &[ProcessColumn] = &[
         id: "longterm_share",
         title: "LONG",
         unit: Unit::Share,
-        help: "Share of the held pages that were pinned with FOLL_LONGTERM.",
+        help: "Share that was pinned with FOLL_LONGTERM, of the held pages whose pins hooks saw.",
         metric: None,
         align: Align::Right,
         drop_rank: 3,
         value: |process| {
-            traced(
-                process,
-                Value::Share(process.longterm_pages_held, process.pages_held),
-            )
+            let seen = process.pages_held.saturating_sub(process.scan_pages_held);
+            if seen == 0 && process.pages_held > 0 {
+                return Value::Absent;
+            }
+            traced(process, Value::Share(process.longterm_pages_held, seen))
         },
     },
     ProcessColumn {
@@ -125,17 +124,14 @@ pub const COLUMNS: &[ProcessColumn] = &[
         title: "OLDEST",
         unit: Unit::Time,
         help: "Age of the oldest pin held; for short-term pins, the time for which some have been held without a \
-               break.",
+               break. A pin that is older than the session has more than the age of the session.",
         metric: None,
         align: Align::Right,
         drop_rank: 5,
-        value: |process| match process.pages_held {
-            0 => Value::Absent,
-            // A pin without a known time is as young as can be.
-            _ => traced(
-                process,
-                Value::Since(process.oldest_since.unwrap_or(Nanos(u64::MAX))),
-            ),
+        value: |process| match (process.pages_held, process.older_than) {
+            (0, _) => Value::Absent,
+            (_, Some(moment)) => Value::Before(moment),
+            _ => traced(process, process.oldest_since.map_or(Value::Absent, Value::Since)),
         },
     },
     ProcessColumn {

@@ -42,7 +42,7 @@ pub(super) fn unit(row: &SystemRow) -> Value<'static> {
         Value::Count(_) | Value::Signed(_) | Value::Id(_) => "count",
         Value::Bytes(_) => "bytes",
         Value::Rate(_) => "pages/s",
-        Value::Span(_) | Value::Since(_) => "time",
+        Value::Span(_) | Value::MoreThan(_) | Value::Since(_) | Value::Before(_) => "time",
         Value::Share(..) => "%",
         Value::Text(_) | Value::Absent => return Value::Absent,
     };

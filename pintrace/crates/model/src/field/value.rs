@@ -24,6 +24,10 @@ pub enum Value<'a> {
     Span(Nanos),
     /// A moment. Views show the time that has passed since then: see [`Value::at`].
     Since(Nanos),
+    /// An unknown moment before this one. Views show that more time has passed since: see [`Value::at`].
+    Before(Nanos),
+    /// A time span that is longer than this one.
+    MoreThan(Nanos),
     /// A part and its whole.
     Share(u64, u64),
     /// Text of pintrace or of other processes. Text of other processes may contain control characters, which
@@ -34,6 +38,14 @@ pub enum Value<'a> {
 }
 
 impl Value<'_> {
+    /// Returns the moment of the oldest pin: `since` if the session saw all pins, else before `older_than`.
+    pub(super) fn oldest(since: Option<Nanos>, older_than: Option<Nanos>) -> Value<'static> {
+        let before = older_than.map(Value::Before);
+        before
+            .or_else(|| since.map(Value::Since))
+            .unwrap_or(Value::Absent)
+    }
+
     /// Returns the value with a text of its own.
     #[must_use]
     pub fn into_owned(self) -> Value<'static> {
@@ -45,6 +57,8 @@ impl Value<'_> {
             Self::Rate(rate) => Value::Rate(rate),
             Self::Span(span) => Value::Span(span),
             Self::Since(since) => Value::Since(since),
+            Self::Before(moment) => Value::Before(moment),
+            Self::MoreThan(span) => Value::MoreThan(span),
             Self::Share(part, whole) => Value::Share(part, whole),
             Self::Text(text) => Value::Text(text.into_owned().into()),
             Self::Absent => Value::Absent,
@@ -56,6 +70,7 @@ impl Value<'_> {
     pub fn at(self, now: Nanos) -> Self {
         match self {
             Self::Since(since) => Self::Span(now.since(since)),
+            Self::Before(moment) => Self::MoreThan(now.since(moment)),
             other => other,
         }
     }
@@ -71,6 +86,7 @@ impl Value<'_> {
             Self::Rate(rate) => text::rate(*rate),
             Self::Span(span) => text::span(*span),
             Self::Since(since) => text::span(*since),
+            Self::Before(span) | Self::MoreThan(span) => format!(">{}", text::span(*span)),
             Self::Share(part, whole) => text::share(*part, *whole),
             Self::Text(text) => text::printable(text),
             Self::Absent => "-".into(),
@@ -95,7 +111,12 @@ impl Value<'_> {
             Self::Signed(count) => Some(*count as f64),
             Self::Rate(rate) => Some(*rate),
             Self::Span(span) => Some(span.as_secs()),
-            Self::Since(_) | Self::Share(_, 0) | Self::Text(_) | Self::Absent => None,
+            Self::Since(_)
+            | Self::Before(_)
+            | Self::MoreThan(_)
+            | Self::Share(_, 0)
+            | Self::Text(_)
+            | Self::Absent => None,
             Self::Share(part, whole) => Some(*part as f64 / *whole as f64),
         }
     }
@@ -107,9 +128,14 @@ impl Value<'_> {
         match (self, other) {
             (Self::Text(one), Self::Text(two)) => one.cmp(two),
             (Self::Id(one), Self::Id(two)) => one.cmp(two),
-            (Self::Since(one), Self::Since(two)) => one.cmp(two),
-            (Self::Since(_), Self::Absent) => Ordering::Less,
-            (Self::Absent, Self::Since(_)) => Ordering::Greater,
+            (Self::Since(one), Self::Since(two)) | (Self::Before(one), Self::Before(two)) => one.cmp(two),
+            // Nothing that the session saw is older than what was there before the session.
+            (Self::Before(_), Self::Since(_)) | (Self::Since(_) | Self::Before(_), Self::Absent) => {
+                Ordering::Less
+            }
+            (Self::Since(_), Self::Before(_)) | (Self::Absent, Self::Since(_) | Self::Before(_)) => {
+                Ordering::Greater
+            }
             (Self::Count(one), Self::Count(two)) | (Self::Bytes(one), Self::Bytes(two)) => two.cmp(one),
             _ => {
                 let number = |value: &Self| value.number().unwrap_or(f64::NEG_INFINITY);

@@ -11,6 +11,7 @@ const fn count(
     id: &'static str,
     title: &'static str,
     unit: Unit,
+    drop_rank: u8,
     help: &'static str,
     value: for<'a> fn(&'a WindowTotals) -> Value<'a>,
 ) -> WindowColumn {
@@ -21,7 +22,7 @@ const fn count(
         help,
         metric: None,
         align: Align::Right,
-        drop_rank: 0,
+        drop_rank,
         value,
     }
 }
@@ -32,6 +33,7 @@ pub const COLUMNS: &[WindowColumn] = &[
         "pid",
         "PID",
         Unit::Count,
+        0,
         "Process whose memory was write-protected.",
         |all| Value::Id(u64::from(all.pid.0)),
     ),
@@ -41,6 +43,7 @@ pub const COLUMNS: &[WindowColumn] = &[
             "cause",
             "CAUSE",
             Unit::Name,
+            1,
             "Cause of the write protection.",
             |all| Value::Text(all.cause.as_str().into()),
         )
@@ -49,6 +52,7 @@ pub const COLUMNS: &[WindowColumn] = &[
         "windows",
         "WINDOWS",
         Unit::Count,
+        2,
         "Flush windows in which a page was write-protected.",
         |all| Value::Count(all.count),
     ),
@@ -56,6 +60,7 @@ pub const COLUMNS: &[WindowColumn] = &[
         "pages",
         "PAGES",
         Unit::Pages,
+        5,
         "Pages write-protected in these windows.",
         |all| Value::Count(all.pages),
     ),
@@ -63,6 +68,7 @@ pub const COLUMNS: &[WindowColumn] = &[
         "p50",
         "P50",
         Unit::Time,
+        7,
         "Median length, rounded up to a power of two in nanoseconds.",
         |all| Value::Span(all.p50),
     ),
@@ -70,16 +76,18 @@ pub const COLUMNS: &[WindowColumn] = &[
         "p99",
         "P99",
         Unit::Time,
+        6,
         "99th percentile of the length, rounded up as well.",
         |all| Value::Span(all.p99),
     ),
-    count("max", "MAX", Unit::Time, "Maximum length.", |all| {
+    count("max", "MAX", Unit::Time, 1, "Maximum length.", |all| {
         Value::Span(all.max)
     }),
     count(
         "faults",
         "FAULTS",
         Unit::Count,
+        3,
         "Write faults of other threads in open windows.",
         |all| Value::Count(all.faults),
     ),
@@ -87,6 +95,7 @@ pub const COLUMNS: &[WindowColumn] = &[
         "cows",
         "COWS",
         Unit::Count,
+        4,
         "Write faults that copied the page.",
         |all| Value::Count(all.cows),
     ),
@@ -94,12 +103,13 @@ pub const COLUMNS: &[WindowColumn] = &[
         "pins",
         "PINS",
         Unit::Pages,
+        4,
         "Pages pinned by other threads in open windows.",
         |all| Value::Count(all.pins),
     ),
     WindowColumn {
         align: Align::Left,
-        ..count("comm", "COMMAND", Unit::Name, "Command name.", |all| {
+        ..count("comm", "COMMAND", Unit::Name, 0, "Command name.", |all| {
             Value::Text((&*all.comm).into())
         })
     },

@@ -47,14 +47,20 @@ pub struct CgroupSums {
     pub bytes_held: u64,
     /// Pages of `pages_held` that were pinned with `FOLL_LONGTERM`.
     pub longterm_pages_held: u64,
+    /// Pages of `pages_held` whose pins hooks saw.
+    pub traced_pages_held: u64,
     /// Pages pinned per second, over the last full tick.
     pub acquired_per_second: f64,
     /// Pages released per second, over the last full tick.
     pub released_per_second: f64,
     /// Processes that hold pages.
     pub processes: u64,
+    /// Those of them that hooks have not seen pin or release.
+    pub untraced_processes: u64,
     /// Time of the oldest pin held; `None` without a traced pin.
     pub oldest_since: Option<Nanos>,
+    /// Some pins are older than this ([`Process::older_than`]).
+    pub older_than: Option<Nanos>,
     /// Findings of the processes, without repeats.
     pub findings: u64,
 }
@@ -65,10 +71,13 @@ impl CgroupSums {
             pages_held: process.pages_held,
             bytes_held: process.bytes_held,
             longterm_pages_held: process.longterm_pages_held,
+            traced_pages_held: process.pages_held.saturating_sub(process.scan_pages_held),
             acquired_per_second: process.acquired_per_second,
             released_per_second: process.released_per_second,
             processes: u64::from(process.pages_held > 0),
+            untraced_processes: u64::from(process.pages_held > 0 && process.untraced),
             oldest_since: process.oldest_since,
+            older_than: process.older_than,
             findings: 0,
         });
     }
@@ -77,10 +86,13 @@ impl CgroupSums {
         self.pages_held = self.pages_held.saturating_add(other.pages_held);
         self.bytes_held = self.bytes_held.saturating_add(other.bytes_held);
         self.longterm_pages_held = self.longterm_pages_held.saturating_add(other.longterm_pages_held);
+        self.traced_pages_held = self.traced_pages_held.saturating_add(other.traced_pages_held);
         self.acquired_per_second += other.acquired_per_second;
         self.released_per_second += other.released_per_second;
         self.processes = self.processes.saturating_add(other.processes);
+        self.untraced_processes = self.untraced_processes.saturating_add(other.untraced_processes);
         self.oldest_since = self.oldest_since.into_iter().chain(other.oldest_since).min();
+        self.older_than = self.older_than.into_iter().chain(other.older_than).min();
         self.findings = self.findings.saturating_add(other.findings);
     }
 }

@@ -7,7 +7,7 @@ use crate::snapshot::{HeldAccount, OpenExtent};
 /// Pins that are shown in one row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PinSums {
-    /// Number of extents; an account whose extents are not known counts as one.
+    /// Number of extents. An account that hooks saw and whose extents are not known counts as one.
     pub extents: u64,
     /// Pages held now.
     pub pages_held: u64,
@@ -15,16 +15,19 @@ pub struct PinSums {
     pub bytes_held: u64,
     /// Time of the oldest pin; `None` if only a scan found the pins.
     pub oldest_since: Option<Nanos>,
+    /// Some pins are older than this ([`HeldAccount::older_than`]).
+    pub older_than: Option<Nanos>,
 }
 
 impl PinSums {
     /// Adds an account of which no extent is known.
     pub(super) fn add_account(&mut self, account: &HeldAccount) {
         self.add(Self {
-            extents: 1,
+            extents: u64::from(!account.from_scan),
             pages_held: account.pages_held,
             bytes_held: account.bytes_held,
             oldest_since: account.since,
+            older_than: account.older_than,
         });
     }
 
@@ -33,10 +36,8 @@ impl PinSums {
         self.extents = self.extents.saturating_add(other.extents);
         self.pages_held = self.pages_held.saturating_add(other.pages_held);
         self.bytes_held = self.bytes_held.saturating_add(other.bytes_held);
-        self.oldest_since = match (self.oldest_since, other.oldest_since) {
-            (Some(known), Some(since)) => Some(known.min(since)),
-            (known, since) => known.or(since),
-        };
+        self.oldest_since = earlier(self.oldest_since, other.oldest_since);
+        self.older_than = earlier(self.older_than, other.older_than);
     }
 
     fn of_extent(extent: &OpenExtent) -> Self {
@@ -45,7 +46,15 @@ impl PinSums {
             pages_held: extent.pages_held,
             bytes_held: extent.bytes_held,
             oldest_since: Some(extent.since),
+            older_than: None,
         }
+    }
+}
+
+fn earlier(one: Option<Nanos>, other: Option<Nanos>) -> Option<Nanos> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
 

@@ -6,6 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 
 use pintrace_events::units::Nanos;
+use pintrace_model::field::header::Figure;
 use pintrace_model::field::{self, Value};
 use pintrace_model::finding::Severity;
 use pintrace_model::finding::text::counted;
@@ -155,18 +156,31 @@ fn balance(snapshot: &Snapshot, theme: Theme) -> Vec<HeaderItem> {
         ("vmstat_held", 2),
         ("ledger_held", 2),
         ("preexisting_held", 3),
+        ("in_flight", 3),
         ("unaccounted", 0),
     ];
     let known = ranked
         .iter()
         .filter_map(|(id, rank)| Some((field::header::figure(id)?, *rank)));
+    let scans = snapshot.started.mode == "scan";
+    let is_shown = |(known, _): &(&Figure, u8)| match known.id {
+        "in_flight" => snapshot.balance.in_flight != 0,
+        // A scan does not know which pins are older than the session.
+        "preexisting_held" => !scans,
+        _ => true,
+    };
+    let title = |known: &Figure| match known.id {
+        "ledger_held" if scans => "scan",
+        _ => known.title,
+    };
     known
+        .filter(is_shown)
         .map(|(known, rank)| match ((known.value)(snapshot), rank) {
             (Value::Absent, 0) => HeaderItem::alarm(known.title, "unknown: vmstat unreadable", theme),
             (Value::Signed(pages), 0) if pages != 0 => {
                 HeaderItem::alarm(known.title, &text::signed(pages), theme)
             }
-            (value, _) => HeaderItem::figure(known.title, value.text(), rank, theme),
+            (value, _) => HeaderItem::figure(title(known), value.text(), rank, theme),
         })
         .collect()
 }

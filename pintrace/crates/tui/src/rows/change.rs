@@ -79,11 +79,15 @@ impl TableRow for ChangeTableRow {
         let Some(baseline) = scene.baseline else {
             return Vec::new();
         };
-        let age = text::span(scene.snapshot.time.since(baseline.time));
-        vec![Line::styled(
-            format!("Changes since the baseline, {age} before this moment. B forgets the baseline."),
-            scene.theme.dim(),
-        )]
+        let (moment, marked) = (scene.snapshot.time, baseline.time);
+        let words = if marked <= moment {
+            let age = text::span(moment.since(marked));
+            format!("Changes since the baseline, {age} before this moment. B forgets the baseline.")
+        } else {
+            let later = text::span(marked.since(moment));
+            format!("Changes from this moment to the baseline, {later} later. B forgets the baseline.")
+        };
+        vec![Line::styled(words, scene.theme.dim())]
     }
 
     fn detail(&self, scene: &Scene<'_>, width: usize) -> Vec<Line<'static>> {

@@ -33,7 +33,7 @@ impl Order {
         let rises = column.unit == Unit::Name
             || matches!(
                 (column.value)(first),
-                Value::Text(_) | Value::Id(_) | Value::Since(_)
+                Value::Text(_) | Value::Id(_) | Value::Since(_) | Value::Before(_)
             );
         // A moment that rises is an age that falls.
         let rises = rises && column.unit != Unit::Time;

@@ -1,7 +1,7 @@
 //! Every term of the balance, in the order of the equation, then the sums behind the terms.
 
+use crate::field::header;
 use crate::field::header::{Figure, figure};
-use crate::field::{Value, header};
 use crate::snapshot::Snapshot;
 
 use super::{SystemGroup, SystemRow};
@@ -11,11 +11,9 @@ const TERMS: [(&str, &str); 5] = [
     ("", "vmstat_held"),
     ("= ", "preexisting_held"),
     ("+ ", "ledger_held"),
-    ("+ ", IN_FLIGHT),
+    ("+ ", "in_flight"),
     ("+ ", "unaccounted"),
 ];
-/// The term that is no figure of the header.
-const IN_FLIGHT: &str = "in_flight";
 /// Figures of the header that are no part of the balance.
 const OTHERS: [&str; 4] = ["duration", "processes", "oldest", "lost"];
 
@@ -34,20 +32,6 @@ pub(super) fn rows(snapshot: &Snapshot) -> Vec<SystemRow> {
 
 fn term(sign: &str, id: &str, snapshot: &Snapshot) -> Option<SystemRow> {
     let balance = &snapshot.balance;
-    if id == IN_FLIGHT {
-        let value = if balance.vmstat_readable {
-            Value::Signed(balance.in_flight)
-        } else {
-            Value::Absent
-        };
-        let help = "Difference that comes only from calls in flight, and from pins and releases between the two readings.";
-        return Some(SystemRow::new(
-            SystemGroup::Balance,
-            format!("{sign}{IN_FLIGHT}"),
-            value,
-            help,
-        ));
-    }
     let is_alarm = id == "unaccounted" && (!balance.vmstat_readable || balance.unaccounted != 0);
     Some(row(sign, figure(id)?, snapshot).alarm_if(is_alarm))
 }

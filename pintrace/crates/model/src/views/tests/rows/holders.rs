@@ -161,9 +161,9 @@ fn pins_without_a_file_are_held_by_their_process() {
     let shown: Vec<_> = rows.iter().map(|row| texts(row, holder::COLUMNS, &ids)).collect();
     let expected = [
         ["process", "1", "2", "11", "999ns", "-", "rdma"],
-        ["udmabuf device", "1", "1", "6", "-", "kernel table", "udmabuf"],
-        ["process", "1", "1", "5", "-", "page tables", "udmabuf"],
-        ["unknown", "0", "1", "1", "-", "-", "udmabuf"],
+        ["udmabuf device", "1", "-", "6", "-", "kernel table", "udmabuf"],
+        ["process", "1", "-", "5", "-", "page tables", "udmabuf"],
+        ["unknown", "0", "-", "1", "-", "-", "udmabuf"],
     ];
     assert_eq!(shown, expected);
     assert!(matches!(
