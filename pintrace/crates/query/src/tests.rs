@@ -228,6 +228,20 @@ fn findings_are_matched_by_their_fields() {
 }
 
 #[test]
+fn a_pin_older_than_the_session_is_older_than_the_session_at_least() {
+    let older = Process {
+        older_than: Some(Nanos(966 * SECOND)),
+        ..scanned()
+    };
+    let matches = |text: &str| process(text).matches(&older, NOW);
+    assert!(matches("oldest > 10s") && matches("oldest >= 34s") && matches("oldest > 34s"));
+    // Nobody knows.
+    for text in ["oldest > 1h", "oldest < 1h", "oldest < 10s", "oldest = 34s"] {
+        assert!(!matches(text), "{text}");
+    }
+}
+
+#[test]
 fn a_query_needs_no_space_around_operators_and_parentheses() {
     matched(true, &["pid=4242", "(pid=4242)and(qemu)", "pid>=4242 (qemu)"]);
 }

@@ -214,6 +214,16 @@ mod tests {
     }
 
     #[test]
+    fn the_oldest_snapshot_is_the_first_sample() {
+        let mut timeline = Timeline::default();
+        for snapshot in [Arc::default(), at(5), at(6)] {
+            timeline.take(snapshot);
+        }
+        timeline.go_to(ReplayTarget::Start);
+        assert_eq!(seconds(&timeline), 5);
+    }
+
+    #[test]
     fn steps_go_back_and_forward_and_return_to_the_present() {
         let mut timeline = Timeline::default();
         for second in 1..=5 {

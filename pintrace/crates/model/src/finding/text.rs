@@ -39,6 +39,10 @@ impl Finding {
         match (self.kind, self.end) {
             (FindingKind::UndeclaredLongterm, _) => format!("{pages} or more"),
             (_, 0) => pages,
+            // Only the latest page is known.
+            (FindingKind::FaultInFlushWindow | FindingKind::PinInFlushWindow, _) if self.pages > 1 => {
+                format!("{pages} or fewer, one of them at {:#x}", self.address)
+            }
             _ if self.is_in_file() => {
                 format!("{pages} at file offset {:#x}-{:#x}", self.address, self.end)
             }

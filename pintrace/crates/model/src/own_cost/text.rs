@@ -45,7 +45,7 @@ pub fn entries(snapshot: &Snapshot, most_maps: usize) -> Vec<Entry> {
     let Some(cost) = &snapshot.own_cost else {
         return vec![Entry::new(
             "own cost",
-            "Not measured yet. The first figures appear after a second.".to_owned(),
+            "Not measured: a live session has figures after a second, and a recording has none.".to_owned(),
         )];
     };
     let mut entries = Vec::new();

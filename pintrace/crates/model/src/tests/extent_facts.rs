@@ -1,10 +1,13 @@
 //! Tests of what a snapshot says about one extent, and about accounts without extents.
 
-use pintrace_events::units::{AccountId, ExtentId, Pid, StackId};
+use std::cmp::Ordering;
+
+use pintrace_events::units::{AccountId, ExtentId, Nanos, Pid, StackId};
 use pintrace_events::{AccountOpened, AccountSampled, Body, ExtentMarked, ExtentOpened, FileId};
 use pintrace_testing::event_builder::{EventBuilder, IO_PIN_PAGES, PROCESS_VM_RW, SECOND};
 
 use super::{fold, process, snapshot};
+use crate::field::{self, Value};
 
 /// The return address of a pin function, and that of its caller in a module.
 const PIN_FUNCTION: u64 = 0xffff_ffff_8100_0010;
@@ -130,4 +133,42 @@ fn accounts_that_hold_pages_without_an_extent_are_listed() {
     assert_eq!(pages, [(2, 16), (4, 3)]);
     assert!(held[0].since.is_some() && held[1].since.is_none());
     assert_eq!(process.pages_held, 8 + 16 + 3);
+}
+
+#[test]
+fn pins_that_a_scan_found_are_older_than_the_session_and_rank_before_all_others() {
+    let older = |mode: &str| {
+        let mut builder = pinned_on_a_file();
+        builder
+            .emit(Body::AccountOpened(AccountOpened {
+                account: AccountId(4),
+                pid: Pid(9),
+                from_scan: true,
+                ..AccountOpened::default()
+            }))
+            .emit(Body::AccountSampled(AccountSampled {
+                account: AccountId(4),
+                acquired: 3,
+                held_since: Nanos(1),
+                ..AccountSampled::default()
+            }));
+        for event in &mut builder.events {
+            if let Body::Started(started) = &mut event.body {
+                mode.clone_into(&mut started.mode);
+            }
+        }
+        snapshot(&builder)
+    };
+    let column = field::process::column("oldest").unwrap();
+    let traced = older("both");
+    let [seen, found] = [7, 9].map(|pid| process(&traced, pid));
+    assert!(matches!((column.value)(seen), Value::Since(_)));
+    assert_eq!((column.value)(found), Value::Before(Nanos(1)));
+    assert_eq!(field::process::rank(column, found, seen), Ordering::Less);
+    let shown = (column.value)(found).at(Nanos(34_000_000_001));
+    assert_eq!(shown, Value::MoreThan(Nanos(34_000_000_000)));
+    assert_eq!(shown.text(), ">34s");
+
+    let scanned = older("scan");
+    assert_eq!((column.value)(process(&scanned, 9)), Value::Absent);
 }

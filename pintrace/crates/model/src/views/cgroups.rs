@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use pintrace_events::units::{Nanos, Pid};
 
+use crate::finding::Severity;
 use crate::snapshot::{Process, Snapshot};
 
 pub use self::tree::sorted;
@@ -63,6 +64,8 @@ pub struct CgroupSums {
     pub older_than: Option<Nanos>,
     /// Findings of the processes, without repeats.
     pub findings: u64,
+    /// Those of them that are hazards or alarms.
+    pub dangers: u64,
 }
 
 impl CgroupSums {
@@ -79,6 +82,7 @@ impl CgroupSums {
             oldest_since: process.oldest_since,
             older_than: process.older_than,
             findings: 0,
+            dangers: 0,
         });
     }
 
@@ -94,6 +98,7 @@ impl CgroupSums {
         self.oldest_since = self.oldest_since.into_iter().chain(other.oldest_since).min();
         self.older_than = self.older_than.into_iter().chain(other.older_than).min();
         self.findings = self.findings.saturating_add(other.findings);
+        self.dangers = self.dangers.saturating_add(other.dangers);
     }
 }
 
@@ -104,21 +109,22 @@ pub fn of(snapshot: &Snapshot) -> Vec<CgroupRow> {
     let mut tree = Tree::default();
     let findings = findings_by_process(snapshot, &mut tree);
     for (position, process) in snapshot.processes.iter().enumerate() {
-        let count = findings.get(&position).copied().unwrap_or(0);
+        let [count, dangers] = findings.get(&position).copied().unwrap_or_default();
         if is_over(process) && count == 0 {
             continue;
         }
         let own = tree.own(&process.cgroup);
         own.add_process(process);
         own.findings = own.findings.saturating_add(count);
+        own.dangers = own.dangers.saturating_add(dangers);
     }
     tree.rows()
 }
 
-/// Returns the number of findings of each process, by its position. A pid may have belonged to several processes: a
+/// Returns the number of findings of each process and of those that are more than notes, by its position. A pid may have belonged to several processes: a
 /// finding is of the latest one with the command name of the finding. Findings of other processes are of an unknown
 /// cgroup.
-fn findings_by_process(snapshot: &Snapshot, tree: &mut Tree) -> BTreeMap<usize, u64> {
+fn findings_by_process(snapshot: &Snapshot, tree: &mut Tree) -> BTreeMap<usize, [u64; 2]> {
     if snapshot.findings.is_empty() {
         return BTreeMap::new();
     }
@@ -131,10 +137,15 @@ fn findings_by_process(snapshot: &Snapshot, tree: &mut Tree) -> BTreeMap<usize, 
     let mut counts = BTreeMap::new();
     for finding in &snapshot.findings {
         let named = by_name.get(&(finding.pid, finding.comm.as_str()));
+        let danger = u64::from(finding.severity > Severity::Note);
         if let Some(position) = named.or_else(|| by_pid.get(&finding.pid)) {
-            *counts.entry(*position).or_insert(0) += 1;
+            let counts: &mut [u64; 2] = counts.entry(*position).or_default();
+            counts[0] += 1;
+            counts[1] += danger;
         } else {
-            tree.own("").findings += 1;
+            let unknown = tree.own("");
+            unknown.findings += 1;
+            unknown.dangers += danger;
         }
     }
     counts

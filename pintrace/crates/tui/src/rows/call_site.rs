@@ -94,7 +94,7 @@ impl TableRow for CallSiteTableRow {
         lines
     }
 
-    fn empty(_snapshot: &Snapshot) -> String {
+    fn empty(_scene: &Scene<'_>) -> String {
         "No page is held by a pin whose call site is known.".to_owned()
     }
 }

@@ -113,7 +113,7 @@ impl TableRow for CgroupTableRow {
 
     fn style(&self, scene: &Scene<'_>) -> RowStyle {
         RowStyle {
-            mark: if self.row.subtree.findings > 0 { "!" } else { "" },
+            mark: if self.row.subtree.dangers > 0 { "!" } else { "" },
             style: if self.row.subtree.pages_held == 0 {
                 scene.theme.dim()
             } else {
@@ -155,7 +155,7 @@ impl TableRow for CgroupTableRow {
         lines
     }
 
-    fn empty(_snapshot: &Snapshot) -> String {
+    fn empty(_scene: &Scene<'_>) -> String {
         "No process has pinned memory yet.".to_owned()
     }
 }

@@ -94,7 +94,10 @@ impl TableRow for ChangeTableRow {
         process_detail::lines(&self.0.process, scene, width)
     }
 
-    fn empty(_snapshot: &Snapshot) -> String {
+    fn empty(scene: &Scene<'_>) -> String {
+        if scene.baseline.is_none() {
+            return "There is no baseline. B marks the moment on the screen as baseline.".to_owned();
+        }
         "No process has changed what it holds since the baseline. B marks the moment on the screen as baseline.".to_owned()
     }
 }

@@ -114,7 +114,8 @@ impl TableRow for FindingTableRow {
         lines
     }
 
-    fn empty(snapshot: &Snapshot) -> String {
+    fn empty(scene: &Scene<'_>) -> String {
+        let snapshot = scene.snapshot;
         format!("No findings. {}", notes(snapshot).join(" "))
     }
 }

@@ -71,7 +71,8 @@ impl TableRow for WindowTableRow {
         lines
     }
 
-    fn empty(snapshot: &Snapshot) -> String {
+    fn empty(scene: &Scene<'_>) -> String {
+        let snapshot = scene.snapshot;
         let none = "No write protection has waited for its TLB flush.";
         // Flush windows need the same hooks as the finding pin-in-flush-window.
         match not_covered(&snapshot.started) {

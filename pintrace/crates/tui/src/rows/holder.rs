@@ -116,7 +116,7 @@ impl TableRow for HolderTableRow {
         lines
     }
 
-    fn empty(_snapshot: &Snapshot) -> String {
+    fn empty(_scene: &Scene<'_>) -> String {
         "No open file and no process holds long-term pins. Short-term pins, such as those of direct I/O, are held by the \
          call that took them."
             .to_owned()

@@ -127,7 +127,24 @@ impl TableRow for PinTableRow {
         lines
     }
 
-    fn empty(snapshot: &Snapshot) -> String {
+    fn summary(scene: &Scene<'_>) -> Option<String> {
+        let accounts = scene
+            .snapshot
+            .processes
+            .iter()
+            .flat_map(|process| &process.held_accounts);
+        let without = accounts.filter(|account| account.from_scan || account.longterm);
+        let pages = without.fold(0_u64, |sum, account| sum.saturating_add(account.pages_held));
+        (pages > 0).then(|| {
+            format!(
+                "{} more are held whose extents are not known",
+                counted(pages, "page")
+            )
+        })
+    }
+
+    fn empty(scene: &Scene<'_>) -> String {
+        let snapshot = scene.snapshot;
         if snapshot.started.mode == "scan" {
             "Memory is scanned and nothing is traced, so the ranges of the pins are not known. View 3 shows the holders."
                 .to_owned()

@@ -95,7 +95,8 @@ impl TableRow for PinCallTableRow {
         lines
     }
 
-    fn empty(snapshot: &Snapshot) -> String {
+    fn empty(scene: &Scene<'_>) -> String {
+        let snapshot = scene.snapshot;
         words::none(snapshot).to_owned()
     }
 }

@@ -110,7 +110,8 @@ impl TableRow for ProcessTableRow {
         process_detail::lines(&self.0, scene, width)
     }
 
-    fn empty(snapshot: &Snapshot) -> String {
+    fn empty(scene: &Scene<'_>) -> String {
+        let snapshot = scene.snapshot;
         let preexisting = snapshot.balance.preexisting_held;
         if preexisting > 0 {
             let pages = counted(preexisting.unsigned_abs(), "page");

@@ -155,7 +155,7 @@ impl<R: TableRow> TableView<R> {
     /// Returns the reason for a table without rows.
     fn none(&self, scene: &Scene<'_>) -> String {
         if self.all == 0 {
-            R::empty(scene.snapshot)
+            R::empty(scene)
         } else {
             let [noun, _] = R::VIEW.nouns();
             scene.filter.nothing_matches(noun, R::VIEW.row_kind())

@@ -115,7 +115,7 @@ pub(crate) trait TableRow: Sized + 'static {
     fn detail(&self, scene: &Scene<'_>, width: usize) -> Vec<Line<'static>>;
 
     /// Returns the message for a snapshot without rows.
-    fn empty(snapshot: &Snapshot) -> String;
+    fn empty(scene: &Scene<'_>) -> String;
 }
 
 /// Returns a value as text. A share of nothing has no text of its own.
