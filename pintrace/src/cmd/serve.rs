@@ -13,6 +13,7 @@ use crate::pipeline::own_cost::attention::Attention;
 use crate::pipeline::own_cost::watch::Watch;
 use crate::pipeline::run::run as run_session;
 use crate::pipeline::sink::{Fold, Sink};
+use crate::pipeline::stream_header::wall_clock;
 use pintrace_events::Stopped;
 use pintrace_kernel::facts::Roots;
 use pintrace_metrics::server::{DEFAULT_ADDRESS, Limits, Server};
@@ -78,7 +79,9 @@ async fn serve(args: &Args, messages: &mut dyn Write) -> anyhow::Result<Exit> {
     let mut fold = Fold::new(|model: &mut Model| {
         model.forget_ended(ENDED_KEPT);
         model.set_own_cost(latest_cost.borrow().clone());
-        let snapshot = Arc::new(model.snapshot());
+        let mut snapshot = model.snapshot();
+        snapshot.taken_wall_ns = wall_clock();
+        let snapshot = Arc::new(snapshot);
         status.show(&snapshot);
         show.send_replace(snapshot);
     });

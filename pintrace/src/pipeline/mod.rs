@@ -12,5 +12,5 @@ pub mod scan_session;
 pub mod session;
 pub mod sink;
 pub mod start;
-mod stream_header;
+pub(crate) mod stream_header;
 pub mod trace_session;

@@ -24,7 +24,8 @@ pub(super) fn now() -> Nanos {
     Nanos(seconds * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0))
 }
 
-fn wall_clock() -> u64 {
+/// Returns the wall clock, in ns since 1970.
+pub(crate) fn wall_clock() -> u64 {
     let since = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap_or_default();

@@ -144,6 +144,7 @@ impl Model {
             .calls_in_flight
             .list(pinned, &self.pins, &self.pin_calls, &mut resolver);
         Snapshot {
+            taken_wall_ns: 0,
             time: self.stream.time,
             duration: self.stream.time.since(self.stream.start.unwrap_or_default()),
             started: self.stream.header.clone().unwrap_or_default(),

@@ -25,6 +25,9 @@ use super::subsystem::Subsystem;
 /// The model's state at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Snapshot {
+    /// The wall-clock time at which a live session took the snapshot, in ns since 1970; 0 if not known. The monotonic clock of
+    /// `time` stands still while the machine is suspended, and the wall clock may be set.
+    pub taken_wall_ns: u64,
     /// Time of the last event applied.
     pub time: Nanos,
     /// Time since the start of the stream.

@@ -116,9 +116,17 @@ fn timestamps(snapshot: &Snapshot) -> [Family; 2] {
         Family::of(
             LAST_SAMPLE,
             "Time of the last sample, in seconds since 1970.",
-            known(Nanos(start.0.saturating_add(snapshot.duration.0))).collect(),
+            known(taken(snapshot)).collect(),
         ),
     ]
+}
+
+/// Returns the wall-clock time of a snapshot.
+fn taken(snapshot: &Snapshot) -> Nanos {
+    match snapshot.taken_wall_ns {
+        0 => Nanos(snapshot.started.wall_ns.saturating_add(snapshot.duration.0)),
+        taken => Nanos(taken),
+    }
 }
 
 fn info(snapshot: &Snapshot) -> [Family; 2] {
@@ -168,6 +176,22 @@ mod tests {
     fn every_loss_reason_is_a_sample_from_the_start() {
         let snapshot = crate::Model::default().snapshot();
         assert_eq!(lost(&snapshot).samples.len(), Loss::COUNT + 1);
+    }
+
+    #[test]
+    fn the_time_of_the_last_sample_follows_the_wall_clock() {
+        let mut snapshot = Snapshot {
+            started: std::sync::Arc::new(pintrace_events::Started {
+                wall_ns: 1_000_000_000,
+                ..Default::default()
+            }),
+            duration: Nanos(2_000_000_000),
+            ..Snapshot::default()
+        };
+        assert_eq!(taken(&snapshot), Nanos(3_000_000_000));
+        // The machine was suspended for an hour.
+        snapshot.taken_wall_ns = 3_603_000_000_000;
+        assert_eq!(timestamps(&snapshot)[1].samples, [unlabelled(3603.0)]);
     }
 
     #[test]
