@@ -25,7 +25,12 @@ pub(super) struct HeaderScene<'a> {
 /// Returns the header in at most `height` lines of `width` columns.
 pub(super) fn lines(scene: HeaderScene<'_>, width: usize, height: usize) -> Vec<Line<'static>> {
     let HeaderScene { moment, theme, .. } = scene;
-    let mut lines = flow_lines(&items::origin(scene), width);
+    let mut origin = items::origin(scene);
+    // The moment on the screen matters more than the name of the program.
+    if *moment != MomentWords::Present && flow_lines(&origin[..origin.len().min(2)], width).len() > 1 {
+        origin.remove(0);
+    }
+    let mut lines = flow_lines(&origin, width);
     lines.truncate(1);
     let room = height.saturating_sub(lines.len());
     let mut figures = items::figures(scene);
@@ -109,6 +114,22 @@ mod tests {
     use super::*;
     use pintrace_model::Model;
     use pintrace_testing::event_builder::finding_fixtures;
+
+    #[test]
+    fn a_narrow_header_names_the_moment_instead_of_the_program() {
+        let first = |width| {
+            let scene = HeaderScene {
+                snapshot: &Snapshot::default(),
+                moment: &MomentWords::Paused("1m30s".to_owned()),
+                recording: None,
+                keys: &Remapped::default(),
+                theme: Theme::new(false),
+            };
+            lines(scene, width, 1)[0].to_string()
+        };
+        assert_eq!(first(60), "pintrace   PAUSED 1m30s ago (z)   up 0ns");
+        assert_eq!(first(30), "PAUSED 1m30s ago (z)   up 0ns");
+    }
 
     #[test]
     fn findings_are_counted_by_severity() {
