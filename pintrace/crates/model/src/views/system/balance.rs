@@ -14,16 +14,21 @@ const TERMS: [(&str, &str); 5] = [
     ("+ ", "in_flight"),
     ("+ ", "unaccounted"),
 ];
+/// The terms in mode scan. A scan does not know which pins are older than the session.
+const TERMS_OF_SCAN: [(&str, &str); 3] = [("", "vmstat_held"), ("= ", "ledger_held"), ("+ ", "unaccounted")];
 /// Figures of the header that are no part of the balance.
 const OTHERS: [&str; 4] = ["duration", "processes", "oldest", "lost"];
 
 pub(super) fn rows(snapshot: &Snapshot) -> Vec<SystemRow> {
+    if snapshot.started.mode == "scan" {
+        // A scan counts no pins and releases, and the counters of the kernel are then those since boot.
+        let terms = TERMS_OF_SCAN.iter();
+        return terms.filter_map(|(sign, id)| term(sign, id, snapshot)).collect();
+    }
     let is_term = |id: &str| TERMS.iter().any(|(_, term)| *term == id);
     let sums = header::FIGURES
         .iter()
-        .filter(|sum| !is_term(sum.id) && !OTHERS.contains(&sum.id))
-        // A scan counts no pins and releases, and the counters of the kernel are then those since boot.
-        .filter(|_| snapshot.started.mode != "scan");
+        .filter(|sum| !is_term(sum.id) && !OTHERS.contains(&sum.id));
     let terms = TERMS.iter().filter_map(|(sign, id)| term(sign, id, snapshot));
     terms
         .chain(sums.map(|sum| row("", sum, snapshot).part()))
@@ -37,10 +42,15 @@ fn term(sign: &str, id: &str, snapshot: &Snapshot) -> Option<SystemRow> {
 }
 
 fn row(sign: &str, figure: &Figure, snapshot: &Snapshot) -> SystemRow {
+    let scans = snapshot.started.mode == "scan";
+    let (title, help) = match figure.id {
+        "ledger_held" if scans => ("scan", "Pages that the latest scan found pinned."),
+        _ => (figure.title, figure.help),
+    };
     SystemRow::new(
         SystemGroup::Balance,
-        format!("{sign}{}", figure.title),
+        format!("{sign}{title}"),
         (figure.value)(snapshot).into_owned(),
-        figure.help,
+        help,
     )
 }
