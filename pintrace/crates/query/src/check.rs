@@ -24,8 +24,10 @@ pub(crate) fn check<T>(expression: Expression, rows: &RowFields<T>) -> Result<Te
             field,
             operator,
             value,
+            unit,
         } => {
             let field = named(&field, rows)?;
+            let value = with_unit(field, &operator, value, unit)?;
             Test::Field(field, comparison(field.id, field.unit, &operator, &value)?)
         }
         Expression::Not(inner) => Test::Not(Box::new(check(*inner, rows)?)),
@@ -41,6 +43,30 @@ fn named<T>(name: &Located<String>, rows: &RowFields<T>) -> Result<&'static Fiel
             unknown_field: Some(name.is.clone()),
             ..Fault::new(name.at, wrong, nearest(&name.is, rows.spellings()))
         }
+    })
+}
+
+/// Returns the value with the unit that follows it after a blank. A name has no unit, so the unit may be meant as a word.
+fn with_unit<T>(
+    field: &Field<T>,
+    operator: &Located<Operator>,
+    value: Located<String>,
+    unit: Option<Located<String>>,
+) -> Result<Located<String>, Fault> {
+    let Some(unit) = unit else {
+        return Ok(value);
+    };
+    if field.unit == Unit::Name || operator.is == Operator::Matches {
+        let wrong = format!("`{}` after a number is a unit, and this value has none", unit.is);
+        return Err(Fault::new(
+            unit.at,
+            wrong,
+            ["and".to_owned(), format!("\"{}\"", unit.is)],
+        ));
+    }
+    Ok(Located {
+        is: format!("{} {}", value.is, unit.is),
+        at: value.at,
     })
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct Fault {
 
 /// The most possibilities that a message lists.
 const LISTED: usize = 8;
+/// The page that has all possibilities.
+const PAGE: &str = "docs/queries.md";
 /// Characters of the query that are shown before and after the mistake.
 const BEFORE: usize = 50;
 const AFTER: usize = 30;
@@ -112,7 +114,7 @@ impl QueryError {
         match (shown.is_empty(), more) {
             (true, _) => None,
             (false, 0) => Some(shown.join(", ")),
-            (false, _) => Some(format!("{} and {more} more", shown.join(", "))),
+            (false, _) => Some(format!("{} and {more} more ({PAGE})", shown.join(", "))),
         }
     }
 
@@ -175,6 +177,13 @@ mod tests {
         let message = error.to_string();
         assert!(message.lines().all(|line| width(line) < 90), "{message}");
         assert_eq!(message.lines().nth(2).map(str::len), Some(2 + 51 + 1));
+    }
+
+    #[test]
+    fn a_long_list_names_the_page_that_has_the_rest() {
+        let summary = |count: usize| Fault::new(0, "wrong", vec!["f"; count]).within("x").summary();
+        assert!(summary(LISTED).ends_with("f, f"));
+        assert!(summary(LISTED + 2).ends_with(", f and 2 more (docs/queries.md)"));
     }
 
     #[test]

@@ -10,6 +10,8 @@ pub(crate) enum Expression {
         field: Located<String>,
         operator: Located<Operator>,
         value: Located<String>,
+        /// The unit of the value, if a blank stands between the two.
+        unit: Option<Located<String>>,
     },
     /// `not`.
     Not(Box<Expression>),

@@ -9,6 +9,7 @@ mod complete;
 mod distance;
 mod error;
 mod expression;
+mod foreign;
 mod literal;
 mod number;
 mod parse;

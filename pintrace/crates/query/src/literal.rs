@@ -1,5 +1,7 @@
 //! Values of a query, parsed by the unit of the field.
 
+use std::borrow::Cow;
+
 use pintrace_events::units::Nanos;
 use pintrace_model::field::Unit;
 use winnow::combinator::repeat;
@@ -42,8 +44,14 @@ const TIME: [(&str, u128); 8] = [
     ("d", 86_400_000_000_000),
 ];
 
-/// Parses a value of a field that is no name. `None` if it is no such value.
+/// Words that others use as units. They are no units of queries, and a number before them has no other meaning.
+const OTHERS: [&str; 6] = ["kb", "mb", "gb", "tb", "sec", "min"];
+
+/// Parses a value of a field that is no name. A blank may stand between the number and its unit. `None` if it is no such
+/// value.
 pub(crate) fn number(text: &str, unit: Unit) -> Option<Number> {
+    let joined = joined(text);
+    let text = joined.as_ref();
     match unit {
         Unit::Pages | Unit::Count => scaled(text, |suffix| looked_up(&DECIMAL, suffix)),
         Unit::PagesPerSecond => {
@@ -56,6 +64,34 @@ pub(crate) fn number(text: &str, unit: Unit) -> Option<Number> {
         Unit::Address => address(text),
         Unit::Name => None,
     }
+}
+
+/// Returns the number and its unit without the blank between them.
+fn joined(text: &str) -> Cow<'_, str> {
+    match text.split_once(' ') {
+        Some((number, unit)) if is_digits(number) && unit.starts_with(|first| !char::is_numeric(first)) => {
+            Cow::Owned(format!("{number}{unit}"))
+        }
+        _ => Cow::Borrowed(text),
+    }
+}
+
+/// Returns true for digits, with a fraction or without.
+pub(crate) fn is_digits(text: &str) -> bool {
+    decimal.parse(text).is_ok()
+}
+
+/// Returns true for a word that is a unit after a number, or that others use as a unit.
+pub(crate) fn is_unit(word: &str) -> bool {
+    let word = word.strip_suffix("/s").unwrap_or(word);
+    let known = looked_up(&DECIMAL, word).or_else(|| looked_up(&TIME, word));
+    !word.is_empty()
+        && (known.or_else(|| bytes(word)).is_some() || word == "%" || OTHERS.contains(&&*word.to_lowercase()))
+}
+
+/// Returns true for a unit of bytes in full, such as `MiB`.
+pub(crate) fn is_binary_unit(word: &str) -> bool {
+    word.len() == 3 && word.to_lowercase().ends_with("ib") && bytes(word).is_some()
 }
 
 /// Parses a time such as `90s` or `2m30s`, as queries write it. `None` if it is no time, or too long.
@@ -183,7 +219,11 @@ mod tests {
         is("1.5GiB", Unit::Bytes, 3 << 29);
         is("100b", Unit::Bytes, 100);
         is("15eib", Unit::Bytes, 15 << 60);
-        are_refused(Unit::Bytes, &["4KB", "4iB", "4i", "4KiBs", "KiB", "4 KiB"]);
+        are_refused(
+            Unit::Bytes,
+            &["4KB", "4iB", "4i", "4KiBs", "KiB", "4 4KiB", "4  KiB"],
+        );
+        is("4 KiB", Unit::Bytes, 4096);
     }
 
     #[test]
@@ -194,7 +234,8 @@ mod tests {
         is("3d", Unit::Time, 259_200_000_000_000);
         is("12d03h", Unit::Time, 1_047_600_000_000_000);
         is("1us1ns", Unit::Time, 1_001);
-        are_refused(Unit::Time, &["5", "5x", "s", "5s3", "5 s", "5min"]);
+        is("5 s", Unit::Time, 5_000_000_000);
+        are_refused(Unit::Time, &["5", "5x", "s", "5s3", "5min"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::expression::{Expression, keyword};
+use super::foreign::foreign_bare_word;
 use super::token::is_word;
 
 impl Display for Expression {
@@ -13,7 +14,11 @@ impl Display for Expression {
                 field,
                 operator,
                 value,
-            } => write!(out, "{} {} {}", field.is, operator.is.as_str(), quoted(&value.is)),
+                unit,
+            } => {
+                write!(out, "{} {} {}", field.is, operator.is.as_str(), quoted(&value.is))?;
+                unit.iter().try_for_each(|unit| write!(out, " {}", unit.is))
+            }
             Self::Not(inner) => {
                 out.write_str("not ")?;
                 part(inner, matches!(**inner, Self::And(_) | Self::Or(_)), out)
@@ -53,9 +58,10 @@ fn part(one: &Expression, parentheses: bool, out: &mut Formatter<'_>) -> fmt::Re
     }
 }
 
-/// Returns a value as a query contains it: in quotes if it is not one word.
+/// Returns a value as a query contains it: in quotes if it is not one word, or a word that
+/// queries refuse.
 pub(crate) fn quoted(text: &str) -> String {
-    if is_word(text) && keyword(text).is_none() {
+    if is_word(text) && keyword(text).is_none() && foreign_bare_word(text).is_none() {
         return text.to_owned();
     }
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))

@@ -18,19 +18,32 @@ fn leaf() -> impl Strategy<Value = Expression> {
     let not_keyword = |name: &String| !KEYWORDS.contains(&name.as_str());
     let field = "[a-z_/]{1,8}".prop_filter("a keyword is no field", not_keyword);
     let operator = proptest::sample::select(Operator::ALL.to_vec());
+    let number = (
+        "[0-9]{1,3}",
+        proptest::sample::select(&["MiB", "k", "s", "%", "min"][..]),
+    );
     let text = || {
         prop_oneof![
             any::<String>(),
-            "[a-z \"\\\\=!()]{0,6}",
-            proptest::sample::select(&["and", "NOT", "or"][..]).prop_map(str::to_owned)
+            "[a-z \"'\\\\=!()&|]{0,6}",
+            proptest::sample::select(&["and", "NOT", "or", "MiB", "%"][..]).prop_map(str::to_owned)
         ]
     };
     prop_oneof![
         text().prop_map(|word| Expression::Word(located(word))),
+        (field.clone(), operator.clone(), number).prop_map(|(field, operator, (number, unit))| {
+            Expression::Comparison {
+                field: located(field),
+                operator: located(operator),
+                value: located(number),
+                unit: Some(located(unit.to_owned())),
+            }
+        }),
         (field, operator, text()).prop_map(|(field, operator, value)| Expression::Comparison {
             field: located(field),
             operator: located(operator),
             value: located(value),
+            unit: None,
         }),
     ]
 }
@@ -50,7 +63,7 @@ fn expression() -> impl Strategy<Value = Expression> {
 fn query_like() -> impl Strategy<Value = String> {
     let parts = [
         "pid", "comm", "oldest", "and", "or", "not", "(", ")", "=", "~", "!=", ">", "\"", "\\", "4K", "5s",
-        "é", "[", " ", "日",
+        "é", "[", " ", "日", "7", "MiB", "k", "&&", "|", "!", "'",
     ];
     proptest::collection::vec(proptest::sample::select(parts.to_vec()), 0..20)
         .prop_map(|parts| parts.concat())

@@ -116,6 +116,25 @@ fn counts_and_bytes_are_exact() {
 }
 
 #[test]
+fn a_blank_may_stand_between_a_number_and_its_unit() {
+    matched(
+        true,
+        &[
+            "bytes >= 3 GiB",
+            "bytes = \"3 GiB\"",
+            "bytes>=3 g qemu",
+            "oldest = 150 s and qemu",
+            "longterm_share < 50 %",
+            "ACQ/s < 10 k/s",
+            "pages > 1 M",
+            "(pages > 1 M)",
+            "pid = 4242 \"e\"",
+        ],
+    );
+    matched(false, &["bytes > 3 GiB", "oldest > 150 s", "bytes > 7 MiB fio"]);
+}
+
+#[test]
 fn a_moment_is_an_age_at_the_time_of_the_snapshot() {
     matched(true, &["oldest = 2m30s", "oldest >= 150s", "age < 1h"]);
     matched(false, &["oldest > 150s"]);

@@ -2,6 +2,8 @@
 
 use super::super::error::Fault;
 use super::super::expression::{Expression, Located, Operator};
+use super::super::foreign::{Foreign, foreign, foreign_bare_word};
+use super::super::literal::{is_digits, is_unit};
 use super::super::token::{Placed, Token};
 use super::Parser;
 
@@ -13,19 +15,40 @@ impl Parser<'_> {
             at: placed.span.start,
         };
         let Some(Token::Operator(operator)) = self.peek() else {
+            refuse(foreign_bare_word(&word.is), word.at)?;
             self.ends(placed)?;
             return Ok(Expression::Word(word));
         };
+        refuse(foreign(&word.is), word.at)?;
         let at = self.here();
         let names = Operator::ALL.map(Operator::as_str);
         let operator = Operator::named(operator)
             .ok_or_else(|| Fault::new(at, format!("there is no operator `{operator}`"), names))?;
         self.take();
         let value = self.value(operator)?;
+        let unit = self.unit_of(&value);
         Ok(Expression::Comparison {
             field: word,
             operator: Located { is: operator, at },
             value,
+            unit,
+        })
+    }
+
+    /// Takes the unit of a number, as in `7 MiB`. Only the field tells whether the two are a value.
+    fn unit_of(&mut self, value: &Located<String>) -> Option<Located<String>> {
+        let placed = self.rest.first()?;
+        let Token::Word(word) = &placed.token else {
+            return None;
+        };
+        let begins_comparison = matches!(self.rest.get(1).map(|next| &next.token), Some(Token::Operator(_)));
+        if !is_digits(&value.is) || !is_unit(word) || begins_comparison {
+            return None;
+        }
+        self.take();
+        Some(Located {
+            is: word.clone(),
+            at: placed.span.start,
         })
     }
 
@@ -40,7 +63,10 @@ impl Parser<'_> {
         }
         let placed = self.take().ok_or_else(missing)?;
         let text = match &placed.token {
-            Token::Word(word) => word,
+            Token::Word(word) => {
+                refuse(foreign(word), at)?;
+                word
+            }
             Token::Quoted { text, closed: true } => text,
             Token::Quoted { .. } => return Err(unclosed(at)),
             Token::Open | Token::Close | Token::Operator(_) => return Err(missing()),
@@ -76,6 +102,13 @@ impl Parser<'_> {
         }
         Ok(())
     }
+}
+
+/// Turns the mistake of a word at a byte into a fault.
+fn refuse(mistake: Option<Foreign>, at: usize) -> Result<(), Fault> {
+    mistake.map_or(Ok(()), |mistake| {
+        Err(Fault::new(at + mistake.at, mistake.wrong, mistake.possible))
+    })
 }
 
 fn unclosed(at: usize) -> Fault {

@@ -110,6 +110,46 @@ fn a_value_that_would_be_cut_in_two_needs_quotes() {
 }
 
 #[test]
+fn a_word_of_another_language_has_its_column_and_the_word_of_this_one() {
+    mistake("comm != db && pages > 0", 12, "no operator `&&`", "and");
+    mistake("fio||dd", 4, "no operator `||`", "or");
+    mistake("fio | dd", 5, "no operator `|`", "or");
+    mistake("!fio", 1, "no operator `!`", "not");
+    mistake("!(fio or dd)", 1, "no operator `!`", "not");
+    mistake("comm = !fio", 8, "no operator `!`", "not");
+    mistake("pid = 7 or comm = 'db-cache'", 19, "double quotes", "\"...\"");
+    mistake("'a b'", 1, "double quotes", "\"...\"");
+    assert!(!process("\"&&\" or wow! or it's").matches(&vm(), NOW));
+}
+
+#[test]
+fn a_unit_without_its_number_has_its_column() {
+    mistake("bytes > x MiB", 11, "`MiB` is a unit", "field op 7MiB");
+    mistake("fio MiB", 5, "`MiB` is a unit", "field op 7MiB");
+    mistake("bytes > \"7\" and GiB", 17, "`GiB` is a unit", "field op 7GiB");
+    mistake(
+        "bytes > 7 KB",
+        9,
+        "`7 KB` is no value",
+        "bytes: 4096, 4K, 64KiB, 1.5GiB",
+    );
+    mistake(
+        "pid = 42 s",
+        7,
+        "`42 s` is no value of `pid`",
+        "a number: 12, 10k, 2M",
+    );
+    mistake(
+        "oldest > 5 min",
+        10,
+        "`5 min` is no value",
+        "a time: 500ms, 5s, 2m30s, 1h, 3d",
+    );
+    mistake("comm = 7 k", 10, "`k` after a number is a unit", "and");
+    mistake("pid ~ 7 k", 9, "`k` after a number is a unit", "and");
+}
+
+#[test]
 fn length_and_depth_are_limited() {
     let long = "x".repeat(MAX_BYTES);
     assert!(process(&long).matches(
