@@ -5,6 +5,9 @@ use pintrace_events::units::Nanos;
 /// The most moments that are listed, 24 bytes each: twelve days at one a second.
 const MOST: usize = 1 << 20;
 
+/// A moment that is nearer to a time than this is the moment of the time, also if it is later: views show times rounded.
+const NEAR: Nanos = Nanos(500_000_000);
+
 /// A moment of a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Moment {
@@ -78,13 +81,19 @@ impl Moments {
         self.last
     }
 
-    /// Returns the index of the last moment that is not later than `time`; the first moment if there is none.
+    /// Returns the index of the moment nearest to `time`, if it is [`NEAR`]. Otherwise returns the index of the last moment
+    /// that is not later than `time`, or of the first moment if there is none.
     pub(super) fn at(&self, time: Nanos) -> usize {
         if self.last.is_some_and(|last| last.time <= time) {
             return self.len().saturating_sub(1);
         }
         let later = self.listed.partition_point(|moment| moment.time <= time);
-        later.saturating_sub(1)
+        let earlier = later.saturating_sub(1);
+        let distance = |index| self.get(index).map(|moment| moment.time.0.abs_diff(time.0));
+        match (distance(earlier), distance(later)) {
+            (Some(before), Some(after)) if after <= NEAR.0 && after < before => later,
+            _ => earlier,
+        }
     }
 
     fn last_is_extra(&self) -> bool {
@@ -96,11 +105,13 @@ impl Moments {
 mod tests {
     use super::*;
 
+    const SECOND: u64 = 1_000_000_000;
+
     fn moments(most: usize, number: u64) -> Moments {
         let mut moments = Moments::new(most);
         for index in 0..number {
             moments.push(Moment {
-                time: Nanos(index * 10),
+                time: Nanos(index * 10 * SECOND),
                 events: index + 1,
             });
         }
@@ -118,7 +129,7 @@ mod tests {
             assert!(times.is_sorted_by(|before, after| before < after), "{times:?}");
             if number > 0 {
                 assert_eq!(times[0], 0);
-                assert_eq!(times.last(), Some(&((number - 1) * 10)));
+                assert_eq!(times.last(), Some(&((number - 1) * 10 * SECOND)));
             }
         }
     }
@@ -126,8 +137,31 @@ mod tests {
     #[test]
     fn a_time_between_two_moments_is_at_the_earlier_one() {
         let moments = moments(100, 5);
-        let at = [0, 9, 10, 39, 40, u64::MAX].map(|time| moments.at(Nanos(time)));
-        assert_eq!(at, [0, 0, 1, 3, 4, 4]);
+        let at = [0, 9, 10, 39, 40].map(|time| moments.at(Nanos(time * SECOND)));
+        assert_eq!(at, [0, 0, 1, 3, 4]);
+        assert_eq!(moments.at(Nanos(u64::MAX)), 4);
         assert_eq!(Moments::default().at(Nanos(7)), 0);
+    }
+
+    #[test]
+    fn a_time_is_at_a_moment_within_half_a_second() {
+        let moments = moments(100, 5);
+        let at = [9_400, 9_500, 9_999, 10_499, 39_500].map(|time| moments.at(Nanos(time * SECOND / 1_000)));
+        assert_eq!(at, [0, 1, 1, 1, 4]);
+    }
+
+    #[test]
+    fn of_two_moments_within_half_a_second_the_nearer_one_counts() {
+        let mut moments = Moments::default();
+        for (time, events) in [(100, 1), (400, 2)] {
+            let time = Nanos(time * SECOND / 1_000);
+            moments.push(Moment { time, events });
+        }
+        moments.push(Moment {
+            time: Nanos(SECOND),
+            events: 3,
+        });
+        let at = [0, 240, 260, 690, 710].map(|time| moments.at(Nanos(time * SECOND / 1_000)));
+        assert_eq!(at, [0, 0, 1, 1, 2]);
     }
 }

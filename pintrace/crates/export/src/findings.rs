@@ -57,9 +57,11 @@ pub fn described(found: &Finding, start: Nanos, width: usize) -> Vec<String> {
         )
         .into_owned(),
     ];
-    let when = match (found.first.since(start), found.last.since(start)) {
-        (first, last) if first == last => format!("{} after the start", text::span(first)),
-        (first, last) => format!("{} to {} after the start", text::span(first), text::span(last)),
+    let [first, last] = [found.first, found.last].map(|time| text::span(time.since(start)));
+    let when = if first == last {
+        format!("{last} after the start")
+    } else {
+        format!("{first} to {last} after the start")
     };
     lines.extend(wrap_after(
         INDENT,

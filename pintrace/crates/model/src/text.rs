@@ -2,9 +2,11 @@
 //!
 //! Names come from other users' processes: characters that could control a terminal are escaped.
 
-use std::fmt::Write as _;
+mod time_span;
 
-use pintrace_events::units::Nanos;
+pub use time_span::span;
+
+use std::fmt::Write as _;
 
 /// Returns bytes with a binary unit, at most 8 characters: `4 KiB`, `1.5 MiB`, `100 GiB`.
 #[must_use]
@@ -55,22 +57,6 @@ pub fn rate(rate: f64) -> String {
         rate if rate < 9.95 => format!("{rate:.1}"),
         rate if rate < 9_999.5 => format!("{rate:.0}"),
         rate => shorten(rate),
-    }
-}
-
-/// Returns a time span with one or two units: `350ms`, `4.2s`, `3m12s`, `5h04m`, `12d03h`.
-#[must_use]
-pub fn span(span: Nanos) -> String {
-    let seconds = span.0 / 1_000_000_000;
-    match seconds {
-        0 if span.0 < 1_000 => format!("{}ns", span.0),
-        0 if span.0 < 1_000_000 => format!("{}us", span.0 / 1_000),
-        0 => format!("{}ms", span.0 / 1_000_000),
-        1..10 => format!("{seconds}.{}s", span.0 / 100_000_000 % 10),
-        10..60 => format!("{seconds}s"),
-        60..3_600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
-        3_600..86_400 => format!("{}h{:02}m", seconds / 3_600, seconds / 60 % 60),
-        _ => format!("{}d{:02}h", seconds / 86_400, seconds / 3_600 % 24),
     }
 }
 
@@ -195,22 +181,6 @@ mod tests {
         ];
         for (value, text) in cases {
             assert_eq!(rate(value), text);
-        }
-    }
-
-    #[test]
-    fn spans_have_two_units_at_most() {
-        let second = 1_000_000_000;
-        let cases = [
-            (0, "0ns"),
-            (350_000_000, "350ms"),
-            (4_200_000_000, "4.2s"),
-            (192 * second, "3m12s"),
-            (18_240 * second, "5h04m"),
-            (1_047_600 * second, "12d03h"),
-        ];
-        for (value, text) in cases {
-            assert_eq!(span(Nanos(value)), text);
         }
     }
 

@@ -41,9 +41,9 @@ pub enum ReplayTarget {
     Start,
     /// The last moment.
     End,
-    /// The last moment within this time after the start.
+    /// The moment at this time after the start: the nearest one within half a second, or else the last one before.
     After(Nanos),
-    /// The last moment that is at least this time before the end.
+    /// The moment at this time before the end, found in the same way.
     BeforeEnd(Nanos),
 }
 
@@ -96,6 +96,22 @@ impl ReplayState {
             None if self.plays => format!("{place}, playing"),
             None => format!("{place}, paused"),
         }
+    }
+
+    /// Returns a message if a target lies outside the recording. While the recording is read, its length is not known.
+    pub(super) fn outside(&self, target: ReplayTarget) -> Option<String> {
+        /// The length is shown rounded.
+        const NEAR: Nanos = Nanos(500_000_000);
+        if matches!(self.work, Some(ReplayWork::Reading(_))) {
+            return None;
+        }
+        let end = match target {
+            ReplayTarget::After(time) if time.since(self.length) > NEAR => "end",
+            ReplayTarget::BeforeEnd(time) if time.since(self.length) > NEAR => "start",
+            _ => return None,
+        };
+        let length = text::span(self.length);
+        Some(format!("The recording is {length} long. This is its {end}."))
     }
 
     /// Returns the command that leaves the work, plays or pauses.

@@ -139,6 +139,16 @@ impl Timeline {
         };
     }
 
+    /// Returns what [`Timeline::toggle`] does, for the footer.
+    pub(super) fn toggle_hint(&self) -> &'static str {
+        match (&self.replay, &self.paused) {
+            (Some(replay), _) if replay.frame.state.plays => "pause",
+            (Some(_), _) => "play",
+            (None, Some(_)) => "resume",
+            (None, None) => "pause",
+        }
+    }
+
     /// Shows the snapshot that is `steps` later. The step after the latest snapshot returns to the present.
     pub(super) fn step(&mut self, steps: isize) {
         if let Some(replay) = &self.replay {
@@ -159,11 +169,11 @@ impl Timeline {
         };
     }
 
-    /// Goes to a moment. Returns a message if the nearest snapshot is far from it.
+    /// Goes to a moment. Returns a message if the nearest snapshot is far from it, or if it lies outside the recording.
     pub(super) fn go_to(&mut self, target: ReplayTarget) -> Option<String> {
         if let Some(replay) = &self.replay {
             replay.ask(ReplayRequest::To(target));
-            return None;
+            return replay.frame.state.outside(target);
         }
         let age = match target {
             ReplayTarget::Start => Nanos(u64::MAX),

@@ -49,6 +49,48 @@ fn the_keys_of_time_ask_a_replay() {
 }
 
 #[test]
+fn a_moment_outside_the_recording_is_said_to_be_its_start_or_end() {
+    let state = ReplayState {
+        length: Nanos(59_800_000_000),
+        ..ReplayState::default()
+    };
+    let (mut app, _asked) = replay(state.clone());
+    let mut notice = |typing: &str| {
+        typed(&mut app, typing);
+        app.notice.take()
+    };
+    assert_eq!(
+        notice(":at 99999s⏎").as_deref(),
+        Some("The recording is 1m00s long. This is its end.")
+    );
+    assert_eq!(
+        notice(":at -5m⏎").as_deref(),
+        Some("The recording is 1m00s long. This is its start.")
+    );
+    for inside in [":at 60s⏎", ":at 20s⏎", ":at -1m⏎", ":at end⏎", ":at start⏎"] {
+        assert_eq!(notice(inside), None, "{inside}");
+    }
+    let (mut app, _asked) = replay(ReplayState {
+        work: Some(ReplayWork::Reading(30)),
+        ..state
+    });
+    typed(&mut app, ":at 99999s⏎");
+    assert_eq!(app.notice, None, "the length is not known yet");
+}
+
+#[test]
+fn the_hint_of_a_replay_offers_to_play_or_to_pause() {
+    let hint = |plays| {
+        let (app, _asked) = replay(ReplayState {
+            plays,
+            ..ReplayState::default()
+        });
+        app.time.toggle_hint()
+    };
+    assert_eq!((hint(false), hint(true)), ("play", "pause"));
+}
+
+#[test]
 fn escape_leaves_the_work_of_a_replay_and_not_the_filter() {
     let (mut app, mut asked) = replay(ReplayState {
         work: Some(ReplayWork::Going(40)),
