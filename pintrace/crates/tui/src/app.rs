@@ -143,6 +143,10 @@ impl App {
             return step;
         }
         match self.keys.effect(key, self.screen()) {
+            None if self.help.is_none() && self.keys.needs_table(key, self.screen()) => {
+                self.notice = Some("This view has no table.".to_owned());
+                Step::Draw
+            }
             None => Step::Wait,
             Some(KeyEffect::Act(action)) => self.act(action),
             Some(KeyEffect::Run(command)) => {

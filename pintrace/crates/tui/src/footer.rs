@@ -10,7 +10,7 @@ use pintrace_text::{cut, pad_left, tail, width};
 
 use super::app::App;
 use super::clicks::Click;
-use super::keymap;
+use super::keymap::{self, Action};
 use super::theme::Theme;
 use super::views::RowCount;
 
@@ -145,6 +145,10 @@ fn hints(app: &mut App, room: usize, place: Rect, theme: Theme) -> Vec<Span<'sta
     for binding in keymap::in_force(app.screen()) {
         let (Some(hint), Some(key)) = (binding.hint, app.keys.keys_of(binding).first().copied()) else {
             continue;
+        };
+        let hint = match binding.action {
+            Action::Freeze => app.time.toggle_hint(),
+            _ => hint,
         };
         let key = key.label();
         let gap = if spans.is_empty() { 0 } else { GAP };

@@ -87,6 +87,21 @@ fn escape_restores_the_filter_while_it_is_edited() {
 }
 
 #[test]
+fn keys_of_tables_say_that_the_system_view_has_no_table() {
+    for key in ['/', 'c', '>', '<', 'R', '⏎'] {
+        let mut app = app();
+        typed(&mut app, &format!("9{key}"));
+        assert_eq!(app.notice.as_deref(), Some("This view has no table."), "{key}");
+        assert!(app.editing.is_none() && app.chooser.is_none());
+    }
+    for others in ["9z", "9h", "9p", "9?c", "1/"] {
+        let mut app = app();
+        typed(&mut app, others);
+        assert_eq!(app.notice, None, "{others}");
+    }
+}
+
+#[test]
 fn a_reused_pid_is_another_process() {
     let mut snapshot = fixture::busy();
     let again = Process {

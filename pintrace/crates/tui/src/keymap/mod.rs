@@ -198,6 +198,17 @@ impl Remapped {
             .map(|binding| KeyEffect::Act(binding.action))
     }
 
+    /// Returns true for a key of tables on the screen that has none.
+    pub(super) fn needs_table(&self, event: &KeyEvent, screen: KeyScreen) -> bool {
+        // The flush windows have the keys of every table and no keys of their own.
+        let table = KeyScreen {
+            view: View::FlushWindows,
+            is_open: false,
+        };
+        let does_nothing = self.effect(event, screen).is_none();
+        screen.view == View::System && does_nothing && self.effect(event, table).is_some()
+    }
+
     /// Returns the keys that run a command with its argument.
     pub(super) fn with_argument(&self) -> impl Iterator<Item = (BoundKey, &str)> {
         let own = self.0.iter().filter(|(_, command)| !is_command(command));

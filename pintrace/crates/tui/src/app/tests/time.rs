@@ -13,6 +13,16 @@ fn a_paused_display_keeps_its_moment_until_it_is_resumed() {
 }
 
 #[test]
+fn the_hint_of_the_key_says_what_the_key_does_now() {
+    let mut app = App::new(at(1000), Vec::new());
+    assert_eq!(app.time.toggle_hint(), "pause");
+    typed(&mut app, "z");
+    assert_eq!(app.time.toggle_hint(), "resume");
+    typed(&mut app, "z");
+    assert_eq!(app.time.toggle_hint(), "pause");
+}
+
+#[test]
 fn steps_and_commands_move_through_the_last_minutes() {
     let mut app = App::new(at(1000), Vec::new());
     for second in 1001..=1100 {
