@@ -2,9 +2,13 @@
 //! that are not seen without these hooks, whether the hooks see a pin of this process, and whether pins and releases on
 //! each path reach a hook.
 
+mod hook_table;
 mod hooks;
 mod paths;
+mod reasons;
 mod self_test;
+#[cfg(test)]
+mod tests;
 mod text;
 mod try_hooks;
 
@@ -21,7 +25,7 @@ use crate::sandbox;
 use pintrace_export::SCHEMA;
 use pintrace_kernel::capture::Capture;
 use pintrace_kernel::environment::{self, Check, CheckState};
-use pintrace_kernel::facts::{Kernel, Roots};
+use pintrace_kernel::facts::{self, Kernel, Roots};
 use pintrace_probes::plan;
 use pintrace_probes::table::{self, HOOKS, Purpose};
 use pintrace_scan::scanner::Scanner;
@@ -160,20 +164,20 @@ pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
 fn diagnose(roots: &Roots) -> Diagnosis {
     let mut diagnosis = Diagnosis {
         schema: SCHEMA,
+        kernel: facts::release(&roots.proc),
+        machine: facts::machine(&roots.proc),
         sandbox: SandboxLine::of_kernel(),
         ..Diagnosis::default()
     };
     let kernel = match Kernel::read(roots, table::functions()) {
         Ok(kernel) => kernel,
         Err(error) => {
-            diagnosis.environment = environment::checks(roots, None);
+            diagnosis.environment = environment::checks_without_types(roots, &error);
             diagnosis.problems.push(error.to_string());
             return diagnosis;
         }
     };
     diagnosis.environment = environment::checks(roots, Some(&kernel));
-    diagnosis.kernel.clone_from(&kernel.facts.release);
-    diagnosis.machine.clone_from(&kernel.facts.machine);
     diagnosis.programs = if kernel.facts.bpf_loop {
         "with_bpf_loop"
     } else {

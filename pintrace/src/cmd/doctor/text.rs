@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use pintrace_probes::table::{HOOKS, LONGTERM, Purpose};
 
-use super::{Diagnosis, is_issue};
+use super::reasons::reasons;
+use super::{Diagnosis, hook_table, is_issue};
 
 /// Writes the report. With `brief`, writes of the settings, paths and hooks only those with an issue.
 pub(super) fn write(diagnosis: &Diagnosis, brief: bool, out: &mut dyn Write) -> io::Result<()> {
@@ -50,26 +51,7 @@ pub(super) fn write(diagnosis: &Diagnosis, brief: bool, out: &mut dyn Write) -> 
     if diagnosis.hooks.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\n{:<34}{:<16}{:<10}METHOD", "FUNCTION", "PURPOSE", "STATUS")?;
-    for hook in &diagnosis.hooks {
-        let method = match (hook.methods.join("+"), hook.has_backups) {
-            (methods, _) if methods.is_empty() => "-".to_owned(),
-            (methods, false) => methods,
-            (methods, true) => format!("{methods} x2"),
-        };
-        let purposes = hook.purposes.join(",");
-        writeln!(
-            out,
-            "{:<34}{:<16}{:<10}{method}",
-            hook.function, purposes, hook.status
-        )?;
-        if !hook.why.is_empty() {
-            writeln!(out, "    why   {}", hook.why)?;
-        }
-        if !hook.lost.is_empty() {
-            writeln!(out, "    lost  {}", hook.lost)?;
-        }
-    }
+    hook_table::write(diagnosis, out)?;
     writeln!(
         out,
         "\nabsent: this kernel has no such function, so no event is lost.\n\
@@ -93,10 +75,15 @@ fn write_issues(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<()> {
             check.name, check.found, check.remedy
         )?;
     }
-    let missing: Vec<_> = diagnosis.hooks.iter().filter(|hook| hook.is_missing()).collect();
-    // Where nothing can be traced, the first reason is the reason of all.
-    let shown = if diagnosis.can_trace { missing.len() } else { 1 };
-    for hook in missing.into_iter().take(shown) {
+    if !diagnosis.can_trace {
+        // The reasons say it all: each event is lost.
+        for reason in reasons(diagnosis) {
+            write!(out, "missing  {}: {}", reason.hooks(), reason.why)?;
+            write_remedy(reason.remedy, out)?;
+        }
+        return Ok(());
+    }
+    for hook in diagnosis.hooks.iter().filter(|hook| hook.is_missing()) {
         writeln!(
             out,
             "missing  {}: {}; lost: {}",
@@ -104,6 +91,13 @@ fn write_issues(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+fn write_remedy(remedy: &str, out: &mut dyn Write) -> io::Result<()> {
+    match remedy {
+        "" => writeln!(out),
+        remedy => writeln!(out, "; remedy: {remedy}"),
+    }
 }
 
 fn write_environment(diagnosis: &Diagnosis, out: &mut dyn Write) -> io::Result<()> {

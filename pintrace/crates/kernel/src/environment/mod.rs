@@ -9,6 +9,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::btf::BtfError;
 use super::facts::{Kernel, Roots};
 use super::iomem;
 use super::page_size;
@@ -16,6 +17,12 @@ use super::pid_namespace;
 
 pub use capabilities::{CAPABILITIES, Capability};
 use capabilities::{SYS_ADMIN, SYS_RESOURCE, has};
+
+/// The name of the check of BTF.
+const BTF: &str = "BTF";
+/// The remedy if BTF cannot be used.
+const BTF_REMEDY: &str =
+    "use a kernel built with CONFIG_DEBUG_INFO_BTF=y, or pass a raw BTF file of this kernel with --btf";
 
 /// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -65,6 +72,17 @@ impl Check {
             remedy: if state == CheckState::Good { "" } else { remedy },
         }
     }
+}
+
+/// Runs the checks of a system whose BTF cannot be used.
+pub fn checks_without_types(roots: &Roots, error: &BtfError) -> Vec<Check> {
+    let mut checks = checks(roots, None);
+    if let BtfError::Malformed { path, .. } = error {
+        let found = format!("{} is not BTF", path.display());
+        let btf = checks.iter_mut().filter(|check| check.name == BTF);
+        btf.for_each(|check| *check = Check::new(BTF, CheckState::Bad, &*found, BTF_REMEDY));
+    }
+    checks
 }
 
 /// Runs all checks, in the order in which tracing depends on the results.
@@ -140,20 +158,18 @@ fn page_size(bytes: u64) -> Check {
 }
 
 fn btf(path: &Path) -> Check {
-    let remedy =
-        "use a kernel built with CONFIG_DEBUG_INFO_BTF=y, or pass a raw BTF file of this kernel with --btf";
     match std::fs::metadata(path) {
         Ok(file) => Check::new(
-            "BTF",
+            BTF,
             CheckState::Good,
             format!("{} ({} KiB)", path.display(), file.len() >> 10),
-            remedy,
+            BTF_REMEDY,
         ),
         Err(error) => Check::new(
-            "BTF",
+            BTF,
             CheckState::Bad,
             format!("{}: {error}", path.display()),
-            remedy,
+            BTF_REMEDY,
         ),
     }
 }

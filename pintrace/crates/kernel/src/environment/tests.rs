@@ -44,6 +44,17 @@ fn a_system_that_allows_everything_is_good() {
 }
 
 #[test]
+fn a_file_that_is_no_btf_is_bad() {
+    let (_folder, roots) = system(&[("btf", "x")]);
+    let error = Kernel::read(&roots, []).err().unwrap();
+    let checks = checks_without_types(&roots, &error);
+    let check = of(&checks, "BTF");
+    assert_eq!(check.state, CheckState::Bad);
+    assert_eq!(check.found, format!("{} is not BTF", roots.btf.display()));
+    assert!(check.remedy.contains("--btf"), "{check:?}");
+}
+
+#[test]
 fn a_page_size_other_than_4_kib_is_bad() {
     let check = page_size(64 << 10);
     assert_eq!(
