@@ -447,6 +447,45 @@ fn a_wrong_command_line_is_a_usage_error() {
 }
 
 #[test]
+fn a_process_that_does_not_exist_is_an_error() {
+    // No pid is above 4194304.
+    let commands: [&[&str]; 3] = [
+        &["scan", "--pid", "4194305"],
+        &["scan", "--pid", "1,4194305", "--json"],
+        &["top", "--once", "--pid", "4194305"],
+    ];
+    for command in commands {
+        let output = pintrace(command);
+        let message = stderr(&output);
+        assert_eq!(code(&output), 1, "{command:?}: {message}");
+        assert_eq!(
+            message,
+            "pintrace: no process has the pid 4194305: `ps` lists the processes\n"
+        );
+        assert!(output.stdout.is_empty(), "{command:?}");
+    }
+    let pid = std::process::id().to_string();
+    let exists = pintrace(&["scan", "--pid", &pid]);
+    assert!([0, 3].contains(&code(&exists)), "{}", stderr(&exists));
+}
+
+#[test]
+fn a_wrong_number_has_an_error_in_words() {
+    let commands: [(&[&str], &str); 3] = [
+        (&["scan", "--pid", "abc"], "expected a pid such as 1234"),
+        (&["top", "--once", "--pid", "0"], "expected a pid such as 1234"),
+        (&["top", "--batch", "-n", "0"], "expected a whole number above 0"),
+    ];
+    for (command, words) in commands {
+        let output = pintrace(command);
+        let message = stderr(&output);
+        assert_eq!(code(&output), 2, "{command:?}: {message}");
+        assert!(message.contains(words), "{command:?}: {message}");
+        assert!(!message.contains("invalid digit"), "{message}");
+    }
+}
+
+#[test]
 fn top_without_a_terminal_names_the_options_for_one_table() {
     let output = pintrace(&["top"]);
     assert_eq!(code(&output), 1);

@@ -50,7 +50,7 @@ fn options_of_rows_need_batch_or_a_view() {
         (&["top", "--sort", "pid"], "--batch"),
         (&["top", "--json"], "--once"),
         (&["top", "--once", "--batch"], "cannot be used with"),
-        (&["top", "--once", "--view", "pins"], "cannot be used with"),
+        (&["top", "--once", "--view", "pins"], "--batch -n 1 --view pins"),
         (&["top", "--batch", "--csv", "--json"], "cannot be used with"),
         (&["report", "x.pintrace", "--csv"], "--view"),
     ];
@@ -58,7 +58,8 @@ fn options_of_rows_need_batch_or_a_view() {
         let message = mistake(command);
         assert!(message.contains(wanted), "{command:?}: {message}");
     }
-    mistake(&["top", "--batch", "-n", "0"]);
+    let message = mistake(&["top", "--batch", "-n", "0"]);
+    assert!(message.contains("expected a whole number above 0"), "{message}");
     mistake(&["report", "x.pintrace", "--sort", "pid"]);
 }
 

@@ -25,6 +25,23 @@ fn good() -> Vec<u8> {
     recording(&fio_and_others())
 }
 
+#[test]
+fn the_width_of_a_report_is_that_of_columns_or_100() {
+    let file = TestFile::file(&good());
+    let widest = |columns: Option<&str>| {
+        let mut command = Command::new(PINTRACE);
+        command.args(["report", &file.path, "--view", "processes"]);
+        command.env_remove("COLUMNS");
+        command.envs(columns.map(|columns| ("COLUMNS", columns)));
+        let text = String::from_utf8(output(command).stdout).unwrap();
+        text.lines().map(pintrace_text::width).max().unwrap()
+    };
+    assert!(widest(Some("50")) <= 50);
+    assert!((51..=100).contains(&widest(None)));
+    assert_eq!(widest(Some("0")), widest(None));
+    assert!(widest(Some("300")) >= widest(None));
+}
+
 /// The model at the end of a stream.
 fn snapshot(stream: &EventBuilder) -> Snapshot {
     let mut model = Model::default();

@@ -8,6 +8,8 @@ pub mod config;
 mod detach;
 pub mod doctor;
 pub mod generate;
+mod output_width;
+mod pids;
 mod privileges;
 pub mod record;
 mod recording_file;

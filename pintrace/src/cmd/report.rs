@@ -14,11 +14,12 @@ use pintrace_query::Query;
 use pintrace_record::{ReadError, Reader};
 use pintrace_text::counted;
 
+use super::output_width::output_width;
 use super::recording_file::{named, open};
 use super::view_rows::{Choice, Format, RowPrinter, printer, view_name};
 use super::where_query::{process_query, select};
 
-/// The width of a report in columns. The width is fixed, because reports are mailed and pasted.
+/// The width of a report in columns in a pipe or a file, such as a mail.
 const WIDTH: usize = 100;
 
 /// The command line of `report`.
@@ -68,7 +69,7 @@ impl Output {
         let format = match (args.csv, args.json) {
             (true, _) => Format::Csv,
             (false, true) => Format::JsonLines,
-            (false, false) => Format::Text(WIDTH),
+            (false, false) => Format::Text(output_width(WIDTH)),
         };
         let printer = printer(Choice {
             view,
@@ -88,7 +89,7 @@ impl Output {
                 Ok(if *json {
                     json::render(snapshot, complete)?
                 } else {
-                    report::render(snapshot, complete, WIDTH)
+                    report::render(snapshot, complete, output_width(WIDTH))
                 })
             }
         }

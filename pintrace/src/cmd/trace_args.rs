@@ -132,7 +132,8 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     let seconds = number
         .parse::<f64>()
         .map_err(|_| "expected a duration such as 2s or 500ms".to_owned())?;
-    let duration = Duration::try_from_secs_f64(seconds * scale).map_err(|error| error.to_string())?;
+    let duration = Duration::try_from_secs_f64(seconds * scale)
+        .map_err(|_| "expected a duration that is not so long".to_owned())?;
     if duration.is_zero() {
         return Err("expected a duration above zero".to_owned());
     }
@@ -214,6 +215,11 @@ mod tests {
         for bad in ["", "0", "2d", "s", "1e400s", "-1s"] {
             assert!(duration(bad).is_err(), "{bad}");
         }
+        let long = format!("{}s", "9".repeat(30));
+        assert_eq!(
+            duration(&long),
+            Err("expected a duration that is not so long".to_owned())
+        );
     }
 
     #[test]

@@ -16,10 +16,10 @@ pub(crate) fn output(mut command: Command) -> Output {
     running.join().unwrap().unwrap()
 }
 
-/// Runs pintrace with arguments.
+/// Runs pintrace with arguments. Tables have the width of a pipe.
 pub(crate) fn pintrace(arguments: &[&str]) -> Output {
     let mut command = Command::new(PINTRACE);
-    command.args(arguments);
+    command.args(arguments).env_remove("COLUMNS");
     output(command)
 }
 

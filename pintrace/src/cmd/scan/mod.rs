@@ -24,12 +24,13 @@ use pintrace_source::baseline::around_scan;
 pub use self::subject::Frames;
 use self::subject::Subject;
 use super::cannot_trace::CannotTrace;
+use super::pids::{self, pid};
 
 /// The command line of `scan`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// Show only these processes.
-    #[arg(long, value_name = "PID", value_delimiter = ',')]
+    #[arg(long, value_name = "PID", value_delimiter = ',', value_parser = pid)]
     pub pid: Vec<u32>,
     /// Print one JSON object instead of text.
     #[arg(long)]
@@ -77,6 +78,7 @@ pub fn example_json() -> serde_json::Result<String> {
 /// Scans, and writes the result to `out`.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let roots = Roots::with_btf(args.btf.as_deref());
+    pids::check(&roots.proc, &args.pid)?;
     let types = KernelTypes::read(&roots.btf).map_err(|error| CannotTrace::because(&error))?;
     let btf = loader_btf::of(&types);
     let mut scanner = Scanner::start(&types, &btf, &roots).map_err(|error| CannotTrace::because(&error))?;

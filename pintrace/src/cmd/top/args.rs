@@ -6,6 +6,7 @@ use std::time::Duration;
 use pintrace_events::units::Pid;
 use pintrace_model::views::ViewName;
 
+use super::super::pids::pid;
 use super::super::trace_args::TraceArgs;
 use super::super::view_rows::Format;
 use crate::config::ViewFlags;
@@ -15,8 +16,8 @@ use crate::config::ViewFlags;
 #[group(skip)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option")]
 pub struct Args {
-    /// Print one table after one interval and exit.
-    #[arg(long, group = "printing", conflicts_with_all = ["view", "colours", "palette", "no_mouse", "config"])]
+    /// Print one table of processes after one interval and exit. --batch -n 1 prints another view once.
+    #[arg(long, group = "printing", conflicts_with_all = ["colours", "palette", "no_mouse", "config"])]
     pub once: bool,
     /// Print the rows of a view after each interval, for scripts (docs/batch.md): as a table, with --csv or with --json.
     /// Ends at a signal, at a broken pipe or after -n times.
@@ -27,6 +28,7 @@ pub struct Args {
         short = 'n',
         long,
         value_name = "N",
+        value_parser = count,
         requires = "batch",
         conflicts_with = "once"
     )]
@@ -41,7 +43,7 @@ pub struct Args {
     #[arg(long, value_name = "COLUMN", requires = "batch", conflicts_with = "once")]
     pub sort: Option<String>,
     /// Show only these processes.
-    #[arg(long, value_name = "PID", value_delimiter = ',')]
+    #[arg(long, value_name = "PID", value_delimiter = ',', value_parser = pid)]
     pub pid: Vec<u32>,
     /// Show only rows of the view that match, without --view processes, such as 'oldest > 5m and not comm = fio'
     /// (docs/queries.md). With --once --json, findings, flush windows and pin calls are shown if their process matches.
@@ -54,6 +56,12 @@ pub struct Args {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented on its own type")]
     pub live: TraceArgs,
+}
+
+/// Parses a number of times.
+fn count(text: &str) -> Result<NonZeroU64, String> {
+    text.parse()
+        .map_err(|_| "expected a whole number above 0".to_owned())
 }
 
 impl Args {
@@ -84,5 +92,22 @@ impl Args {
     /// Returns true if what is printed has the own cost.
     pub(super) fn needs_own_cost(&self) -> bool {
         self.once || self.batch && self.view() == ViewName::System
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_of_times_is_above_0() {
+        assert_eq!(count("3"), Ok(NonZeroU64::MIN.saturating_add(2)));
+        for text in ["0", "-1", "x", "1.5"] {
+            assert_eq!(
+                count(text),
+                Err("expected a whole number above 0".to_owned()),
+                "{text}"
+            );
+        }
     }
 }

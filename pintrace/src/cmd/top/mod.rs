@@ -29,9 +29,11 @@ use pintrace_query::Query;
 
 use self::batch::Batch;
 use super::detach::detach;
+use super::output_width::output_width;
+use super::pids;
 use super::privileges::{self, Uses};
 use super::trace_args::start;
-use super::view_rows::check_query;
+use super::view_rows::{Mistake, check_query};
 use super::where_query::{process_query, select};
 
 pub use self::args::Args;
@@ -41,6 +43,12 @@ const ENDED_KEPT: usize = 100;
 
 /// Runs `pintrace top`.
 pub fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Exit> {
+    if args.once {
+        if let Some(view) = args.view.view {
+            return Err(Mistake::once_with_view(view).into());
+        }
+        pids::check(&Roots::default().proc, &args.pid)?;
+    }
     let batch = if args.batch { Some(Batch::of(args)?) } else { None };
     check_query(args.view(), args.query.as_deref())?;
     if !args.once && batch.is_none() && !std::io::stdout().is_terminal() {
@@ -136,12 +144,9 @@ async fn once(
     Ok(Exit::Done)
 }
 
-/// Returns the width of the terminal in columns. A pipe gets 120, which is wide enough for all columns with figures.
+/// Returns the width of tables in columns. A pipe gets 120, which is wide enough for all columns with figures.
 fn width() -> usize {
-    match rustix::termios::tcgetwinsize(std::io::stdout()) {
-        Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
-        _ => 120,
-    }
+    output_width(120)
 }
 
 /// Keeps only the processes given by --pid. Without --pid, keeps all processes. Before a query chooses rows of the table,

@@ -34,6 +34,18 @@ impl Display for Mistake {
 }
 
 impl Mistake {
+    /// Returns the mistake of `top --once` with a view: `--once` prints the processes.
+    pub(in super::super) fn once_with_view(view: ViewName) -> Self {
+        Self {
+            option: "--view <VIEW>",
+            value: view.as_str().to_owned(),
+            reason: format!(
+                "--once prints one table of processes; --batch -n 1 --view {} prints the rows of the view once",
+                view.as_str()
+            ),
+        }
+    }
+
     pub(in super::super) fn query(text: &str, error: &QueryError) -> Self {
         Self {
             option: "--where <QUERY>",
