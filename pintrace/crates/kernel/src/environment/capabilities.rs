@@ -96,9 +96,47 @@ pub(super) fn has(proc: &Path, number: u32) -> Option<bool> {
     effective(proc).map(|set| set >> number & 1 == 1)
 }
 
+/// Number of CAP_SYS_PTRACE.
+const SYS_PTRACE: u32 = 19;
+
+/// Returns the likely cause, with the remedy, why this process may not read the files of another one.
+pub fn without_access(proc: &Path) -> &'static str {
+    let status = std::fs::read_to_string(proc.join("self/status")).unwrap_or_default();
+    let user = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+    let is_root = user.and_then(|ids| ids.split_whitespace().nth(1)) == Some("0");
+    match (has(proc, SYS_PTRACE), is_root) {
+        (Some(true), _) => {
+            "CAP_SYS_PTRACE does not suffice here, so a security module (SELinux, AppArmor) or a user namespace \
+             protects the process: allow it there, or run pintrace in the namespace of the host"
+        }
+        (_, true) => {
+            "this root lacks CAP_SYS_PTRACE, as in a container: run pintrace on the host, or grant the capability \
+             (--cap-add=SYS_PTRACE)"
+        }
+        _ => "run pintrace as root",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_cause_of_a_refused_file_depends_on_user_and_capability() {
+        let cause = |status: &str| {
+            let proc = tempfile::tempdir().unwrap();
+            std::fs::create_dir(proc.path().join("self")).unwrap();
+            std::fs::write(proc.path().join("self/status"), status).unwrap();
+            without_access(proc.path())
+        };
+        let user = "Uid:\t1000\t1000\t1000\t1000\nCapEff:\t0000000000000000\n";
+        assert_eq!(cause(user), "run pintrace as root");
+        assert_eq!(cause(""), "run pintrace as root");
+        let in_container = "Uid:\t0\t0\t0\t0\nCapEff:\t00000000a80425fb\n";
+        assert!(cause(in_container).contains("--cap-add=SYS_PTRACE"));
+        let root = "Uid:\t0\t0\t0\t0\nCapEff:\t000001ffffffffff\n";
+        assert!(cause(root).contains("security module"));
+    }
 
     #[test]
     fn the_documents_name_exactly_these_capabilities() {

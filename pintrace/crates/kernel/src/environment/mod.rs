@@ -15,7 +15,7 @@ use super::iomem;
 use super::page_size;
 use super::pid_namespace;
 
-pub use capabilities::{CAPABILITIES, Capability};
+pub use capabilities::{CAPABILITIES, Capability, without_access};
 use capabilities::{SYS_ADMIN, SYS_RESOURCE, has};
 
 /// The name of the check of BTF.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use pintrace_common::scan::FileFilter;
 use pintrace_events::ProcessSeen;
-use pintrace_kernel::descriptors;
+use pintrace_kernel::{descriptors, environment};
 
 use super::Explainer;
 use crate::join::Amount;
@@ -32,12 +32,14 @@ pub enum DescriptorError {
         fd: u32,
     },
     /// The descriptors of the process cannot be read.
-    #[error("cannot read {path}: {source}; run pintrace as root")]
+    #[error("cannot read {path}: {source}; {cause}")]
     Unreadable {
         /// The link of the descriptor.
         path: PathBuf,
         /// Error of the system call.
         source: std::io::Error,
+        /// The likely cause, with the remedy.
+        cause: &'static str,
     },
     /// The kernel's open file was not found.
     #[error("cannot find the open file of descriptor {fd} of process {pid} in kernel memory: {why}")]
@@ -223,7 +225,11 @@ fn link(proc: &Path, pid: u32, fd: u32) -> Result<String, DescriptorError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             Err(DescriptorError::NoDescriptor { pid, fd })
         }
-        Err(source) => Err(DescriptorError::Unreadable { path, source }),
+        Err(source) => Err(DescriptorError::Unreadable {
+            path,
+            source,
+            cause: environment::without_access(proc),
+        }),
     }
 }
 
@@ -307,5 +313,15 @@ mod tests {
             "{}",
             error(7)
         );
+    }
+
+    #[test]
+    fn a_descriptor_that_cannot_be_read_has_the_likely_cause() {
+        let root = tempfile::tempdir().unwrap();
+        // A file instead of the link: reading the link fails with another error than that of a missing descriptor.
+        std::fs::create_dir_all(root.path().join("7/fd")).unwrap();
+        std::fs::write(root.path().join("7/fd/3"), "").unwrap();
+        let error = link(root.path(), 7, 3).unwrap_err().to_string();
+        assert!(error.ends_with("; run pintrace as root"), "{error}");
     }
 }
