@@ -8,11 +8,11 @@ use pintrace_model::field::{Field, Unit};
 
 use super::check::operators;
 use super::expression::{Operator, keyword};
-use super::literal::suffixes;
 use super::print::quoted;
 use super::row_fields::RowFields;
 use super::test::text_of;
 use super::token::{Placed, Token, tokens};
+use super::unit::suffixes;
 
 /// What can stand at the cursor of a query.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Words without quotes that mean something in other languages, and units that stand alone. Such a word would match
 //! nothing, and the query would seem right.
 
-use super::literal::is_binary_unit;
+use super::unit::is_binary_unit;
 
 /// A word that a query refuses.
 #[derive(Debug, PartialEq, Eq)]

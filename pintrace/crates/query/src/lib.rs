@@ -19,6 +19,7 @@ mod row_fields;
 pub mod rows;
 mod test;
 mod token;
+mod unit;
 
 #[cfg(test)]
 mod documents;

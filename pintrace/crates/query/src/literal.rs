@@ -9,43 +9,7 @@ use winnow::prelude::*;
 use winnow::token::{rest, take_while};
 
 use super::number::{Number, decimal};
-
-/// Decimal suffixes of counts and rates, without regard to case.
-const DECIMAL: [(&str, u128); 7] = [
-    ("", 1),
-    ("k", 1_000),
-    ("m", 1_000_000),
-    ("g", 1_000_000_000),
-    ("t", 1_000_000_000_000),
-    ("p", 1_000_000_000_000_000),
-    ("e", 1_000_000_000_000_000_000),
-];
-
-/// Units of bytes, without regard to case. KB is none of them, because it means 1000 bytes to some.
-const BYTES: [(&str, u32); 7] = [
-    ("", 0),
-    ("k", 10),
-    ("m", 20),
-    ("g", 30),
-    ("t", 40),
-    ("p", 50),
-    ("e", 60),
-];
-
-/// Units of time, in nanoseconds.
-const TIME: [(&str, u128); 8] = [
-    ("ns", 1),
-    ("us", 1_000),
-    ("µs", 1_000),
-    ("ms", 1_000_000),
-    ("s", 1_000_000_000),
-    ("m", 60_000_000_000),
-    ("h", 3_600_000_000_000),
-    ("d", 86_400_000_000_000),
-];
-
-/// Words that others use as units. They are no units of queries, and a number before them has no other meaning.
-const OTHERS: [&str; 6] = ["kb", "mb", "gb", "tb", "sec", "min"];
+use super::unit::{DECIMAL, TIME, bytes, looked_up};
 
 /// Parses a value of a field that is no name. A blank may stand between the number and its unit. `None` if it is no such
 /// value.
@@ -81,19 +45,6 @@ pub(crate) fn is_digits(text: &str) -> bool {
     decimal.parse(text).is_ok()
 }
 
-/// Returns true for a word that is a unit after a number, or that others use as a unit.
-pub(crate) fn is_unit(word: &str) -> bool {
-    let word = word.strip_suffix("/s").unwrap_or(word);
-    let known = looked_up(&DECIMAL, word).or_else(|| looked_up(&TIME, word));
-    !word.is_empty()
-        && (known.or_else(|| bytes(word)).is_some() || word == "%" || OTHERS.contains(&&*word.to_lowercase()))
-}
-
-/// Returns true for a unit of bytes in full, such as `MiB`.
-pub(crate) fn is_binary_unit(word: &str) -> bool {
-    word.len() == 3 && word.to_lowercase().ends_with("ib") && bytes(word).is_some()
-}
-
 /// Parses a time such as `90s` or `2m30s`, as queries write it. `None` if it is no time, or too long.
 #[must_use]
 pub fn duration(text: &str) -> Option<Nanos> {
@@ -113,39 +64,10 @@ pub(crate) const fn accepted(unit: Unit) -> &'static [&'static str] {
     }
 }
 
-/// Returns the suffixes that turn digits into a value of a unit, for completion.
-pub(crate) const fn suffixes(unit: Unit) -> &'static [&'static str] {
-    match unit {
-        Unit::Pages | Unit::Count | Unit::PagesPerSecond => &["k", "M", "G"],
-        Unit::Bytes => &["KiB", "MiB", "GiB", "TiB"],
-        Unit::Time => &["s", "ms", "m", "h", "d"],
-        Unit::Share => &["%"],
-        Unit::Address | Unit::Name => &[],
-    }
-}
-
 /// Parses a number and its suffix.
 fn scaled(text: &str, factor: impl Fn(&str) -> Option<u128>) -> Option<Number> {
     let (number, suffix) = (decimal, rest).parse(text).ok()?;
     number.times(factor(suffix)?)
-}
-
-fn looked_up(units: &[(&str, u128)], suffix: &str) -> Option<u128> {
-    let suffix = suffix.to_lowercase();
-    units
-        .iter()
-        .find(|(name, _)| *name == suffix)
-        .map(|(_, factor)| *factor)
-}
-
-fn bytes(suffix: &str) -> Option<u128> {
-    let suffix = suffix.to_lowercase();
-    let of = |(letter, shift): &(&str, u32)| {
-        let names = [(*letter).to_owned(), format!("{letter}i"), format!("{letter}ib")];
-        let fits = names.contains(&suffix) && !suffix.starts_with('i') || (*shift == 0 && suffix == "b");
-        fits.then_some(1u128 << shift)
-    };
-    BYTES.iter().find_map(of)
 }
 
 /// Parses one or more numbers with units, such as 2m30s.

@@ -3,8 +3,9 @@
 use super::super::error::Fault;
 use super::super::expression::{Expression, Located, Operator};
 use super::super::foreign::{Foreign, foreign, foreign_bare_word};
-use super::super::literal::{is_digits, is_unit};
+use super::super::literal::is_digits;
 use super::super::token::{Placed, Token};
+use super::super::unit::is_unit;
 use super::Parser;
 
 impl Parser<'_> {
