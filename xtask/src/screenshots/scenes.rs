@@ -35,7 +35,7 @@ pub(super) const SCENES: &[Scene] = &[
     scene(
         "changes",
         &[
-            go(":at 10s\r", "REPLAY 9."),
+            go(":at 10s\r", "REPLAY 9.|REPLAY 10s"),
             go("B", "Baseline"),
             go(AT_34, "REPLAY 34"),
             show("0", "REPLAY 34"),
@@ -52,11 +52,11 @@ pub(super) const SCENES: &[Scene] = &[
         "replay",
         &[
             show("", "ms of"),
-            show(":at 7s\r", "REPLAY 6."),
-            show(":at 14s\r", "REPLAY 13s|REPLAY 12s"),
-            show(":at 21s\r", "REPLAY 20s|REPLAY 19s"),
-            show(":at 28s\r", "REPLAY 27s|REPLAY 26s"),
-            show(":at 35s\r", "REPLAY 34s|REPLAY 33s"),
+            show(":at 7s\r", "REPLAY 7.|REPLAY 6."),
+            show(":at 14s\r", "REPLAY 14s|REPLAY 13s"),
+            show(":at 21s\r", "REPLAY 21s|REPLAY 20s"),
+            show(":at 28s\r", "REPLAY 28s|REPLAY 27s"),
+            show(":at 35s\r", "REPLAY 35s|REPLAY 34s"),
         ],
     ),
 ];
