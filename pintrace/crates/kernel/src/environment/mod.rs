@@ -79,8 +79,9 @@ pub fn checks_without_types(roots: &Roots, error: &BtfError) -> Vec<Check> {
     let mut checks = checks(roots, None);
     if let BtfError::Malformed { path, .. } = error {
         let found = format!("{} is not BTF", path.display());
-        let btf = checks.iter_mut().filter(|check| check.name == BTF);
-        btf.for_each(|check| *check = Check::new(BTF, CheckState::Bad, &*found, BTF_REMEDY));
+        for check in checks.iter_mut().filter(|check| check.name == BTF) {
+            *check = Check::new(BTF, CheckState::Bad, &*found, BTF_REMEDY);
+        }
     }
     checks
 }
