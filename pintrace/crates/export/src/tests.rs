@@ -3,7 +3,7 @@
 
 use insta::assert_snapshot;
 
-use pintrace_events::units::{AccountId, ExtentId};
+use pintrace_events::units::{AccountId, ExtentId, Nanos};
 use pintrace_events::{Body, ExtentOpened, FileId, MissingHook};
 use pintrace_model::Model;
 use pintrace_model::field::process::{COLUMNS, column};
@@ -210,6 +210,18 @@ fn the_json_lists_pin_calls() {
         "pin_calls_json",
         &(serde_json::to_string_pretty(&part).unwrap() + "\n"),
     );
+}
+
+#[test]
+fn a_finding_whose_times_have_the_same_text_has_one_time() {
+    let snapshot = snapshot(&finding_fixtures());
+    let mut found = snapshot.findings[0].clone();
+    let mut seen = |last: u64| {
+        (found.first, found.last) = (Nanos(12_100_000_000), Nanos(last));
+        super::findings::described(&found, Nanos(0), 200)[1].clone()
+    };
+    assert!(seen(12_300_000_000).ends_with(", 12s after the start"));
+    assert!(seen(13_300_000_000).ends_with(", 12s to 13s after the start"));
 }
 
 #[test]
