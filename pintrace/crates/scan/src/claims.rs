@@ -24,7 +24,8 @@ pub struct FileTables {
 pub struct TableHolder {
     /// Indexes of the files in the list of open files.
     pub files: Vec<usize>,
-    /// Folios with the pins of the holder; `pins` of each run counts the pins of the holder only.
+    /// Folios with the pins of the holder, by frame; `pins` of each run counts the pins of the holder only. No two runs
+    /// have a folio in common, so the bytes of a folio with many buffers count once.
     pub runs: Vec<FolioRun>,
     /// User addresses that were pinned, each with the first frame.
     pub addresses: Vec<(std::ops::Range<u64>, u64)>,
@@ -79,31 +80,25 @@ pub fn divide(folios: &Folios, files: Vec<FileTables>) -> Divided {
             .get(usize::try_from(folio).unwrap_or(usize::MAX))
             .is_some_and(|claimed| *claimed <= run.pins)
     };
+    let runs_of = |claim: &Claim| {
+        let (run, pins) = (&folios.runs()[claim.run], claim.pins);
+        parts(run, claim.first, claim.folios, move |folio| believed(run, folio))
+            .filter(|(believed, _)| *believed)
+            .map(move |(_, part)| FolioRun { pins, ..part })
+    };
     let holders = holders.into_iter().map(|(files, tables)| {
-        let mut holder = TableHolder {
+        let addresses = tables.iter().filter_map(|(table, claims)| {
+            let (addresses, first) = (table.addresses.clone()?, table.frames.runs().first()?);
+            let is_believed = claims.iter().any(|claim| runs_of(claim).next().is_some());
+            is_believed.then_some((addresses, first.pfn))
+        });
+        let addresses = addresses.collect();
+        let claims = merged(tables.into_iter().flat_map(|(_, claims)| claims));
+        TableHolder {
             files,
-            ..TableHolder::default()
-        };
-        for (table, claims) in tables {
-            let runs = holder.runs.len();
-            for claim in claims {
-                let run = &folios.runs()[claim.run];
-                parts(run, claim.first, claim.folios, |folio| believed(run, folio))
-                    .filter(|(believed, _)| *believed)
-                    .for_each(|(_, part)| {
-                        holder.runs.push(FolioRun {
-                            pins: claim.pins,
-                            ..part
-                        });
-                    });
-            }
-            if let (Some(addresses), Some(first)) = (table.addresses, table.frames.runs().first())
-                && holder.runs.len() > runs
-            {
-                holder.addresses.push((addresses, first.pfn));
-            }
+            runs: claims.iter().flat_map(runs_of).collect(),
+            addresses,
         }
-        holder
     });
     let holders = holders.filter(|holder| !holder.runs.is_empty()).collect();
     let (rest, contradicted) = rest(folios, &claimed);
@@ -167,6 +162,42 @@ fn claims(frames: &Frames, folios: &Folios) -> Vec<Claim> {
         }
     }
     claims
+}
+
+/// Returns the claims of one holder by folio, without overlap. The pins of several claims on a folio are added up.
+fn merged(claims: impl IntoIterator<Item = Claim>) -> Vec<Claim> {
+    // The folio numbers at which claims begin and end, each with the change in pins. An end has no run.
+    let mut edges: Vec<(u64, i64, Option<usize>)> = Vec::new();
+    for claim in claims {
+        let pins = i64::from(claim.pins);
+        edges.push((claim.first, pins, Some(claim.run)));
+        edges.push((claim.first + claim.folios, -pins, None));
+    }
+    edges.sort_unstable_by_key(|(folio, ..)| *folio);
+    let mut merged: Vec<Claim> = Vec::new();
+    let (mut first, mut pins, mut run) = (0, 0, 0);
+    for (folio, change, begins) in edges {
+        if folio > first && pins > 0 {
+            let claim = Claim {
+                run,
+                first,
+                folios: folio - first,
+                pins: u32::try_from(pins).unwrap_or(u32::MAX),
+            };
+            match merged.last_mut() {
+                Some(last)
+                    if last.run == run && last.first + last.folios == first && last.pins == claim.pins =>
+                {
+                    last.folios += claim.folios;
+                }
+                _ => merged.push(claim),
+            }
+        }
+        (first, pins) = (folio, pins + change);
+        // No claim reaches into another run, so all claims on a folio have the run of the claim that began last.
+        run = begins.unwrap_or(run);
+    }
+    merged
 }
 
 /// Divides `folios` folios of a run into parts for which `key` returns the same value.
