@@ -17,4 +17,5 @@ pub mod reconcile;
 mod registrations;
 pub mod sampler;
 pub mod scan_events;
+mod start_time;
 pub mod tracker;

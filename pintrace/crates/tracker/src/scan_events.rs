@@ -1,7 +1,7 @@
 //! Turns scan results into events. Each process with pins has an account for each subsystem, kind of evidence and open file:
 //! opened at the first scan that finds pins, sampled at each change, and closed when a scan finds no pins.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use pintrace_events::units::{AccountId, Nanos, Pid, Tid};
@@ -11,6 +11,7 @@ use pintrace_events::{
 use pintrace_scan::scan_result::{PinHolder, ScanResult};
 
 use super::preexisting_file::{FileNumbers, PreexistingFile};
+use super::start_time;
 
 /// The pins of a process as last emitted.
 struct EmittedHolder {
@@ -71,8 +72,11 @@ pub struct ScanEvents {
     proc: PathBuf,
     emitted: BTreeMap<HolderKey, EmittedHolder>,
     next: u32,
-    /// No hook reports the end of a process, so a missing folder in /proc does.
+    /// No hook reports the end of a process, so /proc does.
     alone: bool,
+    /// Processes whose end is yet to be emitted, each with its start time, whether they hold pins now or not. Empty unless
+    /// `alone`.
+    running: BTreeMap<Pid, Option<u64>>,
 }
 
 impl ScanEvents {
@@ -83,6 +87,7 @@ impl ScanEvents {
             alone,
             proc,
             emitted: BTreeMap::new(),
+            running: BTreeMap::new(),
             next: first.0,
         }
     }
@@ -125,6 +130,10 @@ impl ScanEvents {
                 })
                 .or_insert(sample);
         }
+        let holders: BTreeSet<Pid> = holding.keys().map(|key| key.0).collect();
+        for pid in self.ended(&holders) {
+            self.exit(time, pid, &mut events);
+        }
         let gone: Vec<_> = self
             .emitted
             .keys()
@@ -149,6 +158,36 @@ impl ScanEvents {
             .sum()
     }
 
+    /// Returns the processes that have ended. A process with pins in this scan ended after the scan at the earliest, unless
+    /// another process has its pid: its end is left to the next scan, which finds no pins.
+    fn ended(&self, holders: &BTreeSet<Pid>) -> Vec<Pid> {
+        let has_ended = |(pid, started): &(&Pid, &Option<u64>)| match start_time::of(&self.proc, pid.0) {
+            None => !holders.contains(*pid),
+            now => now != **started,
+        };
+        self.running
+            .iter()
+            .filter(has_ended)
+            .map(|(pid, _)| *pid)
+            .collect()
+    }
+
+    /// Closes all accounts of a process and emits its end, once for the process.
+    fn exit(&mut self, time: Nanos, pid: Pid, events: &mut Vec<Event>) {
+        self.running.remove(&pid);
+        let keys: Vec<_> = self.emitted.keys().filter(|key| key.0 == pid).copied().collect();
+        for key in keys {
+            self.close(time, &key, events);
+        }
+        events.push(Event {
+            time,
+            body: Body::ProcessExited(ProcessExited {
+                pid,
+                ..ProcessExited::default()
+            }),
+        });
+    }
+
     /// Opens the account if the account is new. Returns the totals of the account if the totals changed.
     fn sample(
         &mut self,
@@ -163,7 +202,7 @@ impl ScanEvents {
             bytes,
             ..
         } = sample;
-        // Another process has the pid now.
+        // The process has executed another program. If a hook reports the ends, another process may have the pid now.
         if self
             .emitted
             .get(key)
@@ -172,6 +211,10 @@ impl ScanEvents {
             self.close(time, key, events);
         }
         if !self.emitted.contains_key(key) {
+            if self.alone && key.0.0 != 0 {
+                let started = || start_time::of(&self.proc, key.0.0);
+                self.running.entry(key.0).or_insert_with(started);
+            }
             let account = AccountId(self.next);
             self.next += 1;
             let opened = AccountOpened {
@@ -213,23 +256,19 @@ impl ScanEvents {
         Some(Body::AccountSampled(emitted.totals))
     }
 
-    /// Closes an account that holds no pages. A process without a folder in /proc has exited.
+    /// Closes an account that holds no pages.
     fn close(&mut self, time: Nanos, key: &HolderKey, events: &mut Vec<Event>) {
         let Some(mut emitted) = self.emitted.remove(key) else {
             return;
         };
         emitted.totals.released = emitted.totals.acquired;
         emitted.totals.bytes_held = 0;
-        let mut push = |body| events.push(Event { time, body });
-        push(Body::AccountSampled(emitted.totals));
-        let pid = key.0;
-        if self.alone && pid.0 != 0 && !self.proc.join(pid.0.to_string()).exists() {
-            push(Body::ProcessExited(ProcessExited {
-                pid,
-                ..ProcessExited::default()
-            }));
+        for body in [
+            Body::AccountSampled(emitted.totals),
+            Body::AccountClosed(emitted.totals.account),
+        ] {
+            events.push(Event { time, body });
         }
-        push(Body::AccountClosed(emitted.totals.account));
     }
 }
 
@@ -268,6 +307,7 @@ mod tests {
     use pintrace_scan::scan_result::ScanProcess;
 
     use super::super::preexisting_file::MOST_FILES;
+    use super::start_time::tests::write;
     use super::*;
 
     /// A process whose open files hold a page each, on the descriptors from 3 on.
@@ -338,5 +378,85 @@ mod tests {
         let shared: Vec<_> = accounts.iter().filter(|opened| opened.file.is_none()).collect();
         assert_eq!((shared.len(), shared[0].descriptor), (1, None));
         assert_eq!(scans.pages(), u64::from(MOST_FILES) + 9);
+    }
+
+    /// A folder of /proc with process 7.
+    fn proc_with_process() -> tempfile::TempDir {
+        let proc = tempfile::tempdir().unwrap();
+        write(proc.path(), 7, "S", 1, 100);
+        proc
+    }
+
+    fn end_process(proc: &tempfile::TempDir) {
+        std::fs::remove_dir_all(proc.path().join("7")).unwrap();
+    }
+
+    /// Returns the pids of the ends among the events.
+    fn exits(events: &[Event]) -> Vec<u32> {
+        let exits = events.iter().filter_map(|event| match &event.body {
+            Body::ProcessExited(exited) => Some(exited.pid.0),
+            _ => None,
+        });
+        exits.collect()
+    }
+
+    #[test]
+    fn the_end_of_a_process_with_two_open_files_is_emitted_once() {
+        let proc = proc_with_process();
+        let mut scans = ScanEvents::new(proc.path().to_owned(), AccountId(0), true);
+        assert_eq!(exits(&scans.emit_scan(Nanos(1), &result(2))), []);
+        end_process(&proc);
+        assert_eq!(exits(&scans.emit_scan(Nanos(2), &result(0))), [7]);
+        assert_eq!(exits(&scans.emit_scan(Nanos(3), &result(0))), []);
+    }
+
+    #[test]
+    fn the_end_of_a_process_is_emitted_also_if_the_process_held_nothing_any_more() {
+        let proc = proc_with_process();
+        let mut scans = ScanEvents::new(proc.path().to_owned(), AccountId(0), true);
+        scans.emit_scan(Nanos(1), &result(1));
+        assert_eq!(exits(&scans.emit_scan(Nanos(2), &result(0))), []);
+        end_process(&proc);
+        assert_eq!(exits(&scans.emit_scan(Nanos(3), &result(0))), [7]);
+    }
+
+    #[test]
+    fn a_process_that_ended_right_after_the_scan_ends_at_the_next_scan() {
+        let proc = tempfile::tempdir().unwrap();
+        let mut scans = ScanEvents::new(proc.path().to_owned(), AccountId(0), true);
+        assert_eq!(exits(&scans.emit_scan(Nanos(1), &result(1))), []);
+        assert_eq!(exits(&scans.emit_scan(Nanos(2), &result(0))), [7]);
+    }
+
+    #[test]
+    fn a_process_with_the_pid_of_an_ended_process_is_emitted_after_the_end() {
+        let proc = proc_with_process();
+        let mut scans = ScanEvents::new(proc.path().to_owned(), AccountId(0), true);
+        scans.emit_scan(Nanos(1), &result(1));
+        write(proc.path(), 7, "S", 1, 200);
+        // The new process has the same name, descriptor and file.
+        let events = scans.emit_scan(Nanos(2), &result(1));
+        let order: Vec<_> = events
+            .iter()
+            .filter_map(|event| match &event.body {
+                Body::AccountClosed(_) => Some("closed"),
+                Body::ProcessExited(_) => Some("exited"),
+                Body::ProcessSeen(_) => Some("seen"),
+                Body::AccountOpened(_) => Some("opened"),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(order, ["closed", "exited", "seen", "opened"]);
+        assert_eq!(exits(&scans.emit_scan(Nanos(3), &result(1))), []);
+    }
+
+    #[test]
+    fn beside_a_trace_the_hooks_report_the_end() {
+        let proc = proc_with_process();
+        let mut scans = ScanEvents::new(proc.path().to_owned(), AccountId(0), false);
+        scans.emit_scan(Nanos(1), &result(1));
+        end_process(&proc);
+        assert_eq!(exits(&scans.emit_scan(Nanos(2), &result(0))), []);
+        assert_eq!(scans.pages(), 0);
     }
 }
