@@ -205,15 +205,16 @@ impl Reconciliation {
         if self.schedule.due().is_none_or(|due| kernel.now() < due) {
             return Ok(Vec::new());
         }
-        if self.postponed < MOST_POSTPONED && kernel.has_calls_in_flight()? {
-            self.postponed += 1;
-            self.schedule.postpone(kernel.now());
+        if kernel.has_calls_in_flight()? {
+            if self.postponed < MOST_POSTPONED {
+                self.postponed += 1;
+                self.schedule.postpone(kernel.now());
+            } else {
+                self.give_up(kernel);
+            }
             return Ok(Vec::new());
         }
-        // A call may be in flight for as long as a process likes. Then its pins are left to the next reconciliation.
-        if std::mem::take(&mut self.postponed) == MOST_POSTPONED {
-            self.missing_folios = Vec::new();
-        }
+        self.postponed = 0;
         let begin = kernel.cpu_time();
         let missing = std::mem::take(&mut self.missing_folios);
         let not_in_ledger = self.add_missing(kernel, &missing)?;
@@ -221,6 +222,17 @@ impl Reconciliation {
         Ok(self.finished(kernel, time, not_in_ledger))
     }
 
+    /// Ends the reconciliation without a comparison, because a call may be in flight for as long as a process likes. The
+    /// next reconciliation compares again. Until then the pins outside the ledger stay as emitted: nothing shows that
+    /// they were released.
+    fn give_up(&mut self, kernel: &impl TracedKernel) {
+        self.postponed = 0;
+        self.missing_folios = Vec::new();
+        self.schedule
+            .finished(kernel.now(), pause(self.took, self.budget));
+    }
+
+    /// Ends the reconciliation, and returns the events for the pins that the ledger has no room for.
     fn finished(
         &mut self,
         kernel: &impl TracedKernel,

@@ -345,3 +345,63 @@ fn totals_are_adjusted_fully_only_when_nothing_moves() {
     reconciliation.reconcile(&mut kernel).unwrap();
     assert!(!reconciliation.schedule.is_running());
 }
+
+/// Returns a reconciliation that gave up because a call is in flight, and that had reported two pages outside the ledger
+/// before.
+fn given_up(kernel: &mut Simulated) -> Reconciliation {
+    kernel.accounts_full = true;
+    kernel.lose();
+    let mut reconciliation = reconciliation(kernel);
+    reconciliation.reconcile(kernel).unwrap();
+    kernel.pass(IN_FLIGHT_WAIT);
+    reconciliation.reconcile(kernel).unwrap();
+    assert_eq!(reconciliation.not_in_ledger.pages(), 2);
+    kernel.in_flight = 2;
+    kernel.lose();
+    for _ in 0..MOST_POSTPONED + 2 {
+        kernel.pass(SECOND);
+        let (_, events) = reconciliation.reconcile(kernel).unwrap();
+        assert_eq!(events, []);
+    }
+    assert_eq!(reconciliation.schedule.due(), None);
+    reconciliation
+}
+
+#[test]
+fn pins_outside_the_ledger_stay_while_a_call_is_in_flight() {
+    let mut kernel = missed_pin();
+    let mut reconciliation = given_up(&mut kernel);
+    let (sample, _) = reconciliation.reconcile(&mut kernel).unwrap();
+    assert_eq!(
+        (reconciliation.not_in_ledger.pages(), unaccounted(&sample)),
+        (2, 0)
+    );
+}
+
+#[test]
+fn pins_outside_the_ledger_that_are_released_go_also_while_a_call_is_in_flight() {
+    let mut kernel = missed_pin();
+    let mut reconciliation = given_up(&mut kernel);
+    kernel.memory.clear();
+    for _ in 0..3 {
+        kernel.pass(SECOND);
+        reconciliation.reconcile(&mut kernel).unwrap();
+    }
+    assert_eq!(reconciliation.not_in_ledger.pages(), 0);
+}
+
+#[test]
+fn a_call_that_returns_before_the_last_attempt_does_not_stop_the_comparison() {
+    let mut kernel = missed_pin();
+    kernel.lose();
+    let mut reconciliation = reconciliation(&kernel);
+    kernel.in_flight = 2;
+    for _ in 0..=MOST_POSTPONED {
+        reconciliation.reconcile(&mut kernel).unwrap();
+        kernel.pass(SECOND);
+    }
+    assert_eq!((reconciliation.postponed, kernel.held()), (MOST_POSTPONED, 0));
+    kernel.in_flight = 0;
+    reconciliation.reconcile(&mut kernel).unwrap();
+    assert_eq!((reconciliation.postponed, kernel.held()), (0, 2));
+}
