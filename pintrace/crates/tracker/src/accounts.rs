@@ -9,13 +9,14 @@ use pintrace_common::ledger::Account;
 use pintrace_common::reconcile::caller;
 
 use pintrace_events::units::{AccountId, Nanos, Pid, Tid};
-use pintrace_events::{AccountOpened, AccountSampled, Body, Evidence, ProcessSeen};
+use pintrace_events::{AccountOpened, AccountSampled, Body, Evidence, ProcessExited, ProcessSeen};
 use pintrace_kernel::process;
 use pintrace_source::ledger::{Ledger, LedgerError};
 
 use super::emitter::Emitter;
 use super::late_stacks::LateStacks;
 use super::preexisting_file::PreexistingFile;
+use super::processes::Processes;
 
 /// One account as last emitted.
 struct EmittedAccount {
@@ -40,8 +41,8 @@ pub(super) struct Accounts {
     /// Freed account ids, each with the opening time that the map entry still shows.
     free: HashMap<u32, u64>,
     late_stacks: LateStacks,
-    /// Pids of running processes whose names were emitted.
-    processes: HashSet<u32>,
+    /// Running processes whose names were emitted.
+    processes: Processes,
     /// Exit times of processes with accounts, by pid: an account that opened later belongs to another process.
     ended: HashMap<u32, u64>,
     /// Number of processes that ended before their name could be read.
@@ -55,12 +56,12 @@ pub(super) struct Accounts {
 impl Accounts {
     pub(super) fn new(proc: PathBuf) -> Self {
         Self {
+            processes: Processes::new(proc.clone()),
             proc,
             emitted: HashMap::new(),
             next_account: 1,
             free: HashMap::new(),
             late_stacks: LateStacks::default(),
-            processes: HashSet::new(),
             ended: HashMap::new(),
             unread: 0,
             called: Vec::new(),
@@ -113,15 +114,33 @@ impl Accounts {
         self.unread
     }
 
-    /// The process exited at `time_ns`.
-    pub(super) fn process_exited(&mut self, pid: u32, time_ns: u64) {
+    /// The process exited at `time_ns`. Returns false if the process was not emitted, or its end was emitted before.
+    pub(super) fn process_exited(&mut self, pid: u32, time_ns: u64) -> bool {
         self.ended.insert(pid, time_ns);
-        self.processes.remove(&pid);
+        self.processes.exited(pid)
+    }
+
+    /// Exit records may have been lost: [`Self::end_lost`] compares with /proc.
+    pub(super) fn check_ends(&mut self) {
+        self.processes.check_ends();
+    }
+
+    /// Emits the ends of processes that ended without an exit record. The caller has read the ring buffer since the last
+    /// call.
+    pub(super) fn end_lost(&mut self, now: Nanos, out: &mut Emitter) {
+        for lost in self.processes.take_lost_ends() {
+            self.ended.insert(lost.pid, lost.ended_ns);
+            let exited = ProcessExited {
+                pid: Pid(lost.pid),
+                ..ProcessExited::default()
+            };
+            out.push(now, Body::ProcessExited(exited));
+        }
     }
 
     /// The process executed a new program, which has other names.
     pub(super) fn process_execed(&mut self, time: Nanos, pid: u32, out: &mut Emitter) {
-        if !self.processes.contains(&pid) {
+        if !self.processes.contains(pid) {
             return;
         }
         match process::read(&self.proc, pid) {
@@ -241,7 +260,11 @@ impl Accounts {
         let pid = account.key.tgid();
         let comm = comm(&account.comm);
         let from_scan = caller::origin(account.key.caller).is_some();
-        if id != 0 && pid != 0 && self.processes.insert(pid) {
+        if id != 0 && pid != 0 && self.processes.add(pid) {
+            if from_scan {
+                // No hook has seen the process. It may have ended before the account was opened.
+                self.processes.check_ends();
+            }
             let seen = process::read(&self.proc, pid).unwrap_or_else(|| {
                 self.unread += 1;
                 ProcessSeen {

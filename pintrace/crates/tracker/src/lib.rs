@@ -13,6 +13,7 @@ mod mm_events;
 pub mod names;
 mod pin_calls;
 mod preexisting_file;
+mod processes;
 pub mod reconcile;
 mod registrations;
 pub mod sampler;

@@ -122,9 +122,10 @@ impl Tracker {
                 extents.mark(Nanos(marked.header.time_ns), marked.header.id, marks, out);
             }
             Record::ProcessExited(exited) => {
-                accounts.process_exited(exited.header.id, exited.header.time_ns);
-                let body = Body::ProcessExited(exit::unpack(exited));
-                out.push(Nanos(exited.header.time_ns), body);
+                if accounts.process_exited(exited.header.id, exited.header.time_ns) {
+                    let body = Body::ProcessExited(exit::unpack(exited));
+                    out.push(Nanos(exited.header.time_ns), body);
+                }
             }
             Record::ProcessExeced(execed) => {
                 let time = Nanos(execed.header.time_ns);
@@ -166,10 +167,17 @@ impl Tracker {
     }
 
     /// Emits extents whose opening or closing record was lost. Reads the whole extent table, so call this only after a
-    /// loss.
+    /// loss. [`Tracker::end_lost`] emits the ends of processes whose exit record was lost.
     pub fn resync(&mut self, now: Nanos, ledger: &Ledger) -> Result<(), LedgerError> {
+        self.accounts.check_ends();
         self.extents
             .resync(now, ledger, &mut self.accounts, &mut self.out)
+    }
+
+    /// Emits the ends of processes that ended without an exit record. The caller has read the ring buffer since the last
+    /// call.
+    pub fn end_lost(&mut self, now: Nanos) {
+        self.accounts.end_lost(now, &mut self.out);
     }
 
     /// Frees the accounts of exited processes that hold no pages, and emits the end of these accounts.

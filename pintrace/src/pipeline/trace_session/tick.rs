@@ -78,6 +78,7 @@ impl TraceSession {
             self.tracker.resync(sample.time, self.source.ledger())?;
             self.resynced_at = lost_records;
         }
+        self.tracker.end_lost(sample.time);
         self.tracker
             .close_accounts(sample.time, self.source.ledger_mut())?;
         self.tracker.take_events(&mut events);
