@@ -290,7 +290,8 @@ impl Ledger {
     }
 
     /// Frees the id of an account. The thread of the account must have ended: a living thread could still pin under
-    /// `key`.
+    /// `key`. A reading after the end of the thread must have shown that the account holds no pages: the owners of pages
+    /// name the id, which the next account gets.
     pub fn free_account(&mut self, id: u32, key: AccountKey) -> Result<(), LedgerError> {
         // The key in the account is cleared first: programs compare that key with their own before they search
         // ACCOUNT_IDS.

@@ -30,6 +30,17 @@ impl EmittedAccount {
     fn tgid(&self) -> u32 {
         self.account.key.tgid()
     }
+
+    /// Returns true if the account held no pages when last emitted.
+    fn holds_nothing(&self) -> bool {
+        self.account.acquired == self.account.released
+    }
+
+    /// Returns true if nothing but the stack has changed since the account was last emitted.
+    fn is_current(&self, now: &Account) -> bool {
+        let stack = self.account.stack;
+        self.account == Account { stack, ..*now }
+    }
 }
 
 /// Accounts as last emitted, and the processes of the accounts.
@@ -188,16 +199,22 @@ impl Accounts {
         let done: Vec<u32> = self
             .emitted
             .iter()
-            .filter(|(id, emitted)| **id != 0 && emitted.account.acquired == emitted.account.released)
+            .filter(|(id, emitted)| **id != 0 && emitted.holds_nothing())
             .filter(|(_, emitted)| self.has_ended(emitted) || short && self.thread_has_ended(emitted))
             .map(|(id, _)| *id)
             .collect();
         for id in done {
-            if let Some(emitted) = self.emitted.remove(&id) {
-                ledger.free_account(id, emitted.account.key)?;
-                self.free.insert(id, emitted.account.opened_ns);
-                out.push(now, Body::AccountClosed(emitted.id));
-            }
+            // Between the sample and its end, the thread may have pinned. Since the end it cannot, so the account is read
+            // again only now. A changed account is left to the next sample.
+            let account = ledger.account(id)?;
+            let Some(emitted) = self.emitted.get(&id).filter(|one| one.is_current(&account)) else {
+                continue;
+            };
+            let closed = emitted.id;
+            ledger.free_account(id, account.key)?;
+            self.emitted.remove(&id);
+            self.free.insert(id, account.opened_ns);
+            out.push(now, Body::AccountClosed(closed));
         }
         self.ended
             .retain(|tgid, _| self.emitted.values().any(|emitted| emitted.tgid() == *tgid));
@@ -218,7 +235,7 @@ impl Accounts {
     pub(super) fn ended_hold(&self) -> bool {
         self.emitted
             .values()
-            .any(|emitted| self.has_ended(emitted) && emitted.account.acquired != emitted.account.released)
+            .any(|emitted| self.has_ended(emitted) && !emitted.holds_nothing())
     }
 
     /// Returns the id in the stream of an account that was emitted, and not freed since. The kernel gives an account id to
@@ -404,4 +421,42 @@ fn evidence(account: &Account) -> Option<Evidence> {
 pub(super) fn comm(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end]).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_that_changed_after_the_sample_is_not_current() {
+        let account = Account {
+            acquired: 8,
+            released: 8,
+            calls: 1,
+            opened_ns: 5,
+            ..Account::default()
+        };
+        let emitted = EmittedAccount {
+            id: AccountId(1),
+            account,
+            unclear_releases: 0,
+        };
+        assert!(emitted.holds_nothing() && emitted.is_current(&account));
+        // The stack came late: the pages are the same.
+        assert!(emitted.is_current(&Account { stack: 3, ..account }));
+        let held = Account {
+            acquired: 9,
+            ..account
+        };
+        // The pages of the last call are missing in the totals that were emitted.
+        let released = Account { released: 9, ..held };
+        let failed = Account { failed: 1, ..account };
+        let next = Account {
+            opened_ns: 6,
+            ..account
+        };
+        for changed in [held, released, failed, next] {
+            assert!(!emitted.is_current(&changed));
+        }
+    }
 }
