@@ -24,8 +24,8 @@ pub(crate) enum Observation<'a> {
     MappingChanged(&'a MappingChanged, &'a [Hit]),
     /// New totals of copies.
     Cow(&'a CowSampled),
-    /// New totals of pending-flush windows, with the number of earlier processes that had the pid.
-    Windows(&'a WindowsSampled, u32),
+    /// New totals of pending-flush windows.
+    Windows(&'a WindowsSampled),
     /// New totals of an account.
     Account(&'a AccountState),
     /// An extent was closed.

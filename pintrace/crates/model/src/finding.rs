@@ -161,3 +161,20 @@ pub struct WindowTotals {
     /// Pages pinned by other threads in open windows.
     pub pins: u64,
 }
+
+/// Flush windows of all processes by one cause since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WindowSums {
+    /// Windows in which a page was write-protected.
+    pub count: u64,
+    /// Pages write-protected.
+    pub pages: u64,
+    /// Maximum length.
+    pub max: Nanos,
+    /// Write faults of other threads in open windows.
+    pub faults: u64,
+    /// Write faults of other threads in open windows that copied the page.
+    pub cows: u64,
+    /// Pages pinned by other threads in open windows.
+    pub pins: u64,
+}

@@ -31,8 +31,8 @@ pub(crate) enum FindingSubject {
     Account(AccountId),
     /// Copies, by the id of their sample.
     Cow(u32),
-    /// Flush windows of a process, by the number of earlier processes with the same pid.
-    Windows(u32),
+    /// Flush windows of a process, by the time of the first one, which tells processes with the same pid apart.
+    Windows(Nanos),
 }
 
 /// One finding.

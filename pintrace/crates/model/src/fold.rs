@@ -160,6 +160,7 @@ impl Model {
             finding_counts: self.findings.counts(),
             findings_dropped: self.findings.dropped,
             windows: self.windows.list(),
+            windows_by_cause: self.windows.by_cause(),
             pin_calls: self.pin_calls.rows(),
             pin_call_totals: self.pin_calls.by_subsystem(),
             calls_in_flight,
@@ -220,10 +221,8 @@ impl Model {
     }
 
     fn windows_sampled(&mut self, event: &Event, sample: &WindowsSampled) -> bool {
-        match self.windows.sample(sample) {
-            Some(earlier_processes) => self.detect(event, Observation::Windows(sample, earlier_processes)),
-            None => false,
-        }
+        self.windows.sample(sample);
+        self.detect(event, Observation::Windows(sample))
     }
 
     fn tick(&mut self) -> bool {

@@ -20,7 +20,7 @@ pub(crate) const PAST_ENTRIES: usize = 1 << 19;
 pub(crate) const RANGES: usize = 1 << 4;
 /// Findings. In a full table, a new finding replaces a less severe finding.
 pub(crate) const FINDINGS: usize = 1 << 12;
-/// Pairs of process and cause with flush windows.
+/// Pairs of process and cause with flush windows. In a full table, the oldest one gives way.
 pub(crate) const WINDOWS: usize = 1 << 13;
 /// Closed extents that the model keeps, because copies of their pages are reported later.
 pub(crate) const CLOSED_EXTENTS: usize = 1 << 10;

@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use pintrace_events::units::{AccountId, ExtentId, Nanos, Pid, Tid};
 use pintrace_events::{
-    ChangesSuppressed, DetailShed, Evidence, FileId, FlushCheck, ScanSampled, Started, Stopped,
+    Cause, ChangesSuppressed, DetailShed, Evidence, FileId, FlushCheck, ScanSampled, Started, Stopped,
 };
 
 use super::finding::coverage::FindingHooks;
-use super::finding::{Finding, FindingKind, Severity, WindowTotals};
+use super::finding::{Finding, FindingKind, Severity, WindowSums, WindowTotals};
 use super::hold_times::HoldTimes;
 use super::own_cost::OwnCost;
 use super::pin_calls::{CallTotals, InFlight, PinCallRow};
@@ -57,8 +57,10 @@ pub struct Snapshot {
     pub finding_counts: BTreeMap<(FindingKind, Severity), u64>,
     /// Findings that were replaced by a worse finding or found no room. A repeat of a dropped finding counts again.
     pub findings_dropped: u64,
-    /// Flush windows, by process and cause.
+    /// Flush windows, by process and cause. Processes whose windows ended long ago may be absent.
     pub windows: Vec<WindowTotals>,
+    /// Flush windows by cause since the start, those of all processes.
+    pub windows_by_cause: BTreeMap<Cause, WindowSums>,
     /// Pin calls by process and subsystem. Short-term calls are only counted if they fail.
     pub pin_calls: Arc<[PinCallRow]>,
     /// Pin calls by subsystem since the start, processes that the model has forgotten included.

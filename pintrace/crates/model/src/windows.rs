@@ -5,39 +5,78 @@ use std::collections::BTreeMap;
 use pintrace_events::units::{Nanos, Pid};
 use pintrace_events::{Cause, WindowsSampled};
 
-use crate::finding::WindowTotals;
+use crate::finding::{WindowSums, WindowTotals};
 use crate::limits;
 
-/// The latest sample of each process and cause. Processes that reuse a pid stay apart.
+/// The latest sample of each process and cause, and the sums by cause. In a full table, the entry whose latest window
+/// ended first gives way, so that each new process has an entry: the programs have room for as many processes at a time,
+/// and a session sees more.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WindowTable {
-    /// By pid, cause and number of earlier processes with that pid.
-    latest: BTreeMap<(Pid, Cause, u32), WindowsSampled>,
+    /// By pid, cause and time of the first window, which tells processes with the same pid apart.
+    latest: BTreeMap<(Pid, Cause, Nanos), WindowsSampled>,
+    /// Sums over all processes since the start.
+    by_cause: BTreeMap<Cause, WindowSums>,
+    /// Latest end of a window of an entry that gave way.
+    displaced_until: Option<Nanos>,
 }
 
 impl WindowTable {
-    /// Takes a sample and returns the number of earlier processes with the same pid; `None` if there is no room.
-    pub(crate) fn sample(&mut self, sample: &WindowsSampled) -> Option<u32> {
-        let (pid, cause) = (sample.pid, sample.cause);
-        let of_pid = self.latest.range((pid, cause, 0)..=(pid, cause, u32::MAX));
-        let earlier_processes = match of_pid.last() {
-            Some(((.., number), before)) if sample.first > before.last => number.saturating_add(1),
-            Some(((.., number), _)) => *number,
-            None => 0,
-        };
-        let key = (pid, cause, earlier_processes);
+    /// Takes a sample.
+    pub(crate) fn sample(&mut self, sample: &WindowsSampled) {
+        let key = (sample.pid, sample.cause, sample.first);
+        let sums = self.by_cause.entry(sample.cause).or_default();
+        match self.latest.get(&key) {
+            Some(before) => sums.add(sample, Some(before)),
+            // A new process is sampled within a tick of its first window, and thousands of processes have had windows since
+            // the entries that gave way. So the entry of this process gave way too. The sums have its windows already,
+            // except those since its last sample: no window counts twice.
+            None if self.displaced_until.is_some_and(|until| sample.first <= until) => {
+                sums.add(sample, Some(sample));
+            }
+            None => sums.add(sample, None),
+        }
         if self.latest.len() >= limits::WINDOWS && !self.latest.contains_key(&key) {
-            return None;
+            self.displace();
         }
         let mut kept = sample.clone();
         kept.comm = limits::clip(&kept.comm, limits::COMM_CHARS);
         kept.durations.truncate(u64::BITS as usize + 1);
         self.latest.insert(key, kept);
-        Some(earlier_processes)
+    }
+
+    /// Removes the entry whose latest window ended first.
+    fn displace(&mut self) {
+        let oldest = self.latest.iter().min_by_key(|(_, sample)| sample.last);
+        if let Some((key, last)) = oldest.map(|(key, sample)| (*key, sample.last)) {
+            self.latest.remove(&key);
+            self.displaced_until = self.displaced_until.max(Some(last));
+        }
     }
 
     pub(crate) fn list(&self) -> Vec<WindowTotals> {
         self.latest.values().map(totals).collect()
+    }
+
+    /// Returns the sums of each cause that has had windows.
+    pub(crate) fn by_cause(&self) -> BTreeMap<Cause, WindowSums> {
+        self.by_cause.clone()
+    }
+}
+
+impl WindowSums {
+    /// Adds the windows of a sample that an earlier sample of the same process lacks.
+    fn add(&mut self, sample: &WindowsSampled, before: Option<&WindowsSampled>) {
+        let add = |sum: &mut u64, count: fn(&WindowsSampled) -> u64| {
+            let more = count(sample).saturating_sub(before.map_or(0, count));
+            *sum = sum.saturating_add(more);
+        };
+        add(&mut self.count, |sample| sample.windows);
+        add(&mut self.pages, |sample| sample.pages);
+        add(&mut self.faults, |sample| sample.faults);
+        add(&mut self.cows, |sample| sample.copies);
+        add(&mut self.pins, |sample| sample.pins);
+        self.max = self.max.max(Nanos(sample.longest_ns));
     }
 }
 

@@ -214,6 +214,7 @@ pub(super) fn found() -> Snapshot {
     snapshot.findings = folded.findings;
     snapshot.finding_counts = folded.finding_counts;
     snapshot.windows = folded.windows;
+    snapshot.windows_by_cause = folded.windows_by_cause;
     snapshot.flush_check = folded.flush_check;
     snapshot.started = Arc::new(watched(&["copy", "fork", "mapping", "window"]));
     snapshot

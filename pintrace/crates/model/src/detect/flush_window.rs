@@ -17,10 +17,10 @@ pub(super) struct FlushWindowDetector;
 
 impl Detector for FlushWindowDetector {
     fn detect(&self, observation: Observation<'_>, context: Context<'_>, findings: &mut FindingTable) {
-        let Observation::Windows(sample, earlier_processes) = observation else {
+        let Observation::Windows(sample) = observation else {
             return;
         };
-        let subject = FindingSubject::Windows(earlier_processes);
+        let subject = FindingSubject::Windows(sample.first);
         if sample.faults > 0 {
             let finding = Occurrence {
                 assessment: &assessment::FAULT_IN_WINDOW,

@@ -1,11 +1,8 @@
 //! Metrics of findings and of flush windows. Windows are summed by cause, so that no label is a pid.
 
-use std::collections::BTreeMap;
-
-use crate::finding::WindowTotals;
+use crate::finding::WindowSums;
 use crate::snapshot::Snapshot;
 use pintrace_events::Cause;
-use pintrace_events::units::Nanos;
 
 use super::Metric;
 use super::family::{Family, Sample, as_float};
@@ -18,7 +15,7 @@ pub const DROPPED: Metric = Metric::counter("pintrace_findings_dropped_total");
 pub const FLUSH_CHECK: Metric = Metric::counter("pintrace_flush_check_faults_total").by(&["result"]);
 
 /// A metric with its help and its value.
-type WindowFigure = (Metric, &'static str, fn(&WindowTotals) -> u64);
+type WindowFigure = (Metric, &'static str, fn(&WindowSums) -> u64);
 
 /// Metrics of windows, by cause.
 const WINDOWS: &[WindowFigure] = &[
@@ -57,21 +54,13 @@ pub(super) fn families(snapshot: &Snapshot) -> Vec<Family> {
     families.extend(WINDOWS.iter().map(|(metric, help, value)| Family {
         metric: *metric,
         help,
-        samples: by_cause(
-            snapshot,
-            |sum, totals| sum.saturating_add(value(totals)),
-            as_float,
-        ),
+        samples: by_cause(snapshot, |sums| as_float(value(sums))),
         histograms: Vec::new(),
     }));
     families.push(Family {
         metric: LONGEST,
         help: "Longest flush window, by cause.",
-        samples: by_cause(
-            snapshot,
-            |longest, totals| longest.max(totals.max.0),
-            |nanos| Nanos(nanos).as_secs(),
-        ),
+        samples: by_cause(snapshot, |sums| sums.max.as_secs()),
         histograms: Vec::new(),
     });
     families.push(flush_check(snapshot));
@@ -105,21 +94,14 @@ fn dropped(snapshot: &Snapshot) -> Family {
     }
 }
 
-/// Sums windows by cause. A cause without windows has a sample of 0, so that a rate exists from the first window on.
-fn by_cause(
-    snapshot: &Snapshot,
-    add: impl Fn(u64, &WindowTotals) -> u64,
-    value: impl Fn(u64) -> f64,
-) -> Vec<Sample> {
-    let mut sums: BTreeMap<Cause, u64> = Cause::ALL.iter().map(|cause| (*cause, 0)).collect();
-    for totals in &snapshot.windows {
-        let sum = sums.entry(totals.cause).or_default();
-        *sum = add(*sum, totals);
-    }
-    sums.into_iter()
-        .map(|(cause, sum)| Sample {
+/// Returns a sample of each cause. A cause without windows has a sample of 0, so that a rate exists from the first window on.
+fn by_cause(snapshot: &Snapshot, value: impl Fn(&WindowSums) -> f64) -> Vec<Sample> {
+    let none = WindowSums::default();
+    let causes = Cause::ALL.iter();
+    causes
+        .map(|cause| Sample {
             labels: vec![("cause", cause.as_str().to_owned())],
-            value: value(sum),
+            value: value(snapshot.windows_by_cause.get(cause).unwrap_or(&none)),
         })
         .collect()
 }

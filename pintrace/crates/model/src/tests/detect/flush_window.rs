@@ -4,7 +4,10 @@ use pintrace_events::units::{Nanos, Pid};
 use pintrace_events::{Body, Cause, FlushCheck, WindowsSampled};
 use pintrace_testing::event_builder::{EventBuilder, SECOND};
 
+use crate::field::metric::families;
 use crate::finding::{Finding, FindingKind, Severity, TriggerKind};
+use crate::limits;
+use crate::snapshot::Snapshot;
 use crate::tests::snapshot;
 
 fn sampled() -> WindowsSampled {
@@ -24,7 +27,7 @@ fn sampled() -> WindowsSampled {
     }
 }
 
-fn emitted(samples: &[WindowsSampled]) -> crate::snapshot::Snapshot {
+fn emitted(samples: &[WindowsSampled]) -> Snapshot {
     let mut builder = EventBuilder::begin();
     for sample in samples {
         builder.emit(Body::WindowsSampled(Box::new(sample.clone())));
@@ -117,6 +120,115 @@ fn windows_of_a_reused_pid_are_counted_apart() {
         .map(|all| all.count)
         .collect();
     assert_eq!(counts, [100, 1]);
+}
+
+/// A process whose only window was `second` seconds after the start.
+fn one_window(pid: u32, second: u64) -> WindowsSampled {
+    WindowsSampled {
+        pid: Pid(pid),
+        windows: 1,
+        pages: 4,
+        first: Nanos(second * SECOND),
+        last: Nanos(second * SECOND + 900),
+        ..sampled()
+    }
+}
+
+/// More processes, one a second from second 10 on, than the table has room for. Their pids begin at 1000.
+fn more_than_the_table_has() -> impl Iterator<Item = WindowsSampled> {
+    let numbers = (0..).take(limits::WINDOWS + 1);
+    numbers.map(|number: u32| one_window(1000 + number, 10 + u64::from(number)))
+}
+
+/// The value of a metric for the cause of these windows.
+fn of_cause(snapshot: &Snapshot, metric: &str) -> u64 {
+    let families = families(snapshot);
+    let family = families.iter().find(|family| family.metric.name == metric);
+    let mut samples = family.unwrap().samples.iter();
+    let sample = samples.find(|sample| sample.labels[0].1 == "uffd_wp");
+    sample.unwrap().value.to_string().parse().unwrap()
+}
+
+#[test]
+fn flush_windows_of_a_new_process_are_found_after_many_processes_have_ended() {
+    let new = WindowsSampled {
+        faults: 3,
+        ..one_window(7, 20_000)
+    };
+    let samples: Vec<_> = more_than_the_table_has().chain([new]).collect();
+    let snapshot = emitted(&samples);
+    let found = snapshot.findings.iter();
+    let found: Vec<_> = found
+        .map(|finding| (finding.kind, finding.pid, finding.count))
+        .collect();
+    assert_eq!(found, [(FindingKind::FaultInFlushWindow, Pid(7), 3)]);
+    assert_eq!(
+        (snapshot.unapplied_events, snapshot.windows.len()),
+        (0, limits::WINDOWS)
+    );
+    assert!(
+        !snapshot.windows.iter().any(|all| all.pid == Pid(1000)),
+        "the oldest gives way"
+    );
+}
+
+#[test]
+fn sums_of_flush_windows_by_cause_keep_those_of_entries_that_gave_way() {
+    let samples: Vec<_> = more_than_the_table_has().collect();
+    let snapshot = emitted(&samples);
+    let windows = samples.len() as u64;
+    assert_eq!(of_cause(&snapshot, "pintrace_flush_windows_total"), windows);
+    assert_eq!(
+        of_cause(&snapshot, "pintrace_flush_window_pages_total"),
+        4 * windows
+    );
+}
+
+#[test]
+fn an_entry_that_gave_way_and_has_windows_again_is_not_counted_twice() {
+    let old = WindowsSampled {
+        faults: 3,
+        ..sampled()
+    };
+    let again = |windows, faults, second| WindowsSampled {
+        windows,
+        faults,
+        last: Nanos(second * SECOND),
+        ..sampled()
+    };
+    let mut samples: Vec<_> = [old].into_iter().chain(more_than_the_table_has()).collect();
+    let before = emitted(&samples);
+    assert!(!before.windows.iter().any(|all| all.pid == Pid(7)));
+    // The sample after the return gives the base; the windows since then count.
+    samples.extend([again(101, 3, 20_000), again(104, 5, 20_001)]);
+    let after = emitted(&samples);
+    let more = |metric| of_cause(&after, metric) - of_cause(&before, metric);
+    assert_eq!(more("pintrace_flush_windows_total"), 3);
+    assert_eq!(more("pintrace_flush_window_faults_total"), 2);
+    let found = &after.findings[0];
+    assert_eq!((after.findings.len(), found.pid, found.count), (1, Pid(7), 5));
+    let counts = after.finding_counts.values().sum::<u64>();
+    assert_eq!(counts, 5);
+}
+
+#[test]
+fn a_reused_pid_is_found_apart_although_the_entry_of_its_predecessor_gave_way() {
+    let old = WindowsSampled {
+        faults: 3,
+        ..sampled()
+    };
+    let new = WindowsSampled {
+        faults: 2,
+        ..one_window(7, 20_000)
+    };
+    let samples: Vec<_> = [old]
+        .into_iter()
+        .chain(more_than_the_table_has())
+        .chain([new])
+        .collect();
+    let found = emitted(&samples).findings;
+    let counts: Vec<_> = found.iter().map(|finding| finding.count).collect();
+    assert_eq!(counts, [2, 3]);
 }
 
 #[test]
