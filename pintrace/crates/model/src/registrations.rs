@@ -24,8 +24,8 @@ const MOST_HOLDERS: usize = 3;
 pub struct FailedRegistration {
     /// The figures of the last one, and the number.
     pub failed: RegistrationFailed,
-    /// Processes of the same user that held long-term pins at that time, largest first, with the pages held. Only pins that
-    /// the kernel charges to the user: those of io_uring and AF_XDP.
+    /// Processes of the same user that held registered memory at that time, largest first, with the pages held. Only pins
+    /// that the kernel charges to the user: those of io_uring and AF_XDP.
     pub holders: Vec<(Pid, String, u64)>,
     /// Pages that all processes of the user held by such pins.
     pub held_by_user: u64,
@@ -87,7 +87,7 @@ fn with_holders(failed: &RegistrationFailed, pins: &Pins, stacks: &StackTable) -
     let mut held: BTreeMap<ProcessKey, u64> = BTreeMap::new();
     // The kernel charges other registrations to the process alone.
     let of_user = ChargedTo::of(failed.kind) == ChargedTo::User;
-    for account in pins.accounts.longterm().filter(|_| of_user) {
+    for account in pins.accounts.registered().filter(|_| of_user) {
         let process = pins.processes.by_key.get(&account.process);
         let uid = process.and_then(|process| process.seen.as_ref()?.uid);
         let charged = [Subsystem::IoUring, Subsystem::AfXdp];

@@ -2,6 +2,7 @@
 
 mod detect;
 mod extent_facts;
+mod registrations;
 mod snapshot_sharing;
 
 use pintrace_common::counters::Loss;

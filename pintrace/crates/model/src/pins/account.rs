@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use pintrace_events::units::{AccountId, Nanos, Pid};
-use pintrace_events::{AccountOpened, AccountSampled, FileId};
+use pintrace_events::{AccountOpened, AccountSampled, Evidence, FileId};
 
 use crate::limits;
 use crate::stack::Origin;
@@ -155,10 +155,16 @@ impl AccountTable {
         self.by_id.values_mut()
     }
 
-    /// The accounts that hold traced long-term pins now.
-    pub(crate) fn longterm(&self) -> impl Iterator<Item = &AccountState> {
+    /// The accounts that hold registered memory now: traced long-term pins, and pins that are older than the session and
+    /// that the kernel's table of an open file names.
+    pub(crate) fn registered(&self) -> impl Iterator<Item = &AccountState> {
         let holds = |account: &&AccountState| {
-            account.opened.longterm && !account.opened.from_scan && account.pages_held() > 0
+            let registered = if account.opened.from_scan {
+                account.opened.evidence == Some(Evidence::KernelTable)
+            } else {
+                account.opened.longterm
+            };
+            registered && account.pages_held() > 0
         };
         self.by_id.values().filter(holds)
     }
