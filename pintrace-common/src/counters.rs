@@ -85,3 +85,21 @@ counters! {
         EventUnwritten = "event_unwritten", "record", "Events that could not be written to the recording.";
     }
 }
+
+impl Loss {
+    /// Losses that falsify the held pages of the ledger until a reconciliation.
+    pub const OF_LEDGER: &'static [Self] = &[
+        Self::FolioTableFull,
+        Self::OwnerCellsFull,
+        Self::AccountTableFull,
+        Self::StructPageUnreadable,
+        Self::PagesArrayUnreadable,
+        Self::PagesBeyondWalk,
+        Self::WalkTableFull,
+        Self::PinCallUnreadable,
+        Self::CellContended,
+        Self::LongtermCallsFull,
+        Self::RecursionMissed,
+        Self::ProbeMissed,
+    ];
+}

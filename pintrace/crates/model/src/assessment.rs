@@ -19,6 +19,13 @@ pub struct Assessment {
     pub advice: &'static str,
 }
 
+impl Assessment {
+    /// The finding concerns pinned pages for certain; false if it may.
+    pub(crate) fn is_certain(&self) -> bool {
+        ![&UNCERTAIN, &MAY_OUTLIVE, &MAY_LACK_LONGTERM].contains(&self)
+    }
+}
+
 /// Every assessment, by kind.
 pub static ALL: &[&Assessment] = &[
     &COPIED,
@@ -37,7 +44,9 @@ pub static ALL: &[&Assessment] = &[
     &UNCERTAIN,
     &OUTLIVES,
     &KEPT_ACROSS_EXEC,
+    &MAY_OUTLIVE,
     &MISSING_LONGTERM,
+    &MAY_LACK_LONGTERM,
     &NOT_EXCLUSIVE,
     &READ_LOST,
     &GET_NOT_PIN,
@@ -213,14 +222,34 @@ pub(crate) static KEPT_ACROSS_EXEC: Assessment = Assessment {
                   space is gone, and its pages stay pinned.",
     advice: "Open the descriptor with O_CLOEXEC if the new program does not use it.",
 };
+/// Pins that stay after the exit of their mm, by a ledger that may hold released pages.
+pub(crate) static MAY_OUTLIVE: Assessment = Assessment {
+    kind: FindingKind::PinOutlivesMm,
+    case: "any, while releases may be missing",
+    severity: Severity::Note,
+    explanation: "The address space is gone and, by the ledger, its pages are still pinned. But releases were lost, so the \
+                  pages may have been released.",
+    advice: "If unaccounted is 0 again and no such finding is certain, nothing; pintrace scan lists the pages that are \
+             still pinned.",
+};
 /// Short-term pins that are held too long.
 pub(crate) static MISSING_LONGTERM: Assessment = Assessment {
     kind: FindingKind::UndeclaredLongterm,
-    case: "",
+    case: "no release is missing",
     severity: Severity::Hazard,
     explanation: "Pages are held for 10 seconds or more without FOLL_LONGTERM: in memory that must stay movable (CMA, \
                   hotplug), such pages block migration.",
     advice: "Find out whether the I/O hangs; a driver that holds the pages by design has to pin with FOLL_LONGTERM.",
+};
+/// Short-term pins that are held too long, by a ledger that may hold released pages.
+pub(crate) static MAY_LACK_LONGTERM: Assessment = Assessment {
+    kind: FindingKind::UndeclaredLongterm,
+    case: "releases may be missing",
+    severity: Severity::Note,
+    explanation: "By the ledger, pages are held for 10 seconds or more without FOLL_LONGTERM. But releases were lost, so the \
+                  pages may have been released.",
+    advice: "If unaccounted is 0 again and no such finding is certain, nothing; pintrace scan lists the pages that are \
+             still pinned.",
 };
 /// Pinned anonymous pages that are not exclusive.
 pub(crate) static NOT_EXCLUSIVE: Assessment = Assessment {

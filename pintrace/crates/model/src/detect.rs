@@ -41,6 +41,8 @@ pub(crate) struct Context<'a> {
     pub(crate) now: Nanos,
     pub(crate) stream: &'a StreamState,
     pub(crate) pins: &'a Pins,
+    /// The ledger may hold pages that have been released.
+    pub(crate) ledger_uncertain: bool,
 }
 
 /// Turns observations into findings.

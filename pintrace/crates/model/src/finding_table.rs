@@ -203,7 +203,7 @@ impl FindingState {
         Finding {
             kind: key.kind,
             severity: self.assessment.severity,
-            certain: *self.assessment != assessment::UNCERTAIN,
+            certain: self.assessment.is_certain(),
             pid: self.holder.pid,
             comm: self.holder.comm.clone(),
             address: self.address,

@@ -11,6 +11,7 @@ use pintrace_events::{
 use crate::balance::balance;
 use crate::detect::{Context, Observation, detect, take_outliving};
 use crate::finding_table::FindingTable;
+use crate::ledger_state::LedgerState;
 use crate::loss::LossState;
 use crate::own_cost::OwnCost;
 use crate::pin_calls::{CallsInFlight, PinCallTable};
@@ -33,6 +34,7 @@ pub struct Model {
     balance: BalanceSampled,
     scan: Option<ScanSampled>,
     loss: LossState,
+    ledger: LedgerState,
     windows: WindowTable,
     flush_check: FlushCheck,
     suppressed: SuppressedTable,
@@ -92,8 +94,14 @@ impl Model {
                 self.names.symbol_seen(seen.address);
                 self.stacks.symbol_seen(seen)
             }
-            Body::BalanceSampled(sample) => replace(&mut self.balance, **sample),
-            Body::LossSampled(sample) => self.loss.sample(sample),
+            Body::BalanceSampled(sample) => {
+                self.ledger.balance(sample);
+                replace(&mut self.balance, **sample)
+            }
+            Body::LossSampled(sample) => {
+                self.ledger.losses(sample);
+                self.loss.sample(sample)
+            }
             Body::ScanSampled(sample) => replace(&mut self.scan, Some(*sample)),
             Body::MappingChanged(change) => self.mapping_changed(event, change),
             Body::MmExited(mm) => self.pins.extents.mm_exited(time, *mm),
@@ -186,6 +194,7 @@ impl Model {
             now: event.time,
             stream: &self.stream,
             pins: &self.pins,
+            ledger_uncertain: self.ledger.uncertain,
         };
         if let Some(account) = self.pins.accounts.get(sample.account) {
             detect(Observation::Account(account), context, &mut self.findings);
@@ -227,11 +236,12 @@ impl Model {
 
     fn tick(&mut self) -> bool {
         let now = self.stream.time;
-        let outliving = take_outliving(&mut self.pins, now);
+        let outliving = take_outliving(&mut self.pins, now, self.ledger.uncertain);
         let context = Context {
             now,
             stream: &self.stream,
             pins: &self.pins,
+            ledger_uncertain: self.ledger.uncertain,
         };
         detect(Observation::Tick(&outliving), context, &mut self.findings);
         if let Some(seconds) = self.stream.tick() {
@@ -246,6 +256,7 @@ impl Model {
             now: event.time,
             stream: &self.stream,
             pins: &self.pins,
+            ledger_uncertain: self.ledger.uncertain,
         };
         detect(observation, context, &mut self.findings);
         true

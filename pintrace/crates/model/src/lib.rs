@@ -14,6 +14,7 @@ mod finding_table;
 mod fold;
 pub mod history;
 pub mod hold_times;
+mod ledger_state;
 mod limits;
 pub mod locked_memory;
 pub mod loss;

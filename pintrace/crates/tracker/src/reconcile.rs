@@ -39,22 +39,6 @@ pub enum ReconcileError {
     Ledger(#[from] LedgerError),
 }
 
-/// Losses that falsify the held pages of the ledger until a reconciliation.
-const LEDGER_LOSSES: &[Loss] = &[
-    Loss::FolioTableFull,
-    Loss::OwnerCellsFull,
-    Loss::AccountTableFull,
-    Loss::StructPageUnreadable,
-    Loss::PagesArrayUnreadable,
-    Loss::PagesBeyondWalk,
-    Loss::WalkTableFull,
-    Loss::PinCallUnreadable,
-    Loss::CellContended,
-    Loss::LongtermCallsFull,
-    Loss::RecursionMissed,
-    Loss::ProbeMissed,
-];
-
 /// Scans memory during a trace and corrects the ledger.
 pub struct Reconciler {
     scanner: Scanner,
@@ -158,7 +142,7 @@ fn preexisting(result: &ScanResult) -> Vec<PreexistingPins> {
 
 /// Returns the sum of the losses that falsify the ledger.
 fn ledger_losses(losses: &BTreeMap<String, u64>) -> u64 {
-    LEDGER_LOSSES
+    Loss::OF_LEDGER
         .iter()
         .filter_map(|loss| losses.get(loss.name()))
         .sum()

@@ -9,7 +9,7 @@ use crate::pins::AccountState;
 
 use super::{Context, Detector, Observation};
 
-/// Finds the accounts that hold short-term pins for too long.
+/// Finds the accounts that hold short-term pins for too long. While the ledger is uncertain, such a finding is uncertain too.
 pub(super) struct MissingLongtermDetector;
 
 impl Detector for MissingLongtermDetector {
@@ -26,10 +26,14 @@ impl Detector for MissingLongtermDetector {
             let Some((pages, age)) = account.history.held_too_long(context.now, released) else {
                 continue;
             };
-            let key = key(account);
+            let key = key(account, !context.ledger_uncertain);
             let earlier = findings.get(&key);
             let finding = FindingState {
-                assessment: &assessment::MISSING_LONGTERM,
+                assessment: if key.certain {
+                    &assessment::MISSING_LONGTERM
+                } else {
+                    &assessment::MAY_LACK_LONGTERM
+                },
                 holder: context.pins.holder(Some(account)),
                 address: 0,
                 end: 0,
@@ -45,12 +49,12 @@ impl Detector for MissingLongtermDetector {
     }
 }
 
-fn key(account: &AccountState) -> FindingKey {
+fn key(account: &AccountState, certain: bool) -> FindingKey {
     FindingKey {
         kind: FindingKind::UndeclaredLongterm,
         trigger: None,
         pid: account.opened.pid,
         subject: FindingSubject::Account(account.opened.account),
-        certain: true,
+        certain,
     }
 }

@@ -18,16 +18,19 @@ const OUTLIVED_AFTER: Nanos = Nanos(1_000_000_000);
 const TEARDOWN: Nanos = Nanos(60_000_000_000);
 
 /// Takes the extents that outlive their mm, each once: [`OUTLIVED_AFTER`] after the process could last close the file
-/// that holds the pins.
-pub(crate) fn take_outliving(pins: &mut Pins, now: Nanos) -> Vec<ExtentState> {
+/// that holds the pins. While the ledger is uncertain, each extent is taken once for an uncertain finding, and again when
+/// the ledger is certain.
+pub(crate) fn take_outliving(pins: &mut Pins, now: Nanos, ledger_uncertain: bool) -> Vec<ExtentState> {
     let mut due = pins.extents.take_outliving(now, OUTLIVED_AFTER);
     due.retain(|extent| {
-        let from = outlives_from(extent, pins, now);
-        let waits = from.is_some_and(|from| now.since(from) < OUTLIVED_AFTER);
-        if let Some(from) = from.filter(|_| waits) {
+        let Some(from) = outlives_from(extent, pins, now) else {
+            return true;
+        };
+        let waits = now.since(from) < OUTLIVED_AFTER;
+        if waits || ledger_uncertain {
             pins.extents.outlives_from(extent.opened.extent, from);
         }
-        !waits
+        !waits && (!ledger_uncertain || pins.extents.may_outlive(extent.opened.extent))
     });
     due
 }
@@ -68,7 +71,9 @@ impl Detector for PinOutlivesMmDetector {
                 }
             }
             Observation::ExtentClosed(extent) if extent.mm_exited.get().is_some() => {
-                findings.lasted(&key(extent, context), context.now);
+                for certain in [true, false] {
+                    findings.lasted(&key(extent, context, certain), context.now);
+                }
             }
             _ => {}
         }
@@ -82,7 +87,9 @@ fn outlives(extent: &ExtentState, context: Context<'_>, findings: &mut FindingTa
     let account = context.pins.accounts.get(extent.opened.account);
     let kept = execed_since(extent, context.pins).is_some();
     let fresh = FindingState {
-        assessment: if kept {
+        assessment: if context.ledger_uncertain {
+            &assessment::MAY_OUTLIVE
+        } else if kept {
             &assessment::KEPT_ACROSS_EXEC
         } else {
             &assessment::OUTLIVES
@@ -97,18 +104,17 @@ fn outlives(extent: &ExtentState, context: Context<'_>, findings: &mut FindingTa
         pin: Some(PinState::of_extent(extent, account, context.now)),
         trigger: None,
     };
-    findings.put_or_repeat(key(extent, context), fresh, 1, |range| {
-        context.stream.pages_of(range)
-    });
+    let key = key(extent, context, !context.ledger_uncertain);
+    findings.put_or_repeat(key, fresh, 1, |range| context.stream.pages_of(range));
 }
 
-fn key(extent: &ExtentState, context: Context<'_>) -> FindingKey {
+fn key(extent: &ExtentState, context: Context<'_>, certain: bool) -> FindingKey {
     let account = context.pins.accounts.get(extent.opened.account);
     FindingKey {
         kind: FindingKind::PinOutlivesMm,
         trigger: None,
         pid: context.pins.holder(account).pid,
         subject: FindingSubject::Account(extent.opened.account),
-        certain: true,
+        certain,
     }
 }

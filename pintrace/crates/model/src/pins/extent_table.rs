@@ -35,6 +35,8 @@ pub(crate) struct ExtentTable {
     unmapped: BTreeMap<ExtentId, Unmapped>,
     /// Extents whose mm exited, by `outlives_from`, until [`ExtentTable::take_outliving`] returns them.
     outliving: BTreeSet<(Nanos, ExtentId)>,
+    /// Open extents of which an uncertain finding says that they outlive their mm.
+    may_outlive: BTreeSet<ExtentId>,
     /// The latest closed extents, oldest first.
     closed: VecDeque<ExtentState>,
 }
@@ -125,6 +127,7 @@ impl ExtentTable {
             }
         }
         self.unmapped.remove(&extent);
+        self.may_outlive.remove(&extent);
         for location in state.locations() {
             self.by_location.remove(&location, extent);
         }
@@ -286,6 +289,11 @@ impl ExtentTable {
             self.outliving
                 .extend(state.outlives_from.get().map(|from| (from, extent)));
         }
+    }
+
+    /// Notes that an uncertain finding says that an open extent outlives its mm. Returns true if this is new.
+    pub(crate) fn may_outlive(&mut self, extent: ExtentId) -> bool {
+        self.may_outlive.insert(extent)
     }
 
     /// Returns the open extents that outlive their mm since `ago` before `now` or earlier, each extent once.

@@ -1,7 +1,7 @@
 //! Tests of short-term pins that are held too long.
 
-use pintrace_events::Body;
 use pintrace_events::units::Nanos;
+use pintrace_events::{BalanceSampled, Body};
 use pintrace_testing::event_builder::{EventBuilder, IO_PIN_PAGES, SECOND};
 
 use crate::finding::{FindingKind, Severity};
@@ -108,4 +108,55 @@ fn frequent_samples_still_cover_ten_seconds() {
     }
     let finding = &snapshot(&builder).findings[0];
     assert!(finding.pages > 880, "{}", finding.pages);
+}
+
+/// Emits a balance in which the ledger holds `too_many` pages beyond the 8 of vmstat.
+fn balance(builder: &mut EventBuilder, too_many: u64) {
+    builder.emit(Body::BalanceSampled(Box::new(BalanceSampled {
+        vmstat_acquired: Some(8),
+        vmstat_released: Some(0),
+        ledger_acquired: 8 + too_many,
+        ..BalanceSampled::default()
+    })));
+}
+
+/// The severity of each finding and whether it is certain.
+fn found(builder: &EventBuilder) -> Vec<(Severity, bool)> {
+    let findings = snapshot(builder).findings;
+    let found = findings.iter().map(|finding| (finding.severity, finding.certain));
+    found.collect()
+}
+
+#[test]
+fn lost_releases_make_no_certain_finding_of_short_term_pins() {
+    let mut builder = EventBuilder::begin();
+    builder.account(1, 7, 7, IO_PIN_PAGES, false).process(7, "app");
+    builder.totals(1, 16, 0).loss(&[("recursion_missed", 1)]);
+    for _ in 0..14 {
+        balance(&mut builder, 8);
+        builder.tick().wait(SECOND);
+    }
+    assert_eq!(found(&builder), [(Severity::Note, false)]);
+    // A reconciliation has removed the released pages, and the other pages are still held.
+    builder.totals(1, 16, 8);
+    balance(&mut builder, 0);
+    builder.tick();
+    let findings = snapshot(&builder).findings;
+    assert_eq!(
+        found(&builder),
+        [(Severity::Hazard, true), (Severity::Note, false)]
+    );
+    assert_eq!((findings[0].pages, findings[0].count), (8, 1));
+}
+
+#[test]
+fn a_loss_that_a_balance_of_zero_follows_changes_no_finding() {
+    let mut builder = EventBuilder::begin();
+    builder.account(1, 7, 7, IO_PIN_PAGES, false).process(7, "app");
+    builder.totals(1, 8, 0).loss(&[("recursion_missed", 1)]);
+    for _ in 0..12 {
+        balance(&mut builder, 0);
+        builder.tick().wait(SECOND);
+    }
+    assert_eq!(found(&builder), [(Severity::Hazard, true)]);
 }

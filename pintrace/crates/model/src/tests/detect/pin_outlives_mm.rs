@@ -6,7 +6,7 @@ use pintrace_testing::event_builder::{EventBuilder, SECOND};
 
 use crate::finding::{FindingKind, Severity};
 
-use super::{BUFFER, MM, RING, change, findings, only_finding, pin, pinned};
+use super::{BUFFER, MM, PAGE, RING, change, findings, only_finding, pin, pinned};
 
 /// Ends the process of the extents.
 fn exit(builder: &mut EventBuilder) {
@@ -114,4 +114,32 @@ fn a_later_mm_at_the_same_address_is_another_mm() {
         kinds,
         [(FindingKind::MappingTouched, 2), (FindingKind::PinOutlivesMm, 16)]
     );
+}
+
+#[test]
+fn lost_releases_make_no_certain_finding_of_pins_that_outlive_their_mm() {
+    let mut builder = pinned();
+    pin(&mut builder, 2, BUFFER + 32 * PAGE, 8);
+    builder.loss(&[("recursion_missed", 1)]);
+    builder.emit(Body::MmExited(MM));
+    exit(&mut builder);
+    let figures = |builder: &EventBuilder| -> Vec<_> {
+        let findings = findings(builder);
+        let figures = findings
+            .iter()
+            .map(|it| (it.severity, it.certain, it.pages, it.count));
+        figures.collect()
+    };
+    for _ in 0..4 {
+        builder.wait(SECOND).tick();
+        assert_eq!(figures(&builder), [(Severity::Note, false, 24, 2)]);
+    }
+    // A reconciliation has closed the extent whose release was lost. The other extent is still pinned.
+    builder.extent_closed(2, 8, 7).balance(24, 8).tick();
+    assert_eq!(
+        figures(&builder),
+        [(Severity::Hazard, true, 16, 1), (Severity::Note, false, 24, 2)]
+    );
+    builder.wait(SECOND).tick();
+    assert_eq!(figures(&builder).len(), 2, "each extent is found once");
 }
