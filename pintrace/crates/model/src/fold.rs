@@ -108,7 +108,10 @@ impl Model {
             Body::AddressSpaceFreed(file) => self.pins.extents.address_space_freed(*file),
             Body::CowSampled(cow) => self.detect(event, Observation::Cow(cow)),
             Body::WindowsSampled(sample) => self.windows_sampled(event, sample),
-            Body::ChangesSuppressed(total) => self.suppressed.sample(total),
+            Body::ChangesSuppressed(total) => {
+                self.suppressed.sample(total);
+                true
+            }
             Body::FlushCheckSampled(check) => replace(&mut self.flush_check, *check),
             Body::FindingHooksAttached(attached) => self.stream.finding_hooks_attached(time, attached),
             Body::DetailShed(shed) => self.stream.detail_shed(*shed),

@@ -45,7 +45,7 @@ pub struct Snapshot {
     /// Every loss counter by name, zeroes included, in catalogue order.
     pub loss: Vec<(&'static str, u64)>,
     /// Processes that changed mappings faster than the limit, with the number of changes that were not examined; the
-    /// largest number first.
+    /// largest number first. The processes with the smallest numbers may be absent.
     pub suppressed: Vec<ChangesSuppressed>,
     /// Every process that has pinned, ended processes included; by pid, then by order of appearance.
     pub processes: SharedList<Arc<Process>>,
