@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::{Nanos, Pid};
 
-/// Changed figures of the registrations of a process that failed alike. All figures but `count` are those of the last one.
+/// Changed figures of the registrations of a process that failed alike. All figures but `count` and `more` are those of the
+/// last one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegistrationFailed {
     /// Process.
@@ -19,6 +20,10 @@ pub struct RegistrationFailed {
     pub errno: u32,
     /// Registrations that failed alike since the start.
     pub count: u64,
+    /// Those of `count` that no earlier event has; `None` in a recording of an earlier pintrace. Only the sender knows which
+    /// events are of one process: a pid may be reused, and a process may hold no pins, so that its end has no event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more: Option<u64>,
     /// Time of the last one.
     pub last: Nanos,
     /// Bytes that it asked for; `None` if unknown.

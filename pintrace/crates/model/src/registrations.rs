@@ -43,15 +43,18 @@ pub(crate) struct RegistrationTable {
 }
 
 impl RegistrationTable {
-    /// Takes new figures. In a full table, the oldest entry gives way.
+    /// Takes new figures. In a full table, the oldest entry gives way; its failures stay in the totals. Returns false if the
+    /// table of totals is full.
     pub(crate) fn sample(&mut self, failed: &RegistrationFailed, pins: &Pins, stacks: &StackTable) -> bool {
         let key = (failed.pid, failed.kind, failed.operation, failed.errno);
-        let before = self.by_key.get(&key).map_or(0, |one| one.failed.count);
-        // A process that has got the pid of an ended process counts from 0.
-        let more = failed.count.checked_sub(before).unwrap_or(failed.count);
-        let known = self.totals.len() < limits::FAILED_REGISTRATIONS;
+        let more = failed.more.unwrap_or_else(|| {
+            let before = self.by_key.get(&key).map_or(0, |one| one.failed.count);
+            // A process that has got the pid of an ended process counts from 0.
+            failed.count.checked_sub(before).unwrap_or(failed.count)
+        });
         let what = (failed.kind, failed.operation, failed.errno);
-        if known || self.totals.contains_key(&what) {
+        let room = self.totals.len() < limits::FAILED_REGISTRATIONS || self.totals.contains_key(&what);
+        if room {
             let total = self.totals.entry(what).or_insert(0);
             *total = total.saturating_add(more);
         }
@@ -62,7 +65,7 @@ impl RegistrationTable {
             }
         }
         self.by_key.insert(key, with_holders(failed, pins, stacks));
-        true
+        room
     }
 
     /// Returns the failed registrations, the latest first.

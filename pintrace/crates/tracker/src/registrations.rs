@@ -35,10 +35,16 @@ impl Registrations {
     ) -> Result<(), LedgerError> {
         for (key, failed) in ledger.failed_registrations().all()? {
             // The program counts last.
-            if failed.count == 0 || self.emitted.insert(key, failed) == Some(failed) {
+            if failed.count == 0 {
                 continue;
             }
-            out.push(now, Body::RegistrationFailed(Box::new(event(key, &failed))));
+            let before = self.emitted.insert(key, failed);
+            if before != Some(failed) {
+                out.push(
+                    now,
+                    Body::RegistrationFailed(Box::new(event(key, &failed, before))),
+                );
+            }
         }
         Ok(())
     }
@@ -59,7 +65,12 @@ impl Registrations {
     }
 }
 
-fn event(key: FailureKey, failed: &FailedRegistration) -> RegistrationFailed {
+/// Returns the event of an entry; `before` is the entry as last emitted.
+fn event(
+    key: FailureKey,
+    failed: &FailedRegistration,
+    before: Option<FailedRegistration>,
+) -> RegistrationFailed {
     RegistrationFailed {
         pid: Pid(key.tgid),
         comm: comm(&failed.comm),
@@ -67,6 +78,11 @@ fn event(key: FailureKey, failed: &FailedRegistration) -> RegistrationFailed {
         operation: key.operation,
         errno: key.errno,
         count: failed.count,
+        more: Some(
+            failed
+                .count
+                .saturating_sub(before.map_or(0, |before| before.count)),
+        ),
         last: Nanos(failed.last_ns),
         wanted: Some(failed.wanted).filter(|wanted| *wanted != 0),
         wants_more: failed.wants_more != 0,
@@ -77,5 +93,26 @@ fn event(key: FailureKey, failed: &FailedRegistration) -> RegistrationFailed {
         mm_locked: failed.mm_locked,
         uid: u32::try_from(failed.uid).unwrap_or(u32::MAX),
         cgroup: failed.cgroup,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_has_the_number_since_the_last_event_of_the_same_entry() {
+        let failed = |count| FailedRegistration {
+            count,
+            ..FailedRegistration::default()
+        };
+        let counts = |count, before| {
+            let event = event(FailureKey::default(), &failed(count), before);
+            (event.count, event.more)
+        };
+        assert_eq!(counts(3, None), (3, Some(3)));
+        assert_eq!(counts(5, Some(failed(3))), (5, Some(2)));
+        // The figures of the last one have changed before its count.
+        assert_eq!(counts(5, Some(failed(5))), (5, Some(0)));
     }
 }

@@ -1,10 +1,11 @@
 //! Tests of refused registrations.
 
 use pintrace_common::registrations::kind;
-use pintrace_events::units::{AccountId, Pid};
+use pintrace_events::units::{AccountId, Nanos, Pid};
 use pintrace_events::{AccountOpened, Body, Evidence, RegistrationFailed};
 use pintrace_testing::event_builder::EventBuilder;
 
+use crate::limits;
 use crate::registrations::{FailedRegistration, sentence};
 use crate::tests::snapshot;
 
@@ -64,4 +65,45 @@ fn pins_that_no_table_names_or_that_are_charged_to_the_process_name_no_holder() 
         let refused = refused_beside(evidence, subsystem);
         assert_eq!((refused.held_by_user, refused.holders.len()), (0, 0));
     }
+}
+
+/// Number of refusals of a stream of (pid, refusals of the process, those of them since its last event, time).
+fn refusals(events: impl IntoIterator<Item = (u32, u64, Option<u64>, u64)>) -> (u64, usize) {
+    let mut builder = EventBuilder::begin();
+    for (pid, count, more, last) in events {
+        builder.emit(Body::RegistrationFailed(Box::new(RegistrationFailed {
+            more,
+            last: Nanos(last),
+            ..refused(pid, count)
+        })));
+    }
+    let snapshot = snapshot(&builder);
+    assert_eq!(snapshot.unapplied_events, 0);
+    (
+        snapshot.registration_failures.values().sum(),
+        snapshot.failed_registrations.len(),
+    )
+}
+
+#[test]
+fn refusals_of_a_process_whose_entry_gave_way_count_once() {
+    let others = (2..=4097).map(|pid| (pid, 1, Some(1), pid.into()));
+    let events = [(1, 1000, Some(1000), 1)]
+        .into_iter()
+        .chain(others)
+        .chain([(1, 1001, Some(1), 5000)]);
+    assert_eq!(refusals(events), (1001 + 4096, limits::FAILED_REGISTRATIONS));
+}
+
+#[test]
+fn refusals_of_a_process_with_a_reused_pid_all_count() {
+    assert_eq!(refusals([(1, 3, Some(3), 1), (1, 5, Some(5), 2)]), (8, 1));
+}
+
+#[test]
+fn refusals_of_a_recording_without_increments_count_by_their_difference() {
+    assert_eq!(
+        refusals([(1, 3, None, 1), (1, 5, None, 2), (1, 2, None, 3)]),
+        (7, 1)
+    );
 }

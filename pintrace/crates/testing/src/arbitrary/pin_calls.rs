@@ -66,6 +66,7 @@ pub(super) fn registration_failed() -> BoxedStrategy<Body> {
                 operation: kind,
                 errno: 12,
                 count,
+                more: limit,
                 last: Nanos(pages),
                 wanted: limit,
                 wants_more: kind == 1,
