@@ -60,6 +60,7 @@ impl Model {
                 self.stream.started(time, started)
             }
             Body::ProcessSeen(seen) => {
+                self.make_room();
                 self.pin_calls.processes_changed();
                 self.pins.process_seen(seen)
             }
@@ -71,6 +72,7 @@ impl Model {
             Body::FileReleased(file) => self.pins.file_released(time, *file),
             Body::AccountOpened(opened) => {
                 self.pin_calls.close(opened.account, &mut self.pins);
+                self.make_room();
                 self.pin_calls.processes_changed();
                 self.pins.account_opened(opened)
             }
@@ -122,10 +124,18 @@ impl Model {
     }
 
     /// Forgets the processes that ended longest ago and hold nothing, until `keep` such processes are left. The pages
-    /// of forgotten processes stay in the totals by subsystem. Endless sessions need this call.
+    /// and pin calls of forgotten processes stay in the totals by subsystem. Endless sessions need this call.
     pub fn forget_ended(&mut self, keep: usize) {
-        self.pins.forget_ended(keep);
-        self.pin_calls.processes_changed();
+        let forgotten = self.pins.forget_ended(keep);
+        self.pin_calls.forgotten(&forgotten);
+    }
+
+    /// Makes room for a process if necessary, by forgetting ended processes.
+    fn make_room(&mut self) {
+        let forgotten = self.pins.make_room();
+        if !forgotten.is_empty() {
+            self.pin_calls.forgotten(&forgotten);
+        }
     }
 
     /// Returns the number of objects in the state, of which each takes some hundred bytes: processes, accounts, extents, stacks

@@ -65,9 +65,9 @@ impl Pins {
         self.processes.number() + self.accounts.number() + self.extents.number()
     }
 
-    /// Takes the identity of a process; returns false if there is no room.
+    /// Takes the identity of a process; returns false if there is no room ([`Self::make_room`]).
     pub(crate) fn process_seen(&mut self, seen: &ProcessSeen) -> bool {
-        if !self.room_for_process() {
+        if self.processes.is_full() {
             return false;
         }
         let key = self.processes.current_or_new(seen.pid);
@@ -122,11 +122,11 @@ impl Pins {
         self.processes.by_key.get(&account.process)
     }
 
-    /// Opens an account; returns false if there is no room.
+    /// Opens an account; returns false if there is no room ([`Self::make_room`]).
     pub(crate) fn account_opened(&mut self, opened: &AccountOpened) -> bool {
         // Account ids are unique within a stream. A forged stream may open an id twice: then the first account ends.
         self.account_closed(opened.account);
-        if self.accounts.is_full() || !self.room_for_process() {
+        if self.accounts.is_full() || self.processes.is_full() {
             return false;
         }
         let key = self.processes.current_or_new(opened.pid);
@@ -245,16 +245,19 @@ impl Pins {
     }
 
     /// Forgets the processes that ended longest ago and hold nothing, until `keep` such processes are left. The pages
-    /// of forgotten processes stay in the totals by subsystem.
-    pub(crate) fn forget_ended(&mut self, keep: usize) {
+    /// of forgotten processes stay in the totals by subsystem. Returns their accounts, which are no longer open.
+    pub(crate) fn forget_ended(&mut self, keep: usize) -> Vec<AccountState> {
         let forgotten = self
             .processes
             .forget_ended(&self.accounts, keep, &mut self.changes);
-        for account in forgotten {
-            if let Some(account) = self.accounts.remove(account) {
-                self.unlist_extents(&account);
-            }
+        let removed = forgotten
+            .into_iter()
+            .filter_map(|account| self.accounts.remove(account));
+        let removed: Vec<_> = removed.collect();
+        for account in &removed {
+            self.unlist_extents(account);
         }
+        removed
     }
 
     /// The process of a removed account no longer lists the extents of the account.
@@ -294,13 +297,13 @@ impl Pins {
         comm.copied().unwrap_or_default().to_owned()
     }
 
-    /// Returns true if there is room for a process, if necessary by forgetting ended processes. Forgetting walks all
-    /// processes, and therefore waits until 1/64 of the table has ended.
-    fn room_for_process(&mut self) -> bool {
-        if self.processes.is_full() && self.ended_since > limits::PROCESSES / 64 {
-            self.ended_since = 0;
-            self.forget_ended(limits::PROCESSES / 2);
+    /// Makes room for a process if necessary, by forgetting ended processes, and returns their accounts. Forgetting walks
+    /// all processes, and therefore waits until 1/64 of the table has ended.
+    pub(crate) fn make_room(&mut self) -> Vec<AccountState> {
+        if !self.processes.is_full() || self.ended_since <= limits::PROCESSES / 64 {
+            return Vec::new();
         }
-        !self.processes.is_full()
+        self.ended_since = 0;
+        self.forget_ended(limits::PROCESSES / 2)
     }
 }

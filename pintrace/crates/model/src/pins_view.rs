@@ -123,8 +123,7 @@ impl PinsView {
         }
     }
 
-    /// Builds the row of a process. A process that was forgotten loses its row, also if a process that has not pinned yet
-    /// has taken its key.
+    /// Builds the row of a process. A process that was forgotten loses its row.
     fn update_process(&mut self, key: ProcessKey, pins: &mut Pins, resolver: &mut Resolver<'_>) {
         let place = |row: &Arc<Process>| (row.pid, row.earlier_processes).cmp(&key);
         if let Some(state) = pins.processes.by_key.get_mut(&key) {

@@ -134,7 +134,7 @@ pub struct Balance {
 pub struct Process {
     /// Thread group id.
     pub pid: Pid,
-    /// Number of earlier processes with the same pid.
+    /// At least the number of earlier processes with the same pid. It tells them apart: a later one has a larger number.
     pub earlier_processes: u32,
     /// Command name.
     pub comm: String,

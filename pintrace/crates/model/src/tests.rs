@@ -5,18 +5,22 @@ mod extent_facts;
 mod registrations;
 mod snapshot_sharing;
 
+use std::collections::BTreeSet;
+
 use pintrace_common::counters::Loss;
 use proptest::prelude::*;
 
-use pintrace_events::Body;
-use pintrace_events::units::{Nanos, Pid, StackId, Tid};
+use pintrace_events::units::{AccountId, Nanos, Pid, StackId, Tid};
+use pintrace_events::{Body, PinCallsSampled};
 use pintrace_record::{Reader, Writer};
 use pintrace_testing::arbitrary;
 use pintrace_testing::event_builder::{EventBuilder, IO_PIN_PAGES, PROCESS_VM_RW, SECOND, fio_and_others};
 
 use super::Model;
+use super::limits;
 use super::snapshot::{Process, Snapshot};
 use super::subsystem::Subsystem;
+use super::views::difference::{self, Change};
 
 fn fold(builder: &EventBuilder) -> Model {
     let mut model = Model::default();
@@ -266,6 +270,113 @@ fn forgotten_processes_stay_in_the_totals() {
         !after.processes.iter().any(|process| process.comm == "pinload"),
         "the process that ended longest ago is forgotten first"
     );
+}
+
+#[test]
+fn pin_calls_of_a_forgotten_process_stay_in_the_totals() {
+    let mut builder = EventBuilder::begin();
+    builder
+        .process(7, "app")
+        .account(1, 7, 7, IO_PIN_PAGES, true)
+        .totals(1, 8, 8)
+        .pin_calls(PinCallsSampled {
+            account: AccountId(1),
+            pinned: 8,
+            ..PinCallsSampled::default()
+        })
+        .exit(7, 0, 0)
+        .tick();
+    let mut model = fold(&builder);
+    let pinned = |model: &mut Model| -> u64 {
+        let totals = model.snapshot().pin_call_totals;
+        totals.values().map(|totals| totals.pinned).sum()
+    };
+    assert_eq!(pinned(&mut model), 8);
+    model.forget_ended(0);
+    let snapshot = model.snapshot();
+    assert_eq!(
+        (snapshot.processes.len(), snapshot.pin_calls.len()),
+        (0, 0),
+        "no row of a process"
+    );
+    assert_eq!(snapshot.subsystem(Subsystem::Other).acquired, 8);
+    assert_eq!(pinned(&mut model), 8);
+}
+
+#[test]
+fn a_full_table_forgets_ended_processes_and_keeps_their_pin_calls() {
+    let mut builder = EventBuilder::begin();
+    builder
+        .account(1, 1, 1, IO_PIN_PAGES, true)
+        .pin_calls(PinCallsSampled {
+            account: AccountId(1),
+            pinned: 8,
+            ..PinCallsSampled::default()
+        });
+    for pid in (1..).take(limits::PROCESSES) {
+        builder.process(pid, "app").exit(pid, 0, 0);
+    }
+    builder.process(u32::MAX, "new");
+    let snapshot = snapshot(&builder);
+    assert_eq!((snapshot.unapplied_events, snapshot.processes.len()), (0, 0));
+    let pinned = snapshot.pin_call_totals.values().map(|totals| totals.pinned);
+    assert_eq!(pinned.sum::<u64>(), 8);
+}
+
+/// Applies a process with 5 pages acquired to a model. The process ends if `ends`.
+fn short_process(model: &mut Model, pid: u32, comm: &str, ends: bool) {
+    let mut builder = EventBuilder::begin();
+    builder.events.clear();
+    builder
+        .wait(model.snapshot().time.0)
+        .process(pid, comm)
+        .account(pid, pid, pid, IO_PIN_PAGES, false)
+        .totals(pid, 5, 5)
+        .tick();
+    if ends {
+        builder.exit(pid, 0, 0).account_closed(pid).tick();
+    }
+    builder.events.iter().for_each(|event| model.apply(event));
+}
+
+#[test]
+fn a_process_with_the_pid_of_a_forgotten_process_is_new() {
+    let mut model = fold(&EventBuilder::begin());
+    short_process(&mut model, 7, "old", true);
+    let baseline = model.snapshot();
+    model.forget_ended(0);
+    short_process(&mut model, 7, "new", false);
+    let rows: Vec<_> = difference::of(&baseline, &model.snapshot())
+        .iter()
+        .map(|row| (row.process.comm.clone(), row.change, row.acquired))
+        .collect();
+    assert_eq!(
+        rows,
+        [
+            ("old".to_owned(), Change::Gone, 0),
+            ("new".to_owned(), Change::New, 5)
+        ]
+    );
+}
+
+/// The first process with the pid holds pages and stays, and the second one is forgotten.
+#[test]
+fn a_forgotten_process_gives_its_key_to_no_process_also_if_an_earlier_one_stays() {
+    let mut builder = EventBuilder::begin();
+    builder
+        .account(1, 7, 7, IO_PIN_PAGES, true)
+        .totals(1, 64, 0)
+        .exit(7, 9, 0);
+    let mut model = fold(&builder);
+    let mut keys = BTreeSet::new();
+    for round in 0..3 {
+        short_process(&mut model, 7, "short", true);
+        let snapshot = model.snapshot();
+        let latest = process(&snapshot, 7);
+        assert!(keys.insert(latest.earlier_processes), "round {round}: {keys:?}");
+        model.forget_ended(0);
+        assert_eq!(model.snapshot().processes.len(), 1);
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use pintrace_events::units::{AccountId, Pid};
 use pintrace_events::{PinCallsSampled, Registration};
 
 use crate::limits;
-use crate::pins::{Pins, ProcessKey};
+use crate::pins::{AccountState, Pins, ProcessKey};
 use crate::resolve::Resolver;
 use crate::stack::Origin;
 use crate::subsystem::Subsystem;
@@ -19,7 +19,7 @@ use super::totals::CallTotals;
 pub struct PinCallRow {
     /// Thread group id.
     pub pid: Pid,
-    /// Number of earlier processes with the same pid.
+    /// At least the number of earlier processes with the same pid. It tells them apart: a later one has a larger number.
     pub earlier_processes: u32,
     /// Command name.
     pub comm: String,
@@ -66,10 +66,23 @@ impl PinCallTable {
             return;
         };
         pins.processes.retire_calls(account, &totals);
-        let origin = account.origin();
+        self.add_to_host(account.origin(), &totals);
+    }
+
+    /// Moves the totals of accounts that were open when their processes were forgotten.
+    pub(crate) fn forgotten(&mut self, accounts: &[AccountState]) {
+        self.stale = true;
+        for account in accounts {
+            if let Some(totals) = self.open.remove(&account.opened.account) {
+                self.add_to_host(account.origin(), &totals);
+            }
+        }
+    }
+
+    fn add_to_host(&mut self, origin: Origin, totals: &CallTotals) {
         let known = self.host.len() < limits::STACKS || self.host.contains_key(&origin);
         let origin = if known { origin } else { Origin::default() };
-        self.host.entry(origin).or_default().add(&totals);
+        self.host.entry(origin).or_default().add(totals);
     }
 
     /// The account has a stack that arrived later.

@@ -12,7 +12,8 @@ use crate::subsystem::Subsystem;
 use super::acquired_history::AcquiredHistory;
 use super::flow::Flow;
 
-/// A process: its pid, and the number of earlier processes with that pid.
+/// A process: its pid, and a number that is at least that of the earlier processes with that pid. The number tells processes
+/// with the same pid apart: a later one has a larger number.
 pub(crate) type ProcessKey = (Pid, u32);
 
 /// One open account.

@@ -20,6 +20,8 @@ pub(crate) struct ProcessTable {
     pub(crate) by_key: BTreeMap<ProcessKey, ProcessState>,
     /// Totals of forgotten processes.
     pub(crate) forgotten: BTreeMap<Origin, Flow>,
+    /// A number above those of all forgotten processes.
+    next_number: u32,
     /// Entries of [`ClosedTotals`](super::process::ClosedTotals) over all processes.
     past_entries: usize,
 }
@@ -40,11 +42,13 @@ impl ProcessTable {
         state.ended.is_none().then_some(*key)
     }
 
-    /// Returns the running process of a pid, and creates a process if there is none.
+    /// Returns the running process of a pid, and creates a process if there is none. No two processes of a stream get the
+    /// same key: a new number is above those of the pid and above those of all forgotten processes.
     pub(crate) fn current_or_new(&mut self, pid: Pid) -> ProcessKey {
         self.current(pid).unwrap_or_else(|| {
             let latest = self.by_key.range((pid, 0)..=(pid, u32::MAX)).next_back();
-            let key = (pid, latest.map_or(0, |((_, count), _)| count.saturating_add(1)));
+            let number = latest.map_or(0, |((_, number), _)| number.saturating_add(1));
+            let key = (pid, number.max(self.next_number));
             self.by_key.insert(key, ProcessState::default());
             key
         })
@@ -125,7 +129,7 @@ impl ProcessTable {
     }
 
     /// Forgets the processes that ended longest ago and hold nothing, until `keep` such processes are left. Returns the
-    /// accounts of the forgotten processes.
+    /// ids of the accounts of the forgotten processes.
     pub(super) fn forget_ended(
         &mut self,
         accounts: &AccountTable,
@@ -154,6 +158,7 @@ impl ProcessTable {
         let Some(state) = self.by_key.remove(&key) else {
             return BTreeSet::new();
         };
+        self.next_number = self.next_number.max(key.1.saturating_add(1));
         self.past_entries = self.past_entries.saturating_sub(state.past.entries());
         let open = state
             .open(accounts)
