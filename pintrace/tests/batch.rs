@@ -8,10 +8,12 @@ mod command;
 mod recording;
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
+use std::os::fd::AsRawFd as _;
 use std::process::{Command, Output, Stdio};
 
 use pintrace_testing::event_builder::{finding_fixtures, fio_and_others};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use command::{PINTRACE, code, pintrace, stderr, wait};
 use recording::recording;
@@ -215,9 +217,13 @@ fn a_signal_ends_batch_while_its_pipe_is_full() {
     ]);
     let mut running = command.stdout(Stdio::piped()).spawn().unwrap();
     let pipe = running.stdout.take().unwrap();
-    // A pipe holds 64 KiB.
+    // How many bytes fill a pipe depends on the lengths of the lines. Its other end tells whether it has room.
+    let writer = format!("/proc/self/fd/{}", pipe.as_raw_fd());
+    let writer = File::options().write(true).open(writer).unwrap();
     wait::until("a full pipe", || {
-        (rustix::io::ioctl_fionread(&pipe).unwrap() > 60_000).then_some(())
+        let mut polled = [PollFd::new(&writer, PollFlags::OUT)];
+        let ready = poll(&mut polled, Some(&Timespec::default())).unwrap();
+        (ready == 0).then_some(())
     });
     let pid = nix::unistd::Pid::from_raw(running.id().try_into().unwrap());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
