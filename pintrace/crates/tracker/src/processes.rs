@@ -83,6 +83,10 @@ impl Processes {
         }
         if let Some(checks) = self.checks.checked_sub(1) {
             self.checks = checks;
+            // With the mount option hidepid, /proc hides processes that run. It then hides PID 1 too, which never ends.
+            if start_time::of(&self.proc, 1).is_none() {
+                return lost;
+            }
             let ended = |(pid, started): (&u32, &Option<u64>)| {
                 let ended_ns = match start_time::of(&self.proc, *pid) {
                     None => nanos(ClockId::Monotonic),
@@ -123,6 +127,7 @@ mod tests {
 
     fn with_processes(pids: &[u32]) -> (tempfile::TempDir, Processes) {
         let proc = tempfile::tempdir().unwrap();
+        write(proc.path(), 1, "S", 1, 0);
         let mut processes = Processes::new(proc.path().to_owned());
         for pid in pids {
             write(proc.path(), *pid, "S", 1, 100);
@@ -152,6 +157,18 @@ mod tests {
         assert_eq!(lost(&mut processes), [7]);
         assert!(!processes.contains(7) && processes.contains(8));
         assert_eq!(lost(&mut processes), []);
+    }
+
+    #[test]
+    fn a_process_that_proc_hides_has_not_ended() {
+        let (proc, mut processes) = with_processes(&[7]);
+        for pid in [1, 7] {
+            end_process(&proc, pid);
+        }
+        processes.check_ends();
+        assert_eq!(lost(&mut processes), []);
+        assert_eq!(lost(&mut processes), []);
+        assert!(processes.contains(7));
     }
 
     #[test]
