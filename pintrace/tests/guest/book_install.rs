@@ -98,7 +98,7 @@ impl Reader {
         for part in [
             "pintrace_unaccounted_pages 0\n",
             "serving http://",
-            "lost: nothing",
+            "Nothing was lost.",
         ] {
             assert!(said.contains(part), "{part}: {said}");
         }
