@@ -40,6 +40,9 @@ pub(crate) struct DistTask {
     /// Check the packages with the tools of their systems, and run the program in file systems without its build
     #[arg(long)]
     check: bool,
+    /// A file system, as an archive, in which the check runs the program too, such as Alpine's minirootfs; may be repeated
+    #[arg(long, value_name = "FILE", requires = "check")]
+    root: Vec<PathBuf>,
 }
 
 impl DistTask {
@@ -57,7 +60,7 @@ impl DistTask {
         if self.verify && !verify(&release, &files)? {
             code = ExitCode::FAILURE;
         }
-        if self.check && !check::run(&release, &files)? {
+        if self.check && !check::run(&release, &files, &self.root)? {
             code = ExitCode::FAILURE;
         }
         Ok(code)

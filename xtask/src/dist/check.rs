@@ -44,8 +44,9 @@ const RPM: [&str; 3] = [
     "/usr/share/licenses/pintrace/LICENSE-APACHE",
 ];
 
-/// Checks the files of a release. Returns true if all checks passed.
-pub(super) fn run(release: &Release, files: &[PathBuf]) -> Result<bool> {
+/// Checks the files of a release, the program also in the file systems of the archives `roots`. Returns true if all
+/// checks passed.
+pub(super) fn run(release: &Release, files: &[PathBuf], roots: &[PathBuf]) -> Result<bool> {
     tools::install_checkers()?;
     let file = |end: &str| {
         let found = files.iter().find(|file| super::name(file).ends_with(end));
@@ -54,25 +55,32 @@ pub(super) fn run(release: &Release, files: &[PathBuf]) -> Result<bool> {
     let (deb, rpm) = (file(".deb")?, file(".rpm")?);
     let tarball = release.folder().join(format!("{}.tar.xz", release.name()));
     let own = release.for_this_machine().architecture == release.architecture;
-    let mut checks: Vec<(&str, Result<String>)> = vec![
-        ("deb, content", deb_content(deb)),
-        ("deb, lintian", lintian(deb)),
-        ("rpm, content", rpm_content(rpm)),
-        ("tarball, names", tarball_content(release, &tarball)),
+    let mut checks: Vec<(String, Result<String>)> = vec![
+        ("deb, content".into(), deb_content(deb)),
+        ("deb, lintian".into(), lintian(deb)),
+        ("rpm, content".into(), rpm_content(rpm)),
+        ("tarball, names".into(), tarball_content(release, &tarball)),
     ];
     if own {
         let busybox = Chroot::new(Kind::Busybox);
         checks.push((
-            "tarball in busybox",
+            "tarball in busybox".into(),
             try_in(&busybox, |root| root.try_tarball(&tarball)),
         ));
-        checks.push(("container image", super::image::check(&tarball)));
+        for archive in roots {
+            let root = Chroot::new(Kind::Archive(archive));
+            checks.push((
+                format!("tarball in {}", super::name(archive)),
+                try_in(&root, |root| root.try_tarball(&tarball)),
+            ));
+        }
+        checks.push(("container image".into(), super::image::check(&tarball)));
         let debian = Chroot::new(Kind::Debian);
         checks.push((
-            "tarball in Debian",
+            "tarball in Debian".into(),
             try_in(&debian, |root| root.try_tarball(&tarball)),
         ));
-        checks.push(("deb in Debian", try_in(&debian, |root| root.try_deb(deb))));
+        checks.push(("deb in Debian".into(), try_in(&debian, |root| root.try_deb(deb))));
     } else {
         println!(
             "skipped: chroots: this machine cannot run programs for {}",

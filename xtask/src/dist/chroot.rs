@@ -1,7 +1,5 @@
-//! File systems in which the program of a release is tried: one with a shell and no library at all, and one of Debian.
-//!
-//! The first stands for Alpine and for any other system without glibc. It holds only Debian's static busybox, because
-//! Alpine's own packages are not fetched here.
+//! File systems in which the program of a release is tried: one with a shell and no library at all, one of Debian, and
+//! those that the caller has as archives, such as Alpine's minirootfs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,12 +12,14 @@ use tempfile::TempDir;
 use crate::process;
 
 /// The file system.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A static busybox, and nothing else.
+#[derive(Clone, Copy)]
+pub(super) enum Kind<'a> {
+    /// Debian's static busybox, and nothing else.
     Busybox,
     /// Debian's essential packages.
     Debian,
+    /// The files of an archive that tar can read.
+    Archive(&'a Path),
 }
 
 /// A file system in a temporary folder.
@@ -29,7 +29,7 @@ pub(super) struct Chroot {
 
 impl Chroot {
     /// Makes the file system.
-    pub(super) fn new(kind: Kind) -> Result<Self> {
+    pub(super) fn new(kind: Kind<'_>) -> Result<Self> {
         if !rustix::process::geteuid().is_root() {
             bail!("a chroot needs root: run the command with sudo");
         }
@@ -39,6 +39,7 @@ impl Chroot {
         match kind {
             Kind::Busybox => chroot.fill_with_busybox()?,
             Kind::Debian => chroot.fill_with_debian()?,
+            Kind::Archive(archive) => unpack(archive, chroot.folder.path())?,
         }
         Ok(chroot)
     }
@@ -93,8 +94,7 @@ impl Chroot {
 
     /// Unpacks the tarball and runs its program.
     pub(super) fn try_tarball(&self, tarball: &Path) -> Result<String> {
-        let mut tar = process::program("tar");
-        process::run(tar.arg("-xf").arg(tarball).arg("-C").arg(self.path("root")))?;
+        unpack(tarball, &self.path("root"))?;
         let folder = super::name(tarball).replace(".tar.xz", "");
         self.try_program(&format!("/root/{folder}/pintrace"))
     }
@@ -161,6 +161,12 @@ impl Chroot {
         ))?;
         Ok(text.lines().map(str::to_owned).collect())
     }
+}
+
+/// Unpacks an archive into a folder.
+fn unpack(archive: &Path, folder: &Path) -> Result<()> {
+    let mut tar = process::program("tar");
+    process::run(tar.arg("-xf").arg(archive).arg("-C").arg(folder))
 }
 
 /// Returns Debian's suite of this system, whose keys are installed.
