@@ -8,7 +8,7 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, PerCpuArray, Queue, RingBuf, StackTrace},
 };
 use pintrace_common::{
-    counters::{Loss, Total},
+    counters::Total,
     ledger::{Account, AccountKey, Chunk, ChunkSlot, Extent, OwnerBlock, PinningProcess, WantedStack},
     limits,
     pin_calls::{FailureKey, LongtermCall, PinCalls},
@@ -24,10 +24,6 @@ pub static RING: RingBuf = RingBuf::with_byte_size(limits::RING_BYTES, 0);
 /// Page totals, by [`Total`].
 #[map]
 pub static TOTALS: PerCpuArray<u64> = PerCpuArray::with_max_entries(Total::COUNT as u32, 0);
-
-/// Reasons for loss, by [`Loss`].
-#[map]
-pub static LOSSES: PerCpuArray<u64> = PerCpuArray::with_max_entries(Loss::COUNT as u32, 0);
 
 /// The folio table: struct page address / (64 * sizeof(struct page)) to 64 cells. The map allocates on demand and never
 /// frees: at worst 8 bytes for each page frame that was ever pinned, and a little.
@@ -128,30 +124,3 @@ pub static MORE_STACKS: StackTrace = StackTrace::with_max_entries(limits::MORE_S
 /// Processes that have an account, by tgid. The exit of other processes is not reported.
 #[map]
 pub static PROCESSES: HashMap<u32, PinningProcess> = HashMap::with_max_entries(limits::ACCOUNTS, HASH_FLAGS);
-
-#[map]
-static ZERO: Array<u64> = Array::with_max_entries(1, 0);
-
-/// Zeros whose value the verifier does not know.
-///
-/// Up to 6.6 the verifier follows a bpf_loop callback once, with the stack of the moment of the call. The verifier
-/// would take a known zero on that stack for zero in every iteration, and drop the code for other values. Each zero is
-/// read separately, because the verifier would take copies of one zero for equal in all iterations, and follow every
-/// combination.
-#[derive(Clone, Copy)]
-pub struct Zeros(*const u64);
-
-impl Zeros {
-    /// Always succeeds, because the map has one entry.
-    #[inline(always)]
-    pub fn find() -> Option<Self> {
-        ZERO.get_ptr(0).map(Self)
-    }
-
-    /// Returns one more zero.
-    #[inline(always)]
-    pub fn next(self) -> u64 {
-        // SAFETY: a live map value that is never written.
-        unsafe { self.0.read_volatile() }
-    }
-}

@@ -24,3 +24,4 @@ pub mod ring;
 pub mod stacks;
 pub mod syscall_args;
 pub mod test_pins;
+pub mod unknown_zero;

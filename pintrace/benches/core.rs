@@ -161,8 +161,8 @@ impl Bench<'_> {
             pointers.set(page, NOT_A_STRUCT_PAGE, 0)?;
         }
         self.run("bench_chunks", 1, &[u64::from(PAGES), 0, 1])?;
-        let lost = self.counted("LOSSES", Loss::StructPageUnreadable.index())?;
-        let pinned = self.counted("TOTALS", Total::Acquired.index())?;
+        let lost = self.lost(Loss::StructPageUnreadable)?;
+        let pinned = self.total(Total::Acquired)?;
         if (lost, pinned) != (2 * u64::from(PAGES), 0) {
             return Err(anyhow!(
                 "{PAGES} unreadable pages: {lost} counted as lost, {pinned} counted as pinned"
@@ -182,7 +182,7 @@ impl Bench<'_> {
             self.run("bench_remove_owners", owners, &[])?;
         }
         for loss in [Loss::OwnerCellsFull, Loss::CellContended] {
-            let lost = self.counted("LOSSES", loss.index())?;
+            let lost = self.lost(loss)?;
             if lost != 0 {
                 return Err(anyhow!("{lost} pins were lost ({loss:?})"));
             }
@@ -190,10 +190,18 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Returns a counter of the programs, summed over all CPUs.
-    fn counted(&self, map: &str, index: u32) -> anyhow::Result<u64> {
-        let map = self.ebpf.map(map).with_context(|| format!("no map {map}"))?;
-        Ok(PerCpuArray::<_, u64>::try_from(map)?.get(&index, 0)?.iter().sum())
+    /// Returns a total of the programs, summed over all CPUs.
+    fn total(&self, which: Total) -> anyhow::Result<u64> {
+        let totals = self.ebpf.map("TOTALS").context("no map TOTALS")?;
+        let totals = PerCpuArray::<_, u64>::try_from(totals)?;
+        Ok(totals.get(&which.index(), 0)?.iter().sum())
+    }
+
+    /// Returns a loss that the programs counted.
+    fn lost(&self, which: Loss) -> anyhow::Result<u64> {
+        let losses = self.ebpf.map(".bss.losses").context("no map .bss.losses")?;
+        let losses = Array::<_, [u64; Loss::COUNT]>::try_from(losses)?;
+        Ok(losses.get(&0, 0)?[which as usize])
     }
 
     fn program(&mut self, name: &str) -> anyhow::Result<&mut RawTracePoint> {

@@ -1,6 +1,8 @@
 //! `cargo xtask test`: runs the tests on this machine and the guest tests on each kernel, and prints a table with the
 //! total.
 
+mod guest_output;
+mod guest_run;
 pub(crate) mod guests;
 mod native;
 mod parts;
@@ -19,6 +21,7 @@ use crate::test_output::OutputCounter;
 use crate::vm::kernel_target::KernelTarget;
 use crate::{process, setup, workspace};
 
+use guest_run::GuestRun;
 use parts::TestPart;
 
 /// The options of `test`.
@@ -102,24 +105,36 @@ impl TestTask {
                     promtool::run(table)?;
                 }
             }
-            guests::run(&self.kernels.0, |target| self.filters(target), table);
+            guests::run(self.guest_runs(), table);
         }
         Ok(())
     }
 
-    /// Returns the filters of the guest tests for a kernel.
-    fn filters(&self, target: KernelTarget) -> Vec<String> {
-        if !self.arguments.is_empty() {
-            return self.arguments.clone();
+    /// Returns what each guest runs.
+    fn guest_runs(&self) -> Vec<GuestRun> {
+        let kernels = self.kernels.0.iter();
+        if self.arguments.is_empty() {
+            kernels
+                .flat_map(|&kernel| GuestRun::of_parts(kernel, self.parts(kernel)))
+                .collect()
+        } else {
+            kernels
+                .map(|&kernel| GuestRun::with_arguments(kernel, &self.arguments))
+                .collect()
         }
-        let usual = if self.kernels.0 == KernelTarget::all() {
+    }
+
+    /// Returns the parts of the guest tests for a kernel.
+    fn parts(&self, target: KernelTarget) -> &[TestPart] {
+        if !self.part.is_empty() {
+            &self.part
+        } else if self.kernels.0 == KernelTarget::all() {
             &[TestPart::Core]
         } else if kernels(CHANGES).is_ok_and(|changes| changes == self.kernels) {
             TestPart::of_change(target)
         } else {
             TestPart::EVERYTHING
-        };
-        parts::filters(if self.part.is_empty() { usual } else { &self.part }, target)
+        }
     }
 }
 
@@ -195,7 +210,7 @@ mod tests {
 
     #[test]
     fn more_kernels_run_fewer_tests_each() {
-        let on = |kernels: &str, target: &str| test(kernels).filters(target.parse().unwrap()).len();
+        let on = |kernels: &str, target: &str| test(kernels).parts(target.parse().unwrap()).len();
         let everything = on("6.12", "6.12");
         let change = on(CHANGES, "6.12");
         let core = on("all", "6.12");

@@ -25,6 +25,7 @@ use crate::{
     },
     log, maps, observer,
     stacks::{Opened, When},
+    unknown_zero::unknown_zero,
 };
 
 /// Enters a pin call into the ledger, and returns its account. A call without pages only gets its account.
@@ -93,14 +94,11 @@ where
     Hold<T>: Paged,
 {
     // The zeros are unknown to the verifier for the same reason as in `walk`.
-    let Some(zeros) = maps::Zeros::find() else {
-        return 0;
-    };
     let hold = Hold::<T> {
         part: Part::first(owner),
         account: u64::from(account),
-        counts: zeros.next(),
-        bytes: zeros.next(),
+        counts: unknown_zero(),
+        bytes: unknown_zero(),
         table: core::marker::PhantomData,
     };
     let hold = walk::walk(Pages::Array(array), pages, hold);

@@ -7,7 +7,7 @@ use pintrace_common::{
 };
 
 use crate::map_ref::{Lookup, get};
-use crate::{compat::loops, maps};
+use crate::{compat::loops, maps, unknown_zero::unknown_zero};
 
 /// The beginnings of ranges, by address. The first begins at 0; unused entries begin at the end of the address space.
 #[map]
@@ -21,13 +21,10 @@ pub extern "C" fn pintrace_code_kind(address: u64) -> u64 {
     if caller::origin(address).is_some() {
         return caller::holder(address);
     }
-    let Some(zeros) = maps::Zeros::find() else {
-        return kind::UNKNOWN;
-    };
     let mut search = Search {
         address,
-        index: zeros.next(),
-        step: zeros.next() + u64::from(CODE_RANGES / 2),
+        index: unknown_zero(),
+        step: unknown_zero() + u64::from(CODE_RANGES / 2),
     };
     loops::repeat::<{ CODE_RANGES.trailing_zeros() }, _>(halve, &mut search);
     match CODE_KINDS.at(search.index as u32) {

@@ -20,6 +20,7 @@ use crate::{
     count,
     ledger::{chunks, multi_owner, multi_owner_release, owners, releaser::ReleaseCode, small_folio},
     maps,
+    unknown_zero::unknown_zero,
 };
 
 /// The storage of the cells. The programs use [`Chunks`]; the bench compares other layouts.
@@ -152,15 +153,12 @@ fn hold_in<T: CellTable>(marked: u64, owner: u32, pins: u32) -> u64 {
     if (now >> 32) as u32 == owner && word.swap(now, now + u64::from(pins)) {
         return u64::from(owner) << 32;
     }
-    let Some(zeros) = maps::Zeros::find() else {
-        return 0;
-    };
     let mut adding = Adding {
         head,
         owner: u64::from(owner),
         pins: u64::from(pins),
-        done: zeros.next(),
-        got: zeros.next(),
+        done: unknown_zero(),
+        got: unknown_zero(),
     };
     loops::repeat::<{ loops::ATTEMPTS }, _>(hold_step::<T>, &mut adding);
     if adding.done == 0 {
@@ -295,10 +293,7 @@ fn take_from<T: CellTable>(marked: u64, pins: u32, code: ReleaseCode, bytes: u64
         }
     }
     // Hides the bounds of `left` from the verifier, which would see the bounds change on every iteration.
-    let Some(zeros) = maps::Zeros::find() else {
-        return ReleaseOutcome::without_owner_to_debit(u64::from(pins));
-    };
-    let left = zeros.next() + u64::from(pins);
+    let left = unknown_zero() + u64::from(pins);
     let mut taking = Taking {
         head,
         bytes,

@@ -22,6 +22,7 @@ use crate::{
         state,
     },
     maps,
+    unknown_zero::unknown_zero,
 };
 
 /// Returns the pins of all owners of a multi-owner folio; 0 if the folio has no block or is dead.
@@ -162,7 +163,7 @@ pub fn is_dead_folio(held: u64) -> bool {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_multi_owner_hold(head: u64, owner: u32, pins: u32) -> u64 {
-    let (Some(block), Some(zeros)) = (Block::find(head, 0), maps::Zeros::find()) else {
+    let Some(block) = Block::find(head, 0) else {
         return 0;
     };
     let sum = add_to_sum(block, head, pins);
@@ -174,7 +175,7 @@ pub extern "C" fn pintrace_multi_owner_hold(head: u64, owner: u32, pins: u32) ->
         owner,
         pins,
         old: owner << 32,
-        done: zeros.next(),
+        done: unknown_zero(),
     };
     // One state serves both searches, because the stack of a call chain has 512 bytes.
     let mut walk = Walk::new(block, head, add);

@@ -26,6 +26,7 @@ use crate::{
         releaser::ReleaseCode,
     },
     maps,
+    unknown_zero::unknown_zero,
 };
 
 /// Flag of a release: the owner has no pins left on the folio.
@@ -51,16 +52,16 @@ fn end_of(head: u64, bytes: u64) -> u64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_multi_owner_take(head: u64, pins: u32, code: u64, bytes: u64) -> u64 {
-    let (Some(first), Some(zeros)) = (Block::find(head, 0), maps::Zeros::find()) else {
+    let Some(first) = Block::find(head, 0) else {
         return 0;
     };
     let choice = Choice {
         pid_tgid: ReleaseCode(code).task(),
         code,
         end: end_of(head, bytes),
-        best: zeros.next(),
-        best_rank: zeros.next(),
-        owners: zeros.next(),
+        best: unknown_zero(),
+        best_rank: unknown_zero(),
+        owners: unknown_zero(),
     };
     let mut walk = Walk::new(first, head, choice);
     walk.first_block();

@@ -23,6 +23,7 @@ use crate::{
         releaser::ReleaseCode,
     },
     maps,
+    unknown_zero::unknown_zero,
 };
 
 /// Request and result of the run. User space makes one run at a time.
@@ -57,18 +58,15 @@ pub fn open_account(ctx: RawTracePointContext) -> i32 {
 /// number of folios, account for the pins that the ledger lacks (0 for none), most pins of a folio that the account gets.
 #[raw_tracepoint]
 pub fn reconcile(ctx: RawTracePointContext) -> i32 {
-    let Some(zeros) = maps::Zeros::find() else {
-        return 0;
-    };
     let mut run = Run {
         page: ctx.arg(0),
         stride: ctx.arg(1),
         folios: ctx.arg(2),
         account: ctx.arg(3),
         most: ctx.arg(4),
-        added: zeros.next(),
-        missing: zeros.next(),
-        dropped: zeros.next(),
+        added: unknown_zero(),
+        missing: unknown_zero(),
+        dropped: unknown_zero(),
     };
     loops::repeat::<FOLIOS, _>(step, &mut run);
     if let Some(reconcile) = RECONCILE.at(0) {

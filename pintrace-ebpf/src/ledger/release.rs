@@ -24,6 +24,7 @@ use crate::{
         walk::{self, First, Pages, Visitor},
     },
     log, maps,
+    unknown_zero::unknown_zero,
 };
 
 /// Returns the [`ReleaseCode`] of the code that called an unpin function with `parameters` parameters. The code matters only
@@ -169,15 +170,13 @@ impl<T> Take<T> {
     #[inline(always)]
     fn new(code: u64) -> Self {
         // The zeros are unknown to the verifier for the same reason as in `walk`.
-        let zeros = maps::Zeros::find();
-        let zero = || zeros.map_or(0, maps::Zeros::next);
         Self {
             code: ReleaseCode(code),
             page: 0,
-            released: zero(),
-            owner: zero(),
-            pages: zero(),
-            bytes: zero(),
+            released: unknown_zero(),
+            owner: unknown_zero(),
+            pages: unknown_zero(),
+            bytes: unknown_zero(),
             table: PhantomData,
         }
     }

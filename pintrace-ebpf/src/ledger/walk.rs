@@ -11,6 +11,7 @@ use crate::{
     facts::FACTS,
     folio::Folio,
     kernel, maps, rdonly_cast,
+    unknown_zero::unknown_zero,
 };
 
 /// The form in which a call names its pages.
@@ -109,14 +110,11 @@ pub fn walk<V: Visitor>(pages: Pages, count: u64, mut visitor: V) -> V {
         }
         return visitor;
     }
-    let Some(zeros) = maps::Zeros::find() else {
-        return visitor;
-    };
     let mut walk = Walk {
         base,
-        folio: zeros.next(),
-        end: zeros.next(),
-        start: zeros.next(),
+        folio: unknown_zero(),
+        end: unknown_zero(),
+        start: unknown_zero(),
         visitor,
     };
     let iterations = if count > loops::MOST_PAGES {

@@ -32,6 +32,7 @@ use crate::{
     maps,
     mm_events::{flush_window::stats, foll_get, task_context::TaskContext},
     stacks,
+    unknown_zero::unknown_zero,
 };
 
 /// Copies by owner and kind. User space removes an entry after the entry's final report.
@@ -129,13 +130,13 @@ pub extern "C" fn pintrace_owner_in(head: u64, mm: u64, address: u64) -> u64 {
             0
         };
     }
-    let (Some(first), Some(zeros)) = (Block::find(head, 0), maps::Zeros::find()) else {
+    let Some(first) = Block::find(head, 0) else {
         return 0;
     };
     let holding = Holding {
         mm,
         address,
-        found: zeros.next(),
+        found: unknown_zero(),
     };
     let mut walk = Walk::new(first, head, holding);
     walk.first_block();

@@ -10,6 +10,7 @@ use crate::exit::Exit;
 use crate::pipeline::redact::Redact;
 use crate::pipeline::sink::{Fold, Sink};
 use pintrace_events::units::Nanos;
+use pintrace_export::not_seen::not_seen;
 use pintrace_model::Model;
 use pintrace_model::snapshot::Snapshot;
 use pintrace_model::suppressed;
@@ -151,7 +152,7 @@ fn summary(snapshot: &Snapshot) -> String {
                 .to_owned(),
         );
     }
-    let missing = snapshot.started.missing.iter();
-    lines.extend(missing.map(|hook| format!("not seen: {} ({})", hook.lost, hook.reason())));
+    let not_seen = not_seen(&started.missing).into_iter();
+    lines.extend(not_seen.map(|text| format!("not seen: {text}")));
     lines.join("\n") + "\n"
 }

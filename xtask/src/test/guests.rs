@@ -1,7 +1,6 @@
-//! The guest tests: pintrace's test program `guest` in one guest for each kernel.
+//! The guest tests: pintrace's test program `guest`, in the guests of a list.
 
 use std::cmp::Reverse;
-use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -13,9 +12,10 @@ use crate::vm::series::Flavour;
 use crate::vm::{self, GuestFile, GuestOptions, parallel};
 use crate::{dist, test_output, workspace};
 
+use super::guest_output::GuestOutput;
+use super::guest_run::GuestRun;
 use super::parts::SYSTEMD;
 use super::promtool;
-use super::test_times::TestTimes;
 
 /// Packages that the tests use in addition to pintrace and pinload. On 5.10, bpftrace takes types that BTF lacks from
 /// the headers of `linux-libc-dev`. `util-linux` has setpriv.
@@ -40,18 +40,12 @@ const DIST: &str = "usr/local/share/dist";
 /// Three times the duration on the slowest kernel with two other guests running on two cores.
 const LIMIT: Duration = Duration::from_mins(45);
 
-/// Runs the tests on each kernel and adds a row for each.
-///
-/// `filters` returns the tests to run on a kernel.
-pub(crate) fn run(
-    kernels: &[KernelTarget],
-    filters: impl Fn(KernelTarget) -> Vec<String> + Sync,
-    table: &mut ResultTable,
-) {
+/// Runs the tests of each run in a guest of its own, and adds a row for each.
+pub(crate) fn run(mut runs: Vec<GuestRun>, table: &mut ResultTable) {
     let start = Instant::now();
     // Only ignored tests need Prometheus, which is large.
-    let ignored = |kernel: &KernelTarget| filters(*kernel).iter().any(|word| word.contains("ignored"));
-    let program = match build(kernels.iter().any(ignored)) {
+    let ignored = |run: &GuestRun| run.filters.iter().any(|word| word.contains("ignored"));
+    let program = match build(runs.iter().any(ignored)) {
         Ok(program) => program,
         Err(error) => {
             eprintln!("xtask: the guest tests could not be built: {error:#}");
@@ -59,17 +53,20 @@ pub(crate) fn run(
             return;
         }
     };
-    let script = |kernel: KernelTarget| script(&filters(kernel));
     // The longest runs start first, so that no long run is left alone at the end.
-    let mut kernels = kernels.to_vec();
-    kernels.sort_by_key(|kernel| Reverse(filters(*kernel).len()));
-    let rows = parallel::each(&kernels, |kernel| {
+    runs.sort_by_key(|run| Reverse(run.minutes));
+    let runs: Vec<&GuestRun> = runs.iter().collect();
+    let rows = parallel::each(&runs, |run| {
         let start = Instant::now();
-        let (counts, _) = test(kernel, guest(kernel, &program), &script(kernel));
+        let (counts, _) = test(
+            &run.to_string(),
+            guest(run.kernel, &program),
+            &script(&run.filters),
+        );
         (counts, start.elapsed())
     });
-    for (kernel, (counts, time)) in rows {
-        table.add(&format!("guest {kernel}"), counts, time);
+    for (run, (counts, time)) in rows {
+        table.add(&format!("guest {run}"), counts, time);
     }
 }
 
@@ -108,7 +105,7 @@ pub(crate) fn run_systemd(kernels: &[KernelTarget], arguments: &[String], table:
         options.systemd = true;
         "2G".clone_into(&mut options.disk);
         options.timeout = LIMIT;
-        let (counts, _) = test(kernel, options.prepare(), &script);
+        let (counts, _) = test(&kernel.to_string(), options.prepare(), &script);
         table.add(&format!("systemd {kernel}"), counts, start.elapsed());
     }
 }
@@ -118,7 +115,7 @@ pub(crate) fn printed(kernels: &[KernelTarget], module: &str) -> Result<Vec<(Ker
     let program = build(false)?;
     let script = script(&[module.to_owned()]);
     let outputs = parallel::each(kernels, |kernel| {
-        match test(kernel, guest(kernel, &program), &script) {
+        match test(&kernel.to_string(), guest(kernel, &program), &script) {
             (counts, text) if counts.failed == 0 && counts.passed != 0 => Ok(text),
             _ => bail!("not all tests pass"),
         }
@@ -160,25 +157,25 @@ fn build(with_prometheus: bool) -> Result<Vec<GuestFile>> {
     Ok(files)
 }
 
-/// Runs a script and returns its results and its output.
-fn test(kernel: KernelTarget, guest: Result<Guest>, script: &str) -> (TestCounts, String) {
-    let mut output = GuestOutput::new(kernel);
+/// Runs a script and returns its results and its output, whose lines are printed after `name`.
+fn test(name: &str, guest: Result<Guest>, script: &str) -> (TestCounts, String) {
+    let mut output = GuestOutput::new(name);
     let outcome = guest.and_then(|guest| guest.run(script, &mut output));
     let code = match &outcome {
         Ok(outcome) => {
             if !matches!(outcome, GuestExit::Exited(_)) {
-                eprintln!("xtask: guest {kernel}:");
+                eprintln!("xtask: guest {name}:");
             }
             vm::explain(outcome)
         }
         Err(error) => {
-            eprintln!("xtask: guest {kernel}: {error:#}");
+            eprintln!("xtask: guest {name}: {error:#}");
             1
         }
     };
-    println!("{kernel}: {}", output.times);
-    let counts = test_output::count(&output.text, code == 0);
-    (counts, output.text)
+    println!("{name}: {}", output.times());
+    let text = output.into_text();
+    (test_output::count(&text, code == 0), text)
 }
 
 fn guest(kernel: KernelTarget, program: &[GuestFile]) -> Result<Guest> {
@@ -227,59 +224,4 @@ fn far_memory(near: &str) -> impl Iterator<Item = String> + use<> {
         "pc-dimm,id=dimm,memdev=far,node=1,addr=0x3000000000",
     ];
     words.map(str::to_owned).into_iter()
-}
-
-/// The output of a guest; each line is printed with the kernel's name and the seconds since the start.
-struct GuestOutput {
-    kernel: KernelTarget,
-    start: Instant,
-    times: TestTimes,
-    text: String,
-    shown: usize,
-}
-
-impl GuestOutput {
-    fn new(kernel: KernelTarget) -> Self {
-        let start = Instant::now();
-        Self {
-            kernel,
-            start,
-            times: TestTimes::new(start),
-            text: String::new(),
-            shown: 0,
-        }
-    }
-}
-
-impl Write for GuestOutput {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.text.push_str(&String::from_utf8_lossy(bytes));
-        while let Some(length) = self.text[self.shown..].find('\n') {
-            let line = &self.text[self.shown..self.shown + length];
-            let now = Instant::now();
-            self.times.line(line, now);
-            let seconds = now.duration_since(self.start).as_secs();
-            println!("{:>9} {seconds:>4} | {line}", self.kernel);
-            self.shown += length + 1;
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_complete_lines_are_shown() {
-        let mut lines = GuestOutput::new("newest".parse().unwrap());
-        lines.write_all(b"one\ntw").unwrap();
-        assert_eq!(lines.shown, 4);
-        lines.write_all(b"o\n").unwrap();
-        assert_eq!((lines.shown, lines.text.as_str()), (8, "one\ntwo\n"));
-    }
 }

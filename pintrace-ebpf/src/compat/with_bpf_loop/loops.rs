@@ -18,7 +18,7 @@ pub const AREAS: u64 = 16;
 /// Maximum number of pages of one call that can be walked (`BPF_MAX_LOOPS`, kernel/bpf/bpf_iter.c).
 pub const MOST_PAGES: u64 = 8 << 20;
 
-/// Returns the number. For older verifiers the function hides the value, but [`crate::maps::Zeros`] is enough here.
+/// Returns the number. For older verifiers the function hides the value, but [`crate::unknown_zero`] is enough here.
 #[inline(always)]
 pub fn opaque(number: u64) -> u64 {
     number

@@ -20,6 +20,7 @@ use crate::{
         walk::{self, Visitor, Walk},
     },
     maps,
+    unknown_zero::unknown_zero,
 };
 
 /// Hash maps allocate all memory at the start. Allocation on demand is unsafe in a kprobe before 6.1, and the kernel
@@ -46,7 +47,7 @@ const OUTER: u32 = 128;
 /// loop's state.
 #[inline(always)]
 pub fn opaque(number: u64) -> u64 {
-    maps::Zeros::find().map_or(0, |zeros| zeros.next() + number)
+    unknown_zero() + number
 }
 
 /// Calls `body` with 0, 1, and so on below `ITERATIONS`, until the result is not 0.

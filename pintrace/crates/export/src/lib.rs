@@ -9,6 +9,7 @@ mod json_own_cost;
 mod json_pin_calls;
 mod json_processes;
 mod json_registrations;
+pub mod not_seen;
 mod own_cost;
 mod pin_calls;
 pub mod report;

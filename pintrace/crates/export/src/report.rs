@@ -10,6 +10,7 @@ use pintrace_model::snapshot::{Process, Snapshot, SubsystemTotals};
 use pintrace_model::text;
 use pintrace_text::counted;
 
+use super::not_seen::not_seen;
 use super::{findings, header, pin_calls};
 
 /// Columns of the table of processes: totals, and no rates.
@@ -81,13 +82,8 @@ fn origin(snapshot: &Snapshot, complete: bool) -> Vec<String> {
     ));
     lines.extend(snapshot.finding_hooks.note());
     lines.extend(shed::note(&snapshot.shed));
-    for missing in &started.missing {
-        lines.push(format!(
-            "Not seen: {} ({})",
-            text::printable(&missing.lost),
-            text::printable(&missing.reason())
-        ));
-    }
+    let not_seen = not_seen(&started.missing).into_iter();
+    lines.extend(not_seen.map(|text| format!("Not seen: {text}")));
     lines
 }
 

@@ -25,7 +25,7 @@ pod! {
 pub struct Ledger {
     state: Array<MapData, PodHookState>,
     totals: PerCpuArray<MapData, u64>,
-    losses: PerCpuArray<MapData, u64>,
+    losses: Array<MapData, [u64; Loss::COUNT]>,
     account_ids: HashMap<MapData, PodKey, u32>,
     accounts: Array<MapData, PodAccount>,
     unclear_releases: Array<MapData, u64>,
@@ -116,7 +116,7 @@ impl Ledger {
         Ok(Self {
             state: take(ebpf, ".bss")?.try_into()?,
             totals: take(ebpf, "TOTALS")?.try_into()?,
-            losses: take(ebpf, "LOSSES")?.try_into()?,
+            losses: take(ebpf, ".bss.losses")?.try_into()?,
             account_ids: take(ebpf, "ACCOUNT_IDS")?.try_into()?,
             accounts: take(ebpf, "ACCOUNTS")?.try_into()?,
             unclear_releases: take(ebpf, "UNCLEAR_RELEASES")?.try_into()?,
@@ -190,9 +190,9 @@ impl Ledger {
             .sum())
     }
 
-    /// Returns a loss that the programs counted, summed over all CPUs.
-    pub fn loss(&self, which: Loss) -> Result<u64, LedgerError> {
-        Ok(self.losses.get(&which.index(), 0)?.iter().sum())
+    /// Returns the losses that the programs counted, in the order of [`Loss::ALL`].
+    pub fn losses(&self) -> Result<[u64; Loss::COUNT], LedgerError> {
+        Ok(self.losses.get(&0, 0)?)
     }
 
     /// Returns the ids of all accounts that were ever opened. Some ids may be free.

@@ -267,19 +267,18 @@ impl TraceSource {
         let recovered_by_backup = self.ledger.mm_events_recovered_by_backup()?;
         let mm_event_missed = self.mm_event_skipped.read(mm_event_missed, recovered_by_backup);
         let calls_missed = self.skipped_by(|hook| !hook.counts_pages() && !hook.is_for_findings())?;
-        Loss::ALL
-            .iter()
-            .map(|&loss| {
-                let count = match loss {
-                    Loss::RecursionMissed => skipped,
-                    Loss::MmEventMissed => mm_event_missed,
-                    Loss::CallsMissed => calls_missed,
-                    Loss::RecordUndecodable => self.undecodable,
-                    _ => self.ledger.loss(loss)?,
-                };
-                Ok((loss, count))
-            })
-            .collect()
+        let counted = self.ledger.losses()?;
+        let losses = Loss::ALL.iter().zip(counted).map(|(&loss, counted)| {
+            let count = match loss {
+                Loss::RecursionMissed => skipped,
+                Loss::MmEventMissed => mm_event_missed,
+                Loss::CallsMissed => calls_missed,
+                Loss::RecordUndecodable => self.undecodable,
+                _ => counted,
+            };
+            (loss, count)
+        });
+        Ok(losses.collect())
     }
 
     fn calibrate(&mut self) -> Result<(), LedgerError> {

@@ -1,6 +1,7 @@
 //! The result of a check: the findings that fail the check, the losses, and the warnings.
 
 use pintrace_events::units::Nanos;
+use pintrace_export::not_seen::not_seen;
 use pintrace_model::finding::{Finding, FindingKind, Severity};
 use pintrace_model::snapshot::Snapshot;
 
@@ -122,11 +123,8 @@ fn warnings(snapshot: &Snapshot, allowed: &AllowFile) -> Vec<String> {
         .iter()
         .filter(unused)
         .map(|entry| format!("{}: matches no finding: {}", entry.location, entry.reason));
-    let missing = snapshot
-        .started
-        .missing
-        .iter()
-        .map(|hook| format!("not seen: {} ({})", hook.lost, hook.reason()));
+    let not_seen = not_seen(&snapshot.started.missing).into_iter();
+    let missing = not_seen.map(|text| format!("not seen: {text}"));
     let unread = (!snapshot.balance.vmstat_readable).then(|| {
         "the pin counters of /proc/vmstat cannot be read, so the ledger was not compared with vmstat"
             .to_owned()

@@ -16,7 +16,7 @@ impl TraceSession {
         // Before the records become events, which takes time.
         let due = self.source.attach_due()?;
         let attached_at = now();
-        let lost = self.source.ledger().loss(Loss::RingFull)?;
+        let lost = self.source.ledger().losses()?[Loss::RingFull as usize];
         self.tracker.reading(drained_at, lost != self.resynced_at);
         for record in records {
             self.tracker.record(&record, self.source.ledger())?;
