@@ -18,6 +18,9 @@ pub struct LongtermCall {
     pub file: u64,
     /// Descriptor of that file in the task; [`NO_DESCRIPTOR`] if unknown.
     pub descriptor: u64,
+    /// Id of the account whose code makes the call: the account that the thread used last, if it holds pins by the same open
+    /// file. 0 for none, and then the stack names the code.
+    pub account: u64,
     /// Id of the kernel stack, or a negative number if none was taken.
     pub stack: i64,
     /// cgroup v2 id of the task.

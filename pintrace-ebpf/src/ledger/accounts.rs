@@ -54,16 +54,33 @@ pub fn find_or_open(ctx: *mut c_void, key: &AccountKey, opened: &mut Opened) -> 
     id
 }
 
-/// Returns true if the account that a thread used last is one of its long-term accounts.
-#[inline(always)]
-pub fn pins_longterm(thread: u64) -> bool {
+/// Returns the account that a thread used last if its latest extent is one of this open file, else 0. While the extent has
+/// pins, no other file has the address. The account spares a stack, which takes as long as pinning some hundred pages.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn pintrace_recent_on_file(thread: u64, file: u64) -> u64 {
+    if file == 0 {
+        return 0;
+    }
     let Some(recent) = maps::RECENT.at(thread as u32 & (limits::RECENT - 1)) else {
-        return false;
+        return 0;
     };
-    let Some(account) = maps::ACCOUNTS.at(recent.load()) else {
-        return false;
+    let id = recent.load();
+    let Some(account) = maps::ACCOUNTS.at(id) else {
+        return 0;
     };
-    get!(account.key.pid_tgid) == thread && get!(account.key.longterm) != 0
+    let latest = get!(account.last_extent);
+    if latest == 0 || get!(account.key.pid_tgid) != thread {
+        return 0;
+    }
+    match maps::EXTENTS.at((latest - 1) as u32) {
+        Some(extent)
+            if get!(extent.account) == id && get!(extent.file) == file && get!(extent.pages_held) != 0 =>
+        {
+            u64::from(id)
+        }
+        _ => 0,
+    }
 }
 
 /// Opens an account and returns its id, or [`UNATTRIBUTED`] if a table is full. `kind` is [`AccountKey::kind`]. The

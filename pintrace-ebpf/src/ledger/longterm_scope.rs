@@ -57,9 +57,15 @@ pub fn enter_slow(ctx: *mut c_void, wanted: u64) -> bool {
     state::longterm_calls().add(1);
     // Last: unwinding takes long, and the kernel may skip the program for other threads meanwhile.
     if let Some(call) = of_task() {
-        set!(call.file = open_file::pintrace_open_file());
+        let file = open_file::pintrace_open_file();
+        set!(call.file = file);
         set!(call.descriptor = open_file::pintrace_descriptor());
-        set!(call.stack = stack_of_first_call(ctx));
+        // A thread may pin by several subsystems, and each has open files of its own.
+        let account = accounts::pintrace_recent_on_file(bpf_get_current_pid_tgid(), file);
+        set!(call.account = account);
+        if account == 0 {
+            set!(call.stack = stacks::take(ctx));
+        }
     }
     true
 }
@@ -138,6 +144,7 @@ fn insert(phase: u64, wanted: u64) -> bool {
         moved: 0,
         file: 0,
         descriptor: NO_DESCRIPTOR,
+        account: 0,
         stack: -1,
         // SAFETY: no arguments.
         cgroup: unsafe { bpf_get_current_cgroup_id() },
@@ -150,17 +157,6 @@ fn insert(phase: u64, wanted: u64) -> bool {
         return false;
     }
     true
-}
-
-/// Takes the stack of a call in flight, unless the thread's latest account is a long-term one, which names the code: unwinding
-/// takes as long as pinning some hundred pages.
-#[inline(always)]
-fn stack_of_first_call(ctx: *mut c_void) -> i64 {
-    if accounts::pins_longterm(bpf_get_current_pid_tgid()) {
-        -1
-    } else {
-        stacks::take(ctx)
-    }
 }
 
 /// Where a release comes from.

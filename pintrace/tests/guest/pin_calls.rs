@@ -255,6 +255,38 @@ fn a_registration_is_seen_while_it_is_in_flight() {
 }
 
 #[test]
+fn a_call_in_flight_has_its_own_subsystem_if_the_thread_pinned_by_another_before() {
+    const NAME: &str = "a_call_in_flight_has_its_own_subsystem_if_the_thread_pinned_by_another_before";
+    let recording = Recording::shared();
+    let (mut pinload, line) =
+        match Pinload::at_first("slow-registration --pages 300 --after-umem", "registering") {
+            Started::Ready(pinload, mut lines) => (pinload, lines.remove(0)),
+            Started::Unavailable(why) => return skipped(NAME, &why),
+        };
+    let pid = number(&line["pid"]);
+    let in_flight = |report: &Report| {
+        let calls = report.document["calls_in_flight"].as_array().unwrap();
+        calls.iter().find(|call| call["pid"] == pid).cloned()
+    };
+    let report = recording.once("the call in flight, and the page of the socket", |report| {
+        in_flight(report).is_some() && report.figure(pid, "acquired") == 1
+    });
+    let mut checks = Checks::default();
+    let call = in_flight(&report).unwrap();
+    checks.same("subsystem", &call["subsystem"], &"io_uring".into());
+    // Not the page of the socket too: the call continues no registration of the socket.
+    checks.same(
+        "pages of the registration",
+        number(&call["registration"]["wanted_pages"]),
+        300,
+    );
+    assert_eq!(pinload.line().unwrap()["event"], "registered");
+    checks.holds(pinload.end().success(), "pinload's end");
+    recording.finish().check(&mut checks);
+    checks.conclude();
+}
+
+#[test]
 fn short_term_calls_that_succeed_are_not_counted() {
     let recording = Recording::shared();
     let mut checks = Checks::default();

@@ -13,7 +13,7 @@ use crate::hold::HoldCondition;
 use crate::memory::{Buffer, FirstTouch, MemorySpec, Sharing};
 use crate::report;
 use crate::slow_swap::SlowSwap;
-use crate::workload::{IoUringBuffers, Workload as _};
+use crate::workload::{IoUringBuffers, Umem, Workload as _};
 
 /// Options of `slow-registration`.
 #[derive(Args, Clone, Debug)]
@@ -24,6 +24,9 @@ pub(crate) struct SlowRegistrationArgs {
     /// Time that each page takes
     #[arg(long, default_value = "10ms", value_parser = duration)]
     delay: Duration,
+    /// The thread first pins a page by an AF_XDP socket, and keeps it
+    #[arg(long)]
+    after_umem: bool,
 }
 
 /// `registering` (the call is about to begin) and `registered` (the call has returned).
@@ -37,12 +40,7 @@ struct RegistrationLine {
 
 /// Registers memory, with a line before and after the call. Then waits for a line on standard input.
 pub(crate) fn run(arguments: &SlowRegistrationArgs) -> Result<()> {
-    let buffer = Buffer::new(MemorySpec {
-        pages: arguments.pages,
-        backing: Backing::Small,
-        sharing: Sharing::Private,
-        first_touch: FirstTouch::Write,
-    })?;
+    let buffer = small(arguments.pages)?;
     let print = |event| {
         report::print(&RegistrationLine {
             event,
@@ -53,12 +51,28 @@ pub(crate) fn run(arguments: &SlowRegistrationArgs) -> Result<()> {
     };
     let swap = SlowSwap::new(arguments.pages, arguments.delay)?;
     SlowSwap::page_out(&buffer)?;
+    let umem = arguments.after_umem.then(registered_umem).transpose()?;
     let mut ring = IoUringBuffers::new(buffer, 1)?;
     print("registering")?;
     ring.pin()?;
     print("registered")?;
     HoldCondition::StdinLine.wait()?;
     // The pages are in memory, so the swap space is empty.
-    drop(swap);
+    drop((swap, umem));
     Ok(())
+}
+
+fn small(pages: u64) -> Result<Buffer> {
+    Buffer::new(MemorySpec {
+        pages,
+        backing: Backing::Small,
+        sharing: Sharing::Private,
+        first_touch: FirstTouch::Write,
+    })
+}
+
+fn registered_umem() -> Result<Umem> {
+    let mut umem = Umem::new(small(1)?)?;
+    umem.pin()?;
+    Ok(umem)
 }

@@ -84,9 +84,9 @@ pub struct CallInFlight {
     pub dropped: u64,
     /// The call is migrating pages.
     pub migrates: bool,
-    /// The account under which the thread has pinned before, if there is one.
+    /// The account whose code makes the call: the thread holds pins under the account, by the same open file.
     pub account: Option<AccountId>,
-    /// Stack of the call, if the thread has not pinned before.
+    /// Stack of the call, if there is no such account.
     pub stack: Option<StackId>,
     /// The open file on which the call pins; 0 if unknown.
     pub file: FileId,

@@ -1,5 +1,6 @@
 //! Tests of the model.
 
+mod calls_in_flight;
 mod detect;
 mod extent_facts;
 mod registrations;

@@ -91,14 +91,10 @@ impl Accounts {
         std::mem::take(&mut self.called)
     }
 
-    /// Returns the id in the stream of the long-term account that a thread opened last.
-    pub(super) fn longterm_of(&self, pid_tgid: u64) -> Option<AccountId> {
-        let of_thread = self.emitted.values().filter(|emitted| {
-            let key = emitted.account.key;
-            key.pid_tgid == pid_tgid && key.longterm != 0 && caller::origin(key.caller).is_none()
-        });
-        let latest = of_thread.max_by_key(|emitted| emitted.account.opened_ns);
-        latest.map(|emitted| emitted.id)
+    /// Returns the id in the stream of an account of a thread, by the kernel's account id.
+    pub(super) fn of_thread(&self, account: u64, pid_tgid: u64) -> Option<AccountId> {
+        let emitted = self.emitted.get(&u32::try_from(account).ok()?)?;
+        (emitted.account.key.pid_tgid == pid_tgid).then_some(emitted.id)
     }
 
     /// Returns the command name of a process, which may have no account yet; empty if the process has ended.

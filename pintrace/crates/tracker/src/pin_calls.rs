@@ -114,12 +114,8 @@ impl PinCallEvents {
         let number = calls.len() as u64;
         calls.truncate(MOST_IN_FLIGHT);
         let calls = calls.into_iter().map(|(task, call)| {
-            let account = accounts.longterm_of(task);
-            let stack = if account.is_none() {
-                out.stack(now, call.stack, ledger)
-            } else {
-                None
-            };
+            let stack = out.stack(now, call.stack, ledger);
+            let account = accounts.of_thread(call.account, task);
             let call = in_flight(task, &call);
             CallInFlight {
                 account,

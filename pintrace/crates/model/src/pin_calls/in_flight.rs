@@ -122,7 +122,9 @@ fn in_flight(
     resolver: &mut Resolver<'_>,
 ) -> InFlight {
     let account = call.account.and_then(|account| pins.accounts.get(account));
-    let origin = account.map_or(
+    // The stack is of this call. The account is of an earlier one.
+    let of_account = account.filter(|_| call.stack.is_none());
+    let origin = of_account.map_or(
         Origin {
             stack: call.stack,
             ..Origin::default()
