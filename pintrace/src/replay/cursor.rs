@@ -1,6 +1,5 @@
 //! The state of the model at a place in a recording.
 
-use std::collections::VecDeque;
 use std::io::{self, Read, Seek};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -9,14 +8,12 @@ use pintrace_events::units::Nanos;
 use pintrace_events::{Body, Event};
 use pintrace_model::Model;
 use pintrace_model::history::History;
-use pintrace_model::snapshot::Snapshot;
 use pintrace_record::{Place, ReadError, Reader};
 
 use super::checkpoint::Checkpoints;
+use super::kept::{KeptSnapshots, Shown};
 use super::moments::{Moment, Moments};
 
-/// The latest snapshots that are kept for steps back. They share the rows that have not changed between them.
-const KEPT: usize = 600;
 /// Samples and processes of the history: 1 MiB.
 const HISTORY: (usize, usize) = (600, 64);
 /// Events between two questions whether to go on.
@@ -45,8 +42,7 @@ pub(super) struct Cursor<R: Read> {
     begin: Place,
     state: State,
     checkpoints: Checkpoints,
-    /// The snapshots of the last moments up to the place, with the number of events up to each, oldest first.
-    kept: VecDeque<(u64, Arc<Snapshot>)>,
+    kept: KeptSnapshots,
     pub(super) moments: Moments,
     /// Time of the first event.
     first: Option<Nanos>,
@@ -64,7 +60,7 @@ impl<R: Read + Seek> Cursor<R> {
             reader,
             state: State::default(),
             checkpoints,
-            kept: VecDeque::new(),
+            kept: KeptSnapshots::default(),
             moments,
             first: None,
             time: Nanos(0),
@@ -118,15 +114,15 @@ impl<R: Read + Seek> Cursor<R> {
         self.reader.events_read()
     }
 
-    /// Returns the snapshot at a moment. `go_on` gets the part of the work that is done, in per cent; `Break` leaves the work
-    /// and gives no snapshot. The next call uses what was done.
+    /// Returns what is shown at a moment. `go_on` gets the part of the work that is done, in per cent; `Break` leaves the work
+    /// and gives nothing. The next call uses what was done.
     pub(super) fn go(
         &mut self,
         to: Moment,
         mut go_on: impl FnMut(u8) -> ControlFlow<()>,
-    ) -> Result<Option<Arc<Snapshot>>, ReadError> {
-        if let Ok(index) = self.kept.binary_search_by_key(&to.events, |(events, _)| *events) {
-            return Ok(self.kept.get(index).map(|(_, snapshot)| snapshot.clone()));
+    ) -> Result<Option<Shown>, ReadError> {
+        if let Some(shown) = self.kept.at(to.events) {
+            return Ok(Some(shown));
         }
         let gone = self.advance(to, &mut go_on);
         self.is_lost = gone.is_err();
@@ -140,7 +136,7 @@ impl<R: Read + Seek> Cursor<R> {
         &mut self,
         to: Moment,
         go_on: &mut impl FnMut(u8) -> ControlFlow<()>,
-    ) -> Result<Option<Arc<Snapshot>>, ReadError> {
+    ) -> Result<Option<Shown>, ReadError> {
         self.begin_before(to)?;
         let from = self.events();
         while self.events() < to.events {
@@ -161,20 +157,15 @@ impl<R: Read + Seek> Cursor<R> {
                 return Ok(None);
             }
         }
-        if self.kept.back().is_none_or(|(events, _)| *events != to.events) {
+        if self.kept.last() != Some(to.events) {
             self.keep(to.events);
         }
-        Ok(self.kept.back().map(|(_, snapshot)| snapshot.clone()))
+        Ok(self.kept.at(to.events))
     }
 
-    /// Returns the latest snapshot.
-    pub(super) fn latest(&self) -> Option<Arc<Snapshot>> {
-        self.kept.back().map(|(_, snapshot)| snapshot.clone())
-    }
-
-    /// Returns the history up to the place.
-    pub(super) fn history(&self) -> Arc<History> {
-        Arc::new(self.state.history.clone())
+    /// Returns what is shown at the latest moment.
+    pub(super) fn latest(&self) -> Option<Shown> {
+        self.kept.at(self.kept.last()?)
     }
 
     /// Goes back to a checkpoint or to the start if the place is behind the moment, and forward to a checkpoint that is nearer
@@ -205,10 +196,7 @@ impl<R: Read + Seek> Cursor<R> {
     fn keep(&mut self, events: u64) {
         let snapshot = Arc::new(self.state.model.snapshot());
         self.state.history.record(&snapshot);
-        if self.kept.len() >= KEPT {
-            self.kept.pop_front();
-        }
-        self.kept.push_back((events, snapshot));
+        self.kept.push(events, snapshot, &self.state.history);
     }
 
     fn note_time(&mut self, time: Nanos) {

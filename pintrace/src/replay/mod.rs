@@ -6,6 +6,7 @@
 
 mod checkpoint;
 mod cursor;
+mod kept;
 mod moments;
 mod player;
 #[cfg(test)]

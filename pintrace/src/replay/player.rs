@@ -4,12 +4,10 @@ mod inbox;
 
 use std::io::{Read, Seek};
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use pintrace_events::units::Nanos;
-use pintrace_model::snapshot::Snapshot;
 use pintrace_record::{ReadError, Reader};
 use pintrace_text::counted;
 use pintrace_tui::{ReplayFrame, ReplayRequest, ReplaySource, ReplayTarget, ReplayWork};
@@ -19,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 use self::inbox::{Inbox, Received};
 use super::checkpoint::Checkpoints;
 use super::cursor::Cursor;
+use super::kept::Shown;
 use super::moments::Moments;
 
 /// Work that takes longer is shown.
@@ -103,13 +102,12 @@ impl<R: Read + Seek> Player<R> {
             let done = percent(bytes, *size);
             let length = cursor.moments.last().map_or(Nanos(0), |last| last.time);
             let first = (cursor.moments.len() == 1).then(|| cursor.latest()).flatten();
-            let history = first.is_some().then(|| cursor.history());
             frames.send_if_modified(|frame| {
                 let is_new = frame.state.work != Some(ReplayWork::Reading(done)) || first.is_some();
                 frame.state.work = Some(ReplayWork::Reading(done));
                 frame.state.length = length;
-                if let (Some(snapshot), Some(history)) = (first, history) {
-                    (frame.snapshot, frame.history) = (snapshot, history);
+                if let Some(shown) = first {
+                    (frame.snapshot, frame.history) = (shown.snapshot, shown.history);
                 }
                 is_new
             });
@@ -191,9 +189,9 @@ impl<R: Read + Seek> Player<R> {
                 inbox.go_on()
             });
             match gone {
-                Ok(Some(snapshot)) => {
+                Ok(Some(shown)) => {
                     self.shown = self.wanted;
-                    self.show(Some(snapshot));
+                    self.show(Some(shown));
                     break;
                 }
                 Ok(None) => {
@@ -218,8 +216,8 @@ impl<R: Read + Seek> Player<R> {
         result
     }
 
-    /// Sends the state of the replay, and a snapshot.
-    fn show(&mut self, snapshot: Option<Arc<Snapshot>>) {
+    /// Sends the state of the replay, and what is shown at a new moment.
+    fn show(&mut self, shown: Option<Shown>) {
         let time = |index| {
             self.cursor
                 .moments
@@ -227,11 +225,10 @@ impl<R: Read + Seek> Player<R> {
                 .map_or(Nanos(0), |moment| moment.time)
         };
         let (position, length) = (time(self.shown), time(self.last()));
-        let history = snapshot.is_some().then(|| self.cursor.history());
         let plays = self.plays;
         self.frames.send_modify(|frame| {
-            if let (Some(snapshot), Some(history)) = (snapshot, history) {
-                (frame.snapshot, frame.history) = (snapshot, history);
+            if let Some(shown) = shown {
+                (frame.snapshot, frame.history) = (shown.snapshot, shown.history);
             }
             let state = &mut frame.state;
             (state.position, state.length, state.plays) = (position, length, plays);

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use pintrace_events::units::Nanos;
+use pintrace_events::units::{Nanos, Pid};
 use pintrace_events::{Body, Event};
 use pintrace_model::Model;
 use pintrace_model::snapshot::Snapshot;
 use pintrace_record::{ReadError, Reader, Writer};
 use pintrace_testing::arbitrary;
-use pintrace_testing::event_builder::{finding_fixtures, fio_and_others};
+use pintrace_testing::event_builder::{EventBuilder, finding_fixtures, fio_and_others};
 use pintrace_tui::{ReplayRequest, ReplayState, ReplayTarget};
 
 use super::checkpoint::Checkpoints;
@@ -41,7 +41,7 @@ fn cursor(bytes: Vec<u8>, spacing: u64) -> (Recording, Option<ReadError>) {
 fn show(cursor: &mut Recording, index: usize) -> Snapshot {
     let moment = cursor.moments.get(index).unwrap();
     let shown = cursor.go(moment, |_| ControlFlow::Continue(())).unwrap();
-    (*shown.unwrap()).clone()
+    (*shown.unwrap().snapshot).clone()
 }
 
 /// Returns the state after the first `number` events.
@@ -180,6 +180,28 @@ fn work_that_is_left_goes_on_where_it_was() {
     }
     assert!(asked > 10, "{asked}");
     assert_eq!(show(&mut cursor, last), folded(&events, moment.events));
+}
+
+#[test]
+fn the_history_at_a_moment_does_not_depend_on_the_way_to_it() {
+    let mut builder = EventBuilder::begin();
+    builder.process(7, "app").account(1, 7, 7, 1, true);
+    for pages in 1..=1_300 {
+        builder.totals(1, pages, 0).wait(1_000_000_000).tick();
+    }
+    let history = |cursor: &mut Recording, index| {
+        let moment = cursor.moments.get(index).unwrap();
+        let shown = cursor.go(moment, |_| ControlFlow::Continue(())).unwrap().unwrap();
+        shown.history.of(Pid(7)).collect::<Vec<_>>()
+    };
+    let (mut from_the_end, _) = cursor(written(&builder.events), 1 << 14);
+    let (mut from_the_start, _) = cursor(written(&builder.events), 1 << 14);
+    show(&mut from_the_start, 0);
+    for index in [900, 1_150, 1_299, 720] {
+        let samples = history(&mut from_the_end, index);
+        assert_eq!(samples.len(), 600, "{index}");
+        assert_eq!(samples, history(&mut from_the_start, index), "{index}");
+    }
 }
 
 #[test]
