@@ -1,7 +1,7 @@
 //! The width of tables on standard output.
 
-/// The largest width. A larger one only costs memory.
-const MOST: usize = 10_000;
+/// The largest width, in which no column is cut. A larger one only costs memory.
+pub(super) const MOST: usize = 10_000;
 
 /// Returns the width in columns: `COLUMNS` if it is set, or that of the terminal, or else `otherwise`.
 pub(super) fn output_width(otherwise: usize) -> usize {

@@ -14,7 +14,7 @@ use pintrace_query::Query;
 use pintrace_record::{ReadError, Reader};
 use pintrace_text::counted;
 
-use super::output_width::output_width;
+use super::output_width::{MOST, output_width};
 use super::recording_file::{named, open};
 use super::view_rows::{Choice, Format, RowPrinter, printer, view_name};
 use super::where_query::{process_query, select};
@@ -69,7 +69,7 @@ impl Output {
         let format = match (args.csv, args.json) {
             (true, _) => Format::Csv,
             (false, true) => Format::JsonLines,
-            (false, false) => Format::Text(output_width(WIDTH)),
+            (false, false) => Format::Text(output_width(MOST)),
         };
         let printer = printer(Choice {
             view,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pintrace_model::field::header::figure;
-use pintrace_model::field::process::{ProcessColumn, column, rank, signal_name};
+use pintrace_model::field::process::{DEFAULT_SORT, ProcessColumn, column, rank, signal_name};
 use pintrace_model::field::{grid, subsystem};
 use pintrace_model::shed;
 use pintrace_model::snapshot::{Process, Snapshot, SubsystemTotals};
@@ -168,7 +168,7 @@ fn processes(snapshot: &Snapshot, width: usize) -> Vec<String> {
         lines.push("No process pinned memory.".into());
         return lines;
     }
-    if let Some(by) = column("acquired") {
+    if let Some(by) = column(DEFAULT_SORT) {
         rows.sort_by(|one, two| rank(by, one, two));
     }
     let columns: Vec<&ProcessColumn> = COLUMNS.iter().filter_map(|id| column(id)).collect();

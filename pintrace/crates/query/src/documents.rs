@@ -6,7 +6,7 @@ use std::path::Path;
 use pintrace_testing::expected_file::{assert_file, with_block};
 
 use super::rows::{
-    CALL_SITES, CALLS_IN_FLIGHT, CGROUPS, FAILED_REGISTRATIONS, FINDINGS, HOLDERS, PIN_CALLS, PINS,
+    CALL_SITES, CALLS_IN_FLIGHT, CGROUPS, CHANGES, FAILED_REGISTRATIONS, FINDINGS, HOLDERS, PIN_CALLS, PINS,
     PROCESSES, SYSTEM, WINDOWS,
 };
 use super::{Query, RowFields};
@@ -46,6 +46,13 @@ fn the_tables_of_fields_match_the_catalogue() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/queries.md");
     let tables = [
         ("processes", table(&PROCESSES)),
+        (
+            "changes",
+            table(&RowFields {
+                columns: &CHANGES.columns[..1],
+                ..CHANGES
+            }),
+        ),
         ("findings", table(&FINDINGS)),
         ("flush windows", table(&WINDOWS)),
         ("pin calls", table(&PIN_CALLS)),

@@ -17,12 +17,13 @@ pub(crate) fn number(text: &str, unit: Unit) -> Option<Number> {
     let joined = joined(text);
     let text = joined.as_ref();
     match unit {
-        Unit::Pages | Unit::Count => scaled(text, |suffix| looked_up(&DECIMAL, suffix)),
+        Unit::Pages => signed(text, |suffix| looked_up(&DECIMAL, suffix)),
+        Unit::Count => scaled(text, |suffix| looked_up(&DECIMAL, suffix)),
         Unit::PagesPerSecond => {
             let text = text.strip_suffix("/s").unwrap_or(text);
             scaled(text, |suffix| looked_up(&DECIMAL, suffix))
         }
-        Unit::Bytes => scaled(text, bytes),
+        Unit::Bytes => signed(text, bytes),
         Unit::Time => time(text),
         Unit::Share => share(text),
         Unit::Address => address(text),
@@ -33,7 +34,10 @@ pub(crate) fn number(text: &str, unit: Unit) -> Option<Number> {
 /// Returns the number and its unit without the blank between them.
 fn joined(text: &str) -> Cow<'_, str> {
     match text.split_once(' ') {
-        Some((number, unit)) if is_digits(number) && unit.starts_with(|first| !char::is_numeric(first)) => {
+        Some((number, unit))
+            if is_digits(number.trim_start_matches('-'))
+                && unit.starts_with(|first| !char::is_numeric(first)) =>
+        {
             Cow::Owned(format!("{number}{unit}"))
         }
         _ => Cow::Borrowed(text),
@@ -68,6 +72,14 @@ pub(crate) const fn accepted(unit: Unit) -> &'static [&'static str] {
 fn scaled(text: &str, factor: impl Fn(&str) -> Option<u128>) -> Option<Number> {
     let (number, suffix) = (decimal, rest).parse(text).ok()?;
     number.times(factor(suffix)?)
+}
+
+/// Parses a number and its suffix, with a minus before a change that is less than zero.
+fn signed(text: &str, factor: impl Fn(&str) -> Option<u128>) -> Option<Number> {
+    match text.strip_prefix('-') {
+        Some(text) => Some(scaled(text, factor)?.negative()),
+        None => scaled(text, factor),
+    }
 }
 
 /// Parses one or more numbers with units, such as 2m30s.
@@ -131,6 +143,16 @@ mod tests {
             Unit::Count,
             &["", "-1", "1Ki", "k", "1e3x", "0x10", "1.", ".5", "1 0"],
         );
+    }
+
+    #[test]
+    fn changes_have_a_sign() {
+        let less = |text: &str, unit| number(text, unit).unwrap().order_of_signed(-4096);
+        assert_eq!(less("-4096", Unit::Pages), Ordering::Equal);
+        assert_eq!(less("-4KiB", Unit::Bytes), Ordering::Equal);
+        assert_eq!(less("-4 KiB", Unit::Bytes), Ordering::Equal);
+        are_refused(Unit::Pages, &["--1", "-", "- 1", "+1"]);
+        are_refused(Unit::Time, &["-1s"]);
     }
 
     #[test]

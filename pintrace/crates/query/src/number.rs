@@ -6,9 +6,10 @@ use winnow::ascii::digit1;
 use winnow::combinator::{opt, preceded};
 use winnow::prelude::*;
 
-/// A number that is `numerator / denominator`. The denominator is a power of ten up to 10^18.
+/// A number that is `numerator / denominator`, or less than zero by as much. The denominator is a power of ten up to 10^18.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Number {
+    is_negative: bool,
     numerator: u128,
     denominator: u128,
 }
@@ -18,6 +19,7 @@ const FRACTION: usize = 18;
 
 impl Number {
     pub(crate) const ZERO: Self = Self {
+        is_negative: false,
         numerator: 0,
         denominator: 1,
     };
@@ -26,7 +28,15 @@ impl Number {
     pub(crate) fn whole(number: u64) -> Self {
         Self {
             numerator: u128::from(number),
-            denominator: 1,
+            ..Self::ZERO
+        }
+    }
+
+    /// Returns the number less than zero by as much.
+    pub(crate) fn negative(self) -> Self {
+        Self {
+            is_negative: self.numerator != 0,
+            ..self
         }
     }
 
@@ -49,6 +59,7 @@ impl Number {
         Some(Self {
             numerator: scaled(self)?.checked_add(scaled(other)?)?,
             denominator,
+            ..self
         })
     }
 
@@ -59,7 +70,19 @@ impl Number {
 
     /// Compares a whole number with this number.
     pub(crate) fn order_of(self, value: u64) -> Ordering {
-        (u128::from(value) * self.denominator).cmp(&self.numerator)
+        self.order_of_signed(i128::from(value))
+    }
+
+    /// Compares a whole number of 64 bits, with a sign, with this number.
+    pub(crate) fn order_of_signed(self, value: i128) -> Ordering {
+        match (value < 0, self.is_negative) {
+            (true, false) => Ordering::Less,
+            (false, true) => Ordering::Greater,
+            (is_negative, _) => {
+                let order = (value.unsigned_abs() * self.denominator).cmp(&self.numerator);
+                if is_negative { order.reverse() } else { order }
+            }
+        }
     }
 
     /// Compares a part of a whole with this number.
@@ -87,6 +110,7 @@ pub(crate) fn decimal(input: &mut &str) -> ModalResult<Number> {
                 return None;
             }
             Some(Number {
+                is_negative: false,
                 numerator: format!("{whole}{fraction}").parse().ok()?,
                 denominator: 10u128.pow(u32::try_from(fraction.len()).ok()?),
             })
@@ -117,6 +141,23 @@ mod tests {
             number("9007199254740993.5").order_of(9_007_199_254_740_994),
             Ordering::Greater
         );
+    }
+
+    #[test]
+    fn numbers_below_zero_are_less_the_larger_they_are() {
+        let three = number("3.5").negative();
+        let orders = [-4, -3, 0, 3].map(|value| three.order_of_signed(value));
+        assert_eq!(
+            orders,
+            [
+                Ordering::Less,
+                Ordering::Greater,
+                Ordering::Greater,
+                Ordering::Greater
+            ]
+        );
+        assert_eq!(number("3").order_of_signed(-4), Ordering::Less);
+        assert_eq!(number("0").negative().order_of(0), Ordering::Equal);
     }
 
     #[test]

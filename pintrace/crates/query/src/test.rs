@@ -89,9 +89,7 @@ fn order(value: &Value<'_>, number: Number) -> Option<Ordering> {
     match value {
         Value::Count(count) | Value::Id(count) | Value::Bytes(count) => Some(number.order_of(*count)),
         Value::Span(span) => Some(number.order_of(span.0)),
-        Value::Signed(count) => {
-            Some(u64::try_from(*count).map_or(Ordering::Less, |count| number.order_of(count)))
-        }
+        Value::Signed(count) => Some(number.order_of_signed(i128::from(*count))),
         Value::Rate(rate) => number.order_of_rate(*rate),
         // Longer than the shortest that is possible. Whether it is shorter than a longer time is not known.
         Value::MoreThan(span) if number.order_of(span.0).is_ge() => Some(Ordering::Greater),

@@ -8,10 +8,11 @@ use pintrace_model::registrations::FailedRegistration;
 use pintrace_model::snapshot::{Process, Snapshot};
 use pintrace_model::views::call_sites::{self, CallSiteRow};
 use pintrace_model::views::cgroups::{self, CgroupRow};
+use pintrace_model::views::difference::DifferenceRow;
 use pintrace_model::views::holders::{self, HolderRow};
 use pintrace_model::views::pin_list::{self, PinRow};
 use pintrace_query::rows::{
-    CALL_SITES, CALLS_IN_FLIGHT, CGROUPS, FAILED_REGISTRATIONS, FINDINGS, HOLDERS, PIN_CALLS, PINS,
+    CALL_SITES, CALLS_IN_FLIGHT, CGROUPS, CHANGES, FAILED_REGISTRATIONS, FINDINGS, HOLDERS, PIN_CALLS, PINS,
     PROCESSES, WINDOWS,
 };
 use pintrace_query::{Completions, Query, QueryError, begins_keyword, complete, values_of};
@@ -30,6 +31,8 @@ pub(super) enum RowKind {
     Finding,
     Window,
     PinCall,
+    /// Rows that compare two moments, which no snapshot has alone.
+    Change,
 }
 
 /// One query for all kinds of rows. A kind that lacks a field of the query has an error instead.
@@ -47,6 +50,7 @@ pub(super) struct Queries {
     pub(super) pin_calls: Parsed<PinCallRow>,
     pub(super) in_flight: Parsed<InFlight>,
     pub(super) failed_registrations: Parsed<FailedRegistration>,
+    pub(super) changes: Parsed<DifferenceRow>,
 }
 
 impl Queries {
@@ -63,6 +67,7 @@ impl Queries {
             pin_calls: Query::parse(text, &PIN_CALLS),
             in_flight: Query::parse(text, &CALLS_IN_FLIGHT),
             failed_registrations: Query::parse(text, &FAILED_REGISTRATIONS),
+            changes: Query::parse(text, &CHANGES),
         }
     }
 
@@ -78,6 +83,7 @@ impl Queries {
             || self.pin_calls.is_ok()
             || self.in_flight.is_ok()
             || self.failed_registrations.is_ok()
+            || self.changes.is_ok()
     }
 
     /// Returns the reason why rows of a kind cannot be asked.
@@ -91,6 +97,7 @@ impl Queries {
             RowKind::Finding => self.findings.as_ref().err(),
             RowKind::Window => self.windows.as_ref().err(),
             RowKind::PinCall => self.pin_calls.as_ref().err(),
+            RowKind::Change => self.changes.as_ref().err(),
         }
     }
 }
@@ -121,6 +128,7 @@ pub(super) fn begins_more(text: &str, kind: RowKind) -> bool {
         RowKind::Finding => FINDINGS.begins_name(word),
         RowKind::Window => WINDOWS.begins_name(word),
         RowKind::PinCall => PIN_CALLS.begins_name(word),
+        RowKind::Change => CHANGES.begins_name(word),
     }
 }
 
@@ -156,5 +164,6 @@ pub(super) fn completions(text: &str, kind: RowKind, snapshot: &Snapshot) -> Com
         RowKind::PinCall => complete(text, end, &PIN_CALLS, &|field| {
             values_of(field, snapshot.pin_calls.iter(), now)
         }),
+        RowKind::Change => complete(text, end, &CHANGES, &|_| Vec::new()),
     }
 }

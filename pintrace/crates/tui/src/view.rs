@@ -112,7 +112,7 @@ impl View {
     /// Returns the kind of the rows, for queries.
     pub(crate) const fn row_kind(self) -> RowKind {
         match self {
-            Self::Processes | Self::System | Self::Changes => RowKind::Process,
+            Self::Processes | Self::System => RowKind::Process,
             Self::Cgroups => RowKind::Cgroup,
             Self::Holders => RowKind::Holder,
             Self::Pins => RowKind::Pin,
@@ -120,6 +120,7 @@ impl View {
             Self::Findings => RowKind::Finding,
             Self::FlushWindows => RowKind::Window,
             Self::PinCalls => RowKind::PinCall,
+            Self::Changes => RowKind::Change,
         }
     }
 

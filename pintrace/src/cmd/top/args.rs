@@ -6,6 +6,7 @@ use std::time::Duration;
 use pintrace_events::units::Pid;
 use pintrace_model::views::ViewName;
 
+use super::super::output_width::{MOST, output_width};
 use super::super::pids::pid;
 use super::super::trace_args::TraceArgs;
 use super::super::view_rows::Format;
@@ -80,12 +81,12 @@ impl Args {
         self.pid.iter().copied().map(Pid).collect()
     }
 
-    /// Returns the format of --batch, with tables of this width.
-    pub(super) fn format(&self, width: usize) -> Format {
+    /// Returns the format of --batch.
+    pub(super) fn format(&self) -> Format {
         match (self.csv, self.json) {
             (true, _) => Format::Csv,
             (false, true) => Format::JsonLines,
-            (false, false) => Format::Text(width),
+            (false, false) => Format::Text(output_width(MOST)),
         }
     }
 

@@ -22,7 +22,7 @@ use crate::pipeline::sink::Fold;
 use super::super::detach::detach;
 use super::super::signals::Stops;
 use super::super::view_rows::{Choice, Format, RowPrinter, printer};
-use super::{Args, ENDED_KEPT, width};
+use super::{Args, ENDED_KEPT};
 
 /// What is printed, and how often.
 pub(super) struct Batch {
@@ -44,7 +44,7 @@ impl Batch {
         })?;
         Ok(Self {
             printer,
-            format: args.format(width()),
+            format: args.format(),
             count: args.count,
         })
     }

@@ -133,7 +133,7 @@ async fn once(
         table::render(
             &last,
             table::TableOptions {
-                width: width(),
+                width: output_width(WIDTH),
                 ..table::TableOptions::default()
             },
         )
@@ -144,10 +144,8 @@ async fn once(
     Ok(Exit::Done)
 }
 
-/// Returns the width of tables in columns. A pipe gets 120, which is wide enough for all columns with figures.
-fn width() -> usize {
-    output_width(120)
-}
+/// The width of the tables of --once in a pipe, in columns: wide enough for all columns with figures.
+const WIDTH: usize = 120;
 
 /// Keeps only the processes given by --pid. Without --pid, keeps all processes. Before a query chooses rows of the table,
 /// keeps only processes that the table lists, so that the numbers are those of the table.

@@ -1,6 +1,7 @@
 //! The fields of each kind of row.
 
 mod cgroup;
+mod change;
 mod finding;
 mod pin_call;
 mod pins;
@@ -9,6 +10,7 @@ mod system;
 mod window;
 
 pub use cgroup::CGROUPS;
+pub use change::CHANGES;
 pub use finding::FINDINGS;
 pub use pin_call::{CALLS_IN_FLIGHT, FAILED_REGISTRATIONS, PIN_CALLS};
 pub use pins::{CALL_SITES, HOLDERS, PINS};

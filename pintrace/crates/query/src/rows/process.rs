@@ -8,7 +8,7 @@ use super::super::row_fields::RowFields;
 use super::{offer, subsystems};
 
 /// Columns that a query reads in another way than a table shows them.
-const FOR_QUERIES: &[Field<Process>] = &[Field {
+pub(super) const FOR_QUERIES: &[Field<Process>] = &[Field {
     id: "subsystem",
     title: "SUBSYSTEM",
     unit: Unit::Name,

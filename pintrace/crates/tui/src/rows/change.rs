@@ -57,15 +57,9 @@ impl TableRow for ChangeTableRow {
         difference::rank(column, one, two)
     }
 
-    /// The filter asks the process, and not its changes.
     fn admits(&self, filter: &Filter, snapshot: &Snapshot) -> bool {
-        let process = &*self.0.process;
-        filter.admits_row(
-            &filter.queries().processes,
-            process,
-            &[process.pid],
-            snapshot.time,
-        )
+        let pids = [self.0.process.pid];
+        filter.admits_row(&filter.queries().changes, &self.0, &pids, snapshot.time)
     }
 
     fn cell(&self, column: &Field<DifferenceRow>, _width: usize, now: Nanos) -> String {
