@@ -80,6 +80,7 @@ counters! {
         MmEventMissed = "mm_event_missed", "attach", "Calls that the kernel skipped for the finding hooks, less those that a backup program counted: a finding may be missing, no page is.";
         CallsMissed = "calls_missed", "attach", "Calls that the kernel skipped for the hooks on refused registrations and on entries of pin calls: a refusal or a duration may be missing, no page is.";
         ProbeMissed = "probe_missed", "attach", "Returns of a pin function that a kretprobe missed: no instance of it, or no room for the arguments, was free.";
+        ReturnUnseen = "return_unseen", "attach", "Long-term pin calls that ended without a hook seeing their return: another program was attached to the pin function meanwhile, or detached, or the kernel skipped the hook.";
         RecordUndecodable = "record_undecodable", "source", "Ring-buffer records that could not be decoded.";
         NameUnread = "name_unread", "source", "Processes that exited before their name and cgroup could be read.";
         EventUnwritten = "event_unwritten", "record", "Events that could not be written to the recording.";
@@ -101,5 +102,6 @@ impl Loss {
         Self::LongtermCallsFull,
         Self::RecursionMissed,
         Self::ProbeMissed,
+        Self::ReturnUnseen,
     ];
 }

@@ -25,6 +25,10 @@ pub struct LongtermCall {
     pub stack: i64,
     /// cgroup v2 id of the task.
     pub cgroup: u64,
+    /// Address of the registers with which the task entered the kernel; 0 if unknown.
+    pub registers: u64,
+    /// Hash of number and arguments of the system call, as these registers had them.
+    pub system_call: u64,
 }
 
 /// Stands for an unknown descriptor.

@@ -32,6 +32,20 @@ impl SyscallArgs {
         }
     }
 
+    /// Returns the system call of the task whose registers have this address.
+    #[inline(always)]
+    pub fn at(registers: u64) -> Self {
+        Self {
+            registers: registers as *const u8,
+        }
+    }
+
+    /// Returns the address of the registers; 0 for a kernel thread.
+    #[inline(always)]
+    pub fn address(self) -> u64 {
+        self.registers as u64
+    }
+
     /// Returns the number of the system call among the calls of x86-64; -1 for none, and for a call of 32-bit x86, whose
     /// numbers mean other calls. The numbers of x32 have a bit that no other number has (`__X32_SYSCALL_BIT`).
     #[inline(always)]

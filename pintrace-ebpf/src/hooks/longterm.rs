@@ -68,16 +68,28 @@ entries! {
     enter_pin_user_pages_unlocked enter_pin_user_pages_unlocked_backup 1, 3;
 }
 
-/// Runs on entry of pin_user_pages_fast and takes the time, once a long-term call had no known beginning. The calls of direct
-/// I/O leave at once, but each costs the attachment: so the hook waits. No backup is needed: a skipped entry leaves the
-/// call's duration unknown, and is counted so.
-#[fentry]
-pub fn time_pin_user_pages_fast(ctx: FEntryContext) -> i32 {
-    let ctx = ctx.as_ptr();
+/// Takes the time on entry of the function (start, nr_pages, gup_flags, pages) in which pin_user_pages_fast does its work, once a
+/// long-term call had no known beginning. Only pins are long-term (`is_valid_gup_args`, mm/gup.c). The calls of direct I/O leave
+/// at once, but each costs the attachment: so the hook waits. No backup is needed: a skipped entry leaves the call's duration
+/// unknown, and is counted so.
+#[inline(always)]
+fn time_fast_pins(ctx: *mut c_void) -> i32 {
     if longterm_scope::is_longterm(integer(ctx, 2)) && gate_is_open() {
         longterm_scope::begin(integer(ctx, 1) & 0xffff_ffff);
     }
     0
+}
+
+/// Runs on entry of gup_fast_fallback.
+#[fentry]
+pub fn time_gup_fast_fallback(ctx: FEntryContext) -> i32 {
+    time_fast_pins(ctx.as_ptr())
+}
+
+/// Runs on entry of internal_get_user_pages_fast, the older name of gup_fast_fallback.
+#[fentry]
+pub fn time_internal_get_user_pages_fast(ctx: FEntryContext) -> i32 {
+    time_fast_pins(ctx.as_ptr())
 }
 
 /// Runs on entry of io_pin_pages(address, bytes, npages), which pins the memory of one buffer by one call.

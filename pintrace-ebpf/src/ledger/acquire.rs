@@ -23,7 +23,7 @@ use crate::{
         pin_call::PinCall,
         walk::{self, First, Pages, Visitor},
     },
-    log, maps, observer,
+    log, observer,
     stacks::{Opened, When},
     unknown_zero::unknown_zero,
 };
@@ -181,7 +181,7 @@ where
     #[inline(always)]
     fn run(&mut self, folio: Folio, pins: u32) {
         if !folio.is_pinned() {
-            count::total(Total::Unpinned, u64::from(pins));
+            pintrace_count_unpinned(u64::from(pins));
             return;
         }
         self.counts += u64::from(pins) << 32;
@@ -197,6 +197,14 @@ where
             owners::pintrace_misplaced(owner, who, u64::from(pins));
         }
     }
+}
+
+/// Counts entries without a pin. A function of its own, because the callback of a loop has 32 bytes of the stack.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn pintrace_count_unpinned(entries: u64) -> u32 {
+    count::total(Total::Unpinned, entries);
+    0
 }
 
 /// Counts a pin call whose arguments or result could not be read.

@@ -7,7 +7,7 @@ use pintrace_common::{
 };
 
 use crate::map_ref::{Lookup, get};
-use crate::{compat::loops, maps, unknown_zero::unknown_zero};
+use crate::{compat::loops, unknown_zero::unknown_zero};
 
 /// The beginnings of ranges, by address. The first begins at 0; unused entries begin at the end of the address space.
 #[map]

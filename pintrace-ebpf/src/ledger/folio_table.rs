@@ -19,7 +19,6 @@ use crate::{
     },
     count,
     ledger::{chunks, multi_owner, multi_owner_release, owners, releaser::ReleaseCode, small_folio},
-    maps,
     unknown_zero::unknown_zero,
 };
 

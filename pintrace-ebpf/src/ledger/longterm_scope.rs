@@ -21,7 +21,7 @@ use crate::{
     clock, count,
     facts::FACTS,
     kernel,
-    ledger::{accounts, open_file, state},
+    ledger::{accounts, ended_calls, open_file, state},
     maps, stacks,
 };
 
@@ -66,6 +66,7 @@ pub fn enter_slow(ctx: *mut c_void, wanted: u64) -> bool {
         if account == 0 {
             set!(call.stack = stacks::take(ctx));
         }
+        ended_calls::remember(call);
     }
     true
 }
@@ -98,10 +99,16 @@ pub fn returned() {
 /// Removes the entry of a call, once its pages are in the ledger: until then they are the pages of a call in flight.
 #[inline(always)]
 pub fn forget() {
-    if of_task().is_some_and(is_slow) {
+    forget_of(bpf_get_current_pid_tgid());
+}
+
+/// Removes the entry of a task's call.
+#[inline(always)]
+pub fn forget_of(task: u64) {
+    if maps::LONGTERM_CALLS.at(task).is_some_and(is_slow) {
         state::longterm_calls().sub(1);
     }
-    let _ = maps::LONGTERM_CALLS.remove(bpf_get_current_pid_tgid());
+    let _ = maps::LONGTERM_CALLS.remove(task);
 }
 
 /// Adds pins that the running task's long-term call has dropped again.
@@ -146,6 +153,8 @@ fn insert(phase: u64, wanted: u64) -> bool {
         descriptor: NO_DESCRIPTOR,
         account: 0,
         stack: -1,
+        registers: 0,
+        system_call: 0,
         // SAFETY: no arguments.
         cgroup: unsafe { bpf_get_current_cgroup_id() },
     };

@@ -7,6 +7,7 @@ pub mod areas;
 pub mod changed_extents;
 pub mod chunks;
 pub mod code_kind;
+pub mod ended_calls;
 pub mod extents;
 pub mod folio_table;
 pub mod longterm_scope;

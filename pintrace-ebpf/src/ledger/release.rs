@@ -23,7 +23,7 @@ use crate::{
         small_folio, state,
         walk::{self, First, Pages, Visitor},
     },
-    log, maps,
+    log,
     unknown_zero::unknown_zero,
 };
 

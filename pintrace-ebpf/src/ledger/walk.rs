@@ -10,7 +10,7 @@ use crate::{
     count,
     facts::FACTS,
     folio::Folio,
-    kernel, maps, rdonly_cast,
+    kernel, rdonly_cast,
     unknown_zero::unknown_zero,
 };
 
@@ -98,7 +98,7 @@ pub fn walk<V: Visitor>(pages: Pages, count: u64, mut visitor: V) -> V {
         let page = entry(base, 0);
         let folio = Folio::of(page);
         if folio.is_none() {
-            count_unreadable(page);
+            pintrace_count_unreadable(page);
         } else {
             visitor.begin(First {
                 base,
@@ -152,7 +152,7 @@ pub fn step<V: Visitor, const SHORT: bool>(walk: &mut Walk<V>, index: u64) {
     walk.start = index;
     if folio.is_none() {
         if page != 0 {
-            count_unreadable(page);
+            pintrace_count_unreadable(page);
         }
         // No entry continues the run of an entry without a folio.
         walk.end = 0;
@@ -183,15 +183,17 @@ fn entry(base: u64, index: u64) -> u64 {
 /// Stands for an entry of pages[] that could not be read. No struct page has this address.
 const UNREADABLE: u64 = 1;
 
-/// Counts a page without a folio, by what could not be read: its entry of pages[] or its struct page.
-#[inline(always)]
-fn count_unreadable(page: u64) {
-    let reason = if page == UNREADABLE {
-        Loss::PagesArrayUnreadable
+/// Counts a page without a folio, by what could not be read: its entry of pages[] or its struct page. A function of its own,
+/// because the callback of a loop has 32 bytes of the stack.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn pintrace_count_unreadable(page: u64) -> u32 {
+    if page == UNREADABLE {
+        count::loss(Loss::PagesArrayUnreadable, 1);
     } else {
-        Loss::StructPageUnreadable
-    };
-    count::loss(reason, 1);
+        count::loss(Loss::StructPageUnreadable, 1);
+    }
+    0
 }
 
 /// Ends the run before entry `index`.

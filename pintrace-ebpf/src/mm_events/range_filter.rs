@@ -19,7 +19,6 @@ use crate::{
     },
     count,
     ledger::state,
-    maps,
     unknown_zero::unknown_zero,
 };
 

@@ -53,6 +53,7 @@ mod scan;
 mod scan_explain;
 mod scan_far;
 mod scan_implausible;
+mod second_tracer;
 mod soak;
 #[path = "../support/sums.rs"]
 mod sums;

@@ -28,6 +28,7 @@ const PROGRAMS: &[&str] = &[
     "attribution",
     "reconcile",
     "robust_loss",
+    "second_tracer",
     "soak",
     "compare_bpftrace",
 ];

@@ -19,7 +19,6 @@ use crate::{
         release::Take,
         walk::{self, Visitor, Walk},
     },
-    maps,
     unknown_zero::unknown_zero,
 };
 

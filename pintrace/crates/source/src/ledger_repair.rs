@@ -5,12 +5,13 @@ use std::os::fd::AsFd as _;
 
 use aya::Ebpf;
 use aya::maps::{Array, HashMap, MapData};
-use aya::programs::{Program, ProgramFd};
+use aya::programs::ProgramFd;
 use pintrace_common::ledger::{CHUNK_PAGES, Chunk, ChunkSlot};
 use pintrace_common::limits::COMM_BYTES;
 use pintrace_common::reconcile::{FOLIOS, ReconcileRun};
 
 use super::ledger::LedgerError;
+use super::run_program::load;
 use pintrace_bpf::pod;
 use pintrace_bpf::test_run::test_run;
 
@@ -153,20 +154,5 @@ impl LedgerRepair {
             pins: 0,
         };
         Ok(self.reconcile(chunk, None)?.dropped)
-    }
-}
-
-fn load(ebpf: &mut Ebpf, name: &'static str) -> Result<ProgramFd, LedgerError> {
-    let refused = |error: aya::programs::ProgramError| LedgerError::Program {
-        name,
-        why: pintrace_bpf::refusal::root_cause(&error),
-    };
-    match ebpf.program_mut(name) {
-        Some(Program::RawTracePoint(program)) => {
-            program.load().map_err(refused)?;
-            let fd = program.fd().map_err(refused)?;
-            fd.try_clone().map_err(LedgerError::Run)
-        }
-        _ => Err(LedgerError::NoProgram(name)),
     }
 }

@@ -7,11 +7,13 @@
 pub mod baseline;
 mod code_kinds;
 pub mod decode;
+pub mod ended_calls;
 pub mod ledger;
 pub mod ledger_repair;
 pub mod mm_events;
 pub mod pin_calls;
 pub mod registrations;
+mod run_program;
 mod skipped;
 pub mod test_pins;
 pub mod trace_source;

@@ -46,11 +46,25 @@ impl PinCallTables {
     /// Returns the long-term calls in flight, each with the id of its task, tgid << 32 | tid.
     pub fn in_flight(&self) -> Result<BTreeMap<u64, LongtermCall>, LedgerError> {
         let now = monotonic_ns();
+        self.entries(|call| is_in_flight(call, now))
+    }
+
+    /// Returns the ids of the tasks whose entries are older than `age` (ns), also of those that are not in flight any more.
+    pub(super) fn tasks_since(&self, age: u64) -> Result<Vec<u64>, LedgerError> {
+        let now = monotonic_ns();
+        let old = self.entries(|call| now.saturating_sub(call.began_ns) > age)?;
+        Ok(old.into_keys().collect())
+    }
+
+    fn entries(
+        &self,
+        is: impl Fn(&LongtermCall) -> bool,
+    ) -> Result<BTreeMap<u64, LongtermCall>, LedgerError> {
         let mut calls = BTreeMap::new();
         // If an entry is removed while it is read, the kernel begins again with the first.
         for entry in self.in_flight.iter().take(MOST_ENTRIES) {
             match entry {
-                Ok((task, call)) if is_in_flight(&call.0, now) => {
+                Ok((task, call)) if is(&call.0) => {
                     calls.insert(task, call.0);
                 }
                 // The call has returned since the key was read.

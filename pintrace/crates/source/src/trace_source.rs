@@ -26,6 +26,7 @@ use pintrace_probes::table::{Hook, MIGRATION, Purpose};
 use super::baseline::{Adjustment, Baseline, Reading, Totals};
 use super::code_kinds;
 use super::decode::{self, Record};
+use super::ended_calls::EndedCalls;
 use super::ledger::{Ledger, LedgerError, ring};
 use super::mm_events::MmEventTables;
 use super::skipped::Skipped;
@@ -81,6 +82,7 @@ pub struct TraceSource {
     ring: RingBuf<MapData>,
     /// `None` if the positions of the ring buffer cannot be read.
     ring_fill: Option<Arc<RingFill>>,
+    ended_calls: EndedCalls,
     mm_events: MmEventTables,
     outcomes: Vec<HookOutcome>,
     test_pins: Vec<TestPins>,
@@ -133,6 +135,7 @@ impl TraceSource {
             ledger: Ledger::take(&mut ebpf)?,
             ring_fill: RingFill::of(ring.as_fd()).ok().map(Arc::new),
             ring,
+            ended_calls: EndedCalls::take(&mut ebpf)?,
             mm_events: MmEventTables::take(&mut ebpf)?,
             outcomes,
             test_pins,
@@ -252,6 +255,11 @@ impl TraceSource {
     /// cannot be read.
     pub fn preexisting_held(&self) -> Option<u64> {
         self.baseline.map(|baseline| baseline.preexisting_held())
+    }
+
+    /// Forgets the long-term calls that have ended although no hook saw their return, and counts them.
+    pub fn forget_ended_calls(&self) -> Result<(), LedgerError> {
+        self.ended_calls.forget(self.ledger.pin_calls())
     }
 
     /// Returns the hooks' totals without reading vmstat.

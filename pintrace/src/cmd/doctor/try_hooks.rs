@@ -3,6 +3,7 @@
 use aya::Ebpf;
 
 use pintrace_scan::object::Object;
+use pintrace_source::ended_calls::EndedCalls;
 use pintrace_source::ledger_repair::LedgerRepair;
 
 use crate::pipeline::loader_btf;
@@ -50,7 +51,8 @@ pub(super) fn run(capture: &mut Capture, kernel: &Kernel) -> Result<(), TryHooks
     // Add the programs that user space runs.
     let repair = LedgerRepair::take(&mut ebpf, 1 << layouts.ledger.page_struct_shift);
     if repair.is_ok() {
-        let programs = LedgerRepair::PROGRAMS.iter();
+        let ended = EndedCalls::take(&mut ebpf).ok().map(|_| &EndedCalls::PROGRAM);
+        let programs = LedgerRepair::PROGRAMS.iter().chain(ended);
         capture
             .verified
             .extend(programs.filter_map(|program| Some(((*program).to_owned(), verified(&ebpf, program)?))));

@@ -59,6 +59,7 @@ impl TraceSession {
         // The ring buffer is read before the maps, so that the opening of an account or extent precedes its samples.
         let mut events = Vec::new();
         self.drain(&mut events)?;
+        self.source.forget_ended_calls()?;
         let (reconciler, mut sampler) = self.sampling();
         let sample = if let Some(reconciler) = reconciler {
             let (sample, outside_ledger) = reconciler.reconcile(&mut sampler)?;

@@ -1,5 +1,6 @@
 //! The finding hooks. pintrace knows who holds pins without these hooks.
 
+use super::ledger::GUP_FAST;
 use super::{ANY, Attachment, Candidate, Hook, Method, Purpose, with_backup, without_backup};
 
 /// A hook with one candidate.
@@ -33,6 +34,10 @@ const COPIES: &str = "copies of pinned pages, on write and by fork";
 /// compiler has inlined the function into its caller, and calls are not seen. Kernels without hugetlb have no
 /// `hugetlb_fault`, and need no function whose `given` is `hugetlb_fault`.
 pub const ONE_OF: &[OneOf] = &[
+    OneOf {
+        any: &GUP_FAST,
+        given: Some("pin_user_pages_fast"),
+    },
     OneOf {
         any: &["do_wp_page"],
         given: None,

@@ -104,6 +104,32 @@ macro_rules! module_registration {
 const DROPPED_LOST: &str =
     "the number of pages that were pinned and dropped again inside a pin call (gup_retry stays 0)";
 
+/// All that pin_user_pages_fast does is done in the one of these functions that the kernel has.
+pub(super) const GUP_FAST: [&str; 2] = ["gup_fast_fallback", "internal_get_user_pages_fast"];
+
+/// Only long-term calls of other drivers than io_uring need the hook. Each direct read or write passes the function, so the hook
+/// waits. The other pin functions do all their work in `__gup_longterm_locked`.
+///
+/// The hook is not on pin_user_pages_fast itself, because an attachment during the session would lose the calls in flight: see
+/// `a_hook_that_waits_shares_no_function_with_a_hook_on_a_return`.
+macro_rules! time_of_fast_pins {
+    ($function:expr, $program:expr) => {
+        Hook {
+            function: $function,
+            purposes: &[Purpose::Time],
+            parameters: PLAIN,
+            or: &[],
+            optional: false,
+            candidates: &[Candidate {
+                attachments: &[without_backup($program, Method::Fentry)],
+                lost: "",
+            }],
+            stands_in_for: None,
+            lost: "the durations of long-term calls whose pages were all present",
+        }
+    };
+}
+
 const PLAIN: &[&str] = &["start", "nr_pages", "gup_flags", "pages"];
 const REMOTE: &[&str] = &["mm", "start", "nr_pages", "gup_flags", "pages"];
 const UNLOCKED: &[&str] = &["start", "nr_pages", "pages", "gup_flags"];
@@ -200,21 +226,8 @@ pub(super) const LEDGER_HOOKS: &[Hook] = &[
         stands_in_for: None,
         lost: "the durations of io_uring's pin calls whose pages are all present",
     },
-    // Only long-term calls of other drivers need the hook. Each direct read or write passes the function, so the hook waits.
-    // The other pin functions do all their work in __gup_longterm_locked.
-    Hook {
-        function: "pin_user_pages_fast",
-        purposes: &[Purpose::Time],
-        parameters: PLAIN,
-        or: &[],
-        optional: false,
-        candidates: &[Candidate {
-            attachments: &[without_backup("time_pin_user_pages_fast", Method::Fentry)],
-            lost: "",
-        }],
-        stands_in_for: None,
-        lost: "the durations of long-term calls whose pages were all present",
-    },
+    time_of_fast_pins!(GUP_FAST[0], "time_gup_fast_fallback"),
+    time_of_fast_pins!(GUP_FAST[1], "time_internal_get_user_pages_fast"),
     entry!("pin_user_pages", PLAIN),
     entry!("pin_user_pages_fast", PLAIN),
     entry!("pin_user_pages_fast_only", PLAIN),

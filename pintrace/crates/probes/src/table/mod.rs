@@ -5,7 +5,7 @@ pub use findings::{ONE_OF, OneOf};
 pub use ledger::{LONGTERM, MIGRATION};
 
 use findings::FINDING_HOOKS;
-use ledger::LEDGER_HOOKS;
+use ledger::{GUP_FAST, LEDGER_HOOKS};
 
 mod findings;
 mod ledger;
@@ -171,7 +171,7 @@ impl Hook {
     /// Returns the pins without which the hook has nothing to see; `None` for a hook that is always attached.
     pub fn waits_for(&self) -> Option<WaitsFor> {
         let serves = |purpose: Purpose| self.purposes.contains(&purpose);
-        if serves(Purpose::Time) && self.function == PASSED_BY_DIRECT_IO {
+        if serves(Purpose::Time) && GUP_FAST.contains(&self.function) {
             Some(WaitsFor::UntimedCall)
         } else if serves(Purpose::Copy) || serves(Purpose::Fork) || serves(Purpose::Window) {
             Some(WaitsFor::Pin)
@@ -193,9 +193,6 @@ pub enum WaitsFor {
     /// The first long-term call whose entry no hook saw, also in a session that attaches the finding hooks at the start.
     UntimedCall,
 }
-
-/// The pin function that direct I/O calls.
-const PASSED_BY_DIRECT_IO: &str = "pin_user_pages_fast";
 
 /// Finding hooks that remove entries of the programs' tables, and so never wait. The kernel calls these functions
 /// rarely.
@@ -286,6 +283,18 @@ mod tests {
         attached_to.sort_unstable();
         attached_to.dedup();
         assert_eq!(attached_to.len(), all);
+    }
+
+    /// When the programs of a function change, the kernel makes a new trampoline. A call in flight returns into the old one, and
+    /// its return programs are skipped and not counted (`bpf_tramp_image_put`, kernel/bpf/trampoline.c).
+    #[test]
+    fn a_hook_that_waits_shares_no_function_with_a_hook_on_a_return() {
+        let functions = |hook: &&Hook| hook.waits_for().is_some();
+        for waiting in HOOKS.iter().filter(functions) {
+            let others = HOOKS.iter().filter(|hook| hook.purposes != waiting.purposes);
+            let shares = others.filter(|hook| hook.function == waiting.function).count();
+            assert_eq!(shares, 0, "{}", waiting.function);
+        }
     }
 
     #[test]
