@@ -77,8 +77,8 @@ fn a_call_whose_return_another_tracer_hides_is_counted_and_its_pages_are_found()
         unseen + returned,
         1,
     );
-    // The newest kernels keep the return programs of the call.
-    if !kernel_at_least(6, 13) {
+    // 7.3 runs the return programs of the call all the same.
+    if !kernel_at_least(7, 0) {
         checks.same("loss", unseen, 1);
     }
     after.check_held(&mut checks);
