@@ -21,7 +21,7 @@ pub(crate) enum Architecture {
     #[default]
     #[value(name = "x86_64")]
     X86,
-    /// 64-bit Arm, on which pintrace does not trace yet (docs/arm64.md)
+    /// 64-bit Arm, on which pintrace traces pins and releases only (docs/arm64.md)
     #[value(name = "aarch64")]
     Arm,
 }

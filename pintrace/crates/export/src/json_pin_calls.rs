@@ -38,6 +38,8 @@ pub(super) struct PinCallKeys<'a> {
     /// Failed calls by error; `short` for long-term calls that pinned fewer pages than asked for.
     failures: BTreeMap<Cow<'static, str>, u64>,
     registrations: u64,
+    /// Registrations that the kernel refused.
+    refused: u64,
     latest_registration: Option<RegistrationKeys>,
     slowest_registration: Option<RegistrationKeys>,
 }
@@ -114,6 +116,7 @@ impl<'a> PinCallKeys<'a> {
             retried: totals.retried,
             failures: failures.collect(),
             registrations: totals.registrations,
+            refused: row.refused,
             latest_registration: RegistrationKeys::new(&totals.latest, start),
             slowest_registration: RegistrationKeys::new(&totals.slowest, start),
         }

@@ -82,7 +82,10 @@ impl Model {
                 self.pins.account_closed(*account)
             }
             Body::PinCallsSampled(sample) => self.pin_calls.sample(sample, &self.pins),
-            Body::RegistrationFailed(failed) => self.registrations.sample(failed, &self.pins, &self.stacks),
+            Body::RegistrationFailed(failed) => {
+                self.pin_calls.registrations_changed();
+                self.registrations.sample(failed, &self.pins, &self.stacks)
+            }
             Body::CallsInFlight(calls) => self.calls_in_flight.sample(time, calls),
             Body::ExtentOpened(opened) => self.extent_opened(event, *opened),
             Body::ExtentSampled(sample) => self.extent_sampled(event, sample),
@@ -158,7 +161,8 @@ impl Model {
         let mut resolver = Resolver::new(&self.stacks, &mut self.names);
         let findings = self.findings.list(&mut resolver);
         self.view.update(&mut self.pins, anew, &mut resolver);
-        self.pin_calls.update(&self.pins, anew, &mut resolver);
+        self.pin_calls
+            .update(&self.pins, &self.registrations, anew, &mut resolver);
         let balance = balance(&self.balance);
         let pinned = u64::try_from(balance.in_flight).unwrap_or(0);
         let calls_in_flight = self

@@ -5,6 +5,7 @@ mod text;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use pintrace_common::registrations::kind;
 use pintrace_events::RegistrationFailed;
 use pintrace_events::units::Pid;
 
@@ -75,6 +76,15 @@ impl RegistrationTable {
         list
     }
 
+    /// Returns the number of failures of a process through a subsystem.
+    pub(crate) fn refused(&self, pid: Pid, subsystem: Subsystem) -> u64 {
+        let of_process = self
+            .by_key
+            .range((pid, 0, 0, 0)..=(pid, u32::MAX, u32::MAX, u32::MAX));
+        let counts = of_process.filter(|((_, kind, ..), _)| subsystem_of(*kind) == subsystem);
+        counts.fold(0, |sum, (_, one)| sum.saturating_add(one.failed.count))
+    }
+
     /// Returns the number of failures by call and error number.
     pub(crate) fn totals(&self) -> BTreeMap<(Cow<'static, str>, u32), u64> {
         let mut totals = BTreeMap::new();
@@ -83,6 +93,17 @@ impl RegistrationTable {
             *sum = sum.saturating_add(*count);
         }
         totals
+    }
+}
+
+/// Returns the subsystem that makes registrations of a kind.
+fn subsystem_of(of: u32) -> Subsystem {
+    match of {
+        kind::IO_URING_REGISTER | kind::IO_URING_SETUP => Subsystem::IoUring,
+        kind::XDP_UMEM_REG => Subsystem::AfXdp,
+        kind::RDMA => Subsystem::Rdma,
+        kind::VFIO_MAP_DMA => Subsystem::Vfio,
+        _ => Subsystem::Other,
     }
 }
 

@@ -9,6 +9,8 @@ use super::{Align, Field};
 const GAP: usize = 2;
 /// Least width of the last column, which takes the rest of the line.
 const LAST_MIN: usize = 8;
+/// Width of the last column for which other columns are left out: a command name is whole.
+const LAST_WHOLE: usize = 15;
 
 /// The format of counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,11 +63,11 @@ fn lay<T>(column: &Field<T>, rows: &[&T], now: Nanos, digits: Digits) -> Laid {
     }
 }
 
-/// Returns the width of the table with the last column cut to [`LAST_MIN`].
+/// Returns the width of the table with the last column cut to [`LAST_WHOLE`].
 fn needed(laid: &[Laid]) -> usize {
     let widths: usize = laid.iter().map(|column| column.width).sum();
     let last = laid.last().map_or(0, |column| column.width);
-    widths - last + last.min(LAST_MIN) + GAP * laid.len().saturating_sub(1)
+    widths - last + last.min(LAST_WHOLE) + GAP * laid.len().saturating_sub(1)
 }
 
 fn squeeze(laid: &mut [Laid], width: usize) {

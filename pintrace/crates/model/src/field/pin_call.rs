@@ -40,6 +40,15 @@ pub const COLUMNS: &[PinCallColumn] = &[
         |row| Value::Count(row.totals.failed())
     ),
     column!(
+        "refused",
+        "REFUSED",
+        Count,
+        Right,
+        4,
+        "Registrations that the kernel refused. It may have pinned and released the pages before.",
+        |row| Value::Count(row.refused)
+    ),
+    column!(
         "pinned_by_calls",
         "PINNED",
         Bytes,

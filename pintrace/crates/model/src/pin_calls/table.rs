@@ -8,6 +8,7 @@ use pintrace_events::{PinCallsSampled, Registration};
 
 use crate::limits;
 use crate::pins::{AccountState, Pins, ProcessKey};
+use crate::registrations::RegistrationTable;
 use crate::resolve::Resolver;
 use crate::stack::Origin;
 use crate::subsystem::Subsystem;
@@ -31,6 +32,8 @@ pub struct PinCallRow {
     pub subsystem: Subsystem,
     /// Totals of the calls.
     pub totals: CallTotals,
+    /// Registrations that the kernel refused. It may have pinned the pages before it refused.
+    pub refused: u64,
 }
 
 /// The pin calls of all accounts.
@@ -95,8 +98,19 @@ impl PinCallTable {
         self.stale = true;
     }
 
+    /// Registrations were refused.
+    pub(crate) fn registrations_changed(&mut self) {
+        self.stale = true;
+    }
+
     /// Brings the rows up to date. If `anew`, subsystems may have other names.
-    pub(crate) fn update(&mut self, pins: &Pins, anew: bool, resolver: &mut Resolver<'_>) {
+    pub(crate) fn update(
+        &mut self,
+        pins: &Pins,
+        registrations: &RegistrationTable,
+        anew: bool,
+        resolver: &mut Resolver<'_>,
+    ) {
         if !anew && !self.stale {
             return;
         }
@@ -127,7 +141,10 @@ impl PinCallTable {
         }
         self.rows = rows
             .into_iter()
-            .map(|((process, subsystem), totals)| row(process, subsystem, totals, pins))
+            .map(|((process, subsystem), totals)| PinCallRow {
+                refused: refused(process, subsystem, pins, registrations),
+                ..row(process, subsystem, totals, pins)
+            })
             .collect();
         self.by_subsystem = Arc::new(sums);
     }
@@ -148,6 +165,17 @@ impl PinCallTable {
     }
 }
 
+/// Returns the registrations of a process that were refused. The table knows processes by their pid, so they are those of the
+/// last process with the pid.
+fn refused(process: ProcessKey, subsystem: Subsystem, pins: &Pins, registrations: &RegistrationTable) -> u64 {
+    let is_last = pins.processes.latest(process.0) == Some(process);
+    if is_last {
+        registrations.refused(process.0, subsystem)
+    } else {
+        0
+    }
+}
+
 fn row(process: ProcessKey, subsystem: Subsystem, totals: CallTotals, pins: &Pins) -> PinCallRow {
     let state = pins.processes.by_key.get(&process);
     let seen = state.and_then(|state| state.seen.as_ref());
@@ -159,5 +187,6 @@ fn row(process: ProcessKey, subsystem: Subsystem, totals: CallTotals, pins: &Pin
         ended: state.is_none_or(|state| state.ended.is_some()),
         subsystem,
         totals,
+        refused: 0,
     }
 }

@@ -67,8 +67,12 @@ pub fn slowest(row: &PinCallRow) -> Option<String> {
     } else {
         String::new()
     };
+    let refused = match row.refused {
+        0 => String::new(),
+        count => format!(" The kernel refused {}.", counted(count, "registration")),
+    };
     Some(format!(
-        "{} pinned {}{short} through {} in {} by {}{speed}.",
+        "{} pinned {}{short} through {} in {} by {}{speed}.{refused}",
         process(&row.comm, row.pid.0),
         bytes(slowest.pinned),
         row.subsystem,

@@ -42,6 +42,12 @@ impl ProcessTable {
         state.ended.is_none().then_some(*key)
     }
 
+    /// Returns the last process with a pid, running or not.
+    pub(crate) fn latest(&self, pid: Pid) -> Option<ProcessKey> {
+        let mut of_pid = self.by_key.range((pid, 0)..=(pid, u32::MAX));
+        of_pid.next_back().map(|(key, _)| *key)
+    }
+
     /// Returns the running process of a pid, and creates a process if there is none. No two processes of a stream get the
     /// same key: a new number is above those of the pid and above those of all forgotten processes.
     pub(crate) fn current_or_new(&mut self, pid: Pid) -> ProcessKey {

@@ -2,8 +2,8 @@
 
 use pintrace_common::registrations::kind;
 use pintrace_events::units::{AccountId, Nanos, Pid};
-use pintrace_events::{AccountOpened, Body, Evidence, RegistrationFailed};
-use pintrace_testing::event_builder::EventBuilder;
+use pintrace_events::{AccountOpened, Body, Evidence, PinCallsSampled, RegistrationFailed};
+use pintrace_testing::event_builder::{EventBuilder, IO_PIN_PAGES};
 
 use crate::limits;
 use crate::registrations::{FailedRegistration, sentence};
@@ -106,4 +106,28 @@ fn refusals_of_a_recording_without_increments_count_by_their_difference() {
         refusals([(1, 3, None, 1), (1, 5, None, 2), (1, 2, None, 3)]),
         (7, 1)
     );
+}
+
+#[test]
+fn a_row_of_pin_calls_has_the_refused_registrations_of_its_process_and_subsystem() {
+    let mut builder = EventBuilder::begin();
+    builder
+        .symbol(IO_PIN_PAGES, "io_pin_pages", "")
+        .process(8, "app")
+        .account(1, 8, 8, IO_PIN_PAGES, true)
+        .pin_calls(PinCallsSampled {
+            account: AccountId(1),
+            pinned: 192,
+            registrations: 1,
+            ..PinCallsSampled::default()
+        })
+        .emit(Body::RegistrationFailed(Box::new(refused(8, 3))))
+        .emit(Body::RegistrationFailed(Box::new(refused(9, 5))));
+    builder.emit(Body::RegistrationFailed(Box::new(RegistrationFailed {
+        kind: kind::VFIO_MAP_DMA,
+        ..refused(8, 7)
+    })));
+    let rows = snapshot(&builder).pin_calls;
+    let refused: Vec<_> = rows.iter().map(|row| (row.pid, row.refused)).collect();
+    assert_eq!(refused, [(Pid(8), 3)]);
 }
