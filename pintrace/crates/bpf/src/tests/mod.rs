@@ -1,1 +1,2 @@
 mod line_info;
+mod stack_depth;
