@@ -41,7 +41,7 @@ fn callee(instructions: &[bpf_insn], at: usize) -> Option<usize> {
     let one = instructions[at];
     let calls = one.code == CALL && one.src_reg() == FUNCTION
         || one.code == LOAD_IMMEDIATE && one.src_reg() == CALLBACK;
-    let target = at as i64 + 1 + i64::from(one.imm);
+    let target = i32::try_from(at).unwrap() + 1 + one.imm;
     calls.then(|| usize::try_from(target).unwrap())
 }
 
