@@ -2,6 +2,7 @@
 //! total.
 
 mod guest_output;
+mod guest_programs;
 mod guest_run;
 pub(crate) mod guests;
 mod native;

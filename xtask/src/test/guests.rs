@@ -10,12 +10,12 @@ use crate::vm::guest::{Guest, GuestExit};
 use crate::vm::kernel_target::KernelTarget;
 use crate::vm::series::Flavour;
 use crate::vm::{self, GuestFile, GuestOptions, parallel};
-use crate::{dist, test_output, workspace};
+use crate::{dist, test_output};
 
 use super::guest_output::GuestOutput;
+use super::guest_programs::GuestPrograms;
 use super::guest_run::GuestRun;
 use super::parts::SYSTEMD;
-use super::promtool;
 
 /// Packages that the tests use in addition to pintrace and pinload. On 5.10, bpftrace takes types that BTF lacks from
 /// the headers of `linux-libc-dev`. `util-linux` has setpriv.
@@ -31,8 +31,6 @@ const PACKAGES: [&str; 7] = [
 /// Modules for a small disk that fills up, for a file system with legacy direct I/O, for a disk with delayed
 /// completions, and for a disk that the test serves.
 const MODULES: [&str; 6] = ["nbd", "loop", "vfat", "nls_cp437", "nls_ascii", "null_blk"];
-/// The folder of README.md and the book, whose commands a test runs.
-const BOOK: &str = "usr/local/share/book";
 /// The package for Debian in a guest with systemd.
 const DEB: &str = "usr/local/share/package.deb";
 /// The folder of the packages that `cargo xtask dist` makes, in a guest with systemd.
@@ -45,8 +43,8 @@ pub(crate) fn run(mut runs: Vec<GuestRun>, table: &mut ResultTable) {
     let start = Instant::now();
     // Only ignored tests need Prometheus, which is large.
     let ignored = |run: &GuestRun| run.filters.iter().any(|word| word.contains("ignored"));
-    let program = match build(runs.iter().any(ignored)) {
-        Ok(program) => program,
+    let programs = match GuestPrograms::build(runs.iter().any(ignored)) {
+        Ok(programs) => programs,
         Err(error) => {
             eprintln!("xtask: the guest tests could not be built: {error:#}");
             table.add("guest tests", TestCounts::FAILED, start.elapsed());
@@ -60,7 +58,7 @@ pub(crate) fn run(mut runs: Vec<GuestRun>, table: &mut ResultTable) {
         let start = Instant::now();
         let (counts, _) = test(
             &run.to_string(),
-            guest(run.kernel, &program),
+            guest(run.kernel, programs.files()),
             &script(&run.filters),
         );
         (counts, start.elapsed())
@@ -72,7 +70,8 @@ pub(crate) fn run(mut runs: Vec<GuestRun>, table: &mut ResultTable) {
 
 /// Runs the tests of the package and its units on each kernel, with systemd as PID 1.
 pub(crate) fn run_systemd(kernels: &[KernelTarget], arguments: &[String], table: &mut ResultTable) {
-    let built = build(false).and_then(|mut files| {
+    let built = GuestPrograms::build(false).and_then(|programs| {
+        let mut files = programs.files().to_vec();
         let packages = dist::deb_and_tarball()?;
         let [deb, ..] = &packages;
         files.push(GuestFile::new(deb.clone(), DEB));
@@ -84,10 +83,10 @@ pub(crate) fn run_systemd(kernels: &[KernelTarget], arguments: &[String], table:
                 .into_owned();
             GuestFile::new(file, &format!("{DIST}/{name}"))
         }));
-        Ok(files)
+        Ok((programs, files))
     });
-    let files = match built {
-        Ok(files) => files,
+    let (_programs, files) = match built {
+        Ok(built) => built,
         Err(error) => {
             eprintln!("xtask: the guest tests could not be built: {error:#}");
             return table.add("guest tests", TestCounts::FAILED, Duration::ZERO);
@@ -102,6 +101,7 @@ pub(crate) fn run_systemd(kernels: &[KernelTarget], arguments: &[String], table:
         let mut options = GuestOptions::new(kernel.kernel);
         options.flavour = kernel.flavour;
         options.add.clone_from(&files);
+        options.bare = true;
         options.systemd = true;
         "2G".clone_into(&mut options.disk);
         options.timeout = LIMIT;
@@ -112,10 +112,10 @@ pub(crate) fn run_systemd(kernels: &[KernelTarget], arguments: &[String], table:
 
 /// Runs the tests of one module on each kernel, and returns their output if all pass.
 pub(crate) fn printed(kernels: &[KernelTarget], module: &str) -> Result<Vec<(KernelTarget, Result<String>)>> {
-    let program = build(false)?;
+    let programs = GuestPrograms::build(false)?;
     let script = script(&[module.to_owned()]);
     let outputs = parallel::each(kernels, |kernel| {
-        match test(&kernel.to_string(), guest(kernel, &program), &script) {
+        match test(&kernel.to_string(), guest(kernel, programs.files()), &script) {
             (counts, text) if counts.failed == 0 && counts.passed != 0 => Ok(text),
             _ => bail!("not all tests pass"),
         }
@@ -126,35 +126,6 @@ pub(crate) fn printed(kernels: &[KernelTarget], module: &str) -> Result<Vec<(Ker
 fn script(filters: &[String]) -> String {
     let words: Vec<_> = filters.iter().map(|word| vm::quoted(word)).collect();
     format!("guest --test-threads=1 --show-output {}\n", words.join(" "))
-}
-
-/// Returns the test program and the other files that each guest needs, with Prometheus if a test runs it.
-fn build(with_prometheus: bool) -> Result<Vec<GuestFile>> {
-    let static_pintrace = [
-        "--release",
-        "--target",
-        workspace::GUEST_TARGET,
-        "--package",
-        "pintrace",
-    ];
-    let build = |name: &str, words: &[&str]| -> Result<GuestFile> {
-        let program = workspace::build(name, &[words, &static_pintrace].concat())?;
-        Ok(GuestFile::new(program, &format!("usr/local/bin/{name}")))
-    };
-    let mut files = vec![
-        build("guest", &["test", "--no-run", "--test", "guest"])?,
-        build("panicking_top", &["build", "--example", "panicking_top"])?,
-        GuestFile::new(promtool::obtain()?, "usr/local/bin/promtool"),
-        GuestFile::new(workspace::root().join("README.md"), &format!("{BOOK}/README.md")),
-        GuestFile::new(workspace::root().join("docs"), &format!("{BOOK}/docs")),
-    ];
-    if with_prometheus {
-        files.push(GuestFile::new(
-            promtool::prometheus()?,
-            "usr/local/bin/prometheus",
-        ));
-    }
-    Ok(files)
 }
 
 /// Runs a script and returns its results and its output, whose lines are printed after `name`.
@@ -178,10 +149,11 @@ fn test(name: &str, guest: Result<Guest>, script: &str) -> (TestCounts, String) 
     (test_output::count(&text, code == 0), text)
 }
 
-fn guest(kernel: KernelTarget, program: &[GuestFile]) -> Result<Guest> {
+fn guest(kernel: KernelTarget, files: &[GuestFile]) -> Result<Guest> {
     let mut options = GuestOptions::new(kernel.kernel);
     options.flavour = kernel.flavour;
-    options.add.extend(program.iter().cloned());
+    options.bare = true;
+    options.add.extend(files.iter().cloned());
     options.package.extend(PACKAGES.map(str::to_owned));
     options.timeout = LIMIT;
     if kernel.flavour == Flavour::Full {
