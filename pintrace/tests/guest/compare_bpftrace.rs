@@ -96,7 +96,8 @@ fn bpftrace_and_pintrace_agree_for_each_thread() {
 /// other threads on that CPU. A program of bpftrace is skipped only inside a system call on a hash map ([`Sums::missed`]).
 #[test]
 fn bpftrace_and_pintrace_agree_for_concurrent_threads_or_skipped_calls_are_counted() {
-    let (report, sums, mut checks) = compared(|| pinload("io-uring --threads 16"));
+    // A kretprobe, by which bpftrace sees returns, has 10 instances at least (`register_kretprobe`, kernel/kprobes.c).
+    let (report, sums, mut checks) = compared(|| pinload("io-uring --threads 8"));
     let shown = report.acquired_by_thread();
     let skipped = number(&report.document["loss"]["recursion_missed"]);
     if skipped == 0 {
