@@ -13,9 +13,11 @@ fio_sample() { # variant, name, options
 	printf 'sample\t%s\t{"workload":"fio randread, %s","per_second":%s}\n' "$variant" "$name" "$(fio_rate "$@")"
 }
 bystanders() { # variant
-	for operation in anonymous-fault cow-fault map-touch-unmap discard-touch protect-pair system-call fork; do
+	for operation in anonymous-fault cow-fault map-touch-unmap discard-touch protect-pair system-call; do
 		printf 'sample\t%s\t%s\n' "$1" "$(pinload bench $operation)"
 	done
+	# Forks differ by a tenth from one to the next.
+	printf 'sample\t%s\t%s\n' "$1" "$(pinload bench fork --operations 1000)"
 }
 if [ "$1" = measure ]; then
 	for number in $(seq "$RUNS"); do
