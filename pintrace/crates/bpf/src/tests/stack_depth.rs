@@ -41,8 +41,8 @@ fn callee(instructions: &[bpf_insn], at: usize) -> Option<usize> {
     let one = instructions[at];
     let calls = one.code == CALL && one.src_reg() == FUNCTION
         || one.code == LOAD_IMMEDIATE && one.src_reg() == CALLBACK;
-    let target = i32::try_from(at).unwrap() + 1 + one.imm;
-    calls.then(|| usize::try_from(target).unwrap())
+    let target = || i32::try_from(at).unwrap() + 1 + one.imm;
+    calls.then(|| usize::try_from(target()).unwrap())
 }
 
 /// Returns the lowest byte of the frame that an instruction names. `base` is the register that the instruction before took from
@@ -88,7 +88,12 @@ fn each_program_fits_the_stack_of_the_oldest_verifier() {
         let mut object = Object::parse(bytes).unwrap();
         let sections: HashSet<usize> = object.functions.keys().map(|(section, _)| *section).collect();
         object.relocate_calls(&sections).unwrap();
-        for (name, program) in &object.programs {
+        // User space runs the programs of the bench, on the kernel of this machine.
+        let of_hooks = object
+            .programs
+            .iter()
+            .filter(|(name, _)| !name.starts_with("bench_"));
+        for (name, program) in of_hooks {
             let instructions = &object.functions[&program.function_key()].instructions;
             let granule = if NEWER.contains(&name.as_str()) {
                 NEWER_GRANULE
