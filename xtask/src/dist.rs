@@ -48,6 +48,9 @@ pub(crate) struct DistTask {
 impl DistTask {
     /// Makes the files.
     pub(crate) fn run(self) -> Result<ExitCode> {
+        if let Some(absent) = self.root.iter().find(|root| !root.is_file()) {
+            bail!("{} is no file", absent.display());
+        }
         tools::install(self.arch)?;
         let release = Release::of_checkout(self.arch)?;
         let files = make(&release, &release.build_folder(), &release.folder())?;

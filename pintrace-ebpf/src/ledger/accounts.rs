@@ -55,7 +55,8 @@ pub fn find_or_open(ctx: *mut c_void, key: &AccountKey, opened: &mut Opened) -> 
 }
 
 /// Returns the account that a thread used last if its latest extent is one of this open file, else 0. While the extent has
-/// pins, no other file has the address. The account spares a stack, which takes as long as pinning some hundred pages.
+/// pins, the file keeps its address. The exception is udmabuf, whose pins outlive the open device: a file of another subsystem
+/// may get the address then. The account spares a stack, which takes as long as pinning some hundred pages.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn pintrace_recent_on_file(thread: u64, file: u64) -> u64 {
